@@ -1,0 +1,1 @@
+"""Frozen things, and the rules that need nothing but them."""

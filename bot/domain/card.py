@@ -1,0 +1,21 @@
+"""The one visible answer to a question, as things: what the views need and nothing more."""
+
+from bot.domain.correction import Correction
+from bot.domain.prompt import Category, Prompt
+from bot.domain.question import Question, Verdict
+from bot.domain.thing import Thing
+
+
+class Card(Thing):
+    """A question with its verdict and, once settled, what was settled. `seen` numbers its newest correction (0 = none)."""
+
+    question: Question
+    verdict: Verdict
+    prompt: Prompt
+    settled: Correction | None
+    seen: int
+
+    @property
+    def category(self) -> Category | None:
+        """What holds now: the settled category, else the verdict's."""
+        return self.prompt.category(self.settled.category if self.settled else self.verdict.category)

@@ -1,0 +1,80 @@
+"""The errors that people can be told about.
+
+Exception
+├── Refused           a person asked for what may not or cannot be done; the reason has words in handlers/texts/
+├── Undelivered       Slack did not take a message
+└── ModelError        the model side did not give a usable answer
+    ├── ModelDown     try again later: timeout, connection, 429, 5xx
+    └── ModelRefused  trying again will not help: 4xx, an unusable answer, an unknown model
+        └── OutcomeUnknown   a paid creation was sent and no answer came: never send it again, look for it
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why something was refused. Each has a text in each language under `refused.<value>`."""
+
+    NOT_STAFF = "not_staff"
+    NOT_ADMIN = "not_admin"
+    UNKNOWN_QUESTION = "unknown_question"
+    UNKNOWN_CATEGORY = "unknown_category"
+    NOTHING_TO_UNDO = "nothing_to_undo"
+    SETTLED_MEANWHILE = "settled_meanwhile"
+    NO_ROWS = "no_rows"
+    TOO_FEW_ROWS = "too_few_rows"
+    ONE_CATEGORY = "one_category"
+    TRAINING_FILE_INVALID = "training_file_invalid"
+    FINETUNE_RUNNING = "finetune_running"
+    NO_FINETUNE = "no_finetune"
+    ALREADY_CONFIRMED = "already_confirmed"
+    NOT_CANCELLABLE = "not_cancellable"
+    UNKNOWN_RELEASE = "unknown_release"
+    AMBIGUOUS_RELEASE = "ambiguous_release"
+    NOT_SUCCEEDED = "not_succeeded"
+    ALREADY_SERVING = "already_serving"
+    NO_PREVIOUS_RELEASE = "no_previous_release"
+    PROVIDER_REFUSED = "provider_refused"
+    PROVIDER_DOWN = "provider_down"
+
+
+class Refused(Exception):  # noqa: N818 - it is no fault of ours, so it is not called an error
+    """A request that was understood and is refused.
+
+    Attributes:
+        reason: which text to show.
+        facts: what the text's placeholders stand for.
+    """
+
+    def __init__(self, reason: Reason, **facts: object) -> None:
+        super().__init__(f"{reason.value} {facts}" if facts else reason.value)
+        self.reason = reason
+        self.facts = facts
+
+
+class ModelError(Exception):
+    """The model side gave no usable answer; the message is the provider's, without any question text."""
+
+
+class ModelDown(ModelError):  # noqa: N818 - reads as what happened
+    """It may work later."""
+
+
+class ModelRefused(ModelError):  # noqa: N818 - reads as what happened
+    """It will not work however often it is tried."""
+
+
+class OutcomeUnknown(ModelRefused):
+    """A creation was sent and its answer is lost: it may exist."""
+
+
+class Undelivered(Exception):  # noqa: N818 - reads as what happened
+    """Slack did not take a message.
+
+    Attributes:
+        final: trying again will not help (the channel is gone, the bot is not in it).
+    """
+
+    def __init__(self, error: str, *, final: bool) -> None:
+        super().__init__(error)
+        self.final = final

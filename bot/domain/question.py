@@ -1,0 +1,110 @@
+"""What was asked, and where it came from."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from bot.domain.thing import Thing
+
+
+class Via(StrEnum):
+    """How a question reached us."""
+
+    MENTION = "mention"
+    DM = "dm"
+    CHANNEL = "channel"
+    SHORTCUT = "shortcut"
+
+
+class Place(Thing):
+    """Where in Slack something stands. `ts` names a message within its channel."""
+
+    team: str
+    channel: str
+    ts: str
+    thread_ts: str | None = None
+
+    @property
+    def thread(self) -> str:
+        """The ts of the thread that an answer belongs in."""
+        return self.thread_ts or self.ts
+
+
+class ArrivalKind(StrEnum):
+    """What an arrival asks for."""
+
+    ASKED = "asked"
+    EDITED = "edited"
+
+
+class Arrival(Thing):
+    """A message as it came in, before anything is decided. `event_id` is Slack's, or ours for a shortcut."""
+
+    event_id: str
+    kind: ArrivalKind = ArrivalKind.ASKED
+    via: Via
+    place: Place
+    asker: str
+    text: str
+    language: str = "en"
+    has_files: bool = False
+    outsider: bool = False
+    """A guest or another organisation's person: the text is empty, for it is never stored."""
+
+
+class InboxItem(Thing):
+    """An arrival that a worker holds by lease. `attempts` counts this one. `token` fences late workers off."""
+
+    id: int
+    arrival: Arrival
+    attempts: int
+    token: str
+
+
+class Ending(StrEnum):
+    """How an arrival ended; there is no other way."""
+
+    ANSWERED = "answered"
+    FAILED = "failed"
+    IGNORED = "ignored"
+
+
+class Question(Thing):
+    """A question that was accepted. `text` is masked. `card_ts` is the ts of the one visible answer, once posted."""
+
+    id: str
+    text: str
+    asker: str
+    place: Place
+    via: Via
+    language: str
+    asked_at: datetime
+    cut: bool = False
+    """Only the beginning was kept: the message was longer than `intake.LONGEST`."""
+    card_ts: str | None = None
+
+
+class Verdict(Thing):
+    """What a release answered. `confidence` is in 0..1, None where the model gives no probabilities."""
+
+    id: str
+    question_id: str
+    release_id: str
+    category: str
+    """A category's id, always one of the release's prompt."""
+    reason: str
+    confidence: float | None
+    latency_ms: int
+    tokens_in: int
+    tokens_out: int
+    at: datetime
+
+
+class Notice(StrEnum):
+    """Why an arrival got no card, as people are told it. Each has a text in each language under `notice.<value>`."""
+
+    EMPTY = "empty"
+    FILES_ONLY = "files_only"
+    EMOJI_ONLY = "emoji_only"
+    OUTSIDER = "outsider"
+    FAILED = "failed"
+    UNREADABLE = "unreadable"

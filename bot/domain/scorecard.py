@@ -1,0 +1,22 @@
+"""Scorecards: one release on frozen held-out rows."""
+
+from datetime import datetime
+from typing import Literal
+
+from bot.domain.thing import Thing
+
+
+class Scorecard(Thing):
+    """How many of these held-out rows a release got right. `rows_key` names the frozen rows."""
+
+    release_id: str
+    rows_key: str
+    rows: int
+    right: int
+    at: datetime
+    basis: Literal["held_out"] = "held_out"
+
+    @property
+    def accuracy(self) -> float:
+        """In 0..1; 0 where there were no rows."""
+        return self.right / self.rows if self.rows else 0.0

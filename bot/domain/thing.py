@@ -1,0 +1,13 @@
+"""The base of all frozen things."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Thing(BaseModel):
+    """A value that never changes: a changed one is another one (`model_copy(update=…)`).
+
+    Raises:
+        pydantic.ValidationError: on a missing, surplus or ill-typed field.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,0 +1,1 @@
+"""The model side: the openai SDK is spoken only here."""

@@ -1,0 +1,314 @@
+"""What the acts need from the outside, as Protocols. Each has one real implementation and is tested through it."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bot.domain.card import Card
+from bot.domain.correction import Correction
+from bot.domain.dataset import Manifest, Row, Split
+from bot.domain.finetune import Finetune, FinetuneState, Job
+from bot.domain.prompt import Prompt
+from bot.domain.question import Arrival, Ending, InboxItem, Notice, Question, Verdict
+from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
+from bot.domain.scorecard import Scorecard
+from bot.domain.thing import Thing
+
+
+class Clock(Protocol):
+    """Where the time comes from."""
+
+    def now(self) -> datetime:
+        """The present, aware, in UTC."""
+
+
+# --- what we remember -------------------------------------------------------------------------------------------------
+
+
+class Inbox(Protocol):
+    """Arrivals, written before Slack gets its ack, worked on by lease."""
+
+    async def add(self, arrival: Arrival, now: datetime) -> bool:
+        """Keep an arrival. False where its `event_id` is known already: then nothing changes."""
+
+    async def claim(self, owner: str, now: datetime, lease: timedelta) -> InboxItem | None:
+        """The oldest open arrival that nobody holds and that is due, now held for `lease` under a new token."""
+
+    async def finish(self, item: InboxItem, ending: Ending, why: str | None, now: datetime) -> bool:
+        """End an arrival and forget its text. False where the lease was lost: then nothing changes."""
+
+    async def postpone(self, item: InboxItem, until: datetime) -> bool:
+        """Give an arrival back, not to be claimed before `until`. False where the lease was lost."""
+
+    async def open(self) -> int:
+        """How many arrivals have not ended."""
+
+
+class Questions(Protocol):
+    """Questions, their verdicts and their cards."""
+
+    async def add(self, question: Question) -> bool:
+        """Keep a question. False where (team, channel, ts) is known already: then nothing changes."""
+
+    async def get(self, question_id: str, *, lock: bool = False) -> Question | None:
+        """`lock`: nobody else gets it with `lock` until this transaction ends."""
+
+    async def at(self, team: str, channel: str, ts: str) -> Question | None:
+        """The question that this message is."""
+
+    async def edit(self, question_id: str, text: str, *, cut: bool) -> None: ...
+
+    async def save_card(self, question_id: str, card_ts: str) -> None: ...
+
+    async def add_verdict(self, verdict: Verdict) -> None: ...
+
+    async def verdict(self, question_id: str) -> Verdict | None:
+        """The newest one."""
+
+    async def count(self) -> int: ...
+
+
+class Corrections(Protocol):
+    """Append-only."""
+
+    async def add(self, correction: Correction) -> None:
+        """Raises whatever the database raises where (question, seq) exists: two presses cannot both be number n."""
+
+    async def of(self, question_id: str) -> list[Correction]:
+        """Oldest first."""
+
+
+class Rows(Protocol):
+    """Dataset rows. A withdrawn row is kept, and is in no list or count."""
+
+    async def put(self, row: Row) -> None:
+        """Insert, or replace (and bring back) the row of this id."""
+
+    async def withdraw(self, row_id: str, now: datetime) -> None: ...
+
+    async def get(self, row_id: str) -> Row | None:
+        """None where there is none, or it is withdrawn."""
+
+    def all(self, split: Split | None = None) -> AsyncIterator[Row]:
+        """In order of id, read in pages: bounded memory."""
+
+    async def counts(self) -> dict[tuple[str, Split], int]:
+        """(category, split) → rows."""
+
+
+class Prompts(Protocol):
+    """Prompts by the hash of their text."""
+
+    async def put(self, prompt: Prompt) -> None:
+        """Insert; for a known id take over owners, guides and whatever else is not part of the text."""
+
+    async def get(self, prompt_id: str) -> Prompt | None: ...
+
+
+class Releases(Protocol):
+    """Releases and their append-only history."""
+
+    async def add(self, release: Release, by: str, why: str) -> None:
+        """Keep a release and its first history entry."""
+
+    async def get(self, release_id: str) -> Release | None: ...
+
+    async def all(self) -> list[Release]:
+        """Newest first."""
+
+    async def serving(self, *, lock: bool = False) -> Release | None:
+        """`lock`: nobody else switches until this transaction ends."""
+
+    async def enter(self, release_id: str, state: ReleaseState, by: str, why: str, now: datetime) -> None:
+        """Change a release's state and write history. The database refuses a second serving release."""
+
+    async def history(self, limit: int = 100) -> list[ReleaseEvent]:
+        """Newest first."""
+
+
+class Finetunes(Protocol):
+    """Fine-tunes and the events that providers told of them."""
+
+    async def add(self, finetune: Finetune) -> None: ...
+
+    async def get(self, finetune_id: str) -> Finetune | None: ...
+
+    async def newest(self, limit: int = 10) -> list[Finetune]:
+        """Newest first; planned ones that were never confirmed are not among them."""
+
+    async def under_way(self) -> list[Finetune]:
+        """Those in `finetune.UNDER_WAY`, oldest first."""
+
+    async def advance(self, finetune: Finetune, was: FinetuneState) -> bool:
+        """Save it if it is still in state `was`. False where somebody else was first: then nothing changes."""
+
+    async def save_rows(self, finetune_id: str, row_ids: Sequence[str]) -> None:
+        """Which rows it is trained on."""
+
+    async def trained_rows(self, finetune_id: str) -> set[str]: ...
+
+
+class Datasets(Protocol):
+    """Manifests of frozen dataset versions; their files are on the Shelf as `datasets/<id>.jsonl`."""
+
+    async def put(self, manifest: Manifest, now: datetime) -> None: ...
+
+    async def get(self, dataset_id: str) -> Manifest | None: ...
+
+
+class Scorecards(Protocol):
+    """Evaluations, kept so that the same release is not paid for twice on the same rows."""
+
+    async def put(self, scorecard: Scorecard) -> None: ...
+
+    async def get(self, release_id: str, rows_key: str) -> Scorecard | None: ...
+
+
+class OutboxItem(Thing):
+    """Something that must still be told to the outside, held by lease. `token` fences late workers off."""
+
+    id: int
+    topic: str
+    key: str
+    payload: dict[str, str]
+    attempts: int
+    token: str
+
+
+class Outbox(Protocol):
+    """What must reach the outside, at least once; entries of one topic and key in the order they were added."""
+
+    async def add(self, topic: str, key: str, payload: dict[str, str], now: datetime) -> None: ...
+
+    async def claim(self, owner: str, now: datetime, lease: timedelta) -> OutboxItem | None:
+        """The oldest due entry that nobody holds and that has no older open entry of the same topic and key."""
+
+    async def done(self, item: OutboxItem) -> None:
+        """Remove it; nothing happens where the lease was lost."""
+
+    async def retry(self, item: OutboxItem, until: datetime, error: str) -> None:
+        """Give it back, not to be claimed before `until`; nothing happens where the lease was lost."""
+
+    async def lag(self, now: datetime) -> tuple[int, timedelta]:
+        """How many entries are open, and the age of the oldest."""
+
+
+class Transaction(Protocol):
+    """One unit of work: all of it holds, or nothing of it."""
+
+    inbox: Inbox
+    questions: Questions
+    corrections: Corrections
+    rows: Rows
+    prompts: Prompts
+    releases: Releases
+    finetunes: Finetunes
+    datasets: Datasets
+    scorecards: Scorecards
+    outbox: Outbox
+
+
+class Store(Protocol):
+    """The record."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Commits at the end of the block, rolls back where it raises. Do not talk to the outside within one."""
+
+
+class Shelf(Protocol):
+    """Files by name, shared by all replicas: exports and trained artifacts."""
+
+    async def put(self, name: str, data: bytes) -> None:
+        """Write or replace, all or nothing."""
+
+    async def get(self, name: str) -> bytes:
+        """Raises KeyError where there is none."""
+
+    async def delete(self, name: str) -> bool:
+        """Whether there was one."""
+
+    async def names(self, prefix: str) -> list[str]:
+        """Sorted."""
+
+
+# --- the model side ---------------------------------------------------------------------------------------------------
+
+
+class Answer(Thing):
+    """A model's answer. `category` is the id of one of the prompt's categories, never anything else."""
+
+    category: str
+    reason: str
+    confidence: float | None
+    tokens_in: int
+    tokens_out: int
+
+
+class Model(Protocol):
+    """Classifies."""
+
+    async def classify(self, model: ModelName, prompt: Prompt, text: str) -> Answer:
+        """Raises ModelDown or ModelRefused."""
+
+
+class Trainer(Protocol):
+    """Trains at a provider. Creations are sent once, never retried."""
+
+    async def upload(self, student: ModelName, name: str, data: bytes) -> str:
+        """The provider's file id. A training file may be uploaded again; raises ModelDown or ModelRefused."""
+
+    async def create(self, student: ModelName, file_id: str, finetune_id: str, suffix: str) -> Job:
+        """Start the paid job, with `finetune_id` in its metadata, in exactly one request.
+
+        Raises:
+            ModelRefused: the provider said no; there is no job.
+            OutcomeUnknown: there may be a job; look for it with `find`.
+        """
+
+    async def find(self, student: ModelName, finetune_id: str) -> Job | None:
+        """The job whose metadata holds this id; raises ModelDown or ModelRefused."""
+
+    async def job(self, student: ModelName, job_id: str) -> Job:
+        """As it stands, with its newest event; raises ModelDown or ModelRefused."""
+
+    async def cancel(self, student: ModelName, job_id: str) -> Job:
+        """Raises ModelDown or ModelRefused."""
+
+
+class Estimator(Protocol):
+    """Counts tokens and prices, offline."""
+
+    def tokens(self, data: bytes) -> int:
+        """Tokens of a training file as a provider bills one epoch of it."""
+
+    def price(self, student: ModelName, tokens: int) -> tuple[float | None, str | None]:
+        """US dollars for so many trained tokens, and the date of the price; None where none is known."""
+
+
+# --- people -----------------------------------------------------------------------------------------------------------
+
+
+class Announcer(Protocol):
+    """Tells people in Slack. Every verb raises `Undelivered` where Slack did not take the message."""
+
+    async def post_card(self, card: Card, *, again: bool) -> str:
+        """Post a question's one visible answer in its thread; its ts.
+
+        `again`: an earlier try may have posted it, so the thread is searched for it first.
+        """
+
+    async def update_card(self, card: Card) -> None:
+        """Make the posted card show what holds now. A card that was deleted in Slack is left alone."""
+
+    async def post_notice(self, arrival: Arrival, notice: Notice, *, again: bool) -> None:
+        """Tell the asker, in the thread, why there is no answer. An outsider is told in private."""
+
+    async def show_finetune(self, finetune: Finetune) -> tuple[str, str]:
+        """Post or update the message that shows a fine-tune's progress; its (channel, ts)."""
+
+    async def announce_finetune(self, finetune: Finetune) -> None:
+        """Tell who asked for it, and the ops channel, that it ended, and how."""
+
+    async def announce_switch(self, release: Release, by: str) -> None:
+        """Tell the ops channel, where there is one, what serves now."""

@@ -1,0 +1,1 @@
+"""What wakes us, and what people see."""

@@ -1,0 +1,1 @@
+"""Pure functions: things in, Block Kit out."""
