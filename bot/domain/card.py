@@ -7,7 +7,7 @@ from bot.domain.thing import Thing
 
 
 class Card(Thing):
-    """A question with its verdict and, once settled, what was settled. `seen` numbers its newest correction (0 = none)."""
+    """A question, its verdict and what was settled. `seen` is the `seq` of its newest correction (0 = none)."""
 
     question: Question
     verdict: Verdict

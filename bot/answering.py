@@ -1,0 +1,185 @@
+"""How a question gets its one visible answer."""
+
+import logging
+import time
+import uuid
+from datetime import timedelta
+
+from bot.cards import card_of
+from bot.domain import intake
+from bot.domain.card import Card
+from bot.domain.errors import ModelDown, ModelError, Undelivered
+from bot.domain.masking import masked
+from bot.domain.prompt import Prompt
+from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Question, Verdict, Via
+from bot.ports import Announcer, Clock, Model, Store
+
+log = logging.getLogger(__name__)
+
+QUESTION_IDS = uuid.UUID("7f1f0d3e-7e43-4f5b-9b38-6c1f8f5f5c1a")
+LEASE = timedelta(seconds=90)
+"""Longer than the slowest classification (20 s a try, three tries) and post: a live worker never loses its item."""
+TRIES = 4
+WAIT = timedelta(seconds=3)
+"""Before the second try; three times as long before each further one: the asker hears within a minute or so."""
+
+
+class Answering:
+    """Takes questions in and answers them. Any number of workers may call `answer_next` at the same time."""
+
+    def __init__(self, store: Store, model: Model, announcer: Announcer, clock: Clock) -> None:
+        self._store = store
+        self._model = model
+        self._announcer = announcer
+        self._clock = clock
+        self._owner = uuid.uuid4().hex
+
+    async def receive(self, arrival: Arrival) -> bool:
+        """Write an arrival down, masked, before Slack gets its ack. False where it is known already.
+
+        Raises whatever the database raises: then there must be no ack, so that Slack delivers again.
+        """
+        text = "" if arrival.outsider else masked(arrival.text)
+        async with self._store.transaction() as tx:
+            return await tx.inbox.add(arrival.model_copy(update={"text": text}), self._clock.now())
+
+    async def answered(self, team: str, channel: str, ts: str) -> Question | None:
+        """The question that this message already is, if its card is posted."""
+        async with self._store.transaction() as tx:
+            question = await tx.questions.at(team, channel, ts)
+        return question if question and question.card_ts else None
+
+    async def answer_next(self) -> bool:
+        """Work on the oldest open arrival. False where there is none to work on now."""
+        async with self._store.transaction() as tx:
+            item = await tx.inbox.claim(self._owner, self._clock.now(), LEASE)
+        if item is None:
+            return False
+        try:
+            ending, why = await self._work(item)
+        except (ModelError, Undelivered) as error:
+            log.warning("inbox %s: try %s failed: %s", item.id, item.attempts, type(error).__name__)
+            final = not isinstance(error, ModelDown) if isinstance(error, ModelError) else error.final
+            await self._failed(item, final=final, why=type(error).__name__)
+        except Exception:
+            log.exception("inbox %s: try %s failed", item.id, item.attempts)
+            await self._failed(item, final=False, why="error")
+        else:
+            if ending is not None:
+                await self._finish(item, ending, why)
+        return True
+
+    async def _finish(self, item: InboxItem, ending: Ending, why: str | None) -> None:
+        async with self._store.transaction() as tx:
+            kept = await tx.inbox.finish(item, ending, why, self._clock.now())
+        log.info("inbox %s: %s%s%s", item.id, ending.value, f" ({why})" if why else "", "" if kept else ", lease lost")
+
+    async def _postpone(self, item: InboxItem, wait: timedelta) -> None:
+        async with self._store.transaction() as tx:
+            await tx.inbox.postpone(item, self._clock.now() + wait)
+
+    async def _failed(self, item: InboxItem, *, final: bool, why: str) -> None:
+        """Try again later, or end it; then the asker is told. Where even that is impossible the log and the row say so."""
+        if not final and item.attempts < TRIES:
+            await self._postpone(item, WAIT * 3 ** (item.attempts - 1))
+            return
+        try:
+            if item.arrival.kind is ArrivalKind.ASKED:
+                await self._announcer.post_notice(item.arrival, Notice.FAILED, again=item.attempts > 1)
+        except Undelivered as error:
+            log.warning("inbox %s: the asker could not be told: %s", item.id, error)
+            why = f"{why}, untold"
+        await self._finish(item, Ending.FAILED, why)
+
+    async def _work(self, item: InboxItem) -> tuple[Ending | None, str | None]:
+        """The ending and why; no ending where the item was given back."""
+        arrival = item.arrival
+        if arrival.kind is ArrivalKind.EDITED:
+            return await self._edit(item)
+        notice = intake.notice_for(arrival)
+        if notice is not None:
+            if intake.is_said(arrival, notice):
+                await self._announcer.post_notice(arrival, notice, again=item.attempts > 1)
+            return Ending.IGNORED, notice.value
+        question = await self._accept(arrival)
+        if question is None:
+            return Ending.IGNORED, "duplicate"
+        card = await self._classified(question)
+        ts = await self._announcer.post_card(card, again=item.attempts > 1 or arrival.via is Via.SHORTCUT)
+        async with self._store.transaction() as tx:
+            await tx.questions.save_card(question.id, ts)
+        return Ending.ANSWERED, None
+
+    async def _accept(self, arrival: Arrival) -> Question | None:
+        """The question that this arrival is, or None where the same message came in by another event."""
+        text, was_cut = intake.cut(arrival.text)
+        question = Question(
+            id=uuid.uuid5(QUESTION_IDS, arrival.event_id).hex,
+            text=text,
+            cut=was_cut,
+            asker=arrival.asker,
+            place=arrival.place,
+            via=arrival.via,
+            language=arrival.language,
+            asked_at=self._clock.now(),
+        )
+        async with self._store.transaction() as tx:
+            if await tx.questions.add(question):
+                return question
+            place = arrival.place
+            known = await tx.questions.at(place.team, place.channel, place.ts)
+        if known is None or known.card_ts:
+            return None
+        # It has no card: this worker takes up its own earlier try, or somebody asks again by shortcut after a failure.
+        return known if known.id == question.id or arrival.via is Via.SHORTCUT else None
+
+    async def _classified(self, question: Question) -> Card:
+        """The question's card; the serving release is asked only where there is no verdict from an earlier try."""
+        async with self._store.transaction() as tx:
+            card = await card_of(tx, question)
+        if card:
+            return card
+        verdict, prompt = await self._verdict(question)
+        async with self._store.transaction() as tx:
+            await tx.questions.add_verdict(verdict)
+        return Card(question=question, verdict=verdict, prompt=prompt, settled=None, seen=0)
+
+    async def _verdict(self, question: Question) -> tuple[Verdict, Prompt]:
+        """What the serving release says, asked outside of any transaction."""
+        async with self._store.transaction() as tx:
+            release = await tx.releases.serving()
+            prompt = await tx.prompts.get(release.prompt_id) if release else None
+        if release is None or prompt is None:
+            raise RuntimeError("no release serves")
+        started = time.perf_counter()
+        answer = await self._model.classify(release.model, prompt, question.text)
+        verdict = Verdict(
+            id=uuid.uuid4().hex,
+            question_id=question.id,
+            release_id=release.id,
+            latency_ms=round((time.perf_counter() - started) * 1000),
+            at=self._clock.now(),
+            **answer.model_dump(),
+        )
+        return verdict, prompt
+
+    async def _edit(self, item: InboxItem) -> tuple[Ending | None, str | None]:
+        """An edited question is classified anew unless staff settled it: a row keeps the text that was judged."""
+        place = item.arrival.place
+        text, was_cut = intake.cut(item.arrival.text)
+        async with self._store.transaction() as tx:
+            question = await tx.questions.at(place.team, place.channel, place.ts)
+            card = await card_of(tx, question) if question else None
+        if question is None or not intake.words_of(text) or question.text == text:
+            return Ending.IGNORED, "edit_changes_nothing"
+        if card and card.settled:
+            return Ending.IGNORED, "edited_after_settlement"
+        if question.card_ts is None:
+            await self._postpone(item, WAIT)  # its first answer is on its way
+            return None, None
+        verdict, _ = await self._verdict(question.model_copy(update={"text": text}))
+        async with self._store.transaction() as tx:
+            await tx.questions.edit(question.id, text, cut=was_cut)
+            await tx.questions.add_verdict(verdict)
+            await tx.outbox.add("card", question.id, {}, self._clock.now())
+        return Ending.ANSWERED, "edited"

@@ -1,0 +1,110 @@
+"""What staff say of verdicts, and the rows that come of it."""
+
+from bot.cards import card_of
+from bot.domain.card import Card
+from bot.domain.correction import Correction, Kind, Press
+from bot.domain.dataset import Row, Source, group_of, split_of
+from bot.domain.errors import Reason, Refused
+from bot.ports import Clock, Store, Transaction
+
+
+class Correcting:
+    """Settles questions. Who may press is the caller's to decide (handlers/guard); `by` is the id it checked."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def settle(self, press: Press) -> Card:
+        """Write a correction, its row and the card's update, all or nothing; the card as it is now.
+
+        Pressing the same again changes nothing.
+
+        Raises:
+            Refused: UNKNOWN_QUESTION; UNKNOWN_CATEGORY; SETTLED_MEANWHILE with `card`, where somebody was first: the
+                person is told what they said and may press again, having seen it.
+        """
+        async with self._store.transaction() as tx:
+            card = await self._held(tx, press.question_id)
+            category = press.category or card.verdict.category
+            if card.prompt.category(category) is None:
+                raise Refused(Reason.UNKNOWN_CATEGORY, category=category)
+            settled = card.settled
+            if settled and settled.by == press.by and settled.category == category and press.reason is None:
+                return card
+            if press.seen != card.seen:
+                raise Refused(Reason.SETTLED_MEANWHILE, card=card)
+            correction = Correction(
+                question_id=press.question_id,
+                seq=card.seen + 1,
+                kind=Kind.AGREE if category == card.verdict.category else Kind.CHANGE,
+                verdict_id=card.verdict.id,
+                category=category,
+                reason=press.reason,
+                by=press.by,
+                at=self._clock.now(),
+            )
+            await tx.corrections.add(correction)
+            await tx.rows.put(row_of(card, correction))
+            await tx.outbox.add("card", press.question_id, {}, correction.at)
+        return card.model_copy(update={"settled": correction, "seen": correction.seq})
+
+    async def undo(self, question_id: str, seen: int, by: str) -> Card:
+        """Take the newest correction back: the question is open again and its row withdrawn.
+
+        Raises:
+            Refused: UNKNOWN_QUESTION; NOTHING_TO_UNDO; SETTLED_MEANWHILE with `card`.
+        """
+        async with self._store.transaction() as tx:
+            card = await self._held(tx, question_id)
+            if seen != card.seen:
+                raise Refused(Reason.SETTLED_MEANWHILE, card=card)
+            if card.settled is None:
+                raise Refused(Reason.NOTHING_TO_UNDO)
+            undone = card.settled.model_copy(
+                update={"seq": card.seen + 1, "kind": Kind.UNDO, "by": by, "reason": None, "at": self._clock.now()}
+            )
+            await tx.corrections.add(undone)
+            await tx.rows.withdraw(question_id, undone.at)
+            await tx.outbox.add("card", question_id, {}, undone.at)
+        return card.model_copy(update={"settled": None, "seen": undone.seq})
+
+    async def card(self, question_id: str) -> Card:
+        """The card as it is now, for a modal. Raises Refused: UNKNOWN_QUESTION."""
+        async with self._store.transaction() as tx:
+            question = await tx.questions.get(question_id)
+            card = await card_of(tx, question) if question else None
+        if card is None:
+            raise Refused(Reason.UNKNOWN_QUESTION)
+        return card
+
+    async def _held(self, tx: Transaction, question_id: str) -> Card:
+        question = await tx.questions.get(question_id, lock=True)
+        card = await card_of(tx, question) if question else None
+        if card is None:
+            raise Refused(Reason.UNKNOWN_QUESTION)
+        return card
+
+
+def row_of(card: Card, correction: Correction) -> Row:
+    """The row that a correction makes.
+
+    Its reason argues for its category: staff's own words, or the verdict's if they agreed with it, or none.
+    """
+    agreed = correction.kind is Kind.AGREE
+    question = card.question
+    group = group_of(question.text)
+    return Row(
+        id=question.id,
+        text=question.text,
+        group=group,
+        category=correction.category,
+        reason=correction.reason or (card.verdict.reason if agreed else None),
+        split=split_of(group),
+        source=Source.AGREE if agreed else Source.CHANGE,
+        by=correction.by,
+        team=question.place.team,
+        channel=question.place.channel,
+        ts=question.place.ts,
+        settled_at=correction.at,
+    )

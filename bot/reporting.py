@@ -1,0 +1,70 @@
+"""What /finetune status tells."""
+
+from datetime import datetime, timedelta
+
+from bot.domain.dataset import Split
+from bot.domain.finetune import Finetune
+from bot.domain.prompt import Prompt
+from bot.domain.release import Release
+from bot.domain.thing import Thing
+from bot.ports import Clock, Store
+
+
+class Status(Thing):
+    """The state of the whole loop at one moment."""
+
+    serving: Release
+    serving_since: datetime
+    prompt: Prompt
+    questions: int
+    rows: dict[str, tuple[int, int]]
+    """Category id → (rows to train on, held-out rows)."""
+    trained: int
+    """Rows to train on that the serving release has seen as they are now."""
+    untrained: int
+    finetunes: list[Finetune]
+    inbox_open: int
+    outbox_open: int
+    outbox_age: timedelta
+
+
+class Reporting:
+    """Reads the record; changes nothing."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def status(self) -> Status:
+        """Raises LookupError before a release serves."""
+        async with self._store.transaction() as tx:
+            serving = await tx.releases.serving()
+            prompt = await tx.prompts.get(serving.prompt_id) if serving else None
+            if serving is None or prompt is None:
+                raise LookupError("no release serves")
+            since = next(e.at for e in await tx.releases.history(limit=1_000) if e.release_id == serving.id)
+            counts = await tx.rows.counts()
+            finetune = await tx.finetunes.get(serving.finetune_id) if serving.finetune_id else None
+            seen = await tx.finetunes.trained_rows(finetune.id) if finetune else set()
+            trained = 0
+            if finetune:
+                async for row in tx.rows.all(Split.TRAIN):
+                    # A row that was settled again after the export is not what was trained on.
+                    trained += row.id in seen and row.settled_at <= finetune.created_at
+            open_entries, age = await tx.outbox.lag(self._clock.now())
+            categories = {category for category, _ in counts}
+            return Status(
+                serving=serving,
+                serving_since=since,
+                prompt=prompt,
+                questions=await tx.questions.count(),
+                rows={
+                    c: (counts.get((c, Split.TRAIN), 0), counts.get((c, Split.HELD_OUT), 0)) for c in sorted(categories)
+                },
+                trained=trained,
+                untrained=sum(n for (_, split), n in counts.items() if split is Split.TRAIN) - trained,
+                finetunes=await tx.finetunes.newest(5),
+                inbox_open=await tx.inbox.open(),
+                outbox_open=open_entries,
+                outbox_age=age,
+            )
