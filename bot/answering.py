@@ -79,7 +79,7 @@ class Answering:
             await tx.inbox.postpone(item, self._clock.now() + wait)
 
     async def _failed(self, item: InboxItem, *, final: bool, why: str) -> None:
-        """Try again later, or end it; then the asker is told. Where even that is impossible the log and the row say so."""
+        """Try again later, or end it: then the asker is told. Where even that fails, the log and the row say so."""
         if not final and item.attempts < TRIES:
             await self._postpone(item, WAIT * 3 ** (item.attempts - 1))
             return

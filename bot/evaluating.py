@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 
 from bot.domain.dataset import Row, Split, newest_per_group
+from bot.domain.errors import ModelRefused
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
 from bot.domain.scorecard import Scorecard
@@ -35,12 +36,25 @@ class Evaluating:
         if known:
             return known
         if prompt is None:
-            raise LookupError(f"release {release.id} has no prompt")
+            raise ModelRefused(f"release {release.id} has no prompt")
         right = await self.right(release, prompt, rows)
         card = Scorecard(release_id=release.id, rows_key=key, rows=len(rows), right=right, at=self._clock.now())
         async with self._store.transaction() as tx:
             await tx.scorecards.put(card)
         return card
+
+    async def probe(self, release: Release) -> None:
+        """Ask a release something, so that nobody switches to a model that does not answer.
+
+        Raises:
+            ModelDown, ModelRefused: it does not.
+        """
+        async with self._store.transaction() as tx:
+            prompt = await tx.prompts.get(release.prompt_id)
+        if prompt is None:
+            raise ModelRefused(f"release {release.id} has no prompt")
+        category = prompt.categories[0]
+        await self._model.classify(release.model, prompt, next(iter(category.examples), category.name))
 
     async def right(self, release: Release, prompt: Prompt, rows: list[Row]) -> int:
         """How many of these rows the release classifies as they were settled. Raises ModelDown or ModelRefused."""

@@ -120,7 +120,7 @@ class Releasing:
 def before(history: Sequence[ReleaseEvent]) -> str | None:
     """The release to roll back to, from the history (newest first).
 
-    A switch puts a release on a stack and a rollback takes off what came after it: so a second rollback goes further back.
+    A switch puts a release on a stack, a rollback takes off what came after it: a second one goes further back.
     """
     stack: list[str] = []
     for event in reversed(history):

@@ -1,10 +1,11 @@
 """The prompt: the whole system message, named by the hash of its text."""
 
 import hashlib
+import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -34,6 +35,13 @@ class Category(Thing):
         return "\n".join(part for part in parts if part)
 
 
+class CategoriesFile(Thing):
+    """categories.toml."""
+
+    language: Literal["ja", "en"]
+    category: tuple[Category, ...]
+
+
 class Prompt(Thing):
     """What the model is told, and the categories it may answer. Owners and guides are not part of its text.
 
@@ -58,6 +66,16 @@ class Prompt(Thing):
         if len(others) != 1:
             raise ValueError(f"exactly one category must have `other = true`, not {len(others)}")
         return self
+
+    @classmethod
+    def parse(cls, system_md: str, categories_toml: str) -> Self:
+        """A prompt from its two files.
+
+        Raises:
+            tomllib.TOMLDecodeError, pydantic.ValidationError: they cannot be used.
+        """
+        file = CategoriesFile.model_validate(tomllib.loads(categories_toml))
+        return cls(language=file.language, template=system_md, categories=file.category)
 
     @cached_property
     def text(self) -> str:

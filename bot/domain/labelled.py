@@ -1,0 +1,98 @@
+"""Reads the labelled questions that a company already has: CSV or JSON Lines."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+
+from bot.domain.thing import Thing
+
+TEXT = ("text", "question", "質問", "本文")
+CATEGORY = ("category", "label", "カテゴリー", "カテゴリ", "分類")
+REASON = ("reason", "理由")
+
+
+class Labelled(Thing):
+    """One labelled question. `line` counts from 1, the header of a CSV included."""
+
+    line: int
+    text: str
+    category: str
+    reason: str | None = None
+
+
+class BadLine(Thing):
+    """A line that could not be read, and why: a key of handlers' or the command line's words."""
+
+    line: int
+    why: str
+
+
+def read(data: bytes) -> Iterator[Labelled | BadLine]:
+    """Each non-empty record of a file, in order, good or bad; it is JSON Lines if its first character is `{`.
+
+    UTF-8 (with or without a byte-order mark), else Shift_JIS as Excel in Japan writes it (cp932).
+    """
+    text = _decoded(data)
+    yield from _read_jsonl(text) if text.lstrip().startswith("{") else _read_csv(text)
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp932", errors="replace")
+
+
+def _read_jsonl(text: str) -> Iterator[Labelled | BadLine]:
+    # Only a line feed ends a record: U+2028 and the like may stand inside a JSON string.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError:
+            yield BadLine(line=number, why="it is not JSON")
+            continue
+        if isinstance(record, dict):
+            yield _labelled(number, record)
+        else:
+            yield BadLine(line=number, why="it is not a JSON object")
+
+
+def _read_csv(text: str) -> Iterator[Labelled | BadLine]:
+    first = text.split("\n", 1)[0]
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in first else ",")
+    names = [name.strip().lower() for name in reader.fieldnames or ()]
+    if not (set(names) & set(TEXT) and set(names) & set(CATEGORY)):
+        yield BadLine(line=1, why="the header must name the columns `text` and `category`")
+        return
+    reader.fieldnames = names
+    line = 1
+    try:
+        for record in reader:
+            line = reader.line_num
+            yield _labelled(line, record)
+    except csv.Error as error:
+        yield BadLine(line=line + 1, why=f"it is not CSV: {error}")
+
+
+def _labelled(line: int, record: dict[str, object]) -> Labelled | BadLine:
+    if isinstance(record.get("messages"), list):
+        return BadLine(line=line, why="it is a training example; import needs `text` and `category`")
+    text, category, reason = (_field(record, names) for names in (TEXT, CATEGORY, REASON))
+    if "\ufffd" in text + category:
+        return BadLine(line=line, why="it is not UTF-8")
+    if not text:
+        return BadLine(line=line, why="`text` is missing or empty")
+    if not category:
+        return BadLine(line=line, why="`category` is missing or empty")
+    return Labelled(line=line, text=text, category=category, reason=reason or None)
+
+
+def _field(record: dict[str, object], names: tuple[str, ...]) -> str:
+    for name in names:
+        value = record.get(name)
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+    return ""

@@ -1,0 +1,87 @@
+"""Takes over labelled questions that a company already has."""
+
+from bot.domain.dataset import Row, Source, group_of, split_of
+from bot.domain.intake import cut, words_of
+from bot.domain.labelled import BadLine, Labelled, read
+from bot.domain.masking import masked
+from bot.domain.prompt import Category, Prompt
+from bot.domain.thing import Thing
+from bot.ports import Clock, Store
+
+PAGE = 500
+"""Rows a transaction: others are let through in between."""
+
+
+class ImportReport(Thing):
+    """What became of a file's lines. Their sum is the number of its records."""
+
+    added: int
+    changed: int
+    """The question was there from an earlier line or import, with another category: now it has this one."""
+    same: int
+    bad: tuple[BadLine, ...]
+
+
+class Importing:
+    """Makes rows of labelled questions. The same file twice changes nothing."""
+
+    def __init__(self, store: Store, clock: Clock, prompt: Prompt) -> None:
+        self._store = store
+        self._clock = clock
+        self._prompt = prompt
+
+    async def load(self, data: bytes, origin: str) -> ImportReport:
+        """Import a file; `origin` is its name, kept with each row. Bad lines are reported, the others are kept."""
+        rows: dict[str, tuple[int, Row]] = {}
+        bad: list[BadLine] = []
+        same = 0
+        for record in read(data):
+            row = record if isinstance(record, BadLine) else self._row(record, origin)
+            if isinstance(row, BadLine):
+                bad.append(row)
+                continue
+            line, earlier = rows.get(row.id, (0, row))
+            if line and earlier.category != row.category:
+                bad.append(BadLine(line=line, why=f"line {record.line} has the same question with another category"))
+            same += bool(line) and earlier.category == row.category
+            rows[row.id] = (record.line, row)
+        good = [row for _, row in rows.values()]
+        added = changed = 0
+        for start in range(0, len(good), PAGE):
+            async with self._store.transaction() as tx:
+                for row in good[start : start + PAGE]:
+                    known = await tx.rows.get(row.id)
+                    if known and (known.category, known.reason) == (row.category, row.reason):
+                        same += 1
+                        continue
+                    await tx.rows.put(row)
+                    added, changed = (added, changed + 1) if known else (added + 1, changed)
+        return ImportReport(added=added, changed=changed, same=same, bad=tuple(bad))
+
+    def _row(self, labelled: Labelled, origin: str) -> Row | BadLine:
+        category = self._category(labelled.category)
+        if category is None:
+            names = ", ".join(c.id for c in self._prompt.categories)
+            return BadLine(line=labelled.line, why=f"the category '{labelled.category}' is none of: {names}")
+        text, _ = cut(masked(labelled.text))
+        if not words_of(text):
+            return BadLine(line=labelled.line, why="`text` holds no words")
+        group = group_of(text)
+        return Row(
+            id=f"import:{group}",
+            text=text,
+            group=group,
+            category=category.id,
+            reason=masked(labelled.reason) if labelled.reason else None,
+            split=split_of(group),
+            source=Source.IMPORT,
+            by="import",
+            origin=origin,
+            settled_at=self._clock.now(),
+        )
+
+    def _category(self, written: str) -> Category | None:
+        """By id or by name, whatever the case."""
+        return self._prompt.category(written) or next(
+            (c for c in self._prompt.categories if written.casefold() in {c.id.casefold(), c.name.casefold()}), None
+        )

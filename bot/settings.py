@@ -1,0 +1,166 @@
+"""Settings: the only reader of the environment."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from bot.domain.release import ModelName
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _model(value: object) -> object:
+    return ModelName.parse(value) if isinstance(value, str) else value
+
+
+def _url(value: object) -> object:
+    if isinstance(value, str) and not re.match(r"https?://[^/\s]+", value):
+        raise ValueError(f"'{value}' is not an address; it starts with http:// or https://")
+    return value
+
+
+def _ids(pattern: str, kind: str) -> BeforeValidator:
+    def check(value: object) -> object:
+        parts = _split(value)
+        for entry in parts if isinstance(parts, list) else ():
+            if not re.fullmatch(pattern, str(entry)):
+                raise ValueError(f"'{entry}' is not {kind}")
+        return parts
+
+    return BeforeValidator(check)
+
+
+People = Annotated[list[str], NoDecode, _ids(r"[UWS][A-Z0-9]+", "a user id (U…) or a user-group id (S…)")]
+Channels = Annotated[list[str], NoDecode, _ids(r"[CG][A-Z0-9]+", "a channel id (C…)")]
+Model = Annotated[ModelName, NoDecode, BeforeValidator(_model)]
+Url = Annotated[str, BeforeValidator(_url)]
+
+
+class Endpoint(BaseModel):
+    """One OpenAI-compatible endpoint: BOT_PROVIDERS__<NAME>__BASE_URL, __API_KEY, __KIND."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    base_url: Url
+    api_key: SecretStr = SecretStr("none")
+    kind: Literal["openai", "azure", "compatible"] = "compatible"
+
+
+class Settings(BaseSettings):
+    """All settings, from the environment or a file `.env`. The environment wins; an empty value counts as not set."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_nested_delimiter="__", env_ignore_empty=True, extra="ignore", populate_by_name=True
+    )
+
+    slack_bot_token: SecretStr | None = None
+    """The bot token (xoxb-…). With SLACK_APP_TOKEN: real Slack; with neither: the practice workspace."""
+    slack_app_token: SecretStr | None = None
+    """The app-level token (xapp-…) with connections:write, for Socket Mode."""
+    slack_api_url: Url = "https://slack.com/api/"
+    """Where Slack's Web API is."""
+    openai_api_key: SecretStr | None = None
+    """The key of the provider `openai`."""
+    openai_base_url: Url | None = None
+    """Where the provider `openai` is; default OpenAI's own address. Any OpenAI-compatible endpoint works."""
+    database_url: str = "sqlite:///data/madoguchi.db"
+    """`sqlite:///file` for one machine, `postgresql://…` for several replicas."""
+    bot_staff: People = Field(default_factory=list)
+    """Who may correct: user ids and user-group ids, comma-separated. Empty: nobody."""
+    bot_admins: People = Field(default_factory=list)
+    """Who may use /finetune: user ids and user-group ids, comma-separated. Empty: nobody."""
+    bot_channels: Channels = Field(default_factory=list)
+    """Channels in which every top-level message is a question, comma-separated. Elsewhere the bot is mentioned."""
+    bot_ops_channel: Annotated[str, Field(pattern="^[CG][A-Z0-9]+$")] | None = None
+    """The channel in which results of long work are posted; default a DM to who asked."""
+    bot_prompt: Path | None = None
+    """A folder with system.md and categories.toml; default prompts/ja or prompts/en, by language."""
+    bot_serving: Model | None = None
+    """The first serving model, provider/model; default `openai/gpt-6-luna` with a key, else `local/base`."""
+    bot_student: Model = ModelName(provider="local", model="base")
+    """The model that is fine-tuned, provider/model."""
+    bot_providers: dict[str, Endpoint] = Field(default_factory=dict)
+    """Further endpoints: BOT_PROVIDERS__<NAME>__BASE_URL and the same with __API_KEY and __KIND."""
+    bot_language: Literal["ja", "en"] | None = None
+    """The language of all texts; default each person's own, as Slack knows it."""
+    bot_http_port: int = Field(default=7788, ge=0, le=65_535)
+    """The port of the practice workspace's page, on loopback; the next free one where it is taken."""
+    lang: str = ""
+    """The machine's language (LANG): chooses the sample prompt where nothing else does."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.slack_bot_token is None) != (self.slack_app_token is None):
+            missing = "SLACK_APP_TOKEN" if self.slack_app_token is None else "SLACK_BOT_TOKEN"
+            raise ValueError(f"{missing} is not set: Slack needs both tokens, the practice workspace needs neither")
+        for name, token, wrong in (
+            ("SLACK_BOT_TOKEN", self.slack_bot_token, "xapp-"),
+            ("SLACK_APP_TOKEN", self.slack_app_token, "xoxb-"),
+        ):
+            if token and token.get_secret_value().startswith(wrong):
+                raise ValueError(f"{name} holds a token that starts with {wrong}: that is the other one")
+        for name, model in (("BOT_SERVING", self.serving), ("BOT_STUDENT", self.bot_student)):
+            if model.provider not in self.provider_names:
+                raise ValueError(
+                    f"{name}: the provider '{model.provider}' is not known; set "
+                    f"BOT_PROVIDERS__{model.provider.upper()}__BASE_URL, or use one of {', '.join(self.provider_names)}"
+                )
+            if model.provider == "openai" and self.openai_api_key is None:
+                raise ValueError(f"{name} is {model}, but OPENAI_API_KEY is not set")
+        if not (self.prompt_folder / "categories.toml").is_file():
+            raise ValueError(f"BOT_PROMPT: {self.prompt_folder} holds no categories.toml")
+        return self
+
+    @property
+    def practice(self) -> bool:
+        """Whether the practice workspace takes Slack's place."""
+        return self.slack_bot_token is None
+
+    @property
+    def serving(self) -> ModelName:
+        return self.bot_serving or ModelName.parse("openai/gpt-6-luna" if self.openai_api_key else "local/base")
+
+    @property
+    def provider_names(self) -> list[str]:
+        return ["local", "openai", *(name.lower() for name in self.bot_providers)]
+
+    @property
+    def prompt_folder(self) -> Path:
+        language = self.bot_language or ("ja" if self.lang.lower().startswith("ja") else "en")
+        return self.bot_prompt or ROOT / "prompts" / language
+
+
+class SettingsError(Exception):
+    """The settings cannot be used. Its text is one line for each of them, without any secret."""
+
+
+def load(**overrides: object) -> Settings:
+    """The settings. Raises SettingsError."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        raise SettingsError("\n".join(explain(error))) from None
+
+
+def explain(error: ValidationError) -> list[str]:
+    """One line for each thing that is wrong, naming the setting, without its value."""
+    lines = []
+    for entry in error.errors(include_input=False, include_url=False):
+        name = "__".join(str(part) for part in entry["loc"]).upper()
+        words = entry["msg"].removeprefix("Value error, ")
+        lines.append(f"{name}: {words}" if name else words)
+    return lines
+
+
+def forget_proxies() -> None:
+    """Drop the machine's proxy variables: Slack's client sends even loopback traffic there, whatever NO_PROXY says."""
+    for name in [n for n in os.environ if n.lower() in {"http_proxy", "https_proxy", "all_proxy"}]:
+        del os.environ[name]
