@@ -1,0 +1,163 @@
+"""The way to the database: its address, its transactions, its migrations."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, event, make_url, select
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from storage.locks import Lock, hold
+from storage.migrations import upgrade
+
+BUSY_SECONDS = 30
+"""How long a SQLite transaction waits for another process's."""
+CONNECT_SECONDS = 10
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+
+
+class DatabaseUnreachable(Exception):  # noqa: N818 - reads as what happened
+    """There is no connection to be had. The message names the database, without its password."""
+
+
+class Database:
+    """One database, SQLite or PostgreSQL.
+
+    Args:
+        url: `sqlite:///file`, `sqlite+aiosqlite:///file`, `postgresql://…`, `postgres://…` or
+            `postgresql+psycopg://…`. The folder of a SQLite file is made.
+
+    Raises:
+        ValueError: on any other address. The message does not repeat it, for it may hold a password.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = _parsed(url)
+        if self._url.get_backend_name() == "sqlite":
+            self._engine = _sqlite(self._url)
+            self._one_at_a_time: asyncio.Lock | None = asyncio.Lock()
+        else:
+            self._engine = _postgresql(self._url)
+            self._one_at_a_time = None
+        self._writer: asyncio.Task[Any] | None = None
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction: commits at the end of the block, rolls back where it raises.
+
+        On SQLite there is one at a time: tasks queue here in order, other processes at the file. So a transaction
+        within a transaction would wait for itself.
+
+        Raises:
+            DatabaseUnreachable: there is no connection.
+            RuntimeError: this task holds a transaction of this SQLite database already.
+        """
+        if self._one_at_a_time is None:
+            async with self._connected() as connection:
+                yield connection
+            return
+        if self._writer is not None and self._writer is asyncio.current_task():
+            raise RuntimeError("a transaction within a transaction would wait for itself")
+        async with self._one_at_a_time:
+            self._writer = asyncio.current_task()
+            try:
+                async with self._connected() as connection:
+                    yield connection
+            finally:
+                self._writer = None
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            connection = await self._engine.connect()
+        except (DBAPIError, OSError) as error:
+            raise DatabaseUnreachable(f"Could not reach the database {self}. Is it running? {_cause(error)}") from None
+        try:
+            async with connection.begin():
+                yield connection
+        finally:
+            await connection.close()
+
+    async def migrate(self) -> None:
+        """Bring the tables up to this program's version, in one transaction.
+
+        Safe where several processes start at once: the first migrates, the others wait and find it done.
+
+        Raises:
+            DatabaseUnreachable: there is no connection.
+            alembic.util.CommandError: the tables are newer than this program.
+        """
+        async with self.begin() as connection:
+            await hold(connection, Lock.MIGRATION)
+            await connection.run_sync(upgrade)
+
+    async def ping(self) -> None:
+        """Raises DatabaseUnreachable, or what the database raises, where a transaction cannot be had."""
+        async with self.begin() as connection:
+            await connection.execute(select(1))
+
+    async def close(self) -> None:
+        """Close all connections. The database may be used again: new ones are opened."""
+        await self._engine.dispose()
+
+    def __str__(self) -> str:
+        return self._url.set(password=None, query={}).render_as_string()
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        return parsed.set(drivername=_DRIVERS[parsed.drivername])
+    except (ArgumentError, KeyError, ValueError):
+        raise ValueError(
+            "the database address must look like sqlite:///data/file.db or postgresql://user:password@host/name"
+        ) from None
+
+
+def _sqlite(url: URL) -> AsyncEngine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    # Without an isolation level the driver sends no BEGIN of its own; `_immediate` does.
+    engine = create_async_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        # With WAL, NORMAL may lose the last commits when the power goes. A press that a person saw confirmed must
+        # not be lost, so each commit is synced to the disk.
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _immediate(connection: Connection) -> None:
+        # A deferred transaction that reads first and then writes fails with "database is locked" where another
+        # wrote in between, whatever the timeout; this one waits at its start and then has the file for itself.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: URL) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        pool_pre_ping=True,
+        # A pooler in transaction mode does not carry prepared statements from one transaction to the next.
+        connect_args={"connect_timeout": CONNECT_SECONDS, "prepare_threshold": None},
+    )
+
+
+def _cause(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return str(cause).strip().partition("\n")[0]

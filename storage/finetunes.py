@@ -1,0 +1,70 @@
+"""Fine-tunes, and which rows they are trained on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.domain.finetune import UNDER_WAY, Finetune, FinetuneState
+from bot.domain.release import ModelName
+from storage.tables import finetune_rows, finetunes
+
+_FIELDS = [finetunes.c[name] for name in Finetune.model_fields]
+
+
+class SqlFinetunes:
+    """The tables `finetunes` and `finetune_rows`."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, finetune: Finetune) -> None:
+        """Raises sqlalchemy.exc.IntegrityError for a known id, or an unknown dataset or prompt."""
+        await self._connection.execute(insert(finetunes).values(_values(finetune)))
+
+    async def get(self, finetune_id: str) -> Finetune | None:
+        found = await self._some(select(*_FIELDS).where(finetunes.c.id == finetune_id))
+        return found[0] if found else None
+
+    async def newest(self, limit: int = 10) -> list[Finetune]:
+        return await self._some(
+            select(*_FIELDS)
+            .where(finetunes.c.state != FinetuneState.PLANNED.value)
+            .order_by(finetunes.c.number.desc())
+            .limit(limit)
+        )
+
+    async def under_way(self) -> list[Finetune]:
+        return await self._some(
+            select(*_FIELDS)
+            .where(finetunes.c.state.in_([state.value for state in UNDER_WAY]))
+            .order_by(finetunes.c.number)
+        )
+
+    async def advance(self, finetune: Finetune, was: FinetuneState) -> bool:
+        saved = update(finetunes).where(finetunes.c.id == finetune.id, finetunes.c.state == was.value)
+        return (await self._connection.execute(saved.values(_values(finetune)))).rowcount > 0
+
+    async def save_rows(self, finetune_id: str, row_ids: Sequence[str]) -> None:
+        """Once for each fine-tune; raises sqlalchemy.exc.IntegrityError for a row that is saved already."""
+        if row_ids:
+            values = [{"finetune_id": finetune_id, "row_id": row_id} for row_id in row_ids]
+            await self._connection.execute(insert(finetune_rows), values)
+
+    async def trained_rows(self, finetune_id: str) -> set[str]:
+        wanted = select(finetune_rows.c.row_id).where(finetune_rows.c.finetune_id == finetune_id)
+        return set((await self._connection.execute(wanted)).scalars())
+
+    async def _some(self, wanted: Select[Any]) -> list[Finetune]:
+        return [_finetune(dict(found)) for found in (await self._connection.execute(wanted)).mappings()]
+
+
+def _values(finetune: Finetune) -> dict[str, Any]:
+    model = None if finetune.model is None else str(finetune.model)
+    return finetune.model_dump() | {"student": str(finetune.student), "model": model}
+
+
+def _finetune(found: dict[str, Any]) -> Finetune:
+    names = {name: ModelName.parse(found[name]) for name in ("student", "model") if found[name] is not None}
+    return Finetune.model_validate(found | names)

@@ -1,0 +1,13 @@
+"""What Alembic runs: it gets its connection, and with it the transaction, from `storage.migrations.config`."""
+
+from alembic import context
+
+from storage.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,45 @@
+"""What must reach the outside, at least once, in order."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, exists, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.ports import OutboxItem
+from storage.leases import Lease, claim, given_back, held
+from storage.tables import outbox
+
+
+class SqlOutbox:
+    """The table `outbox`; it holds what is open and nothing else.
+
+    Entries of one topic and key are numbered in the order they were added. Where several transactions add at once,
+    that order is theirs to make: whoever adds for a thing holds the lock of that thing (a question's, the serving
+    release's).
+    """
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, topic: str, key: str, payload: dict[str, str], now: datetime) -> None:
+        entry = {"topic": topic, "key": key, "payload": payload, "added_at": now, "due_at": now, "attempts": 0}
+        await self._connection.execute(insert(outbox).values(entry))
+
+    async def claim(self, owner: str, now: datetime, lease: timedelta) -> OutboxItem | None:
+        queue, older = outbox.alias(), outbox.alias()
+        overtaking = exists().where(older.c.topic == queue.c.topic, older.c.key == queue.c.key, older.c.id < queue.c.id)
+        claimable = select(queue.c.id).where(queue.c.due_at <= now, ~overtaking).order_by(queue.c.id)
+        entry = await claim(self._connection, outbox, claimable, Lease(owner, now, lease))
+        if entry is None:
+            return None
+        return OutboxItem.model_validate({name: entry[name] for name in OutboxItem.model_fields})
+
+    async def done(self, item: OutboxItem) -> None:
+        await self._connection.execute(delete(outbox).where(outbox.c.id == item.id, outbox.c.token == item.token))
+
+    async def retry(self, item: OutboxItem, until: datetime, error: str) -> None:
+        await self._connection.execute(held(outbox, item.id, item.token).values(given_back(until) | {"error": error}))
+
+    async def lag(self, now: datetime) -> tuple[int, timedelta]:
+        entries, oldest = (await self._connection.execute(select(func.count(), func.min(outbox.c.added_at)))).one()
+        return entries, now - oldest if entries else timedelta()

@@ -1,0 +1,69 @@
+"""Releases and their append-only history."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
+from storage.locks import Lock, hold
+from storage.tables import release_events, releases
+
+_FIELDS = [releases.c[name] for name in Release.model_fields]
+
+
+class SqlReleases:
+    """The tables `releases` and `release_events`; the database refuses to change or delete history."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, release: Release, by: str, why: str) -> None:
+        """Raises sqlalchemy.exc.IntegrityError for a known id, or where it would be a second serving release."""
+        await self._connection.execute(insert(releases).values(release.model_dump() | {"model": str(release.model)}))
+        await self._record(release.id, release.state, by, why, release.created_at)
+
+    async def get(self, release_id: str) -> Release | None:
+        return await self._one(select(*_FIELDS).where(releases.c.id == release_id))
+
+    async def all(self) -> list[Release]:
+        found = await self._connection.execute(select(*_FIELDS).order_by(releases.c.number.desc()))
+        return [_release(dict(row)) for row in found.mappings()]
+
+    async def serving(self, *, lock: bool = False) -> Release | None:
+        if lock:
+            # Not the row's lock: who waited for it would find that it no longer serves, and see none. And there may
+            # be no row yet.
+            await hold(self._connection, Lock.SERVING)
+        return await self._one(select(*_FIELDS).where(releases.c.state == ReleaseState.SERVING.value))
+
+    async def enter(self, release_id: str, state: ReleaseState, by: str, why: str, now: datetime) -> None:
+        """Retire what serves before another enters `serving`, in the same transaction.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: another release serves, or there is no such release.
+        """
+        await self._connection.execute(update(releases).where(releases.c.id == release_id).values(state=state.value))
+        await self._record(release_id, state, by, why, now)
+
+    async def history(self, limit: int = 100) -> list[ReleaseEvent]:
+        newest = (
+            select(*(release_events.c[name] for name in ReleaseEvent.model_fields))
+            .order_by(release_events.c.number.desc())
+            .limit(limit)
+        )
+        found = (await self._connection.execute(newest)).mappings()
+        return [ReleaseEvent.model_validate(dict(row)) for row in found]
+
+    async def _record(self, release_id: str, state: ReleaseState, by: str, why: str, at: datetime) -> None:
+        event = ReleaseEvent(release_id=release_id, state=state, by=by, why=why, at=at)
+        await self._connection.execute(insert(release_events).values(event.model_dump()))
+
+    async def _one(self, wanted: Select[Any]) -> Release | None:
+        found = (await self._connection.execute(wanted)).mappings().one_or_none()
+        return _release(dict(found)) if found else None
+
+
+def _release(found: dict[str, Any]) -> Release:
+    return Release.model_validate(found | {"model": ModelName.parse(found["model"])})

@@ -1,0 +1,48 @@
+"""The record: one transaction, all the things."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot import ports
+from storage.corrections import SqlCorrections
+from storage.database import Database
+from storage.datasets import SqlDatasets
+from storage.finetunes import SqlFinetunes
+from storage.inbox import SqlInbox
+from storage.outbox import SqlOutbox
+from storage.prompts import SqlPrompts
+from storage.questions import SqlQuestions
+from storage.releases import SqlReleases
+from storage.rows import SqlRows
+from storage.scorecards import SqlScorecards
+
+
+class SqlTransaction:
+    """One unit of work on a connection whose transaction is begun."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.inbox: ports.Inbox = SqlInbox(connection)
+        self.questions: ports.Questions = SqlQuestions(connection)
+        self.corrections: ports.Corrections = SqlCorrections(connection)
+        self.rows: ports.Rows = SqlRows(connection)
+        self.prompts: ports.Prompts = SqlPrompts(connection)
+        self.releases: ports.Releases = SqlReleases(connection)
+        self.finetunes: ports.Finetunes = SqlFinetunes(connection)
+        self.datasets: ports.Datasets = SqlDatasets(connection)
+        self.scorecards: ports.Scorecards = SqlScorecards(connection)
+        self.outbox: ports.Outbox = SqlOutbox(connection)
+
+
+class SqlStore:
+    """The store in a database whose tables are migrated."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[ports.Transaction]:
+        """Raises what `Database.begin` raises."""
+        async with self._database.begin() as connection:
+            yield SqlTransaction(connection)

@@ -1,0 +1,234 @@
+"""The tables. A changed table needs a migration; a test compares the two."""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from storage.types import DOCUMENT, KEY, NUMBER, Moment, Words
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", NUMBER, primary_key=True),
+    Column("event_id", Text, nullable=False, unique=True),
+    Column("arrival", DOCUMENT, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    # A lease and a postponement are the same thing to everybody else: not to be claimed before this.
+    Column("due_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("holder", Text),
+    Column("token", Text),
+    Column("ending", Text),
+    Column("why", Words),
+    Column("ended_at", Moment),
+)
+Index(
+    "ix_inbox_open",
+    inbox.c.id,
+    inbox.c.due_at,
+    sqlite_where=inbox.c.ending.is_(None),
+    postgresql_where=inbox.c.ending.is_(None),
+)
+
+prompts = Table(
+    "prompts",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("body", DOCUMENT, nullable=False),
+)
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("prompt_id", ForeignKey("prompts.id"), nullable=False),
+    Column("manifest", DOCUMENT, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+finetunes = Table(
+    "finetunes",
+    metadata,
+    Column("number", NUMBER, primary_key=True),
+    Column("id", KEY, nullable=False, unique=True),
+    Column("student", Text, nullable=False),
+    Column("dataset_id", ForeignKey("datasets.id"), nullable=False),
+    Column("prompt_id", ForeignKey("prompts.id"), nullable=False),
+    Column("estimate", DOCUMENT, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("file_id", Text),
+    Column("job_id", Text),
+    Column("model", Text),
+    Column("error", Words),
+    Column("progress", Words),
+    Column("searched", Integer, nullable=False),
+    Column("channel", Text),
+    Column("channel_ts", Text),
+)
+
+finetune_rows = Table(
+    "finetune_rows",
+    metadata,
+    Column("finetune_id", ForeignKey("finetunes.id"), primary_key=True),
+    # No foreign key: a row may be erased, and that a fine-tune was trained on it stays true.
+    Column("row_id", KEY, primary_key=True),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("number", NUMBER, primary_key=True),
+    Column("id", KEY, nullable=False, unique=True),
+    Column("model", Text, nullable=False),
+    Column("prompt_id", ForeignKey("prompts.id"), nullable=False),
+    Column("recall", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("finetune_id", ForeignKey("finetunes.id")),
+    Column("created_at", Moment, nullable=False),
+)
+Index(
+    "uq_releases_serving",
+    releases.c.state,
+    unique=True,
+    sqlite_where=text("state = 'serving'"),
+    postgresql_where=text("state = 'serving'"),
+)
+
+release_events = Table(
+    "release_events",
+    metadata,
+    Column("number", NUMBER, primary_key=True),
+    Column("release_id", ForeignKey("releases.id"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("why", Words, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+scorecards = Table(
+    "scorecards",
+    metadata,
+    Column("release_id", ForeignKey("releases.id"), primary_key=True),
+    Column("rows_key", Text, primary_key=True),
+    Column("rows", Integer, nullable=False),
+    Column("right", Integer, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("basis", Text, nullable=False),
+)
+
+questions = Table(
+    "questions",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("text", Words, nullable=False),
+    Column("asker", Text, nullable=False),
+    Column("team", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("ts", Text, nullable=False),
+    Column("thread_ts", Text),
+    Column("via", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    Column("cut", Boolean, nullable=False),
+    Column("card_ts", Text),
+    UniqueConstraint("team", "channel", "ts"),
+)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("number", NUMBER, primary_key=True),
+    Column("id", KEY, nullable=False, unique=True),
+    Column("question_id", ForeignKey("questions.id"), nullable=False),
+    Column("release_id", ForeignKey("releases.id"), nullable=False),
+    Column("category", Text, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("confidence", Float(53)),
+    Column("latency_ms", Integer, nullable=False),
+    Column("tokens_in", Integer, nullable=False),
+    Column("tokens_out", Integer, nullable=False),
+    Column("at", Moment, nullable=False),
+    Index(None, "question_id", "number"),
+)
+
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("question_id", ForeignKey("questions.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("verdict_id", ForeignKey("verdicts.id"), nullable=False),
+    Column("category", Text, nullable=False),
+    Column("reason", Words),
+    Column("by", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+rows = Table(
+    "rows",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("text", Words, nullable=False),
+    Column("group", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("reason", Words),
+    Column("split", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("team", Text),
+    Column("channel", Text),
+    Column("ts", Text),
+    Column("origin", Words),
+    Column("settled_at", Moment, nullable=False),
+    Column("withdrawn_at", Moment),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", NUMBER, primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("payload", DOCUMENT, nullable=False),
+    Column("added_at", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("holder", Text),
+    Column("token", Text),
+    Column("error", Words),
+    Index(None, "topic", "key", "id"),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("name", KEY, primary_key=True),
+    Column("sha256", Text, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
