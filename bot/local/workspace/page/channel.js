@@ -1,0 +1,92 @@
+// The middle: a channel or direct message with its messages and composer, or the bot's App Home.
+
+import { get, post } from "./api.js";
+import { blocks } from "./blocks.js";
+import { composer } from "./composer.js";
+import { el, icon, iconButton } from "./dom.js";
+import { messageList } from "./messages.js";
+import { mrkdwn } from "./mrkdwn.js";
+import { avatar } from "./people.js";
+import { openBotChannel, showDrawer } from "./sidebar.js";
+import { history, isLoaded, nameOf, on, setHistory, state } from "./store.js";
+import { Surface } from "./surface.js";
+import { markRead } from "./unread.js";
+import { t } from "./words.js";
+
+const root = document.getElementById("main");
+const list = messageList("messages");
+let homeSurface = null;
+
+const isBotDm = (channel) => channel?.is_im && channel.user === state.bot.id;
+
+/** A channel's name as people say it: "#general", or the other person of a direct message. */
+export function channelLabel(channel) {
+  if (!channel?.is_im) return `#${channel?.name ?? ""}`;
+  const other = channel.user === state.bot.id ? state.bot : state.people.get(channel.user);
+  return other ? nameOf(other) : channel.name;
+}
+
+function tabs(current) {
+  const tab = (name, label, onclick) => el("button", { type: "button", class: "tab", "aria-current": current === name ? "page" : null, "data-testid": `tab-${name}`, onclick }, label);
+  return el("nav", { class: "tabs", "aria-label": nameOf(state.bot) }, tab("home", t("app_home"), () => (location.hash = "#home")), tab("messages", t("app_messages"), openBotChannel));
+}
+
+function header(lead, title, below) {
+  const drawer = iconButton("menu", t("open_sidebar"), () => showDrawer(true), { class: "icon-button drawer-button", "data-testid": "drawer" });
+  return el("header", { class: "bar" }, drawer, lead, el("div", { class: "bar-words" }, el("h1", {}, title), below));
+}
+
+function channelHeader(channel) {
+  if (isBotDm(channel)) return [header(avatar(state.bot, "small"), nameOf(state.bot)), tabs("messages")];
+  const lead = channel.is_im ? null : icon(channel.is_private ? "lock" : "hash");
+  const members = channel.members?.length ?? channel.num_members;
+  const topic = typeof channel.topic === "string" ? channel.topic : channel.topic?.value;
+  const below = el("p", { class: "soft topic" }, [members && t("members", members), topic && mrkdwn(topic)].flat().filter(Boolean).flatMap((part, at) => (at ? [" · ", part] : [part])));
+  return [header(lead, channel.is_im ? channelLabel(channel) : channel.name, below)];
+}
+
+function showMessages() {
+  const { id } = state.place;
+  const channel = state.channels.get(id);
+  list.show({ channel: id, messages: history(id), label: t("messages_in", channelLabel(channel)), empty: isLoaded(id) && t("empty_channel") });
+}
+
+async function openChannel(id) {
+  const channel = state.channels.get(id);
+  root.replaceChildren(...channelHeader(channel), list.node, composer({ channel: id }, t("write_to", channelLabel(channel))));
+  showMessages();
+  const answer = await get("history", { channel: id });
+  if (answer.ok) setHistory(id, answer.messages);
+  markRead(id);
+}
+
+function homeBody() {
+  if (!state.home) return el("p", { class: "empty" }, t("empty_home"));
+  if (homeSurface?.container.view_id !== state.home.id) homeSurface = new Surface({ type: "view", view_id: state.home.id });
+  return el("div", { class: "content home-body", "data-testid": "home", "data-view-id": state.home.id }, blocks(state.home.blocks, homeSurface));
+}
+
+function renderHome() {
+  if (state.place.kind !== "home") return;
+  const spot = document.activeElement?.dataset.spot;
+  root.replaceChildren(header(avatar(state.bot, "small"), nameOf(state.bot)), tabs("home"), el("div", { class: "scroll" }, homeBody()));
+  if (spot) root.querySelector(`[data-spot="${CSS.escape(spot)}"]`)?.focus();
+}
+
+function renderPlace() {
+  if (state.place.kind === "home") {
+    renderHome();
+    post("home");
+  } else if (state.place.kind === "channel") openChannel(state.place.id);
+}
+
+on("place", renderPlace);
+on("home", renderHome);
+on("history", ({ channel }) => state.place.id === channel && showMessages());
+on("redraw", () => state.place.kind === "channel" && showMessages());
+on("people", () => (state.place.kind === "home" ? renderHome() : renderPlace()));
+
+/** Put the cursor where the person writes; not on a phone, where that would open the keyboard. */
+export function focusComposer() {
+  if (matchMedia("(min-width: 481px)").matches) root.querySelector("textarea")?.focus();
+}

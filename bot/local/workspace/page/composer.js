@@ -1,0 +1,92 @@
+// The field where people write: Enter sends, Shift+Enter breaks the line, drafts stay where they were begun.
+
+import { post } from "./api.js";
+import { completion } from "./completion.js";
+import { el, icon, iconButton } from "./dom.js";
+import { openMenu } from "./menu.js";
+import { state } from "./store.js";
+import { toast } from "./toast.js";
+import { t } from "./words.js";
+
+const drafts = new Map();
+
+/** A growing text field with completion; `send(text)` resolves to whether the text was taken. */
+export function textField({ label, value = "", send, cancel, testid }) {
+  const field = el("textarea", { rows: "1", "aria-label": label, placeholder: label, "data-testid": testid, enterkeyhint: "send" });
+  field.value = value;
+  const { list, onkey } = completion(field);
+  field.addEventListener("keydown", (event) => {
+    // While an input method is composing, Enter belongs to it.
+    if (event.isComposing || onkey(event)) return;
+    if (event.key === "Escape" && cancel) {
+      event.stopPropagation();
+      cancel();
+    }
+    if (event.key !== "Enter" || event.shiftKey) return;
+    event.preventDefault();
+    send();
+  });
+  return { field, list };
+}
+
+function runCommand(text, place) {
+  const word = text.split(/\s/, 1)[0];
+  if (!state.commands.some(({ command }) => command === word)) return toast(t("no_command", word)), false;
+  if (place.thread_ts) return toast(t("no_command_in_thread")), false;
+  return post("commands", { channel: place.channel, text });
+}
+
+async function deliver(text, files, place) {
+  if (text.startsWith("/")) return Boolean((await runCommand(text, place)).ok);
+  const names = files.length ? { file_names: files } : {};
+  return (await post("messages", { ...place, text, ...names })).ok;
+}
+
+function shortcutButton(place) {
+  const shortcuts = state.shortcuts.filter(({ type }) => type === "global");
+  if (!shortcuts.length) return null;
+  const items = shortcuts.map(({ name, description, callback_id: id }) => ({ label: name, hint: description, onpick: () => post("shortcuts", { callback_id: id, channel: place.channel }) }));
+  return iconButton("bolt", t("shortcuts"), (event) => openMenu(event.currentTarget, t("shortcuts"), items), { "aria-haspopup": "menu" });
+}
+
+/** The composer of a channel or thread; `place` is {channel, thread_ts?}. */
+export function composer(place, label) {
+  const key = `${place.channel}/${place.thread_ts ?? ""}`;
+  let files = [];
+  let busy = false;
+  const chips = el("div", { class: "chips", "aria-label": t("attached") });
+
+  function showFiles() {
+    const drop = (name) => () => {
+      files = files.filter((file) => file !== name);
+      showFiles();
+    };
+    chips.replaceChildren(...files.map((name) => el("span", { class: "chip" }, icon("file"), name, iconButton("close", t("remove", name), drop(name)))));
+  }
+
+  async function send() {
+    const text = field.value.trim();
+    if (busy || (!text && !files.length)) return;
+    busy = true;
+    const taken = await deliver(text, files, place);
+    busy = false;
+    if (!taken) return;
+    field.value = "";
+    files = [];
+    drafts.delete(key);
+    showFiles();
+  }
+
+  const { field, list } = textField({ label, value: drafts.get(key), send, testid: place.thread_ts ? "thread-composer" : "composer" });
+  field.addEventListener("input", () => drafts.set(key, field.value));
+  const chooser = el("input", { type: "file", multiple: true, hidden: true, "data-testid": place.thread_ts ? "thread-file" : "file" });
+  chooser.addEventListener("change", () => {
+    files = [...new Set([...files, ...[...chooser.files].map((file) => file.name)])];
+    chooser.value = "";
+    showFiles();
+    field.focus();
+  });
+  const tools = [iconButton("clip", t("attach"), () => chooser.click()), place.thread_ts ? null : shortcutButton(place)];
+  const row = el("div", { class: "composer-tools" }, tools, el("span", { class: "grow" }), iconButton("send", t("send"), send, { class: "icon-button send" }));
+  return el("div", { class: "composer" }, list, chips, el("div", { class: "composer-box" }, field, chooser, row));
+}

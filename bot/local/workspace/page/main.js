@@ -1,0 +1,56 @@
+// The page's start: connects, reads the address, and moves between places. #C… a channel, #C…/ts a thread, #home the App Home.
+
+import { get } from "./api.js";
+import { focusComposer } from "./channel.js";
+import "./modal.js";
+import { renderSidebar, showDrawer } from "./sidebar.js";
+import { connect } from "./socket.js";
+import { emit, on, setHistory, state } from "./store.js";
+import { startTheme } from "./theme.js";
+import "./thread.js";
+import { countUnread } from "./unread.js";
+import { setLocale } from "./words.js";
+
+function placeOf(hash) {
+  const [id, ts] = hash.slice(1).split("/");
+  if (id === "home") return { place: { kind: "home" }, thread: null };
+  const known = state.channels.get(id) ?? [...state.channels.values()].find((channel) => !channel.is_im);
+  if (!known) return { place: { kind: "none" }, thread: null };
+  return { place: { kind: "channel", id: known.id }, thread: ts && known.id === id ? { channel: id, ts } : null };
+}
+
+const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
+function go(force) {
+  const { place, thread } = placeOf(location.hash);
+  const moved = force || !same(place, state.place);
+  const rethreaded = force || !same(thread, state.thread);
+  Object.assign(state, { place, thread });
+  if (moved) emit("place");
+  if (rethreaded) emit("threadplace");
+  if (moved) showDrawer(false);
+  if (moved && !thread) focusComposer();
+  if (!moved) renderSidebar();
+}
+
+async function loadUnread() {
+  for (const { id } of state.channels.values()) {
+    if (id === state.place.id) continue;
+    const answer = await get("history", { channel: id });
+    if (!answer.ok) return;
+    setHistory(id, answer.messages);
+    countUnread(id);
+  }
+}
+
+on("people", ({ person }) => person.id === state.me.id && setLocale(person.locale));
+on("hello", () => {
+  setLocale(state.me.locale);
+  document.body.dataset.ready = "true";
+  go(true);
+  loadUnread();
+});
+addEventListener("hashchange", () => state.me && go(false));
+addEventListener("keydown", (event) => event.key === "Escape" && showDrawer(false));
+startTheme();
+connect(new URLSearchParams(location.search).get("user"));

@@ -1,0 +1,131 @@
+// A list of messages: who said what when, what can be done with it, and what others said of it.
+
+import { blocks, content } from "./blocks.js";
+import { clockTime, dateOf, dayLine, fullTime } from "./dates.js";
+import { arrowKeys, el, icon, reconcile } from "./dom.js";
+import { avatar } from "./people.js";
+import { reactions, toolbar } from "./reactions.js";
+import { author, emit, isReply, nameOf, on, state } from "./store.js";
+import { editor } from "./editing.js";
+import { Surface } from "./surface.js";
+import { hasFreshReplies } from "./unread.js";
+import { t, locale } from "./words.js";
+
+const TOGETHER_S = 300;
+const surfaces = new Map();
+
+function surfaceOf(channel, ts) {
+  const key = `${channel}/${ts}`;
+  return surfaces.get(key) ?? surfaces.set(key, new Surface({ type: "message", channel, ts })).get(key);
+}
+
+function sized(bytes) {
+  if (bytes === undefined) return "";
+  const [amount, unit] = bytes < 1000 ? [bytes, "byte"] : bytes < 1e6 ? [bytes / 1000, "kilobyte"] : [bytes / 1e6, "megabyte"];
+  return new Intl.NumberFormat(locale(), { style: "unit", unit, maximumFractionDigits: 1 }).format(amount);
+}
+
+function file(each) {
+  const name = each.title || each.name;
+  return el(
+    "a",
+    { class: "file", href: `/page/files/${each.id}`, download: each.name ?? "", "aria-label": t("download", name), "data-testid": `file-${each.id}` },
+    icon("file"),
+    el("span", {}, name, el("small", {}, sized(each.size))),
+  );
+}
+
+function threadBar(channel, message) {
+  if (!message.reply_count) return null;
+  const faces = (message.reply_users ?? []).slice(0, 4).map((id) => avatar(author({ user: id, bot_id: id }), "tiny"));
+  const words = message.reply_count === 1 ? t("reply") : t("replies", message.reply_count);
+  const last = message.latest_reply && el("span", { class: "soft" }, t("last_reply", clockTime(dateOf(message.latest_reply))));
+  const fresh = hasFreshReplies(channel, message.ts) && el("span", { class: "fresh" }, t("new_replies"));
+  const open = () => (location.hash = `#${channel}/${message.ts}`);
+  return el("button", { type: "button", class: "thread-bar", "data-testid": "thread-bar", "data-spot": "thread-bar", onclick: open }, faces, el("strong", {}, words), last, fresh);
+}
+
+function head(person, message) {
+  const when = dateOf(message.ts);
+  return el(
+    "div",
+    { class: "message-head" },
+    el("strong", {}, nameOf(person)),
+    (person.is_bot || message.bot_id) && el("span", { class: "badge" }, t("app_badge")),
+    el("time", { datetime: when.toISOString(), title: fullTime(when) }, clockTime(when)),
+  );
+}
+
+function body(channel, message) {
+  if (state.editing === `${channel}/${message.ts}`) return editor(channel, message);
+  const surface = surfaceOf(channel, message.ts);
+  return [
+    el("div", { class: "content", "data-testid": "content" }, content(message, surface), message.edited && el("span", { class: "soft edited" }, t("edited"))),
+    (message.attachments ?? []).map((each) => el("div", { class: "attachment" }, each.blocks ? blocks(each.blocks, surface) : (each.text ?? each.fallback ?? ""))),
+    message.files?.length ? el("div", { class: "files", "aria-label": t("files") }, message.files.map(file)) : null,
+  ];
+}
+
+function article(channel, message, { follow, inThread }) {
+  const person = author(message);
+  const label = t("message_from", nameOf(person), clockTime(dateOf(message.ts)));
+  const kind = ["message", follow && "follow", message.ephemeral && "ephemeral"].filter(Boolean).join(" ");
+  const props = { class: kind, role: "listitem", tabindex: "-1", "aria-label": label, "data-testid": "message", "data-ts": message.ts, "data-user": message.user };
+  const inner = el(
+    "div",
+    { class: "message-body" },
+    message.ephemeral && el("div", { class: "only-you" }, icon("eye"), t("only_you")),
+    !follow && head(person, message),
+    body(channel, message),
+    reactions(channel, message),
+    !inThread && threadBar(channel, message),
+  );
+  const side = follow ? el("time", { class: "side-time", "aria-hidden": "true" }, clockTime(dateOf(message.ts))) : avatar(person);
+  return el("div", props, side, inner, !message.ephemeral && toolbar(channel, message, inThread));
+}
+
+function itemsOf(channel, messages, inThread) {
+  const items = [];
+  let before = null;
+  for (const message of messages) {
+    const day = dayLine(dateOf(message.ts));
+    if (!before || dayLine(dateOf(before.ts)) !== day) {
+      items.push({ key: `day-${day}`, sign: day, make: () => el("div", { class: "day", role: "separator", "aria-label": day }, el("span", {}, day)) });
+      before = null;
+    }
+    const follow = Boolean(before) && !message.ephemeral && !before.ephemeral && before.user === message.user && message.ts - before.ts < TOGETHER_S;
+    const sign = JSON.stringify([message, follow, inThread, locale(), state.editing === `${channel}/${message.ts}`, hasFreshReplies(channel, message.ts)]);
+    items.push({ key: message.ts, sign, make: () => article(channel, message, { follow, inThread }) });
+    before = isReply(message) && !inThread ? null : message;
+  }
+  return items;
+}
+
+/** A scrolling message list that stays at its end unless the person has scrolled up. */
+export function messageList(testid) {
+  const list = el("div", { class: "list", role: "list" });
+  const box = el("div", { class: "scroll", role: "log", "aria-live": "polite", tabindex: "0", "data-testid": testid }, list);
+  arrowKeys(list, "[role=listitem]");
+  box.addEventListener("keydown", (event) => {
+    if (event.target !== box || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
+    event.preventDefault();
+    list.querySelector("[role=listitem]:last-of-type")?.focus();
+  });
+  let shown = null;
+  const atEnd = () => box.scrollHeight - box.scrollTop - box.clientHeight < 80;
+  function show({ channel, messages, label, inThread = false, empty }) {
+    const place = `${channel}/${inThread}/${label}`;
+    const follow = place !== shown || atEnd();
+    if (place !== shown) list.replaceChildren();
+    shown = place;
+    box.setAttribute("aria-label", label);
+    const none = { key: "empty", sign: empty, make: () => el("p", { class: "empty" }, empty) };
+    reconcile(list, messages.length || !empty ? itemsOf(channel, messages, inThread) : [none]);
+    if (follow) box.scrollTop = box.scrollHeight;
+  }
+  return { node: box, show };
+}
+
+// A person's new name or language changes how every message reads.
+on("people", () => emit("redraw"));
+

@@ -1,0 +1,134 @@
+// Modal views: the newest of a stack, with what was entered in each, checked as Slack checks it before it is sent.
+
+import { post } from "./api.js";
+import { blocks } from "./blocks.js";
+import { el, iconButton, trapTab } from "./dom.js";
+import { plain } from "./mrkdwn.js";
+import { on, state } from "./store.js";
+import { Surface } from "./surface.js";
+import { t } from "./words.js";
+
+const surfaces = new Map();
+let dialog = null;
+let opener = null;
+
+function surfaceOf(view) {
+  return surfaces.get(view.id) ?? surfaces.set(view.id, new Surface({ type: "view", view_id: view.id })).get(view.id);
+}
+
+const isEmpty = (value) => {
+  const { type, ...rest } = value ?? {};
+  return Object.values(rest).every((part) => part === null || part === undefined || part === "" || part.length === 0);
+};
+
+function numberError({ min_value: least, max_value: most, is_decimal_allowed: decimal }, text) {
+  const number = Number(text);
+  if (!Number.isFinite(number) || (!decimal && !Number.isInteger(number))) return t("not_number");
+  if (least !== undefined && number < Number(least)) return t("too_small", least);
+  if (most !== undefined && number > Number(most)) return t("too_large", most);
+  return null;
+}
+
+function errorOf({ element, optional }, value) {
+  if (isEmpty(value)) return optional ? null : t("required");
+  if (element.type === "number_input") return numberError(element, value.value);
+  if (element.min_length && value.value.length < element.min_length) return t("too_short", element.min_length);
+  return null;
+}
+
+function errorsOf(view, surface) {
+  const { values } = surface.state();
+  const inputs = view.blocks.filter(({ type }) => type === "input");
+  const found = inputs.map((block) => [block.block_id, errorOf(block, values[block.block_id]?.[block.element.action_id])]);
+  return Object.fromEntries(found.filter(([, error]) => error));
+}
+
+function showErrors(surface, errors) {
+  surface.errors = errors;
+  render();
+  dialog?.querySelector("[aria-invalid]")?.focus();
+}
+
+async function submit(view) {
+  const surface = surfaceOf(view);
+  const errors = errorsOf(view, surface);
+  if (Object.keys(errors).length) return showErrors(surface, errors);
+  const button = dialog.querySelector("[data-testid=submit]");
+  if (button.ariaBusy === "true") return;
+  button.ariaBusy = "true";
+  const answer = await post("views/submit", { view_id: view.id, state: surface.state() });
+  button.ariaBusy = null;
+  if (answer.errors) showErrors(surface, answer.errors);
+  else surface.errors = {};
+}
+
+const dismiss = (view) => post("views/close", { view_id: view.id });
+
+function form(view) {
+  const surface = surfaceOf(view);
+  const title = el("h2", { id: "modal-title" }, plain(view.title));
+  const head = el("header", { class: "dialog-head" }, title, iconButton("close", t("close"), () => dismiss(view), { "data-spot": "x" }));
+  const body = el("div", { class: "dialog-body content" }, blocks(view.blocks, surface));
+  const needsSubmit = view.submit || view.blocks.some(({ type }) => type === "input");
+  const foot = el(
+    "footer",
+    { class: "dialog-foot" },
+    el("button", { type: "button", class: "button", "data-testid": "close-view", "data-spot": "close", onclick: () => dismiss(view) }, plain(view.close) || t("cancel")),
+    needsSubmit && el("button", { type: "submit", class: "button primary", "data-testid": "submit", "data-spot": "submit" }, plain(view.submit) || t("submit")),
+  );
+  const onsubmit = (event) => {
+    event.preventDefault();
+    submit(view);
+  };
+  return el("form", { novalidate: true, onsubmit }, head, body, foot);
+}
+
+function openDialog() {
+  opener = { node: document.activeElement, spot: document.activeElement?.dataset.spot, ts: document.activeElement?.closest("[data-ts]")?.dataset.ts };
+  dialog = el("dialog", { class: "modal", "aria-labelledby": "modal-title", "data-testid": "modal" });
+  trapTab(dialog);
+  // Escape asks the server to close the top view; the dialog itself goes when the stack is empty.
+  dialog.addEventListener("cancel", (event) => {
+    event.preventDefault();
+    if (event.target === dialog) dismiss(state.views.at(-1));
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+// The message may have been drawn anew while the dialog was open.
+function giveFocusBack() {
+  const again = opener.ts && document.querySelector(`[data-ts="${opener.ts}"] [data-spot="${CSS.escape(opener.spot ?? "")}"]`);
+  const target = opener.node?.isConnected ? opener.node : again || document.querySelector(`[data-ts="${opener.ts}"]`);
+  target?.focus();
+}
+
+function closeDialog() {
+  dialog.close();
+  dialog.remove();
+  dialog = null;
+  surfaces.clear();
+  giveFocusBack();
+}
+
+function render() {
+  const view = state.views.at(-1);
+  if (!view) return dialog && closeDialog();
+  const fresh = !dialog;
+  if (fresh) openDialog();
+  const held = dialog.contains(document.activeElement) ? document.activeElement : null;
+  const same = dialog.dataset.viewId === view.id;
+  const [spot, from, to, scroll] = [held?.dataset.spot, held?.selectionStart, held?.selectionEnd, dialog.querySelector(".dialog-body")?.scrollTop];
+  dialog.dataset.viewId = view.id;
+  dialog.dataset.callbackId = view.callback_id ?? "";
+  dialog.replaceChildren(form(view));
+  if (same) dialog.querySelector(".dialog-body").scrollTop = scroll ?? 0;
+  const again = same && spot && dialog.querySelector(`[data-spot="${CSS.escape(spot)}"]`);
+  (again || firstStop()).focus();
+  if (again && typeof from === "number" && again.setSelectionRange) again.setSelectionRange(from, to);
+}
+
+const firstStop = () => dialog.querySelector("[autofocus], .dialog-body :is(input, select, textarea, summary)") ?? dialog.querySelector(".dialog-foot button:last-child");
+
+on("views", render);
+on("people", () => dialog && render());

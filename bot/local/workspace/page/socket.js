@@ -1,0 +1,66 @@
+// The live connection: frames from the server go into the store; a lost connection is taken up again.
+
+import { dropMessage, dropView, emit, forget, putMessage, putView, state } from "./store.js";
+
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 8000;
+
+const byId = (things) => new Map(things.map((thing) => [thing.id, thing]));
+
+const FRAMES = {
+  hello(frame) {
+    forget();
+    Object.assign(state, {
+      me: frame.user,
+      bot: frame.bot,
+      people: byId([...frame.people, frame.bot]),
+      groups: byId(frame.groups),
+      channels: byId(frame.channels),
+      commands: frame.commands,
+      shortcuts: frame.shortcuts,
+      connected: frame.connected,
+    });
+    emit("hello");
+  },
+  channel({ channel }) {
+    state.channels.set(channel.id, channel);
+    emit("channels");
+  },
+  person({ person }) {
+    state.people.set(person.id, person);
+    if (person.id === state.me?.id) state.me = person;
+    emit("people", { person });
+  },
+  message: ({ channel, message }) => putMessage(channel, message),
+  message_deleted: ({ channel, ts }) => dropMessage(channel, ts),
+  view: ({ view }) => putView(view),
+  view_closed: ({ view_id, cleared }) => dropView(view_id, cleared),
+  home({ view }) {
+    state.home = view;
+    emit("home");
+  },
+  connection({ connected }) {
+    state.connected = connected;
+    emit("connection");
+  },
+};
+
+/** Connect as the person of the page's address, and again after each loss, waiting longer each time. */
+export function connect(user, wait = FIRST_WAIT_MS) {
+  const query = user ? `?${new URLSearchParams({ user })}` : "";
+  const socket = new WebSocket(`${location.origin.replace("http", "ws")}/page/socket${query}`);
+  let waitNext = Math.min(wait * 2, LONGEST_WAIT_MS);
+  socket.addEventListener("message", (event) => {
+    const frame = JSON.parse(event.data);
+    if (frame.type === "hello") {
+      state.online = true;
+      waitNext = FIRST_WAIT_MS;
+    }
+    FRAMES[frame.type]?.(frame);
+  });
+  socket.addEventListener("close", () => {
+    state.online = false;
+    emit("connection");
+    setTimeout(() => connect(user, waitNext), wait);
+  });
+}

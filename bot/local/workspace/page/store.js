@@ -1,0 +1,114 @@
+// What the page knows: filled by the socket and the history requests, read by every region, changed nowhere else.
+
+export const state = {
+  me: null,
+  people: new Map(),
+  bot: null,
+  groups: new Map(),
+  channels: new Map(),
+  commands: [],
+  shortcuts: [],
+  connected: false,
+  online: false,
+  place: { kind: "none" },
+  thread: null,
+  home: null,
+  views: [],
+};
+
+const histories = new Map();
+const threads = new Map();
+const bus = new EventTarget();
+
+/** Call `fn(detail)` when something of a topic changed; topics: hello, people, channels, history, thread, place, home, views, connection. */
+export function on(topic, fn) {
+  bus.addEventListener(topic, (event) => fn(event.detail));
+}
+
+export function emit(topic, detail) {
+  bus.dispatchEvent(new CustomEvent(topic, { detail }));
+}
+
+const bucket = (map, key) => map.get(key) ?? map.set(key, new Map()).get(key);
+const inOrder = (messages) => [...messages.values()].sort((a, b) => Number(a.ts) - Number(b.ts));
+
+export const isReply = (message) => Boolean(message.thread_ts) && message.thread_ts !== message.ts;
+export const isLoaded = (channel) => histories.has(channel);
+export const history = (channel) => inOrder(histories.get(channel) ?? new Map());
+export const replies = (channel, ts) => inOrder(threads.get(`${channel}/${ts}`) ?? new Map());
+export const findMessage = (channel, ts) => histories.get(channel)?.get(ts);
+
+// What came over the socket while the answer was on its way is newer than the answer.
+function merge(map, key, messages) {
+  const newest = messages.at(-1)?.ts ?? "0";
+  const since = [...(map.get(key)?.values() ?? [])].filter(({ ts }) => Number(ts) > Number(newest));
+  map.set(key, new Map([...messages, ...since].map((message) => [message.ts, message])));
+}
+
+export function setHistory(channel, messages) {
+  merge(histories, channel, messages);
+  emit("history", { channel });
+}
+
+export function setReplies(channel, ts, messages) {
+  merge(threads, `${channel}/${ts}`, messages);
+  emit("thread", { channel, ts });
+}
+
+/** Forget all messages and views: what changed while the page was not connected is not known. */
+export function forget() {
+  histories.clear();
+  threads.clear();
+  state.views = [];
+  emit("views");
+}
+
+/** Insert or replace one message wherever it shows: the channel, its thread, or both. */
+export function putMessage(channel, message) {
+  const root = message.thread_ts ?? message.ts;
+  const known = findMessage(channel, message.ts) ?? threads.get(`${channel}/${root}`)?.get(message.ts);
+  if (!isReply(message) || message.subtype === "thread_broadcast") {
+    bucket(histories, channel).set(message.ts, message);
+    emit("history", { channel });
+  }
+  const thread = threads.get(`${channel}/${root}`);
+  if (thread) {
+    thread.set(message.ts, message);
+    emit("thread", { channel, ts: root });
+  }
+  if (!known) emit("arrived", { channel, message });
+}
+
+export function dropMessage(channel, ts) {
+  bucket(histories, channel).delete(ts);
+  emit("history", { channel });
+  for (const [key, messages] of threads) {
+    if (!key.startsWith(`${channel}/`) || !messages.delete(ts)) continue;
+    emit("thread", { channel, ts: key.slice(channel.length + 1) });
+  }
+}
+
+/** Show a view: in the place of its older self, on top of the one it was pushed from, or as a stack of its own. */
+export function putView(view) {
+  const at = state.views.findIndex((known) => known.id === view.id);
+  if (at >= 0) state.views = state.views.with(at, view);
+  else if (view.previous_view_id && state.views.length) state.views = [...state.views, view];
+  else state.views = [view];
+  emit("views");
+}
+
+export function dropView(id, cleared) {
+  state.views = cleared ? [] : state.views.filter((view) => view.id !== id);
+  emit("views");
+}
+
+/** The person or bot that wrote a message; a stranger still gets a name. */
+export function author(message) {
+  const known = state.people.get(message.user);
+  if (known) return known;
+  if (message.bot_id && state.bot && (!message.user || message.user === state.bot.id)) return state.bot;
+  return { id: message.user ?? "", name: message.username ?? message.user ?? "?", real_name: "", color: "#6b7280" };
+}
+
+export const nameOf = (person) => person.real_name || person.name;
+export const botChannel = () => [...state.channels.values()].find((channel) => channel.is_im && channel.user === state.bot?.id);

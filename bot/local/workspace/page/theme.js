@@ -1,0 +1,20 @@
+// Light or dark: as the system says, until the person chooses; the choice is kept in this browser.
+
+const KEY = "theme";
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+const current = () => localStorage.getItem(KEY) ?? (dark.matches ? "dark" : "light");
+
+function apply() {
+  document.documentElement.dataset.theme = current();
+}
+
+export function startTheme() {
+  apply();
+  dark.addEventListener("change", apply);
+}
+
+export function toggleTheme() {
+  localStorage.setItem(KEY, current() === "dark" ? "light" : "dark");
+  apply();
+}

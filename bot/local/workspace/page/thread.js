@@ -1,0 +1,50 @@
+// The right side: one thread, its parent and replies. On a phone it covers the whole page.
+
+import { get } from "./api.js";
+import { channelLabel } from "./channel.js";
+import { composer } from "./composer.js";
+import { el, iconButton } from "./dom.js";
+import { messageList } from "./messages.js";
+import { on, replies, setReplies, state } from "./store.js";
+import { markThreadRead } from "./unread.js";
+import { t } from "./words.js";
+
+const root = document.getElementById("thread");
+const list = messageList("thread-messages");
+
+function close() {
+  const { channel, ts } = state.thread;
+  location.hash = `#${channel}`;
+  document.querySelector(`#main [data-ts="${CSS.escape(ts)}"]`)?.focus();
+}
+
+function show() {
+  const { channel, ts } = state.thread;
+  const label = t("thread_in", channelLabel(state.channels.get(channel)));
+  list.show({ channel, messages: replies(channel, ts), label: `${label} ${ts}`, inThread: true });
+  list.node.setAttribute("aria-label", label);
+}
+
+async function open() {
+  root.hidden = !state.thread;
+  document.body.classList.toggle("threaded", Boolean(state.thread));
+  if (!state.thread) return root.replaceChildren();
+  const { channel, ts } = state.thread;
+  const title = el("div", { class: "bar-words" }, el("h2", {}, t("thread")), el("p", { class: "soft" }, channelLabel(state.channels.get(channel))));
+  const back = iconButton("close", t("close"), close, { "data-testid": "close-thread" });
+  root.setAttribute("aria-label", t("thread"));
+  root.replaceChildren(el("header", { class: "bar" }, title, back), list.node, composer({ channel, thread_ts: ts }, t("write_reply")));
+  show();
+  markThreadRead(channel, ts);
+  const answer = await get("replies", { channel, ts });
+  if (answer.ok) setReplies(channel, ts, answer.messages);
+  root.querySelector("textarea")?.focus({ preventScroll: true });
+}
+
+const isShown = ({ channel, ts }) => state.thread?.channel === channel && state.thread.ts === ts;
+
+on("threadplace", open);
+on("people", open);
+on("thread", (thread) => isShown(thread) && show());
+on("redraw", () => state.thread && show());
+root.addEventListener("keydown", (event) => event.key === "Escape" && !event.defaultPrevented && close());
