@@ -1,0 +1,87 @@
+"""The request for one classification, in the forms that servers understand."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from openai import APIStatusError
+
+from bot.domain.prompt import Prompt
+from bot.models.wire import named_parameter
+
+MOST_TOKENS = 4096
+"""Of an answer, with the thoughts of a model that reasons before it; more is taken for a model that lost its way."""
+
+FORMS: tuple[Literal["json_schema"], Literal["json_object"], Literal["text"]] = ("json_schema", "json_object", "text")
+_FORMAT_WORDS = ("response_format", "json_schema", "json_object")
+_SPEAKING_OF_PARAMETERS = frozenset({400, 403, 422, 500, 501})
+"""400 is OpenAI's; it refuses log probabilities with 403, validating servers say 422, and some fall over a schema."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A form of request. The first one is OpenAI's own; each refusal that names a parameter gives the next simpler."""
+
+    form: Literal["json_schema", "json_object", "text"] = "json_schema"
+    without: frozenset[str] = frozenset()
+
+    def body(self, model: str, prompt: Prompt, text: str) -> dict[str, Any]:
+        """The parameters of `chat.completions.create`. What never changes stands first, so that it can be cached."""
+        asked = text if self.form == "json_schema" else f"{text}\n\n{_instruction(prompt)}"
+        body = {
+            "model": model,
+            "messages": [{"role": "system", "content": prompt.text}, {"role": "user", "content": asked}],
+            **{name: value for name, value in _options(prompt).items() if name not in self.without},
+        }
+        if self.form == "json_schema":
+            body["response_format"] = {"type": "json_schema", "json_schema": _schema(prompt)}
+        elif self.form == "json_object":
+            body["response_format"] = {"type": "json_object"}
+        return body
+
+    def simpler(self, error: APIStatusError, prompt: Prompt) -> "Shape | None":
+        """The form to try after this error, or None where the error is about something else."""
+        if error.status_code not in _SPEAKING_OF_PARAMETERS:
+            return None
+        left = [name for name in _options(prompt) if name not in self.without]
+        name = named_parameter(error, [*left, *(_FORMAT_WORDS if self.form != "text" else ())])
+        if name in _FORMAT_WORDS:
+            return Shape(FORMS[FORMS.index(self.form) + 1], self.without)
+        if name is None:
+            return None
+        # Alternatives cannot be asked for without the probabilities themselves.
+        return Shape(self.form, self.without | {name} | ({"top_logprobs"} if name == "logprobs" else set()))
+
+    def plain(self) -> "Shape":
+        """The form for a server that takes a schema and does not keep to it."""
+        return Shape("text", self.without)
+
+
+def _options(prompt: Prompt) -> dict[str, Any]:
+    return {
+        "top_logprobs": 1,  # some servers give log probabilities only along with an alternative
+        "logprobs": True,
+        "store": False,
+        "prompt_cache_key": prompt.id,
+        "max_completion_tokens": MOST_TOKENS,
+        "temperature": 0,
+    }
+
+
+def _schema(prompt: Prompt) -> dict[str, Any]:
+    """The answer in strict mode: fields come in this order, so the reason is thought of before the category."""
+    return {
+        "name": "answer",
+        "strict": True,
+        "schema": {
+            "type": "object",
+            "properties": {"reason": {"type": "string"}, "category": {"type": "string", "enum": list(prompt.names)}},
+            "required": ["reason", "category"],
+            "additionalProperties": False,
+        },
+    }
+
+
+def _instruction(prompt: Prompt) -> str:
+    names = json.dumps(list(prompt.names), ensure_ascii=False)
+    return f'Answer with JSON only: {{"reason": "…", "category": "…"}}; the category is one of {names}.'

@@ -1,0 +1,121 @@
+"""Classifying with any OpenAI-compatible model."""
+
+import asyncio
+
+from openai import APIStatusError, AsyncOpenAI, OpenAIError
+from openai.types.decision_create_params import QuestionQuestionParamChoiceChoice
+from pydantic import ValidationError
+
+from bot.domain.errors import ModelRefused
+from bot.domain.prompt import Prompt
+from bot.domain.release import ModelName
+from bot.models.asking import Shape
+from bot.models.providers import Providers
+from bot.models.reading import Completion, Decision, Unusable, category_and_reason, confidence
+from bot.models.wire import passing, read, translated
+from bot.ports import Answer
+
+PATIENCE = 3
+"""A whole answer may take so many times one request's time: the SDK's retries are in it."""
+MOST_CHOICES = 255
+"""Of one question of `/v1/decisions`."""
+
+
+class OpenAIModel:
+    """`ports.Model` over chat completions.
+
+    What a model turns out not to understand is remembered for the life of the process, so only its first question pays
+    for finding out.
+
+    Args:
+        providers: where models are.
+        timeout_s: seconds that one request may take.
+    """
+
+    def __init__(self, providers: Providers, *, timeout_s: float = 20.0) -> None:
+        self._providers = providers
+        self._timeout_s = timeout_s
+        self._shapes: dict[ModelName, Shape] = {}
+        self._undecided: set[ModelName] = set()
+
+    async def classify(self, model: ModelName, prompt: Prompt, text: str) -> Answer:
+        """Ask once, and once more where the answer cannot be used.
+
+        Raises:
+            ModelDown: no answer within the time, or the provider is down or overloaded.
+            ModelRefused: the provider said no, or no answer could be used.
+        """
+        client = self._providers[model.provider].with_options(timeout=self._timeout_s)
+        with translated(hide=text):
+            # The SDK's timeout is for each read, and a server in this process knows none.
+            async with asyncio.timeout(PATIENCE * self._timeout_s):
+                answer = await self._answer(client, model, prompt, text)
+        if answer.confidence is not None:
+            return answer
+        return answer.model_copy(update={"confidence": await self._decided(client, model, prompt, text, answer)})
+
+    async def _answer(self, client: AsyncOpenAI, model: ModelName, prompt: Prompt, text: str) -> Answer:
+        try:
+            return await self._once(client, model, prompt, text, self._shapes.get(model, Shape()))
+        except Unusable as unusable:
+            shape = self._shapes.get(model, Shape())
+            again = shape.plain() if unusable.formless else shape
+        try:
+            return await self._once(client, model, prompt, text, again)
+        except Unusable as unusable:
+            raise ModelRefused(str(unusable)) from None
+
+    async def _once(self, client: AsyncOpenAI, model: ModelName, prompt: Prompt, text: str, shape: Shape) -> Answer:
+        completion, shape = await _complete(client, shape, model.model, prompt, text)
+        choice = completion.choices[0]
+        category, reason = category_and_reason(choice, prompt)
+        self._shapes[model] = shape
+        tokens = choice.logprobs.content if choice.logprobs else None
+        return Answer(
+            category=category.id,
+            reason=reason,
+            confidence=confidence(choice.message.content or "", tokens or ()),
+            tokens_in=completion.usage.prompt_tokens if completion.usage else 0,
+            tokens_out=completion.usage.completion_tokens if completion.usage else 0,
+        )
+
+    async def _decided(
+        self, client: AsyncOpenAI, model: ModelName, prompt: Prompt, text: str, answer: Answer
+    ) -> float | None:
+        """The probability of the answered category by `/v1/decisions`; None wherever it is not to be had."""
+        category = prompt.category(answer.category)
+        if category is None or model in self._undecided or len(prompt.categories) > MOST_CHOICES:
+            return None
+        choices: list[QuestionQuestionParamChoiceChoice] = [
+            {"value": c.name, "description": c.rule or c.name} for c in prompt.categories
+        ]
+        call = client.with_options(max_retries=0).decisions.with_raw_response.create(
+            model=model.model,
+            input=text,
+            questions=[{"type": "choice", "name": "category", "instructions": prompt.text, "choices": choices}],
+            prompt_cache_key=prompt.id,
+        )
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return (await read(call, Decision)).of(category.name)
+        except (APIStatusError, ValidationError) as error:
+            if isinstance(error, ValidationError) or not passing(error):
+                self._undecided.add(model)
+        except (OpenAIError, TimeoutError):
+            pass
+        return None
+
+
+async def _complete(
+    client: AsyncOpenAI, shape: Shape, model: str, prompt: Prompt, text: str
+) -> tuple[Completion, Shape]:
+    """The completion, and the shape of the request that brought it."""
+    while True:
+        try:
+            call = client.chat.completions.with_raw_response.create(**shape.body(model, prompt, text))
+            return await read(call, Completion), shape
+        except APIStatusError as error:
+            simpler = shape.simpler(error, prompt)
+            if simpler is None:
+                raise
+            shape = simpler

@@ -1,0 +1,144 @@
+"""A scriptable OpenAI-compatible server on loopback: it answers what a test has queued and keeps what it was sent."""
+
+import asyncio
+import json
+import math
+import socket
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+CHAT = "POST /v1/chat/completions"
+DECISIONS = "POST /v1/decisions"
+FILES = "POST /v1/files"
+JOBS = "POST /v1/fine_tuning/jobs"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One queued answer. `lost`: the connection breaks instead; `wait_s`: think first."""
+
+    body: object = None
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    lost: bool = False
+    wait_s: float = 0.0
+
+
+def refusal(status: int, message: str, *, param: str | None = None, code: str | None = None) -> Reply:
+    """OpenAI's error shape. The SDK may try again at once: a test does not wait for its backoff."""
+    error = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
+    return Reply({"error": error}, status, {"retry-after-ms": "1"})
+
+
+UNKNOWN = Reply({"error": {"message": "Unknown request URL"}}, 404)
+
+
+@dataclass(frozen=True)
+class Got:
+    """A request as it came in. `json` is None where the body is something else."""
+
+    route: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class OpenAIServer:
+    """Queue answers with `on`; the last one queued for a route is given again and again. Unknown routes are 404."""
+
+    def __init__(self) -> None:
+        self.requests: list[Got] = []
+        self._queues: dict[str, deque[Reply]] = defaultdict(deque)
+        self._last: dict[str, Reply] = {}
+        self.url = ""
+
+    def on(self, route: str, *replies: Reply) -> None:
+        """Queue answers for a route such as `POST /v1/files`."""
+        self._queues[route].extend(replies)
+
+    def sent(self, route: str) -> list[Got]:
+        """The requests to this route, oldest first."""
+        return [got for got in self.requests if got.route == route]
+
+    async def answer(self, request: Request) -> Response:
+        """Answer one request."""
+        route = f"{request.method} {request.url.path}"
+        self.requests.append(Got(route, dict(request.query_params), dict(request.headers), await request.body()))
+        if self._queues[route]:
+            self._last[route] = self._queues[route].popleft()
+        reply = self._last.get(route, UNKNOWN)
+        await asyncio.sleep(reply.wait_s)
+        if reply.lost:
+            # Less than is announced: the server closes the connection, and the client sees it break.
+            return Response(b"", headers={"content-length": "1"})
+        body = reply.body if isinstance(reply.body, str) else json.dumps(reply.body, ensure_ascii=False)
+        return Response(body, reply.status, reply.headers, media_type="application/json")
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["OpenAIServer"]:
+        """Serve on a free port of loopback; `url` is what a client calls its base URL."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        app = Starlette(routes=[Route("/{path:path}", self.answer, methods=["GET", "POST", "DELETE"])])
+        config = uvicorn.Config(app, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1)
+        config.load()
+        server = uvicorn.Server(config)
+        server.lifespan = config.lifespan_class(config)
+        # Without its main loop, which would handle signals and end only at its next tick.
+        await server.startup([listener])
+        try:
+            yield self
+        finally:
+            server.force_exit = True
+            await server.shutdown([listener])
+
+
+def completion(
+    content: str | None,
+    *,
+    logprobs: Sequence[tuple[bytes, float]] | None = None,
+    finish_reason: str = "stop",
+    refused: str | None = None,
+) -> Reply:
+    """A chat completion; `logprobs` are its tokens' bytes with their log probabilities."""
+    tokens = [
+        {"token": raw.decode(errors="replace"), "bytes": list(raw), "logprob": value, "top_logprobs": []}
+        for raw, value in logprobs or ()
+    ]
+    choice = {
+        "index": 0,
+        "finish_reason": finish_reason,
+        "message": {"role": "assistant", "content": content, "refusal": refused},
+        "logprobs": {"content": tokens, "refusal": None} if logprobs is not None else None,
+    }
+    return Reply(
+        {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "m",
+            "choices": [choice],
+            "usage": {"prompt_tokens": 120, "completion_tokens": 12, "total_tokens": 132},
+        }
+    )
+
+
+def said(category: str, reason: str = "because", *, p: float | None = None) -> Reply:
+    """A well-formed answer, sure of its category by `p` where one is given."""
+    content = json.dumps({"reason": reason, "category": category}, ensure_ascii=False)
+    before, _, after = content.rpartition(category)
+    tokens = None if p is None else [(before.encode(), 0.0), (category.encode(), math.log(p)), (after.encode(), 0.0)]
+    return completion(content, logprobs=tokens)
