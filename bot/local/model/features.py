@@ -1,0 +1,96 @@
+"""Text to features: character n-grams and words after NFKC and case folding, for any language."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+Floats = NDArray[np.float32]
+
+_RUN = re.compile(r"[^\W_]+")
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+_LONGEST = 4
+_REMEMBERED = 4096
+
+
+def visible(text: str) -> str:
+    """Return the text in compatibility form (NFKC), as a reason quotes it."""
+    return unicodedata.normalize("NFKC", text)
+
+
+def folded(text: str) -> str:
+    """Return `visible(text)` without case; each character keeps its place, so that positions in both agree."""
+    return "".join(low if len(low := char.casefold()) == 1 else char for char in visible(text))
+
+
+def is_japanese(text: str) -> bool:
+    """Tell whether the text holds kana or kanji."""
+    return _CJK.search(text) is not None
+
+
+def grams(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield each feature of the text with the span of `folded(text)` that it comes from."""
+    words: list[tuple[str, int, int]] = []
+    for match in _RUN.finditer(folded(text)):
+        start, end = match.span()
+        run = f" {match.group()} "
+        for size in range(1, _LONGEST + 1):
+            for at in range(len(run) - size + 1):
+                if (gram := run[at : at + size]) != " ":
+                    yield gram, max(start, start + at - 1), min(end, start + at - 1 + size)
+        if not is_japanese(run):
+            words.append((run.strip(), start, end))
+    for word, start, end in words:
+        yield f"_{word}", start, end
+    for (first, start, _), (second, _, end) in pairwise(words):
+        yield f"_{first} {second}", start, end
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def counts(text: str) -> dict[str, int]:
+    """Count the features of a text."""
+    return Counter(gram for gram, _, _ in grams(text))
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The features that a model knows and how rare each is. Unknown ones are passed over."""
+
+    columns: dict[str, int]
+    rarity: Floats
+
+    @classmethod
+    def of(cls, texts: Sequence[str], *, at_most: int = 1 << 18) -> "Vocabulary":
+        """Learn the vocabulary of the texts; past `at_most` features, the ones found in most texts stay."""
+        found: Counter[str] = Counter()
+        for text in texts:
+            found.update(counts(text).keys())
+        kept = sorted(sorted(found, key=lambda gram: (-found[gram], gram))[:at_most])
+        documents = np.array([found[gram] for gram in kept], dtype=np.float64)
+        rarity = np.log((1 + len(texts)) / (1 + documents)) + 1
+        return cls({gram: at for at, gram in enumerate(kept)}, rarity.astype(np.float32))
+
+    def vector(self, text: str) -> tuple[NDArray[np.intp], Floats]:
+        """Return the columns of the text's known features and their values: sublinear TF-IDF of unit length."""
+        known = [
+            (column, count) for gram, count in counts(text).items() if (column := self.columns.get(gram)) is not None
+        ]
+        columns = np.array([column for column, _ in known], dtype=np.intp)
+        tally = np.array([count for _, count in known], dtype=np.float32)
+        values = (1 + np.log(tally)) * self.rarity[columns] if known else tally
+        return columns, values / max(float(np.linalg.norm(values)), 1e-9)
+
+    def matrix(self, texts: Iterable[str]) -> csr_matrix:
+        """Return one row of features a text."""
+        rows = [self.vector(text) for text in texts]
+        ends = np.cumsum([0, *(len(columns) for columns, _ in rows)])
+        columns = np.concatenate([columns for columns, _ in rows]) if rows else np.array([], dtype=np.intp)
+        values = np.concatenate([values for _, values in rows]) if rows else np.array([], dtype=np.float32)
+        return csr_matrix((values, columns, ends), shape=(len(rows), len(self.columns)))

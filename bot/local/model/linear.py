@@ -1,0 +1,77 @@
+"""Linear models over text features: what is answered with, whether it was made from a prompt or trained."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bot.local.model.features import Floats, Vocabulary, folded, grams
+from bot.local.model.prompt import texts_of_labels
+
+
+def softmax(logits: Floats) -> Floats:
+    """Return the probabilities along the last axis."""
+    risen = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    shares: Floats = risen / risen.sum(axis=-1, keepdims=True)
+    return shares
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Labels scored by weighted features; `weights` has a row a feature and a column a label."""
+
+    labels: tuple[str, ...]
+    vocabulary: Vocabulary
+    weights: Floats
+    bias: Floats
+
+    def logits(self, text: str) -> Floats:
+        columns, values = self.vocabulary.vector(text)
+        found: Floats = values @ self.weights[columns] + self.bias
+        return found
+
+    def evidence(self, text: str, label: str) -> Floats:
+        """Return how much each character of `folded(text)` speaks for the label, against the mean of the others."""
+        at = self.labels.index(label)
+        columns, values = self.vocabulary.vector(text)
+        pull = dict(
+            zip(
+                columns.tolist(), (self.weights[columns, at] - self.weights[columns].mean(axis=1)) * values, strict=True
+            )
+        )
+        found = [(self.vocabulary.columns.get(gram), start, end) for gram, start, end in grams(text)]
+        times: dict[int | None, int] = {}
+        for column, _, _ in found:
+            times[column] = times.get(column, 0) + 1
+        characters = np.zeros(len(folded(text)), dtype=np.float32)
+        for column, start, end in found:
+            if column is not None:
+                characters[start:end] += pull[column] / times[column] / max(end - start, 1)
+        return characters
+
+
+SHARPNESS = 14.0
+RIDGE = 1.0
+
+
+def documents_of(prompt: str, labels: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (text, label) for each label's own name and all that the prompt says of it."""
+    found = texts_of_labels(prompt, labels)
+    return [(text, label) for label in labels for text in [label, *found[label]]]
+
+
+@functools.lru_cache(maxsize=64)
+def from_prompt(prompt: str, labels: tuple[str, ...]) -> Linear:
+    """Make the model that knows only what the prompt says."""
+    documents = documents_of(prompt, labels)
+    texts = [text for text, _ in documents]
+    vocabulary = Vocabulary.of(texts)
+    matrix = vocabulary.matrix(texts)
+    wanted = np.array([[label == name for name in labels] for _, label in documents], dtype=np.float64)
+    share = wanted.sum(axis=0)
+    weight = (wanted / share).sum(axis=1) * share.mean()
+    gram = (matrix @ matrix.T).toarray().astype(np.float64)
+    solved = np.linalg.solve(gram + np.diag(RIDGE / weight), wanted - 1 / len(labels))
+    weights = (matrix.T @ solved) * SHARPNESS
+    return Linear(labels, vocabulary, weights.astype(np.float32), np.zeros(len(labels), dtype=np.float32))
