@@ -3,7 +3,6 @@
 import asyncio
 import json
 import math
-import socket
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -90,20 +89,22 @@ class OpenAIServer:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["OpenAIServer"]:
         """Serve on a free port of loopback; `url` is what a client calls its base URL."""
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         app = Starlette(routes=[Route("/{path:path}", self.answer, methods=["GET", "POST", "DELETE"])])
-        config = uvicorn.Config(app, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            app, port=0, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1
+        )
         config.load()
         server = uvicorn.Server(config)
         server.lifespan = config.lifespan_class(config)
         # Without its main loop, which would handle signals and end only at its next tick.
-        await server.startup([listener])
+        await server.startup()
+        port = server.servers[0].sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}/v1"
         try:
             yield self
         finally:
             server.force_exit = True
-            await server.shutdown([listener])
+            await server.shutdown()
 
 
 def completion(

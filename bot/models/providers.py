@@ -85,7 +85,7 @@ class _Client(AsyncOpenAI):
 
 
 class Providers(Mapping[str, AsyncOpenAI]):
-    """The configured providers' clients by name. Close them with `aclose` at the end.
+    """The configured providers' clients by name, each made when it is first asked for. Close them with `aclose`.
 
     Raises:
         UnknownProvider: (a ModelRefused and a KeyError) from `providers[name]`.
@@ -93,19 +93,21 @@ class Providers(Mapping[str, AsyncOpenAI]):
 
     def __init__(self, providers: Iterable[Provider]) -> None:
         self._providers = {provider.name: provider for provider in providers}
-        self._clients = {name: _client(provider) for name, provider in self._providers.items()}
+        self._clients: dict[str, AsyncOpenAI] = {}
 
     def __getitem__(self, name: str) -> AsyncOpenAI:
-        if name not in self._clients:
-            known = ", ".join(self._clients) or "none"
+        if name not in self._providers:
+            known = ", ".join(self) or "none"
             raise UnknownProvider(f"there is no provider '{name}' (known: {known}); set {_variable(name)}")
+        if name not in self._clients:
+            self._clients[name] = _client(self._providers[name])
         return self._clients[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._clients)
+        return iter(self._providers)
 
     def __len__(self) -> int:
-        return len(self._clients)
+        return len(self._providers)
 
     def kind(self, name: str) -> Kind:
         """Raises KeyError where there is no such provider."""
