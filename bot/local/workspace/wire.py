@@ -1,0 +1,100 @@
+"""What every part of the stand-in speaks: JSON objects, ids, arguments, and refusals in Slack's words."""
+
+import json
+import secrets
+import string
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+Json = dict[str, Any]
+_ALPHABET = string.ascii_uppercase + string.digits
+
+
+class SlackError(Exception):
+    """A refusal: `error` is Slack's own snake_case name, `messages` its details (`response_metadata.messages`)."""
+
+    def __init__(self, error: str, *messages: str, **details: Any) -> None:
+        super().__init__(error)
+        self.error = error
+        self.messages = messages
+        self.details = details
+
+    def body(self) -> Json:
+        """Return the answer that Slack would send, status 200."""
+        answer: Json = {"ok": False, "error": self.error, **self.details}
+        if self.messages:
+            answer["errors"] = list(self.messages)
+            answer["response_metadata"] = {"messages": [f"[ERROR] {message}" for message in self.messages]}
+        return answer
+
+
+def new_id(prefix: str) -> str:
+    """Return a new id such as Slack's: the kind's letter, a zero, and nine capital letters or digits."""
+    return f"{prefix}0{''.join(secrets.choice(_ALPHABET) for _ in range(9))}"
+
+
+class Args:
+    """The arguments of one call, whichever way they were encoded; strings may hold JSON, as in forms."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.values = values
+
+    def __contains__(self, name: str) -> bool:
+        return self.values.get(name) is not None
+
+    def text(self, name: str, default: str = "") -> str:
+        value = self.values.get(name)
+        return default if value is None else str(value)
+
+    def need(self, name: str) -> str:
+        """Return a required argument or raise `invalid_arguments` as Slack does."""
+        if value := self.text(name):
+            return value
+        raise SlackError("invalid_arguments", f"missing required field: {name}")
+
+    def flag(self, name: str) -> bool:
+        return str(self.values.get(name, "")).lower() in {"1", "true"}
+
+    def number(self, name: str, default: int, most: int) -> int:
+        value = self.text(name)
+        if not value:
+            return default
+        if not value.isascii() or not value.isdigit() or int(value) < 1:
+            raise SlackError("invalid_limit" if name == "limit" else "invalid_arguments")
+        return min(int(value), most)
+
+    def data(self, name: str, error: str) -> Any:
+        """Return a JSON argument, decoded if it came as a string; raise `error` if it is not JSON."""
+        value = self.values.get(name)
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value) if value else None
+        except ValueError:
+            raise SlackError(error) from None
+
+
+async def read_args(request: Request) -> Args:
+    """Merge the query, a form and a JSON body, as Slack does. A token inside a JSON body does not count."""
+    values: Json = dict(request.query_params)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    if kind == "application/json":
+        values |= {key: value for key, value in _json_object(await request.body()).items() if key != "token"}
+    elif kind == "multipart/form-data":
+        values |= {key: value for key, value in (await request.form()).items() if isinstance(value, str)}
+    elif kind == "application/x-www-form-urlencoded":
+        values |= dict(parse_qsl((await request.body()).decode(), keep_blank_values=True))
+    return Args(values)
+
+
+def _json_object(body: bytes) -> Json:
+    try:
+        value = json.loads(body or b"{}")
+    except ValueError:
+        raise SlackError("invalid_json") from None
+    if not isinstance(value, dict):
+        raise SlackError("json_not_object")
+    return value
