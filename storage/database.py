@@ -111,7 +111,7 @@ class Database:
         await self._engine.dispose()
 
     def __str__(self) -> str:
-        return self._url.set(password=None, query={}).render_as_string()
+        return self._url.set(query={}).render_as_string(hide_password=True)
 
 
 def _parsed(url: str) -> URL:
@@ -133,11 +133,16 @@ def _sqlite(url: URL) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode = WAL")
-        # With WAL, NORMAL may lose the last commits when the power goes. A press that a person saw confirmed must
-        # not be lost, so each commit is synced to the disk.
-        cursor.execute("PRAGMA synchronous = FULL")
-        cursor.execute("PRAGMA foreign_keys = ON")
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            # With WAL, NORMAL may lose the last commits when the power goes. A press that a person saw confirmed
+            # must not be lost, so each commit is synced to the disk.
+            cursor.execute("PRAGMA synchronous = FULL")
+            cursor.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
+            # Nobody else closes a connection that was never handed out, and its thread would live on.
+            connection.close()
+            raise
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")

@@ -1,0 +1,185 @@
+import asyncio
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from bot.domain.question import Question
+from storage.database import Database, DatabaseUnreachable
+from storage.store import SqlStore
+from tests.storage.things import question
+
+
+@pytest.mark.parametrize(
+    ("given", "understood"),
+    [
+        ("sqlite:///data/a.db", "sqlite+aiosqlite:///data/a.db"),
+        ("sqlite+aiosqlite:///data/a.db", "sqlite+aiosqlite:///data/a.db"),
+        ("postgresql://bot:pw@db:5432/desk", "postgresql+psycopg://bot:***@db:5432/desk"),
+        ("postgres://bot:pw@db/desk?sslmode=require&password=pw", "postgresql+psycopg://bot:***@db/desk"),
+        ("postgresql+psycopg://db/desk", "postgresql+psycopg://db/desk"),
+    ],
+)
+def test_an_address_is_understood_and_shown_without_its_password(
+    given: str, understood: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert str(Database(given)) == understood
+
+
+@pytest.mark.parametrize("given", ["", "desk.db", "mysql://bot:geheim@db/desk", "postgresql://bot:geheim@db:x/desk"])
+def test_another_address_is_refused_without_repeating_it(given: str) -> None:
+    with pytest.raises(ValueError, match="must look like sqlite:///") as refused:
+        Database(given)
+    assert "geheim" not in str(refused.value)
+
+
+async def test_an_unreachable_server_is_one_plain_sentence_without_the_password() -> None:
+    database = Database("postgresql://bot:geheim@127.0.0.1:1/desk")
+    with pytest.raises(DatabaseUnreachable, match=r"^Could not reach the database .*Is it running\?") as raised:
+        await database.migrate()
+    assert "geheim" not in str(raised.value)
+    await database.close()
+
+
+async def test_a_file_that_cannot_be_opened_is_unreachable(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}")
+    with pytest.raises(DatabaseUnreachable, match="Could not reach"):
+        await database.ping()
+    await database.close()
+
+
+async def test_a_file_that_is_no_database_is_unreachable(tmp_path: Path) -> None:
+    (tmp_path / "notes.db").write_text("not a database " * 100)
+    database = Database(f"sqlite:///{tmp_path}/notes.db")
+    with pytest.raises(DatabaseUnreachable, match="not a database"):
+        await database.ping()
+    await database.close()
+
+
+async def test_the_folder_of_a_file_is_made(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/a/b/desk.db")
+    await database.migrate()
+    await database.close()
+    assert (tmp_path / "a/b/desk.db").exists()
+
+
+async def test_sqlite_keeps_what_was_committed_when_the_power_goes(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/desk.db")
+    async with database.begin() as connection:
+        settings = [(await connection.execute(text(f"PRAGMA {p}"))).scalar() for p in ("journal_mode", "synchronous")]
+    await database.close()
+    assert settings == ["wal", 2]
+
+
+async def test_ping(database: Database) -> None:
+    await database.ping()
+
+
+async def test_what_raises_leaves_nothing_behind(store: SqlStore) -> None:
+    async def fail() -> None:
+        async with store.transaction() as transaction:
+            await transaction.questions.add(question())
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+    async with store.transaction() as transaction:
+        assert await transaction.questions.count() == 0
+
+
+async def test_what_is_cancelled_leaves_nothing_behind_and_blocks_nobody(store: SqlStore) -> None:
+    written = asyncio.Event()
+
+    async def write_and_wait() -> None:
+        async with store.transaction() as transaction:
+            await transaction.questions.add(question())
+            written.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(write_and_wait())
+    await written.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with store.transaction() as transaction:
+        assert await transaction.questions.add(question())
+
+
+async def test_on_sqlite_a_transaction_within_a_transaction_is_refused(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/desk.db")
+    async with database.begin():
+        with pytest.raises(RuntimeError, match="within a transaction"):
+            await database.ping()
+    await database.ping()
+    await database.close()
+
+
+async def test_two_replicas_write_at_once(url: str) -> None:
+    replicas = [Database(url), Database(url)]
+
+    async def write(n: int) -> None:
+        async with SqlStore(replicas[n % 2]).transaction() as transaction:
+            before = await transaction.questions.count()
+            await transaction.questions.add(question(n))
+            assert await transaction.questions.count() > before
+
+    await asyncio.gather(*(write(n) for n in range(20)))
+    async with SqlStore(replicas[0]).transaction() as transaction:
+        assert await transaction.questions.count() == 20
+    for replica in replicas:
+        await replica.close()
+
+
+async def test_locking_a_question_lets_one_in_at_a_time(url: str) -> None:
+    replicas = [Database(url), Database(url)]
+    async with SqlStore(replicas[0]).transaction() as transaction:
+        await transaction.questions.add(question())
+
+    async def append(letter: str) -> None:
+        async with SqlStore(replicas[ord(letter) % 2]).transaction() as transaction:
+            held = await transaction.questions.get("q1", lock=True)
+            assert isinstance(held, Question)
+            await asyncio.sleep(0.01)
+            await transaction.questions.edit("q1", held.text + letter, cut=False)
+
+    await asyncio.gather(*(append(letter) for letter in "abcdef"))
+    async with SqlStore(replicas[0]).transaction() as transaction:
+        kept = await transaction.questions.get("q1")
+    assert kept is not None
+    assert sorted(kept.text.removeprefix(question().text)) == list("abcdef")
+    for replica in replicas:
+        await replica.close()
+
+
+COMMIT_AND_DIE = """
+import asyncio, os, signal, sys
+from storage.database import Database
+from storage.store import SqlStore
+from tests.storage.things import question
+
+async def main():
+    async with SqlStore(Database(sys.argv[1])).transaction() as transaction:
+        await transaction.questions.add(question())
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+async def test_what_was_committed_survives_kill_9(url: str, store: SqlStore) -> None:
+    root = Path(__file__).parents[2]
+    ended = subprocess.run([sys.executable, "-c", COMMIT_AND_DIE, url], cwd=root, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    async with store.transaction() as transaction:
+        assert await transaction.questions.get("q1") == question()
+
+
+async def test_foreign_keys_hold(database: Database) -> None:
+    with pytest.raises(DBAPIError):
+        async with database.begin() as connection:
+            await connection.execute(text("INSERT INTO finetune_rows VALUES ('unknown', 'r')"))

@@ -1,0 +1,123 @@
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.dataset import Manifest
+from bot.domain.finetune import Estimate, FinetuneState
+from bot.domain.prompt import Prompt
+from bot.domain.release import ModelName
+from bot.domain.scorecard import Scorecard
+from storage.store import SqlStore
+from tests.storage.things import NOW, PROMPT, finetune, manifest, release
+
+
+@pytest.fixture
+async def prepared(store: SqlStore) -> SqlStore:
+    async with store.transaction() as transaction:
+        await transaction.prompts.put(PROMPT)
+        await transaction.datasets.put(manifest(), NOW)
+    return store
+
+
+async def test_a_fine_tune_comes_out_as_it_went_in(prepared: SqlStore) -> None:
+    full = finetune("f2", FinetuneState.SUCCEEDED).model_copy(
+        update={
+            "estimate": Estimate(rows=1, tokens=2, epochs=3, usd=None, price_date=None),
+            "file_id": "file-1",
+            "job_id": "job-1",
+            "model": ModelName.parse("other/ft:small/model:1"),
+            "error": "none \0",
+            "progress": "step 3 of 9",
+            "searched": 2,
+            "channel": "C1",
+            "channel_ts": "5.1",
+        }
+    )
+    async with prepared.transaction() as transaction:
+        await transaction.finetunes.add(finetune())
+        await transaction.finetunes.add(full)
+        assert await transaction.finetunes.get("f1") == finetune()
+        assert await transaction.finetunes.get("f2") == full.model_copy(
+            update={"error": "none \N{REPLACEMENT CHARACTER}"}
+        )
+        assert await transaction.finetunes.get("unknown") is None
+
+
+async def test_lists_hold_what_they_say(prepared: SqlStore) -> None:
+    async with prepared.transaction() as transaction:
+        for n, state in enumerate(FinetuneState):
+            await transaction.finetunes.add(finetune(f"f{n}", state))
+        newest = [kept.state for kept in await transaction.finetunes.newest()]
+        assert newest == [*reversed(FinetuneState)][:-1], "all but the planned one"
+        assert [kept.state for kept in await transaction.finetunes.newest(2)] == newest[:2]
+        assert [kept.state for kept in await transaction.finetunes.under_way()] == [
+            FinetuneState.CONFIRMED,
+            FinetuneState.CREATING,
+            FinetuneState.RUNNING,
+        ]
+
+
+async def test_one_of_many_advances_a_fine_tune(prepared: SqlStore) -> None:
+    async with prepared.transaction() as transaction:
+        await transaction.finetunes.add(finetune())
+
+    async def confirm(n: int) -> bool:
+        confirmed = finetune(state=FinetuneState.CONFIRMED).model_copy(
+            update={"updated_at": NOW + timedelta(seconds=n), "progress": f"by {n}"}
+        )
+        async with prepared.transaction() as transaction:
+            return await transaction.finetunes.advance(confirmed, FinetuneState.PLANNED)
+
+    won = await asyncio.gather(*(confirm(n) for n in range(5)))
+    assert won.count(True) == 1
+    async with prepared.transaction() as transaction:
+        kept = await transaction.finetunes.get("f1")
+        assert kept is not None
+        assert kept.progress == f"by {won.index(True)}"
+        assert not await transaction.finetunes.advance(finetune("unknown"), FinetuneState.PLANNED)
+
+
+async def test_trained_rows_are_kept_even_many(prepared: SqlStore) -> None:
+    many = [f"row{n}" for n in range(2500)]
+    async with prepared.transaction() as transaction:
+        await transaction.finetunes.add(finetune())
+        await transaction.finetunes.add(finetune("f2"))
+        await transaction.finetunes.save_rows("f1", many)
+        await transaction.finetunes.save_rows("f2", [])
+        assert await transaction.finetunes.trained_rows("f1") == set(many)
+        assert await transaction.finetunes.trained_rows("f2") == set()
+
+
+async def test_a_prompt_takes_over_what_is_not_part_of_its_text(store: SqlStore) -> None:
+    owned: Prompt = PROMPT.owned_by("S9")
+    assert owned != PROMPT
+    async with store.transaction() as transaction:
+        assert await transaction.prompts.get(PROMPT.id) is None
+        await transaction.prompts.put(PROMPT)
+        assert await transaction.prompts.get(PROMPT.id) == PROMPT
+        await transaction.prompts.put(owned)
+        assert await transaction.prompts.get(PROMPT.id) == owned
+
+
+async def test_the_first_manifest_of_a_dataset_stays(prepared: SqlStore) -> None:
+    async with prepared.transaction() as transaction:
+        await transaction.datasets.put(manifest().model_copy(update={"held_out": 99}), NOW)
+        kept = await transaction.datasets.get("d1")
+        assert kept == manifest()
+        assert isinstance(kept, Manifest)
+        assert list(kept.per_category) == ["other", "labor"]
+        assert await transaction.datasets.get("unknown") is None
+
+
+async def test_a_scorecard_is_replaced_by_a_newer_one_of_the_same_rows(prepared: SqlStore) -> None:
+    first = Scorecard(release_id="r1", rows_key="k1", rows=50, right=40, at=NOW)
+    newer = first.model_copy(update={"right": 41, "at": NOW + timedelta(days=1)})
+    async with prepared.transaction() as transaction:
+        await transaction.releases.add(release(), "U3", "first")
+        assert await transaction.scorecards.get("r1", "k1") is None
+        await transaction.scorecards.put(first)
+        await transaction.scorecards.put(first.model_copy(update={"rows_key": "k2"}))
+        await transaction.scorecards.put(newer)
+        assert await transaction.scorecards.get("r1", "k1") == newer
+        assert await transaction.scorecards.get("r1", "k2") == first.model_copy(update={"rows_key": "k2"})

@@ -1,0 +1,163 @@
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event, insert, text
+
+from bot.domain.question import Ending, InboxItem
+from storage.database import Database
+from storage.inbox import SqlInbox
+from storage.store import SqlStore
+from storage.tables import inbox
+from tests.storage.things import LEASE, NOW, arrival
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+async def claimed(store: SqlStore) -> InboxItem:
+    async with store.transaction() as transaction:
+        await transaction.inbox.add(arrival(), NOW)
+        item = await transaction.inbox.claim("w1", NOW, LEASE)
+    assert item is not None
+    return item
+
+
+async def test_an_arrival_comes_out_as_it_went_in(claimed: InboxItem) -> None:
+    assert claimed.arrival == arrival()
+    assert claimed.attempts == 1
+
+
+async def test_a_known_event_changes_nothing(store: SqlStore) -> None:
+    async with store.transaction() as transaction:
+        assert await transaction.inbox.add(arrival(), NOW)
+    async with store.transaction() as transaction:
+        assert not await transaction.inbox.add(arrival().model_copy(update={"text": "other"}), NOW)
+        assert await transaction.inbox.open() == 1
+        item = await transaction.inbox.claim("w1", NOW, LEASE)
+    assert item is not None
+    assert item.arrival == arrival()
+
+
+async def test_the_oldest_comes_first(store: SqlStore) -> None:
+    async with store.transaction() as transaction:
+        for n in (2, 1, 3):
+            await transaction.inbox.add(arrival(n), NOW)
+        items = [await transaction.inbox.claim("w1", NOW, LEASE) for _ in range(4)]
+    assert [item and item.arrival.event_id for item in items] == ["Ev2", "Ev1", "Ev3", None]
+
+
+async def test_nobody_claims_what_is_held_until_the_lease_runs_out(store: SqlStore, claimed: InboxItem) -> None:
+    async with store.transaction() as transaction:
+        assert await transaction.inbox.claim("w2", NOW + LEASE - SECOND, LEASE) is None
+        again = await transaction.inbox.claim("w2", NOW + LEASE, LEASE)
+    assert again is not None
+    assert (again.id, again.attempts) == (claimed.id, 2)
+    assert again.token != claimed.token
+
+
+async def test_who_lost_the_lease_changes_nothing(store: SqlStore, claimed: InboxItem) -> None:
+    later = NOW + LEASE
+    async with store.transaction() as transaction:
+        again = await transaction.inbox.claim("w2", later, LEASE)
+        assert again is not None
+        assert not await transaction.inbox.finish(claimed, Ending.FAILED, None, later)
+        assert not await transaction.inbox.postpone(claimed, later)
+        assert await transaction.inbox.claim("w3", later, LEASE) is None
+        assert await transaction.inbox.finish(again, Ending.ANSWERED, None, later)
+
+
+async def test_an_ended_arrival_is_neither_claimed_nor_ended_again(store: SqlStore, claimed: InboxItem) -> None:
+    async with store.transaction() as transaction:
+        assert await transaction.inbox.finish(claimed, Ending.IGNORED, "empty", NOW)
+        assert await transaction.inbox.open() == 0
+        assert await transaction.inbox.claim("w1", NOW + LEASE, LEASE) is None
+        assert not await transaction.inbox.finish(claimed, Ending.ANSWERED, None, NOW)
+        assert not await transaction.inbox.postpone(claimed, NOW)
+        assert not await transaction.inbox.add(arrival(), NOW), "Slack may deliver it once more"
+
+
+async def test_an_ended_arrival_has_no_text_left(database: Database, store: SqlStore, claimed: InboxItem) -> None:
+    async with store.transaction() as transaction:
+        await transaction.inbox.finish(claimed, Ending.ANSWERED, None, NOW)
+    async with database.begin() as connection:
+        kept = (await connection.execute(text("SELECT arrival, ending FROM inbox"))).one()
+    assert kept.ending == "answered"
+    assert "有給" not in str(kept.arrival)
+    assert "\\u6709" not in str(kept.arrival)
+
+
+async def test_what_is_postponed_waits_until_it_is_due(store: SqlStore, claimed: InboxItem) -> None:
+    until = NOW + timedelta(hours=1)
+    async with store.transaction() as transaction:
+        assert await transaction.inbox.postpone(claimed, until)
+        assert not await transaction.inbox.postpone(claimed, NOW), "it is not held any more"
+        assert await transaction.inbox.claim("w2", until - SECOND, LEASE) is None
+        again = await transaction.inbox.claim("w2", until, LEASE)
+    assert again is not None
+    assert again.attempts == 2
+
+
+async def test_an_arrival_may_hold_any_text(store: SqlStore) -> None:
+    odd = arrival().model_copy(update={"text": "a\0b \u2028 🙂 ' \" \\ %s :x"})
+    async with store.transaction() as transaction:
+        await transaction.inbox.add(odd, NOW)
+        item = await transaction.inbox.claim("w1", NOW, LEASE)
+    assert item is not None
+    assert item.arrival == odd
+
+
+async def test_workers_of_two_replicas_claim_each_arrival_once(url: str) -> None:
+    replicas = [Database(url), Database(url)]
+    async with SqlStore(replicas[0]).transaction() as transaction:
+        for n in range(50):
+            await transaction.inbox.add(arrival(n), NOW)
+    taken: list[str] = []
+
+    async def work(worker: int) -> None:
+        store = SqlStore(replicas[worker % 2])
+        while True:
+            async with store.transaction() as transaction:
+                item = await transaction.inbox.claim(f"w{worker}", NOW, LEASE)
+            if item is None:
+                return
+            taken.append(item.arrival.event_id)
+            async with store.transaction() as transaction:
+                assert await transaction.inbox.finish(item, Ending.ANSWERED, None, NOW)
+
+    await asyncio.gather(*(work(worker) for worker in range(8)))
+    assert sorted(taken) == sorted(f"Ev{n}" for n in range(50))
+    for replica in replicas:
+        await replica.close()
+
+
+async def test_an_event_that_two_replicas_get_at_once_is_kept_once(url: str) -> None:
+    replicas = [Database(url), Database(url)]
+
+    async def add(replica: Database) -> bool:
+        async with SqlStore(replica).transaction() as transaction:
+            return await transaction.inbox.add(arrival(), NOW)
+
+    assert sorted(await asyncio.gather(*(add(replica) for replica in replicas * 3))) == [False] * 5 + [True]
+    for replica in replicas:
+        await replica.close()
+
+
+async def test_claiming_does_not_read_what_has_ended(database: Database, store: SqlStore) -> None:
+    old = {"arrival": {}, "received_at": NOW, "due_at": NOW, "attempts": 1, "ending": "answered"}
+    async with database.begin() as connection:
+        await connection.execute(insert(inbox), [{"event_id": f"old{n}", **old} for n in range(3000)])
+        await connection.execute(text("ANALYZE"))
+    statements: list[tuple[str, dict[str, Any]]] = []
+
+    def listen(_connection: object, _cursor: object, statement: str, parameters: dict[str, Any], *_: object) -> None:
+        statements.append((statement, parameters))
+
+    async with database.begin() as connection:
+        event.listen(connection.sync_connection, "before_cursor_execute", listen)
+        assert await SqlInbox(connection).claim("w1", NOW, LEASE) is None
+        [(statement, parameters)] = statements
+        explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
+        plan = (await connection.exec_driver_sql(explain + statement, parameters)).all()
+    assert "ix_inbox_open" in str(plan)

@@ -1,0 +1,104 @@
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from storage.database import Database
+from storage.migrations import config
+from storage.store import SqlStore
+from storage.tables import metadata
+from tests.storage.conftest import Fresh
+from tests.storage.things import ask, correction
+
+
+def _difference(connection: Connection) -> object:
+    options = {"compare_type": True, "compare_server_default": True}
+    return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+
+
+def _tables(connection: Connection) -> set[str]:
+    return set(inspect(connection).get_table_names())
+
+
+async def test_the_migrations_make_the_tables_of_the_code(database: Database) -> None:
+    async with database.begin() as connection:
+        assert await connection.run_sync(_difference) == []
+        assert await connection.run_sync(_tables) == {*metadata.tables, "alembic_version"}
+
+
+async def test_migrating_again_changes_nothing(database: Database) -> None:
+    await database.migrate()
+    await database.migrate()
+    async with database.begin() as connection:
+        assert await connection.run_sync(_difference) == []
+
+
+async def test_down_to_nothing_and_up_again(empty: Fresh) -> None:
+    database = Database(empty())
+    await database.migrate()
+    async with database.begin() as connection:
+        await connection.run_sync(lambda c: command.downgrade(config(c), "base"))
+        assert await connection.run_sync(_tables) == {"alembic_version"}
+    await database.migrate()
+    async with database.begin() as connection:
+        assert await connection.run_sync(_difference) == []
+    await database.close()
+
+
+def test_there_is_one_head() -> None:
+    with create_engine("sqlite://").connect() as connection:
+        assert len(ScriptDirectory.from_config(config(connection)).get_heads()) == 1
+
+
+async def test_tables_newer_than_the_program_are_refused(empty: Fresh) -> None:
+    database = Database(empty())
+    await database.migrate()
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(CommandError, match="9999"):
+        await database.migrate()
+    await database.close()
+
+
+MIGRATE = """
+import asyncio, sys
+from storage.database import Database
+
+async def main():
+    database = Database(sys.argv[1])
+    await database.migrate()
+    await database.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_processes_that_start_at_once_migrate_once_from_any_folder(empty: Fresh, tmp_path: Path) -> None:
+    url, root = empty(), Path(__file__).parents[2]
+    start = f"import sys; sys.path.insert(0, {str(root)!r})\n{MIGRATE}"
+    command_line = [sys.executable, "-c", start, url]
+    processes = [await asyncio.create_subprocess_exec(*command_line, cwd=tmp_path) for _ in range(3)]
+    assert [await process.wait() for process in processes] == [0, 0, 0]
+    database = Database(url)
+    async with database.begin() as connection:
+        assert await connection.run_sync(_difference) == []
+    await database.close()
+
+
+@pytest.mark.parametrize("history", ["corrections", "release_events"])
+@pytest.mark.parametrize("change", ["UPDATE {} SET by = 'U9'", "DELETE FROM {}"])
+async def test_history_cannot_be_changed(database: Database, history: str, change: str) -> None:
+    async with SqlStore(database).transaction() as transaction:
+        await ask(transaction)
+        await transaction.corrections.add(correction())
+    with pytest.raises(DBAPIError, match=f"{history} is append-only"):
+        async with database.begin() as connection:
+            await connection.execute(text(change.format(history)))

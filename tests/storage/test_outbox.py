@@ -1,0 +1,87 @@
+import asyncio
+from datetime import timedelta
+
+from storage.database import Database
+from storage.store import SqlStore
+from tests.storage.things import LEASE, NOW
+
+
+async def test_an_entry_comes_out_as_it_went_in(store: SqlStore) -> None:
+    async with store.transaction() as transaction:
+        await transaction.outbox.add("feedback", "q1", {"category": "労務"}, NOW)
+        item = await transaction.outbox.claim("w1", NOW, LEASE)
+    assert item is not None
+    assert (item.topic, item.key, item.payload, item.attempts) == ("feedback", "q1", {"category": "労務"}, 1)
+
+
+async def test_an_entry_waits_for_older_ones_of_its_topic_and_key_only(store: SqlStore) -> None:
+    async with store.transaction() as transaction:
+        for topic, key, n in (("a", "q1", "1"), ("a", "q1", "2"), ("a", "q2", "3"), ("b", "q1", "4")):
+            await transaction.outbox.add(topic, key, {"n": n}, NOW)
+        items = [await transaction.outbox.claim("w1", NOW, LEASE) for _ in range(4)]
+        assert [item and item.payload["n"] for item in items] == ["1", "3", "4", None]
+        assert items[0] is not None
+        await transaction.outbox.retry(items[0], NOW + LEASE, "429")
+        assert await transaction.outbox.claim("w1", NOW, LEASE) is None
+        first = await transaction.outbox.claim("w1", NOW + LEASE, LEASE)
+        assert first is not None
+        assert (first.payload["n"], first.attempts) == ("1", 2)
+        await transaction.outbox.done(first)
+        second = await transaction.outbox.claim("w1", NOW, LEASE)
+    assert second is not None
+    assert second.payload["n"] == "2"
+
+
+async def test_who_lost_the_lease_changes_nothing(store: SqlStore) -> None:
+    later = NOW + LEASE
+    async with store.transaction() as transaction:
+        await transaction.outbox.add("a", "q1", {}, NOW)
+        late = await transaction.outbox.claim("w1", NOW, LEASE)
+        newer = await transaction.outbox.claim("w2", later, LEASE)
+        assert late is not None
+        assert newer is not None
+        await transaction.outbox.done(late)
+        await transaction.outbox.retry(late, later, "late")
+        assert await transaction.outbox.claim("w3", later, LEASE) is None
+        assert (await transaction.outbox.lag(later))[0] == 1
+        await transaction.outbox.done(newer)
+        assert (await transaction.outbox.lag(later))[0] == 0
+
+
+async def test_the_lag_is_the_age_of_the_oldest_open_entry(store: SqlStore) -> None:
+    async with store.transaction() as transaction:
+        assert await transaction.outbox.lag(NOW) == (0, timedelta(0))
+        await transaction.outbox.add("a", "q1", {}, NOW)
+        await transaction.outbox.add("a", "q2", {}, NOW + timedelta(seconds=40))
+        await transaction.outbox.claim("w1", NOW, LEASE)
+        assert await transaction.outbox.lag(NOW + timedelta(minutes=1)) == (2, timedelta(minutes=1))
+
+
+async def test_workers_of_two_replicas_send_each_entry_once_and_each_key_in_order(url: str) -> None:
+    replicas = [Database(url), Database(url)]
+    async with SqlStore(replicas[0]).transaction() as transaction:
+        for n in range(30):
+            await transaction.outbox.add("a", f"q{n % 5}", {"n": str(n)}, NOW)
+    sent: list[tuple[str, int]] = []
+
+    async def work(worker: int) -> None:
+        store = SqlStore(replicas[worker % 2])
+        while True:
+            async with store.transaction() as transaction:
+                item = await transaction.outbox.claim(f"w{worker}", NOW, LEASE)
+                left, _ = await transaction.outbox.lag(NOW)
+            if item:
+                sent.append((item.key, int(item.payload["n"])))
+                async with store.transaction() as transaction:
+                    await transaction.outbox.done(item)
+            elif not left:
+                return
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(work(worker) for worker in range(8)))
+    assert len(sent) == 30
+    for key in {key for key, _ in sent}:
+        order = [n for of, n in sent if of == key]
+        assert order == sorted(set(order))
+    for replica in replicas:
+        await replica.close()

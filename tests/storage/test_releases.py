@@ -1,0 +1,100 @@
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from bot.domain.release import ReleaseEvent, ReleaseState
+from storage.database import Database
+from storage.store import SqlStore
+from tests.storage.conftest import Fresh
+from tests.storage.things import NOW, PROMPT, finetune, manifest, release
+
+LATER = NOW + timedelta(hours=1)
+
+
+async def test_a_release_comes_out_as_it_went_in(store: SqlStore) -> None:
+    tuned = release("r2").model_copy(update={"finetune_id": "f1", "state": ReleaseState.SHADOW})
+    async with store.transaction() as transaction:
+        await transaction.prompts.put(PROMPT)
+        await transaction.datasets.put(manifest(), NOW)
+        await transaction.finetunes.add(finetune())
+        await transaction.releases.add(release(), "U3", "first")
+        await transaction.releases.add(tuned, "U3", "trained")
+        assert await transaction.releases.get("r1") == release()
+        assert await transaction.releases.get("r2") == tuned
+        assert await transaction.releases.get("unknown") is None
+        assert await transaction.releases.all() == [tuned, release()]
+        assert await transaction.releases.serving() is None
+
+
+async def test_a_switch_retires_and_serves_and_is_remembered(store: SqlStore) -> None:
+    serving = release(state=ReleaseState.SERVING)
+    async with store.transaction() as transaction:
+        await transaction.prompts.put(PROMPT)
+        await transaction.releases.add(serving, "U3", "first")
+        await transaction.releases.add(release("r2"), "U3", "trained")
+        assert await transaction.releases.serving(lock=True) == serving
+        await transaction.releases.enter("r1", ReleaseState.RETIRED, "U4", "switch", LATER)
+        await transaction.releases.enter("r2", ReleaseState.SERVING, "U4", "switch", LATER)
+        assert await transaction.releases.serving() == release("r2", ReleaseState.SERVING)
+
+        def event(release_id: str, state: ReleaseState) -> ReleaseEvent:
+            return ReleaseEvent(release_id=release_id, state=state, by="U4", why="switch", at=LATER)
+
+        history = await transaction.releases.history()
+        assert history[:2] == [event("r2", ReleaseState.SERVING), event("r1", ReleaseState.RETIRED)]
+        assert [(past.release_id, past.state, past.at) for past in history[2:]] == [
+            ("r2", ReleaseState.CANDIDATE, NOW),
+            ("r1", ReleaseState.SERVING, NOW),
+        ]
+        assert await transaction.releases.history(1) == history[:1]
+
+
+async def test_the_database_refuses_a_second_serving_release(store: SqlStore) -> None:
+    async with store.transaction() as transaction:
+        await transaction.prompts.put(PROMPT)
+        await transaction.releases.add(release(state=ReleaseState.SERVING), "U3", "first")
+        await transaction.releases.add(release("r2"), "U3", "trained")
+    with pytest.raises(IntegrityError):
+        async with store.transaction() as transaction:
+            await transaction.releases.enter("r2", ReleaseState.SERVING, "U4", "switch", LATER)
+    with pytest.raises(IntegrityError):
+        async with store.transaction() as transaction:
+            await transaction.releases.add(release("r3", ReleaseState.SERVING), "U4", "switch")
+    async with store.transaction() as transaction:
+        assert len(await transaction.releases.history()) == 2
+
+
+async def test_an_unknown_release_cannot_enter_anything(store: SqlStore) -> None:
+    with pytest.raises(IntegrityError):
+        async with store.transaction() as transaction:
+            await transaction.releases.enter("unknown", ReleaseState.SHADOW, "U4", "switch", LATER)
+
+
+@pytest.mark.parametrize("served_before", [False, True])
+async def test_two_admins_who_switch_at_once_come_one_after_the_other(fresh: Fresh, *, served_before: bool) -> None:
+    url = fresh()
+    replicas = [Database(url), Database(url)]
+    async with SqlStore(replicas[0]).transaction() as transaction:
+        await transaction.prompts.put(PROMPT)
+        for n in range(6):
+            serves = served_before and n == 5
+            state = ReleaseState.SERVING if serves else ReleaseState.CANDIDATE
+            await transaction.releases.add(release(f"r{n}", state), "U3", "made")
+
+    async def switch(n: int) -> None:
+        async with SqlStore(replicas[n % 2]).transaction() as transaction:
+            serving = await transaction.releases.serving(lock=True)
+            await asyncio.sleep(0.005)
+            if serving:
+                await transaction.releases.enter(serving.id, ReleaseState.RETIRED, "U4", "switch", LATER)
+            await transaction.releases.enter(f"r{n}", ReleaseState.SERVING, "U4", "switch", LATER)
+
+    await asyncio.gather(*(switch(n) for n in range(5)))
+    async with SqlStore(replicas[0]).transaction() as transaction:
+        states = [kept.state for kept in await transaction.releases.all()]
+    assert states.count(ReleaseState.SERVING) == 1
+    assert states.count(ReleaseState.RETIRED) == (5 if served_before else 4)
+    for replica in replicas:
+        await replica.close()

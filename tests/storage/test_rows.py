@@ -1,0 +1,82 @@
+import pytest
+
+from bot.domain.dataset import Source, Split
+from storage import rows as rows_module
+from storage.store import SqlStore
+from tests.storage.things import NOW, row
+
+
+async def test_a_row_comes_out_as_it_went_in(store: SqlStore) -> None:
+    imported = row("i1").model_copy(
+        update={"source": Source.IMPORT, "reason": None, "team": None, "channel": None, "ts": None, "origin": "a.csv"}
+    )
+    async with store.transaction() as transaction:
+        await transaction.rows.put(row())
+        await transaction.rows.put(imported)
+        assert await transaction.rows.get("q1") == row()
+        assert await transaction.rows.get("i1") == imported
+        assert await transaction.rows.get("unknown") is None
+
+
+async def test_a_row_is_replaced(store: SqlStore) -> None:
+    changed = row(category="other").model_copy(update={"reason": None, "source": Source.AGREE})
+    async with store.transaction() as transaction:
+        await transaction.rows.put(row())
+        await transaction.rows.put(row("q2"))
+        await transaction.rows.put(changed)
+        assert [found async for found in transaction.rows.all()] == [changed, row("q2")]
+
+
+async def test_a_withdrawn_row_is_nowhere_until_it_is_put_again(store: SqlStore) -> None:
+    async with store.transaction() as transaction:
+        await transaction.rows.put(row())
+        await transaction.rows.put(row("q2"))
+        await transaction.rows.withdraw("q1", NOW)
+        await transaction.rows.withdraw("unknown", NOW)
+        assert await transaction.rows.get("q1") is None
+        assert [found.id async for found in transaction.rows.all()] == ["q2"]
+        assert await transaction.rows.counts() == {("labor", Split.TRAIN): 1}
+        await transaction.rows.put(row())
+        assert await transaction.rows.get("q1") == row()
+
+
+async def test_counts_are_by_category_and_split(store: SqlStore) -> None:
+    async with store.transaction() as transaction:
+        assert await transaction.rows.counts() == {}
+        for row_id, category, split in (
+            ("a", "labor", Split.TRAIN),
+            ("b", "labor", Split.TRAIN),
+            ("c", "labor", Split.HELD_OUT),
+            ("d", "other", Split.HELD_OUT),
+        ):
+            await transaction.rows.put(row(row_id, category, split))
+        assert await transaction.rows.counts() == {
+            ("labor", Split.TRAIN): 2,
+            ("labor", Split.HELD_OUT): 1,
+            ("other", Split.HELD_OUT): 1,
+        }
+
+
+async def test_all_rows_come_in_order_of_code_points_however_they_are_paged(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows_module, "PAGE", 3)
+    ids = ["b", "B", "a", "_", "Z", "é", "業", "a-b", "aB", "10", "9"]
+    async with store.transaction() as transaction:
+        assert [found async for found in transaction.rows.all()] == []
+        for n, row_id in enumerate(ids):
+            await transaction.rows.put(row(row_id, split=Split.HELD_OUT if n % 3 else Split.TRAIN))
+        assert [found.id async for found in transaction.rows.all()] == sorted(ids)
+        assert [found.id async for found in transaction.rows.all(Split.TRAIN)] == sorted(ids[::3])
+
+
+async def test_all_may_be_left_early_and_mixed_with_other_reads(store: SqlStore) -> None:
+    async with store.transaction() as transaction:
+        for row_id in "abc":
+            await transaction.rows.put(row(row_id))
+        async for found in transaction.rows.all():
+            assert await transaction.rows.get(found.id) == found
+            await transaction.rows.withdraw(found.id, NOW)
+            if found.id == "b":
+                break
+        assert [found.id async for found in transaction.rows.all()] == ["c"]
