@@ -3,7 +3,7 @@
 import { get, post } from "./api.js";
 import { blocks } from "./blocks.js";
 import { composer } from "./composer.js";
-import { el, icon, iconButton } from "./dom.js";
+import { el, icon, iconButton, isPhone } from "./dom.js";
 import { messageList } from "./messages.js";
 import { mrkdwn } from "./mrkdwn.js";
 import { avatar } from "./people.js";
@@ -88,5 +88,5 @@ on("people", () => (state.place.kind === "home" ? renderHome() : renderPlace()))
 
 /** Put the cursor where the person writes; not on a phone, where that would open the keyboard. */
 export function focusComposer() {
-  if (matchMedia("(min-width: 481px)").matches) root.querySelector("textarea")?.focus();
+  if (!isPhone()) root.querySelector("textarea")?.focus();
 }

@@ -107,3 +107,6 @@ function refocus(node, spot) {
   const same = spot && [...(node?.querySelectorAll("[data-spot]") ?? [])].find((inner) => inner.dataset.spot === spot);
   (same ?? node)?.focus();
 }
+
+/** Whether the page is as narrow as a phone, where focusing a field would raise the keyboard. */
+export const isPhone = () => matchMedia("(max-width: 480px)").matches;

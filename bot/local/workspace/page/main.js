@@ -11,6 +11,8 @@ import "./thread.js";
 import { countUnread } from "./unread.js";
 import { setLocale } from "./words.js";
 
+const LAST_USER = "user";
+
 function placeOf(hash) {
   const [id, ts] = hash.slice(1).split("/");
   if (id === "home") return { place: { kind: "home" }, thread: null };
@@ -46,11 +48,23 @@ async function loadUnread() {
 on("people", ({ person }) => person.id === state.me.id && setLocale(person.locale));
 on("hello", () => {
   setLocale(state.me.locale);
+  localStorage.setItem(LAST_USER, state.me.id);
   document.body.dataset.ready = "true";
   go(true);
   loadUnread();
 });
 addEventListener("hashchange", () => state.me && go(false));
 addEventListener("keydown", (event) => event.key === "Escape" && showDrawer(false));
+
+// A permalink comes back from the server as ?channel=…&ts=…; who acts is then who acted last in this browser.
+function readAddress() {
+  const query = new URLSearchParams(location.search);
+  const user = query.get("user") ?? localStorage.getItem(LAST_USER) ?? "";
+  const ts = query.get("ts")?.replace(/^(\d{10})(\d{6})$/, "$1.$2");
+  const hash = query.has("channel") ? `#${[query.get("channel"), ts].filter(Boolean).join("/")}` : location.hash;
+  history.replaceState(null, "", `/?${new URLSearchParams(user ? { user } : {})}${hash}`);
+  return user;
+}
+
 startTheme();
-connect(new URLSearchParams(location.search).get("user"));
+connect(readAddress());

@@ -7,10 +7,16 @@ import { nameOf, state } from "./store.js";
 
 const unescape = (text) => text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
 
+// A permalink of this workspace, /archives/C…/p…, opens here; a reply's names its thread.
+function placeOfLink({ pathname, searchParams }) {
+  const found = pathname.match(/^\/archives\/(\w+)\/p(\d{10})(\d{6})$/);
+  return found && `#${found[1]}/${searchParams.get("thread_ts") ?? `${found[2]}.${found[3]}`}`;
+}
+
 /** A link that opens elsewhere; an address that is not http(s) or mailto is shown as text, never followed. */
 export function link(url, children) {
-  const here = url.match(/\/archives\/(\w+)\/p(\d{10})(\d{6})/);
-  if (here) return el("a", { href: `#${here[1]}/${here[2]}.${here[3]}` }, children);
+  const here = url.startsWith("http") && new URL(url).origin === location.origin && placeOfLink(new URL(url));
+  if (here) return el("a", { href: here }, children);
   if (!/^(https?:|mailto:)/i.test(url)) return el("span", {}, children);
   return el("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, children);
 }

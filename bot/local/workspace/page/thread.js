@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { channelLabel } from "./channel.js";
 import { composer } from "./composer.js";
-import { el, iconButton } from "./dom.js";
+import { el, iconButton, isPhone } from "./dom.js";
 import { messageList } from "./messages.js";
 import { on, replies, setReplies, state } from "./store.js";
 import { markThreadRead } from "./unread.js";
@@ -38,7 +38,8 @@ async function open() {
   markThreadRead(channel, ts);
   const answer = await get("replies", { channel, ts });
   if (answer.ok) setReplies(channel, ts, answer.messages);
-  root.querySelector("textarea")?.focus({ preventScroll: true });
+  if (!isPhone()) root.querySelector("textarea")?.focus({ preventScroll: true });
+  else root.querySelector("button").focus();
 }
 
 const isShown = ({ channel, ts }) => state.thread?.channel === channel && state.thread.ts === ts;
