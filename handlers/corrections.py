@@ -1,0 +1,138 @@
+"""The story of a correction: agree, change, with a reason, undo. Each is authorised, written, and only then acked."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.correcting import Correcting
+from bot.domain.card import Card
+from bot.domain.correction import Press
+from bot.domain.errors import Reason, Refused
+from handlers.errors import NotSaved
+from handlers.guard import Guard
+from handlers.people import People
+from handlers.private import Private, Spot, spot_of
+from handlers.views import card as views
+from handlers.views import ids
+from handlers.views.ids import Choice, Form, Seen
+
+
+class Corrections:
+    """The listeners. `wake` brings the card up to date without waiting for the next look at the outbox."""
+
+    def __init__(
+        self,
+        correcting: Correcting,
+        guard: Guard,
+        people: People,
+        private: Private,
+        client: AsyncWebClient,
+        wake: Callable[[], None],
+    ) -> None:
+        self._correcting = correcting
+        self._guard = guard
+        self._people = people
+        self._private = private
+        self._client = client
+        self._wake = wake
+
+    async def press(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
+        """Agree, a category's button, the menu of categories, or "settle as … anyway"."""
+        choice = Choice.unpacked(action["value"] if "value" in action else action["selected_option"]["value"])
+        spot = spot_of(body)
+        if await self._settle(choice, spot) and action["action_id"] == ids.ANYWAY:
+            await self._private.dismiss(spot)
+        await ack()
+
+    async def undo(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
+        spot = spot_of(body)
+        await self._guard.staff_only(spot.user)
+        seen = Seen.unpacked(action["value"])
+        try:
+            await _written(self._correcting.undo(seen.question, seen.seen, spot.user))
+        except Refused as refused:
+            if refused.reason is not Reason.SETTLED_MEANWHILE:
+                raise
+            words = await self._people.words(spot.user)
+            text = f"{views.already(_card(refused), words)} {words('correct.look_again')}"
+            await self._private.tell(spot, text)
+        self._wake()
+        await ack()
+
+    async def open(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
+        """The form, for what holds now: opened at once, for its trigger lives three seconds."""
+        spot = spot_of(body)
+        await self._guard.staff_only(spot.user)
+        shown = await self._correcting.card(Seen.unpacked(action["value"]).question)
+        words = await self._people.words(spot.user)
+        view = views.modal(shown, spot.channel, spot.thread, words)
+        await self._client.views_open(trigger_id=body["trigger_id"], view=view)
+        await ack()
+
+    async def submit(self, ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
+        form = Form.unpacked(view["private_metadata"])
+        values = view["state"]["values"]
+        chosen = values[ids.CATEGORY][ids.CATEGORY].get("selected_option")
+        if not chosen:
+            words = await self._people.words(body["user"]["id"])
+            await ack(response_action="errors", errors={ids.CATEGORY: words("correct.modal.required")})
+            return
+        reason = (values[ids.REASON][ids.REASON].get("value") or "").strip() or None
+        choice = Choice(question=form.question, seen=form.seen, category=chosen["value"], reason=reason)
+        await self._settle(choice, spot_of(body))
+        await ack()
+
+    async def _settle(self, choice: Choice, spot: Spot) -> bool:
+        """Whether the wish holds now; where somebody was first, this person is told what they said instead."""
+        await self._guard.staff_only(spot.user)
+        press = Press(
+            question_id=choice.question,
+            category=choice.category,
+            reason=choice.reason,
+            seen=choice.seen,
+            by=spot.user,
+        )
+        try:
+            await _written(self._correcting.settle(press))
+        except Refused as refused:
+            if refused.reason is not Reason.SETTLED_MEANWHILE:
+                raise
+            await self._first_said(_card(refused), choice, spot)
+            return False
+        self._wake()
+        return True
+
+    async def _first_said(self, shown: Card, choice: Choice, spot: Spot) -> None:
+        words = await self._people.words(spot.user)
+        if shown.settled and shown.settled.category == choice.category and not choice.reason:
+            await self._private.tell(spot, views.same(shown, words))
+        else:
+            await self._private.tell(spot, views.anyway(shown, choice, words))
+
+
+async def _written(act: Awaitable[Card]) -> None:
+    """Raises Refused as it is, and NotSaved for anything else."""
+    try:
+        await act
+    except Refused:
+        raise
+    except Exception as error:
+        raise NotSaved from error
+
+
+def _card(refused: Refused) -> Card:
+    card = refused.facts["card"]
+    if not isinstance(card, Card):
+        raise TypeError("SETTLED_MEANWHILE comes with a card")
+    return card
+
+
+def register(app: AsyncApp, corrections: Corrections) -> None:
+    """Register the card's controls, the form and its submit."""
+    for action_id in (ids.AGREE, ids.CHANGES, ids.ANYWAY):
+        app.action(action_id)(corrections.press)
+    app.action(ids.UNDO)(corrections.undo)
+    app.action(ids.OPEN)(corrections.open)
+    app.view(ids.MODAL)(corrections.submit)

@@ -1,0 +1,63 @@
+"""Slack's text format, both ways: nothing that people or models wrote may notify, link or break a message."""
+
+import html
+import re
+
+MARKER = "…"
+
+TOKEN = re.compile(r"<([^<>]*)>")
+"""Slack escapes what people type, so a raw `<…>` is always Slack's own: a mention, a channel, a date or a link."""
+
+
+def shorten(text: str, limit: int) -> str:
+    """The text within so many characters; where it was cut it ends in the marker."""
+    return text if len(text) <= limit else text[: limit - len(MARKER)].rstrip() + MARKER
+
+
+def escaped(text: str, limit: int = 3_000) -> str:
+    """The text for mrkdwn, at most `limit` characters long once escaped.
+
+    Escaping & < > (docs.slack.dev, formatting message text) also undoes every `<@U…>`, `<!here>` and `<url|text>`; send
+    it in a `verbatim` text so that Slack does not make links of bare addresses either.
+    """
+    safe = html.escape(text, quote=False)
+    while len(safe) > limit:
+        text = shorten(text, max(len(MARKER), len(text) - max(1, (len(safe) - limit) // 5)))
+        safe = html.escape(text, quote=False)
+    return safe
+
+
+def mention(member: str | None) -> str | None:
+    """The mention of a user (U…, W…) or a user group (S…); None for anything else."""
+    if member and member[0] in "UW":
+        return f"<@{member}>"
+    return f"<!subteam^{member}>" if member and member[0] == "S" else None
+
+
+def mentions(members: tuple[str, ...]) -> str:
+    """Several mentions in one line. In a private message they name people and notify nobody."""
+    return ", ".join(shown for member in members if (shown := mention(member)))
+
+
+def plain_text(slack_text: str, bot_user_id: str) -> str:
+    """What a person wrote, as they saw it: the bot's own mention is gone, ids are words, addresses stand once."""
+
+    def spoken(match: re.Match[str]) -> str:
+        target, _, label = match.group(1).partition("|")
+        if target.startswith("@"):
+            return " " if target == f"@{bot_user_id}" else f"@{label.lstrip('@') or 'user'}"
+        if target.startswith("#"):
+            return f"#{label or 'channel'}"
+        if target.startswith("!"):
+            return label or f"@{target.removeprefix('!').partition('^')[0]}"
+        return _link(target, label)
+
+    text = html.unescape(TOKEN.sub(spoken, slack_text))
+    return re.sub(r"[ \t]{2,}", " ", text).strip()
+
+
+def _link(url: str, label: str) -> str:
+    bare = re.sub(r"^(mailto:|tel:|https?://)", "", url)
+    if not label or label.rstrip("/") in {url.rstrip("/"), bare.rstrip("/")}:
+        return bare if url.startswith(("mailto:", "tel:")) else url
+    return f"{label} ({url})"

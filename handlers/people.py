@@ -1,0 +1,106 @@
+"""Who somebody is, as far as it decides what they may do here and in which language."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from handlers.words import Language, Words, language_of
+
+KEPT_SECONDS = 600.0
+KEPT_PEOPLE = 10_000
+UNKNOWN = frozenset({"user_not_found", "user_not_visible", "users_not_found"})
+SLACKBOT = "USLACKBOT"
+
+
+@dataclass(frozen=True)
+class Home:
+    """Our own workspace, as auth.test told it at start: what the bot may take for "one of us"."""
+
+    team: str
+    bot_user_id: str
+    enterprise: str | None = None
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody in Slack. `outsider`: a guest or another organisation's person, whose words are never kept."""
+
+    id: str
+    language: Language
+    outsider: bool
+    is_bot: bool = False
+    deleted: bool = False
+
+    @property
+    def words(self) -> Words:
+        return Words(self.language)
+
+
+class People:
+    """Looks people up, and remembers them for ten minutes.
+
+    Raises:
+        SlackApiError, aiohttp.ClientError, TimeoutError: from `get`, where users.info cannot be had. Nobody is taken
+            for an insider then: an event is not acked and comes again.
+    """
+
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        home: Home,
+        language: str | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._home = home
+        self._language = language
+        self._now = now
+        self._known: OrderedDict[str, tuple[float, Person]] = OrderedDict()
+
+    async def get(self, user_id: str) -> Person:
+        """The person of this id. One whom Slack does not let us see is an outsider."""
+        kept = self._known.get(user_id)
+        if kept and self._now() - kept[0] < KEPT_SECONDS:
+            return kept[1]
+        person = await self._looked_up(user_id)
+        self._known[user_id] = (self._now(), person)
+        self._known.move_to_end(user_id)
+        if len(self._known) > KEPT_PEOPLE:
+            self._known.popitem(last=False)
+        return person
+
+    async def words(self, user_id: str) -> Words:
+        """The words to speak with this person; in the configured language, else English, where they cannot be had."""
+        try:
+            return (await self.get(user_id)).words
+        except (SlackClientError, aiohttp.ClientError, TimeoutError):
+            return Words(language_of(None, self._language))
+
+    async def _looked_up(self, user_id: str) -> Person:
+        try:
+            answer = await self._client.users_info(user=user_id, include_locale=True)
+        except SlackApiError as error:
+            if error.response.get("error") in UNKNOWN:
+                return Person(user_id, language_of(None, self._language), outsider=True)
+            raise
+        user: dict[str, Any] = answer["user"]
+        return Person(
+            id=user_id,
+            language=language_of(user.get("locale"), self._language),
+            outsider=self._is_outsider(user),
+            is_bot=bool(user.get("is_bot")) or user_id == SLACKBOT,
+            deleted=bool(user.get("deleted")),
+        )
+
+    def _is_outsider(self, user: dict[str, Any]) -> bool:
+        if user.get("is_restricted") or user.get("is_ultra_restricted") or user.get("is_stranger"):
+            return True
+        enterprise = (user.get("enterprise_user") or {}).get("enterprise_id")
+        ours = self._home.enterprise is not None and enterprise == self._home.enterprise
+        return not ours and user.get("team_id") not in {None, self._home.team}

@@ -1,0 +1,34 @@
+"""A fine-tune while it runs and when it ended, as the channel that follows it sees it."""
+
+from bot.domain.finetune import Finetune, FinetuneState
+from handlers.escape import escaped
+from handlers.views.message import Message, context, date, section
+from handlers.words import Words
+
+
+def progress(finetune: Finetune, words: Words) -> Message:
+    """The one message that shows how far it is."""
+    state = words(f"progress.state.{finetune.state.value}")
+    title = words("progress.title", id=finetune.id, state=state)
+    facts = [words("progress.student", model=escaped(str(finetune.student)), rows=finetune.estimate.rows)]
+    if finetune.progress:
+        facts.append(words("progress.said", text=escaped(finetune.progress, 500)))
+    if finetune.model:
+        facts.append(words("progress.model", model=escaped(str(finetune.model))))
+    if finetune.error:
+        facts.append(words("progress.error", text=escaped(finetune.error, 500)))
+    asked = words("progress.asked", who=f"<@{finetune.requested_by}>", at=date(finetune.created_at))
+    return Message(title, [section(f"*{title}*\n" + "\n".join(facts), verbatim=True), context(asked)])
+
+
+def ended(finetune: Finetune, words: Words) -> Message:
+    """The message that tells who asked for it how it ended, and what to do next."""
+    who = f"<@{finetune.requested_by}>"
+    if finetune.state is FinetuneState.SUCCEEDED and finetune.model:
+        text = words("progress.succeeded", who=who, id=finetune.id, model=escaped(str(finetune.model)))
+    elif finetune.state is FinetuneState.CANCELLED:
+        text = words("progress.cancelled", who=who, id=finetune.id)
+    else:
+        error = escaped(finetune.error or "", 500) or words("progress.no_reason")
+        text = words("progress.failed", who=who, id=finetune.id, error=error)
+    return Message(text, [section(text, verbatim=True)])

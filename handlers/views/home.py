@@ -1,0 +1,36 @@
+"""App Home: what the bot is for, and what this person may do with it."""
+
+from typing import Any
+
+from bot.domain.prompt import Prompt
+from handlers.escape import escaped, mention
+from handlers.views.message import Block, context, plain, section
+from handlers.words import Words
+
+SHOWN = 40
+"""Categories that are listed; a home holds 100 blocks and a section 3,000 characters."""
+PER_SECTION = 10
+
+
+def home(prompt: Prompt, words: Words, *, bot: str, staff: str | None, admin: bool) -> dict[str, Any]:
+    """A person's App Home. `bot` is the bot's mention; `staff` names the staff, for somebody who is one of them."""
+    blocks: list[Block] = [
+        {"type": "header", "text": plain(words("home.title"), 150)},
+        section(words("home.about")),
+        section(words("home.how", bot=bot)),
+        {"type": "divider"},
+        section(words("home.categories")),
+    ]
+    lines = [
+        words("home.category", category=escaped(c.name, 80), owner=mention(c.owner) or words("home.no_owner"))
+        for c in prompt.categories
+    ]
+    starts = range(0, min(len(lines), SHOWN), PER_SECTION)
+    blocks += [section("\n".join(lines[start : start + PER_SECTION])) for start in starts]
+    if len(lines) > SHOWN:
+        blocks.append(context(words("home.more", n=len(lines) - SHOWN)))
+    roles = [words("home.staff", who=staff)] if staff else []
+    roles += [words("home.admin")] if admin else []
+    if roles:
+        blocks += [{"type": "divider"}, *(section(role) for role in roles)]
+    return {"type": "home", "blocks": blocks}

@@ -1,0 +1,62 @@
+"""The names of what can be pressed, and what a press brings along. Ids route; they give no rights (handlers/guard)."""
+
+import re
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ASK = "ask_madoguchi"
+
+AGREE = "correct.agree"
+CHANGE = "correct.change"
+CHANGES = re.compile(r"^correct\.change(\.\d+)?$")
+"""The select, and each button: an action id may stand once in a block."""
+ANYWAY = "correct.anyway"
+UNDO = "correct.undo"
+OPEN = "correct.open"
+MODAL = "correct.modal"
+CATEGORY = "category"
+REASON = "reason"
+
+FINETUNE_CONFIRM = "finetune.confirm"
+FINETUNE_DISMISS = "finetune.dismiss"
+FINETUNE_SWITCH = "finetune.switch"
+
+
+class Payload(BaseModel):
+    """What a control carries, as JSON: up to 2,000 characters in a button, 150 in an option, 3,000 in a modal."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    def packed(self) -> str:
+        return self.model_dump_json(by_alias=True, exclude_none=True)
+
+    @classmethod
+    def unpacked(cls, text: str) -> Self:
+        """Raises pydantic.ValidationError on anything but what `packed` makes."""
+        return cls.model_validate_json(text)
+
+
+class Choice(Payload):
+    """A category for a question, pressed on a card that showed correction number `seen`."""
+
+    question: Annotated[str, Field(alias="q")]
+    seen: Annotated[int, Field(alias="s")]
+    category: Annotated[str, Field(alias="c")]
+    reason: Annotated[str | None, Field(alias="r")] = None
+
+
+class Seen(Payload):
+    """A question, as the card showed it."""
+
+    question: Annotated[str, Field(alias="q")]
+    seen: Annotated[int, Field(alias="s")]
+
+
+class Form(Payload):
+    """What a correction's modal must remember; `channel` and `thread` are where a private answer goes."""
+
+    question: str
+    seen: int
+    channel: str | None
+    thread: str | None
