@@ -96,15 +96,17 @@ class OpenAIServer:
         config.load()
         server = uvicorn.Server(config)
         server.lifespan = config.lifespan_class(config)
-        # Without its main loop, which would handle signals and end only at its next tick.
+        # Neither its main loop nor its shutdown: they handle signals and wait in steps of a tenth of a second.
         await server.startup()
-        port = server.servers[0].sockets[0].getsockname()[1]
+        (listener,) = server.servers
+        port = listener.sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{port}/v1"
         try:
             yield self
         finally:
-            server.force_exit = True
-            await server.shutdown()
+            listener.close()
+            for connection in server.server_state.connections:
+                connection.transport.abort()
 
 
 def completion(

@@ -3,7 +3,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.models.reading import TokenLogprob, confidence
@@ -23,6 +23,7 @@ def cut(content: bytes, cuts: list[int]) -> list[bytes]:
     return [content[a:b] for a, b in itertools.pairwise(edges)]
 
 
+@settings(deadline=None)
 @given(labels, texts, st.sampled_from([True, False]), texts, st.lists(st.integers(0, 200)), st.data())
 def test_confidence_is_the_product_over_the_tokens_that_hold_the_label(
     label: str, reason: str, escaped: object, around: str, cuts: list[int], data: st.DataObject
