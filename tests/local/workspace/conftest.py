@@ -1,6 +1,40 @@
-"""Fixtures of the page's tests: one browser per module, a scripted server per test."""
+"""A real slack-bolt app on a real websocket, a workspace with a clock that tests turn, and people."""
 
-from tests.browser import chromium, visit
-from tests.local.workspace.page_stub import stub
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
-__all__ = ["chromium", "stub", "visit"]
+import pytest
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.local.workspace import Server, Timing, Workspace, serve
+from tests.local.workspace.desk import MANIFEST, Clock, Crowd, Desk
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def server(clock: Clock) -> AsyncIterator[Server]:
+    workspace = Workspace(MANIFEST, clock, timing=Timing(ack=0.2, redeliver=(0.0, 0.05, 0.05), disconnect=0.05))
+    async with serve(workspace) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: Server) -> AsyncWebClient:
+    return AsyncWebClient(token=server.bot_token, base_url=server.api_url)
+
+
+@pytest.fixture
+async def desk(server: Server) -> AsyncIterator[Desk]:
+    made = Desk(server)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def people(server: Server) -> AsyncIterator[Crowd]:
+    async with AsyncExitStack() as stack:
+        yield Crowd(server, stack)

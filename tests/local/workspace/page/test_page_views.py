@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser import Visit
-from tests.local.workspace.page_stub import Json, Stub, message, option, plain
+from tests.local.workspace.page.page_stub import Json, Stub, message, option, plain
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 

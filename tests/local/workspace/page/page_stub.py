@@ -15,7 +15,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-PAGE = Path(__file__).parents[3] / "bot/local/workspace/page"
+PAGE = Path(__file__).parents[4] / "bot/local/workspace/page"
 POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
 Json: TypeAlias = dict[str, Any]
 

@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser import Visit
-from tests.local.workspace.page_stub import Stub, message
+from tests.local.workspace.page.page_stub import Stub, message
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
