@@ -52,12 +52,9 @@ PAGES = 20
 class SlackAnnouncer:
     """Posts and updates messages. Its client must not retry by itself after a lost connection: that posts twice."""
 
-    def __init__(
-        self, client: AsyncWebClient, people: People, *, bot_user_id: str, ops_channel: str | None = None
-    ) -> None:
+    def __init__(self, client: AsyncWebClient, people: People, ops_channel: str | None = None) -> None:
         self._client = client
         self._people = people
-        self._bot_user_id = bot_user_id
         self._ops_channel = ops_channel
 
     async def post_card(self, card: Card, *, again: bool) -> str:
@@ -173,7 +170,7 @@ class SlackAnnouncer:
         """The ts of our own message in this thread whose metadata holds this value."""
         async for message in self._thread(place):
             payload = (message.get("metadata") or {}).get("event_payload") or {}
-            if message.get("user") == self._bot_user_id and payload.get(key) == value:
+            if message.get("user") == self._people.home.bot_user_id and payload.get(key) == value:
                 return str(message["ts"])
         return None
 

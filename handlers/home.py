@@ -1,6 +1,5 @@
 """The story of App Home: published each time that somebody opens it."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from slack_bolt.async_app import AsyncApp
@@ -9,29 +8,22 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain.prompt import Prompt
 from handlers.escape import mention
 from handlers.guard import Guard
-from handlers.people import Home, People
+from handlers.people import People
 from handlers.views.home import home as home_view
 
 
-def register(
-    app: AsyncApp,
-    people: People,
-    guard: Guard,
-    client: AsyncWebClient,
-    home: Home,
-    prompt: Callable[[], Awaitable[Prompt]],
-) -> None:
-    """Register app_home_opened. `prompt` gives the prompt that serves now, whose categories are shown."""
+def register(app: AsyncApp, prompt: Prompt, guard: Guard, people: People) -> None:
+    """Register app_home_opened. `prompt`: whose categories and owners are shown."""
 
     @app.event("app_home_opened")
-    async def opened(event: dict[str, Any]) -> None:
+    async def opened(event: dict[str, Any], client: AsyncWebClient) -> None:
         if event.get("tab") != "home":
             return
         user = event["user"]
         view = home_view(
-            await prompt(),
+            prompt,
             await people.words(user),
-            bot=mention(home.bot_user_id) or "",
+            bot=mention(people.home.bot_user_id) or "",
             staff=guard.staff_named() if await guard.is_staff(user) else None,
             admin=await guard.is_admin(user),
         )

@@ -58,7 +58,7 @@ class People:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
-        self._home = home
+        self.home = home
         self._language = language
         self._now = now
         self._known: OrderedDict[str, tuple[float, Person]] = OrderedDict()
@@ -102,5 +102,5 @@ class People:
         if user.get("is_restricted") or user.get("is_ultra_restricted") or user.get("is_stranger"):
             return True
         enterprise = (user.get("enterprise_user") or {}).get("enterprise_id")
-        ours = self._home.enterprise is not None and enterprise == self._home.enterprise
-        return not ours and user.get("team_id") not in {None, self._home.team}
+        ours = self.home.enterprise is not None and enterprise == self.home.enterprise
+        return not ours and user.get("team_id") not in {None, self.home.team}

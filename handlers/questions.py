@@ -1,89 +1,35 @@
 """The story of a question: from a message in Slack to an arrival that is written down before Slack gets its ack.
 
 Bolt acks an event before its listener runs, so a listener is too late: the writing is done by a middleware of the
-listener, and when it raises there is no ack and Slack delivers again. The policy for each kind of message stands in
-docs/slack.md.
+listener, and when it raises there is no ack and Slack delivers again. Which messages are questions: handlers/policy.
 """
 
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
 from typing import Any
 
-from slack_bolt.async_app import AsyncApp
+from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.answering import Answering
-from bot.domain.question import Arrival, ArrivalKind, Place, Via
+from bot.domain.question import Arrival, Place, Via
 from handlers.escape import plain_text
-from handlers.people import SLACKBOT, Home, People
+from handlers.people import Home, People, Person
+from handlers.policy import Event, Heard, Policy, has_files, place_of
+from handlers.private import Private, spot_of
+from handlers.views import ids
 
-Event = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Heard:
-    """A message that may be for us, before it is known who wrote it."""
-
-    kind: ArrivalKind
-    via: Via
-    message: Event
-    channel: str
-
-
-class Policy:
-    """Which messages are for us. `watched` are the channels whose every top-level message is a question."""
-
-    def __init__(self, home: Home, watched: Collection[str]) -> None:
-        self._home = home
-        self._watched = frozenset(watched)
-
-    def heard(self, event: Event) -> Heard | None:
-        """What an `app_mention` or `message` event asks of us, or None."""
-        if event.get("subtype") == "message_changed":
-            return self._edited(event)
-        if event.get("subtype") not in {None, "file_share"} or event.get("hidden") or self._is_bots(event):
-            return None
-        via = Via.MENTION if event["type"] == "app_mention" else self._via(event, event["channel"], event)
-        # In a channel a message with a mention comes in twice; the app_mention is the one that counts.
-        if via is None or (event["type"] == "message" and via is Via.MENTION):
-            return None
-        return Heard(ArrivalKind.ASKED, via, event, event["channel"])
-
-    def _edited(self, event: Event) -> Heard | None:
-        """An edit by a person that changed the text; Slack also reports unfurled links and new replies as changes."""
-        message, before = event.get("message") or {}, event.get("previous_message") or {}
-        same = message.get("text") == before.get("text")
-        if same or not message.get("edited") or self._is_bots(message):
-            return None
-        via = self._via(event, event["channel"], message)
-        return Heard(ArrivalKind.EDITED, via, message, event["channel"]) if via else None
-
-    def _is_bots(self, message: Event) -> bool:
-        user = message.get("user")
-        by_app = message.get("bot_id") or message.get("app_id") or message.get("bot_profile")
-        return bool(by_app) or not user or user in {self._home.bot_user_id, SLACKBOT}
-
-    def _via(self, event: Event, channel: str, message: Event) -> Via | None:
-        """How a message reached us; None where it is talk between people."""
-        thread = message.get("thread_ts")
-        top_level = not thread or thread == message.get("ts")
-        mentioned = f"<@{self._home.bot_user_id}" in (message.get("text") or "")
-        if event.get("channel_type") == "im":
-            return Via.DM if top_level or mentioned else None
-        if mentioned:
-            return Via.MENTION
-        return Via.CHANNEL if top_level and channel in self._watched else None
+UNSEEN = frozenset({"channel_not_found", "not_in_channel", "missing_scope", "no_permission"})
 
 
 class Questions:
     """Writes arrivals down. `wake` gets a worker to look at once."""
 
-    def __init__(
-        self, answering: Answering, people: People, policy: Policy, home: Home, wake: Callable[[], None]
-    ) -> None:
+    def __init__(self, answering: Answering, people: People, policy: Policy, wake: Callable[[], None]) -> None:
         self._answering = answering
         self._people = people
+        self._home = people.home
         self._policy = policy
-        self._home = home
         self._wake = wake
 
     async def write_down(self, body: dict[str, Any], next: Callable[[], Awaitable[None]]) -> None:  # noqa: A002 - Bolt's name
@@ -99,12 +45,12 @@ class Questions:
         person = await self._people.get(message["user"])
         if person.is_bot:
             return None
-        outsider = person.outsider or self._is_foreign(message) or bool(body.get("is_ext_shared_channel"))
+        outsider = person.outsider or is_foreign(message, self._home) or bool(body.get("is_ext_shared_channel"))
         return Arrival(
             event_id=body["event_id"],
             kind=heard.kind,
             via=heard.via,
-            place=place_of(self._home, heard.channel, message),
+            place=place_of(self._home.team, heard.channel, message),
             asker=person.id,
             text="" if outsider else plain_text(message.get("text") or "", self._home.bot_user_id),
             language=person.language,
@@ -112,28 +58,103 @@ class Questions:
             outsider=outsider,
         )
 
-    def _is_foreign(self, message: Event) -> bool:
-        """Slack Connect: the author's organisation stands on the message."""
-        theirs = message.get("user_team") or message.get("source_team")
-        return theirs not in {None, self._home.team, self._home.enterprise}
+
+class Shortcut:
+    """The message shortcut. Every press gets a private answer."""
+
+    def __init__(
+        self,
+        answering: Answering,
+        people: People,
+        private: Private,
+        wake: Callable[[], None],
+    ) -> None:
+        self._answering = answering
+        self._people = people
+        self._home = people.home
+        self._private = private
+        self._wake = wake
+
+    async def ask(self, ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
+        spot = spot_of(body)
+        presser = await self._people.get(spot.user)
+        key, facts = await self._asked(body, presser, client)
+        await self._private.tell(spot, presser.words(key, **facts))
+        await ack()
+
+    async def _asked(self, body: dict[str, Any], presser: Person, client: AsyncWebClient) -> tuple[str, dict[str, str]]:
+        """Hand the message over if it may be; the text that tells the presser, and its facts."""
+        message, channel = body["message"], body["channel"]["id"]
+        if presser.outsider:
+            return "ask.outsider", {}
+        if message.get("bot_id") or not message.get("user"):
+            return "ask.bot", {}
+        author = await self._people.get(message["user"])
+        if author.is_bot:
+            return "ask.bot", {}
+        outsider = author.outsider or is_foreign(message, self._home)
+        refusal = "ask.outsider" if outsider else await refused_here(channel, client)
+        if refusal:
+            return refusal, {}
+        place = place_of(self._home.team, channel, message)
+        link = await self._answer_link(place, client)
+        if link:
+            return "ask.already", {"link": link}
+        arrival = Arrival(
+            event_id=f"shortcut:{channel}:{place.ts}:{body['trigger_id']}",
+            via=Via.SHORTCUT,
+            place=place,
+            asker=author.id,
+            text=plain_text(message.get("text") or "", self._home.bot_user_id),
+            language=author.language,
+            has_files=has_files(message),
+        )
+        if await self._answering.receive(arrival):
+            self._wake()
+        return "ask.taken", {}
+
+    async def _answer_link(self, place: Place, client: AsyncWebClient) -> str | None:
+        """The address of the answer that this message already has."""
+        question = await self._answering.answered(place.team, place.channel, place.ts)
+        if question is None or question.card_ts is None:
+            return None
+        answer = await client.chat_getPermalink(channel=place.channel, message_ts=question.card_ts)
+        return str(answer["permalink"])
 
 
-def place_of(home: Home, channel: str, message: Event) -> Place:
-    """Where a message stands; a thread's root is in no thread."""
-    ts, thread = message["ts"], message.get("thread_ts")
-    return Place(team=home.team, channel=channel, ts=ts, thread_ts=thread if thread != ts else None)
+def is_foreign(message: Event, home: Home) -> bool:
+    """Whether another organisation stands on the message as its author's (Slack Connect)."""
+    theirs = message.get("user_team") or message.get("source_team")
+    return theirs not in {None, home.team, home.enterprise}
 
 
-def has_files(message: Event) -> bool:
-    """Whether there is something besides text: files, or a forwarded message."""
-    return bool(message.get("files") or message.get("attachments"))
+async def refused_here(channel: str, client: AsyncWebClient) -> str | None:
+    """Why nothing can be answered in this conversation."""
+    try:
+        info = (await client.conversations_info(channel=channel))["channel"]
+    except SlackApiError as error:
+        if error.response.get("error") in UNSEEN:
+            return "ask.not_in_channel"
+        raise
+    if info.get("is_ext_shared") or info.get("is_pending_ext_shared"):
+        return "ask.outsider"
+    return None if info.get("is_member") or info.get("is_im") else "ask.not_in_channel"
 
 
 async def _nothing() -> None:
     """All is done before the ack."""
 
 
-def register(app: AsyncApp, questions: Questions) -> None:
-    """Register the two events that bring questions."""
+def register(
+    app: AsyncApp,
+    answering: Answering,
+    people: People,
+    private: Private,
+    watched: Collection[str],
+    wake: Callable[[], None],
+) -> None:
+    """Register the two events that bring questions, and the message shortcut. `watched`: the ids of BOT_CHANNELS."""
+    questions = Questions(answering, people, Policy(people.home.bot_user_id, watched), wake)
     for event in ("app_mention", "message"):
         app.event(event, middleware=[questions.write_down])(_nothing)
+    app.shortcut(ids.ASK)(Shortcut(answering, people, private, wake).ask)
