@@ -11,7 +11,7 @@ run: .venv/run.ok ## set up what is missing and run the bot (practice workspace 
 test: .venv/dev.ok .venv/browser.ok ## lint, format check, import contracts, types, tests
 	@$(IN) ruff check $(CODE)
 	@$(IN) ruff format --check $(CODE)
-	@.venv/bin/lint-imports --no-logo 2>/dev/null || .venv/bin/lint-imports
+	@.venv/bin/lint-imports --no-logo
 	@$(IN) mypy
 	@$(IN) pytest
 

@@ -10,7 +10,7 @@ from bot.domain.errors import ModelDown, ModelError, OutcomeUnknown, Reason, Ref
 from bot.domain.finetune import Estimate, Finetune, FinetuneState, Job
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
-from bot.domain.training_file import LEAST_EXAMPLES, Problem
+from bot.domain.training_file import FEWEST_EXAMPLES, Problem
 from bot.ports import Clock, Estimator, Shelf, Store, Trainer, Transaction
 from bot.releasing import add_candidate
 
@@ -88,8 +88,8 @@ class Tuning:
             await refuse_second(tx)
         frozen = await self.export()
         manifest = frozen.manifest
-        if manifest.rows < LEAST_EXAMPLES:
-            raise Refused(Reason.TOO_FEW_ROWS, rows=manifest.rows, least=LEAST_EXAMPLES)
+        if manifest.rows < FEWEST_EXAMPLES:
+            raise Refused(Reason.TOO_FEW_ROWS, rows=manifest.rows, least=FEWEST_EXAMPLES)
         if len(manifest.per_category) < 2:
             raise Refused(Reason.ONE_CATEGORY)
         if problems := self._check(frozen.data):

@@ -1,13 +1,13 @@
 """What may be wrong with a training file."""
 
-from bot.domain.thing import Thing
+from typing import NamedTuple
 
-LEAST_EXAMPLES = 10
+FEWEST_EXAMPLES = 10
 """OpenAI refuses a file with fewer (supervised fine-tuning guide)."""
 
 
-class Problem(Thing):
-    """One thing that a provider would refuse. `line` counts from 1; 0 is the file itself."""
+class Problem(NamedTuple):
+    """Something wrong in a training file. `line` counts from 1; 0 is the file as a whole. No message holds content."""
 
     line: int
     code: str

@@ -7,25 +7,17 @@ narrower where our own files never need more: content is always text, and there 
 import json
 from collections.abc import Iterator
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any
 
 from bot.domain.dataset import FORBIDDEN
+from bot.domain.training_file import FEWEST_EXAMPLES, Problem
 from bot.models.tokens import tokens_of
 
-FEWEST_EXAMPLES = 10
 MOST_TOKENS = 65_536
 """Of one example; what is longer is cut by the provider without a word."""
 MOST_BYTES = 512 * 1024 * 1024
 ROLES = ("system", "user", "assistant")
 KEYS = frozenset({"role", "content", "name", "weight"})
-
-
-class Problem(NamedTuple):
-    """Something wrong in a training file. `line` counts from 1; 0 is the file as a whole. No message holds content."""
-
-    line: int
-    code: str
-    message: str
 
 
 def check(data: bytes) -> list[Problem]:

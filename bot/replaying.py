@@ -1,0 +1,328 @@
+"""Replays a labelled file through the running loop as people would, and measures what was learnt.
+
+A program above the house: it opens a practice workspace of its own on a database of its own, and acts in it only
+through the page, as an employee, a member of staff and an admin.
+"""
+
+import asyncio
+import re
+import tempfile
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from bot.domain.dataset import Row, Source, group_of, split_of
+from bot.domain.finetune import ENDED
+from bot.domain.labelled import Labelled, read
+from bot.domain.prompt import Category, Prompt
+from bot.domain.release import Release
+from bot.domain.thing import Thing
+from bot.local.workspace import Person
+from bot.local.workspace.state import elements
+from bot.settings import Settings
+from bot.wiring import House, Running, open_bot
+from handlers.views import ids
+
+ABREAST = 8
+"""Questions asked at the same time."""
+PATIENCE = 600.0
+"""Seconds that a fine-tune may take."""
+
+
+class Plan(Thing):
+    """How to replay. `every`: a fine-tune after so many new corrections (agreements count as such)."""
+
+    every: int = 100
+    agree: float = 0.2
+    """The share of right answers that staff agree to; the others they leave alone."""
+    test: int | None = None
+    """The last so many questions are never asked, only measured on; default a third, at most 500."""
+    examples: int = 3
+    """Questions a category that a made prompt starts from; they are neither asked nor measured on."""
+    other: str | None = None
+    """Which category is the catch-all of a made prompt."""
+    seed: int = 7
+
+
+class Point(Thing):
+    """One measurement on the questions that nobody corrected."""
+
+    asked: int
+    corrections: int
+    right: int
+    of: int
+    model: str
+    switched: bool
+    """Whether this release now serves; else it was no better on the held-out rows and was left a candidate."""
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / self.of
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95% interval of the accuracy (Wilson, 1927)."""
+        z, n, p = 1.96, self.of, self.accuracy
+        middle, half = p + z * z / (2 * n), z * ((p * (1 - p) + z * z / (4 * n)) / n) ** 0.5
+        return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+
+
+class UnusableFile(Exception):  # noqa: N818 - reads as what happened
+    """The file cannot be replayed; the message says why and what would help."""
+
+
+@dataclass
+class Script:
+    """Who asks what: the prompt, the questions in their order, and the rows that are only measured on."""
+
+    prompt: Prompt
+    stream: list[Labelled]
+    test: list[Row]
+
+
+def script(data: bytes, plan: Plan, configured: Prompt) -> Script:
+    """Read a file and cut it up. The configured prompt is used if it has all of the file's categories.
+
+    Raises:
+        UnusableFile: nothing readable, one category only, or too few questions to learn and to measure.
+    """
+    records = [record for record in read(data) if isinstance(record, Labelled)]
+    unique = list({group_of(record.text): record for record in records}.values())
+    names = list(dict.fromkeys(record.category for record in unique))
+    if len(names) < 2:
+        raise UnusableFile("the file needs questions of at least two categories, in the columns `text` and `category`")
+    known = {label: c for c in configured.categories for label in (c.id, c.name)}
+    if all(name in known for name in names):
+        prompt, used = configured, set[int]()
+        unique = [record.model_copy(update={"category": known[record.category].id}) for record in unique]
+    else:
+        prompt, used = made_prompt(unique, names, plan)
+    rest = [record for record in unique if record.line not in used]
+    test = min(500, len(rest) // 3) if plan.test is None else plan.test
+    if not 0 < test < len(rest) or len(rest) - test < plan.every:
+        raise UnusableFile(
+            f"{len(rest)} questions are too few: {test} to measure on and {plan.every} for one fine-tune"
+        )
+    return Script(prompt, rest[:-test], [_row(record) for record in rest[-test:]])
+
+
+def made_prompt(records: Sequence[Labelled], names: Sequence[str], plan: Plan) -> tuple[Prompt, set[int]]:
+    """A prompt that knows the names and a few examples of each, and the lines of the examples."""
+    examples: dict[str, list[Labelled]] = defaultdict(list)
+    for record in records:
+        if len(examples[record.category]) < plan.examples:
+            examples[record.category].append(record)
+    other = plan.other or next(
+        (n for n in names if re.search(r"other|out.?of.?scope|general|misc|その他|雑", n, re.IGNORECASE)), None
+    )
+    categories = [
+        Category(
+            id=re.sub(r"\s+", "_", name)[:64],
+            name=name[:60],
+            examples=tuple(record.text for record in examples[name]),
+            other=name == other,
+        )
+        for name in names
+    ]
+    japanese = sum(bool(re.search(r"[ぁ-んァ-ヶ一-龠]", record.text)) for record in records) * 2 > len(records)
+    if other not in names:
+        categories.append(Category(id="other", name="その他" if japanese else "Other", other=True))
+    task = "質問の担当を一つ選んでください。" if japanese else "Choose the one category that a question belongs to."
+    prompt = Prompt(language="ja" if japanese else "en", template=task, categories=tuple(categories))
+    return prompt, {record.line for kept in examples.values() for record in kept}
+
+
+def _row(record: Labelled) -> Row:
+    group = group_of(record.text)
+    return Row(
+        id=str(record.line),
+        text=record.text,
+        group=group,
+        category=re.sub(r"\s+", "_", record.category)[:64],
+        reason=None,
+        split=split_of(group),
+        source=Source.IMPORT,
+        by="replay",
+        settled_at=datetime.fromtimestamp(0, UTC),
+    )
+
+
+async def replay(
+    the_script: Script, plan: Plan, settings: Settings, progress: Callable[[int], object]
+) -> AsyncIterator[Point]:
+    """Ask, correct, fine-tune and switch; a point at the start and after each fine-tune.
+
+    `progress` hears of every question that was answered and judged.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        settings = settings.model_copy(
+            update={
+                "database_url": f"sqlite:///{folder}/replay.db",
+                "bot_language": the_script.prompt.language,
+                "bot_staff": [],
+                "bot_admins": [],
+                "bot_channels": [],
+                "bot_ops_channel": None,
+            }
+        )
+        async with open_bot(settings, the_script.prompt, page_port=0) as running, actors(running) as cast:
+            show = Show(running.house, cast, the_script, plan, progress)
+            async for point in show.points():
+                yield point
+
+
+@dataclass
+class Cast:
+    """Who acts."""
+
+    employee: Person
+    staff: Person
+    admin: Person
+    channel: str
+
+
+@asynccontextmanager
+async def actors(running: Running) -> AsyncIterator[Cast]:
+    server = running.practice
+    if server is None:
+        raise LookupError("a replay runs in a practice workspace of its own")
+    people = server.people
+    async with (
+        Person(server.url, people.employees[0].id) as employee,
+        Person(server.url, people.staff[0].id) as staff,
+        Person(server.url, people.admin.id) as admin,
+    ):
+        yield Cast(employee, staff, admin, server.channels.help_desk.id)
+
+
+@dataclass
+class Show:
+    """One replay under way."""
+
+    house: House
+    cast: Cast
+    script: Script
+    plan: Plan
+    progress: Callable[[int], object]
+    asked: int = 0
+    corrections: int = 0
+    _random: Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._random = Random(self.plan.seed)
+
+    async def points(self) -> AsyncIterator[Point]:
+        serving = await self.house.releasing.serving()
+        yield await self._measured(serving, switched=True)
+        trained_at = 0
+        for start in range(0, len(self.script.stream), ABREAST):
+            batch = self.script.stream[start : start + ABREAST]
+            judged = await asyncio.gather(*map(self._ask, batch))
+            self.asked += len(batch)
+            self.corrections += sum(judged)
+            self.progress(len(batch))
+            if self.corrections - trained_at >= self.plan.every:
+                trained_at = self.corrections
+                yield await self._train()
+        if self.corrections > trained_at:
+            yield await self._train()
+
+    async def _ask(self, record: Labelled) -> bool:
+        """Ask one question; staff correct a wrong answer and agree to some right ones. Whether they did either."""
+        ts = await self.cast.employee.say(self.cast.channel, record.text)
+        card = await self.cast.employee.answer(ts, timeout=60.0)
+        controls = {choice.category: (element, value) for element, value, choice in choices(card)}
+        said = next((c for c, (element, _) in controls.items() if element["action_id"] == ids.AGREE), None)
+        if said is None:
+            raise UnusableFile(f"line {record.line} got no answer: {card['text']}")
+        if said == record.category and self._random.random() >= self.plan.agree:
+            return False
+        element, value = controls[record.category]
+        if element["type"] == "button":
+            await self.cast.staff.press(card, lambda one: one is element)
+        else:
+            await self.cast.staff.choose(card, element["action_id"], value)
+        return True
+
+    async def _train(self) -> Point:
+        """Fine-tune on all rows and switch if the candidate is at least as good on the held-out ones."""
+        serving = await self.house.releasing.serving()
+        await self.cast.admin.command("/finetune start")
+        plan = await self._told(lambda element: element["action_id"] == ids.FINETUNE_CONFIRM)
+        await self.cast.admin.press(plan, ids.FINETUNE_CONFIRM)
+        candidate = await self._candidate()
+        if candidate is None:
+            return await self._measured(serving, switched=False)
+        new, old = await self.house.evaluating.score(candidate), await self.house.evaluating.score(serving)
+        if new.right < old.right:
+            return await self._measured(candidate, switched=False)
+        await self.cast.admin.command(f"/finetune switch {candidate.id}")
+        await self._until(lambda release: release.id == candidate.id)
+        return await self._measured(candidate, switched=True)
+
+    async def _told(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The private message with such a button, or what was said instead of it."""
+        message = await self.cast.admin.message(lambda one: bool(one.get("ephemeral")), timeout=60.0)
+        if not any(wanted(element) for _, element in elements(message.get("blocks", []))):
+            raise UnusableFile(message["text"])
+        return message
+
+    async def _candidate(self) -> Release | None:
+        """The release that the fine-tune under way becomes, or None where it failed."""
+        async with asyncio.timeout(PATIENCE):
+            newest = (await self.house.reporting.status()).finetunes[0]
+            while newest.state not in ENDED:
+                await asyncio.sleep(0.1)
+                newest = (await self.house.reporting.status()).finetunes[0]
+        return await self.house.releasing.named(newest.id) if newest.model else None
+
+    async def _until(self, wanted: Callable[[Release], bool]) -> None:
+        async with asyncio.timeout(60.0):
+            while not wanted(await self.house.releasing.serving()):  # noqa: ASYNC110 - another program's doing is awaited
+                await asyncio.sleep(0.05)
+
+    async def _measured(self, release: Release, *, switched: bool) -> Point:
+        right = await self.house.evaluating.right(release, self.script.prompt, self.script.test)
+        return Point(
+            asked=self.asked,
+            corrections=self.corrections,
+            right=right,
+            of=len(self.script.test),
+            model=str(release.model),
+            switched=switched,
+        )
+
+
+def choices(card: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, ids.Choice]]:
+    """What can be pressed on a card: the element, the value and what it stands for."""
+    for _, element in elements(card.get("blocks", [])):
+        if element["action_id"] == ids.AGREE or ids.CHANGES.match(element["action_id"]):
+            groups = element.get("option_groups", [element])
+            values = [o["value"] for g in groups for o in g.get("options", [])] or [element["value"]]
+            for value in values:
+                yield element, value, ids.Choice.unpacked(value)
+
+
+def plot(points: Sequence[Point], title: str, file: Path) -> None:
+    """Draw accuracy over corrections, with 95% intervals, as a PNG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    x = [point.corrections for point in points]
+    y = [point.accuracy * 100 for point in points]
+    low, high = zip(*(point.interval for point in points), strict=True)
+    axes.fill_between(x, [v * 100 for v in low], [v * 100 for v in high], alpha=0.15, linewidth=0)
+    axes.plot(x, y, marker="o")
+    for point in points:
+        if not point.switched:
+            axes.plot(point.corrections, point.accuracy * 100, marker="x", color="tab:red", markersize=10)
+    axes.set(title=title, xlabel="corrections (agreements included)", ylim=(0, 100))
+    axes.set_ylabel(f"right of {points[0].of} questions never corrected, %")
+    axes.grid(alpha=0.3)
+    figure.savefig(file)

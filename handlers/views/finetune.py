@@ -1,0 +1,191 @@
+"""What /finetune shows: things in, Block Kit out."""
+
+from collections.abc import Sequence
+
+from bot.domain.dataset import Manifest
+from bot.domain.finetune import UNDER_WAY, Finetune
+from bot.domain.prompt import Prompt
+from bot.domain.release import Release
+from bot.domain.scorecard import Scorecard
+from bot.reporting import Status
+from handlers.escape import escaped
+from handlers.views.ids import FINETUNE_CONFIRM, FINETUNE_DISMISS, FINETUNE_SWITCH, Payload
+from handlers.views.message import Message, button, context, date, section
+from handlers.words import Words
+
+MOST_CHOICES = 10
+"""Releases offered at once; older ones are named by hand."""
+
+
+class Named(Payload):
+    """Which fine-tune or release a button is about."""
+
+    id: str
+
+
+def help_(words: Words) -> Message:
+    """All commands, a line each."""
+    lines = [
+        words(f"finetune.help.{verb}") for verb in ("export", "start", "status", "cancel", "switch", "rollback", "help")
+    ]
+    return Message(words("finetune.help.title"), [section(f"*{words('finetune.help.title')}*\n" + "\n".join(lines))])
+
+
+def exported(manifest: Manifest, prompt: Prompt, words: Words) -> str:
+    """What an export holds, as plain mrkdwn text."""
+    lines = [
+        words("finetune.export.done", rows=manifest.rows, held_out=manifest.held_out),
+        *per_category(manifest.per_category, prompt, words),
+        *left_out(manifest, words),
+        words("finetune.export.hash", sha256=manifest.id, prompt=manifest.prompt_id[:12]),
+    ]
+    return "\n".join(lines)
+
+
+def plan(finetune: Finetune, manifest: Manifest, prompt: Prompt, words: Words) -> Message:
+    """Rows, tokens and price of a fine-tune, and the buttons that start it or do not."""
+    estimate = finetune.estimate
+    price = (
+        words("finetune.plan.price", usd=f"{estimate.usd:.2f}", date=estimate.price_date)
+        if estimate.usd is not None
+        else words("finetune.plan.no_price")
+    )
+    lines = [
+        words("finetune.plan.title", model=str(finetune.student)),
+        words("finetune.plan.rows", rows=manifest.rows, held_out=manifest.held_out),
+        *per_category(manifest.per_category, prompt, words),
+        *left_out(manifest, words),
+        words("finetune.plan.tokens", tokens=f"{estimate.tokens:,}", epochs=estimate.epochs),
+        price if estimate.usd != 0 else words("finetune.plan.free"),
+    ]
+    buttons = {
+        "type": "actions",
+        "block_id": f"finetune:{finetune.id}",
+        "elements": [
+            button(words("finetune.plan.confirm"), FINETUNE_CONFIRM, Named(id=finetune.id).packed(), style="primary"),
+            button(words("finetune.plan.dismiss"), FINETUNE_DISMISS, Named(id=finetune.id).packed()),
+        ],
+    }
+    return Message(lines[0], [section("\n".join(lines)), buttons])
+
+
+def status(state: Status, words: Words) -> Message:
+    """The serving release, the rows and the latest fine-tunes."""
+    rows = [
+        words("finetune.status.row", category=name_of(state.prompt, category), train=train, held_out=held_out)
+        for category, (train, held_out) in state.rows.items()
+    ]
+    blocks = [
+        section(
+            words(
+                "finetune.status.serving",
+                model=escaped(str(state.serving.model)),
+                release=state.serving.id,
+                prompt=state.serving.prompt_id[:12],
+                since=date(state.serving_since),
+            )
+        ),
+        section(
+            "\n".join(
+                [
+                    words(
+                        "finetune.status.rows",
+                        total=sum(train + held for train, held in state.rows.values()),
+                        trained=state.trained,
+                        untrained=state.untrained,
+                    ),
+                    *(rows or [words("finetune.status.no_rows")]),
+                ]
+            )
+        ),
+        section(
+            "\n".join([words("finetune.status.jobs"), *(job(f, words) for f in state.finetunes)])
+            if state.finetunes
+            else words("finetune.status.no_jobs")
+        ),
+        context(
+            words(
+                "finetune.status.queues",
+                questions=state.questions,
+                inbox=state.inbox_open,
+                outbox=state.outbox_open,
+                age=int(state.outbox_age.total_seconds()),
+            )
+        ),
+    ]
+    return Message(words("finetune.status.title", model=str(state.serving.model)), blocks)
+
+
+def job(finetune: Finetune, words: Words) -> str:
+    """One fine-tune in a line."""
+    state = words(f"finetune.state.{finetune.state.value}")
+    what = finetune.error or (finetune.progress if finetune.state in UNDER_WAY else None)
+    if finetune.model:
+        what = f"`{finetune.model}`"
+    elif what:
+        what = escaped(what)
+    line = words("finetune.status.job", id=finetune.id, state=state, rows=finetune.estimate.rows)
+    return f"{line} {what}" if what else line
+
+
+def choices(releases: Sequence[tuple[Release, Scorecard | None]], serving: Scorecard | None, words: Words) -> Message:
+    """The releases that could serve, each with its accuracy and a button."""
+    title = words("finetune.switch.choose", serving=accuracy(serving, words))
+    blocks = [section(title)]
+    for release, card in releases:
+        blocks.append(
+            section(
+                words(
+                    "finetune.switch.choice",
+                    model=escaped(str(release.model)),
+                    release=release.id,
+                    state=words(f"finetune.release.{release.state.value}"),
+                    accuracy=accuracy(card, words),
+                ),
+                accessory=button(words("finetune.switch.button"), FINETUNE_SWITCH, Named(id=release.id).packed()),
+            )
+        )
+    return Message(title, blocks)
+
+
+def switched(release: Release, new: Scorecard, old: Scorecard | None, words: Words) -> Message:
+    """What serves now, and how both did on the same held-out rows."""
+    lines = [
+        words("finetune.switch.done", model=escaped(str(release.model)), release=release.id),
+        words("finetune.switch.compared", new=accuracy(new, words), old=accuracy(old, words)),
+    ]
+    if new.rows < 50:
+        lines.append(words("finetune.switch.few", rows=new.rows))
+    if old and new.right < old.right:
+        lines.append(words("finetune.switch.worse"))
+    return Message(lines[0], [section("\n".join(lines))])
+
+
+def accuracy(card: Scorecard | None, words: Words) -> str:
+    """An accuracy with its rows, or that there is none."""
+    if card is None:
+        return words("finetune.accuracy.failed")
+    if not card.rows:
+        return words("finetune.accuracy.none")
+    return words("finetune.accuracy.is", percent=f"{card.accuracy:.1%}", right=card.right, rows=card.rows)
+
+
+def per_category(counts: dict[str, int], prompt: Prompt, words: Words) -> list[str]:
+    """Rows of each category of the prompt; those without any are named, for a model forgets them."""
+    return [
+        words(
+            "finetune.export.row" if counts.get(c.id) else "finetune.export.no_row",
+            category=escaped(c.name),
+            n=counts.get(c.id, 0),
+        )
+        for c in prompt.categories
+    ]
+
+
+def left_out(manifest: Manifest, words: Words) -> list[str]:
+    return [words(f"finetune.left_out.{why}", n=n) for why, n in manifest.left_out.items()]
+
+
+def name_of(prompt: Prompt, category_id: str) -> str:
+    category = prompt.category(category_id)
+    return escaped(category.name if category else category_id)

@@ -1,0 +1,175 @@
+"""The architecture itself: what the design says of files, words and locks."""
+
+import ast
+import re
+import string
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from bot.domain.errors import Reason
+from bot.domain.finetune import FinetuneState
+from bot.domain.question import Notice
+from bot.domain.release import ReleaseState
+from bot.settings import Settings
+from bot.wiring import read_prompt
+from handlers.words import LANGUAGES, texts
+
+ROOT = Path(__file__).resolve().parents[2]
+TOP = {
+    *("pyproject.toml", "bot", "handlers", "prompts", "storage", "tests", "manifest.yml"),
+    *("README.md", "README.ja.md", "Makefile", "docs", ".ci", ".gitignore"),
+}
+CODE = sorted(p for room in ("bot", "handlers", "storage") for p in (ROOT / room).rglob("*.py"))
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / line for line in listed.splitlines() if (ROOT / line).is_file()]
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+def test_the_top_level_is_as_designed() -> None:
+    assert {path.relative_to(ROOT).parts[0] for path in tracked()} <= TOP
+
+
+def test_each_text_stands_in_both_languages_with_the_same_placeholders() -> None:
+    japanese, english = texts("ja"), texts("en")
+    assert japanese.keys() == english.keys()
+    different = {key for key in japanese if placeholders(japanese[key]) != placeholders(english[key])}
+    assert not different
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_everything_that_can_be_refused_or_said_has_words(language: str) -> None:
+    wanted = {f"refused.{reason.value}" for reason in Reason}
+    wanted |= {f"notice.{notice.value}" for notice in Notice}
+    wanted |= {f"finetune.state.{state.value}" for state in FinetuneState}
+    wanted |= {f"finetune.release.{state.value}" for state in ReleaseState}
+    assert wanted <= texts(language).keys()  # type: ignore[arg-type]  # LANGUAGES are languages
+
+
+def test_every_text_is_used() -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in CODE)
+    made = re.compile(r'"([a-z_.]+\.)\{')  # keys that end in a value, as in f"refused.{reason}"
+    prefixes = tuple(set(made.findall(source)))
+    unused = [key for key in texts("en") if f'"{key}"' not in source and not key.startswith(prefixes)]
+    assert not unused
+
+
+def test_japanese_stands_only_in_texts_prompts_and_what_reads_or_masks_them() -> None:
+    """Words for people live in texts/, words for the model in prompts/."""
+    allowed = {"bot/domain/dataset.py", "bot/domain/labelled.py", "bot/domain/masking.py", "bot/replaying.py"}
+    found = set()
+    for path in CODE:
+        name = path.relative_to(ROOT).as_posix()
+        if name.startswith("bot/local/"):
+            continue  # programs of their own
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        docs = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
+        words = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in docs]
+        if any(isinstance(word, str) and re.search(r"[ぁ-んァ-ヶ一-龠]", word) for word in words):
+            found.add(name)
+    assert found <= allowed
+
+
+def test_only_settings_reads_the_environment_and_nothing_is_pickled() -> None:
+    for path in CODE:
+        source = path.read_text(encoding="utf-8")
+        if path.name != "settings.py":
+            assert "environ" not in source, path
+        assert not re.search(r"^\s*(import|from) (pickle|cloudpickle|joblib|shelve|marshal)\b", source, re.MULTILINE), (
+            path
+        )
+        assert "allow_pickle=True" not in source, path
+
+
+def test_prompts_hold_data_only_and_both_languages_have_the_same_categories() -> None:
+    files = [p for p in (ROOT / "prompts").rglob("*") if p.is_file()]
+    assert {p.name for p in files} == {"system.md", "categories.toml"}
+    categories = [{c.id for c in read_prompt(ROOT / "prompts" / language).categories} for language in LANGUAGES]
+    assert categories[0] == categories[1]
+    assert {"labor", "hr", "general_affairs", "accounting", "it", "other"} == categories[0]
+
+
+@pytest.mark.parametrize("lock", ["run.txt", "dev.txt"])
+def test_a_lock_is_hashed_and_names_no_address(lock: str) -> None:
+    text = (ROOT / ".ci" / lock).read_text(encoding="utf-8")
+    assert "://" not in text
+    pins = re.findall(r"^[a-z0-9][\w.-]*==.*?(?=^[a-z0-9]|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert len(pins) > 30
+    assert all("--hash=sha256:" in pin for pin in pins)
+
+
+def test_the_two_locks_agree() -> None:
+    def pins(name: str) -> dict[str, str]:
+        text = (ROOT / ".ci" / name).read_text(encoding="utf-8")
+        found = re.findall(r"^([a-z0-9][\w.-]*==[^\s;]+) ?(;[^\\\n]*)?", text, re.MULTILINE)
+        return {f"{pin.partition('==')[0]} {marker.strip()}": pin for pin, marker in found}
+
+    run, dev = pins("run.txt"), pins("dev.txt")
+    assert {name: dev.get(name) for name in run} == run
+
+
+def test_every_dependency_is_imported() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    modules = {
+        "pyyaml": "yaml",
+        "python-multipart": "multipart",
+        "scikit-learn": "sklearn",
+        "psycopg[binary]": "psycopg",
+    }
+    modules |= {"sqlalchemy[asyncio]": "sqlalchemy"}
+    source = "\n".join(path.read_text(encoding="utf-8") for path in CODE)
+    # These are found by name at run time: a driver, a parser of forms, the websockets of an HTTP library.
+    found_by_name = {"aiosqlite", "psycopg", "multipart"}
+    for requirement in project["project"]["dependencies"]:
+        name = re.split(r"[><=]", requirement)[0].strip()
+        module = modules.get(name, name.replace("-", "_"))
+        assert module in found_by_name or re.search(rf"^\s*(import|from) {module}\b", source, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_every_setting_is_documented(readme: str) -> None:
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    for name, field in Settings.model_fields.items():
+        if name == "lang":
+            continue  # the machine's, not ours
+        assert f"`{name.upper()}" in text, f"{name.upper()} in {readme}"
+        assert field is not None
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_every_make_target_and_verb_is_documented(readme: str) -> None:
+    from bot.cli import parser
+
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    for verb in parser()._subparsers._group_actions[0].choices:  # type: ignore[union-attr]  # argparse has no public way
+        assert f"python -m bot {verb}" in text, verb
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"^([a-z]+):.*##", makefile, re.MULTILINE):
+        assert f"make {target}" in text or "`make`" in text, target
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for path in [p for p in tracked() if p.suffix == ".md" and "prompts" not in p.parts]:
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", path.read_text(encoding="utf-8")):
+            assert (path.parent / target).exists(), f"{path.relative_to(ROOT)} -> {target}"
+
+
+def test_no_tracked_file_names_a_registry_or_a_path_of_a_machine() -> None:
+    bad = re.compile(r"pypi\.org|pythonhosted|registry\.npmjs|(?<![\w.-])/(?:work|farm|root)/")
+    for path in tracked():
+        if path.suffix in {".png", ".ico"} or path == Path(__file__):
+            continue
+        assert not bad.search(path.read_text(encoding="utf-8")), path
+
+
+def test_the_changelog_knows_the_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert f"## {version}" in (ROOT / "docs" / "changelog.md").read_text(encoding="utf-8")
