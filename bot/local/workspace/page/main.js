@@ -9,7 +9,7 @@ import { emit, on, setHistory, state } from "./store.js";
 import { startTheme } from "./theme.js";
 import "./thread.js";
 import { countUnread } from "./unread.js";
-import { setLocale } from "./words.js";
+import { t } from "./words.js";
 
 const LAST_USER = "user";
 
@@ -45,13 +45,14 @@ async function loadUnread() {
   }
 }
 
-on("people", ({ person }) => person.id === state.me.id && setLocale(person.locale));
 on("hello", () => {
-  setLocale(state.me.locale);
   localStorage.setItem(LAST_USER, state.me.id);
   document.body.dataset.ready = "true";
   go(true);
   loadUnread();
+});
+on("connection", () => {
+  if (!state.me) document.querySelector("#main [role=status]").textContent = t("error_unreachable");
 });
 addEventListener("hashchange", () => state.me && go(false));
 addEventListener("keydown", (event) => event.key === "Escape" && showDrawer(false));

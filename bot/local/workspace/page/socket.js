@@ -1,6 +1,7 @@
 // The live connection: frames from the server go into the store; a lost connection is taken up again.
 
 import { dropMessage, dropView, emit, forget, putMessage, putView, state } from "./store.js";
+import { setLocale } from "./words.js";
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 8000;
@@ -20,6 +21,7 @@ const FRAMES = {
       shortcuts: frame.shortcuts,
       connected: frame.connected,
     });
+    setLocale(state.me.locale);
     emit("hello");
   },
   channel({ channel }) {
@@ -28,7 +30,10 @@ const FRAMES = {
   },
   person({ person }) {
     state.people.set(person.id, person);
-    if (person.id === state.me?.id) state.me = person;
+    if (person.id === state.me?.id) {
+      state.me = person;
+      setLocale(person.locale);
+    }
     emit("people", { person });
   },
   message: ({ channel, message }) => putMessage(channel, message),
