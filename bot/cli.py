@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import signal
 import sys
@@ -24,6 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=call.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
+    for chatty in ("apscheduler", "slack_bolt"):
+        logging.getLogger(chatty).setLevel(max(logging.ERROR, logging.getLevelNamesMapping()[call.log_level]))
     try:
         settings = load()
         if settings.practice:
@@ -159,8 +160,7 @@ async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> 
         with tqdm(total=len(script.stream), unit="q", disable=None) as bar:
             async for point in replaying.replay(script, plan, settings, bar.update):
                 points.append(point)
-                with contextlib.redirect_stdout(sys.stdout):
-                    bar.write(line_of(point, words))
+                bar.write(line_of(point, words))
     except OSError as error:
         return failed(words("cli.unreadable", file=call.file, error=error.strerror), code=2)
     except replaying.UnusableFile as error:

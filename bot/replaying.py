@@ -7,6 +7,7 @@ through the page, as an employee, a member of staff and an admin.
 import asyncio
 import re
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -252,8 +253,7 @@ class Show:
     async def _train(self) -> Point:
         """Fine-tune on all rows and switch if the candidate is at least as good on the held-out ones."""
         serving = await self.house.releasing.serving()
-        await self.cast.admin.command("/finetune start")
-        plan = await self._told(lambda element: element["action_id"] == ids.FINETUNE_CONFIRM)
+        plan = await self._planned()
         await self.cast.admin.press(plan, ids.FINETUNE_CONFIRM)
         candidate = await self._candidate()
         if candidate is None:
@@ -265,10 +265,13 @@ class Show:
         await self._until(lambda release: release.id == candidate.id)
         return await self._measured(candidate, switched=True)
 
-    async def _told(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """The private message with such a button, or what was said instead of it."""
-        message = await self.cast.admin.message(lambda one: bool(one.get("ephemeral")), timeout=60.0)
-        if not any(wanted(element) for _, element in elements(message.get("blocks", []))):
+    async def _planned(self) -> dict[str, Any]:
+        """The private message that a new /finetune start is answered by, with its button."""
+        asked = time.time()
+        await self.cast.admin.command("/finetune start")
+        # Earlier answers may still come in, or change: only what was posted since is the answer.
+        message = await self.cast.admin.message(lambda m: "ephemeral" in m and float(m["ts"]) >= asked, timeout=60.0)
+        if not any(element["action_id"] == ids.FINETUNE_CONFIRM for _, element in elements(message["blocks"])):
             raise UnusableFile(message["text"])
         return message
 
