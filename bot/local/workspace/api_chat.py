@@ -17,7 +17,8 @@ def _target(ws: Workspace, args: Args) -> Channel:
     wanted = args.text("channel")
     if ws.people.get(wanted):
         return ws.dm(wanted)
-    return ws.board.channel(wanted)
+    named = (channel.id for channel in ws.sample if channel.name == wanted.removeprefix("#"))
+    return ws.board.channel(next(named, wanted))
 
 
 def _open_to_bot(ws: Workspace, channel: Channel) -> Channel:

@@ -54,8 +54,9 @@ def _info(ws: Workspace, args: Args) -> Json:
 async def upload(ws: Workspace, request: Request) -> Response:
     """Take the bytes for an upload URL: the raw body, or a form's file."""
     if request.headers.get("content-type", "").startswith("multipart/form-data"):
-        parts = [part for part in (await request.form()).values() if not isinstance(part, str)]
-        content = await parts[0].read() if parts else b""
+        async with request.form() as form:
+            parts = [part for part in form.values() if not isinstance(part, str)]
+            content = await parts[0].read() if parts else b""
     else:
         content = await request.body()
     try:

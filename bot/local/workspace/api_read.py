@@ -120,17 +120,22 @@ def _messages(messages: list[Json], args: Args, default: int) -> Json:
 
 
 def _page(items: Sequence[T], args: Args, default: int) -> tuple[list[T], Json]:
-    start = _position(args.text("cursor"))
+    """Cut one page out of the items. A cursor names the page's first item: new ones before it change nothing."""
+    start = _position(items, args.text("cursor"))
     end = start + args.number("limit", default, _HISTORY_MOST)
-    cursor = base64.b64encode(f"next:{end}".encode()).decode() if end < len(items) else ""
+    cursor = base64.b64encode(_name(items[end]).encode()).decode() if end < len(items) else ""
     return list(items[start:end]), {"response_metadata": {"next_cursor": cursor}}
 
 
-def _position(cursor: str) -> int:
+def _name(item: object) -> str:
+    return f"next:{item.get('ts') or item['id']}" if isinstance(item, dict) else f"next:{item}"
+
+
+def _position(items: Sequence[object], cursor: str) -> int:
     if not cursor:
         return 0
     try:
-        return int(base64.b64decode(cursor, validate=True).decode().removeprefix("next:"))
+        return [_name(item) for item in items].index(base64.b64decode(cursor, validate=True).decode())
     except (binascii.Error, ValueError):
         raise SlackError("invalid_cursor") from None
 

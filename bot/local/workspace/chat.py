@@ -50,7 +50,7 @@ def by_bot(ws: Workspace, text: str, blocks: list[Json] | None, extra: Json | No
     profile = {"id": app.bot_id, "deleted": False, "name": app.bot_name, "updated": 1790000000, "app_id": app.app_id}
     message: Json = {"user": app.bot_user, "type": "message", "ts": ws.board.ts(), "bot_id": app.bot_id}
     message |= {"app_id": app.app_id, "text": text, "team": TEAM_ID, "bot_profile": profile | {"team_id": TEAM_ID}}
-    message["blocks"] = with_ids(blocks or [rich_text(text)])
+    message["blocks"] = with_ids(blocks or ([rich_text(text)] if text else []))
     return message | (extra or {})
 
 

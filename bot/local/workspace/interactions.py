@@ -15,6 +15,8 @@ from bot.local.workspace.text import escaped
 from bot.local.workspace.wire import Json, SlackError
 from bot.local.workspace.workspace import Workspace
 
+_REQUIRED = {"ja-JP": "この項目は必須です。", "en-US": "Please complete this required field."}
+
 
 async def _send(ws: Workspace, kind: Literal["interactive", "slash_commands"], payload: Json, *, answers: bool) -> Json:
     if not ws.sockets.connected:
@@ -105,7 +107,7 @@ async def submit(ws: Workspace, member: Member, view_id: str, entered: Json) -> 
     """Send `view_submission` and do what the ack says; return errors by block_id, its own or the client's."""
     view = _view_of(ws, member, view_id)
     values = state.values(view["blocks"], entered)
-    if errors := state.missing(view["blocks"], values):
+    if errors := state.missing(view["blocks"], values, _REQUIRED[member.locale]):
         return errors
     payload = _frame(ws, "view_submission", member, root_view_id=view["root_view_id"])
     payload |= {"view": view | {"state": {"values": values}}, "response_urls": []}

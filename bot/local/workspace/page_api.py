@@ -159,7 +159,7 @@ def hello(ws: Workspace, member: Member) -> Json:
         "type": "hello",
         "user": member.face(),
         "bot": ws.people.bot.face(),
-        "people": [one.face() for one in ws.people],
+        "people": [one.face() for one in ws.people if not one.is_bot],
         "groups": [
             {"id": one.id, "handle": one.handle, "name": one.name, "users": one.users} for one in ws.people.groups
         ],

@@ -139,7 +139,7 @@ class People:
 
 @dataclass
 class Channel:
-    """A conversation. `user` is the other one of a DM with the bot; `members` may change."""
+    """A conversation. `user` is the person of a DM with the bot; `members` may change."""
 
     id: str
     name: str
@@ -156,9 +156,10 @@ class Channel:
         return "im" if self.is_im else "group" if self.is_private else "channel"
 
     def card(self) -> Json:
-        """Return the page's short form of this channel."""
-        card = {key: value for key, value in asdict(self).items() if key != "created"}
-        return card if self.is_im else {key: value for key, value in card.items() if key != "user"}
+        """Return the page's short form of this channel; in a DM `user` is the other one, the bot."""
+        keys = ("id", "name", "members", "topic", "is_private", "is_im")
+        card = {key: value for key, value in asdict(self).items() if key in keys}
+        return card | ({"user": next(one for one in self.members if one != self.user)} if self.is_im else {})
 
     def conversation(self, bot_user: str) -> Json:
         """Return Slack's conversation object as the bot sees it."""

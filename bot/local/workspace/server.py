@@ -24,6 +24,7 @@ from bot.local.workspace.wire import SlackError, read_args
 from bot.local.workspace.workspace import Workspace
 
 _HOST = "127.0.0.1"
+_POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
 _PAGE = Path(__file__).parent / "page"
 _METHODS = api_chat.METHODS | api_files.METHODS | api_read.METHODS | api_views.METHODS
 
@@ -67,7 +68,7 @@ async def serve(workspace: Workspace, port: int = 0) -> AsyncIterator[Server]:
         yield Server(workspace, workspace.url, f"{workspace.url}api/", workspace.bot_token, workspace.app_token)
     finally:
         await workspace.sockets.aclose()
-        server.should_exit = True
+        server.over.set()
         await serving
         workspace.save()
 
@@ -89,9 +90,9 @@ class _Uvicorn(uvicorn.Server):
     def __init__(self, workspace: Workspace) -> None:
         app = _application(workspace, self.cut)
         config = uvicorn.Config(app, ws="websockets-sansio", lifespan="off", log_config=None, access_log=False)
-        config.timeout_graceful_shutdown = 1
+        config.timeout_graceful_shutdown, config.proxy_headers = 1, False
         super().__init__(config)
-        self.ready = asyncio.Event()
+        self.ready, self.over = asyncio.Event(), asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -100,6 +101,10 @@ class _Uvicorn(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready.set()
+
+    async def main_loop(self) -> None:
+        """Wait for the end: uvicorn's own loop wakes ten times a second to look for it."""
+        await self.over.wait()
 
     def cut(self, request: Request) -> None:
         """Cut the connection of a request: a fault that a test has asked for."""
@@ -139,7 +144,7 @@ def _application(ws: Workspace, cut: Callable[[Request], None]) -> ASGIApp:
 
 
 async def _index(_request: Request) -> Response:
-    return FileResponse(_PAGE / "index.html", headers={"cache-control": "no-cache"})
+    return FileResponse(_PAGE / "index.html", headers={"content-security-policy": _POLICY, "cache-control": "no-cache"})
 
 
 async def _archive(request: Request) -> Response:

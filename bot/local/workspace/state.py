@@ -56,10 +56,10 @@ def _initial(element: Json, key: str) -> object:
     return element.get("initial_value" if key in {"value", "rich_text_value"} else key.replace("selected_", "initial_"))
 
 
-def missing(blocks: Iterable[Json], state: Json) -> dict[str, str]:
-    """Return, by block_id, what Slack's client would not let a person submit: an empty input that is not optional."""
+def missing(blocks: Iterable[Json], state: Json, words: str) -> dict[str, str]:
+    """Return `words` by the block_id of each input that is empty and not optional: Slack's client stops there."""
     return {
-        block["block_id"]: "Please complete this required field."
+        block["block_id"]: words
         for block, element in elements(blocks)
         if block["type"] == "input"
         and not block.get("optional")

@@ -84,7 +84,8 @@ async def read_args(request: Request) -> Args:
     if kind == "application/json":
         values |= {key: value for key, value in _json_object(await request.body()).items() if key != "token"}
     elif kind == "multipart/form-data":
-        values |= {key: value for key, value in (await request.form()).items() if isinstance(value, str)}
+        async with request.form() as form:
+            values |= {key: value for key, value in form.items() if isinstance(value, str)}
     elif kind == "application/x-www-form-urlencoded":
         values |= dict(parse_qsl((await request.body()).decode(), keep_blank_values=True))
     return Args(values)

@@ -16,8 +16,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def server(clock: Clock) -> AsyncIterator[Server]:
-    workspace = Workspace(MANIFEST, clock, timing=Timing(ack=0.2, redeliver=(0.0, 0.05, 0.05), disconnect=0.05))
+def timing() -> Timing:
+    return Timing()
+
+
+@pytest.fixture
+async def server(clock: Clock, timing: Timing) -> AsyncIterator[Server]:
+    workspace = Workspace(MANIFEST, clock, timing=timing)
     async with serve(workspace) as running:
         yield running
 

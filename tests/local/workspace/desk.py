@@ -1,14 +1,18 @@
 """What the tests connect and let act: an app of slack-bolt, its manifest, a clock, and people."""
 
+import asyncio
+import json
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, Self
 
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
+from websockets.asyncio.client import ClientConnection, connect
 
 from bot.local.workspace import Person, Server
 from bot.local.workspace.people import Member
+from bot.local.workspace.wire import Json
 
 SCOPES = "app_mentions:read channels:history channels:read chat:write commands files:read files:write groups:history"
 SCOPES += " groups:read im:history im:read im:write reactions:read reactions:write usergroups:read users:read"
@@ -76,3 +80,38 @@ class Crowd:
 def button(action_id: str, text: str, value: str = "") -> dict[str, Any]:
     element = {"type": "button", "action_id": action_id, "text": {"type": "plain_text", "text": text}, "value": value}
     return {"type": "actions", "block_id": "buttons", "elements": [element]}
+
+
+class Wire:
+    """A bare socket of Socket Mode: it shows the envelopes as they come and acks only what it is told to."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+
+    @classmethod
+    async def open(cls, server: Server) -> Self:
+        """Connect as an app does and swallow the `hello`."""
+        client = AsyncWebClient(base_url=server.api_url)
+        answer = await client.apps_connections_open(app_token=server.app_token)
+        wire = cls(await connect(str(answer["url"]), proxy=None))
+        assert (await wire.frame())["type"] == "hello"
+        return wire
+
+    async def frame(self) -> Json:
+        """Return the next frame."""
+        async with asyncio.timeout(3):
+            frame: Json = json.loads(await self.socket.recv())
+            return frame
+
+    async def ack(self, envelope: Json, payload: Json | None = None) -> None:
+        body = {"envelope_id": envelope["envelope_id"]} | ({"payload": payload} if payload is not None else {})
+        await self.socket.send(json.dumps(body))
+
+    async def event(self, kind: str) -> Json:
+        """Ack events until one of this kind comes, and return it (acked too)."""
+        while True:
+            envelope = await self.frame()
+            await self.ack(envelope)
+            event: Json = envelope["payload"]["event"]
+            if kind in {event["type"], event.get("subtype")}:
+                return event
