@@ -4,9 +4,9 @@ It knows Slack's protocols and nothing of the bot that connects to it:
 whatever the app may do is read from its manifest.
 """
 
-from bot.local.workspace.person import Person
+from bot.local.workspace.person import Person, RefusedError
 from bot.local.workspace.server import Server, serve
 from bot.local.workspace.sockets import Timing
 from bot.local.workspace.workspace import Workspace
 
-__all__ = ["Person", "Server", "Timing", "Workspace", "serve"]
+__all__ = ["Person", "RefusedError", "Server", "Timing", "Workspace", "serve"]

@@ -113,7 +113,8 @@ class People:
         priya = Member("U0PRIYA0001", "priya.nair", "Priya Nair", "Help-desk staff", "en-US", "#8e44ad", east)
         yuko = Member("U0YUKO00001", "yuko.ito", "伊藤 裕子", "管理者", "ja-JP", "#c0392b", is_admin=True)
         tom = Member("U0TOM000001", "tom.becker", "Tom Becker", "Guest", "en-US", "#7f8c8d", east, is_restricted=True)
-        bot = Member(manifest.bot_user, manifest.bot_name, manifest.bot_name, "App", "en-US", "#e0a526", is_bot=True)
+        handle = manifest.bot_name.lower().replace(" ", "_")
+        bot = Member(manifest.bot_user, handle, manifest.bot_name, "App", "en-US", "#e0a526", is_bot=True)
         people = cls(
             employees=(misaki, emily),
             staff=(kenji, priya),

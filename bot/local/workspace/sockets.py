@@ -89,7 +89,7 @@ class SocketMode:
             return
         try:
             await self._converse(socket)
-        except (WebSocketDisconnect, NotAckedError):
+        except (WebSocketDisconnect, NotAckedError, ValueError):
             log.debug("socket %d ended", socket.number)
         finally:
             self._forget(socket)

@@ -8,23 +8,26 @@ from bot.local.workspace.people import Channel, Member
 from bot.local.workspace.wire import Json
 
 _URL = re.compile(r"(?<![<|])\bhttps?://[^\s<>]+")
+_MAIL = re.compile(r"(?<![\w.@:|])[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 _PILL = re.compile(r"&lt;([@#][UC][A-Z0-9]+)&gt;")
 _PIECE = re.compile(
     r"```(?P<pre>.+?)```|<(?P<angle>[^<>\n]+)>|:(?P<emoji>[a-z0-9_+'-]+):|`(?P<code>[^`\n]+)`"
-    r"|(?<!\w)\*(?P<bold>[^*\n]+)\*(?!\w)|(?<!\w)_(?P<italic>[^_\n]+)_(?!\w)|(?<!\w)~(?P<strike>[^~\n]+)~(?!\w)",
+    r"|(?<!\w)\*(?P<bold>[^*\s](?:[^*\n]*[^*\s])?)\*(?!\w)|(?<!\w)_(?P<italic>[^_\s](?:[^_\n]*[^_\s])?)_(?!\w)|(?<!\w)~(?P<strike>[^~\s](?:[^~\n]*[^~\s])?)~(?!\w)",
     re.DOTALL,
 )
 
 
 def typed(text: str, people: Iterable[Member], channels: Iterable[Channel]) -> str:
-    """Return typed text as Slack stores it: `&<>` escaped, links in angle brackets, @name and #channel as ids."""
+    """Return typed text as Slack stores it: `&<>` escaped, links marked, @name and #channel as ids."""
     text = html.escape(text, quote=False)
     text = _PILL.sub(r"<\1>", text)
     text = _URL.sub(lambda match: f"<{match[0]}>", text)
+    text = _MAIL.sub(lambda match: f"<mailto:{match[0]}|{match[0]}>", text)
     names = [(f"@{name}", f"<@{one.id}>") for one in people for name in {one.real_name, one.name}]
     names += [(f"#{one.name}", f"<#{one.id}|{one.name}>") for one in channels if not one.is_im]
     for name, mention in sorted(names, key=lambda pair: -len(pair[0])):
-        text = re.sub(rf"(?<![\w<|]){re.escape(html.escape(name, quote=False))}(?![A-Za-z0-9])", mention, text)
+        words = re.escape(html.escape(name, quote=False))
+        text = re.sub(rf"(?<![\w<|]){words}(?![A-Za-z0-9])", mention, text, flags=re.IGNORECASE)
     return text
 
 

@@ -31,7 +31,10 @@ class Workspace:
         state: a JSON file in which messages, files and locales outlive the process; None keeps nothing.
         timing: how long acks may take and when events come again, in seconds of the event loop.
 
-    `people`, `sample` (channels) and `faults` are for callers; the rest is served by `serve`.
+    `people`, `sample` (channels), `faults` and `sockets.disconnect` are for callers; the rest is served by `serve`.
+
+    Raises:
+        ValueError: `state` is there and is not JSON.
     """
 
     def __init__(
@@ -58,7 +61,7 @@ class Workspace:
         self._state = state
         self._saving: asyncio.TimerHandle | None = None
         if state and state.exists():
-            self._load(json.loads(state.read_text("utf-8")))
+            self._load(state)
 
     def member(self, user_id: str) -> Member:
         """Return a person; raise `user_not_found`."""
@@ -135,11 +138,16 @@ class Workspace:
             "locales": {one.id: one.locale for one in self.people},
             "files": [[file, base64.b64encode(content).decode()] for file, content in self.files.kept()],
         }
+        self._state.parent.mkdir(parents=True, exist_ok=True)
         fresh = self._state.with_suffix(".new")
         fresh.write_text(json.dumps(saved, ensure_ascii=False), "utf-8")
         fresh.replace(self._state)
 
-    def _load(self, saved: Json) -> None:
+    def _load(self, state: Path) -> None:
+        try:
+            saved: Json = json.loads(state.read_text("utf-8"))
+        except ValueError:
+            raise ValueError(f"{state} is not a workspace's state file; move it away to start afresh") from None
         self.board.load(saved)
         for user_id, locale in saved["locales"].items():
             self.member(user_id).locale = locale

@@ -31,6 +31,16 @@ async def test_hello_says_who_and_how_many(server: Server, client: AsyncWebClien
     await first.socket.close()
 
 
+async def test_pings_are_answered_and_nonsense_ends_the_socket(server: Server) -> None:
+    wire = await Wire.open(server)
+    async with asyncio.timeout(3):
+        await (await wire.socket.ping(b"sdk-ping-pong:1790000000"))
+    await wire.socket.send("no JSON")
+    with pytest.raises(ConnectionClosed):
+        await wire.frame()
+    assert server.workspace.sockets.connected == 0
+
+
 async def test_a_ticket_is_good_once_and_for_a_minute(server: Server, client: AsyncWebClient, clock: Clock) -> None:
     url = str((await client.apps_connections_open(app_token=server.app_token))["url"])
     async with connect(url, proxy=None):

@@ -122,6 +122,13 @@ async def test_the_state_file_outlives_the_process(tmp_path: Path, clock: Clock)
         assert (parent["reply_count"], parent["latest_reply"]) == (2, later)
 
 
+def test_a_broken_state_file_is_named(tmp_path: Path) -> None:
+    state = tmp_path / "workspace.json"
+    state.write_text("{", "utf-8")
+    with pytest.raises(ValueError, match=r"workspace\.json is not a workspace's state file"):
+        Workspace(MANIFEST, state=state)
+
+
 async def test_changes_are_saved_while_it_runs(tmp_path: Path) -> None:
     state = tmp_path / "workspace.json"
     workspace = Workspace(MANIFEST, state=state)
