@@ -1,12 +1,11 @@
 """The Announcer port, spoken to Slack's Web API."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
-import aiohttp
-from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.domain.card import Card
 from bot.domain.errors import Undelivered
@@ -15,6 +14,7 @@ from bot.domain.question import Arrival, Notice, Place
 from bot.domain.release import Release
 from handlers.escape import escaped, mention
 from handlers.people import People
+from handlers.slack import TROUBLE, error_name
 from handlers.views import finetune_progress
 from handlers.views.card import card as card_view
 from handlers.views.message import Message, section
@@ -198,18 +198,10 @@ def _message(text: str) -> Message:
     return Message(text, [section(text)])
 
 
-async def _call(request: Any) -> Any:
+async def _call(request: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
     """Await a request of the client. Raises Undelivered with Slack's word for what is wrong."""
     try:
         return await request
-    except SlackApiError as error:
-        name = _error_name(error)
-        raise Undelivered(name or "no_answer", final=name is not None and name not in PASSING) from error
-    except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
-        raise Undelivered(type(error).__name__, final=False) from error
-
-
-def _error_name(error: SlackApiError) -> str | None:
-    """Slack's word; None where the answer was no JSON of Slack's, as from a gateway in between."""
-    data = getattr(error.response, "data", None)
-    return data.get("error") if isinstance(data, dict) else None
+    except TROUBLE as error:
+        name = error_name(error)
+        raise Undelivered(name or type(error).__name__, final=name is not None and name not in PASSING) from error

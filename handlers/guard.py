@@ -4,12 +4,11 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 
-import aiohttp
-from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.errors import Reason, Refused
 from handlers.escape import mentions
+from handlers.slack import TROUBLE, error_name
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +72,8 @@ class Guard:
             return kept[1]
         try:
             answer = await self._client.usergroups_users_list(usergroup=group)
-        except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
-            log.warning("user group %s cannot be read, nobody counts as its member: %s", group, type(error).__name__)
+        except TROUBLE as error:
+            log.warning("user group %s cannot be read, nobody counts as its member: %s", group, error_name(error))
             return frozenset()
         members = frozenset(answer["users"])
         self._groups[group] = (self._now(), members)

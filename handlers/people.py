@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from handlers.slack import TROUBLE, error_name
 from handlers.words import Language, Words, language_of
 
 KEPT_SECONDS = 600.0
@@ -79,14 +79,14 @@ class People:
         """The words to speak with this person; in the configured language, else English, where they cannot be had."""
         try:
             return (await self.get(user_id)).words
-        except (SlackClientError, aiohttp.ClientError, TimeoutError):
+        except TROUBLE:
             return Words(language_of(None, self._language))
 
     async def _looked_up(self, user_id: str) -> Person:
         try:
             answer = await self._client.users_info(user=user_id, include_locale=True)
         except SlackApiError as error:
-            if error.response.get("error") in UNKNOWN:
+            if error_name(error) in UNKNOWN:
                 return Person(user_id, language_of(None, self._language), outsider=True)
             raise
         user: dict[str, Any] = answer["user"]

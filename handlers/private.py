@@ -5,11 +5,10 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
+from handlers.slack import TROUBLE, error_name
 from handlers.views.message import Message, section
 
 log = logging.getLogger(__name__)
@@ -64,10 +63,8 @@ class Private:
             try:
                 if await way(spot, message):
                     return
-            except SlackApiError as error:
-                log.info("%s: %s", way.__name__, error.response.get("error"))
-            except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
-                log.info("%s: %s", way.__name__, type(error).__name__)
+            except TROUBLE as error:
+                log.info("%s: %s", way.__name__, error_name(error) or type(error).__name__)
         log.warning("somebody could not be told something in private")
 
     async def dismiss(self, spot: Spot) -> None:
@@ -75,7 +72,7 @@ class Private:
         if spot.response_url:
             try:
                 await AsyncWebhookClient(spot.response_url).send(delete_original=True)
-            except (aiohttp.ClientError, TimeoutError) as error:
+            except TROUBLE as error:
                 log.info("a private message stays: %s", type(error).__name__)
 
     async def _ephemeral(self, spot: Spot, message: Message) -> bool:

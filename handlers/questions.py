@@ -17,6 +17,7 @@ from handlers.escape import plain_text
 from handlers.people import Home, People, Person
 from handlers.policy import Event, Heard, Policy, has_files, place_of
 from handlers.private import Private, spot_of
+from handlers.slack import error_name
 from handlers.views import ids
 
 UNSEEN = frozenset({"channel_not_found", "not_in_channel", "missing_scope", "no_permission"})
@@ -133,7 +134,7 @@ async def refused_here(channel: str, client: AsyncWebClient) -> str | None:
     try:
         info = (await client.conversations_info(channel=channel))["channel"]
     except SlackApiError as error:
-        if error.response.get("error") in UNSEEN:
+        if error_name(error) in UNSEEN:
             return "ask.not_in_channel"
         raise
     if info.get("is_ext_shared") or info.get("is_pending_ext_shared"):

@@ -1,0 +1,53 @@
+"""Fakes that behave: what stands for the outside in tests, and keeps the promises of its port."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from bot.domain.errors import ModelDown, ModelError
+from bot.domain.prompt import Prompt
+from bot.domain.release import ModelName
+from bot.ports import Answer
+
+
+class StepClock:
+    """A clock that goes on only when a test says so."""
+
+    def __init__(self, start: datetime = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)) -> None:
+        self._now = start
+
+    def now(self) -> datetime:
+        return self._now
+
+    def advance(self, **by: float) -> None:
+        """Go on by so much, as `timedelta` takes it: `advance(seconds=3)`."""
+        self._now += timedelta(**by)
+
+
+class RuleModel:
+    """A model that answers by a table: the first word of the table that is in the text gives the category's id.
+
+    Anything else is of the prompt's catch-all. `fail` lets the next calls fail. `asked` is what it was asked.
+    """
+
+    def __init__(self, rules: Mapping[str, str], confidence: float | None = 0.87) -> None:
+        self.rules = dict(rules)
+        self.confidence = confidence
+        self.asked: list[str] = []
+        self._failures: list[ModelError] = []
+
+    def fail(self, times: int, error: ModelError | None = None) -> None:
+        self._failures += [error or ModelDown("down")] * times
+
+    async def classify(self, model: ModelName, prompt: Prompt, text: str) -> Answer:
+        self.asked.append(text)
+        if self._failures:
+            raise self._failures.pop(0)
+        word = next((word for word in self.rules if word in text), None)
+        category = self.rules[word] if word else next(c.id for c in prompt.categories if c.other)
+        return Answer(
+            category=category,
+            reason=f"'{word}' stands in it" if word else "nothing known stands in it",
+            confidence=self.confidence,
+            tokens_in=len(text),
+            tokens_out=10,
+        )

@@ -1,0 +1,41 @@
+"""A bot and its workspace for each test."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from storage.database import Database
+from storage.store import SqlStore
+from tests.handlers.desk import Desk, open_desk
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables and nothing in them."""
+    path = tmp_path_factory.mktemp("handlers") / "empty.db"
+
+    async def migrate() -> None:
+        database = Database(f"sqlite:///{path}")
+        await database.migrate()
+        await database.close()
+
+    asyncio.run(migrate())
+    return path
+
+
+@pytest.fixture
+async def store(migrated: Path, tmp_path: Path) -> AsyncIterator[SqlStore]:
+    path = tmp_path / "desk.db"
+    shutil.copyfile(migrated, path)
+    database = Database(f"sqlite:///{path}")
+    yield SqlStore(database)
+    await database.close()
+
+
+@pytest.fixture
+async def desk(store: SqlStore) -> AsyncIterator[Desk]:
+    async with open_desk(store) as desk:
+        yield desk

@@ -1,0 +1,201 @@
+"""A whole bot at the practice workspace: real Bolt, real socket, real database; only the model is a fake."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.answering import Answering
+from bot.correcting import Correcting
+from bot.delivering import Delivering
+from bot.domain.correction import Correction
+from bot.domain.dataset import Row
+from bot.domain.prompt import Category, Prompt
+from bot.domain.question import Question
+from bot.domain.release import ModelName
+from bot.local.workspace import Person, Server, Timing, Workspace, serve
+from bot.local.workspace.people import TEAM_ID, Member
+from bot.ports import Store
+from bot.releasing import Releasing
+from handlers import corrections, errors, home, questions
+from handlers.announcer import SlackAnnouncer
+from handlers.corrections import Corrections
+from handlers.guard import Guard
+from handlers.people import Home, People
+from handlers.pool import Pool
+from handlers.private import Private
+from tests.fakes import RuleModel, StepClock
+
+MANIFEST = yaml.safe_load((Path(__file__).parents[2] / "manifest.yml").read_text(encoding="utf-8"))
+PROMPT = Prompt(
+    language="en",
+    template="Choose the category.",
+    categories=(
+        Category(id="labor", name="Labor 労務", rule="leave", owner="S0STAFF0001", guide="Open the attendance system"),
+        Category(id="it", name="IT", rule="computers", owner="U0PRIYA0001"),
+        Category(id="other", name="Other", other=True),
+    ),
+)
+MODEL = ModelName(provider="local", model="base")
+Json = dict[str, Any]
+
+
+@dataclass
+class Desk:
+    """What a test needs of a running bot."""
+
+    server: Server
+    store: Store
+    clock: StepClock
+    model: RuleModel
+    people: People
+    client: AsyncWebClient
+    announcer: SlackAnnouncer
+    answering: Answering
+    answerers: Pool
+    deliverers: Pool
+    stack: AsyncExitStack
+    windows: dict[str, Person] = field(default_factory=dict)
+
+    async def window(self, member: Member) -> Person:
+        """This person's window, opened when first needed."""
+        if member.id not in self.windows:
+            self.windows[member.id] = await self.stack.enter_async_context(Person(self.server.url, member.id))
+        return self.windows[member.id]
+
+    async def misaki(self) -> Person:
+        """An employee who speaks Japanese."""
+        return await self.window(self.server.people.employees[0])
+
+    async def emily(self) -> Person:
+        """An employee who speaks English."""
+        return await self.window(self.server.people.employees[1])
+
+    async def kenji(self) -> Person:
+        """One of the staff, who speaks Japanese."""
+        return await self.window(self.server.people.staff[0])
+
+    async def priya(self) -> Person:
+        """One of the staff, who speaks English."""
+        return await self.window(self.server.people.staff[1])
+
+    async def tom(self) -> Person:
+        """A guest."""
+        return await self.window(self.server.people.guest)
+
+    async def settled(self) -> None:
+        """Wait until nothing is left in the inbox that is due."""
+        await eventually(self._nothing_open)
+
+    async def _nothing_open(self) -> bool:
+        async with self.store.transaction() as tx:
+            return await tx.inbox.open() == 0
+
+    @asynccontextmanager
+    async def time_passes(self) -> AsyncIterator[None]:
+        """While the block runs the clock goes on, ten times as fast as the wall's: what was put off comes due."""
+
+        async def tick() -> None:
+            while True:
+                await asyncio.sleep(0.01)
+                self.clock.advance(seconds=0.1)
+
+        ticking = asyncio.create_task(tick())
+        try:
+            yield
+        finally:
+            ticking.cancel()
+
+    async def question(self, channel: str, ts: str) -> Question | None:
+        async with self.store.transaction() as tx:
+            return await tx.questions.at(TEAM_ID, channel, ts)
+
+    async def questions(self) -> int:
+        async with self.store.transaction() as tx:
+            return await tx.questions.count()
+
+    async def corrections(self, question: Question) -> list[Correction]:
+        async with self.store.transaction() as tx:
+            return await tx.corrections.of(question.id)
+
+    async def rows(self) -> list[Row]:
+        async with self.store.transaction() as tx:
+            return [row async for row in tx.rows.all()]
+
+
+async def eventually(holds: Callable[[], Any], seconds: float = 10.0) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(seconds):
+        while not await holds():  # noqa: ASYNC110 - what it waits for is in the database
+            await asyncio.sleep(0.01)
+
+
+def texts(message: Json) -> str:
+    """All that a person reads in a message, in one string."""
+
+    def walk(value: Any) -> list[str]:
+        if isinstance(value, dict):
+            own = [value["text"]] if isinstance(value.get("text"), str) else []
+            return own + [text for inner in value.values() for text in walk(inner)]
+        return [text for inner in value for text in walk(inner)] if isinstance(value, list) else []
+
+    return "\n".join([message.get("text", ""), *walk(message.get("blocks", []))])
+
+
+def controls(message: Json) -> list[str]:
+    """The action ids of a message's controls."""
+    return [e["action_id"] for b in message.get("blocks", []) if b["type"] == "actions" for e in b["elements"]]
+
+
+@asynccontextmanager
+async def open_desk(store: Store, prompt: Prompt = PROMPT, *, ack: float = 3.0) -> AsyncIterator[Desk]:
+    """A bot at a fresh practice workspace; `ack`: how many seconds it has for an ack."""
+    async with AsyncExitStack() as stack:
+        timing = Timing(ack=ack, redeliver=(0.0, 0.05, 0.05))
+        server = await stack.enter_async_context(serve(Workspace(MANIFEST, timing=timing)))
+        client = AsyncWebClient(token=server.bot_token, base_url=server.api_url, retry_handlers=[])
+        here = Home(TEAM_ID, server.people.bot.id)
+        people = People(client, here)
+        clock, model = StepClock(), RuleModel({"leave": "labor", "有給": "labor", "laptop": "it"})
+        announcer = SlackAnnouncer(client, people, server.channels.ops.id)
+        answering = Answering(store, model, announcer, clock)
+        delivering = Delivering(store, announcer, clock)
+        answerers, deliverers = Pool(answering.answer_next, 4, poll=0.05), Pool(delivering.deliver_next, 2, poll=0.05)
+        await Releasing(store, clock).ensure(prompt, MODEL)
+
+        app = AsyncApp(client=client, authorize=lambda: _identity(server), request_verification_enabled=False)
+        guard = Guard([server.people.staff_group.id], [server.people.admin.id], client)
+        private = Private(client)
+        errors.register(app, people, private)
+        questions.register(app, answering, people, private, [server.channels.help_desk.id], answerers.wake)
+        correcting = Correcting(store, clock)
+        corrections.register(app, Corrections(correcting, guard, people, private, client, deliverers.wake))
+        home.register(app, prompt, guard, people)
+
+        desk = Desk(server, store, clock, model, people, client, announcer, answering, answerers, deliverers, stack)
+        handler: Any = AsyncSocketModeHandler(app, server.app_token)
+        await handler.connect_async()
+        stack.push_async_callback(handler.close_async)
+        answerers.start()
+        deliverers.start()
+        stack.push_async_callback(answerers.stop, 5)
+        stack.push_async_callback(deliverers.stop, 5)
+        yield desk
+
+
+async def _identity(server: Server) -> AuthorizeResult:
+    return AuthorizeResult(
+        enterprise_id=None,
+        team_id=TEAM_ID,
+        bot_user_id=server.people.bot.id,
+        bot_id=server.workspace.app.bot_id,
+        bot_token=server.bot_token,
+    )

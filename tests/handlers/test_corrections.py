@@ -1,0 +1,220 @@
+"""Correcting, at the wire: who may, what is written, and what people see."""
+
+from typing import Any
+
+import pytest
+
+from bot.domain.correction import Kind
+from bot.domain.dataset import Source
+from bot.domain.prompt import Category, Prompt
+from bot.domain.question import Question
+from bot.local.workspace import Person
+from storage.store import SqlStore
+from tests.handlers.desk import PROMPT, Desk, Json, controls, open_desk, texts
+
+WATCHED = "C0HELPDESK1"
+
+
+async def asked(desk: Desk, text: str = "my laptop is broken") -> str:
+    """A question that is answered; its ts."""
+    emily = await desk.emily()
+    ts = await emily.say(WATCHED, text)
+    await emily.answer(ts)
+    await desk.settled()
+    return ts
+
+
+async def card(person: Person, ts: str) -> Json:
+    """The card as this person sees it now."""
+    return next(m for m in await person.replies(WATCHED, ts) if "bot_id" in m and not m.get("ephemeral"))
+
+
+async def kept(desk: Desk, ts: str) -> Question:
+    question = await desk.question(WATCHED, ts)
+    assert question is not None
+    return question
+
+
+def whispered(*words: str) -> Any:
+    return lambda m: m.get("ephemeral") and all(word in texts(m) for word in words)
+
+
+async def test_one_press_agrees(desk: Desk) -> None:
+    ts, priya = await asked(desk), await desk.priya()
+    await priya.press(await card(priya, ts), "correct.agree")
+    after = await priya.message(lambda m: "confirmed by" in texts(m))
+    assert f"<@{priya.user_id}>" in texts(after)
+    assert controls(after) == ["correct.undo", "correct.open"]
+    (row,) = await desk.rows()
+    assert (row.category, row.source, row.by) == ("it", Source.AGREE, priya.user_id)
+
+
+async def test_one_press_changes_and_the_old_reason_is_gone(desk: Desk) -> None:
+    ts, priya = await asked(desk), await desk.priya()
+    before = await card(priya, ts)
+    await priya.press(before, lambda e: e.get("text", {}).get("text") == "Labor 労務")
+    after = await priya.message(lambda m: "corrected by" in texts(m))
+    assert "stands in it" not in texts(after)
+    assert "The bot first said IT" in texts(after)
+    assert "S0STAFF0001" in texts(after)
+    (row,) = await desk.rows()
+    assert (row.category, row.source, row.reason) == ("labor", Source.CHANGE, None)
+
+
+async def test_beyond_five_categories_there_is_a_menu(store: SqlStore) -> None:
+    more = [Category(id=f"c{n}", name=f"Category {n}") for n in range(4)]
+    prompt = Prompt(language="en", template="Choose.", categories=(*PROMPT.categories, *more))
+    async with open_desk(store, prompt) as desk:
+        ts, priya = await asked(desk), await desk.priya()
+        shown = await card(priya, ts)
+        assert controls(shown) == ["correct.agree", "correct.change", "correct.open"]
+        menu = next(e for b in shown["blocks"] if b["type"] == "actions" for e in b["elements"] if "options" in e)
+        value = next(o["value"] for o in menu["options"] if o["text"]["text"] == "Category 3")
+        await priya.choose(shown, "correct.change", value)
+        await priya.message(lambda m: "corrected by" in texts(m))
+        assert [row.category for row in await desk.rows()] == ["c3"]
+
+
+async def test_the_form_takes_a_category_and_a_reason(desk: Desk) -> None:
+    ts, kenji = await asked(desk), await desk.kenji()
+    await kenji.press(await card(kenji, ts), "correct.open")
+    view = await kenji.view()
+    assert view["title"]["text"] == "回答を直す"
+    chosen = next(o for o in view["blocks"][0]["element"]["options"] if o["value"] == "labor")
+    assert view["blocks"][0]["element"]["initial_option"]["value"] == "it"
+    values = {
+        "category": {"category": {"type": "static_select", "selected_option": chosen}},
+        "reason": {"reason": {"type": "plain_text_input", "value": " <!channel> it is about leave "}},
+    }
+    assert await kenji.submit(view, values) == {}
+    after = await kenji.message(lambda m: "corrected by" in texts(m))
+    assert "&lt;!channel&gt; it is about leave" in texts(after)
+    (row,) = await desk.rows()
+    assert (row.category, row.reason) == ("labor", "<!channel> it is about leave")
+
+
+async def test_undo_opens_the_question_again(desk: Desk) -> None:
+    ts, priya = await asked(desk), await desk.priya()
+    await priya.press(await card(priya, ts), "correct.agree")
+    settled = await priya.message(lambda m: "confirmed by" in texts(m))
+    await priya.press(settled, "correct.undo")
+    again = await priya.message(lambda m: m["ts"] == settled["ts"] and "correct.agree" in controls(m))
+    assert "confirmed by" not in texts(again)
+    assert await desk.rows() == []
+    assert [c.kind for c in await desk.corrections(await kept(desk, ts))] == [Kind.AGREE, Kind.UNDO]
+
+
+@pytest.mark.parametrize("action", ["correct.agree", "correct.change.0", "correct.open"])
+async def test_anybody_else_is_refused_in_private_and_nothing_changes(desk: Desk, action: str) -> None:
+    ts, emily = await asked(desk), await desk.emily()
+    await emily.press(await card(emily, ts), action)
+    told = await emily.message(whispered("Only staff", "<!subteam^S0STAFF0001>"))
+    assert told["thread_ts"] == ts
+    assert await desk.corrections(await kept(desk, ts)) == []
+    assert await desk.rows() == []
+    assert "correct.agree" in controls(await card(emily, ts))
+
+
+async def test_an_admin_is_not_staff_by_that(desk: Desk) -> None:
+    ts, yuko = await asked(desk), await desk.window(desk.server.people.admin)
+    await yuko.press(await card(yuko, ts), "correct.agree")
+    await yuko.message(whispered("窓口担当だけ"))
+    assert await desk.rows() == []
+
+
+async def test_where_the_group_cannot_be_read_nobody_is_staff(desk: Desk) -> None:
+    ts, priya = await asked(desk), await desk.priya()
+    desk.server.workspace.faults.fail("usergroups.users.list")
+    await priya.press(await card(priya, ts), "correct.agree")
+    await priya.message(whispered("Only staff"))
+    assert await desk.rows() == []
+
+
+async def test_the_second_of_two_staff_is_told_what_the_first_said_and_may_still_change_it(desk: Desk) -> None:
+    ts, kenji, priya = await asked(desk), await desk.kenji(), await desk.priya()
+    seen = await card(kenji, ts)
+    await priya.press(seen, "correct.agree")
+    await kenji.message(lambda m: "confirmed by" in texts(m))
+
+    await kenji.press(seen, lambda e: e.get("text", {}).get("text") == "Other")
+    told = await kenji.message(whispered(f"<@{priya.user_id}>", "*IT*", "Otherにする"))
+    assert [row.category for row in await desk.rows()] == ["it"]
+    await kenji.press(told, "correct.anyway")
+    await kenji.message(lambda m: "corrected by" in texts(m))
+    assert [(row.category, row.by) for row in await desk.rows()] == [("other", kenji.user_id)]
+    assert [c.by for c in await desk.corrections(await kept(desk, ts))] == [priya.user_id, kenji.user_id]
+
+
+async def test_two_staff_of_one_mind_have_nothing_to_do(desk: Desk) -> None:
+    ts, kenji, priya = await asked(desk), await desk.kenji(), await desk.priya()
+    seen = await card(kenji, ts)
+    await priya.press(seen, "correct.agree")
+    await kenji.message(lambda m: "confirmed by" in texts(m))
+    await kenji.press(seen, "correct.agree")
+    told = await kenji.message(whispered("すでに同じ"))
+    assert controls(told) == []
+    assert len(await desk.corrections(await kept(desk, ts))) == 1
+
+
+async def test_undoing_what_somebody_changed_meanwhile_is_refused(desk: Desk) -> None:
+    ts, kenji, priya = await asked(desk), await desk.kenji(), await desk.priya()
+    await priya.press(await card(priya, ts), "correct.agree")
+    settled = await priya.message(lambda m: "confirmed by" in texts(m))
+    await kenji.press(settled, "correct.undo")
+    await kenji.message(lambda m: "correct.agree" in controls(m) and m["ts"] == settled["ts"])
+    await priya.press(settled, "correct.undo")
+    await priya.message(whispered("open again"))
+    assert len(await desk.corrections(await kept(desk, ts))) == 2
+
+
+async def test_what_could_not_be_written_is_said(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    ts, priya = await asked(desk), await desk.priya()
+    shown = await card(priya, ts)
+
+    def broken() -> Any:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.store, "transaction", broken)
+        await priya.press(shown, "correct.agree")
+        await priya.message(whispered("could not be saved", "Nothing was changed"))
+    assert await desk.rows() == []
+    await priya.press(shown, "correct.agree")
+    await priya.message(lambda m: "confirmed by" in texts(m))
+
+
+async def test_a_press_on_a_question_that_is_gone_is_answered(desk: Desk) -> None:
+    priya = await desk.priya()
+    value = '{"q":"nothing","s":0,"c":"it"}'
+    button = {"type": "button", "action_id": "correct.agree", "value": value}
+    blocks = [{"type": "actions", "elements": [{**button, "text": {"type": "plain_text", "text": "Agree"}}]}]
+    await desk.client.chat_postMessage(channel=WATCHED, text="old", blocks=blocks)
+    await priya.press(await priya.message(lambda m: m["text"] == "old"), "correct.agree")
+    await priya.message(whispered("no longer have this question"))
+
+
+async def test_a_broken_value_is_an_apology_with_a_number_that_is_in_the_log(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    priya = await desk.priya()
+    button = {"type": "button", "action_id": "correct.undo", "value": "?"}
+    blocks = [{"type": "actions", "elements": [{**button, "text": {"type": "plain_text", "text": "Undo"}}]}]
+    await desk.client.chat_postMessage(channel=WATCHED, text="odd", blocks=blocks)
+    await priya.press(await priya.message(lambda m: m["text"] == "odd"), "correct.undo")
+    told = await priya.message(whispered("something went wrong"))
+    assert told["text"].split()[-1] in caplog.text
+
+
+async def test_where_the_bot_cannot_whisper_the_response_url_is_used(desk: Desk) -> None:
+    ts, emily = await asked(desk), await desk.emily()
+    desk.server.workspace.faults.fail("chat.postEphemeral")
+    await emily.press(await card(emily, ts), "correct.agree")
+    await emily.message(whispered("Only staff"))
+
+
+async def test_the_card_is_brought_up_to_date_when_slack_recovers(desk: Desk) -> None:
+    ts, priya = await asked(desk), await desk.priya()
+    desk.server.workspace.faults.fail("chat.update", 503, calls=2)
+    async with desk.time_passes():
+        await priya.press(await card(priya, ts), "correct.agree")
+        await priya.message(lambda m: "confirmed by" in texts(m))
