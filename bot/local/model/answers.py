@@ -42,7 +42,7 @@ def classified(model: Trained, prompt: str, labels: Sequence[str], question: str
         shots: Questions with settled labels that the chat shows; the nearer one is to the question, the more it counts.
     """
     own = tuple(labels)
-    said = from_prompt(prompt, own)
+    said = from_prompt(prompt, own, model.encoder)
     probabilities = model.probabilities(softmax(said.logits(question)), own, question)
     probabilities = _reminded(probabilities, own, question, shots)
     label = own[int(probabilities.argmax())]

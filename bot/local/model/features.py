@@ -3,14 +3,16 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
+
+from bot.local.model.encoders import Encoder
 
 Floats = NDArray[np.float32]
 
@@ -61,13 +63,17 @@ def counts(text: str) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The features that a model knows and how rare each is. Unknown ones are passed over."""
+    """The features that a model knows and how rare each is, then the dimensions of the encoder where there is one.
+
+    Features that it does not know are passed over. Both parts of a text have unit length.
+    """
 
     columns: dict[str, int]
     rarity: Floats
+    encoder: Encoder | None = None
 
     @classmethod
-    def of(cls, texts: Sequence[str], *, at_most: int = 1 << 18) -> "Vocabulary":
+    def of(cls, texts: Sequence[str], encoder: Encoder | None = None, *, at_most: int = 1 << 18) -> "Vocabulary":
         """Learn the vocabulary of the texts; past `at_most` features, the ones found in most texts stay."""
         found: Counter[str] = Counter()
         for text in texts:
@@ -75,10 +81,18 @@ class Vocabulary:
         kept = sorted(sorted(found, key=lambda gram: (-found[gram], gram))[:at_most])
         documents = np.array([found[gram] for gram in kept], dtype=np.float64)
         rarity = np.log((1 + len(texts)) / (1 + documents)) + 1
-        return cls({gram: at for at, gram in enumerate(kept)}, rarity.astype(np.float32))
+        return cls({gram: at for at, gram in enumerate(kept)}, rarity.astype(np.float32), encoder)
 
     def vector(self, text: str) -> tuple[NDArray[np.intp], Floats]:
-        """Return the columns of the text's known features and their values: sublinear TF-IDF of unit length."""
+        """Return the columns of what the text has and their values: sublinear TF-IDF, and what the encoder says."""
+        columns, values = self._known(text)
+        if self.encoder:
+            meaning = _encoded(self.encoder, [text])[0]
+            columns = np.concatenate([columns, len(self.columns) + np.arange(len(meaning))])
+            values = np.concatenate([values, meaning])
+        return columns, values
+
+    def _known(self, text: str) -> tuple[NDArray[np.intp], Floats]:
         known = [
             (column, count) for gram, count in counts(text).items() if (column := self.columns.get(gram)) is not None
         ]
@@ -87,10 +101,17 @@ class Vocabulary:
         values = (1 + np.log(tally)) * self.rarity[columns] if known else tally
         return columns, values / max(float(np.linalg.norm(values)), 1e-9)
 
-    def matrix(self, texts: Iterable[str]) -> csr_matrix:
+    def matrix(self, texts: Sequence[str]) -> csr_matrix:
         """Return one row of features a text."""
-        rows = [self.vector(text) for text in texts]
+        rows = [self._known(text) for text in texts]
         ends = np.cumsum([0, *(len(columns) for columns, _ in rows)])
         columns = np.concatenate([columns for columns, _ in rows]) if rows else np.array([], dtype=np.intp)
         values = np.concatenate([values for _, values in rows]) if rows else np.array([], dtype=np.float32)
-        return csr_matrix((values, columns, ends), shape=(len(rows), len(self.columns)))
+        found = csr_matrix((values, columns, ends), shape=(len(rows), len(self.columns)))
+        return hstack([found, csr_matrix(_encoded(self.encoder, texts))]).tocsr() if self.encoder else found
+
+
+def _encoded(encoder: Encoder, texts: Sequence[str]) -> Floats:
+    found = np.asarray(encoder(texts), dtype=np.float32)
+    shaped: Floats = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
+    return shaped

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bot.local.model.encoders import Encoder
 from bot.local.model.features import Floats, Vocabulary, folded, grams
-from bot.local.model.prompt import texts_of_labels
+from bot.local.model.prompt import catch_all, texts_of_labels
 
 
 def softmax(logits: Floats) -> Floats:
@@ -27,8 +28,14 @@ class Linear:
     bias: Floats
 
     def logits(self, text: str) -> Floats:
+        """Return the score of each label."""
         columns, values = self.vocabulary.vector(text)
         found: Floats = values @ self.weights[columns] + self.bias
+        return found
+
+    def all_logits(self, texts: Sequence[str]) -> Floats:
+        """Return `logits` of many texts at once, a row a text."""
+        found: Floats = self.vocabulary.matrix(texts) @ self.weights + self.bias
         return found
 
     def evidence(self, text: str, label: str) -> Floats:
@@ -51,8 +58,9 @@ class Linear:
         return characters
 
 
-SHARPNESS = 14.0
-RIDGE = 1.0
+_SHARPNESS = 14.0  # measured: makes the scores of a prompt with a few examples a label well calibrated
+_RIDGE = 1.0
+_HEAD_START = 0.5
 
 
 def documents_of(prompt: str, labels: Sequence[str]) -> list[tuple[str, str]]:
@@ -62,16 +70,21 @@ def documents_of(prompt: str, labels: Sequence[str]) -> list[tuple[str, str]]:
 
 
 @functools.lru_cache(maxsize=64)
-def from_prompt(prompt: str, labels: tuple[str, ...]) -> Linear:
-    """Make the model that knows only what the prompt says."""
+def from_prompt(prompt: str, labels: tuple[str, ...], encoder: Encoder | None = None) -> Linear:
+    """Make the model that knows only what the prompt says: ridge regression on the few texts of each label.
+
+    Each label's texts count the same in sum. A catch-all gets a small head start, so that it is the answer where
+    nothing in the question speaks for any label.
+    """
     documents = documents_of(prompt, labels)
     texts = [text for text, _ in documents]
-    vocabulary = Vocabulary.of(texts)
+    vocabulary = Vocabulary.of(texts, encoder)
     matrix = vocabulary.matrix(texts)
     wanted = np.array([[label == name for name in labels] for _, label in documents], dtype=np.float64)
     share = wanted.sum(axis=0)
     weight = (wanted / share).sum(axis=1) * share.mean()
     gram = (matrix @ matrix.T).toarray().astype(np.float64)
-    solved = np.linalg.solve(gram + np.diag(RIDGE / weight), wanted - 1 / len(labels))
-    weights = (matrix.T @ solved) * SHARPNESS
-    return Linear(labels, vocabulary, weights.astype(np.float32), np.zeros(len(labels), dtype=np.float32))
+    solved = np.linalg.solve(gram + np.diag(_RIDGE / weight), wanted - 1 / len(labels))
+    weights = (matrix.T @ solved) * _SHARPNESS
+    bias = np.array([_HEAD_START * (label == catch_all(documents)) for label in labels], dtype=np.float32)
+    return Linear(labels, vocabulary, weights.astype(np.float32), bias)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bot.local.model.encoders import load
 from bot.local.model.errors import Refused, no_such_model
 from bot.local.model.shelf import Shelf
 from bot.local.model.trained import Trained, from_bytes
@@ -24,7 +25,8 @@ class _Loaded:
 class Models:
     """Finds, loads, lists and deletes models; a trained one is read once and then kept in memory."""
 
-    def __init__(self, shelf: Shelf, clock: Callable[[], float]) -> None:
+    def __init__(self, shelf: Shelf, clock: Callable[[], float], encoder: str = "") -> None:
+        self.encoder = encoder
         self._shelf = shelf
         self._clock = clock
         self._loaded: dict[str, _Loaded] = {}
@@ -32,14 +34,17 @@ class Models:
     async def get(self, name: str) -> Trained:
         """Return the model. Raises Refused (404) if there is none of this name."""
         if name == BASE:
-            return Trained()
+            return Trained(encoder=load(self.encoder))
         held = self._loaded.get(name)
         if held and 0 <= self._clock() - held.checked < _SURE_FOR:
             return held.model
         await self.about(name)
         if not held:
             data = await self._shelf.get(f"models/{_short(name)}.npz")
-            held = _Loaded(await asyncio.to_thread(from_bytes, data), 0)
+            try:
+                held = _Loaded(await asyncio.to_thread(from_bytes, data, self.encoder), 0)
+            except ValueError as unfit:
+                raise Refused(str(unfit), param="model", code="model_not_servable") from unfit
         held.checked = self._clock()
         self._loaded[name] = held
         return held.model

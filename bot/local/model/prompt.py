@@ -10,6 +10,7 @@ _HEADING = re.compile(r"^\s*(#{1,6})\s+")
 _QUOTES = "\"'`*「」『』【】[]“”‘’|<> \t"
 _AFTER_NAME = re.compile(r"^[\"'`*」』】\]”’\s]*(?:$|[:：|=＝→⇒(（/／、]|-+>?\s|[–—―])")
 _BEFORE_NAME = re.compile(r"(?:→|⇒|=>|->|[:：|\t])[\"'`*「『【\[“\s]*$")
+_LETTER = re.compile(r"[^\W\d_]")
 _RULE_OF_TABLE = re.compile(r"^[\s|:+=-]*$")
 
 
@@ -84,7 +85,8 @@ class _Reader:
         self._owner, self._depth = owner, depth
 
     def _keep(self, owner: str, text: str) -> None:
-        if text := text.strip(_QUOTES):
+        text = text.strip(_QUOTES)
+        if _LETTER.search(text):
             self.found[owner].append(text)
 
 
@@ -107,13 +109,38 @@ def texts_of_labels(prompt: str, labels: Sequence[str]) -> dict[str, list[str]]:
     return reader.found
 
 
+_OTHER_NAME = re.compile(
+    r"\b(?:others?|else|misc(?:ellaneous)?|none|unknown|unclear|out of scope|fallback|not applicable)\b"
+    r"|その他|そのほか|それ以外|上記以外|該当なし|対象外|不明"
+)
+_OTHER_RULE = re.compile(
+    r"\b(?:everything|anything) else\b|\b(?:none|any) of (?:the |these )?(?:above|others?|these)\b"
+    r"|\bfits? no(?:ne| other)\b|\b(?:not|n't) (?:fit|belong|covered)\b"
+    r"|どれにも|いずれにも|当てはまら|あてはまら|該当しな|それ以外|上記以外"
+)
+
+
+def catch_all(documents: Sequence[tuple[str, str]]) -> str | None:
+    """Return the label that takes what fits no other, if one says so by its name or else by its rule.
+
+    Args:
+        documents: (text, label) of all labels, among them each label's own name.
+    """
+    for pattern, named in ((_OTHER_NAME, True), (_OTHER_RULE, False)):
+        found = {label for text, label in documents if (text == label) == named and pattern.search(_spaced(text))}
+        if len(found) == 1:
+            return found.pop()
+    return None
+
+
 def labels_named_in(prompt: str) -> list[str]:
-    """Guess the labels of a prompt that comes without an enum: its deepest headings, else the names before a colon."""
+    """Guess the labels of a prompt without an enum: its commonest rank of headings, else names before colons."""
     headings = [
         (len(match[1]), line[match.end() :].strip()) for line in prompt.splitlines() if (match := _HEADING.match(line))
     ]
-    deepest = max((level for level, _ in headings), default=0)
-    names = [title for level, title in headings if level == deepest]
+    ranks = [{title for at, title in headings if at == level} for level in range(7)]
+    usual = max(range(7), key=lambda level: len(ranks[level]))
+    names = [title for level, title in headings if level == usual]
     if len(names) < 2:
         names = [
             match[1]

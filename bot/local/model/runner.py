@@ -108,7 +108,11 @@ class Runner:
             parts["validation.jsonl"] = await self._files.data(record["validation_file"])
         if parent := await self._models.data(record["model"]):
             parts["parent.npz"] = parent
-        order = {"seed": record["seed"], **record["method"]["supervised"]["hyperparameters"]}
+        order = {
+            "encoder": self._models.encoder,
+            "seed": record["seed"],
+            **record["method"]["supervised"]["hyperparameters"],
+        }
         parts["job.json"] = json.dumps(order).encode()
         for name, data in parts.items():
             await asyncio.to_thread((folder / name).write_bytes, data)

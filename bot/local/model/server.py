@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.local.model.completions import Completions
 from bot.local.model.decisions import Decisions
+from bot.local.model.encoders import load
 from bot.local.model.errors import HANDLERS, shaped
 from bot.local.model.files import Files
 from bot.local.model.jobs import Jobs
@@ -32,12 +33,20 @@ class LocalModel:
         clock: Seconds since 1970.
         api_key: Asked of each caller where it is set; else anybody who reaches the server may use it.
         lease: Seconds without a sign of life after which another process may take up an unfinished job.
+        encoder: A sentence encoder that is installed beside, see encoders.load; ValueError if there is none such.
     """
 
     def __init__(
-        self, shelf: Shelf, *, clock: Callable[[], float] = time.time, api_key: str | None = None, lease: float = 15.0
+        self,
+        shelf: Shelf,
+        *,
+        clock: Callable[[], float] = time.time,
+        api_key: str | None = None,
+        lease: float = 15.0,
+        encoder: str = "",
     ) -> None:
-        models, files, ledger = Models(shelf, clock), Files(shelf, clock), Ledger(shelf, clock)
+        load(encoder)
+        models, files, ledger = Models(shelf, clock, encoder), Files(shelf, clock), Ledger(shelf, clock)
         self._runner = Runner(ledger, files, models, lease)
         routes = [
             *Completions(models, clock).routes,

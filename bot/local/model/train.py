@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from bot.local.model import tokens
+from bot.local.model.encoders import load
 from bot.local.model.rows import Example, InvalidFileError, examples_of, labelled, usual_system
 from bot.local.model.trained import Trained, from_bytes, to_bytes
 
@@ -71,7 +72,8 @@ def _learn(folder: Path, job: dict[str, Any], examples: list[Example], held: lis
     lesson = learner.Lesson(
         rows=labelled(examples),
         prompt=usual_system(examples),
-        parent=from_bytes(parent.read_bytes()) if parent.exists() else Trained(),
+        parent=from_bytes(parent.read_bytes(), job["encoder"]) if parent.exists() else Trained(),
+        encoder=load(job["encoder"]),
         seed=job["seed"],
         strength=strength,
     )
@@ -92,11 +94,12 @@ def _learn(folder: Path, job: dict[str, Any], examples: list[Example], held: lis
         labels = learner.labels_of(lesson)
         rows = [(text, label) for text, label in labelled(held) if label in labels]
         if rows:
-            said = linear.from_prompt(lesson.prompt, labels)
-            answers = [model.probabilities(linear.softmax(said.logits(text)), labels, text) for text, _ in rows]
+            said = linear.from_prompt(lesson.prompt, labels, lesson.encoder)
+            priors = linear.softmax(said.all_logits([text for text, _ in rows]))
+            answers = [model.probabilities(one, labels, text) for one, (text, _) in zip(priors, rows, strict=True)]
             valid = learner.score(np.array(answers), np.array([labels.index(label) for _, label in rows]))
             metrics |= {"valid_loss": valid.loss, "valid_mean_token_accuracy": valid.accuracy}
-    (folder / "model.npz").write_bytes(to_bytes(model))
+    (folder / "model.npz").write_bytes(to_bytes(model, job["encoder"]))
     _tell("done", metrics=metrics)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bot.local.model.encoders import Encoder, load
 from bot.local.model.features import Floats, Vocabulary
 from bot.local.model.linear import Linear, softmax
 
@@ -28,6 +29,7 @@ class Trained:
 
     layers: tuple[Layer, ...] = ()
     temperature: float = 1.0
+    encoder: Encoder | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -82,7 +84,7 @@ def tempered(probabilities: Floats, temperature: float) -> Floats:
     return softmax((np.log(np.maximum(probabilities, 1e-12)) / temperature).astype(np.float32))
 
 
-def to_bytes(model: Trained) -> bytes:
+def to_bytes(model: Trained, encoder: str = "") -> bytes:
     """Write a model as a compressed npz without pickled parts; the same model gives the same bytes."""
     arrays: dict[str, np.ndarray] = {}
     layers = []
@@ -92,22 +94,30 @@ def to_bytes(model: Trained) -> bytes:
         arrays[f"bias{at}"] = linear.bias
         arrays[f"rarity{at}"] = linear.vocabulary.rarity
         layers.append({"labels": linear.labels, "rows": layer.rows, "grams": list(linear.vocabulary.columns)})
-    about = {"temperature": model.temperature, "layers": layers}
+    about = {"temperature": model.temperature, "encoder": encoder, "layers": layers}
     arrays["about"] = np.frombuffer(json.dumps(about, ensure_ascii=False).encode(), dtype=np.uint8)
     out = io.BytesIO()
     np.savez_compressed(out, allow_pickle=False, **arrays)
     return out.getvalue()
 
 
-def from_bytes(data: bytes) -> Trained:
-    """Read what `to_bytes` wrote; never runs code from the file."""
+def from_bytes(data: bytes, encoder: str = "") -> Trained:
+    """Read what `to_bytes` wrote; never runs code from the file.
+
+    Raises:
+        ValueError: The model was trained with another encoder than the one that is set here.
+    """
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         about = json.loads(arrays["about"].tobytes().decode())
+        if about["encoder"] != encoder:
+            raise ValueError(
+                f"The model was trained with the encoder {about['encoder']!r}, but {encoder!r} is set here."
+            )
         layers = []
         for at, one in enumerate(about["layers"]):
             columns = {gram: column for column, gram in enumerate(one["grams"])}
-            vocabulary = Vocabulary(columns, arrays[f"rarity{at}"])
+            vocabulary = Vocabulary(columns, arrays[f"rarity{at}"], load(encoder))
             weights = arrays[f"weights{at}"].astype(np.float32)
             linear = Linear(tuple(one["labels"]), vocabulary, weights, arrays[f"bias{at}"])
             layers.append(Layer(linear, tuple(one["rows"])))
-    return Trained(tuple(layers), about["temperature"])
+    return Trained(tuple(layers), about["temperature"], load(encoder))

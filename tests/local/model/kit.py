@@ -73,9 +73,11 @@ def client_of(model: LocalModel, key: str = "any") -> AsyncOpenAI:
 
 
 async def ended(client: AsyncOpenAI, job: str) -> FineTuningJob:
-    while (found := await client.fine_tuning.jobs.retrieve(job)).status not in {"succeeded", "failed", "cancelled"}:
+    while True:
+        found = await client.fine_tuning.jobs.retrieve(job)
+        if found.status in {"succeeded", "failed", "cancelled"}:
+            return found
         await asyncio.sleep(0.05)
-    return found
 
 
 async def trained(client: AsyncOpenAI, data: bytes, **more: Any) -> FineTuningJob:

@@ -1,0 +1,41 @@
+"""Reasons name the words that decided, in the question's language."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.local.model.answers import classified
+from bot.local.model.features import visible
+from bot.local.model.reasons import reason_for
+from bot.local.model.trained import Trained
+from tests.local.model.kit import LABELS, PROMPT
+
+_ENGLISH = "## leave\n\nDays off.\n- how many vacation days are left\n\n## it\n\nComputers.\n- my laptop has no wifi"
+
+
+def test_japanese_reasons_quote_whole_words() -> None:
+    answer = classified(Trained(), PROMPT, LABELS, "来月の有給の申請について")
+    assert answer.label == "労務"
+    assert "「有給」" in answer.reason
+    assert answer.reason.endswith("が決め手です")
+
+
+def test_english_reasons_quote_whole_words() -> None:
+    answer = classified(Trained(), _ENGLISH, ["leave", "it"], "I need a Vacation in June")
+    assert answer.label == "leave"
+    assert answer.reason.startswith('Decided by "Vacation"')
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [("xyzzy", "No word"), ("ぺぽ", "決め手になる言葉はなく"), ("!?", "No word"), ("", "No word")],
+)
+def test_where_nothing_decided_it_says_so(question: str, words: str) -> None:
+    assert classified(Trained(), PROMPT, LABELS, question).reason.startswith(words)
+
+
+@given(st.text(max_size=300), st.integers(0, 99))
+def test_a_reason_is_never_empty_nor_too_long(question: str, seed: int) -> None:
+    evidence = np.random.default_rng(seed).normal(size=len(visible(question))).astype(np.float32)
+    assert 0 < len(reason_for(question, evidence)) <= 200
