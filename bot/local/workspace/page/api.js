@@ -14,7 +14,8 @@ async function answerOf(request) {
 }
 
 function tell(answer) {
-  if (!answer.ok && !answer.errors) toast(has(`error_${answer.error}`) ? t(`error_${answer.error}`) : (answer.text ?? answer.error));
+  if (!answer.ok && !answer.errors)
+    toast(has(`error_${answer.error}`) ? t(`error_${answer.error}`) : (answer.text ?? answer.error));
   return answer;
 }
 

@@ -7,11 +7,23 @@ import { richText } from "./richtext.js";
 import { jsonBox } from "./unknown.js";
 import { t } from "./words.js";
 
-const controls = (elements, at) => el("div", { class: "controls" }, (elements ?? []).map((each) => element(each, at)));
+const controls = (elements, at) =>
+  el(
+    "div",
+    { class: "controls" },
+    (elements ?? []).map((each) => element(each, at)),
+  );
 
 function section({ text, fields, accessory }, at) {
   const body = el("div", { class: "section-text" }, text && textObject(text));
-  if (fields) body.append(el("div", { class: "fields" }, fields.map((field) => el("div", {}, textObject(field)))));
+  if (fields)
+    body.append(
+      el(
+        "div",
+        { class: "fields" },
+        fields.map((field) => el("div", {}, textObject(field))),
+      ),
+    );
   return [body, accessory && el("div", { class: "accessory" }, element(accessory, at))];
 }
 
@@ -26,7 +38,8 @@ function input({ label, hint, optional, element: inner, dispatch_action: dispatc
   const group = ["radio_buttons", "checkboxes"].includes(inner.type);
   const title = [plain(label), optional && el("span", { class: "soft" }, ` ${t("optional")}`)];
   const control = element(inner, { ...at, id, describedBy, invalid: Boolean(error), dispatch: Boolean(dispatch) });
-  if (group || inner.type === "multi_static_select") (control.matches("details") ? control.querySelector("summary") : control).setAttribute("aria-label", plain(label));
+  if (group || inner.type === "multi_static_select")
+    (control.matches("details") ? control.querySelector("summary") : control).setAttribute("aria-label", plain(label));
   return [
     el(group ? "div" : "label", { class: "label", for: group ? null : id }, title),
     control,
@@ -41,15 +54,39 @@ function cell(data, settings, tag) {
 }
 
 function table({ rows, column_settings: settings = [] }) {
-  const row = (cells, tag) => el("tr", {}, cells.map((data, at) => cell(data, settings[at], tag)));
-  const body = el("table", {}, el("thead", {}, row(rows[0], "th")), el("tbody", {}, rows.slice(1).map((cells) => row(cells, "td"))));
+  const row = (cells, tag) =>
+    el(
+      "tr",
+      {},
+      cells.map((data, at) => cell(data, settings[at], tag)),
+    );
+  const body = el(
+    "table",
+    {},
+    el("thead", {}, row(rows[0], "th")),
+    el(
+      "tbody",
+      {},
+      rows.slice(1).map((cells) => row(cells, "td")),
+    ),
+  );
   return el("div", { class: "table-wrap", tabindex: "0" }, body);
 }
 
 function card({ hero_image: hero, icon: sign, title, subtitle, body, actions }, at) {
   return [
     hero && image(hero),
-    el("div", { class: "card-head" }, sign && image(sign), el("div", {}, title && el("strong", {}, textObject(title)), subtitle && el("div", { class: "soft" }, textObject(subtitle)))),
+    el(
+      "div",
+      { class: "card-head" },
+      sign && image(sign),
+      el(
+        "div",
+        {},
+        title && el("strong", {}, textObject(title)),
+        subtitle && el("div", { class: "soft" }, textObject(subtitle)),
+      ),
+    ),
     body && el("div", {}, textObject(body)),
     actions && controls(actions, at),
   ];
@@ -69,14 +106,26 @@ const BLOCKS = {
   rich_text: richText,
   markdown: ({ text }) => markdown(text),
   file: ({ external_id: id }) => el("span", { class: "file" }, icon("file"), id),
-  alert: ({ text, level }) => el("div", { class: `alert ${level}`, role: "note" }, icon(LEVELS[level] ?? "info"), el("div", {}, textObject(text))),
+  alert: ({ text, level }) =>
+    el(
+      "div",
+      { class: `alert ${level}`, role: "note" },
+      icon(LEVELS[level] ?? "info"),
+      el("div", {}, textObject(text)),
+    ),
 };
 
 /** Draw blocks on a surface; a block or element that this page does not know, or that is malformed, is a JSON box. */
 export function blocks(list, surface) {
   const ids = list.map((data, index) => data.block_id ?? `block-${index}`);
   surface.keepOnly(ids);
-  return list.map((data, index) => el("div", { class: `block block-${data.type}`, "data-block-id": ids[index], "data-block-type": data.type }, draw(data, { surface, blockId: ids[index], dispatch: true })));
+  return list.map((data, index) =>
+    el(
+      "div",
+      { class: `block block-${data.type}`, "data-block-id": ids[index], "data-block-type": data.type },
+      draw(data, { surface, blockId: ids[index], dispatch: true }),
+    ),
+  );
 }
 
 function draw(data, at) {
@@ -89,4 +138,5 @@ function draw(data, at) {
 }
 
 /** A message's content: its blocks, or its text where it has none. */
-export const content = (message, surface) => (message.blocks?.length ? blocks(message.blocks, surface) : mrkdwn(message.text ?? ""));
+export const content = (message, surface) =>
+  message.blocks?.length ? blocks(message.blocks, surface) : mrkdwn(message.text ?? "");

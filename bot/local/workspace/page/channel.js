@@ -27,12 +27,31 @@ export function channelLabel(channel) {
 }
 
 function tabs(current) {
-  const tab = (name, label, onclick) => el("button", { type: "button", class: "tab", "aria-current": current === name ? "page" : null, "data-testid": `tab-${name}`, onclick }, label);
-  return el("nav", { class: "tabs", "aria-label": nameOf(state.bot) }, tab("home", t("app_home"), () => (location.hash = "#home")), tab("messages", t("app_messages"), openBotChannel));
+  const tab = (name, label, onclick) =>
+    el(
+      "button",
+      {
+        type: "button",
+        class: "tab",
+        "aria-current": current === name ? "page" : null,
+        "data-testid": `tab-${name}`,
+        onclick,
+      },
+      label,
+    );
+  return el(
+    "nav",
+    { class: "tabs", "aria-label": nameOf(state.bot) },
+    tab("home", t("app_home"), () => (location.hash = "#home")),
+    tab("messages", t("app_messages"), openBotChannel),
+  );
 }
 
 function header(lead, title, below) {
-  const drawer = iconButton("menu", t("open_sidebar"), () => showDrawer(true), { class: "icon-button drawer-button", "data-testid": "drawer" });
+  const drawer = iconButton("menu", t("open_sidebar"), () => showDrawer(true), {
+    class: "icon-button drawer-button",
+    "data-testid": "drawer",
+  });
   return el("header", { class: "bar" }, drawer, lead, el("div", { class: "bar-words" }, el("h1", {}, title), below));
 }
 
@@ -41,19 +60,35 @@ function channelHeader(channel) {
   const lead = channel.is_im ? null : icon(channel.is_private ? "lock" : "hash");
   const members = channel.members?.length ?? channel.num_members;
   const topic = typeof channel.topic === "string" ? channel.topic : channel.topic?.value;
-  const below = el("p", { class: "soft topic" }, [members && t("members", members), topic && mrkdwn(topic)].flat().filter(Boolean).flatMap((part, at) => (at ? [" · ", part] : [part])));
+  const below = el(
+    "p",
+    { class: "soft topic" },
+    [members && t("members", members), topic && mrkdwn(topic)]
+      .flat()
+      .filter(Boolean)
+      .flatMap((part, at) => (at ? [" · ", part] : [part])),
+  );
   return [header(lead, channel.is_im ? channelLabel(channel) : channel.name, below)];
 }
 
 function showMessages() {
   const { id } = state.place;
   const channel = state.channels.get(id);
-  list.show({ channel: id, messages: history(id), label: t("messages_in", channelLabel(channel)), empty: isLoaded(id) && t("empty_channel") });
+  list.show({
+    channel: id,
+    messages: history(id),
+    label: t("messages_in", channelLabel(channel)),
+    empty: isLoaded(id) && t("empty_channel"),
+  });
 }
 
 async function openChannel(id) {
   const channel = state.channels.get(id);
-  root.replaceChildren(...channelHeader(channel), list.node, composer({ channel: id }, t("write_to", channelLabel(channel))));
+  root.replaceChildren(
+    ...channelHeader(channel),
+    list.node,
+    composer({ channel: id }, t("write_to", channelLabel(channel))),
+  );
   showMessages();
   const answer = await get("history", { channel: id });
   if (answer.ok) setHistory(id, answer.messages);
@@ -62,14 +97,23 @@ async function openChannel(id) {
 
 function homeBody() {
   if (!state.home) return el("p", { class: "empty" }, t("empty_home"));
-  if (homeSurface?.container.view_id !== state.home.id) homeSurface = new Surface({ type: "view", view_id: state.home.id });
-  return el("div", { class: "content home-body", "data-testid": "home", "data-view-id": state.home.id }, blocks(state.home.blocks, homeSurface));
+  if (homeSurface?.container.view_id !== state.home.id)
+    homeSurface = new Surface({ type: "view", view_id: state.home.id });
+  return el(
+    "div",
+    { class: "content home-body", "data-testid": "home", "data-view-id": state.home.id },
+    blocks(state.home.blocks, homeSurface),
+  );
 }
 
 function renderHome() {
   if (state.place.kind !== "home") return;
   const spot = document.activeElement?.dataset.spot;
-  root.replaceChildren(header(avatar(state.bot, "small"), nameOf(state.bot)), tabs("home"), el("div", { class: "scroll" }, homeBody()));
+  root.replaceChildren(
+    header(avatar(state.bot, "small"), nameOf(state.bot)),
+    tabs("home"),
+    el("div", { class: "scroll" }, homeBody()),
+  );
   if (spot) root.querySelector(`[data-spot="${CSS.escape(spot)}"]`)?.focus();
 }
 

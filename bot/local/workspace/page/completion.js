@@ -12,20 +12,42 @@ const starts = (word, ...names) => names.some((name) => name?.toLowerCase().incl
 
 const SOURCES = {
   "/": (word) =>
-    state.commands.filter(({ command }) => command.slice(1).startsWith(word)).map((each) => ({ insert: each.command, label: `${each.command} ${each.usage_hint ?? ""}`, hint: each.description })),
+    state.commands
+      .filter(({ command }) => command.slice(1).startsWith(word))
+      .map((each) => ({
+        insert: each.command,
+        label: `${each.command} ${each.usage_hint ?? ""}`,
+        hint: each.description,
+      })),
   "@": (word) => [
-    ...[...state.people.values()].filter((person) => starts(word, person.name, person.real_name)).map((person) => ({ insert: `@${person.name}`, label: nameOf(person), hint: `@${person.name}` })),
-    ...[...state.groups.values()].filter((group) => starts(word, group.handle, group.name)).map((group) => ({ insert: `@${group.handle}`, label: group.name, hint: `@${group.handle}` })),
+    ...[...state.people.values()]
+      .filter((person) => starts(word, person.name, person.real_name))
+      .map((person) => ({ insert: `@${person.name}`, label: nameOf(person), hint: `@${person.name}` })),
+    ...[...state.groups.values()]
+      .filter((group) => starts(word, group.handle, group.name))
+      .map((group) => ({ insert: `@${group.handle}`, label: group.name, hint: `@${group.handle}` })),
   ],
-  "#": (word) => [...state.channels.values()].filter((channel) => !channel.is_im && starts(word, channel.name)).map(({ name }) => ({ insert: `#${name}`, label: `#${name}` })),
-  ":": (word) => (word.length < 2 ? [] : Object.keys(EMOJI).filter((name) => name.startsWith(word)).map((name) => ({ insert: `:${name}:`, label: `${EMOJI[name]} :${name}:` }))),
+  "#": (word) =>
+    [...state.channels.values()]
+      .filter((channel) => !channel.is_im && starts(word, channel.name))
+      .map(({ name }) => ({ insert: `#${name}`, label: `#${name}` })),
+  ":": (word) =>
+    word.length < 2
+      ? []
+      : Object.keys(EMOJI)
+          .filter((name) => name.startsWith(word))
+          .map((name) => ({ insert: `:${name}:`, label: `${EMOJI[name]} :${name}:` })),
 };
 
 function triggerBefore(field) {
   const before = field.value.slice(0, field.selectionStart);
   const found = before.match(/^\/([\w-]*)$/) ?? before.match(/(?:^|[\s(（、。])[@#:]([^\s@#:]*)$/);
   if (!found) return null;
-  return { sign: before.at(-found[1].length - 1), word: found[1].toLowerCase(), from: before.length - found[1].length - 1 };
+  return {
+    sign: before.at(-found[1].length - 1),
+    word: found[1].toLowerCase(),
+    from: before.length - found[1].length - 1,
+  };
 }
 
 /** Give a text field completion. Returns {list, onkey}: the listbox to place near it, and a key handler that says whether it used the key. */
@@ -52,7 +74,16 @@ export function completion(field) {
       event.preventDefault();
       take(index);
     };
-    list.replaceChildren(...items.map(({ label, hint }, index) => el("li", { role: "option", id: `${id}-${index}`, onmousedown: press(index) }, label, hint && el("small", {}, hint))));
+    list.replaceChildren(
+      ...items.map(({ label, hint }, index) =>
+        el(
+          "li",
+          { role: "option", id: `${id}-${index}`, onmousedown: press(index) },
+          label,
+          hint && el("small", {}, hint),
+        ),
+      ),
+    );
     mark();
   }
 
@@ -87,7 +118,12 @@ export function completion(field) {
     return true;
   }
 
-  Object.entries({ role: "combobox", "aria-autocomplete": "list", "aria-controls": id, "aria-expanded": "false" }).forEach(([key, value]) => field.setAttribute(key, value));
+  Object.entries({
+    role: "combobox",
+    "aria-autocomplete": "list",
+    "aria-controls": id,
+    "aria-expanded": "false",
+  }).forEach(([key, value]) => field.setAttribute(key, value));
   field.addEventListener("input", look);
   field.addEventListener("blur", () => show([]));
   return { list, onkey };

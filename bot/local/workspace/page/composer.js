@@ -12,7 +12,13 @@ const drafts = new Map();
 
 /** A growing text field with completion; `send(text)` resolves to whether the text was taken. */
 export function textField({ label, value = "", send, cancel, testid }) {
-  const field = el("textarea", { rows: "1", "aria-label": label, placeholder: label, "data-testid": testid, enterkeyhint: "send" });
+  const field = el("textarea", {
+    rows: "1",
+    "aria-label": label,
+    placeholder: label,
+    "data-testid": testid,
+    enterkeyhint: "send",
+  });
   field.value = value;
   const { list, onkey } = completion(field);
   field.addEventListener("keydown", (event) => {
@@ -31,8 +37,8 @@ export function textField({ label, value = "", send, cancel, testid }) {
 
 function runCommand(text, place) {
   const word = text.split(/\s/, 1)[0];
-  if (!state.commands.some(({ command }) => command === word)) return toast(t("no_command", word)), false;
-  if (place.thread_ts) return toast(t("no_command_in_thread")), false;
+  if (!state.commands.some(({ command }) => command === word)) return (toast(t("no_command", word)), false);
+  if (place.thread_ts) return (toast(t("no_command_in_thread")), false);
   return post("commands", { channel: place.channel, text });
 }
 
@@ -45,8 +51,14 @@ async function deliver(text, files, place) {
 function shortcutButton(place) {
   const shortcuts = state.shortcuts.filter(({ type }) => type === "global");
   if (!shortcuts.length) return null;
-  const items = shortcuts.map(({ name, description, callback_id: id }) => ({ label: name, hint: description, onpick: () => post("shortcuts", { callback_id: id, channel: place.channel }) }));
-  return iconButton("bolt", t("shortcuts"), (event) => openMenu(event.currentTarget, t("shortcuts"), items), { "aria-haspopup": "menu" });
+  const items = shortcuts.map(({ name, description, callback_id: id }) => ({
+    label: name,
+    hint: description,
+    onpick: () => post("shortcuts", { callback_id: id, channel: place.channel }),
+  }));
+  return iconButton("bolt", t("shortcuts"), (event) => openMenu(event.currentTarget, t("shortcuts"), items), {
+    "aria-haspopup": "menu",
+  });
 }
 
 /** The composer of a channel or thread; `place` is {channel, thread_ts?}. */
@@ -61,7 +73,11 @@ export function composer(place, label) {
       files = files.filter((file) => file !== name);
       showFiles();
     };
-    chips.replaceChildren(...files.map((name) => el("span", { class: "chip" }, icon("file"), name, iconButton("close", t("remove", name), drop(name)))));
+    chips.replaceChildren(
+      ...files.map((name) =>
+        el("span", { class: "chip" }, icon("file"), name, iconButton("close", t("remove", name), drop(name))),
+      ),
+    );
   }
 
   async function send() {
@@ -77,16 +93,35 @@ export function composer(place, label) {
     showFiles();
   }
 
-  const { field, list } = textField({ label, value: drafts.get(key), send, testid: place.thread_ts ? "thread-composer" : "composer" });
+  const { field, list } = textField({
+    label,
+    value: drafts.get(key),
+    send,
+    testid: place.thread_ts ? "thread-composer" : "composer",
+  });
   field.addEventListener("input", () => drafts.set(key, field.value));
-  const chooser = el("input", { type: "file", multiple: true, hidden: true, "data-testid": place.thread_ts ? "thread-file" : "file" });
+  const chooser = el("input", {
+    type: "file",
+    multiple: true,
+    hidden: true,
+    "data-testid": place.thread_ts ? "thread-file" : "file",
+  });
   chooser.addEventListener("change", () => {
     files = [...new Set([...files, ...[...chooser.files].map((file) => file.name)])];
     chooser.value = "";
     showFiles();
     field.focus();
   });
-  const tools = [iconButton("clip", t("attach"), () => chooser.click()), place.thread_ts ? null : shortcutButton(place)];
-  const row = el("div", { class: "composer-tools" }, tools, el("span", { class: "grow" }), iconButton("send", t("send"), send, { class: "icon-button send" }));
+  const tools = [
+    iconButton("clip", t("attach"), () => chooser.click()),
+    place.thread_ts ? null : shortcutButton(place),
+  ];
+  const row = el(
+    "div",
+    { class: "composer-tools" },
+    tools,
+    el("span", { class: "grow" }),
+    iconButton("send", t("send"), send, { class: "icon-button send" }),
+  );
   return el("div", { class: "composer" }, list, chips, el("div", { class: "composer-box" }, field, chooser, row));
 }

@@ -15,7 +15,8 @@ function relativeDay(date) {
   return { 0: t("today"), 1: t("yesterday"), "-1": t("tomorrow") }[days];
 }
 
-export const dayLine = (date) => relativeDay(date) ?? format(date, { year: "numeric", month: "long", day: "numeric", weekday: "long" });
+export const dayLine = (date) =>
+  relativeDay(date) ?? format(date, { year: "numeric", month: "long", day: "numeric", weekday: "long" });
 
 function ago(date) {
   const minutes = Math.round((date - Date.now()) / 60_000);

@@ -6,11 +6,24 @@ import { t } from "./words.js";
 
 /** Ask; resolves to whether the person agreed. Takes Slack's confirm object: title, text, confirm, deny, style. */
 export function ask({ title, text, confirm, deny, style }) {
-  const yes = el("button", { class: `button ${style === "danger" ? "danger-fill" : "primary"}`, value: "yes" }, plain(confirm) || t("yes"));
+  const yes = el(
+    "button",
+    { class: `button ${style === "danger" ? "danger-fill" : "primary"}`, value: "yes" },
+    plain(confirm) || t("yes"),
+  );
   const no = el("button", { class: "button", value: "no" }, plain(deny) || t("cancel"));
-  const form = el("form", { method: "dialog" }, el("h2", { id: "ask-title" }, plain(title)), el("div", {}, textObject(text)));
+  const form = el(
+    "form",
+    { method: "dialog" },
+    el("h2", { id: "ask-title" }, plain(title)),
+    el("div", {}, textObject(text)),
+  );
   form.append(el("div", { class: "dialog-foot" }, no, yes));
-  const dialog = el("dialog", { class: "ask", role: "alertdialog", "aria-labelledby": "ask-title", "data-testid": "confirm" }, form);
+  const dialog = el(
+    "dialog",
+    { class: "ask", role: "alertdialog", "aria-labelledby": "ask-title", "data-testid": "confirm" },
+    form,
+  );
   trapTab(dialog);
   document.body.append(dialog);
   const answer = new Promise((resolve) => {

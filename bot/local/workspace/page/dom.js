@@ -15,7 +15,9 @@ export function el(tag, props = {}, ...children) {
 }
 
 export function flat(children) {
-  return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false && child !== "");
+  return children
+    .flat(Infinity)
+    .filter((child) => child !== null && child !== undefined && child !== false && child !== "");
 }
 
 const PATHS = {
@@ -56,7 +58,11 @@ export function icon(name) {
 
 /** Make a button that shows only an icon; the label is its accessible name and its tooltip. */
 export function iconButton(name, label, onclick, props = {}) {
-  return el("button", { type: "button", class: "icon-button", "aria-label": label, title: label, onclick, ...props }, icon(name));
+  return el(
+    "button",
+    { type: "button", class: "icon-button", "aria-label": label, title: label, onclick, ...props },
+    icon(name),
+  );
 }
 
 /** Keep Tab inside a box: from its last control to its first, and back. */
@@ -100,7 +106,11 @@ export function reconcile(box, items) {
   });
   nodes.forEach((node, at) => box.children[at] !== node && box.insertBefore(node, box.children[at] ?? null));
   while (box.children.length > nodes.length) box.lastElementChild.remove();
-  if (held && !held.isConnected) refocus(nodes.find((node) => node.dataset.key === held.dataset.key), spot);
+  if (held && !held.isConnected)
+    refocus(
+      nodes.find((node) => node.dataset.key === held.dataset.key),
+      spot,
+    );
 }
 
 function refocus(node, spot) {

@@ -21,7 +21,13 @@ export function editor(channel, message) {
     const text = field.value.trim();
     if (text && (await post("messages/edit", { channel, ts: message.ts, text })).ok) cancel();
   }
-  const { field, list } = textField({ label: t("edit"), value: typed(message.text ?? ""), send, cancel, testid: "editor" });
+  const { field, list } = textField({
+    label: t("edit"),
+    value: typed(message.text ?? ""),
+    send,
+    cancel,
+    testid: "editor",
+  });
   const buttons = el(
     "div",
     { class: "controls" },

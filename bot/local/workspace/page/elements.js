@@ -18,7 +18,10 @@ const hooks = (element, at) => ({
   autofocus: element.focus_on_load,
 });
 
-const named = (element, at) => ({ ...hooks(element, at), "aria-label": at.id ? null : plain(element.placeholder) || t("choose") });
+const named = (element, at) => ({
+  ...hooks(element, at),
+  "aria-label": at.id ? null : plain(element.placeholder) || t("choose"),
+});
 
 async function change(element, at, field, value, control, undo) {
   const before = { ...field.read() };
@@ -31,20 +34,44 @@ async function change(element, at, field, value, control, undo) {
 function button(element, at) {
   const style = element.style ? ` ${element.style}` : "";
   const props = { ...hooks(element, at), class: `button${style}`, "aria-label": element.accessibility_label };
-  const press = (event) => at.surface.act(at.blockId, element, element.value === undefined ? {} : { value: element.value }, event.currentTarget);
+  const press = (event) =>
+    at.surface.act(
+      at.blockId,
+      element,
+      element.value === undefined ? {} : { value: element.value },
+      event.currentTarget,
+    );
   if (!element.url) return el("button", { ...props, type: "button", onclick: press }, plain(element.text));
   if (!/^https?:/i.test(element.url)) return jsonBox(element);
-  return el("a", { ...props, href: element.url, target: "_blank", rel: "noopener noreferrer", onclick: press }, plain(element.text), icon("window"));
+  return el(
+    "a",
+    { ...props, href: element.url, target: "_blank", rel: "noopener noreferrer", onclick: press },
+    plain(element.text),
+    icon("window"),
+  );
 }
 
 function selectBox(element, at, { groups, chosen, write, blank }) {
   const field = at.surface.field(at.blockId, element, write(chosen));
   const flatOptions = groups.flatMap((group) => group.options);
-  const show = () => String(flatOptions.findIndex((option) => JSON.stringify(write(option.data)) === JSON.stringify(write(pickOf(field.read())))));
+  const show = () =>
+    String(
+      flatOptions.findIndex(
+        (option) => JSON.stringify(write(option.data)) === JSON.stringify(write(pickOf(field.read()))),
+      ),
+    );
   let index = 0;
   const option = (each) => el("option", { value: index++ }, each.label);
-  const select = el("select", { ...named(element, at), class: "select" }, el("option", { value: "-1" }, plain(element.placeholder) || blank));
-  select.append(...groups.flatMap((group) => (group.label ? el("optgroup", { label: group.label }, group.options.map(option)) : group.options.map(option))));
+  const select = el(
+    "select",
+    { ...named(element, at), class: "select" },
+    el("option", { value: "-1", hidden: at.dispatch }, plain(element.placeholder) || blank),
+  );
+  select.append(
+    ...groups.flatMap((group) =>
+      group.label ? el("optgroup", { label: group.label }, group.options.map(option)) : group.options.map(option),
+    ),
+  );
   select.value = show();
   select.addEventListener("change", () => {
     const picked = flatOptions[Number(select.value)]?.data ?? null;
@@ -77,7 +104,14 @@ const usersSelect = (element, at) =>
   });
 
 function choice(type, name, option, checked, onchange) {
-  const input = el("input", { type, name, value: option.value, checked, onchange, "data-spot": `${name}/${option.value}` });
+  const input = el("input", {
+    type,
+    name,
+    value: option.value,
+    checked,
+    onchange,
+    "data-spot": `${name}/${option.value}`,
+  });
   const description = option.description && el("small", {}, textObject(option.description));
   return el("label", { class: "choice" }, input, el("span", {}, textObject(option.text), description));
 }
@@ -85,7 +119,9 @@ function choice(type, name, option, checked, onchange) {
 function choices(type, element, at) {
   const single = type === "radio";
   const key = single ? "selected_option" : "selected_options";
-  const field = at.surface.field(at.blockId, element, { [key]: single ? (element.initial_option ?? null) : (element.initial_options ?? []) });
+  const field = at.surface.field(at.blockId, element, {
+    [key]: single ? (element.initial_option ?? null) : (element.initial_options ?? []),
+  });
   const chosen = () => [field.read()[key]].flat().map((option) => option?.value);
   const box = el("div", { ...named(element, at), role: single ? "radiogroup" : "group", class: "choices" });
   const inputs = () => [...box.querySelectorAll("input")];
@@ -102,7 +138,15 @@ function multiSelect(element, at) {
   const title = el("summary", { ...named(element, at), class: "select" });
   const inner = choices("checkbox", { ...element, options }, { ...at, id: null, dispatch: false });
   const field = at.surface.field(at.blockId, element, {});
-  const tell = () => title.replaceChildren(field.read().selected_options.map((option) => plain(option.text)).join(", ") || plain(element.placeholder) || t("choose"));
+  const tell = () =>
+    title.replaceChildren(
+      field
+        .read()
+        .selected_options.map((option) => plain(option.text))
+        .join(", ") ||
+        plain(element.placeholder) ||
+        t("choose"),
+    );
   const box = el("details", { class: "multi", onchange: () => queueMicrotask(tell) }, title, inner);
   let sent = JSON.stringify(field.read());
   // Slack sends the choice when the list closes, not at each tick.
@@ -136,7 +180,8 @@ function input(element, at, { key, initial, props }) {
     if (triggers.includes("on_character_entered") && key === "value") send();
   });
   if (key !== "value") node.addEventListener("change", send);
-  else if (triggers.includes("on_enter_pressed") && !element.multiline) node.addEventListener("keydown", (event) => event.key === "Enter" && !event.isComposing && send());
+  else if (triggers.includes("on_enter_pressed") && !element.multiline)
+    node.addEventListener("keydown", (event) => event.key === "Enter" && !event.isComposing && send());
   return node;
 }
 
@@ -144,26 +189,63 @@ const textInput = (element, at) =>
   input(element, at, {
     key: "value",
     initial: element.initial_value,
-    props: { type: element.multiline ? null : "text", rows: element.multiline ? "4" : null, maxlength: element.max_length, autocomplete: "off" },
+    props: {
+      type: element.multiline ? null : "text",
+      rows: element.multiline ? "4" : null,
+      maxlength: element.max_length,
+      autocomplete: "off",
+    },
   });
 const numberInput = (element, at) =>
-  input(element, at, { key: "value", initial: element.initial_value, props: { type: "text", inputmode: element.is_decimal_allowed ? "decimal" : "numeric", autocomplete: "off" } });
-const datePicker = (element, at) => input(element, at, { key: "selected_date", initial: element.initial_date, props: { type: "date" } });
+  input(element, at, {
+    key: "value",
+    initial: element.initial_value,
+    props: { type: "text", inputmode: element.is_decimal_allowed ? "decimal" : "numeric", autocomplete: "off" },
+  });
+const datePicker = (element, at) =>
+  input(element, at, { key: "selected_date", initial: element.initial_date, props: { type: "date" } });
 
 function overflow(element, at) {
   const open = (event) => {
     const control = event.currentTarget;
-    const pick = (option) => () => (option.url && window.open(option.url, "_blank", "noopener"), at.surface.act(at.blockId, element, { selected_option: option }, control));
-    openMenu(control, t("more"), element.options.map((option) => ({ label: plain(option.text), hint: plain(option.description), onpick: pick(option) })));
+    const pick = (option) => () => (
+      option.url && window.open(option.url, "_blank", "noopener"),
+      at.surface.act(at.blockId, element, { selected_option: option }, control)
+    );
+    openMenu(
+      control,
+      t("more"),
+      element.options.map((option) => ({
+        label: plain(option.text),
+        hint: plain(option.description),
+        onpick: pick(option),
+      })),
+    );
   };
-  return el("button", { ...hooks(element, at), type: "button", class: "icon-button boxed", "aria-label": t("more"), "aria-haspopup": "menu", onclick: open }, icon("more"));
+  return el(
+    "button",
+    {
+      ...hooks(element, at),
+      type: "button",
+      class: "icon-button boxed",
+      "aria-label": t("more"),
+      "aria-haspopup": "menu",
+      onclick: open,
+    },
+    icon("more"),
+  );
 }
 
 /** A picture of this machine is shown; one from elsewhere is a link, because the page asks nobody outside. */
 export function image({ image_url: url, alt_text: alt }) {
   if (url && new URL(url, location.href).origin === location.origin) return el("img", { src: url, alt });
   const safe = /^https?:/i.test(url ?? "");
-  return el(safe ? "a" : "span", { class: "picture", href: safe && url, target: "_blank", rel: "noopener noreferrer" }, icon("eye"), t("picture", alt ?? ""));
+  return el(
+    safe ? "a" : "span",
+    { class: "picture", href: safe && url, target: "_blank", rel: "noopener noreferrer" },
+    icon("eye"),
+    t("picture", alt ?? ""),
+  );
 }
 
 const ELEMENTS = {

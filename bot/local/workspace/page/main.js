@@ -47,6 +47,7 @@ async function loadUnread() {
 
 on("hello", () => {
   localStorage.setItem(LAST_USER, state.me.id);
+  history.replaceState(null, "", `/?${new URLSearchParams({ user: state.me.id })}${location.hash}`);
   document.body.dataset.ready = "true";
   go(true);
   loadUnread();

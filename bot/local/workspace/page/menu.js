@@ -34,7 +34,13 @@ export function openPopover(anchor, box) {
 
 function item({ label, hint, lead, onpick, href, danger, current, testid }, close) {
   const inside = [lead, el("span", { class: "menu-label" }, label, hint && el("small", {}, hint))];
-  const props = { role: "menuitem", tabindex: "-1", class: danger ? "menu-item danger" : "menu-item", "data-testid": testid, "aria-current": current && "true" };
+  const props = {
+    role: "menuitem",
+    tabindex: "-1",
+    class: danger ? "menu-item danger" : "menu-item",
+    "data-testid": testid,
+    "aria-current": current && "true",
+  };
   if (href) return el("a", { ...props, href, target: "_blank", rel: "noopener", onclick: close }, inside);
   const pick = () => {
     close();

@@ -12,6 +12,7 @@ import { hasFreshReplies } from "./unread.js";
 import { t, locale } from "./words.js";
 
 const TOGETHER_S = 300;
+const QUIET_MS = 1000;
 const surfaces = new Map();
 
 function surfaceOf(channel, ts) {
@@ -21,7 +22,8 @@ function surfaceOf(channel, ts) {
 
 function sized(bytes) {
   if (bytes === undefined) return "";
-  const [amount, unit] = bytes < 1000 ? [bytes, "byte"] : bytes < 1e6 ? [bytes / 1000, "kilobyte"] : [bytes / 1e6, "megabyte"];
+  const [amount, unit] =
+    bytes < 1000 ? [bytes, "byte"] : bytes < 1e6 ? [bytes / 1000, "kilobyte"] : [bytes / 1e6, "megabyte"];
   return new Intl.NumberFormat(locale(), { style: "unit", unit, maximumFractionDigits: 1 }).format(amount);
 }
 
@@ -29,7 +31,13 @@ function file(each) {
   const name = each.title || each.name;
   return el(
     "a",
-    { class: "file", href: `/page/files/${each.id}`, download: each.name ?? "", "aria-label": t("download", name), "data-testid": `file-${each.id}` },
+    {
+      class: "file",
+      href: `/page/files/${each.id}`,
+      download: each.name ?? "",
+      "aria-label": t("download", name),
+      "data-testid": `file-${each.id}`,
+    },
     icon("file"),
     el("span", {}, name, el("small", {}, sized(each.size))),
   );
@@ -39,10 +47,18 @@ function threadBar(channel, message) {
   if (!message.reply_count) return null;
   const faces = (message.reply_users ?? []).slice(0, 4).map((id) => avatar(author({ user: id, bot_id: id }), "tiny"));
   const words = message.reply_count === 1 ? t("reply") : t("replies", message.reply_count);
-  const last = message.latest_reply && el("span", { class: "soft" }, t("last_reply", clockTime(dateOf(message.latest_reply))));
+  const last =
+    message.latest_reply && el("span", { class: "soft" }, t("last_reply", clockTime(dateOf(message.latest_reply))));
   const fresh = hasFreshReplies(channel, message.ts) && el("span", { class: "fresh" }, t("new_replies"));
   const open = () => (location.hash = `#${channel}/${message.ts}`);
-  return el("button", { type: "button", class: "thread-bar", "data-testid": "thread-bar", "data-spot": "thread-bar", onclick: open }, faces, el("strong", {}, words), last, fresh);
+  return el(
+    "button",
+    { type: "button", class: "thread-bar", "data-testid": "thread-bar", "data-spot": "thread-bar", onclick: open },
+    faces,
+    el("strong", {}, words),
+    last,
+    fresh,
+  );
 }
 
 function head(person, message) {
@@ -60,8 +76,19 @@ function body(channel, message) {
   if (state.editing === `${channel}/${message.ts}`) return editor(channel, message);
   const surface = surfaceOf(channel, message.ts);
   return [
-    el("div", { class: "content", "data-testid": "content" }, content(message, surface), message.edited && el("span", { class: "soft edited" }, t("edited"))),
-    (message.attachments ?? []).map((each) => el("div", { class: "attachment" }, each.blocks ? blocks(each.blocks, surface) : (each.text ?? each.fallback ?? ""))),
+    el(
+      "div",
+      { class: "content", "data-testid": "content" },
+      content(message, surface),
+      message.edited && el("span", { class: "soft edited" }, t("edited")),
+    ),
+    (message.attachments ?? []).map((each) =>
+      el(
+        "div",
+        { class: "attachment" },
+        each.blocks ? blocks(each.blocks, surface) : (each.text ?? each.fallback ?? ""),
+      ),
+    ),
     message.files?.length ? el("div", { class: "files", "aria-label": t("files") }, message.files.map(file)) : null,
   ];
 }
@@ -70,7 +97,15 @@ function article(channel, message, { follow, inThread }) {
   const person = author(message);
   const label = t("message_from", nameOf(person), clockTime(dateOf(message.ts)));
   const kind = ["message", follow && "follow", message.ephemeral && "ephemeral"].filter(Boolean).join(" ");
-  const props = { class: kind, role: "listitem", tabindex: "-1", "aria-label": label, "data-testid": "message", "data-ts": message.ts, "data-user": message.user };
+  const props = {
+    class: kind,
+    role: "listitem",
+    tabindex: "-1",
+    "aria-label": label,
+    "data-testid": "message",
+    "data-ts": message.ts,
+    "data-user": message.user,
+  };
   const inner = el(
     "div",
     { class: "message-body" },
@@ -80,7 +115,9 @@ function article(channel, message, { follow, inThread }) {
     reactions(channel, message),
     !inThread && threadBar(channel, message),
   );
-  const side = follow ? el("time", { class: "side-time", "aria-hidden": "true" }, clockTime(dateOf(message.ts))) : avatar(person);
+  const side = follow
+    ? el("time", { class: "side-time", "aria-hidden": "true" }, clockTime(dateOf(message.ts)))
+    : avatar(person);
   return el("div", props, side, inner, !message.ephemeral && toolbar(channel, message, inThread));
 }
 
@@ -90,11 +127,27 @@ function itemsOf(channel, messages, inThread) {
   for (const message of messages) {
     const day = dayLine(dateOf(message.ts));
     if (!before || dayLine(dateOf(before.ts)) !== day) {
-      items.push({ key: `day-${day}`, sign: day, make: () => el("div", { class: "day", role: "separator", "aria-label": day }, el("span", {}, day)) });
+      items.push({
+        key: `day-${day}`,
+        sign: day,
+        make: () => el("div", { class: "day" }, el("span", {}, day)),
+      });
       before = null;
     }
-    const follow = Boolean(before) && !message.ephemeral && !before.ephemeral && before.user === message.user && message.ts - before.ts < TOGETHER_S;
-    const sign = JSON.stringify([message, follow, inThread, locale(), state.editing === `${channel}/${message.ts}`, hasFreshReplies(channel, message.ts)]);
+    const follow =
+      Boolean(before) &&
+      !message.ephemeral &&
+      !before.ephemeral &&
+      before.user === message.user &&
+      message.ts - before.ts < TOGETHER_S;
+    const sign = JSON.stringify([
+      message,
+      follow,
+      inThread,
+      locale(),
+      state.editing === `${channel}/${message.ts}`,
+      hasFreshReplies(channel, message.ts),
+    ]);
     items.push({ key: message.ts, sign, make: () => article(channel, message, { follow, inThread }) });
     before = isReply(message) && !inThread ? null : message;
   }
@@ -104,7 +157,11 @@ function itemsOf(channel, messages, inThread) {
 /** A scrolling message list that stays at its end unless the person has scrolled up. */
 export function messageList(testid) {
   const list = el("div", { class: "list", role: "list" });
-  const box = el("div", { class: "scroll", role: "log", "aria-live": "polite", tabindex: "0", "data-testid": testid }, list);
+  const box = el(
+    "div",
+    { class: "scroll", role: "log", "aria-live": "polite", tabindex: "0", "data-testid": testid },
+    list,
+  );
   arrowKeys(list, "[role=listitem]");
   box.addEventListener("keydown", (event) => {
     if (event.target !== box || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
@@ -116,7 +173,12 @@ export function messageList(testid) {
   function show({ channel, messages, label, inThread = false, empty }) {
     const place = `${channel}/${inThread}/${label}`;
     const follow = place !== shown || atEnd();
-    if (place !== shown) list.replaceChildren();
+    if (place !== shown) {
+      list.replaceChildren();
+      // A whole history is not news: only what comes later is read out.
+      box.setAttribute("aria-live", "off");
+      setTimeout(() => box.setAttribute("aria-live", "polite"), QUIET_MS);
+    }
     shown = place;
     box.setAttribute("aria-label", label);
     const none = { key: "empty", sign: empty, make: () => el("p", { class: "empty" }, empty) };
@@ -128,4 +190,3 @@ export function messageList(testid) {
 
 // A person's new name or language changes how every message reads.
 on("people", () => emit("redraw"));
-

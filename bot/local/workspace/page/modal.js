@@ -39,7 +39,10 @@ function errorOf({ element, optional }, value) {
 function errorsOf(view, surface) {
   const { values } = surface.state();
   const inputs = view.blocks.filter(({ type }) => type === "input");
-  const found = inputs.map((block) => [block.block_id, errorOf(block, values[block.block_id]?.[block.element.action_id])]);
+  const found = inputs.map((block) => [
+    block.block_id,
+    errorOf(block, values[block.block_id]?.[block.element.action_id]),
+  ]);
   return Object.fromEntries(found.filter(([, error]) => error));
 }
 
@@ -67,14 +70,34 @@ const dismiss = (view) => post("views/close", { view_id: view.id });
 function form(view) {
   const surface = surfaceOf(view);
   const title = el("h2", { id: "modal-title" }, plain(view.title));
-  const head = el("header", { class: "dialog-head" }, title, iconButton("close", t("close"), () => dismiss(view), { "data-spot": "x" }));
+  const head = el(
+    "header",
+    { class: "dialog-head" },
+    title,
+    iconButton("close", t("close"), () => dismiss(view), { "data-spot": "x" }),
+  );
   const body = el("div", { class: "dialog-body content" }, blocks(view.blocks, surface));
   const needsSubmit = view.submit || view.blocks.some(({ type }) => type === "input");
   const foot = el(
     "footer",
     { class: "dialog-foot" },
-    el("button", { type: "button", class: "button", "data-testid": "close-view", "data-spot": "close", onclick: () => dismiss(view) }, plain(view.close) || t("cancel")),
-    needsSubmit && el("button", { type: "submit", class: "button primary", "data-testid": "submit", "data-spot": "submit" }, plain(view.submit) || t("submit")),
+    el(
+      "button",
+      {
+        type: "button",
+        class: "button",
+        "data-testid": "close-view",
+        "data-spot": "close",
+        onclick: () => dismiss(view),
+      },
+      plain(view.close) || t("cancel"),
+    ),
+    needsSubmit &&
+      el(
+        "button",
+        { type: "submit", class: "button primary", "data-testid": "submit", "data-spot": "submit" },
+        plain(view.submit) || t("submit"),
+      ),
   );
   const onsubmit = (event) => {
     event.preventDefault();
@@ -84,7 +107,11 @@ function form(view) {
 }
 
 function openDialog() {
-  opener = { node: document.activeElement, spot: document.activeElement?.dataset.spot, ts: document.activeElement?.closest("[data-ts]")?.dataset.ts };
+  opener = {
+    node: document.activeElement,
+    spot: document.activeElement?.dataset.spot,
+    ts: document.activeElement?.closest("[data-ts]")?.dataset.ts,
+  };
   dialog = el("dialog", { class: "modal", "aria-labelledby": "modal-title", "data-testid": "modal" });
   trapTab(dialog);
   // Escape asks the server to close the top view; the dialog itself goes when the stack is empty.
@@ -98,7 +125,8 @@ function openDialog() {
 
 // The message may have been drawn anew while the dialog was open.
 function giveFocusBack() {
-  const again = opener.ts && document.querySelector(`[data-ts="${opener.ts}"] [data-spot="${CSS.escape(opener.spot ?? "")}"]`);
+  const again =
+    opener.ts && document.querySelector(`[data-ts="${opener.ts}"] [data-spot="${CSS.escape(opener.spot ?? "")}"]`);
   const target = opener.node?.isConnected ? opener.node : again || document.querySelector(`[data-ts="${opener.ts}"]`);
   target?.focus();
 }
@@ -118,7 +146,12 @@ function render() {
   if (fresh) openDialog();
   const held = dialog.contains(document.activeElement) ? document.activeElement : null;
   const same = dialog.dataset.viewId === view.id;
-  const [spot, from, to, scroll] = [held?.dataset.spot, held?.selectionStart, held?.selectionEnd, dialog.querySelector(".dialog-body")?.scrollTop];
+  const [spot, from, to, scroll] = [
+    held?.dataset.spot,
+    held?.selectionStart,
+    held?.selectionEnd,
+    dialog.querySelector(".dialog-body")?.scrollTop,
+  ];
   dialog.dataset.viewId = view.id;
   dialog.dataset.callbackId = view.callback_id ?? "";
   dialog.replaceChildren(form(view));
@@ -128,7 +161,9 @@ function render() {
   if (again && typeof from === "number" && again.setSelectionRange) again.setSelectionRange(from, to);
 }
 
-const firstStop = () => dialog.querySelector("[autofocus], .dialog-body :is(input, select, textarea, summary)") ?? dialog.querySelector(".dialog-foot button:last-child");
+const firstStop = () =>
+  dialog.querySelector("[autofocus], .dialog-body :is(input, select, textarea, summary)") ??
+  dialog.querySelector(".dialog-foot button:last-child");
 
 on("views", render);
 on("people", () => dialog && render());

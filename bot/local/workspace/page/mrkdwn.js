@@ -54,12 +54,18 @@ function dateNode(target, fallback) {
 
 // Slack reads a mark only at the edge of a word: *so*, but not 2*3*4.
 const marked = (mark, tag) => ({
-  re: new RegExp(`(?<![\\p{L}\\p{N}${mark}])${mark}(?!\\s)([^${mark}\\n]+?)(?<!\\s)${mark}(?![\\p{L}\\p{N}${mark}])`, "u"),
+  re: new RegExp(
+    `(?<![\\p{L}\\p{N}${mark}])${mark}(?!\\s)([^${mark}\\n]+?)(?<!\\s)${mark}(?![\\p{L}\\p{N}${mark}])`,
+    "u",
+  ),
   make: ([, inside], again) => el(tag, {}, again(inside)),
 });
 const CODE = { re: /`([^`\n]+)`/, make: ([, inside]) => el("code", {}, unescape(inside)) };
 const EMOJI = { re: /:([a-z0-9_+-]+(?:::[a-z0-9-]+)?):/, make: ([, name]) => emojiText(name) };
-const ADDRESS = { re: /https?:\/\/[^\s<>|]+[^\s<>|.,;:!?)。、）」]/, make: ([url]) => link(unescape(url), unescape(url)) };
+const ADDRESS = {
+  re: /https?:\/\/[^\s<>|]+[^\s<>|.,;:!?)。、）」]/,
+  make: ([url]) => link(unescape(url), unescape(url)),
+};
 const ANGLE = { re: /<([^<>\n]+)>/, make: ([, inside]) => angle(inside) };
 
 const MRKDWN = [CODE, ANGLE, marked("\\*", "strong"), marked("_", "em"), marked("~", "s"), EMOJI, ADDRESS];
@@ -84,26 +90,59 @@ function inline(text, rules) {
   return flat([unescape(text.slice(0, match.index)), rule.make(match, again), inline(rest, rules)]);
 }
 
-const lines = (texts, rules) => texts.flatMap((text, at) => (at ? [el("br"), ...inline(text, rules)] : inline(text, rules)));
+const lines = (texts, rules) =>
+  texts.flatMap((text, at) => (at ? [el("br"), ...inline(text, rules)] : inline(text, rules)));
 
 // Neighbouring lines of one kind make one block; what each kind of block looks like stands beside how its lines are known.
 const KINDS = [
   { name: "quote", re: /^(?:&gt;|>) ?(.*)$/, make: (texts, rules) => el("blockquote", {}, lines(texts, rules)) },
-  { name: "bullets", re: /^\s*[-•*]\s+(.*)$/, make: (texts, rules) => el("ul", {}, texts.map((text) => el("li", {}, inline(text, rules)))) },
-  { name: "numbers", re: /^\s*\d+[.)]\s+(.*)$/, make: (texts, rules) => el("ol", {}, texts.map((text) => el("li", {}, inline(text, rules)))) },
+  {
+    name: "bullets",
+    re: /^\s*[-•*]\s+(.*)$/,
+    make: (texts, rules) =>
+      el(
+        "ul",
+        {},
+        texts.map((text) => el("li", {}, inline(text, rules))),
+      ),
+  },
+  {
+    name: "numbers",
+    re: /^\s*\d+[.)]\s+(.*)$/,
+    make: (texts, rules) =>
+      el(
+        "ol",
+        {},
+        texts.map((text) => el("li", {}, inline(text, rules))),
+      ),
+  },
 ];
 const HEADING = {
   name: "heading",
   re: /^(#{1,6}\s+.*)$/,
-  make: (texts, rules) => texts.map((text) => el(`h${Math.min(text.indexOf(" ") + 2, 6)}`, {}, inline(text.replace(/^#+\s+/, ""), rules))),
+  make: (texts, rules) =>
+    texts.map((text) => el(`h${Math.min(text.indexOf(" ") + 2, 6)}`, {}, inline(text.replace(/^#+\s+/, ""), rules))),
 };
 const TABLE = { name: "table", re: /^\s*\|(.*)\|\s*$/, make: (texts, rules) => markdownTable(texts, rules) };
 const PLAIN = { name: "plain", re: /^(.*)$/, make: (texts, rules) => el("p", {}, lines(texts, rules)) };
 
 function markdownTable(texts, rules) {
   const rows = texts.filter((text) => !/^[\s|:-]+$/.test(text)).map((text) => text.split("|"));
-  const row = (cells, tag) => el("tr", {}, cells.map((cell) => el(tag, {}, inline(cell.trim(), rules))));
-  return el("div", { class: "table-wrap" }, el("table", {}, rows.map((cells, at) => row(cells, at ? "td" : "th"))));
+  const row = (cells, tag) =>
+    el(
+      "tr",
+      {},
+      cells.map((cell) => el(tag, {}, inline(cell.trim(), rules))),
+    );
+  return el(
+    "div",
+    { class: "table-wrap" },
+    el(
+      "table",
+      {},
+      rows.map((cells, at) => row(cells, at ? "td" : "th")),
+    ),
+  );
 }
 
 function paragraphs(text, kinds, rules) {

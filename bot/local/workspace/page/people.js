@@ -7,9 +7,14 @@ import { nameOf, state } from "./store.js";
 import { t } from "./words.js";
 
 function initials(person) {
-  const words = nameOf(person).split(/[\s　]+/).filter(Boolean);
+  const words = nameOf(person)
+    .split(/[\s　]+/)
+    .filter(Boolean);
   if (/[^\u0000-\u024f]/.test(words[0] ?? "")) return words[0][0];
-  return words.slice(0, 2).map((word) => word[0].toUpperCase()).join("");
+  return words
+    .slice(0, 2)
+    .map((word) => word[0].toUpperCase())
+    .join("");
 }
 
 // WCAG's relative luminance, to put black or white letters on any colour.
@@ -24,7 +29,11 @@ function isLight(hex) {
 export function avatar(person, size = "") {
   const color = `#${(person.color ?? "").replace("#", "")}`;
   const shown = /^#[0-9a-f]{6}$/i.test(color) ? color : "#6b7280";
-  const face = el("span", { class: `avatar ${size} ${isLight(shown) ? "dark-ink" : ""}`, "aria-hidden": "true" }, person.is_bot ? icon("chat") : initials(person));
+  const face = el(
+    "span",
+    { class: `avatar ${size} ${isLight(shown) ? "dark-ink" : ""}`, "aria-hidden": "true" },
+    person.is_bot ? icon("chat") : initials(person),
+  );
   face.style.backgroundColor = shown;
   return face;
 }
@@ -48,15 +57,39 @@ function choosePerson(event) {
 
 function chooseWindow(event) {
   const others = [...state.people.values()].filter((person) => !person.is_bot && person.id !== state.me.id);
-  const items = others.map((person) => ({ label: nameOf(person), hint: roleOf(person), lead: avatar(person, "small"), href: personUrl(person.id), testid: `window-${person.id}` }));
+  const items = others.map((person) => ({
+    label: nameOf(person),
+    hint: roleOf(person),
+    lead: avatar(person, "small"),
+    href: personUrl(person.id),
+    testid: `window-${person.id}`,
+  }));
   openMenu(event.currentTarget, t("new_window"), items, "people");
 }
 
 /** "You are: …", a press away from being somebody else, here or in a second window. */
 export function personSwitcher() {
-  const words = el("span", { class: "me-words" }, el("strong", {}, nameOf(state.me)), el("small", {}, roleOf(state.me)));
-  const props = { type: "button", class: "me", "data-testid": "person-switcher", "aria-haspopup": "menu", "aria-label": `${t("you_are", nameOf(state.me))}. ${t("switch_person")}` };
-  const other = { type: "button", class: "icon-button", "aria-label": t("new_window"), title: t("new_window"), "aria-haspopup": "menu", "data-testid": "new-window" };
+  const words = el(
+    "span",
+    { class: "me-words" },
+    el("strong", {}, nameOf(state.me)),
+    el("small", {}, [t("you"), roleOf(state.me)].filter(Boolean).join(" · ")),
+  );
+  const props = {
+    type: "button",
+    class: "me",
+    "data-testid": "person-switcher",
+    "aria-haspopup": "menu",
+    "aria-label": `${t("you_are", nameOf(state.me))}. ${t("switch_person")}`,
+  };
+  const other = {
+    type: "button",
+    class: "icon-button",
+    "aria-label": t("new_window"),
+    title: t("new_window"),
+    "aria-haspopup": "menu",
+    "data-testid": "new-window",
+  };
   return el(
     "div",
     { class: "me-row" },

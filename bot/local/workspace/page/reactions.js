@@ -15,8 +15,20 @@ export function reactions(channel, message) {
   const pill = ({ name, users, count }) => {
     const mine = users.includes(state.me.id);
     const who = users.map((id) => nameOf(author({ user: id }))).join(", ");
-    const props = { type: "button", class: "reaction", "aria-pressed": String(mine), title: t("reacted", `:${name}:`, who), "data-reaction": name, "data-spot": `reaction/${name}` };
-    return el("button", { ...props, onclick: () => react(channel, message, name, !mine) }, el("span", {}, emojiText(name)), String(count ?? users.length));
+    const props = {
+      type: "button",
+      class: "reaction",
+      "aria-pressed": String(mine),
+      title: t("reacted", `:${name}:`, who),
+      "data-reaction": name,
+      "data-spot": `reaction/${name}`,
+    };
+    return el(
+      "button",
+      { ...props, onclick: () => react(channel, message, name, !mine) },
+      el("span", {}, emojiText(name)),
+      String(count ?? users.length),
+    );
   };
   return el("div", { class: "reactions" }, message.reactions.map(pill));
 }
@@ -27,7 +39,15 @@ function pickReaction(anchor, channel, message) {
     react(channel, message, name, true);
   };
   const box = el("div", { class: "picker", role: "group", "aria-label": t("react") });
-  box.append(...PICKS.map((name) => el("button", { type: "button", "aria-label": `:${name}:`, "data-reaction": name, onclick: pick(name) }, emojiText(name))));
+  box.append(
+    ...PICKS.map((name) =>
+      el(
+        "button",
+        { type: "button", "aria-label": `:${name}:`, "data-reaction": name, onclick: pick(name) },
+        emojiText(name),
+      ),
+    ),
+  );
   arrowKeys(box, "button");
   openPopover(anchor, box);
   box.querySelector("button").focus();
@@ -48,7 +68,11 @@ function openMore(anchor, channel, message, inThread) {
     { label: t("edit"), onpick: () => startEditing(channel, message.ts) },
     { label: t("delete"), danger: true, onpick: () => remove(channel, message.ts) },
   ];
-  openMenu(anchor, t("more"), [...(inThread ? [] : [open]), ...shortcuts, ...(message.user === state.me.id ? own : [])]);
+  openMenu(anchor, t("more"), [
+    ...(inThread ? [] : [open]),
+    ...shortcuts,
+    ...(message.user === state.me.id ? own : []),
+  ]);
 }
 
 export function toolbar(channel, message, inThread) {
@@ -57,7 +81,10 @@ export function toolbar(channel, message, inThread) {
   return el(
     "div",
     { class: "toolbar", role: "toolbar", "aria-label": t("more") },
-    iconButton("smile", t("react"), (event) => pickReaction(event.currentTarget, channel, message), { "data-spot": "react", "aria-haspopup": "true" }),
+    iconButton("smile", t("react"), (event) => pickReaction(event.currentTarget, channel, message), {
+      "data-spot": "react",
+      "aria-haspopup": "true",
+    }),
     !inThread && iconButton("reply", t("reply_in_thread"), reply, { "data-spot": "reply" }),
     iconButton("more", t("more"), (event) => openMore(event.currentTarget, channel, message, inThread), menu),
   );

@@ -31,9 +31,19 @@ const inlines = (parts) => parts.map(inline);
 const PARTS = {
   rich_text_section: ({ elements }) => el("p", {}, inlines(elements)),
   rich_text_quote: ({ elements }) => el("blockquote", {}, inlines(elements)),
-  rich_text_preformatted: ({ elements }) => el("pre", {}, elements.map((part) => part.text ?? part.url ?? "")),
+  rich_text_preformatted: ({ elements }) =>
+    el(
+      "pre",
+      {},
+      elements.map((part) => part.text ?? part.url ?? ""),
+    ),
   rich_text_list: ({ elements, style, indent }) =>
-    el(style === "ordered" ? "ol" : "ul", { class: indent ? `indent-${Math.min(indent, 4)}` : null }, elements.map((part) => el("li", {}, inlines(part.elements)))),
+    el(
+      style === "ordered" ? "ol" : "ul",
+      { class: indent ? `indent-${Math.min(indent, 4)}` : null },
+      elements.map((part) => el("li", {}, inlines(part.elements))),
+    ),
 };
 
-export const richText = ({ elements }) => elements.map((part) => (Object.hasOwn(PARTS, part.type) ? PARTS[part.type](part) : jsonBox(part)));
+export const richText = ({ elements }) =>
+  elements.map((part) => (Object.hasOwn(PARTS, part.type) ? PARTS[part.type](part) : jsonBox(part)));

@@ -20,13 +20,25 @@ export async function openBotChannel() {
 
 function entry({ href, lead, label, count = 0, testid, onclick }) {
   const here = href && href === (state.place.kind === "home" ? "#home" : `#${state.place.id}`);
-  const props = { class: count ? "entry unread" : "entry", href: href ?? "#", onclick, "aria-current": here ? "page" : null, "data-testid": testid };
+  const props = {
+    class: count ? "entry unread" : "entry",
+    href: href ?? "#",
+    onclick,
+    "aria-current": here ? "page" : null,
+    "data-testid": testid,
+  };
   const mark = count ? el("span", { class: "count", "aria-label": t("unread", count) }, String(count)) : null;
   return el("li", {}, el("a", props, lead, el("span", { class: "grow" }, label), mark));
 }
 
 const channelEntry = (channel) =>
-  entry({ href: `#${channel.id}`, lead: icon(channel.is_private ? "lock" : "hash"), label: channel.name, count: unread(channel.id), testid: `channel-${channel.name}` });
+  entry({
+    href: `#${channel.id}`,
+    lead: icon(channel.is_private ? "lock" : "hash"),
+    label: channel.name,
+    count: unread(channel.id),
+    testid: `channel-${channel.name}`,
+  });
 
 function botEntries() {
   const channel = botChannel();
@@ -36,14 +48,27 @@ function botEntries() {
   };
   const lead = avatar(state.bot, "tiny");
   return [
-    entry({ href: channel && `#${channel.id}`, lead, label: nameOf(state.bot), count: channel ? unread(channel.id) : 0, testid: "bot-messages", onclick: channel ? null : open }),
+    entry({
+      href: channel && `#${channel.id}`,
+      lead,
+      label: nameOf(state.bot),
+      count: channel ? unread(channel.id) : 0,
+      testid: "bot-messages",
+      onclick: channel ? null : open,
+    }),
     entry({ href: "#home", lead: icon("home"), label: t("app_home"), testid: "app-home" }),
   ];
 }
 
 const personEntry = (channel) => {
   const other = state.people.get(channel.user) ?? { name: channel.name };
-  return entry({ href: `#${channel.id}`, lead: avatar(other, "tiny"), label: nameOf(other), count: unread(channel.id), testid: `dm-${channel.user}` });
+  return entry({
+    href: `#${channel.id}`,
+    lead: avatar(other, "tiny"),
+    label: nameOf(other),
+    count: unread(channel.id),
+    testid: `dm-${channel.user}`,
+  });
 };
 
 function group(title, entries) {
@@ -51,7 +76,11 @@ function group(title, entries) {
 }
 
 function status() {
-  const [kind, words] = !state.online ? ["offline", t("offline")] : state.connected ? ["on", t("bot_connected")] : ["off", t("bot_away")];
+  const [kind, words] = !state.online
+    ? ["offline", t("offline")]
+    : state.connected
+      ? ["on", t("bot_connected")]
+      : ["off", t("bot_away")];
   return el("span", { class: `status ${kind}`, role: "status", "data-testid": "connection" }, words);
 }
 
@@ -66,7 +95,12 @@ export function renderSidebar() {
   const spot = root.contains(document.activeElement) && document.activeElement.dataset.testid;
   const direct = channels.filter((channel) => channel.is_im && channel.user !== state.bot.id);
   root.replaceChildren(
-    el("header", { class: "brand" }, el("span", { class: "logo", "aria-hidden": "true" }, "窓"), el("div", {}, el("strong", {}, t("title")), el("small", {}, t("subtitle")))),
+    el(
+      "header",
+      { class: "brand" },
+      el("span", { class: "logo", "aria-hidden": "true" }, "窓"),
+      el("div", {}, el("strong", {}, t("title")), el("small", {}, t("subtitle"))),
+    ),
     personSwitcher(),
     el(
       "nav",
@@ -80,7 +114,17 @@ export function renderSidebar() {
       {},
       status(),
       el("span", { class: "grow" }),
-      el("button", { type: "button", class: "quiet", lang: state.me.locale?.startsWith("ja") ? "en" : "ja", onclick: toggleLocale, "data-testid": "locale" }, t("language")),
+      el(
+        "button",
+        {
+          type: "button",
+          class: "quiet",
+          lang: state.me.locale?.startsWith("ja") ? "en" : "ja",
+          onclick: toggleLocale,
+          "data-testid": "locale",
+        },
+        t("language"),
+      ),
       iconButton("theme", t("theme"), toggleTheme, { "data-testid": "theme" }),
     ),
   );

@@ -50,7 +50,7 @@ const FRAMES = {
   },
 };
 
-/** Connect as the person of the page's address, and again after each loss, waiting longer each time. */
+/** Connect as a person ("" lets the server choose), and again after each loss, waiting longer each time. */
 export function connect(user, wait = FIRST_WAIT_MS) {
   const query = user ? `?${new URLSearchParams({ user })}` : "";
   const socket = new WebSocket(`${location.origin.replace("http", "ws")}/page/socket${query}`);
@@ -66,6 +66,7 @@ export function connect(user, wait = FIRST_WAIT_MS) {
   socket.addEventListener("close", () => {
     state.online = false;
     emit("connection");
-    setTimeout(() => connect(user, waitNext), wait);
+    // Who was refused before any hello is nobody here (any more): the server then says who may act.
+    setTimeout(() => connect(state.me?.id ?? "", waitNext), wait);
   });
 }

@@ -111,4 +111,5 @@ export function author(message) {
 }
 
 export const nameOf = (person) => person.real_name || person.name;
-export const botChannel = () => [...state.channels.values()].find((channel) => channel.is_im && channel.user === state.bot?.id);
+export const botChannel = () =>
+  [...state.channels.values()].find((channel) => channel.is_im && channel.user === state.bot?.id);

@@ -15,7 +15,8 @@ export class Surface {
   /** A place for one element's value; a value entered before is kept, as Slack keeps it when ids are unchanged. */
   field(blockId, element, initial) {
     const key = `${blockId}\n${element.action_id}`;
-    if (!this.#values.has(key)) this.#values.set(key, { blockId, actionId: element.action_id, value: { type: element.type, ...initial } });
+    if (!this.#values.has(key))
+      this.#values.set(key, { blockId, actionId: element.action_id, value: { type: element.type, ...initial } });
     const entry = this.#values.get(key);
     return { read: () => entry.value, write: (value) => Object.assign(entry.value, value) };
   }

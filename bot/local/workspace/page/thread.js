@@ -30,10 +30,19 @@ async function open() {
   document.body.classList.toggle("threaded", Boolean(state.thread));
   if (!state.thread) return root.replaceChildren();
   const { channel, ts } = state.thread;
-  const title = el("div", { class: "bar-words" }, el("h2", {}, t("thread")), el("p", { class: "soft" }, channelLabel(state.channels.get(channel))));
+  const title = el(
+    "div",
+    { class: "bar-words" },
+    el("h2", {}, t("thread")),
+    el("p", { class: "soft" }, channelLabel(state.channels.get(channel))),
+  );
   const back = iconButton("close", t("close"), close, { "data-testid": "close-thread" });
   root.setAttribute("aria-label", t("thread"));
-  root.replaceChildren(el("header", { class: "bar" }, title, back), list.node, composer({ channel, thread_ts: ts }, t("write_reply")));
+  root.replaceChildren(
+    el("header", { class: "bar" }, title, back),
+    list.node,
+    composer({ channel, thread_ts: ts }, t("write_reply")),
+  );
   show();
   markThreadRead(channel, ts);
   const answer = await get("replies", { channel, ts });

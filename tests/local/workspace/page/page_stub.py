@@ -83,6 +83,11 @@ class Stub:
         for socket in list(self._sockets):
             await socket.send_json(frame)
 
+    async def cut(self) -> None:
+        """Close every page's socket, as a restart of the server does."""
+        for socket in list(self._sockets):
+            await socket.close(1012)
+
     async def request(self, path: str, fits: Callable[[Json], bool] = lambda _: True) -> Json:
         """Wait for a request to `path` whose body fits; return its body. The newest counts."""
 
@@ -98,12 +103,16 @@ class Stub:
     async def _socket(self, socket: WebSocket) -> None:
         await socket.accept()
         user = socket.query_params.get("user", "U1")
-        await socket.send_json(self.hello | {"user": next(one for one in self.hello["people"] if one["id"] == user)})
+        found = next((one for one in self.hello["people"] if one["id"] == user), None)
+        if found is None:
+            await socket.close()
+            return
+        await socket.send_json(self.hello | {"user": found})
         self._sockets.add(socket)
         try:
             while True:
                 await socket.receive_text()
-        except WebSocketDisconnect:
+        except (WebSocketDisconnect, RuntimeError):
             self._sockets.discard(socket)
 
     async def _get(self, request: Request) -> Response:

@@ -177,3 +177,21 @@ async def test_messages_are_walked_with_the_arrow_keys(stub: Stub, visit: Visit)
     await page.keyboard.press("Enter")
     await expect(page.locator("#thread")).to_be_visible()
     assert page.url.endswith(f"#C1/{stub.history['C1'][1]['ts']}")
+
+
+async def test_a_lost_connection_is_taken_up_again_with_what_was_missed(stub: Stub, visit: Visit) -> None:
+    stub.history["C1"] = [message(1, "U2", "before")]
+    page = await visit(f"{stub.url}/?user=U2")
+    await page.get_by_test_id("composer").fill("half a thought")
+    stub.history["C1"] = [message(2, "U1", "meanwhile")]
+    await stub.cut()
+    await expect(page.get_by_test_id("connection")).to_have_text("接続しています…")
+    await expect(page.get_by_test_id("connection")).to_have_text("ボット接続中")
+    await expect(page.get_by_test_id("content")).to_have_text("meanwhile")
+    await expect(page.get_by_test_id("composer")).to_have_value("half a thought")
+
+
+async def test_a_person_who_is_not_known_gives_way_to_one_who_is(stub: Stub, visit: Visit) -> None:
+    page = await visit(f"{stub.url}/?user=U0GONE")
+    await expect(page.get_by_test_id("person-switcher")).to_contain_text("Emma Clark")
+    assert page.url == f"{stub.url}/?user=U1"
