@@ -1,8 +1,9 @@
 """The way to the database: its address, its transactions, its migrations."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class Database:
 
     Args:
         url: `sqlite:///file`, `sqlite+aiosqlite:///file`, `postgresql://…`, `postgres://…` or
-            `postgresql+psycopg://…`. The folder of a SQLite file is made.
+            `postgresql+psycopg://…`. A SQLite file and its folder are made when they are first needed.
 
     Raises:
         ValueError: on any other address. The message does not repeat it, for it may hold a password.
@@ -46,9 +47,11 @@ class Database:
         if self._url.get_backend_name() == "sqlite":
             self._engine = _sqlite(self._url)
             self._one_at_a_time: asyncio.Lock | None = asyncio.Lock()
+            self._file_to_make = Path(self._url.database) if self._url.database else None
         else:
             self._engine = _postgresql(self._url)
             self._one_at_a_time = None
+            self._file_to_make = None
         self._writer: asyncio.Task[Any] | None = None
 
     @asynccontextmanager
@@ -79,8 +82,12 @@ class Database:
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
         try:
+            if self._file_to_make:
+                # Not left to the driver: its thread outlives a connection that failed, and then complains on stderr.
+                await asyncio.to_thread(_make_file, self._file_to_make)
+                self._file_to_make = None
             connection = await self._engine.connect()
-        except (DBAPIError, OSError) as error:
+        except (DBAPIError, OSError, sqlite3.Error) as error:
             raise DatabaseUnreachable(f"Could not reach the database {self}. Is it running? {_cause(error)}") from None
         try:
             async with connection.begin():
@@ -115,34 +122,34 @@ class Database:
 
 
 def _parsed(url: str) -> URL:
-    try:
+    with suppress(ArgumentError, ValueError):
         parsed = make_url(url)
-        return parsed.set(drivername=_DRIVERS[parsed.drivername])
-    except (ArgumentError, KeyError, ValueError):
-        raise ValueError(
-            "the database address must look like sqlite:///data/file.db or postgresql://user:password@host/name"
-        ) from None
+        if parsed.drivername in _DRIVERS and parsed.database:
+            return parsed.set(drivername=_DRIVERS[parsed.drivername])
+    raise ValueError(
+        "the database address must look like sqlite:///data/file.db or postgresql://user:password@host/name"
+    )
+
+
+def _make_file(path: Path) -> None:
+    """Make a SQLite file and its folder where they are missing; raises OSError or sqlite3.Error where it cannot."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
+        # With the write-ahead log, readers from outside (a backup, a person) do not stop the bot. The file remembers.
+        connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _sqlite(url: URL) -> AsyncEngine:
-    if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     # Without an isolation level the driver sends no BEGIN of its own; `_immediate` does.
     engine = create_async_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_SECONDS})
 
     @event.listens_for(engine.sync_engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
-        try:
-            cursor.execute("PRAGMA journal_mode = WAL")
-            # With WAL, NORMAL may lose the last commits when the power goes. A press that a person saw confirmed
-            # must not be lost, so each commit is synced to the disk.
-            cursor.execute("PRAGMA synchronous = FULL")
-            cursor.execute("PRAGMA foreign_keys = ON")
-        except BaseException:
-            # Nobody else closes a connection that was never handed out, and its thread would live on.
-            connection.close()
-            raise
+        # With the write-ahead log, NORMAL may lose the last commits when the power goes. A press that a person saw
+        # confirmed must not be lost, so each commit is synced to the disk.
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")

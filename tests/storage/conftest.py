@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import psycopg
 import pytest
 
+from bot.ports import Store
 from storage.database import Database
 from storage.store import SqlStore
 from storage.tables import metadata
@@ -58,7 +59,7 @@ async def database(url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def store(database: Database) -> SqlStore:
+def store(database: Database) -> Store:
     return SqlStore(database)
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from bot.domain.question import Question
+from bot.ports import Store
 from storage.database import Database, DatabaseUnreachable
 from storage.store import SqlStore
 from tests.storage.things import question
@@ -24,14 +25,13 @@ from tests.storage.things import question
         ("postgresql+psycopg://db/desk", "postgresql+psycopg://db/desk"),
     ],
 )
-def test_an_address_is_understood_and_shown_without_its_password(
-    given: str, understood: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_an_address_is_understood_and_shown_without_its_password(given: str, understood: str) -> None:
     assert str(Database(given)) == understood
 
 
-@pytest.mark.parametrize("given", ["", "desk.db", "mysql://bot:geheim@db/desk", "postgresql://bot:geheim@db:x/desk"])
+@pytest.mark.parametrize(
+    "given", ["", "desk.db", "sqlite://", "mysql://bot:geheim@db/desk", "postgresql://bot:geheim@db:x/desk"]
+)
 def test_another_address_is_refused_without_repeating_it(given: str) -> None:
     with pytest.raises(ValueError, match="must look like sqlite:///") as refused:
         Database(given)
@@ -46,8 +46,10 @@ async def test_an_unreachable_server_is_one_plain_sentence_without_the_password(
     await database.close()
 
 
-async def test_a_file_that_cannot_be_opened_is_unreachable(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}")
+@pytest.mark.parametrize("name", [".", "file/desk.db"])
+async def test_a_file_that_cannot_be_opened_is_unreachable(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    database = Database(f"sqlite:///{tmp_path}/{name}")
     with pytest.raises(DatabaseUnreachable, match="Could not reach"):
         await database.ping()
     await database.close()
@@ -80,7 +82,7 @@ async def test_ping(database: Database) -> None:
     await database.ping()
 
 
-async def test_what_raises_leaves_nothing_behind(store: SqlStore) -> None:
+async def test_what_raises_leaves_nothing_behind(store: Store) -> None:
     async def fail() -> None:
         async with store.transaction() as transaction:
             await transaction.questions.add(question())
@@ -92,7 +94,7 @@ async def test_what_raises_leaves_nothing_behind(store: SqlStore) -> None:
         assert await transaction.questions.count() == 0
 
 
-async def test_what_is_cancelled_leaves_nothing_behind_and_blocks_nobody(store: SqlStore) -> None:
+async def test_what_is_cancelled_leaves_nothing_behind_and_blocks_nobody(store: Store) -> None:
     written = asyncio.Event()
 
     async def write_and_wait() -> None:
@@ -171,7 +173,7 @@ asyncio.run(main())
 """
 
 
-async def test_what_was_committed_survives_kill_9(url: str, store: SqlStore) -> None:
+async def test_what_was_committed_survives_kill_9(url: str, store: Store) -> None:
     root = Path(__file__).parents[2]
     ended = subprocess.run([sys.executable, "-c", COMMIT_AND_DIE, url], cwd=root, check=False)
     assert ended.returncode == -signal.SIGKILL

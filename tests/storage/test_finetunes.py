@@ -8,19 +8,19 @@ from bot.domain.finetune import Estimate, FinetuneState
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
 from bot.domain.scorecard import Scorecard
-from storage.store import SqlStore
+from bot.ports import Store
 from tests.storage.things import NOW, PROMPT, finetune, manifest, release
 
 
 @pytest.fixture
-async def prepared(store: SqlStore) -> SqlStore:
+async def prepared(store: Store) -> Store:
     async with store.transaction() as transaction:
         await transaction.prompts.put(PROMPT)
         await transaction.datasets.put(manifest(), NOW)
     return store
 
 
-async def test_a_fine_tune_comes_out_as_it_went_in(prepared: SqlStore) -> None:
+async def test_a_fine_tune_comes_out_as_it_went_in(prepared: Store) -> None:
     full = finetune("f2", FinetuneState.SUCCEEDED).model_copy(
         update={
             "estimate": Estimate(rows=1, tokens=2, epochs=3, usd=None, price_date=None),
@@ -44,7 +44,7 @@ async def test_a_fine_tune_comes_out_as_it_went_in(prepared: SqlStore) -> None:
         assert await transaction.finetunes.get("unknown") is None
 
 
-async def test_lists_hold_what_they_say(prepared: SqlStore) -> None:
+async def test_lists_hold_what_they_say(prepared: Store) -> None:
     async with prepared.transaction() as transaction:
         for n, state in enumerate(FinetuneState):
             await transaction.finetunes.add(finetune(f"f{n}", state))
@@ -58,7 +58,7 @@ async def test_lists_hold_what_they_say(prepared: SqlStore) -> None:
         ]
 
 
-async def test_one_of_many_advances_a_fine_tune(prepared: SqlStore) -> None:
+async def test_one_of_many_advances_a_fine_tune(prepared: Store) -> None:
     async with prepared.transaction() as transaction:
         await transaction.finetunes.add(finetune())
 
@@ -78,7 +78,7 @@ async def test_one_of_many_advances_a_fine_tune(prepared: SqlStore) -> None:
         assert not await transaction.finetunes.advance(finetune("unknown"), FinetuneState.PLANNED)
 
 
-async def test_trained_rows_are_kept_even_many(prepared: SqlStore) -> None:
+async def test_trained_rows_are_kept_even_many(prepared: Store) -> None:
     many = [f"row{n}" for n in range(2500)]
     async with prepared.transaction() as transaction:
         await transaction.finetunes.add(finetune())
@@ -89,7 +89,7 @@ async def test_trained_rows_are_kept_even_many(prepared: SqlStore) -> None:
         assert await transaction.finetunes.trained_rows("f2") == set()
 
 
-async def test_a_prompt_takes_over_what_is_not_part_of_its_text(store: SqlStore) -> None:
+async def test_a_prompt_takes_over_what_is_not_part_of_its_text(store: Store) -> None:
     owned: Prompt = PROMPT.owned_by("S9")
     assert owned != PROMPT
     async with store.transaction() as transaction:
@@ -100,7 +100,7 @@ async def test_a_prompt_takes_over_what_is_not_part_of_its_text(store: SqlStore)
         assert await transaction.prompts.get(PROMPT.id) == owned
 
 
-async def test_the_first_manifest_of_a_dataset_stays(prepared: SqlStore) -> None:
+async def test_the_first_manifest_of_a_dataset_stays(prepared: Store) -> None:
     async with prepared.transaction() as transaction:
         await transaction.datasets.put(manifest().model_copy(update={"held_out": 99}), NOW)
         kept = await transaction.datasets.get("d1")
@@ -110,7 +110,7 @@ async def test_the_first_manifest_of_a_dataset_stays(prepared: SqlStore) -> None
         assert await transaction.datasets.get("unknown") is None
 
 
-async def test_a_scorecard_is_replaced_by_a_newer_one_of_the_same_rows(prepared: SqlStore) -> None:
+async def test_a_scorecard_is_replaced_by_a_newer_one_of_the_same_rows(prepared: Store) -> None:
     first = Scorecard(release_id="r1", rows_key="k1", rows=50, right=40, at=NOW)
     newer = first.model_copy(update={"right": 41, "at": NOW + timedelta(days=1)})
     async with prepared.transaction() as transaction:

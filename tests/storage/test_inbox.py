@@ -6,17 +6,19 @@ import pytest
 from sqlalchemy import event, insert, text
 
 from bot.domain.question import Ending, InboxItem
+from bot.ports import Store
 from storage.database import Database
 from storage.inbox import SqlInbox
 from storage.store import SqlStore
 from storage.tables import inbox
+from tests.postgres import make_database
 from tests.storage.things import LEASE, NOW, arrival
 
 SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-async def claimed(store: SqlStore) -> InboxItem:
+async def claimed(store: Store) -> InboxItem:
     async with store.transaction() as transaction:
         await transaction.inbox.add(arrival(), NOW)
         item = await transaction.inbox.claim("w1", NOW, LEASE)
@@ -29,7 +31,7 @@ async def test_an_arrival_comes_out_as_it_went_in(claimed: InboxItem) -> None:
     assert claimed.attempts == 1
 
 
-async def test_a_known_event_changes_nothing(store: SqlStore) -> None:
+async def test_a_known_event_changes_nothing(store: Store) -> None:
     async with store.transaction() as transaction:
         assert await transaction.inbox.add(arrival(), NOW)
     async with store.transaction() as transaction:
@@ -40,7 +42,7 @@ async def test_a_known_event_changes_nothing(store: SqlStore) -> None:
     assert item.arrival == arrival()
 
 
-async def test_the_oldest_comes_first(store: SqlStore) -> None:
+async def test_the_oldest_comes_first(store: Store) -> None:
     async with store.transaction() as transaction:
         for n in (2, 1, 3):
             await transaction.inbox.add(arrival(n), NOW)
@@ -48,7 +50,7 @@ async def test_the_oldest_comes_first(store: SqlStore) -> None:
     assert [item and item.arrival.event_id for item in items] == ["Ev2", "Ev1", "Ev3", None]
 
 
-async def test_nobody_claims_what_is_held_until_the_lease_runs_out(store: SqlStore, claimed: InboxItem) -> None:
+async def test_nobody_claims_what_is_held_until_the_lease_runs_out(store: Store, claimed: InboxItem) -> None:
     async with store.transaction() as transaction:
         assert await transaction.inbox.claim("w2", NOW + LEASE - SECOND, LEASE) is None
         again = await transaction.inbox.claim("w2", NOW + LEASE, LEASE)
@@ -57,7 +59,32 @@ async def test_nobody_claims_what_is_held_until_the_lease_runs_out(store: SqlSto
     assert again.token != claimed.token
 
 
-async def test_who_lost_the_lease_changes_nothing(store: SqlStore, claimed: InboxItem) -> None:
+async def test_who_comes_back_after_a_lost_lease_is_still_the_oldest(store: Store, claimed: InboxItem) -> None:
+    async with store.transaction() as transaction:
+        await transaction.inbox.add(arrival(2), NOW)
+        again = await transaction.inbox.claim("w2", NOW + LEASE, LEASE)
+    assert again is not None
+    assert again.id == claimed.id
+
+
+async def test_a_claim_in_the_making_keeps_nobody_waiting() -> None:
+    # PostgreSQL only: SQLite has one transaction at a time.
+    database = Database(make_database())
+    await database.migrate()
+    store = SqlStore(database)
+    async with store.transaction() as transaction:
+        await transaction.inbox.add(arrival(1), NOW)
+        await transaction.inbox.add(arrival(2), NOW)
+    async with store.transaction() as one, store.transaction() as other:
+        first = await one.inbox.claim("w1", NOW, LEASE)
+        second = await asyncio.wait_for(other.inbox.claim("w2", NOW, LEASE), timeout=10)
+    assert first is not None
+    assert second is not None
+    assert (first.arrival, second.arrival) == (arrival(1), arrival(2))
+    await database.close()
+
+
+async def test_who_lost_the_lease_changes_nothing(store: Store, claimed: InboxItem) -> None:
     later = NOW + LEASE
     async with store.transaction() as transaction:
         again = await transaction.inbox.claim("w2", later, LEASE)
@@ -68,7 +95,7 @@ async def test_who_lost_the_lease_changes_nothing(store: SqlStore, claimed: Inbo
         assert await transaction.inbox.finish(again, Ending.ANSWERED, None, later)
 
 
-async def test_an_ended_arrival_is_neither_claimed_nor_ended_again(store: SqlStore, claimed: InboxItem) -> None:
+async def test_an_ended_arrival_is_neither_claimed_nor_ended_again(store: Store, claimed: InboxItem) -> None:
     async with store.transaction() as transaction:
         assert await transaction.inbox.finish(claimed, Ending.IGNORED, "empty", NOW)
         assert await transaction.inbox.open() == 0
@@ -78,7 +105,7 @@ async def test_an_ended_arrival_is_neither_claimed_nor_ended_again(store: SqlSto
         assert not await transaction.inbox.add(arrival(), NOW), "Slack may deliver it once more"
 
 
-async def test_an_ended_arrival_has_no_text_left(database: Database, store: SqlStore, claimed: InboxItem) -> None:
+async def test_an_ended_arrival_has_no_text_left(database: Database, store: Store, claimed: InboxItem) -> None:
     async with store.transaction() as transaction:
         await transaction.inbox.finish(claimed, Ending.ANSWERED, None, NOW)
     async with database.begin() as connection:
@@ -88,7 +115,7 @@ async def test_an_ended_arrival_has_no_text_left(database: Database, store: SqlS
     assert "\\u6709" not in str(kept.arrival)
 
 
-async def test_what_is_postponed_waits_until_it_is_due(store: SqlStore, claimed: InboxItem) -> None:
+async def test_what_is_postponed_waits_until_it_is_due(store: Store, claimed: InboxItem) -> None:
     until = NOW + timedelta(hours=1)
     async with store.transaction() as transaction:
         assert await transaction.inbox.postpone(claimed, until)
@@ -99,7 +126,7 @@ async def test_what_is_postponed_waits_until_it_is_due(store: SqlStore, claimed:
     assert again.attempts == 2
 
 
-async def test_an_arrival_may_hold_any_text(store: SqlStore) -> None:
+async def test_an_arrival_may_hold_any_text(store: Store) -> None:
     odd = arrival().model_copy(update={"text": "a\0b \u2028 🙂 ' \" \\ %s :x"})
     async with store.transaction() as transaction:
         await transaction.inbox.add(odd, NOW)
@@ -144,7 +171,7 @@ async def test_an_event_that_two_replicas_get_at_once_is_kept_once(url: str) -> 
         await replica.close()
 
 
-async def test_claiming_does_not_read_what_has_ended(database: Database, store: SqlStore) -> None:
+async def test_claiming_does_not_read_what_has_ended(database: Database, store: Store) -> None:
     old = {"arrival": {}, "received_at": NOW, "due_at": NOW, "attempts": 1, "ending": "answered"}
     async with database.begin() as connection:
         await connection.execute(insert(inbox), [{"event_id": f"old{n}", **old} for n in range(3000)])

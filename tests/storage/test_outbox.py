@@ -1,12 +1,13 @@
 import asyncio
 from datetime import timedelta
 
+from bot.ports import Store
 from storage.database import Database
 from storage.store import SqlStore
 from tests.storage.things import LEASE, NOW
 
 
-async def test_an_entry_comes_out_as_it_went_in(store: SqlStore) -> None:
+async def test_an_entry_comes_out_as_it_went_in(store: Store) -> None:
     async with store.transaction() as transaction:
         await transaction.outbox.add("feedback", "q1", {"category": "労務"}, NOW)
         item = await transaction.outbox.claim("w1", NOW, LEASE)
@@ -14,7 +15,7 @@ async def test_an_entry_comes_out_as_it_went_in(store: SqlStore) -> None:
     assert (item.topic, item.key, item.payload, item.attempts) == ("feedback", "q1", {"category": "労務"}, 1)
 
 
-async def test_an_entry_waits_for_older_ones_of_its_topic_and_key_only(store: SqlStore) -> None:
+async def test_an_entry_waits_for_older_ones_of_its_topic_and_key_only(store: Store) -> None:
     async with store.transaction() as transaction:
         for topic, key, n in (("a", "q1", "1"), ("a", "q1", "2"), ("a", "q2", "3"), ("b", "q1", "4")):
             await transaction.outbox.add(topic, key, {"n": n}, NOW)
@@ -32,7 +33,7 @@ async def test_an_entry_waits_for_older_ones_of_its_topic_and_key_only(store: Sq
     assert second.payload["n"] == "2"
 
 
-async def test_who_lost_the_lease_changes_nothing(store: SqlStore) -> None:
+async def test_who_lost_the_lease_changes_nothing(store: Store) -> None:
     later = NOW + LEASE
     async with store.transaction() as transaction:
         await transaction.outbox.add("a", "q1", {}, NOW)
@@ -48,7 +49,7 @@ async def test_who_lost_the_lease_changes_nothing(store: SqlStore) -> None:
         assert (await transaction.outbox.lag(later))[0] == 0
 
 
-async def test_the_lag_is_the_age_of_the_oldest_open_entry(store: SqlStore) -> None:
+async def test_the_lag_is_the_age_of_the_oldest_open_entry(store: Store) -> None:
     async with store.transaction() as transaction:
         assert await transaction.outbox.lag(NOW) == (0, timedelta(0))
         await transaction.outbox.add("a", "q1", {}, NOW)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.domain.question import Ending, InboxItem
 from bot.domain.release import ReleaseState
-from bot.ports import Inbox, Outbox, OutboxItem
+from bot.ports import Inbox, Outbox, OutboxItem, Store
 from storage.database import Database
 from storage.store import SqlStore
 from tests.storage.conftest import Fresh
@@ -27,7 +27,7 @@ def steps(*verbs: str) -> st.SearchStrategy[list[Step]]:
 
 
 @contextlib.asynccontextmanager
-async def opened(url: str) -> AsyncIterator[SqlStore]:
+async def opened(url: str) -> AsyncIterator[Store]:
     database = Database(url)
     try:
         yield SqlStore(database)

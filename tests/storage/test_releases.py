@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from bot.domain.release import ReleaseEvent, ReleaseState
+from bot.ports import Store
 from storage.database import Database
 from storage.store import SqlStore
 from tests.storage.conftest import Fresh
@@ -13,7 +14,7 @@ from tests.storage.things import NOW, PROMPT, finetune, manifest, release
 LATER = NOW + timedelta(hours=1)
 
 
-async def test_a_release_comes_out_as_it_went_in(store: SqlStore) -> None:
+async def test_a_release_comes_out_as_it_went_in(store: Store) -> None:
     tuned = release("r2").model_copy(update={"finetune_id": "f1", "state": ReleaseState.SHADOW})
     async with store.transaction() as transaction:
         await transaction.prompts.put(PROMPT)
@@ -28,7 +29,7 @@ async def test_a_release_comes_out_as_it_went_in(store: SqlStore) -> None:
         assert await transaction.releases.serving() is None
 
 
-async def test_a_switch_retires_and_serves_and_is_remembered(store: SqlStore) -> None:
+async def test_a_switch_retires_and_serves_and_is_remembered(store: Store) -> None:
     serving = release(state=ReleaseState.SERVING)
     async with store.transaction() as transaction:
         await transaction.prompts.put(PROMPT)
@@ -51,7 +52,7 @@ async def test_a_switch_retires_and_serves_and_is_remembered(store: SqlStore) ->
         assert await transaction.releases.history(1) == history[:1]
 
 
-async def test_the_database_refuses_a_second_serving_release(store: SqlStore) -> None:
+async def test_the_database_refuses_a_second_serving_release(store: Store) -> None:
     async with store.transaction() as transaction:
         await transaction.prompts.put(PROMPT)
         await transaction.releases.add(release(state=ReleaseState.SERVING), "U3", "first")
@@ -66,7 +67,7 @@ async def test_the_database_refuses_a_second_serving_release(store: SqlStore) ->
         assert len(await transaction.releases.history()) == 2
 
 
-async def test_an_unknown_release_cannot_enter_anything(store: SqlStore) -> None:
+async def test_an_unknown_release_cannot_enter_anything(store: Store) -> None:
     with pytest.raises(IntegrityError):
         async with store.transaction() as transaction:
             await transaction.releases.enter("unknown", ReleaseState.SHADOW, "U4", "switch", LATER)

@@ -1,12 +1,12 @@
 import pytest
 
 from bot.domain.dataset import Source, Split
+from bot.ports import Store
 from storage import rows as rows_module
-from storage.store import SqlStore
 from tests.storage.things import NOW, row
 
 
-async def test_a_row_comes_out_as_it_went_in(store: SqlStore) -> None:
+async def test_a_row_comes_out_as_it_went_in(store: Store) -> None:
     imported = row("i1").model_copy(
         update={"source": Source.IMPORT, "reason": None, "team": None, "channel": None, "ts": None, "origin": "a.csv"}
     )
@@ -18,7 +18,7 @@ async def test_a_row_comes_out_as_it_went_in(store: SqlStore) -> None:
         assert await transaction.rows.get("unknown") is None
 
 
-async def test_a_row_is_replaced(store: SqlStore) -> None:
+async def test_a_row_is_replaced(store: Store) -> None:
     changed = row(category="other").model_copy(update={"reason": None, "source": Source.AGREE})
     async with store.transaction() as transaction:
         await transaction.rows.put(row())
@@ -27,7 +27,7 @@ async def test_a_row_is_replaced(store: SqlStore) -> None:
         assert [found async for found in transaction.rows.all()] == [changed, row("q2")]
 
 
-async def test_a_withdrawn_row_is_nowhere_until_it_is_put_again(store: SqlStore) -> None:
+async def test_a_withdrawn_row_is_nowhere_until_it_is_put_again(store: Store) -> None:
     async with store.transaction() as transaction:
         await transaction.rows.put(row())
         await transaction.rows.put(row("q2"))
@@ -40,7 +40,7 @@ async def test_a_withdrawn_row_is_nowhere_until_it_is_put_again(store: SqlStore)
         assert await transaction.rows.get("q1") == row()
 
 
-async def test_counts_are_by_category_and_split(store: SqlStore) -> None:
+async def test_counts_are_by_category_and_split(store: Store) -> None:
     async with store.transaction() as transaction:
         assert await transaction.rows.counts() == {}
         for row_id, category, split in (
@@ -58,7 +58,7 @@ async def test_counts_are_by_category_and_split(store: SqlStore) -> None:
 
 
 async def test_all_rows_come_in_order_of_code_points_however_they_are_paged(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows_module, "PAGE", 3)
     ids = ["b", "B", "a", "_", "Z", "é", "業", "a-b", "aB", "10", "9"]
@@ -70,7 +70,7 @@ async def test_all_rows_come_in_order_of_code_points_however_they_are_paged(
         assert [found.id async for found in transaction.rows.all(Split.TRAIN)] == sorted(ids[::3])
 
 
-async def test_all_may_be_left_early_and_mixed_with_other_reads(store: SqlStore) -> None:
+async def test_all_may_be_left_early_and_mixed_with_other_reads(store: Store) -> None:
     async with store.transaction() as transaction:
         for row_id in "abc":
             await transaction.rows.put(row(row_id))
