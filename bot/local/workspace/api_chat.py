@@ -77,7 +77,7 @@ def _whisper(ws: Workspace, args: Args) -> Json:
 def _update(ws: Workspace, args: Args) -> Json:
     channel = _open_to_bot(ws, ws.board.channel(args.text("channel")))
     old = ws.board.message(channel.id, args.text("ts"))
-    if old["user"] != ws.app.bot_user:
+    if old.get("user") != ws.app.bot_user:
         raise SlackError("cant_update_message")
     if len(args.text("text")) > _UPDATE_LONGEST:
         raise SlackError("msg_too_long")

@@ -72,7 +72,7 @@ class Board:
         for key in _THREAD:
             parent.pop(key, None)
         if replies := self._threads.get((channel_id, root)):
-            users = list(dict.fromkeys(self.messages[channel_id][ts]["user"] for ts in replies))
+            users = list(dict.fromkeys(self.messages[channel_id][ts].get("user", "") for ts in replies))
             facts = (root, len(replies), len(users), replies[-1], users[:5], False, True)
             parent |= dict(zip(_THREAD, facts, strict=True))
         return parent

@@ -43,6 +43,22 @@ def say(
     return publish(ws, channel, message, thread_ts)
 
 
+def by_stranger(ws: Workspace, channel: Channel, text: str) -> Json:
+    """Post what somebody of a partner company says in a channel that both share (Slack Connect)."""
+    who = ws.people.stranger
+    message: Json = {"user": who.id, "type": "message", "ts": ws.board.ts(), "client_msg_id": str(uuid.uuid4())}
+    message |= {"text": typed(text, ws.people, ws.board.channels.values()), "team": who.team_id}
+    message |= {"user_team": who.team_id, "source_team": who.team_id, "user_profile": {"real_name": who.real_name}}
+    return publish(ws, channel, message | {"blocks": with_ids([rich_text(message["text"])])})
+
+
+def by_other_bot(ws: Workspace, channel: Channel, text: str) -> Json:
+    """Post what another app says by a webhook: it has a bot_id and no user."""
+    message: Json = {"type": "message", "subtype": "bot_message", "ts": ws.board.ts(), "bot_id": "B0OTHERAPP1"}
+    message |= {"text": typed(text, ws.people, ws.board.channels.values()), "username": "Build news"}
+    return publish(ws, channel, message | {"app_id": "A0OTHERAPP1", "blocks": []})
+
+
 def by_bot(ws: Workspace, text: str, blocks: list[Json] | None, extra: Json | None = None) -> Json:
     """Return a message of the app's bot user, not yet posted. Slack cuts off text above 40,000 characters."""
     text = text[:LONGEST]
@@ -62,7 +78,7 @@ def publish(ws: Workspace, channel: Channel, message: Json, thread_ts: str = "",
             raise SlackError("thread_not_found")
         message["thread_ts"] = root.get("thread_ts", root["ts"])
         parent = ws.board.message(channel.id, message["thread_ts"])
-        message["parent_user_id"] = parent["user"]
+        message["parent_user_id"] = parent.get("user")
         message |= {"subtype": "thread_broadcast"} if broadcast else {}
     parent_now = ws.board.put(channel.id, message)
     ws.show(channel, message)
@@ -122,7 +138,7 @@ def change(ws: Workspace, channel: Channel, new: Json, editor: str) -> Json:
 def edit(ws: Workspace, user_id: str, channel: Channel, ts: str, text: str) -> Json:
     """Change one's own message; raise `cant_update_message` on another's, `no_text` on nothing."""
     message = ws.board.message(channel.id, ts)
-    if message["user"] != user_id:
+    if message.get("user") != user_id:
         raise SlackError("cant_update_message")
     if not text.strip():
         raise SlackError("no_text")
@@ -133,7 +149,7 @@ def edit(ws: Workspace, user_id: str, channel: Channel, ts: str, text: str) -> J
 def delete(ws: Workspace, user_id: str, channel: Channel, ts: str) -> None:
     """Take back one's own message; a thread keeps a tombstone in its parent's place."""
     message = ws.board.message(channel.id, ts)
-    if message["user"] != user_id:
+    if message.get("user") != user_id:
         raise SlackError("cant_delete_message")
     if message.get("reply_count"):
         keys = ("ts", "team", "thread_ts", "reply_count", "reply_users_count", "latest_reply", "reply_users")
@@ -170,5 +186,5 @@ def react(ws: Workspace, user_id: str, channel: Channel, ts: str, name: str, *, 
     ws.show(channel, message)
     if ws.app.bot_user in channel.members:
         item = {"type": "message", "channel": channel.id, "ts": ts}
-        facts = {"user": user_id, "reaction": name, "item": item, "item_user": message["user"]}
+        facts = {"user": user_id, "reaction": name, "item": item, "item_user": message.get("user")}
         ws.emit({"type": "reaction_added" if on else "reaction_removed", **facts, "event_ts": ws.board.ts()})

@@ -159,7 +159,7 @@ def hello(ws: Workspace, member: Member) -> Json:
         "type": "hello",
         "user": member.face(),
         "bot": ws.people.bot.face(),
-        "people": [one.face() for one in ws.people if not one.is_bot],
+        "people": [one.face() for one in ws.people.acting],
         "groups": [
             {"id": one.id, "handle": one.handle, "name": one.name, "users": one.users} for one in ws.people.groups
         ],
@@ -187,7 +187,7 @@ def routes(ws: Workspace) -> list[Route | WebSocketRoute]:
 
     async def window(socket: WebSocket) -> None:
         member = ws.people.get(socket.query_params.get("user", ""))
-        if member is None or member.is_bot:
+        if member not in ws.people.acting:
             await socket.close()
             return
         await ws.audience.attend(socket, member.id, lambda: hello(ws, member))
@@ -211,7 +211,7 @@ def routes(ws: Workspace) -> list[Route | WebSocketRoute]:
 
 def _person(ws: Workspace, args: Args) -> Member:
     member = ws.member(args.text("user"))
-    if member.is_bot:
+    if member not in ws.people.acting:
         raise SlackError("user_not_found")
     return member
 

@@ -9,12 +9,16 @@ from bot.local.workspace.wire import Json
 TEAM_ID = "T0PRACTICE1"
 TEAM_DOMAIN = "practice"
 TEAM_NAME = "Practice"
+OTHER_TEAM = "T0PARTNER01"
 _ZONES = {"Asia/Tokyo": ("Japan Standard Time", 32400), "America/New_York": ("Eastern Standard Time", -18000)}
 
 
 @dataclass
 class Member:
-    """A person or the app's bot user. `role_note` is what the page says of them; `locale` may change."""
+    """A person or the app's bot user. `role_note` is what the page says of them; `locale` may change.
+
+    A `team_id` other than ours is that of a partner company, whose people come in by Slack Connect.
+    """
 
     id: str
     name: str
@@ -26,6 +30,7 @@ class Member:
     is_admin: bool = False
     is_restricted: bool = False
     is_bot: bool = False
+    team_id: str = TEAM_ID
 
     def face(self) -> Json:
         """Return the page's short form of this person."""
@@ -40,11 +45,11 @@ class Member:
             "real_name_normalized": self.real_name,
             "display_name": self.name,
             "display_name_normalized": self.name,
-            "team": TEAM_ID,
+            "team": self.team_id,
         }
         user: Json = {
             "id": self.id,
-            "team_id": TEAM_ID,
+            "team_id": self.team_id,
             "name": self.name,
             "deleted": False,
             "color": self.color.lstrip("#"),
@@ -62,6 +67,7 @@ class Member:
             "is_app_user": False,
             "updated": 1790000000,
         }
+        user |= {"is_stranger": True} if self.team_id != TEAM_ID else {}
         return user | ({"locale": self.locale} if include_locale else {})
 
 
@@ -93,12 +99,16 @@ class Group:
 
 @dataclass(frozen=True)
 class People:
-    """Everybody: two employees and two of the staff (a Japanese and an English speaker each), an admin, a guest."""
+    """Everybody: two employees and two of the staff (a Japanese and an English speaker each), an admin, a guest.
+
+    The stranger works for a partner company and has no window on the page: only `Server.stranger_says` speaks for them.
+    """
 
     employees: tuple[Member, Member]
     staff: tuple[Member, Member]
     admin: Member
     guest: Member
+    stranger: Member
     bot: Member
     staff_group: Group
     admin_group: Group
@@ -113,6 +123,9 @@ class People:
         priya = Member("U0PRIYA0001", "priya.nair", "Priya Nair", "Help-desk staff", "en-US", "#8e44ad", east)
         yuko = Member("U0YUKO00001", "yuko.ito", "伊藤 裕子", "管理者", "ja-JP", "#c0392b", is_admin=True)
         tom = Member("U0TOM000001", "tom.becker", "Tom Becker", "Guest", "en-US", "#7f8c8d", east, is_restricted=True)
+        lena = Member(
+            "U0LENA00001", "lena.vogel", "Lena Vogel", "Partner", "en-US", "#555555", east, team_id=OTHER_TEAM
+        )
         handle = manifest.bot_name.lower().replace(" ", "_")
         bot = Member(manifest.bot_user, handle, manifest.bot_name, "App", "en-US", "#e0a526", is_bot=True)
         people = cls(
@@ -120,15 +133,21 @@ class People:
             staff=(kenji, priya),
             admin=yuko,
             guest=tom,
+            stranger=lena,
             bot=bot,
             staff_group=Group("S0STAFF0001", "help-desk-staff", "Help-desk staff", [kenji.id, priya.id]),
             admin_group=Group("S0ADMINS001", "help-desk-admins", "Help-desk admins", [yuko.id]),
         )
-        people._by_id.update({one.id: one for one in (misaki, emily, kenji, priya, yuko, tom, bot)})
+        people._by_id.update({one.id: one for one in (misaki, emily, kenji, priya, yuko, tom, lena, bot)})
         return people
 
     def __iter__(self) -> Iterator[Member]:
         return iter(self._by_id.values())
+
+    @property
+    def acting(self) -> list[Member]:
+        """Return those whom the page can act for."""
+        return [one for one in self if not one.is_bot and one.team_id == TEAM_ID]
 
     @property
     def groups(self) -> tuple[Group, Group]:
@@ -198,7 +217,7 @@ class Channels:
 
     @classmethod
     def sample(cls, people: People) -> "Channels":
-        everybody = [one.id for one in people]
+        everybody = [*(one.id for one in people.acting), people.bot.id]
         inner = [one.id for one in (*people.staff, people.admin, people.bot)]
         return cls(
             Channel("C0GENERAL01", "general", list(everybody), "Company-wide · 全社"),

@@ -17,8 +17,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from bot.local.workspace import api_chat, api_files, api_read, api_views, page_api
+from bot.local.workspace import api_chat, api_files, api_read, api_views, chat, page_api
 from bot.local.workspace.api import WebApi
+from bot.local.workspace.faults import Faults
 from bot.local.workspace.people import Channels, People
 from bot.local.workspace.wire import SlackError, read_args
 from bot.local.workspace.workspace import Workspace
@@ -46,6 +47,27 @@ class Server:
     @property
     def channels(self) -> Channels:
         return self.workspace.sample
+
+    @property
+    def faults(self) -> Faults:
+        """Trouble on request."""
+        return self.workspace.faults
+
+    async def disconnect(self, reason: str = "refresh_requested") -> None:
+        """Ask the app's sockets to go; reasons as `SocketMode.disconnect`."""
+        await self.workspace.sockets.disconnect(reason)
+
+    async def drop_sockets(self) -> None:
+        """End the app's sockets without a word."""
+        await self.workspace.sockets.drop()
+
+    def stranger_says(self, channel: str, text: str) -> str:
+        """Let `people.stranger`, of a partner company, say something; return its ts."""
+        return str(chat.by_stranger(self.workspace, self.workspace.board.channel(channel), text)["ts"])
+
+    def other_bot_says(self, channel: str, text: str) -> str:
+        """Let another app say something; return its ts."""
+        return str(chat.by_other_bot(self.workspace, self.workspace.board.channel(channel), text)["ts"])
 
 
 @contextlib.asynccontextmanager

@@ -166,6 +166,12 @@ class SocketMode:
             grace = 0.0 if reason == "link_disabled" else self.timing.disconnect
             self._background(self._end(socket, grace))
 
+    async def drop(self) -> None:
+        """End every socket without a word."""
+        for socket in list(self._sockets):
+            self._forget(socket)
+            await self._end(socket, 0.0)
+
     async def _dismiss(self, socket: _Socket, reason: str) -> None:
         await socket.send({"type": "disconnect", "reason": reason, "debug_info": {"host": "applink-practice-1"}})
 
@@ -186,9 +192,7 @@ class SocketMode:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for socket in list(self._sockets):
-            self._forget(socket)
-            await self._end(socket, 0.0)
+        await self.drop()
 
 
 def token(kind: str) -> str:

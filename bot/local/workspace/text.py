@@ -10,9 +10,16 @@ from bot.local.workspace.wire import Json
 _URL = re.compile(r"(?<![<|])\bhttps?://[^\s<>]+")
 _MAIL = re.compile(r"(?<![\w.@:|])[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 _PILL = re.compile(r"&lt;([@#][UC][A-Z0-9]+)&gt;")
+
+
+def _styled(mark: str, name: str) -> str:
+    # Slack's marks hug a word: "5 * 3 * 2" has none.
+    return rf"(?<!\w)[{mark}](?P<{name}>[^{mark}\s](?:[^{mark}\n]*[^{mark}\s])?)[{mark}](?!\w)"
+
+
 _PIECE = re.compile(
-    r"```(?P<pre>.+?)```|<(?P<angle>[^<>\n]+)>|:(?P<emoji>[a-z0-9_+'-]+):|`(?P<code>[^`\n]+)`"
-    r"|(?<!\w)\*(?P<bold>[^*\s](?:[^*\n]*[^*\s])?)\*(?!\w)|(?<!\w)_(?P<italic>[^_\s](?:[^_\n]*[^_\s])?)_(?!\w)|(?<!\w)~(?P<strike>[^~\s](?:[^~\n]*[^~\s])?)~(?!\w)",
+    r"```(?P<pre>.+?)```|<(?P<angle>[^<>\n]+)>|:(?P<emoji>[a-z0-9_+'-]+):|`(?P<code>[^`\n]+)`|"
+    + "|".join([_styled("*", "bold"), _styled("_", "italic"), _styled("~", "strike")]),
     re.DOTALL,
 )
 

@@ -19,7 +19,7 @@ from bot.local.workspace.sockets import SocketMode, Timing, token
 from bot.local.workspace.views import Views
 from bot.local.workspace.wire import Json, SlackError, new_id
 
-_SAVE_AFTER = 0.5
+_SAVE_AFTER = 0.05
 
 
 class Workspace:
@@ -59,6 +59,7 @@ class Workspace:
         self.bot_token, self.app_token = token("xoxb"), token("xapp")
         self.url = ""
         self._state = state
+        self._save_took = 0.0
         self._saving: asyncio.TimerHandle | None = None
         if state and state.exists():
             self._load(state)
@@ -114,7 +115,7 @@ class Workspace:
             "event_id": new_id("Ev"),
             "event_time": int(self.clock()),
             "authorizations": [authorization | {"is_bot": True, "is_enterprise_install": False}],
-            "is_ext_shared_channel": False,
+            "is_ext_shared_channel": event.get("team", TEAM_ID) != TEAM_ID,
             "event_context": f"4-{new_id('x')}",
         }
 
@@ -122,9 +123,10 @@ class Workspace:
         self.audience.tell({"type": "connection", "connected": self.sockets.connected > 0})
 
     def touch(self) -> None:
-        """Save soon: what happens within half a second is written once."""
+        """Save soon; the longer a save takes, the more changes it waits for."""
         if self._state and self._saving is None:
-            self._saving = asyncio.get_running_loop().call_later(_SAVE_AFTER, self.save)
+            delay = max(_SAVE_AFTER, 10 * self._save_took)
+            self._saving = asyncio.get_running_loop().call_later(delay, self.save)
 
     def save(self) -> None:
         """Write the state file now, as a whole or not at all."""
@@ -133,6 +135,7 @@ class Workspace:
             self._saving = None
         if self._state is None:
             return
+        started = time.perf_counter()
         saved = {
             **self.board.dump(),
             "locales": {one.id: one.locale for one in self.people},
@@ -142,6 +145,7 @@ class Workspace:
         fresh = self._state.with_suffix(".new")
         fresh.write_text(json.dumps(saved, ensure_ascii=False), "utf-8")
         fresh.replace(self._state)
+        self._save_took = time.perf_counter() - started
 
     def _load(self, state: Path) -> None:
         try:

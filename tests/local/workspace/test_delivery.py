@@ -142,7 +142,7 @@ async def test_an_eleventh_socket_is_refused(server: Server, client: AsyncWebCli
 @pytest.mark.parametrize("reason", ["warning", "refresh_requested", "link_disabled"])
 async def test_disconnect_frames_then_the_end(server: Server, reason: str) -> None:
     wire = await Wire.open(server)
-    await server.workspace.sockets.disconnect(reason)
+    await server.disconnect(reason)
     frame = await wire.frame()
     assert (frame["type"], frame["reason"]) == ("disconnect", reason)
     with pytest.raises(ConnectionClosed):
@@ -156,7 +156,7 @@ async def test_bolt_reconnects_and_goes_on(server: Server, desk: Desk, people: C
 
     await desk.connect()
     misaki = await people(server.people.employees[0])
-    await server.workspace.sockets.disconnect()
+    await server.disconnect()
     await misaki.wait_for(lambda one: one == {"type": "connection", "connected": True})
     ts = await misaki.say(server.channels.help_desk.id, "there?")
     assert (await misaki.answer(ts))["text"] == "still here"
@@ -165,7 +165,7 @@ async def test_bolt_reconnects_and_goes_on(server: Server, desk: Desk, people: C
 @pytest.mark.parametrize(("new_ids", "ids"), [(False, 1), (True, 3)])
 async def test_duplicates_on_request(server: Server, people: Crowd, ids: int, *, new_ids: bool) -> None:
     wire = await Wire.open(server)
-    server.workspace.faults.duplicate_events(2, new_event_ids=new_ids)
+    server.faults.duplicate_events(2, new_event_ids=new_ids)
     misaki = await people(server.people.employees[0])
     await misaki.say(server.channels.help_desk.id, "once")
     envelopes = [await wire.frame() for _ in range(3)]
@@ -220,6 +220,36 @@ async def test_edits_deletions_reactions_and_own_words_are_events(
     tombstone = await wire.event("message_changed")
     assert tombstone["message"]["subtype"] == "tombstone"
     await wire.socket.close()
+
+
+async def test_strangers_and_other_apps_are_told_apart(server: Server, client: AsyncWebClient) -> None:
+    wire, place = await Wire.open(server), server.channels.help_desk.id
+    server.stranger_says(place, "@Desk from outside")
+    said = await wire.event("message")
+    assert (said["team"], said["source_team"]) == ("T0PARTNER01", "T0PARTNER01")
+    envelope = await wire.frame()
+    await wire.ack(envelope)
+    assert envelope["payload"]["event"]["type"] == "app_mention"
+    assert envelope["payload"]["is_ext_shared_channel"] is True
+    stranger = (await client.users_info(user=said["user"]))["user"]
+    assert (stranger["is_stranger"], stranger["team_id"]) == (True, "T0PARTNER01")
+    server.other_bot_says(place, "build 7 is green")
+    news = await wire.event("message")
+    assert (news["subtype"], news["bot_id"], "user" in news) == ("bot_message", "B0OTHERAPP1", False)
+    await wire.socket.close()
+
+
+async def test_bolt_survives_a_socket_that_just_ends(server: Server, desk: Desk, people: Crowd) -> None:
+    @desk.app.event("message")
+    async def message(event: Json, say: AsyncSay) -> None:
+        await say(text="back", thread_ts=event["ts"])
+
+    (await desk.connect()).client.ping_interval = 0.1
+    misaki = await people(server.people.employees[0])
+    await server.drop_sockets()
+    await misaki.wait_for(lambda one: one == {"type": "connection", "connected": True}, timeout=15)
+    ts = await misaki.say(server.channels.help_desk.id, "there?")
+    assert (await misaki.answer(ts))["text"] == "back"
 
 
 async def test_only_subscribed_events_of_joined_channels_come(server: Server, people: Crowd) -> None:

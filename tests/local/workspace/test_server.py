@@ -57,7 +57,7 @@ async def test_a_named_attachment_of_a_person(server: Server, people: Crowd) -> 
 
 
 async def test_rate_limits_and_failures_on_request(server: Server, client: AsyncWebClient) -> None:
-    place, faults = server.channels.help_desk.id, server.workspace.faults
+    place, faults = server.channels.help_desk.id, server.faults
     faults.rate_limit("chat.postMessage", calls=2, retry_after=7)
     for _ in range(2):
         with pytest.raises(SlackApiError) as caught:
@@ -74,14 +74,14 @@ async def test_rate_limits_and_failures_on_request(server: Server, client: Async
 
 async def test_slack_sdks_own_retry_is_satisfied(server: Server) -> None:
     client = AsyncWebClient(server.bot_token, server.api_url, retry_handlers=[AsyncRateLimitErrorRetryHandler(1)])
-    server.workspace.faults.rate_limit("auth.test", retry_after=0)
+    server.faults.rate_limit("auth.test", retry_after=0)
     assert (await client.auth_test())["ok"]
 
 
 @pytest.mark.parametrize(("after", "made"), [(False, 0), (True, 1)])
 async def test_a_cut_connection(server: Server, *, after: bool, made: int) -> None:
     client = AsyncWebClient(server.bot_token, server.api_url, retry_handlers=[])
-    server.workspace.faults.drop("chat.postMessage", after=after)
+    server.faults.drop("chat.postMessage", after=after)
     with pytest.raises(aiohttp.ServerDisconnectedError):
         await client.chat_postMessage(channel=server.channels.help_desk.id, text="x")
     assert len(server.workspace.board.top(server.channels.help_desk.id)) == made
@@ -89,7 +89,7 @@ async def test_a_cut_connection(server: Server, *, after: bool, made: int) -> No
 
 async def test_an_answer_held_back(server: Server, client: AsyncWebClient, people: Crowd) -> None:
     misaki = await people(server.people.employees[0])
-    gate = server.workspace.faults.hold("chat.postMessage")
+    gate = server.faults.hold("chat.postMessage")
     posting = asyncio.create_task(client.chat_postMessage(channel=server.channels.help_desk.id, text="made"))
     await misaki.message(lambda one: one["text"] == "made")
     assert not posting.done()
