@@ -3,7 +3,7 @@
 import { get, post } from "./api.js";
 import { blocks } from "./blocks.js";
 import { composer } from "./composer.js";
-import { el, icon, iconButton, isPhone } from "./dom.js";
+import { el, icon, iconButton, isPhone, soon } from "./dom.js";
 import { messageList } from "./messages.js";
 import { mrkdwn } from "./mrkdwn.js";
 import { avatar } from "./people.js";
@@ -126,9 +126,10 @@ function renderPlace() {
 
 on("place", renderPlace);
 on("home", renderHome);
-on("history", ({ channel }) => state.place.id === channel && showMessages());
-on("redraw", () => state.place.kind === "channel" && showMessages());
-on("people", () => (state.place.kind === "home" ? renderHome() : renderPlace()));
+const showSoon = soon(() => state.place.kind === "channel" && showMessages());
+on("history", ({ channel }) => state.place.id === channel && showSoon());
+on("redraw", showSoon);
+on("language", () => (state.place.kind === "home" ? renderHome() : renderPlace()));
 
 /** Put the cursor where the person writes; not on a phone, where that would open the keyboard. */
 export function focusComposer() {

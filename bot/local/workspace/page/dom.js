@@ -120,3 +120,16 @@ function refocus(node, spot) {
 
 /** Whether the page is as narrow as a phone, where focusing a field would raise the keyboard. */
 export const isPhone = () => matchMedia("(max-width: 480px)").matches;
+
+/** A function that runs `fn` once after however many calls of this moment: a burst of frames is one drawing. */
+export function soon(fn) {
+  let waiting = false;
+  return () => {
+    if (waiting) return;
+    waiting = true;
+    setTimeout(() => {
+      waiting = false;
+      fn();
+    });
+  };
+}

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { focusComposer } from "./channel.js";
 import "./modal.js";
-import { renderSidebar, showDrawer } from "./sidebar.js";
+import { showDrawer } from "./sidebar.js";
 import { connect } from "./socket.js";
 import { emit, on, setHistory, state } from "./store.js";
 import { startTheme } from "./theme.js";
@@ -32,7 +32,6 @@ function go(force) {
   if (rethreaded) emit("threadplace");
   if (moved) showDrawer(false);
   if (moved && !thread) focusComposer();
-  if (!moved) renderSidebar();
 }
 
 async function loadUnread() {

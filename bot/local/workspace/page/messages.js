@@ -5,7 +5,7 @@ import { clockTime, dateOf, dayLine, fullTime } from "./dates.js";
 import { arrowKeys, el, icon, reconcile } from "./dom.js";
 import { avatar } from "./people.js";
 import { reactions, toolbar } from "./reactions.js";
-import { author, emit, isReply, nameOf, on, state } from "./store.js";
+import { author, isReply, nameOf, state } from "./store.js";
 import { editor } from "./editing.js";
 import { Surface } from "./surface.js";
 import { hasFreshReplies } from "./unread.js";
@@ -13,6 +13,7 @@ import { t, locale } from "./words.js";
 
 const TOGETHER_S = 300;
 const QUIET_MS = 1000;
+const MOST = 200;
 const surfaces = new Map();
 
 function surfaceOf(channel, ts) {
@@ -154,7 +155,10 @@ function itemsOf(channel, messages, inThread) {
   return items;
 }
 
-/** A scrolling message list that stays at its end unless the person has scrolled up. */
+const earlier = (onclick) =>
+  el("button", { type: "button", class: "button earlier", onclick, "data-testid": "earlier" }, t("earlier"));
+
+/** A scrolling message list that shows the newest messages, and stays at its end unless the person has scrolled up. */
 export function messageList(testid) {
   const list = el("div", { class: "list", role: "list" });
   const box = el(
@@ -169,12 +173,15 @@ export function messageList(testid) {
     list.querySelector("[role=listitem]:last-of-type")?.focus();
   });
   let shown = null;
+  let most = MOST;
   const atEnd = () => box.scrollHeight - box.scrollTop - box.clientHeight < 80;
-  function show({ channel, messages, label, inThread = false, empty }) {
+  function show(what) {
+    const { channel, messages, label, inThread = false, empty } = what;
     const place = `${channel}/${inThread}/${label}`;
     const follow = place !== shown || atEnd();
     if (place !== shown) {
       list.replaceChildren();
+      most = MOST;
       // A whole history is not news: only what comes later is read out.
       box.setAttribute("aria-live", "off");
       setTimeout(() => box.setAttribute("aria-live", "polite"), QUIET_MS);
@@ -182,11 +189,14 @@ export function messageList(testid) {
     shown = place;
     box.setAttribute("aria-label", label);
     const none = { key: "empty", sign: empty, make: () => el("p", { class: "empty" }, empty) };
-    reconcile(list, messages.length || !empty ? itemsOf(channel, messages, inThread) : [none]);
+    const items = itemsOf(channel, messages.slice(-most), inThread);
+    const more = () => {
+      most += MOST;
+      show(what);
+    };
+    if (messages.length > most) items.unshift({ key: "earlier", sign: most, make: () => earlier(more) });
+    reconcile(list, messages.length || !empty ? items : [none]);
     if (follow) box.scrollTop = box.scrollHeight;
   }
   return { node: box, show };
 }
-
-// A person's new name or language changes how every message reads.
-on("people", () => emit("redraw"));

@@ -166,4 +166,4 @@ const firstStop = () =>
   dialog.querySelector(".dialog-foot button:last-child");
 
 on("views", render);
-on("people", () => dialog && render());
+on("language", () => dialog && render());

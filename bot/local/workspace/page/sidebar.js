@@ -1,6 +1,6 @@
 // The left side: who acts, the channels, the app, direct messages, and the page's own switches.
 
-import { el, icon, iconButton } from "./dom.js";
+import { arrowKeys, el, icon, iconButton, soon } from "./dom.js";
 import { avatar, personSwitcher, toggleLocale } from "./people.js";
 import { post } from "./api.js";
 import { botChannel, nameOf, on, state } from "./store.js";
@@ -84,12 +84,16 @@ function status() {
   return el("span", { class: `status ${kind}`, role: "status", "data-testid": "connection" }, words);
 }
 
+/** Open or close the drawer that the sidebar is on a phone; while it is open nothing else can be reached. */
 export function showDrawer(open) {
+  const wasOpen = document.body.classList.contains("drawer");
   document.body.classList.toggle("drawer", open);
+  for (const id of ["main", "thread"]) document.getElementById(id).inert = open;
   if (open) root.querySelector("a, button")?.focus();
+  else if (wasOpen) document.querySelector("[data-testid=drawer]")?.focus();
 }
 
-export function renderSidebar() {
+function renderSidebar() {
   if (!state.me) return;
   const channels = [...state.channels.values()];
   const spot = root.contains(document.activeElement) && document.activeElement.dataset.testid;
@@ -133,5 +137,7 @@ export function renderSidebar() {
   document.title = `${total ? `(${total}) ` : ""}${t("title")}`;
 }
 
-["hello", "channels", "people", "place", "unread", "connection"].forEach((topic) => on(topic, renderSidebar));
+const renderSoon = soon(renderSidebar);
+arrowKeys(root, "nav a");
+["hello", "channels", "people", "place", "unread", "connection"].forEach((topic) => on(topic, renderSoon));
 document.getElementById("veil").addEventListener("click", () => showDrawer(false));

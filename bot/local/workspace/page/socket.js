@@ -33,8 +33,9 @@ const FRAMES = {
     if (person.id === state.me?.id) {
       state.me = person;
       setLocale(person.locale);
+      emit("language");
     }
-    emit("people", { person });
+    emit("people");
   },
   message: ({ channel, message }) => putMessage(channel, message),
   message_deleted: ({ channel, ts }) => dropMessage(channel, ts),

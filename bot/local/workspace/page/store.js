@@ -20,7 +20,7 @@ const histories = new Map();
 const threads = new Map();
 const bus = new EventTarget();
 
-/** Call `fn(detail)` when something of a topic changed; topics: hello, people, channels, history, thread, place, home, views, connection. */
+/** Call `fn(detail)` when something of a topic changed; topics: see the calls of emit. */
 export function on(topic, fn) {
   bus.addEventListener(topic, (event) => fn(event.detail));
 }

@@ -34,6 +34,7 @@ export class Surface {
 
   /** Send one action, after its confirm dialog if it has one. Resolves to whether the bot took it. */
   async act(blockId, element, value, control) {
+    if (control?.ariaBusy === "true") return false;
     if (element.confirm && !(await ask(element.confirm))) return false;
     control?.setAttribute("aria-busy", "true");
     const action = { type: element.type, block_id: blockId, action_id: element.action_id, ...value };

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { channelLabel } from "./channel.js";
 import { composer } from "./composer.js";
-import { el, iconButton, isPhone } from "./dom.js";
+import { el, iconButton, isPhone, soon } from "./dom.js";
 import { messageList } from "./messages.js";
 import { on, replies, setReplies, state } from "./store.js";
 import { markThreadRead } from "./unread.js";
@@ -54,7 +54,8 @@ async function open() {
 const isShown = ({ channel, ts }) => state.thread?.channel === channel && state.thread.ts === ts;
 
 on("threadplace", open);
-on("people", open);
-on("thread", (thread) => isShown(thread) && show());
-on("redraw", () => state.thread && show());
+const showSoon = soon(() => state.thread && show());
+on("language", open);
+on("thread", (thread) => isShown(thread) && showSoon());
+on("redraw", showSoon);
 root.addEventListener("keydown", (event) => event.key === "Escape" && !event.defaultPrevented && close());

@@ -1,5 +1,7 @@
 """Writing, reading and answering on the page: composer, completion, messages, threads, unread marks."""
 
+import re
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -195,3 +197,30 @@ async def test_a_person_who_is_not_known_gives_way_to_one_who_is(stub: Stub, vis
     page = await visit(f"{stub.url}/?user=U0GONE")
     await expect(page.get_by_test_id("person-switcher")).to_contain_text("Emma Clark")
     assert page.url == f"{stub.url}/?user=U1"
+
+
+async def test_a_long_channel_shows_its_newest_messages_and_earlier_ones_on_request(stub: Stub, visit: Visit) -> None:
+    stub.history["C1"] = [message(n, "U2", f"m{n}") for n in range(450)]
+    page = await visit(stub.url)
+    rows = page.get_by_test_id("message")
+    await expect(rows).to_have_count(200)
+    await expect(rows.last).to_have_text(re.compile("m449"))
+    await expect(rows.last).to_be_in_viewport()
+    await page.get_by_test_id("earlier").click()
+    await expect(rows).to_have_count(400)
+    await page.get_by_test_id("earlier").click()
+    await expect(rows).to_have_count(450)
+    await expect(page.get_by_test_id("earlier")).to_have_count(0)
+
+
+async def test_what_others_do_leaves_the_cursor_where_it_is(stub: Stub, visit: Visit) -> None:
+    page = await visit(stub.url)
+    field = page.get_by_test_id("composer")
+    await field.press_sequentially("half")
+    await stub.push(type="person", person=stub.hello["people"][1] | {"locale": "en-US"})
+    for number in range(50):
+        await stub.push(type="message", channel="C1", message=message(number, "U2", f"m{number}"))
+    await expect(page.get_by_test_id("message")).to_have_count(50)
+    await field.press_sequentially(" a thought")
+    await expect(field).to_have_value("half a thought")
+    await expect(field).to_be_focused()
