@@ -88,12 +88,14 @@ class Database:
                 self._file_to_make = None
             connection = await self._engine.connect()
         except (DBAPIError, OSError, sqlite3.Error) as error:
-            raise DatabaseUnreachable(f"Could not reach the database {self}. Is it running? {_cause(error)}") from None
+            hint = "Is it running?" if self._one_at_a_time is None else "May the file be read and written?"
+            raise DatabaseUnreachable(f"Could not reach the database {self}. {hint} {_cause(error)}") from None
         try:
             async with connection.begin():
                 yield connection
         finally:
-            await connection.close()
+            # Whoever is cancelled twice must not leave a connection behind that still holds its locks.
+            await asyncio.shield(connection.close())
 
     async def migrate(self) -> None:
         """Bring the tables up to this program's version, in one transaction.

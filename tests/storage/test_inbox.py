@@ -59,12 +59,16 @@ async def test_nobody_claims_what_is_held_until_the_lease_runs_out(store: Store,
     assert again.token != claimed.token
 
 
-async def test_who_comes_back_after_a_lost_lease_is_still_the_oldest(store: Store, claimed: InboxItem) -> None:
+async def test_what_a_dead_worker_held_is_still_the_oldest(store: Store) -> None:
     async with store.transaction() as transaction:
-        await transaction.inbox.add(arrival(2), NOW)
+        for n in (1, 2, 3):
+            await transaction.inbox.add(arrival(n), NOW)
+        dead = await transaction.inbox.claim("w1", NOW, LEASE)
+    async with store.transaction() as transaction:
         again = await transaction.inbox.claim("w2", NOW + LEASE, LEASE)
+    assert dead is not None
     assert again is not None
-    assert again.id == claimed.id
+    assert (again.id, again.arrival) == (dead.id, arrival(1))
 
 
 async def test_a_claim_in_the_making_keeps_nobody_waiting() -> None:
