@@ -48,7 +48,7 @@ class Person:
 
     async def __aenter__(self) -> Self:
         address = f"{self._url.replace('http', 'ws', 1)}page/socket?user={self.user_id}"
-        self._socket = await connect(address, proxy=None, max_size=None)
+        self._socket = await connect(address, proxy=None, max_size=None, compression=None)
         self.hello = json.loads(await self._socket.recv())
         self._reader = asyncio.create_task(self._read(self._socket))
         return self

@@ -112,7 +112,7 @@ class _Uvicorn(uvicorn.Server):
     def __init__(self, workspace: Workspace) -> None:
         app = _application(workspace, self.cut)
         config = uvicorn.Config(app, ws="websockets-sansio", lifespan="off", log_config=None, access_log=False)
-        config.timeout_graceful_shutdown, config.proxy_headers = 1, False
+        config.timeout_graceful_shutdown, config.proxy_headers, config.ws_per_message_deflate = 1, False, False
         super().__init__(config)
         self.ready, self.over = asyncio.Event(), asyncio.Event()
 

@@ -14,11 +14,10 @@ from bot.local.workspace.person import RefusedError
 from bot.local.workspace.wire import Json
 from tests.local.workspace.desk import Clock, Crowd, Desk, Wire
 
-
-@pytest.fixture
-def timing() -> Timing:
-    """Keep Slack's order of things, in less time."""
-    return Timing(ack=0.3, redeliver=(0.0, 0.05, 0.05), disconnect=0.05)
+# Slack's order of things, in less time.
+hasty = pytest.mark.parametrize(
+    "timing", [Timing(ack=0.5, redeliver=(0.0, 0.05, 0.05), disconnect=0.05)], ids=["hasty"]
+)
 
 
 async def test_hello_says_who_and_how_many(server: Server, client: AsyncWebClient) -> None:
@@ -52,6 +51,7 @@ async def test_a_ticket_is_good_once_and_for_a_minute(server: Server, client: As
             await connect(used, proxy=None)
 
 
+@hasty
 async def test_what_is_not_acked_comes_again_with_number_and_reason(server: Server, people: Crowd) -> None:
     wire = await Wire.open(server)
     misaki = await people(server.people.employees[0])
@@ -69,12 +69,13 @@ async def test_what_is_not_acked_comes_again_with_number_and_reason(server: Serv
     assert {one["type"] for one in envelopes} == {"events_api"}
 
 
+@hasty
 async def test_an_acked_event_comes_once(server: Server, people: Crowd) -> None:
     wire = await Wire.open(server)
     misaki = await people(server.people.employees[0])
     await misaki.say(server.channels.help_desk.id, "one")
     await wire.ack(await wire.frame())
-    await asyncio.sleep(0.4)
+    await asyncio.sleep(0.8)
     await misaki.say(server.channels.help_desk.id, "two")
     assert (await wire.frame())["payload"]["event"]["text"] == "two"
     await wire.socket.close()
@@ -93,6 +94,7 @@ async def test_a_cut_socket_means_connection_failed(server: Server, people: Crow
     await second.socket.close()
 
 
+@hasty
 async def test_a_failing_middleware_of_bolt_gets_the_event_again(server: Server, desk: Desk, people: Crowd) -> None:
     attempts: list[list[str]] = []
 
@@ -139,6 +141,7 @@ async def test_an_eleventh_socket_is_refused(server: Server, client: AsyncWebCli
         await wire.socket.close()
 
 
+@hasty
 @pytest.mark.parametrize("reason", ["warning", "refresh_requested", "link_disabled"])
 async def test_disconnect_frames_then_the_end(server: Server, reason: str) -> None:
     wire = await Wire.open(server)
@@ -176,6 +179,7 @@ async def test_duplicates_on_request(server: Server, people: Crowd, ids: int, *,
     await wire.socket.close()
 
 
+@hasty
 async def test_interactions_are_sent_once_and_time_out(server: Server, people: Crowd) -> None:
     misaki = await people(server.people.employees[0])
     with pytest.raises(RefusedError, match="dispatch_failed"):
