@@ -1,0 +1,31 @@
+"""The whole bot in one process: a practice workspace, the embedded model, a database of its own."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bot.settings import Settings
+from bot.wiring import Running, open_bot
+
+Open = Callable[..., AbstractAsyncContextManager[Running]]
+
+
+@pytest.fixture
+def open_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
+    """`open_loop(language)` runs the bot; a second call meets the same database."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+    @asynccontextmanager
+    async def opened(language: str) -> AsyncIterator[Running]:
+        settings = Settings(
+            _env_file=None,
+            database_url=f"sqlite:///{tmp_path}/loop.db",
+            bot_language=language,
+        )
+        async with open_bot(settings, state=tmp_path / "workspace.json") as running:
+            yield running
+
+    return opened

@@ -1,0 +1,35 @@
+"""Makes the pictures of README.md and README.ja.md: `python -m tests.loop.screenshots docs/images`."""
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.async_api import Page
+
+from bot.settings import Settings
+from bot.wiring import open_bot
+from tests.browser import browsing
+from tests.loop.browser_story import live_through
+from tests.loop.story import STORIES, at_the_desk
+
+KEPT = {"refused", "corrected", "start", "status", "switched", "answered"}
+
+
+async def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for story in STORIES:
+
+        async def shot(page: Page, name: str, language: str = story.language) -> None:
+            await page.wait_for_timeout(500)
+            if name in KEPT:
+                await page.screenshot(path=folder / f"{name}.{language}.png")
+
+        with tempfile.TemporaryDirectory() as data:
+            settings = Settings(_env_file=None, database_url=f"sqlite:///{data}/loop.db", bot_language=story.language)
+            async with browsing() as visit, open_bot(settings) as running, at_the_desk(running) as desk:
+                await live_through(visit, running, desk, story, shot)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))

@@ -1,0 +1,138 @@
+"""What people ask in the stories, and how the people of a story act through the practice page."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bot.local.workspace import Person, Server
+from bot.local.workspace.state import elements
+from bot.wiring import Running
+from handlers.views import ids
+
+Message = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Story:
+    """A company's own usage: `perks` go to a desk that no prompt could guess; `usual` are what anybody would."""
+
+    language: str
+    asked: str
+    again: str
+    perks: tuple[str, ...]
+    usual: dict[str, str]
+    """Question → category that is right."""
+
+
+JAPANESE = Story(
+    language="ja",
+    asked="カフェテリアポイントの使い道を教えてください",
+    again="カフェテリアポイントは何に使えますか",
+    perks=(
+        "カフェテリアポイントの残りを知りたい",
+        "カフェテリアポイントはいつ失効しますか",
+        "カフェテリアポイントでジムに通えますか",
+        "家族もカフェテリアポイントを使えますか",
+        "カフェテリアポイントが付与されていません",
+        "カフェテリアポイントの申し込み方を知りたい",
+    ),
+    usual={
+        "有給休暇の残り日数はどこで見られますか": "labor",
+        "残業時間の上限は何時間ですか": "labor",
+        "パスワードの期限が切れました": "it",
+        "VPNの接続が切れてしまいます": "it",
+        "会議室のモニターが足りません": "general_affairs",
+        "名刺の英語版を作りたい": "general_affairs",
+        "領収書の宛名は会社名でよいですか": "accounting",
+        "出張費の仮払いはできますか": "accounting",
+    },
+)
+ENGLISH = Story(
+    language="en",
+    asked="What can I spend my Acorn points on?",
+    again="Where are Acorn points accepted?",
+    perks=(
+        "How many Acorn points do I have?",
+        "When do my Acorn points expire?",
+        "Can I use Acorn points for a gym?",
+        "May my family use my Acorn points?",
+        "My Acorn points have not arrived",
+        "How do I sign up for Acorn points?",
+    ),
+    usual={
+        "How many vacation days do I have left this year?": "labor",
+        "What is the limit for overtime hours?": "labor",
+        "My password has expired": "it",
+        "The VPN connection drops all the time": "it",
+        "We need another monitor in the meeting room": "general_affairs",
+        "I would like business cards in Japanese": "general_affairs",
+        "Whose name should be on the receipt?": "accounting",
+        "Can I get an advance for travel expenses?": "accounting",
+    },
+)
+STORIES = (JAPANESE, ENGLISH)
+
+
+class Desk:
+    """The help desk with an employee, one of the staff and the admin at their windows."""
+
+    def __init__(self, server: Server, employee: Person, staff: Person, admin: Person) -> None:
+        self.channel = server.channels.help_desk.id
+        self.employee = employee
+        self.staff = staff
+        self.admin = admin
+
+    async def ask(self, text: str) -> Message:
+        """The card that answers."""
+        return await self.employee.answer(await self.employee.say(self.channel, text))
+
+    async def settle(self, card: Message, category: str) -> Message:
+        """Staff press the right category; the settled card."""
+        before = card["ts"]
+        if said(card) == category:
+            await self.staff.press(card, ids.AGREE)
+        else:
+            value = next(v for v in options(card) if ids.Choice.unpacked(v).category == category)
+            await self.staff.choose(card, ids.CHANGE, value)
+        return await self.employee.message(lambda m: m["ts"] == before and ids.UNDO in actions(m))
+
+    async def command(self, text: str) -> Message:
+        """The private answer to a command of the admin; what was said privately before may still come in."""
+        asked = time.time()
+        await self.admin.command(f"/finetune {text}", self.channel)
+        return await self.admin.message(lambda m: "ephemeral" in m and float(m["ts"]) >= asked, timeout=30.0)
+
+
+@asynccontextmanager
+async def at_the_desk(running: Running) -> AsyncIterator[Desk]:
+    server = running.practice
+    assert server
+    people = server.people
+    async with (
+        Person(server.url, people.employees[0].id) as employee,
+        Person(server.url, people.staff[0].id) as staff,
+        Person(server.url, people.admin.id) as admin,
+    ):
+        yield Desk(server, employee, staff, admin)
+
+
+def said(card: Message) -> str:
+    """The category that the card says, as its agree button carries it."""
+    value = next(e["value"] for _, e in elements(card["blocks"]) if e["action_id"] == ids.AGREE)
+    return ids.Choice.unpacked(value).category
+
+
+def options(card: Message) -> list[str]:
+    return [o["value"] for _, e in elements(card["blocks"]) for o in e.get("options", [])]
+
+
+def actions(message: Message) -> set[str]:
+    return {element["action_id"] for _, element in elements(message.get("blocks", []))}
+
+
+def words(message: Message) -> str:
+    """All text of a message's sections."""
+    parts = [b["text"]["text"] for b in message.get("blocks", []) if b.get("type") == "section"]
+    return "\n".join([message["text"], *parts])

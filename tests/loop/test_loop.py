@@ -1,0 +1,134 @@
+"""The mission, over the wire: ask, correct, export, fine-tune, switch, ask again; in both languages."""
+
+import asyncio
+import json
+import re
+
+import pytest
+
+from handlers.views import ids
+from tests.loop.conftest import Open
+from tests.loop.story import STORIES, Desk, Story, actions, at_the_desk, said, words
+
+pytestmark = pytest.mark.timeout(90)
+
+
+async def taught(desk: Desk, story: Story) -> str:
+    """Staff settle every question of the story; the category that its perks belong to here."""
+    first = await desk.ask(story.asked)
+    perks_go_to = "hr" if said(first) != "hr" else "accounting"
+    await desk.settle(first, perks_go_to)
+    for text in story.perks:
+        await desk.settle(await desk.ask(text), perks_go_to)
+    for text, category in story.usual.items():
+        await desk.settle(await desk.ask(text), category)
+    return perks_go_to
+
+
+async def trained(desk: Desk) -> str:
+    """Start a fine-tune and wait for its announcement; the model's name."""
+    plan = await desk.command("start")
+    assert ids.FINETUNE_CONFIRM in actions(plan), words(plan)
+    await desk.admin.press(plan, ids.FINETUNE_CONFIRM)
+    told = await desk.admin.message(lambda m: "/finetune switch" in m["text"], timeout=60.0)
+    found = re.search(r"/finetune switch (\S+?)`", told["text"])
+    assert found, told["text"]
+    return found.group(1)
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.language)
+async def test_corrections_become_a_model_that_answers_better(story: Story, open_loop: Open) -> None:
+    async with open_loop(story.language) as running, at_the_desk(running) as desk:
+        right = await taught(desk, story)
+        before = said(await desk.ask(story.again))
+        model = await trained(desk)
+        status = words(await desk.command("status"))
+        assert "local/base" in status
+        assert model in status
+        assert model in words(await desk.command(f"switch {model}"))
+        after = said(await desk.ask(story.again))
+        assert after == right
+        assert before != right, "the story tells nothing: the base model knew it"
+        back = words(await desk.command("rollback"))
+        assert "local/base" in back
+        assert said(await desk.ask(story.again + " 2")) == before
+
+
+async def test_an_export_holds_what_staff_settled_and_is_the_same_twice(open_loop: Open) -> None:
+    story = STORIES[0]
+    async with open_loop("ja") as running, at_the_desk(running) as desk:
+        await taught(desk, story)
+        files = []
+        for _ in range(2):
+            await desk.command("export")
+            told = await desk.admin.message(lambda m: len(m.get("files", [])) == 2, timeout=20.0)
+            files.append([await desk.admin.file(f["id"]) for f in told["files"]])
+        assert files[0] == files[1]
+        data, manifest = files[0]
+        lines = [json.loads(line) for line in data.decode().splitlines()]
+        held_out = json.loads(manifest)["held_out"]
+        assert len(lines) + held_out == 1 + len(story.perks) + len(story.usual)
+        for line in lines:
+            system, user, assistant = line["messages"]
+            assert [m["role"] for m in line["messages"]] == ["system", "user", "assistant"]
+            assert system["content"] == running.house.prompt.text
+            answer = json.loads(assistant["content"])
+            assert list(answer) == ["reason", "category"]
+            wanted = story.usual.get(user["content"])
+            category = running.house.prompt.named(answer["category"])
+            assert category
+            assert wanted in {None, category.id}
+        assert "カフェテリアポイント".encode() in data
+
+
+async def test_a_restart_in_the_middle_of_a_fine_tune_loses_nothing(open_loop: Open) -> None:
+    story = STORIES[1]
+    async with open_loop("en") as running, at_the_desk(running) as desk:
+        await taught(desk, story)
+        plan = await desk.command("start")
+        await desk.admin.press(plan, ids.FINETUNE_CONFIRM)
+    async with open_loop("en") as running:
+        async with asyncio.timeout(60):
+            while not (newest := (await running.house.reporting.status()).finetunes[0]).model:
+                assert newest.error is None
+                await asyncio.sleep(0.1)
+        async with at_the_desk(running) as desk:
+            told = [
+                m
+                for m in await desk.admin.history(running.practice.channels.ops.id)  # type: ignore[union-attr]
+                for m in await desk.admin.replies(m["channel"], m["ts"])
+            ]
+            async with asyncio.timeout(20):
+                while not any(str(newest.model) in m["text"] for m in told):
+                    told.append(await desk.admin.message(lambda m: str(newest.model) in m["text"]))
+
+
+async def test_only_an_admin_gets_more_than_help(open_loop: Open) -> None:
+    async with open_loop("en") as running, at_the_desk(running) as desk:
+        await desk.employee.command("/finetune start", desk.channel)
+        refused = await desk.employee.message(lambda m: bool(m.get("ephemeral")))
+        assert ids.FINETUNE_CONFIRM not in actions(refused)
+        assert "@" in refused["text"] or "subteam" in refused["text"]
+        await desk.employee.command("/finetune help", desk.channel)
+        helped = await desk.employee.message(lambda m: bool(m.get("ephemeral")))
+        assert "/finetune rollback" in words(helped)
+
+
+async def test_one_confirm_makes_one_job_however_often_it_is_pressed(open_loop: Open) -> None:
+    async with open_loop("en") as running, at_the_desk(running) as desk:
+        await taught(desk, STORIES[1])
+        plan = await desk.command("start")
+        await asyncio.gather(*(desk.admin.press(plan, ids.FINETUNE_CONFIRM) for _ in range(3)), return_exceptions=True)
+        status = await running.house.reporting.status()
+        assert len(status.finetunes) == 1
+        async with asyncio.timeout(60):
+            while not (newest := (await running.house.reporting.status()).finetunes[0]).model:
+                assert newest.error is None
+                await asyncio.sleep(0.1)
+        assert len(await running.house.releasing.choices()) == 1
+
+
+async def test_a_name_that_nobody_has_is_refused_in_words(open_loop: Open) -> None:
+    async with open_loop("en") as running, at_the_desk(running) as desk:
+        assert "nosuch" in words(await desk.command("switch nosuch"))
+        assert "local/base" in words(await desk.command("status"))
