@@ -1,44 +1,84 @@
 """Personal data is masked before a text is stored or sent."""
 
 import re
+from collections.abc import Callable, Sequence
+from functools import partial
 
-MAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+JAPANESE = "\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff"
+"""Kana and kanji. They stand next to an address without a space, and are no part of it."""
+MAIL = re.compile(rf"(?:[^\W{JAPANESE}]|[.．+%-])+[@＠](?:[^\W_{JAPANESE}]|-)+(?:[.．](?:[^\W_{JAPANESE}]|-)+)+")
 EMPLOYEE = re.compile(
-    r"((?:社員|従業員|職員)(?:番号|コード|ID)|employee\s*(?:number|no\.?|id|#))(\s*(?:は|が|is|:|：|=|#|＃)?\s*)([A-Za-z]{0,4}-?\d{3,10})",
+    r"((?:社員|従業員|職員)(?:番号|コード|ID)|employee\s*(?:number|no\.?|id|#))(\s*(?:は|が|is|:|：|=|#|＃)?\s*)([A-Za-z]{0,4}-?\d[\d-]+\d)",
     re.IGNORECASE,
 )
-DIGITS = re.compile(r"(?<![\w.])\+?[0-90-9](?:[-‐‑–−ー()()\s.]{0,2}[0-90-9]){8,15}(?![\w])")
-"""A run of 9 to 16 digits as people write them: hyphens, spaces, brackets, full width."""
+RUN = re.compile(
+    r"(?P<date>(?<!\d)\d{4}([-.])\d{1,2}\2\d{1,2}(?![-.]?\d))"
+    r"|(?<![A-Za-z0-9])(?<!\d\.)[+＋]?\d(?:[-‐‑–−－ー()（）\s.]{0,2}\d)+(?![A-Za-z0-9])"
+)
+"""Digits as people write them: hyphens, spaces, brackets, full width. It may hold several numbers in a row. A date is
+matched for itself, so that it is not taken for the beginning of the number that follows it."""
+CHUNK = re.compile(r"[+＋]?\d+")
 
 
-def _my_number(digits: str) -> bool:
+def _digits(chunks: Sequence[str]) -> str:
+    return "".join(str(int(ch)) for ch in "".join(chunks) if ch.isdecimal())
+
+
+def _as_one(chunks: Sequence[str]) -> bool:
+    """Whether chunks look like one number: written in threes or more, or digit by digit. A date does not."""
+    sizes = {len(chunk) for chunk in chunks}
+    return min(sizes) >= 3 or sizes == {1}
+
+
+def _phone(chunks: Sequence[str]) -> bool:
+    """A telephone number starts with a plus sign or a zero (the trunk prefix); others are orders, dates, sums."""
+    digits = _digits(chunks)
+    if chunks[0][0] in "+＋":
+        return 9 <= len(digits) <= 15
+    shape = len(chunks) <= 3 and len(chunks[0]) >= 2 and len(chunks[-1]) >= 3
+    return shape and digits.startswith("0") and 10 <= len(digits) <= 11
+
+
+def _card(chunks: Sequence[str]) -> bool:
+    """Whether 14 to 16 digits pass the Luhn check of payment cards (ISO/IEC 7812-1)."""
+    digits = _digits(chunks)
+    if not (14 <= len(digits) <= 16 and _as_one(chunks)):
+        return False
+    doubled = (int(d) * (2 if n % 2 else 1) for n, d in enumerate(reversed(digits)))
+    return sum(d - 9 if d > 9 else d for d in doubled) % 10 == 0
+
+
+def _my_number(chunks: Sequence[str]) -> bool:
     """Whether 12 digits carry the check digit of a Japanese individual number (総務省令第85号, 2014, article 5)."""
-    if len(digits) != 12:
+    digits = _digits(chunks)
+    if not (len(digits) == 12 and _as_one(chunks)):
         return False
     weighted = sum(int(d) * (n + 1 if n <= 6 else n - 5) for n, d in enumerate(reversed(digits[:11]), start=1))
     rest = weighted % 11
     return int(digits[11]) == (0 if rest <= 1 else 11 - rest)
 
 
-def _card(digits: str) -> bool:
-    """Whether 14 to 16 digits pass the Luhn check of payment cards (ISO/IEC 7812-1)."""
-    if not 14 <= len(digits) <= 16:
-        return False
-    doubled = (int(d) * (2 if n % 2 else 1) for n, d in enumerate(reversed(digits)))
-    return sum(d - 9 if d > 9 else d for d in doubled) % 10 == 0
+KINDS = (("[phone]", _phone), ("[card]", _card), ("[my-number]", _my_number))
+MOST_CHUNKS = 16
+"""A number of 16 digits, written digit by digit."""
 
 
-def _number(match: re.Match[str]) -> str:
-    written = match.group()
-    digits = "".join(str(int(ch)) for ch in written if ch.isdecimal())
-    if _my_number(digits):
-        return "[my-number]"
-    if _card(digits):
-        return "[card]"
-    # A telephone number starts with a plus sign or a zero (the trunk prefix); others are orders, dates, sums.
-    if written.startswith("+") or (digits.startswith("0") and 10 <= len(digits) <= 11):
-        return "[phone]"
-    return written
+def _hidden(run: re.Match[str], *, word: str, is_one: Callable[[Sequence[str]], bool]) -> str:
+    """A run of digits with each number of one kind replaced by a word; the longest reading of each counts."""
+    written = run.group()
+    if run["date"]:
+        return written
+    chunks = list(CHUNK.finditer(written))
+    kept, done, first = "", 0, 0
+    while first < len(chunks):
+        ends = range(min(len(chunks), first + MOST_CHUNKS), first, -1)
+        last = next((end for end in ends if is_one([chunk.group() for chunk in chunks[first:end]])), None)
+        if last is None:
+            first += 1
+            continue
+        kept += written[done : chunks[first].start()] + word
+        done, first = chunks[last - 1].end(), last
+    return kept + written[done:]
 
 
 def masked(text: str) -> str:
@@ -46,6 +86,11 @@ def masked(text: str) -> str:
 
     Masking a masked text changes nothing.
     """
-    text = MAIL.sub("[mail]", text)
-    text = EMPLOYEE.sub(r"\1\2[employee-number]", text)
-    return DIGITS.sub(_number, text)
+    before = None
+    while text != before:  # what is masked may part what looked like one number
+        before = text
+        text = MAIL.sub("[mail]", text)
+        for word, is_one in KINDS:
+            text = RUN.sub(partial(_hidden, word=word, is_one=is_one), text)
+        text = EMPLOYEE.sub(r"\1\2[employee-number]", text)
+    return text
