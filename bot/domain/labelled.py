@@ -3,17 +3,20 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 
 from bot.domain.thing import Thing
 
 TEXT = ("text", "question", "質問", "本文")
 CATEGORY = ("category", "label", "カテゴリー", "カテゴリ", "分類")
 REASON = ("reason", "理由")
+UNREADABLE = re.compile("[\ufffd\ud800-\udfff]")
+"""What is left where bytes or escapes stood for no character."""
 
 
 class Labelled(Thing):
-    """One labelled question. `line` counts from 1, the header of a CSV included."""
+    """One labelled question. `line` is the one that it ends on, counted from 1, the header of a CSV included."""
 
     line: int
     text: str
@@ -31,17 +34,18 @@ class BadLine(Thing):
 def read(data: bytes) -> Iterator[Labelled | BadLine]:
     """Each non-empty record of a file, in order, good or bad; it is JSON Lines if its first character is `{`.
 
-    UTF-8 (with or without a byte-order mark), else Shift_JIS as Excel in Japan writes it (cp932).
+    UTF-8 (with or without a byte-order mark), else Shift_JIS as Excel in Japan writes it (cp932). Never raises.
     """
     text = _decoded(data)
     yield from _read_jsonl(text) if text.lstrip().startswith("{") else _read_csv(text)
 
 
 def _decoded(data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp932", errors="replace")
+    text = data.decode("utf-8-sig", errors="replace")
+    broken = text.count("\ufffd")
+    # A byte that went wrong makes one line bad. Reading all as cp932 would turn the good ones into other words.
+    few = broken * 2 <= sum(ch > "\x7f" for ch in text)
+    return text if few else data.decode("cp932", errors="replace")
 
 
 def _read_jsonl(text: str) -> Iterator[Labelled | BadLine]:
@@ -51,7 +55,7 @@ def _read_jsonl(text: str) -> Iterator[Labelled | BadLine]:
             continue
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             yield BadLine(line=number, why="it is not JSON")
             continue
         if isinstance(record, dict):
@@ -61,27 +65,40 @@ def _read_jsonl(text: str) -> Iterator[Labelled | BadLine]:
 
 
 def _read_csv(text: str) -> Iterator[Labelled | BadLine]:
-    first = text.split("\n", 1)[0]
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in first else ",")
-    names = [name.strip().lower() for name in reader.fieldnames or ()]
-    if not (set(names) & set(TEXT) and set(names) & set(CATEGORY)):
-        yield BadLine(line=1, why="the header must name the columns `text` and `category`")
+    records = _csv_records(text)
+    header = next(records, (1, []))
+    if isinstance(header, BadLine):
+        yield header
         return
-    reader.fieldnames = names
-    line = 1
-    try:
-        for record in reader:
-            line = reader.line_num
-            yield _labelled(line, record)
-    except csv.Error as error:
-        yield BadLine(line=line + 1, why=f"it is not CSV: {error}")
+    names = [name.strip().lower() for name in header[1]]
+    if not (set(names) & set(TEXT) and set(names) & set(CATEGORY)):
+        yield BadLine(line=header[0], why="the header must name the columns `text` and `category`")
+        return
+    for record in records:
+        yield record if isinstance(record, BadLine) else _labelled(record[0], dict(zip(names, record[1], strict=False)))
 
 
-def _labelled(line: int, record: dict[str, object]) -> Labelled | BadLine:
+def _csv_records(text: str) -> Iterator[tuple[int, list[str]] | BadLine]:
+    """The line that each record ends on, and its fields. Blank lines are left out."""
+    first = text.split("\n", 1)[0]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in first else ",")
+    while True:
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield BadLine(line=reader.line_num, why=f"it is not CSV: {error}")
+        else:
+            if fields:
+                yield reader.line_num, fields
+
+
+def _labelled(line: int, record: Mapping[str, object]) -> Labelled | BadLine:
     if isinstance(record.get("messages"), list):
         return BadLine(line=line, why="it is a training example; import needs `text` and `category`")
     text, category, reason = (_field(record, names) for names in (TEXT, CATEGORY, REASON))
-    if "\ufffd" in text + category:
+    if UNREADABLE.search(text + category + reason):
         return BadLine(line=line, why="it is not UTF-8")
     if not text:
         return BadLine(line=line, why="`text` is missing or empty")
@@ -90,7 +107,7 @@ def _labelled(line: int, record: dict[str, object]) -> Labelled | BadLine:
     return Labelled(line=line, text=text, category=category, reason=reason or None)
 
 
-def _field(record: dict[str, object], names: tuple[str, ...]) -> str:
+def _field(record: Mapping[str, object], names: tuple[str, ...]) -> str:
     for name in names:
         value = record.get(name)
         if isinstance(value, str) and value.strip():
