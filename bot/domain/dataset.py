@@ -50,13 +50,15 @@ class Row(Thing):
     settled_at: datetime
 
 
+DASHES = "~\u2212"
+"""Signs by Unicode, punctuation by use: Windows writes 〜 and － as them, where a Mac writes punctuation."""
+
+
 def normalised(text: str) -> str:
     """The text without what does not change its meaning: case, width, white space, punctuation (Unicode P*, Z*, C*)."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return (
-        "".join(ch for ch in unicodedata.normalize("NFKC", folded) if unicodedata.category(ch)[0] not in "PZC")
-        or folded.strip()
-    )
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    kept = (ch for ch in folded if unicodedata.category(ch)[0] not in "PZC" and ch not in DASHES)
+    return "".join(kept) or folded.strip()
 
 
 def group_of(text: str) -> str:

@@ -1,0 +1,50 @@
+"""What the tests of the acts are about: a desk with three categories, and rows of it."""
+
+from datetime import UTC, datetime, timedelta
+
+from bot.domain.dataset import Row, Source, Split, group_of, split_of
+from bot.domain.prompt import Category, Prompt
+from bot.domain.question import Arrival, Place, Via
+from bot.domain.release import ModelName
+
+START = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+BASE = ModelName(provider="local", model="base")
+PROMPT = Prompt(
+    language="ja",
+    template="担当を選び、理由を書いてください。",
+    categories=(
+        Category(id="labor", name="労務", rule="有給や休暇は\n労務として扱う", examples=("有給は何日前？",)),
+        Category(id="it", name="情シス"),
+        Category(id="other", name="その他", other=True),
+    ),
+)
+CATEGORIES = [category.id for category in PROMPT.categories]
+
+
+def row(
+    text: str, category: str = "labor", *, at: int = 0, row_id: str | None = None, reason: str | None = None
+) -> Row:
+    """A row settled `at` seconds after the start."""
+    group = group_of(text)
+    return Row(
+        id=row_id or group,
+        text=text,
+        group=group,
+        category=category,
+        reason=reason,
+        split=split_of(group),
+        source=Source.CHANGE,
+        by="U2",
+        settled_at=START + timedelta(seconds=at),
+    )
+
+
+def rows_of(split: Split, category: str, count: int) -> list[Row]:
+    """So many rows of a category that belong to one side of the split."""
+    found = (row(f"{category} の質問 {n}", category) for n in range(100 * count))
+    return [one for one in found if one.split is split][:count]
+
+
+def arrival(text: str = "有給は何日前？", n: int = 1, via: Via = Via.MENTION) -> Arrival:
+    place = Place(team="T1", channel="C1", ts=f"{n}.000100")
+    return Arrival(event_id=f"Ev{n}", via=via, place=place, asker="U1", text=text, language="ja")
