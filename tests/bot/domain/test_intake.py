@@ -1,0 +1,51 @@
+"""Which messages are questions."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.intake import LONGEST, cut, is_said, notice_for
+from bot.domain.question import Notice, Via
+from tests.bot.things import arrival
+
+
+@pytest.mark.parametrize("text", ["有給は？", "leave?", "7", "¿vacaciones?", ":tada: 有給", "휴가", "A"])
+def test_whatever_holds_a_letter_or_a_digit_is_a_question(text: str) -> None:
+    assert notice_for(arrival(text)) is None
+    assert notice_for(arrival(text).model_copy(update={"has_files": True})) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "has_files", "notice"),
+    [
+        ("", False, Notice.EMPTY),
+        (" \n\u3000", False, Notice.EMPTY),
+        ("", True, Notice.FILES_ONLY),
+        (":page_facing_up:", True, Notice.FILES_ONLY),
+        (":tada:", False, Notice.EMOJI_ONLY),
+        (":+1::skin-tone-3: 🙂!", False, Notice.EMOJI_ONLY),
+        ("？？？", False, Notice.EMOJI_ONLY),
+    ],
+)
+def test_what_holds_none_is_told_apart(text: str, has_files: bool, notice: Notice) -> None:  # noqa: FBT001 - a parameter
+    assert notice_for(arrival(text).model_copy(update={"has_files": has_files})) is notice
+
+
+def test_an_outsider_is_told_so_whatever_was_said() -> None:
+    assert notice_for(arrival("有給は？").model_copy(update={"outsider": True})) is Notice.OUTSIDER
+
+
+def test_talk_between_people_in_a_watched_channel_is_left_alone() -> None:
+    assert not is_said(arrival(":tada:", via=Via.CHANNEL), Notice.EMOJI_ONLY)
+    assert is_said(arrival("", via=Via.CHANNEL), Notice.OUTSIDER)
+    assert all(is_said(arrival(":tada:", via=via), Notice.EMOJI_ONLY) for via in (Via.MENTION, Via.DM, Via.SHORTCUT))
+
+
+@given(st.text(), st.integers(0, 3))
+def test_a_long_text_is_cut_and_that_is_told(text: str, times: int) -> None:
+    whole = (text + "長" * LONGEST) * times + text
+    kept, was_cut = cut(whole)
+    assert len(kept) <= LONGEST
+    assert whole.strip().startswith(kept)
+    assert was_cut == (len(whole.strip()) > LONGEST)
+    assert cut(kept) == (kept, False)

@@ -1,0 +1,80 @@
+"""The prompt: its text names it, and what people are told is no part of it."""
+
+import tomllib
+
+import pytest
+from pydantic import ValidationError
+
+from bot.domain.prompt import Category, Prompt
+from tests.bot.things import PROMPT
+
+TOML = """
+language = "en"
+[[category]]
+id = "labor"
+name = "Labor"
+rule = "Leave is labor."
+examples = ["How much leave?"]
+owner = "S1"
+[[category]]
+id = "other"
+name = "Other"
+other = true
+"""
+
+
+def test_the_text_holds_the_task_and_every_category_in_order() -> None:
+    assert Prompt.parse("Choose one.\n", TOML).text == (
+        "Choose one.\n\n## Labor\nLeave is labor.\n- How much leave?\n\n## Other\n"
+    )
+
+
+def test_the_categories_stand_where_the_template_says() -> None:
+    text = Prompt.parse("Choose:\n{{categories}}\nAnswer in JSON.", TOML).text
+    assert text.index("Choose:") < text.index("## Labor") < text.index("## Other") < text.index("Answer in JSON.")
+
+
+def test_owners_and_guides_do_not_change_the_id_and_words_do() -> None:
+    told = PROMPT.model_copy(
+        update={"categories": tuple(c.model_copy(update={"owner": "S9", "guide": "do"}) for c in PROMPT.categories)}
+    )
+    assert Prompt.model_validate(told.model_dump()).id == PROMPT.id
+    assert Prompt(language="ja", template=PROMPT.template + "。", categories=PROMPT.categories).id != PROMPT.id
+
+
+def test_an_owner_is_given_only_where_there_is_none() -> None:
+    owned = Prompt.parse("", TOML).owned_by("S2")
+    assert [c.owner for c in owned.categories] == ["S1", "S2"]
+    assert owned.id == Prompt.parse("", TOML).id
+
+
+LABOR, OTHER = Category(id="labor", name="Labor"), Category(id="other", name="Other", other=True)
+
+
+@pytest.mark.parametrize(
+    ("categories", "why"),
+    [
+        ((OTHER,), "at least two"),
+        ((LABOR, LABOR, OTHER), "stands twice: labor"),
+        ((LABOR, Category(id="l2", name="Labor"), OTHER), "stands twice: Labor"),
+        ((LABOR, Category(id="b", name="B")), "not 0"),
+        ((OTHER, Category(id="b", name="B", other=True)), "not 2"),
+    ],
+)
+def test_categories_that_cannot_be_used_are_refused(categories: tuple[Category, ...], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        Prompt(language="en", template="", categories=categories)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [('"en"', '"fr"'), ('"labor"', '"la bor"'), ('"Labor"', '""'), ("owner", "owners")],
+)
+def test_a_file_that_cannot_be_used_is_refused(was: str, becomes: str) -> None:
+    with pytest.raises(ValidationError):
+        Prompt.parse("", TOML.replace(was, becomes))
+
+
+def test_broken_toml_is_refused() -> None:
+    with pytest.raises(tomllib.TOMLDecodeError):
+        Prompt.parse("", TOML + "[[")
