@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Self
@@ -15,6 +16,12 @@ from bot.local.workspace.wire import Json
 
 _KEPT_FRAMES = 2000
 Which = str | Callable[[Json], bool]
+
+
+def loopback(base_url: str = "") -> httpx2.AsyncClient:
+    """Return an HTTP client for addresses of this machine: no proxy, and no certificates, which take long to load."""
+    bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return httpx2.AsyncClient(base_url=base_url, trust_env=False, timeout=30.0, verify=bare)
 
 
 class RefusedError(Exception):
@@ -40,7 +47,7 @@ class Person:
         self.user_id = user_id
         self.hello: Json = {}
         self._url = url
-        self._http = httpx2.AsyncClient(base_url=f"{url}page/", trust_env=False, timeout=30.0)
+        self._http = loopback(f"{url}page/")
         self._frames: deque[Json] = deque(maxlen=_KEPT_FRAMES)
         self._waiting: list[tuple[Callable[[Json], bool], asyncio.Future[Json]]] = []
         self._socket: ClientConnection | None = None

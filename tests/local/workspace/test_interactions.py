@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import httpx2
 import pytest
 from slack_bolt.async_app import AsyncAck, AsyncRespond
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.local.workspace import Person, Server
-from bot.local.workspace.person import RefusedError
+from bot.local.workspace.person import RefusedError, loopback
 from bot.local.workspace.wire import Json
 from tests.local.workspace.desk import Clock, Crowd, Desk, button
 
@@ -232,7 +231,7 @@ async def test_a_response_url_is_good_five_times_for_half_an_hour(opened: Opened
     await kenji.command("/desk fix")
     await kenji.command("/desk fix")
     used, late = (body["response_url"] for body in opened.commands)
-    async with httpx2.AsyncClient() as http:
+    async with loopback() as http:
         assert [(await http.post(used, json={"text": str(n)})).status_code for n in range(6)] == [200] * 5 + [404]
         assert (await http.post(used, json={"text": "7"})).json() == {"ok": False, "error": "used_url"}
         assert (await http.post(late, json={"blocks": [{"type": "no"}]})).json()["error"] == "invalid_blocks"
