@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bot.local.model.encoders import Encoder
-from bot.local.model.features import Floats, Vocabulary, folded, grams
+from bot.local.model.features import FUNCTION_WORDS, Floats, Vocabulary, folded, grams
 from bot.local.model.prompt import catch_all, texts_of_labels
 
 
@@ -58,15 +58,19 @@ class Linear:
         return characters
 
 
-_SHARPNESS = 14.0  # measured: makes the scores of a prompt with a few examples a label well calibrated
+_SHARPNESS = 20.0  # measured: makes the scores of a prompt with a few examples a label well calibrated
 _RIDGE = 1.0
 _HEAD_START = 0.5
 
 
 def documents_of(prompt: str, labels: Sequence[str]) -> list[tuple[str, str]]:
-    """Return (text, label) for each label's own name and all that the prompt says of it."""
+    """Return (text, label) for each label's own name and all that the prompt says of it.
+
+    A name that is also a function word ("IT") is left out where there is more to go by.
+    """
     found = texts_of_labels(prompt, labels)
-    return [(text, label) for label in labels for text in [label, *found[label]]]
+    names = {label: [] if found[label] and label.casefold() in FUNCTION_WORDS else [label] for label in labels}
+    return [(text, label) for label in labels for text in [*names[label], *found[label]]]
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,9 +1,9 @@
 """Reads a prompt: which of its text belongs to which label, however the prompt is written."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from bot.local.model.features import folded
+from bot.local.model.features import folded, visible
 
 _MARKER = re.compile(r"^\s*(?:[-*+•・●■◆○◯▪]\s*|\d+\s*[.)、．]\s*|[①-⑳]\s*|\|\s*)")
 _HEADING = re.compile(r"^\s*(#{1,6})\s+")
@@ -18,12 +18,16 @@ def _spaced(text: str) -> str:
     return re.sub(r"[_\s]+", " ", folded(text))
 
 
-def _finder(labels: Sequence[str]) -> re.Pattern[str]:
+def _as_written(text: str) -> str:
+    return re.sub(r"[_\s]+", " ", visible(text))
+
+
+def _finder(labels: Iterable[str]) -> re.Pattern[str]:
     """Match any label, the longest first; a label in Latin letters only as a whole word."""
     parts = []
-    for label in sorted(map(_spaced, labels), key=len, reverse=True):
-        before = r"(?<![a-z0-9])" if label[:1].isascii() else ""
-        after = r"(?![a-z0-9])" if label[-1:].isascii() else ""
+    for label in sorted(labels, key=len, reverse=True):
+        before = r"(?<![A-Za-z0-9])" if label[:1].isascii() else ""
+        after = r"(?![A-Za-z0-9])" if label[-1:].isascii() else ""
         parts.append(f"{before}{re.escape(label)}{after}")
     return re.compile("|".join(parts) or r"(?!)")
 
@@ -34,7 +38,8 @@ class _Reader:
     def __init__(self, labels: Sequence[str]) -> None:
         self.found: dict[str, list[str]] = {label: [] for label in labels}
         self._by_name = {_spaced(label): label for label in labels}
-        self._finder = _finder(labels)
+        self._finder = _finder(map(_spaced, labels))
+        self._exact = _finder(label for label in map(_as_written, labels) if len(label) > 2 or not label.islower())
         self._owner = ""
         self._depth = 0  # 0: the section ends with its line; 1-6: with a heading of that level; 7: with a blank line
         self._blank = False
@@ -50,24 +55,36 @@ class _Reader:
             self._body(line)
         self._blank = False
 
+    def _begins(self, text: str) -> tuple[str, str] | None:
+        """Return the label that the text begins with and what follows it."""
+        bare = text.lstrip(_QUOTES)
+        match = self._finder.match(bare)
+        if not match or not _AFTER_NAME.match(bare[match.end() :]):
+            return None
+        return self._by_name[match.group()], bare[match.end() :].strip(_QUOTES + ":：=＝→⇒-–—― ")
+
+    def _only(self, text: str) -> str | None:
+        """Return the one label that the text names somewhere, written as the label is: "it" does not name "IT"."""
+        named = {match.group() for match in self._exact.finditer(_as_written(text))}
+        return self._by_name[_spaced(named.pop())] if len(named) == 1 else None
+
     def _head(self, level: int, title: str) -> None:
-        title = _spaced(title)
-        named = {match.group() for match in self._finder.finditer(title)}
-        if len(named) == 1:
-            name = named.pop()
-            self._open(self._by_name[name], level)
-            self._keep(self._owner, title.replace(name, " "))
+        begun = self._begins(_spaced(_MARKER.sub("", title)))
+        if begun:
+            self._open(begun[0], level)
+            self._keep(*begun)
+        elif owner := self._only(title):
+            self._open(owner, level)
+            self._keep(owner, _spaced(title).replace(_spaced(owner), " "))
         elif not self._owner or level <= self._depth:
             self._open("", 0)
 
     def _body(self, line: str) -> None:
         bullet = _MARKER.match(line)
         text = _spaced(_MARKER.sub("", line)).strip()
-        bare = text.lstrip(_QUOTES)
-        if (match := self._finder.match(bare)) and _AFTER_NAME.match(bare[match.end() :]):
-            rest = bare[match.end() :].strip(_QUOTES + ":：=＝→⇒-–—― ")
-            self._open(self._by_name[match.group()], 0 if rest else 7)
-            self._keep(self._owner, rest)
+        if begun := self._begins(text):
+            self._open(begun[0], 0 if begun[1] else 7)
+            self._keep(*begun)
             return
         if self._depth == 0 or (self._depth == 7 and self._blank and not bullet):
             indented = line[:1].isspace() and not self._blank
@@ -78,8 +95,8 @@ class _Reader:
             self._keep(self._by_name[named[-1].group()], _BEFORE_NAME.sub("", text[: named[-1].start()]))
         elif self._owner:
             self._keep(self._owner, text)
-        elif len({match.group() for match in named}) == 1:
-            self._keep(self._by_name[named[0].group()], text)
+        elif owner := self._only(line):
+            self._keep(owner, text)
 
     def _open(self, owner: str, depth: int) -> None:
         self._owner, self._depth = owner, depth

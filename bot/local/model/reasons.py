@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from bot.local.model.features import Floats, is_japanese, visible
+from bot.local.model.features import FUNCTION_WORDS, Floats, is_japanese, visible
 
 _WORD = re.compile(
     r"[\u3400-\u9fff々〆]+|[\u30a0-\u30ffー]+|[\u3041-\u309f]+|[^\W_\u3041-\u30ff\u3400-\u9fff]+(?:['’-][^\W_]+)*"
@@ -25,6 +25,11 @@ def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return joined
 
 
+def _is_small(word: str) -> bool:
+    """Tell whether a word alone says nothing of the subject: particles, function words."""
+    return bool(_KANA.fullmatch(word) and len(word) < 3) or word.casefold() in FUNCTION_WORDS
+
+
 def deciding_words(question: str, evidence: Floats) -> list[str]:
     """Return up to three words of the question that spoke most for the answer, the strongest first.
 
@@ -34,7 +39,7 @@ def deciding_words(question: str, evidence: Floats) -> list[str]:
     """
     shown = visible(question)
     found = [match.span() for match in _WORD.finditer(shown)]
-    spans = [span for span in found if not (_KANA.fullmatch(shown[slice(*span)]) and span[1] - span[0] < 3)] or found
+    spans = [span for span in found if not _is_small(shown[slice(*span)])]
     pulls = {span: float(np.sum(evidence[slice(*span)])) for span in spans}
     most = max(pulls.values(), default=0.0)
     if most <= 0:

@@ -22,6 +22,8 @@ _WORDS_OF_FAILURE = "The job failed because its worker process ended without a r
 class Runner:
     """Runs each job that it takes, one training at a time; every step is on the shelf before the next begins.
 
+    A job's last state is written last: who sees it sees all events, and finds the model.
+
     Args:
         ledger: Where jobs are written down.
         files: Where training files come from and result files go.
@@ -174,16 +176,15 @@ class Runner:
         await self._models.add(name, model)
         await self._ledger.add_checkpoint(job, len(scores) + 1, name, step["metrics"])
         record = record | {"status": "succeeded", "fine_tuned_model": name, "result_files": [results["id"]]}
-        if await self._ledger.end(record):
-            await self._ledger.tell(job, f"New fine-tuned model created: {name}", data=step["metrics"])
-            await self._ledger.tell(job, "The job has successfully completed")
-        else:
+        await self._ledger.tell(job, f"New fine-tuned model created: {name}", data=step["metrics"])
+        await self._ledger.tell(job, "The job has successfully completed")
+        if not await self._ledger.end(record):
             await self._models.delete(name)
 
     async def _fail(self, record: dict[str, Any], code: str, message: str, param: str | None) -> None:
         error = {"code": code, "message": message, "param": param}
-        if await self._ledger.end(record | {"status": "failed", "error": error}):
-            await self._ledger.tell(record["id"], message, level="error")
+        await self._ledger.tell(record["id"], message, level="error")
+        await self._ledger.end(record | {"status": "failed", "error": error})
 
 
 @contextlib.asynccontextmanager

@@ -11,18 +11,28 @@ from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
 from bot.local.model import FolderShelf, LocalModel
-from tests.local.model.kit import ROWS, ask, client_of, ended, jsonl, trained
+from bot.local.model.learner import Lesson, learn
+from bot.local.model.trained import to_bytes
+from tests.local.model.kit import PROMPT, ROWS, ask, client_of, ended, jsonl, trained
 
 
 async def uploaded(client: AsyncOpenAI, data: bytes) -> str:
     return (await client.files.create(file=("rows.jsonl", data), purpose="fine-tune")).id
 
 
-async def test_a_job_learns_and_tells_how_it_went(client: AsyncOpenAI, shelf: FolderShelf) -> None:
+async def test_a_job_learns_while_others_are_answered_and_tells_how_it_went(
+    client: AsyncOpenAI, shelf: FolderShelf
+) -> None:
     question = "昇格のことで相談"
     assert '"category":"人事"' not in (await ask(client, question)).choices[0].message.content
     held = await uploaded(client, jsonl([(f"{text}ください", label) for text, label in ROWS[::3]]))
-    job = await trained(client, jsonl(), suffix="Desk 1", metadata={"run": "1"}, validation_file=held)
+    more: dict[str, Any] = {"suffix": "Desk 1", "metadata": {"run": "1"}, "validation_file": held, "seed": 7}
+    job = await client.fine_tuning.jobs.create(model="base", training_file=await uploaded(client, jsonl()), **more)
+    answered = 0
+    while (job := await client.fine_tuning.jobs.retrieve(job.id)).status not in {"succeeded", "failed"}:
+        await ask(client, question)
+        answered += 1
+    assert answered > 10
     FineTuningJob.model_validate(json.loads(job.to_json()), strict=True)
     assert (job.status, job.error, job.seed, job.metadata) == ("succeeded", None, 7, {"run": "1"})
     assert job.fine_tuned_model == f"ft:base:desk-1::{job.id[-8:]}"
@@ -52,29 +62,26 @@ async def test_a_job_learns_and_tells_how_it_went(client: AsyncOpenAI, shelf: Fo
             await ask(other, question, model=job.fine_tuned_model)
 
 
-async def test_a_fine_tuned_model_can_be_tuned_again_with_the_same_seed_to_the_same_weights(
-    client: AsyncOpenAI, shelf: FolderShelf
-) -> None:
+async def test_a_fine_tuned_model_can_be_tuned_again(client: AsyncOpenAI) -> None:
     first = await trained(client, jsonl(ROWS[:18]))
-    jobs = [await trained(client, jsonl(ROWS[18:]), model=first.fine_tuned_model) for _ in range(2)]
-    one, other = [await shelf.get(f"models/{job.id[-8:]}.npz") for job in jobs]
-    assert one == other
+    second = await trained(client, jsonl(ROWS[18:]), model=first.fine_tuned_model)
+    assert second.model == first.fine_tuned_model
     for question, label in (("残業の手続き", "労務"), ("野球について相談", "その他")):
-        found = await ask(client, question, model=str(jobs[0].fine_tuned_model))
+        found = await ask(client, question, model=str(second.fine_tuned_model))
         assert f'"category":"{label}"' in found.choices[0].message.content
 
 
 async def test_an_invalid_file_fails_the_job_and_names_the_line(client: AsyncOpenAI) -> None:
-    job = await trained(client, jsonl() + b"\n{}")
-    assert job.status == "failed"
-    assert job.error is not None
-    assert (job.error.code, job.error.param) == ("invalid_training_file", "training_file")
-    assert "Line 37" in job.error.message
-    assert (await client.fine_tuning.jobs.list_events(job.id)).data[0].level == "error"
-    held = await uploaded(client, b"{}")
-    other = await trained(client, jsonl(), validation_file=held)
-    assert other.error is not None
-    assert other.error.param == "validation_file"
+    for bad in ("training_file", "validation_file"):
+        files = {name: jsonl() + (b"\n{}" if name == bad else b"") for name in ("training_file", "validation_file")}
+        job = await trained(
+            client, files["training_file"], validation_file=await uploaded(client, files["validation_file"])
+        )
+        assert job.status == "failed"
+        assert job.error is not None
+        assert (job.error.code, job.error.param) == (f"invalid_{bad}", bad)
+        assert "Line 37" in job.error.message
+        assert (await client.fine_tuning.jobs.list_events(job.id)).data[0].level == "error"
 
 
 async def test_a_cancelled_job_ends_at_once_and_makes_no_model(client: AsyncOpenAI, shelf: FolderShelf) -> None:
@@ -88,10 +95,9 @@ async def test_a_cancelled_job_ends_at_once_and_makes_no_model(client: AsyncOpen
         await client.fine_tuning.jobs.cancel(job.id)
     assert (await client.fine_tuning.jobs.retrieve(job.id)).status == "cancelled"
     assert await shelf.names("models/") == []
-    assert await shelf.names("leases/") == []
 
 
-async def test_a_job_that_another_process_left_is_taken_up_again(shelf: FolderShelf) -> None:
+async def test_a_job_that_another_process_left_is_taken_up_again_to_the_same_end(shelf: FolderShelf) -> None:
     async with LocalModel(shelf) as first, client_of(first) as client:
         job = await client.fine_tuning.jobs.create(model="base", training_file=await uploaded(client, jsonl()), seed=1)
         while (await client.fine_tuning.jobs.retrieve(job.id)).status == "validating_files":  # noqa: ASYNC110 -- a wire has no event
@@ -102,6 +108,8 @@ async def test_a_job_that_another_process_left_is_taken_up_again(shelf: FolderSh
         assert (await ended(client, job.id)).status == "succeeded"
         messages = [event.message async for event in client.fine_tuning.jobs.list_events(job.id)]
         assert len(messages) == len(set(messages)) == 10
+    model, _ = learn(Lesson(ROWS, PROMPT, seed=1), lambda *_: None)
+    assert await shelf.get(f"models/{job.id[-8:]}.npz") == to_bytes(model)
 
 
 async def test_a_leased_job_is_left_alone_until_the_lease_runs_out(shelf: FolderShelf) -> None:
@@ -178,12 +186,3 @@ async def test_a_file_of_another_purpose_and_an_unknown_model_are_refused(client
         await client.fine_tuning.jobs.create(model="gpt-5", training_file=file)
     with pytest.raises(openai.NotFoundError):
         await client.fine_tuning.jobs.retrieve("ftjob-x")
-
-
-async def test_answering_goes_on_while_a_job_learns(client: AsyncOpenAI) -> None:
-    job = await client.fine_tuning.jobs.create(model="base", training_file=await uploaded(client, jsonl()))
-    answered = 0
-    while (await client.fine_tuning.jobs.retrieve(job.id)).status not in {"succeeded", "failed"}:
-        await ask(client, "有給の申請はいつまで？")
-        answered += 1
-    assert answered > 10

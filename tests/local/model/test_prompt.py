@@ -54,6 +54,14 @@ def test_labels_that_begin_or_hold_each_other_stay_apart() -> None:
     }
 
 
+def test_a_pronoun_is_no_label() -> None:
+    prompt = (
+        "# How it works\n\nRead it and answer.\n\n- If it is unclear, say so.\n\n## IT\n\nlaptops\n\n## Pay\n\nmoney"
+    )
+    assert texts_of_labels(prompt, ["IT", "Pay"]) == {"IT": ["laptops"], "Pay": ["money"]}
+    assert texts_of_labels(prompt, ["it", "pay"]) == {"it": ["laptops"], "pay": ["money"]}
+
+
 def test_a_deeper_heading_stays_inside_and_a_foreign_one_ends_the_section() -> None:
     prompt = "## leave\n\nrule\n\n### Examples\n\n- can i go\n\n## Output\n\nWrite JSON."
     assert texts_of_labels(prompt, ["leave", "it"]) == {"leave": ["rule", "can i go"], "it": []}
