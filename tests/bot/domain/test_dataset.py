@@ -62,7 +62,7 @@ def test_all_ways_to_write_a_question_are_one_group_on_one_side(text: str, data:
     assert split_of(group_of(one)) is split_of(group_of(two))
 
 
-@given(st.text(max_size=30))
+@given(st.text(LETTERS + "".join(NOISE), max_size=30))
 @example("!?")
 def test_normalising_twice_is_normalising_once(text: str) -> None:
     assert normalised(normalised(text)) == normalised(text)
