@@ -10,6 +10,12 @@ The tests of a module share one browser; their conftest.py imports the fixtures 
 A test in a loop of its own opens one for itself: `async with browsing() as visit:`. Tests are skipped where there is
 no Chromium, but fail there if the environment says CI=true; they also fail when a page threw an error or broke its
 own content security policy.
+
+The practice page's hooks: an address `/?user=U…#C…` (a channel), `#C…/ts` (a thread), `#home`; `data-testid` of
+`messages` and `thread-messages` (the lists), `message` (with `data-ts`, `data-user`), `content`, `thread-bar`,
+`message-menu`, `composer`, `thread-composer`, `editor`, `person-switcher`, `person-U…`, `channel-NAME`, `bot-messages`,
+`app-home`, `home`, `modal` (with `data-view-id`, `data-callback-id`), `submit`, `close-view`, `field-error`, `confirm`,
+`toast`, `connection`, `locale`, `theme`; a control has `data-block-id` and `data-action-id`.
 """
 
 import os
@@ -21,14 +27,16 @@ from typing import TypeAlias
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, Playwright, async_playwright
+from playwright.async_api import Browser, Page, Playwright, async_playwright, expect
 
 DESKTOP = (1280, 800)
 PHONE = (390, 780)
 Visit: TypeAlias = Callable[..., Awaitable[Page]]
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _ARGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-_WAIT_MS = 10_000
+_WAIT_MS = 20_000  # for a machine that is busy with other things; nothing waits this long otherwise
+
+expect.set_options(timeout=_WAIT_MS)
 
 
 def _may_skip() -> bool:

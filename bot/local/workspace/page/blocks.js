@@ -32,7 +32,7 @@ function context({ elements }) {
 }
 
 function input({ label, hint, optional, element: inner, dispatch_action: dispatch }, at) {
-  const id = `${at.surface.container.view_id ?? at.surface.container.ts}-${at.blockId}`;
+  const id = `${at.surface.container.view_id ?? at.surface.container.ts}-${at.blockId}`.replace(/\s/g, "_");
   const error = at.surface.errors[at.blockId];
   const describedBy = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ") || null;
   const group = ["radio_buttons", "checkboxes"].includes(inner.type);

@@ -7,7 +7,6 @@ import { nameOf, state } from "./store.js";
 import { jsonBox } from "./unknown.js";
 import { t } from "./words.js";
 
-/** Where an element stands: its surface, its block, and whether a change is sent at once. */
 const hooks = (element, at) => ({
   "data-action-id": element.action_id,
   "data-block-id": at.blockId,
@@ -54,12 +53,7 @@ function button(element, at) {
 function selectBox(element, at, { groups, chosen, write, blank }) {
   const field = at.surface.field(at.blockId, element, write(chosen));
   const flatOptions = groups.flatMap((group) => group.options);
-  const show = () =>
-    String(
-      flatOptions.findIndex(
-        (option) => JSON.stringify(write(option.data)) === JSON.stringify(write(pickOf(field.read()))),
-      ),
-    );
+  const show = () => String(flatOptions.findIndex(({ data }) => idOf(data) === idOf(pickOf(field.read()))));
   let index = 0;
   const option = (each) => el("option", { value: index++ }, each.label);
   const select = el(
@@ -80,6 +74,7 @@ function selectBox(element, at, { groups, chosen, write, blank }) {
   return el("span", { class: "select-wrap" }, select, icon("down"));
 }
 
+const idOf = (choice) => choice?.value ?? choice;
 const pickOf = (value) => value.selected_option ?? value.selected_user ?? null;
 const asOption = (option) => ({ label: plain(option.text), data: option });
 const groupsOf = (element) =>

@@ -3,10 +3,10 @@
 import { blocks, content } from "./blocks.js";
 import { clockTime, dateOf, dayLine, fullTime } from "./dates.js";
 import { arrowKeys, el, icon, reconcile } from "./dom.js";
+import { editor } from "./editing.js";
 import { avatar } from "./people.js";
 import { reactions, toolbar } from "./reactions.js";
 import { author, isReply, nameOf, state } from "./store.js";
-import { editor } from "./editing.js";
 import { Surface } from "./surface.js";
 import { hasFreshReplies } from "./unread.js";
 import { t, locale } from "./words.js";

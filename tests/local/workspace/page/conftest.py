@@ -1,6 +1,19 @@
-"""Fixtures of the page's tests: one browser per module, a scripted server per test."""
+"""Fixtures of the page's tests: a browser per module, a scripted server per test, the real one where it is wanted."""
 
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bot.local.workspace import Server, Timing, Workspace, serve
 from tests.browser import chromium, visit
+from tests.local.workspace.desk import MANIFEST, Clock
 from tests.local.workspace.page.page_stub import stub
 
-__all__ = ["chromium", "stub", "visit"]
+__all__ = ["chromium", "server", "stub", "visit"]
+
+
+@pytest.fixture
+async def server(clock: Clock) -> AsyncIterator[Server]:
+    """Serve a workspace that is patient: a browser beside the bot may slow its acks down."""
+    async with serve(Workspace(MANIFEST, clock, timing=Timing(ack=20.0))) as running:
+        yield running

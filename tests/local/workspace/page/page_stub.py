@@ -94,7 +94,7 @@ class Stub:
         def found() -> Json | None:
             return next((body for asked, body in reversed(self.asked) if asked == path and fits(body)), None)
 
-        async with asyncio.timeout(10), self._news:
+        async with asyncio.timeout(20), self._news:
             await self._news.wait_for(lambda: found() is not None)
         body = found()
         assert body is not None
