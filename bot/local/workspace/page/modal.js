@@ -4,7 +4,7 @@ import { post } from "./api.js";
 import { blocks } from "./blocks.js";
 import { el, iconButton, trapTab } from "./dom.js";
 import { plain } from "./mrkdwn.js";
-import { on, state } from "./store.js";
+import { dropView, on, state } from "./store.js";
 import { Surface } from "./surface.js";
 import { t } from "./words.js";
 
@@ -65,7 +65,10 @@ async function submit(view) {
   else surface.errors = {};
 }
 
-const dismiss = (view) => post("views/close", { view_id: view.id });
+// What the server no longer knows is closed here all the same.
+async function dismiss(view) {
+  if (!(await post("views/close", { view_id: view.id })).ok) dropView(view.id, false);
+}
 
 function form(view) {
   const surface = surfaceOf(view);
@@ -114,10 +117,12 @@ function openDialog() {
   };
   dialog = el("dialog", { class: "modal", "aria-labelledby": "modal-title", "data-testid": "modal" });
   trapTab(dialog);
-  // Escape asks the server to close the top view; the dialog itself goes when the stack is empty.
-  dialog.addEventListener("cancel", (event) => {
+  // Escape asks the server to close the top view; the dialog itself goes when the stack is empty. A browser lets a page
+  // refuse its own closing only once in a row, so that the key is taken before it gets there.
+  dialog.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || document.querySelector(":popover-open.menu")) return;
     event.preventDefault();
-    if (event.target === dialog) dismiss(state.views.at(-1));
+    dismiss(state.views.at(-1));
   });
   document.body.append(dialog);
   dialog.showModal();
@@ -142,8 +147,7 @@ function closeDialog() {
 function render() {
   const view = state.views.at(-1);
   if (!view) return dialog && closeDialog();
-  const fresh = !dialog;
-  if (fresh) openDialog();
+  if (!dialog) openDialog();
   const held = dialog.contains(document.activeElement) ? document.activeElement : null;
   const same = dialog.dataset.viewId === view.id;
   const [spot, from, to, scroll] = [

@@ -95,7 +95,9 @@ async def test_a_stack_of_views_goes_down_one_by_one_and_gives_the_focus_back(st
     assert (await stub.request("views/close"))["view_id"] == "V2"
     await stub.push(type="view_closed", view_id="V2", cleared=False)
     await expect(page.get_by_role("dialog", name="Title V1").get_by_label("Label category")).to_have_value("1")
-    await stub.push(type="view_closed", view_id="V1", cleared=True)
+    stub.answers["views/close"] = {"ok": False, "error": "not_found", "text": "It is gone already."}
+    await page.keyboard.press("Escape")
+    await stub.request("views/close", lambda body: body["view_id"] == "V1")
     await expect(page.get_by_role("dialog")).to_have_count(0)
     await expect(page.get_by_role("button", name="Open", exact=True)).to_be_focused()
 
