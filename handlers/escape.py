@@ -21,10 +21,16 @@ def escaped(text: str, limit: int = 3_000) -> str:
     it in a `verbatim` text so that Slack does not make links of bare addresses either.
     """
     safe = html.escape(text, quote=False)
-    while len(safe) > limit:
-        text = shorten(text, max(len(MARKER), len(text) - max(1, (len(safe) - limit) // 5)))
-        safe = html.escape(text, quote=False)
-    return safe
+    if len(safe) <= limit:
+        return safe
+    # Cut between characters of the original, never within an entity.
+    kept, room = 0, limit - len(MARKER)
+    for character in text:
+        room -= len(html.escape(character, quote=False))
+        if room < 0:
+            break
+        kept += 1
+    return html.escape(text[:kept].rstrip(), quote=False) + MARKER
 
 
 def mention(member: str | None) -> str | None:

@@ -1,0 +1,24 @@
+"""App Home, at the wire: for everybody, by role and language."""
+
+from bot.local.workspace import Person
+from tests.handlers.desk import Desk, texts
+
+
+async def opened(person: Person) -> str:
+    await person.open_home()
+    return texts((await person.wait_for(lambda frame: frame["type"] == "home"))["view"])
+
+
+async def test_everybody_reads_what_the_bot_is_for(desk: Desk) -> None:
+    home = await opened(await desk.emily())
+    assert "How to ask" in home
+    assert "Labor 労務" in home
+    assert "<!subteam^S0STAFF0001>" in home
+    assert "You may" not in home
+
+
+async def test_staff_and_admins_read_what_they_may(desk: Desk) -> None:
+    assert "You may correct answers" in await opened(await desk.priya())
+    admin = await opened(await desk.window(desk.server.people.admin))
+    assert "/finetune help" in admin
+    assert "あなたは回答を直せます" not in admin

@@ -1,0 +1,212 @@
+"""The views keep Slack's limits, whatever is in the things, in both languages; slack_sdk's models are the oracle."""
+
+import html
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from slack_sdk.errors import SlackObjectFormationError
+from slack_sdk.models.blocks import Block
+from slack_sdk.models.views import View
+
+from bot.domain.card import Card
+from bot.domain.correction import Correction, Kind
+from bot.domain.finetune import Estimate, Finetune, FinetuneState
+from bot.domain.prompt import Category, Prompt
+from bot.domain.question import Place, Question, Verdict, Via
+from bot.domain.release import ModelName
+from handlers.views.card import REASON_LENGTH, anyway, card, modal
+from handlers.views.finetune_progress import ended, progress
+from handlers.views.home import home
+from handlers.views.ids import Choice, Form
+from handlers.views.message import Message
+from handlers.words import LANGUAGES, Words
+from tests.handlers.desk import controls, texts
+
+AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=3_000) | st.sampled_from(
+    ["<!channel>" * 400, "&" * 3_000, "<https://x.example|x> https://y.example", ""]
+)
+WORDS = st.sampled_from(LANGUAGES).map(Words)
+ID = st.text("abcdefghijklmnopqrstuvwxyz日本0123456789_-", min_size=1, max_size=64)
+
+
+@st.composite
+def cards(draw: st.DrawFn) -> Card:
+    names = draw(st.lists(st.text(min_size=1, max_size=60).filter(str.strip), min_size=2, max_size=130, unique=True))
+    category_ids = draw(st.lists(ID, min_size=len(names), max_size=len(names), unique=True))
+    owner, guide = draw(st.sampled_from([None, "U1", "S1", "nobody"])), draw(st.none() | TEXT)
+    categories = tuple(
+        Category(id=i, name=name, owner=owner, guide=guide, other=n == 0)
+        for n, (i, name) in enumerate(zip(category_ids, names, strict=True))
+    )
+    asked = Question(
+        id="a" * 32,
+        text="?",
+        asker="U9",
+        place=Place(team="T1", channel="C1", ts="1.1"),
+        via=Via.DM,
+        language="en",
+        asked_at=AT,
+        cut=draw(st.booleans()),
+    )
+    verdict = Verdict(
+        id="b" * 32,
+        question_id=asked.id,
+        release_id="r",
+        category=draw(st.sampled_from(category_ids)),
+        reason=draw(TEXT),
+        confidence=draw(st.none() | st.floats(0, 1)),
+        latency_ms=1,
+        tokens_in=1,
+        tokens_out=1,
+        at=AT,
+    )
+    settled = draw(st.none() | st.sampled_from([Kind.AGREE, Kind.CHANGE]))
+    correction = settled and Correction(
+        question_id=asked.id,
+        seq=draw(st.integers(1, 10**6)),
+        kind=settled,
+        verdict_id=verdict.id,
+        category=draw(st.sampled_from(category_ids)),
+        reason=draw(st.none() | TEXT.map(lambda t: t[:REASON_LENGTH])),
+        by="U2",
+        at=AT,
+    )
+    prompt = Prompt(language="en", template="x", categories=categories)
+    return Card(
+        question=asked, verdict=verdict, prompt=prompt, settled=correction, seen=correction.seq if correction else 0
+    )
+
+
+def walk(value: Any) -> list[dict[str, Any]]:
+    if isinstance(value, dict):
+        return [value, *(found for inner in value.values() for found in walk(inner))]
+    return [found for inner in value for found in walk(inner)] if isinstance(value, list) else []
+
+
+def check(blocks: list[dict[str, Any]], most: int) -> None:
+    """Slack's limits (facts of docs.slack.dev): what slack_sdk checks, and what it does not."""
+    assert len(blocks) <= most
+    for block in blocks:
+        parsed = Block.parse(block)
+        assert parsed is not None
+        parsed.to_dict()
+    named = [block["block_id"] for block in blocks if "block_id" in block]
+    assert len(named) == len(set(named))
+    for block in blocks:
+        in_block = [found["action_id"] for found in walk(block) if "action_id" in found]
+        assert len(in_block) == len(set(in_block))
+        assert len(block.get("elements", [])) <= 25
+    for found in walk(blocks):
+        if found.get("type") == "button":
+            assert len(found["text"]["text"]) <= 75
+            assert len(found.get("value", "")) <= 2_000
+        if "options" in found:
+            assert 1 <= len(found["options"]) <= 100
+            assert all(1 <= len(o["text"]["text"]) <= 75 and len(o["value"]) <= 150 for o in found["options"])
+        if found.get("type") in {"mrkdwn", "plain_text"}:
+            assert 1 <= len(found["text"]) <= 3_000
+    assert sum(found.get("style") == "primary" for found in walk(blocks)) <= 1
+
+
+def check_message(message: Message) -> None:
+    check(message.blocks, 50)
+    # chat.update refuses more than 4,000 characters.
+    assert 1 <= len(message.text) <= 4_000
+    mrkdwn = [message.text, *(f["text"] for f in walk(message.blocks) if f.get("type") == "mrkdwn")]
+    for text in mrkdwn:
+        for outside in ("<!channel", "<!here", "<!everyone", "<https"):
+            assert outside not in text
+
+
+@given(cards(), WORDS)
+@settings(max_examples=60, deadline=None)
+def test_a_card_keeps_slacks_limits(shown: Card, words: Words) -> None:
+    message = card(shown, words)
+    check_message(message)
+    name = shown.category.name if shown.category else ""
+    said = [b["text"]["text"] for b in message.blocks if b["type"] == "section"]
+    assert html.unescape(said[0]).startswith(f"*{name}*")
+    assert ("correct.undo" in controls({"blocks": message.blocks})) == (shown.settled is not None)
+    if shown.settled is None:
+        categories = {c.id for c in shown.prompt.categories}
+        offered = {
+            Choice.unpacked(f["value"]).category
+            for f in walk(message.blocks)
+            if f.get("value", "").startswith('{"q"')
+            if '"c"' in f["value"]
+        }
+        assert offered == categories
+
+
+@given(cards(), WORDS, st.none() | TEXT.map(lambda t: t[:REASON_LENGTH]))
+@settings(max_examples=40, deadline=None)
+def test_what_the_second_of_two_is_told_keeps_slacks_limits(shown: Card, words: Words, reason: str | None) -> None:
+    choice = Choice(question=shown.question.id, seen=0, category=shown.prompt.categories[0].id, reason=reason)
+    check_message(anyway(shown, choice, words))
+
+
+@given(cards(), WORDS)
+@settings(max_examples=40, deadline=None)
+def test_the_form_keeps_slacks_limits(shown: Card, words: Words) -> None:
+    view = modal(shown, "C1", "1.1", words)
+    View(**view).to_dict()
+    check(view["blocks"], 100)
+    assert all(len(view[part]["text"]) <= 24 for part in ("title", "submit", "close"))
+    assert Form.unpacked(view["private_metadata"]).question == shown.question.id
+    assert len(view["private_metadata"]) <= 3_000
+
+
+@given(shown=cards(), words=WORDS, staff=st.booleans(), admin=st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_app_home_keeps_slacks_limits(*, shown: Card, words: Words, staff: bool, admin: bool) -> None:
+    view = home(shown.prompt, words, bot="<@U0>", staff="<@U1>" if staff else None, admin=admin)
+    View(**view).to_dict()
+    check(view["blocks"], 100)
+    assert ("/finetune" in texts(view)) == admin
+    assert ("<@U1>" in texts(view)) == (staff or "U1" in {c.owner for c in shown.prompt.categories})
+
+
+@given(
+    state=st.sampled_from(FinetuneState),
+    words=WORDS,
+    error=st.none() | TEXT,
+    said=st.none() | TEXT,
+    named=st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_fine_tunes_messages_keep_slacks_limits(
+    *, state: FinetuneState, words: Words, error: str | None, said: str | None, named: bool
+) -> None:
+    model = ModelName(provider="local", model="ft:base:madoguchi")
+    finetune = Finetune(
+        id="ft-1",
+        student=ModelName(provider="local", model="base"),
+        dataset_id="d",
+        prompt_id="p",
+        estimate=Estimate(rows=50, tokens=1_000, epochs=3, usd=None, price_date=None),
+        state=state,
+        requested_by="U1",
+        language=words.language,
+        created_at=AT,
+        updated_at=AT,
+        model=model if named else None,
+        error=error,
+        progress=said,
+    )
+    for message in (progress(finetune, words), ended(finetune, words)):
+        check_message(message)
+    if state is FinetuneState.SUCCEEDED and named:
+        assert f"/finetune switch {model}" in ended(finetune, words).text
+
+
+def test_the_oracle_sees_what_is_wrong(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR)
+    with pytest.raises(SlackObjectFormationError):
+        check([{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 3_001}}], 50)
+    with pytest.raises(AssertionError):
+        check([{"type": "no_such_block"}], 50)
