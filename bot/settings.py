@@ -38,8 +38,8 @@ def _ids(pattern: str, kind: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-People = Annotated[list[str], NoDecode, _ids(r"[UWS][A-Z0-9]+", "a user id (U…) or a user-group id (S…)")]
-Channels = Annotated[list[str], NoDecode, _ids(r"[CG][A-Z0-9]+", "a channel id (C…)")]
+People = Annotated[list[str], NoDecode, _ids(r"[UWS]\w+", "a user id (U…) or a user-group id (S…)")]
+Channels = Annotated[list[str], NoDecode, _ids(r"[CG]\w+", "a channel id (C…)")]
 Model = Annotated[ModelName, NoDecode, BeforeValidator(_model)]
 Url = Annotated[str, BeforeValidator(_url)]
 
@@ -79,7 +79,7 @@ class Settings(BaseSettings):
     """Who may use /finetune: user ids and user-group ids, comma-separated. Empty: nobody."""
     bot_channels: Channels = Field(default_factory=list)
     """Channels in which every top-level message is a question, comma-separated. Elsewhere the bot is mentioned."""
-    bot_ops_channel: Annotated[str, Field(pattern="^[CG][A-Z0-9]+$")] | None = None
+    bot_ops_channel: Annotated[str, Field(pattern=r"^[CGD]\w+$")] | None = None
     """The channel in which results of long work are posted; default a DM to who asked."""
     bot_prompt: Path | None = None
     """A folder with system.md and categories.toml; default prompts/ja or prompts/en, by language."""
