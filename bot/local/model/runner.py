@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import secrets
 import sys
 import tempfile
@@ -11,10 +12,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from bot.local.model.errors import Refused
 from bot.local.model.files import Files
 from bot.local.model.ledger import ENDED, Ledger
 from bot.local.model.models import Models, name_of
 
+_log = logging.getLogger(__name__)
 _ROOT = Path(__file__).resolve().parents[3]
 _WORDS_OF_FAILURE = "The job failed because its worker process ended without a result. You can start it again."
 
@@ -59,7 +62,12 @@ class Runner:
         """Begin to run a job, unless it already runs here."""
         if job not in self._tasks:
             self._tasks[job] = task = asyncio.create_task(self._run(job))
-            task.add_done_callback(lambda _: self._tasks.pop(job, None))
+            task.add_done_callback(lambda done: self._ended(job, done))
+
+    def _ended(self, job: str, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(job, None)
+        if not task.cancelled() and (fault := task.exception()):
+            _log.error("The fine-tuning job %s broke off and will be taken up again", job, exc_info=fault)
 
     async def cancel(self, job: str) -> None:
         """Cancel a job wherever it runs; here its worker has ended when this returns."""
@@ -87,14 +95,19 @@ class Runner:
         beating = asyncio.create_task(self._beat(job, asyncio.current_task()))
         try:
             with tempfile.TemporaryDirectory(prefix="fine-tune-") as folder:
-                await self._lay_out(record, Path(folder))
-                async with worker(Path(folder)) as process:
-                    await self._follow(record, process, Path(folder))
-        except KeyError:
-            await self._fail(record, "server_error", "A file or the model that the job starts from is gone.", None)
+                await self._work(record, Path(folder))
         finally:
             beating.cancel()
             await self._ledger.release(job)
+
+    async def _work(self, record: dict[str, Any], folder: Path) -> None:
+        try:
+            await self._lay_out(record, folder)
+        except (KeyError, Refused):
+            await self._fail(record, "server_error", "A file or the model that the job starts from is gone.", None)
+            return
+        async with worker(folder) as process:
+            await self._follow(record, process, folder)
 
     async def _beat(self, job: str, work: asyncio.Task[None] | None) -> None:
         while True:
@@ -191,10 +204,11 @@ class Runner:
 async def worker(folder: Path) -> AsyncIterator[Process]:
     """Start a worker on a folder; it has ended when the context is left."""
     order = (sys.executable, "-m", "bot.local.model.train", str(folder))
-    process = await asyncio.create_subprocess_exec(*order, stdin=PIPE, stdout=PIPE, cwd=_ROOT)
+    starting = asyncio.create_task(asyncio.create_subprocess_exec(*order, stdin=PIPE, stdout=PIPE, cwd=_ROOT))
     try:
-        yield process
+        yield await asyncio.shield(starting)
     finally:
+        process = await starting
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()

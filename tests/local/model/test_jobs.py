@@ -114,7 +114,7 @@ async def test_a_job_that_another_process_left_is_taken_up_again_to_the_same_end
 
 async def test_a_leased_job_is_left_alone_until_the_lease_runs_out(shelf: FolderShelf) -> None:
     now = [1000.0]
-    async with client_of(LocalModel(shelf, clock=lambda: now[0])) as client:
+    async with LocalModel(shelf, clock=lambda: now[0]) as model, client_of(model) as client:
         job = await client.fine_tuning.jobs.create(model="base", training_file=await uploaded(client, b"{}"))
         await ended(client, job.id)
     record = json.loads(await shelf.get(f"jobs/{job.id}.json"))
@@ -128,20 +128,25 @@ async def test_a_leased_job_is_left_alone_until_the_lease_runs_out(shelf: Folder
         assert (await ended(client, job.id)).status == "failed"
 
 
-async def test_a_job_whose_file_is_gone_fails_in_words(shelf: FolderShelf) -> None:
-    async with client_of(LocalModel(shelf)) as client:
+@pytest.mark.parametrize("gone", ["training_file", "model"])
+async def test_a_job_that_lost_what_it_starts_from_fails_in_words(shelf: FolderShelf, gone: str) -> None:
+    async with LocalModel(shelf) as model, client_of(model) as client:
         file = await uploaded(client, jsonl())
         job = await client.fine_tuning.jobs.create(model="base", training_file=file)
-        await client.files.delete(file)
+        await client.fine_tuning.jobs.cancel(job.id)
+    await shelf.delete(f"cancelled/{job.id}.json")
+    await shelf.delete(f"leases/{job.id}.json")
+    lost = {"training_file": "file-gone", "model": "ft:base:x::gone"}
+    record = json.loads(await shelf.get(f"jobs/{job.id}.json")) | {gone: lost[gone]}
+    await shelf.put(f"jobs/{job.id}.json", json.dumps(record).encode())
+    async with LocalModel(shelf, lease=0.1) as model, client_of(model) as client:
         assert (failed := await ended(client, job.id)).error is not None
-        assert failed.error is not None
         assert "gone" in failed.error.message
 
 
 async def test_jobs_are_listed_newest_first_by_page_and_by_metadata(shelf: FolderShelf) -> None:
     seconds = iter(range(1000, 90000))
-    model = LocalModel(shelf, clock=lambda: float(next(seconds)))
-    async with client_of(model) as client:
+    async with LocalModel(shelf, clock=lambda: float(next(seconds))) as model, client_of(model) as client:
         file = await uploaded(client, b"{}")
         made = []
         for run in ("1", "2", "2"):
