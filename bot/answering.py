@@ -74,14 +74,11 @@ class Answering:
             kept = await tx.inbox.finish(item, ending, why, self._clock.now())
         log.info("inbox %s: %s%s%s", item.id, ending.value, f" ({why})" if why else "", "" if kept else ", lease lost")
 
-    async def _postpone(self, item: InboxItem, wait: timedelta) -> None:
-        async with self._store.transaction() as tx:
-            await tx.inbox.postpone(item, self._clock.now() + wait)
-
     async def _failed(self, item: InboxItem, *, final: bool, why: str) -> None:
         """Try again later, or end it: then the asker is told. Where even that fails, the log and the row say so."""
         if not final and item.attempts < TRIES:
-            await self._postpone(item, WAIT * 3 ** (item.attempts - 1))
+            async with self._store.transaction() as tx:
+                await tx.inbox.postpone(item, self._clock.now() + WAIT * 3 ** (item.attempts - 1))
             return
         try:
             if item.arrival.kind is ArrivalKind.ASKED:
@@ -175,7 +172,7 @@ class Answering:
         if card and card.settled:
             return Ending.IGNORED, "edited_after_settlement"
         if question.card_ts is None:
-            await self._postpone(item, WAIT)  # its first answer is on its way
+            await self._failed(item, final=False, why="first_answer_missing")  # it may be on its way
             return None, None
         verdict, _ = await self._verdict(question.model_copy(update={"text": text}))
         async with self._store.transaction() as tx:

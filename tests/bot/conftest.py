@@ -1,0 +1,78 @@
+"""Acts on a real store: SQLite, migrated once and copied for each test."""
+
+import asyncio
+import itertools
+import shutil
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from bot.releasing import Releasing
+from storage.database import Database
+from storage.files import DatabaseShelf
+from storage.store import SqlStore
+from tests.bot.things import BASE, PROMPT
+from tests.fakes import RuleModel, StepClock
+from tests.fakes_acts import Board, KeepingTrainer
+
+Fresh = Callable[[], str]
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Fresh:
+    """Addresses of databases with all tables and nothing in them, each used once."""
+    folder = tmp_path_factory.mktemp("acts")
+    numbers = itertools.count()
+
+    async def migrate() -> None:
+        database = Database(f"sqlite:///{folder}/empty.db")
+        await database.migrate()
+        await database.close()
+
+    def copied() -> str:
+        file = folder / f"{next(numbers)}.db"
+        shutil.copyfile(folder / "empty.db", file)
+        return f"sqlite:///{file}"
+
+    asyncio.run(migrate())
+    return copied
+
+
+@pytest.fixture
+async def database(fresh: Fresh) -> AsyncIterator[Database]:
+    database = Database(fresh())
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def store(database: Database, clock: StepClock) -> SqlStore:
+    """A store in which the embedded model serves."""
+    store = SqlStore(database)
+    await Releasing(store, clock).ensure(PROMPT, BASE)
+    return store
+
+
+@pytest.fixture
+def shelf(database: Database) -> DatabaseShelf:
+    return DatabaseShelf(database)
+
+
+@pytest.fixture
+def clock() -> StepClock:
+    return StepClock()
+
+
+@pytest.fixture
+def model() -> RuleModel:
+    return RuleModel({"有給": "labor", "PC": "it"})
+
+
+@pytest.fixture
+def trainer() -> KeepingTrainer:
+    return KeepingTrainer()
+
+
+@pytest.fixture
+def board() -> Board:
+    return Board()

@@ -1,0 +1,296 @@
+"""One question, one visible answer; nothing ends in silence."""
+
+import asyncio
+import itertools
+import uuid
+
+import pytest
+
+from bot.answering import LEASE, QUESTION_IDS, TRIES, Answering
+from bot.cards import card_of
+from bot.correcting import Correcting
+from bot.domain.correction import Press
+from bot.domain.errors import ModelRefused
+from bot.domain.question import Arrival, ArrivalKind, Notice, Question, Via
+from storage.store import SqlStore
+from tests.bot.things import arrival
+from tests.fakes import RuleModel, StepClock
+from tests.fakes_acts import Board, Fault
+
+
+class Desk:
+    """Answering, its surroundings, and time."""
+
+    def __init__(self, store: SqlStore, model: RuleModel, board: Board, clock: StepClock) -> None:
+        self.store = store
+        self.model = model
+        self.board = board
+        self.clock = clock
+        self.answering = self.worker()
+
+    def worker(self) -> Answering:
+        return Answering(self.store, self.model, self.board, self.clock)
+
+    async def work(self) -> None:
+        """Work and let time go on until nothing is open; fails where that never comes."""
+        for _ in range(200):
+            while await self.answering.answer_next():
+                pass
+            if not await self.open():
+                return
+            self.clock.advance(seconds=1)
+        pytest.fail("an arrival never ends")
+
+    async def open(self) -> int:
+        async with self.store.transaction() as tx:
+            return await tx.inbox.open()
+
+    async def ask(self, arrival: Arrival) -> None:
+        assert await self.answering.receive(arrival)
+        await self.work()
+
+    async def question(self, n: int = 1) -> Question | None:
+        async with self.store.transaction() as tx:
+            return await tx.questions.at("T1", "C1", f"{n}.000100")
+
+    async def questions(self) -> int:
+        async with self.store.transaction() as tx:
+            return await tx.questions.count()
+
+    @property
+    def answers(self) -> int:
+        return sum(map(len, self.board.cards.values()))
+
+
+@pytest.fixture
+def desk(store: SqlStore, model: RuleModel, board: Board, clock: StepClock) -> Desk:
+    return Desk(store, model, board, clock)
+
+
+async def test_a_question_gets_a_card_with_the_verdict_of_what_serves(desk: Desk) -> None:
+    await desk.ask(arrival("有給は何日前までに申請しますか？"))
+    question = await desk.question()
+    assert question is not None
+    assert question.card_ts
+    (card,) = desk.board.cards[question.id]
+    async with desk.store.transaction() as tx:
+        serving = await tx.releases.serving()
+        assert await card_of(tx, question) == card.model_copy(update={"question": question})
+    assert serving is not None
+    assert (card.verdict.category, card.verdict.release_id, card.settled) == ("labor", serving.id, None)
+    assert card.verdict.reason
+    assert await desk.answering.answered("T1", "C1", "1.000100") == question
+
+
+async def test_what_is_stored_and_sent_is_masked(desk: Desk) -> None:
+    await desk.ask(arrival("有給の件は taro@example.com か 090-1234-5678 へ。"))
+    question = await desk.question()
+    assert question is not None
+    assert question.text == "有給の件は [mail] か [phone] へ。"
+    assert desk.model.asked == [question.text]
+
+
+async def test_the_same_message_four_times_is_answered_once(desk: Desk) -> None:
+    mention, watched = arrival(), arrival(via=Via.CHANNEL).model_copy(update={"event_id": "Ev1b"})
+    assert [await desk.answering.receive(one) for one in (mention, mention, watched, watched)] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    await desk.work()
+    assert (desk.answers, await desk.questions(), len(desk.model.asked)) == (1, 1, 1)
+    assert await desk.answering.receive(mention) is False
+
+
+async def test_two_different_questions_get_two_answers(desk: Desk) -> None:
+    for n in (1, 2):
+        assert await desk.answering.receive(arrival(n=n))
+    await desk.work()
+    assert desk.answers == 2
+
+
+@pytest.mark.parametrize("failures", range(1, TRIES))
+async def test_a_model_that_is_down_for_a_while_delays_the_answer(desk: Desk, failures: int) -> None:
+    desk.model.fail(failures)
+    await desk.ask(arrival())
+    assert desk.answers == 1
+    assert desk.board.notices == []
+
+
+async def test_a_model_that_stays_down_is_told_within_a_minute(desk: Desk) -> None:
+    desk.model.fail(TRIES)
+    before = desk.clock.now()
+    await desk.ask(arrival())
+    assert desk.answers == 0
+    assert desk.board.notices == [("1.000100", Notice.FAILED)]
+    assert (desk.clock.now() - before).total_seconds() <= 60
+
+
+async def test_a_model_that_refuses_is_not_asked_again(desk: Desk) -> None:
+    desk.model.fail(1, ModelRefused("no such model"))
+    await desk.ask(arrival())
+    assert len(desk.model.asked) == 1
+    assert desk.board.notices == [("1.000100", Notice.FAILED)]
+
+
+FAULTS = [
+    *itertools.product(["post_card"], [Fault.DOWN, Fault.REFUSED, Fault.LOST], range(1, TRIES)),
+    ("post_card", Fault.DOWN, TRIES),
+]
+
+
+@pytest.mark.parametrize(("verb", "fault", "times"), FAULTS)
+async def test_whatever_slack_does_there_is_one_answer_or_a_word(
+    desk: Desk, verb: str, fault: Fault, times: int
+) -> None:
+    desk.board.faults.add(verb, fault, times)
+    await desk.ask(arrival())
+    told = len(desk.board.notices)
+    assert (desk.answers, told) == ((0, 1) if fault is Fault.REFUSED or times == TRIES else (1, 0))
+    assert len(desk.model.asked) == 1, "the verdict of the first try is kept"
+
+
+async def test_where_even_the_word_fails_the_arrival_ends(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.board.faults.add("post_card", Fault.REFUSED)
+    desk.board.faults.add("post_notice", Fault.REFUSED)
+    await desk.ask(arrival())
+    assert (desk.answers, desk.board.notices) == (0, [])
+    assert "could not be told" in caplog.text
+    assert "有給" not in caplog.text
+
+
+async def test_a_worker_that_died_is_followed_by_another(desk: Desk) -> None:
+    """The first one posted the card and fell before it could say so."""
+    assert await desk.answering.receive(arrival())
+    desk.board.faults.add("post_card", Fault.KILLED)
+    with pytest.raises(asyncio.CancelledError):
+        await desk.worker().answer_next()
+    assert not await desk.answering.answer_next(), "its lease still holds"
+    desk.clock.advance(seconds=LEASE.total_seconds())
+    await desk.work()
+    assert desk.answers == 1
+    assert len(desk.model.asked) == 1
+
+
+async def test_a_fault_of_ours_is_tried_again_and_then_told(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.model.rules = {"有給": "no such category"}
+    desk.board.post_card = None  # type: ignore[method-assign,assignment]  # a programming error
+    await desk.ask(arrival())
+    assert desk.board.notices == [("1.000100", Notice.FAILED)]
+    assert caplog.text.count("TypeError") == TRIES
+
+
+@pytest.mark.parametrize(
+    ("change", "notice"),
+    [
+        ({"text": ""}, Notice.EMPTY),
+        ({"text": "", "has_files": True}, Notice.FILES_ONLY),
+        ({"text": ":tada:"}, Notice.EMOJI_ONLY),
+        ({"text": "有給の秘密", "outsider": True}, Notice.OUTSIDER),
+    ],
+)
+async def test_what_is_no_question_is_told_and_not_asked(desk: Desk, change: dict[str, object], notice: Notice) -> None:
+    desk.board.faults.add("post_notice", Fault.LOST)
+    await desk.ask(arrival().model_copy(update=change))
+    assert desk.board.notices == [("1.000100", notice)]
+    assert (desk.model.asked, await desk.questions()) == ([], 0)
+
+
+async def test_an_outsiders_words_are_never_written_down(desk: Desk) -> None:
+    assert await desk.answering.receive(arrival("有給の秘密").model_copy(update={"outsider": True}))
+    async with desk.store.transaction() as tx:
+        item = await tx.inbox.claim("somebody", desk.clock.now(), LEASE)
+    assert item is not None
+    assert item.arrival.text == ""
+
+
+async def test_emoji_in_a_watched_channel_are_left_alone(desk: Desk) -> None:
+    await desk.ask(arrival(":tada:", via=Via.CHANNEL))
+    assert desk.board.notices == []
+
+
+async def test_a_long_question_is_cut_and_the_card_says_so(desk: Desk) -> None:
+    await desk.ask(arrival("有給" + "あ" * 10_000))
+    question = await desk.question()
+    assert question is not None
+    assert question.cut
+    assert len(question.text) == 6_000
+
+
+# --- shortcuts
+
+
+async def test_a_shortcut_on_an_answered_message_answers_nothing(desk: Desk) -> None:
+    await desk.ask(arrival())
+    await desk.ask(arrival(via=Via.SHORTCUT).model_copy(update={"event_id": "shortcut:1"}))
+    assert desk.answers == 1
+
+
+async def test_a_shortcut_on_a_message_that_failed_answers_it(desk: Desk) -> None:
+    desk.model.fail(TRIES)
+    await desk.ask(arrival())
+    assert await desk.answering.answered("T1", "C1", "1.000100") is None
+    await desk.ask(arrival(via=Via.SHORTCUT).model_copy(update={"event_id": "shortcut:1"}))
+    assert (desk.answers, await desk.questions()) == (1, 1)
+
+
+# --- edits
+
+
+def edited(text: str, n: int = 1) -> Arrival:
+    return arrival(text, n).model_copy(update={"event_id": f"edit:{n}:{text}", "kind": ArrivalKind.EDITED})
+
+
+async def test_an_edit_is_classified_anew(desk: Desk) -> None:
+    await desk.ask(arrival("有給は？"))
+    await desk.ask(edited("PC が遅い"))
+    question = await desk.question()
+    assert question is not None
+    assert question.text == "PC が遅い"
+    async with desk.store.transaction() as tx:
+        card = await card_of(tx, question)
+        waiting = await tx.outbox.lag(desk.clock.now())
+    assert card is not None
+    assert card.verdict.category == "it"
+    assert waiting[0] == 1
+    assert desk.answers == 1
+
+
+async def test_an_edit_that_changes_nothing_asks_nothing(desk: Desk) -> None:
+    await desk.ask(arrival("有給は？"))
+    for text in ("有給は？", "", ":tada:"):
+        await desk.ask(edited(text))
+    await desk.ask(edited("PC が遅い", n=2))  # never was a question
+    assert len(desk.model.asked) == 1
+
+
+async def test_a_settled_question_keeps_the_text_that_was_judged(desk: Desk) -> None:
+    await desk.ask(arrival("有給は？"))
+    press = Press(question_id=QUESTION_OF_EV1, category=None, seen=0, by="U2")
+    await Correcting(desk.store, desk.clock).settle(press)
+    await desk.ask(edited("PC が遅い"))
+    question = await desk.question()
+    assert question is not None
+    assert question.text == "有給は？"
+
+
+async def test_an_edit_waits_for_the_first_answer(desk: Desk) -> None:
+    desk.model.fail(2)
+    assert await desk.answering.receive(arrival("有給は？"))
+    assert await desk.answering.answer_next()
+    await desk.ask(edited("PC が遅い"))
+    question = await desk.question()
+    assert question is not None
+    assert question.text == "PC が遅い"
+    assert desk.answers == 1
+
+
+async def test_an_edit_of_a_question_that_failed_ends(desk: Desk) -> None:
+    desk.model.fail(TRIES)
+    await desk.ask(arrival("有給は？"))
+    await desk.ask(edited("PC が遅い"))
+    assert desk.board.notices == [("1.000100", Notice.FAILED)], "once is enough"
+
+
+QUESTION_OF_EV1 = uuid.uuid5(QUESTION_IDS, "Ev1").hex
