@@ -5,6 +5,7 @@ from bot.domain.card import Card
 from bot.domain.correction import Correction, Kind, Press
 from bot.domain.dataset import Row, Source, group_of, split_of
 from bot.domain.errors import Reason, Refused
+from bot.domain.masking import masked
 from bot.ports import Clock, Store, Transaction
 
 
@@ -40,7 +41,7 @@ class Correcting:
                 kind=Kind.AGREE if category == card.verdict.category else Kind.CHANGE,
                 verdict_id=card.verdict.id,
                 category=category,
-                reason=press.reason,
+                reason=masked(press.reason) if press.reason else None,
                 by=press.by,
                 at=self._clock.now(),
             )
