@@ -56,8 +56,8 @@ class Corrections:
             if refused.reason is not Reason.SETTLED_MEANWHILE:
                 raise
             words = await self._people.words(spot.user)
-            text = f"{views.already(_card(refused), words)} {words('correct.look_again')}"
-            await self._private.tell(spot, text)
+            again = words("correct.look_again")
+            await self._private.tell(spot, f"{views.already(_card(refused), words)} {again}")
         self._wake()
         await ack()
 

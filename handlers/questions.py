@@ -1,7 +1,7 @@
 """The story of a question: from a message in Slack to an arrival that is written down before Slack gets its ack.
 
-Bolt acks an event before its listener runs, so a listener is too late: the writing is done by a middleware of the
-listener, and when it raises there is no ack and Slack delivers again. Which messages are questions: handlers/policy.
+Bolt acks an event before its listener runs, so a listener is too late: the writing is done by a middleware, and when it
+raises there is no ack and Slack delivers again. Which messages are questions: handlers/policy.
 """
 
 from collections.abc import Awaitable, Callable, Collection
@@ -20,6 +20,7 @@ from handlers.private import Private, spot_of
 from handlers.slack import error_name
 from handlers.views import ids
 
+EVENTS = ("app_mention", "message")
 UNSEEN = frozenset({"channel_not_found", "not_in_channel", "missing_scope", "no_permission"})
 
 
@@ -34,8 +35,9 @@ class Questions:
         self._wake = wake
 
     async def write_down(self, body: dict[str, Any], next: Callable[[], Awaitable[None]]) -> None:  # noqa: A002 - Bolt's name
-        """A listener's middleware. Raises whatever Slack or the database raises: then there is no ack."""
-        heard = self._policy.heard(body["event"])
+        """A global middleware. Raises whatever Slack or the database raises: then there is no ack."""
+        event = body.get("event") or {}
+        heard = self._policy.heard(event) if event.get("type") in EVENTS else None
         arrival = await self._arrival(body, heard) if heard else None
         if arrival and await self._answering.receive(arrival):
             self._wake()
@@ -94,7 +96,7 @@ class Shortcut:
         if author.is_bot:
             return "ask.bot", {}
         outsider = author.outsider or is_foreign(message, self._home)
-        refusal = "ask.outsider" if outsider else await refused_here(channel, client)
+        refusal = "ask.outsider" if outsider else await refused_here(channel, presser, client)
         if refusal:
             return refusal, {}
         place = place_of(self._home.team, channel, message)
@@ -129,8 +131,12 @@ def is_foreign(message: Event, home: Home) -> bool:
     return theirs not in {None, home.team, home.enterprise}
 
 
-async def refused_here(channel: str, client: AsyncWebClient) -> str | None:
+async def refused_here(channel: str, presser: Person, client: AsyncWebClient) -> str | None:
     """Why nothing can be answered in this conversation."""
+    if channel.startswith("D"):
+        # A direct message is ours, or it is of two people and none of our business. Asking so needs no further scope.
+        ours = (await client.conversations_open(users=presser.id))["channel"]["id"]
+        return None if channel == ours else "ask.not_in_channel"
     try:
         info = (await client.conversations_info(channel=channel))["channel"]
     except SlackApiError as error:
@@ -139,7 +145,7 @@ async def refused_here(channel: str, client: AsyncWebClient) -> str | None:
         raise
     if info.get("is_ext_shared") or info.get("is_pending_ext_shared"):
         return "ask.outsider"
-    return None if info.get("is_member") or info.get("is_im") else "ask.not_in_channel"
+    return None if info.get("is_member") else "ask.not_in_channel"
 
 
 async def _nothing() -> None:
@@ -156,6 +162,7 @@ def register(
 ) -> None:
     """Register the two events that bring questions, and the message shortcut. `watched`: the ids of BOT_CHANNELS."""
     questions = Questions(answering, people, Policy(people.home.bot_user_id, watched), wake)
-    for event in ("app_mention", "message"):
-        app.event(event, middleware=[questions.write_down])(_nothing)
+    app.use(questions.write_down)
+    for event in EVENTS:
+        app.event(event)(_nothing)
     app.shortcut(ids.ASK)(Shortcut(answering, people, private, wake).ask)

@@ -8,7 +8,7 @@ from handlers.words import Words
 
 def progress(finetune: Finetune, words: Words) -> Message:
     """The one message that shows how far it is."""
-    state = words(f"progress.state.{finetune.state.value}")
+    state = words(f"finetune.state.{finetune.state.value}")
     title = words("progress.title", id=finetune.id, state=state)
     facts = [words("progress.student", model=escaped(str(finetune.student)), rows=finetune.estimate.rows)]
     if finetune.progress:

@@ -331,6 +331,19 @@ async def test_the_shortcut_where_the_bot_is_not_asks_to_be_invited(desk: Desk) 
     assert await desk.questions() == 0
 
 
+async def test_the_shortcut_works_in_our_own_direct_messages(desk: Desk) -> None:
+    emily = await desk.emily()
+    channel = await emily.dm()
+    root = await emily.say(channel, "my laptop is broken")
+    await emily.answer(root)
+    ts = await emily.say(channel, "and may I take leave?", thread_ts=root)
+    (message,) = [m for m in await emily.replies(channel, root) if m["ts"] == ts]
+    await emily.shortcut("ask_madoguchi", message)
+    await emily.message(lambda m: "Labor 労務" in texts(m))
+    await desk.settled()
+    assert await desk.questions() == 2
+
+
 async def test_personal_data_is_masked_before_it_is_written_down(desk: Desk) -> None:
     emily = await desk.emily()
     ts = await emily.say(WATCHED, "my laptop is broken, write to emily@example.com")

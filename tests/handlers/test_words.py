@@ -25,7 +25,7 @@ def test_both_languages_say_the_same_things() -> None:
 def test_there_are_words_for_all_that_may_have_to_be_said(language: Language) -> None:
     known = texts(language)
     wanted = [f"refused.{r.value}" for r in Reason] + [f"notice.{n.value}" for n in Notice]
-    wanted += [f"progress.state.{s.value}" for s in FinetuneState]
+    wanted += [f"finetune.state.{s.value}" for s in FinetuneState]
     assert [key for key in wanted if not known.get(key)] == []
 
 
