@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from bot.domain.dataset import Export, export
-from bot.domain.errors import ModelDown, ModelError, OutcomeUnknown, Reason, Refused
+from bot.domain.errors import ModelDown, ModelError, ModelRefused, OutcomeUnknown, Reason, Refused
 from bot.domain.finetune import Estimate, Finetune, FinetuneState, Job
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 UNANSWERED = timedelta(seconds=60)
 """A creation that was written down so long ago is no longer on its way: its job is looked for."""
 SEARCHES = 5
-"""How often, a tick apart, before it is taken for certain that there is no job."""
+"""How often, `UNANSWERED` apart, before it is taken for certain that there is no job."""
 ENDINGS = {
     "succeeded": FinetuneState.SUCCEEDED,
     "failed": FinetuneState.FAILED,
@@ -193,9 +193,18 @@ class Tuning:
         except OutcomeUnknown as error:
             log.warning("%s: the creation got no answer, its job is looked for: %s", finetune.id, error)
             return
-        if await self._learn(creating, job) is None:
+        except ModelRefused as error:
+            await self._save(creating, state=FinetuneState.FAILED, error=str(error))
+            return
+        if await self._learn(creating, job) is None and not await self._known(creating, job):
             # It was given up for lost meanwhile; what nobody waits for must not cost anything.
             await self._trainer.cancel(finetune.student, job.id)
+
+    async def _known(self, finetune: Finetune, job: Job) -> bool:
+        """Whether a search found the job before the answer to its creation came."""
+        async with self._store.transaction() as tx:
+            current = await tx.finetunes.get(finetune.id)
+        return current is not None and current.job_id == job.id
 
     async def _search(self, finetune: Finetune) -> None:
         if self._clock.now() - finetune.updated_at < UNANSWERED:
