@@ -12,7 +12,7 @@ from bot.domain.finetune import Finetune, FinetuneState, Job
 from bot.domain.prompt import Prompt
 from bot.domain.question import Arrival, Ending, InboxItem, Notice, Question, Verdict
 from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
-from bot.domain.scorecard import Scorecard
+from bot.domain.scorecard import Result, Scorecard, Shadow
 from bot.domain.thing import Thing
 
 
@@ -68,6 +68,15 @@ class Questions(Protocol):
 
     async def count(self) -> int: ...
 
+    async def settle(self, question_id: str, category: str | None) -> None:
+        """Note what holds; None reopens the question."""
+
+    async def open(self, limit: int) -> list[tuple[Question, Verdict]]:
+        """Answered questions that nobody has settled, the newest first, each with its newest verdict."""
+
+    async def tokens(self, since: datetime) -> dict[str, tuple[int, int]]:
+        """Model name → (tokens in, tokens out) of verdicts, results and shadows since then."""
+
 
 class Corrections(Protocol):
     """Append-only."""
@@ -77,6 +86,9 @@ class Corrections(Protocol):
 
     async def of(self, question_id: str) -> list[Correction]:
         """Oldest first."""
+
+    async def contested(self) -> dict[tuple[str, str], int]:
+        """Pairs of categories (sorted) that one person's and the next person's correction of one question differ in."""
 
 
 class Rows(Protocol):
@@ -96,6 +108,15 @@ class Rows(Protocol):
     async def counts(self) -> dict[tuple[str, Split], int]:
         """(category, split) → rows."""
 
+    def changed(self, since: datetime | None) -> AsyncIterator[tuple[Row, bool]]:
+        """Every row touched at or after `since` (None: all), oldest first, and whether it counts (is not withdrawn)."""
+
+    async def in_group(self, group: str) -> list[Row]:
+        """By id."""
+
+    async def conflicts(self, limit: int) -> list[list[Row]]:
+        """Groups whose rows are settled differently, by group; the rows of each by id."""
+
 
 class Prompts(Protocol):
     """Prompts by the hash of their text."""
@@ -104,6 +125,9 @@ class Prompts(Protocol):
         """Insert; for a known id take over owners, guides and whatever else is not part of the text."""
 
     async def get(self, prompt_id: str) -> Prompt | None: ...
+
+    async def all(self) -> list[Prompt]:
+        """By id."""
 
 
 class Releases(Protocol):
@@ -120,8 +144,13 @@ class Releases(Protocol):
     async def serving(self, *, lock: bool = False) -> Release | None:
         """`lock`: nobody else switches until this transaction ends."""
 
-    async def enter(self, release_id: str, state: ReleaseState, by: str, why: str, now: datetime) -> None:
+    async def enter(
+        self, release_id: str, state: ReleaseState, by: str, why: str, now: datetime, note: str | None = None
+    ) -> None:
         """Change a release's state and write history. The database refuses a second serving release."""
+
+    async def set_unsure_below(self, release_id: str, confidence: float | None) -> None:
+        """Choose where the release says that it is unsure."""
 
     async def history(self, limit: int = 100) -> list[ReleaseEvent]:
         """Newest first."""
@@ -165,6 +194,26 @@ class Scorecards(Protocol):
     async def get(self, release_id: str, rows_key: str) -> Scorecard | None: ...
 
 
+class Results(Protocol):
+    """What releases answered in evaluations."""
+
+    async def put(self, results: Sequence[Result]) -> None:
+        """Insert or replace."""
+
+    async def of(self, release_id: str) -> dict[str, Result]:
+        """By the key of the text."""
+
+
+class Shadows(Protocol):
+    """What shadow releases would have answered."""
+
+    async def put(self, shadow: Shadow) -> None:
+        """Insert or replace."""
+
+    async def of(self, release_id: str, since: datetime | None = None) -> list[Shadow]:
+        """Oldest first."""
+
+
 class OutboxItem(Thing):
     """Something that must still be told to the outside, held by lease. `token` fences late workers off."""
 
@@ -206,6 +255,8 @@ class Transaction(Protocol):
     finetunes: Finetunes
     datasets: Datasets
     scorecards: Scorecards
+    results: Results
+    shadows: Shadows
     outbox: Outbox
 
 

@@ -1,9 +1,11 @@
 """What staff said, append-only."""
 
-from sqlalchemy import insert, select
+from collections import Counter
+
+from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.correction import Correction
+from bot.domain.correction import Correction, Kind
 from storage.tables import corrections
 
 
@@ -20,3 +22,17 @@ class SqlCorrections:
     async def of(self, question_id: str) -> list[Correction]:
         said = select(corrections).where(corrections.c.question_id == question_id).order_by(corrections.c.seq)
         return [Correction.model_validate(dict(row)) for row in (await self._connection.execute(said)).mappings()]
+
+    async def contested(self) -> dict[tuple[str, str], int]:
+        earlier, later = corrections.alias(), corrections.alias()
+        pairs = (
+            select(earlier.c.category, later.c.category, func.count())
+            .join(later, (later.c.question_id == earlier.c.question_id) & (later.c.seq == earlier.c.seq + 1))
+            .where(earlier.c.kind != Kind.UNDO.value, later.c.kind != Kind.UNDO.value)
+            .where(earlier.c.by != later.c.by, earlier.c.category != later.c.category)
+            .group_by(earlier.c.category, later.c.category)
+        )
+        counted: Counter[tuple[str, str]] = Counter()
+        for one, other, n in await self._connection.execute(pairs):
+            counted[min(one, other), max(one, other)] += n
+        return dict(counted)

@@ -20,3 +20,7 @@ class SqlPrompts:
     async def get(self, prompt_id: str) -> Prompt | None:
         body = (await self._connection.execute(select(prompts.c.body).where(prompts.c.id == prompt_id))).scalar()
         return None if body is None else Prompt.model_validate(body)
+
+    async def all(self) -> list[Prompt]:
+        bodies = (await self._connection.execute(select(prompts.c.body).order_by(prompts.c.id))).scalars()
+        return [Prompt.model_validate(body) for body in bodies]

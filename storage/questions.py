@@ -1,12 +1,15 @@
 """Questions, their verdicts and their cards."""
 
+from collections import Counter
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import RowMapping, Select, func, insert, select, update
+from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.question import Place, Question, Verdict
-from storage.tables import questions, verdicts
+from storage.tables import questions, releases, results, shadows, verdicts
 from storage.upserts import insert_new
 
 
@@ -30,9 +33,8 @@ class SqlQuestions:
         )
 
     async def edit(self, question_id: str, text: str, *, cut: bool) -> None:
-        await self._connection.execute(
-            update(questions).where(questions.c.id == question_id).values(text=text, cut=cut)
-        )
+        changed = {"text": text, "cut": cut}
+        await self._connection.execute(update(questions).where(questions.c.id == question_id).values(changed))
 
     async def save_card(self, question_id: str, card_ts: str) -> None:
         await self._connection.execute(update(questions).where(questions.c.id == question_id).values(card_ts=card_ts))
@@ -53,11 +55,41 @@ class SqlQuestions:
     async def count(self) -> int:
         return (await self._connection.execute(select(func.count()).select_from(questions))).scalar_one()
 
+    async def settle(self, question_id: str, category: str | None) -> None:
+        await self._connection.execute(update(questions).where(questions.c.id == question_id).values(settled=category))
+
+    async def open(self, limit: int) -> list[tuple[Question, Verdict]]:
+        wanted = (
+            select(questions)
+            .where(sql("settled IS NULL AND card_ts IS NOT NULL"))
+            .order_by(questions.c.asked_at.desc(), questions.c.id)
+            .limit(limit)
+        )
+        found = [_question(row) for row in (await self._connection.execute(wanted)).mappings().all()]
+        verdicts_ = [await self.verdict(question.id) for question in found]
+        return [(question, verdict) for question, verdict in zip(found, verdicts_, strict=True) if verdict]
+
+    async def tokens(self, since: datetime) -> dict[str, tuple[int, int]]:
+        spent: Counter[str] = Counter()
+        made: Counter[str] = Counter()
+        for table in (verdicts, results, shadows):
+            per = (
+                select(releases.c.model, func.sum(table.c.tokens_in), func.sum(table.c.tokens_out))
+                .join(releases, releases.c.id == table.c.release_id)
+                .where(table.c.at >= since)
+                .group_by(releases.c.model)
+            )
+            for model, tokens_in, tokens_out in await self._connection.execute(per):
+                spent[model] += int(tokens_in)
+                made[model] += int(tokens_out)
+        return {model: (spent[model], made[model]) for model in sorted(spent)}
+
     async def _one(self, wanted: Select[Any]) -> Question | None:
         found = (await self._connection.execute(wanted)).mappings().one_or_none()
-        if found is None:
-            return None
-        place = Place(**{name: found[name] for name in Place.model_fields})
-        return Question.model_validate(
-            {name: value for name, value in found.items() if name not in Place.model_fields} | {"place": place}
-        )
+        return _question(found) if found else None
+
+
+def _question(found: RowMapping) -> Question:
+    place = Place(**{name: found[name] for name in Place.model_fields})
+    fields = {name: found[name] for name in Question.model_fields if name != "place"}
+    return Question.model_validate(fields | {"place": place})

@@ -22,7 +22,8 @@ class SqlReleases:
     async def add(self, release: Release, by: str, why: str) -> None:
         """Raises sqlalchemy.exc.IntegrityError for a known id, or where it would be a second serving release."""
         await self._connection.execute(insert(releases).values(release.model_dump() | {"model": str(release.model)}))
-        await self._record(release.id, release.state, by, why, release.created_at)
+        event = ReleaseEvent(release_id=release.id, state=release.state, by=by, why=why, at=release.created_at)
+        await self._record(event)
 
     async def get(self, release_id: str) -> Release | None:
         return await self._one(select(*_FIELDS).where(releases.c.id == release_id))
@@ -38,14 +39,22 @@ class SqlReleases:
             await hold(self._connection, Lock.SERVING)
         return await self._one(select(*_FIELDS).where(releases.c.state == ReleaseState.SERVING.value))
 
-    async def enter(self, release_id: str, state: ReleaseState, by: str, why: str, now: datetime) -> None:
+    async def enter(
+        self, release_id: str, state: ReleaseState, by: str, why: str, now: datetime, note: str | None = None
+    ) -> None:
         """Retire what serves before another enters `serving`, in the same transaction.
 
         Raises:
             sqlalchemy.exc.IntegrityError: another release serves, or there is no such release.
         """
         await self._connection.execute(update(releases).where(releases.c.id == release_id).values(state=state.value))
-        await self._record(release_id, state, by, why, now)
+        event = ReleaseEvent(release_id=release_id, state=state, by=by, why=why, at=now, note=note)
+        await self._record(event)
+
+    async def set_unsure_below(self, release_id: str, confidence: float | None) -> None:
+        await self._connection.execute(
+            update(releases).where(releases.c.id == release_id).values(unsure_below=confidence)
+        )
 
     async def history(self, limit: int = 100) -> list[ReleaseEvent]:
         newest = (
@@ -56,8 +65,7 @@ class SqlReleases:
         found = (await self._connection.execute(newest)).mappings()
         return [ReleaseEvent.model_validate(dict(row)) for row in found]
 
-    async def _record(self, release_id: str, state: ReleaseState, by: str, why: str, at: datetime) -> None:
-        event = ReleaseEvent(release_id=release_id, state=state, by=by, why=why, at=at)
+    async def _record(self, event: ReleaseEvent) -> None:
         await self._connection.execute(insert(release_events).values(event.model_dump()))
 
     async def _one(self, wanted: Select[Any]) -> Release | None:

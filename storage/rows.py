@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import RowMapping, func, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.dataset import Row, Split
@@ -24,10 +24,13 @@ class SqlRows:
         self._connection = connection
 
     async def put(self, row: Row) -> None:
-        await upsert(self._connection, rows, row.model_dump() | {"withdrawn_at": None})
+        values = row.model_dump() | {"withdrawn_at": None, "touched_at": row.settled_at}
+        await upsert(self._connection, rows, values)
 
     async def withdraw(self, row_id: str, now: datetime) -> None:
-        await self._connection.execute(update(rows).where(rows.c.id == row_id, _COUNTED).values(withdrawn_at=now))
+        await self._connection.execute(
+            update(rows).where(rows.c.id == row_id, _COUNTED).values(withdrawn_at=now, touched_at=now)
+        )
 
     async def get(self, row_id: str) -> Row | None:
         wanted = select(*_FIELDS).where(rows.c.id == row_id, _COUNTED)
@@ -52,3 +55,37 @@ class SqlRows:
             .order_by(rows.c.category, rows.c.split)
         )
         return {(category, Split(split)): n for category, split, n in await self._connection.execute(per)}
+
+    async def changed(self, since: datetime | None) -> AsyncIterator[tuple[Row, bool]]:
+        wanted = select(*_FIELDS, rows.c.withdrawn_at, rows.c.touched_at).order_by(rows.c.touched_at, rows.c.id)
+        if since is not None:
+            wanted = wanted.where(rows.c.touched_at >= since)
+        page = (await self._connection.execute(wanted.limit(PAGE))).mappings().all()
+        while page:
+            for found in page:
+                yield _row(found), found["withdrawn_at"] is None
+            last = page[-1]
+            after = tuple_(rows.c.touched_at, rows.c.id) > tuple_(
+                literal(last["touched_at"], rows.c.touched_at.type), literal(last["id"], rows.c.id.type)
+            )
+            page = (await self._connection.execute(wanted.where(after).limit(PAGE))).mappings().all()
+
+    async def in_group(self, group: str) -> list[Row]:
+        wanted = select(*_FIELDS).where(rows.c.group == group, _COUNTED).order_by(rows.c.id)
+        return [_row(found) for found in (await self._connection.execute(wanted)).mappings()]
+
+    async def conflicts(self, limit: int) -> list[list[Row]]:
+        contested = (
+            select(rows.c.group)
+            .where(_COUNTED)
+            .group_by(rows.c.group)
+            .having(func.count(rows.c.category.distinct()) > 1)
+            .order_by(rows.c.group)
+            .limit(limit)
+        )
+        groups = (await self._connection.execute(contested)).scalars().all()
+        return [await self.in_group(group) for group in groups]
+
+
+def _row(found: RowMapping) -> Row:
+    return Row.model_validate({name: found[name] for name in Row.model_fields})

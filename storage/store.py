@@ -15,8 +15,10 @@ from storage.outbox import SqlOutbox
 from storage.prompts import SqlPrompts
 from storage.questions import SqlQuestions
 from storage.releases import SqlReleases
+from storage.results import SqlResults
 from storage.rows import SqlRows
 from storage.scorecards import SqlScorecards
+from storage.shadows import SqlShadows
 
 
 class SqlTransaction:
@@ -32,6 +34,8 @@ class SqlTransaction:
         self.finetunes: ports.Finetunes = SqlFinetunes(connection)
         self.datasets: ports.Datasets = SqlDatasets(connection)
         self.scorecards: ports.Scorecards = SqlScorecards(connection)
+        self.results: ports.Results = SqlResults(connection)
+        self.shadows: ports.Shadows = SqlShadows(connection)
         self.outbox: ports.Outbox = SqlOutbox(connection)
 
 

@@ -110,6 +110,7 @@ releases = Table(
     Column("state", Text, nullable=False),
     Column("finetune_id", ForeignKey("finetunes.id")),
     Column("created_at", Moment, nullable=False),
+    Column("unsure_below", Float(53)),
 )
 Index(
     "uq_releases_serving",
@@ -128,6 +129,7 @@ release_events = Table(
     Column("by", Text, nullable=False),
     Column("why", Words, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("note", Words),
 )
 
 scorecards = Table(
@@ -156,7 +158,37 @@ questions = Table(
     Column("asked_at", Moment, nullable=False),
     Column("cut", Boolean, nullable=False),
     Column("card_ts", Text),
+    # The category that holds, kept beside the corrections so that open questions are found at any size.
+    Column("settled", Text),
     UniqueConstraint("team", "channel", "ts"),
+)
+
+_OPEN = text("settled IS NULL AND card_ts IS NOT NULL")
+Index("ix_questions_open", questions.c.asked_at, sqlite_where=_OPEN, postgresql_where=_OPEN)
+
+results = Table(
+    "results",
+    metadata,
+    Column("release_id", ForeignKey("releases.id"), primary_key=True),
+    Column("text_key", KEY, primary_key=True),
+    Column("category", Text, nullable=False),
+    Column("confidence", Float(53)),
+    Column("latency_ms", Integer, nullable=False),
+    Column("tokens_in", Integer, nullable=False),
+    Column("tokens_out", Integer, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("question_id", ForeignKey("questions.id"), primary_key=True),
+    Column("release_id", ForeignKey("releases.id"), primary_key=True),
+    Column("category", Text, nullable=False),
+    Column("confidence", Float(53)),
+    Column("tokens_in", Integer, nullable=False),
+    Column("tokens_out", Integer, nullable=False),
+    Column("at", Moment, nullable=False),
 )
 
 verdicts = Table(
@@ -206,6 +238,10 @@ rows = Table(
     Column("origin", Words),
     Column("settled_at", Moment, nullable=False),
     Column("withdrawn_at", Moment),
+    # When anything of it changed last: what an index in memory has not seen yet.
+    Column("touched_at", Moment, nullable=False),
+    Index(None, "group"),
+    Index(None, "touched_at", "id"),
 )
 
 outbox = Table(

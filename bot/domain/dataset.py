@@ -66,6 +66,11 @@ def group_of(text: str) -> str:
     return hashlib.sha256(normalised(text).encode()).hexdigest()[:32]
 
 
+def text_key(text: str) -> str:
+    """The name of a text to the letter: its sha256, hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def split_of(group: str) -> Split:
     """A group's split. It depends on the group alone, so that a row never moves."""
     bucket = int.from_bytes(hashlib.sha256(f"split:{group}".encode()).digest()[:4], "big") % 100

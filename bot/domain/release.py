@@ -44,6 +44,8 @@ class Release(Thing):
     state: ReleaseState
     finetune_id: str | None = None
     created_at: datetime
+    unsure_below: float | None = None
+    """Below this confidence the bot says that it is unsure and asks staff; None: it always answers."""
 
 
 class ReleaseEvent(Thing):
@@ -54,3 +56,5 @@ class ReleaseEvent(Thing):
     by: str
     why: str
     at: datetime
+    note: str | None = None
+    """The sentence of an admin who overrode the gate."""

@@ -5,8 +5,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from bot.domain.correction import Kind
 from bot.domain.question import Place
+from bot.domain.scorecard import Result, Shadow
 from bot.ports import Store
-from tests.storage.things import ask, correction, question, verdict
+from tests.storage.things import NOW, ask, correction, question, verdict
 
 
 async def test_a_question_comes_out_as_it_went_in(store: Store) -> None:
@@ -103,3 +104,45 @@ async def test_a_verdict_needs_its_question_and_its_release(store: Store) -> Non
     with pytest.raises(DBAPIError):
         async with store.transaction() as transaction:
             await transaction.questions.add_verdict(verdict())
+
+
+async def test_open_questions_are_answered_and_not_settled_newest_first(store: Store) -> None:
+    async with store.transaction() as transaction:
+        await ask(transaction)
+        await transaction.questions.add(question(2))
+        assert await transaction.questions.open(10) == []
+        await transaction.questions.save_card("q1", "9.1")
+        carded = question().model_copy(update={"card_ts": "9.1"})
+        assert await transaction.questions.open(10) == [(carded, verdict())]
+        await transaction.questions.settle("q1", "labor")
+        assert await transaction.questions.open(10) == []
+        await transaction.questions.settle("q1", None)
+        assert await transaction.questions.open(10) == [(carded, verdict())]
+
+
+async def test_contested_pairs_are_two_peoples_and_have_no_order(store: Store) -> None:
+    async with store.transaction() as transaction:
+        await ask(transaction)
+        for seq, (by, category) in enumerate([("U1", "hr"), ("U1", "it"), ("U2", "hr"), ("U3", "it")], start=1):
+            said = correction(seq).model_copy(update={"by": by, "category": category})
+            await transaction.corrections.add(said)
+        assert await transaction.corrections.contested() == {("hr", "it"): 2}
+
+
+async def test_results_shadows_and_tokens(store: Store) -> None:
+    result = Result(
+        release_id="r1", text_key="k", category="hr", confidence=None, latency_ms=3, tokens_in=10, tokens_out=2, at=NOW
+    )
+    shadow = Shadow(question_id="q1", release_id="r1", category="it", confidence=0.5, tokens_in=5, tokens_out=1, at=NOW)
+    async with store.transaction() as transaction:
+        await ask(transaction)
+        await transaction.results.put([result])
+        await transaction.results.put([result.model_copy(update={"category": "it"})])
+        assert await transaction.results.of("r1") == {"k": result.model_copy(update={"category": "it"})}
+        await transaction.shadows.put(shadow)
+        assert await transaction.shadows.of("r1") == [shadow]
+        assert await transaction.shadows.of("r1", since=NOW + timedelta(seconds=1)) == []
+        spent = verdict()
+        tokens = {"local/base": (spent.tokens_in + 15, spent.tokens_out + 3)}
+        assert await transaction.questions.tokens(NOW) == tokens
+        assert await transaction.questions.tokens(NOW + timedelta(days=1)) == {}

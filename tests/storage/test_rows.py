@@ -1,6 +1,8 @@
+from datetime import timedelta
+
 import pytest
 
-from bot.domain.dataset import Source, Split
+from bot.domain.dataset import Row, Source, Split
 from bot.ports import Store
 from storage import rows as rows_module
 from tests.storage.things import NOW, row
@@ -80,3 +82,29 @@ async def test_all_may_be_left_early_and_mixed_with_other_reads(store: Store) ->
             if found.id == "b":
                 break
         assert [found.id async for found in transaction.rows.all()] == ["c"]
+
+
+async def test_changes_groups_and_conflicts_are_found(store: Store) -> None:
+    def at(row_id: str, minute: int, group: str, category: str) -> Row:
+        moved = {"group": group, "settled_at": NOW + timedelta(minutes=minute)}
+        return row(row_id, category=category).model_copy(update=moved)
+
+    earlier, later, lone = at("c1", 0, "g", "hr"), at("c2", 1, "g", "it"), at("c3", 2, "h", "it")
+    async with store.transaction() as transaction:
+        for each in (later, lone, earlier):
+            await transaction.rows.put(each)
+        assert await transaction.rows.conflicts(10) == [[earlier, later]]
+        assert await transaction.rows.in_group("h") == [lone]
+        await transaction.rows.withdraw("c1", NOW + timedelta(minutes=3))
+        assert await transaction.rows.conflicts(10) == []
+        since = NOW + timedelta(minutes=2)
+        assert [(r.id, counts) async for r, counts in transaction.rows.changed(since)] == [("c3", True), ("c1", False)]
+        assert [r.id async for r, _ in transaction.rows.changed(None)] == ["c2", "c3", "c1"]
+
+
+async def test_changes_are_read_in_pages(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "PAGE", 2)
+    async with store.transaction() as transaction:
+        for n in range(5):
+            await transaction.rows.put(row(f"q{n}"))
+        assert [r.id async for r, _ in transaction.rows.changed(None)] == [f"q{n}" for n in range(5)]

@@ -227,4 +227,4 @@ class Channels:
         )
 
     def __iter__(self) -> Iterator[Channel]:
-        return iter((self.general, self.help_desk, self.random, self.ops))
+        return iter((self.help_desk, self.general, self.random, self.ops))

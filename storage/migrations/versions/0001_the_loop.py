@@ -86,6 +86,7 @@ def upgrade() -> None:
         sa.Column("asked_at", MOMENT, nullable=False),
         sa.Column("cut", sa.Boolean(), nullable=False),
         sa.Column("card_ts", sa.Text(), nullable=True),
+        sa.Column("settled", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_questions"),
         sa.UniqueConstraint("team", "channel", "ts", name="uq_questions_team_channel_ts"),
     )
@@ -105,7 +106,17 @@ def upgrade() -> None:
         sa.Column("origin", sa.Text(), nullable=True),
         sa.Column("settled_at", MOMENT, nullable=False),
         sa.Column("withdrawn_at", MOMENT, nullable=True),
+        sa.Column("touched_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_rows"),
+    )
+    op.create_index("ix_rows_group", "rows", ["group"])
+    op.create_index("ix_rows_touched_at_id", "rows", ["touched_at", "id"])
+    op.create_index(
+        "ix_questions_open",
+        "questions",
+        ["asked_at"],
+        sqlite_where=sa.text("settled IS NULL AND card_ts IS NOT NULL"),
+        postgresql_where=sa.text("settled IS NULL AND card_ts IS NOT NULL"),
     )
     op.create_table(
         "datasets",
@@ -159,6 +170,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("finetune_id", KEY, nullable=True),
         sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("unsure_below", sa.Float(precision=53), nullable=True),
         sa.ForeignKeyConstraint(["finetune_id"], ["finetunes.id"], name="fk_releases_finetune_id_finetunes"),
         sa.ForeignKeyConstraint(["prompt_id"], ["prompts.id"], name="fk_releases_prompt_id_prompts"),
         sa.PrimaryKeyConstraint("number", name="pk_releases"),
@@ -180,6 +192,7 @@ def upgrade() -> None:
         sa.Column("by", sa.Text(), nullable=False),
         sa.Column("why", sa.Text(), nullable=False),
         sa.Column("at", MOMENT, nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["release_id"], ["releases.id"], name="fk_release_events_release_id_releases"),
         sa.PrimaryKeyConstraint("number", name="pk_release_events"),
     )
@@ -193,6 +206,32 @@ def upgrade() -> None:
         sa.Column("basis", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["release_id"], ["releases.id"], name="fk_scorecards_release_id_releases"),
         sa.PrimaryKeyConstraint("release_id", "rows_key", name="pk_scorecards"),
+    )
+    op.create_table(
+        "results",
+        sa.Column("release_id", KEY, nullable=False),
+        sa.Column("text_key", KEY, nullable=False),
+        sa.Column("category", sa.Text(), nullable=False),
+        sa.Column("confidence", sa.Float(precision=53), nullable=True),
+        sa.Column("latency_ms", sa.Integer(), nullable=False),
+        sa.Column("tokens_in", sa.Integer(), nullable=False),
+        sa.Column("tokens_out", sa.Integer(), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(["release_id"], ["releases.id"], name="fk_results_release_id_releases"),
+        sa.PrimaryKeyConstraint("release_id", "text_key", name="pk_results"),
+    )
+    op.create_table(
+        "shadows",
+        sa.Column("question_id", KEY, nullable=False),
+        sa.Column("release_id", KEY, nullable=False),
+        sa.Column("category", sa.Text(), nullable=False),
+        sa.Column("confidence", sa.Float(precision=53), nullable=True),
+        sa.Column("tokens_in", sa.Integer(), nullable=False),
+        sa.Column("tokens_out", sa.Integer(), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(["question_id"], ["questions.id"], name="fk_shadows_question_id_questions"),
+        sa.ForeignKeyConstraint(["release_id"], ["releases.id"], name="fk_shadows_release_id_releases"),
+        sa.PrimaryKeyConstraint("question_id", "release_id", name="pk_shadows"),
     )
     op.create_table(
         "verdicts",
@@ -253,6 +292,8 @@ def _make_append_only() -> None:
 def downgrade() -> None:
     op.drop_table("corrections")
     op.drop_table("verdicts")
+    op.drop_table("shadows")
+    op.drop_table("results")
     op.drop_table("scorecards")
     op.drop_table("release_events")
     op.drop_table("releases")
