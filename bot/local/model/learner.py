@@ -15,7 +15,7 @@ from bot.local.model.encoders import Encoder
 from bot.local.model.features import Floats, Vocabulary, folded
 from bot.local.model.linear import Linear, documents_of, from_prompt, softmax
 from bot.local.model.prompt import labels_named_in
-from bot.local.model.trained import TRUST, Layer, Trained, blended, tempered
+from bot.local.model.trained import TRUST, Layer, Trained, blended, humbled, tempered
 
 Indices = NDArray[np.intp]
 Row = tuple[str, str]
@@ -113,9 +113,9 @@ class _Course:
         self.documents = np.arange(len(lesson.rows), len(texts))
         asked = [text for text, _ in lesson.rows]
         said = softmax(from_prompt(lesson.prompt, self.labels, lesson.encoder).all_logits(asked))
-        self.before = np.array(
-            [lesson.parent.mixed(prior, self.labels, text) for prior, text in zip(said, asked, strict=True)]
-        )
+        parent, pairs = lesson.parent, zip(said, asked, strict=True)
+        mixed = [parent.mixed(prior, self.labels, text) for prior, text in pairs] if parent.layers else humbled(said)
+        self.before = np.array(mixed)
 
     def layer(self, chosen: Indices) -> Layer:
         """Learn from the chosen rows and all that the prompt says."""

@@ -11,6 +11,7 @@ from bot.local.model.encoders import Encoder, load
 from bot.local.model.features import Floats, Vocabulary
 from bot.local.model.linear import Linear, softmax
 
+_HUMILITY = 1.5  # a temperature
 TRUST = 5
 """So many rows of a category weigh as much as what was known of it before."""
 
@@ -52,7 +53,8 @@ class Trained:
             labels: The labels to choose from; those a layer does not know keep what was known before.
             text: The question.
         """
-        known, seen = prior, np.full(len(labels), TRUST, dtype=np.float32)
+        known = humbled(prior) if self.layers else prior
+        seen = np.full(len(labels), TRUST, dtype=np.float32)
         for layer in self.layers:
             rows = np.zeros(len(labels), dtype=np.float32)
             said = np.zeros(len(labels), dtype=np.float32)
@@ -69,6 +71,11 @@ class Trained:
     def probabilities(self, prior: Floats, labels: Sequence[str], text: str) -> Floats:
         """Return the calibrated probability of each label; see `mixed`."""
         return tempered(self.mixed(prior, labels, text), self.temperature)
+
+
+def humbled(prior: Floats) -> Floats:
+    """Flatten what the prompt says before rows are mixed in, lest a label without rows win by filler words."""
+    return tempered(prior, _HUMILITY)
 
 
 def blended(known: Floats, said: Floats, seen: Floats, rows: Floats) -> Floats:

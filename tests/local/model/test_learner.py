@@ -69,8 +69,10 @@ def test_a_category_without_rows_is_not_forgotten() -> None:
 
 
 def test_a_category_added_after_training_is_answered_and_a_removed_one_is_not() -> None:
-    model, _ = learn(Lesson(made(80, 6), _ENGLISH), quiet)
-    prompt = _ENGLISH + "\n\n## travel\n\n- book a flight\n- which hotel may i take"
+    sections = [f"## {label}\n\n" + "\n".join(f"- my {word}" for word in words[:3]) for label, words in _WORDS.items()]
+    before = "\n\n".join(sections)
+    model, _ = learn(Lesson(made(80, 6), before), quiet)
+    prompt = f"{before}\n\n## travel\n\n- my flight\n- my hotel\n- book a train"
     labels = [*_WORDS, "travel"]
     assert classified(model, prompt, labels, "book a flight to osaka").label == "travel"
     assert right(model, made(60, 7), prompt, labels) > 0.85
