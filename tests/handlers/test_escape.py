@@ -4,7 +4,7 @@ import html
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.escape import MARKER, escaped, mention, mentions, plain_text, shorten
@@ -14,6 +14,7 @@ ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=400)
 NASTY = st.lists(st.sampled_from(["<!channel>", "<@U1>", "<https://x.example|here>", "&lt;", "&", "<", ">", "a", "日"]))
 
 
+@settings(deadline=None)
 @given(ANY | NASTY.map("".join), st.integers(min_value=1, max_value=300))
 def test_no_text_can_mention_link_or_grow_too_long(text: str, limit: int) -> None:
     safe = escaped(text, limit)
@@ -23,6 +24,7 @@ def test_no_text_can_mention_link_or_grow_too_long(text: str, limit: int) -> Non
     assert re.findall(r"&(?!amp;|lt;|gt;)", safe) == []
 
 
+@settings(deadline=None)
 @given(ANY)
 def test_what_fits_is_shown_as_it_was_written(text: str) -> None:
     assert html.unescape(escaped(html.unescape(text), 10_000)) == html.unescape(html.unescape(text)) or "&" in text
@@ -30,12 +32,14 @@ def test_what_fits_is_shown_as_it_was_written(text: str) -> None:
         assert html.unescape(escaped(text, 10_000)) == text
 
 
+@settings(deadline=None)
 @given(ANY)
 def test_slack_shows_us_what_a_person_typed(text: str) -> None:
     typed = re.sub(r"[ \t]{2,}", " ", text).strip()
     assert plain_text(html.escape(typed, quote=False), BOT) == typed
 
 
+@settings(deadline=None)
 @given(ANY, st.integers(min_value=2, max_value=50))
 def test_shortening_marks_the_cut(text: str, limit: int) -> None:
     short = shorten(text, limit)

@@ -1,11 +1,13 @@
 """Which messages become questions, at the wire: each row of the policy in docs/slack.md; none is lost or doubled."""
 
+import logging
 from typing import Any
 
 import pytest
 
 from bot.domain.errors import ModelRefused
 from bot.domain.intake import LONGEST
+from bot.domain.question import Arrival
 from bot.local.workspace import Person
 from bot.local.workspace.people import TEAM_ID
 from storage.store import SqlStore
@@ -247,6 +249,40 @@ async def test_while_nobody_can_tell_who_asks_nothing_is_acked_and_slack_deliver
         desk.server.workspace.faults.fail("users.info", calls=2)
         ts = await emily.say(WATCHED, "my laptop is broken")
         assert "IT" in texts(await emily.answer(ts))
+
+
+async def test_what_could_not_be_written_down_is_not_acked_and_slack_delivers_again(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_desk(store, ack=0.2) as desk:
+        emily = await desk.emily()
+        receive, tries = desk.answering.receive, iter([True, True])
+
+        async def failing(arrival: Arrival) -> bool:
+            if next(tries, False):
+                raise OSError("the disk is full")
+            return await receive(arrival)
+
+        monkeypatch.setattr(desk.answering, "receive", failing)
+        ts = await emily.say(WATCHED, "my laptop is broken")
+        assert "IT" in texts(await emily.answer(ts))
+        await desk.settled()
+        assert await desk.questions() == 1
+
+
+async def test_no_question_and_no_token_stands_in_the_log(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    emily = await desk.emily()
+    desk.server.workspace.faults.fail("chat.postMessage")
+    async with desk.time_passes():
+        card = await emily.answer(await emily.say(WATCHED, "my laptop is broken"))
+        await emily.press(card, "correct.agree")
+        await emily.message(lambda m: "Only staff" in m.get("text", ""))
+        await desk.settled()
+    assert "try 1 failed" in caplog.text
+    assert "laptop" not in caplog.text
+    assert desk.server.bot_token not in caplog.text
+    assert desk.server.app_token not in caplog.text
 
 
 async def test_an_answer_that_was_lost_after_the_post_is_found_and_not_posted_twice(desk: Desk) -> None:

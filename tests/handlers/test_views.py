@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from slack_sdk.errors import SlackObjectFormationError
 from slack_sdk.models.blocks import Block
@@ -26,6 +26,7 @@ from handlers.views.message import Message
 from handlers.words import LANGUAGES, Words
 from tests.handlers.desk import controls, texts
 
+SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=3_000) | st.sampled_from(
     ["<!channel>" * 400, "&" * 3_000, "<https://x.example|x> https://y.example", ""]
@@ -124,7 +125,7 @@ def check_message(message: Message) -> None:
 
 
 @given(cards(), WORDS)
-@settings(max_examples=60, deadline=None)
+@settings(SLOW, max_examples=60)
 def test_a_card_keeps_slacks_limits(shown: Card, words: Words) -> None:
     message = card(shown, words)
     check_message(message)
@@ -144,14 +145,14 @@ def test_a_card_keeps_slacks_limits(shown: Card, words: Words) -> None:
 
 
 @given(cards(), WORDS, st.none() | TEXT.map(lambda t: t[:REASON_LENGTH]))
-@settings(max_examples=40, deadline=None)
+@settings(SLOW, max_examples=40)
 def test_what_the_second_of_two_is_told_keeps_slacks_limits(shown: Card, words: Words, reason: str | None) -> None:
     choice = Choice(question=shown.question.id, seen=0, category=shown.prompt.categories[0].id, reason=reason)
     check_message(anyway(shown, choice, words))
 
 
 @given(cards(), WORDS)
-@settings(max_examples=40, deadline=None)
+@settings(SLOW, max_examples=40)
 def test_the_form_keeps_slacks_limits(shown: Card, words: Words) -> None:
     view = modal(shown, "C1", "1.1", words)
     View(**view).to_dict()
@@ -162,7 +163,7 @@ def test_the_form_keeps_slacks_limits(shown: Card, words: Words) -> None:
 
 
 @given(shown=cards(), words=WORDS, staff=st.booleans(), admin=st.booleans())
-@settings(max_examples=30, deadline=None)
+@settings(SLOW, max_examples=30)
 def test_app_home_keeps_slacks_limits(*, shown: Card, words: Words, staff: bool, admin: bool) -> None:
     view = home(shown.prompt, words, bot="<@U0>", staff="<@U1>" if staff else None, admin=admin)
     View(**view).to_dict()
@@ -178,7 +179,7 @@ def test_app_home_keeps_slacks_limits(*, shown: Card, words: Words, staff: bool,
     said=st.none() | TEXT,
     named=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(SLOW, max_examples=60)
 def test_a_fine_tunes_messages_keep_slacks_limits(
     *, state: FinetuneState, words: Words, error: str | None, said: str | None, named: bool
 ) -> None:
