@@ -37,7 +37,7 @@ from bot.releasing import Releasing
 from bot.reporting import Reporting
 from bot.settings import ROOT, Settings, SettingsError, explain
 from bot.tuning import Tuning
-from handlers import corrections, errors, finetune, home, questions
+from handlers import command, corrections, errors, finetune, home, questions, switching
 from handlers.announcer import SlackAnnouncer
 from handlers.clock import Ticks
 from handlers.corrections import Corrections
@@ -51,6 +51,7 @@ from storage.store import SqlStore
 
 log = logging.getLogger(__name__)
 
+STORIES = (finetune.STORY, switching.STORY)
 ANSWERERS = 8
 DELIVERERS = 4
 DRAIN_SECONDS = 20.0
@@ -233,9 +234,9 @@ def register(app: AsyncApp, office: Office, answering: Answering, wake: Wake) ->
     correcting = Correcting(house.store, house.clock)
     corrections.register(app, Corrections(correcting, guard, people, private, client, wake.deliverers))
     home.register(app, house.prompt, guard, people)
-    finetune.register(
+    command.register(
         app,
-        finetune.Desk(
+        command.Desk(
             client=client,
             guard=guard,
             people=people,
@@ -248,6 +249,7 @@ def register(app: AsyncApp, office: Office, answering: Answering, wake: Wake) ->
             ops_channel=office.settings.bot_ops_channel,
             wake=wake.follow,
         ),
+        STORIES,
     )
 
 

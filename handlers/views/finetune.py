@@ -1,6 +1,6 @@
 """What /finetune shows: things in, Block Kit out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bot.domain.dataset import Manifest
 from bot.domain.finetune import UNDER_WAY, Finetune
@@ -23,11 +23,9 @@ class Named(Payload):
     id: str
 
 
-def help_(words: Words) -> Message:
+def help_(verbs: Iterable[str], words: Words) -> Message:
     """All commands, a line each."""
-    lines = [
-        words(f"finetune.help.{verb}") for verb in ("export", "start", "status", "cancel", "switch", "rollback", "help")
-    ]
+    lines = [words(f"finetune.help.{verb}") for verb in verbs]
     return Message(words("finetune.help.title"), [section(f"*{words('finetune.help.title')}*\n" + "\n".join(lines))])
 
 

@@ -1,0 +1,144 @@
+"""/finetune: who may, in which language, and which story a word after it belongs to."""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import partial
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.domain.errors import ModelDown, ModelError, Reason, Refused
+from bot.domain.prompt import Prompt
+from bot.evaluating import Evaluating
+from bot.releasing import Releasing
+from bot.reporting import Reporting
+from bot.tuning import Tuning
+from handlers.escape import escaped
+from handlers.guard import Guard
+from handlers.people import People
+from handlers.private import Private, Spot, spot_of
+from handlers.views import finetune as views
+from handlers.views.message import Message, section
+from handlers.words import Words
+
+log = logging.getLogger(__name__)
+
+COMMAND = "/finetune"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the commands need. `wake` starts a fine-tune's next step without waiting for a tick."""
+
+    client: AsyncWebClient
+    guard: Guard
+    people: People
+    private: Private
+    tuning: Tuning
+    evaluating: Evaluating
+    releasing: Releasing
+    reporting: Reporting
+    prompt: Prompt
+    ops_channel: str | None
+    wake: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One command or press: who and where, in which language, with which words after the verb, and how to answer."""
+
+    spot: Spot
+    words: Words
+    argument: str
+    respond: AsyncRespond
+    desk: Desk
+
+    async def say(self, message: Message | str, *, in_channel: bool = False, replace: bool = False) -> None:
+        """Answer for this person's eyes, unless others must know; by another way where the response_url has run out."""
+        if isinstance(message, str):
+            message = Message(message, [section(message)])
+        answer = await self.respond(
+            text=message.text,
+            blocks=message.blocks,
+            response_type="in_channel" if in_channel else "ephemeral",
+            replace_original=replace,
+        )
+        if answer.status_code != 200:
+            log.info("a response_url was refused with %s", answer.status_code)
+            await self.desk.private.tell(self.spot, message)
+
+    async def dm(self) -> str:
+        opened = await self.desk.client.conversations_open(users=self.spot.user)
+        return str(opened["channel"]["id"])
+
+
+Verb = Callable[[Call], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Story:
+    """Some subcommands that belong together, and the buttons that they show."""
+
+    verbs: Mapping[str, Verb]
+    presses: Mapping[str, Verb] = field(default_factory=dict)
+    """Action id → verb; the button's value is `views.finetune.Named`, whose id becomes the argument."""
+
+
+def register(app: AsyncApp, desk: Desk, stories: Iterable[Story]) -> None:
+    """Register the command with all stories' subcommands, and their buttons."""
+    stories = list(stories)
+    verbs = {name: verb for story in stories for name, verb in story.verbs.items()}
+    verbs["help"] = partial(help_, verbs=[*verbs, "help"])
+
+    @app.command(COMMAND)
+    async def command(ack: AsyncAck, body: dict[str, Any], respond: AsyncRespond) -> None:
+        await ack()
+        name, _, argument = str(body.get("text") or "").strip().partition(" ")
+        name = name.lower() or "help"
+        verb = verbs.get(name) or partial(unknown, name=name, verbs=list(verbs))
+        call = Call(spot_of(body), await desk.people.words(body["user_id"]), argument.strip(), respond, desk)
+        await run(call, verb, admins_only=name != "help")
+
+    for story in stories:
+        for action_id, verb in story.presses.items():
+            app.action(action_id)(pressed(desk, verb))
+
+
+def pressed(desk: Desk, verb: Verb) -> Callable[..., Awaitable[None]]:
+    """The listener of a button whose value names a fine-tune or a release."""
+
+    async def listener(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], respond: AsyncRespond) -> None:
+        await ack()
+        spot = spot_of(body)
+        argument = views.Named.unpacked(action["value"]).id
+        await run(Call(spot, await desk.people.words(spot.user), argument, respond, desk), verb)
+
+    return listener
+
+
+async def run(call: Call, verb: Verb, *, admins_only: bool = True) -> None:
+    """Do what was asked if this person may; every call ends in an answer."""
+    try:
+        if admins_only:
+            await call.desk.guard.admins_only(call.spot.user)
+        await verb(call)
+    except Refused as refused:
+        await call.say(call.words.refusal(refused))
+    except ModelError as error:
+        reason = Reason.PROVIDER_DOWN if isinstance(error, ModelDown) else Reason.PROVIDER_REFUSED
+        await call.say(call.words(f"refused.{reason.value}", error=escaped(str(error), 500)))
+
+
+async def help_(call: Call, *, verbs: Iterable[str]) -> None:
+    await call.say(views.help_(verbs, call.words))
+
+
+async def unknown(call: Call, *, name: str, verbs: list[str]) -> None:
+    near = get_close_matches(name, verbs, n=1)
+    text = call.words("finetune.unknown", verb=escaped(name, 40))
+    if near:
+        text += " " + call.words("finetune.near", verb=near[0])
+    await call.say(Message(text, [section(text), *views.help_(verbs, call.words).blocks]))
