@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as NotJson
 
 from bot.domain.release import ModelName
 
@@ -18,21 +19,24 @@ def _split(value: object) -> object:
 
 
 def _model(value: object) -> object:
-    return ModelName.parse(value) if isinstance(value, str) else value
+    try:
+        return ModelName.parse(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError("it is not a model name; write provider/model, for example local/base") from None
 
 
 def _url(value: object) -> object:
     if isinstance(value, str) and not re.match(r"https?://[^/\s]+", value):
-        raise ValueError(f"'{value}' is not an address; it starts with http:// or https://")
+        raise ValueError("it is not an address, which starts with http:// or https://")
     return value
 
 
 def _ids(pattern: str, kind: str) -> BeforeValidator:
     def check(value: object) -> object:
         parts = _split(value)
-        for entry in parts if isinstance(parts, list) else ():
+        for number, entry in enumerate(parts if isinstance(parts, list) else (), start=1):
             if not re.fullmatch(pattern, str(entry)):
-                raise ValueError(f"'{entry}' is not {kind}")
+                raise ValueError(f"entry {number} is not {kind}")
         return parts
 
     return BeforeValidator(check)
@@ -148,6 +152,11 @@ def load(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
         raise SettingsError("\n".join(explain(error))) from None
+    except NotJson:
+        raise SettingsError("BOT_PROVIDERS: write BOT_PROVIDERS__<NAME>__BASE_URL instead, one for each") from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(f".env cannot be read: {why}") from None
 
 
 def explain(error: ValidationError) -> list[str]:

@@ -1,0 +1,150 @@
+"""Every wrong or missing setting is one clear line, and no line holds a secret."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from bot.domain.release import ModelName
+from bot.settings import ROOT, Settings, SettingsError, forget_proxies, load
+
+SECRET = "s3cr3t-do-not-show"
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting but the test's own, and no .env."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def loaded(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return load()
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, **environment: str) -> list[str]:
+    with pytest.raises(SettingsError) as error:
+        loaded(monkeypatch, **environment)
+    text = str(error.value)
+    assert SECRET not in text
+    return text.splitlines()
+
+
+def test_without_any_setting_it_is_the_practice_workspace_and_the_embedded_model() -> None:
+    settings = load()
+    assert settings.practice
+    assert settings.serving == settings.bot_student == ModelName(provider="local", model="base")
+    assert settings.prompt_folder == ROOT / "prompts" / "en"
+    assert (settings.bot_staff, settings.bot_admins, settings.bot_channels) == ([], [], [])
+
+
+def test_all_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = loaded(
+        monkeypatch,
+        SLACK_BOT_TOKEN="xoxb-1",
+        SLACK_APP_TOKEN="xapp-1",
+        SLACK_API_URL="http://127.0.0.1:1/api/",
+        OPENAI_API_KEY=SECRET,
+        BOT_STAFF="U1, S2 ,,W3",
+        BOT_ADMINS="U9",
+        BOT_CHANNELS="C1,G2",
+        BOT_OPS_CHANNEL="C9",
+        BOT_STUDENT="acme/small/one",
+        BOT_PROVIDERS__ACME__BASE_URL="https://acme.example/v1",
+        BOT_PROVIDERS__ACME__API_KEY=SECRET,
+        BOT_PROVIDERS__ACME__KIND="azure",
+        BOT_LANGUAGE="ja",
+        BOT_HTTP_PORT="0",
+    )
+    assert not settings.practice
+    assert settings.bot_staff == ["U1", "S2", "W3"]
+    assert settings.bot_channels == ["C1", "G2"]
+    assert settings.bot_student == ModelName(provider="acme", model="small/one")
+    assert settings.serving.provider == "openai"
+    acme = settings.bot_providers["acme"]
+    assert (acme.base_url, acme.kind, acme.api_key) == ("https://acme.example/v1", "azure", SecretStr(SECRET))
+    assert settings.prompt_folder == ROOT / "prompts" / "ja"
+    assert SECRET not in repr(settings)
+
+
+def test_an_empty_value_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = loaded(
+        monkeypatch, SLACK_BOT_TOKEN="", SLACK_APP_TOKEN="", BOT_SERVING="", BOT_LANGUAGE="", BOT_STAFF=""
+    )
+    assert settings == load()
+    assert settings.practice
+
+
+def test_a_file_env_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("BOT_STAFF=U1\nBOT_LANGUAGE=ja\nSOMETHING_ELSE=1\n", encoding="utf-8")
+    settings = loaded(monkeypatch, BOT_LANGUAGE="en")
+    assert (settings.bot_staff, settings.bot_language) == (["U1"], "en")
+
+
+def test_the_machines_language_chooses_the_sample_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert loaded(monkeypatch, LANG="ja_JP.UTF-8").prompt_folder.name == "ja"
+    assert loaded(monkeypatch, LANG="ja_JP.UTF-8", BOT_LANGUAGE="en").prompt_folder.name == "en"
+
+
+WRONG = [
+    ({"SLACK_BOT_TOKEN": "xoxb-" + SECRET}, "SLACK_APP_TOKEN is not set"),
+    ({"SLACK_APP_TOKEN": "xapp-" + SECRET}, "SLACK_BOT_TOKEN is not set"),
+    ({"SLACK_BOT_TOKEN": "xapp-" + SECRET, "SLACK_APP_TOKEN": "xapp-" + SECRET}, "SLACK_BOT_TOKEN holds a token"),
+    ({"SLACK_BOT_TOKEN": "xoxb-" + SECRET, "SLACK_APP_TOKEN": "xoxb-" + SECRET}, "SLACK_APP_TOKEN holds a token"),
+    ({"SLACK_API_URL": SECRET}, "SLACK_API_URL: "),
+    ({"OPENAI_BASE_URL": SECRET}, "OPENAI_BASE_URL: "),
+    ({"BOT_STAFF": f"U1,{SECRET}"}, "BOT_STAFF: "),
+    ({"BOT_ADMINS": f"@{SECRET}"}, "BOT_ADMINS: "),
+    ({"BOT_CHANNELS": f"#{SECRET}"}, "BOT_CHANNELS: "),
+    ({"BOT_OPS_CHANNEL": f"#{SECRET}"}, "BOT_OPS_CHANNEL: "),
+    ({"BOT_SERVING": SECRET}, "BOT_SERVING: "),
+    ({"BOT_STUDENT": f"{SECRET}/"}, "BOT_STUDENT: "),
+    ({"BOT_SERVING": "acme/model"}, "BOT_SERVING: the provider 'acme' is not known; set BOT_PROVIDERS__ACME__BASE_URL"),
+    ({"BOT_STUDENT": "openai/gpt"}, "BOT_STUDENT is openai/gpt, but OPENAI_API_KEY is not set"),
+    ({"BOT_LANGUAGE": "fr"}, "BOT_LANGUAGE: "),
+    ({"BOT_HTTP_PORT": "eighty"}, "BOT_HTTP_PORT: "),
+    ({"BOT_HTTP_PORT": "70000"}, "BOT_HTTP_PORT: "),
+    ({"BOT_PROMPT": "nowhere"}, "BOT_PROMPT: nowhere holds no categories.toml"),
+    ({"BOT_PROVIDERS__ACME__API_KEY": SECRET}, "BOT_PROVIDERS__ACME__BASE_URL: "),
+    ({"BOT_PROVIDERS__ACME__BASE_URL": SECRET}, "BOT_PROVIDERS__ACME__BASE_URL: "),
+    (
+        {"BOT_PROVIDERS__ACME__BASE_URL": "http://a", "BOT_PROVIDERS__ACME__KIND": SECRET},
+        "BOT_PROVIDERS__ACME__KIND: ",
+    ),
+    (
+        {"BOT_PROVIDERS__ACME__BASE_URL": "http://a", "BOT_PROVIDERS__ACME__KEY": SECRET},
+        "BOT_PROVIDERS__ACME__KEY: ",
+    ),
+    ({"BOT_PROVIDERS": SECRET}, "BOT_PROVIDERS: "),
+]
+
+
+@pytest.mark.parametrize(("environment", "line"), WRONG)
+def test_what_is_wrong_is_one_clear_line(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], line: str
+) -> None:
+    (told,) = refused(monkeypatch, **environment)
+    assert told.startswith(line)
+
+
+def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = refused(monkeypatch, BOT_STAFF="x", BOT_LANGUAGE="fr", BOT_HTTP_PORT="x")
+    assert [line.split(":")[0] for line in lines] == ["BOT_STAFF", "BOT_LANGUAGE", "BOT_HTTP_PORT"]
+
+
+@pytest.mark.parametrize("content", [b"BOT_STAFF=\xff\xfe", SECRET.encode() + b"\xff=1"])
+def test_an_unreadable_file_env_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / ".env").write_bytes(content)
+    (told,) = refused(monkeypatch)
+    assert ".env" in told
+
+
+def test_proxies_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    forget_proxies()
+    with pytest.raises(KeyError):
+        monkeypatch.delenv("HTTP_PROXY")
