@@ -1,0 +1,88 @@
+"""Status: what serves, what it was trained on, and what waits."""
+
+from datetime import timedelta
+
+import pytest
+
+from bot.correcting import Correcting
+from bot.domain.correction import Press
+from bot.domain.dataset import Split
+from bot.domain.release import ReleaseState
+from bot.releasing import Releasing
+from bot.reporting import Reporting
+from storage.database import Database
+from storage.files import DatabaseShelf
+from storage.store import SqlStore
+from tests.bot.conftest import Fresh
+from tests.bot.test_answering import Desk
+from tests.bot.test_tuning import ENOUGH, Bench
+from tests.bot.things import BASE, PROMPT, arrival, row, rows_of
+from tests.fakes import RuleModel, StepClock
+from tests.fakes_acts import Board, KeepingTrainer
+
+
+@pytest.fixture
+def reporting(store: SqlStore, clock: StepClock) -> Reporting:
+    return Reporting(store, clock)
+
+
+@pytest.fixture
+def bench(store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock) -> Bench:
+    return Bench(store, shelf, trainer, clock)
+
+
+async def test_an_empty_house(reporting: Reporting, clock: StepClock) -> None:
+    status = await reporting.status()
+    assert (status.serving.model, status.serving_since, status.prompt) == (BASE, clock.now(), PROMPT)
+    assert (status.questions, status.rows, status.trained, status.untrained) == (0, {}, 0, 0)
+    assert (status.finetunes, status.inbox_open, status.outbox_open, status.outbox_age) == ([], 0, 0, timedelta())
+
+
+async def test_before_anything_serves_there_is_no_status(fresh: Fresh, clock: StepClock) -> None:
+    database = Database(fresh())
+    try:
+        with pytest.raises(LookupError):
+            await Reporting(SqlStore(database), clock).status()
+    finally:
+        await database.close()
+
+
+async def test_questions_and_what_waits_are_counted(
+    reporting: Reporting, store: SqlStore, model: RuleModel, board: Board, clock: StepClock
+) -> None:
+    desk = Desk(store, model, board, clock)
+    await desk.ask(arrival())
+    assert await desk.answering.receive(arrival(n=2))
+    (question,) = board.cards
+    await Correcting(store, clock).settle(Press(question_id=question, category=None, seen=0, by="U2"))
+    clock.advance(minutes=3)
+    status = await reporting.status()
+    assert (status.questions, status.inbox_open) == (1, 1)
+    assert (status.outbox_open, status.outbox_age) == (1, timedelta(minutes=3))
+    assert sum(map(sum, status.rows.values())) == 1
+
+
+async def test_rows_that_the_serving_release_has_seen_are_told_from_others(
+    reporting: Reporting, bench: Bench, clock: StepClock
+) -> None:
+    clock.advance(minutes=1)
+    await bench.running()
+    bench.trainer.say("job-0", "succeeded", "ft:base:1")
+    await bench.tuning.follow()
+    before = await reporting.status()
+    assert (before.trained, before.untrained) == (0, 12)
+    (candidate,) = await bench.candidates()
+    clock.advance(minutes=1)
+    await Releasing(bench.store, clock).switch(candidate.id, "U9")
+    after = await reporting.status()
+    assert (after.trained, after.untrained) == (12, 0)
+    assert after.serving == candidate.model_copy(update={"state": ReleaseState.SERVING})
+    assert after.serving_since == clock.now()
+    assert after.rows == {"it": (6, 0), "labor": (6, 0), "other": (0, 2)}
+    assert [finetune.id for finetune in after.finetunes] == [candidate.finetune_id]
+    clock.advance(minutes=1)
+    settled_again = ENOUGH[0].model_copy(update={"settled_at": clock.now(), "category": "other"})
+    await bench.keep([settled_again, *rows_of(Split.TRAIN, "labor", 7)[6:], row("一つ", row_id="new")])
+    later = await reporting.status()
+    assert later.trained == 11
+    assert later.trained + later.untrained == sum(train for train, _ in later.rows.values())
