@@ -31,6 +31,12 @@ def _url(value: object) -> object:
     return value
 
 
+def _database(value: object) -> object:
+    if isinstance(value, str) and not re.match(r"(sqlite|postgres)[a-z+]*://", value):
+        raise ValueError("it is no database's address, which starts with sqlite:/// or postgresql://")
+    return value
+
+
 def _ids(pattern: str, kind: str) -> BeforeValidator:
     def check(value: object) -> object:
         parts = _split(value)
@@ -75,7 +81,7 @@ class Settings(BaseSettings):
     """The key of the provider `openai`."""
     openai_base_url: Url | None = None
     """Where the provider `openai` is; default OpenAI's own address. Any OpenAI-compatible endpoint works."""
-    database_url: str = "sqlite:///data/madoguchi.db"
+    database_url: Annotated[str, BeforeValidator(_database)] = "sqlite:///data/madoguchi.db"
     """`sqlite:///file` for one machine, `postgresql://…` for several replicas."""
     bot_staff: People = Field(default_factory=list)
     """Who may correct: user ids and user-group ids, comma-separated. Empty: nobody."""

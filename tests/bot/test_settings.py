@@ -96,6 +96,8 @@ WRONG = [
     ({"SLACK_BOT_TOKEN": "xoxb-" + SECRET, "SLACK_APP_TOKEN": "xoxb-" + SECRET}, "SLACK_APP_TOKEN holds a token"),
     ({"SLACK_API_URL": SECRET}, "SLACK_API_URL: "),
     ({"OPENAI_BASE_URL": SECRET}, "OPENAI_BASE_URL: "),
+    ({"DATABASE_URL": f"mysql://bot:{SECRET}@db/desk"}, "DATABASE_URL: "),
+    ({"DATABASE_URL": SECRET}, "DATABASE_URL: "),
     ({"BOT_STAFF": f"U1,{SECRET}"}, "BOT_STAFF: "),
     ({"BOT_ADMINS": f"@{SECRET}"}, "BOT_ADMINS: "),
     ({"BOT_CHANNELS": f"#{SECRET}"}, "BOT_CHANNELS: "),
