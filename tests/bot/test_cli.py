@@ -1,0 +1,131 @@
+"""The command line: each verb's words, files and exit code."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.cli import line_of, main
+from bot.replaying import Point
+from bot.settings import ROOT, Settings
+from handlers.words import Words
+
+QUESTIONS = "".join(f"question {n} about a laptop,it\nquestion {n} about leave,labor\n" for n in range(8))
+Shell = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty folder with a database of its own, in English."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/desk.db")
+    monkeypatch.setenv("BOT_LANGUAGE", "en")
+    return tmp_path
+
+
+def python_m_bot(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`python -m bot` in an environment that holds nothing else."""
+    return subprocess.run(
+        [sys.executable, "-m", "bot", *arguments],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_bad_settings_are_their_lines_and_exit_code_2(here: Path) -> None:
+    ended = python_m_bot(here, SLACK_BOT_TOKEN="xoxb-s3cr3t", BOT_STUDENT="acme/x")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "SLACK_APP_TOKEN is not set: Slack needs both tokens, the practice workspace needs neither\n"
+    ended = python_m_bot(here, "export", BOT_LANGUAGE="fr", BOT_HTTP_PORT="x")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert [line.split(":")[0] for line in ended.stderr.splitlines()] == ["BOT_LANGUAGE", "BOT_HTTP_PORT"]
+    assert list(here.iterdir()) == []
+
+
+def test_a_prompt_that_cannot_be_used_is_one_line(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shell) -> None:
+    (here / "system.md").write_text("Choose.", encoding="utf-8")
+    (here / "categories.toml").write_text('language = "en"\ncategory = []\n', encoding="utf-8")
+    monkeypatch.setenv("BOT_PROMPT", str(here))
+    assert main(["export"]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1
+    assert "at least two categories are needed" in told[0]
+
+
+def test_an_address_of_no_database_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Shell) -> None:
+    monkeypatch.setenv("DATABASE_URL", "mysql://bot:s3cr3t@db/desk")
+    assert main(["export"]) == 2
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("DATABASE_URL: ")
+    assert "s3cr3t" not in told
+
+
+def test_an_import_tells_what_became_of_each_line(here: Path, capsys: Shell) -> None:
+    file = here / "history.csv"
+    file.write_text("text,category\n" + QUESTIONS + "a,nothing of ours\n", encoding="utf-8")
+    assert main(["import", str(file)]) == 1
+    said = capsys.readouterr()
+    assert said.out == "16 rows added, 0 changed, 0 the same, 1 bad lines\n"
+    assert said.err.startswith("line 18: the category 'nothing of ours' is none of: ")
+    file.write_text("text,category\n" + QUESTIONS, encoding="utf-8")
+    assert main(["import", str(file)]) == 0
+    assert capsys.readouterr().out == "0 rows added, 0 changed, 16 the same, 0 bad lines\n"
+
+
+def test_an_export_is_the_same_file_each_time_and_names_its_hash(here: Path, capsys: Shell) -> None:
+    assert main(["export"]) == 1
+    assert "Traceback" not in capsys.readouterr().err
+    file = here / "history.csv"
+    file.write_text("text,category\n" + QUESTIONS, encoding="utf-8")
+    assert main(["import", str(file)]) == 0
+    written = []
+    for folder in ("one", "two/deep"):
+        assert main(["export", folder]) == 0
+        data, manifest = sorted(Path(folder).iterdir())
+        assert [data.suffix, manifest.name.split(".", 1)[1]] == [".jsonl", "manifest.json"]
+        facts = json.loads(manifest.read_text(encoding="utf-8"))
+        assert facts["id"] == hashlib.sha256(data.read_bytes()).hexdigest()
+        assert data.stem == f"madoguchi-{facts['id'][:12]}"
+        assert facts["rows"] + facts["held_out"] == 16
+        written.append((data.name, data.read_bytes(), facts))
+    assert written[0] == written[1]
+
+
+@pytest.mark.parametrize("verb", ["import", "replay"])
+def test_a_file_that_is_not_there_is_one_line(verb: str, capsys: Shell) -> None:
+    assert main([verb, "nowhere.csv"]) == 2
+    assert capsys.readouterr().err == "nowhere.csv cannot be read: No such file or directory\n"
+
+
+def test_a_file_that_cannot_be_replayed_is_one_line(here: Path, capsys: Shell) -> None:
+    (here / "few.csv").write_text("text,category\na,x\nb,y\n", encoding="utf-8")
+    assert main(["replay", "few.csv"]) == 1
+    (told,) = capsys.readouterr().err.splitlines()
+    assert "too few" in told
+
+
+def test_an_unknown_verb_is_refused(capsys: Shell) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["fly"])
+    assert ended.value.code == 2
+    assert "fly" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_a_measurement_is_one_line_in_both_languages(language: str) -> None:
+    point = Point(asked=120, corrections=40, right=90, of=100, model="local/ft:1", switched=True)
+    switched = line_of(point, Words(language))
+    kept = line_of(point.model_copy(update={"switched": False}), Words(language))
+    for line in (switched, kept):
+        assert "\n" not in line
+        assert all(fact in line for fact in ("120", "40", "90.0%", "82.6%", "94.5%", "local/ft:1"))
+    assert switched != kept

@@ -1,0 +1,158 @@
+"""Replaying: how a file is cut up, what is measured, and a small one from end to end."""
+
+import itertools
+import json
+import math
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.dataset import group_of
+from bot.domain.labelled import Labelled
+from bot.replaying import Plan, Point, UnusableFile, made_prompt, plot, replay, script
+from bot.settings import Settings
+from tests.bot.things import PROMPT
+
+SUBJECTS = {
+    "leave": ["leave", "holiday", "vacation", "sick day"],
+    "it": ["laptop", "password", "screen", "printer"],
+    "other": ["lunch", "parking", "garden", "music"],
+}
+FRAMES = ["how do I get a {}", "question on my {}", "who knows about {}", "the {} again", "I need a {} now"]
+
+
+def jsonl(records: list[tuple[str, str]]) -> bytes:
+    return "\n".join(json.dumps({"text": t, "category": c}) for t, c in records).encode()
+
+
+def generated() -> list[tuple[str, str]]:
+    """60 questions, 20 of each category, in turn."""
+    each = [[(f.format(s), c) for f, s in itertools.product(FRAMES, subjects)] for c, subjects in SUBJECTS.items()]
+    return [question for turn in zip(*each, strict=True) for question in turn]
+
+
+# --- the script
+
+kinds = st.sampled_from(["leave", "it", "general help", "payroll / tax"])
+files = st.lists(st.tuples(st.text("abc .?", min_size=1, max_size=6), kinds), max_size=40)
+
+
+@given(files, st.integers(1, 5), st.none() | st.integers(0, 8), st.integers(0, 3))
+def test_nobody_is_asked_what_is_measured_on(
+    records: list[tuple[str, str]], every: int, test: int | None, examples: int
+) -> None:
+    plan = Plan(every=every, test=test, examples=examples)
+    try:
+        cut = script(jsonl(records), plan, PROMPT)
+    except UnusableFile:
+        return
+    asked = [group_of(record.text) for record in cut.stream]
+    measured = [row.group for row in cut.test]
+    shown = [group_of(text) for category in cut.prompt.categories for text in category.examples]
+    for one, other in itertools.combinations([asked, measured, shown], 2):
+        assert not set(one) & set(other)
+    assert len(asked) >= every
+    assert len(set(asked)) == len(asked)
+    assert len(set(measured)) == len(measured) > 0
+    known = {category.id for category in cut.prompt.categories}
+    assert {record.category for record in cut.stream} | {row.category for row in cut.test} <= known
+    assert Counter(len(category.examples) <= examples for category in cut.prompt.categories)[False] == 0
+
+
+def test_the_configured_prompt_is_used_if_it_knows_all_categories() -> None:
+    records = [(f"質問 {n}", ["労務", "it", "その他"][n % 3]) for n in range(30)]
+    cut = script(jsonl(records), Plan(every=5), PROMPT)
+    assert cut.prompt == PROMPT
+    assert {record.category for record in cut.stream} == {"labor", "it", "other"}
+    assert (len(cut.stream), len(cut.test)) == (20, 10)
+    assert [record.text for record in cut.stream] == [text for text, _ in records[:20]]
+
+
+def test_else_a_prompt_is_made_that_knows_names_and_a_few_examples() -> None:
+    cut = script(jsonl(generated()), Plan(every=5, examples=2), PROMPT)
+    assert [category.id for category in cut.prompt.categories] == ["leave", "it", "other"]
+    assert [category.other for category in cut.prompt.categories] == [False, False, True]
+    assert all(len(category.examples) == 2 for category in cut.prompt.categories)
+    assert len(cut.stream) + len(cut.test) == 54
+    assert cut.prompt.language == "en"
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "at least two categories"),
+        (b"not a table", "at least two categories"),
+        (jsonl([(f"q{n}", "it") for n in range(50)]), "at least two categories"),
+        (jsonl([(f"q{n}", "ab"[n % 2]) for n in range(9)]), "too few"),
+    ],
+)
+def test_a_file_that_teaches_nothing_is_refused(data: bytes, why: str) -> None:
+    with pytest.raises(UnusableFile, match=why):
+        script(data, Plan(), PROMPT)
+
+
+def made(names: list[str], text: str = "q", **plan: str) -> dict[str, bool]:
+    records = [Labelled(line=n, text=f"{text} {n}", category=name) for n, name in enumerate(names)]
+    prompt, _ = made_prompt(records, names, Plan(**plan))
+    return {category.name: category.other for category in prompt.categories}
+
+
+def test_a_made_prompt_has_one_catch_all() -> None:
+    assert made(["leave", "out_of_scope"]) == {"leave": False, "out_of_scope": True}
+    assert made(["leave", "it"]) == {"leave": False, "it": False, "Other": True}
+    assert made(["leave", "it"], other="it") == {"leave": False, "it": True}
+    assert made(["労務", "情シス"], text="有給の質問") == {"労務": False, "情シス": False, "その他": True}
+    assert made(["労務", "その他"], text="有給の質問") == {"労務": False, "その他": True}
+
+
+# --- points
+
+
+@given(st.integers(1, 2_000).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of))))
+def test_an_interval_holds_the_accuracy_and_stays_within_0_and_1(counts: tuple[int, int]) -> None:
+    right, of = counts
+    point = Point(asked=0, corrections=0, right=right, of=of, model="m", switched=True)
+    low, high = point.interval
+    assert low - 1e-9 <= point.accuracy <= high + 1e-9
+    assert low >= -1e-9
+    assert high <= 1 + 1e-9
+    for bound in (low, high):  # Wilson's bounds are where the score test is just at 1.96
+        error = math.sqrt(max(bound * (1 - bound), 0) / of)
+        assert abs(point.accuracy - bound) == pytest.approx(1.96 * error, abs=1e-6)
+
+
+def test_a_plot_is_a_png(tmp_path: Path) -> None:
+    points = [Point(asked=n, corrections=n, right=n, of=20, model="m", switched=bool(n % 2)) for n in range(4)]
+    plot(points, "title", tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG\r\n")
+
+
+# --- from end to end
+
+
+async def test_a_small_file_is_replayed_and_something_is_learnt(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Through the practice page, the real bot and the embedded model: asked, corrected, trained, switched."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    plan = Plan(every=20, agree=1.0, test=15, examples=0)
+    cut = script(jsonl(generated()), plan, PROMPT)
+    answered = 0
+
+    def count(n: int) -> None:
+        nonlocal answered
+        answered += n
+
+    points = [point async for point in replay(cut, plan, Settings(), count)]
+    assert answered == len(cut.stream) == 45
+    assert [point.asked for point in points] == sorted(point.asked for point in points)
+    assert (points[0].asked, points[0].corrections, points[0].model) == (0, 0, "local/base")
+    assert points[-1].corrections == 45, "all that is wrong is corrected, and all that is right agreed to"
+    assert len(points) >= 3
+    assert points[-1].model != "local/base"
+    assert points[-1].right > points[0].right
