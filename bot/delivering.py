@@ -56,7 +56,9 @@ class Delivering:
         async with self._store.transaction() as tx:
             question = await tx.questions.get(item.key)
             card = await card_of(tx, question) if question else None
-        if card and card.question.card_ts:
+        if card and card.question.card_ts is None:
+            raise Undelivered("the card was pressed before its ts was saved", final=False)
+        if card:
             await self._announcer.update_card(card)
 
     async def _finetune(self, item: OutboxItem) -> None:

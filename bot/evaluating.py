@@ -64,7 +64,12 @@ class Evaluating:
             async with gate:
                 return (await self._model.classify(release.model, prompt, row.text)).category == row.category
 
-        return sum(await asyncio.gather(*map(one, rows)))
+        asked = [asyncio.ensure_future(one(row)) for row in rows]
+        try:
+            return sum(await asyncio.gather(*asked))
+        finally:  # a score that failed asks, and costs, nothing more
+            for each in asked:
+                each.cancel()
 
 
 def rows_key(rows: list[Row]) -> str:

@@ -1,6 +1,6 @@
 """What the acts need from the outside, as Protocols. Each has one real implementation and is tested through it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -13,6 +13,7 @@ from bot.domain.prompt import Prompt
 from bot.domain.question import Arrival, Ending, InboxItem, Notice, Question, Verdict
 from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
 from bot.domain.scorecard import Result, Scorecard, Shadow
+from bot.domain.similar import Example, Neighbour
 from bot.domain.thing import Thing
 
 
@@ -299,8 +300,32 @@ class Answer(Thing):
 class Model(Protocol):
     """Classifies."""
 
-    async def classify(self, model: ModelName, prompt: Prompt, text: str) -> Answer:
-        """Raises ModelDown or ModelRefused."""
+    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
+        """What the model answers; `examples` are shown to it as earlier questions with their answers (recall).
+
+        Raises:
+            ModelDown, ModelRefused.
+        """
+
+    async def reason(self, model: ModelName, prompt: Prompt, text: str, category: str) -> str:
+        """A reason that argues for this category (an id): the model may answer no other one.
+
+        Raises:
+            ModelDown, ModelRefused.
+        """
+
+
+class Neighbours(Protocol):
+    """Settled rows by likeness, without the model. What was settled in this process is found at once."""
+
+    async def near(self, text: str) -> list[Neighbour]:
+        """Rows that are nearly the same text (`similarity` at least `similar.NEAR`), the nearest first."""
+
+    async def nearest(self, text: str, k: int, *, without: Collection[str] = ()) -> list[Neighbour]:
+        """The `k` most alike rows to train on, none of a group in `without`, the nearest first."""
+
+    def pairs(self, these: Sequence[str], those: Sequence[str]) -> list[tuple[int, int]]:
+        """Every (i, j) where `these[i]` and `those[j]` are nearly the same text."""
 
 
 class Trainer(Protocol):

@@ -24,6 +24,7 @@ from bot.domain.prompt import Category, Prompt
 from bot.domain.release import Release
 from bot.domain.thing import Thing
 from bot.local.workspace import Person
+from bot.local.workspace.person import RefusedError
 from bot.local.workspace.state import elements
 from bot.settings import Settings
 from bot.wiring import House, Running, open_bot
@@ -103,6 +104,7 @@ def script(data: bytes, plan: Plan, configured: Prompt) -> Script:
         unique = [record.model_copy(update={"category": known[record.category].id}) for record in unique]
     else:
         prompt, used = made_prompt(unique, names, plan)
+        unique = [record.model_copy(update={"category": category_id(record.category)}) for record in unique]
     rest = [record for record in unique if record.line not in used]
     test = min(500, len(rest) // 3) if plan.test is None else plan.test
     if not 0 < test < len(rest) or len(rest) - test < plan.every:
@@ -123,7 +125,7 @@ def made_prompt(records: Sequence[Labelled], names: Sequence[str], plan: Plan) -
     )
     categories = [
         Category(
-            id=re.sub(r"\s+", "_", name)[:64],
+            id=category_id(name),
             name=name[:60],
             examples=tuple(record.text for record in examples[name]),
             other=name == other,
@@ -138,13 +140,18 @@ def made_prompt(records: Sequence[Labelled], names: Sequence[str], plan: Plan) -
     return prompt, {record.line for kept in examples.values() for record in kept}
 
 
+def category_id(name: str) -> str:
+    """An id that a made prompt gives to a category of this name."""
+    return re.sub(r"[^\w.-]+", "_", name)[:64]
+
+
 def _row(record: Labelled) -> Row:
     group = group_of(record.text)
     return Row(
         id=str(record.line),
         text=record.text,
         group=group,
-        category=re.sub(r"\s+", "_", record.category)[:64],
+        category=record.category,
         reason=None,
         split=split_of(group),
         source=Source.IMPORT,
@@ -243,12 +250,20 @@ class Show:
             raise UnusableFile(f"line {record.line} got no answer: {card['text']}")
         if said == record.category and self._random.random() >= self.plan.agree:
             return False
-        element, value = controls[record.category]
-        if element["type"] == "button":
-            await self.cast.staff.press(card, lambda one: one is element)
-        else:
-            await self.cast.staff.choose(card, element["action_id"], value)
+        await self._press(card, *controls[record.category])
         return True
+
+    async def _press(self, card: dict[str, Any], element: dict[str, Any], value: str, tries: int = 3) -> None:
+        """As a person would: a press that Slack gave up waiting for, on a busy machine, is pressed again."""
+        try:
+            if element["type"] == "button":
+                await self.cast.staff.press(card, lambda one: one is element)
+            else:
+                await self.cast.staff.choose(card, element["action_id"], value)
+        except RefusedError as refused:
+            if refused.error != "operation_timeout" or tries == 1:
+                raise
+            await self._press(card, element, value, tries - 1)
 
     async def _train(self) -> Point:
         """Fine-tune on all rows and switch if the candidate is at least as good on the held-out ones."""

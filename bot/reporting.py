@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from bot.domain.dataset import Split
+from bot.domain.dataset import Split, newest_per_group
 from bot.domain.finetune import Finetune
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
@@ -20,7 +20,7 @@ class Status(Thing):
     rows: dict[str, tuple[int, int]]
     """Category id → (rows to train on, held-out rows)."""
     trained: int
-    """Rows to train on that the serving release has seen as they are now."""
+    """Questions to train on, each counted once, that the serving release has seen as they are now."""
     untrained: int
     finetunes: list[Finetune]
     inbox_open: int
@@ -46,11 +46,9 @@ class Reporting:
             counts = await tx.rows.counts()
             finetune = await tx.finetunes.get(serving.finetune_id) if serving.finetune_id else None
             seen = await tx.finetunes.trained_rows(finetune.id) if finetune else set()
-            trained = 0
-            if finetune:
-                async for row in tx.rows.all(Split.TRAIN):
-                    # A row that was settled again after the export is not what was trained on.
-                    trained += row.id in seen and row.settled_at <= finetune.created_at
+            rows = newest_per_group([row async for row in tx.rows.all(Split.TRAIN)])
+            # A row that was settled again after the export is not what was trained on.
+            trained = sum(row.id in seen and row.settled_at <= finetune.created_at for row in rows) if finetune else 0
             open_entries, age = await tx.outbox.lag(self._clock.now())
             categories = {category for category, _ in counts}
             return Status(
@@ -62,7 +60,7 @@ class Reporting:
                     c: (counts.get((c, Split.TRAIN), 0), counts.get((c, Split.HELD_OUT), 0)) for c in sorted(categories)
                 },
                 trained=trained,
-                untrained=sum(n for (_, split), n in counts.items() if split is Split.TRAIN) - trained,
+                untrained=len(rows) - trained,
                 finetunes=await tx.finetunes.newest(5),
                 inbox_open=await tx.inbox.open(),
                 outbox_open=open_entries,

@@ -55,6 +55,8 @@ STORIES = (finetune.STORY, switching.STORY)
 ANSWERERS = 8
 DELIVERERS = 4
 DRAIN_SECONDS = 20.0
+SLACK_SECONDS = 20
+"""For one call, and once more after a 429: within the leases of what is being posted."""
 FOLLOW_SECONDS = 2.0
 """How often a provider is asked for the progress of a fine-tune."""
 
@@ -258,7 +260,8 @@ def slack_client(settings: Settings) -> AsyncWebClient:
     return AsyncWebClient(
         token=settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None,
         base_url=settings.slack_api_url.rstrip("/") + "/",
-        retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=2)],
+        timeout=SLACK_SECONDS,
+        retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=1)],
     )
 
 

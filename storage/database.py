@@ -143,7 +143,9 @@ def _make_file(path: Path) -> None:
 
 def _sqlite(url: URL) -> AsyncEngine:
     # Without an isolation level the driver sends no BEGIN of its own; `_immediate` does.
-    engine = create_async_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_SECONDS})
+    engine = create_async_engine(
+        url, hide_parameters=True, connect_args={"isolation_level": None, "timeout": BUSY_SECONDS}
+    )
 
     @event.listens_for(engine.sync_engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
@@ -166,6 +168,7 @@ def _sqlite(url: URL) -> AsyncEngine:
 def _postgresql(url: URL) -> AsyncEngine:
     return create_async_engine(
         url,
+        hide_parameters=True,  # they hold what people asked, and an error's text goes to the log
         pool_pre_ping=True,
         # A pooler in transaction mode does not carry prepared statements from one transaction to the next.
         connect_args={"connect_timeout": CONNECT_SECONDS, "prepare_threshold": None},

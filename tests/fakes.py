@@ -1,11 +1,12 @@
 """Fakes that behave: what stands for the outside in tests, and keeps the promises of its port."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from bot.domain.errors import ModelDown, ModelError
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
+from bot.domain.similar import Example
 from bot.ports import Answer
 
 
@@ -26,20 +27,27 @@ class StepClock:
 class RuleModel:
     """A model that answers by a table: the first word of the table that is in the text gives the category's id.
 
-    Anything else is of the prompt's catch-all. `fail` lets the next calls fail. `asked` is what it was asked.
+    Anything else is of the prompt's catch-all. `fail` lets the next calls fail. `asked` is what it was asked, `shown` with which examples.
     """
 
     def __init__(self, rules: Mapping[str, str], confidence: float | None = 0.87) -> None:
         self.rules = dict(rules)
         self.confidence = confidence
         self.asked: list[str] = []
+        self.shown: list[tuple[Example, ...]] = []
         self._failures: list[ModelError] = []
 
     def fail(self, times: int, error: ModelError | None = None) -> None:
         self._failures += [error or ModelDown("down")] * times
 
-    async def classify(self, model: ModelName, prompt: Prompt, text: str) -> Answer:
+    async def reason(self, model: ModelName, prompt: Prompt, text: str, category: str) -> str:
+        if self._failures:
+            raise self._failures.pop(0)
+        return f"'{text[:20]}' is a matter of {category}"
+
+    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
         self.asked.append(text)
+        self.shown.append(tuple(examples))
         if self._failures:
             raise self._failures.pop(0)
         word = next((word for word in self.rules if word in text), None)

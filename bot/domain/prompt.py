@@ -13,7 +13,7 @@ from bot.domain.thing import Thing
 
 PLACEHOLDER = "{{categories}}"
 
-CategoryId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^\S+$")]
+CategoryId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")]
 
 
 class Category(Thing):

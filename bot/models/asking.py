@@ -1,12 +1,15 @@
 """The request for one classification, in the forms that servers understand."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from openai import APIStatusError
 
+from bot.domain.dataset import neutral_reason
 from bot.domain.prompt import Prompt
+from bot.domain.similar import Example
 from bot.models.wire import named_parameter
 
 MOST_TOKENS = 4096
@@ -19,22 +22,49 @@ _SPEAKING_OF_PARAMETERS = frozenset({400, 403, 422, 500, 501})
 
 
 @dataclass(frozen=True)
+class Task:
+    """What is asked: one text under a prompt. `only`: the name of the one category that may be answered."""
+
+    prompt: Prompt
+    text: str
+    examples: Sequence[Example] = ()
+    only: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The categories that may be answered."""
+        return [self.only] if self.only else list(self.prompt.names)
+
+    def earlier(self) -> list[dict[str, str]]:
+        """The examples as turns of the conversation, in the form that answers have."""
+        turns = []
+        for example in self.examples:
+            category = self.prompt.category(example.category)
+            if category:
+                answer = {"reason": neutral_reason(self.prompt.language, category), "category": category.name}
+                turns.append({"role": "user", "content": example.text})
+                turns.append({"role": "assistant", "content": json.dumps(answer, ensure_ascii=False)})
+        return turns
+
+
+@dataclass(frozen=True)
 class Shape:
     """A form of request. The first one is OpenAI's own; each refusal that names a parameter gives the next simpler."""
 
     form: Literal["json_schema", "json_object", "text"] = "json_schema"
     without: frozenset[str] = frozenset()
 
-    def body(self, model: str, prompt: Prompt, text: str) -> dict[str, Any]:
+    def body(self, model: str, task: Task) -> dict[str, Any]:
         """The parameters of `chat.completions.create`. What never changes stands first, so that it can be cached."""
-        asked = text if self.form == "json_schema" else f"{text}\n\n{_instruction(prompt)}"
+        asked = task.text if self.form == "json_schema" else f"{task.text}\n\n{_instruction(task.names)}"
+        system, question = {"role": "system", "content": task.prompt.text}, {"role": "user", "content": asked}
         body = {
             "model": model,
-            "messages": [{"role": "system", "content": prompt.text}, {"role": "user", "content": asked}],
-            **{name: value for name, value in _options(prompt).items() if name not in self.without},
+            "messages": [system, *task.earlier(), question],
+            **{name: value for name, value in _options(task.prompt).items() if name not in self.without},
         }
         if self.form == "json_schema":
-            body["response_format"] = {"type": "json_schema", "json_schema": _schema(prompt)}
+            body["response_format"] = {"type": "json_schema", "json_schema": _schema(task.names)}
         elif self.form == "json_object":
             body["response_format"] = {"type": "json_object"}
         return body
@@ -68,20 +98,20 @@ def _options(prompt: Prompt) -> dict[str, Any]:
     }
 
 
-def _schema(prompt: Prompt) -> dict[str, Any]:
+def _schema(names: Sequence[str]) -> dict[str, Any]:
     """The answer in strict mode: fields come in this order, so the reason is thought of before the category."""
     return {
         "name": "answer",
         "strict": True,
         "schema": {
             "type": "object",
-            "properties": {"reason": {"type": "string"}, "category": {"type": "string", "enum": list(prompt.names)}},
+            "properties": {"reason": {"type": "string"}, "category": {"type": "string", "enum": list(names)}},
             "required": ["reason", "category"],
             "additionalProperties": False,
         },
     }
 
 
-def _instruction(prompt: Prompt) -> str:
-    names = json.dumps(list(prompt.names), ensure_ascii=False)
-    return f'Answer with JSON only: {{"reason": "…", "category": "…"}}; the category is one of {names}.'
+def _instruction(names: Sequence[str]) -> str:
+    listed = json.dumps(list(names), ensure_ascii=False)
+    return f'Answer with JSON only: {{"reason": "…", "category": "…"}}; the category is one of {listed}.'

@@ -1,6 +1,7 @@
 """Classifying with any OpenAI-compatible model."""
 
 import asyncio
+from collections.abc import Sequence
 
 from openai import APIStatusError, AsyncOpenAI, OpenAIError
 from openai.types.decision_create_params import QuestionQuestionParamChoiceChoice
@@ -9,7 +10,8 @@ from pydantic import ValidationError
 from bot.domain.errors import ModelRefused
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
-from bot.models.asking import Shape
+from bot.domain.similar import Example
+from bot.models.asking import Shape, Task
 from bot.models.providers import Providers
 from bot.models.reading import Completion, Decision, Unusable, category_and_reason, confidence
 from bot.models.wire import passing, read, translated
@@ -38,37 +40,54 @@ class OpenAIModel:
         self._shapes: dict[ModelName, Shape] = {}
         self._undecided: set[ModelName] = set()
 
-    async def classify(self, model: ModelName, prompt: Prompt, text: str) -> Answer:
+    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
         """Ask once, and once more where the answer cannot be used.
 
         Raises:
             ModelDown: no answer within the time, or the provider is down or overloaded.
             ModelRefused: the provider said no, or no answer could be used.
         """
-        client = self._providers[model.provider].with_options(timeout=self._timeout_s)
-        with translated(hide=text):
-            # The SDK's timeout is for each read, and a server in this process knows none.
-            async with asyncio.timeout(PATIENCE * self._timeout_s):
-                answer = await self._answer(client, model, prompt, text)
+        client, answer = await self._asked(model, Task(prompt, text, examples))
         if answer.confidence is not None:
             return answer
         return answer.model_copy(update={"confidence": await self._decided(client, model, prompt, text, answer)})
 
-    async def _answer(self, client: AsyncOpenAI, model: ModelName, prompt: Prompt, text: str) -> Answer:
+    async def reason(self, model: ModelName, prompt: Prompt, text: str, category: str) -> str:
+        """A reason for this category, thought of by a model that may answer no other one.
+
+        Raises:
+            ModelDown, ModelRefused: as `classify`; ModelRefused also where the prompt has no such category.
+        """
+        only = prompt.category(category)
+        if only is None:
+            raise ModelRefused(f"the prompt has no category {category}")
+        _, answer = await self._asked(model, Task(prompt, text, only=only.name))
+        return answer.reason
+
+    async def _asked(self, model: ModelName, task: Task) -> tuple[AsyncOpenAI, Answer]:
+        client = self._providers[model.provider].with_options(timeout=self._timeout_s)
+        with translated(hide=task.text):
+            # The SDK's timeout is for each read, and a server in this process knows none.
+            async with asyncio.timeout(PATIENCE * self._timeout_s):
+                return client, await self._answer(client, model, task)
+
+    async def _answer(self, client: AsyncOpenAI, model: ModelName, task: Task) -> Answer:
         try:
-            return await self._once(client, model, prompt, text, self._shapes.get(model, Shape()))
+            return await self._once(client, model, task, self._shapes.get(model, Shape()))
         except Unusable as unusable:
             shape = self._shapes.get(model, Shape())
             again = shape.plain() if unusable.formless else shape
         try:
-            return await self._once(client, model, prompt, text, again)
+            return await self._once(client, model, task, again)
         except Unusable as unusable:
             raise ModelRefused(str(unusable)) from None
 
-    async def _once(self, client: AsyncOpenAI, model: ModelName, prompt: Prompt, text: str, shape: Shape) -> Answer:
-        completion, shape = await _complete(client, shape, model.model, prompt, text)
+    async def _once(self, client: AsyncOpenAI, model: ModelName, task: Task, shape: Shape) -> Answer:
+        completion, shape = await _complete(client, shape, model.model, task)
         choice = completion.choices[0]
-        category, reason = category_and_reason(choice, prompt)
+        category, reason = category_and_reason(choice, task.prompt)
+        if category.name not in task.names:
+            raise Unusable("another category than the one that was asked for")
         self._shapes[model] = shape
         tokens = choice.logprobs.content if choice.logprobs else None
         return Answer(
@@ -106,16 +125,14 @@ class OpenAIModel:
         return None
 
 
-async def _complete(
-    client: AsyncOpenAI, shape: Shape, model: str, prompt: Prompt, text: str
-) -> tuple[Completion, Shape]:
+async def _complete(client: AsyncOpenAI, shape: Shape, model: str, task: Task) -> tuple[Completion, Shape]:
     """The completion, and the shape of the request that brought it."""
     while True:
         try:
-            call = client.chat.completions.with_raw_response.create(**shape.body(model, prompt, text))
+            call = client.chat.completions.with_raw_response.create(**shape.body(model, task))
             return await read(call, Completion), shape
         except APIStatusError as error:
-            simpler = shape.simpler(error, prompt)
+            simpler = shape.simpler(error, task.prompt)
             if simpler is None:
                 raise
             shape = simpler

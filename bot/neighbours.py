@@ -1,0 +1,1 @@
+"""Settled rows by likeness."""
