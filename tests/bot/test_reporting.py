@@ -86,3 +86,17 @@ async def test_rows_that_the_serving_release_has_seen_are_told_from_others(
     later = await reporting.status()
     assert later.trained == 11
     assert later.trained + later.untrained == sum(train for train, _ in later.rows.values())
+
+
+async def test_a_question_that_was_asked_again_is_not_one_more_to_train_on(
+    reporting: Reporting, bench: Bench, clock: StepClock
+) -> None:
+    """Only the newest row of a group is ever exported: an older one would count as not trained on for ever."""
+    clock.advance(minutes=1)
+    await bench.keep([ENOUGH[0].model_copy(update={"id": "asked again", "text": ENOUGH[0].text + "？"})])
+    await bench.running()
+    bench.trainer.say("job-0", "succeeded", "ft:base:1")
+    await bench.tuning.follow()
+    await Releasing(bench.store, clock).switch((await bench.candidates())[0].id, "U9")
+    status = await reporting.status()
+    assert (status.trained, status.untrained) == (12, 0)
