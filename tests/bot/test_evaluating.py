@@ -1,11 +1,15 @@
 """A score is of all held-out rows or of none, and is never paid for twice."""
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from bot.domain.dataset import Split
 from bot.domain.errors import ModelDown, ModelRefused
 from bot.domain.release import Release
 from bot.evaluating import Evaluating
+from bot.ports import Answer
 from bot.releasing import Releasing
 from storage.store import SqlStore
 from tests.bot.things import row, rows_of
@@ -70,6 +74,29 @@ async def test_a_model_that_fails_once_gives_no_score(
     with pytest.raises(ModelDown):
         await evaluating.score(release)
     assert (await evaluating.score(release)).rows == 5
+
+
+class SlowModel(RuleModel):
+    """A model that lets others have a turn before it answers."""
+
+    async def classify(self, *asked: Any, **more: Any) -> Answer:
+        await asyncio.sleep(0)
+        return await super().classify(*asked, **more)
+
+
+async def test_a_score_that_failed_asks_nothing_more(store: SqlStore, release: Release, clock: StepClock) -> None:
+    many = rows_of(Split.HELD_OUT, "it", 30)
+    async with store.transaction() as tx:
+        for one in many:
+            await tx.rows.put(one)
+    model = SlowModel({})
+    model.fail(1)
+    with pytest.raises(ModelDown):
+        await Evaluating(store, model, clock).score(release)
+    asked = len(model.asked)
+    for _ in range(len(many) * 2):
+        await asyncio.sleep(0)
+    assert len(model.asked) == asked < len(many)
 
 
 async def test_without_held_out_rows_the_score_is_of_nothing(
