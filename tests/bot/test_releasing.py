@@ -196,5 +196,5 @@ class Admins(RuleBasedStateMachine):
 
 
 def test_any_order_of_switches_and_rollbacks(fresh: Fresh) -> None:
-    some = settings(max_examples=12, stateful_step_count=20, deadline=None)
+    some = settings(max_examples=8, stateful_step_count=15, deadline=None)
     run_state_machine_as_test(partial(Admins, fresh), settings=some)  # type: ignore[arg-type]  # whatever makes one will do

@@ -458,5 +458,5 @@ class Provider(RuleBasedStateMachine):
 
 
 def test_whatever_fails_in_whatever_order(fresh: Fresh) -> None:
-    some = settings(max_examples=10, stateful_step_count=20, deadline=None)
+    some = settings(max_examples=8, stateful_step_count=20, deadline=None)
     run_state_machine_as_test(partial(Provider, fresh), settings=some)  # type: ignore[arg-type]  # whatever makes one will do
