@@ -58,6 +58,8 @@ async def live_through(visit: Visit, running: Running, desk: Desk, story: Story,
     people, channel = server.people, server.channels.help_desk.id
     one = 0 if story.language == "ja" else 1
     locale = "ja-JP" if story.language == "ja" else "en-US"
+    for person in (desk.employee, desk.staff, desk.admin):
+        await person.speak(locale)
 
     async def window(user: str) -> Window:
         made = Window(await visit(f"{server.url}?user={user}", locale=locale), server, user)
