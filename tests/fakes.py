@@ -27,7 +27,8 @@ class StepClock:
 class RuleModel:
     """A model that answers by a table: the first word of the table that is in the text gives the category's id.
 
-    Anything else is of the prompt's catch-all. `fail` lets the next calls fail. `asked` is what it was asked, `shown` with which examples.
+    Anything else is of the prompt's catch-all. `fail` lets the next calls fail. `asked` is what it was asked, `shown`
+    the examples that came along.
     """
 
     def __init__(self, rules: Mapping[str, str], confidence: float | None = 0.87) -> None:
