@@ -13,7 +13,7 @@ test: .venv/dev.ok .venv/browser.ok ## lint, format check, import contracts, typ
 	@$(IN) ruff format --check $(CODE)
 	@.venv/bin/lint-imports --no-logo
 	@$(IN) mypy
-	@$(IN) pytest
+	@$(IN) pytest -n auto
 
 fix: .venv/dev.ok ## repair lint and format where a machine can
 	@$(IN) ruff check --fix $(CODE)

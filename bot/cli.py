@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=call.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
-    for chatty in ("apscheduler", "slack_bolt", "slack_bolt.AsyncApp"):
+    for chatty in ("apscheduler", "slack_bolt"):
         logging.getLogger(chatty).setLevel(max(logging.ERROR, logging.getLevelNamesMapping()[call.log_level]))
     try:
         settings = load()

@@ -186,6 +186,8 @@ async def on_duty(house: House, settings: Settings) -> AsyncIterator[None]:
         await house.tuning.follow()
         deliverers.wake()
 
+    # Bolt warns that the client's token is not what authorises events; that is what is meant.
+    logging.getLogger("slack_bolt.AsyncApp").addFilter(lambda record: "will be ignored" not in record.getMessage())
     app = AsyncApp(client=client, authorize=lambda: _already(identity), request_verification_enabled=False)
     register(app, office, answering, Wake(answerers.wake, deliverers.wake, lambda: ticks.now("follow")))
     try:
