@@ -186,9 +186,7 @@ async def on_duty(house: House, settings: Settings) -> AsyncIterator[None]:
         await house.tuning.follow()
         deliverers.wake()
 
-    # Bolt warns that the client's token is not what authorises events; that is what is meant.
-    logging.getLogger("slack_bolt.AsyncApp").addFilter(lambda record: "will be ignored" not in record.getMessage())
-    app = AsyncApp(client=client, authorize=lambda: _already(identity), request_verification_enabled=False)
+    app = bolt_app(client, identity)
     register(app, office, answering, Wake(answerers.wake, deliverers.wake, lambda: ticks.now("follow")))
     try:
         answerers.start()
@@ -265,6 +263,13 @@ def slack_client(settings: Settings) -> AsyncWebClient:
         timeout=SLACK_SECONDS,
         retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=1)],
     )
+
+
+def bolt_app(client: AsyncWebClient, identity: AuthorizeResult) -> AsyncApp:
+    """An app that knows who it is. There are no signatures to verify: Socket Mode rides on the app token."""
+    # Bolt warns that the client's token is not what authorises events; that is what is meant.
+    logging.getLogger("slack_bolt.AsyncApp").addFilter(lambda record: "will be ignored" not in record.getMessage())
+    return AsyncApp(client=client, authorize=lambda: _already(identity), request_verification_enabled=False)
 
 
 async def _already(identity: AuthorizeResult) -> AuthorizeResult:
