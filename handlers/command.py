@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from slack_sdk.web.async_client import AsyncWebClient
@@ -55,11 +55,16 @@ class Call:
     argument: str
     respond: AsyncRespond
     desk: Desk
+    trigger: str = ""
+    """What opens a modal, within three seconds."""
 
     async def say(self, message: Message | str, *, in_channel: bool = False, replace: bool = False) -> None:
         """Answer for this person's eyes, unless others must know; by another way where the response_url has run out."""
         if isinstance(message, str):
             message = Message(message, [section(message)])
+        if self.spot.response_url is None:  # a submitted modal has none
+            await self.desk.private.tell(self.spot, message)
+            return
         answer = await self.respond(
             text=message.text,
             blocks=message.blocks,
@@ -78,6 +83,12 @@ class Call:
 Verb = Callable[[Call], Awaitable[None]]
 
 
+class Submit(Protocol):
+    """Takes a submitted modal. It acks, with errors by block id or without; where it refuses, the modal closes."""
+
+    async def __call__(self, call: Call, *, view: dict[str, Any], ack: AsyncAck) -> None: ...
+
+
 @dataclass(frozen=True)
 class Story:
     """Some subcommands that belong together, and the buttons that they show."""
@@ -85,6 +96,8 @@ class Story:
     verbs: Mapping[str, Verb]
     presses: Mapping[str, Verb] = field(default_factory=dict)
     """Action id → verb; the button's value is `views.finetune.Named`, whose id becomes the argument."""
+    forms: Mapping[str, Submit] = field(default_factory=dict)
+    """Callback id → what takes the modal; `channel` and `thread` of its private_metadata say where to answer."""
 
 
 def register(app: AsyncApp, desk: Desk, stories: Iterable[Story]) -> None:
@@ -99,12 +112,15 @@ def register(app: AsyncApp, desk: Desk, stories: Iterable[Story]) -> None:
         name, _, argument = str(body.get("text") or "").strip().partition(" ")
         name = name.lower() or "help"
         verb = verbs.get(name) or partial(unknown, name=name, verbs=list(verbs))
-        call = Call(spot_of(body), await desk.people.words(body["user_id"]), argument.strip(), respond, desk)
+        words = await desk.people.words(body["user_id"])
+        call = Call(spot_of(body), words, argument.strip(), respond, desk, body["trigger_id"])
         await run(call, verb, admins_only=name != "help")
 
     for story in stories:
         for action_id, verb in story.presses.items():
             app.action(action_id)(pressed(desk, verb))
+        for callback_id, submit in story.forms.items():
+            app.view(callback_id)(submitted(desk, submit))
 
 
 def pressed(desk: Desk, verb: Verb) -> Callable[..., Awaitable[None]]:
@@ -114,7 +130,21 @@ def pressed(desk: Desk, verb: Verb) -> Callable[..., Awaitable[None]]:
         await ack()
         spot = spot_of(body)
         argument = views.Named.unpacked(action["value"]).id
-        await run(Call(spot, await desk.people.words(spot.user), argument, respond, desk), verb)
+        words = await desk.people.words(spot.user)
+        await run(Call(spot, words, argument, respond, desk, body["trigger_id"]), verb)
+
+    return listener
+
+
+def submitted(desk: Desk, submit: Submit) -> Callable[..., Awaitable[None]]:
+    """The listener of a modal's submit."""
+
+    async def listener(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], respond: AsyncRespond) -> None:
+        spot = spot_of(body)
+        call = Call(spot, await desk.people.words(spot.user), "", respond, desk)
+        await run(call, partial(submit, view=view, ack=ack))
+        if ack.response is None:
+            await ack()
 
     return listener
 
