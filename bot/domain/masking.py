@@ -11,12 +11,13 @@ EMPLOYEE = re.compile(
     r"((?:社員|従業員|職員)(?:番号|コード|ID)|employee\s*(?:number|no\.?|id|#))(\s*(?:は|が|is|:|：|=|#|＃)?\s*)([A-Za-z]{0,4}-?\d[\d-]+\d)",
     re.IGNORECASE,
 )
+DATE = r"(?<!\d)\d{4}(?:-\d{1,2}-|\.\d{1,2}\.)\d{1,2}(?![-.]?\d)"
 RUN = re.compile(
-    r"(?P<date>(?<!\d)\d{4}([-.])\d{1,2}\2\d{1,2}(?![-.]?\d))"
-    r"|(?<![A-Za-z0-9])(?<!\d\.)[+＋]?\d(?:[-‐‑–−－ー()（）\s.]{0,2}\d)+(?![A-Za-z0-9])"
+    rf"(?P<date>{DATE})"
+    rf"|(?<![A-Za-z0-9])(?<!\d\.)[+＋]?\d(?:[-‐‑–−－ー()（）\s.]{{0,2}}(?!{DATE})\d)+(?![A-Za-z0-9])"
 )
 """Digits as people write them: hyphens, spaces, brackets, full width. It may hold several numbers in a row. A date is
-matched for itself, so that it is not taken for the beginning of the number that follows it."""
+matched for itself, so that it is not taken for a part of the number beside it."""
 CHUNK = re.compile(r"[+＋]?\d+")
 
 

@@ -56,6 +56,12 @@ def test_a_my_number_never_stays(eleven: str, around: tuple[str, str], data: st.
     assert masked(before + number + after) == f"{before}[my-number]{after}"
 
 
+def test_a_date_beside_a_number_is_not_taken_for_a_part_of_it() -> None:
+    """With the year of the date behind it, this My Number would pass for a card."""
+    assert masked("2026-03-04 023001011103 2026-03-05") == "2026-03-04 [my-number] 2026-03-05"
+    assert masked("+1 (415) 555-2671 2026.03.05") == "[phone] 2026.03.05"
+
+
 @given(fifteen=st.text("0123456789", min_size=15, max_size=15), around=surroundings, data=st.data())
 def test_a_card_never_stays(fifteen: str, around: tuple[str, str], data: st.DataObject) -> None:
     number = data.draw(written(luhn("4" + fifteen[1:]), 4))
