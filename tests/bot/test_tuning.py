@@ -78,7 +78,7 @@ class Bench:
         assert found is not None
         return found
 
-    async def follow(self, minutes: int = 10) -> None:
+    async def follow(self, minutes: int = 6) -> None:
         """Follow once a tick for so long."""
         for _ in range(minutes * 4):
             await self.tuning.follow()
