@@ -112,6 +112,12 @@ class CountingEstimator:
     def price(self, student: ModelName, tokens: int) -> tuple[float | None, str | None]:
         return (tokens / 1e6, "2026-11-01") if student.provider == "local" else (None, None)
 
+    def cost(self, model: ModelName, tokens_in: int, tokens_out: int) -> float | None:
+        return (tokens_in + tokens_out) / 1e6 if model.provider == "local" else None
+
+    def cost(self, model: ModelName, tokens_in: int, tokens_out: int) -> float | None:
+        return (tokens_in + tokens_out) / 1e6 if model.provider == "local" else None
+
 
 NO_ANSWER = Undelivered("no answer", final=False)
 
