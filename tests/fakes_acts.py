@@ -115,9 +115,6 @@ class CountingEstimator:
     def cost(self, model: ModelName, tokens_in: int, tokens_out: int) -> float | None:
         return (tokens_in + tokens_out) / 1e6 if model.provider == "local" else None
 
-    def cost(self, model: ModelName, tokens_in: int, tokens_out: int) -> float | None:
-        return (tokens_in + tokens_out) / 1e6 if model.provider == "local" else None
-
 
 NO_ANSWER = Undelivered("no answer", final=False)
 
