@@ -26,28 +26,33 @@ class Correcting:
                 person is told what they said and may press again, having seen it.
         """
         async with self._store.transaction() as tx:
-            card = await self._held(tx, press.question_id)
-            category = press.category or card.verdict.category
-            if card.prompt.category(category) is None:
-                raise Refused(Reason.UNKNOWN_CATEGORY, category=category)
-            settled = card.settled
-            if settled and settled.by == press.by and settled.category == category and press.reason is None:
-                return card
-            if press.seen != card.seen:
-                raise Refused(Reason.SETTLED_MEANWHILE, card=card)
-            correction = Correction(
-                question_id=press.question_id,
-                seq=card.seen + 1,
-                kind=Kind.AGREE if category == card.verdict.category else Kind.CHANGE,
-                verdict_id=card.verdict.id,
-                category=category,
-                reason=masked(press.reason) if press.reason else None,
-                by=press.by,
-                at=self._clock.now(),
-            )
-            await tx.corrections.add(correction)
-            await tx.rows.put(row_of(card, correction))
-            await tx.outbox.add("card", press.question_id, {}, correction.at)
+            return await self.settle_within(tx, press)
+
+    async def settle_within(self, tx: Transaction, press: Press) -> Card:
+        """`settle`, as a part of a larger unit of work. Raises Refused as it does."""
+        card = await self._held(tx, press.question_id)
+        category = press.category or card.verdict.category
+        if card.prompt.category(category) is None:
+            raise Refused(Reason.UNKNOWN_CATEGORY, category=category)
+        settled = card.settled
+        if settled and settled.by == press.by and settled.category == category and press.reason is None:
+            return card
+        if press.seen != card.seen:
+            raise Refused(Reason.SETTLED_MEANWHILE, card=card)
+        correction = Correction(
+            question_id=press.question_id,
+            seq=card.seen + 1,
+            kind=Kind.AGREE if category == card.verdict.category else Kind.CHANGE,
+            verdict_id=card.verdict.id,
+            category=category,
+            reason=masked(press.reason) if press.reason else None,
+            by=press.by,
+            at=self._clock.now(),
+        )
+        await tx.corrections.add(correction)
+        await tx.questions.settle(press.question_id, category)
+        await tx.rows.put(row_of(card, correction))
+        await tx.outbox.add("card", press.question_id, {}, correction.at)
         return card.model_copy(update={"settled": correction, "seen": correction.seq})
 
     async def undo(self, question_id: str, seen: int, by: str) -> Card:
@@ -66,6 +71,7 @@ class Correcting:
                 update={"seq": card.seen + 1, "kind": Kind.UNDO, "by": by, "reason": None, "at": self._clock.now()}
             )
             await tx.corrections.add(undone)
+            await tx.questions.settle(question_id, None)
             await tx.rows.withdraw(question_id, undone.at)
             await tx.outbox.add("card", question_id, {}, undone.at)
         return card.model_copy(update={"settled": None, "seen": undone.seq})
