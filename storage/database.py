@@ -2,10 +2,10 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, event, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -17,6 +17,8 @@ from storage.migrations import upgrade
 BUSY_SECONDS = 30
 """How long a SQLite transaction waits for another process's."""
 CONNECT_SECONDS = 10
+
+T = TypeVar("T")
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -53,6 +55,7 @@ class Database:
             self._one_at_a_time = None
             self._file_to_make = None
         self._writer: asyncio.Task[Any] | None = None
+        self._unfinished: set[asyncio.Future[Any]] = set()
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -86,7 +89,7 @@ class Database:
                 # Not left to the driver: its thread outlives a connection that failed, and then complains on stderr.
                 await asyncio.to_thread(_make_file, self._file_to_make)
                 self._file_to_make = None
-            connection = await self._engine.connect()
+            connection = await self._connect()
         except (DBAPIError, OSError, sqlite3.Error) as error:
             hint = "Is it running?" if self._one_at_a_time is None else "May the file be read and written?"
             raise DatabaseUnreachable(f"Could not reach the database {self}. {hint} {_cause(error)}") from None
@@ -94,8 +97,26 @@ class Database:
             async with connection.begin():
                 yield connection
         finally:
-            # Whoever is cancelled twice must not leave a connection behind that still holds its locks.
-            await asyncio.shield(connection.close())
+            await self._to_its_end(connection.close())
+
+    async def _connect(self) -> AsyncConnection:
+        connecting = asyncio.ensure_future(self._engine.connect())
+        try:
+            return await self._to_its_end(connecting)
+        except asyncio.CancelledError:
+            # Nobody will use it: it is closed when it is there.
+            connecting.add_done_callback(lambda done: done.exception() or self._keep(done.result().close()))
+            raise
+
+    async def _to_its_end(self, doing: Awaitable[T]) -> T:
+        """Wait for something that goes on where the waiting is cancelled: no connection may be left with its locks."""
+        return await asyncio.shield(self._keep(doing))
+
+    def _keep(self, doing: Awaitable[T]) -> asyncio.Future[T]:
+        task = asyncio.ensure_future(doing)
+        self._unfinished.add(task)
+        task.add_done_callback(self._unfinished.discard)
+        return task
 
     async def migrate(self) -> None:
         """Bring the tables up to this program's version, in one transaction.
@@ -116,7 +137,13 @@ class Database:
             await connection.execute(select(1))
 
     async def close(self) -> None:
-        """Close all connections. The database may be used again: new ones are opened."""
+        """Wait for the transaction under way, then close all connections. Used again, it opens new ones."""
+        if self._one_at_a_time:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BUSY_SECONDS), self._one_at_a_time:
+                    pass
+        while self._unfinished:
+            await asyncio.wait(self._unfinished)
         await self._engine.dispose()
 
     def __str__(self) -> str:

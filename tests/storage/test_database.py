@@ -1,11 +1,12 @@
 import asyncio
+import gc
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from bot.domain.question import Question
@@ -185,3 +186,23 @@ async def test_foreign_keys_hold(database: Database) -> None:
     with pytest.raises(DBAPIError):
         async with database.begin() as connection:
             await connection.execute(text("INSERT INTO finetune_rows VALUES ('unknown', 'r')"))
+
+
+async def test_closing_waits_for_what_is_under_way_even_if_it_was_cancelled(database: Database) -> None:
+    """A connection that nobody closed warns when it is collected, and warnings are errors."""
+    entered = asyncio.Event()
+
+    async def hold() -> None:
+        async with database.begin() as connection:
+            entered.set()
+            await connection.execute(select(1))
+            await asyncio.sleep(0.05)
+
+    first, second = asyncio.create_task(hold()), asyncio.create_task(hold())
+    await entered.wait()
+    await asyncio.sleep(0)
+    first.cancel()
+    second.cancel()
+    await database.close()
+    await asyncio.gather(first, second, return_exceptions=True)
+    gc.collect()

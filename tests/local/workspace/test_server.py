@@ -163,8 +163,12 @@ async def test_foreign_origins_get_no_socket(server: Server) -> None:
     url = f"{server.url.replace('http', 'ws')}page/socket?user={server.people.admin.id}"
     with pytest.raises(InvalidStatus):
         await connect(url, proxy=None, additional_headers={"origin": "https://evil.example"})
-    with pytest.raises(InvalidStatus):
-        await connect(url.replace(server.people.admin.id, "U404"), proxy=None)
+
+
+async def test_a_window_of_nobody_is_the_first_persons(server: Server) -> None:
+    """The address as it is printed names nobody."""
+    async with Person(server.url, "U404") as nobody:
+        assert nobody.hello["user"]["id"] == server.people.employees[0].id
 
 
 async def test_a_taken_port_says_so() -> None:
