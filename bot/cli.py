@@ -11,7 +11,9 @@ from typing import Any
 
 from bot.domain.errors import Refused
 from bot.settings import Settings, SettingsError, forget_proxies, load
+from bot.wiring import SlackRefused, open_bot, open_house, read_prompt
 from handlers.words import Words
+from storage.database import DatabaseUnreachable
 
 STATE = Path("data/workspace.json")
 """Where the practice workspace is kept from one start to the next."""
@@ -32,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(asyncio.run(call.verb(call, settings, words_for(settings))))
     except SettingsError as error:
         return failed(str(error), code=2)
+    except (DatabaseUnreachable, SlackRefused) as error:
+        return failed(str(error))
     except KeyboardInterrupt:
         return 130
 
@@ -87,28 +91,20 @@ def failed(text: str, code: int = 1) -> int:
 
 async def run(_call: argparse.Namespace, settings: Settings, words: Words) -> int:
     """Run the bot until it is told to stop (SIGINT, SIGTERM)."""
-    from bot.wiring import SlackRefused, open_bot
-    from storage.database import DatabaseUnreachable
-
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    try:
-        async with open_bot(settings, state=STATE, page_port=settings.bot_http_port) as running:
-            if running.practice:
-                print(words("cli.run.practice", url=running.practice.url), flush=True)
-            else:
-                print(words("cli.run.slack"), flush=True)
-            await stop.wait()
-            print(words("cli.run.stopping"), flush=True)
-    except (SlackRefused, DatabaseUnreachable) as error:
-        return failed(str(error))
+    async with open_bot(settings, state=STATE, page_port=settings.bot_http_port) as running:
+        if running.practice:
+            print(words("cli.run.practice", url=running.practice.url), flush=True)
+        else:
+            print(words("cli.run.slack"), flush=True)
+        await stop.wait()
+        print(words("cli.run.stopping"), flush=True)
     return 0
 
 
 async def export(call: argparse.Namespace, settings: Settings, words: Words) -> int:
-    from bot.wiring import open_house
-
     async with open_house(settings) as house:
         try:
             frozen = await house.tuning.export()
@@ -133,8 +129,6 @@ async def export(call: argparse.Namespace, settings: Settings, words: Words) -> 
 
 async def import_(call: argparse.Namespace, settings: Settings, words: Words) -> int:
     """Import a file. The exit code is 1 where a line was bad, though all good ones are kept."""
-    from bot.wiring import open_house
-
     try:
         data = call.file.read_bytes()
     except OSError as error:
@@ -151,7 +145,6 @@ async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> 
     from tqdm import tqdm
 
     from bot import replaying
-    from bot.wiring import read_prompt
 
     plan = replaying.Plan(**{name: getattr(call, name) for name in replaying.Plan.model_fields})
     try:

@@ -17,6 +17,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from pydantic import ValidationError
+
 from bot.domain.dataset import Row, Source, group_of, split_of
 from bot.domain.finetune import ENDED
 from bot.domain.labelled import Labelled, read
@@ -26,7 +28,7 @@ from bot.domain.thing import Thing
 from bot.local.workspace import Person
 from bot.local.workspace.person import RefusedError
 from bot.local.workspace.state import elements
-from bot.settings import Settings
+from bot.settings import Settings, explain
 from bot.wiring import House, Running, open_bot
 from handlers.views import ids
 
@@ -136,7 +138,10 @@ def made_prompt(records: Sequence[Labelled], names: Sequence[str], plan: Plan) -
     if other not in names:
         categories.append(Category(id="other", name="その他" if japanese else "Other", other=True))
     task = "質問の担当を一つ選んでください。" if japanese else "Choose the one category that a question belongs to."
-    prompt = Prompt(language="ja" if japanese else "en", template=task, categories=tuple(categories))
+    try:
+        prompt = Prompt(language="ja" if japanese else "en", template=task, categories=tuple(categories))
+    except ValidationError as error:
+        raise UnusableFile("; ".join(explain(error))) from None
     return prompt, {record.line for kept in examples.values() for record in kept}
 
 
