@@ -32,12 +32,17 @@ from bot.models.serving import OpenAIModel
 from bot.models.tokens import OfflineEstimator
 from bot.models.training import OpenAITrainer
 from bot.models.training_file import check
-from bot.ports import Clock, Model, Shelf, Store
+from bot.neighbours import RowNeighbours
+from bot.ports import Clock, Model, Neighbours, Shelf, Store
+from bot.prompting import Prompting
 from bot.releasing import Releasing
 from bot.reporting import Reporting
+from bot.reviewing import Reviewing
 from bot.settings import ROOT, Settings, SettingsError, explain
+from bot.shadowing import Shadowing
+from bot.spending import Spending
 from bot.tuning import Tuning
-from handlers import command, corrections, errors, finetune, home, questions, switching
+from handlers import command, corrections, errors, finetune, home, prompt, questions, review, switching
 from handlers.announcer import SlackAnnouncer
 from handlers.clock import Ticks
 from handlers.corrections import Corrections
@@ -51,9 +56,11 @@ from storage.store import SqlStore
 
 log = logging.getLogger(__name__)
 
-STORIES = (finetune.STORY, switching.STORY)
+STORIES = (finetune.STORY, switching.STORY, review.STORY, prompt.STORY)
 ANSWERERS = 8
 DELIVERERS = 4
+SHADOWERS = 1
+"""Nobody waits for a shadow, so it must not take much from those who answer."""
 DRAIN_SECONDS = 20.0
 SLACK_SECONDS = 20
 """For one call, and once more after a 429: within the leases of what is being posted."""
@@ -78,11 +85,16 @@ class House:
     shelf: Shelf
     clock: Clock
     model: Model
+    neighbours: Neighbours
     tuning: Tuning
     evaluating: Evaluating
     releasing: Releasing
     reporting: Reporting
+    correcting: Correcting
+    reviewing: Reviewing
+    prompting: Prompting
     importing: Importing
+    shadowing: Shadowing
 
 
 def read_prompt(folder: Path) -> Prompt:
@@ -117,14 +129,17 @@ async def open_house(settings: Settings, prompt: Prompt | None = None) -> AsyncI
     """
     prompt = prompt or read_prompt(settings.prompt_folder)
     async with AsyncExitStack() as stack:
-        database = Database(settings.database_url)
+        database = database_of(settings)
         stack.push_async_callback(database.close)
         await database.migrate()
         store, shelf, clock = SqlStore(database), DatabaseShelf(database), SystemClock()
         local = await stack.enter_async_context(LocalModel(shelf))
         providers = Providers(providers_of(settings, local))
         stack.push_async_callback(providers.aclose)
-        model = OpenAIModel(providers)
+        model, neighbours = OpenAIModel(providers), RowNeighbours(store)
+        estimator = OfflineEstimator()
+        spending = Spending(estimator, clock, settings.bot_budget_usd)
+        correcting = Correcting(store, clock)
         house = House(
             settings=settings,
             prompt=prompt,
@@ -132,23 +147,36 @@ async def open_house(settings: Settings, prompt: Prompt | None = None) -> AsyncI
             shelf=shelf,
             clock=clock,
             model=model,
+            neighbours=neighbours,
             tuning=Tuning(
                 store,
                 shelf,
                 OpenAITrainer(providers),
-                OfflineEstimator(),
+                estimator,
                 check,
                 clock,
-                prompt_id=prompt.id,
                 student=settings.bot_student,
+                spending=spending,
             ),
             evaluating=Evaluating(store, model, clock),
             releasing=Releasing(store, clock),
-            reporting=Reporting(store, clock),
+            reporting=Reporting(store, clock, spending),
+            prompting=Prompting(store, estimator, clock),
+            correcting=correcting,
+            reviewing=Reviewing(store, correcting, neighbours, clock),
             importing=Importing(store, clock, prompt),
+            shadowing=Shadowing(store, model, neighbours, clock, per_day=settings.bot_shadow_per_day),
         )
         await house.releasing.ensure(prompt, settings.serving)
         yield house
+
+
+def database_of(settings: Settings) -> Database:
+    """Raises SettingsError where DATABASE_URL is no address of a database."""
+    try:
+        return Database(settings.database_url)
+    except ValueError as error:
+        raise SettingsError(f"DATABASE_URL: {error}") from None
 
 
 def providers_of(settings: Settings, local: LocalModel) -> list[Provider]:
@@ -176,10 +204,12 @@ async def on_duty(house: House, settings: Settings) -> AsyncIterator[None]:
     client = slack_client(settings)
     identity = await who_we_are(client)
     office = Office.of(house, settings, client, identity)
-    announcer = SlackAnnouncer(client, office.people, settings.bot_ops_channel)
-    answering = Answering(house.store, house.model, announcer, house.clock)
+    announcer = SlackAnnouncer(client, office.people, settings.bot_ops_channel, settings.bot_staff)
+    answering = Answering(house.store, house.model, house.neighbours, announcer, house.clock)
     answerers = Pool(answering.answer_next, ANSWERERS)
     deliverers = Pool(Delivering(house.store, announcer, house.clock).deliver_next, DELIVERERS)
+    shadowers = Pool(house.shadowing.shadow_next, SHADOWERS)
+    drains = {answerers: DRAIN_SECONDS, deliverers: DRAIN_SECONDS, shadowers: 0.0}
     ticks = Ticks()
 
     async def follow() -> None:
@@ -189,15 +219,15 @@ async def on_duty(house: House, settings: Settings) -> AsyncIterator[None]:
     app = bolt_app(client, identity)
     register(app, office, answering, Wake(answerers.wake, deliverers.wake, lambda: ticks.now("follow")))
     try:
-        answerers.start()
-        deliverers.start()
+        for pool in drains:
+            pool.start()
         ticks.start({"follow": (follow, FOLLOW_SECONDS)})
         async with socket_mode(app, settings):
             yield
     finally:
         ticks.stop()
-        await answerers.stop(DRAIN_SECONDS)
-        await deliverers.stop(DRAIN_SECONDS)
+        for pool, seconds in drains.items():
+            await pool.stop(seconds)
 
 
 @dataclass(frozen=True)
@@ -233,9 +263,8 @@ def register(app: AsyncApp, office: Office, answering: Answering, wake: Wake) ->
     private = Private(client)
     errors.register(app, people, private)
     questions.register(app, answering, people, private, office.settings.bot_channels, wake.answerers)
-    correcting = Correcting(house.store, house.clock)
-    corrections.register(app, Corrections(correcting, guard, people, private, client, wake.deliverers))
-    home.register(app, house.prompt, guard, people)
+    corrections.register(app, Corrections(house.correcting, guard, people, private, client, wake.deliverers))
+    home.register(app, house.prompting.current, guard, people)
     command.register(
         app,
         command.Desk(
@@ -247,7 +276,9 @@ def register(app: AsyncApp, office: Office, answering: Answering, wake: Wake) ->
             evaluating=house.evaluating,
             releasing=house.releasing,
             reporting=house.reporting,
-            prompt=house.prompt,
+            correcting=house.correcting,
+            reviewing=house.reviewing,
+            prompting=house.prompting,
             ops_channel=office.settings.bot_ops_channel,
             wake=wake.follow,
         ),

@@ -1,6 +1,7 @@
 """/finetune: who may, in which language, and which story a word after it belongs to."""
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -10,11 +11,13 @@ from typing import Any, Protocol
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.correcting import Correcting
 from bot.domain.errors import ModelDown, ModelError, Reason, Refused
-from bot.domain.prompt import Prompt
 from bot.evaluating import Evaluating
+from bot.prompting import Prompting
 from bot.releasing import Releasing
 from bot.reporting import Reporting
+from bot.reviewing import Reviewing
 from bot.tuning import Tuning
 from handlers.escape import escaped
 from handlers.guard import Guard
@@ -41,7 +44,9 @@ class Desk:
     evaluating: Evaluating
     releasing: Releasing
     reporting: Reporting
-    prompt: Prompt
+    correcting: Correcting
+    reviewing: Reviewing
+    prompting: Prompting
     ops_channel: str | None
     wake: Callable[[], None]
 
@@ -57,6 +62,12 @@ class Call:
     desk: Desk
     trigger: str = ""
     """What opens a modal, within three seconds."""
+    value: str = ""
+    """What the pressed control carries, whole."""
+    block: str = ""
+    """The block id of the pressed control."""
+    shared: bool = False
+    """Whether others see the message that was pressed."""
 
     async def say(self, message: Message | str, *, in_channel: bool = False, replace: bool = False) -> None:
         """Answer for this person's eyes, unless others must know; by another way where the response_url has run out."""
@@ -81,6 +92,8 @@ class Call:
 
 
 Verb = Callable[[Call], Awaitable[None]]
+May = Callable[[str], Awaitable[None]]
+"""Raises Refused where this user may not."""
 
 
 class Submit(Protocol):
@@ -94,10 +107,12 @@ class Story:
     """Some subcommands that belong together, and the buttons that they show."""
 
     verbs: Mapping[str, Verb]
-    presses: Mapping[str, Verb] = field(default_factory=dict)
-    """Action id → verb; the button's value is `views.finetune.Named`, whose id becomes the argument."""
+    presses: Mapping[str | re.Pattern[str], Verb] = field(default_factory=dict)
+    """Action id → verb; the control's value is a `views.finetune.Named`, whose id becomes the argument."""
     forms: Mapping[str, Submit] = field(default_factory=dict)
     """Callback id → what takes the modal; `channel` and `thread` of its private_metadata say where to answer."""
+    for_staff: bool = False
+    """Staff may use it too; else admins only."""
 
 
 def register(app: AsyncApp, desk: Desk, stories: Iterable[Story]) -> None:
@@ -105,6 +120,7 @@ def register(app: AsyncApp, desk: Desk, stories: Iterable[Story]) -> None:
     stories = list(stories)
     verbs = {name: verb for story in stories for name, verb in story.verbs.items()}
     verbs["help"] = partial(help_, verbs=[*verbs, "help"])
+    for_staff = {name for story in stories if story.for_staff for name in story.verbs}
 
     @app.command(COMMAND)
     async def command(ack: AsyncAck, body: dict[str, Any], respond: AsyncRespond) -> None:
@@ -114,24 +130,39 @@ def register(app: AsyncApp, desk: Desk, stories: Iterable[Story]) -> None:
         verb = verbs.get(name) or partial(unknown, name=name, verbs=list(verbs))
         words = await desk.people.words(body["user_id"])
         call = Call(spot_of(body), words, argument.strip(), respond, desk, body["trigger_id"])
-        await run(call, verb, admins_only=name != "help")
+        await run(call, verb, None if name == "help" else may(desk, staff=name in for_staff))
 
     for story in stories:
         for action_id, verb in story.presses.items():
-            app.action(action_id)(pressed(desk, verb))
+            app.action(action_id)(pressed(desk, verb, may(desk, staff=story.for_staff)))
         for callback_id, submit in story.forms.items():
             app.view(callback_id)(submitted(desk, submit))
 
 
-def pressed(desk: Desk, verb: Verb) -> Callable[..., Awaitable[None]]:
-    """The listener of a button whose value names a fine-tune or a release."""
+def may(desk: Desk, *, staff: bool) -> May:
+    """Who may: admins, and staff where the story is for them."""
+    return desk.guard.staff_or_admins if staff else desk.guard.admins_only
+
+
+def pressed(desk: Desk, verb: Verb, allowed: May) -> Callable[..., Awaitable[None]]:
+    """The listener of a button or menu whose value names what it is about."""
 
     async def listener(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], respond: AsyncRespond) -> None:
         await ack()
         spot = spot_of(body)
-        argument = views.Named.unpacked(action["value"]).id
-        words = await desk.people.words(spot.user)
-        await run(Call(spot, words, argument, respond, desk, body["trigger_id"]), verb)
+        value = action["value"] if "value" in action else action["selected_option"]["value"]
+        call = Call(
+            spot,
+            await desk.people.words(spot.user),
+            views.Named.unpacked(value).id,
+            respond,
+            desk,
+            body["trigger_id"],
+            value=value,
+            block=action["block_id"],
+            shared="message" in body,
+        )
+        await run(call, verb, allowed)
 
     return listener
 
@@ -142,18 +173,18 @@ def submitted(desk: Desk, submit: Submit) -> Callable[..., Awaitable[None]]:
     async def listener(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], respond: AsyncRespond) -> None:
         spot = spot_of(body)
         call = Call(spot, await desk.people.words(spot.user), "", respond, desk)
-        await run(call, partial(submit, view=view, ack=ack))
+        await run(call, partial(submit, view=view, ack=ack), desk.guard.admins_only)
         if ack.response is None:
             await ack()
 
     return listener
 
 
-async def run(call: Call, verb: Verb, *, admins_only: bool = True) -> None:
-    """Do what was asked if this person may; every call ends in an answer."""
+async def run(call: Call, verb: Verb, allowed: May | None) -> None:
+    """Do what was asked if this person may (None: anybody); every call ends in an answer."""
     try:
-        if admins_only:
-            await call.desk.guard.admins_only(call.spot.user)
+        if allowed:
+            await allowed(call.spot.user)
         await verb(call)
     except Refused as refused:
         await call.say(call.words.refusal(refused))

@@ -58,6 +58,11 @@ class Guard:
         if not await self.is_admin(user_id):
             raise Refused(Reason.NOT_ADMIN, who=self.admins_named())
 
+    async def staff_or_admins(self, user_id: str) -> None:
+        """Raises Refused: NOT_STAFF, for whoever is neither."""
+        if not await self.is_admin(user_id):
+            await self.staff_only(user_id)
+
     async def _is_among(self, user_id: str, entries: tuple[str, ...]) -> bool:
         if user_id in entries:
             return True

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from pydantic import ConfigDict
+
 from bot.domain.dataset import Manifest
 from bot.domain.finetune import UNDER_WAY, Finetune
 from bot.domain.prompt import Prompt
@@ -18,7 +20,9 @@ MOST_CHOICES = 10
 
 
 class Named(Payload):
-    """Which fine-tune or release a button is about."""
+    """What a control is about: a fine-tune, a release, an entry. A story may let it carry more."""
+
+    model_config = ConfigDict(extra="ignore")
 
     id: str
 
@@ -96,6 +100,7 @@ def status(state: Status, words: Words) -> Message:
                 ]
             )
         ),
+        section("\n".join(spend(state, words))),
         section(
             "\n".join([words("finetune.status.jobs"), *(job(f, words) for f in state.finetunes)])
             if state.finetunes
@@ -127,7 +132,7 @@ def job(finetune: Finetune, words: Words) -> str:
 
 
 def choices(releases: Sequence[tuple[Release, Scorecard | None]], serving: Scorecard | None, words: Words) -> Message:
-    """The releases that could serve, each with its accuracy and a button."""
+    """The releases that could serve, each with its accuracy, where it was evaluated, and a button."""
     title = words("finetune.switch.choose", serving=accuracy(serving, words))
     blocks = [section(title)]
     for release, card in releases:
@@ -146,23 +151,10 @@ def choices(releases: Sequence[tuple[Release, Scorecard | None]], serving: Score
     return Message(title, blocks)
 
 
-def switched(release: Release, new: Scorecard, old: Scorecard | None, words: Words) -> Message:
-    """What serves now, and how both did on the same held-out rows."""
-    lines = [
-        words("finetune.switch.done", model=escaped(str(release.model)), release=release.id),
-        words("finetune.switch.compared", new=accuracy(new, words), old=accuracy(old, words)),
-    ]
-    if new.rows < 50:
-        lines.append(words("finetune.switch.few", rows=new.rows))
-    if old and new.right < old.right:
-        lines.append(words("finetune.switch.worse"))
-    return Message(lines[0], [section("\n".join(lines))])
-
-
 def accuracy(card: Scorecard | None, words: Words) -> str:
     """An accuracy with its rows, or that there is none."""
     if card is None:
-        return words("finetune.accuracy.failed")
+        return words("finetune.accuracy.unknown")
     if not card.rows:
         return words("finetune.accuracy.none")
     return words("finetune.accuracy.is", percent=f"{card.accuracy:.1%}", right=card.right, rows=card.rows)
@@ -187,3 +179,26 @@ def left_out(manifest: Manifest, words: Words) -> list[str]:
 def name_of(prompt: Prompt, category_id: str) -> str:
     category = prompt.category(category_id)
     return escaped(category.name if category else category_id)
+
+
+def spend(state: Status, words: Words) -> list[str]:
+    """The month's spend against its budget, and what no longer fits the current prompt."""
+    spent = state.spend
+    amounts = {
+        "total": f"{spent.total:.2f}",
+        "finetunes": f"{spent.finetunes:.2f}",
+        "answers": f"{spent.answers:.2f}",
+        "since": f"{spent.since:%Y-%m-%d}",
+    }
+    if spent.budget is None:
+        lines = [words("spend.free", **amounts)]
+    else:
+        lines = [words("spend.of", **amounts, budget=f"{spent.budget:.2f}", left=f"{spent.left or 0:.2f}")]
+    if spent.unpriced:
+        lines.append(words("spend.unpriced", models=", ".join(f"`{escaped(name)}`" for name in spent.unpriced)))
+    if state.current.id != state.prompt.id:
+        lines.append(words("spend.current", prompt=state.current.id[:12]))
+    if state.unfit:
+        named = ", ".join(f"`{release.id}` {escaped(str(release.model))}" for release in state.unfit[:10])
+        lines.append(words("spend.unfit", prompt=state.current.id[:12], releases=named))
+    return lines

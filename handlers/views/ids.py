@@ -21,6 +21,28 @@ REASON = "reason"
 FINETUNE_CONFIRM = "finetune.confirm"
 FINETUNE_DISMISS = "finetune.dismiss"
 FINETUNE_SWITCH = "finetune.switch"
+FINETUNE_OVERRIDE = "finetune.override"
+OVERRIDE_MODAL = "override.modal"
+SENTENCE = "sentence"
+
+REVIEW_SETTLE = "review.settle"
+REVIEW_SETTLES = re.compile(r"^review\.settle\.\d+$")
+"""Each button, and the menu."""
+REVIEW_NEXT = "review.next"
+
+PROMPT_EDIT = "prompt.edit"
+PROMPT_ADD = "prompt.add"
+PROMPT_TASK = "prompt.task"
+PROMPT_FORM = "prompt.form"
+PROMPT_TASK_FORM = "prompt.task_form"
+PROMPT_RETIRE_FORM = "prompt.retire_form"
+NAME = "name"
+RULE = "rule"
+EXAMPLES = "examples"
+OWNER = "owner"
+GUIDE = "guide"
+TASK = "task"
+INTO = "into"
 
 
 class Payload(BaseModel):
@@ -58,5 +80,21 @@ class Form(Payload):
 
     question: str
     seen: int
+    channel: str | None
+    thread: str | None
+
+
+class PromptForm(Payload):
+    """What a modal of the prompt must remember: the version that the person saw, and the category it is about."""
+
+    seen: str
+    category: str | None = None
+    channel: str | None = None
+
+
+class Override(Payload):
+    """What the modal of an override must remember; `channel` and `thread` are where a private answer goes."""
+
+    release: str
     channel: str | None
     thread: str | None

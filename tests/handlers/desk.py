@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import yaml
@@ -23,16 +24,19 @@ from bot.domain.question import Question
 from bot.domain.release import ModelName
 from bot.local.workspace import Person, Server, Timing, Workspace, serve
 from bot.local.workspace.people import TEAM_ID, Member
+from bot.models.tokens import OfflineEstimator
 from bot.ports import Store
+from bot.prompting import Prompting
 from bot.releasing import Releasing
-from handlers import corrections, errors, home, questions
+from bot.reviewing import Reviewing
+from handlers import command, corrections, errors, home, questions, review
 from handlers.announcer import SlackAnnouncer
 from handlers.corrections import Corrections
 from handlers.guard import Guard
 from handlers.people import Home, People
 from handlers.pool import Pool
 from handlers.private import Private
-from tests.fakes import RuleModel, StepClock
+from tests.fakes import KeptNeighbours, RuleModel, StepClock
 
 MANIFEST = yaml.safe_load((Path(__file__).parents[2] / "manifest.yml").read_text(encoding="utf-8"))
 PROMPT = Prompt(
@@ -165,8 +169,8 @@ async def open_desk(store: Store, prompt: Prompt = PROMPT, *, ack: float = 3.0) 
         here = Home(TEAM_ID, server.people.bot.id)
         people = People(client, here)
         clock, model = StepClock(), RuleModel({"leave": "labor", "有給": "labor", "laptop": "it"})
-        announcer = SlackAnnouncer(client, people, server.channels.ops.id)
-        answering = Answering(store, model, announcer, clock)
+        announcer = SlackAnnouncer(client, people, server.channels.ops.id, [server.people.staff_group.id])
+        answering = Answering(store, model, KeptNeighbours(), announcer, clock)
         delivering = Delivering(store, announcer, clock)
         answerers, deliverers = Pool(answering.answer_next, 4, poll=0.05), Pool(delivering.deliver_next, 2, poll=0.05)
         await Releasing(store, clock).ensure(prompt, MODEL)
@@ -178,7 +182,17 @@ async def open_desk(store: Store, prompt: Prompt = PROMPT, *, ack: float = 3.0) 
         questions.register(app, answering, people, private, [server.channels.help_desk.id], answerers.wake)
         correcting = Correcting(store, clock)
         corrections.register(app, Corrections(correcting, guard, people, private, client, deliverers.wake))
-        home.register(app, prompt, guard, people)
+        reviewing = Reviewing(store, correcting, KeptNeighbours(), clock)
+        office: Any = SimpleNamespace(
+            guard=guard,
+            people=people,
+            private=private,
+            correcting=correcting,
+            reviewing=reviewing,
+            wake=deliverers.wake,
+        )
+        command.register(app, office, [review.STORY])
+        home.register(app, Prompting(store, OfflineEstimator(), clock).current, guard, people)
 
         desk = Desk(server, store, clock, model, people, client, announcer, answering, answerers, deliverers, stack)
         handler: Any = AsyncSocketModeHandler(app, server.app_token)

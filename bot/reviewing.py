@@ -1,0 +1,176 @@
+"""What staff should settle next: conflicts, then open questions by what a press on them teaches."""
+
+from collections.abc import Collection, Sequence
+
+from bot.cards import card_of
+from bot.correcting import Correcting
+from bot.domain.card import Card
+from bot.domain.correction import Press
+from bot.domain.dataset import Row, Source, Split
+from bot.domain.errors import Reason, Refused
+from bot.domain.gain import Candidate, Why, ordered
+from bot.domain.prompt import Prompt
+from bot.domain.question import Question, Verdict
+from bot.domain.release import Release, ReleaseState
+from bot.domain.thing import Thing
+from bot.ports import Clock, Neighbours, Store, Transaction
+
+POOL = 300
+"""Open questions that are put in order, the newest ones: older ones come up as these are settled."""
+CONFLICTS = 50
+DIRECT = "D"
+"""What the id of a direct message's channel begins with."""
+
+
+class Entry(Thing):
+    """One thing to settle: an open question (`card`), or a conflict (`rows` of one group, settled differently)."""
+
+    key: str
+    """The question's id, or the group's."""
+    why: Why
+    prompt: Prompt
+    card: Card | None = None
+    rows: tuple[Row, ...] = ()
+    shadow: str | None = None
+    """What the shadow release said, where it disagrees."""
+
+    @property
+    def open(self) -> bool:
+        """Whether it still waits for a press."""
+        if self.card:
+            return self.card.settled is None
+        return len({row.category for row in self.rows}) > 1
+
+
+class Listed(Thing):
+    """An entry's place in the queue, before its things are read."""
+
+    key: str
+    why: Why
+
+
+class Page(Thing):
+    """A part of the queue. `offset`: entries before it. `waiting`: the whole queue's length."""
+
+    entries: tuple[Entry, ...]
+    offset: int
+    waiting: int
+
+
+class Reviewing:
+    """Lists what to settle, and settles conflicts; a question is settled by `Correcting` as on its card."""
+
+    def __init__(self, store: Store, correcting: Correcting, neighbours: Neighbours, clock: Clock) -> None:
+        self._store = store
+        self._correcting = correcting
+        self._clock = clock
+        self._neighbours = neighbours
+
+    async def queue(self, *, public: bool = False) -> list[Listed]:
+        """All that waits, what to settle first at the front.
+
+        Args:
+            public: leave out what was asked in a direct message, for others will read along.
+        """
+        async with self._store.transaction() as tx:
+            conflicts = [rows for rows in await tx.rows.conflicts(CONFLICTS) if not (public and _has_direct(rows))]
+            waiting = [(q, v) for q, v in await tx.questions.open(POOL) if not (public and _is_direct(q.place.channel))]
+            counts = await tx.rows.counts()
+            shadow = await self._shadow(tx)
+            said = {s.question_id: s.category for s in await tx.shadows.of(shadow.id)} if shadow else {}
+        near = await self._near_conflict([question for question, _ in waiting], {rows[0].group for rows in conflicts})
+        candidates = [_candidate(q, v, said.get(q.id), near=q.id in near) for q, v in waiting]
+        rows = {category: n for (category, split), n in counts.items() if split is Split.TRAIN}
+        return [Listed(key=group[0].group, why=Why.CONFLICT) for group in conflicts] + [
+            Listed(key=candidate.question_id, why=why) for candidate, why in ordered(candidates, rows)
+        ]
+
+    async def page(self, offset: int, size: int, *, public: bool = False) -> Page:
+        """`size` entries of the queue from `offset` on; past its end, from the front again."""
+        queue = await self.queue(public=public)
+        offset = offset if offset < len(queue) else 0
+        entries = await self.entries(queue[offset : offset + size])
+        return Page(entries=tuple(entries), offset=offset, waiting=len(queue))
+
+    async def entries(self, listed: Sequence[Listed]) -> list[Entry]:
+        """Entries as they are now, settled ones too; what is no longer there is left out."""
+        async with self._store.transaction() as tx:
+            shadow = await self._shadow(tx)
+            said = {s.question_id: s.category for s in await tx.shadows.of(shadow.id)} if shadow else {}
+            found = [await self._entry(tx, one, said.get(one.key)) for one in listed]
+        return [entry for entry in found if entry]
+
+    async def settle_group(self, group: str, category: str, by: str) -> None:
+        """Settle a conflict: every row of the group that says otherwise now says `category`, by this person.
+
+        A question's row gets a correction, as its card would; an imported row keeps its origin and names the person.
+
+        Raises:
+            Refused: SETTLED_MEANWHILE, where its rows agree by now; UNKNOWN_CATEGORY.
+        """
+        async with self._store.transaction() as tx:
+            rows = await tx.rows.in_group(group)
+            if len({row.category for row in rows}) < 2:
+                raise Refused(Reason.SETTLED_MEANWHILE)
+            if (await self._prompt(tx)).category(category) is None:
+                raise Refused(Reason.UNKNOWN_CATEGORY, category=category)
+            for row in rows:
+                if row.category != category:
+                    await self._resettle(tx, row, category, by)
+
+    async def _resettle(self, tx: Transaction, row: Row, category: str, by: str) -> None:
+        question = await tx.questions.get(row.id, lock=True)
+        card = await card_of(tx, question) if question else None
+        if card:
+            press = Press(question_id=row.id, category=category, seen=card.seen, by=by)
+            await self._correcting.settle_within(tx, press)
+        else:
+            settled = {"category": category, "reason": None, "source": Source.CHANGE, "by": by}
+            await tx.rows.put(row.model_copy(update=settled | {"settled_at": self._clock.now()}))
+
+    async def _entry(self, tx: Transaction, listed: Listed, shadow: str | None) -> Entry | None:
+        if listed.why is Why.CONFLICT:
+            rows = await tx.rows.in_group(listed.key)
+            return Entry(**listed.model_dump(), prompt=await self._prompt(tx), rows=tuple(rows)) if rows else None
+        question = await tx.questions.get(listed.key)
+        card = await card_of(tx, question) if question else None
+        if card is None:
+            return None
+        disagreed = shadow if listed.why is Why.DISAGREE else None
+        return Entry(**listed.model_dump(), prompt=card.prompt, card=card, shadow=disagreed)
+
+    async def _near_conflict(self, questions: Sequence[Question], conflicts: Collection[str]) -> set[str]:
+        near = set()
+        for question in questions:
+            alike = await self._neighbours.near(question.text)
+            if len({row.category for row in alike}) > 1 or any(row.group in conflicts for row in alike):
+                near.add(question.id)
+        return near
+
+    async def _shadow(self, tx: Transaction) -> Release | None:
+        return next((one for one in await tx.releases.all() if one.state is ReleaseState.SHADOW), None)
+
+    async def _prompt(self, tx: Transaction) -> Prompt:
+        serving = await tx.releases.serving()
+        prompt = await tx.prompts.get(serving.prompt_id) if serving else None
+        if prompt is None:
+            raise LookupError("no release serves")
+        return prompt
+
+
+def _candidate(question: Question, verdict: Verdict, shadow: str | None, *, near: bool) -> Candidate:
+    return Candidate(
+        question_id=question.id,
+        category=verdict.category,
+        confidence=verdict.confidence,
+        shadow=shadow,
+        near_conflict=near,
+    )
+
+
+def _is_direct(channel: str | None) -> bool:
+    return bool(channel and channel.startswith(DIRECT))
+
+
+def _has_direct(rows: Sequence[Row]) -> bool:
+    return any(_is_direct(row.channel) for row in rows)

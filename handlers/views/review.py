@@ -1,0 +1,143 @@
+"""The review queue: what staff should settle next, each with its controls."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from bot.domain.card import Card
+from bot.domain.correction import Kind
+from bot.domain.dataset import Row
+from bot.domain.gain import Why
+from bot.reviewing import Entry, Listed, Page
+from handlers.escape import escaped, mention
+from handlers.views.card import MOST_BUTTONS
+from handlers.views.finetune import Named, name_of
+from handlers.views.ids import REVIEW_NEXT, REVIEW_SETTLE
+from handlers.views.message import Block, Message, button, context, date, option, section, select
+from handlers.words import LANGUAGES, Language, Words
+
+SIZE = 6
+"""Entries at once: a page's keys must fit into a block id (255 characters), and its blocks into a message (50)."""
+TEXT_SHOWN = 500
+WORDINGS = 4
+"""Of a conflict: the newest."""
+_WHYS = list(Why)
+
+
+class Settling(Named):
+    """A category for an entry, as it was pressed. `seen`: the newest correction that the entry showed."""
+
+    seen: int = 0
+    category: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A page as it was shown. A private message does not come along with a press, so its block ids tell."""
+
+    language: Language
+    offset: int
+    listed: tuple[Listed, ...]
+
+    @classmethod
+    def of(cls, page: Page, language: Language) -> Self:
+        return cls(language, page.offset, tuple(Listed(key=one.key, why=one.why) for one in page.entries))
+
+    @classmethod
+    def read(cls, block_id: str) -> Self:
+        """Raises ValueError on anything but what `block_id` makes."""
+        _, _, language, offset, keys = block_id.split(":")
+        listed = tuple(Listed(why=_WHYS[int(key[0])], key=key[1:]) for key in keys.split(",") if key)
+        return cls(LANGUAGES[int(language)], int(offset), listed)
+
+    def block_id(self, number: int) -> str:
+        keys = ",".join(f"{_WHYS.index(one.why)}{one.key}" for one in self.listed)
+        return f"review:{number}:{LANGUAGES.index(self.language)}:{self.offset}:{keys}"
+
+
+def review(page: Page, words: Words, footer: str = "") -> Message:
+    """A page of the queue. What was settled on it stays in its place and says so; `footer` is small print, mrkdwn."""
+    if not page.waiting and not page.entries:
+        return Message(words("review.empty"), [section(words("review.empty")), *([context(footer)] if footer else [])])
+    shown = Shown.of(page, words.language)
+    title = words("review.title", n=page.waiting)
+    blocks: list[Block] = [section(f"*{title}*")]
+    for number, entry in enumerate(page.entries):
+        blocks += [section(_about(entry, words), verbatim=True), context(_small_print(entry, words))]
+        if entry.open:
+            elements = _controls(entry, words)
+            blocks.append({"type": "actions", "block_id": shown.block_id(number), "elements": elements})
+    if page.waiting > sum(entry.open for entry in page.entries):
+        more = button(words("review.next"), REVIEW_NEXT, Named(id="next").packed())
+        blocks.append({"type": "actions", "block_id": shown.block_id(SIZE), "elements": [more]})
+    if footer:
+        blocks.append(context(footer))
+    return Message(title, blocks)
+
+
+def _about(entry: Entry, words: Words) -> str:
+    if entry.card:
+        said = name_of(entry.prompt, entry.card.verdict.category)
+        quoted = escaped(entry.card.question.text, TEXT_SHOWN)
+        return f"{_quote(quoted)}\n{words('review.answer', category=said)}"
+    newest = sorted(entry.rows, key=lambda row: row.settled_at, reverse=True)[:WORDINGS]
+    return "\n".join([words("review.conflict"), *(_wording(row, entry, words) for row in newest)])
+
+
+def _wording(row: Row, entry: Entry, words: Words) -> str:
+    by = mention(row.by) or words("review.imported")
+    category = name_of(entry.prompt, row.category)
+    said = words("review.wording", category=category, who=by, at=date(row.settled_at))
+    return f"{_quote(escaped(row.text, TEXT_SHOWN))}\n{said}"
+
+
+def _quote(text: str) -> str:
+    return "\n".join(f"> {line}" for line in text.splitlines())
+
+
+def _small_print(entry: Entry, words: Words) -> str:
+    """Why an open entry is listed, or how it was settled."""
+    if entry.open:
+        facts = {"category": name_of(entry.prompt, entry.shadow)} if entry.shadow else {}
+        why = words(f"review.why.{entry.why.value}", **facts)
+        sure = entry.card.verdict.confidence if entry.card else None
+        return why if sure is None else f"{why} · {words('card.sure', percent=min(99, round(sure * 100)))}"
+    if entry.card:
+        return "✅ " + _settled(entry.card, words)
+    newest = max(entry.rows, key=lambda row: row.settled_at)
+    return "✅ " + words("review.one", category=name_of(entry.prompt, newest.category), who=mention(newest.by) or "")
+
+
+def _settled(card: Card, words: Words) -> str:
+    settled = card.settled
+    if settled is None:
+        raise ValueError("the question is open")
+    key = "card.agreed" if settled.kind is Kind.AGREE else "card.changed"
+    category = name_of(card.prompt, settled.category)
+    return words(key, category=category, who=f"<@{settled.by}>", at=date(settled.at))
+
+
+def _controls(entry: Entry, words: Words) -> list[Block]:
+    """One press each: the likely categories as buttons, the others in a menu."""
+    seen = entry.card.seen if entry.card else 0
+    likely = [entry.card.verdict.category] if entry.card else sorted({row.category for row in entry.rows})
+    if entry.shadow:
+        likely.append(entry.shadow)
+    if len(entry.prompt.categories) <= MOST_BUTTONS:
+        likely += [c.id for c in entry.prompt.categories if c.id not in likely]
+    known = [category for category in likely if entry.prompt.category(category)][:MOST_BUTTONS]
+    others = [c for c in entry.prompt.categories if c.id not in known]
+
+    def value(category: str) -> str:
+        return Settling(id=entry.key, seen=seen, category=category).packed()
+
+    def name(category: str) -> str:
+        found = entry.prompt.category(category)
+        plain = found.name if found else category
+        agreed = entry.card and category == entry.card.verdict.category
+        return words("review.agree", category=plain) if agreed else plain
+
+    made = [button(name(c), f"{REVIEW_SETTLE}.{n}", value(c)) for n, c in enumerate(known)]
+    if others:
+        options = [option(c.name, value(c.id)) for c in others]
+        made.append(select(words("card.choose"), f"{REVIEW_SETTLE}.{len(known)}", options))
+    return made

@@ -1,0 +1,167 @@
+"""The review queue on a real store, and conflicts settled by one press."""
+
+from datetime import timedelta
+
+import pytest
+
+from bot.correcting import Correcting
+from bot.domain.correction import Kind, Press
+from bot.domain.dataset import Row, Source
+from bot.domain.errors import Reason, Refused
+from bot.domain.gain import Why
+from bot.domain.question import Via
+from bot.domain.release import Release, ReleaseState
+from bot.domain.scorecard import Shadow
+from bot.reviewing import Listed, Reviewing
+from storage.store import SqlStore
+from tests.bot.test_answering import Desk
+from tests.bot.things import BASE, PROMPT, arrival, row
+from tests.fakes import KeptNeighbours, RuleModel, StepClock
+from tests.fakes_acts import Board
+
+
+class Bench:
+    """A desk whose questions are answered, and staff who review."""
+
+    def __init__(self, store: SqlStore, clock: StepClock, model: RuleModel) -> None:
+        self.store, self.clock, self.model = store, clock, model
+        self.board, self.neighbours = Board(), KeptNeighbours()
+        self.correcting = Correcting(store, clock)
+        self.reviewing = Reviewing(store, self.correcting, self.neighbours, clock)
+        self.asked = 0
+
+    async def ask(self, text: str, confidence: float | None = 0.99, channel: str = "C1") -> str:
+        self.asked += 1
+        self.model.confidence = confidence
+        came = arrival(text, n=self.asked, via=Via.DM if channel.startswith("D") else Via.MENTION)
+        place = came.place.model_copy(update={"channel": channel})
+        await Desk(self.store, self.model, self.board, self.clock).ask(came.model_copy(update={"place": place}))
+        self.clock.advance(seconds=1)
+        return list(self.board.cards)[-1]
+
+    async def queue(self, *, public: bool = False) -> list[tuple[str, Why]]:
+        return [(one.key, one.why) for one in await self.reviewing.queue(public=public)]
+
+    async def press(self, question: str, category: str, by: str = "U2") -> None:
+        seen = (await self.correcting.card(question)).seen
+        await self.correcting.settle(Press(question_id=question, category=category, seen=seen, by=by))
+
+    async def keep(self, *rows: Row) -> None:
+        async with self.store.transaction() as tx:
+            for one in rows:
+                await tx.rows.put(one)
+
+    async def group(self, group: str) -> list[Row]:
+        async with self.store.transaction() as tx:
+            return await tx.rows.in_group(group)
+
+
+@pytest.fixture
+def bench(store: SqlStore, clock: StepClock, model: RuleModel) -> Bench:
+    return Bench(store, clock, model)
+
+
+async def many(bench: Bench, category: str) -> None:
+    """So many rows to train on that a category is not rare."""
+    await bench.keep(*(row(f"{category} {n}", category, row_id=f"{category}{n}") for n in range(40)))
+
+
+async def test_settled_questions_leave_the_queue_and_undone_ones_come_back(bench: Bench) -> None:
+    one, other = await bench.ask("有給は何日前？"), await bench.ask("PCが壊れた")
+    assert {key for key, _ in await bench.queue()} == {one, other}
+    await bench.press(one, "labor")
+    assert [key for key, _ in await bench.queue()] == [other]
+    await bench.correcting.undo(one, 1, "U2")
+    assert {key for key, _ in await bench.queue()} == {one, other}
+
+
+async def test_each_reason_is_found_and_the_best_comes_first(bench: Bench) -> None:
+    for category in ("labor", "it"):
+        await many(bench, category)
+    sample, rare = await bench.ask("有給の残り"), await bench.ask("食堂のメニュー")
+    unsure, disagreed = await bench.ask("PCが遅い", 0.3), await bench.ask("PCが重い")
+    near = await bench.ask("有給をとる")
+    contested = [row("有給を取る", "labor", row_id="r1"), row("有給を取る！", "it", row_id="r2")]
+    await bench.keep(*contested)
+    bench.neighbours.rows = contested
+    async with bench.store.transaction() as tx:
+        now = bench.clock.now()
+        shadow = Release(
+            id="shade", model=BASE, prompt_id=PROMPT.id, state=ReleaseState.SHADOW, created_at=now, recall=3
+        )
+        await tx.releases.add(shadow, "U9", "shadow")
+        for question, said in ((disagreed, "labor"), (sample, "labor")):
+            await tx.shadows.put(
+                Shadow(
+                    question_id=question,
+                    release_id=shadow.id,
+                    category=said,
+                    confidence=0.9,
+                    tokens_in=1,
+                    tokens_out=1,
+                    at=now,
+                )
+            )
+    assert await bench.queue() == [
+        (contested[0].group, Why.CONFLICT),
+        (disagreed, Why.DISAGREE),
+        (unsure, Why.UNSURE),
+        (near, Why.NEAR_CONFLICT),
+        (rare, Why.RARE),
+        (sample, Why.RANDOM),
+    ]
+    page = await bench.reviewing.page(1, 2)
+    assert [(one.key, one.shadow) for one in page.entries] == [(disagreed, "labor"), (unsure, None)]
+    assert (page.offset, page.waiting) == (1, 6)
+    assert (await bench.reviewing.page(99, 2)).offset == 0
+
+
+async def test_what_was_asked_in_a_direct_message_is_not_shown_to_others(bench: Bench) -> None:
+    secret, open_ = await bench.ask("有給を全部使う", channel="D1"), await bench.ask("有給の残り")
+    assert {key for key, _ in await bench.queue()} == {secret, open_}
+    assert [key for key, _ in await bench.queue(public=True)] == [open_]
+    direct = row("給料", "labor", row_id="r1").model_copy(update={"channel": "D1"})
+    await bench.keep(direct, row("給料？", "it", row_id="r2"))
+    assert (direct.group, Why.CONFLICT) in await bench.queue()
+    assert [key for key, _ in await bench.queue(public=True)] == [open_]
+
+
+async def test_a_press_settles_the_whole_conflict_by_that_person(bench: Bench) -> None:
+    one, other = await bench.ask("有給は何日前？"), await bench.ask("有給は何日前")
+    await bench.press(one, "labor", "U2")
+    await bench.press(other, "it", "U3")
+    imported = row("有給は何日前!", "it", row_id="import:1").model_copy(
+        update={"source": Source.IMPORT, "by": "import", "origin": "faq.csv"}
+    )
+    await bench.keep(imported)
+    ((group, why),) = await bench.queue()
+    assert why is Why.CONFLICT
+    (entry,) = (await bench.reviewing.page(0, 6)).entries
+    assert entry.open
+    assert {(r.category, r.by) for r in entry.rows} == {("labor", "U2"), ("it", "U3"), ("it", "import")}
+    bench.clock.advance(minutes=1)
+    await bench.reviewing.settle_group(group, "labor", "U4")
+    rows = {r.id: r for r in await bench.group(group)}
+    assert {r.category for r in rows.values()} == {"labor"}
+    assert (rows[one].by, rows[other].by) == ("U2", "U4"), "who was right already is not written over"
+    kept = rows["import:1"]
+    assert (kept.by, kept.source, kept.origin, kept.settled_at) == ("U4", Source.CHANGE, "faq.csv", bench.clock.now())
+    async with bench.store.transaction() as tx:
+        assert [(c.kind, c.by) for c in await tx.corrections.of(other)] == [(Kind.CHANGE, "U3"), (Kind.AGREE, "U4")]
+        assert (await tx.outbox.lag(bench.clock.now()))[1] >= timedelta(0)
+    assert await bench.queue() == []
+    (settled,) = await bench.reviewing.entries([Listed(key=group, why=why)])
+    assert not settled.open
+
+
+async def test_a_conflict_that_is_settled_already_or_unknown_is_refused(bench: Bench) -> None:
+    one = row("有給", "labor", row_id="r1")
+    await bench.keep(one, row("有給？", "it", row_id="r2"))
+    with pytest.raises(Refused) as unknown:
+        await bench.reviewing.settle_group(one.group, "gone", "U2")
+    assert unknown.value.reason is Reason.UNKNOWN_CATEGORY
+    await bench.reviewing.settle_group(one.group, "it", "U2")
+    with pytest.raises(Refused) as refused:
+        await bench.reviewing.settle_group(one.group, "labor", "U3")
+    assert refused.value.reason is Reason.SETTLED_MEANWHILE
+    assert {r.category for r in await bench.group(one.group)} == {"it"}

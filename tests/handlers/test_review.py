@@ -1,0 +1,151 @@
+"""The review queue, at the wire: who may, what is shown, and that one press is a correction like any other."""
+
+from collections.abc import Callable
+
+import pytest
+
+from bot.domain.correction import Kind
+from bot.domain.dataset import Source, Split, group_of
+from bot.local.workspace import Person
+from handlers.views.ids import REVIEW_NEXT, REVIEW_SETTLE
+from handlers.views.review import SIZE
+from tests.bot.things import row
+from tests.handlers.desk import Desk, Json, controls, texts
+from tests.handlers.test_corrections import WATCHED, asked, card, kept, whispered
+
+
+def private(*words: str) -> Callable[[Json], bool]:
+    return lambda m: bool(m.get("ephemeral")) and all(word in texts(m) for word in words)
+
+
+async def queue(person: Person, argument: str = "") -> Json:
+    """The queue as it is shown to this person."""
+    await person.command(f"/finetune review {argument}".strip())
+    if argument:
+        return await person.message(lambda m: not m.get("ephemeral") and f"{REVIEW_SETTLE}.0" in controls(m))
+    return await person.message(private())
+
+
+async def test_staff_clear_an_entry_with_one_press(desk: Desk) -> None:
+    ts, priya = await asked(desk), await desk.priya()
+    shown = await queue(priya)
+    assert "1 to settle" in texts(shown)
+    assert "> my laptop is broken" in texts(shown)
+    assert "The bot said *IT*" in texts(shown)
+    assert "There are few rows of this category so far · The bot is 87% sure" in texts(shown)
+    await priya.press(shown, lambda e: e.get("text", {}).get("text") == "Labor 労務")
+    await priya.message(private(f"corrected by <@{priya.user_id}>", "0 to settle"))
+    (correction,) = await desk.corrections(await kept(desk, ts))
+    assert (correction.kind, correction.category, correction.by) == (Kind.CHANGE, "labor", priya.user_id)
+    (settled,) = await desk.rows()
+    assert (settled.category, settled.reason, settled.source) == ("labor", None, Source.CHANGE)
+    assert "corrected by" in texts(await priya.message(lambda m: m.get("thread_ts") == ts and "corrected" in texts(m)))
+    assert "Nothing waits" in texts(await queue(priya))
+
+
+async def test_in_japanese(desk: Desk) -> None:
+    await asked(desk, "有給の残りを知りたい")
+    kenji = await desk.kenji()
+    shown = await queue(kenji)
+    assert "確認待ちは1件です" in texts(shown)
+    assert "ボットの回答: *Labor 労務*" in texts(shown)
+    await kenji.press(shown, f"{REVIEW_SETTLE}.0")
+    assert "確認待ちは0件です" in texts(await kenji.message(private("✅")))
+    assert [r.source for r in await desk.rows()] == [Source.AGREE]
+
+
+async def test_a_conflict_shows_both_wordings_and_is_settled_whole(desk: Desk) -> None:
+    priya, kenji = await desk.priya(), await desk.kenji()
+    one, other = await asked(desk, "leave for moving"), await asked(desk, "leave for moving?")
+    await priya.press(await card(priya, one), "correct.agree")
+    await kenji.press(await card(kenji, other), lambda e: e.get("text", {}).get("text") == "IT")
+    await kenji.message(lambda m: m.get("thread_ts") == other and f"<@{kenji.user_id}>" in texts(m))
+    shown = await queue(priya)
+    for part in ("settled differently", "> leave for moving", "> leave for moving?", "*Labor 労務*", "*IT*"):
+        assert part in texts(shown)
+    assert f"<@{kenji.user_id}>" in texts(shown)
+    assert f"<@{priya.user_id}>" in texts(shown)
+    await priya.press(shown, lambda e: e.get("text", {}).get("text") == "Labor 労務")
+    await priya.message(private("All settled as *Labor 労務*"))
+    assert {(r.category, r.by) for r in await desk.rows()} == {("labor", priya.user_id)}
+    last = (await desk.corrections(await kept(desk, other)))[-1]
+    assert (last.kind, last.by) == (Kind.AGREE, priya.user_id)
+
+
+async def test_page_by_page(desk: Desk) -> None:
+    priya = await desk.priya()
+    for n in range(SIZE + 2):
+        await asked(desk, f"my laptop is broken in way {n}")
+    shown = await queue(priya)
+    assert len([a for a in controls(shown) if a == f"{REVIEW_SETTLE}.0"]) == SIZE
+    assert f"{SIZE + 2} to settle" in texts(shown)
+    await priya.press(shown, f"{REVIEW_SETTLE}.0")
+    shown = await priya.message(private("✅", f"{SIZE + 1} to settle"))
+    first = {line for line in texts(shown).splitlines() if line.startswith("> ")}
+    await priya.press(shown, REVIEW_NEXT)
+    shown = await priya.message(lambda m: private()(m) and "✅" not in texts(m))
+    second = {line for line in texts(shown).splitlines() if line.startswith("> ")}
+    assert len(first) == SIZE
+    assert len(second) == 2
+    assert not first & second
+
+
+async def test_here_shows_it_to_the_channel_and_anybody_of_staff_may_press(desk: Desk) -> None:
+    await asked(desk)
+    priya, kenji, emily = await desk.priya(), await desk.kenji(), await desk.emily()
+    await emily.say(await emily.dm(), "my laptop knows a secret")
+    await desk.settled()
+    await queue(priya, "here")
+    shown = next(m for m in await kenji.history(WATCHED) if f"{REVIEW_SETTLE}.0" in controls(m))
+    assert "secret" not in texts(shown)
+    await emily.press(shown, f"{REVIEW_SETTLE}.0")
+    await emily.message(whispered("Only staff"))
+    assert await desk.rows() == []
+    await kenji.press(shown, f"{REVIEW_SETTLE}.0")
+    after = await emily.message(lambda m: m["ts"] == shown["ts"] and "✅" in texts(m))
+    assert "0 to settle" in texts(after), "a message that all see keeps its language"
+    assert not after.get("ephemeral")
+
+
+async def test_the_second_of_two_staff_is_told_and_shown_what_holds(desk: Desk) -> None:
+    ts, priya, kenji = await asked(desk), await desk.priya(), await desk.kenji()
+    shown = await queue(priya)
+    await kenji.press(await card(kenji, ts), "correct.agree")
+    await priya.message(lambda m: m.get("thread_ts") == ts and "confirmed by" in texts(m))
+    await priya.press(shown, lambda e: e.get("text", {}).get("text") == "Other")
+    await priya.message(private("Somebody else was first"))
+    await priya.message(private(f"confirmed by <@{kenji.user_id}>"))
+    assert [r.category for r in await desk.rows()] == ["it"]
+
+
+@pytest.mark.parametrize("who", ["emily", "tom"])
+async def test_nobody_else_sees_the_queue(desk: Desk, who: str) -> None:
+    await asked(desk)
+    person = await getattr(desk, who)()
+    await person.command("/finetune review")
+    told = await person.message(private("Only staff"))
+    assert "laptop" not in texts(told)
+
+
+async def test_an_admin_sees_the_queue_and_only_staff_settle(desk: Desk) -> None:
+    await asked(desk)
+    yuko = await desk.window(desk.server.people.admin)
+    shown = await queue(yuko)
+    await yuko.press(shown, f"{REVIEW_SETTLE}.0")
+    await yuko.message(private("窓口担当だけ"))
+    assert await desk.rows() == []
+
+
+async def test_an_imported_row_is_settled_too(desk: Desk) -> None:
+    async with desk.store.transaction() as tx:
+        for n, category in enumerate(("labor", "it")):
+            imported = row("parental leave" + "?" * n, category, row_id=f"import:{n}")
+            await tx.rows.put(imported.model_copy(update={"by": "import", "source": Source.IMPORT}))
+    priya = await desk.priya()
+    shown = await queue(priya)
+    assert "imported" in texts(shown)
+    await priya.press(shown, lambda e: e.get("text", {}).get("text") == "Other")
+    await priya.message(private("All settled as *Other*"))
+    rows = await desk.rows()
+    assert {(r.category, r.by, r.group) for r in rows} == {("other", priya.user_id, group_of("parental leave"))}
+    assert {r.split for r in rows} <= set(Split)
