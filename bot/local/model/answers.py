@@ -7,8 +7,12 @@ import numpy as np
 
 from bot.local.model.features import Floats, counts, folded
 from bot.local.model.linear import Linear, from_prompt, softmax
-from bot.local.model.reasons import reason_for
+from bot.local.model.prompt import labels_named_in
+from bot.local.model.reasons import deciding_words, reason_for
 from bot.local.model.trained import TRUST, Trained
+
+_ANYTHING = np.float32(1e-3)
+"""More than nothing: then the longest words are named where no word says more than another."""
 
 Shot = tuple[str, str]
 """An earlier question of the chat and the label that was given for it."""
@@ -37,16 +41,28 @@ def classified(model: Trained, prompt: str, labels: Sequence[str], question: str
     Args:
         model: What was trained; an empty one knows only the prompt.
         prompt: The system message.
-        labels: What to choose from, at least one, no two alike.
+        labels: What to choose from, at least one, no two alike. Of one alone it is said what in the question speaks for
+            it, against the other labels that the prompt names.
         question: What was asked.
         shots: Questions with settled labels that the chat shows; the nearer one is to the question, the more it counts.
     """
     own = tuple(labels)
+    if len(own) == 1:
+        return _argued(model, prompt, own[0], question)
     said = from_prompt(prompt, own, model.encoder)
     probabilities = model.probabilities(softmax(said.logits(question)), own, question)
     probabilities = _reminded(probabilities, own, question, shots)
     label = own[int(probabilities.argmax())]
     return Answer(own, probabilities, reason_for(question, _evidence(model, said, question, label)))
+
+
+def _argued(model: Trained, prompt: str, label: str, question: str) -> Answer:
+    """Answer with the label that was given, for the words that speak for it most, or else least against it."""
+    rivals = tuple(dict.fromkeys((label, *model.labels, *labels_named_in(prompt))))
+    evidence = _evidence(model, from_prompt(prompt, rivals, model.encoder), question, label)
+    if len(evidence) and not deciding_words(question, evidence):
+        evidence = evidence - evidence.min() + _ANYTHING
+    return Answer((label,), np.ones(1, dtype=np.float32), reason_for(question, evidence))
 
 
 def _reminded(probabilities: Floats, labels: Sequence[str], question: str, shots: Sequence[Shot]) -> Floats:

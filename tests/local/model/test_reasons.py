@@ -39,3 +39,19 @@ def test_where_nothing_decided_it_says_so(question: str, words: str) -> None:
 def test_a_reason_is_never_empty_nor_too_long(question: str, seed: int) -> None:
     evidence = np.random.default_rng(seed).normal(size=len(visible(question))).astype(np.float32)
     assert 0 < len(reason_for(question, evidence)) <= 200
+
+
+@pytest.mark.parametrize(
+    ("question", "label", "word"),
+    [
+        ("来月の有給の申請について", "労務", "有給"),
+        ("面接と有給について", "人事", "面接"),
+        ("有給の申請", "人事", "申請"),
+    ],
+)
+def test_for_a_given_label_the_words_that_speak_for_it_are_named(question: str, label: str, word: str) -> None:
+    """Even where nothing speaks for it: whoever gave the label knows more than the model."""
+    answer = classified(Trained(), PROMPT, [label], question)
+    assert (answer.label, answer.confidence) == (label, 1.0)
+    assert f"「{word}」" in answer.reason
+    assert answer.reason.endswith("が決め手です")
