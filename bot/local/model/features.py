@@ -17,6 +17,7 @@ from bot.local.model.encoders import Encoder
 Floats = NDArray[np.float32]
 
 _RUN = re.compile(r"[^\W_]+")
+_HIRAGANA = re.compile(r"[\u3041-\u309fー ]+")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 # fmt: off
 FUNCTION_WORDS = frozenset({
@@ -29,6 +30,7 @@ FUNCTION_WORDS = frozenset({
 """Words that hold English sentences together and alone say nothing of the subject."""
 _LONGEST = 4
 _FOREIGN = 0.3  # measured: what an unknown feature takes of a text's length, beside a known one that is as rare
+_GRAMMAR = 0.5  # measured: Japanese written in hiragana alone is mostly grammar, and says less of the subject
 _REMEMBERED = 4096
 
 
@@ -91,6 +93,7 @@ class Vocabulary:
         kept = sorted(sorted(found, key=lambda gram: (-found[gram], gram))[:at_most])
         documents = np.array([found[gram] for gram in kept], dtype=np.float64)
         rarity = np.log((1 + len(texts)) / (1 + documents)) + 1
+        rarity[[_HIRAGANA.fullmatch(gram) is not None for gram in kept]] *= _GRAMMAR
         return cls({gram: at for at, gram in enumerate(kept)}, rarity.astype(np.float32), encoder)
 
     def vector(self, text: str) -> tuple[NDArray[np.intp], Floats]:

@@ -39,12 +39,14 @@ def deciding_words(question: str, evidence: Floats) -> list[str]:
     """
     shown = visible(question)
     found = [match.span() for match in _WORD.finditer(shown)]
-    spans = [span for span in found if not _is_small(shown[slice(*span)])]
-    pulls = {span: float(np.sum(evidence[slice(*span)])) for span in spans}
+    pulls = {span: float(np.sum(evidence[slice(*span)])) for span in found if not _is_small(shown[slice(*span)])}
+    # Hiragana alone is mostly grammar: it is named only where nothing else spoke for the answer.
+    subjects = {span: pull for span, pull in pulls.items() if pull > 0 and not _KANA.fullmatch(shown[slice(*span)])}
+    pulls = subjects or pulls
     most = max(pulls.values(), default=0.0)
     if most <= 0:
         return []
-    strong = sorted((span for span in spans if pulls[span] >= most / 3), key=lambda span: -pulls[span])[:_SHOWN]
+    strong = sorted((span for span in pulls if pulls[span] >= most / 3), key=lambda span: -pulls[span])[:_SHOWN]
     merged = _merged(sorted(strong))
     merged.sort(key=lambda span: -float(np.sum(evidence[slice(*span)])))
     return list(dict.fromkeys(shown[slice(*span)][:_LONGEST_WORD] for span in merged))
