@@ -9,10 +9,11 @@ from bot.domain.card import Card
 from bot.domain.correction import Correction
 from bot.domain.dataset import Manifest, Row, Split
 from bot.domain.finetune import Finetune, FinetuneState, Job
-from bot.domain.prompt import Prompt
+from bot.domain.prompt import Prompt, PromptEvent
 from bot.domain.question import Arrival, Ending, InboxItem, Notice, Question, Verdict
 from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
-from bot.domain.scorecard import Result, Scorecard, Shadow
+from bot.domain.scorecard import Result, Shadow
+from bot.domain.shadow import Compared
 from bot.domain.similar import Example, Neighbour
 from bot.domain.thing import Thing
 
@@ -130,6 +131,12 @@ class Prompts(Protocol):
     async def all(self) -> list[Prompt]:
         """By id."""
 
+    async def enter(self, event: PromptEvent) -> None:
+        """Write history: the event's prompt is the current one from now on."""
+
+    async def history(self) -> list[PromptEvent]:
+        """Newest first."""
+
 
 class Releases(Protocol):
     """Releases and their append-only history."""
@@ -149,6 +156,9 @@ class Releases(Protocol):
         self, release_id: str, state: ReleaseState, by: str, why: str, now: datetime, note: str | None = None
     ) -> None:
         """Change a release's state and write history. The database refuses a second serving release."""
+
+    async def shadow(self) -> Release | None:
+        """The release in the state `shadow`; `Shadowing` sees that there is one at most."""
 
     async def set_unsure_below(self, release_id: str, confidence: float | None) -> None:
         """Choose where the release says that it is unsure."""
@@ -187,16 +197,8 @@ class Datasets(Protocol):
     async def get(self, dataset_id: str) -> Manifest | None: ...
 
 
-class Scorecards(Protocol):
-    """Evaluations, kept so that the same release is not paid for twice on the same rows."""
-
-    async def put(self, scorecard: Scorecard) -> None: ...
-
-    async def get(self, release_id: str, rows_key: str) -> Scorecard | None: ...
-
-
 class Results(Protocol):
-    """What releases answered in evaluations."""
+    """What releases answered in evaluations, kept so that the same text is not paid for twice."""
 
     async def put(self, results: Sequence[Result]) -> None:
         """Insert or replace."""
@@ -213,6 +215,9 @@ class Shadows(Protocol):
 
     async def of(self, release_id: str, since: datetime | None = None) -> list[Shadow]:
         """Oldest first."""
+
+    async def compared(self, release_id: str) -> list[Compared]:
+        """Each shadowed question beside its newest verdict and what holds now, the oldest first."""
 
 
 class OutboxItem(Thing):
@@ -231,8 +236,13 @@ class Outbox(Protocol):
 
     async def add(self, topic: str, key: str, payload: dict[str, str], now: datetime) -> None: ...
 
-    async def claim(self, owner: str, now: datetime, lease: timedelta) -> OutboxItem | None:
-        """The oldest due entry that nobody holds and that has no older open entry of the same topic and key."""
+    async def claim(
+        self, owner: str, now: datetime, lease: timedelta, topics: Collection[str] | None = None
+    ) -> OutboxItem | None:
+        """The oldest due entry that nobody holds and that has no older open entry of the same topic and key.
+
+        `topics`: only entries of these; None: of any.
+        """
 
     async def done(self, item: OutboxItem) -> None:
         """Remove it; nothing happens where the lease was lost."""
@@ -255,7 +265,6 @@ class Transaction(Protocol):
     releases: Releases
     finetunes: Finetunes
     datasets: Datasets
-    scorecards: Scorecards
     results: Results
     shadows: Shadows
     outbox: Outbox
@@ -358,8 +367,14 @@ class Estimator(Protocol):
     def tokens(self, data: bytes) -> int:
         """Tokens of a training file as a provider bills one epoch of it."""
 
+    def words(self, text: str) -> int:
+        """Tokens of a text by itself."""
+
     def price(self, student: ModelName, tokens: int) -> tuple[float | None, str | None]:
         """US dollars for so many trained tokens, and the date of the price; None where none is known."""
+
+    def cost(self, model: ModelName, tokens_in: int, tokens_out: int) -> float | None:
+        """US dollars for answers of so many tokens; None where no price is known."""
 
 
 # --- people -----------------------------------------------------------------------------------------------------------
@@ -386,5 +401,5 @@ class Announcer(Protocol):
     async def announce_finetune(self, finetune: Finetune) -> None:
         """Tell who asked for it, and the ops channel, that it ended, and how."""
 
-    async def announce_switch(self, release: Release, by: str) -> None:
-        """Tell the ops channel, where there is one, what serves now."""
+    async def announce_switch(self, release: Release, by: str, note: str | None = None) -> None:
+        """Tell the ops channel, where there is one, what serves now; `note`: why, though the gate did not pass it."""

@@ -8,10 +8,13 @@ from bot.domain.errors import Reason, Refused
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
 from bot.ports import Clock, Store, Transaction
+from bot.versions import configure
 
 SYSTEM = "madoguchi"
 """Who did it, where no person did."""
 ROLLBACK = "rollback"
+OVERRIDE = "override"
+"""An admin switched without a pass of the gate, and said why."""
 
 
 class Releasing:
@@ -28,8 +31,8 @@ class Releasing:
         beside a release that somebody switched to it is only a candidate, for a person's choice outlives a restart.
         """
         async with self._store.transaction() as tx:
-            await tx.prompts.put(prompt)
             serving = await tx.releases.serving(lock=True)
+            await configure(tx, prompt, self._clock.now())
             wanted = await self._configured(tx, prompt, model)
             if serving and (serving.id == wanted.id or not await self._by_configuration(tx)):
                 return serving
@@ -45,13 +48,15 @@ class Releasing:
         newest = next(e for e in await tx.releases.history() if e.state is ReleaseState.SERVING)
         return newest.by == SYSTEM
 
-    async def _enter(self, tx: Transaction, release: Release, old: Release | None, by: str, why: str) -> Release:
+    async def _enter(
+        self, tx: Transaction, release: Release, old: Release | None, by: str, why: str, note: str | None = None
+    ) -> Release:
         now = self._clock.now()
         if old:
             await tx.releases.enter(old.id, ReleaseState.RETIRED, by, why, now)
-        await tx.releases.enter(release.id, ReleaseState.SERVING, by, why, now)
+        await tx.releases.enter(release.id, ReleaseState.SERVING, by, why, now, note)
         if by != SYSTEM:
-            await tx.outbox.add("switch", release.id, {"by": by}, now)
+            await tx.outbox.add("switch", release.id, {"by": by} | ({"note": note} if note else {}), now)
         return release.model_copy(update={"state": ReleaseState.SERVING})
 
     async def serving(self) -> Release:
@@ -87,11 +92,20 @@ class Releasing:
             raise Refused(Reason.NOT_SUCCEEDED if finetune else Reason.UNKNOWN_RELEASE, name=name)
         return found[0]
 
-    async def switch(self, release_id: str, by: str, why: str = "switch") -> Release:
-        """Make a release serve: its model and its prompt together.
+    async def switch(
+        self, release_id: str, by: str, why: str = "switch", *, note: str | None = None, over: str | None = None
+    ) -> Release:
+        """Make a release serve: its model and its prompt together. The gate is before it, in `Switching`.
+
+        Args:
+            release_id: which.
+            by: who wants it.
+            why: `switch` or `OVERRIDE`.
+            note: the sentence of an override.
+            over: the release that must be serving still.
 
         Raises:
-            Refused: UNKNOWN_RELEASE, ALREADY_SERVING.
+            Refused: UNKNOWN_RELEASE, ALREADY_SERVING, SERVING_CHANGED.
         """
         async with self._store.transaction() as tx:
             serving = await tx.releases.serving(lock=True)
@@ -100,7 +114,34 @@ class Releasing:
                 raise Refused(Reason.UNKNOWN_RELEASE, name=release_id)
             if serving and serving.id == release_id:
                 raise Refused(Reason.ALREADY_SERVING, name=release_id)
-            return await self._enter(tx, release, serving, by, why)
+            if over and serving and serving.id != over:
+                raise Refused(Reason.SERVING_CHANGED)
+            return await self._enter(tx, release, serving, by, why, note)
+
+    async def recalling(self, release_id: str, recall: int, by: str) -> Release:
+        """This release's model and prompt with so many examples (0 to 20): the same one if known, else a candidate.
+
+        Raises:
+            Refused: UNKNOWN_RELEASE.
+        """
+        async with self._store.transaction() as tx:
+            releases = await tx.releases.all()
+            release = next((r for r in releases if r.id == release_id), None)
+            if release is None:
+                raise Refused(Reason.UNKNOWN_RELEASE, name=release_id)
+            for known in releases:
+                if (known.model, known.prompt_id, known.recall) == (release.model, release.prompt_id, recall):
+                    return known
+            return await add_candidate(
+                tx,
+                self._clock.now(),
+                release.model,
+                prompt_id=release.prompt_id,
+                by=by,
+                why=f"recall {recall}",
+                finetune_id=release.finetune_id,
+                recall=recall,
+            )
 
     async def rollback(self, by: str) -> Release:
         """Back to what served before the serving release did; called twice, it goes on back in history.
@@ -142,12 +183,14 @@ async def add_candidate(  # noqa: PLR0913 - a release has so many parts
     by: str,
     why: str,
     finetune_id: str | None = None,
+    recall: int = 0,
 ) -> Release:
     """A new candidate release, kept."""
     release = Release(
         id=uuid.uuid4().hex[:8],
         model=model,
         prompt_id=prompt_id,
+        recall=recall,
         state=ReleaseState.CANDIDATE,
         finetune_id=finetune_id,
         created_at=now,

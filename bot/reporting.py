@@ -2,12 +2,15 @@
 
 from datetime import datetime, timedelta
 
+from bot.domain.budget import Spend
 from bot.domain.dataset import Split, newest_per_group
 from bot.domain.finetune import Finetune
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
 from bot.domain.thing import Thing
 from bot.ports import Clock, Store
+from bot.spending import Spending
+from bot.versions import current_prompt
 
 
 class Status(Thing):
@@ -15,6 +18,8 @@ class Status(Thing):
 
     serving: Release
     serving_since: datetime
+    overridden: tuple[str, str] | None
+    """Who let it serve without a pass of the gate, and the sentence; None where the gate passed it."""
     prompt: Prompt
     questions: int
     rows: dict[str, tuple[int, int]]
@@ -26,14 +31,20 @@ class Status(Thing):
     inbox_open: int
     outbox_open: int
     outbox_age: timedelta
+    current: Prompt
+    """What exports and new fine-tunes use; `prompt` is what serves."""
+    unfit: list[Release]
+    """Fine-tunes that were trained on another prompt than the current one."""
+    spend: Spend
 
 
 class Reporting:
     """Reads the record; changes nothing."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, spending: Spending) -> None:
         self._store = store
         self._clock = clock
+        self._spending = spending
 
     async def status(self) -> Status:
         """Raises LookupError before a release serves."""
@@ -42,7 +53,8 @@ class Reporting:
             prompt = await tx.prompts.get(serving.prompt_id) if serving else None
             if serving is None or prompt is None:
                 raise LookupError("no release serves")
-            since = next(e.at for e in await tx.releases.history(limit=1_000) if e.release_id == serving.id)
+            entered = next(e for e in await tx.releases.history(limit=1_000) if e.release_id == serving.id)
+            current = await current_prompt(tx)
             counts = await tx.rows.counts()
             finetune = await tx.finetunes.get(serving.finetune_id) if serving.finetune_id else None
             seen = await tx.finetunes.trained_rows(finetune.id) if finetune else set()
@@ -53,7 +65,8 @@ class Reporting:
             categories = {category for category, _ in counts}
             return Status(
                 serving=serving,
-                serving_since=since,
+                serving_since=entered.at,
+                overridden=(entered.by, entered.note) if entered.note else None,
                 prompt=prompt,
                 questions=await tx.questions.count(),
                 rows={
@@ -65,4 +78,7 @@ class Reporting:
                 inbox_open=await tx.inbox.open(),
                 outbox_open=open_entries,
                 outbox_age=age,
+                current=current,
+                unfit=[r for r in await tx.releases.all() if r.finetune_id and r.prompt_id != current.id],
+                spend=await self._spending.month(tx),
             )

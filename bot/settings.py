@@ -97,8 +97,12 @@ class Settings(BaseSettings):
     """The first serving model, provider/model; default `openai/gpt-6-luna` with a key, else `local/base`."""
     bot_student: Model = ModelName(provider="local", model="base")
     """The model that is fine-tuned, provider/model."""
+    bot_budget_usd: float | None = Field(default=None, ge=0)
+    """US dollars a month that fine-tunes and answers may cost; a fine-tune that would exceed it is refused."""
     bot_providers: dict[str, Endpoint] = Field(default_factory=dict)
     """Further endpoints: BOT_PROVIDERS__<NAME>__BASE_URL and the same with __API_KEY and __KIND."""
+    bot_shadow_per_day: int = Field(default=200, ge=0)
+    """Questions that a shadow release may be asked in 24 hours; each costs what an answer costs."""
     bot_language: Literal["ja", "en"] | None = None
     """The language of all texts; default each person's own, as Slack knows it."""
     bot_http_port: int = Field(default=7788, ge=0, le=65_535)

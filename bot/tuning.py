@@ -8,11 +8,12 @@ from datetime import timedelta
 from bot.domain.dataset import Export, export
 from bot.domain.errors import ModelDown, ModelError, ModelRefused, OutcomeUnknown, Reason, Refused
 from bot.domain.finetune import Estimate, Finetune, FinetuneState, Job
-from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
 from bot.domain.training_file import FEWEST_EXAMPLES, Problem
 from bot.ports import Clock, Estimator, Shelf, Store, Trainer, Transaction
 from bot.releasing import add_candidate
+from bot.spending import Spending
+from bot.versions import current_prompt
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +41,8 @@ class Tuning:
         check: Callable[[bytes], list[Problem]],
         clock: Clock,
         *,
-        prompt_id: str,
         student: ModelName,
+        spending: Spending,
     ) -> None:
         self._store = store
         self._shelf = shelf
@@ -49,8 +50,8 @@ class Tuning:
         self._estimator = estimator
         self._check = check
         self._clock = clock
-        self._prompt_id = prompt_id
         self._student = student
+        self._spending = spending
 
     # --- export
 
@@ -62,7 +63,7 @@ class Tuning:
         """
         async with self._store.transaction() as tx:
             rows = [row async for row in tx.rows.all()]
-            frozen = export(rows, await self._prompt(tx))
+            frozen = export(rows, await current_prompt(tx))
         if not frozen.row_ids:
             raise Refused(Reason.NO_ROWS, held_out=frozen.manifest.held_out)
         await self._shelf.put(file_name(frozen.manifest.id), frozen.data)
@@ -70,19 +71,14 @@ class Tuning:
             await tx.datasets.put(frozen.manifest, self._clock.now())
         return frozen
 
-    async def _prompt(self, tx: Transaction) -> Prompt:
-        prompt = await tx.prompts.get(self._prompt_id)
-        if prompt is None:
-            raise LookupError("the configured prompt was never kept")
-        return prompt
-
     # --- plan and confirm
 
     async def plan(self, by: str, language: str) -> tuple[Finetune, Export]:
         """Validate and price a fine-tune of the rows of now. Nothing is started.
 
         Raises:
-            Refused: NO_ROWS, TOO_FEW_ROWS, ONE_CATEGORY, TRAINING_FILE_INVALID (with `problems`), FINETUNE_RUNNING.
+            Refused: NO_ROWS, TOO_FEW_ROWS, ONE_CATEGORY, TRAINING_FILE_INVALID (with `problems`), FINETUNE_RUNNING,
+                OVER_BUDGET.
         """
         async with self._store.transaction() as tx:
             await refuse_second(tx)
@@ -102,7 +98,7 @@ class Tuning:
             id=f"ft-{uuid.uuid4().hex[:8]}",
             student=self._student,
             dataset_id=manifest.id,
-            prompt_id=self._prompt_id,
+            prompt_id=manifest.prompt_id,
             estimate=Estimate(rows=manifest.rows, tokens=tokens, epochs=epochs, usd=usd, price_date=price_date),
             state=FinetuneState.PLANNED,
             requested_by=by,
@@ -111,6 +107,7 @@ class Tuning:
             updated_at=now,
         )
         async with self._store.transaction() as tx:
+            await self._spending.refuse_over(tx, finetune.estimate)
             await tx.finetunes.add(finetune)
             await tx.finetunes.save_rows(finetune.id, frozen.row_ids)
         return finetune, frozen
@@ -119,7 +116,7 @@ class Tuning:
         """Start a planned fine-tune: one confirm, at most one job. The next `follow` sends it.
 
         Raises:
-            Refused: NO_FINETUNE, ALREADY_CONFIRMED, FINETUNE_RUNNING.
+            Refused: NO_FINETUNE, ALREADY_CONFIRMED, FINETUNE_RUNNING, OVER_BUDGET (money was spent since the plan).
         """
         async with self._store.transaction() as tx:
             finetune = await tx.finetunes.get(finetune_id)
@@ -128,6 +125,7 @@ class Tuning:
             if finetune.state is not FinetuneState.PLANNED:
                 raise Refused(Reason.ALREADY_CONFIRMED)
             await refuse_second(tx)
+            await self._spending.refuse_over(tx, finetune.estimate)
             confirmed = await self._advance(tx, finetune, state=FinetuneState.CONFIRMED, requested_by=by)
         if confirmed is None:
             raise Refused(Reason.ALREADY_CONFIRMED)
@@ -228,7 +226,14 @@ class Tuning:
             return finetune
         async with self._store.transaction() as tx:
             learnt = await self._advance(
-                tx, finetune, state=state, job_id=job.id, model=model, error=job.error, progress=progress
+                tx,
+                finetune,
+                state=state,
+                job_id=job.id,
+                model=model,
+                error=job.error,
+                progress=progress,
+                trained_tokens=job.trained_tokens,
             )
             if learnt and state is FinetuneState.SUCCEEDED and model:
                 await add_candidate(

@@ -8,25 +8,17 @@ from handlers.views.ids import FINETUNE_CONFIRM, FINETUNE_DISMISS
 async def export(call: Call) -> None:
     """Upload the training file and its manifest to the ops channel, else to a DM."""
     frozen = await call.desk.tuning.export()
-    text = views.exported(frozen.manifest, call.desk.prompt, call.words)
-    channel = call.desk.ops_channel or await call.dm()
+    text = views.exported(frozen.manifest, await call.desk.prompting.current(), call.words)
     name = f"madoguchi-{frozen.manifest.id[:12]}"
     manifest = frozen.manifest.model_dump_json(indent=2) + "\n"
-    await call.desk.client.files_upload_v2(
-        channel=channel,
-        initial_comment=text,
-        file_uploads=[
-            {"filename": f"{name}.jsonl", "title": f"{name}.jsonl", "file": frozen.data},
-            {"filename": f"{name}.manifest.json", "title": f"{name}.manifest.json", "file": manifest.encode()},
-        ],
-    )
-    where = call.words("finetune.export.where", channel=f"<#{channel}>")
+    await call.upload(text, {f"{name}.jsonl": frozen.data, f"{name}.manifest.json": manifest.encode()})
+    where = call.words("finetune.export.where", channel=f"<#{await call.channel()}>")
     await call.say(f"{text}\n{where}")
 
 
 async def start(call: Call) -> None:
     finetune, frozen = await call.desk.tuning.plan(call.spot.user, call.words.language)
-    await call.say(views.plan(finetune, frozen.manifest, call.desk.prompt, call.words))
+    await call.say(views.plan(finetune, frozen.manifest, await call.desk.prompting.current(), call.words))
 
 
 async def confirm(call: Call) -> None:

@@ -1,5 +1,6 @@
 """The story of App Home: published each time that somebody opens it."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from slack_bolt.async_app import AsyncApp
@@ -12,8 +13,8 @@ from handlers.people import People
 from handlers.views.home import home as home_view
 
 
-def register(app: AsyncApp, prompt: Prompt, guard: Guard, people: People) -> None:
-    """Register app_home_opened. `prompt`: whose categories and owners are shown."""
+def register(app: AsyncApp, prompt: Callable[[], Awaitable[Prompt]], guard: Guard, people: People) -> None:
+    """Register app_home_opened. `prompt` tells whose categories and owners are shown."""
 
     @app.event("app_home_opened")
     async def opened(event: dict[str, Any], client: AsyncWebClient) -> None:
@@ -21,7 +22,7 @@ def register(app: AsyncApp, prompt: Prompt, guard: Guard, people: People) -> Non
             return
         user = event["user"]
         view = home_view(
-            prompt,
+            await prompt(),
             await people.words(user),
             bot=mention(people.home.bot_user_id) or "",
             staff=guard.staff_named() if await guard.is_staff(user) else None,

@@ -1,15 +1,15 @@
-"""Prompts by the hash of their text."""
+"""Prompts by the hash of their text, and the append-only history of which one was current."""
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.prompt import Prompt
-from storage.tables import prompts
+from bot.domain.prompt import Prompt, PromptEvent
+from storage.tables import prompt_events, prompts
 from storage.upserts import upsert
 
 
 class SqlPrompts:
-    """The table `prompts`."""
+    """The tables `prompts` and `prompt_events`; the database refuses to change or delete history."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -24,3 +24,14 @@ class SqlPrompts:
     async def all(self) -> list[Prompt]:
         bodies = (await self._connection.execute(select(prompts.c.body).order_by(prompts.c.id))).scalars()
         return [Prompt.model_validate(body) for body in bodies]
+
+    async def enter(self, event: PromptEvent) -> None:
+        """Raises sqlalchemy.exc.IntegrityError for a prompt that was never put."""
+        await self._connection.execute(insert(prompt_events).values(event.model_dump()))
+
+    async def history(self) -> list[PromptEvent]:
+        fields = [prompt_events.c[name] for name in PromptEvent.model_fields]
+        newest = select(*fields).order_by(prompt_events.c.number.desc())
+        return [
+            PromptEvent.model_validate(dict(found)) for found in (await self._connection.execute(newest)).mappings()
+        ]

@@ -17,7 +17,6 @@ from storage.questions import SqlQuestions
 from storage.releases import SqlReleases
 from storage.results import SqlResults
 from storage.rows import SqlRows
-from storage.scorecards import SqlScorecards
 from storage.shadows import SqlShadows
 
 
@@ -33,7 +32,6 @@ class SqlTransaction:
         self.releases: ports.Releases = SqlReleases(connection)
         self.finetunes: ports.Finetunes = SqlFinetunes(connection)
         self.datasets: ports.Datasets = SqlDatasets(connection)
-        self.scorecards: ports.Scorecards = SqlScorecards(connection)
         self.results: ports.Results = SqlResults(connection)
         self.shadows: ports.Shadows = SqlShadows(connection)
         self.outbox: ports.Outbox = SqlOutbox(connection)

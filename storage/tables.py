@@ -58,6 +58,17 @@ prompts = Table(
     Column("body", DOCUMENT, nullable=False),
 )
 
+prompt_events = Table(
+    "prompt_events",
+    metadata,
+    Column("number", NUMBER, primary_key=True),
+    Column("prompt_id", ForeignKey("prompts.id"), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("folder", Text),
+)
+
 datasets = Table(
     "datasets",
     metadata,
@@ -87,6 +98,7 @@ finetunes = Table(
     Column("error", Words),
     Column("progress", Words),
     Column("searched", Integer, nullable=False),
+    Column("trained_tokens", Integer),
     Column("channel", Text),
     Column("channel_ts", Text),
 )
@@ -130,17 +142,6 @@ release_events = Table(
     Column("why", Words, nullable=False),
     Column("at", Moment, nullable=False),
     Column("note", Words),
-)
-
-scorecards = Table(
-    "scorecards",
-    metadata,
-    Column("release_id", ForeignKey("releases.id"), primary_key=True),
-    Column("rows_key", Text, primary_key=True),
-    Column("rows", Integer, nullable=False),
-    Column("right", Integer, nullable=False),
-    Column("at", Moment, nullable=False),
-    Column("basis", Text, nullable=False),
 )
 
 questions = Table(

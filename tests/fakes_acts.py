@@ -109,6 +109,9 @@ class CountingEstimator:
     def tokens(self, data: bytes) -> int:
         return len(data)
 
+    def words(self, text: str) -> int:
+        return len(text)
+
     def price(self, student: ModelName, tokens: int) -> tuple[float | None, str | None]:
         return (tokens / 1e6, "2026-11-01") if student.provider == "local" else (None, None)
 
@@ -133,6 +136,8 @@ class Board:
         self.announced: list[Finetune] = []
         self.switches: list[tuple[str, str]] = []
         """(release, by)."""
+        self.notes: list[str] = []
+        """Why, where the gate was overridden."""
 
     def _meet(self, verb: str) -> Fault | None:
         fault = self.faults.met(verb)
@@ -172,7 +177,8 @@ class Board:
         self.announced.append(finetune)
         lose(fault, NO_ANSWER)
 
-    async def announce_switch(self, release: Release, by: str) -> None:
+    async def announce_switch(self, release: Release, by: str, note: str | None = None) -> None:
         fault = self._meet("announce_switch")
         self.switches.append((release.id, by))
+        self.notes += [note] if note else []
         lose(fault, NO_ANSWER)

@@ -59,6 +59,8 @@ class Finetune(Thing):
     """The provider's newest event, as it said it."""
     searched: int = 0
     """How often a job whose creation was not answered has been looked for."""
+    trained_tokens: int | None = None
+    """What the provider bills, once it says so."""
     channel: str | None = None
     channel_ts: str | None = None
 

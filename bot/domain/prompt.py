@@ -1,9 +1,14 @@
 """The prompt: the whole system message, named by the hash of its text."""
 
+import difflib
 import hashlib
+import re
 import tomllib
+import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
@@ -12,8 +17,11 @@ from pydantic import Field, model_validator
 from bot.domain.thing import Thing
 
 PLACEHOLDER = "{{categories}}"
+LONG = 4_000
+"""Tokens of a prompt that people are warned of: each question pays for them, and past that, rows teach better."""
+LONGEST_ID = 64
 
-CategoryId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")]
+CategoryId = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=r"^[\w.-]+$")]
 
 
 class Category(Thing):
@@ -95,6 +103,40 @@ class Prompt(Thing):
         """The category that the model means by this name."""
         return next((c for c in self.categories if c.name == name), None)
 
+    def changed(self, *, template: str | None = None, categories: Collection[Category] | None = None) -> "Prompt":
+        """This prompt with another template or other categories: mostly another version, with an id of its own.
+
+        Raises:
+            pydantic.ValidationError: it would not be consistent.
+        """
+        # Not model_copy: it would take the cached text and id along.
+        return Prompt(
+            language=self.language,
+            template=self.template if template is None else template,
+            categories=self.categories if categories is None else tuple(categories),
+        )
+
+    def with_category(self, category: Category) -> "Prompt":
+        """This prompt with a category in the place of the one of its id; a new one goes before the catch-all."""
+        if self.category(category.id):
+            return self.changed(categories=[category if c.id == category.id else c for c in self.categories])
+        last = next(n for n, c in enumerate(self.categories) if c.other)
+        return self.changed(categories=[*self.categories[:last], category, *self.categories[last:]])
+
+    def without(self, category_id: str) -> "Prompt":
+        return self.changed(categories=[c for c in self.categories if c.id != category_id])
+
+    def reowned(self, contacts: Mapping[str, Category]) -> "Prompt":
+        """This prompt with the owners and guides of these categories (by id): the same version."""
+        return self.changed(
+            categories=[
+                c.model_copy(update={"owner": contacts[c.id].owner, "guide": contacts[c.id].guide})
+                if c.id in contacts
+                else c
+                for c in self.categories
+            ]
+        )
+
     def owned_by(self, owner: str) -> "Prompt":
         """This prompt, with `owner` for every category that has none."""
         return self.model_copy(
@@ -106,3 +148,39 @@ class Prompt(Thing):
     @property
     def names(self) -> Sequence[str]:
         return [c.name for c in self.categories]
+
+
+class PromptWhy(StrEnum):
+    """Why a prompt became the current one. Each has a text in each language under `prompt.why.<value>`."""
+
+    CONFIGURED = "configured"
+    """The folder's text is new."""
+    CONTACTS = "contacts"
+    """Only owners or guides of the folder are new: the version stays the one that it was."""
+    EDITED = "edited"
+
+
+class PromptEvent(Thing):
+    """One entry of the append-only history: this prompt was the current one from then on."""
+
+    prompt_id: str
+    why: PromptWhy
+    by: str
+    at: datetime
+    folder: str | None = None
+    """The hash of all that the configured folder says, owners and guides too; None where it was not read."""
+
+
+def id_for(name: str, taken: Collection[str]) -> str:
+    """A new category's id, made of its name; `taken` are those of other categories."""
+    folded = unicodedata.normalize("NFKC", name).casefold().strip()
+    base = re.sub(r"[^\w.-]+", "_", folded).strip("_")[: LONGEST_ID - 4] or "category"
+    return next(i for i in (base, *(f"{base}_{n}" for n in range(2, len(taken) + 3))) if i not in taken)
+
+
+def difference(old: Prompt, new: Prompt) -> str:
+    """What is new in the text, as a unified diff; empty where nothing is."""
+    lines = difflib.unified_diff(
+        old.text.splitlines(), new.text.splitlines(), old.id[:12], new.id[:12], n=1, lineterm=""
+    )
+    return "\n".join(lines)

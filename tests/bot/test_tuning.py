@@ -19,6 +19,7 @@ from bot.domain.training_file import Problem
 from bot.models.training_file import check
 from bot.ports import Shelf, Store
 from bot.releasing import Releasing
+from bot.spending import Spending
 from bot.tuning import SEARCHES, UNANSWERED, Tuning, file_name, usual_epochs
 from storage.database import Database
 from storage.files import DatabaseShelf
@@ -38,6 +39,7 @@ class Bench:
         self.trainer = trainer
         self.clock = clock
         self.problems: list[Problem] = []
+        self.budget: float | None = None
         self.tuning = self.started()
 
     def started(self) -> Tuning:
@@ -50,8 +52,8 @@ class Bench:
             estimator,
             lambda data: self.problems or check(data),
             self.clock,
-            prompt_id=PROMPT.id,
             student=BASE,
+            spending=Spending(estimator, self.clock, self.budget),
         )
 
     async def keep(self, rows: Sequence[Row]) -> None:

@@ -15,7 +15,7 @@ depends_on = None
 MOMENT = sa.DateTime(timezone=True)
 KEY = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-HISTORIES = ("corrections", "release_events")
+HISTORIES = ("corrections", "release_events", "prompt_events")
 
 
 def upgrade() -> None:
@@ -71,6 +71,17 @@ def upgrade() -> None:
         sa.Column("id", KEY, nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_prompts"),
+    )
+    op.create_table(
+        "prompt_events",
+        sa.Column("number", NUMBER, nullable=False),
+        sa.Column("prompt_id", KEY, nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("folder", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["prompt_id"], ["prompts.id"], name="fk_prompt_events_prompt_id_prompts"),
+        sa.PrimaryKeyConstraint("number", name="pk_prompt_events"),
     )
     op.create_table(
         "questions",
@@ -146,6 +157,7 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("progress", sa.Text(), nullable=True),
         sa.Column("searched", sa.Integer(), nullable=False),
+        sa.Column("trained_tokens", sa.Integer(), nullable=True),
         sa.Column("channel", sa.Text(), nullable=True),
         sa.Column("channel_ts", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["dataset_id"], ["datasets.id"], name="fk_finetunes_dataset_id_datasets"),
@@ -195,17 +207,6 @@ def upgrade() -> None:
         sa.Column("note", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["release_id"], ["releases.id"], name="fk_release_events_release_id_releases"),
         sa.PrimaryKeyConstraint("number", name="pk_release_events"),
-    )
-    op.create_table(
-        "scorecards",
-        sa.Column("release_id", KEY, nullable=False),
-        sa.Column("rows_key", sa.Text(), nullable=False),
-        sa.Column("rows", sa.Integer(), nullable=False),
-        sa.Column("right", sa.Integer(), nullable=False),
-        sa.Column("at", MOMENT, nullable=False),
-        sa.Column("basis", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["release_id"], ["releases.id"], name="fk_scorecards_release_id_releases"),
-        sa.PrimaryKeyConstraint("release_id", "rows_key", name="pk_scorecards"),
     )
     op.create_table(
         "results",
@@ -294,7 +295,6 @@ def downgrade() -> None:
     op.drop_table("verdicts")
     op.drop_table("shadows")
     op.drop_table("results")
-    op.drop_table("scorecards")
     op.drop_table("release_events")
     op.drop_table("releases")
     op.drop_table("finetune_rows")
@@ -302,6 +302,7 @@ def downgrade() -> None:
     op.drop_table("datasets")
     op.drop_table("rows")
     op.drop_table("questions")
+    op.drop_table("prompt_events")
     op.drop_table("prompts")
     op.drop_table("outbox")
     op.drop_table("inbox")

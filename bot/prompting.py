@@ -1,0 +1,293 @@
+"""What the model is told, changed by people: versions, categories that come and go, and the rows of those that went."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from bot.cards import card_of
+from bot.domain.correction import Correction, Kind
+from bot.domain.dataset import Row, Source
+from bot.domain.errors import Reason, Refused
+from bot.domain.prompt import LONG, Category, Prompt, PromptEvent, PromptWhy, id_for
+from bot.domain.release import ModelName, Release
+from bot.domain.thing import Thing
+from bot.ports import Clock, Estimator, Store, Transaction
+from bot.releasing import add_candidate
+from bot.versions import current_prompt, reown
+
+ROWS_SHOWN = 10
+
+
+class Shown(Thing):
+    """The current prompt, and what people should know of it."""
+
+    prompt: Prompt
+    event: PromptEvent
+    tokens: int
+    serves: bool
+    """Whether the serving release has it."""
+    retired: dict[str, int]
+    """Category id → rows whose category this prompt does not have: they are in no export."""
+
+    @property
+    def long(self) -> bool:
+        """Whether people are warned of its length."""
+        return self.tokens > LONG
+
+
+class Version(Thing):
+    """One prompt, with what was made of it."""
+
+    prompt: Prompt
+    first: PromptEvent
+    current: bool
+    releases: list[Release]
+
+
+class Saved(Thing):
+    """What a change came to."""
+
+    shown: Shown
+    candidate: Release | None
+    """The release that has the changed prompt; None where only owners or guides changed, which hold at once."""
+    moved: int = 0
+    """Rows that were given another category."""
+
+
+class Prompting:
+    """Shows, changes and compares prompts. A changed text is a new version and a new candidate, and serves nobody yet.
+
+    `seen` is the id of the prompt that the person looked at: what changed since is never overwritten unseen.
+    """
+
+    def __init__(self, store: Store, estimator: Estimator, clock: Clock) -> None:
+        self._store = store
+        self._estimator = estimator
+        self._clock = clock
+
+    async def current(self) -> Prompt:
+        """Raises LookupError before the start (`versions.configure`)."""
+        async with self._store.transaction() as tx:
+            return await current_prompt(tx)
+
+    async def shown(self) -> Shown:
+        async with self._store.transaction() as tx:
+            return await self._shown(tx)
+
+    async def _shown(self, tx: Transaction) -> Shown:
+        prompt = await current_prompt(tx)
+        serving = await tx.releases.serving()
+        retired: dict[str, int] = {}
+        for (category, _), n in (await tx.rows.counts()).items():
+            if prompt.category(category) is None:
+                retired[category] = retired.get(category, 0) + n
+        return Shown(
+            prompt=prompt,
+            event=(await tx.prompts.history())[0],
+            tokens=self._estimator.words(prompt.text),
+            serves=serving is not None and serving.prompt_id == prompt.id,
+            retired=retired,
+        )
+
+    # --- change
+
+    async def save(self, seen: str, category: Category, by: str) -> Saved:
+        """Change the category of this id.
+
+        Raises:
+            Refused: PROMPT_CHANGED, UNKNOWN_CATEGORY (it was retired meanwhile), NAME_TAKEN.
+        """
+        async with self._store.transaction() as tx:
+            prompt = await self._held(tx, seen)
+            old = prompt.category(category.id)
+            if old is None:
+                raise Refused(Reason.UNKNOWN_CATEGORY, category=category.name)
+            refuse_taken(prompt, category)
+            return await self._take(tx, prompt.with_category(category.model_copy(update={"other": old.other})), by)
+
+    async def add(self, seen: str, category: Category, by: str) -> Saved:
+        """Add a category; its id is made of its name. A retired one of this name comes back with its rows.
+
+        Raises:
+            Refused: PROMPT_CHANGED, NAME_TAKEN.
+        """
+        async with self._store.transaction() as tx:
+            prompt = await self._held(tx, seen)
+            refuse_taken(prompt, category)
+            known = await self._retired(tx, prompt)
+            again = next((c for c in known.values() if c.name.casefold() == category.name.casefold()), None)
+            new_id = again.id if again else id_for(category.name, {*known, *(c.id for c in prompt.categories)})
+            added = category.model_copy(update={"id": new_id, "other": False})
+            return await self._take(tx, prompt.with_category(added), by)
+
+    async def rewrite(self, seen: str, template: str, by: str) -> Saved:
+        """Change the task, the text around the categories. Raises Refused: PROMPT_CHANGED."""
+        async with self._store.transaction() as tx:
+            prompt = await self._held(tx, seen)
+            return await self._take(tx, prompt.changed(template=template), by)
+
+    async def retire(self, seen: str, category_id: str, into: str | None, by: str) -> Saved:
+        """Take a category out of the prompt, if it still is in it, and give its rows to the category `into`.
+
+        With `into` None its rows stay as they are: readable, counted, and in no export until they are settled again.
+
+        Raises:
+            Refused: PROMPT_CHANGED, UNKNOWN_CATEGORY (`into`), CATEGORY_KEPT (the catch-all, or one of the last two).
+        """
+        async with self._store.transaction() as tx:
+            prompt = await self._held(tx, seen)
+            category = prompt.category(category_id)
+            if category and (category.other or len(prompt.categories) == 2):
+                raise Refused(Reason.CATEGORY_KEPT, category=category.name)
+            if into is not None and (into == category_id or prompt.category(into) is None):
+                raise Refused(Reason.UNKNOWN_CATEGORY, category=into)
+            moved = await self._move(tx, category_id, into, by) if into else 0
+            saved = await self._take(tx, prompt.without(category_id), by)
+            return saved.model_copy(update={"moved": moved})
+
+    async def leaving(self, name: str) -> tuple[Prompt, Category, list[Row]]:
+        """The current prompt, the category that a person means to retire (or retired before), and its rows.
+
+        Raises:
+            Refused: UNKNOWN_CATEGORY; CATEGORY_KEPT.
+        """
+        async with self._store.transaction() as tx:
+            prompt = await current_prompt(tx)
+            category = found(prompt, name) or meant(await self._retired(tx, prompt), name)
+            if category is None:
+                raise Refused(Reason.UNKNOWN_CATEGORY, category=name)
+            if prompt.category(category.id) and (category.other or len(prompt.categories) == 2):
+                raise Refused(Reason.CATEGORY_KEPT, category=category.name)
+            return prompt, category, [row async for row in tx.rows.all() if row.category == category.id]
+
+    async def category(self, name: str) -> tuple[Prompt, Category]:
+        """The current prompt and the category of it that a person means, by id or name.
+
+        Raises:
+            Refused: UNKNOWN_CATEGORY.
+        """
+        prompt = await self.current()
+        category = found(prompt, name)
+        if category is None:
+            raise Refused(Reason.UNKNOWN_CATEGORY, category=name)
+        return prompt, category
+
+    async def _held(self, tx: Transaction, seen: str) -> Prompt:
+        """The current prompt, changed by nobody else until this transaction ends."""
+        await tx.releases.serving(lock=True)
+        prompt = await current_prompt(tx)
+        if prompt.id != seen:
+            raise Refused(Reason.PROMPT_CHANGED)
+        return prompt
+
+    async def _take(self, tx: Transaction, prompt: Prompt, by: str) -> Saved:
+        """Keep a changed prompt. Owners and guides hold at once; another text is the current version from now on."""
+        now = self._clock.now()
+        before = await current_prompt(tx)
+        await tx.prompts.put(prompt)
+        await reown(tx, prompt.categories)
+        candidate = None
+        if prompt.id != before.id:
+            await tx.prompts.enter(PromptEvent(prompt_id=prompt.id, why=PromptWhy.EDITED, by=by, at=now))
+            candidate = await self._candidate(tx, prompt, by, now)
+        return Saved(shown=await self._shown(tx), candidate=candidate)
+
+    async def _candidate(self, tx: Transaction, prompt: Prompt, by: str, now: datetime) -> Release | None:
+        """The serving base model with this prompt: a fine-tune fits only the prompt that it was trained on."""
+        serving = await tx.releases.serving()
+        if serving is None:
+            return None
+        tuned = await tx.finetunes.get(serving.finetune_id) if serving.finetune_id else None
+        model: ModelName = tuned.student if tuned else serving.model
+        for release in await tx.releases.all():
+            if (release.model, release.prompt_id, release.recall) == (model, prompt.id, serving.recall):
+                return release
+        return await add_candidate(tx, now, model, prompt_id=prompt.id, by=by, why="prompt", recall=serving.recall)
+
+    # --- rows of retired categories
+
+    async def _retired(self, tx: Transaction, prompt: Prompt) -> Mapping[str, Category]:
+        """Categories of earlier versions that this prompt does not have, by id."""
+        return {c.id: c for p in await tx.prompts.all() for c in p.categories if prompt.category(c.id) is None}
+
+    async def _move(self, tx: Transaction, category_id: str, into: str, by: str) -> int:
+        rows = [row async for row in tx.rows.all() if row.category == category_id]
+        for row in rows:
+            await self._resettle(tx, row, into, by)
+        return len(rows)
+
+    async def _resettle(self, tx: Transaction, row: Row, into: str, by: str) -> None:
+        """A row of a question gets a correction, as if somebody had pressed; an imported one says who moved it."""
+        now = self._clock.now()
+        moved = {"category": into, "reason": None, "source": Source.CHANGE, "by": by, "settled_at": now}
+        await tx.rows.put(row.model_copy(update=moved))
+        question = await tx.questions.get(row.id, lock=True)
+        card = await card_of(tx, question) if question else None
+        if card is None:
+            return
+        agreed = card.verdict.category == into
+        correction = Correction(
+            question_id=row.id,
+            seq=card.seen + 1,
+            kind=Kind.AGREE if agreed else Kind.CHANGE,
+            verdict_id=card.verdict.id,
+            category=into,
+            reason=None,
+            by=by,
+            at=now,
+        )
+        await tx.corrections.add(correction)
+        await tx.questions.settle(row.id, into)
+        await tx.outbox.add("card", row.id, {}, now)
+
+    # --- versions
+
+    async def versions(self) -> list[Version]:
+        """All that were ever current, the newest first."""
+        async with self._store.transaction() as tx:
+            history = await tx.prompts.history()
+            releases = await tx.releases.all()
+            prompts = {prompt.id: prompt for prompt in await tx.prompts.all()}
+        first = {event.prompt_id: event for event in history}
+        return [
+            Version(
+                prompt=prompts[prompt_id],
+                first=first[prompt_id],
+                current=prompt_id == history[0].prompt_id,
+                releases=[release for release in releases if release.prompt_id == prompt_id],
+            )
+            for prompt_id in dict.fromkeys(event.prompt_id for event in history)
+        ]
+
+    async def named(self, name: str) -> Prompt:
+        """The version that a person means by the beginning of its id. Raises Refused: UNKNOWN_PROMPT."""
+        async with self._store.transaction() as tx:
+            found = [prompt for prompt in await tx.prompts.all() if name and prompt.id.startswith(name.lower())]
+        if len(found) != 1:
+            raise Refused(Reason.UNKNOWN_PROMPT, name=name)
+        return found[0]
+
+    async def served(self) -> Prompt:
+        """The serving release's prompt. Raises LookupError where nothing serves."""
+        async with self._store.transaction() as tx:
+            serving = await tx.releases.serving()
+            prompt = await tx.prompts.get(serving.prompt_id) if serving else None
+        if prompt is None:
+            raise LookupError("no release serves")
+        return prompt
+
+
+def found(prompt: Prompt, name: str) -> Category | None:
+    """A category by id or name, whatever the case."""
+    return meant({c.id: c for c in prompt.categories}, name)
+
+
+def meant(categories: Mapping[str, Category], name: str) -> Category | None:
+    wanted = name.casefold().strip()
+    return next((c for c in categories.values() if wanted in {c.id.casefold(), c.name.casefold()}), None)
+
+
+def refuse_taken(prompt: Prompt, category: Category) -> None:
+    """The model answers by name: two categories of one name could not be told apart."""
+    same = found(prompt, category.name)
+    if same and same.id != category.id:
+        raise Refused(Reason.NAME_TAKEN, name=same.name)

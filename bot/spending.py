@@ -1,0 +1,64 @@
+"""The month's spend, and the budget that a fine-tune must stay within."""
+
+from bot.domain.budget import Spend, is_billed, month_of
+from bot.domain.errors import Reason, Refused
+from bot.domain.finetune import Estimate, Finetune
+from bot.domain.release import ModelName
+from bot.ports import Clock, Estimator, Transaction
+
+MOST_FINETUNES = 1_000
+"""Of a month: there is one at a time."""
+
+
+class Spending:
+    """Adds up; changes nothing. `budget`: US dollars a month, None for no limit."""
+
+    def __init__(self, estimator: Estimator, clock: Clock, budget: float | None = None) -> None:
+        self._estimator = estimator
+        self._clock = clock
+        self._budget = budget
+
+    async def month(self, tx: Transaction) -> Spend:
+        """What this month cost until now. A fine-tune counts in the month in which it was planned."""
+        since = month_of(self._clock.now())
+        unpriced: set[str] = set()
+        finetunes = answers = 0.0
+        for finetune in await tx.finetunes.newest(MOST_FINETUNES):
+            if finetune.created_at >= since and is_billed(finetune):
+                price = self._billed(finetune)
+                finetunes += price or 0.0
+                if price is None:
+                    unpriced.add(str(finetune.student))
+        for model, (tokens_in, tokens_out) in (await tx.questions.tokens(since)).items():
+            cost = self._estimator.cost(ModelName.parse(model), tokens_in, tokens_out)
+            answers += cost or 0.0
+            if cost is None:
+                unpriced.add(model)
+        return Spend(
+            since=since,
+            finetunes=finetunes,
+            answers=answers,
+            unpriced=tuple(sorted(unpriced)),
+            budget=self._budget,
+        )
+
+    async def refuse_over(self, tx: Transaction, estimate: Estimate) -> None:
+        """Refuse a fine-tune that costs more than what is left. One of unknown price cannot be held against it.
+
+        Raises:
+            Refused: OVER_BUDGET, with the numbers.
+        """
+        spend = await self.month(tx)
+        if spend.left is not None and estimate.usd and estimate.usd > spend.left:
+            raise Refused(
+                Reason.OVER_BUDGET,
+                usd=f"{estimate.usd:.2f}",
+                left=f"{spend.left:.2f}",
+                spent=f"{spend.total:.2f}",
+                budget=f"{self._budget:.2f}",
+            )
+
+    def _billed(self, finetune: Finetune) -> float | None:
+        if finetune.trained_tokens is None:
+            return finetune.estimate.usd
+        return self._estimator.price(finetune.student, finetune.trained_tokens)[0]

@@ -1,0 +1,239 @@
+"""The prompt as people see and change it: things in, Block Kit out."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bot.domain.prompt import LONG, Category, Prompt, PromptEvent
+from bot.prompting import Saved, Shown, Version
+from handlers.escape import escaped, mention, shorten
+from handlers.views import ids
+from handlers.views.finetune import Named
+from handlers.views.ids import PromptForm
+from handlers.views.message import (
+    TITLE_TEXT,
+    Block,
+    Message,
+    button,
+    context,
+    date,
+    option,
+    plain,
+    section,
+    select,
+)
+from handlers.words import Words
+
+FORM_TEXT = 3_000
+"""Characters that one input of a modal takes (docs.slack.dev, plain-text input)."""
+NAME_TEXT = 60
+GUIDE_TEXT = 1_000
+SHOWN = 40
+"""Categories that are listed; a message holds 50 blocks."""
+VERSIONS_SHOWN = 15
+ROWS_SHOWN = 5
+PART = 600
+"""Characters of a rule, and of the examples, in the list."""
+DIFFERENCE = 2_700
+"""Characters of a difference that are shown in place; a longer one is a file."""
+LEAVE = "*"
+"""The option's value that leaves a retired category's rows as they are; it can be no category's id."""
+
+
+def shown(state: Shown, words: Words) -> Message:
+    """The current prompt: task, categories with their rules, examples, owners and guides, and what to know of it."""
+    prompt = state.prompt
+    title = words("prompt.title", id=prompt.id[:12], tokens=f"{state.tokens:,}")
+    notes = [words("prompt.since", why=why(state.event, words), at=date(state.event.at))]
+    notes.append(words("prompt.serves" if state.serves else "prompt.serves_not"))
+    if state.long:
+        notes.append(words("prompt.long", tokens=f"{state.tokens:,}", most=f"{LONG:,}"))
+    notes += [words("prompt.retired_rows", category=escaped(name), n=n) for name, n in state.retired.items()]
+    buttons = [
+        button(words("prompt.task_button"), ids.PROMPT_TASK, Named(id=ids.PROMPT_TASK).packed()),
+        button(words("prompt.add_button"), ids.PROMPT_ADD, Named(id=ids.PROMPT_ADD).packed()),
+    ]
+    blocks = [
+        section(f"*{title}*\n" + "\n".join(notes)),
+        section(f"*{words('prompt.task')}*\n{escaped(prompt.template.strip(), FORM_TEXT - 400)}", verbatim=True),
+        *(_listed(category, words) for category in prompt.categories[:SHOWN]),
+    ]
+    if len(prompt.categories) > SHOWN:
+        blocks.append(context(words("prompt.more", n=len(prompt.categories) - SHOWN)))
+    return Message(title, [*blocks, {"type": "actions", "elements": buttons}])
+
+
+def _listed(category: Category, words: Words) -> Block:
+    mark = f" · {words('prompt.other')}" if category.other else ""
+    owner = words("card.owner", owner=mention(category.owner)) if category.owner else words("card.no_owner")
+    lines = [f"*{escaped(category.name)}* (`{category.id}`){mark} · {owner}", escaped(category.rule.strip(), PART)]
+    lines.append(shorten("\n".join(f"• {escaped(' '.join(example.split()))}" for example in category.examples), PART))
+    if category.guide:
+        lines.append(f"{words('card.guide')} {escaped(category.guide, PART)}")
+    edit = button(words("prompt.edit_button"), ids.PROMPT_EDIT, Named(id=category.id).packed())
+    return section("\n".join(line for line in lines if line), accessory=edit, verbatim=True)
+
+
+def why(event: PromptEvent, words: Words) -> str:
+    """Who or what made a prompt the current one."""
+    return words(f"prompt.why.{event.why.value}", who=mention(event.by) or event.by)
+
+
+# --- modals
+
+
+def form(prompt: Prompt, category: Category | None, channel: str | None, words: Words) -> dict[str, Any]:
+    """A category's form, empty for a new one."""
+    held = PromptForm(seen=prompt.id, category=category.id if category else None, channel=channel)
+    filled = fields(category) if category else {}
+    inputs = [
+        _input(ids.NAME, filled, words, NAME_TEXT, optional=False),
+        _input(ids.RULE, filled, words, FORM_TEXT, multiline=True),
+        _input(ids.EXAMPLES, filled, words, FORM_TEXT, multiline=True),
+        _input(ids.OWNER, filled, words, NAME_TEXT),
+        _input(ids.GUIDE, filled, words, GUIDE_TEXT, multiline=True),
+    ]
+    title = words("prompt.form.edit" if category else "prompt.form.add")
+    return _modal(ids.PROMPT_FORM, held, title, inputs, words)
+
+
+def fields(category: Category) -> dict[str, str]:
+    """What stands in a category's form, by block: one example a line."""
+    return {
+        ids.NAME: category.name,
+        ids.RULE: category.rule.strip(),
+        ids.EXAMPLES: "\n".join(" ".join(example.split()) for example in category.examples),
+        ids.OWNER: category.owner or "",
+        ids.GUIDE: category.guide or "",
+    }
+
+
+def task_form(prompt: Prompt, channel: str | None, words: Words) -> dict[str, Any]:
+    """The form of the text around the categories."""
+    held = PromptForm(seen=prompt.id, channel=channel)
+    filled = {ids.TASK: prompt.template.strip()}
+    inputs = [_input(ids.TASK, filled, words, FORM_TEXT, multiline=True, optional=False)]
+    return _modal(ids.PROMPT_TASK_FORM, held, words("prompt.form.task_title"), inputs, words)
+
+
+def retire_form(
+    prompt: Prompt, category: Category, texts: Sequence[str], channel: str | None, words: Words
+) -> dict[str, Any]:
+    """What shall become of a category's rows, whose texts are shown in part."""
+    held = PromptForm(seen=prompt.id, category=category.id, channel=channel)
+    name = escaped(category.name)
+    lines = [words("prompt.form.retiring", category=name, n=len(texts))]
+    lines += [f"• {escaped(' '.join(text.split()), 200)}" for text in texts[:ROWS_SHOWN]]
+    leave = option(words("prompt.form.leave"), LEAVE)
+    others = [option(c.name, c.id) for c in prompt.categories if c.id != category.id]
+    into: Block = {
+        "type": "input",
+        "block_id": ids.INTO,
+        "label": plain(words("prompt.form.into"), 2_000),
+        "hint": plain(words("prompt.form.into_hint"), 2_000),
+        "element": select(words("prompt.form.into"), ids.INTO, [leave, *others], leave),
+    }
+    blocks = [section("\n".join(lines), verbatim=True), *([into] if texts else [])]
+    return _modal(ids.PROMPT_RETIRE_FORM, held, words("prompt.form.retire"), blocks, words, "prompt.form.retire_submit")
+
+
+def _modal(
+    callback_id: str, held: PromptForm, title: str, blocks: list[Block], words: Words, submit: str = "prompt.form.save"
+) -> dict[str, Any]:
+    return {
+        "type": "modal",
+        "callback_id": callback_id,
+        "private_metadata": held.packed(),
+        "title": plain(title, TITLE_TEXT),
+        "submit": plain(words(submit), TITLE_TEXT),
+        "close": plain(words("correct.modal.close"), TITLE_TEXT),
+        "blocks": blocks,
+    }
+
+
+def _input(
+    block_id: str,
+    filled: dict[str, str],
+    words: Words,
+    most: int,
+    *,
+    multiline: bool = False,
+    optional: bool = True,
+) -> Block:
+    element: Block = {
+        "type": "plain_text_input",
+        "action_id": block_id,
+        "multiline": multiline,
+        "max_length": most,
+    }
+    if filled.get(block_id):
+        element["initial_value"] = filled[block_id]
+    return {
+        "type": "input",
+        "block_id": block_id,
+        "optional": optional,
+        "label": plain(words(f"prompt.label.{block_id}"), 2_000),
+        "hint": plain(words(f"prompt.hint.{block_id}"), 2_000),
+        "element": element,
+    }
+
+
+# --- answers
+
+
+def saved(done: Saved, words: Words) -> Message:
+    """What a change came to, and how to let it answer."""
+    state = done.shown
+    if done.candidate is None:
+        lines = [words("prompt.saved.contacts")]
+    else:
+        lines = [
+            words("prompt.saved.version", id=state.prompt.id[:12], tokens=f"{state.tokens:,}"),
+            words("prompt.saved.candidate", model=escaped(str(done.candidate.model)), release=done.candidate.id),
+        ]
+    if done.moved:
+        lines.append(words("prompt.saved.moved", n=done.moved))
+    if state.long:
+        lines.append(words("prompt.long", tokens=f"{state.tokens:,}", most=f"{LONG:,}"))
+    lines += [words("prompt.retired_rows", category=escaped(name), n=n) for name, n in state.retired.items()]
+    return Message(lines[0], [section("\n".join(lines))])
+
+
+def versions(found: Sequence[Version], words: Words) -> Message:
+    """All versions, newest first: since when, by whom, and which releases have them."""
+    title = words("prompt.versions.title")
+    lines = [
+        words(
+            "prompt.versions.line",
+            id=version.prompt.id[:12],
+            mark=words("prompt.versions.current") if version.current else "",
+            why=why(version.first, words),
+            at=date(version.first.at),
+            releases=_releases(version, words),
+        )
+        for version in found[:VERSIONS_SHOWN]
+    ]
+    if len(found) > VERSIONS_SHOWN:
+        lines.append(words("prompt.more", n=len(found) - VERSIONS_SHOWN))
+    return Message(title, [section(f"*{title}*"), *(section(line) for line in lines)])
+
+
+def _releases(version: Version, words: Words) -> str:
+    names = [
+        f"`{release.id}` {escaped(str(release.model))} ({words(f'finetune.release.{release.state.value}')})"
+        for release in version.releases[:10]
+    ]
+    return ", ".join(names) or words("prompt.versions.no_release")
+
+
+def compared(old: Prompt, new: Prompt, difference: str, words: Words) -> Message:
+    """What is new in one version against another; a long difference is told, and comes as a file."""
+    title = words("prompt.compare.title", old=old.id[:12], new=new.id[:12])
+    if not difference:
+        body = words("prompt.compare.same")
+    elif len(escaped(difference)) > DIFFERENCE:
+        body = words("prompt.compare.file")
+    else:
+        # Within a block of code, three of these would end it.
+        code = escaped(difference).replace("```", "'''")
+        body = f"```{code}```"
+    return Message(title, [section(f"*{title}*\n{body}", verbatim=True)])
