@@ -4,9 +4,10 @@ from bot.domain.dataset import Row, Source, group_of, split_of
 from bot.domain.intake import cut, words_of
 from bot.domain.labelled import BadLine, Labelled, read
 from bot.domain.masking import masked
-from bot.domain.prompt import Category, Prompt
+from bot.domain.prompt import Prompt
 from bot.domain.thing import Thing
 from bot.ports import Clock, Store
+from bot.versions import current_prompt
 
 PAGE = 500
 """Rows a transaction: others are let through in between."""
@@ -25,18 +26,22 @@ class ImportReport(Thing):
 class Importing:
     """Makes rows of labelled questions. The same file twice changes nothing."""
 
-    def __init__(self, store: Store, clock: Clock, prompt: Prompt) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._prompt = prompt
 
     async def load(self, data: bytes, origin: str) -> ImportReport:
-        """Import a file; `origin` is its name, kept with each row. Bad lines are reported, the others are kept."""
+        """Import a file; `origin` is its name, kept with each row. Bad lines are reported, the others are kept.
+
+        Categories are those of the current prompt. Raises LookupError before the start (`versions.configure`).
+        """
+        async with self._store.transaction() as tx:
+            prompt = await current_prompt(tx)
         rows: dict[str, tuple[int, Row]] = {}
         bad: list[BadLine] = []
         same = 0
         for record in read(data):
-            row = record if isinstance(record, BadLine) else self._row(record, origin)
+            row = record if isinstance(record, BadLine) else self._row(record, origin, prompt)
             if isinstance(row, BadLine):
                 bad.append(row)
                 continue
@@ -58,10 +63,10 @@ class Importing:
                     added, changed = (added, changed + 1) if known else (added + 1, changed)
         return ImportReport(added=added, changed=changed, same=same, bad=tuple(bad))
 
-    def _row(self, labelled: Labelled, origin: str) -> Row | BadLine:
-        category = self._category(labelled.category)
+    def _row(self, labelled: Labelled, origin: str, prompt: Prompt) -> Row | BadLine:
+        category = prompt.meant(labelled.category)
         if category is None:
-            names = ", ".join(c.id for c in self._prompt.categories)
+            names = ", ".join(c.id for c in prompt.categories)
             return BadLine(line=labelled.line, why=f"the category '{labelled.category}' is none of: {names}")
         text, _ = cut(masked(labelled.text))
         if not words_of(text):
@@ -78,10 +83,4 @@ class Importing:
             by="import",
             origin=origin,
             settled_at=self._clock.now(),
-        )
-
-    def _category(self, written: str) -> Category | None:
-        """By id or by name, whatever the case."""
-        return self._prompt.category(written) or next(
-            (c for c in self._prompt.categories if written.casefold() in {c.id.casefold(), c.name.casefold()}), None
         )

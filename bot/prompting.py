@@ -7,7 +7,7 @@ from bot.cards import card_of
 from bot.domain.correction import Correction, Kind
 from bot.domain.dataset import Row, Source
 from bot.domain.errors import Reason, Refused
-from bot.domain.prompt import LONG, Category, Prompt, PromptEvent, PromptWhy, id_for
+from bot.domain.prompt import LONG, Category, Prompt, PromptEvent, PromptWhy, id_for, meant
 from bot.domain.release import ModelName, Release
 from bot.domain.thing import Thing
 from bot.ports import Clock, Estimator, Store, Transaction
@@ -114,7 +114,7 @@ class Prompting:
             prompt = await self._held(tx, seen)
             refuse_taken(prompt, category)
             known = await self._retired(tx, prompt)
-            again = next((c for c in known.values() if c.name.casefold() == category.name.casefold()), None)
+            again = meant(known.values(), category.name)
             new_id = again.id if again else id_for(category.name, {*known, *(c.id for c in prompt.categories)})
             added = category.model_copy(update={"id": new_id, "other": False})
             return await self._take(tx, prompt.with_category(added), by)
@@ -152,7 +152,7 @@ class Prompting:
         """
         async with self._store.transaction() as tx:
             prompt = await current_prompt(tx)
-            category = found(prompt, name) or meant(await self._retired(tx, prompt), name)
+            category = prompt.meant(name) or meant((await self._retired(tx, prompt)).values(), name)
             if category is None:
                 raise Refused(Reason.UNKNOWN_CATEGORY, category=name)
             if prompt.category(category.id) and (category.other or len(prompt.categories) == 2):
@@ -166,7 +166,7 @@ class Prompting:
             Refused: UNKNOWN_CATEGORY.
         """
         prompt = await self.current()
-        category = found(prompt, name)
+        category = prompt.meant(name)
         if category is None:
             raise Refused(Reason.UNKNOWN_CATEGORY, category=name)
         return prompt, category
@@ -276,18 +276,8 @@ class Prompting:
         return prompt
 
 
-def found(prompt: Prompt, name: str) -> Category | None:
-    """A category by id or name, whatever the case."""
-    return meant({c.id: c for c in prompt.categories}, name)
-
-
-def meant(categories: Mapping[str, Category], name: str) -> Category | None:
-    wanted = name.casefold().strip()
-    return next((c for c in categories.values() if wanted in {c.id.casefold(), c.name.casefold()}), None)
-
-
 def refuse_taken(prompt: Prompt, category: Category) -> None:
     """The model answers by name: two categories of one name could not be told apart."""
-    same = found(prompt, category.name)
+    same = prompt.meant(category.name)
     if same and same.id != category.id:
         raise Refused(Reason.NAME_TAKEN, name=same.name)

@@ -137,6 +137,10 @@ class Prompt(Thing):
             ]
         )
 
+    def meant(self, written: str) -> Category | None:
+        """The category that a person means: by id or by name, whatever the case."""
+        return meant(self.categories, written)
+
     def owned_by(self, owner: str) -> "Prompt":
         """This prompt, with `owner` for every category that has none."""
         return self.model_copy(
@@ -169,6 +173,13 @@ class PromptEvent(Thing):
     at: datetime
     folder: str | None = None
     """The hash of all that the configured folder says, owners and guides too; None where it was not read."""
+
+
+def meant(categories: Collection[Category], written: str) -> Category | None:
+    """The one of these that a person means: by id or by name, whatever the case."""
+    wanted = written.casefold().strip()
+    exact = next((c for c in categories if c.id == written), None)
+    return exact or next((c for c in categories if wanted in {c.id.casefold(), c.name.casefold()}), None)
 
 
 def id_for(name: str, taken: Collection[str]) -> str:

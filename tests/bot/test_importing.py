@@ -9,16 +9,17 @@ from hypothesis import strategies as st
 
 from bot.domain.dataset import Row, Source, group_of, split_of
 from bot.importing import PAGE, Importing, ImportReport
+from bot.releasing import Releasing
 from storage.database import Database
 from storage.store import SqlStore
 from tests.bot.conftest import Fresh
-from tests.bot.things import PROMPT, row
+from tests.bot.things import BASE, PROMPT, row
 from tests.fakes import StepClock
 
 
 @pytest.fixture
 def importing(store: SqlStore, clock: StepClock) -> Importing:
-    return Importing(store, clock, PROMPT)
+    return Importing(store, clock)
 
 
 def jsonl(*records: tuple[str, str] | tuple[str, str, str]) -> bytes:
@@ -121,7 +122,8 @@ def test_every_line_is_accounted_for_and_nothing_doubles(fresh: Fresh, records: 
     async def story() -> None:
         database = Database(fresh())
         store = SqlStore(database)
-        importing = Importing(store, StepClock(), PROMPT)
+        await Releasing(store, StepClock()).ensure(PROMPT, BASE)
+        importing = Importing(store, StepClock())
         data = b'{"text": "first", "category": "other"}\n' + jsonl(*records)
         try:
             first = await importing.load(data, "a")

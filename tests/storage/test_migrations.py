@@ -11,13 +11,14 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
+from bot.domain.prompt import PromptEvent, PromptWhy
 from storage.database import Database
 from storage.migrations import config
 from storage.store import SqlStore
 from storage.tables import metadata
 from tests.postgres import make_database
 from tests.storage.conftest import Fresh
-from tests.storage.things import ask, correction
+from tests.storage.things import NOW, PROMPT, ask, correction
 
 
 def _difference(connection: Connection) -> object:
@@ -104,12 +105,13 @@ async def test_processes_that_start_at_once_migrate_once_from_any_folder(empty: 
     await database.close()
 
 
-@pytest.mark.parametrize("history", ["corrections", "release_events"])
+@pytest.mark.parametrize("history", ["corrections", "release_events", "prompt_events"])
 @pytest.mark.parametrize("change", ["UPDATE {} SET by = 'U9'", "DELETE FROM {}"])
 async def test_history_cannot_be_changed(database: Database, history: str, change: str) -> None:
     async with SqlStore(database).transaction() as transaction:
         await ask(transaction)
         await transaction.corrections.add(correction())
+        await transaction.prompts.enter(PromptEvent(prompt_id=PROMPT.id, why=PromptWhy.EDITED, by="U9", at=NOW))
     with pytest.raises(DBAPIError, match=f"{history} is append-only"):
         async with database.begin() as connection:
             await connection.execute(text(change.format(history)))
