@@ -1,0 +1,134 @@
+"""The bot as a program of its own, told by its environment where Slack and the model are."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bot.local.workspace import Person, Server, Workspace, serve
+from handlers.views import ids
+from tests.loop.story import actions, said
+from tests.openai_server import OpenAIServer
+from tests.openai_server import said as answers
+
+ROOT = Path(__file__).resolve().parents[2]
+MANIFEST = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
+CATEGORIES = """
+language = "en"
+[[category]]
+id = "facilities"
+name = "Facilities"
+rule = "Anything about the building"
+owner = "U0PRIYA0001"
+[[category]]
+id = "people"
+name = "People team"
+rule = "Anything about people"
+[[category]]
+id = "rest"
+name = "Rest"
+other = true
+"""
+pytestmark = pytest.mark.timeout(90)
+
+
+def environment(folder: Path, server: Server, model: str) -> dict[str, str]:
+    prompt = folder / "prompt"
+    prompt.mkdir()
+    (prompt / "system.md").write_text("Sort questions.", encoding="utf-8")
+    (prompt / "categories.toml").write_text(CATEGORIES, encoding="utf-8")
+    return {
+        "PATH": os.environ["PATH"],  # noqa: TID251 - a program needs one
+        "PYTHONPATH": str(ROOT),
+        "SLACK_API_URL": server.api_url,
+        "SLACK_BOT_TOKEN": server.bot_token,
+        "SLACK_APP_TOKEN": server.app_token,
+        "OPENAI_BASE_URL": model,
+        "OPENAI_API_KEY": "sk-elsewhere",
+        "BOT_PROMPT": str(prompt),
+        "BOT_STAFF": server.people.staff[1].id,
+        "BOT_ADMINS": server.people.admin.id,
+        "BOT_CHANNELS": server.channels.help_desk.id,
+        "DATABASE_URL": f"sqlite:///{folder}/elsewhere.db",
+    }
+
+
+@asynccontextmanager
+async def running(folder: Path, env: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`python -m bot run`, connected."""
+    bot = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "run"),
+        cwd=folder,
+        env=env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert bot.stdout
+    first = (await asyncio.wait_for(bot.stdout.readline(), 40)).decode()
+    try:
+        assert "Slack" in first, first
+        yield bot
+    finally:
+        if bot.returncode is None:
+            bot.kill()
+        await bot.communicate()
+
+
+async def test_slack_and_the_model_are_where_the_environment_says(tmp_path: Path) -> None:
+    model = OpenAIServer()
+    model.on("POST /v1/chat/completions", answers("Facilities", "It is about a desk."))
+    async with serve(Workspace(MANIFEST)) as server, model.running():
+        env = environment(tmp_path, server, model.url)
+        channel = server.channels.help_desk.id
+        async with (
+            running(tmp_path, env) as bot,
+            Person(server.url, server.people.employees[1].id) as asker,
+            Person(server.url, server.people.staff[1].id) as staff,
+        ):
+            card = await asker.answer(await asker.say(channel, "Who pays for my new desk?"), timeout=30)
+            assert said(card) == "facilities"
+            assert "<@U0PRIYA0001>" in json.dumps(card)
+            body = model.sent("POST /v1/chat/completions")[0].json
+            assert body["messages"][0]["content"].startswith("Sort questions.")
+            assert body["messages"][-1] == {"role": "user", "content": "Who pays for my new desk?"}
+            assert body["response_format"]["json_schema"]["schema"]["properties"]["category"]["enum"] == [
+                *("Facilities", "People team", "Rest")
+            ]
+            await staff.press(
+                card,
+                lambda e: bool(re.match(ids.CHANGES, e["action_id"])) and '"people"' in e.get("value", ""),
+            )
+            settled = await asker.message(lambda m: m["ts"] == card["ts"] and ids.UNDO in actions(m), timeout=30)
+            assert "People team" in settled["text"]
+            bot.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(bot.wait(), 30) == 0
+        again = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "export", str(tmp_path / "out")), cwd=tmp_path, env=env
+        )
+        code = await asyncio.wait_for(again.wait(), 40)
+        files = list((tmp_path / "out").glob("*.jsonl")) if code == 0 else []
+    # The one row is either written or held out, which an export of nothing says in words.
+    assert code == (0 if files else 1)
+    assert all("People team" in file.read_text(encoding="utf-8") for file in files)
+
+
+async def test_a_wrong_token_is_one_line(tmp_path: Path) -> None:
+    async with serve(Workspace(MANIFEST)) as server:
+        env = environment(tmp_path, server, "http://127.0.0.1:9/v1") | {"SLACK_BOT_TOKEN": "xoxb-wrong"}
+        bot = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "run"), cwd=tmp_path, env=env, stderr=asyncio.subprocess.PIPE
+        )
+        _, told = await asyncio.wait_for(bot.communicate(), 40)
+    assert bot.returncode == 1
+    lines = [line for line in told.decode().splitlines() if line]
+    assert len(lines) == 1, lines
+    assert "SLACK_BOT_TOKEN" in lines[0]
+    assert "wrong" not in lines[0]
