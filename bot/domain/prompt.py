@@ -2,7 +2,6 @@
 
 import difflib
 import hashlib
-import re
 import tomllib
 import unicodedata
 from collections import Counter
@@ -184,8 +183,9 @@ def meant(categories: Collection[Category], written: str) -> Category | None:
 
 def id_for(name: str, taken: Collection[str]) -> str:
     """A new category's id, made of its name; `taken` are those of other categories."""
-    folded = unicodedata.normalize("NFKC", name).casefold().strip()
-    base = re.sub(r"[^\w.-]+", "_", folded).strip("_")[: LONGEST_ID - 4] or "category"
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    kept = "".join(ch if unicodedata.category(ch)[0] in "LM" or ch.isdecimal() else " " for ch in folded)
+    base = "_".join(kept.split())[: LONGEST_ID - 4] or "category"
     return next(i for i in (base, *(f"{base}_{n}" for n in range(2, len(taken) + 3))) if i not in taken)
 
 
