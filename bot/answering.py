@@ -10,9 +10,9 @@ from bot.domain import intake
 from bot.domain.card import Card
 from bot.domain.errors import ModelDown, ModelError, Undelivered
 from bot.domain.masking import masked
-from bot.domain.prompt import Prompt
 from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Question, Verdict, Via
-from bot.ports import Announcer, Clock, Model, Store
+from bot.ports import Announcer, Clock, Model, Neighbours, Store, Transaction
+from bot.recalling import examples_for
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +27,10 @@ WAIT = timedelta(seconds=3)
 class Answering:
     """Takes questions in and answers them. Any number of workers may call `answer_next` at the same time."""
 
-    def __init__(self, store: Store, model: Model, announcer: Announcer, clock: Clock) -> None:
+    def __init__(self, store: Store, model: Model, neighbours: Neighbours, announcer: Announcer, clock: Clock) -> None:
         self._store = store
         self._model = model
+        self._neighbours = neighbours
         self._announcer = announcer
         self._clock = clock
         self._owner = uuid.uuid4().hex
@@ -105,7 +106,13 @@ class Answering:
         ts = await self._announcer.post_card(card, again=item.attempts > 1 or arrival.via is Via.SHORTCUT)
         async with self._store.transaction() as tx:
             await tx.questions.save_card(question.id, ts)
+            await self._shadow(tx, question)
         return Ending.ANSWERED, None
+
+    async def _shadow(self, tx: Transaction, question: Question) -> None:
+        """Let the shadow release, where there is one, answer it too, later and unseen (bot/shadowing.py)."""
+        if await tx.releases.shadow():
+            await tx.outbox.add("shadow", question.id, {}, self._clock.now())
 
     async def _accept(self, arrival: Arrival) -> Question | None:
         """The question that this arrival is, or None where the same message came in by another event."""
@@ -136,12 +143,15 @@ class Answering:
             card = await card_of(tx, question)
         if card:
             return card
-        verdict, prompt = await self._verdict(question)
+        verdict = await self._verdict(question)
         async with self._store.transaction() as tx:
             await tx.questions.add_verdict(verdict)
-        return Card(question=question, verdict=verdict, prompt=prompt, settled=None, seen=0)
+            card = await card_of(tx, question)
+        if card is None:
+            raise LookupError("the verdict that was just written is not there")
+        return card
 
-    async def _verdict(self, question: Question) -> tuple[Verdict, Prompt]:
+    async def _verdict(self, question: Question) -> Verdict:
         """What the serving release says, asked outside of any transaction."""
         async with self._store.transaction() as tx:
             release = await tx.releases.serving()
@@ -149,8 +159,9 @@ class Answering:
         if release is None or prompt is None:
             raise RuntimeError("no release serves")
         started = time.perf_counter()
-        answer = await self._model.classify(release.model, prompt, question.text)
-        verdict = Verdict(
+        examples = await examples_for(self._neighbours, release, question.text)
+        answer = await self._model.classify(release.model, prompt, question.text, examples)
+        return Verdict(
             id=uuid.uuid4().hex,
             question_id=question.id,
             release_id=release.id,
@@ -158,7 +169,6 @@ class Answering:
             at=self._clock.now(),
             **answer.model_dump(),
         )
-        return verdict, prompt
 
     async def _edit(self, item: InboxItem) -> tuple[Ending | None, str | None]:
         """An edited question is classified anew unless staff settled it: a row keeps the text that was judged."""
@@ -174,9 +184,10 @@ class Answering:
         if question.card_ts is None:
             await self._failed(item, final=False, why="first_answer_missing")  # it may be on its way
             return None, None
-        verdict, _ = await self._verdict(question.model_copy(update={"text": text}))
+        verdict = await self._verdict(question.model_copy(update={"text": text}))
         async with self._store.transaction() as tx:
             await tx.questions.edit(question.id, text, cut=was_cut)
             await tx.questions.add_verdict(verdict)
             await tx.outbox.add("card", question.id, {}, self._clock.now())
+            await self._shadow(tx, question)
         return Ending.ANSWERED, "edited"

@@ -28,7 +28,7 @@ class Delivering:
     async def deliver_next(self) -> bool:
         """Deliver the oldest entry that is due. False where there is none."""
         async with self._store.transaction() as tx:
-            item = await tx.outbox.claim(self._owner, self._clock.now(), LEASE)
+            item = await tx.outbox.claim(self._owner, self._clock.now(), LEASE, list(self._topics))
         if item is None:
             return False
         try:
@@ -81,4 +81,4 @@ class Delivering:
         async with self._store.transaction() as tx:
             release = await tx.releases.get(item.key)
         if release:
-            await self._announcer.announce_switch(release, item.payload["by"])
+            await self._announcer.announce_switch(release, item.payload["by"], item.payload.get("note"))

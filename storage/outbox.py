@@ -1,5 +1,6 @@
 """What must reach the outside, at least once, in order."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, exists, func, insert, select
@@ -25,10 +26,14 @@ class SqlOutbox:
         entry = {"topic": topic, "key": key, "payload": payload, "added_at": now, "due_at": now, "attempts": 0}
         await self._connection.execute(insert(outbox).values(entry))
 
-    async def claim(self, owner: str, now: datetime, lease: timedelta) -> OutboxItem | None:
+    async def claim(
+        self, owner: str, now: datetime, lease: timedelta, topics: Collection[str] | None = None
+    ) -> OutboxItem | None:
         queue, older = outbox.alias(), outbox.alias()
         overtaking = exists().where(older.c.topic == queue.c.topic, older.c.key == queue.c.key, older.c.id < queue.c.id)
         claimable = select(queue.c.id).where(queue.c.due_at <= now, ~overtaking).order_by(queue.c.id)
+        if topics is not None:
+            claimable = claimable.where(queue.c.topic.in_(topics))
         entry = await claim(self._connection, outbox, claimable, Lease(owner, now, lease))
         if entry is None:
             return None

@@ -39,6 +39,9 @@ class SqlReleases:
             await hold(self._connection, Lock.SERVING)
         return await self._one(select(*_FIELDS).where(releases.c.state == ReleaseState.SERVING.value))
 
+    async def shadow(self) -> Release | None:
+        return await self._one(select(*_FIELDS).where(releases.c.state == ReleaseState.SHADOW.value))
+
     async def enter(
         self, release_id: str, state: ReleaseState, by: str, why: str, now: datetime, note: str | None = None
     ) -> None:

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.scorecard import Shadow
-from storage.tables import shadows
+from bot.domain.shadow import Compared
+from storage.tables import questions, shadows, verdicts
 from storage.upserts import upsert
 
 
@@ -25,3 +26,21 @@ class SqlShadows:
             wanted = wanted.where(shadows.c.at >= since)
         found = await self._connection.execute(wanted.order_by(shadows.c.at, shadows.c.question_id))
         return [Shadow.model_validate(dict(row)) for row in found.mappings()]
+
+    async def compared(self, release_id: str) -> list[Compared]:
+        newer = verdicts.alias()
+        newest = select(func.max(newer.c.number)).where(newer.c.question_id == shadows.c.question_id).scalar_subquery()
+        wanted = (
+            select(
+                shadows.c.question_id,
+                verdicts.c.category.label("served"),
+                shadows.c.category.label("shadow"),
+                questions.c.settled,
+            )
+            .join(questions, questions.c.id == shadows.c.question_id)
+            .join(verdicts, verdicts.c.number == newest)
+            .where(shadows.c.release_id == release_id)
+            .order_by(shadows.c.at, shadows.c.question_id)
+        )
+        found = await self._connection.execute(wanted)
+        return [Compared.model_validate(dict(row)) for row in found.mappings()]

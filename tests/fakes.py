@@ -1,12 +1,14 @@
 """Fakes that behave: what stands for the outside in tests, and keeps the promises of its port."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from difflib import SequenceMatcher
 
+from bot.domain.dataset import Row, Split, normalised
 from bot.domain.errors import ModelDown, ModelError
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
-from bot.domain.similar import Example
+from bot.domain.similar import Example, Neighbour
 from bot.ports import Answer
 
 
@@ -60,3 +62,40 @@ class RuleModel:
             tokens_in=len(text),
             tokens_out=10,
         )
+
+
+NEAR = 0.8
+
+
+class KeptNeighbours:
+    """Rows that a test keeps in it; likeness is the share of characters that two normalised texts have in common."""
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self.rows = list(rows)
+
+    async def near(self, text: str) -> list[Neighbour]:
+        return [one for one in self._ranked(text, self.rows) if one.similarity >= NEAR]
+
+    async def nearest(self, text: str, k: int, *, without: Collection[str] = ()) -> list[Neighbour]:
+        rows = [row for row in self.rows if row.split is Split.TRAIN and row.group not in without]
+        return self._ranked(text, rows)[:k]
+
+    def pairs(self, these: Sequence[str], those: Sequence[str]) -> list[tuple[int, int]]:
+        return [(i, j) for i, this in enumerate(these) for j, that in enumerate(those) if _likeness(this, that) >= NEAR]
+
+    def _ranked(self, text: str, rows: Iterable[Row]) -> list[Neighbour]:
+        found = [
+            Neighbour(
+                row_id=row.id,
+                text=row.text,
+                group=row.group,
+                category=row.category,
+                similarity=_likeness(text, row.text),
+            )
+            for row in rows
+        ]
+        return sorted(found, key=lambda one: (-one.similarity, one.row_id))
+
+
+def _likeness(one: str, other: str) -> float:
+    return SequenceMatcher(None, normalised(one), normalised(other), autojunk=False).ratio()

@@ -14,6 +14,8 @@ class Card(Thing):
     prompt: Prompt
     settled: Correction | None
     seen: int
+    unsure: bool = False
+    """The verdict is only a guess: staff are asked, and nobody is told that it is theirs."""
 
     @property
     def category(self) -> Category | None:

@@ -47,6 +47,10 @@ class Release(Thing):
     unsure_below: float | None = None
     """Below this confidence the bot says that it is unsure and asks staff; None: it always answers."""
 
+    def is_unsure(self, confidence: float | None) -> bool:
+        """Never where the model does not tell how sure it is."""
+        return self.unsure_below is not None and confidence is not None and confidence < self.unsure_below
+
 
 class ReleaseEvent(Thing):
     """One entry of the append-only history: this release entered this state then, by whom and why."""

@@ -14,7 +14,7 @@ from bot.domain.errors import ModelRefused
 from bot.domain.question import Arrival, ArrivalKind, Notice, Question, Via
 from storage.store import SqlStore
 from tests.bot.things import arrival
-from tests.fakes import RuleModel, StepClock
+from tests.fakes import KeptNeighbours, RuleModel, StepClock
 from tests.fakes_acts import Board, Fault
 
 
@@ -25,11 +25,12 @@ class Desk:
         self.store = store
         self.model = model
         self.board = board
+        self.neighbours = KeptNeighbours()
         self.clock = clock
         self.answering = self.worker()
 
     def worker(self) -> Answering:
-        return Answering(self.store, self.model, self.board, self.clock)
+        return Answering(self.store, self.model, self.neighbours, self.board, self.clock)
 
     async def work(self) -> None:
         """Work and let time go on until nothing is open; fails where that never comes."""

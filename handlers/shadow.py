@@ -1,0 +1,23 @@
+"""The story of the shadow: a release that answers too, unseen."""
+
+from handlers.command import Call, Story
+from handlers.escape import escaped
+from handlers.views import shadow as views
+
+
+async def shadow(call: Call) -> None:
+    """`shadow <release>|off`; alone: how the shadow agrees with what was answered."""
+    desk, name = call.desk, call.argument.strip("` ")
+    if not name:
+        await call.say(views.report(await desk.shadowing.report(), await desk.prompting.current(), call.words))
+    elif name.lower() == "off":
+        release = await desk.shadowing.stop(call.spot.user)
+        await call.say(call.words("shadow.stopped", release=release.id, model=escaped(str(release.model))))
+    else:
+        named = await desk.releasing.named(name)
+        release = await desk.shadowing.start(named.id, call.spot.user)
+        facts = {"release": release.id, "model": escaped(str(release.model)), "per_day": desk.shadowing.per_day}
+        await call.say(call.words("shadow.started", **facts))
+
+
+STORY = Story(verbs={"shadow": shadow})
