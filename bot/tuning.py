@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 UNANSWERED = timedelta(seconds=60)
 """A creation that was written down so long ago is no longer on its way: its job is looked for."""
+PATIENCE = timedelta(days=1)
+"""For a provider that refuses to say how a job is that it has started."""
 SEARCHES = 5
 """How often, `UNANSWERED` apart, before it is taken for certain that there is no job."""
 ENDINGS = {
@@ -165,8 +167,18 @@ class Tuning:
                 log.warning("%s: the provider does not answer, asked again soon: %s", finetune.id, error)
             except ModelError as error:
                 log.warning("%s: the provider refused: %s", finetune.id, error)
-                await self._save(finetune, state=FinetuneState.FAILED, error=str(error))
+                await self._refused(finetune, str(error))
         return len(under_way)
+
+    async def _refused(self, finetune: Finetune, error: str) -> None:
+        """A refusal ends what was not created yet. A job that runs is paid for, so it is only shown, for a day.
+
+        A key that was changed or a right that was taken is given back by people, and then the job is found as it is.
+        """
+        if finetune.state is FinetuneState.CONFIRMED or self._clock.now() - finetune.updated_at > PATIENCE:
+            await self._save(finetune, state=FinetuneState.FAILED, error=error)
+        elif finetune.progress != error:
+            await self._save(finetune, progress=error)
 
     async def _step(self, finetune: Finetune) -> None:
         if finetune.state is FinetuneState.CONFIRMED:

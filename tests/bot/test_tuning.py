@@ -286,6 +286,29 @@ async def test_a_provider_that_refuses_is_quoted_at_once(bench: Bench) -> None:
     assert bench.trainer.asked["find"] == 0
 
 
+async def test_a_refusal_to_say_how_a_paid_job_is_does_not_end_it(bench: Bench) -> None:
+    """A key that was changed is given back by people."""
+    finetune = await bench.running()
+    bench.trainer.faults.add("job", Fault.REFUSED, 3)
+    for _ in range(3):
+        await bench.tuning.follow()
+        shown = await bench.now(finetune)
+        assert (shown.state, shown.progress) == (FinetuneState.RUNNING, "job: no")
+    bench.trainer.say("job-0", "succeeded", model="ft:base:x")
+    await bench.tuning.follow()
+    assert (await bench.now(finetune)).state is FinetuneState.SUCCEEDED
+
+
+async def test_after_a_day_of_refusals_it_is_given_up(bench: Bench) -> None:
+    finetune = await bench.running()
+    bench.trainer.faults.add("job", Fault.REFUSED, 2)
+    await bench.tuning.follow()
+    bench.clock.advance(seconds=86_401)
+    await bench.tuning.follow()
+    ended = await bench.now(finetune)
+    assert (ended.state, ended.error) == (FinetuneState.FAILED, "job: no")
+
+
 @pytest.mark.parametrize("fault", [Fault.DOWN, Fault.LOST])
 async def test_an_upload_that_fails_is_tried_again(bench: Bench, fault: Fault) -> None:
     finetune = await bench.confirmed()
