@@ -23,6 +23,8 @@ from bot.answering import Answering
 from bot.correcting import Correcting
 from bot.delivering import Delivering
 from bot.domain.prompt import Prompt
+from bot.doubting import Doubting
+from bot.drafting import Drafting
 from bot.evaluating import Evaluating
 from bot.importing import Importing
 from bot.local.model import LocalModel
@@ -41,11 +43,28 @@ from bot.reviewing import Reviewing
 from bot.settings import ROOT, Settings, SettingsError, explain
 from bot.shadowing import Shadowing
 from bot.spending import Spending
+from bot.switching import Switching
 from bot.tuning import Tuning
-from handlers import command, corrections, errors, finetune, home, prompt, questions, review, switching
+from handlers import (
+    command,
+    corrections,
+    errors,
+    evaluation,
+    finetune,
+    forms,
+    home,
+    prompt,
+    questions,
+    recall,
+    review,
+    shadow,
+    switching,
+    unsure,
+)
 from handlers.announcer import SlackAnnouncer
 from handlers.clock import Ticks
 from handlers.corrections import Corrections
+from handlers.forms import Forms
 from handlers.guard import Guard
 from handlers.people import Home, People
 from handlers.pool import Pool
@@ -56,9 +75,20 @@ from storage.store import SqlStore
 
 log = logging.getLogger(__name__)
 
-STORIES = (finetune.STORY, switching.STORY, review.STORY, prompt.STORY)
+STORIES = (
+    finetune.STORY,
+    evaluation.STORY,
+    switching.STORY,
+    recall.STORY,
+    shadow.STORY,
+    unsure.STORY,
+    review.STORY,
+    prompt.STORY,
+)
 ANSWERERS = 8
 DELIVERERS = 4
+LOCAL_PER_SECOND = 1_000.0
+"""Of an evaluation with the embedded model: it costs nothing, and only live questions need room beside it."""
 SHADOWERS = 1
 """Nobody waits for a shadow, so it must not take much from those who answer."""
 DRAIN_SECONDS = 20.0
@@ -95,6 +125,7 @@ class House:
     prompting: Prompting
     importing: Importing
     shadowing: Shadowing
+    doubting: Doubting
 
 
 def read_prompt(folder: Path) -> Prompt:
@@ -140,6 +171,9 @@ async def open_house(settings: Settings, prompt: Prompt | None = None) -> AsyncI
         estimator = OfflineEstimator()
         spending = Spending(estimator, clock, settings.bot_budget_usd)
         correcting = Correcting(store, clock)
+        judges = Evaluating(
+            store, model, clock, neighbours=neighbours, estimator=estimator, per_second={"local": LOCAL_PER_SECOND}
+        )
         house = House(
             settings=settings,
             prompt=prompt,
@@ -158,14 +192,15 @@ async def open_house(settings: Settings, prompt: Prompt | None = None) -> AsyncI
                 student=settings.bot_student,
                 spending=spending,
             ),
-            evaluating=Evaluating(store, model, clock),
+            evaluating=judges,
             releasing=Releasing(store, clock),
             reporting=Reporting(store, clock, spending),
             prompting=Prompting(store, estimator, clock),
             correcting=correcting,
             reviewing=Reviewing(store, correcting, neighbours, clock),
-            importing=Importing(store, clock, prompt),
+            importing=Importing(store, clock),
             shadowing=Shadowing(store, model, neighbours, clock, per_day=settings.bot_shadow_per_day),
+            doubting=Doubting(store, judges),
         )
         await house.releasing.ensure(prompt, settings.serving)
         yield house
@@ -263,7 +298,9 @@ def register(app: AsyncApp, office: Office, answering: Answering, wake: Wake) ->
     private = Private(client)
     errors.register(app, people, private)
     questions.register(app, answering, people, private, office.settings.bot_channels, wake.answerers)
-    corrections.register(app, Corrections(house.correcting, guard, people, private, client, wake.deliverers))
+    form = Forms(house.correcting, Drafting(house.store, house.model), guard, people, client)
+    forms.register(app, form)
+    corrections.register(app, Corrections(house.correcting, form, guard, people, private, wake.deliverers))
     home.register(app, house.prompting.current, guard, people)
     command.register(
         app,
@@ -275,7 +312,10 @@ def register(app: AsyncApp, office: Office, answering: Answering, wake: Wake) ->
             tuning=house.tuning,
             evaluating=house.evaluating,
             releasing=house.releasing,
+            switching=Switching(house.evaluating, house.releasing),
             reporting=house.reporting,
+            shadowing=house.shadowing,
+            doubting=house.doubting,
             correcting=house.correcting,
             reviewing=house.reviewing,
             prompting=house.prompting,
@@ -298,8 +338,8 @@ def slack_client(settings: Settings) -> AsyncWebClient:
 
 def bolt_app(client: AsyncWebClient, identity: AuthorizeResult) -> AsyncApp:
     """An app that knows who it is. There are no signatures to verify: Socket Mode rides on the app token."""
-    # Bolt warns that the client's token is not what authorises events; that is what is meant.
-    logging.getLogger("slack_bolt.AsyncApp").addFilter(lambda record: "will be ignored" not in record.getMessage())
+    # Bolt reads SLACK_BOT_TOKEN by itself, and warns that it and the client's token decide nothing; so it is meant.
+    logging.getLogger("slack_bolt.AsyncApp").addFilter(lambda record: not record.getMessage().startswith("As "))
     return AsyncApp(client=client, authorize=lambda: _already(identity), request_verification_enabled=False)
 
 

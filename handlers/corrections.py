@@ -4,13 +4,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.correcting import Correcting
 from bot.domain.card import Card
 from bot.domain.correction import Press
 from bot.domain.errors import Reason, Refused
 from handlers.errors import NotSaved
+from handlers.forms import Forms, written_reason
 from handlers.guard import Guard
 from handlers.people import People
 from handlers.private import Private, Spot, spot_of
@@ -25,17 +25,17 @@ class Corrections:
     def __init__(
         self,
         correcting: Correcting,
+        forms: Forms,
         guard: Guard,
         people: People,
         private: Private,
-        client: AsyncWebClient,
         wake: Callable[[], None],
     ) -> None:
         self._correcting = correcting
+        self._forms = forms
         self._guard = guard
         self._people = people
         self._private = private
-        self._client = client
         self._wake = wake
 
     async def press(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
@@ -67,20 +67,22 @@ class Corrections:
         await self._guard.staff_only(spot.user)
         shown = await self._correcting.card(Seen.unpacked(action["value"]).question)
         words = await self._people.words(spot.user)
-        view = views.modal(shown, spot.channel, spot.thread, words)
-        await self._client.views_open(trigger_id=body["trigger_id"], view=view)
+        drafted = await self._forms.open(shown, spot, words, body["trigger_id"])
         await ack()
+        await drafted()
 
     async def submit(self, ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         form = Form.unpacked(view["private_metadata"])
-        values = view["state"]["values"]
-        chosen = values[ids.CATEGORY][ids.CATEGORY].get("selected_option")
+        chosen = view["state"]["values"][ids.CATEGORY][ids.CATEGORY].get("selected_option")
         if not chosen:
             words = await self._people.words(body["user"]["id"])
             await ack(response_action="errors", errors={ids.CATEGORY: words("correct.modal.required")})
             return
-        reason = (values[ids.REASON][ids.REASON].get("value") or "").strip() or None
-        choice = Choice(question=form.question, seen=form.seen, category=chosen["value"], reason=reason)
+        category = chosen["value"]
+        drafted_for, reason = written_reason(view)
+        if reason == form.draft and drafted_for != category:
+            reason = None  # submitted before the draft for this category came
+        choice = Choice(question=form.question, seen=form.seen, category=category, reason=reason)
         await self._settle(choice, spot_of(body))
         await ack()
 

@@ -17,21 +17,26 @@ REASON_LENGTH = 500
 REASON_SHOWN = 1_500
 
 
-def card(shown: Card, words: Words) -> Message:
-    """The card as it is now. Its controls have another block id in each state, so that a stale press is told apart."""
-    name = _name(shown)
-    blocks = [section(f"*{name}*\n{_owner(shown.category, words)}", verbatim=True)]
+def card(shown: Card, words: Words, staff: str = "") -> Message:
+    """The card as it is now. Its controls have another block id in each state, so that a stale press is told apart.
+
+    Args:
+        shown: what it is about.
+        words: the asker's language.
+        staff: mentions of who is asked instead of an owner where the bot is unsure.
+    """
+    blocks = [section("\n".join(_head(shown, words, staff)), verbatim=True)]
     reason = _reason(shown)
     if reason:
         blocks.append(section(f"{words('card.reason')} {escaped(reason, REASON_SHOWN)}", verbatim=True))
-    if shown.category and shown.category.guide:
+    if shown.category and shown.category.guide and not _guessed(shown):
         blocks.append(section(f"{words('card.guide')} {escaped(shown.category.guide, REASON_SHOWN)}"))
     blocks.append(context(_small_print(shown, words)))
     if shown.settled:
         blocks.append(context(_settled(shown, words)))
     elements = _after(shown, words) if shown.settled else _controls(shown, words)
     blocks.append({"type": "actions", "block_id": f"card.{shown.verdict.id}.{shown.seen}", "elements": elements})
-    return Message(_text(shown, words), blocks)
+    return Message(_text(shown, words, staff), blocks)
 
 
 def already(shown: Card, words: Words) -> str:
@@ -57,12 +62,18 @@ def anyway(shown: Card, choice: Choice, words: Words) -> Message:
     return Message(text, [section(text), {"type": "actions", "block_id": block_id, "elements": [pressed]}])
 
 
-def modal(shown: Card, channel: str | None, thread: str | None, words: Words) -> dict[str, Any]:
-    """The form for a category and a reason, for what the card shows now."""
+def modal(shown: Card, form: Form, category: str | None, words: Words, *, drafting: bool = False) -> dict[str, Any]:
+    """The form for a category and a reason.
+
+    Args:
+        shown: what holds, as the form was opened.
+        form: what it remembers; its draft stands in the reason's place.
+        category: what is chosen in it.
+        words: the language of who corrects.
+        drafting: a reason is on its way. Until then there is no place for one, so that nobody's words are written over.
+    """
     options = [option(c.name, c.id) for c in shown.prompt.categories]
-    initial = next((o for o in options if shown.category and o["value"] == shown.category.id), None)
-    form = Form(question=shown.question.id, seen=shown.seen, channel=channel, thread=thread)
-    blocks: list[Block] = [section(already(shown, words))] if shown.settled else []
+    initial = next((o for o in options if o["value"] == category), None)
     return {
         "type": "modal",
         "callback_id": ids.MODAL,
@@ -71,28 +82,50 @@ def modal(shown: Card, channel: str | None, thread: str | None, words: Words) ->
         "submit": plain(words("correct.modal.submit"), 24),
         "close": plain(words("correct.modal.close"), 24),
         "blocks": [
-            *blocks,
+            *([section(already(shown, words))] if shown.settled else []),
             {
                 "type": "input",
                 "block_id": ids.CATEGORY,
+                "dispatch_action": True,
                 "label": plain(words("correct.modal.category"), 2_000),
                 "element": select(words("card.choose"), ids.CATEGORY, options, initial),
             },
-            {
-                "type": "input",
-                "block_id": ids.REASON,
-                "optional": True,
-                "label": plain(words("correct.modal.reason"), 2_000),
-                "hint": plain(words("correct.modal.hint"), 2_000),
-                "element": {
-                    "type": "plain_text_input",
-                    "action_id": ids.REASON,
-                    "multiline": True,
-                    "max_length": REASON_LENGTH,
-                },
-            },
+            context(words("correct.modal.drafting")) if drafting else _reason_input(form, category, words),
         ],
     }
+
+
+def _reason_input(form: Form, category: str | None, words: Words) -> Block:
+    element = {
+        "type": "plain_text_input",
+        "action_id": ids.REASON,
+        "multiline": True,
+        "max_length": REASON_LENGTH,
+    }
+    if form.draft:
+        element["initial_value"] = form.draft
+    return {
+        "type": "input",
+        # Slack keeps what stands in a block of the same id: each category has a reason of its own.
+        "block_id": f"{ids.REASON}.{category or ''}",
+        "optional": True,
+        "label": plain(words("correct.modal.reason"), 2_000),
+        "hint": plain(words("correct.modal.drafted" if form.draft else "correct.modal.hint"), 2_000),
+        "element": element,
+    }
+
+
+def _guessed(shown: Card) -> bool:
+    """Whether nothing holds yet but a guess: then no owner is told and nobody is sent anywhere."""
+    return shown.unsure and shown.settled is None
+
+
+def _head(shown: Card, words: Words, staff: str) -> list[str]:
+    """Where the question belongs and who is told; or that this is a guess, and who is asked."""
+    name = _name(shown)
+    if _guessed(shown):
+        return [f"*{words('card.guess', category=name)}*", words("card.ask_staff", staff=staff).strip()]
+    return [f"*{name}*", _owner(shown.category, words)]
 
 
 def _name(shown: Card) -> str:
@@ -162,10 +195,11 @@ def _seen(shown: Card) -> str:
     return Seen(question=shown.question.id, seen=shown.seen).packed()
 
 
-def _text(shown: Card, words: Words) -> str:
+def _text(shown: Card, words: Words, staff: str) -> str:
     """The whole point in one line: it is read aloud, notified, and shown where blocks are refused."""
     reason = _reason(shown)
-    parts = [_name(shown), _owner(shown.category, words), escaped(reason, REASON_SHOWN) if reason else ""]
+    name, who = _head(shown, words, staff)
+    parts = [name[1:-1], who, escaped(reason, REASON_SHOWN) if reason else ""]
     if shown.settled:
         parts.append(_settled(shown, words))
     return " · ".join(part for part in parts if part)

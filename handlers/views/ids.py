@@ -82,6 +82,8 @@ class Form(Payload):
     seen: int
     channel: str | None
     thread: str | None
+    draft: str | None = None
+    """The reason that was put in for the chosen category; what differs from it is the person's own."""
 
 
 class PromptForm(Payload):

@@ -22,6 +22,7 @@ from bot.domain.dataset import Row
 from bot.domain.prompt import Category, Prompt
 from bot.domain.question import Question
 from bot.domain.release import ModelName
+from bot.drafting import Drafting
 from bot.local.workspace import Person, Server, Timing, Workspace, serve
 from bot.local.workspace.people import TEAM_ID, Member
 from bot.models.tokens import OfflineEstimator
@@ -29,9 +30,10 @@ from bot.ports import Store
 from bot.prompting import Prompting
 from bot.releasing import Releasing
 from bot.reviewing import Reviewing
-from handlers import command, corrections, errors, home, questions, review
+from handlers import command, corrections, errors, forms, home, questions, review
 from handlers.announcer import SlackAnnouncer
 from handlers.corrections import Corrections
+from handlers.forms import Forms
 from handlers.guard import Guard
 from handlers.people import Home, People
 from handlers.pool import Pool
@@ -181,7 +183,9 @@ async def open_desk(store: Store, prompt: Prompt = PROMPT, *, ack: float = 3.0) 
         errors.register(app, people, private)
         questions.register(app, answering, people, private, [server.channels.help_desk.id], answerers.wake)
         correcting = Correcting(store, clock)
-        corrections.register(app, Corrections(correcting, guard, people, private, client, deliverers.wake))
+        form = Forms(correcting, Drafting(store, model), guard, people, client)
+        forms.register(app, form)
+        corrections.register(app, Corrections(correcting, form, guard, people, private, deliverers.wake))
         reviewing = Reviewing(store, correcting, KeptNeighbours(), clock)
         office: Any = SimpleNamespace(
             guard=guard,

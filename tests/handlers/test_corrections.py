@@ -84,7 +84,7 @@ async def test_the_form_takes_a_category_and_a_reason(desk: Desk) -> None:
     assert view["blocks"][0]["element"]["initial_option"]["value"] == "it"
     values = {
         "category": {"category": {"type": "static_select", "selected_option": chosen}},
-        "reason": {"reason": {"type": "plain_text_input", "value": " <!channel> it is about leave "}},
+        "reason.it": {"reason": {"type": "plain_text_input", "value": " <!channel> it is about leave "}},
     }
     assert await kenji.submit(view, values) == {}
     after = await kenji.message(lambda m: "corrected by" in texts(m))

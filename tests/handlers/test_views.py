@@ -151,10 +151,13 @@ def test_what_the_second_of_two_is_told_keeps_slacks_limits(shown: Card, words: 
     check_message(anyway(shown, choice, words))
 
 
-@given(cards(), WORDS)
+@given(
+    shown=cards(), words=WORDS, draft=st.none() | TEXT.map(lambda text: text[:REASON_LENGTH]), drafting=st.booleans()
+)
 @settings(SLOW, max_examples=40)
-def test_the_form_keeps_slacks_limits(shown: Card, words: Words) -> None:
-    view = modal(shown, "C1", "1.1", words)
+def test_the_form_keeps_slacks_limits(*, shown: Card, words: Words, draft: str | None, drafting: bool) -> None:
+    form = Form(question=shown.question.id, seen=shown.seen, channel="C1", thread="1.1", draft=draft)
+    view = modal(shown, form, shown.verdict.category, words, drafting=drafting)
     View(**view).to_dict()
     check(view["blocks"], 100)
     assert all(len(view[part]["text"]) <= 24 for part in ("title", "submit", "close"))

@@ -34,6 +34,7 @@ METHOD_SCOPES = {
     "files_upload_v2": "files:write",
     "chat_getPermalink": None,
     "views_open": None,
+    "views_update": None,
     "views_publish": None,
     "auth_test": None,
 }
