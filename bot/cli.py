@@ -175,4 +175,5 @@ def line_of(point: Any, words: Words) -> str:
         low=f"{low:.1%}",
         high=f"{high:.1%}",
         model=point.model,
+        ece="–" if point.ece is None else f"{point.ece:.3f}",
     )

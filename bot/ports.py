@@ -325,13 +325,25 @@ class Model(Protocol):
 
 
 class Neighbours(Protocol):
-    """Settled rows by likeness, without the model. What was settled in this process is found at once."""
+    """Settled rows by likeness, without the model. What was settled in this process is found at once.
+
+    Its questions open a transaction of their own: ask none of them within one.
+    """
 
     async def near(self, text: str) -> list[Neighbour]:
         """Rows that are nearly the same text (`similarity` at least `similar.NEAR`), the nearest first."""
 
     async def nearest(self, text: str, k: int, *, without: Collection[str] = ()) -> list[Neighbour]:
-        """The `k` most alike rows to train on, none of a group in `without`, the nearest first."""
+        """The `k` most alike rows to train on, none of a group in `without`, the nearest first.
+
+        Of rows with the same text the newest; none of a group whose rows are settled differently.
+        """
+
+    async def groups(self, texts: Sequence[str]) -> list[str]:
+        """The group that each text joins: that of its nearest near-copy, withdrawn rows included, else its own.
+
+        In this order, as if each were a row already when the next one comes.
+        """
 
     def pairs(self, these: Sequence[str], those: Sequence[str]) -> list[tuple[int, int]]:
         """Every (i, j) where `these[i]` and `those[j]` are nearly the same text."""

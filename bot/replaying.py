@@ -21,9 +21,11 @@ from pydantic import ValidationError
 
 from bot.domain.dataset import Row, Source, group_of, split_of
 from bot.domain.finetune import ENDED
+from bot.domain.gate import Outcome
 from bot.domain.labelled import Labelled, read
 from bot.domain.prompt import Category, Prompt
 from bot.domain.release import Release
+from bot.domain.scorecard import scorecard, wilson
 from bot.domain.thing import Thing
 from bot.local.workspace import Person
 from bot.local.workspace.person import RefusedError
@@ -34,6 +36,8 @@ from handlers.views import ids
 
 ABREAST = 8
 """Questions asked at the same time."""
+SENTENCE = "replay: at least as good on the held-out rows"
+"""Why the gate is overridden where it has not enough evidence."""
 PATIENCE = 600.0
 """Seconds that a fine-tune may take."""
 
@@ -62,7 +66,9 @@ class Point(Thing):
     of: int
     model: str
     switched: bool
-    """Whether this release now serves; else it was no better on the held-out rows and was left a candidate."""
+    """Whether this release now serves; else it was worse on the held-out rows and was left a candidate."""
+    ece: float | None = None
+    """Expected calibration error on these questions; None where the model tells no confidence."""
 
     @property
     def accuracy(self) -> float:
@@ -70,10 +76,8 @@ class Point(Thing):
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's 95% interval of the accuracy (Wilson, 1927)."""
-        z, n, p = 1.96, self.of, self.accuracy
-        middle, half = p + z * z / (2 * n), z * ((p * (1 - p) + z * z / (4 * n)) / n) ** 0.5
-        return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+        """Wilson's 95% interval of the accuracy."""
+        return wilson(self.right, self.of)
 
 
 class UnusableFile(Exception):  # noqa: N818 - reads as what happened
@@ -271,17 +275,21 @@ class Show:
             await self._press(card, element, value, tries - 1)
 
     async def _train(self) -> Point:
-        """Fine-tune on all rows and switch if the candidate is at least as good on the held-out ones."""
+        """Fine-tune on all rows and switch if the candidate is at least as good on the held-out ones.
+
+        Few rows are not enough evidence for the gate, so it is overridden then; where it refuses, that holds.
+        """
         serving = await self.house.releasing.serving()
         plan = await self._planned()
         await self.cast.admin.press(plan, ids.FINETUNE_CONFIRM)
         candidate = await self._candidate()
         if candidate is None:
             return await self._measured(serving, switched=False)
-        new, old = await self.house.evaluating.score(candidate), await self.house.evaluating.score(serving)
-        if new.right < old.right:
+        judged = await self.house.evaluating.evaluate(candidate)
+        failed = judged.decision is None or judged.decision.outcome is Outcome.FAILED
+        if failed or judged.before is None or judged.card.right < judged.before.right:
             return await self._measured(candidate, switched=False)
-        await self.cast.admin.command(f"/finetune switch {candidate.id}")
+        await self.cast.admin.command(f"/finetune switch {candidate.id} because {SENTENCE}")
         await self._until(lambda release: release.id == candidate.id)
         return await self._measured(candidate, switched=True)
 
@@ -310,12 +318,13 @@ class Show:
                 await asyncio.sleep(0.05)
 
     async def _measured(self, release: Release, *, switched: bool) -> Point:
-        right = await self.house.evaluating.right(release, self.script.prompt, self.script.test)
+        card = scorecard(release.id, await self.house.evaluating.judge(release, self.script.test, keep=False))
         return Point(
             asked=self.asked,
             corrections=self.corrections,
-            right=right,
-            of=len(self.script.test),
+            right=card.right,
+            of=card.rows,
+            ece=card.ece,
             model=str(release.model),
             switched=switched,
         )

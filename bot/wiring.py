@@ -26,6 +26,7 @@ from bot.domain.prompt import Prompt
 from bot.doubting import Doubting
 from bot.drafting import Drafting
 from bot.evaluating import Evaluating
+from bot.explaining import Explaining
 from bot.importing import Importing
 from bot.local.model import LocalModel
 from bot.local.workspace import Server, Workspace, serve
@@ -60,6 +61,7 @@ from handlers import (
     shadow,
     switching,
     unsure,
+    why,
 )
 from handlers.announcer import SlackAnnouncer
 from handlers.clock import Ticks
@@ -69,6 +71,7 @@ from handlers.guard import Guard
 from handlers.people import Home, People
 from handlers.pool import Pool
 from handlers.private import Private
+from handlers.why import Why
 from storage.database import Database
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
@@ -298,6 +301,7 @@ def register(app: AsyncApp, office: Office, answering: Answering, wake: Wake) ->
     private = Private(client)
     errors.register(app, people, private)
     questions.register(app, answering, people, private, office.settings.bot_channels, wake.answerers)
+    why.register(app, Why(Explaining(house.store, house.neighbours), guard, people, private))
     form = Forms(house.correcting, Drafting(house.store, house.model), guard, people, client)
     forms.register(app, form)
     corrections.register(app, Corrections(house.correcting, form, guard, people, private, wake.deliverers))

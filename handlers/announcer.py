@@ -1,7 +1,7 @@
 """The Announcer port, spoken to Slack's Web API."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -12,7 +12,7 @@ from bot.domain.errors import Undelivered
 from bot.domain.finetune import Finetune
 from bot.domain.question import Arrival, Notice, Place
 from bot.domain.release import Release
-from handlers.escape import escaped, mention
+from handlers.escape import escaped, mention, mentions
 from handlers.people import People
 from handlers.slack import TROUBLE, error_name
 from handlers.views import finetune_progress
@@ -52,10 +52,13 @@ PAGES = 20
 class SlackAnnouncer:
     """Posts and updates messages. Its client must not retry by itself after a lost connection: that posts twice."""
 
-    def __init__(self, client: AsyncWebClient, people: People, ops_channel: str | None = None) -> None:
+    def __init__(
+        self, client: AsyncWebClient, people: People, ops_channel: str | None = None, staff: Sequence[str] = ()
+    ) -> None:
         self._client = client
         self._people = people
         self._ops_channel = ops_channel
+        self._staff = mentions(tuple(staff))
 
     async def post_card(self, card: Card, *, again: bool) -> str:
         question = card.question
@@ -69,17 +72,20 @@ class SlackAnnouncer:
         metadata = {"event_type": QUESTION, "event_payload": {"question_id": question.id}}
         return await self._post(
             question.place.channel,
-            card_view(card, Words(question.language)),
+            self._card(card),
             thread_ts=question.place.thread,
             metadata=metadata,
         )
+
+    def _card(self, card: Card) -> Message:
+        return card_view(card, Words(card.question.language), self._staff)
 
     async def update_card(self, card: Card) -> None:
         question = card.question
         if question.card_ts is None:
             return
         try:
-            await self._update(question.place.channel, question.card_ts, card_view(card, Words(question.language)))
+            await self._update(question.place.channel, question.card_ts, self._card(card))
         except Undelivered as error:
             if str(error) != "message_not_found":
                 raise
@@ -115,13 +121,15 @@ class SlackAnnouncer:
         message = finetune_progress.ended(finetune, Words(finetune.language))
         await self._post(channel, message, thread_ts=finetune.channel_ts)
 
-    async def announce_switch(self, release: Release, by: str) -> None:
+    async def announce_switch(self, release: Release, by: str, note: str | None = None) -> None:
         if self._ops_channel is None:
             return
         words = await self._people.words(by)
         model = escaped(str(release.model))
         text = words("progress.switched", who=mention(by) or by, model=model, release=release.id)
-        await self._post(self._ops_channel, _message(text))
+        if note:
+            text += "\n" + words("progress.overridden", note=escaped(note, 500))
+        await self._post(self._ops_channel, Message(text, [section(text, verbatim=True)]))
 
     async def _following(self, finetune: Finetune) -> str:
         """Where a fine-tune is followed: the ops channel, else a DM with who asked for it."""

@@ -13,11 +13,14 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.correcting import Correcting
 from bot.domain.errors import ModelDown, ModelError, Reason, Refused
+from bot.doubting import Doubting
 from bot.evaluating import Evaluating
 from bot.prompting import Prompting
 from bot.releasing import Releasing
 from bot.reporting import Reporting
 from bot.reviewing import Reviewing
+from bot.shadowing import Shadowing
+from bot.switching import Switching
 from bot.tuning import Tuning
 from handlers.escape import escaped
 from handlers.guard import Guard
@@ -43,7 +46,10 @@ class Desk:
     tuning: Tuning
     evaluating: Evaluating
     releasing: Releasing
+    switching: Switching
     reporting: Reporting
+    shadowing: Shadowing
+    doubting: Doubting
     correcting: Correcting
     reviewing: Reviewing
     prompting: Prompting
@@ -85,6 +91,19 @@ class Call:
         if answer.status_code != 200:
             log.info("a response_url was refused with %s", answer.status_code)
             await self.desk.private.tell(self.spot, message)
+
+    async def channel(self) -> str:
+        """Where long results go: the ops channel, else a DM."""
+        return self.desk.ops_channel or await self.dm()
+
+    async def upload(self, text: str, files: Mapping[str, bytes]) -> None:
+        """Post a text there, with files by name."""
+        channel = await self.channel()
+        if not files:
+            await self.desk.client.chat_postMessage(channel=channel, text=text, unfurl_links=False)
+            return
+        uploads = [{"filename": name, "title": name, "file": data} for name, data in files.items()]
+        await self.desk.client.files_upload_v2(channel=channel, initial_comment=text, file_uploads=uploads)
 
     async def dm(self) -> str:
         opened = await self.desk.client.conversations_open(users=self.spot.user)

@@ -1,41 +1,57 @@
-"""The story of what serves: switch, rollback."""
+"""The story of what serves: switch through the gate, override it, rollback."""
 
-import logging
+from typing import Any
 
-from bot.domain.errors import ModelError, Reason, Refused
-from bot.domain.release import Release
-from bot.domain.scorecard import Scorecard
-from handlers.command import Call, Desk, Story
+from slack_bolt.async_app import AsyncAck
+
+from bot.domain.errors import Reason, Refused
+from bot.domain.gate import LEAST_SENTENCE
+from handlers.command import Call, Story
+from handlers.views import evaluation as tables
 from handlers.views import finetune as views
-from handlers.views.ids import FINETUNE_SWITCH
+from handlers.views import gate
+from handlers.views.ids import (
+    FINETUNE_OVERRIDE,
+    FINETUNE_SWITCH,
+    OVERRIDE_MODAL,
+    SENTENCE,
+    Override,
+)
 
-log = logging.getLogger(__name__)
+BECAUSE = " because "
+"""Between a release's name and the sentence of an override."""
+LONG = 5.0
+"""Seconds of a comparison that are announced before."""
 
 
 async def switch(call: Call) -> None:
-    """Without a name: a choice. With one: both releases are scored on the same held-out rows, then it serves."""
-    desk = call.desk
+    """Without a name: a choice. With one: the gate, or with a sentence after `because` over it."""
     if not call.argument:
         await choose(call)
         return
-    release = await desk.releasing.named(call.argument.strip("`"))
-    serving = await desk.releasing.serving()
-    if release.id == serving.id:
+    name, _, sentence = call.argument.partition(BECAUSE)
+    await attempt(call, name.strip().strip("`"), sentence)
+
+
+async def attempt(call: Call, name: str, sentence: str = "") -> None:
+    """Let a release serve, or show the rule and the numbers for which it does not."""
+    desk = call.desk
+    release = await desk.releasing.named(name)
+    if release.id == (await desk.releasing.serving()).id:
         raise Refused(Reason.ALREADY_SERVING, name=str(release.model))
-    await desk.evaluating.probe(release)
-    new, old = await desk.evaluating.score(release), await score(desk, serving)
-    served = await desk.releasing.switch(release.id, call.spot.user)
-    desk.wake()
-    await call.say(views.switched(served, new, old, call.words), in_channel=desk.ops_channel is None)
-
-
-async def score(desk: Desk, release: Release) -> Scorecard | None:
-    """A release's scorecard, or None where its model does not answer: that must not keep anybody from leaving it."""
-    try:
-        return await desk.evaluating.score(release)
-    except ModelError as error:
-        log.warning("release %s could not be scored: %s", release.id, error)
-        return None
+    seconds = await desk.evaluating.seconds(release)
+    if seconds > LONG:
+        await call.say(call.words("evaluate.comparing", minutes=max(1, round(seconds / 60))))
+    made = await desk.switching.switch(release, call.spot.user, sentence=sentence)
+    if made.served:
+        desk.wake()
+        shown = gate.switched(made.served, made.evaluation, call.words)
+        await call.say(shown, in_channel=desk.ops_channel is None)
+    else:
+        await call.say(gate.refused(made.evaluation, call.words))
+    if len(made.evaluation.broken) > gate.SHOWN:
+        title = call.words("gate.broken.file", model=str(release.model))
+        await call.upload(title, {f"changes-{release.id}.csv": tables.changes_table(made.evaluation)})
 
 
 async def choose(call: Call) -> None:
@@ -44,9 +60,24 @@ async def choose(call: Call) -> None:
     if not releases:
         await call.say(call.words("finetune.switch.none"))
         return
-    serving = await score(desk, await desk.releasing.serving())
-    scored = [(release, await score(desk, release)) for release in releases[: views.MOST_CHOICES]]
+    serving = await desk.evaluating.known(await desk.releasing.serving())
+    scored = [(release, await desk.evaluating.known(release)) for release in releases[: views.MOST_CHOICES]]
     await call.say(views.choices(scored, serving, call.words))
+
+
+async def override(call: Call) -> None:
+    """Open the form for the sentence."""
+    release = await call.desk.releasing.named(call.argument)
+    await call.desk.client.views_open(trigger_id=call.trigger, view=gate.form(release, call.spot, call.words))
+
+
+async def overridden(call: Call, *, view: dict[str, Any], ack: AsyncAck) -> None:
+    sentence = (view["state"]["values"][SENTENCE][SENTENCE].get("value") or "").strip()
+    if len(sentence) < LEAST_SENTENCE:
+        await ack(response_action="errors", errors={SENTENCE: call.words("gate.override.hint", least=LEAST_SENTENCE)})
+        return
+    await ack()
+    await attempt(call, Override.unpacked(view["private_metadata"]).release, sentence)
 
 
 async def rollback(call: Call) -> None:
@@ -56,4 +87,8 @@ async def rollback(call: Call) -> None:
     await call.say(text, in_channel=call.desk.ops_channel is None)
 
 
-STORY = Story(verbs={"switch": switch, "rollback": rollback}, presses={FINETUNE_SWITCH: switch})
+STORY = Story(
+    verbs={"switch": switch, "rollback": rollback},
+    presses={FINETUNE_SWITCH: switch, FINETUNE_OVERRIDE: override},
+    forms={OVERRIDE_MODAL: overridden},
+)

@@ -10,7 +10,7 @@ from bot.domain.prompt import Prompt
 from bot.domain.release import Release
 from bot.domain.scorecard import Scorecard
 from bot.reporting import Status
-from handlers.escape import escaped
+from handlers.escape import escaped, mention
 from handlers.views.ids import FINETUNE_CONFIRM, FINETUNE_DISMISS, FINETUNE_SWITCH, Payload
 from handlers.views.message import Message, button, context, date, section
 from handlers.words import Words
@@ -86,6 +86,8 @@ def status(state: Status, words: Words) -> Message:
                 prompt=state.serving.prompt_id[:12],
                 since=date(state.serving_since),
             )
+            + traits(state.serving, words)
+            + overridden(state, words)
         ),
         section(
             "\n".join(
@@ -119,6 +121,22 @@ def status(state: Status, words: Words) -> Message:
     return Message(words("finetune.status.title", model=str(state.serving.model)), blocks)
 
 
+def traits(release: Release, words: Words) -> str:
+    """What a release is besides its model and prompt: its recall and its threshold; empty where it has neither."""
+    parts = [words("finetune.traits.recall", recall=release.recall)] if release.recall else []
+    if release.unsure_below is not None:
+        parts.append(words("finetune.traits.unsure", threshold=release.unsure_below))
+    return "".join(f" · {part}" for part in parts)
+
+
+def overridden(state: Status, words: Words) -> str:
+    """Who let the serving release pass without the gate, and why; empty where the gate passed it."""
+    if state.overridden is None:
+        return ""
+    who, note = state.overridden
+    return "\n" + words("finetune.status.overridden", who=mention(who) or escaped(who), note=escaped(note, 500))
+
+
 def job(finetune: Finetune, words: Words) -> str:
     """One fine-tune in a line."""
     state = words(f"finetune.state.{finetune.state.value}")
@@ -144,7 +162,8 @@ def choices(releases: Sequence[tuple[Release, Scorecard | None]], serving: Score
                     release=release.id,
                     state=words(f"finetune.release.{release.state.value}"),
                     accuracy=accuracy(card, words),
-                ),
+                )
+                + traits(release, words),
                 accessory=button(words("finetune.switch.button"), FINETUNE_SWITCH, Named(id=release.id).packed()),
             )
         )

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 ASK = "ask_madoguchi"
+WHY = "why_this_answer"
 
 AGREE = "correct.agree"
 CHANGE = "correct.change"

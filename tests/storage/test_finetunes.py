@@ -7,7 +7,6 @@ from bot.domain.dataset import Manifest
 from bot.domain.finetune import Estimate, FinetuneState
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
-from bot.domain.scorecard import Scorecard
 from bot.ports import Store
 from tests.storage.things import NOW, PROMPT, finetune, manifest, release
 
@@ -108,16 +107,3 @@ async def test_the_first_manifest_of_a_dataset_stays(prepared: Store) -> None:
         assert isinstance(kept, Manifest)
         assert list(kept.per_category) == ["other", "labor"]
         assert await transaction.datasets.get("unknown") is None
-
-
-async def test_a_scorecard_is_replaced_by_a_newer_one_of_the_same_rows(prepared: Store) -> None:
-    first = Scorecard(release_id="r1", rows_key="k1", rows=50, right=40, at=NOW)
-    newer = first.model_copy(update={"right": 41, "at": NOW + timedelta(days=1)})
-    async with prepared.transaction() as transaction:
-        await transaction.releases.add(release(), "U3", "first")
-        assert await transaction.scorecards.get("r1", "k1") is None
-        await transaction.scorecards.put(first)
-        await transaction.scorecards.put(first.model_copy(update={"rows_key": "k2"}))
-        await transaction.scorecards.put(newer)
-        assert await transaction.scorecards.get("r1", "k1") == newer
-        assert await transaction.scorecards.get("r1", "k2") == first.model_copy(update={"rows_key": "k2"})

@@ -1,0 +1,146 @@
+"""An evaluation in words and as a table: things in, text and files out."""
+
+import csv
+import io
+
+from bot.domain.scorecard import Figures
+from bot.evaluating import Evaluation
+from handlers.escape import escaped
+from handlers.views.finetune import name_of
+from handlers.views.gate import broken, decided
+from handlers.words import Words
+
+CATEGORIES = 15
+"""In the text; the file of the confusion has all."""
+
+
+def report(evaluation: Evaluation, words: Words) -> str:
+    """All figures, as the mrkdwn text beside the picture."""
+    release, card = evaluation.release, evaluation.card
+    title = words("evaluate.title", model=escaped(str(release.model)), release=release.id)
+    if not card.rows:
+        return f"{title}\n{words('evaluate.none')}"
+    low, high = card.interval
+    lines = [
+        title,
+        words(
+            "evaluate.accuracy",
+            percent=f"{card.accuracy:.1%}",
+            right=card.right,
+            rows=card.rows,
+            low=f"{low:.1%}",
+            high=f"{high:.1%}",
+        ),
+    ]
+    if evaluation.serving and evaluation.before:
+        model = escaped(str(evaluation.serving.model))
+        lines.append(words("evaluate.before", model=model, percent=f"{evaluation.before.accuracy:.1%}"))
+    lines += [_calibration(evaluation, words), *_catch_all(evaluation, words), _cost(evaluation, words)]
+    lines += [*_categories(evaluation, words), "", *decided(evaluation, words), *broken(evaluation, words)]
+    if evaluation.decision:
+        lines.append(words("evaluate.next", release=release.id))
+    return "\n".join(lines)
+
+
+def _calibration(evaluation: Evaluation, words: Words) -> str:
+    def shown(ece: float | None) -> str:
+        return words("evaluate.unsure") if ece is None else f"{ece:.3f}"
+
+    before = evaluation.before.ece if evaluation.before else None
+    return words("evaluate.calibration", ece=shown(evaluation.card.ece), before=shown(before))
+
+
+def _catch_all(evaluation: Evaluation, words: Words) -> list[str]:
+    other = next(c for c in evaluation.prompt.categories if c.other)
+    figures = evaluation.card.categories.get(other.id)
+    if figures is None:
+        return []
+    recall, precision = _percent(figures.recall), _percent(figures.precision)
+    return [words("evaluate.catch_all", category=escaped(other.name), recall=recall, precision=precision)]
+
+
+def _cost(evaluation: Evaluation, words: Words) -> str:
+    card = evaluation.card
+    return words(
+        "evaluate.cost",
+        p50=round(card.latency_p50),
+        p95=round(card.latency_p95),
+        tokens_in=round(card.tokens_in / card.rows),
+        tokens_out=round(card.tokens_out / card.rows),
+        usd=words("evaluate.no_price") if evaluation.usd is None else f"${evaluation.usd:.6f}",
+    )
+
+
+def _categories(evaluation: Evaluation, words: Words) -> list[str]:
+    categories = evaluation.card.categories
+    worst = sorted(categories, key=lambda c: (_recall(categories[c]), c))[:CATEGORIES]
+    lines = [
+        words(
+            "evaluate.category",
+            category=name_of(evaluation.prompt, category),
+            precision=_percent(categories[category].precision),
+            recall=_percent(categories[category].recall),
+            support=categories[category].support,
+        )
+        for category in worst
+    ]
+    if len(categories) > CATEGORIES:
+        lines.append(words("evaluate.more", n=len(categories) - CATEGORIES))
+    return lines
+
+
+def _recall(figures: Figures) -> float:
+    return 1.0 if figures.recall is None else figures.recall
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.0%}"
+
+
+def changes_table(evaluation: Evaluation) -> bytes:
+    """Every settled row that was fixed or broken, as CSV that a spreadsheet opens."""
+    head = ["change", "split", "row", "question", "settled", "serving", "candidate"]
+    return table(
+        head,
+        [
+            [
+                "fixed" if change.fixed else "broken",
+                change.row.split.value,
+                change.row.id,
+                change.row.text,
+                change.row.category,
+                change.before,
+                change.now,
+            ]
+            for change in evaluation.changes
+        ],
+    )
+
+
+def categories_table(evaluation: Evaluation) -> bytes:
+    """Every category's figures and where its rows went, as CSV that a spreadsheet opens."""
+    card = evaluation.card
+    names = list(card.categories)
+    rows = [
+        [
+            name,
+            f"{figures.support}",
+            "" if figures.precision is None else f"{figures.precision:.4f}",
+            "" if figures.recall is None else f"{figures.recall:.4f}",
+            *(f"{card.confusion.get((name, answered), 0)}" for answered in names),
+        ]
+        for name, figures in card.categories.items()
+    ]
+    return table(["settled", "rows", "precision", "recall", *(f"answered {name}" for name in names)], rows)
+
+
+def table(head: list[str], rows: list[list[str]]) -> bytes:
+    """CSV with a byte order mark, for Japanese in spreadsheets; no cell is a formula."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(head)
+    # A cell that begins like a formula would be computed by whoever opens the file (OWASP, CSV injection).
+    writer.writerows(
+        [[f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t")) else cell for cell in row] for row in rows]
+    )
+    return text.getvalue().encode("utf-8-sig")

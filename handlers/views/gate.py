@@ -1,0 +1,158 @@
+"""What the gate says, and an override's form: things in, Block Kit out."""
+
+from typing import Any
+
+from bot.domain import gate
+from bot.domain.gate import Decision, Outcome
+from bot.domain.prompt import Prompt
+from bot.domain.release import Release
+from bot.evaluating import Change, Evaluation
+from handlers.escape import escaped
+from handlers.private import Spot
+from handlers.views.finetune import Named, accuracy, name_of
+from handlers.views.ids import FINETUNE_OVERRIDE, OVERRIDE_MODAL, SENTENCE, Override
+from handlers.views.message import Message, button, context, plain, section
+from handlers.words import Words
+
+SHOWN = 10
+"""Broken corrections in the text; the file has all."""
+SENTENCE_LENGTH = 500
+
+
+def switched(release: Release, evaluation: Evaluation, words: Words) -> Message:
+    """What serves now, and what that rests on."""
+    done = words("finetune.switch.done", model=escaped(str(release.model)), release=release.id)
+    new, old = accuracy(evaluation.card, words), accuracy(evaluation.before, words)
+    lines = [done, words("finetune.switch.compared", new=new, old=old), *decided(evaluation, words)]
+    return Message(done, [_verbatim(lines), _verbatim(broken(evaluation, words))])
+
+
+def refused(evaluation: Evaluation, words: Words) -> Message:
+    """The rule, the numbers and what it would break, with the button that overrides."""
+    release = evaluation.release
+    lines = decided(evaluation, words)
+    pressed = button(words("gate.override.button"), FINETUNE_OVERRIDE, Named(id=release.id).packed(), style="danger")
+    return Message(
+        lines[0],
+        [
+            _verbatim(lines),
+            _verbatim(broken(evaluation, words)),
+            context(rule(words)),
+            section(words("gate.override.how", release=release.id)),
+            {"type": "actions", "block_id": f"override.{release.id}", "elements": [pressed]},
+        ],
+    )
+
+
+def decided(evaluation: Evaluation, words: Words) -> list[str]:
+    """The gate's answer, why, and the numbers; nothing for the serving release itself."""
+    decision = evaluation.decision
+    if decision is None:
+        return []
+    model = escaped(str(evaluation.release.model))
+    lines = [
+        words(f"gate.outcome.{decision.outcome.value}", model=model, release=evaluation.release.id),
+        words(f"gate.why.{decision.why.value}"),
+        *(_drop(drop, evaluation.prompt, words) for drop in decision.drops),
+    ]
+    if decision.comparison:
+        lines.append(_numbers(decision, words))
+        if decision.outcome is Outcome.NOT_ENOUGH:
+            missing = decision.missing
+            lines.append(words("gate.hopeless") if missing is None else words("gate.missing", n=missing))
+    return lines
+
+
+def _numbers(decision: Decision, words: Words) -> str:
+    paired = decision.comparison
+    if paired is None:
+        return ""
+    low, high = paired.interval
+    return words(
+        "gate.numbers",
+        rows=paired.rows,
+        groups=paired.groups,
+        fixed=len(paired.fixed),
+        broken=len(paired.broken),
+        p=f"{paired.p:.2g}",
+        difference=points(paired.difference),
+        low=points(low),
+        high=points(high),
+    )
+
+
+def _drop(drop: gate.Drop, prompt: Prompt, words: Words) -> str:
+    category = name_of(prompt, drop.category)
+    return words(
+        "gate.drop", category=category, before=f"{drop.before:.0%}", now=f"{drop.now:.0%}", support=drop.support
+    )
+
+
+def rule(words: Words) -> str:
+    """The rule in words, with its own numbers."""
+    return words(
+        "gate.rule",
+        significant=gate.SIGNIFICANT,
+        least_better=gate.LEAST_BETTER,
+        least_equal=gate.LEAST_EQUAL,
+        margin=f"{gate.MARGIN * 100:g}",
+        floor=f"{gate.FLOOR * 100:g}",
+        support=gate.SUPPORT,
+    )
+
+
+def broken(evaluation: Evaluation, words: Words) -> list[str]:
+    """The earlier corrections that it would get wrong again, the first of them row by row."""
+    if evaluation.before is None:
+        return []
+    changes = evaluation.broken
+    if not changes:
+        return [words("gate.broken.none")]
+    lines = [words("gate.broken.title", n=len(changes))]
+    lines += [_broken(change, evaluation.prompt, words) for change in changes[:SHOWN]]
+    if len(changes) > SHOWN:
+        lines.append(words("gate.broken.more", n=len(changes) - SHOWN))
+    return lines
+
+
+def _broken(change: Change, prompt: Prompt, words: Words) -> str:
+    right, now = name_of(prompt, change.row.category), name_of(prompt, change.now)
+    return words("gate.broken.row", text=escaped(" ".join(change.row.text.split()), 120), right=right, now=now)
+
+
+def form(release: Release, spot: Spot, words: Words) -> dict[str, Any]:
+    """The modal that asks for the sentence."""
+    about = words("gate.override.about", model=escaped(str(release.model)))
+    return {
+        "type": "modal",
+        "callback_id": OVERRIDE_MODAL,
+        "private_metadata": Override(release=release.id, channel=spot.channel, thread=spot.thread).packed(),
+        "title": plain(words("gate.override.title"), 24),
+        "submit": plain(words("gate.override.submit"), 24),
+        "close": plain(words("gate.override.close"), 24),
+        "blocks": [
+            section(about),
+            {
+                "type": "input",
+                "block_id": SENTENCE,
+                "label": plain(words("gate.override.label"), 2_000),
+                "hint": plain(words("gate.override.hint", least=gate.LEAST_SENTENCE), 2_000),
+                "element": {
+                    "type": "plain_text_input",
+                    "action_id": SENTENCE,
+                    "multiline": True,
+                    "min_length": gate.LEAST_SENTENCE,
+                    "max_length": SENTENCE_LENGTH,
+                },
+            },
+        ],
+    }
+
+
+def points(share: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return f"{share * 100:+.1f}"
+
+
+def _verbatim(lines: list[str]) -> dict[str, Any]:
+    return section("\n".join(lines), verbatim=True)
