@@ -33,6 +33,18 @@ async def test_an_entry_waits_for_older_ones_of_its_topic_and_key_only(store: St
     assert second.payload["n"] == "2"
 
 
+async def test_who_asks_for_topics_gets_no_others(store: Store) -> None:
+    async with store.transaction() as transaction:
+        await transaction.outbox.add("shadow", "q1", {}, NOW)
+        await transaction.outbox.add("card", "q1", {}, NOW)
+        card = await transaction.outbox.claim("w1", NOW, LEASE, ["card", "finetune"])
+        assert card is not None
+        assert card.topic == "card"
+        assert await transaction.outbox.claim("w1", NOW, LEASE, ["card", "finetune"]) is None
+        assert await transaction.outbox.claim("w1", NOW, LEASE, []) is None
+        assert await transaction.outbox.claim("w1", NOW, LEASE) is not None
+
+
 async def test_who_lost_the_lease_changes_nothing(store: Store) -> None:
     later = NOW + LEASE
     async with store.transaction() as transaction:

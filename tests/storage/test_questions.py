@@ -6,6 +6,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from bot.domain.correction import Kind
 from bot.domain.question import Place
 from bot.domain.scorecard import Result, Shadow
+from bot.domain.shadow import Compared
 from bot.ports import Store
 from tests.storage.things import NOW, ask, correction, question, verdict
 
@@ -127,6 +128,19 @@ async def test_contested_pairs_are_two_peoples_and_have_no_order(store: Store) -
             said = correction(seq).model_copy(update={"by": by, "category": category})
             await transaction.corrections.add(said)
         assert await transaction.corrections.contested() == {("hr", "it"): 2}
+
+
+async def test_a_shadow_stands_beside_the_newest_verdict_and_what_holds(store: Store) -> None:
+    shadow = Shadow(question_id="q1", release_id="r1", category="it", confidence=0.5, tokens_in=5, tokens_out=1, at=NOW)
+    async with store.transaction() as transaction:
+        await ask(transaction)
+        await transaction.questions.add_verdict(verdict(2).model_copy(update={"category": "other"}))
+        assert await transaction.shadows.compared("r1") == []
+        await transaction.shadows.put(shadow)
+        beside = Compared(question_id="q1", served="other", shadow="it", settled=None)
+        assert await transaction.shadows.compared("r1") == [beside]
+        await transaction.questions.settle("q1", "labor")
+        assert await transaction.shadows.compared("r1") == [beside.model_copy(update={"settled": "labor"})]
 
 
 async def test_results_shadows_and_tokens(store: Store) -> None:

@@ -99,3 +99,12 @@ async def test_two_admins_who_switch_at_once_come_one_after_the_other(fresh: Fre
     assert states.count(ReleaseState.RETIRED) == (5 if served_before else 4)
     for replica in replicas:
         await replica.close()
+
+
+async def test_the_shadow_is_the_release_that_entered_that_state(store: Store) -> None:
+    async with store.transaction() as transaction:
+        await transaction.prompts.put(PROMPT)
+        await transaction.releases.add(release(), "U3", "first")
+        assert await transaction.releases.shadow() is None
+        await transaction.releases.enter("r1", ReleaseState.SHADOW, "U4", "shadow", LATER)
+        assert await transaction.releases.shadow() == release(state=ReleaseState.SHADOW)
