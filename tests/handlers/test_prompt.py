@@ -1,0 +1,229 @@
+"""/finetune prompt, at the wire: shown, changed in modals, compared, in both languages; what is typed is kept."""
+
+from collections.abc import Callable
+
+import pytest
+
+from bot.domain.dataset import Split
+from bot.domain.release import ReleaseState
+from bot.local.workspace import Person
+from bot.models.tokens import OfflineEstimator
+from bot.prompting import Prompting
+from bot.versions import configure
+from handlers.views import ids
+from handlers.views.prompt import LEAVE
+from tests.bot.things import rows_of
+from tests.handlers.desk import PROMPT, Desk, Json, eventually, texts
+
+Typed = dict[str, dict[str, dict[str, str]]]
+
+
+async def admin(desk: Desk, locale: str = "en-US") -> Person:
+    person = await desk.window(desk.server.people.admin)
+    await person.speak(locale)
+    desk.people._known.clear()
+    return person
+
+
+def private(*words: str) -> Callable[[Json], bool]:
+    return lambda m: bool(m.get("ephemeral")) and all(word in texts(m) for word in words)
+
+
+async def told(person: Person, *words: str) -> str:
+    return texts(await person.message(private(*words)))
+
+
+def labels(view: Json) -> str:
+    return " ".join(b["label"]["text"] + b["hint"]["text"] for b in view["blocks"] if b["type"] == "input")
+
+
+def filled(view: Json, **typed: str) -> Typed:
+    """What stands in a form, with these changes: what a person submits."""
+    values = {}
+    for block in view["blocks"]:
+        if block["type"] == "input":
+            name = block["block_id"]
+            values[name] = {name: {"type": "x", "value": typed.get(name, block["element"].get("initial_value", ""))}}
+    return values
+
+
+async def form(person: Person, argument: str) -> Json:
+    await person.command(f"/finetune prompt {argument}")
+    return await person.view()
+
+
+async def current(desk: Desk) -> str:
+    async with desk.store.transaction() as tx:
+        return (await tx.prompts.history())[0].prompt_id
+
+
+async def test_the_prompt_is_shown_whole(desk: Desk) -> None:
+    person = await admin(desk)
+    await person.command("/finetune prompt")
+    shown = await told(person, f"Prompt {PROMPT.id[:12]}")
+    for words in ("Choose the category.", "Labor 労務", "leave", "<!subteam^S0STAFF0001>", "catch-all", "tokens"):
+        assert words in shown
+    assert "Open the attendance system" in shown
+
+
+async def test_only_admins_may_and_the_form_asks_again(desk: Desk) -> None:
+    priya = await desk.priya()
+    await priya.command("/finetune prompt edit it")
+    assert "Only admins" in await told(priya, "Only admins")
+
+
+@pytest.mark.parametrize(
+    ("locale", "label", "answer", "notice"),
+    [("en-US", "Rule", "Saved as prompt", "It does not answer yet"), ("ja-JP", "ルール", "として保存", "まだ回答には")],
+)
+async def test_an_edited_rule_is_a_new_candidate(desk: Desk, locale: str, label: str, answer: str, notice: str) -> None:
+    person = await admin(desk, locale)
+    view = await form(person, "edit Labor 労務")
+    assert label in labels(view)
+    assert (
+        await person.submit(view, filled(view, rule="leave and shifts", examples="How much leave?\n\nMy shift?")) == {}
+    )
+    said = await told(person, answer)
+    assert notice in said
+    async with desk.store.transaction() as tx:
+        newest = (await tx.releases.all())[0]
+        prompt = await tx.prompts.get(newest.prompt_id)
+    assert newest.state is ReleaseState.CANDIDATE
+    assert newest.id in said
+    assert prompt is not None
+    labor = prompt.category("labor")
+    assert labor is not None
+    assert (labor.rule, labor.examples, labor.owner) == (
+        "leave and shifts",
+        ("How much leave?", "My shift?"),
+        "S0STAFF0001",
+    )
+
+
+async def test_a_form_that_is_saved_as_it_was_changes_nothing(desk: Desk) -> None:
+    person = await admin(desk)
+    view = await form(person, "edit labor")
+    assert await person.submit(view, filled(view)) == {}
+    assert "the prompt's text is the same" in await told(person, "Saved")
+    assert await current(desk) == PROMPT.id
+
+
+async def test_what_is_wrong_is_said_beside_the_input_in_the_persons_language(desk: Desk) -> None:
+    person = await admin(desk, "ja-JP")
+    view = await form(person, "edit it")
+    assert await person.submit(view, filled(view, owner="somebody", name=" ")) == {
+        ids.OWNER: "ユーザー ID（U…）かユーザーグループ ID（S…）を書いてください。",
+        ids.NAME: "入力してください。",
+    }
+    (name,) = (await person.submit(view, filled(view, name="Other"))).values()
+    assert "同じ名前の分類があります" in name
+    assert await current(desk) == PROMPT.id
+
+
+async def test_an_edit_of_what_somebody_changed_meanwhile_is_not_lost(desk: Desk) -> None:
+    person = await admin(desk)
+    view = await form(person, "task")
+    assert await person.submit(view, filled(view, task=" ")) == {ids.TASK: "Please write something here."}
+    theirs = PROMPT.categories[1].model_copy(update={"rule": "computers and phones"})
+    await Prompting(desk.store, OfflineEstimator(), desk.clock).save(PROMPT.id, theirs, "U8")
+    assert "Somebody else" in (await person.submit(view, filled(view, task="Other words")))[ids.TASK]
+    again = await form(person, "task")
+    assert await person.submit(again, filled(again, task="Choose well.")) == {}
+    await told(person, "Saved")
+    await person.command("/finetune prompt")
+    assert "computers and phones" in await told(person, "Choose well.")
+
+
+async def test_an_owner_holds_at_once_on_app_home(desk: Desk) -> None:
+    person = await admin(desk)
+    view = await form(person, "edit it")
+    await person.submit(view, filled(view, owner="<@U0KENJI0001>", guide="Restart it"))
+    await told(person, "hold from now on")
+    await person.open_home()
+    home = await person.wait_for(lambda frame: frame["type"] == "home")
+    assert "<@U0KENJI0001>" in texts(home["view"])
+    assert "<@U0PRIYA0001>" not in texts(home["view"])
+
+
+async def test_a_category_is_added_by_the_button_and_retired_with_its_rows_moved(desk: Desk) -> None:
+    async with desk.store.transaction() as tx:
+        for row in rows_of(Split.TRAIN, "it", 7):
+            await tx.rows.put(row)
+    person = await admin(desk)
+    await person.command("/finetune prompt")
+    await person.press(await person.message(private("catch-all")), ids.PROMPT_ADD)
+    view = await person.view()
+    assert await person.submit(view, filled(view, name="法務", rule="contracts")) == {}
+    await told(person, "Saved as prompt")
+    view = await form(person, "retire it")
+    assert "Rows of this category: 7" in texts(view)
+    chosen = {ids.INTO: {ids.INTO: {"type": "static_select", "selected_option": option(view, "法務")}}}
+    assert await person.submit(view, chosen) == {}
+    assert "7 rows were moved" in await told(person, "moved")
+    assert {row.category for row in await desk.rows()} == {"法務"}
+
+
+def option(view: Json, value: str) -> Json:
+    (element,) = [b["element"] for b in view["blocks"] if b["type"] == "input"]
+    (found,) = [o for o in element["options"] if o["value"] == value]
+    return dict(found)
+
+
+async def test_rows_that_are_left_are_counted_until_they_are_moved(desk: Desk) -> None:
+    async with desk.store.transaction() as tx:
+        for row in rows_of(Split.TRAIN, "it", 2):
+            await tx.rows.put(row)
+    person = await admin(desk, "ja-JP")
+    view = await form(person, "retire IT")
+    left = {ids.INTO: {ids.INTO: {"type": "static_select", "selected_option": option(view, LEAVE)}}}
+    await person.submit(view, left)
+    assert "分類 it の行が 2 件あり" in await told(person, "として保存")
+    again = await form(person, "retire it")
+    moved = {ids.INTO: {ids.INTO: {"type": "static_select", "selected_option": option(again, "labor")}}}
+    await person.submit(again, moved)
+    assert "2 件の行を移しました" in await told(person, "移しました")
+    assert "廃止できません" in await refused(person, "retire other")
+
+
+async def refused(person: Person, argument: str) -> str:
+    await person.command(f"/finetune prompt {argument}")
+    return texts(await person.message(private()))
+
+
+async def test_versions_are_listed_and_compared(desk: Desk) -> None:
+    person = await admin(desk)
+    assert "The two texts are the same" in await refused(person, "compare")
+    view = await form(person, "edit it")
+    await person.submit(view, filled(view, rule="computers & phones"))
+    await told(person, "Saved")
+    listed = await refused(person, "versions")
+    assert PROMPT.id[:12] in listed
+    assert (await current(desk))[:12] in listed
+    assert "edited by <@" in listed
+    for argument in (
+        "compare",
+        f"compare {PROMPT.id[:8]}",
+        f"compare `{PROMPT.id[:12]}` `{(await current(desk))[:12]}`",
+    ):
+        compared = await refused(person, argument)
+        assert "-computers" in compared
+        assert "+computers &amp; phones" in compared
+    assert "I know no single version" in await refused(person, "compare zzz")
+    assert "I know `/finetune prompt`" in await refused(person, "frobnicate")
+    assert "not in use here" in await refused(person, "edit nowhere")
+
+
+async def test_a_long_difference_is_a_file_and_a_long_text_is_not_cut_by_a_form(desk: Desk) -> None:
+    long = PROMPT.changed(template="\n".join(f"Rule {n}: choose well." for n in range(300)))
+    async with desk.store.transaction() as tx:
+        await configure(tx, long, desk.clock.now())
+    person = await admin(desk)
+    assert "a form of Slack takes 3000" in await refused(person, "task")
+    await person.command("/finetune prompt compare")
+    assert "in a file" in await told(person, "From prompt")
+    channel = await person.dm()
+
+    async def came() -> bool:
+        return any(m.get("files") for m in await person.history(channel))
+
+    await eventually(came)
