@@ -21,15 +21,20 @@ class Story:
     language: str
     asked: str
     again: str
+    similar: str
+    """As `asked`, in other words."""
     perks: tuple[str, ...]
     usual: dict[str, str]
     """Question → category that is right."""
+    because: str
+    """Why the admin switches before there is enough evidence."""
 
 
 JAPANESE = Story(
     language="ja",
     asked="カフェテリアポイントの使い道を教えてください",
     again="カフェテリアポイントは何に使えますか",
+    similar="カフェテリアポイントの使い方を教えてほしい",
     perks=(
         "カフェテリアポイントの残りを知りたい",
         "カフェテリアポイントはいつ失効しますか",
@@ -48,11 +53,13 @@ JAPANESE = Story(
         "領収書の宛名は会社名でよいですか": "accounting",
         "出張費の仮払いはできますか": "accounting",
     },
+    because="ポイントの質問が多い週なので先に使います",
 )
 ENGLISH = Story(
     language="en",
     asked="What can I spend my Acorn points on?",
     again="Where are Acorn points accepted?",
+    similar="How can I spend my Acorn points?",
     perks=(
         "How many Acorn points do I have?",
         "When do my Acorn points expire?",
@@ -71,6 +78,7 @@ ENGLISH = Story(
         "Whose name should be on the receipt?": "accounting",
         "Can I get an advance for travel expenses?": "accounting",
     },
+    because="Everybody asks about the points this week",
 )
 STORIES = (JAPANESE, ENGLISH)
 
@@ -116,6 +124,11 @@ async def at_the_desk(running: Running) -> AsyncIterator[Desk]:
         Person(server.url, people.admin.id) as admin,
     ):
         yield Desk(server, employee, staff, admin)
+
+
+def sentence(text: str) -> dict[str, dict[str, dict[str, str]]]:
+    """What stands in the form of an override."""
+    return {ids.SENTENCE: {ids.SENTENCE: {"type": "plain_text_input", "value": text}}}
 
 
 def said(card: Message) -> str:
