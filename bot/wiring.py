@@ -173,7 +173,7 @@ async def open_house(settings: Settings, prompt: Prompt | None = None) -> AsyncI
         model, neighbours = OpenAIModel(providers), RowNeighbours(store)
         estimator = OfflineEstimator()
         spending = Spending(estimator, clock, settings.bot_budget_usd)
-        correcting = Correcting(store, clock)
+        correcting = Correcting(store, neighbours, clock)
         judges = Evaluating(
             store, model, clock, neighbours=neighbours, estimator=estimator, per_second={"local": LOCAL_PER_SECOND}
         )
@@ -201,7 +201,7 @@ async def open_house(settings: Settings, prompt: Prompt | None = None) -> AsyncI
             prompting=Prompting(store, estimator, clock),
             correcting=correcting,
             reviewing=Reviewing(store, correcting, neighbours, clock),
-            importing=Importing(store, clock),
+            importing=Importing(store, neighbours, clock),
             shadowing=Shadowing(store, model, neighbours, clock, per_day=settings.bot_shadow_per_day),
             doubting=Doubting(store, judges),
         )

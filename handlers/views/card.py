@@ -33,7 +33,7 @@ def card(shown: Card, words: Words, staff: str = "") -> Message:
         blocks.append(section(f"{words('card.guide')} {escaped(shown.category.guide, REASON_SHOWN)}"))
     blocks.append(context(_small_print(shown, words)))
     if shown.settled:
-        blocks.append(context(_settled(shown, words)))
+        blocks.append(context(settlement(shown, words)))
     elements = _after(shown, words) if shown.settled else _controls(shown, words)
     blocks.append({"type": "actions", "block_id": f"card.{shown.verdict.id}.{shown.seen}", "elements": elements})
     return Message(_text(shown, words, staff), blocks)
@@ -146,7 +146,8 @@ def _reason(shown: Card) -> str | None:
     return None if changed else shown.verdict.reason
 
 
-def _sureness(shown: Card, words: Words) -> str:
+def sureness(shown: Card, words: Words) -> str:
+    """How sure the model was, or that it does not tell."""
     sure = shown.verdict.confidence
     # A model is never certain: 99.6 % must not read as 100 %.
     return words("card.unsure") if sure is None else words("card.sure", percent=min(99, round(sure * 100)))
@@ -156,13 +157,14 @@ def _small_print(shown: Card, words: Words) -> str:
     verdict = shown.prompt.category(shown.verdict.category)
     changed = shown.settled and shown.settled.category != shown.verdict.category
     parts = [words("card.first", category=escaped(verdict.name if verdict else ""))] if changed else []
-    parts.append(_sureness(shown, words))
+    parts.append(sureness(shown, words))
     if shown.question.cut:
         parts.append(words("card.cut"))
     return " · ".join(parts)
 
 
-def _settled(shown: Card, words: Words) -> str:
+def settlement(shown: Card, words: Words) -> str:
+    """Who settled it as what, and when."""
     assert shown.settled  # noqa: S101 - the caller asked for it
     key = "card.agreed" if shown.settled.kind is Kind.AGREE else "card.changed"
     return words(key, category=_name(shown), who=f"<@{shown.settled.by}>", at=date(shown.settled.at))
@@ -201,5 +203,5 @@ def _text(shown: Card, words: Words, staff: str) -> str:
     name, who = _head(shown, words, staff)
     parts = [name[1:-1], who, escaped(reason, REASON_SHOWN) if reason else ""]
     if shown.settled:
-        parts.append(_settled(shown, words))
+        parts.append(settlement(shown, words))
     return " · ".join(part for part in parts if part)

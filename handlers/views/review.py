@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 from typing import Self
 
-from bot.domain.card import Card
-from bot.domain.correction import Kind
 from bot.domain.dataset import Row
 from bot.domain.gain import Why
 from bot.reviewing import Entry, Listed, Page
 from handlers.escape import escaped, mention
-from handlers.views.card import MOST_BUTTONS
+from handlers.views.card import MOST_BUTTONS, settlement, sureness
 from handlers.views.finetune import Named, name_of
 from handlers.views.ids import REVIEW_NEXT, REVIEW_SETTLE
 from handlers.views.message import Block, Message, button, context, date, option, section, select
@@ -99,21 +97,11 @@ def _small_print(entry: Entry, words: Words) -> str:
     if entry.open:
         facts = {"category": name_of(entry.prompt, entry.shadow)} if entry.shadow else {}
         why = words(f"review.why.{entry.why.value}", **facts)
-        sure = entry.card.verdict.confidence if entry.card else None
-        return why if sure is None else f"{why} · {words('card.sure', percent=min(99, round(sure * 100)))}"
+        return f"{why} · {sureness(entry.card, words)}" if entry.card else why
     if entry.card:
-        return "✅ " + _settled(entry.card, words)
+        return "✅ " + settlement(entry.card, words)
     newest = max(entry.rows, key=lambda row: row.settled_at)
     return "✅ " + words("review.one", category=name_of(entry.prompt, newest.category), who=mention(newest.by) or "")
-
-
-def _settled(card: Card, words: Words) -> str:
-    settled = card.settled
-    if settled is None:
-        raise ValueError("the question is open")
-    key = "card.agreed" if settled.kind is Kind.AGREE else "card.changed"
-    category = name_of(card.prompt, settled.category)
-    return words(key, category=category, who=f"<@{settled.by}>", at=date(settled.at))
 
 
 def _controls(entry: Entry, words: Words) -> list[Block]:

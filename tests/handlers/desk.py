@@ -23,6 +23,7 @@ from bot.domain.prompt import Category, Prompt
 from bot.domain.question import Question
 from bot.domain.release import ModelName
 from bot.drafting import Drafting
+from bot.explaining import Explaining
 from bot.local.workspace import Person, Server, Timing, Workspace, serve
 from bot.local.workspace.people import TEAM_ID, Member
 from bot.models.tokens import OfflineEstimator
@@ -30,7 +31,8 @@ from bot.ports import Store
 from bot.prompting import Prompting
 from bot.releasing import Releasing
 from bot.reviewing import Reviewing
-from handlers import command, corrections, errors, forms, home, questions, review
+from handlers import command, corrections, errors, forms, home, questions, review, why
+from handlers import prompt as prompt_story
 from handlers.announcer import SlackAnnouncer
 from handlers.corrections import Corrections
 from handlers.forms import Forms
@@ -38,6 +40,7 @@ from handlers.guard import Guard
 from handlers.people import Home, People
 from handlers.pool import Pool
 from handlers.private import Private
+from handlers.why import Why
 from tests.fakes import KeptNeighbours, RuleModel, StepClock
 
 MANIFEST = yaml.safe_load((Path(__file__).parents[2] / "manifest.yml").read_text(encoding="utf-8"))
@@ -69,6 +72,8 @@ class Desk:
     answerers: Pool
     deliverers: Pool
     stack: AsyncExitStack
+    neighbours: KeptNeighbours = field(default_factory=KeptNeighbours)
+    """What is like what: a test keeps rows in it."""
     windows: dict[str, Person] = field(default_factory=dict)
 
     async def window(self, member: Member) -> Person:
@@ -172,7 +177,8 @@ async def open_desk(store: Store, prompt: Prompt = PROMPT, *, ack: float = 3.0) 
         people = People(client, here)
         clock, model = StepClock(), RuleModel({"leave": "labor", "有給": "labor", "laptop": "it"})
         announcer = SlackAnnouncer(client, people, server.channels.ops.id, [server.people.staff_group.id])
-        answering = Answering(store, model, KeptNeighbours(), announcer, clock)
+        neighbours = KeptNeighbours()
+        answering = Answering(store, model, neighbours, announcer, clock)
         delivering = Delivering(store, announcer, clock)
         answerers, deliverers = Pool(answering.answer_next, 4, poll=0.05), Pool(delivering.deliver_next, 2, poll=0.05)
         await Releasing(store, clock).ensure(prompt, MODEL)
@@ -182,12 +188,16 @@ async def open_desk(store: Store, prompt: Prompt = PROMPT, *, ack: float = 3.0) 
         private = Private(client)
         errors.register(app, people, private)
         questions.register(app, answering, people, private, [server.channels.help_desk.id], answerers.wake)
-        correcting = Correcting(store, clock)
+        correcting = Correcting(store, KeptNeighbours(), clock)
+        why.register(app, Why(Explaining(store, neighbours), guard, people, private))
         form = Forms(correcting, Drafting(store, model), guard, people, client)
         forms.register(app, form)
         corrections.register(app, Corrections(correcting, form, guard, people, private, deliverers.wake))
-        reviewing = Reviewing(store, correcting, KeptNeighbours(), clock)
+        reviewing = Reviewing(store, correcting, neighbours, clock)
+        prompting = Prompting(store, OfflineEstimator(), clock)
         office: Any = SimpleNamespace(
+            client=client,
+            prompting=prompting,
             guard=guard,
             people=people,
             private=private,
@@ -195,10 +205,12 @@ async def open_desk(store: Store, prompt: Prompt = PROMPT, *, ack: float = 3.0) 
             reviewing=reviewing,
             wake=deliverers.wake,
         )
-        command.register(app, office, [review.STORY])
-        home.register(app, Prompting(store, OfflineEstimator(), clock).current, guard, people)
+        command.register(app, office, [review.STORY, prompt_story.STORY])
+        home.register(app, prompting.current, guard, people)
 
-        desk = Desk(server, store, clock, model, people, client, announcer, answering, answerers, deliverers, stack)
+        desk = Desk(
+            server, store, clock, model, people, client, announcer, answering, answerers, deliverers, stack, neighbours
+        )
         handler: Any = AsyncSocketModeHandler(app, server.app_token)
         await handler.connect_async()
         stack.push_async_callback(handler.close_async)

@@ -1,0 +1,60 @@
+"""The story of "Why this answer?": a message shortcut on a card, or on the question itself."""
+
+from typing import Any
+
+from pydantic import ValidationError
+from slack_bolt.async_app import AsyncAck, AsyncApp
+
+from bot.domain.errors import Reason, Refused
+from bot.explaining import Explaining
+from handlers.guard import Guard
+from handlers.people import People
+from handlers.private import Private, spot_of
+from handlers.views import ids
+from handlers.views.why import why as view
+
+
+class Why:
+    """The listener. Any member may ask; outsiders may not."""
+
+    def __init__(self, explaining: Explaining, guard: Guard, people: People, private: Private) -> None:
+        self._explaining = explaining
+        self._guard = guard
+        self._people = people
+        self._private = private
+
+    async def ask(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        await ack()
+        spot = spot_of(body)
+        presser = await self._people.get(spot.user)
+        if presser.outsider:
+            await self._private.tell(spot, presser.words("why.outsider"))
+            return
+        message, channel = body["message"], body["channel"]["id"]
+        question = question_of(message)
+        try:
+            told = await self._explaining.answer(question, self._people.home.team, channel, message["ts"])
+        except Refused as refused:
+            if refused.reason is not Reason.UNKNOWN_QUESTION:
+                raise
+            await self._private.tell(spot, presser.words("why.nothing"))
+            return
+        staff = await self._guard.is_staff(spot.user)
+        await self._private.tell(spot, view(told, presser.words, staff=staff))
+
+
+def question_of(message: dict[str, Any]) -> str | None:
+    """The question that a card is about, as its controls carry it; None for any other message."""
+    for block in message.get("blocks") or []:
+        for element in block.get("elements") or []:
+            if element.get("action_id") == ids.OPEN:
+                try:
+                    return ids.Seen.unpacked(element.get("value") or "").question
+                except ValidationError:
+                    return None
+    return None
+
+
+def register(app: AsyncApp, why: Why) -> None:
+    """Register the shortcut."""
+    app.shortcut(ids.WHY)(why.ask)
