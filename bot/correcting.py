@@ -1,19 +1,25 @@
 """What staff say of verdicts, and the rows that come of it."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from bot.cards import card_of
 from bot.domain.card import Card
 from bot.domain.correction import Correction, Kind, Press
 from bot.domain.dataset import Row, Source, group_of, split_of
 from bot.domain.errors import Reason, Refused
 from bot.domain.masking import masked
-from bot.ports import Clock, Store, Transaction
+from bot.ports import Clock, Neighbours, Store, Transaction
+
+NO_GROUPS: Mapping[str, str] = MappingProxyType({})
 
 
 class Correcting:
     """Settles questions. Who may press is the caller's to decide (handlers/guard); `by` is the id it checked."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, neighbours: Neighbours, clock: Clock) -> None:
         self._store = store
+        self._neighbours = neighbours
         self._clock = clock
 
     async def settle(self, press: Press) -> Card:
@@ -26,10 +32,21 @@ class Correcting:
                 person is told what they said and may press again, having seen it.
         """
         async with self._store.transaction() as tx:
-            return await self.settle_within(tx, press)
+            question = await tx.questions.get(press.question_id)
+        # Asked before the transaction begins, for it reads the record. A text edited in between founds its own group.
+        groups = {question.text: (await self._neighbours.groups([question.text]))[0]} if question else NO_GROUPS
+        async with self._store.transaction() as tx:
+            return await self.settle_within(tx, press, groups)
 
-    async def settle_within(self, tx: Transaction, press: Press) -> Card:
-        """`settle`, as a part of a larger unit of work. Raises Refused as it does."""
+    async def settle_within(self, tx: Transaction, press: Press, groups: Mapping[str, str] = NO_GROUPS) -> Card:
+        """`settle`, as a part of a larger unit of work. Raises Refused as it does.
+
+        Args:
+            tx: the unit of work.
+            press: what is wished.
+            groups: text → the group that it joins (`Neighbours.groups`), for a question that has no row yet; there its
+                text founds a group of its own where it is not among them.
+        """
         card = await self._held(tx, press.question_id)
         category = press.category or card.verdict.category
         if card.prompt.category(category) is None:
@@ -51,7 +68,10 @@ class Correcting:
         )
         await tx.corrections.add(correction)
         await tx.questions.settle(press.question_id, category)
-        await tx.rows.put(row_of(card, correction))
+        row = await tx.rows.get(press.question_id)
+        text = card.question.text
+        group = row.group if row and row.text == text else groups.get(text, group_of(text))
+        await tx.rows.put(row_of(card, correction, group))
         await tx.outbox.add("card", press.question_id, {}, correction.at)
         return card.model_copy(update={"settled": correction, "seen": correction.seq})
 
@@ -93,14 +113,13 @@ class Correcting:
         return card
 
 
-def row_of(card: Card, correction: Correction) -> Row:
-    """The row that a correction makes.
+def row_of(card: Card, correction: Correction, group: str) -> Row:
+    """The row that a correction makes in this group.
 
     Its reason argues for its category: staff's own words, or the verdict's if they agreed with it, or none.
     """
     agreed = correction.kind is Kind.AGREE
     question = card.question
-    group = group_of(question.text)
     return Row(
         id=question.id,
         text=question.text,

@@ -6,7 +6,7 @@ from bot.domain.labelled import BadLine, Labelled, read
 from bot.domain.masking import masked
 from bot.domain.prompt import Prompt
 from bot.domain.thing import Thing
-from bot.ports import Clock, Store
+from bot.ports import Clock, Neighbours, Store
 from bot.versions import current_prompt
 
 PAGE = 500
@@ -26,8 +26,9 @@ class ImportReport(Thing):
 class Importing:
     """Makes rows of labelled questions. The same file twice changes nothing."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, neighbours: Neighbours, clock: Clock) -> None:
         self._store = store
+        self._neighbours = neighbours
         self._clock = clock
 
     async def load(self, data: bytes, origin: str) -> ImportReport:
@@ -53,13 +54,17 @@ class Importing:
         good = [row for _, row in rows.values()]
         added = changed = 0
         for start in range(0, len(good), PAGE):
+            page = good[start : start + PAGE]
+            groups = await self._neighbours.groups([row.text for row in page])
             async with self._store.transaction() as tx:
-                for row in good[start : start + PAGE]:
+                for row, group in zip(page, groups, strict=True):
                     known = await tx.rows.get(row.id)
                     if known and (known.category, known.reason) == (row.category, row.reason):
                         same += 1
                         continue
-                    await tx.rows.put(row)
+                    home = known.group if known else group
+                    place = {"group": home, "split": split_of(home), "settled_at": self._clock.now()}
+                    await tx.rows.put(row.model_copy(update=place))
                     added, changed = (added, changed + 1) if known else (added + 1, changed)
         return ImportReport(added=added, changed=changed, same=same, bad=tuple(bad))
 

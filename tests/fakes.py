@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import SequenceMatcher
 
-from bot.domain.dataset import Row, Split, normalised
+from bot.domain.dataset import Row, Split, group_of, normalised
 from bot.domain.errors import ModelDown, ModelError
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
@@ -79,6 +79,9 @@ class KeptNeighbours:
     async def nearest(self, text: str, k: int, *, without: Collection[str] = ()) -> list[Neighbour]:
         rows = [row for row in self.rows if row.split is Split.TRAIN and row.group not in without]
         return self._ranked(text, rows)[:k]
+
+    async def groups(self, texts: Sequence[str]) -> list[str]:
+        return [next((one.group for one in await self.near(text)), group_of(text)) for text in texts]
 
     def pairs(self, these: Sequence[str], those: Sequence[str]) -> list[tuple[int, int]]:
         return [(i, j) for i, this in enumerate(these) for j, that in enumerate(those) if _likeness(this, that) >= NEAR]

@@ -269,7 +269,7 @@ async def test_an_edit_that_changes_nothing_asks_nothing(desk: Desk) -> None:
 async def test_a_settled_question_keeps_the_text_that_was_judged(desk: Desk) -> None:
     await desk.ask(arrival("有給は？"))
     press = Press(question_id=QUESTION_OF_EV1, category=None, seen=0, by="U2")
-    await Correcting(desk.store, desk.clock).settle(press)
+    await Correcting(desk.store, KeptNeighbours(), desk.clock).settle(press)
     await desk.ask(edited("PC が遅い"))
     question = await desk.question()
     assert question is not None

@@ -16,12 +16,13 @@ from bot.domain.card import Card
 from bot.domain.correction import Correction, Kind, Press, settlement
 from bot.domain.dataset import Row, Source, export
 from bot.domain.errors import Reason, Refused
+from bot.neighbours import RowNeighbours
 from bot.releasing import Releasing
 from storage.database import Database
 from storage.store import SqlStore
 from tests.bot.conftest import Fresh
 from tests.bot.things import BASE, CATEGORIES, PROMPT, arrival
-from tests.fakes import RuleModel, StepClock
+from tests.fakes import KeptNeighbours, RuleModel, StepClock
 from tests.fakes_acts import Board
 
 
@@ -31,12 +32,12 @@ class Desk:
     def __init__(self, store: SqlStore, clock: StepClock) -> None:
         self.store = store
         self.clock = clock
-        self.correcting = Correcting(store, clock)
+        self.correcting = Correcting(store, RowNeighbours(store), clock)
         self.question = ""
 
     async def ask(self, text: str = "有給は何日前？") -> None:
         board = Board()
-        answering = Answering(self.store, RuleModel({"有給": "labor"}), board, self.clock)
+        answering = Answering(self.store, RuleModel({"有給": "labor"}), KeptNeighbours(), board, self.clock)
         await answering.receive(arrival(text))
         await answering.answer_next()
         (self.question,) = board.cards

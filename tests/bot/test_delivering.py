@@ -16,7 +16,7 @@ from storage.store import SqlStore
 from tests.bot.test_answering import Desk
 from tests.bot.test_tuning import Bench
 from tests.bot.things import BASE, PROMPT, arrival
-from tests.fakes import RuleModel, StepClock
+from tests.fakes import KeptNeighbours, RuleModel, StepClock
 from tests.fakes_acts import Board, Fault, KeepingTrainer
 
 
@@ -62,7 +62,7 @@ async def card(store: SqlStore, model: RuleModel, board: Board, clock: StepClock
 
 @pytest.fixture
 def correcting(store: SqlStore, clock: StepClock) -> Correcting:
-    return Correcting(store, clock)
+    return Correcting(store, KeptNeighbours(), clock)
 
 
 def press(card: Card, category: str, seen: int = 0) -> Press:

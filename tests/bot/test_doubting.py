@@ -96,7 +96,9 @@ async def test_below_the_threshold_the_answer_is_a_guess_until_staff_settle_it( 
     await answering.answer_next()
     ((question, (card,)),) = board.cards.items()
     assert card.unsure is unsure
-    settled = await Correcting(store, KeptNeighbours(), clock).settle(Press(question_id=question, category="it", seen=0, by="U2"))
+    settled = await Correcting(store, KeptNeighbours(), clock).settle(
+        Press(question_id=question, category="it", seen=0, by="U2")
+    )
     assert settled.settled
     async with store.transaction() as tx:
         kept = await tx.rows.get(question)

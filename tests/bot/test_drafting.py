@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bot.correcting import row_of
 from bot.domain.card import Card
 from bot.domain.correction import Correction, Kind
-from bot.domain.dataset import Row, Split, export, neutral_reason
+from bot.domain.dataset import Row, Split, export, group_of, neutral_reason
 from bot.domain.question import Place, Question, Verdict, Via
 from bot.drafting import Drafting, said_for
 from storage.store import SqlStore
@@ -64,7 +64,7 @@ def settled(card: Card, presses: list[tuple[str, bool]]) -> Row:
             by="U2",
             at=AT,
         )
-        row = row_of(card, correction)
+        row = row_of(card, correction, group_of(card.question.text))
     assert row
     return row
 

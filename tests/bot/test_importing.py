@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bot.domain.dataset import Row, Source, group_of, split_of
 from bot.importing import PAGE, Importing, ImportReport
+from bot.neighbours import RowNeighbours
 from bot.releasing import Releasing
 from storage.database import Database
 from storage.store import SqlStore
@@ -19,7 +20,7 @@ from tests.fakes import StepClock
 
 @pytest.fixture
 def importing(store: SqlStore, clock: StepClock) -> Importing:
-    return Importing(store, clock)
+    return Importing(store, RowNeighbours(store), clock)
 
 
 def jsonl(*records: tuple[str, str] | tuple[str, str, str]) -> bytes:
@@ -123,7 +124,7 @@ def test_every_line_is_accounted_for_and_nothing_doubles(fresh: Fresh, records: 
         database = Database(fresh())
         store = SqlStore(database)
         await Releasing(store, StepClock()).ensure(PROMPT, BASE)
-        importing = Importing(store, StepClock())
+        importing = Importing(store, RowNeighbours(store), StepClock())
         data = b'{"text": "first", "category": "other"}\n' + jsonl(*records)
         try:
             first = await importing.load(data, "a")

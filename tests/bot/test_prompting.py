@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.cards import card_of
 from bot.correcting import Correcting
 from bot.domain.correction import Kind, Press
 from bot.domain.dataset import Row, Source, Split, export
@@ -21,7 +22,7 @@ from storage.store import SqlStore
 from tests.bot.test_answering import Desk
 from tests.bot.test_tuning import Bench
 from tests.bot.things import BASE, PROMPT, arrival, rows_of
-from tests.fakes import RuleModel, StepClock
+from tests.fakes import KeptNeighbours, RuleModel, StepClock
 from tests.fakes_acts import Board, KeepingTrainer
 
 LABOR, IT, OTHER = PROMPT.categories
@@ -242,18 +243,24 @@ async def test_a_moved_row_of_a_question_is_a_correction_like_any_other(
     desk = Desk(store, model, board, clock)
     await desk.ask(arrival("PCが動かない"))
     (question,) = board.cards
-    await Correcting(store, clock).settle(Press(question_id=question, category=None, seen=0, by="U2"))
-    await prompting.retire(PROMPT.id, "it", "labor", "U9")
+    await Correcting(store, KeptNeighbours(), clock).settle(Press(question_id=question, category=None, seen=0, by="U2"))
+    legal = (await prompting.add(PROMPT.id, LEGAL, "U9")).shown.prompt
+    await prompting.retire(legal.id, "it", "法務_legal", "U9")
     async with store.transaction() as tx:
+        asked = await tx.questions.get(question)
+        card = await card_of(tx, asked) if asked else None
         corrections = await tx.corrections.of(question)
         row = await tx.rows.get(question)
         waiting, _ = await tx.outbox.lag(clock.now() + timedelta(minutes=1))
     assert [(c.seq, c.kind, c.category, c.by) for c in corrections] == [
         (1, Kind.AGREE, "it", "U2"),
-        (2, Kind.CHANGE, "labor", "U9"),
+        (2, Kind.CHANGE, "法務_legal", "U9"),
     ]
     assert row is not None
-    assert (row.category, row.by) == ("labor", "U9")
+    assert (row.category, row.by) == ("法務_legal", "U9")
+    assert card is not None
+    assert card.category is not None
+    assert card.category.name == LEGAL.name
     assert waiting >= 2
 
 
@@ -290,6 +297,7 @@ async def test_the_last_two_categories_stay(prompting: Prompting) -> None:
 # --- ids
 
 
+@settings(deadline=None)
 @given(name=st.text(min_size=1, max_size=60), taken=st.sets(st.sampled_from(["法務", "it", "category", "category_2"])))
 def test_an_id_made_of_any_name_is_valid_and_new(name: str, taken: set[str]) -> None:
     made = id_for(name, taken)

@@ -18,7 +18,7 @@ from tests.bot.conftest import Fresh
 from tests.bot.test_answering import Desk
 from tests.bot.test_tuning import ENOUGH, Bench
 from tests.bot.things import BASE, PROMPT, arrival, row, rows_of
-from tests.fakes import RuleModel, StepClock
+from tests.fakes import KeptNeighbours, RuleModel, StepClock
 from tests.fakes_acts import Board, CountingEstimator, KeepingTrainer
 
 
@@ -55,7 +55,7 @@ async def test_questions_and_what_waits_are_counted(
     await desk.ask(arrival())
     assert await desk.answering.receive(arrival(n=2))
     (question,) = board.cards
-    await Correcting(store, clock).settle(Press(question_id=question, category=None, seen=0, by="U2"))
+    await Correcting(store, KeptNeighbours(), clock).settle(Press(question_id=question, category=None, seen=0, by="U2"))
     clock.advance(minutes=3)
     status = await reporting.status()
     assert (status.questions, status.inbox_open) == (1, 1)

@@ -26,7 +26,7 @@ class Bench:
     def __init__(self, store: SqlStore, clock: StepClock, model: RuleModel) -> None:
         self.store, self.clock, self.model = store, clock, model
         self.board, self.neighbours = Board(), KeptNeighbours()
-        self.correcting = Correcting(store, clock)
+        self.correcting = Correcting(store, KeptNeighbours(), clock)
         self.reviewing = Reviewing(store, self.correcting, self.neighbours, clock)
         self.asked = 0
 

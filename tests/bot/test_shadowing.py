@@ -75,7 +75,7 @@ async def test_the_shadow_answers_live_questions_unseen_and_agreement_is_told(de
     assert not await desk.shadowing.shadow_next()
     assert [len(posted) for posted in desk.board.cards.values()] == [1, 1]
     assert {posted[0].verdict.category for posted in desk.board.cards.values()} == {"labor"}
-    correcting = Correcting(desk.store, desk.clock)
+    correcting = Correcting(desk.store, KeptNeighbours(), desk.clock)
     await correcting.settle(Press(question_id=first, category="it", seen=0, by="U2"))
     await correcting.settle(Press(question_id=second, category="labor", seen=0, by="U2"))
     report = await desk.shadowing.report()
@@ -148,7 +148,9 @@ async def test_a_shadow_that_is_down_is_tried_again_and_given_up_quietly(desk: D
 async def test_the_shadow_is_not_shown_what_staff_settled_meanwhile(desk: Desk) -> None:
     await desk.shadowing.start((await desk.candidate()).id, "U3")
     question = await desk.ask("PCが壊れた")
-    await Correcting(desk.store, desk.clock).settle(Press(question_id=question, category="it", seen=0, by="U2"))
+    await Correcting(desk.store, KeptNeighbours(), desk.clock).settle(
+        Press(question_id=question, category="it", seen=0, by="U2")
+    )
     async with desk.store.transaction() as tx:
         settled = await tx.rows.get(question)
     assert settled
