@@ -2,8 +2,10 @@
 
 from bot.domain.card import Card
 from bot.domain.correction import settlement
+from bot.domain.prompt import Prompt
 from bot.domain.question import Question
 from bot.ports import Transaction
+from bot.versions import current_prompt
 
 
 async def card_of(tx: Transaction, question: Question) -> Card | None:
@@ -14,11 +16,24 @@ async def card_of(tx: Transaction, question: Question) -> Card | None:
     if verdict is None or release is None or prompt is None:
         return None
     corrections = await tx.corrections.of(question.id)
+    settled = settlement(corrections)
+    if settled:
+        prompt = await _knowing(tx, prompt, settled.category)
     return Card(
         question=question,
         verdict=verdict,
         prompt=prompt,
         unsure=release.is_unsure(verdict.confidence),
-        settled=settlement(corrections),
+        settled=settled,
         seen=corrections[-1].seq if corrections else 0,
     )
+
+
+async def _knowing(tx: Transaction, prompt: Prompt, category_id: str) -> Prompt:
+    """A release's prompt, with the category that its question was moved to after the release had answered."""
+    if prompt.category(category_id):
+        return prompt
+    category = (await current_prompt(tx)).category(category_id)
+    if category is None or prompt.meant(category.name):
+        return prompt
+    return prompt.with_category(category.model_copy(update={"other": False}))
