@@ -81,8 +81,8 @@ class Form(Payload):
 
     question: str
     seen: int
-    channel: str | None
-    thread: str | None
+    channel: str | None = None
+    thread: str | None = None
     draft: str | None = None
     """The reason that was put in for the chosen category; what differs from it is the person's own."""
 
@@ -99,5 +99,5 @@ class Override(Payload):
     """What the modal of an override must remember; `channel` and `thread` are where a private answer goes."""
 
     release: str
-    channel: str | None
-    thread: str | None
+    channel: str | None = None
+    thread: str | None = None

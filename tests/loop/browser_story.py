@@ -51,7 +51,7 @@ class Window:
 
 
 async def live_through(visit: Visit, running: Running, desk: Desk, story: Story, shot: Shot) -> None:
-    """Ask, be refused a correction, correct, export, start, status, switch, and ask again."""
+    """Ask, be refused a correction, correct, export, start, status, be refused a switch, override, and ask again."""
     server = running.practice
     assert server
     words, prompt = Words(story.language), running.house.prompt
@@ -115,7 +115,13 @@ async def live_through(visit: Visit, running: Running, desk: Desk, story: Story,
     await admin.type("/finetune switch")
     await expect(admin.action(ids.FINETUNE_SWITCH)).to_be_visible(timeout=EXPECTED_MS)
     await admin.action(ids.FINETUNE_SWITCH).click()
-    await expect(admin.latest).to_contain_text("ft:base:", timeout=EXPECTED_MS)
+    await expect(admin.action(ids.FINETUNE_OVERRIDE)).to_be_visible(timeout=EXPECTED_MS)
+    await shot(admin.page, "gate")
+    await admin.action(ids.FINETUNE_OVERRIDE).click()
+    await admin.page.get_by_role("dialog").get_by_role("textbox").fill(story.because)
+    await shot(admin.page, "override")
+    await admin.page.get_by_role("dialog").get_by_role("button", name=words("gate.override.submit"), exact=True).click()
+    await expect(admin.latest).to_contain_text(words("finetune.switch.done", model="", release="").split("`")[0])
     await shot(admin.page, "switched")
 
     # A question of the kind, never corrected, is now answered as staff would.

@@ -8,7 +8,7 @@ import pytest
 
 from handlers.views import ids
 from tests.loop.conftest import Open
-from tests.loop.story import STORIES, Desk, Story, actions, at_the_desk, said, words
+from tests.loop.story import STORIES, Desk, Story, actions, at_the_desk, said, sentence, words
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -45,7 +45,19 @@ async def test_corrections_become_a_model_that_answers_better(story: Story, open
         status = words(await desk.command("status"))
         assert "local/base" in status
         assert model in status
-        assert model in words(await desk.command(f"switch {model}"))
+        refused = await desk.command(f"switch {model}")
+        assert ids.FINETUNE_OVERRIDE in actions(refused), words(refused)
+        assert "300" in json.dumps(refused["blocks"]), "the rule is printed"
+        assert (await running.house.releasing.serving()).model.model == "base"
+        await desk.admin.press(refused, ids.FINETUNE_OVERRIDE)
+        form = await desk.admin.view()
+        assert await desk.admin.submit(form, sentence("short")) == {ids.SENTENCE: form["blocks"][1]["hint"]["text"]}
+        await desk.admin.submit(form, sentence(story.because))
+        await desk.admin.message(lambda m: "ephemeral" in m and model in words(m), timeout=20.0)
+        told = await desk.admin.message(lambda m: story.because in m["text"], timeout=20.0)
+        assert running.practice
+        assert told["channel"] == running.practice.channels.ops.id
+        assert story.because in words(await desk.command("status"))
         after = said(await desk.ask(story.again))
         assert after == right
         assert before != right, "the story tells nothing: the base model knew it"

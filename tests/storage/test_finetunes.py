@@ -8,7 +8,7 @@ from bot.domain.finetune import Estimate, FinetuneState
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
 from bot.ports import Store
-from tests.storage.things import NOW, PROMPT, finetune, manifest, release
+from tests.storage.things import NOW, PROMPT, finetune, manifest
 
 
 @pytest.fixture
