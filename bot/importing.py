@@ -1,5 +1,8 @@
 """Takes over labelled questions that a company already has."""
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
 from bot.domain.dataset import Row, Source, group_of, split_of
 from bot.domain.intake import cut, words_of
 from bot.domain.labelled import BadLine, Labelled, read
@@ -51,22 +54,26 @@ class Importing:
                 bad.append(BadLine(line=line, why=f"line {record.line} has the same question with another category"))
             same += bool(line) and earlier.category == row.category
             rows[row.id] = (record.line, row)
-        good = [row for _, row in rows.values()]
-        added = changed = 0
-        for start in range(0, len(good), PAGE):
-            page = good[start : start + PAGE]
-            groups = await self._neighbours.groups([row.text for row in page])
-            async with self._store.transaction() as tx:
-                for row, group in zip(page, groups, strict=True):
-                    known = await tx.rows.get(row.id)
-                    if known and (known.category, known.reason) == (row.category, row.reason):
-                        same += 1
-                        continue
-                    home = known.group if known else group
-                    place = {"group": home, "split": split_of(home), "settled_at": self._clock.now()}
-                    await tx.rows.put(row.model_copy(update=place))
-                    added, changed = (added, changed + 1) if known else (added + 1, changed)
-        return ImportReport(added=added, changed=changed, same=same, bad=tuple(bad))
+        became: Counter[str] = Counter(same=same)
+        for page in pages([row for _, row in rows.values()]):
+            became.update(await self._keep(page))
+        return ImportReport(added=became["added"], changed=became["changed"], same=became["same"], bad=tuple(bad))
+
+    async def _keep(self, page: Sequence[Row]) -> list[str]:
+        """Write rows, each in the group that it joins; what became of each."""
+        became = []
+        groups = await self._neighbours.groups([row.text for row in page])
+        async with self._store.transaction() as tx:
+            for row, group in zip(page, groups, strict=True):
+                known = await tx.rows.get(row.id)
+                if known and (known.category, known.reason) == (row.category, row.reason):
+                    became.append("same")
+                    continue
+                became.append("changed" if known else "added")
+                home = known.group if known else group
+                place = {"group": home, "split": split_of(home), "settled_at": self._clock.now()}
+                await tx.rows.put(row.model_copy(update=place))
+        return became
 
     def _row(self, labelled: Labelled, origin: str, prompt: Prompt) -> Row | BadLine:
         category = prompt.meant(labelled.category)
@@ -89,3 +96,8 @@ class Importing:
             origin=origin,
             settled_at=self._clock.now(),
         )
+
+
+def pages(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """A page at a time."""
+    return (rows[start : start + PAGE] for start in range(0, len(rows), PAGE))
