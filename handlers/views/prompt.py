@@ -63,7 +63,7 @@ def shown(state: Shown, words: Words) -> Message:
 
 
 def _listed(category: Category, words: Words) -> Block:
-    mark = f" · {words('prompt.other')}" if category.other else ""
+    mark = " · " + words("prompt.other") if category.other else ""
     owner = words("card.owner", owner=mention(category.owner)) if category.owner else words("card.no_owner")
     lines = [f"*{escaped(category.name)}* (`{category.id}`){mark} · {owner}", escaped(category.rule.strip(), PART)]
     lines.append(shorten("\n".join(f"• {escaped(' '.join(example.split()))}" for example in category.examples), PART))

@@ -78,3 +78,27 @@ def test_prices(model: str, usd: float | None) -> None:
     assert price == (None if usd is None else usd * 2)
     assert (since is None) == (usd is None)
     assert since is None or date.fromisoformat(since) <= date(2100, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("model", "usd"),
+    [
+        ("openai/gpt-6.1-terra", 1.0 + 2 * 5.0),
+        ("openai/gpt-4o-mini-2024-07-18", 0.15 + 2 * 0.60),
+        ("openai/ft:gpt-4o-mini-2024-07-18:org:cls:abc", 0.30 + 2 * 1.20),
+        ("local/base", 0.0),
+        ("local/ft:base:x", 0.0),
+        ("openai/gpt-7", None),
+        ("openai/ft:gpt-6-luna:org::abc", None),
+        ("house/gpt-4o-mini", None),
+    ],
+)
+def test_what_answers_cost(model: str, usd: float | None) -> None:
+    cost = OfflineEstimator().cost(ModelName.parse(model), 1_000_000, 2_000_000)
+    assert cost == (None if usd is None else pytest.approx(usd))
+
+
+def test_a_text_by_itself_has_no_message_around_it() -> None:
+    text = "有給は何日前までに申請しますか？"
+    alone = tokens_of([{"role": "user", "content": text}]) - tokens_of([{"role": "user", "content": ""}])
+    assert OfflineEstimator().words(text) == alone > 0
