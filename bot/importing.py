@@ -64,15 +64,18 @@ class Importing:
         became = []
         groups = await self._neighbours.groups([row.text for row in page])
         async with self._store.transaction() as tx:
+            before = await tx.rows.some([row.id for row in page])
+            settled = []
             for row, group in zip(page, groups, strict=True):
-                known = await tx.rows.get(row.id)
+                known = before.get(row.id)
                 if known and (known.category, known.reason) == (row.category, row.reason):
                     became.append("same")
                     continue
                 became.append("changed" if known else "added")
                 home = known.group if known else group
                 place = {"group": home, "split": split_of(home), "settled_at": self._clock.now()}
-                await tx.rows.put(row.model_copy(update=place))
+                settled.append(row.model_copy(update=place))
+            await tx.rows.put(*settled)
         return became
 
     def _row(self, labelled: Labelled, origin: str, prompt: Prompt) -> Row | BadLine:

@@ -96,13 +96,16 @@ class Corrections(Protocol):
 class Rows(Protocol):
     """Dataset rows. A withdrawn row is kept, and is in no list or count."""
 
-    async def put(self, row: Row) -> None:
-        """Insert, or replace (and bring back) the row of this id."""
+    async def put(self, *rows: Row) -> None:
+        """Insert, or replace (and bring back) the row of each id; no id twice."""
 
     async def withdraw(self, row_id: str, now: datetime) -> None: ...
 
     async def get(self, row_id: str) -> Row | None:
         """None where there is none, or it is withdrawn."""
+
+    async def some(self, row_ids: Collection[str]) -> dict[str, Row]:
+        """Those of these ids that `get` finds, by id; at most 1,000 at once."""
 
     def all(self, split: Split | None = None) -> AsyncIterator[Row]:
         """In order of id, read in pages: bounded memory."""

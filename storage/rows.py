@@ -1,6 +1,6 @@
 """Dataset rows."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import datetime
 
 from sqlalchemy import RowMapping, func, literal, select, tuple_, update
@@ -23,9 +23,9 @@ class SqlRows:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def put(self, row: Row) -> None:
-        values = row.model_dump() | {"withdrawn_at": None, "touched_at": row.settled_at}
-        await upsert(self._connection, rows, values)
+    async def put(self, *many: Row) -> None:
+        values = [row.model_dump() | {"withdrawn_at": None, "touched_at": row.settled_at} for row in many]
+        await upsert(self._connection, rows, *values)
 
     async def withdraw(self, row_id: str, now: datetime) -> None:
         await self._connection.execute(
@@ -36,6 +36,10 @@ class SqlRows:
         wanted = select(*_FIELDS).where(rows.c.id == row_id, _COUNTED)
         found = (await self._connection.execute(wanted)).mappings().one_or_none()
         return Row.model_validate(dict(found)) if found else None
+
+    async def some(self, row_ids: Collection[str]) -> dict[str, Row]:
+        wanted = select(*_FIELDS).where(rows.c.id.in_(row_ids), _COUNTED)
+        return {found["id"]: _row(found) for found in (await self._connection.execute(wanted)).mappings()}
 
     async def all(self, split: Split | None = None) -> AsyncIterator[Row]:
         wanted = select(*_FIELDS).where(_COUNTED).order_by(rows.c.id).limit(PAGE)

@@ -17,14 +17,17 @@ async def insert_new(connection: AsyncConnection, table: Table, values: Values, 
     return (await connection.execute(insert.returning(*table.primary_key))).one_or_none() is not None
 
 
-async def upsert(connection: AsyncConnection, table: Table, values: Values) -> None:
-    """Insert, or set all of these columns of the row with the same primary key."""
-    insert = _insert(connection, table).values(values)
+async def upsert(connection: AsyncConnection, table: Table, *many: Values) -> None:
+    """Insert each, or set all of these columns of the row with the same primary key. They have the same columns."""
+    if not many:
+        return
+    insert = _insert(connection, table)
     await connection.execute(
         insert.on_conflict_do_update(
             index_elements=list(table.primary_key),
-            set_={name: insert.excluded[name] for name in values if name not in table.primary_key},
-        )
+            set_={name: insert.excluded[name] for name in many[0] if name not in table.primary_key},
+        ),
+        list(many),
     )
 
 
