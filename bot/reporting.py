@@ -1,6 +1,8 @@
 """What /finetune status tells."""
 
+from collections import Counter
 from datetime import datetime, timedelta
+from itertools import combinations
 
 from bot.domain.budget import Spend
 from bot.domain.dataset import Split, newest_per_group
@@ -8,9 +10,13 @@ from bot.domain.finetune import Finetune
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
 from bot.domain.thing import Thing
-from bot.ports import Clock, Store
+from bot.ports import Clock, Store, Transaction
 from bot.spending import Spending
 from bot.versions import current_prompt
+
+PAIRS = 5
+CONFLICTS = 1_000
+"""Groups in conflict that are counted."""
 
 
 class Status(Thing):
@@ -36,6 +42,8 @@ class Status(Thing):
     unfit: list[Release]
     """Fine-tunes that were trained on another prompt than the current one."""
     spend: Spend
+    disagreements: list[tuple[str, str, int]]
+    """Pairs of categories that staff settled the same or nearly the same question as, and how often, most first."""
 
 
 class Reporting:
@@ -81,4 +89,13 @@ class Reporting:
                 current=current,
                 unfit=[r for r in await tx.releases.all() if r.finetune_id and r.prompt_id != current.id],
                 spend=await self._spending.month(tx),
+                disagreements=await _disagreements(tx),
             )
+
+
+async def _disagreements(tx: Transaction) -> list[tuple[str, str, int]]:
+    """One person's correction after another's of the same question, and open conflicts: each pair of a group once."""
+    counted = Counter(await tx.corrections.contested())
+    for rows in await tx.rows.conflicts(CONFLICTS):
+        counted.update(combinations(sorted({row.category for row in rows}), 2))
+    return [(one, other, n) for (one, other), n in counted.most_common(PAIRS)]

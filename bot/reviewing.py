@@ -6,12 +6,14 @@ from bot.cards import card_of
 from bot.correcting import Correcting
 from bot.domain.card import Card
 from bot.domain.correction import Press
-from bot.domain.dataset import Row, Source, Split
+from bot.domain.curve import Curve, Measured, Need, fit, needs, rising
+from bot.domain.dataset import Row, Source, Split, text_key
 from bot.domain.errors import Reason, Refused
 from bot.domain.gain import Candidate, Why, ordered
 from bot.domain.prompt import Prompt
 from bot.domain.question import Question, Verdict
 from bot.domain.release import Release, ReleaseState
+from bot.domain.scorecard import Figures, Judged, scorecard
 from bot.domain.thing import Thing
 from bot.ports import Clock, Neighbours, Store, Transaction
 
@@ -55,6 +57,17 @@ class Page(Thing):
     entries: tuple[Entry, ...]
     offset: int
     waiting: int
+
+
+class Progress(Thing):
+    """Whether what is settled is enough. `points`: releases on the same held-out rows, by rows trained on."""
+
+    prompt: Prompt
+    points: tuple[Measured, ...]
+    trainable: int
+    """Rows to train on today."""
+    curve: Curve | None
+    needs: tuple[Need, ...]
 
 
 class Reviewing:
@@ -118,6 +131,32 @@ class Reviewing:
                 if row.category != category:
                     await self._resettle(tx, row, category, by)
 
+    async def progress(self) -> Progress:
+        """The learning curve of the releases of the serving prompt, and what each category still needs."""
+        async with self._store.transaction() as tx:
+            prompt = await self._prompt(tx)
+            held = {text_key(row.text): row async for row in tx.rows.all(Split.HELD_OUT)}
+            measured: list[tuple[int, dict[str, str]]] = []
+            figures: dict[str, Figures] = {}
+            for release in reversed(await tx.releases.all()):
+                results = await tx.results.of(release.id)
+                judged = [Judged(row=row, result=results[key]) for key, row in held.items() if key in results]
+                if release.prompt_id == prompt.id and 2 * len(judged) >= max(len(held), 2):
+                    trained = len(await tx.finetunes.trained_rows(release.finetune_id)) if release.finetune_id else 0
+                    measured.append((trained, {one.result.text_key: one.result.category for one in judged}))
+                if release.state is ReleaseState.SERVING and judged:
+                    figures = scorecard(release.id, judged).categories
+            counts = await tx.rows.counts()
+        rows = {category: n for (category, split), n in counts.items() if split is Split.TRAIN}
+        points = rising(_on_the_same_rows(measured, {key: row.category for key, row in held.items()}))
+        return Progress(
+            prompt=prompt,
+            points=tuple(points),
+            trainable=sum(rows.values()),
+            curve=fit(points),
+            needs=tuple(needs(figures, rows, [category.id for category in prompt.categories])),
+        )
+
     async def _resettle(self, tx: Transaction, row: Row, category: str, by: str) -> None:
         question = await tx.questions.get(row.id, lock=True)
         card = await card_of(tx, question) if question else None
@@ -156,6 +195,16 @@ class Reviewing:
         if prompt is None:
             raise LookupError("no release serves")
         return prompt
+
+
+def _on_the_same_rows(measured: Sequence[tuple[int, dict[str, str]]], right: dict[str, str]) -> list[Measured]:
+    """Each (rows trained on, text key → answer) on the rows that all of them answered; none where there are none."""
+    common = set(right).intersection(*(answers for _, answers in measured))
+    return [
+        Measured(trained=trained, right=sum(answers[key] == right[key] for key in common), of=len(common))
+        for trained, answers in measured
+        if common
+    ]
 
 
 def _candidate(question: Question, verdict: Verdict, shadow: str | None, *, near: bool) -> Candidate:

@@ -6,7 +6,7 @@ from bot.domain.gain import Why
 from bot.reviewing import Page
 from handlers.command import Call, Story
 from handlers.views.ids import REVIEW_NEXT, REVIEW_SETTLES
-from handlers.views.review import SIZE, Settling, Shown
+from handlers.views.review import SIZE, Settling, Shown, progress
 from handlers.views.review import review as view
 from handlers.words import Words
 
@@ -17,7 +17,8 @@ async def review(call: Call) -> None:
     """The queue for this person's eyes; with `here` in the channel, without what was asked in direct messages."""
     here = call.argument.casefold() == HERE
     page = await call.desk.reviewing.page(0, SIZE, public=here)
-    await call.say(view(page, call.words), in_channel=here)
+    footer = progress(await call.desk.reviewing.progress(), call.words)
+    await call.say(view(page, call.words, footer), in_channel=here)
 
 
 async def settle(call: Call) -> None:

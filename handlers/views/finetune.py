@@ -12,7 +12,7 @@ from bot.domain.scorecard import Scorecard
 from bot.reporting import Status
 from handlers.escape import escaped, mention
 from handlers.views.ids import FINETUNE_CONFIRM, FINETUNE_DISMISS, FINETUNE_SWITCH, Payload
-from handlers.views.message import Message, button, context, date, section
+from handlers.views.message import Block, Message, button, context, date, section
 from handlers.words import Words
 
 MOST_CHOICES = 10
@@ -108,6 +108,7 @@ def status(state: Status, words: Words) -> Message:
             if state.finetunes
             else words("finetune.status.no_jobs")
         ),
+        *_disagreements(state, words),
         context(
             words(
                 "finetune.status.queues",
@@ -135,6 +136,15 @@ def overridden(state: Status, words: Words) -> str:
         return ""
     who, note = state.overridden
     return "\n" + words("finetune.status.overridden", who=mention(who) or escaped(who), note=escaped(note, 500))
+
+
+def _disagreements(state: Status, words: Words) -> list[Block]:
+    """Which categories staff do not tell apart alike: a rule in the prompt is missing there."""
+    pairs = [
+        words("finetune.status.pair", one=name_of(state.current, one), other=name_of(state.current, other), n=n)
+        for one, other, n in state.disagreements
+    ]
+    return [section(words("finetune.status.pairs", pairs=" · ".join(pairs)))] if pairs else []
 
 
 def job(finetune: Finetune, words: Words) -> str:

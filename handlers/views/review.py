@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Self
 
+from bot.domain.curve import LEAST, MOST
 from bot.domain.dataset import Row
 from bot.domain.gain import Why
-from bot.reviewing import Entry, Listed, Page
+from bot.reviewing import Entry, Listed, Page, Progress
 from handlers.escape import escaped, mention
 from handlers.views.card import MOST_BUTTONS, settlement, sureness
 from handlers.views.finetune import Named, name_of
@@ -18,6 +19,12 @@ SIZE = 6
 TEXT_SHOWN = 500
 WORDINGS = 4
 """Of a conflict: the newest."""
+POINTS = 5
+"""Of the learning curve: the newest."""
+NEEDS = 3
+"""Categories that are named."""
+FURTHER = 100
+"""Rows more than today that the forecast is for."""
 _WHYS = list(Why)
 
 
@@ -72,11 +79,51 @@ def review(page: Page, words: Words, footer: str = "") -> Message:
     return Message(title, blocks)
 
 
+def progress(state: Progress, words: Words) -> str:
+    """The learning curve with its error bars, and what would help most, as small print."""
+    lines = [_needs(state, words)]
+    if state.curve:
+        points = [
+            words(
+                "review.curve.point",
+                rows=point.trained,
+                percent=f"{point.accuracy:.0%}",
+                low=f"{point.interval[0]:.0%}",
+                high=f"{point.interval[1]:.0%}",
+            )
+            for point in state.points[-POINTS:]
+        ]
+        lines.append(
+            words("review.curve.title", of=state.points[-1].of, points=words("review.curve.then").join(points))
+        )
+        further = state.trainable + FURTHER
+        lines.append(words("review.curve.forecast", n=further, percent=f"{state.curve.at(further):.0%}"))
+    else:
+        lines.append(words("review.curve.early", n=len(state.points), least=LEAST))
+    return "\n".join(lines)
+
+
+def _needs(state: Progress, words: Words) -> str:
+    if not state.needs:
+        return words("review.need.enough")
+    listed = [
+        words(
+            "review.need.one" if need.recall is None else "review.need.recall",
+            n=f"{need.more}+" if need.more == MOST else need.more,
+            category=name_of(state.prompt, need.category),
+            **({} if need.recall is None else {"percent": f"{need.recall:.0%}"}),
+        )
+        for need in state.needs[:NEEDS]
+    ]
+    return words("review.need.title", needs=words("review.need.then").join(listed))
+
+
 def _about(entry: Entry, words: Words) -> str:
     if entry.card:
         said = name_of(entry.prompt, entry.card.verdict.category)
         quoted = escaped(entry.card.question.text, TEXT_SHOWN)
-        return f"{_quote(quoted)}\n{words('review.answer', category=said)}"
+        answer = words("review.answer", category=said)
+        return f"{_quote(quoted)}\n{answer}"
     newest = sorted(entry.rows, key=lambda row: row.settled_at, reverse=True)[:WORDINGS]
     return "\n".join([words("review.conflict"), *(_wording(row, entry, words) for row in newest)])
 

@@ -101,3 +101,22 @@ async def test_a_question_that_was_asked_again_is_not_one_more_to_train_on(
     await Releasing(bench.store, clock).switch((await bench.candidates())[0].id, "U9")
     status = await reporting.status()
     assert (status.trained, status.untrained) == (12, 0)
+
+
+async def test_the_pairs_that_staff_disagree_on_most_are_counted(
+    reporting: Reporting, store: SqlStore, model: RuleModel, board: Board, clock: StepClock
+) -> None:
+    """One after the other on one question, and open conflicts between questions."""
+    desk, correcting = Desk(store, model, board, clock), Correcting(store, KeptNeighbours(), clock)
+    assert (await reporting.status()).disagreements == []
+    await desk.ask(arrival())
+    (question,) = board.cards
+    for seen, (category, by) in enumerate([("labor", "U2"), ("it", "U3"), ("labor", "U2"), ("it", "U2")]):
+        await correcting.settle(Press(question_id=question, category=category, seen=seen, by=by))
+    assert (await reporting.status()).disagreements == [("it", "labor", 2)], (
+        "changing one's own mind is no disagreement"
+    )
+    async with store.transaction() as tx:
+        for n, category in enumerate(["other", "labor", "labor"]):
+            await tx.rows.put(row("同じ質問" + "？" * n, category, row_id=f"r{n}"))
+    assert (await reporting.status()).disagreements == [("it", "labor", 2), ("labor", "other", 1)]

@@ -6,16 +6,16 @@ import pytest
 
 from bot.correcting import Correcting
 from bot.domain.correction import Kind, Press
-from bot.domain.dataset import Row, Source
+from bot.domain.dataset import Row, Source, Split, text_key
 from bot.domain.errors import Reason, Refused
 from bot.domain.gain import Why
 from bot.domain.question import Via
 from bot.domain.release import Release, ReleaseState
-from bot.domain.scorecard import Shadow
+from bot.domain.scorecard import Result, Shadow
 from bot.reviewing import Listed, Reviewing
 from storage.store import SqlStore
 from tests.bot.test_answering import Desk
-from tests.bot.things import BASE, PROMPT, arrival, row
+from tests.bot.things import BASE, PROMPT, arrival, row, rows_of
 from tests.fakes import KeptNeighbours, RuleModel, StepClock
 from tests.fakes_acts import Board
 
@@ -165,3 +165,36 @@ async def test_a_conflict_that_is_settled_already_or_unknown_is_refused(bench: B
         await bench.reviewing.settle_group(one.group, "labor", "U3")
     assert refused.value.reason is Reason.SETTLED_MEANWHILE
     assert {r.category for r in await bench.group(one.group)} == {"it"}
+
+
+async def test_progress_is_measured_on_the_rows_that_all_releases_answered(bench: Bench) -> None:
+    held = rows_of(Split.HELD_OUT, "labor", 6) + rows_of(Split.HELD_OUT, "it", 6)
+    await bench.keep(*held, *rows_of(Split.TRAIN, "labor", 30), *rows_of(Split.TRAIN, "it", 3))
+    empty = await bench.reviewing.progress()
+    assert (empty.points, empty.curve, empty.trainable) == ((), None, 33)
+    assert [(need.category, need.more) for need in empty.needs] == [("other", 20), ("it", 17)]
+    async with bench.store.transaction() as tx:
+        serving = await tx.releases.serving()
+        assert serving
+        answered = [
+            Result(
+                release_id=serving.id,
+                text_key=text_key(one.text),
+                category="labor",
+                confidence=0.5,
+                latency_ms=1,
+                tokens_in=1,
+                tokens_out=1,
+                at=bench.clock.now(),
+            )
+            for one in held
+        ]
+        await tx.results.put(answered[:9])
+        other = serving.model_copy(update={"id": "other", "state": ReleaseState.CANDIDATE})
+        await tx.releases.add(other, "U9", "trained")
+        right = zip(answered[2:], held[2:], strict=True)
+        await tx.results.put([a.model_copy(update={"release_id": "other", "category": r.category}) for a, r in right])
+    state = await bench.reviewing.progress()
+    assert [(point.right, point.of) for point in state.points] == [(7, 7)], "one point for one number of rows"
+    assert state.curve is None
+    assert {need.category: need.recall for need in state.needs} == {"other": None, "it": None}
