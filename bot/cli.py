@@ -75,6 +75,9 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--other", metavar="CATEGORY", help="the catch-all, where a prompt is made")
     one.add_argument("--seed", type=int, default=7, metavar="N", help="of whom staff agree with (default 7)")
+    one.add_argument(
+        "--recall", type=int, metavar="K", help="never fine-tune: serve with K settled questions shown as examples"
+    )
     one.add_argument("--plot", type=Path, metavar="PNG", help="default the file's name with .png, here")
     return made
 
@@ -154,6 +157,8 @@ async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> 
             async for point in replaying.replay(script, plan, settings, bar.update):
                 points.append(point)
                 bar.write(line_of(point, words))
+                if point.doubt:
+                    bar.write(f"{'':7}{doubt_of(point.doubt, words)}")
     except OSError as error:
         return failed(words("cli.unreadable", file=call.file, error=error.strerror), code=2)
     except replaying.UnusableFile as error:
@@ -176,4 +181,25 @@ def line_of(point: Any, words: Words) -> str:
         high=f"{high:.1%}",
         model=point.model,
         ece="–" if point.ece is None else f"{point.ece:.3f}",
+    )
+
+
+def doubt_of(doubt: Any, words: Words) -> str:
+    """What the threshold of a measurement comes to, as a line."""
+
+    def percent(share: float | None) -> str:
+        return "–" if share is None else f"{share:.0%}"
+
+    facts = {"rows": doubt.scope.rows, "caught": percent(doubt.scope.share_caught)}
+    if doubt.threshold is None:
+        return words("cli.replay.no_threshold", **facts)
+    return words(
+        "cli.replay.threshold",
+        threshold=doubt.threshold,
+        answered=percent(doubt.answered),
+        wrong=f"{doubt.wrong:.1%}",
+        before=percent(doubt.unasked.share_caught),
+        recall=percent(doubt.scope.recall),
+        precision=percent(doubt.scope.precision),
+        **facts,
     )

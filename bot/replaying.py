@@ -13,19 +13,21 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from pydantic import ValidationError
 
+from bot.domain.certainty import OutOfScope
 from bot.domain.dataset import Row, Source, group_of, split_of
 from bot.domain.finetune import ENDED
 from bot.domain.gate import Outcome
 from bot.domain.labelled import Labelled, read
 from bot.domain.prompt import Category, Prompt
 from bot.domain.release import Release
-from bot.domain.scorecard import scorecard, wilson
+from bot.domain.scorecard import Judged, scorecard, wilson
 from bot.domain.thing import Thing
 from bot.local.workspace import Person
 from bot.local.workspace.person import RefusedError
@@ -55,6 +57,22 @@ class Plan(Thing):
     other: str | None = None
     """Which category is the catch-all of a made prompt."""
     seed: int = 7
+    recall: int | None = None
+    """Never fine-tune: serve from the start with so many examples, and measure where else a fine-tune would be."""
+
+
+class Doubt(Thing):
+    """What saying "unsure" comes to on the questions that nobody corrected."""
+
+    threshold: float | None
+    """Chosen on the held-out rows, never on these; None where they do not tell."""
+    answered: float
+    """The share of questions that are answered as sure; of these, `wrong` are."""
+    wrong: float
+    scope: OutOfScope
+    """At that threshold."""
+    unasked: OutOfScope
+    """Were every question answered."""
 
 
 class Point(Thing):
@@ -69,6 +87,7 @@ class Point(Thing):
     """Whether this release now serves; else it was worse on the held-out rows and was left a candidate."""
     ece: float | None = None
     """Expected calibration error on these questions; None where the model tells no confidence."""
+    doubt: Doubt | None = None
 
     @property
     def accuracy(self) -> float:
@@ -234,8 +253,9 @@ class Show:
         self._random = Random(self.plan.seed)
 
     async def points(self) -> AsyncIterator[Point]:
-        serving = await self.house.releasing.serving()
+        serving = await self._first()
         yield await self._measured(serving, switched=True)
+        step = self._train if self.plan.recall is None else partial(self._measured, serving, switched=True)
         trained_at = 0
         for start in range(0, len(self.script.stream), ABREAST):
             batch = self.script.stream[start : start + ABREAST]
@@ -245,9 +265,22 @@ class Show:
             self.progress(len(batch))
             if self.corrections - trained_at >= self.plan.every:
                 trained_at = self.corrections
-                yield await self._train()
+                yield await step()
         if self.corrections > trained_at:
-            yield await self._train()
+            yield await step()
+
+    async def _first(self) -> Release:
+        """What serves at the start."""
+        serving = await self.house.releasing.serving()
+        if not self.plan.recall:
+            return serving
+        release = await self.house.releasing.recalling(serving.id, self.plan.recall, self.cast.admin.user_id)
+        await self._switch(release)
+        return release
+
+    async def _switch(self, release: Release) -> None:
+        await self.cast.admin.command(f"/finetune switch {release.id} because {SENTENCE}")
+        await self._until(lambda serving: serving.id == release.id)
 
     async def _ask(self, record: Labelled) -> bool:
         """Ask one question; staff correct a wrong answer and agree to some right ones. Whether they did either."""
@@ -289,8 +322,7 @@ class Show:
         failed = judged.decision is None or judged.decision.outcome is Outcome.FAILED
         if failed or judged.before is None or judged.card.right < judged.before.right:
             return await self._measured(candidate, switched=False)
-        await self.cast.admin.command(f"/finetune switch {candidate.id} because {SENTENCE}")
-        await self._until(lambda release: release.id == candidate.id)
+        await self._switch(candidate)
         return await self._measured(candidate, switched=True)
 
     async def _planned(self) -> dict[str, Any]:
@@ -318,15 +350,30 @@ class Show:
                 await asyncio.sleep(0.05)
 
     async def _measured(self, release: Release, *, switched: bool) -> Point:
-        card = scorecard(release.id, await self.house.evaluating.judge(release, self.script.test, keep=False))
+        judged = await self.house.evaluating.judge(release, self.script.test, keep=False)
+        card = scorecard(release.id, judged)
         return Point(
             asked=self.asked,
             corrections=self.corrections,
             right=card.right,
             of=card.rows,
             ece=card.ece,
+            doubt=await self._doubt(release, judged),
             model=str(release.model),
             switched=switched,
+        )
+
+    async def _doubt(self, release: Release, judged: Sequence[Judged]) -> Doubt:
+        advised = (await self.house.doubting.doubts(release)).advised
+        threshold = advised.threshold if advised else 0.0
+        sure = [one for one in judged if (one.result.confidence or 0.0) >= threshold]
+        other = next(c.id for c in self.script.prompt.categories if c.other)
+        return Doubt(
+            threshold=advised.threshold if advised else None,
+            answered=len(sure) / len(judged),
+            wrong=sum(not one.right for one in sure) / len(sure) if sure else 0.0,
+            scope=OutOfScope.of(judged, other, threshold),
+            unasked=OutOfScope.of(judged, other),
         )
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli import line_of, main
-from bot.replaying import Point
+from bot.cli import doubt_of, line_of, main
+from bot.domain.certainty import OutOfScope
+from bot.replaying import Doubt, Point
 from bot.settings import ROOT, Settings
 from handlers.words import Words
 
@@ -129,3 +130,16 @@ def test_a_measurement_is_one_line_in_both_languages(language: str) -> None:
         assert "\n" not in line
         assert all(fact in line for fact in ("120", "40", "90.0%", "82.6%", "94.5%", "local/ft:1"))
     assert switched != kept
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_what_a_threshold_comes_to_is_one_line_in_both_languages(language: str) -> None:
+    scope = OutOfScope(rows=40, named=20, caught=30, said=25)
+    before = OutOfScope(rows=40, named=22, caught=22, said=30)
+    doubt = Doubt(threshold=0.62, answered=0.8, wrong=0.083, scope=scope, unasked=before)
+    facts = {"0.62": "80%", "8.3%": "40", "75%": "55%", "50%": "80%"}
+    line = doubt_of(doubt, Words(language))
+    assert all(fact in line for pair in facts.items() for fact in pair)
+    none = doubt_of(doubt.model_copy(update={"threshold": None, "scope": before}), Words(language))
+    assert "0.62" not in none
+    assert "55%" in none

@@ -156,3 +156,20 @@ async def test_a_small_file_is_replayed_and_something_is_learnt(
     assert len(points) >= 3
     assert points[-1].model != "local/base"
     assert points[-1].right > points[0].right
+
+
+async def test_with_recall_something_is_learnt_and_nothing_is_trained(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    plan = Plan(every=20, agree=1.0, test=15, examples=0, recall=3)
+    points = [point async for point in replay(script(jsonl(generated()), plan, PROMPT), plan, Settings(), int)]
+    assert {point.model for point in points} == {"local/base"}
+    assert points[-1].right > points[0].right
+    for point in points:
+        assert point.doubt
+        assert point.doubt.threshold is None, "far too few rows are held out"
+        assert point.doubt.answered == 1.0
+        assert point.doubt.wrong == pytest.approx(1 - point.accuracy)
