@@ -86,7 +86,7 @@ def _reliability(axes: Axes, evaluation: Evaluation, words: Words) -> None:
         _curve(axes, evaluation.before, words("evaluate.picture.serving"), color="0.5")
         axes.legend(loc="upper left")
     axes.set(title=words("evaluate.picture.reliability", ece="–" if ece is None else f"{ece:.3f}"))
-    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
     axes.set(xlabel=words("evaluate.picture.confidence"), ylabel=words("evaluate.picture.right"))
 
 

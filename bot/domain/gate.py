@@ -41,7 +41,9 @@ class Why(StrEnum):
     WORSE = "worse"
     FLOOR = "floor"
     FEW = "few"
-    """Too few rows, or a difference too small for them."""
+    """Fewer questions than anything can pass on."""
+    UNCLEAR = "unclear"
+    """Enough questions to be better on, but the difference is too small for them."""
     UNKNOWN = "unknown"
     """The serving release could not be asked, so there is nothing to compare with."""
 
@@ -87,7 +89,7 @@ def decide(comparison: Comparison, candidate: Scorecard, serving: Scorecard) -> 
     """
     n, significant = comparison.groups, comparison.p < SIGNIFICANT
     drops = floors(candidate, serving) if n >= LEAST_BETTER else ()
-    outcome, why = Outcome.NOT_ENOUGH, Why.FEW
+    outcome, why = Outcome.NOT_ENOUGH, Why.UNCLEAR if n >= LEAST_BETTER else Why.FEW
     if significant and comparison.worse > comparison.better:
         outcome, why = Outcome.FAILED, Why.WORSE
     elif drops:

@@ -3,6 +3,7 @@
 import csv
 import io
 
+from bot.domain.gate import Outcome
 from bot.domain.scorecard import Figures
 from bot.evaluating import Evaluation
 from handlers.escape import escaped
@@ -37,8 +38,9 @@ def report(evaluation: Evaluation, words: Words) -> str:
         lines.append(words("evaluate.before", model=model, percent=f"{evaluation.before.accuracy:.1%}"))
     lines += [_calibration(evaluation, words), *_catch_all(evaluation, words), _cost(evaluation, words)]
     lines += [*_categories(evaluation, words), "", *decided(evaluation, words), *broken(evaluation, words)]
-    if evaluation.decision:
-        lines.append(words("evaluate.next", release=release.id))
+    if decision := evaluation.decision:
+        passed = decision.outcome is Outcome.PASSED
+        lines.append(words("evaluate.next" if passed else "gate.override.how", release=release.id))
     return "\n".join(lines)
 
 
@@ -67,8 +69,14 @@ def _cost(evaluation: Evaluation, words: Words) -> str:
         p95=round(card.latency_p95),
         tokens_in=round(card.tokens_in / card.rows),
         tokens_out=round(card.tokens_out / card.rows),
-        usd=words("evaluate.no_price") if evaluation.usd is None else f"${evaluation.usd:.6f}",
+        usd=_price(evaluation.usd, words),
     )
+
+
+def _price(usd: float | None, words: Words) -> str:
+    if usd is None:
+        return words("evaluate.no_price")
+    return f"${usd:.6f}" if usd else words("evaluate.free")
 
 
 def _categories(evaluation: Evaluation, words: Words) -> list[str]:

@@ -30,16 +30,18 @@ function sized(bytes) {
 
 function file(each) {
   const name = each.title || each.name;
+  const href = `/page/files/${each.id}`;
+  const picture = each.mimetype?.startsWith("image/");
   return el(
     "a",
     {
-      class: "file",
-      href: `/page/files/${each.id}`,
+      class: picture ? "file picture" : "file",
+      href,
       download: each.name ?? "",
       "aria-label": t("download", name),
       "data-testid": `file-${each.id}`,
     },
-    icon("file"),
+    picture ? el("img", { src: href, alt: name }) : icon("file"),
     el("span", {}, name, el("small", {}, sized(each.size))),
   );
 }

@@ -1,5 +1,6 @@
 """The page, the workspace and an unmodified slack-bolt app together; two windows see each other live."""
 
+from base64 import b64decode
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from tests.local.workspace.desk import Desk, button
 from tests.local.workspace.page.page_stub import Json, plain
 
 pytestmark = pytest.mark.browser
+
+DOT = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
+"""A PNG of one pixel."""
 
 
 def window(server: Server, member: Member, channel: str) -> str:
@@ -117,6 +121,10 @@ async def test_commands_home_direct_messages_files_and_language(
             await page.get_by_role("link", name="rows.jsonl").click()
         saved = await (await download.value).path()
         assert saved.read_text() == '{"a":1}\n'
+        await client.files_upload_v2(channel=general, filename="dot.png", file=DOT)
+        shown = page.get_by_role("link", name="dot.png").get_by_role("img")
+        await expect(shown).to_be_visible()
+        assert await shown.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1
         await page.get_by_test_id("app-home").click()
         await expect(page.get_by_test_id("home").locator("h3")).to_have_text("Welcome")
         await page.get_by_test_id("tab-messages").click()
