@@ -18,16 +18,21 @@ async def insert_new(connection: AsyncConnection, table: Table, values: Values, 
 
 
 async def upsert(connection: AsyncConnection, table: Table, *many: Values) -> None:
-    """Insert each, or set all of these columns of the row with the same primary key. They have the same columns."""
+    """Insert each, or set all of these columns of the row with the same primary key. They have the same columns.
+
+    SQL, such as `func.now()`, may stand only in a single one.
+    """
     if not many:
         return
     insert = _insert(connection, table)
+    if len(many) == 1:
+        insert = insert.values(many[0])
     await connection.execute(
         insert.on_conflict_do_update(
             index_elements=list(table.primary_key),
             set_={name: insert.excluded[name] for name in many[0] if name not in table.primary_key},
         ),
-        list(many),
+        list(many) if len(many) > 1 else None,
     )
 
 
