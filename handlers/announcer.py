@@ -45,6 +45,8 @@ PASSING = frozenset(
 """Slack's errors that may pass (docs.slack.dev, chat.postMessage). Any other one is an answer that will not change."""
 NO_BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
 NO_THREAD = frozenset({"thread_not_found", "message_not_found"})
+MOST_ASKED = 10
+"""People or groups that one unsure card mentions: more would be noise."""
 PAGES = 20
 """Of 200 messages: an answer stands near the top of its thread."""
 
@@ -58,7 +60,7 @@ class SlackAnnouncer:
         self._client = client
         self._people = people
         self._ops_channel = ops_channel
-        self._staff = mentions(tuple(staff))
+        self._staff = mentions(tuple(staff)[:MOST_ASKED])
 
     async def post_card(self, card: Card, *, again: bool) -> str:
         question = card.question

@@ -123,8 +123,8 @@ async def test_where_slack_refuses_the_blocks_the_card_comes_as_text(
 ) -> None:
     real = card_views.card
 
-    def broken(shown: object, words: object) -> Message:
-        message = real(shown, words)  # type: ignore[arg-type]  # handed through as it came
+    def broken(*facts: object) -> Message:
+        message = real(*facts)  # type: ignore[arg-type]  # handed through as it came
         return Message(message.text, [*message.blocks, {"type": "header", "text": {"type": "mrkdwn", "text": "x"}}])
 
     monkeypatch.setattr("handlers.announcer.card_view", broken)

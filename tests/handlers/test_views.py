@@ -18,6 +18,8 @@ from bot.domain.finetune import Estimate, Finetune, FinetuneState
 from bot.domain.prompt import Category, Prompt
 from bot.domain.question import Place, Question, Verdict, Via
 from bot.domain.release import ModelName
+from handlers.announcer import MOST_ASKED
+from handlers.escape import mention
 from handlers.views.card import REASON_LENGTH, anyway, card, modal
 from handlers.views.finetune_progress import ended, progress
 from handlers.views.home import home
@@ -79,7 +81,12 @@ def cards(draw: st.DrawFn) -> Card:
     )
     prompt = Prompt(language="en", template="x", categories=categories)
     return Card(
-        question=asked, verdict=verdict, prompt=prompt, settled=correction, seen=correction.seq if correction else 0
+        question=asked,
+        verdict=verdict,
+        prompt=prompt,
+        settled=correction,
+        seen=correction.seq if correction else 0,
+        unsure=draw(st.booleans()),
     )
 
 
@@ -127,11 +134,17 @@ def check_message(message: Message) -> None:
 @given(cards(), WORDS)
 @settings(SLOW, max_examples=60)
 def test_a_card_keeps_slacks_limits(shown: Card, words: Words) -> None:
-    message = card(shown, words)
+    staff = ", ".join(f"<!subteam^S{n:010}>" for n in range(MOST_ASKED))
+    message = card(shown, words, staff)
     check_message(message)
     name = shown.category.name if shown.category else ""
     said = [b["text"]["text"] for b in message.blocks if b["type"] == "section"]
-    assert html.unescape(said[0]).startswith(f"*{name}*")
+    guessed = shown.unsure and shown.settled is None
+    assert html.unescape(said[0]).startswith(f"*{words('card.guess', category=name) if guessed else name}*")
+    assert (staff in said[0]) == (staff in message.text) == guessed
+    owner = mention(shown.category.owner) if shown.category else None
+    assert not (guessed and owner and owner in said[0]), "nobody is told that a guess is theirs"
+    assert not (guessed and any(one.startswith(words("card.guide")) for one in said))
     assert ("correct.undo" in controls({"blocks": message.blocks})) == (shown.settled is not None)
     if shown.settled is None:
         categories = {c.id for c in shown.prompt.categories}
