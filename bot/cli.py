@@ -78,6 +78,12 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--recall", type=int, metavar="K", help="never fine-tune: serve with K settled questions shown as examples"
     )
+    one.add_argument(
+        "--order",
+        default="file",
+        choices=["file", "random", "queue"],
+        help="what staff settle next (default: as asked); `queue` plays `random` first and tells what the queue saves",
+    )
     one.add_argument("--plot", type=Path, metavar="PNG", help="default the file's name with .png, here")
     return made
 
@@ -145,20 +151,14 @@ async def import_(call: argparse.Namespace, settings: Settings, words: Words) ->
 
 
 async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> int:
-    from tqdm import tqdm
-
     from bot import replaying
 
     plan = replaying.Plan(**{name: getattr(call, name) for name in replaying.Plan.model_fields})
     try:
         script = replaying.script(call.file.read_bytes(), plan, read_prompt(settings.prompt_folder))
-        points = []
-        with tqdm(total=len(script.stream), unit="q", disable=None) as bar:
-            async for point in replaying.replay(script, plan, settings, bar.update):
-                points.append(point)
-                bar.write(line_of(point, words))
-                if point.doubt:
-                    bar.write(f"{'':7}{doubt_of(point.doubt, words)}")
+        other = plan.model_copy(update={"order": "random"})
+        before = await played(script, other, settings, words) if plan.order == "queue" else []
+        points = await played(script, plan, settings, words)
     except OSError as error:
         return failed(words("cli.unreadable", file=call.file, error=error.strerror), code=2)
     except replaying.UnusableFile as error:
@@ -166,7 +166,29 @@ async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> 
     picture = call.plot or Path(f"{call.file.stem}.png")
     replaying.plot(points, call.file.name, picture)
     print(words("cli.replay.done", file=picture))
+    saved = replaying.saved(points, before) if before else None
+    if saved:
+        goal, with_queue, without = saved
+        print(
+            words("cli.replay.saved", percent=f"{goal:.1%}", queue=with_queue, random=without, n=without - with_queue)
+        )
     return 0
+
+
+async def played(script: Any, plan: Any, settings: Settings, words: Words) -> list[Any]:
+    """The points of one replay, each printed when it is there."""
+    from tqdm import tqdm
+
+    from bot import replaying
+
+    points = []
+    with tqdm(total=len(script.stream), unit="q", disable=None) as bar:
+        async for point in replaying.replay(script, plan, settings, bar.update):
+            points.append(point)
+            bar.write(line_of(point, words))
+            if point.doubt:
+                bar.write(f"{'':7}{doubt_of(point.doubt, words)}")
+    return points
 
 
 def line_of(point: Any, words: Words) -> str:

@@ -9,14 +9,15 @@ import re
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -40,6 +41,8 @@ ABREAST = 8
 """Questions asked at the same time."""
 SENTENCE = "replay: at least as good on the held-out rows"
 """Why the gate is overridden where it has not enough evidence."""
+AHEAD = 3
+"""So many times more questions are asked than settled, where staff choose among many."""
 PATIENCE = 600.0
 """Seconds that a fine-tune may take."""
 
@@ -57,6 +60,9 @@ class Plan(Thing):
     other: str | None = None
     """Which category is the catch-all of a made prompt."""
     seed: int = 7
+    order: Literal["file", "random", "queue"] = "file"
+    """Which question staff settle next: each as it is asked, or one of many that were answered, at random or as
+    /finetune review lists them. Of many, each that is taken up is settled, right or wrong."""
     recall: int | None = None
     """Never fine-tune: serve from the start with so many examples, and measure where else a fine-tune would be."""
 
@@ -236,6 +242,17 @@ async def actors(running: Running) -> AsyncIterator[Cast]:
         yield Cast(employee, staff, admin, server.channels.help_desk.id)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A question that was answered, and how staff would settle it as each category."""
+
+    record: Labelled
+    card: dict[str, Any]
+    question: str
+    said: str
+    controls: dict[str, tuple[dict[str, Any], str]]
+
+
 @dataclass
 class Show:
     """One replay under way."""
@@ -256,6 +273,10 @@ class Show:
         serving = await self._first()
         yield await self._measured(serving, switched=True)
         step = self._train if self.plan.recall is None else partial(self._measured, serving, switched=True)
+        if self.plan.order != "file":
+            async for _ in self._reviews():
+                yield await step()
+            return
         trained_at = 0
         for start in range(0, len(self.script.stream), ABREAST):
             batch = self.script.stream[start : start + ABREAST]
@@ -282,18 +303,47 @@ class Show:
         await self.cast.admin.command(f"/finetune switch {release.id} because {SENTENCE}")
         await self._until(lambda serving: serving.id == release.id)
 
+    async def _reviews(self) -> AsyncIterator[None]:
+        """Ask many, settle `every` of those that are open, train; until nothing is open. Yields when it is to train."""
+        ahead, waiting = list(self.script.stream), dict[str, Asked]()
+        while ahead or waiting:
+            asked, ahead = ahead[: AHEAD * self.plan.every], ahead[AHEAD * self.plan.every :]
+            for start in range(0, len(asked), ABREAST):
+                answered = await asyncio.gather(*map(self._answered, asked[start : start + ABREAST]))
+                waiting |= {one.question: one for one in answered}
+                self.asked += len(answered)
+                self.progress(len(answered))
+            picked = [waiting.pop(question) for question in await self._picked(waiting)]
+            for start in range(0, len(picked), ABREAST):
+                batch = picked[start : start + ABREAST]
+                await asyncio.gather(*(self._press(one.card, *one.controls[one.record.category]) for one in batch))
+            self.corrections += len(picked)
+            yield
+
+    async def _picked(self, waiting: Collection[str]) -> list[str]:
+        """The questions that staff settle next."""
+        if self.plan.order == "queue":
+            listed = [one.key for one in await self.house.reviewing.queue() if one.key in waiting]
+            return (listed or sorted(waiting))[: self.plan.every]
+        return self._random.sample(sorted(waiting), min(self.plan.every, len(waiting)))
+
     async def _ask(self, record: Labelled) -> bool:
         """Ask one question; staff correct a wrong answer and agree to some right ones. Whether they did either."""
+        asked = await self._answered(record)
+        if asked.said == record.category and self._random.random() >= self.plan.agree:
+            return False
+        await self._press(asked.card, *asked.controls[record.category])
+        return True
+
+    async def _answered(self, record: Labelled) -> "Asked":
         ts = await self.cast.employee.say(self.cast.channel, record.text)
         card = await self.cast.employee.answer(ts, timeout=60.0)
-        controls = {choice.category: (element, value) for element, value, choice in choices(card)}
-        said = next((c for c, (element, _) in controls.items() if element["action_id"] == ids.AGREE), None)
-        if said is None:
+        pressable = list(choices(card))
+        agree = next((choice for element, _, choice in pressable if element["action_id"] == ids.AGREE), None)
+        if agree is None:
             raise UnusableFile(f"line {record.line} got no answer: {card['text']}")
-        if said == record.category and self._random.random() >= self.plan.agree:
-            return False
-        await self._press(card, *controls[record.category])
-        return True
+        controls = {choice.category: (element, value) for element, value, choice in pressable}
+        return Asked(record, card, agree.question, agree.category, controls)
 
     async def _press(self, card: dict[str, Any], element: dict[str, Any], value: str, tries: int = 3) -> None:
         """As a person would: a press that Slack gave up waiting for, on a busy machine, is pressed again."""
@@ -375,6 +425,25 @@ class Show:
             scope=OutOfScope.of(judged, other, threshold),
             unasked=OutOfScope.of(judged, other),
         )
+
+
+def saved(queue: Sequence[Point], other: Sequence[Point]) -> tuple[float, int, int] | None:
+    """The best accuracy that both reach, and how many corrections the queue and the other order take to it first.
+
+    Between two points accuracy is taken to grow evenly. None where the other order never rises.
+    """
+    goal = min(max(point.accuracy for point in points) for points in (queue, other))
+    if goal <= other[0].accuracy:
+        return None
+    return goal, _reached(queue, goal), _reached(other, goal)
+
+
+def _reached(points: Sequence[Point], goal: float) -> int:
+    for before, after in pairwise(points):
+        if before.accuracy < goal <= after.accuracy:
+            share = (goal - before.accuracy) / (after.accuracy - before.accuracy)
+            return round(before.corrections + share * (after.corrections - before.corrections))
+    return points[0].corrections
 
 
 def choices(card: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, ids.Choice]]:

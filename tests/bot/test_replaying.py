@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from bot.domain.dataset import group_of
 from bot.domain.labelled import Labelled
-from bot.replaying import Plan, Point, UnusableFile, made_prompt, plot, replay, script
+from bot.domain.scorecard import Z
+from bot.replaying import Plan, Point, UnusableFile, made_prompt, plot, replay, saved, script
 from bot.settings import Settings
 from tests.bot.things import PROMPT
 
@@ -119,15 +120,28 @@ def test_an_interval_holds_the_accuracy_and_stays_within_0_and_1(counts: tuple[i
     assert low - 1e-9 <= point.accuracy <= high + 1e-9
     assert low >= -1e-9
     assert high <= 1 + 1e-9
-    for bound in (low, high):  # Wilson's bounds are where the score test is just at 1.96
+    for bound in (low, high):  # Wilson's bounds are where the score test is just at Z
         error = math.sqrt(max(bound * (1 - bound), 0) / of)
-        assert abs(point.accuracy - bound) == pytest.approx(1.96 * error, abs=1e-6)
+        assert abs(point.accuracy - bound) == pytest.approx(Z * error, abs=1e-6)
 
 
 def test_a_plot_is_a_png(tmp_path: Path) -> None:
     points = [Point(asked=n, corrections=n, right=n, of=20, model="m", switched=bool(n % 2)) for n in range(4)]
     plot(points, "title", tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG\r\n")
+
+
+def curve(*points: tuple[int, int]) -> list[Point]:
+    """(corrections, percent right) as points."""
+    return [Point(asked=n, corrections=n, right=right, of=100, model="m", switched=True) for n, right in points]
+
+
+def test_what_an_order_saves_is_counted_at_the_best_accuracy_that_both_reach() -> None:
+    quick, slow = curve((0, 20), (100, 80), (200, 90)), curve((0, 20), (100, 50), (200, 80), (300, 85))
+    assert saved(quick, slow) == (0.85, 150, 300)
+    assert saved(slow, quick) == (0.85, 300, 150)
+    assert saved(quick, quick) == (0.9, 200, 200)
+    assert saved(quick, curve((0, 20), (100, 20))) is None
 
 
 # --- from end to end
@@ -173,3 +187,17 @@ async def test_with_recall_something_is_learnt_and_nothing_is_trained(
         assert point.doubt.threshold is None, "far too few rows are held out"
         assert point.doubt.answered == 1.0
         assert point.doubt.wrong == pytest.approx(1 - point.accuracy)
+
+
+@pytest.mark.parametrize("order", ["random", "queue"])
+async def test_staff_choose_among_many_that_were_answered(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, order: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    plan = Plan.model_validate({"every": 15, "test": 15, "examples": 0, "order": order})
+    cut = script(jsonl(generated()), plan, PROMPT)
+    points = [point async for point in replay(cut, plan, Settings(), lambda _: None)]
+    assert [(point.asked, point.corrections) for point in points] == [(0, 0), (45, 15), (45, 30), (45, 45)]
+    assert points[-1].right > points[0].right
