@@ -107,7 +107,7 @@ class Rows(Protocol):
     async def some(self, row_ids: Collection[str]) -> dict[str, Row]:
         """Those of these ids that `get` finds, by id; at most 1,000 at once."""
 
-    def all(self, split: Split | None = None) -> AsyncIterator[Row]:
+    def all(self, split: Split | None = None, category: str | None = None) -> AsyncIterator[Row]:
         """In order of id, read in pages: bounded memory."""
 
     async def counts(self) -> dict[tuple[str, Split], int]:

@@ -14,7 +14,9 @@ from bot.ports import Clock, Estimator, Store, Transaction
 from bot.releasing import add_candidate
 from bot.versions import current_prompt, reown
 
-ROWS_SHOWN = 10
+ROWS_SHOWN = 5
+PAGE = 200
+"""Rows a transaction: others are let through in between."""
 
 
 class Shown(Thing):
@@ -51,6 +53,16 @@ class Saved(Thing):
     """The release that has the changed prompt; None where only owners or guides changed, which hold at once."""
     moved: int = 0
     """Rows that were given another category."""
+
+
+class Leaving(Thing):
+    """A category that is about to be retired, and some of its rows."""
+
+    prompt: Prompt
+    category: Category
+    rows: int
+    texts: tuple[str, ...]
+    """Of the first rows."""
 
 
 class Prompting:
@@ -126,26 +138,26 @@ class Prompting:
             return await self._take(tx, prompt.changed(template=template), by)
 
     async def retire(self, seen: str, category_id: str, into: str | None, by: str) -> Saved:
-        """Take a category out of the prompt, if it still is in it, and give its rows to the category `into`.
+        """Take a category out of the prompt, if it still is in it. Its rows stay as they are until they are moved.
 
-        With `into` None its rows stay as they are: readable, counted, and in no export until they are settled again.
+        Args:
+            seen: the prompt that the person looked at.
+            category_id: what is retired.
+            into: where its rows shall go (`move`), checked before anything is changed; None: nowhere yet.
+            by: who.
 
         Raises:
             Refused: PROMPT_CHANGED, UNKNOWN_CATEGORY (`into`), CATEGORY_KEPT (the catch-all, or one of the last two).
         """
         async with self._store.transaction() as tx:
             prompt = await self._held(tx, seen)
-            category = prompt.category(category_id)
-            if category and (category.other or len(prompt.categories) == 2):
-                raise Refused(Reason.CATEGORY_KEPT, category=category.name)
+            refuse_kept(prompt, category_id)
             if into is not None and (into == category_id or prompt.category(into) is None):
                 raise Refused(Reason.UNKNOWN_CATEGORY, category=into)
-            moved = await self._move(tx, category_id, into, by) if into else 0
-            saved = await self._take(tx, prompt.without(category_id), by)
-            return saved.model_copy(update={"moved": moved})
+            return await self._take(tx, prompt.without(category_id), by)
 
-    async def leaving(self, name: str) -> tuple[Prompt, Category, list[Row]]:
-        """The current prompt, the category that a person means to retire (or retired before), and its rows.
+    async def leaving(self, name: str) -> Leaving:
+        """What a person means to retire, or retired before.
 
         Raises:
             Refused: UNKNOWN_CATEGORY; CATEGORY_KEPT.
@@ -155,9 +167,14 @@ class Prompting:
             category = prompt.meant(name) or meant((await self._retired(tx, prompt)).values(), name)
             if category is None:
                 raise Refused(Reason.UNKNOWN_CATEGORY, category=name)
-            if prompt.category(category.id) and (category.other or len(prompt.categories) == 2):
-                raise Refused(Reason.CATEGORY_KEPT, category=category.name)
-            return prompt, category, [row async for row in tx.rows.all() if row.category == category.id]
+            refuse_kept(prompt, category.id)
+            counted = sum(n for (of, _), n in (await tx.rows.counts()).items() if of == category.id)
+            texts = []
+            async for row in tx.rows.all(category=category.id):
+                texts.append(row.text)
+                if len(texts) == ROWS_SHOWN:
+                    break
+        return Leaving(prompt=prompt, category=category, rows=counted, texts=tuple(texts))
 
     async def category(self, name: str) -> tuple[Prompt, Category]:
         """The current prompt and the category of it that a person means, by id or name.
@@ -209,11 +226,25 @@ class Prompting:
         """Categories of earlier versions that this prompt does not have, by id."""
         return {c.id: c for p in await tx.prompts.all() for c in p.categories if prompt.category(c.id) is None}
 
-    async def _move(self, tx: Transaction, category_id: str, into: str, by: str) -> int:
-        rows = [row async for row in tx.rows.all() if row.category == category_id]
-        for row in rows:
-            await self._resettle(tx, row, into, by)
-        return len(rows)
+    async def move(self, category_id: str, into: str, by: str) -> Saved:
+        """Give the rows of a retired category to another one, page by page: what a crash leaves stays listed.
+
+        Raises:
+            Refused: UNKNOWN_CATEGORY (`into`).
+        """
+        async with self._store.transaction() as tx:
+            if (await current_prompt(tx)).category(into) is None:
+                raise Refused(Reason.UNKNOWN_CATEGORY, category=into)
+            row_ids = [row.id async for row in tx.rows.all(category=category_id)]
+        moved = 0
+        for start in range(0, len(row_ids), PAGE):
+            async with self._store.transaction() as tx:
+                for row_id in row_ids[start : start + PAGE]:
+                    row = await tx.rows.get(row_id)
+                    if row and row.category == category_id:  # nobody settled it meanwhile
+                        await self._resettle(tx, row, into, by)
+                        moved += 1
+        return Saved(shown=await self.shown(), candidate=None, moved=moved)
 
     async def _resettle(self, tx: Transaction, row: Row, into: str, by: str) -> None:
         """A row of a question gets a correction, as if somebody had pressed; an imported one says who moved it."""
@@ -281,3 +312,10 @@ def refuse_taken(prompt: Prompt, category: Category) -> None:
     same = prompt.meant(category.name)
     if same and same.id != category.id:
         raise Refused(Reason.NAME_TAKEN, name=same.name)
+
+
+def refuse_kept(prompt: Prompt, category_id: str) -> None:
+    """A prompt has a catch-all and another category. Raises Refused: CATEGORY_KEPT."""
+    category = prompt.category(category_id)
+    if category and (category.other or len(prompt.categories) == 2):
+        raise Refused(Reason.CATEGORY_KEPT, category=category.name)

@@ -62,9 +62,8 @@ async def task(call: Call, _name: str) -> None:
 
 async def retire(call: Call, name: str) -> None:
     """Ask what shall become of the category's rows, and retire it. Raises Refused: UNKNOWN_CATEGORY, CATEGORY_KEPT."""
-    current, category, rows = await call.desk.prompting.leaving(name)
-    texts = [row.text for row in rows]
-    await opened(call, views.retire_form(current, category, texts, call.spot.channel, call.words))
+    leaving = await call.desk.prompting.leaving(name)
+    await opened(call, views.retire_form(leaving, call.spot.channel, call.words))
 
 
 async def versions(call: Call, _name: str) -> None:
@@ -120,7 +119,9 @@ async def submit_category(call: Call, *, view: dict[str, Any], ack: AsyncAck) ->
     )
     prompting = call.desk.prompting
     change = prompting.save if form.category else prompting.add
-    await taken(call, ack, ids.NAME, change(form.seen, category, call.spot.user))
+    done = await taken(call, ack, ids.NAME, change(form.seen, category, call.spot.user))
+    if done:
+        await call.say(views.saved(done, call.words))
 
 
 async def submit_task(call: Call, *, view: dict[str, Any], ack: AsyncAck) -> None:
@@ -129,19 +130,27 @@ async def submit_task(call: Call, *, view: dict[str, Any], ack: AsyncAck) -> Non
     if not template:
         await ack(response_action="errors", errors={ids.TASK: call.words("prompt.error.empty")})
         return
-    await taken(call, ack, ids.TASK, call.desk.prompting.rewrite(form.seen, template, call.spot.user))
+    done = await taken(call, ack, ids.TASK, call.desk.prompting.rewrite(form.seen, template, call.spot.user))
+    if done:
+        await call.say(views.saved(done, call.words))
 
 
 async def submit_retire(call: Call, *, view: dict[str, Any], ack: AsyncAck) -> None:
+    """Retire, and then, when the form is closed, move the rows: many rows take longer than Slack waits."""
     form = PromptForm.unpacked(view["private_metadata"])
+    category, by, prompting = form.category or "", call.spot.user, call.desk.prompting
     chosen = view["state"]["values"].get(ids.INTO, {}).get(ids.INTO, {}).get("selected_option")
     into = chosen["value"] if chosen and chosen["value"] != views.LEAVE else None
-    change = call.desk.prompting.retire(form.seen, form.category or "", into, call.spot.user)
-    await taken(call, ack, ids.INTO if chosen else None, change)
+    done = await taken(call, ack, ids.INTO if chosen else None, prompting.retire(form.seen, category, into, by))
+    if done and into:
+        moved = await prompting.move(category, into, by)
+        done = moved.model_copy(update={"candidate": done.candidate})
+    if done:
+        await call.say(views.saved(done, call.words))
 
 
-async def taken(call: Call, ack: AsyncAck, block: str | None, change: Awaitable[Saved]) -> None:
-    """Make the change, close the form, and tell what it came to; a refusal stands beside the input instead."""
+async def taken(call: Call, ack: AsyncAck, block: str | None, change: Awaitable[Saved]) -> Saved | None:
+    """Make the change and close the form. A refusal stands beside the input instead; then there is None."""
     try:
         done = await change
     except Refused as refused:
@@ -149,9 +158,9 @@ async def taken(call: Call, ack: AsyncAck, block: str | None, change: Awaitable[
             raise
         text = call.words(f"refused.{refused.reason.value}", **refused.facts)
         await ack(response_action="errors", errors={block: text})
-        return
+        return None
     await ack()
-    await call.say(views.saved(done, call.words))
+    return done
 
 
 def problems(typed: dict[str, str], call: Call) -> dict[str, str]:

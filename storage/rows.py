@@ -41,10 +41,12 @@ class SqlRows:
         wanted = select(*_FIELDS).where(rows.c.id.in_(row_ids), _COUNTED)
         return {found["id"]: _row(found) for found in (await self._connection.execute(wanted)).mappings()}
 
-    async def all(self, split: Split | None = None) -> AsyncIterator[Row]:
+    async def all(self, split: Split | None = None, category: str | None = None) -> AsyncIterator[Row]:
         wanted = select(*_FIELDS).where(_COUNTED).order_by(rows.c.id).limit(PAGE)
         if split is not None:
             wanted = wanted.where(rows.c.split == split.value)
+        if category is not None:
+            wanted = wanted.where(rows.c.category == category)
         page = (await self._connection.execute(wanted)).mappings().all()
         while page:
             for found in page:

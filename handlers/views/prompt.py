@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.domain.prompt import LONG, Category, Prompt, PromptEvent
-from bot.prompting import Saved, Shown, Version
+from bot.prompting import Leaving, Saved, Shown, Version
 from handlers.escape import escaped, mention, shorten
 from handlers.views import ids
 from handlers.views.finetune import Named
@@ -30,7 +30,6 @@ GUIDE_TEXT = 1_000
 SHOWN = 40
 """Categories that are listed; a message holds 50 blocks."""
 VERSIONS_SHOWN = 15
-ROWS_SHOWN = 5
 PART = 600
 """Characters of a rule, and of the examples, in the list."""
 DIFFERENCE = 2_700
@@ -115,14 +114,12 @@ def task_form(prompt: Prompt, channel: str | None, words: Words) -> dict[str, An
     return _modal(ids.PROMPT_TASK_FORM, held, words("prompt.form.task_title"), inputs, words)
 
 
-def retire_form(
-    prompt: Prompt, category: Category, texts: Sequence[str], channel: str | None, words: Words
-) -> dict[str, Any]:
-    """What shall become of a category's rows, whose texts are shown in part."""
+def retire_form(leaving: Leaving, channel: str | None, words: Words) -> dict[str, Any]:
+    """What shall become of a category's rows, some of which are shown."""
+    prompt, category = leaving.prompt, leaving.category
     held = PromptForm(seen=prompt.id, category=category.id, channel=channel)
-    name = escaped(category.name)
-    lines = [words("prompt.form.retiring", category=name, n=len(texts))]
-    lines += [f"• {escaped(' '.join(text.split()), 200)}" for text in texts[:ROWS_SHOWN]]
+    lines = [words("prompt.form.retiring", category=escaped(category.name), n=leaving.rows)]
+    lines += [f"• {escaped(' '.join(text.split()), 200)}" for text in leaving.texts]
     leave = option(words("prompt.form.leave"), LEAVE)
     others = [option(c.name, c.id) for c in prompt.categories if c.id != category.id]
     into: Block = {
@@ -132,7 +129,7 @@ def retire_form(
         "hint": plain(words("prompt.form.into_hint"), 2_000),
         "element": select(words("prompt.form.into"), ids.INTO, [leave, *others], leave),
     }
-    blocks = [section("\n".join(lines), verbatim=True), *([into] if texts else [])]
+    blocks = [section("\n".join(lines), verbatim=True), *([into] if leaving.rows else [])]
     return _modal(ids.PROMPT_RETIRE_FORM, held, words("prompt.form.retire"), blocks, words, "prompt.form.retire_submit")
 
 
@@ -183,15 +180,14 @@ def _input(
 def saved(done: Saved, words: Words) -> Message:
     """What a change came to, and how to let it answer."""
     state = done.shown
-    if done.candidate is None:
-        lines = [words("prompt.saved.contacts")]
-    else:
-        lines = [
+    lines = [words("prompt.saved.moved", n=done.moved)] if done.moved else []
+    if done.candidate:
+        lines += [
             words("prompt.saved.version", id=state.prompt.id[:12], tokens=f"{state.tokens:,}"),
             words("prompt.saved.candidate", model=escaped(str(done.candidate.model)), release=done.candidate.id),
         ]
-    if done.moved:
-        lines.append(words("prompt.saved.moved", n=done.moved))
+    elif not lines:
+        lines = [words("prompt.saved.contacts")]
     if state.long:
         lines.append(words("prompt.long", tokens=f"{state.tokens:,}", most=f"{LONG:,}"))
     lines += [words("prompt.retired_rows", category=escaped(name), n=n) for name, n in state.retired.items()]

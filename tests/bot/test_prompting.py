@@ -15,7 +15,7 @@ from bot.domain.prompt import LONG, Category, Prompt, PromptWhy, difference, id_
 from bot.domain.release import Release, ReleaseState
 from bot.models.tokens import OfflineEstimator
 from bot.ports import Store
-from bot.prompting import Prompting, Saved
+from bot.prompting import ROWS_SHOWN, Prompting, Saved
 from bot.releasing import Releasing
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
@@ -228,7 +228,7 @@ async def test_rows_of_a_retired_category_are_left_out_until_they_are_moved(
     left = export(await rows(), gone.shown.prompt).manifest
     assert (left.rows, left.left_out) == (0, {"unknown_category": 3})
     clock.advance(minutes=1)
-    moved = await prompting.retire(gone.shown.prompt.id, "it", "labor", "U9")
+    moved = await prompting.move("it", "labor", "U9")
     assert (moved.moved, moved.candidate, moved.shown.retired) == (3, None, {})
     after = await rows()
     assert {(r.category, r.by, r.settled_at, r.source, r.origin, r.reason) for r in after} == {
@@ -246,6 +246,7 @@ async def test_a_moved_row_of_a_question_is_a_correction_like_any_other(
     await Correcting(store, KeptNeighbours(), clock).settle(Press(question_id=question, category=None, seen=0, by="U2"))
     legal = (await prompting.add(PROMPT.id, LEGAL, "U9")).shown.prompt
     await prompting.retire(legal.id, "it", "法務_legal", "U9")
+    assert (await prompting.move("it", "法務_legal", "U9")).moved == 1
     async with store.transaction() as tx:
         asked = await tx.questions.get(question)
         card = await card_of(tx, asked) if asked else None
@@ -262,6 +263,24 @@ async def test_a_moved_row_of_a_question_is_a_correction_like_any_other(
     assert card.category is not None
     assert card.category.name == LEGAL.name
     assert waiting >= 2
+
+
+async def test_many_rows_are_moved_page_by_page_and_others_are_left_alone(
+    prompting: Prompting, store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.prompting.PAGE", 3)
+    await keep(store, "it", 7)
+    await keep(store, "other", 2)
+    leaving = await prompting.leaving("it")
+    assert (leaving.rows, len(leaving.texts)) == (7, ROWS_SHOWN)
+    await prompting.retire(PROMPT.id, "it", "labor", "U9")
+    assert (await prompting.move("it", "labor", "U9")).moved == 7
+    assert (await prompting.move("it", "labor", "U9")).moved == 0
+    async with store.transaction() as tx:
+        assert await tx.rows.counts() == {("labor", Split.TRAIN): 7, ("other", Split.TRAIN): 2}
+    with pytest.raises(Refused) as refused:
+        await prompting.move("other", "it", "U9")
+    assert refused.value.reason is Reason.UNKNOWN_CATEGORY
 
 
 @pytest.mark.parametrize(
@@ -288,8 +307,8 @@ async def test_the_last_two_categories_stay(prompting: Prompting) -> None:
     assert refused.value.reason is Reason.CATEGORY_KEPT
     with pytest.raises(Refused):
         await prompting.retire(saved.shown.prompt.id, "labor", None, "U9")
-    _, category, rows = await prompting.leaving("情シス")
-    assert (category.id, rows) == ("it", [])
+    leaving = await prompting.leaving("情シス")
+    assert (leaving.category.id, leaving.rows, leaving.texts) == ("it", 0, ())
     with pytest.raises(Refused):
         await prompting.leaving("ない分類")
 
