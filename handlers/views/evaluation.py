@@ -20,7 +20,7 @@ def report(evaluation: Evaluation, words: Words) -> str:
     release, card = evaluation.release, evaluation.card
     title = words("evaluate.title", model=escaped(str(release.model)), release=release.id)
     if not card.rows:
-        return f"{title}\n{words('evaluate.none')}"
+        return "\n".join([title, words("evaluate.none")])
     low, high = card.interval
     lines = [
         title,
