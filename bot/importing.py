@@ -68,7 +68,8 @@ class Importing:
             settled = []
             for row, group in zip(page, groups, strict=True):
                 known = before.get(row.id)
-                if known and (known.category, known.reason) == (row.category, row.reason):
+                # What staff settled since then is not undone by the same file.
+                if known and (known.by != row.by or (known.category, known.reason) == (row.category, row.reason)):
                     became.append("same")
                     continue
                 became.append("changed" if known else "added")

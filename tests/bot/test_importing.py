@@ -83,6 +83,19 @@ async def test_a_corrected_file_changes_what_it_says(importing: Importing, store
     assert {one.category for one in await kept(store)} == {"other", "it"}
 
 
+async def test_what_staff_settled_since_then_is_not_undone_by_the_same_file(
+    importing: Importing, store: SqlStore
+) -> None:
+    data = jsonl(("有給は？", "労務"))
+    await importing.load(data, "a.jsonl")
+    (one,) = await kept(store)
+    settled = one.model_copy(update={"category": "it", "by": "U2", "source": Source.CHANGE})
+    async with store.transaction() as tx:
+        await tx.rows.put(settled)
+    assert counts(await importing.load(data, "a.jsonl")) == (0, 0, 1, 0)
+    assert await kept(store) == [settled]
+
+
 async def test_personal_data_is_masked(importing: Importing, store: SqlStore) -> None:
     await importing.load(jsonl(("taro@example.com の有給は？", "労務", "090-1234-5678 に聞いた")), "a")
     (one,) = await kept(store)
