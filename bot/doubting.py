@@ -58,7 +58,7 @@ class Doubting:
         return release.model_copy(update={"unsure_below": threshold})
 
     async def set_advised(self, release: Release, by: str) -> Doubts:
-        """Set the advised threshold; what it comes to.
+        """Set the advised threshold, none where none is needed; what it comes to.
 
         Raises:
             Refused: NO_THRESHOLD, with the `rows` there are and the `least` that is needed.
@@ -67,7 +67,7 @@ class Doubting:
         doubts = await self.doubts(release)
         if doubts.advised is None:
             raise Refused(Reason.NO_THRESHOLD, rows=doubts.rows, least=LEAST)
-        await self.set(release, doubts.advised.threshold, by)
+        await self.set(release, doubts.advised.threshold or None, by)
         async with self._store.transaction() as tx:
             now = await tx.releases.get(release.id)
         return await self.doubts(now or release)

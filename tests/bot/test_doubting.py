@@ -1,5 +1,7 @@
 """A release's threshold is chosen on held-out rows, and a question below it is a guess that staff are asked about."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from bot.answering import Answering
@@ -9,8 +11,12 @@ from bot.domain.certainty import LEAST
 from bot.domain.correction import Press
 from bot.domain.dataset import Split
 from bot.domain.errors import Reason, Refused
+from bot.domain.prompt import Prompt
+from bot.domain.release import ModelName
+from bot.domain.similar import Example
 from bot.doubting import Doubting
 from bot.evaluating import Evaluating
+from bot.ports import Answer
 from bot.releasing import Releasing
 from storage.store import SqlStore
 from tests.bot.things import arrival, rows_of
@@ -23,13 +29,17 @@ def model() -> RuleModel:
     return RuleModel({"labor": "labor", "it": "it"})
 
 
-@pytest.fixture
-def doubting(store: SqlStore, model: RuleModel, clock: StepClock) -> Doubting:
+def doubting_of(store: SqlStore, model: RuleModel, clock: StepClock) -> Doubting:
     rates = {"local": 10_000.0}
     evaluating = Evaluating(
         store, model, clock, neighbours=KeptNeighbours(), estimator=CountingEstimator(), per_second=rates
     )
     return Doubting(store, evaluating)
+
+
+@pytest.fixture
+def doubting(store: SqlStore, model: RuleModel, clock: StepClock) -> Doubting:
+    return doubting_of(store, model, clock)
 
 
 async def keep(store: SqlStore, *counts: tuple[str, int], split: Split = Split.HELD_OUT) -> None:
@@ -39,21 +49,37 @@ async def keep(store: SqlStore, *counts: tuple[str, int], split: Split = Split.H
                 await tx.rows.put(one)
 
 
-async def test_the_advised_threshold_is_set_and_training_rows_decide_nothing(
-    doubting: Doubting, store: SqlStore, clock: StepClock
-) -> None:
-    await keep(store, ("labor", LEAST), ("other", 2))
-    await keep(store, ("it", 5), split=Split.TRAIN)
-    releasing = Releasing(store, clock)
+class HonestModel(RuleModel):
+    """It is not sure of what it does not know."""
+
+    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
+        answer = await super().classify(model, prompt, text, examples)
+        known = any(word in text for word in self.rules)
+        return answer.model_copy(update={"confidence": 0.9 if known else 0.2})
+
+
+async def test_the_advised_threshold_is_set_and_training_rows_decide_nothing(store: SqlStore, clock: StepClock) -> None:
+    await keep(store, ("labor", 60), ("it", 30), ("other", 2))
+    await keep(store, ("it", 50), split=Split.TRAIN)
+    releasing, doubting = Releasing(store, clock), doubting_of(store, HonestModel({"labor": "labor"}), clock)
     doubts = await doubting.doubts(await releasing.serving())
-    assert doubts.rows == LEAST + 2
+    assert doubts.rows == 92
     assert doubts.advised
-    assert (doubts.out_of_scope.rows, doubts.out_of_scope.caught) == (2, 2)
+    assert (doubts.advised.threshold, doubts.advised.accepted, doubts.advised.wrong) == (0.9, 60, 0)
+    assert (doubts.out_of_scope.rows, doubts.out_of_scope.named) == (2, 2)
     done = await doubting.set_advised(await releasing.serving(), "U3")
-    assert done.release.unsure_below == doubts.advised.threshold
-    assert (await releasing.serving()).unsure_below == doubts.advised.threshold
+    assert done.release.unsure_below == (await releasing.serving()).unsure_below == 0.9
+    assert (done.out_of_scope.named, done.out_of_scope.caught) == (0, 2)
     await doubting.set(await releasing.serving(), None, "U3")
     assert (await releasing.serving()).unsure_below is None
+
+
+async def test_where_no_threshold_is_needed_none_is_set(doubting: Doubting, store: SqlStore, clock: StepClock) -> None:
+    await keep(store, ("labor", LEAST))
+    done = await doubting.set_advised(await Releasing(store, clock).serving(), "U3")
+    assert done.advised
+    assert done.advised.coverage == 1.0
+    assert (await Releasing(store, clock).serving()).unsure_below is None
 
 
 @pytest.mark.parametrize("counts", [[("labor", LEAST - 1)], [("labor", 30), ("other", 1)], [("accounting", 80)]])
