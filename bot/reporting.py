@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from itertools import combinations
 
 from bot.domain.budget import Spend
-from bot.domain.dataset import Split, newest_per_group
+from bot.domain.dataset import Split, agreed
 from bot.domain.finetune import Finetune
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
@@ -66,7 +66,7 @@ class Reporting:
             counts = await tx.rows.counts()
             finetune = await tx.finetunes.get(serving.finetune_id) if serving.finetune_id else None
             seen = await tx.finetunes.trained_rows(finetune.id) if finetune else set()
-            rows = newest_per_group([row async for row in tx.rows.all(Split.TRAIN)])
+            rows = agreed([row async for row in tx.rows.all(Split.TRAIN)])
             # A row that was settled again after the export is not what was trained on.
             trained = sum(row.id in seen and row.settled_at <= finetune.created_at for row in rows) if finetune else 0
             open_entries, age = await tx.outbox.lag(self._clock.now())

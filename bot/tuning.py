@@ -5,12 +5,13 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
-from bot.domain.dataset import Export, export
+from bot.domain.dataset import Export, Split, export, questions_of
 from bot.domain.errors import ModelDown, ModelError, ModelRefused, OutcomeUnknown, Reason, Refused
 from bot.domain.finetune import Estimate, Finetune, FinetuneState, Job
 from bot.domain.release import ModelName
 from bot.domain.training_file import FEWEST_EXAMPLES, Problem
-from bot.ports import Clock, Estimator, Shelf, Store, Trainer, Transaction
+from bot.ports import Clock, Estimator, Neighbours, Shelf, Store, Trainer, Transaction
+from bot.proving import prove_disjoint, seen
 from bot.releasing import add_candidate
 from bot.spending import Spending
 from bot.versions import current_prompt
@@ -45,6 +46,7 @@ class Tuning:
         *,
         student: ModelName,
         spending: Spending,
+        neighbours: Neighbours,
     ) -> None:
         self._store = store
         self._shelf = shelf
@@ -54,6 +56,7 @@ class Tuning:
         self._clock = clock
         self._student = student
         self._spending = spending
+        self._neighbours = neighbours
 
     # --- export
 
@@ -61,11 +64,19 @@ class Tuning:
         """Freeze the rows of now: the training file goes to the shelf, its manifest to the record.
 
         Raises:
-            Refused: NO_ROWS.
+            Refused: NO_ROWS; NOT_DISJOINT, where a held-out question stands in the file all the same.
         """
         async with self._store.transaction() as tx:
             rows = [row async for row in tx.rows.all()]
-            frozen = export(rows, await current_prompt(tx))
+            prompt = await current_prompt(tx)
+        held_out = [row for row in rows if row.split is Split.HELD_OUT]
+        to_train = [row for row in rows if row.split is Split.TRAIN]
+        frozen = export(rows, prompt, await seen(self._neighbours, to_train, held_out))
+        # What is proven is the file, not what it was made of.
+        by_id = {row.id: row for row in rows}
+        lines = zip(frozen.row_ids, questions_of(frozen.data), strict=True)
+        trained = [by_id[row_id].model_copy(update={"text": text}) for row_id, text in lines]
+        await prove_disjoint(self._neighbours, trained, held_out)
         if not frozen.row_ids:
             raise Refused(Reason.NO_ROWS, held_out=frozen.manifest.held_out)
         await self._shelf.put(file_name(frozen.manifest.id), frozen.data)
@@ -79,8 +90,8 @@ class Tuning:
         """Validate and price a fine-tune of the rows of now. Nothing is started.
 
         Raises:
-            Refused: NO_ROWS, TOO_FEW_ROWS, ONE_CATEGORY, TRAINING_FILE_INVALID (with `problems`), FINETUNE_RUNNING,
-                OVER_BUDGET.
+            Refused: NO_ROWS, NOT_DISJOINT, TOO_FEW_ROWS, ONE_CATEGORY, TRAINING_FILE_INVALID (with `problems`),
+                FINETUNE_RUNNING, OVER_BUDGET.
         """
         async with self._store.transaction() as tx:
             await refuse_second(tx)

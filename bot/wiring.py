@@ -194,6 +194,7 @@ async def open_house(settings: Settings, prompt: Prompt | None = None) -> AsyncI
                 clock,
                 student=settings.bot_student,
                 spending=spending,
+                neighbours=neighbours,
             ),
             evaluating=judges,
             releasing=Releasing(store, clock),

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -87,6 +87,28 @@ def newest_per_group(rows: Iterable[Row]) -> list[Row]:
     return [newest[group] for group in sorted(newest)]
 
 
+def contested(rows: Iterable[Row]) -> set[str]:
+    """The groups whose rows are settled differently: conflicts, of which nothing is trained or measured on."""
+    labels: defaultdict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        labels[row.group].add(row.category)
+    return {group for group, categories in labels.items() if len(categories) > 1}
+
+
+def distinct(rows: Iterable[Row]) -> list[Row]:
+    """Each text once a category, however it is written: the row settled last. Ordered by group (a hash), then id."""
+    newest: dict[tuple[str, str], Row] = {}
+    for row in sorted(rows, key=lambda row: (row.settled_at, row.id)):
+        newest[normalised(row.text), row.category] = row
+    return sorted(newest.values(), key=lambda row: (row.group, row.id))
+
+
+def agreed(rows: Sequence[Row]) -> list[Row]:
+    """What may be trained or measured on: `distinct` rows of groups without a conflict."""
+    conflicts = contested(rows)
+    return [row for row in distinct(rows) if row.group not in conflicts]
+
+
 class Manifest(Thing):
     """What an export holds, so that it can be proven later."""
 
@@ -137,6 +159,11 @@ def example(prompt: Prompt, row: Row, category: Category) -> str:
     return line.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x85", "\\u0085")
 
 
+def questions_of(data: bytes) -> list[str]:
+    """The questions of a training file that `export` made, in its order."""
+    return [json.loads(line)["messages"][1]["content"] for line in data.decode().split("\n") if line]
+
+
 def neutral_reason(language: str, category: Category) -> str:
     """A reason that argues for nothing but this category: its own rule, else its name."""
     if category.rule.strip():
@@ -144,24 +171,35 @@ def neutral_reason(language: str, category: Category) -> str:
     return f"{category.name}に関する質問です。" if language == "ja" else f"This is a question for {category.name}."
 
 
-def export(rows: Sequence[Row], prompt: Prompt) -> Export:
+def export(rows: Sequence[Row], prompt: Prompt, near_held_out: Collection[str] = ()) -> Export:
     """The training file of these rows under this prompt. Held-out rows are counted, never written.
 
-    Rows of a category that the prompt does not have, and texts that hold a special token, are left out and counted.
+    Left out and counted are repeats of a text, rows of a category that the prompt does not have, texts that hold a
+    special token, groups in conflict, and rows to train on that are nearly the same as a held-out one.
+
+    Args:
+        rows: all that count.
+        prompt: the system message.
+        near_held_out: ids of the rows that are nearly the same as a held-out one (`proving.seen`).
     """
-    newest = newest_per_group(rows)
-    left_out: Counter[str] = Counter({"duplicate": len(rows) - len(newest)})
+    once = distinct(rows)
+    conflicts = contested(rows)
+    left_out: Counter[str] = Counter({"duplicate": len(rows) - len(once)})
     kept: list[Row] = []
     lines: list[str] = []
     held_out = 0
-    for row in newest:
+    for row in once:
         category = prompt.category(row.category)
         if category is None:
             left_out["unknown_category"] += 1
         elif any(token in row.text or token in (row.reason or "") for token in FORBIDDEN):
             left_out["special_token"] += 1
+        elif row.group in conflicts:
+            left_out["conflict"] += 1
         elif row.split is Split.HELD_OUT:
             held_out += 1
+        elif row.id in near_held_out:
+            left_out["near_held_out"] += 1
         else:
             kept.append(row)
             lines.append(example(prompt, row, category) + "\n")

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     NO_ROWS = "no_rows"
     TOO_FEW_ROWS = "too_few_rows"
     ONE_CATEGORY = "one_category"
+    NOT_DISJOINT = "not_disjoint"
     TRAINING_FILE_INVALID = "training_file_invalid"
     FINETUNE_RUNNING = "finetune_running"
     NO_FINETUNE = "no_finetune"

@@ -17,6 +17,7 @@ from bot.domain.finetune import ENDED, Finetune, FinetuneState
 from bot.domain.release import ModelName, Release
 from bot.domain.training_file import Problem
 from bot.models.training_file import check
+from bot.neighbours import RowNeighbours
 from bot.ports import Shelf, Store
 from bot.releasing import Releasing
 from bot.spending import Spending
@@ -54,6 +55,7 @@ class Bench:
             self.clock,
             student=BASE,
             spending=Spending(estimator, self.clock, self.budget),
+            neighbours=RowNeighbours(self.store),
         )
 
     async def keep(self, rows: Sequence[Row]) -> None:

@@ -4,10 +4,23 @@ import hashlib
 import json
 from collections.abc import Callable
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.domain.dataset import FORBIDDEN, Row, Split, export, group_of, newest_per_group, normalised, split_of
+from bot.domain.dataset import (
+    FORBIDDEN,
+    Row,
+    Split,
+    agreed,
+    contested,
+    distinct,
+    export,
+    group_of,
+    normalised,
+    questions_of,
+    split_of,
+)
 from tests.bot.things import CATEGORIES, PROMPT, row
 
 LETTERS = "abcxyzABCXYZ0189あいうガギがアイウ有給休暇労務表ー"
@@ -143,17 +156,49 @@ def test_each_line_is_an_example_that_a_provider_takes(rows: list[Row]) -> None:
 
 
 @some
-@given(row_lists())
-def test_only_the_newest_training_row_of_each_group_is_in_the_file(rows: list[Row]) -> None:
-    frozen = export(rows, PROMPT)
-    exported = [one for one in rows if one.id in frozen.row_ids]
-    assert len(exported) == len(frozen.row_ids) == len({one.group for one in exported})
-    for one in exported:
-        assert one.split is Split.TRAIN
-        rivals = [other for other in rows if other.group == one.group]
-        assert one == max(rivals, key=lambda other: (other.settled_at, other.id))
-    held_out = {one.group for one in rows if one.split is Split.HELD_OUT}
-    assert not held_out & {one.group for one in exported}
+@given(row_lists(), st.data())
+def test_a_training_row_is_in_the_file_unless_there_is_a_reason_against_it(
+    rows: list[Row], data: st.DataObject
+) -> None:
+    near = data.draw(st.sets(st.sampled_from([one.id for one in rows]))) if rows else set()
+    frozen = export(rows, PROMPT, near)
+    for one in rows:
+        labels = {other.category for other in rows if other.group == one.group}
+        repeats = [r for r in rows if (normalised(r.text), r.category) == (normalised(one.text), one.category)]
+        reasons = [
+            one.split is Split.HELD_OUT,
+            one.id in near,
+            len(labels) > 1,
+            one != max(repeats, key=lambda other: (other.settled_at, other.id)),
+            PROMPT.category(one.category) is None,
+            any(token in one.text or token in (one.reason or "") for token in FORBIDDEN),
+        ]
+        assert (one.id in frozen.row_ids) is not any(reasons)
+    assert len(frozen.row_ids) == len(set(frozen.row_ids))
+
+
+def test_other_wordings_of_one_group_are_all_trained_on() -> None:
+    first = next(one for one in (row(f"鍵 {n}") for n in range(100)) if one.split is Split.TRAIN)
+    second = row("鍵のほかの言い方", row_id="q2").model_copy(update={"group": first.group})
+    repeated = row(first.text + "？", row_id="q3", at=5)
+    frozen = export([first, second, repeated], PROMPT)
+    assert set(frozen.row_ids) == {"q2", "q3"}
+    assert questions_of(frozen.data) == [{"q2": second.text, "q3": repeated.text}[row_id] for row_id in frozen.row_ids]
+    assert frozen.manifest.left_out == {"duplicate": 1}
+
+
+@pytest.mark.parametrize("split", Split)
+def test_nothing_of_a_conflict_is_trained_or_measured_on_until_it_is_settled(split: Split) -> None:
+    texts = (f"鍵 {n}" for n in range(100))
+    first = row(next(text for text in texts if split_of(group_of(text)) is split))
+    other = row("鍵のほかの言い方", "it", row_id="q2").model_copy(update={"group": first.group, "split": split})
+    frozen = export([first, other], PROMPT)
+    assert (frozen.row_ids, frozen.manifest.held_out, frozen.manifest.left_out) == ((), 0, {"conflict": 2})
+    assert contested([first, other]) == {first.group}
+    assert agreed([first, other]) == []
+    settled = other.model_copy(update={"category": first.category})
+    assert len(agreed([first, settled])) == 2
+    assert "conflict" not in export([first, settled], PROMPT).manifest.left_out
 
 
 @some
@@ -170,10 +215,11 @@ def test_the_manifest_accounts_for_every_row(rows: list[Row]) -> None:
 
 @some
 @given(row_lists())
-def test_one_row_a_group_is_kept_whatever_was_there(rows: list[Row]) -> None:
-    kept = newest_per_group(rows)
-    assert {one.group for one in kept} == {one.group for one in rows}
-    assert newest_per_group(kept) == kept
+def test_a_text_stands_once_a_category(rows: list[Row]) -> None:
+    once = distinct(rows)
+    assert {(normalised(one.text), one.category) for one in once} == {(normalised(r.text), r.category) for r in rows}
+    assert len({(normalised(one.text), one.category) for one in once}) == len(once)
+    assert distinct(once) == once
 
 
 def test_a_row_without_a_reason_argues_with_its_categorys_rule_or_name() -> None:
