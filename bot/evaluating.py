@@ -7,14 +7,15 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from bot.domain.comparison import compare
-from bot.domain.dataset import Row, Split, newest_per_group, text_key
+from bot.domain.dataset import Row, Split, agreed, text_key
 from bot.domain.errors import ModelDown, ModelError, ModelRefused
 from bot.domain.gate import Decision, decide, undecided
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
 from bot.domain.scorecard import Judged, Result, Scorecard, scorecard
 from bot.domain.thing import Thing
-from bot.ports import Clock, Estimator, Model, Neighbours, Store
+from bot.ports import Clock, Estimator, Model, Neighbours, Store, Transaction
+from bot.proving import Unseen
 from bot.recalling import examples_for_row
 
 AT_ONCE = 8
@@ -91,6 +92,7 @@ class Evaluating:
         self._model = model
         self._clock = clock
         self._neighbours = neighbours
+        self._unseen = Unseen(neighbours)
         self._estimator = estimator
         self._rates = per_second or {}
         self._pauses = pauses
@@ -102,6 +104,7 @@ class Evaluating:
 
         Raises:
             ModelDown, ModelRefused: the release did not answer every row. What it answered is kept.
+            Refused: NOT_DISJOINT, where a held-out question was trained on all the same.
         """
         prompt, rows = await self._rows(release)
         async with self._store.transaction() as tx:
@@ -251,11 +254,26 @@ class Evaluating:
         return prompt
 
     async def _rows(self, release: Release) -> tuple[Prompt, list[Row]]:
-        """Every settled row that the release could get right: one of a retired category is nobody's mistake."""
+        """Every settled row that the release could get right: one of a retired category is nobody's mistake.
+
+        Without conflicts; held-out rows only where neither it nor the serving release was trained on their like.
+        """
         prompt = await self._prompt(release)
         async with self._store.transaction() as tx:
-            rows = newest_per_group([row async for row in tx.rows.all()])
-        return prompt, [row for row in rows if prompt.category(row.category)]
+            rows = agreed([row async for row in tx.rows.all()])
+            trained = await self._trained(tx, release)
+        held_out = [row for row in rows if row.split is Split.HELD_OUT]
+        unseen = {row.id for row in await self._unseen.of(held_out, trained)}
+        return prompt, [
+            row for row in rows if prompt.category(row.category) and (row.split is Split.TRAIN or row.id in unseen)
+        ]
+
+    async def _trained(self, tx: Transaction, release: Release) -> list[Row]:
+        """What this release or the serving one, which it is held against, was trained on; withdrawn rows as well."""
+        releases = (release, await tx.releases.serving())
+        finetunes = {one.finetune_id for one in releases if one and one.finetune_id}
+        ids = set().union(*[await tx.finetunes.trained_rows(finetune) for finetune in finetunes])
+        return [row async for row, _ in tx.rows.changed(None) if row.id in ids] if ids else []
 
 
 class Run:

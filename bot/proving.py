@@ -7,12 +7,41 @@ from bot.domain.dataset import Row, normalised
 from bot.domain.errors import Reason, Refused
 from bot.ports import Neighbours
 
+REMEMBERED = 20
+"""Findings."""
+
 
 async def seen(neighbours: Neighbours, rows: Sequence[Row], others: Sequence[Row]) -> set[str]:
     """The ids of the rows whose question stands among the others: in one of their groups, or nearly the same."""
     groups = {other.group for other in others}
     pairs = await asyncio.to_thread(neighbours.pairs, [row.text for row in rows], [other.text for other in others])
     return {row.id for row in rows if row.group in groups} | {rows[i].id for i, _ in pairs}
+
+
+class Unseen:
+    """Held-out rows that may be scored. What was found is remembered: the same rows are asked for again and again."""
+
+    def __init__(self, neighbours: Neighbours) -> None:
+        self._neighbours = neighbours
+        self._found: dict[int, frozenset[str]] = {}
+
+    async def of(self, held_out: Sequence[Row], trained: Sequence[Row]) -> list[Row]:
+        """The held-out rows that stand nowhere among the trained ones, proven.
+
+        A question that came after the training may be nearly the same as a held-out one, whose group it joins, and as
+        one that was trained on.
+
+        Raises:
+            Refused: NOT_DISJOINT.
+        """
+        key = hash(tuple((row.id, row.text, row.group) for rows in (held_out, trained) for row in rows))
+        known = self._found.get(key)
+        if known is None:
+            known = frozenset(await seen(self._neighbours, held_out, trained))
+            unseen = [row for row in held_out if row.id not in known]
+            await prove_disjoint(self._neighbours, trained, unseen)
+            self._found = dict([*self._found.items()][-REMEMBERED:]) | {key: known}
+        return [row for row in held_out if row.id not in known]
 
 
 async def prove_disjoint(neighbours: Neighbours, trained: Sequence[Row], held_out: Sequence[Row]) -> None:

@@ -77,16 +77,6 @@ def split_of(group: str) -> Split:
     return Split.HELD_OUT if bucket < HELD_OUT_PERCENT else Split.TRAIN
 
 
-def newest_per_group(rows: Iterable[Row]) -> list[Row]:
-    """One row a group: the one settled last (then the larger id), ordered by group (a hash)."""
-    newest: dict[str, Row] = {}
-    for row in rows:
-        held = newest.get(row.group)
-        if held is None or (row.settled_at, row.id) > (held.settled_at, held.id):
-            newest[row.group] = row
-    return [newest[group] for group in sorted(newest)]
-
-
 def contested(rows: Iterable[Row]) -> set[str]:
     """The groups whose rows are settled differently: conflicts, of which nothing is trained or measured on."""
     labels: defaultdict[str, set[str]] = defaultdict(set)
