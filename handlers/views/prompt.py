@@ -26,7 +26,6 @@ from handlers.words import Words
 FORM_TEXT = 3_000
 """Characters that one input of a modal takes (docs.slack.dev, plain-text input)."""
 NAME_TEXT = 60
-GUIDE_TEXT = 1_000
 SHOWN = 40
 """Categories that are listed; a message holds 50 blocks."""
 VERSIONS_SHOWN = 15
@@ -89,7 +88,7 @@ def form(prompt: Prompt, category: Category | None, channel: str | None, words: 
         _input(ids.RULE, filled, words, FORM_TEXT, multiline=True),
         _input(ids.EXAMPLES, filled, words, FORM_TEXT, multiline=True),
         _input(ids.OWNER, filled, words, NAME_TEXT),
-        _input(ids.GUIDE, filled, words, GUIDE_TEXT, multiline=True),
+        _input(ids.GUIDE, filled, words, FORM_TEXT, multiline=True),
     ]
     title = words("prompt.form.edit" if category else "prompt.form.add")
     return _modal(ids.PROMPT_FORM, held, title, inputs, words)

@@ -17,6 +17,8 @@ from bot.models.tokens import OfflineEstimator
 from bot.ports import Store
 from bot.prompting import ROWS_SHOWN, Prompting, Saved
 from bot.releasing import Releasing
+from bot.reporting import Reporting
+from bot.spending import Spending
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
 from tests.bot.test_answering import Desk
@@ -187,9 +189,14 @@ async def test_the_candidate_of_a_fine_tune_that_serves_is_its_base_model(
         assert serving is not None
         await tx.releases.enter(serving.id, ReleaseState.RETIRED, "U9", "test", clock.now())
         await tx.releases.enter(tuned.id, ReleaseState.SERVING, "U9", "test", clock.now())
+    reporting = Reporting(store, clock, Spending(OfflineEstimator(), clock))
+    assert (await reporting.status()).unfit == []
     saved = await edited(prompting)
     assert saved.candidate is not None
     assert (saved.candidate.model, saved.candidate.finetune_id) == (BASE, None)
+    status = await reporting.status()
+    assert [release.id for release in status.unfit] == [tuned.id]
+    assert (status.current.id, status.prompt.id) == (saved.shown.prompt.id, PROMPT.id)
 
 
 # --- categories that come and go

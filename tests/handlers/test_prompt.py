@@ -66,7 +66,7 @@ async def test_the_prompt_is_shown_whole(desk: Desk) -> None:
     assert "Open the attendance system" in shown
 
 
-async def test_only_admins_may_and_the_form_asks_again(desk: Desk) -> None:
+async def test_only_admins_may(desk: Desk) -> None:
     priya = await desk.priya()
     await priya.command("/finetune prompt edit it")
     assert "Only admins" in await told(priya, "Only admins")
