@@ -97,6 +97,8 @@ class Evaluating:
         self._rates = per_second or {}
         self._pauses = pauses
         self._throttles: dict[str, Throttle] = {}
+        self._unsaved: list[Result] = []
+        self._saving = asyncio.Lock()
         self._busy: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def evaluate(self, release: Release, progress: Progress = lambda _done, _of: None) -> Evaluation:
@@ -234,9 +236,17 @@ class Evaluating:
             **answer.model_dump(exclude={"reason"}),
         )
         if run.keep:
-            async with self._store.transaction() as tx:
-                await tx.results.put([result])
+            await self._save(result)
         return result
+
+    async def _save(self, result: Result) -> None:
+        """Keep an answer; those that come while others are being written go in one transaction after them."""
+        self._unsaved.append(result)
+        async with self._saving:
+            waiting, self._unsaved = self._unsaved, []
+            if waiting:
+                async with self._store.transaction() as tx:
+                    await tx.results.put(waiting)
 
     def _throttle(self, provider: str) -> "Throttle":
         if provider not in self._throttles:

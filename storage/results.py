@@ -17,8 +17,7 @@ class SqlResults:
         self._connection = connection
 
     async def put(self, results_: Sequence[Result]) -> None:
-        for result in results_:
-            await upsert(self._connection, results, result.model_dump())
+        await upsert(self._connection, results, *(result.model_dump() for result in results_))
 
     async def of(self, release_id: str) -> dict[str, Result]:
         found = await self._connection.execute(select(results).where(results.c.release_id == release_id))

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from bot.domain.dataset import Split
+from bot.domain.dataset import Split, group_of, split_of
 from bot.wiring import Running
 from handlers.views import ids
 from tests.loop.conftest import Open
@@ -60,11 +60,12 @@ SUBJECTS = {
 
 
 async def settle_all(running: Running, language: str) -> None:
-    """Import some hundred settled questions."""
+    """Import all held-out questions of the table, and some to train on."""
     lines = [
         json.dumps({"text": frame.format(subject), "category": category})
         for category, subjects in SUBJECTS[language].items()
         for subject, frame in itertools.product(subjects, FRAMES[language])
+        if split_of(group_of(frame.format(subject))) is Split.HELD_OUT or frame in FRAMES[language][:3]
     ]
     assert not (await running.house.importing.load("\n".join(lines).encode(), "generated.jsonl")).bad
 
@@ -85,8 +86,8 @@ async def evaluated(desk: Desk) -> Message:
     return await desk.admin.message(lambda m: any(f["name"].endswith(".png") for f in m.get("files", [])), timeout=60.0)
 
 
-@pytest.mark.parametrize("language", ["ja", "en"])
-async def test_a_better_model_is_evaluated_and_passes(language: str, open_loop: Open) -> None:
+async def test_a_better_model_is_evaluated_and_passes(open_loop: Open) -> None:
+    language = "ja"
     async with open_loop(language) as running, at_the_desk(running) as desk:
         await settle_all(running, language)
         model = await trained(desk)
@@ -94,7 +95,7 @@ async def test_a_better_model_is_evaluated_and_passes(language: str, open_loop: 
         assert running.practice
         assert told["channel"] == running.practice.channels.ops.id
         assert model in told["text"]
-        assert "McNemar" in told["text"] or "マクネマー" in told["text"]
+        assert "マクネマー" in told["text"]
         files = {f["name"].partition("-")[0]: await desk.admin.file(f["id"]) for f in told["files"]}
         assert files["evaluation"].startswith(b"\x89PNG\r\n")
         changes = list(csv.DictReader(io.StringIO(files["changes"].decode("utf-8-sig"))))
