@@ -25,6 +25,7 @@ NEEDS = 3
 """Categories that are named."""
 FURTHER = 100
 """Rows more than today that the forecast is for."""
+DIVIDER: Block = {"type": "divider"}
 _WHYS = list(Why)
 
 
@@ -67,10 +68,11 @@ def review(page: Page, words: Words, footer: str = "") -> Message:
     title = words("review.title", n=page.waiting)
     blocks: list[Block] = [section(f"*{title}*")]
     for number, entry in enumerate(page.entries):
-        blocks += [section(_about(entry, words), verbatim=True), context(_small_print(entry, words))]
+        blocks += [DIVIDER, section(_about(entry, words), verbatim=True), context(_small_print(entry, words))]
         if entry.open:
             elements = _controls(entry, words)
             blocks.append({"type": "actions", "block_id": shown.block_id(number), "elements": elements})
+    blocks.append(DIVIDER)
     if page.waiting > sum(entry.open for entry in page.entries):
         more = button(words("review.next"), REVIEW_NEXT, Named(id="next").packed())
         blocks.append({"type": "actions", "block_id": shown.block_id(SIZE), "elements": [more]})
@@ -93,9 +95,7 @@ def progress(state: Progress, words: Words) -> str:
             )
             for point in state.points[-POINTS:]
         ]
-        lines.append(
-            words("review.curve.title", of=state.points[-1].of, points=words("review.curve.then").join(points))
-        )
+        lines.append(words("review.curve.title", of=state.points[-1].of, points=" → ".join(points)))
         further = state.trainable + FURTHER
         lines.append(words("review.curve.forecast", n=further, percent=f"{state.curve.at(further):.0%}"))
     else:
@@ -115,7 +115,7 @@ def _needs(state: Progress, words: Words) -> str:
         )
         for need in state.needs[:NEEDS]
     ]
-    return words("review.need.title", needs=words("review.need.then").join(listed))
+    return words("review.need.title", needs=" · ".join(listed))
 
 
 def _about(entry: Entry, words: Words) -> str:
@@ -142,8 +142,9 @@ def _quote(text: str) -> str:
 def _small_print(entry: Entry, words: Words) -> str:
     """Why an open entry is listed, or how it was settled."""
     if entry.open:
-        facts = {"category": name_of(entry.prompt, entry.shadow)} if entry.shadow else {}
-        why = words(f"review.why.{entry.why.value}", **facts)
+        # The shadow may have been switched off since the page was listed.
+        shadow = name_of(entry.prompt, entry.shadow) if entry.shadow else "–"
+        why = words(f"review.why.{entry.why.value}", category=shadow)
         return f"{why} · {sureness(entry.card, words)}" if entry.card else why
     if entry.card:
         return "✅ " + settlement(entry.card, words)

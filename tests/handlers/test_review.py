@@ -48,7 +48,7 @@ async def test_in_japanese(desk: Desk) -> None:
     kenji = await desk.kenji()
     shown = await queue(kenji)
     assert "確認待ちは1件です" in texts(shown)
-    assert "ボットの回答: *Labor 労務*" in texts(shown)
+    assert "ボットの回答： *Labor 労務*" in texts(shown)
     await kenji.press(shown, f"{REVIEW_SETTLE}.0")
     assert "確認待ちは0件です" in texts(await kenji.message(private("✅")))
     assert [r.source for r in await desk.rows()] == [Source.AGREE]

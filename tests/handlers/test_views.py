@@ -14,10 +14,13 @@ from slack_sdk.models.views import View
 
 from bot.domain.card import Card
 from bot.domain.correction import Correction, Kind
+from bot.domain.curve import Curve, Measured, Need
 from bot.domain.finetune import Estimate, Finetune, FinetuneState
+from bot.domain.gain import Why
 from bot.domain.prompt import Category, Prompt
 from bot.domain.question import Place, Question, Verdict, Via
 from bot.domain.release import ModelName
+from bot.reviewing import Entry, Page, Progress
 from handlers.announcer import MOST_ASKED
 from handlers.escape import mention
 from handlers.views.card import REASON_LENGTH, anyway, card, modal
@@ -25,7 +28,10 @@ from handlers.views.finetune_progress import ended, progress
 from handlers.views.home import home
 from handlers.views.ids import Choice, Form
 from handlers.views.message import Message
+from handlers.views.review import SIZE, Shown, review
+from handlers.views.review import progress as progress_of
 from handlers.words import LANGUAGES, Words
+from tests.bot.things import row
 from tests.handlers.desk import controls, texts
 
 SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -227,3 +233,58 @@ def test_the_oracle_sees_what_is_wrong(caplog: pytest.LogCaptureFixture) -> None
         check([{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 3_001}}], 50)
     with pytest.raises(AssertionError):
         check([{"type": "no_such_block"}], 50)
+
+
+WHYS = st.sampled_from(list(Why))
+
+
+@st.composite
+def pages(draw: st.DrawFn) -> Page:
+    entries = []
+    for n in range(draw(st.integers(0, SIZE))):
+        shown = draw(cards())
+        if draw(st.booleans()):
+            shadow = draw(st.none() | st.sampled_from([c.id for c in shown.prompt.categories]))
+            entries.append(Entry(key=f"{n:032}", why=draw(WHYS), prompt=shown.prompt, card=shown, shadow=shadow))
+        else:
+            names = draw(st.lists(st.sampled_from([c.id for c in shown.prompt.categories]), min_size=1, max_size=6))
+            rows = tuple(row(draw(TEXT), name, row_id=str(at), at=at) for at, name in enumerate(names))
+            entries.append(Entry(key=f"{n:032}", why=Why.CONFLICT, prompt=shown.prompt, rows=rows))
+    return Page(entries=tuple(entries), offset=draw(st.integers(0, 9_999)), waiting=draw(st.integers(0, 400)))
+
+
+@given(pages(), WORDS)
+@settings(SLOW, max_examples=40)
+def test_the_review_keeps_slacks_limits_and_its_block_ids_tell_the_page(page: Page, words: Words) -> None:
+    message = review(page, words, "small print")
+    check_message(message)
+    ids = [block["block_id"] for block in message.blocks if block["type"] == "actions"]
+    assert len(set(ids)) == len(ids)
+    for block_id in ids:
+        assert Shown.read(block_id) == Shown.of(page, words.language)
+
+
+POINTS = st.builds(Measured, trained=st.integers(0, 99_999), right=st.integers(0, 500), of=st.integers(500, 9_999))
+
+
+@given(
+    points=st.lists(POINTS, max_size=9),
+    curve=st.none() | st.just(Curve(top=0.9, drop=0.4, half=100)),
+    shown=cards(),
+    more=st.lists(st.tuples(st.integers(1, 500), st.none() | st.floats(0, 1)), max_size=9),
+    words=WORDS,
+)
+@settings(SLOW, max_examples=30)
+def test_progress_is_small_print(
+    *,
+    points: list[Measured],
+    curve: Curve | None,
+    shown: Card,
+    more: list[tuple[int, float | None]],
+    words: Words,
+) -> None:
+    needs = tuple(Need(category=shown.verdict.category, rows=0, more=n, recall=recall) for n, recall in more)
+    state = Progress(
+        prompt=shown.prompt, points=tuple(points), trainable=9, curve=curve if points else None, needs=needs
+    )
+    assert 0 < len(progress_of(state, words)) <= 2_000

@@ -44,7 +44,7 @@ async def test_on_the_card_and_on_the_question_the_same_is_told(desk: Desk) -> N
 async def test_in_japanese(desk: Desk) -> None:
     ts, kenji = await asked(desk, "有給の残り"), await desk.kenji()
     text = await told(kenji, await card(kenji, ts), "なぜLabor 労務か")
-    assert "ボットの理由: '有給' stands in it（" in text
+    assert "ボットの理由：'有給' stands in it（" in text
     assert "（リリース `" in text
 
 
