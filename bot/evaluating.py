@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from bot.domain.comparison import compare
 from bot.domain.dataset import Row, Split, agreed, text_key
 from bot.domain.errors import ModelDown, ModelError, ModelRefused
-from bot.domain.gate import Decision, decide, undecided
+from bot.domain.evaluation import Evaluation, changes, held_out
+from bot.domain.gate import decide, undecided
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
 from bot.domain.scorecard import Judged, Result, Scorecard, scorecard
-from bot.domain.thing import Thing
 from bot.ports import Clock, Estimator, Model, Neighbours, Store, Transaction
 from bot.proving import Unseen
 from bot.recalling import examples_for_row
@@ -29,39 +29,6 @@ MOST_FAILURES = 8
 
 Progress = Callable[[int, int], object]
 """Hears how many rows are answered, of how many."""
-
-
-class Change(Thing):
-    """A row that only one of two releases has right, with what each answered."""
-
-    row: Row
-    before: str
-    now: str
-
-    @property
-    def fixed(self) -> bool:
-        return self.row.category == self.now
-
-
-class Evaluation(Thing):
-    """A candidate beside the serving release; of the serving release itself there is only the card."""
-
-    release: Release
-    prompt: Prompt
-    card: Scorecard
-    serving: Release | None = None
-    before: Scorecard | None = None
-    """None also where the serving release could not be asked: that must not keep anybody from leaving it."""
-    usd: float | None = None
-    """US dollars a question, on the held-out rows; None where no price is known."""
-    decision: Decision | None = None
-    changes: tuple[Change, ...] = ()
-    """Of all settled rows, held-out or not, those that were fixed or broken."""
-
-    @property
-    def broken(self) -> list[Change]:
-        """Earlier corrections that the candidate would get wrong again."""
-        return [change for change in self.changes if not change.fixed]
 
 
 class Evaluating:
@@ -313,16 +280,3 @@ class Throttle:
             self._next = start + self._gap
             await asyncio.sleep(start - now)
             yield
-
-
-def held_out(judged: Sequence[Judged]) -> list[Judged]:
-    return [one for one in judged if one.row.split is Split.HELD_OUT]
-
-
-def changes(before: Sequence[Judged], now: Sequence[Judged]) -> tuple[Change, ...]:
-    """The rows that only one of two releases has right; both were asked the same rows in the same order."""
-    return tuple(
-        Change(row=new.row, before=old.result.category, now=new.result.category)
-        for old, new in zip(before, now, strict=True)
-        if old.right != new.right
-    )

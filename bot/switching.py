@@ -1,10 +1,11 @@
 """Switching what serves: through the gate, or over it with a sentence."""
 
 from bot.domain.errors import Reason, Refused
+from bot.domain.evaluation import Evaluation
 from bot.domain.gate import LEAST_SENTENCE, Outcome
 from bot.domain.release import Release
 from bot.domain.thing import Thing
-from bot.evaluating import Evaluating, Evaluation, Progress
+from bot.evaluating import Evaluating, Progress
 from bot.releasing import OVERRIDE, Releasing
 
 

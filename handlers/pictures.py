@@ -7,8 +7,8 @@ from matplotlib import font_manager, rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bot.domain.evaluation import Evaluation
 from bot.domain.scorecard import Scorecard
-from bot.evaluating import Evaluation
 from handlers.escape import shorten
 from handlers.words import Words
 

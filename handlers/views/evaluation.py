@@ -3,9 +3,9 @@
 import csv
 import io
 
+from bot.domain.evaluation import Evaluation
 from bot.domain.gate import Outcome
 from bot.domain.scorecard import Figures
-from bot.evaluating import Evaluation
 from handlers.escape import escaped
 from handlers.views.finetune import name_of
 from handlers.views.gate import broken, decided

@@ -3,10 +3,10 @@
 from typing import Any
 
 from bot.domain import gate
+from bot.domain.evaluation import Change, Evaluation
 from bot.domain.gate import Decision, Outcome
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
-from bot.evaluating import Change, Evaluation
 from handlers.escape import escaped
 from handlers.private import Spot
 from handlers.views.finetune import Named, accuracy, name_of
