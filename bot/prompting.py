@@ -251,7 +251,7 @@ class Prompting:
         now = self._clock.now()
         moved = {"category": into, "reason": None, "source": Source.CHANGE, "by": by, "settled_at": now}
         await tx.rows.put(row.model_copy(update=moved))
-        question = await tx.questions.get(row.id, lock=True)
+        question = await tx.questions.get(row.id, lock=True) if row.ts else None
         card = await card_of(tx, question) if question else None
         if card is None:
             return

@@ -30,7 +30,9 @@ SHOWN = 40
 """Categories that are listed; a message holds 50 blocks."""
 VERSIONS_SHOWN = 15
 PART = 600
-"""Characters of a rule, and of the examples, in the list."""
+"""Characters of a rule, of the examples and of a guide in the list, at most."""
+ROOM = 9_000
+"""Characters of all of them together: Slack refuses very long messages (`msg_blocks_too_long`)."""
 DIFFERENCE = 2_700
 """Characters of a difference that are shown in place; a longer one is a file."""
 LEAVE = "*"
@@ -50,23 +52,25 @@ def shown(state: Shown, words: Words) -> Message:
         button(words("prompt.task_button"), ids.PROMPT_TASK, Named(id=ids.PROMPT_TASK).packed()),
         button(words("prompt.add_button"), ids.PROMPT_ADD, Named(id=ids.PROMPT_ADD).packed()),
     ]
+    listed = prompt.categories[:SHOWN]
+    part = min(PART, ROOM // (3 * len(listed)))
     blocks = [
         section(f"*{title}*\n" + "\n".join(notes)),
         section(f"*{words('prompt.task')}*\n{escaped(prompt.template.strip(), FORM_TEXT - 400)}", verbatim=True),
-        *(_listed(category, words) for category in prompt.categories[:SHOWN]),
+        *(_listed(category, part, words) for category in listed),
     ]
     if len(prompt.categories) > SHOWN:
         blocks.append(context(words("prompt.more", n=len(prompt.categories) - SHOWN)))
     return Message(title, [*blocks, {"type": "actions", "elements": buttons}])
 
 
-def _listed(category: Category, words: Words) -> Block:
+def _listed(category: Category, part: int, words: Words) -> Block:
     mark = " · " + words("prompt.other") if category.other else ""
     owner = words("card.owner", owner=mention(category.owner)) if category.owner else words("card.no_owner")
-    lines = [f"*{escaped(category.name)}* (`{category.id}`){mark} · {owner}", escaped(category.rule.strip(), PART)]
-    lines.append(shorten("\n".join(f"• {escaped(' '.join(example.split()))}" for example in category.examples), PART))
+    lines = [f"*{escaped(category.name)}* (`{category.id}`){mark} · {owner}", escaped(category.rule.strip(), part)]
+    lines.append(shorten("\n".join(f"• {escaped(' '.join(example.split()))}" for example in category.examples), part))
     if category.guide:
-        lines.append(f"{words('card.guide')} {escaped(category.guide, PART)}")
+        lines.append(f"{words('card.guide')} {escaped(category.guide, part)}")
     edit = button(words("prompt.edit_button"), ids.PROMPT_EDIT, Named(id=category.id).packed())
     return section("\n".join(line for line in lines if line), accessory=edit, verbatim=True)
 

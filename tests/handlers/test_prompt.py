@@ -5,14 +5,17 @@ from collections.abc import Callable
 import pytest
 
 from bot.domain.dataset import Split
+from bot.domain.prompt import Category, PromptEvent, PromptWhy
 from bot.domain.release import ReleaseState
 from bot.local.workspace import Person
 from bot.models.tokens import OfflineEstimator
-from bot.prompting import Prompting
+from bot.prompting import Prompting, Shown
 from bot.versions import configure
 from handlers.views import ids
-from handlers.views.prompt import LEAVE
+from handlers.views.prompt import LEAVE, shown
+from handlers.words import Words
 from tests.bot.things import rows_of
+from tests.fakes import StepClock
 from tests.handlers.desk import PROMPT, Desk, Json, eventually, texts
 
 Typed = dict[str, dict[str, dict[str, str]]]
@@ -64,6 +67,18 @@ async def test_the_prompt_is_shown_whole(desk: Desk) -> None:
     for words in ("Choose the category.", "Labor 労務", "leave", "<!subteam^S0STAFF0001>", "catch-all", "tokens"):
         assert words in shown
     assert "Open the attendance system" in shown
+
+
+def test_a_prompt_of_very_many_long_categories_stays_within_a_message() -> None:
+    many = [Category(id=f"c{n}", name=f"C{n}", rule="r" * 3_000, examples=("e" * 500,) * 9) for n in range(60)]
+    event = PromptEvent(prompt_id="p", why=PromptWhy.CONFIGURED, by="madoguchi", at=StepClock().now())
+    prompt = PROMPT.changed(categories=[*many, PROMPT.categories[-1]])
+    state = Shown(prompt=prompt, event=event, tokens=99_000, serves=False, retired={})
+    message = shown(state, Words("en"))
+    assert len(message.blocks) <= 50
+    assert len(texts({"blocks": message.blocks})) < 15_000
+    assert "99,000 tokens is long" in texts({"blocks": message.blocks})
+    assert "and 21 more" in texts({"blocks": message.blocks})
 
 
 async def test_only_admins_may(desk: Desk) -> None:
