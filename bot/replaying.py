@@ -304,9 +304,9 @@ class Show:
         await self._until(lambda serving: serving.id == release.id)
 
     async def _reviews(self) -> AsyncIterator[None]:
-        """Ask many, settle `every` of those that are open, train; until nothing is open. Yields when it is to train."""
+        """Ask many, settle `every` of those that are open, train; until all are asked. Yields when it is to train."""
         ahead, waiting = list(self.script.stream), dict[str, Asked]()
-        while ahead or waiting:
+        while ahead:
             asked, ahead = ahead[: AHEAD * self.plan.every], ahead[AHEAD * self.plan.every :]
             for start in range(0, len(asked), ABREAST):
                 answered = await asyncio.gather(*map(self._answered, asked[start : start + ABREAST]))
