@@ -110,3 +110,22 @@ async def test_ask_train_and_ask_again(providers: Providers, prompt: Prompt) -> 
 async def test_a_model_that_is_not_there_is_refused(providers: Providers, prompt: Prompt) -> None:
     with pytest.raises(ModelRefused, match="nobody"):
         await OpenAIModel(providers).classify(ModelName(provider="local", model="nobody"), prompt, "有給は？")
+
+
+@pytest.mark.parametrize("category", ["labor", "it", "other"])
+async def test_a_reason_is_given_for_the_category_that_is_asked_for(
+    providers: Providers, prompt: Prompt, category: str
+) -> None:
+    """Whatever the model itself would have answered; the words it names stand in the question."""
+    reason = await OpenAIModel(providers).reason(STUDENT, prompt, "端末の画面と有給について", category)
+    assert reason.endswith("が決め手です")
+    named = {"labor": "有給", "it": "端末"}.get(category, "")
+    assert named in reason
+    assert all(word in "端末の画面と有給について" for word in reason.removesuffix("が決め手です")[1:-1].split("」「"))
+
+
+async def test_there_is_no_reason_for_a_category_that_the_prompt_does_not_have(
+    providers: Providers, prompt: Prompt
+) -> None:
+    with pytest.raises(ModelRefused, match="no category"):
+        await OpenAIModel(providers).reason(STUDENT, prompt, "有給は？", "gone")
