@@ -24,7 +24,7 @@ def switched(release: Release, evaluation: Evaluation, words: Words) -> Message:
     done = words("finetune.switch.done", model=escaped(str(release.model)), release=release.id)
     new, old = accuracy(evaluation.card, words), accuracy(evaluation.before, words)
     lines = [done, words("finetune.switch.compared", new=new, old=old), *decided(evaluation, words)]
-    return Message(done, [_verbatim(lines), _verbatim(broken(evaluation, words))])
+    return Message(done, [_verbatim(lines), *_broken_block(evaluation, words)])
 
 
 def refused(evaluation: Evaluation, words: Words) -> Message:
@@ -36,7 +36,7 @@ def refused(evaluation: Evaluation, words: Words) -> Message:
         lines[0],
         [
             _verbatim(lines),
-            _verbatim(broken(evaluation, words)),
+            *_broken_block(evaluation, words),
             context(rule(words)),
             section(words("gate.override.how", release=release.id)),
             {"type": "actions", "block_id": f"override.{release.id}", "elements": [pressed]},
@@ -152,6 +152,11 @@ def form(release: Release, spot: Spot, words: Words) -> dict[str, Any]:
 def points(share: float) -> str:
     """A difference of shares in percentage points, with its sign."""
     return f"{share * 100:+.1f}"
+
+
+def _broken_block(evaluation: Evaluation, words: Words) -> list[dict[str, Any]]:
+    lines = broken(evaluation, words)
+    return [_verbatim(lines)] if lines else []
 
 
 def _verbatim(lines: list[str]) -> dict[str, Any]:
