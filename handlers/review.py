@@ -38,7 +38,7 @@ async def settle(call: Call) -> None:
         await call.desk.private.tell(call.spot, call.words("review.meanwhile"))
     call.desk.wake()
     entries = await call.desk.reviewing.entries(shown.listed)
-    waiting = len(await call.desk.reviewing.queue(public=call.shared))
+    waiting = await call.desk.reviewing.waiting(public=call.shared)
     page = Page(entries=tuple(entries), offset=shown.offset, waiting=waiting)
     await _show(call, page, shown)
 

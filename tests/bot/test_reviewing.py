@@ -113,6 +113,7 @@ async def test_each_reason_is_found_and_the_best_comes_first(bench: Bench) -> No
     page = await bench.reviewing.page(1, 2)
     assert [(one.key, one.shadow) for one in page.entries] == [(disagreed, "labor"), (unsure, None)]
     assert (page.offset, page.waiting) == (1, 6)
+    assert await bench.reviewing.waiting() == 6
     assert (await bench.reviewing.page(99, 2)).offset == 0
 
 
@@ -124,6 +125,7 @@ async def test_what_was_asked_in_a_direct_message_is_not_shown_to_others(bench: 
     await bench.keep(direct, row("給料？", "it", row_id="r2"))
     assert (direct.group, Why.CONFLICT) in await bench.queue()
     assert [key for key, _ in await bench.queue(public=True)] == [open_]
+    assert (await bench.reviewing.waiting(public=True), await bench.reviewing.waiting()) == (1, 3)
 
 
 async def test_a_press_settles_the_whole_conflict_by_that_person(bench: Bench) -> None:
