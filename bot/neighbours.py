@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -140,6 +141,7 @@ class RowNeighbours:
         self._at: defaultdict[int, dict[str, _Known]] = defaultdict(dict)
         self._labels: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._since: datetime | None = None
+        self._moved_at = 0.0
         self._one_at_a_time = asyncio.Lock()
 
     async def near(self, text: str) -> list[Neighbour]:
@@ -185,14 +187,16 @@ class RowNeighbours:
 
     async def _refresh(self) -> None:
         async with self._store.transaction() as tx:
-            since = self._since and self._since - OVERLAP
+            late = time.monotonic() - self._moved_at < OVERLAP.total_seconds()
+            since = self._since - OVERLAP if self._since and late else self._since
             changed = [(row, counts) async for row, counts in tx.rows.changed(since)]
         if changed:
             await asyncio.to_thread(self._take, changed)
 
     def _take(self, changed: Iterable[tuple[Row, bool]]) -> None:
         for row, counts in changed:
-            self._since = max(self._since or row.settled_at, row.settled_at)
+            if self._since is None or row.settled_at > self._since:
+                self._since, self._moved_at = row.settled_at, time.monotonic()
             known = _Known(row.id, row.text, row.group, row.category, row.split is Split.TRAIN, counts)
             before = self._known.get(row.id)
             if before == known:

@@ -36,7 +36,7 @@ from bot.models.tokens import OfflineEstimator
 from bot.models.training import OpenAITrainer
 from bot.models.training_file import check
 from bot.neighbours import RowNeighbours
-from bot.ports import Clock, Model, Neighbours, Shelf, Store
+from bot.ports import Clock, Model, Shelf, Store
 from bot.prompting import Prompting
 from bot.releasing import Releasing
 from bot.reporting import Reporting
@@ -118,7 +118,7 @@ class House:
     shelf: Shelf
     clock: Clock
     model: Model
-    neighbours: Neighbours
+    neighbours: RowNeighbours
     tuning: Tuning
     evaluating: Evaluating
     releasing: Releasing
@@ -416,6 +416,7 @@ async def open_bot(
             # Sample categories have no owners of their own; here the sample staff are told.
             prompt = prompt.owned_by(server.people.staff_group.id)
         house = await stack.enter_async_context(open_house(settings, prompt))
+        await house.neighbours.refresh()  # some seconds for many rows, which the first press should not wait for
         await stack.enter_async_context(on_duty(house, settings))
         yield Running(house, server)
 
