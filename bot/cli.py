@@ -145,7 +145,8 @@ async def import_(call: argparse.Namespace, settings: Settings, words: Words) ->
     async with open_house(settings) as house:
         report = await house.importing.load(data, call.file.name)
     for bad in report.bad:
-        print(words("cli.import.bad", line=bad.line, why=bad.why), file=sys.stderr)
+        why = words(f"cli.import.flaw.{bad.why.value}", **bad.facts)
+        print(words("cli.import.bad", line=bad.line, why=why), file=sys.stderr)
     print(words("cli.import.done", added=report.added, changed=report.changed, same=report.same, bad=len(report.bad)))
     return 1 if report.bad else 0
 

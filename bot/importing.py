@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.domain.dataset import Row, Source, group_of, split_of
 from bot.domain.intake import cut, words_of
-from bot.domain.labelled import BadLine, Labelled, read
+from bot.domain.labelled import BadLine, Flaw, Labelled, read
 from bot.domain.masking import masked
 from bot.domain.prompt import Prompt
 from bot.domain.thing import Thing
@@ -51,7 +51,7 @@ class Importing:
                 continue
             line, earlier = rows.get(row.id, (0, row))
             if line and earlier.category != row.category:
-                bad.append(BadLine(line=line, why=f"line {record.line} has the same question with another category"))
+                bad.append(BadLine(line=line, why=Flaw.CONTRADICTED, facts={"other": str(record.line)}))
             same += bool(line) and earlier.category == row.category
             rows[row.id] = (record.line, row)
         became: Counter[str] = Counter(same=same)
@@ -83,10 +83,12 @@ class Importing:
         category = prompt.meant(labelled.category)
         if category is None:
             names = ", ".join(c.id for c in prompt.categories)
-            return BadLine(line=labelled.line, why=f"the category '{labelled.category}' is none of: {names}")
+            return BadLine(
+                line=labelled.line, why=Flaw.UNKNOWN_CATEGORY, facts={"category": labelled.category, "names": names}
+            )
         text, _ = cut(masked(labelled.text))
         if not words_of(text):
-            return BadLine(line=labelled.line, why="`text` holds no words")
+            return BadLine(line=labelled.line, why=Flaw.NO_WORDS)
         group = group_of(text)
         return Row(
             id=f"import:{group}",

@@ -5,6 +5,9 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
+
+from pydantic import Field
 
 from bot.domain.thing import Thing
 
@@ -24,11 +27,28 @@ class Labelled(Thing):
     reason: str | None = None
 
 
+class Flaw(StrEnum):
+    """What is wrong with a line. Each has a text in each language under `cli.import.flaw.<value>`."""
+
+    NOT_JSON = "not_json"
+    NOT_AN_OBJECT = "not_an_object"
+    NO_HEADER = "no_header"
+    NOT_CSV = "not_csv"
+    TRAINING_EXAMPLE = "training_example"
+    NOT_UTF8 = "not_utf8"
+    NO_TEXT = "no_text"
+    NO_CATEGORY = "no_category"
+    NO_WORDS = "no_words"
+    UNKNOWN_CATEGORY = "unknown_category"
+    CONTRADICTED = "contradicted"
+
+
 class BadLine(Thing):
-    """A line that could not be read, and why: a key of handlers' or the command line's words."""
+    """A line that could not be taken over, and why; `facts` are what its text's placeholders stand for."""
 
     line: int
-    why: str
+    why: Flaw
+    facts: dict[str, str] = Field(default_factory=dict)
 
 
 def read(data: bytes) -> Iterator[Labelled | BadLine]:
@@ -56,12 +76,12 @@ def _read_jsonl(text: str) -> Iterator[Labelled | BadLine]:
         try:
             record = json.loads(line)
         except (ValueError, RecursionError):
-            yield BadLine(line=number, why="it is not JSON")
+            yield BadLine(line=number, why=Flaw.NOT_JSON)
             continue
         if isinstance(record, dict):
             yield _labelled(number, record)
         else:
-            yield BadLine(line=number, why="it is not a JSON object")
+            yield BadLine(line=number, why=Flaw.NOT_AN_OBJECT)
 
 
 def _read_csv(text: str) -> Iterator[Labelled | BadLine]:
@@ -72,7 +92,7 @@ def _read_csv(text: str) -> Iterator[Labelled | BadLine]:
         return
     names = [name.strip().lower() for name in header[1]]
     if not (set(names) & set(TEXT) and set(names) & set(CATEGORY)):
-        yield BadLine(line=header[0], why="the header must name the columns `text` and `category`")
+        yield BadLine(line=header[0], why=Flaw.NO_HEADER)
         return
     for record in records:
         yield record if isinstance(record, BadLine) else _labelled(record[0], dict(zip(names, record[1], strict=False)))
@@ -88,7 +108,7 @@ def _csv_records(text: str) -> Iterator[tuple[int, list[str]] | BadLine]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield BadLine(line=reader.line_num, why=f"it is not CSV: {error}")
+            yield BadLine(line=reader.line_num, why=Flaw.NOT_CSV, facts={"error": str(error)})
         else:
             if fields:
                 yield reader.line_num, fields
@@ -96,14 +116,14 @@ def _csv_records(text: str) -> Iterator[tuple[int, list[str]] | BadLine]:
 
 def _labelled(line: int, record: Mapping[str, object]) -> Labelled | BadLine:
     if isinstance(record.get("messages"), list):
-        return BadLine(line=line, why="it is a training example; import needs `text` and `category`")
+        return BadLine(line=line, why=Flaw.TRAINING_EXAMPLE)
     text, category, reason = (_field(record, names) for names in (TEXT, CATEGORY, REASON))
     if UNREADABLE.search(text + category + reason):
-        return BadLine(line=line, why="it is not UTF-8")
+        return BadLine(line=line, why=Flaw.NOT_UTF8)
     if not text:
-        return BadLine(line=line, why="`text` is missing or empty")
+        return BadLine(line=line, why=Flaw.NO_TEXT)
     if not category:
-        return BadLine(line=line, why="`category` is missing or empty")
+        return BadLine(line=line, why=Flaw.NO_CATEGORY)
     return Labelled(line=line, text=text, category=category, reason=reason or None)
 
 

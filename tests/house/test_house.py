@@ -11,6 +11,7 @@ import pytest
 
 from bot.domain.errors import Reason
 from bot.domain.finetune import FinetuneState
+from bot.domain.labelled import Flaw
 from bot.domain.question import Notice
 from bot.domain.release import ReleaseState
 from bot.settings import Settings
@@ -49,6 +50,7 @@ def test_each_text_stands_in_both_languages_with_the_same_placeholders() -> None
 def test_everything_that_can_be_refused_or_said_has_words(language: str) -> None:
     wanted = {f"refused.{reason.value}" for reason in Reason}
     wanted |= {f"notice.{notice.value}" for notice in Notice}
+    wanted |= {f"cli.import.flaw.{flaw.value}" for flaw in Flaw}
     wanted |= {f"finetune.state.{state.value}" for state in FinetuneState}
     wanted |= {f"finetune.release.{state.value}" for state in ReleaseState}
     assert wanted <= texts(language).keys()

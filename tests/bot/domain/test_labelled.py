@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.domain.labelled import BadLine, Labelled, read
+from bot.domain.labelled import BadLine, Flaw, Labelled, read
 
 Record = tuple[str, str]
 
@@ -148,4 +148,4 @@ def test_a_file_without_the_columns_is_one_bad_line(header: str) -> None:
 def test_a_training_file_is_told_from_labelled_questions() -> None:
     (bad,) = read(b'{"messages": [], "text": "a", "category": "b"}')
     assert isinstance(bad, BadLine)
-    assert "training example" in bad.why
+    assert bad.why is Flaw.TRAINING_EXAMPLE
