@@ -14,6 +14,7 @@ from bot.domain.gate import decide, undecided
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
 from bot.domain.scorecard import Judged, Result, Scorecard, scorecard
+from bot.domain.similar import Example
 from bot.ports import Clock, Estimator, Model, Neighbours, Store, Transaction
 from bot.proving import Unseen
 from bot.recalling import examples_for_row
@@ -112,6 +113,20 @@ class Evaluating:
         if any(text_key(row.text) not in known for row in rows):
             return None
         return scorecard(release.id, [Judged(row=row, result=known[text_key(row.text)]) for row in rows])
+
+    async def lacking(self, release: Release) -> list[Row]:
+        """The rows that `evaluate` would ask this release, one of each text."""
+        _, rows = await self._rows(release)
+        async with self._store.transaction() as tx:
+            known = await tx.results.of(release.id)
+        return list({key: row for row in rows if (key := text_key(row.text)) not in known}.values())
+
+    async def asked(self, release: Release) -> tuple[Prompt, list[tuple[str, str, Sequence[Example]]]]:
+        """The prompt, and of each row in `lacking` the key of its text, the text, and the examples shown with it."""
+        return await self._prompt(release), [
+            (text_key(row.text), row.text, await examples_for_row(self._neighbours, release, row))
+            for row in await self.lacking(release)
+        ]
 
     async def probe(self, release: Release) -> None:
         """Ask a release something, so that nobody switches to a model that does not answer.

@@ -5,9 +5,11 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from bot.domain.batch import Batch, BatchJob
 from bot.domain.card import Card
 from bot.domain.correction import Correction
 from bot.domain.dataset import Manifest, Row, Split
+from bot.domain.errors import ModelError
 from bot.domain.finetune import Finetune, FinetuneState, Job
 from bot.domain.prompt import Prompt, PromptEvent
 from bot.domain.question import Arrival, Ending, InboxItem, Notice, Question, Verdict
@@ -223,6 +225,21 @@ class Shadows(Protocol):
         """Each shadowed question beside its newest verdict and what holds now, the oldest first."""
 
 
+class Batches(Protocol):
+    """Evaluations that a provider answers as a batch; one open batch of a release at most."""
+
+    async def add(self, batch: Batch) -> None:
+        """Raises whatever the database raises where the release has an open one."""
+
+    async def get(self, batch_id: str) -> Batch | None: ...
+
+    async def open(self) -> list[Batch]:
+        """Those in `batch.OPEN`, oldest first."""
+
+    async def advance(self, batch: Batch, was: Batch) -> bool:
+        """Save it if it is still as it `was`. False where somebody else was first: then nothing changes."""
+
+
 class OutboxItem(Thing):
     """Something that must still be told to the outside, held by lease. `token` fences late workers off."""
 
@@ -270,6 +287,7 @@ class Transaction(Protocol):
     datasets: Datasets
     results: Results
     shadows: Shadows
+    batches: Batches
     outbox: Outbox
 
 
@@ -374,6 +392,33 @@ class Trainer(Protocol):
 
     async def cancel(self, student: ModelName, job_id: str) -> Job:
         """Raises ModelDown or ModelRefused."""
+
+
+class Batcher(Protocol):
+    """Asks many questions together, cheaper and within a day. Creations are sent once, never retried."""
+
+    async def check(self, model: ModelName) -> None:
+        """Raises Refused NO_BATCHES where its provider has no such thing; ModelDown, ModelRefused."""
+
+    async def submit(
+        self, model: ModelName, prompt: Prompt, asked: Sequence[tuple[str, str, Sequence[Example]]], run_id: str
+    ) -> str:
+        """The provider's id of a new batch of (key, text, examples), with `run_id` in its metadata.
+
+        Raises:
+            Refused: BATCH_TOO_LARGE.
+            ModelDown, ModelRefused: there is no batch.
+            OutcomeUnknown: there may be one; look for it with `find`.
+        """
+
+    async def find(self, model: ModelName, run_id: str) -> str | None:
+        """The batch whose metadata holds this id; raises ModelDown or ModelRefused."""
+
+    async def state(self, model: ModelName, batch_id: str) -> BatchJob:
+        """As it stands; raises ModelDown or ModelRefused."""
+
+    async def answers(self, model: ModelName, prompt: Prompt, batch_id: str) -> dict[str, Answer | ModelError]:
+        """What came of each question, by key; of some there may be nothing. Raises ModelDown or ModelRefused."""
 
 
 class Estimator(Protocol):

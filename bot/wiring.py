@@ -20,6 +20,7 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetry
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.answering import Answering
+from bot.batching import Batching
 from bot.correcting import Correcting
 from bot.delivering import Delivering
 from bot.domain.prompt import Prompt
@@ -30,6 +31,7 @@ from bot.explaining import Explaining
 from bot.importing import Importing
 from bot.local.model import LocalModel
 from bot.local.workspace import Server, Workspace, serve
+from bot.models.batching import OpenAIBatcher
 from bot.models.providers import Provider, Providers
 from bot.models.serving import OpenAIModel
 from bot.models.tokens import OfflineEstimator
@@ -99,6 +101,8 @@ SLACK_SECONDS = 20
 """For one call, and once more after a 429: within the leases of what is being posted."""
 FOLLOW_SECONDS = 2.0
 """How often a provider is asked for the progress of a fine-tune."""
+BATCH_SECONDS = 30.0
+"""How often for that of a batch, which takes minutes to hours."""
 
 
 class SystemClock:
@@ -121,6 +125,7 @@ class House:
     neighbours: RowNeighbours
     tuning: Tuning
     evaluating: Evaluating
+    batching: Batching
     releasing: Releasing
     reporting: Reporting
     correcting: Correcting
@@ -197,6 +202,7 @@ async def open_house(settings: Settings, prompt: Prompt | None = None) -> AsyncI
                 neighbours=neighbours,
             ),
             evaluating=judges,
+            batching=Batching(store, judges, OpenAIBatcher(providers, model), clock),
             releasing=Releasing(store, clock),
             reporting=Reporting(store, clock, spending),
             prompting=Prompting(store, estimator, clock),
@@ -247,8 +253,7 @@ async def on_duty(house: House, settings: Settings) -> AsyncIterator[None]:
     answering = Answering(house.store, house.model, house.neighbours, announcer, house.clock)
     answerers = Pool(answering.answer_next, ANSWERERS)
     deliverers = Pool(Delivering(house.store, announcer, house.clock).deliver_next, DELIVERERS)
-    shadowers = Pool(house.shadowing.shadow_next, SHADOWERS)
-    drains = {answerers: DRAIN_SECONDS, deliverers: DRAIN_SECONDS, shadowers: 0.0}
+    drains = {answerers: DRAIN_SECONDS, deliverers: DRAIN_SECONDS, Pool(house.shadowing.shadow_next, SHADOWERS): 0.0}
     ticks = Ticks()
 
     async def follow() -> None:
@@ -260,7 +265,8 @@ async def on_duty(house: House, settings: Settings) -> AsyncIterator[None]:
     try:
         for pool in drains:
             pool.start()
-        ticks.start({"follow": (follow, FOLLOW_SECONDS)})
+        batches = evaluation.Batches(house.batching, house.evaluating, house.releasing, client)
+        ticks.start({"follow": (follow, FOLLOW_SECONDS), "batches": (batches.follow, BATCH_SECONDS)})
         async with socket_mode(app, settings):
             yield
     finally:
@@ -316,6 +322,7 @@ def register(app: AsyncApp, office: Office, answering: Answering, wake: Wake) ->
             private=private,
             tuning=house.tuning,
             evaluating=house.evaluating,
+            batching=house.batching,
             releasing=house.releasing,
             switching=Switching(house.evaluating, house.releasing),
             reporting=house.reporting,

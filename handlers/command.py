@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.batching import Batching
 from bot.correcting import Correcting
 from bot.domain.errors import ModelDown, ModelError, Reason, Refused
 from bot.doubting import Doubting
@@ -45,6 +46,7 @@ class Desk:
     private: Private
     tuning: Tuning
     evaluating: Evaluating
+    batching: Batching
     releasing: Releasing
     switching: Switching
     reporting: Reporting
@@ -98,16 +100,20 @@ class Call:
 
     async def upload(self, text: str, files: Mapping[str, bytes]) -> None:
         """Post a text there, with files by name."""
-        channel = await self.channel()
-        if not files:
-            await self.desk.client.chat_postMessage(channel=channel, text=text, unfurl_links=False)
-            return
-        uploads = [{"filename": name, "title": name, "file": data} for name, data in files.items()]
-        await self.desk.client.files_upload_v2(channel=channel, initial_comment=text, file_uploads=uploads)
+        await upload(self.desk.client, await self.channel(), text, files)
 
     async def dm(self) -> str:
         opened = await self.desk.client.conversations_open(users=self.spot.user)
         return str(opened["channel"]["id"])
+
+
+async def upload(client: AsyncWebClient, channel: str, text: str, files: Mapping[str, bytes]) -> None:
+    """Post a text, with files by name."""
+    if not files:
+        await client.chat_postMessage(channel=channel, text=text, unfurl_links=False)
+        return
+    uploads = [{"filename": name, "title": name, "file": data} for name, data in files.items()]
+    await client.files_upload_v2(channel=channel, initial_comment=text, file_uploads=uploads)
 
 
 Verb = Callable[[Call], Awaitable[None]]

@@ -1,23 +1,41 @@
 """The story of an evaluation: asked for, done in the background, posted with a picture and tables."""
 
 import asyncio
+import logging
 
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.batching import Batching
+from bot.domain.batch import Batch, BatchState
+from bot.domain.errors import ModelError, Refused
+from bot.domain.evaluation import Evaluation
 from bot.domain.release import Release, ReleaseState
-from bot.evaluating import PER_SECOND
+from bot.evaluating import PER_SECOND, Evaluating
+from bot.releasing import Releasing
 from handlers import pictures
-from handlers.command import Call, Story
+from handlers.command import Call, Story, upload
 from handlers.escape import escaped
+from handlers.slack import TROUBLE
 from handlers.switching import LONG
 from handlers.views import evaluation as views
+from handlers.words import Words
+
+log = logging.getLogger(__name__)
 
 
 async def evaluate(call: Call) -> None:
     """Answer at once, and post the figures where others of the desk see them."""
     desk = call.desk
-    release = await desk.releasing.named(call.argument.strip("`")) if call.argument else await newest(call)
-    channel = f"<#{await call.channel()}>"
+    name, in_batch = wanted(call.argument)
+    release = await desk.releasing.named(name) if name else await newest(call)
+    posted = await call.channel()
+    channel = f"<#{posted}>"
     seconds = await desk.evaluating.seconds(release)
     model = escaped(str(release.model))
+    if in_batch and await desk.batching.start(release, call.spot.user, call.words.language, posted):
+        await call.say(call.words("evaluate.batch", model=model, channel=channel))
+        return
     if seconds > LONG:
         minutes = max(1, round(seconds / 60))
         await call.say(
@@ -25,19 +43,67 @@ async def evaluate(call: Call) -> None:
         )
     else:
         await call.say(call.words("evaluate.quick", model=model, channel=channel))
-    judged = await desk.evaluating.evaluate(release)
-    files = {}
+    await post(desk.client, posted, await desk.evaluating.evaluate(release), call.words)
+
+
+def wanted(argument: str) -> tuple[str, bool]:
+    """The release's name, where one is given, and whether it is to be asked in a batch."""
+    names = [name.strip("`") for name in argument.split()]
+    in_batch = names[-1:] == ["batch"]
+    return " ".join(names[:-1] if in_batch else names), in_batch
+
+
+async def post(client: AsyncWebClient, channel: str, judged: Evaluation, words: Words) -> None:
+    """The figures in words, as a picture and as tables."""
+    release, files = judged.release, dict[str, bytes]()
     if judged.card.rows:
         font = pictures.japanese_font()
         # Drawing takes a while, and the first time it looks for fonts: questions must not wait for it.
-        picture = await asyncio.to_thread(pictures.evaluation_png, judged, call.words, font)
+        picture = await asyncio.to_thread(pictures.evaluation_png, judged, words, font)
         files = {
             f"evaluation-{release.id}.png": picture,
             f"categories-{release.id}.csv": views.categories_table(judged),
         }
     if judged.changes:
         files[f"changes-{release.id}.csv"] = views.changes_table(judged)
-    await call.upload(views.report(judged, call.words), files)
+    await upload(client, channel, views.report(judged, words), files)
+
+
+class Batches:
+    """Follows batches, and posts each one's evaluation as any other."""
+
+    def __init__(
+        self, batching: Batching, evaluating: Evaluating, releasing: Releasing, client: AsyncWebClient
+    ) -> None:
+        self._batching = batching
+        self._evaluating = evaluating
+        self._releasing = releasing
+        self._client = client
+
+    async def follow(self) -> None:
+        """One step of all of them."""
+        for batch, error in await self._batching.follow():
+            try:
+                await self._tell(batch, error)
+            except (SlackApiError, *TROUBLE) as trouble:
+                log.warning("%s: Slack did not take its evaluation: %s", batch.id, type(trouble).__name__)
+
+    async def _tell(self, batch: Batch, error: str | None) -> None:
+        words = Words(batch.language)
+        release = await self._releasing.named(batch.release_id)
+        if error is None:
+            try:
+                # What the batch left unanswered is asked now.
+                judged = await self._evaluating.evaluate(release)
+            except (ModelError, Refused) as refused:
+                error = str(refused)
+                await self._batching.save(batch, state=BatchState.FAILED)
+            else:
+                await post(self._client, batch.channel, judged, words)
+                await self._batching.save(batch, state=BatchState.POSTED)
+                return
+        text = words("evaluate.batch_failed", model=escaped(str(release.model)), error=escaped(error, 500))
+        await upload(self._client, batch.channel, text, {})
 
 
 async def newest(call: Call) -> Release:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import ports
+from storage.batches import SqlBatches
 from storage.corrections import SqlCorrections
 from storage.database import Database
 from storage.datasets import SqlDatasets
@@ -34,6 +35,7 @@ class SqlTransaction:
         self.datasets: ports.Datasets = SqlDatasets(connection)
         self.results: ports.Results = SqlResults(connection)
         self.shadows: ports.Shadows = SqlShadows(connection)
+        self.batches: ports.Batches = SqlBatches(connection)
         self.outbox: ports.Outbox = SqlOutbox(connection)
 
 

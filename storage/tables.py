@@ -174,10 +174,33 @@ results = Table(
     Column("text_key", KEY, primary_key=True),
     Column("category", Text, nullable=False),
     Column("confidence", Float(53)),
-    Column("latency_ms", Integer, nullable=False),
+    Column("latency_ms", Integer),
     Column("tokens_in", Integer, nullable=False),
     Column("tokens_out", Integer, nullable=False),
     Column("at", Moment, nullable=False),
+)
+
+evaluation_batches = Table(
+    "evaluation_batches",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("release_id", ForeignKey("releases.id"), nullable=False),
+    Column("batch_id", Text),
+    Column("state", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("searched", Integer, nullable=False),
+)
+_RUNNING = text("state IN ('creating', 'running', 'answered')")
+Index(
+    "uq_evaluation_batches_open",
+    evaluation_batches.c.release_id,
+    unique=True,
+    sqlite_where=_RUNNING,
+    postgresql_where=_RUNNING,
 )
 
 shadows = Table(

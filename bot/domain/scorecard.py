@@ -24,7 +24,8 @@ class Result(Thing):
     """`dataset.text_key` of the row's text."""
     category: str
     confidence: float | None
-    latency_ms: int
+    latency_ms: int | None
+    """None where it was asked in a batch, with nobody waiting."""
     tokens_in: int
     tokens_out: int
     at: datetime
@@ -86,7 +87,7 @@ class Bin(Thing):
 
 
 class Scorecard(Thing):
-    """One release on frozen rows. `rows_key` names them; latencies are in milliseconds."""
+    """One release on frozen rows. `rows_key` names them; latencies are in milliseconds, of rows with one (else 0)."""
 
     release_id: str
     rows_key: str
@@ -139,7 +140,7 @@ def scorecard(release_id: str, judged: Sequence[Judged]) -> Scorecard:
     """The figures of one release on these rows."""
     confusion = Counter((one.row.category, one.result.category) for one in judged)
     settled, answered = (Counter(one) for one in zip(*confusion.elements(), strict=True)) if judged else ({}, {})
-    latencies = sorted(one.result.latency_ms for one in judged)
+    latencies = sorted(ms for one in judged if (ms := one.result.latency_ms) is not None)
     return Scorecard(
         release_id=release_id,
         rows_key=rows_key([one.row for one in judged]),

@@ -64,6 +64,10 @@ class OpenAIModel:
         _, answer = await self._asked(model, Task(prompt, text, only=only.name))
         return answer.reason
 
+    def shape(self, model: ModelName) -> Shape:
+        """The form of request that this model is known to understand."""
+        return self._shapes.get(model, Shape())
+
     async def _asked(self, model: ModelName, task: Task) -> tuple[AsyncOpenAI, Answer]:
         client = self._providers[model.provider].with_options(timeout=self._timeout_s)
         with translated(hide=task.text):
@@ -73,9 +77,9 @@ class OpenAIModel:
 
     async def _answer(self, client: AsyncOpenAI, model: ModelName, task: Task) -> Answer:
         try:
-            return await self._once(client, model, task, self._shapes.get(model, Shape()))
+            return await self._once(client, model, task, self.shape(model))
         except Unusable as unusable:
-            shape = self._shapes.get(model, Shape())
+            shape = self.shape(model)
             again = shape.plain() if unusable.formless else shape
         try:
             return await self._once(client, model, task, again)
@@ -84,19 +88,9 @@ class OpenAIModel:
 
     async def _once(self, client: AsyncOpenAI, model: ModelName, task: Task, shape: Shape) -> Answer:
         completion, shape = await _complete(client, shape, model.model, task)
-        choice = completion.choices[0]
-        category, reason = category_and_reason(choice, task.prompt)
-        if category.name not in task.names:
-            raise Unusable("another category than the one that was asked for")
+        answer = answer_of(completion, task)
         self._shapes[model] = shape
-        tokens = choice.logprobs.content if choice.logprobs else None
-        return Answer(
-            category=category.id,
-            reason=reason,
-            confidence=confidence(choice.message.content or "", tokens or ()),
-            tokens_in=completion.usage.prompt_tokens if completion.usage else 0,
-            tokens_out=completion.usage.completion_tokens if completion.usage else 0,
-        )
+        return answer
 
     async def _decided(
         self, client: AsyncOpenAI, model: ModelName, prompt: Prompt, text: str, answer: Answer
@@ -123,6 +117,22 @@ class OpenAIModel:
         except (OpenAIError, TimeoutError):
             pass
         return None
+
+
+def answer_of(completion: Completion, task: Task) -> Answer:
+    """What a completion answers to this task; raises Unusable."""
+    choice = completion.choices[0]
+    category, reason = category_and_reason(choice, task.prompt)
+    if category.name not in task.names:
+        raise Unusable("another category than the one that was asked for")
+    tokens = choice.logprobs.content if choice.logprobs else None
+    return Answer(
+        category=category.id,
+        reason=reason,
+        confidence=confidence(choice.message.content or "", tokens or ()),
+        tokens_in=completion.usage.prompt_tokens if completion.usage else 0,
+        tokens_out=completion.usage.completion_tokens if completion.usage else 0,
+    )
 
 
 async def _complete(client: AsyncOpenAI, shape: Shape, model: str, task: Task) -> tuple[Completion, Shape]:

@@ -140,10 +140,10 @@ class OpenAITrainer:
             except APIStatusError as error:
                 unknown = named_parameter(error, list(options)) if error.status_code in {400, 422} else None
                 if unknown is None:
-                    raise _not_created(error) from None
+                    raise not_created(error) from None
                 del options[unknown]
             except (OpenAIError, ValidationError) as error:
-                raise _not_created(error) from None
+                raise not_created(error) from None
 
     async def find(self, student: ModelName, finetune_id: str) -> Job | None:
         """The job whose metadata holds this id.
@@ -190,7 +190,7 @@ def _suffix(suffix: str, *, azure: bool) -> str:
     return suffix.replace(".", "-")[:18] if azure else suffix[:64]
 
 
-def _not_created(error: Exception) -> ModelRefused:
+def not_created(error: Exception) -> ModelRefused:
     """What a failed creation means."""
     if isinstance(error, APIStatusError):
         message = told(error)

@@ -65,8 +65,8 @@ def _cost(evaluation: Evaluation, words: Words) -> str:
     card = evaluation.card
     return words(
         "evaluate.cost",
-        p50=round(card.latency_p50),
-        p95=round(card.latency_p95),
+        p50=round(card.latency_p50) or "–",
+        p95=round(card.latency_p95) or "–",
         tokens_in=round(card.tokens_in / card.rows),
         tokens_out=round(card.tokens_out / card.rows),
         usd=_price(evaluation.usd, words),

@@ -214,12 +214,35 @@ def upgrade() -> None:
         sa.Column("text_key", KEY, nullable=False),
         sa.Column("category", sa.Text(), nullable=False),
         sa.Column("confidence", sa.Float(precision=53), nullable=True),
-        sa.Column("latency_ms", sa.Integer(), nullable=False),
+        sa.Column("latency_ms", sa.Integer(), nullable=True),
         sa.Column("tokens_in", sa.Integer(), nullable=False),
         sa.Column("tokens_out", sa.Integer(), nullable=False),
         sa.Column("at", MOMENT, nullable=False),
         sa.ForeignKeyConstraint(["release_id"], ["releases.id"], name="fk_results_release_id_releases"),
         sa.PrimaryKeyConstraint("release_id", "text_key", name="pk_results"),
+    )
+    op.create_table(
+        "evaluation_batches",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("release_id", KEY, nullable=False),
+        sa.Column("batch_id", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("requested_by", sa.Text(), nullable=False),
+        sa.Column("language", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("updated_at", MOMENT, nullable=False),
+        sa.Column("searched", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["release_id"], ["releases.id"], name="fk_evaluation_batches_release_id_releases"),
+        sa.PrimaryKeyConstraint("id", name="pk_evaluation_batches"),
+    )
+    op.create_index(
+        "uq_evaluation_batches_open",
+        "evaluation_batches",
+        ["release_id"],
+        unique=True,
+        sqlite_where=sa.text("state IN ('creating', 'running', 'answered')"),
+        postgresql_where=sa.text("state IN ('creating', 'running', 'answered')"),
     )
     op.create_table(
         "shadows",
@@ -294,6 +317,7 @@ def downgrade() -> None:
     op.drop_table("corrections")
     op.drop_table("verdicts")
     op.drop_table("shadows")
+    op.drop_table("evaluation_batches")
     op.drop_table("results")
     op.drop_table("release_events")
     op.drop_table("releases")

@@ -1,0 +1,35 @@
+"""Batches of evaluations."""
+
+from typing import Any
+
+from sqlalchemy import Select, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.domain.batch import OPEN, Batch
+from storage.tables import evaluation_batches as table
+
+
+class SqlBatches:
+    """The table `evaluation_batches`."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, batch: Batch) -> None:
+        """Raises sqlalchemy.exc.IntegrityError for a known id, or a second open batch of a release."""
+        await self._connection.execute(insert(table).values(batch.model_dump()))
+
+    async def get(self, batch_id: str) -> Batch | None:
+        found = await self._some(select(table).where(table.c.id == batch_id))
+        return found[0] if found else None
+
+    async def open(self) -> list[Batch]:
+        wanted = select(table).where(table.c.state.in_([state.value for state in OPEN]))
+        return await self._some(wanted.order_by(table.c.created_at, table.c.id))
+
+    async def advance(self, batch: Batch, was: Batch) -> bool:
+        same = (table.c.id == was.id, table.c.state == was.state.value, table.c.updated_at == was.updated_at)
+        return (await self._connection.execute(update(table).where(*same).values(batch.model_dump()))).rowcount > 0
+
+    async def _some(self, wanted: Select[Any]) -> list[Batch]:
+        return [Batch.model_validate(dict(row)) for row in (await self._connection.execute(wanted)).mappings()]

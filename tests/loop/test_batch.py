@@ -1,0 +1,82 @@
+"""An evaluation by batch over the wire: submitted, the bot restarted, and its figures posted as any other's."""
+
+import json
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+
+from bot import wiring
+from bot.domain.dataset import Split, text_key
+from bot.domain.release import ModelName
+from bot.releasing import add_candidate
+from bot.settings import Settings
+from bot.wiring import Running, open_bot
+from tests.loop.story import at_the_desk, words
+from tests.loop.test_gate import settle_all
+from tests.openai_server import CHAT, FILES, OpenAIServer, Reply
+from tests.openai_server import said as answers
+
+pytestmark = pytest.mark.timeout(90)
+THERE = ModelName(provider="there", model="small")
+
+
+async def test_a_batch_survives_a_restart_and_its_figures_are_posted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr(wiring, "BATCH_SECONDS", 0.2)
+    async with OpenAIServer().running() as server:
+        settings = Settings(
+            _env_file=None,
+            database_url=f"sqlite:///{tmp_path}/loop.db",
+            bot_language="en",
+            bot_providers={"there": {"base_url": server.url, "api_key": "sk-there", "kind": "compatible"}},
+        )
+
+        def opened() -> AbstractAsyncContextManager[Running]:
+            return open_bot(settings, state=tmp_path / "workspace.json")
+
+        server.on("GET /v1/batches", Reply({"data": []}))
+        server.on(FILES, Reply({"id": "file-1"}))
+        server.on("POST /v1/batches", Reply({"id": "batch_1", "status": "validating"}))
+        server.on("GET /v1/batches/batch_1", Reply({"id": "batch_1", "status": "in_progress"}))
+        async with opened() as running, at_the_desk(running) as desk:
+            await settle_all(running, "en")
+            house = running.house
+            assert "without `batch`" in words(await desk.command("evaluate batch")), "the embedded model has none"
+            serving = await house.releasing.serving()
+            async with house.store.transaction() as tx:
+                release = await add_candidate(
+                    tx, house.clock.now(), THERE, prompt_id=serving.prompt_id, by="U1", why="test"
+                )
+                rows = [row async for row in tx.rows.all()]
+                prompt = await tx.prompts.get(serving.prompt_id)
+            assert prompt
+            names = {category.id: category.name for category in prompt.categories}
+            server.on(CHAT, answers(names[rows[0].category], p=0.9))
+            assert "batch" in words(await desk.command(f"evaluate {release.id} batch"))
+            assert "already" in words(await desk.command(f"evaluate {release.id} batch"))
+            sent = [json.loads(one) for one in server.sent(FILES)[0].body.split(b"\n") if one.startswith(b'{"cus')]
+
+        right = {text_key(row.text): names[row.category] for row in rows}
+        lines = []
+        for one in reversed(sent[1:]):
+            body = answers(right[one["custom_id"]], p=0.9).body
+            lines.append({"custom_id": one["custom_id"], "response": {"status_code": 200, "body": body}})
+        server.on("GET /v1/files/out/content", Reply("\n".join(json.dumps(one) for one in lines)))
+        server.on("GET /v1/batches/batch_1", Reply({"id": "batch_1", "status": "completed", "output_file_id": "out"}))
+        async with opened() as running, at_the_desk(running) as desk:
+            told = await desk.admin.message(
+                lambda m: any(f["name"].endswith(".png") for f in m.get("files", [])), timeout=60.0
+            )
+            assert running.practice
+            assert told["channel"] == running.practice.channels.ops.id
+            assert "there/small" in told["text"]
+            card = await running.house.evaluating.known(release)
+            assert card
+            assert card.rows == sum(row.split is Split.HELD_OUT for row in rows)
+            assert card.right >= card.rows - 2, "all but what was asked in person"
+        assert len(server.sent(CHAT)) == 2, "the first question, and the one that the batch left out"
+        assert len(server.sent("POST /v1/batches")) == 1
