@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
@@ -17,6 +18,8 @@ from storage.migrations import upgrade
 BUSY_SECONDS = 30
 """How long a SQLite transaction waits for another process's."""
 CONNECT_SECONDS = 10
+WAL_TRIES, WAL_PAUSE = 50, 0.1
+"""How often, and how many seconds apart, a new file is switched to its write-ahead log."""
 
 T = TypeVar("T")
 
@@ -165,7 +168,16 @@ def _make_file(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
         # With the write-ahead log, readers from outside (a backup, a person) do not stop the bot. The file remembers.
-        connection.execute("PRAGMA journal_mode = WAL")
+        for left in reversed(range(WAL_TRIES)):
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError:
+                # Two that switch a new file at once would wait for each other, so SQLite refuses one of them at once.
+                if not left:
+                    raise
+                time.sleep(WAL_PAUSE)
+            else:
+                return
 
 
 def _sqlite(url: URL) -> AsyncEngine:
