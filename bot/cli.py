@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.errors import Refused
+from bot.running import open_bot
 from bot.settings import Settings, SettingsError, forget_proxies, load
-from bot.wiring import SlackRefused, open_bot, open_house, read_prompt
+from bot.wiring import open_house, read_prompt
+from handlers.connection import SlackRefused
 from handlers.words import Words
 from storage.database import DatabaseUnreachable
 

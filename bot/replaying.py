@@ -33,8 +33,9 @@ from bot.domain.thing import Thing
 from bot.local.workspace import Person
 from bot.local.workspace.person import RefusedError
 from bot.local.workspace.state import elements
+from bot.running import Running, open_bot
 from bot.settings import Settings, explain
-from bot.wiring import House, Running, open_bot
+from bot.wiring import House
 from handlers.views import ids
 
 ABREAST = 8

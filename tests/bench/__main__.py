@@ -16,8 +16,9 @@ from slack_bolt.async_app import AsyncApp, AsyncSay
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.local.workspace import Person, Server
+from bot.running import open_bot, open_workspace
 from bot.settings import Settings
-from bot.wiring import House, open_bot, open_house, open_workspace
+from bot.wiring import House, open_house
 
 QUESTIONS = 200
 ABREAST = 8

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from bot.wiring import STORIES, Office, Wake, register
+from bot.duty import STORIES, Office, Wake, register
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST: dict[str, Any] = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))

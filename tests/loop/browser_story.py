@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from playwright.async_api import Locator, Page, expect
 
 from bot.local.workspace import Server
-from bot.wiring import Running
+from bot.running import Running
 from handlers.views import ids
 from handlers.words import Words
 from tests.browser import Visit

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.running import Running, open_bot
 from bot.settings import Settings
-from bot.wiring import Running, open_bot
 
 Open = Callable[..., AbstractAsyncContextManager[Running]]
 

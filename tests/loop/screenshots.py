@@ -8,8 +8,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.async_api import Page
 
+from bot.running import open_bot
 from bot.settings import Settings
-from bot.wiring import open_bot
 from tests.browser import browsing
 from tests.loop.browser_story import live_through
 from tests.loop.story import STORIES, at_the_desk

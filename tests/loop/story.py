@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.local.workspace import Person, Server
 from bot.local.workspace.state import elements
-from bot.wiring import Running
+from bot.running import Running
 from handlers.views import ids
 
 Message = dict[str, Any]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bot import wiring
+from bot import duty
 from bot.domain.dataset import Split, text_key
 from bot.domain.release import ModelName
 from bot.releasing import add_candidate
+from bot.running import Running, open_bot
 from bot.settings import Settings
-from bot.wiring import Running, open_bot
 from tests.loop.story import at_the_desk, words
 from tests.loop.test_gate import settle_all
 from tests.openai_server import CHAT, FILES, OpenAIServer, Reply
@@ -26,7 +26,7 @@ async def test_a_batch_survives_a_restart_and_its_figures_are_posted(
 ) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setattr(wiring, "BATCH_SECONDS", 0.2)
+    monkeypatch.setattr(duty, "BATCH_SECONDS", 0.2)
     async with OpenAIServer().running() as server:
         settings = Settings(
             _env_file=None,

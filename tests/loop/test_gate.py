@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from bot.domain.dataset import Split, group_of, split_of
-from bot.wiring import Running
+from bot.running import Running
 from handlers.views import ids
 from tests.loop.conftest import Open
 from tests.loop.story import Desk, Message, actions, at_the_desk, words

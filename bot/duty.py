@@ -1,0 +1,164 @@
+"""The bot on duty: every story registered, workers and clock started, connected to Slack."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Self
+
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.answering import Answering
+from bot.delivering import Delivering
+from bot.drafting import Drafting
+from bot.explaining import Explaining
+from bot.settings import Settings
+from bot.switching import Switching
+from bot.wiring import House
+from handlers import (
+    command,
+    corrections,
+    errors,
+    evaluation,
+    finetune,
+    forms,
+    home,
+    prompt,
+    questions,
+    recall,
+    review,
+    shadow,
+    switching,
+    unsure,
+    why,
+)
+from handlers.announcer import SlackAnnouncer
+from handlers.clock import Ticks
+from handlers.connection import bolt_app, slack_client, socket_mode, who_we_are
+from handlers.corrections import Corrections
+from handlers.forms import Forms
+from handlers.guard import Guard
+from handlers.people import Home, People
+from handlers.pool import Pool
+from handlers.private import Private
+from handlers.why import Why
+
+STORIES = (
+    finetune.STORY,
+    evaluation.STORY,
+    switching.STORY,
+    recall.STORY,
+    shadow.STORY,
+    unsure.STORY,
+    review.STORY,
+    prompt.STORY,
+)
+ANSWERERS = 8
+DELIVERERS = 4
+SHADOWERS = 1
+"""Nobody waits for a shadow, so it must not take much from those who answer."""
+DRAIN_SECONDS = 20.0
+FOLLOW_SECONDS = 2.0
+"""How often a provider is asked for the progress of a fine-tune."""
+BATCH_SECONDS = 30.0
+"""How often for that of a batch, which takes minutes to hours."""
+
+
+@asynccontextmanager
+async def on_duty(house: House, settings: Settings) -> AsyncIterator[None]:
+    """Connect to Slack and answer until the block ends; then take nothing new and finish what is under way.
+
+    Raises:
+        SlackRefused: a token is wrong, or Slack is not there.
+    """
+    client = slack_client(settings.slack_bot_token, settings.slack_api_url)
+    identity = await who_we_are(client)
+    office = Office.of(house, settings, client, identity)
+    announcer = SlackAnnouncer(client, office.people, settings.bot_ops_channel, settings.bot_staff)
+    answering = Answering(house.store, house.model, house.neighbours, announcer, house.clock)
+    answerers = Pool(answering.answer_next, ANSWERERS)
+    deliverers = Pool(Delivering(house.store, announcer, house.clock).deliver_next, DELIVERERS)
+    drains = {answerers: DRAIN_SECONDS, deliverers: DRAIN_SECONDS, Pool(house.shadowing.shadow_next, SHADOWERS): 0.0}
+    ticks = Ticks()
+
+    async def follow() -> None:
+        await house.tuning.follow()
+        deliverers.wake()
+
+    app = bolt_app(client, identity)
+    register(app, office, answering, Wake(answerers.wake, deliverers.wake, lambda: ticks.now("follow")))
+    try:
+        for pool in drains:
+            pool.start()
+        batches = evaluation.Batches(house.batching, house.evaluating, house.releasing, client)
+        ticks.start({"follow": (follow, FOLLOW_SECONDS), "batches": (batches.follow, BATCH_SECONDS)})
+        async with socket_mode(app, settings.slack_app_token):
+            yield
+    finally:
+        ticks.stop()
+        for pool, seconds in drains.items():
+            await pool.stop(seconds)
+
+
+@dataclass(frozen=True)
+class Office:
+    """What the stories of Slack share."""
+
+    house: House
+    settings: Settings
+    client: AsyncWebClient
+    people: People
+    guard: Guard
+
+    @classmethod
+    def of(cls, house: House, settings: Settings, client: AsyncWebClient, identity: AuthorizeResult) -> Self:
+        here = Home(identity.team_id or "", identity.bot_user_id or "", identity.enterprise_id)
+        people = People(client, here, settings.bot_language)
+        guard = Guard(settings.bot_staff, settings.bot_admins, client)
+        return cls(house, settings, client, people, guard)
+
+
+@dataclass(frozen=True)
+class Wake:
+    """Who is woken when something was written down."""
+
+    answerers: Callable[[], None]
+    deliverers: Callable[[], None]
+    follow: Callable[[], None]
+
+
+def register(app: AsyncApp, office: Office, answering: Answering, wake: Wake) -> None:
+    """Register every story."""
+    house, client, people, guard = office.house, office.client, office.people, office.guard
+    private = Private(client)
+    errors.register(app, people, private)
+    questions.register(app, answering, people, private, office.settings.bot_channels, wake.answerers)
+    why.register(app, Why(Explaining(house.store, house.neighbours), guard, people, private))
+    form = Forms(house.correcting, Drafting(house.store, house.model), guard, people, client)
+    forms.register(app, form)
+    corrections.register(app, Corrections(house.correcting, form, guard, people, private, wake.deliverers))
+    home.register(app, house.prompting.current, guard, people)
+    command.register(
+        app,
+        command.Desk(
+            client=client,
+            guard=guard,
+            people=people,
+            private=private,
+            tuning=house.tuning,
+            evaluating=house.evaluating,
+            batching=house.batching,
+            releasing=house.releasing,
+            switching=Switching(house.evaluating, house.releasing),
+            reporting=house.reporting,
+            shadowing=house.shadowing,
+            doubting=house.doubting,
+            correcting=house.correcting,
+            reviewing=house.reviewing,
+            prompting=house.prompting,
+            ops_channel=office.settings.bot_ops_channel,
+            wake=wake.follow,
+        ),
+        STORIES,
+    )

@@ -1,0 +1,75 @@
+"""The way to Slack: its Web API, a Bolt app that knows who it is, the socket."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from pydantic import SecretStr
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.errors import SlackApiError
+from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
+from slack_sdk.web.async_client import AsyncWebClient
+
+SLACK_SECONDS = 20
+"""For one call, and once more after a 429: within the leases of what is being posted."""
+
+
+class SlackRefused(Exception):  # noqa: N818 - reads as what happened
+    """Slack does not take us; the message says why, without any token."""
+
+
+def slack_client(token: SecretStr | None, api_url: str) -> AsyncWebClient:
+    """Slack's Web API. Only what Slack surely did not do is sent again by it; all else is looked for first, by us."""
+    return AsyncWebClient(
+        token=token.get_secret_value() if token else None,
+        base_url=api_url.rstrip("/") + "/",
+        timeout=SLACK_SECONDS,
+        retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=1)],
+    )
+
+
+def bolt_app(client: AsyncWebClient, identity: AuthorizeResult) -> AsyncApp:
+    """An app that knows who it is. There are no signatures to verify: Socket Mode rides on the app token."""
+    # Bolt reads SLACK_BOT_TOKEN by itself, and warns that it and the client's token decide nothing; so it is meant.
+    logging.getLogger("slack_bolt.AsyncApp").addFilter(lambda record: not record.getMessage().startswith("As "))
+    return AsyncApp(client=client, authorize=lambda: _already(identity), request_verification_enabled=False)
+
+
+async def _already(identity: AuthorizeResult) -> AuthorizeResult:
+    """Bolt's way to ask who we are: known since the start. Asked anew at each event, a failing answer would lose it."""
+    return identity
+
+
+@asynccontextmanager
+async def socket_mode(app: AsyncApp, token: SecretStr | None) -> AsyncIterator[None]:
+    """Raises SlackRefused where Slack does not open a socket for the app token."""
+    handler: Any = AsyncSocketModeHandler(
+        app, token.get_secret_value() if token else None
+    )  # its methods carry no types
+    try:
+        await handler.connect_async()
+        yield
+    except SlackApiError as error:
+        raise SlackRefused(f"Socket Mode: Slack answers '{error.response['error']}'; look at SLACK_APP_TOKEN") from None
+    finally:
+        await handler.close_async()
+
+
+async def who_we_are(client: AsyncWebClient) -> AuthorizeResult:
+    """Ask Slack once, at start: a token that fails later would have Bolt swallow events.
+
+    Raises:
+        SlackRefused: a token is wrong, or Slack is not there.
+    """
+    try:
+        answer = await client.auth_test()
+    except SlackApiError as error:
+        raise SlackRefused(f"Slack answers '{error.response['error']}'; look at SLACK_BOT_TOKEN") from None
+    except (OSError, TimeoutError) as error:
+        raise SlackRefused(
+            f"Could not reach Slack at {client.base_url}: {type(error).__name__}. Is it there?"
+        ) from None
+    return AuthorizeResult.from_auth_test_response(bot_token=client.token, auth_test_response=answer)
