@@ -12,8 +12,9 @@ from bot.domain.dataset import Manifest, Row, Split
 from bot.domain.errors import ModelError
 from bot.domain.finetune import Finetune, FinetuneState, Job
 from bot.domain.prompt import Prompt, PromptEvent
-from bot.domain.question import Arrival, Ending, InboxItem, Notice, Question, Verdict
+from bot.domain.question import Arrival, Ending, InboxItem, Notice, Place, Question, Verdict
 from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
+from bot.domain.replica import Replica
 from bot.domain.scorecard import Result, Shadow
 from bot.domain.shadow import Compared
 from bot.domain.similar import Example, Neighbour
@@ -45,8 +46,17 @@ class Inbox(Protocol):
     async def postpone(self, item: InboxItem, until: datetime) -> bool:
         """Give an arrival back, not to be claimed before `until`. False where the lease was lost."""
 
+    async def renew(self, item: InboxItem, until: datetime) -> bool:
+        """Hold an arrival until then. False where the lease was lost: then somebody else may be at work on it."""
+
+    async def knows(self, place: Place) -> bool:
+        """Whether an arrival, ended or not, brought this message."""
+
     async def open(self) -> int:
         """How many arrivals have not ended."""
+
+    async def depth(self, now: datetime) -> tuple[int, timedelta]:
+        """How many arrivals have not ended, and the age of the oldest."""
 
 
 class Questions(Protocol):
@@ -274,6 +284,50 @@ class Outbox(Protocol):
         """How many entries are open, and the age of the oldest."""
 
 
+class Held(Thing):
+    """A lease that somebody holds, or held."""
+
+    name: str
+    holder: str
+    until: datetime
+
+
+class Leases(Protocol):
+    """What one replica at a time may do, by name."""
+
+    async def acquire(self, name: str, holder: str, now: datetime, lease: timedelta) -> str | None:
+        """A token where the lease is free, ran out, or is this holder's already; None where another one holds it."""
+
+    async def release(self, name: str, token: str) -> None:
+        """Free it; nothing happens where the lease was lost."""
+
+    async def all(self) -> list[Held]:
+        """By name."""
+
+
+class Replicas(Protocol):
+    """Which copies of this program are alive."""
+
+    async def beat(self, replica: Replica) -> None:
+        """Insert or replace."""
+
+    async def leave(self, replica_id: str) -> None: ...
+
+    async def forget(self, before: datetime) -> None:
+        """Those that were last seen before."""
+
+    async def seen(self, since: datetime) -> list[Replica]:
+        """The one that started first comes first."""
+
+
+class Cursors(Protocol):
+    """How far something was read: a channel's history, another system's changes."""
+
+    async def get(self, name: str) -> str | None: ...
+
+    async def move(self, name: str, position: str, now: datetime) -> None: ...
+
+
 class Transaction(Protocol):
     """One unit of work: all of it holds, or nothing of it."""
 
@@ -289,6 +343,9 @@ class Transaction(Protocol):
     shadows: Shadows
     batches: Batches
     outbox: Outbox
+    leases: Leases
+    replicas: Replicas
+    cursors: Cursors
 
 
 class Store(Protocol):

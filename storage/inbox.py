@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.question import Arrival, Ending, InboxItem
-from storage.leases import Lease, claim, given_back, held
+from bot.domain.question import Arrival, Ending, InboxItem, Place
+from storage.queue import Lease, claim, given_back, held
 from storage.tables import inbox
 from storage.upserts import insert_new
 
@@ -20,6 +20,7 @@ class SqlInbox:
     async def add(self, arrival: Arrival, now: datetime) -> bool:
         values = {
             "event_id": arrival.event_id,
+            "place": _named(arrival.place),
             "arrival": arrival.model_dump(mode="json"),
             "received_at": now,
             "due_at": now,
@@ -55,6 +56,22 @@ class SqlInbox:
         back = held(inbox, item.id, item.token).values(given_back(until))
         return (await self._connection.execute(back)).rowcount > 0
 
+    async def renew(self, item: InboxItem, until: datetime) -> bool:
+        return (await self._connection.execute(held(inbox, item.id, item.token).values(due_at=until))).rowcount > 0
+
+    async def knows(self, place: Place) -> bool:
+        wanted = select(inbox.c.id).where(inbox.c.place == _named(place)).limit(1)
+        return (await self._connection.execute(wanted)).scalar() is not None
+
     async def open(self) -> int:
         count = select(func.count()).select_from(inbox).where(inbox.c.ending.is_(None))
         return (await self._connection.execute(count)).scalar_one()
+
+    async def depth(self, now: datetime) -> tuple[int, timedelta]:
+        wanted = select(func.count(), func.min(inbox.c.received_at)).where(inbox.c.ending.is_(None))
+        entries, oldest = (await self._connection.execute(wanted)).one()
+        return entries, now - oldest if entries else timedelta()
+
+
+def _named(place: Place) -> str:
+    return f"{place.team}:{place.channel}:{place.ts}"

@@ -1,56 +1,34 @@
-"""Work that is claimed, held for a while, and given back: the inbox and the outbox."""
+"""Leases by name: what one replica at a time may do."""
 
 import secrets
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import RowMapping, Select, Table, Update, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-
-class Lease:
-    """Who takes an entry, and until when nobody else may.
-
-    Args:
-        owner: for people who look into the database.
-        now: the present.
-        lease: how long the entry is held.
-    """
-
-    def __init__(self, owner: str, now: datetime, lease: timedelta) -> None:
-        self.owner = owner
-        self.now = now
-        self.until = now + lease
+from bot.ports import Held
+from storage.tables import leases
+from storage.upserts import insert_new
 
 
-async def claim(
-    connection: AsyncConnection, table: Table, claimable: Select[tuple[int]], lease: Lease
-) -> RowMapping | None:
-    """Take the first of these entries under a new token; the entry as it is then, or None where there is none.
+class SqlLeases:
+    """The table `leases`: one entry a name, whoever held it last."""
 
-    Args:
-        connection: a transaction.
-        table: the queue; its columns are `id`, `due_at`, `attempts`, `holder` and `token`.
-        claimable: the ids of the entries that may be taken, best first.
-        lease: by whom and for how long.
-    """
-    # PostgreSQL passes over what another transaction is just claiming; SQLite has one transaction at a time.
-    first = claimable.limit(1).with_for_update(skip_locked=True)
-    taken = await connection.execute(
-        update(table)
-        .where(table.c.id == first.scalar_subquery())
-        .values(due_at=lease.until, attempts=table.c.attempts + 1, holder=lease.owner, token=secrets.token_hex(16))
-        .returning(table)
-    )
-    entry: RowMapping | None = taken.mappings().one_or_none()
-    return entry
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
 
+    async def acquire(self, name: str, holder: str, now: datetime, lease: timedelta) -> str | None:
+        token = secrets.token_hex(16)
+        mine = {"holder": holder, "token": token, "until": now + lease}
+        if await insert_new(self._connection, leases, {"name": name, **mine}, unique=["name"]):
+            return token
+        free = or_(leases.c.until <= now, leases.c.holder == holder)
+        taken = update(leases).where(leases.c.name == name, free).values(mine)
+        return token if (await self._connection.execute(taken)).rowcount else None
 
-def held(table: Table, entry_id: int, token: str) -> Update:
-    """An update of this entry that changes nothing where the token is not the newest: then the lease was lost."""
-    return update(table).where(table.c.id == entry_id, table.c.token == token)
+    async def release(self, name: str, token: str) -> None:
+        await self._connection.execute(delete(leases).where(leases.c.name == name, leases.c.token == token))
 
-
-def given_back(until: datetime) -> dict[str, Any]:
-    """What to set so that anybody may claim an entry from `until` on."""
-    return {"due_at": until, "holder": None, "token": None}
+    async def all(self) -> list[Held]:
+        found = await self._connection.execute(select(leases).order_by(leases.c.name))
+        return [Held.model_validate({name: row[name] for name in Held.model_fields}) for row in found.mappings()]

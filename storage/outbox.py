@@ -7,7 +7,7 @@ from sqlalchemy import delete, exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ports import OutboxItem
-from storage.leases import Lease, claim, given_back, held
+from storage.queue import Lease, claim, given_back, held
 from storage.tables import outbox
 
 

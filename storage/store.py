@@ -8,14 +8,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot import ports
 from storage.batches import SqlBatches
 from storage.corrections import SqlCorrections
+from storage.cursors import SqlCursors
 from storage.database import Database
 from storage.datasets import SqlDatasets
 from storage.finetunes import SqlFinetunes
 from storage.inbox import SqlInbox
+from storage.leases import SqlLeases
 from storage.outbox import SqlOutbox
 from storage.prompts import SqlPrompts
 from storage.questions import SqlQuestions
 from storage.releases import SqlReleases
+from storage.replicas import SqlReplicas
 from storage.results import SqlResults
 from storage.rows import SqlRows
 from storage.shadows import SqlShadows
@@ -37,6 +40,9 @@ class SqlTransaction:
         self.shadows: ports.Shadows = SqlShadows(connection)
         self.batches: ports.Batches = SqlBatches(connection)
         self.outbox: ports.Outbox = SqlOutbox(connection)
+        self.leases: ports.Leases = SqlLeases(connection)
+        self.replicas: ports.Replicas = SqlReplicas(connection)
+        self.cursors: ports.Cursors = SqlCursors(connection)
 
 
 class SqlStore:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -32,6 +33,8 @@ inbox = Table(
     metadata,
     Column("id", NUMBER, primary_key=True),
     Column("event_id", Text, nullable=False, unique=True),
+    # team:channel:ts of the message; several events may bring the same one.
+    Column("place", Text),
     Column("arrival", DOCUMENT, nullable=False),
     Column("received_at", Moment, nullable=False),
     # A lease and a postponement are the same thing to everybody else: not to be claimed before this.
@@ -42,6 +45,7 @@ inbox = Table(
     Column("ending", Text),
     Column("why", Words),
     Column("ended_at", Moment),
+    Index(None, "place"),
 )
 Index(
     "ix_inbox_open",
@@ -159,6 +163,7 @@ questions = Table(
     Column("asked_at", Moment, nullable=False),
     Column("cut", Boolean, nullable=False),
     Column("card_ts", Text),
+    Column("late", Boolean, nullable=False, server_default=false()),
     # The category that holds, kept beside the corrections so that open questions are found at any size.
     Column("settled", Text),
     UniqueConstraint("team", "channel", "ts"),
@@ -229,6 +234,7 @@ verdicts = Table(
     Column("tokens_in", Integer, nullable=False),
     Column("tokens_out", Integer, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("provisional", Boolean, nullable=False, server_default=false()),
     Index(None, "question_id", "number"),
 )
 
@@ -282,6 +288,33 @@ outbox = Table(
     Column("token", Text),
     Column("error", Words),
     Index(None, "topic", "key", "id"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", KEY, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("until", Moment, nullable=False),
+)
+
+replicas = Table(
+    "replicas",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("version", Text, nullable=False),
+    Column("release_id", Text),
+    Column("started_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("name", KEY, primary_key=True),
+    Column("position", Text, nullable=False),
+    Column("moved_at", Moment, nullable=False),
 )
 
 files = Table(

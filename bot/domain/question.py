@@ -49,6 +49,8 @@ class Arrival(Thing):
     has_files: bool = False
     outsider: bool = False
     """A guest or another organisation's person: the text is empty, for it is never stored."""
+    late: bool = False
+    """It was found in the channel's history: it came while the bot was away."""
 
 
 class InboxItem(Thing):
@@ -81,6 +83,8 @@ class Question(Thing):
     cut: bool = False
     """Only the beginning was kept: the message was longer than `intake.LONGEST`."""
     card_ts: str | None = None
+    late: bool = False
+    """It was asked while the bot was away, which the card says with a word of apology."""
 
 
 class Verdict(Thing):
@@ -97,6 +101,8 @@ class Verdict(Thing):
     tokens_in: int
     tokens_out: int
     at: datetime
+    provisional: bool = False
+    """The fallback release answered, for the serving one could not; it is looked at again."""
 
 
 class Notice(StrEnum):

@@ -192,3 +192,33 @@ async def test_claiming_does_not_read_what_has_ended(database: Database, store: 
         explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
         plan = (await connection.exec_driver_sql(explain + statement, parameters)).all()
     assert "ix_inbox_open" in str(plan)
+
+
+async def test_who_still_holds_an_arrival_may_hold_it_longer(store: Store) -> None:
+    async with store.transaction() as transaction:
+        await transaction.inbox.add(arrival(), NOW)
+        first = await transaction.inbox.claim("w1", NOW, LEASE)
+        assert first is not None
+        assert await transaction.inbox.renew(first, NOW + 2 * LEASE)
+        assert await transaction.inbox.claim("w2", NOW + LEASE, LEASE) is None
+        second = await transaction.inbox.claim("w2", NOW + 2 * LEASE, LEASE)
+        assert second is not None
+        assert not await transaction.inbox.renew(first, NOW + 9 * LEASE)
+        assert await transaction.inbox.finish(second, Ending.ANSWERED, None, NOW)
+        assert not await transaction.inbox.renew(second, NOW + 9 * LEASE)
+
+
+async def test_a_message_is_known_by_its_place_even_when_it_has_ended(store: Store) -> None:
+    asked = arrival()
+    async with store.transaction() as transaction:
+        assert not await transaction.inbox.knows(asked.place)
+        assert await transaction.inbox.depth(NOW) == (0, timedelta())
+        await transaction.inbox.add(asked, NOW)
+        assert await transaction.inbox.knows(asked.place)
+        assert await transaction.inbox.depth(NOW + LEASE) == (1, LEASE)
+        item = await transaction.inbox.claim("w1", NOW, LEASE)
+        assert item is not None
+        await transaction.inbox.finish(item, Ending.IGNORED, "empty", NOW)
+        assert await transaction.inbox.knows(asked.place)
+        assert not await transaction.inbox.knows(asked.place.model_copy(update={"ts": "9.9"}))
+        assert await transaction.inbox.depth(NOW + LEASE) == (0, timedelta())

@@ -1,0 +1,22 @@
+"""How far something was read."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.tables import cursors
+from storage.upserts import upsert
+
+
+class SqlCursors:
+    """The table `cursors`."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def get(self, name: str) -> str | None:
+        return (await self._connection.execute(select(cursors.c.position).where(cursors.c.name == name))).scalar()
+
+    async def move(self, name: str, position: str, now: datetime) -> None:
+        await upsert(self._connection, cursors, {"name": name, "position": position, "moved_at": now})

@@ -1,0 +1,59 @@
+"""What several replicas, an outage of the model and a bot that was away need.
+
+Only additions, each with a default: a replica of the version before goes on writing beside this one.
+
+Revision ID: 0002
+Revises: 0001
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+MOMENT = sa.DateTime(timezone=True)
+KEY = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+def upgrade() -> None:
+    op.create_table(
+        "leases",
+        sa.Column("name", KEY, nullable=False),
+        sa.Column("holder", sa.Text(), nullable=False),
+        sa.Column("token", sa.Text(), nullable=False),
+        sa.Column("until", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_leases"),
+    )
+    op.create_table(
+        "replicas",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("release_id", sa.Text(), nullable=True),
+        sa.Column("started_at", MOMENT, nullable=False),
+        sa.Column("seen_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_replicas"),
+    )
+    op.create_table(
+        "cursors",
+        sa.Column("name", KEY, nullable=False),
+        sa.Column("position", sa.Text(), nullable=False),
+        sa.Column("moved_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_cursors"),
+    )
+    op.add_column("inbox", sa.Column("place", sa.Text(), nullable=True))
+    op.create_index("ix_inbox_place", "inbox", ["place"])
+    op.add_column("questions", sa.Column("late", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("verdicts", sa.Column("provisional", sa.Boolean(), server_default=sa.false(), nullable=False))
+
+
+def downgrade() -> None:
+    op.drop_column("verdicts", "provisional")
+    op.drop_column("questions", "late")
+    op.drop_index("ix_inbox_place", table_name="inbox")
+    op.drop_column("inbox", "place")
+    op.drop_table("cursors")
+    op.drop_table("replicas")
+    op.drop_table("leases")

@@ -1,0 +1,66 @@
+import asyncio
+from datetime import timedelta
+
+from bot.domain.replica import Replica
+from bot.ports import Store
+from tests.storage.things import LEASE, NOW
+
+
+async def test_one_holder_at_a_time_and_it_may_renew(store: Store) -> None:
+    async with store.transaction() as tx:
+        assert await tx.leases.acquire("follow", "a", NOW, LEASE)
+        assert await tx.leases.acquire("follow", "b", NOW, LEASE) is None
+        assert await tx.leases.acquire("catch_up", "b", NOW, LEASE)
+        assert await tx.leases.acquire("follow", "a", NOW + LEASE / 2, LEASE)
+        assert await tx.leases.acquire("follow", "b", NOW + LEASE, LEASE) is None
+        assert await tx.leases.acquire("follow", "b", NOW + LEASE * 1.5, LEASE)
+        assert [(held.name, held.holder) for held in await tx.leases.all()] == [("catch_up", "b"), ("follow", "b")]
+
+
+async def test_who_lost_a_lease_cannot_free_it(store: Store) -> None:
+    async with store.transaction() as tx:
+        late = await tx.leases.acquire("follow", "a", NOW, LEASE)
+        newer = await tx.leases.acquire("follow", "b", NOW + LEASE, LEASE)
+        assert late
+        assert newer
+        await tx.leases.release("follow", late)
+        assert await tx.leases.acquire("follow", "a", NOW + LEASE, LEASE) is None
+        await tx.leases.release("follow", newer)
+        assert await tx.leases.acquire("follow", "a", NOW + LEASE, LEASE)
+
+
+async def test_of_many_at_once_one_gets_it(store: Store) -> None:
+    async def try_as(holder: str) -> bool:
+        async with store.transaction() as tx:
+            return await tx.leases.acquire("follow", holder, NOW, LEASE) is not None
+
+    for round_ in range(3):
+        async with store.transaction() as tx:
+            await tx.leases.acquire("follow", "before", NOW - LEASE * (9 - round_), LEASE)
+        got = await asyncio.gather(*(try_as(f"{round_}{n}") for n in range(8)))
+        assert sum(got) == (1 if round_ == 0 else 0)
+
+
+async def test_a_replica_is_seen_until_it_leaves_or_falls_silent(store: Store) -> None:
+    one = Replica(id="one", version="0.1.0", release_id=None, started_at=NOW, seen_at=NOW)
+    two = one.model_copy(update={"id": "two", "release_id": "r1", "seen_at": NOW + timedelta(seconds=9)})
+    async with store.transaction() as tx:
+        await tx.replicas.beat(two)
+        await tx.replicas.beat(one)
+        assert await tx.replicas.seen(NOW) == [one, two]
+        served = one.model_copy(update={"release_id": "r2", "seen_at": NOW + timedelta(seconds=3)})
+        await tx.replicas.beat(served)
+        assert await tx.replicas.seen(NOW + timedelta(seconds=1)) == [served, two]
+        await tx.replicas.forget(NOW + timedelta(seconds=5))
+        assert await tx.replicas.seen(NOW) == [two]
+        await tx.replicas.leave("two")
+        assert await tx.replicas.seen(NOW) == []
+
+
+async def test_a_cursor_moves(store: Store) -> None:
+    async with store.transaction() as tx:
+        assert await tx.cursors.get("history:C1") is None
+        await tx.cursors.move("history:C1", "1.2", NOW)
+        await tx.cursors.move("history:C1", "1.3", NOW)
+        assert await tx.cursors.get("history:C1") == "1.3"
+        assert await tx.cursors.get("history:C2") is None
