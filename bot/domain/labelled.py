@@ -115,8 +115,11 @@ def _csv_records(text: str) -> Iterator[tuple[int, list[str]] | BadLine]:
 
 
 def _labelled(line: int, record: Mapping[str, object]) -> Labelled | BadLine:
-    if isinstance(record.get("messages"), list):
-        return BadLine(line=line, why=Flaw.TRAINING_EXAMPLE)
+    if isinstance(messages := record.get("messages"), list):
+        trained = _of_training_example(messages)
+        if trained is None:
+            return BadLine(line=line, why=Flaw.TRAINING_EXAMPLE)
+        record = trained
     text, category, reason = (_field(record, names) for names in (TEXT, CATEGORY, REASON))
     if UNREADABLE.search(text + category + reason):
         return BadLine(line=line, why=Flaw.NOT_UTF8)
@@ -125,6 +128,23 @@ def _labelled(line: int, record: Mapping[str, object]) -> Labelled | BadLine:
     if not category:
         return BadLine(line=line, why=Flaw.NO_CATEGORY)
     return Labelled(line=line, text=text, category=category, reason=reason or None)
+
+
+def _of_training_example(messages: list[object]) -> Mapping[str, object] | None:
+    """The one question of a line of OpenAI's fine-tuning format, and what was answered to it as a JSON object.
+
+    None where it is another kind of conversation.
+    """
+    said = [(one.get("role"), one.get("content")) for one in messages if isinstance(one, dict)]
+    turns = [(role, content) for role, content in said if role not in {"system", "developer"}]
+    if len(said) != len(messages) or [role for role, _ in turns] != ["user", "assistant"]:
+        return None
+    question, answer = (content for _, content in turns)
+    try:
+        answered = json.loads(answer) if isinstance(answer, str) else None
+    except (ValueError, RecursionError):
+        return None
+    return {**answered, "text": question} if isinstance(answered, dict) else None
 
 
 def _field(record: Mapping[str, object], names: tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.dataset import Row, Source, group_of, split_of
+from bot.domain.dataset import Row, Source, export, group_of, split_of
 from bot.domain.labelled import Flaw
 from bot.importing import PAGE, Importing, ImportReport
 from bot.neighbours import RowNeighbours
@@ -152,3 +152,13 @@ def test_every_line_is_accounted_for_and_nothing_doubles(fresh: Fresh, records: 
         assert len(rows) == first.added == len({one.group for one in rows})
 
     asyncio.run(story())
+
+
+async def test_our_own_training_file_comes_back_as_the_same_rows(importing: Importing, store: SqlStore) -> None:
+    texts = [f"有給の{n}番目の質問ですか？\u2028続き" for n in range(8)] + [f"PC {n} will not start" for n in range(8)]
+    rows = [row(text, "labor" if n < 8 else "it", reason="だから" if n % 2 else None) for n, text in enumerate(texts)]
+    first = export(rows, PROMPT)
+    report = await importing.load(first.data, "export.jsonl")
+    assert counts(report) == (first.manifest.rows, 0, 0, 0)
+    second = export(await kept(store), PROMPT)
+    assert second.data == first.data

@@ -145,6 +145,43 @@ def test_a_file_without_the_columns_is_one_bad_line(header: str) -> None:
     assert bad.line >= 1
 
 
+def conversation(*turns: tuple[str, object]) -> bytes:
+    return json.dumps({"messages": [{"role": role, "content": content} for role, content in turns]}).encode()
+
+
+def test_a_training_example_is_read_back() -> None:
+    answer = json.dumps({"reason": "有給は労務", "category": "労務"}, ensure_ascii=False)
+    system, question = ("system", "Choose."), ("user", " 有給は何日前？ ")
+    (row,) = read(conversation(system, question, ("assistant", answer)))
+    assert row == Labelled(line=1, text="有給は何日前？", category="労務", reason="有給は労務")
+    (row,) = read(conversation(question, ("assistant", '{"category": "labor", "text": "not this"}')))
+    assert row == Labelled(line=1, text="有給は何日前？", category="labor")
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [("user", "a"), ("assistant", "labor")],
+        [("user", "a"), ("assistant", '["labor"]')],
+        [("user", "a"), ("assistant", None)],
+        [("user", "a"), ("assistant", "[" * 100_000)],
+        [("user", "a"), ("assistant", '{"category": "b"}'), ("user", "c"), ("assistant", '{"category": "d"}')],
+        [("system", "a")],
+    ],
+)
+def test_another_conversation_is_no_labelled_question(turns: list[tuple[str, object]]) -> None:
+    (bad,) = read(conversation(*turns))
+    assert isinstance(bad, BadLine)
+    assert bad.why is Flaw.TRAINING_EXAMPLE
+
+
+@pytest.mark.parametrize("answer", ['{"reason": "b"}', '{"category": 3}'])
+def test_a_training_example_without_a_category_says_so(answer: str) -> None:
+    (bad,) = read(conversation(("user", "a"), ("assistant", answer)))
+    assert isinstance(bad, BadLine)
+    assert bad.why is Flaw.NO_CATEGORY
+
+
 def test_a_training_file_is_told_from_labelled_questions() -> None:
     (bad,) = read(b'{"messages": [], "text": "a", "category": "b"}')
     assert isinstance(bad, BadLine)
