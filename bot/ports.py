@@ -80,6 +80,9 @@ class Questions(Protocol):
     async def verdict(self, question_id: str) -> Verdict | None:
         """The newest one."""
 
+    async def answered(self, verdict_ids: Collection[str]) -> dict[str, tuple[Question, Verdict]]:
+        """Those of these verdicts that there are, by id, each with its question; at most 1,000 at once."""
+
     async def count(self) -> int: ...
 
     async def settle(self, question_id: str, category: str | None) -> None:
@@ -228,6 +231,8 @@ class Shadows(Protocol):
     async def put(self, shadow: Shadow) -> None:
         """Insert or replace."""
 
+    async def get(self, question_id: str, release_id: str) -> Shadow | None: ...
+
     async def of(self, release_id: str, since: datetime | None = None) -> list[Shadow]:
         """Oldest first."""
 
@@ -261,6 +266,15 @@ class OutboxItem(Thing):
     token: str
 
 
+class OutboxEntry(Thing):
+    """An entry as it stands there; whoever reads a topic as a whole holds a lease of that topic's own."""
+
+    id: int
+    key: str
+    payload: dict[str, str]
+    added_at: datetime
+
+
 class Outbox(Protocol):
     """What must reach the outside, at least once; entries of one topic and key in the order they were added."""
 
@@ -280,8 +294,17 @@ class Outbox(Protocol):
     async def retry(self, item: OutboxItem, until: datetime, error: str) -> None:
         """Give it back, not to be claimed before `until`; nothing happens where the lease was lost."""
 
-    async def lag(self, now: datetime) -> tuple[int, timedelta]:
-        """How many entries are open, and the age of the oldest."""
+    async def add_all(self, topic: str, many: Sequence[tuple[str, dict[str, str], datetime]]) -> None:
+        """Add (key, payload, when) in this order."""
+
+    async def page(self, topic: str, after: int, limit: int) -> list[OutboxEntry]:
+        """The first entries of a topic whose id is greater than `after`, by id: to be sent many at once."""
+
+    async def remove(self, ids: Collection[int]) -> None:
+        """Those of `page` that were told; at most 10,000 at once."""
+
+    async def lag(self, now: datetime, topic: str | None = None) -> tuple[int, timedelta]:
+        """How many entries of this topic are open, and the age of the oldest; None: of all but the mirror's."""
 
 
 class Held(Thing):

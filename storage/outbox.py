@@ -1,12 +1,13 @@
 """What must reach the outside, at least once, in order."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.ports import OutboxItem
+from bot.domain.mirrored import TOPIC as MIRROR
+from bot.ports import OutboxEntry, OutboxItem
 from storage.queue import Lease, claim, given_back, held
 from storage.tables import outbox
 
@@ -25,6 +26,23 @@ class SqlOutbox:
     async def add(self, topic: str, key: str, payload: dict[str, str], now: datetime) -> None:
         entry = {"topic": topic, "key": key, "payload": payload, "added_at": now, "due_at": now, "attempts": 0}
         await self._connection.execute(insert(outbox).values(entry))
+
+    async def add_all(self, topic: str, many: Sequence[tuple[str, dict[str, str], datetime]]) -> None:
+        entries = [
+            {"topic": topic, "key": key, "payload": payload, "added_at": now, "due_at": now, "attempts": 0}
+            for key, payload, now in many
+        ]
+        if entries:
+            await self._connection.execute(insert(outbox), entries)
+
+    async def page(self, topic: str, after: int, limit: int) -> list[OutboxEntry]:
+        wanted = select(*(outbox.c[name] for name in OutboxEntry.model_fields))
+        wanted = wanted.where(outbox.c.topic == topic, outbox.c.id > after).order_by(outbox.c.id).limit(limit)
+        found = await self._connection.execute(wanted)
+        return [OutboxEntry.model_validate(dict(row)) for row in found.mappings()]
+
+    async def remove(self, ids: Collection[int]) -> None:
+        await self._connection.execute(delete(outbox).where(outbox.c.id.in_(ids)))
 
     async def claim(
         self, owner: str, now: datetime, lease: timedelta, topics: Collection[str] | None = None
@@ -45,6 +63,8 @@ class SqlOutbox:
     async def retry(self, item: OutboxItem, until: datetime, error: str) -> None:
         await self._connection.execute(held(outbox, item.id, item.token).values(given_back(until) | {"error": error}))
 
-    async def lag(self, now: datetime) -> tuple[int, timedelta]:
-        entries, oldest = (await self._connection.execute(select(func.count(), func.min(outbox.c.added_at)))).one()
+    async def lag(self, now: datetime, topic: str | None = None) -> tuple[int, timedelta]:
+        of = outbox.c.topic != MIRROR if topic is None else outbox.c.topic == topic
+        wanted = select(func.count(), func.min(outbox.c.added_at)).where(of)
+        entries, oldest = (await self._connection.execute(wanted)).one()
         return entries, now - oldest if entries else timedelta()

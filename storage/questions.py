@@ -1,10 +1,11 @@
 """Questions, their verdicts and their cards."""
 
 from collections import Counter
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, func, insert, select, update
+from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL, Select, func, insert, select, update
 from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -52,6 +53,20 @@ class SqlQuestions:
         found = (await self._connection.execute(newest)).mappings().one_or_none()
         return Verdict.model_validate(dict(found)) if found else None
 
+    async def answered(self, verdict_ids: Collection[str]) -> dict[str, tuple[Question, Verdict]]:
+        wanted = (
+            select(verdicts, questions)
+            .join(questions, questions.c.id == verdicts.c.question_id)
+            .where(verdicts.c.id.in_(verdict_ids))
+            .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
+        )
+        found = {}
+        for both in (await self._connection.execute(wanted)).mappings():
+            verdict = Verdict.model_validate({name: both[f"verdicts_{name}"] for name in Verdict.model_fields})
+            fields = {column.name: both[f"questions_{column.name}"] for column in questions.c}
+            found[verdict.id] = _question(fields), verdict
+        return found
+
     async def count(self) -> int:
         return (await self._connection.execute(select(func.count()).select_from(questions))).scalar_one()
 
@@ -89,7 +104,7 @@ class SqlQuestions:
         return _question(found) if found else None
 
 
-def _question(found: RowMapping) -> Question:
+def _question(found: Mapping[Any, Any]) -> Question:
     place = Place(**{name: found[name] for name in Place.model_fields})
     fields = {name: found[name] for name in Question.model_fields if name != "place"}
     return Question.model_validate(fields | {"place": place})

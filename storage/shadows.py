@@ -20,6 +20,11 @@ class SqlShadows:
     async def put(self, shadow: Shadow) -> None:
         await upsert(self._connection, shadows, shadow.model_dump())
 
+    async def get(self, question_id: str, release_id: str) -> Shadow | None:
+        wanted = select(shadows).where(shadows.c.question_id == question_id, shadows.c.release_id == release_id)
+        found = (await self._connection.execute(wanted)).mappings().one_or_none()
+        return Shadow.model_validate(dict(found)) if found else None
+
     async def of(self, release_id: str, since: datetime | None = None) -> list[Shadow]:
         wanted = select(shadows).where(shadows.c.release_id == release_id)
         if since is not None:

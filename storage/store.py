@@ -14,6 +14,7 @@ from storage.datasets import SqlDatasets
 from storage.finetunes import SqlFinetunes
 from storage.inbox import SqlInbox
 from storage.leases import SqlLeases
+from storage.mirrored import MirroredCorrections, MirroredQuestions, MirroredRows, MirroredShadows
 from storage.outbox import SqlOutbox
 from storage.prompts import SqlPrompts
 from storage.questions import SqlQuestions
@@ -27,17 +28,17 @@ from storage.shadows import SqlShadows
 class SqlTransaction:
     """One unit of work on a connection whose transaction is begun."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, *, mirrored: bool = False) -> None:
         self.inbox: ports.Inbox = SqlInbox(connection)
-        self.questions: ports.Questions = SqlQuestions(connection)
-        self.corrections: ports.Corrections = SqlCorrections(connection)
-        self.rows: ports.Rows = SqlRows(connection)
+        self.questions: ports.Questions = (MirroredQuestions if mirrored else SqlQuestions)(connection)
+        self.corrections: ports.Corrections = (MirroredCorrections if mirrored else SqlCorrections)(connection)
+        self.rows: ports.Rows = (MirroredRows if mirrored else SqlRows)(connection)
         self.prompts: ports.Prompts = SqlPrompts(connection)
         self.releases: ports.Releases = SqlReleases(connection)
         self.finetunes: ports.Finetunes = SqlFinetunes(connection)
         self.datasets: ports.Datasets = SqlDatasets(connection)
         self.results: ports.Results = SqlResults(connection)
-        self.shadows: ports.Shadows = SqlShadows(connection)
+        self.shadows: ports.Shadows = (MirroredShadows if mirrored else SqlShadows)(connection)
         self.batches: ports.Batches = SqlBatches(connection)
         self.outbox: ports.Outbox = SqlOutbox(connection)
         self.leases: ports.Leases = SqlLeases(connection)
@@ -46,13 +47,17 @@ class SqlTransaction:
 
 
 class SqlStore:
-    """The store in a database whose tables are migrated."""
+    """The store in a database whose tables are migrated.
 
-    def __init__(self, database: Database) -> None:
+    `mirrored`: what a mirror must be told is noted in the outbox as it happens (bot/domain/mirrored.py).
+    """
+
+    def __init__(self, database: Database, *, mirrored: bool = False) -> None:
         self._database = database
+        self._mirrored = mirrored
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[ports.Transaction]:
         """Raises what `Database.begin` raises."""
         async with self._database.begin() as connection:
-            yield SqlTransaction(connection)
+            yield SqlTransaction(connection, mirrored=self._mirrored)

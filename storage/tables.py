@@ -288,6 +288,7 @@ outbox = Table(
     Column("token", Text),
     Column("error", Words),
     Index(None, "topic", "key", "id"),
+    Index(None, "topic", "id"),
 )
 
 leases = Table(

@@ -1,0 +1,19 @@
+"""What the mirror must still be told, as it stands in the outbox."""
+
+from enum import StrEnum
+
+TOPIC = "mirror"
+"""Of its entries in the outbox. Their key names a thing, so that what concerns one thing is told in order."""
+
+
+class Change(StrEnum):
+    """What happened, in an entry's payload under `change`; what else stands there is named beside each."""
+
+    VERDICT = "verdict"
+    """Key: the question's id. `verdict`: its id."""
+    SHADOW = "shadow"
+    """Key: the question's id. `release`: which."""
+    CORRECTION = "correction"
+    """Key: the question's id. `seq`: its number."""
+    ROW = "row"
+    """Key: the row's id. It was put or withdrawn; what holds is read anew."""
