@@ -1,6 +1,6 @@
 """What the acts need from the outside, as Protocols. Each has one real implementation and is tested through it."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -11,6 +11,7 @@ from bot.domain.correction import Correction
 from bot.domain.dataset import Manifest, Row, Split
 from bot.domain.errors import ModelError
 from bot.domain.finetune import Finetune, FinetuneState, Job
+from bot.domain.mirror import Annotation, Edits, Experiment, Feedback, RowCopy, Trace, Tried
 from bot.domain.prompt import Prompt, PromptEvent
 from bot.domain.question import Arrival, Ending, InboxItem, Notice, Place, Question, Verdict
 from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
@@ -515,6 +516,57 @@ class Estimator(Protocol):
 
     def cost(self, model: ModelName, tokens_in: int, tokens_out: int) -> float | None:
         """US dollars for answers of so many tokens; None where no price is known."""
+
+
+# --- the tracker ------------------------------------------------------------------------------------------------------
+
+
+class Tracker(Protocol):
+    """Where teams look at traces, rows and evaluations. It gets copies, and what its people change comes back.
+
+    Each verb tells the outcome: what returns was taken, and may be sent again without harm. The ids are ours, so that
+    the same thing is never there twice. None of them waits longer than a bounded time.
+
+    Raises:
+        TrackerDown: any of them; nothing or a part of it was taken.
+        TrackerRefused: any of them; DATASET_GONE only those that name a dataset.
+    """
+
+    async def check(self) -> None:
+        """Whether it is there and lets us in: for status and doctor."""
+
+    async def dataset(self) -> str:
+        """The id of our dataset there, made where there is none. Keep it: another one is empty and must be filled."""
+
+    async def trace(self, traces: Sequence[Trace]) -> None:
+        """Show classifications; at most 1,000 at once."""
+
+    async def say(self, feedback: Feedback) -> None:
+        """Show a correction on its trace, in the place of the one before. Raises UNKNOWN_TRACE too."""
+
+    async def put_rows(self, dataset: str, rows: Sequence[RowCopy]) -> None:
+        """Show rows as they are now, each once; at most 1,000 at once."""
+
+    async def withdraw_rows(self, dataset: str, row_ids: Sequence[str], *, erase: bool = False) -> None:
+        """Take rows out of the dataset, at most 1,000 at once. Those that are not there are no error.
+
+        `erase`: out of its older versions as well, for ever.
+        """
+
+    async def freeze(self, dataset: str, tag: str, row_ids: Sequence[str]) -> None:
+        """Name the dataset as it is now `tag`, and these of its rows too. What is named so already stays as it is."""
+
+    async def experiment(self, experiment: Experiment, tried: Sequence[Tried]) -> None:
+        """Show rows of an evaluation, at most 1,000 at once; again with others until all are there."""
+
+    async def conclude(self, experiment: Experiment, figures: Mapping[str, float]) -> None:
+        """The experiment is complete, and these are its figures by name."""
+
+    async def edits(self, dataset: str, since: datetime | None) -> Edits:
+        """What people changed in our rows after this moment (None: ever)."""
+
+    async def annotations(self, since: datetime | None) -> list[Annotation]:
+        """What people said there of our traces, at or after this moment (None: ever), the oldest first."""
 
 
 # --- people -----------------------------------------------------------------------------------------------------------

@@ -138,15 +138,20 @@ FORBIDDEN = (
 
 def example(prompt: Prompt, row: Row, category: Category) -> str:
     """One line of OpenAI's chat fine-tuning format, without its line feed: Japanese unescaped, reason first."""
-    answer = {"reason": row.reason or neutral_reason(prompt.language, category), "category": category.name}
+    answer = json.dumps(answer_of(row, prompt, category), ensure_ascii=False)
     messages = [
         {"role": "system", "content": prompt.text},
         {"role": "user", "content": row.text},
-        {"role": "assistant", "content": json.dumps(answer, ensure_ascii=False)},
+        {"role": "assistant", "content": answer},
     ]
     # U+2028/2029/0085 are line ends for some readers of JSON Lines; as escapes they are the same text for all.
     line = json.dumps({"messages": messages}, ensure_ascii=False)
     return line.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x85", "\\u0085")
+
+
+def answer_of(row: Row, prompt: Prompt, category: Category) -> dict[str, str]:
+    """What a model is taught to answer to a row, reason first."""
+    return {"reason": row.reason or neutral_reason(prompt.language, category), "category": category.name}
 
 
 def questions_of(data: bytes) -> list[str]:

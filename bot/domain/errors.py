@@ -3,12 +3,16 @@
 Exception
 ├── Refused           a person asked for what may not or cannot be done; the reason has words in handlers/texts/
 ├── Undelivered       Slack did not take a message
+├── TrackerError      the tracker did not take a copy, or did not tell what was asked of it
+│   ├── TrackerDown      try again later: timeout, connection, 429, 5xx
+│   └── TrackerRefused   it stays so until somebody does something; the reason has words in handlers/texts/
 └── ModelError        the model side did not give a usable answer
     ├── ModelDown     try again later: timeout, connection, 429, 5xx
     └── ModelRefused  trying again will not help: 4xx, an unusable answer, an unknown model
         └── OutcomeUnknown   a paid creation was sent and no answer came: never send it again, look for it
 """
 
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -82,6 +86,46 @@ class ModelRefused(ModelError):  # noqa: N818 - reads as what happened
 
 class OutcomeUnknown(ModelRefused):
     """A creation was sent and its answer is lost: it may exist."""
+
+
+class TrackerError(Exception):
+    """The tracker did not do it. The message holds a status at most: no text, no key."""
+
+
+class TrackerDown(TrackerError):  # noqa: N818 - reads as what happened
+    """It may work later.
+
+    Attributes:
+        after: how long the tracker asked to be left alone, where it did.
+    """
+
+    def __init__(self, what: str, after: timedelta | None = None) -> None:
+        super().__init__(what)
+        self.after = after
+
+
+class TrackerReason(StrEnum):
+    """Why a tracker refuses. Each has a text in each language under `tracker.<value>`."""
+
+    WRONG_ADDRESS = "wrong_address"
+    """What answers there is no such tracker."""
+    WRONG_KEY = "wrong_key"
+    WRONG_WORKSPACE = "wrong_workspace"
+    """The key is known, and may not do this there."""
+    DATASET_GONE = "dataset_gone"
+    """It was deleted over there. A new one has to be filled from the beginning."""
+    UNKNOWN_TRACE = "unknown_trace"
+    """Feedback on a trace that is not there: not yet, or not any more."""
+    NOT_TAKEN = "not_taken"
+    """This very thing is not taken, whatever the reason; others are."""
+
+
+class TrackerRefused(TrackerError):  # noqa: N818 - reads as what happened
+    """Trying again does not help before somebody does something."""
+
+    def __init__(self, reason: TrackerReason, what: str) -> None:
+        super().__init__(f"{reason.value}: {what}")
+        self.reason = reason
 
 
 class Undelivered(Exception):  # noqa: N818 - reads as what happened

@@ -1,0 +1,69 @@
+"""What a tracker is shown: ids that stay, masked texts, the very answer of the training file."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.dataset import example
+from bot.domain.mirror import Purpose, Trace, copy_id, feedback_id, pseudonym, row_copy, trace_id
+from bot.domain.release import ModelName
+from tests.bot.things import PROMPT, START, row
+
+MOMENTS = st.datetimes(START.replace(tzinfo=None), timezones=st.just(UTC))
+
+
+@given(MOMENTS, st.lists(st.text()))
+def test_a_trace_id_is_a_version_7_uuid_of_its_moment_and_always_the_same(at: datetime, what: list[str]) -> None:
+    made = trace_id(at, *what)
+    assert made == trace_id(at, *what)
+    assert (made.version, made.variant) == (7, "specified in RFC 4122")
+    assert abs(made.int >> 80) == int(at.timestamp() * 1000)
+    assert made != trace_id(at, *what, "more")
+    assert str(made) < str(trace_id(at + timedelta(milliseconds=1), *what))
+
+
+def test_a_word_more_is_not_a_longer_word() -> None:
+    assert trace_id(START, "ab", "c") != trace_id(START, "a", "bc")
+
+
+def test_ids_of_copies_and_feedback_stay() -> None:
+    assert copy_id("row") == copy_id("row") != copy_id("row2")
+    assert feedback_id("q", 1) == feedback_id("q", 1) != feedback_id("q", 11)
+
+
+def test_a_copy_says_what_its_line_of_the_training_file_says() -> None:
+    for reason in ("because it is leave", None):
+        settled = row("a", reason=reason)
+        category = PROMPT.category("labor")
+        assert category
+        copied = row_copy(settled, PROMPT, category)
+        system, user, assistant = json.loads(example(PROMPT, settled, category))["messages"]
+        assert (copied.system, copied.text) == (system["content"], user["content"])
+        assert {"reason": copied.reason, "category": copied.category} == json.loads(assistant["content"])
+
+
+def test_what_was_never_masked_is_masked_at_the_latest_here() -> None:
+    trace = Trace(
+        id=trace_id(START, "x"),
+        purpose=Purpose.SERVING,
+        about="q",
+        text="mail me at taro@example.co.jp",
+        category="it",
+        reason="taro@example.co.jp is a mail address",
+        release_id="r",
+        prompt_id="p",
+        model=ModelName.parse("local/base"),
+        tokens_in=1,
+        tokens_out=1,
+        at=START,
+    )
+    assert "@" not in trace.model_dump_json()
+
+
+@given(st.binary(min_size=32), st.text(), st.text())
+def test_a_pseudonym_is_one_of_each_person_and_key(key: bytes, one: str, other: str) -> None:
+    assert pseudonym(key, one) == pseudonym(key, one)
+    assert (pseudonym(key, one) == pseudonym(key, other)) == (one == other)
+    assert pseudonym(key, one) != pseudonym(key + b"x", one)
