@@ -19,8 +19,8 @@ from bot.domain.prompt import Category, Prompt
 from bot.domain.release import ModelName
 from bot.domain.thing import Thing
 
-ROWS = uuid.UUID("0b6c2c8e-55a0-4e0b-8f0e-2f7f3c9d6a11")
-"""The namespace of the ids of copied rows."""
+SAID = uuid.UUID("0b6c2c8e-55a0-4e0b-8f0e-2f7f3c9d6a11")
+"""The namespace of the ids of feedback."""
 
 Masked = Annotated[str, AfterValidator(masked)]
 """Text that has been masked at the latest when it stands in here: masking twice changes nothing."""
@@ -153,11 +153,6 @@ def row_copy(row: Row, prompt: Prompt, category: Category) -> RowCopy:
     )
 
 
-def copy_id(row_id: str) -> uuid.UUID:
-    """The id of a row's copy: always the same one."""
-    return uuid.uuid5(ROWS, row_id)
-
-
 def trace_id(at: datetime, *what: str) -> uuid.UUID:
     """A UUID of version 7 of this moment, and the same one each time for the same moment and words."""
     told = hashlib.sha256("\0".join(what).encode()).digest()
@@ -169,7 +164,7 @@ def trace_id(at: datetime, *what: str) -> uuid.UUID:
 
 def feedback_id(question_id: str, seq: int) -> uuid.UUID:
     """The id of what was said in a question's correction number `seq`: always the same one."""
-    return uuid.uuid5(ROWS, f"{question_id}/{seq}")
+    return uuid.uuid5(SAID, f"{question_id}/{seq}")
 
 
 def pseudonym(key: bytes, person: str) -> str:
