@@ -11,6 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.answering import Answering
 from bot.delivering import Delivering
+from bot.domain.replica import BEAT
 from bot.drafting import Drafting
 from bot.explaining import Explaining
 from bot.settings import Settings
@@ -34,7 +35,7 @@ from handlers import (
     why,
 )
 from handlers.announcer import SlackAnnouncer
-from handlers.clock import Ticks
+from handlers.clock import Act, Ticks
 from handlers.connection import bolt_app, slack_client, socket_mode, who_we_are
 from handlers.corrections import Corrections
 from handlers.forms import Forms
@@ -80,25 +81,35 @@ async def on_duty(house: House, settings: Settings) -> AsyncIterator[None]:
     answerers = Pool(answering.answer_next, ANSWERERS)
     deliverers = Pool(Delivering(house.store, announcer, house.clock).deliver_next, DELIVERERS)
     drains = {answerers: DRAIN_SECONDS, deliverers: DRAIN_SECONDS, Pool(house.shadowing.shadow_next, SHADOWERS): 0.0}
-    ticks = Ticks()
-
-    async def follow() -> None:
-        await house.tuning.follow()
-        deliverers.wake()
-
+    ticks = Ticks(house.sharing.alone)
     app = bolt_app(client, identity)
     register(app, office, answering, Wake(answerers.wake, deliverers.wake, lambda: ticks.now("follow")))
     try:
         for pool in drains:
             pool.start()
-        batches = evaluation.Batches(house.batching, house.evaluating, house.releasing, client)
-        ticks.start({"follow": (follow, FOLLOW_SECONDS), "batches": (batches.follow, BATCH_SECONDS)})
+        await house.sharing.beat()
+        ticks.start(
+            each={"beat": (house.sharing.beat, BEAT.total_seconds())},
+            one=periodic(house, client, deliverers.wake),
+        )
         async with socket_mode(app, settings.slack_app_token):
             yield
     finally:
         ticks.stop()
+        await house.sharing.leave()
         for pool, seconds in drains.items():
             await pool.stop(seconds)
+
+
+def periodic(house: House, client: AsyncWebClient, wake: Callable[[], None]) -> dict[str, tuple[Act, float]]:
+    """What one of the replicas does from time to time. `wake` tells those who deliver."""
+    batches = evaluation.Batches(house.batching, house.evaluating, house.releasing, client)
+
+    async def follow() -> None:
+        await house.tuning.follow()
+        wake()
+
+    return {"follow": (follow, FOLLOW_SECONDS), "batches": (batches.follow, BATCH_SECONDS)}
 
 
 @dataclass(frozen=True)

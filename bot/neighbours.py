@@ -5,7 +5,7 @@ import re
 import time
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,8 +17,8 @@ from bot.domain.dataset import Row, Split, group_of, normalised
 from bot.domain.similar import FAR, NEAR, Neighbour, Words, content, share
 from bot.ports import Store
 
-OVERLAP = timedelta(seconds=10)
-"""How long after its moment another replica's row may still be committed."""
+OVERLAP = timedelta(seconds=15)
+"""How long after its moment another replica's row may still be committed, or how far its clock is behind."""
 SHORTEST_SLIP = 5
 """Letters of a word in which one may be wrong; of shorter ones too many are words of their own."""
 FAINTEST = 0.5
@@ -134,14 +134,15 @@ class RowNeighbours:
     Never ask it within a transaction: it opens its own.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, now: Callable[[], float] = time.monotonic) -> None:
         self._store = store
+        self._now = now
         self._index = Index()
         self._known: dict[str, _Known] = {}
         self._at: defaultdict[int, dict[str, _Known]] = defaultdict(dict)
         self._labels: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._since: datetime | None = None
-        self._moved_at = 0.0
+        self._moved_at = self._read_at = 0.0
         self._one_at_a_time = asyncio.Lock()
 
     async def near(self, text: str) -> list[Neighbour]:
@@ -187,16 +188,19 @@ class RowNeighbours:
 
     async def _refresh(self) -> None:
         async with self._store.transaction() as tx:
-            late = time.monotonic() - self._moved_at < OVERLAP.total_seconds()
+            began = self._now()
+            # Until one reading began so long after the newest row came, an older one may still come.
+            late = self._read_at - self._moved_at < OVERLAP.total_seconds()
             since = self._since - OVERLAP if self._since and late else self._since
             changed = [(row, counts) async for row, counts in tx.rows.changed(since)]
         if changed:
             await asyncio.to_thread(self._take, changed)
+        self._read_at = began
 
     def _take(self, changed: Iterable[tuple[Row, bool]]) -> None:
         for row, counts in changed:
             if self._since is None or row.settled_at > self._since:
-                self._since, self._moved_at = row.settled_at, time.monotonic()
+                self._since, self._moved_at = row.settled_at, self._now()
             known = _Known(row.id, row.text, row.group, row.category, row.split is Split.TRAIN, counts)
             before = self._known.get(row.id)
             if before == known:

@@ -9,6 +9,7 @@ from bot.domain.dataset import Split, agreed
 from bot.domain.finetune import Finetune
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
+from bot.domain.replica import ALIVE, Replica
 from bot.domain.thing import Thing
 from bot.ports import Clock, Store, Transaction
 from bot.spending import Spending
@@ -44,6 +45,8 @@ class Status(Thing):
     spend: Spend
     disagreements: list[tuple[str, str, int]]
     """Pairs of categories that staff settled the same or nearly the same question as, and how often, most first."""
+    replicas: list[Replica]
+    """Those that are alive, the oldest first."""
 
 
 class Reporting:
@@ -90,6 +93,7 @@ class Reporting:
                 unfit=[r for r in await tx.releases.all() if r.finetune_id and r.prompt_id != current.id],
                 spend=await self._spending.month(tx),
                 disagreements=await _disagreements(tx),
+                replicas=await tx.replicas.seen(self._clock.now() - ALIVE),
             )
 
 

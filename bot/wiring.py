@@ -31,8 +31,9 @@ from bot.prompting import Prompting
 from bot.releasing import Releasing
 from bot.reporting import Reporting
 from bot.reviewing import Reviewing
-from bot.settings import Settings, SettingsError, explain
+from bot.settings import ROOT, Settings, SettingsError, explain
 from bot.shadowing import Shadowing
+from bot.sharing import Sharing
 from bot.spending import Spending
 from bot.tuning import Tuning
 from storage.database import Database
@@ -41,6 +42,7 @@ from storage.store import SqlStore
 
 log = logging.getLogger(__name__)
 
+VERSION = str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
 LOCAL_PER_SECOND = 1_000.0
 """Of an evaluation with the embedded model: it costs nothing, and only live questions need room beside it."""
 
@@ -74,6 +76,7 @@ class House:
     importing: Importing
     shadowing: Shadowing
     doubting: Doubting
+    sharing: Sharing
 
 
 def read_prompt(folder: Path) -> Prompt:
@@ -151,6 +154,7 @@ async def open_house(settings: Settings, prompt: Prompt | None = None) -> AsyncI
             importing=Importing(store, neighbours, clock),
             shadowing=Shadowing(store, model, neighbours, clock, per_day=settings.bot_shadow_per_day),
             doubting=Doubting(store, judges),
+            sharing=Sharing(store, clock, VERSION),
         )
         await house.releasing.ensure(prompt, settings.serving)
         yield house

@@ -6,16 +6,25 @@ from datetime import UTC, datetime
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+Act = Callable[[], Awaitable[None]]
+Acts = Mapping[str, tuple[Act, float]]
+"""Name → (act, seconds between two starts)."""
+
 
 class Ticks:
-    """Calls acts at intervals, each never twice at once. Its jobs live in memory: every replica ticks by itself."""
+    """Calls acts at intervals, each never twice at once. Its jobs live in memory: every replica ticks by itself.
 
-    def __init__(self) -> None:
+    `alone` makes of (name, act, seconds) the act as only one replica at a time does it.
+    """
+
+    def __init__(self, alone: Callable[[str, Act, float], Act]) -> None:
+        self._alone = alone
         self._scheduler = AsyncIOScheduler(timezone="UTC")
 
-    def start(self, acts: Mapping[str, tuple[Callable[[], Awaitable[None]], float]]) -> None:
-        """Start to tick: name → (act, seconds between two starts). Needs a running event loop."""
-        for name, (act, seconds) in acts.items():
+    def start(self, each: Acts, one: Acts) -> None:
+        """Start to tick: what each replica does, and what one of them does. Needs a running event loop."""
+        shared = {name: (self._alone(name, act, seconds), seconds) for name, (act, seconds) in one.items()}
+        for name, (act, seconds) in {**each, **shared}.items():
             self._scheduler.add_job(
                 act,
                 IntervalTrigger(seconds=seconds),

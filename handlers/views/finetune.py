@@ -8,6 +8,7 @@ from bot.domain.dataset import Manifest
 from bot.domain.finetune import UNDER_WAY, Finetune
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
+from bot.domain.replica import Replica
 from bot.domain.scorecard import Scorecard
 from bot.reporting import Status
 from handlers.escape import escaped, mention
@@ -17,6 +18,8 @@ from handlers.words import Words
 
 MOST_CHOICES = 10
 """Releases offered at once; older ones are named by hand."""
+MOST_REPLICAS = 20
+"""Listed; all of them are compared."""
 
 
 class Named(Payload):
@@ -109,6 +112,7 @@ def status(state: Status, words: Words) -> Message:
             else words("finetune.status.no_jobs")
         ),
         *_disagreements(state, words),
+        *replicas(state.replicas, words),
         context(
             words(
                 "finetune.status.queues",
@@ -145,6 +149,25 @@ def _disagreements(state: Status, words: Words) -> list[Block]:
         for one, other, n in state.disagreements
     ]
     return [section(words("finetune.status.pairs", pairs=" · ".join(pairs)))] if pairs else []
+
+
+def replicas(alive: Sequence[Replica], words: Words) -> list[Block]:
+    """Which of them serves what, and where they differ."""
+    lines = [
+        words(
+            "finetune.status.replica",
+            id=replica.id,
+            version=escaped(replica.version),
+            release=replica.release_id or "-",
+            since=date(replica.started_at),
+        )
+        for replica in alive[:MOST_REPLICAS]
+    ]
+    if len({replica.release_id for replica in alive}) > 1:
+        lines.append(words("finetune.status.releases_differ"))
+    if len({replica.version for replica in alive}) > 1:
+        lines.append(words("finetune.status.versions_differ"))
+    return [section("\n".join([words("finetune.status.replicas", n=len(alive)), *lines]))] if alive else []
 
 
 def job(finetune: Finetune, words: Words) -> str:

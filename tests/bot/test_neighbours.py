@@ -187,6 +187,28 @@ async def test_a_row_that_another_replica_wrote_late_is_found(store: SqlStore, n
     assert len(await neighbours.near("有給は？")) == 1
 
 
+async def test_a_late_row_is_found_however_long_nobody_asked(store: SqlStore) -> None:
+    """Two presses at the same moment: the earlier one is committed after the other was seen, and then all is quiet."""
+    now = 0.0
+    neighbours = RowNeighbours(store, lambda: now)
+    await put(store, row("PCが遅い", at=60))
+    assert len(await neighbours.near("PCが遅い")) == 1
+    await put(store, row("有給は？", at=59))
+    now += 3600
+    assert len(await neighbours.near("有給は？")) == 1
+
+
+async def test_what_is_certain_is_not_read_again(store: SqlStore) -> None:
+    now = 0.0
+    neighbours = RowNeighbours(store, lambda: now)
+    await put(store, row("PCが遅い", at=60))
+    for _ in range(3):
+        await neighbours.refresh()
+        now += OVERLAP.total_seconds()
+    await put(store, row("有給は？", at=59))
+    assert await neighbours.near("有給は？") == [], "a row that is older than any that may still come was read"
+
+
 async def test_texts_join_groups_as_if_each_were_a_row_already(store: SqlStore, neighbours: RowNeighbours) -> None:
     settled = row("有給は何日前に申請？").model_copy(update={"group": "g"})
     await put(store, settled)

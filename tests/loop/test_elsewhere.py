@@ -2,25 +2,20 @@
 
 import asyncio
 import json
-import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import yaml
 
 from bot.local.workspace import Person, Server, Workspace, serve
 from handlers.views import ids
+from tests.loop.program import MANIFEST, at_slack, running
 from tests.loop.story import actions, said
 from tests.openai_server import OpenAIServer
 from tests.openai_server import said as answers
 
-ROOT = Path(__file__).resolve().parents[2]
-MANIFEST = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
 CATEGORIES = """
 language = "en"
 [[category]]
@@ -45,41 +40,12 @@ def environment(folder: Path, server: Server, model: str) -> dict[str, str]:
     prompt.mkdir()
     (prompt / "system.md").write_text("Sort questions.", encoding="utf-8")
     (prompt / "categories.toml").write_text(CATEGORIES, encoding="utf-8")
-    return {
-        "PATH": os.environ["PATH"],  # noqa: TID251 - a program needs one
-        "PYTHONPATH": str(ROOT),
-        "SLACK_API_URL": server.api_url,
-        "SLACK_BOT_TOKEN": server.bot_token,
-        "SLACK_APP_TOKEN": server.app_token,
+    return at_slack(server) | {
         "OPENAI_BASE_URL": model,
         "OPENAI_API_KEY": "sk-elsewhere",
         "BOT_PROMPT": str(prompt),
-        "BOT_STAFF": server.people.staff[1].id,
-        "BOT_ADMINS": server.people.admin.id,
-        "BOT_CHANNELS": server.channels.help_desk.id,
         "DATABASE_URL": f"sqlite:///{folder}/elsewhere.db",
     }
-
-
-@asynccontextmanager
-async def running(folder: Path, env: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`python -m bot run`, connected."""
-    bot = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "run"),
-        cwd=folder,
-        env=env,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    assert bot.stdout
-    first = (await asyncio.wait_for(bot.stdout.readline(), 40)).decode()
-    try:
-        assert "Slack" in first, first
-        yield bot
-    finally:
-        if bot.returncode is None:
-            bot.kill()
-        await bot.communicate()
 
 
 async def test_slack_and_the_model_are_where_the_environment_says(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""`python -m bot run` as a process of its own, told by its environment where Slack, the model and the database are."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import yaml
+
+from bot.local.workspace import Server
+
+ROOT = Path(__file__).resolve().parents[2]
+MANIFEST = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
+
+
+def at_slack(server: Server) -> dict[str, str]:
+    """What a bot needs to work in this workspace, and nothing else."""
+    return {
+        "PATH": os.environ["PATH"],  # noqa: TID251 - a program needs one
+        "PYTHONPATH": str(ROOT),
+        "SLACK_API_URL": server.api_url,
+        "SLACK_BOT_TOKEN": server.bot_token,
+        "SLACK_APP_TOKEN": server.app_token,
+        "BOT_STAFF": server.people.staff[1].id,
+        "BOT_ADMINS": server.people.admin.id,
+        "BOT_CHANNELS": server.channels.help_desk.id,
+    }
+
+
+@asynccontextmanager
+async def running(folder: Path, env: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The program, connected."""
+    bot = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "run"),
+        cwd=folder,
+        env=env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert bot.stdout
+    first = (await asyncio.wait_for(bot.stdout.readline(), 40)).decode()
+    try:
+        assert "Slack" in first, first
+        yield bot
+    finally:
+        if bot.returncode is None:
+            bot.kill()
+        await bot.communicate()

@@ -1,0 +1,115 @@
+"""Two copies of the program on one PostgreSQL: what one does, the other knows; what one leaves undone, it takes up."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from bot.local.workspace import Person, Workspace, serve
+from handlers.views import ids
+from tests.loop.program import MANIFEST, at_slack, running
+from tests.loop.story import ENGLISH, Desk, said, words
+from tests.loop.test_loop import taught
+from tests.loop.test_trust import candidate
+from tests.loop.test_trust import serve as let_serve
+from tests.postgres import make_database
+
+pytestmark = pytest.mark.timeout(180)
+WITHIN = 10.0
+"""Seconds in which every replica serves what was switched to, and knows what was settled."""
+
+
+class Record:
+    """The database, seen from outside."""
+
+    def __init__(self) -> None:
+        self.url = make_database()
+
+    def rows(self, query: str, *facts: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(query.encode(), facts).fetchall()
+
+    def answerers(self, since: int) -> int:
+        """How many replicas answered what came after this entry of the inbox."""
+        return len(self.rows("SELECT DISTINCT holder FROM inbox WHERE id > %s", since))
+
+    def newest(self) -> int:
+        return int(self.rows("SELECT coalesce(max(id), 0) FROM inbox")[0][0])
+
+
+async def until(holds: Callable[[], Any], seconds: float = 30.0) -> Any:
+    async with asyncio.timeout(seconds):
+        while not (found := holds()):  # noqa: ASYNC110 - it happens in another process
+            await asyncio.sleep(0.05)
+    return found
+
+
+async def asked_together(desk: Desk, text: str) -> set[str]:
+    """What is said of eight questions at once, which Slack hands to both replicas in turn."""
+    return {said(card) for card in await asyncio.gather(*(desk.ask(f"{text} {n}") for n in range(8)))}
+
+
+def trains(bot: asyncio.subprocess.Process) -> bool:
+    """Whether this process has a worker that trains."""
+    children = Path(f"/proc/{bot.pid}/task/{bot.pid}/children").read_text().split()
+    commands = [Path(f"/proc/{child}/cmdline") for child in children]
+    return any(b"bot.local.model.train" in command.read_bytes() for command in commands if command.exists())
+
+
+async def test_two_replicas_are_one_bot(tmp_path: Path) -> None:
+    record = Record()
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serve(Workspace(MANIFEST)))
+        env = at_slack(server) | {
+            "DATABASE_URL": record.url,
+            "BOT_STAFF": server.people.staff_group.id,
+            "BOT_ADMINS": server.people.admin_group.id,
+            "BOT_OPS_CHANNEL": server.channels.ops.id,
+            "BOT_LANGUAGE": "en",
+        }
+        members = (server.people.employees[0], server.people.staff[0], server.people.admin)
+        bots = [await stack.enter_async_context(running(tmp_path, env)) for _ in range(2)]
+        windows = [await stack.enter_async_context(Person(server.url, member.id)) for member in members]
+        desk = Desk(server, *windows)
+        listed = words(await desk.command("status"))
+        assert "*Replicas* 2" in listed
+        assert "Not all replicas" not in listed
+
+        # What staff settle by one replica is shown to the model by the other.
+        await let_serve(desk, await candidate(desk, 3))
+        right = await taught(desk, ENGLISH)
+        before, settled = record.newest(), time.monotonic()
+        assert await asked_together(desk, ENGLISH.similar) == {right}
+        assert time.monotonic() - settled < WITHIN
+        assert record.answerers(before) == 2
+
+        # The job of a replica that is killed is taken up by the other one.
+        await desk.admin.press(await desk.command("start"), ids.FINETUNE_CONFIRM)
+        trainer = await until(lambda: next((bot for bot in bots if trains(bot)), None))
+        trainer.kill()
+        await trainer.wait()
+        told = await desk.admin.message(lambda m: "/finetune switch" in m["text"], timeout=60.0)
+        ((state, model),) = record.rows("SELECT state, model FROM finetunes")
+        assert (state, model in told["text"]) == ("succeeded", True)
+
+        # A new replica and the old one serve what the old one trained, as soon as it is switched to.
+        await stack.enter_async_context(running(tmp_path, env))
+        await until(lambda: record.rows("SELECT count(*) FROM replicas") == [(2,)], seconds=45)
+        ((release,),) = record.rows("SELECT id FROM releases WHERE model = %s", model)
+        await let_serve(desk, release)
+        before, switched = record.newest(), time.monotonic()
+        assert await asked_together(desk, ENGLISH.again) == {right}
+        assert time.monotonic() - switched < WITHIN
+        assert record.answerers(before) == 2
+        newest = "SELECT release_id FROM verdicts JOIN questions q ON q.id = question_id WHERE q.text LIKE %s"
+        assert record.rows(newest, f"{ENGLISH.again} %") == [(release,)] * 8
+        await until(lambda: record.rows("SELECT release_id FROM replicas") == [(release,)] * 2, seconds=WITHIN)
+        assert time.monotonic() - switched < WITHIN
+        listed = words(await desk.command("status"))
+        assert "*Replicas* 2" in listed
+        assert "Not all replicas" not in listed
