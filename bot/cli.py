@@ -5,25 +5,33 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from bot.domain.errors import Refused
+from bot.domain.faults import Fault, Problem, SettingsError, Unable, problem_of, problems_of
 from bot.running import open_bot
-from bot.settings import Settings, SettingsError, forget_proxies, load
+from bot.settings import Settings, forget_proxies, language, load
 from bot.wiring import open_house, read_prompt
-from handlers.connection import SlackRefused
-from handlers.words import Words
-from storage.database import DatabaseUnreachable
+from handlers.words import Words, texts
 
 STATE = Path("data/workspace.json")
 """Where the practice workspace is kept from one start to the next."""
 
 
+class WrongCall(Unable):
+    """A file or folder that the call names cannot be used."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code: 0 done, 1 it could not be done, 2 the settings or the call are wrong."""
-    call = parser().parse_args(arguments)
+    words = Words(language())
+    with spoken(words):
+        call = parser(words).parse_args(arguments)
     logging.basicConfig(
         level=call.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
@@ -33,71 +41,76 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load()
         if settings.practice:
             forget_proxies()
-        return int(asyncio.run(call.verb(call, settings, words_for(settings))))
-    except SettingsError as error:
-        return failed(str(error), code=2)
-    except (DatabaseUnreachable, SlackRefused) as error:
-        return failed(str(error))
+        return int(asyncio.run(call.verb(call, settings, words)))
+    except Unable as unable:
+        code = 2 if isinstance(unable, SettingsError | WrongCall) else 1
+        return failed("\n".join(map(words.problem, unable.problems)), code)
     except KeyboardInterrupt:
         return 130
 
 
-def parser() -> argparse.ArgumentParser:
-    """The verbs and their options."""
-    made = argparse.ArgumentParser(prog="python -m bot", description="Madoguchi: a desk for a company's questions")
-    made.set_defaults(verb=run, log_level="WARNING")
-    verbs = made.add_subparsers(title="verbs")
+@contextmanager
+def spoken(words: Words) -> Iterator[None]:
+    """Have argparse speak a language: in texts/, what it says by itself stands under its own English."""
+    said = {text: words(key) for key, text in texts("en").items() if key.startswith("cli.argparse.")}
+    own = vars(argparse)["_"]  # the one name under which it looks its words up
 
-    def add(name: str, verb: Callable[..., Coroutine[Any, Any, int]], words: str) -> argparse.ArgumentParser:
-        one = verbs.add_parser(name, help=words, description=words)
-        one.add_argument("--log-level", default="WARNING", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+    def told(text: str | None) -> str | None:
+        bare = (text or "").strip()
+        return text.replace(bare, said[bare]) if text and bare in said else text
+
+    vars(argparse)["_"] = told
+    try:
+        yield
+    finally:
+        vars(argparse)["_"] = own
+
+
+def parser(words: Words) -> argparse.ArgumentParser:
+    """The verbs and their options."""
+    made = argparse.ArgumentParser(prog="python -m bot", description=words("cli.verb.none"))
+    made.set_defaults(verb=run, log_level="WARNING")
+    verbs = made.add_subparsers(title=words("cli.verb.title"))
+
+    def add(name: str, verb: Callable[..., Coroutine[Any, Any, int]]) -> argparse.ArgumentParser:
+        told = words(f"cli.verb.{name}")
+        one = verbs.add_parser(name, help=told, description=told)
+        option(one, "--log-level", default="WARNING", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
         one.set_defaults(verb=verb)
         return one
 
-    add(
-        "run",
-        run,
-        "run the bot (also without a verb): on Slack where its tokens are set, else in the practice workspace",
-    )
-    one = add("export", export, "write the training file (JSONL) and its manifest")
-    one.add_argument("folder", nargs="?", type=Path, default=Path(), help="where to; default here")
-    one = add("import", import_, "take over labelled questions: CSV or JSON Lines with `text` and `category`")
-    one.add_argument("file", type=Path)
-    one = add("replay", replay, "play a labelled file through the loop and measure what is learnt")
-    one.add_argument("file", type=Path)
-    one.add_argument("--every", type=int, default=100, metavar="N", help="fine-tune after N corrections (default 100)")
-    one.add_argument(
-        "--agree", type=float, default=0.2, metavar="SHARE", help="of right answers agreed to (default 0.2)"
-    )
-    one.add_argument(
-        "--test", type=int, metavar="N", help="measure on the last N questions (default a third, at most 500)"
-    )
-    one.add_argument(
-        "--examples", type=int, default=3, metavar="N", help="a category, where a prompt is made (default 3)"
-    )
-    one.add_argument("--other", metavar="CATEGORY", help="the catch-all, where a prompt is made")
-    one.add_argument("--seed", type=int, default=7, metavar="N", help="of whom staff agree with (default 7)")
-    one.add_argument(
-        "--recall", type=int, metavar="K", help="never fine-tune: serve with K settled questions shown as examples"
-    )
-    one.add_argument(
-        "--order",
-        default="file",
-        choices=["file", "random", "queue"],
-        help="what staff settle next (default: as asked); `queue` plays `random` first and tells what the queue saves",
-    )
-    one.add_argument("--plot", type=Path, metavar="PNG", help="default the file's name with .png, here")
+    def option(one: argparse.ArgumentParser, name: str, **traits: Any) -> None:
+        one.add_argument(name, help=words(f"cli.option.{name.strip('-').replace('-', '_')}"), **traits)
+
+    add("run", run)
+    option(add("export", export), "folder", nargs="?", type=Path, default=Path())
+    option(add("import", import_), "file", type=Path)
+    one = add("replay", replay)
+    option(one, "file", type=Path)
+    option(one, "--every", type=int, default=100, metavar="N")
+    option(one, "--agree", type=float, default=0.2, metavar="SHARE")
+    option(one, "--test", type=int, metavar="N")
+    option(one, "--examples", type=int, default=3, metavar="N")
+    option(one, "--other", metavar="CATEGORY")
+    option(one, "--seed", type=int, default=7, metavar="N")
+    option(one, "--recall", type=int, metavar="K")
+    option(one, "--order", default="file", choices=["file", "random", "queue"])
+    option(one, "--plot", type=Path, metavar="PNG")
     return made
-
-
-def words_for(settings: Settings) -> Words:
-    """The language of the command line: BOT_LANGUAGE, else the machine's."""
-    return Words(settings.bot_language or settings.lang)
 
 
 def failed(text: str, code: int = 1) -> int:
     print(text, file=sys.stderr)
     return code
+
+
+@contextmanager
+def named(file: Path) -> Iterator[None]:
+    """What keeps a file that the call names from being read or written is told, with its name."""
+    try:
+        yield
+    except OSError as error:
+        raise WrongCall(problem_of(error, error.filename or file)) from None
 
 
 async def run(_call: argparse.Namespace, settings: Settings, words: Words) -> int:
@@ -122,10 +135,11 @@ async def export(call: argparse.Namespace, settings: Settings, words: Words) -> 
         except Refused as refused:
             return failed(words(f"refused.{refused.reason.value}", **refused.facts))
     stem = call.folder / f"madoguchi-{frozen.manifest.id[:12]}"
-    call.folder.mkdir(parents=True, exist_ok=True)
     data, manifest = stem.with_suffix(".jsonl"), stem.with_suffix(".manifest.json")
-    data.write_bytes(frozen.data)
-    manifest.write_text(frozen.manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    with named(call.folder):
+        call.folder.mkdir(parents=True, exist_ok=True)
+        data.write_bytes(frozen.data)
+        manifest.write_text(frozen.manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     print(
         words(
             "cli.export.done",
@@ -140,10 +154,8 @@ async def export(call: argparse.Namespace, settings: Settings, words: Words) -> 
 
 async def import_(call: argparse.Namespace, settings: Settings, words: Words) -> int:
     """Import a file. The exit code is 1 where a line was bad, though all good ones are kept."""
-    try:
+    with named(call.file):
         data = call.file.read_bytes()
-    except OSError as error:
-        return failed(words("cli.unreadable", file=call.file, error=error.strerror), code=2)
     async with open_house(settings) as house:
         report = await house.importing.load(data, call.file.name)
     for bad in report.bad:
@@ -156,18 +168,18 @@ async def import_(call: argparse.Namespace, settings: Settings, words: Words) ->
 async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> int:
     from bot import replaying
 
-    plan = replaying.Plan(**{name: getattr(call, name) for name in replaying.Plan.model_fields})
-    try:
-        script = replaying.script(call.file.read_bytes(), plan, read_prompt(settings.prompt_folder))
-        other = plan.model_copy(update={"order": "random"})
-        before = await played(script, other, settings, words) if plan.order == "queue" else []
-        points = await played(script, plan, settings, words)
-    except OSError as error:
-        return failed(words("cli.unreadable", file=call.file, error=error.strerror), code=2)
-    except replaying.UnusableFile as error:
-        return failed(str(error))
+    plan = planned(call)
     picture = call.plot or Path(f"{call.file.stem}.png")
-    replaying.plot(points, call.file.name, picture)
+    if not picture.parent.is_dir():  # told now, and not after hours
+        raise WrongCall(Problem(what=Fault.NO_FILE, where=str(picture.parent)))
+    with named(call.file):
+        data = call.file.read_bytes()
+    script = replaying.script(data, plan, read_prompt(settings.prompt_folder))
+    other = plan.model_copy(update={"order": "random"})
+    before = await played(script, other, settings, words) if plan.order == "queue" else []
+    points = await played(script, plan, settings, words)
+    with named(picture):
+        replaying.plot(points, call.file.name, picture)
     print(words("cli.replay.done", file=picture))
     saved = replaying.saved(points, before) if before else None
     if saved:
@@ -176,6 +188,17 @@ async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> 
             words("cli.replay.saved", percent=f"{goal:.1%}", queue=with_queue, random=without, n=without - with_queue)
         )
     return 0
+
+
+def planned(call: argparse.Namespace) -> Any:
+    """How a call wants a file to be replayed. Raises WrongCall."""
+    from bot import replaying
+
+    try:
+        return replaying.Plan(**{name: getattr(call, name) for name in replaying.Plan.model_fields})
+    except ValidationError as error:
+        problems = problems_of(error)
+        raise WrongCall(*(p.model_copy(update={"where": f"--{p.where}"}) for p in problems)) from None
 
 
 async def played(script: Any, plan: Any, settings: Settings, words: Words) -> list[Any]:

@@ -19,10 +19,11 @@ from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from bot.domain.certainty import OutOfScope
 from bot.domain.dataset import Row, Source, group_of, split_of
+from bot.domain.faults import Fault, Problem, Unable, problems_of
 from bot.domain.finetune import ENDED
 from bot.domain.gate import Outcome
 from bot.domain.labelled import Labelled, read
@@ -34,7 +35,7 @@ from bot.local.workspace import Person
 from bot.local.workspace.person import RefusedError
 from bot.local.workspace.state import elements
 from bot.running import Running, open_bot
-from bot.settings import Settings, explain
+from bot.settings import Settings
 from bot.wiring import House
 from handlers.views import ids
 
@@ -51,12 +52,12 @@ PATIENCE = 600.0
 class Plan(Thing):
     """How to replay. `every`: a fine-tune after so many new corrections (agreements count as such)."""
 
-    every: int = 100
-    agree: float = 0.2
+    every: int = Field(default=100, ge=1)
+    agree: float = Field(default=0.2, ge=0, le=1)
     """The share of right answers that staff agree to; the others they leave alone."""
-    test: int | None = None
+    test: int | None = Field(default=None, ge=1)
     """The last so many questions are never asked, only measured on; default a third, at most 500."""
-    examples: int = 3
+    examples: int = Field(default=3, ge=0)
     """Questions a category that a made prompt starts from; they are neither asked nor measured on."""
     other: str | None = None
     """Which category is the catch-all of a made prompt."""
@@ -64,7 +65,7 @@ class Plan(Thing):
     order: Literal["file", "random", "queue"] = "file"
     """Which question staff settle next: each as it is asked, or one of many that were answered, at random or as
     /finetune review lists them. Of many, each that is taken up is settled, right or wrong."""
-    recall: int | None = None
+    recall: int | None = Field(default=None, ge=0)
     """Never fine-tune: serve from the start with so many examples, and measure where else a fine-tune would be."""
 
 
@@ -106,8 +107,8 @@ class Point(Thing):
         return wilson(self.right, self.of)
 
 
-class UnusableFile(Exception):  # noqa: N818 - reads as what happened
-    """The file cannot be replayed; the message says why and what would help."""
+class UnusableFile(Unable):
+    """The file cannot be replayed."""
 
 
 @dataclass
@@ -129,7 +130,7 @@ def script(data: bytes, plan: Plan, configured: Prompt) -> Script:
     unique = list({group_of(record.text): record for record in records}.values())
     names = list(dict.fromkeys(record.category for record in unique))
     if len(names) < 2:
-        raise UnusableFile("the file needs questions of at least two categories, in the columns `text` and `category`")
+        raise UnusableFile(Problem(what=Fault.ONE_CATEGORY))
     known = {label: c for c in configured.categories for label in (c.id, c.name)}
     if all(name in known for name in names):
         prompt, used = configured, set[int]()
@@ -140,9 +141,8 @@ def script(data: bytes, plan: Plan, configured: Prompt) -> Script:
     rest = [record for record in unique if record.line not in used]
     test = min(500, len(rest) // 3) if plan.test is None else plan.test
     if not 0 < test < len(rest) or len(rest) - test < plan.every:
-        raise UnusableFile(
-            f"{len(rest)} questions are too few: {test} to measure on and {plan.every} for one fine-tune"
-        )
+        facts = {"n": str(len(rest)), "test": str(test), "every": str(plan.every)}
+        raise UnusableFile(Problem(what=Fault.FEW_QUESTIONS, facts=facts))
     return Script(prompt, rest[:-test], [_row(record) for record in rest[-test:]])
 
 
@@ -171,7 +171,7 @@ def made_prompt(records: Sequence[Labelled], names: Sequence[str], plan: Plan) -
     try:
         prompt = Prompt(language="ja" if japanese else "en", template=task, categories=tuple(categories))
     except ValidationError as error:
-        raise UnusableFile("; ".join(explain(error))) from None
+        raise UnusableFile(*problems_of(error, join=".")) from None
     return prompt, {record.line for kept in examples.values() for record in kept}
 
 
@@ -342,7 +342,8 @@ class Show:
         pressable = list(choices(card))
         agree = next((choice for element, _, choice in pressable if element["action_id"] == ids.AGREE), None)
         if agree is None:
-            raise UnusableFile(f"line {record.line} got no answer: {card['text']}")
+            facts = {"line": str(record.line), "said": card["text"]}
+            raise UnusableFile(Problem(what=Fault.NO_ANSWER, facts=facts))
         controls = {choice.category: (element, value) for element, value, choice in pressable}
         return Asked(record, card, agree.question, agree.category, controls)
 
@@ -383,7 +384,7 @@ class Show:
         # Earlier answers may still come in, or change: only what was posted since is the answer.
         message = await self.cast.admin.message(lambda m: "ephemeral" in m and float(m["ts"]) >= asked, timeout=60.0)
         if not any(element["action_id"] == ids.FINETUNE_CONFIRM for _, element in elements(message["blocks"])):
-            raise UnusableFile(message["text"])
+            raise UnusableFile(Problem(what=Fault.NO_PLAN, facts={"said": message["text"]}))
         return message
 
     async def _candidate(self) -> Release | None:

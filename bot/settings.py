@@ -5,10 +5,20 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as NotJson
 
+from bot.domain.faults import Fault, Problem, SettingsError, problem_of, problems_of, wrong
 from bot.domain.release import ModelName
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,36 +32,44 @@ def _model(value: object) -> object:
     try:
         return ModelName.parse(value) if isinstance(value, str) else value
     except ValueError:
-        raise ValueError("it is not a model name; write provider/model, for example local/base") from None
+        raise wrong(Fault.NOT_A_MODEL) from None
 
 
 def _url(value: object) -> object:
     if isinstance(value, str) and not re.match(r"https?://[^/\s]+", value):
-        raise ValueError("it is not an address, which starts with http:// or https://")
+        raise wrong(Fault.NOT_AN_ADDRESS)
     return value
 
 
 def _database(value: object) -> object:
     if isinstance(value, str) and not re.match(r"(sqlite|postgres)[a-z+]*://", value):
-        raise ValueError("it is no database's address, which starts with sqlite:/// or postgresql://")
+        raise wrong(Fault.NOT_A_DATABASE)
     return value
 
 
-def _ids(pattern: str, kind: str) -> BeforeValidator:
+def _key(value: SecretStr) -> SecretStr:
+    key = value.get_secret_value()
+    if not (key.isascii() and key.isprintable()):
+        raise wrong(Fault.NOT_A_KEY)
+    return value
+
+
+def _ids(pattern: str, otherwise: Fault) -> BeforeValidator:
     def check(value: object) -> object:
         parts = _split(value)
         for number, entry in enumerate(parts if isinstance(parts, list) else (), start=1):
             if not re.fullmatch(pattern, str(entry)):
-                raise ValueError(f"entry {number} is not {kind}")
+                raise wrong(otherwise, entry=number)
         return parts
 
     return BeforeValidator(check)
 
 
-People = Annotated[list[str], NoDecode, _ids(r"[UWS]\w+", "a user id (U…) or a user-group id (S…)")]
-Channels = Annotated[list[str], NoDecode, _ids(r"[CG]\w+", "a channel id (C…)")]
+People = Annotated[list[str], NoDecode, _ids(r"[UWS]\w+", Fault.NOT_PEOPLE)]
+Channels = Annotated[list[str], NoDecode, _ids(r"[CG]\w+", Fault.NOT_CHANNELS)]
 Model = Annotated[ModelName, NoDecode, BeforeValidator(_model)]
 Url = Annotated[str, BeforeValidator(_url)]
+Key = Annotated[SecretStr, AfterValidator(_key)]
 
 
 class Endpoint(BaseModel):
@@ -60,7 +78,7 @@ class Endpoint(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     base_url: Url
-    api_key: SecretStr = SecretStr("none")
+    api_key: Key = SecretStr("none")
     kind: Literal["openai", "azure", "compatible"] = "compatible"
 
 
@@ -71,13 +89,13 @@ class Settings(BaseSettings):
         env_file=".env", env_nested_delimiter="__", env_ignore_empty=True, extra="ignore", populate_by_name=True
     )
 
-    slack_bot_token: SecretStr | None = None
+    slack_bot_token: Key | None = None
     """The bot token (xoxb-…). With SLACK_APP_TOKEN: real Slack; with neither: the practice workspace."""
-    slack_app_token: SecretStr | None = None
+    slack_app_token: Key | None = None
     """The app-level token (xapp-…) with connections:write, for Socket Mode."""
     slack_api_url: Url = "https://slack.com/api/"
     """Where Slack's Web API is."""
-    openai_api_key: SecretStr | None = None
+    openai_api_key: Key | None = None
     """The key of the provider `openai`."""
     openai_base_url: Url | None = None
     """Where the provider `openai` is; default OpenAI's own address. Any OpenAI-compatible endpoint works."""
@@ -112,25 +130,22 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if (self.slack_bot_token is None) != (self.slack_app_token is None):
-            missing = "SLACK_APP_TOKEN" if self.slack_app_token is None else "SLACK_BOT_TOKEN"
-            raise ValueError(f"{missing} is not set: Slack needs both tokens, the practice workspace needs neither")
-        for name, token, wrong in (
-            ("SLACK_BOT_TOKEN", self.slack_bot_token, "xapp-"),
-            ("SLACK_APP_TOKEN", self.slack_app_token, "xoxb-"),
-        ):
-            if token and token.get_secret_value().startswith(wrong):
-                raise ValueError(f"{name} holds a token that starts with {wrong}: that is the other one")
+        tokens = {"SLACK_BOT_TOKEN": self.slack_bot_token, "SLACK_APP_TOKEN": self.slack_app_token}
+        missing = [name for name, token in tokens.items() if token is None]
+        if len(missing) == 1:
+            raise wrong(Fault.HALF_SET, missing[0])
+        for (name, token), start in zip(tokens.items(), ("xapp-", "xoxb-"), strict=True):
+            if token and token.get_secret_value().startswith(start):
+                raise wrong(Fault.SWAPPED, name, start=start)
         for name, model in (("BOT_SERVING", self.serving), ("BOT_STUDENT", self.bot_student)):
             if model.provider not in self.provider_names:
-                raise ValueError(
-                    f"{name}: the provider '{model.provider}' is not known; set "
-                    f"BOT_PROVIDERS__{model.provider.upper()}__BASE_URL, or use one of {', '.join(self.provider_names)}"
-                )
+                setting = f"BOT_PROVIDERS__{model.provider.upper()}__BASE_URL"
+                names = ", ".join(self.provider_names)
+                raise wrong(Fault.UNKNOWN_PROVIDER, name, provider=model.provider, setting=setting, names=names)
             if model.provider == "openai" and self.openai_api_key is None:
-                raise ValueError(f"{name} is {model}, but OPENAI_API_KEY is not set")
+                raise wrong(Fault.NO_KEY, name, model=model, setting="OPENAI_API_KEY")
         if not (self.prompt_folder / "categories.toml").is_file():
-            raise ValueError(f"BOT_PROMPT: {self.prompt_folder} holds no categories.toml")
+            raise wrong(Fault.NO_PROMPT, "BOT_PROMPT", folder=self.prompt_folder)
         return self
 
     @property
@@ -152,8 +167,13 @@ class Settings(BaseSettings):
         return self.bot_prompt or ROOT / "prompts" / language
 
 
-class SettingsError(Exception):
-    """The settings cannot be used. Its text is one line for each of them, without any secret."""
+class _Language(BaseSettings):
+    """The language alone, which can be told while the other settings cannot be used."""
+
+    model_config = Settings.model_config
+
+    bot_language: str = ""
+    lang: str = ""
 
 
 def load(**overrides: object) -> Settings:
@@ -161,22 +181,21 @@ def load(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
-        raise SettingsError("\n".join(explain(error))) from None
+        problems = problems_of(error)
+        raise SettingsError(*(p.model_copy(update={"where": p.where.upper()}) for p in problems)) from None
     except NotJson:
-        raise SettingsError("BOT_PROVIDERS: write BOT_PROVIDERS__<NAME>__BASE_URL instead, one for each") from None
+        raise SettingsError(Problem(what=Fault.NOT_SET_APART, where="BOT_PROVIDERS")) from None
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise SettingsError(f".env cannot be read: {why}") from None
+        raise SettingsError(problem_of(error, ".env")) from None
 
 
-def explain(error: ValidationError) -> list[str]:
-    """One line for each thing that is wrong, naming the setting, without its value."""
-    lines = []
-    for entry in error.errors(include_input=False, include_url=False):
-        name = "__".join(str(part) for part in entry["loc"]).upper()
-        words = entry["msg"].removeprefix("Value error, ")
-        lines.append(f"{name}: {words}" if name else words)
-    return lines
+def language() -> str:
+    """The language of the command line, whatever is wrong with the settings: BOT_LANGUAGE, else the machine's."""
+    try:
+        told = _Language()
+    except (OSError, UnicodeDecodeError):
+        told = _Language(_env_file=None)
+    return told.bot_language if told.bot_language in {"ja", "en"} else told.lang
 
 
 def forget_proxies() -> None:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from bot.batching import Batching
 from bot.correcting import Correcting
+from bot.domain.faults import Fault, Problem, SettingsError, problem_of, problems_of
 from bot.domain.prompt import Prompt
 from bot.doubting import Doubting
 from bot.evaluating import Evaluating
@@ -31,7 +32,7 @@ from bot.prompting import Prompting
 from bot.releasing import Releasing
 from bot.reporting import Reporting
 from bot.reviewing import Reviewing
-from bot.settings import ROOT, Settings, SettingsError, explain
+from bot.settings import ROOT, Settings
 from bot.shadowing import Shadowing
 from bot.sharing import Sharing
 from bot.spending import Spending
@@ -83,18 +84,24 @@ def read_prompt(folder: Path) -> Prompt:
     """The prompt of a folder with system.md and categories.toml.
 
     Raises:
-        SettingsError: it cannot be used; the text names the file and what is wrong.
+        SettingsError: it cannot be used; the problem names the file and what is wrong.
     """
+    system_md, categories_toml = (read_text(folder / name) for name in ("system.md", "categories.toml"))
+    where = f"BOT_PROMPT: {folder / 'categories.toml'}"
     try:
-        texts = [(folder / name).read_text(encoding="utf-8") for name in ("system.md", "categories.toml")]
-        return Prompt.parse(*texts)
-    except OSError as error:
-        raise SettingsError(f"BOT_PROMPT: {error.filename} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"BOT_PROMPT: {folder / 'categories.toml'}: {error}") from None
+        return Prompt.parse(system_md, categories_toml)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(Problem(what=Fault.NOT_TOML, where=where, facts={"error": str(error)})) from None
     except ValidationError as error:
-        problems = "; ".join(explain(error))
-        raise SettingsError(f"BOT_PROMPT: {folder / 'categories.toml'}: {problems}") from None
+        raise SettingsError(*problems_of(error, within=where, join=".")) from None
+
+
+def read_text(file: Path) -> str:
+    """One file of a prompt. Raises SettingsError."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(problem_of(error, f"BOT_PROMPT: {file}")) from None
 
 
 @asynccontextmanager
@@ -164,8 +171,8 @@ def database_of(settings: Settings) -> Database:
     """Raises SettingsError where DATABASE_URL is no address of a database."""
     try:
         return Database(settings.database_url)
-    except ValueError as error:
-        raise SettingsError(f"DATABASE_URL: {error}") from None
+    except ValueError:
+        raise SettingsError(Problem(what=Fault.NOT_A_DATABASE, where="DATABASE_URL")) from None
 
 
 def providers_of(settings: Settings, local: LocalModel) -> list[Provider]:

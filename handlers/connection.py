@@ -13,12 +13,14 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.domain.faults import Fault, Problem, Unable
+
 SLACK_SECONDS = 20
 """For one call, and once more after a 429: within the leases of what is being posted."""
 
 
-class SlackRefused(Exception):  # noqa: N818 - reads as what happened
-    """Slack does not take us; the message says why, without any token."""
+class SlackRefused(Unable):
+    """Slack does not take us, or is not there. Its problem says why, without any token."""
 
 
 def slack_client(token: SecretStr | None, api_url: str) -> AsyncWebClient:
@@ -53,7 +55,7 @@ async def socket_mode(app: AsyncApp, token: SecretStr | None) -> AsyncIterator[N
         await handler.connect_async()
         yield
     except SlackApiError as error:
-        raise SlackRefused(f"Socket Mode: Slack answers '{error.response['error']}'; look at SLACK_APP_TOKEN") from None
+        raise SlackRefused(_answer(error, "SLACK_APP_TOKEN")) from None
     finally:
         await handler.close_async()
 
@@ -67,9 +69,12 @@ async def who_we_are(client: AsyncWebClient) -> AuthorizeResult:
     try:
         answer = await client.auth_test()
     except SlackApiError as error:
-        raise SlackRefused(f"Slack answers '{error.response['error']}'; look at SLACK_BOT_TOKEN") from None
+        raise SlackRefused(_answer(error, "SLACK_BOT_TOKEN")) from None
     except (OSError, TimeoutError) as error:
-        raise SlackRefused(
-            f"Could not reach Slack at {client.base_url}: {type(error).__name__}. Is it there?"
-        ) from None
+        facts = {"address": client.base_url, "error": type(error).__name__}
+        raise SlackRefused(Problem(what=Fault.SLACK_UNREACHABLE, facts=facts)) from None
     return AuthorizeResult.from_auth_test_response(bot_token=client.token, auth_test_response=answer)
+
+
+def _answer(error: SlackApiError, setting: str) -> Problem:
+    return Problem(what=Fault.SLACK_REFUSED, where=setting, facts={"error": error.response["error"]})

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from bot.domain.errors import Refused
+from bot.domain.faults import Problem
 from handlers.escape import escaped
 
 Language = Literal["ja", "en"]
@@ -54,3 +55,8 @@ class Words:
         """Why something was refused, as mrkdwn. The fact `who` holds mentions and stays as it is."""
         facts = {k: v if k == "who" else escaped(str(v), 1_500) for k, v in refused.facts.items()}
         return self(f"refused.{refused.reason.value}", **facts)
+
+    def problem(self, problem: Problem) -> str:
+        """What an operator has to put right, as one line."""
+        said = self(f"cli.fault.{problem.what.value}", **problem.facts)
+        return f"{problem.where}: {said}" if problem.where else said

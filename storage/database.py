@@ -12,8 +12,9 @@ from sqlalchemy import URL, Connection, event, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from bot.domain.faults import Fault, Problem, Unable
 from storage.locks import Lock, hold
-from storage.migrations import upgrade
+from storage.migrations import unknown, upgrade
 
 BUSY_SECONDS = 30
 """How long a SQLite transaction waits for another process's."""
@@ -32,8 +33,12 @@ _DRIVERS = {
 }
 
 
-class DatabaseUnreachable(Exception):  # noqa: N818 - reads as what happened
-    """There is no connection to be had. The message names the database, without its password."""
+class DatabaseUnreachable(Unable):
+    """There is no connection to be had. Its problem names the database, without its password."""
+
+
+class TablesUnusable(Unable):
+    """The tables are newer than this program, or could not be brought up to its version."""
 
 
 class Database:
@@ -94,8 +99,8 @@ class Database:
                 self._file_to_make = None
             connection = await self._connect()
         except (DBAPIError, OSError, sqlite3.Error) as error:
-            hint = "Is it running?" if self._one_at_a_time is None else "May the file be read and written?"
-            raise DatabaseUnreachable(f"Could not reach the database {self}. {hint} {_cause(error)}") from None
+            what = Fault.DATABASE_UNREACHABLE if self._one_at_a_time is None else Fault.FILE_UNREACHABLE
+            raise DatabaseUnreachable(self._problem(what, error=_cause(error))) from None
         try:
             async with connection.begin():
                 yield connection
@@ -128,11 +133,17 @@ class Database:
 
         Raises:
             DatabaseUnreachable: there is no connection.
-            alembic.util.CommandError: the tables are newer than this program.
+            TablesUnusable: the tables are newer than this program, or the database does not let it change them.
         """
-        async with self.begin() as connection:
-            await hold(connection, Lock.MIGRATION)
-            await connection.run_sync(upgrade)
+        try:
+            async with self.begin() as connection:
+                await hold(connection, Lock.MIGRATION)
+                newer = await connection.run_sync(unknown)
+                if newer:
+                    raise TablesUnusable(self._problem(Fault.TABLES_NEWER, revision=newer))
+                await connection.run_sync(upgrade)
+        except DBAPIError as error:
+            raise TablesUnusable(self._problem(Fault.TABLES_REFUSED, error=_cause(error))) from None
 
     async def ping(self) -> None:
         """Raises DatabaseUnreachable, or what the database raises, where a transaction cannot be had."""
@@ -148,6 +159,9 @@ class Database:
         while self._unfinished:
             await asyncio.wait(self._unfinished)
         await self._engine.dispose()
+
+    def _problem(self, what: Fault, **facts: str) -> Problem:
+        return Problem(what=what, facts={"database": str(self), **facts})
 
     def __str__(self) -> str:
         return self._url.set(query={}).render_as_string(hide_password=True)

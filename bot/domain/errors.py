@@ -2,6 +2,7 @@
 
 Exception
 ├── Refused           a person asked for what may not or cannot be done; the reason has words in handlers/texts/
+├── Unable            an operator asked for what cannot be done; what is wrong has words there too (domain/faults.py)
 ├── Undelivered       Slack did not take a message
 ├── TrackerError      the tracker did not take a copy, or did not tell what was asked of it
 │   ├── TrackerDown      try again later: timeout, connection, 429, 5xx

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from bot.domain.faults import Fault, wrong
 from bot.domain.thing import Thing
 
 PLACEHOLDER = "{{categories}}"
@@ -64,14 +65,14 @@ class Prompt(Thing):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if len(self.categories) < 2:
-            raise ValueError("at least two categories are needed")
+            raise wrong(Fault.FEW_CATEGORIES)
         for field in ("id", "name"):
             twice = [value for value, n in Counter(getattr(c, field) for c in self.categories).items() if n > 1]
             if twice:
-                raise ValueError(f"this category {field} stands twice: {', '.join(twice)}")
+                raise wrong(Fault.TWICE, field=field, names=", ".join(twice))
         others = [c.id for c in self.categories if c.other]
         if len(others) != 1:
-            raise ValueError(f"exactly one category must have `other = true`, not {len(others)}")
+            raise wrong(Fault.CATCH_ALL, n=len(others))
         return self
 
     @classmethod

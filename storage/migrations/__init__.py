@@ -4,6 +4,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 
@@ -19,3 +21,10 @@ def config(connection: Connection) -> Config:
 def upgrade(connection: Connection) -> None:
     """Apply what is missing; the caller commits."""
     command.upgrade(config(connection), "head")
+
+
+def unknown(connection: Connection) -> str | None:
+    """The revision that the tables are at, where this program has never heard of it: a newer one made them."""
+    found = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(config(connection)).walk_revisions()}
+    return found if found and found not in known else None

@@ -45,7 +45,8 @@ def python_m_bot(folder: Path, *arguments: str, **environment: str) -> subproces
 def test_bad_settings_are_their_lines_and_exit_code_2(here: Path) -> None:
     ended = python_m_bot(here, SLACK_BOT_TOKEN="xoxb-s3cr3t", BOT_STUDENT="acme/x")
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr == "SLACK_APP_TOKEN is not set: Slack needs both tokens, the practice workspace needs neither\n"
+    assert ended.stderr.startswith("SLACK_APP_TOKEN: not set; Slack needs ")
+    assert ended.stderr.count("\n") == 1
     ended = python_m_bot(here, "export", BOT_LANGUAGE="fr", BOT_HTTP_PORT="x")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert [line.split(":")[0] for line in ended.stderr.splitlines()] == ["BOT_LANGUAGE", "BOT_HTTP_PORT"]
@@ -104,7 +105,7 @@ def test_an_export_is_the_same_file_each_time_and_names_its_hash(here: Path, cap
 @pytest.mark.parametrize("verb", ["import", "replay"])
 def test_a_file_that_is_not_there_is_one_line(verb: str, capsys: Shell) -> None:
     assert main([verb, "nowhere.csv"]) == 2
-    assert capsys.readouterr().err == "nowhere.csv cannot be read: No such file or directory\n"
+    assert capsys.readouterr().err == "nowhere.csv: there is no such file or folder\n"
 
 
 def test_a_file_that_cannot_be_replayed_is_one_line(here: Path, capsys: Shell) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from bot.domain.faults import Fault, SettingsError
 from bot.domain.release import ModelName
-from bot.settings import ROOT, Settings, SettingsError, forget_proxies, load
+from bot.settings import ROOT, Settings, forget_proxies, language, load
+from handlers.words import Words
 
 SECRET = "s3cr3t-do-not-show"
 
@@ -28,9 +30,11 @@ def loaded(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
 def refused(monkeypatch: pytest.MonkeyPatch, **environment: str) -> list[str]:
     with pytest.raises(SettingsError) as error:
         loaded(monkeypatch, **environment)
-    text = str(error.value)
-    assert SECRET not in text
-    return text.splitlines()
+    assert SECRET not in str(error.value)
+    assert all(problem.what is not Fault.UNUSABLE for problem in error.value.problems)
+    lines = [[Words(spoken).problem(problem) for problem in error.value.problems] for spoken in ("en", "ja")]
+    assert SECRET not in str(lines)
+    return lines[0]
 
 
 def test_without_any_setting_it_is_the_practice_workspace_and_the_embedded_model() -> None:
@@ -90,10 +94,17 @@ def test_the_machines_language_chooses_the_sample_prompt(monkeypatch: pytest.Mon
 
 
 WRONG = [
-    ({"SLACK_BOT_TOKEN": "xoxb-" + SECRET}, "SLACK_APP_TOKEN is not set"),
-    ({"SLACK_APP_TOKEN": "xapp-" + SECRET}, "SLACK_BOT_TOKEN is not set"),
-    ({"SLACK_BOT_TOKEN": "xapp-" + SECRET, "SLACK_APP_TOKEN": "xapp-" + SECRET}, "SLACK_BOT_TOKEN holds a token"),
-    ({"SLACK_BOT_TOKEN": "xoxb-" + SECRET, "SLACK_APP_TOKEN": "xoxb-" + SECRET}, "SLACK_APP_TOKEN holds a token"),
+    ({"SLACK_BOT_TOKEN": "xoxb-" + SECRET}, "SLACK_APP_TOKEN: not set"),
+    ({"SLACK_APP_TOKEN": "xapp-" + SECRET}, "SLACK_BOT_TOKEN: not set"),
+    (
+        {"SLACK_BOT_TOKEN": "xapp-" + SECRET, "SLACK_APP_TOKEN": "xapp-" + SECRET},
+        "SLACK_BOT_TOKEN: this token starts with xapp-",
+    ),
+    (
+        {"SLACK_BOT_TOKEN": "xoxb-" + SECRET, "SLACK_APP_TOKEN": "xoxb-" + SECRET},
+        "SLACK_APP_TOKEN: this token starts with xoxb-",
+    ),
+    ({"OPENAI_API_KEY": SECRET + "é"}, "OPENAI_API_KEY: holds signs"),
     ({"SLACK_API_URL": SECRET}, "SLACK_API_URL: "),
     ({"OPENAI_BASE_URL": SECRET}, "OPENAI_BASE_URL: "),
     ({"DATABASE_URL": f"mysql://bot:{SECRET}@db/desk"}, "DATABASE_URL: "),
@@ -105,7 +116,7 @@ WRONG = [
     ({"BOT_SERVING": SECRET}, "BOT_SERVING: "),
     ({"BOT_STUDENT": f"{SECRET}/"}, "BOT_STUDENT: "),
     ({"BOT_SERVING": "acme/model"}, "BOT_SERVING: the provider 'acme' is not known; set BOT_PROVIDERS__ACME__BASE_URL"),
-    ({"BOT_STUDENT": "openai/gpt"}, "BOT_STUDENT is openai/gpt, but OPENAI_API_KEY is not set"),
+    ({"BOT_STUDENT": "openai/gpt"}, "BOT_STUDENT: openai/gpt needs OPENAI_API_KEY, which is not set"),
     ({"BOT_LANGUAGE": "fr"}, "BOT_LANGUAGE: "),
     ({"BOT_HTTP_PORT": "eighty"}, "BOT_HTTP_PORT: "),
     ({"BOT_HTTP_PORT": "70000"}, "BOT_HTTP_PORT: "),
@@ -142,6 +153,22 @@ def test_an_unreadable_file_env_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp
     (tmp_path / ".env").write_bytes(content)
     (told,) = refused(monkeypatch)
     assert ".env" in told
+
+
+def test_the_language_is_told_whatever_is_wrong_with_the_settings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert language() == ""
+    monkeypatch.setenv("LANG", "ja_JP.UTF-8")
+    monkeypatch.setenv("BOT_HTTP_PORT", "x")
+    assert Words(language()).language == "ja"
+    (tmp_path / ".env").write_text("BOT_LANGUAGE=en\n", encoding="utf-8")
+    assert language() == "en"
+    monkeypatch.setenv("BOT_LANGUAGE", "fr")
+    assert Words(language()).language == "ja"
+    (tmp_path / ".env").write_bytes(b"BOT_LANGUAGE=en\nBOT_STAFF=\xff")
+    monkeypatch.delenv("BOT_LANGUAGE")
+    assert Words(language()).language == "ja"
 
 
 def test_proxies_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

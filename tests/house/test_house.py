@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import Reason
+from bot.domain.faults import Fault
 from bot.domain.finetune import FinetuneState
 from bot.domain.labelled import Flaw
 from bot.domain.question import Notice
 from bot.domain.release import ReleaseState
 from bot.settings import Settings
 from bot.wiring import read_prompt
-from handlers.words import LANGUAGES, texts
+from handlers.words import LANGUAGES, Words, texts
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP = {
@@ -51,14 +52,22 @@ def test_everything_that_can_be_refused_or_said_has_words(language: str) -> None
     wanted = {f"refused.{reason.value}" for reason in Reason}
     wanted |= {f"notice.{notice.value}" for notice in Notice}
     wanted |= {f"cli.import.flaw.{flaw.value}" for flaw in Flaw}
+    wanted |= {f"cli.fault.{fault.value}" for fault in Fault}
     wanted |= {f"finetune.state.{state.value}" for state in FinetuneState}
     wanted |= {f"finetune.release.{state.value}" for state in ReleaseState}
     assert wanted <= texts(language).keys()
 
 
+def test_what_an_operator_is_told_has_a_key_and_no_words_of_its_own() -> None:
+    """Where a ValueError has words, they are in one language; `wrong` raises a key."""
+    for name in ("bot/settings.py", "bot/domain/prompt.py"):
+        assert "raise ValueError(" not in (ROOT / name).read_text(encoding="utf-8"), name
+
+
 def test_every_text_is_used() -> None:
     source = "\n".join(path.read_text(encoding="utf-8") for path in CODE)
-    made = re.compile(r'"([a-z_.]+\.)\{')  # keys that end in a value, as in f"refused.{reason}"
+    # Keys that end in a value, as in f"refused.{reason}", or are taken all together by how they begin.
+    made = re.compile(r'"([a-z_.]+\.)[{"]')
     prefixes = tuple(set(made.findall(source)))
     unused = [key for key in texts("en") if f'"{key}"' not in source and not key.startswith(prefixes)]
     assert not unused
@@ -152,7 +161,7 @@ def test_every_make_target_and_verb_is_documented(readme: str) -> None:
     from bot.cli import parser
 
     text = (ROOT / readme).read_text(encoding="utf-8")
-    for verb in parser()._subparsers._group_actions[0].choices:  # type: ignore[union-attr]  # argparse has no public way
+    for verb in parser(Words("en"))._subparsers._group_actions[0].choices:  # type: ignore[union-attr]  # argparse has no public way
         assert f"python -m bot {verb}" in text, verb
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"^([a-z]+):.*##", makefile, re.MULTILINE):

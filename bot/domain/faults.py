@@ -1,0 +1,175 @@
+"""What keeps the program from doing what an operator asks: keys and facts, for the words are in handlers/texts/."""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+
+from pydantic import Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from bot.domain.thing import Thing
+
+
+class Fault(StrEnum):
+    """What is wrong. Each has a text in each language under `cli.fault.<value>`, which says what to do."""
+
+    # A value, of a setting or of a file.
+    NOT_SET = "not_set"
+    UNKNOWN_NAME = "unknown_name"
+    ONE_OF = "one_of"
+    NOT_A_NUMBER = "not_a_number"
+    NOT_A_WHOLE_NUMBER = "not_a_whole_number"
+    NOT_TRUE_OR_FALSE = "not_true_or_false"
+    NOT_TEXT = "not_text"
+    NOT_A_LIST = "not_a_list"
+    NOT_A_TABLE = "not_a_table"
+    AT_LEAST = "at_least"
+    AT_MOST = "at_most"
+    TOO_SHORT = "too_short"
+    TOO_LONG = "too_long"
+    PATTERN = "pattern"
+    UNUSABLE = "unusable"
+    # A setting.
+    HALF_SET = "half_set"
+    SWAPPED = "swapped"
+    NOT_A_KEY = "not_a_key"
+    UNKNOWN_PROVIDER = "unknown_provider"
+    NO_KEY = "no_key"
+    NO_PROMPT = "no_prompt"
+    NOT_A_MODEL = "not_a_model"
+    NOT_AN_ADDRESS = "not_an_address"
+    NOT_A_DATABASE = "not_a_database"
+    NOT_PEOPLE = "not_people"
+    NOT_CHANNELS = "not_channels"
+    NOT_SET_APART = "not_set_apart"
+    # A file.
+    NO_FILE = "no_file"
+    FORBIDDEN = "forbidden"
+    A_FOLDER = "a_folder"
+    NO_FOLDER = "no_folder"
+    UNREADABLE = "unreadable"
+    NOT_UTF8 = "not_utf8"
+    NOT_TOML = "not_toml"
+    # A prompt.
+    FEW_CATEGORIES = "few_categories"
+    TWICE = "twice"
+    CATCH_ALL = "catch_all"
+    # The way to others.
+    DATABASE_UNREACHABLE = "database_unreachable"
+    FILE_UNREACHABLE = "file_unreachable"
+    TABLES_REFUSED = "tables_refused"
+    TABLES_NEWER = "tables_newer"
+    SLACK_REFUSED = "slack_refused"
+    SLACK_UNREACHABLE = "slack_unreachable"
+    # A replay.
+    ONE_CATEGORY = "one_category"
+    FEW_QUESTIONS = "few_questions"
+    NO_ANSWER = "no_answer"
+    NO_PLAN = "no_plan"
+
+
+class Problem(Thing):
+    """One thing that is wrong. Never holds a secret, nor the value of a setting that may be one.
+
+    Attributes:
+        what: which text to show.
+        where: the setting, file or option that it stands in, said as it is written; empty where the text says it.
+        facts: what the text's placeholders stand for.
+    """
+
+    what: Fault
+    where: str = ""
+    facts: dict[str, str] = Field(default_factory=dict)
+
+    def __str__(self) -> str:
+        said = f"{self.what.value} {self.facts}" if self.facts else self.what.value
+        return f"{self.where}: {said}" if self.where else said
+
+
+class Unable(Exception):  # noqa: N818 - reads as what happened
+    """The program cannot do what an operator asks. As a string it is for logs; the command line has words for it."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
+
+
+class SettingsError(Unable):
+    """The settings cannot be used."""
+
+
+def wrong(what: Fault, where: str = "", **facts: object) -> PydanticCustomError:
+    """What a validator raises; `where` only if it is not the field itself. `problems_of` takes it apart again."""
+    told = {"where": where, **{name: str(fact) for name, fact in facts.items()}}
+    return PydanticCustomError(what.value, f"{what.value} {facts}" if facts else what.value, told)
+
+
+OURS: Mapping[str, Fault] = {fault.value: fault for fault in Fault}
+KINDS: Mapping[str, tuple[Fault, str]] = {
+    "missing": (Fault.NOT_SET, ""),
+    "extra_forbidden": (Fault.UNKNOWN_NAME, ""),
+    "literal_error": (Fault.ONE_OF, "expected"),
+    "int_parsing": (Fault.NOT_A_WHOLE_NUMBER, ""),
+    "int_parsing_size": (Fault.NOT_A_WHOLE_NUMBER, ""),
+    "int_from_float": (Fault.NOT_A_WHOLE_NUMBER, ""),
+    "int_type": (Fault.NOT_A_WHOLE_NUMBER, ""),
+    "float_parsing": (Fault.NOT_A_NUMBER, ""),
+    "float_type": (Fault.NOT_A_NUMBER, ""),
+    "finite_number": (Fault.NOT_A_NUMBER, ""),
+    "bool_parsing": (Fault.NOT_TRUE_OR_FALSE, ""),
+    "bool_type": (Fault.NOT_TRUE_OR_FALSE, ""),
+    "string_type": (Fault.NOT_TEXT, ""),
+    "tuple_type": (Fault.NOT_A_LIST, ""),
+    "list_type": (Fault.NOT_A_LIST, ""),
+    "model_type": (Fault.NOT_A_TABLE, ""),
+    "dict_type": (Fault.NOT_A_TABLE, ""),
+    "greater_than_equal": (Fault.AT_LEAST, "ge"),
+    "less_than_equal": (Fault.AT_MOST, "le"),
+    "string_too_short": (Fault.TOO_SHORT, "min_length"),
+    "string_too_long": (Fault.TOO_LONG, "max_length"),
+    "string_pattern_mismatch": (Fault.PATTERN, "pattern"),
+}
+"""pydantic's own kinds of errors, and which fact of theirs is told, as `limit`. Any other is UNUSABLE."""
+
+
+def problems_of(error: ValidationError, *, within: str = "", join: str = "__") -> tuple[Problem, ...]:
+    """Each thing that is wrong, without its value.
+
+    Args:
+        error: pydantic's; what its validators raised is best made by `wrong`.
+        within: what the fields stand in, a file for example.
+        join: what stands between the names of a nested field.
+    """
+    found = []
+    for entry in error.errors(include_input=False, include_url=False):
+        facts = {name: str(fact) for name, fact in entry.get("ctx", {}).items()}
+        field = facts.pop("where", "") or join.join(str(part) for part in entry["loc"])
+        if entry["type"] in KINDS:
+            what, fact = KINDS[entry["type"]]
+            # pydantic writes "'ja' or 'en'": the choices are told without its English.
+            limit = ", ".join(re.findall(r"'([^']*)'", facts[fact])) if fact == "expected" else facts.get(fact, "")
+            facts = {"limit": limit} if fact else {}
+        elif entry["type"] in OURS:
+            what = OURS[entry["type"]]
+        else:
+            what, facts = Fault.UNUSABLE, {"kind": entry["type"]}
+        found.append(Problem(what=what, where=": ".join(filter(None, (within, field))), facts=facts))
+    return tuple(found)
+
+
+def problem_of(error: OSError | UnicodeDecodeError, where: object) -> Problem:
+    """What is wrong with a file or folder."""
+    match error:
+        case UnicodeDecodeError():
+            what = Fault.NOT_UTF8
+        case FileNotFoundError():
+            what = Fault.NO_FILE
+        case PermissionError():
+            what = Fault.FORBIDDEN
+        case IsADirectoryError():
+            what = Fault.A_FOLDER
+        case NotADirectoryError() | FileExistsError():
+            what = Fault.NO_FOLDER
+        case _:
+            return Problem(what=Fault.UNREADABLE, where=str(where), facts={"error": error.strerror or str(error)})
+    return Problem(what=what, where=str(where))
