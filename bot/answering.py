@@ -24,8 +24,17 @@ WAIT = timedelta(seconds=3)
 """Before the second try; three times as long before each further one: the asker hears within a minute or so."""
 
 
+class Overslept(Exception):  # noqa: N818 - reads as what happened
+    """The lease was lost: another worker answers, so this one must not."""
+
+
 class Answering:
-    """Takes questions in and answers them. Any number of workers may call `answer_next` at the same time."""
+    """Takes questions in and answers them. Any number of workers may call `answer_next` at the same time.
+
+    A worker that was paused holds its arrival no longer: it looks right before it posts anything, and writes nothing
+    without its lease. Where it was paused at that very moment, between the look and Slack's taking the post, two of
+    them may have posted: then `Delivering` (topic `overslept`) sees that one message stays.
+    """
 
     def __init__(self, store: Store, model: Model, neighbours: Neighbours, announcer: Announcer, clock: Clock) -> None:
         self._store = store
@@ -57,7 +66,9 @@ class Answering:
         if item is None:
             return False
         try:
-            ending, why = await self._work(item)
+            await self._work(item)
+        except Overslept:
+            log.info("inbox %s: lease lost", item.id)
         except (ModelError, Undelivered) as error:
             log.warning("inbox %s: try %s failed: %s", item.id, item.attempts, type(error).__name__)
             final = not isinstance(error, ModelDown) if isinstance(error, ModelError) else error.final
@@ -65,49 +76,71 @@ class Answering:
         except Exception:
             log.exception("inbox %s: try %s failed", item.id, item.attempts)
             await self._failed(item, final=False, why="error")
-        else:
-            if ending is not None:
-                await self._finish(item, ending, why)
         return True
 
-    async def _finish(self, item: InboxItem, ending: Ending, why: str | None) -> None:
+    async def _hold(self, tx: Transaction, item: InboxItem) -> None:
+        """Hold the arrival while something is posted. Raises Overslept."""
+        if not await tx.inbox.renew(item, self._clock.now() + LEASE):
+            raise Overslept
+
+    async def _finish(self, item: InboxItem, ending: Ending, why: str | None, posted: Question | None = None) -> None:
+        """End an arrival; `posted`: the question, with the ts of the card that it got by this."""
         async with self._store.transaction() as tx:
             kept = await tx.inbox.finish(item, ending, why, self._clock.now())
+            if not kept:
+                await self._overslept(tx, item)
+            elif posted and posted.card_ts:
+                await tx.questions.save_card(posted.id, posted.card_ts)
+                await self._shadow(tx, posted)
         log.info("inbox %s: %s%s%s", item.id, ending.value, f" ({why})" if why else "", "" if kept else ", lease lost")
+
+    async def _overslept(self, tx: Transaction, item: InboxItem) -> None:
+        """The lease was lost while something was posted: it may stand there twice."""
+        place = item.arrival.place.model_dump(exclude_none=True)
+        await tx.outbox.add("overslept", item.arrival.event_id, place, self._clock.now())
 
     async def _failed(self, item: InboxItem, *, final: bool, why: str) -> None:
         """Try again later, or end it: then the asker is told. Where even that fails, the log and the row say so."""
         if not final and item.attempts < TRIES:
             async with self._store.transaction() as tx:
-                await tx.inbox.postpone(item, self._clock.now() + WAIT * 3 ** (item.attempts - 1))
+                if not await tx.inbox.postpone(item, self._clock.now() + WAIT * 3 ** (item.attempts - 1)):
+                    await self._overslept(tx, item)
             return
         try:
             if item.arrival.kind is ArrivalKind.ASKED:
-                await self._announcer.post_notice(item.arrival, Notice.FAILED, again=item.attempts > 1)
+                await self._notify(item, Notice.FAILED)
+        except Overslept:
+            log.info("inbox %s: lease lost", item.id)
+            return
         except Undelivered as error:
             log.warning("inbox %s: the asker could not be told: %s", item.id, error)
             why = f"{why}, untold"
         await self._finish(item, Ending.FAILED, why)
 
-    async def _work(self, item: InboxItem) -> tuple[Ending | None, str | None]:
-        """The ending and why; no ending where the item was given back."""
+    async def _notify(self, item: InboxItem, notice: Notice) -> None:
+        async with self._store.transaction() as tx:
+            await self._hold(tx, item)
+        await self._announcer.post_notice(item.arrival, notice, again=item.attempts > 1)
+
+    async def _work(self, item: InboxItem) -> None:
+        """Bring an arrival to its end, or give it back."""
         arrival = item.arrival
         if arrival.kind is ArrivalKind.EDITED:
-            return await self._edit(item)
+            await self._edit(item)
+            return
         notice = intake.notice_for(arrival)
         if notice is not None:
             if intake.is_said(arrival, notice):
-                await self._announcer.post_notice(arrival, notice, again=item.attempts > 1)
-            return Ending.IGNORED, notice.value
+                await self._notify(item, notice)
+            await self._finish(item, Ending.IGNORED, notice.value)
+            return
         question = await self._accept(arrival)
         if question is None:
-            return Ending.IGNORED, "duplicate"
-        card = await self._classified(question)
+            await self._finish(item, Ending.IGNORED, "duplicate")
+            return
+        card = await self._classified(item, question)
         ts = await self._announcer.post_card(card, again=item.attempts > 1 or arrival.via is Via.SHORTCUT)
-        async with self._store.transaction() as tx:
-            await tx.questions.save_card(question.id, ts)
-            await self._shadow(tx, question)
-        return Ending.ANSWERED, None
+        await self._finish(item, Ending.ANSWERED, None, question.model_copy(update={"card_ts": ts}))
 
     async def _shadow(self, tx: Transaction, question: Question) -> None:
         """Let the shadow release, where there is one, answer it too, later and unseen (bot/shadowing.py)."""
@@ -137,14 +170,19 @@ class Answering:
         # It has no card: this worker takes up its own earlier try, or somebody asks again by shortcut after a failure.
         return known if known.id == question.id or arrival.via is Via.SHORTCUT else None
 
-    async def _classified(self, question: Question) -> Card:
-        """The question's card; the serving release is asked only where there is no verdict from an earlier try."""
+    async def _classified(self, item: InboxItem, question: Question) -> Card:
+        """The question's card, ready to be posted by who still holds the lease.
+
+        The serving release is asked only where there is no verdict from an earlier try.
+        """
         async with self._store.transaction() as tx:
             card = await card_of(tx, question)
-        if card:
-            return card
+            if card:
+                await self._hold(tx, item)
+                return card
         verdict = await self._verdict(question)
         async with self._store.transaction() as tx:
+            await self._hold(tx, item)
             await tx.questions.add_verdict(verdict)
             card = await card_of(tx, question)
         if card is None:
@@ -170,7 +208,7 @@ class Answering:
             **answer.model_dump(),
         )
 
-    async def _edit(self, item: InboxItem) -> tuple[Ending | None, str | None]:
+    async def _edit(self, item: InboxItem) -> None:
         """An edited question is classified anew unless staff settled it: a row keeps the text that was judged."""
         place = item.arrival.place
         text, was_cut = intake.cut(item.arrival.text)
@@ -178,16 +216,19 @@ class Answering:
             question = await tx.questions.at(place.team, place.channel, place.ts)
             card = await card_of(tx, question) if question else None
         if question is None or not intake.words_of(text) or question.text == text:
-            return Ending.IGNORED, "edit_changes_nothing"
+            await self._finish(item, Ending.IGNORED, "edit_changes_nothing")
+            return
         if card and card.settled:
-            return Ending.IGNORED, "edited_after_settlement"
+            await self._finish(item, Ending.IGNORED, "edited_after_settlement")
+            return
         if question.card_ts is None:
             await self._failed(item, final=False, why="first_answer_missing")  # it may be on its way
-            return None, None
+            return
         verdict = await self._verdict(question.model_copy(update={"text": text}))
         async with self._store.transaction() as tx:
+            await self._hold(tx, item)
             await tx.questions.edit(question.id, text, cut=was_cut)
             await tx.questions.add_verdict(verdict)
             await tx.outbox.add("card", question.id, {}, self._clock.now())
             await self._shadow(tx, question)
-        return Ending.ANSWERED, "edited"
+        await self._finish(item, Ending.ANSWERED, "edited")

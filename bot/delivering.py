@@ -1,4 +1,4 @@
-"""Brings what the outbox holds to Slack: at least once, in order, however often Slack fails."""
+"""Brings what the outbox holds to Slack: in order, however often Slack fails, and to be read once."""
 
 import logging
 import uuid
@@ -7,23 +7,40 @@ from datetime import timedelta
 from bot.cards import card_of
 from bot.domain.errors import Undelivered
 from bot.domain.finetune import ENDED
-from bot.ports import Announcer, Clock, OutboxItem, Store
+from bot.domain.question import Place
+from bot.ports import Announcer, Clock, OutboxItem, Store, Transaction
 
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)
 LONGEST_WAIT = timedelta(minutes=5)
+TELLING = "telling"
+"""In an entry's payload: the id of the entry that this one repeats, for it was perhaps told."""
+
+
+class Overslept(Exception):  # noqa: N818 - reads as what happened
+    """The lease was lost before anything was told: another worker tells it."""
 
 
 class Delivering:
-    """Takes entries off the outbox. What an entry says is read anew, so that the newest state is what people see."""
+    """Takes entries off the outbox. What an entry says is read anew, so that the newest state is what people see.
+
+    A worker that was paused holds its entry no longer: it looks before it tells anything. Where it was paused at that
+    very moment, it may have told something old, or twice; so the entry is added once more, and the newest worker tells
+    what holds, or sees that it stands there already.
+    """
 
     def __init__(self, store: Store, announcer: Announcer, clock: Clock) -> None:
         self._store = store
         self._announcer = announcer
         self._clock = clock
         self._owner = uuid.uuid4().hex
-        self._topics = {"card": self._card, "finetune": self._finetune, "switch": self._switch}
+        self._topics = {
+            "card": self._card,
+            "finetune": self._finetune,
+            "switch": self._switch,
+            "overslept": self._overslept,
+        }
 
     async def deliver_next(self) -> bool:
         """Deliver the oldest entry that is due. False where there is none."""
@@ -33,6 +50,9 @@ class Delivering:
             return False
         try:
             await self._topics[item.topic](item)
+        except Overslept:
+            log.info("outbox %s (%s): lease lost", item.id, item.topic)
+            return True
         except Exception as error:  # noqa: BLE001 - whatever it is, the entry is kept and tried again
             if isinstance(error, Undelivered) and error.final:
                 log.warning("outbox %s (%s): Slack will never take it: %s", item.id, item.topic, error)
@@ -40,8 +60,18 @@ class Delivering:
                 await self._later(item, error)
                 return True
         async with self._store.transaction() as tx:
-            await tx.outbox.done(item)
+            if not await tx.outbox.done(item):
+                await self._told_late(tx, item)
         return True
+
+    async def _told_late(self, tx: Transaction, item: OutboxItem) -> None:
+        log.info("outbox %s (%s): lease lost", item.id, item.topic)
+        await tx.outbox.add(item.topic, item.key, item.payload | {TELLING: telling(item)}, self._clock.now())
+
+    async def _hold(self, tx: Transaction, item: OutboxItem) -> None:
+        """Hold the entry while something is told. Raises Overslept."""
+        if not await tx.outbox.renew(item, self._clock.now() + LEASE):
+            raise Overslept
 
     async def _later(self, item: OutboxItem, error: Exception) -> None:
         if isinstance(error, Undelivered):
@@ -50,12 +80,14 @@ class Delivering:
             log.error("outbox %s (%s): try %s failed", item.id, item.topic, item.attempts, exc_info=error)
         wait = min(timedelta(seconds=2 ** min(item.attempts, 10)), LONGEST_WAIT)
         async with self._store.transaction() as tx:
-            await tx.outbox.retry(item, self._clock.now() + wait, type(error).__name__)
+            if not await tx.outbox.retry(item, self._clock.now() + wait, type(error).__name__):
+                await self._told_late(tx, item)
 
     async def _card(self, item: OutboxItem) -> None:
         async with self._store.transaction() as tx:
             question = await tx.questions.get(item.key)
             card = await card_of(tx, question) if question else None
+            await self._hold(tx, item)
         if card and card.question.card_ts is None:
             raise Undelivered("the card was pressed before its ts was saved", final=False)
         if card:
@@ -65,20 +97,41 @@ class Delivering:
         """Show the progress in one message, and tell the end in another: an updated message notifies nobody."""
         async with self._store.transaction() as tx:
             finetune = await tx.finetunes.get(item.key)
+            await self._hold(tx, item)
         if finetune is None:
             return
-        channel, ts = await self._announcer.show_finetune(finetune)
-        if (channel, ts) != (finetune.channel, finetune.channel_ts):
-            async with self._store.transaction() as tx:
-                current = await tx.finetunes.get(item.key)
-                if current:
-                    shown = current.model_copy(update={"channel": channel, "channel_ts": ts})
-                    await tx.finetunes.advance(shown, current.state)
+        channel, ts = await self._announcer.show_finetune(finetune, again=is_again(item))
+        finetune = finetune.model_copy(update={"channel": channel, "channel_ts": ts})
+        async with self._store.transaction() as tx:
+            await self._hold(tx, item)
+            current = await tx.finetunes.get(item.key)
+            if current and (channel, ts) != (current.channel, current.channel_ts):
+                shown = current.model_copy(update={"channel": channel, "channel_ts": ts})
+                await tx.finetunes.advance(shown, current.state)
         if finetune.state in ENDED and item.payload.get("state") == finetune.state.value:
-            await self._announcer.announce_finetune(finetune)
+            await self._announcer.announce_finetune(finetune, again=is_again(item))
 
     async def _switch(self, item: OutboxItem) -> None:
         async with self._store.transaction() as tx:
             release = await tx.releases.get(item.key)
+            await self._hold(tx, item)
         if release:
-            await self._announcer.announce_switch(release, item.payload["by"], item.payload.get("note"))
+            by, note = item.payload["by"], item.payload.get("note")
+            await self._announcer.announce_switch(release, by, note, telling=telling(item), again=is_again(item))
+
+    async def _overslept(self, item: OutboxItem) -> None:
+        """A worker lost an arrival while it posted (bot/answering.py): see that nothing stands there twice."""
+        place = Place.model_validate({name: item.payload.get(name) for name in Place.model_fields})
+        async with self._store.transaction() as tx:
+            question = await tx.questions.at(place.team, place.channel, place.ts)
+        await self._announcer.keep_one(place, item.key, question)
+
+
+def telling(item: OutboxItem) -> str:
+    """The id of what is told, the same at each try."""
+    return item.payload.get(TELLING, str(item.id))
+
+
+def is_again(item: OutboxItem) -> bool:
+    """Whether it was perhaps told already."""
+    return item.attempts > 1 or TELLING in item.payload

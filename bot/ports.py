@@ -289,11 +289,14 @@ class Outbox(Protocol):
         `topics`: only entries of these; None: of any.
         """
 
-    async def done(self, item: OutboxItem) -> None:
-        """Remove it; nothing happens where the lease was lost."""
+    async def renew(self, item: OutboxItem, until: datetime) -> bool:
+        """Hold it until then. False where the lease was lost: then somebody else may be at work on it."""
 
-    async def retry(self, item: OutboxItem, until: datetime, error: str) -> None:
-        """Give it back, not to be claimed before `until`; nothing happens where the lease was lost."""
+    async def done(self, item: OutboxItem) -> bool:
+        """Remove it. False where the lease was lost: then nothing changes."""
+
+    async def retry(self, item: OutboxItem, until: datetime, error: str) -> bool:
+        """Give it back, not to be claimed before `until`. False where the lease was lost: then nothing changes."""
 
     async def add_all(self, topic: str, many: Sequence[tuple[str, dict[str, str], datetime]]) -> None:
         """Add (key, payload, when) in this order."""
@@ -573,13 +576,14 @@ class Tracker(Protocol):
 
 
 class Announcer(Protocol):
-    """Tells people in Slack. Every verb raises `Undelivered` where Slack did not take the message."""
+    """Tells people in Slack. Every verb raises `Undelivered` where Slack did not take the message.
+
+    `again`: an earlier try, or a worker that slept through its lease, may have posted it. Then it is looked for first,
+    and where it stands twice after all, the earliest stays.
+    """
 
     async def post_card(self, card: Card, *, again: bool) -> str:
-        """Post a question's one visible answer in its thread; its ts.
-
-        `again`: an earlier try may have posted it, so the thread is searched for it first.
-        """
+        """Post a question's one visible answer in its thread; its ts."""
 
     async def update_card(self, card: Card) -> None:
         """Make the posted card show what holds now. A card that was deleted in Slack is left alone."""
@@ -587,11 +591,27 @@ class Announcer(Protocol):
     async def post_notice(self, arrival: Arrival, notice: Notice, *, again: bool) -> None:
         """Tell the asker, in the thread, why there is no answer. An outsider is told in private."""
 
-    async def show_finetune(self, finetune: Finetune) -> tuple[str, str]:
+    async def keep_one(self, place: Place, event_id: str, question: Question | None) -> None:
+        """Delete every copy but one of a question's card and of an arrival's notice, after a worker overslept.
+
+        The card whose ts is known is kept, else the earliest.
+        """
+
+    async def show_finetune(self, finetune: Finetune, *, again: bool) -> tuple[str, str]:
         """Post or update the message that shows a fine-tune's progress; its (channel, ts)."""
 
-    async def announce_finetune(self, finetune: Finetune) -> None:
+    async def announce_finetune(self, finetune: Finetune, *, again: bool) -> None:
         """Tell who asked for it, and the ops channel, that it ended, and how."""
 
-    async def announce_switch(self, release: Release, by: str, note: str | None = None) -> None:
-        """Tell the ops channel, where there is one, what serves now; `note`: why, though the gate did not pass it."""
+    async def announce_switch(
+        self, release: Release, by: str, note: str | None = None, *, telling: str, again: bool
+    ) -> None:
+        """Tell the ops channel, where there is one, what serves now.
+
+        Args:
+            release: what serves.
+            by: who switched.
+            note: why, though the gate did not pass it.
+            telling: an id of this switch, for a release may be switched to more than once.
+            again: an earlier try may have told it.
+        """

@@ -57,11 +57,16 @@ class SqlOutbox:
             return None
         return OutboxItem.model_validate({name: entry[name] for name in OutboxItem.model_fields})
 
-    async def done(self, item: OutboxItem) -> None:
-        await self._connection.execute(delete(outbox).where(outbox.c.id == item.id, outbox.c.token == item.token))
+    async def renew(self, item: OutboxItem, until: datetime) -> bool:
+        return (await self._connection.execute(held(outbox, item.id, item.token).values(due_at=until))).rowcount > 0
 
-    async def retry(self, item: OutboxItem, until: datetime, error: str) -> None:
-        await self._connection.execute(held(outbox, item.id, item.token).values(given_back(until) | {"error": error}))
+    async def done(self, item: OutboxItem) -> bool:
+        ended = delete(outbox).where(outbox.c.id == item.id, outbox.c.token == item.token)
+        return (await self._connection.execute(ended)).rowcount > 0
+
+    async def retry(self, item: OutboxItem, until: datetime, error: str) -> bool:
+        back = held(outbox, item.id, item.token).values(given_back(until) | {"error": error})
+        return (await self._connection.execute(back)).rowcount > 0
 
     async def lag(self, now: datetime, topic: str | None = None) -> tuple[int, timedelta]:
         of = outbox.c.topic != MIRROR if topic is None else outbox.c.topic == topic

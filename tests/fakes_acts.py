@@ -7,7 +7,7 @@ from enum import StrEnum
 from bot.domain.card import Card
 from bot.domain.errors import ModelDown, ModelRefused, OutcomeUnknown, Undelivered
 from bot.domain.finetune import Finetune, Job
-from bot.domain.question import Arrival, Notice
+from bot.domain.question import Arrival, Notice, Place, Question
 from bot.domain.release import ModelName, Release
 
 
@@ -136,6 +136,7 @@ class Board:
         self.announced: list[Finetune] = []
         self.switches: list[tuple[str, str]] = []
         """(release, by)."""
+        self.tellings: list[str] = []
         self.notes: list[str] = []
         """Why, where the gate was overridden."""
 
@@ -165,20 +166,34 @@ class Board:
             self.notices.append(said)
         lose(fault, NO_ANSWER)
 
-    async def show_finetune(self, finetune: Finetune) -> tuple[str, str]:
+    async def keep_one(self, place: Place, event_id: str, question: Question | None) -> None:
+        self._meet("keep_one")
+        if question:
+            del self.cards.get(question.id, [])[1:]
+        said = [notice for notice in self.notices if notice[0] == place.ts]
+        for surplus in said[1:]:
+            self.notices.remove(surplus)
+
+    async def show_finetune(self, finetune: Finetune, *, again: bool) -> tuple[str, str]:
         fault = self._meet("show_finetune")
-        ts = finetune.channel_ts or f"{len(self.finetunes)}.finetune"
+        known = [ts for ts, shown in self.finetunes.items() if again and shown.id == finetune.id]
+        ts = finetune.channel_ts or (known[0] if known else f"{len(self.finetunes)}.finetune")
         self.finetunes[ts] = finetune
         lose(fault, NO_ANSWER)
         return "C9", ts
 
-    async def announce_finetune(self, finetune: Finetune) -> None:
+    async def announce_finetune(self, finetune: Finetune, *, again: bool) -> None:
         fault = self._meet("announce_finetune")
-        self.announced.append(finetune)
+        if not (again and finetune.id in [told.id for told in self.announced]):
+            self.announced.append(finetune)
         lose(fault, NO_ANSWER)
 
-    async def announce_switch(self, release: Release, by: str, note: str | None = None) -> None:
+    async def announce_switch(
+        self, release: Release, by: str, note: str | None = None, *, telling: str, again: bool
+    ) -> None:
         fault = self._meet("announce_switch")
-        self.switches.append((release.id, by))
-        self.notes += [note] if note else []
+        if not (again and telling in self.tellings):
+            self.tellings.append(telling)
+            self.switches.append((release.id, by))
+            self.notes += [note] if note else []
         lose(fault, NO_ANSWER)

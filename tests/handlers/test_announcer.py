@@ -41,13 +41,13 @@ def arrival(ts: str, channel: str = WATCHED) -> Arrival:
 
 async def test_a_fine_tune_is_followed_in_one_message_and_its_end_told_in_its_thread(desk: Desk) -> None:
     yuko = await desk.window(desk.server.people.admin)
-    channel, ts = await desk.announcer.show_finetune(RUNNING)
+    channel, ts = await desk.announcer.show_finetune(RUNNING, again=False)
     assert channel == OPS
     assert "step 10 of 50" in texts(await yuko.message(lambda m: m["ts"] == ts))
     shown = DONE.model_copy(update={"channel": channel, "channel_ts": ts})
-    assert await desk.announcer.show_finetune(shown) == (channel, ts)
+    assert await desk.announcer.show_finetune(shown, again=False) == (channel, ts)
     assert "完了" in texts(await yuko.message(lambda m: m["ts"] == ts and "完了" in texts(m)))
-    await desk.announcer.announce_finetune(shown)
+    await desk.announcer.announce_finetune(shown, again=False)
     told = await yuko.answer(ts)
     assert f"<@{YUKO}>" in told["text"]
     assert "/finetune switch local/ft:base:1" in told["text"]
@@ -55,26 +55,28 @@ async def test_a_fine_tune_is_followed_in_one_message_and_its_end_told_in_its_th
 
 async def test_without_an_ops_channel_who_asked_for_it_follows_it_in_a_direct_message(desk: Desk) -> None:
     announcer = SlackAnnouncer(desk.client, desk.people)
-    channel, ts = await announcer.show_finetune(RUNNING)
+    channel, ts = await announcer.show_finetune(RUNNING, again=False)
     assert channel == await (await desk.window(desk.server.people.admin)).dm()
     failed = RUNNING.model_copy(update={"state": FinetuneState.FAILED, "error": "<!channel> out of quota"})
-    await announcer.announce_finetune(failed.model_copy(update={"channel": channel, "channel_ts": ts}))
+    await announcer.announce_finetune(failed.model_copy(update={"channel": channel, "channel_ts": ts}), again=False)
     told = await (await desk.window(desk.server.people.admin)).answer(ts)
     assert "&lt;!channel&gt; out of quota" in told["text"]
 
 
 async def test_a_progress_message_that_was_deleted_is_posted_anew(desk: Desk) -> None:
-    channel, ts = await desk.announcer.show_finetune(RUNNING)
+    channel, ts = await desk.announcer.show_finetune(RUNNING, again=False)
     await desk.client.chat_delete(channel=channel, ts=ts)
-    again = await desk.announcer.show_finetune(RUNNING.model_copy(update={"channel": channel, "channel_ts": ts}))
+    again = await desk.announcer.show_finetune(
+        RUNNING.model_copy(update={"channel": channel, "channel_ts": ts}), again=False
+    )
     assert again[0] == channel
     assert again[1] != ts
 
 
 async def test_a_switch_is_told_in_the_ops_channel_alone(desk: Desk) -> None:
     release = Release(id="abc12345", model=MODEL, prompt_id="p", state=ReleaseState.SERVING, created_at=AT)
-    await SlackAnnouncer(desk.client, desk.people).announce_switch(release, YUKO)
-    await desk.announcer.announce_switch(release, YUKO)
+    await SlackAnnouncer(desk.client, desk.people).announce_switch(release, YUKO, telling="1", again=False)
+    await desk.announcer.announce_switch(release, YUKO, telling="1", again=False)
     yuko = await desk.window(desk.server.people.admin)
     (told,) = [m for m in await yuko.history(OPS) if "bot_id" in m]
     assert "`local/base`" in texts(told)

@@ -25,11 +25,13 @@ EVENT_SCOPES = {
 METHOD_SCOPES = {
     "chat_postMessage": "chat:write",
     "chat_postEphemeral": "chat:write",
+    "chat_delete": "chat:write",
     "chat_update": "chat:write",
     "users_info": "users:read",
     "usergroups_users_list": "usergroups:read",
     "conversations_open": "im:write",
     "conversations_info": "channels:read",
+    "conversations_history": "channels:history",
     "conversations_replies": "channels:history",
     "files_upload_v2": "files:write",
     "chat_getPermalink": None,

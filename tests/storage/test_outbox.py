@@ -53,11 +53,14 @@ async def test_who_lost_the_lease_changes_nothing(store: Store) -> None:
         newer = await transaction.outbox.claim("w2", later, LEASE)
         assert late is not None
         assert newer is not None
-        await transaction.outbox.done(late)
-        await transaction.outbox.retry(late, later, "late")
+        assert not await transaction.outbox.renew(late, later + LEASE)
+        assert not await transaction.outbox.done(late)
+        assert not await transaction.outbox.retry(late, later, "late")
         assert await transaction.outbox.claim("w3", later, LEASE) is None
         assert (await transaction.outbox.lag(later))[0] == 1
-        await transaction.outbox.done(newer)
+        assert await transaction.outbox.renew(newer, later + 2 * LEASE)
+        assert await transaction.outbox.claim("w3", later + LEASE, LEASE) is None
+        assert await transaction.outbox.done(newer)
         assert (await transaction.outbox.lag(later))[0] == 0
 
 

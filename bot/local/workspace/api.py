@@ -42,6 +42,8 @@ class WebApi:
             return self._trouble(request, fault)
         try:
             args = await read_args(request)
+            if fault.hold_call:
+                await fault.hold_call.wait()
             answer = {"ok": True} | self._run(name, args, _token(request, args))
         except SlackError as refusal:
             answer = refusal.body()

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Fault:
-    """What happens to one call: a status with headers, or a cut connection, or an answer that is held back."""
+    """What happens to one call: a status with headers, or a cut connection, or a call or its answer held back."""
 
     status: int = 200
     retry_after: int = 0
     drop: bool = False
     hold: asyncio.Event | None = None
+    hold_call: asyncio.Event | None = None
 
 
 @dataclass
@@ -35,11 +36,15 @@ class Faults:
         """Cut the connection without an answer; `after` the call was in fact carried out, else before."""
         self._add(method, Fault(status=200 if after else 0, drop=True), calls)
 
-    def hold(self, method: str) -> asyncio.Event:
-        """Carry out the next call but hold its answer until the returned event is set."""
+    def hold(self, method: str, *, before: bool = False) -> asyncio.Event:
+        """Hold the answer to the next call until the returned event is set; `before`: hold the call itself."""
         gate = asyncio.Event()
-        self._add(method, Fault(hold=gate), 1)
+        self._add(method, Fault(hold_call=gate) if before else Fault(hold=gate), 1)
         return gate
+
+    def waiting(self, method: str) -> int:
+        """How many faults no call has met yet."""
+        return len(self._waiting.get(method, ()))
 
     def duplicate_events(self, copies: int, *, new_event_ids: bool = False) -> None:
         """Deliver every event so many times more, as retries of the same event or under other event ids; 0 ends it."""
