@@ -1,6 +1,6 @@
 # Two commands: `make` runs Madoguchi, `make test` tests it.
 .DEFAULT_GOAL := run
-.PHONY: run test fix lock bench help clean
+.PHONY: run test fix lock bench chaos help clean
 PYTHON ?= python3
 IN := .venv/bin/python -m
 CODE := bot handlers storage tests
@@ -26,6 +26,9 @@ lock: .venv/dev.ok ## choose the versions anew, at least a week old, into .ci/ru
 
 bench: .venv/dev.ok ## measure speed, as ratios within one run
 	@$(IN) tests.bench
+
+chaos: .venv/dev.ok ## prove that nothing is lost while everything fails: ten minutes, a thousand questions
+	@$(IN) tests.chaos
 
 help: ## show these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile

@@ -72,13 +72,18 @@ class OpenAIServer:
         """The requests to this route, oldest first."""
         return [got for got in self.requests if got.route == route]
 
+    def choose(self, got: Got) -> Reply:
+        """What to answer to a request: the next in its queue."""
+        if self._queues[got.route]:
+            self._last[got.route] = self._queues[got.route].popleft()
+        return self._last.get(got.route, UNKNOWN)
+
     async def answer(self, request: Request) -> Response:
         """Answer one request."""
         route = f"{request.method} {request.url.path}"
-        self.requests.append(Got(route, dict(request.query_params), dict(request.headers), await request.body()))
-        if self._queues[route]:
-            self._last[route] = self._queues[route].popleft()
-        reply = self._last.get(route, UNKNOWN)
+        got = Got(route, dict(request.query_params), dict(request.headers), await request.body())
+        self.requests.append(got)
+        reply = self.choose(got)
         await asyncio.sleep(reply.wait_s)
         if reply.lost:
             # Less than is announced: the server closes the connection, and the client sees it break.

@@ -5,13 +5,14 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 
 
-@cache
-def _address_of() -> Callable[..., str]:
+def start_server() -> Any:
+    """A server of its own, which ends with this process; its `get_uri(database=…)` is where a database is."""
     with warnings.catch_warnings():
         # The package warns at its import where the system gave this user no folder for sockets.
         warnings.simplefilter("ignore")
@@ -21,7 +22,12 @@ def _address_of() -> Callable[..., str]:
         # No test pulls the plug.
         connection.execute("ALTER SYSTEM SET fsync = off")
         connection.execute("SELECT pg_reload_conf()")
-    address_of: Callable[..., str] = server.get_uri
+    return server
+
+
+@cache
+def _address_of() -> Callable[..., str]:
+    address_of: Callable[..., str] = start_server().get_uri
     return address_of
 
 

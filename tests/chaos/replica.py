@@ -1,0 +1,48 @@
+"""A replica of the bot in which time is ten times dearer, born again and again: `python -m tests.chaos.replica`.
+
+It is `python -m bot run` with nothing changed but how long it waits. A lease that outlives its worker holds a question
+up for a minute and a half; a test that kills workers every few seconds cannot wait for that, and a shorter lease means
+the same as long as all that must fit into it is shorter too.
+
+Loading the bot takes seconds of a processor, so this process loads it once and forks: for each line on its standard
+input a replica, told by its environment alone. `born <pid>` and `gone <exit code>` say what became of it.
+"""
+
+import os
+import sys
+
+from bot import answering, cli, delivering, duty
+from bot.models.serving import OpenAIModel
+from handlers import connection
+
+TIMES = 10
+
+
+def hurry() -> None:
+    """Divide what the bot waits for by `TIMES`: leases, patience with Slack and the model, pauses between tries."""
+    answering.LEASE /= TIMES
+    answering.WAIT /= TIMES
+    delivering.LEASE /= TIMES
+    delivering.LONGEST_WAIT /= TIMES
+    duty.DRAIN_SECONDS /= TIMES
+    connection.SLACK_SECONDS /= TIMES  # type: ignore[assignment]  # whole seconds, as the bot has them
+    patience = OpenAIModel.__init__.__kwdefaults__ or {}
+    patience["timeout_s"] /= TIMES
+
+
+def main() -> None:
+    """Bear replicas until the standard input ends."""
+    hurry()
+    for _ in sys.stdin:
+        pid = os.fork()
+        if not pid:
+            sys.exit(cli.main(["run", "--log-level", "INFO"]))
+        sys.stdout.write(f"born {pid}\n")
+        sys.stdout.flush()
+        _, status = os.waitpid(pid, 0)
+        sys.stdout.write(f"gone {os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
