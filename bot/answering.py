@@ -10,6 +10,7 @@ from bot.domain import intake
 from bot.domain.card import Card
 from bot.domain.errors import ModelDown, ModelError, Undelivered
 from bot.domain.masking import masked
+from bot.domain.mirror import trace_id
 from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Question, Verdict, Via
 from bot.ports import Announcer, Clock, Model, Neighbours, Store, Transaction
 from bot.recalling import examples_for
@@ -200,7 +201,7 @@ class Answering:
         examples = await examples_for(self._neighbours, release, question.text)
         answer = await self._model.classify(release.model, prompt, question.text, examples)
         return Verdict(
-            id=uuid.uuid4().hex,
+            id=trace_id(self._clock.now(), uuid.uuid4().hex).hex,
             question_id=question.id,
             release_id=release.id,
             latency_ms=round((time.perf_counter() - started) * 1000),

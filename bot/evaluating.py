@@ -106,13 +106,19 @@ class Evaluating:
 
     async def known(self, release: Release) -> Scorecard | None:
         """The release's figures on the held-out rows where all of them are answered already; asks nothing."""
+        judged, lacking = await self.kept(release)
+        return None if lacking else scorecard(release.id, judged)
+
+    async def kept(self, release: Release) -> tuple[list[Judged], int]:
+        """The held-out rows that the release has answered, and how many it has not; asks nothing."""
         _, rows = await self._rows(release)
         rows = [row for row in rows if row.split is Split.HELD_OUT]
         async with self._store.transaction() as tx:
             known = await tx.results.of(release.id)
-        if any(text_key(row.text) not in known for row in rows):
-            return None
-        return scorecard(release.id, [Judged(row=row, result=known[text_key(row.text)]) for row in rows])
+        judged = [
+            Judged(row=row, result=result) for row in rows if (result := known.get(text_key(row.text))) is not None
+        ]
+        return judged, len(rows) - len(judged)
 
     async def lacking(self, release: Release) -> list[Row]:
         """The rows that `evaluate` would ask this release, one of each text."""

@@ -126,6 +126,9 @@ class Rows(Protocol):
     def all(self, split: Split | None = None, category: str | None = None) -> AsyncIterator[Row]:
         """In order of id, read in pages: bounded memory."""
 
+    async def page(self, after: str, limit: int) -> list[Row]:
+        """The first rows whose id comes after this one, by id."""
+
     async def counts(self) -> dict[tuple[str, Split], int]:
         """(category, split) → rows."""
 

@@ -7,10 +7,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.correction import Correction
 from bot.domain.dataset import Row
+from bot.domain.finetune import Finetune, FinetuneState
 from bot.domain.mirrored import TOPIC, Change
 from bot.domain.question import Verdict
 from bot.domain.scorecard import Shadow
 from storage.corrections import SqlCorrections
+from storage.finetunes import SqlFinetunes
 from storage.outbox import SqlOutbox
 from storage.questions import SqlQuestions
 from storage.rows import SqlRows
@@ -65,3 +67,13 @@ class MirroredRows(SqlRows):
     async def withdraw(self, row_id: str, now: datetime) -> None:
         await super().withdraw(row_id, now)
         await Noting(self._connection).rows([(row_id, now)])
+
+
+class MirroredFinetunes(SqlFinetunes):
+    """Notes each fine-tune that is confirmed."""
+
+    async def advance(self, finetune: Finetune, was: FinetuneState) -> bool:
+        advanced = await super().advance(finetune, was)
+        if advanced and was is FinetuneState.PLANNED:
+            await Noting(self._connection).note(Change.VERSION, finetune.id, finetune.updated_at)
+        return advanced

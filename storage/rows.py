@@ -53,6 +53,10 @@ class SqlRows:
                 yield Row.model_validate(dict(found))
             page = (await self._connection.execute(wanted.where(rows.c.id > page[-1]["id"]))).mappings().all()
 
+    async def page(self, after: str, limit: int) -> list[Row]:
+        wanted = select(*_FIELDS).where(_COUNTED, rows.c.id > after).order_by(rows.c.id).limit(limit)
+        return [_row(found) for found in (await self._connection.execute(wanted)).mappings()]
+
     async def counts(self) -> dict[tuple[str, Split], int]:
         per = (
             select(rows.c.category, rows.c.split, func.count())

@@ -14,7 +14,13 @@ from storage.datasets import SqlDatasets
 from storage.finetunes import SqlFinetunes
 from storage.inbox import SqlInbox
 from storage.leases import SqlLeases
-from storage.mirrored import MirroredCorrections, MirroredQuestions, MirroredRows, MirroredShadows
+from storage.mirrored import (
+    MirroredCorrections,
+    MirroredFinetunes,
+    MirroredQuestions,
+    MirroredRows,
+    MirroredShadows,
+)
 from storage.outbox import SqlOutbox
 from storage.prompts import SqlPrompts
 from storage.questions import SqlQuestions
@@ -35,7 +41,7 @@ class SqlTransaction:
         self.rows: ports.Rows = (MirroredRows if mirrored else SqlRows)(connection)
         self.prompts: ports.Prompts = SqlPrompts(connection)
         self.releases: ports.Releases = SqlReleases(connection)
-        self.finetunes: ports.Finetunes = SqlFinetunes(connection)
+        self.finetunes: ports.Finetunes = (MirroredFinetunes if mirrored else SqlFinetunes)(connection)
         self.datasets: ports.Datasets = SqlDatasets(connection)
         self.results: ports.Results = SqlResults(connection)
         self.shadows: ports.Shadows = (MirroredShadows if mirrored else SqlShadows)(connection)

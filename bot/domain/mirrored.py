@@ -17,3 +17,11 @@ class Change(StrEnum):
     """Key: the question's id. `seq`: its number."""
     ROW = "row"
     """Key: the row's id. It was put or withdrawn; what holds is read anew."""
+    VERSION = "version"
+    """Key: the fine-tune's id. It was confirmed, and its rows are frozen."""
+    EXPERIMENT = "experiment"
+    """Key: the release's id. `at`: when it was evaluated, in ISO 8601."""
+
+
+BARRIERS = frozenset({Change.VERSION, Change.EXPERIMENT})
+"""What is about all that was noted before: it is told when that was."""

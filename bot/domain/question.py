@@ -1,5 +1,6 @@
 """What was asked, and where it came from."""
 
+import uuid
 from datetime import datetime
 from enum import StrEnum
 
@@ -103,6 +104,11 @@ class Verdict(Thing):
     at: datetime
     provisional: bool = False
     """The fallback release answered, for the serving one could not; it is looked at again."""
+
+    @property
+    def trace(self) -> uuid.UUID:
+        """What its trace is called: its own id, as a UUID."""
+        return uuid.UUID(self.id)
 
 
 class Notice(StrEnum):

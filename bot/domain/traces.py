@@ -1,0 +1,86 @@
+"""What the record holds, as it is shown to a tracker."""
+
+from collections.abc import Mapping
+
+from bot.domain.correction import Correction
+from bot.domain.mirror import Feedback, Purpose, Trace, feedback_id, pseudonym, trace_id
+from bot.domain.prompt import Prompt
+from bot.domain.question import Question, Verdict
+from bot.domain.release import Release
+from bot.domain.scorecard import Judged, Shadow
+from bot.domain.thing import Thing
+
+
+class Asked(Thing):
+    """A release, as it is named on each of its traces, and what an answer of it cost."""
+
+    release: Release
+    prompt: Prompt
+    usd: float | None
+
+    def named(self, category: str) -> str:
+        """A category's name, or its id where the release's prompt has no such one."""
+        known = self.prompt.category(category)
+        return known.name if known else category
+
+    def facts(self) -> Mapping[str, object]:
+        return {
+            "release_id": self.release.id,
+            "prompt_id": self.prompt.id,
+            "model": self.release.model,
+            "usd": self.usd,
+        }
+
+
+def of_verdict(verdict: Verdict, question: Question, asked: Asked) -> Trace:
+    """A live answer."""
+    return Trace(
+        id=verdict.trace,
+        purpose=Purpose.SERVING,
+        about=question.id,
+        text=question.text,
+        category=asked.named(verdict.category),
+        **verdict.model_dump(include={"reason", "confidence", "tokens_in", "tokens_out", "latency_ms", "at"}),
+        **asked.facts(),
+    )
+
+
+def of_shadow(shadow: Shadow, question: Question, asked: Asked) -> Trace:
+    """What a shadow would have answered."""
+    return Trace(
+        id=trace_id(shadow.at, "shadow", shadow.question_id, shadow.release_id),
+        purpose=Purpose.SHADOW,
+        about=question.id,
+        text=question.text,
+        category=asked.named(shadow.category),
+        **shadow.model_dump(include={"confidence", "tokens_in", "tokens_out", "at"}),
+        **asked.facts(),
+    )
+
+
+def of_result(judged: Judged, asked: Asked, experiment: str) -> Trace:
+    """An answer in an evaluation. It is kept by text, so each experiment shows it under an id of its own."""
+    result = judged.result
+    return Trace(
+        id=trace_id(result.at, "evaluation", experiment, judged.row.id),
+        purpose=Purpose.EVALUATION,
+        about=judged.row.id,
+        text=judged.row.text,
+        category=asked.named(result.category),
+        **result.model_dump(include={"confidence", "tokens_in", "tokens_out", "latency_ms", "at"}),
+        **asked.facts(),
+    )
+
+
+def of_correction(correction: Correction, verdict: Verdict, name: str, key: bytes) -> Feedback:
+    """`name`: the category's; `key`: of the pseudonyms."""
+    before = correction.seq - 1
+    return Feedback(
+        id=feedback_id(correction.question_id, correction.seq),
+        replaces=feedback_id(correction.question_id, before) if before else None,
+        trace_id=verdict.trace,
+        kind=correction.kind,
+        category=name,
+        by=pseudonym(key, correction.by),
+        at=correction.at,
+    )

@@ -1,0 +1,1 @@
+"""Takes over what people changed at the tracker."""
