@@ -10,7 +10,7 @@ from typing import TypeVar
 from bot.domain.dataset import Row
 from bot.domain.errors import TrackerDown, TrackerError, TrackerReason, TrackerRefused
 from bot.domain.mirror import Experiment, RowCopy, Trace, Tried, row_copy
-from bot.domain.mirrored import BARRIERS, TOPIC, Change
+from bot.domain.mirrored import BARRIERS, DATASET, FILLED, TOPIC, TROUBLE, Change
 from bot.domain.prompt import Prompt
 from bot.domain.question import Verdict
 from bot.domain.release import Release
@@ -27,8 +27,8 @@ Spent = Verdict | Shadow | Result
 
 PAGE = 500
 """Changes, and rows of a first copy, that are in memory at once."""
-DATASET, FILLED, TROUBLE, PSEUDONYMS = "mirror:dataset", "mirror:filled", "mirror:trouble", "mirror:pseudonyms"
-"""Cursors: the dataset that is kept; how far it was filled; why nothing gets through; the key of the pseudonyms."""
+PSEUDONYMS = "mirror:pseudonyms"
+"""The cursor that holds the key of the pseudonyms."""
 END = "*"
 DOWN = "down"
 """The trouble of a tracker that does not answer. Any other one is a `TrackerReason`."""

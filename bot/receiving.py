@@ -1,1 +1,168 @@
-"""Takes over what people changed at the tracker."""
+"""Takes over what people corrected at the tracker, by the same rules as what they correct in Slack."""
+
+import logging
+from collections.abc import Collection
+from datetime import datetime
+
+from bot.correcting import Correcting
+from bot.domain.correction import ELSEWHERE, Press
+from bot.domain.dataset import Row, Source, answer_of
+from bot.domain.errors import Refused, TrackerError
+from bot.domain.masking import masked
+from bot.domain.mirrored import DATASET, TOPIC, UNTAKEN, Change
+from bot.domain.prompt import Category
+from bot.domain.thing import Thing
+from bot.ports import Clock, Store, Tracker, Transaction
+from bot.versions import current_prompt
+
+log = logging.getLogger(__name__)
+
+EDITS, ANNOTATIONS = "mirror:edits", "mirror:annotations"
+"""Cursors: up to when each was read, in ISO 8601."""
+ANYBODY = "*"
+
+
+class Word(Thing):
+    """What somebody said over there of one question or row. `category` is as they wrote it."""
+
+    about: str
+    """The id of the question or row."""
+    category: str | None
+    reason: str | None
+    by: str | None
+    at: datetime
+
+
+class Receiving:
+    """Reads changes and annotations. One replica at a time calls `receive`.
+
+    A newer word from Slack is never overwritten: then the tracker is shown again what holds. What we sent ourselves
+    comes back as nothing, because it says what holds already.
+
+    Args:
+        store: the record.
+        tracker: where people said something.
+        correcting: settles questions.
+        clock: when.
+        staff: who may correct from over there, as the tracker names them; `*` stands for everybody there, and nobody
+            may where it is empty.
+    """
+
+    def __init__(
+        self, store: Store, tracker: Tracker, correcting: Correcting, clock: Clock, staff: Collection[str]
+    ) -> None:
+        self._store = store
+        self._tracker = tracker
+        self._correcting = correcting
+        self._clock = clock
+        self._staff = frozenset(staff)
+
+    async def receive(self) -> int:
+        """Take over what is new; how many corrections that made. It never raises for the tracker's sake."""
+        try:
+            return await self._edits() + await self._annotations()
+        except TrackerError as error:
+            log.debug("mirror: nothing received: %s", error)  # `Mirroring` tells people of the same trouble
+            return 0
+
+    async def _edits(self) -> int:
+        async with self._store.transaction() as tx:
+            dataset, since = await tx.cursors.get(DATASET), await tx.cursors.get(EDITS)
+        if not dataset:
+            return 0
+        found = await self._tracker.edits(dataset, datetime.fromisoformat(since) if since else None)
+        taken = 0
+        for edit in found.edits:
+            said = edit.model_dump(include={"category", "reason", "by", "at"})
+            taken += await self._take(Word(about=edit.row_id, **said))
+        await self._move(EDITS, found.upto)
+        return taken
+
+    async def _annotations(self) -> int:
+        async with self._store.transaction() as tx:
+            since = await tx.cursors.get(ANNOTATIONS)
+        found = await self._tracker.annotations(datetime.fromisoformat(since) if since else None)
+        taken = 0
+        for one in found:
+            async with self._store.transaction() as tx:
+                about = await tx.questions.answered([one.trace_id.hex])
+            question, _ = about.get(one.trace_id.hex, (None, None))
+            if question:
+                word = Word(about=question.id, category=one.category, reason=one.comment, by=one.by, at=one.at)
+                taken += await self._take(word)
+            # Each is read again with the next ones of the same moment, and then it says nothing new.
+            await self._move(ANNOTATIONS, one.at)
+        return taken
+
+    async def _move(self, cursor: str, at: datetime) -> None:
+        async with self._store.transaction() as tx:
+            await tx.cursors.move(cursor, at.isoformat(), self._clock.now())
+
+    async def _take(self, word: Word) -> bool:
+        async with self._store.transaction() as tx:
+            prompt = await current_prompt(tx)
+            category = prompt.meant(word.category) if word.category else None
+            row = await tx.rows.get(word.about)
+            said = await tx.corrections.of(word.about)
+            known = prompt.category(row.category) if row else None
+        before = answer_of(row, prompt, known)["reason"] if row and known else None
+        # Words that stood there before argue for the category that stood there before.
+        reason = word.reason.strip() if word.reason and word.reason.strip() not in {"", before} else None
+        if row and category and row.category == category.id and reason in {None, row.reason}:
+            return False
+        newest = max([one.at for one in said] + ([row.settled_at] if row else []), default=None)
+        if newest and newest >= word.at:
+            await self._show_again(word.about)
+            return False
+        if category is None or not self._trusted(word.by):
+            await self._untaken(word)
+            return False
+        return await self._settle(word, row, category, masked(reason) if reason else None)
+
+    def _trusted(self, by: str | None) -> bool:
+        return ANYBODY in self._staff or (by is not None and by in self._staff)
+
+    async def _settle(self, word: Word, row: Row | None, category: Category, reason: str | None) -> bool:
+        by = f"{ELSEWHERE}{word.by or ''}"
+        async with self._store.transaction() as tx:
+            question = await tx.questions.get(word.about)
+        if question is None:
+            return row is not None and await self._resettle(row, category, reason, by)
+        try:
+            card = await self._correcting.card(question.id)
+            settled = card.settled
+            if settled and (settled.by, settled.category) == (by, category.id) and reason == settled.reason:
+                return False
+            press = Press(question_id=question.id, category=category.id, reason=reason, seen=card.seen, by=by)
+            await self._correcting.settle(press)
+        except Refused as refused:
+            log.info("mirror: question %s: %s", question.id, refused.reason.value)
+            await self._untaken(word)
+            return False
+        return True
+
+    async def _resettle(self, row: Row, category: Category, reason: str | None, by: str) -> bool:
+        """A row without a question: it was imported. It stays on its side of the split."""
+        now = self._clock.now()
+        new = {"category": category.id, "reason": reason, "by": by, "source": Source.CHANGE, "settled_at": now}
+        async with self._store.transaction() as tx:
+            if await tx.rows.get(row.id) != row:
+                return False
+            await tx.rows.put(row.model_copy(update=new))
+        return True
+
+    async def _show_again(self, row_id: str) -> None:
+        now = self._clock.now()
+        async with self._store.transaction() as tx:
+            await tx.outbox.add(TOPIC, row_id, {"change": Change.ROW.value}, now)
+
+    async def _untaken(self, word: Word) -> None:
+        """Count what is not taken over, for status; the log says which."""
+        log.warning("mirror: what was said of %s at the tracker is not taken over", word.about)
+        async with self._store.transaction() as tx:
+            await tx.cursors.move(UNTAKEN, str(await untaken(tx) + 1), self._clock.now())
+
+
+async def untaken(tx: Transaction) -> int:
+    """How much of what people said over there was not taken over, ever: not their right, or no category of ours."""
+    return int(await tx.cursors.get(UNTAKEN) or 0)

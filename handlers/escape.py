@@ -3,6 +3,8 @@
 import html
 import re
 
+from bot.domain.correction import ELSEWHERE
+
 MARKER = "…"
 
 TOKEN = re.compile(r"<([^<>]*)>")
@@ -38,6 +40,12 @@ def mention(member: str | None) -> str | None:
     if member and member[0] in "UW":
         return f"<@{member}>"
     return f"<!subteam^{member}>" if member and member[0] == "S" else None
+
+
+def person(by: str) -> str:
+    """Who did something: mentioned where they are of this workspace, else by the name they have elsewhere."""
+    name = escaped(by.removeprefix(ELSEWHERE), 80)
+    return mention(by) or (f"{name} (LangSmith)".lstrip() if by.startswith(ELSEWHERE) else name)
 
 
 def mentions(members: tuple[str, ...]) -> str:

@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from bot.domain.thing import Thing
 
+ELSEWHERE = "langsmith:"
+"""What the id of a person starts with who said it at the tracker; the rest is the tracker's name of them."""
+
 
 class Kind(StrEnum):
     """What a member of staff said."""

@@ -6,6 +6,10 @@ TOPIC = "mirror"
 """Of its entries in the outbox. Their key names a thing, so that what concerns one thing is told in order."""
 
 
+DATASET, FILLED, TROUBLE, UNTAKEN = "mirror:dataset", "mirror:filled", "mirror:trouble", "mirror:untaken"
+"""Cursors: the dataset that is kept; how far it was filled; why nothing gets through; what was not taken over."""
+
+
 class Change(StrEnum):
     """What happened, in an entry's payload under `change`; what else stands there is named beside each."""
 

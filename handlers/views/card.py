@@ -5,7 +5,7 @@ from typing import Any
 from bot.domain.card import Card
 from bot.domain.correction import Kind
 from bot.domain.prompt import Category
-from handlers.escape import escaped, mention
+from handlers.escape import escaped, mention, person
 from handlers.views import ids
 from handlers.views.ids import Choice, Form, Seen
 from handlers.views.message import Block, Message, button, context, date, option, plain, section, select
@@ -43,12 +43,12 @@ def already(shown: Card, words: Words) -> str:
     """What somebody else said first, as mrkdwn."""
     if shown.settled is None:
         return words("correct.reopened")
-    return words("correct.already", category=_name(shown), who=f"<@{shown.settled.by}>")
+    return words("correct.already", category=_name(shown), who=person(shown.settled.by))
 
 
 def same(shown: Card, words: Words) -> str:
     """That somebody else said the very same first, as mrkdwn."""
-    return words("correct.same", category=_name(shown), who=f"<@{shown.settled.by}>" if shown.settled else "")
+    return words("correct.same", category=_name(shown), who=person(shown.settled.by) if shown.settled else "")
 
 
 def anyway(shown: Card, choice: Choice, words: Words) -> Message:
@@ -167,7 +167,7 @@ def settlement(shown: Card, words: Words) -> str:
     """Who settled it as what, and when."""
     assert shown.settled  # noqa: S101 - the caller asked for it
     key = "card.agreed" if shown.settled.kind is Kind.AGREE else "card.changed"
-    return words(key, category=_name(shown), who=f"<@{shown.settled.by}>", at=date(shown.settled.at))
+    return words(key, category=_name(shown), who=person(shown.settled.by), at=date(shown.settled.at))
 
 
 def _controls(shown: Card, words: Words) -> list[Block]:

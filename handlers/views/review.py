@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from bot.domain.curve import LEAST, MOST
-from bot.domain.dataset import Row
+from bot.domain.dataset import Row, Source
 from bot.domain.gain import Why
 from bot.reviewing import Entry, Listed, Page, Progress
-from handlers.escape import escaped, mention
+from handlers.escape import escaped, person
 from handlers.views.card import MOST_BUTTONS, settlement, sureness
 from handlers.views.finetune import Named, name_of
 from handlers.views.ids import REVIEW_NEXT, REVIEW_SETTLE
@@ -129,7 +129,7 @@ def _about(entry: Entry, words: Words) -> str:
 
 
 def _wording(row: Row, entry: Entry, words: Words) -> str:
-    by = mention(row.by) or words("review.imported")
+    by = words("review.imported") if row.source is Source.IMPORT else person(row.by)
     category = name_of(entry.prompt, row.category)
     said = words("review.wording", category=category, who=by, at=date(row.settled_at))
     return f"{_quote(escaped(row.text, TEXT_SHOWN))}\n{said}"
@@ -149,7 +149,7 @@ def _small_print(entry: Entry, words: Words) -> str:
     if entry.card:
         return "✅ " + settlement(entry.card, words)
     newest = max(entry.rows, key=lambda row: row.settled_at)
-    return "✅ " + words("review.one", category=name_of(entry.prompt, newest.category), who=mention(newest.by) or "")
+    return "✅ " + words("review.one", category=name_of(entry.prompt, newest.category), who=person(newest.by))
 
 
 def _controls(entry: Entry, words: Words) -> list[Block]:

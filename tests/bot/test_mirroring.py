@@ -11,11 +11,11 @@ from bot.domain.dataset import Split
 from bot.domain.errors import TrackerDown, TrackerError, TrackerReason, TrackerRefused
 from bot.domain.finetune import FinetuneState
 from bot.domain.mirror import Feedback, Purpose
-from bot.domain.mirrored import TOPIC
+from bot.domain.mirrored import TOPIC, TROUBLE
 from bot.domain.question import Question, Verdict
 from bot.domain.scorecard import Shadow
 from bot.evaluating import Evaluating
-from bot.mirroring import DOWN, LONGEST_WAIT, PAGE, SAYINGS, TROUBLE, Mirroring
+from bot.mirroring import DOWN, LONGEST_WAIT, PAGE, SAYINGS, Mirroring
 from bot.releasing import Releasing
 from storage.database import Database
 from storage.store import SqlStore

@@ -1,0 +1,182 @@
+"""What people corrected at the tracker: taken over once, by those who may, and never over a newer word from Slack."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+
+from bot.correcting import Correcting
+from bot.domain.correction import Correction, Kind
+from bot.domain.dataset import Row, Source
+from bot.domain.errors import TrackerDown
+from bot.domain.mirror import Annotation, Edit
+from bot.domain.mirrored import TOPIC
+from bot.domain.question import Question
+from bot.receiving import ANYBODY, Receiving, untaken
+from tests.bot.test_mirroring import WAIT, Mirror, mirror
+from tests.bot.things import row
+from tests.fakes import KeptNeighbours
+
+__all__ = ["mirror"]
+
+
+def receiving(mirror: Mirror, *staff: str) -> Receiving:
+    correcting = Correcting(mirror.store, KeptNeighbours(), mirror.clock)
+    return Receiving(mirror.store, mirror.tracker, correcting, mirror.clock, staff or ("alice",))
+
+
+def edited(
+    mirror: Mirror, row_id: str, category: str | None, reason: str | None = None, by: str | None = "alice"
+) -> Edit:
+    mirror.clock.advance(seconds=1)
+    edit = Edit(row_id=row_id, category=category, reason=reason, by=by, at=mirror.clock.now())
+    mirror.tracker.waiting_edits.append(edit)
+    mirror.clock.advance(seconds=1)
+    return edit
+
+
+async def settled(mirror: Mirror, category: str = "labor") -> Question:
+    question, _ = await mirror.asked()
+    await mirror.pressed(question, category)
+    await mirror.rounds()
+    return question
+
+
+async def said_of(mirror: Mirror, question: Question) -> list[Correction]:
+    async with mirror.store.transaction() as tx:
+        return await tx.corrections.of(question.id)
+
+
+async def kept(mirror: Mirror, row_id: str) -> Row | None:
+    async with mirror.store.transaction() as tx:
+        return await tx.rows.get(row_id)
+
+
+async def not_taken(mirror: Mirror) -> int:
+    async with mirror.store.transaction() as tx:
+        return await untaken(tx)
+
+
+async def test_an_edit_is_a_correction_with_its_author_and_does_not_echo(mirror: Mirror) -> None:
+    question = await settled(mirror)
+    edited(mirror, question.id, "情シス", "PCの話だから alice@example.com")
+    assert await receiving(mirror).receive() == 1
+    newest = (await said_of(mirror, question))[-1]
+    assert (newest.kind, newest.category, newest.by) == (Kind.CHANGE, "it", "langsmith:alice")
+    kept_row = await kept(mirror, question.id)
+    assert kept_row
+    assert kept_row.reason
+    assert kept_row.reason.startswith("PCの話だから")
+    assert "@" not in kept_row.reason
+    await mirror.rounds()
+    assert mirror.tracker.rows[question.id].category == "情シス"
+    # Even a tracker that tells of the same edit for ever makes nothing new.
+    mirror.tracker.waiting_edits.append(
+        edited(mirror, question.id, "情シス", mirror.tracker.rows[question.id].reason, by=None)
+    )
+    assert await receiving(mirror).receive() == 0
+    assert len(await said_of(mirror, question)) == 2
+    assert await not_taken(mirror) == 0
+
+
+async def test_the_old_reason_is_not_taken_over_with_a_new_category(mirror: Mirror) -> None:
+    question = await settled(mirror)
+    before = mirror.tracker.rows[question.id].reason
+    edited(mirror, question.id, "情シス", before)
+    await receiving(mirror).receive()
+    kept_row = await kept(mirror, question.id)
+    assert kept_row
+    assert (kept_row.category, kept_row.reason) == ("it", None)
+
+
+async def test_a_newer_word_from_slack_stays_and_is_shown_again(mirror: Mirror) -> None:
+    question = await settled(mirror)
+    edited(mirror, question.id, "その他")
+    await mirror.pressed(question, "it", seen=1, by="U3")
+    await mirror.rounds()
+    assert await receiving(mirror).receive() == 0
+    assert [one.category for one in await said_of(mirror, question)] == ["labor", "it"]
+    async with mirror.store.transaction() as tx:
+        assert [note.key for note in await tx.outbox.page(TOPIC, 0, 10)] == [question.id]
+    assert await not_taken(mirror) == 0
+
+
+@pytest.mark.parametrize("by", ["mallory", None])
+async def test_who_may_not_correct_changes_nothing(mirror: Mirror, by: str | None) -> None:
+    question = await settled(mirror)
+    edited(mirror, question.id, "情シス", by=by)
+    assert await receiving(mirror).receive() == 0
+    assert len(await said_of(mirror, question)) == 1
+    assert await not_taken(mirror) == 1
+    assert await receiving(mirror).receive() == 0
+    assert await not_taken(mirror) == 1
+
+
+async def test_nobody_may_where_nobody_is_named_and_everybody_where_all_are(mirror: Mirror) -> None:
+    question = await settled(mirror)
+    edited(mirror, question.id, "情シス", by=None)
+    correcting = Correcting(mirror.store, KeptNeighbours(), mirror.clock)
+    assert await Receiving(mirror.store, mirror.tracker, correcting, mirror.clock, []).receive() == 0
+    edited(mirror, question.id, "情シス", by=None)
+    assert await receiving(mirror, ANYBODY).receive() == 1
+    assert (await said_of(mirror, question))[-1].by == "langsmith:"
+
+
+@pytest.mark.parametrize("category", ["nonsense", "", None])
+async def test_an_unknown_category_is_counted_and_not_taken(mirror: Mirror, category: str | None) -> None:
+    question = await settled(mirror)
+    edited(mirror, question.id, category)
+    assert await receiving(mirror).receive() == 0
+    assert await not_taken(mirror) == 1
+
+
+async def test_an_imported_row_is_settled_without_a_question(mirror: Mirror) -> None:
+    imported = row("有給は？", row_id="import:1").model_copy(update={"source": Source.IMPORT, "by": "import"})
+    async with mirror.store.transaction() as tx:
+        await tx.rows.put(imported)
+    await mirror.rounds()
+    edited(mirror, "import:1", "情シス")
+    assert await receiving(mirror).receive() == 1
+    new = await kept(mirror, "import:1")
+    assert new
+    assert (new.category, new.by, new.source, new.split) == ("it", "langsmith:alice", Source.CHANGE, imported.split)
+    await mirror.rounds()
+    assert mirror.tracker.rows["import:1"].category == "情シス"
+
+
+async def test_a_row_that_is_gone_stays_gone(mirror: Mirror) -> None:
+    question = await settled(mirror)
+    await Correcting(mirror.store, KeptNeighbours(), mirror.clock).undo(question.id, 1, "U2")
+    mirror.tracker.waiting_edits.append(
+        Edit(row_id=question.id, category="情シス", reason=None, by="alice", at=mirror.clock.now())
+    )
+    assert await receiving(mirror).receive() == 0
+    assert await kept(mirror, question.id) is None
+
+
+async def test_an_annotation_on_a_trace_settles_its_question(mirror: Mirror) -> None:
+    question, verdict = await mirror.asked()
+    await mirror.rounds()
+    mirror.clock.advance(seconds=1)
+    said = Annotation(
+        id=uuid.uuid4(), trace_id=verdict.trace, category="it", comment="PC", by="alice", at=mirror.clock.now()
+    )
+    other = said.model_copy(update={"id": uuid.uuid4(), "trace_id": uuid.uuid4()})
+    mirror.tracker.waiting_annotations = [other, said]
+    mirror.clock.advance(seconds=1)
+    assert await receiving(mirror).receive() == 1
+    assert await receiving(mirror).receive() == 0
+    (correction,) = await said_of(mirror, question)
+    assert (correction.category, correction.by, correction.reason) == ("it", "langsmith:alice", "PC")
+    await mirror.rounds()
+    assert mirror.tracker.rows[question.id].category == "情シス"
+    assert await not_taken(mirror) == 0
+
+
+async def test_trouble_is_waited_for_and_nothing_is_skipped(mirror: Mirror) -> None:
+    question = await settled(mirror)
+    edited(mirror, question.id, "情シス")
+    mirror.tracker.fail(1, TrackerDown("503", timedelta(seconds=1)))
+    assert await receiving(mirror).receive() == 0
+    mirror.clock.advance(seconds=WAIT)
+    assert await receiving(mirror).receive() == 1
