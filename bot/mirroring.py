@@ -10,7 +10,7 @@ from typing import TypeVar
 from bot.domain.dataset import Row
 from bot.domain.errors import TrackerDown, TrackerError, TrackerReason, TrackerRefused
 from bot.domain.mirror import Experiment, RowCopy, Trace, Tried, row_copy
-from bot.domain.mirrored import BARRIERS, DATASET, FILLED, TOPIC, TROUBLE, Change
+from bot.domain.mirrored import BARRIERS, DATASET, DOWN, END, FILLED, TOPIC, TROUBLE, Change
 from bot.domain.prompt import Prompt
 from bot.domain.question import Verdict
 from bot.domain.release import Release
@@ -27,11 +27,11 @@ Spent = Verdict | Shadow | Result
 
 PAGE = 500
 """Changes, and rows of a first copy, that are in memory at once."""
-PSEUDONYMS = "mirror:pseudonyms"
-"""The cursor that holds the key of the pseudonyms."""
-END = "*"
-DOWN = "down"
-"""The trouble of a tracker that does not answer. Any other one is a `TrackerReason`."""
+PSEUDONYMS, ALIVE = "mirror:pseudonyms", "mirror:alive"
+"""Cursors: the key of the pseudonyms; up to when all changes were noted, in ISO 8601."""
+ALIVE_EVERY = timedelta(minutes=1)
+OVERLAP = timedelta(minutes=5)
+"""Noted again at a start: a transaction may be written later than the moment that it carries."""
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=5)
 SAYINGS = 30
 """How often feedback is tried whose trace is not found over there: what was sent may show up a moment later."""
@@ -48,12 +48,30 @@ class Mirroring:
         self._clock = clock
         self._quiet_until: datetime | None = None
         self._failures = 0
+        self._alive_at = clock.now()
         self._unsaid: dict[int, int] = {}
         self._releases: dict[str, tuple[Release, Prompt]] = {}
 
     async def check(self) -> None:
         """Raises TrackerError where the tracker is not there, or does not let us in."""
         await self._tracker.check()
+
+    async def resume(self) -> None:
+        """At start: note the rows that changed while there was no mirror to note them for."""
+        now = self._clock.now()
+        async with self._store.transaction() as tx:
+            since = await tx.cursors.get(ALIVE)
+            if since:
+                missed = [row.id async for row, _ in tx.rows.changed(datetime.fromisoformat(since) - OVERLAP)]
+                await tx.outbox.add_all(TOPIC, [(row_id, {"change": Change.ROW.value}, now) for row_id in missed])
+            await tx.cursors.move(ALIVE, now.isoformat(), now)
+
+    async def _alive(self) -> None:
+        now = self._clock.now()
+        if now - self._alive_at >= ALIVE_EVERY:
+            async with self._store.transaction() as tx:
+                await tx.cursors.move(ALIVE, now.isoformat(), now)
+            self._alive_at = now
 
     async def evaluated(self, release: Release) -> None:
         """Let the tracker have an evaluation that was just finished, as an experiment."""
@@ -67,6 +85,7 @@ class Mirroring:
 
         After a failure nothing is sent for a while: seconds at first, then up to minutes, or as long as was asked for.
         """
+        await self._alive()
         if self._quiet_until and self._clock.now() < self._quiet_until:
             return False
         try:

@@ -12,7 +12,7 @@ from bot.domain.masking import masked
 from bot.domain.mirrored import DATASET, TOPIC, UNTAKEN, Change
 from bot.domain.prompt import Category
 from bot.domain.thing import Thing
-from bot.ports import Clock, Store, Tracker, Transaction
+from bot.ports import Clock, Store, Tracker
 from bot.versions import current_prompt
 
 log = logging.getLogger(__name__)
@@ -160,9 +160,5 @@ class Receiving:
         """Count what is not taken over, for status; the log says which."""
         log.warning("mirror: what was said of %s at the tracker is not taken over", word.about)
         async with self._store.transaction() as tx:
-            await tx.cursors.move(UNTAKEN, str(await untaken(tx) + 1), self._clock.now())
-
-
-async def untaken(tx: Transaction) -> int:
-    """How much of what people said over there was not taken over, ever: not their right, or no category of ours."""
-    return int(await tx.cursors.get(UNTAKEN) or 0)
+            before = int(await tx.cursors.get(UNTAKEN) or 0)
+            await tx.cursors.move(UNTAKEN, str(before + 1), self._clock.now())

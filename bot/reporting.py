@@ -7,10 +7,12 @@ from itertools import combinations
 from bot.domain.budget import Spend
 from bot.domain.dataset import Split, agreed
 from bot.domain.finetune import Finetune
+from bot.domain.mirrored import MirrorState
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
 from bot.domain.replica import ALIVE, Replica
 from bot.domain.thing import Thing
+from bot.mirrored import mirror_state
 from bot.ports import Clock, Store, Transaction
 from bot.spending import Spending
 from bot.versions import current_prompt
@@ -47,12 +49,15 @@ class Status(Thing):
     """Pairs of categories that staff settled the same or nearly the same question as, and how often, most first."""
     replicas: list[Replica]
     """Those that are alive, the oldest first."""
+    mirror: MirrorState | None
+    """None where there is no tracker."""
 
 
 class Reporting:
     """Reads the record; changes nothing."""
 
-    def __init__(self, store: Store, clock: Clock, spending: Spending) -> None:
+    def __init__(self, store: Store, clock: Clock, spending: Spending, *, mirrored: bool = False) -> None:
+        self._mirrored = mirrored
         self._store = store
         self._clock = clock
         self._spending = spending
@@ -94,6 +99,7 @@ class Reporting:
                 spend=await self._spending.month(tx),
                 disagreements=await _disagreements(tx),
                 replicas=await tx.replicas.seen(self._clock.now() - ALIVE),
+                mirror=await mirror_state(tx, self._clock.now()) if self._mirrored else None,
             )
 
 

@@ -99,6 +99,8 @@ class Settings(BaseSettings):
     """The key of the provider `openai`."""
     openai_base_url: Url | None = None
     """Where the provider `openai` is; default OpenAI's own address. Any OpenAI-compatible endpoint works."""
+    langsmith_staff: Annotated[list[str], NoDecode, BeforeValidator(_split)] = Field(default_factory=list)
+    """Who may correct in LangSmith: ids or addresses as it has them, comma-separated; `*`: all. Empty: nobody."""
     database_url: Annotated[str, BeforeValidator(_database)] = "sqlite:///data/madoguchi.db"
     """`sqlite:///file` for one machine, `postgresql://…` for several replicas."""
     bot_staff: People = Field(default_factory=list)

@@ -6,6 +6,7 @@ from pydantic import ConfigDict
 
 from bot.domain.dataset import Manifest
 from bot.domain.finetune import UNDER_WAY, Finetune
+from bot.domain.mirrored import MirrorState
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
 from bot.domain.replica import Replica
@@ -113,6 +114,7 @@ def status(state: Status, words: Words) -> Message:
         ),
         *_disagreements(state, words),
         *replicas(state.replicas, words),
+        *([section(mirror(state.mirror, words))] if state.mirror else []),
         context(
             words(
                 "finetune.status.queues",
@@ -124,6 +126,18 @@ def status(state: Status, words: Words) -> Message:
         ),
     ]
     return Message(words("finetune.status.title", model=str(state.serving.model)), blocks)
+
+
+def mirror(state: MirrorState, words: Words) -> str:
+    """What the mirror still lacks, and what keeps it from getting that."""
+    lines = [words("finetune.status.mirror", open=state.open, age=int(state.age.total_seconds()))]
+    if not state.filled:
+        lines.append(words("finetune.status.filling"))
+    if state.trouble:
+        lines.append("⚠️ " + words(f"tracker.{state.trouble}"))
+    if state.untaken:
+        lines.append(words("finetune.status.untaken", n=state.untaken))
+    return "\n".join(lines)
 
 
 def traits(release: Release, words: Words) -> str:

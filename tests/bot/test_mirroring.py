@@ -11,11 +11,12 @@ from bot.domain.dataset import Split
 from bot.domain.errors import TrackerDown, TrackerError, TrackerReason, TrackerRefused
 from bot.domain.finetune import FinetuneState
 from bot.domain.mirror import Feedback, Purpose
-from bot.domain.mirrored import TOPIC, TROUBLE
+from bot.domain.mirrored import DOWN, TOPIC, MirrorState
 from bot.domain.question import Question, Verdict
 from bot.domain.scorecard import Shadow
 from bot.evaluating import Evaluating
-from bot.mirroring import DOWN, LONGEST_WAIT, PAGE, SAYINGS, Mirroring
+from bot.mirrored import mirror_state
+from bot.mirroring import LONGEST_WAIT, PAGE, SAYINGS, Mirroring
 from bot.releasing import Releasing
 from storage.database import Database
 from storage.store import SqlStore
@@ -76,9 +77,12 @@ class Mirror:
         async with self.store.transaction() as tx:
             return (await tx.outbox.lag(self.clock.now(), TOPIC))[0]
 
-    async def trouble(self) -> str | None:
+    async def state(self) -> MirrorState:
         async with self.store.transaction() as tx:
-            return await tx.cursors.get(TROUBLE)
+            return await mirror_state(tx, self.clock.now())
+
+    async def trouble(self) -> str | None:
+        return (await self.state()).trouble
 
 
 @pytest.fixture
@@ -162,13 +166,33 @@ async def test_what_was_there_before_is_filled_in_by_pages(mirror: Mirror) -> No
     assert await mirror.lag() == 0
     await mirror.mirroring.mirror()
     assert len(mirror.tracker.rows) == PAGE
+    assert not (await mirror.state()).filled
     mirror.mirroring = mirror.another()
     await mirror.rounds()
     assert mirror.tracker.rows.keys() == {one.id for one in rows}
     assert max(n for verb, n in mirror.tracker.calls if verb == "put_rows") == PAGE
+    assert (await mirror.state()).filled
     sent = len(mirror.tracker.calls)
     await mirror.rounds()
     assert len(mirror.tracker.calls) == sent
+
+
+async def test_rows_that_changed_while_there_was_no_mirror_are_noted_at_the_next_start(mirror: Mirror) -> None:
+    async with mirror.store.transaction() as tx:
+        await tx.rows.put(row("有給は？", row_id="a"), row("PC", row_id="b"))
+    await mirror.mirroring.resume()
+    await mirror.rounds()
+    mirror.clock.advance(hours=1)
+    await mirror.rounds()
+    async with SqlStore(mirror.store._database).transaction() as off:
+        await off.rows.put(row("税", row_id="c", at=7_200))
+        await off.rows.withdraw("a", mirror.clock.now())
+    await mirror.rounds()
+    assert mirror.tracker.rows.keys() == {"a", "b"}
+    await mirror.another().resume()
+    assert await mirror.lag() == 2
+    await mirror.rounds()
+    assert mirror.tracker.rows.keys() == {"b", "c"}
 
 
 async def test_under_another_prompt_all_rows_are_shown_again(mirror: Mirror) -> None:

@@ -12,7 +12,8 @@ from bot.domain.errors import TrackerDown
 from bot.domain.mirror import Annotation, Edit
 from bot.domain.mirrored import TOPIC
 from bot.domain.question import Question
-from bot.receiving import ANYBODY, Receiving, untaken
+from bot.mirrored import mirror_state
+from bot.receiving import ANYBODY, Receiving
 from tests.bot.test_mirroring import WAIT, Mirror, mirror
 from tests.bot.things import row
 from tests.fakes import KeptNeighbours
@@ -54,7 +55,7 @@ async def kept(mirror: Mirror, row_id: str) -> Row | None:
 
 async def not_taken(mirror: Mirror) -> int:
     async with mirror.store.transaction() as tx:
-        return await untaken(tx)
+        return (await mirror_state(tx, mirror.clock.now())).untaken
 
 
 async def test_an_edit_is_a_correction_with_its_author_and_does_not_echo(mirror: Mirror) -> None:

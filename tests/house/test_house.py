@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.errors import Reason
+from bot.domain.errors import Reason, TrackerReason
 from bot.domain.faults import Fault
 from bot.domain.finetune import FinetuneState
 from bot.domain.labelled import Flaw
+from bot.domain.mirrored import DOWN
 from bot.domain.question import Notice
 from bot.domain.release import ReleaseState
 from bot.settings import Settings
@@ -53,6 +54,7 @@ def test_everything_that_can_be_refused_or_said_has_words(language: str) -> None
     wanted |= {f"notice.{notice.value}" for notice in Notice}
     wanted |= {f"cli.import.flaw.{flaw.value}" for flaw in Flaw}
     wanted |= {f"cli.fault.{fault.value}" for fault in Fault}
+    wanted |= {f"tracker.{trouble}" for trouble in (DOWN, *(reason.value for reason in TrackerReason))}
     wanted |= {f"finetune.state.{state.value}" for state in FinetuneState}
     wanted |= {f"finetune.release.{state.value}" for state in ReleaseState}
     assert wanted <= texts(language).keys()
