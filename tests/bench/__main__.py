@@ -6,7 +6,7 @@ What is measured is a process of its own; Slack, the people and the model share 
 import argparse
 import asyncio
 
-from tests.bench import burst, sustained
+from tests.bench import burst, stored, sustained
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -14,18 +14,21 @@ DATABASES = ("sqlite", "postgresql")
 async def main() -> None:
     """Run the parts that are named, or all."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=("sustained", "burst", []), help="default: all")
+    parser.add_argument("parts", nargs="*", choices=("sustained", "burst", "stored", []), help="default: all")
     parser.add_argument("--database", action="append", choices=DATABASES, help="default: both")
-    parser.add_argument("--questions", type=int, default=500, help="of `sustained`")
+    parser.add_argument("--questions", type=int, default=500, help="of `sustained` and `stored`")
     parser.add_argument("--burst", type=int, default=2_000, help="questions of `burst`")
     parser.add_argument("--within", type=float, default=10.0, help="seconds in which they are asked; 0: at once")
+    parser.add_argument("--stored", type=int, default=1_000_000, help="questions in the larger database of `stored`")
     call = parser.parse_args()
     databases = call.database or DATABASES
-    parts = call.parts or ("sustained", "burst")
+    parts = call.parts or ("sustained", "burst", "stored")
     if "sustained" in parts:
         await sustained.main(call.questions, databases)
     if "burst" in parts:
         await burst.main(call.burst, call.within, databases)
+    if "stored" in parts:
+        await stored.main(call.stored, call.questions, databases)
 
 
 if __name__ == "__main__":

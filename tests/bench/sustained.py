@@ -1,54 +1,75 @@
 """What the whole bot costs over a bare slack-bolt handler, with a model that answers at once."""
 
 import asyncio
+import itertools
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
 
 from tests.bench.workplace import SPREAD, Program, Site, bot, database_at, line, program, site, spread
 
 ABREAST = 8
+ROUNDS = 5
+"""What is compared is measured in turns, so that what else the machine does falls on each of them."""
 PRESSES = 100
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Of a number of questions, a few at a time."""
+class Meter:
+    """Asks a program questions, `ABREAST` at a time, and adds up what they cost."""
 
-    rate: float
-    cpu_ms: float
-    """Of the processor, for one question."""
-    taken: list[float]
+    HEAD = f"{'a second':>9} {'cpu ms':>8} {SPREAD}"
 
-    def __str__(self) -> str:
-        return f"{self.rate:9.0f} {self.cpu_ms:8.2f} {spread(self.taken)}"
+    def __init__(self, place: Site, under_test: Program) -> None:
+        self.place = place
+        self.program = under_test
+        self._taken: list[float] = []
+        self._seconds = self._cpu = 0.0
+        self._numbers = itertools.count()
 
+    async def round(self, questions: int) -> None:
+        """Ask so many."""
+        gate = asyncio.Semaphore(ABREAST)
+        started, cpu = time.perf_counter(), self.program.cpu_seconds
+        await asyncio.gather(*(self._ask(gate) for _ in range(questions)))
+        self._seconds += time.perf_counter() - started
+        self._cpu += self.program.cpu_seconds - cpu
 
-HEAD = f"{'a second':>9} {'cpu ms':>8} {SPREAD}"
-
-
-async def measured(place: Site, under_test: Program, questions: int) -> Cost:
-    """Ask so many questions, `ABREAST` at a time."""
-    gate = asyncio.Semaphore(ABREAST)
-    taken: list[float] = []
-
-    async def ask(n: int) -> None:
+    async def _ask(self, gate: asyncio.Semaphore) -> None:
         async with gate:
             started = time.perf_counter()
-            await place.answered(f"How do I reset password number {n}?")
-            taken.append(time.perf_counter() - started)
+            await self.place.answered(f"How do I reset password number {next(self._numbers)}?")
+            self._taken.append(time.perf_counter() - started)
 
-    await asyncio.gather(*(ask(-n) for n in range(1, 2 * ABREAST)))  # the first ones make caches and connections
-    taken.clear()
-    started, cpu = time.perf_counter(), under_test.cpu_seconds
-    await asyncio.gather(*map(ask, range(questions)))
-    seconds = time.perf_counter() - started
-    return Cost(questions / seconds, (under_test.cpu_seconds - cpu) / questions * 1000, taken)
+    @property
+    def seconds(self) -> float:
+        """Of the wall's clock, for one question."""
+        return self._seconds / len(self._taken)
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of the processor, for one question."""
+        return self._cpu / len(self._taken)
+
+    def __str__(self) -> str:
+        return f"{1 / self.seconds:9.0f} {self.cpu * 1000:8.2f} {spread(self._taken)}"
 
 
-async def pressed(place: Site, questions: int) -> Sequence[float]:
-    """How long acks of presses take, one after the other, while so many questions a time are answered."""
+async def warmed(place: Site, under_test: Program) -> Meter:
+    """A meter of a program that has its caches and connections."""
+    await Meter(place, under_test).round(2 * ABREAST)
+    return Meter(place, under_test)
+
+
+async def compared(meters: Sequence[Meter], questions: int) -> None:
+    """Ask each so many questions, in turns."""
+    for _ in range(ROUNDS):
+        for meter in meters:
+            await meter.round(questions // ROUNDS)
+
+
+async def pressed(place: Site) -> None:
+    """Press one card after the other, while questions are asked `ABREAST` at a time."""
     over = asyncio.Event()
 
     async def ask(n: int) -> None:
@@ -61,26 +82,32 @@ async def pressed(place: Site, questions: int) -> Sequence[float]:
         await place.agree(ts)
     over.set()
     await asyncio.gather(*asking)
-    return place.timed.took["pressed"]
 
 
 async def main(questions: int, databases: Sequence[str]) -> None:
     """Print the table."""
     line(f"{questions} questions, {ABREAST} at a time, a model that answers at once")
-    line(f"{'':<34} {HEAD}   press {SPREAD} later than 3 s")
-    bare = {}
-    for name, command in (("bare handler that posts", ""), ("bare handler that asks and posts", "model")):
-        with tempfile.TemporaryDirectory() as folder:
-            async with site() as (place, env), program(env, folder, "tests.bench.bare", command) as one:
-                bare[name] = await measured(place, one, questions)
-                line(f"{name:<34} {bare[name]}")
+    line(f"{'':<34} {Meter.HEAD}   press {SPREAD}  > 3 s")
+    async with AsyncExitStack() as stack:
+        meters: dict[str, Meter] = {}
+        for name in ("bare handler that posts", "bare handler that asks and posts", *databases):
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            place, env = await stack.enter_async_context(site())
+            if name in databases:
+                opened = bot(env, folder, database_at(name, folder))
+            else:
+                opened = program(env, folder, "tests.bench.bare", *(["model"] if "asks" in name else []))
+            meters[name] = await warmed(place, await stack.enter_async_context(opened))
+        await compared([*meters.values()], questions)
+        for kind in databases:
+            await pressed(meters[kind].place)
+    bare = [meter for name, meter in meters.items() if name not in databases]
+    for name, meter in meters.items():
+        timed = meter.place.timed
+        presses = f"         {spread(timed.took['pressed'])} {timed.late['pressed']:6}" if name in databases else ""
+        line(f"{'whole bot, ' + name if name in databases else name:<34} {meter}{presses}")
     for kind in databases:
-        with tempfile.TemporaryDirectory() as folder:
-            async with site() as (place, env), bot(env, folder, database_at(kind, folder)) as one:
-                cost = await measured(place, one, questions)
-                presses = await pressed(place, questions)
-        line(f"{'whole bot on ' + kind:<34} {cost}         {spread(presses)} {place.timed.late['pressed']:14}")
-        ratios = [f"{cost.cpu_ms / other.cpu_ms:.1f} times the processor of a {name}" for name, other in bare.items()]
-        slower = [f"{other.rate / cost.rate:.1f}" for other in bare.values()]
-        line(f"{'':<34} {', '.join(ratios)}; {' and '.join(slower)} times the time")
+        cpu = " and ".join(f"{meters[kind].cpu / one.cpu:.1f}" for one in bare)
+        wall = " and ".join(f"{meters[kind].seconds / one.seconds:.1f}" for one in bare)
+        line(f"on {kind}: {cpu} times the processor of the bare ones, {wall} times the time")
     line()
