@@ -3,7 +3,7 @@
 import logging
 import time
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from bot.cards import card_of
 from bot.domain import intake
@@ -11,7 +11,7 @@ from bot.domain.card import Card
 from bot.domain.errors import ModelDown, ModelError, Undelivered
 from bot.domain.masking import masked
 from bot.domain.mirror import trace_id
-from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Question, Verdict, Via
+from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Place, Question, Verdict, Via
 from bot.ports import Announcer, Clock, Model, Neighbours, Store, Transaction
 from bot.recalling import examples_for
 
@@ -23,6 +23,10 @@ LEASE = timedelta(seconds=90)
 TRIES = 4
 WAIT = timedelta(seconds=3)
 """Before the second try; three times as long before each further one: the asker hears within a minute or so."""
+LONGEST_WAIT = timedelta(minutes=1)
+"""Where Slack takes nothing, it is tried until Slack does."""
+YOUNG = timedelta(minutes=10)
+"""A message of this age may still be on its way: Slack delivers a lost event again after up to six minutes."""
 
 
 class Overslept(Exception):  # noqa: N818 - reads as what happened
@@ -70,10 +74,12 @@ class Answering:
             await self._work(item)
         except Overslept:
             log.info("inbox %s: lease lost", item.id)
-        except (ModelError, Undelivered) as error:
+        except ModelError as error:
             log.warning("inbox %s: try %s failed: %s", item.id, item.attempts, type(error).__name__)
-            final = not isinstance(error, ModelDown) if isinstance(error, ModelError) else error.final
-            await self._failed(item, final=final, why=type(error).__name__)
+            await self._failed(item, final=not isinstance(error, ModelDown), why=type(error).__name__)
+        except Undelivered as error:
+            log.warning("inbox %s: try %s failed: Undelivered: %s", item.id, item.attempts, error)
+            await (self._failed(item, final=True, why="Undelivered") if error.final else self._later(item))
         except Exception:
             log.exception("inbox %s: try %s failed", item.id, item.attempts)
             await self._failed(item, final=False, why="error")
@@ -100,23 +106,44 @@ class Answering:
         place = item.arrival.place.model_dump(exclude_none=True)
         await tx.outbox.add("overslept", item.arrival.event_id, place, self._clock.now())
 
+    async def _later(self, item: InboxItem) -> None:
+        """Give it back, to be tried again after a while."""
+        wait = min(WAIT * 3 ** min(item.attempts - 1, 10), LONGEST_WAIT)
+        async with self._store.transaction() as tx:
+            if not await tx.inbox.postpone(item, self._clock.now() + wait):
+                await self._overslept(tx, item)
+
     async def _failed(self, item: InboxItem, *, final: bool, why: str) -> None:
-        """Try again later, or end it: then the asker is told. Where even that fails, the log and the row say so."""
+        """Try again later, or end it and tell the asker; where Slack will never take that, log and row say so."""
         if not final and item.attempts < TRIES:
-            async with self._store.transaction() as tx:
-                if not await tx.inbox.postpone(item, self._clock.now() + WAIT * 3 ** (item.attempts - 1)):
-                    await self._overslept(tx, item)
+            await self._later(item)
             return
         try:
-            if item.arrival.kind is ArrivalKind.ASKED:
-                await self._notify(item, Notice.FAILED)
+            posted = await self._posted(item.arrival)
+            if posted:
+                await self._finish(item, Ending.ANSWERED, None, posted)
+                return
+            await self._notify(item, Notice.FAILED)
         except Overslept:
             log.info("inbox %s: lease lost", item.id)
             return
         except Undelivered as error:
             log.warning("inbox %s: the asker could not be told: %s", item.id, error)
+            if not error.final:
+                await self._later(item)
+                return
             why = f"{why}, untold"
         await self._finish(item, Ending.FAILED, why)
+
+    async def _posted(self, arrival: Arrival) -> Question | None:
+        """The question, with the ts of its card, where an earlier try posted it and could not write that down."""
+        place = arrival.place
+        async with self._store.transaction() as tx:
+            question = await tx.questions.at(place.team, place.channel, place.ts)
+        if question is None or question.card_ts:
+            return None
+        ts = await self._announcer.posted_card(question)
+        return question.model_copy(update={"card_ts": ts}) if ts else None
 
     async def _notify(self, item: InboxItem, notice: Notice) -> None:
         async with self._store.transaction() as tx:
@@ -125,10 +152,13 @@ class Answering:
 
     async def _work(self, item: InboxItem) -> None:
         """Bring an arrival to its end, or give it back."""
-        arrival = item.arrival
-        if arrival.kind is ArrivalKind.EDITED:
+        if item.arrival.kind is ArrivalKind.EDITED:
             await self._edit(item)
-            return
+        else:
+            await self._answer(item)
+
+    async def _answer(self, item: InboxItem) -> None:
+        arrival = item.arrival
         notice = intake.notice_for(arrival)
         if notice is not None:
             if intake.is_said(arrival, notice):
@@ -210,12 +240,18 @@ class Answering:
         )
 
     async def _edit(self, item: InboxItem) -> None:
-        """An edited question is classified anew unless staff settled it: a row keeps the text that was judged."""
+        """An edited question is classified anew unless staff settled it: a row keeps the text that was judged.
+
+        An edit of a message that is still on its way is the question: what was first written comes too late.
+        """
         place = item.arrival.place
         text, was_cut = intake.cut(item.arrival.text)
         async with self._store.transaction() as tx:
             question = await tx.questions.at(place.team, place.channel, place.ts)
             card = await card_of(tx, question) if question else None
+        if question is None and self._is_young(place) and intake.notice_for(item.arrival) is None:
+            await self._answer(item)
+            return
         if question is None or not intake.words_of(text) or question.text == text:
             await self._finish(item, Ending.IGNORED, "edit_changes_nothing")
             return
@@ -223,13 +259,30 @@ class Answering:
             await self._finish(item, Ending.IGNORED, "edited_after_settlement")
             return
         if question.card_ts is None:
-            await self._failed(item, final=False, why="first_answer_missing")  # it may be on its way
+            if item.attempts < TRIES:
+                await self._later(item)  # it may be on its way
+            else:
+                await self._finish(item, Ending.IGNORED, "first_answer_missing")
             return
-        verdict = await self._verdict(question.model_copy(update={"text": text}))
+        edited = question.model_copy(update={"text": text, "cut": was_cut})
+        if await self._changed(item, edited, await self._verdict(edited)):
+            await self._finish(item, Ending.ANSWERED, "edited")
+        else:
+            await self._finish(item, Ending.IGNORED, "edited_after_settlement")
+
+    async def _changed(self, item: InboxItem, edited: Question, verdict: Verdict) -> bool:
+        """Write an edit down; False where staff settled the question while the model thought."""
         async with self._store.transaction() as tx:
             await self._hold(tx, item)
-            await tx.questions.edit(question.id, text, cut=was_cut)
+            question = await tx.questions.get(edited.id, lock=True)
+            card = await card_of(tx, question) if question else None
+            if card and card.settled:
+                return False
+            await tx.questions.edit(edited.id, edited.text, cut=edited.cut)
             await tx.questions.add_verdict(verdict)
-            await tx.outbox.add("card", question.id, {}, self._clock.now())
-            await self._shadow(tx, question)
-        await self._finish(item, Ending.ANSWERED, "edited")
+            await tx.outbox.add("card", edited.id, {}, self._clock.now())
+            await self._shadow(tx, edited)
+        return True
+
+    def _is_young(self, place: Place) -> bool:
+        return self._clock.now() - datetime.fromtimestamp(float(place.ts), UTC) < YOUNG

@@ -594,6 +594,9 @@ class Announcer(Protocol):
     async def post_notice(self, arrival: Arrival, notice: Notice, *, again: bool) -> None:
         """Tell the asker, in the thread, why there is no answer. An outsider is told in private."""
 
+    async def posted_card(self, question: Question) -> str | None:
+        """The ts of the question's card, if it stands in Slack: an earlier try may have posted it."""
+
     async def keep_one(self, place: Place, event_id: str, question: Question | None) -> None:
         """Delete every copy but one of a question's card and of an arrival's notice, after a worker overslept.
 

@@ -48,6 +48,10 @@ class SlackAnnouncer:
             await self.update_card(card.model_copy(update={"question": known}))
         return ts
 
+    async def posted_card(self, question: Question) -> str | None:
+        place = question.place
+        return await self._copies.keep_one(place.channel, place.thread, card_mark(question))
+
     async def keep_one(self, place: Place, event_id: str, question: Question | None) -> None:
         if question:
             await self._copies.keep_one(place.channel, place.thread, card_mark(question), question.card_ts)

@@ -154,6 +154,10 @@ class Board:
         lose(fault, NO_ANSWER)
         return f"{len(self.cards)}.card"
 
+    async def posted_card(self, question: Question) -> str | None:
+        self._meet("posted_card")
+        return f"{len(self.cards)}.card" if self.cards.get(question.id) else None
+
     async def update_card(self, card: Card) -> None:
         fault = self._meet("update_card")
         self.cards[card.question.id][-1] = card

@@ -3,12 +3,14 @@
 import asyncio
 import itertools
 import uuid
+from typing import Any
 
 import pytest
 
 from bot.answering import LEASE, QUESTION_IDS, TRIES, Answering
 from bot.cards import card_of
 from bot.correcting import Correcting
+from bot.domain.card import Card
 from bot.domain.correction import Press
 from bot.domain.errors import ModelRefused
 from bot.domain.question import Arrival, ArrivalKind, Notice, Question, Via
@@ -34,7 +36,7 @@ class Desk:
 
     async def work(self) -> None:
         """Work and let time go on until nothing is open; fails where that never comes."""
-        for _ in range(60):
+        for _ in range(200):
             while await self.answering.answer_next():
                 pass
             if not await self.open():
@@ -137,7 +139,8 @@ async def test_a_model_that_refuses_is_not_asked_again(desk: Desk) -> None:
 
 FAULTS = [
     *itertools.product(["post_card"], [Fault.DOWN, Fault.REFUSED, Fault.LOST], range(1, TRIES)),
-    ("post_card", Fault.DOWN, TRIES),
+    ("post_card", Fault.DOWN, 2 * TRIES),
+    ("post_card", Fault.LOST, 2 * TRIES),
 ]
 
 
@@ -148,8 +151,44 @@ async def test_whatever_slack_does_there_is_one_answer_or_a_word(
     desk.board.faults.add(verb, fault, times)
     await desk.ask(arrival())
     told = len(desk.board.notices)
-    assert (desk.answers, told) == ((0, 1) if fault is Fault.REFUSED or times == TRIES else (1, 0))
+    assert (desk.answers, told) == ((0, 1) if fault is Fault.REFUSED else (1, 0))
     assert len(desk.model.asked) == 1, "the verdict of the first try is kept"
+
+
+async def test_an_answer_whose_post_got_lost_at_the_last_try_is_found(desk: Desk) -> None:
+    """Told that it failed, beside a card on which anybody may press: that was so."""
+    desk.board.faults.add("post_card", Fault.DOWN, TRIES - 1)
+    desk.board.faults.add("post_card", Fault.LOST)
+    await desk.ask(arrival())
+    question = await desk.question()
+    assert question is not None
+    assert question.card_ts
+    assert (desk.answers, desk.board.notices) == (1, [])
+
+
+async def test_after_a_fault_of_ours_what_was_posted_counts(desk: Desk) -> None:
+    """As where the database goes away between the post and the writing down of its ts, again and again."""
+    post_card = desk.board.post_card
+
+    async def posted_and_fell(card: Card, *, again: bool) -> str:
+        if not desk.answers:
+            await post_card(card, again=again)
+        raise ConnectionResetError
+
+    desk.board.post_card = posted_and_fell  # type: ignore[method-assign]
+    await desk.ask(arrival())
+    question = await desk.question()
+    assert question is not None
+    assert question.card_ts
+    assert (desk.answers, desk.board.notices) == (1, [])
+
+
+async def test_who_cannot_be_told_now_is_told_when_slack_is_back(desk: Desk) -> None:
+    desk.model.fail(TRIES)
+    desk.board.faults.add("post_notice", Fault.DOWN, 3)
+    desk.model.fail(3)
+    await desk.ask(arrival())
+    assert (desk.answers, desk.board.notices) == (0, [("1.000100", Notice.FAILED)])
 
 
 async def test_where_even_the_word_fails_the_arrival_ends(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
@@ -274,6 +313,50 @@ async def test_a_settled_question_keeps_the_text_that_was_judged(desk: Desk) -> 
     question = await desk.question()
     assert question is not None
     assert question.text == "有給は？"
+
+
+async def test_an_edit_that_is_overtaken_by_a_press_changes_nothing(desk: Desk) -> None:
+    await desk.ask(arrival("有給は？"))
+    press = Press(question_id=QUESTION_OF_EV1, category="it", seen=0, by="U2")
+    classify = desk.model.classify
+
+    async def pressed_meanwhile(*asked: Any) -> Any:
+        await Correcting(desk.store, KeptNeighbours(), desk.clock).settle(press)
+        return await classify(*asked)
+
+    desk.model.classify = pressed_meanwhile  # type: ignore[method-assign,assignment]
+    await desk.ask(edited("PC が遅い"))
+    async with desk.store.transaction() as tx:
+        row, question = await tx.rows.get(QUESTION_OF_EV1), await tx.questions.get(QUESTION_OF_EV1)
+        assert question is not None
+        card = await card_of(tx, question)
+    assert row is not None
+    assert card is not None
+    assert row.text == question.text == "有給は？"
+    assert card.verdict.category == "labor"
+
+
+async def test_an_edit_that_comes_before_its_question_is_the_question(desk: Desk) -> None:
+    """Slack delivers a lost event again after a minute, or five; what was edited meanwhile comes at once."""
+    ts = f"{desk.clock.now().timestamp():.6f}"
+    first, later = (
+        one.model_copy(update={"place": one.place.model_copy(update={"ts": ts})})
+        for one in (arrival("有給は？"), edited("PC が遅い"))
+    )
+    await desk.ask(later)
+    await desk.ask(first)
+    async with desk.store.transaction() as tx:
+        question = await tx.questions.at("T1", "C1", ts)
+    assert question is not None
+    assert question.text == "PC が遅い"
+    assert (desk.answers, len(desk.model.asked)) == (1, 1)
+
+
+async def test_an_edit_that_cannot_be_classified_is_told(desk: Desk) -> None:
+    await desk.ask(arrival("有給は？"))
+    desk.model.fail(TRIES)
+    await desk.ask(edited("PC が遅い"))
+    assert desk.board.notices == [("1.000100", Notice.FAILED)]
 
 
 async def test_an_edit_waits_for_the_first_answer(desk: Desk) -> None:

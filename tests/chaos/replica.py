@@ -22,6 +22,7 @@ def hurry() -> None:
     """Divide what the bot waits for by `TIMES`: leases, patience with Slack and the model, pauses between tries."""
     answering.LEASE /= TIMES
     answering.WAIT /= TIMES
+    answering.LONGEST_WAIT /= TIMES
     delivering.LEASE /= TIMES
     delivering.LONGEST_WAIT /= TIMES
     duty.DRAIN_SECONDS /= TIMES
