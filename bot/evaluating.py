@@ -258,8 +258,9 @@ class Evaluating:
         """
         prompt = await self._prompt(release)
         async with self._store.transaction() as tx:
-            rows = agreed([row async for row in tx.rows.all()])
+            every = [row async for row in tx.rows.all()]
             trained = await self._trained(tx, release)
+        rows = agreed(every, await self._neighbours.contested(every))
         held_out = [row for row in rows if row.split is Split.HELD_OUT]
         unseen = {row.id for row in await self._unseen.of(held_out, trained)}
         return prompt, [

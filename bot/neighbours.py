@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from array import array
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,19 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import OSA, Indel
 
+from bot.domain.conflict import Clusters, Conflict
 from bot.domain.dataset import Row, Split, group_of, normalised
-from bot.domain.similar import FAR, NEAR, Neighbour, Words, content, share
+from bot.domain.similar import FAR, NEAR, NUMBER, Neighbour, Words, content, share
 from bot.ports import Store
 
 OVERLAP = timedelta(seconds=15)
 """How long after its moment another replica's row may still be committed, or how far its clock is behind."""
 SHORTEST_SLIP = 5
 """Letters of a word in which one may be wrong; of shorter ones too many are words of their own."""
-FAINTEST = 0.5
-"""The least likeness of nearly same texts: what is less alike is not compared word by word."""
+FEW = 50
+"""Texts that are compared word by word without a count of the words that they have in common."""
 TOP = 100
 """How many of the most alike texts are put in order at once."""
 
+_NONE: NDArray[np.uint32] = np.zeros(0, np.uint32)
 _SPELT = re.compile(r"[a-z]+|[\u3040-\u30ff]+")
 
 
@@ -37,13 +39,20 @@ def slip(one: str, other: str) -> bool:
 
 
 class Index:
-    """Texts by the trigrams of their content words; a text has one slot, whatever way it is written. Slots stay."""
+    """Texts by their content words and the trigrams of these; a text has one slot, whatever way it is written.
+
+    Slots stay.
+    """
 
     def __init__(self) -> None:
         self._slots: dict[str, int] = {}
         self._texts: list[str] = []
         self._contents: list[Words] = []
         self._joined: defaultdict[str, list[int]] = defaultdict(list)
+        self._having: dict[str, array[int]] = {}
+        self._twins: dict[str, list[str]] = {}
+        """Known words and those that are the same but for a slip, themselves first."""
+        self._spelt: defaultdict[str, list[str]] = defaultdict(list)
         self._postings: defaultdict[str, array[int]] = defaultdict(lambda: array("I"))
         self._grams = array("I")
         self._words = array("I")
@@ -63,18 +72,31 @@ class Index:
             self._words.append(len(words))
             for gram in grams:
                 self._postings[gram].append(found)
+            for word in set(words):
+                if word not in self._having:
+                    self._learn(word)
+                self._having[word].append(found)
         return found
 
     def near(self, text: str) -> list[tuple[int, float]]:
         """The slots of nearly same texts and their similarity, the nearest first."""
-        words = content(text)
-        return self._near(normalised(text), words, self._likeness(words))
+        plain, words = normalised(text), content(text)
+        ranked = {
+            slot: NEAR + (1 - NEAR) * Indel.normalized_similarity(plain, self._texts[slot])
+            for slot in self._near(words)
+        }
+        if plain in self._slots:
+            ranked[self._slots[plain]] = 1.0
+        return sorted(ranked.items(), key=lambda one: (-one[1], one[0]))
+
+    def beside(self, slot: int) -> set[int]:
+        """The slots of the other texts that are nearly the same as this one."""
+        return self._near(self._contents[slot]) - {slot}
 
     def alike(self, text: str) -> Iterator[tuple[int, float]]:
         """The slots that have any trigram in common with a text and their similarity, the most alike first."""
-        words = content(text)
-        likeness = self._likeness(words)
-        near = self._near(normalised(text), words, likeness)
+        likeness = self._likeness(content(text))
+        near = self.near(text)
         yield from near
         likeness[[slot for slot, _ in near]] = 0.0
         # Hardly ever is more asked for than the first few, so that not all need be put in order.
@@ -95,19 +117,61 @@ class Index:
         common = np.bincount(np.concatenate(hits), minlength=len(self._texts))
         return 2 * common / (np.frombuffer(self._grams, np.uint32) + len(grams))
 
-    def _near(self, plain: str, words: Words, likeness: NDArray[np.float64]) -> list[tuple[int, float]]:
+    def _near(self, words: Words) -> set[int]:
+        candidates = self._with_enough(words)
+        found = {slot for slot in candidates if share(words, self._contents[slot], slip) >= NEAR}
+        return found.union(self._joined.get("".join(words), ()))
+
+    def _with_enough(self, words: Words) -> list[int]:
+        """The slots of texts that have so many of the words that they may be near, and not too many others."""
         if not self._texts:
             return []
+        lacking = missing(len(words))
+        having = {word: self._slots_of(word) for word in set(words)}
+        needed = [slots for word, slots in having.items() if weight(word) > lacking]
+        slots = min(needed, key=len, default=_NONE)
+        if not needed or len(slots) > FEW:
+            common = np.bincount(np.concatenate([*having.values()]), minlength=len(self._texts))
+            slots = np.flatnonzero(common >= max(1, len(having) - lacking)).astype(np.uint32)
         # Words that one text has more of are words apart: where they are too many, none need be compared.
-        counts = np.frombuffer(self._words, np.uint32)
+        counts = np.frombuffer(self._words, np.uint32)[slots]
         able = 2 * np.minimum(counts, len(words)) >= NEAR * (counts + len(words))
-        candidates = np.flatnonzero(able & (likeness >= FAINTEST)).tolist()
-        found = {slot for slot in candidates if share(words, self._contents[slot], slip) >= NEAR}
-        found.update(self._joined.get("".join(words), ()))
-        ranked = {slot: NEAR + (1 - NEAR) * Indel.normalized_similarity(plain, self._texts[slot]) for slot in found}
-        if plain in self._slots:
-            ranked[self._slots[plain]] = 1.0
-        return sorted(ranked.items(), key=lambda one: (-one[1], one[0]))
+        return [int(slot) for slot in slots[able]]
+
+    def _slots_of(self, word: str) -> NDArray[np.uint32]:
+        """The slots of a word and of those that are the same but for a slip."""
+        twins = self._twins[word] if word in self._twins else self._alike(word)
+        return np.concatenate([np.frombuffer(self._having[one], np.uint32) for one in twins] or [_NONE])
+
+    def _learn(self, word: str) -> None:
+        self._having[word] = array("I")
+        self._twins[word] = [word, *self._alike(word)]
+        for twin in self._twins[word][1:]:
+            self._twins[twin].append(word)
+        for variant in variants(word):
+            self._spelt[variant].append(word)
+
+    def _alike(self, word: str) -> list[str]:
+        """The known words that are another one's slip."""
+        near = {one for variant in variants(word) for one in self._spelt.get(variant, ())}
+        return [one for one in near if slip(word, one)]
+
+
+def missing(count: int) -> int:
+    """How many of so many words a near text can lack: the most for which 2 (count - m) / (2 (count - m) + m) ≥ NEAR."""
+    return int(2 * (1 - NEAR) * count / (2 - NEAR) + 1e-9)
+
+
+def weight(word: str) -> int:
+    """How many words apart two texts are where only one has this word (see `share`)."""
+    return NUMBER if word.isdecimal() else 1
+
+
+def variants(word: str) -> set[str]:
+    """A word, and without each of its letters: of two that are a slip apart one is among both's. None where none is."""
+    if len(word) < SHORTEST_SLIP or not _SPELT.fullmatch(word):
+        return set()
+    return {word} | {word[:at] + word[at + 1 :] for at in range(len(word))}
 
 
 def trigrams(words: Words) -> set[str]:
@@ -121,6 +185,7 @@ class _Known:
 
     row_id: str
     text: str
+    slot: int
     group: str
     category: str
     train: bool
@@ -140,7 +205,9 @@ class RowNeighbours:
         self._index = Index()
         self._known: dict[str, _Known] = {}
         self._at: defaultdict[int, dict[str, _Known]] = defaultdict(dict)
-        self._labels: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._mates: list[list[int]] = []
+        """Slot → the slots of nearly same texts."""
+        self._clusters = Clusters(self._mates.__getitem__)
         self._since: datetime | None = None
         self._moved_at = self._read_at = 0.0
         self._one_at_a_time = asyncio.Lock()
@@ -156,12 +223,13 @@ class RowNeighbours:
         found: list[Neighbour] = []
         async with self._one_at_a_time:
             await self._refresh()
+            contested = self._clusters.contested()
             for slot, likeness in self._index.alike(text):
                 if len(found) >= k:
                     break
                 rows = [row for row in self._at[slot].values() if row.counts and row.train and row.group not in without]
                 newest = rows[-1] if rows else None
-                if newest and len(self._labels[newest.group]) == 1:
+                if newest and newest.group not in contested:
                     found.append(_neighbour(newest, likeness))
         return found
 
@@ -170,6 +238,24 @@ class RowNeighbours:
         async with self._one_at_a_time:
             await self._refresh()
             return await asyncio.to_thread(self._join, texts)
+
+    async def conflicts(self) -> list[Conflict]:
+        """See the port."""
+        async with self._one_at_a_time:
+            await self._refresh()
+            return sorted(set(self._clusters.contested().values()), key=lambda one: one.key)
+
+    async def cluster(self, group: str) -> list[str]:
+        """See the port."""
+        async with self._one_at_a_time:
+            await self._refresh()
+            return sorted(self._clusters.cluster(group))
+
+    async def contested(self, rows: Sequence[Row]) -> set[str]:
+        """See the port."""
+        async with self._one_at_a_time:
+            await self._refresh()
+            return await asyncio.to_thread(self._contested, rows)
 
     def pairs(self, these: Sequence[str], those: Sequence[str]) -> list[tuple[int, int]]:
         """See the port."""
@@ -201,22 +287,33 @@ class RowNeighbours:
         for row, counts in changed:
             if self._since is None or row.settled_at > self._since:
                 self._since, self._moved_at = row.settled_at, self._now()
-            known = _Known(row.id, row.text, row.group, row.category, row.split is Split.TRAIN, counts)
+            slot = self._slot(row.text)
+            known = _Known(row.id, row.text, slot, row.group, row.category, row.split is Split.TRAIN, counts)
             before = self._known.get(row.id)
             if before == known:
                 continue
             if before:
-                del self._at[self._index.slot(before.text)][row.id]
-                self._label(before, -1)
-            self._known[row.id] = self._at[self._index.slot(row.text)][row.id] = known
-            self._label(known, 1)
+                del self._at[before.slot][row.id]
+                if before.counts:
+                    self._clusters.remove(before.group, before.slot, before.category)
+            self._known[row.id] = self._at[slot][row.id] = known
+            if counts:
+                self._clusters.add(row.group, slot, row.category)
+        self._clusters.contested()  # now, beside the event loop: the first time it takes a while
 
-    def _label(self, known: _Known, n: int) -> None:
-        if known.counts:
-            labels = self._labels[known.group]
-            labels[known.category] += n
-            if not labels[known.category]:
-                del labels[known.category]
+    def _slot(self, text: str) -> int:
+        slot = self._index.slot(text)
+        if slot == len(self._mates):
+            self._mates.append(sorted(self._index.beside(slot)))
+            for mate in self._mates[slot]:
+                self._mates[mate].append(slot)
+        return slot
+
+    def _contested(self, rows: Sequence[Row]) -> set[str]:
+        clusters = Clusters(self._mates.__getitem__)
+        for row in rows:
+            clusters.add(row.group, self._slot(row.text), row.category)
+        return set(clusters.contested())
 
     def _near(self, text: str) -> list[tuple[_Known, float]]:
         """The nearest first; of equally near ones those that count, then by id."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bot.domain.batch import Batch, BatchJob
 from bot.domain.card import Card
+from bot.domain.conflict import Conflict
 from bot.domain.correction import Correction
 from bot.domain.dataset import Manifest, Row, Split
 from bot.domain.errors import ModelError
@@ -135,11 +136,8 @@ class Rows(Protocol):
     def changed(self, since: datetime | None) -> AsyncIterator[tuple[Row, bool]]:
         """Every row touched at or after `since` (None: all), oldest first, and whether it counts (is not withdrawn)."""
 
-    async def in_group(self, group: str) -> list[Row]:
+    async def in_groups(self, groups: Collection[str]) -> list[Row]:
         """By id."""
-
-    async def conflicts(self, limit: int) -> list[list[Row]]:
-        """Groups whose rows are settled differently, by group; the rows of each by id."""
 
 
 class Prompts(Protocol):
@@ -444,7 +442,7 @@ class Neighbours(Protocol):
     async def nearest(self, text: str, k: int, *, without: Collection[str] = ()) -> list[Neighbour]:
         """The `k` most alike rows to train on, none of a group in `without`, the nearest first.
 
-        Of rows with the same text the newest; none of a group whose rows are settled differently.
+        Of rows with the same text the newest; none of a group in conflict.
         """
 
     async def groups(self, texts: Sequence[str]) -> list[str]:
@@ -452,6 +450,15 @@ class Neighbours(Protocol):
 
         In this order, as if each were a row already when the next one comes.
         """
+
+    async def conflicts(self) -> list[Conflict]:
+        """Conflicts among all rows that count, by key."""
+
+    async def cluster(self, group: str) -> list[str]:
+        """The groups that hang together with this one (`conflict.Clusters`), itself among them, in order."""
+
+    async def contested(self, rows: Sequence[Row]) -> set[str]:
+        """The groups that are in conflict where these rows are all that count, whatever changed meanwhile."""
 
     def pairs(self, these: Sequence[str], those: Sequence[str]) -> list[tuple[int, int]]:
         """Every (i, j) where `these[i]` and `those[j]` are nearly the same text."""

@@ -3,7 +3,6 @@
 from collections.abc import Collection
 
 from bot.domain.dataset import Row
-from bot.domain.recall import shown
 from bot.domain.release import Release
 from bot.domain.similar import Example
 from bot.ports import Neighbours
@@ -22,9 +21,8 @@ async def examples_for(
     """
     if not release.recall:
         return ()
-    # Twice as many, for of a group whose rows contradict each other none is shown.
-    found = await neighbours.nearest(text, 2 * release.recall, without=without)
-    return shown(found, release.recall)
+    found = await neighbours.nearest(text, release.recall, without=without)
+    return tuple(Example(text=one.text, category=one.category) for one in reversed(found))
 
 
 async def examples_for_row(neighbours: Neighbours, release: Release, row: Row) -> tuple[Example, ...]:

@@ -1,10 +1,12 @@
 """What /finetune status tells."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import combinations
 
 from bot.domain.budget import Spend
+from bot.domain.conflict import Conflict
 from bot.domain.dataset import Split, agreed
 from bot.domain.finetune import Finetune
 from bot.domain.mirrored import MirrorState
@@ -13,13 +15,11 @@ from bot.domain.release import Release
 from bot.domain.replica import ALIVE, Replica
 from bot.domain.thing import Thing
 from bot.mirrored import mirror_state
-from bot.ports import Clock, Store, Transaction
+from bot.ports import Clock, Neighbours, Store, Transaction
 from bot.spending import Spending
 from bot.versions import current_prompt
 
 PAIRS = 5
-CONFLICTS = 1_000
-"""Groups in conflict that are counted."""
 
 
 class Status(Thing):
@@ -56,14 +56,19 @@ class Status(Thing):
 class Reporting:
     """Reads the record; changes nothing."""
 
-    def __init__(self, store: Store, clock: Clock, spending: Spending, *, mirrored: bool = False) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, spending: Spending, neighbours: Neighbours, *, mirrored: bool = False
+    ) -> None:
         self._mirrored = mirrored
         self._store = store
+        self._neighbours = neighbours
         self._clock = clock
         self._spending = spending
 
     async def status(self) -> Status:
         """Raises LookupError before a release serves."""
+        conflicts = await self._neighbours.conflicts()
+        contested = {group for conflict in conflicts for group in conflict.groups}
         async with self._store.transaction() as tx:
             serving = await tx.releases.serving()
             prompt = await tx.prompts.get(serving.prompt_id) if serving else None
@@ -74,7 +79,7 @@ class Reporting:
             counts = await tx.rows.counts()
             finetune = await tx.finetunes.get(serving.finetune_id) if serving.finetune_id else None
             seen = await tx.finetunes.trained_rows(finetune.id) if finetune else set()
-            rows = agreed([row async for row in tx.rows.all(Split.TRAIN)])
+            rows = agreed([row async for row in tx.rows.all(Split.TRAIN)], contested)
             # A row that was settled again after the export is not what was trained on.
             trained = sum(row.id in seen and row.settled_at <= finetune.created_at for row in rows) if finetune else 0
             open_entries, age = await tx.outbox.lag(self._clock.now())
@@ -97,15 +102,15 @@ class Reporting:
                 current=current,
                 unfit=[r for r in await tx.releases.all() if r.finetune_id and r.prompt_id != current.id],
                 spend=await self._spending.month(tx),
-                disagreements=await _disagreements(tx),
+                disagreements=await _disagreements(tx, conflicts),
                 replicas=await tx.replicas.seen(self._clock.now() - ALIVE),
                 mirror=await mirror_state(tx, self._clock.now()) if self._mirrored else None,
             )
 
 
-async def _disagreements(tx: Transaction) -> list[tuple[str, str, int]]:
-    """One person's correction after another's of the same question, and open conflicts: each pair of a group once."""
+async def _disagreements(tx: Transaction, conflicts: Sequence[Conflict]) -> list[tuple[str, str, int]]:
+    """One person's correction after another's of the same question, and open conflicts: each pair of one once."""
     counted = Counter(await tx.corrections.contested())
-    for rows in await tx.rows.conflicts(CONFLICTS):
-        counted.update(combinations(sorted({row.category for row in rows}), 2))
+    for conflict in conflicts:
+        counted.update(combinations(conflict.categories, 2))
     return [(one, other, n) for (one, other), n in counted.most_common(PAIRS)]

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from bot.cards import card_of
 from bot.correcting import Correcting
 from bot.domain.card import Card
+from bot.domain.conflict import Conflict
 from bot.domain.correction import Press
 from bot.domain.curve import Curve, Measured, Need, fit, needs, rising
 from bot.domain.dataset import Row, Source, Split, text_key
@@ -25,10 +26,10 @@ DIRECT = "D"
 
 
 class Entry(Thing):
-    """One thing to settle: an open question (`card`), or a conflict (`rows` of one group, settled differently)."""
+    """One thing to settle: an open question (`card`), or a conflict (`rows` of its groups)."""
 
     key: str
-    """The question's id, or the group's."""
+    """The question's id, or the conflict's key."""
     why: Why
     prompt: Prompt
     card: Card | None = None
@@ -85,22 +86,25 @@ class Reviewing:
         Args:
             public: leave out what was asked in a direct message, for others will read along.
         """
+        open_conflicts = await self._neighbours.conflicts()
         async with self._store.transaction() as tx:
-            conflicts, waiting = await self._waiting(tx, public=public)
+            conflicts, waiting = await self._waiting(tx, open_conflicts, public=public)
             counts = await tx.rows.counts()
             shadow = await self._shadow(tx)
             said = {s.question_id: s.category for s in await tx.shadows.of(shadow.id)} if shadow else {}
-        near = await self._near_conflict([question for question, _ in waiting], {rows[0].group for rows in conflicts})
+        contested = {group for conflict in open_conflicts for group in conflict.groups}
+        near = await self._near_conflict([question for question, _ in waiting], contested)
         candidates = [_candidate(q, v, said.get(q.id), near=q.id in near) for q, v in waiting]
         rows = {category: n for (category, split), n in counts.items() if split is Split.TRAIN}
-        return [Listed(key=group[0].group, why=Why.CONFLICT) for group in conflicts] + [
+        return [Listed(key=conflict.key, why=Why.CONFLICT) for conflict in conflicts] + [
             Listed(key=candidate.question_id, why=why) for candidate, why in ordered(candidates, rows)
         ]
 
     async def waiting(self, *, public: bool = False) -> int:
         """How long the queue is; quicker than putting it in order."""
+        open_conflicts = await self._neighbours.conflicts()
         async with self._store.transaction() as tx:
-            conflicts, waiting = await self._waiting(tx, public=public)
+            conflicts, waiting = await self._waiting(tx, open_conflicts, public=public)
         return len(conflicts) + len(waiting)
 
     async def page(self, offset: int, size: int, *, public: bool = False) -> Page:
@@ -112,22 +116,25 @@ class Reviewing:
 
     async def entries(self, listed: Sequence[Listed]) -> list[Entry]:
         """Entries as they are now, settled ones too; what is no longer there is left out."""
+        keys = [one.key for one in listed if one.why is Why.CONFLICT]
+        groups = {key: await self._neighbours.cluster(key) for key in keys}
         async with self._store.transaction() as tx:
             shadow = await self._shadow(tx)
             said = {s.question_id: s.category for s in await tx.shadows.of(shadow.id)} if shadow else {}
-            found = [await self._entry(tx, one, said.get(one.key)) for one in listed]
+            found = [await self._entry(tx, one, said.get(one.key), groups.get(one.key, ())) for one in listed]
         return [entry for entry in found if entry]
 
-    async def settle_group(self, group: str, category: str, by: str) -> None:
-        """Settle a conflict: every row of the group that says otherwise now says `category`, by this person.
+    async def settle_conflict(self, key: str, category: str, by: str) -> None:
+        """Settle a conflict: each of its rows that says otherwise now says `category`, by this person.
 
         A question's row gets a correction, as its card would; an imported row keeps its origin and names the person.
 
         Raises:
             Refused: SETTLED_MEANWHILE, where its rows agree by now; UNKNOWN_CATEGORY.
         """
+        groups = await self._neighbours.cluster(key)
         async with self._store.transaction() as tx:
-            rows = await tx.rows.in_group(group)
+            rows = await tx.rows.in_groups(groups)
             if len({row.category for row in rows}) < 2:
                 raise Refused(Reason.SETTLED_MEANWHILE)
             if (await self._prompt(tx)).category(category) is None:
@@ -172,9 +179,11 @@ class Reviewing:
             settled = {"category": category, "reason": None, "source": Source.CHANGE, "by": by}
             await tx.rows.put(row.model_copy(update=settled | {"settled_at": self._clock.now()}))
 
-    async def _entry(self, tx: Transaction, listed: Listed, shadow: str | None) -> Entry | None:
+    async def _entry(
+        self, tx: Transaction, listed: Listed, shadow: str | None, groups: Collection[str]
+    ) -> Entry | None:
         if listed.why is Why.CONFLICT:
-            rows = await tx.rows.in_group(listed.key)
+            rows = await tx.rows.in_groups(groups)
             return Entry(**listed.model_dump(), prompt=await self._prompt(tx), rows=tuple(rows)) if rows else None
         question = await tx.questions.get(listed.key)
         card = await card_of(tx, question) if question else None
@@ -183,20 +192,24 @@ class Reviewing:
         disagreed = shadow if listed.why is Why.DISAGREE else None
         return Entry(**listed.model_dump(), prompt=card.prompt, card=card, shadow=disagreed)
 
-    async def _near_conflict(self, questions: Sequence[Question], conflicts: Collection[str]) -> set[str]:
+    async def _near_conflict(self, questions: Sequence[Question], contested: Collection[str]) -> set[str]:
         near = set()
         for question in questions:
             alike = await self._neighbours.near(question.text)
-            if len({row.category for row in alike}) > 1 or any(row.group in conflicts for row in alike):
+            if len({row.category for row in alike}) > 1 or any(row.group in contested for row in alike):
                 near.add(question.id)
         return near
 
     async def _waiting(
-        self, tx: Transaction, *, public: bool
-    ) -> tuple[list[list[Row]], list[tuple[Question, Verdict]]]:
-        conflicts = [rows for rows in await tx.rows.conflicts(CONFLICTS) if not (public and _has_direct(rows))]
+        self, tx: Transaction, conflicts: Sequence[Conflict], *, public: bool
+    ) -> tuple[list[Conflict], list[tuple[Question, Verdict]]]:
+        few = [
+            conflict
+            for conflict in conflicts[:CONFLICTS]
+            if not (public and _has_direct(await tx.rows.in_groups(conflict.groups)))
+        ]
         found = await tx.questions.open(POOL)
-        return conflicts, [(q, v) for q, v in found if not (public and _is_direct(q.place.channel))]
+        return few, [(q, v) for q, v in found if not (public and _is_direct(q.place.channel))]
 
     async def _shadow(self, tx: Transaction) -> Release | None:
         return next((one for one in await tx.releases.all() if one.state is ReleaseState.SHADOW), None)

@@ -71,7 +71,9 @@ class Tuning:
             prompt = await current_prompt(tx)
         held_out = [row for row in rows if row.split is Split.HELD_OUT]
         to_train = [row for row in rows if row.split is Split.TRAIN]
-        frozen = export(rows, prompt, await seen(self._neighbours, to_train, held_out))
+        contested = await self._neighbours.contested(rows)
+        near_held_out = await seen(self._neighbours, to_train, held_out)
+        frozen = export(rows, prompt, contested=contested, near_held_out=near_held_out)
         # What is proven is the file, not what it was made of.
         by_id = {row.id: row for row in rows}
         lines = zip(frozen.row_ids, questions_of(frozen.data), strict=True)

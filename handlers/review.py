@@ -28,7 +28,7 @@ async def settle(call: Call) -> None:
     why = next((one.why for one in shown.listed if one.key == wish.id), None)
     try:
         if why is Why.CONFLICT:
-            await call.desk.reviewing.settle_group(wish.id, wish.category, call.spot.user)
+            await call.desk.reviewing.settle_conflict(wish.id, wish.category, call.spot.user)
         else:
             press = Press(question_id=wish.id, category=wish.category, seen=wish.seen, by=call.spot.user)
             await call.desk.correcting.settle(press)

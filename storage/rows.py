@@ -80,21 +80,9 @@ class SqlRows:
             )
             page = (await self._connection.execute(wanted.where(after).limit(PAGE))).mappings().all()
 
-    async def in_group(self, group: str) -> list[Row]:
-        wanted = select(*_FIELDS).where(rows.c.group == group, _COUNTED).order_by(rows.c.id)
+    async def in_groups(self, groups: Collection[str]) -> list[Row]:
+        wanted = select(*_FIELDS).where(rows.c.group.in_(groups), _COUNTED).order_by(rows.c.id)
         return [_row(found) for found in (await self._connection.execute(wanted)).mappings()]
-
-    async def conflicts(self, limit: int) -> list[list[Row]]:
-        contested = (
-            select(rows.c.group)
-            .where(_COUNTED)
-            .group_by(rows.c.group)
-            .having(func.count(rows.c.category.distinct()) > 1)
-            .order_by(rows.c.group)
-            .limit(limit)
-        )
-        groups = (await self._connection.execute(contested)).scalars().all()
-        return [await self.in_group(group) for group in groups]
 
 
 def _row(found: RowMapping) -> Row:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import SequenceMatcher
 
+from bot.domain.conflict import Clusters, Conflict
 from bot.domain.dataset import Row, Split, group_of, normalised
 from bot.domain.errors import ModelDown, ModelError
 from bot.domain.prompt import Prompt
@@ -77,14 +78,32 @@ class KeptNeighbours:
         return [one for one in self._ranked(text, self.rows) if one.similarity >= NEAR]
 
     async def nearest(self, text: str, k: int, *, without: Collection[str] = ()) -> list[Neighbour]:
-        rows = [row for row in self.rows if row.split is Split.TRAIN and row.group not in without]
+        left_out = await self.contested(self.rows) | {*without}
+        rows = [row for row in self.rows if row.split is Split.TRAIN and row.group not in left_out]
         return self._ranked(text, rows)[:k]
 
     async def groups(self, texts: Sequence[str]) -> list[str]:
         return [next((one.group for one in await self.near(text)), group_of(text)) for text in texts]
 
+    async def conflicts(self) -> list[Conflict]:
+        return sorted({*self._clusters(self.rows).contested().values()}, key=lambda one: one.key)
+
+    async def cluster(self, group: str) -> list[str]:
+        return sorted(self._clusters(self.rows).cluster(group))
+
+    async def contested(self, rows: Sequence[Row]) -> set[str]:
+        return {*self._clusters(rows).contested()}
+
     def pairs(self, these: Sequence[str], those: Sequence[str]) -> list[tuple[int, int]]:
         return [(i, j) for i, this in enumerate(these) for j, that in enumerate(those) if _likeness(this, that) >= NEAR]
+
+    def _clusters(self, rows: Sequence[Row]) -> Clusters:
+        texts = [row.text for row in rows]
+        near = self.pairs(texts, texts)
+        clusters = Clusters(lambda n: [j for i, j in near if i == n])
+        for n, row in enumerate(rows):
+            clusters.add(row.group, n, row.category)
+        return clusters
 
     def _ranked(self, text: str, rows: Iterable[Row]) -> list[Neighbour]:
         found = [

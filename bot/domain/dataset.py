@@ -3,8 +3,8 @@
 import hashlib
 import json
 import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -77,14 +77,6 @@ def split_of(group: str) -> Split:
     return Split.HELD_OUT if bucket < HELD_OUT_PERCENT else Split.TRAIN
 
 
-def contested(rows: Iterable[Row]) -> set[str]:
-    """The groups whose rows are settled differently: conflicts, of which nothing is trained or measured on."""
-    labels: defaultdict[str, set[str]] = defaultdict(set)
-    for row in rows:
-        labels[row.group].add(row.category)
-    return {group for group, categories in labels.items() if len(categories) > 1}
-
-
 def distinct(rows: Iterable[Row]) -> list[Row]:
     """Each text once a category, however it is written: the row settled last. Ordered by group (a hash), then id."""
     newest: dict[tuple[str, str], Row] = {}
@@ -93,10 +85,9 @@ def distinct(rows: Iterable[Row]) -> list[Row]:
     return sorted(newest.values(), key=lambda row: (row.group, row.id))
 
 
-def agreed(rows: Sequence[Row]) -> list[Row]:
-    """What may be trained or measured on: `distinct` rows of groups without a conflict."""
-    conflicts = contested(rows)
-    return [row for row in distinct(rows) if row.group not in conflicts]
+def agreed(rows: Sequence[Row], contested: Container[str]) -> list[Row]:
+    """What may be trained or measured on: `distinct` rows of groups that are in no conflict (domain/conflict.py)."""
+    return [row for row in distinct(rows) if row.group not in contested]
 
 
 class Manifest(Thing):
@@ -166,7 +157,9 @@ def neutral_reason(language: str, category: Category) -> str:
     return f"{category.name}に関する質問です。" if language == "ja" else f"This is a question for {category.name}."
 
 
-def export(rows: Sequence[Row], prompt: Prompt, near_held_out: Collection[str] = ()) -> Export:
+def export(
+    rows: Sequence[Row], prompt: Prompt, *, contested: Container[str] = (), near_held_out: Container[str] = ()
+) -> Export:
     """The training file of these rows under this prompt. Held-out rows are counted, never written.
 
     Left out and counted are repeats of a text, rows of a category that the prompt does not have, texts that hold a
@@ -175,10 +168,10 @@ def export(rows: Sequence[Row], prompt: Prompt, near_held_out: Collection[str] =
     Args:
         rows: all that count.
         prompt: the system message.
+        contested: groups in conflict (`Neighbours.contested`).
         near_held_out: ids of the rows that are nearly the same as a held-out one (`proving.seen`).
     """
     once = distinct(rows)
-    conflicts = contested(rows)
     left_out: Counter[str] = Counter({"duplicate": len(rows) - len(once)})
     kept: list[Row] = []
     lines: list[str] = []
@@ -189,7 +182,7 @@ def export(rows: Sequence[Row], prompt: Prompt, near_held_out: Collection[str] =
             left_out["unknown_category"] += 1
         elif any(token in row.text or token in (row.reason or "") for token in FORBIDDEN):
             left_out["special_token"] += 1
-        elif row.group in conflicts:
+        elif row.group in contested:
             left_out["conflict"] += 1
         elif row.split is Split.HELD_OUT:
             held_out += 1

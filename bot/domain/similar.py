@@ -101,6 +101,7 @@ def share(one: Words, other: Words, same: Callable[[str, str], bool]) -> float:
         other: content words.
         same: whether two words that differ are the same but for a slip of the pen.
     """
+    one, other = sorted((one, other))  # so that it is the same both ways, whichever twin of two is taken
     if "".join(one) == "".join(other):  # 経費の精算 and 経費精算, pay slip and payslip
         return 1.0
     left, right = [], list(other)

@@ -1,5 +1,6 @@
 """The review queue: what staff should settle next, each with its controls."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -18,7 +19,7 @@ SIZE = 6
 """Entries at once: a page's keys must fit into a block id (255 characters), and its blocks into a message (50)."""
 TEXT_SHOWN = 500
 WORDINGS = 4
-"""Of a conflict: the newest."""
+"""Of a conflict: the newest, as far as each category is among them."""
 POINTS = 5
 """Of the learning curve: the newest."""
 NEEDS = 3
@@ -124,8 +125,14 @@ def _about(entry: Entry, words: Words) -> str:
         quoted = escaped(entry.card.question.text, TEXT_SHOWN)
         answer = words("review.answer", category=said)
         return f"{_quote(quoted)}\n{answer}"
-    newest = sorted(entry.rows, key=lambda row: row.settled_at, reverse=True)[:WORDINGS]
-    return "\n".join([words("review.conflict"), *(_wording(row, entry, words) for row in newest)])
+    return "\n".join([words("review.conflict"), *(_wording(row, entry, words) for row in _wordings(entry.rows))])
+
+
+def _wordings(rows: Sequence[Row]) -> list[Row]:
+    """The newest, of each category one before a second of any: what they differ in must be seen."""
+    newest = sorted(rows, key=lambda row: row.settled_at, reverse=True)
+    first = {row.category: row for row in reversed(newest)}
+    return sorted(newest, key=lambda row: row is not first[row.category])[:WORDINGS]
 
 
 def _wording(row: Row, entry: Entry, words: Words) -> str:

@@ -15,6 +15,7 @@ from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName, Release, ReleaseState
 from bot.domain.similar import Example
 from bot.evaluating import AT_ONCE, MOST_FAILURES, Evaluating, Throttle
+from bot.neighbours import RowNeighbours
 from bot.ports import Answer, Neighbours
 from bot.releasing import Releasing, add_candidate
 from storage.store import SqlStore
@@ -73,7 +74,7 @@ def evaluating_of(
         store,
         model,
         clock,
-        neighbours=neighbours or KeptNeighbours(),
+        neighbours=neighbours or RowNeighbours(store),
         estimator=CountingEstimator(),
         per_second={"local": 1e6},
         pauses=pauses,

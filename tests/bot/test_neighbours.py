@@ -82,9 +82,12 @@ def test_a_slip_of_the_pen_is_of_letters_in_a_long_word() -> None:
     assert not slip("password", "passcodes")
 
 
-words = st.sampled_from(
-    ["有給", "申請", "パスワード", "vpn", "laptop", "12", "は", "の", "please", "ください", "how", "？", " "]
-)
+# fmt: off
+words = st.sampled_from([
+    "有給", "申請", "パスワード", "vpn", "laptop", "password", "pasword", "passwrod", "12", "は", "の", "please",
+    "ください", "how", "？", " ",
+])
+# fmt: on
 texts = st.lists(words, max_size=8).map("".join) | st.lists(words, max_size=8).map(" ".join) | st.text(max_size=12)
 some = settings(max_examples=60, deadline=None)
 
@@ -97,6 +100,19 @@ def test_the_measure_is_the_same_both_ways_and_whole_for_itself(one: str, other:
     assert near(one, other) == near(other, one)
     assert share(content(one), content(one), slip) == 1.0
     assert 0.0 <= share(content(one), content(other), slip) <= 1.0
+
+
+@some
+@given(st.lists(texts, max_size=12), texts)
+def test_all_that_the_measure_says_is_found_and_nothing_else(kept: list[str], asked: str) -> None:
+    """Though only texts are compared that have enough words in common."""
+    index, first = Index(), dict[int, str]()
+    for text in kept:
+        first.setdefault(index.slot(text), text)
+    said = {slot for slot, text in first.items() if share(content(asked), content(text), slip) >= NEAR}
+    same = {slot for slot, text in first.items() if normalised(text) == normalised(asked)}
+    assert {slot for slot, _ in index.near(asked)} == said | same
+    assert all((other in index.beside(one)) == (one in index.beside(other)) for one in first for other in first)
 
 
 @some

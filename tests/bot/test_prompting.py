@@ -14,6 +14,7 @@ from bot.domain.errors import Reason, Refused
 from bot.domain.prompt import LONG, Category, Prompt, PromptWhy, difference, id_for
 from bot.domain.release import Release, ReleaseState
 from bot.models.tokens import OfflineEstimator
+from bot.neighbours import RowNeighbours
 from bot.ports import Store
 from bot.prompting import ROWS_SHOWN, Prompting, Saved
 from bot.releasing import Releasing
@@ -189,7 +190,7 @@ async def test_the_candidate_of_a_fine_tune_that_serves_is_its_base_model(
         assert serving is not None
         await tx.releases.enter(serving.id, ReleaseState.RETIRED, "U9", "test", clock.now())
         await tx.releases.enter(tuned.id, ReleaseState.SERVING, "U9", "test", clock.now())
-    reporting = Reporting(store, clock, Spending(OfflineEstimator(), clock))
+    reporting = Reporting(store, clock, Spending(OfflineEstimator(), clock), RowNeighbours(store))
     assert (await reporting.status()).unfit == []
     saved = await edited(prompting)
     assert saved.candidate is not None

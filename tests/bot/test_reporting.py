@@ -8,6 +8,7 @@ from bot.correcting import Correcting
 from bot.domain.correction import Press
 from bot.domain.dataset import Split
 from bot.domain.release import ReleaseState
+from bot.neighbours import RowNeighbours
 from bot.releasing import Releasing
 from bot.reporting import Reporting
 from bot.spending import Spending
@@ -24,7 +25,7 @@ from tests.fakes_acts import Board, CountingEstimator, KeepingTrainer
 
 @pytest.fixture
 def reporting(store: SqlStore, clock: StepClock) -> Reporting:
-    return Reporting(store, clock, Spending(CountingEstimator(), clock))
+    return Reporting(store, clock, Spending(CountingEstimator(), clock), RowNeighbours(store))
 
 
 @pytest.fixture
@@ -42,8 +43,10 @@ async def test_an_empty_house(reporting: Reporting, clock: StepClock) -> None:
 async def test_before_anything_serves_there_is_no_status(fresh: Fresh, clock: StepClock) -> None:
     database = Database(fresh())
     try:
+        store = SqlStore(database)
+        reporting = Reporting(store, clock, Spending(CountingEstimator(), clock), RowNeighbours(store))
         with pytest.raises(LookupError):
-            await Reporting(SqlStore(database), clock, Spending(CountingEstimator(), clock)).status()
+            await reporting.status()
     finally:
         await database.close()
 

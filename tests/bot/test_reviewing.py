@@ -12,11 +12,12 @@ from bot.domain.gain import Why
 from bot.domain.question import Via
 from bot.domain.release import Release, ReleaseState
 from bot.domain.scorecard import Result, Shadow
+from bot.neighbours import RowNeighbours
 from bot.reviewing import Listed, Reviewing
 from storage.store import SqlStore
 from tests.bot.test_answering import Desk
 from tests.bot.things import BASE, PROMPT, arrival, row, rows_of
-from tests.fakes import KeptNeighbours, RuleModel, StepClock
+from tests.fakes import RuleModel, StepClock
 from tests.fakes_acts import Board
 
 
@@ -25,8 +26,8 @@ class Bench:
 
     def __init__(self, store: SqlStore, clock: StepClock, model: RuleModel) -> None:
         self.store, self.clock, self.model = store, clock, model
-        self.board, self.neighbours = Board(), KeptNeighbours()
-        self.correcting = Correcting(store, KeptNeighbours(), clock)
+        self.board, self.neighbours = Board(), RowNeighbours(store)
+        self.correcting = Correcting(store, self.neighbours, clock)
         self.reviewing = Reviewing(store, self.correcting, self.neighbours, clock)
         self.asked = 0
 
@@ -53,7 +54,7 @@ class Bench:
 
     async def group(self, group: str) -> list[Row]:
         async with self.store.transaction() as tx:
-            return await tx.rows.in_group(group)
+            return await tx.rows.in_groups([group])
 
 
 @pytest.fixture
@@ -80,10 +81,9 @@ async def test_each_reason_is_found_and_the_best_comes_first(bench: Bench) -> No
         await many(bench, category)
     sample, rare = await bench.ask("有給の残り"), await bench.ask("食堂のメニュー")
     unsure, disagreed = await bench.ask("PCが遅い", 0.3), await bench.ask("PCが重い")
-    near = await bench.ask("有給をとる")
+    near = await bench.ask("有給を取りたい")
     contested = [row("有給を取る", "labor", row_id="r1"), row("有給を取る！", "it", row_id="r2")]
     await bench.keep(*contested)
-    bench.neighbours.rows = contested
     async with bench.store.transaction() as tx:
         now = bench.clock.now()
         shadow = Release(
@@ -142,7 +142,7 @@ async def test_a_press_settles_the_whole_conflict_by_that_person(bench: Bench) -
     assert entry.open
     assert {(r.category, r.by) for r in entry.rows} == {("labor", "U2"), ("it", "U3"), ("it", "import")}
     bench.clock.advance(minutes=1)
-    await bench.reviewing.settle_group(group, "labor", "U4")
+    await bench.reviewing.settle_conflict(group, "labor", "U4")
     rows = {r.id: r for r in await bench.group(group)}
     assert {r.category for r in rows.values()} == {"labor"}
     assert (rows[one].by, rows[other].by) == ("U2", "U4"), "who was right already is not written over"
@@ -160,11 +160,11 @@ async def test_a_conflict_that_is_settled_already_or_unknown_is_refused(bench: B
     one = row("有給", "labor", row_id="r1")
     await bench.keep(one, row("有給？", "it", row_id="r2"))
     with pytest.raises(Refused) as unknown:
-        await bench.reviewing.settle_group(one.group, "gone", "U2")
+        await bench.reviewing.settle_conflict(one.group, "gone", "U2")
     assert unknown.value.reason is Reason.UNKNOWN_CATEGORY
-    await bench.reviewing.settle_group(one.group, "it", "U2")
+    await bench.reviewing.settle_conflict(one.group, "it", "U2")
     with pytest.raises(Refused) as refused:
-        await bench.reviewing.settle_group(one.group, "labor", "U3")
+        await bench.reviewing.settle_conflict(one.group, "labor", "U3")
     assert refused.value.reason is Reason.SETTLED_MEANWHILE
     assert {r.category for r in await bench.group(one.group)} == {"it"}
 

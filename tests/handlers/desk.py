@@ -27,6 +27,7 @@ from bot.explaining import Explaining
 from bot.local.workspace import Person, Server, Timing, Workspace, serve
 from bot.local.workspace.people import TEAM_ID, Member
 from bot.models.tokens import OfflineEstimator
+from bot.neighbours import RowNeighbours
 from bot.ports import Store
 from bot.prompting import Prompting
 from bot.releasing import Releasing
@@ -41,7 +42,7 @@ from handlers.people import Home, People
 from handlers.pool import Pool
 from handlers.private import Private
 from handlers.why import Why
-from tests.fakes import KeptNeighbours, RuleModel, StepClock
+from tests.fakes import RuleModel, StepClock
 
 MANIFEST = yaml.safe_load((Path(__file__).parents[2] / "manifest.yml").read_text(encoding="utf-8"))
 PROMPT = Prompt(
@@ -72,8 +73,7 @@ class Desk:
     answerers: Pool
     deliverers: Pool
     stack: AsyncExitStack
-    neighbours: KeptNeighbours = field(default_factory=KeptNeighbours)
-    """What is like what: a test keeps rows in it."""
+    neighbours: RowNeighbours
     windows: dict[str, Person] = field(default_factory=dict)
 
     async def window(self, member: Member) -> Person:
@@ -177,7 +177,7 @@ async def open_desk(store: Store, prompt: Prompt = PROMPT, *, ack: float = 3.0) 
         people = People(client, here)
         clock, model = StepClock(), RuleModel({"leave": "labor", "有給": "labor", "laptop": "it"})
         announcer = SlackAnnouncer(client, people, server.channels.ops.id, [server.people.staff_group.id])
-        neighbours = KeptNeighbours()
+        neighbours = RowNeighbours(store)
         answering = Answering(store, model, neighbours, announcer, clock)
         delivering = Delivering(store, announcer, clock)
         answerers, deliverers = Pool(answering.answer_next, 4, poll=0.05), Pool(delivering.deliver_next, 2, poll=0.05)

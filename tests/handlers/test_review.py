@@ -10,7 +10,7 @@ from bot.local.workspace import Person
 from handlers.views.ids import REVIEW_NEXT, REVIEW_SETTLE
 from handlers.views.review import SIZE
 from tests.bot.things import row
-from tests.handlers.desk import Desk, Json, controls, texts
+from tests.handlers.desk import Desk, Json, controls, eventually, texts
 from tests.handlers.test_corrections import WATCHED, asked, card, kept, whispered
 
 
@@ -70,6 +70,37 @@ async def test_a_conflict_shows_both_wordings_and_is_settled_whole(desk: Desk) -
     assert {(r.category, r.by) for r in await desk.rows()} == {("labor", priya.user_id)}
     last = (await desk.corrections(await kept(desk, other)))[-1]
     assert (last.kind, last.by) == (Kind.AGREE, priya.user_id)
+
+
+async def eventually_rows(desk: Desk, count: int) -> None:
+    async def there() -> bool:
+        return len(await desk.rows()) == count
+
+    await eventually(there)
+
+
+async def test_nearly_the_same_questions_in_two_groups_are_one_conflict(desk: Desk) -> None:
+    """Nearness is not transitive: what comes between two questions joins the nearer one's group."""
+    priya, kenji = await desk.priya(), await desk.kenji()
+    first, last = "laptop dock hdmi monitor flickering", "laptop dock hdmi monitor flickering today desperately"
+    await priya.press(await card(priya, await asked(desk, first)), "correct.agree")
+    await eventually_rows(desk, 1)
+    ts = await asked(desk, last)
+    await kenji.press(await card(kenji, ts), lambda e: e.get("text", {}).get("text") == "Other")
+    await eventually_rows(desk, 2)
+    await priya.press(await card(priya, await asked(desk, f"{first} today")), "correct.agree")
+    await eventually_rows(desk, 3)
+    one, between, other = sorted(await desk.rows(), key=lambda row: len(row.text) if row.text != last else 99)
+    assert one.group == between.group != other.group
+    shown = await queue(priya)
+    assert "1 to settle" in texts(shown)
+    for part in ("settled differently", f"> {last}", f"> {first} today", "*IT*", "*Other*"):
+        assert part in texts(shown)
+    await priya.press(shown, lambda e: e.get("text", {}).get("text") == "IT")
+    await priya.message(private("All settled as *IT*", "0 to settle"))
+    assert {row.category for row in await desk.rows()} == {"it"}
+    assert await desk.neighbours.conflicts() == []
+    assert [c.by for c in await desk.corrections(await kept(desk, ts))] == [kenji.user_id, priya.user_id]
 
 
 async def test_page_by_page(desk: Desk) -> None:

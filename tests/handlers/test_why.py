@@ -69,7 +69,8 @@ async def test_it_names_the_release_that_answered_whatever_serves_now(desk: Desk
 
 
 async def test_only_staff_read_what_others_have_asked(desk: Desk) -> None:
-    desk.neighbours.rows = [row(f"my laptop is slow {n}", "it", row_id=f"r{n}") for n in range(40)]
+    async with desk.store.transaction() as tx:
+        await tx.rows.put(*(row(f"my laptop is slow {n}", "it", row_id=f"r{n}") for n in range(40)))
     ts, emily, priya = await asked(desk), await desk.emily(), await desk.priya()
     for_all = await told(emily, await card(emily, ts), "most like it today")
     for_staff = await told(priya, await card(priya, ts), "most like it today")

@@ -84,7 +84,7 @@ async def test_all_may_be_left_early_and_mixed_with_other_reads(store: Store) ->
         assert [found.id async for found in transaction.rows.all()] == ["c"]
 
 
-async def test_changes_groups_and_conflicts_are_found(store: Store) -> None:
+async def test_changes_and_the_rows_of_groups_are_found(store: Store) -> None:
     def at(row_id: str, minute: int, group: str, category: str) -> Row:
         moved = {"group": group, "settled_at": NOW + timedelta(minutes=minute)}
         return row(row_id, category=category).model_copy(update=moved)
@@ -93,10 +93,11 @@ async def test_changes_groups_and_conflicts_are_found(store: Store) -> None:
     async with store.transaction() as transaction:
         for each in (later, lone, earlier):
             await transaction.rows.put(each)
-        assert await transaction.rows.conflicts(10) == [[earlier, later]]
-        assert await transaction.rows.in_group("h") == [lone]
+        assert await transaction.rows.in_groups(["h", "none"]) == [lone]
+        assert await transaction.rows.in_groups(["h", "g"]) == [earlier, later, lone]
+        assert await transaction.rows.in_groups([]) == []
         await transaction.rows.withdraw("c1", NOW + timedelta(minutes=3))
-        assert await transaction.rows.conflicts(10) == []
+        assert await transaction.rows.in_groups(["h", "g"]) == [later, lone]
         since = NOW + timedelta(minutes=2)
         assert [(r.id, counts) async for r, counts in transaction.rows.changed(since)] == [("c3", True), ("c1", False)]
         assert [r.id async for r, _ in transaction.rows.changed(None)] == ["c2", "c3", "c1"]

@@ -13,7 +13,6 @@ from bot.domain.dataset import (
     Row,
     Split,
     agreed,
-    contested,
     distinct,
     export,
     group_of,
@@ -161,14 +160,14 @@ def test_a_training_row_is_in_the_file_unless_there_is_a_reason_against_it(
     rows: list[Row], data: st.DataObject
 ) -> None:
     near = data.draw(st.sets(st.sampled_from([one.id for one in rows]))) if rows else set()
-    frozen = export(rows, PROMPT, near)
+    contested = data.draw(st.sets(st.sampled_from([one.group for one in rows]))) if rows else set()
+    frozen = export(rows, PROMPT, contested=contested, near_held_out=near)
     for one in rows:
-        labels = {other.category for other in rows if other.group == one.group}
         repeats = [r for r in rows if (normalised(r.text), r.category) == (normalised(one.text), one.category)]
         reasons = [
             one.split is Split.HELD_OUT,
             one.id in near,
-            len(labels) > 1,
+            one.group in contested,
             one != max(repeats, key=lambda other: (other.settled_at, other.id)),
             PROMPT.category(one.category) is None,
             any(token in one.text or token in (one.reason or "") for token in FORBIDDEN),
@@ -192,12 +191,11 @@ def test_nothing_of_a_conflict_is_trained_or_measured_on_until_it_is_settled(spl
     texts = (f"鍵 {n}" for n in range(100))
     first = row(next(text for text in texts if split_of(group_of(text)) is split))
     other = row("鍵のほかの言い方", "it", row_id="q2").model_copy(update={"group": first.group, "split": split})
-    frozen = export([first, other], PROMPT)
+    frozen = export([first, other], PROMPT, contested={first.group})
     assert (frozen.row_ids, frozen.manifest.held_out, frozen.manifest.left_out) == ((), 0, {"conflict": 2})
-    assert contested([first, other]) == {first.group}
-    assert agreed([first, other]) == []
+    assert agreed([first, other], {first.group}) == []
     settled = other.model_copy(update={"category": first.category})
-    assert len(agreed([first, settled])) == 2
+    assert len(agreed([first, settled], ())) == 2
     assert "conflict" not in export([first, settled], PROMPT).manifest.left_out
 
 
