@@ -249,6 +249,10 @@ class Answering:
         async with self._store.transaction() as tx:
             question = await tx.questions.at(place.team, place.channel, place.ts)
             card = await card_of(tx, question) if question else None
+            others = await tx.inbox.of(place)
+        if any(other.after(item.arrival) for other, _ in others):
+            await self._finish(item, Ending.IGNORED, "edited_again")
+            return
         if question is None and self._is_young(place) and intake.notice_for(item.arrival) is None:
             await self._answer(item)
             return
@@ -259,30 +263,30 @@ class Answering:
             await self._finish(item, Ending.IGNORED, "edited_after_settlement")
             return
         if question.card_ts is None:
-            if item.attempts < TRIES:
-                await self._later(item)  # it may be on its way
+            if any(ending is None and item.arrival.after(other) for other, ending in others):
+                await self._later(item)  # it is on its way
             else:
                 await self._finish(item, Ending.IGNORED, "first_answer_missing")
             return
         edited = question.model_copy(update={"text": text, "cut": was_cut})
-        if await self._changed(item, edited, await self._verdict(edited)):
-            await self._finish(item, Ending.ANSWERED, "edited")
-        else:
-            await self._finish(item, Ending.IGNORED, "edited_after_settlement")
+        overtaken = await self._overtaken(item, edited, await self._verdict(edited))
+        await self._finish(item, Ending.IGNORED if overtaken else Ending.ANSWERED, overtaken or "edited")
 
-    async def _changed(self, item: InboxItem, edited: Question, verdict: Verdict) -> bool:
-        """Write an edit down; False where staff settled the question while the model thought."""
+    async def _overtaken(self, item: InboxItem, edited: Question, verdict: Verdict) -> str | None:
+        """Write an edit down, or tell what made it void while the model thought."""
         async with self._store.transaction() as tx:
             await self._hold(tx, item)
             question = await tx.questions.get(edited.id, lock=True)
             card = await card_of(tx, question) if question else None
             if card and card.settled:
-                return False
+                return "edited_after_settlement"
+            if any(other.after(item.arrival) for other, _ in await tx.inbox.of(edited.place)):
+                return "edited_again"
             await tx.questions.edit(edited.id, edited.text, cut=edited.cut)
             await tx.questions.add_verdict(verdict)
             await tx.outbox.add("card", edited.id, {}, self._clock.now())
             await self._shadow(tx, edited)
-        return True
+        return None
 
     def _is_young(self, place: Place) -> bool:
         return self._clock.now() - datetime.fromtimestamp(float(place.ts), UTC) < YOUNG

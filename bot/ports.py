@@ -51,6 +51,9 @@ class Inbox(Protocol):
     async def renew(self, item: InboxItem, until: datetime) -> bool:
         """Hold an arrival until then. False where the lease was lost: then somebody else may be at work on it."""
 
+    async def of(self, place: Place) -> list[tuple[Arrival, Ending | None]]:
+        """Every arrival that brought this message or an edit of it, oldest first, and how it ended (None: not yet)."""
+
     async def knows(self, place: Place) -> bool:
         """Whether an arrival, ended or not, brought this message."""
 

@@ -18,6 +18,8 @@ class Heard:
     via: Via
     message: Event
     channel: str
+    said: str = ""
+    """When this was written, as a ts; of an edit, when it was edited."""
 
 
 class Policy:
@@ -37,7 +39,7 @@ class Policy:
         # In a channel a message with a mention comes in twice; the app_mention is the one that counts.
         if via is None or (event["type"] == "message" and via is Via.MENTION):
             return None
-        return Heard(ArrivalKind.ASKED, via, event, event["channel"])
+        return Heard(ArrivalKind.ASKED, via, event, event["channel"], event["ts"])
 
     def _edited(self, event: Event) -> Heard | None:
         """An edit by a person that changed the text; Slack also reports unfurled links and new replies as changes."""
@@ -46,7 +48,8 @@ class Policy:
         if same or not message.get("edited") or self._is_bots(message):
             return None
         via = self._via(event, event["channel"], message)
-        return Heard(ArrivalKind.EDITED, via, message, event["channel"]) if via else None
+        said = event.get("event_ts") or event.get("ts") or ""
+        return Heard(ArrivalKind.EDITED, via, message, event["channel"], said) if via else None
 
     def _is_bots(self, message: Event) -> bool:
         user = message.get("user")

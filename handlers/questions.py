@@ -59,6 +59,7 @@ class Questions:
             language=person.language,
             has_files=has_files(message),
             outsider=outsider,
+            said=heard.said,
         )
 
 

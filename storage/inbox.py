@@ -59,6 +59,13 @@ class SqlInbox:
     async def renew(self, item: InboxItem, until: datetime) -> bool:
         return (await self._connection.execute(held(inbox, item.id, item.token).values(due_at=until))).rowcount > 0
 
+    async def of(self, place: Place) -> list[tuple[Arrival, Ending | None]]:
+        wanted = select(inbox.c.arrival, inbox.c.ending).where(inbox.c.place == _named(place)).order_by(inbox.c.id)
+        return [
+            (Arrival.model_validate(one), None if ending is None else Ending(ending))
+            for one, ending in await self._connection.execute(wanted)
+        ]
+
     async def knows(self, place: Place) -> bool:
         wanted = select(inbox.c.id).where(inbox.c.place == _named(place)).limit(1)
         return (await self._connection.execute(wanted)).scalar() is not None

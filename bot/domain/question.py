@@ -52,6 +52,12 @@ class Arrival(Thing):
     """A guest or another organisation's person: the text is empty, for it is never stored."""
     late: bool = False
     """It was found in the channel's history: it came while the bot was away."""
+    said: str = ""
+    """When Slack says that this was written, as a ts: of an edit, when it was edited. Empty where nobody knows."""
+
+    def after(self, other: "Arrival") -> bool:
+        """Whether this text of a message is newer than the other one."""
+        return float(self.said or 0) > float(other.said or 0)
 
 
 class InboxItem(Thing):

@@ -278,8 +278,9 @@ async def test_a_shortcut_on_a_message_that_failed_answers_it(desk: Desk) -> Non
 # --- edits
 
 
-def edited(text: str, n: int = 1) -> Arrival:
-    return arrival(text, n).model_copy(update={"event_id": f"edit:{n}:{text}", "kind": ArrivalKind.EDITED})
+def edited(text: str, n: int = 1, version: int = 2) -> Arrival:
+    told = {"event_id": f"edit:{n}:{text}", "kind": ArrivalKind.EDITED, "said": f"{n}.000{version}00"}
+    return arrival(text, n).model_copy(update=told)
 
 
 async def test_an_edit_is_classified_anew(desk: Desk) -> None:
@@ -357,6 +358,39 @@ async def test_an_edit_that_cannot_be_classified_is_told(desk: Desk) -> None:
     desk.model.fail(TRIES)
     await desk.ask(edited("PC が遅い"))
     assert desk.board.notices == [("1.000100", Notice.FAILED)]
+
+
+async def test_an_edit_waits_for_a_first_answer_that_takes_long(desk: Desk) -> None:
+    """As where its worker died: the question is held until the lease runs out."""
+    assert await desk.answering.receive(arrival("有給は？"))
+    desk.board.faults.add("post_card", Fault.KILLED)
+    with pytest.raises(asyncio.CancelledError):
+        await desk.worker().answer_next()
+    await desk.ask(edited("PC が遅い"))
+    question = await desk.question()
+    assert question is not None
+    assert question.text == "PC が遅い"
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_the_newest_edit_counts_though_an_older_one_comes_after_it(desk: Desk, *, late: bool) -> None:
+    await desk.ask(arrival("有給は？"))
+    old, new = edited("PC が遅い", version=2), edited("有給の残りは？", version=3)
+    if late:
+        await desk.ask(new)
+        await desk.ask(old)
+    else:
+        classify = desk.model.classify
+
+        async def overtaken(*asked: Any) -> Any:
+            await desk.answering.receive(new)
+            return await classify(*asked)
+
+        desk.model.classify = overtaken  # type: ignore[method-assign,assignment]
+        await desk.ask(old)
+    question = await desk.question()
+    assert question is not None
+    assert question.text == "有給の残りは？"
 
 
 async def test_an_edit_waits_for_the_first_answer(desk: Desk) -> None:

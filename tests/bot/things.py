@@ -47,4 +47,4 @@ def rows_of(split: Split, category: str, count: int) -> list[Row]:
 
 def arrival(text: str = "有給は何日前？", n: int = 1, via: Via = Via.MENTION) -> Arrival:
     place = Place(team="T1", channel="C1", ts=f"{n}.000100")
-    return Arrival(event_id=f"Ev{n}", via=via, place=place, asker="U1", text=text, language="ja")
+    return Arrival(event_id=f"Ev{n}", via=via, place=place, asker="U1", text=text, language="ja", said=place.ts)

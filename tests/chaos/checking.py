@@ -44,6 +44,8 @@ class Traced:
     row: Row | None = None
     cards: list[Posted] = field(default_factory=list)
     notices: list[Posted] = field(default_factory=list)
+    regrets: list[Posted] = field(default_factory=list)
+    """Notices that an edit could not be classified: the card stands for the text before it."""
 
     @property
     def settled(self) -> Row | None:
@@ -60,7 +62,7 @@ class Traced:
             "corrections": [_brief(one, "seq", "kind", "category", "by", "at") for one in self.corrections],
             "row": self.row and _brief(self.row, "text", "category", "source", "by", "withdrawn_at"),
         }
-        return Violation(wrong, self.asked, database, [*self.cards, *self.notices])
+        return Violation(wrong, self.asked, database, [*self.cards, *self.notices, *self.regrets])
 
 
 class Case:
@@ -81,11 +83,13 @@ class Case:
             self._of(correction["question_id"], correction, "a correction").corrections.append(correction)
         for row in tables["rows"]:
             self._of(row["id"], row, "a row").row = row
-        for posted in evidence.posted:
+        for posted in sorted(evidence.posted, key=lambda one: one.question is None):
             if posted.question:
                 self._of(posted.question, posted, "a card").cards.append(posted)
             else:
-                self._known(self._by_event, posted.event or "", posted, "a notice").notices.append(posted)
+                traced = self._known(self._by_event, posted.event or "", posted, "a notice")
+                failed = [row["event_id"] for row in traced.edits if row["ending"] == Ending.FAILED]
+                (traced.regrets if traced.cards and posted.event in failed else traced.notices).append(posted)
 
     def _sort_arrivals(self, rows: Iterable[Row]) -> None:
         for row in rows:
@@ -151,7 +155,7 @@ def one_visible_answer(case: Case) -> Iterator[Violation]:
 def card_is_where_it_belongs(case: Case) -> Iterator[Violation]:
     """The answer stands in the question's own thread, and the database knows it."""
     for one in case.traced.values():
-        for posted in [*one.cards, *one.notices]:
+        for posted in [*one.cards, *one.notices, *one.regrets]:
             if (posted.channel, posted.thread) != (one.asked.channel, one.asked.thread or one.asked.ts):
                 yield one.violation("an answer in another thread")
         known = (one.question and one.question["card_ts"]) or ""
@@ -189,7 +193,7 @@ def newest_text_counts(case: Case) -> Iterator[Violation]:
             continue
         if question["text"] not in {asked.text, *(edit.text for edit in asked.edits)}:
             yield one.violation("a text that nobody wrote")
-        elif not one.corrections and question["text"] not in asked.possible:
+        elif not one.corrections and not one.regrets and question["text"] not in asked.possible:
             yield one.violation("an edit was lost")
 
 

@@ -197,6 +197,9 @@ class Run:
             violations.append(Violation(f"not at rest {SETTLING:.0f} s after the last fault", None))
         if self.unclean:
             violations.append(Violation(f"{self.unclean} replicas did not end with 0 when they were asked to", None))
+        self.trouble.counted["cards posted twice, one taken back"] = self.slack.cards - sum(
+            one.question is not None for one in evidence.posted
+        )
         return Outcomes(violations, figures(evidence, self.trouble.counted, took, settled))
 
 

@@ -134,6 +134,8 @@ class FailingSlack(Workspace):
         self.overhearing = Overhearing()
         self.audience = self.overhearing
         self.on_card: Callable[[str, str], None] = lambda _channel, _ts: None
+        self.cards = 0
+        """How many were posted, those that were taken back among them."""
 
     def show(self, channel: Any, message: Json | None) -> None:
         super().show(channel, message)
@@ -141,6 +143,7 @@ class FailingSlack(Workspace):
             return
         if "question_id" in (message.get("metadata") or {}).get("event_payload", {}):
             if "edited" not in message:
+                self.cards += 1
                 self.on_card(channel.id, message["ts"])
         elif channel.is_im and "metadata" not in message:
             self.overhearing.told[channel.user].append({**message, "channel": channel.id})

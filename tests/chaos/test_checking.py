@@ -154,6 +154,17 @@ def told(text: str) -> Callable[[Day], None]:
     return lambda day: day.update(logs=day["logs"] + text)
 
 
+def test_an_edit_that_was_told_to_have_failed_leaves_the_card() -> None:
+    day = a_day()
+    put("inbox", 4, ending="failed")(day)
+    put("questions", 2, text=LAPTOP)(day)
+    drop("verdicts", 3)(day)
+    put("posted", 2, verdict="v3", said="Computers")(day)
+    assert [one.wrong for one in check(evidence_of(day))] == ["an edit was lost"]
+    add("posted", Posted(HELP, "3.2", "3.0", None, "e3-edit"))(day)
+    assert check(evidence_of(day)) == []
+
+
 PLANTED = {
     "a second card": (add("posted", Posted(HELP, "1.2", "1.0", "q1", None, "v1", 2, "Computers")), "answered 2 times"),
     "a second notice": (add("posted", Posted(HELP, "4.2", "4.0", None, "e4")), "told 2 times"),

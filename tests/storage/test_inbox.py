@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, text
 
-from bot.domain.question import Ending, InboxItem
+from bot.domain.question import ArrivalKind, Ending, InboxItem
 from bot.ports import Store
 from storage.database import Database
 from storage.inbox import SqlInbox
@@ -173,6 +173,19 @@ async def test_an_event_that_two_replicas_get_at_once_is_kept_once(url: str) -> 
     assert sorted(await asyncio.gather(*(add(replica) for replica in replicas * 3))) == [False] * 5 + [True]
     for replica in replicas:
         await replica.close()
+
+
+async def test_all_that_brought_a_message_is_found_with_its_end(store: Store) -> None:
+    edit = arrival().model_copy(update={"event_id": "Ev1b", "kind": ArrivalKind.EDITED})
+    async with store.transaction() as transaction:
+        for one in (arrival(), edit, arrival(2)):
+            await transaction.inbox.add(one, NOW)
+        item = await transaction.inbox.claim("w1", NOW, LEASE)
+        assert item is not None
+        await transaction.inbox.finish(item, Ending.FAILED, "down", NOW)
+    async with store.transaction() as transaction:
+        found = await transaction.inbox.of(arrival().place)
+    assert found == [(arrival().model_copy(update={"text": ""}), Ending.FAILED), (edit, None)]
 
 
 async def test_claiming_does_not_read_what_has_ended(database: Database, store: Store) -> None:
