@@ -1,25 +1,24 @@
 """How a question gets its one visible answer."""
 
 import logging
-import time
 import uuid
 from datetime import UTC, datetime, timedelta
 
 from bot.cards import card_of
+from bot.classifying import Classifying
 from bot.domain import intake
 from bot.domain.card import Card
 from bot.domain.errors import ModelDown, ModelError, Undelivered
 from bot.domain.masking import masked
-from bot.domain.mirror import trace_id
 from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Place, Question, Verdict, Via
-from bot.ports import Announcer, Clock, Model, Neighbours, Store, Transaction
-from bot.recalling import examples_for
+from bot.ports import Announcer, Clock, Store, Transaction
 
 log = logging.getLogger(__name__)
 
 QUESTION_IDS = uuid.UUID("7f1f0d3e-7e43-4f5b-9b38-6c1f8f5f5c1a")
 LEASE = timedelta(seconds=90)
-"""Longer than the slowest classification (20 s a try, three tries) and post: a live worker never loses its item."""
+"""Longer than the slowest answer of one release (45 s, and 20 s for its confidence), or the post of a card: a live
+worker never loses its item, for it is held anew before the fallback release is asked and before each post."""
 TRIES = 4
 WAIT = timedelta(seconds=3)
 """Before the second try; three times as long before each further one: the asker hears within a minute or so."""
@@ -41,10 +40,9 @@ class Answering:
     them may have posted: then `Delivering` (topic `overslept`) sees that one message stays.
     """
 
-    def __init__(self, store: Store, model: Model, neighbours: Neighbours, announcer: Announcer, clock: Clock) -> None:
+    def __init__(self, store: Store, classifying: Classifying, announcer: Announcer, clock: Clock) -> None:
         self._store = store
-        self._model = model
-        self._neighbours = neighbours
+        self._classifying = classifying
         self._announcer = announcer
         self._clock = clock
         self._owner = uuid.uuid4().hex
@@ -204,40 +202,21 @@ class Answering:
     async def _classified(self, item: InboxItem, question: Question) -> Card:
         """The question's card, ready to be posted by who still holds the lease.
 
-        The serving release is asked only where there is no verdict from an earlier try.
+        A release is asked only where there is no verdict from an earlier try.
         """
         async with self._store.transaction() as tx:
             card = await card_of(tx, question)
             if card:
                 await self._hold(tx, item)
                 return card
-        verdict = await self._verdict(question)
+        verdict = await self._classifying.verdict(question, lambda tx: self._hold(tx, item))
         async with self._store.transaction() as tx:
             await self._hold(tx, item)
-            await tx.questions.add_verdict(verdict)
+            await self._classifying.keep(tx, verdict)
             card = await card_of(tx, question)
         if card is None:
             raise LookupError("the verdict that was just written is not there")
         return card
-
-    async def _verdict(self, question: Question) -> Verdict:
-        """What the serving release says, asked outside of any transaction."""
-        async with self._store.transaction() as tx:
-            release = await tx.releases.serving()
-            prompt = await tx.prompts.get(release.prompt_id) if release else None
-        if release is None or prompt is None:
-            raise RuntimeError("no release serves")
-        started = time.perf_counter()
-        examples = await examples_for(self._neighbours, release, question.text)
-        answer = await self._model.classify(release.model, prompt, question.text, examples)
-        return Verdict(
-            id=trace_id(self._clock.now(), uuid.uuid4().hex).hex,
-            question_id=question.id,
-            release_id=release.id,
-            latency_ms=round((time.perf_counter() - started) * 1000),
-            at=self._clock.now(),
-            **answer.model_dump(),
-        )
 
     async def _edit(self, item: InboxItem) -> None:
         """An edited question is classified anew unless staff settled it: a row keeps the text that was judged.
@@ -269,7 +248,8 @@ class Answering:
                 await self._finish(item, Ending.IGNORED, "first_answer_missing")
             return
         edited = question.model_copy(update={"text": text, "cut": was_cut})
-        overtaken = await self._overtaken(item, edited, await self._verdict(edited))
+        verdict = await self._classifying.verdict(edited, lambda tx: self._hold(tx, item))
+        overtaken = await self._overtaken(item, edited, verdict)
         await self._finish(item, Ending.IGNORED if overtaken else Ending.ANSWERED, overtaken or "edited")
 
     async def _overtaken(self, item: InboxItem, edited: Question, verdict: Verdict) -> str | None:
@@ -283,7 +263,7 @@ class Answering:
             if any(other.after(item.arrival) for other, _ in await tx.inbox.of(edited.place)):
                 return "edited_again"
             await tx.questions.edit(edited.id, edited.text, cut=edited.cut)
-            await tx.questions.add_verdict(verdict)
+            await self._classifying.keep(tx, verdict)
             await tx.outbox.add("card", edited.id, {}, self._clock.now())
             await self._shadow(tx, edited)
         return None

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bot.cards import card_of
+from bot.classifying import SECOND_LOOK
 from bot.domain.card import Card
 from bot.domain.correction import Correction, Kind, Press
 from bot.domain.dataset import Row, Source, group_of, split_of
@@ -94,6 +95,8 @@ class Correcting:
             await tx.questions.settle(question_id, None)
             await tx.rows.withdraw(question_id, undone.at)
             await tx.outbox.add("card", question_id, {}, undone.at)
+            if card.verdict.provisional:
+                await tx.outbox.add(SECOND_LOOK, question_id, {}, undone.at)  # the settlement had made it needless
         return card.model_copy(update={"settled": None, "seen": undone.seq})
 
     async def card(self, question_id: str) -> Card:

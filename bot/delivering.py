@@ -5,9 +5,11 @@ import uuid
 from datetime import timedelta
 
 from bot.cards import card_of
-from bot.domain.errors import Undelivered
+from bot.classifying import TROUBLE
+from bot.domain.errors import Trouble, Undelivered
 from bot.domain.finetune import ENDED
 from bot.domain.question import Place
+from bot.domain.release import ModelName
 from bot.ports import Announcer, Clock, OutboxItem, Store, Transaction
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ class Delivering:
             "finetune": self._finetune,
             "switch": self._switch,
             "overslept": self._overslept,
+            TROUBLE: self._trouble,
         }
 
     async def deliver_next(self) -> bool:
@@ -118,6 +121,18 @@ class Delivering:
         if release:
             by, note = item.payload["by"], item.payload.get("note")
             await self._announcer.announce_switch(release, by, note, telling=telling(item), again=is_again(item))
+
+    async def _trouble(self, item: OutboxItem) -> None:
+        async with self._store.transaction() as tx:
+            await self._hold(tx, item)
+        fallback = item.payload.get("fallback")
+        await self._announcer.tell_trouble(
+            ModelName.parse(item.payload["model"]),
+            Trouble(item.payload["trouble"]),
+            ModelName.parse(fallback) if fallback else None,
+            telling=telling(item),
+            again=is_again(item),
+        )
 
     async def _overslept(self, item: OutboxItem) -> None:
         """A worker lost an arrival while it posted (bot/answering.py): see that nothing stands there twice."""

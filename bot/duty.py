@@ -57,6 +57,7 @@ STORIES = (
 )
 ANSWERERS = 8
 DELIVERERS = 4
+RECHECKERS = 2
 SHADOWERS = 1
 """Nobody waits for a shadow, so it must not take much from those who answer."""
 DRAIN_SECONDS = 20.0
@@ -77,10 +78,11 @@ async def on_duty(house: House, settings: Settings) -> AsyncIterator[None]:
     identity = await who_we_are(client)
     office = Office.of(house, settings, client, identity)
     announcer = SlackAnnouncer(client, office.people, settings.bot_ops_channel, settings.bot_staff)
-    answering = Answering(house.store, house.model, house.neighbours, announcer, house.clock)
+    answering = Answering(house.store, house.classifying, announcer, house.clock)
     answerers = Pool(answering.answer_next, ANSWERERS)
     deliverers = Pool(Delivering(house.store, announcer, house.clock).deliver_next, DELIVERERS)
-    drains = {answerers: DRAIN_SECONDS, deliverers: DRAIN_SECONDS, Pool(house.shadowing.shadow_next, SHADOWERS): 0.0}
+    drains = {answerers: DRAIN_SECONDS, deliverers: DRAIN_SECONDS}
+    drains |= {Pool(house.rechecking.recheck_next, RECHECKERS): 0.0, Pool(house.shadowing.shadow_next, SHADOWERS): 0.0}
     ticks = Ticks(house.sharing.alone)
     app = bolt_app(client, identity)
     register(app, office, answering, Wake(answerers.wake, deliverers.wake, lambda: ticks.now("follow")))

@@ -10,7 +10,7 @@ from bot.domain.card import Card
 from bot.domain.conflict import Conflict
 from bot.domain.correction import Correction
 from bot.domain.dataset import Manifest, Row, Split
-from bot.domain.errors import ModelError
+from bot.domain.errors import ModelError, Trouble
 from bot.domain.finetune import Finetune, FinetuneState, Job
 from bot.domain.mirror import Annotation, Edits, Experiment, Feedback, RowCopy, Trace, Tried
 from bot.domain.prompt import Prompt, PromptEvent
@@ -283,7 +283,10 @@ class OutboxEntry(Thing):
 class Outbox(Protocol):
     """What must reach the outside, at least once; entries of one topic and key in the order they were added."""
 
-    async def add(self, topic: str, key: str, payload: dict[str, str], now: datetime) -> None: ...
+    async def add(
+        self, topic: str, key: str, payload: dict[str, str], now: datetime, *, due: datetime | None = None
+    ) -> None:
+        """`due`: not to be claimed before; default at once."""
 
     async def claim(
         self, owner: str, now: datetime, lease: timedelta, topics: Collection[str] | None = None
@@ -611,6 +614,19 @@ class Announcer(Protocol):
         """Delete every copy but one of a question's card and of an arrival's notice, after a worker overslept.
 
         The card whose ts is known is kept, else the earliest.
+        """
+
+    async def tell_trouble(
+        self, model: ModelName, trouble: Trouble, fallback: ModelName | None, *, telling: str, again: bool
+    ) -> None:
+        """Tell the ops channel, where there is one, what is wrong with a model's provider, and what to do.
+
+        Args:
+            model: what gave no answer.
+            trouble: why.
+            fallback: what answers instead; None: nothing does, and the askers are told.
+            telling: an id of this telling.
+            again: an earlier try may have told it.
         """
 
     async def show_finetune(self, finetune: Finetune, *, again: bool) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.domain.errors import Reason, Refused
+from bot.domain.fallback import RECALL, Fallback
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
 from bot.ports import Clock, Store, Transaction
@@ -18,11 +19,15 @@ OVERRIDE = "override"
 
 
 class Releasing:
-    """Switches and rolls back. Each is one transaction, and the next question is answered by the new release."""
+    """Switches and rolls back. Each is one transaction, and the next question is answered by the new release.
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    Beside each release that serves it sees that there is a fallback release by the rule `fallback`.
+    """
+
+    def __init__(self, store: Store, clock: Clock, fallback: Fallback | None = None) -> None:
         self._store = store
         self._clock = clock
+        self._fallback = fallback or Fallback()
 
     async def ensure(self, prompt: Prompt, model: ModelName) -> Release:
         """At start: keep the configured prompt, and see that something serves; what serves.
@@ -35,6 +40,7 @@ class Releasing:
             await configure(tx, prompt, self._clock.now())
             wanted = await self._configured(tx, prompt, model)
             if serving and (serving.id == wanted.id or not await self._by_configuration(tx)):
+                await self._stand_by(tx, serving)
                 return serving
             return await self._enter(tx, wanted, serving, SYSTEM, "configured")
 
@@ -57,7 +63,15 @@ class Releasing:
         await tx.releases.enter(release.id, ReleaseState.SERVING, by, why, now, note)
         if by != SYSTEM:
             await tx.outbox.add("switch", release.id, {"by": by} | ({"note": note} if note else {}), now)
+        await self._stand_by(tx, release)
         return release.model_copy(update={"state": ReleaseState.SERVING})
+
+    async def _stand_by(self, tx: Transaction, serving: Release) -> None:
+        """Have a release that can answer where this one cannot, on the same prompt."""
+        model = self._fallback.wanted(serving)
+        if model and self._fallback.among(await tx.releases.all(), serving) is None:
+            why, now = "fallback", self._clock.now()
+            await add_candidate(tx, now, model, prompt_id=serving.prompt_id, by=SYSTEM, why=why, recall=RECALL)
 
     async def serving(self) -> Release:
         """Raises LookupError before `ensure` was called."""

@@ -18,9 +18,11 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as NotJson
 
+from bot.domain.fallback import Fallback
 from bot.domain.faults import Fault, Problem, SettingsError, problem_of, problems_of, wrong
 from bot.domain.release import ModelName
 
+NONE = "none"
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -67,6 +69,12 @@ def _ids(pattern: str, otherwise: Fault) -> BeforeValidator:
 
 People = Annotated[list[str], NoDecode, _ids(r"[UWS]\w+", Fault.NOT_PEOPLE)]
 Channels = Annotated[list[str], NoDecode, _ids(r"[CG]\w+", Fault.NOT_CHANNELS)]
+
+
+def _fallback(value: object) -> object:
+    return value if value == NONE else _model(value)
+
+
 Model = Annotated[ModelName, NoDecode, BeforeValidator(_model)]
 Url = Annotated[str, BeforeValidator(_url)]
 Key = Annotated[SecretStr, AfterValidator(_key)]
@@ -115,6 +123,9 @@ class Settings(BaseSettings):
     """A folder with system.md and categories.toml; default prompts/ja or prompts/en, by language."""
     bot_serving: Model | None = None
     """The first serving model, provider/model; default `openai/gpt-6-luna` with a key, else `local/base`."""
+    bot_fallback: Annotated[ModelName | Literal["none"] | None, NoDecode, BeforeValidator(_fallback)] = None
+    """What answers, provisionally, where the serving model gives no answer: provider/model, or `none`; default the
+    newest fine-tune of the provider `local` on the serving prompt, else `local/base`."""
     bot_student: Model = ModelName(provider="local", model="base")
     """The model that is fine-tuned, provider/model."""
     bot_budget_usd: float | None = Field(default=None, ge=0)
@@ -139,7 +150,9 @@ class Settings(BaseSettings):
         for (name, token), start in zip(tokens.items(), ("xapp-", "xoxb-"), strict=True):
             if token and token.get_secret_value().startswith(start):
                 raise wrong(Fault.SWAPPED, name, start=start)
-        for name, model in (("BOT_SERVING", self.serving), ("BOT_STUDENT", self.bot_student)):
+        standing_by = self.fallback.model or self.serving
+        models = {"BOT_SERVING": self.serving, "BOT_FALLBACK": standing_by, "BOT_STUDENT": self.bot_student}
+        for name, model in models.items():
             if model.provider not in self.provider_names:
                 setting = f"BOT_PROVIDERS__{model.provider.upper()}__BASE_URL"
                 names = ", ".join(self.provider_names)
@@ -158,6 +171,12 @@ class Settings(BaseSettings):
     @property
     def serving(self) -> ModelName:
         return self.bot_serving or ModelName.parse("openai/gpt-6-luna" if self.openai_api_key else "local/base")
+
+    @property
+    def fallback(self) -> Fallback:
+        if self.bot_fallback is None:
+            return Fallback(model=ModelName.parse("local/base"), finetuned=True)
+        return Fallback(model=self.bot_fallback if isinstance(self.bot_fallback, ModelName) else None)
 
     @property
     def provider_names(self) -> list[str]:

@@ -13,6 +13,7 @@ import httpx2
 from pydantic import ValidationError
 
 from bot.batching import Batching
+from bot.classifying import Classifying
 from bot.correcting import Correcting
 from bot.domain.faults import Fault, Problem, SettingsError, problem_of, problems_of
 from bot.domain.prompt import Prompt
@@ -21,6 +22,7 @@ from bot.evaluating import Evaluating
 from bot.importing import Importing
 from bot.local.model import LocalModel
 from bot.models.batching import OpenAIBatcher
+from bot.models.breaking import Guarded
 from bot.models.providers import Provider, Providers
 from bot.models.serving import OpenAIModel
 from bot.models.tokens import OfflineEstimator
@@ -29,6 +31,7 @@ from bot.models.training_file import check
 from bot.neighbours import RowNeighbours
 from bot.ports import Clock, Model, Shelf, Store
 from bot.prompting import Prompting
+from bot.rechecking import Rechecking
 from bot.releasing import Releasing
 from bot.reporting import Reporting
 from bot.reviewing import Reviewing
@@ -66,6 +69,8 @@ class House:
     clock: Clock
     model: Model
     neighbours: RowNeighbours
+    classifying: Classifying
+    rechecking: Rechecking
     tuning: Tuning
     evaluating: Evaluating
     batching: Batching
@@ -129,6 +134,7 @@ async def open_house(settings: Settings, prompt: Prompt | None = None) -> AsyncI
         estimator = OfflineEstimator()
         spending = Spending(estimator, clock, settings.bot_budget_usd)
         correcting = Correcting(store, neighbours, clock)
+        classifying = Classifying(store, Guarded(model), neighbours, clock, settings.fallback)
         judges = Evaluating(
             store, model, clock, neighbours=neighbours, estimator=estimator, per_second={"local": LOCAL_PER_SECOND}
         )
@@ -153,7 +159,9 @@ async def open_house(settings: Settings, prompt: Prompt | None = None) -> AsyncI
             ),
             evaluating=judges,
             batching=Batching(store, judges, OpenAIBatcher(providers, model), clock),
-            releasing=Releasing(store, clock),
+            classifying=classifying,
+            rechecking=Rechecking(store, classifying, clock),
+            releasing=Releasing(store, clock, settings.fallback),
             reporting=Reporting(store, clock, spending, neighbours),
             prompting=Prompting(store, estimator, clock),
             correcting=correcting,

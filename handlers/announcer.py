@@ -7,17 +7,17 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.card import Card
-from bot.domain.errors import Undelivered
+from bot.domain.errors import Trouble, Undelivered
 from bot.domain.finetune import Finetune
 from bot.domain.question import Arrival, Notice, Place, Question
-from bot.domain.release import Release
+from bot.domain.release import ModelName, Release
 from handlers.copies import Copies, Mark
 from handlers.escape import escaped, mention, mentions
 from handlers.people import People
 from handlers.slack import delivered
 from handlers.views import finetune_progress
 from handlers.views.card import card as card_view
-from handlers.views.message import Message, section
+from handlers.views.message import Message, context, section
 from handlers.words import Words
 
 log = logging.getLogger(__name__)
@@ -113,6 +113,18 @@ class SlackAnnouncer:
         message = Message(text, [section(text, verbatim=True)])
         await self._once(self._ops_channel, None, message, told_mark(f"switch:{telling}"), again=again)
 
+    async def tell_trouble(
+        self, model: ModelName, trouble: Trouble, fallback: ModelName | None, *, telling: str, again: bool
+    ) -> None:
+        if self._ops_channel is None:
+            return
+        words = self._people.default_words
+        facts = {"provider": escaped(model.provider), "model": escaped(str(model)), "key": escaped(key_name(model))}
+        said = words(f"trouble.{trouble.value}", **facts)
+        then = words("outage.fallback", model=escaped(str(fallback))) if fallback else words("outage.no_fallback")
+        message = Message(f"{said} {then}", [section(f"⚠️ {said}", verbatim=True), context(then)])
+        await self._once(self._ops_channel, None, message, told_mark(f"trouble:{telling}"), again=again)
+
     async def _following(self, finetune: Finetune) -> str:
         """Where a fine-tune is followed: the ops channel, else a DM with who asked for it."""
         if self._ops_channel:
@@ -175,6 +187,12 @@ def notice_mark(event_id: str) -> Mark:
 
 def told_mark(what: str) -> Mark:
     return Mark("told", "what", what)
+
+
+def key_name(model: ModelName) -> str:
+    """The setting that holds the key of a model's provider."""
+    name = model.provider.upper()
+    return "OPENAI_API_KEY" if name == "OPENAI" else f"BOT_PROVIDERS__{name}__API_KEY"
 
 
 def _message(text: str) -> Message:

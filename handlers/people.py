@@ -75,12 +75,17 @@ class People:
             self._known.popitem(last=False)
         return person
 
+    @property
+    def default_words(self) -> Words:
+        """The words for no one in particular: in the configured language, else English."""
+        return Words(language_of(None, self._language))
+
     async def words(self, user_id: str) -> Words:
         """The words to speak with this person; in the configured language, else English, where they cannot be had."""
         try:
             return (await self.get(user_id)).words
         except TROUBLE:
-            return Words(language_of(None, self._language))
+            return self.default_words
 
     async def _looked_up(self, user_id: str) -> Person:
         try:

@@ -23,8 +23,10 @@ class SqlOutbox:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add(self, topic: str, key: str, payload: dict[str, str], now: datetime) -> None:
-        entry = {"topic": topic, "key": key, "payload": payload, "added_at": now, "due_at": now, "attempts": 0}
+    async def add(
+        self, topic: str, key: str, payload: dict[str, str], now: datetime, *, due: datetime | None = None
+    ) -> None:
+        entry = {"topic": topic, "key": key, "payload": payload, "added_at": now, "due_at": due or now, "attempts": 0}
         await self._connection.execute(insert(outbox).values(entry))
 
     async def add_all(self, topic: str, many: Sequence[tuple[str, dict[str, str], datetime]]) -> None:

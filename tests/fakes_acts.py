@@ -5,7 +5,7 @@ from collections import Counter
 from enum import StrEnum
 
 from bot.domain.card import Card
-from bot.domain.errors import ModelDown, ModelRefused, OutcomeUnknown, Undelivered
+from bot.domain.errors import ModelDown, ModelRefused, OutcomeUnknown, Trouble, Undelivered
 from bot.domain.finetune import Finetune, Job
 from bot.domain.question import Arrival, Notice, Place, Question
 from bot.domain.release import ModelName, Release
@@ -137,6 +137,8 @@ class Board:
         self.switches: list[tuple[str, str]] = []
         """(release, by)."""
         self.tellings: list[str] = []
+        self.troubles: list[tuple[str, Trouble, str | None]] = []
+        """(what gave no answer, why, what answers instead)."""
         self.notes: list[str] = []
         """Why, where the gate was overridden."""
 
@@ -177,6 +179,15 @@ class Board:
         said = [notice for notice in self.notices if notice[0] == place.ts]
         for surplus in said[1:]:
             self.notices.remove(surplus)
+
+    async def tell_trouble(
+        self, model: ModelName, trouble: Trouble, fallback: ModelName | None, *, telling: str, again: bool
+    ) -> None:
+        fault = self._meet("tell_trouble")
+        if not (again and telling in self.tellings):
+            self.tellings.append(telling)
+            self.troubles.append((str(model), trouble, str(fallback) if fallback else None))
+        lose(fault, NO_ANSWER)
 
     async def show_finetune(self, finetune: Finetune, *, again: bool) -> tuple[str, str]:
         fault = self._meet("show_finetune")

@@ -73,12 +73,60 @@ class Refused(Exception):  # noqa: N818 - it is no fault of ours, so it is not c
         self.facts = facts
 
 
+class Trouble(StrEnum):
+    """What is wrong with the model side. Each has a text in each language under `trouble.<value>`: what to do."""
+
+    KEY = "key"
+    """The API key is refused (401, 403)."""
+    QUOTA = "quota"
+    """It is not paid for any more."""
+    UNKNOWN_MODEL = "unknown_model"
+    BUSY = "busy"
+    """A rate limit."""
+    SLOW = "slow"
+    """No answer within the time."""
+    DOWN = "down"
+    """5xx."""
+    UNREACHABLE = "unreachable"
+    """No connection, or it was dropped."""
+    BROKEN = "broken"
+    """An answer that is not what the protocol says."""
+    UNUSABLE = "unusable"
+    """A refusal, or an answer that is cut short, filtered, empty, or of no category of the list."""
+    REFUSED = "refused"
+    """Any other 4xx: this request."""
+
+    @property
+    def lasting(self) -> bool:
+        """Only people end it: to ask again brings the same answer."""
+        return self in {Trouble.KEY, Trouble.QUOTA, Trouble.UNKNOWN_MODEL}
+
+    @property
+    def of_this_question(self) -> bool:
+        """The provider is well: another question may be answered."""
+        return self in {Trouble.UNUSABLE, Trouble.REFUSED}
+
+
 class ModelError(Exception):
-    """The model side gave no usable answer; the message is the provider's, without any question text."""
+    """The model side gave no usable answer; the message is the provider's, without any question text.
+
+    Attributes:
+        trouble: what is wrong.
+        wait_s: seconds after which the provider wants to be asked again, where it says so.
+    """
+
+    usual = Trouble.REFUSED
+
+    def __init__(self, message: str, trouble: Trouble | None = None, *, wait_s: float | None = None) -> None:
+        super().__init__(message)
+        self.trouble = trouble or self.usual
+        self.wait_s = wait_s
 
 
 class ModelDown(ModelError):  # noqa: N818 - reads as what happened
     """It may work later."""
+
+    usual = Trouble.DOWN
 
 
 class ModelRefused(ModelError):  # noqa: N818 - reads as what happened

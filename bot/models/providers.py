@@ -9,7 +9,8 @@ import httpx2
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from pydantic import SecretStr
 
-from bot.domain.errors import ModelRefused
+from bot.domain.errors import ModelRefused, Trouble
+from bot.models.wire import never_retried
 
 OPENAI = "https://api.openai.com/v1"
 RETRIES = 2
@@ -20,6 +21,8 @@ Kind = Literal["openai", "azure", "compatible"]
 
 class UnknownProvider(ModelRefused, KeyError):  # noqa: N818 - reads as what happened
     """A model name whose provider is not configured."""
+
+    usual = Trouble.UNKNOWN_MODEL
 
     # KeyError shows its argument's repr; a person reads this one.
     __str__ = Exception.__str__
@@ -125,5 +128,7 @@ def _client(provider: Provider) -> AsyncOpenAI:
         api_key=provider.key or "none",
         base_url=provider.base_url or OPENAI,
         max_retries=RETRIES,
-        http_client=DefaultAsyncHttpxClient(transport=provider.transport, trust_env=not provider.near),
+        http_client=DefaultAsyncHttpxClient(
+            transport=provider.transport, trust_env=not provider.near, event_hooks={"response": [never_retried]}
+        ),
     )

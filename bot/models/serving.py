@@ -7,7 +7,7 @@ from openai import APIStatusError, AsyncOpenAI, OpenAIError
 from openai.types.decision_create_params import QuestionQuestionParamChoiceChoice
 from pydantic import ValidationError
 
-from bot.domain.errors import ModelRefused
+from bot.domain.errors import ModelRefused, Trouble
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
 from bot.domain.similar import Example
@@ -17,8 +17,8 @@ from bot.models.reading import Completion, Decision, Unusable, category_and_reas
 from bot.models.wire import passing, read, translated
 from bot.ports import Answer
 
-PATIENCE = 3
-"""A whole answer may take so many times one request's time: the SDK's retries are in it."""
+BUDGET_S = 45.0
+"""Seconds for a whole answer: the SDK's retries, with their waits, and the second question are in it."""
 MOST_CHOICES = 255
 """Of one question of `/v1/decisions`."""
 
@@ -32,11 +32,13 @@ class OpenAIModel:
     Args:
         providers: where models are.
         timeout_s: seconds that one request may take.
+        budget_s: seconds that an answer may take, however many requests it needs.
     """
 
-    def __init__(self, providers: Providers, *, timeout_s: float = 20.0) -> None:
+    def __init__(self, providers: Providers, *, timeout_s: float = 20.0, budget_s: float = BUDGET_S) -> None:
         self._providers = providers
         self._timeout_s = timeout_s
+        self._budget_s = budget_s
         self._shapes: dict[ModelName, Shape] = {}
         self._undecided: set[ModelName] = set()
 
@@ -72,7 +74,7 @@ class OpenAIModel:
         client = self._providers[model.provider].with_options(timeout=self._timeout_s)
         with translated(hide=task.text):
             # The SDK's timeout is for each read, and a server in this process knows none.
-            async with asyncio.timeout(PATIENCE * self._timeout_s):
+            async with asyncio.timeout(self._budget_s):
                 return client, await self._answer(client, model, task)
 
     async def _answer(self, client: AsyncOpenAI, model: ModelName, task: Task) -> Answer:
@@ -84,7 +86,7 @@ class OpenAIModel:
         try:
             return await self._once(client, model, task, again)
         except Unusable as unusable:
-            raise ModelRefused(str(unusable)) from None
+            raise ModelRefused(str(unusable), Trouble.UNUSABLE) from None
 
     async def _once(self, client: AsyncOpenAI, model: ModelName, task: Task, shape: Shape) -> Answer:
         completion, shape = await _complete(client, shape, model.model, task)

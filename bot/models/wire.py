@@ -6,16 +6,21 @@ from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from httpx2 import Response
 from openai import APIConnectionError, APIStatusError, APITimeoutError, OpenAIError
 from openai._legacy_response import LegacyAPIResponse  # what `with_raw_response` gives; it has no public name
 from pydantic import BaseModel, ValidationError
 
-from bot.domain.errors import ModelDown, ModelRefused
+from bot.domain.errors import ModelDown, ModelError, ModelRefused, Trouble
 
 LONGEST = 300
 """Characters of a provider's message that are passed on."""
 RUN = 8
 """So many characters of a question in a row are enough to call a message a copy of it."""
+UNPAID = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+"""Codes of errors that only a payment ends, whatever their status."""
+LONGEST_WAIT_S = 10.0
+"""A provider that wants to be left alone for longer is not waited for within a request."""
 
 Read = TypeVar("Read", bound=BaseModel)
 
@@ -28,6 +33,37 @@ async def read(call: Awaitable[LegacyAPIResponse[Any]], shape: type[Read]) -> Re
         pydantic.ValidationError: broken JSON, or JSON of another shape.
     """
     return shape.model_validate_json((await call).content)
+
+
+async def never_retried(response: Response) -> None:
+    """An event hook of the HTTP client: tell the SDK, by the header that it obeys, what to send again is in vain."""
+    if response.status_code < 400:
+        return
+    await response.aread()
+    wait_s = wanted_wait(response)
+    if is_unpaid(response) or (wait_s is not None and wait_s > LONGEST_WAIT_S):
+        response.headers["x-should-retry"] = "false"
+
+
+def wanted_wait(response: Response) -> float | None:
+    """The seconds of `Retry-After`, or of OpenAI's own header in milliseconds; None where there is none."""
+    for name, divisor in (("retry-after-ms", 1_000), ("retry-after", 1)):
+        try:
+            return float(response.headers[name]) / divisor
+        except (KeyError, ValueError):
+            continue
+    return None
+
+
+def is_unpaid(response: Response) -> bool:
+    """Whether an error is about money."""
+    if response.status_code == 402:
+        return True
+    try:
+        error = response.json()["error"]
+        return bool(UNPAID & {error.get("code"), error.get("type")})
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return False
 
 
 def passing(error: APIStatusError) -> bool:
@@ -65,17 +101,28 @@ def translated(hide: str = "") -> Iterator[None]:
 
     Raises:
         ModelDown: timeout, connection, 408, 409, 429, 5xx, or a body that is not what the protocol says.
-        ModelRefused: any other status.
+        ModelRefused: any other status, and 429 where it is about money.
     """
     try:
         yield
     except APIStatusError as error:
-        raise (ModelDown if passing(error) else ModelRefused)(told(error, hide)) from None
+        raise _meant(error, hide) from None
     except (APITimeoutError, TimeoutError):
-        raise ModelDown("the provider did not answer in time") from None
+        raise ModelDown("the provider did not answer in time", Trouble.SLOW) from None
     except APIConnectionError:
-        raise ModelDown("the provider could not be reached, or hung up") from None
+        raise ModelDown("the provider could not be reached, or hung up", Trouble.UNREACHABLE) from None
     except (ValidationError, json.JSONDecodeError):
-        raise ModelDown("the provider's answer is not what its protocol says") from None
+        raise ModelDown("the provider's answer is not what its protocol says", Trouble.BROKEN) from None
     except OpenAIError as error:
         raise ModelRefused(f"the request could not be made: {type(error).__name__}") from None
+
+
+def _meant(error: APIStatusError, hide: str) -> ModelError:
+    status, message = error.status_code, told(error, hide)
+    if is_unpaid(error.response):
+        return ModelRefused(message, Trouble.QUOTA)
+    if passing(error):
+        kinds = {408: Trouble.SLOW, 409: Trouble.BUSY, 429: Trouble.BUSY}
+        return ModelDown(message, kinds.get(status, Trouble.DOWN), wait_s=wanted_wait(error.response))
+    kinds = {401: Trouble.KEY, 403: Trouble.KEY, 404: Trouble.UNKNOWN_MODEL}
+    return ModelRefused(message, kinds.get(status, Trouble.REFUSED))

@@ -160,6 +160,8 @@ def _small_print(shown: Card, words: Words) -> str:
     parts.append(sureness(shown, words))
     if shown.question.cut:
         parts.append(words("card.cut"))
+    if shown.verdict.provisional and not shown.settled:
+        parts.append(words("card.provisional"))
     return " · ".join(parts)
 
 

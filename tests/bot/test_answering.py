@@ -9,6 +9,7 @@ import pytest
 
 from bot.answering import LEASE, QUESTION_IDS, TRIES, Answering
 from bot.cards import card_of
+from bot.classifying import Classifying
 from bot.correcting import Correcting
 from bot.domain.card import Card
 from bot.domain.correction import Press
@@ -32,7 +33,9 @@ class Desk:
         self.answering = self.worker()
 
     def worker(self) -> Answering:
-        return Answering(self.store, self.model, self.neighbours, self.board, self.clock)
+        return Answering(
+            self.store, Classifying(self.store, self.model, self.neighbours, self.clock), self.board, self.clock
+        )
 
     async def work(self) -> None:
         """Work and let time go on until nothing is open; fails where that never comes."""

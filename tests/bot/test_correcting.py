@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from bot.answering import Answering
+from bot.classifying import Classifying
 from bot.correcting import Correcting
 from bot.domain.card import Card
 from bot.domain.correction import Correction, Kind, Press, settlement
@@ -37,7 +38,12 @@ class Desk:
 
     async def ask(self, text: str = "有給は何日前？") -> None:
         board = Board()
-        answering = Answering(self.store, RuleModel({"有給": "labor"}), KeptNeighbours(), board, self.clock)
+        answering = Answering(
+            self.store,
+            Classifying(self.store, RuleModel({"有給": "labor"}), KeptNeighbours(), self.clock),
+            board,
+            self.clock,
+        )
         await answering.receive(arrival(text))
         await answering.answer_next()
         (self.question,) = board.cards

@@ -6,6 +6,7 @@ import pytest
 
 from bot.answering import Answering
 from bot.cards import card_of
+from bot.classifying import Classifying
 from bot.correcting import Correcting
 from bot.domain.certainty import LEAST
 from bot.domain.correction import Press
@@ -117,7 +118,7 @@ async def test_below_the_threshold_the_answer_is_a_guess_until_staff_settle_it( 
 ) -> None:
     model = RuleModel({"有給": "labor"}, confidence)
     await doubting.set(await Releasing(store, clock).serving(), below, "U3")
-    answering = Answering(store, model, KeptNeighbours(), board, clock)
+    answering = Answering(store, Classifying(store, model, KeptNeighbours(), clock), board, clock)
     await answering.receive(arrival())
     await answering.answer_next()
     ((question, (card,)),) = board.cards.items()

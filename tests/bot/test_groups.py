@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from bot.answering import Answering
+from bot.classifying import Classifying
 from bot.correcting import Correcting
 from bot.domain.correction import Press
 from bot.domain.dataset import Row, Split, export, questions_of, split_of
@@ -187,7 +188,9 @@ class Arrivals(RuleBasedStateMachine):
         self.board = Board()
         self.neighbours = RowNeighbours(self.store)
         self.correcting = Correcting(self.store, self.neighbours, self.clock)
-        self.answering = Answering(self.store, RuleModel({}), self.neighbours, self.board, self.clock)
+        self.answering = Answering(
+            self.store, Classifying(self.store, RuleModel({}), self.neighbours, self.clock), self.board, self.clock
+        )
         self.importing = Importing(self.store, self.neighbours, self.clock)
         self.tuning = tuning_of(self.store, self.database, self.neighbours, self.clock)
         self.homes: dict[tuple[str, str], str] = {}

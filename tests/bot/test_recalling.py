@@ -3,6 +3,7 @@
 import pytest
 
 from bot.answering import Answering
+from bot.classifying import Classifying
 from bot.domain.dataset import Split
 from bot.domain.errors import Reason, Refused
 from bot.domain.release import Release, ReleaseState
@@ -47,7 +48,7 @@ async def test_a_row_that_is_measured_on_is_never_shown_itself_or_a_near_copy(
 
 async def test_live_questions_are_asked_with_examples(store: SqlStore, clock: StepClock, board: Board) -> None:
     model = RuleModel({})
-    answering = Answering(store, model, KeptNeighbours(ROWS), board, clock)
+    answering = Answering(store, Classifying(store, model, KeptNeighbours(ROWS), clock), board, clock)
     await answering.receive(arrival(n=1))
     await answering.answer_next()
     release = await with_recall(store, clock, 1)

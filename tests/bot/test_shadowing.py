@@ -3,6 +3,7 @@
 import pytest
 
 from bot.answering import Answering
+from bot.classifying import Classifying
 from bot.correcting import Correcting
 from bot.delivering import Delivering
 from bot.domain.correction import Press
@@ -25,7 +26,7 @@ class Desk:
         self.board = Board()
         self.neighbours = KeptNeighbours()
         self.model, self.other = RuleModel({"PC": "labor", "有給": "labor"}), RuleModel({"PC": "it"})
-        self.answering = Answering(store, self.model, self.neighbours, self.board, clock)
+        self.answering = Answering(store, Classifying(store, self.model, self.neighbours, clock), self.board, clock)
         self.delivering = Delivering(store, self.board, clock)
         self.shadowing = Shadowing(store, self.other, self.neighbours, clock, per_day=per_day)
         self.releasing = Releasing(store, clock)

@@ -11,7 +11,8 @@ input a replica, told by its environment alone. `born <pid>` and `gone <exit cod
 import os
 import sys
 
-from bot import answering, cli, delivering, duty
+from bot import answering, classifying, cli, delivering, duty, rechecking
+from bot.models.breaking import Breaker
 from bot.models.serving import OpenAIModel
 from handlers import connection
 
@@ -25,10 +26,17 @@ def hurry() -> None:
     answering.LONGEST_WAIT /= TIMES
     delivering.LEASE /= TIMES
     delivering.LONGEST_WAIT /= TIMES
+    classifying.SECOND_LOOK_AFTER /= TIMES
+    rechecking.LEASE /= TIMES
+    rechecking.WAIT /= TIMES
+    rechecking.LONGEST_WAIT /= TIMES
     duty.DRAIN_SECONDS /= TIMES
     connection.SLACK_SECONDS /= TIMES  # type: ignore[assignment]  # whole seconds, as the bot has them
     patience = OpenAIModel.__init__.__kwdefaults__ or {}
     patience["timeout_s"] /= TIMES
+    patience["budget_s"] /= TIMES
+    rest = Breaker.__init__.__kwdefaults__ or {}
+    rest["rest_s"] /= TIMES
 
 
 def main() -> None:

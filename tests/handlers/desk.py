@@ -15,10 +15,12 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.answering import Answering
+from bot.classifying import Classifying
 from bot.correcting import Correcting
 from bot.delivering import Delivering
 from bot.domain.correction import Correction
 from bot.domain.dataset import Row
+from bot.domain.fallback import Fallback
 from bot.domain.prompt import Category, Prompt
 from bot.domain.question import Question
 from bot.domain.release import ModelName
@@ -28,8 +30,9 @@ from bot.local.workspace import Person, Server, Timing, Workspace, serve
 from bot.local.workspace.people import TEAM_ID, Member
 from bot.models.tokens import OfflineEstimator
 from bot.neighbours import RowNeighbours
-from bot.ports import Store
+from bot.ports import Model, Store
 from bot.prompting import Prompting
+from bot.rechecking import Rechecking
 from bot.releasing import Releasing
 from bot.reviewing import Reviewing
 from handlers import command, corrections, errors, forms, home, questions, review, why
@@ -167,21 +170,40 @@ def controls(message: Json) -> list[str]:
 
 
 @asynccontextmanager
-async def open_desk(store: Store, prompt: Prompt = PROMPT, *, ack: float = 3.0) -> AsyncIterator[Desk]:
-    """A bot at a fresh practice workspace; `ack`: how many seconds it has for an ack."""
+async def open_desk(
+    store: Store,
+    prompt: Prompt = PROMPT,
+    *,
+    ack: float = 3.0,
+    model: Model | None = None,
+    serving: ModelName = MODEL,
+    fallback: Fallback | None = None,
+) -> AsyncIterator[Desk]:
+    """A bot at a fresh practice workspace.
+
+    Args:
+        store: its record.
+        prompt: of what serves.
+        ack: how many seconds it has for an ack.
+        model: another one than the desk's fake.
+        serving: the name of what serves.
+        fallback: who stands in for it.
+    """
     async with AsyncExitStack() as stack:
         timing = Timing(ack=ack, redeliver=(0.0, 0.05, 0.05))
         server = await stack.enter_async_context(serve(Workspace(MANIFEST, timing=timing)))
         client = AsyncWebClient(token=server.bot_token, base_url=server.api_url, retry_handlers=[])
         here = Home(TEAM_ID, server.people.bot.id)
         people = People(client, here)
-        clock, model = StepClock(), RuleModel({"leave": "labor", "有給": "labor", "laptop": "it"})
+        clock, rules = StepClock(), RuleModel({"leave": "labor", "有給": "labor", "laptop": "it"})
         announcer = SlackAnnouncer(client, people, server.channels.ops.id, [server.people.staff_group.id])
         neighbours = RowNeighbours(store)
-        answering = Answering(store, model, neighbours, announcer, clock)
+        classifying = Classifying(store, model or rules, neighbours, clock, fallback)
+        answering = Answering(store, classifying, announcer, clock)
         delivering = Delivering(store, announcer, clock)
         answerers, deliverers = Pool(answering.answer_next, 4, poll=0.05), Pool(delivering.deliver_next, 2, poll=0.05)
-        await Releasing(store, clock).ensure(prompt, MODEL)
+        recheckers = Pool(Rechecking(store, classifying, clock).recheck_next, 1, poll=0.05)
+        await Releasing(store, clock, fallback).ensure(prompt, serving)
 
         app = AsyncApp(client=client, authorize=lambda: _identity(server), request_verification_enabled=False)
         guard = Guard([server.people.staff_group.id], [server.people.admin.id], client)
@@ -190,7 +212,7 @@ async def open_desk(store: Store, prompt: Prompt = PROMPT, *, ack: float = 3.0) 
         questions.register(app, answering, people, private, [server.channels.help_desk.id], answerers.wake)
         correcting = Correcting(store, neighbours, clock)
         why.register(app, Why(Explaining(store, neighbours), guard, people, private))
-        form = Forms(correcting, Drafting(store, model), guard, people, client)
+        form = Forms(correcting, Drafting(store, rules), guard, people, client)
         forms.register(app, form)
         corrections.register(app, Corrections(correcting, form, guard, people, private, deliverers.wake))
         reviewing = Reviewing(store, correcting, neighbours, clock)
@@ -209,14 +231,16 @@ async def open_desk(store: Store, prompt: Prompt = PROMPT, *, ack: float = 3.0) 
         home.register(app, prompting.current, guard, people)
 
         desk = Desk(
-            server, store, clock, model, people, client, announcer, answering, answerers, deliverers, stack, neighbours
+            server, store, clock, rules, people, client, announcer, answering, answerers, deliverers, stack, neighbours
         )
         handler: Any = AsyncSocketModeHandler(app, server.app_token)
         await handler.connect_async()
         stack.push_async_callback(handler.close_async)
         answerers.start()
         deliverers.start()
+        recheckers.start()
         stack.push_async_callback(answerers.stop, 5)
+        stack.push_async_callback(recheckers.stop, 5)
         stack.push_async_callback(deliverers.stop, 5)
         yield desk
 

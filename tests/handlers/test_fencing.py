@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.answering import LEASE, Answering
+from bot.classifying import Classifying
 from bot.delivering import Delivering
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
@@ -67,7 +68,8 @@ async def asked(desk: Desk, text: str = "my laptop is broken") -> str:
 
 def paused_worker(desk: Desk, model: RuleModel | None = None) -> asyncio.Task[bool]:
     """A worker of another replica, which will be paused on its way."""
-    answering = Answering(desk.store, model or desk.model, desk.neighbours, desk.announcer, desk.clock)
+    classifying = Classifying(desk.store, model or desk.model, desk.neighbours, desk.clock)
+    answering = Answering(desk.store, classifying, desk.announcer, desk.clock)
     return asyncio.create_task(answering.answer_next())
 
 

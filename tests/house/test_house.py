@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.errors import Reason, TrackerReason
+from bot.domain.errors import Reason, TrackerReason, Trouble
 from bot.domain.faults import Fault
 from bot.domain.finetune import FinetuneState
 from bot.domain.labelled import Flaw
@@ -55,6 +55,7 @@ def test_everything_that_can_be_refused_or_said_has_words(language: str) -> None
     wanted |= {f"cli.import.flaw.{flaw.value}" for flaw in Flaw}
     wanted |= {f"cli.fault.{fault.value}" for fault in Fault}
     wanted |= {f"tracker.{trouble}" for trouble in (DOWN, *(reason.value for reason in TrackerReason))}
+    wanted |= {f"trouble.{trouble.value}" for trouble in Trouble}
     wanted |= {f"finetune.state.{state.value}" for state in FinetuneState}
     wanted |= {f"finetune.release.{state.value}" for state in ReleaseState}
     assert wanted <= texts(language).keys()

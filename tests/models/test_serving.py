@@ -1,7 +1,9 @@
+import time
+
 import pytest
 from pydantic import SecretStr
 
-from bot.domain.errors import ModelDown, ModelRefused
+from bot.domain.errors import ModelDown, ModelError, ModelRefused, Trouble
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
 from bot.models.providers import Provider, Providers
@@ -130,32 +132,72 @@ async def test_a_server_that_refuses_everything_is_given_up(
     assert len(server.requests) == 9
 
 
-@pytest.mark.parametrize(
-    ("reply", "error", "requests"),
-    [
-        (Reply({"error": {"message": "slow down"}}, 429, SOON), ModelDown, 3),
-        (Reply({"error": {"message": "oh"}}, 503, SOON), ModelDown, 3),
-        (Reply("<html>Bad gateway</html>", 502, SOON), ModelDown, 3),
-        (Reply({"error": {"message": "busy"}}, 409, SOON), ModelDown, 3),
-        (Reply({"error": {"message": "late"}}, 408, SOON), ModelDown, 3),
-        (Reply("{", 200), ModelDown, 1),
-        (Reply("<html></html>", 200), ModelDown, 1),
-        (Reply({"error": {"message": "upstream"}}, 200), ModelDown, 1),
-        (Reply({"choices": []}, 200), ModelDown, 1),
-        (refusal(401, "Incorrect API key"), ModelRefused, 1),
-        (refusal(403, "no access"), ModelRefused, 1),
-        (refusal(404, "no such model", code="model_not_found"), ModelRefused, 1),
-        (refusal(413, "too large"), ModelRefused, 1),
-    ],
-)
-async def test_errors_are_down_or_refused(
-    server: OpenAIServer, serving: OpenAIModel, prompt: Prompt, reply: Reply, error: type[Exception], requests: int
+LATER = {"retry-after": "60"}
+EMPTY = completion("")
+"""Each trouble of the table in docs/operate.md: what it is taken for, and how many requests it costs."""
+TROUBLES = [
+    (Reply({"error": {"message": "slow down"}}, 429, SOON), ModelDown, Trouble.BUSY, 3),
+    (Reply({"error": {"message": "slow down"}}, 429, LATER), ModelDown, Trouble.BUSY, 1),
+    (Reply({"error": {"message": "slow down"}}, 503, LATER), ModelDown, Trouble.DOWN, 1),
+    (Reply({"error": {"message": "oh"}}, 500, SOON), ModelDown, Trouble.DOWN, 3),
+    (Reply({"error": {"message": "oh"}}, 503, SOON), ModelDown, Trouble.DOWN, 3),
+    (Reply("<html>Bad gateway</html>", 502, SOON), ModelDown, Trouble.DOWN, 3),
+    (Reply({"error": {"message": "busy"}}, 409, SOON), ModelDown, Trouble.BUSY, 3),
+    (Reply({"error": {"message": "late"}}, 408, SOON), ModelDown, Trouble.SLOW, 3),
+    (Reply(lost=True), ModelDown, Trouble.UNREACHABLE, 3),
+    (Reply("{", 200), ModelDown, Trouble.BROKEN, 1),
+    (Reply('{"choices": [{"message": {"content": "{', 200), ModelDown, Trouble.BROKEN, 1),
+    (Reply("<html></html>", 200), ModelDown, Trouble.BROKEN, 1),
+    (Reply({"error": {"message": "upstream"}}, 200), ModelDown, Trouble.BROKEN, 1),
+    (Reply({"choices": []}, 200), ModelDown, Trouble.BROKEN, 1),
+    (refusal(429, "You exceeded your current quota", code="insufficient_quota"), ModelRefused, Trouble.QUOTA, 1),
+    (Reply({"error": {"type": "insufficient_quota"}}, 429, SOON), ModelRefused, Trouble.QUOTA, 1),
+    (refusal(400, "Billing hard limit", code="billing_hard_limit_reached"), ModelRefused, Trouble.QUOTA, 1),
+    (Reply("Payment required", 402), ModelRefused, Trouble.QUOTA, 1),
+    (refusal(401, "Incorrect API key"), ModelRefused, Trouble.KEY, 1),
+    (refusal(403, "no access"), ModelRefused, Trouble.KEY, 1),
+    (refusal(404, "no such model", code="model_not_found"), ModelRefused, Trouble.UNKNOWN_MODEL, 1),
+    (refusal(413, "too large"), ModelRefused, Trouble.REFUSED, 1),
+    (EMPTY, ModelRefused, Trouble.UNUSABLE, 2),
+    (completion(None, refused="I will not"), ModelRefused, Trouble.UNUSABLE, 2),
+    (completion('{"reason": "x", "cat'), ModelRefused, Trouble.UNUSABLE, 2),
+    (completion('{"reason": "x", "category": "法務"}'), ModelRefused, Trouble.UNUSABLE, 2),
+]
+
+
+@pytest.mark.parametrize("row", TROUBLES)
+async def test_each_trouble_is_known_for_what_it_is(
+    server: OpenAIServer, serving: OpenAIModel, prompt: Prompt, row: tuple[Reply, type[ModelError], Trouble, int]
 ) -> None:
+    reply, error, trouble, requests = row
     server.on(CHAT, reply)
     with pytest.raises(error) as raised:
         await serving.classify(ModelName(provider="there", model="m"), prompt, QUESTION)
     assert type(raised.value) is error
+    assert raised.value.trouble is trouble
+    waits = {"60": 60, "1": 0.001} if error is ModelDown else {}
+    assert raised.value.wait_s == waits.get(next(iter(reply.headers.values()), ""))
     assert len(server.requests) == requests
+
+
+async def test_a_provider_that_says_when_is_asked_again_then(
+    server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
+) -> None:
+    server.on(CHAT, Reply({"error": {"message": "slow down"}}, 429, {"retry-after": "1"}), said("HR", p=0.5))
+    started = time.monotonic()
+    assert (await serving.classify(model, prompt, QUESTION)).category == "hr"
+    assert 1 <= time.monotonic() - started < 3
+
+
+async def test_all_tries_together_have_a_budget_of_time(
+    server: OpenAIServer, providers: Providers, model: ModelName, prompt: Prompt
+) -> None:
+    server.on(CHAT, Reply({"error": {"message": "oh"}}, 500))
+    started = time.monotonic()
+    with pytest.raises(ModelDown) as raised:
+        await OpenAIModel(providers, budget_s=0.2).classify(model, prompt, QUESTION)
+    assert raised.value.trouble is Trouble.SLOW
+    assert time.monotonic() - started < 2
 
 
 async def test_a_lost_connection_is_down(

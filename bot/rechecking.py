@@ -1,0 +1,80 @@
+"""A second look at what the fallback release answered, once the serving one answers again."""
+
+import logging
+import uuid
+from datetime import timedelta
+
+from bot.cards import card_of
+from bot.classifying import SECOND_LOOK, Classifying
+from bot.domain.card import Card
+from bot.domain.errors import ModelError
+from bot.domain.question import Verdict
+from bot.ports import Clock, OutboxItem, Store, Transaction
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=90)
+"""Longer than the slowest classification."""
+WAIT = timedelta(seconds=30)
+LONGEST_WAIT = timedelta(minutes=5)
+REFUSALS = 3
+"""So often a question that the serving release refuses is put to it again; then the provisional answer stays."""
+
+
+class Rechecking:
+    """Replaces provisional verdicts. One that staff settled meanwhile stays as it is: a person has looked at it."""
+
+    def __init__(self, store: Store, classifying: Classifying, clock: Clock) -> None:
+        self._store = store
+        self._classifying = classifying
+        self._clock = clock
+        self._owner = uuid.uuid4().hex
+
+    async def recheck_next(self) -> bool:
+        """Look at the oldest provisional verdict that is due. False where there is none."""
+        async with self._store.transaction() as tx:
+            item = await tx.outbox.claim(self._owner, self._clock.now(), LEASE, [SECOND_LOOK])
+        if item is None:
+            return False
+        try:
+            await self._recheck(item)
+        except ModelError as error:
+            await self._later(item, error)
+        except Exception as error:
+            log.exception("outbox %s (%s) failed", item.id, item.topic)
+            await self._later(item, error)
+        return True
+
+    async def _later(self, item: OutboxItem, error: Exception) -> None:
+        async with self._store.transaction() as tx:
+            if isinstance(error, ModelError) and error.trouble.of_this_question and item.attempts >= REFUSALS:
+                log.warning("outbox %s (%s): given up: %s", item.id, item.topic, error.trouble.value)
+                await tx.outbox.done(item)
+                return
+            wait = min(WAIT * 2 ** min(item.attempts - 1, 10), LONGEST_WAIT)
+            await tx.outbox.retry(item, self._clock.now() + wait, type(error).__name__)
+
+    async def _recheck(self, item: OutboxItem) -> None:
+        card = await self._provisional(item)
+        verdict = await self._classifying.serving_verdict(card.question) if card else None
+        async with self._store.transaction() as tx:
+            # Whoever settles or edits the question meanwhile waits for this lock, or was first.
+            question = await tx.questions.get(item.key, lock=True)
+            newest = await card_of(tx, question) if question else None
+            if not await tx.outbox.done(item) or card is None or verdict is None or newest is None:
+                return
+            if newest.verdict.id != card.verdict.id or newest.settled:
+                return
+            await self._replace(tx, newest, verdict)
+        log.info("question %s: looked at again", item.key)
+
+    async def _provisional(self, item: OutboxItem) -> Card | None:
+        """The card whose verdict is still to be replaced."""
+        async with self._store.transaction() as tx:
+            question = await tx.questions.get(item.key)
+            card = await card_of(tx, question) if question else None
+        return card if card and card.verdict.provisional and not card.settled else None
+
+    async def _replace(self, tx: Transaction, card: Card, verdict: Verdict) -> None:
+        await self._classifying.keep(tx, verdict)
+        await tx.outbox.add("card", card.question.id, {}, self._clock.now())

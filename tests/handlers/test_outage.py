@@ -1,0 +1,192 @@
+"""A whole bot while its model's provider fails: over HTTP to the provider, over the socket to Slack."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from bot.domain.errors import Trouble
+from bot.domain.fallback import Fallback
+from bot.domain.release import ModelName
+from bot.models.breaking import REST_S, Breaker, Guarded
+from bot.models.providers import Provider, Providers
+from bot.models.serving import OpenAIModel
+from bot.ports import Store
+from handlers.announcer import SlackAnnouncer
+from handlers.people import People
+from tests.handlers.desk import MODEL, Desk, Json, eventually, open_desk, texts
+from tests.models.test_breaking import Time
+from tests.openai_server import CHAT, OpenAIServer, Reply, completion, refusal, said
+
+WATCHED, OPS = "C0HELPDESK1", "C0OPS000001"
+ACME = ModelName(provider="acme", model="small")
+THERE = ModelName(provider="openai", model="luna")
+RULE = Fallback(model=MODEL, finetuned=True)
+WELL = said("IT", "a broken laptop", p=0.9)
+
+
+@dataclass
+class Outage:
+    """A desk, the provider of what serves, that of the fallback release, and the breaker's clock."""
+
+    desk: Desk
+    there: OpenAIServer
+    local: OpenAIServer
+    time: Time
+
+    async def ask(self, text: str = "my laptop is broken") -> str:
+        """Ask, and wait for a card or a notice."""
+        emily = await self.desk.emily()
+        ts = await emily.say(WATCHED, text)
+        await emily.answer(ts)
+        await self.desk.settled()
+        return ts
+
+    async def replies(self, ts: str) -> list[Json]:
+        return [m for m in await (await self.desk.emily()).replies(WATCHED, ts) if "bot_id" in m]
+
+    async def told(self) -> list[str]:
+        """What those who run the bot read."""
+        yuko = await self.desk.window(self.desk.server.people.admin)
+        return [texts(m) for m in await yuko.history(OPS) if "bot_id" in m]
+
+
+Open = Callable[..., AbstractAsyncContextManager[Outage]]
+
+
+@pytest.fixture
+def opened(store: Store) -> Open:
+    @asynccontextmanager
+    async def open_outage(fallback: Fallback = RULE, base: Reply | None = None) -> AsyncIterator[Outage]:
+        async with AsyncExitStack() as stack:
+            there = await stack.enter_async_context(OpenAIServer().running())
+            local = await stack.enter_async_context(OpenAIServer().running())
+            local.on(CHAT, base or said("Labor 労務", "by the base model", p=0.6))
+            providers = Providers(
+                [Provider("openai", there.url, "sk-secret"), Provider("local", local.url, kind="compatible")]
+            )
+            stack.push_async_callback(providers.aclose)
+            time = Time()
+            model = Guarded(OpenAIModel(providers, timeout_s=0.2), lambda: Breaker(now=time))
+            desk = await stack.enter_async_context(open_desk(store, model=model, serving=THERE, fallback=fallback))
+            yield Outage(desk, there, local, time)
+
+    return open_outage
+
+
+TROUBLES = {
+    "429": refusal(429, "slow down"),
+    "429 with Retry-After": Reply({"error": {"message": "slow down"}}, 429, {"retry-after": "60"}),
+    "quota gone": refusal(429, "quota", code="insufficient_quota"),
+    "500": refusal(500, "oh"),
+    "dropped connection": Reply(lost=True),
+    "slow": Reply(wait_s=1),
+    "half JSON": Reply('{"choices": [{"mess'),
+    "half JSON in the answer": completion('{"reason": "x", "cat'),
+    "empty": completion(""),
+    "refusal": completion(None, refused="I will not"),
+    "a category outside the list": completion('{"reason": "x", "category": "Legal"}'),
+    "401": refusal(401, "bad key"),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+async def test_whatever_the_provider_does_there_is_one_card_and_it_says_that_it_is_provisional(
+    opened: Open, trouble: str
+) -> None:
+    async with opened() as outage:
+        outage.there.on(CHAT, TROUBLES[trouble])
+        ts = await outage.ask()
+        (card,) = await outage.replies(ts)
+        assert "Labor 労務" in texts(card)
+        assert "Provisional" in texts(card)
+        await eventually(outage.told)
+        (told,) = await outage.told()
+        assert "`local/base` answers" in told
+        assert "laptop" not in told
+        assert "sk-secret" not in told
+
+
+async def test_the_card_is_put_right_when_the_provider_is_back(opened: Open) -> None:
+    async with opened() as outage:
+        outage.there.on(CHAT, refusal(500, "oh"))
+        tss = [await outage.ask() for _ in range(4)]
+        outage.there.on(CHAT, WELL)
+
+        async def all_right() -> bool:
+            cards = [await outage.replies(ts) for ts in tss]
+            return all(len(card) == 1 and "Provisional" not in texts(card[0]) for card in cards)
+
+        async with outage.desk.time_passes():
+            outage.desk.clock.advance(seconds=300)
+            outage.time.seconds += REST_S
+            await eventually(all_right)
+        for ts in tss:
+            (card,) = await outage.replies(ts)
+            assert "IT" in texts(card)
+            assert "a broken laptop" in texts(card)
+        assert len(await outage.told()) == 1, "once an hour"
+
+
+async def test_a_provider_that_rests_is_not_asked_and_the_fallback_release_answers_at_once(opened: Open) -> None:
+    async with opened() as outage:
+        outage.there.on(CHAT, refusal(401, "bad key"))
+        await outage.ask()
+        for _ in range(3):
+            await outage.ask()
+        assert len(outage.there.sent(CHAT)) == 1
+        assert len(outage.local.sent(CHAT)) == 4
+
+
+async def test_without_a_fallback_the_asker_and_those_who_run_the_bot_are_told(opened: Open) -> None:
+    async with opened(Fallback()) as outage:
+        outage.there.on(CHAT, refusal(401, "bad key"))
+        ts = await outage.ask()
+        (notice,) = await outage.replies(ts)
+        assert "ask a colleague" in texts(notice)
+        await eventually(outage.told)
+        (told,) = await outage.told()
+        assert "OPENAI_API_KEY" in told
+        assert "Nothing answers meanwhile" in told
+        assert outage.local.requests == []
+
+
+async def test_where_the_fallback_fails_too_the_asker_is_told(opened: Open) -> None:
+    async with opened(base=refusal(404, "gone")) as outage:
+        outage.there.on(CHAT, refusal(500, "oh"))
+        async with outage.desk.time_passes():
+            ts = await outage.ask()
+            (notice,) = await outage.replies(ts)
+        assert "ask a colleague" in texts(notice)
+        (told,) = await outage.told()
+        assert "Nothing answers meanwhile" in told
+
+
+async def test_staff_may_correct_a_provisional_answer_and_that_ends_it(opened: Open) -> None:
+    async with opened() as outage:
+        outage.there.on(CHAT, refusal(500, "oh"))
+        priya = await outage.desk.priya()
+        card = await priya.answer(await outage.ask())
+        await priya.press(card, "correct.change.0")
+        settled = await priya.message(lambda m: m["ts"] == card["ts"] and "corrected by" in texts(m))
+        assert "Provisional" not in texts(settled)
+        question = await outage.desk.question(WATCHED, card["thread_ts"])
+        assert question is not None
+        assert [c.category for c in await outage.desk.corrections(question)] == ["it"]
+
+
+@pytest.mark.parametrize(("language", "words"), [("ja", "再起動してください"), (None, "and restart")])
+async def test_the_trouble_is_told_in_the_language_of_the_settings(
+    desk: Desk, language: str | None, words: str
+) -> None:
+    people = People(desk.client, desk.people.home, language)
+    announcer = SlackAnnouncer(desk.client, people, OPS)
+    for again in (False, True):
+        await announcer.tell_trouble(ACME, Trouble.KEY, None, telling="1", again=again)
+    yuko = await desk.window(desk.server.people.admin)
+    (told,) = [m for m in await yuko.history(OPS) if "bot_id" in m]
+    assert words in texts(told)
+    assert "BOT_PROVIDERS__ACME__API_KEY" in texts(told)
+    await SlackAnnouncer(desk.client, people).tell_trouble(ACME, Trouble.KEY, None, telling="2", again=False)
+    assert len([m for m in await yuko.history(OPS) if "bot_id" in m]) == 1, "without an ops channel nobody is told"
