@@ -32,7 +32,7 @@ class Correcting:
             Refused: UNKNOWN_QUESTION; UNKNOWN_CATEGORY; SETTLED_MEANWHILE with `card`, where somebody was first: the
                 person is told what they said and may press again, having seen it.
         """
-        async with self._store.transaction() as tx:
+        async with self._store.snapshot() as tx:
             question = await tx.questions.get(press.question_id)
         # Asked before the transaction begins, for it reads the record. A text edited in between founds its own group.
         groups = {question.text: (await self._neighbours.groups([question.text]))[0]} if question else NO_GROUPS
@@ -101,7 +101,7 @@ class Correcting:
 
     async def card(self, question_id: str) -> Card:
         """The card as it is now, for a modal. Raises Refused: UNKNOWN_QUESTION."""
-        async with self._store.transaction() as tx:
+        async with self._store.snapshot() as tx:
             question = await tx.questions.get(question_id)
             card = await card_of(tx, question) if question else None
         if card is None:

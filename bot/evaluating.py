@@ -257,10 +257,10 @@ class Evaluating:
         Without conflicts; held-out rows only where neither it nor the serving release was trained on their like.
         """
         prompt = await self._prompt(release)
-        async with self._store.transaction() as tx:
+        async with self._store.snapshot() as tx:
             every = [row async for row in tx.rows.all()]
             trained = await self._trained(tx, release)
-        rows = agreed(every, await self._neighbours.contested(every))
+        rows = await asyncio.to_thread(agreed, every, await self._neighbours.contested(every))
         held_out = [row for row in rows if row.split is Split.HELD_OUT]
         unseen = {row.id for row in await self._unseen.of(held_out, trained)}
         return prompt, [

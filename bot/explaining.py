@@ -48,7 +48,7 @@ class Explaining:
         Raises:
             Refused: UNKNOWN_QUESTION.
         """
-        async with self._store.transaction() as tx:
+        async with self._store.snapshot() as tx:
             if question_id is None:
                 question = await tx.questions.at(team, channel, ts)
             else:

@@ -273,7 +273,7 @@ class RowNeighbours:
             await self._refresh()
 
     async def _refresh(self) -> None:
-        async with self._store.transaction() as tx:
+        async with self._store.snapshot() as tx:
             began = self._now()
             # Until one reading began so long after the newest row came, an older one may still come.
             late = self._read_at - self._moved_at < OVERLAP.total_seconds()

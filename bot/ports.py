@@ -388,6 +388,9 @@ class Store(Protocol):
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Commits at the end of the block, rolls back where it raises. Do not talk to the outside within one."""
 
+    def snapshot(self) -> AbstractAsyncContextManager[Transaction]:
+        """What was committed at one moment, to be read only. For long readings: nobody who writes waits for it."""
+
 
 class Shelf(Protocol):
     """Files by name, shared by all replicas: exports and trained artifacts."""

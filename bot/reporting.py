@@ -1,5 +1,6 @@
 """What /finetune status tells."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -69,7 +70,7 @@ class Reporting:
         """Raises LookupError before a release serves."""
         conflicts = await self._neighbours.conflicts()
         contested = {group for conflict in conflicts for group in conflict.groups}
-        async with self._store.transaction() as tx:
+        async with self._store.snapshot() as tx:
             serving = await tx.releases.serving()
             prompt = await tx.prompts.get(serving.prompt_id) if serving else None
             if serving is None or prompt is None:
@@ -79,7 +80,7 @@ class Reporting:
             counts = await tx.rows.counts()
             finetune = await tx.finetunes.get(serving.finetune_id) if serving.finetune_id else None
             seen = await tx.finetunes.trained_rows(finetune.id) if finetune else set()
-            rows = agreed([row async for row in tx.rows.all(Split.TRAIN)], contested)
+            rows = await asyncio.to_thread(agreed, [row async for row in tx.rows.all(Split.TRAIN)], contested)
             # A row that was settled again after the export is not what was trained on.
             trained = sum(row.id in seen and row.settled_at <= finetune.created_at for row in rows) if finetune else 0
             open_entries, age = await tx.outbox.lag(self._clock.now())

@@ -145,7 +145,7 @@ class Reviewing:
 
     async def progress(self) -> Progress:
         """The learning curve of the releases of the serving prompt, and what each category still needs."""
-        async with self._store.transaction() as tx:
+        async with self._store.snapshot() as tx:
             prompt = await self._prompt(tx)
             held = {text_key(row.text): row async for row in tx.rows.all(Split.HELD_OUT)}
             measured: list[tuple[int, dict[str, str]]] = []

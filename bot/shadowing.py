@@ -85,7 +85,7 @@ class Shadowing:
 
     async def report(self) -> Report:
         """How the shadow does. Raises Refused: NO_SHADOW."""
-        async with self._store.transaction() as tx:
+        async with self._store.snapshot() as tx:
             release = await tx.releases.shadow()
             if release is None:
                 raise Refused(Reason.NO_SHADOW)

@@ -66,7 +66,7 @@ class Tuning:
         Raises:
             Refused: NO_ROWS; NOT_DISJOINT, where a held-out question stands in the file all the same.
         """
-        async with self._store.transaction() as tx:
+        async with self._store.snapshot() as tx:
             rows = [row async for row in tx.rows.all()]
             prompt = await current_prompt(tx)
         held_out = [row for row in rows if row.split is Split.HELD_OUT]

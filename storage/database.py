@@ -55,11 +55,13 @@ class Database:
     def __init__(self, url: str) -> None:
         self._url = _parsed(url)
         if self._url.get_backend_name() == "sqlite":
-            self._engine = _sqlite(self._url)
+            self._engine = _sqlite(self._url, "PRAGMA foreign_keys = ON", begin="BEGIN IMMEDIATE")
+            self._reading = _sqlite(self._url, "PRAGMA query_only = ON", begin="BEGIN")
             self._one_at_a_time: asyncio.Lock | None = asyncio.Lock()
             self._file_to_make = Path(self._url.database) if self._url.database else None
         else:
             self._engine = _postgresql(self._url)
+            self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             self._one_at_a_time = None
             self._file_to_make = None
         self._writer: asyncio.Task[Any] | None = None
@@ -77,7 +79,7 @@ class Database:
             RuntimeError: this task holds a transaction of this SQLite database already.
         """
         if self._one_at_a_time is None:
-            async with self._connected() as connection:
+            async with self._connected(self._engine) as connection:
                 yield connection
             return
         if self._writer is not None and self._writer is asyncio.current_task():
@@ -85,19 +87,29 @@ class Database:
         async with self._one_at_a_time:
             self._writer = asyncio.current_task()
             try:
-                async with self._connected() as connection:
+                async with self._connected(self._engine) as connection:
                     yield connection
             finally:
                 self._writer = None
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """What was committed at one moment, to be read only: a write raises. It waits for no writer, and none for it.
+
+        Raises:
+            DatabaseUnreachable: there is no connection.
+        """
+        async with self._connected(self._reading) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _connected(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         try:
             if self._file_to_make:
                 # Not left to the driver: its thread outlives a connection that failed, and then complains on stderr.
                 await asyncio.to_thread(_make_file, self._file_to_make)
                 self._file_to_make = None
-            connection = await self._connect()
+            connection = await self._connect(engine)
         except (DBAPIError, OSError, sqlite3.Error) as error:
             what = Fault.DATABASE_UNREACHABLE if self._one_at_a_time is None else Fault.FILE_UNREACHABLE
             raise DatabaseUnreachable(self._problem(what, error=_cause(error))) from None
@@ -107,8 +119,8 @@ class Database:
         finally:
             await self._to_its_end(connection.close())
 
-    async def _connect(self) -> AsyncConnection:
-        connecting = asyncio.ensure_future(self._engine.connect())
+    async def _connect(self, engine: AsyncEngine) -> AsyncConnection:
+        connecting = asyncio.ensure_future(engine.connect())
         try:
             return await self._to_its_end(connecting)
         except asyncio.CancelledError:
@@ -158,7 +170,8 @@ class Database:
                     pass
         while self._unfinished:
             await asyncio.wait(self._unfinished)
-        await self._engine.dispose()
+        for engine in (self._engine, self._reading):
+            await engine.dispose()
 
     def _problem(self, what: Fault, **facts: str) -> Problem:
         return Problem(what=what, facts={"database": str(self), **facts})
@@ -194,8 +207,8 @@ def _make_file(path: Path) -> None:
                 return
 
 
-def _sqlite(url: URL) -> AsyncEngine:
-    # Without an isolation level the driver sends no BEGIN of its own; `_immediate` does.
+def _sqlite(url: URL, pragma: str, *, begin: str) -> AsyncEngine:
+    # Without an isolation level the driver sends no BEGIN of its own; `_begin` does.
     engine = create_async_engine(
         url, hide_parameters=True, connect_args={"isolation_level": None, "timeout": BUSY_SECONDS}
     )
@@ -206,14 +219,14 @@ def _sqlite(url: URL) -> AsyncEngine:
         # With the write-ahead log, NORMAL may lose the last commits when the power goes. A press that a person saw
         # confirmed must not be lost, so each commit is synced to the disk.
         cursor.execute("PRAGMA synchronous = FULL")
-        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute(pragma)
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
-    def _immediate(connection: Connection) -> None:
+    def _begin(connection: Connection) -> None:
         # A deferred transaction that reads first and then writes fails with "database is locked" where another
-        # wrote in between, whatever the timeout; this one waits at its start and then has the file for itself.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        # wrote in between, whatever the timeout; an immediate one waits at its start, then has the file for itself.
+        connection.exec_driver_sql(begin)
 
     return engine
 

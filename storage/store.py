@@ -67,3 +67,9 @@ class SqlStore:
         """Raises what `Database.begin` raises."""
         async with self._database.begin() as connection:
             yield SqlTransaction(connection, mirrored=self._mirrored)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[ports.Transaction]:
+        """Raises what `Database.snapshot` raises."""
+        async with self._database.snapshot() as connection:
+            yield SqlTransaction(connection)

@@ -236,6 +236,7 @@ verdicts = Table(
     Column("at", Moment, nullable=False),
     Column("provisional", Boolean, nullable=False, server_default=false()),
     Index(None, "question_id", "number"),
+    Index(None, "at"),
 )
 
 corrections = Table(

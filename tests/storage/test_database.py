@@ -206,3 +206,24 @@ async def test_closing_waits_for_what_is_under_way_even_if_it_was_cancelled(data
     await database.close()
     await asyncio.gather(first, second, return_exceptions=True)
     gc.collect()
+
+
+async def test_a_snapshot_stays_as_it_was_and_waits_for_nobody(store: Store) -> None:
+    async with store.transaction() as writing, store.snapshot() as before:
+        await writing.questions.add(question(1))
+        assert await before.questions.count() == 0
+    async with store.snapshot() as reading:
+        assert await reading.questions.count() == 1
+        async with store.transaction() as writing:
+            await writing.questions.add(question(2))
+        assert await reading.questions.count() == 1
+    async with store.snapshot() as after:
+        assert await after.questions.count() == 2
+
+
+async def test_nothing_is_written_in_a_snapshot(store: Store) -> None:
+    with pytest.raises(DBAPIError, match=r"(?i)read-?only"):
+        async with store.snapshot() as reading:
+            await reading.questions.add(question())
+    async with store.transaction() as writing:
+        assert await writing.questions.add(question())

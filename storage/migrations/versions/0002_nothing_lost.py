@@ -46,6 +46,7 @@ def upgrade() -> None:
     op.add_column("inbox", sa.Column("place", sa.Text(), nullable=True))
     op.create_index("ix_inbox_place", "inbox", ["place"])
     op.create_index("ix_outbox_topic_id", "outbox", ["topic", "id"])
+    op.create_index("ix_verdicts_at", "verdicts", ["at"])
     op.add_column("questions", sa.Column("late", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("verdicts", sa.Column("provisional", sa.Boolean(), server_default=sa.false(), nullable=False))
 
@@ -53,6 +54,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_column("verdicts", "provisional")
     op.drop_column("questions", "late")
+    op.drop_index("ix_verdicts_at", table_name="verdicts")
     op.drop_index("ix_outbox_topic_id", table_name="outbox")
     op.drop_index("ix_inbox_place", table_name="inbox")
     op.drop_column("inbox", "place")
