@@ -123,7 +123,7 @@ class ModelOutbox:
                 self.added += 1
                 self.open[self.added] = f"k{n % 2}"
                 self.due[self.added] = self.now
-                await outbox.add("mirror", f"k{n % 2}", {"n": str(self.added)}, self.now)
+                await outbox.add("card", f"k{n % 2}", {"n": str(self.added)}, self.now)
             case "claim":
                 await self._claim(outbox)
             case "wait":
