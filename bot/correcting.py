@@ -74,7 +74,10 @@ class Correcting:
         group = row.group if row and row.text == text else groups.get(text, group_of(text))
         await tx.rows.put(row_of(card, correction, group))
         await tx.outbox.add("card", press.question_id, {}, correction.at)
-        return card.model_copy(update={"settled": correction, "seen": correction.seq})
+        settled_card = card.model_copy(update={"settled": correction, "seen": correction.seq})
+        if settled_card.owner not in (None, card.owner, press.by):
+            await tx.outbox.add("owner", press.question_id, {"seq": str(correction.seq)}, correction.at)
+        return settled_card
 
     async def undo(self, question_id: str, seen: int, by: str) -> Card:
         """Take the newest correction back: the question is open again and its row withdrawn.

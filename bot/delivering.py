@@ -6,6 +6,8 @@ from datetime import timedelta
 
 from bot.cards import card_of
 from bot.classifying import TROUBLE
+from bot.domain.card import Card
+from bot.domain.correction import Correction, Kind
 from bot.domain.errors import Trouble, Undelivered
 from bot.domain.finetune import ENDED
 from bot.domain.question import Place
@@ -39,6 +41,7 @@ class Delivering:
         self._owner = uuid.uuid4().hex
         self._topics = {
             "card": self._card,
+            "owner": self._new_owner,
             "finetune": self._finetune,
             "switch": self._switch,
             "overslept": self._overslept,
@@ -96,6 +99,17 @@ class Delivering:
         if card:
             await self._announcer.update_card(card)
 
+    async def _new_owner(self, item: OutboxItem) -> None:
+        """Tell the new owner in a message: an updated card notifies nobody. Not what has been theirs for a moment."""
+        seq = int(item.payload["seq"])
+        async with self._store.transaction() as tx:
+            question = await tx.questions.get(item.key)
+            card = await card_of(tx, question) if question else None
+            since = [one for one in await tx.corrections.of(item.key) if one.seq >= seq]
+            await self._hold(tx, item)
+        if card and all(stays(card, correction) for correction in since):
+            await self._announcer.announce_owner(card, telling=f"{item.key}:{seq}", again=is_again(item))
+
     async def _finetune(self, item: OutboxItem) -> None:
         """Show the progress in one message, and tell the end in another: an updated message notifies nobody."""
         async with self._store.transaction() as tx:
@@ -140,6 +154,12 @@ class Delivering:
         async with self._store.transaction() as tx:
             question = await tx.questions.at(place.team, place.channel, place.ts)
         await self._announcer.keep_one(place, item.key, question)
+
+
+def stays(card: Card, correction: Correction) -> bool:
+    """Whether a question was with the owner whom its card mentions after this correction too."""
+    then = card.model_copy(update={"settled": correction})
+    return correction.kind is not Kind.UNDO and then.owner == card.owner
 
 
 def telling(item: OutboxItem) -> str:

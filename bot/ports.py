@@ -607,6 +607,15 @@ class Announcer(Protocol):
     async def update_card(self, card: Card) -> None:
         """Make the posted card show what holds now. A card that was deleted in Slack is left alone."""
 
+    async def announce_owner(self, card: Card, *, telling: str, again: bool) -> None:
+        """Mention in the question's thread who owns it now.
+
+        Args:
+            card: what was settled, and who owns that.
+            telling: an id of the correction that made it theirs.
+            again: an earlier try may have told it.
+        """
+
     async def post_notice(self, arrival: Arrival, notice: Notice, *, again: bool) -> None:
         """Tell the asker, in the thread, why there is no answer. An outsider is told in private."""
 

@@ -17,6 +17,7 @@ from handlers.people import People
 from handlers.slack import delivered
 from handlers.views import finetune_progress
 from handlers.views.card import card as card_view
+from handlers.views.card import moved
 from handlers.views.message import Message, context, section
 from handlers.words import Words
 
@@ -69,6 +70,11 @@ class SlackAnnouncer:
         except Undelivered as error:
             if str(error) != "message_not_found":
                 raise
+
+    async def announce_owner(self, card: Card, *, telling: str, again: bool) -> None:
+        place, message = card.question.place, moved(card, Words(card.question.language))
+        if message:
+            await self._once(place.channel, place.thread, message, told_mark(f"owner:{telling}"), again=again)
 
     async def post_notice(self, arrival: Arrival, notice: Notice, *, again: bool) -> None:
         place = arrival.place

@@ -131,6 +131,10 @@ class Board:
         """Question id → the posted answers (there should be one)."""
         self.notices: list[tuple[str, Notice]] = []
         """(ts of the message that it answers, what was said)."""
+        self.owners: dict[str, Card] = {}
+        """Correction → the card whose owner was told of it."""
+        self.owner_tries: list[bool] = []
+        """Whether each try was told to look first."""
         self.finetunes: dict[str, Finetune] = {}
         """ts → what the progress message shows."""
         self.announced: list[Finetune] = []
@@ -163,6 +167,13 @@ class Board:
     async def update_card(self, card: Card) -> None:
         fault = self._meet("update_card")
         self.cards[card.question.id][-1] = card
+        lose(fault, NO_ANSWER)
+
+    async def announce_owner(self, card: Card, *, telling: str, again: bool) -> None:
+        self.owner_tries.append(again)
+        fault = self._meet("announce_owner")
+        assert again or telling not in self.owners
+        self.owners.setdefault(telling, card)
         lose(fault, NO_ANSWER)
 
     async def post_notice(self, arrival: Arrival, notice: Notice, *, again: bool) -> None:

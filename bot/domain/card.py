@@ -21,3 +21,13 @@ class Card(Thing):
     def category(self) -> Category | None:
         """What holds now: the settled category, else the verdict's."""
         return self.prompt.category(self.settled.category if self.settled else self.verdict.category)
+
+    @property
+    def guessed(self) -> bool:
+        """Whether nothing holds yet but a guess: then no owner is told and nobody is sent anywhere."""
+        return self.unsure and self.settled is None
+
+    @property
+    def owner(self) -> str | None:
+        """Whom the card mentions as the owner of what holds."""
+        return self.category.owner if self.category and not self.guessed else None

@@ -29,7 +29,7 @@ def card(shown: Card, words: Words, staff: str = "") -> Message:
     reason = _reason(shown)
     if reason:
         blocks.append(section(f"{words('card.reason')} {escaped(reason, REASON_SHOWN)}", verbatim=True))
-    if shown.category and shown.category.guide and not _guessed(shown):
+    if shown.category and shown.category.guide and not shown.guessed:
         blocks.append(section(f"{words('card.guide')} {escaped(shown.category.guide, REASON_SHOWN)}"))
     blocks.append(context(_small_print(shown, words)))
     if shown.settled:
@@ -115,17 +115,21 @@ def _reason_input(form: Form, category: str | None, words: Words) -> Block:
     }
 
 
-def _guessed(shown: Card) -> bool:
-    """Whether nothing holds yet but a guess: then no owner is told and nobody is sent anywhere."""
-    return shown.unsure and shown.settled is None
-
-
 def _head(shown: Card, words: Words, staff: str) -> list[str]:
     """Where the question belongs and who is told; or that this is a guess, and who is asked."""
     name = _name(shown)
-    if _guessed(shown):
+    if shown.guessed:
         return [f"*{words('card.guess', category=name)}*", words("card.ask_staff", staff=staff).strip()]
     return [f"*{name}*", _owner(shown.category, words)]
+
+
+def moved(shown: Card, words: Words) -> Message | None:
+    """To the owner of what a question was settled as, who has not heard of it yet; None where nobody owns it."""
+    owner = mention(shown.owner)
+    if owner is None or shown.settled is None:
+        return None
+    text = words("card.moved", owner=owner, category=_name(shown), who=person(shown.settled.by))
+    return Message(text, [section(text, verbatim=True)])
 
 
 def _name(shown: Card) -> str:

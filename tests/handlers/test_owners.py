@@ -1,0 +1,83 @@
+"""A new owner is told in the thread, at the wire: Slack notifies nobody of a card that was updated."""
+
+from collections.abc import Callable
+
+import pytest
+
+from bot.local.workspace import Person
+from tests.handlers.desk import Desk, Json, eventually, texts
+from tests.handlers.test_corrections import WATCHED, asked, card
+from tests.handlers.test_review import queue
+
+STAFF = "<!subteam^S0STAFF0001>"
+LABOR: Callable[[Json], bool] = lambda e: e.get("text", {}).get("text") == "Labor 労務"  # noqa: E731 - as presses are told
+
+
+async def replies(person: Person, ts: str) -> list[str]:
+    """What the bot wrote in the thread after the card."""
+    found = [m for m in await person.replies(WATCHED, ts) if "bot_id" in m and not m.get("ephemeral")]
+    return [texts(m) for m in found[1:]]
+
+
+async def delivered(desk: Desk) -> None:
+    async def nothing_waits() -> bool:
+        async with desk.store.transaction() as tx:
+            return (await tx.outbox.lag(desk.clock.now()))[0] == 0
+
+    desk.deliverers.wake()
+    await eventually(nothing_waits)
+
+
+async def test_a_press_that_moves_a_question_mentions_its_new_owner_in_the_thread(desk: Desk) -> None:
+    ts, priya = await asked(desk), await desk.priya()
+    await priya.press(await card(priya, ts), LABOR)
+    told = await priya.message(lambda m: "now yours" in texts(m))
+    assert (told["thread_ts"], told["channel"]) == (ts, WATCHED)
+    assert told["text"] == f"{STAFF} This question is now yours: <@{priya.user_id}> settled it as *Labor 労務*."
+    await delivered(desk)
+    assert len(await replies(priya, ts)) == 1
+
+
+async def test_in_the_askers_language(desk: Desk) -> None:
+    misaki, kenji = await desk.misaki(), await desk.kenji()
+    ts = await misaki.say(WATCHED, "laptop が壊れました")
+    await misaki.answer(ts)
+    await desk.settled()
+    await kenji.press(await card(kenji, ts), LABOR)
+    told = await kenji.message(lambda m: "担当になりました" in texts(m))
+    assert told["text"].startswith(f"{STAFF} <@{kenji.user_id}> が *Labor 労務* と確定")
+
+
+async def test_settled_in_the_review_queue_it_is_told_as_well(desk: Desk) -> None:
+    ts, priya = await asked(desk), await desk.priya()
+    await priya.press(await queue(priya), LABOR)
+    assert STAFF in texts(await priya.message(lambda m: m.get("thread_ts") == ts and "now yours" in texts(m)))
+
+
+@pytest.mark.parametrize("label", ["Agree", "Other"])
+async def test_the_same_owner_or_none_is_told_nothing(desk: Desk, label: str) -> None:
+    ts, kenji = await asked(desk), await desk.kenji()
+    await kenji.press(await card(kenji, ts), lambda e: e.get("text", {}).get("text") == label)
+    await kenji.message(lambda m: m.get("thread_ts") == ts and f"by <@{kenji.user_id}>" in texts(m))
+    await delivered(desk)
+    assert await replies(kenji, ts) == []
+
+
+async def test_where_slacks_answer_is_lost_it_is_looked_for_before_it_is_told_again(desk: Desk) -> None:
+    ts, priya = await asked(desk), await desk.priya()
+    desk.server.workspace.faults.drop("chat.postMessage", after=True)
+    async with desk.time_passes():
+        await priya.press(await card(priya, ts), LABOR)
+        await priya.message(lambda m: "now yours" in texts(m))
+        await delivered(desk)
+    assert len(await replies(priya, ts)) == 1
+
+
+async def test_where_slack_refuses_for_a_while_it_is_told_later(desk: Desk) -> None:
+    ts, priya = await asked(desk), await desk.priya()
+    desk.server.workspace.faults.fail("chat.postMessage", 503, calls=2)
+    async with desk.time_passes():
+        await priya.press(await card(priya, ts), LABOR)
+        await priya.message(lambda m: "now yours" in texts(m))
+        await delivered(desk)
+    assert len(await replies(priya, ts)) == 1
