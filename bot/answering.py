@@ -9,7 +9,6 @@ from bot.classifying import Classifying
 from bot.domain import intake
 from bot.domain.card import Card
 from bot.domain.errors import ModelDown, ModelError, Undelivered
-from bot.domain.masking import masked
 from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Place, Question, Verdict, Via
 from bot.ports import Announcer, Clock, Store, Transaction
 
@@ -52,9 +51,8 @@ class Answering:
 
         Raises whatever the database raises: then there must be no ack, so that Slack delivers again.
         """
-        text = "" if arrival.outsider else masked(arrival.text)
         async with self._store.transaction() as tx:
-            return await tx.inbox.add(arrival.model_copy(update={"text": text}), self._clock.now())
+            return await tx.inbox.add(intake.kept(arrival), self._clock.now())
 
     async def answered(self, team: str, channel: str, ts: str) -> Question | None:
         """The question that this message already is, if its card is posted."""
@@ -188,6 +186,7 @@ class Answering:
             via=arrival.via,
             language=arrival.language,
             asked_at=self._clock.now(),
+            late=arrival.late,
         )
         async with self._store.transaction() as tx:
             if await tx.questions.add(question):

@@ -10,7 +10,7 @@ from bot.domain.card import Card
 from bot.domain.correction import Correction, Kind
 from bot.domain.errors import Trouble, Undelivered
 from bot.domain.finetune import ENDED
-from bot.domain.question import Place
+from bot.domain.question import Missed, Place
 from bot.domain.release import ModelName
 from bot.ports import Announcer, Clock, OutboxItem, Store, Transaction
 
@@ -44,6 +44,7 @@ class Delivering:
             "owner": self._new_owner,
             "finetune": self._finetune,
             "switch": self._switch,
+            "missed": self._missed,
             "overslept": self._overslept,
             TROUBLE: self._trouble,
         }
@@ -135,6 +136,12 @@ class Delivering:
         if release:
             by, note = item.payload["by"], item.payload.get("note")
             await self._announcer.announce_switch(release, by, note, telling=telling(item), again=is_again(item))
+
+    async def _missed(self, item: OutboxItem) -> None:
+        async with self._store.transaction() as tx:
+            await self._hold(tx, item)
+        missed = Missed.model_validate_json(item.payload["missed"])
+        await self._announcer.post_missed(missed, telling=telling(item), again=is_again(item))
 
     async def _trouble(self, item: OutboxItem) -> None:
         async with self._store.transaction() as tx:

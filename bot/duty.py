@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Self
 
 from slack_bolt.async_app import AsyncApp
@@ -10,6 +11,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.answering import Answering
+from bot.catching_up import CatchingUp
 from bot.delivering import Delivering
 from bot.domain.replica import BEAT
 from bot.drafting import Drafting
@@ -35,12 +37,14 @@ from handlers import (
     why,
 )
 from handlers.announcer import SlackAnnouncer
+from handlers.catch_up import CatchUp, SlackHistory
 from handlers.clock import Act, Ticks
 from handlers.connection import bolt_app, slack_client, socket_mode, who_we_are
 from handlers.corrections import Corrections
 from handlers.forms import Forms
 from handlers.guard import Guard
 from handlers.people import Home, People
+from handlers.policy import Policy
 from handlers.pool import Pool
 from handlers.private import Private
 from handlers.why import Why
@@ -63,6 +67,8 @@ SHADOWERS = 1
 DRAIN_SECONDS = 20.0
 FOLLOW_SECONDS = 2.0
 """How often a provider is asked for the progress of a fine-tune."""
+CATCH_UP_SECONDS = 15.0
+"""How often it is asked whether the channels should be read."""
 BATCH_SECONDS = 30.0
 """How often for that of a batch, which takes minutes to hours."""
 
@@ -84,6 +90,8 @@ async def on_duty(house: House, settings: Settings) -> AsyncIterator[None]:
     drains = {answerers: DRAIN_SECONDS, deliverers: DRAIN_SECONDS}
     drains |= {Pool(house.rechecking.recheck_next, RECHECKERS): 0.0, Pool(house.shadowing.shadow_next, SHADOWERS): 0.0}
     ticks = Ticks(house.sharing.alone)
+    catch_up = catch_up_of(office, answerers.wake, lambda: ticks.now("catch_up"))
+
     app = bolt_app(client, identity)
     register(app, office, answering, Wake(answerers.wake, deliverers.wake, lambda: ticks.now("follow")))
     try:
@@ -92,9 +100,9 @@ async def on_duty(house: House, settings: Settings) -> AsyncIterator[None]:
         await house.sharing.beat()
         ticks.start(
             each={"beat": (house.sharing.beat, BEAT.total_seconds())},
-            one=periodic(house, client, deliverers.wake),
+            one=periodic(house, client, deliverers.wake) | {"catch_up": (catch_up.tick, CATCH_UP_SECONDS)},
         )
-        async with socket_mode(app, settings.slack_app_token):
+        async with socket_mode(app, settings.slack_app_token, catch_up.connected):
             yield
     finally:
         ticks.stop()
@@ -123,13 +131,23 @@ class Office:
     client: AsyncWebClient
     people: People
     guard: Guard
+    policy: Policy
 
     @classmethod
     def of(cls, house: House, settings: Settings, client: AsyncWebClient, identity: AuthorizeResult) -> Self:
         here = Home(identity.team_id or "", identity.bot_user_id or "", identity.enterprise_id)
         people = People(client, here, settings.bot_language)
         guard = Guard(settings.bot_staff, settings.bot_admins, client)
-        return cls(house, settings, client, people, guard)
+        return cls(house, settings, client, people, guard, Policy(here.bot_user_id, settings.bot_channels))
+
+
+def catch_up_of(office: Office, wake: Callable[[], None], look: Callable[[], None]) -> CatchUp:
+    """`wake` tells those who answer; `look` makes the clock tick for it."""
+    house, settings = office.house, office.settings
+    history = SlackHistory(office.client, office.people, office.policy)
+    patience = timedelta(hours=settings.bot_catch_up_hours)
+    catching_up = CatchingUp(house.store, history, house.clock, patience)
+    return CatchUp(catching_up, settings.bot_channels, house.clock, wake, look)
 
 
 @dataclass(frozen=True)
@@ -146,7 +164,7 @@ def register(app: AsyncApp, office: Office, answering: Answering, wake: Wake) ->
     house, client, people, guard = office.house, office.client, office.people, office.guard
     private = Private(client)
     errors.register(app, people, private)
-    questions.register(app, answering, people, private, office.settings.bot_channels, wake.answerers)
+    questions.register(app, answering, people, private, office.policy, wake.answerers)
     why.register(app, Why(Explaining(house.store, house.neighbours), guard, people, private))
     form = Forms(house.correcting, Drafting(house.store, house.model), guard, people, client)
     forms.register(app, form)

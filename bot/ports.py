@@ -14,7 +14,7 @@ from bot.domain.errors import ModelError, Trouble
 from bot.domain.finetune import Finetune, FinetuneState, Job
 from bot.domain.mirror import Annotation, Edits, Experiment, Feedback, RowCopy, Trace, Tried
 from bot.domain.prompt import Prompt, PromptEvent
-from bot.domain.question import Arrival, Ending, InboxItem, Notice, Place, Question, Verdict
+from bot.domain.question import Arrival, Ending, InboxItem, Missed, Notice, Place, Question, Verdict
 from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
 from bot.domain.replica import Replica
 from bot.domain.scorecard import Result, Shadow
@@ -361,6 +361,9 @@ class Cursors(Protocol):
 
     async def move(self, name: str, position: str, now: datetime) -> None: ...
 
+    async def advance(self, name: str, was: str, position: str, now: datetime) -> bool:
+        """Move it if it still stands where it `was`. False where somebody else was first: then nothing changes."""
+
 
 class Transaction(Protocol):
     """One unit of work: all of it holds, or nothing of it."""
@@ -594,6 +597,13 @@ class Tracker(Protocol):
 # --- people -----------------------------------------------------------------------------------------------------------
 
 
+class History(Protocol):
+    """What was said in the watched channels, as the outside keeps it."""
+
+    def asked(self, channel: str, since: datetime, until: datetime) -> AsyncIterator[tuple[datetime, Arrival]]:
+        """The messages of a channel that ask us something, each with when it was said; in any order."""
+
+
 class Announcer(Protocol):
     """Tells people in Slack. Every verb raises `Undelivered` where Slack did not take the message.
 
@@ -646,6 +656,9 @@ class Announcer(Protocol):
 
     async def announce_finetune(self, finetune: Finetune, *, again: bool) -> None:
         """Tell who asked for it, and the ops channel, that it ended, and how."""
+
+    async def post_missed(self, missed: Missed, *, telling: str, again: bool) -> None:
+        """Tell staff, with links, which questions they have to look at themselves. `telling`: an id of this list."""
 
     async def announce_switch(
         self, release: Release, by: str, note: str | None = None, *, telling: str, again: bool

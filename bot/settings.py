@@ -134,6 +134,8 @@ class Settings(BaseSettings):
     """Further endpoints: BOT_PROVIDERS__<NAME>__BASE_URL and the same with __API_KEY and __KIND."""
     bot_shadow_per_day: int = Field(default=200, ge=0)
     """Questions that a shadow release may be asked in 24 hours; each costs what an answer costs."""
+    bot_catch_up_hours: float = Field(default=24, ge=0)
+    """How old a question may be that was asked while the bot was away; older ones are listed for staff."""
     bot_language: Literal["ja", "en"] | None = None
     """The language of all texts; default each person's own, as Slack knows it."""
     bot_http_port: int = Field(default=7788, ge=0, le=65_535)

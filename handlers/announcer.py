@@ -9,7 +9,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain.card import Card
 from bot.domain.errors import Trouble, Undelivered
 from bot.domain.finetune import Finetune
-from bot.domain.question import Arrival, Notice, Place, Question
+from bot.domain.question import Arrival, Missed, Notice, Place, Question
 from bot.domain.release import ModelName, Release
 from handlers.copies import Copies, Mark
 from handlers.escape import escaped, mention, mentions
@@ -19,6 +19,7 @@ from handlers.views import finetune_progress
 from handlers.views.card import card as card_view
 from handlers.views.card import moved
 from handlers.views.message import Message, context, section
+from handlers.views.missed import missed as missed_view
 from handlers.words import Words
 
 log = logging.getLogger(__name__)
@@ -105,6 +106,21 @@ class SlackAnnouncer:
         channel = finetune.channel or await self._following(finetune)
         message = finetune_progress.ended(finetune, Words(finetune.language))
         await self._once(channel, finetune.channel_ts, message, told_mark(f"ended:{finetune.id}"), again=again)
+
+    async def post_missed(self, missed: Missed, *, telling: str, again: bool) -> None:
+        links = {ts: await self._link(missed.channel, ts) for ts in missed.ts}
+        message = missed_view(missed, {ts: link for ts, link in links.items() if link}, self._staff)
+        where = self._ops_channel or missed.channel
+        await self._once(where, None, message, told_mark(f"missed:{telling}"), again=again)
+
+    async def _link(self, channel: str, ts: str) -> str | None:
+        """The address of a message; None where it was deleted."""
+        try:
+            return str((await delivered(self._client.chat_getPermalink(channel=channel, message_ts=ts)))["permalink"])
+        except Undelivered as error:
+            if str(error) != "message_not_found":
+                raise
+            return None
 
     async def announce_switch(
         self, release: Release, by: str, note: str | None = None, *, telling: str, again: bool

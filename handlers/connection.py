@@ -1,7 +1,7 @@
 """The way to Slack: its Web API, a Bolt app that knows who it is, the socket."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -46,11 +46,23 @@ async def _already(identity: AuthorizeResult) -> AuthorizeResult:
 
 
 @asynccontextmanager
-async def socket_mode(app: AsyncApp, token: SecretStr | None) -> AsyncIterator[None]:
-    """Raises SlackRefused where Slack does not open a socket for the app token."""
+async def socket_mode(
+    app: AsyncApp, token: SecretStr | None, connected: Callable[[], None] = lambda: None
+) -> AsyncIterator[None]:
+    """Take envelopes until the block ends. `connected` is called at each connect, the first one and all later ones.
+
+    Raises:
+        SlackRefused: Slack does not open a socket for the app token.
+    """
     handler: Any = AsyncSocketModeHandler(
         app, token.get_secret_value() if token else None
     )  # its methods carry no types
+
+    async def listen(_client: object, message: dict[str, Any], _raw: str) -> None:
+        if message.get("type") == "hello":
+            connected()
+
+    handler.client.message_listeners.append(listen)
     try:
         await handler.connect_async()
         yield

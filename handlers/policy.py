@@ -41,6 +41,11 @@ class Policy:
             return None
         return Heard(ArrivalKind.ASKED, via, event, event["channel"], event["ts"])
 
+    def found(self, message: Event, channel: str) -> Heard | None:
+        """What a message of a channel's history asks of us: the same as if it had just come."""
+        mentioned = f"<@{self._bot_user_id}" in (message.get("text") or "")
+        return self.heard({**message, "type": "app_mention" if mentioned else "message", "channel": channel})
+
     def _edited(self, event: Event) -> Heard | None:
         """An edit by a person that changed the text; Slack also reports unfurled links and new replies as changes."""
         message, before = event.get("message") or {}, event.get("previous_message") or {}

@@ -4,7 +4,7 @@ Bolt acks an event before its listener runs, so a listener is too late: the writ
 raises there is no ack and Slack delivers again. Which messages are questions: handlers/policy.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
@@ -30,7 +30,6 @@ class Questions:
     def __init__(self, answering: Answering, people: People, policy: Policy, wake: Callable[[], None]) -> None:
         self._answering = answering
         self._people = people
-        self._home = people.home
         self._policy = policy
         self._wake = wake
 
@@ -38,29 +37,36 @@ class Questions:
         """A global middleware. Raises whatever Slack or the database raises: then there is no ack."""
         event = body.get("event") or {}
         heard = self._policy.heard(event) if event.get("type") in EVENTS else None
-        arrival = await self._arrival(body, heard) if heard else None
+        shared = bool(body.get("is_ext_shared_channel"))
+        arrival = await arrival_of(self._people, heard, body["event_id"], shared=shared) if heard else None
         if arrival and await self._answering.receive(arrival):
             self._wake()
         await next()
 
-    async def _arrival(self, body: dict[str, Any], heard: Heard) -> Arrival | None:
-        message = heard.message
-        person = await self._people.get(message["user"])
-        if person.is_bot:
-            return None
-        outsider = person.outsider or is_foreign(message, self._home) or bool(body.get("is_ext_shared_channel"))
-        return Arrival(
-            event_id=body["event_id"],
-            kind=heard.kind,
-            via=heard.via,
-            place=place_of(self._home.team, heard.channel, message),
-            asker=person.id,
-            text="" if outsider else plain_text(message.get("text") or "", self._home.bot_user_id),
-            language=person.language,
-            has_files=has_files(message),
-            outsider=outsider,
-            said=heard.said,
-        )
+
+async def arrival_of(people: People, heard: Heard, event_id: str, *, shared: bool) -> Arrival | None:
+    """The arrival that a message is; None where a bot wrote it. `shared`: another organisation reads the channel, too.
+
+    Raises:
+        SlackApiError, aiohttp.ClientError, TimeoutError: nobody knows who wrote it.
+    """
+    message, home = heard.message, people.home
+    person = await people.get(message["user"])
+    if person.is_bot:
+        return None
+    outsider = person.outsider or is_foreign(message, home) or shared
+    return Arrival(
+        event_id=event_id,
+        kind=heard.kind,
+        via=heard.via,
+        place=place_of(home.team, heard.channel, message),
+        asker=person.id,
+        text="" if outsider else plain_text(message.get("text") or "", home.bot_user_id),
+        language=person.language,
+        has_files=has_files(message),
+        outsider=outsider,
+        said=heard.said,
+    )
 
 
 class Shortcut:
@@ -158,11 +164,11 @@ def register(
     answering: Answering,
     people: People,
     private: Private,
-    watched: Collection[str],
+    policy: Policy,
     wake: Callable[[], None],
 ) -> None:
-    """Register the two events that bring questions, and the message shortcut. `watched`: the ids of BOT_CHANNELS."""
-    questions = Questions(answering, people, Policy(people.home.bot_user_id, watched), wake)
+    """Register the two events that bring questions, and the message shortcut."""
+    questions = Questions(answering, people, policy, wake)
     app.use(questions.write_down)
     for event in EVENTS:
         app.event(event)(_nothing)

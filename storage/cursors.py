@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.tables import cursors
@@ -20,3 +20,7 @@ class SqlCursors:
 
     async def move(self, name: str, position: str, now: datetime) -> None:
         await upsert(self._connection, cursors, {"name": name, "position": position, "moved_at": now})
+
+    async def advance(self, name: str, was: str, position: str, now: datetime) -> bool:
+        moved = update(cursors).where(cursors.c.name == name, cursors.c.position == was)
+        return (await self._connection.execute(moved.values(position=position, moved_at=now))).rowcount > 0

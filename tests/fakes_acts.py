@@ -7,7 +7,7 @@ from enum import StrEnum
 from bot.domain.card import Card
 from bot.domain.errors import ModelDown, ModelRefused, OutcomeUnknown, Trouble, Undelivered
 from bot.domain.finetune import Finetune, Job
-from bot.domain.question import Arrival, Notice, Place, Question
+from bot.domain.question import Arrival, Missed, Notice, Place, Question
 from bot.domain.release import ModelName, Release
 
 
@@ -143,6 +143,7 @@ class Board:
         self.tellings: list[str] = []
         self.troubles: list[tuple[str, Trouble, str | None]] = []
         """(what gave no answer, why, what answers instead)."""
+        self.missed: list[Missed] = []
         self.notes: list[str] = []
         """Why, where the gate was overridden."""
 
@@ -212,6 +213,13 @@ class Board:
         fault = self._meet("announce_finetune")
         if not (again and finetune.id in [told.id for told in self.announced]):
             self.announced.append(finetune)
+        lose(fault, NO_ANSWER)
+
+    async def post_missed(self, missed: Missed, *, telling: str, again: bool) -> None:
+        fault = self._meet("post_missed")
+        if not (again and telling in self.tellings):
+            self.tellings.append(telling)
+            self.missed.append(missed)
         lose(fault, NO_ANSWER)
 
     async def announce_switch(

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+from bot.domain.masking import masked
 from bot.domain.question import Arrival, Notice, Via
 
 LONGEST = 6_000
@@ -14,6 +15,11 @@ EMOJI_CODE = re.compile(r":[a-z0-9_+\-']+:(?::skin-tone-\d:)?")
 def words_of(text: str) -> str:
     """What is left without emoji, punctuation and white space: letters and digits of any script."""
     return "".join(ch for ch in EMOJI_CODE.sub("", text) if unicodedata.category(ch)[0] in "LN")
+
+
+def kept(arrival: Arrival) -> Arrival:
+    """The arrival as it may be written down: masked, and without an outsider's text."""
+    return arrival.model_copy(update={"text": "" if arrival.outsider else masked(arrival.text)})
 
 
 def notice_for(arrival: Arrival) -> Notice | None:

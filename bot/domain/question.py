@@ -60,6 +60,19 @@ class Arrival(Thing):
         return float(self.said or 0) > float(other.said or 0)
 
 
+class Missed(Thing):
+    """Questions of a channel that were found too late to be answered, as staff are told of them."""
+
+    channel: str
+    ts: tuple[str, ...]
+    """Of the newest of them, the oldest first."""
+    n: int
+    """All of them."""
+    hours: float
+    """After which a question is too old."""
+    language: str
+
+
 class InboxItem(Thing):
     """An arrival that a worker holds by lease. `attempts` counts this one. `token` fences late workers off."""
 

@@ -25,7 +25,8 @@ def card(shown: Card, words: Words, staff: str = "") -> Message:
         words: the asker's language.
         staff: mentions of who is asked instead of an owner where the bot is unsure.
     """
-    blocks = [section("\n".join(_head(shown, words, staff)), verbatim=True)]
+    blocks = [context(words("card.late"))] if shown.question.late else []
+    blocks.append(section("\n".join(_head(shown, words, staff)), verbatim=True))
     reason = _reason(shown)
     if reason:
         blocks.append(section(f"{words('card.reason')} {escaped(reason, REASON_SHOWN)}", verbatim=True))
@@ -208,6 +209,8 @@ def _text(shown: Card, words: Words, staff: str) -> str:
     reason = _reason(shown)
     name, who = _head(shown, words, staff)
     parts = [name[1:-1], who, escaped(reason, REASON_SHOWN) if reason else ""]
+    if shown.question.late:
+        parts.append(words("card.late"))
     if shown.settled:
         parts.append(settlement(shown, words))
     return " · ".join(part for part in parts if part)

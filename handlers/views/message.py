@@ -72,9 +72,10 @@ def option(text: str, value: str) -> Block:
     return {"text": plain(text, OPTION_TEXT), "value": value}
 
 
-def date(at: datetime) -> str:
-    """A moment in the reader's own time zone, as mrkdwn."""
-    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{at:%Y-%m-%d %H:%M} UTC>"
+def date(at: datetime, link: str | None = None) -> str:
+    """A moment in the reader's own time zone, as mrkdwn; with a link, it leads there."""
+    leads = f"^{link}" if link else ""
+    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}{leads}|{at:%Y-%m-%d %H:%M} UTC>"
 
 
 def _mrkdwn(text: str, limit: int, *, verbatim: bool) -> Block:

@@ -1,9 +1,10 @@
 """A whole bot at the practice workspace: real Bolt, real socket, real database; only the model is a fake."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.answering import Answering
+from bot.catching_up import CatchingUp
 from bot.classifying import Classifying
 from bot.correcting import Correcting
 from bot.delivering import Delivering
@@ -38,10 +40,12 @@ from bot.reviewing import Reviewing
 from handlers import command, corrections, errors, forms, home, questions, review, why
 from handlers import prompt as prompt_story
 from handlers.announcer import SlackAnnouncer
+from handlers.catch_up import CatchUp, SlackHistory
 from handlers.corrections import Corrections
 from handlers.forms import Forms
 from handlers.guard import Guard
 from handlers.people import Home, People
+from handlers.policy import Policy
 from handlers.pool import Pool
 from handlers.private import Private
 from handlers.why import Why
@@ -77,6 +81,11 @@ class Desk:
     deliverers: Pool
     stack: AsyncExitStack
     neighbours: RowNeighbours
+    catch_up: CatchUp
+    connect: Callable[[], Awaitable[Any]]
+    handler: Any = None
+    """The socket, as of the last connect."""
+    _timing: Timing | None = None
     windows: dict[str, Person] = field(default_factory=dict)
 
     async def window(self, member: Member) -> Person:
@@ -84,6 +93,21 @@ class Desk:
         if member.id not in self.windows:
             self.windows[member.id] = await self.stack.enter_async_context(Person(self.server.url, member.id))
         return self.windows[member.id]
+
+    async def away(self) -> None:
+        """Let the bot hear nothing until `back`, nor later of what was said meanwhile: its events are lost."""
+        sockets = self.server.workspace.sockets
+        self._timing, sockets.timing = sockets.timing, replace(sockets.timing, redeliver=())
+        await self.handler.close_async()
+        await eventually(self._unheard)
+
+    async def _unheard(self) -> bool:
+        return not self.server.workspace.sockets.connected
+
+    async def back(self) -> None:
+        """Connect again."""
+        self.server.workspace.sockets.timing = self._timing or self.server.workspace.sockets.timing
+        self.handler = await self.connect()
 
     async def misaki(self) -> Person:
         """An employee who speaks Japanese."""
@@ -191,11 +215,12 @@ async def open_desk(
     """
     async with AsyncExitStack() as stack:
         timing = Timing(ack=ack, redeliver=(0.0, 0.05, 0.05))
-        server = await stack.enter_async_context(serve(Workspace(MANIFEST, timing=timing)))
+        clock, rules = StepClock(), RuleModel({"leave": "labor", "有給": "labor", "laptop": "it"})
+        workspace = Workspace(MANIFEST, lambda: clock.now().timestamp(), timing=timing)
+        server = await stack.enter_async_context(serve(workspace))
         client = AsyncWebClient(token=server.bot_token, base_url=server.api_url, retry_handlers=[])
         here = Home(TEAM_ID, server.people.bot.id)
         people = People(client, here)
-        clock, rules = StepClock(), RuleModel({"leave": "labor", "有給": "labor", "laptop": "it"})
         announcer = SlackAnnouncer(client, people, server.channels.ops.id, [server.people.staff_group.id])
         neighbours = RowNeighbours(store)
         classifying = Classifying(store, model or rules, neighbours, clock, fallback)
@@ -209,7 +234,8 @@ async def open_desk(
         guard = Guard([server.people.staff_group.id], [server.people.admin.id], client)
         private = Private(client)
         errors.register(app, people, private)
-        questions.register(app, answering, people, private, [server.channels.help_desk.id], answerers.wake)
+        policy = Policy(here.bot_user_id, [server.channels.help_desk.id])
+        questions.register(app, answering, people, private, policy, answerers.wake)
         correcting = Correcting(store, neighbours, clock)
         why.register(app, Why(Explaining(store, neighbours), guard, people, private))
         form = Forms(correcting, Drafting(store, rules), guard, people, client)
@@ -230,12 +256,22 @@ async def open_desk(
         command.register(app, office, [review.STORY, prompt_story.STORY])
         home.register(app, prompting.current, guard, people)
 
+        catching_up = CatchingUp(store, SlackHistory(client, people, policy), clock, timedelta(hours=24))
+        catch_up = CatchUp(catching_up, [server.channels.help_desk.id], clock, answerers.wake, lambda: None)
+
+        async def connect() -> Any:
+            handler: Any = AsyncSocketModeHandler(app, server.app_token)
+            await handler.connect_async()
+            stack.push_async_callback(handler.close_async)
+            return handler
+
         desk = Desk(
-            server, store, clock, rules, people, client, announcer, answering, answerers, deliverers, stack, neighbours
+            *(server, store, clock, rules, people, client, announcer, answering, answerers, deliverers, stack),
+            catch_up=catch_up,
+            connect=connect,
+            neighbours=neighbours,
         )
-        handler: Any = AsyncSocketModeHandler(app, server.app_token)
-        await handler.connect_async()
-        stack.push_async_callback(handler.close_async)
+        await desk.back()
         answerers.start()
         deliverers.start()
         recheckers.start()

@@ -74,7 +74,7 @@ def registered() -> Recorder:
     nothing = cast(
         "Any", type("Anything", (), {"__getattr__": lambda self, name: self, "__iter__": lambda _: iter(())})()
     )
-    office = Office(nothing, nothing, nothing, nothing, nothing)
+    office = Office(nothing, nothing, nothing, nothing, nothing, nothing)
     register(cast("Any", recorder), office, nothing, Wake(nothing, nothing, nothing))
     return recorder
 

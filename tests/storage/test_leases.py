@@ -3,6 +3,8 @@ from datetime import timedelta
 
 from bot.domain.replica import Replica
 from bot.ports import Store
+from storage.database import Database
+from storage.store import SqlStore
 from tests.storage.things import LEASE, NOW
 
 
@@ -64,3 +66,20 @@ async def test_a_cursor_moves(store: Store) -> None:
         await tx.cursors.move("history:C1", "1.3", NOW)
         assert await tx.cursors.get("history:C1") == "1.3"
         assert await tx.cursors.get("history:C2") is None
+
+
+async def test_of_two_that_read_the_same_stretch_one_moves_the_cursor(url: str) -> None:
+    replicas = [Database(url), Database(url)]
+    async with SqlStore(replicas[0]).transaction() as tx:
+        await tx.cursors.move("history:C1", "1", NOW)
+        assert not await tx.cursors.advance("history:C2", "1", "2", NOW)
+
+    async def advance(n: int) -> bool:
+        async with SqlStore(replicas[n % 2]).transaction() as tx:
+            moved = await tx.cursors.advance("history:C1", "1", f"2.{n}", NOW)
+            await asyncio.sleep(0.01)
+            return moved
+
+    assert sum(await asyncio.gather(*(advance(n) for n in range(6)))) == 1
+    for replica in replicas:
+        await replica.close()

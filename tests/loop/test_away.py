@@ -1,0 +1,39 @@
+"""The program was stopped while people asked: two replicas start, and each question is answered once, with regret."""
+
+import asyncio
+import signal
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from bot.local.workspace import Person, Timing, Workspace, serve
+from tests.loop.program import MANIFEST, at_slack, running
+from tests.loop.story import ENGLISH, words
+from tests.postgres import make_database
+
+pytestmark = pytest.mark.timeout(120)
+TWO_MINUTES = 120.0
+
+
+async def test_what_was_asked_while_it_was_stopped_is_answered_once_by_one_of_two(tmp_path: Path) -> None:
+    # What is said here was said two minutes ago, and Slack tries to deliver it once.
+    workspace = Workspace(MANIFEST, lambda: time.time() - TWO_MINUTES, timing=Timing(redeliver=()))
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serve(workspace))
+        env = at_slack(server) | {"DATABASE_URL": make_database(), "BOT_LANGUAGE": "en"}
+        asker = await stack.enter_async_context(Person(server.url, server.people.employees[1].id))
+        channel = server.channels.help_desk.id
+        async with running(tmp_path, env) as bot:
+            before = await asker.say(channel, ENGLISH.asked)
+            assert "Sorry for the late" not in words(await asker.answer(before, timeout=30))
+            bot.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(bot.wait(), 30) == 0
+        asked = [await asker.say(channel, text) for text in ENGLISH.perks]
+        for _ in range(2):
+            await stack.enter_async_context(running(tmp_path, env))
+        for ts in asked:
+            assert "Sorry for the late" in (await asker.answer(ts, timeout=60))["text"]
+        replies = [await asker.replies(channel, ts) for ts in [before, *asked]]
+    assert [len(thread) for thread in replies] == [2] * len(replies), "the question and one answer"
