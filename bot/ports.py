@@ -200,8 +200,8 @@ class Finetunes(Protocol):
     async def newest(self, limit: int = 10) -> list[Finetune]:
         """Newest first; planned ones that were never confirmed are not among them."""
 
-    async def under_way(self) -> list[Finetune]:
-        """Those in `finetune.UNDER_WAY`, oldest first."""
+    async def under_way(self, *, lock: bool = False) -> list[Finetune]:
+        """Those in `finetune.UNDER_WAY`, oldest first; `lock`: nobody else asks so until this transaction ends."""
 
     async def advance(self, finetune: Finetune, was: FinetuneState) -> bool:
         """Save it if it is still in state `was`. False where somebody else was first: then nothing changes."""

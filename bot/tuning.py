@@ -291,7 +291,7 @@ class Tuning:
 
 async def refuse_second(tx: Transaction) -> None:
     """One fine-tune at a time: two would be trained on the same rows and paid for twice."""
-    running = await tx.finetunes.under_way()
+    running = await tx.finetunes.under_way(lock=True)
     if running:
         raise Refused(Reason.FINETUNE_RUNNING, id=running[0].id)
 

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.finetune import UNDER_WAY, Finetune, FinetuneState
 from bot.domain.release import ModelName
+from storage.locks import Lock, hold
 from storage.tables import finetune_rows, finetunes
 
 _FIELDS = [finetunes.c[name] for name in Finetune.model_fields]
@@ -35,7 +36,9 @@ class SqlFinetunes:
             .limit(limit)
         )
 
-    async def under_way(self) -> list[Finetune]:
+    async def under_way(self, *, lock: bool = False) -> list[Finetune]:
+        if lock:
+            await hold(self._connection, Lock.FINETUNE)
         return await self._some(
             select(*_FIELDS)
             .where(finetunes.c.state.in_([state.value for state in UNDER_WAY]))

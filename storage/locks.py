@@ -11,6 +11,7 @@ class Lock(IntEnum):
 
     MIGRATION = 0x4D41444F_01
     SERVING = 0x4D41444F_02
+    FINETUNE = 0x4D41444F_03
 
 
 async def hold(connection: AsyncConnection, lock: Lock) -> None:
