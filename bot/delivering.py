@@ -12,14 +12,14 @@ from bot.domain.errors import Trouble, Undelivered
 from bot.domain.finetune import ENDED
 from bot.domain.question import Missed, Place
 from bot.domain.release import ModelName
-from bot.ports import Announcer, Clock, OutboxItem, Store, Transaction
+from bot.ports import TELLING, Announcer, Clock, OutboxItem, Store, Transaction
 
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)
 LONGEST_WAIT = timedelta(minutes=5)
-TELLING = "telling"
-"""In an entry's payload: the id of the entry that this one repeats, for it was perhaps told."""
+AGAIN = "again"
+"""In an entry's payload: it repeats one that was perhaps told."""
 
 
 class Overslept(Exception):  # noqa: N818 - reads as what happened
@@ -73,7 +73,8 @@ class Delivering:
 
     async def _told_late(self, tx: Transaction, item: OutboxItem) -> None:
         log.info("outbox %s (%s): lease lost", item.id, item.topic)
-        await tx.outbox.add(item.topic, item.key, item.payload | {TELLING: telling(item)}, self._clock.now())
+        now = self._clock.now()
+        await tx.outbox.add(item.topic, item.key, item.payload | {AGAIN: "yes", TELLING: item.telling}, now)
 
     async def _hold(self, tx: Transaction, item: OutboxItem) -> None:
         """Hold the entry while something is told. Raises Overslept."""
@@ -109,7 +110,9 @@ class Delivering:
             since = [one for one in await tx.corrections.of(item.key) if one.seq >= seq]
             await self._hold(tx, item)
         if card and all(stays(card, correction) for correction in since):
-            await self._announcer.announce_owner(card, telling=f"{item.key}:{seq}", again=is_again(item))
+            await self._announcer.announce_owner(
+                card, telling=item.payload.get(TELLING, f"{item.key}:{seq}"), again=is_again(item)
+            )
 
     async def _finetune(self, item: OutboxItem) -> None:
         """Show the progress in one message, and tell the end in another: an updated message notifies nobody."""
@@ -135,13 +138,13 @@ class Delivering:
             await self._hold(tx, item)
         if release:
             by, note = item.payload["by"], item.payload.get("note")
-            await self._announcer.announce_switch(release, by, note, telling=telling(item), again=is_again(item))
+            await self._announcer.announce_switch(release, by, note, telling=item.telling, again=is_again(item))
 
     async def _missed(self, item: OutboxItem) -> None:
         async with self._store.transaction() as tx:
             await self._hold(tx, item)
         missed = Missed.model_validate_json(item.payload["missed"])
-        await self._announcer.post_missed(missed, telling=telling(item), again=is_again(item))
+        await self._announcer.post_missed(missed, telling=item.telling, again=is_again(item))
 
     async def _trouble(self, item: OutboxItem) -> None:
         async with self._store.transaction() as tx:
@@ -151,7 +154,7 @@ class Delivering:
             ModelName.parse(item.payload["model"]),
             Trouble(item.payload["trouble"]),
             ModelName.parse(fallback) if fallback else None,
-            telling=telling(item),
+            telling=item.telling,
             again=is_again(item),
         )
 
@@ -169,11 +172,6 @@ def stays(card: Card, correction: Correction) -> bool:
     return correction.kind is not Kind.UNDO and then.owner == card.owner
 
 
-def telling(item: OutboxItem) -> str:
-    """The id of what is told, the same at each try."""
-    return item.payload.get(TELLING, str(item.id))
-
-
 def is_again(item: OutboxItem) -> bool:
     """Whether it was perhaps told already."""
-    return item.attempts > 1 or TELLING in item.payload
+    return item.attempts > 1 or AGAIN in item.payload

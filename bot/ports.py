@@ -260,6 +260,10 @@ class Batches(Protocol):
         """Save it if it is still as it `was`. False where somebody else was first: then nothing changes."""
 
 
+TELLING = "telling"
+"""In a payload: the id of what is told, where it is not the entry's own."""
+
+
 class OutboxItem(Thing):
     """Something that must still be told to the outside, held by lease. `token` fences late workers off."""
 
@@ -267,8 +271,14 @@ class OutboxItem(Thing):
     topic: str
     key: str
     payload: dict[str, str]
+    added_at: datetime
     attempts: int
     token: str
+
+    @property
+    def telling(self) -> str:
+        """The id of what is told, the same at each try. Numbers alone come again once the outbox was empty (SQLite)."""
+        return self.payload.get(TELLING, f"{self.id}@{self.added_at.isoformat()}")
 
 
 class OutboxEntry(Thing):

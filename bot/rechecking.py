@@ -9,7 +9,7 @@ from bot.classifying import SECOND_LOOK, Classifying
 from bot.domain.card import Card
 from bot.domain.errors import ModelError
 from bot.domain.question import Verdict
-from bot.ports import Clock, OutboxItem, Store, Transaction
+from bot.ports import TELLING, Clock, OutboxItem, Store, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -76,5 +76,10 @@ class Rechecking:
         return card if card and card.verdict.provisional and not card.settled else None
 
     async def _replace(self, tx: Transaction, card: Card, verdict: Verdict) -> None:
+        """Let this verdict hold, and tell who owns the question now: an updated card notifies nobody."""
         await self._classifying.keep(tx, verdict)
-        await tx.outbox.add("card", card.question.id, {}, self._clock.now())
+        question_id, now = card.question.id, self._clock.now()
+        await tx.outbox.add("card", question_id, {}, now)
+        looked_at = await card_of(tx, card.question)
+        if looked_at and looked_at.owner not in {None, card.owner}:
+            await tx.outbox.add("owner", question_id, {"seq": str(card.seen + 1), TELLING: verdict.id}, now)

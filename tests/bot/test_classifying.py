@@ -156,6 +156,21 @@ async def test_the_verdict_is_looked_at_again_and_the_card_says_what_came_of_it(
     assert not await outage.recheck()
 
 
+@pytest.mark.parametrize(("owner", "told"), [("U7", ["U7"]), ("S1", []), (None, [])])
+async def test_who_owns_the_question_after_the_second_look_is_told(
+    outage: Outage, owner: str | None, told: list[str]
+) -> None:
+    owners = {"labor": owner, "it": "S1"}
+    owned = [c.model_copy(update={"owner": owners.get(c.id)}) for c in PROMPT.categories]
+    async with outage.store.transaction() as tx:
+        await tx.prompts.put(PROMPT.changed(categories=owned))
+    outage.models.trouble = ModelDown("down")
+    await outage.ask()
+    outage.models.trouble = None
+    assert await outage.recheck()
+    assert [card.owner for card in outage.board.owners.values()] == told
+
+
 async def test_what_staff_settled_meanwhile_stays_and_is_looked_at_when_they_take_it_back(outage: Outage) -> None:
     outage.models.trouble = ModelDown("down")
     await outage.ask()

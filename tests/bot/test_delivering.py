@@ -147,6 +147,20 @@ async def test_a_switch_is_announced_with_who_did_it(post: Post) -> None:
     assert post.board.switches == [(candidate.id, "U9")]
 
 
+async def test_a_switch_is_not_taken_for_an_earlier_one_whose_number_came_again(post: Post) -> None:
+    """SQLite counts from one again when the outbox was empty."""
+    async with post.store.transaction() as tx:
+        candidate = await add_candidate(tx, post.clock.now(), BASE, prompt_id=PROMPT.id, by="U9", why="test")
+    releasing = Releasing(post.store, post.clock)
+    await releasing.switch(candidate.id, "U9")
+    await post.deliver()
+    post.clock.advance(seconds=1)
+    await releasing.rollback("U8")
+    post.board.faults.add("announce_switch", Fault.DOWN)
+    await post.deliver()
+    assert [by for _, by in post.board.switches] == ["U9", "U8"]
+
+
 # --- fine-tunes
 
 
