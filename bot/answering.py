@@ -4,7 +4,7 @@ import logging
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from bot.cards import card_of
+from bot.cards import card_of, first_card
 from bot.classifying import Classifying
 from bot.domain import intake
 from bot.domain.card import Card
@@ -56,7 +56,7 @@ class Answering:
 
     async def answered(self, team: str, channel: str, ts: str) -> Question | None:
         """The question that this message already is, if its card is posted."""
-        async with self._store.transaction() as tx:
+        async with self._store.snapshot() as tx:
             question = await tx.questions.at(team, channel, ts)
         return question if question and question.card_ts else None
 
@@ -161,23 +161,48 @@ class Answering:
                 await self._notify(item, notice)
             await self._finish(item, Ending.IGNORED, notice.value)
             return
-        question = await self._accept(arrival)
-        if question is None:
+        card = await self._classified(item)
+        if card is None:
             await self._finish(item, Ending.IGNORED, "duplicate")
             return
-        card = await self._classified(item, question)
         ts = await self._announcer.post_card(card, again=item.attempts > 1 or arrival.via is Via.SHORTCUT)
-        await self._finish(item, Ending.ANSWERED, None, question.model_copy(update={"card_ts": ts}))
+        await self._finish(item, Ending.ANSWERED, None, card.question.model_copy(update={"card_ts": ts}))
 
     async def _shadow(self, tx: Transaction, question: Question) -> None:
         """Let the shadow release, where there is one, answer it too, later and unseen (bot/shadowing.py)."""
         if await tx.releases.shadow():
             await tx.outbox.add("shadow", question.id, {}, self._clock.now())
 
-    async def _accept(self, arrival: Arrival) -> Question | None:
-        """The question that this arrival is, or None where the same message came in by another event."""
+    async def _classified(self, item: InboxItem) -> Card | None:
+        """An arrival's card, ready to be posted by who still holds the lease.
+
+        None where the same message came in by another event. A release is asked only where there is no verdict from an
+        earlier try.
+        """
+        async with self._store.transaction() as tx:
+            asked = self._question(item.arrival)
+            new = await tx.questions.add(asked)
+            question = asked if new else await self._taken_up(tx, asked)
+            if question is None:
+                return None
+            card = None if new else await card_of(tx, question)
+            if card:
+                await self._hold(tx, item)
+                return card
+            serves = await self._classifying.serving(tx)
+        verdict = await self._classifying.verdict(question, serves, lambda tx: self._hold(tx, item))
+        async with self._store.transaction() as tx:
+            await self._hold(tx, item)
+            await self._classifying.keep(tx, verdict)
+            by_serving = verdict.release_id == serves.release.id
+            card = first_card(question, verdict, *serves) if by_serving else await card_of(tx, question)
+        if card is None:
+            raise LookupError("the verdict that was just written is not there")
+        return card
+
+    def _question(self, arrival: Arrival) -> Question:
         text, was_cut = intake.cut(arrival.text)
-        question = Question(
+        return Question(
             id=uuid.uuid5(QUESTION_IDS, arrival.event_id).hex,
             text=text,
             cut=was_cut,
@@ -188,34 +213,15 @@ class Answering:
             asked_at=self._clock.now(),
             late=arrival.late,
         )
-        async with self._store.transaction() as tx:
-            if await tx.questions.add(question):
-                return question
-            place = arrival.place
-            known = await tx.questions.at(place.team, place.channel, place.ts)
+
+    async def _taken_up(self, tx: Transaction, question: Question) -> Question | None:
+        """The question that this message is already, where it still has to be answered."""
+        place = question.place
+        known = await tx.questions.at(place.team, place.channel, place.ts)
         if known is None or known.card_ts:
             return None
         # It has no card: this worker takes up its own earlier try, or somebody asks again by shortcut after a failure.
-        return known if known.id == question.id or arrival.via is Via.SHORTCUT else None
-
-    async def _classified(self, item: InboxItem, question: Question) -> Card:
-        """The question's card, ready to be posted by who still holds the lease.
-
-        A release is asked only where there is no verdict from an earlier try.
-        """
-        async with self._store.transaction() as tx:
-            card = await card_of(tx, question)
-            if card:
-                await self._hold(tx, item)
-                return card
-        verdict = await self._classifying.verdict(question, lambda tx: self._hold(tx, item))
-        async with self._store.transaction() as tx:
-            await self._hold(tx, item)
-            await self._classifying.keep(tx, verdict)
-            card = await card_of(tx, question)
-        if card is None:
-            raise LookupError("the verdict that was just written is not there")
-        return card
+        return known if known.id == question.id or question.via is Via.SHORTCUT else None
 
     async def _edit(self, item: InboxItem) -> None:
         """An edited question is classified anew unless staff settled it: a row keeps the text that was judged.
@@ -228,6 +234,7 @@ class Answering:
             question = await tx.questions.at(place.team, place.channel, place.ts)
             card = await card_of(tx, question) if question else None
             others = await tx.inbox.of(place)
+            serves = await self._classifying.serving(tx)
         if any(other.after(item.arrival) for other, _ in others):
             await self._finish(item, Ending.IGNORED, "edited_again")
             return
@@ -247,7 +254,7 @@ class Answering:
                 await self._finish(item, Ending.IGNORED, "first_answer_missing")
             return
         edited = question.model_copy(update={"text": text, "cut": was_cut})
-        verdict = await self._classifying.verdict(edited, lambda tx: self._hold(tx, item))
+        verdict = await self._classifying.verdict(edited, serves, lambda tx: self._hold(tx, item))
         overtaken = await self._overtaken(item, edited, verdict)
         await self._finish(item, Ending.IGNORED if overtaken else Ending.ANSWERED, overtaken or "edited")
 

@@ -3,7 +3,8 @@
 from bot.domain.card import Card
 from bot.domain.correction import settlement
 from bot.domain.prompt import Prompt
-from bot.domain.question import Question
+from bot.domain.question import Question, Verdict
+from bot.domain.release import Release
 from bot.ports import Transaction
 from bot.versions import current_prompt
 
@@ -19,14 +20,14 @@ async def card_of(tx: Transaction, question: Question) -> Card | None:
     settled = settlement(corrections)
     if settled:
         prompt = await _knowing(tx, prompt, settled.category)
-    return Card(
-        question=question,
-        verdict=verdict,
-        prompt=prompt,
-        unsure=release.is_unsure(verdict.confidence),
-        settled=settled,
-        seen=corrections[-1].seq if corrections else 0,
-    )
+    seen = corrections[-1].seq if corrections else 0
+    return first_card(question, verdict, release, prompt).model_copy(update={"settled": settled, "seen": seen})
+
+
+def first_card(question: Question, verdict: Verdict, release: Release, prompt: Prompt) -> Card:
+    """The card of a question whose verdict nobody has seen yet. `release` gave it; `prompt` is the release's."""
+    unsure = release.is_unsure(verdict.confidence)
+    return Card(question=question, verdict=verdict, prompt=prompt, unsure=unsure, settled=None, seen=0)
 
 
 async def _knowing(tx: Transaction, prompt: Prompt, category_id: str) -> Prompt:

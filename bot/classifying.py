@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import NamedTuple
 
 from bot.domain.errors import ModelError
 from bot.domain.fallback import Fallback
@@ -27,6 +28,13 @@ SECOND_LOOK_AFTER = timedelta(seconds=30)
 """A provider that just failed three times is not asked again at once."""
 
 
+class Serves(NamedTuple):
+    """The serving release and its prompt."""
+
+    release: Release
+    prompt: Prompt
+
+
 class Classifying:
     """Asks releases. `fallback`: who stands in for the serving one."""
 
@@ -41,22 +49,26 @@ class Classifying:
 
     async def serving_verdict(self, question: Question) -> Verdict:
         """What the serving release says, asked outside of any transaction. Raises ModelError."""
-        release, prompt = await self._serving()
-        return await self._ask(release, prompt, question)
+        async with self._store.snapshot() as tx:
+            serves = await self.serving(tx)
+        return await self._ask(*serves, question)
 
-    async def verdict(self, question: Question, hold: Callable[[Transaction], Awaitable[None]]) -> Verdict:
+    async def verdict(
+        self, question: Question, serves: Serves, hold: Callable[[Transaction], Awaitable[None]]
+    ) -> Verdict:
         """What the serving release says; where it gives no answer, provisionally what the fallback release says.
 
         Those who run the bot are told of the trouble, once an hour at most.
 
         Args:
             question: with the text that is asked.
+            serves: from `serving`.
             hold: called in a transaction before the fallback release is asked, to go on holding what is worked on.
 
         Raises:
             ModelError: of the serving release, where no other one answered.
         """
-        release, prompt = await self._serving()
+        release, prompt = serves
         try:
             return await self._ask(release, prompt, question)
         except ModelError as error:
@@ -79,13 +91,13 @@ class Classifying:
             now = self._clock.now()
             await tx.outbox.add(SECOND_LOOK, verdict.question_id, {}, now, due=now + SECOND_LOOK_AFTER)
 
-    async def _serving(self) -> tuple[Release, Prompt]:
-        async with self._store.transaction() as tx:
-            release = await tx.releases.serving()
-            prompt = await tx.prompts.get(release.prompt_id) if release else None
+    async def serving(self, tx: Transaction) -> Serves:
+        """What serves now."""
+        release = await tx.releases.serving()
+        prompt = await tx.prompts.get(release.prompt_id) if release else None
         if release is None or prompt is None:
             raise RuntimeError("no release serves")
-        return release, prompt
+        return Serves(release, prompt)
 
     async def _provisional(self, fallback: Release, prompt: Prompt, question: Question) -> Verdict | None:
         try:
