@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.domain.faults import Fault, Problem, Unable
+from storage.direct import BEGIN, direct
 from storage.locks import Lock, hold
 from storage.migrations import unknown, upgrade
 
@@ -55,8 +56,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self._url = _parsed(url)
         if self._url.get_backend_name() == "sqlite":
-            self._engine = _sqlite(self._url, "PRAGMA foreign_keys = ON", begin="BEGIN IMMEDIATE")
-            self._reading = _sqlite(self._url, "PRAGMA query_only = ON", begin="BEGIN")
+            self._engine = _sqlite(self._url, BEGIN, "PRAGMA foreign_keys = ON", async_creator_fn=direct)
+            self._reading = _sqlite(self._url, "BEGIN", "PRAGMA query_only = ON")
             self._one_at_a_time: asyncio.Lock | None = asyncio.Lock()
             self._file_to_make = Path(self._url.database) if self._url.database else None
         else:
@@ -207,11 +208,10 @@ def _make_file(path: Path) -> None:
                 return
 
 
-def _sqlite(url: URL, pragma: str, *, begin: str) -> AsyncEngine:
+def _sqlite(url: URL, begin: str, pragma: str, **how: Any) -> AsyncEngine:
     # Without an isolation level the driver sends no BEGIN of its own; `_begin` does.
-    engine = create_async_engine(
-        url, hide_parameters=True, connect_args={"isolation_level": None, "timeout": BUSY_SECONDS}
-    )
+    how |= {"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False}
+    engine = create_async_engine(url, hide_parameters=True, connect_args=how)
 
     @event.listens_for(engine.sync_engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:

@@ -1,13 +1,18 @@
 import asyncio
 import gc
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.question import Question
 from bot.ports import Store
@@ -227,3 +232,41 @@ async def test_nothing_is_written_in_a_snapshot(store: Store) -> None:
             await reading.questions.add(question())
     async with store.transaction() as writing:
         assert await writing.questions.add(question())
+
+
+async def test_on_sqlite_only_long_readings_leave_the_event_loop(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/desk.db")
+
+    async def thread_of(connection: AsyncConnection) -> int:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        await driver.create_function("thread", 0, threading.get_ident)
+        return int((await connection.execute(text("SELECT thread()"))).scalar_one())
+
+    async with database.begin() as writing:
+        assert await thread_of(writing) == threading.get_ident()
+    async with database.snapshot() as reading:
+        assert await thread_of(reading) != threading.get_ident()
+    await database.close()
+
+
+async def test_on_sqlite_waiting_for_another_process_keeps_nobody_else_waiting(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/desk.db")
+    await database.ping()
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0.01)
+            turns += 1
+
+    with closing(sqlite3.connect(tmp_path / "desk.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        counting, waiting = asyncio.create_task(count_turns()), asyncio.create_task(database.ping())
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        assert turns > 1
+        other.execute("COMMIT")
+        await waiting
+    counting.cancel()
+    await database.close()
