@@ -1,5 +1,6 @@
 """Who somebody is, as far as it decides what they may do here and in which language."""
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -62,13 +63,14 @@ class People:
         self._language = language
         self._now = now
         self._known: OrderedDict[str, tuple[float, Person]] = OrderedDict()
+        self._asking: dict[str, asyncio.Task[Person]] = {}
 
     async def get(self, user_id: str) -> Person:
         """The person of this id. One whom Slack does not let us see is an outsider."""
         kept = self._known.get(user_id)
         if kept and self._now() - kept[0] < KEPT_SECONDS:
             return kept[1]
-        person = await self._looked_up(user_id)
+        person = await self._asked_once(user_id)
         self._known[user_id] = (self._now(), person)
         self._known.move_to_end(user_id)
         if len(self._known) > KEPT_PEOPLE:
@@ -86,6 +88,14 @@ class People:
             return (await self.get(user_id)).words
         except TROUBLE:
             return self.default_words
+
+    async def _asked_once(self, user_id: str) -> Person:
+        """Of those who need to know at the same time one asks: Slack allows so many requests a minute."""
+        asking = self._asking.get(user_id)
+        if asking is None:
+            asking = self._asking[user_id] = asyncio.create_task(self._looked_up(user_id))
+            asking.add_done_callback(lambda _: self._asking.pop(user_id))
+        return await asyncio.shield(asking)
 
     async def _looked_up(self, user_id: str) -> Person:
         try:

@@ -20,6 +20,8 @@ from storage.migrations import unknown, upgrade
 BUSY_SECONDS = 30
 """How long a SQLite transaction waits for another process's."""
 CONNECT_SECONDS = 10
+CONNECTIONS = 10
+"""To PostgreSQL, of one process: as many transactions at once. Each takes milliseconds; who comes later waits."""
 WAL_TRIES, WAL_PAUSE = 50, 0.1
 """How often, and how many seconds apart, a new file is switched to its write-ahead log."""
 
@@ -236,6 +238,8 @@ def _postgresql(url: URL) -> AsyncEngine:
         url,
         hide_parameters=True,  # they hold what people asked, and an error's text goes to the log
         pool_pre_ping=True,
+        pool_size=CONNECTIONS,
+        max_overflow=0,  # a connection more is made anew each time, which costs more than waiting for one
         # A pooler in transaction mode does not carry prepared statements from one transaction to the next.
         connect_args={"connect_timeout": CONNECT_SECONDS, "prepare_threshold": None},
     )

@@ -109,6 +109,13 @@ async def test_the_same_message_four_times_is_answered_once(desk: Desk) -> None:
     assert await desk.answering.receive(mention) is False
 
 
+async def test_a_burst_is_written_down_whole_and_each_arrival_once(desk: Desk) -> None:
+    burst = [arrival(n=n) for n in range(150)] * 2
+    new = await asyncio.gather(*map(desk.answering.receive, burst))
+    assert (new.count(True), new.count(False)) == (150, 150)
+    assert await desk.open() == 150
+
+
 async def test_two_different_questions_get_two_answers(desk: Desk) -> None:
     for n in (1, 2):
         assert await desk.answering.receive(arrival(n=n))

@@ -1,5 +1,6 @@
 """Who may do what, and who is one of us: real requests to the practice workspace, a clock that the test holds."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -120,6 +121,20 @@ async def test_people_are_remembered_for_ten_minutes(server: Server, client: Asy
     assert (await people.get(KENJI)).language == "ja"
     now.now = 601
     assert (await people.get(KENJI)).language == "en"
+
+
+async def test_of_many_questions_at_once_slack_is_asked_for_a_person_once(
+    server: Server, client: AsyncWebClient
+) -> None:
+    people = People(client, Home(TEAM_ID, "U0BOTUSER01"))
+    gate = server.workspace.faults.hold("users.info", before=True)
+    server.workspace.faults.fail("users.info", calls=1)  # meets whoever asks besides
+    asked = [asyncio.create_task(people.get(KENJI)) for _ in range(20)]
+    await asyncio.sleep(0.05)
+    asked.pop().cancel()
+    gate.set()
+    assert {person.id for person in await asyncio.gather(*asked)} == {KENJI}
+    assert server.workspace.faults.waiting("users.info") == 1
 
 
 async def test_the_configured_language_holds_for_everybody(client: AsyncWebClient) -> None:
