@@ -16,6 +16,7 @@ from bot.delivering import Delivering
 from bot.domain.replica import BEAT
 from bot.drafting import Drafting
 from bot.explaining import Explaining
+from bot.pruning import Pruning
 from bot.settings import Settings
 from bot.switching import Switching
 from bot.wiring import House
@@ -71,6 +72,7 @@ CATCH_UP_SECONDS = 15.0
 """How often it is asked whether the channels should be read."""
 BATCH_SECONDS = 30.0
 """How often for that of a batch, which takes minutes to hours."""
+PRUNE_SECONDS = 3600.0
 
 
 @asynccontextmanager
@@ -119,7 +121,12 @@ def periodic(house: House, client: AsyncWebClient, wake: Callable[[], None]) -> 
         await house.tuning.follow()
         wake()
 
-    return {"follow": (follow, FOLLOW_SECONDS), "batches": (batches.follow, BATCH_SECONDS)}
+    prune = Pruning(house.store, house.clock).prune
+    return {
+        "follow": (follow, FOLLOW_SECONDS),
+        "batches": (batches.follow, BATCH_SECONDS),
+        "prune": (prune, PRUNE_SECONDS),
+    }
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,9 @@ class Inbox(Protocol):
     async def knows(self, place: Place) -> bool:
         """Whether an arrival, ended or not, brought this message."""
 
+    async def prune(self, before: datetime, most: int) -> int:
+        """Forget those of the `most` oldest arrivals that ended before then; how many."""
+
     async def open(self) -> int:
         """How many arrivals have not ended."""
 

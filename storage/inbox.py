@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.question import Arrival, Ending, InboxItem, Place
@@ -69,6 +69,11 @@ class SqlInbox:
     async def knows(self, place: Place) -> bool:
         wanted = select(inbox.c.id).where(inbox.c.place == _named(place)).limit(1)
         return (await self._connection.execute(wanted)).scalar() is not None
+
+    async def prune(self, before: datetime, most: int) -> int:
+        oldest = select(inbox.c.id).order_by(inbox.c.id).limit(most)
+        ended = delete(inbox).where(inbox.c.id.in_(oldest.scalar_subquery()), inbox.c.ended_at < before)
+        return (await self._connection.execute(ended)).rowcount
 
     async def open(self) -> int:
         count = select(func.count()).select_from(inbox).where(inbox.c.ending.is_(None))

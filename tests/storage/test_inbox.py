@@ -235,3 +235,20 @@ async def test_a_message_is_known_by_its_place_even_when_it_has_ended(store: Sto
         assert await transaction.inbox.knows(asked.place)
         assert not await transaction.inbox.knows(asked.place.model_copy(update={"ts": "9.9"}))
         assert await transaction.inbox.depth(NOW + LEASE) == (0, timedelta())
+
+
+async def test_what_ended_long_ago_is_forgotten_some_at_a_time(store: Store) -> None:
+    async with store.transaction() as transaction:
+        for n in range(6):
+            await transaction.inbox.add(arrival(n), NOW)
+        for n in range(5):  # the last one stays open, however old it is
+            item = await transaction.inbox.claim("w1", NOW, LEASE)
+            assert item is not None
+            assert await transaction.inbox.finish(item, Ending.ANSWERED, None, NOW + n * SECOND)
+    async with store.transaction() as transaction:
+        assert await transaction.inbox.prune(NOW + 3 * SECOND, 2) == 2
+    async with store.transaction() as transaction:
+        assert await transaction.inbox.prune(NOW + 3 * SECOND, 2) == 1
+        assert [await transaction.inbox.knows(arrival(n).place) for n in range(6)] == [False] * 3 + [True] * 3
+        assert await transaction.inbox.prune(NOW + LEASE, 10) == 2
+        assert await transaction.inbox.open() == 1
