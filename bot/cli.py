@@ -179,7 +179,7 @@ async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> 
     before = await played(script, other, settings, words) if plan.order == "queue" else []
     points = await played(script, plan, settings, words)
     with named(picture):
-        replaying.plot(points, call.file.name, picture)
+        replaying.plot(points, call.file.name, picture, words)
     print(words("cli.replay.done", file=picture))
     saved = replaying.saved(points, before) if before else None
     if saved:

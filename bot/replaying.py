@@ -38,6 +38,7 @@ from bot.running import Running, open_bot
 from bot.settings import Settings
 from bot.wiring import House
 from handlers.views import ids
+from handlers.words import Words
 
 ABREAST = 8
 """Questions asked at the same time."""
@@ -171,7 +172,7 @@ def made_prompt(records: Sequence[Labelled], names: Sequence[str], plan: Plan) -
     try:
         prompt = Prompt(language="ja" if japanese else "en", template=task, categories=tuple(categories))
     except ValidationError as error:
-        raise UnusableFile(*problems_of(error, join=".")) from None
+        raise UnusableFile(*problems_of(error)) from None
     return prompt, {record.line for kept in examples.values() for record in kept}
 
 
@@ -458,21 +459,24 @@ def choices(card: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, ids.Cho
                 yield element, value, ids.Choice.unpacked(value)
 
 
-def plot(points: Sequence[Point], title: str, file: Path) -> None:
+def plot(points: Sequence[Point], title: str, file: Path, words: Words) -> None:
     """Draw accuracy over corrections, with 95% intervals, as a PNG."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
-    axes = figure.subplots()
+    from handlers.pictures import japanese_font, lettering
+
     x = [point.corrections for point in points]
     y = [point.accuracy * 100 for point in points]
     low, high = zip(*(point.interval for point in points), strict=True)
-    axes.fill_between(x, [v * 100 for v in low], [v * 100 for v in high], alpha=0.15, linewidth=0)
-    axes.plot(x, y, marker="o")
-    for point in points:
-        if not point.switched:
-            axes.plot(point.corrections, point.accuracy * 100, marker="x", color="tab:red", markersize=10)
-    axes.set(title=title, xlabel="corrections (agreements included)", ylim=(0, 100))
-    axes.set_ylabel(f"right of {points[0].of} questions never corrected, %")
-    axes.grid(alpha=0.3)
-    figure.savefig(file)
+    with lettering(words, japanese_font()) as written:
+        figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
+        axes = figure.subplots()
+        axes.fill_between(x, [v * 100 for v in low], [v * 100 for v in high], alpha=0.15, linewidth=0)
+        axes.plot(x, y, marker="o")
+        for point in points:
+            if not point.switched:
+                axes.plot(point.corrections, point.accuracy * 100, marker="x", color="tab:red", markersize=10)
+        axes.set(title=title, xlabel=written("cli.replay.x"), ylim=(0, 100))
+        axes.set_ylabel(written("cli.replay.y", n=points[0].of))
+        axes.grid(alpha=0.3)
+        figure.savefig(file)

@@ -37,6 +37,10 @@ def _model(value: object) -> object:
         raise wrong(Fault.NOT_A_MODEL) from None
 
 
+def _fallback(value: object) -> object:
+    return value if value == NONE else _model(value)
+
+
 def _url(value: object) -> object:
     if isinstance(value, str) and not re.match(r"https?://[^/\s]+", value):
         raise wrong(Fault.NOT_AN_ADDRESS)
@@ -46,6 +50,12 @@ def _url(value: object) -> object:
 def _database(value: object) -> object:
     if isinstance(value, str) and not re.match(r"(sqlite|postgres)[a-z+]*://", value):
         raise wrong(Fault.NOT_A_DATABASE)
+    return value
+
+
+def _channel(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"[CGD]\w+", value):
+        raise wrong(Fault.NOT_A_CHANNEL)
     return value
 
 
@@ -69,12 +79,7 @@ def _ids(pattern: str, otherwise: Fault) -> BeforeValidator:
 
 People = Annotated[list[str], NoDecode, _ids(r"[UWS]\w+", Fault.NOT_PEOPLE)]
 Channels = Annotated[list[str], NoDecode, _ids(r"[CG]\w+", Fault.NOT_CHANNELS)]
-
-
-def _fallback(value: object) -> object:
-    return value if value == NONE else _model(value)
-
-
+Channel = Annotated[str, BeforeValidator(_channel)]
 Model = Annotated[ModelName, NoDecode, BeforeValidator(_model)]
 Url = Annotated[str, BeforeValidator(_url)]
 Key = Annotated[SecretStr, AfterValidator(_key)]
@@ -117,7 +122,7 @@ class Settings(BaseSettings):
     """Who may use /finetune: user ids and user-group ids, comma-separated. Empty: nobody."""
     bot_channels: Channels = Field(default_factory=list)
     """Channels in which every top-level message is a question, comma-separated. Elsewhere the bot is mentioned."""
-    bot_ops_channel: Annotated[str, Field(pattern=r"^[CGD]\w+$")] | None = None
+    bot_ops_channel: Channel | None = None
     """The channel in which results of long work are posted; default a DM to who asked."""
     bot_prompt: Path | None = None
     """A folder with system.md and categories.toml; default prompts/ja or prompts/en, by language."""
@@ -204,7 +209,7 @@ def load(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
-        problems = problems_of(error)
+        problems = problems_of(error, join="__")
         raise SettingsError(*(p.model_copy(update={"where": p.where.upper()}) for p in problems)) from None
     except NotJson:
         raise SettingsError(Problem(what=Fault.NOT_SET_APART, where="BOT_PROVIDERS")) from None

@@ -98,7 +98,7 @@ def read_prompt(folder: Path) -> Prompt:
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(Problem(what=Fault.NOT_TOML, where=where, facts={"error": str(error)})) from None
     except ValidationError as error:
-        raise SettingsError(*problems_of(error, within=where, join=".")) from None
+        raise SettingsError(*problems_of(error, within=where)) from None
 
 
 def read_text(file: Path) -> str:

@@ -9,11 +9,11 @@ from pydantic import SecretStr
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.faults import Fault, Problem, Unable
+from handlers.slack import TROUBLE, error_name
 
 SLACK_SECONDS = 20
 """For one call, and once more after a 429: within the leases of what is being posted."""
@@ -64,10 +64,11 @@ async def socket_mode(
 
     handler.client.message_listeners.append(listen)
     try:
-        await handler.connect_async()
+        try:
+            await handler.connect_async()
+        except (*TROUBLE, OSError) as error:
+            raise SlackRefused(_problem(error, "SLACK_APP_TOKEN", app.client)) from None
         yield
-    except SlackApiError as error:
-        raise SlackRefused(_answer(error, "SLACK_APP_TOKEN")) from None
     finally:
         await handler.close_async()
 
@@ -80,13 +81,15 @@ async def who_we_are(client: AsyncWebClient) -> AuthorizeResult:
     """
     try:
         answer = await client.auth_test()
-    except SlackApiError as error:
-        raise SlackRefused(_answer(error, "SLACK_BOT_TOKEN")) from None
-    except (OSError, TimeoutError) as error:
-        facts = {"address": client.base_url, "error": type(error).__name__}
-        raise SlackRefused(Problem(what=Fault.SLACK_UNREACHABLE, facts=facts)) from None
+    except (*TROUBLE, OSError) as error:
+        raise SlackRefused(_problem(error, "SLACK_BOT_TOKEN", client)) from None
     return AuthorizeResult.from_auth_test_response(bot_token=client.token, auth_test_response=answer)
 
 
-def _answer(error: SlackApiError, setting: str) -> Problem:
-    return Problem(what=Fault.SLACK_REFUSED, where=setting, facts={"error": error.response["error"]})
+def _problem(error: Exception, setting: str, client: AsyncWebClient) -> Problem:
+    name = error_name(error)
+    if name:
+        return Problem(what=Fault.SLACK_REFUSED, where=setting, facts={"error": name})
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    facts = {"address": client.base_url, "error": f"HTTP {status}" if status else type(error).__name__}
+    return Problem(what=Fault.SLACK_UNREACHABLE, facts=facts)

@@ -1,6 +1,8 @@
 """Pictures of an evaluation. They need no screen and, where no Japanese font is installed, no Japanese."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from matplotlib import font_manager, rc_context
@@ -36,6 +38,13 @@ def japanese_font() -> str | None:
     return next((name for name in FONTS if name in installed), None)
 
 
+@contextmanager
+def lettering(words: Words, font: str | None) -> Iterator[Words]:
+    """Draw with a font that has Japanese (`japanese_font`). The words to write: English ones where there is none."""
+    with rc_context({"font.family": [font, "DejaVu Sans"] if font else ["DejaVu Sans"]}):
+        yield words if font else Words("en")
+
+
 def evaluation_png(evaluation: Evaluation, words: Words, font: str | None) -> bytes:
     """The confusion matrix and the reliability of both releases, as a PNG.
 
@@ -45,14 +54,12 @@ def evaluation_png(evaluation: Evaluation, words: Words, font: str | None) -> by
         font: a font that has Japanese (`japanese_font`).
     """
     card = evaluation.card
-    if font is None:
-        words = Words("en")
-    with rc_context({"font.family": [font, "DejaVu Sans"] if font else ["DejaVu Sans"]}):
+    with lettering(words, font) as written:
         size = max(4.5, 0.32 * len(card.categories))
         figure = Figure(figsize=(size + 5.5, size + 0.5), dpi=100, layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(size, 4.5))
-        _confusion(left, evaluation, words, ids=font is None)
-        _reliability(right, evaluation, words)
+        _confusion(left, evaluation, written, ids=font is None)
+        _reliability(right, evaluation, written)
         file = io.BytesIO()
         figure.savefig(file, format="png")
     return file.getvalue()

@@ -41,6 +41,7 @@ class Fault(StrEnum):
     NOT_A_DATABASE = "not_a_database"
     NOT_PEOPLE = "not_people"
     NOT_CHANNELS = "not_channels"
+    NOT_A_CHANNEL = "not_a_channel"
     NOT_SET_APART = "not_set_apart"
     # A file.
     NO_FILE = "no_file"
@@ -132,18 +133,22 @@ KINDS: Mapping[str, tuple[Fault, str]] = {
 """pydantic's own kinds of errors, and which fact of theirs is told, as `limit`. Any other is UNUSABLE."""
 
 
-def problems_of(error: ValidationError, *, within: str = "", join: str = "__") -> tuple[Problem, ...]:
+def problems_of(error: ValidationError, *, within: str = "", join: str = " ") -> tuple[Problem, ...]:
     """Each thing that is wrong, without its value.
 
     Args:
         error: pydantic's; what its validators raised is best made by `wrong`.
         within: what the fields stand in, a file for example.
-        join: what stands between the names of a nested field.
+        join: what stands between the names of a nested field; entries of a list are counted from 1.
     """
     found = []
     for entry in error.errors(include_input=False, include_url=False):
-        facts = {name: str(fact) for name, fact in entry.get("ctx", {}).items()}
-        field = facts.pop("where", "") or join.join(str(part) for part in entry["loc"])
+        # Not "0.0" where a limit is a number without a fraction.
+        facts = {
+            name: f"{fact:g}" if isinstance(fact, float) else str(fact) for name, fact in entry.get("ctx", {}).items()
+        }
+        names = (str(part + 1) if isinstance(part, int) else part for part in entry["loc"])
+        field = facts.pop("where", "") or join.join(names)
         if entry["type"] in KINDS:
             what, fact = KINDS[entry["type"]]
             # pydantic writes "'ja' or 'en'": the choices are told without its English.

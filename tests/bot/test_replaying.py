@@ -15,6 +15,7 @@ from bot.domain.labelled import Labelled
 from bot.domain.scorecard import Z
 from bot.replaying import Plan, Point, UnusableFile, made_prompt, plot, replay, saved, script
 from bot.settings import Settings
+from handlers.words import LANGUAGES, Words
 from tests.bot.things import PROMPT
 
 SUBJECTS = {
@@ -125,9 +126,10 @@ def test_an_interval_holds_the_accuracy_and_stays_within_0_and_1(counts: tuple[i
         assert abs(point.accuracy - bound) == pytest.approx(Z * error, abs=1e-6)
 
 
-def test_a_plot_is_a_png(tmp_path: Path) -> None:
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_plot_is_a_png(tmp_path: Path, language: str) -> None:
     points = [Point(asked=n, corrections=n, right=n, of=20, model="m", switched=bool(n % 2)) for n in range(4)]
-    plot(points, "title", tmp_path / "curve.png")
+    plot(points, "title", tmp_path / "curve.png", Words(language))
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG\r\n")
 
 
