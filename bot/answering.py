@@ -170,12 +170,26 @@ class Answering:
                 await self._notify(item, notice)
             await self._finish(item, Ending.IGNORED, notice.value)
             return
+        if arrival.via is Via.SHORTCUT and await self._on_its_way(arrival):
+            await self._later(item)
+            return
         card = await self._classified(item)
         if card is None:
             await self._finish(item, Ending.IGNORED, "duplicate")
             return
         ts = await self._announcer.post_card(card, again=item.attempts > 1 or arrival.via is Via.SHORTCUT)
         await self._finish(item, Ending.ANSWERED, None, card.question.model_copy(update={"card_ts": ts}))
+
+    async def _on_its_way(self, arrival: Arrival) -> bool:
+        """Whether the message came in before and is still being answered: only where that fails it is asked anew."""
+        async with self._store.transaction() as tx:
+            arrivals = await tx.inbox.of(arrival.place)
+        for other, ending in arrivals:
+            if other.event_id == arrival.event_id:
+                return False
+            if ending is None and other.kind is ArrivalKind.ASKED:
+                return True
+        return False
 
     async def _shadow(self, tx: Transaction, question: Question) -> None:
         """Let the shadow release, where there is one, answer it too, later and unseen (bot/shadowing.py)."""

@@ -285,6 +285,21 @@ async def test_a_shortcut_on_a_message_that_failed_answers_it(desk: Desk) -> Non
     assert (desk.answers, await desk.questions()) == (1, 1)
 
 
+async def test_a_shortcut_waits_for_the_answer_that_is_on_its_way(desk: Desk) -> None:
+    assert await desk.answering.receive(arrival())
+    async with desk.store.transaction() as tx:
+        assert await tx.inbox.claim("another worker", desk.clock.now(), LEASE)
+    for n in (1, 2):
+        shortcut = arrival(via=Via.SHORTCUT).model_copy(update={"event_id": f"shortcut:{n}"})
+        assert await desk.answering.receive(shortcut)
+    for _ in range(2):
+        assert await desk.answering.answer_next()
+    assert desk.model.asked == []
+    desk.clock.advance(seconds=LEASE.total_seconds())
+    await desk.work()
+    assert (desk.answers, len(desk.model.asked)) == (1, 1)
+
+
 # --- edits
 
 
