@@ -10,7 +10,7 @@ from bot.classifying import Classifying
 from bot.domain import intake
 from bot.domain.card import Card
 from bot.domain.errors import ModelDown, ModelError, Undelivered
-from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Place, Question, Verdict, Via
+from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Question, Verdict, Via
 from bot.ports import Announcer, Clock, Store, Transaction
 from bot.together import Together
 
@@ -261,7 +261,7 @@ class Answering:
         if any(other.after(item.arrival) for other, _ in others):
             await self._finish(item, Ending.IGNORED, "edited_again")
             return
-        if question is None and self._is_young(place) and intake.notice_for(item.arrival) is None:
+        if self._is_the_question(item.arrival, question):
             await self._answer(item)
             return
         if question is None or not intake.words_of(text) or question.text == text:
@@ -297,5 +297,9 @@ class Answering:
             await self._shadow(tx, edited)
         return None
 
-    def _is_young(self, place: Place) -> bool:
-        return self._clock.now() - datetime.fromtimestamp(float(place.ts), UTC) < YOUNG
+    def _is_the_question(self, edit: Arrival, known: Question | None) -> bool:
+        """Whether an edit stands for a message that has not come yet; or did, when its worker died."""
+        if known:
+            return known.card_ts is None and known.id == self._question(edit).id
+        age = self._clock.now() - datetime.fromtimestamp(float(edit.place.ts), UTC)
+        return age < YOUNG and intake.notice_for(edit) is None

@@ -378,6 +378,17 @@ async def test_an_edit_that_comes_before_its_question_is_the_question(desk: Desk
     assert (desk.answers, len(desk.model.asked)) == (1, 1)
 
 
+async def test_an_edit_that_is_the_question_survives_the_death_of_its_worker(desk: Desk) -> None:
+    """The question was written, its card was not: an edit with the same text changed nothing, and silence followed."""
+    ts = f"{desk.clock.now().timestamp():.6f}"
+    edit = edited("PC が遅い")
+    edit = edit.model_copy(update={"place": edit.place.model_copy(update={"ts": ts}), "said": ts})
+    assert await desk.answering.receive(edit)
+    desk.model.fail(1)
+    await desk.work()
+    assert (desk.answers, desk.board.notices) == (1, [])
+
+
 async def test_an_edit_that_cannot_be_classified_is_told(desk: Desk) -> None:
     await desk.ask(arrival("有給は？"))
     desk.model.fail(TRIES)

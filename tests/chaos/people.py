@@ -194,7 +194,9 @@ class Desk:
         self._stories: set[asyncio.Task[None]] = set()
 
     def take(self, channel: str, ts: str) -> None:
-        """Start what will be done with a new card."""
+        """Start what will be done with a new card; one in a direct message is seen by nobody of the staff."""
+        if self._slack.board.channel(channel).is_im:
+            return
         story = asyncio.create_task(self._story((channel, ts)))
         self._stories.add(story)
         story.add_done_callback(self._stories.discard)
