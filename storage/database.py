@@ -1,6 +1,7 @@
 """The way to the database: its address, its transactions, its migrations."""
 
 import asyncio
+import logging
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable
@@ -10,18 +11,36 @@ from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, event, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.domain.faults import Fault, Problem, Unable
 from storage.direct import BEGIN, direct
-from storage.locks import Lock, hold
-from storage.migrations import unknown, upgrade
+from storage.locks import Lock, hold, unhurried
+from storage.migrations import outgrown, unknown, upgrade
+
+log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 30
 """How long a SQLite transaction waits for another process's."""
 CONNECT_SECONDS = 10
-CONNECTIONS = 10
-"""To PostgreSQL, of one process: as many transactions at once. Each takes milliseconds; who comes later waits."""
+CONNECTIONS = 8
+"""To PostgreSQL, of one process: as many transactions at once. Each takes milliseconds; who comes later waits.
+
+docs/operate.md reckons with it: ten replicas fit into PostgreSQL's own limit of a hundred.
+"""
+POOL_SECONDS = 10
+"""How long a transaction waits for one of them."""
+SESSION = {
+    # A question that nobody can answer in a minute is a mistake, and holds up others.
+    "statement_timeout": "60s",
+    # Locks are held for the milliseconds of a transaction: who waits longer stands behind somebody who hangs.
+    "lock_timeout": "15s",
+    # A process that was paused within a transaction must not keep what it locked.
+    "idle_in_transaction_session_timeout": "30s",
+}
+ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+"""Without these a server that vanished, with its machine or behind a firewall, is waited for for hours."""
 WAL_TRIES, WAL_PAUSE = 50, 0.1
 """How often, and how many seconds apart, a new file is switched to its write-ahead log."""
 
@@ -113,7 +132,7 @@ class Database:
                 await asyncio.to_thread(_make_file, self._file_to_make)
                 self._file_to_make = None
             connection = await self._connect(engine)
-        except (DBAPIError, OSError, sqlite3.Error) as error:
+        except (DBAPIError, PoolExhausted, OSError, sqlite3.Error) as error:
             what = Fault.DATABASE_UNREACHABLE if self._one_at_a_time is None else Fault.FILE_UNREACHABLE
             raise DatabaseUnreachable(self._problem(what, error=_cause(error))) from None
         try:
@@ -144,19 +163,24 @@ class Database:
     async def migrate(self) -> None:
         """Bring the tables up to this program's version, in one transaction.
 
-        Safe where several processes start at once: the first migrates, the others wait and find it done.
+        Safe where several processes start at once: the first migrates, the others wait and find it done. Tables of a
+        newer program are left as they are where they say that this one may still work with them.
 
         Raises:
             DatabaseUnreachable: there is no connection.
-            TablesUnusable: the tables are newer than this program, or the database does not let it change them.
+            TablesUnusable: the tables are too new for this program, or the database does not let it change them.
         """
         try:
             async with self.begin() as connection:
+                await unhurried(connection)
                 await hold(connection, Lock.MIGRATION)
                 newer = await connection.run_sync(unknown)
-                if newer:
+                if newer is None:
+                    await connection.run_sync(upgrade)
+                elif await connection.run_sync(outgrown):
                     raise TablesUnusable(self._problem(Fault.TABLES_NEWER, revision=newer))
-                await connection.run_sync(upgrade)
+                else:
+                    log.warning("the tables are of a newer version (%s) that this one may work beside", newer)
         except DBAPIError as error:
             raise TablesUnusable(self._problem(Fault.TABLES_REFUSED, error=_cause(error))) from None
 
@@ -234,15 +258,27 @@ def _sqlite(url: URL, begin: str, pragma: str, **how: Any) -> AsyncEngine:
 
 
 def _postgresql(url: URL) -> AsyncEngine:
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         hide_parameters=True,  # they hold what people asked, and an error's text goes to the log
         pool_pre_ping=True,
         pool_size=CONNECTIONS,
         max_overflow=0,  # a connection more is made anew each time, which costs more than waiting for one
+        pool_timeout=POOL_SECONDS,
         # A pooler in transaction mode does not carry prepared statements from one transaction to the next.
-        connect_args={"connect_timeout": CONNECT_SECONDS, "prepare_threshold": None},
+        connect_args={"connect_timeout": CONNECT_SECONDS, "prepare_threshold": None, **ALIVE},
     )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        # Not as a startup option: poolers refuse those.
+        cursor = connection.cursor()
+        for name, value in SESSION.items():
+            cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
+        cursor.close()
+        connection.commit()
+
+    return engine
 
 
 def _cause(error: Exception) -> str:

@@ -21,3 +21,10 @@ async def hold(connection: AsyncConnection, lock: Lock) -> None:
     """
     if connection.dialect.name == "postgresql":
         await connection.execute(select(func.pg_advisory_xact_lock(lock.value)))
+
+
+async def unhurried(connection: AsyncConnection) -> None:
+    """Let this transaction take its time, for a migration: another replica's is waited for, and an index is built."""
+    if connection.dialect.name == "postgresql":
+        names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+        await connection.execute(select(*(func.set_config(name, "0", True) for name in names)))

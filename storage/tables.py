@@ -319,6 +319,9 @@ cursors = Table(
     Column("moved_at", Moment, nullable=False),
 )
 
+# One row: the oldest revision whose program may still run beside this database. Migrations write it.
+oldest_program = Table("oldest_program", metadata, Column("revision", Text, primary_key=True))
+
 files = Table(
     "files",
     metadata,

@@ -6,7 +6,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
+
+from storage.tables import oldest_program
 
 
 def config(connection: Connection) -> Config:
@@ -26,5 +28,18 @@ def upgrade(connection: Connection) -> None:
 def unknown(connection: Connection) -> str | None:
     """The revision that the tables are at, where this program has never heard of it: a newer one made them."""
     found = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory.from_config(config(connection)).walk_revisions()}
-    return found if found and found not in known else None
+    return found if found and found not in _known(connection) else None
+
+
+def outgrown(connection: Connection) -> bool:
+    """Whether the tables no longer fit this program: the oldest revision that they say may be worked with is newer.
+
+    A migration that only adds (expand) leaves that as it is; one that takes away (contract) writes the revision whose
+    program first did without.
+    """
+    oldest = connection.execute(select(oldest_program.c.revision)).scalar()
+    return oldest not in _known(connection)
+
+
+def _known(connection: Connection) -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(config(connection)).walk_revisions()}

@@ -209,7 +209,7 @@ async def test_after_a_long_absence_staff_get_a_list_once(away: Desk) -> None:
     for ts in old:
         assert await answers(emily, ts) == []
     (message,) = await told(away)
-    assert f"{len(old) + 1} questions" in message["text"]
+    assert f"hours old: {len(old) + 1}." in message["text"]
     assert "24 hours" in message["text"]
     assert f"<!subteam^{away.server.people.staff_group.id}>" in message["text"]
     shown = texts(message)

@@ -69,11 +69,26 @@ def test_there_is_one_head() -> None:
         assert len(ScriptDirectory.from_config(config(connection)).get_heads()) == 1
 
 
-async def test_tables_newer_than_the_program_are_refused(empty: Fresh) -> None:
+async def test_tables_newer_than_the_program_are_left_as_they_are_where_they_allow_it(empty: Fresh) -> None:
+    """An old replica that starts again in the middle of an upgrade."""
     database = Database(empty())
     await database.migrate()
     async with database.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    await database.migrate()
+    async with SqlStore(database).transaction() as transaction:
+        await ask(transaction)
+    async with database.begin() as connection:
+        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar() == "9999"
+    await database.close()
+
+
+async def test_tables_that_have_outgrown_the_program_are_refused(empty: Fresh) -> None:
+    database = Database(empty())
+    await database.migrate()
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        await connection.execute(text("UPDATE oldest_program SET revision = '9998'"))
     with pytest.raises(TablesUnusable, match=r"tables_newer.*9999"):
         await database.migrate()
     await database.close()

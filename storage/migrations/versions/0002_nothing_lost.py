@@ -43,6 +43,12 @@ def upgrade() -> None:
         sa.Column("moved_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_cursors"),
     )
+    oldest = op.create_table(
+        "oldest_program",
+        sa.Column("revision", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("revision", name="pk_oldest_program"),
+    )
+    op.bulk_insert(oldest, [{"revision": "0001"}])
     op.add_column("inbox", sa.Column("place", sa.Text(), nullable=True))
     op.create_index("ix_inbox_place", "inbox", ["place"])
     op.create_index("ix_outbox_topic_id", "outbox", ["topic", "id"])
@@ -58,6 +64,7 @@ def downgrade() -> None:
     op.drop_index("ix_outbox_topic_id", table_name="outbox")
     op.drop_index("ix_inbox_place", table_name="inbox")
     op.drop_column("inbox", "place")
+    op.drop_table("oldest_program")
     op.drop_table("cursors")
     op.drop_table("replicas")
     op.drop_table("leases")
