@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from bot.cards import card_of, first_card
-from bot.classifying import Classifying
+from bot.classifying import Classifying, Serves
 from bot.domain import intake
 from bot.domain.card import Card
 from bot.domain.errors import ModelDown, ModelError, Undelivered
 from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Question, Verdict, Via
-from bot.ports import Announcer, Clock, Store, Transaction
+from bot.ports import Announcer, Clock, Meter, Store, Transaction, Unmetered
 from bot.together import Together
 
 log = logging.getLogger(__name__)
@@ -44,11 +44,14 @@ class Answering:
     them may have posted: then `Delivering` (topic `overslept`) sees that one message stays.
     """
 
-    def __init__(self, store: Store, classifying: Classifying, announcer: Announcer, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, classifying: Classifying, announcer: Announcer, clock: Clock, meter: Meter | None = None
+    ) -> None:
         self._store = store
         self._classifying = classifying
         self._announcer = announcer
         self._clock = clock
+        self._meter = meter or Unmetered()
         self._owner = uuid.uuid4().hex
         self._receiving = Together(self._receive, TOGETHER)
 
@@ -69,12 +72,22 @@ class Answering:
             question = await tx.questions.at(team, channel, ts)
         return question if question and question.card_ts else None
 
+    async def hand_back(self) -> None:
+        """Let others take up at once what was begun here and will not be finished."""
+        async with self._store.transaction() as tx:
+            await tx.inbox.hand_back(self._owner, self._clock.now())
+
     async def answer_next(self) -> bool:
         """Work on the oldest open arrival. False where there is none to work on now."""
         async with self._store.transaction() as tx:
             item = await tx.inbox.claim(self._owner, self._clock.now(), LEASE)
         if item is None:
             return False
+        with self._meter.span("question", question=id_of(item.arrival)):
+            await self._worked(item)
+        return True
+
+    async def _worked(self, item: InboxItem) -> None:
         try:
             await self._work(item)
         except Overslept:
@@ -88,23 +101,52 @@ class Answering:
         except Exception:
             log.exception("inbox %s: try %s failed", item.id, item.attempts)
             await self._failed(item, final=False, why="error")
-        return True
 
     async def _hold(self, tx: Transaction, item: InboxItem) -> None:
         """Hold the arrival while something is posted. Raises Overslept."""
         if not await tx.inbox.renew(item, self._clock.now() + LEASE):
             raise Overslept
 
-    async def _finish(self, item: InboxItem, ending: Ending, why: str | None, posted: Question | None = None) -> None:
-        """End an arrival; `posted`: the question, with the ts of the card that it got by this."""
+    async def _finish(
+        self,
+        item: InboxItem,
+        ending: Ending,
+        why: str | None,
+        posted: Question | None = None,
+        verdict: Verdict | None = None,
+    ) -> None:
+        """End an arrival, and say so in one line of the log.
+
+        Args:
+            item: the arrival.
+            ending: how it ends.
+            why: it ends so, where that is no matter of course.
+            posted: the question, with the ts of the card that it got by this.
+            verdict: what a release said of it.
+        """
+        now = self._clock.now()
         async with self._store.transaction() as tx:
-            kept = await tx.inbox.finish(item, ending, why, self._clock.now())
+            kept = await tx.inbox.finish(item, ending, why, now)
             if not kept:
                 await self._overslept(tx, item)
             elif posted and posted.card_ts:
                 await tx.questions.save_card(posted.id, posted.card_ts)
                 await self._shadow(tx, posted)
-        log.info("inbox %s: %s%s%s", item.id, ending.value, f" ({why})" if why else "", "" if kept else ", lease lost")
+        if not kept:
+            log.info("inbox %s: lease lost", item.id)
+            return
+        seconds = (now - item.received_at).total_seconds()
+        self._meter.ended(ending, seconds)
+        known = posted.id if posted else verdict.question_id if verdict else id_of(item.arrival)
+        facts = {
+            "question": known,
+            "ending": ending.value,
+            "why": why,
+            "release": verdict and verdict.release_id,
+            "seconds": round(seconds, 3),
+            "tries": item.attempts,
+        }
+        log.info("a question ended", extra=facts)
 
     async def _overslept(self, tx: Transaction, item: InboxItem) -> None:
         """The lease was lost while something was posted: it may stand there twice."""
@@ -177,8 +219,9 @@ class Answering:
         if card is None:
             await self._finish(item, Ending.IGNORED, "duplicate")
             return
-        ts = await self._announcer.post_card(card, again=item.attempts > 1 or arrival.via is Via.SHORTCUT)
-        await self._finish(item, Ending.ANSWERED, None, card.question.model_copy(update={"card_ts": ts}))
+        with self._meter.span("post", question=card.question.id):
+            ts = await self._announcer.post_card(card, again=item.attempts > 1 or arrival.via is Via.SHORTCUT)
+        await self._finish(item, Ending.ANSWERED, None, card.question.model_copy(update={"card_ts": ts}), card.verdict)
 
     async def _on_its_way(self, arrival: Arrival) -> bool:
         """Whether the message came in before and is still being answered: only where that fails it is asked anew."""
@@ -213,7 +256,7 @@ class Answering:
                 await self._hold(tx, item)
                 return card
             serves = await self._classifying.serving(tx)
-        verdict = await self._classifying.verdict(question, serves, lambda tx: self._hold(tx, item))
+        verdict = await self._verdict(item, question, serves)
         async with self._store.transaction() as tx:
             await self._hold(tx, item)
             await self._classifying.keep(tx, verdict)
@@ -223,10 +266,14 @@ class Answering:
             raise LookupError("the verdict that was just written is not there")
         return card
 
+    async def _verdict(self, item: InboxItem, question: Question, serves: Serves) -> Verdict:
+        with self._meter.span("classify", question=question.id, release=serves.release.id):
+            return await self._classifying.verdict(question, serves, lambda tx: self._hold(tx, item))
+
     def _question(self, arrival: Arrival) -> Question:
         text, was_cut = intake.cut(arrival.text)
         return Question(
-            id=uuid.uuid5(QUESTION_IDS, arrival.event_id).hex,
+            id=id_of(arrival),
             text=text,
             cut=was_cut,
             asker=arrival.asker,
@@ -277,9 +324,9 @@ class Answering:
                 await self._finish(item, Ending.IGNORED, "first_answer_missing")
             return
         edited = question.model_copy(update={"text": text, "cut": was_cut})
-        verdict = await self._classifying.verdict(edited, serves, lambda tx: self._hold(tx, item))
+        verdict = await self._verdict(item, edited, serves)
         overtaken = await self._overtaken(item, edited, verdict)
-        await self._finish(item, Ending.IGNORED if overtaken else Ending.ANSWERED, overtaken or "edited")
+        await self._finish(item, Ending.IGNORED if overtaken else Ending.ANSWERED, overtaken or "edited", None, verdict)
 
     async def _overtaken(self, item: InboxItem, edited: Question, verdict: Verdict) -> str | None:
         """Write an edit down, or tell what made it void while the model thought."""
@@ -303,3 +350,8 @@ class Answering:
             return known.card_ts is None and known.id == self._question(edit).id
         age = self._clock.now() - datetime.fromtimestamp(float(edit.place.ts), UTC)
         return age < YOUNG and intake.notice_for(edit) is None
+
+
+def id_of(arrival: Arrival) -> str:
+    """The id of the question that this arrival brings: the same at each try, on every replica."""
+    return uuid.uuid5(QUESTION_IDS, arrival.event_id).hex

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import logging
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -12,10 +11,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bot import logs
 from bot.domain.errors import Refused
 from bot.domain.faults import Fault, Problem, SettingsError, Unable, problem_of, problems_of
 from bot.running import open_bot
-from bot.settings import Settings, forget_proxies, language, load
+from bot.settings import Settings, forget_proxies, forget_slack, language, load
 from bot.wiring import open_house, read_prompt
 from handlers.words import Words, texts
 
@@ -32,13 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = Words(language())
     with spoken(words):
         call = parser(words).parse_args(arguments)
-    logging.basicConfig(
-        level=call.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
-    for chatty in ("apscheduler", "slack_bolt"):
-        logging.getLogger(chatty).setLevel(max(logging.ERROR, logging.getLevelNamesMapping()[call.log_level]))
     try:
         settings = load()
+        logs.configure(call.log_level, settings.secrets)
+        forget_slack()
         if settings.practice:
             forget_proxies()
         return int(asyncio.run(call.verb(call, settings, words)))
@@ -69,13 +66,13 @@ def spoken(words: Words) -> Iterator[None]:
 def parser(words: Words) -> argparse.ArgumentParser:
     """The verbs and their options."""
     made = argparse.ArgumentParser(prog="python -m bot", description=words("cli.verb.none"))
-    made.set_defaults(verb=run, log_level="WARNING")
+    made.set_defaults(verb=run, log_level="INFO")
     verbs = made.add_subparsers(title=words("cli.verb.title"))
 
     def add(name: str, verb: Callable[..., Coroutine[Any, Any, int]]) -> argparse.ArgumentParser:
         told = words(f"cli.verb.{name}")
         one = verbs.add_parser(name, help=told, description=told)
-        option(one, "--log-level", default="WARNING", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+        option(one, "--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
         one.set_defaults(verb=verb)
         return one
 
@@ -114,18 +111,45 @@ def named(file: Path) -> Iterator[None]:
 
 
 async def run(_call: argparse.Namespace, settings: Settings, words: Words) -> int:
-    """Run the bot until it is told to stop (SIGINT, SIGTERM)."""
-    stop = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with open_bot(settings, state=STATE, page_port=settings.bot_http_port) as running:
-        if running.practice:
-            print(words("cli.run.practice", url=running.practice.url), flush=True)
-        else:
-            print(words("cli.run.slack"), flush=True)
-        await stop.wait()
-        print(words("cli.run.stopping"), flush=True)
+    """Run the bot until it is told to stop (SIGINT, SIGTERM). Told so twice, it ends at once."""
+    stop, starting, whole = asyncio.Event(), True, asyncio.current_task()
+
+    def end() -> None:
+        stop.set()
+        if starting and whole:
+            whole.cancel()  # nothing was taken in yet
+
+    try:
+        with told_to_stop(end):
+            async with open_bot(settings, state=STATE, port=settings.bot_http_port) as running:
+                starting = False
+                told = "practice" if running.practice else "requests" if settings.slack_signing_secret else "slack"
+                print(words(f"cli.run.{told}", url=running.url), flush=True)
+                await stop.wait()
+                print(words("cli.run.stopping"), flush=True)
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
     return 0
+
+
+@contextmanager
+def told_to_stop(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` at the first signal; the second one does what the system does with it."""
+    loop, names = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+
+    def once() -> None:
+        for name in names:
+            loop.remove_signal_handler(name)
+        stop()
+
+    for name in names:
+        loop.add_signal_handler(name, once)
+    try:
+        yield
+    finally:
+        for name in names:
+            loop.remove_signal_handler(name)
 
 
 async def export(call: argparse.Namespace, settings: Settings, words: Words) -> int:

@@ -12,7 +12,7 @@ from bot.domain.errors import Trouble, Undelivered
 from bot.domain.finetune import ENDED
 from bot.domain.question import Missed, Place
 from bot.domain.release import ModelName
-from bot.ports import TELLING, Announcer, Clock, OutboxItem, Store, Transaction
+from bot.ports import TELLING, Announcer, Clock, Meter, OutboxItem, Store, Transaction, Unmetered
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +34,11 @@ class Delivering:
     what holds, or sees that it stands there already.
     """
 
-    def __init__(self, store: Store, announcer: Announcer, clock: Clock) -> None:
+    def __init__(self, store: Store, announcer: Announcer, clock: Clock, meter: Meter | None = None) -> None:
         self._store = store
         self._announcer = announcer
         self._clock = clock
+        self._meter = meter or Unmetered()
         self._owner = uuid.uuid4().hex
         self._topics = {
             "card": self._card,
@@ -49,6 +50,11 @@ class Delivering:
             TROUBLE: self._trouble,
         }
 
+    async def hand_back(self) -> None:
+        """Let others take up at once what was begun here and will not be finished."""
+        async with self._store.transaction() as tx:
+            await tx.outbox.hand_back(self._owner, self._clock.now())
+
     async def deliver_next(self) -> bool:
         """Deliver the oldest entry that is due. False where there is none."""
         async with self._store.transaction() as tx:
@@ -56,7 +62,8 @@ class Delivering:
         if item is None:
             return False
         try:
-            await self._topics[item.topic](item)
+            with self._meter.span("delivery", topic=item.topic, key=item.key):
+                await self._topics[item.topic](item)
         except Overslept:
             log.info("outbox %s (%s): lease lost", item.id, item.topic)
             return True

@@ -1,7 +1,10 @@
 """The bot on duty: every story registered, workers and clock started, connected to Slack."""
 
+import asyncio
+import logging
+import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
@@ -17,8 +20,10 @@ from bot.domain.replica import BEAT
 from bot.drafting import Drafting
 from bot.explaining import Explaining
 from bot.pruning import Pruning
+from bot.readiness import checks_of, metrics_of
 from bot.settings import Settings
 from bot.switching import Switching
+from bot.telemetry import Telemetry
 from bot.wiring import House
 from handlers import (
     command,
@@ -42,13 +47,17 @@ from handlers.catch_up import CatchUp, SlackHistory
 from handlers.clock import Act, Ticks
 from handlers.connection import bolt_app, slack_client, socket_mode, who_we_are
 from handlers.corrections import Corrections
+from handlers.deliveries import Deliveries, Requests
 from handlers.forms import Forms
 from handlers.guard import Guard
+from handlers.health import Check, Health, Part
 from handlers.people import Home, People
 from handlers.policy import Policy
 from handlers.pool import Pool
 from handlers.private import Private
 from handlers.why import Why
+
+log = logging.getLogger(__name__)
 
 STORIES = (
     finetune.STORY,
@@ -65,7 +74,9 @@ DELIVERERS = 4
 RECHECKERS = 2
 SHADOWERS = 1
 """Nobody waits for a shadow, so it must not take much from those who answer."""
-DRAIN_SECONDS = 20.0
+ACK_SECONDS = 3.0
+"""For what Slack had delivered just before the end."""
+HAND_BACK_SECONDS = 2.0
 FOLLOW_SECONDS = 2.0
 """How often a provider is asked for the progress of a fine-tune."""
 CATCH_UP_SECONDS = 15.0
@@ -75,8 +86,17 @@ BATCH_SECONDS = 30.0
 PRUNE_SECONDS = 3600.0
 
 
+@dataclass(frozen=True)
+class Outside:
+    """Who looks at the bot from the outside, and by which way Slack reaches it: `requests` in HTTP mode, else none."""
+
+    health: Health
+    telemetry: Telemetry
+    requests: Requests | None
+
+
 @asynccontextmanager
-async def on_duty(house: House, settings: Settings) -> AsyncIterator[None]:
+async def on_duty(house: House, settings: Settings, outside: Outside) -> AsyncIterator[None]:
     """Connect to Slack and answer until the block ends; then take nothing new and finish what is under way.
 
     Raises:
@@ -86,31 +106,86 @@ async def on_duty(house: House, settings: Settings) -> AsyncIterator[None]:
     identity = await who_we_are(client)
     office = Office.of(house, settings, client, identity)
     announcer = SlackAnnouncer(client, office.people, settings.bot_ops_channel, settings.bot_staff)
-    answering = Answering(house.store, house.classifying, announcer, house.clock)
-    answerers = Pool(answering.answer_next, ANSWERERS)
-    deliverers = Pool(Delivering(house.store, announcer, house.clock).deliver_next, DELIVERERS)
-    drains = {answerers: DRAIN_SECONDS, deliverers: DRAIN_SECONDS}
-    drains |= {Pool(house.rechecking.recheck_next, RECHECKERS): 0.0, Pool(house.shadowing.shadow_next, SHADOWERS): 0.0}
+    answering = Answering(house.store, house.classifying, announcer, house.clock, house.meter)
+    workers = Workers(house, answering, Delivering(house.store, announcer, house.clock, house.meter))
     ticks = Ticks(house.sharing.alone)
-    catch_up = catch_up_of(office, answerers.wake, lambda: ticks.now("catch_up"))
+    catch_up = catch_up_of(office, workers.answer, lambda: ticks.now("catch_up"))
 
     app = bolt_app(client, identity)
-    register(app, office, answering, Wake(answerers.wake, deliverers.wake, lambda: ticks.now("follow")))
+    register(app, office, answering, Wake(workers.answer, workers.deliver, lambda: ticks.now("follow")))
     try:
-        for pool in drains:
-            pool.start()
+        workers.start()
         await house.sharing.beat()
         ticks.start(
             each={"beat": (house.sharing.beat, BEAT.total_seconds())},
-            one=periodic(house, client, deliverers.wake) | {"catch_up": (catch_up.tick, CATCH_UP_SECONDS)},
+            one=periodic(house, client, workers.deliver) | {"catch_up": (catch_up.tick, CATCH_UP_SECONDS)},
         )
-        async with socket_mode(app, settings.slack_app_token, catch_up.connected):
+        async with connected(app, settings, outside, catch_up.connected) as slack:
+            outside.health.on_duty(checks_of(house, slack), metrics_of(house, outside.telemetry))
             yield
     finally:
         ticks.stop()
+        await workers.stop(settings.bot_drain_seconds)
         await house.sharing.leave()
-        for pool, seconds in drains.items():
-            await pool.stop(seconds)
+
+
+class Workers:
+    """Who works on what was written down: answers, what people are told, second looks and shadows."""
+
+    def __init__(self, house: House, answering: Answering, delivering: Delivering) -> None:
+        self._answerers = Pool(answering.answer_next, ANSWERERS)
+        self._deliverers = Pool(delivering.deliver_next, DELIVERERS)
+        self._others = (Pool(house.rechecking.recheck_next, RECHECKERS), Pool(house.shadowing.shadow_next, SHADOWERS))
+        self._hands = (answering, delivering, house.rechecking, house.shadowing)
+        self.answer, self.deliver = self._answerers.wake, self._deliverers.wake
+
+    def start(self) -> None:
+        for pool in (self._answerers, self._deliverers, *self._others):
+            pool.start()
+
+    async def stop(self, seconds: float) -> None:
+        """Finish within these seconds what is under way; what is not, others take up at once."""
+        ends = time.monotonic() + seconds
+        for pool in self._others:
+            await pool.stop(0)  # nobody waits for them
+        await self._answerers.stop(seconds)  # who answers leaves more to deliver
+        await self._deliverers.stop(max(0.0, ends - time.monotonic()))
+        try:
+            async with asyncio.timeout(HAND_BACK_SECONDS):
+                for hands in self._hands:
+                    await hands.hand_back()
+        except Exception as error:  # noqa: BLE001 - the leases run out by themselves
+            log.warning("what was begun could not be handed back: %s", type(error).__name__)
+
+
+@asynccontextmanager
+async def connected(
+    app: AsyncApp, settings: Settings, outside: Outside, heard: Callable[[], None]
+) -> AsyncIterator[Check]:
+    """Let Slack in until the block ends: by its socket, or by requests. What says whether it can come in.
+
+    `heard` is called whenever Slack reaches us again.
+    """
+
+    async def at_the_door() -> Part:
+        return Part(ready=True)  # `auth.test` has succeeded; what else Slack wants of us it sends
+
+    deliveries = Deliveries(outside.telemetry.acked)
+    deliveries.follow(app)
+    async with AsyncExitStack() as stack:
+        check: Check = at_the_door
+        if outside.requests:
+            outside.requests.answer_by(app, deliveries)
+            heard()
+        elif settings.slack_app_token:
+            socket = await stack.enter_async_context(socket_mode(app, settings.slack_app_token, deliveries, heard))
+            outside.telemetry.watch_socket(socket.age, socket.silence)
+            check = socket.part
+        try:
+            yield check
+        finally:
+            outside.health.drain()
+            await deliveries.close(ACK_SECONDS)
 
 
 def periodic(house: House, client: AsyncWebClient, wake: Callable[[], None]) -> dict[str, tuple[Act, float]]:

@@ -1,7 +1,7 @@
 """What the acts need from the outside, as Protocols. Each has one real implementation and is tested through it."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -30,6 +30,30 @@ class Clock(Protocol):
         """The present, aware, in UTC."""
 
 
+class Meter(Protocol):
+    """Counts, times and traces. Nothing that a person or a model wrote may be given to it: ids and names only."""
+
+    def span(self, name: str, **ids: str) -> AbstractContextManager[None]:
+        """Trace what happens within the block, under whatever is traced around it."""
+
+    def ended(self, ending: Ending, seconds: float) -> None:
+        """An arrival ended, so long after it was received."""
+
+    def acked(self, seconds: float) -> None:
+        """Slack got an ack, so long after its delivery came in."""
+
+
+class Unmetered:
+    """The meter where nobody looks: in commands that end by themselves."""
+
+    def span(self, name: str, **ids: str) -> AbstractContextManager[None]:  # noqa: ARG002 - the port's
+        return nullcontext()
+
+    def ended(self, ending: Ending, seconds: float) -> None: ...
+
+    def acked(self, seconds: float) -> None: ...
+
+
 # --- what we remember -------------------------------------------------------------------------------------------------
 
 
@@ -47,6 +71,9 @@ class Inbox(Protocol):
 
     async def postpone(self, item: InboxItem, until: datetime) -> bool:
         """Give an arrival back, not to be claimed before `until`. False where the lease was lost."""
+
+    async def hand_back(self, owner: str, now: datetime) -> int:
+        """Give back all that this owner holds, to be claimed at once. How many."""
 
     async def renew(self, item: InboxItem, until: datetime) -> bool:
         """Hold an arrival until then. False where the lease was lost: then somebody else may be at work on it."""
@@ -308,6 +335,9 @@ class Outbox(Protocol):
 
         `topics`: only entries of these; None: of any.
         """
+
+    async def hand_back(self, owner: str, now: datetime) -> int:
+        """Give back all that this owner holds, to be claimed at once. How many."""
 
     async def renew(self, item: OutboxItem, until: datetime) -> bool:
         """Hold it until then. False where the lease was lost: then somebody else may be at work on it."""

@@ -30,6 +30,11 @@ class Rechecking:
         self._clock = clock
         self._owner = uuid.uuid4().hex
 
+    async def hand_back(self) -> None:
+        """Let others take up at once what was begun here and will not be finished."""
+        async with self._store.transaction() as tx:
+            await tx.outbox.hand_back(self._owner, self._clock.now())
+
     async def recheck_next(self) -> bool:
         """Look at the oldest provisional verdict that is due. False where there is none."""
         async with self._store.transaction() as tx:

@@ -214,7 +214,7 @@ async def replay(
                 "bot_ops_channel": None,
             }
         )
-        async with open_bot(settings, the_script.prompt, page_port=0) as running, actors(running) as cast:
+        async with open_bot(settings, the_script.prompt) as running, actors(running) as cast:
             show = Show(running.house, cast, the_script, plan, progress)
             async for point in show.points():
                 yield point

@@ -1,34 +1,40 @@
 """A whole bot, on Slack or in a practice workspace."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 from pydantic import SecretStr
+from starlette.routing import BaseRoute
 
 from bot.domain.prompt import Prompt
-from bot.duty import on_duty
+from bot.duty import Outside, on_duty
 from bot.local.workspace import Server, Workspace, serve
 from bot.settings import ROOT, Settings
-from bot.wiring import House, open_house, read_prompt
+from bot.telemetry import Telemetry
+from bot.wiring import VERSION, House, open_house, read_prompt
+from handlers.deliveries import Requests
+from handlers.health import Health
+from handlers.web import serving
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Running:
-    """A bot on duty. `practice` is the workspace it works in, None on real Slack."""
+    """A bot on duty. `practice` is the workspace it works in, None on real Slack; `url` is its own address."""
 
     house: House
     practice: Server | None
+    url: str
 
 
 @asynccontextmanager
 async def open_bot(
-    settings: Settings, prompt: Prompt | None = None, *, state: Path | None = None, page_port: int = 0
+    settings: Settings, prompt: Prompt | None = None, *, state: Path | None = None, port: int = 0
 ) -> AsyncIterator[Running]:
     """Run the whole bot until the block ends: on Slack where the tokens are set, else in a practice workspace.
 
@@ -36,36 +42,46 @@ async def open_bot(
         settings: as loaded.
         prompt: instead of the one that the settings name.
         state: the file that the practice workspace is kept in from one start to the next.
-        page_port: the practice page's port; where it is taken, any free one.
+        port: of health and metrics, of Slack's requests in HTTP mode, and of the practice page; 0: any free one.
 
     Raises:
-        SettingsError, SlackRefused, DatabaseUnreachable: each with a text for people.
+        SettingsError, PortTaken, SlackRefused, DatabaseUnreachable: each with a text for people.
     """
     prompt = prompt or read_prompt(settings.prompt_folder)
     async with AsyncExitStack() as stack:
         server = None
+        health = Health()
         if settings.practice:
-            server = await stack.enter_async_context(open_workspace(state, page_port))
+            server = await stack.enter_async_context(open_workspace(state, port, health.routes))
             settings = practised(settings, server)
             # Sample categories have no owners of their own; here the sample staff are told.
             prompt = prompt.owned_by(server.people.staff_group.id)
-        house = await stack.enter_async_context(open_house(settings, prompt))
+        secret = settings.slack_signing_secret
+        requests = Requests(secret.get_secret_value()) if secret else None
+        routes = [*health.routes, *([requests.route] if requests else [])]
+        url = server.url if server else await stack.enter_async_context(serving(settings.bot_http_host, port, routes))
+        telemetry = Telemetry(VERSION, settings.otel_exporter_otlp_endpoint)
+        stack.push_async_callback(telemetry.aclose)
+        house = await stack.enter_async_context(open_house(settings, prompt, telemetry))
         await house.neighbours.refresh()  # some seconds for many rows, which the first press should not wait for
-        await stack.enter_async_context(on_duty(house, settings))
-        yield Running(house, server)
+        await stack.enter_async_context(on_duty(house, settings, Outside(health, telemetry, requests)))
+        yield Running(house, server, url)
 
 
 @asynccontextmanager
-async def open_workspace(state: Path | None, port: int) -> AsyncIterator[Server]:
-    """The practice workspace, with the app of manifest.yml installed."""
+async def open_workspace(state: Path | None, port: int, routes: Sequence[BaseRoute] = ()) -> AsyncIterator[Server]:
+    """The practice workspace, with the app of manifest.yml installed, and these routes beside its own.
+
+    Where the port is taken, any free one: nobody but a person's browser looks for it.
+    """
     manifest = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
     workspace = Workspace(manifest, state=state)
     async with AsyncExitStack() as stack:
         try:
-            server = await stack.enter_async_context(serve(workspace, port))
+            server = await stack.enter_async_context(serve(workspace, port, routes))
         except OSError:
             log.info("port %s is taken, so another one is used", port)
-            server = await stack.enter_async_context(serve(workspace, 0))
+            server = await stack.enter_async_context(serve(workspace, 0, routes))
         yield server
 
 

@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -103,9 +104,11 @@ class Settings(BaseSettings):
     )
 
     slack_bot_token: Key | None = None
-    """The bot token (xoxb-…). With SLACK_APP_TOKEN: real Slack; with neither: the practice workspace."""
+    """The bot token (xoxb-…): real Slack; without it the practice workspace."""
     slack_app_token: Key | None = None
-    """The app-level token (xapp-…) with connections:write, for Socket Mode."""
+    """The app-level token (xapp-…) with connections:write: Slack is reached by its socket (Socket Mode)."""
+    slack_signing_secret: Key | None = None
+    """The signing secret, instead of the app-level token: Slack sends requests to `/slack/events` (HTTP mode)."""
     slack_api_url: Url = "https://slack.com/api/"
     """Where Slack's Web API is."""
     openai_api_key: Key | None = None
@@ -144,19 +147,19 @@ class Settings(BaseSettings):
     bot_language: Literal["ja", "en"] | None = None
     """The language of all texts; default each person's own, as Slack knows it."""
     bot_http_port: int = Field(default=7788, ge=0, le=65_535)
-    """The port of the practice workspace's page, on loopback; the next free one where it is taken."""
+    """The port of /healthz, /readyz and /metrics, of Slack's requests in HTTP mode, and of the practice page."""
+    bot_http_host: str = "127.0.0.1"
+    """Where the port is open: for this machine alone by default, `0.0.0.0` in a container. The page is never open."""
+    bot_drain_seconds: float = Field(default=20.0, ge=0)
+    """How long the end waits for what is under way."""
+    otel_exporter_otlp_endpoint: Url | None = None
+    """The base address of an OTLP/HTTP collector for traces."""
     lang: str = ""
     """The machine's language (LANG): chooses the sample prompt where nothing else does."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        tokens = {"SLACK_BOT_TOKEN": self.slack_bot_token, "SLACK_APP_TOKEN": self.slack_app_token}
-        missing = [name for name, token in tokens.items() if token is None]
-        if len(missing) == 1:
-            raise wrong(Fault.HALF_SET, missing[0])
-        for (name, token), start in zip(tokens.items(), ("xapp-", "xoxb-"), strict=True):
-            if token and token.get_secret_value().startswith(start):
-                raise wrong(Fault.SWAPPED, name, start=start)
+        self._reach_slack()
         standing_by = self.fallback.model or self.serving
         models = {"BOT_SERVING": self.serving, "BOT_FALLBACK": standing_by, "BOT_STUDENT": self.bot_student}
         for name, model in models.items():
@@ -170,10 +173,36 @@ class Settings(BaseSettings):
             raise wrong(Fault.NO_PROMPT, "BOT_PROMPT", folder=self.prompt_folder)
         return self
 
+    def _reach_slack(self) -> None:
+        """Slack is reached in one way, or in none: never in both, for its app is made for one of them."""
+        ways = self.slack_app_token, self.slack_signing_secret
+        if self.slack_bot_token is None and any(ways):
+            raise wrong(Fault.HALF_SET, "SLACK_BOT_TOKEN")
+        if self.slack_bot_token and not any(ways):
+            raise wrong(Fault.HALF_SET, "SLACK_APP_TOKEN")
+        if all(ways):
+            raise wrong(Fault.TWO_WAYS, "SLACK_SIGNING_SECRET")
+        for name, token, others in (
+            ("SLACK_BOT_TOKEN", self.slack_bot_token, ("xapp-",)),
+            ("SLACK_APP_TOKEN", self.slack_app_token, ("xoxb-",)),
+            ("SLACK_SIGNING_SECRET", self.slack_signing_secret, ("xapp-", "xoxb-")),
+        ):
+            for start in others:
+                if token and token.get_secret_value().startswith(start):
+                    raise wrong(Fault.SWAPPED, name, start=start)
+
     @property
     def practice(self) -> bool:
         """Whether the practice workspace takes Slack's place."""
         return self.slack_bot_token is None
+
+    @property
+    def secrets(self) -> list[str]:
+        """Every value that must stand in no log."""
+        own = [value for _, value in self if isinstance(value, SecretStr)]
+        keys = [endpoint.api_key for endpoint in self.bot_providers.values()]
+        password = urlsplit(self.database_url).password or ""
+        return [password, *(secret.get_secret_value() for secret in (*own, *keys))]
 
     @property
     def serving(self) -> ModelName:
@@ -229,4 +258,10 @@ def language() -> str:
 def forget_proxies() -> None:
     """Drop the machine's proxy variables: Slack's client sends even loopback traffic there, whatever NO_PROXY says."""
     for name in [n for n in os.environ if n.lower() in {"http_proxy", "https_proxy", "all_proxy"}]:
+        del os.environ[name]
+
+
+def forget_slack() -> None:
+    """Drop Slack's variables once they are loaded: Bolt reads them by itself, and starts OAuth where it finds some."""
+    for name in [n for n in os.environ if n.startswith("SLACK_")]:
         del os.environ[name]

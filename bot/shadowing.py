@@ -93,6 +93,11 @@ class Shadowing:
             today = await tx.shadows.of(release.id, since=self._clock.now() - DAY)
         return Report(release=release, agreement=Agreement.of(compared), today=len(today), per_day=self.per_day)
 
+    async def hand_back(self) -> None:
+        """Let others take up at once what was begun here and will not be finished."""
+        async with self._store.transaction() as tx:
+            await tx.outbox.hand_back(self._owner, self._clock.now())
+
     async def shadow_next(self) -> bool:
         """Ask the shadow the oldest question that waits for it. False where none does."""
         async with self._store.transaction() as tx:

@@ -24,12 +24,13 @@ from bot.local.model import LocalModel
 from bot.models.batching import OpenAIBatcher
 from bot.models.breaking import Guarded
 from bot.models.providers import Provider, Providers
+from bot.models.reaching import Reaching
 from bot.models.serving import OpenAIModel
 from bot.models.tokens import OfflineEstimator
 from bot.models.training import OpenAITrainer
 from bot.models.training_file import check
 from bot.neighbours import RowNeighbours
-from bot.ports import Clock, Model, Shelf, Store
+from bot.ports import Clock, Meter, Model, Shelf, Store, Unmetered
 from bot.prompting import Prompting
 from bot.rechecking import Rechecking
 from bot.releasing import Releasing
@@ -39,6 +40,7 @@ from bot.settings import ROOT, Settings
 from bot.shadowing import Shadowing
 from bot.sharing import Sharing
 from bot.spending import Spending
+from bot.telemetry import MeteredModel, Telemetry
 from bot.tuning import Tuning
 from storage.database import Database
 from storage.files import DatabaseShelf
@@ -67,7 +69,10 @@ class House:
     store: Store
     shelf: Shelf
     clock: Clock
+    meter: Meter
+    reaching: Reaching
     model: Model
+    guarded: Guarded
     neighbours: RowNeighbours
     classifying: Classifying
     rechecking: Rechecking
@@ -110,12 +115,15 @@ def read_text(file: Path) -> str:
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, prompt: Prompt | None = None) -> AsyncIterator[House]:
+async def open_house(
+    settings: Settings, prompt: Prompt | None = None, telemetry: Telemetry | None = None
+) -> AsyncIterator[House]:
     """Open the database (migrating it), the embedded model and the providers; close them at the end of the block.
 
     Args:
         settings: as loaded.
         prompt: instead of the one that the settings name.
+        telemetry: what measures; None: nothing does.
 
     Raises:
         SettingsError: the prompt cannot be used.
@@ -130,11 +138,13 @@ async def open_house(settings: Settings, prompt: Prompt | None = None) -> AsyncI
         local = await stack.enter_async_context(LocalModel(shelf))
         providers = Providers(providers_of(settings, local))
         stack.push_async_callback(providers.aclose)
-        model, neighbours = OpenAIModel(providers), RowNeighbours(store)
+        asked, neighbours = OpenAIModel(providers), RowNeighbours(store)
+        model = MeteredModel(asked, telemetry) if telemetry else asked
+        guarded = Guarded(model)
         estimator = OfflineEstimator()
         spending = Spending(estimator, clock, settings.bot_budget_usd)
         correcting = Correcting(store, neighbours, clock)
-        classifying = Classifying(store, Guarded(model), neighbours, clock, settings.fallback)
+        classifying = Classifying(store, guarded, neighbours, clock, settings.fallback)
         judges = Evaluating(
             store, model, clock, neighbours=neighbours, estimator=estimator, per_second={"local": LOCAL_PER_SECOND}
         )
@@ -144,7 +154,10 @@ async def open_house(settings: Settings, prompt: Prompt | None = None) -> AsyncI
             store=store,
             shelf=shelf,
             clock=clock,
+            meter=telemetry or Unmetered(),
+            reaching=Reaching(providers),
             model=model,
+            guarded=guarded,
             neighbours=neighbours,
             tuning=Tuning(
                 store,
@@ -158,7 +171,7 @@ async def open_house(settings: Settings, prompt: Prompt | None = None) -> AsyncI
                 neighbours=neighbours,
             ),
             evaluating=judges,
-            batching=Batching(store, judges, OpenAIBatcher(providers, model), clock),
+            batching=Batching(store, judges, OpenAIBatcher(providers, asked), clock),
             classifying=classifying,
             rechecking=Rechecking(store, classifying, clock),
             releasing=Releasing(store, clock, settings.fallback),

@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from pydantic import SecretStr
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.faults import Fault, Problem, Unable
+from handlers.deliveries import Deliveries, Socket
 from handlers.slack import TROUBLE, error_name
 
 SLACK_SECONDS = 20
@@ -34,7 +34,7 @@ def slack_client(token: SecretStr | None, api_url: str) -> AsyncWebClient:
 
 
 def bolt_app(client: AsyncWebClient, identity: AuthorizeResult) -> AsyncApp:
-    """An app that knows who it is. There are no signatures to verify: Socket Mode rides on the app token."""
+    """An app that knows who it is. Signatures are no matter of its: `Requests` verifies them before it reads."""
     # Bolt reads SLACK_BOT_TOKEN by itself, and warns that it and the client's token decide nothing; so it is meant.
     logging.getLogger("slack_bolt.AsyncApp").addFilter(lambda record: not record.getMessage().startswith("As "))
     return AsyncApp(client=client, authorize=lambda: _already(identity), request_verification_enabled=False)
@@ -47,30 +47,23 @@ async def _already(identity: AuthorizeResult) -> AuthorizeResult:
 
 @asynccontextmanager
 async def socket_mode(
-    app: AsyncApp, token: SecretStr | None, connected: Callable[[], None] = lambda: None
-) -> AsyncIterator[None]:
+    app: AsyncApp, token: SecretStr, deliveries: Deliveries, connected: Callable[[], None] = lambda: None
+) -> AsyncIterator[Socket]:
     """Take envelopes until the block ends. `connected` is called at each connect, the first one and all later ones.
 
     Raises:
         SlackRefused: Slack does not open a socket for the app token.
     """
-    handler: Any = AsyncSocketModeHandler(
-        app, token.get_secret_value() if token else None
-    )  # its methods carry no types
-
-    async def listen(_client: object, message: dict[str, Any], _raw: str) -> None:
-        if message.get("type") == "hello":
-            connected()
-
-    handler.client.message_listeners.append(listen)
+    socket = Socket(app, token.get_secret_value(), deliveries, connected)
+    untyped: Any = socket
     try:
         try:
-            await handler.connect_async()
+            await untyped.connect_async()
         except (*TROUBLE, OSError) as error:
             raise SlackRefused(_problem(error, "SLACK_APP_TOKEN", app.client)) from None
-        yield
+        yield socket
     finally:
-        await handler.close_async()
+        await untyped.close_async()
 
 
 async def who_we_are(client: AsyncWebClient) -> AuthorizeResult:

@@ -34,7 +34,7 @@ class Pool:
             self._bell.put_nowait(None)
 
     async def stop(self, deadline: float) -> None:
-        """Take nothing new; wait up to `deadline` seconds for what is under way, then cancel it: its lease runs out."""
+        """Take nothing new; wait up to `deadline` seconds for what is under way, then cancel it."""
         self._stopping = True
         for _ in self._tasks:
             self.wake()

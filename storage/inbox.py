@@ -6,7 +6,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.question import Arrival, Ending, InboxItem, Place
-from storage.queue import Lease, claim, given_back, held
+from storage.queue import Lease, claim, given_back, handed_back, held
 from storage.tables import inbox
 from storage.upserts import insert_new
 
@@ -39,6 +39,7 @@ class SqlInbox:
             arrival=Arrival.model_validate(entry["arrival"]),
             attempts=entry["attempts"],
             token=entry["token"],
+            received_at=entry["received_at"],
         )
 
     async def finish(self, item: InboxItem, ending: Ending, why: str | None, now: datetime) -> bool:
@@ -55,6 +56,10 @@ class SqlInbox:
     async def postpone(self, item: InboxItem, until: datetime) -> bool:
         back = held(inbox, item.id, item.token).values(given_back(until))
         return (await self._connection.execute(back)).rowcount > 0
+
+    async def hand_back(self, owner: str, now: datetime) -> int:
+        mine = handed_back(inbox, owner, now).where(inbox.c.ending.is_(None))
+        return (await self._connection.execute(mine)).rowcount
 
     async def renew(self, item: InboxItem, until: datetime) -> bool:
         return (await self._connection.execute(held(inbox, item.id, item.token).values(due_at=until))).rowcount > 0

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.mirrored import TOPIC as MIRROR
 from bot.ports import OutboxEntry, OutboxItem
-from storage.queue import Lease, claim, given_back, held
+from storage.queue import Lease, claim, given_back, handed_back, held
 from storage.tables import outbox
 
 
@@ -58,6 +58,9 @@ class SqlOutbox:
         if entry is None:
             return None
         return OutboxItem.model_validate({name: entry[name] for name in OutboxItem.model_fields})
+
+    async def hand_back(self, owner: str, now: datetime) -> int:
+        return (await self._connection.execute(handed_back(outbox, owner, now))).rowcount
 
     async def renew(self, item: OutboxItem, until: datetime) -> bool:
         return (await self._connection.execute(held(outbox, item.id, item.token).values(due_at=until))).rowcount > 0

@@ -51,6 +51,11 @@ def held(table: Table, entry_id: int, token: str) -> Update:
     return update(table).where(table.c.id == entry_id, table.c.token == token)
 
 
+def handed_back(table: Table, owner: str, now: datetime) -> Update:
+    """An update of all that this owner holds: anybody may claim it."""
+    return update(table).where(table.c.holder == owner, table.c.token.is_not(None)).values(given_back(now))
+
+
 def given_back(until: datetime) -> dict[str, Any]:
     """What to set so that anybody may claim an entry from `until` on."""
     return {"due_at": until, "holder": None, "token": None}

@@ -31,6 +31,7 @@ class Fault(StrEnum):
     UNUSABLE = "unusable"
     # A setting.
     HALF_SET = "half_set"
+    TWO_WAYS = "two_ways"
     SWAPPED = "swapped"
     NOT_A_KEY = "not_a_key"
     UNKNOWN_PROVIDER = "unknown_provider"
@@ -62,6 +63,7 @@ class Fault(StrEnum):
     TABLES_NEWER = "tables_newer"
     SLACK_REFUSED = "slack_refused"
     SLACK_UNREACHABLE = "slack_unreachable"
+    PORT_TAKEN = "port_taken"
     # A replay.
     ONE_CATEGORY = "one_category"
     FEW_QUESTIONS = "few_questions"

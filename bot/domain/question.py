@@ -80,6 +80,7 @@ class InboxItem(Thing):
     arrival: Arrival
     attempts: int
     token: str
+    received_at: datetime
 
 
 class Ending(StrEnum):

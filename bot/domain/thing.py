@@ -10,4 +10,5 @@ class Thing(BaseModel):
         pydantic.ValidationError: on a missing, surplus or ill-typed field.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # The input may be what somebody wrote, and an error's text goes to the log.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -70,6 +70,10 @@ class Guarded:
         self._model = model
         self._breakers: dict[str, Breaker] = defaultdict(breaker)
 
+    def circuits(self) -> dict[str, bool]:
+        """Of each provider that was asked, whether it is left alone."""
+        return {provider: breaker.open for provider, breaker in self._breakers.items()}
+
     async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
         """Raises as the guarded model does, and ModelDown where the provider is left alone."""
         breaker = self._breakers[model.provider]

@@ -11,7 +11,7 @@ input a replica, told by its environment alone. `born <pid>` and `gone <exit cod
 import os
 import sys
 
-from bot import answering, classifying, cli, delivering, duty, rechecking
+from bot import answering, classifying, cli, delivering, rechecking
 from bot.models.breaking import Breaker
 from bot.models.serving import OpenAIModel
 from handlers import connection
@@ -30,7 +30,6 @@ def hurry() -> None:
     rechecking.LEASE /= TIMES
     rechecking.WAIT /= TIMES
     rechecking.LONGEST_WAIT /= TIMES
-    duty.DRAIN_SECONDS /= TIMES
     connection.SLACK_SECONDS /= TIMES  # type: ignore[assignment]  # whole seconds, as the bot has them
     patience = OpenAIModel.__init__.__kwdefaults__ or {}
     patience["timeout_s"] /= TIMES

@@ -95,6 +95,8 @@ class Run:
             BOT_ADMINS=server.people.admin.id,
             BOT_CHANNELS=server.channels.help_desk.id,
             DATABASE_URL=self.url,
+            BOT_HTTP_PORT="0",
+            BOT_DRAIN_SECONDS="2",
         )
         self.replicas = [
             Replica(f"replica-{n + 1}", self.folder, told, self.trouble) for n in range(self.plan.replicas)

@@ -252,3 +252,30 @@ async def test_what_ended_long_ago_is_forgotten_some_at_a_time(store: Store) -> 
         assert [await transaction.inbox.knows(arrival(n).place) for n in range(6)] == [False] * 3 + [True] * 3
         assert await transaction.inbox.prune(NOW + LEASE, 10) == 2
         assert await transaction.inbox.open() == 1
+
+
+async def test_what_an_owner_hands_back_is_claimed_at_once_and_its_old_token_is_void(
+    store: Store, claimed: InboxItem
+) -> None:
+    async with store.transaction() as transaction:
+        await transaction.inbox.add(arrival(2), NOW)
+        other = await transaction.inbox.claim("w2", NOW, LEASE)
+    assert other is not None
+    async with store.transaction() as transaction:
+        assert await transaction.inbox.hand_back("w1", NOW + SECOND) == 1
+        again = await transaction.inbox.claim("w3", NOW + SECOND, LEASE)
+        assert await transaction.inbox.claim("w3", NOW + SECOND, LEASE) is None, "another owner's was handed back"
+        assert not await transaction.inbox.finish(claimed, Ending.ANSWERED, None, NOW + SECOND)
+    assert again is not None
+    assert (again.id, again.attempts, again.received_at) == (claimed.id, 2, NOW)
+
+
+async def test_nothing_that_ended_or_was_put_off_is_handed_back(store: Store, claimed: InboxItem) -> None:
+    async with store.transaction() as transaction:
+        assert await transaction.inbox.postpone(claimed, NOW + LEASE)
+        assert await transaction.inbox.hand_back("w1", NOW) == 0
+        assert await transaction.inbox.claim("w1", NOW, LEASE) is None
+        again = await transaction.inbox.claim("w1", NOW + LEASE, LEASE)
+        assert again is not None
+        assert await transaction.inbox.finish(again, Ending.ANSWERED, None, NOW)
+        assert await transaction.inbox.hand_back("w1", NOW) == 0

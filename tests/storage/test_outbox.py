@@ -101,3 +101,17 @@ async def test_workers_of_two_replicas_send_each_entry_once_and_each_key_in_orde
         assert order == sorted(set(order))
     for replica in replicas:
         await replica.close()
+
+
+async def test_what_an_owner_hands_back_is_claimed_at_once(store: Store) -> None:
+    async with store.transaction() as transaction:
+        for key in ("q1", "q2"):
+            await transaction.outbox.add("card", key, {}, NOW)
+        mine = await transaction.outbox.claim("w1", NOW, LEASE)
+        await transaction.outbox.claim("w2", NOW, LEASE)
+        assert await transaction.outbox.hand_back("w1", NOW) == 1
+        again = await transaction.outbox.claim("w3", NOW, LEASE)
+        assert await transaction.outbox.claim("w3", NOW, LEASE) is None
+    assert mine is not None
+    assert again is not None
+    assert (again.id, again.attempts) == (mine.id, 2)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -71,19 +71,20 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serve(workspace: Workspace, port: int = 0) -> AsyncIterator[Server]:
+async def serve(workspace: Workspace, port: int = 0, routes: Sequence[BaseRoute] = ()) -> AsyncIterator[Server]:
     """Serve a workspace on 127.0.0.1 until the block ends.
 
     Args:
         workspace: what to serve.
         port: the TCP port; 0 takes any free one.
+        routes: further ones beside its own, of the program that opens it.
 
     Raises:
         OSError: the port is taken; the text says so.
     """
     listener = _bound(port)
     workspace.url = f"http://{_HOST}:{listener.getsockname()[1]}/"
-    server = _Uvicorn(workspace)
+    server = _Uvicorn(workspace, routes)
     serving = asyncio.ensure_future(server.serve([listener]))
     await server.ready.wait()
     try:
@@ -110,8 +111,8 @@ def _bound(port: int) -> socket.socket:
 class _Uvicorn(uvicorn.Server):
     """Uvicorn without its signal handlers: the program that opened the workspace ends it."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        app = _application(workspace, self.cut)
+    def __init__(self, workspace: Workspace, routes: Sequence[BaseRoute]) -> None:
+        app = _application(workspace, self.cut, routes)
         config = uvicorn.Config(app, ws="websockets-sansio", lifespan="off", log_config=None, access_log=False)
         config.timeout_graceful_shutdown, config.proxy_headers, config.ws_per_message_deflate = 1, False, False
         super().__init__(config)
@@ -137,7 +138,7 @@ class _Uvicorn(uvicorn.Server):
                 transport.abort()
 
 
-def _application(ws: Workspace, cut: Callable[[Request], None]) -> ASGIApp:
+def _application(ws: Workspace, cut: Callable[[Request], None], further: Sequence[BaseRoute]) -> ASGIApp:
     async def upload(request: Request) -> Response:
         return await api_files.upload(ws, request)
 
@@ -161,6 +162,7 @@ def _application(ws: Workspace, cut: Callable[[Request], None]) -> ASGIApp:
             Route("/actions/{team}/{number}/{secret}", respond, methods=["POST"]),
             Route("/archives/{channel}/{message}", _archive),
             WebSocketRoute("/link/", link),
+            *further,
         ]
     )
     return _LoopbackOnly(app, ws)
