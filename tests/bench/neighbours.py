@@ -50,6 +50,13 @@ async def p50(verb: Callable[[str], Awaitable[object]], texts: Sequence[str]) ->
     return f"p50 {statistics.median(took):6.2f} ms, p95 {statistics.quantiles(took, n=20)[-1]:6.2f} ms"
 
 
+async def settled_otherwise(store: SqlStore, neighbours: RowNeighbours, row: Row) -> None:
+    """One row says otherwise, and all conflicts are asked for."""
+    async with store.transaction() as tx:
+        await tx.rows.put(row.model_copy(update={"category": "hr", "settled_at": SystemClock().now()}))
+    await neighbours.conflicts()
+
+
 async def main(count: int) -> None:
     (*settled,) = questions(count + ASKED)
     asked, settled = settled[:ASKED], settled[ASKED:]
@@ -69,6 +76,7 @@ async def main(count: int) -> None:
             settled_at=clock.now() - timedelta(seconds=n),
         )
         rows.append(made)
+    by_text = {row.text: row for row in rows}
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/bench.db")
         await database.migrate()
@@ -82,6 +90,7 @@ async def main(count: int) -> None:
         say(f"{count} rows are taken in within {time.perf_counter() - start:.1f} s")
         say("near   ", await p50(neighbours.near, asked))
         say("nearest", await p50(lambda text: neighbours.nearest(text, 5), asked))
+        say("settled", await p50(lambda text: settled_otherwise(store, neighbours, by_text[text]), settled[:ASKED]))
         held_out = [row.text for row in rows if row.split == "held_out"]
         train = [row.text for row in rows if row.split == "train"]
         start = time.perf_counter()
