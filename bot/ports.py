@@ -613,7 +613,10 @@ class Tracker(Protocol):
         """Show a correction on its trace, in the place of the one before. Raises UNKNOWN_TRACE too."""
 
     async def put_rows(self, dataset: str, rows: Sequence[RowCopy]) -> None:
-        """Show rows as they are now, each once; at most 1,000 at once."""
+        """Show rows as they are now, each once; at most 1,000 at once.
+
+        One that a person changed over there after it was settled stays as they left it: `edits` tells of it.
+        """
 
     async def withdraw_rows(self, dataset: str, row_ids: Sequence[str], *, erase: bool = False) -> None:
         """Take rows out of the dataset, at most 1,000 at once. Those that are not there are no error.

@@ -136,6 +136,7 @@ class Annotation(Thing):
     category: str
     comment: str | None
     by: str | None
+    """The tracker's own id of the person, where it tells."""
     at: datetime
 
 

@@ -190,7 +190,9 @@ def list_examples(server: State, got: Got) -> Response:
         and (not got.ids("splits") or set(got.ids("splits")) & set((one["metadata"] or {}).get(SPLIT, [])))
         and (one["metadata"] or {}).items() >= wanted.items()
     ]
-    return JSONResponse(got.page(found))
+    shown = {"id", *got.ids("select")} if got.one("exclude_default_fields") else None
+    page = [one if shown is None else {key: one[key] for key in shown if key in one} for one in got.page(found)]
+    return JSONResponse(page)
 
 
 @route(rf"GET /examples/{ID}")
