@@ -1,14 +1,35 @@
 """The clock that wakes us: APScheduler only ticks; what is due stands in the database."""
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from handlers.setbacks import LONGEST, Setbacks
+
 Act = Callable[[], Awaitable[None]]
 Acts = Mapping[str, tuple[Act, float]]
 """Name → (act, seconds between two starts)."""
+
+
+def patient(name: str, act: Act, seconds: float, now: Callable[[], float] = time.monotonic) -> Act:
+    """The act, as it is called while what it needs is away: less and less often, and without a line for each try."""
+    setbacks, resting_until = Setbacks(f"tick {name}", min(seconds, LONGEST), now), 0.0
+
+    async def once() -> None:
+        nonlocal resting_until
+        if now() < resting_until:
+            return
+        try:
+            await act()
+        except Exception as error:  # noqa: BLE001 - it is logged, and the clock goes on
+            resting_until = now() + setbacks.failed(error) - seconds / 2  # ticks are not exact
+        else:
+            setbacks.worked()
+
+    return once
 
 
 class Ticks:
@@ -26,7 +47,7 @@ class Ticks:
         shared = {name: (self._alone(name, act, seconds), seconds) for name, (act, seconds) in one.items()}
         for name, (act, seconds) in {**each, **shared}.items():
             self._scheduler.add_job(
-                act,
+                patient(name, act, seconds),
                 IntervalTrigger(seconds=seconds),
                 id=name,
                 max_instances=1,

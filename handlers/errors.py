@@ -8,6 +8,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.response import BoltResponse
 
 from bot.domain.errors import Refused
+from bot.domain.faults import Unable
 from handlers.people import People
 from handlers.private import Private, spot_of
 
@@ -25,7 +26,9 @@ def register(app: AsyncApp, people: People, private: Private) -> None:
     async def failed(error: Exception, body: dict[str, Any], response: BoltResponse | None) -> BoltResponse | None:
         if "event" in body:
             # Not acked, where it was raised before the ack: the event comes again.
-            log.error("event %s failed", body["event"].get("type"), exc_info=error)
+            away = isinstance(error, Unable)  # the database: what of it is said elsewhere, once
+            told = error if away else type(error).__name__
+            log.error("event %s failed: %s", body["event"].get("type"), told, exc_info=None if away else error)
             return None
         spot = spot_of(body)
         words = await people.words(spot.user)

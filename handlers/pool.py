@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable
 
-log = logging.getLogger(__name__)
+from handlers.setbacks import Setbacks
 
 
 class Pool:
@@ -19,6 +18,7 @@ class Pool:
         self._work = work
         self._size = size
         self._poll = poll
+        self._setbacks = Setbacks(getattr(work, "__qualname__", "a worker"), poll)
         self._bell: asyncio.Queue[None] = asyncio.Queue(maxsize=size)
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -49,12 +49,18 @@ class Pool:
         while not self._stopping:
             try:
                 found = await self._work()
-            except Exception:
-                log.exception("a worker failed; it goes on")
+            except Exception as error:  # noqa: BLE001 - it is logged, and the worker goes on
+                rest = self._setbacks.failed(error)
                 await asyncio.sleep(self._poll)
+                await self._bell_or(rest - self._poll)
                 continue
+            self._setbacks.worked()
             if found:
                 self.wake()  # where there was one there may be more than this worker can take
             else:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._bell.get(), self._poll if polls else None)
+                await self._bell_or(self._poll if polls else None)
+
+    async def _bell_or(self, seconds: float | None) -> None:
+        """Wait until somebody says that there may be work, at most so long; None: however long it takes."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._bell.get(), seconds)

@@ -80,7 +80,10 @@ class Runner:
     async def _sweeping(self) -> None:
         while True:
             await asyncio.sleep(self._lease / 3)
-            await self._sweep()
+            try:
+                await self._sweep()
+            except Exception as fault:  # noqa: BLE001 - the shelf may be away for a while
+                _log.warning("Unfinished fine-tuning jobs can't be looked for now: %s", type(fault).__name__)
 
     async def _sweep(self) -> None:
         for record in await self._ledger.all():
@@ -112,8 +115,12 @@ class Runner:
     async def _beat(self, job: str, work: asyncio.Task[None] | None) -> None:
         while True:
             await asyncio.sleep(self._lease / 3)
-            await self._ledger.renew(job, self._name)
-            record = await self._ledger.get(job)
+            try:
+                await self._ledger.renew(job, self._name)
+                record = await self._ledger.get(job)
+            except Exception as fault:  # noqa: BLE001 - the shelf may be away for a while
+                _log.warning("The lease of job %s can't be renewed now: %s", job, type(fault).__name__)
+                continue
             if work and (record is None or record["status"] == "cancelled"):
                 work.cancel()
 
