@@ -15,7 +15,7 @@ from bot import logs
 from bot.domain.errors import Refused
 from bot.domain.faults import Fault, Problem, SettingsError, Unable, problem_of, problems_of
 from bot.running import open_bot
-from bot.settings import Settings, forget_proxies, forget_slack, language, load
+from bot.settings import Settings, forget_proxies, forget_sdks, language, load
 from bot.wiring import open_house, read_prompt
 from handlers.words import Words, texts
 
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = load()
         logs.configure(call.log_level, settings.secrets)
-        forget_slack()
+        forget_sdks()
         if settings.practice:
             forget_proxies()
         return int(asyncio.run(call.verb(call, settings, words)))

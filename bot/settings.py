@@ -115,8 +115,17 @@ class Settings(BaseSettings):
     """The key of the provider `openai`."""
     openai_base_url: Url | None = None
     """Where the provider `openai` is; default OpenAI's own address. Any OpenAI-compatible endpoint works."""
+    langsmith_api_key: Key | None = None
+    """The key of LangSmith: traces, feedback, rows and evaluations are shown there, and what people change comes back.
+    Without it there is no LangSmith."""
+    langsmith_endpoint: Url | None = None
+    """Where LangSmith's API is; default LangSmith's own address."""
+    langsmith_project: str = "madoguchi"
+    """The name of the project for traces, and of the dataset for rows."""
+    langsmith_workspace_id: str | None = None
+    """The id of the workspace, for a key that is not of one workspace alone."""
     langsmith_staff: Annotated[list[str], NoDecode, BeforeValidator(_split)] = Field(default_factory=list)
-    """Who may correct in LangSmith: ids or addresses as it has them, comma-separated; `*`: all. Empty: nobody."""
+    """Who may correct in LangSmith: people's ids there, comma-separated; `*`: all. Empty: nobody."""
     database_url: Annotated[str, BeforeValidator(_database)] = "sqlite:///data/madoguchi.db"
     """`sqlite:///file` for one machine, `postgresql://…` for several replicas."""
     bot_staff: People = Field(default_factory=list)
@@ -261,7 +270,10 @@ def forget_proxies() -> None:
         del os.environ[name]
 
 
-def forget_slack() -> None:
-    """Drop Slack's variables once they are loaded: Bolt reads them by itself, and starts OAuth where it finds some."""
-    for name in [n for n in os.environ if n.startswith("SLACK_")]:
+def forget_sdks() -> None:
+    """Drop Slack's and LangSmith's variables once they are loaded, for their SDKs read them by themselves.
+
+    Bolt starts OAuth where it finds some; LangSmith's drops traces, writes them to the disk or sends them elsewhere.
+    """
+    for name in [n for n in os.environ if n.startswith(("SLACK_", "LANGSMITH_", "LANGCHAIN_"))]:
         del os.environ[name]

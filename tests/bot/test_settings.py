@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from bot.domain.faults import Fault, SettingsError
 from bot.domain.release import ModelName
-from bot.settings import ROOT, Settings, forget_proxies, language, load
+from bot.settings import ROOT, Settings, forget_proxies, forget_sdks, language, load
 from handlers.words import Words
 
 SECRET = "s3cr3t-do-not-show"
@@ -177,3 +177,26 @@ def test_proxies_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     forget_proxies()
     with pytest.raises(KeyError):
         monkeypatch.delenv("HTTP_PROXY")
+
+
+def test_what_sdks_would_read_by_themselves_is_forgotten_once_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {
+        "SLACK_CLIENT_ID": "1",
+        "LANGSMITH_API_KEY": "lsv2_pt_1",
+        "LANGSMITH_TRACING": "true",
+        "LANGCHAIN_PROJECT": "p",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    settings = load()
+    forget_sdks()
+    assert settings.langsmith_api_key
+    assert settings.langsmith_api_key.get_secret_value() in settings.secrets
+    assert (settings.langsmith_project, settings.langsmith_endpoint, settings.langsmith_workspace_id) == (
+        "madoguchi",
+        None,
+        None,
+    )
+    for name in given:
+        with pytest.raises(KeyError):
+            monkeypatch.delenv(name)
