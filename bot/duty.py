@@ -81,6 +81,8 @@ FOLLOW_SECONDS = 2.0
 """How often a provider is asked for the progress of a fine-tune."""
 CATCH_UP_SECONDS = 15.0
 """How often it is asked whether the channels should be read."""
+MIRROR_SECONDS, RECEIVE_SECONDS = 2.0, 60.0
+"""How often the tracker is told what is new, and asked for what people said there."""
 BATCH_SECONDS = 30.0
 """How often for that of a batch, which takes minutes to hours."""
 PRUNE_SECONDS = 3600.0
@@ -116,6 +118,8 @@ async def on_duty(house: House, settings: Settings, outside: Outside) -> AsyncIt
     try:
         workers.start()
         await house.sharing.beat()
+        if house.mirroring:
+            await house.mirroring.resume()
         ticks.start(
             each={"beat": (house.sharing.beat, BEAT.total_seconds())},
             one=periodic(house, client, workers.deliver) | {"catch_up": (catch_up.tick, CATCH_UP_SECONDS)},
@@ -190,18 +194,35 @@ async def connected(
 
 def periodic(house: House, client: AsyncWebClient, wake: Callable[[], None]) -> dict[str, tuple[Act, float]]:
     """What one of the replicas does from time to time. `wake` tells those who deliver."""
-    batches = evaluation.Batches(house.batching, house.evaluating, house.releasing, client)
+    batches = evaluation.Batches(house.batching, house.evaluating, house.releasing, house.mirroring, client)
 
     async def follow() -> None:
         await house.tuning.follow()
         wake()
 
     prune = Pruning(house.store, house.clock).prune
-    return {
+    acts: dict[str, tuple[Act, float]] = {
         "follow": (follow, FOLLOW_SECONDS),
         "batches": (batches.follow, BATCH_SECONDS),
         "prune": (prune, PRUNE_SECONDS),
     }
+    return acts | mirror(house)
+
+
+def mirror(house: House) -> dict[str, tuple[Act, float]]:
+    """What is told to the tracker and heard from it, where there is one."""
+    mirroring, receiving = house.mirroring, house.receiving
+    if mirroring is None or receiving is None:
+        return {}
+
+    async def tell() -> None:
+        while await mirroring.mirror():
+            pass
+
+    async def hear() -> None:
+        await receiving.receive()
+
+    return {"mirror": (tell, MIRROR_SECONDS), "receive": (hear, RECEIVE_SECONDS)}
 
 
 @dataclass(frozen=True)
@@ -270,6 +291,7 @@ def register(app: AsyncApp, office: Office, answering: Answering, wake: Wake) ->
             correcting=house.correcting,
             reviewing=house.reviewing,
             prompting=house.prompting,
+            mirroring=house.mirroring,
             ops_channel=office.settings.bot_ops_channel,
             wake=wake.follow,
         ),

@@ -212,6 +212,7 @@ async def replay(
                 "bot_admins": [],
                 "bot_channels": [],
                 "bot_ops_channel": None,
+                "langsmith_api_key": None,
             }
         )
         async with open_bot(settings, the_script.prompt) as running, actors(running) as cast:

@@ -21,6 +21,7 @@ from bot.doubting import Doubting
 from bot.evaluating import Evaluating
 from bot.importing import Importing
 from bot.local.model import LocalModel
+from bot.mirroring import Mirroring
 from bot.models.batching import OpenAIBatcher
 from bot.models.breaking import Guarded
 from bot.models.providers import Provider, Providers
@@ -32,6 +33,7 @@ from bot.models.training_file import check
 from bot.neighbours import RowNeighbours
 from bot.ports import Clock, Meter, Model, Shelf, Store, Unmetered
 from bot.prompting import Prompting
+from bot.receiving import Receiving
 from bot.rechecking import Rechecking
 from bot.releasing import Releasing
 from bot.reporting import Reporting
@@ -41,6 +43,7 @@ from bot.shadowing import Shadowing
 from bot.sharing import Sharing
 from bot.spending import Spending
 from bot.telemetry import MeteredModel, Telemetry
+from bot.tracking import LangSmithTracker
 from bot.tuning import Tuning
 from storage.database import Database
 from storage.files import DatabaseShelf
@@ -88,6 +91,9 @@ class House:
     shadowing: Shadowing
     doubting: Doubting
     sharing: Sharing
+    mirroring: Mirroring | None
+    """None where there is no tracker; so is `receiving`."""
+    receiving: Receiving | None
 
 
 def read_prompt(folder: Path) -> Prompt:
@@ -134,7 +140,11 @@ async def open_house(
         database = database_of(settings)
         stack.push_async_callback(database.close)
         await database.migrate()
-        store, shelf, clock = SqlStore(database), DatabaseShelf(database), SystemClock()
+        tracker = tracker_of(settings)
+        if tracker:
+            stack.push_async_callback(tracker.aclose)
+        store = SqlStore(database, mirrored=tracker is not None)
+        shelf, clock = DatabaseShelf(database), SystemClock()
         local = await stack.enter_async_context(LocalModel(shelf))
         providers = Providers(providers_of(settings, local))
         stack.push_async_callback(providers.aclose)
@@ -175,7 +185,7 @@ async def open_house(
             classifying=classifying,
             rechecking=Rechecking(store, classifying, clock),
             releasing=Releasing(store, clock, settings.fallback),
-            reporting=Reporting(store, clock, spending, neighbours),
+            reporting=Reporting(store, clock, spending, neighbours, mirrored=tracker is not None),
             prompting=Prompting(store, estimator, clock),
             correcting=correcting,
             reviewing=Reviewing(store, correcting, neighbours, clock),
@@ -183,9 +193,24 @@ async def open_house(
             shadowing=Shadowing(store, model, neighbours, clock, per_day=settings.bot_shadow_per_day),
             doubting=Doubting(store, judges),
             sharing=Sharing(store, clock, VERSION),
+            mirroring=Mirroring(store, tracker, judges, estimator, clock) if tracker else None,
+            receiving=Receiving(store, tracker, correcting, clock, settings.langsmith_staff) if tracker else None,
         )
         await house.releasing.ensure(prompt, settings.serving)
         yield house
+
+
+def tracker_of(settings: Settings) -> LangSmithTracker | None:
+    """LangSmith, where its key is set."""
+    key = settings.langsmith_api_key
+    if key is None:
+        return None
+    return LangSmithTracker(
+        key.get_secret_value(),
+        settings.langsmith_project,
+        endpoint=settings.langsmith_endpoint,
+        workspace=settings.langsmith_workspace_id,
+    )
 
 
 def database_of(settings: Settings) -> Database:

@@ -16,6 +16,7 @@ from bot.correcting import Correcting
 from bot.domain.errors import ModelDown, ModelError, Reason, Refused
 from bot.doubting import Doubting
 from bot.evaluating import Evaluating
+from bot.mirroring import Mirroring
 from bot.prompting import Prompting
 from bot.releasing import Releasing
 from bot.reporting import Reporting
@@ -55,6 +56,7 @@ class Desk:
     correcting: Correcting
     reviewing: Reviewing
     prompting: Prompting
+    mirroring: Mirroring | None
     ops_channel: str | None
     wake: Callable[[], None]
 

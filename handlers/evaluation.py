@@ -12,6 +12,7 @@ from bot.domain.errors import ModelError, Refused
 from bot.domain.evaluation import Evaluation
 from bot.domain.release import Release, ReleaseState
 from bot.evaluating import PER_SECOND, Evaluating
+from bot.mirroring import Mirroring
 from bot.releasing import Releasing
 from handlers import pictures
 from handlers.command import Call, Story, upload
@@ -43,7 +44,10 @@ async def evaluate(call: Call) -> None:
         )
     else:
         await call.say(call.words("evaluate.quick", model=model, channel=channel))
-    await post(desk.client, posted, await desk.evaluating.evaluate(release), call.words)
+    judged = await desk.evaluating.evaluate(release)
+    if desk.mirroring:
+        await desk.mirroring.evaluated(release)
+    await post(desk.client, posted, judged, call.words)
 
 
 def wanted(argument: str) -> tuple[str, bool]:
@@ -73,8 +77,14 @@ class Batches:
     """Follows batches, and posts each one's evaluation as any other."""
 
     def __init__(
-        self, batching: Batching, evaluating: Evaluating, releasing: Releasing, client: AsyncWebClient
+        self,
+        batching: Batching,
+        evaluating: Evaluating,
+        releasing: Releasing,
+        mirroring: Mirroring | None,
+        client: AsyncWebClient,
     ) -> None:
+        self._mirroring = mirroring
         self._batching = batching
         self._evaluating = evaluating
         self._releasing = releasing
@@ -99,6 +109,8 @@ class Batches:
                 error = str(refused)
                 await self._batching.save(batch, state=BatchState.FAILED)
             else:
+                if self._mirroring:
+                    await self._mirroring.evaluated(release)
                 await post(self._client, batch.channel, judged, words)
                 await self._batching.save(batch, state=BatchState.POSTED)
                 return

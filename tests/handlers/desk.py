@@ -245,6 +245,7 @@ async def open_desk(
         prompting = Prompting(store, OfflineEstimator(), clock)
         office: Any = SimpleNamespace(
             client=client,
+            mirroring=None,
             prompting=prompting,
             guard=guard,
             people=people,

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,16 +15,17 @@ Open = Callable[..., AbstractAsyncContextManager[Running]]
 
 @pytest.fixture
 def open_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
-    """`open_loop(language)` runs the bot; a second call meets the same database."""
+    """`open_loop(language)` runs the bot, with more settings by name; a second call meets the same database."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
 
     @asynccontextmanager
-    async def opened(language: str) -> AsyncIterator[Running]:
+    async def opened(language: str, **more: Any) -> AsyncIterator[Running]:
         settings = Settings(
             _env_file=None,
             database_url=f"sqlite:///{tmp_path}/loop.db",
             bot_language=language,
+            **more,
         )
         async with open_bot(settings, state=tmp_path / "workspace.json") as running:
             yield running
