@@ -149,7 +149,9 @@ def test_every_dependency_is_imported() -> None:
     for requirement in project["project"]["dependencies"]:
         name = re.split(r"[><=]", requirement)[0].strip()
         module = modules.get(name, name.replace("-", "_"))
-        assert module in found_by_name or re.search(rf"^\s*(import|from) {re.escape(module)}\b", source, re.MULTILINE), name
+        assert module in found_by_name or re.search(
+            rf"^\s*(import|from) {re.escape(module)}\b", source, re.MULTILINE
+        ), name
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
