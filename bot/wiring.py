@@ -132,8 +132,8 @@ async def open_house(
         telemetry: what measures; None: nothing does.
 
     Raises:
-        SettingsError: the prompt cannot be used.
-        DatabaseUnreachable, ValueError: from the database.
+        SettingsError: the prompt cannot be used, or DATABASE_URL is no database's address.
+        DatabaseUnreachable, TablesUnusable: from the database.
     """
     prompt = prompt or read_prompt(settings.prompt_folder)
     async with AsyncExitStack() as stack:

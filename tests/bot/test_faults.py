@@ -2,6 +2,7 @@
 
 import http.server
 import re
+import socket
 import sqlite3
 import string
 import subprocess
@@ -91,6 +92,10 @@ CASES = {
     Fault.SWAPPED: Case(
         settings={"SLACK_BOT_TOKEN": f"xapp-{SECRET}", "SLACK_APP_TOKEN": f"xapp-{SECRET}"}, where="SLACK_BOT_TOKEN"
     ),
+    Fault.TWO_WAYS: Case(
+        settings={"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1", "SLACK_SIGNING_SECRET": SECRET},
+        where="SLACK_SIGNING_SECRET",
+    ),
     Fault.NOT_A_KEY: setting("OPENAI_API_KEY", f"é{SECRET}"),
     Fault.UNKNOWN_PROVIDER: setting("BOT_SERVING", "acme/model"),
     Fault.NO_KEY: setting("BOT_STUDENT", "openai/gpt"),
@@ -119,6 +124,12 @@ CASES = {
     Fault.TABLES_NEWER: Case("export", code=1),
     Fault.SLACK_REFUSED: Case("run", where="SLACK_BOT_TOKEN", code=1),
     Fault.SLACK_UNREACHABLE: Case("run", code=1),
+    Fault.PORT_TAKEN: Case(
+        "run",
+        settings={"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"},
+        cause=r"Address already in use",
+        code=1,
+    ),
     Fault.ONE_CATEGORY: Case("replay q.csv", files=questions("it", "it"), code=1),
     Fault.FEW_QUESTIONS: Case("replay q.csv", files=questions("it", "labor", "it"), code=1),
     Fault.NO_PLAN: Case("replay q.csv --every 8 --agree 1", files=questions(*["it"] * 29, "labor"), cause=".*", code=1),
@@ -175,8 +186,11 @@ def prepare(fault: Fault, here: Path) -> None:
     if fault in {Fault.TABLES_REFUSED, Fault.TABLES_NEWER}:
         main(["export"])
         with sqlite3.connect("desk.db") as connection:
-            newer = "UPDATE alembic_version SET version_num = '9999'"
-            connection.execute("DROP TABLE alembic_version" if fault is Fault.TABLES_REFUSED else newer)
+            if fault is Fault.TABLES_REFUSED:
+                connection.execute("DROP TABLE alembic_version")
+            else:
+                connection.execute("UPDATE alembic_version SET version_num = '9999'")
+                connection.execute("UPDATE oldest_program SET revision = '9999'")
         connection.close()
 
 
@@ -202,7 +216,13 @@ def test_a_fault_is_one_line_in_the_persons_language(
         (here / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     monkeypatch.setenv("DATABASE_URL", "sqlite:///desk.db")
     prepare(fault, here)
-    said = told(monkeypatch, capsys, language, case)
+    with socket.socket() as taken:
+        if fault is Fault.PORT_TAKEN:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            address = {"BOT_HTTP_HOST": "127.0.0.1", "BOT_HTTP_PORT": str(taken.getsockname()[1])}
+            case = replace(case, settings=case.settings | address)
+        said = told(monkeypatch, capsys, language, case)
     expect(said, fault, case, language)
 
 
@@ -214,13 +234,14 @@ def test_what_slack_says_at_the_start_is_one_line_in_the_persons_language(
     monkeypatch: pytest.MonkeyPatch, capsys: Shell, slack: str, fault: Fault, language: str
 ) -> None:
     tokens = {"SLACK_BOT_TOKEN": f"xoxb-{SECRET}", "SLACK_APP_TOKEN": f"xapp-{SECRET}"}
-    case = replace(CASES[fault], settings={"SLACK_API_URL": slack} | tokens)
+    case = replace(CASES[fault], settings={"SLACK_API_URL": slack, "BOT_HTTP_PORT": "0"} | tokens)
     expect(told(monkeypatch, capsys, language, case), fault, case, language)
 
 
 def expect(said: str, fault: Fault, case: Case, language: str) -> None:
     """The line is that fault's, begins where the trouble is, and is in one language."""
-    (line,) = [line for line in said.splitlines() if line and "q/s" not in line]  # which is a bar of progress
+    # Beside the log and a bar of progress.
+    (line,) = [line for line in said.splitlines() if line and not line.startswith("{") and "q/s" not in line]
     parts = [bare for bare in re.split(r"\{\w+\}", texts(language)[f"cli.fault.{fault.value}"]) if bare]
     assert all(part in line for part in parts), line
     assert line.startswith(f"{case.where}: " if case.where else line[:1])
