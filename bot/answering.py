@@ -216,6 +216,9 @@ class Answering:
             await self._later(item)
             return
         card = await self._classified(item)
+        if card is None and arrival.kind is ArrivalKind.EDITED:
+            await self._later(item)  # its question came at this very moment
+            return
         if card is None:
             await self._finish(item, Ending.IGNORED, "duplicate")
             return

@@ -14,7 +14,7 @@ from bot.correcting import Correcting
 from bot.domain.card import Card
 from bot.domain.correction import Press
 from bot.domain.errors import ModelRefused
-from bot.domain.question import Arrival, ArrivalKind, Notice, Question, Via
+from bot.domain.question import Arrival, ArrivalKind, InboxItem, Notice, Question, Via
 from storage.store import SqlStore
 from tests.bot.things import arrival
 from tests.fakes import KeptNeighbours, RuleModel, StepClock
@@ -387,6 +387,29 @@ async def test_an_edit_that_is_the_question_survives_the_death_of_its_worker(des
     desk.model.fail(1)
     await desk.work()
     assert (desk.answers, desk.board.notices) == (1, [])
+
+
+async def test_an_edit_that_meets_its_question_at_the_last_moment_is_not_lost(desk: Desk) -> None:
+    """The question was written by another worker between the edit's look and its taking the question's place."""
+    ts = f"{desk.clock.now().timestamp():.6f}"
+    first, later = (
+        one.model_copy(update={"place": one.place.model_copy(update={"ts": ts}), "said": said})
+        for one, said in ((arrival("有給は？"), ts), (edited("PC が遅い"), f"{float(ts) + 1:.6f}"))
+    )
+    classified, other = desk.answering._classified, desk.worker()
+
+    async def overtaken(item: InboxItem) -> Any:
+        if await other.receive(first):
+            assert await other.answer_next()
+        return await classified(item)
+
+    desk.answering._classified = overtaken  # type: ignore[method-assign]
+    await desk.ask(later)
+    async with desk.store.transaction() as tx:
+        question = await tx.questions.at("T1", "C1", ts)
+    assert question is not None
+    assert question.text == "PC が遅い"
+    assert desk.answers == 1
 
 
 async def test_an_edit_that_cannot_be_classified_is_told(desk: Desk) -> None:

@@ -11,10 +11,10 @@ input a replica, told by its environment alone. `born <pid>` and `gone <exit cod
 import os
 import sys
 
-from bot import answering, classifying, cli, delivering, rechecking
+from bot import answering, catching_up, classifying, cli, delivering, duty, rechecking
 from bot.models.breaking import Breaker
 from bot.models.serving import OpenAIModel
-from handlers import connection
+from handlers import catch_up, connection
 
 TIMES = 10
 
@@ -30,6 +30,11 @@ def hurry() -> None:
     rechecking.LEASE /= TIMES
     rechecking.WAIT /= TIMES
     rechecking.LONGEST_WAIT /= TIMES
+    catching_up.SETTLED /= TIMES
+    catching_up.OVERLAP /= TIMES
+    catch_up.SETTLED = catching_up.SETTLED  # type: ignore[attr-defined]  # it is imported there by its name
+    catch_up.EVERY /= TIMES
+    duty.CATCH_UP_SECONDS /= TIMES
     connection.SLACK_SECONDS /= TIMES  # type: ignore[assignment]  # whole seconds, as the bot has them
     patience = OpenAIModel.__init__.__kwdefaults__ or {}
     patience["timeout_s"] /= TIMES

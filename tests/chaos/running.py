@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from bot.domain.question import Via
 from bot.local.workspace import Server, serve
 from tests.chaos import words
 from tests.chaos.checking import Violation, check, ends
@@ -75,7 +76,7 @@ class Run:
                 async with self._replicas(server):
                     started = time.monotonic()
                     await self._storm(server, askers)
-                    settled = await self._calm(desk)
+                    settled = await self._calm(desk, askers.asked)
                 evidence = self._evidence(askers.asked)
                 return self._outcomes(evidence, time.monotonic() - started, settled)
         finally:
@@ -163,7 +164,7 @@ class Run:
                 self.trouble.counted["Slack: sockets asked to go"] += 1
                 await server.disconnect()
 
-    async def _calm(self, desk: Desk) -> float | None:
+    async def _calm(self, desk: Desk, asked: list[Asked]) -> float | None:
         """No more trouble: wait until nothing is under way; the seconds it took, or None where it did not end."""
         self.trouble.over = True
         if self.postgres:
@@ -173,14 +174,18 @@ class Run:
         started = time.monotonic()
         try:
             async with asyncio.timeout(SETTLING):
-                while self.slack.wire.busy or desk.busy or await asyncio.to_thread(self._open):  # noqa: ASYNC110 - it is elsewhere
+                while self.slack.wire.busy or desk.busy or await asyncio.to_thread(self._open, asked):  # noqa: ASYNC110 - it is elsewhere
                     await asyncio.sleep(0.25)
         except TimeoutError:
             return None
         return time.monotonic() - started
 
-    def _open(self) -> bool:
+    def _open(self, asked: list[Asked]) -> bool:
         tables = tables_of(self.url)
+        places = [row["arrival"]["place"] for row in tables["inbox"]]
+        found = {(place["channel"], place["ts"]) for place in places}
+        if any(one.via is Via.CHANNEL and (one.channel, one.ts) not in found for one in asked):
+            return True
         return bool(tables["outbox"]) or any(row["ending"] is None for row in tables["inbox"])
 
     def _evidence(self, asked: list[Asked]) -> Evidence:
@@ -236,6 +241,8 @@ def figures(evidence: Evidence, counted: Counter[str], took: float, settled: flo
         made["answered within, p50 / p99 / max s"] = " / ".join(
             f"{waits[min(len(waits) - 1, int(len(waits) * share))]:.1f}" for share in (0.5, 0.99, 1.0)
         )
+    provisional = {row["question_id"] for row in evidence.tables["verdicts"] if row["provisional"]}
+    made["answered by the fallback release first"] = len(provisional)
     made["presses"] = len(evidence.pressed)
     made |= {f"presses, {one.value}": outcome(one) for one in Outcome}
     made["corrections in the database"] = len(evidence.tables["corrections"])
