@@ -9,6 +9,8 @@ from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 OURS = ("bot", "handlers", "storage")
+CHATTY = ("apscheduler", "slack_bolt")
+"""Heard from ERROR on: Bolt's warnings hold whole messages."""
 SHORTEST = 8
 """A key of fewer characters, such as the `none` of a server that asks for no key, is a word and no secret."""
 
@@ -42,7 +44,6 @@ def configure(level: str, secrets: Iterable[str] = (), stream: TextIO | None = N
     """Send the log to `stream`, by default standard error: plain on a terminal, JSON wherever a program reads it.
 
     `level` is for our own lines. Those of libraries below WARNING are never written: they hold messages and tokens.
-    So do some of Bolt's warnings, which is why it must be in trouble to be heard.
     """
     out = stream or sys.stderr
     handler = _Redacted(out, secrets)
@@ -56,5 +57,5 @@ def configure(level: str, secrets: Iterable[str] = (), stream: TextIO | None = N
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in OURS:
         logging.getLogger(name).setLevel(level)
-    for chatty in ("apscheduler", "slack_bolt"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,5 +1,7 @@
 """The clock that wakes us: APScheduler only ticks; what is due stands in the database."""
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -47,7 +49,7 @@ class Ticks:
         shared = {name: (self._alone(name, act, seconds), seconds) for name, (act, seconds) in one.items()}
         for name, (act, seconds) in {**each, **shared}.items():
             self._scheduler.add_job(
-                patient(name, act, seconds),
+                _stoppable(patient(name, act, seconds)),
                 IntervalTrigger(seconds=seconds),
                 id=name,
                 max_instances=1,
@@ -64,4 +66,15 @@ class Ticks:
             job.modify(next_run_time=datetime.now(UTC))  # noqa: TID251
 
     def stop(self) -> None:
+        """Tick no more; an act that is under way is cancelled."""
         self._scheduler.shutdown(wait=False)
+
+
+def _stoppable(act: Act) -> Act:
+    """The act, which ends where it is cancelled: at its end the scheduler would call that an error of the act's."""
+
+    async def until_stopped() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await act()
+
+    return until_stopped

@@ -15,8 +15,9 @@ import psycopg
 import yaml
 
 from bot.local.workspace import Server, Workspace, chat, interactions, serve
+from bot.local.workspace.delivery import NotAckedError
 from bot.local.workspace.people import Channel
-from bot.local.workspace.sockets import NotAckedError, SocketMode
+from bot.local.workspace.sockets import SocketMode
 from bot.local.workspace.wire import Json, SlackError
 from bot.settings import ROOT
 from handlers.views import ids

@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,20 +14,6 @@ SECRET = "xoxb-s3cr3t-token"
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
-
-
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    """Logging is the process's own."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    for handler in root.handlers:
-        handler.close()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name in (*logs.OURS, "slack_bolt", "apscheduler"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 def test_a_program_reads_one_json_object_a_line() -> None:

@@ -10,8 +10,9 @@ import yaml
 
 from bot.local.workspace import Timing, Workspace
 from bot.local.workspace.audience import Audience
+from bot.local.workspace.delivery import NotAckedError
 from bot.local.workspace.faults import Fault, Faults
-from bot.local.workspace.sockets import NotAckedError, SocketMode
+from bot.local.workspace.sockets import SocketMode
 from bot.settings import ROOT
 
 Json = dict[str, Any]

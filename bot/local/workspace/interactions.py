@@ -9,8 +9,8 @@ from typing import Literal
 from bot.local.workspace import chat, state
 from bot.local.workspace.blocks import check_message, check_view
 from bot.local.workspace.board import copied, public
+from bot.local.workspace.delivery import NotAckedError
 from bot.local.workspace.people import TEAM_DOMAIN, TEAM_ID, Channel, Member
-from bot.local.workspace.sockets import NotAckedError
 from bot.local.workspace.text import escaped
 from bot.local.workspace.wire import Json, SlackError
 from bot.local.workspace.workspace import Workspace
@@ -19,10 +19,10 @@ _REQUIRED = {"ja-JP": "この項目は必須です。", "en-US": "Please complet
 
 
 async def _send(ws: Workspace, kind: Literal["interactive", "slash_commands"], payload: Json, *, answers: bool) -> Json:
-    if not ws.sockets.connected:
+    if not ws.delivery.connected:
         raise SlackError("dispatch_failed")
     try:
-        return await ws.sockets.ask(kind, copied(payload), accepts_response_payload=answers) or {}
+        return await ws.delivery.ask(kind, copied(payload), accepts_response_payload=answers) or {}
     except NotAckedError:
         raise SlackError("operation_timeout") from None
 

@@ -166,7 +166,7 @@ def hello(ws: Workspace, member: Member) -> Json:
         "channels": [channel.card() for channel in ws.board.seen_by(member.id)],
         "commands": commands,
         "shortcuts": [{key: one.get(key, "") for key in keys} for one in ws.app.shortcuts],
-        "connected": ws.sockets.connected > 0,
+        "connected": ws.delivery.connected > 0,
     }
 
 

@@ -57,6 +57,15 @@ class Server:
         """Ask the app's sockets to go; reasons as `SocketMode.disconnect`."""
         await self.workspace.sockets.disconnect(reason)
 
+    @property
+    def signing_secret(self) -> str:
+        """What requests are signed with (HTTP mode)."""
+        return self.workspace.requests.signing_secret
+
+    async def send_to(self, url: str) -> None:
+        """Send everything as requests to this address from now on (HTTP mode); see `HttpMode.verify`."""
+        await self.workspace.requests.verify(url)
+
     async def drop_sockets(self) -> None:
         """End the app's sockets without a word."""
         await self.workspace.sockets.drop()
@@ -91,6 +100,7 @@ async def serve(workspace: Workspace, port: int = 0, routes: Sequence[BaseRoute]
         yield Server(workspace, workspace.url, f"{workspace.url}api/", workspace.bot_token, workspace.app_token)
     finally:
         await workspace.sockets.aclose()
+        await workspace.requests.aclose()
         server.over.set()
         await serving
         workspace.save()

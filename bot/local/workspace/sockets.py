@@ -1,4 +1,4 @@
-"""Socket Mode: tickets, sockets, envelopes, acks, and the redelivery of events that nobody acked."""
+"""Socket Mode: tickets, sockets, envelopes and acks."""
 
 import asyncio
 import json
@@ -6,34 +6,16 @@ import logging
 import secrets
 import uuid
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from bot.local.workspace.delivery import Delivery, NotAckedError, Timing
 from bot.local.workspace.wire import Json
 
 log = logging.getLogger(__name__)
 _MOST_SOCKETS = 10
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Slack's periods, in seconds.
-
-    `ack`: how long an ack may take. `redeliver`: the delays before an unacked event comes again. `disconnect`: how long
-    a socket lives after it was asked to go. `ticket`: how long the URL of apps.connections.open is good.
-    """
-
-    ack: float = 3.0
-    redeliver: tuple[float, ...] = (0.0, 60.0, 300.0)
-    disconnect: float = 10.0
-    ticket: float = 60.0
-
-
-class NotAckedError(Exception):
-    """No socket took the envelope, or nobody acked it in time; the text is Slack's retry reason."""
 
 
 @dataclass(eq=False)
@@ -49,17 +31,15 @@ class _Socket:
             raise NotAckedError("connection_failed") from None
 
 
-class SocketMode:
+class SocketMode(Delivery):
     """The sockets of the one installed app. Each envelope goes to one of them, in turn."""
 
     def __init__(self, app_id: str, timing: Timing, clock: Callable[[], float]) -> None:
-        self.timing = timing
-        self.on_change: Callable[[], None] = lambda: None
+        super().__init__(timing)
         self._app_id = app_id
         self._clock = clock
         self._sockets: deque[_Socket] = deque()
         self._tickets: dict[str, float] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._opened = 0
 
     @property
@@ -137,24 +117,6 @@ class SocketMode:
         finally:
             del socket.pending[envelope_id]
 
-    def deliver(self, callback: Json) -> None:
-        """Deliver one event_callback in the background, again and again until acked, as often as Slack would."""
-        self._background(self._deliver(callback))
-
-    async def _deliver(self, callback: Json) -> None:
-        reason = ""
-        for attempt, delay in enumerate((0.0, *self.timing.redeliver)):
-            if delay:
-                await asyncio.sleep(delay)
-            extra: dict[str, str | int | bool] = {"retry_attempt": attempt, "retry_reason": reason}
-            try:
-                await self.ask("events_api", callback, accepts_response_payload=False, **extra)
-            except NotAckedError as failure:
-                reason = str(failure)
-            else:
-                return
-        log.warning("event %s was never acked (%s)", callback["event_id"], reason)
-
     async def disconnect(self, reason: str = "refresh_requested") -> None:
         """Ask every socket to go: `warning`, `refresh_requested` or `link_disabled`. They take no more envelopes.
 
@@ -182,16 +144,9 @@ class SocketMode:
         except (WebSocketDisconnect, RuntimeError):
             log.debug("socket %d had gone already", socket.number)
 
-    def _background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def aclose(self) -> None:
         """Close every socket and give up all deliveries under way."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await super().aclose()
         await self.drop()
 
 

@@ -10,12 +10,14 @@ from typing import Any
 
 from bot.local.workspace.audience import Audience
 from bot.local.workspace.board import Board, public
+from bot.local.workspace.delivery import Delivery, Timing
 from bot.local.workspace.faults import Faults
 from bot.local.workspace.files import Files
 from bot.local.workspace.hooks import Hooks
 from bot.local.workspace.manifest import Manifest
 from bot.local.workspace.people import TEAM_ID, Channel, Channels, Group, Member, People
-from bot.local.workspace.sockets import SocketMode, Timing, token
+from bot.local.workspace.requests import HttpMode
+from bot.local.workspace.sockets import SocketMode, token
 from bot.local.workspace.views import Views
 from bot.local.workspace.wire import Json, SlackError, new_id
 
@@ -55,7 +57,8 @@ class Workspace:
         self.faults = Faults()
         self.audience = Audience()
         self.sockets = SocketMode(self.app.app_id, timing or Timing(), clock)
-        self.sockets.on_change = self._connection_changed
+        self.requests = HttpMode(self.sockets.timing, clock)
+        self.sockets.on_change = self.requests.on_change = self._connection_changed
         self.bot_token, self.app_token = token("xoxb"), token("xapp")
         self.url = ""
         self._state = state
@@ -63,6 +66,11 @@ class Workspace:
         self._saving: asyncio.TimerHandle | None = None
         if state and state.exists():
             self._load(state)
+
+    @property
+    def delivery(self) -> Delivery:
+        """The way to the app: requests once it has given an address, else its sockets."""
+        return self.requests if self.requests.url else self.sockets
 
     def member(self, user_id: str) -> Member:
         """Return a person; raise `user_not_found`."""
@@ -98,9 +106,9 @@ class Workspace:
         if (name or event["type"]) not in self.app.events:
             return
         callback = self._callback(event)
-        self.sockets.deliver(callback)
+        self.delivery.deliver(callback)
         for _ in range(self.faults.duplicates):
-            self.sockets.deliver(self._callback(event) if self.faults.new_event_ids else callback)
+            self.delivery.deliver(self._callback(event) if self.faults.new_event_ids else callback)
 
     def _callback(self, event: Json) -> Json:
         authorization = {"enterprise_id": None, "team_id": TEAM_ID, "user_id": self.app.bot_user}
@@ -120,7 +128,7 @@ class Workspace:
         }
 
     def _connection_changed(self) -> None:
-        self.audience.tell({"type": "connection", "connected": self.sockets.connected > 0})
+        self.audience.tell({"type": "connection", "connected": self.delivery.connected > 0})
 
     def touch(self) -> None:
         """Save soon; the longer a save takes, the more changes it waits for."""
