@@ -54,7 +54,7 @@ class Replica:
         while not self._stopping.is_set():
             mother.stdin.write(b"\n")
             code = await self._life(mother.stdout)
-            if not self._stopping.is_set() and code not in {-signal.SIGKILL, 0}:
+            if not self._stopping.is_set() and code not in {-signal.SIGKILL, -signal.SIGTERM, 0}:
                 self._trouble.counted[f"a replica ended by itself ({code})"] += 1
         mother.stdin.close()
         await mother.wait()
