@@ -19,7 +19,7 @@ from tests.chaos.slack import FailingSlack
 Json = dict[str, Any]
 TRIES = 6
 """How often one of the staff presses again where Slack showed an error."""
-PATIENCE = 20.0
+PATIENCE = 8.0
 """Seconds that somebody waits for a card to change."""
 _REASON = re.compile(rf"^{ids.REASON}\.")
 

@@ -1,4 +1,4 @@
-"""The short form of `make chaos`: a quarter of a minute of it."""
+"""The short form of `make chaos`: some seconds of it."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ from tests.chaos.running import Plan, run
 @pytest.mark.timeout(120)
 async def test_nothing_is_lost_and_nothing_is_answered_twice(tmp_path: Path) -> None:
     plan = Plan(
-        minutes=0.25,
-        questions=40,
-        life=5.0,
-        pause_every=8.0,
-        crash_every=6.0,
-        sockets_every=5.0,
+        minutes=0.15,
+        questions=30,
+        life=3.0,
+        pause_every=5.0,
+        crash_every=5.0,
+        sockets_every=4.0,
         redeliver=(0.0, 2.0, 4.0),
     )
     outcomes = await run(plan, tmp_path)
