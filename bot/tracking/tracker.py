@@ -2,14 +2,14 @@
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.correction import Kind
 from bot.domain.errors import TrackerDown, TrackerReason, TrackerRefused
 from bot.domain.mirror import Annotation, Edits, Experiment, Feedback, RowCopy, Trace, Tried
-from bot.tracking.connection import SECONDS, Connection
+from bot.tracking.connection import SECONDS, Asked, Connection, Told
 from bot.tracking.copies import Copies
 from bot.tracking.shapes import KEY, annotation_of, experiment_about, named, run_of
 from bot.tracking.wire import NotThere, TakenBefore, ours
@@ -78,16 +78,25 @@ class LangSmithTracker:
         return await self._connection.run(self._copies.open, self._project)
 
     async def put_rows(self, dataset: str, rows: Sequence[RowCopy]) -> None:
-        await self._connection.run(self._copies.put, dataset, rows)
+        await self._of_rows(self._copies.put, dataset, rows)
 
     async def withdraw_rows(self, dataset: str, row_ids: Sequence[str], *, erase: bool = False) -> None:
-        await self._connection.run(self._copies.withdraw, dataset, row_ids, erase=erase)
+        await self._of_rows(self._copies.withdraw, dataset, row_ids, erase=erase)
 
     async def freeze(self, dataset: str, tag: str, row_ids: Sequence[str]) -> None:
-        await self._connection.run(self._copies.freeze, dataset, tag, row_ids)
+        await self._of_rows(self._copies.freeze, dataset, tag, row_ids)
 
     async def edits(self, dataset: str, since: datetime | None) -> Edits:
-        return await self._connection.run(self._copies.edits, dataset, since)
+        return await self._of_rows(self._copies.edits, dataset, since)
+
+    async def _of_rows(self, verb: Callable[Asked, Told], *args: Asked.args, **kwargs: Asked.kwargs) -> Told:
+        """Where no project is there, the SDK looks for one again with each example that it reads."""
+
+        def with_project() -> Told:
+            self._session(self._project)
+            return verb(*args, **kwargs)
+
+        return await self._connection.run(with_project)
 
     # --- experiments ---
 

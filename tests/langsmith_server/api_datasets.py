@@ -182,12 +182,11 @@ def list_examples(server: State, got: Got) -> Response:
         raise Invalid("filter: not known here")
     named = got.one("dataset")
     datasets = [server.datasets.get(named)] if named else list(server.datasets.by_id.values())
-    examples = [one for dataset in datasets for one in dataset.at(got.one("as_of"))]
+    examples = [one for dataset in datasets for one in dataset.at(got.one("as_of"), got.ids("id"))]
     found = [
         one
         for one in examples
-        if (not got.ids("id") or one["id"] in got.ids("id"))
-        and (not got.ids("splits") or set(got.ids("splits")) & set((one["metadata"] or {}).get(SPLIT, [])))
+        if (not got.ids("splits") or set(got.ids("splits")) & set((one["metadata"] or {}).get(SPLIT, [])))
         and (one["metadata"] or {}).items() >= wanted.items()
     ]
     shown = {"id", *got.ids("select")} if got.one("exclude_default_fields") else None

@@ -73,7 +73,7 @@ def ingest_multipart(server: State, got: Got) -> Response:
         sent[kind].setdefault(run_id, {}).update({what[0]: value} if what else value)
     server.traces.ingest(sent["post"], sent["patch"])
     for feedback in sent["feedback"].values():
-        server.traces.say(feedback)
+        server.traces.say(feedback, early=True)
     return JSONResponse({"message": "Runs batch ingested"}, 202)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -87,10 +87,11 @@ class Dataset:
         tags = [tag for tag, at in self.tags.items() if at == held[-1]]
         return {"as_of": held[-1].isoformat(), "tags": tags + (["latest"] if held[-1] == self.versions[-1] else [])}
 
-    def at(self, as_of: str | None) -> list[dict[str, Any]]:
-        """The examples of a version, oldest first."""
+    def at(self, as_of: str | None, only: Collection[str] = ()) -> list[dict[str, Any]]:
+        """The examples of a version, oldest first; `only` those of these ids, where there are some."""
         moment = self.moment(as_of)
-        return [content for example in self.examples.values() if (content := example.at(moment)) is not None]
+        examples = [self.examples[one] for one in only if one in self.examples] if only else self.examples.values()
+        return [content for example in examples if (content := example.at(moment)) is not None]
 
 
 class Datasets:
@@ -141,7 +142,7 @@ class Datasets:
 
     def change(self, dataset: Dataset, given: Mapping[str, Mapping[str, Any]]) -> str:
         """Examples that are there by id, all or none; what is not given stays."""
-        now = {example["id"] for example in dataset.at(None)}
+        now = {example["id"] for example in dataset.at(None, given)}
         if set(given) - now:
             raise Missing("Example not found")
         at = self._now()

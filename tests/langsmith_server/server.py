@@ -39,15 +39,17 @@ class Fault:
 
 
 class LangSmithServer(State):
-    """`running()` serves it; `url` is its endpoint, KEY its key. What was asked is in `requests`, oldest first.
+    """`running()` serves it, by the machine's time or by `clock`.
+
+    `url` is its endpoint, KEY its key. What was asked is in `requests`, oldest first.
 
     Attributes:
         keys: key → the workspaces that it may name; None among them: it need name none.
         people: those at its page.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.url = ""
         self.requests: list[Got] = []
         self.keys: dict[str, set[str | None]] = {KEY: {None, WORKSPACE}}

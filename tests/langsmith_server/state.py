@@ -1,6 +1,7 @@
 """All that the stand-in remembers."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,8 @@ WORKSPACE = "11111111-1111-4111-8111-111111111111"
 class State:
     """Datasets, traces, and what `/info` tells."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.fromtimestamp(time.time(), UTC)) -> None:
+        self._clock = clock
         self.info: dict[str, Any] = {
             "version": "0.16.20",
             "instance_flags": {"dataset_examples_multipart_enabled": True, "zstd_compression_enabled": True},
@@ -32,5 +34,5 @@ class State:
 
     def now(self) -> datetime:
         """The time, never the same twice: each change is a version of its own."""
-        self._last = max(datetime.fromtimestamp(time.time(), UTC), self._last + timedelta(microseconds=1))
+        self._last = max(self._clock(), self._last + timedelta(microseconds=1))
         return self._last

@@ -16,6 +16,7 @@ class Traces:
         self._tenant = tenant
         self.sessions: dict[str, dict[str, Any]] = {}
         self.runs: dict[str, dict[str, Any]] = {}
+        self._received: set[str] = set()
         self.feedback: dict[str, dict[str, Any]] = {}
         self.queues: dict[str, dict[str, Any]] = {}
         self.items: dict[str, dict[str, Any]] = {}
@@ -53,8 +54,8 @@ class Traces:
     # --- runs ---
 
     def ingest(self, posts: Mapping[str, dict[str, Any]], patches: Mapping[str, dict[str, Any]]) -> None:
-        """All or none."""
-        if self.runs.keys() & posts.keys():
+        """All or none. A run's end may arrive before its beginning."""
+        if self._received & posts.keys():
             raise Conflict("Conflict: payload already received: payloads already received")
         for run in posts.values():
             if not run.get("trace_id") or not run.get("dotted_order"):
@@ -64,7 +65,13 @@ class Traces:
             session = (
                 self.get_session(run["session_id"]) if run.get("session_id") else self.open({"name": name}, upsert=True)
             )
-            self.runs[run_id] = {**run, "session_id": session["id"], "session_name": session["name"]}
+            self._received.add(run_id)
+            self.runs[run_id] = {
+                **run,
+                **self.runs.get(run_id, {}),
+                "session_id": session["id"],
+                "session_name": session["name"],
+            }
         for run_id, patch in patches.items():
             self.runs.setdefault(run_id, {}).update({k: v for k, v in patch.items() if v is not None})
 
@@ -73,14 +80,15 @@ class Traces:
 
     # --- feedback ---
 
-    def say(self, said: Mapping[str, Any]) -> dict[str, Any]:
+    def say(self, said: Mapping[str, Any], *, early: bool = False) -> dict[str, Any]:
+        """`early`: its run may come later."""
         feedback_id = str(said.get("id") or uuid.uuid4())
         if feedback_id in self.feedback:
             raise Conflict("Feedback already exists.")
         run_id = said.get("run_id")
         if run_id is None and said.get("session_id") is None:
             raise Invalid("run_id or session_id is required")
-        if run_id is not None and run_id not in self.runs:
+        if run_id is not None and run_id not in self.runs and not early:
             raise Missing("Run not found")
         blank = dict.fromkeys(("run_id", "trace_id", "session_id", "score", "value", "comment", "correction"))
         at = self._now().isoformat()

@@ -84,6 +84,16 @@ async def test_many_rows_go_in_pages(langsmith: LangSmithServer, tracker: LangSm
     assert len(there(langsmith)) == 500
 
 
+async def test_reading_examples_costs_a_request_a_page_and_not_one_an_example(
+    langsmith: LangSmithServer, tracker: LangSmithTracker
+) -> None:
+    """Where there is no project yet, the SDK asks for one with each example."""
+    dataset = await tracker.dataset()
+    for _ in range(2):
+        await tracker.put_rows(dataset, [copy(f"q{n}") for n in range(200)])
+    assert len(langsmith.requests) < 30
+
+
 async def test_a_row_goes_and_comes_back_as_often_as_people_change_their_minds(
     langsmith: LangSmithServer, tracker: LangSmithTracker
 ) -> None:

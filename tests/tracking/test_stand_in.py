@@ -1,6 +1,7 @@
 """The stand-in is held to the SDK: its own client, unmodified, over HTTP."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -155,6 +156,8 @@ async def test_the_sdks_own_tracing_arrives(langsmith: LangSmithServer, *, zstd:
 
     def traced() -> None:
         with client_of(langsmith, auto_batch_tracing=True) as client:
+            while zstd and client.compressed_traces is None:
+                time.sleep(0.01)  # what comes before its own thread has read /info is not compressed
 
             @sdk.traceable(client=client, name="classify")
             def classify(q: str) -> dict[str, str]:

@@ -1,0 +1,182 @@
+"""The mirror over the real SDK and HTTP: what is in the record is there, and what is said there comes home."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from bot.correcting import Correcting
+from bot.domain.correction import Correction
+from bot.domain.dataset import Split
+from bot.mirroring import LONGEST_WAIT, Mirroring
+from bot.receiving import ANYBODY, Receiving
+from bot.tracking import LangSmithTracker
+from tests.bot.test_mirroring import Mirror, mirror
+from tests.bot.things import rows_of
+from tests.fakes import KeptNeighbours, StepClock
+from tests.fakes_acts import CountingEstimator
+from tests.langsmith_server import Fault, LangSmithServer
+from tests.langsmith_server.server import KEY
+
+__all__ = ["mirror"]
+
+SECONDS = 0.5
+"""Of one request here."""
+
+
+@dataclass
+class Both:
+    """A mirrored house and a LangSmith that keeps the same time."""
+
+    here: Mirror
+    there: LangSmithServer
+    tracker: LangSmithTracker
+    receiving: Receiving
+
+    @property
+    def examples(self) -> dict[str, dict[str, Any]]:
+        """Row id → its example."""
+        examples = self.there.datasets.named("madoguchi").at(None)
+        found = {one["metadata"]["row"]: one for one in examples}
+        assert len(found) == len(examples)
+        return found
+
+    async def said(self, question_id: str) -> list[Correction]:
+        async with self.here.store.transaction() as tx:
+            return await tx.corrections.of(question_id)
+
+    async def in_step(self) -> None:
+        """Both ways until nothing changes any more."""
+        for _ in range(5):
+            self.here.clock.advance(seconds=LONGEST_WAIT.total_seconds())
+            await self.here.rounds()
+            if not await self.receiving.receive() and not await self.here.lag():
+                return
+        pytest.fail("it never ends")
+
+
+@pytest.fixture
+async def both(mirror: Mirror, clock: StepClock) -> AsyncIterator[Both]:
+    async with LangSmithServer(clock=clock.now).running() as server:
+        tracker = LangSmithTracker(KEY, "madoguchi", endpoint=server.url, seconds=SECONDS)
+        mirror.mirroring = Mirroring(mirror.store, tracker, mirror.judges, CountingEstimator(), clock)
+        correcting = Correcting(mirror.store, KeptNeighbours(), clock)
+        yield Both(mirror, server, tracker, Receiving(mirror.store, tracker, correcting, clock, [ANYBODY]))
+        await tracker.aclose()
+
+
+async def test_an_answer_its_correction_and_its_row_are_shown(both: Both) -> None:
+    question, verdict = await both.here.asked()
+    await both.here.pressed(question, "it")
+    await both.in_step()
+    run = both.there.traces.runs[str(verdict.trace)]
+    assert (run["outputs"]["category"], run["extra"]["metadata"]["about"]) == ("労務", question.id)
+    (said,) = both.there.traces.feedback.values()
+    assert (said["run_id"], said["score"], said["correction"]) == (run["id"], 0, {"category": "情シス"})
+    assert "U2" not in json.dumps(said)
+    assert both.examples[question.id]["outputs"]["category"] == "情シス"
+
+
+async def test_what_is_changed_there_comes_home_once_and_never_echoes(both: Both) -> None:
+    question, _ = await both.here.asked()
+    await both.here.pressed(question, "labor")
+    await both.in_step()
+    both.here.clock.advance(seconds=1)
+    both.there.people.edit(both.examples[question.id]["id"], outputs={"reason": "PCの話だから", "category": "情シス"})
+    both.here.clock.advance(seconds=1)
+    await both.in_step()
+    assert [one.category for one in await both.said(question.id)] == ["labor", "it"]
+    sent = len([got for got in both.there.requests if not got.route.startswith("GET")])
+    for _ in range(3):
+        await both.in_step()
+    assert [one.category for one in await both.said(question.id)] == ["labor", "it"]
+    assert len([got for got in both.there.requests if not got.route.startswith("GET")]) == sent
+    assert both.examples[question.id]["outputs"] == {"reason": "PCの話だから", "category": "情シス"}
+
+
+async def test_a_newer_word_from_slack_is_not_overwritten(both: Both) -> None:
+    question, _ = await both.here.asked()
+    await both.here.pressed(question, "labor")
+    await both.in_step()
+    both.here.clock.advance(seconds=1)
+    both.there.people.edit(both.examples[question.id]["id"], outputs={"reason": "r", "category": "その他"})
+    both.here.clock.advance(seconds=1)
+    await both.here.pressed(question, "it", seen=1, by="U3")
+    await both.in_step()
+    assert [one.category for one in await both.said(question.id)] == ["labor", "it"]
+    assert both.examples[question.id]["outputs"]["category"] == "情シス"
+
+
+async def test_an_annotation_there_is_a_correction_by_who_made_it(both: Both) -> None:
+    question, verdict = await both.here.asked()
+    await both.in_step()
+    both.here.clock.advance(seconds=1)
+    both.there.people.annotate("Hanako", str(verdict.trace), "category", value="情シス", comment="VPN の話")
+    both.here.clock.advance(seconds=1)
+    await both.in_step()
+    (said,) = await both.said(question.id)
+    assert (said.category, said.reason, said.by) == ("it", "VPN の話", "langsmith:user-of-Hanako")
+    assert both.examples[question.id]["outputs"]["category"] == "情シス"
+
+
+async def test_a_dataset_that_was_deleted_there_is_filled_again(both: Both) -> None:
+    async with both.here.store.transaction() as tx:
+        await tx.rows.put(*rows_of(Split.TRAIN, "labor", 120))
+    await both.in_step()
+    assert len(both.examples) == 120
+    both.there.people.delete_dataset("madoguchi")
+    question, _ = await both.here.asked()
+    await both.here.pressed(question, "it")
+    await both.here.mirroring.mirror()
+    assert await both.here.trouble() == "dataset_gone"
+    await both.in_step()
+    assert len(both.examples) == 121
+    assert await both.here.trouble() is None
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(429, headers={"retry-after": "1"}),
+        Fault(500),
+        Fault(lost=True),
+        Fault(half=True),
+        Fault(taken=True),
+        Fault(silent=True),
+        Fault(401),
+        Fault(403),
+    ],
+    ids=["429", "500", "lost", "half", "taken", "black hole", "wrong key", "wrong workspace"],
+)
+async def test_whatever_fails_there_everything_arrives_once(both: Both, fault: Fault) -> None:
+    asked = [await both.here.asked(n=n) for n in range(1, 6)]
+    for question, _ in asked:
+        await both.here.pressed(question, "it")
+    for on in ("GET", "POST /runs", "POST|PATCH /platform", "POST /feedback", ""):
+        both.there.fail(fault, on=on, times=2)
+    for _ in range(12):
+        both.here.clock.advance(seconds=LONGEST_WAIT.total_seconds())
+        await both.here.mirroring.mirror()
+    both.there.heal()
+    await both.in_step()
+    assert set(both.there.traces.runs) == {str(verdict.trace) for _, verdict in asked}
+    assert len(both.there.traces.feedback) == 5
+    assert set(both.examples) == {question.id for question, _ in asked}
+    assert await both.here.trouble() is None
+
+
+async def test_an_evaluation_is_an_experiment(both: Both) -> None:
+    async with both.here.store.transaction() as tx:
+        await tx.rows.put(*rows_of(Split.HELD_OUT, "labor", 10))
+        release = await tx.releases.serving()
+    assert release
+    await both.here.judges.evaluate(release)
+    await both.here.mirroring.evaluated(release)
+    await both.in_step()
+    (experiment,) = [one for one in both.there.traces.sessions.values() if one["reference_dataset_id"]]
+    runs = both.there.traces.of_session(experiment["name"])
+    judged = [one for one in both.there.traces.feedback.values() if one["key"] == "correct"]
+    assert len(runs) == len(judged) > 0
+    assert experiment["extra"]["metadata"]["dataset_version"] in both.there.datasets.named("madoguchi").tags
