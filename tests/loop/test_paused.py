@@ -1,0 +1,81 @@
+"""A replica is paused for longer than its leases: another one answers, and when it goes on it answers no more."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bot.local.workspace import Person, Workspace, serve
+from tests.loop.program import MANIFEST, ROOT
+from tests.loop.story import said
+from tests.loop.test_elsewhere import environment
+from tests.openai_server import CHAT, OpenAIServer, Reply
+from tests.openai_server import said as answers
+from tests.postgres import make_database
+
+pytestmark = pytest.mark.timeout(120)
+HELD = 1.0
+"""Seconds for which the model holds its first answer; the leases of these replicas are nine."""
+
+
+@asynccontextmanager
+async def hurried(folder: Path, env: dict[str, str]) -> AsyncIterator[int]:
+    """The pid of a bot whose leases are a tenth as long (tests/chaos/replica.py)."""
+    nursery = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.chaos.replica"),
+        cwd=folder,
+        env=env | {"PYTHONPATH": str(ROOT)},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert nursery.stdin
+    assert nursery.stdout
+    nursery.stdin.write(b"\n")
+    pid = 0
+    try:
+        async with asyncio.timeout(40):
+            async for line in nursery.stdout:
+                pid = int(line.split()[1]) if line.startswith(b"born") else pid
+                if b"Slack" in line:
+                    break
+        yield pid
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        nursery.stdin.close()
+        await nursery.communicate()
+
+
+async def test_it_was_paused_while_the_model_thought(tmp_path: Path) -> None:
+    model = OpenAIServer()
+    model.on(CHAT, Reply(**{**vars(answers("Facilities", "It is about a desk.")), "wait_s": HELD}))
+    model.on(CHAT, answers("People team", "It is about people."))
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serve(Workspace(MANIFEST)))
+        await stack.enter_async_context(model.running())
+        env = environment(tmp_path, server, model.url) | {"DATABASE_URL": make_database()}
+        asker = await stack.enter_async_context(Person(server.url, server.people.employees[1].id))
+        channel = server.channels.help_desk.id
+        paused = await stack.enter_async_context(hurried(tmp_path, env))
+        ts = await asker.say(channel, "Who pays for my new desk?")
+        async with asyncio.timeout(20):
+            while not model.sent(CHAT):  # noqa: ASYNC110 - it happens in another process
+                await asyncio.sleep(0.02)
+        os.kill(paused, signal.SIGSTOP)
+        await stack.enter_async_context(hurried(tmp_path, env))
+        card = await asker.answer(ts, timeout=40)
+        assert said(card) == "people", "the other one asked again"
+        os.kill(paused, signal.SIGCONT)
+        # Both are at work again; to the paused one the answer that it waited for has come, or it gave up.
+        later = [await asker.say(channel, f"And my chair number {n}?") for n in range(6)]
+        for one in later:
+            await asker.answer(one, timeout=40)
+        await asyncio.sleep(3)
+        threads = [await asker.replies(channel, one) for one in [ts, *later]]
+        assert [len(thread) for thread in threads] == [2] * 7
+        assert said(threads[0][1]) == "people"
