@@ -40,6 +40,11 @@ class _Redacted(logging.StreamHandler[TextIO]):
         return line
 
 
+def _wanted(record: logging.LogRecord) -> bool:
+    """Asked of each line, for Bolt gives its loggers the root's level whenever an app is made."""
+    return record.levelno >= logging.ERROR or record.name.partition(".")[0] not in CHATTY
+
+
 def configure(level: str, secrets: Iterable[str] = (), stream: TextIO | None = None) -> None:
     """Send the log to `stream`, by default standard error: plain on a terminal, JSON wherever a program reads it.
 
@@ -53,9 +58,8 @@ def configure(level: str, secrets: Iterable[str] = (), stream: TextIO | None = N
         timestamp="at",
         json_ensure_ascii=False,
     )
+    handler.addFilter(_wanted)
     handler.setFormatter(_PlainFormatter() if out.isatty() else as_json)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in OURS:
         logging.getLogger(name).setLevel(level)
-    for name in CHATTY:
-        logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,6 +1,5 @@
 """The way to Slack: its Web API, a Bolt app that knows who it is, the socket."""
 
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -35,8 +34,6 @@ def slack_client(token: SecretStr | None, api_url: str) -> AsyncWebClient:
 
 def bolt_app(client: AsyncWebClient, identity: AuthorizeResult) -> AsyncApp:
     """An app that knows who it is. Signatures are no matter of its: `Requests` verifies them before it reads."""
-    # Bolt reads SLACK_BOT_TOKEN by itself, and warns that it and the client's token decide nothing; so it is meant.
-    logging.getLogger("slack_bolt.AsyncApp").addFilter(lambda record: not record.getMessage().startswith("As "))
     return AsyncApp(client=client, authorize=lambda: _already(identity), request_verification_enabled=False)
 
 

@@ -5,6 +5,7 @@ import json
 import logging
 
 import pytest
+from slack_bolt.async_app import AsyncApp
 
 from bot import logs
 
@@ -60,5 +61,6 @@ def test_what_libraries_say_below_a_warning_is_not_written_at_any_level() -> Non
     logging.getLogger("bot.answering").debug("ours")
     for library in ("openai", "slack_sdk.web", "aiosqlite", "httpx2", "asyncio"):
         logging.getLogger(library).info("a text")
+    AsyncApp(token="xoxb-1", signing_secret="s")  # it sets its logger's level anew
     logging.getLogger("slack_bolt.AsyncApp").warning("Unhandled request ({'text': 'a text'})")
     assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == ["ours"]
