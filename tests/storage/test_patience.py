@@ -25,7 +25,15 @@ async def url() -> str:
 
 
 @pytest.fixture
-async def hurried(url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
+async def patient(url: str) -> AsyncIterator[Database]:
+    """The same database, with the limits of use."""
+    database = Database(url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def hurried(url: str, patient: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
     """A database that waits for nothing longer than a fraction of a second."""
     short = {"statement_timeout": "300ms", "lock_timeout": "150ms", "idle_in_transaction_session_timeout": "200ms"}
     monkeypatch.setattr(way, "SESSION", short)
@@ -60,8 +68,8 @@ async def add_another(database: Database) -> None:
         assert await tx.questions.add(question())
 
 
-async def test_who_waits_for_a_lock_gives_up(hurried: Database) -> None:
-    async with SqlStore(hurried).transaction() as tx:
+async def test_who_waits_for_a_lock_gives_up(hurried: Database, patient: Database) -> None:
+    async with SqlStore(patient).transaction() as tx:
         await tx.questions.add(question())
         with pytest.raises(DBAPIError, match="lock timeout"):
             await add_another(hurried)
