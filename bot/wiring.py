@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
 from pydantic import ValidationError
@@ -43,11 +43,13 @@ from bot.shadowing import Shadowing
 from bot.sharing import Sharing
 from bot.spending import Spending
 from bot.telemetry import MeteredModel, Telemetry
-from bot.tracking import LangSmithTracker
 from bot.tuning import Tuning
 from storage.database import Database
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
+
+if TYPE_CHECKING:
+    from bot.tracking import LangSmithTracker
 
 log = logging.getLogger(__name__)
 
@@ -200,11 +202,13 @@ async def open_house(
         yield house
 
 
-def tracker_of(settings: Settings) -> LangSmithTracker | None:
+def tracker_of(settings: Settings) -> "LangSmithTracker | None":
     """LangSmith, where its key is set."""
     key = settings.langsmith_api_key
     if key is None:
         return None
+    from bot.tracking import LangSmithTracker  # its SDK is a part of a second that most starts need not
+
     return LangSmithTracker(
         key.get_secret_value(),
         settings.langsmith_project,

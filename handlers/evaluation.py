@@ -14,7 +14,6 @@ from bot.domain.release import Release, ReleaseState
 from bot.evaluating import PER_SECOND, Evaluating
 from bot.mirroring import Mirroring
 from bot.releasing import Releasing
-from handlers import pictures
 from handlers.command import Call, Story, upload
 from handlers.escape import escaped
 from handlers.slack import TROUBLE
@@ -61,6 +60,8 @@ async def post(client: AsyncWebClient, channel: str, judged: Evaluation, words: 
     """The figures in words, as a picture and as tables."""
     release, files = judged.release, dict[str, bytes]()
     if judged.card.rows:
+        from handlers import pictures  # a second of a start, for what is seldom drawn
+
         font = pictures.japanese_font()
         # Drawing takes a while, and the first time it looks for fonts: questions must not wait for it.
         picture = await asyncio.to_thread(pictures.evaluation_png, judged, words, font)

@@ -11,7 +11,8 @@ input a replica, told by its environment alone. `born <pid>` and `gone <exit cod
 import os
 import sys
 
-from bot import answering, catching_up, classifying, cli, delivering, duty, rechecking
+from bot import answering, catching_up, classifying, cli, delivering, duty, rechecking, reporting, sharing
+from bot.local.model import LocalModel
 from bot.models.breaking import Breaker
 from bot.models.serving import OpenAIModel
 from handlers import catch_up, connection
@@ -35,6 +36,11 @@ def hurry() -> None:
     catch_up.SETTLED = catching_up.SETTLED  # type: ignore[attr-defined]  # it is imported there by its name
     catch_up.EVERY /= TIMES
     duty.CATCH_UP_SECONDS /= TIMES
+    duty.BEAT = duty.BEAT / TIMES  # type: ignore[attr-defined]  # this one and the next two are imported by their names
+    sharing.ALIVE = reporting.ALIVE = sharing.ALIVE / TIMES  # type: ignore[attr-defined]
+    sharing.LEASE /= TIMES
+    trainer = LocalModel.__init__.__kwdefaults__ or {}
+    trainer["lease"] /= TIMES
     connection.SLACK_SECONDS /= TIMES  # type: ignore[assignment]  # whole seconds, as the bot has them
     patience = OpenAIModel.__init__.__kwdefaults__ or {}
     patience["timeout_s"] /= TIMES

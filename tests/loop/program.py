@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import yaml
@@ -49,3 +50,32 @@ async def running(folder: Path, env: dict[str, str]) -> AsyncIterator[asyncio.su
         if bot.returncode is None:
             bot.kill()
         await bot.communicate()
+
+
+@asynccontextmanager
+async def hurried(folder: Path, env: dict[str, str]) -> AsyncIterator[int]:
+    """The pid of a bot whose leases are a tenth as long (tests/chaos/replica.py)."""
+    nursery = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.chaos.replica"),
+        cwd=folder,
+        env=env | {"PYTHONPATH": str(ROOT)},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert nursery.stdin
+    assert nursery.stdout
+    nursery.stdin.write(b"\n")
+    pid = 0
+    try:
+        async with asyncio.timeout(40):
+            async for line in nursery.stdout:
+                pid = int(line.split()[1]) if line.startswith(b"born") else pid
+                if b"Slack" in line:
+                    break
+        yield pid
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        nursery.stdin.close()
+        await nursery.communicate()

@@ -3,15 +3,13 @@
 import asyncio
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from bot.local.workspace import Person, Workspace, serve
-from tests.loop.program import MANIFEST, ROOT
+from tests.loop.program import MANIFEST, hurried
 from tests.loop.story import said
 from tests.loop.test_elsewhere import environment
 from tests.openai_server import CHAT, OpenAIServer, Reply
@@ -21,34 +19,6 @@ from tests.postgres import make_database
 pytestmark = pytest.mark.timeout(120)
 HELD = 1.0
 """Seconds for which the model holds its first answer; the leases of these replicas are nine."""
-
-
-@asynccontextmanager
-async def hurried(folder: Path, env: dict[str, str]) -> AsyncIterator[int]:
-    """The pid of a bot whose leases are a tenth as long (tests/chaos/replica.py)."""
-    nursery = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.chaos.replica"),
-        cwd=folder,
-        env=env | {"PYTHONPATH": str(ROOT)},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert nursery.stdin
-    assert nursery.stdout
-    nursery.stdin.write(b"\n")
-    pid = 0
-    try:
-        async with asyncio.timeout(40):
-            async for line in nursery.stdout:
-                pid = int(line.split()[1]) if line.startswith(b"born") else pid
-                if b"Slack" in line:
-                    break
-        yield pid
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        nursery.stdin.close()
-        await nursery.communicate()
 
 
 async def test_it_was_paused_while_the_model_thought(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Two copies of the program on one PostgreSQL: what one does, the other knows; what one leaves undone, it takes up."""
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -12,7 +14,7 @@ import pytest
 
 from bot.local.workspace import Person, Workspace, serve
 from handlers.views import ids
-from tests.loop.program import MANIFEST, at_slack, running
+from tests.loop.program import MANIFEST, at_slack, hurried
 from tests.loop.story import ENGLISH, Desk, said, words
 from tests.loop.test_loop import taught
 from tests.loop.test_trust import candidate
@@ -54,9 +56,9 @@ async def asked_together(desk: Desk, text: str) -> set[str]:
     return {said(card) for card in await asyncio.gather(*(desk.ask(f"{text} {n}") for n in range(8)))}
 
 
-def trains(bot: asyncio.subprocess.Process) -> bool:
+def trains(bot: int) -> bool:
     """Whether this process has a worker that trains."""
-    children = Path(f"/proc/{bot.pid}/task/{bot.pid}/children").read_text().split()
+    children = Path(f"/proc/{bot}/task/{bot}/children").read_text().split()
     commands = [Path(f"/proc/{child}/cmdline") for child in children]
     return any(b"bot.local.model.train" in command.read_bytes() for command in commands if command.exists())
 
@@ -73,7 +75,7 @@ async def test_two_replicas_are_one_bot(tmp_path: Path) -> None:
             "BOT_LANGUAGE": "en",
         }
         members = (server.people.employees[0], server.people.staff[0], server.people.admin)
-        bots = [await stack.enter_async_context(running(tmp_path, env)) for _ in range(2)]
+        bots = [await stack.enter_async_context(hurried(tmp_path, env)) for _ in range(2)]
         windows = [await stack.enter_async_context(Person(server.url, member.id)) for member in members]
         desk = Desk(server, *windows)
         listed = words(await desk.command("status"))
@@ -91,14 +93,13 @@ async def test_two_replicas_are_one_bot(tmp_path: Path) -> None:
         # The job of a replica that is killed is taken up by the other one.
         await desk.admin.press(await desk.command("start"), ids.FINETUNE_CONFIRM)
         trainer = await until(lambda: next((bot for bot in bots if trains(bot)), None))
-        trainer.kill()
-        await trainer.wait()
+        os.kill(trainer, signal.SIGKILL)
         told = await desk.admin.message(lambda m: "/finetune switch" in m["text"], timeout=60.0)
         ((state, model),) = record.rows("SELECT state, model FROM finetunes")
         assert (state, model in told["text"]) == ("succeeded", True)
 
         # A new replica and the old one serve what the old one trained, as soon as it is switched to.
-        await stack.enter_async_context(running(tmp_path, env))
+        await stack.enter_async_context(hurried(tmp_path, env))
         await until(lambda: record.rows("SELECT count(*) FROM replicas") == [(2,)], seconds=45)
         ((release,),) = record.rows("SELECT id FROM releases WHERE model = %s", model)
         await let_serve(desk, release)
