@@ -10,13 +10,14 @@ from typing import TypeVar
 from bot.domain.dataset import Row
 from bot.domain.errors import TrackerDown, TrackerError, TrackerReason, TrackerRefused
 from bot.domain.mirror import Experiment, RowCopy, Trace, Tried, row_copy
-from bot.domain.mirrored import BARRIERS, DATASET, DOWN, END, FILLED, TOPIC, TROUBLE, Change
+from bot.domain.mirrored import BARRIERS, DATASET, END, FILLED, TOPIC, TROUBLE, Change
 from bot.domain.prompt import Prompt
 from bot.domain.question import Verdict
 from bot.domain.release import Release
 from bot.domain.scorecard import Result, Shadow, scorecard
 from bot.domain.traces import Asked, of_correction, of_result, of_shadow, of_verdict
 from bot.evaluating import Evaluating
+from bot.mirrored import hindered
 from bot.ports import Clock, Estimator, OutboxEntry, Store, Tracker, Transaction
 from bot.versions import current_prompt
 
@@ -102,26 +103,26 @@ class Mirroring:
         if isinstance(error, TrackerDown) and error.after:
             wait = max(wait, error.after)
         self._quiet_until = self._clock.now() + wait
-        gone = isinstance(error, TrackerRefused) and error.reason is TrackerReason.DATASET_GONE
         async with self._store.transaction() as tx:
-            if gone:
-                # The next round makes a new one, and fills it from the beginning.
-                await tx.cursors.move(DATASET, "", self._clock.now())
-            reason = error.reason.value if isinstance(error, TrackerRefused) else DOWN
-            known = await tx.cursors.get(TROUBLE)
-            await tx.cursors.move(TROUBLE, reason, self._clock.now())
-        log.log(logging.DEBUG if known == reason else logging.WARNING, "mirror: %s, again in %s", error, wait)
+            news = await hindered(tx, error, self._clock.now())
+        log.log(logging.WARNING if news else logging.DEBUG, "mirror: %s, again in %s", error, wait)
 
     async def _round(self) -> bool:
         dataset = await self._dataset()
         filled = await self._fill(dataset)
         told = await self._tell(dataset, filled=filled)
         if filled:
-            async with self._store.transaction() as tx:
-                if await tx.cursors.get(TROUBLE):
-                    await tx.cursors.move(TROUBLE, "", self._clock.now())
-                    log.warning("mirror: the tracker takes everything again")
+            await self._relieved()
         return told or not filled
+
+    async def _relieved(self) -> None:
+        async with self._store.transaction() as tx:
+            trouble = await tx.cursors.get(TROUBLE)
+        if trouble:
+            await self._tracker.check()  # perhaps there was nothing to tell, and so nobody was asked
+            async with self._store.transaction() as tx:
+                await tx.cursors.move(TROUBLE, "", self._clock.now())
+            log.warning("mirror: the tracker takes everything again")
 
     async def _dataset(self) -> str:
         async with self._store.transaction() as tx:

@@ -7,19 +7,29 @@ from datetime import datetime
 from bot.correcting import Correcting
 from bot.domain.correction import ELSEWHERE, Press
 from bot.domain.dataset import Row, Source, answer_of
-from bot.domain.errors import Refused, TrackerError
+from bot.domain.errors import Refused, TrackerError, TrackerReason, TrackerRefused
 from bot.domain.masking import masked
 from bot.domain.mirrored import DATASET, TOPIC, UNTAKEN, Change
 from bot.domain.prompt import Category
 from bot.domain.thing import Thing
+from bot.mirrored import hindered
 from bot.ports import Clock, Store, Tracker
 from bot.versions import current_prompt
 
 log = logging.getLogger(__name__)
 
 EDITS, ANNOTATIONS = "mirror:edits", "mirror:annotations"
-"""Cursors: up to when each was read, in ISO 8601."""
+"""Cursors: up to when each was read, in ISO 8601; behind it the ids of the annotations of that very moment."""
 ANYBODY = "*"
+LASTING = frozenset(
+    {
+        TrackerReason.WRONG_ADDRESS,
+        TrackerReason.WRONG_KEY,
+        TrackerReason.WRONG_WORKSPACE,
+        TrackerReason.DATASET_GONE,
+    }
+)
+"""What is told to people even while there is nothing to send that would meet it."""
 
 
 class Word(Thing):
@@ -62,8 +72,16 @@ class Receiving:
         try:
             return await self._edits() + await self._annotations()
         except TrackerError as error:
-            log.debug("mirror: nothing received: %s", error)  # `Mirroring` tells people of the same trouble
+            if isinstance(error, TrackerRefused) and error.reason in LASTING:
+                await self._hindered(error)
+            log.debug("mirror: nothing received: %s", error)
             return 0
+
+    async def _hindered(self, error: TrackerRefused) -> None:
+        async with self._store.transaction() as tx:
+            news = await hindered(tx, error, self._clock.now())
+        if news:
+            log.warning("mirror: %s", error)
 
     async def _edits(self) -> int:
         async with self._store.transaction() as tx:
@@ -75,28 +93,31 @@ class Receiving:
         for edit in found.edits:
             said = edit.model_dump(include={"category", "reason", "by", "at"})
             taken += await self._take(Word(about=edit.row_id, **said))
-        await self._move(EDITS, found.upto)
+        await self._move(EDITS, found.upto.isoformat())
         return taken
 
     async def _annotations(self) -> int:
         async with self._store.transaction() as tx:
-            since = await tx.cursors.get(ANNOTATIONS)
+            since, *known = (await tx.cursors.get(ANNOTATIONS) or "").split() or [""]
         found = await self._tracker.annotations(datetime.fromisoformat(since) if since else None)
         taken = 0
         for one in found:
+            if one.id.hex in known:
+                continue
             async with self._store.transaction() as tx:
                 about = await tx.questions.answered([one.trace_id.hex])
             question, _ = about.get(one.trace_id.hex, (None, None))
             if question:
                 word = Word(about=question.id, category=one.category, reason=one.comment, by=one.by, at=one.at)
                 taken += await self._take(word)
-            # Each is read again with the next ones of the same moment, and then it says nothing new.
-            await self._move(ANNOTATIONS, one.at)
+            known = [*(known if one.at.isoformat() == since else ()), one.id.hex]
+            since = one.at.isoformat()
+            await self._move(ANNOTATIONS, " ".join([since, *known]))
         return taken
 
-    async def _move(self, cursor: str, at: datetime) -> None:
+    async def _move(self, cursor: str, value: str) -> None:
         async with self._store.transaction() as tx:
-            await tx.cursors.move(cursor, at.isoformat(), self._clock.now())
+            await tx.cursors.move(cursor, value, self._clock.now())
 
     async def _take(self, word: Word) -> bool:
         async with self._store.transaction() as tx:

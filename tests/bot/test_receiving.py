@@ -8,7 +8,7 @@ import pytest
 from bot.correcting import Correcting
 from bot.domain.correction import Correction, Kind
 from bot.domain.dataset import Row, Source
-from bot.domain.errors import TrackerDown
+from bot.domain.errors import TrackerDown, TrackerReason, TrackerRefused
 from bot.domain.mirror import Annotation, Edit
 from bot.domain.mirrored import TOPIC
 from bot.domain.question import Question
@@ -172,6 +172,47 @@ async def test_an_annotation_on_a_trace_settles_its_question(mirror: Mirror) -> 
     await mirror.rounds()
     assert mirror.tracker.rows[question.id].category == "情シス"
     assert await not_taken(mirror) == 0
+
+
+async def test_an_annotation_that_is_not_taken_over_is_counted_once(mirror: Mirror) -> None:
+    question, verdict = await mirror.asked()
+    mirror.clock.advance(seconds=1)
+    said = Annotation(
+        id=uuid.uuid4(), trace_id=verdict.trace, category="it", comment=None, by="mallory", at=mirror.clock.now()
+    )
+    mirror.tracker.waiting_annotations = [said]
+    for _ in range(3):
+        assert await receiving(mirror).receive() == 0
+    assert await not_taken(mirror) == 1
+    # Another one of the very same moment that shows up later is not passed over.
+    mirror.tracker.waiting_annotations.append(said.model_copy(update={"id": uuid.uuid4(), "by": "alice"}))
+    assert await receiving(mirror).receive() == 1
+    assert await not_taken(mirror) == 1
+    assert [one.by for one in await said_of(mirror, question)] == ["langsmith:alice"]
+
+
+async def test_a_dataset_that_is_gone_is_noticed_though_nothing_waits_to_be_told(mirror: Mirror) -> None:
+    question = await settled(mirror)
+    mirror.tracker.delete_dataset()
+    assert await receiving(mirror).receive() == 0
+    assert await mirror.trouble() == "dataset_gone"
+    assert not (await mirror.state()).filled
+    await mirror.rounds()
+    assert mirror.tracker.rows.keys() == {question.id}
+    assert await mirror.trouble() is None
+    assert await receiving(mirror).receive() == 0
+    assert await mirror.trouble() is None
+
+
+async def test_a_key_that_is_withdrawn_is_told_though_nothing_waits_to_be_told(mirror: Mirror) -> None:
+    await settled(mirror)
+    mirror.tracker.fail(2, TrackerRefused(TrackerReason.WRONG_KEY, "401"))
+    assert await receiving(mirror).receive() == 0
+    await mirror.rounds()
+    assert await mirror.trouble() == "wrong_key"
+    mirror.clock.advance(seconds=WAIT)
+    await mirror.rounds()
+    assert await mirror.trouble() is None
 
 
 async def test_trouble_is_waited_for_and_nothing_is_skipped(mirror: Mirror) -> None:
