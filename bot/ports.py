@@ -634,7 +634,7 @@ class Tracker(Protocol):
         """The experiment is complete, and these are its figures by name."""
 
     async def edits(self, dataset: str, since: datetime | None) -> Edits:
-        """What people changed in our rows after this moment (None: ever)."""
+        """What people changed in our rows, or added of our traces, after this moment (None: ever)."""
 
     async def annotations(self, since: datetime | None) -> list[Annotation]:
         """What people said there of our traces, at or after this moment (None: ever), the oldest first."""

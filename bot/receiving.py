@@ -1,6 +1,7 @@
 """Takes over what people corrected at the tracker, by the same rules as what they correct in Slack."""
 
 import logging
+import uuid
 from collections.abc import Collection
 from datetime import datetime
 
@@ -91,8 +92,10 @@ class Receiving:
         found = await self._tracker.edits(dataset, datetime.fromisoformat(since) if since else None)
         taken = 0
         for edit in found.edits:
-            said = edit.model_dump(include={"category", "reason", "by", "at"})
-            taken += await self._take(Word(about=edit.row_id, **said))
+            about = edit.row_id or (await self._question(edit.trace_id) if edit.trace_id else None)
+            if about:
+                said = edit.model_dump(include={"category", "reason", "by", "at"})
+                taken += await self._take(Word(about=about, **said))
         await self._move(EDITS, found.upto.isoformat())
         return taken
 
@@ -104,16 +107,20 @@ class Receiving:
         for one in found:
             if one.id.hex in known:
                 continue
-            async with self._store.transaction() as tx:
-                about = await tx.questions.answered([one.trace_id.hex])
-            question, _ = about.get(one.trace_id.hex, (None, None))
-            if question:
-                word = Word(about=question.id, category=one.category, reason=one.comment, by=one.by, at=one.at)
+            about = await self._question(one.trace_id)
+            if about:
+                word = Word(about=about, category=one.category, reason=one.comment, by=one.by, at=one.at)
                 taken += await self._take(word)
             known = [*(known if one.at.isoformat() == since else ()), one.id.hex]
             since = one.at.isoformat()
             await self._move(ANNOTATIONS, " ".join([since, *known]))
         return taken
+
+    async def _question(self, trace_id: uuid.UUID) -> str | None:
+        """The id of the question that a trace is an answer to."""
+        async with self._store.transaction() as tx:
+            answered = await tx.questions.answered([trace_id.hex])
+        return next((question.id for question, _ in answered.values()), None)
 
     async def _move(self, cursor: str, value: str) -> None:
         async with self._store.transaction() as tx:

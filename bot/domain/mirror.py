@@ -110,9 +110,14 @@ class Tried(Thing):
 
 
 class Edit(Thing):
-    """A copied row that a person changed over there. What the copy was sent with is no edit, so nothing echoes."""
+    """A copied row that a person changed over there, or a trace that they added as a row of theirs.
 
-    row_id: str
+    What the copy was sent with is no edit, so nothing echoes.
+    """
+
+    row_id: str | None
+    trace_id: uuid.UUID | None = None
+    """Of the trace, where it is no row of ours."""
     category: str | None
     """A category's name as the person wrote it; None where it was emptied."""
     reason: str | None

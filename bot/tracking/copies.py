@@ -23,7 +23,7 @@ PAGE = 100
 RETURNS = 8
 """So often may a row be taken out and come back."""
 ONLY_NEEDED: dict[str, Any] = {
-    "select": ("id", "outputs", "metadata", "created_at", "modified_at"),
+    "select": ("id", "outputs", "metadata", "source_run_id", "created_at", "modified_at"),
     "exclude_default_fields": True,
 }
 """What tells whether a person changed an example, and nothing else of it: each holds a whole prompt."""
@@ -71,7 +71,9 @@ class Copies:
         if self._version(dataset, tag) is not None:
             return
         for page in _pages(row_ids):
-            ids: list[uuid.UUID | str] = [example.id for example in self._living(dataset, page).values()]
+            # A split that is added would make a person's change look as new as itself, and what is frozen is not that.
+            living = self._living(dataset, page).values()
+            ids: list[uuid.UUID | str] = [example.id for example in living if edit_of(example) is None]
             if ids:
                 client.update_dataset_splits(dataset_id=dataset, split_name=tag, example_ids=ids)
         version = self._version(dataset, "latest")

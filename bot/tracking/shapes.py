@@ -71,12 +71,14 @@ def fingerprint(outputs: Mapping[str, Any]) -> str:
 
 
 def edit_of(example: Example) -> Edit | None:
-    """What a person made of a row; None where the example is as it was sent, or is none of ours."""
+    """What a person made of a row or of a run; None where the example is as it was sent, or is none of ours."""
     about, outputs = example.metadata or {}, example.outputs or {}
-    if not isinstance(about.get(ROW), str) or about.get(SENT) == fingerprint(outputs):
+    row_id = about[ROW] if isinstance(about.get(ROW), str) else None
+    if about.get(SENT) == fingerprint(outputs) if row_id else example.source_run_id is None:
         return None
     return Edit(
-        row_id=about[ROW],
+        row_id=row_id,
+        trace_id=None if row_id else example.source_run_id,
         category=_words(outputs.get("category")),
         reason=_words(outputs.get("reason")),
         by=None,  # the API tells the author of no edit

@@ -38,7 +38,7 @@ class Both:
     @property
     def examples(self) -> dict[str, dict[str, Any]]:
         """Row id → its example."""
-        examples = self.there.datasets.named("madoguchi").at(None)
+        examples = [one for one in self.there.datasets.named("madoguchi").at(None) if one["metadata"].get("row")]
         found = {one["metadata"]["row"]: one for one in examples}
         assert len(found) == len(examples)
         return found
@@ -109,6 +109,23 @@ async def test_a_newer_word_from_slack_is_not_overwritten(both: Both) -> None:
     assert both.examples[question.id]["outputs"]["category"] == "情シス"
 
 
+async def test_a_version_that_is_made_late_makes_no_older_edit_newer(both: Both) -> None:
+    """A split that we add moves the time of an example's last change; the person's word is as old as it was."""
+    question, _ = await both.here.asked()
+    await both.here.pressed(question, "labor")
+    await both.in_step()
+    both.here.clock.advance(seconds=1)
+    both.there.people.edit(both.examples[question.id]["id"], outputs={"reason": "r", "category": "その他"})
+    both.here.clock.advance(seconds=1)
+    await both.here.pressed(question, "it", seen=1, by="U3")
+    both.here.clock.advance(seconds=1)
+    dataset = both.there.datasets.named("madoguchi").id
+    await both.tracker.freeze(dataset, "ft-1", [question.id])  # as it waited before the press
+    await both.in_step()
+    assert [one.category for one in await both.said(question.id)] == ["labor", "it"]
+    assert both.examples[question.id]["outputs"]["category"] == "情シス"
+
+
 async def test_an_annotation_there_is_a_correction_by_who_made_it(both: Both) -> None:
     question, verdict = await both.here.asked()
     await both.in_step()
@@ -119,6 +136,22 @@ async def test_an_annotation_there_is_a_correction_by_who_made_it(both: Both) ->
     (said,) = await both.said(question.id)
     assert (said.category, said.reason, said.by) == ("it", "VPN の話", "langsmith:user-of-Hanako")
     assert both.examples[question.id]["outputs"]["category"] == "情シス"
+
+
+async def test_a_run_that_was_mended_in_a_queue_and_added_to_the_dataset_comes_home_once(both: Both) -> None:
+    question, verdict = await both.here.asked()
+    await both.in_step()
+    both.here.clock.advance(seconds=1)
+    both.there.people.add_run("madoguchi", str(verdict.trace), outputs={"reason": "VPN の話", "category": "情シス"})
+    both.here.clock.advance(seconds=1)
+    await both.in_step()
+    assert [(one.category, one.reason) for one in await both.said(question.id)] == [("it", "VPN の話")]
+    assert both.examples[question.id]["outputs"] == {"reason": "VPN の話", "category": "情シス"}
+    both.here.clock.advance(seconds=1)
+    await both.here.pressed(question, "labor", seen=1, by="U3")
+    await both.in_step()
+    assert [one.category for one in await both.said(question.id)] == ["it", "labor"]
+    assert both.examples[question.id]["outputs"]["category"] == "労務"
 
 
 async def test_a_dataset_that_was_deleted_there_is_filled_again(both: Both) -> None:

@@ -36,6 +36,8 @@ class Example:
     id: str
     dataset: str
     created_at: datetime
+    source: str | None = None
+    """The run that it was made of."""
     versions: list[tuple[datetime, dict[str, Any] | None]] = field(default_factory=list)
 
     def at(self, as_of: datetime) -> dict[str, Any] | None:
@@ -50,7 +52,7 @@ class Example:
             "name": f"#{self.id[:4]}",
             "created_at": self.created_at.isoformat(),
             "modified_at": moment.isoformat(),
-            "source_run_id": None,
+            "source_run_id": self.source,
             "attachment_urls": None,
             **content,
         }
@@ -134,7 +136,7 @@ class Datasets:
         at = self._now()
         for example_id, content in given.items():
             self._taken.add(example_id)
-            example = Example(example_id, dataset.id, at)
+            example = Example(example_id, dataset.id, at, content.get("source_run_id"))
             example.versions.append((at, _content({"inputs": None, "outputs": None, "metadata": {}}, content)))
             dataset.examples[example_id] = example
         dataset.versions.append(at)

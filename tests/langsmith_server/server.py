@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -158,6 +159,17 @@ class People:
         """Change an example's `inputs`, `outputs`, `metadata` or `split`."""
         dataset, _ = self._server.datasets.find(example_id)
         self._server.datasets.change(dataset, {example_id: content})
+
+    def add(self, name: str, **content: Any) -> str:
+        """Add an example to a dataset; its id."""
+        dataset, example_id = self._server.datasets.named(name), str(uuid.uuid4())
+        self._server.datasets.add(dataset, {example_id: content})
+        return example_id
+
+    def add_run(self, name: str, run_id: str, outputs: Mapping[str, Any]) -> str:
+        """Add a run to a dataset, its outputs as they mended them."""
+        run = self._server.traces.runs[run_id]
+        return self.add(name, inputs=run["inputs"], outputs=outputs, source_run_id=run_id)
 
     def annotate(self, name: str, run_id: str, key: str, **said: Any) -> str:
         """Say something of a run, as `name`: `score`, `value`, `correction`, `comment`. The feedback's id."""

@@ -16,7 +16,7 @@ from bot.tracking.copies import RETURNS
 from tests.bot.things import PROMPT, row
 from tests.langsmith_server import Fault, LangSmithServer
 from tests.langsmith_server.server import KEY
-from tests.tracking.things import LATER, copy
+from tests.tracking.things import LATER, copy, trace
 
 
 def there(server: LangSmithServer, as_of: str | None = None) -> dict[str, dict[str, Any]]:
@@ -176,9 +176,36 @@ async def test_what_a_person_adds_there_is_none_of_our_rows(
     langsmith: LangSmithServer, tracker: LangSmithTracker
 ) -> None:
     dataset = await tracker.dataset()
-    added = {"inputs": {"q": 1}, "outputs": {"category": "人事"}}
-    langsmith.datasets.add(langsmith.datasets.get(dataset), {"0e6f4b0a-7b0c-4a8f-9d57-0a8a2a6a1b11": added})
+    langsmith.people.add("madoguchi", inputs={"q": 1}, outputs={"category": "人事"})
     assert (await tracker.edits(dataset, None)).edits == ()
+
+
+async def test_a_run_that_a_person_adds_to_the_dataset_is_their_word_on_it(
+    langsmith: LangSmithServer, tracker: LangSmithTracker
+) -> None:
+    """From a queue: they mend the answer, and add the run to the dataset."""
+    asked = trace("q1")
+    dataset = await tracker.dataset()
+    await tracker.trace([asked])
+    langsmith.people.add_run("madoguchi", str(asked.id), outputs=outputs("人事"))
+    (edit,) = (await tracker.edits(dataset, None)).edits
+    assert (edit.trace_id, edit.row_id, edit.category, edit.reason) == (asked.id, None, "人事", "手で直した")
+    # Its own copy stands beside theirs, which stays as they made it.
+    await tracker.put_rows(dataset, [copy("q1", "総務")])
+    assert [one.category for one in (await tracker.edits(dataset, None)).edits] == ["人事"]
+
+
+async def test_a_version_holds_rows_as_they_were_sent_and_none_that_a_person_changed(
+    langsmith: LangSmithServer, tracker: LangSmithTracker
+) -> None:
+    dataset = await tracker.dataset()
+    await tracker.put_rows(dataset, [copy("a"), copy("b")])
+    langsmith.people.edit(there(langsmith)["a"]["id"], outputs=outputs("人事"))
+    before = (await tracker.edits(dataset, None)).edits
+    await tracker.freeze(dataset, "ft-1", ["a", "b"])
+    splits = {row_id: one["metadata"]["dataset_split"] for row_id, one in there(langsmith, "ft-1").items()}
+    assert splits == {"a": ["train"], "b": ["train", "ft-1"]}
+    assert (await tracker.edits(dataset, None)).edits == before
 
 
 async def test_a_newer_change_over_there_is_not_written_over_and_an_older_one_is(
