@@ -19,10 +19,25 @@ class Direct(Connection):
     long readings use another connection: this one would keep the event loop waiting.
     """
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._handed = list[None]()
+
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        if fn == self._conn.commit or args[:1] == (BEGIN,):
-            return await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
-        return fn(*args, **kwargs)
+        waits = fn == self._conn.commit or args[:1] == (BEGIN,)
+        if self._running and not waits and not self._handed:
+            return fn(*args, **kwargs)
+
+        def run() -> Any:
+            try:
+                return fn(*args, **kwargs)
+            finally:
+                self._handed.pop()
+
+        # Whoever is cancelled waits no longer, but the thread is still at it. What comes next, a rollback or the
+        # closing, stands in line behind it: of two threads within one connection, one tears the process down.
+        self._handed.append(None)
+        return await super()._execute(run)  # type: ignore[no-untyped-call]
 
 
 def direct(*args: Any, **kwargs: Any) -> Direct:

@@ -75,7 +75,8 @@ async def hurried(folder: Path, env: dict[str, str]) -> AsyncIterator[int]:
                     break
         yield pid
     finally:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        if pid:  # 0, of one that was never born, would be all of us
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         nursery.stdin.close()
         await nursery.communicate()

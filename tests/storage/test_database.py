@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.domain.question import Question
 from bot.ports import Store
 from storage.database import Database, DatabaseUnreachable
+from storage.direct import BEGIN, direct
 from storage.store import SqlStore
 from tests.storage.things import question
 
@@ -249,7 +250,52 @@ async def test_on_sqlite_only_long_readings_leave_the_event_loop(tmp_path: Path)
     await database.close()
 
 
-async def test_on_sqlite_waiting_for_another_process_keeps_nobody_else_waiting(tmp_path: Path) -> None:
+class Slow(sqlite3.Connection):
+    """Takes its time to commit, and tells who disturbs it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.committing, self.free, self.disturbed = threading.Event(), threading.Event(), False
+
+    def commit(self) -> None:
+        self.committing.set()
+        self.free.wait(5)
+        super().commit()
+        self.committing.clear()
+
+    def rollback(self) -> None:
+        self.disturbed |= self.committing.is_set()
+        super().rollback()
+
+    def close(self) -> None:
+        self.disturbed |= self.committing.is_set()
+        super().close()
+
+
+async def test_on_sqlite_whoever_is_cancelled_does_not_disturb_what_the_thread_is_at(tmp_path: Path) -> None:
+    """Two threads within one connection end the whole process with a segmentation fault."""
+    connection = await direct(tmp_path / "desk.db", factory=Slow, isolation_level=None, check_same_thread=False)
+    driver: Any = connection._conn
+    for sql in (BEGIN, "CREATE TABLE kept (id)"):
+        await connection.execute(sql)
+    committing = asyncio.create_task(connection.commit())
+    await asyncio.to_thread(driver.committing.wait, 5)
+    committing.cancel()
+    await asyncio.wait([committing])
+    ending = [asyncio.create_task(connection.rollback()), asyncio.create_task(connection.close())]
+    await asyncio.sleep(0.01)
+    driver.free.set()
+    await asyncio.gather(*ending)
+    assert not driver.disturbed
+    with closing(sqlite3.connect(tmp_path / "desk.db")) as other:
+        assert other.execute("SELECT count(*) FROM kept").fetchone() == (0,), "the commit went through"
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_on_sqlite_waiting_for_another_process_keeps_nobody_else_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, cancelled: bool
+) -> None:
+    monkeypatch.setattr("storage.database.BUSY_SECONDS", 2)
     database = Database(f"sqlite:///{tmp_path}/desk.db")
     await database.ping()
     turns = 0
@@ -263,10 +309,15 @@ async def test_on_sqlite_waiting_for_another_process_keeps_nobody_else_waiting(t
     with closing(sqlite3.connect(tmp_path / "desk.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         counting, waiting = asyncio.create_task(count_turns()), asyncio.create_task(database.ping())
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.1)
         assert not waiting.done()
+        if cancelled:
+            turns = 0
+            waiting.cancel()
+            await asyncio.sleep(0.1)
         assert turns > 1
         other.execute("COMMIT")
-        await waiting
+        await asyncio.wait([waiting])
+        assert waiting.cancelled() is cancelled
     counting.cancel()
     await database.close()
