@@ -2,6 +2,9 @@
 
 import html
 import re
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
 
 from bot.domain.correction import ELSEWHERE
 
@@ -75,3 +78,32 @@ def _link(url: str, label: str) -> str:
     if not label or label.rstrip("/") in {url.rstrip("/"), bare.rstrip("/")}:
         return bare if url.startswith(("mailto:", "tel:")) else url
     return f"{label} ({url})"
+
+
+def written(message: Mapping[str, Any]) -> str:
+    """The text of a message in Slack's format; where there is none, that of its rich text blocks."""
+    text = str(message.get("text") or "")
+    if text.strip():
+        return text
+    return "\n".join(_rich(block) for block in message.get("blocks") or () if block.get("type") == "rich_text").strip()
+
+
+def _rich(element: Mapping[str, Any]) -> str:
+    """An element of a rich text block, as Slack would have written it into the text."""
+    if "elements" in element:
+        between = "\n" if element["type"] in _STACKED else ""
+        return between.join(map(_rich, element["elements"]))
+    text = html.escape(str(element.get("text") or ""), quote=False)
+    return _LEAVES.get(element["type"], "{text}").format_map(defaultdict(str, element, text=text))
+
+
+_STACKED = frozenset({"rich_text", "rich_text_list"})
+_LEAVES = {
+    "link": "<{url}|{text}>",
+    "user": "<@{user_id}>",
+    "usergroup": "<!subteam^{usergroup_id}>",
+    "channel": "<#{channel_id}>",
+    "broadcast": "<!{range}>",
+    "emoji": ":{name}:",
+    "date": "{fallback}",
+}

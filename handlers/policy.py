@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.domain.question import ArrivalKind, Place, Via
+from handlers.escape import written
 from handlers.people import SLACKBOT
 
 Event = dict[str, Any]
@@ -43,13 +44,13 @@ class Policy:
 
     def found(self, message: Event, channel: str) -> Heard | None:
         """What a message of a channel's history asks of us: the same as if it had just come."""
-        mentioned = f"<@{self._bot_user_id}" in (message.get("text") or "")
+        mentioned = f"<@{self._bot_user_id}" in written(message)
         return self.heard({**message, "type": "app_mention" if mentioned else "message", "channel": channel})
 
     def _edited(self, event: Event) -> Heard | None:
         """An edit by a person that changed the text; Slack also reports unfurled links and new replies as changes."""
         message, before = event.get("message") or {}, event.get("previous_message") or {}
-        same = message.get("text") == before.get("text")
+        same = written(message) == written(before)
         if same or not message.get("edited") or self._is_bots(message):
             return None
         via = self._via(event, event["channel"], message)
@@ -65,8 +66,8 @@ class Policy:
         """How a message reached us; None where it is talk between people."""
         thread = message.get("thread_ts")
         top_level = not thread or thread == message.get("ts")
-        mentioned = f"<@{self._bot_user_id}" in (message.get("text") or "")
-        if event.get("channel_type") == "im":
+        mentioned = f"<@{self._bot_user_id}" in written(message)
+        if event.get("channel_type") == "im" or channel.startswith("D"):
             return Via.DM if top_level or mentioned else None
         if mentioned:
             return Via.MENTION

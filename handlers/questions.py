@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.answering import Answering
 from bot.domain.question import Arrival, Place, Via
-from handlers.escape import plain_text
+from handlers.escape import plain_text, written
 from handlers.people import Home, People, Person
 from handlers.policy import Event, Heard, Policy, has_files, place_of
 from handlers.private import Private, spot_of
@@ -61,7 +61,7 @@ async def arrival_of(people: People, heard: Heard, event_id: str, *, shared: boo
         via=heard.via,
         place=place_of(home.team, heard.channel, message),
         asker=person.id,
-        text="" if outsider else plain_text(message.get("text") or "", home.bot_user_id),
+        text="" if outsider else plain_text(written(message), home.bot_user_id),
         language=person.language,
         has_files=has_files(message),
         outsider=outsider,
@@ -115,7 +115,7 @@ class Shortcut:
             via=Via.SHORTCUT,
             place=place,
             asker=author.id,
-            text=plain_text(message.get("text") or "", self._home.bot_user_id),
+            text=plain_text(written(message), self._home.bot_user_id),
             language=author.language,
             has_files=has_files(message),
         )
@@ -152,7 +152,8 @@ async def refused_here(channel: str, presser: Person, client: AsyncWebClient) ->
         raise
     if info.get("is_ext_shared") or info.get("is_pending_ext_shared"):
         return "ask.outsider"
-    return None if info.get("is_member") else "ask.not_in_channel"
+    # A server may leave it out. Where we are no member after all, the post fails and its asker is told so.
+    return "ask.not_in_channel" if info.get("is_member") is False else None
 
 
 async def _nothing() -> None:
