@@ -19,6 +19,8 @@ FORMS: tuple[Literal["json_schema"], Literal["json_object"], Literal["text"]] = 
 _FORMAT_WORDS = ("response_format", "json_schema", "json_object")
 _SPEAKING_OF_PARAMETERS = frozenset({400, 403, 422, 500, 501})
 """400 is OpenAI's; it refuses log probabilities with 403, validating servers say 422, and some fall over a schema."""
+_WITHOUT_A_WORD = _SPEAKING_OF_PARAMETERS - {403}
+"""Those of an error that names nothing and may be about a parameter all the same; a 403 is about the key then."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,14 @@ class Shape:
             return None
         # Alternatives cannot be asked for without the probabilities themselves.
         return Shape(self.form, self.without | {name} | ({"top_logprobs"} if name == "logprobs" else set()))
+
+    def bare(self, error: APIStatusError, prompt: Prompt) -> "Shape | None":
+        """The form with nothing in it that a server could mind; None where the error says what it is about."""
+        told = {None, "", error.status_code, str(error.status_code)}
+        if error.status_code not in _WITHOUT_A_WORD or error.param or error.code not in told:
+            return None
+        bare = Shape("text", frozenset(_options(prompt)))
+        return None if bare == self else bare
 
     def plain(self) -> "Shape":
         """The form for a server that takes a schema and does not keep to it."""

@@ -89,9 +89,10 @@ class OpenAIModel:
             raise ModelRefused(str(unusable), Trouble.UNUSABLE) from None
 
     async def _once(self, client: AsyncOpenAI, model: ModelName, task: Task, shape: Shape) -> Answer:
-        completion, shape = await _complete(client, shape, model.model, task)
+        completion, understood = await _complete(client, shape, model.model, task, proven=model in self._shapes)
         answer = answer_of(completion, task)
-        self._shapes[model] = shape
+        if understood:
+            self._shapes[model] = understood
         return answer
 
     async def _decided(
@@ -137,14 +138,24 @@ def answer_of(completion: Completion, task: Task) -> Answer:
     )
 
 
-async def _complete(client: AsyncOpenAI, shape: Shape, model: str, task: Task) -> tuple[Completion, Shape]:
-    """The completion, and the shape of the request that brought it."""
+async def _complete(
+    client: AsyncOpenAI, shape: Shape, model: str, task: Task, *, proven: bool
+) -> tuple[Completion, Shape | None]:
+    """The completion, and the shape that is known to be understood.
+
+    A shape that has brought an answer before (`proven`) is not to blame for an error that names nothing. Where a
+    server's own trouble (500) may as well have passed meanwhile, no shape is known.
+    """
+    known = True
     while True:
         try:
             call = client.chat.completions.with_raw_response.create(**shape.body(model, task))
-            return await read(call, Completion), shape
+            return await read(call, Completion), shape if known else None
         except APIStatusError as error:
             simpler = shape.simpler(error, task.prompt)
+            if simpler is None and not proven:
+                simpler, known = shape.bare(error, task.prompt), not passing(error)
+                client = client.with_options(max_retries=0)
             if simpler is None:
                 raise
             shape = simpler

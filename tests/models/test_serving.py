@@ -122,6 +122,34 @@ async def test_a_refusal_that_names_no_parameter_is_final(
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "body"), [(400, {"error": {"message": "Bad Request", "code": 400}}), (422, "no"), (501, "no")]
+)
+async def test_a_refusal_without_a_word_is_answered_by_the_barest_request(
+    server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt, status: int, body: object
+) -> None:
+    once = 3 if status == 501 else 1
+    server.on(CHAT, *[Reply(body, status, SOON)] * once, said("HR"))
+    assert (await serving.classify(model, prompt, QUESTION)).category == "hr"
+    bare = server.sent(CHAT)[once].json
+    assert set(bare) == {"model", "messages"}
+    assert all(name in bare["messages"][-1]["content"] for name in prompt.names)
+    await serving.classify(model, prompt, QUESTION)
+    # What a server's own trouble was about nobody knows, so that the full request is tried again.
+    assert ("response_format" in server.sent(CHAT)[-1].json) is (status == 501)
+    assert len(server.sent(CHAT)) == once + 2
+
+
+async def test_a_request_that_was_understood_before_is_not_blamed_for_an_error_without_a_word(
+    server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
+) -> None:
+    server.on(CHAT, said("HR"), Reply({"error": {"message": "oh"}}, 400))
+    await serving.classify(model, prompt, QUESTION)
+    with pytest.raises(ModelRefused):
+        await serving.classify(model, prompt, QUESTION)
+    assert len(server.sent(CHAT)) == 2
+
+
 async def test_a_server_that_refuses_everything_is_given_up(
     server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
 ) -> None:
@@ -139,7 +167,7 @@ TROUBLES = [
     (Reply({"error": {"message": "slow down"}}, 429, SOON), ModelDown, Trouble.BUSY, 3),
     (Reply({"error": {"message": "slow down"}}, 429, LATER), ModelDown, Trouble.BUSY, 1),
     (Reply({"error": {"message": "slow down"}}, 503, LATER), ModelDown, Trouble.DOWN, 1),
-    (Reply({"error": {"message": "oh"}}, 500, SOON), ModelDown, Trouble.DOWN, 3),
+    (Reply({"error": {"message": "oh"}}, 500, SOON), ModelDown, Trouble.DOWN, 4),
     (Reply({"error": {"message": "oh"}}, 503, SOON), ModelDown, Trouble.DOWN, 3),
     (Reply("<html>Bad gateway</html>", 502, SOON), ModelDown, Trouble.DOWN, 3),
     (Reply({"error": {"message": "busy"}}, 409, SOON), ModelDown, Trouble.BUSY, 3),
@@ -220,7 +248,8 @@ async def test_a_silent_provider_is_down(
 async def test_messages_hold_neither_the_question_nor_the_key(
     server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
 ) -> None:
-    server.on(CHAT, refusal(400, f"bad input: {QUESTION[:12]}"), refusal(401, "bad key\n sk-secret, " + "x" * 999))
+    bad_input, bad_key = refusal(400, f"bad input: {QUESTION[:12]}"), refusal(401, "bad key\n sk-secret, " + "x" * 999)
+    server.on(CHAT, bad_input, bad_input, bad_key)
     with pytest.raises(ModelRefused) as first:
         await serving.classify(model, prompt, QUESTION)
     assert str(first.value) == "Error code: 400"
