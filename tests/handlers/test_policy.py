@@ -88,7 +88,7 @@ async def test_a_channel_with_few_fields_is_not_taken_for_a_strange_one(
     channel: dict[str, Any], refusal: str | None
 ) -> None:
     class Client(AsyncWebClient):
-        async def conversations_info(self, **_: Any) -> Any:  # type: ignore[override]
+        async def conversations_info(self, **_: Any) -> Any:
             return {"channel": {"id": "C1", **channel}}
 
     asker = Person("U1", "en", outsider=False)
