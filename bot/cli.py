@@ -79,7 +79,8 @@ def parser(words: Words) -> argparse.ArgumentParser:
     def option(one: argparse.ArgumentParser, name: str, **traits: Any) -> None:
         one.add_argument(name, help=words(f"cli.option.{name.strip('-').replace('-', '_')}"), **traits)
 
-    add("run", run)
+    for name, verb in (("run", run), ("doctor", doctor)):
+        add(name, verb)
     option(add("export", export), "folder", nargs="?", type=Path, default=Path())
     option(add("import", import_), "file", type=Path)
     one = add("replay", replay)
@@ -150,6 +151,16 @@ def told_to_stop(stop: Callable[[], None]) -> Iterator[None]:
     finally:
         for name in names:
             loop.remove_signal_handler(name)
+
+
+async def doctor(_call: argparse.Namespace, settings: Settings, words: Words) -> int:
+    """A line for each part. The settings can be used, or this would not run."""
+    from bot.doctor import examine, well
+
+    findings = [well("settings", "cli.doctor.settings"), *await examine(settings)]
+    for finding in findings:
+        print(finding.line(words))
+    return 0 if all(finding.well for finding in findings) else 1
 
 
 async def export(call: argparse.Namespace, settings: Settings, words: Words) -> int:

@@ -58,6 +58,10 @@ LOCAL_PER_SECOND = 1_000.0
 """Of an evaluation with the embedded model: it costs nothing, and only live questions need room beside it."""
 
 
+TRACKER_SECONDS = 10.0
+"""That one request to LangSmith may take."""
+
+
 class SystemClock:
     """The machine's clock."""
 
@@ -214,6 +218,7 @@ def tracker_of(settings: Settings) -> "LangSmithTracker | None":
         settings.langsmith_project,
         endpoint=settings.langsmith_endpoint,
         workspace=settings.langsmith_workspace_id,
+        seconds=TRACKER_SECONDS,
     )
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from bot.domain.faults import Fault, Problem, Unable
 from storage.direct import BEGIN, direct
 from storage.locks import Lock, hold, unhurried
-from storage.migrations import outgrown, unknown, upgrade
+from storage.migrations import current, outgrown, unknown, upgrade
 
 log = logging.getLogger(__name__)
 
@@ -181,6 +181,24 @@ class Database:
                     raise TablesUnusable(self._problem(Fault.TABLES_NEWER, revision=newer))
                 else:
                     log.warning("the tables are of a newer version (%s) that this one may work beside", newer)
+        except DBAPIError as error:
+            raise TablesUnusable(self._problem(Fault.TABLES_REFUSED, error=_cause(error))) from None
+
+    async def check(self) -> bool:
+        """Whether the tables are those of this program; False where the next start makes or changes them.
+
+        Raises:
+            DatabaseUnreachable: there is no connection.
+            TablesUnusable: the tables are too new for this program.
+        """
+        try:
+            async with self.snapshot() as connection:
+                newer = await connection.run_sync(unknown)
+                if newer is None:
+                    return await connection.run_sync(current)
+                if await connection.run_sync(outgrown):
+                    raise TablesUnusable(self._problem(Fault.TABLES_NEWER, revision=newer))
+                return True
         except DBAPIError as error:
             raise TablesUnusable(self._problem(Fault.TABLES_REFUSED, error=_cause(error))) from None
 

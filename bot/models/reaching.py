@@ -38,6 +38,17 @@ class Reaching:
                     if error.status_code == 404 and self._denied(model, error):
                         raise ModelRefused(f"'{model.provider}' has no model '{model.model}'") from None
 
+    async def knock(self, provider: str) -> None:
+        """Return where a provider answers and takes our key; raises as `reach`."""
+        client = self._providers[provider].with_options(timeout=SECONDS, max_retries=0)
+        with translated():
+            async with asyncio.timeout(SECONDS):
+                try:
+                    await client.models.with_raw_response.list()
+                except APIStatusError as error:
+                    if error.status_code not in ANSWERING:
+                        raise
+
     def _denied(self, model: ModelName, error: APIStatusError) -> bool:
         """Whether it is the model that is not there, not the address: then the answer is JSON and names it.
 

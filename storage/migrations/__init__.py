@@ -31,6 +31,12 @@ def unknown(connection: Connection) -> str | None:
     return found if found and found not in _known(connection) else None
 
 
+def current(connection: Connection) -> bool:
+    """Whether no migration of this program is missing."""
+    newest = ScriptDirectory.from_config(config(connection)).get_current_head()
+    return MigrationContext.configure(connection).get_current_revision() == newest
+
+
 def outgrown(connection: Connection) -> bool:
     """Whether the tables no longer fit this program: the oldest revision that they say may be worked with is newer.
 

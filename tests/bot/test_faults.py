@@ -270,6 +270,7 @@ WRONG_CALLS = [
     "run -h=3",
     "--help",
     "run --help",
+    "doctor --help",
     "export --help",
     "import --help",
     "replay --help",
