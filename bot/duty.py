@@ -75,7 +75,7 @@ RECHECKERS = 2
 SHADOWERS = 1
 """Nobody waits for a shadow, so it must not take much from those who answer."""
 ACK_SECONDS = 3.0
-"""For what Slack had delivered just before the end."""
+"""At most, for what Slack had delivered just before the end."""
 HAND_BACK_SECONDS = 2.0
 FOLLOW_SECONDS = 2.0
 """How often a provider is asked for the progress of a fine-tune."""
@@ -115,6 +115,7 @@ async def on_duty(house: House, settings: Settings, outside: Outside) -> AsyncIt
 
     app = bolt_app(client, identity)
     register(app, office, answering, Wake(workers.answer, workers.deliver, lambda: ticks.now("follow")))
+    ends = 0.0
     try:
         workers.start()
         await house.sharing.beat()
@@ -126,10 +127,13 @@ async def on_duty(house: House, settings: Settings, outside: Outside) -> AsyncIt
         )
         async with connected(app, settings, outside, catch_up.connected) as slack:
             outside.health.on_duty(checks_of(house, slack), metrics_of(house, outside.telemetry))
-            yield
+            try:
+                yield
+            finally:
+                ends = time.monotonic() + settings.bot_drain_seconds
     finally:
         ticks.stop()
-        await workers.stop(settings.bot_drain_seconds)
+        await workers.stop(max(0.0, ends - time.monotonic()))
         await house.sharing.leave()
 
 
@@ -189,7 +193,7 @@ async def connected(
             yield check
         finally:
             outside.health.drain()
-            await deliveries.close(ACK_SECONDS)
+            await deliveries.close(min(ACK_SECONDS, settings.bot_drain_seconds))
 
 
 def periodic(house: House, client: AsyncWebClient, wake: Callable[[], None]) -> dict[str, tuple[Act, float]]:

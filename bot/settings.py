@@ -159,8 +159,8 @@ class Settings(BaseSettings):
     """The port of /healthz, /readyz and /metrics, of Slack's requests in HTTP mode, and of the practice page."""
     bot_http_host: str = "127.0.0.1"
     """Where the port is open: for this machine alone by default, `0.0.0.0` in a container. The page is never open."""
-    bot_drain_seconds: float = Field(default=20.0, ge=0)
-    """How long the end waits for what is under way."""
+    bot_drain_seconds: float = Field(default=5.0, ge=0)
+    """How long the end waits for what is under way; a second or two later the process is gone."""
     otel_exporter_otlp_endpoint: Url | None = None
     """The base address of an OTLP/HTTP collector for traces."""
     lang: str = ""

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from bot.domain.faults import Fault, SettingsError
 from bot.domain.release import ModelName
+from bot.duty import HAND_BACK_SECONDS
 from bot.settings import ROOT, Settings, forget_proxies, forget_sdks, language, load
 from handlers.words import Words
 
@@ -200,3 +201,8 @@ def test_what_sdks_would_read_by_themselves_is_forgotten_once_it_is_loaded(monke
     for name in given:
         with pytest.raises(KeyError):
             monkeypatch.delenv(name)
+
+
+def test_by_default_a_stop_has_ended_within_ten_seconds() -> None:
+    spared = 3.0  # for closing what is open, on a busy machine
+    assert load().bot_drain_seconds + HAND_BACK_SECONDS + spared <= 10

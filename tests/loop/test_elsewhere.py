@@ -13,7 +13,7 @@ from bot.local.workspace import Person, Server, Workspace, serve
 from handlers.views import ids
 from tests.loop.program import MANIFEST, at_slack, running
 from tests.loop.story import actions, said
-from tests.openai_server import OpenAIServer
+from tests.openai_server import CHAT, OpenAIServer, Reply
 from tests.openai_server import said as answers
 
 CATEGORIES = """
@@ -50,9 +50,9 @@ def environment(folder: Path, server: Server, model: str) -> dict[str, str]:
 
 async def test_slack_and_the_model_are_where_the_environment_says(tmp_path: Path) -> None:
     model = OpenAIServer()
-    model.on("POST /v1/chat/completions", answers("Facilities", "It is about a desk."))
+    model.on(CHAT, answers("Facilities", "It is about a desk."))
     async with serve(Workspace(MANIFEST)) as server, model.running():
-        env = environment(tmp_path, server, model.url)
+        env = environment(tmp_path, server, model.url) | {"BOT_DRAIN_SECONDS": "0.2"}
         channel = server.channels.help_desk.id
         async with (
             running(tmp_path, env) as bot,
@@ -62,7 +62,7 @@ async def test_slack_and_the_model_are_where_the_environment_says(tmp_path: Path
             card = await asker.answer(await asker.say(channel, "Who pays for my new desk?"), timeout=30)
             assert said(card) == "facilities"
             assert "<@U0PRIYA0001>" in json.dumps(card)
-            body = model.sent("POST /v1/chat/completions")[0].json
+            body = model.sent(CHAT)[0].json
             assert body["messages"][0]["content"].startswith("Sort questions.")
             assert body["messages"][-1] == {"role": "user", "content": "Who pays for my new desk?"}
             assert body["response_format"]["json_schema"]["schema"]["properties"]["category"]["enum"] == [
@@ -74,6 +74,10 @@ async def test_slack_and_the_model_are_where_the_environment_says(tmp_path: Path
             )
             settled = await asker.message(lambda m: m["ts"] == card["ts"] and ids.UNDO in actions(m), timeout=30)
             assert "People team" in settled["text"]
+            # A model that thinks for minutes keeps nobody from stopping the bot.
+            model.on(CHAT, Reply(wait_s=300))
+            await asker.say(channel, "And who pays for my old one?")
+            await model.heard(CHAT, 2)
             bot.send_signal(signal.SIGTERM)
             assert await asyncio.wait_for(bot.wait(), 30) == 0
         again = await asyncio.create_subprocess_exec(
