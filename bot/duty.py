@@ -109,13 +109,17 @@ async def on_duty(house: House, settings: Settings, outside: Outside) -> AsyncIt
     office = Office.of(house, settings, client, identity)
     announcer = SlackAnnouncer(client, office.people, settings.bot_ops_channel, settings.bot_staff)
     answering = Answering(house.store, house.classifying, announcer, house.clock, house.meter)
-    workers = Workers(house, answering, Delivering(house.store, announcer, house.clock, house.meter))
+    workers = Workers(
+        house,
+        answering,
+        Delivering(house.store, announcer, house.clock, house.meter),
+        Drain(settings.bot_drain_seconds),
+    )
     ticks = Ticks(house.sharing.alone)
     catch_up = catch_up_of(office, workers.answer, lambda: ticks.now("catch_up"))
 
     app = bolt_app(client, identity)
     register(app, office, answering, Wake(workers.answer, workers.deliver, lambda: ticks.now("follow")))
-    ends = 0.0
     try:
         workers.start()
         await house.sharing.beat()
@@ -125,39 +129,50 @@ async def on_duty(house: House, settings: Settings, outside: Outside) -> AsyncIt
             each={"beat": (house.sharing.beat, BEAT.total_seconds())},
             one=periodic(house, client, workers.deliver) | {"catch_up": (catch_up.tick, CATCH_UP_SECONDS)},
         )
-        async with connected(app, settings, outside, catch_up.connected) as slack:
+        async with connected(app, settings, outside, catch_up.connected, workers.drain) as slack:
             outside.health.on_duty(checks_of(house, slack), metrics_of(house, outside.telemetry))
-            try:
-                yield
-            finally:
-                ends = time.monotonic() + settings.bot_drain_seconds
+            yield
     finally:
         ticks.stop()
-        await workers.stop(max(0.0, ends - time.monotonic()))
+        await workers.stop()
         await house.sharing.leave()
+
+
+class Drain:
+    """The seconds for what is under way at the end, all of it together."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._ends: float | None = None
+
+    def left(self) -> float:
+        """What is left of them; the first call begins the end."""
+        now = time.monotonic()
+        self._ends = now + self._seconds if self._ends is None else self._ends
+        return max(0.0, self._ends - now)
 
 
 class Workers:
     """Who works on what was written down: answers, what people are told, second looks and shadows."""
 
-    def __init__(self, house: House, answering: Answering, delivering: Delivering) -> None:
+    def __init__(self, house: House, answering: Answering, delivering: Delivering, drain: Drain) -> None:
         self._answerers = Pool(answering.answer_next, ANSWERERS)
         self._deliverers = Pool(delivering.deliver_next, DELIVERERS)
         self._others = (Pool(house.rechecking.recheck_next, RECHECKERS), Pool(house.shadowing.shadow_next, SHADOWERS))
         self._hands = (answering, delivering, house.rechecking, house.shadowing)
+        self.drain = drain
         self.answer, self.deliver = self._answerers.wake, self._deliverers.wake
 
     def start(self) -> None:
         for pool in (self._answerers, self._deliverers, *self._others):
             pool.start()
 
-    async def stop(self, seconds: float) -> None:
-        """Finish within these seconds what is under way; what is not, others take up at once."""
-        ends = time.monotonic() + seconds
+    async def stop(self) -> None:
+        """Finish within the drain what is under way; what is not, others take up at once."""
         for pool in self._others:
             await pool.stop(0)  # nobody waits for them
-        await self._answerers.stop(seconds)  # who answers leaves more to deliver
-        await self._deliverers.stop(max(0.0, ends - time.monotonic()))
+        await self._answerers.stop(self.drain.left())  # who answers leaves more to deliver
+        await self._deliverers.stop(self.drain.left())
         try:
             async with asyncio.timeout(HAND_BACK_SECONDS):
                 for hands in self._hands:
@@ -168,7 +183,7 @@ class Workers:
 
 @asynccontextmanager
 async def connected(
-    app: AsyncApp, settings: Settings, outside: Outside, heard: Callable[[], None]
+    app: AsyncApp, settings: Settings, outside: Outside, heard: Callable[[], None], drain: Drain
 ) -> AsyncIterator[Check]:
     """Let Slack in until the block ends: by its socket, or by requests. What says whether it can come in.
 
@@ -193,7 +208,7 @@ async def connected(
             yield check
         finally:
             outside.health.drain()
-            await deliveries.close(min(ACK_SECONDS, settings.bot_drain_seconds))
+            await deliveries.close(min(ACK_SECONDS, drain.left()))
 
 
 def periodic(house: House, client: AsyncWebClient, wake: Callable[[], None]) -> dict[str, tuple[Act, float]]:

@@ -72,11 +72,6 @@ class OpenAIServer:
         """The requests to this route, oldest first."""
         return [got for got in self.requests if got.route == route]
 
-    async def heard(self, route: str, requests: int) -> None:
-        """Wait for so many requests to this route."""
-        while len(self.sent(route)) < requests:
-            await asyncio.sleep(0.02)
-
     def choose(self, got: Got) -> Reply:
         """What to answer to a request: the next in its queue."""
         if self._queues[got.route]:

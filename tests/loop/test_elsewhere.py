@@ -77,7 +77,9 @@ async def test_slack_and_the_model_are_where_the_environment_says(tmp_path: Path
             # A model that thinks for minutes keeps nobody from stopping the bot.
             model.on(CHAT, Reply(wait_s=300))
             await asker.say(channel, "And who pays for my old one?")
-            await model.heard(CHAT, 2)
+            async with asyncio.timeout(20):
+                while len(model.sent(CHAT)) < 2:  # noqa: ASYNC110 - what it waits for comes over the wire
+                    await asyncio.sleep(0.02)
             bot.send_signal(signal.SIGTERM)
             assert await asyncio.wait_for(bot.wait(), 30) == 0
         again = await asyncio.create_subprocess_exec(
