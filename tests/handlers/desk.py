@@ -11,7 +11,6 @@ from typing import Any
 
 import yaml
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
-from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -41,6 +40,7 @@ from handlers import command, corrections, errors, forms, home, questions, revie
 from handlers import prompt as prompt_story
 from handlers.announcer import SlackAnnouncer
 from handlers.catch_up import CatchUp, SlackHistory
+from handlers.connection import bolt_app
 from handlers.corrections import Corrections
 from handlers.forms import Forms
 from handlers.guard import Guard
@@ -230,7 +230,7 @@ async def open_desk(
         recheckers = Pool(Rechecking(store, classifying, clock).recheck_next, 1, poll=0.05)
         await Releasing(store, clock, fallback).ensure(prompt, serving)
 
-        app = AsyncApp(client=client, authorize=lambda: _identity(server), request_verification_enabled=False)
+        app = bolt_app(client, _identity(server))
         guard = Guard([server.people.staff_group.id], [server.people.admin.id], client)
         private = Private(client)
         errors.register(app, people, private)
@@ -282,7 +282,7 @@ async def open_desk(
         yield desk
 
 
-async def _identity(server: Server) -> AuthorizeResult:
+def _identity(server: Server) -> AuthorizeResult:
     return AuthorizeResult(
         enterprise_id=None,
         team_id=TEAM_ID,

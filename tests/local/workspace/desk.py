@@ -50,7 +50,7 @@ class Desk:
 
     def __init__(self, server: Server) -> None:
         client = AsyncWebClient(token=server.bot_token, base_url=server.api_url)
-        self.app = AsyncApp(client=client, token=server.bot_token)
+        self.app = AsyncApp(name="desk", client=client, token=server.bot_token)
         self._server = server
         self.handlers: list[AsyncSocketModeHandler] = []
 
