@@ -187,8 +187,8 @@ def routes(ws: Workspace) -> list[Route | WebSocketRoute]:
 
     async def window(socket: WebSocket) -> None:
         member = ws.people.get(socket.query_params.get("user", ""))
-        if member not in ws.people.acting:
-            member = ws.people.acting[0]  # the address as it is printed names nobody
+        if member not in ws.people.acting:  # the address as it is printed names nobody
+            member = _newcomer(ws, socket.headers.get("accept-language", ""))
         await ws.audience.attend(socket, member.id, lambda: hello(ws, member))
 
     async def file(request: Request) -> Response:
@@ -206,6 +206,13 @@ def routes(ws: Workspace) -> list[Route | WebSocketRoute]:
         Route("/page/files/{file}", file),
         WebSocketRoute("/page/socket", window),
     ]
+
+
+def _newcomer(ws: Workspace, languages: str) -> Member:
+    """Who somebody is at first: a person who speaks as their browser does, for page and bot speak as the person does."""
+    japanese = not languages or languages.lower().startswith("ja")
+    alike = (one for one in ws.people.acting if one.locale.startswith("ja") is japanese)
+    return next(alike, ws.people.acting[0])
 
 
 def _person(ws: Workspace, args: Args) -> Member:

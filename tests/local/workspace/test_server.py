@@ -171,6 +171,14 @@ async def test_a_window_of_nobody_is_the_first_persons(server: Server) -> None:
         assert nobody.hello["user"]["id"] == server.people.employees[0].id
 
 
+@pytest.mark.parametrize(("languages", "person"), [("ja,en;q=0.9", 0), ("en-US,ja;q=0.9", 1), ("fr", 1)])
+async def test_a_window_of_nobody_speaks_as_the_browser_does(server: Server, languages: str, person: int) -> None:
+    url = f"{server.url.replace('http', 'ws')}page/socket"
+    async with connect(url, proxy=None, additional_headers={"accept-language": languages}) as window:
+        hello = json.loads(await window.recv())
+    assert hello["user"]["id"] == server.people.employees[person].id
+
+
 async def test_a_taken_port_says_so() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
