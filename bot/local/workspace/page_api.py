@@ -209,7 +209,7 @@ def routes(ws: Workspace) -> list[Route | WebSocketRoute]:
 
 
 def _newcomer(ws: Workspace, languages: str) -> Member:
-    """Who somebody is at first: a person who speaks as their browser does, for page and bot speak as the person does."""
+    """Who somebody is at first: one who speaks as their browser does, for page and bot speak as the person does."""
     japanese = not languages or languages.lower().startswith("ja")
     alike = (one for one in ws.people.acting if one.locale.startswith("ja") is japanese)
     return next(alike, ws.people.acting[0])
