@@ -210,6 +210,7 @@ async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> 
     with named(call.file):
         data = call.file.read_bytes()
     script = replaying.script(data, plan, read_prompt(settings.prompt_folder))
+    print(words("cli.replay.measured", n=len(script.test), near=script.near), flush=True)
     other = plan.model_copy(update={"order": "random"})
     before = await played(script, other, settings, words) if plan.order == "queue" else []
     points = await played(script, plan, settings, words)

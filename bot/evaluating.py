@@ -254,23 +254,27 @@ class Evaluating:
     async def _rows(self, release: Release) -> tuple[Prompt, list[Row]]:
         """Every settled row that the release could get right: one of a retired category is nobody's mistake.
 
-        Without conflicts; held-out rows only where neither it nor the serving release was trained on their like.
+        Without conflicts; held-out rows only where neither it nor the serving release was trained on their like, nor
+        has it among its prompt's examples.
         """
         prompt = await self._prompt(release)
         async with self._store.snapshot() as tx:
             every = [row async for row in tx.rows.all()]
-            trained = await self._trained(tx, release)
+            serving = await tx.releases.serving()
+            both = [one for one in (release, serving) if one]
+            trained = await self._trained(tx, both)
+            prompts = [await tx.prompts.get(one.prompt_id) for one in both]
         rows = await asyncio.to_thread(agreed, every, await self._neighbours.contested(every))
         held_out = [row for row in rows if row.split is Split.HELD_OUT]
-        unseen = {row.id for row in await self._unseen.of(held_out, trained)}
+        shown = dict.fromkeys(text for one in prompts if one for text in one.examples)
+        unseen = {row.id for row in await self._unseen.of(held_out, trained, [*shown])}
         return prompt, [
             row for row in rows if prompt.category(row.category) and (row.split is Split.TRAIN or row.id in unseen)
         ]
 
-    async def _trained(self, tx: Transaction, release: Release) -> list[Row]:
-        """What this release or the serving one, which it is held against, was trained on; withdrawn rows as well."""
-        releases = (release, await tx.releases.serving())
-        finetunes = {one.finetune_id for one in releases if one and one.finetune_id}
+    async def _trained(self, tx: Transaction, releases: Sequence[Release]) -> list[Row]:
+        """What these releases were trained on; withdrawn rows as well."""
+        finetunes = {one.finetune_id for one in releases if one.finetune_id}
         ids = set().union(*[await tx.finetunes.trained_rows(finetune) for finetune in finetunes])
         return [row async for row, _ in tx.rows.changed(None) if row.id in ids] if ids else []
 

@@ -34,6 +34,7 @@ from bot.domain.thing import Thing
 from bot.local.workspace import Person
 from bot.local.workspace.person import RefusedError
 from bot.local.workspace.state import elements
+from bot.neighbours import Index
 from bot.running import Running, open_bot
 from bot.settings import Settings
 from bot.wiring import House
@@ -119,6 +120,8 @@ class Script:
     prompt: Prompt
     stream: list[Labelled]
     test: list[Row]
+    near: int
+    """Questions that are not measured on, for what is asked or stands in the prompt is nearly the same."""
 
 
 def script(data: bytes, plan: Plan, configured: Prompt) -> Script:
@@ -141,10 +144,21 @@ def script(data: bytes, plan: Plan, configured: Prompt) -> Script:
         unique = [record.model_copy(update={"category": category_id(record.category)}) for record in unique]
     rest = [record for record in unique if record.line not in used]
     test = min(500, len(rest) // 3) if plan.test is None else plan.test
-    if not 0 < test < len(rest) or len(rest) - test < plan.every:
-        facts = {"n": str(len(rest)), "test": str(test), "every": str(plan.every)}
+    at = max(0, len(rest) - test)
+    stream, last = rest[:at], rest[at:]
+    measured = unlike(last, [*(record.text for record in stream), *prompt.examples])
+    if not measured or len(stream) < plan.every:
+        facts = {"n": str(len(rest)), "test": str(len(measured)), "every": str(plan.every)}
         raise UnusableFile(Problem(what=Fault.FEW_QUESTIONS, facts=facts))
-    return Script(prompt, rest[:-test], [_row(record) for record in rest[-test:]])
+    return Script(prompt, stream, [_row(record) for record in measured], near=len(last) - len(measured))
+
+
+def unlike(records: Sequence[Labelled], known: Sequence[str]) -> list[Labelled]:
+    """The records that are not nearly the same as any of these texts: what was taught is not measured on."""
+    index = Index()
+    for text in known:
+        index.slot(text)
+    return [record for record in records if not index.near(record.text)]
 
 
 def made_prompt(records: Sequence[Labelled], names: Sequence[str], plan: Plan) -> tuple[Prompt, set[int]]:

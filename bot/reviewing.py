@@ -17,6 +17,7 @@ from bot.domain.release import Release, ReleaseState
 from bot.domain.scorecard import Figures, Judged, scorecard
 from bot.domain.thing import Thing
 from bot.ports import Clock, Neighbours, Store, Transaction
+from bot.proving import seen
 
 POOL = 300
 """Open questions that are put in order, the newest ones: older ones come up as these are settled."""
@@ -144,10 +145,16 @@ class Reviewing:
                     await self._resettle(tx, row, category, by)
 
     async def progress(self) -> Progress:
-        """The learning curve of the releases of the serving prompt, and what each category still needs."""
+        """The learning curve of the releases of the serving prompt, and what each category still needs.
+
+        Measured as an evaluation is: on nothing of a conflict, and on no question that stands in the prompt.
+        """
+        contested = {group for conflict in await self._neighbours.conflicts() for group in conflict.groups}
         async with self._store.snapshot() as tx:
             prompt = await self._prompt(tx)
-            held = {text_key(row.text): row async for row in tx.rows.all(Split.HELD_OUT)}
+            agreed = [row async for row in tx.rows.all(Split.HELD_OUT) if row.group not in contested]
+            known = await seen(self._neighbours, agreed, [], prompt.examples)
+            held = {text_key(row.text): row for row in agreed if row.id not in known}
             measured: list[tuple[int, dict[str, str]]] = []
             figures: dict[str, Figures] = {}
             for release in reversed(await tx.releases.all()):

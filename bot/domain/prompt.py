@@ -153,6 +153,11 @@ class Prompt(Thing):
     def names(self) -> Sequence[str]:
         return [c.name for c in self.categories]
 
+    @property
+    def examples(self) -> Sequence[str]:
+        """The example questions of all categories: a release with this prompt knows their answers."""
+        return [text for c in self.categories for text in c.examples]
+
 
 class PromptWhy(StrEnum):
     """Why a prompt became the current one. Each has a text in each language under `prompt.why.<value>`."""

@@ -35,6 +35,7 @@ def without(cut: Script, nobodys: Sequence[str]) -> tuple[Script, list[Row]]:
         prompt=cut.prompt.model_copy(update={"categories": kept}),
         stream=[record for record in cut.stream if record.category not in nobodys],
         test=[one for one in cut.test if one.category not in nobodys],
+        near=cut.near,
     )
     return known, [row(text, other) for text in foreign]
 

@@ -129,6 +129,8 @@ async def test_each_way_to_be_trained_on_is_found(neighbours: RowNeighbours, tra
     with pytest.raises(Refused):
         await prove_disjoint(neighbours, [trained], [held_out, other])
     await prove_disjoint(neighbours, [trained], [other])
+    with pytest.raises(Refused):
+        await prove_disjoint(neighbours, [], [held_out], [f"{held_out.text}？"])
 
 
 async def test_a_held_out_question_that_came_later_and_is_near_what_was_trained_on_is_not_scored(
@@ -169,12 +171,40 @@ async def test_a_held_out_question_that_came_later_and_is_near_what_was_trained_
     }
 
 
+async def test_a_held_out_question_that_stands_in_a_prompt_is_not_scored(
+    store: SqlStore, neighbours: RowNeighbours, clock: StepClock
+) -> None:
+    (example,) = PROMPT.examples
+    copies = [of(example, Split.HELD_OUT), of(f"すみません、{example.removesuffix('？')}までですか", Split.HELD_OUT)]
+    assert near(example, copies[1].text)
+    await put(store, *copies, of("経費", Split.HELD_OUT))
+    bare = PROMPT.changed(categories=[one.model_copy(update={"examples": ()}) for one in PROMPT.categories])
+    releasing = Releasing(store, clock)
+    serving = await releasing.serving()
+    async with store.transaction() as tx:
+        await tx.prompts.put(bare)
+        candidate = await add_candidate(tx, clock.now(), BASE, prompt_id=bare.id, by="U9", why="prompt")
+    model = RuleModel({})
+    evaluating = Evaluating(
+        store, model, clock, neighbours=neighbours, estimator=CountingEstimator(), per_second={"local": 1e6}
+    )
+    for release in (serving, candidate):  # of two that are compared neither may know the answer
+        assert [one.row.text for one in await evaluating.judge_held_out(release)] == ["経費"]
+    await releasing.switch(candidate.id, "U9")
+    assert {one.row.text for one in await evaluating.judge_held_out(candidate)} == {
+        "経費",
+        *(one.text for one in copies),
+    }
+    assert [one.row.text for one in await evaluating.judge_held_out(serving)] == ["経費"]
+
+
 async def test_what_was_found_unseen_is_not_looked_for_again(neighbours: RowNeighbours) -> None:
     unseen = Unseen(neighbours)
     held_out = [of(BRIDGE, Split.HELD_OUT), of("経費", Split.HELD_OUT)]
     trained = [of(TRAINED, Split.TRAIN)]
     assert await unseen.of(held_out, trained) == await unseen.of(held_out, trained) == held_out[1:]
     assert await unseen.of(held_out, []) == held_out
+    assert await unseen.of(held_out, [], [TRAINED]) == held_out[1:]
 
 
 class Arrivals(RuleBasedStateMachine):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bot.domain.dataset import group_of
 from bot.domain.labelled import Labelled
 from bot.domain.scorecard import Z
+from bot.neighbours import Index
 from bot.replaying import Plan, Point, UnusableFile, made_prompt, plot, replay, saved, script
 from bot.settings import Settings
 from handlers.words import LANGUAGES, Words
@@ -56,12 +57,38 @@ def test_nobody_is_asked_what_is_measured_on(
     shown = [group_of(text) for category in cut.prompt.categories for text in category.examples]
     for one, other in itertools.combinations([asked, measured, shown], 2):
         assert not set(one) & set(other)
+    index = Index()
+    for text in (*(record.text for record in cut.stream), *cut.prompt.examples):
+        index.slot(text)
+    assert not [row.text for row in cut.test if index.near(row.text)]
     assert len(asked) >= every
     assert len(set(asked)) == len(asked)
     assert len(set(measured)) == len(measured) > 0
     known = {category.id for category in cut.prompt.categories}
     assert {record.category for record in cut.stream} | {row.category for row in cut.test} <= known
     assert Counter(len(category.examples) <= examples for category in cut.prompt.categories)[False] == 0
+
+
+def test_what_is_nearly_the_same_as_a_question_that_is_asked_or_shown_is_not_measured_on() -> None:
+    asked = [
+        ("経費の精算を教えて", "経理"),
+        ("reset my password", "IT"),
+        ("育休を取りたい", "経理"),
+        ("the vpn is slow", "IT"),
+    ]
+    shown = [("領収書をなくした", "経理"), ("a new laptop", "IT")]
+    last = [
+        ("経費精算について教えてください", "経理"),
+        ("How do I reset my passwrod?", "IT"),
+        ("領収書をなくしました", "経理"),
+        ("please, a new laptop", "IT"),
+        ("名刺を刷りたい", "経理"),
+    ]
+    cut = script(jsonl([*shown, *asked, *last]), Plan(every=1, test=5, examples=1), PROMPT)
+    assert [record.text for record in cut.stream] == [text for text, _ in asked]
+    assert ([row.text for row in cut.test], cut.near) == (["名刺を刷りたい"], 4)
+    with pytest.raises(UnusableFile, match="few_questions"):
+        script(jsonl([*shown, *asked, *last[:4]]), Plan(every=1, test=4, examples=1), PROMPT)
 
 
 def test_the_configured_prompt_is_used_if_it_knows_all_categories() -> None:

@@ -200,3 +200,11 @@ async def test_progress_is_measured_on_the_rows_that_all_releases_answered(bench
     assert [(point.right, point.of) for point in state.points] == [(7, 7)], "one point for one number of rows"
     assert state.curve is None
     assert {need.category: need.recall for need in state.needs} == {"other": None, "it": None}
+    # What is in a conflict by now, or stands in the prompt, is measured on no longer.
+    await bench.keep(row(held[4].text + "！", "it", row_id="contradicts").model_copy(update={"group": held[4].group}))
+    shown = held[5].model_copy(update={"text": f"{PROMPT.examples[0]}！"})
+    await bench.keep(shown)
+    async with bench.store.transaction() as tx:
+        again = answered[5].model_copy(update={"text_key": text_key(shown.text)})
+        await tx.results.put([again, again.model_copy(update={"release_id": "other"})])
+    assert [(point.right, point.of) for point in (await bench.reviewing.progress()).points] == [(5, 5)]
