@@ -9,7 +9,7 @@ import re
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -49,6 +49,8 @@ AHEAD = 3
 """So many times more questions are asked than settled, where staff choose among many."""
 PATIENCE = 600.0
 """Seconds that a fine-tune may take."""
+PAUSES = (0.0, 1.0, 5.0, 15.0, 30.0)
+"""Seconds before what Slack gave up waiting for is done again."""
 
 
 class Plan(Thing):
@@ -317,7 +319,7 @@ class Show:
         return release
 
     async def _switch(self, release: Release) -> None:
-        await self.cast.admin.command(f"/finetune switch {release.id} because {SENTENCE}")
+        await patiently(partial(self.cast.admin.command, f"/finetune switch {release.id} because {SENTENCE}"))
         await self._until(lambda serving: serving.id == release.id)
 
     async def _reviews(self) -> AsyncIterator[None]:
@@ -363,17 +365,11 @@ class Show:
         controls = {choice.category: (element, value) for element, value, choice in pressable}
         return Asked(record, card, agree.question, agree.category, controls)
 
-    async def _press(self, card: dict[str, Any], element: dict[str, Any], value: str, tries: int = 3) -> None:
-        """As a person would: a press that Slack gave up waiting for, on a busy machine, is pressed again."""
-        try:
-            if element["type"] == "button":
-                await self.cast.staff.press(card, lambda one: one is element)
-            else:
-                await self.cast.staff.choose(card, element["action_id"], value)
-        except RefusedError as refused:
-            if refused.error != "operation_timeout" or tries == 1:
-                raise
-            await self._press(card, element, value, tries - 1)
+    async def _press(self, card: dict[str, Any], element: dict[str, Any], value: str) -> None:
+        if element["type"] == "button":
+            await patiently(partial(self.cast.staff.press, card, lambda one: one is element))
+        else:
+            await patiently(partial(self.cast.staff.choose, card, element["action_id"], value))
 
     async def _train(self) -> Point:
         """Fine-tune on all rows and switch if the candidate is at least as good on the held-out ones.
@@ -382,7 +378,7 @@ class Show:
         """
         serving = await self.house.releasing.serving()
         plan = await self._planned()
-        await self.cast.admin.press(plan, ids.FINETUNE_CONFIRM)
+        await patiently(partial(self.cast.admin.press, plan, ids.FINETUNE_CONFIRM))
         candidate = await self._candidate()
         if candidate is None:
             return await self._measured(serving, switched=False)
@@ -396,7 +392,7 @@ class Show:
     async def _planned(self) -> dict[str, Any]:
         """The private message that a new /finetune start is answered by, with its button."""
         asked = time.time()
-        await self.cast.admin.command("/finetune start")
+        await patiently(partial(self.cast.admin.command, "/finetune start"))
         # Earlier answers may still come in, or change: only what was posted since is the answer.
         message = await self.cast.admin.message(lambda m: "ephemeral" in m and float(m["ts"]) >= asked, timeout=60.0)
         if not any(element["action_id"] == ids.FINETUNE_CONFIRM for _, element in elements(message["blocks"])):
@@ -443,6 +439,23 @@ class Show:
             scope=OutOfScope.of(judged, other, threshold),
             unasked=OutOfScope.of(judged, other),
         )
+
+
+async def patiently(act: Callable[[], Awaitable[object]]) -> None:
+    """As a person would: what Slack gave up waiting for, on a busy machine, is done again after a while.
+
+    Each act may be done twice: a press that says the same again changes nothing, and a plan is only a plan.
+    """
+    for pause in PAUSES:
+        try:
+            await act()
+        except RefusedError as refused:
+            if refused.error != "operation_timeout":
+                raise
+            await asyncio.sleep(pause)
+        else:
+            return
+    await act()
 
 
 def saved(queue: Sequence[Point], other: Sequence[Point]) -> tuple[float, int, int] | None:

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 from bot.domain.dataset import group_of
 from bot.domain.labelled import Labelled
 from bot.domain.scorecard import Z
+from bot.local.workspace.person import RefusedError
 from bot.neighbours import Index
-from bot.replaying import Plan, Point, UnusableFile, made_prompt, plot, replay, saved, script
+from bot.replaying import Plan, Point, UnusableFile, made_prompt, patiently, plot, replay, saved, script
 from bot.settings import Settings
 from handlers.words import LANGUAGES, Words
 from tests.bot.things import PROMPT
@@ -171,6 +173,29 @@ def test_what_an_order_saves_is_counted_at_the_best_accuracy_that_both_reach() -
     assert saved(slow, quick) == (0.85, 300, 150)
     assert saved(quick, quick) == (0.9, 200, 200)
     assert saved(quick, curve((0, 20), (100, 20))) is None
+
+
+# --- patience
+
+
+@pytest.mark.parametrize(
+    ("error", "times", "gets_through"), [("operation_timeout", 5, True), ("no_such_thing", 1, False)]
+)
+async def test_what_a_busy_machine_was_too_slow_for_is_done_again(
+    monkeypatch: pytest.MonkeyPatch, error: str, times: int, gets_through: bool
+) -> None:
+    monkeypatch.setattr("bot.replaying.PAUSES", [0.0] * 5)
+    done = 0
+
+    async def act() -> None:
+        nonlocal done
+        done += 1
+        if done <= times:
+            raise RefusedError({"ok": False, "error": error})
+
+    with nullcontext() if gets_through else pytest.raises(RefusedError, match=error):
+        await patiently(act)
+    assert done == (times + 1 if gets_through else 1)
 
 
 # --- from end to end
