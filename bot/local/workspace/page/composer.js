@@ -65,7 +65,7 @@ function shortcutButton(place) {
 export function composer(place, label) {
   const key = `${place.channel}/${place.thread_ts ?? ""}`;
   let files = [];
-  let busy = false;
+  let before = Promise.resolve();
   const chips = el("div", { class: "chips", "aria-label": t("attached") });
 
   function showFiles() {
@@ -80,17 +80,23 @@ export function composer(place, label) {
     );
   }
 
-  async function send() {
-    const text = field.value.trim();
-    if (busy || (!text && !files.length)) return;
-    busy = true;
-    const taken = await deliver(text, files, place);
-    busy = false;
-    if (!taken) return;
-    field.value = "";
-    files = [];
-    drafts.delete(key);
+  function write(text, names) {
+    field.value = text;
+    files = names;
+    if (text) drafts.set(key, text);
+    else drafts.delete(key);
     showFiles();
+  }
+
+  // The field is empty at once, for the next message; one that is not taken comes back before what was written since.
+  async function send() {
+    const [text, names] = [field.value.trim(), files];
+    if (!text && !names.length) return;
+    write("", []);
+    const sent = before.then(() => deliver(text, names, place));
+    before = sent;
+    if (await sent) return;
+    write([text, field.value].filter(Boolean).join("\n"), [...new Set([...names, ...files])]);
   }
 
   const { field, list } = textField({

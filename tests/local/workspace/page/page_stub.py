@@ -61,6 +61,9 @@ class Stub:
         self.replies: list[Json] = []
         self.answers: dict[str, Json] = {}
         self.asked: list[tuple[str, Json]] = []
+        self.answering = asyncio.Event()
+        """Cleared, the page waits for its answers."""
+        self.answering.set()
         self._sockets: set[WebSocket] = set()
         self._news = asyncio.Condition()
         self.hello: Json = {
@@ -125,6 +128,7 @@ class Stub:
         async with self._news:
             self.asked.append((path, await request.json()))
             self._news.notify_all()
+        await self.answering.wait()
         return JSONResponse(self.answers.get(path, {"ok": True, "ts": "1"}))
 
     async def _index(self, _request: Request) -> Response:

@@ -32,6 +32,28 @@ async def test_enter_sends_and_what_was_not_taken_stays_in_the_field(stub: Stub,
     assert body == {"user": "U1", "channel": "C1", "text": "first\nsecond", "file_names": ["領収書.pdf"]}
 
 
+async def test_what_is_written_while_a_message_is_sent_is_the_next_one(stub: Stub, visit: Visit) -> None:
+    page = await visit(stub.url)
+    field = page.get_by_test_id("composer")
+    stub.answering.clear()
+    for text in ("first", "second"):
+        await field.fill(text)
+        await field.press("Enter")
+        await expect(field).to_have_value("")
+    await field.fill("thi")
+    assert (await stub.request("messages"))["text"] == "first", "one after the other"
+    stub.answering.set()
+    assert (await stub.request("messages", lambda body: body["text"] == "second"))["channel"] == "C1"
+    stub.answers["messages"] = {"ok": False, "error": "no_luck", "text": "That did not work."}
+    await field.press_sequentially("rd")
+    await expect(field).to_have_value("third")
+    stub.answering.clear()
+    await field.press("Enter")
+    await field.fill("fourth")
+    stub.answering.set()
+    await expect(field).to_have_value("third\nfourth")
+
+
 async def test_enter_while_an_input_method_composes_sends_nothing(stub: Stub, visit: Visit) -> None:
     page = await visit(stub.url)
     field = page.get_by_test_id("composer")
