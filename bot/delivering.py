@@ -150,7 +150,7 @@ class Delivering:
     async def _missed(self, item: OutboxItem) -> None:
         async with self._store.transaction() as tx:
             await self._hold(tx, item)
-        missed = Missed.model_validate_json(item.payload["missed"])
+        missed = Missed.model_validate_json(item.payload["missed"], extra="ignore")
         await self._announcer.post_missed(missed, telling=item.telling, again=is_again(item))
 
     async def _trouble(self, item: OutboxItem) -> None:

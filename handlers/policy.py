@@ -20,7 +20,7 @@ class Heard:
     message: Event
     channel: str
     said: str = ""
-    """When this was written, as a ts; of an edit, when it was edited."""
+    """Of an edit: when it was made, as a ts."""
 
 
 class Policy:
@@ -40,7 +40,7 @@ class Policy:
         # In a channel a message with a mention comes in twice; the app_mention is the one that counts.
         if via is None or (event["type"] == "message" and via is Via.MENTION):
             return None
-        return Heard(ArrivalKind.ASKED, via, event, event["channel"], event["ts"])
+        return Heard(ArrivalKind.ASKED, via, event, event["channel"])
 
     def found(self, message: Event, channel: str) -> Heard | None:
         """What a message of a channel's history asks of us: the same as if it had just come."""

@@ -28,4 +28,4 @@ class SqlDatasets:
     async def get(self, dataset_id: str) -> Manifest | None:
         wanted = select(datasets.c.manifest).where(datasets.c.id == dataset_id)
         manifest = (await self._connection.execute(wanted)).scalar()
-        return None if manifest is None else Manifest.model_validate(manifest)
+        return None if manifest is None else Manifest.kept(manifest)

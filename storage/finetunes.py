@@ -70,4 +70,4 @@ def _values(finetune: Finetune) -> dict[str, Any]:
 
 def _finetune(found: dict[str, Any]) -> Finetune:
     names = {name: ModelName.parse(found[name]) for name in ("student", "model") if found[name] is not None}
-    return Finetune.model_validate(found | names)
+    return Finetune.kept(found | names)

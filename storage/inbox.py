@@ -1,6 +1,7 @@
 """Arrivals, written before Slack gets its ack, worked on by lease."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,7 +22,7 @@ class SqlInbox:
         values = {
             "event_id": arrival.event_id,
             "place": _named(arrival.place),
-            "arrival": arrival.model_dump(mode="json"),
+            "arrival": _document(arrival),
             "received_at": now,
             "due_at": now,
             "attempts": 0,
@@ -36,7 +37,7 @@ class SqlInbox:
             return None
         return InboxItem(
             id=entry["id"],
-            arrival=Arrival.model_validate(entry["arrival"]),
+            arrival=Arrival.kept(entry["arrival"]),
             attempts=entry["attempts"],
             token=entry["token"],
             received_at=entry["received_at"],
@@ -48,7 +49,7 @@ class SqlInbox:
             ending=ending.value,
             why=why,
             ended_at=now,
-            arrival=forgotten.model_dump(mode="json"),
+            arrival=_document(forgotten),
             token=None,
         )
         return (await self._connection.execute(ended)).rowcount > 0
@@ -67,7 +68,7 @@ class SqlInbox:
     async def of(self, place: Place) -> list[tuple[Arrival, Ending | None]]:
         wanted = select(inbox.c.arrival, inbox.c.ending).where(inbox.c.place == _named(place)).order_by(inbox.c.id)
         return [
-            (Arrival.model_validate(one), None if ending is None else Ending(ending))
+            (Arrival.kept(one), None if ending is None else Ending(ending))
             for one, ending in await self._connection.execute(wanted)
         ]
 
@@ -92,3 +93,8 @@ class SqlInbox:
 
 def _named(place: Place) -> str:
     return f"{place.team}:{place.channel}:{place.ts}"
+
+
+def _document(arrival: Arrival) -> dict[str, Any]:
+    """As it is kept: what says nothing is left out, for a program of the version before may not know that field."""
+    return arrival.model_dump(mode="json", exclude_defaults=True)

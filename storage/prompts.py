@@ -19,11 +19,11 @@ class SqlPrompts:
 
     async def get(self, prompt_id: str) -> Prompt | None:
         body = (await self._connection.execute(select(prompts.c.body).where(prompts.c.id == prompt_id))).scalar()
-        return None if body is None else Prompt.model_validate(body)
+        return None if body is None else Prompt.kept(body)
 
     async def all(self) -> list[Prompt]:
         bodies = (await self._connection.execute(select(prompts.c.body).order_by(prompts.c.id))).scalars()
-        return [Prompt.model_validate(body) for body in bodies]
+        return [Prompt.kept(body) for body in bodies]
 
     async def enter(self, event: PromptEvent) -> None:
         """Raises sqlalchemy.exc.IntegrityError for a prompt that was never put."""

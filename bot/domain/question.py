@@ -53,11 +53,11 @@ class Arrival(Thing):
     late: bool = False
     """It was found in the channel's history: it came while the bot was away."""
     said: str = ""
-    """When Slack says that this was written, as a ts: of an edit, when it was edited. Empty where nobody knows."""
+    """Of an edit: when it was made, as a ts. Empty where that is as old as the message, or nobody knows."""
 
     def after(self, other: "Arrival") -> bool:
         """Whether this text of a message is newer than the other one."""
-        return float(self.said or 0) > float(other.said or 0)
+        return float(self.said or self.place.ts) > float(other.said or other.place.ts)
 
 
 class Missed(Thing):

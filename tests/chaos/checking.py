@@ -99,7 +99,7 @@ class Case:
             arrival = row["arrival"]
             key = (arrival["place"]["channel"], arrival["place"]["ts"])
             traced = self._known(self.traced, key, row, "an arrival")
-            (traced.edits if arrival["kind"] == ArrivalKind.EDITED else traced.arrivals).append(row)
+            (traced.edits if arrival.get("kind") == ArrivalKind.EDITED else traced.arrivals).append(row)
             self._by_event[row["event_id"]] = traced
 
     def _sort_questions(self, rows: Iterable[Row]) -> None:

@@ -1,7 +1,6 @@
 """From every released revision to the newest, with data; and the programs of both at work beside each other."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -9,19 +8,22 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, DateTime, LargeBinary, MetaData, Table, create_engine, insert, select
+from sqlalchemy import Connection, DateTime, LargeBinary, MetaData, Table, create_engine, insert, select, update
 from sqlalchemy.types import JSON, Boolean, Float, Integer
 
 from bot.domain.question import Ending, Via
+from bot.ports import Store
 from storage.database import Database
 from storage.migrations import config
 from storage.store import SqlStore
+from storage.tables import inbox, metadata
 from tests.storage.conftest import Fresh
-from tests.storage.things import NOW
+from tests.storage.things import LEASE, NOW, PROMPT, arrival, finetune, manifest
 
 RELEASED = {"0001": "48bef63a1a9ea23b839726f52f785c2020e8d0728447574f35ffa7f68b8c2231"}
 """Every revision that a released program made, with the sha256 of its migration: what stands here never changes."""
-LEASE = timedelta(minutes=2)
+KNOWN_AT_0001 = {"event_id", "kind", "via", "place", "asker", "text", "language", "has_files", "outsider"}
+"""What the first program reads of an arrival."""
 
 
 def reflected(connection: Connection) -> MetaData:
@@ -94,7 +96,7 @@ async def test_the_newer_program_reads_what_the_older_one_wrote(released: tuple[
     """What 0001's program wrote down, before and after the upgrade, is a question like any other."""
     database, tables = released
     await database.migrate()
-    arrival = {
+    asked = {
         "event_id": "Ev1",
         "kind": "asked",
         "via": "channel",
@@ -106,7 +108,7 @@ async def test_the_newer_program_reads_what_the_older_one_wrote(released: tuple[
         "outsider": False,
     }
     async with database.begin() as connection:
-        await connection.execute(tables.tables["inbox"].update().values(arrival=arrival, ending=None))
+        await connection.execute(tables.tables["inbox"].update().values(arrival=asked, ending=None))
         await connection.execute(tables.tables["questions"].update().values(via="dm"))
     async with SqlStore(database).transaction() as tx:
         item = await tx.inbox.claim("w", NOW, LEASE)
@@ -117,6 +119,52 @@ async def test_the_newer_program_reads_what_the_older_one_wrote(released: tuple[
     assert question is not None
     assert verdict is not None
     assert (question.late, question.via, verdict.provisional) == (False, Via.DM, False)
+
+
+KNOWN_AT_0001 = {"event_id", "kind", "via", "place", "asker", "text", "language", "has_files", "outsider"}
+
+
+async def test_a_program_of_0001_can_read_the_questions_that_this_one_writes_down(
+    store: Store, database: Database
+) -> None:
+    """It refuses fields that it does not know. What was found late, and an edit, is for newer programs."""
+    async with store.transaction() as tx:
+        await tx.inbox.add(arrival(1), NOW)
+        await tx.inbox.add(arrival(2).model_copy(update={"late": True}), NOW)
+    async with database.begin() as connection:
+        usual, late = (await connection.execute(select(inbox.c.arrival).order_by(inbox.c.id))).scalars()
+    assert set(usual) <= KNOWN_AT_0001
+    assert set(late) - KNOWN_AT_0001 == {"late"}
+
+
+def of_tomorrow(document: dict[str, Any]) -> dict[str, Any]:
+    """A document as a newer program may write it."""
+    more = {"of_tomorrow": 1}
+    inner: dict[str, Any] = {name: part | more for name, part in document.items() if name == "place"}
+    if "categories" in document:
+        inner["categories"] = [category | more for category in document["categories"]]
+    return document | inner | more
+
+
+async def test_what_a_newer_program_writes_beside_this_one_is_read(store: Store, database: Database) -> None:
+    async with store.transaction() as tx:
+        await tx.inbox.add(arrival(), NOW)
+        await tx.prompts.put(PROMPT)
+        await tx.datasets.put(manifest(), NOW)
+        await tx.finetunes.add(finetune())
+    documents = [c for t in metadata.sorted_tables for c in t.columns if isinstance(c.type, JSON)]
+    async with database.begin() as connection:
+        for column in documents:
+            for document in (await connection.execute(select(column))).scalars().all():
+                await connection.execute(update(column.table).values({column.name: of_tomorrow(document)}))
+    async with store.transaction() as tx:
+        item = await tx.inbox.claim("w", NOW, LEASE)
+        assert item is not None
+        assert item.arrival == arrival()
+        assert await tx.inbox.of(arrival().place) == [(arrival(), None)]
+        assert (await tx.prompts.get(PROMPT.id), await tx.prompts.all()) == (PROMPT, [PROMPT])
+        assert await tx.datasets.get(manifest().id) == manifest()
+        assert await tx.finetunes.get(finetune().id) == finetune()
 
 
 def test_a_released_migration_is_frozen_and_whoever_adds_one_releases_the_one_before() -> None:
