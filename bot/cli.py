@@ -1,4 +1,7 @@
-"""The command line: one call a verb. The only place that prints."""
+"""The command line: one call a verb. The only place that prints.
+
+A verb loads what it needs when it is called: help, and the word on a setting that is wrong, need not wait for it.
+"""
 
 import argparse
 import asyncio
@@ -14,9 +17,7 @@ from pydantic import ValidationError
 from bot import logs
 from bot.domain.errors import Refused
 from bot.domain.faults import Fault, Problem, SettingsError, Unable, problem_of, problems_of
-from bot.running import open_bot
 from bot.settings import Settings, forget_proxies, forget_sdks, language, load
-from bot.wiring import open_house, read_prompt
 from handlers.words import Words, texts
 
 STATE = Path("data/workspace.json")
@@ -113,6 +114,8 @@ def named(file: Path) -> Iterator[None]:
 
 async def run(_call: argparse.Namespace, settings: Settings, words: Words) -> int:
     """Run the bot until it is told to stop (SIGINT, SIGTERM). Told so twice, it ends at once."""
+    from bot.running import open_bot
+
     stop, starting, whole = asyncio.Event(), True, asyncio.current_task()
 
     def end() -> None:
@@ -164,6 +167,8 @@ async def doctor(_call: argparse.Namespace, settings: Settings, words: Words) ->
 
 
 async def export(call: argparse.Namespace, settings: Settings, words: Words) -> int:
+    from bot.wiring import open_house
+
     async with open_house(settings) as house:
         try:
             frozen = await house.tuning.export()
@@ -189,6 +194,8 @@ async def export(call: argparse.Namespace, settings: Settings, words: Words) -> 
 
 async def import_(call: argparse.Namespace, settings: Settings, words: Words) -> int:
     """Import a file. The exit code is 1 where a line was bad, though all good ones are kept."""
+    from bot.wiring import open_house
+
     with named(call.file):
         data = call.file.read_bytes()
     async with open_house(settings) as house:
@@ -202,6 +209,7 @@ async def import_(call: argparse.Namespace, settings: Settings, words: Words) ->
 
 async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> int:
     from bot import replaying
+    from bot.wiring import read_prompt
 
     plan = planned(call)
     picture = call.plot or Path(f"{call.file.stem}.png")
