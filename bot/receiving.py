@@ -8,10 +8,9 @@ from datetime import datetime
 from bot.correcting import Correcting
 from bot.domain.correction import ELSEWHERE, Press
 from bot.domain.dataset import Row, Source, answer_of
-from bot.domain.errors import Refused, TrackerError, TrackerReason, TrackerRefused
+from bot.domain.errors import Reason, Refused, TrackerError, TrackerReason, TrackerRefused
 from bot.domain.masking import masked
 from bot.domain.mirrored import DATASET, TOPIC, UNTAKEN, Change
-from bot.domain.prompt import Category
 from bot.domain.thing import Thing
 from bot.mirrored import hindered
 from bot.ports import Clock, Store, Tracker
@@ -71,12 +70,24 @@ class Receiving:
     async def receive(self) -> int:
         """Take over what is new; how many corrections that made. It never raises for the tracker's sake."""
         try:
-            return await self._edits() + await self._annotations()
+            edited, upto = await self._edits()
+            said, heard = await self._annotations()
         except TrackerError as error:
             if isinstance(error, TrackerRefused) and error.reason in LASTING:
                 await self._hindered(error)
             log.debug("mirror: nothing received: %s", error)
             return 0
+        taken: dict[str, datetime] = {}
+        count = 0
+        for word in sorted([*edited, *said], key=lambda word: word.at):
+            if await self._take(word, taken.get(word.about)):
+                taken[word.about] = word.at
+                count += 1
+        async with self._store.transaction() as tx:
+            for cursor, position in ((EDITS, upto), (ANNOTATIONS, heard)):
+                if position:
+                    await tx.cursors.move(cursor, position, self._clock.now())
+        return count
 
     async def _hindered(self, error: TrackerRefused) -> None:
         async with self._store.transaction() as tx:
@@ -84,37 +95,34 @@ class Receiving:
         if news:
             log.warning("mirror: %s", error)
 
-    async def _edits(self) -> int:
+    async def _edits(self) -> tuple[list[Word], str | None]:
+        """What was said in rows, and where to go on from."""
         async with self._store.transaction() as tx:
             dataset, since = await tx.cursors.get(DATASET), await tx.cursors.get(EDITS)
         if not dataset:
-            return 0
+            return [], None
         found = await self._tracker.edits(dataset, datetime.fromisoformat(since) if since else None)
-        taken = 0
+        words = []
         for edit in found.edits:
             about = edit.row_id or (await self._question(edit.trace_id) if edit.trace_id else None)
             if about:
-                said = edit.model_dump(include={"category", "reason", "by", "at"})
-                taken += await self._take(Word(about=about, **said))
-        await self._move(EDITS, found.upto.isoformat())
-        return taken
+                words.append(Word(about=about, **edit.model_dump(include={"category", "reason", "by", "at"})))
+        return words, found.upto.isoformat()
 
-    async def _annotations(self) -> int:
+    async def _annotations(self) -> tuple[list[Word], str | None]:
+        """What was said of traces, and where to go on from."""
         async with self._store.transaction() as tx:
             since, *known = (await tx.cursors.get(ANNOTATIONS) or "").split() or [""]
         found = await self._tracker.annotations(datetime.fromisoformat(since) if since else None)
-        taken = 0
+        words = []
         for one in found:
-            if one.id.hex in known:
-                continue
-            about = await self._question(one.trace_id)
+            about = await self._question(one.trace_id) if one.id.hex not in known else None
             if about:
-                word = Word(about=about, category=one.category, reason=one.comment, by=one.by, at=one.at)
-                taken += await self._take(word)
-            known = [*(known if one.at.isoformat() == since else ()), one.id.hex]
-            since = one.at.isoformat()
-            await self._move(ANNOTATIONS, " ".join([since, *known]))
-        return taken
+                words.append(Word(about=about, category=one.category, reason=one.comment, by=one.by, at=one.at))
+        if not found:
+            return words, None
+        until = found[-1].at
+        return words, " ".join([until.isoformat(), *(one.id.hex for one in found if one.at == until)])
 
     async def _question(self, trace_id: uuid.UUID) -> str | None:
         """The id of the question that a trace is an answer to."""
@@ -122,11 +130,8 @@ class Receiving:
             answered = await tx.questions.answered([trace_id.hex])
         return next((question.id for question, _ in answered.values()), None)
 
-    async def _move(self, cursor: str, value: str) -> None:
-        async with self._store.transaction() as tx:
-            await tx.cursors.move(cursor, value, self._clock.now())
-
-    async def _take(self, word: Word) -> bool:
+    async def _take(self, word: Word, heard: datetime | None) -> bool:
+        """`heard`: when the word was said that was taken over last, in this round and of the same thing."""
         async with self._store.transaction() as tx:
             prompt = await current_prompt(tx)
             category = prompt.meant(word.category) if word.category else None
@@ -135,44 +140,49 @@ class Receiving:
             known = prompt.category(row.category) if row else None
         before = answer_of(row, prompt, known)["reason"] if row and known else None
         # Words that stood there before argue for the category that stood there before.
-        reason = word.reason.strip() if word.reason and word.reason.strip() not in {"", before} else None
+        reason = masked(word.reason.strip()) if word.reason and word.reason.strip() not in {"", before} else None
         if row and category and row.category == category.id and reason in {None, row.reason}:
             return False
-        newest = max([one.at for one in said] + ([row.settled_at] if row else []), default=None)
+        ours = heard and (said[-1].by if said else row.by if row else "").startswith(ELSEWHERE)
+        newest = heard if ours else max([one.at for one in said] + ([row.settled_at] if row else []), default=None)
         if newest and newest >= word.at:
             await self._show_again(word.about)
             return False
         if category is None or not self._trusted(word.by):
-            await self._untaken(word)
+            await self._untaken(word.about)
             return False
-        return await self._settle(word, row, category, masked(reason) if reason else None)
+        press = Press(
+            question_id=word.about,
+            category=category.id,
+            reason=reason,
+            seen=said[-1].seq if said else 0,
+            by=f"{ELSEWHERE}{word.by or ''}",
+        )
+        return await self._settle(press, row)
 
     def _trusted(self, by: str | None) -> bool:
         return ANYBODY in self._staff or (by is not None and by in self._staff)
 
-    async def _settle(self, word: Word, row: Row | None, category: Category, reason: str | None) -> bool:
-        by = f"{ELSEWHERE}{word.by or ''}"
+    async def _settle(self, press: Press, row: Row | None) -> bool:
         async with self._store.transaction() as tx:
-            question = await tx.questions.get(word.about)
+            question = await tx.questions.get(press.question_id)
         if question is None:
-            return row is not None and await self._resettle(row, category, reason, by)
+            return row is not None and await self._resettle(row, press)
         try:
-            card = await self._correcting.card(question.id)
-            settled = card.settled
-            if settled and (settled.by, settled.category) == (by, category.id) and reason == settled.reason:
-                return False
-            press = Press(question_id=question.id, category=category.id, reason=reason, seen=card.seen, by=by)
             await self._correcting.settle(press)
         except Refused as refused:
             log.info("mirror: question %s: %s", question.id, refused.reason.value)
-            await self._untaken(word)
+            if refused.reason is Reason.SETTLED_MEANWHILE:
+                await self._show_again(question.id)
+            else:
+                await self._untaken(question.id)
             return False
         return True
 
-    async def _resettle(self, row: Row, category: Category, reason: str | None, by: str) -> bool:
+    async def _resettle(self, row: Row, press: Press) -> bool:
         """A row without a question: it was imported. It stays on its side of the split."""
         now = self._clock.now()
-        new = {"category": category.id, "reason": reason, "by": by, "source": Source.CHANGE, "settled_at": now}
+        new = press.model_dump(include={"category", "reason", "by"}) | {"source": Source.CHANGE, "settled_at": now}
         async with self._store.transaction() as tx:
             if await tx.rows.get(row.id) != row:
                 return False
@@ -184,9 +194,9 @@ class Receiving:
         async with self._store.transaction() as tx:
             await tx.outbox.add(TOPIC, row_id, {"change": Change.ROW.value}, now)
 
-    async def _untaken(self, word: Word) -> None:
+    async def _untaken(self, about: str) -> None:
         """Count what is not taken over, for status; the log says which."""
-        log.warning("mirror: what was said of %s at the tracker is not taken over", word.about)
+        log.warning("mirror: what was said of %s at the tracker is not taken over", about)
         async with self._store.transaction() as tx:
             before = int(await tx.cursors.get(UNTAKEN) or 0)
             await tx.cursors.move(UNTAKEN, str(before + 1), self._clock.now())

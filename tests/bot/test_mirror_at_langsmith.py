@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 import pytest
@@ -154,6 +155,62 @@ async def test_a_run_that_was_mended_in_a_queue_and_added_to_the_dataset_comes_h
     assert both.examples[question.id]["outputs"]["category"] == "労務"
 
 
+NAMES = {"labor": "労務", "it": "情シス", "other": "その他"}
+
+
+@pytest.mark.parametrize("seed", [3, 5])
+async def test_whoever_says_what_on_either_side_the_newest_word_stays_and_nothing_echoes(both: Both, seed: int) -> None:
+    chance = Random(seed)
+    asked = [await both.here.asked(n=n) for n in range(1, 4)]
+    newest: dict[str, str] = {}
+    await both.in_step()
+    for n in range(24):
+        both.here.clock.advance(seconds=1)
+        question, verdict = chance.choice(asked)
+        category = chance.choice([one for one in NAMES if one != newest.get(question.id)])
+        example = both.examples.get(question.id)
+        match chance.choice(["press", "press", "edit", "edit", "annotate", "add", "freeze", "tell", "hear", "fail"]):
+            case "press":
+                await both.here.pressed(question, category, seen=len(await both.said(question.id)), by=f"U{n}")
+                newest[question.id] = category
+            case "edit" if example:
+                both.there.people.edit(example["id"], outputs={"reason": f"reason {n}", "category": NAMES[category]})
+                newest[question.id] = category
+            case "annotate":
+                both.there.people.annotate("Hanako", str(verdict.trace), "category", value=NAMES[category])
+                newest[question.id] = category
+            case "add":
+                outputs = {"reason": f"reason {n}", "category": NAMES[category]}
+                both.there.people.add_run("madoguchi", str(verdict.trace), outputs=outputs)
+                newest[question.id] = category
+            case "freeze":
+                await both.tracker.freeze(both.there.datasets.named("madoguchi").id, f"ft-{n}", list(newest))
+            case "tell":
+                await both.here.mirroring.mirror()
+            case "hear":
+                await both.receiving.receive()
+            case "fail":
+                both.there.fail(chance.choice([Fault(500), Fault(taken=True)]), chance.choice(["POST", "GET"]), times=1)
+                await both.here.mirroring.mirror()
+                await both.receiving.receive()
+                both.there.heal()
+            case _:
+                pass  # an edit of what is not there yet
+    both.here.clock.advance(seconds=1)
+    await both.in_step()
+    async with both.here.store.transaction() as tx:
+        kept = {row_id: row.category for row_id, row in (await tx.rows.some(list(newest))).items()}
+    assert kept == newest
+    assert {row_id: one["outputs"]["category"] for row_id, one in both.examples.items()} == {
+        row_id: NAMES[category] for row_id, category in newest.items()
+    }
+    written = len([got for got in both.there.requests if not got.route.startswith("GET")])
+    said = [await both.said(question.id) for question, _ in asked]
+    await both.in_step()
+    assert [await both.said(question.id) for question, _ in asked] == said
+    assert len([got for got in both.there.requests if not got.route.startswith("GET")]) == written
+
+
 async def test_a_dataset_that_was_deleted_there_is_filled_again(both: Both) -> None:
     async with both.here.store.transaction() as tx:
         await tx.rows.put(*rows_of(Split.TRAIN, "labor", 120))
@@ -212,4 +269,6 @@ async def test_an_evaluation_is_an_experiment(both: Both) -> None:
     runs = both.there.traces.of_session(experiment["name"])
     judged = [one for one in both.there.traces.feedback.values() if one["key"] == "correct"]
     assert len(runs) == len(judged) > 0
-    assert experiment["extra"]["metadata"]["dataset_version"] in both.there.datasets.named("madoguchi").tags
+    about = experiment["extra"]["metadata"]
+    (split,) = about["dataset_splits"]
+    assert about["dataset_version"] == both.there.datasets.named("madoguchi").tags[split].isoformat()

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from bot.correcting import Correcting
-from bot.domain.correction import Correction, Kind
+from bot.domain.card import Card
+from bot.domain.correction import ELSEWHERE, Correction, Kind, Press
 from bot.domain.dataset import Row, Source
 from bot.domain.errors import TrackerDown, TrackerReason, TrackerRefused
 from bot.domain.mirror import Annotation, Edit
@@ -99,6 +100,26 @@ async def test_a_newer_word_from_slack_stays_and_is_shown_again(mirror: Mirror) 
     assert [one.category for one in await said_of(mirror, question)] == ["labor", "it"]
     async with mirror.store.transaction() as tx:
         assert [note.key for note in await tx.outbox.page(TOPIC, 0, 10)] == [question.id]
+    assert await not_taken(mirror) == 0
+
+
+class Overtaken(Correcting):
+    """Somebody in Slack is faster, by a moment."""
+
+    async def settle(self, press: Press) -> Card:
+        if press.by.startswith(ELSEWHERE):
+            await super().settle(press.model_copy(update={"category": "other", "by": "U9"}))
+        return await super().settle(press)
+
+
+async def test_a_press_at_the_very_last_moment_is_not_overwritten(mirror: Mirror) -> None:
+    question = await settled(mirror)
+    edited(mirror, question.id, "情シス")
+    correcting = Overtaken(mirror.store, KeptNeighbours(), mirror.clock)
+    assert await Receiving(mirror.store, mirror.tracker, correcting, mirror.clock, [ANYBODY]).receive() == 0
+    assert [one.category for one in await said_of(mirror, question)] == ["labor", "other"]
+    await mirror.rounds()
+    assert mirror.tracker.rows[question.id].category == "その他"
     assert await not_taken(mirror) == 0
 
 
