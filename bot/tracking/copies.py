@@ -68,7 +68,7 @@ class Copies:
     def freeze(self, dataset: str, tag: str, row_ids: Sequence[str]) -> None:
         client = self._connection.client
         self._check(dataset)
-        if self._version(dataset, tag) is not None:
+        if self.version(dataset, tag) is not None:
             return
         for page in _pages(row_ids):
             # A split that is added would make a person's change look as new as itself, and what is frozen is not that.
@@ -76,14 +76,14 @@ class Copies:
             ids: list[uuid.UUID | str] = [example.id for example in living if edit_of(example) is None]
             if ids:
                 client.update_dataset_splits(dataset_id=dataset, split_name=tag, example_ids=ids)
-        version = self._version(dataset, "latest")
+        version = self.version(dataset, "latest")
         if version is not None:
             client.update_dataset_tag(dataset_id=dataset, as_of=version, tag=tag)
 
     def edits(self, dataset: str, since: datetime | None) -> Edits:
         client = self._connection.client
         made = self._check(dataset)
-        upto = self._version(dataset, "latest") or made
+        upto = self.version(dataset, "latest") or made
         if since is None:
             changed = client.list_examples(dataset_id=dataset, as_of=upto, **ONLY_NEEDED)
         elif since < upto:
@@ -165,7 +165,8 @@ class Copies:
                     return
                 raise
 
-    def _version(self, dataset: str, tag: str) -> datetime | None:
+    def version(self, dataset: str, tag: str) -> datetime | None:
+        """The moment that a tag stands for."""
         try:
             return self._connection.client.read_dataset_version(dataset_id=dataset, tag=tag).as_of
         except Exception as error:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from langsmith.schemas import Example, Feedback
@@ -105,13 +105,20 @@ def annotation_of(feedback: Feedback) -> Annotation | None:
     )
 
 
-def experiment_about(experiment: Experiment) -> dict[str, Any]:
-    """An experiment's metadata."""
+def experiment_about(experiment: Experiment, version: datetime | None) -> dict[str, Any]:
+    """An experiment's metadata. Of the dataset it says what the SDK's own evaluation says: moment and split.
+
+    Args:
+        experiment: which.
+        version: the moment that its tag stands for.
+    """
     return {
         "release": experiment.release_id,
         "prompt": experiment.prompt_id,
         "model": str(experiment.model),
-        "dataset_version": experiment.version,
+        "dataset_version": version.isoformat() if version else None,
+        "dataset_splits": [experiment.version] if experiment.version else None,
+        "num_repetitions": 1,
     }
 
 

@@ -171,13 +171,17 @@ class LangSmithTracker:
             about: dict[str, Any] = {"upsert": True}
             if experiment:
                 about["reference_dataset_id"] = experiment.dataset
-                about |= {"num_examples": experiment.rows, "metadata": experiment_about(experiment)}
+                about |= {"num_examples": experiment.rows, "metadata": self._about(experiment)}
             self._ids[name] = client.create_project(name, **about).id
         return self._ids[name]
 
     def _open(self, experiment: Experiment) -> uuid.UUID:
         with self._copies.within(experiment.dataset):
             return self._session(experiment.name, experiment)
+
+    def _about(self, experiment: Experiment) -> dict[str, Any]:
+        tag = experiment.version
+        return experiment_about(experiment, self._copies.version(experiment.dataset, tag) if tag else None)
 
     def _judge(self, one: Tried, session: uuid.UUID) -> None:
         trace_id = one.trace.id
@@ -188,4 +192,4 @@ class LangSmithTracker:
         session = self._open(experiment)
         for name, figure in figures.items():
             self._feed(named(session, name), key=name, score=figure, project_id=session)
-        self._connection.client.update_project(session, metadata=experiment_about(experiment) | dict(figures))
+        self._connection.client.update_project(session, metadata=self._about(experiment) | dict(figures))

@@ -179,11 +179,15 @@ async def test_an_evaluation_is_an_experiment_on_the_dataset_with_its_rows(
     session = langsmith.traces.session(made.name)
     assert session
     assert session["reference_dataset_id"] == dataset
+    tagged = langsmith.datasets.get(dataset).tags["held-out-1"]
     assert session["extra"]["metadata"] == {
         "release": "r1",
         "prompt": "p1",
         "model": "openai/gpt-6-luna",
-        "dataset_version": "held-out-1",
+        # As the SDK's own evaluation has it, by which LangSmith's page finds the version.
+        "dataset_version": tagged.isoformat(),
+        "dataset_splits": ["held-out-1"],
+        "num_repetitions": 1,
         "accuracy": 2 / 3,
     }
     examples = {one["id"]: one["metadata"]["row"] for one in langsmith.datasets.get(dataset).at("held-out-1")}
