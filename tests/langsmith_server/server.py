@@ -3,7 +3,7 @@
 import asyncio
 import re
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, MutableSequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -52,7 +52,7 @@ class LangSmithServer(State):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.url = ""
-        self.requests: list[Got] = []
+        self.requests: MutableSequence[Got] = []
         self.keys: dict[str, set[str | None]] = {KEY: {None, WORKSPACE}}
         self.people = People(self)
         self._connections: Callable[[], Iterable[Any]] = tuple
@@ -126,10 +126,10 @@ class LangSmithServer(State):
         return JSONResponse({"error": error}, 403)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["LangSmithServer"]:
-        """Serve on a free port of loopback."""
+    async def running(self, port: int = 0) -> AsyncIterator["LangSmithServer"]:
+        """Serve on this port of loopback, or on a free one. Ended and run again, it remembers everything."""
         config = uvicorn.Config(
-            self, port=0, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1
+            self, port=port, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1
         )
         config.load()
         server = uvicorn.Server(config)
