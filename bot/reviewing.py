@@ -1,6 +1,6 @@
 """What staff should settle next: conflicts, then open questions by what a press on them teaches."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from bot.cards import card_of
 from bot.correcting import Correcting
@@ -157,6 +157,9 @@ class Reviewing:
             held = {text_key(row.text): row for row in agreed if row.id not in known}
             measured: list[tuple[int, dict[str, str]]] = []
             figures: dict[str, Figures] = {}
+            counts = await tx.rows.counts()
+            rows = {category: n for (category, split), n in counts.items() if split is Split.TRAIN}
+            taught: Mapping[str, int] = {}
             for release in reversed(await tx.releases.all()):
                 results = await tx.results.of(release.id)
                 judged = [Judged(row=row, result=results[key]) for key, row in held.items() if key in results]
@@ -165,16 +168,21 @@ class Reviewing:
                     measured.append((trained, {one.result.text_key: one.result.category for one in judged}))
                 if release.state is ReleaseState.SERVING and judged:
                     figures = scorecard(release.id, judged).categories
-            counts = await tx.rows.counts()
-        rows = {category: n for (category, split), n in counts.items() if split is Split.TRAIN}
+                    taught = rows if release.recall else await self._trained(tx, release)
         points = rising(_on_the_same_rows(measured, {key: row.category for key, row in held.items()}))
         return Progress(
             prompt=prompt,
             points=tuple(points),
             trainable=sum(rows.values()),
             curve=fit(points),
-            needs=tuple(needs(figures, rows, [category.id for category in prompt.categories])),
+            needs=tuple(needs(figures, taught, rows, [category.id for category in prompt.categories])),
         )
+
+    async def _trained(self, tx: Transaction, release: Release) -> Mapping[str, int]:
+        """Rows that a release was trained on, by category."""
+        finetune = await tx.finetunes.get(release.finetune_id) if release.finetune_id else None
+        manifest = await tx.datasets.get(finetune.dataset_id) if finetune else None
+        return manifest.per_category if manifest else {}
 
     async def _resettle(self, tx: Transaction, row: Row, category: str, by: str) -> None:
         question = await tx.questions.get(row.id, lock=True)

@@ -5,8 +5,9 @@ half way at n = half. It is fitted by weighted least squares (each point weighs 
 only where there are `LEAST` points: below that anything fits.
 
 What a category needs is a rule of thumb, not a fit: its misses shrink with the square root of its rows, as learning
-curves of classifiers do at best (Hestness et al., 2017, find exponents of 0.35 and less to 0.5). So a category that
-finds a share r of its questions with n rows needs n * ((1 - r) / (1 - GOAL))^2 of them, at least `FLOOR`.
+curves of classifiers do at best (Hestness et al., 2017, find exponents of 0.35 and less to 0.5). So a category of which
+a release finds a share r of the questions, taught by n rows, needs n * ((1 - r) / (1 - GOAL))^2 of them, at least
+`FLOOR`. A release that no row has taught says nothing of what rows would bring.
 """
 
 from collections.abc import Mapping, Sequence
@@ -90,21 +91,24 @@ def _fitted(points: Sequence[Measured], half: float) -> tuple[float, Curve] | No
     return error, curve
 
 
-def needs(figures: Mapping[str, Figures], rows: Mapping[str, int], categories: Sequence[str]) -> list[Need]:
+def needs(
+    figures: Mapping[str, Figures], taught: Mapping[str, int], rows: Mapping[str, int], categories: Sequence[str]
+) -> list[Need]:
     """What each of these categories still needs, the neediest first; those that need nothing are left out.
 
     Args:
         figures: of the serving release on held-out rows, by category.
-        rows: rows to train on, by category.
+        taught: rows that it was trained on or is shown examples from, by category.
+        rows: rows to train on today, by category.
         categories: the prompt's.
     """
-    found = [_need(category, figures.get(category), rows.get(category, 0)) for category in categories]
+    found = [_need(one, figures.get(one), taught.get(one, 0), rows.get(one, 0)) for one in categories]
     return sorted((need for need in found if need.more), key=lambda need: (-need.more, need.category))
 
 
-def _need(category: str, figures: Figures | None, rows: int) -> Need:
+def _need(category: str, figures: Figures | None, taught: int, rows: int) -> Need:
     recall = figures.recall if figures and figures.support >= SUPPORT else None
-    wanted = FLOOR if recall is None else max(FLOOR, rows * ((1 - recall) / (1 - GOAL)) ** 2)
+    wanted = FLOOR if recall is None else max(FLOOR, taught * ((1 - recall) / (1 - GOAL)) ** 2)
     return Need(category=category, rows=rows, recall=recall, more=min(MOST, max(0, round(wanted) - rows)))
 
 

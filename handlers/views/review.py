@@ -85,22 +85,25 @@ def review(page: Page, words: Words, footer: str = "") -> Message:
 def progress(state: Progress, words: Words) -> str:
     """The learning curve with its error bars, and what would help most, as small print."""
     lines = [_needs(state, words)]
-    if state.curve:
-        points = [
-            words(
-                "review.curve.point",
-                rows=point.trained,
-                percent=f"{point.accuracy:.0%}",
-                low=f"{point.interval[0]:.0%}",
-                high=f"{point.interval[1]:.0%}",
-            )
-            for point in state.points[-POINTS:]
-        ]
-        lines.append(words("review.curve.title", of=state.points[-1].of, points=" → ".join(points)))
-        further = state.trainable + FURTHER
-        lines.append(words("review.curve.forecast", n=further, percent=f"{state.curve.at(further):.0%}"))
-    else:
-        lines.append(words("review.curve.early", n=len(state.points), least=LEAST))
+    if len(state.points) < LEAST:
+        return "\n".join([*lines, words("review.curve.early", n=len(state.points), least=LEAST)])
+    points = [
+        words(
+            "review.curve.point",
+            rows=point.trained,
+            percent=f"{point.accuracy:.0%}",
+            low=f"{point.interval[0]:.0%}",
+            high=f"{point.interval[1]:.0%}",
+        )
+        for point in state.points[-POINTS:]
+    ]
+    lines.append(words("review.curve.title", of=state.points[-1].of, points=" → ".join(points)))
+    further = state.trainable + FURTHER
+    lines.append(
+        words("review.curve.forecast", n=further, percent=f"{state.curve.at(further):.0%}")
+        if state.curve
+        else words("review.curve.flat")
+    )
     return "\n".join(lines)
 
 

@@ -94,7 +94,7 @@ async def test_a_bridge_to_a_held_out_question_is_not_trained_on(store: SqlStore
 
 
 class Blind(RowNeighbours):
-    """Neighbours that at first find nothing: what an export is made with, but not what it is proven with."""
+    """Neighbours that at first find nothing: what an export or a score is made with, but not what it is proven with."""
 
     looked = False
 
@@ -112,6 +112,12 @@ async def test_a_file_that_is_not_disjoint_is_refused_and_not_kept(
         await tuning_of(store, database, Blind(store), clock).export()
     assert (refused.value.reason, refused.value.facts) == (Reason.NOT_DISJOINT, {"rows": 1})
     assert await DatabaseShelf(database).names("datasets/") == []
+
+
+async def test_a_score_that_is_not_proven_is_refused(store: SqlStore) -> None:
+    with pytest.raises(Refused) as refused:
+        await Unseen(Blind(store)).of([of(HELD_OUT, Split.HELD_OUT)], [of(BRIDGE, Split.TRAIN)])
+    assert refused.value.reason is Reason.NOT_DISJOINT
 
 
 @pytest.mark.parametrize(

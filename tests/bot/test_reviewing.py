@@ -1,24 +1,54 @@
 """The review queue on a real store, and conflicts settled by one press."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from bot.correcting import Correcting
 from bot.domain.correction import Kind, Press
-from bot.domain.dataset import Row, Source, Split, text_key
+from bot.domain.dataset import Export, Row, Source, Split, export, text_key
 from bot.domain.errors import Reason, Refused
+from bot.domain.finetune import Estimate, Finetune, FinetuneState
 from bot.domain.gain import Why
 from bot.domain.question import Via
 from bot.domain.release import Release, ReleaseState
 from bot.domain.scorecard import Result, Shadow
 from bot.neighbours import RowNeighbours
+from bot.releasing import Releasing, add_candidate
 from bot.reviewing import Listed, Reviewing
 from storage.store import SqlStore
 from tests.bot.test_answering import Desk
 from tests.bot.things import BASE, PROMPT, arrival, row, rows_of
 from tests.fakes import RuleModel, StepClock
 from tests.fakes_acts import Board
+
+
+def result_of(row: Row, release_id: str, category: str, at: datetime) -> Result:
+    return Result(
+        release_id=release_id,
+        text_key=text_key(row.text),
+        category=category,
+        confidence=0.5,
+        latency_ms=1,
+        tokens_in=1,
+        tokens_out=1,
+        at=at,
+    )
+
+
+def finetune_of(frozen: Export, at: datetime) -> Finetune:
+    return Finetune(
+        id="ft-1",
+        student=BASE,
+        dataset_id=frozen.manifest.id,
+        prompt_id=PROMPT.id,
+        estimate=Estimate(rows=frozen.manifest.rows, tokens=1, epochs=1, usd=None, price_date=None),
+        state=FinetuneState.SUCCEEDED,
+        requested_by="U9",
+        language="ja",
+        created_at=at,
+        updated_at=at,
+    )
 
 
 class Bench:
@@ -178,19 +208,7 @@ async def test_progress_is_measured_on_the_rows_that_all_releases_answered(bench
     async with bench.store.transaction() as tx:
         serving = await tx.releases.serving()
         assert serving
-        answered = [
-            Result(
-                release_id=serving.id,
-                text_key=text_key(one.text),
-                category="labor",
-                confidence=0.5,
-                latency_ms=1,
-                tokens_in=1,
-                tokens_out=1,
-                at=bench.clock.now(),
-            )
-            for one in held
-        ]
+        answered = [result_of(one, serving.id, "labor", bench.clock.now()) for one in held]
         await tx.results.put(answered[:9])
         other = serving.model_copy(update={"id": "other", "state": ReleaseState.CANDIDATE})
         await tx.releases.add(other, "U9", "trained")
@@ -208,3 +226,26 @@ async def test_progress_is_measured_on_the_rows_that_all_releases_answered(bench
         again = answered[5].model_copy(update={"text_key": text_key(shown.text)})
         await tx.results.put([again, again.model_copy(update={"release_id": "other"})])
     assert [(point.right, point.of) for point in (await bench.reviewing.progress()).points] == [(5, 5)]
+
+
+async def test_what_a_category_needs_follows_the_rows_that_taught_the_serving_release(bench: Bench) -> None:
+    """Nothing is forecast from a release that none has taught, however many there are by now."""
+    held = rows_of(Split.HELD_OUT, "it", 8)
+    taught = rows_of(Split.TRAIN, "it", 22)
+    await bench.keep(*held, *taught, *rows_of(Split.TRAIN, "labor", 20), *rows_of(Split.TRAIN, "other", 20))
+    frozen = export(taught, PROMPT)
+    now = bench.clock.now()
+    async with bench.store.transaction() as tx:
+        serving = await tx.releases.serving()
+        assert serving
+        some = [result_of(one, serving.id, "it" if n < 5 else "labor", now) for n, one in enumerate(held)]
+        await tx.results.put(some)
+    assert (await bench.reviewing.progress()).needs == ()
+    async with bench.store.transaction() as tx:
+        await tx.datasets.put(frozen.manifest, now)
+        await tx.finetunes.add(finetune_of(frozen, now))
+        tuned = await add_candidate(tx, now, BASE, prompt_id=PROMPT.id, by="U9", why="", finetune_id="ft-1")
+        await tx.results.put([one.model_copy(update={"release_id": tuned.id}) for one in some])
+    await Releasing(bench.store, bench.clock).switch(tuned.id, "U9")
+    (need,) = (await bench.reviewing.progress()).needs
+    assert (need.category, need.recall, need.more) == ("it", 0.625, round(22 * 3.75**2) - 22)

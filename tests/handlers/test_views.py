@@ -30,8 +30,8 @@ from handlers.views.ids import Choice, Form
 from handlers.views.message import Message
 from handlers.views.review import SIZE, Shown, review
 from handlers.views.review import progress as progress_of
-from handlers.words import LANGUAGES, Words
-from tests.bot.things import row
+from handlers.words import LANGUAGES, Language, Words
+from tests.bot.things import PROMPT, row
 from tests.handlers.desk import controls, texts
 
 SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -288,3 +288,15 @@ def test_progress_is_small_print(
         prompt=shown.prompt, points=tuple(points), trainable=9, curve=curve if points else None, needs=needs
     )
     assert 0 < len(progress_of(state, words)) <= 2_000
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_curve_that_does_not_rise_is_no_curve_that_is_too_early(language: Language) -> None:
+    words = Words(language)
+    points = tuple(Measured(trained=n, right=90 - n, of=100) for n in (0, 10, 20))
+    state = Progress(prompt=PROMPT, points=points, trainable=30, curve=None, needs=())
+    told = progress_of(state, words)
+    assert words("review.curve.flat") in told
+    assert "80% (71%" in told.replace("（", " ("), "each point has its interval"
+    early = progress_of(state.model_copy(update={"points": points[:2]}), words)
+    assert words("review.curve.early", n=2, least=3) in early

@@ -53,12 +53,16 @@ def test_points_are_put_in_order_and_the_last_of_equals_counts() -> None:
     assert low < points[0].accuracy < high
 
 
-@given(st.integers(0, 400), st.integers(SUPPORT, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_a_need_follows_the_stated_rule(rows: int, found: tuple[int, int]) -> None:
+@given(
+    st.integers(0, 400),
+    st.integers(0, 400),
+    st.integers(SUPPORT, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
+)
+def test_a_need_follows_the_stated_rule(taught: int, rows: int, found: tuple[int, int]) -> None:
     right, support = found
     figures = {"it": Figures(support=support, answered=support, right=right)}
-    need = next(iter(needs(figures, {"it": rows}, ["it"])), None)
-    wanted = max(FLOOR, rows * ((1 - right / support) / (1 - GOAL)) ** 2)
+    need = next(iter(needs(figures, {"it": taught}, {"it": rows}, ["it"])), None)
+    wanted = max(FLOOR, taught * ((1 - right / support) / (1 - GOAL)) ** 2)
     more = min(MOST, max(0, round(wanted) - rows))
     assert (need.more if need else 0) == more
     if need:
@@ -68,5 +72,13 @@ def test_a_need_follows_the_stated_rule(rows: int, found: tuple[int, int]) -> No
 
 def test_a_category_without_rows_needs_the_floor_and_the_neediest_comes_first() -> None:
     figures = {"labor": Figures(support=20, answered=20, right=10), "other": Figures(support=4, answered=1, right=0)}
-    found = needs(figures, {"labor": 40, "other": 30, "it": 5}, ["labor", "it", "hr", "other"])
+    rows = {"labor": 40, "other": 30, "it": 5}
+    found = needs(figures, rows, rows, ["labor", "it", "hr", "other"])
     assert [(need.category, need.more) for need in found] == [("labor", MOST), ("hr", FLOOR), ("it", FLOOR - 5)]
+
+
+def test_what_a_release_finds_that_no_row_has_taught_is_no_forecast() -> None:
+    figures = {"labor": Figures(support=20, answered=20, right=4)}
+    assert needs(figures, {}, {"labor": FLOOR}, ["labor"]) == []
+    (need,) = needs(figures, {}, {"labor": FLOOR - 1}, ["labor"])
+    assert (need.more, need.recall) == (1, 0.2)
