@@ -21,7 +21,9 @@ Which = str | Callable[[Json], bool]
 def loopback(base_url: str = "") -> httpx2.AsyncClient:
     """Return an HTTP client for addresses of this machine: no proxy, and no certificates, which take long to load."""
     bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return httpx2.AsyncClient(base_url=base_url, trust_env=False, timeout=30.0, verify=bare)
+    # A server closes a connection after five idle seconds (uvicorn); one that is about to be closed is not taken.
+    limits = httpx2.Limits(keepalive_expiry=2.0)
+    return httpx2.AsyncClient(base_url=base_url, trust_env=False, timeout=30.0, verify=bare, limits=limits)
 
 
 class RefusedError(Exception):
