@@ -1,0 +1,107 @@
+"""What is seen of the whole bot from outside: not ready before all answers, and a stop that hands back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+
+from bot.local.workspace import Person, Server, Workspace, serve
+from bot.running import open_bot
+from bot.settings import Settings
+from storage.database import Database
+from storage.store import SqlStore
+from tests.loop.program import MANIFEST
+from tests.openai_server import CHAT, OpenAIServer, Reply
+
+pytestmark = pytest.mark.timeout(90)
+MINUTE = timedelta(minutes=1)
+MODEL = "GET /v1/models/small"
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[OpenAIServer]:
+    async with OpenAIServer().running() as running:
+        yield running
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with serve(Workspace(MANIFEST)) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(tmp_path: Path, server: Server, model: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    return Settings(
+        _env_file=None,
+        slack_bot_token=SecretStr(server.bot_token),
+        slack_app_token=SecretStr(server.app_token),
+        slack_api_url=server.api_url,
+        openai_base_url=model.url,
+        openai_api_key=SecretStr("sk-1"),
+        bot_serving="openai/small",
+        database_url=f"sqlite:///{tmp_path}/bot.db",
+        bot_language="en",
+        bot_channels=[server.channels.help_desk.id],
+        bot_drain_seconds=0,
+    )
+
+
+async def test_it_is_ready_once_the_model_has_answered_and_while_slack_is_there(
+    settings: Settings, server: Server, model: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handlers.health.KEPT_SECONDS", 0.0)
+    monkeypatch.setattr("bot.readiness.MODEL_SECONDS", 0.0)
+
+    async def not_ready() -> tuple[int, list[str], dict[str, str]]:
+        answer = await http.get("/readyz")
+        told: dict[str, Any] = answer.json()
+        return answer.status_code, told["not_ready"], told["parts"]
+
+    async with (
+        open_bot(settings) as running,
+        httpx2.AsyncClient(base_url=running.url, trust_env=False) as http,
+    ):
+        for trouble in (Reply(lost=True), Reply({"error": {"message": "bad key"}}, 401), Reply({}, 500)):
+            model.on(MODEL, trouble)
+            assert (await not_ready())[:2] == (503, ["model"])
+            assert (await http.get("/healthz")).status_code == 200
+        model.on(MODEL, Reply({"id": "small"}))
+        assert (await not_ready())[:2] == (200, [])
+        model.on(MODEL, Reply({}, 500))
+        status, missing, parts = await not_ready()
+        assert (status, missing) == (200, []), "the fallback and the inbox are for that"
+        assert parts["model"] != "ok"
+        server.faults.fail("apps.connections.open", calls=1000)
+        await server.drop_sockets()
+        async with asyncio.timeout(10):
+            while (await not_ready())[1] != ["slack"]:  # noqa: ASYNC110 - the socket is lost somewhere else
+                await asyncio.sleep(0.02)
+
+
+async def test_what_a_stop_interrupts_is_free_at_once_and_no_lease_is_left(
+    settings: Settings, server: Server, model: OpenAIServer
+) -> None:
+    model.on(CHAT, Reply(wait_s=60.0))
+    async with Person(server.url, server.people.employees[1].id) as asker, open_bot(settings) as running:
+        await asker.say(server.channels.help_desk.id, "My laptop is broken.")
+        async with asyncio.timeout(20):
+            while not model.sent(CHAT):  # noqa: ASYNC110 - it is asked somewhere else
+                await asyncio.sleep(0.02)
+        async with running.house.store.transaction() as tx:
+            assert await tx.inbox.claim("another", running.house.clock.now(), MINUTE) is None
+            assert await tx.leases.all()
+    database = Database(settings.database_url)
+    async with SqlStore(database).transaction() as tx:
+        freed = await tx.inbox.claim("another", running.house.clock.now(), MINUTE)
+        assert freed is not None
+        assert freed.arrival.text == "My laptop is broken."
+        assert (await tx.leases.all(), await tx.replicas.seen(running.house.clock.now() - MINUTE)) == ([], [])
+    await database.close()
