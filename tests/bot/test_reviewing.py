@@ -162,7 +162,7 @@ async def test_a_press_settles_the_whole_conflict_by_that_person(bench: Bench) -
     one, other = await bench.ask("有給は何日前？"), await bench.ask("有給は何日前")
     await bench.press(one, "labor", "U2")
     await bench.press(other, "it", "U3")
-    imported = row("有給は何日前!", "it", row_id="import:1").model_copy(
+    imported = row("有給は何日前!", "it", row_id="import:1", reason="端末の話だから").model_copy(
         update={"source": Source.IMPORT, "by": "import", "origin": "faq.csv"}
     )
     await bench.keep(imported)
@@ -177,6 +177,7 @@ async def test_a_press_settles_the_whole_conflict_by_that_person(bench: Bench) -
     assert {r.category for r in rows.values()} == {"labor"}
     assert (rows[one].by, rows[other].by) == ("U2", "U4"), "who was right already is not written over"
     kept = rows["import:1"]
+    assert kept.reason is None, "the old one argues for the old category"
     assert (kept.by, kept.source, kept.origin, kept.settled_at) == ("U4", Source.CHANGE, "faq.csv", bench.clock.now())
     async with bench.store.transaction() as tx:
         assert [(c.kind, c.by) for c in await tx.corrections.of(other)] == [(Kind.CHANGE, "U3"), (Kind.AGREE, "U4")]
