@@ -2,7 +2,9 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from difflib import SequenceMatcher
+from functools import cache
+
+from rapidfuzz.distance import Indel
 
 from bot.domain.conflict import Clusters, Conflict
 from bot.domain.dataset import Row, Split, group_of, normalised
@@ -119,5 +121,8 @@ class KeptNeighbours:
         return sorted(found, key=lambda one: (-one.similarity, one.row_id))
 
 
+_normalised = cache(normalised)
+
+
 def _likeness(one: str, other: str) -> float:
-    return SequenceMatcher(None, normalised(one), normalised(other), autojunk=False).ratio()
+    return Indel.normalized_similarity(_normalised(one), _normalised(other))

@@ -1,7 +1,6 @@
 """An evaluation asks every row once, survives what fails and what is cut off, and says what the gate says."""
 
 import asyncio
-import itertools
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -291,6 +290,8 @@ async def test_the_throttle_starts_so_many_a_second_and_so_many_at_once() -> Non
             await asyncio.sleep(0.001)
             inside -= 1
 
+    began = loop.time()
     await asyncio.gather(*(one() for _ in range(8)))
     assert most <= 2
-    assert all(later - earlier > 0.005 for earlier, later in itertools.pairwise(starts))
+    # A busy machine may start several late; none may start before its time.
+    assert all(start > began + n / 100 - 0.001 for n, start in enumerate(starts))
