@@ -6,8 +6,12 @@ import numpy as np
 
 from bot.local.model.features import FUNCTION_WORDS, Floats, is_japanese, visible
 
+_OKURIGANA = "[いえきぎけげしせちてびべみめりれ]"
+"""With which a word written in kanji and kana mostly goes on (申し込み, 届き); most particles are others."""
+_KANJI = r"[\u3400-\u9fff々〆]"
 _WORD = re.compile(
-    r"[\u3400-\u9fff々〆]+|[\u30a0-\u30ffー]+|[\u3041-\u309f]+|[^\W_\u3041-\u30ff\u3400-\u9fff]+(?:['’-][^\W_]+)*"
+    rf"{_KANJI}+(?:(?<!{_KANJI}{_KANJI})(?:っ{_KANJI}+|{_OKURIGANA}{{1,2}}{_KANJI}*))*|[\u30a0-\u30ffー]+|"
+    r"[\u3041-\u309f]+|[^\W_\u3041-\u30ff\u3400-\u9fff]+(?:['’-][^\W_]+)*"
 )
 _KANA = re.compile(r"[\u3041-\u309f]+")
 _SHOWN = 3

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bot.local.model.answers import classified
 from bot.local.model.features import visible
-from bot.local.model.reasons import reason_for
+from bot.local.model.reasons import deciding_words, reason_for
 from bot.local.model.trained import Trained
 from tests.local.model.kit import LABELS, PROMPT
 
@@ -55,3 +55,20 @@ def test_for_a_given_label_the_words_that_speak_for_it_are_named(question: str, 
     assert (answer.label, answer.confidence) == (label, 1.0)
     assert f"「{word}」" in answer.reason
     assert answer.reason.endswith("が決め手です")
+
+
+@pytest.mark.parametrize(
+    ("question", "word"),
+    [
+        ("社宅の申し込みをしたい", "申し込み"),
+        ("引っ越しの手当はありますか", "引っ越し"),
+        ("働き方改革とは", "働き方改革"),
+        ("荷物が届きません", "届き"),
+        ("会議室の予約をしたい", "会議室"),
+        ("有給いつ取れますか", "有給"),
+    ],
+)
+def test_a_japanese_word_is_named_whole_and_without_its_particles(question: str, word: str) -> None:
+    evidence = np.zeros(len(visible(question)))
+    evidence[question.index(word)] = 1.0
+    assert deciding_words(question, evidence) == [word]
