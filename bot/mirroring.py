@@ -280,12 +280,22 @@ class Mirroring:
 
     async def _barrier(self, dataset: str, note: OutboxEntry) -> None:
         if change_of(note) is Change.VERSION:
-            async with self._store.transaction() as tx:
-                rows = await tx.finetunes.trained_rows(note.key)
-            await self._tracker.freeze(dataset, note.key, sorted(rows))
+            await self._tracker.freeze(dataset, note.key, await self._trained(note.key))
         else:
             await self._experiment(dataset, note)
         await self._done([note])
+
+    async def _trained(self, finetune_id: str) -> list[str]:
+        """The rows that are as they were trained on: one that was changed since would say what was not."""
+        async with self._store.transaction() as tx:
+            finetune = await tx.finetunes.get(finetune_id)
+            ids = sorted(await tx.finetunes.trained_rows(finetune_id)) if finetune else []
+        same = []
+        for start in range(0, len(ids), PAGE):
+            async with self._store.transaction() as tx:
+                rows = await tx.rows.some(ids[start : start + PAGE])
+            same += [row.id for row in rows.values() if finetune and row.settled_at <= finetune.created_at]
+        return same
 
     async def _experiment(self, dataset: str, note: OutboxEntry) -> None:
         """Show the answers of a release to the held-out rows, on a version of the dataset that holds them."""

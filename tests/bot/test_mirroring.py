@@ -222,6 +222,24 @@ async def test_a_confirmed_fine_tunes_rows_are_a_version(mirror: Mirror) -> None
     assert mirror.tracker.rows.keys() == {"b", "c"}
 
 
+async def test_a_version_that_is_told_late_holds_no_row_that_was_changed_since(mirror: Mirror) -> None:
+    """LangSmith's export of it never says what was not trained on."""
+    planned = finetune().model_copy(update={"prompt_id": PROMPT.id, "created_at": mirror.clock.now()})
+    before, after = row("有給は？", row_id="a"), row("PC", "it", row_id="b")
+    async with mirror.store.transaction() as tx:
+        await tx.rows.put(before, after)
+        await tx.datasets.put(manifest().model_copy(update={"prompt_id": PROMPT.id}), mirror.clock.now())
+        await tx.finetunes.add(planned)
+        await tx.finetunes.save_rows(planned.id, ["a", "b"])
+        confirmed = planned.model_copy(update={"state": FinetuneState.CONFIRMED})
+        assert await tx.finetunes.advance(confirmed, FinetuneState.PLANNED)
+        mirror.clock.advance(seconds=1)
+        await tx.rows.put(after.model_copy(update={"category": "labor", "settled_at": mirror.clock.now()}))
+    await mirror.rounds()
+    assert mirror.tracker.tags[planned.id].keys() == {"a"}
+    assert mirror.tracker.rows["b"].category == "労務"
+
+
 async def test_an_evaluation_becomes_an_experiment_on_a_version_with_the_held_out_rows(mirror: Mirror) -> None:
     held_out = rows_of(Split.HELD_OUT, "labor", 3)
     mirror.model.rules = {"labor": "labor"}
