@@ -41,6 +41,7 @@ async def test_a_classification_is_a_run_with_all_that_is_known_of_it(
         "about": "q1",
     }
     assert (metadata["ls_provider"], metadata["ls_model_name"]) == ("openai", "gpt-6-luna")
+    assert (metadata["confidence"], metadata["cost_usd"]) == (0.75, 0.000018)
     assert metadata["usage_metadata"] == {
         "input_tokens": 120,
         "output_tokens": 12,
