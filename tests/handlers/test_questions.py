@@ -63,7 +63,7 @@ async def test_a_person_is_answered_in_their_own_language(desk: Desk) -> None:
     misaki = await desk.misaki()
     card = await misaki.answer(await misaki.say(WATCHED, "有給の申請方法は？"))
     assert "合っています" in texts(card)
-    assert "確からしさ 87%" in texts(card)
+    assert "確信度 87%" in texts(card)
 
 
 async def test_a_direct_message_is_a_question(desk: Desk) -> None:
