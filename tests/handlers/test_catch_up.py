@@ -220,6 +220,19 @@ async def test_after_a_long_absence_staff_get_a_list_once(away: Desk) -> None:
     assert len(await told(away)) == 1
 
 
+async def test_what_was_answered_before_a_long_absence_is_not_listed_as_missed(desk: Desk) -> None:
+    await desk.catch_up.tick()
+    emily = await desk.emily()
+    desk.clock.advance(minutes=5)
+    ts = await emily.say(WATCHED, "my laptop is broken")
+    await emily.answer(ts)
+    await desk.settled()
+    await desk.away()
+    await found(desk, after=25 * 3600)
+    assert len(await answers(emily, ts)) == 1
+    assert await told(desk) == []
+
+
 async def test_the_list_is_posted_once_though_slack_lost_its_answer(away: Desk) -> None:
     emily = await away.emily()
     await emily.say(WATCHED, "my laptop is broken")
