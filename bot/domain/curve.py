@@ -63,7 +63,7 @@ class Need(Thing):
     category: str
     rows: int
     recall: float | None
-    """None where too few rows of it are held out."""
+    """None where too few rows of it are held out, or none has taught the release."""
     more: int
 
 
@@ -107,7 +107,7 @@ def needs(
 
 
 def _need(category: str, figures: Figures | None, taught: int, rows: int) -> Need:
-    recall = figures.recall if figures and figures.support >= SUPPORT else None
+    recall = figures.recall if taught and figures and figures.support >= SUPPORT else None
     wanted = FLOOR if recall is None else max(FLOOR, taught * ((1 - recall) / (1 - GOAL)) ** 2)
     return Need(category=category, rows=rows, recall=recall, more=min(MOST, max(0, round(wanted) - rows)))
 

@@ -112,7 +112,7 @@ def status(state: Status, words: Words) -> Message:
             if state.finetunes
             else words("finetune.status.no_jobs")
         ),
-        *_disagreements(state, words),
+        *disagreements(state, words),
         *replicas(state.replicas, words),
         *([section(mirror(state.mirror, words))] if state.mirror else []),
         context(
@@ -156,11 +156,14 @@ def overridden(state: Status, words: Words) -> str:
     return "\n" + words("finetune.status.overridden", who=mention(who) or escaped(who), note=escaped(note, 500))
 
 
-def _disagreements(state: Status, words: Words) -> list[Block]:
+def disagreements(state: Status, words: Words) -> list[Block]:
     """Which categories staff do not tell apart alike: a rule in the prompt is missing there."""
+
+    def name(category: str) -> str:  # one that was retired still stands in the prompt that serves
+        return name_of(state.current if state.current.category(category) else state.prompt, category)
+
     pairs = [
-        words("finetune.status.pair", one=name_of(state.current, one), other=name_of(state.current, other), n=n)
-        for one, other, n in state.disagreements
+        words("finetune.status.pair", one=name(one), other=name(other), n=n) for one, other, n in state.disagreements
     ]
     return [section(words("finetune.status.pairs", pairs=" · ".join(pairs)))] if pairs else []
 

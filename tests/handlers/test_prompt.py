@@ -162,8 +162,7 @@ async def test_an_owner_holds_at_once_on_app_home(desk: Desk) -> None:
 
 async def test_a_category_is_added_by_the_button_and_retired_with_its_rows_moved(desk: Desk) -> None:
     async with desk.store.transaction() as tx:
-        for row in rows_of(Split.TRAIN, "it", 7):
-            await tx.rows.put(row)
+        await tx.rows.put(*rows_of(Split.TRAIN, "it", 7))
     person = await admin(desk)
     await person.command("/finetune prompt")
     await person.press(await person.message(private("catch-all")), ids.PROMPT_ADD)
@@ -186,8 +185,7 @@ def option(view: Json, value: str) -> Json:
 
 async def test_rows_that_are_left_are_counted_until_they_are_moved(desk: Desk) -> None:
     async with desk.store.transaction() as tx:
-        for row in rows_of(Split.TRAIN, "it", 2):
-            await tx.rows.put(row)
+        await tx.rows.put(*rows_of(Split.TRAIN, "it", 2))
     person = await admin(desk, "ja-JP")
     view = await form(person, "retire IT")
     left = {ids.INTO: {ids.INTO: {"type": "static_select", "selected_option": option(view, LEAVE)}}}

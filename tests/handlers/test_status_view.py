@@ -6,9 +6,10 @@ import pytest
 from slack_sdk.models.blocks import SectionBlock
 
 from bot.domain.replica import Replica
-from handlers.views.finetune import MOST_REPLICAS, replicas
+from bot.reporting import Status
+from handlers.views.finetune import MOST_REPLICAS, disagreements, replicas
 from handlers.words import LANGUAGES, Words
-from tests.handlers.desk import texts
+from tests.handlers.desk import PROMPT, texts
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 DIFFERENT = {"en": "Not all replicas", "ja": "リリースが違います"}
@@ -56,3 +57,12 @@ def test_of_many_the_first_are_listed_and_all_are_compared(language: str) -> Non
 
 def test_before_the_first_beat_nothing_is_said() -> None:
     assert replicas([], Words("en")) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_staff_disagree_on_is_told_by_name_after_one_of_a_pair_was_retired_too(language: str) -> None:
+    pairs = {"disagreements": [("labor", "it", 14), ("it", "other", 2)], "prompt": PROMPT}
+    for current in (PROMPT, PROMPT.without("it")):
+        (block,) = disagreements(Status.model_construct(None, **pairs, current=current), Words(language))
+        assert "Labor 労務 ↔ IT: 14 · IT ↔ Other: 2" in texts(block)
+    assert disagreements(Status.model_construct(None, **pairs | {"disagreements": []}), Words(language)) == []
