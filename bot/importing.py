@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from bot.domain.dataset import Row, Source, group_of, split_of
+from bot.domain.dataset import Row, Source, group_of, neutral_reason, split_of
 from bot.domain.intake import cut, words_of
 from bot.domain.labelled import BadLine, Flaw, Labelled, read
 from bot.domain.masking import masked
@@ -90,12 +90,15 @@ class Importing:
         if not words_of(text):
             return BadLine(line=labelled.line, why=Flaw.NO_WORDS)
         group = group_of(text)
+        reason = masked(labelled.reason) if labelled.reason else None
+        if reason == neutral_reason(prompt.language, category):
+            reason = None  # an export wrote it where there was none
         return Row(
             id=f"import:{group}",
             text=text,
             group=group,
             category=category.id,
-            reason=masked(labelled.reason) if labelled.reason else None,
+            reason=reason,
             split=split_of(group),
             source=Source.IMPORT,
             by="import",

@@ -1,5 +1,6 @@
 """The mirror over the real SDK and HTTP: what is in the record is there, and what is said there comes home."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -7,15 +8,17 @@ from random import Random
 from typing import Any
 
 import pytest
+from langsmith import Client
 
 from bot.correcting import Correcting
 from bot.domain.correction import Correction
-from bot.domain.dataset import Split
+from bot.domain.dataset import Split, example
+from bot.importing import Importing
 from bot.mirroring import LONGEST_WAIT, Mirroring
 from bot.receiving import ANYBODY, Receiving
 from bot.tracking import LangSmithTracker
 from tests.bot.test_mirroring import Mirror, mirror
-from tests.bot.things import rows_of
+from tests.bot.things import PROMPT, rows_of
 from tests.fakes import KeptNeighbours, StepClock
 from tests.fakes_acts import CountingEstimator
 from tests.langsmith_server import Fault, LangSmithServer
@@ -255,6 +258,28 @@ async def test_whatever_fails_there_everything_arrives_once(both: Both, fault: F
     assert len(both.there.traces.feedback) == 5
     assert set(both.examples) == {question.id for question, _ in asked}
     assert await both.here.trouble() is None
+
+
+async def test_a_download_from_there_is_an_export_of_ours_and_comes_back_by_an_import(both: Both) -> None:
+    """Parsed message by message. A row that an import brought back is the row that went out."""
+    imported = Importing(both.here.store, KeptNeighbours(), both.here.clock)
+    lines = "text,category,reason\n有給はいつ取れますか,労務,休暇の話\nPCが動きません,情シス,\n"
+    assert (await imported.load(lines.encode(), "history.csv")).added == 2
+    await both.in_step()
+    client = Client(both.there.url, api_key=KEY, auto_batch_tracing=False)
+    dataset = both.there.datasets.named("madoguchi").id
+    downloaded = await asyncio.to_thread(client.read_dataset_openai_finetuning, dataset_id=dataset)
+    client.close(timeout=0)
+    async with both.here.store.transaction() as tx:
+        rows = [row async for row in tx.rows.all()]
+    ours = [example(PROMPT, row, category) for row in rows if (category := PROMPT.category(row.category))]
+    assert sorted(map(json.dumps, downloaded)) == sorted(json.dumps(json.loads(line)) for line in ours)
+    again = "\n".join(json.dumps(line, ensure_ascii=False) for line in downloaded)
+    report = await imported.load(again.encode(), "openai_ft.jsonl")
+    assert (report.added, report.bad) == (0, ())
+    assert (report.same, report.changed) == (2, 0)
+    async with both.here.store.transaction() as tx:
+        assert [(row.id, row.category) async for row in tx.rows.all()] == [(row.id, row.category) for row in rows]
 
 
 async def test_an_evaluation_is_an_experiment(both: Both) -> None:
