@@ -1,6 +1,7 @@
 """Status: which replica serves what, and what is wrong where they differ."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from slack_sdk.models.blocks import SectionBlock
@@ -61,8 +62,9 @@ def test_before_the_first_beat_nothing_is_said() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_staff_disagree_on_is_told_by_name_after_one_of_a_pair_was_retired_too(language: str) -> None:
-    pairs = {"disagreements": [("labor", "it", 14), ("it", "other", 2)], "prompt": PROMPT}
+    state: dict[str, Any] = {"disagreements": [("labor", "it", 14), ("it", "other", 2)], "prompt": PROMPT}
     for current in (PROMPT, PROMPT.without("it")):
-        (block,) = disagreements(Status.model_construct(None, **pairs, current=current), Words(language))
-        assert "Labor 労務 ↔ IT: 14 · IT ↔ Other: 2" in texts(block)
-    assert disagreements(Status.model_construct(None, **pairs | {"disagreements": []}), Words(language)) == []
+        blocks = disagreements(Status.model_construct(None, **state, current=current), Words(language))
+        assert "Labor 労務 ↔ IT: 14 · IT ↔ Other: 2" in texts({"blocks": blocks})
+    nothing: dict[str, Any] = {"disagreements": []}
+    assert disagreements(Status.model_construct(None, **nothing), Words(language)) == []
