@@ -7,6 +7,7 @@ from bot.classifying import Classifying
 from bot.correcting import Correcting
 from bot.delivering import Delivering
 from bot.domain.correction import Press
+from bot.domain.dataset import Split
 from bot.domain.errors import ModelRefused, Reason, Refused
 from bot.domain.release import Release, ReleaseState
 from bot.releasing import Releasing
@@ -155,7 +156,7 @@ async def test_the_shadow_is_not_shown_what_staff_settled_meanwhile(desk: Desk) 
     async with desk.store.transaction() as tx:
         settled = await tx.rows.get(question)
     assert settled
-    desk.neighbours.rows = [settled, row("PCが遅い", "it")]
+    to_train = {"split": Split.TRAIN}
+    desk.neighbours.rows = [one.model_copy(update=to_train) for one in (settled, row("PCが遅い", "it"))]
     await desk.shadowing.shadow_next()
-    (shown,) = desk.other.shown
-    assert "PCが壊れた" not in [one.text for one in shown]
+    assert [[one.text for one in shown] for shown in desk.other.shown] == [["PCが遅い"]]
