@@ -1,5 +1,6 @@
 """What the model is told, changed by people: versions, categories that come and go, and the rows of those that went."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -95,7 +96,7 @@ class Prompting:
         return Shown(
             prompt=prompt,
             event=(await tx.prompts.history())[0],
-            tokens=self._estimator.words(prompt.text),
+            tokens=await asyncio.to_thread(self._estimator.words, prompt.text),  # the first time takes a second
             serves=serving is not None and serving.prompt_id == prompt.id,
             retired=retired,
         )

@@ -1,5 +1,6 @@
 """From rows to a model: export, plan, confirm, follow."""
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Callable
@@ -73,10 +74,11 @@ class Tuning:
         to_train = [row for row in rows if row.split is Split.TRAIN]
         contested = await self._neighbours.contested(rows)
         near_held_out = await seen(self._neighbours, to_train, held_out)
-        frozen = export(rows, prompt, contested=contested, near_held_out=near_held_out)
+        # Many rows take seconds, and questions are answered meanwhile.
+        frozen = await asyncio.to_thread(export, rows, prompt, contested=contested, near_held_out=near_held_out)
         # What is proven is the file, not what it was made of.
         by_id = {row.id: row for row in rows}
-        lines = zip(frozen.row_ids, questions_of(frozen.data), strict=True)
+        lines = zip(frozen.row_ids, await asyncio.to_thread(questions_of, frozen.data), strict=True)
         trained = [by_id[row_id].model_copy(update={"text": text}) for row_id, text in lines]
         await prove_disjoint(self._neighbours, trained, held_out)
         if not frozen.row_ids:
@@ -103,9 +105,9 @@ class Tuning:
             raise Refused(Reason.TOO_FEW_ROWS, rows=manifest.rows, least=FEWEST_EXAMPLES)
         if len(manifest.per_category) < 2:
             raise Refused(Reason.ONE_CATEGORY)
-        if problems := self._check(frozen.data):
+        if problems := await asyncio.to_thread(self._check, frozen.data):
             raise Refused(Reason.TRAINING_FILE_INVALID, problems="; ".join(str(p) for p in problems[:5]))
-        tokens = self._estimator.tokens(frozen.data)
+        tokens = await asyncio.to_thread(self._estimator.tokens, frozen.data)
         epochs = usual_epochs(manifest.rows)
         usd, price_date = self._estimator.price(self._student, tokens * epochs)
         now = self._clock.now()

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from bot.domain.dataset import Row, Split
+from bot.domain.dataset import Row, Split, export, questions_of
 from bot.domain.errors import ModelDown, ModelRefused, Reason, Refused
 from bot.domain.finetune import ENDED, Finetune, FinetuneState
 from bot.domain.release import ModelName, Release
@@ -19,6 +20,7 @@ from bot.domain.training_file import Problem
 from bot.models.training_file import check
 from bot.neighbours import RowNeighbours
 from bot.ports import Shelf, Store
+from bot.prompting import Prompting
 from bot.releasing import Releasing
 from bot.spending import Spending
 from bot.tuning import SEARCHES, UNANSWERED, Tuning, file_name, usual_epochs
@@ -103,6 +105,31 @@ def bench(store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock:
 
 def why(refused: pytest.ExceptionInfo[Refused]) -> Reason:
     return refused.value.reason
+
+
+# --- beside the event loop
+
+
+async def test_what_many_rows_take_long_for_holds_up_nobody(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slack waits three seconds for an ack, and 100,000 rows take longer to be written, checked and counted."""
+    threads: dict[str, int] = {}
+
+    def watched(name: str, inner: Callable[..., Any]) -> Callable[..., Any]:
+        def outer(*args: Any, **more: Any) -> Any:
+            threads[name] = threading.get_ident()
+            return inner(*args, **more)
+
+        return outer
+
+    for name, inner in (("export", export), ("questions_of", questions_of)):
+        monkeypatch.setattr(f"bot.tuning.{name}", watched(name, inner))
+    for name in ("tokens", "words"):
+        monkeypatch.setattr(CountingEstimator, name, watched(name, getattr(CountingEstimator, name)))
+    monkeypatch.setattr("tests.bot.test_tuning.check", watched("check", check))
+    await bench.planned()
+    await Prompting(bench.store, CountingEstimator(), bench.clock).shown()
+    assert sorted(threads) == ["check", "export", "questions_of", "tokens", "words"]
+    assert threading.get_ident() not in threads.values()
 
 
 # --- export
