@@ -12,7 +12,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,14 +21,14 @@ from typing import Any
 
 from bot.domain.dataset import Row, Source, group_of, split_of
 from bot.domain.mirrored import TOPIC, TROUBLE
-from bot.local.workspace import serve
+from bot.local.workspace import Server, serve
 from handlers.views import ids
 from handlers.words import texts
 from storage.database import Database
 from storage.store import SqlStore
 from tests.bench.burst import Memory
 from tests.bench.neighbours import questions
-from tests.bench.workplace import Site, database_at, environment, line, program
+from tests.bench.workplace import SPREAD, Program, Site, database_at, environment, line, program, spread
 from tests.langsmith_server import Fault, Got, LangSmithServer
 from tests.langsmith_server.server import KEY
 from tests.loop.story import ENGLISH, Desk, at_the_desk, words
@@ -40,8 +40,8 @@ LOOK_S = 0.25
 PATIENCE_S = 420.0
 """Longer than the longest pause of the mirror."""
 HEAD = (
-    f"{'LangSmith':<22} {'answer p50':>10} {'p99 ms':>8} | {'waiting':>7} {'age s':>6} {'tries':>5} {'requests':>8} "
-    f"{'failed':>6} | {'caught up s':>11} {'end s':>6} {'home s':>6} | {'runs':>5} {'feedback':>8} {'rows':>6}"
+    f"{'LangSmith':<22} {'waiting':>7} {'age s':>6} {'tries':>5} {'requests':>8} {'failed':>6} "
+    f"{'caught up s':>11} {'end s':>6} {'home s':>6} {'runs':>5} {'feedback':>8} {'rows':>6}"
 )
 
 
@@ -187,10 +187,9 @@ def examples(server: LangSmithServer) -> dict[str, dict[str, Any]]:
 
 @dataclass
 class Round:
-    """One loop. `busy` is held while times are taken."""
+    """A bot and a LangSmith. `busy` is held while processors are."""
 
     trouble: Trouble
-    asked: int
     busy: asyncio.Lock
     there: There = field(default_factory=There)
     answers: list[float] = field(default_factory=list)
@@ -198,12 +197,8 @@ class Round:
     failed = 0
 
     @asynccontextmanager
-    async def bot(self) -> AsyncIterator[None]:
-        async with program(self.env, self.folder, "bot", "run", "--log-level", "DEBUG"):
-            yield
-
-    async def play(self) -> str:
-        """The line of the table."""
+    async def open(self) -> AsyncIterator[tuple[Site, Server]]:
+        """All but the bot."""
         place, model = Site(), OpenAIServer()
         with tempfile.TemporaryDirectory() as self.folder:
             async with AsyncExitStack() as stack:
@@ -216,23 +211,31 @@ class Round:
                 }
                 if self.trouble is not OFF:
                     self.env |= {"LANGSMITH_API_KEY": KEY, "LANGSMITH_ENDPOINT": self.there.url, "LANGSMITH_STAFF": "*"}
-                self.record = Record(f"{self.folder}/bench.db")
-                watching = asyncio.create_task(self.record.watch())
-                stack.callback(watching.cancel)
                 await self.there.listen()
                 stack.push_async_callback(self.there.refuse)
-                desk = await stack.enter_async_context(at_the_desk(SimpleNamespace(practice=server)))  # type: ignore[arg-type]
-                await self._loop(place, desk)
+                yield place, server
+
+    def bot(self) -> AbstractAsyncContextManager[Program]:
+        return program(self.env, self.folder, "bot", "run", "--log-level", "DEBUG")
+
+    async def play(self) -> str:
+        """The line of the table."""
+        async with self.open() as (_, server), AsyncExitStack() as stack:
+            self.record = Record(f"{self.folder}/bench.db")
+            watching = asyncio.create_task(self.record.watch())
+            stack.callback(watching.cancel)
+            desk = await stack.enter_async_context(at_the_desk(SimpleNamespace(practice=server)))  # type: ignore[arg-type]
+            await self._loop(desk)
             return self.line()
 
-    async def _loop(self, place: Site, desk: Desk) -> None:
+    async def _loop(self, desk: Desk) -> None:
         on = self.trouble is not OFF
         async with AsyncExitStack() as stack:
             async with self.busy:
                 if not self.trouble.late:
                     await self.begin()
                 await stack.enter_async_context(self.bot())
-                await self.use(place, desk)
+                await self.use(desk)
             if on:
                 await self.catch_up(late=self.trouble.late)
             async with self.busy:
@@ -263,15 +266,11 @@ class Round:
             self.failed += self.there.requests - self._before
         await self.trouble.stop(self.there)
 
-    async def use(self, place: Site, desk: Desk) -> None:
+    async def use(self, desk: Desk) -> None:
         """All that people do with a bot."""
         await taught(desk, ENGLISH)
         card = await desk.settle(await desk.ask("Who waters the plants in the hall?"), "general_affairs")
         await desk.staff.press(card, ids.UNDO)
-        for n in range(self.asked):
-            started = time.perf_counter()
-            await place.answered(f"How do I reset password number {n}?")
-            self.answers.append(time.perf_counter() - started)
         await trained(desk)
         await desk.command("evaluate")
         await desk.admin.message(lambda m: bool(m.get("files")), timeout=120)
@@ -312,20 +311,43 @@ class Round:
 
     def line(self) -> str:
         server, log = self.there.server, Path(self.folder, "log").read_text(encoding="utf-8")
-        ranked = sorted(self.answers)
-        p50, p99 = ranked[len(ranked) // 2] * 1000, ranked[int(len(ranked) * 0.99)] * 1000
         tries = sum("again in" in json.loads(one)["message"] for one in log.splitlines() if one.startswith("{"))
         lag = f"{self.record.waiting:7} {self.record.age:6.0f} {tries:5} {self.there.requests:8} {self.failed:6}"
         ends = f"{self.caught_up:11.1f} {self.ended:6.1f} {self.home:6.1f}"
         counts = f"{len(server.traces.runs):5} {len(server.traces.feedback):8} {len(examples(server)):6}"
-        return f"{self.trouble.name:<22} {p50:10.0f} {p99:8.0f} | {lag} | {ends} | {counts}"
+        return f"{self.trouble.name:<22} {lag} {ends} {counts}"
 
 
-async def loops(asked: int, only: str | None) -> None:
+async def turns(asked: int) -> None:
+    """Print how long an answer takes, of bots that are asked in turns: whatever else runs, it holds up all alike."""
+    line(f"{'LangSmith':<22} {SPREAD} {'processor ms':>12}")
+    busy = asyncio.Lock()
+    async with AsyncExitStack() as stack:
+        rounds = [Round(one, busy) for one in TROUBLES if one.name in {"off", "on", "500", "black hole"}]
+        bots = []
+        for one in rounds:
+            await one.trouble.start(one.there)
+            place, _ = await stack.enter_async_context(one.open())
+            bots.append((one, place, await stack.enter_async_context(one.bot())))
+        for place in [place for _, place, _ in bots]:
+            await place.answered("Is anybody there?")
+        before = [bot.cpu_seconds for _, _, bot in bots]
+        for n in range(asked):
+            for one, place, _ in bots:
+                started = time.perf_counter()
+                await place.answered(f"How do I reset password number {n}?")
+                one.answers.append(time.perf_counter() - started)
+        for (one, _, bot), was in zip(bots, before, strict=True):
+            spent = (bot.cpu_seconds - was) / asked * 1000
+            line(f"{one.trouble.name:<22} {spread(one.answers)} {spent:12.1f}")
+    line()
+
+
+async def loops(only: str | None) -> None:
     """Print a line for each way to fail."""
     line(HEAD)
     busy = asyncio.Lock()
-    rounds = [Round(trouble, asked, busy) for trouble in TROUBLES if only in {None, trouble.name}]
+    rounds = [Round(trouble, busy) for trouble in TROUBLES if only in {None, trouble.name}]
     for told in await asyncio.gather(*(one.play() for one in rounds)):
         line(told)
     line()
@@ -387,7 +409,9 @@ async def sent(name: str, record: Record, there: There, memory: Memory, count: i
 
 
 async def main(asked: int, rows: int, only: str | None) -> None:
-    """Print both tables."""
-    await loops(asked, only)
+    """Print the three tables."""
+    if asked:
+        await turns(asked)
+    await loops(only)
     if rows:
         await backlog(rows)
