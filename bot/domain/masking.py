@@ -6,9 +6,13 @@ from functools import partial
 
 JAPANESE = "\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff"
 """Kana and kanji. They stand next to an address without a space, and are no part of it."""
-MAIL = re.compile(rf"(?:[^\W{JAPANESE}]|[.．+%-])+[@＠](?:[^\W_{JAPANESE}]|-)+(?:[.．](?:[^\W_{JAPANESE}]|-)+)+")
+MAIL = re.compile(
+    # Begun only where nothing of the name stands before, and never given back: else a long word takes its square.
+    rf"(?<![^\W{JAPANESE}])(?<![.．+%-])(?:[^\W{JAPANESE}]|[.．+%-])++"
+    rf"[@＠](?:[^\W_{JAPANESE}]|-)++(?:[.．](?:[^\W_{JAPANESE}]|-)++)++"
+)
 EMPLOYEE = re.compile(
-    r"((?:社員|従業員|職員)(?:番号|コード|ID)|employee\s*(?:number|no\.?|id|#))(\s*(?:は|が|is|:|：|=|#|＃)?\s*)([A-Za-z]{0,4}-?\d[\d-]+\d)",
+    r"((?:社員|従業員|職員)(?:番号|コード|ID)|employee\s*+(?:number|no\.?|id|#))(\s*+(?:は|が|is|:|：|=|#|＃)?\s*+)([A-Za-z]{0,4}-?\d[\d-]+\d)",
     re.IGNORECASE,
 )
 DATE = r"(?<!\d)\d{4}(?:-\d{1,2}-|\.\d{1,2}\.)\d{1,2}(?![-.]?\d)"
@@ -21,8 +25,13 @@ matched for itself, so that it is not taken for a part of the number beside it."
 CHUNK = re.compile(r"[+＋]?\d+")
 
 
+def _ascii(chunk: str) -> str:
+    """A chunk in the plain digits 0 to 9, behind a plain plus sign where it has one."""
+    return "".join(str(int(ch)) if ch.isdecimal() else "+" for ch in chunk)
+
+
 def _digits(chunks: Sequence[str]) -> str:
-    return "".join(str(int(ch)) for ch in "".join(chunks) if ch.isdecimal())
+    return "".join(chunks).replace("+", "")
 
 
 def _as_one(chunks: Sequence[str]) -> bool:
@@ -34,7 +43,7 @@ def _as_one(chunks: Sequence[str]) -> bool:
 def _phone(chunks: Sequence[str]) -> bool:
     """A telephone number starts with a plus sign or a zero (the trunk prefix); others are orders, dates, sums."""
     digits = _digits(chunks)
-    if chunks[0][0] in "+＋":
+    if chunks[0][0] == "+":
         return 9 <= len(digits) <= 15
     shape = len(chunks) <= 3 and len(chunks[0]) >= 2 and len(chunks[-1]) >= 3
     return shape and digits.startswith("0") and 10 <= len(digits) <= 11
@@ -70,10 +79,11 @@ def _hidden(run: re.Match[str], *, word: str, is_one: Callable[[Sequence[str]], 
     if run["date"]:
         return written
     chunks = list(CHUNK.finditer(written))
+    plain = [_ascii(chunk.group()) for chunk in chunks]
     kept, done, first = "", 0, 0
     while first < len(chunks):
         ends = range(min(len(chunks), first + MOST_CHUNKS), first, -1)
-        last = next((end for end in ends if is_one([chunk.group() for chunk in chunks[first:end]])), None)
+        last = next((end for end in ends if is_one(plain[first:end])), None)
         if last is None:
             first += 1
             continue
