@@ -74,6 +74,25 @@ def test_forty_rows_are_never_enough_to_pass(seed: int, now: float, before: floa
         assert (found.outcome, found.why) == (Outcome.NOT_ENOUGH, Why.FEW)
 
 
+@pytest.mark.parametrize(("n", "outcome"), [(299, Outcome.NOT_ENOUGH), (300, Outcome.PASSED)])
+def test_equal_passes_from_300_rows_on(n: int, outcome: Outcome) -> None:
+    same = answers(settled_rows(n), 0.8, seed=1)
+    assert decision(settled_rows(n), same, same).outcome is outcome
+
+
+@pytest.mark.parametrize(("n", "outcome"), [(49, Outcome.NOT_ENOUGH), (50, Outcome.PASSED)])
+def test_better_passes_from_50_rows_on(n: int, outcome: Outcome) -> None:
+    settled = settled_rows(n)
+    assert decision(settled, settled, answers(settled, 0.6, seed=1)).outcome is outcome
+
+
+@pytest.mark.parametrize(("fixed", "outcome"), [(5, Outcome.NOT_ENOUGH), (6, Outcome.PASSED)])
+def test_better_is_p_below_a_twentieth(fixed: int, outcome: Outcome) -> None:
+    """Five fixed and none broken: p = 0.0625; six: 0.031."""
+    settled = ["it"] * 60
+    assert decision(settled, settled, ["hr"] * fixed + ["it"] * (60 - fixed)).outcome is outcome
+
+
 def test_forty_rows_say_how_many_more_are_needed() -> None:
     settled = settled_rows(40)
     before = [c if n >= 12 else "nothing" for n, c in enumerate(settled)]
