@@ -30,6 +30,8 @@ PAGE = 500
 """Changes, and rows of a first copy, that are in memory at once."""
 PSEUDONYMS, ALIVE = "mirror:pseudonyms", "mirror:alive"
 """Cursors: the key of the pseudonyms; up to when all changes were noted, in ISO 8601."""
+VERSIONS = 100
+"""The newest fine-tunes, whose rows a new dataset holds as versions again."""
 ALIVE_EVERY = timedelta(minutes=1)
 OVERLAP = timedelta(minutes=5)
 """Noted again at a start: a transaction may be written later than the moment that it carries."""
@@ -129,9 +131,12 @@ class Mirroring:
             known = await tx.cursors.get(DATASET)
         if known:
             return known
-        dataset = await self._tracker.dataset()
+        dataset, now = await self._tracker.dataset(), self._clock.now()
         async with self._store.transaction() as tx:
-            await tx.cursors.move(DATASET, dataset, self._clock.now())
+            await tx.cursors.move(DATASET, dataset, now)
+            # One that is new here lacks the versions, too; what is there already stays as it is.
+            for finetune in reversed(await tx.finetunes.newest(VERSIONS)):
+                await tx.outbox.add(TOPIC, finetune.id, {"change": Change.VERSION.value}, now)
         return dataset
 
     async def _fill(self, dataset: str) -> bool:

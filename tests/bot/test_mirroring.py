@@ -17,6 +17,7 @@ from bot.domain.scorecard import Shadow
 from bot.evaluating import Evaluating
 from bot.mirrored import mirror_state
 from bot.mirroring import LONGEST_WAIT, PAGE, SAYINGS, Mirroring
+from bot.receiving import Receiving
 from bot.releasing import Releasing
 from storage.database import Database
 from storage.store import SqlStore
@@ -220,6 +221,33 @@ async def test_a_confirmed_fine_tunes_rows_are_a_version(mirror: Mirror) -> None
     await mirror.rounds()
     assert mirror.tracker.tags[planned.id].keys() <= {"a", "b"}
     assert mirror.tracker.rows.keys() == {"b", "c"}
+
+
+async def test_a_new_dataset_gets_the_versions_of_earlier_fine_tunes_too(mirror: Mirror) -> None:
+    """After it was deleted over there, and where there was no mirror when they were confirmed."""
+    trained = finetune(state=FinetuneState.SUCCEEDED).model_copy(update={"prompt_id": PROMPT.id})
+    planned = finetune("f2").model_copy(update={"prompt_id": PROMPT.id})
+    async with mirror.store.transaction() as tx:
+        old = row("有給は？", row_id="a").model_copy(update={"settled_at": trained.created_at})
+        await tx.rows.put(old)
+        await tx.datasets.put(manifest().model_copy(update={"prompt_id": PROMPT.id}), mirror.clock.now())
+        for one in (trained, planned):
+            await tx.finetunes.add(one)
+            await tx.finetunes.save_rows(one.id, ["a"])
+    for _ in range(2):
+        await mirror.rounds()
+        assert {tag: [*rows] for tag, rows in mirror.tracker.tags.items()} == {trained.id: ["a"]}
+        mirror.tracker.delete_dataset()
+        mirror.tracker.tags.clear()
+        assert await mirror.mirroring.mirror() is False
+        await receive_nothing(mirror)
+        mirror.clock.advance(seconds=WAIT)
+
+
+async def receive_nothing(mirror: Mirror) -> None:
+    """It is how a dataset that is gone is noticed on a quiet day."""
+    correcting = Correcting(mirror.store, KeptNeighbours(), mirror.clock)
+    assert await Receiving(mirror.store, mirror.tracker, correcting, mirror.clock, []).receive() == 0
 
 
 async def test_a_version_that_is_told_late_holds_no_row_that_was_changed_since(mirror: Mirror) -> None:
