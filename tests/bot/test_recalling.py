@@ -30,7 +30,8 @@ async def test_as_many_as_the_release_asks_for_are_shown(store: SqlStore, clock:
     neighbours = KeptNeighbours(ROWS)
     none, two = await with_recall(store, clock, 0), await with_recall(store, clock, 2)
     assert await examples_for(neighbours, none, "有給は何日前？") == ()
-    assert [one.category for one in await examples_for(neighbours, two, "有給は何日前？")] == ["labor", "labor"]
+    shown = [one.text for one in await examples_for(neighbours, two, "有給は何日前？")]
+    assert shown == ["有給は何日前までに申請？", "有給は何日前に申請？"], "the nearest stands right before the question"
     without = [ROWS[0].group, ROWS[1].group]
     assert await examples_for(neighbours, two, "有給は何日前？", without=without) == (
         Example(text="PCが起動しない", category="it"),

@@ -213,6 +213,13 @@ async def test_progress_is_measured_on_the_rows_that_all_releases_answered(bench
         await tx.results.put(answered[:9])
         other = serving.model_copy(update={"id": "other", "state": ReleaseState.CANDIDATE})
         await tx.releases.add(other, "U9", "trained")
+        # A release of another prompt is on another curve.
+        await tx.prompts.put(elsewhere := PROMPT.changed(template="短く答える。"))
+        strange = serving.model_copy(
+            update={"id": "strange", "state": ReleaseState.CANDIDATE, "prompt_id": elsewhere.id, "finetune_id": None}
+        )
+        await tx.releases.add(strange, "U9", "prompt")
+        await tx.results.put([a.model_copy(update={"release_id": "strange"}) for a in answered[4:]])
         right = zip(answered[2:], held[2:], strict=True)
         await tx.results.put([a.model_copy(update={"release_id": "other", "category": r.category}) for a, r in right])
     state = await bench.reviewing.progress()

@@ -81,6 +81,13 @@ def test_a_prompt_of_very_many_long_categories_stays_within_a_message() -> None:
     assert "and 21 more" in texts({"blocks": message.blocks})
 
 
+def test_past_4000_tokens_a_prompt_is_warned_of() -> None:
+    event = PromptEvent(prompt_id="p", why=PromptWhy.CONFIGURED, by="madoguchi", at=StepClock().now())
+    state = Shown(prompt=PROMPT, event=event, tokens=4_000, serves=True, retired={})
+    assert "is long" not in texts({"blocks": shown(state, Words("en")).blocks})
+    assert "is long" in texts({"blocks": shown(state.model_copy(update={"tokens": 4_001}), Words("en")).blocks})
+
+
 async def test_only_admins_may(desk: Desk) -> None:
     priya = await desk.priya()
     await priya.command("/finetune prompt edit it")
