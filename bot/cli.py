@@ -73,7 +73,8 @@ def parser(words: Words) -> argparse.ArgumentParser:
     def add(name: str, verb: Callable[..., Coroutine[Any, Any, int]]) -> argparse.ArgumentParser:
         told = words(f"cli.verb.{name}")
         one = verbs.add_parser(name, help=told, description=told)
-        option(one, "--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+        level = "WARNING" if name == "replay" else "INFO"  # a line a question would tear its progress bar
+        option(one, "--log-level", default=level, choices=["DEBUG", "INFO", "WARNING", "ERROR"])
         one.set_defaults(verb=verb)
         return one
 

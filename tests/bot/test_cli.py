@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli import doubt_of, line_of, main
+from bot.cli import doubt_of, line_of, main, parser
 from bot.domain.certainty import OutOfScope
 from bot.replaying import Doubt, Point
 from bot.settings import ROOT, Settings
@@ -144,3 +144,10 @@ def test_what_a_threshold_comes_to_is_one_line_in_both_languages(language: str) 
     none = doubt_of(doubt.model_copy(update={"threshold": None, "scope": before}), Words(language))
     assert "0.62" not in none
     assert "55%" in none
+
+
+def test_no_line_a_question_stands_between_a_replay_and_its_progress_bar() -> None:
+    read = parser(Words("en")).parse_args
+    assert read(["replay", "x.csv"]).log_level == "WARNING"
+    assert read(["replay", "x.csv", "--log-level", "INFO"]).log_level == "INFO"
+    assert read(["run"]).log_level == "INFO"
