@@ -24,6 +24,10 @@ STATE = Path("data/workspace.json")
 """Where the practice workspace is kept from one start to the next."""
 
 
+LEVELS = {"replay": "WARNING"}
+"""From which level on a verb logs, other than INFO: a line a question would tear the progress bar of a replay."""
+
+
 class WrongCall(Unable):
     """A file or folder that the call names cannot be used."""
 
@@ -73,8 +77,7 @@ def parser(words: Words) -> argparse.ArgumentParser:
     def add(name: str, verb: Callable[..., Coroutine[Any, Any, int]]) -> argparse.ArgumentParser:
         told = words(f"cli.verb.{name}")
         one = verbs.add_parser(name, help=told, description=told)
-        level = "WARNING" if name == "replay" else "INFO"  # a line a question would tear its progress bar
-        option(one, "--log-level", default=level, choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+        option(one, "--log-level", default=LEVELS.get(name, "INFO"), choices=["DEBUG", "INFO", "WARNING", "ERROR"])
         one.set_defaults(verb=verb)
         return one
 
