@@ -150,8 +150,8 @@ def form(release: Release, spot: Spot, words: Words) -> dict[str, Any]:
 
 
 def points(share: float) -> str:
-    """A difference of shares in percentage points, with its sign."""
-    return f"{share * 100:+.1f}"
+    """A difference of shares in percentage points, with its sign; of an interval without an end, the largest there is."""
+    return f"{min(max(share, -1.0), 1.0) * 100:+.1f}"
 
 
 def _broken_block(evaluation: Evaluation, words: Words) -> list[dict[str, Any]]:

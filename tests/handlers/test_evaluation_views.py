@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import struct
 import warnings
 from random import Random
@@ -22,7 +23,7 @@ from bot.domain.scorecard import scorecard
 from handlers.pictures import evaluation_png, japanese_font
 from handlers.private import Spot
 from handlers.views.evaluation import categories_table, changes_table, report, table
-from handlers.views.gate import SHOWN, form, refused, switched
+from handlers.views.gate import SHOWN, form, points, refused, switched
 from handlers.views.ids import FINETUNE_OVERRIDE, Override
 from handlers.words import LANGUAGES, Words
 from tests.bot.domain.judged import AT, judged
@@ -172,3 +173,8 @@ def test_a_picture_is_drawn_with_and_without_a_japanese_font(categories: int, fo
     width, height = struct.unpack(">II", png[16:24])
     assert 500 <= width <= 2_500
     assert 400 <= height <= 2_000
+
+
+def test_no_difference_is_shown_as_larger_than_there_can_be() -> None:
+    """From one question nothing follows: its interval has no ends, which is no word for people."""
+    assert [points(share) for share in (-math.inf, -0.0213, 0.5, math.inf)] == ["-100.0", "-2.1", "+50.0", "+100.0"]
