@@ -113,14 +113,13 @@ class Mirroring:
         dataset = await self._dataset()
         filled = await self._fill(dataset)
         told = await self._tell(dataset, filled=filled)
-        if filled:
-            await self._relieved()
+        await self._relieved(filled=filled)
         return told or not filled
 
-    async def _relieved(self) -> None:
+    async def _relieved(self, *, filled: bool) -> None:
         async with self._store.transaction() as tx:
             trouble = await tx.cursors.get(TROUBLE)
-        if trouble:
+        if trouble and (filled or trouble != TrackerReason.DATASET_GONE):
             await self._tracker.check()  # perhaps there was nothing to tell, and so nobody was asked
             async with self._store.transaction() as tx:
                 await tx.cursors.move(TROUBLE, "", self._clock.now())

@@ -178,6 +178,19 @@ async def test_what_was_there_before_is_filled_in_by_pages(mirror: Mirror) -> No
     assert len(mirror.tracker.calls) == sent
 
 
+async def test_what_gets_through_again_is_told_before_all_is_there(mirror: Mirror) -> None:
+    async with mirror.store.transaction() as tx:
+        await tx.rows.put(*rows_of(Split.TRAIN, "labor", PAGE + 1))
+        await tx.outbox.remove([note.id for note in await tx.outbox.page(TOPIC, 0, PAGE + 1)])
+    mirror.tracker.fail(1)
+    await mirror.mirroring.mirror()
+    assert await mirror.trouble() == DOWN
+    mirror.clock.advance(seconds=WAIT)
+    await mirror.mirroring.mirror()
+    assert not (await mirror.state()).filled
+    assert await mirror.trouble() is None
+
+
 async def test_rows_that_changed_while_there_was_no_mirror_are_noted_at_the_next_start(mirror: Mirror) -> None:
     async with mirror.store.transaction() as tx:
         await tx.rows.put(row("有給は？", row_id="a"), row("PC", row_id="b"))
