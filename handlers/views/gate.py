@@ -150,7 +150,7 @@ def form(release: Release, spot: Spot, words: Words) -> dict[str, Any]:
 
 
 def points(share: float) -> str:
-    """A difference of shares in percentage points, with its sign; of an interval without an end, the largest there is."""
+    """A difference of shares in percentage points, with its sign; of an interval without an end, the largest."""
     return f"{min(max(share, -1.0), 1.0) * 100:+.1f}"
 
 

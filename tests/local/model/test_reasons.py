@@ -69,6 +69,6 @@ def test_for_a_given_label_the_words_that_speak_for_it_are_named(question: str, 
     ],
 )
 def test_a_japanese_word_is_named_whole_and_without_its_particles(question: str, word: str) -> None:
-    evidence = np.zeros(len(visible(question)))
+    evidence = np.zeros(len(visible(question)), dtype=np.float32)
     evidence[question.index(word)] = 1.0
     assert deciding_words(question, evidence) == [word]
