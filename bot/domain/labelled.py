@@ -1,5 +1,6 @@
 """Reads the labelled questions that a company already has: CSV or JSON Lines."""
 
+import codecs
 import csv
 import io
 import json
@@ -14,6 +15,8 @@ from bot.domain.thing import Thing
 TEXT = ("text", "question", "質問", "本文")
 CATEGORY = ("category", "label", "カテゴリー", "カテゴリ", "分類")
 REASON = ("reason", "理由")
+SEPARATORS = (",", "\t", ";")
+"""The one that the header holds most of is the file's."""
 UNREADABLE = re.compile("[\ufffd\ud800-\udfff]")
 """What is left where bytes or escapes stood for no character."""
 
@@ -54,13 +57,17 @@ class BadLine(Thing):
 def read(data: bytes) -> Iterator[Labelled | BadLine]:
     """Each non-empty record of a file, in order, good or bad; it is JSON Lines if its first character is `{`.
 
-    UTF-8 (with or without a byte-order mark), else Shift_JIS as Excel in Japan writes it (cp932). Never raises.
+    UTF-8 (with or without a byte-order mark), UTF-16 with one (Excel's "Unicode text"), else Shift_JIS as Excel in
+    Japan writes it (cp932). A CSV's fields are parted by commas, tabs or, as Excel in much of Europe does,
+    semicolons. Never raises.
     """
     text = _decoded(data)
     yield from _read_jsonl(text) if text.lstrip().startswith("{") else _read_csv(text)
 
 
 def _decoded(data: bytes) -> str:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
     text = data.decode("utf-8-sig", errors="replace")
     broken = text.count("\ufffd")
     # A byte that went wrong makes one line bad. Reading all as cp932 would turn the good ones into other words.
@@ -101,7 +108,7 @@ def _read_csv(text: str) -> Iterator[Labelled | BadLine]:
 def _csv_records(text: str) -> Iterator[tuple[int, list[str]] | BadLine]:
     """The line that each record ends on, and its fields. Blank lines are left out."""
     first = text.split("\n", 1)[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in first else ",")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(SEPARATORS, key=first.count))
     while True:
         try:
             fields = next(reader)

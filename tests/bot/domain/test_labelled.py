@@ -68,7 +68,7 @@ def test_what_was_written_as_json_lines_is_read(rows: list[Record]) -> None:
     assert good(as_jsonl(rows).encode()) == rows
 
 
-@given(records, st.sampled_from([",", "\t"]), st.sampled_from(["utf-8", "utf-8-sig"]))
+@given(records, st.sampled_from([",", "\t", ";"]), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
 def test_what_was_written_as_csv_is_read(rows: list[Record], delimiter: str, encoding: str) -> None:
     assert good(as_csv(rows, delimiter=delimiter).encode(encoding)) == rows
 
