@@ -39,6 +39,7 @@ from bot.running import Running, open_bot
 from bot.settings import Settings
 from bot.wiring import House
 from handlers.views import ids
+from handlers.views.finetune import Named
 from handlers.words import Words
 
 ABREAST = 8
@@ -377,9 +378,9 @@ class Show:
         Few rows are not enough evidence for the gate, so it is overridden then; where it refuses, that holds.
         """
         serving = await self.house.releasing.serving()
-        plan = await self._planned()
+        plan, finetune_id = await self._planned()
         await patiently(partial(self.cast.admin.press, plan, ids.FINETUNE_CONFIRM))
-        candidate = await self._candidate()
+        candidate = await self._candidate(finetune_id)
         if candidate is None:
             return await self._measured(serving, switched=False)
         judged = await self.house.evaluating.evaluate(candidate)
@@ -389,24 +390,26 @@ class Show:
         await self._switch(candidate)
         return await self._measured(candidate, switched=True)
 
-    async def _planned(self) -> dict[str, Any]:
-        """The private message that a new /finetune start is answered by, with its button."""
+    async def _planned(self) -> tuple[dict[str, Any], str]:
+        """The private message that a new /finetune start is answered by, with its button, and the fine-tune's id."""
         asked = time.time()
         await patiently(partial(self.cast.admin.command, "/finetune start"))
         # Earlier answers may still come in, or change: only what was posted since is the answer.
         message = await self.cast.admin.message(lambda m: "ephemeral" in m and float(m["ts"]) >= asked, timeout=60.0)
-        if not any(element["action_id"] == ids.FINETUNE_CONFIRM for _, element in elements(message["blocks"])):
-            raise UnusableFile(Problem(what=Fault.NO_PLAN, facts={"said": message["text"]}))
-        return message
+        for _, element in elements(message["blocks"]):
+            if element["action_id"] == ids.FINETUNE_CONFIRM:
+                return message, Named.unpacked(element["value"]).id
+        raise UnusableFile(Problem(what=Fault.NO_PLAN, facts={"said": message["text"]}))
 
-    async def _candidate(self) -> Release | None:
-        """The release that the fine-tune under way becomes, or None where it failed."""
+    async def _candidate(self, finetune_id: str) -> Release | None:
+        """The release that a fine-tune becomes, or None where it failed. Its press is acked before it is confirmed."""
         async with asyncio.timeout(PATIENCE):
-            newest = (await self.house.reporting.status()).finetunes[0]
-            while newest.state not in ENDED:
+            while True:
+                async with self.house.store.snapshot() as tx:
+                    finetune = await tx.finetunes.get(finetune_id)
+                if finetune and finetune.state in ENDED:
+                    return await self.house.releasing.named(finetune.id) if finetune.model else None
                 await asyncio.sleep(0.1)
-                newest = (await self.house.reporting.status()).finetunes[0]
-        return await self.house.releasing.named(newest.id) if newest.model else None
 
     async def _until(self, wanted: Callable[[Release], bool]) -> None:
         async with asyncio.timeout(60.0):

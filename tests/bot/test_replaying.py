@@ -1,25 +1,31 @@
 """Replaying: how a file is cut up, what is measured, and a small one from end to end."""
 
+import asyncio
 import itertools
 import json
 import math
 from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.dataset import group_of
+from bot.domain.finetune import FinetuneState
 from bot.domain.labelled import Labelled
 from bot.domain.scorecard import Z
 from bot.local.workspace.person import RefusedError
 from bot.neighbours import Index
-from bot.replaying import Plan, Point, UnusableFile, made_prompt, patiently, plot, replay, saved, script
+from bot.replaying import Plan, Point, Show, UnusableFile, made_prompt, patiently, plot, replay, saved, script
 from bot.settings import Settings
 from handlers.words import LANGUAGES, Words
+from storage.store import SqlStore
 from tests.bot.things import PROMPT
+from tests.storage import things
 
 SUBJECTS = {
     "leave": ["leave", "holiday", "vacation", "sick day"],
@@ -137,6 +143,26 @@ def test_a_made_prompt_has_one_catch_all() -> None:
     assert made(["leave", "it"], other="it") == {"leave": False, "it": True}
     assert made(["労務", "情シス"], text="有給の質問") == {"労務": False, "情シス": False, "その他": True}
     assert made(["労務", "その他"], text="有給の質問") == {"労務": False, "その他": True}
+
+
+# --- fine-tunes
+
+
+async def test_what_is_waited_for_is_what_was_confirmed_however_late_that_is_written(store: SqlStore) -> None:
+    earlier = things.finetune("earlier", FinetuneState.SUCCEEDED)
+    planned = things.finetune("planned")
+    async with store.transaction() as tx:
+        await tx.prompts.put(things.PROMPT)
+        await tx.datasets.put(things.manifest(), things.NOW)
+        await tx.finetunes.add(earlier)
+        await tx.finetunes.add(planned)
+    house: Any = SimpleNamespace(store=store)
+    cut: Any = None
+    waiting = asyncio.create_task(Show(house, cut, cut, Plan(), print)._candidate("planned"))
+    assert await asyncio.wait([waiting], timeout=0.2) == (set(), {waiting})
+    async with store.transaction() as tx:
+        await tx.finetunes.advance(planned.model_copy(update={"state": FinetuneState.FAILED}), planned.state)
+    assert await waiting is None
 
 
 # --- points
