@@ -4,6 +4,8 @@
 PYTHON ?= python3
 IN := .venv/bin/python -m
 CODE := bot handlers storage tests
+# Where a machine says so, nothing is compiled for keeps, and each of the many starts in a test compiles all anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 run: .venv/run.ok ## set up what is missing and run the bot (practice workspace where no Slack token is set)
 	@$(IN) bot

@@ -1,6 +1,8 @@
 """What holds for every test."""
 
+import gc
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -9,8 +11,19 @@ from hypothesis import HealthCheck, settings
 from bot.logs import CHATTY, OURS
 
 # How long a machine takes to make examples, or to run one, says nothing of the code: it has other work.
-settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("shared", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Of a test's time a third is waiting, for other processes and for the disk."""
+    return round(1.5 * (os.cpu_count() or 1))
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: to look it through for garbage again and again costs a part of each test."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -1,16 +1,22 @@
 from datetime import timedelta
 
+import pytest
+
+from bot import pruning
 from bot.catching_up import LOOK_BACK
 from bot.domain.question import Ending
-from bot.pruning import BATCH, KEPT, Pruning
+from bot.pruning import KEPT, Pruning
 from storage.store import SqlStore
 from tests.bot.things import arrival
 from tests.fakes import StepClock
 
 
-async def test_what_ended_long_ago_is_forgotten_whatever_there_is_of_it(store: SqlStore, clock: StepClock) -> None:
+async def test_what_ended_long_ago_is_forgotten_whatever_there_is_of_it(
+    store: SqlStore, clock: StepClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pruning, "BATCH", 20)
     async with store.transaction() as tx:
-        for n in range(2 * BATCH + 1):
+        for n in range(2 * pruning.BATCH + 1):
             await tx.inbox.add(arrival(n=n), clock.now())
             item = await tx.inbox.claim("w", clock.now(), timedelta(minutes=1))
             assert item is not None
@@ -22,7 +28,7 @@ async def test_what_ended_long_ago_is_forgotten_whatever_there_is_of_it(store: S
     await Pruning(store, clock).prune()
     async with store.transaction() as tx:
         assert not await tx.inbox.knows(arrival(n=0).place)
-        assert not await tx.inbox.knows(arrival(n=2 * BATCH).place)
+        assert not await tx.inbox.knows(arrival(n=2 * pruning.BATCH).place)
 
 
 def test_what_catching_up_may_read_again_is_still_known() -> None:
