@@ -63,7 +63,7 @@ class Correcting:
             kind=Kind.AGREE if category == card.verdict.category else Kind.CHANGE,
             verdict_id=card.verdict.id,
             category=category,
-            reason=masked(press.reason) if press.reason else None,
+            reason=masked(press.reason) if press.reason else words_for(category, settled),
             by=press.by,
             at=self._clock.now(),
         )
@@ -117,6 +117,11 @@ class Correcting:
         if card is None:
             raise Refused(Reason.UNKNOWN_QUESTION)
         return card
+
+
+def words_for(category: str, settled: Correction | None) -> str | None:
+    """What staff wrote for this category: who says the same again, without a word, takes none of theirs away."""
+    return settled.reason if settled and settled.category == category else None
 
 
 def row_of(card: Card, correction: Correction, group: str) -> Row:

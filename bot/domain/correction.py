@@ -28,7 +28,8 @@ class Correction(Thing):
     category: str
     """The category that is right; on an undo, the one that was taken back."""
     reason: str | None
-    """Staff's own words, or None: then the row gets a reason that fits (`dataset.row_of`)."""
+    """Staff's own words (where several said the same, the last that there are), or None: then the row gets a reason
+    that fits (`correcting.row_of`)."""
     by: str
     at: datetime
 

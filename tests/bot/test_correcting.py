@@ -108,6 +108,19 @@ async def test_staffs_own_words_are_the_reason_and_are_masked(desk: Desk) -> Non
     assert (await desk.said())[0].reason == row.reason
 
 
+async def test_who_says_the_same_again_takes_no_words_away_and_who_says_another_does(desk: Desk) -> None:
+    await desk.press("it", seen=0, reason="PC の話")
+    await desk.press("it", seen=1, by="U3")
+    await desk.press("it", seen=2, by="U4")
+    row = await desk.row()
+    assert row is not None
+    assert (row.reason, row.by) == ("PC の話", "U4")
+    await desk.press("other", seen=3)
+    row = await desk.row()
+    assert row is not None
+    assert row.reason is None
+
+
 async def test_the_same_press_twice_is_one_correction(desk: Desk) -> None:
     first = await desk.press("it", seen=0)
     assert await desk.press("it", seen=0) == first
