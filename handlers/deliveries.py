@@ -12,6 +12,7 @@ from slack_bolt.adapter.starlette.async_handler import to_async_bolt_request, to
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.listener.async_listener_completion_handler import AsyncCustomListenerCompletionHandler
 from slack_bolt.listener.async_listener_start_handler import AsyncCustomListenerStartHandler
+from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.signature import SignatureVerifier
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -141,8 +142,11 @@ class Requests:
             return _refused(413, "it is too large")
         if not self._signed(request, body):
             return _refused(401, "it is old, or not signed with SLACK_SIGNING_SECRET")
+        asked = _read(request, body)
+        if asked is None:
+            return _refused(400, "it is signed, and is no JSON object as Slack sends it")
         with self._deliveries.taken():
-            return to_starlette_response(await self._app.async_dispatch(to_async_bolt_request(request, body)))
+            return to_starlette_response(await self._app.async_dispatch(asked))
 
     def _signed(self, request: Request, body: bytes) -> bool:
         timestamp = request.headers.get("x-slack-request-timestamp", "")
@@ -150,6 +154,15 @@ class Requests:
             return self._verifier.is_valid(body, timestamp, request.headers.get("x-slack-signature", ""))
         except (TypeError, ValueError):  # a timestamp that is no number, a signature or a body that is no text
             return False
+
+
+def _read(request: Request, body: bytes) -> AsyncBoltRequest | None:
+    """What Bolt reads in a body, None where it makes no sense to it."""
+    try:
+        asked = to_async_bolt_request(request, body)
+    except Exception:  # noqa: BLE001 - it raises whatever it stumbles over
+        return None
+    return asked if isinstance(asked.body.get("event", {}), dict) else None
 
 
 async def _body_of(request: Request) -> bytes | None:
