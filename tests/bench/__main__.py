@@ -21,9 +21,7 @@ async def main() -> None:
     parser.add_argument("--burst", type=int, default=2_000, help="questions of `burst`")
     parser.add_argument("--within", type=float, default=10.0, help="seconds in which they are asked; 0: at once")
     parser.add_argument("--stored", type=int, default=1_000_000, help="questions in the larger database of `stored`")
-    parser.add_argument(
-        "--asked", type=int, default=60, help="questions to each bot of `langsmith`; 0: none"
-    )
+    parser.add_argument("--asked", type=int, default=60, help="questions to each bot of `langsmith`; 0: none")
     parser.add_argument("--rows", type=int, default=100_000, help="rows of the backlog of `langsmith`; 0: none")
     parser.add_argument("--only", help="the one loop of `langsmith` of this name")
     call = parser.parse_args()
