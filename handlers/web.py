@@ -14,6 +14,8 @@ from bot.domain.faults import Fault, Problem, Unable
 
 GRACE_SECONDS = 2
 """For requests that are under way at the end."""
+KEEP_SECONDS = 75
+"""An idle connection is kept longer than by load balancers (60 as a rule): none sends into one that is being closed."""
 
 
 class PortTaken(Unable):
@@ -44,6 +46,7 @@ async def serving(host: str, port: int, routes: Sequence[BaseRoute]) -> AsyncIte
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=KEEP_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = _Server(config)

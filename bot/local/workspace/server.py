@@ -125,6 +125,8 @@ class _Uvicorn(uvicorn.Server):
         app = _application(workspace, self.cut, routes)
         config = uvicorn.Config(app, ws="websockets-sansio", lifespan="off", log_config=None, access_log=False)
         config.timeout_graceful_shutdown, config.proxy_headers, config.ws_per_message_deflate = 1, False, False
+        # A browser keeps an idle connection for some minutes; a press must not go into one that is being closed.
+        config.timeout_keep_alive = 600
         super().__init__(config)
         self.ready, self.over = asyncio.Event(), asyncio.Event()
 

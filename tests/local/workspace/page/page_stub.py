@@ -151,6 +151,7 @@ async def serving(stub: Stub) -> AsyncIterator[Stub]:
     config = uvicorn.Config(
         stub.app(), port=0, log_level="error", ws="websockets-sansio", lifespan="off", timeout_graceful_shutdown=1
     )
+    config.timeout_keep_alive = 600  # as the workspace has it
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
