@@ -29,7 +29,7 @@ class Shown(Thing):
     serves: bool
     """Whether the serving release has it."""
     retired: dict[str, int]
-    """Category id → rows whose category this prompt does not have: they are in no export."""
+    """Category name → rows whose category this prompt does not have: they are in no export."""
 
     @property
     def long(self) -> bool:
@@ -90,9 +90,11 @@ class Prompting:
         prompt = await current_prompt(tx)
         serving = await tx.releases.serving()
         retired: dict[str, int] = {}
+        once = await self._retired(tx, prompt)
         for (category, _), n in (await tx.rows.counts()).items():
             if prompt.category(category) is None:
-                retired[category] = retired.get(category, 0) + n
+                name = once[category].name if category in once else category
+                retired[name] = retired.get(name, 0) + n
         return Shown(
             prompt=prompt,
             event=(await tx.prompts.history())[0],

@@ -211,7 +211,7 @@ async def test_a_new_category_stands_before_the_catch_all_with_an_id_of_its_own(
 async def test_a_retired_category_comes_back_with_its_rows(prompting: Prompting, store: SqlStore) -> None:
     await keep(store, "it", 3)
     gone = await prompting.retire(PROMPT.id, "it", None, "U9")
-    assert (gone.shown.retired, gone.moved) == ({"it": 3}, 0)
+    assert (gone.shown.retired, gone.moved) == ({"情シス": 3}, 0)
     back = await prompting.add(gone.shown.prompt.id, Category(id="new", name="情シス"), "U9")
     assert back.shown.retired == {}
     assert back.shown.prompt.category("it") is not None

@@ -197,7 +197,7 @@ async def test_rows_that_are_left_are_counted_until_they_are_moved(desk: Desk) -
     view = await form(person, "retire IT")
     left = {ids.INTO: {ids.INTO: {"type": "static_select", "selected_option": option(view, LEAVE)}}}
     await person.submit(view, left)
-    assert "分類 it の行が 2 件あり" in await told(person, "として保存")
+    assert "分類 IT の行が 2 件あり" in await told(person, "として保存")
     again = await form(person, "retire it")
     moved = {ids.INTO: {ids.INTO: {"type": "static_select", "selected_option": option(again, "labor")}}}
     await person.submit(again, moved)
