@@ -304,9 +304,11 @@ class Answering:
         place = item.arrival.place
         text, was_cut = intake.cut(item.arrival.text)
         async with self._store.transaction() as tx:
+            # In this order: where its question is ended between the two, the question is read with its card. The other
+            # way round it would have neither a card nor a worker, and the edit would be dropped.
+            others = await tx.inbox.of(place)
             question = await tx.questions.at(place.team, place.channel, place.ts)
             card = await card_of(tx, question) if question else None
-            others = await tx.inbox.of(place)
             serves = await self._classifying.serving(tx)
         if any(other.after(item.arrival) for other, _ in others):
             await self._finish(item, Ending.IGNORED, "edited_again")
