@@ -14,7 +14,9 @@ from bot.correcting import Correcting
 from bot.domain.card import Card
 from bot.domain.correction import Press
 from bot.domain.errors import ModelRefused
-from bot.domain.question import Arrival, ArrivalKind, InboxItem, Notice, Question, Via
+from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Place, Question, Via
+from storage.inbox import SqlInbox
+from storage.questions import SqlQuestions
 from storage.store import SqlStore
 from tests.bot.things import arrival
 from tests.fakes import KeptNeighbours, RuleModel, StepClock
@@ -471,3 +473,27 @@ async def test_an_edit_of_a_question_that_failed_ends(desk: Desk) -> None:
 
 
 QUESTION_OF_EV1 = uuid.uuid5(QUESTION_IDS, "Ev1").hex
+
+
+async def test_an_edit_is_kept_whose_question_is_answered_between_two_readings(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL each statement sees what was committed last: the first reading is of the moment before."""
+    await desk.ask(arrival())
+    at, of = SqlQuestions.at, SqlInbox.of
+    readings = itertools.count()
+
+    async def at_then(questions: SqlQuestions, *place: str) -> Question | None:
+        question = await at(questions, *place)
+        return question.model_copy(update={"card_ts": None}) if question and not next(readings) else question
+
+    async def of_then(inbox: SqlInbox, place: Place) -> list[tuple[Arrival, Ending | None]]:
+        arrivals = await of(inbox, place)
+        return arrivals if next(readings) else [(one, None) for one, _ in arrivals]
+
+    monkeypatch.setattr(SqlQuestions, "at", at_then)
+    monkeypatch.setattr(SqlInbox, "of", of_then)
+    await desk.ask(edited("PC が動きません"))
+    question = await desk.question()
+    assert question is not None
+    assert question.text == "PC が動きません"
