@@ -209,17 +209,24 @@ class Runner:
 
 @contextlib.asynccontextmanager
 async def worker(folder: Path) -> AsyncIterator[Process]:
-    """Start a worker on a folder; it has ended when the context is left."""
+    """Start a worker on a folder; it has ended when the context is left, whoever is cancelled while it ends."""
     order = (sys.executable, "-m", "bot.local.model.train", str(folder))
     starting = asyncio.create_task(asyncio.create_subprocess_exec(*order, stdin=PIPE, stdout=PIPE, cwd=_ROOT))
     try:
         yield await asyncio.shield(starting)
     finally:
-        process = await starting
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        await process.communicate()
+        ending = asyncio.create_task(_end(starting))
+        while not ending.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(ending)
+
+
+async def _end(starting: asyncio.Task[Process]) -> None:
+    process = await starting
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+    await process.communicate()
 
 
 async def reports(process: Process) -> AsyncIterator[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from asyncio.subprocess import Process
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -12,6 +14,7 @@ from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
 from bot.local.model import FolderShelf, LocalModel
 from bot.local.model.learner import Lesson, learn
+from bot.local.model.runner import worker
 from bot.local.model.trained import to_bytes
 from tests.local.model.kit import PROMPT, ROWS, ask, client_of, ended, jsonl, trained
 
@@ -142,6 +145,25 @@ async def test_a_job_that_lost_what_it_starts_from_fails_in_words(shelf: FolderS
     async with LocalModel(shelf, lease=0.1) as model, client_of(model) as client:
         assert (failed := await ended(client, job.id)).error is not None
         assert "gone" in failed.error.message
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_worker_has_ended_when_it_is_left_whoever_is_cancelled_meanwhile(tmp_path: Path, times: int) -> None:
+    leaving = asyncio.Event()
+    workers = list[Process]()
+
+    async def work() -> None:
+        async with worker(tmp_path) as process:
+            workers.append(process)
+            leaving.set()
+
+    task = asyncio.create_task(work())
+    await leaving.wait()
+    for _ in range(times):
+        task.cancel()
+        await asyncio.sleep(0)
+    await asyncio.gather(task, return_exceptions=True)
+    assert [process.returncode is None for process in workers] == [False]
 
 
 async def test_jobs_are_listed_newest_first_by_page_and_by_metadata(shelf: FolderShelf) -> None:
