@@ -273,10 +273,16 @@ class Evaluating:
         ]
 
     async def _trained(self, tx: Transaction, releases: Sequence[Release]) -> list[Row]:
-        """What these releases were trained on; withdrawn rows as well."""
+        """What these releases were trained on, with the text of then; withdrawn rows as well."""
         finetunes = {one.finetune_id for one in releases if one.finetune_id}
-        ids = set().union(*[await tx.finetunes.trained_rows(finetune) for finetune in finetunes])
-        return [row async for row, _ in tx.rows.changed(None) if row.id in ids] if ids else []
+        trained = [texts for finetune in finetunes if (texts := await tx.finetunes.trained_rows(finetune))]
+        if not trained:
+            return []
+        return [
+            row if text == row.text else row.model_copy(update={"text": text})
+            async for row, _ in tx.rows.changed(None)
+            for text in {texts[row.id] or row.text for texts in trained if row.id in texts}
+        ]
 
 
 class Run:

@@ -236,10 +236,11 @@ class Finetunes(Protocol):
     async def advance(self, finetune: Finetune, was: FinetuneState) -> bool:
         """Save it if it is still in state `was`. False where somebody else was first: then nothing changes."""
 
-    async def save_rows(self, finetune_id: str, row_ids: Sequence[str]) -> None:
-        """Which rows it is trained on."""
+    async def save_rows(self, finetune_id: str, texts: Mapping[str, str]) -> None:
+        """Which rows it is trained on: row id → its text as it is trained on."""
 
-    async def trained_rows(self, finetune_id: str) -> set[str]: ...
+    async def trained_rows(self, finetune_id: str) -> dict[str, str | None]:
+        """As `save_rows` has them; None where a program of 0001 saved them, which kept no text."""
 
 
 class Datasets(Protocol):

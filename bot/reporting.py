@@ -79,7 +79,7 @@ class Reporting:
             current = await current_prompt(tx)
             counts = await tx.rows.counts()
             finetune = await tx.finetunes.get(serving.finetune_id) if serving.finetune_id else None
-            seen = await tx.finetunes.trained_rows(finetune.id) if finetune else set()
+            seen = await tx.finetunes.trained_rows(finetune.id) if finetune else {}
             rows = await asyncio.to_thread(agreed, [row async for row in tx.rows.all(Split.TRAIN)], contested)
             # A row that was settled again after the export is not what was trained on.
             trained = sum(row.id in seen and row.settled_at <= finetune.created_at for row in rows) if finetune else 0

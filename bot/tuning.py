@@ -123,10 +123,11 @@ class Tuning:
             created_at=now,
             updated_at=now,
         )
+        texts = await asyncio.to_thread(questions_of, frozen.data)
         async with self._store.transaction() as tx:
             await self._spending.refuse_over(tx, finetune.estimate)
             await tx.finetunes.add(finetune)
-            await tx.finetunes.save_rows(finetune.id, frozen.row_ids)
+            await tx.finetunes.save_rows(finetune.id, dict(zip(frozen.row_ids, texts, strict=True)))
         return finetune, frozen
 
     async def confirm(self, finetune_id: str, by: str) -> Finetune:

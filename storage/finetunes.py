@@ -1,6 +1,6 @@
 """Fine-tunes, and which rows they are trained on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Select, insert, select, update
@@ -49,15 +49,15 @@ class SqlFinetunes:
         saved = update(finetunes).where(finetunes.c.id == finetune.id, finetunes.c.state == was.value)
         return (await self._connection.execute(saved.values(_values(finetune)))).rowcount > 0
 
-    async def save_rows(self, finetune_id: str, row_ids: Sequence[str]) -> None:
+    async def save_rows(self, finetune_id: str, texts: Mapping[str, str]) -> None:
         """Once for each fine-tune; raises sqlalchemy.exc.IntegrityError for a row that is saved already."""
-        if row_ids:
-            values = [{"finetune_id": finetune_id, "row_id": row_id} for row_id in row_ids]
+        if texts:
+            values = [{"finetune_id": finetune_id, "row_id": row_id, "text": text} for row_id, text in texts.items()]
             await self._connection.execute(insert(finetune_rows), values)
 
-    async def trained_rows(self, finetune_id: str) -> set[str]:
-        wanted = select(finetune_rows.c.row_id).where(finetune_rows.c.finetune_id == finetune_id)
-        return set((await self._connection.execute(wanted)).scalars())
+    async def trained_rows(self, finetune_id: str) -> dict[str, str | None]:
+        wanted = select(finetune_rows.c.row_id, finetune_rows.c.text).where(finetune_rows.c.finetune_id == finetune_id)
+        return dict((await self._connection.execute(wanted)).all())
 
     async def _some(self, wanted: Select[Any]) -> list[Finetune]:
         return [_finetune(dict(found)) for found in (await self._connection.execute(wanted)).mappings()]

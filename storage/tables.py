@@ -113,6 +113,8 @@ finetune_rows = Table(
     Column("finetune_id", ForeignKey("finetunes.id"), primary_key=True),
     # No foreign key: a row may be erased, and that a fine-tune was trained on it stays true.
     Column("row_id", KEY, primary_key=True),
+    # As it was trained on, whatever the row says by now. Programs of 0001 leave it out.
+    Column("text", Text),
 )
 
 releases = Table(

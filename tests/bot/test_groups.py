@@ -143,16 +143,19 @@ async def test_each_way_to_be_trained_on_is_found(neighbours: RowNeighbours, tra
         await prove_disjoint(neighbours, [], [held_out], [f"{held_out.text}？"])
 
 
+@pytest.mark.parametrize("since", ["withdrawn", "edited"])
 async def test_a_held_out_question_that_came_later_and_is_near_what_was_trained_on_is_not_scored(
-    store: SqlStore, neighbours: RowNeighbours, clock: StepClock
+    store: SqlStore, neighbours: RowNeighbours, clock: StepClock, since: str
 ) -> None:
     held_out = [of(BRIDGE, Split.HELD_OUT, "g"), of(HELD_OUT, Split.HELD_OUT, "g"), of("経費", Split.HELD_OUT)]
     trained = of(TRAINED, Split.TRAIN)
     model = RuleModel({})
     await put(store, *held_out, trained)
-    # What it was trained on counts, though it has been withdrawn since.
+    # What it was trained on counts, though it has been withdrawn since, or says something else by now.
     async with store.transaction() as tx:
         await tx.rows.withdraw(trained.id, clock.now())
+        if since == "edited":
+            await tx.rows.put(trained.model_copy(update={"text": "駐車場", "group": "駐車場"}))
         await tx.datasets.put(export([trained], PROMPT).manifest, clock.now())
         finetune = Finetune(
             id="ft-1",
@@ -167,7 +170,7 @@ async def test_a_held_out_question_that_came_later_and_is_near_what_was_trained_
             updated_at=clock.now(),
         )
         await tx.finetunes.add(finetune)
-        await tx.finetunes.save_rows("ft-1", [trained.id])
+        await tx.finetunes.save_rows("ft-1", {trained.id: trained.text})
         release = await add_candidate(tx, clock.now(), BASE, prompt_id=PROMPT.id, by="U9", why="", finetune_id="ft-1")
     evaluating = Evaluating(
         store, model, clock, neighbours=neighbours, estimator=CountingEstimator(), per_second={"local": 1000.0}

@@ -227,7 +227,7 @@ async def test_a_confirmed_fine_tunes_rows_are_a_version(mirror: Mirror) -> None
         await tx.rows.put(row("有給は？", row_id="a"), row("PC", "it", row_id="b"), row("税", row_id="c"))
         await tx.datasets.put(manifest().model_copy(update={"prompt_id": PROMPT.id}), mirror.clock.now())
         await tx.finetunes.add(planned)
-        await tx.finetunes.save_rows(planned.id, ["a", "b"])
+        await tx.finetunes.save_rows(planned.id, {"a": "a", "b": "b"})
         confirmed = planned.model_copy(update={"state": FinetuneState.CONFIRMED})
         assert await tx.finetunes.advance(confirmed, FinetuneState.PLANNED)
         await tx.rows.withdraw("a", mirror.clock.now())
@@ -246,7 +246,7 @@ async def test_a_new_dataset_gets_the_versions_of_earlier_fine_tunes_too(mirror:
         await tx.datasets.put(manifest().model_copy(update={"prompt_id": PROMPT.id}), mirror.clock.now())
         for one in (trained, planned):
             await tx.finetunes.add(one)
-            await tx.finetunes.save_rows(one.id, ["a"])
+            await tx.finetunes.save_rows(one.id, {"a": "a"})
     for _ in range(2):
         await mirror.rounds()
         assert {tag: [*rows] for tag, rows in mirror.tracker.tags.items()} == {trained.id: ["a"]}
@@ -271,7 +271,7 @@ async def test_a_version_that_is_told_late_holds_no_row_that_was_changed_since(m
         await tx.rows.put(before, after)
         await tx.datasets.put(manifest().model_copy(update={"prompt_id": PROMPT.id}), mirror.clock.now())
         await tx.finetunes.add(planned)
-        await tx.finetunes.save_rows(planned.id, ["a", "b"])
+        await tx.finetunes.save_rows(planned.id, {"a": "a", "b": "b"})
         confirmed = planned.model_copy(update={"state": FinetuneState.CONFIRMED})
         assert await tx.finetunes.advance(confirmed, FinetuneState.PLANNED)
         mirror.clock.advance(seconds=1)

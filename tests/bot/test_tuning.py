@@ -173,7 +173,8 @@ async def test_a_plan_prices_and_starts_nothing(bench: Bench) -> None:
     assert finetune.estimate.usd == pytest.approx(len(frozen.data) * finetune.estimate.epochs / 1e6)
     assert (finetune.dataset_id, finetune.prompt_id) == (frozen.manifest.id, PROMPT.id)
     async with bench.store.transaction() as tx:
-        assert await tx.finetunes.trained_rows(finetune.id) == set(frozen.row_ids)
+        trained = await tx.finetunes.trained_rows(finetune.id)
+    assert trained == dict(zip(frozen.row_ids, questions_of(frozen.data), strict=True))
     await bench.follow()
     assert not bench.trainer.asked
 

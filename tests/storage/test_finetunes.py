@@ -78,14 +78,14 @@ async def test_one_of_many_advances_a_fine_tune(prepared: Store) -> None:
 
 
 async def test_trained_rows_are_kept_even_many(prepared: Store) -> None:
-    many = [f"row{n}" for n in range(2500)]
+    many = {f"row{n}": f"質問{n}" for n in range(2500)}
     async with prepared.transaction() as transaction:
         await transaction.finetunes.add(finetune())
         await transaction.finetunes.add(finetune("f2"))
         await transaction.finetunes.save_rows("f1", many)
-        await transaction.finetunes.save_rows("f2", [])
-        assert await transaction.finetunes.trained_rows("f1") == set(many)
-        assert await transaction.finetunes.trained_rows("f2") == set()
+        await transaction.finetunes.save_rows("f2", {})
+        assert await transaction.finetunes.trained_rows("f1") == many
+        assert await transaction.finetunes.trained_rows("f2") == {}
 
 
 async def test_a_prompt_takes_over_what_is_not_part_of_its_text(store: Store) -> None:

@@ -116,6 +116,7 @@ async def test_the_newer_program_reads_what_the_older_one_wrote(released: tuple[
         assert (item.arrival.text, item.arrival.via, item.arrival.late) == ("有給は何日前?", Via.CHANNEL, False)
         assert await tx.inbox.finish(item, Ending.ANSWERED, None, NOW)
         question, verdict = await tx.questions.get("x1"), await tx.questions.verdict("x1")
+        assert await tx.finetunes.trained_rows("x1") == {"x1": None}
     assert question is not None
     assert verdict is not None
     assert (question.late, question.via, verdict.provisional) == (False, Via.DM, False)

@@ -53,6 +53,7 @@ def upgrade() -> None:
     op.create_index("ix_inbox_place", "inbox", ["place"])
     op.create_index("ix_outbox_topic_id", "outbox", ["topic", "id"])
     op.create_index("ix_verdicts_at", "verdicts", ["at"])
+    op.add_column("finetune_rows", sa.Column("text", sa.Text(), nullable=True))
     op.add_column("questions", sa.Column("late", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("verdicts", sa.Column("provisional", sa.Boolean(), server_default=sa.false(), nullable=False))
 
@@ -60,6 +61,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_column("verdicts", "provisional")
     op.drop_column("questions", "late")
+    op.drop_column("finetune_rows", "text")
     op.drop_index("ix_verdicts_at", table_name="verdicts")
     op.drop_index("ix_outbox_topic_id", table_name="outbox")
     op.drop_index("ix_inbox_place", table_name="inbox")
