@@ -159,14 +159,14 @@ async def test_spans_reach_the_collector_one_within_the_other_with_ids_and_no_te
 
 
 async def test_a_collector_that_hangs_slows_nothing_and_holds_up_no_exit() -> None:
-    collector = Collector(wait_s=30)
+    collector = Collector(wait_s=60)
     async with collector.running():
         telemetry = Telemetry("1", collector.url)
         started = time.perf_counter()
         for n in range(5_000):  # more than the queue holds
             with telemetry.span("question", question=str(n)):
                 pass
-        assert time.perf_counter() - started < 3
+        assert time.perf_counter() - started < 20, "nobody waits for it; a busy machine may take its time"
         started = time.perf_counter()
         await telemetry.aclose()
-        assert time.perf_counter() - started < FLUSH_SECONDS + 0.5
+        assert time.perf_counter() - started < FLUSH_SECONDS + 5, "by itself the exporter would go on for ten"

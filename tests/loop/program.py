@@ -42,8 +42,8 @@ async def running(folder: Path, env: dict[str, str]) -> AsyncIterator[asyncio.su
         stderr=asyncio.subprocess.STDOUT,
     )
     assert bot.stdout
-    first = (await asyncio.wait_for(bot.stdout.readline(), 40)).decode()
     try:
+        first = (await asyncio.wait_for(bot.stdout.readline(), 80)).decode()
         assert "Slack" in first, first
         yield bot
     finally:
@@ -68,7 +68,7 @@ async def hurried(folder: Path, env: dict[str, str]) -> AsyncIterator[int]:
     nursery.stdin.write(b"\n")
     pid = 0
     try:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(80):
             async for line in nursery.stdout:
                 pid = int(line.split()[1]) if line.startswith(b"born") else pid
                 if b"Slack" in line:

@@ -110,7 +110,7 @@ class Desk:
         """The private answer to a command of the admin; what was said privately before may still come in."""
         asked = time.time()
         await self.admin.command(f"/finetune {text}", self.channel)
-        return await self.admin.message(lambda m: "ephemeral" in m and float(m["ts"]) >= asked, timeout=30.0)
+        return await self.admin.message(lambda m: "ephemeral" in m and float(m["ts"]) >= asked, timeout=60.0)
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ async def test_what_was_asked_while_it_was_stopped_is_answered_once_by_one_of_tw
         channel = server.channels.help_desk.id
         async with running(tmp_path, env) as bot:
             before = await asker.say(channel, ENGLISH.asked)
-            assert "Sorry for the late" not in words(await asker.answer(before, timeout=30))
+            assert "Sorry for the late" not in words(await asker.answer(before, timeout=60))
             bot.send_signal(signal.SIGTERM)
             assert await asyncio.wait_for(bot.wait(), 30) == 0
         asked = [await asker.say(channel, text) for text in ENGLISH.perks]

@@ -59,7 +59,7 @@ async def test_slack_and_the_model_are_where_the_environment_says(tmp_path: Path
             Person(server.url, server.people.employees[1].id) as asker,
             Person(server.url, server.people.staff[1].id) as staff,
         ):
-            card = await asker.answer(await asker.say(channel, "Who pays for my new desk?"), timeout=30)
+            card = await asker.answer(await asker.say(channel, "Who pays for my new desk?"), timeout=60)
             assert said(card) == "facilities"
             assert "<@U0PRIYA0001>" in json.dumps(card)
             body = model.sent(CHAT)[0].json
@@ -72,7 +72,7 @@ async def test_slack_and_the_model_are_where_the_environment_says(tmp_path: Path
                 card,
                 lambda e: bool(re.match(ids.CHANGES, e["action_id"])) and '"people"' in e.get("value", ""),
             )
-            settled = await asker.message(lambda m: m["ts"] == card["ts"] and ids.UNDO in actions(m), timeout=30)
+            settled = await asker.message(lambda m: m["ts"] == card["ts"] and ids.UNDO in actions(m), timeout=60)
             assert "People team" in settled["text"]
             # A model that thinks for minutes keeps nobody from stopping the bot.
             model.on(CHAT, Reply(wait_s=300))

@@ -122,7 +122,7 @@ async def test_a_model_trained_on_shuffled_labels_is_refused_and_lists_what_it_b
         assert ids.FINETUNE_OVERRIDE in actions(refused)
         listed = [line for line in words(refused).splitlines() if " → " in line and "recall" not in line]
         assert len(listed) == 10
-        told = await desk.admin.message(lambda m: bool(m.get("files")), timeout=20.0)
+        told = await desk.admin.message(lambda m: bool(m.get("files")), timeout=60.0)
         table = (await desk.admin.file(told["files"][0]["id"])).decode("utf-8-sig")
         broken = [row for row in csv.DictReader(io.StringIO(table)) if row["change"] == "broken"]
         assert len(broken) > 10

@@ -53,8 +53,8 @@ async def test_corrections_become_a_model_that_answers_better(story: Story, open
         form = await desk.admin.view()
         assert await desk.admin.submit(form, sentence("short")) == {ids.SENTENCE: form["blocks"][1]["hint"]["text"]}
         await desk.admin.submit(form, sentence(story.because))
-        await desk.admin.message(lambda m: "ephemeral" in m and model in words(m), timeout=20.0)
-        told = await desk.admin.message(lambda m: story.because in m["text"], timeout=20.0)
+        await desk.admin.message(lambda m: "ephemeral" in m and model in words(m), timeout=60.0)
+        told = await desk.admin.message(lambda m: story.because in m["text"], timeout=60.0)
         assert running.practice
         assert told["channel"] == running.practice.channels.ops.id
         assert story.because in words(await desk.command("status"))
@@ -73,7 +73,7 @@ async def test_an_export_holds_what_staff_settled_and_is_the_same_twice(open_loo
         files = []
         for _ in range(2):
             await desk.command("export")
-            told = await desk.admin.message(lambda m: len(m.get("files", [])) == 2, timeout=20.0)
+            told = await desk.admin.message(lambda m: len(m.get("files", [])) == 2, timeout=60.0)
             files.append([await desk.admin.file(f["id"]) for f in told["files"]])
         assert files[0] == files[1]
         data, manifest = files[0]

@@ -44,7 +44,7 @@ class Record:
         return int(self.rows("SELECT coalesce(max(id), 0) FROM inbox")[0][0])
 
 
-async def until(holds: Callable[[], Any], seconds: float = 30.0) -> Any:
+async def until(holds: Callable[[], Any], seconds: float = 60.0) -> Any:
     async with asyncio.timeout(seconds):
         while not (found := holds()):  # noqa: ASYNC110 - it happens in another process
             await asyncio.sleep(0.05)

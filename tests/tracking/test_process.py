@@ -11,6 +11,8 @@ from tests.langsmith_server import Fault, LangSmithServer
 from tests.langsmith_server.server import KEY
 
 ROOT = Path(__file__).resolve().parents[2]
+SOON = 10.0
+"""Seconds. By itself the SDK holds a process up for minutes; a busy machine may hold up anybody for a few."""
 
 
 async def run(server: LangSmithServer, mode: str, **environment: str) -> tuple[float, str]:
@@ -33,7 +35,7 @@ async def run(server: LangSmithServer, mode: str, **environment: str) -> tuple[f
 async def test_a_process_ends_at_once_though_a_black_hole_holds_all_its_requests(langsmith: LangSmithServer) -> None:
     langsmith.fail(Fault(silent=True))
     seconds, error = await run(langsmith, "hangs")
-    assert seconds < 2
+    assert seconds < SOON
     assert "Traceback" not in error
 
 
@@ -41,13 +43,13 @@ async def test_it_ends_at_once_too_where_the_server_hangs_later(langsmith: LangS
     langsmith.fail(Fault(silent=True), on="POST /runs|GET /examples")
     seconds, _ = await run(langsmith, "hangs")
     assert len(langsmith.sent("POST /runs/multipart")) > 0
-    assert seconds < 2
+    assert seconds < SOON
 
 
 async def test_a_process_that_has_nothing_under_way_ends_at_once(langsmith: LangSmithServer) -> None:
     seconds, _ = await run(langsmith, "works")
     assert len(langsmith.traces.runs) == 1
-    assert seconds < 2
+    assert seconds < SOON
 
 
 async def test_what_the_environment_tells_the_sdk_changes_nothing(langsmith: LangSmithServer, tmp_path: Path) -> None:

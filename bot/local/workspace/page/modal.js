@@ -55,14 +55,14 @@ function showErrors(surface, errors) {
 async function submit(view) {
   const surface = surfaceOf(view);
   const errors = errorsOf(view, surface);
-  if (Object.keys(errors).length) return showErrors(surface, errors);
+  if (Object.keys({ ...surface.errors, ...errors }).length) showErrors(surface, errors);
+  if (Object.keys(errors).length) return;
   const button = dialog.querySelector("[data-testid=submit]");
   if (button.ariaBusy === "true") return;
   button.ariaBusy = "true";
   const answer = await post("views/submit", { view_id: view.id, state: surface.state() });
   button.ariaBusy = null;
   if (answer.errors) showErrors(surface, answer.errors);
-  else surface.errors = {};
 }
 
 // What the server no longer knows is closed here all the same.
