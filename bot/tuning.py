@@ -78,10 +78,10 @@ class Tuning:
         frozen = await asyncio.to_thread(export, rows, prompt, contested=contested, near_held_out=near_held_out)
         # What is proven is the file, not what it was made of.
         by_id = {row.id: row for row in rows}
-        lines = zip(frozen.row_ids, await asyncio.to_thread(questions_of, frozen.data), strict=True)
+        lines = zip(frozen.texts, await asyncio.to_thread(questions_of, frozen.data), strict=True)
         trained = [by_id[row_id].model_copy(update={"text": text}) for row_id, text in lines]
         await prove_disjoint(self._neighbours, trained, held_out)
-        if not frozen.row_ids:
+        if not frozen.texts:
             raise Refused(Reason.NO_ROWS, held_out=frozen.manifest.held_out)
         await self._shelf.put(file_name(frozen.manifest.id), frozen.data)
         async with self._store.transaction() as tx:
@@ -123,11 +123,10 @@ class Tuning:
             created_at=now,
             updated_at=now,
         )
-        texts = await asyncio.to_thread(questions_of, frozen.data)
         async with self._store.transaction() as tx:
             await self._spending.refuse_over(tx, finetune.estimate)
             await tx.finetunes.add(finetune)
-            await tx.finetunes.save_rows(finetune.id, dict(zip(frozen.row_ids, texts, strict=True)))
+            await tx.finetunes.save_rows(finetune.id, frozen.texts)
         return finetune, frozen
 
     async def confirm(self, finetune_id: str, by: str) -> Finetune:

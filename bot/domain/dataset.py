@@ -111,8 +111,8 @@ class Export(Thing):
 
     manifest: Manifest
     data: bytes
-    row_ids: tuple[str, ...]
-    """The rows in the file, in its order."""
+    texts: dict[str, str]
+    """The rows in the file, in its order: row id → its question."""
 
 
 FORBIDDEN = (
@@ -204,5 +204,5 @@ def export(
             bytes=len(data),
         ),
         data=data,
-        row_ids=tuple(row.id for row in kept),
+        texts={row.id: row.text for row in kept},
     )

@@ -83,7 +83,7 @@ async def test_nothing_of_it_is_exported_measured_or_shown(
     clock: StepClock,
 ) -> None:
     frozen = await tuning_of(store, database, neighbours, clock).export()
-    assert frozen.row_ids == (apart[3].id,)
+    assert list(frozen.texts) == [apart[3].id]
     assert frozen.manifest.left_out == {"conflict": 3}
     evaluating = Evaluating(
         store, RuleModel({}), clock, neighbours=neighbours, estimator=CountingEstimator(), per_second={"local": 1e3}
@@ -189,7 +189,7 @@ def test_no_two_exported_rows_are_near_and_of_different_categories_in_whatever_o
                 rows = await settled(neighbours, store, order)
                 contested = await neighbours.contested(rows)
                 frozen = export(rows, PROMPT, contested=contested)
-                kept = [one for one in rows if one.id in frozen.row_ids]
+                kept = [one for one in rows if one.id in frozen.texts]
                 for one, other in itertools.combinations(kept, 2):
                     assert one.category == other.category or not near(one.text, other.text)
                 assert contested == {group for one in await neighbours.conflicts() for group in one.groups}

@@ -93,7 +93,7 @@ async def test_a_bridge_to_a_held_out_question_is_not_trained_on(store: SqlStore
     trained, bridge = of(TRAINED, Split.TRAIN, "g"), of(BRIDGE, Split.TRAIN, "g")
     await put(store, trained, bridge, of(HELD_OUT, Split.HELD_OUT))
     frozen = await tuning.export()
-    assert frozen.row_ids == (TRAINED,)
+    assert list(frozen.texts) == [TRAINED]
     assert frozen.manifest.left_out == {"near_held_out": 1}
 
 
@@ -318,7 +318,7 @@ class Arrivals(RuleBasedStateMachine):
             return
         held_out = [one for one in rows if one.split is Split.HELD_OUT]
         by_id = {one.id: one for one in rows}
-        for row_id, text in zip(frozen.row_ids, questions_of(frozen.data), strict=True):
+        for row_id, text in zip(frozen.texts, questions_of(frozen.data), strict=True):
             assert by_id[row_id].split is Split.TRAIN
             assert not [one.text for one in held_out if near(one.text, text)]
             assert {one.category for one in rows if one.group == by_id[row_id].group} == {by_id[row_id].category}

@@ -169,4 +169,4 @@ async def test_a_collector_that_hangs_slows_nothing_and_holds_up_no_exit() -> No
         assert time.perf_counter() - started < 20, "nobody waits for it; a busy machine may take its time"
         started = time.perf_counter()
         await telemetry.aclose()
-        assert time.perf_counter() - started < FLUSH_SECONDS + 5, "by itself the exporter would go on for ten"
+        assert time.perf_counter() - started < FLUSH_SECONDS + 0.5

@@ -174,7 +174,7 @@ async def test_a_plan_prices_and_starts_nothing(bench: Bench) -> None:
     assert (finetune.dataset_id, finetune.prompt_id) == (frozen.manifest.id, PROMPT.id)
     async with bench.store.transaction() as tx:
         trained = await tx.finetunes.trained_rows(finetune.id)
-    assert trained == dict(zip(frozen.row_ids, questions_of(frozen.data), strict=True))
+    assert trained == dict(zip(frozen.texts, questions_of(frozen.data), strict=True))
     await bench.follow()
     assert not bench.trainer.asked
 

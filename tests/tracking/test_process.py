@@ -11,8 +11,6 @@ from tests.langsmith_server import Fault, LangSmithServer
 from tests.langsmith_server.server import KEY
 
 ROOT = Path(__file__).resolve().parents[2]
-SOON = 10.0
-"""Seconds. By itself the SDK holds a process up for minutes; a busy machine may hold up anybody for a few."""
 
 
 async def run(server: LangSmithServer, mode: str, **environment: str) -> tuple[float, str]:
@@ -35,7 +33,7 @@ async def run(server: LangSmithServer, mode: str, **environment: str) -> tuple[f
 async def test_a_process_ends_at_once_though_a_black_hole_holds_all_its_requests(langsmith: LangSmithServer) -> None:
     langsmith.fail(Fault(silent=True))
     seconds, error = await run(langsmith, "hangs")
-    assert seconds < SOON
+    assert seconds < 2
     assert "Traceback" not in error
 
 
@@ -43,13 +41,13 @@ async def test_it_ends_at_once_too_where_the_server_hangs_later(langsmith: LangS
     langsmith.fail(Fault(silent=True), on="POST /runs|GET /examples")
     seconds, _ = await run(langsmith, "hangs")
     assert len(langsmith.sent("POST /runs/multipart")) > 0
-    assert seconds < SOON
+    assert seconds < 2
 
 
 async def test_a_process_that_has_nothing_under_way_ends_at_once(langsmith: LangSmithServer) -> None:
     seconds, _ = await run(langsmith, "works")
     assert len(langsmith.traces.runs) == 1
-    assert seconds < SOON
+    assert seconds < 2
 
 
 async def test_what_the_environment_tells_the_sdk_changes_nothing(langsmith: LangSmithServer, tmp_path: Path) -> None:

@@ -216,6 +216,7 @@ async def worker(folder: Path) -> AsyncIterator[Process]:
         yield await asyncio.shield(starting)
     finally:
         ending = asyncio.create_task(_end(starting))
+        # Who is cancelled now has nothing left to break off; who left it half-ended would leave process and pipes.
         while not ending.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.shield(ending)

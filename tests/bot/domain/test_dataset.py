@@ -147,7 +147,7 @@ def test_each_line_is_an_example_that_a_provider_takes(rows: list[Row]) -> None:
     lines = text.splitlines()  # at every kind of line end, not only at line feeds
     assert len(lines) == text.count("\n") == frozen.manifest.rows
     by_id = {one.id: one for one in rows}
-    for line, row_id in zip(lines, frozen.row_ids, strict=True):
+    for line, row_id in zip(lines, frozen.texts, strict=True):
         record = json.loads(line)
         assert list(record) == ["messages"]
         system, user, assistant = record["messages"]
@@ -183,8 +183,8 @@ def test_a_training_row_is_in_the_file_unless_there_is_a_reason_against_it(
             PROMPT.category(one.category) is None,
             any(token in one.text or token in (one.reason or "") for token in FORBIDDEN),
         ]
-        assert (one.id in frozen.row_ids) is not any(reasons)
-    assert len(frozen.row_ids) == len(set(frozen.row_ids))
+        assert (one.id in frozen.texts) is not any(reasons)
+    assert len(frozen.texts) == frozen.manifest.rows
 
 
 def test_other_wordings_of_one_group_are_all_trained_on() -> None:
@@ -192,8 +192,8 @@ def test_other_wordings_of_one_group_are_all_trained_on() -> None:
     second = row("鍵のほかの言い方", row_id="q2").model_copy(update={"group": first.group})
     repeated = row(first.text + "？", row_id="q3", at=5)
     frozen = export([first, second, repeated], PROMPT)
-    assert set(frozen.row_ids) == {"q2", "q3"}
-    assert questions_of(frozen.data) == [{"q2": second.text, "q3": repeated.text}[row_id] for row_id in frozen.row_ids]
+    assert set(frozen.texts) == {"q2", "q3"}
+    assert questions_of(frozen.data) == [{"q2": second.text, "q3": repeated.text}[row_id] for row_id in frozen.texts]
     assert frozen.manifest.left_out == {"duplicate": 1}
 
 
@@ -203,7 +203,7 @@ def test_nothing_of_a_conflict_is_trained_or_measured_on_until_it_is_settled(spl
     first = row(next(text for text in texts if split_of(group_of(text)) is split))
     other = row("鍵のほかの言い方", "it", row_id="q2").model_copy(update={"group": first.group, "split": split})
     frozen = export([first, other], PROMPT, contested={first.group})
-    assert (frozen.row_ids, frozen.manifest.held_out, frozen.manifest.left_out) == ((), 0, {"conflict": 2})
+    assert (frozen.texts, frozen.manifest.held_out, frozen.manifest.left_out) == ({}, 0, {"conflict": 2})
     assert agreed([first, other], {first.group}) == []
     settled = other.model_copy(update={"category": first.category})
     assert len(agreed([first, settled], ())) == 2
