@@ -174,7 +174,7 @@ async def settled(neighbours: RowNeighbours, store: SqlStore, labels: list[tuple
     return rows
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(asked, st.data())
 def test_no_two_exported_rows_are_near_and_of_different_categories_in_whatever_order_they_came(
     fresh: Fresh, labels: list[tuple[str, str]], data: st.DataObject

@@ -139,7 +139,7 @@ async def test_a_worker_that_died_is_followed_by_another_that_looks_first(counte
 steps = st.lists(st.sampled_from(["labor", "it", "other", "undo", "deliver"]), max_size=8)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(steps)
 def test_whatever_is_pressed_the_last_to_hear_of_it_is_who_owns_it(fresh: Fresh, story: list[str]) -> None:
     """The first owner hears of it by the card, and an undo leaves it to them."""

@@ -267,11 +267,14 @@ async def test_with_recall_something_is_learnt_and_nothing_is_trained(
         assert point.doubt.wrong == pytest.approx(1 - point.accuracy)
 
 
-async def test_staff_choose_among_many_that_were_answered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("order", ["random", "queue"])
+async def test_staff_choose_among_many_that_were_answered(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, order: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    plan = Plan.model_validate({"every": 15, "test": 15, "examples": 0, "order": "queue"})
+    plan = Plan.model_validate({"every": 15, "test": 15, "examples": 0, "order": order})
     cut = script(jsonl(generated()), plan, PROMPT)
     points = [point async for point in replay(cut, plan, Settings(), lambda _: None)]
     assert [(point.asked, point.corrections) for point in points] == [(0, 0), (45, 15)]
