@@ -14,11 +14,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bot import logs
+from bot.app import logs
 from bot.domain.errors import Refused
 from bot.domain.faults import Fault, Problem, SettingsError, Unable, problem_of, problems_of
 from bot.settings import Settings, forget_proxies, forget_sdks, language, load
-from handlers.words import Words, texts
+from handlers.texts.words import Words, texts
 
 STATE = Path("data/workspace.json")
 """Where the practice workspace is kept from one start to the next."""
@@ -118,7 +118,7 @@ def named(file: Path) -> Iterator[None]:
 
 async def run(_call: argparse.Namespace, settings: Settings, words: Words) -> int:
     """Run the bot until it is told to stop (SIGINT, SIGTERM). Told so twice, it ends at once."""
-    from bot.running import open_bot
+    from bot.app.running import open_bot
 
     stop, starting, whole = asyncio.Event(), True, asyncio.current_task()
 
@@ -162,7 +162,7 @@ def told_to_stop(stop: Callable[[], None]) -> Iterator[None]:
 
 async def doctor(_call: argparse.Namespace, settings: Settings, words: Words) -> int:
     """A line for each part. The settings can be used, or this would not run."""
-    from bot.doctor import examine, well
+    from bot.app.doctor import examine, well
 
     findings = [well("settings", "cli.doctor.settings"), *await examine(settings)]
     for finding in findings:
@@ -171,9 +171,9 @@ async def doctor(_call: argparse.Namespace, settings: Settings, words: Words) ->
 
 
 async def export(call: argparse.Namespace, settings: Settings, words: Words) -> int:
-    from bot.wiring import open_house
+    from bot.app.wiring import open_core
 
-    async with open_house(settings) as house:
+    async with open_core(settings) as house:
         try:
             frozen = await house.tuning.export()
         except Refused as refused:
@@ -198,11 +198,11 @@ async def export(call: argparse.Namespace, settings: Settings, words: Words) -> 
 
 async def import_(call: argparse.Namespace, settings: Settings, words: Words) -> int:
     """Import a file. The exit code is 1 where a line was bad, though all good ones are kept."""
-    from bot.wiring import open_house
+    from bot.app.wiring import open_core
 
     with named(call.file):
         data = call.file.read_bytes()
-    async with open_house(settings) as house:
+    async with open_core(settings) as house:
         report = await house.importing.load(data, call.file.name)
     for bad in report.bad:
         why = words(f"cli.import.flaw.{bad.why.value}", **bad.facts)
@@ -212,8 +212,8 @@ async def import_(call: argparse.Namespace, settings: Settings, words: Words) ->
 
 
 async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> int:
-    from bot import replaying
-    from bot.wiring import read_prompt
+    from bot.app.replay import script as replaying
+    from bot.app.wiring import read_prompt
 
     plan = planned(call)
     picture = call.plot or Path(f"{call.file.stem}.png")
@@ -240,7 +240,7 @@ async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> 
 
 def planned(call: argparse.Namespace) -> Any:
     """How a call wants a file to be replayed. Raises WrongCall."""
-    from bot import replaying
+    from bot.app.replay import script as replaying
 
     try:
         return replaying.Plan(**{name: getattr(call, name) for name in replaying.Plan.model_fields})
@@ -253,7 +253,7 @@ async def played(script: Any, plan: Any, settings: Settings, words: Words) -> li
     """The points of one replay, each printed when it is there."""
     from tqdm import tqdm
 
-    from bot import replaying
+    from bot.app.replay import script as replaying
 
     points = []
     with tqdm(total=len(script.stream), unit="q", disable=None) as bar:

@@ -78,10 +78,10 @@ def _ids(pattern: str, otherwise: Fault) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-People = Annotated[list[str], NoDecode, _ids(r"[UWS]\w+", Fault.NOT_PEOPLE)]
-Channels = Annotated[list[str], NoDecode, _ids(r"[CG]\w+", Fault.NOT_CHANNELS)]
-Channel = Annotated[str, BeforeValidator(_channel)]
-Model = Annotated[ModelName, NoDecode, BeforeValidator(_model)]
+MemberIds = Annotated[list[str], NoDecode, _ids(r"[UWS]\w+", Fault.NOT_PEOPLE)]
+ChannelIds = Annotated[list[str], NoDecode, _ids(r"[CG]\w+", Fault.NOT_CHANNELS)]
+ChannelId = Annotated[str, BeforeValidator(_channel)]
+ModelSetting = Annotated[ModelName, NoDecode, BeforeValidator(_model)]
 Url = Annotated[str, BeforeValidator(_url)]
 Key = Annotated[SecretStr, AfterValidator(_key)]
 
@@ -128,22 +128,22 @@ class Settings(BaseSettings):
     """Who may correct in LangSmith: people's ids there, comma-separated; `*`: all. Empty: nobody."""
     database_url: Annotated[str, BeforeValidator(_database)] = "sqlite:///data/madoguchi.db"
     """`sqlite:///file` for one machine, `postgresql://…` for several replicas."""
-    bot_staff: People = Field(default_factory=list)
+    bot_staff: MemberIds = Field(default_factory=list)
     """Who may correct: user ids and user-group ids, comma-separated. Empty: nobody."""
-    bot_admins: People = Field(default_factory=list)
+    bot_admins: MemberIds = Field(default_factory=list)
     """Who may use /finetune: user ids and user-group ids, comma-separated. Empty: nobody."""
-    bot_channels: Channels = Field(default_factory=list)
+    bot_channels: ChannelIds = Field(default_factory=list)
     """Channels in which every top-level message is a question, comma-separated. Elsewhere the bot is mentioned."""
-    bot_ops_channel: Channel | None = None
+    bot_ops_channel: ChannelId | None = None
     """The channel in which results of long work are posted; default a DM to who asked."""
     bot_prompt: Path | None = None
     """A folder with system.md and categories.toml; default prompts/ja or prompts/en, by language."""
-    bot_serving: Model | None = None
+    bot_serving: ModelSetting | None = None
     """The first serving model, provider/model; default `openai/gpt-6-luna` with a key, else `local/base`."""
     bot_fallback: Annotated[ModelName | Literal["none"] | None, NoDecode, BeforeValidator(_fallback)] = None
     """What answers, provisionally, where the serving model gives no answer: provider/model, or `none`; default the
     newest fine-tune of the provider `local` on the serving prompt, else `local/base`."""
-    bot_student: Model = ModelName(provider="local", model="base")
+    bot_student: ModelSetting = ModelName(provider="local", model="base")
     """The model that is fine-tuned, provider/model."""
     bot_budget_usd: float | None = Field(default=None, ge=0)
     """US dollars a month that fine-tunes and answers may cost; a fine-tune that would exceed it is refused."""

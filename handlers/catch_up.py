@@ -7,18 +7,18 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.catching_up import SETTLED, CatchingUp
 from bot.domain.question import Arrival
 from bot.ports import Clock
-from handlers.people import People
-from handlers.policy import Policy
+from bot.questions.catching_up import SETTLED, CatchingUp
 from handlers.questions import arrival_of
-from handlers.slack import PASSING, TROUBLE, error_name
+from handlers.slack.failures import SLACK_FAILURES, TRANSIENT_ERRORS, error_name
+from handlers.slack.people import People
+from handlers.slack.policy import Policy
 
 log = logging.getLogger(__name__)
 
 EVERY = timedelta(minutes=4)
-PAGE = 200
+HISTORY_PAGE = 200
 
 
 class SlackHistory:
@@ -50,7 +50,7 @@ class SlackHistory:
                 channel=channel,
                 oldest=f"{since.timestamp():.6f}",
                 latest=f"{until.timestamp():.6f}",
-                limit=PAGE,
+                limit=HISTORY_PAGE,
                 cursor=cursor,
             )
             for message in page["messages"]:
@@ -99,9 +99,9 @@ class CatchUp:
         try:
             if await self._catching_up.catch_up(channel):
                 self._wake()
-        except TROUBLE as error:
+        except SLACK_FAILURES as error:
             name = error_name(error)
-            if name is None or name in PASSING:
+            if name is None or name in TRANSIENT_ERRORS:
                 log.warning("%s: its history cannot be read now: %s", channel, name or type(error).__name__)
                 return False
             if channel not in self._refused:

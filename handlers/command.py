@@ -11,26 +11,26 @@ from typing import Any, Protocol
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.batching import Batching
-from bot.correcting import Correcting
+from bot.corrections.correcting import Correcting
+from bot.corrections.reviewing import Reviewing
 from bot.domain.errors import ModelDown, ModelError, Reason, Refused
-from bot.doubting import Doubting
-from bot.evaluating import Evaluating
-from bot.mirroring import Mirroring
-from bot.prompting import Prompting
-from bot.releasing import Releasing
-from bot.reporting import Reporting
-from bot.reviewing import Reviewing
-from bot.shadowing import Shadowing
-from bot.switching import Switching
-from bot.tuning import Tuning
-from handlers.escape import escaped
-from handlers.guard import Guard
-from handlers.people import People
-from handlers.private import Private, Spot, spot_of
+from bot.finetunes.status import Reporting
+from bot.finetunes.tuning import Tuning
+from bot.mirror.outbound import MirrorOutbound
+from bot.releases.batching import Batching
+from bot.releases.evaluating import Evaluating
+from bot.releases.prompting import Prompting
+from bot.releases.releasing import Releasing
+from bot.releases.shadowing import Shadowing
+from bot.releases.switching import Switching
+from bot.releases.threshold import Thresholding
+from handlers.slack.guard import Guard
+from handlers.slack.people import People
+from handlers.slack.private import Private, Spot, spot_of
+from handlers.texts.escape import escaped
+from handlers.texts.words import Words
 from handlers.views import finetune as views
 from handlers.views.message import Message, section
-from handlers.words import Words
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +52,11 @@ class Desk:
     switching: Switching
     reporting: Reporting
     shadowing: Shadowing
-    doubting: Doubting
+    doubting: Thresholding
     correcting: Correcting
     reviewing: Reviewing
     prompting: Prompting
-    mirroring: Mirroring | None
+    mirroring: MirrorOutbound | None
     ops_channel: str | None
     wake: Callable[[], None]
 
@@ -181,7 +181,7 @@ def pressed(desk: Desk, verb: Verb, allowed: May) -> Callable[..., Awaitable[Non
         call = Call(
             spot,
             await desk.people.words(spot.user),
-            views.Named.unpacked(value).id,
+            views.NamedPayload.unpacked(value).id,
             respond,
             desk,
             body["trigger_id"],

@@ -5,27 +5,27 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from bot.correcting import Correcting
+from bot.corrections.correcting import Correcting
 from bot.domain.card import Card
 from bot.domain.correction import Press
 from bot.domain.errors import Reason, Refused
-from handlers.errors import NotSaved
-from handlers.forms import Forms, written_reason
-from handlers.guard import Guard
-from handlers.people import People
-from handlers.private import Private, Spot, spot_of
+from handlers.slack.errors import NotSaved
+from handlers.slack.forms import CorrectionForms, written_reason
+from handlers.slack.guard import Guard
+from handlers.slack.people import People
+from handlers.slack.private import Private, Spot, spot_of
 from handlers.views import card as views
 from handlers.views import ids
-from handlers.views.ids import Choice, Form, Seen
+from handlers.views.ids import CategoryChoice, Form, SeenPayload
 
 
-class Corrections:
+class CorrectionListeners:
     """The listeners. `wake` brings the card up to date without waiting for the next look at the outbox."""
 
     def __init__(
         self,
         correcting: Correcting,
-        forms: Forms,
+        forms: CorrectionForms,
         guard: Guard,
         people: People,
         private: Private,
@@ -40,7 +40,7 @@ class Corrections:
 
     async def press(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         """Agree, a category's button, the menu of categories, or "settle as … anyway"."""
-        choice = Choice.unpacked(action["value"] if "value" in action else action["selected_option"]["value"])
+        choice = CategoryChoice.unpacked(action["value"] if "value" in action else action["selected_option"]["value"])
         spot = spot_of(body)
         if await self._settle(choice, spot) and action["action_id"] == ids.ANYWAY:
             await self._private.dismiss(spot)
@@ -49,7 +49,7 @@ class Corrections:
     async def undo(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         spot = spot_of(body)
         await self._guard.staff_only(spot.user)
-        seen = Seen.unpacked(action["value"])
+        seen = SeenPayload.unpacked(action["value"])
         try:
             await _written(self._correcting.undo(seen.question, seen.seen, spot.user))
         except Refused as refused:
@@ -65,7 +65,7 @@ class Corrections:
         """The form, for what holds now: opened at once, for its trigger lives three seconds."""
         spot = spot_of(body)
         await self._guard.staff_only(spot.user)
-        shown = await self._correcting.card(Seen.unpacked(action["value"]).question)
+        shown = await self._correcting.card(SeenPayload.unpacked(action["value"]).question)
         words = await self._people.words(spot.user)
         drafted = await self._forms.open(shown, spot, words, body["trigger_id"])
         await ack()
@@ -73,20 +73,20 @@ class Corrections:
 
     async def submit(self, ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         form = Form.unpacked(view["private_metadata"])
-        chosen = view["state"]["values"][ids.CATEGORY][ids.CATEGORY].get("selected_option")
+        chosen = view["state"]["values"][ids.CATEGORY_INPUT][ids.CATEGORY_INPUT].get("selected_option")
         if not chosen:
             words = await self._people.words(body["user"]["id"])
-            await ack(response_action="errors", errors={ids.CATEGORY: words("correct.modal.required")})
+            await ack(response_action="errors", errors={ids.CATEGORY_INPUT: words("correct.modal.required")})
             return
         category = chosen["value"]
         drafted_for, reason = written_reason(view)
         if reason == form.draft and drafted_for != category:
             reason = None  # submitted before the draft for this category came
-        choice = Choice(question=form.question, seen=form.seen, category=category, reason=reason)
+        choice = CategoryChoice(question=form.question, seen=form.seen, category=category, reason=reason)
         await self._settle(choice, spot_of(body))
         await ack()
 
-    async def _settle(self, choice: Choice, spot: Spot) -> bool:
+    async def _settle(self, choice: CategoryChoice, spot: Spot) -> bool:
         """Whether the wish holds now; where somebody was first, this person is told what they said instead."""
         await self._guard.staff_only(spot.user)
         press = Press(
@@ -106,7 +106,7 @@ class Corrections:
         self._wake()
         return True
 
-    async def _first_said(self, shown: Card, choice: Choice, spot: Spot) -> None:
+    async def _first_said(self, shown: Card, choice: CategoryChoice, spot: Spot) -> None:
         words = await self._people.words(spot.user)
         if shown.settled and shown.settled.category == choice.category and not choice.reason:
             await self._private.tell(spot, views.same(shown, words))
@@ -131,10 +131,10 @@ def _card(refused: Refused) -> Card:
     return card
 
 
-def register(app: AsyncApp, corrections: Corrections) -> None:
+def register(app: AsyncApp, corrections: CorrectionListeners) -> None:
     """Register the card's controls, the form and its submit."""
     for action_id in (ids.AGREE, ids.CHANGES, ids.ANYWAY):
         app.action(action_id)(corrections.press)
     app.action(ids.UNDO)(corrections.undo)
-    app.action(ids.OPEN)(corrections.open)
+    app.action(ids.CORRECT_OPEN)(corrections.open)
     app.view(ids.MODAL)(corrections.submit)

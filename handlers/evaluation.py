@@ -6,20 +6,20 @@ import logging
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.batching import Batching
 from bot.domain.batch import Batch, BatchState
 from bot.domain.errors import ModelError, Refused
 from bot.domain.evaluation import Evaluation
 from bot.domain.release import Release, ReleaseState
-from bot.evaluating import PER_SECOND, Evaluating
-from bot.mirroring import Mirroring
-from bot.releasing import Releasing
+from bot.mirror.outbound import MirrorOutbound
+from bot.releases.batching import Batching
+from bot.releases.evaluating import PER_SECOND, Evaluating
+from bot.releases.releasing import Releasing
 from handlers.command import Call, Story, upload
-from handlers.escape import escaped
-from handlers.slack import TROUBLE
-from handlers.switching import LONG
+from handlers.slack.failures import SLACK_FAILURES
+from handlers.switching import LONG_COMPARISON_SECONDS
+from handlers.texts.escape import escaped
+from handlers.texts.words import Words
 from handlers.views import evaluation as views
-from handlers.words import Words
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ async def evaluate(call: Call) -> None:
     if in_batch and await desk.batching.start(release, call.spot.user, call.words.language, posted):
         await call.say(call.words("evaluate.batch", model=model, channel=channel))
         return
-    if seconds > LONG:
+    if seconds > LONG_COMPARISON_SECONDS:
         minutes = max(1, round(seconds / 60))
         await call.say(
             call.words("evaluate.started", model=model, channel=channel, minutes=minutes, rate=f"{PER_SECOND:g}")
@@ -74,7 +74,7 @@ async def post(client: AsyncWebClient, channel: str, judged: Evaluation, words: 
     await upload(client, channel, views.report(judged, words), files)
 
 
-class Batches:
+class BatchFollower:
     """Follows batches, and posts each one's evaluation as any other."""
 
     def __init__(
@@ -82,7 +82,7 @@ class Batches:
         batching: Batching,
         evaluating: Evaluating,
         releasing: Releasing,
-        mirroring: Mirroring | None,
+        mirroring: MirrorOutbound | None,
         client: AsyncWebClient,
     ) -> None:
         self._mirroring = mirroring
@@ -96,7 +96,7 @@ class Batches:
         for batch, error in await self._batching.follow():
             try:
                 await self._tell(batch, error)
-            except (SlackApiError, *TROUBLE) as trouble:
+            except (SlackApiError, *SLACK_FAILURES) as trouble:
                 log.warning("%s: Slack did not take its evaluation: %s", batch.id, type(trouble).__name__)
 
     async def _tell(self, batch: Batch, error: str | None) -> None:
@@ -126,4 +126,4 @@ async def newest(call: Call) -> Release:
     return next((r for r in choices if r.state in wanted), None) or await call.desk.releasing.serving()
 
 
-STORY = Story(verbs={"evaluate": evaluate})
+EVALUATION_STORY = Story(verbs={"evaluate": evaluate})

@@ -41,7 +41,7 @@ async def cancel(call: Call) -> None:
     await call.say(call.words("finetune.cancelled", id=finetune.id))
 
 
-STORY = Story(
+FINETUNE_STORY = Story(
     verbs={"export": export, "start": start, "status": status, "cancel": cancel},
     presses={FINETUNE_CONFIRM: confirm, FINETUNE_DISMISS: dismiss},
 )

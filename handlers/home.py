@@ -7,9 +7,9 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.prompt import Prompt
-from handlers.escape import mention
-from handlers.guard import Guard
-from handlers.people import People
+from handlers.slack.guard import Guard
+from handlers.slack.people import People
+from handlers.texts.escape import mention
 from handlers.views.home import home as home_view
 
 

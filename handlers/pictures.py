@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from bot.domain.evaluation import Evaluation
 from bot.domain.scorecard import Scorecard
-from handlers.escape import shorten
-from handlers.words import Words
+from handlers.texts.escape import shorten
+from handlers.texts.words import Words
 
 FONTS = (
     "Noto Sans CJK JP",

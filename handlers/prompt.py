@@ -8,7 +8,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.domain.errors import Reason, Refused
 from bot.domain.prompt import Category, difference
-from bot.prompting import Saved
+from bot.releases.prompting import Saved
 from handlers.command import Call, Story
 from handlers.views import ids
 from handlers.views import prompt as views
@@ -189,7 +189,7 @@ async def press_task(call: Call) -> None:
     await task(call, "")
 
 
-STORY = Story(
+PROMPT_STORY = Story(
     verbs={"prompt": prompt},
     presses={ids.PROMPT_EDIT: press_edit, ids.PROMPT_ADD: press_add, ids.PROMPT_TASK: press_task},
     forms={

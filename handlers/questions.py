@@ -11,20 +11,20 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.answering import Answering
 from bot.domain.question import Arrival, Place, Via
-from handlers.escape import plain_text, written
-from handlers.people import Home, People, Person
-from handlers.policy import Event, Heard, Policy, has_files, place_of
-from handlers.private import Private, spot_of
-from handlers.slack import error_name
+from bot.questions.answering import Answering
+from handlers.slack.failures import error_name
+from handlers.slack.people import Home, People, SlackUser
+from handlers.slack.policy import Event, Heard, Policy, has_files, place_of
+from handlers.slack.private import Private, spot_of
+from handlers.texts.escape import plain_text, written
 from handlers.views import ids
 
 EVENTS = ("app_mention", "message")
 UNSEEN = frozenset({"channel_not_found", "not_in_channel", "missing_scope", "no_permission"})
 
 
-class Questions:
+class QuestionListeners:
     """Writes arrivals down. `wake` gets a worker to look at once."""
 
     def __init__(self, answering: Answering, people: People, policy: Policy, wake: Callable[[], None]) -> None:
@@ -92,7 +92,9 @@ class Shortcut:
         await self._private.tell(spot, presser.words(key, **facts))
         await ack()
 
-    async def _asked(self, body: dict[str, Any], presser: Person, client: AsyncWebClient) -> tuple[str, dict[str, str]]:
+    async def _asked(
+        self, body: dict[str, Any], presser: SlackUser, client: AsyncWebClient
+    ) -> tuple[str, dict[str, str]]:
         """Hand the message over if it may be; the text that tells the presser, and its facts."""
         message, channel = body["message"], body["channel"]["id"]
         if presser.outsider:
@@ -138,7 +140,7 @@ def is_foreign(message: Event, home: Home) -> bool:
     return theirs not in {None, home.team, home.enterprise}
 
 
-async def refused_here(channel: str, presser: Person, client: AsyncWebClient) -> str | None:
+async def refused_here(channel: str, presser: SlackUser, client: AsyncWebClient) -> str | None:
     """Why nothing can be answered in this conversation."""
     if channel.startswith("D"):
         # A direct message is ours, or it is of two people and none of our business. Asking so needs no further scope.
@@ -169,7 +171,7 @@ def register(
     wake: Callable[[], None],
 ) -> None:
     """Register the two events that bring questions, and the message shortcut."""
-    questions = Questions(answering, people, policy, wake)
+    questions = QuestionListeners(answering, people, policy, wake)
     app.use(questions.write_down)
     for event in EVENTS:
         app.event(event)(_nothing)

@@ -1,9 +1,9 @@
 """The story of recall: how many settled questions a release is shown with each new one."""
 
 from bot.domain.errors import Reason, Refused
-from bot.domain.recall import MOST
+from bot.domain.recall import MOST_RECALL
 from handlers.command import Call, Story
-from handlers.escape import escaped
+from handlers.texts.escape import escaped
 
 
 async def recall(call: Call) -> None:
@@ -23,9 +23,9 @@ def number(wanted: str) -> int:
     """Raises Refused: NOT_A_RECALL."""
     if wanted.lower() == "off":
         return 0
-    if not (wanted.isascii() and wanted.isdecimal() and int(wanted) <= MOST):
-        raise Refused(Reason.NOT_A_RECALL, text=wanted, most=MOST)
+    if not (wanted.isascii() and wanted.isdecimal() and int(wanted) <= MOST_RECALL):
+        raise Refused(Reason.NOT_A_RECALL, text=wanted, most=MOST_RECALL)
     return int(wanted)
 
 
-STORY = Story(verbs={"recall": recall})
+RECALL_STORY = Story(verbs={"recall": recall})

@@ -1,14 +1,14 @@
 """The story of the review queue: what staff should settle next, a press each."""
 
+from bot.corrections.reviewing import Page
 from bot.domain.correction import Press
 from bot.domain.errors import Reason, Refused
-from bot.domain.gain import Why
-from bot.reviewing import Page
+from bot.domain.gain import QueueReason
 from handlers.command import Call, Story
+from handlers.texts.words import Words
 from handlers.views.ids import REVIEW_NEXT, REVIEW_SETTLES
-from handlers.views.review import SIZE, Settling, Shown, progress
+from handlers.views.review import SIZE, Settling, ShownPage, progress
 from handlers.views.review import review as view
-from handlers.words import Words
 
 HERE = "here"
 
@@ -24,10 +24,10 @@ async def review(call: Call) -> None:
 async def settle(call: Call) -> None:
     """Settle one entry and show the page anew."""
     await call.desk.guard.staff_only(call.spot.user)
-    shown, wish = Shown.read(call.block), Settling.unpacked(call.value)
+    shown, wish = ShownPage.read(call.block), Settling.unpacked(call.value)
     why = next((one.why for one in shown.listed if one.key == wish.id), None)
     try:
-        if why is Why.CONFLICT:
+        if why is QueueReason.CONFLICT:
             await call.desk.reviewing.settle_conflict(wish.id, wish.category, call.spot.user)
         else:
             press = Press(question_id=wish.id, category=wish.category, seen=wish.seen, by=call.spot.user)
@@ -45,18 +45,18 @@ async def settle(call: Call) -> None:
 
 async def further(call: Call) -> None:
     """Go on after what is still open on this page: what was settled left the queue."""
-    shown = Shown.read(call.block)
+    shown = ShownPage.read(call.block)
     left = sum(entry.open for entry in await call.desk.reviewing.entries(shown.listed))
     await _show(call, await call.desk.reviewing.page(shown.offset + left, SIZE, public=call.shared), shown)
 
 
-async def _show(call: Call, page: Page, shown: Shown) -> None:
+async def _show(call: Call, page: Page, shown: ShownPage) -> None:
     """In the place of the page that was pressed. A message that others see keeps its language."""
     words = Words(shown.language) if call.shared else call.words
     await call.say(view(page, words), in_channel=call.shared, replace=True)
 
 
-STORY = Story(
+REVIEW_STORY = Story(
     verbs={"review": review},
     presses={REVIEW_SETTLES: settle, REVIEW_NEXT: further},
     for_staff=True,

@@ -1,7 +1,7 @@
 """The story of the shadow: a release that answers too, unseen."""
 
 from handlers.command import Call, Story
-from handlers.escape import escaped
+from handlers.texts.escape import escaped
 from handlers.views import shadow as views
 
 
@@ -20,4 +20,4 @@ async def shadow(call: Call) -> None:
         await call.say(call.words("shadow.started", **facts))
 
 
-STORY = Story(verbs={"shadow": shadow})
+SHADOW_STORY = Story(verbs={"shadow": shadow})

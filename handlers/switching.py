@@ -14,13 +14,13 @@ from handlers.views.ids import (
     FINETUNE_OVERRIDE,
     FINETUNE_SWITCH,
     OVERRIDE_MODAL,
-    SENTENCE,
+    SENTENCE_INPUT,
     Override,
 )
 
 BECAUSE = " because "
 """Between a release's name and the sentence of an override."""
-LONG = 5.0
+LONG_COMPARISON_SECONDS = 5.0
 """Seconds of a comparison that are announced before."""
 
 
@@ -40,7 +40,7 @@ async def attempt(call: Call, name: str, sentence: str = "") -> None:
     if release.id == (await desk.releasing.serving()).id:
         raise Refused(Reason.ALREADY_SERVING, name=str(release.model))
     seconds = await desk.evaluating.seconds(release)
-    if seconds > LONG:
+    if seconds > LONG_COMPARISON_SECONDS:
         await call.say(call.words("evaluate.comparing", minutes=max(1, round(seconds / 60))))
     made = await desk.switching.switch(release, call.spot.user, sentence=sentence)
     if made.served:
@@ -49,7 +49,7 @@ async def attempt(call: Call, name: str, sentence: str = "") -> None:
         await call.say(shown, in_channel=desk.ops_channel is None)
     else:
         await call.say(gate.refused(made.evaluation, call.words))
-    if len(made.evaluation.broken) > gate.SHOWN:
+    if len(made.evaluation.broken) > gate.BROKEN_SHOWN:
         title = call.words("gate.broken.file", model=str(release.model))
         await call.upload(title, {f"changes-{release.id}.csv": tables.changes_table(made.evaluation)})
 
@@ -61,20 +61,24 @@ async def choose(call: Call) -> None:
         await call.say(call.words("finetune.switch.none"))
         return
     serving = await desk.evaluating.known(await desk.releasing.serving())
-    scored = [(release, await desk.evaluating.known(release)) for release in releases[: views.MOST_CHOICES]]
+    scored = [(release, await desk.evaluating.known(release)) for release in releases[: views.RELEASES_OFFERED]]
     await call.say(views.choices(scored, serving, call.words))
 
 
 async def override(call: Call) -> None:
     """Open the form for the sentence."""
     release = await call.desk.releasing.named(call.argument)
-    await call.desk.client.views_open(trigger_id=call.trigger, view=gate.form(release, call.spot, call.words))
+    await call.desk.client.views_open(
+        trigger_id=call.trigger, view=gate.form(release, call.words, channel=call.spot.channel, thread=call.spot.thread)
+    )
 
 
 async def overridden(call: Call, *, view: dict[str, Any], ack: AsyncAck) -> None:
-    sentence = (view["state"]["values"][SENTENCE][SENTENCE].get("value") or "").strip()
+    sentence = (view["state"]["values"][SENTENCE_INPUT][SENTENCE_INPUT].get("value") or "").strip()
     if len(sentence) < LEAST_SENTENCE:
-        await ack(response_action="errors", errors={SENTENCE: call.words("gate.override.hint", least=LEAST_SENTENCE)})
+        await ack(
+            response_action="errors", errors={SENTENCE_INPUT: call.words("gate.override.hint", least=LEAST_SENTENCE)}
+        )
         return
     await ack()
     await attempt(call, Override.unpacked(view["private_metadata"]).release, sentence)
@@ -87,7 +91,7 @@ async def rollback(call: Call) -> None:
     await call.say(text, in_channel=call.desk.ops_channel is None)
 
 
-STORY = Story(
+SWITCHING_STORY = Story(
     verbs={"switch": switch, "rollback": rollback},
     presses={FINETUNE_SWITCH: switch, FINETUNE_OVERRIDE: override},
     forms={OVERRIDE_MODAL: overridden},

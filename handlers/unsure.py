@@ -3,7 +3,7 @@
 from bot.domain.errors import Reason, Refused
 from bot.domain.release import Release
 from handlers.command import Call, Story
-from handlers.escape import escaped
+from handlers.texts.escape import escaped
 from handlers.views import unsure as views
 
 WAYS = ("off", "auto")
@@ -52,4 +52,4 @@ def _number(text: str) -> float | None:
         return None
 
 
-STORY = Story(verbs={"unsure": unsure})
+UNSURE_STORY = Story(verbs={"unsure": unsure})

@@ -5,16 +5,16 @@ from typing import Any
 from pydantic import ValidationError
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
+from bot.corrections.explaining import Explaining
 from bot.domain.errors import Reason, Refused
-from bot.explaining import Explaining
-from handlers.guard import Guard
-from handlers.people import People
-from handlers.private import Private, spot_of
+from handlers.slack.guard import Guard
+from handlers.slack.people import People
+from handlers.slack.private import Private, spot_of
 from handlers.views import ids
 from handlers.views.why import why as view
 
 
-class Why:
+class WhyListener:
     """The listener. Any member may ask; outsiders may not."""
 
     def __init__(self, explaining: Explaining, guard: Guard, people: People, private: Private) -> None:
@@ -47,14 +47,14 @@ def question_of(message: dict[str, Any]) -> str | None:
     """The question that a card is about, as its controls carry it; None for any other message."""
     for block in message.get("blocks") or []:
         for element in block.get("elements") or []:
-            if element.get("action_id") == ids.OPEN:
+            if element.get("action_id") == ids.CORRECT_OPEN:
                 try:
-                    return ids.Seen.unpacked(element.get("value") or "").question
+                    return ids.SeenPayload.unpacked(element.get("value") or "").question
                 except ValidationError:
                     return None
     return None
 
 
-def register(app: AsyncApp, why: Why) -> None:
+def register(app: AsyncApp, why: WhyListener) -> None:
     """Register the shortcut."""
     app.shortcut(ids.WHY)(why.ask)

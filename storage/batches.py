@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Select, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.batch import OPEN, Batch
+from bot.domain.batch import OPEN_BATCHES, Batch
 from storage.tables import evaluation_batches as table
 
 
@@ -24,7 +24,7 @@ class SqlBatches:
         return found[0] if found else None
 
     async def open(self) -> list[Batch]:
-        wanted = select(table).where(table.c.state.in_([state.value for state in OPEN]))
+        wanted = select(table).where(table.c.state.in_([state.value for state in OPEN_BATCHES]))
         return await self._some(wanted.order_by(table.c.created_at, table.c.id))
 
     async def advance(self, batch: Batch, was: Batch) -> bool:

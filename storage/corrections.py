@@ -5,7 +5,7 @@ from collections import Counter
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.correction import Correction, Kind
+from bot.domain.correction import Correction, CorrectionKind
 from storage.tables import corrections
 
 
@@ -28,7 +28,7 @@ class SqlCorrections:
         pairs = (
             select(earlier.c.category, later.c.category, func.count())
             .join(later, (later.c.question_id == earlier.c.question_id) & (later.c.seq == earlier.c.seq + 1))
-            .where(earlier.c.kind != Kind.UNDO.value, later.c.kind != Kind.UNDO.value)
+            .where(earlier.c.kind != CorrectionKind.UNDO.value, later.c.kind != CorrectionKind.UNDO.value)
             .where(earlier.c.by != later.c.by, earlier.c.category != later.c.category)
             .group_by(earlier.c.category, later.c.category)
         )

@@ -39,12 +39,12 @@ SESSION = {
     # A process that was paused within a transaction must not keep what it locked.
     "idle_in_transaction_session_timeout": "30s",
 }
-ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+TCP_KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 """Without these a server that vanished, with its machine or behind a firewall, is waited for for hours."""
 WAL_TRIES, WAL_PAUSE = 50, 0.1
 """How often, and how many seconds apart, a new file is switched to its write-ahead log."""
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -150,11 +150,11 @@ class Database:
             connecting.add_done_callback(lambda done: done.exception() or self._keep(done.result().close()))
             raise
 
-    async def _to_its_end(self, doing: Awaitable[T]) -> T:
+    async def _to_its_end(self, doing: Awaitable[_T]) -> _T:
         """Wait for something that goes on where the waiting is cancelled: no connection may be left with its locks."""
         return await asyncio.shield(self._keep(doing))
 
-    def _keep(self, doing: Awaitable[T]) -> asyncio.Future[T]:
+    def _keep(self, doing: Awaitable[_T]) -> asyncio.Future[_T]:
         task = asyncio.ensure_future(doing)
         self._unfinished.add(task)
         task.add_done_callback(self._unfinished.discard)
@@ -284,7 +284,7 @@ def _postgresql(url: URL) -> AsyncEngine:
         max_overflow=0,  # a connection more is made anew each time, which costs more than waiting for one
         pool_timeout=POOL_SECONDS,
         # A pooler in transaction mode does not carry prepared statements from one transaction to the next.
-        connect_args={"connect_timeout": CONNECT_SECONDS, "prepare_threshold": None, **ALIVE},
+        connect_args={"connect_timeout": CONNECT_SECONDS, "prepare_threshold": None, **TCP_KEEPALIVE},
     )
 
     @event.listens_for(engine.sync_engine, "connect")

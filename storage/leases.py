@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.ports import Held
+from bot.ports import HeldLease
 from storage.tables import leases
 from storage.upserts import insert_new
 
@@ -29,6 +29,8 @@ class SqlLeases:
     async def release(self, name: str, token: str) -> None:
         await self._connection.execute(delete(leases).where(leases.c.name == name, leases.c.token == token))
 
-    async def all(self) -> list[Held]:
+    async def all(self) -> list[HeldLease]:
         found = await self._connection.execute(select(leases).order_by(leases.c.name))
-        return [Held.model_validate({name: row[name] for name in Held.model_fields}) for row in found.mappings()]
+        return [
+            HeldLease.model_validate({name: row[name] for name in HeldLease.model_fields}) for row in found.mappings()
+        ]

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.domain.correction import Correction
 from bot.domain.dataset import Row
 from bot.domain.finetune import Finetune, FinetuneState
-from bot.domain.mirrored import TOPIC, Change
+from bot.domain.mirrored import MIRROR_TOPIC, MirrorChange
 from bot.domain.question import Verdict
 from bot.domain.scorecard import Shadow
 from storage.corrections import SqlCorrections
@@ -25,11 +25,11 @@ class Noting:
     def __init__(self, connection: AsyncConnection) -> None:
         self._outbox = SqlOutbox(connection)
 
-    async def note(self, change: Change, key: str, now: datetime, **facts: str) -> None:
-        await self._outbox.add(TOPIC, key, {"change": change.value} | facts, now)
+    async def note(self, change: MirrorChange, key: str, now: datetime, **facts: str) -> None:
+        await self._outbox.add(MIRROR_TOPIC, key, {"change": change.value} | facts, now)
 
     async def rows(self, many: Iterable[tuple[str, datetime]]) -> None:
-        await self._outbox.add_all(TOPIC, [(key, {"change": Change.ROW.value}, now) for key, now in many])
+        await self._outbox.add_all(MIRROR_TOPIC, [(key, {"change": MirrorChange.ROW.value}, now) for key, now in many])
 
 
 class MirroredQuestions(SqlQuestions):
@@ -37,7 +37,7 @@ class MirroredQuestions(SqlQuestions):
 
     async def add_verdict(self, verdict: Verdict) -> None:
         await super().add_verdict(verdict)
-        await Noting(self._connection).note(Change.VERDICT, verdict.question_id, verdict.at, verdict=verdict.id)
+        await Noting(self._connection).note(MirrorChange.VERDICT, verdict.question_id, verdict.at, verdict=verdict.id)
 
 
 class MirroredShadows(SqlShadows):
@@ -45,7 +45,9 @@ class MirroredShadows(SqlShadows):
 
     async def put(self, shadow: Shadow) -> None:
         await super().put(shadow)
-        await Noting(self._connection).note(Change.SHADOW, shadow.question_id, shadow.at, release=shadow.release_id)
+        await Noting(self._connection).note(
+            MirrorChange.SHADOW, shadow.question_id, shadow.at, release=shadow.release_id
+        )
 
 
 class MirroredCorrections(SqlCorrections):
@@ -54,7 +56,7 @@ class MirroredCorrections(SqlCorrections):
     async def add(self, correction: Correction) -> None:
         await super().add(correction)
         seq = str(correction.seq)
-        await Noting(self._connection).note(Change.CORRECTION, correction.question_id, correction.at, seq=seq)
+        await Noting(self._connection).note(MirrorChange.CORRECTION, correction.question_id, correction.at, seq=seq)
 
 
 class MirroredRows(SqlRows):
@@ -75,5 +77,5 @@ class MirroredFinetunes(SqlFinetunes):
     async def advance(self, finetune: Finetune, was: FinetuneState) -> bool:
         advanced = await super().advance(finetune, was)
         if advanced and was is FinetuneState.PLANNED:
-            await Noting(self._connection).note(Change.VERSION, finetune.id, finetune.updated_at)
+            await Noting(self._connection).note(MirrorChange.VERSION, finetune.id, finetune.updated_at)
         return advanced

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.mirrored import TOPIC as MIRROR
+from bot.domain.mirrored import MIRROR_TOPIC as MIRROR
 from bot.ports import OutboxEntry, OutboxItem
 from storage.queue import Lease, claim, given_back, handed_back, held
 from storage.tables import outbox

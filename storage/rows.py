@@ -10,7 +10,7 @@ from bot.domain.dataset import Row, Split
 from storage.tables import rows
 from storage.upserts import upsert
 
-PAGE = 1000
+ROWS_IN_MEMORY = 1000
 """How many rows are in memory at once."""
 
 _FIELDS = [rows.c[name] for name in Row.model_fields]
@@ -42,7 +42,7 @@ class SqlRows:
         return {found["id"]: _row(found) for found in (await self._connection.execute(wanted)).mappings()}
 
     async def all(self, split: Split | None = None, category: str | None = None) -> AsyncIterator[Row]:
-        wanted = select(*_FIELDS).where(_COUNTED).order_by(rows.c.id).limit(PAGE)
+        wanted = select(*_FIELDS).where(_COUNTED).order_by(rows.c.id).limit(ROWS_IN_MEMORY)
         if split is not None:
             wanted = wanted.where(rows.c.split == split.value)
         if category is not None:
@@ -70,7 +70,7 @@ class SqlRows:
         wanted = select(*_FIELDS, rows.c.withdrawn_at, rows.c.touched_at).order_by(rows.c.touched_at, rows.c.id)
         if since is not None:
             wanted = wanted.where(rows.c.touched_at >= since)
-        page = (await self._connection.execute(wanted.limit(PAGE))).mappings().all()
+        page = (await self._connection.execute(wanted.limit(ROWS_IN_MEMORY))).mappings().all()
         while page:
             for found in page:
                 yield _row(found), found["withdrawn_at"] is None
@@ -78,7 +78,7 @@ class SqlRows:
             after = tuple_(rows.c.touched_at, rows.c.id) > tuple_(
                 literal(last["touched_at"], rows.c.touched_at.type), literal(last["id"], rows.c.id.type)
             )
-            page = (await self._connection.execute(wanted.where(after).limit(PAGE))).mappings().all()
+            page = (await self._connection.execute(wanted.where(after).limit(ROWS_IN_MEMORY))).mappings().all()
 
     async def in_groups(self, groups: Collection[str]) -> list[Row]:
         wanted = select(*_FIELDS).where(rows.c.group.in_(groups), _COUNTED).order_by(rows.c.id)

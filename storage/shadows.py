@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.scorecard import Shadow
-from bot.domain.shadow import Compared
+from bot.domain.shadow import ShadowComparison
 from storage.tables import questions, shadows, verdicts
 from storage.upserts import upsert
 
@@ -32,7 +32,7 @@ class SqlShadows:
         found = await self._connection.execute(wanted.order_by(shadows.c.at, shadows.c.question_id))
         return [Shadow.model_validate(dict(row)) for row in found.mappings()]
 
-    async def compared(self, release_id: str) -> list[Compared]:
+    async def compared(self, release_id: str) -> list[ShadowComparison]:
         newer = verdicts.alias()
         newest = select(func.max(newer.c.number)).where(newer.c.question_id == shadows.c.question_id).scalar_subquery()
         wanted = (
@@ -48,4 +48,4 @@ class SqlShadows:
             .order_by(shadows.c.at, shadows.c.question_id)
         )
         found = await self._connection.execute(wanted)
-        return [Compared.model_validate(dict(row)) for row in found.mappings()]
+        return [ShadowComparison.model_validate(dict(row)) for row in found.mappings()]

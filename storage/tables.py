@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-from storage.types import DOCUMENT, KEY, NUMBER, Moment, Words
+from storage.types import DOCUMENT, BigNumber, KeyText, Moment, WrittenText
 
 metadata = MetaData(
     naming_convention={
@@ -31,7 +31,7 @@ metadata = MetaData(
 inbox = Table(
     "inbox",
     metadata,
-    Column("id", NUMBER, primary_key=True),
+    Column("id", BigNumber, primary_key=True),
     Column("event_id", Text, nullable=False, unique=True),
     # team:channel:ts of the message; several events may bring the same one.
     Column("place", Text),
@@ -43,7 +43,7 @@ inbox = Table(
     Column("holder", Text),
     Column("token", Text),
     Column("ending", Text),
-    Column("why", Words),
+    Column("why", WrittenText),
     Column("ended_at", Moment),
     Index(None, "place"),
 )
@@ -58,14 +58,14 @@ Index(
 prompts = Table(
     "prompts",
     metadata,
-    Column("id", KEY, primary_key=True),
+    Column("id", KeyText, primary_key=True),
     Column("body", DOCUMENT, nullable=False),
 )
 
 prompt_events = Table(
     "prompt_events",
     metadata,
-    Column("number", NUMBER, primary_key=True),
+    Column("number", BigNumber, primary_key=True),
     Column("prompt_id", ForeignKey("prompts.id"), nullable=False),
     Column("why", Text, nullable=False),
     Column("by", Text, nullable=False),
@@ -76,7 +76,7 @@ prompt_events = Table(
 datasets = Table(
     "datasets",
     metadata,
-    Column("id", KEY, primary_key=True),
+    Column("id", KeyText, primary_key=True),
     Column("prompt_id", ForeignKey("prompts.id"), nullable=False),
     Column("manifest", DOCUMENT, nullable=False),
     Column("created_at", Moment, nullable=False),
@@ -85,8 +85,8 @@ datasets = Table(
 finetunes = Table(
     "finetunes",
     metadata,
-    Column("number", NUMBER, primary_key=True),
-    Column("id", KEY, nullable=False, unique=True),
+    Column("number", BigNumber, primary_key=True),
+    Column("id", KeyText, nullable=False, unique=True),
     Column("student", Text, nullable=False),
     Column("dataset_id", ForeignKey("datasets.id"), nullable=False),
     Column("prompt_id", ForeignKey("prompts.id"), nullable=False),
@@ -99,8 +99,8 @@ finetunes = Table(
     Column("file_id", Text),
     Column("job_id", Text),
     Column("model", Text),
-    Column("error", Words),
-    Column("progress", Words),
+    Column("error", WrittenText),
+    Column("progress", WrittenText),
     Column("searched", Integer, nullable=False),
     Column("trained_tokens", Integer),
     Column("channel", Text),
@@ -112,7 +112,7 @@ finetune_rows = Table(
     metadata,
     Column("finetune_id", ForeignKey("finetunes.id"), primary_key=True),
     # No foreign key: a row may be erased, and that a fine-tune was trained on it stays true.
-    Column("row_id", KEY, primary_key=True),
+    Column("row_id", KeyText, primary_key=True),
     # As it was trained on, whatever the row says by now. Programs of 0001 leave it out.
     Column("text", Text),
 )
@@ -120,8 +120,8 @@ finetune_rows = Table(
 releases = Table(
     "releases",
     metadata,
-    Column("number", NUMBER, primary_key=True),
-    Column("id", KEY, nullable=False, unique=True),
+    Column("number", BigNumber, primary_key=True),
+    Column("id", KeyText, nullable=False, unique=True),
     Column("model", Text, nullable=False),
     Column("prompt_id", ForeignKey("prompts.id"), nullable=False),
     Column("recall", Integer, nullable=False),
@@ -141,20 +141,20 @@ Index(
 release_events = Table(
     "release_events",
     metadata,
-    Column("number", NUMBER, primary_key=True),
+    Column("number", BigNumber, primary_key=True),
     Column("release_id", ForeignKey("releases.id"), nullable=False),
     Column("state", Text, nullable=False),
     Column("by", Text, nullable=False),
-    Column("why", Words, nullable=False),
+    Column("why", WrittenText, nullable=False),
     Column("at", Moment, nullable=False),
-    Column("note", Words),
+    Column("note", WrittenText),
 )
 
 questions = Table(
     "questions",
     metadata,
-    Column("id", KEY, primary_key=True),
-    Column("text", Words, nullable=False),
+    Column("id", KeyText, primary_key=True),
+    Column("text", WrittenText, nullable=False),
     Column("asker", Text, nullable=False),
     Column("team", Text, nullable=False),
     Column("channel", Text, nullable=False),
@@ -178,7 +178,7 @@ results = Table(
     "results",
     metadata,
     Column("release_id", ForeignKey("releases.id"), primary_key=True),
-    Column("text_key", KEY, primary_key=True),
+    Column("text_key", KeyText, primary_key=True),
     Column("category", Text, nullable=False),
     Column("confidence", Float(53)),
     Column("latency_ms", Integer),
@@ -190,7 +190,7 @@ results = Table(
 evaluation_batches = Table(
     "evaluation_batches",
     metadata,
-    Column("id", KEY, primary_key=True),
+    Column("id", KeyText, primary_key=True),
     Column("release_id", ForeignKey("releases.id"), nullable=False),
     Column("batch_id", Text),
     Column("state", Text, nullable=False),
@@ -225,12 +225,12 @@ shadows = Table(
 verdicts = Table(
     "verdicts",
     metadata,
-    Column("number", NUMBER, primary_key=True),
-    Column("id", KEY, nullable=False, unique=True),
+    Column("number", BigNumber, primary_key=True),
+    Column("id", KeyText, nullable=False, unique=True),
     Column("question_id", ForeignKey("questions.id"), nullable=False),
     Column("release_id", ForeignKey("releases.id"), nullable=False),
     Column("category", Text, nullable=False),
-    Column("reason", Words, nullable=False),
+    Column("reason", WrittenText, nullable=False),
     Column("confidence", Float(53)),
     Column("latency_ms", Integer, nullable=False),
     Column("tokens_in", Integer, nullable=False),
@@ -249,7 +249,7 @@ corrections = Table(
     Column("kind", Text, nullable=False),
     Column("verdict_id", ForeignKey("verdicts.id"), nullable=False),
     Column("category", Text, nullable=False),
-    Column("reason", Words),
+    Column("reason", WrittenText),
     Column("by", Text, nullable=False),
     Column("at", Moment, nullable=False),
 )
@@ -257,18 +257,18 @@ corrections = Table(
 rows = Table(
     "rows",
     metadata,
-    Column("id", KEY, primary_key=True),
-    Column("text", Words, nullable=False),
+    Column("id", KeyText, primary_key=True),
+    Column("text", WrittenText, nullable=False),
     Column("group", Text, nullable=False),
     Column("category", Text, nullable=False),
-    Column("reason", Words),
+    Column("reason", WrittenText),
     Column("split", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("by", Text, nullable=False),
     Column("team", Text),
     Column("channel", Text),
     Column("ts", Text),
-    Column("origin", Words),
+    Column("origin", WrittenText),
     Column("settled_at", Moment, nullable=False),
     Column("withdrawn_at", Moment),
     # When anything of it changed last: what an index in memory has not seen yet.
@@ -280,7 +280,7 @@ rows = Table(
 outbox = Table(
     "outbox",
     metadata,
-    Column("id", NUMBER, primary_key=True),
+    Column("id", BigNumber, primary_key=True),
     Column("topic", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("payload", DOCUMENT, nullable=False),
@@ -289,7 +289,7 @@ outbox = Table(
     Column("attempts", Integer, nullable=False),
     Column("holder", Text),
     Column("token", Text),
-    Column("error", Words),
+    Column("error", WrittenText),
     Index(None, "topic", "key", "id"),
     Index(None, "topic", "id"),
 )
@@ -297,7 +297,7 @@ outbox = Table(
 leases = Table(
     "leases",
     metadata,
-    Column("name", KEY, primary_key=True),
+    Column("name", KeyText, primary_key=True),
     Column("holder", Text, nullable=False),
     Column("token", Text, nullable=False),
     Column("until", Moment, nullable=False),
@@ -306,7 +306,7 @@ leases = Table(
 replicas = Table(
     "replicas",
     metadata,
-    Column("id", KEY, primary_key=True),
+    Column("id", KeyText, primary_key=True),
     Column("version", Text, nullable=False),
     Column("release_id", Text),
     Column("started_at", Moment, nullable=False),
@@ -316,7 +316,7 @@ replicas = Table(
 cursors = Table(
     "cursors",
     metadata,
-    Column("name", KEY, primary_key=True),
+    Column("name", KeyText, primary_key=True),
     Column("position", Text, nullable=False),
     Column("moved_at", Moment, nullable=False),
 )
@@ -327,7 +327,7 @@ oldest_program = Table("oldest_program", metadata, Column("revision", Text, prim
 files = Table(
     "files",
     metadata,
-    Column("name", KEY, primary_key=True),
+    Column("name", KeyText, primary_key=True),
     Column("sha256", Text, nullable=False),
     Column("data", LargeBinary, nullable=False),
     Column("updated_at", Moment, nullable=False),

@@ -25,7 +25,7 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
-class Words(TypeDecorator[str]):
+class WrittenText(TypeDecorator[str]):
     """Text that people or models wrote. U+0000, which PostgreSQL cannot hold, is kept as U+FFFD on both."""
 
     impl = Text
@@ -36,10 +36,10 @@ class Words(TypeDecorator[str]):
 
 
 # Order by code point, as Python and SQLite do: a company's locale must not decide the order of rows in an export.
-KEY = Text().with_variant(Text(collation="C"), "postgresql")
+KeyText = Text().with_variant(Text(collation="C"), "postgresql")
 
 # SQLite numbers rows by itself only where the type is exactly INTEGER (64 bits all the same).
-NUMBER = BigInteger().with_variant(Integer, "sqlite")
+BigNumber = BigInteger().with_variant(Integer, "sqlite")
 
 # Not JSONB: it reorders keys and refuses U+0000, which an arrival may hold.
 DOCUMENT = JSON(none_as_null=True)

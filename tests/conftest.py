@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from bot.logs import CHATTY, OURS
+from bot.app.logs import CHATTY_LOGGERS, OUR_LOGGERS
 
 # How long a machine takes to make examples, or to run one, says nothing of the code: it has other work.
 settings.register_profile("shared", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -34,5 +34,5 @@ def logging_as_before() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    for name in (*OURS, *CHATTY):
+    for name in (*OUR_LOGGERS, *CHATTY_LOGGERS):
         logging.getLogger(name).setLevel(logging.NOTSET)

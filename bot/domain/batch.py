@@ -19,7 +19,7 @@ class BatchState(StrEnum):
     FAILED = "failed"
 
 
-OPEN = (BatchState.CREATING, BatchState.RUNNING, BatchState.ANSWERED)
+OPEN_BATCHES = (BatchState.CREATING, BatchState.RUNNING, BatchState.ANSWERED)
 
 
 class Batch(Thing):

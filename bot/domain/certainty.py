@@ -21,7 +21,7 @@ TARGET = 0.10
 """Of the answers that are given as sure, at most this share may be wrong."""
 ASSURANCE = 0.95
 """How certain that statement must be."""
-LEAST = 50
+FEWEST_JUDGED = 50
 """Held-out rows with a confidence, below which no threshold is chosen: the gate asks for as many."""
 SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 """Of the questions, which are answered."""
@@ -48,7 +48,7 @@ class Cut(Thing):
 def cuts(judged: Sequence[Judged]) -> list[Cut]:
     """The thresholds that may be chosen, the lowest first; none for fewer than LEAST answers with a confidence."""
     sure = sorted(((c, one.right) for one in judged if (c := one.result.confidence) is not None), reverse=True)
-    if len(sure) < LEAST:
+    if len(sure) < FEWEST_JUDGED:
         return []
     at = {_below(sure[math.ceil(len(sure) * share) - 1][0]) for share in SHARES[1:]} | {0.0}
     return [_cut(sure, threshold) for threshold in sorted(at)]

@@ -10,7 +10,7 @@ ELSEWHERE = "langsmith:"
 """What the id of a person starts with who said it at the tracker; the rest is the tracker's name of them."""
 
 
-class Kind(StrEnum):
+class CorrectionKind(StrEnum):
     """What a member of staff said."""
 
     AGREE = "agree"
@@ -23,7 +23,7 @@ class Correction(Thing):
 
     question_id: str
     seq: int
-    kind: Kind
+    kind: CorrectionKind
     verdict_id: str
     category: str
     """The category that is right; on an undo, the one that was taken back."""
@@ -37,7 +37,7 @@ class Correction(Thing):
 def settlement(corrections: Sequence[Correction]) -> Correction | None:
     """What holds after these corrections (oldest first): the newest; an undo reopens the question."""
     newest = corrections[-1] if corrections else None
-    return None if newest is None or newest.kind is Kind.UNDO else newest
+    return None if newest is None or newest.kind is CorrectionKind.UNDO else newest
 
 
 class Press(Thing):

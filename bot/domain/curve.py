@@ -15,15 +15,15 @@ from collections.abc import Mapping, Sequence
 from bot.domain.scorecard import Figures, wilson
 from bot.domain.thing import Thing
 
-LEAST = 3
+FEWEST_POINTS = 3
 """Points with different numbers of rows."""
 GOAL = 0.9
 """The share of a category's questions that should be found."""
-SUPPORT = 5
+FORECAST_SUPPORT = 5
 """Held-out rows of a category below which its recall says nothing."""
-FLOOR = 20
+ROWS_PER_CATEGORY = 20
 """Rows to train on that every category should have, however good it looks."""
-MOST = 500
+FARTHEST_FORECAST = 500
 """More than so many further rows are no forecast: then it is the category, not the number of rows."""
 _HALVES = tuple(round(1.25**step, 1) for step in range(8, 45))
 
@@ -69,7 +69,7 @@ class Need(Thing):
 
 def fit(points: Sequence[Measured]) -> Curve | None:
     """The curve through these points; None where there are too few of them, or more rows did not help."""
-    if len({point.trained for point in points}) < LEAST:
+    if len({point.trained for point in points}) < FEWEST_POINTS:
         return None
     fits = [fitted for half in _HALVES if (fitted := _fitted(points, half))]
     return min(fits, key=lambda fitted: fitted[0])[1] if fits else None
@@ -107,9 +107,9 @@ def needs(
 
 
 def _need(category: str, figures: Figures | None, taught: int, rows: int) -> Need:
-    recall = figures.recall if taught and figures and figures.support >= SUPPORT else None
-    wanted = FLOOR if recall is None else max(FLOOR, taught * ((1 - recall) / (1 - GOAL)) ** 2)
-    return Need(category=category, rows=rows, recall=recall, more=min(MOST, max(0, round(wanted) - rows)))
+    recall = figures.recall if taught and figures and figures.support >= FORECAST_SUPPORT else None
+    wanted = ROWS_PER_CATEGORY if recall is None else max(ROWS_PER_CATEGORY, taught * ((1 - recall) / (1 - GOAL)) ** 2)
+    return Need(category=category, rows=rows, recall=recall, more=min(FARTHEST_FORECAST, max(0, round(wanted) - rows)))
 
 
 def rising(points: Sequence[Measured]) -> list[Measured]:

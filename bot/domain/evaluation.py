@@ -10,7 +10,7 @@ from bot.domain.scorecard import Judged, Scorecard
 from bot.domain.thing import Thing
 
 
-class Change(Thing):
+class ChangedAnswer(Thing):
     """A row that only one of two releases has right, with what each answered."""
 
     row: Row
@@ -34,11 +34,11 @@ class Evaluation(Thing):
     usd: float | None = None
     """US dollars a question, on the held-out rows; None where no price is known."""
     decision: Decision | None = None
-    changes: tuple[Change, ...] = ()
+    changes: tuple[ChangedAnswer, ...] = ()
     """Of all settled rows, held-out or not, those that were fixed or broken."""
 
     @property
-    def broken(self) -> list[Change]:
+    def broken(self) -> list[ChangedAnswer]:
         """Earlier corrections that the candidate would get wrong again."""
         return [change for change in self.changes if not change.fixed]
 
@@ -47,10 +47,10 @@ def held_out(judged: Sequence[Judged]) -> list[Judged]:
     return [one for one in judged if one.row.split is Split.HELD_OUT]
 
 
-def changes(before: Sequence[Judged], now: Sequence[Judged]) -> tuple[Change, ...]:
+def changes(before: Sequence[Judged], now: Sequence[Judged]) -> tuple[ChangedAnswer, ...]:
     """The rows that only one of two releases has right; both were asked the same rows in the same order."""
     return tuple(
-        Change(row=new.row, before=old.result.category, now=new.result.category)
+        ChangedAnswer(row=new.row, before=old.result.category, now=new.result.category)
         for old, new in zip(before, now, strict=True)
         if old.right != new.right
     )

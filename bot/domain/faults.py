@@ -107,8 +107,8 @@ def wrong(what: Fault, where: str = "", **facts: object) -> PydanticCustomError:
     return PydanticCustomError(what.value, f"{what.value} {facts}" if facts else what.value, told)
 
 
-OURS: Mapping[str, Fault] = {fault.value: fault for fault in Fault}
-KINDS: Mapping[str, tuple[Fault, str]] = {
+FAULT_BY_VALUE: Mapping[str, Fault] = {fault.value: fault for fault in Fault}
+PYDANTIC_FAULTS: Mapping[str, tuple[Fault, str]] = {
     "missing": (Fault.NOT_SET, ""),
     "extra_forbidden": (Fault.UNKNOWN_NAME, ""),
     "literal_error": (Fault.ONE_OF, "expected"),
@@ -151,13 +151,13 @@ def problems_of(error: ValidationError, *, within: str = "", join: str = " ") ->
         }
         names = (str(part + 1) if isinstance(part, int) else part for part in entry["loc"])
         field = facts.pop("where", "") or join.join(names)
-        if entry["type"] in KINDS:
-            what, fact = KINDS[entry["type"]]
+        if entry["type"] in PYDANTIC_FAULTS:
+            what, fact = PYDANTIC_FAULTS[entry["type"]]
             # pydantic writes "'ja' or 'en'": the choices are told without its English.
             limit = ", ".join(re.findall(r"'([^']*)'", facts[fact])) if fact == "expected" else facts.get(fact, "")
             facts = {"limit": limit} if fact else {}
-        elif entry["type"] in OURS:
-            what = OURS[entry["type"]]
+        elif entry["type"] in FAULT_BY_VALUE:
+            what = FAULT_BY_VALUE[entry["type"]]
         else:
             what, facts = Fault.UNUSABLE, {"kind": entry["type"]}
         found.append(Problem(what=what, where=": ".join(filter(None, (within, field))), facts=facts))

@@ -23,7 +23,7 @@ class FinetuneState(StrEnum):
     CANCELLED = "cancelled"
 
 
-ENDED = frozenset({FinetuneState.SUCCEEDED, FinetuneState.FAILED, FinetuneState.CANCELLED})
+ENDED_STATES = frozenset({FinetuneState.SUCCEEDED, FinetuneState.FAILED, FinetuneState.CANCELLED})
 UNDER_WAY = frozenset({FinetuneState.CONFIRMED, FinetuneState.CREATING, FinetuneState.RUNNING})
 
 

@@ -20,11 +20,11 @@ LOW = 0.7
 """A confidence below which an answer counts as unsure."""
 RARE = 10
 """Rows to train on below which a category counts as rare."""
-UNKNOWN = 0.5
+UNKNOWN_CONFIDENCE = 0.5
 """What stands in for a confidence that the model does not tell: unsure, yet after what is known to be worse."""
 
 
-class Why(StrEnum):
+class QueueReason(StrEnum):
     """Why a question is listed, the best reason first. Each has a text under `review.why.<value>`."""
 
     CONFLICT = "conflict"
@@ -35,7 +35,7 @@ class Why(StrEnum):
     RANDOM = "random"
 
 
-_ORDER = {why: place for place, why in enumerate(Why)}
+_ORDER = {why: place for place, why in enumerate(QueueReason)}
 
 
 class Candidate(Thing):
@@ -56,26 +56,26 @@ class Candidate(Thing):
 
     @property
     def sureness(self) -> float:
-        return UNKNOWN if self.confidence is None else self.confidence
+        return UNKNOWN_CONFIDENCE if self.confidence is None else self.confidence
 
 
-def why(candidate: Candidate, rows: dict[str, int]) -> Why:
+def why(candidate: Candidate, rows: dict[str, int]) -> QueueReason:
     """The first reason that holds; `rows` counts each category's rows to train on."""
     if candidate.shadow is not None and candidate.shadow != candidate.category:
-        return Why.DISAGREE
+        return QueueReason.DISAGREE
     if candidate.confidence is not None and candidate.confidence < LOW:
-        return Why.UNSURE
+        return QueueReason.UNSURE
     if candidate.near_conflict:
-        return Why.NEAR_CONFLICT
-    return Why.RARE if rows.get(candidate.category, 0) < RARE else Why.RANDOM
+        return QueueReason.NEAR_CONFLICT
+    return QueueReason.RARE if rows.get(candidate.category, 0) < RARE else QueueReason.RANDOM
 
 
-def ordered(candidates: Iterable[Candidate], rows: dict[str, int]) -> list[tuple[Candidate, Why]]:
+def ordered(candidates: Iterable[Candidate], rows: dict[str, int]) -> list[tuple[Candidate, QueueReason]]:
     """All of them, the one to settle first at the front. The same candidates always come in the same order."""
 
-    def place(listed: tuple[Candidate, Why]) -> tuple[int, float, str]:
+    def place(listed: tuple[Candidate, QueueReason]) -> tuple[int, float, str]:
         candidate, reason = listed
         shuffled = hashlib.sha256(candidate.question_id.encode()).hexdigest()
-        return _ORDER[reason], 0.0 if reason is Why.RANDOM else candidate.sureness, shuffled
+        return _ORDER[reason], 0.0 if reason is QueueReason.RANDOM else candidate.sureness, shuffled
 
     return sorted(((candidate, why(candidate, rows)) for candidate in candidates), key=place)

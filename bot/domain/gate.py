@@ -15,9 +15,9 @@ LEAST_EQUAL = 300
 """Independent held-out questions that "not worse" needs."""
 MARGIN = 0.02
 """How much accuracy a candidate that is not better may at most lose: the interval's lower bound is above -MARGIN."""
-FLOOR = 0.10
+RECALL_FLOOR = 0.10
 """How much recall a category may at most lose against the serving release."""
-SUPPORT = 10
+FLOOR_SUPPORT = 10
 """Held-out rows of a category below which its recall says too little for a floor."""
 LEAST_SENTENCE = 10
 """Characters of the sentence with which an admin overrides the gate."""
@@ -33,7 +33,7 @@ class Outcome(StrEnum):
     NOT_ENOUGH = "not_enough"
 
 
-class Why(StrEnum):
+class GateReason(StrEnum):
     """The part of the rule that decided. Each has a text in each language under `gate.why.<value>`."""
 
     BETTER = "better"
@@ -61,7 +61,7 @@ class Decision(Thing):
     """The gate's answer, with the numbers that it rests on."""
 
     outcome: Outcome
-    why: Why
+    why: GateReason
     serving: str
     """The release that it was compared with; where another one serves by now, the decision is void."""
     comparison: Comparison | None = None
@@ -73,7 +73,7 @@ class Decision(Thing):
 
 def undecided(serving: str) -> Decision:
     """The answer where this release could not be asked."""
-    return Decision(outcome=Outcome.NOT_ENOUGH, why=Why.UNKNOWN, serving=serving)
+    return Decision(outcome=Outcome.NOT_ENOUGH, why=GateReason.UNKNOWN, serving=serving)
 
 
 def decide(comparison: Comparison, candidate: Scorecard, serving: Scorecard) -> Decision:
@@ -89,15 +89,15 @@ def decide(comparison: Comparison, candidate: Scorecard, serving: Scorecard) -> 
     """
     n, significant = comparison.groups, comparison.p < SIGNIFICANT
     drops = floors(candidate, serving) if n >= LEAST_BETTER else ()
-    outcome, why = Outcome.NOT_ENOUGH, Why.UNCLEAR if n >= LEAST_BETTER else Why.FEW
+    outcome, why = Outcome.NOT_ENOUGH, GateReason.UNCLEAR if n >= LEAST_BETTER else GateReason.FEW
     if significant and comparison.worse > comparison.better:
-        outcome, why = Outcome.FAILED, Why.WORSE
+        outcome, why = Outcome.FAILED, GateReason.WORSE
     elif drops:
-        outcome, why = Outcome.FAILED, Why.FLOOR
+        outcome, why = Outcome.FAILED, GateReason.FLOOR
     elif significant and n >= LEAST_BETTER:
-        outcome, why = Outcome.PASSED, Why.BETTER
+        outcome, why = Outcome.PASSED, GateReason.BETTER
     elif n >= LEAST_EQUAL and comparison.interval[0] >= -MARGIN:
-        outcome, why = Outcome.PASSED, Why.NOT_WORSE
+        outcome, why = Outcome.PASSED, GateReason.NOT_WORSE
     return Decision(
         outcome=outcome,
         why=why,
@@ -113,10 +113,10 @@ def floors(candidate: Scorecard, serving: Scorecard) -> tuple[Drop, ...]:
     drops = []
     for category, before in serving.categories.items():
         support = before.support
-        if support < SUPPORT:
+        if support < FLOOR_SUPPORT:
             continue
         now = candidate.categories[category]
-        if before.right - now.right > FLOOR * support:
+        if before.right - now.right > RECALL_FLOOR * support:
             drop = Drop(category=category, before=before.right / support, now=now.right / support, support=support)
             drops.append(drop)
     return tuple(sorted(drops, key=lambda drop: drop.now - drop.before))

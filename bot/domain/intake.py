@@ -6,7 +6,7 @@ import unicodedata
 from bot.domain.masking import masked
 from bot.domain.question import Arrival, Notice, Via
 
-LONGEST = 6_000
+LONGEST_QUESTION = 6_000
 """Characters of a question that are kept; a longer message is cut and the card says so."""
 
 EMOJI_CODE = re.compile(r":[a-z0-9_+\-']+:(?::skin-tone-\d:)?")
@@ -41,4 +41,4 @@ def is_said(arrival: Arrival, notice: Notice) -> bool:
 def cut(text: str) -> tuple[str, bool]:
     """The part of a text that is kept, and whether there was more."""
     text = text.strip()
-    return (text, False) if len(text) <= LONGEST else (text[:LONGEST].rstrip(), True)
+    return (text, False) if len(text) <= LONGEST_QUESTION else (text[:LONGEST_QUESTION].rstrip(), True)

@@ -12,9 +12,9 @@ from pydantic import Field
 
 from bot.domain.thing import Thing
 
-TEXT = ("text", "question", "質問", "本文")
-CATEGORY = ("category", "label", "カテゴリー", "カテゴリ", "分類")
-REASON = ("reason", "理由")
+TEXT_COLUMNS = ("text", "question", "質問", "本文")
+CATEGORY_COLUMNS = ("category", "label", "カテゴリー", "カテゴリ", "分類")
+REASON_COLUMNS = ("reason", "理由")
 SEPARATORS = (",", "\t", ";")
 """The one that the header holds most of is the file's."""
 UNREADABLE = re.compile("[\ufffd\ud800-\udfff]")
@@ -98,7 +98,7 @@ def _read_csv(text: str) -> Iterator[Labelled | BadLine]:
         yield header
         return
     names = [name.strip().lower() for name in header[1]]
-    if not (set(names) & set(TEXT) and set(names) & set(CATEGORY)):
+    if not (set(names) & set(TEXT_COLUMNS) and set(names) & set(CATEGORY_COLUMNS)):
         yield BadLine(line=header[0], why=Flaw.NO_HEADER)
         return
     for record in records:
@@ -127,7 +127,7 @@ def _labelled(line: int, record: Mapping[str, object]) -> Labelled | BadLine:
         if trained is None:
             return BadLine(line=line, why=Flaw.TRAINING_EXAMPLE)
         record = trained
-    text, category, reason = (_field(record, names) for names in (TEXT, CATEGORY, REASON))
+    text, category, reason = (_field(record, names) for names in (TEXT_COLUMNS, CATEGORY_COLUMNS, REASON_COLUMNS))
     if UNREADABLE.search(text + category + reason):
         return BadLine(line=line, why=Flaw.NOT_UTF8)
     if not text:

@@ -16,7 +16,7 @@ EMPLOYEE = re.compile(
     re.IGNORECASE,
 )
 DATE = r"(?<!\d)\d{4}(?:-\d{1,2}-|\.\d{1,2}\.)\d{1,2}(?![-.]?\d)"
-RUN = re.compile(
+DIGIT_RUN = re.compile(
     rf"(?P<date>{DATE})"
     rf"|(?<![A-Za-z0-9])(?<!\d\.)[+＋]?\d(?:[-‐‑–−－ー()（）\s.]{{0,2}}(?!{DATE})\d)+(?![A-Za-z0-9])"
 )
@@ -68,7 +68,7 @@ def _my_number(chunks: Sequence[str]) -> bool:
     return int(digits[11]) == (0 if rest <= 1 else 11 - rest)
 
 
-KINDS = (("[phone]", _phone), ("[card]", _card), ("[my-number]", _my_number))
+MASKS = (("[phone]", _phone), ("[card]", _card), ("[my-number]", _my_number))
 MOST_CHUNKS = 16
 """A number of 16 digits, written digit by digit."""
 
@@ -101,7 +101,7 @@ def masked(text: str) -> str:
     while text != before:  # what is masked may part what looked like one number
         before = text
         text = MAIL.sub("[mail]", text)
-        for word, is_one in KINDS:
-            text = RUN.sub(partial(_hidden, word=word, is_one=is_one), text)
+        for word, is_one in MASKS:
+            text = DIGIT_RUN.sub(partial(_hidden, word=word, is_one=is_one), text)
         text = EMPLOYEE.sub(r"\1\2[employee-number]", text)
     return text

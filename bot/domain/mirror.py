@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from bot.domain.correction import Kind
+from bot.domain.correction import CorrectionKind
 from bot.domain.dataset import Row, Source, Split, answer_of
 from bot.domain.masking import masked
 from bot.domain.prompt import Category, Prompt
@@ -65,7 +65,7 @@ class Feedback(Thing):
     replaces: uuid.UUID | None = None
     """The id of the correction before."""
     trace_id: uuid.UUID
-    kind: Kind
+    kind: CorrectionKind
     category: str
     """What is right; on an undo, what was taken back."""
     by: str
@@ -101,7 +101,7 @@ class Experiment(Thing):
     started_at: datetime
 
 
-class Tried(Thing):
+class ExperimentRow(Thing):
     """One row of an experiment: what the release answered to it, and whether that is what staff settled."""
 
     trace: Trace

@@ -5,17 +5,23 @@ from enum import StrEnum
 
 from bot.domain.thing import Thing
 
-TOPIC = "mirror"
+MIRROR_TOPIC = "mirror"
 """Of its entries in the outbox. Their key names a thing, so that what concerns one thing is told in order."""
 
 
-DATASET, FILLED, TROUBLE, UNTAKEN = "mirror:dataset", "mirror:filled", "mirror:trouble", "mirror:untaken"
-"""Cursors: the dataset that is kept; how far it was filled; why nothing gets through; what was not taken over."""
-END = "*"
+MIRROR_DATASET = "mirror:dataset"
+"""Cursor: the id of the dataset that is kept."""
+MIRROR_FILLED = "mirror:filled"
+"""Cursor: how far the dataset was filled."""
+MIRROR_TROUBLE = "mirror:trouble"
+"""Cursor: why nothing gets through; empty while all is well."""
+MIRROR_UNTAKEN = "mirror:untaken"
+"""Cursor: how many changes by people could not be taken over."""
+MIRROR_FILLED_END = "*"
 """Where a row's id stands in FILLED once all rows are there."""
 
 
-class Change(StrEnum):
+class MirrorChange(StrEnum):
     """What happened, in an entry's payload under `change`; what else stands there is named beside each."""
 
     VERDICT = "verdict"
@@ -32,10 +38,10 @@ class Change(StrEnum):
     """Key: the release's id. `at`: when it was evaluated, in ISO 8601."""
 
 
-BARRIERS = frozenset({Change.VERSION, Change.EXPERIMENT})
+MIRROR_BARRIERS = frozenset({MirrorChange.VERSION, MirrorChange.EXPERIMENT})
 """What is about all that was noted before: it is told when that was."""
 
-DOWN = "down"
+MIRROR_DOWN = "down"
 """The trouble of a tracker that does not answer. Any other one is a `TrackerReason`."""
 
 

@@ -17,7 +17,7 @@ from bot.domain.faults import Fault, wrong
 from bot.domain.thing import Thing
 
 PLACEHOLDER = "{{categories}}"
-LONG = 4_000
+LONG_PROMPT_TOKENS = 4_000
 """Tokens of a prompt that people are warned of: each question pays for them, and past that, rows teach better."""
 LONGEST_ID = 64
 

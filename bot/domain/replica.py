@@ -6,7 +6,7 @@ from bot.domain.thing import Thing
 
 BEAT = timedelta(seconds=5)
 """How often a replica says that it is alive, and what it serves."""
-ALIVE = timedelta(seconds=30)
+REPLICA_SILENT_AFTER = timedelta(seconds=30)
 """One that was not heard of for so long is not counted."""
 
 

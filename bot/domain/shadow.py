@@ -7,7 +7,7 @@ from typing import Self
 from bot.domain.thing import Thing
 
 
-class Compared(Thing):
+class ShadowComparison(Thing):
     """A live question: what was answered, what the shadow would have answered, what staff settled (None: nothing)."""
 
     question_id: str
@@ -29,7 +29,7 @@ class Agreement(Thing):
     neither_right: int
 
     @classmethod
-    def of(cls, compared: Sequence[Compared]) -> Self:
+    def of(cls, compared: Sequence[ShadowComparison]) -> Self:
         all_, same = Counter(c.served for c in compared), Counter(c.served for c in compared if c.served == c.shadow)
         settled = Counter((c.served == c.settled, c.shadow == c.settled) for c in compared if c.settled)
         return cls(

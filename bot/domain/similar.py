@@ -15,7 +15,7 @@ NEAR = 0.9
 """The least `share` of nearly same texts: of ten words one may be another, or one of five be added."""
 FAR = 0.89
 """The most that the `similarity` of other texts can be."""
-NUMBER = 10
+NUMBER_WEIGHT = 10
 """How many words a number weighs that only one text has: another number is another question."""
 
 
@@ -41,7 +41,7 @@ class Example(Thing):
     """A category's id."""
 
 
-Words = tuple[str, ...]
+ContentWords = tuple[str, ...]
 
 # fmt: off
 _ENGLISH = frozenset({
@@ -77,7 +77,7 @@ _ENDING = re.compile(r"(?<=[a-z]{3})(ing|ed|es|s|ly|e)$|(?<=[\u30a1-\u30fe]{2})\
 _KANA = re.compile(r"[\u3041-\u309f]+")
 
 
-def content(text: str) -> Words:
+def content(text: str) -> ContentWords:
     """The content words of a text, in their order; all of its words where none of them is one."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     folded = _JOINT.sub("", _NOT.sub(" not", folded))
@@ -93,7 +93,7 @@ def _kept(run: re.Match[str]) -> str:
     return " ".join(piece for piece in _PARTICLES.split(run.group()) if len(piece) > 1)
 
 
-def share(one: Words, other: Words, same: Callable[[str, str], bool]) -> float:
+def share(one: ContentWords, other: ContentWords, same: Callable[[str, str], bool]) -> float:
     """The share of content words that two texts have in common, 0..1 (Dice's coefficient; Dice, 1945).
 
     Args:
@@ -116,5 +116,5 @@ def share(one: Words, other: Words, same: Callable[[str, str], bool]) -> float:
             left.remove(word)
             right.remove(twin)
     common = len(one) - len(left)
-    apart = sum(NUMBER if word.isdecimal() else 1 for word in left + right)
+    apart = sum(NUMBER_WEIGHT if word.isdecimal() else 1 for word in left + right)
     return 2 * common / (2 * common + apart)

@@ -11,7 +11,7 @@ from bot.domain.scorecard import Judged, Shadow
 from bot.domain.thing import Thing
 
 
-class Asked(Thing):
+class TracedRelease(Thing):
     """A release, as it is named on each of its traces, and what an answer of it cost."""
 
     release: Release
@@ -32,7 +32,7 @@ class Asked(Thing):
         }
 
 
-def of_verdict(verdict: Verdict, question: Question, asked: Asked) -> Trace:
+def of_verdict(verdict: Verdict, question: Question, asked: TracedRelease) -> Trace:
     """A live answer."""
     return Trace(
         id=verdict.trace,
@@ -45,7 +45,7 @@ def of_verdict(verdict: Verdict, question: Question, asked: Asked) -> Trace:
     )
 
 
-def of_shadow(shadow: Shadow, question: Question, asked: Asked) -> Trace:
+def of_shadow(shadow: Shadow, question: Question, asked: TracedRelease) -> Trace:
     """What a shadow would have answered."""
     return Trace(
         id=trace_id(shadow.at, "shadow", shadow.question_id, shadow.release_id),
@@ -58,7 +58,7 @@ def of_shadow(shadow: Shadow, question: Question, asked: Asked) -> Trace:
     )
 
 
-def of_result(judged: Judged, asked: Asked, experiment: str) -> Trace:
+def of_result(judged: Judged, asked: TracedRelease, experiment: str) -> Trace:
     """An answer in an evaluation. It is kept by text, so each experiment shows it under an id of its own."""
     result = judged.result
     return Trace(

@@ -6,7 +6,7 @@ FEWEST_EXAMPLES = 10
 """OpenAI refuses a file with fewer (supervised fine-tuning guide)."""
 
 
-class Problem(NamedTuple):
+class FileProblem(NamedTuple):
     """Something wrong in a training file. `line` counts from 1; 0 is the file as a whole. No message holds content."""
 
     line: int

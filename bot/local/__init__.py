@@ -1,1 +1,1 @@
-"""Programs of their own: they know the protocols, and import nothing of ours."""
+"""Old module names that people may still type; each says where it went (docs/upgrade.md)."""

@@ -3,13 +3,13 @@
 from typing import Any
 
 from bot.domain.card import Card
-from bot.domain.correction import Kind
+from bot.domain.correction import CorrectionKind
 from bot.domain.prompt import Category
-from handlers.escape import escaped, mention, person
+from handlers.texts.escape import escaped, mention, person
+from handlers.texts.words import Words
 from handlers.views import ids
-from handlers.views.ids import Choice, Form, Seen
+from handlers.views.ids import CategoryChoice, Form, SeenPayload
 from handlers.views.message import Block, Message, button, context, date, option, plain, section, select
-from handlers.words import Words
 
 MOST_BUTTONS = 5
 """Categories up to which each has a button; beyond, there is a menu."""
@@ -52,7 +52,7 @@ def same(shown: Card, words: Words) -> str:
     return words("correct.same", category=_name(shown), who=person(shown.settled.by) if shown.settled else "")
 
 
-def anyway(shown: Card, choice: Choice, words: Words) -> Message:
+def anyway(shown: Card, choice: CategoryChoice, words: Words) -> Message:
     """Tell what the first said, and let this person, who has seen it now, change it."""
     category = shown.prompt.category(choice.category)
     name = category.name if category else choice.category
@@ -86,10 +86,10 @@ def modal(shown: Card, form: Form, category: str | None, words: Words, *, drafti
             *([section(already(shown, words))] if shown.settled else []),
             {
                 "type": "input",
-                "block_id": ids.CATEGORY,
+                "block_id": ids.CATEGORY_INPUT,
                 "dispatch_action": True,
                 "label": plain(words("correct.modal.category"), 2_000),
-                "element": select(words("card.choose"), ids.CATEGORY, options, initial),
+                "element": select(words("card.choose"), ids.CATEGORY_INPUT, options, initial),
             },
             context(words("correct.modal.drafting")) if drafting else _reason_input(form, category, words),
         ],
@@ -99,7 +99,7 @@ def modal(shown: Card, form: Form, category: str | None, words: Words, *, drafti
 def _reason_input(form: Form, category: str | None, words: Words) -> Block:
     element = {
         "type": "plain_text_input",
-        "action_id": ids.REASON,
+        "action_id": ids.REASON_INPUT,
         "multiline": True,
         "max_length": REASON_LENGTH,
     }
@@ -108,7 +108,7 @@ def _reason_input(form: Form, category: str | None, words: Words) -> Block:
     return {
         "type": "input",
         # Slack keeps what stands in a block of the same id: each category has a reason of its own.
-        "block_id": f"{ids.REASON}.{category or ''}",
+        "block_id": f"{ids.REASON_INPUT}.{category or ''}",
         "optional": True,
         "label": plain(words("correct.modal.reason"), 2_000),
         "hint": plain(words("correct.modal.drafted" if form.draft else "correct.modal.hint"), 2_000),
@@ -173,7 +173,7 @@ def _small_print(shown: Card, words: Words) -> str:
 def settlement(shown: Card, words: Words) -> str:
     """Who settled it as what, and when."""
     assert shown.settled  # noqa: S101 - the caller asked for it
-    key = "card.agreed" if shown.settled.kind is Kind.AGREE else "card.changed"
+    key = "card.agreed" if shown.settled.kind is CorrectionKind.AGREE else "card.changed"
     return words(key, category=_name(shown), who=person(shown.settled.by), at=date(shown.settled.at))
 
 
@@ -182,7 +182,7 @@ def _controls(shown: Card, words: Words) -> list[Block]:
     said = shown.verdict.category
 
     def choice(category: str) -> str:
-        return Choice(question=shown.question.id, seen=shown.seen, category=category).packed()
+        return CategoryChoice(question=shown.question.id, seen=shown.seen, category=category).packed()
 
     others = [c for c in shown.prompt.categories if c.id != said]
     agree = button(words("card.agree"), ids.AGREE, choice(said), style="primary")
@@ -190,18 +190,18 @@ def _controls(shown: Card, words: Words) -> list[Block]:
         changes = [button(c.name, f"{ids.CHANGE}.{n}", choice(c.id)) for n, c in enumerate(others)]
     else:
         changes = [select(words("card.choose"), ids.CHANGE, [option(c.name, choice(c.id)) for c in others])]
-    return [agree, *changes, button(words("card.with_reason"), ids.OPEN, _seen(shown))]
+    return [agree, *changes, button(words("card.with_reason"), ids.CORRECT_OPEN, _seen(shown))]
 
 
 def _after(shown: Card, words: Words) -> list[Block]:
     return [
         button(words("card.undo"), ids.UNDO, _seen(shown)),
-        button(words("card.change"), ids.OPEN, _seen(shown)),
+        button(words("card.change"), ids.CORRECT_OPEN, _seen(shown)),
     ]
 
 
 def _seen(shown: Card) -> str:
-    return Seen(question=shown.question.id, seen=shown.seen).packed()
+    return SeenPayload(question=shown.question.id, seen=shown.seen).packed()
 
 
 def _text(shown: Card, words: Words, staff: str) -> str:

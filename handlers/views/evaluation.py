@@ -6,10 +6,10 @@ import io
 from bot.domain.evaluation import Evaluation
 from bot.domain.gate import Outcome
 from bot.domain.scorecard import Figures
-from handlers.escape import escaped
+from handlers.texts.escape import escaped
+from handlers.texts.words import Words
 from handlers.views.finetune import name_of
 from handlers.views.gate import broken, decided
-from handlers.words import Words
 
 CATEGORIES = 15
 """In the text; the file of the confusion has all."""

@@ -11,19 +11,19 @@ from bot.domain.prompt import Prompt
 from bot.domain.release import Release
 from bot.domain.replica import Replica
 from bot.domain.scorecard import Scorecard
-from bot.reporting import Status
-from handlers.escape import escaped, mention
+from bot.finetunes.status import Status
+from handlers.texts.escape import escaped, mention
+from handlers.texts.words import Words
 from handlers.views.ids import FINETUNE_CONFIRM, FINETUNE_DISMISS, FINETUNE_SWITCH, Payload
 from handlers.views.message import Block, Message, button, context, date, section
-from handlers.words import Words
 
-MOST_CHOICES = 10
+RELEASES_OFFERED = 10
 """Releases offered at once; older ones are named by hand."""
 MOST_REPLICAS = 20
 """Listed; all of them are compared."""
 
 
-class Named(Payload):
+class NamedPayload(Payload):
     """What a control is about: a fine-tune, a release, an entry. A story may let it carry more."""
 
     model_config = ConfigDict(extra="ignore")
@@ -68,8 +68,10 @@ def plan(finetune: Finetune, manifest: Manifest, prompt: Prompt, words: Words) -
         "type": "actions",
         "block_id": f"finetune:{finetune.id}",
         "elements": [
-            button(words("finetune.plan.confirm"), FINETUNE_CONFIRM, Named(id=finetune.id).packed(), style="primary"),
-            button(words("finetune.plan.dismiss"), FINETUNE_DISMISS, Named(id=finetune.id).packed()),
+            button(
+                words("finetune.plan.confirm"), FINETUNE_CONFIRM, NamedPayload(id=finetune.id).packed(), style="primary"
+            ),
+            button(words("finetune.plan.dismiss"), FINETUNE_DISMISS, NamedPayload(id=finetune.id).packed()),
         ],
     }
     return Message(lines[0], [section("\n".join(lines)), buttons])
@@ -214,7 +216,9 @@ def choices(releases: Sequence[tuple[Release, Scorecard | None]], serving: Score
                     accuracy=accuracy(card, words),
                 )
                 + traits(release, words),
-                accessory=button(words("finetune.switch.button"), FINETUNE_SWITCH, Named(id=release.id).packed()),
+                accessory=button(
+                    words("finetune.switch.button"), FINETUNE_SWITCH, NamedPayload(id=release.id).packed()
+                ),
             )
         )
     return Message(title, blocks)

@@ -1,9 +1,9 @@
 """A fine-tune while it runs and when it ended, as the channel that follows it sees it."""
 
 from bot.domain.finetune import Finetune, FinetuneState
-from handlers.escape import escaped
+from handlers.texts.escape import escaped
+from handlers.texts.words import Words
 from handlers.views.message import Message, context, date, section
-from handlers.words import Words
 
 
 def progress(finetune: Finetune, words: Words) -> Message:

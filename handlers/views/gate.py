@@ -3,18 +3,17 @@
 from typing import Any
 
 from bot.domain import gate
-from bot.domain.evaluation import Change, Evaluation
+from bot.domain.evaluation import ChangedAnswer, Evaluation
 from bot.domain.gate import Decision, Outcome
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
-from handlers.escape import escaped
-from handlers.private import Spot
-from handlers.views.finetune import Named, accuracy, name_of
-from handlers.views.ids import FINETUNE_OVERRIDE, OVERRIDE_MODAL, SENTENCE, Override
+from handlers.texts.escape import escaped
+from handlers.texts.words import Words
+from handlers.views.finetune import NamedPayload, accuracy, name_of
+from handlers.views.ids import FINETUNE_OVERRIDE, OVERRIDE_MODAL, SENTENCE_INPUT, Override
 from handlers.views.message import Message, button, context, plain, section
-from handlers.words import Words
 
-SHOWN = 10
+BROKEN_SHOWN = 10
 """Broken corrections in the text; the file has all."""
 SENTENCE_LENGTH = 500
 
@@ -31,7 +30,9 @@ def refused(evaluation: Evaluation, words: Words) -> Message:
     """The rule, the numbers and what it would break, with the button that overrides."""
     release = evaluation.release
     lines = decided(evaluation, words)
-    pressed = button(words("gate.override.button"), FINETUNE_OVERRIDE, Named(id=release.id).packed(), style="danger")
+    pressed = button(
+        words("gate.override.button"), FINETUNE_OVERRIDE, NamedPayload(id=release.id).packed(), style="danger"
+    )
     return Message(
         lines[0],
         [
@@ -96,8 +97,8 @@ def rule(words: Words) -> str:
         least_better=gate.LEAST_BETTER,
         least_equal=gate.LEAST_EQUAL,
         margin=f"{gate.MARGIN * 100:g}",
-        floor=f"{gate.FLOOR * 100:g}",
-        support=gate.SUPPORT,
+        floor=f"{gate.RECALL_FLOOR * 100:g}",
+        support=gate.FLOOR_SUPPORT,
     )
 
 
@@ -109,24 +110,24 @@ def broken(evaluation: Evaluation, words: Words) -> list[str]:
     if not changes:
         return [words("gate.broken.none")]
     lines = [words("gate.broken.title", n=len(changes))]
-    lines += [_broken(change, evaluation.prompt, words) for change in changes[:SHOWN]]
-    if len(changes) > SHOWN:
-        lines.append(words("gate.broken.more", n=len(changes) - SHOWN))
+    lines += [_broken(change, evaluation.prompt, words) for change in changes[:BROKEN_SHOWN]]
+    if len(changes) > BROKEN_SHOWN:
+        lines.append(words("gate.broken.more", n=len(changes) - BROKEN_SHOWN))
     return lines
 
 
-def _broken(change: Change, prompt: Prompt, words: Words) -> str:
+def _broken(change: ChangedAnswer, prompt: Prompt, words: Words) -> str:
     right, now = name_of(prompt, change.row.category), name_of(prompt, change.now)
     return words("gate.broken.row", text=escaped(" ".join(change.row.text.split()), 120), right=right, now=now)
 
 
-def form(release: Release, spot: Spot, words: Words) -> dict[str, Any]:
+def form(release: Release, words: Words, *, channel: str | None, thread: str | None) -> dict[str, Any]:
     """The modal that asks for the sentence."""
     about = words("gate.override.about", model=escaped(str(release.model)))
     return {
         "type": "modal",
         "callback_id": OVERRIDE_MODAL,
-        "private_metadata": Override(release=release.id, channel=spot.channel, thread=spot.thread).packed(),
+        "private_metadata": Override(release=release.id, channel=channel, thread=thread).packed(),
         "title": plain(words("gate.override.title"), 24),
         "submit": plain(words("gate.override.submit"), 24),
         "close": plain(words("gate.override.close"), 24),
@@ -134,12 +135,12 @@ def form(release: Release, spot: Spot, words: Words) -> dict[str, Any]:
             section(about),
             {
                 "type": "input",
-                "block_id": SENTENCE,
+                "block_id": SENTENCE_INPUT,
                 "label": plain(words("gate.override.label"), 2_000),
                 "hint": plain(words("gate.override.hint", least=gate.LEAST_SENTENCE), 2_000),
                 "element": {
                     "type": "plain_text_input",
-                    "action_id": SENTENCE,
+                    "action_id": SENTENCE_INPUT,
                     "multiline": True,
                     "min_length": gate.LEAST_SENTENCE,
                     "max_length": SENTENCE_LENGTH,

@@ -3,11 +3,11 @@
 from typing import Any
 
 from bot.domain.prompt import Prompt
-from handlers.escape import escaped, mention
+from handlers.texts.escape import escaped, mention
+from handlers.texts.words import Words
 from handlers.views.message import Block, context, plain, section
-from handlers.words import Words
 
-SHOWN = 40
+HOME_CATEGORIES = 40
 """Categories that are listed; a home holds 100 blocks and a section 3,000 characters."""
 PER_SECTION = 10
 
@@ -25,10 +25,10 @@ def home(prompt: Prompt, words: Words, *, bot: str, staff: str | None, admin: bo
         words("home.category", category=escaped(c.name, 80), owner=mention(c.owner) or words("home.no_owner"))
         for c in prompt.categories
     ]
-    starts = range(0, min(len(lines), SHOWN), PER_SECTION)
+    starts = range(0, min(len(lines), HOME_CATEGORIES), PER_SECTION)
     blocks += [section("\n".join(lines[start : start + PER_SECTION])) for start in starts]
-    if len(lines) > SHOWN:
-        blocks.append(context(words("home.more", n=len(lines) - SHOWN)))
+    if len(lines) > HOME_CATEGORIES:
+        blocks.append(context(words("home.more", n=len(lines) - HOME_CATEGORIES)))
     roles = [words("home.staff", who=staff)] if staff else []
     roles += [words("home.admin")] if admin else []
     if roles:

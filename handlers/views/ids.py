@@ -14,17 +14,17 @@ CHANGES = re.compile(r"^correct\.change(\.\d+)?$")
 """The select, and each button: an action id may stand once in a block."""
 ANYWAY = "correct.anyway"
 UNDO = "correct.undo"
-OPEN = "correct.open"
+CORRECT_OPEN = "correct.open"
 MODAL = "correct.modal"
-CATEGORY = "category"
-REASON = "reason"
+CATEGORY_INPUT = "category"
+REASON_INPUT = "reason"
 
 FINETUNE_CONFIRM = "finetune.confirm"
 FINETUNE_DISMISS = "finetune.dismiss"
 FINETUNE_SWITCH = "finetune.switch"
 FINETUNE_OVERRIDE = "finetune.override"
 OVERRIDE_MODAL = "override.modal"
-SENTENCE = "sentence"
+SENTENCE_INPUT = "sentence"
 
 REVIEW_SETTLE = "review.settle"
 REVIEW_SETTLES = re.compile(r"^review\.settle\.\d+$")
@@ -60,7 +60,7 @@ class Payload(BaseModel):
         return cls.model_validate_json(text)
 
 
-class Choice(Payload):
+class CategoryChoice(Payload):
     """A category for a question, pressed on a card that showed correction number `seen`."""
 
     question: Annotated[str, Field(alias="q")]
@@ -69,7 +69,7 @@ class Choice(Payload):
     reason: Annotated[str | None, Field(alias="r")] = None
 
 
-class Seen(Payload):
+class SeenPayload(Payload):
     """A question, as the card showed it."""
 
     question: Annotated[str, Field(alias="q")]

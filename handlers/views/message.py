@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from handlers.escape import shorten
+from handlers.texts.escape import shorten
 
 Block = dict[str, Any]
 

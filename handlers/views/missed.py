@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from bot.domain.question import Missed
+from handlers.texts.words import Words
 from handlers.views.message import Message, context, date, section
-from handlers.words import Words
 
 LINES = 10
 """Of one section: links are long."""

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bot.domain.prompt import LONG, Category, Prompt, PromptEvent
-from bot.prompting import Leaving, Saved, Shown, Version
-from handlers.escape import escaped, mention, shorten
+from bot.domain.prompt import LONG_PROMPT_TOKENS, Category, Prompt, PromptEvent
+from bot.releases.prompting import Leaving, PromptOverview, Saved, Version
+from handlers.texts.escape import escaped, mention, shorten
+from handlers.texts.words import Words
 from handlers.views import ids
-from handlers.views.finetune import Named
+from handlers.views.finetune import NamedPayload
 from handlers.views.ids import PromptForm
 from handlers.views.message import (
     TITLE_TEXT,
@@ -21,12 +22,11 @@ from handlers.views.message import (
     section,
     select,
 )
-from handlers.words import Words
 
 FORM_TEXT = 3_000
 """Characters that one input of a modal takes (docs.slack.dev, plain-text input)."""
 NAME_TEXT = 60
-SHOWN = 40
+PROMPT_CATEGORIES = 40
 """Categories that are listed; a message holds 50 blocks."""
 VERSIONS_SHOWN = 15
 PART = 600
@@ -39,28 +39,28 @@ LEAVE = "*"
 """The option's value that leaves a retired category's rows as they are; it can be no category's id."""
 
 
-def shown(state: Shown, words: Words) -> Message:
+def shown(state: PromptOverview, words: Words) -> Message:
     """The current prompt: task, categories with their rules, examples, owners and guides, and what to know of it."""
     prompt = state.prompt
     title = words("prompt.title", id=prompt.id[:12], tokens=f"{state.tokens:,}")
     notes = [words("prompt.since", why=why(state.event, words), at=date(state.event.at))]
     notes.append(words("prompt.serves" if state.serves else "prompt.serves_not"))
     if state.long:
-        notes.append(words("prompt.long", tokens=f"{state.tokens:,}", most=f"{LONG:,}"))
+        notes.append(words("prompt.long", tokens=f"{state.tokens:,}", most=f"{LONG_PROMPT_TOKENS:,}"))
     notes += [words("prompt.retired_rows", category=escaped(name), n=n) for name, n in state.retired.items()]
     buttons = [
-        button(words("prompt.task_button"), ids.PROMPT_TASK, Named(id=ids.PROMPT_TASK).packed()),
-        button(words("prompt.add_button"), ids.PROMPT_ADD, Named(id=ids.PROMPT_ADD).packed()),
+        button(words("prompt.task_button"), ids.PROMPT_TASK, NamedPayload(id=ids.PROMPT_TASK).packed()),
+        button(words("prompt.add_button"), ids.PROMPT_ADD, NamedPayload(id=ids.PROMPT_ADD).packed()),
     ]
-    listed = prompt.categories[:SHOWN]
+    listed = prompt.categories[:PROMPT_CATEGORIES]
     part = min(PART, ROOM // (3 * len(listed)))
     blocks = [
         section(f"*{title}*\n" + "\n".join(notes)),
         section(f"*{words('prompt.task')}*\n{escaped(prompt.template.strip(), FORM_TEXT - 400)}", verbatim=True),
         *(_listed(category, part, words) for category in listed),
     ]
-    if len(prompt.categories) > SHOWN:
-        blocks.append(context(words("prompt.more", n=len(prompt.categories) - SHOWN)))
+    if len(prompt.categories) > PROMPT_CATEGORIES:
+        blocks.append(context(words("prompt.more", n=len(prompt.categories) - PROMPT_CATEGORIES)))
     return Message(title, [*blocks, {"type": "actions", "elements": buttons}])
 
 
@@ -71,7 +71,7 @@ def _listed(category: Category, part: int, words: Words) -> Block:
     lines.append(shorten("\n".join(f"• {escaped(' '.join(example.split()))}" for example in category.examples), part))
     if category.guide:
         lines.append(f"{words('card.guide')} {escaped(category.guide, part)}")
-    edit = button(words("prompt.edit_button"), ids.PROMPT_EDIT, Named(id=category.id).packed())
+    edit = button(words("prompt.edit_button"), ids.PROMPT_EDIT, NamedPayload(id=category.id).packed())
     return section("\n".join(line for line in lines if line), accessory=edit, verbatim=True)
 
 
@@ -192,7 +192,7 @@ def saved(done: Saved, words: Words) -> Message:
     elif not lines:
         lines = [words("prompt.saved.contacts")]
     if state.long:
-        lines.append(words("prompt.long", tokens=f"{state.tokens:,}", most=f"{LONG:,}"))
+        lines.append(words("prompt.long", tokens=f"{state.tokens:,}", most=f"{LONG_PROMPT_TOKENS:,}"))
     lines += [words("prompt.retired_rows", category=escaped(name), n=n) for name, n in state.retired.items()]
     return Message(lines[0], [section("\n".join(lines))])
 

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from bot.domain.curve import LEAST, MOST
+from bot.corrections.reviewing import Entry, Listed, Page, ReviewProgress
+from bot.domain.curve import FARTHEST_FORECAST, FEWEST_POINTS
 from bot.domain.dataset import Row, Source
-from bot.domain.gain import Why
-from bot.reviewing import Entry, Listed, Page, Progress
-from handlers.escape import escaped, person
+from bot.domain.gain import QueueReason
+from handlers.texts.escape import escaped, person
+from handlers.texts.words import LANGUAGES, Language, Words
 from handlers.views.card import MOST_BUTTONS, settlement, sureness
-from handlers.views.finetune import Named, name_of
+from handlers.views.finetune import NamedPayload, name_of
 from handlers.views.ids import REVIEW_NEXT, REVIEW_SETTLE
 from handlers.views.message import Block, Message, button, context, date, option, section, select
-from handlers.words import LANGUAGES, Language, Words
 
 SIZE = 6
 """Entries at once: a page's keys must fit into a block id (255 characters), and its blocks into a message (50)."""
@@ -27,10 +27,10 @@ NEEDS = 3
 FURTHER = 100
 """Rows more than today that the forecast is for."""
 DIVIDER: Block = {"type": "divider"}
-_WHYS = list(Why)
+_WHYS = list(QueueReason)
 
 
-class Settling(Named):
+class Settling(NamedPayload):
     """A category for an entry, as it was pressed. `seen`: the newest correction that the entry showed."""
 
     seen: int = 0
@@ -38,7 +38,7 @@ class Settling(Named):
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownPage:
     """A page as it was shown. A private message does not come along with a press, so its block ids tell."""
 
     language: Language
@@ -65,7 +65,7 @@ def review(page: Page, words: Words, footer: str = "") -> Message:
     """A page of the queue. What was settled on it stays in its place and says so; `footer` is small print, mrkdwn."""
     if not page.waiting and not page.entries:
         return Message(words("review.empty"), [section(words("review.empty")), *([context(footer)] if footer else [])])
-    shown = Shown.of(page, words.language)
+    shown = ShownPage.of(page, words.language)
     title = words("review.title", n=page.waiting)
     blocks: list[Block] = [section(f"*{title}*")]
     for number, entry in enumerate(page.entries):
@@ -75,18 +75,18 @@ def review(page: Page, words: Words, footer: str = "") -> Message:
             blocks.append({"type": "actions", "block_id": shown.block_id(number), "elements": elements})
     blocks.append(DIVIDER)
     if page.waiting > sum(entry.open for entry in page.entries):
-        more = button(words("review.next"), REVIEW_NEXT, Named(id="next").packed())
+        more = button(words("review.next"), REVIEW_NEXT, NamedPayload(id="next").packed())
         blocks.append({"type": "actions", "block_id": shown.block_id(SIZE), "elements": [more]})
     if footer:
         blocks.append(context(footer))
     return Message(title, blocks)
 
 
-def progress(state: Progress, words: Words) -> str:
+def progress(state: ReviewProgress, words: Words) -> str:
     """The learning curve with its error bars, and what would help most, as small print."""
     lines = [_needs(state, words)]
-    if len(state.points) < LEAST:
-        return "\n".join([*lines, words("review.curve.early", n=len(state.points), least=LEAST)])
+    if len(state.points) < FEWEST_POINTS:
+        return "\n".join([*lines, words("review.curve.early", n=len(state.points), least=FEWEST_POINTS)])
     points = [
         words(
             "review.curve.point",
@@ -107,13 +107,13 @@ def progress(state: Progress, words: Words) -> str:
     return "\n".join(lines)
 
 
-def _needs(state: Progress, words: Words) -> str:
+def _needs(state: ReviewProgress, words: Words) -> str:
     if not state.needs:
         return words("review.need.enough")
     listed = [
         words(
             "review.need.one" if need.recall is None else "review.need.recall",
-            n=f"{need.more}+" if need.more == MOST else need.more,
+            n=f"{need.more}+" if need.more == FARTHEST_FORECAST else need.more,
             category=name_of(state.prompt, need.category),
             **({} if need.recall is None else {"percent": f"{need.recall:.0%}"}),
         )

@@ -2,14 +2,14 @@
 
 from bot.domain.prompt import Prompt
 from bot.domain.shadow import Agreement
-from bot.shadowing import Report
-from handlers.escape import escaped
+from bot.releases.shadowing import ShadowReport
+from handlers.texts.escape import escaped
+from handlers.texts.words import Words
 from handlers.views.finetune import name_of
 from handlers.views.message import Message, context, section
-from handlers.words import Words
 
 
-def report(of: Report, prompt: Prompt, words: Words) -> Message:
+def report(of: ShadowReport, prompt: Prompt, words: Words) -> Message:
     """Agreement overall and by category, and who was right where staff settled the question."""
     agreement, release = of.agreement, of.release
     title = words("shadow.title", release=release.id, model=escaped(str(release.model)))

@@ -1,20 +1,20 @@
 """Risk and coverage of thresholds: things in, Block Kit out."""
 
-from bot.domain.certainty import ASSURANCE, LEAST, TARGET, Cut
-from bot.doubting import Doubts
-from handlers.escape import escaped
+from bot.domain.certainty import ASSURANCE, FEWEST_JUDGED, TARGET, Cut
+from bot.releases.threshold import ThresholdReport
+from handlers.texts.escape import escaped
+from handlers.texts.words import Words
 from handlers.views.message import Message, context, section
-from handlers.words import Words
 
 
-def table(doubts: Doubts, words: Words) -> Message:
+def table(doubts: ThresholdReport, words: Words) -> Message:
     """What holds, what each threshold comes to, and which one is advised by which rule."""
     release = doubts.release
     title = words("unsure.title", release=release.id, model=escaped(str(release.model)))
     lines = [f"*{title}*", _holds(release.unsure_below, words)]
     if doubts.cuts:
         lines += [words("unsure.head", rows=doubts.rows), *(_line(cut, words) for cut in doubts.cuts)]
-    rule = {"target": f"{TARGET:.0%}", "assurance": f"{ASSURANCE:.0%}", "least": LEAST, "rows": doubts.rows}
+    rule = {"target": f"{TARGET:.0%}", "assurance": f"{ASSURANCE:.0%}", "least": FEWEST_JUDGED, "rows": doubts.rows}
     blocks = [
         section("\n".join(lines)),
         section(_advice(doubts, words)),
@@ -38,7 +38,7 @@ def _line(cut: Cut, words: Words) -> str:
     )
 
 
-def _advice(doubts: Doubts, words: Words) -> str:
+def _advice(doubts: ThresholdReport, words: Words) -> str:
     if doubts.advised is None:
         return words("unsure.no_advice")
     if doubts.advised.threshold == 0:
@@ -46,7 +46,7 @@ def _advice(doubts: Doubts, words: Words) -> str:
     return words("unsure.advice", threshold=doubts.advised.threshold, release=doubts.release.id)
 
 
-def _out_of_scope(doubts: Doubts, words: Words) -> str:
+def _out_of_scope(doubts: ThresholdReport, words: Words) -> str:
     scope = doubts.out_of_scope
     if not scope.rows:
         return words("unsure.no_scope")

@@ -1,13 +1,13 @@
 """Why an answer was given: what the record holds of it, for one person's eyes."""
 
-from bot.explaining import Explanation
-from handlers.escape import escaped
+from bot.corrections.explaining import Explanation
+from handlers.texts.escape import escaped
+from handlers.texts.words import Words
 from handlers.views.card import settlement, sureness
 from handlers.views.finetune import name_of
 from handlers.views.message import Message, context, date, section
-from handlers.words import Words
 
-SHOWN = 300
+QUOTED_CHARACTERS = 300
 """Characters of a text of somebody else, and of a reason."""
 
 
@@ -16,7 +16,7 @@ def why(told: Explanation, words: Words, *, staff: bool) -> Message:
     card, verdict, release = told.card, told.card.verdict, told.release
     title = words("why.title", category=name_of(card.prompt, verdict.category))
     lines = [
-        words("why.reason", reason=escaped(verdict.reason, SHOWN), sure=sureness(card, words)),
+        words("why.reason", reason=escaped(verdict.reason, QUOTED_CHARACTERS), sure=sureness(card, words)),
         settlement(card, words) if card.settled else words("why.open"),
     ]
     served = words("why.never") if told.serving_since is None else words("why.since", since=date(told.serving_since))
@@ -35,7 +35,7 @@ def why(told: Explanation, words: Words, *, staff: bool) -> Message:
     if told.nearest:
         near = [
             words("why.near", category=name_of(card.prompt, one.category), percent=round(one.similarity * 100))
-            + (f" {escaped(one.text, SHOWN)}" if staff else "")
+            + (f" {escaped(one.text, QUOTED_CHARACTERS)}" if staff else "")
             for one in told.nearest
         ]
         blocks.append(section("\n".join([words("why.nearest"), *near]), verbatim=True))

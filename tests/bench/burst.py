@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 
-from bot.duty import ANSWERERS
+from bot.app.lifecycle import ANSWERERS
 from tests.bench.workplace import SPREAD, Program, Site, bot, database_at, line, program, site, spread
 
 THINK = 1.0

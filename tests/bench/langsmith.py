@@ -20,20 +20,20 @@ from types import SimpleNamespace
 from typing import Any
 
 from bot.domain.dataset import Row, Source, group_of, split_of
-from bot.domain.mirrored import TOPIC, TROUBLE
-from bot.local.workspace import Server, serve
+from bot.domain.mirrored import MIRROR_TOPIC, MIRROR_TROUBLE
+from bot.practice import Server, serve
+from handlers.texts.words import texts
 from handlers.views import ids
-from handlers.words import texts
 from storage.database import Database
 from storage.store import SqlStore
 from tests.bench.burst import Memory
 from tests.bench.neighbours import questions
 from tests.bench.workplace import SPREAD, Program, Site, database_at, environment, line, program, spread
-from tests.langsmith_server import Fault, Got, LangSmithServer
-from tests.langsmith_server.server import KEY
+from tests.kits.langsmith_server import Fault, Got, LangSmithServer
+from tests.kits.langsmith_server.server import KEY
+from tests.kits.openai_server import OpenAIServer
 from tests.loop.story import ENGLISH, Desk, at_the_desk, words
 from tests.loop.test_loop import taught, trained
-from tests.openai_server import OpenAIServer
 
 PROJECT = "madoguchi"
 LOOK_S = 0.25
@@ -151,7 +151,7 @@ class Record:
             return connection.execute(statement, values).fetchall()
 
     def lag(self) -> int:
-        ((waiting, oldest),) = self.ask("SELECT count(*), min(added_at) FROM outbox WHERE topic = ?", TOPIC)
+        ((waiting, oldest),) = self.ask("SELECT count(*), min(added_at) FROM outbox WHERE topic = ?", MIRROR_TOPIC)
         self.waiting = max(self.waiting, waiting)
         if oldest:
             age = datetime.now(UTC) - datetime.fromisoformat(oldest).replace(tzinfo=UTC)  # noqa: TID251 - it is measured
@@ -167,7 +167,7 @@ class Record:
 
     def missing(self, server: LangSmithServer) -> list[str]:
         """What is in the record and not over there."""
-        trouble = self.ask("SELECT position FROM cursors WHERE name = ? AND position != ''", TROUBLE)
+        trouble = self.ask("SELECT position FROM cursors WHERE name = ? AND position != ''", MIRROR_TROUBLE)
         found = [f"trouble: {name}" for (name,) in trouble]
         found += [f"{waiting} changes" for waiting in [self.lag()] if waiting]
         told = {run.replace("-", "") for run in server.traces.runs}

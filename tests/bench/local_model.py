@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from openai import AsyncOpenAI
 
-from bot.local.model import FolderShelf, LocalModel
-from tests.local.model.kit import answer_format, client_of, jsonl, trained
+from bot.embedded import FolderShelf, LocalModel
+from tests.bot.embedded.kit import answer_format, client_of, jsonl, trained
 
 Row = tuple[str, str]
 EXAMPLES, TESTED, AGREED = 3, 600, 0.2

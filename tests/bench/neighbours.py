@@ -13,10 +13,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
+from bot.app.wiring import SystemClock, read_prompt
 from bot.domain.dataset import Row, Source, group_of, split_of
-from bot.neighbours import RowNeighbours
 from bot.settings import ROOT
-from bot.wiring import SystemClock, read_prompt
+from bot.similarity.neighbours import RowNeighbours
 from storage.database import Database
 from storage.store import SqlStore
 

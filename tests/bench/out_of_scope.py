@@ -13,14 +13,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from bot.app.replay.script import Plan, Script, script
+from bot.app.wiring import Core, open_core, read_prompt
 from bot.domain.certainty import OutOfScope
 from bot.domain.dataset import Row, group_of, split_of
 from bot.domain.labelled import Labelled
 from bot.domain.release import Release
 from bot.domain.scorecard import Judged
-from bot.replaying import Plan, Script, script
 from bot.settings import Settings
-from bot.wiring import House, open_house, read_prompt
 from tests.bot.things import row
 
 
@@ -41,11 +41,11 @@ def without(cut: Script, nobodys: Sequence[str]) -> tuple[Script, list[Row]]:
 
 
 @asynccontextmanager
-async def taught(cut: Script) -> AsyncIterator[House]:
+async def taught(cut: Script) -> AsyncIterator[Core]:
     """A house whose rows are the script's questions."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(_env_file=None, database_url=f"sqlite:///{folder}/bench.db")
-        async with open_house(settings, cut.prompt) as house:
+        async with open_core(settings, cut.prompt) as house:
             async with house.store.transaction() as tx:
                 for record in cut.stream:
                     await tx.rows.put(row_of(record))
@@ -57,7 +57,7 @@ def row_of(record: Labelled) -> Row:
     return made.model_copy(update={"split": split_of(group_of(record.text))})
 
 
-async def tuned(house: House) -> Release:
+async def tuned(house: Core) -> Release:
     plan, _ = await house.tuning.plan("bench", "en")
     await house.tuning.confirm(plan.id, "bench")
     while await house.tuning.follow():  # noqa: ASYNC110 - a provider is followed by asking it

@@ -10,10 +10,10 @@ from datetime import timedelta
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.app.wiring import SystemClock, open_core
 from bot.domain.dataset import Source, group_of, split_of
-from bot.local.workspace import interactions
+from bot.practice import interactions
 from bot.settings import Settings
-from bot.wiring import SystemClock, open_house
 from storage.database import Database
 from storage.tables import rows
 from tests.bench.neighbours import questions as texts
@@ -52,7 +52,7 @@ JSON = """'{"event_id": "Ev' || i || '", "kind": "asked", "via": "channel", "pla
 
 async def fill(url: str, count: int) -> None:
     """Store so many answered questions, by SQL."""
-    async with open_house(Settings(_env_file=None, database_url=url, bot_language="en")) as house:
+    async with open_core(Settings(_env_file=None, database_url=url, bot_language="en")) as house:
         release = (await house.releasing.serving()).id
     database = Database(url)
     async with database.begin() as connection:

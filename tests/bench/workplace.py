@@ -14,15 +14,15 @@ from typing import Any
 import psycopg
 import yaml
 
-from bot.local.workspace import Server, Workspace, chat, interactions, serve
-from bot.local.workspace.delivery import NotAckedError
-from bot.local.workspace.people import Channel
-from bot.local.workspace.sockets import SocketMode
-from bot.local.workspace.wire import Json, SlackError
+from bot.practice import Server, Workspace, chat, interactions, serve
+from bot.practice.delivery import NotAckedError
+from bot.practice.people import Channel
+from bot.practice.sockets import SocketMode
+from bot.practice.wire import Json, SlackError
 from bot.settings import ROOT
 from handlers.views import ids
-from tests.openai_server import OpenAIServer, said
-from tests.postgres import make_database
+from tests.kits.openai_server import OpenAIServer, said
+from tests.kits.postgres import make_database
 
 MANIFEST = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
 CHAT = "POST /v1/chat/completions"

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from bot.releasing import Releasing
+from bot.releases.releasing import Releasing
 from storage.database import Database
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
 from tests.bot.things import BASE, PROMPT
-from tests.fakes import RuleModel, StepClock
-from tests.fakes_acts import Board, KeepingTrainer
+from tests.kits.fakes import RuleModel, StepClock
+from tests.kits.fakes_acts import Board, KeepingTrainer
 
 Fresh = Callable[[], str]
 

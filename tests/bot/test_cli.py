@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.app.replay.script import Point, UnsureFigures
 from bot.cli import doubt_of, line_of, main, parser
 from bot.domain.certainty import OutOfScope
-from bot.replaying import Doubt, Point
 from bot.settings import ROOT, Settings
-from handlers.words import Words
+from handlers.texts.words import Words
 
 QUESTIONS = "".join(f"question {n} about a laptop,it\nquestion {n} about leave,labor\n" for n in range(8))
 Shell = pytest.CaptureFixture[str]
@@ -137,7 +137,7 @@ def test_a_measurement_is_one_line_in_both_languages(language: str) -> None:
 def test_what_a_threshold_comes_to_is_one_line_in_both_languages(language: str) -> None:
     scope = OutOfScope(rows=40, named=20, caught=30, said=25)
     before = OutOfScope(rows=40, named=22, caught=22, said=30)
-    doubt = Doubt(threshold=0.62, answered=0.8, wrong=0.083, scope=scope, unasked=before)
+    doubt = UnsureFigures(threshold=0.62, answered=0.8, wrong=0.083, scope=scope, unasked=before)
     facts = {"0.62": "80%", "8.3%": "40", "75%": "55%", "50%": "80%"}
     line = doubt_of(doubt, Words(language))
     assert all(fact in line for pair in facts.items() for fact in pair)

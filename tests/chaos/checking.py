@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from bot.domain.correction import Kind
+from bot.domain.correction import CorrectionKind
 from bot.domain.dataset import split_of
 from bot.domain.question import ArrivalKind, Ending, Via
 from bot.domain.release import ReleaseState
@@ -53,7 +53,7 @@ class Traced:
     @property
     def settled(self) -> Row | None:
         newest = self.corrections[-1] if self.corrections else None
-        return None if newest is None or newest["kind"] == Kind.UNDO else newest
+        return None if newest is None or newest["kind"] == CorrectionKind.UNDO else newest
 
     def violation(self, wrong: str) -> Violation:
         database = {
@@ -222,7 +222,7 @@ def confirmed_is_kept(case: Case) -> Iterator[Violation]:
 
 
 def _is_of(press: Pressed, correction: Row) -> bool:
-    kind = {Kind.UNDO} if press.category is None else {Kind.AGREE, Kind.CHANGE}
+    kind = {CorrectionKind.UNDO} if press.category is None else {CorrectionKind.AGREE, CorrectionKind.CHANGE}
     wished = press.category in {None, correction["category"]} and press.reason in {None, correction["reason"]}
     return wished and correction["kind"] in kind and correction["by"] == press.by and correction["seq"] > press.seen
 
@@ -243,10 +243,10 @@ def history_is_whole(case: Case) -> Iterator[Violation]:
         if [row["seq"] for row in one.corrections] != list(range(1, len(one.corrections) + 1)):
             yield one.violation("a gap in the corrections")
         for before, after in pairwise([None, *one.corrections]):
-            held = before and before["kind"] != Kind.UNDO
+            held = before and before["kind"] != CorrectionKind.UNDO
             if (
                 after
-                and after["kind"] == Kind.UNDO
+                and after["kind"] == CorrectionKind.UNDO
                 and not (held and before and before["category"] == after["category"])
             ):
                 yield one.violation("an undo of what did not hold")

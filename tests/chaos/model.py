@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from tests.chaos import words
 from tests.chaos.slack import Trouble
-from tests.openai_server import CHAT, Got, OpenAIServer, Reply, completion, refusal, said
+from tests.kits.openai_server import CHAT, Got, OpenAIServer, Reply, completion, refusal, said
 
 OUTSIDE = "Astrology"
 SLOWEST = 4.0

@@ -8,10 +8,10 @@ from random import Random
 from typing import Any
 
 from bot.domain.question import Via
-from bot.local.workspace import Person, RefusedError, Server
-from bot.local.workspace.state import elements
+from bot.practice import Person, RefusedError, Server
+from bot.practice.state import elements
 from handlers.views import ids
-from handlers.views.ids import Choice, Form, Seen
+from handlers.views.ids import CategoryChoice, Form, SeenPayload
 from tests.chaos import words
 from tests.chaos.evidence import Asked, Edited, Outcome, Pressed
 from tests.chaos.slack import FailingSlack
@@ -21,7 +21,7 @@ TRIES = 6
 """How often one of the staff presses again where Slack showed an error."""
 PATIENCE = 8.0
 """Seconds that somebody waits for a card to change."""
-_REASON = re.compile(rf"^{ids.REASON}\.")
+_REASON = re.compile(rf"^{ids.REASON_INPUT}\.")
 
 
 class Askers:
@@ -109,7 +109,7 @@ class Staff:
         card = self.card(*at)
         for _, element in elements(card["blocks"]):
             if element["action_id"] == ids.AGREE or ids.CHANGES.match(element["action_id"]):
-                choice = Choice.unpacked(element["value"])
+                choice = CategoryChoice.unpacked(element["value"])
                 if choice.category == category:
                     return await self._press(card, element, choice.question, choice.seen, category)
         return None
@@ -118,26 +118,28 @@ class Staff:
         card = self.card(*at)
         for _, element in elements(card["blocks"]):
             if element["action_id"] == ids.UNDO:
-                seen = Seen.unpacked(element["value"])
+                seen = SeenPayload.unpacked(element["value"])
                 return await self._press(card, element, seen.question, seen.seen, None)
         return None
 
     async def _submit(self, at: tuple[str, str], reason: str) -> Outcome | None:
         card = self.card(*at)
-        seen = next(Seen.unpacked(e["value"]) for _, e in elements(card["blocks"]) if e["action_id"] == ids.OPEN)
+        seen = next(
+            SeenPayload.unpacked(e["value"]) for _, e in elements(card["blocks"]) if e["action_id"] == ids.CORRECT_OPEN
+        )
         try:
-            await self._person.press(card, ids.OPEN)
+            await self._person.press(card, ids.CORRECT_OPEN)
             view = (await self._person.wait_for(lambda one: _is_form(one, seen), 3.0))["view"]
         except (RefusedError, TimeoutError):
             return Outcome.UNKNOWN
         form = Form.unpacked(view["private_metadata"])
         category = next(
-            e["initial_option"]["value"] for _, e in elements(view["blocks"]) if e["action_id"] == ids.CATEGORY
+            e["initial_option"]["value"] for _, e in elements(view["blocks"]) if e["action_id"] == ids.CATEGORY_INPUT
         )
         block = next((b["block_id"] for b in view["blocks"] if _REASON.match(b.get("block_id", ""))), None)
         if block is None:
             return None
-        values = {block: {ids.REASON: {"type": "plain_text_input", "value": reason}}}
+        values = {block: {ids.REASON_INPUT: {"type": "plain_text_input", "value": reason}}}
         told = self._told()
         try:
             errors = await self._person.submit(view, values)
@@ -172,7 +174,7 @@ def _of(errors: dict[str, str]) -> Outcome:
     return Outcome.UNKNOWN if errors else Outcome.CONFIRMED
 
 
-def _is_form(frame: Json, seen: Seen) -> bool:
+def _is_form(frame: Json, seen: SeenPayload) -> bool:
     if frame["type"] != "view" or frame["view"]["callback_id"] != ids.MODAL:
         return False
     form = Form.unpacked(frame["view"]["private_metadata"])

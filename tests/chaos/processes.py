@@ -12,7 +12,7 @@ import psycopg
 
 from bot.settings import ROOT
 from tests.chaos.slack import Trouble
-from tests.postgres import start_server
+from tests.kits.postgres import start_server
 
 POLITE = 20.0
 """Seconds that a replica may take to stop."""

@@ -11,34 +11,39 @@ input a replica, told by its environment alone. `born <pid>` and `gone <exit cod
 import os
 import sys
 
-from bot import answering, catching_up, classifying, cli, delivering, duty, rechecking, reporting, sharing
-from bot.local.model import LocalModel
-from bot.models.breaking import Breaker
-from bot.models.serving import OpenAIModel
-from handlers import catch_up, connection
+from bot import cli
+from bot.app import lifecycle as duty
+from bot.app import replicas as sharing
+from bot.embedded import LocalModel
+from bot.finetunes import status as reporting
+from bot.providers.breaker import Breaker
+from bot.providers.model import OpenAIModel
+from bot.questions import answering, catching_up, classifying, delivering, rechecking
+from handlers import catch_up
+from handlers.slack import connection
 
 TIMES = 10
 
 
 def hurry() -> None:
     """Divide what the bot waits for by `TIMES`: leases, patience with Slack and the model, pauses between tries."""
-    answering.LEASE /= TIMES
-    answering.WAIT /= TIMES
-    answering.LONGEST_WAIT /= TIMES
-    delivering.LEASE /= TIMES
-    delivering.LONGEST_WAIT /= TIMES
-    classifying.SECOND_LOOK_AFTER /= TIMES
-    rechecking.LEASE /= TIMES
-    rechecking.WAIT /= TIMES
-    rechecking.LONGEST_WAIT /= TIMES
+    answering.ANSWER_LEASE /= TIMES
+    answering.FIRST_ANSWER_WAIT /= TIMES
+    answering.LONGEST_ANSWER_WAIT /= TIMES
+    delivering.DELIVERY_LEASE /= TIMES
+    delivering.LONGEST_DELIVERY_WAIT /= TIMES
+    classifying.RECHECK_AFTER /= TIMES
+    rechecking.RECHECK_LEASE /= TIMES
+    rechecking.FIRST_RECHECK_WAIT /= TIMES
+    rechecking.LONGEST_RECHECK_WAIT /= TIMES
     catching_up.SETTLED /= TIMES
-    catching_up.OVERLAP /= TIMES
+    catching_up.REREAD /= TIMES
     catch_up.SETTLED = catching_up.SETTLED  # type: ignore[attr-defined]  # it is imported there by its name
     catch_up.EVERY /= TIMES
     duty.CATCH_UP_SECONDS /= TIMES
     duty.BEAT = duty.BEAT / TIMES  # type: ignore[attr-defined]  # this one and the next two are imported by their names
-    sharing.ALIVE = reporting.ALIVE = sharing.ALIVE / TIMES  # type: ignore[attr-defined]
-    sharing.LEASE /= TIMES
+    sharing.REPLICA_SILENT_AFTER = reporting.REPLICA_SILENT_AFTER = sharing.REPLICA_SILENT_AFTER / TIMES  # type: ignore[attr-defined]
+    sharing.SHORTEST_LEASE /= TIMES
     trainer = LocalModel.__init__.__kwdefaults__ or {}
     trainer["lease"] /= TIMES
     connection.SLACK_SECONDS /= TIMES  # type: ignore[assignment]  # whole seconds, as the bot has them

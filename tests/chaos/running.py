@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from bot.domain.question import Via
-from bot.local.workspace import Server, serve
+from bot.practice import Server, serve
 from tests.chaos import words
 from tests.chaos.checking import Violation, check, ends
 from tests.chaos.evidence import Asked, Evidence, Outcome, Posted, Pressed, seconds_between, tables_of

@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
-from bot.local.workspace import Timing, Workspace
-from bot.local.workspace.audience import Audience
-from bot.local.workspace.delivery import NotAckedError
-from bot.local.workspace.faults import Fault, Faults
-from bot.local.workspace.sockets import SocketMode
+from bot.practice import Timing, Workspace
+from bot.practice.audience import Audience
+from bot.practice.delivery import NotAckedError
+from bot.practice.faults import InjectedFault, InjectedFaults
+from bot.practice.sockets import SocketMode
 from bot.settings import ROOT
 
 Json = dict[str, Any]
@@ -23,11 +23,11 @@ MOST_IDS = 11
 
 
 _FAULTS = (
-    ("Slack: 429", 0.02, Fault(status=429, retry_after=1)),
-    ("Slack: 500", 0.02, Fault(status=500)),
-    ("Slack: 503", 0.01, Fault(status=503)),
-    ("Slack: connection lost, nothing done", 0.01, Fault(status=0, drop=True)),
-    ("Slack: connection lost, but done", 0.03, Fault(drop=True)),
+    ("Slack: 429", 0.02, InjectedFault(status=429, retry_after=1)),
+    ("Slack: 500", 0.02, InjectedFault(status=500)),
+    ("Slack: 503", 0.01, InjectedFault(status=503)),
+    ("Slack: connection lost, nothing done", 0.01, InjectedFault(status=0, drop=True)),
+    ("Slack: connection lost, but done", 0.03, InjectedFault(drop=True)),
 )
 
 
@@ -52,14 +52,14 @@ class Trouble:
         return self._rng.randint(1, most)
 
 
-class FailingCalls(Faults):
+class FailingCalls(InjectedFaults):
     """Any call of the Web API may fail, before or after it was carried out."""
 
     def __init__(self, trouble: Trouble) -> None:
         super().__init__()
         self._trouble = trouble
 
-    def take(self, method: str) -> Fault:
+    def take(self, method: str) -> InjectedFault:
         strikes = self._trouble.strikes
         for what, share, fault in _FAULTS:
             if strikes(what, share):
@@ -67,8 +67,8 @@ class FailingCalls(Faults):
         if strikes("Slack: done, but answered too late", 0.02):
             gate = asyncio.Event()
             asyncio.get_running_loop().call_later(HELD, gate.set)
-            return Fault(hold=gate)
-        return Fault()
+            return InjectedFault(hold=gate)
+        return InjectedFault()
 
 
 class FailingSockets(SocketMode):

@@ -106,7 +106,7 @@ def a_day() -> Day:
             {"release_id": "r1", "state": "serving"},
         ],
         "outbox": [],
-        "logs": "INFO bot.answering: inbox 1: answered\n",
+        "logs": "INFO bot.questions.answering: inbox 1: answered\n",
     }
 
 

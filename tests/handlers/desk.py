@@ -14,42 +14,43 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.answering import Answering
-from bot.catching_up import CatchingUp
-from bot.classifying import Classifying
-from bot.correcting import Correcting
-from bot.delivering import Delivering
+from bot.corrections.correcting import Correcting
+from bot.corrections.drafting import Drafting
+from bot.corrections.explaining import Explaining
+from bot.corrections.reviewing import Reviewing
 from bot.domain.correction import Correction
 from bot.domain.dataset import Row
 from bot.domain.fallback import Fallback
 from bot.domain.prompt import Category, Prompt
 from bot.domain.question import Question
 from bot.domain.release import ModelName
-from bot.drafting import Drafting
-from bot.explaining import Explaining
-from bot.local.workspace import Person, Server, Timing, Workspace, serve
-from bot.local.workspace.people import TEAM_ID, Member
-from bot.models.tokens import OfflineEstimator
-from bot.neighbours import RowNeighbours
 from bot.ports import Model, Store
-from bot.prompting import Prompting
-from bot.rechecking import Rechecking
-from bot.releasing import Releasing
-from bot.reviewing import Reviewing
-from handlers import command, corrections, errors, forms, home, questions, review, why
+from bot.practice import Person, Server, Timing, Workspace, serve
+from bot.practice.people import TEAM_ID, Member
+from bot.providers.tokens import OfflineEstimator
+from bot.questions.answering import Answering
+from bot.questions.catching_up import CatchingUp
+from bot.questions.classifying import Classifying
+from bot.questions.delivering import Delivering
+from bot.questions.rechecking import Rechecking
+from bot.releases.prompting import Prompting
+from bot.releases.releasing import Releasing
+from bot.similarity.neighbours import RowNeighbours
+from handlers import command, corrections, home, questions, review, why
 from handlers import prompt as prompt_story
-from handlers.announcer import SlackAnnouncer
 from handlers.catch_up import CatchUp, SlackHistory
-from handlers.connection import bolt_app
-from handlers.corrections import Corrections
-from handlers.forms import Forms
-from handlers.guard import Guard
-from handlers.people import Home, People
-from handlers.policy import Policy
-from handlers.pool import Pool
-from handlers.private import Private
-from handlers.why import Why
-from tests.fakes import RuleModel, StepClock
+from handlers.corrections import CorrectionListeners
+from handlers.server.pool import Pool
+from handlers.slack import errors, forms
+from handlers.slack.announcer import SlackAnnouncer
+from handlers.slack.connection import bolt_app
+from handlers.slack.forms import CorrectionForms
+from handlers.slack.guard import Guard
+from handlers.slack.people import Home, People
+from handlers.slack.policy import Policy
+from handlers.slack.private import Private
+from handlers.why import WhyListener
+from tests.kits.fakes import RuleModel, StepClock
 
 MANIFEST = yaml.safe_load((Path(__file__).parents[2] / "manifest.yml").read_text(encoding="utf-8"))
 PROMPT = Prompt(
@@ -237,10 +238,10 @@ async def open_desk(
         policy = Policy(here.bot_user_id, [server.channels.help_desk.id])
         questions.register(app, answering, people, private, policy, answerers.wake)
         correcting = Correcting(store, neighbours, clock)
-        why.register(app, Why(Explaining(store, neighbours), guard, people, private))
-        form = Forms(correcting, Drafting(store, rules), guard, people, client)
+        why.register(app, WhyListener(Explaining(store, neighbours), guard, people, private))
+        form = CorrectionForms(correcting, Drafting(store, rules), guard, people, client)
         forms.register(app, form)
-        corrections.register(app, Corrections(correcting, form, guard, people, private, deliverers.wake))
+        corrections.register(app, CorrectionListeners(correcting, form, guard, people, private, deliverers.wake))
         reviewing = Reviewing(store, correcting, neighbours, clock)
         prompting = Prompting(store, OfflineEstimator(), clock)
         office: Any = SimpleNamespace(
@@ -254,7 +255,7 @@ async def open_desk(
             reviewing=reviewing,
             wake=deliverers.wake,
         )
-        command.register(app, office, [review.STORY, prompt_story.STORY])
+        command.register(app, office, [review.REVIEW_STORY, prompt_story.PROMPT_STORY])
         home.register(app, prompting.current, guard, people)
 
         catching_up = CatchingUp(store, SlackHistory(client, people, policy), clock, timedelta(hours=24))

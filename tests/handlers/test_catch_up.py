@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bot.local.workspace import Person
-from bot.local.workspace.people import TEAM_ID
 from bot.ports import Store
+from bot.practice import Person
+from bot.practice.people import TEAM_ID
 from handlers.views.missed import LINES
 from tests.handlers.desk import Desk, eventually, open_desk, texts
 
@@ -190,7 +190,7 @@ async def test_what_was_edited_is_answered_as_it_reads_now_and_what_was_deleted_
 
 
 async def test_more_than_a_page_is_read(away: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("handlers.catch_up.PAGE", 2)
+    monkeypatch.setattr("handlers.catch_up.HISTORY_PAGE", 2)
     emily = await away.emily()
     asked = [await emily.say(WATCHED, f"my laptop {n} is broken") for n in range(5)]
     await found(away)

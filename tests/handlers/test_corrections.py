@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from bot.domain.correction import Kind
+from bot.domain.correction import CorrectionKind
 from bot.domain.dataset import Source
 from bot.domain.prompt import Category, Prompt
 from bot.domain.question import Question
-from bot.local.workspace import Person
+from bot.practice import Person
 from storage.store import SqlStore
 from tests.handlers.desk import PROMPT, Desk, Json, controls, open_desk, texts
 
@@ -101,7 +101,7 @@ async def test_undo_opens_the_question_again(desk: Desk) -> None:
     again = await priya.message(lambda m: m["ts"] == settled["ts"] and "correct.agree" in controls(m))
     assert "confirmed by" not in texts(again)
     assert await desk.rows() == []
-    assert [c.kind for c in await desk.corrections(await kept(desk, ts))] == [Kind.AGREE, Kind.UNDO]
+    assert [c.kind for c in await desk.corrections(await kept(desk, ts))] == [CorrectionKind.AGREE, CorrectionKind.UNDO]
 
 
 @pytest.mark.parametrize("action", ["correct.agree", "correct.change.0", "correct.open"])

@@ -15,14 +15,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from bot.local.workspace import Person
+from bot.practice import Person
 from handlers.views import ids
 from storage import database as way
 from storage.database import Database
 from storage.store import SqlStore
 from tests.chaos.processes import Postgres
 from tests.handlers.desk import Desk, eventually, open_desk, texts
-from tests.handlers.test_forms import entered
+from tests.handlers.slack.test_forms import entered
 
 WATCHED = "C0HELPDESK1"
 LATER = (0.0, 0.5, 1.0, 2.0, 4.0)
@@ -163,7 +163,7 @@ async def test_a_full_disk_is_told_and_what_came_meanwhile_is_answered_when_ther
         meanwhile = await emily.say(WATCHED, "my laptop is broken " * 100)
         for person, language in ((await desk.priya(), "en"), (await desk.kenji(), "ja")):
             # With a reason of some length: a bare press may fit into a page that is there.
-            await person.press(card, ids.OPEN)
+            await person.press(card, ids.CORRECT_OPEN)
             view = await person.view()
             await person.submit(view, entered(view, "it", "because " * 60))
             await told_in_vain(person, language)

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from bot.answering import LEASE, Answering
-from bot.classifying import Classifying
-from bot.delivering import Delivering
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
 from bot.domain.similar import Example
 from bot.ports import Answer
-from bot.releasing import Releasing, add_candidate
+from bot.questions.answering import ANSWER_LEASE, Answering
+from bot.questions.classifying import Classifying
+from bot.questions.delivering import Delivering
+from bot.releases.releasing import Releasing, add_candidate
 from storage.database import Database
 from storage.store import SqlStore
-from tests.fakes import RuleModel
 from tests.handlers.desk import MODEL, PROMPT, Desk, Json, eventually, open_desk, texts
-from tests.postgres import make_database
+from tests.kits.fakes import RuleModel
+from tests.kits.postgres import make_database
 
 GENERAL, WATCHED, OPS = "C0GENERAL01", "C0HELPDESK1", "C0OPS000001"
 POST, UPDATE = "chat.postMessage", "chat.update"
@@ -106,7 +106,7 @@ async def test_a_worker_that_slept_while_the_model_thought_posts_nothing(desk: D
     ts, model = await asked(desk), SlowModel()
     late = paused_worker(desk, model)
     await model.thinking.wait()
-    desk.clock.advance(seconds=LEASE.total_seconds())
+    desk.clock.advance(seconds=ANSWER_LEASE.total_seconds())
     desk.answerers.start()
     await desk.settled()
     posts = desk.server.workspace.faults.hold(POST, before=True)
@@ -118,7 +118,7 @@ async def test_a_worker_that_slept_while_the_model_thought_posts_nothing(desk: D
     question = await desk.question(WATCHED, ts)
     assert question is not None
     async with desk.store.transaction() as tx:
-        assert len(await tx.questions.tokens(desk.clock.now() - LEASE * 2)) == 1
+        assert len(await tx.questions.tokens(desk.clock.now() - ANSWER_LEASE * 2)) == 1
         verdict = await tx.questions.verdict(question.id)
     assert verdict is not None
     assert verdict.reason == "'laptop' stands in it"
@@ -129,7 +129,7 @@ async def test_a_post_that_slack_takes_after_another_worker_answered_is_taken_ba
     gate = desk.server.workspace.faults.hold(POST, before=True)
     late = paused_worker(desk)
     await met(desk, POST)
-    desk.clock.advance(seconds=LEASE.total_seconds())
+    desk.clock.advance(seconds=ANSWER_LEASE.total_seconds())
     desk.answerers.start()
     await desk.settled()
     (first,) = await replies(desk, ts)
@@ -146,7 +146,7 @@ async def test_a_post_between_the_others_look_and_post_is_the_one_that_stays(des
     late = paused_worker(desk)
     await met(desk, POST)
     other_gate = faults.hold(POST, before=True)
-    desk.clock.advance(seconds=LEASE.total_seconds())
+    desk.clock.advance(seconds=ANSWER_LEASE.total_seconds())
     desk.answerers.start()
     await met(desk, POST)
     late_gate.set()
@@ -164,7 +164,7 @@ async def test_a_post_that_was_made_before_the_pause_is_found(desk: Desk) -> Non
     gate = desk.server.workspace.faults.hold(POST)
     late = paused_worker(desk)
     await met(desk, POST)
-    desk.clock.advance(seconds=LEASE.total_seconds())
+    desk.clock.advance(seconds=ANSWER_LEASE.total_seconds())
     desk.answerers.start()
     await desk.settled()
     gate.set()
@@ -178,7 +178,7 @@ async def test_a_notice_of_a_worker_that_overslept_is_taken_back(desk: Desk) -> 
     gate = desk.server.workspace.faults.hold(POST, before=True)
     late = paused_worker(desk)
     await met(desk, POST)
-    desk.clock.advance(seconds=LEASE.total_seconds())
+    desk.clock.advance(seconds=ANSWER_LEASE.total_seconds())
     desk.answerers.start()
     await desk.settled()
     gate.set()
@@ -221,7 +221,7 @@ async def test_an_old_state_that_reaches_a_card_late_is_replaced_by_what_holds(d
     gate = desk.server.workspace.faults.hold(UPDATE, before=True)
     late = paused_deliverer(desk)
     await met(desk, UPDATE)
-    desk.clock.advance(seconds=LEASE.total_seconds())
+    desk.clock.advance(seconds=ANSWER_LEASE.total_seconds())
     desk.deliverers.start()
     settled = await priya.message(lambda m: m["ts"] == card["ts"] and "confirmed by" in texts(m))
     await priya.press(settled, "correct.undo")
@@ -244,7 +244,7 @@ async def test_a_switch_is_told_once_though_a_worker_overslept(desk: Desk, *, be
     gate = desk.server.workspace.faults.hold(POST, before=before)
     late = paused_deliverer(desk)
     await met(desk, POST)
-    desk.clock.advance(seconds=LEASE.total_seconds())
+    desk.clock.advance(seconds=ANSWER_LEASE.total_seconds())
     desk.deliverers.start()
     await delivered(desk)
     gate.set()

@@ -1,6 +1,6 @@
 """App Home, at the wire: for everybody, by role and language."""
 
-from bot.local.workspace import Person
+from bot.practice import Person
 from tests.handlers.desk import Desk, texts
 
 

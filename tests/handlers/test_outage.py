@@ -9,15 +9,15 @@ import pytest
 from bot.domain.errors import Trouble
 from bot.domain.fallback import Fallback
 from bot.domain.release import ModelName
-from bot.models.breaking import REST_S, Breaker, Guarded
-from bot.models.providers import Provider, Providers
-from bot.models.serving import OpenAIModel
 from bot.ports import Store
-from handlers.announcer import SlackAnnouncer
-from handlers.people import People
+from bot.providers.breaker import REST_S, Breaker, BreakerModel
+from bot.providers.model import OpenAIModel
+from bot.providers.providers import Provider, Providers
+from handlers.slack.announcer import SlackAnnouncer
+from handlers.slack.people import People
+from tests.bot.providers.test_breaker import Time
 from tests.handlers.desk import MODEL, Desk, Json, eventually, open_desk, texts
-from tests.models.test_breaking import Time
-from tests.openai_server import CHAT, OpenAIServer, Reply, completion, refusal, said
+from tests.kits.openai_server import CHAT, OpenAIServer, Reply, completion, refusal, said
 
 WATCHED, OPS = "C0HELPDESK1", "C0OPS000001"
 ACME = ModelName(provider="acme", model="small")
@@ -68,7 +68,7 @@ def opened(store: Store) -> Open:
             )
             stack.push_async_callback(providers.aclose)
             time = Time()
-            model = Guarded(OpenAIModel(providers, timeout_s=0.2), lambda: Breaker(now=time))
+            model = BreakerModel(OpenAIModel(providers, timeout_s=0.2), lambda: Breaker(now=time))
             desk = await stack.enter_async_context(open_desk(store, model=model, serving=THERE, fallback=fallback))
             yield Outage(desk, there, local, time)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.local.workspace import Person
+from bot.practice import Person
 from tests.handlers.desk import Desk, Json, eventually, texts
 from tests.handlers.test_corrections import WATCHED, asked, card
 from tests.handlers.test_review import queue

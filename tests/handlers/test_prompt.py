@@ -4,19 +4,19 @@ from collections.abc import Callable
 
 import pytest
 
+from bot.current_prompt import configure
 from bot.domain.dataset import Split
 from bot.domain.prompt import Category, PromptEvent, PromptWhy
 from bot.domain.release import ReleaseState
-from bot.local.workspace import Person
-from bot.models.tokens import OfflineEstimator
-from bot.prompting import Prompting, Shown
-from bot.versions import configure
+from bot.practice import Person
+from bot.providers.tokens import OfflineEstimator
+from bot.releases.prompting import Prompting, PromptOverview
+from handlers.texts.words import Words
 from handlers.views import ids
 from handlers.views.prompt import LEAVE, shown
-from handlers.words import Words
 from tests.bot.things import rows_of
-from tests.fakes import StepClock
 from tests.handlers.desk import PROMPT, Desk, Json, eventually, texts
+from tests.kits.fakes import StepClock
 
 Typed = dict[str, dict[str, dict[str, str]]]
 
@@ -73,7 +73,7 @@ def test_a_prompt_of_very_many_long_categories_stays_within_a_message() -> None:
     many = [Category(id=f"c{n}", name=f"C{n}", rule="r" * 3_000, examples=("e" * 500,) * 9) for n in range(60)]
     event = PromptEvent(prompt_id="p", why=PromptWhy.CONFIGURED, by="madoguchi", at=StepClock().now())
     prompt = PROMPT.changed(categories=[*many, PROMPT.categories[-1]])
-    state = Shown(prompt=prompt, event=event, tokens=99_000, serves=False, retired={})
+    state = PromptOverview(prompt=prompt, event=event, tokens=99_000, serves=False, retired={})
     message = shown(state, Words("en"))
     assert len(message.blocks) <= 50
     assert len(texts({"blocks": message.blocks})) < 15_000
@@ -83,7 +83,7 @@ def test_a_prompt_of_very_many_long_categories_stays_within_a_message() -> None:
 
 def test_past_4000_tokens_a_prompt_is_warned_of() -> None:
     event = PromptEvent(prompt_id="p", why=PromptWhy.CONFIGURED, by="madoguchi", at=StepClock().now())
-    state = Shown(prompt=PROMPT, event=event, tokens=4_000, serves=True, retired={})
+    state = PromptOverview(prompt=PROMPT, event=event, tokens=4_000, serves=True, retired={})
     assert "is long" not in texts({"blocks": shown(state, Words("en")).blocks})
     assert "is long" in texts({"blocks": shown(state.model_copy(update={"tokens": 4_001}), Words("en")).blocks})
 

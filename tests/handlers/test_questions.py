@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from bot.domain.errors import ModelRefused
-from bot.domain.intake import LONGEST
+from bot.domain.intake import LONGEST_QUESTION
 from bot.domain.question import Arrival
-from bot.local.workspace import Person
-from bot.local.workspace.people import TEAM_ID
+from bot.practice import Person
+from bot.practice.people import TEAM_ID
 from storage.store import SqlStore
 from tests.handlers.desk import Desk, Json, controls, open_desk, texts
 
@@ -159,7 +159,7 @@ async def test_a_long_message_is_cut_and_the_card_says_so(desk: Desk) -> None:
     await desk.settled()
     question = await desk.question(WATCHED, ts)
     assert question is not None
-    assert len(question.text) <= LONGEST
+    assert len(question.text) <= LONGEST_QUESTION
 
 
 async def test_an_edited_question_is_classified_anew(desk: Desk) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.domain.correction import Kind
+from bot.domain.correction import CorrectionKind
 from bot.domain.dataset import Source, Split, group_of
-from bot.local.workspace import Person
+from bot.practice import Person
 from handlers.views.ids import REVIEW_NEXT, REVIEW_SETTLE
 from handlers.views.review import SIZE
 from tests.bot.things import row
@@ -36,7 +36,7 @@ async def test_staff_clear_an_entry_with_one_press(desk: Desk) -> None:
     await priya.press(shown, lambda e: e.get("text", {}).get("text") == "Labor 労務")
     await priya.message(private(f"corrected by <@{priya.user_id}>", "0 to settle"))
     (correction,) = await desk.corrections(await kept(desk, ts))
-    assert (correction.kind, correction.category, correction.by) == (Kind.CHANGE, "labor", priya.user_id)
+    assert (correction.kind, correction.category, correction.by) == (CorrectionKind.CHANGE, "labor", priya.user_id)
     (settled,) = await desk.rows()
     assert (settled.category, settled.reason, settled.source) == ("labor", None, Source.CHANGE)
     assert "corrected by" in texts(await priya.message(lambda m: m.get("thread_ts") == ts and "corrected" in texts(m)))
@@ -69,7 +69,7 @@ async def test_a_conflict_shows_both_wordings_and_is_settled_whole(desk: Desk) -
     await priya.message(private("All settled as *Labor 労務*"))
     assert {(r.category, r.by) for r in await desk.rows()} == {("labor", priya.user_id)}
     last = (await desk.corrections(await kept(desk, other)))[-1]
-    assert (last.kind, last.by) == (Kind.AGREE, priya.user_id)
+    assert (last.kind, last.by) == (CorrectionKind.AGREE, priya.user_id)
 
 
 async def eventually_rows(desk: Desk, count: int) -> None:

@@ -8,9 +8,9 @@ import pytest
 from bot.domain.budget import Spend
 from bot.domain.errors import Reason, Refused
 from bot.domain.release import ModelName, Release, ReleaseState
-from bot.reporting import Status
+from bot.finetunes.status import Status
+from handlers.texts.words import Words
 from handlers.views.finetune import spend
-from handlers.words import Words
 from tests.handlers.desk import PROMPT
 
 SPENT = Spend(

@@ -2,10 +2,10 @@
 
 import pytest
 
+from bot.corrections.explaining import Explaining
 from bot.domain.errors import Reason, Refused
 from bot.domain.release import ModelName, ReleaseState
-from bot.explaining import Explaining
-from bot.local.workspace import Person
+from bot.practice import Person
 from tests.bot.things import row
 from tests.handlers.desk import Desk, Json, texts
 from tests.handlers.test_corrections import WATCHED, asked, card, whispered

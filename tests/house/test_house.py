@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from bot.app.wiring import read_prompt
 from bot.domain.errors import Reason, TrackerReason, Trouble
 from bot.domain.faults import Fault
 from bot.domain.finetune import FinetuneState
 from bot.domain.labelled import Flaw
-from bot.domain.mirrored import DOWN
+from bot.domain.mirrored import MIRROR_DOWN
 from bot.domain.question import Notice
 from bot.domain.release import ReleaseState
 from bot.settings import Settings
-from bot.wiring import read_prompt
-from handlers.words import LANGUAGES, Words, texts
+from handlers.texts.words import LANGUAGES, Words, texts
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP = {
@@ -54,7 +54,7 @@ def test_everything_that_can_be_refused_or_said_has_words(language: str) -> None
     wanted |= {f"notice.{notice.value}" for notice in Notice}
     wanted |= {f"cli.import.flaw.{flaw.value}" for flaw in Flaw}
     wanted |= {f"cli.fault.{fault.value}" for fault in Fault}
-    wanted |= {f"tracker.{trouble}" for trouble in (DOWN, *(reason.value for reason in TrackerReason))}
+    wanted |= {f"tracker.{trouble}" for trouble in (MIRROR_DOWN, *(reason.value for reason in TrackerReason))}
     wanted |= {f"trouble.{trouble.value}" for trouble in Trouble}
     wanted |= {f"finetune.state.{state.value}" for state in FinetuneState}
     wanted |= {f"finetune.release.{state.value}" for state in ReleaseState}
@@ -79,11 +79,11 @@ def test_every_text_is_used() -> None:
 def test_japanese_stands_only_in_texts_prompts_and_what_reads_or_masks_them() -> None:
     """Words for people live in texts/, words for the model in prompts/."""
     domain = {f"bot/domain/{name}.py" for name in ("dataset", "labelled", "masking", "similar")}
-    allowed = domain | {"bot/replaying.py"}
+    allowed = domain | {"bot/app/replay/script.py"}
     found = set()
     for path in CODE:
         name = path.relative_to(ROOT).as_posix()
-        if name.startswith("bot/local/"):
+        if name.startswith(("bot/embedded/", "bot/practice/")):
             continue  # programs of their own
         tree = ast.parse(path.read_text(encoding="utf-8"))
         docs = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
@@ -106,7 +106,7 @@ def test_only_settings_reads_the_environment_and_nothing_is_pickled() -> None:
 
 def test_prompts_hold_data_only_and_both_languages_have_the_same_categories() -> None:
     files = [p for p in (ROOT / "prompts").rglob("*") if p.is_file()]
-    assert {p.name for p in files} == {"system.md", "categories.toml"}
+    assert {p.name for p in files} == {"system.md", "categories.toml", "history.csv"}
     categories = [{c.id for c in read_prompt(ROOT / "prompts" / language).categories} for language in LANGUAGES]
     assert categories[0] == categories[1]
     assert {"labor", "hr", "general_affairs", "accounting", "it", "other"} == categories[0]

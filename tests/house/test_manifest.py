@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from bot.duty import STORIES, Office, Wake, register
+from bot.app.lifecycle import STORIES, SlackSide, Wake, register
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST: dict[str, Any] = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
@@ -74,7 +74,7 @@ def registered() -> Recorder:
     nothing = cast(
         "Any", type("Anything", (), {"__getattr__": lambda self, name: self, "__iter__": lambda _: iter(())})()
     )
-    office = Office(nothing, nothing, nothing, nothing, nothing, nothing)
+    office = SlackSide(nothing, nothing, nothing, nothing, nothing, nothing)
     register(cast("Any", recorder), office, nothing, Wake(nothing, nothing, nothing))
     return recorder
 
@@ -106,7 +106,7 @@ def test_scopes_are_what_events_and_methods_need_and_no_more() -> None:
     scopes = set(MANIFEST["oauth_config"]["scopes"]["bot"])
     events = MANIFEST["settings"]["event_subscriptions"]["bot_events"]
     source = "\n".join(
-        p.read_text(encoding="utf-8") for room in ("bot", "handlers") for p in (ROOT / room).glob("*.py")
+        p.read_text(encoding="utf-8") for room in ("bot", "handlers") for p in (ROOT / room).rglob("*.py")
     )
     called = set(
         re.findall(r"client\.((?:chat|views|users|usergroups|conversations|files|auth|reactions|bots)_\w+)\(", source)

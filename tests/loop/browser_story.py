@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 
 from playwright.async_api import Locator, Page, expect
 
-from bot.local.workspace import Server
-from bot.running import Running
+from bot.app.running import Running
+from bot.practice import Server
+from handlers.texts.words import Words
 from handlers.views import ids
-from handlers.words import Words
-from tests.browser import Visit
+from tests.kits.browser import Visit
 from tests.loop.story import Desk, Story, said
 
 Shot = Callable[[Page, str], Awaitable[None]]

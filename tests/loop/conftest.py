@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.running import Running, open_bot
+from bot.app.running import Running, open_bot
 from bot.settings import Settings
 
 Open = Callable[..., AbstractAsyncContextManager[Running]]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from bot.local.workspace import Server
+from bot.practice import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))

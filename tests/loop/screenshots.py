@@ -8,9 +8,9 @@ from pathlib import Path
 from PIL import Image
 from playwright.async_api import Page
 
-from bot.running import open_bot
+from bot.app.running import open_bot
 from bot.settings import Settings
-from tests.browser import browsing
+from tests.kits.browser import browsing
 from tests.loop.browser_story import live_through
 from tests.loop.story import STORIES, at_the_desk
 

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bot.local.workspace import Person, Server
-from bot.local.workspace.state import elements
-from bot.running import Running
+from bot.app.running import Running
+from bot.practice import Person, Server
+from bot.practice.state import elements
 from handlers.views import ids
 
 Message = dict[str, Any]
@@ -102,7 +102,7 @@ class Desk:
         if said(card) == category:
             await self.staff.press(card, ids.AGREE)
         else:
-            value = next(v for v in options(card) if ids.Choice.unpacked(v).category == category)
+            value = next(v for v in options(card) if ids.CategoryChoice.unpacked(v).category == category)
             await self.staff.choose(card, ids.CHANGE, value)
         return await self.employee.message(lambda m: m["ts"] == before and ids.UNDO in actions(m))
 
@@ -128,13 +128,13 @@ async def at_the_desk(running: Running) -> AsyncIterator[Desk]:
 
 def sentence(text: str) -> dict[str, dict[str, dict[str, str]]]:
     """What stands in the form of an override."""
-    return {ids.SENTENCE: {ids.SENTENCE: {"type": "plain_text_input", "value": text}}}
+    return {ids.SENTENCE_INPUT: {ids.SENTENCE_INPUT: {"type": "plain_text_input", "value": text}}}
 
 
 def said(card: Message) -> str:
     """The category that the card says, as its agree button carries it."""
     value = next(e["value"] for _, e in elements(card["blocks"]) if e["action_id"] == ids.AGREE)
-    return ids.Choice.unpacked(value).category
+    return ids.CategoryChoice.unpacked(value).category
 
 
 def options(card: Message) -> list[str]:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.local.workspace import Person, Timing, Workspace, serve
+from bot.practice import Person, Timing, Workspace, serve
+from tests.kits.postgres import make_database
 from tests.loop.program import MANIFEST, at_slack, running
 from tests.loop.story import ENGLISH, words
-from tests.postgres import make_database
 
 pytestmark = pytest.mark.timeout(120)
 TWO_MINUTES = 120.0

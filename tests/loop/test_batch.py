@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from bot import duty
+from bot.app import lifecycle as duty
+from bot.app.running import Running, open_bot
 from bot.domain.dataset import Split, text_key
 from bot.domain.release import ModelName
-from bot.releasing import add_candidate
-from bot.running import Running, open_bot
+from bot.releases.releasing import add_candidate
 from bot.settings import Settings
+from tests.kits.openai_server import CHAT, FILES, OpenAIServer, Reply
+from tests.kits.openai_server import said as answers
 from tests.loop.story import at_the_desk, words
 from tests.loop.test_gate import settle_all
-from tests.openai_server import CHAT, FILES, OpenAIServer, Reply
-from tests.openai_server import said as answers
 
 pytestmark = pytest.mark.timeout(90)
 THERE = ModelName(provider="there", model="small")

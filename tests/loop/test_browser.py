@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page
 
-from tests.browser import browsing
+from tests.kits.browser import browsing
 from tests.loop.browser_story import live_through
 from tests.loop.conftest import Open
 from tests.loop.story import STORIES, Story, at_the_desk

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.local.workspace import Person, Server, Workspace, serve
+from bot.practice import Person, Server, Workspace, serve
 from handlers.views import ids
+from tests.kits.openai_server import CHAT, OpenAIServer, Reply
+from tests.kits.openai_server import said as answers
 from tests.loop.program import MANIFEST, at_slack, running
 from tests.loop.story import actions, said
-from tests.openai_server import CHAT, OpenAIServer, Reply
-from tests.openai_server import said as answers
 
 CATEGORIES = """
 language = "en"

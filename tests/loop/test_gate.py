@@ -8,8 +8,8 @@ from random import Random
 
 import pytest
 
+from bot.app.running import Running
 from bot.domain.dataset import Split, group_of, split_of
-from bot.running import Running
 from handlers.views import ids
 from tests.loop.conftest import Open
 from tests.loop.story import Desk, Message, actions, at_the_desk, words

@@ -51,7 +51,9 @@ async def test_corrections_become_a_model_that_answers_better(story: Story, open
         assert (await running.house.releasing.serving()).model.model == "base"
         await desk.admin.press(refused, ids.FINETUNE_OVERRIDE)
         form = await desk.admin.view()
-        assert await desk.admin.submit(form, sentence("short")) == {ids.SENTENCE: form["blocks"][1]["hint"]["text"]}
+        assert await desk.admin.submit(form, sentence("short")) == {
+            ids.SENTENCE_INPUT: form["blocks"][1]["hint"]["text"]
+        }
         await desk.admin.submit(form, sentence(story.because))
         await desk.admin.message(lambda m: "ephemeral" in m and model in words(m), timeout=60.0)
         told = await desk.admin.message(lambda m: story.because in m["text"], timeout=60.0)

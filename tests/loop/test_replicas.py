@@ -12,14 +12,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from bot.local.workspace import Person, Workspace, serve
+from bot.practice import Person, Workspace, serve
 from handlers.views import ids
+from tests.kits.postgres import make_database
 from tests.loop.program import MANIFEST, at_slack, hurried
 from tests.loop.story import ENGLISH, Desk, said, words
 from tests.loop.test_loop import taught
 from tests.loop.test_trust import candidate
 from tests.loop.test_trust import serve as let_serve
-from tests.postgres import make_database
 
 pytestmark = pytest.mark.timeout(180)
 WITHIN = 10.0
@@ -60,7 +60,7 @@ def trains(bot: int) -> bool:
     """Whether this process has a worker that trains."""
     children = Path(f"/proc/{bot}/task/{bot}/children").read_text().split()
     commands = [Path(f"/proc/{child}/cmdline") for child in children]
-    return any(b"bot.local.model.train" in command.read_bytes() for command in commands if command.exists())
+    return any(b"bot.embedded.train" in command.read_bytes() for command in commands if command.exists())
 
 
 async def test_two_replicas_are_one_bot(tmp_path: Path) -> None:

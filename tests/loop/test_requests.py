@@ -14,11 +14,11 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
+from bot.app.running import Running, open_bot
 from bot.domain.question import Arrival
-from bot.local.workspace import Person, Server, Timing, Workspace, serve
-from bot.running import Running, open_bot
+from bot.practice import Person, Server, Timing, Workspace, serve
 from bot.settings import Settings
-from handlers.deliveries import MOST_BYTES
+from handlers.slack.deliveries import REQUEST_BYTES
 from handlers.views import ids
 from storage.inbox import SqlInbox
 from tests.loop.program import MANIFEST
@@ -102,7 +102,7 @@ async def test_questions_presses_forms_and_commands_work_by_requests(place: Plac
     await desk.employee.shortcut(ids.ASK, {"channel": desk.channel, "ts": first["thread_ts"]})
     told = await desk.employee.message(lambda m: "ephemeral" in m)
     assert first["ts"].replace(".", "") in told["text"], "the shortcut links the answer"
-    await desk.staff.press(reopened, ids.OPEN)
+    await desk.staff.press(reopened, ids.CORRECT_OPEN)
     assert await desk.staff.submit(await desk.staff.view()) == {}, "the form as it was drafted is taken"
     await desk.employee.message(lambda m: m["ts"] == first["ts"] and ids.UNDO in actions(m))
 
@@ -179,7 +179,7 @@ async def test_old_tampered_and_oversized_requests_are_refused(place: Place) -> 
     assert (await place.post(EVENT, signer.signed(EVENT, age=400))).status_code == 401
     assert (await place.post(EVENT + " ", signer.signed(EVENT))).status_code == 401
     assert (await place.post(b"\xff\xfe", signer.signed("x"))).status_code == 401
-    huge = "x" * (MOST_BYTES + 1)
+    huge = "x" * (REQUEST_BYTES + 1)
     assert (await place.post(huge, signer.signed(huge))).status_code == 413
     async with httpx2.AsyncClient(trust_env=False) as http:
         assert (await http.get(place.url)).status_code == 405
@@ -188,7 +188,7 @@ async def test_old_tampered_and_oversized_requests_are_refused(place: Place) -> 
 
 
 async def test_a_body_that_never_ends_is_given_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("handlers.deliveries.BODY_SECONDS", 0.1)
+    monkeypatch.setattr("handlers.slack.deliveries.BODY_SECONDS", 0.1)
     host, port = place.running.url.removeprefix("http://").rstrip("/").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"POST /slack/events HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nabc")

@@ -10,13 +10,13 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from bot.local.workspace import Person, Server, Workspace, serve
-from bot.running import open_bot
+from bot.app.running import open_bot
+from bot.practice import Person, Server, Workspace, serve
 from bot.settings import Settings
 from storage.database import Database
 from storage.store import SqlStore
+from tests.kits.openai_server import CHAT, OpenAIServer, Reply
 from tests.loop.program import MANIFEST
-from tests.openai_server import CHAT, OpenAIServer, Reply
 
 pytestmark = pytest.mark.timeout(90)
 MINUTE = timedelta(minutes=1)
@@ -57,8 +57,8 @@ def settings(tmp_path: Path, server: Server, model: OpenAIServer, monkeypatch: p
 async def test_it_is_ready_once_the_model_has_answered_and_while_slack_is_there(
     settings: Settings, server: Server, model: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("handlers.health.KEPT_SECONDS", 0.0)
-    monkeypatch.setattr("bot.readiness.MODEL_SECONDS", 0.0)
+    monkeypatch.setattr("handlers.server.health.HEALTH_CACHE_SECONDS", 0.0)
+    monkeypatch.setattr("bot.app.readiness.MODEL_SECONDS", 0.0)
 
     async def not_ready() -> tuple[int, list[str], dict[str, str]]:
         answer = await http.get("/readyz")

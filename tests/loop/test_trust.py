@@ -76,7 +76,7 @@ async def test_below_the_threshold_the_bot_asks_staff_and_a_press_settles_it(sto
         assert staff in words(unsure)
         guess = {"ja": "判断に自信がありません", "en": "I am not sure"}[story.language]
         assert guess in unsure["text"]
-        assert {ids.AGREE, ids.CHANGE, ids.OPEN} <= actions(unsure)
+        assert {ids.AGREE, ids.CHANGE, ids.CORRECT_OPEN} <= actions(unsure)
         settled = await desk.settle(unsure, "hr")
         assert guess not in words(settled)
         await desk.command("unsure off")

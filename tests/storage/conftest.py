@@ -12,7 +12,7 @@ from bot.ports import Store
 from storage.database import Database
 from storage.store import SqlStore
 from storage.tables import metadata
-from tests.postgres import make_database
+from tests.kits.postgres import make_database
 
 Fresh = Callable[[], str]
 

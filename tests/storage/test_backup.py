@@ -13,7 +13,7 @@ from bot.ports import Store
 from storage.database import Database
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
-from tests.postgres import make_database
+from tests.kits.postgres import make_database
 from tests.storage.things import ask, correction, question, row
 
 ROOT = Path(__file__).resolve().parents[2]

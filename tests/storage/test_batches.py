@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from bot.domain.batch import OPEN, Batch, BatchState
+from bot.domain.batch import OPEN_BATCHES, Batch, BatchState
 from bot.domain.release import Release, ReleaseState
 from bot.ports import Store
 from tests.storage.things import BASE, NOW, PROMPT
@@ -54,9 +54,9 @@ async def test_a_release_has_one_open_batch(prepared: Store, state: BatchState) 
     async with prepared.transaction() as tx:
         await tx.batches.add(BATCH.model_copy(update={"state": state}))
         await tx.batches.add(BATCH.model_copy(update={"id": "b2", "release_id": "r2"}))
-        assert [batch.id for batch in await tx.batches.open()] == (["b1", "b2"] if state in OPEN else ["b2"])
+        assert [batch.id for batch in await tx.batches.open()] == (["b1", "b2"] if state in OPEN_BATCHES else ["b2"])
     second = BATCH.model_copy(update={"id": "b3"})
-    if state in OPEN:
+    if state in OPEN_BATCHES:
         with pytest.raises(IntegrityError):
             async with prepared.transaction() as tx:
                 await tx.batches.add(second)

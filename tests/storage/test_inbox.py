@@ -11,7 +11,7 @@ from storage.database import Database
 from storage.inbox import SqlInbox
 from storage.store import SqlStore
 from storage.tables import inbox
-from tests.postgres import make_database
+from tests.kits.postgres import make_database
 from tests.storage.things import LEASE, NOW, arrival
 
 SECOND = timedelta(seconds=1)

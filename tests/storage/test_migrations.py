@@ -15,7 +15,7 @@ from storage.database import Database, TablesUnusable
 from storage.migrations import config
 from storage.store import SqlStore
 from storage.tables import metadata
-from tests.postgres import make_database
+from tests.kits.postgres import make_database
 from tests.storage.conftest import Fresh
 from tests.storage.things import NOW, PROMPT, ask, correction
 

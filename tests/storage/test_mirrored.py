@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.mirrored import TOPIC
+from bot.domain.mirrored import MIRROR_TOPIC
 from bot.domain.scorecard import Shadow
 from bot.ports import Store, Transaction
 from storage.database import Database
@@ -30,7 +30,7 @@ async def live(tx: Transaction) -> None:
 async def test_each_change_is_noted_in_order(mirrored: Store) -> None:
     async with mirrored.transaction() as tx:
         await live(tx)
-        notes = await tx.outbox.page(TOPIC, 0, 100)
+        notes = await tx.outbox.page(MIRROR_TOPIC, 0, 100)
         assert [(note.key, note.payload) for note in notes] == [
             ("q1", {"change": "verdict", "verdict": "v1"}),
             ("q1", {"change": "shadow", "release": "r1"}),
@@ -39,9 +39,9 @@ async def test_each_change_is_noted_in_order(mirrored: Store) -> None:
             ("q2", {"change": "row"}),
             ("q1", {"change": "row"}),
         ]
-        assert [note.key for note in await tx.outbox.page(TOPIC, notes[3].id, 1)] == ["q2"]
+        assert [note.key for note in await tx.outbox.page(MIRROR_TOPIC, notes[3].id, 1)] == ["q2"]
         await tx.outbox.remove([note.id for note in notes[:4]])
-        assert await tx.outbox.page(TOPIC, 0, 100) == notes[4:]
+        assert await tx.outbox.page(MIRROR_TOPIC, 0, 100) == notes[4:]
 
 
 async def test_what_is_rolled_back_is_not_noted(mirrored: Store) -> None:
@@ -53,13 +53,13 @@ async def test_what_is_rolled_back_is_not_noted(mirrored: Store) -> None:
     with pytest.raises(ZeroDivisionError):
         await broken()
     async with mirrored.transaction() as tx:
-        assert await tx.outbox.page(TOPIC, 0, 100) == []
+        assert await tx.outbox.page(MIRROR_TOPIC, 0, 100) == []
 
 
 async def test_without_a_mirror_nothing_is_noted(store: Store) -> None:
     async with store.transaction() as tx:
         await live(tx)
-        assert await tx.outbox.page(TOPIC, 0, 100) == []
+        assert await tx.outbox.page(MIRROR_TOPIC, 0, 100) == []
 
 
 async def test_the_mirrors_lag_is_told_apart(mirrored: Store) -> None:
@@ -68,7 +68,7 @@ async def test_the_mirrors_lag_is_told_apart(mirrored: Store) -> None:
         await tx.outbox.add("card", "q1", {}, NOW)
         later = NOW + timedelta(minutes=1)
         assert await tx.outbox.lag(later) == (1, timedelta(minutes=1))
-        assert await tx.outbox.lag(later, TOPIC) == (6, timedelta(minutes=1))
+        assert await tx.outbox.lag(later, MIRROR_TOPIC) == (6, timedelta(minutes=1))
 
 
 async def test_verdicts_are_found_with_their_questions(store: Store) -> None:

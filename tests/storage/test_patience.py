@@ -8,10 +8,10 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from storage import database as way
-from storage.database import ALIVE, CONNECTIONS, SESSION, Database, DatabaseUnreachable
+from storage.database import CONNECTIONS, SESSION, TCP_KEEPALIVE, Database, DatabaseUnreachable
 from storage.locks import Lock, hold, unhurried
 from storage.store import SqlStore
-from tests.postgres import make_database
+from tests.kits.postgres import make_database
 from tests.storage.things import question
 
 
@@ -61,7 +61,9 @@ async def test_each_connection_has_the_limits(url: str) -> None:
             raw = (await connection.get_raw_connection()).driver_connection
             assert raw is not None
             given = raw.info.get_parameters()
-            assert {name: given[name] for name in ALIVE} == {name: str(value) for name, value in ALIVE.items()}
+            assert {name: given[name] for name in TCP_KEEPALIVE} == {
+                name: str(value) for name, value in TCP_KEEPALIVE.items()
+            }
     await database.close()
 
 

@@ -3,10 +3,10 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
-from bot.domain.correction import Kind
+from bot.domain.correction import CorrectionKind
 from bot.domain.question import Place
 from bot.domain.scorecard import Result, Shadow
-from bot.domain.shadow import Compared
+from bot.domain.shadow import ShadowComparison
 from bot.ports import Store
 from tests.storage.things import NOW, ask, correction, question, verdict
 
@@ -80,7 +80,7 @@ async def test_the_newest_verdict_is_the_one_added_last(store: Store) -> None:
 
 
 async def test_corrections_come_out_as_they_went_in_oldest_first(store: Store) -> None:
-    second = correction(2, Kind.UNDO).model_copy(update={"reason": "間違えた"})
+    second = correction(2, CorrectionKind.UNDO).model_copy(update={"reason": "間違えた"})
     async with store.transaction() as transaction:
         await ask(transaction)
         await transaction.corrections.add(second)
@@ -94,7 +94,7 @@ async def test_two_presses_cannot_both_be_number_one(store: Store) -> None:
         await transaction.corrections.add(correction(1))
     with pytest.raises(IntegrityError):
         async with store.transaction() as transaction:
-            await transaction.corrections.add(correction(1, Kind.AGREE))
+            await transaction.corrections.add(correction(1, CorrectionKind.AGREE))
     async with store.transaction() as transaction:
         assert await transaction.corrections.of("q1") == [correction(1)]
 
@@ -137,7 +137,7 @@ async def test_a_shadow_stands_beside_the_newest_verdict_and_what_holds(store: S
         await transaction.questions.add_verdict(verdict(2).model_copy(update={"category": "other"}))
         assert await transaction.shadows.compared("r1") == []
         await transaction.shadows.put(shadow)
-        beside = Compared(question_id="q1", served="other", shadow="it", settled=None)
+        beside = ShadowComparison(question_id="q1", served="other", shadow="it", settled=None)
         assert await transaction.shadows.compared("r1") == [beside]
         await transaction.questions.settle("q1", "labor")
         assert await transaction.shadows.compared("r1") == [beside.model_copy(update={"settled": "labor"})]

@@ -62,7 +62,7 @@ async def test_counts_are_by_category_and_split(store: Store) -> None:
 async def test_all_rows_come_in_order_of_code_points_however_they_are_paged(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows_module, "PAGE", 3)
+    monkeypatch.setattr(rows_module, "ROWS_IN_MEMORY", 3)
     ids = ["b", "B", "a", "_", "Z", "é", "業", "a-b", "aB", "10", "9"]
     async with store.transaction() as transaction:
         assert [found async for found in transaction.rows.all()] == []
@@ -104,7 +104,7 @@ async def test_changes_and_the_rows_of_groups_are_found(store: Store) -> None:
 
 
 async def test_changes_are_read_in_pages(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows_module, "PAGE", 2)
+    monkeypatch.setattr(rows_module, "ROWS_IN_MEMORY", 2)
     async with store.transaction() as transaction:
         for n in range(5):
             await transaction.rows.put(row(f"q{n}"))

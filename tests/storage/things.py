@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from bot.domain.correction import Correction, Kind
+from bot.domain.correction import Correction, CorrectionKind
 from bot.domain.dataset import Manifest, Row, Source, Split
 from bot.domain.finetune import Estimate, Finetune, FinetuneState
 from bot.domain.prompt import Category, Prompt
@@ -56,7 +56,7 @@ def verdict(n: int = 1, question_id: str = "q1") -> Verdict:
     )
 
 
-def correction(seq: int = 1, kind: Kind = Kind.CHANGE) -> Correction:
+def correction(seq: int = 1, kind: CorrectionKind = CorrectionKind.CHANGE) -> Correction:
     return Correction(
         question_id="q1", seq=seq, kind=kind, verdict_id="v1", category="other", reason=None, by="U2", at=NOW
     )

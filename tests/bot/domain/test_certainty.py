@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from bot.domain.certainty import ASSURANCE, LEAST, SHARES, TARGET, OutOfScope, cuts, lowest, upper_bound
+from bot.domain.certainty import ASSURANCE, FEWEST_JUDGED, SHARES, TARGET, OutOfScope, cuts, lowest, upper_bound
 from bot.domain.scorecard import Judged, Result
 from tests.bot.things import row
 
@@ -52,7 +52,7 @@ def test_the_bound_is_clopper_and_pearsons(wrong: int, of: int, doubt: float) ->
 def test_the_cuts_cover_ever_less_and_count_what_passes(answers: list[Judged]) -> None:
     found = cuts(answers)
     with_confidence = [a for a in answers if a.result.confidence is not None]
-    assert bool(found) == (len(with_confidence) >= LEAST)
+    assert bool(found) == (len(with_confidence) >= FEWEST_JUDGED)
     assert [c.threshold for c in found] == sorted({c.threshold for c in found})
     assert len(found) <= len(SHARES)
     for cut in found:
@@ -64,7 +64,7 @@ def test_the_cuts_cover_ever_less_and_count_what_passes(answers: list[Judged]) -
         assert (found[0].threshold, found[0].coverage) == (0.0, 1.0)
 
 
-@given(st.lists(ANSWERS, min_size=LEAST, max_size=80), st.randoms(use_true_random=False))
+@given(st.lists(ANSWERS, min_size=FEWEST_JUDGED, max_size=80), st.randoms(use_true_random=False))
 def test_what_was_right_decides_nothing_about_which_thresholds_are_tried(answers: list[Judged], random: Random) -> None:
     shuffled = [a.row.category for a in answers]
     random.shuffle(shuffled)
@@ -86,7 +86,7 @@ def test_the_lowest_threshold_that_keeps_the_promise_is_chosen(answers: list[Jud
 
 
 def test_few_rows_choose_nothing_however_right_they_are() -> None:
-    assert cuts(sure(*[0.9] * (LEAST - 1))) == []
+    assert cuts(sure(*[0.9] * (FEWEST_JUDGED - 1))) == []
     assert lowest(cuts(sure(*[0.9] * 40))) is None
 
 

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.curve import FLOOR, GOAL, LEAST, MOST, SUPPORT, Curve, Measured, fit, needs, rising
+from bot.domain.curve import (
+    FARTHEST_FORECAST,
+    FEWEST_POINTS,
+    FORECAST_SUPPORT,
+    GOAL,
+    ROWS_PER_CATEGORY,
+    Curve,
+    Measured,
+    fit,
+    needs,
+    rising,
+)
 from bot.domain.scorecard import Figures
 
 POINTS = st.lists(
@@ -20,7 +31,7 @@ POINTS = st.lists(
 @given(POINTS)
 def test_a_curve_rises_towards_its_top_and_is_never_drawn_through_too_few_points(points: list[Measured]) -> None:
     curve = fit(points)
-    if len({point.trained for point in points}) < LEAST:
+    if len({point.trained for point in points}) < FEWEST_POINTS:
         assert curve is None
     if curve:
         values = [curve.at(rows) for rows in range(0, 5_000, 250)]
@@ -56,14 +67,14 @@ def test_points_are_put_in_order_and_the_last_of_equals_counts() -> None:
 @given(
     st.integers(1, 400),
     st.integers(0, 400),
-    st.integers(SUPPORT, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
+    st.integers(FORECAST_SUPPORT, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
 )
 def test_a_need_follows_the_stated_rule(taught: int, rows: int, found: tuple[int, int]) -> None:
     right, support = found
     figures = {"it": Figures(support=support, answered=support, right=right)}
     need = next(iter(needs(figures, {"it": taught}, {"it": rows}, ["it"])), None)
-    wanted = max(FLOOR, taught * ((1 - right / support) / (1 - GOAL)) ** 2)
-    more = min(MOST, max(0, round(wanted) - rows))
+    wanted = max(ROWS_PER_CATEGORY, taught * ((1 - right / support) / (1 - GOAL)) ** 2)
+    more = min(FARTHEST_FORECAST, max(0, round(wanted) - rows))
     assert (need.more if need else 0) == more
     if need:
         assert need.recall is not None
@@ -74,11 +85,15 @@ def test_a_category_without_rows_needs_the_floor_and_the_neediest_comes_first() 
     figures = {"labor": Figures(support=20, answered=20, right=10), "other": Figures(support=4, answered=1, right=0)}
     rows = {"labor": 40, "other": 30, "it": 5}
     found = needs(figures, rows, rows, ["labor", "it", "hr", "other"])
-    assert [(need.category, need.more) for need in found] == [("labor", MOST), ("hr", FLOOR), ("it", FLOOR - 5)]
+    assert [(need.category, need.more) for need in found] == [
+        ("labor", FARTHEST_FORECAST),
+        ("hr", ROWS_PER_CATEGORY),
+        ("it", ROWS_PER_CATEGORY - 5),
+    ]
 
 
 def test_what_a_release_finds_that_no_row_has_taught_is_no_forecast() -> None:
     figures = {"labor": Figures(support=20, answered=20, right=4)}
-    assert needs(figures, {}, {"labor": FLOOR}, ["labor"]) == []
-    (need,) = needs(figures, {}, {"labor": FLOOR - 1}, ["labor"])
+    assert needs(figures, {}, {"labor": ROWS_PER_CATEGORY}, ["labor"]) == []
+    (need,) = needs(figures, {}, {"labor": ROWS_PER_CATEGORY - 1}, ["labor"])
     assert (need.more, need.recall) == (1, None)

@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.gain import LOW, RARE, Candidate, Why, ordered, why
+from bot.domain.gain import LOW, RARE, Candidate, QueueReason, ordered, why
 
 CATEGORIES = st.sampled_from(["labor", "it", "other"])
 CANDIDATES = st.lists(
@@ -39,20 +39,20 @@ def test_every_question_is_listed_once_in_an_order_that_depends_on_nothing_else(
 def test_a_better_reason_comes_first_and_within_one_the_less_sure(
     candidates: list[Candidate], rows: dict[str, int]
 ) -> None:
-    places = list(Why)
+    places = list(QueueReason)
     for (one, reason), (other, next_reason) in itertools.pairwise(ordered(candidates, rows)):
         assert places.index(reason) <= places.index(next_reason)
-        if reason is next_reason is not Why.RANDOM:
+        if reason is next_reason is not QueueReason.RANDOM:
             assert one.sureness <= other.sureness
 
 
 def test_each_reason_holds_where_it_says() -> None:
     sure = Candidate(question_id="q", category="it", confidence=0.99)
     many = {"it": RARE}
-    assert why(sure, many) is Why.RANDOM
-    assert why(sure, {"it": RARE - 1}) is Why.RARE
-    assert why(sure.model_copy(update={"near_conflict": True}), many) is Why.NEAR_CONFLICT
-    assert why(sure.model_copy(update={"confidence": LOW - 0.01, "near_conflict": True}), many) is Why.UNSURE
-    assert why(sure.model_copy(update={"confidence": 0.1, "shadow": "labor"}), many) is Why.DISAGREE
-    assert why(sure.model_copy(update={"shadow": "it"}), many) is Why.RANDOM
-    assert why(sure.model_copy(update={"confidence": None}), many) is Why.RANDOM
+    assert why(sure, many) is QueueReason.RANDOM
+    assert why(sure, {"it": RARE - 1}) is QueueReason.RARE
+    assert why(sure.model_copy(update={"near_conflict": True}), many) is QueueReason.NEAR_CONFLICT
+    assert why(sure.model_copy(update={"confidence": LOW - 0.01, "near_conflict": True}), many) is QueueReason.UNSURE
+    assert why(sure.model_copy(update={"confidence": 0.1, "shadow": "labor"}), many) is QueueReason.DISAGREE
+    assert why(sure.model_copy(update={"shadow": "it"}), many) is QueueReason.RANDOM
+    assert why(sure.model_copy(update={"confidence": None}), many) is QueueReason.RANDOM

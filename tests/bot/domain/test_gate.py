@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.comparison import compare
-from bot.domain.gate import LEAST_BETTER, LEAST_EQUAL, MARGIN, Decision, Outcome, Why, decide
+from bot.domain.gate import LEAST_BETTER, LEAST_EQUAL, MARGIN, Decision, GateReason, Outcome, decide
 from bot.domain.scorecard import scorecard
 from tests.bot.domain.judged import judged
 
@@ -40,7 +40,7 @@ def test_shuffled_labels_fail(n: int, seed: int) -> None:
     before = answers(settled, 0.8, seed)
     shuffled = Random(seed).sample(settled, len(settled))
     found = decision(settled, shuffled, before)
-    assert (found.outcome, found.why) == (Outcome.FAILED, Why.WORSE)
+    assert (found.outcome, found.why) == (Outcome.FAILED, GateReason.WORSE)
 
 
 @FEW
@@ -48,7 +48,7 @@ def test_shuffled_labels_fail(n: int, seed: int) -> None:
 def test_clearly_better_passes(n: int, seed: int) -> None:
     settled = settled_rows(n)
     found = decision(settled, settled, answers(settled, 0.6, seed))
-    assert (found.outcome, found.why, found.serving) == (Outcome.PASSED, Why.BETTER, "old")
+    assert (found.outcome, found.why, found.serving) == (Outcome.PASSED, GateReason.BETTER, "old")
 
 
 @FEW
@@ -58,9 +58,12 @@ def test_equal_passes_only_with_enough_rows(n: int, seed: int) -> None:
     same = answers(settled, 0.8, seed)
     found = decision(settled, same, same)
     if n >= LEAST_EQUAL:
-        assert (found.outcome, found.why) == (Outcome.PASSED, Why.NOT_WORSE)
+        assert (found.outcome, found.why) == (Outcome.PASSED, GateReason.NOT_WORSE)
     else:
-        assert (found.outcome, found.why) == (Outcome.NOT_ENOUGH, Why.FEW if n < LEAST_BETTER else Why.UNCLEAR)
+        assert (found.outcome, found.why) == (
+            Outcome.NOT_ENOUGH,
+            GateReason.FEW if n < LEAST_BETTER else GateReason.UNCLEAR,
+        )
         assert found.missing == (LEAST_EQUAL if n > 1 else LEAST_BETTER) - n
 
 
@@ -70,8 +73,8 @@ def test_forty_rows_are_never_enough_to_pass(seed: int, now: float, before: floa
     settled = settled_rows(40)
     found = decision(settled, answers(settled, now, seed), answers(settled, before, seed + 1))
     assert found.outcome is not Outcome.PASSED
-    if found.why is not Why.WORSE:
-        assert (found.outcome, found.why) == (Outcome.NOT_ENOUGH, Why.FEW)
+    if found.why is not GateReason.WORSE:
+        assert (found.outcome, found.why) == (Outcome.NOT_ENOUGH, GateReason.FEW)
 
 
 @pytest.mark.parametrize(("n", "outcome"), [(299, Outcome.NOT_ENOUGH), (300, Outcome.PASSED)])
@@ -104,7 +107,7 @@ def test_near_copies_do_not_make_enough_rows() -> None:
     settled = [c for c in settled_rows(40) for _ in range(10)]
     groups = [n for n in range(40) for _ in range(10)]
     found = decision(settled, settled, ["other"] * 400, groups)
-    assert (found.outcome, found.why) == (Outcome.NOT_ENOUGH, Why.FEW)
+    assert (found.outcome, found.why) == (Outcome.NOT_ENOUGH, GateReason.FEW)
 
 
 def test_a_category_below_its_floor_fails_though_all_is_better() -> None:
@@ -112,7 +115,7 @@ def test_a_category_below_its_floor_fails_though_all_is_better() -> None:
     before = ["other"] * 100 + ["it"] * 100 + ["hr"] * 20
     now = ["it"] * 200 + ["it"] * 3 + ["hr"] * 17
     found = decision(settled, now, before)
-    assert (found.outcome, found.why) == (Outcome.FAILED, Why.FLOOR)
+    assert (found.outcome, found.why) == (Outcome.FAILED, GateReason.FLOOR)
     assert [(d.category, d.before, d.now, d.support) for d in found.drops] == [("hr", 1.0, 0.85, 20)]
     assert decision(settled, ["it"] * 202 + ["hr"] * 18, before).outcome is Outcome.PASSED
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.intake import LONGEST, cut, is_said, notice_for
+from bot.domain.intake import LONGEST_QUESTION, cut, is_said, notice_for
 from bot.domain.question import Notice, Via
 from tests.bot.things import arrival
 
@@ -44,9 +44,9 @@ def test_talk_between_people_in_a_watched_channel_is_left_alone() -> None:
 @settings(max_examples=30)
 @given(st.text(max_size=20), st.integers(0, 2))
 def test_a_long_text_is_cut_and_that_is_told(text: str, times: int) -> None:
-    whole = (text + "長" * LONGEST) * times + text
+    whole = (text + "長" * LONGEST_QUESTION) * times + text
     kept, was_cut = cut(whole)
-    assert len(kept) <= LONGEST
+    assert len(kept) <= LONGEST_QUESTION
     assert whole.strip().startswith(kept)
-    assert was_cut == (len(whole.strip()) > LONGEST)
+    assert was_cut == (len(whole.strip()) > LONGEST_QUESTION)
     assert cut(kept) == (kept, False)

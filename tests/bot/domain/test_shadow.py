@@ -1,16 +1,16 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.shadow import Agreement, Compared
+from bot.domain.shadow import Agreement, ShadowComparison
 
 CATEGORY = st.sampled_from(["labor", "it", "other"])
 COMPARED = st.builds(
-    Compared, question_id=st.uuids().map(str), served=CATEGORY, shadow=CATEGORY, settled=st.none() | CATEGORY
+    ShadowComparison, question_id=st.uuids().map(str), served=CATEGORY, shadow=CATEGORY, settled=st.none() | CATEGORY
 )
 
 
 @given(st.lists(COMPARED))
-def test_every_question_is_counted_once(compared: list[Compared]) -> None:
+def test_every_question_is_counted_once(compared: list[ShadowComparison]) -> None:
     found = Agreement.of(compared)
     assert found.questions == len(compared) == sum(n for _, n in found.by_category.values())
     assert found.same == sum(same for same, _ in found.by_category.values())
@@ -20,8 +20,8 @@ def test_every_question_is_counted_once(compared: list[Compared]) -> None:
 
 
 def test_who_was_right_is_told_apart() -> None:
-    def one(served: str, shadow: str, settled: str | None) -> Compared:
-        return Compared(question_id="q", served=served, shadow=shadow, settled=settled)
+    def one(served: str, shadow: str, settled: str | None) -> ShadowComparison:
+        return ShadowComparison(question_id="q", served=served, shadow=shadow, settled=settled)
 
     found = Agreement.of(
         [one("it", "labor", "it"), one("it", "labor", "labor"), one("it", "it", "it"), one("it", "it", "other")]

@@ -1,0 +1,1 @@
+"""Everything put together and kept running: wiring, start and stop, readiness, replay."""

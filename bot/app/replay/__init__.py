@@ -1,0 +1,1 @@
+"""`python -m bot replay`: a labelled file goes through the whole loop, and what was learned is measured."""

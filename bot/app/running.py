@@ -1,0 +1,100 @@
+"""A whole bot, on Slack or in a practice workspace."""
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pydantic import SecretStr
+from starlette.routing import BaseRoute
+
+from bot.app.lifecycle import Edge, serve_slack
+from bot.app.telemetry import Telemetry
+from bot.app.wiring import VERSION, Core, open_core, read_prompt
+from bot.domain.prompt import Prompt
+from bot.practice import Server, Workspace, serve
+from bot.settings import ROOT, Settings
+from handlers.server.health import Health
+from handlers.server.web import serving
+from handlers.slack.deliveries import Requests
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A bot on duty. `practice` is the workspace it works in, None on real Slack; `url` is its own address."""
+
+    house: Core
+    practice: Server | None
+    url: str
+
+
+@asynccontextmanager
+async def open_bot(
+    settings: Settings, prompt: Prompt | None = None, *, state: Path | None = None, port: int = 0
+) -> AsyncIterator[Running]:
+    """Run the whole bot until the block ends: on Slack where the tokens are set, else in a practice workspace.
+
+    Args:
+        settings: as loaded.
+        prompt: instead of the one that the settings name.
+        state: the file that the practice workspace is kept in from one start to the next.
+        port: of health and metrics, of Slack's requests in HTTP mode, and of the practice page; 0: any free one.
+
+    Raises:
+        SettingsError, PortTaken, SlackRefused, DatabaseUnreachable: each with a text for people.
+    """
+    prompt = prompt or read_prompt(settings.prompt_folder)
+    async with AsyncExitStack() as stack:
+        server = None
+        health = Health()
+        if settings.practice:
+            server = await stack.enter_async_context(open_workspace(state, port, health.routes))
+            settings = practised(settings, server)
+            # Sample categories have no owners of their own; here the sample staff are told.
+            prompt = prompt.owned_by(server.people.staff_group.id)
+        secret = settings.slack_signing_secret
+        requests = Requests(secret.get_secret_value()) if secret else None
+        routes = [*health.routes, *([requests.route] if requests else [])]
+        url = server.url if server else await stack.enter_async_context(serving(settings.bot_http_host, port, routes))
+        telemetry = Telemetry(VERSION, settings.otel_exporter_otlp_endpoint)
+        stack.push_async_callback(telemetry.aclose)
+        house = await stack.enter_async_context(open_core(settings, prompt, telemetry))
+        await house.neighbours.refresh()  # some seconds for many rows, which the first press should not wait for
+        await stack.enter_async_context(serve_slack(house, settings, Edge(health, telemetry, requests)))
+        yield Running(house, server, url)
+
+
+@asynccontextmanager
+async def open_workspace(state: Path | None, port: int, routes: Sequence[BaseRoute] = ()) -> AsyncIterator[Server]:
+    """The practice workspace, with the app of manifest.yml installed, and these routes beside its own.
+
+    Where the port is taken, any free one: nobody but a person's browser looks for it.
+    """
+    manifest = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
+    workspace = Workspace(manifest, state=state)
+    async with AsyncExitStack() as stack:
+        try:
+            server = await stack.enter_async_context(serve(workspace, port, routes))
+        except OSError:
+            log.info("port %s is taken, so another one is used", port)
+            server = await stack.enter_async_context(serve(workspace, 0, routes))
+        yield server
+
+
+def practised(settings: Settings, server: Server) -> Settings:
+    """The settings that make the bot work in a practice workspace: its sample people fill whatever is left empty."""
+    return settings.model_copy(
+        update={
+            "slack_bot_token": SecretStr(server.bot_token),
+            "slack_app_token": SecretStr(server.app_token),
+            "slack_api_url": server.api_url,
+            "bot_staff": settings.bot_staff or [server.people.staff_group.id],
+            "bot_admins": settings.bot_admins or [server.people.admin_group.id],
+            "bot_channels": settings.bot_channels or [server.channels.help_desk.id],
+            "bot_ops_channel": settings.bot_ops_channel or server.channels.ops.id,
+        }
+    )

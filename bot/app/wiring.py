@@ -1,0 +1,242 @@
+"""Puts the rooms together, without Slack: what wakes them stands in bot/app/lifecycle.py."""
+
+import logging
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import httpx2
+from pydantic import ValidationError
+
+from bot.app.replicas import ReplicaLeases
+from bot.app.telemetry import MeteredModel, Telemetry
+from bot.corrections.correcting import Correcting
+from bot.corrections.reviewing import Reviewing
+from bot.dataset.importing import Importing
+from bot.domain.faults import Fault, Problem, SettingsError, problem_of, problems_of
+from bot.domain.prompt import Prompt
+from bot.embedded import LocalModel
+from bot.finetunes.budget import Spending
+from bot.finetunes.status import Reporting
+from bot.finetunes.tuning import Tuning
+from bot.mirror.inbound import MirrorInbound
+from bot.mirror.outbound import MirrorOutbound
+from bot.mirror.status import mirror_state
+from bot.ports import Clock, Meter, Model, Shelf, Store, Unmetered
+from bot.providers.batching import OpenAIBatcher
+from bot.providers.breaker import BreakerModel
+from bot.providers.model import OpenAIModel
+from bot.providers.probing import ProviderProbe
+from bot.providers.providers import Provider, Providers
+from bot.providers.tokens import OfflineEstimator
+from bot.providers.training import OpenAITrainer
+from bot.providers.training_file import check
+from bot.questions.classifying import Classifying
+from bot.questions.rechecking import Rechecking
+from bot.releases.batching import Batching
+from bot.releases.evaluating import Evaluating
+from bot.releases.prompting import Prompting
+from bot.releases.releasing import Releasing
+from bot.releases.shadowing import Shadowing
+from bot.releases.threshold import Thresholding
+from bot.settings import ROOT, Settings
+from bot.similarity.neighbours import RowNeighbours
+from storage.database import Database
+from storage.files import DatabaseShelf
+from storage.store import SqlStore
+
+if TYPE_CHECKING:
+    from bot.langsmith import LangSmithTracker
+
+log = logging.getLogger(__name__)
+
+VERSION = str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
+LOCAL_PER_SECOND = 1_000.0
+"""Of an evaluation with the embedded model: it costs nothing, and only live questions need room beside it."""
+
+
+TRACKER_SECONDS = 10.0
+"""That one request to LangSmith may take."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)  # noqa: TID251 - this is the Clock
+
+
+@dataclass(frozen=True)
+class Core:
+    """All that works without Slack."""
+
+    settings: Settings
+    prompt: Prompt
+    store: Store
+    shelf: Shelf
+    clock: Clock
+    meter: Meter
+    reaching: ProviderProbe
+    model: Model
+    guarded: BreakerModel
+    neighbours: RowNeighbours
+    classifying: Classifying
+    rechecking: Rechecking
+    tuning: Tuning
+    evaluating: Evaluating
+    batching: Batching
+    releasing: Releasing
+    reporting: Reporting
+    correcting: Correcting
+    reviewing: Reviewing
+    prompting: Prompting
+    importing: Importing
+    shadowing: Shadowing
+    doubting: Thresholding
+    sharing: ReplicaLeases
+    mirroring: MirrorOutbound | None
+    """None where there is no tracker; so is `receiving`."""
+    receiving: MirrorInbound | None
+
+
+def read_prompt(folder: Path) -> Prompt:
+    """The prompt of a folder with system.md and categories.toml.
+
+    Raises:
+        SettingsError: it cannot be used; the problem names the file and what is wrong.
+    """
+    system_md, categories_toml = (read_text(folder / name) for name in ("system.md", "categories.toml"))
+    where = f"BOT_PROMPT: {folder / 'categories.toml'}"
+    try:
+        return Prompt.parse(system_md, categories_toml)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(Problem(what=Fault.NOT_TOML, where=where, facts={"error": str(error)})) from None
+    except ValidationError as error:
+        raise SettingsError(*problems_of(error, within=where)) from None
+
+
+def read_text(file: Path) -> str:
+    """One file of a prompt. Raises SettingsError."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(problem_of(error, f"BOT_PROMPT: {file}")) from None
+
+
+@asynccontextmanager
+async def open_core(
+    settings: Settings, prompt: Prompt | None = None, telemetry: Telemetry | None = None
+) -> AsyncIterator[Core]:
+    """Open the database (migrating it), the embedded model and the providers; close them at the end of the block.
+
+    Args:
+        settings: as loaded.
+        prompt: instead of the one that the settings name.
+        telemetry: what measures; None: nothing does.
+
+    Raises:
+        SettingsError: the prompt cannot be used, or DATABASE_URL is no database's address.
+        DatabaseUnreachable, TablesUnusable: from the database.
+    """
+    prompt = prompt or read_prompt(settings.prompt_folder)
+    async with AsyncExitStack() as stack:
+        database = database_of(settings)
+        stack.push_async_callback(database.close)
+        await database.migrate()
+        tracker = tracker_of(settings)
+        if tracker:
+            stack.push_async_callback(tracker.aclose)
+        store = SqlStore(database, mirrored=tracker is not None)
+        shelf, clock = DatabaseShelf(database), SystemClock()
+        local = await stack.enter_async_context(LocalModel(shelf))
+        providers = Providers(providers_of(settings, local))
+        stack.push_async_callback(providers.aclose)
+        asked, neighbours = OpenAIModel(providers), RowNeighbours(store)
+        model = MeteredModel(asked, telemetry) if telemetry else asked
+        guarded = BreakerModel(model)
+        estimator = OfflineEstimator()
+        spending = Spending(estimator, clock, settings.bot_budget_usd)
+        correcting = Correcting(store, neighbours, clock)
+        classifying = Classifying(store, guarded, neighbours, clock, settings.fallback)
+        judges = Evaluating(
+            store, model, clock, neighbours=neighbours, estimator=estimator, per_second={"local": LOCAL_PER_SECOND}
+        )
+        house = Core(
+            settings=settings,
+            prompt=prompt,
+            store=store,
+            shelf=shelf,
+            clock=clock,
+            meter=telemetry or Unmetered(),
+            reaching=ProviderProbe(providers),
+            model=model,
+            guarded=guarded,
+            neighbours=neighbours,
+            tuning=Tuning(
+                store,
+                shelf,
+                OpenAITrainer(providers),
+                estimator,
+                check,
+                clock,
+                student=settings.bot_student,
+                spending=spending,
+                neighbours=neighbours,
+            ),
+            evaluating=judges,
+            batching=Batching(store, judges, OpenAIBatcher(providers, asked), clock),
+            classifying=classifying,
+            rechecking=Rechecking(store, classifying, clock),
+            releasing=Releasing(store, clock, settings.fallback),
+            reporting=Reporting(store, clock, spending, neighbours, mirror_state if tracker else None),
+            prompting=Prompting(store, estimator, clock),
+            correcting=correcting,
+            reviewing=Reviewing(store, correcting, neighbours, clock),
+            importing=Importing(store, neighbours, clock),
+            shadowing=Shadowing(store, model, neighbours, clock, per_day=settings.bot_shadow_per_day),
+            doubting=Thresholding(store, judges),
+            sharing=ReplicaLeases(store, clock, VERSION),
+            mirroring=MirrorOutbound(store, tracker, judges, estimator, clock) if tracker else None,
+            receiving=MirrorInbound(store, tracker, correcting, clock, settings.langsmith_staff) if tracker else None,
+        )
+        await house.releasing.ensure(prompt, settings.serving)
+        yield house
+
+
+def tracker_of(settings: Settings) -> "LangSmithTracker | None":
+    """LangSmith, where its key is set."""
+    key = settings.langsmith_api_key
+    if key is None:
+        return None
+    from bot.langsmith import LangSmithTracker  # its SDK is a part of a second that most starts need not
+
+    return LangSmithTracker(
+        key.get_secret_value(),
+        settings.langsmith_project,
+        endpoint=settings.langsmith_endpoint,
+        workspace=settings.langsmith_workspace_id,
+        seconds=TRACKER_SECONDS,
+    )
+
+
+def database_of(settings: Settings) -> Database:
+    """Raises SettingsError where DATABASE_URL is no address of a database."""
+    try:
+        return Database(settings.database_url)
+    except ValueError:
+        raise SettingsError(Problem(what=Fault.NOT_A_DATABASE, where="DATABASE_URL")) from None
+
+
+def providers_of(settings: Settings, local: LocalModel) -> list[Provider]:
+    """The configured providers, the embedded model among them: in this process, without a port."""
+    inside = httpx2.ASGITransport(app=cast("Any", local.app), raise_app_exceptions=False)
+    providers = {"local": Provider("local", "http://local/v1", "local", "compatible", transport=inside)}
+    if settings.openai_api_key:
+        providers["openai"] = Provider("openai", settings.openai_base_url, settings.openai_api_key)
+    for name, endpoint in settings.bot_providers.items():
+        providers[name.lower()] = Provider(name.lower(), endpoint.base_url, endpoint.api_key, endpoint.kind)
+    return list(providers.values())

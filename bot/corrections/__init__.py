@@ -1,0 +1,1 @@
+"""What staff say of answers, and what becomes of it."""

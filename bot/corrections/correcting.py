@@ -1,0 +1,153 @@
+"""What staff say of verdicts, and the rows that come of it."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from bot.domain.card import Card
+from bot.domain.correction import Correction, CorrectionKind, Press
+from bot.domain.dataset import Row, Source, group_of, split_of
+from bot.domain.errors import Reason, Refused
+from bot.domain.masking import masked
+from bot.ports import Clock, Neighbours, Store, Transaction
+from bot.questions.cards import card_of
+from bot.questions.classifying import RECHECK_TOPIC
+
+NO_GROUPS: Mapping[str, str] = MappingProxyType({})
+
+
+class Correcting:
+    """Settles questions. Who may press is the caller's to decide (handlers/guard); `by` is the id it checked."""
+
+    def __init__(self, store: Store, neighbours: Neighbours, clock: Clock) -> None:
+        self._store = store
+        self._neighbours = neighbours
+        self._clock = clock
+
+    async def settle(self, press: Press) -> Card:
+        """Write a correction, its row and the card's update, all or nothing; the card as it is now.
+
+        Pressing the same again changes nothing.
+
+        Raises:
+            Refused: UNKNOWN_QUESTION; UNKNOWN_CATEGORY; SETTLED_MEANWHILE with `card`, where somebody was first: the
+                person is told what they said and may press again, having seen it.
+        """
+        async with self._store.snapshot() as tx:
+            question = await tx.questions.get(press.question_id)
+        # Asked before the transaction begins, for it reads the record. A text edited in between founds its own group.
+        groups = {question.text: (await self._neighbours.groups([question.text]))[0]} if question else NO_GROUPS
+        async with self._store.transaction() as tx:
+            return await self.settle_within(tx, press, groups)
+
+    async def settle_within(self, tx: Transaction, press: Press, groups: Mapping[str, str] = NO_GROUPS) -> Card:
+        """`settle`, as a part of a larger unit of work. Raises Refused as it does.
+
+        Args:
+            tx: the unit of work.
+            press: what is wished.
+            groups: text → the group that it joins (`Neighbours.groups`), for a question that has no row yet; there its
+                text founds a group of its own where it is not among them.
+        """
+        card = await self._held(tx, press.question_id)
+        category = press.category or card.verdict.category
+        if card.prompt.category(category) is None:
+            raise Refused(Reason.UNKNOWN_CATEGORY, category=category)
+        settled = card.settled
+        if settled and settled.by == press.by and settled.category == category and press.reason is None:
+            return card
+        if press.seen != card.seen:
+            raise Refused(Reason.SETTLED_MEANWHILE, card=card)
+        correction = Correction(
+            question_id=press.question_id,
+            seq=card.seen + 1,
+            kind=CorrectionKind.AGREE if category == card.verdict.category else CorrectionKind.CHANGE,
+            verdict_id=card.verdict.id,
+            category=category,
+            reason=masked(press.reason) if press.reason else words_for(category, settled),
+            by=press.by,
+            at=self._clock.now(),
+        )
+        await tx.corrections.add(correction)
+        await tx.questions.settle(press.question_id, category)
+        row = await tx.rows.get(press.question_id)
+        text = card.question.text
+        group = row.group if row and row.text == text else groups.get(text, group_of(text))
+        await tx.rows.put(row_of(card, correction, group))
+        await tx.outbox.add("card", press.question_id, {}, correction.at)
+        settled_card = card.model_copy(update={"settled": correction, "seen": correction.seq})
+        if settled_card.owner not in (None, card.owner, press.by):
+            await tx.outbox.add("owner", press.question_id, {"seq": str(correction.seq)}, correction.at)
+        return settled_card
+
+    async def undo(self, question_id: str, seen: int, by: str) -> Card:
+        """Take the newest correction back: the question is open again and its row withdrawn.
+
+        Raises:
+            Refused: UNKNOWN_QUESTION; NOTHING_TO_UNDO; SETTLED_MEANWHILE with `card`.
+        """
+        async with self._store.transaction() as tx:
+            card = await self._held(tx, question_id)
+            if seen != card.seen:
+                raise Refused(Reason.SETTLED_MEANWHILE, card=card)
+            if card.settled is None:
+                raise Refused(Reason.NOTHING_TO_UNDO)
+            undone = card.settled.model_copy(
+                update={
+                    "seq": card.seen + 1,
+                    "kind": CorrectionKind.UNDO,
+                    "by": by,
+                    "reason": None,
+                    "at": self._clock.now(),
+                }
+            )
+            await tx.corrections.add(undone)
+            await tx.questions.settle(question_id, None)
+            await tx.rows.withdraw(question_id, undone.at)
+            await tx.outbox.add("card", question_id, {}, undone.at)
+            if card.verdict.provisional:
+                await tx.outbox.add(RECHECK_TOPIC, question_id, {}, undone.at)  # the settlement had made it needless
+        return card.model_copy(update={"settled": None, "seen": undone.seq})
+
+    async def card(self, question_id: str) -> Card:
+        """The card as it is now, for a modal. Raises Refused: UNKNOWN_QUESTION."""
+        async with self._store.snapshot() as tx:
+            question = await tx.questions.get(question_id)
+            card = await card_of(tx, question) if question else None
+        if card is None:
+            raise Refused(Reason.UNKNOWN_QUESTION)
+        return card
+
+    async def _held(self, tx: Transaction, question_id: str) -> Card:
+        question = await tx.questions.get(question_id, lock=True)
+        card = await card_of(tx, question) if question else None
+        if card is None:
+            raise Refused(Reason.UNKNOWN_QUESTION)
+        return card
+
+
+def words_for(category: str, settled: Correction | None) -> str | None:
+    """What staff wrote for this category: who says the same again, without a word, takes none of theirs away."""
+    return settled.reason if settled and settled.category == category else None
+
+
+def row_of(card: Card, correction: Correction, group: str) -> Row:
+    """The row that a correction makes in this group.
+
+    Its reason argues for its category: staff's own words, or the verdict's if they agreed with it, or none.
+    """
+    agreed = correction.kind is CorrectionKind.AGREE
+    question = card.question
+    return Row(
+        id=question.id,
+        text=question.text,
+        group=group,
+        category=correction.category,
+        reason=correction.reason or (card.verdict.reason if agreed else None),
+        split=split_of(group),
+        source=Source.AGREE if agreed else Source.CHANGE,
+        by=correction.by,
+        team=question.place.team,
+        channel=question.place.channel,
+        ts=question.place.ts,
+        settled_at=correction.at,
+    )

@@ -1,0 +1,265 @@
+"""What staff should settle next: conflicts, then open questions by what a press on them teaches."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from bot.corrections.correcting import Correcting
+from bot.domain.card import Card
+from bot.domain.conflict import Conflict
+from bot.domain.correction import Press
+from bot.domain.curve import Curve, Measured, Need, fit, needs, rising
+from bot.domain.dataset import Row, Source, Split, text_key
+from bot.domain.errors import Reason, Refused
+from bot.domain.gain import Candidate, QueueReason, ordered
+from bot.domain.prompt import Prompt
+from bot.domain.question import Question, Verdict
+from bot.domain.release import Release, ReleaseState
+from bot.domain.scorecard import Figures, Judged, scorecard
+from bot.domain.thing import Thing
+from bot.ports import Clock, Neighbours, Store, Transaction
+from bot.questions.cards import card_of
+from bot.similarity.disjoint import seen
+
+POOL = 300
+"""Open questions that are put in order, the newest ones: older ones come up as these are settled."""
+CONFLICTS = 50
+DIRECT = "D"
+"""What the id of a direct message's channel begins with."""
+
+
+class Entry(Thing):
+    """One thing to settle: an open question (`card`), or a conflict (`rows` of its groups)."""
+
+    key: str
+    """The question's id, or the conflict's key."""
+    why: QueueReason
+    prompt: Prompt
+    card: Card | None = None
+    rows: tuple[Row, ...] = ()
+    shadow: str | None = None
+    """What the shadow release said, where it disagrees."""
+
+    @property
+    def open(self) -> bool:
+        """Whether it still waits for a press."""
+        if self.card:
+            return self.card.settled is None
+        return len({row.category for row in self.rows}) > 1
+
+
+class Listed(Thing):
+    """An entry's place in the queue, before its things are read."""
+
+    key: str
+    why: QueueReason
+
+
+class Page(Thing):
+    """A part of the queue. `offset`: entries before it. `waiting`: the whole queue's length."""
+
+    entries: tuple[Entry, ...]
+    offset: int
+    waiting: int
+
+
+class ReviewProgress(Thing):
+    """Whether what is settled is enough. `points`: releases on the same held-out rows, by rows trained on."""
+
+    prompt: Prompt
+    points: tuple[Measured, ...]
+    trainable: int
+    """Rows to train on today."""
+    curve: Curve | None
+    needs: tuple[Need, ...]
+
+
+class Reviewing:
+    """Lists what to settle, and settles conflicts; a question is settled by `Correcting` as on its card."""
+
+    def __init__(self, store: Store, correcting: Correcting, neighbours: Neighbours, clock: Clock) -> None:
+        self._store = store
+        self._correcting = correcting
+        self._clock = clock
+        self._neighbours = neighbours
+
+    async def queue(self, *, public: bool = False) -> list[Listed]:
+        """All that waits, what to settle first at the front.
+
+        Args:
+            public: leave out what was asked in a direct message, for others will read along.
+        """
+        open_conflicts = await self._neighbours.conflicts()
+        async with self._store.transaction() as tx:
+            conflicts, waiting = await self._waiting(tx, open_conflicts, public=public)
+            counts = await tx.rows.counts()
+            shadow = await self._shadow(tx)
+            said = {s.question_id: s.category for s in await tx.shadows.of(shadow.id)} if shadow else {}
+        contested = {group for conflict in open_conflicts for group in conflict.groups}
+        near = await self._near_conflict([question for question, _ in waiting], contested)
+        candidates = [_candidate(q, v, said.get(q.id), near=q.id in near) for q, v in waiting]
+        rows = {category: n for (category, split), n in counts.items() if split is Split.TRAIN}
+        return [Listed(key=conflict.key, why=QueueReason.CONFLICT) for conflict in conflicts] + [
+            Listed(key=candidate.question_id, why=why) for candidate, why in ordered(candidates, rows)
+        ]
+
+    async def waiting(self, *, public: bool = False) -> int:
+        """How long the queue is; quicker than putting it in order."""
+        open_conflicts = await self._neighbours.conflicts()
+        async with self._store.transaction() as tx:
+            conflicts, waiting = await self._waiting(tx, open_conflicts, public=public)
+        return len(conflicts) + len(waiting)
+
+    async def page(self, offset: int, size: int, *, public: bool = False) -> Page:
+        """`size` entries of the queue from `offset` on; past its end, from the front again."""
+        queue = await self.queue(public=public)
+        offset = offset if offset < len(queue) else 0
+        entries = await self.entries(queue[offset : offset + size])
+        return Page(entries=tuple(entries), offset=offset, waiting=len(queue))
+
+    async def entries(self, listed: Sequence[Listed]) -> list[Entry]:
+        """Entries as they are now, settled ones too; what is no longer there is left out."""
+        keys = [one.key for one in listed if one.why is QueueReason.CONFLICT]
+        groups = {key: await self._neighbours.cluster(key) for key in keys}
+        async with self._store.transaction() as tx:
+            shadow = await self._shadow(tx)
+            said = {s.question_id: s.category for s in await tx.shadows.of(shadow.id)} if shadow else {}
+            found = [await self._entry(tx, one, said.get(one.key), groups.get(one.key, ())) for one in listed]
+        return [entry for entry in found if entry]
+
+    async def settle_conflict(self, key: str, category: str, by: str) -> None:
+        """Settle a conflict: each of its rows that says otherwise now says `category`, by this person.
+
+        A question's row gets a correction, as its card would; an imported row keeps its origin and names the person.
+
+        Raises:
+            Refused: SETTLED_MEANWHILE, where its rows agree by now; UNKNOWN_CATEGORY.
+        """
+        groups = await self._neighbours.cluster(key)
+        async with self._store.transaction() as tx:
+            rows = await tx.rows.in_groups(groups)
+            if len({row.category for row in rows}) < 2:
+                raise Refused(Reason.SETTLED_MEANWHILE)
+            if (await self._prompt(tx)).category(category) is None:
+                raise Refused(Reason.UNKNOWN_CATEGORY, category=category)
+            for row in rows:
+                if row.category != category:
+                    await self._resettle(tx, row, category, by)
+
+    async def progress(self) -> ReviewProgress:
+        """The learning curve of the releases of the serving prompt, and what each category still needs.
+
+        Measured as an evaluation is: on nothing of a conflict, and on no question that stands in the prompt.
+        """
+        contested = {group for conflict in await self._neighbours.conflicts() for group in conflict.groups}
+        async with self._store.snapshot() as tx:
+            prompt = await self._prompt(tx)
+            agreed = [row async for row in tx.rows.all(Split.HELD_OUT) if row.group not in contested]
+            known = await seen(self._neighbours, agreed, [], prompt.examples)
+            held = {text_key(row.text): row for row in agreed if row.id not in known}
+            measured: list[tuple[int, dict[str, str]]] = []
+            figures: dict[str, Figures] = {}
+            counts = await tx.rows.counts()
+            rows = {category: n for (category, split), n in counts.items() if split is Split.TRAIN}
+            taught: Mapping[str, int] = {}
+            for release in reversed(await tx.releases.all()):
+                results = await tx.results.of(release.id)
+                judged = [Judged(row=row, result=results[key]) for key, row in held.items() if key in results]
+                if release.prompt_id == prompt.id and 2 * len(judged) >= max(len(held), 2):
+                    trained = len(await tx.finetunes.trained_rows(release.finetune_id)) if release.finetune_id else 0
+                    measured.append((trained, {one.result.text_key: one.result.category for one in judged}))
+                if release.state is ReleaseState.SERVING and judged:
+                    figures = scorecard(release.id, judged).categories
+                    taught = rows if release.recall else await self._trained(tx, release)
+        points = rising(_on_the_same_rows(measured, {key: row.category for key, row in held.items()}))
+        return ReviewProgress(
+            prompt=prompt,
+            points=tuple(points),
+            trainable=sum(rows.values()),
+            curve=fit(points),
+            needs=tuple(needs(figures, taught, rows, [category.id for category in prompt.categories])),
+        )
+
+    async def _trained(self, tx: Transaction, release: Release) -> Mapping[str, int]:
+        """Rows that a release was trained on, by category."""
+        finetune = await tx.finetunes.get(release.finetune_id) if release.finetune_id else None
+        manifest = await tx.datasets.get(finetune.dataset_id) if finetune else None
+        return manifest.per_category if manifest else {}
+
+    async def _resettle(self, tx: Transaction, row: Row, category: str, by: str) -> None:
+        question = await tx.questions.get(row.id, lock=True)
+        card = await card_of(tx, question) if question else None
+        if card:
+            press = Press(question_id=row.id, category=category, seen=card.seen, by=by)
+            await self._correcting.settle_within(tx, press)
+        else:
+            settled = {"category": category, "reason": None, "source": Source.CHANGE, "by": by}
+            await tx.rows.put(row.model_copy(update=settled | {"settled_at": self._clock.now()}))
+
+    async def _entry(
+        self, tx: Transaction, listed: Listed, shadow: str | None, groups: Collection[str]
+    ) -> Entry | None:
+        if listed.why is QueueReason.CONFLICT:
+            rows = await tx.rows.in_groups(groups)
+            return Entry(**listed.model_dump(), prompt=await self._prompt(tx), rows=tuple(rows)) if rows else None
+        question = await tx.questions.get(listed.key)
+        card = await card_of(tx, question) if question else None
+        if card is None:
+            return None
+        disagreed = shadow if listed.why is QueueReason.DISAGREE else None
+        return Entry(**listed.model_dump(), prompt=card.prompt, card=card, shadow=disagreed)
+
+    async def _near_conflict(self, questions: Sequence[Question], contested: Collection[str]) -> set[str]:
+        near = set()
+        for question in questions:
+            alike = await self._neighbours.near(question.text)
+            if len({row.category for row in alike}) > 1 or any(row.group in contested for row in alike):
+                near.add(question.id)
+        return near
+
+    async def _waiting(
+        self, tx: Transaction, conflicts: Sequence[Conflict], *, public: bool
+    ) -> tuple[list[Conflict], list[tuple[Question, Verdict]]]:
+        few = [
+            conflict
+            for conflict in conflicts[:CONFLICTS]
+            if not (public and _has_direct(await tx.rows.in_groups(conflict.groups)))
+        ]
+        found = await tx.questions.open(POOL)
+        return few, [(q, v) for q, v in found if not (public and _is_direct(q.place.channel))]
+
+    async def _shadow(self, tx: Transaction) -> Release | None:
+        return next((one for one in await tx.releases.all() if one.state is ReleaseState.SHADOW), None)
+
+    async def _prompt(self, tx: Transaction) -> Prompt:
+        serving = await tx.releases.serving()
+        prompt = await tx.prompts.get(serving.prompt_id) if serving else None
+        if prompt is None:
+            raise LookupError("no release serves")
+        return prompt
+
+
+def _on_the_same_rows(measured: Sequence[tuple[int, dict[str, str]]], right: dict[str, str]) -> list[Measured]:
+    """Each (rows trained on, text key → answer) on the rows that all of them answered; none where there are none."""
+    common = set(right).intersection(*(answers for _, answers in measured))
+    return [
+        Measured(trained=trained, right=sum(answers[key] == right[key] for key in common), of=len(common))
+        for trained, answers in measured
+        if common
+    ]
+
+
+def _candidate(question: Question, verdict: Verdict, shadow: str | None, *, near: bool) -> Candidate:
+    return Candidate(
+        question_id=question.id,
+        category=verdict.category,
+        confidence=verdict.confidence,
+        shadow=shadow,
+        near_conflict=near,
+    )
+
+
+def _is_direct(channel: str | None) -> bool:
+    return bool(channel and channel.startswith(DIRECT))
+
+
+def _has_direct(rows: Sequence[Row]) -> bool:
+    return any(_is_direct(row.channel) for row in rows)

@@ -1,0 +1,1 @@
+"""The dataset: labelled questions come in, training files go out."""

@@ -1,0 +1,131 @@
+"""`/v1/files`: what was uploaded, and what jobs wrote."""
+
+import json
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bot.embedded.errors import RequestRefused
+from bot.embedded.pages import limit_in, page
+from bot.embedded.shelf import ArtifactShelf
+
+_PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
+_LARGEST = 512 * 2**20
+_EXPIRY = (3600, 2_592_000)
+
+
+class Files:
+    """Keeps files on the shelf in OpenAI's shapes; an expired file is gone."""
+
+    def __init__(self, shelf: ArtifactShelf, clock: Callable[[], float]) -> None:
+        self._shelf = shelf
+        self._clock = clock
+        self.routes = [
+            Route("/v1/files", self._create, methods=["POST"]),
+            Route("/v1/files", self._list, methods=["GET"]),
+            Route("/v1/files/{id}", self._get, methods=["GET"]),
+            Route("/v1/files/{id}", self._delete, methods=["DELETE"]),
+            Route("/v1/files/{id}/content", self._content, methods=["GET"]),
+        ]
+
+    async def add(
+        self, filename: str, data: bytes, purpose: str, *, lasts: int | None = None, named: str = ""
+    ) -> dict[str, Any]:
+        """Keep a file and return its object; `lasts` is in seconds, `named` an id where it must not be a new one."""
+        made = int(self._clock())
+        record: dict[str, Any] = {
+            "id": named or f"file-{secrets.token_hex(12)}",
+            "object": "file",
+            "bytes": len(data),
+            "created_at": made,
+            "expires_at": made + lasts if lasts else None,
+            "filename": filename,
+            "purpose": purpose,
+            "status": "processed",
+            "status_details": None,
+        }
+        await self._shelf.put(f"files/{record['id']}.bin", data)
+        await self._shelf.put(f"files/{record['id']}.json", json.dumps(record, ensure_ascii=False).encode())
+        return record
+
+    async def about(self, name: str) -> dict[str, Any] | None:
+        """Return a file's object, None if there is none."""
+        try:
+            record: dict[str, Any] = json.loads(await self._shelf.get(f"files/{name}.json"))
+        except (KeyError, ValueError):
+            return None
+        if record["expires_at"] and record["expires_at"] <= self._clock():
+            await self._remove(name)
+            return None
+        return record
+
+    async def data(self, name: str) -> bytes:
+        """Return a file's bytes; raises KeyError if there are none."""
+        return await self._shelf.get(f"files/{name}.bin")
+
+    async def _remove(self, name: str) -> None:
+        await self._shelf.delete(f"files/{name}.json")
+        await self._shelf.delete(f"files/{name}.bin")
+
+    async def _found(self, request: Request) -> dict[str, Any]:
+        name = request.path_params["id"]
+        record = await self.about(name)
+        if record is None:
+            raise RequestRefused(f"No such File object: {name}", status=404, param="id")
+        return record
+
+    async def _create(self, request: Request) -> Response:
+        if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+            raise RequestRefused(
+                "Send the file as multipart/form-data with the parts 'file' and 'purpose'.", param="file"
+            )
+        async with request.form() as form:
+            file = form.get("file")
+            if not isinstance(file, UploadFile):
+                raise RequestRefused("'file' is a required property", param="file")
+            purpose = form.get("purpose")
+            if purpose not in _PURPOSES:
+                raise RequestRefused(f"'purpose' must be one of {', '.join(_PURPOSES)}", param="purpose")
+            lasts = _lasts(form)
+            data = await file.read()
+        if not data or len(data) > _LARGEST:
+            raise RequestRefused("A file must hold 1 byte to 512 MB.", status=413 if data else 400, param="file")
+        return JSONResponse(await self.add(file.filename or "upload", data, str(purpose), lasts=lasts))
+
+    async def _list(self, request: Request) -> Response:
+        names = [name for name in await self._shelf.names("files/") if name.endswith(".json")]
+        found = [record for name in names if (record := await self.about(name[len("files/") : -len(".json")]))]
+        if purpose := request.query_params.get("purpose"):
+            found = [record for record in found if record["purpose"] == purpose]
+        falling = request.query_params.get("order", "desc") != "asc"
+        found.sort(key=lambda record: (record["created_at"], record["id"]), reverse=falling)
+        return JSONResponse(page(found, request.query_params.get("after"), limit_in(request, 10_000, 10_000)))
+
+    async def _get(self, request: Request) -> Response:
+        return JSONResponse(await self._found(request))
+
+    async def _content(self, request: Request) -> Response:
+        record = await self._found(request)
+        return Response(await self.data(record["id"]), media_type="application/octet-stream")
+
+    async def _delete(self, request: Request) -> Response:
+        record = await self._found(request)
+        await self._remove(record["id"])
+        return JSONResponse({"id": record["id"], "object": "file", "deleted": True})
+
+
+def _lasts(form: FormData) -> int | None:
+    seconds = form.get("expires_after[seconds]")
+    if seconds is None:
+        return None
+    if form.get("expires_after[anchor]") != "created_at":
+        raise RequestRefused("'expires_after[anchor]' must be 'created_at'", param="expires_after[anchor]")
+    least, most = _EXPIRY
+    if not str(seconds).isdecimal() or not least <= int(str(seconds)) <= most:
+        raise RequestRefused(f"'expires_after[seconds]' must be {least} to {most}", param="expires_after[seconds]")
+    return int(str(seconds))

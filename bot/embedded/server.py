@@ -1,0 +1,115 @@
+"""The embedded model as one ASGI application that speaks OpenAI's API."""
+
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+from typing import Self
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bot.embedded.completions import Completions
+from bot.embedded.decisions import Decisions
+from bot.embedded.encoders import load
+from bot.embedded.errors import HANDLERS, shaped
+from bot.embedded.files import Files
+from bot.embedded.jobs import Jobs
+from bot.embedded.ledger import Ledger
+from bot.embedded.models import Models
+from bot.embedded.runner import Runner
+from bot.embedded.shelf import ArtifactShelf
+
+
+class LocalModel:
+    """An OpenAI-compatible classifier that learns. Use it as an async context manager, or call start and stop.
+
+    Args:
+        shelf: Where files, jobs and trained models are kept; processes with the same shelf serve the same models.
+        clock: Seconds since 1970.
+        api_key: Asked of each caller where it is set; else anybody who reaches the server may use it.
+        lease: Seconds without a sign of life after which another process may take up an unfinished job.
+        encoder: A sentence encoder that is installed beside, see encoders.load; ValueError if there is none such.
+    """
+
+    def __init__(
+        self,
+        shelf: ArtifactShelf,
+        *,
+        clock: Callable[[], float] = time.time,
+        api_key: str | None = None,
+        lease: float = 15.0,
+        encoder: str = "",
+    ) -> None:
+        load(encoder)
+        models, files, ledger = Models(shelf, clock, encoder), Files(shelf, clock), Ledger(shelf, clock)
+        self._runner = Runner(ledger, files, models, lease)
+        routes = [
+            *Completions(models, clock).routes,
+            *Decisions(models).routes,
+            *files.routes,
+            *Jobs(ledger, self._runner, files, models, clock).routes,
+            *_model_routes(models),
+        ]
+        inner = Starlette(routes=routes, exception_handlers=HANDLERS, lifespan=self._lifespan)
+        self.app: ASGIApp = _Guarded(inner, api_key) if api_key else inner
+
+    async def start(self) -> None:
+        """Take up the jobs that an earlier process left unfinished. Without it, all but that works."""
+        await self._runner.start()
+
+    async def stop(self) -> None:
+        """End all workers; what was unfinished is taken up again by the next start."""
+        await self._runner.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        async with self:
+            yield
+
+
+class _Guarded:
+    """Lets only callers with the key pass."""
+
+    def __init__(self, app: ASGIApp, api_key: str) -> None:
+        self._app = app
+        self._expected = f"Bearer {api_key}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given = dict(scope.get("headers", [])).get(b"authorization", b"")
+        if scope["type"] == "http" and not secrets.compare_digest(given, self._expected):
+            await shaped("Incorrect API key provided.", 401, code="invalid_api_key")(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def _model_routes(models: Models) -> list[Route]:
+    async def listed(_: Request) -> Response:
+        return JSONResponse({"object": "list", "data": await models.all()})
+
+    async def found(request: Request) -> Response:
+        return JSONResponse(await models.about(request.path_params["name"]))
+
+    async def deleted(request: Request) -> Response:
+        name = request.path_params["name"]
+        await models.delete(name)
+        return JSONResponse({"id": name, "object": "model", "deleted": True})
+
+    return [
+        Route("/v1/models", listed, methods=["GET"]),
+        Route("/v1/models/{name:path}", found, methods=["GET"]),
+        Route("/v1/models/{name:path}", deleted, methods=["DELETE"]),
+    ]

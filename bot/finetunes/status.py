@@ -1,0 +1,124 @@
+"""What /finetune status tells."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from itertools import combinations
+
+from bot.current_prompt import current_prompt
+from bot.domain.budget import Spend
+from bot.domain.conflict import Conflict
+from bot.domain.dataset import Split, agreed
+from bot.domain.finetune import Finetune
+from bot.domain.mirrored import MirrorState
+from bot.domain.prompt import Prompt
+from bot.domain.release import Release
+from bot.domain.replica import REPLICA_SILENT_AFTER, Replica
+from bot.domain.thing import Thing
+from bot.finetunes.budget import Spending
+from bot.ports import Clock, Neighbours, Store, Transaction
+
+PAIRS = 5
+
+ReadMirror = Callable[[Transaction, datetime], Awaitable[MirrorState]]
+"""Reads the state of the tracker's copy."""
+
+
+class Status(Thing):
+    """The state of the whole loop at one moment."""
+
+    serving: Release
+    serving_since: datetime
+    overridden: tuple[str, str] | None
+    """Who let it serve without a pass of the gate, and the sentence; None where the gate passed it."""
+    prompt: Prompt
+    questions: int
+    rows: dict[str, tuple[int, int]]
+    """Category id → (rows to train on, held-out rows)."""
+    trained: int
+    """Questions to train on, each counted once, that the serving release has seen as they are now."""
+    untrained: int
+    finetunes: list[Finetune]
+    inbox_open: int
+    outbox_open: int
+    outbox_age: timedelta
+    current: Prompt
+    """What exports and new fine-tunes use; `prompt` is what serves."""
+    unfit: list[Release]
+    """Fine-tunes that were trained on another prompt than the current one."""
+    spend: Spend
+    disagreements: list[tuple[str, str, int]]
+    """Pairs of categories that staff settled the same or nearly the same question as, and how often, most first."""
+    replicas: list[Replica]
+    """Those that are alive, the oldest first."""
+    mirror: MirrorState | None
+    """None where there is no tracker."""
+
+
+class Reporting:
+    """Reads the record; changes nothing."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        spending: Spending,
+        neighbours: Neighbours,
+        mirror_state: ReadMirror | None = None,
+    ) -> None:
+        self._mirror_state = mirror_state
+        self._store = store
+        self._neighbours = neighbours
+        self._clock = clock
+        self._spending = spending
+
+    async def status(self) -> Status:
+        """Raises LookupError before a release serves."""
+        conflicts = await self._neighbours.conflicts()
+        contested = {group for conflict in conflicts for group in conflict.groups}
+        async with self._store.snapshot() as tx:
+            serving = await tx.releases.serving()
+            prompt = await tx.prompts.get(serving.prompt_id) if serving else None
+            if serving is None or prompt is None:
+                raise LookupError("no release serves")
+            entered = next(e for e in await tx.releases.history(limit=1_000) if e.release_id == serving.id)
+            current = await current_prompt(tx)
+            counts = await tx.rows.counts()
+            finetune = await tx.finetunes.get(serving.finetune_id) if serving.finetune_id else None
+            seen = await tx.finetunes.trained_rows(finetune.id) if finetune else {}
+            rows = await asyncio.to_thread(agreed, [row async for row in tx.rows.all(Split.TRAIN)], contested)
+            # A row that was settled again after the export is not what was trained on.
+            trained = sum(row.id in seen and row.settled_at <= finetune.created_at for row in rows) if finetune else 0
+            open_entries, age = await tx.outbox.lag(self._clock.now())
+            categories = {category for category, _ in counts}
+            return Status(
+                serving=serving,
+                serving_since=entered.at,
+                overridden=(entered.by, entered.note) if entered.note else None,
+                prompt=prompt,
+                questions=await tx.questions.count(),
+                rows={
+                    c: (counts.get((c, Split.TRAIN), 0), counts.get((c, Split.HELD_OUT), 0)) for c in sorted(categories)
+                },
+                trained=trained,
+                untrained=len(rows) - trained,
+                finetunes=await tx.finetunes.newest(5),
+                inbox_open=await tx.inbox.open(),
+                outbox_open=open_entries,
+                outbox_age=age,
+                current=current,
+                unfit=[r for r in await tx.releases.all() if r.finetune_id and r.prompt_id != current.id],
+                spend=await self._spending.month(tx),
+                disagreements=await _disagreements(tx, conflicts),
+                replicas=await tx.replicas.seen(self._clock.now() - REPLICA_SILENT_AFTER),
+                mirror=await self._mirror_state(tx, self._clock.now()) if self._mirror_state else None,
+            )
+
+
+async def _disagreements(tx: Transaction, conflicts: Sequence[Conflict]) -> list[tuple[str, str, int]]:
+    """One person's correction after another's of the same question, and open conflicts: each pair of one once."""
+    counted = Counter(await tx.corrections.contested())
+    for conflict in conflicts:
+        counted.update(combinations(conflict.categories, 2))
+    return [(one, other, n) for (one, other), n in counted.most_common(PAIRS)]

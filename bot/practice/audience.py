@@ -1,0 +1,48 @@
+"""Who watches: the page's sockets, one queue each, so that a slow window holds up nobody."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Collection
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from bot.practice.wire import Json
+
+
+class Audience:
+    """The open windows of the page. A frame goes to the windows of the people it is meant for."""
+
+    def __init__(self) -> None:
+        self._windows: dict[asyncio.Queue[str], str] = {}
+
+    def tell(self, frame: Json, to: Collection[str] | None = None) -> None:
+        """Send a frame to the windows of these people; to all if `to` is None."""
+        text = ""
+        for queue, user_id in self._windows.items():
+            if to is None or user_id in to:
+                text = text or json.dumps(frame)
+                queue.put_nowait(text)
+
+    async def attend(self, ws: WebSocket, user_id: str, hello: Callable[[], Json]) -> None:
+        """Serve one window until it closes."""
+        await ws.accept()
+        queue: asyncio.Queue[str] = asyncio.Queue()
+        queue.put_nowait(json.dumps(hello()))
+        self._windows[queue] = user_id
+        sender = asyncio.ensure_future(_forward(queue, ws))
+        try:
+            while True:
+                await ws.receive_text()
+        except WebSocketDisconnect:
+            return
+        finally:
+            del self._windows[queue]
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+
+
+async def _forward(queue: asyncio.Queue[str], ws: WebSocket) -> None:
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        while True:
+            await ws.send_text(await queue.get())

@@ -1,0 +1,167 @@
+"""What has been said: conversations, messages, threads, and words that only one person sees."""
+
+import json
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+
+from bot.practice.blocks import ALLOWED
+from bot.practice.people import Channel
+from bot.practice.wire import Json, SlackError
+
+_THREAD = ("thread_ts", "reply_count", "reply_users_count", "latest_reply", "reply_users", "is_locked", "subscribed")
+INTERACTIVE = (ALLOWED["actions"] | ALLOWED["input"]) - {"image"}
+
+
+class Board:
+    """Messages by channel and ts. A ts is unique in the workspace and never goes back."""
+
+    def __init__(self, channels: Iterable[Channel], bot_user: str, clock: Callable[[], float]) -> None:
+        self.channels = {channel.id: channel for channel in channels}
+        self.messages: dict[str, dict[str, Json]] = {}
+        self.whispers: dict[str, dict[str, tuple[str, Json]]] = {}
+        self._former: dict[tuple[str, str], list[Json]] = {}
+        self._threads: dict[tuple[str, str], list[str]] = {}
+        self._bot_user = bot_user
+        self._clock = clock
+        self._last = 0
+
+    def ts(self) -> str:
+        """Return a new message ts."""
+        self._last = max(int(self._clock() * 1_000_000), self._last + 1)
+        return f"{self._last // 1_000_000}.{self._last % 1_000_000:06d}"
+
+    def channel(self, channel_id: str) -> Channel:
+        if channel_id not in self.channels:
+            raise SlackError("channel_not_found")
+        return self.channels[channel_id]
+
+    def dm(self, user_id: str) -> Channel:
+        """Return the DM of a person with the bot, opened if it was not."""
+        channel_id = "D" + user_id[1:]
+        if channel_id not in self.channels:
+            members = [user_id, self._bot_user]
+            self.channels[channel_id] = Channel(channel_id, "", members, is_private=True, is_im=True, user=user_id)
+        return self.channels[channel_id]
+
+    def seen_by(self, user_id: str) -> Iterator[Channel]:
+        """Yield the conversations that a person is in."""
+        return (channel for channel in self.channels.values() if user_id in channel.members)
+
+    def message(self, channel_id: str, ts: str) -> Json:
+        message = self.messages.get(channel_id, {}).get(ts)
+        if message is None:
+            raise SlackError("message_not_found")
+        return message
+
+    def put(self, channel_id: str, message: Json) -> Json | None:
+        """Add a message; return its thread's parent, brought up to date, if it is a reply."""
+        self.messages.setdefault(channel_id, {})[message["ts"]] = message
+        return self._index(channel_id, message)
+
+    def _index(self, channel_id: str, message: Json) -> Json | None:
+        root = message.get("thread_ts")
+        if not root or root == message["ts"]:
+            return None
+        self._threads.setdefault((channel_id, root), []).append(message["ts"])
+        return self._refresh(channel_id, root)
+
+    def _refresh(self, channel_id: str, root: str) -> Json | None:
+        parent = self.messages[channel_id].get(root)
+        if parent is None:
+            return None
+        for key in _THREAD:
+            parent.pop(key, None)
+        if replies := self._threads.get((channel_id, root)):
+            users = list(dict.fromkeys(self.messages[channel_id][ts].get("user", "") for ts in replies))
+            facts = (root, len(replies), len(users), replies[-1], users[:5], False, True)
+            parent |= dict(zip(_THREAD, facts, strict=True))
+        return parent
+
+    def replace(self, channel_id: str, message: Json) -> Json:
+        """Put a new version in the place of a message; return the old one."""
+        old = self.messages[channel_id][message["ts"]]
+        self.messages[channel_id][message["ts"]] = message
+        self._former[channel_id, message["ts"]] = old.get("blocks", [])
+        return old
+
+    def former_blocks(self, channel_id: str, ts: str) -> list[Json]:
+        """Return the blocks before the last change: someone may have pressed a button that has just gone."""
+        return self._former.get((channel_id, ts), [])
+
+    def drop(self, channel_id: str, ts: str) -> Json | None:
+        """Remove a message; return its thread's parent, brought up to date, if it was a reply."""
+        message = self.messages[channel_id].pop(ts)
+        root = message.get("thread_ts")
+        if not root or root == ts:
+            return None
+        self._threads[channel_id, root].remove(ts)
+        return self._refresh(channel_id, root)
+
+    def top(self, channel_id: str) -> list[Json]:
+        """Return what stands in the channel itself, oldest first: no replies, unless they were broadcast."""
+        return [message for message in self.messages.get(channel_id, {}).values() if not in_thread_only(message)]
+
+    def thread(self, channel_id: str, root: str) -> list[Json]:
+        """Return a thread, parent first; a reply's own ts gives that reply alone, as on Slack."""
+        messages = self.messages.get(channel_id, {})
+        if root not in messages:
+            raise SlackError("thread_not_found")
+        return [messages[root], *(messages[ts] for ts in self._threads.get((channel_id, root), []))]
+
+    def whisper(self, channel_id: str, user_id: str, message: Json) -> None:
+        """Keep an ephemeral message: Slack shows it to one person and forgets it; the page keeps it while open."""
+        self.whispers.setdefault(channel_id, {})[message["ts"]] = (user_id, message)
+
+    def whispered(self, channel_id: str, user_id: str, thread_ts: str | None) -> list[Json]:
+        """Return a person's ephemeral messages in a channel (`thread_ts` None) or in one of its threads."""
+        kept = self.whispers.get(channel_id, {}).values()
+        return [message for to, message in kept if to == user_id and message.get("thread_ts") == thread_ts]
+
+    def dump(self) -> Json:
+        dms = [channel.user for channel in self.channels.values() if channel.is_im]
+        return {"dms": dms, "messages": {key: list(value.values()) for key, value in self.messages.items()}}
+
+    def load(self, saved: Json) -> None:
+        for user_id in saved["dms"]:
+            self.dm(user_id)
+        for channel_id, messages in saved["messages"].items():
+            self.messages[channel_id] = {message["ts"]: message for message in messages}
+            for message in messages:
+                self._index(channel_id, message)
+                self._last = max(self._last, int(message["ts"].replace(".", "")))
+
+
+def in_thread_only(message: Json) -> bool:
+    return message.get("thread_ts", message["ts"]) != message["ts"] and message.get("subtype") != "thread_broadcast"
+
+
+def copied(message: Json) -> Json:
+    """Return a deep copy of a JSON object."""
+    copy: Json = json.loads(json.dumps(message))
+    return copy
+
+
+def public(message: Json, *, metadata: bool = False) -> Json:
+    """Return a message as Slack shows it; its metadata only to who asks for it."""
+    return {key: value for key, value in message.items() if metadata or key != "metadata"}
+
+
+def with_ids(blocks: list[Json]) -> list[Json]:
+    """Return blocks as Slack stores them: each block and element with an id, each text with its defaults."""
+    return [{"block_id": secrets.token_urlsafe(4)} | _defaults(block) for block in blocks]
+
+
+def _defaults(value: Json) -> Json:
+    filled = {key: _filled(inner) for key, inner in value.items()}
+    kind = value.get("type")
+    if kind == "plain_text":
+        return {"emoji": True} | filled
+    if kind == "mrkdwn":
+        return {"verbatim": False} | filled
+    return ({"action_id": secrets.token_urlsafe(4)} if kind in INTERACTIVE else {}) | filled
+
+
+def _filled(value: object) -> object:
+    if isinstance(value, dict):
+        return _defaults(value)
+    return [_filled(inner) for inner in value] if isinstance(value, list) else value

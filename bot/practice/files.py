@@ -1,0 +1,83 @@
+"""Files: the three steps of an upload (get a URL, send the bytes, complete), and the download."""
+
+import mimetypes
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import PurePath
+
+from bot.practice.people import TEAM_ID
+from bot.practice.wire import Json, SlackError, new_id
+
+
+class Uploads:
+    """Uploaded files by id. An upload URL takes exactly the announced number of bytes."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._tickets: dict[str, str] = {}
+        self._files: dict[str, tuple[Json, bytes | None]] = {}
+
+    def announce(self, name: str, length: int, user_id: str, base_url: str) -> tuple[str, str]:
+        """Return the file's id and the path of its upload URL."""
+        file_id, ticket = new_id("F"), secrets.token_urlsafe(24)
+        now = int(self._clock())
+        suffix = PurePath(name).suffix.lstrip(".").lower()
+        private = f"{base_url}files-pri/{TEAM_ID}-{file_id}/"
+        file = {
+            "id": file_id,
+            "created": now,
+            "timestamp": now,
+            "name": name,
+            "title": name,
+            "mimetype": mimetypes.guess_type(name)[0] or "application/octet-stream",
+            "filetype": suffix or "binary",
+            "pretty_type": suffix.upper() or "Binary",
+            "user": user_id,
+            "user_team": TEAM_ID,
+            "editable": False,
+            "size": length,
+            "mode": "hosted",
+            "is_external": False,
+            "external_type": "",
+            "is_public": False,
+            "public_url_shared": False,
+            "display_as_bot": False,
+            "username": "",
+            "url_private": f"{private}{name}",
+            "url_private_download": f"{private}download/{name}",
+            "permalink": f"{base_url}files/{user_id}/{file_id}/{name}",
+            "channels": [],
+            "groups": [],
+            "ims": [],
+        }
+        self._files[file_id] = (file, None)
+        self._tickets[ticket] = file_id
+        return file_id, f"upload/v1/{ticket}"
+
+    def receive(self, ticket: str, content: bytes) -> int:
+        """Take the bytes of an upload; raise `file_not_found` or `upload_size_mismatch`."""
+        file, _ = self._files[self._tickets[ticket]] if ticket in self._tickets else ({}, None)
+        if not file:
+            raise SlackError("file_not_found")
+        if len(content) != file["size"]:
+            raise SlackError("upload_size_mismatch")
+        del self._tickets[ticket]
+        self._files[file["id"]] = (file, content)
+        return len(content)
+
+    def get(self, file_id: str) -> Json:
+        """Return Slack's file object; raise `file_not_found` unless its bytes have come."""
+        file, content = self._files.get(file_id, ({}, None))
+        if content is None:
+            raise SlackError("file_not_found")
+        return file
+
+    def content(self, file_id: str) -> bytes:
+        self.get(file_id)
+        return self._files[file_id][1] or b""
+
+    def kept(self) -> Iterator[tuple[Json, bytes]]:
+        return ((file, content) for file, content in self._files.values() if content is not None)
+
+    def restore(self, file: Json, content: bytes) -> None:
+        self._files[file["id"]] = (file, content)

@@ -1,0 +1,230 @@
+"""The sample workspace: who works there, in which channels and groups."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+
+from bot.practice.manifest import AppManifest
+from bot.practice.wire import Json
+
+TEAM_ID = "T0PRACTICE1"
+TEAM_DOMAIN = "practice"
+TEAM_NAME = "Practice"
+OTHER_TEAM = "T0PARTNER01"
+_ZONES = {"Asia/Tokyo": ("Japan Standard Time", 32400), "America/New_York": ("Eastern Standard Time", -18000)}
+
+
+@dataclass
+class Member:
+    """A person or the app's bot user. `role_note` is what the page says of them; `locale` may change.
+
+    A `team_id` other than ours is that of a partner company, whose people come in by Slack Connect.
+    """
+
+    id: str
+    name: str
+    real_name: str
+    role_note: str
+    locale: str
+    color: str
+    tz: str = "Asia/Tokyo"
+    is_admin: bool = False
+    is_restricted: bool = False
+    is_bot: bool = False
+    team_id: str = TEAM_ID
+
+    def face(self) -> Json:
+        """Return the page's short form of this person."""
+        keys = ("id", "name", "real_name", "role_note", "locale", "is_bot", "is_restricted", "color")
+        return {key: value for key, value in asdict(self).items() if key in keys}
+
+    def user(self, *, include_locale: bool) -> Json:
+        """Return Slack's user object."""
+        label, offset = _ZONES[self.tz]
+        profile = {
+            "real_name": self.real_name,
+            "real_name_normalized": self.real_name,
+            "display_name": self.name,
+            "display_name_normalized": self.name,
+            "team": self.team_id,
+        }
+        user: Json = {
+            "id": self.id,
+            "team_id": self.team_id,
+            "name": self.name,
+            "deleted": False,
+            "color": self.color.lstrip("#"),
+            "real_name": self.real_name,
+            "tz": self.tz,
+            "tz_label": label,
+            "tz_offset": offset,
+            "profile": profile,
+            "is_admin": self.is_admin,
+            "is_owner": False,
+            "is_primary_owner": False,
+            "is_restricted": self.is_restricted,
+            "is_ultra_restricted": False,
+            "is_bot": self.is_bot,
+            "is_app_user": False,
+            "updated": 1790000000,
+        }
+        user |= {"is_stranger": True} if self.team_id != TEAM_ID else {}
+        return user | ({"locale": self.locale} if include_locale else {})
+
+
+@dataclass(frozen=True)
+class Group:
+    """A user group (`<!subteam^S…>`)."""
+
+    id: str
+    handle: str
+    name: str
+    users: list[str]
+
+    def usergroup(self, *, include_users: bool) -> Json:
+        """Return Slack's usergroup object."""
+        group: Json = {
+            "id": self.id,
+            "team_id": TEAM_ID,
+            "is_usergroup": True,
+            "is_external": False,
+            "name": self.name,
+            "handle": self.handle,
+            "description": "",
+            "date_create": 1790000000,
+            "date_delete": 0,
+            "user_count": len(self.users),
+        }
+        return group | ({"users": list(self.users)} if include_users else {})
+
+
+@dataclass(frozen=True)
+class SamplePeople:
+    """Everybody: two employees and two of the staff (a Japanese and an English speaker each), an admin, a guest.
+
+    The stranger works for a partner company and has no window on the page: only `Server.stranger_says` speaks for them.
+    """
+
+    employees: tuple[Member, Member]
+    staff: tuple[Member, Member]
+    admin: Member
+    guest: Member
+    stranger: Member
+    bot: Member
+    staff_group: Group
+    admin_group: Group
+    _by_id: dict[str, Member] = field(default_factory=dict)
+
+    @classmethod
+    def sample(cls, manifest: AppManifest) -> "SamplePeople":
+        east = "America/New_York"
+        misaki = Member("U0MISAKI001", "misaki.sato", "佐藤 美咲", "社員", "ja-JP", "#2b7a78")
+        emily = Member("U0EMILY0001", "emily.carter", "Emily Carter", "Employee", "en-US", "#b5651d", east)
+        kenji = Member("U0KENJI0001", "kenji.takahashi", "高橋 健司", "窓口担当", "ja-JP", "#3f51b5")
+        priya = Member("U0PRIYA0001", "priya.nair", "Priya Nair", "Help-desk staff", "en-US", "#8e44ad", east)
+        yuko = Member("U0YUKO00001", "yuko.ito", "伊藤 裕子", "管理者", "ja-JP", "#c0392b", is_admin=True)
+        tom = Member("U0TOM000001", "tom.becker", "Tom Becker", "Guest", "en-US", "#7f8c8d", east, is_restricted=True)
+        lena = Member(
+            "U0LENA00001", "lena.vogel", "Lena Vogel", "Partner", "en-US", "#555555", east, team_id=OTHER_TEAM
+        )
+        handle = manifest.bot_name.lower().replace(" ", "_")
+        bot = Member(manifest.bot_user, handle, manifest.bot_name, "App", "en-US", "#e0a526", is_bot=True)
+        people = cls(
+            employees=(misaki, emily),
+            staff=(kenji, priya),
+            admin=yuko,
+            guest=tom,
+            stranger=lena,
+            bot=bot,
+            staff_group=Group("S0STAFF0001", "help-desk-staff", "Help-desk staff", [kenji.id, priya.id]),
+            admin_group=Group("S0ADMINS001", "help-desk-admins", "Help-desk admins", [yuko.id]),
+        )
+        people._by_id.update({one.id: one for one in (misaki, emily, kenji, priya, yuko, tom, lena, bot)})
+        return people
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(self._by_id.values())
+
+    @property
+    def acting(self) -> list[Member]:
+        """Return those whom the page can act for."""
+        return [one for one in self if not one.is_bot and one.team_id == TEAM_ID]
+
+    @property
+    def groups(self) -> tuple[Group, Group]:
+        return (self.staff_group, self.admin_group)
+
+    def get(self, user_id: str) -> Member | None:
+        return self._by_id.get(user_id)
+
+
+@dataclass
+class Channel:
+    """A conversation. `user` is the person of a DM with the bot; `members` may change."""
+
+    id: str
+    name: str
+    members: list[str]
+    topic: str = ""
+    is_private: bool = False
+    is_im: bool = False
+    user: str = ""
+    created: int = 1790000000
+
+    @property
+    def kind(self) -> str:
+        """Return `channel`, `group` (private) or `im`, as in `channel_type`."""
+        return "im" if self.is_im else "group" if self.is_private else "channel"
+
+    def card(self) -> Json:
+        """Return the page's short form of this channel; in a DM `user` is the other one, the bot."""
+        keys = ("id", "name", "members", "topic", "is_private", "is_im")
+        card = {key: value for key, value in asdict(self).items() if key in keys}
+        return card | ({"user": next(one for one in self.members if one != self.user)} if self.is_im else {})
+
+    def conversation(self, bot_user: str) -> Json:
+        """Return Slack's conversation object as the bot sees it."""
+        shared: Json = {"id": self.id, "created": self.created, "is_archived": False, "is_im": self.is_im}
+        shared |= {"is_org_shared": False, "context_team_id": TEAM_ID, "updated": self.created * 1000}
+        if self.is_im:
+            return shared | {"user": self.user, "is_user_deleted": False, "priority": 0}
+        remark = {"creator": "", "last_set": 0}
+        return shared | {
+            "name": self.name,
+            "name_normalized": self.name,
+            "is_channel": not self.is_private,
+            "is_group": self.is_private,
+            "is_mpim": False,
+            "is_private": self.is_private,
+            "is_general": self.name == "general",
+            "is_shared": False,
+            "is_ext_shared": False,
+            "is_pending_ext_shared": False,
+            "is_member": bot_user in self.members,
+            "creator": "U0YUKO00001",
+            "topic": {"value": self.topic, **remark},
+            "purpose": {"value": "", **remark},
+        }
+
+
+@dataclass(frozen=True)
+class Channels:
+    """The sample channels; DMs with the bot come as they are opened."""
+
+    general: Channel
+    help_desk: Channel
+    random: Channel
+    ops: Channel
+
+    @classmethod
+    def sample(cls, people: SamplePeople) -> "Channels":
+        everybody = [*(one.id for one in people.acting), people.bot.id]
+        inner = [one.id for one in (*people.staff, people.admin, people.bot)]
+        return cls(
+            Channel("C0GENERAL01", "general", list(everybody), "Company-wide · 全社"),
+            Channel("C0HELPDESK1", "help-desk", list(everybody), "Ask here · 社内の質問はこちらへ"),
+            Channel("C0RANDOM001", "random", list(everybody), "Anything else · 雑談"),
+            Channel("C0OPS000001", "madoguchi-ops", inner, "For staff and admins · 運用", is_private=True),
+        )
+
+    def __iter__(self) -> Iterator[Channel]:
+        return iter((self.help_desk, self.general, self.random, self.ops))

@@ -1,0 +1,221 @@
+"""One person at the page, as a program: says, presses, chooses, and waits for what shows."""
+
+import asyncio
+import json
+import ssl
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Self
+
+import httpx2
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from bot.practice.state import elements
+from bot.practice.wire import Json
+
+_KEPT_FRAMES = 2000
+Which = str | Callable[[Json], bool]
+
+
+def loopback(base_url: str = "") -> httpx2.AsyncClient:
+    """Return an HTTP client for addresses of this machine: no proxy, and no certificates, which take long to load."""
+    bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # A server closes a connection after five idle seconds (uvicorn); one that is about to be closed is not taken.
+    limits = httpx2.Limits(keepalive_expiry=2.0)
+    return httpx2.AsyncClient(base_url=base_url, trust_env=False, timeout=30.0, verify=bare, limits=limits)
+
+
+class RefusedError(Exception):
+    """The workspace refused what the person did; `answer` is its whole answer, `error` its name."""
+
+    def __init__(self, answer: Json) -> None:
+        super().__init__(answer.get("error") or str(answer.get("errors")))
+        self.answer = answer
+        self.error: str = answer.get("error", "")
+
+
+class Person:
+    """A sample person in one window. Use as `async with Person(server.url, user_id) as person`.
+
+    Args:
+        url: the workspace's address, as `Server.url`.
+        user_id: who acts (`Server.people`).
+
+    Every verb raises `RefusedError` when the workspace refuses: `operation_timeout`, `dispatch_failed`, ….
+    """
+
+    def __init__(self, url: str, user_id: str) -> None:
+        self.user_id = user_id
+        self.hello: Json = {}
+        self._url = url
+        self._http = loopback(f"{url}page/")
+        self._frames: deque[Json] = deque(maxlen=_KEPT_FRAMES)
+        self._waiting: list[tuple[Callable[[Json], bool], asyncio.Future[Json]]] = []
+        self._socket: ClientConnection | None = None
+        self._reader: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        address = f"{self._url.replace('http', 'ws', 1)}page/socket?user={self.user_id}"
+        self._socket = await connect(address, proxy=None, max_size=None, compression=None)
+        self.hello = json.loads(await self._socket.recv())
+        self._reader = asyncio.create_task(self._read(self._socket))
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        if self._socket and self._reader:
+            await self._socket.close()
+            await self._reader
+        await self._http.aclose()
+
+    async def _read(self, socket: ClientConnection) -> None:
+        try:
+            async for text in socket:
+                self._take(json.loads(text))
+        except ConnectionClosed:
+            return
+
+    def _take(self, frame: Json) -> None:
+        for wanted in self._waiting:
+            if wanted[0](frame):
+                self._waiting.remove(wanted)
+                wanted[1].set_result(frame)
+                return
+        self._frames.append(frame)
+
+    async def wait_for(self, wanted: Callable[[Json], bool], timeout: float = 10.0) -> Json:  # noqa: ASYNC109 (reads better than a block)
+        """Return the first frame that fits and was not returned before; raise `TimeoutError` after so many seconds."""
+        for frame in self._frames:
+            if wanted(frame):
+                self._frames.remove(frame)
+                return frame
+        future: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+        waiting = (wanted, future)
+        self._waiting.append(waiting)
+        try:
+            async with asyncio.timeout(timeout):
+                return await future
+        finally:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+
+    async def message(self, wanted: Callable[[Json], bool], timeout: float = 10.0) -> Json:  # noqa: ASYNC109 (as wait_for)
+        """Wait for a message, new or changed, and return it with its `channel`."""
+        frame = await self.wait_for(lambda one: one["type"] == "message" and wanted(one["message"]), timeout)
+        return {**frame["message"], "channel": frame["channel"]}
+
+    async def answer(self, ts: str, timeout: float = 10.0) -> Json:  # noqa: ASYNC109 (as wait_for)
+        """Wait for the app's next new or changed message in the thread of a message."""
+        return await self.message(lambda one: one.get("thread_ts") == ts != one["ts"] and "bot_id" in one, timeout)
+
+    async def view(self, timeout: float = 10.0) -> Json:  # noqa: ASYNC109 (as wait_for)
+        """Wait for a modal to open or change."""
+        view: Json = (await self.wait_for(lambda one: one["type"] == "view", timeout))["view"]
+        return view
+
+    async def say(self, channel: str, text: str, thread_ts: str | None = None) -> str:
+        """Type a message (`@name` mentions) and return its ts."""
+        return str((await self._post("messages", channel=channel, text=text, thread_ts=thread_ts))["ts"])
+
+    async def edit(self, channel: str, ts: str, text: str) -> None:
+        await self._post("messages/edit", channel=channel, ts=ts, text=text)
+
+    async def delete(self, channel: str, ts: str) -> None:
+        await self._post("messages/delete", channel=channel, ts=ts)
+
+    async def react(self, channel: str, ts: str, name: str, *, on: bool = True) -> None:
+        await self._post("reactions", channel=channel, ts=ts, name=name, on=on)
+
+    async def history(self, channel: str) -> list[Json]:
+        """Return what stands in a channel, oldest first."""
+        return await self._messages("history", channel=channel)
+
+    async def replies(self, channel: str, ts: str) -> list[Json]:
+        """Return a thread, parent first."""
+        return await self._messages("replies", channel=channel, ts=ts)
+
+    async def press(self, holder: Json, which: Which, values: Json | None = None) -> None:
+        """Press a button of a message (as `message` and `answer` return it) or of a view.
+
+        Args:
+            holder: the message, with its `channel`, or the view.
+            which: the button's action_id, or a predicate over elements.
+            values: what stands in the other inputs, as `state.values`.
+        """
+        block, element = _one(holder["blocks"], which)
+        await self._act(holder, block, element, {}, values)
+
+    async def choose(self, holder: Json, which: Which, value: str | list[str], values: Json | None = None) -> None:
+        """Choose an option by its value in a select, overflow, radio group or (several) checkboxes."""
+        block, element = _one(holder["blocks"], which)
+        options = [option for group in element.get("option_groups", [element]) for option in group["options"]]
+        chosen = [option for option in options if option["value"] in ([value] if isinstance(value, str) else value)]
+        selected: Json = {"selected_option": chosen[0]} if isinstance(value, str) else {"selected_options": chosen}
+        await self._act(holder, block, element, selected, values)
+
+    async def command(self, text: str, channel: str = "C0HELPDESK1") -> None:
+        """Type a slash command with its arguments in a channel."""
+        await self._post("commands", channel=channel, text=text)
+
+    async def shortcut(self, callback_id: str, message: Json | None = None) -> None:
+        """Start a shortcut: a global one, or one on a message (with its `channel`)."""
+        place = {"channel": message["channel"], "ts": message["ts"]} if message else {}
+        await self._post("shortcuts", callback_id=callback_id, **place)
+
+    async def submit(self, view: Json, values: Json | None = None) -> dict[str, str]:
+        """Submit a modal with `state.values`; return the errors by block_id ({} = taken)."""
+        try:
+            await self._post("views/submit", view_id=view["id"], state={"values": values or {}})
+        except RefusedError as refused:
+            if "errors" in refused.answer:
+                return dict(refused.answer["errors"])
+            raise
+        return {}
+
+    async def close(self, view: Json) -> None:
+        await self._post("views/close", view_id=view["id"])
+
+    async def open_home(self) -> None:
+        """Open the app's home; its view comes as a frame of type `home`."""
+        await self._post("home")
+
+    async def dm(self) -> str:
+        """Open the DM with the app and return its channel id."""
+        return str((await self._post("dms"))["channel"]["id"])
+
+    async def speak(self, locale: str) -> None:
+        """Change one's language: `ja-JP` or `en-US`."""
+        await self._post("locale", locale=locale)
+
+    async def file(self, file_id: str) -> bytes:
+        """Download a file."""
+        return (await self._http.get(f"files/{file_id}")).raise_for_status().content
+
+    async def _act(self, holder: Json, block: Json, element: Json, selected: Json, values: Json | None) -> None:
+        if "channel" in holder:
+            container = {"type": "message", "channel": holder["channel"], "ts": holder["ts"]}
+        else:
+            container = {"type": "view", "view_id": holder["id"]}
+        given = {"block_id": block["block_id"], "action_id": element["action_id"], "type": element["type"]}
+        await self._post("actions", container=container, action=given | selected, state={"values": values or {}})
+
+    async def _messages(self, path: str, **query: str) -> list[Json]:
+        answer = _taken(await self._http.get(path, params={"user": self.user_id, **query}))
+        return [{**message, "channel": query["channel"]} for message in answer["messages"]]
+
+    async def _post(self, path: str, **body: Any) -> Json:
+        return _taken(await self._http.post(path, json={"user": self.user_id, **body}))
+
+
+def _taken(response: httpx2.Response) -> Json:
+    answer: Json = response.json()
+    if not answer["ok"]:
+        raise RefusedError(answer)
+    return answer
+
+
+def _one(blocks: Iterable[Json], which: Which) -> tuple[Json, Json]:
+    for block, element in elements(blocks):
+        if element["action_id"] == which if isinstance(which, str) else which(element):
+            return block, element
+    raise LookupError(f"no such element: {which}")

@@ -1,0 +1,223 @@
+"""The server on loopback: every address of the stand-in, and who may call it."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from bot.practice import api_chat, api_files, api_read, api_views, chat, page_api
+from bot.practice.api import WebApi
+from bot.practice.faults import InjectedFaults
+from bot.practice.people import Channels, SamplePeople
+from bot.practice.wire import SlackError, read_args
+from bot.practice.workspace import Workspace
+
+_HOST = "127.0.0.1"
+_POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
+_PAGE = Path(__file__).parent / "page"
+_METHODS = api_chat.CHAT_METHODS | api_files.FILE_METHODS | api_read.READ_METHODS | api_views.VIEW_METHODS
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running stand-in. `api_url` is what slack_sdk calls `base_url`; the tokens are new in every process."""
+
+    workspace: Workspace
+    url: str
+    api_url: str
+    bot_token: str
+    app_token: str
+
+    @property
+    def people(self) -> SamplePeople:
+        return self.workspace.people
+
+    @property
+    def channels(self) -> Channels:
+        return self.workspace.sample
+
+    @property
+    def faults(self) -> InjectedFaults:
+        """Trouble on request."""
+        return self.workspace.faults
+
+    async def disconnect(self, reason: str = "refresh_requested") -> None:
+        """Ask the app's sockets to go; reasons as `SocketMode.disconnect`."""
+        await self.workspace.sockets.disconnect(reason)
+
+    @property
+    def signing_secret(self) -> str:
+        """What requests are signed with (HTTP mode)."""
+        return self.workspace.requests.signing_secret
+
+    async def send_to(self, url: str) -> None:
+        """Send everything as requests to this address from now on (HTTP mode); see `HttpMode.verify`."""
+        await self.workspace.requests.verify(url)
+
+    async def drop_sockets(self) -> None:
+        """End the app's sockets without a word."""
+        await self.workspace.sockets.drop()
+
+    def stranger_says(self, channel: str, text: str) -> str:
+        """Let `people.stranger`, of a partner company, say something; return its ts."""
+        return str(chat.by_stranger(self.workspace, self.workspace.board.channel(channel), text)["ts"])
+
+    def other_bot_says(self, channel: str, text: str) -> str:
+        """Let another app say something; return its ts."""
+        return str(chat.by_other_bot(self.workspace, self.workspace.board.channel(channel), text)["ts"])
+
+
+@contextlib.asynccontextmanager
+async def serve(workspace: Workspace, port: int = 0, routes: Sequence[BaseRoute] = ()) -> AsyncIterator[Server]:
+    """Serve a workspace on 127.0.0.1 until the block ends.
+
+    Args:
+        workspace: what to serve.
+        port: the TCP port; 0 takes any free one.
+        routes: further ones beside its own, of the program that opens it.
+
+    Raises:
+        OSError: the port is taken; the text says so.
+    """
+    listener = _bound(port)
+    workspace.url = f"http://{_HOST}:{listener.getsockname()[1]}/"
+    server = _Uvicorn(workspace, routes)
+    serving = asyncio.ensure_future(server.serve([listener]))
+    await server.ready.wait()
+    try:
+        yield Server(workspace, workspace.url, f"{workspace.url}api/", workspace.bot_token, workspace.app_token)
+    finally:
+        await workspace.sockets.aclose()
+        await workspace.requests.aclose()
+        server.over.set()
+        await serving
+        workspace.save()
+
+
+def _bound(port: int) -> socket.socket:
+    # asyncio switches Nagle's delay off (40 ms a request) only where the protocol is named.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((_HOST, port))
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, f"port {port} of {_HOST} is taken; choose another one") from None
+    return listener
+
+
+class _Uvicorn(uvicorn.Server):
+    """Uvicorn without its signal handlers: the program that opened the workspace ends it."""
+
+    def __init__(self, workspace: Workspace, routes: Sequence[BaseRoute]) -> None:
+        app = _application(workspace, self.cut, routes)
+        config = uvicorn.Config(app, ws="websockets-sansio", lifespan="off", log_config=None, access_log=False)
+        config.timeout_graceful_shutdown, config.proxy_headers, config.ws_per_message_deflate = 1, False, False
+        # A browser keeps an idle connection for some minutes; a press must not go into one that is being closed.
+        config.timeout_keep_alive = 600
+        super().__init__(config)
+        self.ready, self.over = asyncio.Event(), asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    async def main_loop(self) -> None:
+        """Wait for the end: uvicorn's own loop wakes ten times a second to look for it."""
+        await self.over.wait()
+
+    def cut(self, request: Request) -> None:
+        """Cut the connection of a request: a fault that a test has asked for."""
+        for connection in list(self.server_state.connections):
+            transport = getattr(connection, "transport", None)
+            if transport and request.client and transport.get_extra_info("peername") == tuple(request.client):
+                transport.abort()
+
+
+def _application(ws: Workspace, cut: Callable[[Request], None], further: Sequence[BaseRoute]) -> ASGIApp:
+    async def upload(request: Request) -> Response:
+        return await api_files.upload(ws, request)
+
+    async def download(request: Request) -> Response:
+        return await api_files.download(ws, request)
+
+    async def respond(request: Request) -> Response:
+        return await _respond(ws, request)
+
+    async def link(socket: WebSocket) -> None:
+        await ws.sockets.attend(socket)
+
+    app = Starlette(
+        routes=[
+            Route("/", _index),
+            Mount("/page/static", StaticFiles(directory=_PAGE, check_dir=False)),
+            *page_api.routes(ws),
+            Route("/api/{method:path}", WebApi(ws, _METHODS, cut).answer, methods=["GET", "POST"]),
+            Route("/upload/v1/{ticket}", upload, methods=["POST", "PUT"]),
+            Route("/files-pri/{file}/{name:path}", download),
+            Route("/actions/{team}/{number}/{secret}", respond, methods=["POST"]),
+            Route("/archives/{channel}/{message}", _archive),
+            WebSocketRoute("/link/", link),
+            *further,
+        ]
+    )
+    return _LoopbackOnly(app, ws)
+
+
+async def _index(_request: Request) -> Response:
+    return FileResponse(_PAGE / "index.html", headers={"content-security-policy": _POLICY, "cache-control": "no-cache"})
+
+
+async def _archive(request: Request) -> Response:
+    place = request.path_params
+    return RedirectResponse(f"/?channel={place['channel']}&ts={place['message'].lstrip('p')}", 302)
+
+
+async def _respond(ws: Workspace, request: Request) -> Response:
+    key = f"{request.path_params['number']}/{request.path_params['secret']}"
+    try:
+        api_chat.respond(ws, key, dict((await read_args(request)).values))
+    except SlackError as refusal:
+        return JSONResponse(refusal.body(), 404 if refusal.error in {"expired_url", "used_url"} else 400)
+    return PlainTextResponse("ok")
+
+
+class _LoopbackOnly:
+    """Refuses what a web site could send through a person's browser: a foreign Host or Origin."""
+
+    def __init__(self, app: ASGIApp, ws: Workspace) -> None:
+        self._app = app
+        self._ws = ws
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        port = self._ws.url.rstrip("/").rpartition(":")[2]
+        hosts = {f"{name}:{port}" for name in (_HOST, "localhost")}
+        origin = headers.get("origin")
+        if headers.get("host") in hosts and (origin is None or origin.removeprefix("http://") in hosts):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await WebSocket(scope, receive, send).close()
+        else:
+            refusal = {
+                "ok": False,
+                "error": "forbidden_origin",
+                "text": "Only its own page may call this.",
+            }
+            await JSONResponse(refusal, 403)(scope, receive, send)

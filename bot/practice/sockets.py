@@ -1,0 +1,155 @@
+"""Socket Mode: tickets, sockets, envelopes and acks."""
+
+import asyncio
+import json
+import logging
+import secrets
+import uuid
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from bot.practice.delivery import Delivery, NotAckedError, Timing
+from bot.practice.wire import Json
+
+log = logging.getLogger(__name__)
+_MOST_SOCKETS = 10
+
+
+@dataclass(eq=False)
+class _Socket:
+    ws: WebSocket
+    number: int
+    pending: dict[str, asyncio.Future[Json | None]] = field(default_factory=dict)
+
+    async def send(self, frame: Json) -> None:
+        try:
+            await self.ws.send_text(json.dumps(frame))
+        except (WebSocketDisconnect, RuntimeError):
+            raise NotAckedError("connection_failed") from None
+
+
+class SocketMode(Delivery):
+    """The sockets of the one installed app. Each envelope goes to one of them, in turn."""
+
+    def __init__(self, app_id: str, timing: Timing, clock: Callable[[], float]) -> None:
+        super().__init__(timing)
+        self._app_id = app_id
+        self._clock = clock
+        self._sockets: deque[_Socket] = deque()
+        self._tickets: dict[str, float] = {}
+        self._opened = 0
+
+    @property
+    def connected(self) -> int:
+        """Return how many sockets take envelopes now."""
+        return len(self._sockets)
+
+    def ticket(self) -> str:
+        """Return a new ticket: good for one connection, for a minute."""
+        now = self._clock()
+        self._tickets = {ticket: end for ticket, end in self._tickets.items() if end > now}
+        ticket = str(uuid.uuid4())
+        self._tickets[ticket] = now + self.timing.ticket
+        return ticket
+
+    async def attend(self, ws: WebSocket) -> None:
+        """Serve one socket from its handshake to its end."""
+        if self._tickets.pop(ws.query_params.get("ticket", ""), 0.0) <= self._clock():
+            await ws.close()
+            return
+        await ws.accept()
+        self._opened += 1
+        socket = _Socket(ws, self._opened)
+        if self.connected >= _MOST_SOCKETS:
+            await self._dismiss(socket, "too_many_websockets")
+            await ws.close()
+            return
+        try:
+            await self._converse(socket)
+        except (WebSocketDisconnect, NotAckedError, ValueError):
+            log.debug("socket %d ended", socket.number)
+        finally:
+            self._forget(socket)
+            for future in socket.pending.values():
+                if not future.done():
+                    future.set_exception(NotAckedError("connection_failed"))
+
+    async def _converse(self, socket: _Socket) -> None:
+        debug = {"host": "applink-practice-1", "build_number": 1, "approximate_connection_time": 18060}
+        info = {"app_id": self._app_id}
+        number = self.connected + 1
+        await socket.send({"type": "hello", "num_connections": number, "debug_info": debug, "connection_info": info})
+        self._sockets.append(socket)
+        self.on_change()
+        while True:
+            ack = json.loads(await socket.ws.receive_text())
+            future = socket.pending.get(ack.get("envelope_id", ""))
+            if future and not future.done():
+                future.set_result(ack.get("payload"))
+
+    def _forget(self, socket: _Socket) -> None:
+        if socket in self._sockets:
+            self._sockets.remove(socket)
+            self.on_change()
+
+    async def ask(self, kind: str, payload: Json, **extra: str | int | bool) -> Json | None:
+        """Send one envelope to one socket and return the payload of its ack.
+
+        Raises:
+            NotAckedError: no socket is open, it closed, or `Timing.ack` went by.
+        """
+        if not self._sockets:
+            raise NotAckedError("connection_failed")
+        socket = self._sockets[0]
+        self._sockets.rotate(-1)
+        envelope_id = str(uuid.uuid4())
+        future: asyncio.Future[Json | None] = asyncio.get_running_loop().create_future()
+        socket.pending[envelope_id] = future
+        try:
+            async with asyncio.timeout(self.timing.ack):
+                await socket.send({"envelope_id": envelope_id, "type": kind, "payload": payload, **extra})
+                return await future
+        except TimeoutError:
+            raise NotAckedError("timeout") from None
+        finally:
+            del socket.pending[envelope_id]
+
+    async def disconnect(self, reason: str = "refresh_requested") -> None:
+        """Ask every socket to go: `warning`, `refresh_requested` or `link_disabled`. They take no more envelopes.
+
+        A socket that its client does not close is closed after `Timing.disconnect`; with `link_disabled` at once.
+        """
+        for socket in list(self._sockets):
+            self._forget(socket)
+            await self._dismiss(socket, reason)
+            grace = 0.0 if reason == "link_disabled" else self.timing.disconnect
+            self._background(self._end(socket, grace))
+
+    async def drop(self) -> None:
+        """End every socket without a word."""
+        for socket in list(self._sockets):
+            self._forget(socket)
+            await self._end(socket, 0.0)
+
+    async def _dismiss(self, socket: _Socket, reason: str) -> None:
+        await socket.send({"type": "disconnect", "reason": reason, "debug_info": {"host": "applink-practice-1"}})
+
+    async def _end(self, socket: _Socket, grace: float) -> None:
+        await asyncio.sleep(grace)
+        try:
+            await socket.ws.close()
+        except (WebSocketDisconnect, RuntimeError):
+            log.debug("socket %d had gone already", socket.number)
+
+    async def aclose(self) -> None:
+        """Close every socket and give up all deliveries under way."""
+        await super().aclose()
+        await self.drop()
+
+
+def token(kind: str) -> str:
+    """Return a new token shaped like Slack's (`xoxb`, `xapp`)."""
+    return f"{kind}-1-{secrets.token_hex(8)}-{secrets.token_hex(16)}"

@@ -1,0 +1,167 @@
+"""The workspace as one thing: its people, what was said, the app that is installed, and who is listening."""
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bot.practice.audience import Audience
+from bot.practice.board import Board, public
+from bot.practice.delivery import Delivery, Timing
+from bot.practice.faults import InjectedFaults
+from bot.practice.files import Uploads
+from bot.practice.hooks import Hooks
+from bot.practice.manifest import AppManifest
+from bot.practice.people import TEAM_ID, Channel, Channels, Group, Member, SamplePeople
+from bot.practice.requests import HttpMode
+from bot.practice.sockets import SocketMode, token
+from bot.practice.views import Views
+from bot.practice.wire import Json, SlackError, new_id
+
+_SAVE_AFTER = 0.05
+
+
+class Workspace:
+    """A sample workspace in which one app, described by its manifest, is installed.
+
+    Args:
+        manifest: the parsed manifest of the app (Slack's schema): its commands, shortcuts, scopes, events, name.
+        clock: seconds since 1970; timestamps and the lives of trigger_ids, response_urls and tickets go by it.
+        state: a JSON file in which messages, files and locales outlive the process; None keeps nothing.
+        timing: how long acks may take and when events come again, in seconds of the event loop.
+
+    `people`, `sample` (channels), `faults` and `sockets.disconnect` are for callers; the rest is served by `serve`.
+
+    Raises:
+        ValueError: `state` is there and is not JSON.
+    """
+
+    def __init__(
+        self,
+        manifest: Mapping[str, Any],
+        clock: Callable[[], float] = time.time,
+        state: Path | None = None,
+        timing: Timing | None = None,
+    ) -> None:
+        self.app = AppManifest.parse(manifest)
+        self.clock = clock
+        self.people = SamplePeople.sample(self.app)
+        self.sample = Channels.sample(self.people)
+        self.board = Board(self.sample, self.app.bot_user, clock)
+        self.files = Uploads(clock)
+        self.views = Views(self.app, clock)
+        self.hooks = Hooks(clock)
+        self.faults = InjectedFaults()
+        self.audience = Audience()
+        self.sockets = SocketMode(self.app.app_id, timing or Timing(), clock)
+        self.requests = HttpMode(self.sockets.timing, clock)
+        self.sockets.on_change = self.requests.on_change = self._connection_changed
+        self.bot_token, self.app_token = token("xoxb"), token("xapp")
+        self.url = ""
+        self._state = state
+        self._save_took = 0.0
+        self._saving: asyncio.TimerHandle | None = None
+        if state and state.exists():
+            self._load(state)
+
+    @property
+    def delivery(self) -> Delivery:
+        """The way to the app: requests once it has given an address, else its sockets."""
+        return self.requests if self.requests.url else self.sockets
+
+    def member(self, user_id: str) -> Member:
+        """Return a person; raise `user_not_found`."""
+        member = self.people.get(user_id)
+        if member is None:
+            raise SlackError("user_not_found")
+        return member
+
+    def group(self, group_id: str) -> Group:
+        """Return a user group; raise `no_such_subteam`."""
+        for group in self.people.groups:
+            if group.id == group_id:
+                return group
+        raise SlackError("no_such_subteam")
+
+    def dm(self, user_id: str) -> Channel:
+        """Return a person's DM with the bot; the page hears of it when it is new."""
+        known = len(self.board.channels)
+        channel = self.board.dm(user_id)
+        if len(self.board.channels) > known:
+            self.audience.tell({"type": "channel", "channel": channel.card()}, channel.members)
+        return channel
+
+    def show(self, channel: Channel, message: Json | None) -> None:
+        """Show a new or changed message to the people in its channel, and keep it."""
+        if message is not None:
+            frame = {"type": "message", "channel": channel.id, "message": public(message)}
+            self.audience.tell(frame, channel.members)
+        self.touch()
+
+    def emit(self, event: Json, name: str = "") -> None:
+        """Deliver an event to the app if its manifest subscribes to it (`message.channels` is a name, not a type)."""
+        if (name or event["type"]) not in self.app.events:
+            return
+        callback = self._callback(event)
+        self.delivery.deliver(callback)
+        for _ in range(self.faults.duplicates):
+            self.delivery.deliver(self._callback(event) if self.faults.new_event_ids else callback)
+
+    def _callback(self, event: Json) -> Json:
+        authorization = {"enterprise_id": None, "team_id": TEAM_ID, "user_id": self.app.bot_user}
+        return {
+            "token": "practice",
+            "team_id": TEAM_ID,
+            "context_team_id": TEAM_ID,
+            "context_enterprise_id": None,
+            "api_app_id": self.app.app_id,
+            "event": event,
+            "type": "event_callback",
+            "event_id": new_id("Ev"),
+            "event_time": int(self.clock()),
+            "authorizations": [authorization | {"is_bot": True, "is_enterprise_install": False}],
+            "is_ext_shared_channel": event.get("team", TEAM_ID) != TEAM_ID,
+            "event_context": f"4-{new_id('x')}",
+        }
+
+    def _connection_changed(self) -> None:
+        self.audience.tell({"type": "connection", "connected": self.delivery.connected > 0})
+
+    def touch(self) -> None:
+        """Save soon; the longer a save takes, the more changes it waits for."""
+        if self._state and self._saving is None:
+            delay = max(_SAVE_AFTER, 10 * self._save_took)
+            self._saving = asyncio.get_running_loop().call_later(delay, self.save)
+
+    def save(self) -> None:
+        """Write the state file now, as a whole or not at all."""
+        if self._saving:
+            self._saving.cancel()
+            self._saving = None
+        if self._state is None:
+            return
+        started = time.perf_counter()
+        saved = {
+            **self.board.dump(),
+            "locales": {one.id: one.locale for one in self.people},
+            "files": [[file, base64.b64encode(content).decode()] for file, content in self.files.kept()],
+        }
+        self._state.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self._state.with_suffix(".new")
+        fresh.write_text(json.dumps(saved, ensure_ascii=False), "utf-8")
+        fresh.replace(self._state)
+        self._save_took = time.perf_counter() - started
+
+    def _load(self, state: Path) -> None:
+        try:
+            saved: Json = json.loads(state.read_text("utf-8"))
+        except ValueError:
+            raise ValueError(f"{state} is not a workspace's state file; move it away to start afresh") from None
+        self.board.load(saved)
+        for user_id, locale in saved["locales"].items():
+            self.member(user_id).locale = locale
+        for file, content in saved["files"]:
+            self.files.restore(file, base64.b64decode(content))

@@ -1,0 +1,40 @@
+"""Reads a card's things together."""
+
+from bot.current_prompt import current_prompt
+from bot.domain.card import Card
+from bot.domain.correction import settlement
+from bot.domain.prompt import Prompt
+from bot.domain.question import Question, Verdict
+from bot.domain.release import Release
+from bot.ports import Transaction
+
+
+async def card_of(tx: Transaction, question: Question) -> Card | None:
+    """The card of a question, or None where it has no verdict yet."""
+    verdict = await tx.questions.verdict(question.id)
+    release = await tx.releases.get(verdict.release_id) if verdict else None
+    prompt = await tx.prompts.get(release.prompt_id) if release else None
+    if verdict is None or release is None or prompt is None:
+        return None
+    corrections = await tx.corrections.of(question.id)
+    settled = settlement(corrections)
+    if settled:
+        prompt = await _knowing(tx, prompt, settled.category)
+    seen = corrections[-1].seq if corrections else 0
+    return first_card(question, verdict, release, prompt).model_copy(update={"settled": settled, "seen": seen})
+
+
+def first_card(question: Question, verdict: Verdict, release: Release, prompt: Prompt) -> Card:
+    """The card of a question whose verdict nobody has seen yet. `release` gave it; `prompt` is the release's."""
+    unsure = release.is_unsure(verdict.confidence)
+    return Card(question=question, verdict=verdict, prompt=prompt, unsure=unsure, settled=None, seen=0)
+
+
+async def _knowing(tx: Transaction, prompt: Prompt, category_id: str) -> Prompt:
+    """A release's prompt, with the category that its question was moved to after the release had answered."""
+    if prompt.category(category_id):
+        return prompt
+    category = (await current_prompt(tx)).category(category_id)
+    if category is None or prompt.meant(category.name):
+        return prompt
+    return prompt.with_category(category.model_copy(update={"other": False}))

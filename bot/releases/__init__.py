@@ -1,0 +1,1 @@
+"""What serves, what could, and the rule by which that changes."""

@@ -1,0 +1,162 @@
+"""Evaluations by batch: submitted, followed over restarts, and their answers kept among all others."""
+
+import logging
+import uuid
+from datetime import timedelta
+
+from bot.domain.batch import Batch, BatchState
+from bot.domain.errors import ModelDown, ModelError, ModelRefused, OutcomeUnknown, Reason, Refused
+from bot.domain.prompt import Prompt
+from bot.domain.release import Release
+from bot.domain.scorecard import Result
+from bot.ports import Answer, Batcher, Clock, Store
+from bot.releases.evaluating import Evaluating
+
+log = logging.getLogger(__name__)
+
+BATCH_UNANSWERED = timedelta(minutes=20)
+"""A creation that was written down so long ago is no longer on its way (an upload may take ten): it is looked for."""
+BATCH_SEARCHES = 5
+"""How often, `UNANSWERED` apart, before it is taken for certain that there is no batch."""
+BATCH_PATIENCE = timedelta(days=2)
+"""For a provider that refuses to say how a batch is; OpenAI ends each within one day."""
+POST_LEASE = timedelta(minutes=30)
+"""Whoever learnt the answers posts the figures; after so long another one does."""
+
+
+class Batching:
+    """Has a provider answer an evaluation's questions as a batch, at most one a release at a time."""
+
+    def __init__(self, store: Store, evaluating: Evaluating, batcher: Batcher, clock: Clock) -> None:
+        self._store = store
+        self._evaluating = evaluating
+        self._batcher = batcher
+        self._clock = clock
+
+    async def start(self, release: Release, by: str, language: str, channel: str) -> Batch | None:
+        """Submit what the release has not answered yet; None where nothing is left to ask.
+
+        The first question is asked in person: it shows in which form the model understands requests.
+
+        Raises:
+            Refused: NO_BATCHES, BATCH_TOO_LARGE, BATCH_RUNNING.
+            ModelDown, ModelRefused: the provider did not take it.
+        """
+        await self._batcher.check(release.model)
+        await self._refuse_second(release)
+        if rows := await self._evaluating.lacking(release):
+            await self._evaluating.judge(release, rows[:1])
+        prompt, asked = await self._evaluating.asked(release)
+        if not asked:
+            return None
+        now = self._clock.now()
+        batch = Batch(
+            id=f"eb-{uuid.uuid4().hex[:8]}",
+            release_id=release.id,
+            state=BatchState.CREATING,
+            requested_by=by,
+            language=language,
+            channel=channel,
+            created_at=now,
+            updated_at=now,
+        )
+        async with self._store.transaction() as tx:
+            await tx.batches.add(batch)
+        try:
+            batch_id = await self._batcher.submit(release.model, prompt, asked, batch.id)
+        except OutcomeUnknown as error:
+            log.warning("%s: the creation got no answer, its batch is looked for: %s", batch.id, error)
+            return batch
+        except (Refused, ModelError):
+            await self.save(batch, state=BatchState.FAILED)
+            raise
+        return await self.save(batch, state=BatchState.RUNNING, batch_id=batch_id) or batch
+
+    async def follow(self) -> list[tuple[Batch, str | None]]:
+        """Move every open batch one step on. Called again and again, by any number of replicas.
+
+        Returns:
+            The batches that people must be told of now, each with why it failed; None where its figures can be posted.
+        """
+        async with self._store.transaction() as tx:
+            batches = await tx.batches.open()
+        told: list[tuple[Batch, str | None]] = []
+        for batch in batches:
+            try:
+                stepped = await self._step(batch)
+            except ModelDown as error:
+                log.warning("%s: the provider does not answer, asked again soon: %s", batch.id, error)
+            except ModelError as error:
+                log.warning("%s: the provider refused: %s", batch.id, error)
+                if self._clock.now() - batch.created_at > BATCH_PATIENCE and (ended := await self._fail(batch)):
+                    told.append((ended, str(error)))
+            else:
+                told += [stepped] if stepped else []
+        return told
+
+    async def save(self, was: Batch, **changes: object) -> Batch | None:
+        """Save what changed; None where somebody else was first."""
+        batch = was.model_copy(update={**changes, "updated_at": self._clock.now()})
+        async with self._store.transaction() as tx:
+            return batch if await tx.batches.advance(batch, was) else None
+
+    async def _fail(self, batch: Batch) -> Batch | None:
+        return await self.save(batch, state=BatchState.FAILED)
+
+    async def _step(self, batch: Batch) -> tuple[Batch, str | None] | None:
+        age = self._clock.now() - batch.updated_at
+        if batch.state is BatchState.RUNNING:
+            return await self._learn(batch)
+        if batch.state is BatchState.CREATING and age > BATCH_UNANSWERED:
+            return await self._search(batch)
+        if batch.state is BatchState.ANSWERED and age > POST_LEASE:  # whoever was to post it is gone
+            claimed = await self.save(batch)
+            return (claimed, None) if claimed else None
+        return None
+
+    async def _search(self, batch: Batch) -> tuple[Batch, str | None] | None:
+        release, _ = await self._release(batch)
+        found = await self._batcher.find(release.model, batch.id)
+        if found:
+            await self.save(batch, state=BatchState.RUNNING, batch_id=found)
+        elif batch.searched + 1 < BATCH_SEARCHES:
+            await self.save(batch, searched=batch.searched + 1)
+        elif ended := await self._fail(batch):
+            return ended, "the provider has no batch of this name"
+        return None
+
+    async def _learn(self, batch: Batch) -> tuple[Batch, str | None] | None:
+        release, prompt = await self._release(batch)
+        job = await self._batcher.state(release.model, batch.batch_id or "")
+        if not job.ended:
+            return None
+        answers = await self._batcher.answers(release.model, prompt, job.id)
+        now = self._clock.now()
+        results = [
+            Result(
+                release_id=release.id, text_key=key, latency_ms=None, at=now, **answer.model_dump(exclude={"reason"})
+            )
+            for key, answer in answers.items()
+            if isinstance(answer, Answer)
+        ]
+        if not results:  # asking all of it again in person would cost what the admin wanted to save
+            why = job.error or next((str(error) for error in answers.values()), "the batch ended without an answer")
+            ended = await self._fail(batch)
+            return (ended, why) if ended else None
+        async with self._store.transaction() as tx:
+            await tx.results.put(results)
+        answered = await self.save(batch, state=BatchState.ANSWERED)
+        return (answered, None) if answered else None
+
+    async def _release(self, batch: Batch) -> tuple[Release, Prompt]:
+        async with self._store.transaction() as tx:
+            release = await tx.releases.get(batch.release_id)
+            prompt = await tx.prompts.get(release.prompt_id) if release else None
+        if release is None or prompt is None:
+            raise ModelRefused(f"batch {batch.id} is of no known release")
+        return release, prompt
+
+    async def _refuse_second(self, release: Release) -> None:
+        async with self._store.transaction() as tx:
+            if any(batch.release_id == release.id for batch in await tx.batches.open()):
+                raise Refused(Reason.BATCH_RUNNING, release=release.id)

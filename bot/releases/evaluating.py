@@ -1,0 +1,319 @@
+"""How good a release is, on rows that no fine-tune was trained on, and whether it may serve."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from bot.domain.comparison import compare
+from bot.domain.dataset import Row, Split, agreed, text_key
+from bot.domain.errors import ModelDown, ModelError, ModelRefused
+from bot.domain.evaluation import Evaluation, changes, held_out
+from bot.domain.gate import decide, undecided
+from bot.domain.prompt import Prompt
+from bot.domain.release import Release
+from bot.domain.scorecard import Judged, Result, Scorecard, scorecard
+from bot.domain.similar import Example
+from bot.ports import Clock, Estimator, Model, Neighbours, Store, Transaction
+from bot.questions.recalling import examples_for_row
+from bot.similarity.disjoint import UnseenRows
+
+CONCURRENT_CLASSIFICATIONS = 8
+"""Classifications under way at one provider at the same time, so that live questions still get through."""
+PER_SECOND = 5.0
+"""Classifications started at one provider: within the 500 requests a minute of OpenAI's lowest paid tier, with room."""
+ROUND_PAUSES = (2.0, 10.0, 30.0)
+"""Seconds before the rows that failed are asked again. After the last round the run fails; another one goes on."""
+MOST_FAILURES = 8
+"""In one round: a model that is down is not asked hundreds of rows."""
+
+OnProgress = Callable[[int, int], object]
+"""Hears how many rows are answered, of how many."""
+
+
+class Evaluating:
+    """Asks releases settled questions, keeps every answer, and judges.
+
+    Args:
+        store: where rows are, and where answers are kept: a run that was cut off goes on where it was.
+        model: what is asked.
+        clock: when.
+        neighbours: where a release with recall finds its examples.
+        estimator: what answers cost.
+        per_second: provider → classifications a second, where it is not PER_SECOND.
+        pauses: instead of PAUSES.
+    """
+
+    def __init__(  # noqa: PLR0913 - what is asked, how fast, and what it costs
+        self,
+        store: Store,
+        model: Model,
+        clock: Clock,
+        *,
+        neighbours: Neighbours,
+        estimator: Estimator,
+        per_second: Mapping[str, float] | None = None,
+        pauses: Sequence[float] = ROUND_PAUSES,
+    ) -> None:
+        self._store = store
+        self._model = model
+        self._clock = clock
+        self._neighbours = neighbours
+        self._unseen = UnseenRows(neighbours)
+        self._estimator = estimator
+        self._rates = per_second or {}
+        self._pauses = pauses
+        self._throttles: dict[str, Throttle] = {}
+        self._unsaved: list[Result] = []
+        self._saving = asyncio.Lock()
+        self._busy: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def evaluate(self, release: Release, progress: OnProgress = lambda _done, _of: None) -> Evaluation:
+        """The release's figures on the held-out rows; beside the serving one also the gate's answer and what changes.
+
+        Raises:
+            ModelDown, ModelRefused: the release did not answer every row. What it answered is kept.
+            Refused: NOT_DISJOINT, where a held-out question was trained on all the same.
+        """
+        prompt, rows = await self._rows(release)
+        async with self._store.transaction() as tx:
+            serving = await tx.releases.serving()
+        judged = await self.judge(release, rows, progress)
+        card = scorecard(release.id, held_out(judged))
+        cost = self._estimator.cost(release.model, card.tokens_in, card.tokens_out) if card.rows else None
+        alone = Evaluation(release=release, prompt=prompt, card=card, usd=None if cost is None else cost / card.rows)
+        if serving is None or serving.id == release.id:
+            return alone
+        try:
+            before = await self.judge(serving, rows, progress)
+        except ModelError:
+            return alone.model_copy(update={"serving": serving, "decision": undecided(serving.id)})
+        old = scorecard(serving.id, held_out(before))
+        decision = decide(compare(held_out(judged), held_out(before)), card, old)
+        beside = {"serving": serving, "before": old, "decision": decision, "changes": changes(before, judged)}
+        return alone.model_copy(update=beside)
+
+    async def seconds(self, release: Release) -> float:
+        """How long `evaluate` takes at least, by the rate at which providers are asked."""
+        _, rows = await self._rows(release)
+        async with self._store.transaction() as tx:
+            serving = await tx.releases.serving()
+            both = {one.id: one for one in (release, serving) if one}.values()
+            known = {one.id: await tx.results.of(one.id) for one in both}
+        keys = {text_key(row.text) for row in rows}
+        return sum(len(keys - known[one.id].keys()) / self._rate(one.model.provider) for one in both)
+
+    async def known(self, release: Release) -> Scorecard | None:
+        """The release's figures on the held-out rows where all of them are answered already; asks nothing."""
+        judged, lacking = await self.kept(release)
+        return None if lacking else scorecard(release.id, judged)
+
+    async def kept(self, release: Release) -> tuple[list[Judged], int]:
+        """The held-out rows that the release has answered, and how many it has not; asks nothing."""
+        _, rows = await self._rows(release)
+        rows = [row for row in rows if row.split is Split.HELD_OUT]
+        async with self._store.transaction() as tx:
+            known = await tx.results.of(release.id)
+        judged = [
+            Judged(row=row, result=result) for row in rows if (result := known.get(text_key(row.text))) is not None
+        ]
+        return judged, len(rows) - len(judged)
+
+    async def lacking(self, release: Release) -> list[Row]:
+        """The rows that `evaluate` would ask this release, one of each text."""
+        _, rows = await self._rows(release)
+        async with self._store.transaction() as tx:
+            known = await tx.results.of(release.id)
+        return list({key: row for row in rows if (key := text_key(row.text)) not in known}.values())
+
+    async def asked(self, release: Release) -> tuple[Prompt, list[tuple[str, str, Sequence[Example]]]]:
+        """The prompt, and of each row in `lacking` the key of its text, the text, and the examples shown with it."""
+        return await self._prompt(release), [
+            (text_key(row.text), row.text, await examples_for_row(self._neighbours, release, row))
+            for row in await self.lacking(release)
+        ]
+
+    async def probe(self, release: Release) -> None:
+        """Ask a release something, so that nobody switches to a model that does not answer.
+
+        Raises:
+            ModelDown, ModelRefused: it does not.
+        """
+        prompt = await self._prompt(release)
+        category = prompt.categories[0]
+        await self._model.classify(release.model, prompt, next(iter(category.examples), category.name))
+
+    async def judge(
+        self,
+        release: Release,
+        rows: Sequence[Row],
+        progress: OnProgress = lambda _done, _of: None,
+        *,
+        keep: bool = True,
+    ) -> list[Judged]:
+        """The release's answer to each of these rows; what was answered before is not asked again.
+
+        Args:
+            release: which.
+            rows: what is asked.
+            progress: hears of each answer.
+            keep: False for rows that are not of the dataset: neither known answers are used nor new ones kept.
+
+        Raises:
+            ModelDown, ModelRefused: some rows were not answered, however often they were asked.
+        """
+        prompt = await self._prompt(release)
+        async with self._busy[release.id]:
+            known: dict[str, Result] = {}
+            if keep:
+                async with self._store.transaction() as tx:
+                    known = await tx.results.of(release.id)
+            run = Run(release, prompt, known, keep=keep)
+            todo = {key: row for row in rows if (key := text_key(row.text)) not in known}
+            await self._all(run, todo, progress)
+        return [Judged(row=row, result=known[text_key(row.text)]) for row in rows]
+
+    async def judge_held_out(self, release: Release, progress: OnProgress = lambda _done, _of: None) -> list[Judged]:
+        """The release's answer to each held-out row. Raises ModelDown or ModelRefused as `judge` does."""
+        _, rows = await self._rows(release)
+        return await self.judge(release, [row for row in rows if row.split is Split.HELD_OUT], progress)
+
+    async def _all(self, run: "Run", todo: dict[str, Row], progress: OnProgress) -> None:
+        of = len(todo)
+        for pause in (*self._pauses, None):
+            before = len(todo)
+            failures = await self._round(run, todo, lambda left: progress(of - left, of))
+            if not todo:
+                return
+            hopeless = len(todo) == before and not any(isinstance(error, ModelDown) for error in failures)
+            if pause is None or hopeless:
+                raise failures[0]
+            await asyncio.sleep(pause)
+
+    async def _round(self, run: "Run", todo: dict[str, Row], left: Callable[[int], object]) -> list[ModelError]:
+        """Ask what is left, once each; what was answered is no longer left."""
+        waiting, failures = iter(list(todo.items())), list[ModelError]()
+
+        async def work() -> None:
+            for key, row in waiting:
+                if len(failures) >= MOST_FAILURES:
+                    return
+                try:
+                    run.known[key] = await self._ask(run, row)
+                except ModelError as error:
+                    failures.append(error)
+                else:
+                    del todo[key]
+                    left(len(todo))
+
+        workers = [asyncio.ensure_future(work()) for _ in range(CONCURRENT_CLASSIFICATIONS)]
+        try:
+            await asyncio.gather(*workers)
+        finally:  # a run that failed asks, and costs, nothing more
+            for each in workers:
+                each.cancel()
+        return failures
+
+    async def _ask(self, run: "Run", row: Row) -> Result:
+        release = run.release
+        examples = await examples_for_row(self._neighbours, release, row)
+        async with self._throttle(release.model.provider).turn():
+            started = time.perf_counter()
+            answer = await self._model.classify(release.model, run.prompt, row.text, examples)
+        result = Result(
+            release_id=release.id,
+            text_key=text_key(row.text),
+            latency_ms=round((time.perf_counter() - started) * 1000),
+            at=self._clock.now(),
+            **answer.model_dump(exclude={"reason"}),
+        )
+        if run.keep:
+            await self._save(result)
+        return result
+
+    async def _save(self, result: Result) -> None:
+        """Keep an answer; those that come while others are being written go in one transaction after them."""
+        self._unsaved.append(result)
+        async with self._saving:
+            waiting, self._unsaved = self._unsaved, []
+            if waiting:
+                async with self._store.transaction() as tx:
+                    await tx.results.put(waiting)
+
+    def _throttle(self, provider: str) -> "Throttle":
+        if provider not in self._throttles:
+            self._throttles[provider] = Throttle(CONCURRENT_CLASSIFICATIONS, self._rate(provider))
+        return self._throttles[provider]
+
+    def _rate(self, provider: str) -> float:
+        return self._rates.get(provider, PER_SECOND)
+
+    async def _prompt(self, release: Release) -> Prompt:
+        async with self._store.transaction() as tx:
+            prompt = await tx.prompts.get(release.prompt_id)
+        if prompt is None:
+            raise ModelRefused(f"release {release.id} has no prompt")
+        return prompt
+
+    async def _rows(self, release: Release) -> tuple[Prompt, list[Row]]:
+        """Every settled row that the release could get right: one of a retired category is nobody's mistake.
+
+        Without conflicts; held-out rows only where neither it nor the serving release was trained on their like, nor
+        has it among its prompt's examples.
+        """
+        prompt = await self._prompt(release)
+        async with self._store.snapshot() as tx:
+            every = [row async for row in tx.rows.all()]
+            serving = await tx.releases.serving()
+            both = [one for one in (release, serving) if one]
+            trained = await self._trained(tx, both)
+            prompts = [await tx.prompts.get(one.prompt_id) for one in both]
+        rows = await asyncio.to_thread(agreed, every, await self._neighbours.contested(every))
+        held_out = [row for row in rows if row.split is Split.HELD_OUT]
+        shown = dict.fromkeys(text for one in prompts if one for text in one.examples)
+        unseen = {row.id for row in await self._unseen.of(held_out, trained, [*shown])}
+        return prompt, [
+            row for row in rows if prompt.category(row.category) and (row.split is Split.TRAIN or row.id in unseen)
+        ]
+
+    async def _trained(self, tx: Transaction, releases: Sequence[Release]) -> list[Row]:
+        """What these releases were trained on, with the text of then; withdrawn rows as well."""
+        finetunes = {one.finetune_id for one in releases if one.finetune_id}
+        trained = [texts for finetune in finetunes if (texts := await tx.finetunes.trained_rows(finetune))]
+        if not trained:
+            return []
+        return [
+            row if text == row.text else row.model_copy(update={"text": text})
+            async for row, _ in tx.rows.changed(None)
+            for text in {texts[row.id] or row.text for texts in trained if row.id in texts}
+        ]
+
+
+class Run:
+    """One release being asked: what is known so far."""
+
+    def __init__(self, release: Release, prompt: Prompt, known: dict[str, Result], *, keep: bool) -> None:
+        self.release = release
+        self.prompt = prompt
+        self.known = known
+        self.keep = keep
+
+
+class Throttle:
+    """So many at once, and so many starts a second."""
+
+    def __init__(self, at_once: int, per_second: float) -> None:
+        self._room = asyncio.Semaphore(at_once)
+        self._gap = 1 / per_second
+        self._next = 0.0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait until it is one's turn; it lasts as long as the block."""
+        async with self._room:
+            now = asyncio.get_running_loop().time()
+            start = max(now, self._next)
+            self._next = start + self._gap
+            await asyncio.sleep(start - now)
+            yield

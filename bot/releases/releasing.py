@@ -1,0 +1,213 @@
+"""What serves, what could, and how that changes."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.current_prompt import configure
+from bot.domain.errors import Reason, Refused
+from bot.domain.fallback import RECALL, Fallback
+from bot.domain.prompt import Prompt
+from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
+from bot.ports import Clock, Store, Transaction
+
+SYSTEM = "madoguchi"
+"""Who did it, where no person did."""
+ROLLBACK = "rollback"
+OVERRIDE = "override"
+"""An admin switched without a pass of the gate, and said why."""
+
+
+class Releasing:
+    """Switches and rolls back. Each is one transaction, and the next question is answered by the new release.
+
+    Beside each release that serves it sees that there is a fallback release by the rule `fallback`.
+    """
+
+    def __init__(self, store: Store, clock: Clock, fallback: Fallback | None = None) -> None:
+        self._store = store
+        self._clock = clock
+        self._fallback = fallback or Fallback()
+
+    async def ensure(self, prompt: Prompt, model: ModelName) -> Release:
+        """At start: keep the configured prompt, and see that something serves; what serves.
+
+        A changed prompt or model makes a new release. It takes over at once from a release that was configured itself;
+        beside a release that somebody switched to it is only a candidate, for a person's choice outlives a restart.
+        """
+        async with self._store.transaction() as tx:
+            serving = await tx.releases.serving(lock=True)
+            await configure(tx, prompt, self._clock.now())
+            wanted = await self._configured(tx, prompt, model)
+            if serving and (serving.id == wanted.id or not await self._by_configuration(tx)):
+                await self._stand_by(tx, serving)
+                return serving
+            return await self._enter(tx, wanted, serving, SYSTEM, "configured")
+
+    async def _configured(self, tx: Transaction, prompt: Prompt, model: ModelName) -> Release:
+        for release in await tx.releases.all():
+            if (release.model, release.prompt_id, release.recall) == (model, prompt.id, 0):
+                return release
+        return await add_candidate(tx, self._clock.now(), model, prompt_id=prompt.id, by=SYSTEM, why="configured")
+
+    async def _by_configuration(self, tx: Transaction) -> bool:
+        newest = next(e for e in await tx.releases.history() if e.state is ReleaseState.SERVING)
+        return newest.by == SYSTEM
+
+    async def _enter(
+        self, tx: Transaction, release: Release, old: Release | None, by: str, why: str, note: str | None = None
+    ) -> Release:
+        now = self._clock.now()
+        if old:
+            await tx.releases.enter(old.id, ReleaseState.RETIRED, by, why, now)
+        await tx.releases.enter(release.id, ReleaseState.SERVING, by, why, now, note)
+        if by != SYSTEM:
+            await tx.outbox.add("switch", release.id, {"by": by} | ({"note": note} if note else {}), now)
+        await self._stand_by(tx, release)
+        return release.model_copy(update={"state": ReleaseState.SERVING})
+
+    async def _stand_by(self, tx: Transaction, serving: Release) -> None:
+        """Have a release that can answer where this one cannot, on the same prompt."""
+        model = self._fallback.wanted(serving)
+        if model and self._fallback.among(await tx.releases.all(), serving) is None:
+            why, now = "fallback", self._clock.now()
+            await add_candidate(tx, now, model, prompt_id=serving.prompt_id, by=SYSTEM, why=why, recall=RECALL)
+
+    async def serving(self) -> Release:
+        """Raises LookupError before `ensure` was called."""
+        async with self._store.transaction() as tx:
+            release = await tx.releases.serving()
+        if release is None:
+            raise LookupError("no release serves")
+        return release
+
+    async def choices(self) -> list[Release]:
+        """All releases that could be switched to, newest first."""
+        async with self._store.transaction() as tx:
+            return [r for r in await tx.releases.all() if r.state is not ReleaseState.SERVING]
+
+    async def named(self, name: str) -> Release:
+        """The release that a person means by its id, the beginning of it, its model's name or a fine-tune's id.
+
+        Raises:
+            Refused: UNKNOWN_RELEASE, AMBIGUOUS_RELEASE, NOT_SUCCEEDED (it is a fine-tune without a model).
+        """
+        async with self._store.transaction() as tx:
+            releases = await tx.releases.all()
+            finetune = await tx.finetunes.get(name)
+        exact = [r for r in releases if name in {r.id, str(r.model), r.model.model, r.finetune_id}]
+        found = exact or [r for r in releases if r.id.startswith(name)]
+        if len(found) > 1:
+            # The same model under several prompts: the newest is what a person means by the model's name.
+            found = found[:1] if exact else found
+        if len(found) > 1:
+            raise Refused(Reason.AMBIGUOUS_RELEASE, name=name, ids=", ".join(r.id for r in found))
+        if not found:
+            raise Refused(Reason.NOT_SUCCEEDED if finetune else Reason.UNKNOWN_RELEASE, name=name)
+        return found[0]
+
+    async def switch(
+        self, release_id: str, by: str, why: str = "switch", *, note: str | None = None, over: str | None = None
+    ) -> Release:
+        """Make a release serve: its model and its prompt together. The gate is before it, in `Switching`.
+
+        Args:
+            release_id: which.
+            by: who wants it.
+            why: `switch` or `OVERRIDE`.
+            note: the sentence of an override.
+            over: the release that must be serving still.
+
+        Raises:
+            Refused: UNKNOWN_RELEASE, ALREADY_SERVING, SERVING_CHANGED.
+        """
+        async with self._store.transaction() as tx:
+            serving = await tx.releases.serving(lock=True)
+            release = await tx.releases.get(release_id)
+            if release is None:
+                raise Refused(Reason.UNKNOWN_RELEASE, name=release_id)
+            if serving and serving.id == release_id:
+                raise Refused(Reason.ALREADY_SERVING, name=release_id)
+            if over and serving and serving.id != over:
+                raise Refused(Reason.SERVING_CHANGED)
+            return await self._enter(tx, release, serving, by, why, note)
+
+    async def recalling(self, release_id: str, recall: int, by: str) -> Release:
+        """This release's model and prompt with so many examples (0 to 20): the same one if known, else a candidate.
+
+        Raises:
+            Refused: UNKNOWN_RELEASE.
+        """
+        async with self._store.transaction() as tx:
+            releases = await tx.releases.all()
+            release = next((r for r in releases if r.id == release_id), None)
+            if release is None:
+                raise Refused(Reason.UNKNOWN_RELEASE, name=release_id)
+            for known in releases:
+                if (known.model, known.prompt_id, known.recall) == (release.model, release.prompt_id, recall):
+                    return known
+            return await add_candidate(
+                tx,
+                self._clock.now(),
+                release.model,
+                prompt_id=release.prompt_id,
+                by=by,
+                why=f"recall {recall}",
+                finetune_id=release.finetune_id,
+                recall=recall,
+            )
+
+    async def rollback(self, by: str) -> Release:
+        """Back to what served before the serving release did; called twice, it goes on back in history.
+
+        Raises:
+            Refused: NO_PREVIOUS_RELEASE.
+        """
+        async with self._store.transaction() as tx:
+            serving = await tx.releases.serving(lock=True)
+            previous = before(await tx.releases.history(limit=1_000))
+            release = await tx.releases.get(previous) if previous else None
+            if serving is None or release is None:
+                raise Refused(Reason.NO_PREVIOUS_RELEASE)
+            return await self._enter(tx, release, serving, by, ROLLBACK)
+
+
+def before(history: Sequence[ReleaseEvent]) -> str | None:
+    """The release to roll back to, from the history (newest first).
+
+    A switch puts a release on a stack, a rollback takes off what came after it: a second one goes further back.
+    """
+    stack: list[str] = []
+    for event in reversed(history):
+        if event.state is not ReleaseState.SERVING:
+            continue
+        if event.why == ROLLBACK and event.release_id in stack[:-1]:
+            del stack[len(stack) - 1 - stack[-2::-1].index(event.release_id) :]
+        else:
+            stack.append(event.release_id)
+    return stack[-2] if len(stack) > 1 else None
+
+
+async def add_candidate(  # noqa: PLR0913 - a release has so many parts
+    tx: Transaction,
+    now: datetime,
+    model: ModelName,
+    *,
+    prompt_id: str,
+    by: str,
+    why: str,
+    finetune_id: str | None = None,
+    recall: int = 0,
+) -> Release:
+    """A new candidate release, kept."""
+    release = Release(
+        id=uuid.uuid4().hex[:8],
+        model=model,
+        prompt_id=prompt_id,
+        recall=recall,
+        state=ReleaseState.CANDIDATE,
+        finetune_id=finetune_id,
+        created_at=now,
+    )
+    await tx.releases.add(release, by, why)
+    return release

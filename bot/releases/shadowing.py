@@ -1,0 +1,149 @@
+"""A release that answers live questions unseen by people, so that it is known before it serves."""
+
+import logging
+import uuid
+from datetime import timedelta
+
+from bot.domain.errors import ModelDown, ModelError, Reason, Refused
+from bot.domain.release import Release, ReleaseState
+from bot.domain.scorecard import Shadow
+from bot.domain.shadow import Agreement
+from bot.domain.thing import Thing
+from bot.ports import Clock, Model, Neighbours, OutboxItem, Store, Transaction
+from bot.questions.recalling import examples_for
+
+log = logging.getLogger(__name__)
+
+SHADOW_TOPIC = "shadow"
+SHADOW_LEASE = timedelta(seconds=90)
+"""Longer than the slowest classification (20 s a try, three tries)."""
+SHADOW_TRIES = 3
+SHADOW_WAIT = timedelta(minutes=1)
+DAY = timedelta(days=1)
+
+
+class ShadowReport(Thing):
+    """How a shadow does. `today`: questions it was asked within the last 24 hours; `per_day`: how many it may be."""
+
+    release: Release
+    agreement: Agreement
+    today: int
+    per_day: int
+
+
+class Shadowing:
+    """Runs the one shadow release. Its questions wait in the outbox, apart from all that people wait for.
+
+    `per_day`: how many questions it may be asked in 24 hours; those beyond are passed over.
+    """
+
+    def __init__(self, store: Store, model: Model, neighbours: Neighbours, clock: Clock, *, per_day: int) -> None:
+        self._store = store
+        self._model = model
+        self._neighbours = neighbours
+        self._clock = clock
+        self.per_day = per_day
+        self._owner = uuid.uuid4().hex
+
+    async def start(self, release_id: str, by: str) -> Release:
+        """Make this release the shadow; an earlier one is none any more.
+
+        Raises:
+            Refused: UNKNOWN_RELEASE, ALREADY_SERVING.
+        """
+        async with self._store.transaction() as tx:
+            serving = await tx.releases.serving(lock=True)
+            release = await tx.releases.get(release_id)
+            if release is None:
+                raise Refused(Reason.UNKNOWN_RELEASE, name=release_id)
+            if serving and serving.id == release_id:
+                raise Refused(Reason.ALREADY_SERVING, name=str(release.model))
+            earlier = await tx.releases.shadow()
+            if earlier and earlier.id == release_id:
+                return release
+            if earlier:
+                await self._retire(tx, earlier, by)
+            await tx.releases.enter(release_id, ReleaseState.SHADOW, by, SHADOW_TOPIC, self._clock.now())
+        return release.model_copy(update={"state": ReleaseState.SHADOW})
+
+    async def stop(self, by: str) -> Release:
+        """The shadow is none any more; what it answered is kept. Raises Refused: NO_SHADOW."""
+        async with self._store.transaction() as tx:
+            await tx.releases.serving(lock=True)
+            release = await tx.releases.shadow()
+            if release is None:
+                raise Refused(Reason.NO_SHADOW)
+            await self._retire(tx, release, by)
+        return release
+
+    async def _retire(self, tx: Transaction, release: Release, by: str) -> None:
+        """Back to the state that it was in before."""
+        history = await tx.releases.history(limit=1_000)
+        served = any(e.release_id == release.id and e.state is ReleaseState.SERVING for e in history)
+        state = ReleaseState.RETIRED if served else ReleaseState.CANDIDATE
+        await tx.releases.enter(release.id, state, by, SHADOW_TOPIC, self._clock.now())
+
+    async def report(self) -> ShadowReport:
+        """How the shadow does. Raises Refused: NO_SHADOW."""
+        async with self._store.snapshot() as tx:
+            release = await tx.releases.shadow()
+            if release is None:
+                raise Refused(Reason.NO_SHADOW)
+            compared = await tx.shadows.compared(release.id)
+            today = await tx.shadows.of(release.id, since=self._clock.now() - DAY)
+        return ShadowReport(release=release, agreement=Agreement.of(compared), today=len(today), per_day=self.per_day)
+
+    async def hand_back(self) -> None:
+        """Let others take up at once what was begun here and will not be finished."""
+        async with self._store.transaction() as tx:
+            await tx.outbox.hand_back(self._owner, self._clock.now())
+
+    async def shadow_next(self) -> bool:
+        """Ask the shadow the oldest question that waits for it. False where none does."""
+        async with self._store.transaction() as tx:
+            item = await tx.outbox.claim(self._owner, self._clock.now(), SHADOW_LEASE, [SHADOW_TOPIC])
+        if item is None:
+            return False
+        try:
+            await self._answer(item.key)
+        except ModelError as error:
+            log.warning("outbox %s (shadow): try %s: %s", item.id, item.attempts, type(error).__name__)
+            if isinstance(error, ModelDown) and item.attempts < SHADOW_TRIES:
+                await self._later(item, error)
+                return True
+        except Exception:
+            log.exception("outbox %s (shadow) failed", item.id)
+        async with self._store.transaction() as tx:
+            await tx.outbox.done(item)
+        return True
+
+    async def _later(self, item: OutboxItem, error: Exception) -> None:
+        async with self._store.transaction() as tx:
+            await tx.outbox.retry(item, self._clock.now() + SHADOW_WAIT, type(error).__name__)
+
+    async def _answer(self, question_id: str) -> None:
+        """Keep what the shadow answers; nothing where the day's budget is spent, or there is no shadow any more."""
+        now = self._clock.now()
+        async with self._store.transaction() as tx:
+            release = await tx.releases.shadow()
+            prompt = await tx.prompts.get(release.prompt_id) if release else None
+            question = await tx.questions.get(question_id)
+            spent = len(await tx.shadows.of(release.id, since=now - DAY)) if release else 0
+            row = await tx.rows.get(question_id)
+        if release is None or prompt is None or question is None or spent >= self.per_day:
+            return
+        # Staff may have settled the question meanwhile: the shadow must not be shown its own answer.
+        own = [row.group] if row else []
+        examples = await examples_for(self._neighbours, release, question.text, without=own)
+        answer = await self._model.classify(release.model, prompt, question.text, examples)
+        shadow = Shadow(
+            question_id=question_id,
+            release_id=release.id,
+            category=answer.category,
+            confidence=answer.confidence,
+            tokens_in=answer.tokens_in,
+            tokens_out=answer.tokens_out,
+            at=self._clock.now(),
+        )
+        async with self._store.transaction() as tx:
+            await tx.shadows.put(shadow)

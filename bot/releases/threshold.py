@@ -1,0 +1,73 @@
+"""Where a release says that it is unsure, instead of guessing."""
+
+import logging
+
+from bot.domain.certainty import FEWEST_JUDGED, Cut, OutOfScope, cuts, lowest
+from bot.domain.errors import Reason, Refused
+from bot.domain.release import Release
+from bot.domain.thing import Thing
+from bot.ports import Store
+from bot.releases.evaluating import Evaluating, OnProgress
+
+log = logging.getLogger(__name__)
+
+
+class ThresholdReport(Thing):
+    """What each threshold would come to on the held-out rows, which one is advised, and which one holds."""
+
+    release: Release
+    rows: int
+    """Held-out rows whose answer came with a confidence."""
+    cuts: tuple[Cut, ...]
+    advised: Cut | None
+    out_of_scope: OutOfScope
+    """At the threshold that holds."""
+
+
+class Thresholding:
+    """Measures and sets thresholds. Each release has its own: a confidence of one model says nothing of another's."""
+
+    def __init__(self, store: Store, evaluating: Evaluating) -> None:
+        self._store = store
+        self._evaluating = evaluating
+
+    async def doubts(self, release: Release, progress: OnProgress = lambda _done, _of: None) -> ThresholdReport:
+        """Ask the release the held-out rows that it was not asked yet, and look at its confidences.
+
+        Raises:
+            ModelDown, ModelRefused: the release did not answer.
+        """
+        judged = await self._evaluating.judge_held_out(release, progress)
+        async with self._store.transaction() as tx:
+            prompt = await tx.prompts.get(release.prompt_id)
+        other = next((c.id for c in prompt.categories if c.other), "") if prompt else ""
+        found = cuts(judged)
+        return ThresholdReport(
+            release=release,
+            rows=sum(one.result.confidence is not None for one in judged),
+            cuts=tuple(found),
+            advised=lowest(found),
+            out_of_scope=OutOfScope.of(judged, other, release.unsure_below or 0.0),
+        )
+
+    async def set(self, release: Release, threshold: float | None, by: str) -> Release:
+        """From the next question on, the release is unsure below this confidence; never, for None."""
+        async with self._store.transaction() as tx:
+            await tx.releases.set_unsure_below(release.id, threshold)
+        log.info("release %s is unsure below %s, says %s", release.id, threshold, by)
+        return release.model_copy(update={"unsure_below": threshold})
+
+    async def set_advised(self, release: Release, by: str) -> ThresholdReport:
+        """Set the advised threshold, none where none is needed; what it comes to.
+
+        Raises:
+            Refused: NO_THRESHOLD, with the `rows` there are and the `least` that is needed.
+            ModelDown, ModelRefused: the release did not answer.
+        """
+        doubts = await self.doubts(release)
+        if doubts.advised is None:
+            raise Refused(Reason.NO_THRESHOLD, rows=doubts.rows, least=FEWEST_JUDGED)
+        await self.set(release, doubts.advised.threshold or None, by)
+        async with self._store.transaction() as tx:
+            now = await tx.releases.get(release.id)
+        return await self.doubts(now or release)

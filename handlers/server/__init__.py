@@ -1,0 +1,1 @@
+"""The one HTTP port, its health routes, the clock and the worker pools."""

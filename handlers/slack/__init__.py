@@ -1,0 +1,1 @@
+"""How Slack is spoken: connection, deliveries, people, roles, private messages, posts."""

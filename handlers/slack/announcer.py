@@ -1,0 +1,221 @@
+"""The Announcer port, spoken to Slack's Web API."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.domain.card import Card
+from bot.domain.errors import Trouble, Undelivered
+from bot.domain.finetune import Finetune
+from bot.domain.question import Arrival, Missed, Notice, Place, Question
+from bot.domain.release import ModelName, Release
+from handlers.slack.copies import Mark, OwnMessages
+from handlers.slack.failures import delivered
+from handlers.slack.people import People
+from handlers.texts.escape import escaped, mention, mentions
+from handlers.texts.words import Words
+from handlers.views import finetune_progress
+from handlers.views.card import card as card_view
+from handlers.views.card import moved
+from handlers.views.message import Message, context, section
+from handlers.views.missed import missed as missed_view
+
+log = logging.getLogger(__name__)
+
+NO_BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
+MOST_ASKED = 10
+"""People or groups that one unsure card mentions: more would be noise."""
+
+
+class SlackAnnouncer:
+    """Posts and updates messages. Its client must not retry by itself after a lost connection: that posts twice."""
+
+    def __init__(
+        self, client: AsyncWebClient, people: People, ops_channel: str | None = None, staff: Sequence[str] = ()
+    ) -> None:
+        self._client = client
+        self._people = people
+        self._copies = OwnMessages(client, people.home.bot_user_id)
+        self._ops_channel = ops_channel
+        self._staff = mentions(tuple(staff)[:MOST_ASKED])
+
+    async def post_card(self, card: Card, *, again: bool) -> str:
+        question, place = card.question, card.question.place
+        ts = await self._once(place.channel, place.thread, self._card(card), card_mark(question), again=again)
+        if again:
+            # It may be an earlier one, and somebody may have pressed on it before its ts was written down.
+            known = question.model_copy(update={"card_ts": ts})
+            await self.update_card(card.model_copy(update={"question": known}))
+        return ts
+
+    async def posted_card(self, question: Question) -> str | None:
+        place = question.place
+        return await self._copies.keep_one(place.channel, place.thread, card_mark(question))
+
+    async def keep_one(self, place: Place, event_id: str, question: Question | None) -> None:
+        if question:
+            await self._copies.keep_one(place.channel, place.thread, card_mark(question), question.card_ts)
+        await self._copies.keep_one(place.channel, place.thread, notice_mark(event_id))
+
+    def _card(self, card: Card) -> Message:
+        return card_view(card, Words(card.question.language), self._staff)
+
+    async def update_card(self, card: Card) -> None:
+        question = card.question
+        if question.card_ts is None:
+            return
+        try:
+            await self._update(question.place.channel, question.card_ts, self._card(card))
+        except Undelivered as error:
+            if str(error) != "message_not_found":
+                raise
+
+    async def announce_owner(self, card: Card, *, telling: str, again: bool) -> None:
+        place, message = card.question.place, moved(card, Words(card.question.language))
+        if message:
+            await self._once(place.channel, place.thread, message, told_mark(f"owner:{telling}"), again=again)
+
+    async def post_notice(self, arrival: Arrival, notice: Notice, *, again: bool) -> None:
+        place = arrival.place
+        text = Words(arrival.language)(f"notice.{notice.value}")
+        if arrival.outsider:
+            await delivered(
+                self._client.chat_postEphemeral(
+                    channel=place.channel, user=arrival.asker, text=text, thread_ts=place.thread_ts
+                )
+            )
+            return
+        await self._once(place.channel, place.thread, _message(text), notice_mark(arrival.event_id), again=again)
+
+    async def show_finetune(self, finetune: Finetune, *, again: bool) -> tuple[str, str]:
+        message = finetune_progress.progress(finetune, Words(finetune.language))
+        if finetune.channel and finetune.channel_ts:
+            try:
+                await self._update(finetune.channel, finetune.channel_ts, message)
+            except Undelivered as error:
+                if str(error) != "message_not_found":
+                    raise
+            else:
+                return finetune.channel, finetune.channel_ts
+        channel = await self._following(finetune)
+        return channel, await self._once(channel, None, message, told_mark(f"progress:{finetune.id}"), again=again)
+
+    async def announce_finetune(self, finetune: Finetune, *, again: bool) -> None:
+        channel = finetune.channel or await self._following(finetune)
+        message = finetune_progress.ended(finetune, Words(finetune.language))
+        await self._once(channel, finetune.channel_ts, message, told_mark(f"ended:{finetune.id}"), again=again)
+
+    async def post_missed(self, missed: Missed, *, telling: str, again: bool) -> None:
+        links = {ts: await self._link(missed.channel, ts) for ts in missed.ts}
+        message = missed_view(missed, {ts: link for ts, link in links.items() if link}, self._staff)
+        where = self._ops_channel or missed.channel
+        await self._once(where, None, message, told_mark(f"missed:{telling}"), again=again)
+
+    async def _link(self, channel: str, ts: str) -> str | None:
+        """The address of a message; None where it was deleted."""
+        try:
+            return str((await delivered(self._client.chat_getPermalink(channel=channel, message_ts=ts)))["permalink"])
+        except Undelivered as error:
+            if str(error) != "message_not_found":
+                raise
+            return None
+
+    async def announce_switch(
+        self, release: Release, by: str, note: str | None = None, *, telling: str, again: bool
+    ) -> None:
+        if self._ops_channel is None:
+            return
+        words = await self._people.words(by)
+        model = escaped(str(release.model))
+        text = words("progress.switched", who=mention(by) or by, model=model, release=release.id)
+        if note:
+            text += "\n" + words("progress.overridden", note=escaped(note, 500))
+        message = Message(text, [section(text, verbatim=True)])
+        await self._once(self._ops_channel, None, message, told_mark(f"switch:{telling}"), again=again)
+
+    async def tell_trouble(
+        self, model: ModelName, trouble: Trouble, fallback: ModelName | None, *, telling: str, again: bool
+    ) -> None:
+        if self._ops_channel is None:
+            return
+        words = self._people.default_words
+        facts = {"provider": escaped(model.provider), "model": escaped(str(model)), "key": escaped(key_name(model))}
+        said = words(f"trouble.{trouble.value}", **facts)
+        then = words("outage.fallback", model=escaped(str(fallback))) if fallback else words("outage.no_fallback")
+        message = Message(f"{said} {then}", [section(f"⚠️ {said}", verbatim=True), context(then)])
+        await self._once(self._ops_channel, None, message, told_mark(f"trouble:{telling}"), again=again)
+
+    async def _following(self, finetune: Finetune) -> str:
+        """Where a fine-tune is followed: the ops channel, else a DM with who asked for it."""
+        if self._ops_channel:
+            return self._ops_channel
+        opened = await delivered(self._client.conversations_open(users=finetune.requested_by))
+        return str(opened["channel"]["id"])
+
+    async def _once(self, channel: str, thread: str | None, message: Message, mark: Mark, *, again: bool) -> str:
+        """Post it; the ts. `again`: not where it stands there already, and not beside what a late worker posts."""
+        posted = await self._copies.keep_one(channel, thread, mark) if again else None
+        if posted:
+            return posted
+        ts = await self._post(channel, message, thread_ts=thread, metadata=mark.metadata)
+        return (await self._copies.keep_one(channel, thread, mark) if again else None) or ts
+
+    async def _post(self, channel: str, message: Message, **more: Any) -> str:
+        async def post(blocks: list[dict[str, Any]] | None) -> str:
+            answer = await delivered(
+                self._client.chat_postMessage(
+                    channel=channel,
+                    text=message.text,
+                    blocks=blocks,
+                    link_names=False,
+                    unfurl_links=False,
+                    unfurl_media=False,
+                    **more,
+                )
+            )
+            return str(answer["ts"])
+
+        try:
+            return await post(message.blocks)
+        except Undelivered as error:
+            if str(error) not in NO_BLOCKS:
+                raise
+            log.warning("Slack refuses our blocks; sent as text")
+            return await post(None)
+
+    async def _update(self, channel: str, ts: str, message: Message) -> None:
+        async def update(blocks: list[dict[str, Any]]) -> None:
+            await delivered(self._client.chat_update(channel=channel, ts=ts, text=message.text, blocks=blocks))
+
+        try:
+            await update(message.blocks)
+        except Undelivered as error:
+            if str(error) not in NO_BLOCKS:
+                raise
+            log.warning("Slack refuses our blocks; updated as text")
+            # Without new blocks the old ones, and with them the old controls, would stay.
+            await update([])
+
+
+def card_mark(question: Question) -> Mark:
+    return Mark("question", "question_id", question.id)
+
+
+def notice_mark(event_id: str) -> Mark:
+    return Mark("notice", "event_id", event_id)
+
+
+def told_mark(what: str) -> Mark:
+    return Mark("told", "what", what)
+
+
+def key_name(model: ModelName) -> str:
+    """The setting that holds the key of a model's provider."""
+    name = model.provider.upper()
+    return "OPENAI_API_KEY" if name == "OPENAI" else f"BOT_PROVIDERS__{name}__API_KEY"
+
+
+def _message(text: str) -> Message:
+    return Message(text, [section(text)])

@@ -1,0 +1,101 @@
+"""Answers that only one person sees."""
+
+import json
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.webhook.async_client import AsyncWebhookClient
+
+from handlers.slack.failures import SLACK_FAILURES, error_name
+from handlers.views.message import Message, section
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Who pressed or typed something, and where; `thread` is None outside of a thread."""
+
+    user: str
+    channel: str | None
+    thread: str | None
+    response_url: str | None
+
+
+def spot_of(body: dict[str, Any]) -> Spot:
+    """The spot of any interaction's payload: a press, a command, a shortcut or a submitted modal."""
+    user = body.get("user") or {}
+    container = body.get("container") or {}
+    message = body.get("message") or {}
+    form = _form(body)
+    return Spot(
+        user=user.get("id") or body.get("user_id") or "",
+        channel=(body.get("channel") or {}).get("id")
+        or container.get("channel_id")
+        or body.get("channel_id")
+        or form.get("channel"),
+        thread=message.get("thread_ts") or container.get("thread_ts") or form.get("thread"),
+        response_url=body.get("response_url"),
+    )
+
+
+def _form(body: dict[str, Any]) -> dict[str, Any]:
+    try:
+        form = json.loads((body.get("view") or {}).get("private_metadata") or "{}")
+    except ValueError:
+        return {}
+    return form if isinstance(form, dict) else {}
+
+
+class Private:
+    """Tells one person something, whatever way is open: in the thread, by response_url, else in a direct message."""
+
+    def __init__(self, client: AsyncWebClient) -> None:
+        self._client = client
+
+    async def tell(self, spot: Spot, message: Message | str) -> None:
+        """Never raises: what could not be told is logged, without its text."""
+        if isinstance(message, str):
+            message = Message(message, [section(message)])
+        for way in (self._ephemeral, self._respond, self._dm):
+            try:
+                if await way(spot, message):
+                    return
+            except SLACK_FAILURES as error:
+                log.info("%s: %s", way.__name__, error_name(error) or type(error).__name__)
+        log.warning("somebody could not be told something in private")
+
+    async def dismiss(self, spot: Spot) -> None:
+        """Take the private message away whose button was pressed. A try: where it stays, it does no harm."""
+        if spot.response_url:
+            try:
+                await AsyncWebhookClient(spot.response_url).send(delete_original=True)
+            except SLACK_FAILURES as error:
+                log.info("a private message stays: %s", type(error).__name__)
+
+    async def _ephemeral(self, spot: Spot, message: Message) -> bool:
+        if not (spot.channel and spot.user):
+            return False
+        await self._client.chat_postEphemeral(
+            channel=spot.channel, user=spot.user, thread_ts=spot.thread, text=message.text, blocks=message.blocks
+        )
+        return True
+
+    async def _respond(self, spot: Spot, message: Message) -> bool:
+        if not spot.response_url:
+            return False
+        answer = await AsyncWebhookClient(spot.response_url).send(
+            text=message.text, blocks=message.blocks, response_type="ephemeral", replace_original=False
+        )
+        return answer.status_code == 200
+
+    async def _dm(self, spot: Spot, message: Message) -> bool:
+        if not spot.user:
+            return False
+        opened = await self._client.conversations_open(users=spot.user)
+        await self._client.chat_postMessage(
+            channel=opened["channel"]["id"], text=message.text, blocks=message.blocks, unfurl_links=False
+        )
+        return True

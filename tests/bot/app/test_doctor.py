@@ -1,0 +1,191 @@
+"""`python -m bot doctor`: a line for each part, against real servers of the stand-ins."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.app.doctor import Finding, examine
+from bot.cli import main
+from bot.domain.mirrored import MIRROR_DATASET, MIRROR_TOPIC, MIRROR_TROUBLE
+from bot.practice import Server, Workspace, serve
+from bot.settings import Settings
+from handlers.texts.words import LANGUAGES, Words, texts
+from storage.database import Database
+from storage.store import SqlStore
+from tests.kits.fakes import StepClock
+from tests.kits.langsmith_server import Fault, LangSmithServer
+from tests.kits.langsmith_server.server import KEY
+from tests.kits.openai_server import OpenAIServer, Reply, refusal
+from tests.loop.program import MANIFEST
+
+SECRETS = (KEY, "xoxb-wrong-s3cr3t", "sk-s3cr3t", "s3cr3t-password")
+
+
+class Clinic:
+    """Everything around a bot: Slack, a model, LangSmith, and the settings that name them."""
+
+    def __init__(self, slack: Server, model: OpenAIServer, langsmith: LangSmithServer, folder: Path) -> None:
+        self.slack, self.model, self.langsmith = slack, model, langsmith
+        model.on("GET /v1/models/some-model", Reply({"id": "some-model", "object": "model"}))
+        model.on("GET /v1/models", Reply({"object": "list", "data": []}))
+        self.settings: dict[str, Any] = {
+            "slack_api_url": slack.api_url,
+            "slack_bot_token": slack.bot_token,
+            "slack_app_token": slack.app_token,
+            "openai_api_key": "sk-s3cr3t",
+            "openai_base_url": model.url,
+            "bot_serving": "openai/some-model",
+            "langsmith_api_key": KEY,
+            "langsmith_endpoint": langsmith.url,
+            "langsmith_staff": "*",
+            "database_url": f"sqlite:///{folder}/desk.db",
+            "bot_staff": slack.people.staff[1].id,
+            "bot_admins": slack.people.admin.id,
+            "bot_language": "en",
+        }
+
+    async def found(self, **changed: Any) -> dict[str, Finding]:
+        findings = await examine(Settings(_env_file=None, **(self.settings | changed)))
+        for language in LANGUAGES:
+            told = [finding.line(Words(language)) for finding in findings]
+            assert not [line for line in told for secret in SECRETS if secret in line or "\n" in line]
+        return {finding.part: finding for finding in findings}
+
+    async def wrong(self, **changed: Any) -> dict[str, str]:
+        """What is not well → the key of what is said of it."""
+        return {part: one.key for part, one in (await self.found(**changed)).items() if not one.well}
+
+
+@pytest.fixture
+async def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Clinic]:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    async with AsyncExitStack() as stack:
+        slack = await stack.enter_async_context(serve(Workspace(MANIFEST)))
+        model = await stack.enter_async_context(OpenAIServer().running())
+        langsmith = await stack.enter_async_context(LangSmithServer().running())
+        yield Clinic(slack, model, langsmith, tmp_path)
+
+
+async def test_where_all_is_well_each_part_says_so_and_nothing_is_changed(clinic: Clinic) -> None:
+    found = await clinic.found()
+    assert list(found) == [
+        *("BOT_PROMPT", "DATABASE_URL", "SLACK_BOT_TOKEN", "openai/some-model", "local/base"),
+        *("LANGSMITH_API_KEY", "LANGSMITH_STAFF", "BOT_STAFF", "BOT_ADMINS"),
+    ]
+    assert not await clinic.wrong()
+    assert found["DATABASE_URL"].key == "cli.doctor.new_database"
+    assert not [got for got in clinic.langsmith.requests if not got.route.startswith("GET ")]
+    assert not [got for got in clinic.model.requests if not got.route.startswith("GET ")]
+    database = Database(str(clinic.settings["database_url"]))
+    assert not await database.check()
+    await database.migrate()
+    assert await database.check()
+    await database.close()
+    assert (await clinic.found())["DATABASE_URL"].key == "cli.doctor.database"
+
+
+async def test_the_practice_workspace_without_anything_is_well(clinic: Clinic) -> None:
+    clinic.settings = {"database_url": clinic.settings["database_url"]}
+    assert not await clinic.wrong()
+
+
+async def test_each_part_that_is_not_well_is_named_and_the_others_are_looked_at(clinic: Clinic, tmp_path: Path) -> None:
+    (tmp_path / "prompt").mkdir()
+    (tmp_path / "prompt" / "categories.toml").write_text('language = "en"\n[[category]]\nid = "a"\nname = "A"\n')
+    (tmp_path / "prompt" / "system.md").write_text("Choose.")
+    clinic.model.on("GET /v1/models/other", refusal(401, "no"))
+    wrong = await clinic.wrong(
+        bot_prompt=tmp_path / "prompt",
+        database_url="postgresql://bot:s3cr3t-password@127.0.0.1:1/desk",
+        slack_bot_token="xoxb-wrong-s3cr3t",
+        bot_student="openai/other",
+        bot_providers={"nowhere": {"base_url": "http://127.0.0.1:9/v1"}},
+        langsmith_api_key="another-key",
+        bot_staff="",
+        bot_admins="",
+    )
+    assert wrong == {
+        f"BOT_PROMPT: {tmp_path}/prompt/categories.toml": "cli.fault.few_categories",
+        "DATABASE_URL": "cli.fault.database_unreachable",
+        "SLACK_BOT_TOKEN": "cli.fault.slack_refused",
+        "openai/other": "trouble.key",
+        "nowhere": "trouble.unreachable",
+        "LANGSMITH_API_KEY": "tracker.wrong_key",
+        "BOT_STAFF": "cli.doctor.no_staff",
+        "BOT_ADMINS": "cli.doctor.no_admins",
+    }
+
+
+async def test_an_app_token_that_opens_no_socket(clinic: Clinic) -> None:
+    assert await clinic.wrong(slack_app_token="xapp-wrong") == {"SLACK_APP_TOKEN": "cli.fault.slack_refused"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "trouble"),
+    [
+        (Fault(401), "wrong_key"),
+        (Fault(403), "wrong_workspace"),
+        (Fault(404), "wrong_address"),
+        (Fault(429, headers={"retry-after": "60"}), "down"),
+        (Fault(500), "down"),
+        (Fault(lost=True), "down"),
+        (Fault(half=True), "down"),
+        (Fault(silent=True), "down"),
+    ],
+    ids=["401", "403", "404", "429", "500", "lost", "half", "black hole"],
+)
+async def test_each_trouble_of_langsmith_is_told_in_words(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, fault: Fault, trouble: str
+) -> None:
+    monkeypatch.setattr("bot.app.wiring.TRACKER_SECONDS", 0.3)
+    clinic.langsmith.fail(fault)
+    assert await clinic.wrong() == {"LANGSMITH_API_KEY": f"tracker.{trouble}"}
+
+
+async def test_nobody_at_langsmiths_address(clinic: Clinic) -> None:
+    assert await clinic.wrong(langsmith_endpoint="http://127.0.0.1:9") == {"LANGSMITH_API_KEY": "tracker.down"}
+
+
+async def test_what_the_running_bot_met_is_told_too(clinic: Clinic) -> None:
+    database, now = Database(str(clinic.settings["database_url"])), StepClock().now()
+    await database.migrate()
+    store = SqlStore(database, mirrored=True)
+    async with store.transaction() as tx:
+        await tx.cursors.move(MIRROR_DATASET, "0e6f4b0a-7b0c-4a8f-9d57-0a8a2a6a1b11", now)
+    assert await clinic.wrong() == {"LANGSMITH_API_KEY": "tracker.dataset_gone"}
+    async with store.transaction() as tx:
+        await tx.cursors.move(MIRROR_DATASET, "", now)
+        await tx.cursors.move(MIRROR_TROUBLE, "not_taken", now)
+        await tx.outbox.add(MIRROR_TOPIC, "q1", {"change": "row"}, now)
+    assert await clinic.wrong() == {"LANGSMITH_API_KEY": "tracker.not_taken"}
+    async with store.transaction() as tx:
+        await tx.cursors.move(MIRROR_TROUBLE, "", now)
+    assert (await clinic.found())["LANGSMITH_API_KEY"].facts["open"] == "1"
+    await database.close()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_verb_prints_a_line_a_part_and_its_exit_code_says_whether_all_is_well(
+    clinic: Clinic,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    language: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    wrong_ones = {"langsmith_api_key": "wrong-key", "bot_staff": ""}
+    for code, more in ((0, {"bot_language": language}), (1, wrong_ones)):
+        clinic.settings |= more
+        for name, value in clinic.settings.items():
+            monkeypatch.setenv(name.upper(), str(value))
+        assert await asyncio.to_thread(main, ["doctor"]) == code
+        told = capsys.readouterr()
+        assert (told.err, len(told.out.splitlines())) == ("", 10)
+        assert not [secret for secret in (*SECRETS, clinic.slack.bot_token, "wrong-key") if secret in told.out]
+        for key in ("tracker.wrong_key", "cli.doctor.no_staff"):
+            assert (texts(Words(language).language)[key] in told.out) == (code == 1)

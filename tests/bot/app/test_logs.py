@@ -1,0 +1,68 @@
+"""A log line is for a program or for a person, and holds no secret."""
+
+import io
+import json
+import logging
+
+import pytest
+from slack_bolt.async_app import AsyncApp
+
+from bot.app import logs
+
+SECRET = "xoxb-s3cr3t-token"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_program_reads_one_json_object_a_line() -> None:
+    stream = io.StringIO()
+    logs.configure("INFO", stream=stream)
+    logging.getLogger("bot.questions.answering").info(
+        "a question ended", extra={"question": "q1", "seconds": 1.5, "why": None}
+    )
+    logging.getLogger("handlers.pool").error("it failed", exc_info=RuntimeError("two\nlines"))
+    ended, failed = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert ended["at"].endswith("+00:00")
+    del ended["at"]
+    assert ended == {
+        "level": "INFO",
+        "logger": "bot.questions.answering",
+        "message": "a question ended",
+        "question": "q1",
+        "seconds": 1.5,
+        "why": None,
+    }
+    assert "RuntimeError" in failed["exc_info"]
+
+
+def test_a_person_reads_a_line_with_its_facts() -> None:
+    stream = Terminal()
+    logs.configure("INFO", stream=stream)
+    logging.getLogger("bot.questions.answering").info("a question ended", extra={"question": "q1", "why": None})
+    (line,) = stream.getvalue().splitlines()
+    assert line.endswith("INFO bot.questions.answering: a question ended question=q1")
+
+
+@pytest.mark.parametrize("kind", [io.StringIO, Terminal])
+def test_no_secret_is_written_whoever_says_it(kind: type[io.StringIO]) -> None:
+    stream = kind()
+    logs.configure("DEBUG", [SECRET, "none"], stream)
+    trouble = RuntimeError(f"the answer to {SECRET}")
+    logging.getLogger("some.library").error("with %s", SECRET, exc_info=trouble, extra={"token": SECRET})
+    assert SECRET not in stream.getvalue()
+    logging.getLogger("bot").error("none of it")
+    assert "none of it" in stream.getvalue(), "a short key is a word"
+
+
+def test_what_libraries_say_below_a_warning_is_not_written_at_any_level() -> None:
+    stream = io.StringIO()
+    logs.configure("DEBUG", stream=stream)
+    logging.getLogger("bot.questions.answering").debug("ours")
+    for library in ("openai", "slack_sdk.web", "aiosqlite", "httpx2", "asyncio"):
+        logging.getLogger(library).info("a text")
+    AsyncApp(token="xoxb-1", signing_secret="s")  # it sets its logger's level anew
+    logging.getLogger("slack_bolt.AsyncApp").warning("Unhandled request ({'text': 'a text'})")
+    assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == ["ours"]

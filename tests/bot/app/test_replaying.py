@@ -1,0 +1,281 @@
+"""Replaying: how a file is cut up, what is measured, and a small one from end to end."""
+
+import asyncio
+import itertools
+import json
+import math
+from collections import Counter
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.app.replay.script import Plan, Point, Show, UnusableFile, made_prompt, patiently, plot, replay, saved, script
+from bot.domain.dataset import group_of
+from bot.domain.finetune import FinetuneState
+from bot.domain.labelled import Labelled
+from bot.domain.scorecard import Z
+from bot.practice.person import RefusedError
+from bot.settings import Settings
+from bot.similarity.neighbours import Index
+from handlers.texts.words import LANGUAGES, Words
+from storage.store import SqlStore
+from tests.bot.things import PROMPT
+from tests.storage import things
+
+SUBJECTS = {
+    "leave": ["leave", "holiday", "vacation", "sick day"],
+    "it": ["laptop", "password", "screen", "printer"],
+    "other": ["lunch", "parking", "garden", "music"],
+}
+FRAMES = ["how do I get a {}", "question on my {}", "who knows about {}", "the {} again", "I need a {} now"]
+
+
+def jsonl(records: list[tuple[str, str]]) -> bytes:
+    return "\n".join(json.dumps({"text": t, "category": c}) for t, c in records).encode()
+
+
+def generated() -> list[tuple[str, str]]:
+    """60 questions, 20 of each category, in turn."""
+    each = [[(f.format(s), c) for f, s in itertools.product(FRAMES, subjects)] for c, subjects in SUBJECTS.items()]
+    return [question for turn in zip(*each, strict=True) for question in turn]
+
+
+# --- the script
+
+kinds = st.sampled_from(["leave", "it", "general help", "payroll / tax"])
+files = st.lists(st.tuples(st.text("abc .?", min_size=1, max_size=6), kinds), max_size=40)
+
+
+@given(files, st.integers(1, 5), st.none() | st.integers(1, 8), st.integers(0, 3))
+def test_nobody_is_asked_what_is_measured_on(
+    records: list[tuple[str, str]], every: int, test: int | None, examples: int
+) -> None:
+    plan = Plan(every=every, test=test, examples=examples)
+    try:
+        cut = script(jsonl(records), plan, PROMPT)
+    except UnusableFile:
+        return
+    asked = [group_of(record.text) for record in cut.stream]
+    measured = [row.group for row in cut.test]
+    shown = [group_of(text) for category in cut.prompt.categories for text in category.examples]
+    for one, other in itertools.combinations([asked, measured, shown], 2):
+        assert not set(one) & set(other)
+    index = Index()
+    for text in (*(record.text for record in cut.stream), *cut.prompt.examples):
+        index.slot(text)
+    assert not [row.text for row in cut.test if index.near(row.text)]
+    assert len(asked) >= every
+    assert len(set(asked)) == len(asked)
+    assert len(set(measured)) == len(measured) > 0
+    known = {category.id for category in cut.prompt.categories}
+    assert {record.category for record in cut.stream} | {row.category for row in cut.test} <= known
+    assert Counter(len(category.examples) <= examples for category in cut.prompt.categories)[False] == 0
+
+
+def test_what_is_nearly_the_same_as_a_question_that_is_asked_or_shown_is_not_measured_on() -> None:
+    asked = [
+        ("経費の精算を教えて", "経理"),
+        ("reset my password", "IT"),
+        ("育休を取りたい", "経理"),
+        ("the vpn is slow", "IT"),
+    ]
+    shown = [("領収書をなくした", "経理"), ("a new laptop", "IT")]
+    last = [
+        ("経費精算について教えてください", "経理"),
+        ("How do I reset my passwrod?", "IT"),
+        ("領収書をなくしました", "経理"),
+        ("please, a new laptop", "IT"),
+        ("名刺を刷りたい", "経理"),
+    ]
+    cut = script(jsonl([*shown, *asked, *last]), Plan(every=1, test=5, examples=1), PROMPT)
+    assert [record.text for record in cut.stream] == [text for text, _ in asked]
+    assert ([row.text for row in cut.test], cut.near) == (["名刺を刷りたい"], 4)
+    with pytest.raises(UnusableFile, match="few_questions"):
+        script(jsonl([*shown, *asked, *last[:4]]), Plan(every=1, test=4, examples=1), PROMPT)
+
+
+def test_the_configured_prompt_is_used_if_it_knows_all_categories() -> None:
+    records = [(f"質問 {n}", ["労務", "it", "その他"][n % 3]) for n in range(30)]
+    cut = script(jsonl(records), Plan(every=5), PROMPT)
+    assert cut.prompt == PROMPT
+    assert {record.category for record in cut.stream} == {"labor", "it", "other"}
+    assert (len(cut.stream), len(cut.test)) == (20, 10)
+    assert [record.text for record in cut.stream] == [text for text, _ in records[:20]]
+
+
+def test_else_a_prompt_is_made_that_knows_names_and_a_few_examples() -> None:
+    cut = script(jsonl(generated()), Plan(every=5, examples=2), PROMPT)
+    assert [category.id for category in cut.prompt.categories] == ["leave", "it", "other"]
+    assert [category.other for category in cut.prompt.categories] == [False, False, True]
+    assert all(len(category.examples) == 2 for category in cut.prompt.categories)
+    assert len(cut.stream) + len(cut.test) == 54
+    assert cut.prompt.language == "en"
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "one_category"),
+        (b"not a table", "one_category"),
+        (jsonl([(f"q{n}", "it") for n in range(50)]), "one_category"),
+        (jsonl([(f"q{n}", "ab"[n % 2]) for n in range(9)]), "few_questions"),
+    ],
+)
+def test_a_file_that_teaches_nothing_is_refused(data: bytes, why: str) -> None:
+    with pytest.raises(UnusableFile, match=why):
+        script(data, Plan(), PROMPT)
+
+
+def made(names: list[str], text: str = "q", **plan: str) -> dict[str, bool]:
+    records = [Labelled(line=n, text=f"{text} {n}", category=name) for n, name in enumerate(names)]
+    prompt, _ = made_prompt(records, names, Plan(**plan))
+    return {category.name: category.other for category in prompt.categories}
+
+
+def test_a_made_prompt_has_one_catch_all() -> None:
+    assert made(["leave", "out_of_scope"]) == {"leave": False, "out_of_scope": True}
+    assert made(["leave", "it"]) == {"leave": False, "it": False, "Other": True}
+    assert made(["leave", "it"], other="it") == {"leave": False, "it": True}
+    assert made(["労務", "情シス"], text="有給の質問") == {"労務": False, "情シス": False, "その他": True}
+    assert made(["労務", "その他"], text="有給の質問") == {"労務": False, "その他": True}
+
+
+# --- fine-tunes
+
+
+async def test_what_is_waited_for_is_what_was_confirmed_however_late_that_is_written(store: SqlStore) -> None:
+    earlier = things.finetune("earlier", FinetuneState.SUCCEEDED)
+    planned = things.finetune("planned")
+    async with store.transaction() as tx:
+        await tx.prompts.put(things.PROMPT)
+        await tx.datasets.put(things.manifest(), things.NOW)
+        await tx.finetunes.add(earlier)
+        await tx.finetunes.add(planned)
+    house: Any = SimpleNamespace(store=store)
+    cut: Any = None
+    waiting = asyncio.create_task(Show(house, cut, cut, Plan(), print)._candidate("planned"))
+    assert await asyncio.wait([waiting], timeout=0.2) == (set(), {waiting})
+    async with store.transaction() as tx:
+        await tx.finetunes.advance(planned.model_copy(update={"state": FinetuneState.FAILED}), planned.state)
+    assert await waiting is None
+
+
+# --- points
+
+
+@given(st.integers(1, 2_000).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of))))
+def test_an_interval_holds_the_accuracy_and_stays_within_0_and_1(counts: tuple[int, int]) -> None:
+    right, of = counts
+    point = Point(asked=0, corrections=0, right=right, of=of, model="m", switched=True)
+    low, high = point.interval
+    assert low - 1e-9 <= point.accuracy <= high + 1e-9
+    assert low >= -1e-9
+    assert high <= 1 + 1e-9
+    for bound in (low, high):  # Wilson's bounds are where the score test is just at Z
+        error = math.sqrt(max(bound * (1 - bound), 0) / of)
+        assert abs(point.accuracy - bound) == pytest.approx(Z * error, abs=1e-6)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_plot_is_a_png(tmp_path: Path, language: str) -> None:
+    points = [Point(asked=n, corrections=n, right=n, of=20, model="m", switched=bool(n % 2)) for n in range(4)]
+    plot(points, "title", tmp_path / "curve.png", Words(language))
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG\r\n")
+
+
+def curve(*points: tuple[int, int]) -> list[Point]:
+    """(corrections, percent right) as points."""
+    return [Point(asked=n, corrections=n, right=right, of=100, model="m", switched=True) for n, right in points]
+
+
+def test_what_an_order_saves_is_counted_at_the_best_accuracy_that_both_reach() -> None:
+    quick, slow = curve((0, 20), (100, 80), (200, 90)), curve((0, 20), (100, 50), (200, 80), (300, 85))
+    assert saved(quick, slow) == (0.85, 150, 300)
+    assert saved(slow, quick) == (0.85, 300, 150)
+    assert saved(quick, quick) == (0.9, 200, 200)
+    assert saved(quick, curve((0, 20), (100, 20))) is None
+
+
+# --- patience
+
+
+@pytest.mark.parametrize(("error", "tries"), [("operation_timeout", 6), ("no_such_thing", 1)])
+async def test_what_a_busy_machine_was_too_slow_for_is_done_again(
+    monkeypatch: pytest.MonkeyPatch, error: str, tries: int
+) -> None:
+    monkeypatch.setattr("bot.app.replay.script.RETRY_PAUSES", [0.0] * 5)
+    done = 0
+
+    async def act() -> None:
+        nonlocal done
+        done += 1
+        if done < 6:
+            raise RefusedError({"ok": False, "error": error})
+
+    with pytest.raises(RefusedError, match=error) if tries < 6 else nullcontext():
+        await patiently(act)
+    assert done == tries
+
+
+# --- from end to end
+
+
+async def test_a_small_file_is_replayed_and_something_is_learnt(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Through the practice page, the real bot and the embedded model: asked, corrected, trained, switched."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    plan = Plan(every=25, agree=1.0, test=15, examples=0)
+    cut = script(jsonl(generated()), plan, PROMPT)
+    answered = 0
+
+    def count(n: int) -> None:
+        nonlocal answered
+        answered += n
+
+    points = [point async for point in replay(cut, plan, Settings(), count)]
+    assert answered == len(cut.stream) == 45
+    assert [point.asked for point in points] == sorted(point.asked for point in points)
+    assert (points[0].asked, points[0].corrections, points[0].model) == (0, 0, "local/base")
+    assert points[-1].corrections == 45, "all that is wrong is corrected, and all that is right agreed to"
+    assert len(points) == 3, "before, after 25, and at the end"
+    assert points[-1].model != "local/base"
+    assert points[-1].right > points[0].right
+
+
+async def test_with_recall_something_is_learnt_and_nothing_is_trained(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    plan = Plan(every=20, agree=1.0, test=15, examples=0, recall=3)
+    points = [point async for point in replay(script(jsonl(generated()), plan, PROMPT), plan, Settings(), int)]
+    assert {point.model for point in points} == {"local/base"}
+    assert points[-1].right > points[0].right
+    for point in points:
+        assert point.doubt
+        assert point.doubt.threshold is None, "far too few rows are held out"
+        assert point.doubt.answered == 1.0
+        assert point.doubt.wrong == pytest.approx(1 - point.accuracy)
+
+
+@pytest.mark.parametrize("order", ["random", "queue"])
+async def test_staff_choose_among_many_that_were_answered(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, order: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    plan = Plan.model_validate({"every": 15, "test": 15, "examples": 0, "order": order})
+    cut = script(jsonl(generated()), plan, PROMPT)
+    points = [point async for point in replay(cut, plan, Settings(), lambda _: None)]
+    assert [(point.asked, point.corrections) for point in points] == [(0, 0), (45, 15)]
+    assert points[-1].right > points[0].right

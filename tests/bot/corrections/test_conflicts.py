@@ -1,0 +1,201 @@
+"""Nearly the same questions settled differently, in one group or in two: listed, held out, and settled by one press."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.corrections.correcting import Correcting
+from bot.corrections.reviewing import Listed, Reviewing
+from bot.domain.dataset import Row, Split, export, split_of
+from bot.domain.gain import QueueReason
+from bot.finetunes.budget import Spending
+from bot.finetunes.status import Reporting
+from bot.releases.evaluating import Evaluating
+from bot.releases.releasing import Releasing
+from bot.similarity.neighbours import RowNeighbours
+from storage.database import Database
+from storage.store import SqlStore
+from tests.bot.conftest import Fresh
+from tests.bot.dataset.test_groups import BRIDGE, HELD_OUT, LONG, TEXTS, TRAINED, near, of, put, tuning_of
+from tests.bot.things import CATEGORIES, PROMPT, row
+from tests.kits.fakes import RuleModel, StepClock
+from tests.kits.fakes_acts import CountingEstimator
+from tests.kits.postgres import make_database
+
+FIRST, BETWEEN, LAST = TRAINED, BRIDGE, HELD_OUT
+"""The first and the last are not near, and what lies between them is near to both."""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(request: pytest.FixtureRequest, fresh: Fresh) -> AsyncIterator[Database]:
+    database = Database(fresh() if request.param == "sqlite" else make_database())
+    await database.migrate()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def neighbours(store: SqlStore) -> RowNeighbours:
+    return RowNeighbours(store)
+
+
+@pytest.fixture
+def reviewing(store: SqlStore, neighbours: RowNeighbours, clock: StepClock) -> Reviewing:
+    return Reviewing(store, Correcting(store, neighbours, clock), neighbours, clock)
+
+
+@pytest.fixture
+def reporting(store: SqlStore, neighbours: RowNeighbours, clock: StepClock) -> Reporting:
+    return Reporting(store, clock, Spending(CountingEstimator(), clock), neighbours)
+
+
+@pytest.fixture
+async def apart(store: SqlStore) -> list[Row]:
+    """Two groups to train on with nearly the same questions that are settled differently, and one that is neither."""
+    rows = [
+        of(FIRST, Split.TRAIN, "g1"),
+        of(BETWEEN, Split.TRAIN, "g1"),
+        of(LAST, Split.TRAIN, "g2", "it"),
+        of("鍵の紛失", Split.TRAIN, "g3", "it"),
+    ]
+    await put(store, *rows)
+    return rows
+
+
+async def test_two_groups_settled_differently_are_one_conflict(apart: list[Row], reviewing: Reviewing) -> None:
+    (listed,) = await reviewing.queue()
+    assert listed == Listed(key="g1", why=QueueReason.CONFLICT)
+    assert await reviewing.waiting() == 1
+    (entry,) = await reviewing.entries([listed])
+    assert entry.open
+    assert {one.id for one in entry.rows} == {one.id for one in apart[:3]}
+
+
+async def test_nothing_of_it_is_exported_measured_or_shown(
+    apart: list[Row],
+    store: SqlStore,
+    database: Database,
+    neighbours: RowNeighbours,
+    clock: StepClock,
+) -> None:
+    frozen = await tuning_of(store, database, neighbours, clock).export()
+    assert list(frozen.texts) == [apart[3].id]
+    assert frozen.manifest.left_out == {"conflict": 3}
+    evaluating = Evaluating(
+        store, RuleModel({}), clock, neighbours=neighbours, estimator=CountingEstimator(), per_second={"local": 1e3}
+    )
+    release = await Releasing(store, clock).serving()
+    await put(store, of("鍵を無くした", Split.HELD_OUT, "g4"), of(LAST + "！", Split.HELD_OUT, "g5"))
+    assert [one.row.id for one in await evaluating.judge_held_out(release)] == ["鍵を無くした"]
+    assert {one.row_id for one in await neighbours.nearest(BETWEEN, 9)} == set()
+    assert {one.row_id for one in await neighbours.nearest("鍵を紛失", 9)} == {apart[3].id}
+
+
+async def test_status_counts_it_once_and_nothing_of_it_as_to_train_on(
+    apart: list[Row], reporting: Reporting, reviewing: Reviewing
+) -> None:
+    status = await reporting.status()
+    assert status.disagreements == [("it", "labor", 1)]
+    assert (status.trained, status.untrained) == (0, 1)
+    await reviewing.settle_conflict("g1", "it", "U4")
+    status = await reporting.status()
+    assert (status.disagreements, status.untrained) == ([], len(apart))
+
+
+async def test_one_press_settles_all_of_it(
+    apart: list[Row], reviewing: Reviewing, neighbours: RowNeighbours, clock: StepClock
+) -> None:
+    clock.advance(minutes=1)
+    await reviewing.settle_conflict("g1", "it", "U4")
+    assert await reviewing.queue() == []
+    assert await neighbours.conflicts() == []
+    (entry,) = await reviewing.entries([Listed(key="g1", why=QueueReason.CONFLICT)])
+    assert not entry.open
+    assert {(one.id, one.category, one.by) for one in entry.rows} == {
+        (FIRST, "it", "U4"),
+        (BETWEEN, "it", "U4"),
+        (LAST, "it", "U2"),
+    }
+    assert {one.group for one in entry.rows} == {one.group for one in apart[:3]}, "no row moves"
+
+
+async def test_what_hung_together_only_by_a_question_that_was_reopened_is_no_longer_one(
+    apart: list[Row], reviewing: Reviewing, store: SqlStore, clock: StepClock
+) -> None:
+    assert len(await reviewing.queue()) == 1
+    clock.advance(minutes=1)
+    async with store.transaction() as tx:
+        await tx.rows.withdraw(apart[1].id, clock.now())
+    assert await reviewing.queue() == []
+
+
+async def test_a_held_out_question_and_one_to_train_on_can_be_in_conflict(
+    store: SqlStore, database: Database, neighbours: RowNeighbours, reviewing: Reviewing, clock: StepClock
+) -> None:
+    """Settled alike, the one to train on is left out as a near-copy, as ever."""
+    await put(store, of(BETWEEN, Split.TRAIN, "g1"), of(LAST, Split.HELD_OUT, "g2", "it"), of("鍵", Split.TRAIN, "g3"))
+    tuning = tuning_of(store, database, neighbours, clock)
+    assert (await tuning.export()).manifest.left_out == {"conflict": 2}
+    await reviewing.settle_conflict("g1", "it", "U4")
+    manifest = (await tuning.export()).manifest
+    assert (manifest.left_out, manifest.held_out) == ({"near_held_out": 1}, 1)
+
+
+async def test_rows_are_judged_as_they_were_read(apart: list[Row], reviewing: Reviewing, store: SqlStore) -> None:
+    """What staff press while an export is made is of the next one."""
+    neighbours = RowNeighbours(store)
+    await reviewing.settle_conflict("g1", "it", "U4")
+    assert await neighbours.contested(apart) == {"g1", "g2"}
+    assert await neighbours.contested(apart[1:2] + apart[3:]) == set()
+    async with store.transaction() as tx:
+        now = [one async for one in tx.rows.all()]
+    assert await neighbours.contested(now) == set()
+
+
+asked = st.lists(
+    st.tuples(st.sampled_from(TEXTS + LONG * 3), st.sampled_from(CATEGORIES)),
+    min_size=2,
+    max_size=9,
+    unique_by=lambda one: one[0],
+)
+
+
+async def settled(neighbours: RowNeighbours, store: SqlStore, labels: list[tuple[str, str]]) -> list[Row]:
+    rows = []
+    for n, (text, category) in enumerate(labels):
+        (group,) = await neighbours.groups([text])
+        one = row(text, category, at=n, row_id=text).model_copy(update={"group": group, "split": split_of(group)})
+        rows.append(one)
+        await put(store, one)
+    return rows
+
+
+@settings(max_examples=25, deadline=None)
+@given(asked, st.data())
+def test_no_two_exported_rows_are_near_and_of_different_categories_in_whatever_order_they_came(
+    fresh: Fresh, labels: list[tuple[str, str]], data: st.DataObject
+) -> None:
+    async def story() -> None:
+        found = []
+        for order in (labels, data.draw(st.permutations(labels))):
+            database = Database(fresh())
+            try:
+                store = SqlStore(database)
+                neighbours = RowNeighbours(store)
+                rows = await settled(neighbours, store, order)
+                contested = await neighbours.contested(rows)
+                frozen = export(rows, PROMPT, contested=contested)
+                kept = [one for one in rows if one.id in frozen.texts]
+                for one, other in itertools.combinations(kept, 2):
+                    assert one.category == other.category or not near(one.text, other.text)
+                assert contested == {group for one in await neighbours.conflicts() for group in one.groups}
+                found.append({one.text for one in rows if one.group in contested})
+            finally:
+                await database.close()
+        assert found[0] == found[1]
+
+    asyncio.run(story())

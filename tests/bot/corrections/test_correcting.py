@@ -1,0 +1,279 @@
+"""What staff say holds, however many say it and in whatever order."""
+
+import asyncio
+import json
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from bot.corrections.correcting import Correcting
+from bot.domain.card import Card
+from bot.domain.correction import Correction, CorrectionKind, Press, settlement
+from bot.domain.dataset import Row, Source, export
+from bot.domain.errors import Reason, Refused
+from bot.questions.answering import Answering
+from bot.questions.classifying import Classifying
+from bot.releases.releasing import Releasing
+from bot.similarity.neighbours import RowNeighbours
+from storage.database import Database
+from storage.store import SqlStore
+from tests.bot.conftest import Fresh
+from tests.bot.things import BASE, CATEGORIES, PROMPT, arrival
+from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
+from tests.kits.fakes_acts import Board
+
+
+class Desk:
+    """One question that was answered with "labor", and staff."""
+
+    def __init__(self, store: SqlStore, clock: StepClock) -> None:
+        self.store = store
+        self.clock = clock
+        self.correcting = Correcting(store, RowNeighbours(store), clock)
+        self.question = ""
+
+    async def ask(self, text: str = "有給は何日前？") -> None:
+        board = Board()
+        answering = Answering(
+            self.store,
+            Classifying(self.store, RuleModel({"有給": "labor"}), KeptNeighbours(), self.clock),
+            board,
+            self.clock,
+        )
+        await answering.receive(arrival(text))
+        await answering.answer_next()
+        (self.question,) = board.cards
+
+    async def press(self, category: str | None, seen: int, by: str = "U2", reason: str | None = None) -> Card:
+        press = Press(question_id=self.question, category=category, reason=reason, seen=seen, by=by)
+        return await self.correcting.settle(press)
+
+    async def said(self) -> list[Correction]:
+        async with self.store.transaction() as tx:
+            return await tx.corrections.of(self.question)
+
+    async def row(self) -> Row | None:
+        async with self.store.transaction() as tx:
+            return await tx.rows.get(self.question)
+
+    async def told(self) -> int:
+        async with self.store.transaction() as tx:
+            return (await tx.outbox.lag(self.clock.now()))[0]
+
+
+@pytest.fixture
+async def desk(store: SqlStore, clock: StepClock) -> Desk:
+    desk = Desk(store, clock)
+    await desk.ask()
+    return desk
+
+
+def answer_of(row: Row) -> dict[str, str]:
+    """What a model is trained to say to this row."""
+    data = export([row], PROMPT).data or export([row.model_copy(update={"split": "train"})], PROMPT).data
+    answer: dict[str, str] = json.loads(json.loads(data)["messages"][2]["content"])
+    return answer
+
+
+async def test_agreeing_makes_a_row_with_the_verdicts_reason(desk: Desk) -> None:
+    card = await desk.press(None, seen=0)
+    (correction,) = await desk.said()
+    row = await desk.row()
+    assert row is not None
+    assert card.settled == correction
+    assert (card.seen, correction.kind, correction.category, correction.by) == (1, CorrectionKind.AGREE, "labor", "U2")
+    assert (row.category, row.reason, row.source) == ("labor", card.verdict.reason, Source.AGREE)
+    assert (row.by, row.channel, row.ts, row.settled_at) == ("U2", "C1", "1.000100", correction.at)
+    assert await desk.told() == 1
+
+
+async def test_a_changed_category_never_carries_the_verdicts_reason(desk: Desk) -> None:
+    card = await desk.press("it", seen=0)
+    row = await desk.row()
+    assert row is not None
+    assert (row.category, row.reason, row.source) == ("it", None, Source.CHANGE)
+    assert answer_of(row) == {"reason": "情シスに関する質問です。", "category": "情シス"}
+    assert card.verdict.reason not in answer_of(row)["reason"]
+
+
+async def test_staffs_own_words_are_the_reason_and_are_masked(desk: Desk) -> None:
+    await desk.press("it", seen=0, reason="PC の話。taro@example.com に確認")
+    row = await desk.row()
+    assert row is not None
+    assert row.reason == "PC の話。[mail] に確認"
+    assert (await desk.said())[0].reason == row.reason
+
+
+async def test_who_says_the_same_again_takes_no_words_away_and_who_says_another_does(desk: Desk) -> None:
+    await desk.press("it", seen=0, reason="PC の話")
+    await desk.press("it", seen=1, by="U3")
+    await desk.press("it", seen=2, by="U4")
+    row = await desk.row()
+    assert row is not None
+    assert (row.reason, row.by) == ("PC の話", "U4")
+    await desk.press("other", seen=3)
+    row = await desk.row()
+    assert row is not None
+    assert row.reason is None
+
+
+async def test_the_same_press_twice_is_one_correction(desk: Desk) -> None:
+    first = await desk.press("it", seen=0)
+    assert await desk.press("it", seen=0) == first
+    assert len(await desk.said()) == 1
+    assert await desk.told() == 1
+
+
+async def test_the_second_of_two_is_told_what_the_first_said_and_may_still_change_it(desk: Desk) -> None:
+    await desk.press("it", seen=0, by="U2")
+    with pytest.raises(Refused) as refused:
+        await desk.press("other", seen=0, by="U3")
+    card = refused.value.facts["card"]
+    assert refused.value.reason is Reason.SETTLED_MEANWHILE
+    assert isinstance(card, Card)
+    assert card.settled is not None
+    assert (card.settled.by, card.settled.category) == ("U2", "it")
+    changed = await desk.press("other", seen=card.seen, by="U3")
+    assert changed.settled is not None
+    assert (changed.settled.by, changed.settled.seq) == ("U3", 2)
+
+
+async def test_two_at_the_same_moment_are_one_correction(desk: Desk) -> None:
+    presses = [desk.press("it", seen=0, by="U2"), desk.press("other", seen=0, by="U3")]
+    ended = await asyncio.gather(*presses, return_exceptions=True)
+    assert sum(isinstance(end, Refused) for end in ended) == 1
+    assert len(await desk.said()) == 1
+
+
+async def test_an_undo_withdraws_the_row(desk: Desk) -> None:
+    await desk.press("it", seen=0)
+    card = await desk.correcting.undo(desk.question, 1, "U3")
+    assert (card.settled, card.seen, await desk.row()) == (None, 2, None)
+    assert (await desk.said())[-1].kind is CorrectionKind.UNDO
+    assert await desk.correcting.card(desk.question) == card
+    with pytest.raises(Refused) as refused:
+        await desk.correcting.undo(desk.question, 2, "U3")
+    assert refused.value.reason is Reason.NOTHING_TO_UNDO
+
+
+async def test_what_cannot_be_is_refused_and_writes_nothing(desk: Desk) -> None:
+    for press, reason in (
+        (Press(question_id="nobody", category="it", seen=0, by="U2"), Reason.UNKNOWN_QUESTION),
+        (Press(question_id=desk.question, category="sales", seen=0, by="U2"), Reason.UNKNOWN_CATEGORY),
+    ):
+        with pytest.raises(Refused) as refused:
+            await desk.correcting.settle(press)
+        assert refused.value.reason is reason
+    for verb in (desk.correcting.undo("nobody", 0, "U2"), desk.correcting.card("nobody")):
+        with pytest.raises(Refused) as refused:
+            await verb
+        assert refused.value.reason is Reason.UNKNOWN_QUESTION
+    assert (await desk.said(), await desk.row(), await desk.told()) == ([], None, 0)
+
+
+class Staff(RuleBasedStateMachine):
+    """Two people press whatever is on the card that each of them sees, which may be old."""
+
+    def __init__(self, fresh: Fresh) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.database = Database(fresh())
+        self.clock = StepClock()
+        self.desk = Desk(SqlStore(self.database), self.clock)
+        self.run(self._open())
+        self.said: list[tuple[CorrectionKind, str, str]] = []
+        """What must have been written: (kind, category, by)."""
+        self.screens = {"U2": 0, "U3": 0}
+        """What each of them last saw."""
+
+    async def _open(self) -> None:
+        await Releasing(self.desk.store, self.clock).ensure(PROMPT, BASE)
+        await self.desk.ask()
+
+    def run(self, verb: Any) -> Any:
+        return self.runner.run(verb)
+
+    def teardown(self) -> None:
+        self.run(self.database.close())
+        self.runner.close()
+
+    @property
+    def settled(self) -> tuple[CorrectionKind, str, str] | None:
+        return self.said[-1] if self.said and self.said[-1][0] is not CorrectionKind.UNDO else None
+
+    @rule(by=st.sampled_from(["U2", "U3"]))
+    def look(self, by: str) -> None:
+        self.screens[by] = self.run(self.desk.correcting.card(self.desk.question)).seen
+
+    @rule(
+        by=st.sampled_from(["U2", "U3"]),
+        category=st.sampled_from([None, *CATEGORIES]),
+        reason=st.sampled_from([None, "規則のため"]),
+    )
+    def press(self, by: str, category: str | None, reason: str | None) -> None:
+        self.clock.advance(seconds=1)
+        meant = category or "labor"
+        again = self.settled and self.settled[1:] == (meant, by) and reason is None
+        fresh = self.screens[by] == len(self.said)
+        verb = self.desk.press(category, self.screens[by], by, reason)
+        if again or fresh:
+            self.screens[by] = self.run(verb).seen
+            if not again:
+                self.said.append((CorrectionKind.AGREE if meant == "labor" else CorrectionKind.CHANGE, meant, by))
+        else:
+            self._refused(verb, Reason.SETTLED_MEANWHILE)
+
+    @rule(by=st.sampled_from(["U2", "U3"]))
+    def undo(self, by: str) -> None:
+        verb = self.desk.correcting.undo(self.desk.question, self.screens[by], by)
+        if self.screens[by] != len(self.said):
+            self._refused(verb, Reason.SETTLED_MEANWHILE)
+        elif self.settled is None:
+            self._refused(verb, Reason.NOTHING_TO_UNDO)
+        else:
+            self.said.append((CorrectionKind.UNDO, self.settled[1], by))
+            self.screens[by] = self.run(verb).seen
+
+    def _refused(self, verb: Any, reason: Reason) -> None:
+        with pytest.raises(Refused) as refused:
+            self.run(verb)
+        assert refused.value.reason is reason
+
+    @invariant()
+    def what_was_said_is_what_is_written(self) -> None:
+        corrections = self.run(self.desk.said())
+        assert [(c.kind, c.category, c.by) for c in corrections] == self.said
+        assert [c.seq for c in corrections] == list(range(1, len(corrections) + 1))
+
+    @invariant()
+    def there_is_a_row_exactly_while_it_is_settled(self) -> None:
+        row, corrections = self.run(self.desk.row()), self.run(self.desk.said())
+        newest = settlement(corrections)
+        assert (row is None) == (newest is None)
+        if row and newest:
+            assert (row.category, row.by, row.settled_at) == (newest.category, newest.by, newest.at)
+            changed = newest.kind is CorrectionKind.CHANGE
+            assert row.source is (Source.CHANGE if changed else Source.AGREE)
+            assert answer_of(row)["category"] == next(c.name for c in PROMPT.categories if c.id == newest.category)
+            if changed:
+                assert row.reason == newest.reason
+
+    @invariant()
+    def the_card_shows_it(self) -> None:
+        card = self.run(self.desk.correcting.card(self.desk.question))
+        assert card.seen == len(self.said)
+        assert card.settled == settlement(self.run(self.desk.said()))
+
+    @precondition(lambda self: self.said)
+    @invariant()
+    def people_are_told(self) -> None:
+        assert self.run(self.desk.told()) == len(self.said)
+
+
+def test_any_order_of_presses_by_two_people(fresh: Fresh) -> None:
+    some = settings(max_examples=8, stateful_step_count=12, deadline=None)
+    run_state_machine_as_test(partial(Staff, fresh), settings=some)  # type: ignore[arg-type]  # whatever makes one will do

@@ -1,0 +1,338 @@
+"""A row never moves between training and held-out, and a near-copy of a held-out question is never trained on."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from bot.corrections.correcting import Correcting
+from bot.corrections.reviewing import Reviewing
+from bot.dataset.importing import Importing
+from bot.domain.correction import Press
+from bot.domain.dataset import Row, Split, export, neutral_reason, questions_of, split_of
+from bot.domain.errors import Reason, Refused
+from bot.domain.finetune import Estimate, Finetune, FinetuneState
+from bot.domain.question import ArrivalKind
+from bot.finetunes.budget import Spending
+from bot.finetunes.tuning import Tuning
+from bot.ports import Neighbours
+from bot.providers.training_file import check
+from bot.questions.answering import Answering
+from bot.questions.classifying import Classifying
+from bot.releases.evaluating import Evaluating
+from bot.releases.releasing import Releasing, add_candidate
+from bot.similarity.disjoint import UnseenRows, prove_disjoint, seen
+from bot.similarity.neighbours import Index, RowNeighbours
+from storage.database import Database
+from storage.files import DatabaseShelf
+from storage.store import SqlStore
+from tests.bot.conftest import Fresh
+from tests.bot.things import BASE, CATEGORIES, PROMPT, arrival, row
+from tests.kits.fakes import RuleModel, StepClock
+from tests.kits.fakes_acts import Board, CountingEstimator, KeepingTrainer
+
+SUBJECTS = ["有給の申請", "VPNの設定", "laptop order", "parental leave start date", "鍵の紛失 1", "鍵の紛失 2"]
+FRAMES = ["{}は？", "{}について教えてください", "How do I {}", "please help with {}", "{}…急ぎ", "{}の期限"]
+# Of long questions a word may be added: what lies between two groups is near to both.
+LONG = ["朝 昼 夜 春 夏 秋", "朝 昼 夜 春 夏 秋 冬", "昼 夜 春 夏 秋 冬", "夜 春 夏 秋 冬 雨", "夜 春 夏 秋 冬 雨 雪"]
+ARGUES = "[for {}]"
+"""A reason that says what it argues for."""
+TEXTS = [frame.format(subject) for subject in SUBJECTS for frame in FRAMES] + LONG
+
+
+def near(one: str, other: str) -> bool:
+    index = Index()
+    index.slot(one)
+    return bool(index.near(other))
+
+
+def of(text: str, split: Split, group: str = "", category: str = "labor") -> Row:
+    """A row whose group is its text's, or another one."""
+    return row(text, category, row_id=text).model_copy(update={"group": group or text, "split": split})
+
+
+TRAINED, BRIDGE, HELD_OUT = "朝 昼 夜 春 夏", "朝 昼 夜 春 夏 秋", "朝 昼 夜 春 夏 秋 冬"
+"""The first and the last are not near, and what lies between them is near to both."""
+
+
+@pytest.fixture
+def neighbours(store: SqlStore) -> RowNeighbours:
+    return RowNeighbours(store)
+
+
+@pytest.fixture
+def tuning(store: SqlStore, database: Database, neighbours: RowNeighbours, clock: StepClock) -> Tuning:
+    return tuning_of(store, database, neighbours, clock)
+
+
+def tuning_of(store: SqlStore, database: Database, neighbours: Neighbours, clock: StepClock) -> Tuning:
+    estimator = CountingEstimator()
+    spending = Spending(estimator, clock, None)
+    shelf = DatabaseShelf(database)
+    trainer = KeepingTrainer()
+    return Tuning(
+        store, shelf, trainer, estimator, check, clock, student=BASE, spending=spending, neighbours=neighbours
+    )
+
+
+async def put(store: SqlStore, *rows: Row) -> None:
+    async with store.transaction() as tx:
+        await tx.rows.put(*rows)
+
+
+async def test_a_bridge_to_a_held_out_question_is_not_trained_on(store: SqlStore, tuning: Tuning) -> None:
+    assert near(TRAINED, BRIDGE)
+    assert near(BRIDGE, HELD_OUT)
+    assert not near(TRAINED, HELD_OUT)
+    trained, bridge = of(TRAINED, Split.TRAIN, "g"), of(BRIDGE, Split.TRAIN, "g")
+    await put(store, trained, bridge, of(HELD_OUT, Split.HELD_OUT))
+    frozen = await tuning.export()
+    assert list(frozen.texts) == [TRAINED]
+    assert frozen.manifest.left_out == {"near_held_out": 1}
+
+
+class Blind(RowNeighbours):
+    """Neighbours that at first find nothing: what an export or a score is made with, but not what it is proven with."""
+
+    looked = False
+
+    def pairs(self, these: Sequence[str], those: Sequence[str]) -> list[tuple[int, int]]:
+        found = super().pairs(these, those) if self.looked else []
+        self.looked = True
+        return found
+
+
+async def test_a_file_that_is_not_disjoint_is_refused_and_not_kept(
+    store: SqlStore, database: Database, clock: StepClock
+) -> None:
+    await put(store, of(BRIDGE, Split.TRAIN), of(HELD_OUT, Split.HELD_OUT))
+    with pytest.raises(Refused) as refused:
+        await tuning_of(store, database, Blind(store), clock).export()
+    assert (refused.value.reason, refused.value.facts) == (Reason.NOT_DISJOINT, {"rows": 1})
+    assert await DatabaseShelf(database).names("datasets/") == []
+
+
+async def test_a_score_that_is_not_proven_is_refused(store: SqlStore) -> None:
+    with pytest.raises(Refused) as refused:
+        await UnseenRows(Blind(store)).of([of(HELD_OUT, Split.HELD_OUT)], [of(BRIDGE, Split.TRAIN)])
+    assert refused.value.reason is Reason.NOT_DISJOINT
+
+
+@pytest.mark.parametrize(
+    ("trained", "held_out"),
+    [
+        (of("鍵", Split.TRAIN, "a"), of("鍵！", Split.HELD_OUT, "b")),
+        (of("鍵", Split.TRAIN, "a"), of("名刺", Split.HELD_OUT, "a")),
+        (of(BRIDGE, Split.TRAIN), of(HELD_OUT, Split.HELD_OUT)),
+    ],
+    ids=["exact", "group", "near"],
+)
+async def test_each_way_to_be_trained_on_is_found(neighbours: RowNeighbours, trained: Row, held_out: Row) -> None:
+    other = of("経費", Split.HELD_OUT)
+    assert await seen(neighbours, [held_out, other], [trained]) == {held_out.id}
+    with pytest.raises(Refused):
+        await prove_disjoint(neighbours, [trained], [held_out, other])
+    await prove_disjoint(neighbours, [trained], [other])
+    with pytest.raises(Refused):
+        await prove_disjoint(neighbours, [], [held_out], [f"{held_out.text}？"])
+
+
+@pytest.mark.parametrize("since", ["withdrawn", "edited"])
+async def test_a_held_out_question_that_came_later_and_is_near_what_was_trained_on_is_not_scored(
+    store: SqlStore, neighbours: RowNeighbours, clock: StepClock, since: str
+) -> None:
+    held_out = [of(BRIDGE, Split.HELD_OUT, "g"), of(HELD_OUT, Split.HELD_OUT, "g"), of("経費", Split.HELD_OUT)]
+    trained = of(TRAINED, Split.TRAIN)
+    model = RuleModel({})
+    await put(store, *held_out, trained)
+    # What it was trained on counts, though it has been withdrawn since, or says something else by now.
+    async with store.transaction() as tx:
+        await tx.rows.withdraw(trained.id, clock.now())
+        if since == "edited":
+            await tx.rows.put(trained.model_copy(update={"text": "駐車場", "group": "駐車場"}))
+        await tx.datasets.put(export([trained], PROMPT).manifest, clock.now())
+        finetune = Finetune(
+            id="ft-1",
+            student=BASE,
+            dataset_id=export([trained], PROMPT).manifest.id,
+            prompt_id=PROMPT.id,
+            estimate=Estimate(rows=1, tokens=1, epochs=1, usd=None, price_date=None),
+            state=FinetuneState.SUCCEEDED,
+            requested_by="U9",
+            language="ja",
+            created_at=clock.now(),
+            updated_at=clock.now(),
+        )
+        await tx.finetunes.add(finetune)
+        await tx.finetunes.save_rows("ft-1", {trained.id: trained.text})
+        release = await add_candidate(tx, clock.now(), BASE, prompt_id=PROMPT.id, by="U9", why="", finetune_id="ft-1")
+    evaluating = Evaluating(
+        store, model, clock, neighbours=neighbours, estimator=CountingEstimator(), per_second={"local": 1000.0}
+    )
+    judged = await evaluating.judge_held_out(release)
+    assert {one.row.text for one in judged} == {HELD_OUT, "経費"}
+    assert {one.row.text for one in await evaluating.judge_held_out(await Releasing(store, clock).serving())} == {
+        BRIDGE,
+        HELD_OUT,
+        "経費",
+    }
+
+
+async def test_a_held_out_question_that_stands_in_a_prompt_is_not_scored(
+    store: SqlStore, neighbours: RowNeighbours, clock: StepClock
+) -> None:
+    (example,) = PROMPT.examples
+    copies = [of(example, Split.HELD_OUT), of(f"すみません、{example.removesuffix('？')}までですか", Split.HELD_OUT)]
+    assert near(example, copies[1].text)
+    await put(store, *copies, of("経費", Split.HELD_OUT))
+    bare = PROMPT.changed(categories=[one.model_copy(update={"examples": ()}) for one in PROMPT.categories])
+    releasing = Releasing(store, clock)
+    serving = await releasing.serving()
+    async with store.transaction() as tx:
+        await tx.prompts.put(bare)
+        candidate = await add_candidate(tx, clock.now(), BASE, prompt_id=bare.id, by="U9", why="prompt")
+    model = RuleModel({})
+    evaluating = Evaluating(
+        store, model, clock, neighbours=neighbours, estimator=CountingEstimator(), per_second={"local": 1e6}
+    )
+    for release in (serving, candidate):  # of two that are compared neither may know the answer
+        assert [one.row.text for one in await evaluating.judge_held_out(release)] == ["経費"]
+    await releasing.switch(candidate.id, "U9")
+    assert {one.row.text for one in await evaluating.judge_held_out(candidate)} == {
+        "経費",
+        *(one.text for one in copies),
+    }
+    assert [one.row.text for one in await evaluating.judge_held_out(serving)] == ["経費"]
+
+
+async def test_what_was_found_unseen_is_not_looked_for_again(neighbours: RowNeighbours) -> None:
+    unseen = UnseenRows(neighbours)
+    held_out = [of(BRIDGE, Split.HELD_OUT), of("経費", Split.HELD_OUT)]
+    trained = [of(TRAINED, Split.TRAIN)]
+    assert await unseen.of(held_out, trained) == await unseen.of(held_out, trained) == held_out[1:]
+    assert await unseen.of(held_out, []) == held_out
+    assert await unseen.of(held_out, [], [TRAINED]) == held_out[1:]
+
+
+class Arrivals(RuleBasedStateMachine):
+    """Questions are asked, settled, reopened and edited, conflicts settled, and files imported, in any order."""
+
+    def __init__(self, fresh: Fresh) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.database = Database(fresh())
+        self.store, self.clock = SqlStore(self.database), StepClock()
+        self.board = Board()
+        self.neighbours = RowNeighbours(self.store)
+        self.correcting = Correcting(self.store, self.neighbours, self.clock)
+        self.answering = Answering(
+            self.store, Classifying(self.store, RuleModel({}), self.neighbours, self.clock), self.board, self.clock
+        )
+        self.importing = Importing(self.store, self.neighbours, self.clock)
+        self.reviewing = Reviewing(self.store, self.correcting, self.neighbours, self.clock)
+        self.tuning = tuning_of(self.store, self.database, self.neighbours, self.clock)
+        self.edits = 100
+        self.homes: dict[tuple[str, str], str] = {}
+        """(row, text) → the group that it was first seen in."""
+        self.run(Releasing(self.store, self.clock).ensure(PROMPT, BASE))
+
+    def run(self, verb: Any) -> Any:
+        self.clock.advance(seconds=1)
+        return self.runner.run(verb)
+
+    def teardown(self) -> None:
+        self.run(self.database.close())
+        self.runner.close()
+
+    async def rows(self) -> list[Row]:
+        async with self.store.transaction() as tx:
+            return [one async for one in tx.rows.all()]
+
+    @rule(text=st.sampled_from(TEXTS), category=st.sampled_from(CATEGORIES), reason=st.sampled_from(["", ARGUES]))
+    def ask_and_settle(self, text: str, category: str, reason: str) -> None:
+        asked = len(self.board.cards)
+        self.run(self.answering.receive(arrival(text, n=asked + 1)))
+        self.run(self.answering.answer_next())
+        self._press(list(self.board.cards)[asked], category, reason)
+
+    @rule(which=st.integers(0, 20), category=st.sampled_from(CATEGORIES), reason=st.sampled_from(["", ARGUES]))
+    def settle_anew(self, which: int, category: str, reason: str) -> None:
+        if self.board.cards:
+            self._press(list(self.board.cards)[which % len(self.board.cards)], category, reason)
+
+    @rule(which=st.integers(0, 20), text=st.none() | st.sampled_from(TEXTS), again=st.booleans())
+    def reopen_and_edit(self, which: int, text: str | None, again: bool) -> None:  # noqa: FBT001 - drawn by name
+        settled = [q for q in self.board.cards if self.run(self.correcting.card(q)).settled]
+        if settled:
+            question = settled[which % len(settled)]
+            card = self.run(self.correcting.card(question))
+            self.run(self.correcting.undo(question, card.seen, "U2"))
+            if text:
+                n, self.edits = list(self.board.cards).index(question) + 1, self.edits + 1
+                told = {"event_id": f"edit:{self.edits}", "kind": ArrivalKind.EDITED, "said": f"{n}.{self.edits:06}"}
+                self.run(self.answering.receive(arrival(text, n=n).model_copy(update=told)))
+                self.run(self.answering.answer_next())
+            if again:
+                self._press(question, "it")
+
+    @rule(category=st.sampled_from(CATEGORIES))
+    def settle_a_conflict(self, category: str) -> None:
+        for conflict in self.run(self.neighbours.conflicts())[:1]:
+            self.run(self.reviewing.settle_conflict(conflict.key, category, "U3"))
+
+    @rule(lines=st.lists(st.tuples(st.sampled_from(TEXTS), st.sampled_from(CATEGORIES)), min_size=1, max_size=6))
+    def import_file(self, lines: list[tuple[str, str]]) -> None:
+        records = [
+            json.dumps({"text": text, "category": category, "reason": ARGUES.format(category)})
+            for text, category in lines
+        ]
+        self.run(self.importing.load("\n".join(records).encode(), "a.jsonl"))
+
+    def _press(self, question: str, category: str, reason: str = "") -> None:
+        card = self.run(self.correcting.card(question))
+        press = Press(
+            question_id=question, category=category, reason=reason.format(category) or None, seen=card.seen, by="U2"
+        )
+        self.run(self.correcting.settle(press))
+
+    @invariant()
+    def no_row_ever_moves(self) -> None:
+        for one in self.run(self.rows()):
+            assert self.homes.setdefault((one.id, one.text), one.group) == one.group
+            assert one.split is split_of(one.group)
+
+    @invariant()
+    def no_near_copy_of_a_held_out_question_is_trained_on(self) -> None:
+        rows = self.run(self.rows())
+        try:
+            frozen = self.run(self.tuning.export())
+        except Refused as refused:
+            if refused.reason is not Reason.NO_ROWS:
+                raise
+            return
+        held_out = [one for one in rows if one.split is Split.HELD_OUT]
+        by_id = {one.id: one for one in rows}
+        for row_id, text in zip(frozen.texts, questions_of(frozen.data), strict=True):
+            assert by_id[row_id].split is Split.TRAIN
+            assert not [one.text for one in held_out if near(one.text, text)]
+            assert {one.category for one in rows if one.group == by_id[row_id].group} == {by_id[row_id].category}
+        for line in frozen.data.decode().splitlines():
+            answer = json.loads(json.loads(line)["messages"][2]["content"])
+            category = PROMPT.named(answer["category"])
+            assert category
+            fitting = {ARGUES.format(category.id), neutral_reason("ja", category)}
+            # What nobody argued for, the model answered: it always says the catch-all here.
+            assert answer["reason"] in fitting or (category.other and not answer["reason"].startswith(ARGUES[:4]))
+        manifest = frozen.manifest
+        assert manifest.rows + manifest.held_out + sum(manifest.left_out.values()) == len(rows)
+
+
+def test_any_order_of_arrival_correction_and_withdrawal(fresh: Fresh) -> None:
+    some = settings(max_examples=6, stateful_step_count=10, deadline=None)
+    run_state_machine_as_test(partial(Arrivals, fresh), settings=some)  # type: ignore[arg-type]  # whatever makes one will do

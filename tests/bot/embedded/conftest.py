@@ -1,0 +1,21 @@
+"""A model on a shelf of its own, asked through the real, unmodified SDK."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from openai import AsyncOpenAI
+
+from bot.embedded import FolderShelf, LocalModel
+from tests.bot.embedded.kit import client_of
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> FolderShelf:
+    return FolderShelf(tmp_path / "shelf")
+
+
+@pytest.fixture
+async def client(shelf: FolderShelf) -> AsyncIterator[AsyncOpenAI]:
+    async with LocalModel(shelf) as model, client_of(model) as client:
+        yield client

@@ -1,0 +1,43 @@
+"""The seam for a sentence encoder."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bot.embedded import FolderShelf, LocalModel
+from bot.embedded.encoders import Encoder
+from tests.bot.embedded.kit import ROWS, ask, client_of, jsonl, trained
+
+SPEC = "tests.bot.embedded.test_encoders:tiny"
+_MEANINGS = [("有給", "バカンス"), ("面接", "interview")]
+
+
+def tiny() -> Encoder:
+    """Make an encoder that knows two meanings, each in two languages."""
+
+    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.array(
+            [[any(word in text for word in words) for words in _MEANINGS] for text in texts], dtype=np.float32
+        )
+
+    return encode
+
+
+async def test_an_encoder_finds_what_characters_can_not(shelf: FolderShelf) -> None:
+    async with LocalModel(shelf, encoder=SPEC) as model, client_of(model) as client:
+        base = await ask(client, "バカンス")
+        assert '"category":"労務"' in base.choices[0].message.content
+        job = await trained(client, jsonl([(question.replace("有給", "バカンス"), label) for question, label in ROWS]))
+        learnt = await ask(client, "interview", model=str(job.fine_tuned_model))
+        assert '"category":"人事"' in learnt.choices[0].message.content
+    async with LocalModel(shelf) as model, client_of(model) as client:
+        with pytest.raises(Exception, match=r"trained with the encoder .*tiny"):
+            await ask(client, "interview", model=str(job.fine_tuned_model))
+
+
+@pytest.mark.parametrize("spec", ["no_such_module:make", "json:no_such_factory", "json"])
+def test_an_encoder_that_is_not_there_is_refused_at_once(shelf: FolderShelf, spec: str) -> None:
+    with pytest.raises(ValueError, match="can't be loaded"):
+        LocalModel(shelf, encoder=spec)

@@ -1,0 +1,74 @@
+"""Reasons name the words that decided, in the question's language."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.embedded.answers import classified
+from bot.embedded.features import visible
+from bot.embedded.reasons import deciding_words, reason_for
+from bot.embedded.trained import Trained
+from tests.bot.embedded.kit import LABELS, PROMPT
+
+_ENGLISH = "## leave\n\nDays off.\n- how many vacation days are left\n\n## it\n\nComputers.\n- my laptop has no wifi"
+
+
+def test_japanese_reasons_quote_whole_words() -> None:
+    answer = classified(Trained(), PROMPT, LABELS, "来月の有給の申請について")
+    assert answer.label == "労務"
+    assert "「有給」" in answer.reason
+    assert answer.reason.endswith("が決め手です")
+
+
+def test_english_reasons_quote_whole_words() -> None:
+    answer = classified(Trained(), _ENGLISH, ["leave", "it"], "I need a Vacation in June")
+    assert answer.label == "leave"
+    assert answer.reason.startswith('Decided by "Vacation"')
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [("xyzzy", "No word"), ("ぺぽ", "決め手になる言葉はなく"), ("!?", "No word"), ("", "No word")],
+)
+def test_where_nothing_decided_it_says_so(question: str, words: str) -> None:
+    assert classified(Trained(), PROMPT, LABELS, question).reason.startswith(words)
+
+
+@given(st.text(max_size=300), st.integers(0, 99))
+def test_a_reason_is_never_empty_nor_too_long(question: str, seed: int) -> None:
+    evidence = np.random.default_rng(seed).normal(size=len(visible(question))).astype(np.float32)
+    assert 0 < len(reason_for(question, evidence)) <= 200
+
+
+@pytest.mark.parametrize(
+    ("question", "label", "word"),
+    [
+        ("来月の有給の申請について", "労務", "有給"),
+        ("面接と有給について", "人事", "面接"),
+        ("有給の申請", "人事", "申請"),
+    ],
+)
+def test_for_a_given_label_the_words_that_speak_for_it_are_named(question: str, label: str, word: str) -> None:
+    """Even where nothing speaks for it: whoever gave the label knows more than the model."""
+    answer = classified(Trained(), PROMPT, [label], question)
+    assert (answer.label, answer.confidence) == (label, 1.0)
+    assert f"「{word}」" in answer.reason
+    assert answer.reason.endswith("が決め手です")
+
+
+@pytest.mark.parametrize(
+    ("question", "word"),
+    [
+        ("社宅の申し込みをしたい", "申し込み"),
+        ("引っ越しの手当はありますか", "引っ越し"),
+        ("働き方改革とは", "働き方改革"),
+        ("荷物が届きません", "届き"),
+        ("会議室の予約をしたい", "会議室"),
+        ("有給いつ取れますか", "有給"),
+    ],
+)
+def test_a_japanese_word_is_named_whole_and_without_its_particles(question: str, word: str) -> None:
+    evidence = np.zeros(len(visible(question)), dtype=np.float32)
+    evidence[question.index(word)] = 1.0
+    assert deciding_words(question, evidence) == [word]

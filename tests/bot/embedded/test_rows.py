@@ -1,0 +1,81 @@
+"""Training files: what is refused, with the line's number, and what is read."""
+
+import json
+from typing import Any
+
+import pytest
+
+from bot.embedded.rows import InvalidFileError, examples_of, label_in, labelled, usual_system
+from tests.bot.embedded.kit import PROMPT, ROWS, jsonl
+
+_USER = {"role": "user", "content": "x"}
+_FINE = {"role": "assistant", "content": "労務"}
+
+
+def test_a_valid_file_gives_its_rows_and_its_prompt() -> None:
+    examples = examples_of(b"\xef\xbb\xbf" + jsonl() + b"\n\n")
+    assert labelled(examples) == ROWS
+    assert usual_system(examples) == PROMPT
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{", "Line 3: not valid JSON"),
+        ("[]", "Line 3: .*list of messages"),
+        (json.dumps({"messages": []}), "Line 3: .*list of messages"),
+        (json.dumps({"messages": [_FINE]}), "Line 3: there must be a message from the user"),
+        (json.dumps({"messages": [_USER]}), "Line 3: the last message must be from the assistant"),
+        (json.dumps({"messages": [{"role": "boss", "content": "x"}, _USER, _FINE]}), "message 1 has an unknown role"),
+        (json.dumps({"messages": ["x", _USER, _FINE]}), "message 1 is not an object"),
+        (json.dumps({"messages": [{**_USER, "weight": 1}, _FINE]}), "message 1 has a weight"),
+        (json.dumps({"messages": [_USER, {**_FINE, "weight": 0.5}]}), "message 2 has a weight"),
+        (json.dumps({"messages": [{**_USER, "colour": 1}, _FINE]}), "message 1 has an unknown key: colour"),
+        (json.dumps({"messages": [{"role": "user", "content": 5}, _FINE]}), "message 1: content must be"),
+        (
+            json.dumps({"messages": [{"role": "user", "content": "a <|endoftext|>"}, _FINE]}),
+            "special token <.endoftext.>",
+        ),
+    ],
+)
+def test_a_bad_line_is_named(line: str, words: str) -> None:
+    lines = jsonl().decode().split("\n")
+    lines[2] = line
+    with pytest.raises(InvalidFileError, match=words):
+        examples_of("\n".join(lines).encode())
+
+
+def test_only_the_first_bad_lines_are_shown() -> None:
+    with pytest.raises(InvalidFileError, match=r"Line 5: .* \(15 more\)"):
+        examples_of(b"\n".join([b"{"] * 20))
+
+
+def test_bytes_that_are_not_utf8_are_refused_by_line() -> None:
+    with pytest.raises(InvalidFileError, match="line 2"):
+        examples_of(b"{}\n" + "有給".encode("shift_jis"))
+
+
+def test_nine_examples_are_too_few() -> None:
+    with pytest.raises(InvalidFileError, match=r"9 example.*at least 10"):
+        examples_of(jsonl(ROWS[:9]))
+
+
+def _examples(answers: list[str], **more: Any) -> bytes:
+    lines = [{"messages": [_USER, {"role": "assistant", "content": answer, **more}]} for answer in answers]
+    return "\n".join(json.dumps(line) for line in lines).encode()
+
+
+@pytest.mark.parametrize("name", ["category", "desk"])
+def test_the_category_is_the_field_that_is_called_so_or_is_short(name: str) -> None:
+    answers = [json.dumps({"why": "always the same long reason", name: label}) for label in ["it", "pay"] * 5]
+    assert [label for _, label in labelled(examples_of(_examples(answers)))] == ["it", "pay"] * 5
+
+
+def test_a_bare_label_is_an_answer_too() -> None:
+    assert label_in(" labor ") == "labor"
+    assert {label for _, label in labelled(examples_of(_examples(["labor"] * 10)))} == {"labor"}
+
+
+def test_answers_of_weight_zero_are_not_learned() -> None:
+    with pytest.raises(InvalidFileError, match="to learn"):
+        examples_of(_examples(["labor"] * 10, weight=0))

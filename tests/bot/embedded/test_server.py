@@ -1,0 +1,87 @@
+"""The server as a whole: keys, models, paths, and as a program of its own."""
+
+import asyncio
+import json
+import socket
+import sys
+from pathlib import Path
+
+import httpx2
+import openai
+import pytest
+from openai import AsyncOpenAI
+from openai.types import Model
+
+from bot.embedded import FolderShelf, LocalModel
+from tests.bot.embedded.kit import ask, client_of
+
+
+async def test_a_key_is_asked_for_where_one_is_set(shelf: FolderShelf) -> None:
+    model = LocalModel(shelf, api_key="right")
+    async with client_of(model, "wrong") as wrong, client_of(model, "right") as right:
+        with pytest.raises(openai.AuthenticationError) as refused:
+            await wrong.models.list()
+        assert refused.value.code == "invalid_api_key"
+        assert [one.id async for one in right.models.list()] == ["base"]
+
+
+async def test_the_base_model_is_listed_and_stays(client: AsyncOpenAI) -> None:
+    found = await client.models.retrieve("base")
+    Model.model_validate(json.loads(found.to_json()), strict=True)
+    with pytest.raises(openai.PermissionDeniedError):
+        await client.models.delete("base")
+    for absent in ("gpt-5", "ft:base:x::../../x", "ft:base:x::12345678"):
+        with pytest.raises(openai.NotFoundError) as refused:
+            await client.models.retrieve(absent)
+        assert refused.value.code == "model_not_found"
+
+
+async def test_errors_have_the_shape_of_the_protocol(shelf: FolderShelf) -> None:
+    transport = httpx2.ASGITransport(app=LocalModel(shelf).app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://local/v1") as http:
+        for method, path, body, status in (
+            ("POST", "/chat/completions", b"{", 400),
+            ("POST", "/chat/completions", b"[]", 400),
+            ("POST", "/chat/completions", b"{}", 400),
+            ("POST", "/fine_tuning/jobs", b'{"model": 5}', 400),
+            ("GET", "/engines", b"", 404),
+            ("PUT", "/models", b"", 405),
+        ):
+            response = await http.request(method, path, content=body)
+            assert response.status_code == status
+            assert response.json()["error"].keys() == {"message", "type", "param", "code"}
+
+
+class _BrokenShelf(FolderShelf):
+    async def names(self, prefix: str) -> list[str]:
+        raise OSError(f"The disk is on fire at {prefix}")
+
+
+async def test_a_fault_of_the_server_is_a_server_error_without_its_details(tmp_path: Path) -> None:
+    async with client_of(LocalModel(_BrokenShelf(tmp_path))) as client:
+        with pytest.raises(openai.InternalServerError) as failed:
+            await client.models.list()
+    assert failed.value.type == "server_error"
+    assert "fire" not in str(failed.value)
+
+
+async def test_it_runs_as_a_program_of_its_own(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    order = ["-m", "bot.embedded", "--port", str(port), "--folder", str(tmp_path)]
+    process = await asyncio.create_subprocess_exec(sys.executable, *order, cwd=Path(__file__).parents[3])
+    try:
+        async with AsyncOpenAI(api_key="any", base_url=f"http://127.0.0.1:{port}/v1", max_retries=0) as client:
+            for _ in range(400):
+                try:
+                    completion = await ask(client, "有給の申請はいつまで？")
+                    break
+                except openai.APIConnectionError:
+                    await asyncio.sleep(0.05)
+            else:
+                pytest.fail("it did not answer")
+        assert '"category":"労務"' in completion.choices[0].message.content
+    finally:
+        process.terminate()
+        await process.wait()

@@ -1,0 +1,36 @@
+"""The shelf in a folder."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.embedded import FolderShelf
+
+
+async def test_what_is_put_is_there_for_another_shelf_of_the_same_folder(tmp_path: Path) -> None:
+    one, other = FolderShelf(tmp_path / "new"), FolderShelf(tmp_path / "new")
+    assert await other.names("") == []
+    await one.put("a/b.json", b"1")
+    await one.put("a/b.json", b"2")
+    await one.put("ab", b"3")
+    assert await other.get("a/b.json") == b"2"
+    assert await other.names("a") == ["a/b.json", "ab"]
+    assert await other.names("a/") == ["a/b.json"]
+    assert [path.name for path in (tmp_path / "new" / "a").iterdir()] == ["b.json"]
+
+
+async def test_what_is_absent_is_a_key_error_and_deleting_it_says_false(tmp_path: Path) -> None:
+    shelf = FolderShelf(tmp_path)
+    with pytest.raises(KeyError):
+        await shelf.get("gone")
+    await shelf.put("x", b"")
+    assert [await shelf.delete("x"), await shelf.delete("x")] == [True, False]
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a//b", "a/../b", "", ".hidden", "a/", "有給", "a\n"])
+async def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
+    shelf = FolderShelf(tmp_path / "inner")
+    with pytest.raises(ValueError, match="Not a name"):
+        await shelf.put(name, b"x")
+    with pytest.raises(ValueError, match="Not a name"):
+        await shelf.get(name)

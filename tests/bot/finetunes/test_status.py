@@ -1,0 +1,125 @@
+"""Status: what serves, what it was trained on, and what waits."""
+
+from datetime import timedelta
+
+import pytest
+
+from bot.corrections.correcting import Correcting
+from bot.domain.correction import Press
+from bot.domain.dataset import Split
+from bot.domain.release import ReleaseState
+from bot.finetunes.budget import Spending
+from bot.finetunes.status import Reporting
+from bot.releases.releasing import Releasing
+from bot.similarity.neighbours import RowNeighbours
+from storage.database import Database
+from storage.files import DatabaseShelf
+from storage.store import SqlStore
+from tests.bot.conftest import Fresh
+from tests.bot.finetunes.test_tuning import ENOUGH, Bench
+from tests.bot.questions.test_answering import Desk
+from tests.bot.things import BASE, PROMPT, arrival, row, rows_of
+from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
+from tests.kits.fakes_acts import Board, CountingEstimator, KeepingTrainer
+
+
+@pytest.fixture
+def reporting(store: SqlStore, clock: StepClock) -> Reporting:
+    return Reporting(store, clock, Spending(CountingEstimator(), clock), RowNeighbours(store))
+
+
+@pytest.fixture
+def bench(store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock) -> Bench:
+    return Bench(store, shelf, trainer, clock)
+
+
+async def test_an_empty_house(reporting: Reporting, clock: StepClock) -> None:
+    status = await reporting.status()
+    assert (status.serving.model, status.serving_since, status.prompt) == (BASE, clock.now(), PROMPT)
+    assert (status.questions, status.rows, status.trained, status.untrained) == (0, {}, 0, 0)
+    assert (status.finetunes, status.inbox_open, status.outbox_open, status.outbox_age) == ([], 0, 0, timedelta())
+
+
+async def test_before_anything_serves_there_is_no_status(fresh: Fresh, clock: StepClock) -> None:
+    database = Database(fresh())
+    try:
+        store = SqlStore(database)
+        reporting = Reporting(store, clock, Spending(CountingEstimator(), clock), RowNeighbours(store))
+        with pytest.raises(LookupError):
+            await reporting.status()
+    finally:
+        await database.close()
+
+
+async def test_questions_and_what_waits_are_counted(
+    reporting: Reporting, store: SqlStore, model: RuleModel, board: Board, clock: StepClock
+) -> None:
+    desk = Desk(store, model, board, clock)
+    await desk.ask(arrival())
+    assert await desk.answering.receive(arrival(n=2))
+    (question,) = board.cards
+    await Correcting(store, KeptNeighbours(), clock).settle(Press(question_id=question, category=None, seen=0, by="U2"))
+    clock.advance(minutes=3)
+    status = await reporting.status()
+    assert (status.questions, status.inbox_open) == (1, 1)
+    assert (status.outbox_open, status.outbox_age) == (1, timedelta(minutes=3))
+    assert sum(map(sum, status.rows.values())) == 1
+
+
+async def test_rows_that_the_serving_release_has_seen_are_told_from_others(
+    reporting: Reporting, bench: Bench, clock: StepClock
+) -> None:
+    clock.advance(minutes=1)
+    await bench.running()
+    bench.trainer.say("job-0", "succeeded", "ft:base:1")
+    await bench.tuning.follow()
+    before = await reporting.status()
+    assert (before.trained, before.untrained) == (0, 12)
+    (candidate,) = await bench.candidates()
+    clock.advance(minutes=1)
+    await Releasing(bench.store, clock).switch(candidate.id, "U9")
+    after = await reporting.status()
+    assert (after.trained, after.untrained) == (12, 0)
+    assert after.serving == candidate.model_copy(update={"state": ReleaseState.SERVING})
+    assert after.serving_since == clock.now()
+    assert after.rows == {"it": (6, 0), "labor": (6, 0), "other": (0, 2)}
+    assert [finetune.id for finetune in after.finetunes] == [candidate.finetune_id]
+    clock.advance(minutes=1)
+    settled_again = ENOUGH[0].model_copy(update={"settled_at": clock.now(), "category": "other"})
+    await bench.keep([settled_again, *rows_of(Split.TRAIN, "labor", 7)[6:], row("一つ", row_id="new")])
+    later = await reporting.status()
+    assert later.trained == 11
+    assert later.trained + later.untrained == sum(train for train, _ in later.rows.values())
+
+
+async def test_a_question_that_was_asked_again_is_not_one_more_to_train_on(
+    reporting: Reporting, bench: Bench, clock: StepClock
+) -> None:
+    """Only the newest row of a group is ever exported: an older one would count as not trained on for ever."""
+    clock.advance(minutes=1)
+    await bench.keep([ENOUGH[0].model_copy(update={"id": "asked again", "text": ENOUGH[0].text + "？"})])
+    await bench.running()
+    bench.trainer.say("job-0", "succeeded", "ft:base:1")
+    await bench.tuning.follow()
+    await Releasing(bench.store, clock).switch((await bench.candidates())[0].id, "U9")
+    status = await reporting.status()
+    assert (status.trained, status.untrained) == (12, 0)
+
+
+async def test_the_pairs_that_staff_disagree_on_most_are_counted(
+    reporting: Reporting, store: SqlStore, model: RuleModel, board: Board, clock: StepClock
+) -> None:
+    """One after the other on one question, and open conflicts between questions."""
+    desk, correcting = Desk(store, model, board, clock), Correcting(store, KeptNeighbours(), clock)
+    assert (await reporting.status()).disagreements == []
+    await desk.ask(arrival())
+    (question,) = board.cards
+    for seen, (category, by) in enumerate([("labor", "U2"), ("it", "U3"), ("labor", "U2"), ("it", "U2")]):
+        await correcting.settle(Press(question_id=question, category=category, seen=seen, by=by))
+    assert (await reporting.status()).disagreements == [("it", "labor", 2)], (
+        "changing one's own mind is no disagreement"
+    )
+    async with store.transaction() as tx:
+        for n, category in enumerate(["other", "labor", "labor"]):
+            await tx.rows.put(row("同じ質問" + "？" * n, category, row_id=f"r{n}"))
+    assert (await reporting.status()).disagreements == [("it", "labor", 2), ("labor", "other", 1)]

@@ -1,0 +1,32 @@
+"""A process with a tracker, for tests that look at how it ends and at what its environment does to it.
+
+Called with the endpoint, the key, and `works` or `hangs`; it prints a line when it has done what it was told to.
+"""
+
+import asyncio
+import sys
+import time
+
+from bot.langsmith import LangSmithTracker
+from tests.bot.langsmith.things import copy, trace
+
+
+async def main(endpoint: str, key: str, mode: str) -> None:
+    tracker = LangSmithTracker(key, "madoguchi", endpoint=endpoint, seconds=60)
+    try:
+        if mode == "hangs":
+            waiting = [asyncio.create_task(tracker.trace([trace(f"q{n}")])) for n in range(6)]
+            waiting += [asyncio.create_task(tracker.put_rows("0" * 32, [copy(f"q{n}")])) for n in range(6)]
+            await asyncio.sleep(1)
+            assert not any(one.done() for one in waiting)
+        else:
+            dataset = await tracker.dataset()
+            await tracker.put_rows(dataset, [copy("a")])
+            await tracker.trace([trace("q1")])
+        print("done", time.time(), flush=True)  # noqa: T201 - it is what the test reads
+    finally:
+        await tracker.aclose()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,254 @@
+"""Whatever LangSmith does: each verb ends in time, tells what it is, and gives nothing away."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.errors import TrackerDown, TrackerError, TrackerReason, TrackerRefused
+from bot.langsmith import LangSmithTracker
+from tests.bot.langsmith.things import copy, experiment, feedback, trace, tried
+from tests.kits.langsmith_server import Fault, LangSmithServer
+from tests.kits.langsmith_server.server import KEY
+from tests.kits.langsmith_server.state import WORKSPACE
+
+Verb = Callable[[LangSmithTracker, str], Awaitable[object]]
+OF_DATASETS: dict[str, Verb] = {
+    "put_rows": lambda tracker, dataset: tracker.put_rows(dataset, [copy("a", "人事"), copy("b")]),
+    "withdraw_rows": lambda tracker, dataset: tracker.withdraw_rows(dataset, ["a"], erase=True),
+    "freeze": lambda tracker, dataset: tracker.freeze(dataset, "ft-1", ["a"]),
+    "edits": lambda tracker, dataset: tracker.edits(dataset, None),
+    "experiment": lambda tracker, dataset: tracker.experiment(experiment(dataset), [tried("a")]),
+    "conclude": lambda tracker, dataset: tracker.conclude(experiment(dataset), {"accuracy": 1.0}),
+}
+VERBS: dict[str, Verb] = OF_DATASETS | {
+    "check": lambda tracker, _: tracker.check(),
+    "dataset": lambda tracker, _: tracker.dataset(),
+    "trace": lambda tracker, _: tracker.trace([trace("q1"), trace("q2")]),
+    "say": lambda tracker, _: tracker.say(feedback(trace("q0"))),
+    "annotations": lambda tracker, _: tracker.annotations(None),
+}
+SECONDS = 0.4
+"""Of one request where nobody answers it."""
+PATIENT = 20.0
+"""Of any other one, however busy the machine is; the SDK by itself would try for minutes."""
+FAULTS = {
+    "429": Fault(429, headers={"retry-after": "7"}),
+    "500": Fault(500),
+    "502": Fault(502, body="<html>bad gateway</html>"),
+    "503": Fault(503, headers={"retry-after": "Fri, 31 Dec 2027 23:59:59 GMT"}),
+    "408": Fault(408),
+    "lost": Fault(lost=True),
+    "half": Fault(half=True),
+    "late": Fault(200, wait_s=SECONDS + 0.2),
+    "black hole": Fault(silent=True),
+}
+UNREADABLE = {
+    "html": Fault(200, body="<html>login</html>"),
+    "another shape": Fault(200, body=[{"id": 1}]),
+}
+
+
+@contextmanager
+def impatient(tracker: LangSmithTracker, fault: str) -> Iterator[None]:
+    """Let a request that is not answered end soon."""
+    wire = tracker._connection.wire
+    if fault in {"late", "black hole"}:
+        wire._seconds = SECONDS
+    yield
+    wire._seconds = PATIENT
+
+
+async def prepared(server: LangSmithServer, seconds: float = PATIENT) -> tuple[LangSmithTracker, str]:
+    """One that has been at work for a while."""
+    tracker = LangSmithTracker(KEY, "madoguchi", endpoint=server.url, seconds=seconds)
+    dataset = await tracker.dataset()
+    await tracker.put_rows(dataset, [copy("a")])
+    await tracker.trace([trace("q0")])
+    return tracker, dataset
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("verb", VERBS)
+async def test_what_may_pass_is_told_as_down_in_time_and_the_next_try_succeeds(
+    langsmith: LangSmithServer, verb: str, fault: str
+) -> None:
+    tracker, dataset = await prepared(langsmith)
+    langsmith.fail(FAULTS[fault])
+    with impatient(tracker, fault), pytest.raises(TrackerDown) as down:
+        async with asyncio.timeout(PATIENT):
+            await VERBS[verb](tracker, dataset)
+    assert down.value.after == (timedelta(seconds=7) if fault == "429" else None)
+    langsmith.heal()
+    await VERBS[verb](tracker, dataset)
+    await tracker.aclose()
+
+
+@pytest.mark.parametrize("fault", ["500", "black hole", "429"])
+@pytest.mark.parametrize("verb", VERBS)
+async def test_a_server_that_fails_at_the_first_contact_is_asked_again(
+    langsmith: LangSmithServer, verb: str, fault: str
+) -> None:
+    """The SDK by itself takes a failed /info for an old server's, until the process ends."""
+    _, dataset = await prepared(langsmith)
+    tracker = LangSmithTracker(KEY, "madoguchi", endpoint=langsmith.url, seconds=PATIENT)
+    langsmith.fail(FAULTS[fault])
+    with impatient(tracker, fault), pytest.raises(TrackerDown):
+        await VERBS[verb](tracker, dataset)
+    langsmith.heal()
+    await VERBS[verb](tracker, dataset)
+    assert not [got for got in langsmith.requests if got.route.endswith("/examples/bulk")]
+    await tracker.aclose()
+
+
+@pytest.mark.parametrize("fault", UNREADABLE)
+@pytest.mark.parametrize("verb", sorted(VERBS.keys() - {"trace", "say", "withdraw_rows"}))
+async def test_an_answer_of_another_shape_is_no_crash(langsmith: LangSmithServer, verb: str, fault: str) -> None:
+    """Those that are left out read no answer but its status."""
+    tracker, dataset = await prepared(langsmith)
+    langsmith.fail(UNREADABLE[fault], on="GET|POST /(datasets|sessions)")
+    if verb == "check" and fault == "another shape":
+        await tracker.aclose()
+        return
+    with pytest.raises(TrackerDown):
+        await VERBS[verb](tracker, dataset)
+    await tracker.aclose()
+
+
+async def test_nobody_at_the_address_is_down() -> None:
+    tracker = LangSmithTracker(KEY, "madoguchi", endpoint="http://127.0.0.1:9", seconds=SECONDS)
+    for verb in VERBS.values():
+        with pytest.raises(TrackerDown):
+            await verb(tracker, WORKSPACE)
+    await tracker.aclose()
+
+
+async def refusal(server: LangSmithServer, verb: str, key: str = KEY, workspace: str | None = None) -> TrackerReason:
+    tracker = LangSmithTracker(key, "madoguchi", endpoint=server.url, workspace=workspace, seconds=PATIENT)
+    with pytest.raises(TrackerRefused) as refused:
+        await VERBS[verb](tracker, server.datasets.named("madoguchi").id)
+    await tracker.aclose()
+    return refused.value.reason
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_who_is_not_let_in_is_told_why(langsmith: LangSmithServer, verb: str) -> None:
+    tracker, _ = await prepared(langsmith)
+    await tracker.aclose()
+    assert await refusal(langsmith, verb, key="wrong") is TrackerReason.WRONG_KEY
+    other = WORKSPACE.replace("1", "2")
+    assert await refusal(langsmith, verb, workspace=other) is TrackerReason.WRONG_WORKSPACE
+    langsmith.keys[KEY] = {WORKSPACE}
+    assert await refusal(langsmith, verb) is TrackerReason.WRONG_WORKSPACE
+    tracker = LangSmithTracker(KEY, "madoguchi", endpoint=langsmith.url, workspace=WORKSPACE)
+    await tracker.check()
+    await tracker.aclose()
+
+
+@pytest.mark.parametrize("fault", [Fault(404), Fault(200, body=[1]), Fault(200, body={"a": 1})])
+async def test_an_address_where_no_langsmith_is(langsmith: LangSmithServer, fault: Fault) -> None:
+    tracker = LangSmithTracker(KEY, "madoguchi", endpoint=langsmith.url, seconds=PATIENT)
+    langsmith.fail(fault)
+    with pytest.raises(TrackerRefused) as refused:
+        await tracker.check()
+    assert refused.value.reason is TrackerReason.WRONG_ADDRESS
+    await tracker.aclose()
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+@pytest.mark.parametrize("verb", ["put_rows", "trace", "say"])
+async def test_what_is_not_taken_is_told_as_such(langsmith: LangSmithServer, verb: str, status: int) -> None:
+    tracker, dataset = await prepared(langsmith)
+    langsmith.fail(Fault(status, body={"detail": "有給は何日前？ is too long"}), on="POST|PATCH")
+    with pytest.raises(TrackerRefused) as refused:
+        await VERBS[verb](tracker, dataset)
+    assert refused.value.reason is TrackerReason.NOT_TAKEN
+    await tracker.aclose()
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, "echo", "wrong key"])
+async def test_no_key_and_no_text_is_in_an_error_or_a_log(
+    langsmith: LangSmithServer, caplog: pytest.LogCaptureFixture, fault: str
+) -> None:
+    """The SDK's own messages hold the answer, and some of the key."""
+    caplog.set_level(logging.DEBUG)
+    tracker, dataset = await prepared(langsmith)
+    echo = Fault(422, body={"detail": f"有給は何日前？ {KEY}"})
+    wrong = Fault(401, body={"detail": f"{KEY} is no key"})
+    langsmith.fail({"echo": echo, "wrong key": wrong}.get(fault) or FAULTS[fault])
+    told = []
+    for verb in VERBS.values():
+        with impatient(tracker, fault), pytest.raises(TrackerError) as error:
+            await verb(tracker, dataset)
+        assert error.value.__cause__ is None
+        assert error.value.__suppress_context__
+        told.append(str(error.value))
+    said = json.dumps(told, ensure_ascii=False) + caplog.text
+    assert KEY[:5] not in said
+    assert "有給" not in said
+    assert not [record for record in caplog.records if record.name.startswith("langsmith")]
+    await tracker.aclose()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_the_event_loop_never_waits(langsmith: LangSmithServer, verb: str) -> None:
+    """Against a black hole: others run on, all the time that the verb waits."""
+    tracker, dataset = await prepared(langsmith)
+    langsmith.fail(FAULTS["black hole"])
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0.002)
+            ticks += 1
+
+    ticking = asyncio.create_task(tick())
+    with impatient(tracker, "black hole"), pytest.raises(TrackerDown):
+        await VERBS[verb](tracker, dataset)
+    ticking.cancel()
+    assert ticks > 10
+    await tracker.aclose()
+
+
+async def test_an_answer_that_drips_has_a_deadline_too(langsmith: LangSmithServer) -> None:
+    """A socket's timeout is for each read; this server sends a byte before each of them would end."""
+    dripping: set[asyncio.StreamWriter] = set()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        dripping.add(writer)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b" ")
+            await asyncio.sleep(0.05)
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    tracker = LangSmithTracker(KEY, "madoguchi", endpoint=f"http://127.0.0.1:{port}", seconds=SECONDS)
+    with pytest.raises(TrackerDown):
+        async with asyncio.timeout(PATIENT):
+            await tracker.check()
+    await tracker.aclose()
+    server.close()
+    for writer in dripping:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_closing_ends_what_is_under_way_at_once(langsmith: LangSmithServer) -> None:
+    tracker, dataset = await prepared(langsmith, seconds=60)
+    langsmith.fail(FAULTS["black hole"])
+    waiting = [asyncio.ensure_future(verb(tracker, dataset)) for verb in VERBS.values()]
+    await asyncio.sleep(0.2)
+    async with asyncio.timeout(PATIENT):
+        await tracker.aclose()
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(one, TrackerDown) for one in outcomes)
+    with pytest.raises(TrackerDown):
+        await tracker.check()
+    await tracker.aclose()

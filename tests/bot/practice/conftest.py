@@ -1,0 +1,45 @@
+"""A real slack-bolt app on a real websocket, a workspace with a clock that tests turn, and people."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.practice import Server, Timing, Workspace, serve
+from tests.bot.practice.desk import MANIFEST, Clock, Crowd, Desk
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def timing() -> Timing:
+    return Timing()
+
+
+@pytest.fixture
+async def server(clock: Clock, timing: Timing) -> AsyncIterator[Server]:
+    workspace = Workspace(MANIFEST, clock, timing=timing)
+    async with serve(workspace) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: Server) -> AsyncWebClient:
+    return AsyncWebClient(token=server.bot_token, base_url=server.api_url)
+
+
+@pytest.fixture
+async def desk(server: Server) -> AsyncIterator[Desk]:
+    made = Desk(server)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def people(server: Server) -> AsyncIterator[Crowd]:
+    async with AsyncExitStack() as stack:
+        yield Crowd(server, stack)

@@ -1,0 +1,168 @@
+"""A scripted stand-in for the page's server: it tells the page what a test says, and keeps what the page asks."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest_asyncio
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+PAGE = Path(__file__).parents[4] / "bot/practice/page"
+POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
+Json: TypeAlias = dict[str, Any]
+
+
+def person(ident: str, name: str, real_name: str, note: str, color: str, locale: str = "en-US") -> Json:
+    return {"id": ident, "name": name, "real_name": real_name, "role_note": note, "color": color, "locale": locale}
+
+
+EMMA = person("U1", "emma", "Emma Clark", "employee", "#7a4b94")
+KENJI = person("U2", "kenji", "田中 健二", "総務担当", "#2f7d5b", "ja-JP")
+ROBOT = person("UB", "madoguchi", "Madoguchi", "App", "#e0a526") | {"is_bot": True}
+GENERAL = {
+    "id": "C1",
+    "name": "general",
+    "is_im": False,
+    "is_private": False,
+    "members": ["U1", "U2", "UB"],
+    "topic": "For *everyone*",
+}
+RANDOM = {"id": "C2", "name": "random", "is_im": False, "is_private": True, "members": ["U1", "U2"], "topic": ""}
+DIRECT = {"id": "D1", "name": "", "is_im": True, "is_private": True, "user": "UB", "members": ["U1", "UB"], "topic": ""}
+
+
+def plain(text: str) -> Json:
+    return {"type": "plain_text", "text": text}
+
+
+def option(text: str, value: str) -> Json:
+    return {"text": plain(text), "value": value}
+
+
+def message(number: int, user: str, text: str, **more: Any) -> Json:
+    """Return a message; a higher number is ten minutes later."""
+    return {"type": "message", "ts": f"{1790000000 + number * 600}.000100", "user": user, "text": text, **more}
+
+
+class Stub:
+    """What the page is told (`history`, `replies`, `answers`, `push`) and what it asked (`asked`)."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.history: dict[str, list[Json]] = {}
+        self.replies: list[Json] = []
+        self.answers: dict[str, Json] = {}
+        self.asked: list[tuple[str, Json]] = []
+        self.answering = asyncio.Event()
+        """Cleared, the page waits for its answers."""
+        self.answering.set()
+        self._sockets: set[WebSocket] = set()
+        self._news = asyncio.Condition()
+        self.hello: Json = {
+            "type": "hello",
+            "people": [EMMA, KENJI],
+            "bot": ROBOT,
+            "groups": [{"id": "S1", "handle": "desk", "name": "Help desk", "users": ["U2"]}],
+            "channels": [GENERAL, RANDOM, DIRECT],
+            "commands": [
+                {"command": "/finetune", "description": "Look after the model", "usage_hint": "[status | start]"}
+            ],
+            "shortcuts": [
+                {"name": "Ask the desk", "callback_id": "ask", "type": "message", "description": "Classify it"}
+            ],
+            "connected": True,
+        }
+
+    async def push(self, **frame: Any) -> None:
+        """Send one frame to every open page."""
+        for socket in list(self._sockets):
+            await socket.send_json(frame)
+
+    async def cut(self) -> None:
+        """Close every page's socket, as a restart of the server does."""
+        for socket in list(self._sockets):
+            await socket.close(1012)
+
+    async def request(self, path: str, fits: Callable[[Json], bool] = lambda _: True) -> Json:
+        """Wait for a request to `path` whose body fits; return its body. The newest counts."""
+
+        def found() -> Json | None:
+            return next((body for asked, body in reversed(self.asked) if asked == path and fits(body)), None)
+
+        async with asyncio.timeout(20), self._news:
+            await self._news.wait_for(lambda: found() is not None)
+        body = found()
+        assert body is not None
+        return body
+
+    async def _socket(self, socket: WebSocket) -> None:
+        await socket.accept()
+        user = socket.query_params.get("user", "U1")
+        found = next((one for one in self.hello["people"] if one["id"] == user), None)
+        if found is None:
+            await socket.close()
+            return
+        await socket.send_json(self.hello | {"user": found})
+        self._sockets.add(socket)
+        try:
+            while True:
+                await socket.receive_text()
+        except (WebSocketDisconnect, RuntimeError):
+            self._sockets.discard(socket)
+
+    async def _get(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        messages = self.replies if name == "replies" else self.history.get(request.query_params["channel"], [])
+        return JSONResponse({"ok": True, "messages": messages})
+
+    async def _post(self, request: Request) -> Response:
+        path = request.path_params["path"]
+        async with self._news:
+            self.asked.append((path, await request.json()))
+            self._news.notify_all()
+        await self.answering.wait()
+        return JSONResponse(self.answers.get(path, {"ok": True, "ts": "1"}))
+
+    async def _index(self, _request: Request) -> Response:
+        return FileResponse(PAGE / "index.html", headers={"Content-Security-Policy": POLICY})
+
+    def app(self) -> Starlette:
+        routes = [
+            Route("/", self._index),
+            Mount("/page/static", StaticFiles(directory=PAGE)),
+            WebSocketRoute("/page/socket", self._socket),
+            Route("/page/{name:str}", self._get, methods=["GET"]),
+            Route("/page/{path:path}", self._post, methods=["POST"]),
+        ]
+        return Starlette(routes=routes)
+
+
+@asynccontextmanager
+async def serving(stub: Stub) -> AsyncIterator[Stub]:
+    """Serve on a free loopback port for as long as the context lasts."""
+    config = uvicorn.Config(
+        stub.app(), port=0, log_level="error", ws="websockets-sansio", lifespan="off", timeout_graceful_shutdown=1
+    )
+    config.timeout_keep_alive = 600  # as the workspace has it
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    stub.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    yield stub
+    server.should_exit = True
+    await running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stub() -> AsyncIterator[Stub]:
+    async with serving(Stub()) as stub:
+        yield stub

@@ -1,0 +1,26 @@
+"""The rules that the page's sources keep."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.bot.practice.page.page_stub import PAGE
+
+
+@pytest.mark.parametrize("source", sorted(PAGE.glob("*.*")), ids=lambda path: str(path.name))
+def test_sources_write_no_markup_and_ask_nobody_outside(source: Path) -> None:
+    text = source.read_text("utf-8")
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text)
+    assert re.findall(r"(?:src|href|url)\s*[=(:]\s*[\"']?https?:", text) == []
+    assert "<script>" not in text
+    assert len(text.splitlines()) <= 300
+
+
+def test_every_word_that_a_module_asks_for_exists() -> None:
+    known = set(
+        re.findall(r"^    (\w+):", (PAGE / "words.js").read_text("utf-8").partition("  ja: {")[0], re.MULTILINE)
+    )
+    asked = {key for path in PAGE.glob("*.js") for key in re.findall(r"\bt\(\"(\w+)\"", path.read_text("utf-8"))}
+    assert asked - known == set()
+    assert {key for key in known - asked if not key.startswith("error_")} == set()

@@ -1,0 +1,341 @@
+"""Presses, modals, commands, shortcuts, the home, response_urls and trigger_ids, through a real slack-bolt app."""
+
+from typing import Any
+
+import pytest
+from slack_bolt.async_app import AsyncAck, AsyncRespond
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.practice import Person, Server
+from bot.practice.person import RefusedError, loopback
+from bot.practice.wire import Json
+from tests.bot.practice.desk import Clock, Crowd, Desk, button
+
+
+def plain(text: str) -> Json:
+    return {"type": "plain_text", "text": text}
+
+
+def options(*values: str) -> list[Json]:
+    return [{"text": plain(value.title()), "value": value} for value in values]
+
+
+def form(title: str = "Correct", **more: Any) -> Json:
+    select = {"type": "static_select", "action_id": "category", "options": options("labor", "hr")}
+    reason = {"type": "plain_text_input", "action_id": "reason", "initial_value": "because"}
+    blocks = [
+        {"type": "input", "block_id": "category", "label": plain("Category"), "element": select},
+        {"type": "input", "block_id": "reason", "label": plain("Why"), "element": reason, "optional": True},
+    ]
+    view = {"type": "modal", "callback_id": "correct", "title": plain(title), "submit": plain("Save"), "blocks": blocks}
+    return view | more
+
+
+HR = {"category": {"category": {"type": "static_select", "selected_option": options("hr")[0]}}}
+
+
+async def error_of(call: Any) -> str:
+    with pytest.raises(SlackApiError) as caught:
+        await call
+    return str(caught.value.response["error"])
+
+
+class Opened:
+    """An app that opens a form for `/desk` and does with a submission what a test has set."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.submitted: list[Json] = []
+        self.commands: list[Json] = []
+        self.answer: Json = {}
+        self.form = form()
+        desk.app.command("/desk")(self._command)
+        desk.app.view("correct")(self._submit)
+        desk.app.view_closed("correct")(self._closed)
+
+    async def _command(self, ack: AsyncAck, body: Json, client: AsyncWebClient) -> None:
+        await ack()
+        self.commands.append(body)
+        if self.form:
+            await client.views_open(trigger_id=body["trigger_id"], view=self.form)
+
+    async def _submit(self, ack: AsyncAck, body: Json) -> None:
+        self.submitted.append(body)
+        await ack(**self.answer)
+
+    async def _closed(self, ack: AsyncAck, body: Json) -> None:
+        await ack()
+        self.submitted.append(body)
+
+
+@pytest.fixture
+async def opened(desk: Desk) -> Opened:
+    made = Opened(desk)
+    await desk.connect()
+    return made
+
+
+@pytest.fixture
+async def kenji(server: Server, people: Crowd) -> Person:
+    return await people(server.people.staff[0])
+
+
+async def test_a_form_is_opened_filled_and_closed(opened: Opened, kenji: Person) -> None:
+    await kenji.command("/desk fix")
+    view = await kenji.view()
+    assert await kenji.submit(view) == {"category": "この項目は必須です。"}
+    assert not opened.submitted
+    assert await kenji.submit(view, HR) == {}
+    closed = await kenji.wait_for(lambda one: one["type"] == "view_closed")
+    assert closed["view_id"] == view["id"]
+    body = opened.submitted[0]
+    assert body["user"]["id"] == kenji.user_id
+    assert body["view"]["hash"] == view["hash"]
+    values = body["view"]["state"]["values"]
+    assert values["category"]["category"]["selected_option"]["value"] == "hr"
+    assert values["reason"]["reason"] == {"type": "plain_text_input", "value": "because"}
+
+
+async def test_errors_update_push_and_clear(opened: Opened, kenji: Person) -> None:
+    await kenji.command("/desk fix")
+    view = await kenji.view()
+    opened.answer = {"response_action": "errors", "errors": {"reason": "Too short"}}
+    assert await kenji.submit(view, HR) == {"reason": "Too short"}
+    opened.answer = {"response_action": "update", "view": form("Again")}
+    await kenji.submit(view, HR)
+    updated = await kenji.view()
+    assert (updated["id"], updated["title"]["text"]) == (view["id"], "Again")
+    assert updated["hash"] != view["hash"]
+    opened.answer = {"response_action": "push", "view": form("Above")}
+    await kenji.submit(updated, HR)
+    pushed = await kenji.view()
+    assert (pushed["previous_view_id"], pushed["root_view_id"]) == (view["id"], view["id"])
+    opened.answer = {"response_action": "clear"}
+    await kenji.submit(pushed, HR)
+    assert (await kenji.wait_for(lambda one: one["type"] == "view_closed"))["cleared"] is True
+    with pytest.raises(RefusedError, match="not_found"):
+        await kenji.submit(view, HR)
+
+
+async def test_closing_is_told_if_wanted(opened: Opened, kenji: Person) -> None:
+    opened.form = form(notify_on_close=True, clear_on_close=True, private_metadata="q1")
+    await kenji.command("/desk fix")
+    await kenji.close(await kenji.view())
+    body = opened.submitted[0]
+    assert (body["type"], body["is_cleared"], body["view"]["private_metadata"]) == ("view_closed", True, "q1")
+
+
+async def test_another_persons_form_is_closed_to_me(
+    opened: Opened, kenji: Person, server: Server, people: Crowd
+) -> None:
+    await kenji.command("/desk fix")
+    view = await kenji.view()
+    emily = await people(server.people.employees[1])
+    with pytest.raises(RefusedError, match="not_found"):
+        await emily.submit(view, HR)
+    assert not opened.submitted
+
+
+async def test_a_trigger_is_good_once_for_three_seconds(
+    opened: Opened, kenji: Person, client: AsyncWebClient, clock: Clock
+) -> None:
+    await kenji.command("/desk fix")
+    await kenji.view()
+    used = opened.commands[0]["trigger_id"]
+    assert await error_of(client.views_open(trigger_id=used, view=form())) == "exchanged_trigger_id"
+    assert await error_of(client.views_open(trigger_id="1.2.3", view=form())) == "invalid_trigger_id"
+    assert await error_of(client.views_open(trigger_id=used, view=form(title="x" * 25))) == "invalid_arguments"
+    opened.form = {}
+    await kenji.command("/desk again")
+    fresh = opened.commands[1]["trigger_id"]
+    clock.now += 3
+    assert await error_of(client.views_open(trigger_id=fresh, view=form())) == "expired_trigger_id"
+
+
+async def test_three_views_at_most_and_hashes(
+    opened: Opened, desk: Desk, kenji: Person, client: AsyncWebClient
+) -> None:
+    pushes: list[str] = []
+
+    @desk.app.action("more")
+    async def more(ack: AsyncAck, body: Json) -> None:
+        await ack()
+        try:
+            await client.views_push(trigger_id=body["trigger_id"], view=opened.form)
+        except SlackApiError as refusal:
+            pushes.append(str(refusal.response["error"]))
+
+    opened.form = {"type": "modal", "title": plain("Deep"), "blocks": [button("more", "More")], "external_id": ""}
+    await kenji.command("/desk fix")
+    view = await kenji.view()
+    for _ in range(2):
+        await kenji.press(view, "more")
+        view = await kenji.view()
+    await kenji.press(view, "more")
+    changed = (await client.views_update(view_id=view["id"], view=opened.form, hash=view["hash"]))["view"]
+    assert pushes == ["push_limit_reached"]
+    stale = client.views_update(view_id=view["id"], view=opened.form, hash=view["hash"])
+    assert await error_of(stale) == "hash_conflict"
+    assert changed["previous_view_id"] == view["previous_view_id"]
+
+
+async def test_the_home_is_published(desk: Desk, kenji: Person, client: AsyncWebClient) -> None:
+    opened: list[Json] = []
+
+    @desk.app.event("app_home_opened")
+    async def home(event: Json) -> None:
+        opened.append(event)
+        await client.views_publish(user_id=event["user"], view={"type": "home", "blocks": [button("go", "Go")]})
+
+    presses: list[Json] = []
+
+    @desk.app.action("go")
+    async def go(ack: AsyncAck, body: Json) -> None:
+        await ack()
+        presses.append(body)
+
+    await desk.connect()
+    await kenji.open_home()
+    view = (await kenji.wait_for(lambda one: one["type"] == "home"))["view"]
+    assert (opened[0]["tab"], opened[0]["channel"][0]) == ("home", "D")
+    await kenji.press(view, "go")
+    assert presses[0]["container"] == {"type": "view", "view_id": view["id"]}
+    again = client.views_publish(user_id=kenji.user_id, view={"type": "home", "blocks": []}, hash="0.old")
+    assert await error_of(again) == "hash_conflict"
+
+
+async def test_commands_answer_in_the_ack(server: Server, desk: Desk, kenji: Person) -> None:
+    bodies: list[Json] = []
+
+    @desk.app.command("/desk")
+    async def command(ack: AsyncAck, body: Json) -> None:
+        bodies.append(body)
+        await ack(text="Here", response_type="in_channel" if "loud" in body["text"] else "ephemeral")
+
+    await desk.connect()
+    await kenji.command("/desk quiet @emily.carter #general")
+    quiet = await kenji.message(lambda one: one["text"] == "Here")
+    assert quiet["ephemeral"] is True
+    await kenji.command("/desk loud")
+    assert "ephemeral" not in await kenji.message(lambda one: one["text"] == "Here")
+    assert bodies[0]["text"] == "quiet <@U0EMILY0001|emily.carter> <#C0GENERAL01|general>"
+    assert (bodies[0]["is_enterprise_install"], bodies[0]["channel_name"]) == ("false", "help-desk")
+    with pytest.raises(RefusedError, match="invalid_command"):
+        await kenji.command("/nobody")
+    async with Person(server.url, server.people.employees[0].id) as misaki:
+        assert [one["text"] for one in await misaki.history(quiet["channel"])] == ["Here"]
+    assert [one["text"] for one in await kenji.history(quiet["channel"])] == ["Here", "Here"]
+
+
+async def test_a_response_url_is_good_five_times_for_half_an_hour(opened: Opened, kenji: Person, clock: Clock) -> None:
+    await kenji.command("/desk fix")
+    await kenji.command("/desk fix")
+    used, late = (body["response_url"] for body in opened.commands)
+    async with loopback() as http:
+        assert [(await http.post(used, json={"text": str(n)})).status_code for n in range(6)] == [200] * 5 + [404]
+        assert (await http.post(used, json={"text": "7"})).json() == {"ok": False, "error": "used_url"}
+        assert (await http.post(late, json={"blocks": [{"type": "no"}]})).json()["error"] == "invalid_blocks"
+        assert (await http.post(late, json={})).status_code == 400
+        clock.now += 1800
+        answer = await http.post(late, json={"text": "late"})
+    assert (answer.status_code, answer.json()["error"]) == (404, "expired_url")
+
+
+async def test_answers_to_a_press(server: Server, desk: Desk, kenji: Person, client: AsyncWebClient) -> None:
+    wanted: list[Json] = []
+    bodies: list[Json] = []
+
+    @desk.app.action("go")
+    async def go(ack: AsyncAck, respond: AsyncRespond, body: Json) -> None:
+        await ack()
+        bodies.append(body)
+        await respond(**wanted.pop(0))
+
+    await desk.connect()
+    place = server.channels.help_desk.id
+    root = await kenji.say(place, "q")
+    await client.chat_postMessage(channel=place, thread_ts=root, text="card", blocks=[button("go", "Go")])
+    card = await kenji.answer(root)
+    wanted += [{"text": "for you", "replace_original": False}, {"text": "for all", "response_type": "in_channel"}]
+    await kenji.press(card, "go")
+    own = await kenji.message(lambda one: one["text"] == "for you")
+    assert (own["ephemeral"], own["thread_ts"]) == (True, root)
+    await kenji.press(card, "go")
+    assert (await kenji.message(lambda one: one["text"] == "for all"))["thread_ts"] == root
+    wanted.append({"delete_original": True})
+    await kenji.press(card, "go")
+    assert (await kenji.wait_for(lambda one: one["type"] == "message_deleted"))["ts"] == card["ts"]
+
+
+async def test_ephemeral_messages_can_be_pressed_and_replaced(
+    server: Server, desk: Desk, kenji: Person, client: AsyncWebClient, people: Crowd
+) -> None:
+    bodies: list[Json] = []
+
+    @desk.app.action("go")
+    async def go(ack: AsyncAck, respond: AsyncRespond, body: Json) -> None:
+        await ack()
+        bodies.append(body)
+        await respond(text="settled", replace_original=True)
+
+    await desk.connect()
+    place = server.channels.help_desk.id
+    await client.chat_postEphemeral(channel=place, user=kenji.user_id, text="sure?", blocks=[button("go", "Go")])
+    asked = await kenji.message(lambda one: one["text"] == "sure?")
+    priya = await people(server.people.staff[1])
+    with pytest.raises(RefusedError, match="message_not_found"):
+        await priya.press(asked, "go")
+    await kenji.press(asked, "go")
+    settled = await kenji.message(lambda one: one["text"] == "settled")
+    assert (settled["ts"], settled["ephemeral"]) == (asked["ts"], True)
+    assert bodies[0]["container"]["is_ephemeral"] is True
+    assert "message" not in bodies[0]
+
+
+async def test_choices_and_stale_buttons(server: Server, desk: Desk, kenji: Person, client: AsyncWebClient) -> None:
+    bodies: list[Json] = []
+
+    @desk.app.action("pick")
+    async def pick(ack: AsyncAck, body: Json) -> None:
+        await ack()
+        bodies.append(body)
+
+    await desk.connect()
+    place = server.channels.help_desk.id
+    select = {"type": "static_select", "action_id": "pick", "options": options("labor", "hr")}
+    blocks = [{"type": "actions", "block_id": "b1", "elements": [select]}]
+    sent = await client.chat_postMessage(channel=place, text="card", blocks=blocks)
+    card = await kenji.message(lambda one: one["text"] == "card")
+    await kenji.choose(card, "pick", "hr")
+    assert bodies[0]["actions"][0]["selected_option"]["value"] == "hr"
+    assert bodies[0]["state"]["values"]["b1"]["pick"]["selected_option"]["value"] == "hr"
+    # Whoever pressed just before the card changed is still heard; a button that went earlier is gone.
+    await client.chat_update(channel=place, ts=str(sent["ts"]), text="done", blocks=[button("undo", "Undo")])
+    await kenji.choose(card, "pick", "labor")
+    assert len(bodies) == 2
+    await client.chat_update(channel=place, ts=str(sent["ts"]), text="over", blocks=[])
+    with pytest.raises(RefusedError, match="stale_action"):
+        await kenji.choose(card, "pick", "labor")
+
+
+async def test_shortcuts(server: Server, desk: Desk, kenji: Person, people: Crowd) -> None:
+    bodies: list[Json] = []
+
+    @desk.app.shortcut("look")
+    @desk.app.shortcut("new")
+    async def look(ack: AsyncAck, body: Json) -> None:
+        await ack()
+        bodies.append(body)
+
+    await desk.connect()
+    misaki = await people(server.people.employees[0])
+    ts = await misaki.say(server.channels.random.id, "look at this")
+    message = await kenji.message(lambda one: one["ts"] == ts)
+    await kenji.shortcut("look", message)
+    await kenji.shortcut("new")
+    assert (bodies[0]["type"], bodies[0]["message"]["text"]) == ("message_action", "look at this")
+    assert (bodies[0]["message_ts"], bodies[0]["channel"]["id"]) == (ts, server.channels.random.id)
+    assert bodies[0]["response_url"].startswith(server.url)
+    assert (bodies[1]["type"], bodies[1]["callback_id"]) == ("shortcut", "new")
+    with pytest.raises(RefusedError, match="invalid_shortcut"):
+        await kenji.shortcut("none")

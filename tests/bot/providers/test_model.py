@@ -1,0 +1,340 @@
+import time
+
+import pytest
+from pydantic import SecretStr
+
+from bot.domain.errors import ModelDown, ModelError, ModelRefused, Trouble
+from bot.domain.prompt import Prompt
+from bot.domain.release import ModelName
+from bot.providers.model import OpenAIModel
+from bot.providers.providers import Provider, Providers
+from tests.kits.openai_server import CHAT, DECISIONS, OpenAIServer, Reply, completion, refusal, said
+
+QUESTION = "有給は何日前までに申請すればいいですか？"
+SOON = {"retry-after-ms": "1"}
+
+
+@pytest.fixture
+def serving(providers: Providers) -> OpenAIModel:
+    return OpenAIModel(providers, timeout_s=5)
+
+
+async def test_an_answer_is_read_from_a_strict_request(
+    server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
+) -> None:
+    server.on(CHAT, said("労務", "休暇の話です", p=0.75))
+    answer = await serving.classify(model, prompt, QUESTION)
+    assert (answer.category, answer.reason, answer.tokens_in, answer.tokens_out) == ("labor", "休暇の話です", 120, 12)
+    assert answer.confidence == pytest.approx(0.75)
+    (sent,) = server.requests
+    assert sent.headers["authorization"] == "Bearer sk-secret"
+    body = sent.json
+    assert body["model"] == "some/model"
+    assert body["messages"] == [{"role": "system", "content": prompt.text}, {"role": "user", "content": QUESTION}]
+    schema = body["response_format"]["json_schema"]
+    assert schema["strict"] is True
+    assert list(schema["schema"]["properties"]) == ["reason", "category"] == schema["schema"]["required"]
+    assert schema["schema"]["properties"]["category"]["enum"] == ["労務", "HR", "その他"]
+    assert schema["schema"]["additionalProperties"] is False
+    assert (body["temperature"], body["logprobs"], body["store"]) == (0, True, False)
+    assert body["prompt_cache_key"] == prompt.id
+
+
+@pytest.mark.parametrize(
+    "unusable",
+    [
+        completion(None, refused="I will not"),
+        completion('{"reason": "x", "category": "労', finish_reason="length"),
+        completion('{"reason": "x", "category": "労務"}', finish_reason="content_filter"),
+        completion(""),
+        completion(None),
+        completion('{"reason": "x"'),
+        completion('{"reason": "x", "category": "法務"}'),
+        completion('{"category": "労務"}'),
+        completion('["労務"]'),
+        completion('{"reason": "x", "category": ["労務"]}'),
+    ],
+)
+async def test_an_unusable_answer_is_asked_for_once_more_and_then_refused(
+    server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt, unusable: Reply
+) -> None:
+    server.on(CHAT, unusable, said("HR", p=0.5))
+    assert (await serving.classify(model, prompt, QUESTION)).category == "hr"
+    server.on(CHAT, unusable)
+    with pytest.raises(ModelRefused):
+        await serving.classify(model, prompt, QUESTION)
+    assert len(server.sent(CHAT)) == 4
+
+
+async def test_a_server_that_ignores_the_schema_is_told_in_words_and_remembered(
+    server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
+) -> None:
+    fenced = completion('Sure {thing}:\n```json\n{"reason": "r", "category": "HR"}\n```\nBye {"x": 1}')
+    server.on(CHAT, completion("It is HR, I think."), fenced)
+    assert (await serving.classify(model, prompt, QUESTION)).category == "hr"
+    await serving.classify(model, prompt, QUESTION)
+    first, *later = [got.json for got in server.sent(CHAT)]
+    assert first["response_format"]["type"] == "json_schema"
+    assert len(later) == 2
+    for body in later:
+        assert "response_format" not in body
+        system, user = body["messages"]
+        assert system["content"] == prompt.text
+        assert user["content"].startswith(QUESTION + "\n\n")
+        assert all(name in user["content"] for name in prompt.names)
+
+
+async def test_the_ladder_of_request_shapes_is_climbed_down_once(
+    server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
+) -> None:
+    validating = Reply({"detail": [{"type": "extra_forbidden", "loc": ["body", "store"]}]}, 422)
+    server.on(
+        CHAT,
+        refusal(400, "Unsupported value", param="temperature", code="unsupported_value"),
+        refusal(403, "You are not allowed to request logprobs from this model"),
+        validating,
+        refusal(400, "Unrecognized request argument supplied: prompt_cache_key"),
+        refusal(400, "Use 'max_tokens'", param="max_completion_tokens", code="unsupported_parameter"),
+        *[refusal(500, "response_format: Input should be 'text' or 'json_object'") for _ in range(3)],
+        refusal(400, "no grammar", param="response_format.type"),
+        said("HR"),
+    )
+    answer = await serving.classify(model, prompt, QUESTION)
+    assert (answer.category, answer.confidence) == ("hr", None)
+    count = len(server.sent(CHAT))
+    bodies = [got.json for got in server.sent(CHAT)]
+    assert bodies[-2]["response_format"] == {"type": "json_object"}
+    assert set(bodies[-1]) == {"model", "messages"}
+    await serving.classify(model, prompt, QUESTION)
+    assert len(server.sent(CHAT)) == count + 1
+    assert server.sent(CHAT)[-1].json == bodies[-1]
+    other = ModelName(provider="there", model="other")
+    await serving.classify(other, prompt, QUESTION)
+    assert "response_format" in server.sent(CHAT)[-1].json
+
+
+async def test_a_refusal_that_names_no_parameter_is_final(
+    server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
+) -> None:
+    server.on(CHAT, refusal(400, "maximum context length is 8192 tokens", code="context_length_exceeded"))
+    with pytest.raises(ModelRefused, match="maximum context length"):
+        await serving.classify(model, prompt, QUESTION)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(400, {"error": {"message": "Bad Request", "code": 400}}), (422, "no"), (501, "no")]
+)
+async def test_a_refusal_without_a_word_is_answered_by_the_barest_request(
+    server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt, status: int, body: object
+) -> None:
+    once = 3 if status == 501 else 1
+    server.on(CHAT, *[Reply(body, status, SOON)] * once, said("HR"))
+    assert (await serving.classify(model, prompt, QUESTION)).category == "hr"
+    bare = server.sent(CHAT)[once].json
+    assert set(bare) == {"model", "messages"}
+    assert all(name in bare["messages"][-1]["content"] for name in prompt.names)
+    await serving.classify(model, prompt, QUESTION)
+    # What a server's own trouble was about nobody knows, so that the full request is tried again.
+    assert ("response_format" in server.sent(CHAT)[-1].json) is (status == 501)
+    assert len(server.sent(CHAT)) == once + 2
+
+
+async def test_a_request_that_was_understood_before_is_not_blamed_for_an_error_without_a_word(
+    server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
+) -> None:
+    server.on(CHAT, said("HR"), Reply({"error": {"message": "oh"}}, 400))
+    await serving.classify(model, prompt, QUESTION)
+    with pytest.raises(ModelRefused):
+        await serving.classify(model, prompt, QUESTION)
+    assert len(server.sent(CHAT)) == 2
+
+
+async def test_a_server_that_refuses_everything_is_given_up(
+    server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
+) -> None:
+    names = "top_logprobs logprobs store prompt_cache_key max_completion_tokens temperature response_format"
+    server.on(CHAT, refusal(400, f"all of {names} is bad"))
+    with pytest.raises(ModelRefused):
+        await serving.classify(model, prompt, QUESTION)
+    assert len(server.requests) == 9
+
+
+LATER = {"retry-after": "60"}
+EMPTY = completion("")
+"""Each trouble of the table in docs/operate.md: what it is taken for, and how many requests it costs."""
+TROUBLES = [
+    (Reply({"error": {"message": "slow down"}}, 429, SOON), ModelDown, Trouble.BUSY, 3),
+    (Reply({"error": {"message": "slow down"}}, 429, LATER), ModelDown, Trouble.BUSY, 1),
+    (Reply({"error": {"message": "slow down"}}, 503, LATER), ModelDown, Trouble.DOWN, 1),
+    (Reply({"error": {"message": "oh"}}, 500, SOON), ModelDown, Trouble.DOWN, 4),
+    (Reply({"error": {"message": "oh"}}, 503, SOON), ModelDown, Trouble.DOWN, 3),
+    (Reply("<html>Bad gateway</html>", 502, SOON), ModelDown, Trouble.DOWN, 3),
+    (Reply({"error": {"message": "busy"}}, 409, SOON), ModelDown, Trouble.BUSY, 3),
+    (Reply({"error": {"message": "late"}}, 408, SOON), ModelDown, Trouble.SLOW, 3),
+    (Reply(lost=True), ModelDown, Trouble.UNREACHABLE, 3),
+    (Reply("{", 200), ModelDown, Trouble.BROKEN, 1),
+    (Reply('{"choices": [{"message": {"content": "{', 200), ModelDown, Trouble.BROKEN, 1),
+    (Reply("<html></html>", 200), ModelDown, Trouble.BROKEN, 1),
+    (Reply({"error": {"message": "upstream"}}, 200), ModelDown, Trouble.BROKEN, 1),
+    (Reply({"choices": []}, 200), ModelDown, Trouble.BROKEN, 1),
+    (refusal(429, "You exceeded your current quota", code="insufficient_quota"), ModelRefused, Trouble.QUOTA, 1),
+    (Reply({"error": {"type": "insufficient_quota"}}, 429, SOON), ModelRefused, Trouble.QUOTA, 1),
+    (refusal(400, "Billing hard limit", code="billing_hard_limit_reached"), ModelRefused, Trouble.QUOTA, 1),
+    (Reply("Payment required", 402), ModelRefused, Trouble.QUOTA, 1),
+    (refusal(401, "Incorrect API key"), ModelRefused, Trouble.KEY, 1),
+    (refusal(403, "no access"), ModelRefused, Trouble.KEY, 1),
+    (refusal(404, "no such model", code="model_not_found"), ModelRefused, Trouble.UNKNOWN_MODEL, 1),
+    (refusal(413, "too large"), ModelRefused, Trouble.REFUSED, 1),
+    (EMPTY, ModelRefused, Trouble.UNUSABLE, 2),
+    (completion(None, refused="I will not"), ModelRefused, Trouble.UNUSABLE, 2),
+    (completion('{"reason": "x", "cat'), ModelRefused, Trouble.UNUSABLE, 2),
+    (completion('{"reason": "x", "category": "法務"}'), ModelRefused, Trouble.UNUSABLE, 2),
+]
+
+
+@pytest.mark.parametrize("row", TROUBLES)
+async def test_each_trouble_is_known_for_what_it_is(
+    server: OpenAIServer, serving: OpenAIModel, prompt: Prompt, row: tuple[Reply, type[ModelError], Trouble, int]
+) -> None:
+    reply, error, trouble, requests = row
+    server.on(CHAT, reply)
+    with pytest.raises(error) as raised:
+        await serving.classify(ModelName(provider="there", model="m"), prompt, QUESTION)
+    assert type(raised.value) is error
+    assert raised.value.trouble is trouble
+    waits = {"60": 60, "1": 0.001} if error is ModelDown else {}
+    assert raised.value.wait_s == waits.get(next(iter(reply.headers.values()), ""))
+    assert len(server.requests) == requests
+
+
+async def test_a_provider_that_says_when_is_asked_again_then(
+    server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
+) -> None:
+    server.on(CHAT, Reply({"error": {"message": "slow down"}}, 429, {"retry-after": "1"}), said("HR", p=0.5))
+    started = time.monotonic()
+    assert (await serving.classify(model, prompt, QUESTION)).category == "hr"
+    assert 1 <= time.monotonic() - started < 3
+
+
+async def test_all_tries_together_have_a_budget_of_time(
+    server: OpenAIServer, providers: Providers, model: ModelName, prompt: Prompt
+) -> None:
+    server.on(CHAT, Reply({"error": {"message": "oh"}}, 500))
+    started = time.monotonic()
+    with pytest.raises(ModelDown) as raised:
+        await OpenAIModel(providers, budget_s=0.2).classify(model, prompt, QUESTION)
+    assert raised.value.trouble is Trouble.SLOW
+    assert time.monotonic() - started < 2
+
+
+async def test_a_lost_connection_is_down(
+    server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
+) -> None:
+    server.on(CHAT, Reply(lost=True))
+    with pytest.raises(ModelDown, match="reached"):
+        await serving.classify(model, prompt, QUESTION)
+    assert len(server.requests) == 3
+
+
+async def test_a_silent_provider_is_down(
+    server: OpenAIServer, providers: Providers, model: ModelName, prompt: Prompt
+) -> None:
+    server.on(CHAT, Reply(wait_s=1))
+    with pytest.raises(ModelDown, match="in time"):
+        await OpenAIModel(providers, timeout_s=0.05).classify(model, prompt, QUESTION)
+
+
+async def test_messages_hold_neither_the_question_nor_the_key(
+    server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
+) -> None:
+    bad_input, bad_key = refusal(400, f"bad input: {QUESTION[:12]}"), refusal(401, "bad key\n sk-secret, " + "x" * 999)
+    server.on(CHAT, bad_input, bad_input, bad_key)
+    with pytest.raises(ModelRefused) as first:
+        await serving.classify(model, prompt, QUESTION)
+    assert str(first.value) == "Error code: 400"
+    with pytest.raises(ModelRefused, match=r"bad key …, xxx") as second:
+        await serving.classify(model, prompt, QUESTION)
+    assert len(str(second.value)) <= 300
+    assert second.value.__suppress_context__
+
+
+async def test_confidence_comes_from_decisions_where_there_are_no_log_probabilities(
+    server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
+) -> None:
+    server.on(CHAT, said("HR"))
+    choice = {
+        "type": "choice",
+        "name": "category",
+        "choice": "労務",
+        "confidence": 0.6,
+        "probabilities": [{"value": "労務", "probability": 0.6}, {"value": "HR", "probability": 0.3}],
+    }
+    server.on(DECISIONS, Reply({"answers": [choice]}), Reply({"answers": [{"type": "refusal", "name": "category"}]}))
+    assert (await serving.classify(model, prompt, QUESTION)).confidence == pytest.approx(0.3)
+    assert (await serving.classify(model, prompt, QUESTION)).confidence is None
+    body = server.sent(DECISIONS)[0].json
+    assert body["input"] == QUESTION
+    (asked,) = body["questions"]
+    assert (asked["type"], asked["instructions"]) == ("choice", prompt.text)
+    assert [c["value"] for c in asked["choices"]] == prompt.names
+
+
+@pytest.mark.parametrize(
+    ("reply", "asked"),
+    [
+        (refusal(404, "no"), 1),
+        (refusal(400, "not this model"), 1),
+        (refusal(405, "no"), 1),
+        (Reply("<html>", 200), 1),
+        (refusal(429, "slow down"), 2),
+        (refusal(500, "oh"), 2),
+        (Reply(lost=True), 2),
+    ],
+)
+async def test_a_provider_without_decisions_is_asked_once(
+    server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt, reply: Reply, asked: int
+) -> None:
+    server.on(CHAT, said("HR"))
+    server.on(DECISIONS, reply)
+    for _ in range(2):
+        assert (await serving.classify(model, prompt, QUESTION)).confidence is None
+    assert len(server.sent(DECISIONS)) == asked
+
+
+async def test_the_environment_is_not_read_by_the_sdk(
+    server: OpenAIServer, monkeypatch: pytest.MonkeyPatch, prompt: Prompt
+) -> None:
+    for name in ("API_KEY", "ADMIN_KEY", "ORG_ID", "PROJECT_ID"):
+        monkeypatch.setenv(f"OPENAI_{name}", "ambient")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Ambient: ambient")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/ambient")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    server.on(CHAT, said("HR", p=0.9))
+    providers = Providers([Provider("open", server.url), Provider("openai", None, SecretStr("k"))])
+    await OpenAIModel(providers).classify(ModelName(provider="open", model="m"), prompt, QUESTION)
+    assert not [value for value in server.requests[0].headers.values() if "ambient" in value]
+    assert str(providers["openai"].base_url) == "https://api.openai.com/v1/"
+    await providers.aclose()
+
+
+async def test_an_unknown_provider_is_refused_with_what_to_set(serving: OpenAIModel, prompt: Prompt) -> None:
+    with pytest.raises(ModelRefused, match=r"there is no provider 'nebius'.*BOT_PROVIDERS__NEBIUS__BASE_URL"):
+        await serving.classify(ModelName(provider="nebius", model="m"), prompt, QUESTION)
+
+
+def test_a_provider_that_cannot_work_is_refused() -> None:
+    with pytest.raises(ValueError, match="BOT_PROVIDERS__HERE__BASE_URL"):
+        Provider("here", kind="compatible")
+    with pytest.raises(ValueError, match="API key") as raised:
+        Provider("here", api_key="鍵123\n")
+    assert "123" not in str(raised.value)
+    assert "sk-x" not in repr(Provider("here", api_key="sk-x"))
+
+
+def test_providers_are_a_mapping() -> None:
+    providers = Providers([Provider("a"), Provider("b", "http://localhost:1/v1", kind="azure")])
+    assert list(providers) == ["a", "b"]
+    assert len(providers) == 2
+    assert "c" not in providers
+    assert providers.kind("b") == "azure"

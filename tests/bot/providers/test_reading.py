@@ -1,0 +1,85 @@
+import itertools
+import json
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.providers.reading import TokenLogprob, confidence
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+labels = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+
+
+def token(raw: bytes, logprob: float) -> TokenLogprob:
+    return TokenLogprob.model_validate(
+        {"token": raw.decode(errors="replace"), "bytes": list(raw), "logprob": logprob, "top_logprobs": []}
+    )
+
+
+def cut(content: bytes, cuts: list[int]) -> list[bytes]:
+    edges = sorted({0, len(content), *(at for at in cuts if at < len(content))})
+    return [content[a:b] for a, b in itertools.pairwise(edges)]
+
+
+@settings(deadline=None)
+@given(labels, texts, st.sampled_from([True, False]), texts, st.lists(st.integers(0, 200)), st.data())
+def test_confidence_is_the_product_over_the_tokens_that_hold_the_label(
+    label: str, reason: str, escaped: object, around: str, cuts: list[int], data: st.DataObject
+) -> None:
+    written = json.dumps(label, ensure_ascii=bool(escaped))
+    head = f'{{"reason": {json.dumps(reason, ensure_ascii=bool(escaped))}, "category": "'
+    content = head + written[1:] + "}"
+    start, stop = len(head.encode()), len((head + written[1:]).encode())
+    pieces = cut(content.encode(), cuts)
+    tokens, expected, position = [], 0.0, 0
+    for piece in pieces:
+        logprob = data.draw(st.floats(-5, 0))
+        tokens.append(token(piece, logprob))
+        if any(start <= at < stop for at in range(position, position + len(piece))):
+            expected += logprob
+        position += len(piece)
+    # Servers send tokens that are no part of the content, such as the end of the turn.
+    tokens = [token(around.encode(), -1.0), *tokens, token(b"<|end|>", -1.0)]
+    assert confidence(content, tokens) == pytest.approx(math.exp(expected))
+
+
+def test_a_label_that_begins_another_is_not_given_the_other_s_probability() -> None:
+    content = '{"reason": "r", "category": "HR"}'
+    tokens = [token(content[:-4].encode(), -0.5), token(b"HR", math.log(0.9)), token(b'"}', math.log(0.2))]
+    assert confidence(content, tokens) == pytest.approx(0.18)
+
+
+def test_a_reason_that_speaks_of_categories_does_not_mislead() -> None:
+    content = json.dumps({"reason": 'not "category": "IT" but', "category": "HR"})
+    before = content[: content.rindex("HR")]
+    tokens = [token(before.encode(), -3.0), token(b"HR", math.log(0.5)), token(b'"}', 0.0)]
+    assert confidence(content, tokens) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        [],
+        [{"token": "some other text", "logprob": -0.1}],
+        [{"token": '{"reason": "r", "category": "HR"}', "logprob": math.nan}],
+    ],
+)
+def test_tokens_that_do_not_tell_give_no_confidence(tokens: list[dict[str, object]]) -> None:
+    read = [TokenLogprob.model_validate(each) for each in tokens]
+    assert confidence('{"reason": "r", "category": "HR"}', read) is None
+
+
+def test_tokens_without_bytes_are_taken_by_their_text() -> None:
+    content = '{"reason": "r", "category": "労務"}'
+    tokens = [
+        TokenLogprob.model_validate({"token": piece, "logprob": logprob})
+        for piece, logprob in [(content[:-4], -2.0), ("労務", math.log(0.25)), ('"}', 0.0)]
+    ]
+    assert confidence(content, tokens) == pytest.approx(0.25)
+
+
+def test_a_probability_is_never_above_one() -> None:
+    content = '{"reason": "r", "category": "HR"}'
+    assert confidence(content, [token(content.encode(), 0.3)]) == 1.0

@@ -1,0 +1,240 @@
+import pytest
+
+from bot.domain.errors import ModelDown, ModelRefused, OutcomeUnknown
+from bot.domain.release import ModelName
+from bot.providers.providers import Provider, Providers
+from bot.providers.training import JOB_METADATA_KEY, OpenAITrainer
+from tests.kits.openai_server import FILES, JOBS, OpenAIServer, Reply, refusal
+
+DATA = b'{"messages": []}\n'
+LIST = "GET /v1/fine_tuning/jobs"
+JOB = "GET /v1/fine_tuning/jobs/ftjob-1"
+EVENTS = JOB + "/events"
+
+
+@pytest.fixture
+def trainer(providers: Providers) -> OpenAITrainer:
+    return OpenAITrainer(providers, pauses_s=(0, 0, 0))
+
+
+@pytest.fixture
+def student() -> ModelName:
+    return ModelName(provider="there", model="gpt-4.1-mini-2025-04-14")
+
+
+@pytest.fixture
+def on_azure() -> ModelName:
+    return ModelName(provider="azure", model="gpt-4.1-mini")
+
+
+def file(status: str, **more: str) -> Reply:
+    return Reply({"id": "file-1", "object": "file", "filename": "x", "purpose": "fine-tune", "status": status, **more})
+
+
+def job(job_id: str = "ftjob-1", status: str = "queued", **more: object) -> dict[str, object]:
+    return {"id": job_id, "object": "fine_tuning.job", "status": status, "error": {}, "fine_tuned_model": None, **more}
+
+
+async def test_a_file_is_uploaded_for_fine_tuning(
+    server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
+) -> None:
+    server.on(FILES, file("processed"))
+    assert await trainer.upload(student, "rows.jsonl", DATA) == "file-1"
+    (sent,) = server.requests
+    assert b'name="purpose"\r\n\r\nfine-tune\r\n' in sent.body
+    assert b'filename="rows.jsonl"' in sent.body
+    assert b"\r\n\r\n" + DATA in sent.body
+
+
+async def test_azure_gets_a_byte_order_mark(server: OpenAIServer, trainer: OpenAITrainer, on_azure: ModelName) -> None:
+    server.on(FILES, file("pending"))
+    server.on("GET /v1/files/file-1", file("running"), file("processed"))
+    assert await trainer.upload(on_azure, "rows.jsonl", DATA) == "file-1"
+    assert b"\r\n\r\n\xef\xbb\xbf" + DATA in server.sent(FILES)[0].body
+    assert len(server.requests) == 3
+
+
+async def test_a_file_that_is_never_processed_is_used_in_the_end(
+    server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
+) -> None:
+    server.on(FILES, file("uploaded"))
+    server.on("GET /v1/files/file-1", file("uploaded"))
+    assert await trainer.upload(student, "rows.jsonl", DATA) == "file-1"
+    assert len(server.requests) == 4
+
+
+async def test_a_file_that_is_not_taken_is_refused(
+    server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
+) -> None:
+    server.on(FILES, file("uploaded"), refusal(400, "not JSON lines"), Reply(status=503, headers={"retry-after": "0"}))
+    server.on("GET /v1/files/file-1", file("error", status_details="line 3"))
+    with pytest.raises(ModelRefused, match="line 3"):
+        await trainer.upload(student, "rows.jsonl", DATA)
+    with pytest.raises(ModelRefused, match="not JSON lines"):
+        await trainer.upload(student, "rows.jsonl", DATA)
+    with pytest.raises(ModelDown):
+        await trainer.upload(student, "rows.jsonl", DATA)
+
+
+async def test_a_job_is_created_with_our_id(server: OpenAIServer, trainer: OpenAITrainer, student: ModelName) -> None:
+    server.on(JOBS, Reply(job()))
+    created = await trainer.create(student, "file-1", "ft-7", "x" * 70)
+    assert (created.id, created.status, created.model, created.error) == ("ftjob-1", "queued", None, None)
+    (sent,) = server.requests
+    assert sent.json["metadata"] == {JOB_METADATA_KEY: "ft-7"}
+    assert sent.json["method"]["type"] == "supervised"
+    assert sent.json["model"] == "gpt-4.1-mini-2025-04-14"
+    assert sent.json["training_file"] == "file-1"
+    assert isinstance(sent.json["seed"], int)
+    assert sent.json["suffix"] == "x" * 64
+
+
+async def test_azure_gets_a_short_suffix(server: OpenAIServer, trainer: OpenAITrainer, on_azure: ModelName) -> None:
+    server.on(JOBS, Reply(job()))
+    await trainer.create(on_azure, "file-1", "ft-7", "ja.2026.11.22.rows.312")
+    assert server.requests[0].json["suffix"] == "ja-2026-11-22-rows"
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (Reply({"error": {"message": "oh"}}, 500), OutcomeUnknown),
+        (Reply("<html>", 502), OutcomeUnknown),
+        (Reply({}, 408), OutcomeUnknown),
+        (Reply({}, 409), OutcomeUnknown),
+        (Reply(lost=True), OutcomeUnknown),
+        (Reply("{", 200), OutcomeUnknown),
+        (Reply({"object": "fine_tuning.job"}, 200), OutcomeUnknown),
+        (Reply(wait_s=1), OutcomeUnknown),
+        (refusal(429, "quota", code="insufficient_quota"), ModelRefused),
+        (refusal(400, "model_not_available"), ModelRefused),
+        (refusal(401, "no"), ModelRefused),
+        (refusal(403, "fine-tuning is closed for your organisation"), ModelRefused),
+        (refusal(404, "no such route"), ModelRefused),
+        (refusal(403, "method not allowed for you"), ModelRefused),
+    ],
+)
+async def test_a_creation_is_sent_exactly_once(
+    server: OpenAIServer, student: ModelName, reply: Reply, error: type[Exception]
+) -> None:
+    server.on(JOBS, reply)
+    providers = Providers([Provider("there", server.url, "k")])
+    providers["there"].timeout = 0.2 if reply.wait_s else 20
+    with pytest.raises(ModelRefused) as raised:
+        await OpenAITrainer(providers).create(student, "file-1", "ft-7", "s")
+    assert type(raised.value) is error
+    assert len(server.requests) == 1
+    await providers.aclose()
+
+
+async def test_a_creation_that_reached_nobody_created_nothing(student: ModelName) -> None:
+    providers = Providers([Provider("there", "http://127.0.0.1:9/v1", "k")])
+    with pytest.raises(ModelRefused) as raised:
+        await OpenAITrainer(providers).create(student, "file-1", "ft-7", "s")
+    assert type(raised.value) is ModelRefused
+    await providers.aclose()
+
+
+async def test_unknown_parameters_are_left_out_after_a_definite_no(
+    server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
+) -> None:
+    server.on(
+        JOBS,
+        refusal(400, "Unknown parameter: 'method'.", param="method", code="unknown_parameter"),
+        Reply({"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"]}]}, 422),
+        Reply(job()),
+    )
+    assert (await trainer.create(student, "file-1", "ft-7", "s")).id == "ftjob-1"
+    first, second, third = (set(got.json) for got in server.requests)
+    assert first - second == {"method"}
+    assert second - third == {"seed"}
+    assert "metadata" in third
+
+
+async def test_after_an_unknown_outcome_the_job_is_found(
+    server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
+) -> None:
+    server.on(JOBS, Reply({}, 500))
+    with pytest.raises(OutcomeUnknown):
+        await trainer.create(student, "file-1", "ft-7", "s")
+    ours = job("ftjob-2", "validating_files", metadata={JOB_METADATA_KEY: "ft-7", "other": 1})
+    others = [job("ftjob-3", metadata=None), job("ftjob-4", metadata={JOB_METADATA_KEY: "ft-6"})]
+    server.on(LIST, Reply({"object": "list", "data": [*others, ours], "has_more": True}))
+    found = await trainer.find(student, "ft-7")
+    assert found is not None
+    assert (found.id, found.status) == ("ftjob-2", "validating_files")
+    assert server.sent(LIST)[0].query[f"metadata[{JOB_METADATA_KEY}]"] == "ft-7"
+    assert len(server.sent(LIST)) == 1
+    assert len(server.sent(JOBS)) == 1
+
+
+async def test_jobs_are_searched_over_pages_and_without_a_filter_that_misleads(
+    server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
+) -> None:
+    server.on(
+        LIST,
+        Reply({"data": [], "has_more": False}),
+        Reply({"data": [job("a"), job("b")], "has_more": True}),
+        Reply({"data": [job("c", metadata={JOB_METADATA_KEY: "ft-7"})], "has_more": False}),
+    )
+    found = await trainer.find(student, "ft-7")
+    assert found is not None
+    assert found.id == "c"
+    assert [got.query.get("after") for got in server.sent(LIST)] == [None, None, "b"]
+
+
+async def test_a_server_that_ignores_paging_is_not_searched_for_ever(
+    server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
+) -> None:
+    server.on(LIST, refusal(400, "unknown filter"), Reply({"data": [job("a")]}))
+    assert await trainer.find(student, "ft-7") is None
+    assert len(server.requests) == 3
+
+
+async def test_a_search_that_fails_says_so(server: OpenAIServer, trainer: OpenAITrainer, student: ModelName) -> None:
+    server.on(LIST, refusal(503, "later"))
+    with pytest.raises(ModelDown):
+        await trainer.find(student, "ft-7")
+    server.on(LIST, refusal(401, "no"))
+    with pytest.raises(ModelRefused):
+        await trainer.find(student, "ft-7")
+
+
+async def test_a_job_comes_with_its_newest_event(
+    server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
+) -> None:
+    server.on(
+        JOB, Reply(job(status="dreaming")), Reply(job(status="succeeded", fine_tuned_model="ft:x:y", trained_tokens=9))
+    )
+    events = [{"message": "old", "created_at": 1}, {"message": "Step 7/9", "created_at": 5}]
+    server.on(EVENTS, Reply({"data": events}), refusal(404, "no events here"))
+    running = await trainer.job(student, "ftjob-1")
+    assert (running.status, running.progress, running.error, running.model) == ("dreaming", "Step 7/9", None, None)
+    done = await trainer.job(student, "ftjob-1")
+    assert (done.status, done.progress, done.model, done.trained_tokens) == ("succeeded", None, "ft:x:y", 9)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ({}, None),
+        (None, None),
+        ({"code": None, "message": None, "param": None}, None),
+        ({"code": "invalid_training_file", "message": "line 3"}, "invalid_training_file: line 3"),
+        ({"code": 17, "message": "x"}, "17: x"),
+        ("out of memory", "out of memory"),
+    ],
+)
+async def test_only_an_error_that_says_something_is_one(
+    server: OpenAIServer, trainer: OpenAITrainer, student: ModelName, error: object, told: str | None
+) -> None:
+    server.on(JOB, Reply(job(status="failed", error=error)))
+    assert (await trainer.job(student, "ftjob-1")).error == told
+
+
+async def test_a_job_is_cancelled(server: OpenAIServer, trainer: OpenAITrainer, student: ModelName) -> None:
+    route = "POST /v1/fine_tuning/jobs/ftjob-1/cancel"
+    server.on(route, Reply(job(status="cancelled")), refusal(400, "Job has already ended"))
+    assert (await trainer.cancel(student, "ftjob-1")).status == "cancelled"
+    with pytest.raises(ModelRefused, match="already ended"):
+        await trainer.cancel(student, "ftjob-1")

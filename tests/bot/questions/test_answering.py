@@ -1,0 +1,499 @@
+"""One question, one visible answer; nothing ends in silence."""
+
+import asyncio
+import itertools
+import uuid
+from typing import Any
+
+import pytest
+
+from bot.corrections.correcting import Correcting
+from bot.domain.card import Card
+from bot.domain.correction import Press
+from bot.domain.errors import ModelRefused
+from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Place, Question, Via
+from bot.questions.answering import ANSWER_LEASE, ANSWER_TRIES, QUESTION_IDS, Answering
+from bot.questions.cards import card_of
+from bot.questions.classifying import Classifying
+from storage.inbox import SqlInbox
+from storage.questions import SqlQuestions
+from storage.store import SqlStore
+from tests.bot.things import arrival
+from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
+from tests.kits.fakes_acts import Board, Fault
+
+
+class Desk:
+    """Answering, its surroundings, and time."""
+
+    def __init__(self, store: SqlStore, model: RuleModel, board: Board, clock: StepClock) -> None:
+        self.store = store
+        self.model = model
+        self.board = board
+        self.neighbours = KeptNeighbours()
+        self.clock = clock
+        self.answering = self.worker()
+
+    def worker(self) -> Answering:
+        return Answering(
+            self.store, Classifying(self.store, self.model, self.neighbours, self.clock), self.board, self.clock
+        )
+
+    async def work(self) -> None:
+        """Work and let time go on until nothing is open; fails where that never comes."""
+        for _ in range(200):
+            while await self.answering.answer_next():
+                pass
+            if not await self.open():
+                return
+            self.clock.advance(seconds=3)
+        pytest.fail("an arrival never ends")
+
+    async def open(self) -> int:
+        async with self.store.transaction() as tx:
+            return await tx.inbox.open()
+
+    async def ask(self, arrival: Arrival) -> None:
+        assert await self.answering.receive(arrival)
+        await self.work()
+
+    async def question(self, n: int = 1) -> Question | None:
+        async with self.store.transaction() as tx:
+            return await tx.questions.at("T1", "C1", f"{n}.000100")
+
+    async def questions(self) -> int:
+        async with self.store.transaction() as tx:
+            return await tx.questions.count()
+
+    @property
+    def answers(self) -> int:
+        return sum(map(len, self.board.cards.values()))
+
+
+@pytest.fixture
+def desk(store: SqlStore, model: RuleModel, board: Board, clock: StepClock) -> Desk:
+    return Desk(store, model, board, clock)
+
+
+async def test_a_question_gets_a_card_with_the_verdict_of_what_serves(desk: Desk) -> None:
+    await desk.ask(arrival("有給は何日前までに申請しますか？"))
+    question = await desk.question()
+    assert question is not None
+    assert question.card_ts
+    (card,) = desk.board.cards[question.id]
+    async with desk.store.transaction() as tx:
+        serving = await tx.releases.serving()
+        assert await card_of(tx, question) == card.model_copy(update={"question": question})
+    assert serving is not None
+    assert (card.verdict.category, card.verdict.release_id, card.settled) == ("labor", serving.id, None)
+    assert card.verdict.reason
+    assert await desk.answering.answered("T1", "C1", "1.000100") == question
+
+
+async def test_what_is_stored_and_sent_is_masked(desk: Desk) -> None:
+    await desk.ask(arrival("有給の件は taro@example.com か 090-1234-5678 へ。"))
+    question = await desk.question()
+    assert question is not None
+    assert question.text == "有給の件は [mail] か [phone] へ。"
+    assert desk.model.asked == [question.text]
+
+
+async def test_the_same_message_four_times_is_answered_once(desk: Desk) -> None:
+    mention, watched = arrival(), arrival(via=Via.CHANNEL).model_copy(update={"event_id": "Ev1b"})
+    assert [await desk.answering.receive(one) for one in (mention, mention, watched, watched)] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    await desk.work()
+    assert (desk.answers, await desk.questions(), len(desk.model.asked)) == (1, 1, 1)
+    assert await desk.answering.receive(mention) is False
+
+
+async def test_a_burst_is_written_down_whole_and_each_arrival_once(desk: Desk) -> None:
+    burst = [arrival(n=n) for n in range(150)] * 2
+    new = await asyncio.gather(*map(desk.answering.receive, burst))
+    assert (new.count(True), new.count(False)) == (150, 150)
+    assert await desk.open() == 150
+
+
+async def test_two_different_questions_get_two_answers(desk: Desk) -> None:
+    for n in (1, 2):
+        assert await desk.answering.receive(arrival(n=n))
+    await desk.work()
+    assert desk.answers == 2
+
+
+@pytest.mark.parametrize("failures", range(1, ANSWER_TRIES))
+async def test_a_model_that_is_down_for_a_while_delays_the_answer(desk: Desk, failures: int) -> None:
+    desk.model.fail(failures)
+    await desk.ask(arrival())
+    assert desk.answers == 1
+    assert desk.board.notices == []
+
+
+async def test_a_model_that_stays_down_is_told_within_a_minute(desk: Desk) -> None:
+    desk.model.fail(ANSWER_TRIES)
+    before = desk.clock.now()
+    await desk.ask(arrival())
+    assert desk.answers == 0
+    assert desk.board.notices == [("1.000100", Notice.FAILED)]
+    assert (desk.clock.now() - before).total_seconds() <= 60
+
+
+async def test_a_model_that_refuses_is_not_asked_again(desk: Desk) -> None:
+    desk.model.fail(1, ModelRefused("no such model"))
+    await desk.ask(arrival())
+    assert len(desk.model.asked) == 1
+    assert desk.board.notices == [("1.000100", Notice.FAILED)]
+
+
+FAULTS = [
+    *itertools.product(["post_card"], [Fault.DOWN, Fault.REFUSED, Fault.LOST], range(1, ANSWER_TRIES)),
+    ("post_card", Fault.DOWN, 2 * ANSWER_TRIES),
+    ("post_card", Fault.LOST, 2 * ANSWER_TRIES),
+]
+
+
+@pytest.mark.parametrize(("verb", "fault", "times"), FAULTS)
+async def test_whatever_slack_does_there_is_one_answer_or_a_word(
+    desk: Desk, verb: str, fault: Fault, times: int
+) -> None:
+    desk.board.faults.add(verb, fault, times)
+    await desk.ask(arrival())
+    told = len(desk.board.notices)
+    assert (desk.answers, told) == ((0, 1) if fault is Fault.REFUSED else (1, 0))
+    assert len(desk.model.asked) == 1, "the verdict of the first try is kept"
+
+
+async def test_an_answer_whose_post_got_lost_at_the_last_try_is_found(desk: Desk) -> None:
+    """Told that it failed, beside a card on which anybody may press: that was so."""
+    desk.board.faults.add("post_card", Fault.DOWN, ANSWER_TRIES - 1)
+    desk.board.faults.add("post_card", Fault.LOST)
+    await desk.ask(arrival())
+    question = await desk.question()
+    assert question is not None
+    assert question.card_ts
+    assert (desk.answers, desk.board.notices) == (1, [])
+
+
+async def test_after_a_fault_of_ours_what_was_posted_counts(desk: Desk) -> None:
+    """As where the database goes away between the post and the writing down of its ts, again and again."""
+    post_card = desk.board.post_card
+
+    async def posted_and_fell(card: Card, *, again: bool) -> str:
+        if not desk.answers:
+            await post_card(card, again=again)
+        raise ConnectionResetError
+
+    desk.board.post_card = posted_and_fell  # type: ignore[method-assign]
+    await desk.ask(arrival())
+    question = await desk.question()
+    assert question is not None
+    assert question.card_ts
+    assert (desk.answers, desk.board.notices) == (1, [])
+
+
+async def test_who_cannot_be_told_now_is_told_when_slack_is_back(desk: Desk) -> None:
+    desk.model.fail(ANSWER_TRIES)
+    desk.board.faults.add("post_notice", Fault.DOWN, 3)
+    desk.model.fail(3)
+    await desk.ask(arrival())
+    assert (desk.answers, desk.board.notices) == (0, [("1.000100", Notice.FAILED)])
+
+
+async def test_where_even_the_word_fails_the_arrival_ends(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.board.faults.add("post_card", Fault.REFUSED)
+    desk.board.faults.add("post_notice", Fault.REFUSED)
+    await desk.ask(arrival())
+    assert (desk.answers, desk.board.notices) == (0, [])
+    assert "could not be told" in caplog.text
+    assert "有給" not in caplog.text
+
+
+async def test_a_worker_that_died_is_followed_by_another(desk: Desk) -> None:
+    """The first one posted the card and fell before it could say so."""
+    assert await desk.answering.receive(arrival())
+    desk.board.faults.add("post_card", Fault.KILLED)
+    with pytest.raises(asyncio.CancelledError):
+        await desk.worker().answer_next()
+    assert not await desk.answering.answer_next(), "its lease still holds"
+    desk.clock.advance(seconds=ANSWER_LEASE.total_seconds())
+    await desk.work()
+    assert desk.answers == 1
+    assert len(desk.model.asked) == 1
+
+
+async def test_a_fault_of_ours_is_tried_again_and_then_told(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.model.rules = {"有給": "no such category"}
+    desk.board.post_card = None  # type: ignore[method-assign,assignment]  # a programming error
+    await desk.ask(arrival())
+    assert desk.board.notices == [("1.000100", Notice.FAILED)]
+    assert caplog.text.count("TypeError") == ANSWER_TRIES
+
+
+@pytest.mark.parametrize(
+    ("change", "notice"),
+    [
+        ({"text": ""}, Notice.EMPTY),
+        ({"text": "", "has_files": True}, Notice.FILES_ONLY),
+        ({"text": ":tada:"}, Notice.EMOJI_ONLY),
+        ({"text": "有給の秘密", "outsider": True}, Notice.OUTSIDER),
+    ],
+)
+async def test_what_is_no_question_is_told_and_not_asked(desk: Desk, change: dict[str, object], notice: Notice) -> None:
+    desk.board.faults.add("post_notice", Fault.LOST)
+    await desk.ask(arrival().model_copy(update=change))
+    assert desk.board.notices == [("1.000100", notice)]
+    assert (desk.model.asked, await desk.questions()) == ([], 0)
+
+
+async def test_an_outsiders_words_are_never_written_down(desk: Desk) -> None:
+    assert await desk.answering.receive(arrival("有給の秘密").model_copy(update={"outsider": True}))
+    async with desk.store.transaction() as tx:
+        item = await tx.inbox.claim("somebody", desk.clock.now(), ANSWER_LEASE)
+    assert item is not None
+    assert item.arrival.text == ""
+
+
+async def test_emoji_in_a_watched_channel_are_left_alone(desk: Desk) -> None:
+    await desk.ask(arrival(":tada:", via=Via.CHANNEL))
+    assert desk.board.notices == []
+
+
+async def test_a_long_question_is_cut_and_the_card_says_so(desk: Desk) -> None:
+    await desk.ask(arrival("有給" + "あ" * 10_000))
+    question = await desk.question()
+    assert question is not None
+    assert question.cut
+    assert len(question.text) == 6_000
+
+
+# --- shortcuts
+
+
+async def test_a_shortcut_on_an_answered_message_answers_nothing(desk: Desk) -> None:
+    await desk.ask(arrival())
+    await desk.ask(arrival(via=Via.SHORTCUT).model_copy(update={"event_id": "shortcut:1"}))
+    assert desk.answers == 1
+
+
+async def test_a_shortcut_on_a_message_that_failed_answers_it(desk: Desk) -> None:
+    desk.model.fail(ANSWER_TRIES)
+    await desk.ask(arrival())
+    assert await desk.answering.answered("T1", "C1", "1.000100") is None
+    await desk.ask(arrival(via=Via.SHORTCUT).model_copy(update={"event_id": "shortcut:1"}))
+    assert (desk.answers, await desk.questions()) == (1, 1)
+
+
+async def test_a_shortcut_waits_for_the_answer_that_is_on_its_way(desk: Desk) -> None:
+    assert await desk.answering.receive(arrival())
+    async with desk.store.transaction() as tx:
+        assert await tx.inbox.claim("another worker", desk.clock.now(), ANSWER_LEASE)
+    for n in (1, 2):
+        shortcut = arrival(via=Via.SHORTCUT).model_copy(update={"event_id": f"shortcut:{n}"})
+        assert await desk.answering.receive(shortcut)
+    for _ in range(2):
+        assert await desk.answering.answer_next()
+    assert desk.model.asked == []
+    desk.clock.advance(seconds=ANSWER_LEASE.total_seconds())
+    await desk.work()
+    assert (desk.answers, len(desk.model.asked)) == (1, 1)
+
+
+# --- edits
+
+
+def edited(text: str, n: int = 1, version: int = 2) -> Arrival:
+    told = {"event_id": f"edit:{n}:{text}", "kind": ArrivalKind.EDITED, "said": f"{n}.000{version}00"}
+    return arrival(text, n).model_copy(update=told)
+
+
+async def test_an_edit_is_classified_anew(desk: Desk) -> None:
+    await desk.ask(arrival("有給は？"))
+    await desk.ask(edited("PC が遅い"))
+    question = await desk.question()
+    assert question is not None
+    assert question.text == "PC が遅い"
+    async with desk.store.transaction() as tx:
+        card = await card_of(tx, question)
+        waiting = await tx.outbox.lag(desk.clock.now())
+    assert card is not None
+    assert card.verdict.category == "it"
+    assert waiting[0] == 1
+    assert desk.answers == 1
+
+
+async def test_an_edit_that_changes_nothing_asks_nothing(desk: Desk) -> None:
+    await desk.ask(arrival("有給は？"))
+    for text in ("有給は？", "", ":tada:"):
+        await desk.ask(edited(text))
+    await desk.ask(edited("PC が遅い", n=2))  # never was a question
+    assert len(desk.model.asked) == 1
+
+
+async def test_a_settled_question_keeps_the_text_that_was_judged(desk: Desk) -> None:
+    await desk.ask(arrival("有給は？"))
+    press = Press(question_id=QUESTION_OF_EV1, category=None, seen=0, by="U2")
+    await Correcting(desk.store, KeptNeighbours(), desk.clock).settle(press)
+    await desk.ask(edited("PC が遅い"))
+    question = await desk.question()
+    assert question is not None
+    assert question.text == "有給は？"
+
+
+async def test_an_edit_that_is_overtaken_by_a_press_changes_nothing(desk: Desk) -> None:
+    await desk.ask(arrival("有給は？"))
+    press = Press(question_id=QUESTION_OF_EV1, category="it", seen=0, by="U2")
+    classify = desk.model.classify
+
+    async def pressed_meanwhile(*asked: Any) -> Any:
+        await Correcting(desk.store, KeptNeighbours(), desk.clock).settle(press)
+        return await classify(*asked)
+
+    desk.model.classify = pressed_meanwhile  # type: ignore[method-assign,assignment]
+    await desk.ask(edited("PC が遅い"))
+    async with desk.store.transaction() as tx:
+        row, question = await tx.rows.get(QUESTION_OF_EV1), await tx.questions.get(QUESTION_OF_EV1)
+        assert question is not None
+        card = await card_of(tx, question)
+    assert row is not None
+    assert card is not None
+    assert row.text == question.text == "有給は？"
+    assert card.verdict.category == "labor"
+
+
+async def test_an_edit_that_comes_before_its_question_is_the_question(desk: Desk) -> None:
+    """Slack delivers a lost event again after a minute, or five; what was edited meanwhile comes at once."""
+    ts = f"{desk.clock.now().timestamp():.6f}"
+    first, later = (
+        one.model_copy(update={"place": one.place.model_copy(update={"ts": ts})})
+        for one in (arrival("有給は？"), edited("PC が遅い"))
+    )
+    await desk.ask(later)
+    await desk.ask(first)
+    async with desk.store.transaction() as tx:
+        question = await tx.questions.at("T1", "C1", ts)
+    assert question is not None
+    assert question.text == "PC が遅い"
+    assert (desk.answers, len(desk.model.asked)) == (1, 1)
+
+
+async def test_an_edit_that_is_the_question_survives_the_death_of_its_worker(desk: Desk) -> None:
+    """The question was written, its card was not: an edit with the same text changed nothing, and silence followed."""
+    ts = f"{desk.clock.now().timestamp():.6f}"
+    edit = edited("PC が遅い")
+    edit = edit.model_copy(update={"place": edit.place.model_copy(update={"ts": ts}), "said": ts})
+    assert await desk.answering.receive(edit)
+    desk.model.fail(1)
+    await desk.work()
+    assert (desk.answers, desk.board.notices) == (1, [])
+
+
+async def test_an_edit_that_meets_its_question_at_the_last_moment_is_not_lost(desk: Desk) -> None:
+    """The question was written by another worker between the edit's look and its taking the question's place."""
+    ts = f"{desk.clock.now().timestamp():.6f}"
+    first, later = (
+        one.model_copy(update={"place": one.place.model_copy(update={"ts": ts}), "said": said})
+        for one, said in ((arrival("有給は？"), ts), (edited("PC が遅い"), f"{float(ts) + 1:.6f}"))
+    )
+    classified, other = desk.answering._classified, desk.worker()
+
+    async def overtaken(item: InboxItem) -> Any:
+        if await other.receive(first):
+            assert await other.answer_next()
+        return await classified(item)
+
+    desk.answering._classified = overtaken  # type: ignore[method-assign]
+    await desk.ask(later)
+    async with desk.store.transaction() as tx:
+        question = await tx.questions.at("T1", "C1", ts)
+    assert question is not None
+    assert question.text == "PC が遅い"
+    assert desk.answers == 1
+
+
+async def test_an_edit_that_cannot_be_classified_is_told(desk: Desk) -> None:
+    await desk.ask(arrival("有給は？"))
+    desk.model.fail(ANSWER_TRIES)
+    await desk.ask(edited("PC が遅い"))
+    assert desk.board.notices == [("1.000100", Notice.FAILED)]
+
+
+async def test_an_edit_waits_for_a_first_answer_that_takes_long(desk: Desk) -> None:
+    """As where its worker died: the question is held until the lease runs out."""
+    assert await desk.answering.receive(arrival("有給は？"))
+    desk.board.faults.add("post_card", Fault.KILLED)
+    with pytest.raises(asyncio.CancelledError):
+        await desk.worker().answer_next()
+    await desk.ask(edited("PC が遅い"))
+    question = await desk.question()
+    assert question is not None
+    assert question.text == "PC が遅い"
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_the_newest_edit_counts_though_an_older_one_comes_after_it(desk: Desk, *, late: bool) -> None:
+    await desk.ask(arrival("有給は？"))
+    old, new = edited("PC が遅い", version=2), edited("有給の残りは？", version=3)
+    if late:
+        await desk.ask(new)
+        await desk.ask(old)
+    else:
+        classify = desk.model.classify
+
+        async def overtaken(*asked: Any) -> Any:
+            await desk.answering.receive(new)
+            return await classify(*asked)
+
+        desk.model.classify = overtaken  # type: ignore[method-assign,assignment]
+        await desk.ask(old)
+    question = await desk.question()
+    assert question is not None
+    assert question.text == "有給の残りは？"
+
+
+async def test_an_edit_waits_for_the_first_answer(desk: Desk) -> None:
+    desk.model.fail(2)
+    assert await desk.answering.receive(arrival("有給は？"))
+    assert await desk.answering.answer_next()
+    await desk.ask(edited("PC が遅い"))
+    question = await desk.question()
+    assert question is not None
+    assert question.text == "PC が遅い"
+    assert desk.answers == 1
+
+
+async def test_an_edit_of_a_question_that_failed_ends(desk: Desk) -> None:
+    desk.model.fail(ANSWER_TRIES)
+    await desk.ask(arrival("有給は？"))
+    await desk.ask(edited("PC が遅い"))
+    assert desk.board.notices == [("1.000100", Notice.FAILED)], "once is enough"
+
+
+QUESTION_OF_EV1 = uuid.uuid5(QUESTION_IDS, "Ev1").hex
+
+
+async def test_an_edit_is_kept_whose_question_is_answered_between_two_readings(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL each statement sees what was committed last: the first reading is of the moment before."""
+    await desk.ask(arrival())
+    at, of = SqlQuestions.at, SqlInbox.of
+    readings = itertools.count()
+
+    async def at_then(questions: SqlQuestions, *place: str) -> Question | None:
+        question = await at(questions, *place)
+        return question.model_copy(update={"card_ts": None}) if question and not next(readings) else question
+
+    async def of_then(inbox: SqlInbox, place: Place) -> list[tuple[Arrival, Ending | None]]:
+        arrivals = await of(inbox, place)
+        return arrivals if next(readings) else [(one, None) for one, _ in arrivals]
+
+    monkeypatch.setattr(SqlQuestions, "at", at_then)
+    monkeypatch.setattr(SqlInbox, "of", of_then)
+    await desk.ask(edited("PC が動きません"))
+    question = await desk.question()
+    assert question is not None
+    assert question.text == "PC が動きません"

@@ -1,0 +1,35 @@
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.question import Ending
+from bot.questions import pruning
+from bot.questions.catching_up import LOOK_BACK
+from bot.questions.pruning import KEPT, Pruning
+from storage.store import SqlStore
+from tests.bot.things import arrival
+from tests.kits.fakes import StepClock
+
+
+async def test_what_ended_long_ago_is_forgotten_whatever_there_is_of_it(
+    store: SqlStore, clock: StepClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pruning, "PRUNED_PER_TRANSACTION", 20)
+    async with store.transaction() as tx:
+        for n in range(2 * pruning.PRUNED_PER_TRANSACTION + 1):
+            await tx.inbox.add(arrival(n=n), clock.now())
+            item = await tx.inbox.claim("w", clock.now(), timedelta(minutes=1))
+            assert item is not None
+            await tx.inbox.finish(item, Ending.IGNORED, None, clock.now())
+    await Pruning(store, clock).prune()
+    async with store.transaction() as tx:
+        assert await tx.inbox.knows(arrival(n=0).place)
+    clock.advance(seconds=KEPT.total_seconds() + 60)
+    await Pruning(store, clock).prune()
+    async with store.transaction() as tx:
+        assert not await tx.inbox.knows(arrival(n=0).place)
+        assert not await tx.inbox.knows(arrival(n=2 * pruning.PRUNED_PER_TRANSACTION).place)
+
+
+def test_what_catching_up_may_read_again_is_still_known() -> None:
+    assert KEPT > LOOK_BACK

@@ -1,0 +1,72 @@
+"""A correction helps similar questions at once, and never gives an answer away that is measured on."""
+
+import pytest
+
+from bot.domain.dataset import Split
+from bot.domain.errors import Reason, Refused
+from bot.domain.release import Release, ReleaseState
+from bot.domain.similar import Example
+from bot.questions.answering import Answering
+from bot.questions.classifying import Classifying
+from bot.questions.recalling import examples_for, examples_for_row
+from bot.releases.releasing import Releasing
+from storage.store import SqlStore
+from tests.bot.things import BASE, PROMPT, arrival, row
+from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
+from tests.kits.fakes_acts import Board
+
+ROWS = [
+    one.model_copy(update={"split": Split.TRAIN})
+    for one in (row("有給は何日前に申請？"), row("有給は何日前までに申請？"), row("PCが起動しない", "it"))
+]
+
+
+async def with_recall(store: SqlStore, clock: StepClock, k: int) -> Release:
+    releasing = Releasing(store, clock)
+    return await releasing.recalling((await releasing.serving()).id, k, "U3")
+
+
+async def test_as_many_as_the_release_asks_for_are_shown(store: SqlStore, clock: StepClock) -> None:
+    neighbours = KeptNeighbours(ROWS)
+    none, two = await with_recall(store, clock, 0), await with_recall(store, clock, 2)
+    assert await examples_for(neighbours, none, "有給は何日前？") == ()
+    shown = [one.text for one in await examples_for(neighbours, two, "有給は何日前？")]
+    assert shown == ["有給は何日前までに申請？", "有給は何日前に申請？"], "the nearest stands right before the question"
+    without = [ROWS[0].group, ROWS[1].group]
+    assert await examples_for(neighbours, two, "有給は何日前？", without=without) == (
+        Example(text="PCが起動しない", category="it"),
+    )
+
+
+async def test_a_row_that_is_measured_on_is_never_shown_itself_or_a_near_copy(
+    store: SqlStore, clock: StepClock
+) -> None:
+    release = await with_recall(store, clock, 3)
+    held_out = row("有給は何日前に申請").model_copy(update={"split": Split.HELD_OUT})
+    examples = await examples_for_row(KeptNeighbours([*ROWS, held_out]), release, held_out)
+    assert [one.text for one in examples] == ["PCが起動しない"]
+
+
+async def test_live_questions_are_asked_with_examples(store: SqlStore, clock: StepClock, board: Board) -> None:
+    model = RuleModel({})
+    answering = Answering(store, Classifying(store, model, KeptNeighbours(ROWS), clock), board, clock)
+    await answering.receive(arrival(n=1))
+    await answering.answer_next()
+    release = await with_recall(store, clock, 1)
+    await Releasing(store, clock).switch(release.id, "U3")
+    await answering.receive(arrival(n=2))
+    await answering.answer_next()
+    assert [len(examples) for examples in model.shown] == [0, 1]
+
+
+async def test_a_recall_makes_a_candidate_once_and_what_serves_stays(store: SqlStore, clock: StepClock) -> None:
+    releasing = Releasing(store, clock)
+    serving = await releasing.serving()
+    three = await releasing.recalling(serving.id, 3, "U3")
+    assert (three.model, three.prompt_id, three.recall, three.state) == (BASE, PROMPT.id, 3, ReleaseState.CANDIDATE)
+    assert await releasing.recalling(serving.id, 3, "U3") == three
+    assert await releasing.recalling(three.id, 0, "U3") == serving
+    assert await releasing.serving() == serving
+    with pytest.raises(Refused) as refused:
+        await releasing.recalling("nosuch", 3, "U3")
+    assert refused.value.reason is Reason.UNKNOWN_RELEASE

@@ -1,0 +1,164 @@
+"""A batch is submitted once, followed over faults and restarts, and told of once."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.batch import BatchJob, BatchState
+from bot.domain.dataset import Split
+from bot.domain.errors import ModelDown, ModelError, ModelRefused, OutcomeUnknown, Reason, Refused
+from bot.domain.prompt import Prompt
+from bot.domain.release import ModelName, Release
+from bot.domain.similar import Example
+from bot.ports import Answer
+from bot.releases.batching import BATCH_SEARCHES, BATCH_UNANSWERED, POST_LEASE, Batching
+from bot.releases.evaluating import Evaluating
+from bot.releases.releasing import Releasing
+from storage.store import SqlStore
+from tests.bot.things import rows_of
+from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
+from tests.kits.fakes_acts import CountingEstimator, Fault, Faults, lose
+
+ROWS = rows_of(Split.HELD_OUT, "labor", 4)
+LABOR = Answer(category="labor", reason="r", confidence=0.9, tokens_in=5, tokens_out=1)
+
+
+class KeepingBatcher:
+    """A provider that keeps batches; a test ends them."""
+
+    def __init__(self) -> None:
+        self.faults = Faults()
+        self.batches: dict[str, list[str]] = {}
+        self.ended: dict[str, dict[str, Answer | ModelError]] = {}
+
+    async def check(self, model: ModelName) -> None:
+        if self.faults.met("check"):
+            raise Refused(Reason.NO_BATCHES, provider=model.provider)
+
+    async def submit(
+        self, model: ModelName, prompt: Prompt, asked: Sequence[tuple[str, str, Sequence[Example]]], run_id: str
+    ) -> str:
+        fault = self.faults.met("submit")
+        if fault is Fault.REFUSED:
+            raise ModelRefused("no")
+        if fault is not Fault.DOWN:
+            self.batches[run_id] = [key for key, _, _ in asked]
+        lose(fault, OutcomeUnknown("no answer"))
+        return run_id
+
+    async def find(self, model: ModelName, run_id: str) -> str | None:
+        return run_id if run_id in self.batches else None
+
+    async def state(self, model: ModelName, batch_id: str) -> BatchJob:
+        if self.faults.met("state"):
+            raise ModelDown("down")
+        return BatchJob(id=batch_id, ended=batch_id in self.ended)
+
+    async def answers(self, model: ModelName, prompt: Prompt, batch_id: str) -> dict[str, Answer | ModelError]:
+        return self.ended[batch_id]
+
+
+@pytest.fixture
+def batcher() -> KeepingBatcher:
+    return KeepingBatcher()
+
+
+@pytest.fixture
+def evaluating(store: SqlStore, model: RuleModel, clock: StepClock) -> Evaluating:
+    return Evaluating(store, model, clock, neighbours=KeptNeighbours(), estimator=CountingEstimator(), pauses=())
+
+
+@pytest.fixture
+def batching(store: SqlStore, evaluating: Evaluating, batcher: KeepingBatcher, clock: StepClock) -> Batching:
+    return Batching(store, evaluating, batcher, clock)
+
+
+@pytest.fixture
+async def release(store: SqlStore, clock: StepClock) -> Release:
+    async with store.transaction() as tx:
+        await tx.rows.put(*ROWS)
+    return await Releasing(store, clock).serving()
+
+
+async def test_what_a_batch_answers_is_kept_and_only_the_rest_is_asked_in_person(
+    batching: Batching, evaluating: Evaluating, batcher: KeepingBatcher, release: Release, model: RuleModel
+) -> None:
+    batch = await batching.start(release, "U9", "ja", "C1")
+    assert batch
+    assert (batch.state, batch.channel, batch.language, batch.requested_by) == (BatchState.RUNNING, "C1", "ja", "U9")
+    keys = batcher.batches[batch.id]
+    assert (len(model.asked), len(keys)) == (1, 3), "the first one is asked in person"
+    with pytest.raises(Refused) as refused:
+        await batching.start(release, "U9", "ja", "C1")
+    assert refused.value.reason is Reason.BATCH_RUNNING
+    batcher.faults.add("state", Fault.DOWN)
+    assert await batching.follow() == []
+    assert await batching.follow() == []
+    batcher.ended[batch.id] = {keys[0]: LABOR, keys[1]: LABOR, keys[2]: ModelRefused("oh")}
+    ((told, error),) = await batching.follow()
+    assert (told.id, told.state, error) == (batch.id, BatchState.ANSWERED, None)
+    assert await batching.follow() == [], "told once"
+    found = await evaluating.evaluate(release)
+    assert (found.card.rows, len(model.asked)) == (4, 2)
+    assert await batching.save(told, state=BatchState.POSTED)
+    assert await batching.start(release, "U9", "ja", "C1") is None, "nothing is left to ask"
+
+
+async def test_figures_that_nobody_posted_are_posted_by_another(
+    batching: Batching, batcher: KeepingBatcher, release: Release, clock: StepClock
+) -> None:
+    batch = await batching.start(release, "U9", "ja", "C1")
+    assert batch
+    batcher.ended[batch.id] = dict.fromkeys(batcher.batches[batch.id], LABOR)
+    assert len(await batching.follow()) == 1
+    clock.advance(seconds=(POST_LEASE + timedelta(seconds=1)).total_seconds())
+    assert [(told.id, error) for told, error in await batching.follow()] == [(batch.id, None)]
+    assert await batching.follow() == []
+
+
+async def test_a_batch_without_any_answer_is_a_failure(
+    batching: Batching, batcher: KeepingBatcher, release: Release, model: RuleModel
+) -> None:
+    batch = await batching.start(release, "U9", "ja", "C1")
+    assert batch
+    batcher.ended[batch.id] = {batcher.batches[batch.id][0]: ModelRefused("line 1")}
+    ((told, error),) = await batching.follow()
+    assert (told.state, error) == (BatchState.FAILED, "line 1")
+    assert len(model.asked) == 1
+
+
+@pytest.mark.parametrize("arrived", [1, 0])
+async def test_a_lost_creation_is_looked_for_and_never_sent_again(
+    batching: Batching, batcher: KeepingBatcher, release: Release, clock: StepClock, store: SqlStore, arrived: int
+) -> None:
+    batcher.faults.add("submit", Fault.LOST)
+    batch = await batching.start(release, "U9", "ja", "C1")
+    assert batch
+    assert batch.state is BatchState.CREATING
+    if not arrived:
+        batcher.batches.clear()
+    assert await batching.follow() == [], "not before its time"
+    told = []
+    for _ in range(1 if arrived else BATCH_SEARCHES):
+        clock.advance(seconds=(BATCH_UNANSWERED + timedelta(seconds=1)).total_seconds())
+        told += await batching.follow()
+    async with store.transaction() as tx:
+        now = await tx.batches.get(batch.id)
+    assert now
+    assert now.state is (BatchState.RUNNING if arrived else BatchState.FAILED)
+    assert [one.id for one, _ in told] == ([] if arrived else [batch.id])
+    assert len(batcher.batches) == arrived
+
+
+async def test_what_the_provider_refuses_leaves_nothing_open(
+    batching: Batching, batcher: KeepingBatcher, release: Release, store: SqlStore
+) -> None:
+    batcher.faults.add("check", Fault.REFUSED)
+    with pytest.raises(Refused):
+        await batching.start(release, "U9", "ja", "C1")
+    batcher.faults.add("submit", Fault.REFUSED)
+    with pytest.raises(ModelRefused):
+        await batching.start(release, "U9", "ja", "C1")
+    async with store.transaction() as tx:
+        assert await tx.batches.open() == []

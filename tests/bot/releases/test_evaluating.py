@@ -1,0 +1,297 @@
+"""An evaluation asks every row once, survives what fails and what is cut off, and says what the gate says."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from bot.domain.dataset import Row, Split
+from bot.domain.errors import ModelDown, ModelRefused
+from bot.domain.gate import GateReason, Outcome
+from bot.domain.prompt import Prompt
+from bot.domain.release import ModelName, Release, ReleaseState
+from bot.domain.similar import Example
+from bot.ports import Answer, Neighbours
+from bot.releases.evaluating import CONCURRENT_CLASSIFICATIONS, MOST_FAILURES, Evaluating, Throttle
+from bot.releases.releasing import Releasing, add_candidate
+from bot.similarity.neighbours import RowNeighbours
+from storage.store import SqlStore
+from tests.bot.things import PROMPT, row, rows_of
+from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
+from tests.kits.fakes_acts import CountingEstimator
+
+HELD_OUT = [*rows_of(Split.HELD_OUT, "labor", 3), *rows_of(Split.HELD_OUT, "it", 2)]
+TRAIN = rows_of(Split.TRAIN, "labor", 4)
+
+
+class TwoModels(RuleModel):
+    """Answers by a table for each model's name."""
+
+    def __init__(self, tables: dict[str, dict[str, str]]) -> None:
+        super().__init__({})
+        self.tables = tables
+        self.down: set[str] = set()
+        self.by: Counter[str] = Counter()
+
+    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
+        self.by[model.model] += 1
+        if model.model in self.down:
+            raise ModelDown("down")
+        self.rules = self.tables[model.model]
+        return await super().classify(model, prompt, text, examples)
+
+
+@pytest.fixture
+def model() -> TwoModels:
+    return TwoModels({"base": {"labor": "labor"}, "new": {"labor": "labor", "it": "it"}})
+
+
+@pytest.fixture
+async def release(store: SqlStore, clock: StepClock) -> Release:
+    await put(store, [*HELD_OUT, *TRAIN])
+    return await Releasing(store, clock).serving()
+
+
+async def put(store: SqlStore, rows: Sequence[Row]) -> None:
+    async with store.transaction() as tx:
+        for one in rows:
+            await tx.rows.put(one)
+
+
+async def candidate(store: SqlStore, clock: StepClock, model: str = "new") -> Release:
+    async with store.transaction() as tx:
+        name = ModelName(provider="local", model=model)
+        return await add_candidate(tx, clock.now(), name, prompt_id=PROMPT.id, by="U9", why="finetune")
+
+
+def evaluating_of(
+    store: SqlStore, model: RuleModel, clock: StepClock, neighbours: Neighbours | None = None, pauses: Any = (0.0, 0.0)
+) -> Evaluating:
+    return Evaluating(
+        store,
+        model,
+        clock,
+        neighbours=neighbours or RowNeighbours(store),
+        estimator=CountingEstimator(),
+        per_second={"local": 1e6},
+        pauses=pauses,
+    )
+
+
+@pytest.fixture
+def evaluating(store: SqlStore, model: TwoModels, clock: StepClock) -> Evaluating:
+    return evaluating_of(store, model, clock)
+
+
+async def test_figures_are_of_the_held_out_rows_only(evaluating: Evaluating, release: Release) -> None:
+    found = await evaluating.evaluate(release)
+    assert (found.card.rows, found.card.right, found.card.release_id) == (5, 3, release.id)
+    assert found.card.confusion == {("labor", "labor"): 3, ("it", "other"): 2}
+    assert found.decision is None, "it is the serving one"
+    assert (found.before, found.changes) == (None, ())
+
+
+async def test_no_text_is_asked_twice_not_even_for_another_question_or_after_a_restart(
+    store: SqlStore, clock: StepClock, release: Release, model: TwoModels
+) -> None:
+    for _ in range(2):
+        await evaluating_of(store, model, clock).evaluate(release)
+    await put(store, [HELD_OUT[0].model_copy(update={"category": "it"})])
+    again = await evaluating_of(store, model, clock).evaluate(release)
+    assert again.card.right == 2, "a row that was settled anew is judged anew"
+    assert sorted(model.asked) == sorted(one.text for one in [*HELD_OUT, *TRAIN])
+
+
+async def test_a_candidate_is_compared_and_what_it_changes_is_listed_row_by_row(
+    evaluating: Evaluating, store: SqlStore, clock: StepClock, release: Release, model: TwoModels
+) -> None:
+    model.tables["new"] = {"it": "it", TRAIN[0].text: "other", "labor": "labor"}
+    found = await evaluating.evaluate(await candidate(store, clock))
+    assert found.before is not None
+    assert found.decision is not None
+    assert found.decision.comparison is not None
+    assert (found.card.right, found.before.right) == (5, 3)
+    assert sorted(found.decision.comparison.fixed) == sorted(one.id for one in HELD_OUT if one.category == "it")
+    assert (found.decision.outcome, found.decision.why) == (Outcome.NOT_ENOUGH, GateReason.FEW)
+    assert [(c.row.id, c.before, c.now) for c in found.broken] == [(TRAIN[0].id, "labor", "other")]
+    assert {c.row.id for c in found.changes if c.fixed} == set(found.decision.comparison.fixed)
+
+
+async def test_what_an_answer_costs_is_told(evaluating: Evaluating, release: Release) -> None:
+    found = await evaluating.evaluate(release)
+    wanted = CountingEstimator().cost(release.model, found.card.tokens_in, found.card.tokens_out)
+    assert wanted is not None
+    assert found.usd == pytest.approx(wanted / 5)
+
+
+async def test_a_serving_model_that_is_down_leaves_nothing_to_compare_with(
+    evaluating: Evaluating, store: SqlStore, clock: StepClock, release: Release, model: TwoModels
+) -> None:
+    model.down.add("base")
+    found = await evaluating.evaluate(await candidate(store, clock))
+    assert found.card.right == 5
+    assert found.before is None
+    assert found.decision is not None
+    assert (found.decision.outcome, found.decision.why) == (Outcome.NOT_ENOUGH, GateReason.UNKNOWN)
+
+
+async def test_a_row_that_failed_is_asked_again_later(
+    evaluating: Evaluating, release: Release, model: TwoModels
+) -> None:
+    model.fail(3)
+    found = await evaluating.evaluate(release)
+    assert (found.card.rows, found.card.right) == (5, 3)
+    assert len(model.asked) == 9 + 3
+
+
+async def test_an_evaluation_that_never_gets_its_answers_fails_and_goes_on_where_it_was(
+    store: SqlStore, clock: StepClock, release: Release, model: TwoModels
+) -> None:
+    first = evaluating_of(store, model, clock, pauses=())
+    model.fail(1)
+    with pytest.raises(ModelDown):
+        await first.evaluate(release)
+    assert len(model.asked) == 9
+    await first.evaluate(release)
+    assert len(model.asked) == 10, "only the row that had failed"
+
+
+async def test_a_model_that_refuses_everything_is_not_asked_for_long(
+    evaluating: Evaluating, store: SqlStore, clock: StepClock, release: Release, model: TwoModels
+) -> None:
+    await put(store, rows_of(Split.HELD_OUT, "other", 60))
+    model.fail(1_000, ModelRefused("no such model"))
+    with pytest.raises(ModelRefused, match="no such model"):
+        await evaluating.evaluate(release)
+    assert len(model.asked) < MOST_FAILURES + CONCURRENT_CLASSIFICATIONS
+
+
+class CutOff(TwoModels):
+    """Stands still after so many answers, as a run does that is about to be cut off."""
+
+    answers = 6
+
+    async def classify(self, *asked: Any, **more: Any) -> Answer:
+        if len(self.asked) >= self.answers:
+            await asyncio.Event().wait()
+        return await super().classify(*asked, **more)
+
+
+async def test_a_run_that_was_cut_off_pays_for_nothing_twice(
+    store: SqlStore, clock: StepClock, release: Release
+) -> None:
+    model = CutOff({"base": {}})
+    running = asyncio.create_task(evaluating_of(store, model, clock).evaluate(release))
+    async with asyncio.timeout(5):
+        while len(await kept(store, release)) < CutOff.answers:  # noqa: ASYNC110 - what it waits for is in the database
+            await asyncio.sleep(0.01)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    model.answers = 1_000
+    await evaluating_of(store, model, clock).evaluate(release)
+    assert Counter(model.asked) == Counter(one.text for one in [*HELD_OUT, *TRAIN])
+
+
+async def kept(store: SqlStore, release: Release) -> set[str]:
+    async with store.transaction() as tx:
+        return set(await tx.results.of(release.id))
+
+
+async def test_two_who_ask_at_once_pay_once(evaluating: Evaluating, release: Release, model: TwoModels) -> None:
+    await asyncio.gather(evaluating.evaluate(release), evaluating.evaluate(release))
+    assert len(model.asked) == 9
+
+
+async def test_progress_is_told(evaluating: Evaluating, release: Release) -> None:
+    told: list[tuple[int, int]] = []
+    await evaluating.evaluate(release, lambda done, of: told.append((done, of)))
+    assert told == [(n + 1, 9) for n in range(9)]
+
+
+async def test_known_figures_are_told_without_asking(
+    evaluating: Evaluating, store: SqlStore, release: Release, model: TwoModels
+) -> None:
+    assert await evaluating.known(release) is None
+    assert model.asked == []
+    card = (await evaluating.evaluate(release)).card
+    assert await evaluating.known(release) == card
+    assert await evaluating.seconds(release) == 0
+    await put(store, rows_of(Split.HELD_OUT, "other", 1))
+    assert await evaluating.known(release) is None
+    assert await evaluating.seconds(release) > 0
+
+
+async def test_rows_that_are_only_measured_on_leave_no_trace(
+    evaluating: Evaluating, store: SqlStore, release: Release, model: TwoModels
+) -> None:
+    measured = [row("labor?", "labor"), row("it?", "it")]
+    found = await evaluating.judge(release, measured, keep=False)
+    assert [one.right for one in found] == [True, False]
+    assert await kept(store, release) == set()
+
+
+async def test_rows_of_a_retired_category_are_nobodys_mistake(
+    evaluating: Evaluating, store: SqlStore, release: Release
+) -> None:
+    await put(store, [one.model_copy(update={"category": "gone"}) for one in rows_of(Split.HELD_OUT, "x", 2)])
+    assert (await evaluating.evaluate(release)).card.rows == 5
+
+
+async def test_a_release_with_recall_is_asked_with_examples_of_other_groups(
+    store: SqlStore, clock: StepClock, release: Release, model: TwoModels
+) -> None:
+    asked: list[set[str]] = []
+
+    class Keeping(KeptNeighbours):
+        async def nearest(self, text: str, k: int, *, without: Any = ()) -> Any:
+            asked.append(set(without))
+            return await super().nearest(text, k, without=without)
+
+    recalling = release.model_copy(update={"id": "recalling", "recall": 3, "state": ReleaseState.CANDIDATE})
+    async with store.transaction() as tx:
+        await tx.releases.add(recalling, "U9", "recall")
+    await evaluating_of(store, model, clock, Keeping()).judge(recalling, HELD_OUT)
+    assert len(asked) == len(HELD_OUT)
+    assert {group for without in asked for group in without} >= {one.group for one in HELD_OUT}
+
+
+async def test_without_rows_the_figures_are_of_nothing(store: SqlStore, clock: StepClock, model: TwoModels) -> None:
+    serving = await Releasing(store, clock).serving()
+    found = await evaluating_of(store, model, clock).evaluate(serving)
+    assert (found.card.rows, found.card.accuracy, found.usd, model.asked) == (0, 0.0, None, [])
+
+
+async def test_a_probe_asks_once_and_tells_what_is_wrong(
+    evaluating: Evaluating, release: Release, model: TwoModels
+) -> None:
+    await evaluating.probe(release)
+    assert len(model.asked) == 1
+    model.fail(1, ModelRefused("no such model"))
+    with pytest.raises(ModelRefused, match="no such model"):
+        await evaluating.probe(release)
+    with pytest.raises(ModelRefused, match="has no prompt"):
+        await evaluating.probe(release.model_copy(update={"prompt_id": "gone"}))
+
+
+async def test_the_throttle_starts_so_many_a_second_and_so_many_at_once() -> None:
+    throttle, loop = Throttle(2, per_second=100), asyncio.get_running_loop()
+    starts: list[float] = []
+    inside = most = 0
+
+    async def one() -> None:
+        nonlocal inside, most
+        async with throttle.turn():
+            starts.append(loop.time())
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0.001)
+            inside -= 1
+
+    began = loop.time()
+    await asyncio.gather(*(one() for _ in range(8)))
+    assert most <= 2
+    # A busy machine may start several late; none may start before its time.
+    assert all(start > began + n / 100 - 0.001 for n, start in enumerate(starts))

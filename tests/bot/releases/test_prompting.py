@@ -1,0 +1,332 @@
+"""The prompt: versions by content, edits that serve nobody yet, categories that go and the rows they leave."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.corrections.correcting import Correcting
+from bot.domain.correction import CorrectionKind, Press
+from bot.domain.dataset import Row, Source, Split, export
+from bot.domain.errors import Reason, Refused
+from bot.domain.prompt import LONG_PROMPT_TOKENS, Category, Prompt, PromptWhy, difference, id_for
+from bot.domain.release import Release, ReleaseState
+from bot.finetunes.budget import Spending
+from bot.finetunes.status import Reporting
+from bot.ports import Store
+from bot.providers.tokens import OfflineEstimator
+from bot.questions.cards import card_of
+from bot.releases.prompting import ROWS_SHOWN, Prompting, Saved
+from bot.releases.releasing import Releasing
+from bot.similarity.neighbours import RowNeighbours
+from storage.files import DatabaseShelf
+from storage.store import SqlStore
+from tests.bot.finetunes.test_tuning import Bench
+from tests.bot.questions.test_answering import Desk
+from tests.bot.things import BASE, PROMPT, arrival, rows_of
+from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
+from tests.kits.fakes_acts import Board, KeepingTrainer
+
+LABOR, IT, OTHER = PROMPT.categories
+NEW_RULE = LABOR.model_copy(update={"rule": "休みのことは労務"})
+LEGAL = Category(id="new", name="法務 Legal", rule="契約は法務")
+
+
+@pytest.fixture
+def prompting(store: SqlStore, clock: StepClock) -> Prompting:
+    return Prompting(store, OfflineEstimator(), clock)
+
+
+async def releases(store: Store) -> list[Release]:
+    async with store.transaction() as tx:
+        return await tx.releases.all()
+
+
+async def restarted(store: Store, clock: StepClock, folder: Prompt) -> None:
+    await Releasing(store, clock).ensure(folder, BASE)
+
+
+async def edited(prompting: Prompting) -> Saved:
+    return await prompting.save(PROMPT.id, NEW_RULE, "U9")
+
+
+# --- versions
+
+
+async def test_a_changed_text_is_a_candidate_that_serves_nobody_yet(prompting: Prompting, store: SqlStore) -> None:
+    saved = await edited(prompting)
+    assert saved.candidate is not None
+    assert saved.candidate.state is ReleaseState.CANDIDATE
+    assert (saved.candidate.model, saved.candidate.prompt_id) == (BASE, saved.shown.prompt.id)
+    assert saved.shown.prompt.category("labor") == NEW_RULE
+    assert (saved.shown.serves, saved.shown.event.why, saved.shown.event.by) == (False, PromptWhy.EDITED, "U9")
+    assert (await prompting.served()).id == PROMPT.id
+    assert len(await releases(store)) == 2
+
+
+async def test_an_edit_taken_back_is_the_first_version_again_and_makes_no_release_twice(
+    prompting: Prompting, store: SqlStore
+) -> None:
+    there = await edited(prompting)
+    back = await prompting.save(there.shown.prompt.id, LABOR, "U9")
+    assert back.shown.prompt.id == PROMPT.id
+    assert back.shown.serves
+    await prompting.save(PROMPT.id, NEW_RULE, "U9")
+    assert len(await releases(store)) == 2
+    assert [(v.prompt.id == PROMPT.id, v.current) for v in await prompting.versions()] == [(False, True), (True, False)]
+
+
+async def test_owners_and_guides_hold_at_once_in_every_version(
+    prompting: Prompting, store: SqlStore, model: RuleModel, board: Board, clock: StepClock
+) -> None:
+    first = await edited(prompting)
+    contact = NEW_RULE.model_copy(update={"owner": "U7", "guide": "まず見る"})
+    saved = await prompting.save(first.shown.prompt.id, contact, "U9")
+    assert saved.candidate is None
+    assert saved.shown.prompt.id == first.shown.prompt.id
+    await Desk(store, model, board, clock).ask(arrival())
+    ((card,),) = board.cards.values()
+    assert card.category is not None
+    assert (card.category.owner, card.category.guide, card.category.rule) == ("U7", "まず見る", LABOR.rule)
+
+
+async def test_what_was_edited_outlives_a_restart_and_a_changed_folder_wins_over_it(
+    prompting: Prompting, store: SqlStore, clock: StepClock
+) -> None:
+    saved = await edited(prompting)
+    await restarted(store, clock, PROMPT)
+    assert (await prompting.current()).id == saved.shown.prompt.id
+    folder = PROMPT.changed(template="新しい指示")
+    await restarted(store, clock, folder)
+    assert await prompting.current() == folder
+    await restarted(store, clock, folder)
+    assert [e.prompt.id for e in await prompting.versions()] == [folder.id, saved.shown.prompt.id, PROMPT.id]
+
+
+async def test_a_folder_with_only_new_owners_leaves_the_edited_text_alone(
+    prompting: Prompting, store: SqlStore, clock: StepClock
+) -> None:
+    saved = await edited(prompting)
+    await restarted(store, clock, PROMPT.owned_by("S5"))
+    current = await prompting.current()
+    assert current.id == saved.shown.prompt.id
+    assert [c.owner for c in current.categories] == ["S5"] * 3
+    taken_off = current.categories[0].model_copy(update={"owner": None})
+    await prompting.save(current.id, taken_off, "U9")
+    await restarted(store, clock, PROMPT.owned_by("S5"))
+    assert [c.owner for c in (await prompting.current()).categories] == [None, "S5", "S5"]
+
+
+async def test_nobody_overwrites_what_they_did_not_see(prompting: Prompting) -> None:
+    await edited(prompting)
+    for change in (
+        prompting.save(PROMPT.id, LABOR, "U8"),
+        prompting.add(PROMPT.id, LEGAL, "U8"),
+        prompting.rewrite(PROMPT.id, "別の指示", "U8"),
+        prompting.retire(PROMPT.id, "it", None, "U8"),
+    ):
+        with pytest.raises(Refused) as refused:
+            await change
+        assert refused.value.reason is Reason.PROMPT_CHANGED
+
+
+async def test_two_categories_never_have_one_name(prompting: Prompting) -> None:
+    for change in (
+        prompting.save(PROMPT.id, LABOR.model_copy(update={"name": "情シス"}), "U9"),
+        prompting.add(PROMPT.id, LEGAL.model_copy(update={"name": "情シス"}), "U9"),
+    ):
+        with pytest.raises(Refused) as refused:
+            await change
+        assert refused.value.reason is Reason.NAME_TAKEN
+    assert await prompting.current() == PROMPT
+
+
+async def test_versions_are_named_by_the_beginning_of_their_id(prompting: Prompting) -> None:
+    new = (await edited(prompting)).shown.prompt
+    assert await prompting.named(new.id[:12]) == new
+    told = difference(PROMPT, new)
+    assert "-有給や休暇は" in told
+    assert "+休みのことは労務" in told
+    assert difference(new, new) == ""
+    for name in ("", "zz"):
+        with pytest.raises(Refused) as refused:
+            await prompting.named(name)
+        assert refused.value.reason is Reason.UNKNOWN_PROMPT
+
+
+async def test_a_long_prompt_is_warned_of(prompting: Prompting) -> None:
+    assert not (await prompting.shown()).long
+    saved = await prompting.rewrite(PROMPT.id, "word " * (LONG_PROMPT_TOKENS + 1), "U9")
+    assert saved.shown.long
+    assert saved.shown.tokens > LONG_PROMPT_TOKENS
+
+
+# --- what it is used for
+
+
+async def test_exports_and_fine_tunes_use_the_current_prompt_and_keep_theirs(
+    prompting: Prompting, store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock
+) -> None:
+    bench = Bench(store, shelf, trainer, clock)
+    before = await bench.planned()
+    saved = await edited(prompting)
+    after, frozen = await bench.tuning.plan("U9", "ja")
+    assert before.prompt_id == PROMPT.id
+    assert after.prompt_id == frozen.manifest.prompt_id == saved.shown.prompt.id
+    assert "休みのことは労務" in frozen.data.decode()
+
+
+async def test_the_candidate_of_a_fine_tune_that_serves_is_its_base_model(
+    prompting: Prompting, store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock
+) -> None:
+    bench = Bench(store, shelf, trainer, clock)
+    await bench.running()
+    trainer.say("job-0", "succeeded", "ft:base:1")
+    await bench.tuning.follow()
+    (tuned,) = await bench.candidates()
+    async with store.transaction() as tx:
+        serving = await tx.releases.serving()
+        assert serving is not None
+        await tx.releases.enter(serving.id, ReleaseState.RETIRED, "U9", "test", clock.now())
+        await tx.releases.enter(tuned.id, ReleaseState.SERVING, "U9", "test", clock.now())
+    reporting = Reporting(store, clock, Spending(OfflineEstimator(), clock), RowNeighbours(store))
+    assert (await reporting.status()).unfit == []
+    saved = await edited(prompting)
+    assert saved.candidate is not None
+    assert (saved.candidate.model, saved.candidate.finetune_id) == (BASE, None)
+    status = await reporting.status()
+    assert [release.id for release in status.unfit] == [tuned.id]
+    assert (status.current.id, status.prompt.id) == (saved.shown.prompt.id, PROMPT.id)
+
+
+# --- categories that come and go
+
+
+async def test_a_new_category_stands_before_the_catch_all_with_an_id_of_its_own(prompting: Prompting) -> None:
+    saved = await prompting.add(PROMPT.id, LEGAL, "U9")
+    assert [c.id for c in saved.shown.prompt.categories] == ["labor", "it", "法務_legal", "other"]
+
+
+async def test_a_retired_category_comes_back_with_its_rows(prompting: Prompting, store: SqlStore) -> None:
+    await keep(store, "it", 3)
+    gone = await prompting.retire(PROMPT.id, "it", None, "U9")
+    assert (gone.shown.retired, gone.moved) == ({"情シス": 3}, 0)
+    back = await prompting.add(gone.shown.prompt.id, Category(id="new", name="情シス"), "U9")
+    assert back.shown.retired == {}
+    assert back.shown.prompt.category("it") is not None
+
+
+async def keep(store: Store, category: str, n: int) -> None:
+    async with store.transaction() as tx:
+        for row in rows_of(Split.TRAIN, category, n):
+            await tx.rows.put(row.model_copy(update={"source": Source.IMPORT, "origin": "old.csv", "reason": "古い"}))
+
+
+async def test_rows_of_a_retired_category_are_left_out_until_they_are_moved(
+    prompting: Prompting, store: SqlStore, clock: StepClock
+) -> None:
+    await keep(store, "it", 3)
+    gone = await prompting.retire(PROMPT.id, "it", None, "U9")
+
+    async def rows() -> list[Row]:
+        async with store.transaction() as tx:
+            return [row async for row in tx.rows.all()]
+
+    left = export(await rows(), gone.shown.prompt).manifest
+    assert (left.rows, left.left_out) == (0, {"unknown_category": 3})
+    clock.advance(minutes=1)
+    moved = await prompting.move("it", "labor", "U9")
+    assert (moved.moved, moved.candidate, moved.shown.retired) == (3, None, {})
+    after = await rows()
+    assert {(r.category, r.by, r.settled_at, r.source, r.origin, r.reason) for r in after} == {
+        ("labor", "U9", clock.now(), Source.CHANGE, "old.csv", None)
+    }
+    assert export(after, moved.shown.prompt).manifest.rows == 3
+
+
+async def test_a_moved_row_of_a_question_is_a_correction_like_any_other(
+    prompting: Prompting, store: SqlStore, model: RuleModel, board: Board, clock: StepClock
+) -> None:
+    desk = Desk(store, model, board, clock)
+    await desk.ask(arrival("PCが動かない"))
+    (question,) = board.cards
+    await Correcting(store, KeptNeighbours(), clock).settle(Press(question_id=question, category=None, seen=0, by="U2"))
+    legal = (await prompting.add(PROMPT.id, LEGAL, "U9")).shown.prompt
+    await prompting.retire(legal.id, "it", "法務_legal", "U9")
+    assert (await prompting.move("it", "法務_legal", "U9")).moved == 1
+    async with store.transaction() as tx:
+        asked = await tx.questions.get(question)
+        card = await card_of(tx, asked) if asked else None
+        corrections = await tx.corrections.of(question)
+        row = await tx.rows.get(question)
+        waiting, _ = await tx.outbox.lag(clock.now() + timedelta(minutes=1))
+    assert [(c.seq, c.kind, c.category, c.by) for c in corrections] == [
+        (1, CorrectionKind.AGREE, "it", "U2"),
+        (2, CorrectionKind.CHANGE, "法務_legal", "U9"),
+    ]
+    assert row is not None
+    assert (row.category, row.by) == ("法務_legal", "U9")
+    assert card is not None
+    assert card.category is not None
+    assert card.category.name == LEGAL.name
+    assert waiting >= 2
+
+
+async def test_many_rows_are_moved_page_by_page_and_others_are_left_alone(
+    prompting: Prompting, store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.releases.prompting.MOVED_PER_TRANSACTION", 3)
+    await keep(store, "it", 7)
+    await keep(store, "other", 2)
+    leaving = await prompting.leaving("it")
+    assert (leaving.rows, len(leaving.texts)) == (7, ROWS_SHOWN)
+    await prompting.retire(PROMPT.id, "it", "labor", "U9")
+    assert (await prompting.move("it", "labor", "U9")).moved == 7
+    assert (await prompting.move("it", "labor", "U9")).moved == 0
+    async with store.transaction() as tx:
+        assert await tx.rows.counts() == {("labor", Split.TRAIN): 7, ("other", Split.TRAIN): 2}
+    with pytest.raises(Refused) as refused:
+        await prompting.move("other", "it", "U9")
+    assert refused.value.reason is Reason.UNKNOWN_CATEGORY
+
+
+@pytest.mark.parametrize(
+    ("category", "into", "reason"),
+    [
+        ("other", None, Reason.CATEGORY_KEPT),
+        ("it", "it", Reason.UNKNOWN_CATEGORY),
+        ("it", "nowhere", Reason.UNKNOWN_CATEGORY),
+    ],
+)
+async def test_what_cannot_be_retired_stays(
+    prompting: Prompting, category: str, into: str | None, reason: Reason
+) -> None:
+    with pytest.raises(Refused) as refused:
+        await prompting.retire(PROMPT.id, category, into, "U9")
+    assert refused.value.reason is reason
+    assert await prompting.current() == PROMPT
+
+
+async def test_the_last_two_categories_stay(prompting: Prompting) -> None:
+    saved = await prompting.retire(PROMPT.id, "it", None, "U9")
+    with pytest.raises(Refused) as refused:
+        await prompting.leaving("労務")
+    assert refused.value.reason is Reason.CATEGORY_KEPT
+    with pytest.raises(Refused):
+        await prompting.retire(saved.shown.prompt.id, "labor", None, "U9")
+    leaving = await prompting.leaving("情シス")
+    assert (leaving.category.id, leaving.rows, leaving.texts) == ("it", 0, ())
+    with pytest.raises(Refused):
+        await prompting.leaving("ない分類")
+
+
+# --- ids
+
+
+@settings(deadline=None)
+@given(name=st.text(min_size=1, max_size=60), taken=st.sets(st.sampled_from(["法務", "it", "category", "category_2"])))
+def test_an_id_made_of_any_name_is_valid_and_new(name: str, taken: set[str]) -> None:
+    made = id_for(name, taken)
+    assert made not in taken
+    assert Category(id=made, name="x").id == made

@@ -1,0 +1,266 @@
+"""What is nearly the same, and an index that says what the record says."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.domain.dataset import Row, Split, group_of, normalised, split_of
+from bot.domain.similar import FAR, NEAR, content, share
+from bot.similarity.neighbours import LATE_COMMIT, Index, RowNeighbours, slip
+from storage.database import Database
+from storage.store import SqlStore
+from tests.bot.conftest import Fresh
+from tests.bot.things import START, row
+
+NEARLY_SAME = [
+    ("有給は何日前に申請？", "有給は何日前までに申請ですか"),
+    ("有給は何日前までに申請すればいいですか？", "すみません、有給は何日前までに申請したらよいでしょうか。"),
+    ("パスワードを忘れてログインできません", "ﾊﾟｽﾜｰﾄﾞ を 忘れたのでログインできない！"),
+    ("在宅からVPNにつながりません", "在宅からＶＰＮにつながらないのですが"),
+    ("経費精算の締め切りはいつですか", "経費の精算の締切っていつでしたっけ"),
+    ("残業の申請方法を教えてください", "残業はどうやって申請しますか"),
+    ("プリンターが動きません", "プリンタが動かない"),
+    ("オフィスの空調が寒すぎます", "オフィスの空調が寒すぎる"),
+    ("How do I reset my password?", "how can i reset my password"),
+    ("What is the deadline for expense reports?", "what's the expense report deadline"),
+    ("My laptop does not start this morning.", "my laptop doesn't start this morning"),
+    ("I forgot my passwrod", "I FORGOT MY PASSWORD!!"),
+    ("Hi! Could you tell me how many vacation days I have left? Thanks", "how many vacation days do i have left"),
+    ("Where can I download my pay slip?", "where can i download my payslip"),
+]
+DIFFERENT = [
+    ("有給は何日前", "産休は何日前"),
+    ("有給は何日前までに申請すればいいですか", "産休は何日前までに申請すればいいですか"),
+    ("育児休業はいつから取れますか", "介護休業はいつから取れますか"),
+    ("有給はいつ", "有給はどこ"),
+    ("給与の振込日", "賞与の振込日"),
+    ("社員の登録", "社員証の登録"),
+    ("会議の予約", "会議室の予約"),
+    ("ごみの捨て方", "たばこの捨て方"),
+    ("質問 1", "質問 12"),
+    ("reset my password", "reset my VPN token"),
+    ("How do I change my password?", "How do I reset my password?"),
+    ("How do I get a new badge?", "How do I get a new laptop?"),
+    ("turn on the lights", "turn off the lights"),
+    ("what is my name", "what is your name"),
+    ("when is payday", "where is payday"),
+    (
+        "Where do I get form 1040 for my taxes of the last year?",
+        "Where do I get form 1099 for my taxes of the last year?",
+    ),
+]
+
+
+def near(one: str, other: str) -> bool:
+    index = Index()
+    index.slot(one)
+    return bool(index.near(other))
+
+
+@pytest.mark.parametrize(("one", "other"), NEARLY_SAME)
+def test_another_wording_of_a_question_is_near(one: str, other: str) -> None:
+    assert near(one, other)
+    assert near(other, one)
+
+
+@pytest.mark.parametrize(("one", "other"), DIFFERENT)
+def test_another_question_is_not_near(one: str, other: str) -> None:
+    assert not near(one, other)
+    assert not near(other, one)
+
+
+def test_a_slip_of_the_pen_is_of_letters_in_a_long_word() -> None:
+    assert slip("password", "pasword")
+    assert slip("password", "passwrod")
+    assert slip("パスワード", "パスワート")
+    assert not slip("form", "from")
+    assert not slip("12345", "12346")
+    assert not slip("給与振込日", "賞与振込日")
+    assert not slip("password", "passcodes")
+
+
+# fmt: off
+words = st.sampled_from([
+    "有給", "申請", "パスワード", "vpn", "laptop", "password", "pasword", "passwrod", "12", "は", "の", "please",
+    "ください", "how", "？", " ",
+])
+# fmt: on
+texts = st.lists(words, max_size=8).map("".join) | st.lists(words, max_size=8).map(" ".join) | st.text(max_size=12)
+some = settings(max_examples=60, deadline=None)
+
+
+@some
+@given(texts, texts)
+def test_the_measure_is_the_same_both_ways_and_whole_for_itself(one: str, other: str) -> None:
+    assert content(one)
+    assert near(one, one)
+    assert near(one, other) == near(other, one)
+    assert share(content(one), content(one), slip) == 1.0
+    assert 0.0 <= share(content(one), content(other), slip) <= 1.0
+
+
+@some
+@given(st.lists(texts, max_size=12), texts)
+def test_all_that_the_measure_says_is_found_and_nothing_else(kept: list[str], asked: str) -> None:
+    """Though only texts are compared that have enough words in common."""
+    index, first = Index(), dict[int, str]()
+    for text in kept:
+        first.setdefault(index.slot(text), text)
+    said = {slot for slot, text in first.items() if share(content(asked), content(text), slip) >= NEAR}
+    same = {slot for slot, text in first.items() if normalised(text) == normalised(asked)}
+    assert {slot for slot, _ in index.near(asked)} == said | same
+    assert all((other in index.beside(one)) == (one in index.beside(other)) for one in first for other in first)
+
+
+@some
+@given(st.lists(texts, max_size=8), st.lists(texts, max_size=8))
+def test_pairs_are_what_near_says_one_by_one(these: list[str], those: list[str]) -> None:
+    neighbours = RowNeighbours(SqlStore(Database("sqlite:///never-opened.db")))
+    one_by_one = [(i, j) for i, this in enumerate(these) for j, that in enumerate(those) if near(that, this)]
+    assert neighbours.pairs(these, those) == one_by_one
+
+
+def test_the_likest_come_first_however_many_there_are() -> None:
+    index = Index()
+    asked = "How do I reset my laptop password"
+    texts = [f"laptop {n} of the office" for n in range(300)] + ["reset the laptop", "reset laptop password", "lunch"]
+    for text in texts:
+        index.slot(text)
+    ranked = [(texts[slot], similarity) for slot, similarity in index.alike(asked)]
+    assert [text for text, _ in ranked[:2]] == ["reset laptop password", "reset the laptop"]
+    assert ranked[0][1] >= NEAR > FAR >= ranked[1][1]
+    assert [s for _, s in ranked] == sorted((s for _, s in ranked), reverse=True)
+    assert len(ranked) == len(texts) - 1
+    assert all(similarity > 0.0 for _, similarity in ranked)
+
+
+@pytest.fixture
+def neighbours(store: SqlStore) -> RowNeighbours:
+    return RowNeighbours(store)
+
+
+async def put(store: SqlStore, *rows: Row) -> None:
+    async with store.transaction() as tx:
+        await tx.rows.put(*rows)
+
+
+async def test_near_rows_of_both_splits_are_found_as_soon_as_they_are_settled(
+    store: SqlStore, neighbours: RowNeighbours
+) -> None:
+    assert await neighbours.near("有給は？") == []
+    train = row("有給は何日前に申請？").model_copy(update={"split": Split.TRAIN})
+    held_out = row("有給は何日前までに申請", row_id="q2").model_copy(update={"split": Split.HELD_OUT})
+    await put(store, train)
+    await put(store, held_out, row("PCが遅い"))
+    found = await neighbours.near("有給は何日前までに申請！")
+    assert [(one.row_id, one.similarity == 1.0) for one in found] == [("q2", True), (train.id, False)]
+    assert all(one.similarity >= NEAR for one in found)
+
+
+async def test_the_nearest_are_rows_to_train_on_that_staff_agree_on(store: SqlStore, neighbours: RowNeighbours) -> None:
+    def of(text: str, row_id: str, split: Split, category: str = "labor", group: str = "") -> Row:
+        return row(text, category, row_id=row_id).model_copy(update={"split": split, "group": group or row_id})
+
+    await put(
+        store,
+        of("有給の申請はどこ", "a", Split.TRAIN),
+        of("有給の申請をしたい", "held", Split.HELD_OUT),
+        of("有給の日数は", "b", Split.TRAIN),
+        of("有給の繰り越し", "c", Split.TRAIN, "labor", "contested"),
+        of("有給って繰り越し", "d", Split.TRAIN, "it", "contested"),
+        of("PC", "e", Split.TRAIN),
+    )
+    found = await neighbours.nearest("有給の申請は？", 5)
+    assert [one.row_id for one in found] == ["a", "b"]
+    assert [one.row_id for one in await neighbours.nearest("有給の申請は？", 1)] == ["a"]
+    assert [one.row_id for one in await neighbours.nearest("有給の申請は？", 5, without={"a"})] == ["b"]
+    await put(store, of("有給って繰り越し", "d", Split.TRAIN, "labor", "contested"))
+    assert {one.row_id for one in await neighbours.nearest("有給の申請は？", 5)} == {"a", "b", "c", "d"}
+
+
+async def test_what_is_withdrawn_or_changed_is_forgotten_but_its_group_is_joined(
+    store: SqlStore, neighbours: RowNeighbours
+) -> None:
+    first = row("有給は何日前に申請？")
+    await put(store, first)
+    assert len(await neighbours.near(first.text)) == 1
+    async with store.transaction() as tx:
+        await tx.rows.withdraw(first.id, START + timedelta(seconds=5))
+    assert await neighbours.near(first.text) == await neighbours.nearest(first.text, 1) == []
+    assert await neighbours.groups(["有給は何日前までに申請ですか"]) == [first.group]
+    await put(store, first.model_copy(update={"text": "PCが遅い", "settled_at": START + timedelta(seconds=9)}))
+    assert await neighbours.groups(["有給は何日前までに申請ですか"]) == [group_of("有給は何日前までに申請ですか")]
+    assert [one.text for one in await neighbours.near("PCが遅い")] == ["PCが遅い"]
+
+
+async def test_a_row_that_another_replica_wrote_late_is_found(store: SqlStore, neighbours: RowNeighbours) -> None:
+    await put(store, row("PCが遅い", at=60))
+    assert len(await neighbours.near("PCが遅い")) == 1
+    await put(store, row("有給は？", at=60 - int(LATE_COMMIT.total_seconds())))
+    assert len(await neighbours.near("有給は？")) == 1
+
+
+async def test_a_late_row_is_found_however_long_nobody_asked(store: SqlStore) -> None:
+    """Two presses at the same moment: the earlier one is committed after the other was seen, and then all is quiet."""
+    now = 0.0
+    neighbours = RowNeighbours(store, lambda: now)
+    await put(store, row("PCが遅い", at=60))
+    assert len(await neighbours.near("PCが遅い")) == 1
+    await put(store, row("有給は？", at=59))
+    now += 3600
+    assert len(await neighbours.near("有給は？")) == 1
+
+
+async def test_what_is_certain_is_not_read_again(store: SqlStore) -> None:
+    now = 0.0
+    neighbours = RowNeighbours(store, lambda: now)
+    await put(store, row("PCが遅い", at=60))
+    for _ in range(3):
+        await neighbours.refresh()
+        now += LATE_COMMIT.total_seconds()
+    await put(store, row("有給は？", at=59))
+    assert await neighbours.near("有給は？") == [], "a row that is older than any that may still come was read"
+
+
+async def test_texts_join_groups_as_if_each_were_a_row_already(store: SqlStore, neighbours: RowNeighbours) -> None:
+    settled = row("有給は何日前に申請？").model_copy(update={"group": "g"})
+    await put(store, settled)
+    texts = ["PCが遅い", "有給は何日前までに申請ですか", "ＰＣが遅いです", "鍵"]
+    assert await neighbours.groups(texts) == [group_of("PCが遅い"), "g", group_of("PCが遅い"), group_of("鍵")]
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.data())
+def test_any_history_leaves_the_index_as_one_that_was_made_anew(fresh: Fresh, data: st.DataObject) -> None:
+    async def story() -> None:
+        database = Database(fresh())
+        store = SqlStore(database)
+        kept, at = RowNeighbours(store), 0
+        try:
+            for _ in range(data.draw(st.integers(1, 12))):
+                at += data.draw(st.integers(0, 8))
+                row_id = data.draw(st.sampled_from("abc"))
+                if data.draw(st.booleans()):
+                    text, category = data.draw(texts), data.draw(st.sampled_from(["it", "labor"]))
+                    await put(store, row(text, category, at=at, row_id=row_id))
+                else:
+                    async with store.transaction() as tx:
+                        await tx.rows.withdraw(row_id, START + timedelta(seconds=at))
+                asked = data.draw(texts)
+                anew = RowNeighbours(store)
+                assert await kept.near(asked) == await anew.near(asked)
+                assert await kept.groups([asked]) == await anew.groups([asked])
+                both = [await one.nearest(asked, 3) for one in (kept, anew)]
+                assert sorted(one.similarity for one in both[0]) == sorted(one.similarity for one in both[1])
+        finally:
+            await database.close()
+
+    asyncio.run(story())
+
+
+def test_a_group_and_its_split_follow_from_its_founder() -> None:
+    assert normalised("有給は？") == normalised("有給は")
+    assert split_of(group_of("有給は？")) is split_of(group_of("有給は"))

@@ -1,0 +1,134 @@
+"""What a supervisor is told, over HTTP."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Mapping
+
+import httpx2
+import pytest
+
+from bot.domain.faults import Fault
+from handlers.server.health import CHECK_SECONDS, HEALTH_CACHE_SECONDS, Health, HealthPart
+from handlers.server.web import PortTaken, serving
+
+
+class Now:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def now() -> Now:
+    return Now()
+
+
+@pytest.fixture
+def health(now: Now) -> Health:
+    return Health(now)
+
+
+@pytest.fixture
+async def http(health: Health) -> AsyncIterator[httpx2.AsyncClient]:
+    async with (
+        serving("127.0.0.1", 0, health.routes) as url,
+        httpx2.AsyncClient(base_url=url, trust_env=False) as client,
+    ):
+        yield client
+
+
+async def metrics(ready: Mapping[str, bool]) -> bytes:
+    return json.dumps(ready).encode()
+
+
+async def fine() -> HealthPart:
+    return HealthPart(ready=True)
+
+
+async def test_it_lives_from_the_beginning_and_is_ready_from_the_end_of_the_start_to_the_stop(
+    health: Health, http: httpx2.AsyncClient
+) -> None:
+    assert (await http.get("/healthz")).status_code == 200
+    starting = await http.get("/readyz")
+    assert (starting.status_code, starting.json()["parts"]) == (503, {"process": "starting"})
+    assert (await http.get("/metrics")).status_code == 503
+    health.on_duty({"database": fine}, metrics)
+    on_duty = await http.get("/readyz")
+    assert (on_duty.status_code, on_duty.json()["not_ready"]) == (200, [])
+    assert (await http.get("/metrics")).json() == {"process": True, "database": True}
+    health.drain()
+    draining = await http.get("/readyz")
+    assert (draining.status_code, draining.json()["not_ready"]) == (503, ["process"])
+    assert (await http.get("/healthz")).status_code == 200
+
+
+async def test_what_is_not_ready_is_named_and_errors_tell_no_secret(
+    health: Health, http: httpx2.AsyncClient, now: Now
+) -> None:
+    async def broken() -> HealthPart:
+        raise ConnectionError("postgresql://bot:s3cr3t@db")
+
+    async def down() -> HealthPart:
+        return HealthPart(ready=False, says="the socket is not connected")
+
+    health.on_duty({"database": broken, "slack": down, "model": fine}, metrics)
+    answer = await http.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {
+        "ready": False,
+        "not_ready": ["database", "slack"],
+        "parts": {
+            "process": "on duty",
+            "database": "ConnectionError",
+            "slack": "the socket is not connected",
+            "model": "ok",
+        },
+    }
+
+
+async def test_the_parts_are_asked_once_however_many_ask(health: Health, http: httpx2.AsyncClient, now: Now) -> None:
+    asked = 0
+
+    async def counted() -> HealthPart:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.05)
+        return HealthPart(ready=asked < 2)
+
+    health.on_duty({"database": counted}, metrics)
+    answers = await asyncio.gather(*(http.get("/readyz") for _ in range(5)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert asked == 1
+    now.seconds += HEALTH_CACHE_SECONDS
+    assert (await http.get("/readyz")).status_code == 503
+    assert asked == 2
+
+
+async def test_a_part_that_hangs_is_not_ready(
+    health: Health, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handlers.server.health.CHECK_SECONDS", CHECK_SECONDS / 60)
+
+    async def hangs() -> HealthPart:
+        await asyncio.sleep(60)
+        return HealthPart(ready=True)
+
+    health.on_duty({"database": hangs, "slack": fine}, metrics)
+    answer = await http.get("/readyz")
+    assert (answer.status_code, answer.json()["not_ready"]) == (503, ["database"])
+
+
+async def test_a_port_in_use_is_told_with_its_address() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(PortTaken) as taken:
+            async with serving("127.0.0.1", port, []):
+                pass
+    (problem,) = taken.value.problems
+    assert problem.what is Fault.PORT_TAKEN
+    assert problem.facts["address"] == f"127.0.0.1:{port}"

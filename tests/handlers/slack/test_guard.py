@@ -1,0 +1,141 @@
+"""Who may do what, and who is one of us: real requests to the practice workspace, a clock that the test holds."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.domain.errors import Reason, Refused
+from bot.practice import Server, Workspace, serve
+from bot.practice.people import TEAM_ID
+from handlers.slack.guard import Guard
+from handlers.slack.people import Home, People
+from tests.handlers.desk import MANIFEST
+
+STAFF, ADMINS = "S0STAFF0001", "S0ADMINS001"
+KENJI, EMILY, YUKO, TOM = "U0KENJI0001", "U0EMILY0001", "U0YUKO00001", "U0TOM000001"
+
+
+class Ticking:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with serve(Workspace(MANIFEST)) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: Server) -> AsyncWebClient:
+    return AsyncWebClient(token=server.bot_token, base_url=server.api_url, retry_handlers=[])
+
+
+async def test_people_and_groups_may_be_named(client: AsyncWebClient) -> None:
+    guard = Guard([STAFF, EMILY], [ADMINS], client)
+    assert [await guard.is_staff(user) for user in (KENJI, EMILY, YUKO)] == [True, True, False]
+    assert [await guard.is_admin(user) for user in (KENJI, EMILY, YUKO)] == [False, False, True]
+    assert guard.staff_named() == f"<!subteam^{STAFF}>, <@{EMILY}>"
+
+
+async def test_none_named_means_nobody(client: AsyncWebClient) -> None:
+    guard = Guard([], [], client)
+    assert not await guard.is_staff(KENJI)
+    assert not await guard.is_admin(YUKO)
+    with pytest.raises(Refused) as refused:
+        await guard.staff_only(KENJI)
+    assert (refused.value.reason, refused.value.facts) == (Reason.NOT_STAFF, {"who": "BOT_STAFF"})
+    with pytest.raises(Refused) as refused:
+        await guard.admins_only(YUKO)
+    assert refused.value.reason is Reason.NOT_ADMIN
+
+
+@pytest.mark.parametrize("status", [0, 429, 500])
+async def test_a_lookup_that_fails_means_no_and_is_not_remembered(
+    server: Server, client: AsyncWebClient, status: int
+) -> None:
+    guard = Guard([STAFF], [], client)
+    faults = server.workspace.faults
+    if status:
+        faults.fail("usergroups.users.list", status)
+    else:
+        faults.drop("usergroups.users.list", calls=2)  # aiohttp itself repeats a GET once
+    assert not await guard.is_staff(KENJI)
+    assert await guard.is_staff(KENJI)
+
+
+async def test_an_unknown_group_has_no_members(client: AsyncWebClient) -> None:
+    assert not await Guard(["S0NOTHING01"], [], client).is_staff(KENJI)
+
+
+async def test_who_left_the_group_is_out_within_a_minute(server: Server, client: AsyncWebClient) -> None:
+    now = Ticking()
+    guard = Guard([STAFF], [], client, now)
+    assert await guard.is_staff(KENJI)
+    server.people.staff_group.users.remove(KENJI)
+    now.now = 61
+    assert not await guard.is_staff(KENJI)
+    server.workspace.faults.fail("usergroups.users.list", calls=3)
+    now.now = 200
+    assert not await guard.is_staff("U0PRIYA0001")
+
+
+async def test_people_are_known_by_language_and_by_whose_they_are(client: AsyncWebClient) -> None:
+    people = People(client, Home(TEAM_ID, "U0BOTUSER01"))
+    kenji, tom, bot = await people.get(KENJI), await people.get(TOM), await people.get("U0BOTUSER01")
+    assert (kenji.language, kenji.outsider, kenji.is_bot) == ("ja", False, False)
+    assert (tom.language, tom.outsider) == ("en", True)
+    assert bot.is_bot
+    assert (await people.get("U0NOBODY001")).outsider
+
+
+async def test_another_team_is_another_organisation_unless_it_is_our_enterprise(client: AsyncWebClient) -> None:
+    assert (await People(client, Home("T0OTHER0001", "U1")).get(KENJI)).outsider
+    people = People(client, Home("T0OTHER0001", "U1", enterprise="E1"))
+    assert people._is_outsider({"team_id": "T2"})
+    assert not people._is_outsider({"team_id": "T2", "enterprise_user": {"enterprise_id": "E1"}})
+    assert people._is_outsider({"team_id": "T0OTHER0001", "is_stranger": True})
+    assert people._is_outsider({"team_id": "T0OTHER0001", "is_ultra_restricted": True})
+
+
+async def test_nobody_is_taken_for_an_insider_while_slack_does_not_tell(server: Server, client: AsyncWebClient) -> None:
+    people = People(client, Home(TEAM_ID, "U0BOTUSER01"))
+    server.workspace.faults.fail("users.info", calls=2)
+    with pytest.raises(SlackApiError):
+        await people.get(KENJI)
+    assert (await people.words(KENJI)).language == "en"
+    assert (await people.words(KENJI)).language == "ja"
+
+
+async def test_people_are_remembered_for_ten_minutes(server: Server, client: AsyncWebClient) -> None:
+    now = Ticking()
+    people = People(client, Home(TEAM_ID, "U0BOTUSER01"), now=now)
+    await people.get(KENJI)
+    server.people.staff[0].locale = "en-US"
+    assert (await people.get(KENJI)).language == "ja"
+    now.now = 601
+    assert (await people.get(KENJI)).language == "en"
+
+
+async def test_of_many_questions_at_once_slack_is_asked_for_a_person_once(
+    server: Server, client: AsyncWebClient
+) -> None:
+    people = People(client, Home(TEAM_ID, "U0BOTUSER01"))
+    gate = server.workspace.faults.hold("users.info", before=True)
+    server.workspace.faults.fail("users.info", calls=1)  # meets whoever asks besides
+    asked = [asyncio.create_task(people.get(KENJI)) for _ in range(20)]
+    await asyncio.sleep(0.05)
+    asked.pop().cancel()
+    gate.set()
+    assert {person.id for person in await asyncio.gather(*asked)} == {KENJI}
+    assert server.workspace.faults.waiting("users.info") == 1
+
+
+async def test_the_configured_language_holds_for_everybody(client: AsyncWebClient) -> None:
+    assert (await People(client, Home(TEAM_ID, "U1"), "en").get(KENJI)).language == "en"

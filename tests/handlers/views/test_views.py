@@ -1,0 +1,302 @@
+"""The views keep Slack's limits, whatever is in the things, in both languages; slack_sdk's models are the oracle."""
+
+import html
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from slack_sdk.errors import SlackObjectFormationError
+from slack_sdk.models.blocks import Block
+from slack_sdk.models.views import View
+
+from bot.corrections.reviewing import Entry, Page, ReviewProgress
+from bot.domain.card import Card
+from bot.domain.correction import Correction, CorrectionKind
+from bot.domain.curve import Curve, Measured, Need
+from bot.domain.finetune import Estimate, Finetune, FinetuneState
+from bot.domain.gain import QueueReason
+from bot.domain.prompt import Category, Prompt
+from bot.domain.question import Place, Question, Verdict, Via
+from bot.domain.release import ModelName
+from handlers.slack.announcer import MOST_ASKED
+from handlers.texts.escape import mention
+from handlers.texts.words import LANGUAGES, Language, Words
+from handlers.views.card import REASON_LENGTH, anyway, card, modal
+from handlers.views.finetune_progress import ended, progress
+from handlers.views.home import home
+from handlers.views.ids import CategoryChoice, Form
+from handlers.views.message import Message
+from handlers.views.review import SIZE, ShownPage, review
+from handlers.views.review import progress as progress_of
+from tests.bot.things import PROMPT, row
+from tests.handlers.desk import controls, texts
+
+SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=3_000) | st.sampled_from(
+    ["<!channel>" * 400, "&" * 3_000, "<https://x.example|x> https://y.example", ""]
+)
+WORDS = st.sampled_from(LANGUAGES).map(Words)
+ID = st.text("abcdefghijklmnopqrstuvwxyz日本0123456789_-", min_size=1, max_size=64)
+
+
+@st.composite
+def cards(draw: st.DrawFn) -> Card:
+    names = draw(st.lists(st.text(min_size=1, max_size=60).filter(str.strip), min_size=2, max_size=130, unique=True))
+    category_ids = draw(st.lists(ID, min_size=len(names), max_size=len(names), unique=True))
+    owner, guide = draw(st.sampled_from([None, "U1", "S1", "nobody"])), draw(st.none() | TEXT)
+    categories = tuple(
+        Category(id=i, name=name, owner=owner, guide=guide, other=n == 0)
+        for n, (i, name) in enumerate(zip(category_ids, names, strict=True))
+    )
+    asked = Question(
+        id="a" * 32,
+        text="?",
+        asker="U9",
+        place=Place(team="T1", channel="C1", ts="1.1"),
+        via=Via.DM,
+        language="en",
+        asked_at=AT,
+        cut=draw(st.booleans()),
+    )
+    verdict = Verdict(
+        id="b" * 32,
+        question_id=asked.id,
+        release_id="r",
+        category=draw(st.sampled_from(category_ids)),
+        reason=draw(TEXT),
+        confidence=draw(st.none() | st.floats(0, 1)),
+        latency_ms=1,
+        tokens_in=1,
+        tokens_out=1,
+        at=AT,
+    )
+    settled = draw(st.none() | st.sampled_from([CorrectionKind.AGREE, CorrectionKind.CHANGE]))
+    correction = settled and Correction(
+        question_id=asked.id,
+        seq=draw(st.integers(1, 10**6)),
+        kind=settled,
+        verdict_id=verdict.id,
+        category=draw(st.sampled_from(category_ids)),
+        reason=draw(st.none() | TEXT.map(lambda t: t[:REASON_LENGTH])),
+        by="U2",
+        at=AT,
+    )
+    prompt = Prompt(language="en", template="x", categories=categories)
+    return Card(
+        question=asked,
+        verdict=verdict,
+        prompt=prompt,
+        settled=correction,
+        seen=correction.seq if correction else 0,
+        unsure=draw(st.booleans()),
+    )
+
+
+def walk(value: Any) -> list[dict[str, Any]]:
+    if isinstance(value, dict):
+        return [value, *(found for inner in value.values() for found in walk(inner))]
+    return [found for inner in value for found in walk(inner)] if isinstance(value, list) else []
+
+
+def check(blocks: list[dict[str, Any]], most: int) -> None:
+    """Slack's limits (facts of docs.slack.dev): what slack_sdk checks, and what it does not."""
+    assert len(blocks) <= most
+    for block in blocks:
+        parsed = Block.parse(block)
+        assert parsed is not None
+        parsed.to_dict()
+    named = [block["block_id"] for block in blocks if "block_id" in block]
+    assert len(named) == len(set(named))
+    for block in blocks:
+        in_block = [found["action_id"] for found in walk(block) if "action_id" in found]
+        assert len(in_block) == len(set(in_block))
+        assert len(block.get("elements", [])) <= 25
+    for found in walk(blocks):
+        if found.get("type") == "button":
+            assert len(found["text"]["text"]) <= 75
+            assert len(found.get("value", "")) <= 2_000
+        if "options" in found:
+            assert 1 <= len(found["options"]) <= 100
+            assert all(1 <= len(o["text"]["text"]) <= 75 and len(o["value"]) <= 150 for o in found["options"])
+        if found.get("type") in {"mrkdwn", "plain_text"}:
+            assert 1 <= len(found["text"]) <= 3_000
+    assert sum(found.get("style") == "primary" for found in walk(blocks)) <= 1
+
+
+def check_message(message: Message) -> None:
+    check(message.blocks, 50)
+    # chat.update refuses more than 4,000 characters.
+    assert 1 <= len(message.text) <= 4_000
+    mrkdwn = [message.text, *(f["text"] for f in walk(message.blocks) if f.get("type") == "mrkdwn")]
+    for text in mrkdwn:
+        for outside in ("<!channel", "<!here", "<!everyone", "<https"):
+            assert outside not in text
+
+
+@given(cards(), WORDS)
+@settings(SLOW, max_examples=60)
+def test_a_card_keeps_slacks_limits(shown: Card, words: Words) -> None:
+    staff = ", ".join(f"<!subteam^S{n:010}>" for n in range(MOST_ASKED))
+    message = card(shown, words, staff)
+    check_message(message)
+    name = shown.category.name if shown.category else ""
+    said = [b["text"]["text"] for b in message.blocks if b["type"] == "section"]
+    guessed = shown.unsure and shown.settled is None
+    assert html.unescape(said[0]).startswith(f"*{words('card.guess', category=name) if guessed else name}*")
+    assert (staff in said[0]) == (staff in message.text) == guessed
+    owner = mention(shown.category.owner) if shown.category else None
+    assert not (guessed and owner and owner in said[0]), "nobody is told that a guess is theirs"
+    assert not (guessed and any(one.startswith(words("card.guide")) for one in said))
+    assert ("correct.undo" in controls({"blocks": message.blocks})) == (shown.settled is not None)
+    if shown.settled is None:
+        categories = {c.id for c in shown.prompt.categories}
+        offered = {
+            CategoryChoice.unpacked(f["value"]).category
+            for f in walk(message.blocks)
+            if f.get("value", "").startswith('{"q"')
+            if '"c"' in f["value"]
+        }
+        assert offered == categories
+
+
+@given(cards(), WORDS, st.none() | TEXT.map(lambda t: t[:REASON_LENGTH]))
+@settings(SLOW, max_examples=40)
+def test_what_the_second_of_two_is_told_keeps_slacks_limits(shown: Card, words: Words, reason: str | None) -> None:
+    choice = CategoryChoice(question=shown.question.id, seen=0, category=shown.prompt.categories[0].id, reason=reason)
+    check_message(anyway(shown, choice, words))
+
+
+@given(
+    shown=cards(), words=WORDS, draft=st.none() | TEXT.map(lambda text: text[:REASON_LENGTH]), drafting=st.booleans()
+)
+@settings(SLOW, max_examples=40)
+def test_the_form_keeps_slacks_limits(*, shown: Card, words: Words, draft: str | None, drafting: bool) -> None:
+    form = Form(question=shown.question.id, seen=shown.seen, channel="C1", thread="1.1", draft=draft)
+    view = modal(shown, form, shown.verdict.category, words, drafting=drafting)
+    View(**view).to_dict()
+    check(view["blocks"], 100)
+    assert all(len(view[part]["text"]) <= 24 for part in ("title", "submit", "close"))
+    assert Form.unpacked(view["private_metadata"]).question == shown.question.id
+    assert len(view["private_metadata"]) <= 3_000
+
+
+@given(shown=cards(), words=WORDS, staff=st.booleans(), admin=st.booleans())
+@settings(SLOW, max_examples=30)
+def test_app_home_keeps_slacks_limits(*, shown: Card, words: Words, staff: bool, admin: bool) -> None:
+    view = home(shown.prompt, words, bot="<@U0>", staff="<@U1>" if staff else None, admin=admin)
+    View(**view).to_dict()
+    check(view["blocks"], 100)
+    assert ("/finetune" in texts(view)) == admin
+    assert ("<@U1>" in texts(view)) == (staff or "U1" in {c.owner for c in shown.prompt.categories})
+
+
+@given(
+    state=st.sampled_from(FinetuneState),
+    words=WORDS,
+    error=st.none() | TEXT,
+    said=st.none() | TEXT,
+    named=st.booleans(),
+)
+@settings(SLOW, max_examples=60)
+def test_a_fine_tunes_messages_keep_slacks_limits(
+    *, state: FinetuneState, words: Words, error: str | None, said: str | None, named: bool
+) -> None:
+    model = ModelName(provider="local", model="ft:base:madoguchi")
+    finetune = Finetune(
+        id="ft-1",
+        student=ModelName(provider="local", model="base"),
+        dataset_id="d",
+        prompt_id="p",
+        estimate=Estimate(rows=50, tokens=1_000, epochs=3, usd=None, price_date=None),
+        state=state,
+        requested_by="U1",
+        language=words.language,
+        created_at=AT,
+        updated_at=AT,
+        model=model if named else None,
+        error=error,
+        progress=said,
+    )
+    for message in (progress(finetune, words), ended(finetune, words)):
+        check_message(message)
+    if state is FinetuneState.SUCCEEDED and named:
+        assert f"/finetune switch {model}" in ended(finetune, words).text
+
+
+def test_the_oracle_sees_what_is_wrong(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR)
+    with pytest.raises(SlackObjectFormationError):
+        check([{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 3_001}}], 50)
+    with pytest.raises(AssertionError):
+        check([{"type": "no_such_block"}], 50)
+
+
+WHYS = st.sampled_from(list(QueueReason))
+
+
+@st.composite
+def pages(draw: st.DrawFn) -> Page:
+    entries = []
+    for n in range(draw(st.integers(0, SIZE))):
+        shown = draw(cards())
+        if draw(st.booleans()):
+            shadow = draw(st.none() | st.sampled_from([c.id for c in shown.prompt.categories]))
+            entries.append(Entry(key=f"{n:032}", why=draw(WHYS), prompt=shown.prompt, card=shown, shadow=shadow))
+        else:
+            names = draw(st.lists(st.sampled_from([c.id for c in shown.prompt.categories]), min_size=1, max_size=6))
+            rows = tuple(row(draw(TEXT), name, row_id=str(at), at=at) for at, name in enumerate(names))
+            entries.append(Entry(key=f"{n:032}", why=QueueReason.CONFLICT, prompt=shown.prompt, rows=rows))
+    return Page(entries=tuple(entries), offset=draw(st.integers(0, 9_999)), waiting=draw(st.integers(0, 400)))
+
+
+@given(pages(), WORDS)
+@settings(SLOW, max_examples=40)
+def test_the_review_keeps_slacks_limits_and_its_block_ids_tell_the_page(page: Page, words: Words) -> None:
+    message = review(page, words, "small print")
+    check_message(message)
+    ids = [block["block_id"] for block in message.blocks if block["type"] == "actions"]
+    assert len(set(ids)) == len(ids)
+    for block_id in ids:
+        assert ShownPage.read(block_id) == ShownPage.of(page, words.language)
+
+
+POINTS = st.builds(Measured, trained=st.integers(0, 99_999), right=st.integers(0, 500), of=st.integers(500, 9_999))
+
+
+@given(
+    points=st.lists(POINTS, max_size=9),
+    curve=st.none() | st.just(Curve(top=0.9, drop=0.4, half=100)),
+    shown=cards(),
+    more=st.lists(st.tuples(st.integers(1, 500), st.none() | st.floats(0, 1)), max_size=9),
+    words=WORDS,
+)
+@settings(SLOW, max_examples=30)
+def test_progress_is_small_print(
+    *,
+    points: list[Measured],
+    curve: Curve | None,
+    shown: Card,
+    more: list[tuple[int, float | None]],
+    words: Words,
+) -> None:
+    needs = tuple(Need(category=shown.verdict.category, rows=0, more=n, recall=recall) for n, recall in more)
+    state = ReviewProgress(
+        prompt=shown.prompt, points=tuple(points), trainable=9, curve=curve if points else None, needs=needs
+    )
+    assert 0 < len(progress_of(state, words)) <= 2_000
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_curve_that_does_not_rise_is_no_curve_that_is_too_early(language: Language) -> None:
+    words = Words(language)
+    points = tuple(Measured(trained=n, right=90 - n, of=100) for n in (0, 10, 20))
+    state = ReviewProgress(prompt=PROMPT, points=points, trainable=30, curve=None, needs=())
+    told = progress_of(state, words)
+    assert words("review.curve.flat") in told
+    assert "80% (71%" in told.replace("（", " ("), "each point has its interval"
+    early = progress_of(state.model_copy(update={"points": points[:2]}), words)
+    assert words("review.curve.early", n=2, least=3) in early
