@@ -1,7 +1,7 @@
 """The story of recall: how many settled questions a release is shown with each new one."""
 
 from bot.domain.errors import Reason, Refused
-from bot.domain.recall import MOST_RECALL
+from bot.domain.release import MOST_RECALL
 from handlers.command import Call, Story
 from handlers.texts.escape import escaped
 

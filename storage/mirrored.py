@@ -10,7 +10,7 @@ from bot.domain.dataset import Row
 from bot.domain.finetune import Finetune, FinetuneState
 from bot.domain.mirrored import MIRROR_TOPIC, MirrorChange
 from bot.domain.question import Verdict
-from bot.domain.scorecard import Shadow
+from bot.domain.shadow import Shadow
 from storage.corrections import SqlCorrections
 from storage.finetunes import SqlFinetunes
 from storage.outbox import SqlOutbox

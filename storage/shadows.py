@@ -5,8 +5,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.scorecard import Shadow
-from bot.domain.shadow import ShadowComparison
+from bot.domain.shadow import Shadow, ShadowComparison
 from storage.tables import questions, shadows, verdicts
 from storage.upserts import upsert
 

@@ -6,6 +6,9 @@ from typing import Self
 
 from bot.domain.thing import Thing
 
+MOST_RECALL = 20
+"""Examples that a release may ask for: past that, a fine-tune is cheaper than the tokens."""
+
 
 class ModelName(Thing):
     """`provider/model`. The model's own name may hold slashes."""

@@ -31,18 +31,6 @@ class Result(Thing):
     at: datetime
 
 
-class Shadow(Thing):
-    """What a shadow release would have answered to a live question."""
-
-    question_id: str
-    release_id: str
-    category: str
-    confidence: float | None
-    tokens_in: int
-    tokens_out: int
-    at: datetime
-
-
 class Judged(Thing):
     """A settled row and what a release answered to it."""
 

@@ -2,9 +2,22 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Self
 
 from bot.domain.thing import Thing
+
+
+class Shadow(Thing):
+    """What a shadow release would have answered to a live question."""
+
+    question_id: str
+    release_id: str
+    category: str
+    confidence: float | None
+    tokens_in: int
+    tokens_out: int
+    at: datetime
 
 
 class ShadowComparison(Thing):

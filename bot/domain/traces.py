@@ -7,7 +7,8 @@ from bot.domain.mirror import Feedback, Purpose, Trace, feedback_id, pseudonym, 
 from bot.domain.prompt import Prompt
 from bot.domain.question import Question, Verdict
 from bot.domain.release import Release
-from bot.domain.scorecard import Judged, Shadow
+from bot.domain.scorecard import Judged
+from bot.domain.shadow import Shadow
 from bot.domain.thing import Thing
 
 

@@ -23,7 +23,8 @@ from bot.domain.mirrored import (
 from bot.domain.prompt import Prompt
 from bot.domain.question import Verdict
 from bot.domain.release import Release
-from bot.domain.scorecard import Result, Shadow, scorecard
+from bot.domain.scorecard import Result, scorecard
+from bot.domain.shadow import Shadow
 from bot.domain.traces import TracedRelease, of_correction, of_result, of_shadow, of_verdict
 from bot.mirror.status import hindered
 from bot.ports import Clock, Estimator, OutboxEntry, Store, Tracker, Transaction

@@ -17,8 +17,8 @@ from bot.domain.prompt import Prompt, PromptEvent
 from bot.domain.question import Arrival, Ending, InboxItem, Missed, Notice, Place, Question, Verdict
 from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
 from bot.domain.replica import Replica
-from bot.domain.scorecard import Result, Shadow
-from bot.domain.shadow import ShadowComparison
+from bot.domain.scorecard import Result
+from bot.domain.shadow import Shadow, ShadowComparison
 from bot.domain.similar import Example, Neighbour
 from bot.domain.thing import Thing
 

@@ -6,8 +6,7 @@ from datetime import timedelta
 
 from bot.domain.errors import ModelDown, ModelError, Reason, Refused
 from bot.domain.release import Release, ReleaseState
-from bot.domain.scorecard import Shadow
-from bot.domain.shadow import Agreement
+from bot.domain.shadow import Agreement, Shadow
 from bot.domain.thing import Thing
 from bot.ports import Clock, Model, Neighbours, OutboxItem, Store, Transaction
 from bot.questions.recalling import examples_for

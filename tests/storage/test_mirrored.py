@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.mirrored import MIRROR_TOPIC
-from bot.domain.scorecard import Shadow
+from bot.domain.shadow import Shadow
 from bot.ports import Store, Transaction
 from storage.database import Database
 from storage.store import SqlStore

@@ -5,8 +5,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from bot.domain.correction import CorrectionKind
 from bot.domain.question import Place
-from bot.domain.scorecard import Result, Shadow
-from bot.domain.shadow import ShadowComparison
+from bot.domain.scorecard import Result
+from bot.domain.shadow import Shadow, ShadowComparison
 from bot.ports import Store
 from tests.storage.things import NOW, ask, correction, question, verdict
 

@@ -13,7 +13,8 @@ from bot.domain.finetune import Estimate, Finetune, FinetuneState
 from bot.domain.gain import QueueReason
 from bot.domain.question import Via
 from bot.domain.release import Release, ReleaseState
-from bot.domain.scorecard import Result, Shadow
+from bot.domain.scorecard import Result
+from bot.domain.shadow import Shadow
 from bot.releases.releasing import Releasing, add_candidate
 from bot.similarity.neighbours import RowNeighbours
 from storage.store import SqlStore

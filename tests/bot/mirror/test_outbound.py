@@ -13,7 +13,7 @@ from bot.domain.finetune import FinetuneState
 from bot.domain.mirror import Feedback, Purpose
 from bot.domain.mirrored import MIRROR_DOWN, MIRROR_TOPIC, MirrorState
 from bot.domain.question import Question, Verdict
-from bot.domain.scorecard import Shadow
+from bot.domain.shadow import Shadow
 from bot.mirror.inbound import MirrorInbound
 from bot.mirror.outbound import CHANGES_PER_PAGE, LONGEST_WAIT, SAYINGS, MirrorOutbound
 from bot.mirror.status import mirror_state
