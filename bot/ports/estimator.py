@@ -1,0 +1,21 @@
+"""Token counts and prices."""
+
+from typing import Protocol
+
+from bot.domain.release import ModelName
+
+
+class Estimator(Protocol):
+    """An offline estimator of tokens and prices."""
+
+    def tokens(self, data: bytes) -> int:
+        """Return the tokens of a training file as a provider bills them for one epoch."""
+
+    def words(self, text: str) -> int:
+        """Return the tokens of a text on its own."""
+
+    def price(self, student: ModelName, tokens: int) -> tuple[float | None, str | None]:
+        """Return the US dollars for training on this many tokens, and the date of the price; None if unknown."""
+
+    def cost(self, model: ModelName, tokens_in: int, tokens_out: int) -> float | None:
+        """Return the US dollars for answers of this many tokens; None if the price is unknown."""

@@ -1,0 +1,45 @@
+"""Similarity search among settled rows."""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from bot.domain.conflict import Conflict
+from bot.domain.dataset import Row
+from bot.domain.similar import Neighbour
+
+
+class Neighbours(Protocol):
+    """Search for similar settled rows, without asking a model.
+
+    A row that this process has committed is found at once. The async methods open their own transaction: never call
+    them inside one.
+    """
+
+    async def near(self, text: str) -> list[Neighbour]:
+        """Return the near-duplicates of a text (`similarity` at least `similar.NEAR`), nearest first."""
+
+    async def nearest(self, text: str, k: int, *, without: Collection[str] = ()) -> list[Neighbour]:
+        """Return the `k` most similar training rows, nearest first.
+
+        Rows of groups in `without` and of groups in conflict are left out. Of rows with the same text only the newest
+        is considered.
+        """
+
+    async def groups(self, texts: Sequence[str]) -> list[str]:
+        """Return the group that each text joins, in the order of `texts`.
+
+        A text joins the group of its nearest near-duplicate, withdrawn rows included, else a group of its own. For each
+        text, the texts before it count as rows.
+        """
+
+    async def conflicts(self) -> list[Conflict]:
+        """Return the conflicts among all rows that are not withdrawn, ordered by key."""
+
+    async def cluster(self, group: str) -> list[str]:
+        """Return the groups in this group's cluster (`conflict.Clusters`), itself included, sorted."""
+
+    async def contested(self, rows: Sequence[Row]) -> set[str]:
+        """Return the groups in conflict among exactly these rows, whatever changed since they were read."""
+
+    def pairs(self, these: Sequence[str], those: Sequence[str]) -> list[tuple[int, int]]:
+        """Return every (i, j) where `these[i]` and `those[j]` are near-duplicates."""

@@ -1,0 +1,91 @@
+"""Slack, as far as the app reads channels and tells people something."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Protocol
+
+from bot.domain.card import Card
+from bot.domain.errors import Trouble
+from bot.domain.finetune import Finetune
+from bot.domain.question import Arrival, Missed, Notice, Place, Question
+from bot.domain.release import ModelName, Release
+
+
+class History(Protocol):
+    """The message history of the watched channels."""
+
+    def asked(self, channel: str, since: datetime, until: datetime) -> AsyncIterator[tuple[datetime, Arrival]]:
+        """Yield the channel's messages that ask us something, each with the time it was posted, in any order."""
+
+
+class Announcer(Protocol):
+    """Messages to people in Slack.
+
+    Many methods take `again`: an earlier attempt, or a worker that outlived its lease, may already have posted the
+    message. In that case the method looks for it first; if it was posted twice after all, the earliest copy stays.
+
+    Raises:
+        Undelivered: any method; Slack did not accept the message.
+    """
+
+    async def post_card(self, card: Card, *, again: bool) -> str:
+        """Post a question's one visible answer in its thread; return its ts."""
+
+    async def update_card(self, card: Card) -> None:
+        """Update the posted card to the current state. A card that was deleted in Slack is left alone."""
+
+    async def announce_owner(self, card: Card, *, telling: str, again: bool) -> None:
+        """Mention the question's new owner in its thread.
+
+        Args:
+            card: the settled category and its owner.
+            telling: id of the correction that made them the owner.
+            again: an earlier attempt may have posted it.
+        """
+
+    async def post_notice(self, arrival: Arrival, notice: Notice, *, again: bool) -> None:
+        """Tell the asker in the thread why there is no answer. An outsider is told in private."""
+
+    async def posted_card(self, question: Question) -> str | None:
+        """Return the ts of the question's card if an earlier attempt has posted it."""
+
+    async def keep_one(self, place: Place, event_id: str, question: Question | None) -> None:
+        """Delete all copies but one of a question's card and of an arrival's notice, after a worker lost its lease.
+
+        The card whose ts is stored is kept, else the earliest one.
+        """
+
+    async def tell_trouble(
+        self, model: ModelName, trouble: Trouble, fallback: ModelName | None, *, telling: str, again: bool
+    ) -> None:
+        """Tell the ops channel, if there is one, what is wrong with a model's provider and what to do.
+
+        Args:
+            model: the model that gave no answer.
+            trouble: the cause.
+            fallback: the model that answers instead; None if there is none and the askers are told.
+            telling: id of this message.
+            again: an earlier attempt may have posted it.
+        """
+
+    async def show_finetune(self, finetune: Finetune, *, again: bool) -> tuple[str, str]:
+        """Post or update the message that shows a fine-tune's progress; return its (channel, ts)."""
+
+    async def announce_finetune(self, finetune: Finetune, *, again: bool) -> None:
+        """Tell the person who asked for the fine-tune, and the ops channel, how it ended."""
+
+    async def post_missed(self, missed: Missed, *, telling: str, again: bool) -> None:
+        """List for staff, with links, the questions that came too late to be answered. `telling`: id of this list."""
+
+    async def announce_switch(
+        self, release: Release, by: str, note: str | None = None, *, telling: str, again: bool
+    ) -> None:
+        """Tell the ops channel, if there is one, which release serves now.
+
+        Args:
+            release: the release that serves now.
+            by: who switched.
+            note: why it was switched although the gate did not pass it.
+            telling: id of this switch; a release may be switched to more than once.
+            again: an earlier attempt may have posted it.
+        """

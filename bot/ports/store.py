@@ -1,0 +1,440 @@
+"""The database: one repository per kind of thing, and the transaction that joins them."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bot.domain.batch import Batch
+from bot.domain.correction import Correction
+from bot.domain.dataset import Manifest, Row, Split
+from bot.domain.finetune import Finetune, FinetuneState
+from bot.domain.prompt import Prompt, PromptEvent
+from bot.domain.question import Arrival, Ending, InboxItem, Place, Question, Verdict
+from bot.domain.release import Release, ReleaseEvent, ReleaseState
+from bot.domain.replica import Replica
+from bot.domain.scorecard import Result
+from bot.domain.shadow import Shadow, ShadowComparison
+from bot.domain.thing import Thing
+
+
+class Inbox(Protocol):
+    """The queue of arrivals. Each is written before Slack gets its ack, and processed by a worker with a lease.
+
+    Methods that take an item return False, and change nothing, if the item's lease was lost.
+    """
+
+    async def add(self, arrival: Arrival, now: datetime) -> bool:
+        """Add an arrival. Return False, and change nothing, if its `event_id` is already known."""
+
+    async def claim(self, owner: str, now: datetime, lease: timedelta) -> InboxItem | None:
+        """Lease the oldest open, due and unclaimed arrival for `lease`, under a new token; None if there is none."""
+
+    async def finish(self, item: InboxItem, ending: Ending, why: str | None, now: datetime) -> bool:
+        """End an arrival and delete its text."""
+
+    async def postpone(self, item: InboxItem, until: datetime) -> bool:
+        """Return an arrival to the queue; it cannot be claimed before `until`."""
+
+    async def hand_back(self, owner: str, now: datetime) -> int:
+        """Return all arrivals that this owner holds, to be claimed at once; return their number."""
+
+    async def renew(self, item: InboxItem, until: datetime) -> bool:
+        """Extend the lease to `until`. False means that another worker may be processing the arrival."""
+
+    async def of(self, place: Place) -> list[tuple[Arrival, Ending | None]]:
+        """Return every arrival that brought this message or an edit of it, oldest first, and how it ended.
+
+        The ending is None while the arrival is open.
+        """
+
+    async def knows(self, place: Place) -> bool:
+        """Return whether an arrival, ended or not, brought this message."""
+
+    async def prune(self, before: datetime, most: int) -> int:
+        """Among the `most` oldest arrivals, delete those that ended before `before`; return their number."""
+
+    async def open(self) -> int:
+        """Return the number of open arrivals."""
+
+    async def depth(self, now: datetime) -> tuple[int, timedelta]:
+        """Return the number of open arrivals and the age of the oldest (zero if there is none)."""
+
+
+class Questions(Protocol):
+    """Questions, their verdicts and their cards."""
+
+    async def add(self, question: Question) -> bool:
+        """Add a question. Return False, and change nothing, if its (team, channel, ts) is already known."""
+
+    async def get(self, question_id: str, *, lock: bool = False) -> Question | None:
+        """Return the question. With `lock`, other callers with `lock` wait until this transaction ends."""
+
+    async def at(self, team: str, channel: str, ts: str) -> Question | None:
+        """Return the question that this message asked."""
+
+    async def edit(self, question_id: str, text: str, *, cut: bool) -> None: ...
+
+    async def save_card(self, question_id: str, card_ts: str) -> None: ...
+
+    async def add_verdict(self, verdict: Verdict) -> None: ...
+
+    async def verdict(self, question_id: str) -> Verdict | None:
+        """Return the question's newest verdict."""
+
+    async def answered(self, verdict_ids: Collection[str]) -> dict[str, tuple[Question, Verdict]]:
+        """Return the existing ones of these verdicts, by id, each with its question; at most 1,000 at once."""
+
+    async def count(self) -> int: ...
+
+    async def settle(self, question_id: str, category: str | None) -> None:
+        """Store the settled category; None reopens the question."""
+
+    async def open(self, limit: int) -> list[tuple[Question, Verdict]]:
+        """Return answered questions that nobody has settled, newest first, each with its newest verdict."""
+
+    async def tokens(self, since: datetime) -> dict[str, tuple[int, int]]:
+        """Return model name → (tokens in, tokens out) of all verdicts, results and shadows since then."""
+
+
+class Corrections(Protocol):
+    """Corrections; append-only."""
+
+    async def add(self, correction: Correction) -> None:
+        """Append a correction. Two presses cannot both become number n.
+
+        Raises:
+            Exception: the database's own error, if this (question, seq) exists.
+        """
+
+    async def of(self, question_id: str) -> list[Correction]:
+        """Return the question's corrections, oldest first."""
+
+    async def contested(self) -> dict[tuple[str, str], int]:
+        """Return how often two people disagreed: (category, category), sorted → number of times.
+
+        One disagreement is two consecutive corrections of a question, by different people, with different categories.
+        """
+
+
+class Rows(Protocol):
+    """Dataset rows. A withdrawn row is kept, but only `changed` returns it."""
+
+    async def put(self, *rows: Row) -> None:
+        """Upsert rows; a withdrawn one is restored. No id may occur twice."""
+
+    async def withdraw(self, row_id: str, now: datetime) -> None: ...
+
+    async def get(self, row_id: str) -> Row | None:
+        """Return the row; None if it does not exist or is withdrawn."""
+
+    async def some(self, row_ids: Collection[str]) -> dict[str, Row]:
+        """Return, by id, the rows that `get` would find; at most 1,000 at once."""
+
+    def all(self, split: Split | None = None, category: str | None = None) -> AsyncIterator[Row]:
+        """Yield rows in order of id. They are read in pages, so memory is bounded."""
+
+    async def page(self, after: str, limit: int) -> list[Row]:
+        """Return the first `limit` rows whose id is greater than `after`, in order of id."""
+
+    async def counts(self) -> dict[tuple[str, Split], int]:
+        """Return (category, split) → number of rows."""
+
+    def changed(self, since: datetime | None) -> AsyncIterator[tuple[Row, bool]]:
+        """Yield rows changed at or after `since` (None: all), oldest change first.
+
+        Yields:
+            The row, and whether it counts (is not withdrawn).
+        """
+
+    async def in_groups(self, groups: Collection[str]) -> list[Row]:
+        """Return the rows of these groups, in order of id."""
+
+
+class Prompts(Protocol):
+    """Prompts, by the hash of their text, and the history of the current one."""
+
+    async def put(self, prompt: Prompt) -> None:
+        """Insert a prompt. For a known id, update owners, guides and anything else outside the text."""
+
+    async def get(self, prompt_id: str) -> Prompt | None: ...
+
+    async def all(self) -> list[Prompt]:
+        """Return all prompts, in order of id."""
+
+    async def enter(self, event: PromptEvent) -> None:
+        """Append to the history: the event's prompt becomes the current one."""
+
+    async def history(self) -> list[PromptEvent]:
+        """Return all events, newest first."""
+
+
+class Releases(Protocol):
+    """Releases and their append-only history."""
+
+    async def add(self, release: Release, by: str, why: str) -> None:
+        """Insert a release and its first history entry."""
+
+    async def get(self, release_id: str) -> Release | None: ...
+
+    async def all(self) -> list[Release]:
+        """Return all releases, newest first."""
+
+    async def serving(self, *, lock: bool = False) -> Release | None:
+        """Return the serving release. With `lock`, nobody else can switch until this transaction ends."""
+
+    async def enter(
+        self, release_id: str, state: ReleaseState, by: str, why: str, now: datetime, note: str | None = None
+    ) -> None:
+        """Change a release's state and append to the history. The database refuses a second serving release."""
+
+    async def shadow(self) -> Release | None:
+        """Return the release in the state `shadow`; `Shadowing` makes sure that there is at most one."""
+
+    async def set_unsure_below(self, release_id: str, confidence: float | None) -> None:
+        """Set the confidence below which the release counts as unsure."""
+
+    async def history(self, limit: int = 100) -> list[ReleaseEvent]:
+        """Return the last events, newest first."""
+
+
+class Finetunes(Protocol):
+    """Fine-tunes and the rows they are trained on."""
+
+    async def add(self, finetune: Finetune) -> None: ...
+
+    async def get(self, finetune_id: str) -> Finetune | None: ...
+
+    async def newest(self, limit: int = 10) -> list[Finetune]:
+        """Return the last fine-tunes, newest first, without plans that were never confirmed."""
+
+    async def under_way(self, *, lock: bool = False) -> list[Finetune]:
+        """Return the fine-tunes in a state of `finetune.UNDER_WAY`, oldest first.
+
+        With `lock`, other callers with `lock` wait until this transaction ends.
+        """
+
+    async def advance(self, finetune: Finetune, was: FinetuneState) -> bool:
+        """Save the fine-tune if its stored state is still `was`. Otherwise change nothing and return False."""
+
+    async def save_rows(self, finetune_id: str, texts: Mapping[str, str]) -> None:
+        """Store the rows of the training file: row id → text at the time of training."""
+
+    async def trained_rows(self, finetune_id: str) -> dict[str, str | None]:
+        """Return what `save_rows` stored. The text is None for rows stored by an app older than migration 0002."""
+
+
+class Datasets(Protocol):
+    """Manifests of frozen dataset versions; their files are on the Shelf as `datasets/<id>.jsonl`."""
+
+    async def put(self, manifest: Manifest, now: datetime) -> None: ...
+
+    async def get(self, dataset_id: str) -> Manifest | None: ...
+
+
+class Results(Protocol):
+    """Releases' answers in evaluations, stored so that no text is paid for twice."""
+
+    async def put(self, results: Sequence[Result]) -> None:
+        """Upsert results."""
+
+    async def of(self, release_id: str) -> dict[str, Result]:
+        """Return the release's results, by the key of the text."""
+
+
+class Shadows(Protocol):
+    """Shadow releases' answers to live questions."""
+
+    async def put(self, shadow: Shadow) -> None:
+        """Upsert a shadow answer."""
+
+    async def get(self, question_id: str, release_id: str) -> Shadow | None: ...
+
+    async def of(self, release_id: str, since: datetime | None = None) -> list[Shadow]:
+        """Return the release's answers, oldest first."""
+
+    async def compared(self, release_id: str) -> list[ShadowComparison]:
+        """Return each shadowed question with its newest verdict and its settled category, oldest first."""
+
+
+class Batches(Protocol):
+    """Evaluations that a provider answers as a batch. A release has at most one open batch."""
+
+    async def add(self, batch: Batch) -> None:
+        """Insert a batch.
+
+        Raises:
+            Exception: the database's own error, if the release has an open batch.
+        """
+
+    async def get(self, batch_id: str) -> Batch | None: ...
+
+    async def open(self) -> list[Batch]:
+        """Return the batches in a state of `batch.OPEN_BATCHES`, oldest first."""
+
+    async def advance(self, batch: Batch, was: Batch) -> bool:
+        """Save the batch if the stored one still equals `was`. Otherwise change nothing and return False."""
+
+
+TELLING = "telling"
+"""Payload key: the id of the message to deliver, if it is not derived from the entry itself."""
+
+
+class OutboxItem(Thing):
+    """An outbox entry that a worker holds under a lease. `token` fences off workers that lost it."""
+
+    id: int
+    topic: str
+    key: str
+    payload: dict[str, str]
+    added_at: datetime
+    attempts: int
+    token: str
+
+    @property
+    def telling(self) -> str:
+        """The id of the message to deliver, the same at every attempt.
+
+        The entry's number alone is not unique: SQLite reuses numbers once the outbox was empty.
+        """
+        return self.payload.get(TELLING, f"{self.id}@{self.added_at.isoformat()}")
+
+
+class OutboxEntry(Thing):
+    """An outbox entry without a lease. Whoever reads a topic page by page holds a lease for the whole topic."""
+
+    id: int
+    key: str
+    payload: dict[str, str]
+    added_at: datetime
+
+
+class Outbox(Protocol):
+    """The queue of messages to other systems: delivered at least once, in order per topic and key.
+
+    Methods that take an item return False, and change nothing, if the item's lease was lost.
+    """
+
+    async def add(
+        self, topic: str, key: str, payload: dict[str, str], now: datetime, *, due: datetime | None = None
+    ) -> None:
+        """Add an entry. It cannot be claimed before `due`; the default is at once."""
+
+    async def claim(
+        self, owner: str, now: datetime, lease: timedelta, topics: Collection[str] | None = None
+    ) -> OutboxItem | None:
+        """Lease the oldest due and unclaimed entry that has no older open entry of its topic and key.
+
+        Args:
+            owner: the worker, for people who look into the database.
+            now: the current time.
+            lease: how long the entry is held.
+            topics: claim only from these topics; None means any.
+        """
+
+    async def hand_back(self, owner: str, now: datetime) -> int:
+        """Return all entries that this owner holds, to be claimed at once; return their number."""
+
+    async def renew(self, item: OutboxItem, until: datetime) -> bool:
+        """Extend the lease to `until`. False means that another worker may be processing the entry."""
+
+    async def done(self, item: OutboxItem) -> bool:
+        """Remove the entry."""
+
+    async def retry(self, item: OutboxItem, until: datetime, error: str) -> bool:
+        """Return the entry to the queue; it cannot be claimed before `until`."""
+
+    async def add_all(self, topic: str, many: Sequence[tuple[str, dict[str, str], datetime]]) -> None:
+        """Add (key, payload, time) entries in this order."""
+
+    async def page(self, topic: str, after: int, limit: int) -> list[OutboxEntry]:
+        """Return the first `limit` entries of a topic whose id is greater than `after`, in order, for a bulk send."""
+
+    async def remove(self, ids: Collection[int]) -> None:
+        """Remove entries of a `page` that were delivered, at most 10,000 at once."""
+
+    async def lag(self, now: datetime, topic: str | None = None) -> tuple[int, timedelta]:
+        """Return the number of open entries of this topic and the age of the oldest (zero if there is none).
+
+        None means all topics but the mirror's.
+        """
+
+
+class HeldLease(Thing):
+    """A named lease and its current or last holder."""
+
+    name: str
+    holder: str
+    until: datetime
+
+
+class Leases(Protocol):
+    """Named leases, for work that only one replica at a time may do."""
+
+    async def acquire(self, name: str, holder: str, now: datetime, lease: timedelta) -> str | None:
+        """Return a token if the lease is free, expired or already this holder's; None if another one holds it."""
+
+    async def release(self, name: str, token: str) -> None:
+        """Free the lease; do nothing if it was lost."""
+
+    async def all(self) -> list[HeldLease]:
+        """Return all leases, in order of name."""
+
+
+class Replicas(Protocol):
+    """The running copies of the app."""
+
+    async def beat(self, replica: Replica) -> None:
+        """Upsert a replica's heartbeat."""
+
+    async def leave(self, replica_id: str) -> None: ...
+
+    async def forget(self, before: datetime) -> None:
+        """Delete replicas that were last seen before this time."""
+
+    async def seen(self, since: datetime) -> list[Replica]:
+        """Return the replicas seen at or after `since`, in the order they started."""
+
+
+class Cursors(Protocol):
+    """Named read positions: in a channel's history, in another system's changes."""
+
+    async def get(self, name: str) -> str | None: ...
+
+    async def move(self, name: str, position: str, now: datetime) -> None: ...
+
+    async def advance(self, name: str, was: str, position: str, now: datetime) -> bool:
+        """Move the cursor if it is still at `was`. Otherwise change nothing and return False."""
+
+
+class Transaction(Protocol):
+    """One atomic unit of work over all repositories."""
+
+    inbox: Inbox
+    questions: Questions
+    corrections: Corrections
+    rows: Rows
+    prompts: Prompts
+    releases: Releases
+    finetunes: Finetunes
+    datasets: Datasets
+    results: Results
+    shadows: Shadows
+    batches: Batches
+    outbox: Outbox
+    leases: Leases
+    replicas: Replicas
+    cursors: Cursors
+
+
+class Store(Protocol):
+    """The database, the record of everything."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Open a transaction: commit at the end of the block, roll back if it raises.
+
+        Do not call other systems inside one.
+        """
+
+    def snapshot(self) -> AbstractAsyncContextManager[Transaction]:
+        """Open a read-only view of one moment, for long reads. Writers never wait for it."""

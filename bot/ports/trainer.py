@@ -1,0 +1,35 @@
+"""Fine-tuning at a provider."""
+
+from typing import Protocol
+
+from bot.domain.finetune import Job
+from bot.domain.release import ModelName
+
+
+class Trainer(Protocol):
+    """A provider's fine-tuning API. A job is created in exactly one request, which is never retried.
+
+    Raises:
+        ModelDown: any method but `create`; a later attempt may succeed.
+        ModelRefused: any method; a retry will not help.
+    """
+
+    async def upload(self, student: ModelName, name: str, data: bytes) -> str:
+        """Upload a training file and return the provider's file id. Unlike a job, a file may be uploaded again."""
+
+    async def create(self, student: ModelName, file_id: str, finetune_id: str, suffix: str) -> Job:
+        """Start the paid job, with `finetune_id` in its metadata, in exactly one request.
+
+        Raises:
+            ModelRefused: the provider said no; there is no job.
+            OutcomeUnknown: there may be a job; look for it with `find`.
+        """
+
+    async def find(self, student: ModelName, finetune_id: str) -> Job | None:
+        """Return the job whose metadata holds this fine-tune id."""
+
+    async def job(self, student: ModelName, job_id: str) -> Job:
+        """Return the job's current state, with its newest event."""
+
+    async def cancel(self, student: ModelName, job_id: str) -> Job:
+        """Cancel the job and return its new state."""
