@@ -13,7 +13,7 @@ from bot.domain.mirror import trace_id
 from bot.domain.prompt import Prompt
 from bot.domain.question import Question, Verdict
 from bot.domain.release import ModelName, Release
-from bot.ports import Clock, Model, Neighbours, Store, Transaction
+from bot.ports import Clock, Meter, Model, Neighbours, Store, Transaction, Unmetered
 from bot.questions.recalling import examples_for
 
 log = logging.getLogger(__name__)
@@ -39,22 +39,29 @@ class Classifying:
     """Asks releases. `fallback`: who stands in for the serving one."""
 
     def __init__(
-        self, store: Store, model: Model, neighbours: Neighbours, clock: Clock, fallback: Fallback | None = None
+        self,
+        store: Store,
+        model: Model,
+        neighbours: Neighbours,
+        clock: Clock,
+        fallback: Fallback | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._store = store
         self._model = model
         self._neighbours = neighbours
         self._clock = clock
         self._fallback = fallback or Fallback()
+        self._meter = meter or Unmetered()
 
     async def serving_verdict(self, question: Question) -> Verdict:
         """What the serving release says, asked outside of any transaction. Raises ModelError."""
         async with self._store.snapshot() as tx:
-            serves = await self.serving(tx)
-        return await self._ask(*serves, question)
+            serving = await self.serving(tx)
+        return await self._ask(*serving, question)
 
     async def verdict(
-        self, question: Question, serves: ServingRelease, hold: Callable[[Transaction], Awaitable[None]]
+        self, question: Question, serving: ServingRelease, hold: Callable[[Transaction], Awaitable[None]]
     ) -> Verdict:
         """What the serving release says; where it gives no answer, provisionally what the fallback release says.
 
@@ -62,17 +69,27 @@ class Classifying:
 
         Args:
             question: with the text that is asked.
-            serves: from `serving`.
+            serving: from `serving`.
             hold: called in a transaction before the fallback release is asked, to go on holding what is worked on.
 
         Raises:
             ModelError: of the serving release, where no other one answered.
         """
-        release, prompt = serves
-        try:
-            return await self._ask(release, prompt, question)
-        except ModelError as error:
-            failure = error
+        release, prompt = serving
+        with self._meter.span("classify", question=question.id, release=release.id):
+            try:
+                return await self._ask(release, prompt, question)
+            except ModelError as error:
+                return await self._ask_fallback(question, serving, error, hold)
+
+    async def _ask_fallback(
+        self,
+        question: Question,
+        serving: ServingRelease,
+        failure: ModelError,
+        hold: Callable[[Transaction], Awaitable[None]],
+    ) -> Verdict:
+        release, prompt = serving
         log.warning("question %s: %s gave no answer (%s)", question.id, release.model, failure.trouble.value)
         async with self._store.transaction() as tx:
             await hold(tx)

@@ -1,7 +1,6 @@
 """A second look at what the fallback release answered, once the serving one answers again."""
 
 import logging
-import uuid
 from datetime import timedelta
 
 from bot.domain.card import Card
@@ -10,6 +9,7 @@ from bot.domain.question import Verdict
 from bot.ports import TELLING, Clock, OutboxItem, Store, Transaction
 from bot.questions.cards import card_of
 from bot.questions.classifying import RECHECK_TOPIC, Classifying
+from bot.questions.leasing import LeasedOutbox, RetryDelay
 
 log = logging.getLogger(__name__)
 
@@ -22,42 +22,31 @@ REFUSALS = 3
 
 
 class Rechecking:
-    """Replaces provisional verdicts. One that staff settled meanwhile stays as it is: a person has looked at it."""
+    """Replaces provisional verdicts. One that staff settled meanwhile stays: a person has looked at it."""
 
     def __init__(self, store: Store, classifying: Classifying, clock: Clock) -> None:
         self._store = store
         self._classifying = classifying
         self._clock = clock
-        self._owner = uuid.uuid4().hex
-
-    async def hand_back(self) -> None:
-        """Let others take up at once what was begun here and will not be finished."""
-        async with self._store.transaction() as tx:
-            await tx.outbox.hand_back(self._owner, self._clock.now())
+        delay = RetryDelay(FIRST_RECHECK_WAIT, LONGEST_RECHECK_WAIT)
+        self._entries = LeasedOutbox(store, clock, [RECHECK_TOPIC], RECHECK_LEASE, delay)
+        self.hand_back = self._entries.hand_back
 
     async def recheck_next(self) -> bool:
-        """Look at the oldest provisional verdict that is due. False where there is none."""
-        async with self._store.transaction() as tx:
-            item = await tx.outbox.claim(self._owner, self._clock.now(), RECHECK_LEASE, [RECHECK_TOPIC])
-        if item is None:
-            return False
-        try:
-            await self._recheck(item)
-        except ModelError as error:
-            await self._later(item, error)
-        except Exception as error:
-            log.exception("outbox %s (%s) failed", item.id, item.topic)
-            await self._later(item, error)
-        return True
+        """Look at the oldest provisional verdict that is due. Returns False where there is none."""
+        return await self._entries.next(self._recheck, self._failed)
 
-    async def _later(self, item: OutboxItem, error: Exception) -> None:
+    async def _failed(self, item: OutboxItem, error: Exception) -> None:
+        """Try again later. Give up where the serving release refuses this very question again and again."""
+        name = self._entries.name(item)
         async with self._store.transaction() as tx:
-            if isinstance(error, ModelError) and error.trouble.of_this_question and item.attempts >= REFUSALS:
-                log.warning("outbox %s (%s): given up: %s", item.id, item.topic, error.trouble.value)
+            if not isinstance(error, ModelError):
+                log.error("%s failed", name, exc_info=error)
+            elif error.trouble.of_this_question and item.attempts >= REFUSALS:
+                log.warning("%s: given up: %s", name, error.trouble.value)
                 await tx.outbox.done(item)
                 return
-            wait = min(FIRST_RECHECK_WAIT * 2 ** min(item.attempts - 1, 10), LONGEST_RECHECK_WAIT)
-            await tx.outbox.retry(item, self._clock.now() + wait, type(error).__name__)
+            await self._entries.retry(tx, item, type(error).__name__)
 
     async def _recheck(self, item: OutboxItem) -> None:
         card = await self._provisional(item)

@@ -1,7 +1,6 @@
 """A release that answers live questions unseen by people, so that it is known before it serves."""
 
 import logging
-import uuid
 from datetime import timedelta
 
 from bot.domain.errors import ModelDown, ModelError, Reason, Refused
@@ -9,6 +8,7 @@ from bot.domain.release import Release, ReleaseState
 from bot.domain.shadow import Agreement, Shadow
 from bot.domain.thing import Thing
 from bot.ports import Clock, Model, Neighbours, OutboxItem, Store, Transaction
+from bot.questions.leasing import LeasedOutbox, RetryDelay
 from bot.questions.recalling import examples_for
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,8 @@ class Shadowing:
         self._neighbours = neighbours
         self._clock = clock
         self.per_day = per_day
-        self._owner = uuid.uuid4().hex
+        self._entries = LeasedOutbox(store, clock, [SHADOW_TOPIC], SHADOW_LEASE, RetryDelay(SHADOW_WAIT, SHADOW_WAIT))
+        self.hand_back = self._entries.hand_back
 
     async def start(self, release_id: str, by: str) -> Release:
         """Make this release the shadow; an earlier one is none any more.
@@ -92,33 +93,27 @@ class Shadowing:
             today = await tx.shadows.of(release.id, since=self._clock.now() - DAY)
         return ShadowReport(release=release, agreement=Agreement.of(compared), today=len(today), per_day=self.per_day)
 
-    async def hand_back(self) -> None:
-        """Let others take up at once what was begun here and will not be finished."""
-        async with self._store.transaction() as tx:
-            await tx.outbox.hand_back(self._owner, self._clock.now())
-
     async def shadow_next(self) -> bool:
-        """Ask the shadow the oldest question that waits for it. False where none does."""
-        async with self._store.transaction() as tx:
-            item = await tx.outbox.claim(self._owner, self._clock.now(), SHADOW_LEASE, [SHADOW_TOPIC])
-        if item is None:
-            return False
-        try:
-            await self._answer(item.key)
-        except ModelError as error:
-            log.warning("outbox %s (shadow): try %s: %s", item.id, item.attempts, type(error).__name__)
-            if isinstance(error, ModelDown) and item.attempts < SHADOW_TRIES:
-                await self._later(item, error)
-                return True
-        except Exception:
-            log.exception("outbox %s (shadow) failed", item.id)
+        """Ask the shadow the oldest question that waits for it. Returns False where none does."""
+        return await self._entries.next(self._ask, self._failed)
+
+    async def _ask(self, item: OutboxItem) -> None:
+        await self._answer(item.key)
         async with self._store.transaction() as tx:
             await tx.outbox.done(item)
-        return True
 
-    async def _later(self, item: OutboxItem, error: Exception) -> None:
+    async def _failed(self, item: OutboxItem, error: Exception) -> None:
+        """Try again later while the model is down, else pass the question over: nobody waits for a shadow."""
+        name = self._entries.name(item)
+        if isinstance(error, ModelError):
+            log.warning("%s: try %s: %s", name, item.attempts, type(error).__name__)
+        else:
+            log.error("%s failed", name, exc_info=error)
         async with self._store.transaction() as tx:
-            await tx.outbox.retry(item, self._clock.now() + SHADOW_WAIT, type(error).__name__)
+            if isinstance(error, ModelDown) and item.attempts < SHADOW_TRIES:
+                await self._entries.retry(tx, item, type(error).__name__)
+            else:
+                await tx.outbox.done(item)
 
     async def _answer(self, question_id: str) -> None:
         """Keep what the shadow answers; nothing where the day's budget is spent, or there is no shadow any more."""

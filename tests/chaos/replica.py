@@ -18,7 +18,7 @@ from bot.embedded import LocalModel
 from bot.finetunes import status as reporting
 from bot.providers.breaker import Breaker
 from bot.providers.model import OpenAIModel
-from bot.questions import answering, catching_up, classifying, delivering, rechecking
+from bot.questions import arrivals, catching_up, classifying, delivering, rechecking
 from handlers import catch_up
 from handlers.slack import connection
 
@@ -27,10 +27,11 @@ TIMES = 10
 
 def hurry() -> None:
     """Divide what the bot waits for by `TIMES`: leases, patience with Slack and the model, pauses between tries."""
-    answering.ANSWER_LEASE /= TIMES
-    answering.FIRST_ANSWER_WAIT /= TIMES
-    answering.LONGEST_ANSWER_WAIT /= TIMES
+    arrivals.ANSWER_LEASE /= TIMES
+    arrivals.FIRST_ANSWER_WAIT /= TIMES
+    arrivals.LONGEST_ANSWER_WAIT /= TIMES
     delivering.DELIVERY_LEASE /= TIMES
+    delivering.FIRST_DELIVERY_WAIT /= TIMES
     delivering.LONGEST_DELIVERY_WAIT /= TIMES
     classifying.RECHECK_AFTER /= TIMES
     rechecking.RECHECK_LEASE /= TIMES

@@ -10,7 +10,8 @@ from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
 from bot.domain.similar import Example
 from bot.ports import Answer
-from bot.questions.answering import ANSWER_LEASE, Answering
+from bot.questions.answering import Answering
+from bot.questions.arrivals import ANSWER_LEASE
 from bot.questions.classifying import Classifying
 from bot.questions.delivering import Delivering
 from bot.releases.releasing import Releasing, add_candidate

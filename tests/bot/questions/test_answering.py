@@ -12,7 +12,8 @@ from bot.domain.card import Card
 from bot.domain.correction import Press
 from bot.domain.errors import ModelRefused
 from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Place, Question, Via
-from bot.questions.answering import ANSWER_LEASE, ANSWER_TRIES, QUESTION_IDS, Answering
+from bot.questions.answering import ANSWER_TRIES, Answering
+from bot.questions.arrivals import ANSWER_LEASE, QUESTION_IDS
 from bot.questions.cards import card_of
 from bot.questions.classifying import Classifying
 from storage.inbox import SqlInbox
@@ -398,14 +399,14 @@ async def test_an_edit_that_meets_its_question_at_the_last_moment_is_not_lost(de
         one.model_copy(update={"place": one.place.model_copy(update={"ts": ts}), "said": said})
         for one, said in ((arrival("有給は？"), ts), (edited("PC が遅い"), f"{float(ts) + 1:.6f}"))
     )
-    classified, other = desk.answering._classified, desk.worker()
+    take_up, other = desk.answering._take_up, desk.worker()
 
     async def overtaken(item: InboxItem) -> Any:
         if await other.receive(first):
             assert await other.answer_next()
-        return await classified(item)
+        return await take_up(item)
 
-    desk.answering._classified = overtaken  # type: ignore[method-assign]
+    desk.answering._take_up = overtaken  # type: ignore[method-assign]
     await desk.ask(later)
     async with desk.store.transaction() as tx:
         question = await tx.questions.at("T1", "C1", ts)

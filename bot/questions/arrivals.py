@@ -1,0 +1,129 @@
+"""Arrivals as the workers that answer them see them: held by lease, retried, and ended in one line of the log."""
+
+import logging
+import uuid
+from datetime import datetime, timedelta
+
+from bot.domain import intake
+from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Question, Verdict
+from bot.ports import Clock, Meter, Store, Transaction
+from bot.questions.leasing import LeasedInbox, RetryDelay
+
+log = logging.getLogger(__name__)
+
+QUESTION_IDS = uuid.UUID("7f1f0d3e-7e43-4f5b-9b38-6c1f8f5f5c1a")
+ANSWER_LEASE = timedelta(seconds=90)
+"""Longer than the slowest answer of one release (45 s, and 20 s for its confidence) and than the post of a card. A
+worker renews its lease before it asks the fallback release and before each post, so a live worker never loses it."""
+FIRST_ANSWER_WAIT = timedelta(seconds=3)
+"""Delay before the second try; each further delay is three times as long, so the asker hears within a minute or so."""
+LONGEST_ANSWER_WAIT = timedelta(minutes=1)
+"""Longest delay between two tries. While Slack takes nothing, the tries go on until it does."""
+POSTED_LATE_TOPIC = "overslept"
+"""Outbox topic: a worker lost an arrival's lease while it posted, so its message may stand in Slack twice."""
+
+
+class Arrivals(LeasedInbox):
+    """The arrivals that one worker claims, and every way in which it lets go of them."""
+
+    def __init__(self, store: Store, clock: Clock, meter: Meter) -> None:
+        delay = RetryDelay(FIRST_ANSWER_WAIT, LONGEST_ANSWER_WAIT, factor=3)
+        super().__init__(
+            store,
+            clock,
+            ANSWER_LEASE,
+            delay,
+            span=lambda item: meter.span("question", question=question_id(item.arrival)),
+        )
+        self._meter = meter
+
+    async def try_later(self, item: InboxItem) -> None:
+        """Give the arrival back until its backoff is over."""
+        async with self._store.transaction() as tx:
+            if not await self.retry(tx, item):
+                await self._posted_late(tx, item)
+
+    async def finish(
+        self,
+        item: InboxItem,
+        ending: Ending,
+        why: str | None = None,
+        *,
+        posted: Question | None = None,
+        verdict: Verdict | None = None,
+    ) -> None:
+        """End the arrival, and say so in one line of the log.
+
+        Args:
+            item: The arrival.
+            ending: How it ends.
+            why: The reason for an unusual ending.
+            posted: The question with the ts of the card that was just posted for it.
+            verdict: The verdict on that card.
+        """
+        now = self._clock.now()
+        async with self._store.transaction() as tx:
+            finished = await tx.inbox.finish(item, ending, why, now)
+            if not finished:
+                await self._posted_late(tx, item)
+            elif posted and posted.card_ts:
+                await tx.questions.save_card(posted.id, posted.card_ts)
+                await ask_shadow(tx, posted, now)
+        if not finished:
+            log.info("%s: lease lost", self.name(item))
+            return
+        seconds = (now - item.received_at).total_seconds()
+        self._meter.ended(ending, seconds)
+        known = posted.id if posted else verdict.question_id if verdict else question_id(item.arrival)
+        facts = {
+            "question": known,
+            "ending": ending.value,
+            "why": why,
+            "release": verdict and verdict.release_id,
+            "seconds": round(seconds, 3),
+            "tries": item.attempts,
+        }
+        log.info("a question ended", extra=facts)
+
+    async def still_asked_elsewhere(self, arrival: Arrival) -> bool:
+        """Whether an earlier arrival of the same message is still being answered."""
+        async with self._store.transaction() as tx:
+            arrivals = await tx.inbox.of(arrival.place)
+        for other, ending in arrivals:
+            if other.event_id == arrival.event_id:
+                return False
+            if ending is None and other.kind is ArrivalKind.ASKED:
+                return True
+        return False
+
+    async def _posted_late(self, tx: Transaction, item: InboxItem) -> None:
+        """Have a message that was posted after the lease was lost looked for (`Delivering`)."""
+        place = item.arrival.place.model_dump(exclude_none=True)
+        await tx.outbox.add(POSTED_LATE_TOPIC, item.arrival.event_id, place, self._clock.now())
+
+
+async def ask_shadow(tx: Transaction, question: Question, now: datetime) -> None:
+    """Queue the question for the shadow release, where there is one (`Shadowing`)."""
+    if await tx.releases.shadow():
+        await tx.outbox.add("shadow", question.id, {}, now)
+
+
+def question_id(arrival: Arrival) -> str:
+    """Return the id of the arrival's question: the same at each try and on every replica."""
+    return uuid.uuid5(QUESTION_IDS, arrival.event_id).hex
+
+
+def question_of(arrival: Arrival, now: datetime) -> Question:
+    """Return the question that an arrival brings, cut to the length that is kept."""
+    text, was_cut = intake.cut(arrival.text)
+    return Question(
+        id=question_id(arrival),
+        text=text,
+        cut=was_cut,
+        asker=arrival.asker,
+        place=arrival.place,
+        via=arrival.via,
+        language=arrival.language,
+        asked_at=now,
+        late=arrival.late,
+    )

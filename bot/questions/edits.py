@@ -1,0 +1,91 @@
+"""What an edited message changes: its question is classified anew, unless staff settled it."""
+
+from datetime import UTC, datetime, timedelta
+
+from bot.domain import intake
+from bot.domain.question import Arrival, Ending, InboxItem, Question, Verdict
+from bot.ports import Clock, Store
+from bot.questions.arrivals import Arrivals, ask_shadow, question_id
+from bot.questions.cards import card_of
+from bot.questions.classifying import Classifying, ServingRelease
+
+IN_FLIGHT = timedelta(minutes=10)
+"""A message younger than this may still be on its way: Slack delivers a lost event again after up to six minutes."""
+
+
+class Edits:
+    """Takes edits in. A row keeps the text that was judged, so an edit after a settlement changes nothing."""
+
+    def __init__(self, store: Store, classifying: Classifying, arrivals: Arrivals, clock: Clock) -> None:
+        self._store = store
+        self._classifying = classifying
+        self._arrivals = arrivals
+        self._clock = clock
+
+    async def stands_for_question(self, item: InboxItem) -> bool:
+        """Bring an edit to its end, unless it stands for a question that was never answered.
+
+        Returns:
+            True where the edit must be answered as a question: the first version comes too late, or never.
+        """
+        edit, finish = item.arrival, self._arrivals.finish
+        async with self._store.transaction() as tx:
+            # The order matters. Where the question's arrival ends between the two reads, the question is read with its
+            # card. The other way round it would have neither a card nor a worker, and the edit would be dropped.
+            others = await tx.inbox.of(edit.place)
+            question = await tx.questions.at(edit.place.team, edit.place.channel, edit.place.ts)
+            card = await card_of(tx, question) if question else None
+            serving = await self._classifying.serving(tx)
+        if any(other.after(edit) for other, _ in others):
+            await finish(item, Ending.IGNORED, "edited_again")
+        elif self._is_unanswered(edit, question):
+            return True
+        elif question is None or changes_nothing(edit, question):
+            await finish(item, Ending.IGNORED, "edit_changes_nothing")
+        elif card and card.settled:
+            await finish(item, Ending.IGNORED, "edited_after_settlement")
+        elif question.card_ts:
+            await self._classify_anew(item, question, serving)
+        elif any(ending is None and edit.after(other) for other, ending in others):
+            await self._arrivals.try_later(item)  # the first version is being answered
+        else:
+            await finish(item, Ending.IGNORED, "first_answer_missing")
+        return False
+
+    def _is_unanswered(self, edit: Arrival, known: Question | None) -> bool:
+        """Whether the message has not arrived yet, or has arrived by this very edit in an earlier try."""
+        if known:
+            return known.card_ts is None and known.id == question_id(edit)
+        age = self._clock.now() - datetime.fromtimestamp(float(edit.place.ts), UTC)
+        return age < IN_FLIGHT and intake.notice_for(edit) is None
+
+    async def _classify_anew(self, item: InboxItem, question: Question, serving: ServingRelease) -> None:
+        text, was_cut = intake.cut(item.arrival.text)
+        edited = question.model_copy(update={"text": text, "cut": was_cut})
+        verdict = await self._classifying.verdict(edited, serving, lambda tx: self._arrivals.hold(tx, item))
+        overtaken = await self._overtaken(item, edited, verdict)
+        ending = Ending.IGNORED if overtaken else Ending.ANSWERED
+        await self._arrivals.finish(item, ending, overtaken or "edited", verdict=verdict)
+
+    async def _overtaken(self, item: InboxItem, edited: Question, verdict: Verdict) -> str | None:
+        """Write the edit down, or return what made it void while the model thought."""
+        async with self._store.transaction() as tx:
+            await self._arrivals.hold(tx, item)
+            question = await tx.questions.get(edited.id, lock=True)
+            card = await card_of(tx, question) if question else None
+            if card and card.settled:
+                return "edited_after_settlement"
+            if any(other.after(item.arrival) for other, _ in await tx.inbox.of(edited.place)):
+                return "edited_again"
+            now = self._clock.now()
+            await tx.questions.edit(edited.id, edited.text, cut=edited.cut)
+            await self._classifying.keep(tx, verdict)
+            await tx.outbox.add("card", edited.id, {}, now)
+            await ask_shadow(tx, edited, now)
+        return None
+
+
+def changes_nothing(edit: Arrival, question: Question) -> bool:
+    """Whether the edited text has no words, or is the text that was asked."""
+    text, _ = intake.cut(edit.text)
+    return not intake.words_of(text) or question.text == text

@@ -1,0 +1,168 @@
+"""Work by lease: claim an item, hold it while the outside is told, then end it, retry it later or hand it back."""
+
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from bot.domain.question import InboxItem
+from bot.ports import Clock, OutboxItem, Store, Transaction
+
+log = logging.getLogger(__name__)
+
+LeasedT = TypeVar("LeasedT", InboxItem, OutboxItem)
+
+
+class LeaseLost(Exception):  # noqa: N818 - reads as what happened
+    """Another worker holds the item by now, so this worker must neither write nor post anything for it."""
+
+
+@dataclass(frozen=True)
+class RetryDelay:
+    """Exponential backoff between the tries of one item."""
+
+    first: timedelta
+    longest: timedelta
+    factor: int = 2
+
+    def after(self, attempts: int) -> timedelta:
+        """Return the delay after so many tries, 1 or more."""
+        return min(self.first * int(self.factor ** min(attempts - 1, 10)), self.longest)
+
+
+class LeasedQueue(Generic[LeasedT]):
+    """One worker's side of a queue in the database; `LeasedInbox` and `LeasedOutbox` name the queue.
+
+    Args:
+        store: The record.
+        clock: The time.
+        lease: How long a claim holds; longer than the longest step between two calls of `hold`.
+        delay: The backoff of `retry`.
+        span: Returns the trace span of an item's work.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        lease: timedelta,
+        delay: RetryDelay,
+        span: Callable[[LeasedT], AbstractContextManager[None]] | None = None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._lease = lease
+        self._delay = delay
+        self._span: Callable[[LeasedT], AbstractContextManager[None]] = span or (lambda _item: nullcontext())
+        self._owner = uuid.uuid4().hex
+
+    async def next(
+        self, work: Callable[[LeasedT], Awaitable[None]], failed: Callable[[LeasedT, Exception], Awaitable[None]]
+    ) -> bool:
+        """Claim the oldest due item and work on it.
+
+        Args:
+            work: Brings the item to its end.
+            failed: Ends the item, or retries it, after `work` raised anything but LeaseLost.
+
+        Returns:
+            False where no item is due.
+        """
+        async with self._store.transaction() as tx:
+            item = await self._claim(tx, self._clock.now())
+        if item is None:
+            return False
+        try:
+            with self._span(item):
+                try:
+                    await work(item)
+                except LeaseLost:
+                    raise
+                except Exception as error:  # noqa: BLE001 - whatever it is, the item must not be lost
+                    await failed(item, error)
+        except LeaseLost:
+            log.info("%s: lease lost", self.name(item))
+        return True
+
+    async def hold(self, tx: Transaction, item: LeasedT) -> None:
+        """Renew the lease before something slow or visible happens. Raises LeaseLost."""
+        if not await self._renew(tx, item, self._clock.now() + self._lease):
+            raise LeaseLost
+
+    async def retry(self, tx: Transaction, item: LeasedT, error: str = "") -> bool:
+        """Give the item back until its backoff is over. Returns False where the lease was lost."""
+        return await self._postpone(tx, item, self._clock.now() + self._delay.after(item.attempts), error)
+
+    async def hand_back(self) -> None:
+        """Give back at once everything this worker holds and will not finish."""
+        async with self._store.transaction() as tx:
+            await self._hand_back(tx, self._clock.now())
+
+    def name(self, item: LeasedT) -> str:
+        """Return what the log calls the item."""
+        raise NotImplementedError
+
+    async def _claim(self, tx: Transaction, now: datetime) -> LeasedT | None:
+        raise NotImplementedError
+
+    async def _renew(self, tx: Transaction, item: LeasedT, until: datetime) -> bool:
+        raise NotImplementedError
+
+    async def _postpone(self, tx: Transaction, item: LeasedT, until: datetime, error: str) -> bool:
+        raise NotImplementedError
+
+    async def _hand_back(self, tx: Transaction, now: datetime) -> None:
+        raise NotImplementedError
+
+
+class LeasedInbox(LeasedQueue[InboxItem]):
+    """Arrivals."""
+
+    def name(self, item: InboxItem) -> str:
+        return f"inbox {item.id}"
+
+    async def _claim(self, tx: Transaction, now: datetime) -> InboxItem | None:
+        return await tx.inbox.claim(self._owner, now, self._lease)
+
+    async def _renew(self, tx: Transaction, item: InboxItem, until: datetime) -> bool:
+        return await tx.inbox.renew(item, until)
+
+    async def _postpone(self, tx: Transaction, item: InboxItem, until: datetime, error: str) -> bool:  # noqa: ARG002 - the inbox keeps no error
+        return await tx.inbox.postpone(item, until)
+
+    async def _hand_back(self, tx: Transaction, now: datetime) -> None:
+        await tx.inbox.hand_back(self._owner, now)
+
+
+class LeasedOutbox(LeasedQueue[OutboxItem]):
+    """Outbox entries of some topics."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        topics: Collection[str],
+        lease: timedelta,
+        delay: RetryDelay,
+        span: Callable[[OutboxItem], AbstractContextManager[None]] | None = None,
+    ) -> None:
+        super().__init__(store, clock, lease, delay, span)
+        self._topics = list(topics)
+
+    def name(self, item: OutboxItem) -> str:
+        return f"outbox {item.id} ({item.topic})"
+
+    async def _claim(self, tx: Transaction, now: datetime) -> OutboxItem | None:
+        return await tx.outbox.claim(self._owner, now, self._lease, self._topics)
+
+    async def _renew(self, tx: Transaction, item: OutboxItem, until: datetime) -> bool:
+        return await tx.outbox.renew(item, until)
+
+    async def _postpone(self, tx: Transaction, item: OutboxItem, until: datetime, error: str) -> bool:
+        return await tx.outbox.retry(item, until, error)
+
+    async def _hand_back(self, tx: Transaction, now: datetime) -> None:
+        await tx.outbox.hand_back(self._owner, now)
