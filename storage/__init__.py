@@ -1,1 +1,1 @@
-"""What we remember."""
+"""The store: database tables, and one class for each kind of stored thing."""

@@ -1,4 +1,4 @@
-"""Batches of evaluations."""
+"""Evaluation batches."""
 
 from typing import Any
 
@@ -16,20 +16,24 @@ class SqlBatches:
         self._connection = connection
 
     async def add(self, batch: Batch) -> None:
-        """Raises sqlalchemy.exc.IntegrityError for a known id, or a second open batch of a release."""
+        """Insert a batch.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: the id exists, or the release already has an open batch.
+        """
         await self._connection.execute(insert(table).values(batch.model_dump()))
 
     async def get(self, batch_id: str) -> Batch | None:
-        found = await self._some(select(table).where(table.c.id == batch_id))
+        found = await self._select(select(table).where(table.c.id == batch_id))
         return found[0] if found else None
 
     async def open(self) -> list[Batch]:
-        wanted = select(table).where(table.c.state.in_([state.value for state in OPEN_BATCHES]))
-        return await self._some(wanted.order_by(table.c.created_at, table.c.id))
+        query = select(table).where(table.c.state.in_([state.value for state in OPEN_BATCHES]))
+        return await self._select(query.order_by(table.c.created_at, table.c.id))
 
     async def advance(self, batch: Batch, was: Batch) -> bool:
-        same = (table.c.id == was.id, table.c.state == was.state.value, table.c.updated_at == was.updated_at)
-        return (await self._connection.execute(update(table).where(*same).values(batch.model_dump()))).rowcount > 0
+        unchanged = (table.c.id == was.id, table.c.state == was.state.value, table.c.updated_at == was.updated_at)
+        return (await self._connection.execute(update(table).where(*unchanged).values(batch.model_dump()))).rowcount > 0
 
-    async def _some(self, wanted: Select[Any]) -> list[Batch]:
-        return [Batch.model_validate(dict(row)) for row in (await self._connection.execute(wanted)).mappings()]
+    async def _select(self, query: Select[Any]) -> list[Batch]:
+        return [Batch.model_validate(dict(row)) for row in (await self._connection.execute(query)).mappings()]

@@ -1,4 +1,4 @@
-"""What staff said, append-only."""
+"""Corrections by staff, append-only."""
 
 from collections import Counter
 
@@ -10,29 +10,33 @@ from storage.tables import corrections
 
 
 class SqlCorrections:
-    """The table `corrections`; the database itself refuses to change or delete what stands in it."""
+    """The table `corrections`; the database itself refuses updates and deletes."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def add(self, correction: Correction) -> None:
-        """Raises sqlalchemy.exc.IntegrityError where this (question, seq) exists."""
+        """Append a correction.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: the question already has a correction of this `seq`.
+        """
         await self._connection.execute(insert(corrections).values(correction.model_dump()))
 
     async def of(self, question_id: str) -> list[Correction]:
-        said = select(corrections).where(corrections.c.question_id == question_id).order_by(corrections.c.seq)
-        return [Correction.model_validate(dict(row)) for row in (await self._connection.execute(said)).mappings()]
+        query = select(corrections).where(corrections.c.question_id == question_id).order_by(corrections.c.seq)
+        return [Correction.model_validate(dict(row)) for row in (await self._connection.execute(query)).mappings()]
 
     async def contested(self) -> dict[tuple[str, str], int]:
         earlier, later = corrections.alias(), corrections.alias()
-        pairs = (
+        query = (
             select(earlier.c.category, later.c.category, func.count())
             .join(later, (later.c.question_id == earlier.c.question_id) & (later.c.seq == earlier.c.seq + 1))
             .where(earlier.c.kind != CorrectionKind.UNDO.value, later.c.kind != CorrectionKind.UNDO.value)
             .where(earlier.c.by != later.c.by, earlier.c.category != later.c.category)
             .group_by(earlier.c.category, later.c.category)
         )
-        counted: Counter[tuple[str, str]] = Counter()
-        for one, other, n in await self._connection.execute(pairs):
-            counted[min(one, other), max(one, other)] += n
-        return dict(counted)
+        counts: Counter[tuple[str, str]] = Counter()
+        for one, other, n in await self._connection.execute(query):
+            counts[min(one, other), max(one, other)] += n
+        return dict(counts)

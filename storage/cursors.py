@@ -1,4 +1,4 @@
-"""How far something was read."""
+"""Named cursors, which record how far something was read."""
 
 from datetime import datetime
 
@@ -22,5 +22,5 @@ class SqlCursors:
         await upsert(self._connection, cursors, {"name": name, "position": position, "moved_at": now})
 
     async def advance(self, name: str, was: str, position: str, now: datetime) -> bool:
-        moved = update(cursors).where(cursors.c.name == name, cursors.c.position == was)
-        return (await self._connection.execute(moved.values(position=position, moved_at=now))).rowcount > 0
+        statement = update(cursors).where(cursors.c.name == name, cursors.c.position == was)
+        return (await self._connection.execute(statement.values(position=position, moved_at=now))).rowcount > 0

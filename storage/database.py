@@ -1,4 +1,4 @@
-"""The way to the database: its address, its transactions, its migrations."""
+"""The database: its address, its transactions and its migration."""
 
 import asyncio
 import logging
@@ -15,34 +15,40 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.domain.faults import Fault, Problem, Unable
-from storage.direct import BEGIN, direct
-from storage.locks import Lock, hold, unhurried
-from storage.migrations import current, outgrown, unknown, upgrade
+from storage.direct import BEGIN, connect_direct
+from storage.locks import Lock, acquire_lock, lift_timeouts
+from storage.migrations import is_current, is_too_new, unknown_revision, upgrade
 
 log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 30
-"""How long a SQLite transaction waits for another process's."""
+"""Longest wait of a SQLite transaction for another process, in seconds."""
 CONNECT_SECONDS = 10
+"""Timeout for opening a PostgreSQL connection, in seconds."""
 CONNECTIONS = 8
-"""To PostgreSQL, of one process: as many transactions at once. Each takes milliseconds; who comes later waits.
+"""PostgreSQL connections per process, and so the limit of concurrent transactions.
 
-docs/operate.md reckons with it: ten replicas fit into PostgreSQL's own limit of a hundred.
+Further transactions wait for a free connection; a transaction takes milliseconds. docs/operate.md relies on this
+number: ten replicas stay below PostgreSQL's default limit of a hundred connections.
 """
 POOL_SECONDS = 10
-"""How long a transaction waits for one of them."""
+"""Longest wait of a transaction for a free connection, in seconds."""
 SESSION = {
-    # A question that nobody can answer in a minute is a mistake, and holds up others.
+    # A statement that runs for a minute is a mistake, and it blocks others.
     "statement_timeout": "60s",
-    # Locks are held for the milliseconds of a transaction: who waits longer stands behind somebody who hangs.
+    # A transaction holds its locks for milliseconds: a longer wait means that the holder hangs.
     "lock_timeout": "15s",
-    # A process that was paused within a transaction must not keep what it locked.
+    # A process that was paused within a transaction must not keep its locks.
     "idle_in_transaction_session_timeout": "30s",
 }
+"""Timeouts that every PostgreSQL connection sets for its session."""
 TCP_KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 30_000}
-"""Without these a server that vanished, with its machine or behind a firewall, is waited for for hours."""
+"""Keepalive settings of libpq: `tcp_user_timeout` in milliseconds, the idle time and the interval in seconds.
+
+Without them, a connection waits for hours for a server that vanished with its machine or behind a firewall.
+"""
 WAL_TRIES, WAL_PAUSE = 50, 0.1
-"""How often, and how many seconds apart, a new file is switched to its write-ahead log."""
+"""Attempts to switch a new file to its write-ahead log, and the pause between two attempts in seconds."""
 
 _T = TypeVar("_T")
 
@@ -56,11 +62,11 @@ _DRIVERS = {
 
 
 class DatabaseUnreachable(Unable):
-    """There is no connection to be had. Its problem names the database, without its password."""
+    """A failure to open a connection; its problem names the database without the password."""
 
 
 class TablesUnusable(Unable):
-    """The tables are newer than this program, or could not be brought up to its version."""
+    """Tables that are too new for this program, or that could not be migrated to its version."""
 
 
 class Database:
@@ -68,124 +74,128 @@ class Database:
 
     Args:
         url: `sqlite:///file`, `sqlite+aiosqlite:///file`, `postgresql://…`, `postgres://…` or
-            `postgresql+psycopg://…`. A SQLite file and its folder are made when they are first needed.
+            `postgresql+psycopg://…`. A SQLite file and its folder are created on first use.
 
     Raises:
-        ValueError: on any other address. The message does not repeat it, for it may hold a password.
+        ValueError: the address has another form. The message omits the address, which may contain a password.
     """
 
     def __init__(self, url: str) -> None:
-        self._url = _parsed(url)
+        self._url = _parse_url(url)
         if self._url.get_backend_name() == "sqlite":
-            self._engine = _sqlite(self._url, BEGIN, "PRAGMA foreign_keys = ON", async_creator_fn=direct)
-            self._reading = _sqlite(self._url, "BEGIN", "PRAGMA query_only = ON")
-            self._one_at_a_time: asyncio.Lock | None = asyncio.Lock()
-            self._file_to_make = Path(self._url.database) if self._url.database else None
+            self._engine = _sqlite_engine(self._url, BEGIN, "PRAGMA foreign_keys = ON", async_creator_fn=connect_direct)
+            self._read_engine = _sqlite_engine(self._url, "BEGIN", "PRAGMA query_only = ON")
+            self._write_lock: asyncio.Lock | None = asyncio.Lock()
+            self._file_to_prepare = Path(self._url.database) if self._url.database else None
         else:
-            self._engine = _postgresql(self._url)
-            self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            self._one_at_a_time = None
-            self._file_to_make = None
-        self._writer: asyncio.Task[Any] | None = None
-        self._unfinished: set[asyncio.Future[Any]] = set()
+            self._engine = _postgresql_engine(self._url)
+            self._read_engine = self._engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+            self._write_lock = None
+            self._file_to_prepare = None
+        self._write_lock_owner: asyncio.Task[Any] | None = None
+        self._pending: set[asyncio.Future[Any]] = set()
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction: commits at the end of the block, rolls back where it raises.
+        """Open a transaction that commits at the end of the block and rolls back on an exception.
 
-        On SQLite there is one at a time: tasks queue here in order, other processes at the file. So a transaction
-        within a transaction would wait for itself.
+        SQLite has one writing transaction at a time: tasks queue here in order, other processes queue at the file. A
+        transaction within a transaction would therefore wait for itself.
 
         Raises:
             DatabaseUnreachable: there is no connection.
-            RuntimeError: this task holds a transaction of this SQLite database already.
+            RuntimeError: this task already holds a transaction of this SQLite database.
         """
-        if self._one_at_a_time is None:
-            async with self._connected(self._engine) as connection:
+        if self._write_lock is None:
+            async with self._open_transaction(self._engine) as connection:
                 yield connection
             return
-        if self._writer is not None and self._writer is asyncio.current_task():
+        if self._write_lock_owner is not None and self._write_lock_owner is asyncio.current_task():
             raise RuntimeError("a transaction within a transaction would wait for itself")
-        async with self._one_at_a_time:
-            self._writer = asyncio.current_task()
+        async with self._write_lock:
+            self._write_lock_owner = asyncio.current_task()
             try:
-                async with self._connected(self._engine) as connection:
+                async with self._open_transaction(self._engine) as connection:
                     yield connection
             finally:
-                self._writer = None
+                self._write_lock_owner = None
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
-        """What was committed at one moment, to be read only: a write raises. It waits for no writer, and none for it.
+        """Open a read-only view of the data committed at one moment; it waits for no writer and blocks none.
 
         Raises:
             DatabaseUnreachable: there is no connection.
+            sqlalchemy.exc.DBAPIError: the block writes.
         """
-        async with self._connected(self._reading) as connection:
+        async with self._open_transaction(self._read_engine) as connection:
             yield connection
 
     @asynccontextmanager
-    async def _connected(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    async def _open_transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         try:
-            if self._file_to_make:
-                # Not left to the driver: its thread outlives a connection that failed, and then complains on stderr.
-                await asyncio.to_thread(_make_file, self._file_to_make)
-                self._file_to_make = None
+            if self._file_to_prepare:
+                # Not left to the driver: its thread would outlive a failed connection and then write to stderr.
+                await asyncio.to_thread(_make_file, self._file_to_prepare)
+                self._file_to_prepare = None
             connection = await self._connect(engine)
         except (DBAPIError, PoolExhausted, OSError, sqlite3.Error) as error:
-            what = Fault.DATABASE_UNREACHABLE if self._one_at_a_time is None else Fault.FILE_UNREACHABLE
+            what = Fault.DATABASE_UNREACHABLE if self._write_lock is None else Fault.FILE_UNREACHABLE
             raise DatabaseUnreachable(self._problem(what, error=_cause(error))) from None
         try:
             async with connection.begin():
                 yield connection
         finally:
-            await self._to_its_end(connection.close())
+            await self._finish(connection.close())
 
     async def _connect(self, engine: AsyncEngine) -> AsyncConnection:
         connecting = asyncio.ensure_future(engine.connect())
         try:
-            return await self._to_its_end(connecting)
+            return await self._finish(connecting)
         except asyncio.CancelledError:
-            # Nobody will use it: it is closed when it is there.
-            connecting.add_done_callback(lambda done: done.exception() or self._keep(done.result().close()))
+            # The caller is gone: close the connection as soon as it is open.
+            connecting.add_done_callback(lambda done: done.exception() or self._track(done.result().close()))
             raise
 
-    async def _to_its_end(self, doing: Awaitable[_T]) -> _T:
-        """Wait for something that goes on where the waiting is cancelled: no connection may be left with its locks."""
-        return await asyncio.shield(self._keep(doing))
+    async def _finish(self, operation: Awaitable[_T]) -> _T:
+        """Wait for an operation that goes on if the caller is cancelled, so that no connection keeps its locks."""
+        return await asyncio.shield(self._track(operation))
 
-    def _keep(self, doing: Awaitable[_T]) -> asyncio.Future[_T]:
-        task = asyncio.ensure_future(doing)
-        self._unfinished.add(task)
-        task.add_done_callback(self._unfinished.discard)
+    def _track(self, operation: Awaitable[_T]) -> asyncio.Future[_T]:
+        """Start an operation that `close` waits for."""
+        task = asyncio.ensure_future(operation)
+        self._pending.add(task)
+        task.add_done_callback(self._pending.discard)
         return task
 
     async def migrate(self) -> None:
-        """Bring the tables up to this program's version, in one transaction.
+        """Migrate the tables to this program's version, in one transaction.
 
-        Safe where several processes start at once: the first migrates, the others wait and find it done. Tables of a
-        newer program are left as they are where they say that this one may still work with them.
+        Several processes may start at once: the first one migrates, the others wait and find the work done. Tables of a
+        newer program stay as they are if they allow this program.
 
         Raises:
             DatabaseUnreachable: there is no connection.
-            TablesUnusable: the tables are too new for this program, or the database does not let it change them.
+            TablesUnusable: the tables are too new for this program, or the database refused a change.
         """
         try:
             async with self.begin() as connection:
-                await unhurried(connection)
-                await hold(connection, Lock.MIGRATION)
-                newer = await connection.run_sync(unknown)
+                await lift_timeouts(connection)
+                await acquire_lock(connection, Lock.MIGRATION)
+                newer = await connection.run_sync(unknown_revision)
                 if newer is None:
                     await connection.run_sync(upgrade)
-                elif await connection.run_sync(outgrown):
+                elif await connection.run_sync(is_too_new):
                     raise TablesUnusable(self._problem(Fault.TABLES_NEWER, revision=newer))
                 else:
-                    log.warning("the tables are of a newer version (%s) that this one may work beside", newer)
+                    log.warning("the tables have a newer version (%s), which this program may still use", newer)
         except DBAPIError as error:
             raise TablesUnusable(self._problem(Fault.TABLES_REFUSED, error=_cause(error))) from None
 
     async def check(self) -> bool:
-        """Whether the tables are those of this program; False where the next start makes or changes them.
+        """Return whether this program can use the tables as they are; False if the next start creates or migrates them.
 
         Raises:
             DatabaseUnreachable: there is no connection.
@@ -193,29 +203,37 @@ class Database:
         """
         try:
             async with self.snapshot() as connection:
-                newer = await connection.run_sync(unknown)
+                newer = await connection.run_sync(unknown_revision)
                 if newer is None:
-                    return await connection.run_sync(current)
-                if await connection.run_sync(outgrown):
+                    return await connection.run_sync(is_current)
+                if await connection.run_sync(is_too_new):
                     raise TablesUnusable(self._problem(Fault.TABLES_NEWER, revision=newer))
                 return True
         except DBAPIError as error:
             raise TablesUnusable(self._problem(Fault.TABLES_REFUSED, error=_cause(error))) from None
 
     async def ping(self) -> None:
-        """Raises DatabaseUnreachable, or what the database raises, where a transaction cannot be had."""
+        """Run a trivial query in a transaction.
+
+        Raises:
+            DatabaseUnreachable: there is no connection.
+            sqlalchemy.exc.DBAPIError: the database did not run the query.
+        """
         async with self.begin() as connection:
             await connection.execute(select(1))
 
     async def close(self) -> None:
-        """Wait for the transaction under way, then close all connections. Used again, it opens new ones."""
-        if self._one_at_a_time:
+        """Close all connections; a later use opens new ones.
+
+        Before that, wait for pending operations, and at most `BUSY_SECONDS` for the running SQLite transaction.
+        """
+        if self._write_lock:
             with suppress(TimeoutError):
-                async with asyncio.timeout(BUSY_SECONDS), self._one_at_a_time:
+                async with asyncio.timeout(BUSY_SECONDS), self._write_lock:
                     pass
-        while self._unfinished:
-            await asyncio.wait(self._unfinished)
-        for engine in (self._engine, self._reading):
+        while self._pending:
+            await asyncio.wait(self._pending)
+        for engine in (self._engine, self._read_engine):
             await engine.dispose()
 
     def _problem(self, what: Fault, **facts: str) -> Problem:
@@ -225,7 +243,7 @@ class Database:
         return self._url.set(query={}).render_as_string(hide_password=True)
 
 
-def _parsed(url: str) -> URL:
+def _parse_url(url: str) -> URL:
     with suppress(ArgumentError, ValueError):
         parsed = make_url(url)
         if parsed.drivername in _DRIVERS and parsed.database:
@@ -236,60 +254,65 @@ def _parsed(url: str) -> URL:
 
 
 def _make_file(path: Path) -> None:
-    """Make a SQLite file and its folder where they are missing; raises OSError or sqlite3.Error where it cannot."""
+    """Create a SQLite file and its folder if they are missing, and switch the file to its write-ahead log.
+
+    Raises:
+        OSError: the folder cannot be created.
+        sqlite3.Error: the file cannot be opened or switched.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
-        # With the write-ahead log, readers from outside (a backup, a person) do not stop the bot. The file remembers.
-        for left in reversed(range(WAL_TRIES)):
+        # With the write-ahead log, outside readers (a backup, a person) do not block the bot. The file keeps the mode.
+        for retries_left in reversed(range(WAL_TRIES)):
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
             except sqlite3.OperationalError:
-                # Two that switch a new file at once would wait for each other, so SQLite refuses one of them at once.
-                if not left:
+                # Two processes that switch a new file together would deadlock, so SQLite refuses one immediately.
+                if not retries_left:
                     raise
                 time.sleep(WAL_PAUSE)
             else:
                 return
 
 
-def _sqlite(url: URL, begin: str, pragma: str, **how: Any) -> AsyncEngine:
-    # Without an isolation level the driver sends no BEGIN of its own; `_begin` does.
-    how |= {"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False}
-    engine = create_async_engine(url, hide_parameters=True, connect_args=how)
+def _sqlite_engine(url: URL, begin: str, pragma: str, **connect_args: Any) -> AsyncEngine:
+    # Without an isolation level the driver sends no BEGIN of its own; `_begin` sends it.
+    connect_args |= {"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False}
+    engine = create_async_engine(url, hide_parameters=True, connect_args=connect_args)
 
     @event.listens_for(engine.sync_engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
-        # With the write-ahead log, NORMAL may lose the last commits when the power goes. A press that a person saw
-        # confirmed must not be lost, so each commit is synced to the disk.
+        # With the write-ahead log, NORMAL may lose the last commits in a power failure. A press that was confirmed to
+        # a person must not be lost, so each commit is synced to the disk.
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute(pragma)
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Connection) -> None:
-        # A deferred transaction that reads first and then writes fails with "database is locked" where another
-        # wrote in between, whatever the timeout; an immediate one waits at its start, then has the file for itself.
+        # A deferred transaction that reads and then writes fails with "database is locked" if another one wrote in
+        # between, whatever the timeout. An immediate transaction waits at its start, then has the file for itself.
         connection.exec_driver_sql(begin)
 
     return engine
 
 
-def _postgresql(url: URL) -> AsyncEngine:
+def _postgresql_engine(url: URL) -> AsyncEngine:
     engine = create_async_engine(
         url,
-        hide_parameters=True,  # they hold what people asked, and an error's text goes to the log
+        hide_parameters=True,  # parameters contain people's questions, and error texts are logged
         pool_pre_ping=True,
         pool_size=CONNECTIONS,
-        max_overflow=0,  # a connection more is made anew each time, which costs more than waiting for one
+        max_overflow=0,  # opening an extra connection each time costs more than waiting for a pooled one
         pool_timeout=POOL_SECONDS,
-        # A pooler in transaction mode does not carry prepared statements from one transaction to the next.
+        # A pooler in transaction mode does not keep prepared statements between transactions.
         connect_args={"connect_timeout": CONNECT_SECONDS, "prepare_threshold": None, **TCP_KEEPALIVE},
     )
 
     @event.listens_for(engine.sync_engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
-        # Not as a startup option: poolers refuse those.
+        # Not startup options: poolers refuse those.
         cursor = connection.cursor()
         for name, value in SESSION.items():
             cursor.execute("SELECT set_config(%s, %s, false)", (name, value))

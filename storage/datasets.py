@@ -11,7 +11,7 @@ from storage.upserts import insert_new
 
 
 class SqlDatasets:
-    """The table `datasets`. A version is frozen: the first manifest of an id stays."""
+    """The table `datasets`. Versions are frozen: the first manifest of an id is never replaced."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -26,6 +26,6 @@ class SqlDatasets:
         await insert_new(self._connection, datasets, values, unique=["id"])
 
     async def get(self, dataset_id: str) -> Manifest | None:
-        wanted = select(datasets.c.manifest).where(datasets.c.id == dataset_id)
-        manifest = (await self._connection.execute(wanted)).scalar()
+        query = select(datasets.c.manifest).where(datasets.c.id == dataset_id)
+        manifest = (await self._connection.execute(query)).scalar()
         return None if manifest is None else Manifest.kept(manifest)

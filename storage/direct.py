@@ -1,4 +1,7 @@
-"""SQLite without a detour: a statement takes microseconds, and handing it to a thread and back many times as long."""
+"""A SQLite connection without a thread switch for each statement.
+
+A statement takes microseconds; handing it to a thread and back takes many times as long.
+"""
 
 import sqlite3
 from collections.abc import Callable
@@ -8,40 +11,40 @@ from typing import Any
 from aiosqlite import Connection
 
 BEGIN = "BEGIN IMMEDIATE"
-ROWS = 64
-"""That the driver reads at once where rows are iterated over."""
+ROWS_PER_FETCH = 64
+"""Rows that the driver fetches at once while a result is iterated over."""
 
 
-class Direct(Connection):
-    """Runs statements where they are called. Only what waits goes to the driver's thread.
+class DirectConnection(Connection):
+    """An aiosqlite connection that runs statements on the caller's thread.
 
-    That is the beginning of a transaction, which waits for other processes, and its end, which waits for the disk. For
-    long readings use another connection: this one would keep the event loop waiting.
+    Only blocking calls go to the driver's thread: BEGIN waits for other processes, COMMIT for the disk. Long reads need
+    another kind of connection, because this one would block the event loop.
     """
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._handed = list[None]()
+        self._calls_in_thread = list[None]()
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        waits = fn == self._conn.commit or args[:1] == (BEGIN,)
-        if self._running and not waits and not self._handed:
+        blocks = fn == self._conn.commit or args[:1] == (BEGIN,)
+        if self._running and not blocks and not self._calls_in_thread:
             return fn(*args, **kwargs)
 
         def run() -> Any:
             try:
                 return fn(*args, **kwargs)
             finally:
-                self._handed.pop()
+                self._calls_in_thread.pop()
 
-        # Whoever is cancelled waits no longer, but the thread is still at it. What comes next, a rollback or the
-        # closing, stands in line behind it: of two threads within one connection, one tears the process down.
-        self._handed.append(None)
+        # A cancelled caller leaves while the thread still runs. The next call (rollback or close) must queue behind
+        # it, because two threads within one connection crash the process.
+        self._calls_in_thread.append(None)
         return await super()._execute(run)  # type: ignore[no-untyped-call]
 
 
-def direct(*args: Any, **kwargs: Any) -> Direct:
-    """As `aiosqlite.connect`, for SQLAlchemy (`async_creator_fn`)."""
-    connection = Direct(partial(sqlite3.connect, *args, **kwargs), ROWS)
-    connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy does with those that it makes itself
+def connect_direct(*args: Any, **kwargs: Any) -> DirectConnection:
+    """Connect as `aiosqlite.connect` does, for SQLAlchemy's `async_creator_fn`."""
+    connection = DirectConnection(partial(sqlite3.connect, *args, **kwargs), ROWS_PER_FETCH)
+    connection._thread.daemon = True  # noqa: SLF001 - SQLAlchemy does the same for its own connections
     return connection

@@ -10,14 +10,14 @@ from storage.upserts import upsert
 
 
 class DamagedFile(Exception):  # noqa: N818 - reads as what happened
-    """What the database gave is not what was put."""
+    """A stored file whose content no longer matches its sha256."""
 
 
 class DatabaseShelf:
-    """The table `files`, a file in one value.
+    """The table `files`, with each file in one value.
 
-    That is good for some hundred megabytes a file: SQLite's limit is 1 GB, PostgreSQL's, as it is sent, about half.
-    Each verb is a transaction of its own: not for use within one of the store's.
+    This is good for files of a few hundred megabytes: SQLite's limit is 1 GB, and PostgreSQL's limit on a value that is
+    sent is about half of that. Each method opens its own transaction, so do not call it within one of the store.
     """
 
     def __init__(self, database: Database) -> None:
@@ -29,14 +29,19 @@ class DatabaseShelf:
             await upsert(connection, files, values)
 
     async def get(self, name: str) -> bytes:
-        """Raises KeyError where there is none, DamagedFile where its sha256 is not the one that was put."""
+        """Return the content of a file.
+
+        Raises:
+            KeyError: there is no file of this name.
+            DamagedFile: the content does not match the sha256 that was stored with it.
+        """
         async with self._database.begin() as connection:
-            wanted = select(files.c.sha256, files.c.data).where(files.c.name == name)
-            found = (await connection.execute(wanted)).one_or_none()
+            query = select(files.c.sha256, files.c.data).where(files.c.name == name)
+            found = (await connection.execute(query)).one_or_none()
         if found is None:
             raise KeyError(name)
         if _sha256(found.data) != found.sha256:
-            raise DamagedFile(f"the file {name} is not what was put on the shelf; put it again")
+            raise DamagedFile(f"the file {name} does not match its sha256; store it again")
         return bytes(found.data)
 
     async def delete(self, name: str) -> bool:
@@ -44,10 +49,11 @@ class DatabaseShelf:
             return (await connection.execute(delete(files).where(files.c.name == name))).rowcount > 0
 
     async def names(self, prefix: str) -> list[str]:
-        # Not LIKE: it takes % and _ for wildcards, and SQLite's does not tell a from A.
-        begins = func.substr(files.c.name, 1, len(prefix)) == prefix
+        # Not LIKE: it treats % and _ as wildcards, and SQLite's ignores case.
+        has_prefix = func.substr(files.c.name, 1, len(prefix)) == prefix
+        query = select(files.c.name).where(has_prefix).order_by(files.c.name)
         async with self._database.begin() as connection:
-            return list((await connection.execute(select(files.c.name).where(begins).order_by(files.c.name))).scalars())
+            return list((await connection.execute(query)).scalars())
 
 
 def _sha256(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Fine-tunes, and which rows they are trained on."""
+"""Fine-tunes, and the rows that each is trained on."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.finetune import UNDER_WAY, Finetune, FinetuneState
 from bot.domain.release import ModelName
-from storage.locks import Lock, hold
+from storage.locks import Lock, acquire_lock
 from storage.tables import finetune_rows, finetunes
 
 _FIELDS = [finetunes.c[name] for name in Finetune.model_fields]
@@ -21,15 +21,19 @@ class SqlFinetunes:
         self._connection = connection
 
     async def add(self, finetune: Finetune) -> None:
-        """Raises sqlalchemy.exc.IntegrityError for a known id, or an unknown dataset or prompt."""
+        """Insert a fine-tune.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: the id exists, or the dataset or prompt does not.
+        """
         await self._connection.execute(insert(finetunes).values(_values(finetune)))
 
     async def get(self, finetune_id: str) -> Finetune | None:
-        found = await self._some(select(*_FIELDS).where(finetunes.c.id == finetune_id))
+        found = await self._select(select(*_FIELDS).where(finetunes.c.id == finetune_id))
         return found[0] if found else None
 
     async def newest(self, limit: int = 10) -> list[Finetune]:
-        return await self._some(
+        return await self._select(
             select(*_FIELDS)
             .where(finetunes.c.state != FinetuneState.PLANNED.value)
             .order_by(finetunes.c.number.desc())
@@ -38,29 +42,33 @@ class SqlFinetunes:
 
     async def under_way(self, *, lock: bool = False) -> list[Finetune]:
         if lock:
-            await hold(self._connection, Lock.FINETUNE)
-        return await self._some(
+            await acquire_lock(self._connection, Lock.FINETUNE)
+        return await self._select(
             select(*_FIELDS)
             .where(finetunes.c.state.in_([state.value for state in UNDER_WAY]))
             .order_by(finetunes.c.number)
         )
 
     async def advance(self, finetune: Finetune, was: FinetuneState) -> bool:
-        saved = update(finetunes).where(finetunes.c.id == finetune.id, finetunes.c.state == was.value)
-        return (await self._connection.execute(saved.values(_values(finetune)))).rowcount > 0
+        statement = update(finetunes).where(finetunes.c.id == finetune.id, finetunes.c.state == was.value)
+        return (await self._connection.execute(statement.values(_values(finetune)))).rowcount > 0
 
     async def save_rows(self, finetune_id: str, texts: Mapping[str, str]) -> None:
-        """Once for each fine-tune; raises sqlalchemy.exc.IntegrityError for a row that is saved already."""
+        """Save the rows of a fine-tune; call this once for each fine-tune.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: one of the rows is already saved for this fine-tune.
+        """
         if texts:
             values = [{"finetune_id": finetune_id, "row_id": row_id, "text": text} for row_id, text in texts.items()]
             await self._connection.execute(insert(finetune_rows), values)
 
     async def trained_rows(self, finetune_id: str) -> dict[str, str | None]:
-        wanted = select(finetune_rows.c.row_id, finetune_rows.c.text).where(finetune_rows.c.finetune_id == finetune_id)
-        return dict((await self._connection.execute(wanted)).all())
+        query = select(finetune_rows.c.row_id, finetune_rows.c.text).where(finetune_rows.c.finetune_id == finetune_id)
+        return dict((await self._connection.execute(query)).all())
 
-    async def _some(self, wanted: Select[Any]) -> list[Finetune]:
-        return [_finetune(dict(found)) for found in (await self._connection.execute(wanted)).mappings()]
+    async def _select(self, query: Select[Any]) -> list[Finetune]:
+        return [_finetune(dict(found)) for found in (await self._connection.execute(query)).mappings()]
 
 
 def _values(finetune: Finetune) -> dict[str, Any]:

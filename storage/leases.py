@@ -1,4 +1,4 @@
-"""Leases by name: what one replica at a time may do."""
+"""Named leases, each held by one replica at a time."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -12,19 +12,19 @@ from storage.upserts import insert_new
 
 
 class SqlLeases:
-    """The table `leases`: one entry a name, whoever held it last."""
+    """The table `leases`: one row per name, with its last holder."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def acquire(self, name: str, holder: str, now: datetime, lease: timedelta) -> str | None:
         token = secrets.token_hex(16)
-        mine = {"holder": holder, "token": token, "until": now + lease}
-        if await insert_new(self._connection, leases, {"name": name, **mine}, unique=["name"]):
+        values = {"holder": holder, "token": token, "until": now + lease}
+        if await insert_new(self._connection, leases, {"name": name, **values}, unique=["name"]):
             return token
         free = or_(leases.c.until <= now, leases.c.holder == holder)
-        taken = update(leases).where(leases.c.name == name, free).values(mine)
-        return token if (await self._connection.execute(taken)).rowcount else None
+        statement = update(leases).where(leases.c.name == name, free).values(values)
+        return token if (await self._connection.execute(statement)).rowcount else None
 
     async def release(self, name: str, token: str) -> None:
         await self._connection.execute(delete(leases).where(leases.c.name == name, leases.c.token == token))

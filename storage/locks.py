@@ -1,4 +1,4 @@
-"""Locks on what has no row of its own to lock."""
+"""Database locks on things that have no row to lock."""
 
 from enum import IntEnum
 
@@ -7,24 +7,27 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 class Lock(IntEnum):
-    """PostgreSQL's advisory locks share one number space per database: these are Madoguchi's."""
+    """The numbers of Madoguchi's advisory locks.
+
+    PostgreSQL shares one number space among all programs of a database, so these numbers begin with `MADO` in ASCII.
+    """
 
     MIGRATION = 0x4D41444F_01
     SERVING = 0x4D41444F_02
     FINETUNE = 0x4D41444F_03
 
 
-async def hold(connection: AsyncConnection, lock: Lock) -> None:
-    """Wait until nobody else holds it; it is held until this transaction ends.
+async def acquire_lock(connection: AsyncConnection, lock: Lock) -> None:
+    """Wait for a lock, then hold it until this transaction ends.
 
-    On SQLite nothing is to be done: a transaction there has the whole database for itself.
+    On SQLite this does nothing: a transaction there already locks the whole database.
     """
     if connection.dialect.name == "postgresql":
         await connection.execute(select(func.pg_advisory_xact_lock(lock.value)))
 
 
-async def unhurried(connection: AsyncConnection) -> None:
-    """Let this transaction take its time, for a migration: another replica's is waited for, and an index is built."""
+async def lift_timeouts(connection: AsyncConnection) -> None:
+    """Lift all timeouts in this transaction, because a migration may wait for another replica or build an index."""
     if connection.dialect.name == "postgresql":
         names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
         await connection.execute(select(*(func.set_config(name, "0", True) for name in names)))

@@ -1,4 +1,4 @@
-"""What must reach the outside, at least once, in order."""
+"""Messages to the outside, delivered at least once and in order."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -6,18 +6,18 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.mirrored import MIRROR_TOPIC as MIRROR
+from bot.domain.mirrored import MIRROR_TOPIC
 from bot.ports import OutboxEntry, OutboxItem
-from storage.queue import Lease, claim, given_back, handed_back, held
+from storage.queue import Lease, claim, release_owned, release_values, update_held
 from storage.tables import outbox
 
 
 class SqlOutbox:
-    """The table `outbox`; it holds what is open and nothing else.
+    """The table `outbox`, which holds only open entries.
 
-    Entries of one topic and key are numbered in the order they were added. Where several transactions add at once,
-    that order is theirs to make: whoever adds for a thing holds the lock of that thing (a question's, the serving
-    release's).
+    Entries of one topic and key are numbered in the order in which they were added. Concurrent transactions must make
+    that order themselves: each adds an entry only while it holds the lock of the thing that the entry is about
+    (a question's lock, the serving release's lock).
     """
 
     def __init__(self, connection: AsyncConnection) -> None:
@@ -38,9 +38,9 @@ class SqlOutbox:
             await self._connection.execute(insert(outbox), entries)
 
     async def page(self, topic: str, after: int, limit: int) -> list[OutboxEntry]:
-        wanted = select(*(outbox.c[name] for name in OutboxEntry.model_fields))
-        wanted = wanted.where(outbox.c.topic == topic, outbox.c.id > after).order_by(outbox.c.id).limit(limit)
-        found = await self._connection.execute(wanted)
+        query = select(*(outbox.c[name] for name in OutboxEntry.model_fields))
+        query = query.where(outbox.c.topic == topic, outbox.c.id > after).order_by(outbox.c.id).limit(limit)
+        found = await self._connection.execute(query)
         return [OutboxEntry.model_validate(dict(row)) for row in found.mappings()]
 
     async def remove(self, ids: Collection[int]) -> None:
@@ -50,8 +50,8 @@ class SqlOutbox:
         self, owner: str, now: datetime, lease: timedelta, topics: Collection[str] | None = None
     ) -> OutboxItem | None:
         queue, older = outbox.alias(), outbox.alias()
-        overtaking = exists().where(older.c.topic == queue.c.topic, older.c.key == queue.c.key, older.c.id < queue.c.id)
-        claimable = select(queue.c.id).where(queue.c.due_at <= now, ~overtaking).order_by(queue.c.id)
+        has_older = exists().where(older.c.topic == queue.c.topic, older.c.key == queue.c.key, older.c.id < queue.c.id)
+        claimable = select(queue.c.id).where(queue.c.due_at <= now, ~has_older).order_by(queue.c.id)
         if topics is not None:
             claimable = claimable.where(queue.c.topic.in_(topics))
         entry = await claim(self._connection, outbox, claimable, Lease(owner, now, lease))
@@ -60,21 +60,22 @@ class SqlOutbox:
         return OutboxItem.model_validate({name: entry[name] for name in OutboxItem.model_fields})
 
     async def hand_back(self, owner: str, now: datetime) -> int:
-        return (await self._connection.execute(handed_back(outbox, owner, now))).rowcount
+        return (await self._connection.execute(release_owned(outbox, owner, now))).rowcount
 
     async def renew(self, item: OutboxItem, until: datetime) -> bool:
-        return (await self._connection.execute(held(outbox, item.id, item.token).values(due_at=until))).rowcount > 0
+        statement = update_held(outbox, item.id, item.token).values(due_at=until)
+        return (await self._connection.execute(statement)).rowcount > 0
 
     async def done(self, item: OutboxItem) -> bool:
-        ended = delete(outbox).where(outbox.c.id == item.id, outbox.c.token == item.token)
-        return (await self._connection.execute(ended)).rowcount > 0
+        statement = delete(outbox).where(outbox.c.id == item.id, outbox.c.token == item.token)
+        return (await self._connection.execute(statement)).rowcount > 0
 
     async def retry(self, item: OutboxItem, until: datetime, error: str) -> bool:
-        back = held(outbox, item.id, item.token).values(given_back(until) | {"error": error})
-        return (await self._connection.execute(back)).rowcount > 0
+        statement = update_held(outbox, item.id, item.token).values(release_values(until) | {"error": error})
+        return (await self._connection.execute(statement)).rowcount > 0
 
     async def lag(self, now: datetime, topic: str | None = None) -> tuple[int, timedelta]:
-        of = outbox.c.topic != MIRROR if topic is None else outbox.c.topic == topic
-        wanted = select(func.count(), func.min(outbox.c.added_at)).where(of)
-        entries, oldest = (await self._connection.execute(wanted)).one()
+        in_topic = outbox.c.topic != MIRROR_TOPIC if topic is None else outbox.c.topic == topic
+        query = select(func.count(), func.min(outbox.c.added_at)).where(in_topic)
+        entries, oldest = (await self._connection.execute(query)).one()
         return entries, now - oldest if entries else timedelta()

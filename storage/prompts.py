@@ -1,4 +1,4 @@
-"""Prompts by the hash of their text, and the append-only history of which one was current."""
+"""Prompts by the hash of their text, and the append-only history of the current prompt."""
 
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -9,7 +9,7 @@ from storage.upserts import upsert
 
 
 class SqlPrompts:
-    """The tables `prompts` and `prompt_events`; the database refuses to change or delete history."""
+    """The tables `prompts` and `prompt_events`; the database refuses updates and deletes of events."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -26,12 +26,14 @@ class SqlPrompts:
         return [Prompt.kept(body) for body in bodies]
 
     async def enter(self, event: PromptEvent) -> None:
-        """Raises sqlalchemy.exc.IntegrityError for a prompt that was never put."""
+        """Append an event to the history.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: the event's prompt is not stored.
+        """
         await self._connection.execute(insert(prompt_events).values(event.model_dump()))
 
     async def history(self) -> list[PromptEvent]:
         fields = [prompt_events.c[name] for name in PromptEvent.model_fields]
-        newest = select(*fields).order_by(prompt_events.c.number.desc())
-        return [
-            PromptEvent.model_validate(dict(found)) for found in (await self._connection.execute(newest)).mappings()
-        ]
+        query = select(*fields).order_by(prompt_events.c.number.desc())
+        return [PromptEvent.model_validate(dict(found)) for found in (await self._connection.execute(query)).mappings()]

@@ -25,8 +25,8 @@ class SqlQuestions:
         return await insert_new(self._connection, questions, values, unique=["team", "channel", "ts"])
 
     async def get(self, question_id: str, *, lock: bool = False) -> Question | None:
-        wanted = select(questions).where(questions.c.id == question_id)
-        return await self._one(wanted.with_for_update() if lock else wanted)
+        query = select(questions).where(questions.c.id == question_id)
+        return await self._one(query.with_for_update() if lock else query)
 
     async def at(self, team: str, channel: str, ts: str) -> Question | None:
         return await self._one(
@@ -34,8 +34,8 @@ class SqlQuestions:
         )
 
     async def edit(self, question_id: str, text: str, *, cut: bool) -> None:
-        changed = {"text": text, "cut": cut}
-        await self._connection.execute(update(questions).where(questions.c.id == question_id).values(changed))
+        values = {"text": text, "cut": cut}
+        await self._connection.execute(update(questions).where(questions.c.id == question_id).values(values))
 
     async def save_card(self, question_id: str, card_ts: str) -> None:
         await self._connection.execute(update(questions).where(questions.c.id == question_id).values(card_ts=card_ts))
@@ -54,16 +54,16 @@ class SqlQuestions:
         return Verdict.model_validate(dict(found)) if found else None
 
     async def answered(self, verdict_ids: Collection[str]) -> dict[str, tuple[Question, Verdict]]:
-        wanted = (
+        query = (
             select(verdicts, questions)
             .join(questions, questions.c.id == verdicts.c.question_id)
             .where(verdicts.c.id.in_(verdict_ids))
             .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
         )
         found = {}
-        for both in (await self._connection.execute(wanted)).mappings():
-            verdict = Verdict.model_validate({name: both[f"verdicts_{name}"] for name in Verdict.model_fields})
-            fields = {column.name: both[f"questions_{column.name}"] for column in questions.c}
+        for joined in (await self._connection.execute(query)).mappings():
+            verdict = Verdict.model_validate({name: joined[f"verdicts_{name}"] for name in Verdict.model_fields})
+            fields = {column.name: joined[f"questions_{column.name}"] for column in questions.c}
             found[verdict.id] = _question(fields), verdict
         return found
 
@@ -74,33 +74,33 @@ class SqlQuestions:
         await self._connection.execute(update(questions).where(questions.c.id == question_id).values(settled=category))
 
     async def open(self, limit: int) -> list[tuple[Question, Verdict]]:
-        wanted = (
+        query = (
             select(questions)
             .where(sql("settled IS NULL AND card_ts IS NOT NULL"))
             .order_by(questions.c.asked_at.desc(), questions.c.id)
             .limit(limit)
         )
-        found = [_question(row) for row in (await self._connection.execute(wanted)).mappings().all()]
-        verdicts_ = [await self.verdict(question.id) for question in found]
-        return [(question, verdict) for question, verdict in zip(found, verdicts_, strict=True) if verdict]
+        found = [_question(row) for row in (await self._connection.execute(query)).mappings().all()]
+        newest = [await self.verdict(question.id) for question in found]
+        return [(question, verdict) for question, verdict in zip(found, newest, strict=True) if verdict]
 
     async def tokens(self, since: datetime) -> dict[str, tuple[int, int]]:
-        spent: Counter[str] = Counter()
-        made: Counter[str] = Counter()
+        read: Counter[str] = Counter()
+        written: Counter[str] = Counter()
         for table in (verdicts, results, shadows):
-            per = (
+            query = (
                 select(releases.c.model, func.sum(table.c.tokens_in), func.sum(table.c.tokens_out))
                 .join(releases, releases.c.id == table.c.release_id)
                 .where(table.c.at >= since)
                 .group_by(releases.c.model)
             )
-            for model, tokens_in, tokens_out in await self._connection.execute(per):
-                spent[model] += int(tokens_in)
-                made[model] += int(tokens_out)
-        return {model: (spent[model], made[model]) for model in sorted(spent)}
+            for model, tokens_in, tokens_out in await self._connection.execute(query):
+                read[model] += int(tokens_in)
+                written[model] += int(tokens_out)
+        return {model: (read[model], written[model]) for model in sorted(read)}
 
-    async def _one(self, wanted: Select[Any]) -> Question | None:
-        found = (await self._connection.execute(wanted)).mappings().one_or_none()
+    async def _one(self, query: Select[Any]) -> Question | None:
+        found = (await self._connection.execute(query)).mappings().one_or_none()
         return _question(found) if found else None
 
 

@@ -1,4 +1,4 @@
-"""Work that is claimed, held for a while, and given back: the inbox and the outbox."""
+"""Claims and leases of queue entries, shared by the inbox and the outbox."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 class Lease:
-    """Who takes an entry, and until when nobody else may.
+    """The owner of a claim, and the moment when the claim expires.
 
     Args:
-        owner: for people who look into the database.
+        owner: the worker's name; `release_owned` finds the worker's entries by this name.
         now: the present.
         lease: how long the entry is held.
     """
@@ -26,36 +26,39 @@ class Lease:
 async def claim(
     connection: AsyncConnection, table: Table, claimable: Select[tuple[int]], lease: Lease
 ) -> RowMapping | None:
-    """Take the first of these entries under a new token; the entry as it is then, or None where there is none.
+    """Claim the first claimable entry under a new token.
 
     Args:
-        connection: a transaction.
-        table: the queue; its columns are `id`, `due_at`, `attempts`, `holder` and `token`.
-        claimable: the ids of the entries that may be taken, best first.
-        lease: by whom and for how long.
+        connection: an open transaction.
+        table: the queue, with the columns `id`, `due_at`, `attempts`, `holder` and `token`.
+        claimable: the ids of the entries that may be claimed, best first.
+        lease: the owner and the duration of the claim.
+
+    Returns:
+        The entry as it is after the claim, or None if no entry is claimable.
     """
-    # PostgreSQL passes over what another transaction is just claiming; SQLite has one transaction at a time.
+    # PostgreSQL skips entries that another transaction is claiming; SQLite has one transaction at a time.
     first = claimable.limit(1).with_for_update(skip_locked=True)
-    taken = await connection.execute(
+    claimed = await connection.execute(
         update(table)
         .where(table.c.id == first.scalar_subquery())
         .values(due_at=lease.until, attempts=table.c.attempts + 1, holder=lease.owner, token=secrets.token_hex(16))
         .returning(table)
     )
-    entry: RowMapping | None = taken.mappings().one_or_none()
+    entry: RowMapping | None = claimed.mappings().one_or_none()
     return entry
 
 
-def held(table: Table, entry_id: int, token: str) -> Update:
-    """An update of this entry that changes nothing where the token is not the newest: then the lease was lost."""
+def update_held(table: Table, entry_id: int, token: str) -> Update:
+    """Build an update of an entry; it matches no row if the lease was lost, because the token is then outdated."""
     return update(table).where(table.c.id == entry_id, table.c.token == token)
 
 
-def handed_back(table: Table, owner: str, now: datetime) -> Update:
-    """An update of all that this owner holds: anybody may claim it."""
-    return update(table).where(table.c.holder == owner, table.c.token.is_not(None)).values(given_back(now))
+def release_owned(table: Table, owner: str, now: datetime) -> Update:
+    """Build an update that releases every entry of an owner, so that any worker may claim it."""
+    return update(table).where(table.c.holder == owner, table.c.token.is_not(None)).values(release_values(now))
 
 
-def given_back(until: datetime) -> dict[str, Any]:
-    """What to set so that anybody may claim an entry from `until` on."""
+def release_values(until: datetime) -> dict[str, Any]:
+    """Return the column values that make an entry claimable by any worker from `until` on."""
     return {"due_at": until, "holder": None, "token": None}

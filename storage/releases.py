@@ -7,20 +7,24 @@ from sqlalchemy import Select, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
-from storage.locks import Lock, hold
+from storage.locks import Lock, acquire_lock
 from storage.tables import release_events, releases
 
 _FIELDS = [releases.c[name] for name in Release.model_fields]
 
 
 class SqlReleases:
-    """The tables `releases` and `release_events`; the database refuses to change or delete history."""
+    """The tables `releases` and `release_events`; the database refuses updates and deletes of events."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def add(self, release: Release, by: str, why: str) -> None:
-        """Raises sqlalchemy.exc.IntegrityError for a known id, or where it would be a second serving release."""
+        """Insert a release and its first event.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: the id exists, or this would be a second serving release.
+        """
         await self._connection.execute(insert(releases).values(release.model_dump() | {"model": str(release.model)}))
         event = ReleaseEvent(release_id=release.id, state=release.state, by=by, why=why, at=release.created_at)
         await self._record(event)
@@ -34,9 +38,9 @@ class SqlReleases:
 
     async def serving(self, *, lock: bool = False) -> Release | None:
         if lock:
-            # Not the row's lock: who waited for it would find that it no longer serves, and see none. And there may
-            # be no row yet.
-            await hold(self._connection, Lock.SERVING)
+            # Not a row lock: after the wait, the row no longer serves and the query would find no release at all.
+            # There may also be no row yet.
+            await acquire_lock(self._connection, Lock.SERVING)
         return await self._one(select(*_FIELDS).where(releases.c.state == ReleaseState.SERVING.value))
 
     async def shadow(self) -> Release | None:
@@ -45,10 +49,12 @@ class SqlReleases:
     async def enter(
         self, release_id: str, state: ReleaseState, by: str, why: str, now: datetime, note: str | None = None
     ) -> None:
-        """Retire what serves before another enters `serving`, in the same transaction.
+        """Change the state of a release and append the event to the history.
+
+        Before a release enters `serving`, retire the serving one in the same transaction.
 
         Raises:
-            sqlalchemy.exc.IntegrityError: another release serves, or there is no such release.
+            sqlalchemy.exc.IntegrityError: another release serves, or the release does not exist.
         """
         await self._connection.execute(update(releases).where(releases.c.id == release_id).values(state=state.value))
         event = ReleaseEvent(release_id=release_id, state=state, by=by, why=why, at=now, note=note)
@@ -60,19 +66,19 @@ class SqlReleases:
         )
 
     async def history(self, limit: int = 100) -> list[ReleaseEvent]:
-        newest = (
+        query = (
             select(*(release_events.c[name] for name in ReleaseEvent.model_fields))
             .order_by(release_events.c.number.desc())
             .limit(limit)
         )
-        found = (await self._connection.execute(newest)).mappings()
+        found = (await self._connection.execute(query)).mappings()
         return [ReleaseEvent.model_validate(dict(row)) for row in found]
 
     async def _record(self, event: ReleaseEvent) -> None:
         await self._connection.execute(insert(release_events).values(event.model_dump()))
 
-    async def _one(self, wanted: Select[Any]) -> Release | None:
-        found = (await self._connection.execute(wanted)).mappings().one_or_none()
+    async def _one(self, query: Select[Any]) -> Release | None:
+        found = (await self._connection.execute(query)).mappings().one_or_none()
         return _release(dict(found)) if found else None
 
 

@@ -1,4 +1,4 @@
-"""Which copies of this program are alive, and what each serves."""
+"""The live replicas of this program, and the release that each one serves."""
 
 from datetime import datetime
 
@@ -26,5 +26,5 @@ class SqlReplicas:
         await self._connection.execute(delete(replicas).where(replicas.c.seen_at < before))
 
     async def seen(self, since: datetime) -> list[Replica]:
-        wanted = select(replicas).where(replicas.c.seen_at >= since).order_by(replicas.c.started_at, replicas.c.id)
-        return [Replica.model_validate(dict(row)) for row in (await self._connection.execute(wanted)).mappings()]
+        query = select(replicas).where(replicas.c.seen_at >= since).order_by(replicas.c.started_at, replicas.c.id)
+        return [Replica.model_validate(dict(row)) for row in (await self._connection.execute(query)).mappings()]

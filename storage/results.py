@@ -1,4 +1,4 @@
-"""What releases answered in evaluations."""
+"""Answers that releases gave in evaluations."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from storage.upserts import upsert
 
 
 class SqlResults:
-    """The table `results`: one per release and text."""
+    """The table `results`: one row per release and text."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection

@@ -11,10 +11,10 @@ from storage.tables import rows
 from storage.upserts import upsert
 
 ROWS_IN_MEMORY = 1000
-"""How many rows are in memory at once."""
+"""Rows per page: an iteration keeps at most one page in memory."""
 
 _FIELDS = [rows.c[name] for name in Row.model_fields]
-_COUNTED = rows.c.withdrawn_at.is_(None)
+_NOT_WITHDRAWN = rows.c.withdrawn_at.is_(None)
 
 
 class SqlRows:
@@ -29,48 +29,48 @@ class SqlRows:
 
     async def withdraw(self, row_id: str, now: datetime) -> None:
         await self._connection.execute(
-            update(rows).where(rows.c.id == row_id, _COUNTED).values(withdrawn_at=now, touched_at=now)
+            update(rows).where(rows.c.id == row_id, _NOT_WITHDRAWN).values(withdrawn_at=now, touched_at=now)
         )
 
     async def get(self, row_id: str) -> Row | None:
-        wanted = select(*_FIELDS).where(rows.c.id == row_id, _COUNTED)
-        found = (await self._connection.execute(wanted)).mappings().one_or_none()
+        query = select(*_FIELDS).where(rows.c.id == row_id, _NOT_WITHDRAWN)
+        found = (await self._connection.execute(query)).mappings().one_or_none()
         return Row.model_validate(dict(found)) if found else None
 
     async def some(self, row_ids: Collection[str]) -> dict[str, Row]:
-        wanted = select(*_FIELDS).where(rows.c.id.in_(row_ids), _COUNTED)
-        return {found["id"]: _row(found) for found in (await self._connection.execute(wanted)).mappings()}
+        query = select(*_FIELDS).where(rows.c.id.in_(row_ids), _NOT_WITHDRAWN)
+        return {found["id"]: _row(found) for found in (await self._connection.execute(query)).mappings()}
 
     async def all(self, split: Split | None = None, category: str | None = None) -> AsyncIterator[Row]:
-        wanted = select(*_FIELDS).where(_COUNTED).order_by(rows.c.id).limit(ROWS_IN_MEMORY)
+        query = select(*_FIELDS).where(_NOT_WITHDRAWN).order_by(rows.c.id).limit(ROWS_IN_MEMORY)
         if split is not None:
-            wanted = wanted.where(rows.c.split == split.value)
+            query = query.where(rows.c.split == split.value)
         if category is not None:
-            wanted = wanted.where(rows.c.category == category)
-        page = (await self._connection.execute(wanted)).mappings().all()
+            query = query.where(rows.c.category == category)
+        page = (await self._connection.execute(query)).mappings().all()
         while page:
             for found in page:
                 yield Row.model_validate(dict(found))
-            page = (await self._connection.execute(wanted.where(rows.c.id > page[-1]["id"]))).mappings().all()
+            page = (await self._connection.execute(query.where(rows.c.id > page[-1]["id"]))).mappings().all()
 
     async def page(self, after: str, limit: int) -> list[Row]:
-        wanted = select(*_FIELDS).where(_COUNTED, rows.c.id > after).order_by(rows.c.id).limit(limit)
-        return [_row(found) for found in (await self._connection.execute(wanted)).mappings()]
+        query = select(*_FIELDS).where(_NOT_WITHDRAWN, rows.c.id > after).order_by(rows.c.id).limit(limit)
+        return [_row(found) for found in (await self._connection.execute(query)).mappings()]
 
     async def counts(self) -> dict[tuple[str, Split], int]:
-        per = (
+        query = (
             select(rows.c.category, rows.c.split, func.count())
-            .where(_COUNTED)
+            .where(_NOT_WITHDRAWN)
             .group_by(rows.c.category, rows.c.split)
             .order_by(rows.c.category, rows.c.split)
         )
-        return {(category, Split(split)): n for category, split, n in await self._connection.execute(per)}
+        return {(category, Split(split)): n for category, split, n in await self._connection.execute(query)}
 
     async def changed(self, since: datetime | None) -> AsyncIterator[tuple[Row, bool]]:
-        wanted = select(*_FIELDS, rows.c.withdrawn_at, rows.c.touched_at).order_by(rows.c.touched_at, rows.c.id)
+        query = select(*_FIELDS, rows.c.withdrawn_at, rows.c.touched_at).order_by(rows.c.touched_at, rows.c.id)
         if since is not None:
-            wanted = wanted.where(rows.c.touched_at >= since)
-        page = (await self._connection.execute(wanted.limit(ROWS_IN_MEMORY))).mappings().all()
+            query = query.where(rows.c.touched_at >= since)
+        page = (await self._connection.execute(query.limit(ROWS_IN_MEMORY))).mappings().all()
         while page:
             for found in page:
                 yield _row(found), found["withdrawn_at"] is None
@@ -78,11 +78,11 @@ class SqlRows:
             after = tuple_(rows.c.touched_at, rows.c.id) > tuple_(
                 literal(last["touched_at"], rows.c.touched_at.type), literal(last["id"], rows.c.id.type)
             )
-            page = (await self._connection.execute(wanted.where(after).limit(ROWS_IN_MEMORY))).mappings().all()
+            page = (await self._connection.execute(query.where(after).limit(ROWS_IN_MEMORY))).mappings().all()
 
     async def in_groups(self, groups: Collection[str]) -> list[Row]:
-        wanted = select(*_FIELDS).where(rows.c.group.in_(groups), _COUNTED).order_by(rows.c.id)
-        return [_row(found) for found in (await self._connection.execute(wanted)).mappings()]
+        query = select(*_FIELDS).where(rows.c.group.in_(groups), _NOT_WITHDRAWN).order_by(rows.c.id)
+        return [_row(found) for found in (await self._connection.execute(query)).mappings()]
 
 
 def _row(found: RowMapping) -> Row:

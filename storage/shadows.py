@@ -1,4 +1,4 @@
-"""What shadow releases would have answered."""
+"""Answers of shadow releases, which nobody is shown."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from storage.upserts import upsert
 
 
 class SqlShadows:
-    """The table `shadows`: one per question and release."""
+    """The table `shadows`: one row per question and release."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -20,21 +20,21 @@ class SqlShadows:
         await upsert(self._connection, shadows, shadow.model_dump())
 
     async def get(self, question_id: str, release_id: str) -> Shadow | None:
-        wanted = select(shadows).where(shadows.c.question_id == question_id, shadows.c.release_id == release_id)
-        found = (await self._connection.execute(wanted)).mappings().one_or_none()
+        query = select(shadows).where(shadows.c.question_id == question_id, shadows.c.release_id == release_id)
+        found = (await self._connection.execute(query)).mappings().one_or_none()
         return Shadow.model_validate(dict(found)) if found else None
 
     async def of(self, release_id: str, since: datetime | None = None) -> list[Shadow]:
-        wanted = select(shadows).where(shadows.c.release_id == release_id)
+        query = select(shadows).where(shadows.c.release_id == release_id)
         if since is not None:
-            wanted = wanted.where(shadows.c.at >= since)
-        found = await self._connection.execute(wanted.order_by(shadows.c.at, shadows.c.question_id))
+            query = query.where(shadows.c.at >= since)
+        found = await self._connection.execute(query.order_by(shadows.c.at, shadows.c.question_id))
         return [Shadow.model_validate(dict(row)) for row in found.mappings()]
 
     async def compared(self, release_id: str) -> list[ShadowComparison]:
         newer = verdicts.alias()
         newest = select(func.max(newer.c.number)).where(newer.c.question_id == shadows.c.question_id).scalar_subquery()
-        wanted = (
+        query = (
             select(
                 shadows.c.question_id,
                 verdicts.c.category.label("served"),
@@ -46,5 +46,5 @@ class SqlShadows:
             .where(shadows.c.release_id == release_id)
             .order_by(shadows.c.at, shadows.c.question_id)
         )
-        found = await self._connection.execute(wanted)
+        found = await self._connection.execute(query)
         return [ShadowComparison.model_validate(dict(row)) for row in found.mappings()]

@@ -1,4 +1,4 @@
-"""The record: one transaction, all the things."""
+"""The store: transactions with access to every kind of stored thing."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,7 +32,7 @@ from storage.shadows import SqlShadows
 
 
 class SqlTransaction:
-    """One unit of work on a connection whose transaction is begun."""
+    """One unit of work on a connection with an open transaction."""
 
     def __init__(self, connection: AsyncConnection, *, mirrored: bool = False) -> None:
         self.inbox: ports.Inbox = SqlInbox(connection)
@@ -55,7 +55,9 @@ class SqlTransaction:
 class SqlStore:
     """The store in a database whose tables are migrated.
 
-    `mirrored`: what a mirror must be told is noted in the outbox as it happens (bot/domain/mirrored.py).
+    Args:
+        database: the database.
+        mirrored: whether each change is also noted in the outbox for the mirror (bot/domain/mirrored.py).
     """
 
     def __init__(self, database: Database, *, mirrored: bool = False) -> None:
@@ -64,12 +66,12 @@ class SqlStore:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[ports.Transaction]:
-        """Raises what `Database.begin` raises."""
+        """Open a transaction; raises what `Database.begin` raises."""
         async with self._database.begin() as connection:
             yield SqlTransaction(connection, mirrored=self._mirrored)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[ports.Transaction]:
-        """Raises what `Database.snapshot` raises."""
+        """Open a read-only snapshot; raises what `Database.snapshot` raises."""
         async with self._database.snapshot() as connection:
             yield SqlTransaction(connection)

@@ -1,4 +1,4 @@
-"""The tables. A changed table needs a migration; a test compares the two."""
+"""The tables. Each change needs a migration; a test compares tables and migrations."""
 
 from sqlalchemy import (
     Boolean,
@@ -33,11 +33,11 @@ inbox = Table(
     metadata,
     Column("id", BigNumber, primary_key=True),
     Column("event_id", Text, nullable=False, unique=True),
-    # team:channel:ts of the message; several events may bring the same one.
+    # `team:channel:ts` of the message; several events may deliver the same message.
     Column("place", Text),
     Column("arrival", DOCUMENT, nullable=False),
     Column("received_at", Moment, nullable=False),
-    # A lease and a postponement are the same thing to everybody else: not to be claimed before this.
+    # The end of a lease or of a postponement: the entry cannot be claimed before.
     Column("due_at", Moment, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("holder", Text),
@@ -111,9 +111,9 @@ finetune_rows = Table(
     "finetune_rows",
     metadata,
     Column("finetune_id", ForeignKey("finetunes.id"), primary_key=True),
-    # No foreign key: a row may be erased, and that a fine-tune was trained on it stays true.
+    # No foreign key: when a row is erased, the record that a fine-tune was trained on it stays.
     Column("row_id", KeyText, primary_key=True),
-    # As it was trained on, whatever the row says by now. Programs of 0001 leave it out.
+    # The text at the time of the training; the row may have changed since. Programs of revision 0001 leave it NULL.
     Column("text", Text),
 )
 
@@ -166,7 +166,7 @@ questions = Table(
     Column("cut", Boolean, nullable=False),
     Column("card_ts", Text),
     Column("late", Boolean, nullable=False, server_default=false()),
-    # The category that holds, kept beside the corrections so that open questions are found at any size.
+    # The settled category. It repeats the corrections, so that open questions are found fast in a large table.
     Column("settled", Text),
     UniqueConstraint("team", "channel", "ts"),
 )
@@ -271,7 +271,7 @@ rows = Table(
     Column("origin", WrittenText),
     Column("settled_at", Moment, nullable=False),
     Column("withdrawn_at", Moment),
-    # When anything of it changed last: what an index in memory has not seen yet.
+    # The last change of any kind. An index in memory reads the rows that changed since its last read.
     Column("touched_at", Moment, nullable=False),
     Index(None, "group"),
     Index(None, "touched_at", "id"),
@@ -321,7 +321,7 @@ cursors = Table(
     Column("moved_at", Moment, nullable=False),
 )
 
-# One row: the oldest revision whose program may still run beside this database. Migrations write it.
+# A single row, written by migrations: the oldest revision whose program may still use this database.
 oldest_program = Table("oldest_program", metadata, Column("revision", Text, primary_key=True))
 
 files = Table(

@@ -1,4 +1,4 @@
-"""Column types that mean the same on SQLite and on PostgreSQL."""
+"""Column types that behave the same on SQLite and on PostgreSQL."""
 
 from datetime import UTC, datetime
 
@@ -6,7 +6,7 @@ from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, Text, TypeD
 
 
 class Moment(TypeDecorator[datetime]):
-    """An aware datetime. It comes back aware, in UTC; a naive one is refused with ValueError."""
+    """An aware datetime, read back in UTC. A naive one raises ValueError, wrapped in SQLAlchemy's StatementError."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -15,7 +15,7 @@ class Moment(TypeDecorator[datetime]):
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a moment needs a time zone")
+            raise ValueError("a datetime needs a time zone to be stored")
         moment = value.astimezone(UTC)
         return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
 
@@ -26,20 +26,20 @@ class Moment(TypeDecorator[datetime]):
 
 
 class WrittenText(TypeDecorator[str]):
-    """Text that people or models wrote. U+0000, which PostgreSQL cannot hold, is kept as U+FFFD on both."""
+    """Text written by people or models. U+0000, which PostgreSQL cannot store, becomes U+FFFD on both databases."""
 
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - fixed by SQLAlchemy
         return None if value is None else value.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-# Order by code point, as Python and SQLite do: a company's locale must not decide the order of rows in an export.
+# Sorted by code point, as in Python and SQLite: a server's locale must not decide the order of exported rows.
 KeyText = Text().with_variant(Text(collation="C"), "postgresql")
 
-# SQLite numbers rows by itself only where the type is exactly INTEGER (64 bits all the same).
+# SQLite numbers rows automatically only if the type is exactly INTEGER, which also has 64 bits.
 BigNumber = BigInteger().with_variant(Integer, "sqlite")
 
-# Not JSONB: it reorders keys and refuses U+0000, which an arrival may hold.
+# Not JSONB: JSONB reorders keys and rejects U+0000, which an arrival may contain.
 DOCUMENT = JSON(none_as_null=True)

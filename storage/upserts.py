@@ -1,4 +1,4 @@
-"""INSERT … ON CONFLICT, which both databases have and SQLAlchemy keeps in two dialects."""
+"""INSERT … ON CONFLICT for both databases, which SQLAlchemy offers only in each dialect."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,16 +11,19 @@ Values = Mapping[str, Any]
 
 
 async def insert_new(connection: AsyncConnection, table: Table, values: Values, *, unique: Sequence[str]) -> bool:
-    """Insert; False, and nothing changes, where these unique columns hold the same already."""
+    """Insert a row, or return False and change nothing if a row has the same values in the `unique` columns."""
     insert = _insert(connection, table).values(values).on_conflict_do_nothing(index_elements=unique)
-    # Not the count of rows: where SQLAlchemy asks for the new key by itself, the driver does not tell it.
+    # Not `rowcount`: the driver does not report it when SQLAlchemy asks for the new key by itself.
     return (await connection.execute(insert.returning(*table.primary_key))).one_or_none() is not None
 
 
 async def upsert(connection: AsyncConnection, table: Table, *many: Values) -> None:
-    """Insert each, or set all of these columns of the row with the same primary key. They have the same columns.
+    """Insert each row, or overwrite the given columns of an existing row with the same primary key.
 
-    SQL, such as `func.now()`, may stand only in a single one.
+    Args:
+        connection: an open transaction.
+        table: the table.
+        many: the rows, all with the same columns. SQL expressions such as `func.now()` work only in a single row.
     """
     if not many:
         return

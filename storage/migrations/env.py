@@ -1,4 +1,4 @@
-"""What Alembic runs: it gets its connection, and with it the transaction, from `storage.migrations.config`."""
+"""The script that Alembic runs, in the connection and transaction given by `storage.migrations.config`."""
 
 from alembic import context
 

@@ -1,6 +1,6 @@
-"""What several replicas, an outage of the model and a bot that was away need.
+"""Tables and columns for several replicas, for outages of the model and for catching up after downtime.
 
-Only additions, each with a default: a replica of the version before goes on writing beside this one.
+This migration only adds, each column with a default: replicas of the previous version keep writing.
 
 Revision ID: 0002
 Revises: 0001
