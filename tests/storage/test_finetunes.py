@@ -19,7 +19,7 @@ async def prepared(store: Store) -> Store:
     return store
 
 
-async def test_a_fine_tune_comes_out_as_it_went_in(prepared: Store) -> None:
+async def test_finetune_is_read_as_written(prepared: Store) -> None:
     full = finetune("f2", FinetuneState.SUCCEEDED).model_copy(
         update={
             "estimate": Estimate(rows=1, tokens=2, epochs=3, usd=None, price_date=None),
@@ -43,7 +43,7 @@ async def test_a_fine_tune_comes_out_as_it_went_in(prepared: Store) -> None:
         assert await transaction.finetunes.get("unknown") is None
 
 
-async def test_lists_hold_what_they_say(prepared: Store) -> None:
+async def test_newest_and_under_way_select_by_state(prepared: Store) -> None:
     async with prepared.transaction() as transaction:
         for n, state in enumerate(FinetuneState):
             await transaction.finetunes.add(finetune(f"f{n}", state))
@@ -57,7 +57,7 @@ async def test_lists_hold_what_they_say(prepared: Store) -> None:
         ]
 
 
-async def test_one_of_many_advances_a_fine_tune(prepared: Store) -> None:
+async def test_concurrent_confirmations_have_one_winner(prepared: Store) -> None:
     async with prepared.transaction() as transaction:
         await transaction.finetunes.add(finetune())
 
@@ -77,7 +77,7 @@ async def test_one_of_many_advances_a_fine_tune(prepared: Store) -> None:
         assert not await transaction.finetunes.advance(finetune("unknown"), FinetuneState.PLANNED)
 
 
-async def test_trained_rows_are_kept_even_many(prepared: Store) -> None:
+async def test_many_trained_rows_are_kept(prepared: Store) -> None:
     many = {f"row{n}": f"質問{n}" for n in range(2500)}
     async with prepared.transaction() as transaction:
         await transaction.finetunes.add(finetune())
@@ -88,7 +88,7 @@ async def test_trained_rows_are_kept_even_many(prepared: Store) -> None:
         assert await transaction.finetunes.trained_rows("f2") == {}
 
 
-async def test_a_prompt_takes_over_what_is_not_part_of_its_text(store: Store) -> None:
+async def test_stored_prompt_takes_over_a_new_owner(store: Store) -> None:
     owned: Prompt = PROMPT.owned_by("S9")
     assert owned != PROMPT
     async with store.transaction() as transaction:
@@ -99,7 +99,7 @@ async def test_a_prompt_takes_over_what_is_not_part_of_its_text(store: Store) ->
         assert await transaction.prompts.get(PROMPT.id) == owned
 
 
-async def test_the_first_manifest_of_a_dataset_stays(prepared: Store) -> None:
+async def test_first_manifest_of_a_dataset_stays(prepared: Store) -> None:
     async with prepared.transaction() as transaction:
         await transaction.datasets.put(manifest().model_copy(update={"held_out": 99}), NOW)
         kept = await transaction.datasets.get("d1")

@@ -26,12 +26,12 @@ async def claimed(store: Store) -> InboxItem:
     return item
 
 
-async def test_an_arrival_comes_out_as_it_went_in(claimed: InboxItem) -> None:
+async def test_arrival_is_read_as_written(claimed: InboxItem) -> None:
     assert claimed.arrival == arrival()
     assert claimed.attempts == 1
 
 
-async def test_a_known_event_changes_nothing(store: Store) -> None:
+async def test_known_event_changes_nothing(store: Store) -> None:
     async with store.transaction() as transaction:
         assert await transaction.inbox.add(arrival(), NOW)
     async with store.transaction() as transaction:
@@ -42,7 +42,7 @@ async def test_a_known_event_changes_nothing(store: Store) -> None:
     assert item.arrival == arrival()
 
 
-async def test_the_oldest_comes_first(store: Store) -> None:
+async def test_oldest_arrival_is_claimed_first(store: Store) -> None:
     async with store.transaction() as transaction:
         for n in (2, 1, 3):
             await transaction.inbox.add(arrival(n), NOW)
@@ -50,7 +50,7 @@ async def test_the_oldest_comes_first(store: Store) -> None:
     assert [item and item.arrival.event_id for item in items] == ["Ev2", "Ev1", "Ev3", None]
 
 
-async def test_nobody_claims_what_is_held_until_the_lease_runs_out(store: Store, claimed: InboxItem) -> None:
+async def test_held_arrival_is_claimable_after_its_lease(store: Store, claimed: InboxItem) -> None:
     async with store.transaction() as transaction:
         assert await transaction.inbox.claim("w2", NOW + LEASE - SECOND, LEASE) is None
         again = await transaction.inbox.claim("w2", NOW + LEASE, LEASE)
@@ -59,7 +59,7 @@ async def test_nobody_claims_what_is_held_until_the_lease_runs_out(store: Store,
     assert again.token != claimed.token
 
 
-async def test_what_a_dead_worker_held_is_still_the_oldest(store: Store) -> None:
+async def test_arrival_of_dead_worker_is_claimed_first(store: Store) -> None:
     async with store.transaction() as transaction:
         for n in (1, 2, 3):
             await transaction.inbox.add(arrival(n), NOW)
@@ -71,7 +71,7 @@ async def test_what_a_dead_worker_held_is_still_the_oldest(store: Store) -> None
     assert (again.id, again.arrival) == (dead.id, arrival(1))
 
 
-async def test_a_claim_in_the_making_keeps_nobody_waiting() -> None:
+async def test_uncommitted_claim_blocks_no_other_claim() -> None:
     # PostgreSQL only: SQLite has one transaction at a time.
     database = Database(make_database())
     await database.migrate()
@@ -79,16 +79,16 @@ async def test_a_claim_in_the_making_keeps_nobody_waiting() -> None:
     async with store.transaction() as transaction:
         await transaction.inbox.add(arrival(1), NOW)
         await transaction.inbox.add(arrival(2), NOW)
-    async with store.transaction() as one, store.transaction() as other:
-        first = await one.inbox.claim("w1", NOW, LEASE)
-        second = await asyncio.wait_for(other.inbox.claim("w2", NOW, LEASE), timeout=10)
+    async with store.transaction() as first_tx, store.transaction() as second_tx:
+        first = await first_tx.inbox.claim("w1", NOW, LEASE)
+        second = await asyncio.wait_for(second_tx.inbox.claim("w2", NOW, LEASE), timeout=10)
     assert first is not None
     assert second is not None
     assert (first.arrival, second.arrival) == (arrival(1), arrival(2))
     await database.close()
 
 
-async def test_who_lost_the_lease_changes_nothing(store: Store, claimed: InboxItem) -> None:
+async def test_lost_lease_changes_nothing(store: Store, claimed: InboxItem) -> None:
     later = NOW + LEASE
     async with store.transaction() as transaction:
         again = await transaction.inbox.claim("w2", later, LEASE)
@@ -99,7 +99,7 @@ async def test_who_lost_the_lease_changes_nothing(store: Store, claimed: InboxIt
         assert await transaction.inbox.finish(again, Ending.ANSWERED, None, later)
 
 
-async def test_an_ended_arrival_is_neither_claimed_nor_ended_again(store: Store, claimed: InboxItem) -> None:
+async def test_ended_arrival_is_not_claimed_or_ended_again(store: Store, claimed: InboxItem) -> None:
     async with store.transaction() as transaction:
         assert await transaction.inbox.finish(claimed, Ending.IGNORED, "empty", NOW)
         assert await transaction.inbox.open() == 0
@@ -109,7 +109,7 @@ async def test_an_ended_arrival_is_neither_claimed_nor_ended_again(store: Store,
         assert not await transaction.inbox.add(arrival(), NOW), "Slack may deliver it once more"
 
 
-async def test_an_ended_arrival_has_no_text_left(database: Database, store: Store, claimed: InboxItem) -> None:
+async def test_ended_arrival_loses_its_text(database: Database, store: Store, claimed: InboxItem) -> None:
     async with store.transaction() as transaction:
         await transaction.inbox.finish(claimed, Ending.ANSWERED, None, NOW)
     async with database.begin() as connection:
@@ -119,27 +119,27 @@ async def test_an_ended_arrival_has_no_text_left(database: Database, store: Stor
     assert "\\u6709" not in str(kept.arrival)
 
 
-async def test_what_is_postponed_waits_until_it_is_due(store: Store, claimed: InboxItem) -> None:
+async def test_postponed_arrival_waits_until_it_is_due(store: Store, claimed: InboxItem) -> None:
     until = NOW + timedelta(hours=1)
     async with store.transaction() as transaction:
         assert await transaction.inbox.postpone(claimed, until)
-        assert not await transaction.inbox.postpone(claimed, NOW), "it is not held any more"
+        assert not await transaction.inbox.postpone(claimed, NOW), "the lease has ended"
         assert await transaction.inbox.claim("w2", until - SECOND, LEASE) is None
         again = await transaction.inbox.claim("w2", until, LEASE)
     assert again is not None
     assert again.attempts == 2
 
 
-async def test_an_arrival_may_hold_any_text(store: Store) -> None:
-    odd = arrival().model_copy(update={"text": "a\0b \u2028 🙂 ' \" \\ %s :x"})
+async def test_arrival_may_contain_any_text(store: Store) -> None:
+    strange = arrival().model_copy(update={"text": "a\0b \u2028 🙂 ' \" \\ %s :x"})
     async with store.transaction() as transaction:
-        await transaction.inbox.add(odd, NOW)
+        await transaction.inbox.add(strange, NOW)
         item = await transaction.inbox.claim("w1", NOW, LEASE)
     assert item is not None
-    assert item.arrival == odd
+    assert item.arrival == strange
 
 
-async def test_workers_of_two_replicas_claim_each_arrival_once(url: str) -> None:
+async def test_workers_of_two_replicas_claim_arrivals_once(url: str) -> None:
     replicas = [Database(url), Database(url)]
     async with SqlStore(replicas[0]).transaction() as transaction:
         for n in range(50):
@@ -163,7 +163,7 @@ async def test_workers_of_two_replicas_claim_each_arrival_once(url: str) -> None
         await replica.close()
 
 
-async def test_an_event_that_two_replicas_get_at_once_is_kept_once(url: str) -> None:
+async def test_concurrent_deliveries_of_an_event_are_kept_once(url: str) -> None:
     replicas = [Database(url), Database(url)]
 
     async def add(replica: Database) -> bool:
@@ -175,11 +175,11 @@ async def test_an_event_that_two_replicas_get_at_once_is_kept_once(url: str) -> 
         await replica.close()
 
 
-async def test_all_that_brought_a_message_is_found_with_its_end(store: Store) -> None:
+async def test_arrivals_of_a_message_have_their_ending(store: Store) -> None:
     edit = arrival().model_copy(update={"event_id": "Ev1b", "kind": ArrivalKind.EDITED})
     async with store.transaction() as transaction:
-        for one in (arrival(), edit, arrival(2)):
-            await transaction.inbox.add(one, NOW)
+        for delivered in (arrival(), edit, arrival(2)):
+            await transaction.inbox.add(delivered, NOW)
         item = await transaction.inbox.claim("w1", NOW, LEASE)
         assert item is not None
         await transaction.inbox.finish(item, Ending.FAILED, "down", NOW)
@@ -188,18 +188,18 @@ async def test_all_that_brought_a_message_is_found_with_its_end(store: Store) ->
     assert found == [(arrival().model_copy(update={"text": ""}), Ending.FAILED), (edit, None)]
 
 
-async def test_claiming_does_not_read_what_has_ended(database: Database, store: Store) -> None:
+async def test_claim_does_not_read_ended_arrivals(database: Database, store: Store) -> None:
     old = {"arrival": {}, "received_at": NOW, "due_at": NOW, "attempts": 1, "ending": "answered"}
     async with database.begin() as connection:
         await connection.execute(insert(inbox), [{"event_id": f"old{n}", **old} for n in range(3000)])
         await connection.execute(text("ANALYZE"))
     statements: list[tuple[str, dict[str, Any]]] = []
 
-    def listen(_connection: object, _cursor: object, statement: str, parameters: dict[str, Any], *_: object) -> None:
+    def record(_connection: object, _cursor: object, statement: str, parameters: dict[str, Any], *_: object) -> None:
         statements.append((statement, parameters))
 
     async with database.begin() as connection:
-        event.listen(connection.sync_connection, "before_cursor_execute", listen)
+        event.listen(connection.sync_connection, "before_cursor_execute", record)
         assert await SqlInbox(connection).claim("w1", NOW, LEASE) is None
         [(statement, parameters)] = statements
         explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
@@ -207,7 +207,7 @@ async def test_claiming_does_not_read_what_has_ended(database: Database, store: 
     assert "ix_inbox_open" in str(plan)
 
 
-async def test_who_still_holds_an_arrival_may_hold_it_longer(store: Store) -> None:
+async def test_holder_may_renew_its_lease(store: Store) -> None:
     async with store.transaction() as transaction:
         await transaction.inbox.add(arrival(), NOW)
         first = await transaction.inbox.claim("w1", NOW, LEASE)
@@ -221,7 +221,7 @@ async def test_who_still_holds_an_arrival_may_hold_it_longer(store: Store) -> No
         assert not await transaction.inbox.renew(second, NOW + 9 * LEASE)
 
 
-async def test_a_message_is_known_by_its_place_even_when_it_has_ended(store: Store) -> None:
+async def test_message_is_known_after_it_has_ended(store: Store) -> None:
     asked = arrival()
     async with store.transaction() as transaction:
         assert not await transaction.inbox.knows(asked.place)
@@ -237,11 +237,11 @@ async def test_a_message_is_known_by_its_place_even_when_it_has_ended(store: Sto
         assert await transaction.inbox.depth(NOW + LEASE) == (0, timedelta())
 
 
-async def test_what_ended_long_ago_is_forgotten_some_at_a_time(store: Store) -> None:
+async def test_old_ended_arrivals_are_pruned_in_batches(store: Store) -> None:
     async with store.transaction() as transaction:
         for n in range(6):
             await transaction.inbox.add(arrival(n), NOW)
-        for n in range(5):  # the last one stays open, however old it is
+        for n in range(5):  # the last arrival stays open and is never pruned
             item = await transaction.inbox.claim("w1", NOW, LEASE)
             assert item is not None
             assert await transaction.inbox.finish(item, Ending.ANSWERED, None, NOW + n * SECOND)
@@ -254,9 +254,7 @@ async def test_what_ended_long_ago_is_forgotten_some_at_a_time(store: Store) -> 
         assert await transaction.inbox.open() == 1
 
 
-async def test_what_an_owner_hands_back_is_claimed_at_once_and_its_old_token_is_void(
-    store: Store, claimed: InboxItem
-) -> None:
+async def test_handed_back_arrival_is_claimable_under_new_token(store: Store, claimed: InboxItem) -> None:
     async with store.transaction() as transaction:
         await transaction.inbox.add(arrival(2), NOW)
         other = await transaction.inbox.claim("w2", NOW, LEASE)
@@ -270,7 +268,7 @@ async def test_what_an_owner_hands_back_is_claimed_at_once_and_its_old_token_is_
     assert (again.id, again.attempts, again.received_at) == (claimed.id, 2, NOW)
 
 
-async def test_nothing_that_ended_or_was_put_off_is_handed_back(store: Store, claimed: InboxItem) -> None:
+async def test_ended_and_postponed_arrivals_are_not_handed_back(store: Store, claimed: InboxItem) -> None:
     async with store.transaction() as transaction:
         assert await transaction.inbox.postpone(claimed, NOW + LEASE)
         assert await transaction.inbox.hand_back("w1", NOW) == 0

@@ -8,7 +8,7 @@ from storage.store import SqlStore
 from tests.storage.things import LEASE, NOW
 
 
-async def test_one_holder_at_a_time_and_it_may_renew(store: Store) -> None:
+async def test_lease_has_one_holder_who_may_renew(store: Store) -> None:
     async with store.transaction() as tx:
         assert await tx.leases.acquire("follow", "a", NOW, LEASE)
         assert await tx.leases.acquire("follow", "b", NOW, LEASE) is None
@@ -19,7 +19,7 @@ async def test_one_holder_at_a_time_and_it_may_renew(store: Store) -> None:
         assert [(held.name, held.holder) for held in await tx.leases.all()] == [("catch_up", "b"), ("follow", "b")]
 
 
-async def test_who_lost_a_lease_cannot_free_it(store: Store) -> None:
+async def test_lost_lease_cannot_be_released(store: Store) -> None:
     async with store.transaction() as tx:
         late = await tx.leases.acquire("follow", "a", NOW, LEASE)
         newer = await tx.leases.acquire("follow", "b", NOW + LEASE, LEASE)
@@ -31,19 +31,19 @@ async def test_who_lost_a_lease_cannot_free_it(store: Store) -> None:
         assert await tx.leases.acquire("follow", "a", NOW + LEASE, LEASE)
 
 
-async def test_of_many_at_once_one_gets_it(store: Store) -> None:
-    async def try_as(holder: str) -> bool:
+async def test_concurrent_claims_of_a_lease_have_one_winner(store: Store) -> None:
+    async def acquire_as(holder: str) -> bool:
         async with store.transaction() as tx:
             return await tx.leases.acquire("follow", holder, NOW, LEASE) is not None
 
     for round_ in range(3):
         async with store.transaction() as tx:
             await tx.leases.acquire("follow", "before", NOW - LEASE * (9 - round_), LEASE)
-        got = await asyncio.gather(*(try_as(f"{round_}{n}") for n in range(8)))
+        got = await asyncio.gather(*(acquire_as(f"{round_}{n}") for n in range(8)))
         assert sum(got) == (1 if round_ == 0 else 0)
 
 
-async def test_a_replica_is_seen_until_it_leaves_or_falls_silent(store: Store) -> None:
+async def test_replica_is_listed_until_it_leaves_or_expires(store: Store) -> None:
     one = Replica(id="one", version="0.1.0", release_id=None, started_at=NOW, seen_at=NOW)
     two = one.model_copy(update={"id": "two", "release_id": "r1", "seen_at": NOW + timedelta(seconds=9)})
     async with store.transaction() as tx:
@@ -59,7 +59,7 @@ async def test_a_replica_is_seen_until_it_leaves_or_falls_silent(store: Store) -
         assert await tx.replicas.seen(NOW) == []
 
 
-async def test_a_cursor_moves(store: Store) -> None:
+async def test_cursor_keeps_its_last_position(store: Store) -> None:
     async with store.transaction() as tx:
         assert await tx.cursors.get("history:C1") is None
         await tx.cursors.move("history:C1", "1.2", NOW)
@@ -68,7 +68,7 @@ async def test_a_cursor_moves(store: Store) -> None:
         assert await tx.cursors.get("history:C2") is None
 
 
-async def test_of_two_that_read_the_same_stretch_one_moves_the_cursor(url: str) -> None:
+async def test_only_one_of_several_readers_advances_a_cursor(url: str) -> None:
     replicas = [Database(url), Database(url)]
     async with SqlStore(replicas[0]).transaction() as tx:
         await tx.cursors.move("history:C1", "1", NOW)

@@ -16,45 +16,45 @@ from storage.migrations import config
 from storage.store import SqlStore
 from storage.tables import metadata
 from tests.kits.postgres import make_database
-from tests.storage.conftest import Fresh
-from tests.storage.things import NOW, PROMPT, ask, correction
+from tests.storage.conftest import MakeDatabase
+from tests.storage.things import NOW, PROMPT, add_answered_question, correction
 
 
-def _difference(connection: Connection) -> object:
+def _schema_difference(connection: Connection) -> object:
     options = {"compare_type": True, "compare_server_default": True}
     return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
 
 
-def _tables(connection: Connection) -> set[str]:
+def _table_names(connection: Connection) -> set[str]:
     return set(inspect(connection).get_table_names())
 
 
-async def test_the_migrations_make_the_tables_of_the_code(database: Database) -> None:
+async def test_migrations_create_the_tables_of_the_code(database: Database) -> None:
     async with database.begin() as connection:
-        assert await connection.run_sync(_difference) == []
-        assert await connection.run_sync(_tables) == {*metadata.tables, "alembic_version"}
+        assert await connection.run_sync(_schema_difference) == []
+        assert await connection.run_sync(_table_names) == {*metadata.tables, "alembic_version"}
 
 
-async def test_migrating_again_changes_nothing(database: Database) -> None:
+async def test_second_migration_changes_nothing(database: Database) -> None:
     await database.migrate()
     await database.migrate()
     async with database.begin() as connection:
-        assert await connection.run_sync(_difference) == []
+        assert await connection.run_sync(_schema_difference) == []
 
 
-async def test_down_to_nothing_and_up_again(empty: Fresh) -> None:
-    database = Database(empty())
+async def test_downgrade_to_base_and_upgrade_again(make_empty: MakeDatabase) -> None:
+    database = Database(make_empty())
     await database.migrate()
     async with database.begin() as connection:
         await connection.run_sync(lambda c: command.downgrade(config(c), "base"))
-        assert await connection.run_sync(_tables) == {"alembic_version"}
+        assert await connection.run_sync(_table_names) == {"alembic_version"}
     await database.migrate()
     async with database.begin() as connection:
-        assert await connection.run_sync(_difference) == []
+        assert await connection.run_sync(_schema_difference) == []
     await database.close()
 
 
-async def test_the_locale_of_a_postgresql_does_not_order_the_rows() -> None:
+async def test_postgresql_keys_sort_independently_of_the_locale() -> None:
     database = Database(make_database())
     await database.migrate()
     collation = "SELECT collation_name FROM information_schema.columns WHERE (table_name, column_name) = (:t, :c)"
@@ -64,27 +64,27 @@ async def test_the_locale_of_a_postgresql_does_not_order_the_rows() -> None:
     await database.close()
 
 
-def test_there_is_one_head() -> None:
+def test_migrations_have_one_head() -> None:
     with create_engine("sqlite://").connect() as connection:
         assert len(ScriptDirectory.from_config(config(connection)).get_heads()) == 1
 
 
-async def test_tables_newer_than_the_program_are_left_as_they_are_where_they_allow_it(empty: Fresh) -> None:
-    """An old replica that starts again in the middle of an upgrade."""
-    database = Database(empty())
+async def test_newer_tables_stay_when_they_allow_the_program(make_empty: MakeDatabase) -> None:
+    """Restart an old replica in the middle of an upgrade."""
+    database = Database(make_empty())
     await database.migrate()
     async with database.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     await database.migrate()
     async with SqlStore(database).transaction() as transaction:
-        await ask(transaction)
+        await add_answered_question(transaction)
     async with database.begin() as connection:
         assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar() == "9999"
     await database.close()
 
 
-async def test_tables_that_have_outgrown_the_program_are_refused(empty: Fresh) -> None:
-    database = Database(empty())
+async def test_too_new_tables_are_refused(make_empty: MakeDatabase) -> None:
+    database = Database(make_empty())
     await database.migrate()
     async with database.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -107,23 +107,23 @@ asyncio.run(main())
 """
 
 
-async def test_processes_that_start_at_once_migrate_once_from_any_folder(empty: Fresh, tmp_path: Path) -> None:
-    url, root = empty(), Path(__file__).parents[2]
+async def test_concurrent_processes_migrate_once_from_any_folder(make_empty: MakeDatabase, tmp_path: Path) -> None:
+    url, root = make_empty(), Path(__file__).parents[2]
     start = f"import sys; sys.path.insert(0, {str(root)!r})\n{MIGRATE}"
     command_line = [sys.executable, "-c", start, url]
     processes = [await asyncio.create_subprocess_exec(*command_line, cwd=tmp_path) for _ in range(2)]
     assert [await process.wait() for process in processes] == [0, 0]
     database = Database(url)
     async with database.begin() as connection:
-        assert await connection.run_sync(_difference) == []
+        assert await connection.run_sync(_schema_difference) == []
     await database.close()
 
 
 @pytest.mark.parametrize("history", ["corrections", "release_events", "prompt_events"])
 @pytest.mark.parametrize("change", ["UPDATE {} SET by = 'U9'", "DELETE FROM {}"])
-async def test_history_cannot_be_changed(database: Database, history: str, change: str) -> None:
+async def test_history_refuses_updates_and_deletes(database: Database, history: str, change: str) -> None:
     async with SqlStore(database).transaction() as transaction:
-        await ask(transaction)
+        await add_answered_question(transaction)
         await transaction.corrections.add(correction())
         await transaction.prompts.enter(PromptEvent(prompt_id=PROMPT.id, why=PromptWhy.EDITED, by="U9", at=NOW))
     with pytest.raises(DBAPIError, match=f"{history} is append-only"):

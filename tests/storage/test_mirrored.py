@@ -1,4 +1,4 @@
-"""What a mirror must be told is noted with the change itself, or not at all."""
+"""Notes for the mirror: each is written in the transaction of its change."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from bot.domain.shadow import Shadow
 from bot.ports import Store, Transaction
 from storage.database import Database
 from storage.store import SqlStore
-from tests.storage.things import NOW, ask, correction, row
+from tests.storage.things import NOW, add_answered_question, correction, row
 
 SHADOW = Shadow(question_id="q1", release_id="r1", category="other", confidence=None, tokens_in=9, tokens_out=3, at=NOW)
 
@@ -19,8 +19,8 @@ def mirrored(database: Database) -> Store:
     return SqlStore(database, mirrored=True)
 
 
-async def live(tx: Transaction) -> None:
-    await ask(tx)
+async def make_changes(tx: Transaction) -> None:
+    await add_answered_question(tx)
     await tx.shadows.put(SHADOW)
     await tx.corrections.add(correction())
     await tx.rows.put(row(), row("q2"))
@@ -29,7 +29,7 @@ async def live(tx: Transaction) -> None:
 
 async def test_each_change_is_noted_in_order(mirrored: Store) -> None:
     async with mirrored.transaction() as tx:
-        await live(tx)
+        await make_changes(tx)
         notes = await tx.outbox.page(MIRROR_TOPIC, 0, 100)
         assert [(note.key, note.payload) for note in notes] == [
             ("q1", {"change": "verdict", "verdict": "v1"}),
@@ -44,27 +44,27 @@ async def test_each_change_is_noted_in_order(mirrored: Store) -> None:
         assert await tx.outbox.page(MIRROR_TOPIC, 0, 100) == notes[4:]
 
 
-async def test_what_is_rolled_back_is_not_noted(mirrored: Store) -> None:
-    async def broken() -> None:
+async def test_rolled_back_changes_are_not_noted(mirrored: Store) -> None:
+    async def fail() -> None:
         async with mirrored.transaction() as tx:
-            await live(tx)
+            await make_changes(tx)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await broken()
+        await fail()
     async with mirrored.transaction() as tx:
         assert await tx.outbox.page(MIRROR_TOPIC, 0, 100) == []
 
 
-async def test_without_a_mirror_nothing_is_noted(store: Store) -> None:
+async def test_changes_are_not_noted_without_a_mirror(store: Store) -> None:
     async with store.transaction() as tx:
-        await live(tx)
+        await make_changes(tx)
         assert await tx.outbox.page(MIRROR_TOPIC, 0, 100) == []
 
 
-async def test_the_mirrors_lag_is_told_apart(mirrored: Store) -> None:
+async def test_lag_of_the_mirror_is_counted_separately(mirrored: Store) -> None:
     async with mirrored.transaction() as tx:
-        await live(tx)
+        await make_changes(tx)
         await tx.outbox.add("card", "q1", {}, NOW)
         later = NOW + timedelta(minutes=1)
         assert await tx.outbox.lag(later) == (1, timedelta(minutes=1))
@@ -73,7 +73,7 @@ async def test_the_mirrors_lag_is_told_apart(mirrored: Store) -> None:
 
 async def test_verdicts_are_found_with_their_questions(store: Store) -> None:
     async with store.transaction() as tx:
-        await ask(tx)
+        await add_answered_question(tx)
         await tx.shadows.put(SHADOW)
         question, verdict = await tx.questions.get("q1"), await tx.questions.verdict("q1")
         assert await tx.questions.answered(["v1", "v2"]) == {"v1": (question, verdict)}

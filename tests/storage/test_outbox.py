@@ -7,7 +7,7 @@ from storage.store import SqlStore
 from tests.storage.things import LEASE, NOW
 
 
-async def test_an_entry_comes_out_as_it_went_in(store: Store) -> None:
+async def test_entry_is_read_as_written(store: Store) -> None:
     async with store.transaction() as transaction:
         await transaction.outbox.add("feedback", "q1", {"category": "労務"}, NOW)
         item = await transaction.outbox.claim("w1", NOW, LEASE)
@@ -15,7 +15,7 @@ async def test_an_entry_comes_out_as_it_went_in(store: Store) -> None:
     assert (item.topic, item.key, item.payload, item.attempts) == ("feedback", "q1", {"category": "労務"}, 1)
 
 
-async def test_an_entry_waits_for_older_ones_of_its_topic_and_key_only(store: Store) -> None:
+async def test_entry_waits_only_for_its_topic_and_key(store: Store) -> None:
     async with store.transaction() as transaction:
         for topic, key, n in (("a", "q1", "1"), ("a", "q1", "2"), ("a", "q2", "3"), ("b", "q1", "4")):
             await transaction.outbox.add(topic, key, {"n": n}, NOW)
@@ -33,7 +33,7 @@ async def test_an_entry_waits_for_older_ones_of_its_topic_and_key_only(store: St
     assert second.payload["n"] == "2"
 
 
-async def test_who_asks_for_topics_gets_no_others(store: Store) -> None:
+async def test_claim_by_topic_skips_other_topics(store: Store) -> None:
     async with store.transaction() as transaction:
         await transaction.outbox.add("shadow", "q1", {}, NOW)
         await transaction.outbox.add("card", "q1", {}, NOW)
@@ -45,7 +45,7 @@ async def test_who_asks_for_topics_gets_no_others(store: Store) -> None:
         assert await transaction.outbox.claim("w1", NOW, LEASE) is not None
 
 
-async def test_who_lost_the_lease_changes_nothing(store: Store) -> None:
+async def test_lost_lease_changes_nothing(store: Store) -> None:
     later = NOW + LEASE
     async with store.transaction() as transaction:
         await transaction.outbox.add("a", "q1", {}, NOW)
@@ -64,7 +64,7 @@ async def test_who_lost_the_lease_changes_nothing(store: Store) -> None:
         assert (await transaction.outbox.lag(later))[0] == 0
 
 
-async def test_the_lag_is_the_age_of_the_oldest_open_entry(store: Store) -> None:
+async def test_lag_is_age_of_oldest_open_entry(store: Store) -> None:
     async with store.transaction() as transaction:
         assert await transaction.outbox.lag(NOW) == (0, timedelta(0))
         await transaction.outbox.add("a", "q1", {}, NOW)
@@ -73,7 +73,7 @@ async def test_the_lag_is_the_age_of_the_oldest_open_entry(store: Store) -> None
         assert await transaction.outbox.lag(NOW + timedelta(minutes=1)) == (2, timedelta(minutes=1))
 
 
-async def test_workers_of_two_replicas_send_each_entry_once_and_each_key_in_order(url: str) -> None:
+async def test_replicas_send_entries_once_and_in_order(url: str) -> None:
     replicas = [Database(url), Database(url)]
     async with SqlStore(replicas[0]).transaction() as transaction:
         for n in range(30):
@@ -97,13 +97,13 @@ async def test_workers_of_two_replicas_send_each_entry_once_and_each_key_in_orde
     await asyncio.gather(*(work(worker) for worker in range(8)))
     assert len(sent) == 30
     for key in {key for key, _ in sent}:
-        order = [n for of, n in sent if of == key]
-        assert order == sorted(set(order))
+        numbers = [n for entry_key, n in sent if entry_key == key]
+        assert numbers == sorted(set(numbers))
     for replica in replicas:
         await replica.close()
 
 
-async def test_what_an_owner_hands_back_is_claimed_at_once(store: Store) -> None:
+async def test_handed_back_entry_is_claimable_at_once(store: Store) -> None:
     async with store.transaction() as transaction:
         for key in ("q1", "q2"):
             await transaction.outbox.add("card", key, {}, NOW)

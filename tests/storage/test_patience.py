@@ -1,4 +1,4 @@
-"""What PostgreSQL is asked not to wait for, and how many connections a process takes."""
+"""PostgreSQL's timeouts, and the number of connections of a process."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
-from storage import database as way
+from storage import database as database_module
 from storage.database import CONNECTIONS, SESSION, TCP_KEEPALIVE, Database, DatabaseUnreachable
-from storage.locks import Lock, hold, unhurried
+from storage.locks import Lock, acquire_lock, lift_timeouts
 from storage.store import SqlStore
 from tests.kits.postgres import make_database
 from tests.storage.things import question
@@ -25,116 +25,116 @@ async def url() -> str:
 
 
 @pytest.fixture
-async def patient(url: str) -> AsyncIterator[Database]:
-    """The same database, with the limits of use."""
+async def default_limits(url: str) -> AsyncIterator[Database]:
+    """Yield the database with the timeouts of normal operation."""
     database = Database(url)
     yield database
     await database.close()
 
 
 @pytest.fixture
-async def hurried(
-    request: pytest.FixtureRequest, url: str, patient: Database, monkeypatch: pytest.MonkeyPatch
+async def short_limits(
+    request: pytest.FixtureRequest, url: str, default_limits: Database, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Database]:
-    """A database with limits of a fraction of a second; where they are not named, each of them.
+    """Yield the database with timeouts of 200 ms: those given by `shorten`, else all of them.
 
-    A busy machine is past such limits before a test has come to what it is about: it names the one.
+    A busy machine exceeds such timeouts before a test reaches its point, so most tests shorten only one.
     """
-    short = getattr(request, "param", dict.fromkeys(SESSION, "200ms"))
-    monkeypatch.setattr(way, "SESSION", SESSION | short)
+    timeouts = getattr(request, "param", dict.fromkeys(SESSION, "200ms"))
+    monkeypatch.setattr(database_module, "SESSION", SESSION | timeouts)
     database = Database(url)
     yield database
     await database.close()
 
 
-def short(limit: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("hurried", [{limit: "200ms"}], indirect=True, ids=[limit])
+def shorten(timeout: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("short_limits", [{timeout: "200ms"}], indirect=True, ids=[timeout])
 
 
 async def test_each_connection_has_the_limits(url: str) -> None:
     database = Database(url)
-    for begun in (database.begin, database.snapshot):
-        async with begun() as connection:
+    for open_connection in (database.begin, database.snapshot):
+        async with open_connection() as connection:
             for name, value in SESSION.items():
-                set_to = (await connection.execute(select(func.current_setting(name)))).scalar()
-                assert set_to == value.replace("60s", "1min")
+                setting = (await connection.execute(select(func.current_setting(name)))).scalar()
+                assert setting == value.replace("60s", "1min")
             raw = (await connection.get_raw_connection()).driver_connection
             assert raw is not None
-            given = raw.info.get_parameters()
-            assert {name: given[name] for name in TCP_KEEPALIVE} == {
+            parameters = raw.info.get_parameters()
+            assert {name: parameters[name] for name in TCP_KEEPALIVE} == {
                 name: str(value) for name, value in TCP_KEEPALIVE.items()
             }
     await database.close()
 
 
-@short("statement_timeout")
-async def test_a_statement_that_takes_for_ever_is_ended(hurried: Database) -> None:
+@shorten("statement_timeout")
+async def test_endless_statement_is_aborted(short_limits: Database) -> None:
     with pytest.raises(DBAPIError, match="statement timeout"):
-        async with hurried.begin() as connection:
+        async with short_limits.begin() as connection:
             await connection.execute(text("SELECT pg_sleep(20)"))
-    await hurried.ping()
+    await short_limits.ping()
 
 
-async def add_another(database: Database) -> None:
+async def add_question(database: Database) -> None:
     async with SqlStore(database).transaction() as tx:
         assert await tx.questions.add(question())
 
 
-@short("lock_timeout")
-async def test_who_waits_for_a_lock_gives_up(hurried: Database, patient: Database) -> None:
-    async with SqlStore(patient).transaction() as tx:
+@shorten("lock_timeout")
+async def test_long_wait_for_a_lock_is_aborted(short_limits: Database, default_limits: Database) -> None:
+    async with SqlStore(default_limits).transaction() as tx:
         await tx.questions.add(question())
         with pytest.raises(DBAPIError, match="lock timeout"):
-            await add_another(hurried)
+            await add_question(short_limits)
 
 
-@short("idle_in_transaction_session_timeout")
-async def test_who_sleeps_within_a_transaction_holds_nobody_up(hurried: Database) -> None:
-    """A paused process: the server ends its session, and what it held is free."""
+@shorten("idle_in_transaction_session_timeout")
+async def test_idle_transaction_is_ended_and_releases_its_locks(short_limits: Database) -> None:
+    """Simulate a paused process: the server ends its session and releases its locks."""
 
     async def sleep_within() -> None:
-        async with SqlStore(hurried).transaction() as tx:
+        async with SqlStore(short_limits).transaction() as tx:
             await tx.questions.add(question())
             await asyncio.sleep(0.4)
-            await add_another(hurried)
+            await add_question(short_limits)
             await tx.questions.count()
 
     with pytest.raises(DBAPIError):
         await sleep_within()
-    async with SqlStore(hurried).transaction() as tx:
+    async with SqlStore(short_limits).transaction() as tx:
         assert await tx.questions.count() == 1
 
 
-async def test_a_migration_may_take_its_time(hurried: Database) -> None:
+async def test_migration_has_no_timeouts(short_limits: Database) -> None:
     async def wait() -> None:
-        async with hurried.begin() as connection:
-            await unhurried(connection)
-            await hold(connection, Lock.MIGRATION)
+        async with short_limits.begin() as connection:
+            await lift_timeouts(connection)
+            await acquire_lock(connection, Lock.MIGRATION)
 
-    async with hurried.begin() as connection:
-        await unhurried(connection)
-        await hold(connection, Lock.MIGRATION)
+    async with short_limits.begin() as connection:
+        await lift_timeouts(connection)
+        await acquire_lock(connection, Lock.MIGRATION)
         waiting = asyncio.create_task(wait())
         await connection.execute(text("SELECT pg_sleep(0.5)"))
         assert not waiting.done()
     await waiting
 
 
-async def test_a_process_takes_so_many_connections_and_no_more(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(way, "POOL_SECONDS", 1)
-    database, full, go = Database(url), asyncio.Barrier(CONNECTIONS + 1), asyncio.Event()
+async def test_process_opens_no_more_than_its_connections(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "POOL_SECONDS", 1)
+    database, all_open, may_end = Database(url), asyncio.Barrier(CONNECTIONS + 1), asyncio.Event()
 
     async def work() -> None:
         async with database.begin() as connection:
             await connection.execute(select(1))
-            await full.wait()
-            await go.wait()
+            await all_open.wait()
+            await may_end.wait()
 
     workers = [asyncio.create_task(work()) for _ in range(CONNECTIONS)]
-    await full.wait()
+    await all_open.wait()
     with pytest.raises(DatabaseUnreachable):
         await database.ping()
-    go.set()
+    may_end.set()
     await asyncio.gather(*workers)
     await asyncio.gather(*(database.ping() for _ in range(2 * CONNECTIONS)))
     await database.close()

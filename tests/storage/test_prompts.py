@@ -8,7 +8,7 @@ from bot.ports import Store
 from tests.storage.things import NOW, PROMPT
 
 
-async def test_the_history_of_the_prompt_is_read_newest_first(store: Store) -> None:
+async def test_prompt_history_is_read_newest_first(store: Store) -> None:
     first = PromptEvent(prompt_id=PROMPT.id, why=PromptWhy.CONFIGURED, by="madoguchi", at=NOW, folder="hash")
     second = PromptEvent(prompt_id=PROMPT.id, why=PromptWhy.EDITED, by="U9", at=NOW + timedelta(seconds=1))
     async with store.transaction() as transaction:
@@ -21,7 +21,7 @@ async def test_the_history_of_the_prompt_is_read_newest_first(store: Store) -> N
     assert history == [second, first, second.model_copy(update={"at": NOW})]
 
 
-async def test_only_a_prompt_that_is_kept_can_become_current(store: Store) -> None:
+async def test_unstored_prompt_cannot_become_current(store: Store) -> None:
     with pytest.raises(IntegrityError):
         async with store.transaction() as transaction:
             await transaction.prompts.enter(PromptEvent(prompt_id="0" * 64, why=PromptWhy.EDITED, by="U9", at=NOW))

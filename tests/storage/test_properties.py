@@ -1,4 +1,4 @@
-"""Whatever happens, in whatever order: what must always hold of the queues and of the releases."""
+"""Invariants of the queues and the releases under random sequences of operations."""
 
 import asyncio
 import contextlib
@@ -14,12 +14,12 @@ from bot.domain.release import ReleaseState
 from bot.ports import Inbox, Outbox, OutboxItem, Store
 from storage.database import Database
 from storage.store import SqlStore
-from tests.storage.conftest import Fresh
+from tests.storage.conftest import MakeDatabase
 from tests.storage.things import LEASE, NOW, PROMPT, arrival, release
 
 Step = tuple[str, int]
 
-some = settings(max_examples=15, deadline=None)
+few_examples = settings(max_examples=15, deadline=None)
 
 
 def steps(*verbs: str) -> st.SearchStrategy[list[Step]]:
@@ -27,7 +27,7 @@ def steps(*verbs: str) -> st.SearchStrategy[list[Step]]:
 
 
 @contextlib.asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Store]:
+async def open_store(url: str) -> AsyncIterator[Store]:
     database = Database(url)
     try:
         yield SqlStore(database)
@@ -36,7 +36,7 @@ async def opened(url: str) -> AsyncIterator[Store]:
 
 
 class ModelInbox:
-    """What an inbox must do, in the plainest way."""
+    """A minimal inbox that the real one must agree with after each step."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -58,7 +58,7 @@ class ModelInbox:
             case "wait":
                 self.now += LEASE * n / 4
             case _ if self.claims:
-                await self._give_up(inbox, verb, self.claims[n % len(self.claims)])
+                await self._end_claim(inbox, verb, self.claims[n % len(self.claims)])
             case _:
                 pass
         assert await inbox.open() == len(self.due)
@@ -76,7 +76,7 @@ class ModelInbox:
         self.token[event_id] = item.token
         self.claims.append(item)
 
-    async def _give_up(self, inbox: Inbox, verb: str, item: InboxItem) -> None:
+    async def _end_claim(self, inbox: Inbox, verb: str, item: InboxItem) -> None:
         event_id = item.arrival.event_id
         holds = self.token.get(event_id) == item.token
         if verb == "finish":
@@ -92,21 +92,24 @@ class ModelInbox:
             self.due[event_id] = self.now + LEASE / 2
 
 
-@some
-@given(story=steps("add", "claim", "claim", "wait", "finish", "postpone"))
-def test_each_arrival_has_one_live_holder_and_a_lost_lease_changes_nothing(fresh: Fresh, story: list[Step]) -> None:
-    async def live() -> None:
-        async with opened(fresh()) as store:
+@few_examples
+@given(sequence=steps("add", "claim", "claim", "wait", "finish", "postpone"))
+def test_each_arrival_has_one_live_holder(make_migrated: MakeDatabase, sequence: list[Step]) -> None:
+    async def run() -> None:
+        async with open_store(make_migrated()) as store:
             model = ModelInbox()
-            for verb, n in story:
+            for verb, n in sequence:
                 async with store.transaction() as transaction:
                     await model.step(transaction.inbox, verb, n)
 
-    asyncio.run(live())
+    asyncio.run(run())
 
 
 class ModelOutbox:
-    """What an outbox must do: per key in order, nothing lost, nothing twice while it is held."""
+    """A minimal outbox that the real one must agree with after each step.
+
+    Entries of a key leave in order, none is lost, and none is claimed twice while it is held.
+    """
 
     def __init__(self) -> None:
         self.now = NOW
@@ -129,7 +132,7 @@ class ModelOutbox:
             case "wait":
                 self.now += LEASE * n / 4
             case _ if self.claims:
-                await self._give_up(outbox, verb, self.claims[n % len(self.claims)])
+                await self._end_claim(outbox, verb, self.claims[n % len(self.claims)])
             case _:
                 pass
         assert (await outbox.lag(self.now))[0] == len(self.open)
@@ -147,7 +150,7 @@ class ModelOutbox:
         self.held[n] = item
         self.claims.append(item)
 
-    async def _give_up(self, outbox: Outbox, verb: str, item: OutboxItem) -> None:
+    async def _end_claim(self, outbox: Outbox, verb: str, item: OutboxItem) -> None:
         n = int(item.payload["n"])
         if verb == "done":
             await outbox.done(item)
@@ -162,42 +165,42 @@ class ModelOutbox:
             self.due[n] = self.now + LEASE / 2
 
 
-@some
-@given(story=steps("add", "add", "claim", "claim", "wait", "done", "retry"))
-def test_entries_of_one_key_go_out_in_order(fresh: Fresh, story: list[Step]) -> None:
-    async def live() -> None:
-        async with opened(fresh()) as store:
+@few_examples
+@given(sequence=steps("add", "add", "claim", "claim", "wait", "done", "retry"))
+def test_entries_of_one_key_leave_in_order(make_migrated: MakeDatabase, sequence: list[Step]) -> None:
+    async def run() -> None:
+        async with open_store(make_migrated()) as store:
             model = ModelOutbox()
-            for verb, n in story:
+            for verb, n in sequence:
                 async with store.transaction() as transaction:
                     await model.step(transaction.outbox, verb, n)
             assert all(order == sorted(order) for order in model.done.values())
 
-    asyncio.run(live())
+    asyncio.run(run())
 
 
-@some
-@given(story=st.lists(st.tuples(st.sampled_from(ReleaseState), st.integers(0, 2)), max_size=15))
-def test_never_more_than_one_release_serves(fresh: Fresh, story: list[tuple[ReleaseState, int]]) -> None:
-    async def live() -> None:
+@few_examples
+@given(sequence=st.lists(st.tuples(st.sampled_from(ReleaseState), st.integers(0, 2)), max_size=15))
+def test_at_most_one_release_serves(make_migrated: MakeDatabase, sequence: list[tuple[ReleaseState, int]]) -> None:
+    async def run() -> None:
         states = [ReleaseState.CANDIDATE] * 3
         events = [(f"r{n}", ReleaseState.CANDIDATE) for n in range(3)]
-        async with opened(fresh()) as store:
+        async with open_store(make_migrated()) as store:
             async with store.transaction() as transaction:
                 await transaction.prompts.put(PROMPT)
                 for n in range(3):
                     await transaction.releases.add(release(f"r{n}"), "U1", "made")
-            for minute, (state, n) in enumerate(story):
-                second = state is ReleaseState.SERVING and ReleaseState.SERVING in states[:n] + states[n + 1 :]
+            for minute, (state, n) in enumerate(sequence):
+                is_second = state is ReleaseState.SERVING and ReleaseState.SERVING in states[:n] + states[n + 1 :]
                 at = NOW + timedelta(minutes=minute)
                 try:
                     async with store.transaction() as transaction:
                         await transaction.releases.enter(f"r{n}", state, "U1", "tried", at)
-                    assert not second
+                    assert not is_second
                     states[n] = state
                     events.append((f"r{n}", state))
                 except IntegrityError:
-                    assert second
+                    assert is_second
             async with store.transaction() as transaction:
                 serving = await transaction.releases.serving()
                 assert (serving and serving.id) == next(
@@ -206,4 +209,4 @@ def test_never_more_than_one_release_serves(fresh: Fresh, story: list[tuple[Rele
                 history = await transaction.releases.history()
                 assert [(event.release_id, event.state) for event in reversed(history)] == events
 
-    asyncio.run(live())
+    asyncio.run(run())

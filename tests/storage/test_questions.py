@@ -8,10 +8,10 @@ from bot.domain.question import Place
 from bot.domain.scorecard import Result
 from bot.domain.shadow import Shadow, ShadowComparison
 from bot.ports import Store
-from tests.storage.things import NOW, ask, correction, question, verdict
+from tests.storage.things import NOW, add_answered_question, correction, question, verdict
 
 
-async def test_a_question_comes_out_as_it_went_in(store: Store) -> None:
+async def test_question_is_read_as_written(store: Store) -> None:
     threaded = question(2).model_copy(
         update={"place": Place(team="T1", channel="C2", ts="2.1", thread_ts="1.1"), "cut": True, "card_ts": "3.1"}
     )
@@ -24,7 +24,7 @@ async def test_a_question_comes_out_as_it_went_in(store: Store) -> None:
         assert await transaction.questions.count() == 2
 
 
-async def test_what_is_unknown_is_none(store: Store) -> None:
+async def test_unknown_ids_find_nothing(store: Store) -> None:
     async with store.transaction() as transaction:
         assert await transaction.questions.get("q1", lock=True) is None
         assert await transaction.questions.at("T1", "C1", "1.000100") is None
@@ -32,7 +32,7 @@ async def test_what_is_unknown_is_none(store: Store) -> None:
         assert await transaction.corrections.of("q1") == []
 
 
-async def test_a_moment_keeps_its_instant_and_comes_back_in_utc(store: Store) -> None:
+async def test_datetime_keeps_its_instant_and_becomes_utc(store: Store) -> None:
     tokyo = datetime(2026, 11, 22, 8, 0, tzinfo=timezone(timedelta(hours=9)))
     async with store.transaction() as transaction:
         await transaction.questions.add(question().model_copy(update={"asked_at": tokyo}))
@@ -42,14 +42,14 @@ async def test_a_moment_keeps_its_instant_and_comes_back_in_utc(store: Store) ->
     assert kept.asked_at.utcoffset() == timedelta(0)
 
 
-async def test_a_moment_without_a_time_zone_is_refused(store: Store) -> None:
+async def test_datetime_without_time_zone_is_refused(store: Store) -> None:
     naive = question().model_copy(update={"asked_at": datetime(2026, 1, 1)})  # noqa: DTZ001 - the point of this test
     with pytest.raises(StatementError, match="time zone"):
         async with store.transaction() as transaction:
             await transaction.questions.add(naive)
 
 
-async def test_one_message_is_one_question(store: Store) -> None:
+async def test_message_becomes_only_one_question(store: Store) -> None:
     async with store.transaction() as transaction:
         assert await transaction.questions.add(question())
         assert not await transaction.questions.add(question().model_copy(update={"id": "q2", "text": "other"}))
@@ -57,7 +57,7 @@ async def test_one_message_is_one_question(store: Store) -> None:
         assert await transaction.questions.get("q1") == question()
 
 
-async def test_an_edit_and_a_card_are_kept(store: Store) -> None:
+async def test_edit_and_card_are_kept(store: Store) -> None:
     async with store.transaction() as transaction:
         await transaction.questions.add(question())
         await transaction.questions.add(question(2))
@@ -70,27 +70,27 @@ async def test_an_edit_and_a_card_are_kept(store: Store) -> None:
         assert await transaction.questions.get("q2") == question(2)
 
 
-async def test_the_newest_verdict_is_the_one_added_last(store: Store) -> None:
+async def test_newest_verdict_is_the_one_added_last(store: Store) -> None:
     async with store.transaction() as transaction:
-        await ask(transaction)
+        await add_answered_question(transaction)
         assert await transaction.questions.verdict("q1") == verdict()
         unsure = verdict(2).model_copy(update={"confidence": None})
         await transaction.questions.add_verdict(unsure)
         assert await transaction.questions.verdict("q1") == unsure
 
 
-async def test_corrections_come_out_as_they_went_in_oldest_first(store: Store) -> None:
+async def test_corrections_are_read_oldest_first(store: Store) -> None:
     second = correction(2, CorrectionKind.UNDO).model_copy(update={"reason": "間違えた"})
     async with store.transaction() as transaction:
-        await ask(transaction)
+        await add_answered_question(transaction)
         await transaction.corrections.add(second)
         await transaction.corrections.add(correction(1))
         assert await transaction.corrections.of("q1") == [correction(1), second]
 
 
-async def test_two_presses_cannot_both_be_number_one(store: Store) -> None:
+async def test_two_corrections_cannot_share_a_number(store: Store) -> None:
     async with store.transaction() as transaction:
-        await ask(transaction)
+        await add_answered_question(transaction)
         await transaction.corrections.add(correction(1))
     with pytest.raises(IntegrityError):
         async with store.transaction() as transaction:
@@ -99,7 +99,7 @@ async def test_two_presses_cannot_both_be_number_one(store: Store) -> None:
         assert await transaction.corrections.of("q1") == [correction(1)]
 
 
-async def test_a_verdict_needs_its_question_and_its_release(store: Store) -> None:
+async def test_verdict_needs_its_question_and_its_release(store: Store) -> None:
     async with store.transaction() as transaction:
         await transaction.questions.add(question())
     with pytest.raises(DBAPIError):
@@ -107,9 +107,9 @@ async def test_a_verdict_needs_its_question_and_its_release(store: Store) -> Non
             await transaction.questions.add_verdict(verdict())
 
 
-async def test_open_questions_are_answered_and_not_settled_newest_first(store: Store) -> None:
+async def test_open_questions_are_answered_and_not_settled(store: Store) -> None:
     async with store.transaction() as transaction:
-        await ask(transaction)
+        await add_answered_question(transaction)
         await transaction.questions.add(question(2))
         assert await transaction.questions.open(10) == []
         await transaction.questions.save_card("q1", "9.1")
@@ -121,42 +121,42 @@ async def test_open_questions_are_answered_and_not_settled_newest_first(store: S
         assert await transaction.questions.open(10) == [(carded, verdict())]
 
 
-async def test_contested_pairs_are_two_peoples_and_have_no_order(store: Store) -> None:
+async def test_contested_pairs_are_unordered_and_need_two_people(store: Store) -> None:
     async with store.transaction() as transaction:
-        await ask(transaction)
+        await add_answered_question(transaction)
         for seq, (by, category) in enumerate([("U1", "hr"), ("U1", "it"), ("U2", "hr"), ("U3", "it")], start=1):
-            said = correction(seq).model_copy(update={"by": by, "category": category})
-            await transaction.corrections.add(said)
+            added = correction(seq).model_copy(update={"by": by, "category": category})
+            await transaction.corrections.add(added)
         assert await transaction.corrections.contested() == {("hr", "it"): 2}
 
 
-async def test_a_shadow_stands_beside_the_newest_verdict_and_what_holds(store: Store) -> None:
+async def test_shadow_is_compared_with_verdict_and_settled_category(store: Store) -> None:
     shadow = Shadow(question_id="q1", release_id="r1", category="it", confidence=0.5, tokens_in=5, tokens_out=1, at=NOW)
     async with store.transaction() as transaction:
-        await ask(transaction)
+        await add_answered_question(transaction)
         await transaction.questions.add_verdict(verdict(2).model_copy(update={"category": "other"}))
         assert await transaction.shadows.compared("r1") == []
         await transaction.shadows.put(shadow)
-        beside = ShadowComparison(question_id="q1", served="other", shadow="it", settled=None)
-        assert await transaction.shadows.compared("r1") == [beside]
+        comparison = ShadowComparison(question_id="q1", served="other", shadow="it", settled=None)
+        assert await transaction.shadows.compared("r1") == [comparison]
         await transaction.questions.settle("q1", "labor")
-        assert await transaction.shadows.compared("r1") == [beside.model_copy(update={"settled": "labor"})]
+        assert await transaction.shadows.compared("r1") == [comparison.model_copy(update={"settled": "labor"})]
 
 
-async def test_results_shadows_and_tokens(store: Store) -> None:
+async def test_results_and_shadows_are_kept_and_counted(store: Store) -> None:
     result = Result(
         release_id="r1", text_key="k", category="hr", confidence=None, latency_ms=3, tokens_in=10, tokens_out=2, at=NOW
     )
     shadow = Shadow(question_id="q1", release_id="r1", category="it", confidence=0.5, tokens_in=5, tokens_out=1, at=NOW)
     async with store.transaction() as transaction:
-        await ask(transaction)
+        await add_answered_question(transaction)
         await transaction.results.put([result])
         await transaction.results.put([result.model_copy(update={"category": "it"})])
         assert await transaction.results.of("r1") == {"k": result.model_copy(update={"category": "it"})}
         await transaction.shadows.put(shadow)
         assert await transaction.shadows.of("r1") == [shadow]
         assert await transaction.shadows.of("r1", since=NOW + timedelta(seconds=1)) == []
-        spent = verdict()
-        tokens = {"local/base": (spent.tokens_in + 15, spent.tokens_out + 3)}
+        answer = verdict()
+        tokens = {"local/base": (answer.tokens_in + 15, answer.tokens_out + 3)}
         assert await transaction.questions.tokens(NOW) == tokens
         assert await transaction.questions.tokens(NOW + timedelta(days=1)) == {}

@@ -8,13 +8,13 @@ from bot.domain.release import ReleaseEvent, ReleaseState
 from bot.ports import Store
 from storage.database import Database
 from storage.store import SqlStore
-from tests.storage.conftest import Fresh
+from tests.storage.conftest import MakeDatabase
 from tests.storage.things import NOW, PROMPT, finetune, manifest, release
 
 LATER = NOW + timedelta(hours=1)
 
 
-async def test_a_release_comes_out_as_it_went_in(store: Store) -> None:
+async def test_release_is_read_as_written(store: Store) -> None:
     tuned = release("r2").model_copy(update={"finetune_id": "f1", "state": ReleaseState.SHADOW})
     async with store.transaction() as transaction:
         await transaction.prompts.put(PROMPT)
@@ -29,7 +29,7 @@ async def test_a_release_comes_out_as_it_went_in(store: Store) -> None:
         assert await transaction.releases.serving() is None
 
 
-async def test_a_switch_retires_and_serves_and_is_remembered(store: Store) -> None:
+async def test_switch_changes_states_and_writes_history(store: Store) -> None:
     serving = release(state=ReleaseState.SERVING)
     async with store.transaction() as transaction:
         await transaction.prompts.put(PROMPT)
@@ -40,19 +40,19 @@ async def test_a_switch_retires_and_serves_and_is_remembered(store: Store) -> No
         await transaction.releases.enter("r2", ReleaseState.SERVING, "U4", "switch", LATER)
         assert await transaction.releases.serving() == release("r2", ReleaseState.SERVING)
 
-        def event(release_id: str, state: ReleaseState) -> ReleaseEvent:
+        def switch_event(release_id: str, state: ReleaseState) -> ReleaseEvent:
             return ReleaseEvent(release_id=release_id, state=state, by="U4", why="switch", at=LATER)
 
         history = await transaction.releases.history()
-        assert history[:2] == [event("r2", ReleaseState.SERVING), event("r1", ReleaseState.RETIRED)]
-        assert [(past.release_id, past.state, past.at) for past in history[2:]] == [
+        assert history[:2] == [switch_event("r2", ReleaseState.SERVING), switch_event("r1", ReleaseState.RETIRED)]
+        assert [(event.release_id, event.state, event.at) for event in history[2:]] == [
             ("r2", ReleaseState.CANDIDATE, NOW),
             ("r1", ReleaseState.SERVING, NOW),
         ]
         assert await transaction.releases.history(1) == history[:1]
 
 
-async def test_the_database_refuses_a_second_serving_release(store: Store) -> None:
+async def test_database_refuses_a_second_serving_release(store: Store) -> None:
     async with store.transaction() as transaction:
         await transaction.prompts.put(PROMPT)
         await transaction.releases.add(release(state=ReleaseState.SERVING), "U3", "first")
@@ -67,15 +67,15 @@ async def test_the_database_refuses_a_second_serving_release(store: Store) -> No
         assert len(await transaction.releases.history()) == 2
 
 
-async def test_an_unknown_release_cannot_enter_anything(store: Store) -> None:
+async def test_unknown_release_cannot_change_its_state(store: Store) -> None:
     with pytest.raises(IntegrityError):
         async with store.transaction() as transaction:
             await transaction.releases.enter("unknown", ReleaseState.SHADOW, "U4", "switch", LATER)
 
 
 @pytest.mark.parametrize("served_before", [False, True])
-async def test_two_admins_who_switch_at_once_come_one_after_the_other(fresh: Fresh, *, served_before: bool) -> None:
-    url = fresh()
+async def test_concurrent_switches_run_one_after_another(make_migrated: MakeDatabase, *, served_before: bool) -> None:
+    url = make_migrated()
     replicas = [Database(url), Database(url)]
     async with SqlStore(replicas[0]).transaction() as transaction:
         await transaction.prompts.put(PROMPT)
@@ -101,7 +101,7 @@ async def test_two_admins_who_switch_at_once_come_one_after_the_other(fresh: Fre
         await replica.close()
 
 
-async def test_the_shadow_is_the_release_that_entered_that_state(store: Store) -> None:
+async def test_shadow_is_the_release_in_that_state(store: Store) -> None:
     async with store.transaction() as transaction:
         await transaction.prompts.put(PROMPT)
         await transaction.releases.add(release(), "U3", "first")

@@ -8,7 +8,7 @@ from storage import rows as rows_module
 from tests.storage.things import NOW, row
 
 
-async def test_a_row_comes_out_as_it_went_in(store: Store) -> None:
+async def test_row_is_read_as_written(store: Store) -> None:
     imported = row("i1").model_copy(
         update={"source": Source.IMPORT, "reason": None, "team": None, "channel": None, "ts": None, "origin": "a.csv"}
     )
@@ -20,7 +20,7 @@ async def test_a_row_comes_out_as_it_went_in(store: Store) -> None:
         assert await transaction.rows.get("unknown") is None
 
 
-async def test_a_row_is_replaced(store: Store) -> None:
+async def test_row_is_replaced(store: Store) -> None:
     changed = row(category="other").model_copy(update={"reason": None, "source": Source.AGREE})
     async with store.transaction() as transaction:
         await transaction.rows.put(row())
@@ -29,7 +29,7 @@ async def test_a_row_is_replaced(store: Store) -> None:
         assert [found async for found in transaction.rows.all()] == [changed, row("q2")]
 
 
-async def test_a_withdrawn_row_is_nowhere_until_it_is_put_again(store: Store) -> None:
+async def test_withdrawn_row_is_hidden_until_put_again(store: Store) -> None:
     async with store.transaction() as transaction:
         await transaction.rows.put(row())
         await transaction.rows.put(row("q2"))
@@ -59,9 +59,7 @@ async def test_counts_are_by_category_and_split(store: Store) -> None:
         }
 
 
-async def test_all_rows_come_in_order_of_code_points_however_they_are_paged(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_pages_of_rows_follow_code_point_order(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows_module, "ROWS_IN_MEMORY", 3)
     ids = ["b", "B", "a", "_", "Z", "é", "業", "a-b", "aB", "10", "9"]
     async with store.transaction() as transaction:
@@ -72,7 +70,7 @@ async def test_all_rows_come_in_order_of_code_points_however_they_are_paged(
         assert [found.id async for found in transaction.rows.all(Split.TRAIN)] == sorted(ids[::3])
 
 
-async def test_all_may_be_left_early_and_mixed_with_other_reads(store: Store) -> None:
+async def test_iteration_may_stop_early_and_mix_with_reads(store: Store) -> None:
     async with store.transaction() as transaction:
         for row_id in "abc":
             await transaction.rows.put(row(row_id))
@@ -84,12 +82,12 @@ async def test_all_may_be_left_early_and_mixed_with_other_reads(store: Store) ->
         assert [found.id async for found in transaction.rows.all()] == ["c"]
 
 
-async def test_changes_and_the_rows_of_groups_are_found(store: Store) -> None:
-    def at(row_id: str, minute: int, group: str, category: str) -> Row:
-        moved = {"group": group, "settled_at": NOW + timedelta(minutes=minute)}
-        return row(row_id, category=category).model_copy(update=moved)
+async def test_changed_rows_and_rows_of_groups_are_found(store: Store) -> None:
+    def row_at(row_id: str, minute: int, group: str, category: str) -> Row:
+        changes = {"group": group, "settled_at": NOW + timedelta(minutes=minute)}
+        return row(row_id, category=category).model_copy(update=changes)
 
-    earlier, later, lone = at("c1", 0, "g", "hr"), at("c2", 1, "g", "it"), at("c3", 2, "h", "it")
+    earlier, later, lone = row_at("c1", 0, "g", "hr"), row_at("c2", 1, "g", "it"), row_at("c3", 2, "h", "it")
     async with store.transaction() as transaction:
         for each in (later, lone, earlier):
             await transaction.rows.put(each)

@@ -1,4 +1,4 @@
-"""From every released revision to the newest, with data; and the programs of both at work beside each other."""
+"""Upgrades with data from every released revision, and old and new programs side by side."""
 
 from collections.abc import AsyncIterator
 from hashlib import sha256
@@ -17,26 +17,26 @@ from storage.database import Database
 from storage.migrations import config
 from storage.store import SqlStore
 from storage.tables import inbox, metadata
-from tests.storage.conftest import Fresh
+from tests.storage.conftest import MakeDatabase
 from tests.storage.things import LEASE, NOW, PROMPT, arrival, finetune, manifest
 
 RELEASED = {"0001": "48bef63a1a9ea23b839726f52f785c2020e8d0728447574f35ffa7f68b8c2231"}
-"""Every revision that a released program made, with the sha256 of its migration: what stands here never changes."""
+"""Every revision of a released program, with the sha256 of its migration file. An entry never changes."""
 KNOWN_AT_0001 = {"event_id", "kind", "via", "place", "asker", "text", "language", "has_files", "outsider"}
-"""What the first program reads of an arrival."""
+"""Fields of an arrival that the first released program knows."""
 
 
-def reflected(connection: Connection) -> MetaData:
-    """The tables as they are in the database, whatever the code says of them."""
+def reflect_tables(connection: Connection) -> MetaData:
+    """Return the tables as the database defines them, whatever the code says."""
     tables = MetaData()
     tables.reflect(connection)
     tables.remove(tables.tables["alembic_version"])
     return tables
 
 
-def value(column: Any, n: int) -> object:
-    """Something of the column's type; text is the same everywhere, so that what refers to a row finds it."""
-    kinds: list[tuple[type, object]] = [
+def sample_value(column: Any, n: int) -> object:
+    """Return a value of the column's type; all texts are equal, so that foreign keys find their rows."""
+    samples: list[tuple[type, object]] = [
         (JSON, {"n": n}),
         (DateTime, NOW if str(column.type) != "DATETIME" else NOW.replace(tzinfo=None)),
         (Boolean, False),
@@ -44,56 +44,58 @@ def value(column: Any, n: int) -> object:
         (Integer, n),
         (LargeBinary, b"x"),
     ]
-    return next((made for kind, made in kinds if isinstance(column.type, kind)), f"x{n}")
+    return next((sample for column_type, sample in samples if isinstance(column.type, column_type)), f"x{n}")
 
 
-def write(connection: Connection, tables: MetaData, n: int) -> None:
-    """A row in each table, every column of it, as the program of that revision names them."""
+def write_rows(connection: Connection, tables: MetaData, n: int) -> None:
+    """Insert one row into each table, with every column that the table has at that revision."""
     for table in tables.sorted_tables:
-        connection.execute(insert(table).values({column.name: value(column, n) for column in table.columns}))
+        connection.execute(insert(table).values({column.name: sample_value(column, n) for column in table.columns}))
 
 
-def read(connection: Connection, table: Table) -> list[dict[str, Any]]:
+def read_rows(connection: Connection, table: Table) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(select(table)).mappings()]
 
 
 @pytest.fixture(params=RELEASED)
-async def released(empty: Fresh, request: pytest.FixtureRequest) -> AsyncIterator[tuple[Database, MetaData]]:
-    """A database of that revision with a row in each of its tables, and those tables."""
-    database = Database(empty())
+async def released(
+    make_empty: MakeDatabase, request: pytest.FixtureRequest
+) -> AsyncIterator[tuple[Database, MetaData]]:
+    """Yield a database at a released revision, with one row per table, and its tables."""
+    database = Database(make_empty())
     async with database.begin() as connection:
         await connection.run_sync(lambda c: command.upgrade(config(c), request.param))
-        tables = await connection.run_sync(reflected)
-        await connection.run_sync(write, tables, 1)
+        tables = await connection.run_sync(reflect_tables)
+        await connection.run_sync(write_rows, tables, 1)
     yield database, tables
     await database.close()
 
 
-async def test_an_upgrade_keeps_every_value_of_every_table(released: tuple[Database, MetaData]) -> None:
+async def test_upgrade_keeps_every_value_of_every_table(released: tuple[Database, MetaData]) -> None:
     database, tables = released
     async with database.begin() as connection:
-        before = {t.name: await connection.run_sync(read, t) for t in tables.sorted_tables}
+        before = {t.name: await connection.run_sync(read_rows, t) for t in tables.sorted_tables}
     await database.migrate()
     assert len(before) >= 17
     async with database.begin() as connection:
         for table in tables.sorted_tables:
-            after = await connection.run_sync(read, table)
+            after = await connection.run_sync(read_rows, table)
             assert after == before[table.name], table.name
             assert len(after) == 1
 
 
-async def test_the_older_program_goes_on_writing_beside_the_newer_tables(released: tuple[Database, MetaData]) -> None:
-    """A rolling upgrade: the first new replica migrates, the others are still of the old version."""
+async def test_older_program_can_write_to_newer_tables(released: tuple[Database, MetaData]) -> None:
+    """Replay a rolling upgrade: the first new replica migrates while the others still run the old version."""
     database, tables = released
     await database.migrate()
     async with database.begin() as connection:
-        await connection.run_sync(write, tables, 2)
+        await connection.run_sync(write_rows, tables, 2)
         for table in tables.sorted_tables:
-            assert len(await connection.run_sync(read, table)) == 2, table.name
+            assert len(await connection.run_sync(read_rows, table)) == 2, table.name
 
 
-async def test_the_newer_program_reads_what_the_older_one_wrote(released: tuple[Database, MetaData]) -> None:
-    """What 0001's program wrote down, before and after the upgrade, is a question like any other."""
+async def test_newer_program_reads_rows_of_older_program(released: tuple[Database, MetaData]) -> None:
+    """Read rows in the format of revision 0001, whose program may also write after the upgrade."""
     database, tables = released
     await database.migrate()
     asked = {
@@ -122,13 +124,8 @@ async def test_the_newer_program_reads_what_the_older_one_wrote(released: tuple[
     assert (question.late, question.via, verdict.provisional) == (False, Via.DM, False)
 
 
-KNOWN_AT_0001 = {"event_id", "kind", "via", "place", "asker", "text", "language", "has_files", "outsider"}
-
-
-async def test_a_program_of_0001_can_read_the_questions_that_this_one_writes_down(
-    store: Store, database: Database
-) -> None:
-    """It refuses fields that it does not know. What was found late, and an edit, is for newer programs."""
+async def test_program_of_0001_can_read_new_arrivals(store: Store, database: Database) -> None:
+    """The old program rejects unknown fields. Only late arrivals and edits, for newer programs, may have them."""
     async with store.transaction() as tx:
         await tx.inbox.add(arrival(1), NOW)
         await tx.inbox.add(arrival(2).model_copy(update={"late": True}), NOW)
@@ -138,16 +135,16 @@ async def test_a_program_of_0001_can_read_the_questions_that_this_one_writes_dow
     assert set(late) - KNOWN_AT_0001 == {"late"}
 
 
-def of_tomorrow(document: dict[str, Any]) -> dict[str, Any]:
-    """A document as a newer program may write it."""
-    more = {"of_tomorrow": 1}
-    inner: dict[str, Any] = {name: part | more for name, part in document.items() if name == "place"}
+def with_future_fields(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document with additional fields, as a newer program may write it."""
+    future = {"future_field": 1}
+    inner: dict[str, Any] = {name: part | future for name, part in document.items() if name == "place"}
     if "categories" in document:
-        inner["categories"] = [category | more for category in document["categories"]]
-    return document | inner | more
+        inner["categories"] = [category | future for category in document["categories"]]
+    return document | inner | future
 
 
-async def test_what_a_newer_program_writes_beside_this_one_is_read(store: Store, database: Database) -> None:
+async def test_unknown_fields_of_newer_programs_are_ignored(store: Store, database: Database) -> None:
     async with store.transaction() as tx:
         await tx.inbox.add(arrival(), NOW)
         await tx.prompts.put(PROMPT)
@@ -157,7 +154,7 @@ async def test_what_a_newer_program_writes_beside_this_one_is_read(store: Store,
     async with database.begin() as connection:
         for column in documents:
             for document in (await connection.execute(select(column))).scalars().all():
-                await connection.execute(update(column.table).values({column.name: of_tomorrow(document)}))
+                await connection.execute(update(column.table).values({column.name: with_future_fields(document)}))
     async with store.transaction() as tx:
         item = await tx.inbox.claim("w", NOW, LEASE)
         assert item is not None
@@ -168,8 +165,11 @@ async def test_what_a_newer_program_writes_beside_this_one_is_read(store: Store,
         assert await tx.finetunes.get(finetune().id) == finetune()
 
 
-def test_a_released_migration_is_frozen_and_whoever_adds_one_releases_the_one_before() -> None:
-    """A changed one would leave the databases behind that were made by it."""
+def test_every_migration_but_the_newest_is_frozen() -> None:
+    """An edited migration would not reach the databases that it already made.
+
+    A new migration therefore needs an entry in `RELEASED` for the one before it.
+    """
     with create_engine("sqlite://").connect() as connection:
         _newest, *older = ScriptDirectory.from_config(config(connection)).walk_revisions()
-    assert {one.revision: sha256(Path(one.path).read_bytes()).hexdigest() for one in older} == RELEASED
+    assert {script.revision: sha256(Path(script.path).read_bytes()).hexdigest() for script in older} == RELEASED

@@ -1,4 +1,4 @@
-"""Things to store. Each is complete; a test changes what it is about."""
+"""Complete sample things to store; each test changes only the fields that it is about."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -111,8 +111,8 @@ def finetune(finetune_id: str = "f1", state: FinetuneState = FinetuneState.PLANN
     )
 
 
-async def ask(transaction: Transaction) -> None:
-    """Question q1, answered by release r1 with verdict v1."""
+async def add_answered_question(transaction: Transaction) -> None:
+    """Add question q1, answered by release r1 with verdict v1."""
     await transaction.prompts.put(PROMPT)
     await transaction.releases.add(release(), "U3", "first")
     await transaction.questions.add(question())
