@@ -23,7 +23,8 @@ from handlers.texts.words import LANGUAGES, Words, texts
 ROOT = Path(__file__).resolve().parents[2]
 TOP = {
     *("pyproject.toml", "bot", "handlers", "prompts", "storage", "tests", "manifest.yml"),
-    *("README.md", "README.ja.md", "Makefile", "docs", ".ci", ".gitignore"),
+    *("README.md", "README.ja.md", "CONTRIBUTING.md", "LICENSE", "SECURITY.md"),
+    *("Makefile", "docs", ".ci", ".gitignore"),
 }
 CODE = sorted(p for room in ("bot", "handlers", "storage") for p in (ROOT / room).rglob("*.py"))
 
