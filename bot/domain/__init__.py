@@ -1,1 +1,1 @@
-"""Frozen things, and the rules that need nothing but them."""
+"""Immutable values and the pure rules over them; standard library and pydantic only."""

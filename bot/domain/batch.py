@@ -1,4 +1,4 @@
-"""Batches: an evaluation's questions, asked of a provider all together, cheaper and within a day."""
+"""Batches: all questions of an evaluation in one provider request, cheaper, answered within a day."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -7,9 +7,10 @@ from bot.domain.thing import Thing
 
 
 class BatchState(StrEnum):
-    """Where a batch stands: creating → running → answered → posted; any of the first three may end as failed.
+    """The state of a batch: creating → running → answered → posted; any of the first three may become failed.
 
-    `creating` is written before the paid creation is sent, so what is found in it after a crash is looked for.
+    `creating` is stored before the paid request is sent. A batch found in it after a crash may exist at the provider,
+    so the app searches for it there.
     """
 
     CREATING = "creating"
@@ -23,7 +24,7 @@ OPEN_BATCHES = (BatchState.CREATING, BatchState.RUNNING, BatchState.ANSWERED)
 
 
 class Batch(Thing):
-    """One batch of one release's evaluation, and where its figures go."""
+    """One batch of one release's evaluation, and the channel that its figures go to."""
 
     id: str
     release_id: str
@@ -36,11 +37,11 @@ class Batch(Thing):
     created_at: datetime
     updated_at: datetime
     searched: int = 0
-    """How often a batch whose creation was not answered has been looked for."""
+    """Number of searches at the provider for a batch whose creation got no answer."""
 
 
 class BatchJob(Thing):
-    """A provider's batch. `ended`: no more answers will come; there may be some even where it was cut off."""
+    """A provider's batch. `ended` means that no more answers will come; an aborted batch may hold some answers."""
 
     id: str
     ended: bool

@@ -1,4 +1,4 @@
-"""What a month costs, and what is left of its budget."""
+"""The costs of a month and the rest of its budget."""
 
 from datetime import datetime
 
@@ -7,16 +7,16 @@ from bot.domain.thing import Thing
 
 
 class Spend(Thing):
-    """US dollars since the first of the month (UTC), as our own price table tells; a provider's bill may differ."""
+    """US dollars since the first of the month (UTC), by our own price table; a provider's bill may differ."""
 
     since: datetime
     finetunes: float
     answers: float
-    """Of serving, evaluating and shadowing."""
+    """Cost of answers: serving, evaluation and shadow."""
     unpriced: tuple[str, ...]
-    """Models that were used and whose price is not known: they are in no sum."""
+    """Models that were used but have no known price; no sum includes them."""
     budget: float | None
-    """None: no limit was set."""
+    """Budget of the month in US dollars; None means no limit."""
 
     @property
     def total(self) -> float:
@@ -24,20 +24,20 @@ class Spend(Thing):
 
     @property
     def left(self) -> float | None:
-        """Never below zero; None without a budget."""
+        """The rest of the budget, never below zero; None without a budget."""
         return None if self.budget is None else max(0.0, self.budget - self.total)
 
 
 def month_of(now: datetime) -> datetime:
-    """When the month began that this moment (in UTC) is in."""
+    """Return the start of the current month; `now` is in UTC."""
     return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def is_billed(finetune: Finetune) -> bool:
-    """Whether a provider bills for it: a job that failed, or that was never created, costs nothing (OpenAI).
+    """Return whether the provider bills the fine-tune.
 
-    One that was cancelled is billed for what was trained until then: its estimate stands for that where the provider
-    does not tell.
+    OpenAI bills nothing for a job that failed or was never created. A cancelled job is billed for the training done so
+    far; if the provider does not report that amount, the estimate is used in its place.
     """
     if finetune.state is FinetuneState.PLANNED:
         return False

@@ -1,4 +1,4 @@
-"""The one visible answer to a question, as things: what the views need and nothing more."""
+"""The card: the one visible answer to a question, with exactly the data that the views need."""
 
 from bot.domain.correction import Correction
 from bot.domain.prompt import Category, Prompt
@@ -7,7 +7,7 @@ from bot.domain.thing import Thing
 
 
 class Card(Thing):
-    """A question, its verdict and what was settled. `seen` is the `seq` of its newest correction (0 = none)."""
+    """A question, its verdict and its settlement. `seen` is the `seq` of the newest correction (0 if there is none)."""
 
     question: Question
     verdict: Verdict
@@ -15,19 +15,19 @@ class Card(Thing):
     settled: Correction | None
     seen: int
     unsure: bool = False
-    """The verdict is only a guess: staff are asked, and nobody is told that it is theirs."""
+    """Whether the verdict is only a guess, so that staff are asked and no owner is notified."""
 
     @property
     def category(self) -> Category | None:
-        """What holds now: the settled category, else the verdict's."""
+        """The current category: the settled one, else the verdict's."""
         return self.prompt.category(self.settled.category if self.settled else self.verdict.category)
 
     @property
     def guessed(self) -> bool:
-        """Whether nothing holds yet but a guess: then no owner is told and nobody is sent anywhere."""
+        """Whether the category is still a guess. If so, no owner is notified and the asker is sent nowhere."""
         return self.unsure and self.settled is None
 
     @property
     def owner(self) -> str | None:
-        """Whom the card mentions as the owner of what holds."""
+        """The owner of the current category, whom the card mentions; None while it is a guess."""
         return self.category.owner if self.category and not self.guessed else None

@@ -1,12 +1,14 @@
-"""When a release had better say that it is unsure: a threshold chosen by risk and coverage.
+"""The confidence threshold below which a release says that it is unsure, chosen by risk and coverage.
 
-A release that answers only from a threshold on answers fewer questions (coverage) and errs in fewer of them (risk).
-Both are measured on held-out rows. The thresholds looked at are those that let half, six tenths … all of the rows
-through: they depend on the confidences alone, never on which answers were right. For each, Clopper and Pearson's
-exact upper bound of the risk is taken. From half on, one after the other is tested, and the first that breaks the
-promise ends it: tests in an order fixed beforehand need no correction for their number (fixed-sequence testing, as in
-Angelopoulos et al., Learn then Test, arXiv 2110.01052). Where not even half can be answered, it is not a threshold
-that is missing.
+With a higher threshold a release answers fewer questions (coverage), and fewer of its answers are wrong (risk).
+Coverage and risk are measured on held-out rows.
+
+The candidate thresholds let 50%, 60% … 100% of the rows through. The candidates depend on the confidences alone, never
+on which answers were right. Each threshold's risk gets an exact upper bound (Clopper and Pearson). The thresholds are
+tested in order, from 50% up, and the first one over the target ends the search. A test order that is fixed beforehand
+needs no correction for multiple tests (fixed-sequence testing; Angelopoulos et al., Learn then Test, arXiv 2110.01052).
+
+Coverage below 50% is not tried: if a release cannot answer half of the questions safely, no threshold helps.
 """
 
 import math
@@ -18,17 +20,17 @@ from bot.domain.scorecard import Judged
 from bot.domain.thing import Thing
 
 TARGET = 0.10
-"""Of the answers that are given as sure, at most this share may be wrong."""
+"""Maximum share of wrong answers among those given as sure."""
 ASSURANCE = 0.95
-"""How certain that statement must be."""
+"""Confidence level of the bound on the risk."""
 FEWEST_JUDGED = 50
-"""Held-out rows with a confidence, below which no threshold is chosen: the gate asks for as many."""
+"""Minimum number of held-out rows with a confidence; the gate requires as many."""
 SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
-"""Of the questions, which are answered."""
+"""Coverages to try: shares of questions that are answered."""
 
 
 class Cut(Thing):
-    """What answering only from `threshold` on comes to. `bound`: with ASSURANCE, no larger a share is wrong."""
+    """The effect of a threshold on held-out rows. With ASSURANCE, the share of wrong answers is at most `bound`."""
 
     threshold: float
     accepted: int
@@ -46,48 +48,50 @@ class Cut(Thing):
 
 
 def cuts(judged: Sequence[Judged]) -> list[Cut]:
-    """The thresholds that may be chosen, the lowest first; none for fewer than LEAST answers with a confidence."""
-    sure = sorted(((c, one.right) for one in judged if (c := one.result.confidence) is not None), reverse=True)
-    if len(sure) < FEWEST_JUDGED:
+    """Return the candidate thresholds, lowest first; none for fewer than FEWEST_JUDGED answers with a confidence."""
+    scored = sorted(((c, one.right) for one in judged if (c := one.result.confidence) is not None), reverse=True)
+    if len(scored) < FEWEST_JUDGED:
         return []
-    at = {_below(sure[math.ceil(len(sure) * share) - 1][0]) for share in SHARES[1:]} | {0.0}
-    return [_cut(sure, threshold) for threshold in sorted(at)]
+    thresholds = {_round_down(scored[math.ceil(len(scored) * share) - 1][0]) for share in SHARES[1:]} | {0.0}
+    return [_cut_at(threshold, scored) for threshold in sorted(thresholds)]
 
 
 def lowest(of: Sequence[Cut], target: float = TARGET) -> Cut | None:
-    """The lowest threshold from which on at most `target` of the answers are wrong; None where there is none.
+    """Return the lowest threshold that keeps the risk at or below `target`; None if no threshold does.
 
-    `of` is what `cuts` found.
+    Args:
+        of: the result of `cuts`.
+        target: maximum share of wrong answers, 0..1.
     """
-    kept = list(takewhile(lambda cut: cut.bound <= target, reversed(of)))
-    return kept[-1] if kept else None
+    passing = list(takewhile(lambda cut: cut.bound <= target, reversed(of)))
+    return passing[-1] if passing else None
 
 
-def _below(confidence: float) -> float:
-    """Four digits are enough to be typed by hand; rounded down, the row itself still passes."""
+def _round_down(confidence: float) -> float:
+    """Round to four digits, which can be typed by hand; rounded down, the row itself still passes."""
     return math.floor(confidence * 1e4) / 1e4
 
 
-def _cut(sure: Sequence[tuple[float, bool]], threshold: float) -> Cut:
-    passed = [right for confidence, right in sure if confidence >= threshold]
+def _cut_at(threshold: float, scored: Sequence[tuple[float, bool]]) -> Cut:
+    passed = [right for confidence, right in scored if confidence >= threshold]
     wrong = passed.count(False)
     bound = upper_bound(wrong, len(passed), 1 - ASSURANCE)
-    return Cut(threshold=threshold, accepted=len(passed), wrong=wrong, of=len(sure), bound=bound)
+    return Cut(threshold=threshold, accepted=len(passed), wrong=wrong, of=len(scored), bound=bound)
 
 
-def upper_bound(wrong: int, of: int, doubt: float) -> float:
-    """Clopper and Pearson's (1934) upper bound of a share: no larger one makes so few `wrong` likelier than `doubt`."""
+def upper_bound(wrong: int, of: int, alpha: float) -> float:
+    """Return the one-sided upper bound of a share by Clopper and Pearson (1934), at confidence 1 - `alpha`."""
     if wrong >= of:
         return 1.0
     low, high = wrong / of, 1.0
     for _ in range(50):
         middle = (low + high) / 2
-        low, high = (middle, high) if _at_most(wrong, of, middle) > doubt else (low, middle)
+        low, high = (middle, high) if _binomial_cdf(wrong, of, middle) > alpha else (low, middle)
     return high
 
 
-def _at_most(wrong: int, of: int, share: float) -> float:
-    """The probability of at most so many wrong ones, where each is wrong with the probability `share`."""
+def _binomial_cdf(wrong: int, of: int, share: float) -> float:
+    """Return the probability of at most `wrong` errors in `of` answers with the error rate `share`."""
     if share <= 0:
         return 1.0
     if share >= 1:
@@ -101,19 +105,20 @@ def _at_most(wrong: int, of: int, share: float) -> float:
 
 
 class OutOfScope(Thing):
-    """How a release treats questions that are nobody's: those whose right category is the catch-all."""
+    """The figures of a release on out-of-scope questions: those whose right category is the catch-all."""
 
     rows: int
+    """Out-of-scope questions."""
     named: int
-    """Of them, answered with the catch-all, and sure."""
+    """Out-of-scope questions that were answered with the catch-all, and not unsure."""
     caught: int
-    """Of them, answered with the catch-all or unsure: none was sent to a wrong desk."""
+    """Out-of-scope questions that were answered with the catch-all or unsure, so no wrong team was notified."""
     said: int
-    """Answers that were the catch-all, and sure, whatever was right."""
+    """All answers with the catch-all that were not unsure, right or wrong."""
 
     @classmethod
     def of(cls, judged: Sequence[Judged], other: str, threshold: float = 0.0) -> Self:
-        """`other`: the catch-all's category; below `threshold` a release is unsure."""
+        """Count the answers. `other` is the catch-all's id; below `threshold` the release is unsure."""
         theirs = [one for one in judged if one.row.category == other]
         said = [one for one in judged if one.result.category == other and not _is_unsure(one, threshold)]
         return cls(

@@ -1,4 +1,4 @@
-"""Two releases on the same rows: who fixed what, who broke what, and how sure that is."""
+"""The comparison of two releases on the same rows: rows fixed, rows broken, and statistical significance."""
 
 import math
 from collections import defaultdict
@@ -9,21 +9,21 @@ from bot.domain.thing import Thing
 
 
 class Comparison(Thing):
-    """A candidate beside the serving release, paired by row.
+    """A candidate compared with the serving release, row by row.
 
-    A near-duplicate group is one piece of evidence: its rows are answered alike, so they are not independent.
+    A near-duplicate group counts as one piece of evidence: its rows get the same answers, so they are not independent.
     """
 
     rows: int
     groups: int
     fixed: tuple[str, ...]
-    """Ids of the rows that the serving release has wrong and the candidate has right."""
+    """Ids of the rows that the serving release gets wrong and the candidate gets right."""
     broken: tuple[str, ...]
-    """Ids of the rows that the serving release has right and the candidate has wrong."""
+    """Ids of the rows that the serving release gets right and the candidate gets wrong."""
     better: int
-    """Groups of which the candidate has more rows right; without near-copies, as many as `fixed`."""
+    """Groups in which the candidate gets more rows right; without near-duplicates, as many as `fixed`."""
     worse: int
-    """Groups of which it has fewer right."""
+    """Groups in which the candidate gets fewer rows right."""
     error: float
     """Standard error of `difference`, clustered by group."""
 
@@ -34,19 +34,20 @@ class Comparison(Thing):
 
     @property
     def difference(self) -> float:
-        """Accuracy of the candidate less that of the serving release, in -1..1; 0 without rows."""
+        """Accuracy of the candidate minus that of the serving release, in -1..1; 0 without rows."""
         return (len(self.fixed) - len(self.broken)) / self.rows if self.rows else 0.0
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95% of `difference`, normal with the clustered standard error."""
+        """95% confidence interval of `difference`: normal, with the clustered standard error."""
         return self.difference - Z * self.error, self.difference + Z * self.error
 
 
 def mcnemar(better: int, worse: int) -> float:
-    """Exact McNemar: if both were equally good, each of the n = b + c pairs that differ would be a fair coin.
+    """Return the two-sided p of the exact McNemar test.
 
-    p = min(1, 2 · Σ C(n, i) / 2ⁿ for i = 0..min(b, c)), two-sided.
+    If both were equally good, each of the n = b + c pairs that differ would be a fair coin:
+    p = min(1, 2 · Σ C(n, i) / 2ⁿ for i = 0..min(b, c)).
     """
     n = better + worse
     term, total = 1, 1
@@ -57,14 +58,15 @@ def mcnemar(better: int, worse: int) -> float:
 
 
 def compare(candidate: Sequence[Judged], serving: Sequence[Judged]) -> Comparison:
-    """Pair the two by row.
+    """Compare two releases, row by row.
 
-    The standard error of the mean difference d̄ over n rows in G groups is
-    √(G/(G−1) · Σ over groups of (Σ within the group of (d − d̄))²) / n: cluster-robust as in Miller, "Adding Error Bars
-    to Evals" (arXiv 2411.00640), with the usual correction for few groups. It is infinite for one group only.
+    The standard error of the mean difference d̄ over n rows in G groups is:
+    √(G/(G−1) · Σ over groups of (Σ within the group of (d − d̄))²) / n. The formula is cluster-robust as in Miller,
+    "Adding Error Bars to Evals" (arXiv 2411.00640), with the usual correction for few groups. A single group gives
+    infinity.
 
     Raises:
-        ValueError: they are not of the same rows.
+        ValueError: the two did not answer the same rows.
     """
     before = {one.row.id: one for one in serving}
     if {one.row.id for one in candidate} != before.keys() or len(candidate) != len(before):

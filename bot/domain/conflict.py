@@ -1,9 +1,9 @@
-"""Conflicts: nearly the same questions that are settled differently.
+"""Conflicts: near-duplicate questions that were settled with different categories.
 
-Nearness is not transitive, and which group a row joins depends on which row came first. So groups with nearly the same
-rows hang together in a *cluster*, directly or through others: it holds the same rows in whatever order they came. A
-cluster that is settled as more than one category is a conflict. Nothing of it is trained on, measured on or shown to a
-model until staff settle it as one.
+Near-duplication is not transitive, and the group that a row joins depends on which row came first. Groups that share
+near-duplicate rows, directly or through other groups, therefore form a *cluster*; arrival order does not change it. A
+cluster settled with more than one category is a conflict. Until staff settle it with one category, no row of it is used
+for training, for evaluation or as an example for a model.
 """
 
 from collections import Counter, defaultdict
@@ -16,27 +16,27 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Conflict(Thing):
-    """A cluster that is settled as more than one category."""
+    """A cluster that was settled with more than one category."""
 
     groups: tuple[str, ...]
-    """In order."""
+    """Ids of its groups, sorted."""
     categories: tuple[str, ...]
-    """Their ids, in order."""
+    """Ids of its categories, sorted."""
 
     @property
     def key(self) -> str:
-        """The first of its groups: by any of them the cluster is found again."""
+        """The first of its groups. Any group of a cluster identifies it."""
         return self.groups[0]
 
 
 class Clusters:
-    """Which groups hang together, and which clusters are settled differently; follows rows as they come and go."""
+    """The clusters and conflicts of a changing set of rows, updated incrementally."""
 
     def __init__(self, near: Callable[[int], Iterable[int]]) -> None:
         """Start without rows.
 
         Args:
-            near: of a text's number those of the texts that are nearly the same, the same both ways.
+            near: a symmetric relation; returns the numbers of a text's near-duplicates, given the text's number.
         """
         self._near = near
         self._rows: defaultdict[str, Counter[tuple[int, str]]] = defaultdict(Counter)
@@ -44,39 +44,39 @@ class Clusters:
         self._groups: defaultdict[int, Counter[str]] = defaultdict(Counter)
         """Text → group → rows."""
         self._conflicts: dict[str, Conflict] = {}
-        """Group → the conflict that it is part of."""
+        """Group → the conflict that the group belongs to."""
         self._changed: set[str] = set()
 
     def add(self, group: str, text: int, category: str) -> None:
-        """A row came."""
+        """Add a row."""
         self._rows[group][text, category] += 1
         self._groups[text][group] += 1
         self._changed.add(group)
 
     def remove(self, group: str, text: int, category: str) -> None:
-        """A row that came went."""
-        _less(self._rows[group], (text, category))
-        _less(self._groups[text], group)
+        """Remove a row that was added."""
+        _decrement(self._rows[group], (text, category))
+        _decrement(self._groups[text], group)
         self._changed.add(group)
 
     def cluster(self, group: str) -> set[str]:
-        """The groups that hang together with this one, itself among them."""
-        found, ahead = {group}, [group]
-        while ahead:
-            for text in {text for text, _ in self._rows.get(ahead.pop(), ())}:
+        """Return the groups in this group's cluster, itself included."""
+        found, queue = {group}, [group]
+        while queue:
+            for text in {text for text, _ in self._rows.get(queue.pop(), ())}:
                 near = {group for one in (text, *self._near(text)) for group in self._groups.get(one, ())}
-                ahead += near - found
+                queue += near - found
                 found |= near
         return found
 
     def contested(self) -> dict[str, Conflict]:
-        """Each group that is part of a conflict → the conflict."""
+        """Return group → conflict for every group that belongs to one."""
         if self._changed:
-            self._look_again()
+            self._update_conflicts()
         return self._conflicts
 
-    def _look_again(self) -> None:
-        """Only what changed, and what it hung together with, can have another conflict now."""
+    def _update_conflicts(self) -> None:
+        """Recompute only the groups that changed and the groups in conflict with them; no other conflict can change."""
         stale = set(self._changed)
         stale.update(one for group in self._changed & self._conflicts.keys() for one in self._conflicts[group].groups)
         for group in stale:
@@ -91,7 +91,7 @@ class Clusters:
                 self._conflicts.update(dict.fromkeys(cluster, conflict))
 
 
-def _less(counter: Counter[K], key: K) -> None:
+def _decrement(counter: Counter[K], key: K) -> None:
     counter[key] -= 1
     if not counter[key]:
         del counter[key]

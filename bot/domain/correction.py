@@ -1,4 +1,4 @@
-"""What staff said of verdicts."""
+"""Corrections: what staff said about verdicts."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,11 +7,11 @@ from enum import StrEnum
 from bot.domain.thing import Thing
 
 ELSEWHERE = "langsmith:"
-"""What the id of a person starts with who said it at the tracker; the rest is the tracker's name of them."""
+"""Prefix of the id of a person who corrected in the tracker; the rest is the tracker's own id of them."""
 
 
 class CorrectionKind(StrEnum):
-    """What a member of staff said."""
+    """The kind of correction."""
 
     AGREE = "agree"
     CHANGE = "change"
@@ -19,32 +19,32 @@ class CorrectionKind(StrEnum):
 
 
 class Correction(Thing):
-    """One thing said of one question. Append-only; `seq` numbers a question's corrections from 1."""
+    """One correction of one question. Append-only; `seq` numbers a question's corrections from 1."""
 
     question_id: str
     seq: int
     kind: CorrectionKind
     verdict_id: str
     category: str
-    """The category that is right; on an undo, the one that was taken back."""
+    """The right category; for an undo, the category that was taken back."""
     reason: str | None
-    """Staff's own words (where several said the same, the last that there are), or None: then the row gets a reason
-    that fits (`correcting.row_of`)."""
+    """Staff's own words, kept when the same category is settled again without words. If they are None,
+    `correcting.row_of` chooses the row's reason."""
     by: str
     at: datetime
 
 
 def settlement(corrections: Sequence[Correction]) -> Correction | None:
-    """What holds after these corrections (oldest first): the newest; an undo reopens the question."""
+    """Return the correction in force after these (oldest first): the newest. An undo reopens the question: None."""
     newest = corrections[-1] if corrections else None
     return None if newest is None or newest.kind is CorrectionKind.UNDO else newest
 
 
 class Press(Thing):
-    """A member of staff's wish, as the server understood it.
+    """A staff member's press of a button, as the server understood it.
 
-    `seen` is the `seq` of the newest correction on the pressed card (0 = none): what changed since is told first.
-    `category` None means: the verdict's own.
+    `seen` is the `seq` of the newest correction on the pressed card (0 if there is none). If a newer correction exists,
+    the person sees it first. `category` None means the verdict's own category.
     """
 
     question_id: str

@@ -1,13 +1,13 @@
-"""Is it enough: accuracy over rows trained on, and which categories need more of them.
+"""The learning curve: accuracy by number of training rows, and which categories need more rows.
 
-The curve is accuracy(n) = top - drop * half / (n + half): without rows it is top - drop, it rises towards top, and is
-half way at n = half. It is fitted by weighted least squares (each point weighs as many rows as it was measured on), and
-only where there are `LEAST` points: below that anything fits.
+The curve is accuracy(n) = top - drop * half / (n + half). The curve starts at top - drop, rises towards top, and is
+half way at n = half. The fit is by weighted least squares; a point's weight is the number of rows it was measured
+on. Below `FEWEST_POINTS` points there is no fit, because any curve would match.
 
-What a category needs is a rule of thumb, not a fit: its misses shrink with the square root of its rows, as learning
-curves of classifiers do at best (Hestness et al., 2017, find exponents of 0.35 and less to 0.5). So a category of which
-a release finds a share r of the questions, taught by n rows, needs n * ((1 - r) / (1 - GOAL))^2 of them, at least
-`FLOOR`. A release that no row has taught says nothing of what rows would bring.
+The need of a category is a rule of thumb, not a fit: misses are assumed to shrink with the square root of the rows.
+Learning curves of classifiers do so at best (Hestness et al., 2017, find exponents of 0.35 and less to 0.5). With n
+rows and a recall of r, a category needs n * ((1 - r) / (1 - GOAL))^2 rows, and at least `ROWS_PER_CATEGORY`. The recall
+of a release that no row has taught forecasts nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,20 +16,20 @@ from bot.domain.scorecard import Figures, wilson
 from bot.domain.thing import Thing
 
 FEWEST_POINTS = 3
-"""Points with different numbers of rows."""
+"""Minimum number of points with different numbers of rows."""
 GOAL = 0.9
-"""The share of a category's questions that should be found."""
+"""Target recall of a category."""
 FORECAST_SUPPORT = 5
-"""Held-out rows of a category below which its recall says nothing."""
+"""Minimum number of held-out rows of a category for its recall to be used."""
 ROWS_PER_CATEGORY = 20
-"""Rows to train on that every category should have, however good it looks."""
+"""Minimum number of training rows of a category, regardless of its recall."""
 FARTHEST_FORECAST = 500
-"""More than so many further rows are no forecast: then it is the category, not the number of rows."""
-_HALVES = tuple(round(1.25**step, 1) for step in range(8, 45))
+"""Upper limit of a forecast, in further rows. A category that needs more has a different problem than its rows."""
+_HALF_CANDIDATES = tuple(round(1.25**step, 1) for step in range(8, 45))
 
 
 class Measured(Thing):
-    """A release on the held-out rows that all of them were measured on, and the rows it was trained on."""
+    """A point of the curve: a release's training rows, and its hits on held-out rows common to all points."""
 
     trained: int
     right: int
@@ -46,37 +46,40 @@ class Measured(Thing):
 
 
 class Curve(Thing):
-    """Rises with the rows that are trained on, and less and less."""
+    """A learning curve that rises ever more slowly."""
 
     top: float
     drop: float
     half: float
 
     def at(self, rows: float) -> float:
-        """The accuracy that so many rows lead to expect, 0..1."""
+        """Return the expected accuracy with this many training rows, 0..1."""
         return min(1.0, max(0.0, self.top - self.drop * self.half / (rows + self.half)))
 
 
 class Need(Thing):
-    """About so many more corrections would bring a category to `GOAL`."""
+    """The approximate number of further corrections (`more`) that would bring a category to `GOAL`."""
 
     category: str
     rows: int
     recall: float | None
-    """None where too few rows of it are held out, or none has taught the release."""
+    """Recall of the category, 0..1; None if too few rows are held out or none has taught the release."""
     more: int
 
 
 def fit(points: Sequence[Measured]) -> Curve | None:
-    """The curve through these points; None where there are too few of them, or more rows did not help."""
+    """Fit a curve to the points; None if there are too few points or more rows did not help."""
     if len({point.trained for point in points}) < FEWEST_POINTS:
         return None
-    fits = [fitted for half in _HALVES if (fitted := _fitted(points, half))]
+    fits = [fitted for half in _HALF_CANDIDATES if (fitted := _fit_with_half(points, half))]
     return min(fits, key=lambda fitted: fitted[0])[1] if fits else None
 
 
-def _fitted(points: Sequence[Measured], half: float) -> tuple[float, Curve] | None:
-    """The squared error of the best curve of this half, and the curve: a line over half / (n + half)."""
+def _fit_with_half(points: Sequence[Measured], half: float) -> tuple[float, Curve] | None:
+    """Return the squared error of the best curve with this `half`, and the curve.
+
+    In x = half / (n + half) the curve is a straight line. None means that its slope or top is impossible.
+    """
     weight = sum(point.of for point in points)
     xs = [half / (point.trained + half) for point in points]
     mean_x = sum(x * point.of for x, point in zip(xs, points, strict=True)) / weight
@@ -94,13 +97,13 @@ def _fitted(points: Sequence[Measured], half: float) -> tuple[float, Curve] | No
 def needs(
     figures: Mapping[str, Figures], taught: Mapping[str, int], rows: Mapping[str, int], categories: Sequence[str]
 ) -> list[Need]:
-    """What each of these categories still needs, the neediest first; those that need nothing are left out.
+    """Return what these categories still need, the largest need first. Categories without a need are left out.
 
     Args:
-        figures: of the serving release on held-out rows, by category.
-        taught: rows that it was trained on or is shown examples from, by category.
-        rows: rows to train on today, by category.
-        categories: the prompt's.
+        figures: the serving release's figures on held-out rows, by category.
+        taught: number of rows that the serving release was trained on or takes its examples from, by category.
+        rows: number of training rows today, by category.
+        categories: ids of the prompt's categories.
     """
     found = [_need(one, figures.get(one), taught.get(one, 0), rows.get(one, 0)) for one in categories]
     return sorted((need for need in found if need.more), key=lambda need: (-need.more, need.category))
@@ -113,6 +116,6 @@ def _need(category: str, figures: Figures | None, taught: int, rows: int) -> Nee
 
 
 def rising(points: Sequence[Measured]) -> list[Measured]:
-    """The points by rows trained on, one for each number of them: the last one given."""
+    """Return the points ordered by training rows; of points with equal rows, only the last one given."""
     by_rows = {point.trained: point for point in points}
     return [by_rows[trained] for trained in sorted(by_rows)]

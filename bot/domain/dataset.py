@@ -1,4 +1,4 @@
-"""Dataset rows, their split, and the training file made of them."""
+"""Dataset rows, their split, and the training file that is exported from them."""
 
 import hashlib
 import json
@@ -12,18 +12,18 @@ from bot.domain.prompt import Category, Prompt
 from bot.domain.thing import Thing
 
 HELD_OUT_PERCENT = 20
-"""Of all rows. Design: at least a tenth; a fifth reaches the 50 rows that a comparison needs with 250 rows."""
+"""Percentage of rows that are held out: at 20%, 250 rows are enough for the 50 that a comparison needs."""
 
 
 class Split(StrEnum):
-    """Which rows may be trained on."""
+    """The side of a row: for training, or held out for evaluation."""
 
     TRAIN = "train"
     HELD_OUT = "held_out"
 
 
 class Source(StrEnum):
-    """Where a row's label comes from."""
+    """The origin of a row's category."""
 
     AGREE = "agree"
     CHANGE = "change"
@@ -31,14 +31,14 @@ class Source(StrEnum):
 
 
 class Row(Thing):
-    """One dataset row. `id` is the question's id, or for an import the hash of its group."""
+    """One dataset row. `id` is the question's id; for an import it is `import:<group>`."""
 
     id: str
     text: str
     group: str
     category: str
     reason: str | None
-    """Words that argue for `category`, or None: the export writes a neutral reason from the category's rule."""
+    """A reason for `category`; if None, the export writes a neutral reason from the category's rule."""
     split: Split
     source: Source
     by: str
@@ -46,39 +46,39 @@ class Row(Thing):
     channel: str | None = None
     ts: str | None = None
     origin: str | None = None
-    """The file that an imported row came from."""
+    """The file that the row was imported from."""
     settled_at: datetime
 
 
 DASHES = "~\u2212"
-"""Signs by Unicode, punctuation by use: Windows writes 〜 and － as them, where a Mac writes punctuation."""
+"""Symbols in Unicode that people use as punctuation: Windows maps 〜 and － to them, a Mac to punctuation."""
 
 
 def normalised(text: str) -> str:
-    """The text without what does not change its meaning: case, width, white space, punctuation (Unicode P*, Z*, C*)."""
+    """Return the text without case, width, white space and punctuation (Unicode P*, Z*, C*)."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     kept = (ch for ch in folded if unicodedata.category(ch)[0] not in "PZC" and ch not in DASHES)
     return "".join(kept) or folded.strip()
 
 
 def group_of(text: str) -> str:
-    """The id of the group that a text belongs to: texts that are the same once normalised."""
+    """Return the id of the group of all texts that are equal once normalised."""
     return hashlib.sha256(normalised(text).encode()).hexdigest()[:32]
 
 
 def text_key(text: str) -> str:
-    """The name of a text to the letter: its sha256, hexadecimal."""
+    """Return the sha256 of the exact text, hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def split_of(group: str) -> Split:
-    """A group's split. It depends on the group alone, so that a row never moves."""
+    """Return a group's split. The split depends on the group alone, so a row never changes sides."""
     bucket = int.from_bytes(hashlib.sha256(f"split:{group}".encode()).digest()[:4], "big") % 100
     return Split.HELD_OUT if bucket < HELD_OUT_PERCENT else Split.TRAIN
 
 
 def distinct(rows: Iterable[Row]) -> list[Row]:
-    """Each text once a category, however it is written: the row settled last. Ordered by group (a hash), then id."""
+    """Return one row per normalised text and category: the one settled last. Ordered by group (a hash), then id."""
     newest: dict[tuple[str, str], Row] = {}
     for row in sorted(rows, key=lambda row: (row.settled_at, row.id)):
         newest[normalised(row.text), row.category] = row
@@ -86,12 +86,12 @@ def distinct(rows: Iterable[Row]) -> list[Row]:
 
 
 def agreed(rows: Sequence[Row], contested: Container[str]) -> list[Row]:
-    """What may be trained or measured on: `distinct` rows of groups that are in no conflict (domain/conflict.py)."""
+    """Return the rows for training and evaluation: `distinct` rows of groups without a conflict (`conflict.py`)."""
     return [row for row in distinct(rows) if row.group not in contested]
 
 
 class Manifest(Thing):
-    """What an export holds, so that it can be proven later."""
+    """A summary of an export, kept as proof of what it contained."""
 
     id: str
     """The sha256 of the file, hexadecimal; also the dataset's id."""
@@ -101,18 +101,19 @@ class Manifest(Thing):
     per_category: dict[str, int]
     """Category id → rows in the file."""
     sources: dict[str, int]
+    """Source → rows in the file."""
     left_out: dict[str, int]
-    """Why rows are not in the file → how many."""
+    """Reason for leaving rows out → number of rows."""
     bytes: int
 
 
 class Export(Thing):
-    """A training file and its manifest. The same rows and prompt give the same bytes."""
+    """A training file and its manifest. The same rows and prompt always give the same bytes."""
 
     manifest: Manifest
     data: bytes
     texts: dict[str, str]
-    """The rows in the file, in its order: row id → its question."""
+    """Row id → question, for the rows of the file, in file order."""
 
 
 FORBIDDEN = (
@@ -124,34 +125,34 @@ FORBIDDEN = (
     "<|im_start|>",
     "<|im_end|>",
 )
-"""Special tokens: one of them in a text ends a paid job (lessons 22)."""
+"""Special tokens. A paid job fails if any text of its file contains one."""
 
 
 def example(prompt: Prompt, row: Row, category: Category) -> str:
-    """One line of OpenAI's chat fine-tuning format, without its line feed: Japanese unescaped, reason first."""
+    """Return one line of OpenAI's chat fine-tuning format, without line feed: Japanese unescaped, reason first."""
     answer = json.dumps(answer_of(row, prompt, category), ensure_ascii=False)
     messages = [
         {"role": "system", "content": prompt.text},
         {"role": "user", "content": row.text},
         {"role": "assistant", "content": answer},
     ]
-    # U+2028/2029/0085 are line ends for some readers of JSON Lines; as escapes they are the same text for all.
+    # Some readers of JSON Lines take U+2028, U+2029 and U+0085 for line ends. Escaped, they are safe.
     line = json.dumps({"messages": messages}, ensure_ascii=False)
     return line.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x85", "\\u0085")
 
 
 def answer_of(row: Row, prompt: Prompt, category: Category) -> dict[str, str]:
-    """What a model is taught to answer to a row, reason first."""
+    """Return the answer that a model is taught for a row, reason first."""
     return {"reason": row.reason or neutral_reason(prompt.language, category), "category": category.name}
 
 
 def questions_of(data: bytes) -> list[str]:
-    """The questions of a training file that `export` made, in its order."""
+    """Return the questions of a training file that `export` made, in file order."""
     return [json.loads(line)["messages"][1]["content"] for line in data.decode().split("\n") if line]
 
 
 def neutral_reason(language: str, category: Category) -> str:
-    """A reason that argues for nothing but this category: its own rule, else its name."""
+    """Return a reason that fits any row of the category: its rule, else a sentence with its name."""
     if category.rule.strip():
         return " ".join(category.rule.split())
     return f"{category.name}に関する質問です。" if language == "ja" else f"This is a question for {category.name}."
@@ -160,23 +161,23 @@ def neutral_reason(language: str, category: Category) -> str:
 def export(
     rows: Sequence[Row], prompt: Prompt, *, contested: Container[str] = (), near_held_out: Container[str] = ()
 ) -> Export:
-    """The training file of these rows under this prompt. Held-out rows are counted, never written.
+    """Build the training file of these rows under this prompt. Held-out rows are counted but never written.
 
-    Left out and counted are repeats of a text, rows of a category that the prompt does not have, texts that hold a
-    special token, groups in conflict, and rows to train on that are nearly the same as a held-out one.
+    The manifest counts the rows that are left out, by reason: a repeated text, a category that the prompt does not
+    have, a special token, a group in conflict, or a held-out near-duplicate of a training row.
 
     Args:
-        rows: all that count.
+        rows: all rows that are not withdrawn.
         prompt: the system message.
         contested: groups in conflict (`Neighbours.contested`).
-        near_held_out: ids of the rows that are nearly the same as a held-out one (`proving.seen`).
+        near_held_out: ids of rows that are near-duplicates of a held-out one (`disjoint.seen`).
     """
-    once = distinct(rows)
-    left_out: Counter[str] = Counter({"duplicate": len(rows) - len(once)})
+    unique = distinct(rows)
+    left_out: Counter[str] = Counter({"duplicate": len(rows) - len(unique)})
     kept: list[Row] = []
     lines: list[str] = []
     held_out = 0
-    for row in once:
+    for row in unique:
         category = prompt.category(row.category)
         if category is None:
             left_out["unknown_category"] += 1

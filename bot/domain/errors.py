@@ -1,16 +1,16 @@
-"""The errors that people can be told about.
+"""The errors that are reported to people.
 
 Exception
-├── Refused           a person asked for what may not or cannot be done; the reason has words in handlers/texts/
-├── Unable            an operator asked for what cannot be done; what is wrong has words there too (domain/faults.py)
-├── Undelivered       Slack did not take a message
-├── TrackerError      the tracker did not take a copy, or did not tell what was asked of it
-│   ├── TrackerDown      try again later: timeout, connection, 429, 5xx
-│   └── TrackerRefused   it stays so until somebody does something; the reason has words in handlers/texts/
-└── ModelError        the model side did not give a usable answer
-    ├── ModelDown     try again later: timeout, connection, 429, 5xx
-    └── ModelRefused  trying again will not help: 4xx, an unusable answer, an unknown model
-        └── OutcomeUnknown   a paid creation was sent and no answer came: never send it again, look for it
+├── Refused           a person's request is not allowed or not possible; the reason has a text in handlers/texts/
+├── Unable            an operator's request is not possible; each problem has a text there too (domain/faults.py)
+├── Undelivered       Slack did not accept a message
+├── TrackerError      the tracker did not accept a copy or did not answer a query
+│   ├── TrackerDown      retry later: timeout, connection, 429, 5xx
+│   └── TrackerRefused   permanent until somebody acts; the reason has a text in handlers/texts/
+└── ModelError        the provider gave no usable answer
+    ├── ModelDown     retry later: timeout, connection, 429, 5xx
+    └── ModelRefused  a retry will not help: 4xx, an unusable answer, an unknown model
+        └── OutcomeUnknown   a paid creation got no answer: never send it again, search for it
 """
 
 from datetime import timedelta
@@ -18,7 +18,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why something was refused. Each has a text in each language under `refused.<value>`."""
+    """The reason for a refusal. Each reason has a text in each language under `refused.<value>`."""
 
     NOT_STAFF = "not_staff"
     NOT_ADMIN = "not_admin"
@@ -59,12 +59,12 @@ class Reason(StrEnum):
     PROVIDER_DOWN = "provider_down"
 
 
-class Refused(Exception):  # noqa: N818 - it is no fault of ours, so it is not called an error
-    """A request that was understood and is refused.
+class Refused(Exception):  # noqa: N818 - nothing failed, so it is not called an error
+    """A refusal of a request that was understood.
 
     Attributes:
-        reason: which text to show.
-        facts: what the text's placeholders stand for.
+        reason: the text to show.
+        facts: values for the text's placeholders.
     """
 
     def __init__(self, reason: Reason, **facts: object) -> None:
@@ -74,45 +74,46 @@ class Refused(Exception):  # noqa: N818 - it is no fault of ours, so it is not c
 
 
 class Trouble(StrEnum):
-    """What is wrong with the model side. Each has a text in each language under `trouble.<value>`: what to do."""
+    """A problem of a provider or model. A text for each, in each language, says what to do: `trouble.<value>`."""
 
     KEY = "key"
-    """The API key is refused (401, 403)."""
+    """The provider refuses the API key (401, 403)."""
     QUOTA = "quota"
-    """It is not paid for any more."""
+    """The account's quota or credit is used up."""
     UNKNOWN_MODEL = "unknown_model"
     BUSY = "busy"
-    """A rate limit."""
+    """The rate limit is exceeded."""
     SLOW = "slow"
-    """No answer within the time."""
+    """No answer before the deadline."""
     DOWN = "down"
-    """5xx."""
+    """The provider answers 5xx."""
     UNREACHABLE = "unreachable"
-    """No connection, or it was dropped."""
+    """The connection failed or was dropped."""
     BROKEN = "broken"
-    """An answer that is not what the protocol says."""
+    """The answer violates the protocol."""
     UNUSABLE = "unusable"
-    """A refusal, or an answer that is cut short, filtered, empty, or of no category of the list."""
+    """The answer is a refusal, truncated, filtered, empty, or names no category of the list."""
     REFUSED = "refused"
-    """Any other 4xx: this request."""
+    """The provider refuses this request (any other 4xx)."""
 
     @property
     def lasting(self) -> bool:
-        """Only people end it: to ask again brings the same answer."""
+        """Whether only people can end the trouble; a retry brings the same answer."""
         return self in {Trouble.KEY, Trouble.QUOTA, Trouble.UNKNOWN_MODEL}
 
     @property
     def of_this_question(self) -> bool:
-        """The provider is well: another question may be answered."""
+        """Whether the trouble concerns only this question; the provider may answer others."""
         return self in {Trouble.UNUSABLE, Trouble.REFUSED}
 
 
 class ModelError(Exception):
-    """The model side gave no usable answer; the message is the provider's, without any question text.
+    """The provider gave no usable answer. The message is the provider's, without any question text.
 
     Attributes:
         trouble: what is wrong.
-        wait_s: seconds after which the provider wants to be asked again, where it says so.
+        usual: the trouble if none is given.
+        wait_s: seconds that the provider asks to wait before a retry; None if it does not say.
     """
 
     usual = Trouble.REFUSED
@@ -124,28 +125,28 @@ class ModelError(Exception):
 
 
 class ModelDown(ModelError):  # noqa: N818 - reads as what happened
-    """It may work later."""
+    """A temporary failure; a later retry may succeed."""
 
     usual = Trouble.DOWN
 
 
 class ModelRefused(ModelError):  # noqa: N818 - reads as what happened
-    """It will not work however often it is tried."""
+    """A permanent failure; no retry will help."""
 
 
 class OutcomeUnknown(ModelRefused):
-    """A creation was sent and its answer is lost: it may exist."""
+    """The answer to a paid creation was lost, so the job or batch may exist."""
 
 
 class TrackerError(Exception):
-    """The tracker did not do it. The message holds a status at most: no text, no key."""
+    """The tracker did not do what was asked. The message holds a status at most, never a text or key."""
 
 
 class TrackerDown(TrackerError):  # noqa: N818 - reads as what happened
-    """It may work later.
+    """A temporary failure; a later retry may succeed.
 
     Attributes:
-        after: how long the tracker asked to be left alone, where it did.
+        after: how long the tracker asks to wait before a retry; None if it does not say.
     """
 
     def __init__(self, what: str, after: timedelta | None = None) -> None:
@@ -154,23 +155,23 @@ class TrackerDown(TrackerError):  # noqa: N818 - reads as what happened
 
 
 class TrackerReason(StrEnum):
-    """Why a tracker refuses. Each has a text in each language under `tracker.<value>`."""
+    """The reason for a tracker's refusal. Each reason has a text in each language under `tracker.<value>`."""
 
     WRONG_ADDRESS = "wrong_address"
-    """What answers there is no such tracker."""
+    """The server at this address is not a tracker."""
     WRONG_KEY = "wrong_key"
     WRONG_WORKSPACE = "wrong_workspace"
-    """The key is known, and may not do this there."""
+    """The key is valid but lacks the permission in this workspace."""
     DATASET_GONE = "dataset_gone"
-    """It was deleted over there. A new one has to be filled from the beginning."""
+    """The dataset was deleted in the tracker; a new one must be filled from the start."""
     UNKNOWN_TRACE = "unknown_trace"
-    """Feedback on a trace that is not there: not yet, or not any more."""
+    """The trace that feedback refers to is not there: not yet, or no longer."""
     NOT_TAKEN = "not_taken"
-    """This very thing is not taken, whatever the reason; others are."""
+    """The tracker rejects this one item and accepts others."""
 
 
 class TrackerRefused(TrackerError):  # noqa: N818 - reads as what happened
-    """Trying again does not help before somebody does something."""
+    """A failure that lasts until somebody acts."""
 
     def __init__(self, reason: TrackerReason, what: str) -> None:
         super().__init__(f"{reason.value}: {what}")
@@ -178,10 +179,10 @@ class TrackerRefused(TrackerError):  # noqa: N818 - reads as what happened
 
 
 class Undelivered(Exception):  # noqa: N818 - reads as what happened
-    """Slack did not take a message.
+    """Slack did not accept a message.
 
     Attributes:
-        final: trying again will not help (the channel is gone, the bot is not in it).
+        final: a retry will not help (the channel is gone, the bot is not in it).
     """
 
     def __init__(self, error: str, *, final: bool) -> None:

@@ -1,4 +1,4 @@
-"""An evaluation: a release's figures, and beside the serving release what the gate says and which rows change."""
+"""Evaluations: a release's scorecard and, compared with the serving release, the gate's decision and changed rows."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from bot.domain.thing import Thing
 
 
 class ChangedAnswer(Thing):
-    """A row that only one of two releases has right, with what each answered."""
+    """A row that only one of two releases gets right, with both answers."""
 
     row: Row
     before: str
@@ -23,23 +23,23 @@ class ChangedAnswer(Thing):
 
 
 class Evaluation(Thing):
-    """A candidate beside the serving release; of the serving release itself there is only the card."""
+    """A candidate compared with the serving release. An evaluation of the serving release has only `card`."""
 
     release: Release
     prompt: Prompt
     card: Scorecard
     serving: Release | None = None
     before: Scorecard | None = None
-    """None also where the serving release could not be asked: that must not keep anybody from leaving it."""
+    """The serving release's scorecard. None also if the provider is down, so that a switch away stays possible."""
     usd: float | None = None
-    """US dollars a question, on the held-out rows; None where no price is known."""
+    """US dollars per question, on the held-out rows; None if the price is unknown."""
     decision: Decision | None = None
     changes: tuple[ChangedAnswer, ...] = ()
-    """Of all settled rows, held-out or not, those that were fixed or broken."""
+    """The fixed or broken rows, among all settled rows, held-out or not."""
 
     @property
     def broken(self) -> list[ChangedAnswer]:
-        """Earlier corrections that the candidate would get wrong again."""
+        """Rows that the serving release gets right and the candidate would get wrong."""
         return [change for change in self.changes if not change.fixed]
 
 
@@ -48,7 +48,7 @@ def held_out(judged: Sequence[Judged]) -> list[Judged]:
 
 
 def changes(before: Sequence[Judged], now: Sequence[Judged]) -> tuple[ChangedAnswer, ...]:
-    """The rows that only one of two releases has right; both were asked the same rows in the same order."""
+    """Return the rows that only one of two releases gets right. Both sequences are of the same rows, in one order."""
     return tuple(
         ChangedAnswer(row=new.row, before=old.result.category, now=new.result.category)
         for old, new in zip(before, now, strict=True)

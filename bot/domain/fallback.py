@@ -1,4 +1,4 @@
-"""Who answers while the serving release's provider does not."""
+"""The fallback release, which answers while the serving release's provider is down."""
 
 from collections.abc import Sequence
 
@@ -6,29 +6,30 @@ from bot.domain.release import ModelName, Release
 from bot.domain.thing import Thing
 
 RECALL = 3
-"""Of a fallback release: an untrained model answers much better with examples (docs/loop.md)."""
+"""Examples shown to a fallback model: an untrained model answers much better with some (docs/loop.md)."""
 
 
 class Fallback(Thing):
-    """The rule by which a fallback release is found. It is never of the serving release's own provider.
+    """The rule that chooses a fallback release, never at the serving release's own provider.
 
-    `model`: which one answers; None: none. `finetuned`: where its provider has a fine-tune on the serving prompt, the
-    newest of them is taken instead.
+    Attributes:
+        model: the model that answers; None means no fallback.
+        finetuned: prefer the newest fine-tune on the serving prompt at the same provider.
     """
 
     model: ModelName | None = None
     finetuned: bool = False
 
     def wanted(self, serving: Release) -> ModelName | None:
-        """The model that should have a release beside this serving one."""
+        """Return the model that needs a fallback release; None if the serving release can have no fallback."""
         return self.model if self.model and self.model.provider != serving.model.provider else None
 
     def among(self, releases: Sequence[Release], serving: Release) -> Release | None:
-        """The fallback release for this serving one, from all releases, newest first."""
+        """Return the fallback release for the serving one, from all releases (newest first)."""
         model = self.wanted(serving)
         if model is None:
             return None
-        fitting = [r for r in releases if r.prompt_id == serving.prompt_id and r.model.provider == model.provider]
-        tuned = [release for release in fitting if self.finetuned and release.finetune_id]
-        base = [release for release in fitting if (release.model, release.recall) == (model, RECALL)]
+        usable = [r for r in releases if r.prompt_id == serving.prompt_id and r.model.provider == model.provider]
+        tuned = [release for release in usable if self.finetuned and release.finetune_id]
+        base = [release for release in usable if (release.model, release.recall) == (model, RECALL)]
         return next(iter(tuned + base), None)

@@ -1,4 +1,4 @@
-"""What keeps the program from doing what an operator asks: keys and facts, for the words are in handlers/texts/."""
+"""Problems with an operator's request: keys and facts only, because the texts are in handlers/texts/."""
 
 import re
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from bot.domain.thing import Thing
 
 
 class Fault(StrEnum):
-    """What is wrong. Each has a text in each language under `cli.fault.<value>`, which says what to do."""
+    """A kind of problem. A text for each, in each language, says what to do: `cli.fault.<value>`."""
 
-    # A value, of a setting or of a file.
+    # A value in a setting or file.
     NOT_SET = "not_set"
     UNKNOWN_NAME = "unknown_name"
     ONE_OF = "one_of"
@@ -56,7 +56,7 @@ class Fault(StrEnum):
     FEW_CATEGORIES = "few_categories"
     TWICE = "twice"
     CATCH_ALL = "catch_all"
-    # The way to others.
+    # Other systems.
     DATABASE_UNREACHABLE = "database_unreachable"
     FILE_UNREACHABLE = "file_unreachable"
     TABLES_REFUSED = "tables_refused"
@@ -72,12 +72,12 @@ class Fault(StrEnum):
 
 
 class Problem(Thing):
-    """One thing that is wrong. Never holds a secret, nor the value of a setting that may be one.
+    """One problem, without secrets and without values of settings that may be secret.
 
     Attributes:
-        what: which text to show.
-        where: the setting, file or option that it stands in, said as it is written; empty where the text says it.
-        facts: what the text's placeholders stand for.
+        what: the text to show.
+        where: the setting, file or option with the problem, as the operator writes it; empty if the text names it.
+        facts: values for the text's placeholders.
     """
 
     what: Fault
@@ -85,12 +85,12 @@ class Problem(Thing):
     facts: dict[str, str] = Field(default_factory=dict)
 
     def __str__(self) -> str:
-        said = f"{self.what.value} {self.facts}" if self.facts else self.what.value
-        return f"{self.where}: {said}" if self.where else said
+        problem = f"{self.what.value} {self.facts}" if self.facts else self.what.value
+        return f"{self.where}: {problem}" if self.where else problem
 
 
 class Unable(Exception):  # noqa: N818 - reads as what happened
-    """The program cannot do what an operator asks. As a string it is for logs; the command line has words for it."""
+    """A failure to do what an operator asks. Its string is for logs; the command line shows texts."""
 
     def __init__(self, *problems: Problem) -> None:
         super().__init__("; ".join(map(str, problems)))
@@ -98,13 +98,19 @@ class Unable(Exception):  # noqa: N818 - reads as what happened
 
 
 class SettingsError(Unable):
-    """The settings cannot be used."""
+    """The settings are unusable."""
 
 
 def wrong(what: Fault, where: str = "", **facts: object) -> PydanticCustomError:
-    """What a validator raises; `where` only if it is not the field itself. `problems_of` takes it apart again."""
-    told = {"where": where, **{name: str(fact) for name, fact in facts.items()}}
-    return PydanticCustomError(what.value, f"{what.value} {facts}" if facts else what.value, told)
+    """Return the error for a validator to raise; `problems_of` turns it into a `Problem`.
+
+    Args:
+        what: the problem.
+        where: the place of the problem, if it is not the field itself.
+        **facts: values for the text's placeholders.
+    """
+    context = {"where": where, **{name: str(fact) for name, fact in facts.items()}}
+    return PydanticCustomError(what.value, f"{what.value} {facts}" if facts else what.value, context)
 
 
 FAULT_BY_VALUE: Mapping[str, Fault] = {fault.value: fault for fault in Fault}
@@ -132,20 +138,20 @@ PYDANTIC_FAULTS: Mapping[str, tuple[Fault, str]] = {
     "string_too_long": (Fault.TOO_LONG, "max_length"),
     "string_pattern_mismatch": (Fault.PATTERN, "pattern"),
 }
-"""pydantic's own kinds of errors, and which fact of theirs is told, as `limit`. Any other is UNUSABLE."""
+"""pydantic's error types → our fault, and the name of the fact that is shown as `limit`. All others are UNUSABLE."""
 
 
 def problems_of(error: ValidationError, *, within: str = "", join: str = " ") -> tuple[Problem, ...]:
-    """Each thing that is wrong, without its value.
+    """Return every problem in a validation error, without the values.
 
     Args:
-        error: pydantic's; what its validators raised is best made by `wrong`.
-        within: what the fields stand in, a file for example.
-        join: what stands between the names of a nested field; entries of a list are counted from 1.
+        error: pydantic's error; our own validators raise `wrong`.
+        within: the container of the fields, for example a file.
+        join: separator between the names of a nested field; list entries are numbered from 1.
     """
     found = []
     for entry in error.errors(include_input=False, include_url=False):
-        # Not "0.0" where a limit is a number without a fraction.
+        # `:g` writes a whole limit without ".0".
         facts = {
             name: f"{fact:g}" if isinstance(fact, float) else str(fact) for name, fact in entry.get("ctx", {}).items()
         }
@@ -153,7 +159,7 @@ def problems_of(error: ValidationError, *, within: str = "", join: str = " ") ->
         field = facts.pop("where", "") or join.join(names)
         if entry["type"] in PYDANTIC_FAULTS:
             what, fact = PYDANTIC_FAULTS[entry["type"]]
-            # pydantic writes "'ja' or 'en'": the choices are told without its English.
+            # pydantic writes "'ja' or 'en'"; only the choices are kept, without its English.
             limit = ", ".join(re.findall(r"'([^']*)'", facts[fact])) if fact == "expected" else facts.get(fact, "")
             facts = {"limit": limit} if fact else {}
         elif entry["type"] in FAULT_BY_VALUE:
@@ -165,7 +171,7 @@ def problems_of(error: ValidationError, *, within: str = "", join: str = " ") ->
 
 
 def problem_of(error: OSError | UnicodeDecodeError, where: object) -> Problem:
-    """What is wrong with a file or folder."""
+    """Return the problem with a file or folder."""
     match error:
         case UnicodeDecodeError():
             what = Fault.NOT_UTF8

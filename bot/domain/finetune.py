@@ -1,4 +1,4 @@
-"""Fine-tunes: one training job, its frozen rows, its price and its end."""
+"""Fine-tunes: one training job, its estimate, its state and its result."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -8,10 +8,12 @@ from bot.domain.thing import Thing
 
 
 class FinetuneState(StrEnum):
-    """Where a fine-tune stands.
+    """The state of a fine-tune.
 
-    planned → confirmed → creating → running → succeeded | failed | cancelled; `confirmed` may fail too. `creating` is
-    written before the job is asked for: a fine-tune found in it after a crash may have a paid job, so it is looked for.
+    planned → confirmed → creating → running → succeeded | failed | cancelled; `confirmed` may fail too.
+
+    `creating` is stored before the paid request is sent. A fine-tune found in it after a crash may have a job at the
+    provider, so the app searches for it there.
     """
 
     PLANNED = "planned"
@@ -28,18 +30,18 @@ UNDER_WAY = frozenset({FinetuneState.CONFIRMED, FinetuneState.CREATING, Finetune
 
 
 class Estimate(Thing):
-    """What a fine-tune is about to cost. `usd` is None where the model has no known price."""
+    """The estimated cost of a fine-tune. `usd` is None if the model's price is unknown."""
 
     rows: int
     tokens: int
-    """Tokens of the file, once; a provider bills them times the epochs."""
+    """Tokens of the file for one epoch; a provider bills them times the epochs."""
     epochs: int
     usd: float | None
     price_date: str | None
 
 
 class Finetune(Thing):
-    """One fine-tune. `thread` is where its progress is shown: (channel, ts)."""
+    """One fine-tune."""
 
     id: str
     student: ModelName
@@ -56,17 +58,19 @@ class Finetune(Thing):
     model: ModelName | None = None
     error: str | None = None
     progress: str | None = None
-    """The provider's newest event, as it said it."""
+    """The provider's newest event, in its own words."""
     searched: int = 0
-    """How often a job whose creation was not answered has been looked for."""
+    """Number of searches at the provider for a job whose creation got no answer."""
     trained_tokens: int | None = None
-    """What the provider bills, once it says so."""
+    """Tokens that the provider bills; None until it reports them."""
     channel: str | None = None
+    """Channel of the message that shows the progress."""
     channel_ts: str | None = None
+    """The ts of the message that shows the progress."""
 
 
 class Job(Thing):
-    """A provider's fine-tuning job. `status` is the provider's word; unknown words mean: still running."""
+    """A provider's fine-tuning job. `status` is the provider's word; an unknown word means that the job still runs."""
 
     id: str
     status: str

@@ -1,13 +1,13 @@
-"""Which open question is worth staff's next press.
+"""The order of the review queue: the open question from whose correction the model learns most comes first.
 
-A press teaches most where the model is likely to be wrong, so the reasons are gone through in this order, and within
-one the least sure answer comes first:
+A correction teaches most where the model is likely to be wrong. The queue is ordered by these reasons, and within a
+reason by confidence, lowest first:
 
-1. two releases disagree: one of them is wrong for certain (query by committee, Seung et al., 1992);
-2. the answer is unsure: below `LOW` it is wrong more often than all others (uncertainty sampling, Lewis & Gale, 1994);
-3. it is near a conflict: what staff settle differently the model cannot know;
-4. its category is rare: fewer than `RARE` rows to train on;
-5. anything else, in an order that follows no property of the question, so that sure mistakes are found too.
+1. two releases disagree, so one of them is certainly wrong (query by committee, Seung et al., 1992);
+2. the answer is unsure: below `UNSURE_BELOW` answers are wrong most often (uncertainty sampling, Lewis & Gale, 1994);
+3. the question is near a conflict: the model cannot know what staff themselves settle differently;
+4. the category is rare: fewer than `RARE_BELOW` training rows;
+5. anything else, in an order that depends on no property of the question, so that confident mistakes are found too.
 """
 
 import hashlib
@@ -16,16 +16,16 @@ from enum import StrEnum
 
 from bot.domain.thing import Thing
 
-LOW = 0.7
-"""A confidence below which an answer counts as unsure."""
-RARE = 10
-"""Rows to train on below which a category counts as rare."""
+UNSURE_BELOW = 0.7
+"""Confidence below which an answer counts as unsure."""
+RARE_BELOW = 10
+"""Number of training rows below which a category counts as rare."""
 UNKNOWN_CONFIDENCE = 0.5
-"""What stands in for a confidence that the model does not tell: unsure, yet after what is known to be worse."""
+"""Confidence that is assumed if the model gives none: unsure, but after answers that are known to be worse."""
 
 
 class QueueReason(StrEnum):
-    """Why a question is listed, the best reason first. Each has a text under `review.why.<value>`."""
+    """The reason for a question to be in the queue, best first. Each reason has a text under `review.why.<value>`."""
 
     CONFLICT = "conflict"
     DISAGREE = "disagree"
@@ -35,17 +35,17 @@ class QueueReason(StrEnum):
     RANDOM = "random"
 
 
-_ORDER = {why: place for place, why in enumerate(QueueReason)}
+_RANK = {reason: rank for rank, reason in enumerate(QueueReason)}
 
 
 class Candidate(Thing):
-    """An answered question that nobody settled, as far as its gain depends on it.
+    """An answered question that nobody has settled, with all that its place in the queue depends on.
 
-    Args:
-        category: what the serving release said.
-        confidence: of that, 0..1; None where the model does not tell.
-        shadow: what the shadow release said, where there is one.
-        near_conflict: nearly the same question is settled in more than one way.
+    Attributes:
+        category: the serving release's answer.
+        confidence: confidence of that answer, 0..1; None if the model gives none.
+        shadow: the shadow release's answer, if there is one.
+        near_conflict: whether a near-duplicate was settled with different categories.
     """
 
     question_id: str
@@ -59,23 +59,26 @@ class Candidate(Thing):
         return UNKNOWN_CONFIDENCE if self.confidence is None else self.confidence
 
 
-def why(candidate: Candidate, rows: dict[str, int]) -> QueueReason:
-    """The first reason that holds; `rows` counts each category's rows to train on."""
+def reason_for(candidate: Candidate, rows: dict[str, int]) -> QueueReason:
+    """Return the first reason that applies; `rows` is the number of training rows by category."""
     if candidate.shadow is not None and candidate.shadow != candidate.category:
         return QueueReason.DISAGREE
-    if candidate.confidence is not None and candidate.confidence < LOW:
+    if candidate.confidence is not None and candidate.confidence < UNSURE_BELOW:
         return QueueReason.UNSURE
     if candidate.near_conflict:
         return QueueReason.NEAR_CONFLICT
-    return QueueReason.RARE if rows.get(candidate.category, 0) < RARE else QueueReason.RANDOM
+    return QueueReason.RARE if rows.get(candidate.category, 0) < RARE_BELOW else QueueReason.RANDOM
 
 
 def ordered(candidates: Iterable[Candidate], rows: dict[str, int]) -> list[tuple[Candidate, QueueReason]]:
-    """All of them, the one to settle first at the front. The same candidates always come in the same order."""
+    """Return all candidates with their reasons, the one to settle first at the front.
 
-    def place(listed: tuple[Candidate, QueueReason]) -> tuple[int, float, str]:
-        candidate, reason = listed
-        shuffled = hashlib.sha256(candidate.question_id.encode()).hexdigest()
-        return _ORDER[reason], 0.0 if reason is QueueReason.RANDOM else candidate.sureness, shuffled
+    The same candidates always come in the same order.
+    """
 
-    return sorted(((candidate, why(candidate, rows)) for candidate in candidates), key=place)
+    def sort_key(entry: tuple[Candidate, QueueReason]) -> tuple[int, float, str]:
+        candidate, reason = entry
+        tie_breaker = hashlib.sha256(candidate.question_id.encode()).hexdigest()
+        return _RANK[reason], 0.0 if reason is QueueReason.RANDOM else candidate.sureness, tie_breaker
+
+    return sorted(((candidate, reason_for(candidate, rows)) for candidate in candidates), key=sort_key)

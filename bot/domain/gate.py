@@ -1,4 +1,4 @@
-"""The gate: whether a candidate may serve, by a rule that is written down and printed with every answer."""
+"""The gate: the written rule that decides whether a candidate may serve, shown with every decision."""
 
 import math
 from enum import StrEnum
@@ -8,25 +8,25 @@ from bot.domain.scorecard import Scorecard, Z
 from bot.domain.thing import Thing
 
 SIGNIFICANT = 0.05
-"""p of the exact McNemar test below which one release is better than the other."""
+"""p of the exact McNemar test below which one release counts as better than the other."""
 LEAST_BETTER = 50
-"""Independent held-out questions that "better" needs."""
+"""Minimum number of independent held-out questions for "better"."""
 LEAST_EQUAL = 300
-"""Independent held-out questions that "not worse" needs."""
+"""Minimum number of independent held-out questions for "not worse"."""
 MARGIN = 0.02
-"""How much accuracy a candidate that is not better may at most lose: the interval's lower bound is above -MARGIN."""
+"""Maximum loss of accuracy for "not worse": the interval of the difference must start at or above -MARGIN."""
 RECALL_FLOOR = 0.10
-"""How much recall a category may at most lose against the serving release."""
+"""Maximum recall that a category may lose against the serving release."""
 FLOOR_SUPPORT = 10
-"""Held-out rows of a category below which its recall says too little for a floor."""
+"""Minimum number of held-out rows of a category for its floor to apply."""
 LEAST_SENTENCE = 10
-"""Characters of the sentence with which an admin overrides the gate."""
+"""Minimum length, in characters, of the sentence with which an admin overrides the gate."""
 MOST_MISSING = 5_000
-"""More rows than this are not asked for: the releases are as good as each other, or the candidate is worse."""
+"""Maximum number of rows to ask for. If more are missing, the releases are equal or the candidate is worse."""
 
 
 class Outcome(StrEnum):
-    """What the gate says."""
+    """The gate's result."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -34,22 +34,22 @@ class Outcome(StrEnum):
 
 
 class GateReason(StrEnum):
-    """The part of the rule that decided. Each has a text in each language under `gate.why.<value>`."""
+    """The part of the rule that decided. Each reason has a text in each language under `gate.why.<value>`."""
 
     BETTER = "better"
     NOT_WORSE = "not_worse"
     WORSE = "worse"
     FLOOR = "floor"
     FEW = "few"
-    """Fewer questions than anything can pass on."""
+    """Too few questions for any candidate to pass."""
     UNCLEAR = "unclear"
-    """Enough questions to be better on, but the difference is too small for them."""
+    """Enough questions for "better", but the difference is too small for their number."""
     UNKNOWN = "unknown"
-    """The serving release could not be asked, so there is nothing to compare with."""
+    """The serving release could not be asked, so a comparison is impossible."""
 
 
 class Drop(Thing):
-    """A category that fell below its floor: its recall in 0..1, before and now, on `support` rows."""
+    """A category that fell below its floor: recall before and now, 0..1, on `support` rows."""
 
     category: str
     before: float
@@ -58,34 +58,37 @@ class Drop(Thing):
 
 
 class Decision(Thing):
-    """The gate's answer, with the numbers that it rests on."""
+    """The gate's result with the numbers it is based on."""
 
     outcome: Outcome
     why: GateReason
     serving: str
-    """The release that it was compared with; where another one serves by now, the decision is void."""
+    """The release that the candidate was compared with. The decision is void once another release serves."""
     comparison: Comparison | None = None
     drops: tuple[Drop, ...] = ()
     missing: int | None = None
-    """Where the evidence is not enough: about how many more held-out rows would be, if they go on as those so far;
-    None where no number of rows is in sight."""
+    """Estimated number of further held-out rows needed if the evidence is not enough, assuming the trend continues.
+
+    None means that no reachable number of rows would be enough."""
 
 
 def undecided(serving: str) -> Decision:
-    """The answer where this release could not be asked."""
+    """Return the decision if the serving release could not be asked."""
     return Decision(outcome=Outcome.NOT_ENOUGH, why=GateReason.UNKNOWN, serving=serving)
 
 
 def decide(comparison: Comparison, candidate: Scorecard, serving: Scorecard) -> Decision:
-    """The rule.
+    """Apply the gate's rule.
 
-    1. Significantly worse (exact McNemar, p < SIGNIFICANT) fails, on however few rows.
-    2. With at least LEAST_BETTER questions, a category with SUPPORT rows that lost more than FLOOR of recall fails.
-    3. With at least LEAST_BETTER questions, significantly better passes.
-    4. With at least LEAST_EQUAL questions, an interval of the difference that ends above -MARGIN passes.
+    1. A significantly worse candidate (exact McNemar, p < SIGNIFICANT) fails, on any number of rows.
+    2. With at least LEAST_BETTER questions, a candidate fails if a category with at least FLOOR_SUPPORT rows lost more
+       than RECALL_FLOOR of recall.
+    3. With at least LEAST_BETTER questions, a significantly better candidate passes.
+    4. With at least LEAST_EQUAL questions, a candidate passes if the interval of the difference starts at or above
+       -MARGIN.
     5. Anything else is not enough evidence.
 
-    Near-copies of a question count as one.
+    Near-duplicates of a question count as one.
     """
     n, significant = comparison.groups, comparison.p < SIGNIFICANT
     drops = floors(candidate, serving) if n >= LEAST_BETTER else ()
@@ -109,7 +112,7 @@ def decide(comparison: Comparison, candidate: Scorecard, serving: Scorecard) -> 
 
 
 def floors(candidate: Scorecard, serving: Scorecard) -> tuple[Drop, ...]:
-    """The categories that lost too much, the worst first. Both scorecards are of the same rows."""
+    """Return the categories that lost too much recall, the worst first. Both scorecards are of the same rows."""
     drops = []
     for category, before in serving.categories.items():
         support = before.support
@@ -123,32 +126,32 @@ def floors(candidate: Scorecard, serving: Scorecard) -> tuple[Drop, ...]:
 
 
 def missing_rows(comparison: Comparison) -> int | None:
-    """How many more questions would be enough if better, worse and the rest kept their shares; the nearer of both ways.
+    """Estimate how many more questions would be enough if the shares of better, worse and equal stay the same.
 
-    None where neither way gets there within MOST_MISSING.
+    The smaller of the numbers for "better" and "not worse" counts; None if both are above MOST_MISSING.
     """
     n = comparison.groups
     if n < 2:
         return LEAST_BETTER - n
-    ways = [way for way in (_until_better(comparison), _until_equal(comparison)) if way is not None]
-    needed = min(ways, default=None)
+    totals = [total for total in (_total_for_better(comparison), _total_for_not_worse(comparison)) if total is not None]
+    needed = min(totals, default=None)
     return needed - n if needed is not None and needed - n <= MOST_MISSING else None
 
 
-def _until_better(comparison: Comparison) -> int | None:
+def _total_for_better(comparison: Comparison) -> int | None:
     n = comparison.groups
     total = max(LEAST_BETTER, n + 1)
     while comparison.better > comparison.worse and total <= n + MOST_MISSING:
         if mcnemar(round(comparison.better * total / n), round(comparison.worse * total / n)) < SIGNIFICANT:
             return total
-        total += 1 + total // 50  # "about" is all that can be said
+        total += 1 + total // 50  # an estimate needs no exact search
     return None
 
 
-def _until_equal(comparison: Comparison) -> int | None:
+def _total_for_not_worse(comparison: Comparison) -> int | None:
     room = comparison.difference + MARGIN
     if room <= 0 or math.isinf(comparison.error):
         return None
-    # The error shrinks with the root of the number of questions.
+    # The error shrinks with the square root of the number of questions.
     total = comparison.groups * (Z * comparison.error / room) ** 2
     return max(LEAST_EQUAL, comparison.groups + 1, math.ceil(total))

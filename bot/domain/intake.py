@@ -1,4 +1,4 @@
-"""The written policy for what arrives: which messages are questions, and what is said of the others (docs/slack.md)."""
+"""The intake policy: which messages are questions, and what people are told about the others (docs/slack.md)."""
 
 import re
 import unicodedata
@@ -7,23 +7,23 @@ from bot.domain.masking import masked
 from bot.domain.question import Arrival, Notice, Via
 
 LONGEST_QUESTION = 6_000
-"""Characters of a question that are kept; a longer message is cut and the card says so."""
+"""Maximum length of a question in characters. A longer message is cut, and the card says so."""
 
 EMOJI_CODE = re.compile(r":[a-z0-9_+\-']+:(?::skin-tone-\d:)?")
 
 
 def words_of(text: str) -> str:
-    """What is left without emoji, punctuation and white space: letters and digits of any script."""
+    """Return only the letters and digits, of any script: no emoji, punctuation or white space."""
     return "".join(ch for ch in EMOJI_CODE.sub("", text) if unicodedata.category(ch)[0] in "LN")
 
 
 def kept(arrival: Arrival) -> Arrival:
-    """The arrival as it may be written down: masked, and without an outsider's text."""
+    """Return the arrival as it may be stored: masked, and without text if an outsider wrote it."""
     return arrival.model_copy(update={"text": "" if arrival.outsider else masked(arrival.text)})
 
 
 def notice_for(arrival: Arrival) -> Notice | None:
-    """Why this arrival is no question, or None where it is one."""
+    """Return why this arrival is no question; None if it is one."""
     if arrival.outsider:
         return Notice.OUTSIDER
     if words_of(arrival.text):
@@ -34,11 +34,11 @@ def notice_for(arrival: Arrival) -> Notice | None:
 
 
 def is_said(arrival: Arrival, notice: Notice) -> bool:
-    """Whether people are told. In a watched channel an emoji is talk between people, not a question to us."""
+    """Return whether the asker is told. In a watched channel an emoji is talk between people, not a question to us."""
     return arrival.via is not Via.CHANNEL or notice is Notice.OUTSIDER
 
 
 def cut(text: str) -> tuple[str, bool]:
-    """The part of a text that is kept, and whether there was more."""
+    """Return the part of a text that is kept, and whether anything was cut."""
     text = text.strip()
     return (text, False) if len(text) <= LONGEST_QUESTION else (text[:LONGEST_QUESTION].rstrip(), True)

@@ -1,4 +1,4 @@
-"""Reads the labelled questions that a company already has: CSV or JSON Lines."""
+"""A reader of files with a company's labelled questions: CSV or JSON Lines."""
 
 import codecs
 import csv
@@ -16,13 +16,13 @@ TEXT_COLUMNS = ("text", "question", "質問", "本文")
 CATEGORY_COLUMNS = ("category", "label", "カテゴリー", "カテゴリ", "分類")
 REASON_COLUMNS = ("reason", "理由")
 SEPARATORS = (",", "\t", ";")
-"""The one that the header holds most of is the file's."""
+"""Possible separators of a CSV; the one most frequent in the header is used."""
 UNREADABLE = re.compile("[\ufffd\ud800-\udfff]")
-"""What is left where bytes or escapes stood for no character."""
+"""Characters that show a decoding error: the replacement character and lone surrogates."""
 
 
 class Labelled(Thing):
-    """One labelled question. `line` is the one that it ends on, counted from 1, the header of a CSV included."""
+    """One labelled question. `line` is the line it ends on, counted from 1, including the header of a CSV."""
 
     line: int
     text: str
@@ -31,7 +31,7 @@ class Labelled(Thing):
 
 
 class Flaw(StrEnum):
-    """What is wrong with a line. Each has a text in each language under `cli.import.flaw.<value>`."""
+    """A reason why a line is unusable. Each flaw has a text in each language under `cli.import.flaw.<value>`."""
 
     NOT_JSON = "not_json"
     NOT_AN_OBJECT = "not_an_object"
@@ -47,7 +47,7 @@ class Flaw(StrEnum):
 
 
 class BadLine(Thing):
-    """A line that could not be taken over, and why; `facts` are what its text's placeholders stand for."""
+    """A line that cannot be imported, and why. `facts` are the values for its text's placeholders."""
 
     line: int
     why: Flaw
@@ -55,28 +55,28 @@ class BadLine(Thing):
 
 
 def read(data: bytes) -> Iterator[Labelled | BadLine]:
-    """Each non-empty record of a file, in order, good or bad; it is JSON Lines if its first character is `{`.
+    """Yield each non-empty record of a file, good or bad, in order. Never raises.
 
-    UTF-8 (with or without a byte-order mark), UTF-16 with one (Excel's "Unicode text"), else Shift_JIS as Excel in
-    Japan writes it (cp932). A CSV's fields are parted by commas, tabs or, as Excel in much of Europe does,
-    semicolons. Never raises.
+    A file whose first character is `{` is JSON Lines, any other is a CSV. The encoding is UTF-8, with or without a
+    byte-order mark, or UTF-16 with one (Excel's "Unicode text"). Otherwise it is Shift_JIS as Excel in Japan writes it
+    (cp932). A CSV's separator is a comma, a tab or, as Excel in much of Europe writes it, a semicolon.
     """
-    text = _decoded(data)
-    yield from _read_jsonl(text) if text.lstrip().startswith("{") else _read_csv(text)
+    text = _decode(data)
+    yield from _parse_jsonl(text) if text.lstrip().startswith("{") else _parse_csv(text)
 
 
-def _decoded(data: bytes) -> str:
+def _decode(data: bytes) -> str:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", errors="replace")
     text = data.decode("utf-8-sig", errors="replace")
     broken = text.count("\ufffd")
-    # A byte that went wrong makes one line bad. Reading all as cp932 would turn the good ones into other words.
-    few = broken * 2 <= sum(ch > "\x7f" for ch in text)
-    return text if few else data.decode("cp932", errors="replace")
+    # A few broken bytes spoil only their own lines. Decoding all as cp932 would garble the good lines.
+    mostly_utf8 = broken * 2 <= sum(ch > "\x7f" for ch in text)
+    return text if mostly_utf8 else data.decode("cp932", errors="replace")
 
 
-def _read_jsonl(text: str) -> Iterator[Labelled | BadLine]:
-    # Only a line feed ends a record: U+2028 and the like may stand inside a JSON string.
+def _parse_jsonl(text: str) -> Iterator[Labelled | BadLine]:
+    # Only a line feed ends a record: a JSON string may contain U+2028 and other line ends.
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
@@ -86,12 +86,12 @@ def _read_jsonl(text: str) -> Iterator[Labelled | BadLine]:
             yield BadLine(line=number, why=Flaw.NOT_JSON)
             continue
         if isinstance(record, dict):
-            yield _labelled(number, record)
+            yield _parse_record(number, record)
         else:
             yield BadLine(line=number, why=Flaw.NOT_AN_OBJECT)
 
 
-def _read_csv(text: str) -> Iterator[Labelled | BadLine]:
+def _parse_csv(text: str) -> Iterator[Labelled | BadLine]:
     records = _csv_records(text)
     header = next(records, (1, []))
     if isinstance(header, BadLine):
@@ -102,11 +102,15 @@ def _read_csv(text: str) -> Iterator[Labelled | BadLine]:
         yield BadLine(line=header[0], why=Flaw.NO_HEADER)
         return
     for record in records:
-        yield record if isinstance(record, BadLine) else _labelled(record[0], dict(zip(names, record[1], strict=False)))
+        if isinstance(record, BadLine):
+            yield record
+        else:
+            line, fields = record
+            yield _parse_record(line, dict(zip(names, fields, strict=False)))
 
 
 def _csv_records(text: str) -> Iterator[tuple[int, list[str]] | BadLine]:
-    """The line that each record ends on, and its fields. Blank lines are left out."""
+    """Yield the line that each record ends on, and its fields. Blank lines are skipped."""
     first = text.split("\n", 1)[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(SEPARATORS, key=first.count))
     while True:
@@ -121,12 +125,12 @@ def _csv_records(text: str) -> Iterator[tuple[int, list[str]] | BadLine]:
                 yield reader.line_num, fields
 
 
-def _labelled(line: int, record: Mapping[str, object]) -> Labelled | BadLine:
+def _parse_record(line: int, record: Mapping[str, object]) -> Labelled | BadLine:
     if isinstance(messages := record.get("messages"), list):
-        trained = _of_training_example(messages)
-        if trained is None:
+        converted = _from_training_example(messages)
+        if converted is None:
             return BadLine(line=line, why=Flaw.TRAINING_EXAMPLE)
-        record = trained
+        record = converted
     text, category, reason = (_field(record, names) for names in (TEXT_COLUMNS, CATEGORY_COLUMNS, REASON_COLUMNS))
     if UNREADABLE.search(text + category + reason):
         return BadLine(line=line, why=Flaw.NOT_UTF8)
@@ -137,14 +141,14 @@ def _labelled(line: int, record: Mapping[str, object]) -> Labelled | BadLine:
     return Labelled(line=line, text=text, category=category, reason=reason or None)
 
 
-def _of_training_example(messages: list[object]) -> Mapping[str, object] | None:
-    """The one question of a line of OpenAI's fine-tuning format, and what was answered to it as a JSON object.
+def _from_training_example(messages: list[object]) -> Mapping[str, object] | None:
+    """Return the question and its JSON answer, from the messages of a line in OpenAI's fine-tuning format.
 
-    None where it is another kind of conversation.
+    None means that the line is another kind of conversation.
     """
-    said = [(one.get("role"), one.get("content")) for one in messages if isinstance(one, dict)]
-    turns = [(role, content) for role, content in said if role not in {"system", "developer"}]
-    if len(said) != len(messages) or [role for role, _ in turns] != ["user", "assistant"]:
+    parsed = [(one.get("role"), one.get("content")) for one in messages if isinstance(one, dict)]
+    turns = [(role, content) for role, content in parsed if role not in {"system", "developer"}]
+    if len(parsed) != len(messages) or [role for role, _ in turns] != ["user", "assistant"]:
         return None
     question, answer = (content for _, content in turns)
     try:

@@ -1,6 +1,6 @@
-"""What a tracker is shown of our work, and what its people change there. It holds copies; the record stays here.
+"""Copies of our work for a tracker, and the changes that its users make there. The record stays here.
 
-A category is its name here, as people read it and as the training file has it: over there nobody knows our ids.
+Categories are given by name, as in the training file, because people in the tracker do not know our ids.
 """
 
 import hashlib
@@ -19,15 +19,15 @@ from bot.domain.prompt import Category, Prompt
 from bot.domain.release import ModelName
 from bot.domain.thing import Thing
 
-SAID = uuid.UUID("0b6c2c8e-55a0-4e0b-8f0e-2f7f3c9d6a11")
-"""The namespace of the ids of feedback."""
+FEEDBACK_NAMESPACE = uuid.UUID("0b6c2c8e-55a0-4e0b-8f0e-2f7f3c9d6a11")
+"""UUID namespace of feedback ids."""
 
 Masked = Annotated[str, AfterValidator(masked)]
-"""Text that has been masked at the latest when it stands in here: masking twice changes nothing."""
+"""Text that is masked on validation, if it was not masked before; masking is idempotent."""
 
 
 class Purpose(StrEnum):
-    """Why a release was asked."""
+    """The reason for asking a release."""
 
     SERVING = "serving"
     SHADOW = "shadow"
@@ -35,13 +35,13 @@ class Purpose(StrEnum):
 
 
 class Trace(Thing):
-    """One classification. Sent again under the same `id`, it is still one."""
+    """One classification. Sending it again under the same `id` creates no second trace."""
 
     id: uuid.UUID
-    """A verdict's own id; of a shadow or an evaluation `trace_id`."""
+    """The verdict's own id; for a shadow or an evaluation, the result of `trace_id`."""
     purpose: Purpose
     about: str
-    """The id of the question or of the row."""
+    """Id of the question or row."""
     text: Masked
     category: str
     reason: Masked | None = None
@@ -54,27 +54,27 @@ class Trace(Thing):
     usd: float | None = None
     latency_ms: int | None = None
     at: datetime
-    """When the answer came."""
+    """Time of the answer."""
 
 
 class Feedback(Thing):
-    """One correction, as said of the trace that it corrects. Of a trace the newest one is kept there, no other."""
+    """One correction, attached to the trace that it corrects. The tracker keeps only a trace's newest feedback."""
 
     id: uuid.UUID
-    """`feedback_id` of the correction."""
+    """The correction's `feedback_id`."""
     replaces: uuid.UUID | None = None
-    """The id of the correction before."""
+    """Feedback id of the previous correction."""
     trace_id: uuid.UUID
     kind: CorrectionKind
     category: str
-    """What is right; on an undo, what was taken back."""
+    """The right category; for an undo, the category that was taken back."""
     by: str
-    """`pseudonym` of who said it."""
+    """The corrector's `pseudonym`."""
     at: datetime
 
 
 class RowCopy(Thing):
-    """A dataset row as it is shown: the messages and the answer of its line in the training file."""
+    """The copy of a dataset row: the messages and the answer of its line in the training file."""
 
     row_id: str
     system: str
@@ -88,12 +88,12 @@ class RowCopy(Thing):
 
 
 class Experiment(Thing):
-    """An evaluation of one release on the rows of a dataset, under a name that no other one has."""
+    """An evaluation of one release on the rows of a dataset, under a unique name."""
 
     name: str
     dataset: str
     version: str | None = None
-    """The tag of the dataset's version, where there is one."""
+    """Tag of the dataset's version, if it has one."""
     release_id: str
     prompt_id: str
     model: ModelName
@@ -102,7 +102,7 @@ class Experiment(Thing):
 
 
 class ExperimentRow(Thing):
-    """One row of an experiment: what the release answered to it, and whether that is what staff settled."""
+    """One row of an experiment: the release's answer, and whether it matches the settled category."""
 
     trace: Trace
     row_id: str
@@ -110,43 +110,43 @@ class ExperimentRow(Thing):
 
 
 class Edit(Thing):
-    """A copied row that a person changed over there, or a trace that they added as a row of theirs.
+    """A copied row that a person changed in the tracker, or a trace that they added to the dataset as a row.
 
-    What the copy was sent with is no edit, so nothing echoes.
+    Values that we sent ourselves are not edits, so nothing comes back as an echo.
     """
 
     row_id: str | None
     trace_id: uuid.UUID | None = None
-    """Of the trace, where it is no row of ours."""
+    """Id of the added trace, if the edit is not of one of our rows."""
     category: str | None
-    """A category's name as the person wrote it; None where it was emptied."""
+    """The category's name as the person wrote it; None if they deleted it."""
     reason: str | None
     by: str | None
-    """Who, where the tracker tells."""
+    """The person, if the tracker reports one."""
     at: datetime
 
 
 class Edits(Thing):
-    """What was changed up to a moment, the oldest first. Ask from there on the next time."""
+    """All changes up to the time `upto`, oldest first. The next query starts at `upto`."""
 
     edits: tuple[Edit, ...]
     upto: datetime
 
 
 class Annotation(Thing):
-    """A person's word over there on a trace: the category that is right, as they wrote it."""
+    """A person's correction of a trace in the tracker: the right category, as they wrote it."""
 
     id: uuid.UUID
     trace_id: uuid.UUID
     category: str
     comment: str | None
     by: str | None
-    """The tracker's own id of the person, where it tells."""
+    """The tracker's own id of the person, if it reports one."""
     at: datetime
 
 
 def row_copy(row: Row, prompt: Prompt, category: Category) -> RowCopy:
-    """`category` is the row's, of this prompt."""
+    """Return the copy of a row. `category` is the row's category in this prompt."""
     return RowCopy(
         row_id=row.id,
         system=prompt.text,
@@ -160,19 +160,19 @@ def row_copy(row: Row, prompt: Prompt, category: Category) -> RowCopy:
 
 
 def trace_id(at: datetime, *what: str) -> uuid.UUID:
-    """A UUID of version 7 of this moment, and the same one each time for the same moment and words."""
-    told = hashlib.sha256("\0".join(what).encode()).digest()
-    raw = bytearray(int(at.timestamp() * 1000).to_bytes(6, "big") + told[:10])
+    """Return a UUID of version 7 for this time. The same time and words always give the same UUID."""
+    digest = hashlib.sha256("\0".join(what).encode()).digest()
+    raw = bytearray(int(at.timestamp() * 1000).to_bytes(6, "big") + digest[:10])
     raw[6] = 0x70 | (raw[6] & 0x0F)  # the version
     raw[8] = 0x80 | (raw[8] & 0x3F)  # the variant
     return uuid.UUID(bytes=bytes(raw))
 
 
 def feedback_id(question_id: str, seq: int) -> uuid.UUID:
-    """The id of what was said in a question's correction number `seq`: always the same one."""
-    return uuid.uuid5(SAID, f"{question_id}/{seq}")
+    """Return the feedback id of a question's correction number `seq`; it is always the same."""
+    return uuid.uuid5(FEEDBACK_NAMESPACE, f"{question_id}/{seq}")
 
 
 def pseudonym(key: bytes, person: str) -> str:
-    """The same word for the same person; without `key` nobody can tell who, not even by trying all ids."""
+    """Return a person's pseudonym. Without `key` it cannot be reversed, not even by trying all ids."""
     return "p-" + hmac.new(key, person.encode(), hashlib.sha256).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""What the mirror must still be told, as it stands in the outbox, and how it stands with the mirror."""
+"""The mirror's entries in the outbox, its cursors, and its status."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -6,54 +6,53 @@ from enum import StrEnum
 from bot.domain.thing import Thing
 
 MIRROR_TOPIC = "mirror"
-"""Of its entries in the outbox. Their key names a thing, so that what concerns one thing is told in order."""
-
+"""Topic of the mirror's outbox entries. Entries about the same object share a key, so they are sent in order."""
 
 MIRROR_DATASET = "mirror:dataset"
-"""Cursor: the id of the dataset that is kept."""
+"""Cursor: id of the dataset that we fill."""
 MIRROR_FILLED = "mirror:filled"
-"""Cursor: how far the dataset was filled."""
+"""Cursor: how far the dataset has been filled."""
 MIRROR_TROUBLE = "mirror:trouble"
-"""Cursor: why nothing gets through; empty while all is well."""
+"""Cursor: why the tracker accepts nothing; empty while it works."""
 MIRROR_UNTAKEN = "mirror:untaken"
-"""Cursor: how many changes by people could not be taken over."""
+"""Cursor: number of people's changes that could not be applied."""
 MIRROR_FILLED_END = "*"
-"""Where a row's id stands in FILLED once all rows are there."""
+"""Value in MIRROR_FILLED, in place of a row id, once all rows have been sent."""
 
 
 class MirrorChange(StrEnum):
-    """What happened, in an entry's payload under `change`; what else stands there is named beside each."""
+    """The kind of change, stored in an entry's payload under `change`. Each kind lists its key and further fields."""
 
     VERDICT = "verdict"
-    """Key: the question's id. `verdict`: its id."""
+    """Key: the question's id. `verdict`: the verdict's id."""
     SHADOW = "shadow"
-    """Key: the question's id. `release`: which."""
+    """Key: the question's id. `release`: the shadow release's id."""
     CORRECTION = "correction"
-    """Key: the question's id. `seq`: its number."""
+    """Key: the question's id. `seq`: the correction's number."""
     ROW = "row"
-    """Key: the row's id. It was put or withdrawn; what holds is read anew."""
+    """Key: the row's id. The row was put or withdrawn; its current state is read when the change is sent."""
     VERSION = "version"
-    """Key: the fine-tune's id. It was confirmed, and its rows are frozen."""
+    """Key: the fine-tune's id. The fine-tune was confirmed, and its rows are frozen."""
     EXPERIMENT = "experiment"
-    """Key: the release's id. `at`: when it was evaluated, in ISO 8601."""
+    """Key: the release's id. `at`: time of the evaluation, in ISO 8601."""
 
 
 MIRROR_BARRIERS = frozenset({MirrorChange.VERSION, MirrorChange.EXPERIMENT})
-"""What is about all that was noted before: it is told when that was."""
+"""Changes that refer to everything before them, so they wait until all of that has been sent."""
 
 MIRROR_DOWN = "down"
-"""The trouble of a tracker that does not answer. Any other one is a `TrackerReason`."""
+"""The trouble of a tracker that does not answer. Any other trouble is a `TrackerReason`."""
 
 
 class MirrorState(Thing):
-    """How it stands with the mirror. `trouble` has words in each language under `tracker.<trouble>`."""
+    """The status of the mirror. `trouble` has a text in each language under `tracker.<trouble>`."""
 
     open: int
-    """Changes that it was not told yet."""
+    """Number of changes not sent yet."""
     age: timedelta
-    """Of the oldest of them."""
+    """Age of the oldest change not sent yet."""
     filled: bool
-    """Whether it holds all rows; not so at first, after its dataset was deleted, and under a new prompt."""
+    """Whether the mirror holds all rows; false at first, after its dataset was deleted, and under a new prompt."""
     trouble: str | None
     untaken: int
-    """What people said over there and was not taken over, ever."""
+    """Total number of people's changes in the tracker that could not be applied."""

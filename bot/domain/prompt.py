@@ -1,4 +1,4 @@
-"""The prompt: the whole system message, named by the hash of its text."""
+"""The prompt: the whole system message, identified by the hash of its text."""
 
 import difflib
 import hashlib
@@ -18,14 +18,14 @@ from bot.domain.thing import Thing
 
 PLACEHOLDER = "{{categories}}"
 LONG_PROMPT_TOKENS = 4_000
-"""Tokens of a prompt that people are warned of: each question pays for them, and past that, rows teach better."""
+"""Number of tokens from which people are warned: every question pays for them, and training rows teach better."""
 LONGEST_ID = 64
 
 CategoryId = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=r"^[\w.-]+$")]
 
 
 class Category(Thing):
-    """One answer that the model may give; also one entry of categories.toml."""
+    """A category that the model may answer; also one entry of categories.toml."""
 
     id: CategoryId
     name: Annotated[str, Field(min_length=1, max_length=60)]
@@ -35,31 +35,32 @@ class Category(Thing):
     """A user id (U… or W…) or a user-group id (S…)."""
     guide: str | None = None
     other: bool = False
-    """The catch-all."""
+    """Whether this is the catch-all."""
 
     def rendered(self) -> str:
-        """This category's part of the system message."""
+        """Return this category's part of the system message."""
         parts = [f"## {self.name}", self.rule.strip(), "\n".join(f"- {example.strip()}" for example in self.examples)]
         return "\n".join(part for part in parts if part)
 
 
 class CategoriesFile(Thing):
-    """categories.toml."""
+    """The content of categories.toml."""
 
     language: Literal["ja", "en"]
     category: tuple[Category, ...]
 
 
 class Prompt(Thing):
-    """What the model is told, and the categories it may answer. Owners and guides are not part of its text.
+    """The instructions to the model and the categories it may answer. Owners and guides are not part of the text.
 
     Raises:
-        pydantic.ValidationError: fewer than two categories, an id or name twice, or not exactly one catch-all.
+        pydantic.ValidationError: there are fewer than two categories, two have the same id or name, or the number of
+            catch-alls is not one.
     """
 
     language: str
     template: str
-    """The content of system.md. Where it does not say `{{categories}}`, the categories follow it."""
+    """The content of system.md. The categories replace `{{categories}}`, or follow the template if it lacks that."""
     categories: tuple[Category, ...]
 
     @model_validator(mode="after")
@@ -77,17 +78,18 @@ class Prompt(Thing):
 
     @classmethod
     def parse(cls, system_md: str, categories_toml: str) -> Self:
-        """A prompt from its two files.
+        """Build a prompt from the content of its two files.
 
         Raises:
-            tomllib.TOMLDecodeError, pydantic.ValidationError: they cannot be used.
+            tomllib.TOMLDecodeError: categories.toml is not TOML.
+            pydantic.ValidationError: the categories are not usable.
         """
         file = CategoriesFile.model_validate(tomllib.loads(categories_toml))
         return cls(language=file.language, template=system_md, categories=file.category)
 
     @cached_property
     def text(self) -> str:
-        """The system message, byte for byte as it is sent and trained on."""
+        """The system message, byte for byte as it is sent and used in training."""
         template = self.template if PLACEHOLDER in self.template else f"{self.template.rstrip()}\n\n{PLACEHOLDER}\n"
         return template.replace(PLACEHOLDER, "\n\n".join(c.rendered() for c in self.categories)).strip() + "\n"
 
@@ -100,16 +102,16 @@ class Prompt(Thing):
         return next((c for c in self.categories if c.id == category_id), None)
 
     def named(self, name: str) -> Category | None:
-        """The category that the model means by this name."""
+        """Return the category with exactly this name, as a model answers it."""
         return next((c for c in self.categories if c.name == name), None)
 
     def changed(self, *, template: str | None = None, categories: Collection[Category] | None = None) -> "Prompt":
-        """This prompt with another template or other categories: mostly another version, with an id of its own.
+        """Return this prompt with another template or other categories; if the text changes, so does the id.
 
         Raises:
-            pydantic.ValidationError: it would not be consistent.
+            pydantic.ValidationError: the new categories are not usable.
         """
-        # Not model_copy: it would take the cached text and id along.
+        # `model_copy` would copy the cached text and id too.
         return Prompt(
             language=self.language,
             template=self.template if template is None else template,
@@ -117,7 +119,7 @@ class Prompt(Thing):
         )
 
     def with_category(self, category: Category) -> "Prompt":
-        """This prompt with a category in the place of the one of its id; a new one goes before the catch-all."""
+        """Return this prompt with the category of this id replaced; a new category goes before the catch-all."""
         if self.category(category.id):
             return self.changed(categories=[category if c.id == category.id else c for c in self.categories])
         last = next(n for n, c in enumerate(self.categories) if c.other)
@@ -127,7 +129,7 @@ class Prompt(Thing):
         return self.changed(categories=[c for c in self.categories if c.id != category_id])
 
     def reowned(self, contacts: Mapping[str, Category]) -> "Prompt":
-        """This prompt with the owners and guides of these categories (by id): the same version."""
+        """Return this prompt with the owners and guides of these categories (by id). The text stays the same."""
         return self.changed(
             categories=[
                 c.model_copy(update={"owner": contacts[c.id].owner, "guide": contacts[c.id].guide})
@@ -138,11 +140,11 @@ class Prompt(Thing):
         )
 
     def meant(self, written: str) -> Category | None:
-        """The category that a person means: by id or by name, whatever the case."""
+        """Return the category that a person wrote, by id or by name, ignoring case."""
         return meant(self.categories, written)
 
     def owned_by(self, owner: str) -> "Prompt":
-        """This prompt, with `owner` for every category that has none."""
+        """Return this prompt with `owner` as the owner of every category without one."""
         return self.model_copy(
             update={
                 "categories": tuple(c if c.owner else c.model_copy(update={"owner": owner}) for c in self.categories)
@@ -155,40 +157,41 @@ class Prompt(Thing):
 
     @property
     def examples(self) -> Sequence[str]:
-        """The example questions of all categories: a release with this prompt knows their answers."""
+        """The example questions of all categories. A release with this prompt knows the answers to them."""
         return [text for c in self.categories for text in c.examples]
 
 
 class PromptWhy(StrEnum):
-    """Why a prompt became the current one. Each has a text in each language under `prompt.why.<value>`."""
+    """The reason for a new current prompt. Each reason has a text in each language under `prompt.why.<value>`."""
 
     CONFIGURED = "configured"
-    """The folder's text is new."""
+    """The configured folder has a new text."""
     CONTACTS = "contacts"
-    """Only owners or guides of the folder are new: the version stays the one that it was."""
+    """Only owners or guides changed in the folder; the current prompt stays the same."""
     EDITED = "edited"
+    """A person edited the prompt in Slack."""
 
 
 class PromptEvent(Thing):
-    """One entry of the append-only history: this prompt was the current one from then on."""
+    """An entry of the append-only history: this prompt became the current one."""
 
     prompt_id: str
     why: PromptWhy
     by: str
     at: datetime
     folder: str | None = None
-    """The hash of all that the configured folder says, owners and guides too; None where it was not read."""
+    """Hash of the configured folder's whole content, including owners and guides; None if it was not read."""
 
 
 def meant(categories: Collection[Category], written: str) -> Category | None:
-    """The one of these that a person means: by id or by name, whatever the case."""
+    """Return the category that a person wrote, by id or by name, ignoring case; an exact id wins."""
     wanted = written.casefold().strip()
     exact = next((c for c in categories if c.id == written), None)
     return exact or next((c for c in categories if wanted in {c.id.casefold(), c.name.casefold()}), None)
 
 
 def id_for(name: str, taken: Collection[str]) -> str:
-    """A new category's id, made of its name; `taken` are those of other categories."""
+    """Return an id for a new category, derived from its name and not in `taken`."""
     folded = unicodedata.normalize("NFKC", name).casefold()
     kept = "".join(ch if unicodedata.category(ch)[0] in "LM" or ch.isdecimal() else " " for ch in folded)
     base = "_".join(kept.split())[: LONGEST_ID - 4] or "category"
@@ -196,7 +199,7 @@ def id_for(name: str, taken: Collection[str]) -> str:
 
 
 def difference(old: Prompt, new: Prompt) -> str:
-    """What is new in the text, as a unified diff; empty where nothing is."""
+    """Return the changes of the text as a unified diff; empty if there are none."""
     lines = difflib.unified_diff(
         old.text.splitlines(), new.text.splitlines(), old.id[:12], new.id[:12], n=1, lineterm=""
     )

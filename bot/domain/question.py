@@ -1,4 +1,4 @@
-"""What was asked, and where it came from."""
+"""Questions, from a message's arrival to its verdict."""
 
 import uuid
 from datetime import datetime
@@ -8,7 +8,7 @@ from bot.domain.thing import Thing
 
 
 class Via(StrEnum):
-    """How a question reached us."""
+    """The way a question reached the bot."""
 
     MENTION = "mention"
     DM = "dm"
@@ -17,7 +17,7 @@ class Via(StrEnum):
 
 
 class Place(Thing):
-    """Where in Slack something stands. `ts` names a message within its channel."""
+    """The position of a message in Slack. `ts` identifies a message within its channel."""
 
     team: str
     channel: str
@@ -26,19 +26,19 @@ class Place(Thing):
 
     @property
     def thread(self) -> str:
-        """The ts of the thread that an answer belongs in."""
+        """The ts of the thread for an answer."""
         return self.thread_ts or self.ts
 
 
 class ArrivalKind(StrEnum):
-    """What an arrival asks for."""
+    """The kind of arrival: a new message or an edit."""
 
     ASKED = "asked"
     EDITED = "edited"
 
 
 class Arrival(Thing):
-    """A message as it came in, before anything is decided. `event_id` is Slack's, or ours for a shortcut."""
+    """A message as it came in, before any decision. `event_id` is Slack's; for a shortcut it is ours."""
 
     event_id: str
     kind: ArrivalKind = ArrivalKind.ASKED
@@ -49,32 +49,32 @@ class Arrival(Thing):
     language: str = "en"
     has_files: bool = False
     outsider: bool = False
-    """A guest or another organisation's person: the text is empty, for it is never stored."""
+    """Whether the asker is a guest or of another organisation. Such text is never stored, so `text` is empty."""
     late: bool = False
-    """It was found in the channel's history: it came while the bot was away."""
+    """Whether the message came while the bot was away and was found in the channel's history."""
     said: str = ""
-    """Of an edit: when it was made, as a ts. Empty where that is as old as the message, or nobody knows."""
+    """Time of an edit, as a ts. Empty for the original message, or if the time is unknown."""
 
     def after(self, other: "Arrival") -> bool:
-        """Whether this text of a message is newer than the other one."""
+        """Return whether this arrival's text is newer than the other's, for the same message."""
         return float(self.said or self.place.ts) > float(other.said or other.place.ts)
 
 
 class Missed(Thing):
-    """Questions of a channel that were found too late to be answered, as staff are told of them."""
+    """Questions of a channel that were found too late to be answered, to be listed for staff."""
 
     channel: str
     ts: tuple[str, ...]
-    """Of the newest of them, the oldest first."""
+    """The ts of the newest questions, oldest first."""
     n: int
-    """All of them."""
+    """Number of all such questions."""
     hours: float
-    """After which a question is too old."""
+    """Age, in hours, from which a question is too old to be answered."""
     language: str
 
 
 class InboxItem(Thing):
-    """An arrival that a worker holds by lease. `attempts` counts this one. `token` fences late workers off."""
+    """An arrival that a worker holds under a lease. `attempts` includes this one. `token` fences off late workers."""
 
     id: int
     arrival: Arrival
@@ -84,7 +84,7 @@ class InboxItem(Thing):
 
 
 class Ending(StrEnum):
-    """How an arrival ended; there is no other way."""
+    """The possible endings of an arrival."""
 
     ANSWERED = "answered"
     FAILED = "failed"
@@ -92,7 +92,7 @@ class Ending(StrEnum):
 
 
 class Question(Thing):
-    """A question that was accepted. `text` is masked. `card_ts` is the ts of the one visible answer, once posted."""
+    """An accepted question. `text` is masked. `card_ts` is the ts of the one visible answer, once posted."""
 
     id: str
     text: str
@@ -102,20 +102,20 @@ class Question(Thing):
     language: str
     asked_at: datetime
     cut: bool = False
-    """Only the beginning was kept: the message was longer than `intake.LONGEST`."""
+    """Whether the text was cut, because the message was longer than `intake.LONGEST_QUESTION`."""
     card_ts: str | None = None
     late: bool = False
-    """It was asked while the bot was away, which the card says with a word of apology."""
+    """Whether the question was asked while the bot was away; the card apologises for that."""
 
 
 class Verdict(Thing):
-    """What a release answered. `confidence` is in 0..1, None where the model gives no probabilities."""
+    """A release's answer. `confidence` is in 0..1; None if the model gives no probabilities."""
 
     id: str
     question_id: str
     release_id: str
     category: str
-    """A category's id, always one of the release's prompt."""
+    """Id of a category; always one of the release's prompt."""
     reason: str
     confidence: float | None
     latency_ms: int
@@ -123,16 +123,16 @@ class Verdict(Thing):
     tokens_out: int
     at: datetime
     provisional: bool = False
-    """The fallback release answered, for the serving one could not; it is looked at again."""
+    """Whether the fallback release answered because the serving one could not; the question is rechecked later."""
 
     @property
     def trace(self) -> uuid.UUID:
-        """What its trace is called: its own id, as a UUID."""
+        """The id of its trace: its own id as a UUID."""
         return uuid.UUID(self.id)
 
 
 class Notice(StrEnum):
-    """Why an arrival got no card, as people are told it. Each has a text in each language under `notice.<value>`."""
+    """A message to an asker who gets no card. Each notice has a text in each language under `notice.<value>`."""
 
     EMPTY = "empty"
     FILES_ONLY = "files_only"

@@ -1,4 +1,4 @@
-"""Releases: model + prompt + recall, one unit with one id."""
+"""Releases: a model, a prompt and a recall, as one unit with one id."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -7,18 +7,22 @@ from typing import Self
 from bot.domain.thing import Thing
 
 MOST_RECALL = 20
-"""Examples that a release may ask for: past that, a fine-tune is cheaper than the tokens."""
+"""Maximum recall of a release: beyond it, a fine-tune is cheaper than the examples' tokens."""
 
 
 class ModelName(Thing):
-    """`provider/model`. The model's own name may hold slashes."""
+    """A model's full name, `provider/model`. The model's own name may contain slashes."""
 
     provider: str
     model: str
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises ValueError on anything that is not `provider/model`."""
+        """Parse `provider/model`.
+
+        Raises:
+            ValueError: the text has another form.
+        """
         provider, slash, model = text.strip().partition("/")
         if not (provider and slash and model):
             raise ValueError(f"'{text}' is not a model name; write provider/model, for example local/base")
@@ -29,7 +33,7 @@ class ModelName(Thing):
 
 
 class ReleaseState(StrEnum):
-    """A release serves, has served, or might. Never more than one serves."""
+    """The state of a release. At most one release serves at a time."""
 
     CANDIDATE = "candidate"
     SHADOW = "shadow"
@@ -38,25 +42,26 @@ class ReleaseState(StrEnum):
 
 
 class Release(Thing):
-    """What answers. `id` is short, for people type it."""
+    """A model with its prompt and its recall. `id` is short because people type it."""
 
     id: str
     model: ModelName
     prompt_id: str
     recall: int = 0
+    """Number of similar settled questions that the model is shown as examples, 0..MOST_RECALL."""
     state: ReleaseState
     finetune_id: str | None = None
     created_at: datetime
     unsure_below: float | None = None
-    """Below this confidence the bot says that it is unsure and asks staff; None: it always answers."""
+    """Confidence below which the bot says that it is unsure and asks staff; None means that it always answers."""
 
     def is_unsure(self, confidence: float | None) -> bool:
-        """Never where the model does not tell how sure it is."""
+        """Return whether an answer is unsure; never if the model gives no confidence."""
         return self.unsure_below is not None and confidence is not None and confidence < self.unsure_below
 
 
 class ReleaseEvent(Thing):
-    """One entry of the append-only history: this release entered this state then, by whom and why."""
+    """An entry of the append-only history: a release entered a state."""
 
     release_id: str
     state: ReleaseState
@@ -64,4 +69,4 @@ class ReleaseEvent(Thing):
     why: str
     at: datetime
     note: str | None = None
-    """The sentence of an admin who overrode the gate."""
+    """The sentence with which an admin overrode the gate."""

@@ -1,17 +1,17 @@
-"""A copy of this program that shares the database with others."""
+"""Replicas: running copies of the app that share the database."""
 
 from datetime import datetime, timedelta
 
 from bot.domain.thing import Thing
 
 BEAT = timedelta(seconds=5)
-"""How often a replica says that it is alive, and what it serves."""
+"""Interval of the heartbeat, which also tells what the replica serves."""
 REPLICA_SILENT_AFTER = timedelta(seconds=30)
-"""One that was not heard of for so long is not counted."""
+"""Silence after which a replica no longer counts as running."""
 
 
 class Replica(Thing):
-    """One process. `release_id` is what it serves, None before it has answered to that."""
+    """One running process. `release_id` is the release it serves; None until it has loaded one."""
 
     id: str
     version: str

@@ -1,4 +1,4 @@
-"""Scorecards: what a release answered to settled rows, and the figures that say how good that is."""
+"""Scorecards: a release's answers to settled rows, and the figures of their quality."""
 
 import hashlib
 import math
@@ -11,28 +11,28 @@ from bot.domain.dataset import Row
 from bot.domain.thing import Thing
 
 Z = NormalDist().inv_cdf(0.975)
-"""Of a 95% interval."""
+"""Normal quantile of a two-sided 95% interval."""
 BINS = 10
-"""Of equal width, from 0 to 1, over which calibration is looked at."""
+"""Number of equal-width bins of confidence, from 0 to 1, for the calibration."""
 
 
 class Result(Thing):
-    """One release's answer to one text in an evaluation. Kept by text, so that each is paid for once."""
+    """A release's answer to one text in an evaluation, stored by text so that no text is paid for twice."""
 
     release_id: str
     text_key: str
-    """`dataset.text_key` of the row's text."""
+    """The `dataset.text_key` of the row's text."""
     category: str
     confidence: float | None
     latency_ms: int | None
-    """None where it was asked in a batch, with nobody waiting."""
+    """Latency in milliseconds; None if the answer came in a batch."""
     tokens_in: int
     tokens_out: int
     at: datetime
 
 
 class Judged(Thing):
-    """A settled row and what a release answered to it."""
+    """A settled row with a release's answer."""
 
     row: Row
     result: Result
@@ -43,7 +43,7 @@ class Judged(Thing):
 
 
 class Figures(Thing):
-    """One category: how many rows are settled as it, how many were answered so, and how many are both."""
+    """One category's counts: rows settled with it, rows answered with it, and rows with both."""
 
     support: int
     answered: int
@@ -51,42 +51,45 @@ class Figures(Thing):
 
     @property
     def recall(self) -> float | None:
-        """Of the rows that are settled so, the share that was answered so; None without any."""
+        """Share of right answers among the rows settled with the category; None without such rows."""
         return self.right / self.support if self.support else None
 
     @property
     def precision(self) -> float | None:
-        """Of the rows that were answered so, the share that is settled so; None without any."""
+        """Share of right answers among the rows answered with the category; None without such rows."""
         return self.right / self.answered if self.answered else None
 
 
 class Bin(Thing):
-    """The rows whose confidence lies in one tenth of 0..1."""
+    """The rows whose confidence lies in one of the `BINS`."""
 
     rows: int
     right: int
     confidence: float
-    """Their mean confidence."""
+    """Mean confidence of the rows."""
 
     @property
     def gap(self) -> float:
-        """How far the confidence is from the share that is right."""
+        """Distance between the mean confidence and the share of right answers."""
         return abs(self.confidence - self.right / self.rows)
 
 
 class Scorecard(Thing):
-    """One release on frozen rows. `rows_key` names them; latencies are in milliseconds, of rows with one (else 0)."""
+    """The figures of one release on frozen rows.
+
+    `rows_key` identifies the rows. Latencies are in milliseconds, over the rows that have one; 0 if none has.
+    """
 
     release_id: str
     rows_key: str
     rows: int
     right: int
     categories: dict[str, Figures]
-    """By category id, sorted: every one that is settled or answered."""
+    """Category id → figures, sorted, for every category that was settled or answered."""
     confusion: dict[tuple[str, str], int]
-    """(settled category, answered category) → rows, the right ones among them."""
+    """(settled category, answered category) → number of rows, including right answers."""
     bins: tuple[Bin, ...]
-    """Those with rows, by rising confidence. Rows without a confidence are in none."""
+    """The non-empty bins, by rising confidence. Rows without a confidence are in no bin."""
     latency_p50: float
     latency_p95: float
     tokens_in: int
@@ -94,23 +97,23 @@ class Scorecard(Thing):
 
     @property
     def accuracy(self) -> float:
-        """In 0..1; 0 where there were no rows."""
+        """Share of right answers, 0..1; 0 without rows."""
         return self.right / self.rows if self.rows else 0.0
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's 95% interval of the accuracy."""
+        """Wilson's 95% confidence interval of the accuracy."""
         return wilson(self.right, self.rows)
 
     @property
     def ece(self) -> float | None:
-        """Expected calibration error: the gap of each bin, weighted by its rows; None without any confidence."""
+        """Expected calibration error: mean gap of the bins, weighted by rows; None without any confidence."""
         rows = sum(one.rows for one in self.bins)
         return sum(one.gap * one.rows for one in self.bins) / rows if rows else None
 
 
 def wilson(right: int, rows: int) -> tuple[float, float]:
-    """Wilson's 95% interval of a share (Wilson, 1927); 0..1 where there are no rows."""
+    """Return Wilson's 95% confidence interval of a share (Wilson, 1927); 0..1 without rows."""
     if not rows:
         return 0.0, 1.0
     share, z2 = right / rows, Z * Z
@@ -119,13 +122,13 @@ def wilson(right: int, rows: int) -> tuple[float, float]:
 
 
 def rows_key(rows: Sequence[Row]) -> str:
-    """The name of frozen rows: a hash of what is asked and what is right."""
+    """Return the key of frozen rows: a hash of their ids, groups and categories."""
     lines = sorted(f"{row.id} {row.group} {row.category}" for row in rows)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def scorecard(release_id: str, judged: Sequence[Judged]) -> Scorecard:
-    """The figures of one release on these rows."""
+    """Compute the scorecard of one release."""
     confusion = Counter((one.row.category, one.result.category) for one in judged)
     settled, answered = (Counter(one) for one in zip(*confusion.elements(), strict=True)) if judged else ({}, {})
     latencies = sorted(ms for one in judged if (ms := one.result.latency_ms) is not None)
@@ -141,7 +144,7 @@ def scorecard(release_id: str, judged: Sequence[Judged]) -> Scorecard:
         confusion=dict(sorted(confusion.items())),
         bins=_bins(judged),
         latency_p50=median(latencies) if latencies else 0.0,
-        # The nearest rank: the least latency that at least 95% of the rows were answered within.
+        # Nearest rank: the smallest latency that at least 95% of the rows stayed within.
         latency_p95=latencies[math.ceil(0.95 * len(latencies)) - 1] if latencies else 0.0,
         tokens_in=sum(one.result.tokens_in for one in judged),
         tokens_out=sum(one.result.tokens_out for one in judged),
@@ -151,9 +154,13 @@ def scorecard(release_id: str, judged: Sequence[Judged]) -> Scorecard:
 def _bins(judged: Sequence[Judged]) -> tuple[Bin, ...]:
     binned: dict[int, list[tuple[float, bool]]] = {}
     for one in judged:
-        if (sure := one.result.confidence) is not None:
-            binned.setdefault(min(int(sure * BINS), BINS - 1), []).append((sure, one.right))
+        if (confidence := one.result.confidence) is not None:
+            binned.setdefault(min(int(confidence * BINS), BINS - 1), []).append((confidence, one.right))
     return tuple(
-        Bin(rows=len(held), right=sum(right for _, right in held), confidence=fmean(sure for sure, _ in held))
-        for _, held in sorted(binned.items())
+        Bin(
+            rows=len(rows),
+            right=sum(right for _, right in rows),
+            confidence=fmean(confidence for confidence, _ in rows),
+        )
+        for _, rows in sorted(binned.items())
     )

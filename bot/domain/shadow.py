@@ -1,4 +1,4 @@
-"""What a shadow release would have answered, beside what the serving one did."""
+"""Shadow answers to live questions, and their comparison with the serving release's answers."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from bot.domain.thing import Thing
 
 
 class Shadow(Thing):
-    """What a shadow release would have answered to a live question."""
+    """A shadow release's answer to a live question. Nobody sees it in Slack."""
 
     question_id: str
     release_id: str
@@ -21,7 +21,7 @@ class Shadow(Thing):
 
 
 class ShadowComparison(Thing):
-    """A live question: what was answered, what the shadow would have answered, what staff settled (None: nothing)."""
+    """The categories of a live question: served, by the shadow, and settled by staff (None if not settled)."""
 
     question_id: str
     served: str
@@ -30,12 +30,12 @@ class ShadowComparison(Thing):
 
 
 class Agreement(Thing):
-    """How far a shadow agrees with what was answered, and who was right where staff settled the question."""
+    """The agreement of a shadow release with the served answers, and which was right on settled questions."""
 
     questions: int
     same: int
     by_category: dict[str, tuple[int, int]]
-    """What was answered → (of these, the shadow said the same; all)."""
+    """Served category → (questions with the same shadow answer, all questions)."""
     both_right: int
     only_serving_right: int
     only_shadow_right: int
@@ -43,12 +43,12 @@ class Agreement(Thing):
 
     @classmethod
     def of(cls, compared: Sequence[ShadowComparison]) -> Self:
-        all_, same = Counter(c.served for c in compared), Counter(c.served for c in compared if c.served == c.shadow)
+        served, same = Counter(c.served for c in compared), Counter(c.served for c in compared if c.served == c.shadow)
         settled = Counter((c.served == c.settled, c.shadow == c.settled) for c in compared if c.settled)
         return cls(
             questions=len(compared),
             same=same.total(),
-            by_category={category: (same[category], n) for category, n in all_.most_common()},
+            by_category={category: (same[category], n) for category, n in served.most_common()},
             both_right=settled[True, True],
             only_serving_right=settled[True, False],
             only_shadow_right=settled[False, True],
@@ -57,5 +57,5 @@ class Agreement(Thing):
 
     @property
     def share(self) -> float | None:
-        """None where there were no questions."""
+        """Share of questions with the same answer, 0..1; None without questions."""
         return self.same / self.questions if self.questions else None

@@ -1,8 +1,8 @@
-"""Texts that are nearly the same, and settled questions that are like a new one.
+"""The similarity of texts, and the settled questions that are similar to a new one.
 
-Two texts are nearly the same where they ask with the same *content words*: what is left of a text without case, width,
-punctuation, the endings of English words, and the words that only hold a sentence together. Their order does not
-matter. The measure knows nothing of other texts: what is near today is near tomorrow. Figures: docs/decisions/.
+Two texts are near-duplicates if they have the same *content words*, in any order. Content words are what remains of a
+text without case, width, punctuation, English endings and function words. The measure
+looks at two texts only, so other rows never change their similarity. Measurements: docs/decisions/.
 """
 
 import re
@@ -12,18 +12,18 @@ from collections.abc import Callable
 from bot.domain.thing import Thing
 
 NEAR = 0.9
-"""The least `share` of nearly same texts: of ten words one may be another, or one of five be added."""
+"""Minimum `share` of near-duplicates: one word of ten may differ, or one word of five may be added."""
 FAR = 0.89
-"""The most that the `similarity` of other texts can be."""
+"""Maximum `similarity` of texts that are not near-duplicates."""
 NUMBER_WEIGHT = 10
-"""How many words a number weighs that only one text has: another number is another question."""
+"""Weight, in words, of a number that only one text has: another number means another question."""
 
 
 class Neighbour(Thing):
-    """A settled row, as near to a text as `similarity` says: 0..1, 1 for the same text once normalised.
+    """A settled row and its similarity to a text: 0..1, and 1 for equal normalised texts.
 
-    From `NEAR` on the texts are nearly the same, and it says how alike their letters are; up to `FAR` they are not, and
-    it says how much their content words have in common.
+    From `NEAR` up the texts are near-duplicates, and `similarity` compares their letters. Up to `FAR` they are not, and
+    `similarity` compares their content words.
     """
 
     row_id: str
@@ -34,17 +34,17 @@ class Neighbour(Thing):
 
 
 class Example(Thing):
-    """A settled question that is shown to the model with its answer."""
+    """A settled question that a model is shown with its answer."""
 
     text: str
     category: str
-    """A category's id."""
+    """Id of a category."""
 
 
 ContentWords = tuple[str, ...]
 
 # fmt: off
-_ENGLISH = frozenset({
+_ENGLISH_FUNCTION_WORDS = frozenset({
     "a", "about", "am", "an", "and", "any", "anyone", "are", "as", "at", "be", "been", "being", "but", "by", "can",
     "could", "did", "do", "does", "doing", "for", "from", "get", "give", "go", "going", "gonna", "got", "had", "has",
     "have", "having", "hello", "help", "hey", "hi", "how", "i", "id", "if", "ill", "im", "in", "into", "is", "it",
@@ -54,9 +54,9 @@ _ENGLISH = frozenset({
     "wants", "was", "we", "were", "what", "whats", "will", "wish", "with", "would", "you",
 })
 # fmt: on
-"""Not among them: when, where, who, why, your, and what turns a meaning round (not, no, off)."""
+"""English function words. Words that change the meaning are not listed: when, where, who, why, your, not, no, off."""
 
-_JAPANESE = re.compile(
+_JAPANESE_FUNCTION_WORDS = re.compile(
     "すみません|すいません|お疲れ(様|さま)です|お世話になっております|はじめまして|こんにちは"
     "|お?教え|おしえ|知りたい|お?願い|致し|いたし|下さい|くださ|頂|いただ|もら|宜し|よろし|出来|可能|欲し|ほし"
     "|場合|方法|やり方|どうやって|どのように|どうすれば|どうしたら|どうする|どんな|どう|とは|という|について|として"
@@ -65,43 +65,48 @@ _JAPANESE = re.compile(
     "|なに|なん|られ|れば|れる|れて|れた|すぎ|しまい|しまっ|たら|たり|たい|ない|なら|って|っけ|には|では|とか|だけ|くらい|ぐらい"
     "|それ|これ|この|その|あの|私|僕|自分"
 )
-"""What holds a Japanese question together: polite forms, auxiliary verbs, and particles of two or more kana."""
-_ASKING = re.compile("いつ|どこ|だれ|いくら|いくつ|なぜ|どちら|どれ")
-"""Question words in kana that ask for something else; 何 alone says nothing."""
+"""Japanese function words: polite forms, auxiliary verbs, and particles of two or more kana."""
+_KANA_QUESTION_WORDS = re.compile("いつ|どこ|だれ|いくら|いくつ|なぜ|どちら|どれ")
+"""Question words in kana, which change the meaning. 何 alone does not, so it is left out."""
 _PARTICLES = re.compile("[はがをにでとのもへやかねよ]")
 
-_NOT = re.compile(r"(?<=[a-z])n['\u2019]t\b|(?<=can)not\b")
-_JOINT = re.compile(r"(?<=\w)['\u2019\-\u2010\u2011](?=\w)")
+_ENGLISH_NEGATION = re.compile(r"(?<=[a-z])n['\u2019]t\b|(?<=can)not\b")
+_HYPHEN_OR_APOSTROPHE = re.compile(r"(?<=\w)['\u2019\-\u2010\u2011](?=\w)")
 _WORD = re.compile(r"[a-z]+|\d+|[\u3041-\u309f]+|[\u30a1-\u30ff]+|[^\W\da-z\u3041-\u30ff]+")
-_ENDING = re.compile(r"(?<=[a-z]{3})(ing|ed|es|s|ly|e)$|(?<=[\u30a1-\u30fe]{2})\u30fc$")
+_WORD_ENDING = re.compile(r"(?<=[a-z]{3})(ing|ed|es|s|ly|e)$|(?<=[\u30a1-\u30fe]{2})\u30fc$")
 _KANA = re.compile(r"[\u3041-\u309f]+")
 
 
 def content(text: str) -> ContentWords:
-    """The content words of a text, in their order; all of its words where none of them is one."""
+    """Return the content words of a text, in order; if there are none, all of its words."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    folded = _JOINT.sub("", _NOT.sub(" not", folded))
-    told = _KANA.sub(_kept, _JAPANESE.sub(" ", _ASKING.sub(r" \g<0> ", folded)))
-    words = tuple(_ENDING.sub("", word) for word in _WORD.findall(told) if word not in _ENGLISH and word != "何")
+    folded = _HYPHEN_OR_APOSTROPHE.sub("", _ENGLISH_NEGATION.sub(" not", folded))
+    spaced = _JAPANESE_FUNCTION_WORDS.sub(" ", _KANA_QUESTION_WORDS.sub(r" \g<0> ", folded))
+    remaining = _KANA.sub(_without_particles, spaced)
+    words = tuple(
+        _WORD_ENDING.sub("", word)
+        for word in _WORD.findall(remaining)
+        if word not in _ENGLISH_FUNCTION_WORDS and word != "何"
+    )
     return words or tuple(_WORD.findall(folded)) or (folded.strip(),)
 
 
-def _kept(run: re.Match[str]) -> str:
-    """What is left of a run of kana: no particle, and no single kana, which is the ending of a verb."""
-    if _ASKING.fullmatch(run.group()):
+def _without_particles(run: re.Match[str]) -> str:
+    """Return a run of kana without particles and without single kana, which are verb endings."""
+    if _KANA_QUESTION_WORDS.fullmatch(run.group()):
         return run.group()
     return " ".join(piece for piece in _PARTICLES.split(run.group()) if len(piece) > 1)
 
 
 def share(one: ContentWords, other: ContentWords, same: Callable[[str, str], bool]) -> float:
-    """The share of content words that two texts have in common, 0..1 (Dice's coefficient; Dice, 1945).
+    """Return the share of content words that two texts have in common, 0..1 (Dice's coefficient; Dice, 1945).
 
     Args:
-        one: content words.
-        other: content words.
-        same: whether two words that differ are the same but for a slip of the pen.
+        one: content words of one text.
+        other: content words of the other text.
+        same: returns whether two different words differ by a typo only.
     """
-    one, other = sorted((one, other))  # so that it is the same both ways, whichever twin of two is taken
+    one, other = sorted((one, other))  # a fixed order keeps the result symmetric if a word has two possible twins
     if "".join(one) == "".join(other):  # 経費の精算 and 経費精算, pay slip and payslip
         return 1.0
     left, right = [], list(other)

@@ -1,4 +1,4 @@
-"""The base of all frozen things."""
+"""The base class of all immutable values."""
 
 from typing import Any, Self
 
@@ -6,16 +6,16 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Thing(BaseModel):
-    """A value that never changes: a changed one is another one (`model_copy(update=…)`).
+    """An immutable value. Use `model_copy(update=…)` for a changed copy.
 
     Raises:
-        pydantic.ValidationError: on a missing, surplus or ill-typed field.
+        pydantic.ValidationError: a field is missing, unknown or of the wrong type.
     """
 
-    # The input may be what somebody wrote, and an error's text goes to the log.
+    # Errors go to the log, which must not hold people's words: the input is hidden.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     @classmethod
     def kept(cls, document: Any) -> Self:
-        """A thing as it was written down, perhaps by a newer version beside this one: what that added is left out."""
+        """Load a stored value. Unknown fields are ignored, because a newer version of the app may have written it."""
         return cls.model_validate(document, extra="ignore")

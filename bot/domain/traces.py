@@ -1,4 +1,4 @@
-"""What the record holds, as it is shown to a tracker."""
+"""The conversion of answers and corrections into traces and feedback for a tracker."""
 
 from collections.abc import Mapping
 
@@ -13,14 +13,15 @@ from bot.domain.thing import Thing
 
 
 class TracedRelease(Thing):
-    """A release, as it is named on each of its traces, and what an answer of it cost."""
+    """The release that gave an answer, its prompt, and the cost of the answer."""
 
     release: Release
     prompt: Prompt
     usd: float | None
+    """Cost of the answer in US dollars; None if the price is unknown."""
 
     def named(self, category: str) -> str:
-        """A category's name, or its id where the release's prompt has no such one."""
+        """Return a category's name, or its id if the release's prompt does not have it."""
         known = self.prompt.category(category)
         return known.name if known else category
 
@@ -34,7 +35,7 @@ class TracedRelease(Thing):
 
 
 def of_verdict(verdict: Verdict, question: Question, asked: TracedRelease) -> Trace:
-    """A live answer."""
+    """Return the trace of a live answer."""
     return Trace(
         id=verdict.trace,
         purpose=Purpose.SERVING,
@@ -47,7 +48,7 @@ def of_verdict(verdict: Verdict, question: Question, asked: TracedRelease) -> Tr
 
 
 def of_shadow(shadow: Shadow, question: Question, asked: TracedRelease) -> Trace:
-    """What a shadow would have answered."""
+    """Return the trace of a shadow answer."""
     return Trace(
         id=trace_id(shadow.at, "shadow", shadow.question_id, shadow.release_id),
         purpose=Purpose.SHADOW,
@@ -60,7 +61,10 @@ def of_shadow(shadow: Shadow, question: Question, asked: TracedRelease) -> Trace
 
 
 def of_result(judged: Judged, asked: TracedRelease, experiment: str) -> Trace:
-    """An answer in an evaluation. It is kept by text, so each experiment shows it under an id of its own."""
+    """Return the trace of an answer in an evaluation.
+
+    Results are shared between experiments, so each experiment gets a trace id of its own.
+    """
     result = judged.result
     return Trace(
         id=trace_id(result.at, "evaluation", experiment, judged.row.id),
@@ -74,7 +78,14 @@ def of_result(judged: Judged, asked: TracedRelease, experiment: str) -> Trace:
 
 
 def of_correction(correction: Correction, verdict: Verdict, name: str, key: bytes) -> Feedback:
-    """`name`: the category's; `key`: of the pseudonyms."""
+    """Return the feedback of a correction.
+
+    Args:
+        correction: the correction.
+        verdict: the verdict that it corrects.
+        name: name of the category.
+        key: secret key of the pseudonyms.
+    """
     before = correction.seq - 1
     return Feedback(
         id=feedback_id(correction.question_id, correction.seq),

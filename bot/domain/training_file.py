@@ -1,13 +1,13 @@
-"""What may be wrong with a training file."""
+"""Problems of a training file."""
 
 from typing import NamedTuple
 
 FEWEST_EXAMPLES = 10
-"""OpenAI refuses a file with fewer (supervised fine-tuning guide)."""
+"""Minimum number of examples that OpenAI accepts (supervised fine-tuning guide)."""
 
 
 class FileProblem(NamedTuple):
-    """Something wrong in a training file. `line` counts from 1; 0 is the file as a whole. No message holds content."""
+    """A problem of a training file. `line` counts from 1; 0 means the whole file. The message holds no content."""
 
     line: int
     code: str

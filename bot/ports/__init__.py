@@ -1,4 +1,4 @@
-"""What the app needs from the outside, as Protocols: one file per outside.
+"""The Protocols of everything outside the app: one file per outside.
 
 Each Protocol has one real implementation and is tested through it.
 """

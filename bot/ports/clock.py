@@ -15,7 +15,7 @@ class Clock(Protocol):
 
 
 class Meter(Protocol):
-    """Metrics and traces. It receives ids and names only, never text that a person or a model wrote."""
+    """Metrics and traces, with ids and names only, never text that a person or a model wrote."""
 
     def span(self, name: str, **ids: str) -> AbstractContextManager[None]:
         """Trace the block as a child of the span that surrounds it."""

@@ -21,15 +21,15 @@ class Neighbours(Protocol):
     async def nearest(self, text: str, k: int, *, without: Collection[str] = ()) -> list[Neighbour]:
         """Return the `k` most similar training rows, nearest first.
 
-        Rows of groups in `without` and of groups in conflict are left out. Of rows with the same text only the newest
-        is considered.
+        Rows of groups in `without` and of groups in conflict are left out. If several rows have the same text, only
+        the newest is considered.
         """
 
     async def groups(self, texts: Sequence[str]) -> list[str]:
         """Return the group that each text joins, in the order of `texts`.
 
-        A text joins the group of its nearest near-duplicate, withdrawn rows included, else a group of its own. For each
-        text, the texts before it count as rows.
+        A text joins the group of its nearest near-duplicate, else a group of its own. Near-duplicates are looked for
+        among all rows, withdrawn ones included, and among the texts before it.
         """
 
     async def conflicts(self) -> list[Conflict]:

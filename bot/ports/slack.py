@@ -1,4 +1,4 @@
-"""Slack, as far as the app reads channels and tells people something."""
+"""Slack: the history of channels, and messages to people."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -63,7 +63,7 @@ class Announcer(Protocol):
         Args:
             model: the model that gave no answer.
             trouble: the cause.
-            fallback: the model that answers instead; None if there is none and the askers are told.
+            fallback: the model that answers instead; None if none answers and the askers are told.
             telling: id of this message.
             again: an earlier attempt may have posted it.
         """

@@ -1,4 +1,4 @@
-"""The database: one repository per kind of thing, and the transaction that joins them."""
+"""The database: one repository per kind of data, and the transaction over all of them."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -132,7 +132,7 @@ class Rows(Protocol):
         """Return, by id, the rows that `get` would find; at most 1,000 at once."""
 
     def all(self, split: Split | None = None, category: str | None = None) -> AsyncIterator[Row]:
-        """Yield rows in order of id. They are read in pages, so memory is bounded."""
+        """Yield rows in order of id, read in pages so that memory is bounded."""
 
     async def page(self, after: str, limit: int) -> list[Row]:
         """Return the first `limit` rows whose id is greater than `after`, in order of id."""
@@ -155,7 +155,7 @@ class Prompts(Protocol):
     """Prompts, by the hash of their text, and the history of the current one."""
 
     async def put(self, prompt: Prompt) -> None:
-        """Insert a prompt. For a known id, update owners, guides and anything else outside the text."""
+        """Insert a prompt. If the id is known, update owners, guides and anything else outside the text."""
 
     async def get(self, prompt_id: str) -> Prompt | None: ...
 
@@ -318,7 +318,7 @@ class Outbox(Protocol):
     async def add(
         self, topic: str, key: str, payload: dict[str, str], now: datetime, *, due: datetime | None = None
     ) -> None:
-        """Add an entry. It cannot be claimed before `due`; the default is at once."""
+        """Add an entry that cannot be claimed before `due`; the default is at once."""
 
     async def claim(
         self, owner: str, now: datetime, lease: timedelta, topics: Collection[str] | None = None

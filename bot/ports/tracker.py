@@ -8,10 +8,10 @@ from bot.domain.mirror import Annotation, Edits, Experiment, ExperimentRow, Feed
 
 
 class Tracker(Protocol):
-    """A tool in which teams look at traces, rows and evaluations. It gets copies; people's changes come back.
+    """A tool in which teams look at traces, rows and evaluations.
 
-    A method that returns has been accepted, and may be repeated without harm. All ids are ours, so a repeat never
-    creates a duplicate. Every method has a bounded deadline.
+    The tracker gets copies, and people's changes come back. When a method returns, the tracker has accepted the data.
+    All ids are ours, so a repeated call never creates a duplicate. Every method has a bounded deadline.
 
     Raises:
         TrackerDown: any method; nothing or only a part was accepted.

@@ -1,4 +1,4 @@
-"""The order of the review queue, for any open questions."""
+"""The order of the review queue."""
 
 import itertools
 from random import Random
@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.gain import LOW, RARE, Candidate, QueueReason, ordered, why
+from bot.domain.gain import RARE_BELOW, UNSURE_BELOW, Candidate, QueueReason, ordered, reason_for
 
 CATEGORIES = st.sampled_from(["labor", "it", "other"])
 CANDIDATES = st.lists(
@@ -21,11 +21,11 @@ CANDIDATES = st.lists(
     max_size=20,
     unique_by=lambda one: one.question_id,
 )
-ROWS = st.dictionaries(CATEGORIES, st.integers(0, 2 * RARE))
+ROWS = st.dictionaries(CATEGORIES, st.integers(0, 2 * RARE_BELOW))
 
 
 @given(CANDIDATES, ROWS, st.integers())
-def test_every_question_is_listed_once_in_an_order_that_depends_on_nothing_else(
+def test_queue_lists_each_question_once_in_stable_order(
     candidates: list[Candidate], rows: dict[str, int], seed: int
 ) -> None:
     queue = ordered(candidates, rows)
@@ -36,9 +36,7 @@ def test_every_question_is_listed_once_in_an_order_that_depends_on_nothing_else(
 
 
 @given(CANDIDATES, ROWS)
-def test_a_better_reason_comes_first_and_within_one_the_less_sure(
-    candidates: list[Candidate], rows: dict[str, int]
-) -> None:
+def test_queue_is_sorted_by_reason_then_confidence(candidates: list[Candidate], rows: dict[str, int]) -> None:
     places = list(QueueReason)
     for (one, reason), (other, next_reason) in itertools.pairwise(ordered(candidates, rows)):
         assert places.index(reason) <= places.index(next_reason)
@@ -46,13 +44,16 @@ def test_a_better_reason_comes_first_and_within_one_the_less_sure(
             assert one.sureness <= other.sureness
 
 
-def test_each_reason_holds_where_it_says() -> None:
+def test_each_reason_applies_to_its_case() -> None:
     sure = Candidate(question_id="q", category="it", confidence=0.99)
-    many = {"it": RARE}
-    assert why(sure, many) is QueueReason.RANDOM
-    assert why(sure, {"it": RARE - 1}) is QueueReason.RARE
-    assert why(sure.model_copy(update={"near_conflict": True}), many) is QueueReason.NEAR_CONFLICT
-    assert why(sure.model_copy(update={"confidence": LOW - 0.01, "near_conflict": True}), many) is QueueReason.UNSURE
-    assert why(sure.model_copy(update={"confidence": 0.1, "shadow": "labor"}), many) is QueueReason.DISAGREE
-    assert why(sure.model_copy(update={"shadow": "it"}), many) is QueueReason.RANDOM
-    assert why(sure.model_copy(update={"confidence": None}), many) is QueueReason.RANDOM
+    many = {"it": RARE_BELOW}
+    assert reason_for(sure, many) is QueueReason.RANDOM
+    assert reason_for(sure, {"it": RARE_BELOW - 1}) is QueueReason.RARE
+    assert reason_for(sure.model_copy(update={"near_conflict": True}), many) is QueueReason.NEAR_CONFLICT
+    assert (
+        reason_for(sure.model_copy(update={"confidence": UNSURE_BELOW - 0.01, "near_conflict": True}), many)
+        is QueueReason.UNSURE
+    )
+    assert reason_for(sure.model_copy(update={"confidence": 0.1, "shadow": "labor"}), many) is QueueReason.DISAGREE
+    assert reason_for(sure.model_copy(update={"shadow": "it"}), many) is QueueReason.RANDOM
+    assert reason_for(sure.model_copy(update={"confidence": None}), many) is QueueReason.RANDOM
