@@ -1,4 +1,4 @@
-"""Judged rows as generated data: what is settled, what is answered, how sure, and in which group."""
+"""A factory of judged rows for tests."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ def judged(
     confidences: Sequence[float | None] | None = None,
     release: str = "r",
 ) -> list[Judged]:
-    """Row n is settled as `settled[n]` and was answered by `answered[n]`."""
+    """Return rows where row n was settled as `settled[n]` and answered with `answered[n]`."""
     made = []
     for n, (right, said) in enumerate(zip(settled, answered, strict=True)):
         row = Row(

@@ -1,4 +1,4 @@
-"""Clusters are what plain counting says, whatever came and went, in whatever order."""
+"""Clusters and conflicts, checked against a naive computation, under additions and removals in any order."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,19 +11,19 @@ rows = st.tuples(st.sampled_from(GROUPS), st.sampled_from(TEXTS), st.sampled_fro
 pairs = st.sets(st.tuples(st.sampled_from(TEXTS), st.sampled_from(TEXTS)), max_size=6)
 
 
-def clusters_of(near: set[tuple[int, int]], kept: list[Row]) -> Clusters:
+def clusters_of(near: set[tuple[int, int]], present: list[Row]) -> Clusters:
     clusters = Clusters(lambda n: {j for i, j in near if i == n} | {i for i, j in near if j == n})
-    for row in kept:
+    for row in present:
         clusters.add(*row)
     return clusters
 
 
-def plainly(near: set[tuple[int, int]], kept: list[Row]) -> dict[str, set[str]]:
-    """Group → its cluster: two groups are put together as long as there is a reason to."""
+def naive_clusters(near: set[tuple[int, int]], present: list[Row]) -> dict[str, set[str]]:
+    """Return group → cluster by merging groups until nothing changes."""
     found = {group: {group} for group in GROUPS}
     for _ in GROUPS:
-        for one, text, _ in kept:
-            for other, beside, _ in kept:
+        for one, text, _ in present:
+            for other, beside, _ in present:
                 if text == beside or (text, beside) in near or (beside, text) in near:
                     found[one] |= found[other]
                     found[other] |= found[one]
@@ -31,25 +31,23 @@ def plainly(near: set[tuple[int, int]], kept: list[Row]) -> dict[str, set[str]]:
 
 
 @given(pairs, st.lists(rows, max_size=12))
-def test_a_cluster_is_all_that_hangs_together_and_a_conflict_one_with_two_categories(
-    near: set[tuple[int, int]], kept: list[Row]
-) -> None:
-    clusters, plain = clusters_of(near, kept), plainly(near, kept)
+def test_clusters_and_conflicts_match_a_naive_computation(near: set[tuple[int, int]], present: list[Row]) -> None:
+    clusters, expected = clusters_of(near, present), naive_clusters(near, present)
     contested = {}
     for group in GROUPS:
-        assert clusters.cluster(group) == plain[group]
-        labels = {label for other, _, label in kept if other in plain[group]}
+        assert clusters.cluster(group) == expected[group]
+        labels = {label for other, _, label in present if other in expected[group]}
         if len(labels) > 1:
-            contested[group] = Conflict(groups=tuple(sorted(plain[group])), categories=tuple(sorted(labels)))
+            contested[group] = Conflict(groups=tuple(sorted(expected[group])), categories=tuple(sorted(labels)))
     assert clusters.contested() == contested
-    assert all(conflict.key == min(plain[group]) for group, conflict in contested.items())
+    assert all(conflict.key == min(expected[group]) for group, conflict in contested.items())
 
 
 @given(pairs, st.lists(rows, max_size=12), st.data())
-def test_whatever_came_and_went_only_what_is_there_counts(
-    near: set[tuple[int, int]], kept: list[Row], data: st.DataObject
+def test_conflicts_depend_only_on_current_rows(
+    near: set[tuple[int, int]], present: list[Row], data: st.DataObject
 ) -> None:
-    clusters, left = clusters_of(near, kept), list(kept)
+    clusters, left = clusters_of(near, present), list(present)
     for _ in range(data.draw(st.integers(0, 8))):
         if data.draw(st.booleans()) and left:
             clusters.remove(*left.pop(data.draw(st.integers(0, len(left) - 1))))
@@ -63,13 +61,11 @@ def test_whatever_came_and_went_only_what_is_there_counts(
 
 
 @given(pairs, st.lists(rows, min_size=1, max_size=12), st.sampled_from(LABELS))
-def test_settled_as_one_category_a_conflict_is_gone_and_the_others_stay(
-    near: set[tuple[int, int]], kept: list[Row], category: str
-) -> None:
-    clusters = clusters_of(near, kept)
+def test_settling_one_conflict_leaves_the_others(near: set[tuple[int, int]], present: list[Row], category: str) -> None:
+    clusters = clusters_of(near, present)
     for conflict in set(clusters.contested().values()):
         others = set(clusters.contested().values()) - {conflict}
-        for group, text, label in kept:
+        for group, text, label in present:
             if group in conflict.groups:
                 clusters.remove(group, text, label)
                 clusters.add(group, text, category)

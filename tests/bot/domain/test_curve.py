@@ -1,4 +1,4 @@
-"""The learning curve and what categories need."""
+"""The learning curve and the needs of categories."""
 
 import math
 
@@ -29,7 +29,7 @@ POINTS = st.lists(
 
 
 @given(POINTS)
-def test_a_curve_rises_towards_its_top_and_is_never_drawn_through_too_few_points(points: list[Measured]) -> None:
+def test_curve_rises_and_needs_enough_points(points: list[Measured]) -> None:
     curve = fit(points)
     if len({point.trained for point in points}) < FEWEST_POINTS:
         assert curve is None
@@ -41,7 +41,7 @@ def test_a_curve_rises_towards_its_top_and_is_never_drawn_through_too_few_points
 
 
 @given(st.floats(0.5, 1), st.floats(0.1, 0.5), st.floats(10, 1_000))
-def test_what_follows_a_curve_is_found_again(top: float, drop: float, half: float) -> None:
+def test_fit_recovers_a_known_curve(top: float, drop: float, half: float) -> None:
     true = Curve(top=top, drop=drop, half=half)
     points = [
         Measured(trained=n, right=round(true.at(n) * 100_000), of=100_000) for n in (0, 50, 100, 200, 400, 800, 1_600)
@@ -52,12 +52,12 @@ def test_what_follows_a_curve_is_found_again(top: float, drop: float, half: floa
         assert found.at(rows) == pytest.approx(true.at(rows), abs=0.015)
 
 
-def test_where_rows_did_not_help_there_is_no_curve() -> None:
+def test_fit_is_none_when_accuracy_falls() -> None:
     worse = [Measured(trained=n, right=90 - n // 10, of=100) for n in (0, 100, 200, 300)]
     assert fit(worse) is None
 
 
-def test_points_are_put_in_order_and_the_last_of_equals_counts() -> None:
+def test_rising_sorts_points_and_keeps_the_last() -> None:
     points = [Measured(trained=n, right=right, of=10) for n, right in ((5, 1), (0, 2), (5, 3))]
     assert [(point.trained, point.right) for point in rising(points)] == [(0, 2), (5, 3)]
     low, high = points[0].interval
@@ -69,7 +69,7 @@ def test_points_are_put_in_order_and_the_last_of_equals_counts() -> None:
     st.integers(0, 400),
     st.integers(FORECAST_SUPPORT, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
 )
-def test_a_need_follows_the_stated_rule(taught: int, rows: int, found: tuple[int, int]) -> None:
+def test_need_follows_the_stated_rule(taught: int, rows: int, found: tuple[int, int]) -> None:
     right, support = found
     figures = {"it": Figures(support=support, answered=support, right=right)}
     need = next(iter(needs(figures, {"it": taught}, {"it": rows}, ["it"])), None)
@@ -81,7 +81,7 @@ def test_a_need_follows_the_stated_rule(taught: int, rows: int, found: tuple[int
         assert math.isclose(need.recall, right / support)
 
 
-def test_a_category_without_rows_needs_the_floor_and_the_neediest_comes_first() -> None:
+def test_needs_are_sorted_and_have_a_minimum() -> None:
     figures = {"labor": Figures(support=20, answered=20, right=10), "other": Figures(support=4, answered=1, right=0)}
     rows = {"labor": 40, "other": 30, "it": 5}
     found = needs(figures, rows, rows, ["labor", "it", "hr", "other"])
@@ -92,7 +92,7 @@ def test_a_category_without_rows_needs_the_floor_and_the_neediest_comes_first() 
     ]
 
 
-def test_what_a_release_finds_that_no_row_has_taught_is_no_forecast() -> None:
+def test_recall_of_untaught_category_is_ignored() -> None:
     figures = {"labor": Figures(support=20, answered=20, right=4)}
     assert needs(figures, {}, {"labor": ROWS_PER_CATEGORY}, ["labor"]) == []
     (need,) = needs(figures, {}, {"labor": ROWS_PER_CATEGORY - 1}, ["labor"])

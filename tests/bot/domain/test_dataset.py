@@ -48,7 +48,7 @@ NOISE = [
     "–",
 ]
 
-some = settings(max_examples=40)
+fewer_examples = settings(max_examples=40)
 meanings = st.text(LETTERS, min_size=1, max_size=20)
 WIDTHS: list[Callable[[str], str]] = [
     str,
@@ -61,13 +61,13 @@ WIDTHS: list[Callable[[str], str]] = [
 
 @st.composite
 def variant(draw: st.DrawFn, text: str) -> str:
-    """The same question as somebody else writes it."""
+    """Return the text in another width or case, with noise that carries no meaning."""
     noisy = "".join(ch + draw(st.sampled_from(NOISE)) for ch in text)
     return draw(st.sampled_from(NOISE)) + draw(st.sampled_from(WIDTHS))(noisy)
 
 
 @given(meanings, st.data())
-def test_all_ways_to_write_a_question_are_one_group_on_one_side(text: str, data: st.DataObject) -> None:
+def test_spelling_variants_share_group_and_split(text: str, data: st.DataObject) -> None:
     one, two = data.draw(variant(text)), data.draw(variant(text))
     assert normalised(one) == normalised(two)
     assert group_of(one) == group_of(two)
@@ -76,19 +76,19 @@ def test_all_ways_to_write_a_question_are_one_group_on_one_side(text: str, data:
 
 @given(st.text(LETTERS + "".join(NOISE), max_size=30))
 @example("!?")
-def test_normalising_twice_is_normalising_once(text: str) -> None:
+def test_normalised_is_idempotent(text: str) -> None:
     assert normalised(normalised(text)) == normalised(text)
 
 
-def test_what_has_a_meaning_stays_apart() -> None:
+def test_texts_with_different_meanings_get_different_groups() -> None:
     texts = ["C を学ぶ", "C++ を学ぶ", "C# を学ぶ", "10% 引き", "10 引き", "は", "ば", "ぱ", "!", "?", "1", "2"]
     apart = ["C を学ぶ", "C++ を学ぶ", "は", "ば", "ぱ", "!", "?", "1", "2"]
     assert len({group_of(text) for text in apart}) == len(apart)
     assert all(normalised(text) for text in texts)
 
 
-def test_a_later_version_of_the_program_finds_each_row_where_it_was() -> None:
-    """Another hash would put what was trained on among the held-out rows: these ids and sides stay as they are."""
+def test_known_groups_and_splits_never_change() -> None:
+    """A different hash would move trained rows to the held-out side, so these values must never change."""
     known = {
         "有給は何日前までに申請すればいいですか？": ("82816d71", "train"),
         "経費": ("4fd4ef68", "train"),
@@ -133,18 +133,18 @@ def row_lists(draw: st.DrawFn) -> list[Row]:
     return draw(st.permutations(made))
 
 
-@some
+@fewer_examples
 @given(row_lists(), st.data())
-def test_the_order_of_rows_does_not_matter(rows: list[Row], data: st.DataObject) -> None:
+def test_export_ignores_the_order_of_rows(rows: list[Row], data: st.DataObject) -> None:
     assert export(rows, PROMPT) == export(data.draw(st.permutations(rows)), PROMPT)
 
 
-@some
+@fewer_examples
 @given(row_lists())
-def test_each_line_is_an_example_that_a_provider_takes(rows: list[Row]) -> None:
+def test_each_exported_line_is_a_valid_example(rows: list[Row]) -> None:
     frozen = export(rows, PROMPT)
     text = frozen.data.decode()
-    lines = text.splitlines()  # at every kind of line end, not only at line feeds
+    lines = text.splitlines()  # splits at every kind of line end, not only at line feeds
     assert len(lines) == text.count("\n") == frozen.manifest.rows
     by_id = {one.id: one for one in rows}
     for line, row_id in zip(lines, frozen.texts, strict=True):
@@ -165,11 +165,9 @@ def test_each_line_is_an_example_that_a_provider_takes(rows: list[Row]) -> None:
         assert not any(token in line for token in FORBIDDEN)
 
 
-@some
+@fewer_examples
 @given(row_lists(), st.data())
-def test_a_training_row_is_in_the_file_unless_there_is_a_reason_against_it(
-    rows: list[Row], data: st.DataObject
-) -> None:
+def test_training_row_is_exported_unless_excluded(rows: list[Row], data: st.DataObject) -> None:
     near = data.draw(st.sets(st.sampled_from([one.id for one in rows]))) if rows else set()
     contested = data.draw(st.sets(st.sampled_from([one.group for one in rows]))) if rows else set()
     frozen = export(rows, PROMPT, contested=contested, near_held_out=near)
@@ -187,7 +185,7 @@ def test_a_training_row_is_in_the_file_unless_there_is_a_reason_against_it(
     assert len(frozen.texts) == frozen.manifest.rows
 
 
-def test_other_wordings_of_one_group_are_all_trained_on() -> None:
+def test_different_wordings_of_a_group_are_exported() -> None:
     first = next(one for one in (row(f"鍵 {n}") for n in range(100)) if one.split is Split.TRAIN)
     second = row("鍵のほかの言い方", row_id="q2").model_copy(update={"group": first.group})
     repeated = row(first.text + "？", row_id="q3", at=5)
@@ -198,7 +196,7 @@ def test_other_wordings_of_one_group_are_all_trained_on() -> None:
 
 
 @pytest.mark.parametrize("split", Split)
-def test_nothing_of_a_conflict_is_trained_or_measured_on_until_it_is_settled(split: Split) -> None:
+def test_conflict_is_left_out_until_settled(split: Split) -> None:
     texts = (f"鍵 {n}" for n in range(100))
     first = row(next(text for text in texts if split_of(group_of(text)) is split))
     other = row("鍵のほかの言い方", "it", row_id="q2").model_copy(update={"group": first.group, "split": split})
@@ -210,9 +208,9 @@ def test_nothing_of_a_conflict_is_trained_or_measured_on_until_it_is_settled(spl
     assert "conflict" not in export([first, settled], PROMPT).manifest.left_out
 
 
-@some
+@fewer_examples
 @given(row_lists())
-def test_the_manifest_accounts_for_every_row(rows: list[Row]) -> None:
+def test_manifest_accounts_for_every_row(rows: list[Row]) -> None:
     frozen = export(rows, PROMPT)
     manifest = frozen.manifest
     assert manifest.rows + manifest.held_out + sum(manifest.left_out.values()) == len(rows)
@@ -222,16 +220,16 @@ def test_the_manifest_accounts_for_every_row(rows: list[Row]) -> None:
     assert manifest.prompt_id == PROMPT.id
 
 
-@some
+@fewer_examples
 @given(row_lists())
-def test_a_text_stands_once_a_category(rows: list[Row]) -> None:
-    once = distinct(rows)
-    assert {(normalised(one.text), one.category) for one in once} == {(normalised(r.text), r.category) for r in rows}
-    assert len({(normalised(one.text), one.category) for one in once}) == len(once)
-    assert distinct(once) == once
+def test_distinct_keeps_one_row_per_text_and_category(rows: list[Row]) -> None:
+    unique = distinct(rows)
+    assert {(normalised(one.text), one.category) for one in unique} == {(normalised(r.text), r.category) for r in rows}
+    assert len({(normalised(one.text), one.category) for one in unique}) == len(unique)
+    assert distinct(unique) == unique
 
 
-def test_a_row_without_a_reason_argues_with_its_categorys_rule_or_name() -> None:
+def test_neutral_reason_comes_from_rule_or_name() -> None:
     def reason(one: Row, language: str = "ja") -> str:
         data = export([one], PROMPT.model_copy(update={"language": language})).data
         return str(json.loads(json.loads(data)["messages"][2]["content"])["reason"])

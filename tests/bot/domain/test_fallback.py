@@ -1,4 +1,4 @@
-"""Which release stands in for the serving one."""
+"""The choice of the fallback release."""
 
 from datetime import UTC, datetime
 
@@ -30,7 +30,7 @@ SERVING = release(0, LUNA)
 RULE = Fallback(model=BASE, finetuned=True)
 
 
-def test_the_newest_fine_tune_on_the_same_prompt_comes_first() -> None:
+def test_newest_finetune_on_the_same_prompt_wins() -> None:
     older, newer = release(1, TUNED, tuned=True), release(2, TUNED, tuned=True)
     of_another_prompt = release(3, TUNED, "p2", tuned=True)
     base = release(4, BASE, recall=RECALL)
@@ -41,7 +41,7 @@ def test_the_newest_fine_tune_on_the_same_prompt_comes_first() -> None:
     assert chosen.among([newer, base, SERVING], SERVING) == base
 
 
-def test_nobody_stands_in_for_a_release_of_the_same_provider() -> None:
+def test_same_provider_gets_no_fallback() -> None:
     local = release(1, BASE)
     assert RULE.wanted(local) is None
     assert RULE.among([release(2, BASE, recall=RECALL), local], local) is None
@@ -61,7 +61,7 @@ releases = st.builds(
 
 
 @given(serving=releases, others=st.lists(releases), model=st.none() | models, finetuned=st.booleans())
-def test_it_is_always_of_another_provider_and_of_the_same_prompt(
+def test_fallback_has_another_provider_and_same_prompt(
     serving: Release, others: list[Release], model: ModelName | None, *, finetuned: bool
 ) -> None:
     found = Fallback(model=model, finetuned=finetuned).among([*others, serving], serving)

@@ -11,12 +11,12 @@ from bot.domain.gate import LEAST_BETTER, LEAST_EQUAL, MARGIN, Decision, GateRea
 from bot.domain.scorecard import scorecard
 from tests.bot.domain.judged import judged
 
-FEW = settings(max_examples=25)
+FEWER_EXAMPLES = settings(max_examples=25)
 CATEGORIES = ["labor", "hr", "it", "other"]
 
 
 def answers(settled: list[str], accuracy: float, seed: int) -> list[str]:
-    """Right with this chance, else another category."""
+    """Return answers that are right with this probability, else of a random other category."""
     random = Random(seed)
     return [
         one if random.random() < accuracy else random.choice([c for c in CATEGORIES if c != one]) for one in settled
@@ -33,7 +33,7 @@ def settled_rows(n: int) -> list[str]:
     return [CATEGORIES[i % len(CATEGORIES)] for i in range(n)]
 
 
-@FEW
+@FEWER_EXAMPLES
 @given(st.integers(80, 300), st.integers(0, 99))
 def test_shuffled_labels_fail(n: int, seed: int) -> None:
     settled = settled_rows(n)
@@ -43,17 +43,17 @@ def test_shuffled_labels_fail(n: int, seed: int) -> None:
     assert (found.outcome, found.why) == (Outcome.FAILED, GateReason.WORSE)
 
 
-@FEW
+@FEWER_EXAMPLES
 @given(st.integers(80, 300), st.integers(0, 99))
-def test_clearly_better_passes(n: int, seed: int) -> None:
+def test_clearly_better_candidate_passes(n: int, seed: int) -> None:
     settled = settled_rows(n)
     found = decision(settled, settled, answers(settled, 0.6, seed))
     assert (found.outcome, found.why, found.serving) == (Outcome.PASSED, GateReason.BETTER, "old")
 
 
-@FEW
+@FEWER_EXAMPLES
 @given(st.integers(0, 600), st.integers(0, 99))
-def test_equal_passes_only_with_enough_rows(n: int, seed: int) -> None:
+def test_equal_candidate_needs_enough_rows(n: int, seed: int) -> None:
     settled = settled_rows(n)
     same = answers(settled, 0.8, seed)
     found = decision(settled, same, same)
@@ -67,9 +67,9 @@ def test_equal_passes_only_with_enough_rows(n: int, seed: int) -> None:
         assert found.missing == (LEAST_EQUAL if n > 1 else LEAST_BETTER) - n
 
 
-@FEW
+@FEWER_EXAMPLES
 @given(st.integers(0, 99), st.floats(0.5, 1), st.floats(0.5, 1))
-def test_forty_rows_are_never_enough_to_pass(seed: int, now: float, before: float) -> None:
+def test_forty_rows_never_pass(seed: int, now: float, before: float) -> None:
     settled = settled_rows(40)
     found = decision(settled, answers(settled, now, seed), answers(settled, before, seed + 1))
     assert found.outcome is not Outcome.PASSED
@@ -78,39 +78,39 @@ def test_forty_rows_are_never_enough_to_pass(seed: int, now: float, before: floa
 
 
 @pytest.mark.parametrize(("n", "outcome"), [(299, Outcome.NOT_ENOUGH), (300, Outcome.PASSED)])
-def test_equal_passes_from_300_rows_on(n: int, outcome: Outcome) -> None:
+def test_equal_candidate_passes_from_300_rows(n: int, outcome: Outcome) -> None:
     same = answers(settled_rows(n), 0.8, seed=1)
     assert decision(settled_rows(n), same, same).outcome is outcome
 
 
 @pytest.mark.parametrize(("n", "outcome"), [(49, Outcome.NOT_ENOUGH), (50, Outcome.PASSED)])
-def test_better_passes_from_50_rows_on(n: int, outcome: Outcome) -> None:
+def test_better_candidate_passes_from_50_rows(n: int, outcome: Outcome) -> None:
     settled = settled_rows(n)
     assert decision(settled, settled, answers(settled, 0.6, seed=1)).outcome is outcome
 
 
 @pytest.mark.parametrize(("fixed", "outcome"), [(5, Outcome.NOT_ENOUGH), (6, Outcome.PASSED)])
-def test_better_is_p_below_a_twentieth(fixed: int, outcome: Outcome) -> None:
-    """Five fixed and none broken: p = 0.0625; six: 0.031."""
+def test_better_means_p_below_a_twentieth(fixed: int, outcome: Outcome) -> None:
+    """Five fixed rows and none broken give p = 0.0625; six give 0.031."""
     settled = ["it"] * 60
     assert decision(settled, settled, ["hr"] * fixed + ["it"] * (60 - fixed)).outcome is outcome
 
 
-def test_forty_rows_say_how_many_more_are_needed() -> None:
+def test_missing_rows_are_estimated_at_forty_rows() -> None:
     settled = settled_rows(40)
     before = [c if n >= 12 else "nothing" for n, c in enumerate(settled)]
     found = decision(settled, settled, before)
     assert (found.outcome, found.missing) == (Outcome.NOT_ENOUGH, LEAST_BETTER - 40)
 
 
-def test_near_copies_do_not_make_enough_rows() -> None:
+def test_near_duplicates_do_not_count_as_rows() -> None:
     settled = [c for c in settled_rows(40) for _ in range(10)]
     groups = [n for n in range(40) for _ in range(10)]
     found = decision(settled, settled, ["other"] * 400, groups)
     assert (found.outcome, found.why) == (Outcome.NOT_ENOUGH, GateReason.FEW)
 
 
-def test_a_category_below_its_floor_fails_though_all_is_better() -> None:
+def test_category_below_floor_fails_a_better_candidate() -> None:
     settled = ["it"] * 200 + ["hr"] * 20
     before = ["other"] * 100 + ["it"] * 100 + ["hr"] * 20
     now = ["it"] * 200 + ["it"] * 3 + ["hr"] * 17
@@ -120,15 +120,15 @@ def test_a_category_below_its_floor_fails_though_all_is_better() -> None:
     assert decision(settled, ["it"] * 202 + ["hr"] * 18, before).outcome is Outcome.PASSED
 
 
-def test_a_category_with_few_rows_has_no_floor() -> None:
+def test_category_with_few_rows_has_no_floor() -> None:
     settled = ["it"] * 200 + ["hr"] * 9
     before = ["other"] * 100 + ["it"] * 100 + ["hr"] * 9
     assert decision(settled, ["it"] * 209, before).outcome is Outcome.PASSED
 
 
 @pytest.mark.parametrize(("n", "passes"), [(LEAST_EQUAL, False), (2_000, True)])
-def test_a_noisy_draw_passes_only_where_the_interval_is_narrow(n: int, passes: bool) -> None:  # noqa: FBT001 - a parameter of pytest
-    """Equally often right, but not on the same rows: 4% fixed and 4% broken."""
+def test_noisy_draw_passes_only_with_narrow_interval(n: int, passes: bool) -> None:  # noqa: FBT001 - a parameter of pytest
+    """Both are right equally often but on different rows: 4% fixed and 4% broken."""
     settled = ["it"] * n
     now = ["hr" if i % 25 == 0 else "it" for i in range(n)]
     before = ["hr" if i % 25 == 1 else "it" for i in range(n)]
@@ -146,7 +146,7 @@ def test_a_noisy_draw_passes_only_where_the_interval_is_narrow(n: int, passes: b
         assert again.comparison.interval[0] >= -MARGIN - 0.002, "the estimate of missing rows is about right"
 
 
-def test_a_little_worse_is_never_enough() -> None:
+def test_slightly_worse_candidate_never_passes() -> None:
     settled = ["it"] * 100
     found = decision(settled, ["hr"] * 4 + ["it"] * 96, settled)
     assert (found.outcome, found.missing) == (Outcome.NOT_ENOUGH, None)

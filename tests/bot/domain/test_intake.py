@@ -1,4 +1,4 @@
-"""Which messages are questions."""
+"""The intake policy: which messages are questions."""
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +10,7 @@ from tests.bot.things import arrival
 
 
 @pytest.mark.parametrize("text", ["有給は？", "leave?", "7", "¿vacaciones?", ":tada: 有給", "휴가", "A"])
-def test_whatever_holds_a_letter_or_a_digit_is_a_question(text: str) -> None:
+def test_text_with_letter_or_digit_is_a_question(text: str) -> None:
     assert notice_for(arrival(text)) is None
     assert notice_for(arrival(text).model_copy(update={"has_files": True})) is None
 
@@ -27,15 +27,15 @@ def test_whatever_holds_a_letter_or_a_digit_is_a_question(text: str) -> None:
         ("？？？", False, Notice.EMOJI_ONLY),
     ],
 )
-def test_what_holds_none_is_told_apart(text: str, has_files: bool, notice: Notice) -> None:  # noqa: FBT001 - a parameter
+def test_text_without_words_gets_its_notice(text: str, has_files: bool, notice: Notice) -> None:  # noqa: FBT001 - a parameter
     assert notice_for(arrival(text).model_copy(update={"has_files": has_files})) is notice
 
 
-def test_an_outsider_is_told_so_whatever_was_said() -> None:
+def test_outsider_gets_a_notice_for_any_text() -> None:
     assert notice_for(arrival("有給は？").model_copy(update={"outsider": True})) is Notice.OUTSIDER
 
 
-def test_talk_between_people_in_a_watched_channel_is_left_alone() -> None:
+def test_emoji_in_watched_channel_gets_no_notice() -> None:
     assert not is_said(arrival(":tada:", via=Via.CHANNEL), Notice.EMOJI_ONLY)
     assert is_said(arrival("", via=Via.CHANNEL), Notice.OUTSIDER)
     assert all(is_said(arrival(":tada:", via=via), Notice.EMOJI_ONLY) for via in (Via.MENTION, Via.DM, Via.SHORTCUT))
@@ -43,7 +43,7 @@ def test_talk_between_people_in_a_watched_channel_is_left_alone() -> None:
 
 @settings(max_examples=30)
 @given(st.text(max_size=20), st.integers(0, 2))
-def test_a_long_text_is_cut_and_that_is_told(text: str, times: int) -> None:
+def test_long_text_is_cut_and_flagged(text: str, times: int) -> None:
     whole = (text + "長" * LONGEST_QUESTION) * times + text
     kept, was_cut = cut(whole)
     assert len(kept) <= LONGEST_QUESTION

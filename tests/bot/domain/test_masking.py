@@ -1,4 +1,4 @@
-"""Personal data never stays, and what is no personal data is left alone, in Japanese and English."""
+"""The masking of personal data in Japanese and English; other text is kept."""
 
 import pytest
 from hypothesis import given
@@ -29,42 +29,42 @@ digits = st.text("0123456789", min_size=11, max_size=11)
 
 
 def with_check_digit(eleven: str) -> str:
-    """A My Number: 11 digits and their check digit, from the definition: Q is n+1 up to the sixth from the right."""
+    """Return a My Number from 11 digits, by the definition: Q is n+1 up to the sixth digit from the right."""
     q = [n + 1 if n <= 6 else n - 5 for n in range(1, 12)]
     rest = sum(p * w for p, w in zip(map(int, reversed(eleven)), q, strict=True)) % 11
     return eleven + str(0 if rest <= 1 else 11 - rest)
 
 
 def luhn(fifteen: str) -> str:
-    """A card number of 16 digits."""
+    """Return a card number of 16 digits with a valid Luhn digit."""
     total = sum(sum(map(int, str(int(d) * (1 + (n % 2 == 0))))) for n, d in enumerate(fifteen))
     return fifteen + str(-total % 10)
 
 
 @st.composite
-def written(draw: st.DrawFn, number: str, size: int) -> str:
-    """A number as people write it: in groups or not, full width or not."""
+def number_as_written(draw: st.DrawFn, number: str, size: int) -> str:
+    """Return a number as people write it: grouped or not, full width or not."""
     separator = draw(st.sampled_from(["", "-", " ", "－"]))
     grouped = separator.join(number[start : start + size] for start in range(0, len(number), size))
     return grouped.translate(FULL_WIDTH) if draw(st.booleans()) else grouped
 
 
 @given(eleven=digits, around=surroundings, data=st.data())
-def test_a_my_number_never_stays(eleven: str, around: tuple[str, str], data: st.DataObject) -> None:
-    number = data.draw(written(with_check_digit(eleven), 4))
+def test_my_number_is_masked(eleven: str, around: tuple[str, str], data: st.DataObject) -> None:
+    number = data.draw(number_as_written(with_check_digit(eleven), 4))
     before, after = around
     assert masked(before + number + after) == f"{before}[my-number]{after}"
 
 
-def test_a_date_beside_a_number_is_not_taken_for_a_part_of_it() -> None:
-    """With the year of the date behind it, this My Number would pass for a card."""
+def test_date_beside_a_number_is_kept() -> None:
+    """Together with the year of the next date, this My Number would look like a card number."""
     assert masked("2026-03-04 023001011103 2026-03-05") == "2026-03-04 [my-number] 2026-03-05"
     assert masked("+1 (415) 555-2671 2026.03.05") == "[phone] 2026.03.05"
 
 
 @given(fifteen=st.text("0123456789", min_size=15, max_size=15), around=surroundings, data=st.data())
-def test_a_card_never_stays(fifteen: str, around: tuple[str, str], data: st.DataObject) -> None:
-    number = data.draw(written(luhn("4" + fifteen[1:]), 4))
+def test_card_number_is_masked(fifteen: str, around: tuple[str, str], data: st.DataObject) -> None:
+    number = data.draw(number_as_written(luhn("4" + fifteen[1:]), 4))
     before, after = around
     assert masked(before + number + after) == f"{before}[card]{after}"
 
@@ -74,7 +74,7 @@ def test_a_card_never_stays(fifteen: str, around: tuple[str, str], data: st.Data
     PHONES,
 )
 @pytest.mark.parametrize("around", AROUND)
-def test_a_phone_number_never_stays(phone: str, around: tuple[str, str]) -> None:
+def test_phone_number_is_masked(phone: str, around: tuple[str, str]) -> None:
     before, after = around
     hidden = masked(before + phone + after)
     assert "[phone]" in hidden
@@ -89,12 +89,12 @@ mails = st.from_regex(r"[a-z][a-z0-9._%+-]{0,12}@([a-z0-9]([a-z0-9-]{0,8}[a-z0-9
     mail=mails,
     around=st.sampled_from([("メールは", "です。有給は？"), ("my mail is ", "."), ("<mailto:", ">"), ("（", "）")]),
 )
-def test_a_mail_address_never_stays_and_takes_nothing_with_it(mail: str, around: tuple[str, str]) -> None:
+def test_mail_address_is_masked_without_its_surroundings(mail: str, around: tuple[str, str]) -> None:
     before, after = around
     assert masked(before + mail + after) == f"{before}[mail]{after}"
 
 
-def test_a_mail_address_in_other_letters() -> None:
+def test_mail_address_in_other_scripts_is_masked() -> None:
     assert masked("write to josé@example.com or ｔａｒｏ＠ｅｘａｍｐｌｅ．ｃｏｍ") == "write to [mail] or [mail]"
 
 
@@ -109,7 +109,7 @@ def test_a_mail_address_in_other_letters() -> None:
         ("社員番号123 0901234567", "社員番号[employee-number] [phone]"),
     ],
 )
-def test_an_employee_number_never_stays(text: str, hidden: str) -> None:
+def test_employee_number_is_masked(text: str, hidden: str) -> None:
     assert masked(text) == hidden
 
 
@@ -123,12 +123,12 @@ harmless = st.lists(dates | sums | times | plain, min_size=1, max_size=4)
 
 
 @given(harmless, st.sampled_from(["、", " から ", " to ", ", "]))
-def test_dates_sums_and_ordinary_numbers_are_left_alone(parts: list[str], between: str) -> None:
+def test_dates_sums_and_ordinary_numbers_are_kept(parts: list[str], between: str) -> None:
     text = between.join(parts)
     assert masked(text) == text
 
 
-def test_a_range_of_dates_is_left_alone() -> None:
+def test_range_of_dates_is_kept() -> None:
     text = "2026-01-05 2026-01-06 の出張、0.1234567890 の割合、注文 123456789 を 3 つ"
     assert masked(text) == text
 
@@ -143,13 +143,13 @@ pieces = st.lists(
 
 
 @given(pieces)
-def test_masking_twice_is_masking_once(text: str) -> None:
+def test_masked_is_idempotent(text: str) -> None:
     assert masked(masked(text)) == masked(text)
 
 
 @pytest.mark.parametrize(
     "text", ["x" * 300_000, "a." * 150_000, "1" * 100_000, "x@" + "a" * 300_000, "社員番号" + " " * 100_000]
 )
-def test_a_text_without_an_end_is_read_once(text: str) -> None:
-    """A pasted blob takes a moment; were it read anew from each of its letters, the bot would stand still for hours."""
+def test_very_long_text_takes_linear_time(text: str) -> None:
+    """A pasted blob takes a moment; with quadratic cost it would block the bot for hours."""
     assert masked(text) == text

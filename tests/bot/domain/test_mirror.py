@@ -1,4 +1,4 @@
-"""What a tracker is shown: ids that stay, masked texts, the very answer of the training file."""
+"""Copies for the tracker: stable ids, masked texts, and the training file's answers."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ MOMENTS = st.datetimes(START.replace(tzinfo=None), timezones=st.just(UTC))
 
 
 @given(MOMENTS, st.lists(st.text()))
-def test_a_trace_id_is_a_version_7_uuid_of_its_moment_and_always_the_same(at: datetime, what: list[str]) -> None:
+def test_trace_id_is_a_stable_version_7_uuid(at: datetime, what: list[str]) -> None:
     made = trace_id(at, *what)
     assert made == trace_id(at, *what)
     assert (made.version, made.variant) == (7, "specified in RFC 4122")
@@ -24,15 +24,15 @@ def test_a_trace_id_is_a_version_7_uuid_of_its_moment_and_always_the_same(at: da
     assert str(made) < str(trace_id(at + timedelta(milliseconds=1), *what))
 
 
-def test_a_word_more_is_not_a_longer_word() -> None:
+def test_trace_id_separates_its_words() -> None:
     assert trace_id(START, "ab", "c") != trace_id(START, "a", "bc")
 
 
-def test_the_id_of_feedback_stays() -> None:
+def test_feedback_id_is_stable() -> None:
     assert feedback_id("q", 1) == feedback_id("q", 1) != feedback_id("q", 11)
 
 
-def test_a_copy_says_what_its_line_of_the_training_file_says() -> None:
+def test_row_copy_matches_its_training_file_line() -> None:
     for reason in ("because it is leave", None):
         settled = row("a", reason=reason)
         category = PROMPT.category("labor")
@@ -43,7 +43,7 @@ def test_a_copy_says_what_its_line_of_the_training_file_says() -> None:
         assert {"reason": copied.reason, "category": copied.category} == json.loads(assistant["content"])
 
 
-def test_what_was_never_masked_is_masked_at_the_latest_here() -> None:
+def test_trace_masks_unmasked_text() -> None:
     trace = Trace(
         id=trace_id(START, "x"),
         purpose=Purpose.SERVING,
@@ -62,7 +62,7 @@ def test_what_was_never_masked_is_masked_at_the_latest_here() -> None:
 
 
 @given(st.binary(min_size=32), st.text(), st.text())
-def test_a_pseudonym_is_one_of_each_person_and_key(key: bytes, one: str, other: str) -> None:
+def test_pseudonym_is_unique_per_person_and_key(key: bytes, one: str, other: str) -> None:
     assert pseudonym(key, one) == pseudonym(key, one)
     assert (pseudonym(key, one) == pseudonym(key, other)) == (one == other)
     assert pseudonym(key, one) != pseudonym(key + b"x", one)

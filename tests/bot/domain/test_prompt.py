@@ -1,4 +1,4 @@
-"""The prompt: its text names it, and what people are told is no part of it."""
+"""The prompt: its text, its id and its validation."""
 
 import tomllib
 
@@ -23,26 +23,26 @@ other = true
 """
 
 
-def test_the_text_holds_the_task_and_every_category_in_order() -> None:
+def test_text_holds_the_task_and_all_categories() -> None:
     assert Prompt.parse("Choose one.\n", TOML).text == (
         "Choose one.\n\n## Labor\nLeave is labor.\n- How much leave?\n\n## Other\n"
     )
 
 
-def test_the_categories_stand_where_the_template_says() -> None:
+def test_categories_replace_the_placeholder() -> None:
     text = Prompt.parse("Choose:\n{{categories}}\nAnswer in JSON.", TOML).text
     assert text.index("Choose:") < text.index("## Labor") < text.index("## Other") < text.index("Answer in JSON.")
 
 
-def test_owners_and_guides_do_not_change_the_id_and_words_do() -> None:
-    told = PROMPT.model_copy(
+def test_id_depends_on_text_not_on_owners() -> None:
+    changed = PROMPT.model_copy(
         update={"categories": tuple(c.model_copy(update={"owner": "S9", "guide": "do"}) for c in PROMPT.categories)}
     )
-    assert Prompt.model_validate(told.model_dump()).id == PROMPT.id
+    assert Prompt.model_validate(changed.model_dump()).id == PROMPT.id
     assert Prompt(language="ja", template=PROMPT.template + "。", categories=PROMPT.categories).id != PROMPT.id
 
 
-def test_an_owner_is_given_only_where_there_is_none() -> None:
+def test_owned_by_fills_only_missing_owners() -> None:
     owned = Prompt.parse("", TOML).owned_by("S2")
     assert [c.owner for c in owned.categories] == ["S1", "S2"]
     assert owned.id == Prompt.parse("", TOML).id
@@ -61,7 +61,7 @@ LABOR, OTHER = Category(id="labor", name="Labor"), Category(id="other", name="Ot
         ((OTHER, Category(id="b", name="B", other=True)), "catch_all.*2"),
     ],
 )
-def test_categories_that_cannot_be_used_are_refused(categories: tuple[Category, ...], why: str) -> None:
+def test_unusable_categories_are_refused(categories: tuple[Category, ...], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         Prompt(language="en", template="", categories=categories)
 
@@ -70,7 +70,7 @@ def test_categories_that_cannot_be_used_are_refused(categories: tuple[Category, 
     ("was", "becomes"),
     [('"en"', '"fr"'), ('"labor"', '"la bor"'), ('"Labor"', '""'), ("owner", "owners")],
 )
-def test_a_file_that_cannot_be_used_is_refused(was: str, becomes: str) -> None:
+def test_unusable_file_is_refused(was: str, becomes: str) -> None:
     with pytest.raises(ValidationError):
         Prompt.parse("", TOML.replace(was, becomes))
 

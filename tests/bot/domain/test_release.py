@@ -1,4 +1,4 @@
-"""Model names."""
+"""The parsing of model names."""
 
 import pytest
 from hypothesis import given
@@ -10,13 +10,13 @@ part = st.text("abcdefghijklmnopqrstuvwxyz0123456789-:._", min_size=1)
 
 
 @given(part, st.lists(part, min_size=1, max_size=3).map("/".join))
-def test_a_name_is_written_as_it_is_read(provider: str, model: str) -> None:
+def test_model_name_is_read_back(provider: str, model: str) -> None:
     name = ModelName.parse(f" {provider}/{model} ")
     assert (name.provider, name.model) == (provider, model)
     assert ModelName.parse(str(name)) == name
 
 
 @pytest.mark.parametrize("text", ["", "base", "/", "local/", "/base"])
-def test_half_a_name_is_refused(text: str) -> None:
+def test_incomplete_model_name_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="provider/model"):
         ModelName.parse(text)

@@ -1,3 +1,5 @@
+"""The agreement of a shadow release with the served answers."""
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,12 +21,17 @@ def test_every_question_is_counted_once(compared: list[ShadowComparison]) -> Non
     assert found.share is None if not compared else 0 <= found.share <= 1  # type: ignore[operator]  # None was asked
 
 
-def test_who_was_right_is_told_apart() -> None:
-    def one(served: str, shadow: str, settled: str | None) -> ShadowComparison:
+def test_settled_questions_show_which_was_right() -> None:
+    def compared(served: str, shadow: str, settled: str | None) -> ShadowComparison:
         return ShadowComparison(question_id="q", served=served, shadow=shadow, settled=settled)
 
     found = Agreement.of(
-        [one("it", "labor", "it"), one("it", "labor", "labor"), one("it", "it", "it"), one("it", "it", "other")]
+        [
+            compared("it", "labor", "it"),
+            compared("it", "labor", "labor"),
+            compared("it", "it", "it"),
+            compared("it", "it", "other"),
+        ]
     )
     assert (found.only_serving_right, found.only_shadow_right, found.both_right, found.neither_right) == (1, 1, 1, 1)
     assert found.by_category == {"it": (2, 4)}
