@@ -1,1 +1,1 @@
-"""Old module names that people may still type; each says where it went (docs/upgrade.md)."""
+"""Old module names, kept as aliases; `docs/upgrade.md` lists the new names."""
