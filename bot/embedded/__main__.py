@@ -1,4 +1,4 @@
-"""`python -m bot.embedded --port 8001 --folder models`: the embedded model as a server of its own."""
+"""The embedded model as a standalone server: `python -m bot.embedded --port 8001 --folder models`."""
 
 import argparse
 from pathlib import Path
@@ -11,16 +11,18 @@ from bot.embedded import FolderShelf, LocalModel
 def main() -> None:
     """Serve until interrupted."""
     parser = argparse.ArgumentParser(prog="python -m bot.embedded", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine only)")
-    parser.add_argument("--port", type=int, default=8001, help="the port to listen on")
-    parser.add_argument("--folder", type=Path, required=True, help="where files, jobs and models are kept")
     parser.add_argument(
-        "--api-key-file", type=Path, help="a file with the key to ask of callers (default: ask for none)"
+        "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)"
     )
-    given = parser.parse_args()
-    key = given.api_key_file.read_text(encoding="utf-8").strip() if given.api_key_file else None
+    parser.add_argument("--port", type=int, default=8001, help="port to listen on (default: 8001)")
+    parser.add_argument("--folder", type=Path, required=True, help="folder for files, jobs and models")
+    parser.add_argument(
+        "--api-key-file", type=Path, help="file with the API key that callers must send (default: no key)"
+    )
+    args = parser.parse_args()
+    api_key = args.api_key_file.read_text(encoding="utf-8").strip() if args.api_key_file else None
     uvicorn.run(
-        LocalModel(FolderShelf(given.folder), api_key=key).app, host=given.host, port=given.port, log_level="warning"
+        LocalModel(FolderShelf(args.folder), api_key=api_key).app, host=args.host, port=args.port, log_level="warning"
     )
 
 

@@ -1,26 +1,26 @@
-"""Classifies one question: what the prompt says, what was trained, and what the chat shows as examples."""
+"""Classification of one question by the prompt, the trained layers and the examples in the chat."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from bot.embedded.features import Floats, counts, folded
-from bot.embedded.linear import Linear, from_prompt, softmax
-from bot.embedded.prompt import labels_named_in
+from bot.embedded.features import Floats, casefolded, gram_counts
+from bot.embedded.linear import LinearModel, from_prompt, softmax
+from bot.embedded.prompt import guess_labels
 from bot.embedded.reasons import deciding_words, reason_for
-from bot.embedded.trained import TRUST, Trained
+from bot.embedded.trained import PRIOR_ROWS, TrainedModel
 
-_ANYTHING = np.float32(1e-3)
-"""More than nothing: then the longest words are named where no word says more than another."""
+_MIN_EVIDENCE = np.float32(1e-3)
+"""Positive floor for the evidence of each character: if all words are equal, the longest are quoted."""
 
 Shot = tuple[str, str]
-"""An earlier question of the chat and the label that was given for it."""
+"""An example question from the chat, and its label."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The probability of each label, and why the likeliest one."""
+    """The probability of each label, and the reason for the likeliest label."""
 
     labels: tuple[str, ...]
     probabilities: Floats
@@ -35,44 +35,46 @@ class Prediction:
         return float(self.probabilities.max())
 
 
-def classified(
-    model: Trained, prompt: str, labels: Sequence[str], question: str, shots: Sequence[Shot] = ()
+def classify(
+    model: TrainedModel, prompt: str, labels: Sequence[str], question: str, shots: Sequence[Shot] = ()
 ) -> Prediction:
-    """Answer with one of the labels; the same arguments always give the same answer.
+    """Choose one of the labels; equal arguments always give the same answer.
+
+    A single label needs no choice. Its reason quotes the words that support it against the other labels of the model
+    and the prompt.
 
     Args:
-        model: What was trained; an empty one knows only the prompt.
+        model: The trained model; a model without layers knows only the prompt.
         prompt: The system message.
-        labels: What to choose from, at least one, no two alike. Of one alone it is said what in the question speaks for
-            it, against the other labels that the prompt names.
-        question: What was asked.
-        shots: Questions with settled labels that the chat shows; the nearer one is to the question, the more it counts.
+        labels: The labels to choose from: at least one, without duplicates.
+        question: The question to classify.
+        shots: Example questions from the chat with their labels; examples closer to the question count more.
     """
-    own = tuple(labels)
-    if len(own) == 1:
-        return _argued(model, prompt, own[0], question)
-    said = from_prompt(prompt, own, model.encoder)
-    probabilities = model.probabilities(softmax(said.logits(question)), own, question)
-    probabilities = _reminded(probabilities, own, question, shots)
-    label = own[int(probabilities.argmax())]
-    return Prediction(own, probabilities, reason_for(question, _evidence(model, said, question, label)))
+    choices = tuple(labels)
+    if len(choices) == 1:
+        return _explain_only_label(model, prompt, choices[0], question)
+    prompt_model = from_prompt(prompt, choices, model.encoder)
+    probabilities = model.probabilities(softmax(prompt_model.logits(question)), choices, question)
+    probabilities = _apply_shots(probabilities, choices, question, shots)
+    label = choices[int(probabilities.argmax())]
+    return Prediction(choices, probabilities, reason_for(question, _evidence(model, prompt_model, question, label)))
 
 
-def _argued(model: Trained, prompt: str, label: str, question: str) -> Prediction:
-    """Answer with the label that was given, for the words that speak for it most, or else least against it."""
-    rivals = tuple(dict.fromkeys((label, *model.labels, *labels_named_in(prompt))))
+def _explain_only_label(model: TrainedModel, prompt: str, label: str, question: str) -> Prediction:
+    """Return the given label with a reason: the words that support it most, or else contradict it least."""
+    rivals = tuple(dict.fromkeys((label, *model.labels, *guess_labels(prompt))))
     evidence = _evidence(model, from_prompt(prompt, rivals, model.encoder), question, label)
     if len(evidence) and not deciding_words(question, evidence):
-        evidence = evidence - evidence.min() + _ANYTHING
+        evidence = evidence - evidence.min() + _MIN_EVIDENCE
     return Prediction((label,), np.ones(1, dtype=np.float32), reason_for(question, evidence))
 
 
-def _reminded(probabilities: Floats, labels: Sequence[str], question: str, shots: Sequence[Shot]) -> Floats:
+def _apply_shots(probabilities: Floats, labels: Sequence[str], question: str, shots: Sequence[Shot]) -> Floats:
     votes = np.zeros(len(labels), dtype=np.float32)
     for text, label in shots:
         if label in labels:
             at = labels.index(label)
-            votes[at] = max(votes[at], _likeness(question, text) ** 2)
+            votes[at] = max(votes[at], _cosine_similarity(question, text) ** 2)
     nearest = float(votes.max(initial=0))
     if nearest == 0:
         return probabilities
@@ -80,21 +82,21 @@ def _reminded(probabilities: Floats, labels: Sequence[str], question: str, shots
     return mixed
 
 
-def _likeness(one: str, other: str) -> float:
-    """Return the cosine of two texts' features, 0 to 1."""
-    mine, theirs = counts(one), counts(other)
-    shared = sum(count * theirs.get(gram, 0) for gram, count in mine.items())
-    size = sum(count**2 for count in mine.values()) * sum(count**2 for count in theirs.values())
+def _cosine_similarity(first: str, second: str) -> float:
+    """Return the cosine similarity of two texts' features, from 0 to 1."""
+    left, right = gram_counts(first), gram_counts(second)
+    shared = sum(count * right.get(gram, 0) for gram, count in left.items())
+    size = sum(count**2 for count in left.values()) * sum(count**2 for count in right.values())
     return float(shared / size**0.5) if size else 0.0
 
 
-def _evidence(model: Trained, said: Linear, question: str, label: str) -> Floats:
-    """Weigh what each model found in the question as the models themselves were weighed for this label."""
-    found, seen = said.evidence(question, label), float(TRUST)
+def _evidence(model: TrainedModel, prompt_model: LinearModel, question: str, label: str) -> Floats:
+    """Combine the evidence of the prompt and of each layer, in the proportions that their probabilities have."""
+    found, seen = prompt_model.evidence(question, label), float(PRIOR_ROWS)
     for layer in model.layers:
         if label in layer.linear.labels:
             rows = layer.rows[layer.linear.labels.index(label)]
             share = seen / (seen + rows)
             found = share * found + (1 - share) * layer.linear.evidence(question, label)
             seen += rows
-    return found if len(found) else np.zeros(len(folded(question)), dtype=np.float32)
+    return found if len(found) else np.zeros(len(casefolded(question)), dtype=np.float32)

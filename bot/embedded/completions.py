@@ -1,4 +1,4 @@
-"""`/v1/chat/completions`: one classification, written as the answer of a chat model."""
+"""`/v1/chat/completions`: one classification, written like the answer of a chat model."""
 
 import json
 import secrets
@@ -12,14 +12,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bot.embedded import pieces, tokens
-from bot.embedded.answers import Prediction, Shot, classified
+from bot.embedded.answers import Prediction, Shot, classify
 from bot.embedded.errors import RequestRefused
 from bot.embedded.models import Models
-from bot.embedded.pages import body_of, text_in
-from bot.embedded.prompt import labels_named_in
-from bot.embedded.rows import label_in, text_of
+from bot.embedded.pages import parse_body, require_text
+from bot.embedded.prompt import guess_labels
+from bot.embedded.rows import label_of, text_of
 from bot.embedded.schemas import Field, fields_of
-from bot.embedded.trained import Trained
+from bot.embedded.trained import TrainedModel
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 _NOTHING_TO_CHOOSE = (
@@ -29,7 +29,7 @@ _NOTHING_TO_CHOOSE = (
 
 @dataclass(frozen=True)
 class Chat:
-    """What the messages say: instructions, earlier questions with their answers, and the question."""
+    """The system prompt, the example questions with their labels, the question, and the texts of all messages."""
 
     prompt: str
     shots: tuple[Shot, ...]
@@ -38,7 +38,7 @@ class Chat:
 
 
 class Completions:
-    """Answers chats; the same request always gets the same answer, whatever its temperature and seed."""
+    """Endpoint for chats; equal requests get equal answers, whatever their temperature and seed."""
 
     def __init__(self, models: Models, clock: Callable[[], float]) -> None:
         self._models = models
@@ -46,9 +46,9 @@ class Completions:
         self.routes = [Route("/v1/chat/completions", self._create, methods=["POST"])]
 
     async def _create(self, request: Request) -> Response:
-        body = await body_of(request)
-        name = text_in(body, "model")
-        chat = chat_in(body)
+        body = await parse_body(request)
+        name = require_text(body, "model")
+        chat = parse_chat(body)
         _check_options(body)
         fields = fields_of(body.get("response_format"))
         top = _top_logprobs(body)
@@ -58,10 +58,10 @@ class Completions:
                 param="messages",
             )
         model = await self._models.get(name)
-        written = answered(model, chat, fields)
-        most = body.get("max_completion_tokens") or body.get("max_tokens") or len(written)
-        shown = written[:most]
-        prompt_tokens = tokens.of_messages(list(chat.texts))
+        written = write_answer(model, chat, fields)
+        token_limit = body.get("max_completion_tokens") or body.get("max_tokens") or len(written)
+        shown = written[:token_limit]
+        prompt_tokens = tokens.count_messages(list(chat.texts))
         return JSONResponse(
             {
                 "id": f"chatcmpl-{secrets.token_hex(12)}",
@@ -96,38 +96,38 @@ class Completions:
         )
 
 
-def answered(model: Trained, chat: Chat, fields: Sequence[Field]) -> list[pieces.Piece]:
-    """Write the answer: JSON with the fields in their order, or the bare label."""
+def write_answer(model: TrainedModel, chat: Chat, fields: Sequence[Field]) -> list[pieces.Piece]:
+    """Write the answer: a JSON object with the fields in their order, or the bare label if there are no fields."""
     answers = {field.name: _classify(model, chat, field.values) for field in fields if field.kind == "category"}
     main = next((one for one in answers.values() if one), None) or _classify(model, chat, ())
     if not fields:
-        return _label(main) if main else pieces.plain(_NOTHING_TO_CHOOSE)
+        return _label_pieces(main) if main else pieces.cut_text(_NOTHING_TO_CHOOSE)
     written: list[pieces.Piece] = []
     for number, field in enumerate(fields):
-        written += pieces.plain(("{" if number == 0 else ",") + _json(field.name) + ":")
+        written += pieces.cut_text(("{" if number == 0 else ",") + _to_json(field.name) + ":")
         answer = answers.get(field.name)
         if answer:
-            written += [*pieces.plain('"'), *_label(answer), *pieces.plain('"')]
+            written += [*pieces.cut_text('"'), *_label_pieces(answer), *pieces.cut_text('"')]
         else:
-            written += pieces.plain(_json(_value(field, main)))
-    return [*written, *pieces.plain("}")]
+            written += pieces.cut_text(_to_json(_field_value(field, main)))
+    return [*written, *pieces.cut_text("}")]
 
 
-def _json(value: object) -> str:
+def _to_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _classify(model: Trained, chat: Chat, values: Sequence[str]) -> Prediction | None:
-    labels = values or model.labels or tuple(labels_named_in(chat.prompt))
-    return classified(model, chat.prompt, labels, chat.question, chat.shots) if labels else None
+def _classify(model: TrainedModel, chat: Chat, values: Sequence[str]) -> Prediction | None:
+    labels = values or model.labels or tuple(guess_labels(chat.prompt))
+    return classify(model, chat.prompt, labels, chat.question, chat.shots) if labels else None
 
 
-def _label(answer: Prediction) -> list[pieces.Piece]:
-    written = [_json(label)[1:-1] for label in answer.labels]
-    return pieces.chosen(written, answer.probabilities, answer.labels.index(answer.label))
+def _label_pieces(answer: Prediction) -> list[pieces.Piece]:
+    written = [_to_json(label)[1:-1] for label in answer.labels]
+    return pieces.cut_label(written, answer.probabilities, answer.labels.index(answer.label))
 
 
-def _value(field: Field, answer: Prediction | None) -> object:
+def _field_value(field: Field, answer: Prediction | None) -> object:
     if field.kind == "fixed":
         return field.value
     if field.kind == "confidence":
@@ -135,24 +135,28 @@ def _value(field: Field, answer: Prediction | None) -> object:
     return answer.reason if answer else _NOTHING_TO_CHOOSE
 
 
-def chat_in(body: dict[str, Any]) -> Chat:
-    """Read the messages. Raises Refused where they are malformed or hold no question."""
+def parse_chat(body: dict[str, Any]) -> Chat:
+    """Read the messages of a request.
+
+    Raises:
+        RequestRefused: The messages are malformed or hold no question.
+    """
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise RequestRefused(
             "Missing required parameter: 'messages', a list with at least one message.", param="messages"
         )
-    read = [_message(message, f"messages[{at}]") for at, message in enumerate(messages)]
-    asked = [at for at, (role, _) in enumerate(read) if role == "user"]
-    if not asked:
+    turns = [_message(message, f"messages[{at}]") for at, message in enumerate(messages)]
+    user_turns = [at for at, (role, _) in enumerate(turns) if role == "user"]
+    if not user_turns:
         raise RequestRefused("'messages' must hold a message of the role 'user'.", param="messages")
     shots = [
-        (text, label_in(answer))
-        for (role, text), (next_role, answer) in pairwise(read[: asked[-1]])
+        (text, label_of(answer))
+        for (role, text), (next_role, answer) in pairwise(turns[: user_turns[-1]])
         if role == "user" and next_role == "assistant"
     ]
-    prompt = "\n\n".join(text for role, text in read if role in {"system", "developer"})
-    return Chat(prompt, tuple(shots), read[asked[-1]][1], tuple(text for _, text in read))
+    prompt = "\n\n".join(text for role, text in turns if role in {"system", "developer"})
+    return Chat(prompt, tuple(shots), turns[user_turns[-1]][1], tuple(text for _, text in turns))
 
 
 def _message(message: object, at: str) -> tuple[str, str]:
@@ -183,15 +187,17 @@ def _check_options(body: dict[str, Any]) -> None:
     if body.get("tools") or body.get("functions"):
         raise RequestRefused("This model calls no tools.", param="tools", code="unsupported_parameter")
     for name in ("max_completion_tokens", "max_tokens"):
-        most = body.get(name)
-        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
+        token_limit = body.get(name)
+        if token_limit is not None and (
+            isinstance(token_limit, bool) or not isinstance(token_limit, int) or token_limit < 1
+        ):
             raise RequestRefused(
                 f"Invalid '{name}': expected a whole number of 1 or more.", param=name, code="invalid_value"
             )
 
 
 def _top_logprobs(body: dict[str, Any]) -> int | None:
-    """Return how many alternatives to show, None for no log probabilities at all."""
+    """Return the number of alternatives per piece, or None if no log probabilities are requested."""
     top = body.get("top_logprobs")
     if top is not None and (isinstance(top, bool) or not isinstance(top, int) or not 0 <= top <= 20):
         raise RequestRefused(

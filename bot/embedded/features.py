@@ -1,4 +1,4 @@
-"""Text to features: character n-grams and words after NFKC and case folding, for any language."""
+"""Text features for any language: character n-grams and words, after NFKC and case folding."""
 
 import re
 import unicodedata
@@ -27,35 +27,35 @@ FUNCTION_WORDS = frozenset({
     "what", "when", "where", "which", "who", "why", "will", "with", "would", "you", "your",
 })
 # fmt: on
-"""Words that hold English sentences together and alone say nothing of the subject."""
-_LONGEST = 4
-_FOREIGN = 0.3  # measured: what an unknown feature takes of a text's length, beside a known one that is as rare
-_GRAMMAR = 0.5  # measured: Japanese written in hiragana alone is mostly grammar, and says less of the subject
-_REMEMBERED = 4096
+"""English function words, which alone say nothing about the subject."""
+_MAX_GRAM_LENGTH = 4
+_UNKNOWN_WEIGHT = 0.3  # measured: effect of an unknown feature on a text's length, relative to the rarest known one
+_HIRAGANA_WEIGHT = 0.5  # measured: hiragana alone is mostly grammar and says less about the subject
+_CACHE_SIZE = 4096
 
 
-def visible(text: str) -> str:
-    """Return the text in compatibility form (NFKC), as a reason quotes it."""
+def normalized(text: str) -> str:
+    """Return the text in compatibility form (NFKC), which reasons quote."""
     return unicodedata.normalize("NFKC", text)
 
 
-def folded(text: str) -> str:
-    """Return `visible(text)` without case; each character keeps its place, so that positions in both agree."""
-    return "".join(low if len(low := char.casefold()) == 1 else char for char in visible(text))
+def casefolded(text: str) -> str:
+    """Return `normalized(text)` in lower case and of the same length, so that positions in both agree."""
+    return "".join(lowered if len(lowered := char.casefold()) == 1 else char for char in normalized(text))
 
 
 def is_japanese(text: str) -> bool:
-    """Tell whether the text holds kana or kanji."""
+    """Return whether the text contains kana or kanji."""
     return _CJK.search(text) is not None
 
 
 def grams(text: str) -> Iterator[tuple[str, int, int]]:
-    """Yield each feature of the text with the span of `folded(text)` that it comes from."""
+    """Yield each feature of the text with its start and end in `casefolded(text)`."""
     words: list[tuple[str, int, int]] = []
-    for match in _RUN.finditer(folded(text)):
+    for match in _RUN.finditer(casefolded(text)):
         start, end = match.span()
         run = f" {match.group()} "
-        for size in range(1, _LONGEST + 1):
+        for size in range(1, _MAX_GRAM_LENGTH + 1):
             for at in range(len(run) - size + 1):
                 if (gram := run[at : at + size]) != " ":
                     yield gram, max(start, start + at - 1), min(end, start + at - 1 + size)
@@ -67,17 +67,18 @@ def grams(text: str) -> Iterator[tuple[str, int, int]]:
         yield f"_{first} {second}", start, end
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def counts(text: str) -> dict[str, int]:
-    """Count the features of a text."""
+@lru_cache(maxsize=_CACHE_SIZE)
+def gram_counts(text: str) -> dict[str, int]:
+    """Return how often each feature occurs in the text."""
     return Counter(gram for gram, _, _ in grams(text))
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The features that a model knows and how rare each is, then the dimensions of the encoder where there is one.
+    """The features that a model knows and the rarity of each, plus the encoder's dimensions if there is an encoder.
 
-    Features that it does not know are passed over. Both parts of a text have unit length.
+    Features and encoder dimensions are each scaled to unit length. Unknown features have no column, but they count
+    towards the length.
     """
 
     columns: dict[str, int]
@@ -85,46 +86,46 @@ class Vocabulary:
     encoder: Encoder | None = None
 
     @classmethod
-    def of(cls, texts: Sequence[str], encoder: Encoder | None = None, *, at_most: int = 1 << 18) -> "Vocabulary":
-        """Learn the vocabulary of the texts; past `at_most` features, the ones found in most texts stay."""
+    def of(cls, texts: Sequence[str], encoder: Encoder | None = None, *, max_features: int = 1 << 18) -> "Vocabulary":
+        """Build the vocabulary of the texts from the `max_features` features that occur in the most texts."""
         found: Counter[str] = Counter()
         for text in texts:
-            found.update(counts(text).keys())
-        kept = sorted(sorted(found, key=lambda gram: (-found[gram], gram))[:at_most])
+            found.update(gram_counts(text).keys())
+        kept = sorted(sorted(found, key=lambda gram: (-found[gram], gram))[:max_features])
         documents = np.array([found[gram] for gram in kept], dtype=np.float64)
         rarity = np.log((1 + len(texts)) / (1 + documents)) + 1
-        rarity[[_HIRAGANA.fullmatch(gram) is not None for gram in kept]] *= _GRAMMAR
+        rarity[[_HIRAGANA.fullmatch(gram) is not None for gram in kept]] *= _HIRAGANA_WEIGHT
         return cls({gram: at for at, gram in enumerate(kept)}, rarity.astype(np.float32), encoder)
 
     def vector(self, text: str) -> tuple[NDArray[np.intp], Floats]:
-        """Return the columns of what the text has and their values: sublinear TF-IDF, and what the encoder says."""
-        columns, values = self._known(text)
+        """Return columns and values of the text: sublinear TF-IDF of its features, then the output of the encoder."""
+        columns, values = self._gram_vector(text)
         if self.encoder:
-            meaning = _encoded(self.encoder, [text])[0]
+            meaning = _encode(self.encoder, [text])[0]
             columns = np.concatenate([columns, len(self.columns) + np.arange(len(meaning))])
             values = np.concatenate([values, meaning])
         return columns, values
 
-    def _known(self, text: str) -> tuple[NDArray[np.intp], Floats]:
-        found = counts(text)
+    def _gram_vector(self, text: str) -> tuple[NDArray[np.intp], Floats]:
+        found = gram_counts(text)
         known = [(column, count) for gram, count in found.items() if (column := self.columns.get(gram)) is not None]
         columns = np.array([column for column, _ in known], dtype=np.intp)
         tally = np.array([count for _, count in known], dtype=np.float32)
         values = (1 + np.log(tally)) * self.rarity[columns] if known else tally
-        foreign = (len(found) - len(known)) * float(self.rarity.max(initial=1)) ** 2
-        return columns, values / max(float(np.linalg.norm(values) ** 2 + _FOREIGN * foreign) ** 0.5, 1e-9)
+        unknown = (len(found) - len(known)) * float(self.rarity.max(initial=1)) ** 2
+        return columns, values / max(float(np.linalg.norm(values) ** 2 + _UNKNOWN_WEIGHT * unknown) ** 0.5, 1e-9)
 
     def matrix(self, texts: Sequence[str]) -> csr_matrix:
-        """Return one row of features a text."""
-        rows = [self._known(text) for text in texts]
+        """Return the vectors of many texts, one row per text."""
+        rows = [self._gram_vector(text) for text in texts]
         ends = np.cumsum([0, *(len(columns) for columns, _ in rows)])
         columns = np.concatenate([columns for columns, _ in rows]) if rows else np.array([], dtype=np.intp)
         values = np.concatenate([values for _, values in rows]) if rows else np.array([], dtype=np.float32)
         found = csr_matrix((values, columns, ends), shape=(len(rows), len(self.columns)))
-        return hstack([found, csr_matrix(_encoded(self.encoder, texts))]).tocsr() if self.encoder else found
+        return hstack([found, csr_matrix(_encode(self.encoder, texts))]).tocsr() if self.encoder else found
 
 
-def _encoded(encoder: Encoder, texts: Sequence[str]) -> Floats:
+def _encode(encoder: Encoder, texts: Sequence[str]) -> Floats:
     found = np.asarray(encoder(texts), dtype=np.float32)
-    shaped: Floats = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
-    return shaped
+    unit_rows: Floats = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
+    return unit_rows

@@ -1,4 +1,4 @@
-"""`/v1/files`: what was uploaded, and what jobs wrote."""
+"""`/v1/files`: uploaded files and the result files of jobs."""
 
 import json
 import secrets
@@ -11,16 +11,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bot.embedded.errors import RequestRefused
-from bot.embedded.pages import limit_in, page
+from bot.embedded.pages import paginate, parse_limit
 from bot.embedded.shelf import ArtifactShelf
 
 _PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
-_LARGEST = 512 * 2**20
-_EXPIRY = (3600, 2_592_000)
+_MAX_BYTES = 512 * 2**20
+_EXPIRY_RANGE = (3600, 2_592_000)  # seconds
 
 
 class Files:
-    """Keeps files on the shelf in OpenAI's shapes; an expired file is gone."""
+    """Files on the shelf in OpenAI's format; an expired file is deleted on its next lookup."""
 
     def __init__(self, shelf: ArtifactShelf, clock: Callable[[], float]) -> None:
         self._shelf = shelf
@@ -34,16 +34,19 @@ class Files:
         ]
 
     async def add(
-        self, filename: str, data: bytes, purpose: str, *, lasts: int | None = None, named: str = ""
+        self, filename: str, data: bytes, purpose: str, *, expires_in: int | None = None, file_id: str = ""
     ) -> dict[str, Any]:
-        """Keep a file and return its object; `lasts` is in seconds, `named` an id where it must not be a new one."""
-        made = int(self._clock())
+        """Store a file and return its file object.
+
+        `expires_in` is in seconds. `file_id` replaces the random id, so that a resumed job overwrites its result file.
+        """
+        created_at = int(self._clock())
         record: dict[str, Any] = {
-            "id": named or f"file-{secrets.token_hex(12)}",
+            "id": file_id or f"file-{secrets.token_hex(12)}",
             "object": "file",
             "bytes": len(data),
-            "created_at": made,
-            "expires_at": made + lasts if lasts else None,
+            "created_at": created_at,
+            "expires_at": created_at + expires_in if expires_in else None,
             "filename": filename,
             "purpose": purpose,
             "status": "processed",
@@ -53,8 +56,8 @@ class Files:
         await self._shelf.put(f"files/{record['id']}.json", json.dumps(record, ensure_ascii=False).encode())
         return record
 
-    async def about(self, name: str) -> dict[str, Any] | None:
-        """Return a file's object, None if there is none."""
+    async def find(self, name: str) -> dict[str, Any] | None:
+        """Return the file object, or None if the file is missing or expired."""
         try:
             record: dict[str, Any] = json.loads(await self._shelf.get(f"files/{name}.json"))
         except (KeyError, ValueError):
@@ -65,16 +68,20 @@ class Files:
         return record
 
     async def data(self, name: str) -> bytes:
-        """Return a file's bytes; raises KeyError if there are none."""
+        """Return the content of a file.
+
+        Raises:
+            KeyError: No file has this id.
+        """
         return await self._shelf.get(f"files/{name}.bin")
 
     async def _remove(self, name: str) -> None:
         await self._shelf.delete(f"files/{name}.json")
         await self._shelf.delete(f"files/{name}.bin")
 
-    async def _found(self, request: Request) -> dict[str, Any]:
+    async def _require_file(self, request: Request) -> dict[str, Any]:
         name = request.path_params["id"]
-        record = await self.about(name)
+        record = await self.find(name)
         if record is None:
             raise RequestRefused(f"No such File object: {name}", status=404, param="id")
         return record
@@ -91,41 +98,41 @@ class Files:
             purpose = form.get("purpose")
             if purpose not in _PURPOSES:
                 raise RequestRefused(f"'purpose' must be one of {', '.join(_PURPOSES)}", param="purpose")
-            lasts = _lasts(form)
+            expires_in = _expiry_seconds(form)
             data = await file.read()
-        if not data or len(data) > _LARGEST:
+        if not data or len(data) > _MAX_BYTES:
             raise RequestRefused("A file must hold 1 byte to 512 MB.", status=413 if data else 400, param="file")
-        return JSONResponse(await self.add(file.filename or "upload", data, str(purpose), lasts=lasts))
+        return JSONResponse(await self.add(file.filename or "upload", data, str(purpose), expires_in=expires_in))
 
     async def _list(self, request: Request) -> Response:
         names = [name for name in await self._shelf.names("files/") if name.endswith(".json")]
-        found = [record for name in names if (record := await self.about(name[len("files/") : -len(".json")]))]
+        found = [record for name in names if (record := await self.find(name[len("files/") : -len(".json")]))]
         if purpose := request.query_params.get("purpose"):
             found = [record for record in found if record["purpose"] == purpose]
-        falling = request.query_params.get("order", "desc") != "asc"
-        found.sort(key=lambda record: (record["created_at"], record["id"]), reverse=falling)
-        return JSONResponse(page(found, request.query_params.get("after"), limit_in(request, 10_000, 10_000)))
+        newest_first = request.query_params.get("order", "desc") != "asc"
+        found.sort(key=lambda record: (record["created_at"], record["id"]), reverse=newest_first)
+        return JSONResponse(paginate(found, request.query_params.get("after"), parse_limit(request, 10_000, 10_000)))
 
     async def _get(self, request: Request) -> Response:
-        return JSONResponse(await self._found(request))
+        return JSONResponse(await self._require_file(request))
 
     async def _content(self, request: Request) -> Response:
-        record = await self._found(request)
+        record = await self._require_file(request)
         return Response(await self.data(record["id"]), media_type="application/octet-stream")
 
     async def _delete(self, request: Request) -> Response:
-        record = await self._found(request)
+        record = await self._require_file(request)
         await self._remove(record["id"])
         return JSONResponse({"id": record["id"], "object": "file", "deleted": True})
 
 
-def _lasts(form: FormData) -> int | None:
+def _expiry_seconds(form: FormData) -> int | None:
     seconds = form.get("expires_after[seconds]")
     if seconds is None:
         return None
     if form.get("expires_after[anchor]") != "created_at":
         raise RequestRefused("'expires_after[anchor]' must be 'created_at'", param="expires_after[anchor]")
-    least, most = _EXPIRY
+    least, most = _EXPIRY_RANGE
     if not str(seconds).isdecimal() or not least <= int(str(seconds)) <= most:
         raise RequestRefused(f"'expires_after[seconds]' must be {least} to {most}", param="expires_after[seconds]")
     return int(str(seconds))

@@ -1,4 +1,4 @@
-"""`/v1/fine_tuning/jobs`: the requests. What a job does stands in runner.py."""
+"""`/v1/fine_tuning/jobs`: the HTTP endpoints; `runner.py` runs the jobs."""
 
 import re
 import secrets
@@ -13,10 +13,10 @@ from bot.embedded.errors import RequestRefused
 from bot.embedded.files import Files
 from bot.embedded.ledger import ENDED_STATUSES, Ledger
 from bot.embedded.models import Models
-from bot.embedded.pages import body_of, limit_in, page, text_in
+from bot.embedded.pages import paginate, parse_body, parse_limit, require_text
 from bot.embedded.runner import Runner
 
-_HYPER: dict[str, tuple[type, float, float]] = {
+_HYPERPARAMETER_BOUNDS: dict[str, tuple[type, float, float]] = {
     "n_epochs": (int, 1, 50),
     "batch_size": (int, 1, 256),
     "learning_rate_multiplier": (float, 0.0001, 100),
@@ -24,7 +24,7 @@ _HYPER: dict[str, tuple[type, float, float]] = {
 
 
 class Jobs:
-    """Creates, lists and cancels fine-tuning jobs in OpenAI's shapes."""
+    """Endpoints that create, list and cancel fine-tuning jobs in OpenAI's format."""
 
     def __init__(
         self, ledger: Ledger, runner: Runner, files: Files, models: Models, clock: Callable[[], float]
@@ -45,11 +45,13 @@ class Jobs:
         ]
 
     async def _create(self, request: Request) -> Response:
-        body = await body_of(request)
-        model = text_in(body, "model")
-        await self._models.about(model)
-        training = await self._file_in(body, "training_file")
-        validation = await self._file_in(body, "validation_file") if body.get("validation_file") is not None else None
+        body = await parse_body(request)
+        model = require_text(body, "model")
+        await self._models.describe(model)
+        training = await self._require_file(body, "training_file")
+        validation = (
+            await self._require_file(body, "validation_file") if body.get("validation_file") is not None else None
+        )
         hyper = _hyperparameters(body)
         record: dict[str, Any] = {
             "id": f"ftjob-{secrets.token_hex(12)}",
@@ -74,13 +76,13 @@ class Jobs:
             "validation_file": validation,
         }
         await self._ledger.put(record)
-        await self._ledger.tell(record["id"], f"Created fine-tuning job: {record['id']}")
-        self._runner.take(record["id"])
+        await self._ledger.add_event(record["id"], f"Created fine-tuning job: {record['id']}")
+        self._runner.start_job(record["id"])
         return JSONResponse(record)
 
-    async def _file_in(self, body: dict[str, Any], name: str) -> str:
-        wanted = text_in(body, name)
-        record = await self._files.about(wanted)
+    async def _require_file(self, body: dict[str, Any], name: str) -> str:
+        wanted = require_text(body, name)
+        record = await self._files.find(wanted)
         if record is None:
             raise RequestRefused(f"invalid {name}: {wanted}", param=name)
         if record["purpose"] != "fine-tune":
@@ -89,7 +91,7 @@ class Jobs:
             )
         return wanted
 
-    async def _found(self, request: Request) -> dict[str, Any]:
+    async def _require_job(self, request: Request) -> dict[str, Any]:
         name = request.path_params["id"]
         record = await self._ledger.get(name)
         if record is None:
@@ -99,7 +101,7 @@ class Jobs:
         return record
 
     async def _list(self, request: Request) -> Response:
-        limit = limit_in(request, 20, 100)
+        limit = parse_limit(request, 20, 100)
         wanted = {
             match[1]: value
             for key, value in request.query_params.items()
@@ -108,29 +110,29 @@ class Jobs:
         found = [job for job in await self._ledger.all() if wanted.items() <= (job["metadata"] or {}).items()]
         if request.query_params.get("metadata") == "null":
             found = [job for job in found if not job["metadata"]]
-        return JSONResponse(page(found, request.query_params.get("after"), limit))
+        return JSONResponse(paginate(found, request.query_params.get("after"), limit))
 
     async def _get(self, request: Request) -> Response:
-        return JSONResponse(await self._found(request))
+        return JSONResponse(await self._require_job(request))
 
     async def _cancel(self, request: Request) -> Response:
-        record = await self._found(request)
+        record = await self._require_job(request)
         if record["status"] in ENDED_STATUSES:
             raise RequestRefused(
                 f"Job has already completed: {record['id']} ({record['status']})", param="fine_tuning_job_id"
             )
         await self._runner.cancel(record["id"])
-        return JSONResponse(await self._found(request))
+        return JSONResponse(await self._require_job(request))
 
     async def _events(self, request: Request) -> Response:
-        record = await self._found(request)
+        record = await self._require_job(request)
         events = await self._ledger.events(record["id"])
-        return JSONResponse(page(events, request.query_params.get("after"), limit_in(request, 20, 100)))
+        return JSONResponse(paginate(events, request.query_params.get("after"), parse_limit(request, 20, 100)))
 
     async def _checkpoints(self, request: Request) -> Response:
-        record = await self._found(request)
+        record = await self._require_job(request)
         found = await self._ledger.checkpoints(record["id"])
-        return JSONResponse(page(found, request.query_params.get("after"), limit_in(request, 10, 100)))
+        return JSONResponse(paginate(found, request.query_params.get("after"), parse_limit(request, 10, 100)))
 
 
 def _invalid(name: str, words: str) -> RequestRefused:
@@ -141,21 +143,24 @@ def _hyperparameters(body: dict[str, Any]) -> dict[str, Any]:
     method = body.get("method") or {}
     if not isinstance(method, dict) or method.get("type", "supervised") != "supervised":
         raise _invalid("method", "this server trains with the supervised method only.")
-    at = "method.supervised.hyperparameters"
+    path = "method.supervised.hyperparameters"
     given = (method.get("supervised") or {}).get("hyperparameters")
     if given is None:
-        at, given = "hyperparameters", body.get("hyperparameters") or {}
+        path, given = "hyperparameters", body.get("hyperparameters") or {}
     if not isinstance(given, dict):
-        raise _invalid(at, "expected an object.")
-    return {name: _number(given.get(name, "auto"), f"{at}.{name}", *bounds) for name, bounds in _HYPER.items()}
+        raise _invalid(path, "expected an object.")
+    return {
+        name: _number_or_auto(given.get(name, "auto"), f"{path}.{name}", *bounds)
+        for name, bounds in _HYPERPARAMETER_BOUNDS.items()
+    }
 
 
-def _number(value: object, name: str, kind: type, least: float, most: float) -> object:
+def _number_or_auto(value: object, name: str, kind: type, minimum: float, maximum: float) -> object:
     if value in ("auto", None):
         return "auto"
     allowed = int if kind is int else (int, float)
-    if isinstance(value, bool) or not isinstance(value, allowed) or not least <= value <= most:
-        raise _invalid(name, f"expected 'auto' or a number from {least:g} to {most:g}.")
+    if isinstance(value, bool) or not isinstance(value, allowed) or not minimum <= value <= maximum:
+        raise _invalid(name, f"expected 'auto' or a number from {minimum:g} to {maximum:g}.")
     return value
 
 
@@ -163,8 +168,8 @@ def _metadata(body: dict[str, Any]) -> dict[str, str] | None:
     given = body.get("metadata")
     if given is None:
         return None
-    fine = isinstance(given, dict) and len(given) <= 16
-    if not fine or not all(
+    well_formed = isinstance(given, dict) and len(given) <= 16
+    if not well_formed or not all(
         isinstance(value, str) and len(key) <= 64 and len(value) <= 512 for key, value in given.items()
     ):
         raise _invalid("metadata", "up to 16 pairs; keys up to 64 characters, values strings up to 512.")

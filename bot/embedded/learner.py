@@ -1,4 +1,4 @@
-"""Learns a layer from rows: logistic regression, mixed with what was known before, and calibrated last."""
+"""Training of a layer from rows: logistic regression, blended with prior knowledge, and calibrated last."""
 
 import hashlib
 from collections import Counter
@@ -12,30 +12,33 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 from threadpoolctl import threadpool_limits
 
 from bot.embedded.encoders import Encoder
-from bot.embedded.features import Floats, Vocabulary, folded
-from bot.embedded.linear import Linear, documents_of, from_prompt, softmax
-from bot.embedded.prompt import labels_named_in
-from bot.embedded.trained import TRUST, Layer, Trained, blended, humbled, tempered
+from bot.embedded.features import Floats, Vocabulary, casefolded
+from bot.embedded.linear import LinearModel, documents_of, from_prompt, softmax
+from bot.embedded.prompt import guess_labels
+from bot.embedded.trained import PRIOR_ROWS, Layer, TrainedModel, apply_temperature, blend, flatten_prior
 
 Indices = NDArray[np.intp]
 LabelledText = tuple[str, str]
 """A question and its label."""
 
-MANY = 20_000
-"""From so many rows on, stochastic gradient descent takes the place of the exact solver."""
+SGD_THRESHOLD = 20_000
+"""Number of rows from which stochastic gradient descent replaces the exact solver."""
 
 FOLDS = 5
-_USUAL_HEAT = 0.5  # measured: mixed probabilities are too modest by about this much, in both languages
-_ROWS_FOR_HEAT = 50
+_DEFAULT_TEMPERATURE = 0.5  # measured: blended probabilities are underconfident by about this factor, in both languages
+_ROWS_FOR_TEMPERATURE = 50
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """What a job learns from; `strength` scales how far the weights may go from zero (1 is the measured best)."""
+class TrainingTask:
+    """The input of one training run.
+
+    `strength` scales how far the weights may move from zero; 1 gave the best measured results.
+    """
 
     rows: Sequence[LabelledText]
     prompt: str = ""
-    parent: Trained = field(default_factory=Trained)
+    parent: TrainedModel = field(default_factory=TrainedModel)
     encoder: Encoder | None = None
     seed: int = 0
     strength: float = 1.0
@@ -43,54 +46,57 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Score:
-    """How good probabilities were on rows: mean negative log-likelihood and share of right answers."""
+    """Quality of probabilities: mean negative log-likelihood, and share of right answers from 0 to 1."""
 
     loss: float
     accuracy: float
 
 
 def score(probabilities: Floats, truth: Indices) -> Score:
-    """Compare probabilities (a row a question) with the right columns."""
+    """Score probabilities, one row per question, against the column of each true label."""
     chosen = np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12)
     return Score(float(-np.log(chosen).mean()), float((probabilities.argmax(axis=1) == truth).mean()))
 
 
-def labels_of(lesson: Lesson) -> tuple[str, ...]:
-    """Return the labels of the rows, of the parent, and of the prompt where it clearly lists more of the same kind."""
-    own = sorted({label for _, label in lesson.rows})
-    named = labels_named_in(lesson.prompt)
+def labels_of(task: TrainingTask) -> tuple[str, ...]:
+    """Return the labels of the rows, of the parent and of the prompt.
+
+    Labels of the prompt count only if they include at least half of the rows' labels; else they are of another kind.
+    """
+    own = sorted({label for _, label in task.rows})
+    named = guess_labels(task.prompt)
     more = named if 2 * len(set(own) & set(named)) >= len(own) else []
-    return tuple(dict.fromkeys([*own, *lesson.parent.labels, *more]))
+    return tuple(dict.fromkeys([*own, *task.parent.labels, *more]))
 
 
 def folds_of(rows: Sequence[LabelledText], seed: int, folds: int) -> list[int]:
-    """Deal rows into folds, each label evenly and equal questions together; the same seed deals the same."""
+    """Assign rows to folds, with labels spread evenly and equal questions together; the seed decides the rest."""
 
-    def shuffled(text: str) -> str:
+    def shuffle_key(text: str) -> str:
         return hashlib.sha256(f"{seed} {text}".encode()).hexdigest()
 
-    keys = [" ".join(folded(text).split()) for text, _ in rows]
-    dealt: dict[str, int] = {}
-    for at in sorted(range(len(rows)), key=lambda at: (rows[at][1], shuffled(keys[at]))):
-        dealt.setdefault(keys[at], len(dealt) % folds)
-    return [dealt[key] for key in keys]
+    keys = [" ".join(casefolded(text).split()) for text, _ in rows]
+    fold_numbers: dict[str, int] = {}
+    for at in sorted(range(len(rows)), key=lambda at: (rows[at][1], shuffle_key(keys[at]))):
+        fold_numbers.setdefault(keys[at], len(fold_numbers) % folds)
+    return [fold_numbers[key] for key in keys]
 
 
-def _fit(matrix: csr_matrix, truth: Indices, lesson: Lesson) -> tuple[Floats, Floats, list[int]]:
-    """Return weights (features by classes), biases and the classes met."""
+def _fit(matrix: csr_matrix, truth: Indices, task: TrainingTask) -> tuple[Floats, Floats, list[int]]:
+    """Return weights (features by classes), biases, and the classes that occur in `truth`."""
     classes = sorted(set(truth.tolist()))
     if len(classes) == 1:
         return np.zeros((matrix.shape[1], 1), np.float32), np.zeros(1, np.float32), classes
-    if matrix.shape[0] < MANY:
-        fitted = LogisticRegression(C=30 * lesson.strength, max_iter=300, tol=1e-4)
+    if matrix.shape[0] < SGD_THRESHOLD:
+        fitted = LogisticRegression(C=30 * task.strength, max_iter=300, tol=1e-4)
     else:
         fitted = SGDClassifier(
             loss="log_loss",
-            alpha=1e-5 / lesson.strength,
+            alpha=1e-5 / task.strength,
             max_iter=8,
             tol=None,
             average=True,
-            random_state=lesson.seed % 2**32,
+            random_state=task.seed % 2**32,
         )
     fitted.fit(matrix, truth)
     weights, bias = fitted.coef_.T.astype(np.float32), fitted.intercept_.astype(np.float32)
@@ -99,83 +105,87 @@ def _fit(matrix: csr_matrix, truth: Indices, lesson: Lesson) -> tuple[Floats, Fl
     return weights, bias, classes
 
 
-class _Course:
-    """The matrix, the truth and the opinion before training, made once for all folds."""
+class _TrainingSet:
+    """The features, true labels and prior probabilities of all rows, computed once for all folds."""
 
-    def __init__(self, lesson: Lesson) -> None:
-        self.lesson = lesson
-        self.labels = labels_of(lesson)
-        documents = documents_of(lesson.prompt, self.labels) if lesson.prompt else []
-        texts = [text for text, _ in [*lesson.rows, *documents]]
-        self.vocabulary = Vocabulary.of(texts, lesson.encoder)
+    def __init__(self, task: TrainingTask) -> None:
+        self.task = task
+        self.labels = labels_of(task)
+        documents = documents_of(task.prompt, self.labels) if task.prompt else []
+        texts = [text for text, _ in [*task.rows, *documents]]
+        self.vocabulary = Vocabulary.of(texts, task.encoder)
         self.matrix = self.vocabulary.matrix(texts)
-        self.truth = np.array([self.labels.index(label) for _, label in [*lesson.rows, *documents]])
-        self.documents = np.arange(len(lesson.rows), len(texts))
-        asked = [text for text, _ in lesson.rows]
-        said = softmax(from_prompt(lesson.prompt, self.labels, lesson.encoder).all_logits(asked))
-        parent, pairs = lesson.parent, zip(said, asked, strict=True)
-        mixed = [parent.mixed(prior, self.labels, text) for prior, text in pairs] if parent.layers else humbled(said)
-        self.before = np.array(mixed)
+        self.truth = np.array([self.labels.index(label) for _, label in [*task.rows, *documents]])
+        self.documents = np.arange(len(task.rows), len(texts))
+        questions = [text for text, _ in task.rows]
+        prompt_only = softmax(from_prompt(task.prompt, self.labels, task.encoder).all_logits(questions))
+        parent, pairs = task.parent, zip(prompt_only, questions, strict=True)
+        raw = (
+            [parent.raw_probabilities(prior, self.labels, text) for prior, text in pairs]
+            if parent.layers
+            else flatten_prior(prompt_only)
+        )
+        self.prior = np.array(raw)
 
     def layer(self, chosen: Indices) -> Layer:
-        """Learn from the chosen rows and all that the prompt says."""
+        """Train a layer on the chosen rows and all texts of the prompt."""
         used = np.concatenate([chosen, self.documents])
-        weights, bias, classes = _fit(self.matrix[used], self.truth[used], self.lesson)
-        met = Counter(self.truth[chosen].tolist())
-        linear = Linear(tuple(self.labels[at] for at in classes), self.vocabulary, weights, bias)
-        return Layer(linear, tuple(met[at] for at in classes))
+        weights, bias, classes = _fit(self.matrix[used], self.truth[used], self.task)
+        row_counts = Counter(self.truth[chosen].tolist())
+        linear = LinearModel(tuple(self.labels[at] for at in classes), self.vocabulary, weights, bias)
+        return Layer(linear, tuple(row_counts[at] for at in classes))
 
-    def answers(self, layer: Layer, asked: Indices) -> Floats:
-        """Return the mixed probabilities of rows, as `Trained.mixed` would."""
-        here = [self.labels.index(label) for label in layer.linear.labels]
-        said = np.zeros((len(asked), len(self.labels)), dtype=np.float32)
-        said[:, here] = softmax(self.matrix[asked] @ layer.linear.weights + layer.linear.bias)
+    def predict(self, layer: Layer, held_out: Indices) -> Floats:
+        """Return the probabilities of rows before calibration, as `TrainedModel.raw_probabilities` would."""
+        columns = [self.labels.index(label) for label in layer.linear.labels]
+        predicted = np.zeros((len(held_out), len(self.labels)), dtype=np.float32)
+        predicted[:, columns] = softmax(self.matrix[held_out] @ layer.linear.weights + layer.linear.bias)
         rows = np.zeros(len(self.labels), dtype=np.float32)
-        rows[here] = layer.rows
-        seen = TRUST + self.lesson.parent.rows_of(self.labels)
-        return blended(self.before[asked], said, seen, rows)
+        rows[columns] = layer.rows
+        seen = PRIOR_ROWS + self.task.parent.rows_of(self.labels)
+        return blend(self.prior[held_out], predicted, seen, rows)
 
 
 def temperature_for(probabilities: Floats, truth: Indices) -> float:
-    """Find the temperature, 0.1 to 3, under which the truth is most likely.
+    """Return the temperature, from 0.1 to 3, under which the true labels are most likely.
 
-    One more row than there are is taken to be wrong, so that a few rows that all came out right do not make it certain.
-    And few rows are led by what is usual: rows that were corrected are harder than questions are, and say "be less
-    sure" the louder the fewer they are.
+    One imaginary wrong row is added, so that a few right answers do not make the model certain. With few rows, the
+    result stays near the default temperature: corrected rows are harder than ordinary questions, so a fit on few of
+    them is underconfident.
     """
     doubt = 1 / (len(truth) + 1)
 
-    def loss(heat: float) -> float:
-        hot = tempered(probabilities, heat)
-        return (1 - doubt) * score(hot, truth).loss - doubt * float(np.log(np.maximum(hot, 1e-12)).mean())
+    def loss(temperature: float) -> float:
+        adjusted = apply_temperature(probabilities, temperature)
+        return (1 - doubt) * score(adjusted, truth).loss - doubt * float(np.log(np.maximum(adjusted, 1e-12)).mean())
 
     fitted = float(min(np.geomspace(0.1, 3, 69), key=loss))
-    trust = len(truth) / (len(truth) + _ROWS_FOR_HEAT)
-    return float(fitted**trust * _USUAL_HEAT ** (1 - trust))
+    weight = len(truth) / (len(truth) + _ROWS_FOR_TEMPERATURE)
+    return float(fitted**weight * _DEFAULT_TEMPERATURE ** (1 - weight))
 
 
-def learn(lesson: Lesson, tell: Callable[[int, int, Score], None]) -> tuple[Trained, Score]:
-    """Learn from rows on one thread, so that the same lesson always gives the same model.
+def learn(task: TrainingTask, on_fold: Callable[[int, int, Score], None]) -> tuple[TrainedModel, Score]:
+    """Train on one thread, so that the same task always gives the same model.
 
     Args:
-        lesson: Rows, prompt and parent.
-        tell: Called after each fold with its number, the count of folds, and its score on rows it had not seen.
+        task: The rows and settings to train with.
+        on_fold: Called after each fold with the fold's number, the number of folds, and the score on held-out rows.
 
     Returns:
-        The parent with one layer more, and the score of all rows out of fold, after calibration.
+        The parent with one more layer, and the calibrated out-of-fold score of all rows.
     """
     with threadpool_limits(limits=1):
-        course = _Course(lesson)
-        folds = FOLDS if len(lesson.rows) < MANY else 3
-        dealt = np.array(folds_of(lesson.rows, lesson.seed, folds))
-        unseen = course.before.copy()
+        training_set = _TrainingSet(task)
+        folds = FOLDS if len(task.rows) < SGD_THRESHOLD else 3
+        fold_numbers = np.array(folds_of(task.rows, task.seed, folds))
+        out_of_fold = training_set.prior.copy()
         for fold in range(folds):
-            asked, chosen = np.flatnonzero(dealt == fold), np.flatnonzero(dealt != fold)
-            if len(asked) and len(chosen):
-                unseen[asked] = course.answers(course.layer(chosen), asked)
-                tell(fold + 1, folds, score(unseen[asked], course.truth[asked]))
-        truth = course.truth[: len(lesson.rows)]
-        heat = temperature_for(unseen, truth)
-        layer = course.layer(np.arange(len(lesson.rows)))
-    model = Trained((*lesson.parent.layers, layer), heat, lesson.encoder)
-    return model, score(tempered(unseen, heat), truth)
+            held_out, chosen = np.flatnonzero(fold_numbers == fold), np.flatnonzero(fold_numbers != fold)
+            if len(held_out) and len(chosen):
+                out_of_fold[held_out] = training_set.predict(training_set.layer(chosen), held_out)
+                on_fold(fold + 1, folds, score(out_of_fold[held_out], training_set.truth[held_out]))
+        truth = training_set.truth[: len(task.rows)]
+        temperature = temperature_for(out_of_fold, truth)
+        layer = training_set.layer(np.arange(len(task.rows)))
+    model = TrainedModel((*task.parent.layers, layer), temperature, task.encoder)
+    return model, score(apply_temperature(out_of_fold, temperature), truth)

@@ -1,4 +1,4 @@
-"""What is written down of fine-tuning jobs: records, events, checkpoints, leases, cancellations."""
+"""Storage of fine-tuning jobs: records, events, checkpoints, leases and cancellations."""
 
 import json
 from collections.abc import Callable
@@ -10,10 +10,10 @@ ENDED_STATUSES = frozenset({"succeeded", "failed", "cancelled"})
 
 
 class Ledger:
-    """Reads and writes jobs on the shelf.
+    """Fine-tuning jobs on the shelf.
 
-    A cancellation is a mark of its own beside the record, so that a process that writes progress can't write over it.
-    Events are numbered per job: a job that is taken up again writes the same ones in place.
+    A cancellation is stored apart from the record, so that a process that writes progress can't overwrite it.
+    Each event message is stored once per job, so that a resumed job does not repeat its events.
     """
 
     def __init__(self, shelf: ArtifactShelf, clock: Callable[[], float]) -> None:
@@ -35,45 +35,47 @@ class Ledger:
         await self._write(f"jobs/{record['id']}.json", record)
 
     async def get(self, job: str) -> dict[str, Any] | None:
-        """Return a job's record, None if there is none."""
+        """Return a job's record, or None; a cancellation overrides the status of an unfinished job."""
         record = await self._read(f"jobs/{job}.json")
         if record and record["status"] not in ENDED_STATUSES and (mark := await self._read(f"cancelled/{job}.json")):
             record |= {"status": "cancelled", "finished_at": mark["at"], "estimated_finish": None}
         return record
 
     async def all(self) -> list[dict[str, Any]]:
-        """Return every job, the newest first."""
+        """Return all jobs, the newest first."""
         names = await self._shelf.names("jobs/")
         found = [record for name in names if (record := await self.get(name[len("jobs/") : -len(".json")]))]
         return sorted(found, key=lambda record: (record["created_at"], record["id"]), reverse=True)
 
     async def cancel(self, job: str) -> None:
-        """Mark a job as cancelled, for whichever process runs it."""
+        """Mark a job as cancelled; the process that runs the job sees the mark."""
         await self._write(f"cancelled/{job}.json", {"at": int(self._clock())})
 
-    async def renew(self, job: str, runner: str) -> None:
-        """Note that this runner is alive and at work on the job."""
-        await self._write(f"leases/{job}.json", {"runner": runner, "at": self._clock()})
+    async def renew_lease(self, job: str, runner_id: str) -> None:
+        """Record that the runner is alive and works on the job."""
+        await self._write(f"leases/{job}.json", {"runner": runner_id, "at": self._clock()})
 
-    async def release(self, job: str) -> None:
-        """Give the lease back: another process may go on at once."""
+    async def release_lease(self, job: str) -> None:
+        """Delete the job's lease, so that another process may resume the job at once."""
         await self._shelf.delete(f"leases/{job}.json")
 
-    async def end(self, record: dict[str, Any]) -> bool:
-        """Write a job's last record, unless it was cancelled before; tells whether it was written."""
+    async def finish(self, record: dict[str, Any]) -> bool:
+        """Write a job's final record unless the job has already ended, and return whether it was written."""
         current = await self.get(record["id"])
         if current is None or current["status"] in ENDED_STATUSES:
             return False
         await self.put(record | {"finished_at": int(self._clock()), "estimated_finish": None})
         return True
 
-    async def released(self, job: str, after: float) -> bool:
-        """Tell whether nobody has renewed the job's lease for so many seconds."""
+    async def lease_expired(self, job: str, seconds: float) -> bool:
+        """Return whether the job has no lease or its lease was not renewed for `seconds`."""
         lease = await self._read(f"leases/{job}.json")
-        return lease is None or self._clock() - lease["at"] >= after
+        return lease is None or self._clock() - lease["at"] >= seconds
 
-    async def tell(self, job: str, message: str, *, level: str = "info", data: dict[str, Any] | None = None) -> None:
-        """Write the job's next event; one that says the same as an earlier one of this job is written once."""
+    async def add_event(
+        self, job: str, message: str, *, level: str = "info", data: dict[str, Any] | None = None
+    ) -> None:
+        """Add an event to the job, unless an earlier event of the job has the same message."""
         earlier = await self.events(job)
         if any(event["message"] == message for event in earlier):
             return
@@ -90,12 +92,12 @@ class Ledger:
         await self._write(f"events/{job}/{number:04d}.json", event)
 
     async def events(self, job: str) -> list[dict[str, Any]]:
-        """Return a job's events, the newest first."""
+        """Return the job's events, the newest first."""
         names = await self._shelf.names(f"events/{job}/")
         return [event for name in reversed(names) if (event := await self._read(name))]
 
     async def add_checkpoint(self, job: str, step: int, model: str, metrics: dict[str, float]) -> None:
-        """Write down the model that a job ended with."""
+        """Record the model that the job produced as its only checkpoint."""
         checkpoint = {
             "id": f"ftckpt-{job.removeprefix('ftjob-')}",
             "object": "fine_tuning.job.checkpoint",
@@ -108,6 +110,6 @@ class Ledger:
         await self._write(f"checkpoints/{job}.json", checkpoint)
 
     async def checkpoints(self, job: str) -> list[dict[str, Any]]:
-        """Return a job's checkpoints: one, once it has succeeded."""
+        """Return the job's checkpoints: one after success, none before."""
         found = await self._read(f"checkpoints/{job}.json")
         return [found] if found else []

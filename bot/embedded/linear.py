@@ -1,4 +1,4 @@
-"""Linear models over text features: what is answered with, whether it was made from a prompt or trained."""
+"""Linear models over text features, built from a prompt or trained on rows."""
 
 import functools
 from collections.abc import Sequence
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from bot.embedded.encoders import Encoder
-from bot.embedded.features import FUNCTION_WORDS, Floats, Vocabulary, folded, grams
-from bot.embedded.prompt import catch_all, texts_of_labels
+from bot.embedded.features import FUNCTION_WORDS, Floats, Vocabulary, casefolded, grams
+from bot.embedded.prompt import catch_all_label, texts_of_labels
 
 
 def softmax(logits: Floats) -> Floats:
-    """Return the probabilities along the last axis."""
-    risen = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    shares: Floats = risen / risen.sum(axis=-1, keepdims=True)
-    return shares
+    """Turn logits into probabilities along the last axis."""
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities: Floats = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    return probabilities
 
 
 @dataclass(frozen=True)
-class Linear:
-    """Labels scored by weighted features; `weights` has a row a feature and a column a label."""
+class LinearModel:
+    """A linear classifier; `weights` has one row per feature and one column per label."""
 
     labels: tuple[str, ...]
     vocabulary: Vocabulary
@@ -34,39 +34,39 @@ class Linear:
         return found
 
     def all_logits(self, texts: Sequence[str]) -> Floats:
-        """Return `logits` of many texts at once, a row a text."""
+        """Return the scores of many texts, one row per text."""
         found: Floats = self.vocabulary.matrix(texts) @ self.weights + self.bias
         return found
 
     def evidence(self, text: str, label: str) -> Floats:
-        """Return how much each character of `folded(text)` speaks for the label, against the mean of the others."""
+        """Return how much each character of `casefolded(text)` supports the label, relative to all labels' mean."""
         at = self.labels.index(label)
         columns, values = self.vocabulary.vector(text)
-        pull = dict(
+        contributions = dict(
             zip(
                 columns.tolist(), (self.weights[columns, at] - self.weights[columns].mean(axis=1)) * values, strict=True
             )
         )
         found = [(self.vocabulary.columns.get(gram), start, end) for gram, start, end in grams(text)]
-        times: dict[int | None, int] = {}
+        occurrences: dict[int | None, int] = {}
         for column, _, _ in found:
-            times[column] = times.get(column, 0) + 1
-        characters = np.zeros(len(folded(text)), dtype=np.float32)
+            occurrences[column] = occurrences.get(column, 0) + 1
+        characters = np.zeros(len(casefolded(text)), dtype=np.float32)
         for column, start, end in found:
             if column is not None:
-                characters[start:end] += pull[column] / times[column] / max(end - start, 1)
+                characters[start:end] += contributions[column] / occurrences[column] / max(end - start, 1)
         return characters
 
 
-_SHARPNESS = 20.0  # measured: makes the scores of a prompt with a few examples a label well calibrated
+_SHARPNESS = 20.0  # measured: calibrates the scores of a prompt that has a few examples per label
 _RIDGE = 1.0
-_HEAD_START = 0.5
+_CATCH_ALL_BIAS = 0.5
 
 
 def documents_of(prompt: str, labels: Sequence[str]) -> list[tuple[str, str]]:
-    """Return (text, label) for each label's own name and all that the prompt says of it.
+    """Return pairs of text and label: each label's own name, and all texts that the prompt gives for the label.
 
-    A name that is also a function word ("IT") is left out where there is more to go by.
+    A name that is also a function word ("IT") is left out if the prompt gives other texts for the label.
     """
     found = texts_of_labels(prompt, labels)
     names = {label: [] if found[label] and label.casefold() in FUNCTION_WORDS else [label] for label in labels}
@@ -74,21 +74,21 @@ def documents_of(prompt: str, labels: Sequence[str]) -> list[tuple[str, str]]:
 
 
 @functools.lru_cache(maxsize=64)
-def from_prompt(prompt: str, labels: tuple[str, ...], encoder: Encoder | None = None) -> Linear:
-    """Make the model that knows only what the prompt says: ridge regression on the few texts of each label.
+def from_prompt(prompt: str, labels: tuple[str, ...], encoder: Encoder | None = None) -> LinearModel:
+    """Build the model that knows only the prompt, by ridge regression on the few texts of each label.
 
-    Each label's texts count the same in sum. A catch-all gets a small head start, so that it is the answer where
-    nothing in the question speaks for any label.
+    All labels have the same total weight, however many texts they have. A catch-all label gets a small positive bias,
+    so that it wins if nothing in the question supports any label.
     """
     documents = documents_of(prompt, labels)
     texts = [text for text, _ in documents]
     vocabulary = Vocabulary.of(texts, encoder)
     matrix = vocabulary.matrix(texts)
-    wanted = np.array([[label == name for name in labels] for _, label in documents], dtype=np.float64)
-    share = wanted.sum(axis=0)
-    weight = (wanted / share).sum(axis=1) * share.mean()
+    targets = np.array([[label == name for name in labels] for _, label in documents], dtype=np.float64)
+    texts_per_label = targets.sum(axis=0)
+    text_weights = (targets / texts_per_label).sum(axis=1) * texts_per_label.mean()
     gram = (matrix @ matrix.T).toarray().astype(np.float64)
-    solved = np.linalg.solve(gram + np.diag(_RIDGE / weight), wanted - 1 / len(labels))
+    solved = np.linalg.solve(gram + np.diag(_RIDGE / text_weights), targets - 1 / len(labels))
     weights = (matrix.T @ solved) * _SHARPNESS
-    bias = np.array([_HEAD_START * (label == catch_all(documents)) for label in labels], dtype=np.float32)
-    return Linear(labels, vocabulary, weights.astype(np.float32), bias)
+    bias = np.array([_CATCH_ALL_BIAS * (label == catch_all_label(documents)) for label in labels], dtype=np.float32)
+    return LinearModel(labels, vocabulary, weights.astype(np.float32), bias)

@@ -1,4 +1,4 @@
-"""Lists in pages, and bodies read, as OpenAI's API does."""
+"""Pagination and request parsing in the way of OpenAI's API."""
 
 import json
 from collections.abc import Sequence
@@ -9,34 +9,46 @@ from starlette.requests import Request
 from bot.embedded.errors import RequestRefused
 
 
-def limit_in(request: Request, default: int, most: int) -> int:
-    """Return the query's `limit`. Raises Refused unless it is 1 to `most`."""
+def parse_limit(request: Request, default: int, maximum: int) -> int:
+    """Return the query parameter `limit`.
+
+    Raises:
+        RequestRefused: `limit` is not a whole number from 1 to `maximum`.
+    """
     given = request.query_params.get("limit", str(default))
-    if not given.isdecimal() or not 1 <= int(given) <= most:
-        raise RequestRefused(f"'limit' must be a whole number from 1 to {most}", param="limit")
+    if not given.isdecimal() or not 1 <= int(given) <= maximum:
+        raise RequestRefused(f"'limit' must be a whole number from 1 to {maximum}", param="limit")
     return int(given)
 
 
-def page(found: Sequence[dict[str, Any]], after: str | None, limit: int) -> dict[str, Any]:
-    """Return `limit` objects after the one with the id `after`. Raises Refused if that one is not in the list."""
+def paginate(objects: Sequence[dict[str, Any]], after: str | None, limit: int) -> dict[str, Any]:
+    """Return a page of at most `limit` objects, starting after the object with the id `after`.
+
+    Raises:
+        RequestRefused: No object has the id `after`.
+    """
     start = 0
     if after:
-        ids = [one["id"] for one in found]
+        ids = [entry["id"] for entry in objects]
         if after not in ids:
             raise RequestRefused(f"No object found with id '{after}'", param="after")
         start = ids.index(after) + 1
-    data = list(found[start : start + limit])
+    data = list(objects[start : start + limit])
     return {
         "object": "list",
         "data": data,
         "first_id": data[0]["id"] if data else None,
         "last_id": data[-1]["id"] if data else None,
-        "has_more": start + limit < len(found),
+        "has_more": start + limit < len(objects),
     }
 
 
-async def body_of(request: Request) -> dict[str, Any]:
-    """Return the JSON object that was sent. Raises Refused for anything else."""
+async def parse_body(request: Request) -> dict[str, Any]:
+    """Return the JSON object in the body of the request.
+
+    Raises:
+        RequestRefused: The body is not a JSON object.
+    """
     try:
         value = json.loads(await request.body())
     except ValueError:
@@ -48,8 +60,12 @@ async def body_of(request: Request) -> dict[str, Any]:
     return value
 
 
-def text_in(body: dict[str, Any], name: str) -> str:
-    """Return a required string. Raises Refused if it is missing, empty or no string."""
+def require_text(body: dict[str, Any], name: str) -> str:
+    """Return the required string `name` of the body.
+
+    Raises:
+        RequestRefused: The value is missing, empty or not a string.
+    """
     value = body.get(name)
     if value is None:
         raise RequestRefused(f"Missing required parameter: '{name}'.", param=name, code="missing_required_parameter")

@@ -1,9 +1,9 @@
-"""Reads a prompt: which of its text belongs to which label, however the prompt is written."""
+"""Extraction of each label's rules and examples from prompts in many layouts."""
 
 import re
 from collections.abc import Iterable, Sequence
 
-from bot.embedded.features import folded, visible
+from bot.embedded.features import casefolded, normalized
 
 _MARKER = re.compile(r"^\s*(?:[-*+•・●■◆○◯▪]\s*|\d+\s*[.)、．]\s*|[①-⑳]\s*|\|\s*)")
 _HEADING = re.compile(r"^\s*(#{1,6})\s+")
@@ -11,19 +11,19 @@ _QUOTES = "\"'`*「」『』【】[]“”‘’|<> \t"
 _AFTER_NAME = re.compile(r"^[\"'`*」』】\]”’\s]*(?:$|[:：|=＝→⇒(（/／、]|-+>?\s|[–—―])")
 _BEFORE_NAME = re.compile(r"(?:→|⇒|=>|->|[:：|\t])[\"'`*「『【\[“\s]*$")
 _LETTER = re.compile(r"[^\W\d_]")
-_RULE_OF_TABLE = re.compile(r"^[\s|:+=-]*$")
+_TABLE_RULE = re.compile(r"^[\s|:+=-]*$")
 
 
-def _spaced(text: str) -> str:
-    return re.sub(r"[_\s]+", " ", folded(text))
+def _fold_spaces(text: str) -> str:
+    return re.sub(r"[_\s]+", " ", casefolded(text))
 
 
-def _as_written(text: str) -> str:
-    return re.sub(r"[_\s]+", " ", visible(text))
+def _collapse_spaces(text: str) -> str:
+    return re.sub(r"[_\s]+", " ", normalized(text))
 
 
-def _finder(labels: Iterable[str]) -> re.Pattern[str]:
-    """Match any label, the longest first; a label in Latin letters only as a whole word."""
+def _label_pattern(labels: Iterable[str]) -> re.Pattern[str]:
+    """Return a pattern that matches any label, the longest first; labels in Latin letters match only whole words."""
     parts = []
     for label in sorted(labels, key=len, reverse=True):
         before = r"(?<![A-Za-z0-9])" if label[:1].isascii() else ""
@@ -32,98 +32,105 @@ def _finder(labels: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(parts) or r"(?!)")
 
 
-class _Reader:
-    """Walks down the lines of a prompt and remembers whose section it is in."""
+class _PromptReader:
+    """A line-by-line reader that tracks which label owns the current section."""
 
     def __init__(self, labels: Sequence[str]) -> None:
-        self.found: dict[str, list[str]] = {label: [] for label in labels}
-        self._by_name = {_spaced(label): label for label in labels}
-        self._finder = _finder(map(_spaced, labels))
-        self._exact = _finder(label for label in map(_as_written, labels) if len(label) > 2 or not label.islower())
+        self.texts: dict[str, list[str]] = {label: [] for label in labels}
+        self._by_name = {_fold_spaces(label): label for label in labels}
+        self._label_pattern = _label_pattern(map(_fold_spaces, labels))
+        self._exact_pattern = _label_pattern(
+            label for label in map(_collapse_spaces, labels) if len(label) > 2 or not label.islower()
+        )
         self._owner = ""
-        self._depth = 0  # 0: the section ends with its line; 1-6: with a heading of that level; 7: with a blank line
-        self._blank = False
+        self._depth = 0  # the section ends: 0 with its line, 1-6 at a heading of that level or above, 7 at a blank line
+        self._after_blank = False
 
     def read(self, line: str) -> None:
-        if not line.strip() or _RULE_OF_TABLE.match(line):
-            self._blank = True
+        if not line.strip() or _TABLE_RULE.match(line):
+            self._after_blank = True
             return
         heading = _HEADING.match(line)
         if heading:
-            self._head(len(heading[1]), line[heading.end() :])
+            self._read_heading(len(heading[1]), line[heading.end() :])
         else:
-            self._body(line)
-        self._blank = False
+            self._read_body_line(line)
+        self._after_blank = False
 
-    def _begins(self, text: str) -> tuple[str, str] | None:
-        """Return the label that the text begins with and what follows it."""
-        bare = text.lstrip(_QUOTES)
-        match = self._finder.match(bare)
-        if not match or not _AFTER_NAME.match(bare[match.end() :]):
+    def _leading_label(self, text: str) -> tuple[str, str] | None:
+        """Return the label at the start of the text and the text after the label, or None."""
+        unquoted = text.lstrip(_QUOTES)
+        match = self._label_pattern.match(unquoted)
+        if not match or not _AFTER_NAME.match(unquoted[match.end() :]):
             return None
-        return self._by_name[match.group()], bare[match.end() :].strip(_QUOTES + ":：=＝→⇒-–—― ")
+        return self._by_name[match.group()], unquoted[match.end() :].strip(_QUOTES + ":：=＝→⇒-–—― ")
 
-    def _only(self, text: str) -> str | None:
-        """Return the one label that the text names somewhere, written as the label is: "it" does not name "IT"."""
-        named = {match.group() for match in self._exact.finditer(_as_written(text))}
-        return self._by_name[_spaced(named.pop())] if len(named) == 1 else None
+    def _sole_label(self, text: str) -> str | None:
+        """Return the label if the text names exactly one, in the label's own spelling: "it" does not name "IT"."""
+        named = {match.group() for match in self._exact_pattern.finditer(_collapse_spaces(text))}
+        return self._by_name[_fold_spaces(named.pop())] if len(named) == 1 else None
 
-    def _head(self, level: int, title: str) -> None:
-        begun = self._begins(_spaced(_MARKER.sub("", title)))
-        if begun:
-            self._open(begun[0], level)
-            self._keep(*begun)
-        elif owner := self._only(title):
-            self._open(owner, level)
-            self._keep(owner, _spaced(title).replace(_spaced(owner), " "))
+    def _read_heading(self, level: int, title: str) -> None:
+        leading = self._leading_label(_fold_spaces(_MARKER.sub("", title)))
+        if leading:
+            self._open_section(leading[0], level)
+            self._add_text(*leading)
+        elif owner := self._sole_label(title):
+            self._open_section(owner, level)
+            self._add_text(owner, _fold_spaces(title).replace(_fold_spaces(owner), " "))
         elif not self._owner or level <= self._depth:
-            self._open("", 0)
+            self._open_section("", 0)
 
-    def _body(self, line: str) -> None:
+    def _read_body_line(self, line: str) -> None:
         bullet = _MARKER.match(line)
-        text = _spaced(_MARKER.sub("", line)).strip()
-        if begun := self._begins(text):
-            self._open(begun[0], 0 if begun[1] else 7)
-            self._keep(*begun)
+        text = _fold_spaces(_MARKER.sub("", line)).strip()
+        if leading := self._leading_label(text):
+            self._open_section(leading[0], 0 if leading[1] else 7)
+            self._add_text(*leading)
             return
-        if self._depth == 0 or (self._depth == 7 and self._blank and not bullet):
-            indented = line[:1].isspace() and not self._blank
-            self._open(self._owner if indented else "", 0)
-        named = list(self._finder.finditer(text))
+        if self._depth == 0 or (self._depth == 7 and self._after_blank and not bullet):
+            indented = line[:1].isspace() and not self._after_blank
+            self._open_section(self._owner if indented else "", 0)
+        named = list(self._label_pattern.finditer(text))
         tail = text.rstrip(_QUOTES + "。.")
         if named and named[-1].end() == len(tail) and _BEFORE_NAME.search(text[: named[-1].start()]):
-            self._keep(self._by_name[named[-1].group()], _BEFORE_NAME.sub("", text[: named[-1].start()]))
+            self._add_text(self._by_name[named[-1].group()], _BEFORE_NAME.sub("", text[: named[-1].start()]))
         elif self._owner:
-            self._keep(self._owner, text)
-        elif owner := self._only(line):
-            self._keep(owner, text)
+            self._add_text(self._owner, text)
+        elif owner := self._sole_label(line):
+            self._add_text(owner, text)
 
-    def _open(self, owner: str, depth: int) -> None:
+    def _open_section(self, owner: str, depth: int) -> None:
         self._owner, self._depth = owner, depth
 
-    def _keep(self, owner: str, text: str) -> None:
+    def _add_text(self, owner: str, text: str) -> None:
         text = text.strip(_QUOTES)
         if _LETTER.search(text):
-            self.found[owner].append(text)
+            self.texts[owner].append(text)
 
 
 def texts_of_labels(prompt: str, labels: Sequence[str]) -> dict[str, list[str]]:
-    """Return, for each label, the rules and examples that the prompt gives for it.
+    """Return the rules and examples that the prompt gives for each label.
 
-    A label is found as a heading (its section ends at the next heading of that rank), at the start of a line or table
-    row (`label: text`), at the end of a line (`text → label`), or else as the only label that a line names.
+    A label is recognized in these places:
+
+    - as a heading; its section ends at the next heading of the same or a higher level
+    - at the start of a line or table row (`label: text`)
+    - at the end of a line (`text → label`)
+    - anywhere in a line that is outside of a section and names no other label
 
     Args:
         prompt: The system message.
-        labels: The labels to look for; case, width and underscores do not matter.
+        labels: The labels to look for; case, width and underscores are ignored.
 
     Returns:
-        The texts in lower case, each label's in the prompt's order; empty for a label that the prompt says nothing of.
+        The texts of each label in lower case and in the prompt's order. Labels that the prompt does not describe have
+        an empty list.
     """
-    reader = _Reader(labels)
+    reader = _PromptReader(labels)
     for line in prompt.splitlines():
         reader.read(line)
-    return reader.found
+    return reader.texts
 
 
 _OTHER_NAME = re.compile(
@@ -137,27 +144,33 @@ _OTHER_RULE = re.compile(
 )
 
 
-def catch_all(documents: Sequence[tuple[str, str]]) -> str | None:
-    """Return the label that takes what fits no other, if one says so by its name or else by its rule.
+def catch_all_label(documents: Sequence[tuple[str, str]]) -> str | None:
+    """Return the label for questions that fit no other label, recognized by its name or else by its rule.
 
     Args:
-        documents: (text, label) of all labels, among them each label's own name.
+        documents: Pairs of text and label, including each label's own name as a text.
+
+    Returns:
+        The catch-all label, or None if no label or more than one qualifies.
     """
     for pattern, named in ((_OTHER_NAME, True), (_OTHER_RULE, False)):
-        found = {label for text, label in documents if (text == label) == named and pattern.search(_spaced(text))}
+        found = {label for text, label in documents if (text == label) == named and pattern.search(_fold_spaces(text))}
         if len(found) == 1:
             return found.pop()
     return None
 
 
-def labels_named_in(prompt: str) -> list[str]:
-    """Guess the labels of a prompt without an enum: its commonest rank of headings, else names before colons."""
+def guess_labels(prompt: str) -> list[str]:
+    """Guess the labels from the prompt when the request has no enum.
+
+    The labels are the headings of the most frequent level, or else the names before colons in a list or table.
+    """
     headings = [
         (len(match[1]), line[match.end() :].strip()) for line in prompt.splitlines() if (match := _HEADING.match(line))
     ]
     ranks = [{title for at, title in headings if at == level} for level in range(7)]
-    usual = max(range(7), key=lambda level: len(ranks[level]))
-    names = [title for level, title in headings if level == usual]
+    commonest = max(range(7), key=lambda level: len(ranks[level]))
+    names = [title for level, title in headings if level == commonest]
     if len(names) < 2:
         names = [
             match[1]

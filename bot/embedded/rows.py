@@ -1,4 +1,4 @@
-"""Training files: OpenAI's rules for chat fine-tuning, and the rows that a valid file holds."""
+"""Training files: validation by OpenAI's rules for chat fine-tuning, and the labelled rows of a valid file."""
 
 import json
 import re
@@ -9,22 +9,22 @@ from typing import Any
 
 from bot.embedded.schemas import CATEGORY_NAMES
 
-FEWEST_LINES = 10
-"""OpenAI refuses files with fewer examples."""
+MIN_EXAMPLES = 10
+"""Minimum number of examples in a training file; OpenAI refuses smaller files."""
 
 _ROLES = {"system", "developer", "user", "assistant", "tool", "function"}
 _KEYS = {"role", "content", "name", "weight", "function_call", "tool_calls", "tool_call_id", "refusal"}
-_SPECIAL = re.compile(r"<\|(?:endoftext|endofprompt|fim_prefix|fim_middle|fim_suffix|im_start|im_end|im_sep)\|>")
-_SHOWN = 5
+_SPECIAL_TOKEN = re.compile(r"<\|(?:endoftext|endofprompt|fim_prefix|fim_middle|fim_suffix|im_start|im_end|im_sep)\|>")
+_MAX_PROBLEMS_SHOWN = 5
 
 
 class InvalidFileError(ValueError):
-    """The file breaks a rule of the training format; the message names the lines."""
+    """A training file that breaks a rule of the format; the message names the bad lines, if there are any."""
 
 
 @dataclass(frozen=True)
 class TrainingExample:
-    """One line: what the system said, what was asked, what the assistant should answer, and whether to learn it."""
+    """One line of a training file; `learn` is False for an answer with weight 0."""
 
     system: str
     question: str
@@ -33,7 +33,11 @@ class TrainingExample:
 
 
 def text_of(content: object) -> str:
-    """Return the text of a message's content: a string or a list of text parts. Raises ValueError for anything else."""
+    """Return the text of a message's content.
+
+    Raises:
+        ValueError: The content is neither a string nor a list of text parts.
+    """
     if isinstance(content, str):
         return content
     if isinstance(content, list) and all(
@@ -58,7 +62,7 @@ def _check_message(message: object, at: str) -> Iterator[str]:
     except ValueError as wrong:
         yield f"{at}: {wrong}"
         return
-    if special := _SPECIAL.search(text):
+    if special := _SPECIAL_TOKEN.search(text):
         yield f"{at} contains the special token {special.group()}, which is not allowed"
 
 
@@ -87,30 +91,31 @@ def _example(messages: list[dict[str, Any]]) -> TrainingExample:
 
 
 def examples_of(data: bytes) -> list[TrainingExample]:
-    """Read a training file.
+    """Parse a training file.
 
     Raises:
-        InvalidFileError: It is not UTF-8 JSONL of chats with at least ten examples. The first few bad lines are named.
+        InvalidFileError: The file is not UTF-8 JSONL of chats, has fewer than ten examples, or has none to learn. The
+            message names the first five problems.
     """
     problems: list[str] = []
     examples: list[TrainingExample] = []
-    for number, line in enumerate(_text(data).split("\n"), start=1):
+    for number, line in enumerate(_decode(data).split("\n"), start=1):
         if line.strip():
-            value = _value(line)
+            value = _parse_json(line)
             wrong = [f"Line {number}: {problem}" for problem in _check(value)]
             problems += wrong
             examples += [] if wrong else [_example(value["messages"])]
     if problems:
-        more = f" ({len(problems) - _SHOWN} more)" if len(problems) > _SHOWN else ""
-        raise InvalidFileError(f"Invalid file format. {'; '.join(problems[:_SHOWN])}{more}.")
-    if len(examples) < FEWEST_LINES:
-        raise InvalidFileError(f"The file has {len(examples)} example(s), but at least {FEWEST_LINES} are required.")
-    if not labelled(examples):
+        more = f" ({len(problems) - _MAX_PROBLEMS_SHOWN} more)" if len(problems) > _MAX_PROBLEMS_SHOWN else ""
+        raise InvalidFileError(f"Invalid file format. {'; '.join(problems[:_MAX_PROBLEMS_SHOWN])}{more}.")
+    if len(examples) < MIN_EXAMPLES:
+        raise InvalidFileError(f"The file has {len(examples)} example(s), but at least {MIN_EXAMPLES} are required.")
+    if not labelled_rows(examples):
         raise InvalidFileError("No example has both a question and an answer to learn.")
     return examples
 
 
-def _text(data: bytes) -> str:
+def _decode(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as wrong:
@@ -118,7 +123,7 @@ def _text(data: bytes) -> str:
         raise InvalidFileError(f"The file is not UTF-8: line {number} can't be read.") from wrong
 
 
-def _value(line: str) -> Any:
+def _parse_json(line: str) -> Any:
     try:
         return json.loads(line)
     except ValueError:
@@ -133,39 +138,41 @@ def _fields(answer: str) -> dict[str, str] | None:
     return {key: text for key, text in value.items() if isinstance(text, str)} if isinstance(value, dict) else None
 
 
-def _order(answers: list[dict[str, str]]) -> list[str]:
-    """Return the fields, the likeliest to be the category first: by name, else the shortest on average."""
+def _rank_fields(answers: list[dict[str, str]]) -> list[str]:
+    """Return the field names, the likeliest category first: known category names, then the shortest average text."""
     lengths: Counter[str] = Counter()
-    times: Counter[str] = Counter()
+    occurrences: Counter[str] = Counter()
     for fields in answers:
         for key, text in fields.items():
             lengths[key] += len(text)
-            times[key] += 1
-    return sorted(times, key=lambda key: (key.casefold() not in CATEGORY_NAMES, lengths[key] / times[key], key))
+            occurrences[key] += 1
+    return sorted(
+        occurrences, key=lambda key: (key.casefold() not in CATEGORY_NAMES, lengths[key] / occurrences[key], key)
+    )
 
 
-def _label(answer: str, order: list[str]) -> str:
+def _label_from(answer: str, ranked: list[str]) -> str:
     fields = _fields(answer)
-    return answer.strip() if fields is None else next((fields[key] for key in order if key in fields), "")
+    return answer.strip() if fields is None else next((fields[key] for key in ranked if key in fields), "")
 
 
-def label_in(answer: str) -> str:
-    """Return the label of one answer, read as `labelled` does."""
-    return _label(answer, _order([_fields(answer) or {}]))
+def label_of(answer: str) -> str:
+    """Return the label of a single answer, by the rule of `labelled_rows`."""
+    return _label_from(answer, _rank_fields([_fields(answer) or {}]))
 
 
-def labelled(examples: list[TrainingExample]) -> list[tuple[str, str]]:
-    """Return (question, label) of the examples to learn.
+def labelled_rows(examples: list[TrainingExample]) -> list[tuple[str, str]]:
+    """Return the question and label of each example that is to be learned.
 
-    The label is the answer itself, or the field of a JSON answer that is called category (or alike), or else its
-    shortest field on average: labels are short, reasons are sentences.
+    The label is the whole answer, or one field of a JSON answer: the field with a name such as "category". If no field
+    has such a name, the shortest field on average is the label, because labels are short and reasons are sentences.
     """
-    learnt = [example for example in examples if example.learn]
-    order = _order([fields for example in learnt if (fields := _fields(example.answer))])
-    rows = [(example.question, _label(example.answer, order)) for example in learnt]
+    learned = [example for example in examples if example.learn]
+    ranked = _rank_fields([fields for example in learned if (fields := _fields(example.answer))])
+    rows = [(example.question, _label_from(example.answer, ranked)) for example in learned]
     return [(question, label) for question, label in rows if question.strip() and label]
 
 
-def usual_system(examples: list[TrainingExample]) -> str:
+def most_common_system(examples: list[TrainingExample]) -> str:
     """Return the system message that most examples share."""
     return Counter(example.system for example in examples).most_common(1)[0][0]

@@ -1,4 +1,4 @@
-"""`response_format`: which fields an answer has, in the schema's order, and what this model can put into each."""
+"""`response_format`: the fields of an answer in the schema's order, with the values this model can give them."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,10 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True)
 class Field:
-    """One property: a category (of `values`, else of what the prompt names), a reason, a confidence, a fixed value."""
+    """One property of the answer: a category, a reason, a confidence or a fixed value.
+
+    A category is one of `values`; if there are none, one of the labels that the model or the prompt names.
+    """
 
     name: str
     kind: Literal["category", "reason", "confidence", "fixed"]
@@ -20,21 +23,22 @@ class Field:
     value: object = None
 
 
-_USUAL = (Field("reason", "reason"), Field("category", "category"))
+_DEFAULT_FIELDS = (Field("reason", "reason"), Field("category", "category"))
 
 
 def fields_of(response_format: object) -> tuple[Field, ...]:
-    """Return the fields of the answer, none for plain text.
+    """Return the fields of the answer; plain text has none.
 
     Raises:
-        Refused: The format is malformed, breaks the rules of strict schemas, or asks for what this model can't give.
+        RequestRefused: The format is malformed, breaks the rules of strict schemas, or asks for a type of value that
+            this model can't give.
     """
     wanted = {"type": "text"} if response_format is None else response_format
     kind = wanted.get("type") if isinstance(wanted, dict) else None
     if kind == "text":
         return ()
     if kind == "json_object":
-        return _USUAL
+        return _DEFAULT_FIELDS
     if not isinstance(wanted, dict) or kind != "json_schema":
         raise RequestRefused(
             "Invalid 'response_format.type': use 'text', 'json_object' or 'json_schema'.", param="response_format.type"
@@ -68,7 +72,7 @@ class _Schema:
         )
 
     def fields(self, *, strict: bool) -> tuple[Field, ...]:
-        root = self._resolved("", self._schema)
+        root = self._resolve("", self._schema)
         properties = root.get("properties")
         if root.get("type") != "object" or not isinstance(properties, dict) or not properties:
             raise self._invalid("", "schema must be of type 'object' and have properties.")
@@ -78,15 +82,15 @@ class _Schema:
             raise self._invalid(
                 "", "'required' is required to be supplied and to be an array including every key in properties."
             )
-        return tuple(self._field(name, self._resolved(name, value)) for name, value in properties.items())
+        return tuple(self._field(name, self._resolve(name, value)) for name, value in properties.items())
 
-    def _resolved(self, at: str, part: object) -> dict[str, Any]:
-        """Follow `$ref`, and `anyOf` or a list of types where all but one say null."""
+    def _resolve(self, at: str, part: object) -> dict[str, Any]:
+        """Follow `$ref`, and reduce `anyOf`, `allOf` or a list of types to the only option that is not null."""
         for _ in range(8):
             if not isinstance(part, dict):
                 break
             if "$ref" in part:
-                part = self._definition(at, str(part["$ref"]))
+                part = self._look_up(at, str(part["$ref"]))
                 continue
             options = part.get("anyOf") or part.get("allOf")
             if not isinstance(options, list):
@@ -95,7 +99,7 @@ class _Schema:
             part = real[0] if len(real) == 1 else None
         raise self._invalid(at, "the schema can't be read: expected an object, one $ref, or one type beside null.")
 
-    def _definition(self, at: str, ref: str) -> object:
+    def _look_up(self, at: str, ref: str) -> object:
         found: object = self._schema
         for step in ref.removeprefix("#").strip("/").split("/"):
             found = found.get(step) if step and isinstance(found, dict) else None

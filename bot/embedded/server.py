@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bot.embedded.completions import Completions
 from bot.embedded.decisions import Decisions
 from bot.embedded.encoders import load
-from bot.embedded.errors import HANDLERS, shaped
+from bot.embedded.errors import HANDLERS, error_response
 from bot.embedded.files import Files
 from bot.embedded.jobs import Jobs
 from bot.embedded.ledger import Ledger
@@ -26,14 +26,19 @@ from bot.embedded.shelf import ArtifactShelf
 
 
 class LocalModel:
-    """An OpenAI-compatible classifier that learns. Use it as an async context manager, or call start and stop.
+    """An OpenAI-compatible classifier that can be fine-tuned.
+
+    Use it as an async context manager, or call `start` and `stop`.
 
     Args:
-        shelf: Where files, jobs and trained models are kept; processes with the same shelf serve the same models.
-        clock: Seconds since 1970.
-        api_key: Asked of each caller where it is set; else anybody who reaches the server may use it.
-        lease: Seconds without a sign of life after which another process may take up an unfinished job.
-        encoder: A sentence encoder that is installed beside, see encoders.load; ValueError if there is none such.
+        shelf: Storage for files, jobs and trained models. Processes that share a shelf serve the same models.
+        clock: Returns the current time in seconds since 1970.
+        api_key: Key that every caller must send as a bearer token. Without a key, every caller is accepted.
+        lease: Seconds without a heartbeat after which another process may take over an unfinished job.
+        encoder: Name of an installed sentence encoder; see `encoders.load`. Empty for none.
+
+    Raises:
+        ValueError: The encoder can't be loaded.
     """
 
     def __init__(
@@ -56,14 +61,14 @@ class LocalModel:
             *_model_routes(models),
         ]
         inner = Starlette(routes=routes, exception_handlers=HANDLERS, lifespan=self._lifespan)
-        self.app: ASGIApp = _Guarded(inner, api_key) if api_key else inner
+        self.app: ASGIApp = _KeyCheck(inner, api_key) if api_key else inner
 
     async def start(self) -> None:
-        """Take up the jobs that an earlier process left unfinished. Without it, all but that works."""
+        """Resume the jobs that an earlier process left unfinished; all else works without this call."""
         await self._runner.start()
 
     async def stop(self) -> None:
-        """End all workers; what was unfinished is taken up again by the next start."""
+        """Stop all workers; the next start resumes their unfinished jobs."""
         await self._runner.stop()
 
     async def __aenter__(self) -> Self:
@@ -81,35 +86,35 @@ class LocalModel:
             yield
 
 
-class _Guarded:
-    """Lets only callers with the key pass."""
+class _KeyCheck:
+    """ASGI middleware that rejects HTTP requests without the API key."""
 
     def __init__(self, app: ASGIApp, api_key: str) -> None:
         self._app = app
         self._expected = f"Bearer {api_key}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = dict(scope.get("headers", [])).get(b"authorization", b"")
-        if scope["type"] == "http" and not secrets.compare_digest(given, self._expected):
-            await shaped("Incorrect API key provided.", 401, code="invalid_api_key")(scope, receive, send)
+        authorization = dict(scope.get("headers", [])).get(b"authorization", b"")
+        if scope["type"] == "http" and not secrets.compare_digest(authorization, self._expected):
+            await error_response("Incorrect API key provided.", 401, code="invalid_api_key")(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
 
 def _model_routes(models: Models) -> list[Route]:
-    async def listed(_: Request) -> Response:
+    async def list_models(_: Request) -> Response:
         return JSONResponse({"object": "list", "data": await models.all()})
 
-    async def found(request: Request) -> Response:
-        return JSONResponse(await models.about(request.path_params["name"]))
+    async def get_model(request: Request) -> Response:
+        return JSONResponse(await models.describe(request.path_params["name"]))
 
-    async def deleted(request: Request) -> Response:
+    async def delete_model(request: Request) -> Response:
         name = request.path_params["name"]
         await models.delete(name)
         return JSONResponse({"id": name, "object": "model", "deleted": True})
 
     return [
-        Route("/v1/models", listed, methods=["GET"]),
-        Route("/v1/models/{name:path}", found, methods=["GET"]),
-        Route("/v1/models/{name:path}", deleted, methods=["DELETE"]),
+        Route("/v1/models", list_models, methods=["GET"]),
+        Route("/v1/models/{name:path}", get_model, methods=["GET"]),
+        Route("/v1/models/{name:path}", delete_model, methods=["DELETE"]),
     ]

@@ -1,4 +1,4 @@
-"""Where the model keeps everything that must outlive the process: files, jobs, events, trained models."""
+"""Storage for everything that must outlive the process: files, jobs, events and trained models."""
 
 import asyncio
 import os
@@ -11,26 +11,33 @@ _SAFE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)
 
 
 class ArtifactShelf(Protocol):
-    """Named bytes; what one process puts, all others see at once.
+    """Storage of named bytes; a write by one process is visible to all others at once.
 
     Names are paths of letters, digits, `.`, `_`, `-` and `/`.
     """
 
     async def put(self, name: str, data: bytes) -> None:
-        """Keep the bytes under the name, whole or not at all, in place of what was there."""
+        """Store the bytes under the name atomically, replacing any earlier bytes."""
 
     async def get(self, name: str) -> bytes:
-        """Return the bytes; raises KeyError if there are none under the name."""
+        """Return the bytes.
+
+        Raises:
+            KeyError: Nothing is stored under the name.
+        """
 
     async def delete(self, name: str) -> bool:
-        """Take the bytes away; False if there were none."""
+        """Delete the bytes; return False if there were none."""
 
     async def names(self, prefix: str) -> list[str]:
         """Return the names that start with the prefix, sorted."""
 
 
 class FolderShelf:
-    """A shelf in a folder, made when first used. Raises ValueError for a name that is not a plain relative path."""
+    """A shelf in a folder, which is created by the first write.
+
+    `put`, `get` and `delete` raise ValueError for a name that is not a plain relative path.
+    """
 
     def __init__(self, folder: Path | str) -> None:
         self._folder = Path(folder)
@@ -41,8 +48,8 @@ class FolderShelf:
     async def get(self, name: str) -> bytes:
         try:
             return await asyncio.to_thread(self._path(name).read_bytes)
-        except FileNotFoundError as absent:
-            raise KeyError(name) from absent
+        except FileNotFoundError as error:
+            raise KeyError(name) from error
 
     async def delete(self, name: str) -> bool:
         try:
@@ -56,7 +63,7 @@ class FolderShelf:
 
     def _path(self, name: str) -> Path:
         if not _SAFE.fullmatch(name):
-            raise ValueError(f"Not a name for a shelf: {name!r}. Use letters, digits, '.', '_', '-' and '/'.")
+            raise ValueError(f"Invalid shelf name: {name!r}. Use letters, digits, '.', '_', '-' and '/'.")
         return self._folder / name
 
     def _names(self, prefix: str) -> list[str]:
@@ -66,13 +73,13 @@ class FolderShelf:
     @staticmethod
     def _put(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, unfinished = tempfile.mkstemp(prefix=".", dir=path.parent)
+        descriptor, temporary = tempfile.mkstemp(prefix=".", dir=path.parent)
         try:
-            with os.fdopen(handle, "wb") as file:
+            with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(unfinished).replace(path)
+            Path(temporary).replace(path)
         except BaseException:
-            Path(unfinished).unlink(missing_ok=True)
+            Path(temporary).unlink(missing_ok=True)
             raise

@@ -1,4 +1,4 @@
-"""Counts tokens as the current OpenAI models do (o200k_base), offline."""
+"""Token counts in o200k_base, the encoding of OpenAI's current models, without a network."""
 
 import re
 from functools import cache, lru_cache
@@ -11,7 +11,7 @@ _LONG_RUN = re.compile(r"\w{128}|\S{512}|\s{512}")
 
 
 class Encoding(Protocol):
-    """The part of a tokenizer that is used here."""
+    """The methods of a tokenizer that are used here."""
 
     def encode_ordinary(self, text: str) -> list[int]: ...
 
@@ -27,15 +27,19 @@ def encoding() -> Encoding:
 
 @lru_cache(maxsize=256)
 def count(text: str) -> int:
-    """Return how many tokens the text has; remembered, since the system message is the same in each request.
+    """Return the number of tokens in the text.
 
-    The encoder's time grows with the square of an unbroken run, so long runs are cut; each cut counts about one token
-    too many.
+    Counts are cached because the system message is the same in each request. The tokenizer's cost is quadratic in the
+    length of an unbroken run, so long runs are cut. Each cut adds about one token to the count.
     """
     edges = [0, *(run.end() for run in _LONG_RUN.finditer(text)), len(text)]
     return sum(len(encoding().encode_ordinary(text[start:end])) for start, end in pairwise(edges))
 
 
-def of_messages(texts: list[str]) -> int:
-    """Return the tokens of a chat: each message costs three more than its text, and the answer is primed with three."""
+def count_messages(texts: list[str]) -> int:
+    """Return the number of tokens in a chat.
+
+    Besides its text, each message costs three tokens for its frame and one for its role. Priming the answer costs
+    three tokens.
+    """
     return 3 + sum(3 + 1 + count(text) for text in texts)

@@ -1,4 +1,4 @@
-"""What a fine-tuning job makes: layers of trained weights over what the prompt says, in one safe file."""
+"""Fine-tuned models: layers of trained weights on top of the prompt, stored in one safe file."""
 
 import io
 import json
@@ -9,24 +9,24 @@ import numpy as np
 
 from bot.embedded.encoders import Encoder, load
 from bot.embedded.features import Floats, Vocabulary
-from bot.embedded.linear import Linear, softmax
+from bot.embedded.linear import LinearModel, softmax
 
-_HUMILITY = 1.5  # a temperature
-TRUST = 5
-"""So many rows of a category weigh as much as what was known of it before."""
+_PRIOR_TEMPERATURE = 1.5
+PRIOR_ROWS = 5
+"""Number of rows of a category that weigh as much as the prior knowledge about the category."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """The weights that one job learned, and how many rows of each label it learned from."""
+    """The weights that one job learned, and the number of training rows of each label."""
 
-    linear: Linear
+    linear: LinearModel
     rows: tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Trained:
-    """The layers of a model, the oldest first. No layers and temperature 1 is the base model."""
+class TrainedModel:
+    """The layers of a model, the oldest first; the base model has no layers and temperature 1."""
 
     layers: tuple[Layer, ...] = ()
     temperature: float = 1.0
@@ -38,61 +38,66 @@ class Trained:
         return tuple(dict.fromkeys(label for layer in self.layers for label in layer.linear.labels))
 
     def rows_of(self, labels: Sequence[str]) -> Floats:
-        """Return how many rows of each label the layers have seen in all."""
+        """Return the number of training rows of each label, summed over all layers."""
         seen = np.zeros(len(labels), dtype=np.float32)
         for layer in self.layers:
             rows = dict(zip(layer.linear.labels, layer.rows, strict=True))
             seen += [rows.get(label, 0) for label in labels]
         return seen
 
-    def mixed(self, prior: Floats, labels: Sequence[str], text: str) -> Floats:
-        """Return the probabilities before the temperature: each layer mixed, per label, with what was known before it.
+    def raw_probabilities(self, prior: Floats, labels: Sequence[str], text: str) -> Floats:
+        """Return the probabilities before calibration.
+
+        Each layer is blended, label by label, with the result of the layers before it.
 
         Args:
-            prior: What the prompt alone says, a probability a label.
-            labels: The labels to choose from; those a layer does not know keep what was known before.
+            prior: Probability of each label according to the prompt alone.
+            labels: The labels to choose from; a layer has no say on labels that it was not trained on.
             text: The question.
         """
-        known = humbled(prior) if self.layers else prior
-        seen = np.full(len(labels), TRUST, dtype=np.float32)
+        known = flatten_prior(prior) if self.layers else prior
+        seen = np.full(len(labels), PRIOR_ROWS, dtype=np.float32)
         for layer in self.layers:
             rows = np.zeros(len(labels), dtype=np.float32)
-            said = np.zeros(len(labels), dtype=np.float32)
+            predicted = np.zeros(len(labels), dtype=np.float32)
             at = [(labels.index(label), own) for own, label in enumerate(layer.linear.labels) if label in labels]
             if not at:
                 continue
             here, own = (np.array(side) for side in zip(*at, strict=True))
-            said[here] = softmax(layer.linear.logits(text)[own])
+            predicted[here] = softmax(layer.linear.logits(text)[own])
             rows[here] = np.array(layer.rows)[own]
-            known = blended(known, said, seen, rows)
+            known = blend(known, predicted, seen, rows)
             seen = seen + rows
         return known
 
     def probabilities(self, prior: Floats, labels: Sequence[str], text: str) -> Floats:
-        """Return the calibrated probability of each label; see `mixed`."""
-        return tempered(self.mixed(prior, labels, text), self.temperature)
+        """Return the calibrated probability of each label; see `raw_probabilities` for the arguments."""
+        return apply_temperature(self.raw_probabilities(prior, labels, text), self.temperature)
 
 
-def humbled(prior: Floats) -> Floats:
-    """Flatten what the prompt says before rows are mixed in, lest a label without rows win by filler words."""
-    return tempered(prior, _HUMILITY)
+def flatten_prior(prior: Floats) -> Floats:
+    """Flatten the prompt's probabilities, so that filler words do not let a label without rows win."""
+    return apply_temperature(prior, _PRIOR_TEMPERATURE)
 
 
-def blended(known: Floats, said: Floats, seen: Floats, rows: Floats) -> Floats:
-    """Mix two opinions per label by the rows behind each; also for a matrix with a row a question."""
+def blend(known: Floats, predicted: Floats, seen: Floats, rows: Floats) -> Floats:
+    """Return the average of two probability vectors, weighted per label by the number of rows behind each.
+
+    Both may also be matrices with one row per question.
+    """
     share = seen / (seen + rows)
-    mix = share * known + (1 - share) * said
-    mixed: Floats = mix / mix.sum(axis=-1, keepdims=True)
-    return mixed
+    mix = share * known + (1 - share) * predicted
+    blended: Floats = mix / mix.sum(axis=-1, keepdims=True)
+    return blended
 
 
-def tempered(probabilities: Floats, temperature: float) -> Floats:
+def apply_temperature(probabilities: Floats, temperature: float) -> Floats:
     """Sharpen (below 1) or flatten (above 1) probabilities without changing their order."""
     return softmax((np.log(np.maximum(probabilities, 1e-12)) / temperature).astype(np.float32))
 
 
-def to_bytes(model: Trained, encoder: str = "") -> bytes:
-    """Write a model as a compressed npz without pickled parts; the same model gives the same bytes."""
+def to_bytes(model: TrainedModel, encoder: str = "") -> bytes:
+    """Serialize a model as a compressed npz file without pickled parts; equal models give equal bytes."""
     arrays: dict[str, np.ndarray] = {}
     layers = []
     for at, layer in enumerate(model.layers):
@@ -108,11 +113,11 @@ def to_bytes(model: Trained, encoder: str = "") -> bytes:
     return out.getvalue()
 
 
-def from_bytes(data: bytes, encoder: str = "") -> Trained:
-    """Read what `to_bytes` wrote; never runs code from the file.
+def from_bytes(data: bytes, encoder: str = "") -> TrainedModel:
+    """Load a model that `to_bytes` wrote; no code from the file is run.
 
     Raises:
-        ValueError: The model was trained with another encoder than the one that is set here.
+        ValueError: The model was trained with another encoder than `encoder`.
     """
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         about = json.loads(arrays["about"].tobytes().decode())
@@ -125,6 +130,6 @@ def from_bytes(data: bytes, encoder: str = "") -> Trained:
             columns = {gram: column for column, gram in enumerate(one["grams"])}
             vocabulary = Vocabulary(columns, arrays[f"rarity{at}"], load(encoder))
             weights = arrays[f"weights{at}"].astype(np.float32)
-            linear = Linear(tuple(one["labels"]), vocabulary, weights, arrays[f"bias{at}"])
+            linear = LinearModel(tuple(one["labels"]), vocabulary, weights, arrays[f"bias{at}"])
             layers.append(Layer(linear, tuple(one["rows"])))
-    return Trained(tuple(layers), about["temperature"], load(encoder))
+    return TrainedModel(tuple(layers), about["temperature"], load(encoder))

@@ -1,4 +1,4 @@
-"""A model on a shelf of its own, asked through the real, unmodified SDK."""
+"""Fixtures: an embedded model on an empty shelf, and the real OpenAI SDK as its client."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Prompts, rows and the real, unmodified SDK to ask with."""
+"""A sample prompt with rows, and helpers that call the embedded model through the real OpenAI SDK."""
 
 import asyncio
 import json
@@ -72,7 +72,7 @@ def client_of(model: LocalModel, key: str = "any") -> AsyncOpenAI:
     return AsyncOpenAI(api_key=key, base_url="http://local/v1", http_client=http, max_retries=0)
 
 
-async def ended(client: AsyncOpenAI, job: str) -> FineTuningJob:
+async def wait_until_ended(client: AsyncOpenAI, job: str) -> FineTuningJob:
     while True:
         found = await client.fine_tuning.jobs.retrieve(job)
         if found.status in {"succeeded", "failed", "cancelled"}:
@@ -83,7 +83,7 @@ async def ended(client: AsyncOpenAI, job: str) -> FineTuningJob:
 async def trained(client: AsyncOpenAI, data: bytes, **more: Any) -> FineTuningJob:
     file = await client.files.create(file=("rows.jsonl", data), purpose="fine-tune")
     job = await client.fine_tuning.jobs.create(**{"model": "base", "training_file": file.id, "seed": 7, **more})
-    return await ended(client, job.id)
+    return await wait_until_ended(client, job.id)
 
 
 async def ask(

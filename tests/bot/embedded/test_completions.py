@@ -1,4 +1,4 @@
-"""Chats answered: fields in the schema's order, log probabilities, refusals in OpenAI's shape."""
+"""Chat completions: fields in the schema's order, log probabilities, and refusals in OpenAI's format."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from tests.bot.embedded.kit import LABELS, PROMPT, answer_format, ask
 
 
-def answer(completion: Any) -> dict[str, Any]:
+def parsed_answer(completion: Any) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(completion.choices[0].message.content)
     return found
 
@@ -22,13 +22,13 @@ def answer(completion: Any) -> dict[str, Any]:
     ("question", "label"),
     [("有給の申請はいつまで？", "労務"), ("面接の日程を変えたい", "人事"), ("評価シートを出したい", "人事")],
 )
-async def test_the_base_model_knows_what_the_prompt_says(client: AsyncOpenAI, question: str, label: str) -> None:
-    found = answer(await ask(client, question))
+async def test_base_model_answers_from_prompt(client: AsyncOpenAI, question: str, label: str) -> None:
+    found = parsed_answer(await ask(client, question))
     assert list(found) == ["reason", "category"]
     assert found["category"] == label
 
 
-async def test_the_answer_parses_strictly_into_the_types_of_the_sdk(client: AsyncOpenAI) -> None:
+async def test_answer_matches_sdk_types_strictly(client: AsyncOpenAI) -> None:
     completion = await ask(client, "有給の申請はいつまで？", logprobs=True, top_logprobs=2, seed=1)
     read = ChatCompletion.model_validate(json.loads(completion.to_json()), strict=True)
     assert read.usage is not None
@@ -37,13 +37,13 @@ async def test_the_answer_parses_strictly_into_the_types_of_the_sdk(client: Asyn
     assert read.model == "base"
 
 
-async def test_log_probabilities_of_the_label_multiply_to_its_probability(client: AsyncOpenAI) -> None:
+async def test_label_tokens_have_consistent_log_probabilities(client: AsyncOpenAI) -> None:
     labels = ["人事", "人事部の研修と異動", "人事部の採用", "労務"]
     completion = await ask(client, "採用の面接の日程", labels=labels, logprobs=True, top_logprobs=20)
     content = completion.choices[0].message.content
     tokens = completion.choices[0].logprobs.content
     assert b"".join(bytes(token.bytes) for token in tokens) == content.encode()
-    label = answer(completion)["category"]
+    label = parsed_answer(completion)["category"]
     start = content.encode().rindex(label.encode())
     spot, total = 0, 0.0
     for token in tokens:
@@ -62,7 +62,7 @@ async def test_log_probabilities_of_the_label_multiply_to_its_probability(client
     assert 0 < math.exp(total) <= 1
 
 
-async def test_parse_of_a_pydantic_model_with_an_optional_reason_works(client: AsyncOpenAI) -> None:
+async def test_pydantic_model_with_optional_reason_is_parsed(client: AsyncOpenAI) -> None:
     class Answer(BaseModel):
         reason: str | None
         category: str
@@ -107,9 +107,7 @@ async def test_parse_of_a_pydantic_model_with_an_optional_reason_works(client: A
         ),
     ],
 )
-async def test_what_can_not_be_answered_is_refused_by_parameter(
-    client: AsyncOpenAI, change: dict[str, Any], param: str
-) -> None:
+async def test_refusal_names_invalid_parameter(client: AsyncOpenAI, change: dict[str, Any], param: str) -> None:
     request: dict[str, Any] = {"model": "base", "messages": [{"role": "user", "content": "x"}], **change}
     with pytest.raises(openai.BadRequestError) as refused:
         await client.chat.completions.create(**request)
@@ -118,43 +116,43 @@ async def test_what_can_not_be_answered_is_refused_by_parameter(
 
 
 @pytest.mark.parametrize("gone", ["required", "additionalProperties"])
-async def test_strict_schemas_keep_the_rules_of_strict_schemas(client: AsyncOpenAI, gone: str) -> None:
+async def test_incomplete_strict_schema_is_refused(client: AsyncOpenAI, gone: str) -> None:
     wanted = answer_format()
     del wanted["json_schema"]["schema"][gone]
     with pytest.raises(openai.BadRequestError, match=gone):
         await ask(client, "x", response_format=wanted)
 
 
-async def test_an_unknown_model_is_not_found(client: AsyncOpenAI) -> None:
+async def test_unknown_model_is_not_found(client: AsyncOpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as refused:
         await ask(client, "x", model="ft:base:x::12345678")
     assert refused.value.code == "model_not_found"
 
 
-async def test_text_and_json_object_use_the_headings_of_the_prompt(client: AsyncOpenAI) -> None:
+async def test_text_and_json_object_use_prompt_headings(client: AsyncOpenAI) -> None:
     plain = await ask(client, "有給の申請", response_format={"type": "text"})
     assert plain.choices[0].message.content == "労務"
-    found = answer(await ask(client, "有給の申請", response_format={"type": "json_object"}))
+    found = parsed_answer(await ask(client, "有給の申請", response_format={"type": "json_object"}))
     assert found["category"] == "労務"
 
 
-async def test_a_short_limit_cuts_the_answer_and_says_so(client: AsyncOpenAI) -> None:
+async def test_answer_is_cut_at_token_limit(client: AsyncOpenAI) -> None:
     completion = await ask(client, "有給の申請", max_completion_tokens=2)
     assert completion.choices[0].finish_reason == "length"
     assert completion.usage.completion_tokens == 2
 
 
-async def test_content_parts_are_read_like_a_string(client: AsyncOpenAI) -> None:
+async def test_content_parts_are_read_like_string(client: AsyncOpenAI) -> None:
     parts: Any = [
         {"role": "developer", "content": [{"type": "text", "text": PROMPT}]},
         {"role": "user", "content": [{"type": "text", "text": "有給の申請はいつまで？"}]},
     ]
     format_: Any = answer_format(LABELS)
     one = await client.chat.completions.create(model="base", messages=parts, response_format=format_)
-    assert answer(one) == answer(await ask(client, "有給の申請はいつまで？"))
+    assert parsed_answer(one) == parsed_answer(await ask(client, "有給の申請はいつまで？"))
 
 
-async def test_a_settled_question_in_the_chat_decides_an_equal_one(client: AsyncOpenAI) -> None:
+async def test_chat_example_decides_equal_question(client: AsyncOpenAI) -> None:
     question = "有給の申請はいつまで？"
     messages = [
         {"role": "system", "content": PROMPT},
@@ -162,4 +160,4 @@ async def test_a_settled_question_in_the_chat_decides_an_equal_one(client: Async
         {"role": "assistant", "content": json.dumps({"reason": "決まり", "category": "人事"})},
         {"role": "user", "content": question},
     ]
-    assert answer(await ask(client, question, messages=messages))["category"] == "人事"
+    assert parsed_answer(await ask(client, question, messages=messages))["category"] == "人事"

@@ -1,4 +1,4 @@
-"""Typed questions answered with probabilities."""
+"""Decisions: typed questions answered with probabilities."""
 
 import json
 from typing import Any
@@ -14,13 +14,13 @@ _CHOICES = [
 ]
 
 
-def _asked(**more: Any) -> dict[str, Any]:
+def _request(**more: Any) -> dict[str, Any]:
     question = {"type": "choice", "name": "category", "instructions": "Which desk?", "choices": _CHOICES, **more}
     return {"model": "base", "input": "有給の残りは？", "questions": [question]}
 
 
-async def test_a_choice_has_the_probability_of_each_value(client: AsyncOpenAI) -> None:
-    decision = await client.decisions.create(**_asked())
+async def test_choice_has_probability_of_each_value(client: AsyncOpenAI) -> None:
+    decision = await client.decisions.create(**_request())
     Decision.model_validate(json.loads(decision.to_json()), strict=True)
     answer: Any = decision.answers[0]
     assert (answer.name, answer.choice) == ("category", "labor")
@@ -31,9 +31,9 @@ async def test_a_choice_has_the_probability_of_each_value(client: AsyncOpenAI) -
     assert decision.usage.total_tokens == decision.usage.input_tokens + decision.usage.output_tokens
 
 
-async def test_booleans_stay_booleans_and_other_types_are_refused_by_answer(client: AsyncOpenAI) -> None:
+async def test_boolean_choice_stays_boolean_and_predicate_is_refused(client: AsyncOpenAI) -> None:
     choices = [{"value": True, "description": "about 有給"}, {"value": False, "description": "about lunch"}]
-    request = _asked(choices=choices)
+    request = _request(choices=choices)
     request["questions"] += [{"type": "predicate", "name": "p", "instructions": "It rains"}]
     decision = await client.decisions.create(**request)
     chosen, refused = decision.answers
@@ -42,7 +42,7 @@ async def test_booleans_stay_booleans_and_other_types_are_refused_by_answer(clie
 
 
 async def test_messages_are_read_as_prompt_and_question(client: AsyncOpenAI) -> None:
-    request = _asked(choices=[{"value": "labor"}, {"value": "hr"}])
+    request = _request(choices=[{"value": "labor"}, {"value": "hr"}])
     request["input"] = [
         {"type": "message", "role": "system", "content": "labor: 有給や残業\nhr: 面接や評価"},
         {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "面接の部屋"}]},
@@ -57,14 +57,14 @@ async def test_messages_are_read_as_prompt_and_question(client: AsyncOpenAI) -> 
         ({"questions": []}, "questions"),
         ({"input": ""}, "input"),
         ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "input[0]"),
-        (_asked(choices=_CHOICES[:1]), "questions[0].choices"),
-        (_asked(choices=[{"value": "a"}, {"value": "a"}]), "questions[0].choices"),
-        (_asked(choices=[{"value": "a"}, {"value": 5}]), "questions[0].choices"),
-        (_asked(type="essay"), "questions[0].type"),
-        (_asked(instructions=None), "questions[0].instructions"),
+        (_request(choices=_CHOICES[:1]), "questions[0].choices"),
+        (_request(choices=[{"value": "a"}, {"value": "a"}]), "questions[0].choices"),
+        (_request(choices=[{"value": "a"}, {"value": 5}]), "questions[0].choices"),
+        (_request(type="essay"), "questions[0].type"),
+        (_request(instructions=None), "questions[0].instructions"),
     ],
 )
-async def test_malformed_questions_are_refused(client: AsyncOpenAI, change: dict[str, Any], param: str) -> None:
+async def test_malformed_request_is_refused(client: AsyncOpenAI, change: dict[str, Any], param: str) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
-        await client.decisions.create(**{**_asked(), **change})
+        await client.decisions.create(**{**_request(), **change})
     assert refused.value.param == param

@@ -1,4 +1,4 @@
-"""The seam for a sentence encoder."""
+"""Optional sentence encoders."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ from bot.embedded import FolderShelf, LocalModel
 from bot.embedded.encoders import Encoder
 from tests.bot.embedded.kit import ROWS, ask, client_of, jsonl, trained
 
-SPEC = "tests.bot.embedded.test_encoders:tiny"
+SPEC = "tests.bot.embedded.test_encoders:tiny_encoder"
 _MEANINGS = [("有給", "バカンス"), ("面接", "interview")]
 
 
-def tiny() -> Encoder:
-    """Make an encoder that knows two meanings, each in two languages."""
+def tiny_encoder() -> Encoder:
+    """Return an encoder that knows two meanings, each in two languages."""
 
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:
         return np.array(
@@ -25,7 +25,7 @@ def tiny() -> Encoder:
     return encode
 
 
-async def test_an_encoder_finds_what_characters_can_not(shelf: FolderShelf) -> None:
+async def test_encoder_finds_meaning_that_characters_miss(shelf: FolderShelf) -> None:
     async with LocalModel(shelf, encoder=SPEC) as model, client_of(model) as client:
         base = await ask(client, "バカンス")
         assert '"category":"労務"' in base.choices[0].message.content
@@ -38,6 +38,6 @@ async def test_an_encoder_finds_what_characters_can_not(shelf: FolderShelf) -> N
 
 
 @pytest.mark.parametrize("spec", ["no_such_module:make", "json:no_such_factory", "json"])
-def test_an_encoder_that_is_not_there_is_refused_at_once(shelf: FolderShelf, spec: str) -> None:
+def test_missing_encoder_is_refused_at_construction(shelf: FolderShelf, spec: str) -> None:
     with pytest.raises(ValueError, match="can't be loaded"):
         LocalModel(shelf, encoder=spec)

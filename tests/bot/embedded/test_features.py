@@ -1,30 +1,30 @@
-"""Features with their places in the text."""
+"""Text features and their positions."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.embedded.features import Vocabulary, folded, grams, visible
+from bot.embedded.features import Vocabulary, casefolded, grams, normalized
 
 
 @given(st.text(max_size=60))
-def test_every_feature_has_a_place_in_the_text(text: str) -> None:
-    assert len(folded(text)) == len(visible(text))
+def test_every_feature_has_span_in_text(text: str) -> None:
+    assert len(casefolded(text)) == len(normalized(text))
     for gram, start, end in grams(text):
-        assert 0 <= start < end <= len(folded(text))
-        assert gram.strip(" _").split(" ")[0] in folded(text)
+        assert 0 <= start < end <= len(casefolded(text))
+        assert gram.strip(" _").split(" ")[0] in casefolded(text)
 
 
-def test_width_and_case_do_not_matter() -> None:
+def test_width_and_case_are_ignored() -> None:
     assert list(grams("ＶＰＮに ｶﾞｲﾄﾞ")) == list(grams("vpnに ガイド"))
 
 
-def test_a_text_has_unit_length_and_unknown_words_are_passed_over() -> None:
+def test_vector_has_unit_length_without_unknown_features() -> None:
     vocabulary = Vocabulary.of(["annual leave", "new laptop"])
     assert np.linalg.norm(vocabulary.vector("annual leave")[1]) == np.float32(1)
     assert len(vocabulary.vector("漢字")[0]) == 0
 
 
-def test_of_too_many_features_the_common_ones_stay() -> None:
-    vocabulary = Vocabulary.of(["ab", "ab", "cd"], at_most=3)
+def test_vocabulary_keeps_most_common_features() -> None:
+    vocabulary = Vocabulary.of(["ab", "ab", "cd"], max_features=3)
     assert set(vocabulary.columns) <= {gram for gram, _, _ in grams("ab")}

@@ -1,4 +1,4 @@
-"""Files kept in OpenAI's shapes."""
+"""The files endpoint in OpenAI's format."""
 
 import json
 
@@ -11,7 +11,7 @@ from bot.embedded import FolderShelf, LocalModel
 from tests.bot.embedded.kit import client_of
 
 
-async def test_a_file_is_kept_listed_read_and_deleted(client: AsyncOpenAI) -> None:
+async def test_file_is_stored_listed_read_and_deleted(client: AsyncOpenAI) -> None:
     made = await client.files.create(file=("質問.jsonl", "有給\n".encode()), purpose="fine-tune")
     FileObject.model_validate(json.loads(made.to_json()), strict=True)
     assert (made.bytes, made.filename, made.status) == (7, "質問.jsonl", "processed")
@@ -25,7 +25,7 @@ async def test_a_file_is_kept_listed_read_and_deleted(client: AsyncOpenAI) -> No
         await client.files.retrieve(made.id)
 
 
-async def test_many_files_come_in_pages_newest_first(shelf: FolderShelf) -> None:
+async def test_files_are_listed_in_pages_by_date(shelf: FolderShelf) -> None:
     seconds = iter(range(1000, 9000))
     model = LocalModel(shelf, clock=lambda: float(next(seconds)))
     async with client_of(model) as client:
@@ -36,7 +36,7 @@ async def test_many_files_come_in_pages_newest_first(shelf: FolderShelf) -> None
         assert [file.id async for file in client.files.list(order="asc")] == made
 
 
-async def test_an_expired_file_is_gone(shelf: FolderShelf) -> None:
+async def test_expired_file_is_deleted(shelf: FolderShelf) -> None:
     now = [1_000_000.0]
     async with client_of(LocalModel(shelf, clock=lambda: now[0])) as client:
         made = await client.files.create(
@@ -51,7 +51,7 @@ async def test_an_expired_file_is_gone(shelf: FolderShelf) -> None:
     assert await shelf.names("files/") == []
 
 
-async def test_what_is_no_proper_upload_is_refused(client: AsyncOpenAI) -> None:
+async def test_invalid_file_requests_are_refused(client: AsyncOpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         await client.files.create(file=("a", b"x"), purpose="fun")  # type: ignore[arg-type] # on purpose
     assert refused.value.param == "purpose"

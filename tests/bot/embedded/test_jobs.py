@@ -1,4 +1,4 @@
-"""Fine-tuning jobs from the request to the model, through restarts."""
+"""Fine-tuning jobs from the request to the model, including restarts."""
 
 import asyncio
 import json
@@ -13,24 +13,22 @@ from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
 from bot.embedded import FolderShelf, LocalModel
-from bot.embedded.learner import Lesson, learn
+from bot.embedded.learner import TrainingTask, learn
 from bot.embedded.runner import worker
 from bot.embedded.trained import to_bytes
-from tests.bot.embedded.kit import PROMPT, ROWS, ask, client_of, ended, jsonl, trained
+from tests.bot.embedded.kit import PROMPT, ROWS, ask, client_of, jsonl, trained, wait_until_ended
 
 
-async def uploaded(client: AsyncOpenAI, data: bytes) -> str:
+async def upload(client: AsyncOpenAI, data: bytes) -> str:
     return (await client.files.create(file=("rows.jsonl", data), purpose="fine-tune")).id
 
 
-async def test_a_job_learns_while_others_are_answered_and_tells_how_it_went(
-    client: AsyncOpenAI, shelf: FolderShelf
-) -> None:
+async def test_job_trains_while_requests_are_answered(client: AsyncOpenAI, shelf: FolderShelf) -> None:
     question = "昇格のことで相談"
     assert '"category":"人事"' not in (await ask(client, question)).choices[0].message.content
-    held = await uploaded(client, jsonl([(f"{text}ください", label) for text, label in ROWS[::3]]))
+    held = await upload(client, jsonl([(f"{text}ください", label) for text, label in ROWS[::3]]))
     more: dict[str, Any] = {"suffix": "Desk 1", "metadata": {"run": "1"}, "validation_file": held, "seed": 7}
-    job = await client.fine_tuning.jobs.create(model="base", training_file=await uploaded(client, jsonl()), **more)
+    job = await client.fine_tuning.jobs.create(model="base", training_file=await upload(client, jsonl()), **more)
     answered = 0
     while (job := await client.fine_tuning.jobs.retrieve(job.id)).status not in {"succeeded", "failed"}:
         await ask(client, question)
@@ -65,7 +63,7 @@ async def test_a_job_learns_while_others_are_answered_and_tells_how_it_went(
             await ask(other, question, model=job.fine_tuned_model)
 
 
-async def test_a_fine_tuned_model_can_be_tuned_again(client: AsyncOpenAI) -> None:
+async def test_fine_tuned_model_can_be_tuned_again(client: AsyncOpenAI) -> None:
     first = await trained(client, jsonl(ROWS[:18]))
     second = await trained(client, jsonl(ROWS[18:]), model=first.fine_tuned_model)
     assert second.model == first.fine_tuned_model
@@ -74,11 +72,11 @@ async def test_a_fine_tuned_model_can_be_tuned_again(client: AsyncOpenAI) -> Non
         assert f'"category":"{label}"' in found.choices[0].message.content
 
 
-async def test_an_invalid_file_fails_the_job_and_names_the_line(client: AsyncOpenAI) -> None:
+async def test_invalid_file_fails_job_and_names_line(client: AsyncOpenAI) -> None:
     for bad in ("training_file", "validation_file"):
         files = {name: jsonl() + (b"\n{}" if name == bad else b"") for name in ("training_file", "validation_file")}
         job = await trained(
-            client, files["training_file"], validation_file=await uploaded(client, files["validation_file"])
+            client, files["training_file"], validation_file=await upload(client, files["validation_file"])
         )
         assert job.status == "failed"
         assert job.error is not None
@@ -87,8 +85,8 @@ async def test_an_invalid_file_fails_the_job_and_names_the_line(client: AsyncOpe
         assert (await client.fine_tuning.jobs.list_events(job.id)).data[0].level == "error"
 
 
-async def test_a_cancelled_job_ends_at_once_and_makes_no_model(client: AsyncOpenAI, shelf: FolderShelf) -> None:
-    file = await uploaded(client, jsonl())
+async def test_cancelled_job_ends_at_once_without_model(client: AsyncOpenAI, shelf: FolderShelf) -> None:
+    file = await upload(client, jsonl())
     job = await client.fine_tuning.jobs.create(model="base", training_file=file)
     assert job.status == "validating_files"
     gone = await client.fine_tuning.jobs.cancel(job.id)
@@ -100,26 +98,26 @@ async def test_a_cancelled_job_ends_at_once_and_makes_no_model(client: AsyncOpen
     assert await shelf.names("models/") == []
 
 
-async def test_a_job_that_another_process_left_is_taken_up_again_to_the_same_end(shelf: FolderShelf) -> None:
+async def test_abandoned_job_resumes_to_same_model(shelf: FolderShelf) -> None:
     async with LocalModel(shelf) as first, client_of(first) as client:
-        job = await client.fine_tuning.jobs.create(model="base", training_file=await uploaded(client, jsonl()), seed=1)
-        while (await client.fine_tuning.jobs.retrieve(job.id)).status == "validating_files":  # noqa: ASYNC110 -- a wire has no event
+        job = await client.fine_tuning.jobs.create(model="base", training_file=await upload(client, jsonl()), seed=1)
+        while (await client.fine_tuning.jobs.retrieve(job.id)).status == "validating_files":  # noqa: ASYNC110 -- the API has no event to wait for
             await asyncio.sleep(0.02)
     async with client_of(LocalModel(shelf)) as idle:
         assert (await idle.fine_tuning.jobs.retrieve(job.id)).status in {"queued", "running"}
     async with LocalModel(shelf) as second, client_of(second) as client:
-        assert (await ended(client, job.id)).status == "succeeded"
+        assert (await wait_until_ended(client, job.id)).status == "succeeded"
         messages = [event.message async for event in client.fine_tuning.jobs.list_events(job.id)]
         assert len(messages) == len(set(messages)) == 10
-    model, _ = learn(Lesson(ROWS, PROMPT, seed=1), lambda *_: None)
+    model, _ = learn(TrainingTask(ROWS, PROMPT, seed=1), lambda *_: None)
     assert await shelf.get(f"models/{job.id[-8:]}.npz") == to_bytes(model)
 
 
-async def test_a_leased_job_is_left_alone_until_the_lease_runs_out(shelf: FolderShelf) -> None:
+async def test_leased_job_waits_until_lease_expires(shelf: FolderShelf) -> None:
     now = [1000.0]
     async with LocalModel(shelf, clock=lambda: now[0]) as model, client_of(model) as client:
-        job = await client.fine_tuning.jobs.create(model="base", training_file=await uploaded(client, b"{}"))
-        await ended(client, job.id)
+        job = await client.fine_tuning.jobs.create(model="base", training_file=await upload(client, b"{}"))
+        await wait_until_ended(client, job.id)
     record = json.loads(await shelf.get(f"jobs/{job.id}.json"))
     await shelf.put(f"jobs/{job.id}.json", json.dumps(record | {"status": "running", "error": None}).encode())
     await shelf.put(f"leases/{job.id}.json", json.dumps({"runner": "other", "at": now[0]}).encode())
@@ -128,13 +126,13 @@ async def test_a_leased_job_is_left_alone_until_the_lease_runs_out(shelf: Folder
         await asyncio.sleep(0.3)
         assert (await client.fine_tuning.jobs.retrieve(job.id)).status == "running"
         now[0] += 1
-        assert (await ended(client, job.id)).status == "failed"
+        assert (await wait_until_ended(client, job.id)).status == "failed"
 
 
 @pytest.mark.parametrize("gone", ["training_file", "model"])
-async def test_a_job_that_lost_what_it_starts_from_fails_in_words(shelf: FolderShelf, gone: str) -> None:
+async def test_job_fails_when_its_input_is_gone(shelf: FolderShelf, gone: str) -> None:
     async with LocalModel(shelf) as model, client_of(model) as client:
-        file = await uploaded(client, jsonl())
+        file = await upload(client, jsonl())
         job = await client.fine_tuning.jobs.create(model="base", training_file=file)
         await client.fine_tuning.jobs.cancel(job.id)
     await shelf.delete(f"cancelled/{job.id}.json")
@@ -143,12 +141,12 @@ async def test_a_job_that_lost_what_it_starts_from_fails_in_words(shelf: FolderS
     record = json.loads(await shelf.get(f"jobs/{job.id}.json")) | {gone: lost[gone]}
     await shelf.put(f"jobs/{job.id}.json", json.dumps(record).encode())
     async with LocalModel(shelf, lease=0.1) as model, client_of(model) as client:
-        assert (failed := await ended(client, job.id)).error is not None
+        assert (failed := await wait_until_ended(client, job.id)).error is not None
         assert "gone" in failed.error.message
 
 
 @pytest.mark.parametrize("times", [1, 2])
-async def test_a_worker_has_ended_when_it_is_left_whoever_is_cancelled_meanwhile(tmp_path: Path, times: int) -> None:
+async def test_worker_has_ended_even_if_exit_is_cancelled(tmp_path: Path, times: int) -> None:
     leaving = asyncio.Event()
     workers = list[Process]()
 
@@ -166,10 +164,10 @@ async def test_a_worker_has_ended_when_it_is_left_whoever_is_cancelled_meanwhile
     assert [process.returncode is None for process in workers] == [False]
 
 
-async def test_jobs_are_listed_newest_first_by_page_and_by_metadata(shelf: FolderShelf) -> None:
+async def test_jobs_are_listed_by_page_and_metadata(shelf: FolderShelf) -> None:
     seconds = iter(range(1000, 90000))
     async with LocalModel(shelf, clock=lambda: float(next(seconds))) as model, client_of(model) as client:
-        file = await uploaded(client, b"{}")
+        file = await upload(client, b"{}")
         made = []
         for run in ("1", "2", "2"):
             job = await client.fine_tuning.jobs.create(model="base", training_file=file, metadata={"run": run})
@@ -195,17 +193,17 @@ async def test_jobs_are_listed_newest_first_by_page_and_by_metadata(shelf: Folde
         ),
     ],
 )
-async def test_a_wrong_order_is_refused_before_anything_starts(
+async def test_invalid_job_request_is_refused_before_start(
     client: AsyncOpenAI, shelf: FolderShelf, change: dict[str, Any], param: str
 ) -> None:
-    request = {"model": "base", "training_file": await uploaded(client, b"{}"), **change}
+    request = {"model": "base", "training_file": await upload(client, b"{}"), **change}
     with pytest.raises(openai.BadRequestError) as refused:
         await client.fine_tuning.jobs.create(**request)
     assert refused.value.param == param
     assert await shelf.names("jobs/") == []
 
 
-async def test_a_file_of_another_purpose_and_an_unknown_model_are_refused(client: AsyncOpenAI) -> None:
+async def test_wrong_file_purpose_or_unknown_model_is_refused(client: AsyncOpenAI) -> None:
     file = (await client.files.create(file=("a", b"x"), purpose="batch")).id
     with pytest.raises(openai.BadRequestError, match="purpose"):
         await client.fine_tuning.jobs.create(model="base", training_file=file)

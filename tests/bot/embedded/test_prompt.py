@@ -1,12 +1,12 @@
-"""Which text belongs to which label, however the prompt is written."""
+"""Assignment of a prompt's texts to labels in many layouts."""
 
 import pytest
 
-from bot.embedded.prompt import catch_all, labels_named_in, texts_of_labels
+from bot.embedded.prompt import catch_all_label, guess_labels, texts_of_labels
 from tests.bot.embedded.kit import LABELS, PROMPT
 
 
-def test_sections_under_headings_hold_rule_and_examples() -> None:
+def test_heading_sections_hold_rule_and_examples() -> None:
     found = texts_of_labels(PROMPT, LABELS)
     assert found["労務"] == [
         "有給や休暇などの就業規則に関わる質問は労務として扱う",
@@ -29,12 +29,12 @@ def test_sections_under_headings_hold_rule_and_examples() -> None:
         "【leave】\ndays off and holidays\n【it】\nlaptops and passwords",
     ],
 )
-def test_prompts_edited_by_hand_are_read_too(prompt: str) -> None:
+def test_hand_written_prompt_layouts_are_read(prompt: str) -> None:
     found = texts_of_labels(prompt, ["leave", "it"])
     assert found == {"leave": ["days off and holidays"], "it": ["laptops and passwords"]}
 
 
-def test_a_line_that_names_one_label_belongs_to_it() -> None:
+def test_line_that_names_one_label_belongs_to_it() -> None:
     rule = "有給や休暇などの就業規則に関わる質問は労務として扱う"
     assert texts_of_labels(f"社内の質問を労務か人事に分類します。\n{rule}", ["労務", "人事"]) == {
         "労務": [rule],
@@ -42,7 +42,7 @@ def test_a_line_that_names_one_label_belongs_to_it() -> None:
     }
 
 
-def test_labels_that_begin_or_hold_each_other_stay_apart() -> None:
+def test_overlapping_labels_are_kept_apart() -> None:
     prompt = "## 経理\n\n精算\n\n## 経理（海外）\n\n送金\n\n## hr\n\npay\n\n## hr_ops\n\nforms for three"
     found = texts_of_labels(prompt, ["経理", "経理（海外）", "hr", "hr_ops", "three_way"])
     assert found == {
@@ -54,7 +54,7 @@ def test_labels_that_begin_or_hold_each_other_stay_apart() -> None:
     }
 
 
-def test_a_pronoun_is_no_label() -> None:
+def test_pronoun_is_not_read_as_label() -> None:
     prompt = (
         "# How it works\n\nRead it and answer.\n\n- If it is unclear, say so.\n\n## IT\n\nlaptops\n\n## Pay\n\nmoney"
     )
@@ -62,7 +62,7 @@ def test_a_pronoun_is_no_label() -> None:
     assert texts_of_labels(prompt, ["it", "pay"]) == {"it": ["laptops"], "pay": ["money"]}
 
 
-def test_a_deeper_heading_stays_inside_and_a_foreign_one_ends_the_section() -> None:
+def test_only_heading_of_same_level_ends_section() -> None:
     prompt = "## leave\n\nrule\n\n### Examples\n\n- can i go\n\n## Output\n\nWrite JSON."
     assert texts_of_labels(prompt, ["leave", "it"]) == {"leave": ["rule", "can i go"], "it": []}
 
@@ -76,12 +76,12 @@ def test_a_deeper_heading_stays_inside_and_a_foreign_one_ends_the_section() -> N
         ([("general affairs", "general affairs"), ("it", "it")], None),
     ],
 )
-def test_the_catch_all_is_known_by_its_words(documents: list[tuple[str, str]], label: str | None) -> None:
-    assert catch_all(documents) == label
+def test_catch_all_is_recognized_by_name_or_rule(documents: list[tuple[str, str]], label: str | None) -> None:
+    assert catch_all_label(documents) == label
 
 
 def test_labels_are_guessed_from_headings_or_bullets() -> None:
-    assert labels_named_in(PROMPT) == LABELS
-    assert labels_named_in("Choose:\n- leave: days off\n- it: laptops\n") == ["leave", "it"]
-    assert labels_named_in("# Task\n\n## A\n\n### Examples\n\n- x\n\n## B\n\n### Examples\n\n- y") == ["A", "B"]
-    assert labels_named_in("Hello") == []
+    assert guess_labels(PROMPT) == LABELS
+    assert guess_labels("Choose:\n- leave: days off\n- it: laptops\n") == ["leave", "it"]
+    assert guess_labels("# Task\n\n## A\n\n### Examples\n\n- x\n\n## B\n\n### Examples\n\n- y") == ["A", "B"]
+    assert guess_labels("Hello") == []

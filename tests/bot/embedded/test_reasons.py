@@ -1,28 +1,28 @@
-"""Reasons name the words that decided, in the question's language."""
+"""Reasons quote the deciding words in the question's language."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.embedded.answers import classified
-from bot.embedded.features import visible
+from bot.embedded.answers import classify
+from bot.embedded.features import normalized
 from bot.embedded.reasons import deciding_words, reason_for
-from bot.embedded.trained import Trained
+from bot.embedded.trained import TrainedModel
 from tests.bot.embedded.kit import LABELS, PROMPT
 
 _ENGLISH = "## leave\n\nDays off.\n- how many vacation days are left\n\n## it\n\nComputers.\n- my laptop has no wifi"
 
 
-def test_japanese_reasons_quote_whole_words() -> None:
-    answer = classified(Trained(), PROMPT, LABELS, "来月の有給の申請について")
+def test_japanese_reason_quotes_whole_words() -> None:
+    answer = classify(TrainedModel(), PROMPT, LABELS, "来月の有給の申請について")
     assert answer.label == "労務"
     assert "「有給」" in answer.reason
     assert answer.reason.endswith("が決め手です")
 
 
-def test_english_reasons_quote_whole_words() -> None:
-    answer = classified(Trained(), _ENGLISH, ["leave", "it"], "I need a Vacation in June")
+def test_english_reason_quotes_whole_words() -> None:
+    answer = classify(TrainedModel(), _ENGLISH, ["leave", "it"], "I need a Vacation in June")
     assert answer.label == "leave"
     assert answer.reason.startswith('Decided by "Vacation"')
 
@@ -31,13 +31,13 @@ def test_english_reasons_quote_whole_words() -> None:
     ("question", "words"),
     [("xyzzy", "No word"), ("ぺぽ", "決め手になる言葉はなく"), ("!?", "No word"), ("", "No word")],
 )
-def test_where_nothing_decided_it_says_so(question: str, words: str) -> None:
-    assert classified(Trained(), PROMPT, LABELS, question).reason.startswith(words)
+def test_reason_says_when_no_word_decided(question: str, words: str) -> None:
+    assert classify(TrainedModel(), PROMPT, LABELS, question).reason.startswith(words)
 
 
 @given(st.text(max_size=300), st.integers(0, 99))
-def test_a_reason_is_never_empty_nor_too_long(question: str, seed: int) -> None:
-    evidence = np.random.default_rng(seed).normal(size=len(visible(question))).astype(np.float32)
+def test_reason_is_never_empty_or_too_long(question: str, seed: int) -> None:
+    evidence = np.random.default_rng(seed).normal(size=len(normalized(question))).astype(np.float32)
     assert 0 < len(reason_for(question, evidence)) <= 200
 
 
@@ -49,9 +49,9 @@ def test_a_reason_is_never_empty_nor_too_long(question: str, seed: int) -> None:
         ("有給の申請", "人事", "申請"),
     ],
 )
-def test_for_a_given_label_the_words_that_speak_for_it_are_named(question: str, label: str, word: str) -> None:
-    """Even where nothing speaks for it: whoever gave the label knows more than the model."""
-    answer = classified(Trained(), PROMPT, [label], question)
+def test_reason_for_given_label_quotes_supporting_words(question: str, label: str, word: str) -> None:
+    """A reason is given even if no word supports the label: people who set it know more than the model."""
+    answer = classify(TrainedModel(), PROMPT, [label], question)
     assert (answer.label, answer.confidence) == (label, 1.0)
     assert f"「{word}」" in answer.reason
     assert answer.reason.endswith("が決め手です")
@@ -68,7 +68,7 @@ def test_for_a_given_label_the_words_that_speak_for_it_are_named(question: str, 
         ("有給いつ取れますか", "有給"),
     ],
 )
-def test_a_japanese_word_is_named_whole_and_without_its_particles(question: str, word: str) -> None:
-    evidence = np.zeros(len(visible(question)), dtype=np.float32)
+def test_japanese_word_is_quoted_whole_without_particles(question: str, word: str) -> None:
+    evidence = np.zeros(len(normalized(question)), dtype=np.float32)
     evidence[question.index(word)] = 1.0
     assert deciding_words(question, evidence) == [word]

@@ -1,21 +1,21 @@
-"""Training files: what is refused, with the line's number, and what is read."""
+"""Training files: refusals with the number of the line, and the rows of valid files."""
 
 import json
 from typing import Any
 
 import pytest
 
-from bot.embedded.rows import InvalidFileError, examples_of, label_in, labelled, usual_system
+from bot.embedded.rows import InvalidFileError, examples_of, label_of, labelled_rows, most_common_system
 from tests.bot.embedded.kit import PROMPT, ROWS, jsonl
 
 _USER = {"role": "user", "content": "x"}
 _FINE = {"role": "assistant", "content": "労務"}
 
 
-def test_a_valid_file_gives_its_rows_and_its_prompt() -> None:
+def test_valid_file_gives_rows_and_prompt() -> None:
     examples = examples_of(b"\xef\xbb\xbf" + jsonl() + b"\n\n")
-    assert labelled(examples) == ROWS
-    assert usual_system(examples) == PROMPT
+    assert labelled_rows(examples) == ROWS
+    assert most_common_system(examples) == PROMPT
 
 
 @pytest.mark.parametrize(
@@ -38,19 +38,19 @@ def test_a_valid_file_gives_its_rows_and_its_prompt() -> None:
         ),
     ],
 )
-def test_a_bad_line_is_named(line: str, words: str) -> None:
+def test_bad_line_is_named(line: str, words: str) -> None:
     lines = jsonl().decode().split("\n")
     lines[2] = line
     with pytest.raises(InvalidFileError, match=words):
         examples_of("\n".join(lines).encode())
 
 
-def test_only_the_first_bad_lines_are_shown() -> None:
+def test_only_first_bad_lines_are_shown() -> None:
     with pytest.raises(InvalidFileError, match=r"Line 5: .* \(15 more\)"):
         examples_of(b"\n".join([b"{"] * 20))
 
 
-def test_bytes_that_are_not_utf8_are_refused_by_line() -> None:
+def test_non_utf8_bytes_are_refused_with_line() -> None:
     with pytest.raises(InvalidFileError, match="line 2"):
         examples_of(b"{}\n" + "有給".encode("shift_jis"))
 
@@ -66,16 +66,16 @@ def _examples(answers: list[str], **more: Any) -> bytes:
 
 
 @pytest.mark.parametrize("name", ["category", "desk"])
-def test_the_category_is_the_field_that_is_called_so_or_is_short(name: str) -> None:
+def test_category_field_is_found_by_name_or_length(name: str) -> None:
     answers = [json.dumps({"why": "always the same long reason", name: label}) for label in ["it", "pay"] * 5]
-    assert [label for _, label in labelled(examples_of(_examples(answers)))] == ["it", "pay"] * 5
+    assert [label for _, label in labelled_rows(examples_of(_examples(answers)))] == ["it", "pay"] * 5
 
 
-def test_a_bare_label_is_an_answer_too() -> None:
-    assert label_in(" labor ") == "labor"
-    assert {label for _, label in labelled(examples_of(_examples(["labor"] * 10)))} == {"labor"}
+def test_bare_label_is_read_as_answer() -> None:
+    assert label_of(" labor ") == "labor"
+    assert {label for _, label in labelled_rows(examples_of(_examples(["labor"] * 10)))} == {"labor"}
 
 
-def test_answers_of_weight_zero_are_not_learned() -> None:
+def test_answers_with_weight_zero_are_not_learned() -> None:
     with pytest.raises(InvalidFileError, match="to learn"):
         examples_of(_examples(["labor"] * 10, weight=0))

@@ -1,4 +1,4 @@
-"""The server as a whole: keys, models, paths, and as a program of its own."""
+"""The whole server: API keys, models, errors, and the standalone program."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from bot.embedded import FolderShelf, LocalModel
 from tests.bot.embedded.kit import ask, client_of
 
 
-async def test_a_key_is_asked_for_where_one_is_set(shelf: FolderShelf) -> None:
+async def test_api_key_is_required_if_set(shelf: FolderShelf) -> None:
     model = LocalModel(shelf, api_key="right")
     async with client_of(model, "wrong") as wrong, client_of(model, "right") as right:
         with pytest.raises(openai.AuthenticationError) as refused:
@@ -25,7 +25,7 @@ async def test_a_key_is_asked_for_where_one_is_set(shelf: FolderShelf) -> None:
         assert [one.id async for one in right.models.list()] == ["base"]
 
 
-async def test_the_base_model_is_listed_and_stays(client: AsyncOpenAI) -> None:
+async def test_base_model_is_found_and_cannot_be_deleted(client: AsyncOpenAI) -> None:
     found = await client.models.retrieve("base")
     Model.model_validate(json.loads(found.to_json()), strict=True)
     with pytest.raises(openai.PermissionDeniedError):
@@ -36,7 +36,7 @@ async def test_the_base_model_is_listed_and_stays(client: AsyncOpenAI) -> None:
         assert refused.value.code == "model_not_found"
 
 
-async def test_errors_have_the_shape_of_the_protocol(shelf: FolderShelf) -> None:
+async def test_errors_have_openai_format(shelf: FolderShelf) -> None:
     transport = httpx2.ASGITransport(app=LocalModel(shelf).app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://local/v1") as http:
         for method, path, body, status in (
@@ -57,7 +57,7 @@ class _BrokenShelf(FolderShelf):
         raise OSError(f"The disk is on fire at {prefix}")
 
 
-async def test_a_fault_of_the_server_is_a_server_error_without_its_details(tmp_path: Path) -> None:
+async def test_server_error_hides_details(tmp_path: Path) -> None:
     async with client_of(LocalModel(_BrokenShelf(tmp_path))) as client:
         with pytest.raises(openai.InternalServerError) as failed:
             await client.models.list()
@@ -65,7 +65,7 @@ async def test_a_fault_of_the_server_is_a_server_error_without_its_details(tmp_p
     assert "fire" not in str(failed.value)
 
 
-async def test_it_runs_as_a_program_of_its_own(tmp_path: Path) -> None:
+async def test_server_runs_as_standalone_program(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -80,7 +80,7 @@ async def test_it_runs_as_a_program_of_its_own(tmp_path: Path) -> None:
                 except openai.APIConnectionError:
                     await asyncio.sleep(0.05)
             else:
-                pytest.fail("it did not answer")
+                pytest.fail("the server did not answer")
         assert '"category":"労務"' in completion.choices[0].message.content
     finally:
         process.terminate()

@@ -7,7 +7,7 @@ import pytest
 from bot.embedded import FolderShelf
 
 
-async def test_what_is_put_is_there_for_another_shelf_of_the_same_folder(tmp_path: Path) -> None:
+async def test_written_bytes_are_visible_to_second_shelf(tmp_path: Path) -> None:
     one, other = FolderShelf(tmp_path / "new"), FolderShelf(tmp_path / "new")
     assert await other.names("") == []
     await one.put("a/b.json", b"1")
@@ -19,7 +19,7 @@ async def test_what_is_put_is_there_for_another_shelf_of_the_same_folder(tmp_pat
     assert [path.name for path in (tmp_path / "new" / "a").iterdir()] == ["b.json"]
 
 
-async def test_what_is_absent_is_a_key_error_and_deleting_it_says_false(tmp_path: Path) -> None:
+async def test_get_raises_and_delete_returns_false_when_missing(tmp_path: Path) -> None:
     shelf = FolderShelf(tmp_path)
     with pytest.raises(KeyError):
         await shelf.get("gone")
@@ -28,9 +28,9 @@ async def test_what_is_absent_is_a_key_error_and_deleting_it_says_false(tmp_path
 
 
 @pytest.mark.parametrize("name", ["../x", "/x", "a//b", "a/../b", "", ".hidden", "a/", "有給", "a\n"])
-async def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
+async def test_name_outside_folder_is_refused(tmp_path: Path, name: str) -> None:
     shelf = FolderShelf(tmp_path / "inner")
-    with pytest.raises(ValueError, match="Not a name"):
+    with pytest.raises(ValueError, match="Invalid shelf name"):
         await shelf.put(name, b"x")
-    with pytest.raises(ValueError, match="Not a name"):
+    with pytest.raises(ValueError, match="Invalid shelf name"):
         await shelf.get(name)
