@@ -150,7 +150,7 @@ def temperature_for(probabilities: Floats, truth: Indices) -> float:
     """Return the temperature, from 0.1 to 3, under which the true labels are most likely.
 
     One imaginary wrong row is added, so that a few right answers do not make the model certain. With few rows, the
-    result stays near the default temperature: corrected rows are harder than ordinary questions, so a fit on few of
+    result stays near the default temperature. Corrected rows are harder than ordinary questions, so a fit on few of
     them is underconfident.
     """
     doubt = 1 / (len(truth) + 1)

@@ -55,8 +55,8 @@ def _read(folder: Path, name: str) -> list[TrainingExample]:
 def _resolve_hyperparameters(job: dict[str, Any], rows: int) -> tuple[dict[str, float], float]:
     """Return the hyperparameters with numbers for "auto", and the job's strength relative to the default.
 
-    The automatic number of epochs is OpenAI's: 3, and up to 25 for small files. The solver always runs to its end, so
-    more epochs or a higher rate let the weights move further from zero, which is their effect elsewhere.
+    The automatic number of epochs is OpenAI's: 3, and up to 25 for small files. The solver always runs to its end.
+    More epochs or a higher rate let the weights move further from zero instead, which is their effect elsewhere.
     """
     default_epochs = min(25, max(3, -(-100 // max(rows, 1))))
     epochs = default_epochs if job["n_epochs"] == "auto" else job["n_epochs"]
