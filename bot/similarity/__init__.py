@@ -1,1 +1,1 @@
-"""Which texts are nearly the same, which rows are nearest, and proof that two sets are disjoint."""
+"""Near-copies of texts, the nearest rows, and the proof that two sets of rows are disjoint."""

@@ -1,4 +1,4 @@
-"""Proof that what is measured on was not trained on: not to the letter, not by group, and not nearly."""
+"""Proof that no question used for measuring was used for training, neither itself, nor its group, nor a near-copy."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,16 +7,20 @@ from bot.domain.dataset import Row, normalised
 from bot.domain.errors import Reason, Refused
 from bot.ports import Neighbours
 
-REMEMBERED = 20
-"""Findings."""
+CACHED_FINDINGS = 20
+"""How many findings `UnseenRows` keeps."""
 
 
 async def seen(
     neighbours: Neighbours, rows: Sequence[Row], others: Sequence[Row], shown: Sequence[str] = ()
 ) -> set[str]:
-    """The ids of the rows whose question stands among the others: in one of their groups, or nearly the same.
+    """Return the ids of the rows whose question is among the other rows, by group or as a near-copy.
 
-    `shown`: further texts that it may be nearly the same as, of no row: the examples of a prompt.
+    Args:
+        neighbours: finds near-copies.
+        rows: are looked up.
+        others: are looked in.
+        shown: further texts to compare with, such as the examples of a prompt.
     """
     groups = {other.group for other in others}
     texts = [*(other.text for other in others), *shown]
@@ -25,20 +29,20 @@ async def seen(
 
 
 class UnseenRows:
-    """Held-out rows that may be scored. What was found is remembered: the same rows are asked for again and again."""
+    """A filter for the held-out rows that may be scored. It caches findings: the same rows come again and again."""
 
     def __init__(self, neighbours: Neighbours) -> None:
         self._neighbours = neighbours
         self._found: dict[int, frozenset[str]] = {}
 
     async def of(self, held_out: Sequence[Row], trained: Sequence[Row], shown: Sequence[str] = ()) -> list[Row]:
-        """The held-out rows that stand nowhere among the trained ones nor among the texts `shown` in a prompt, proven.
+        """Return the held-out rows that are neither among the trained rows nor among the texts `shown` in a prompt.
 
-        A question that came after the training may be nearly the same as a held-out one, whose group it joins, and as
-        one that was trained on. An example of a prompt may be a question that somebody asked.
+        Held-out rows can overlap with training. A question that came later may be a near-copy of a held-out question,
+        whose group it joins, and of a trained one. An example in a prompt may be a question that somebody asked.
 
         Raises:
-            Refused: NOT_DISJOINT.
+            Refused: NOT_DISJOINT, when the rows that remain fail the proof.
         """
         key = hash((*((row.id, row.text, row.group) for rows in (held_out, trained) for row in rows), *shown))
         known = self._found.get(key)
@@ -46,7 +50,7 @@ class UnseenRows:
             known = frozenset(await seen(self._neighbours, held_out, trained, shown))
             unseen = [row for row in held_out if row.id not in known]
             await prove_disjoint(self._neighbours, trained, unseen, shown)
-            self._found = dict([*self._found.items()][-REMEMBERED:]) | {key: known}
+            self._found = dict([*self._found.items()][-CACHED_FINDINGS:]) | {key: known}
         return [row for row in held_out if row.id not in known]
 
 
@@ -56,10 +60,10 @@ async def prove_disjoint(
     """Prove that no held-out question was trained on or is shown in a prompt.
 
     Raises:
-        Refused: NOT_DISJOINT, where one was: as it is, its group, or nearly.
+        Refused: NOT_DISJOINT, when a held-out question was seen: the same text, its group, or a near-copy.
     """
     texts = {normalised(text) for text in (*(row.text for row in trained), *shown)}
     same = {row.id for row in held_out if normalised(row.text) in texts}
-    both = same | await seen(neighbours, held_out, trained, shown)
-    if both:
-        raise Refused(Reason.NOT_DISJOINT, rows=len(both))
+    overlap = same | await seen(neighbours, held_out, trained, shown)
+    if overlap:
+        raise Refused(Reason.NOT_DISJOINT, rows=len(overlap))

@@ -37,7 +37,7 @@ from bot.practice import Person
 from bot.practice.person import RefusedError
 from bot.practice.state import elements
 from bot.settings import Settings
-from bot.similarity.neighbours import Index
+from bot.similarity.index import Index
 from handlers.texts.words import Words
 from handlers.views import ids
 from handlers.views.finetune import NamedPayload

@@ -21,7 +21,7 @@ from bot.domain.labelled import Labelled
 from bot.domain.scorecard import Z
 from bot.practice.person import RefusedError
 from bot.settings import Settings
-from bot.similarity.neighbours import Index
+from bot.similarity.index import Index
 from handlers.texts.words import LANGUAGES, Words
 from storage.store import SqlStore
 from tests.bot.things import PROMPT

@@ -28,7 +28,8 @@ from bot.questions.classifying import Classifying
 from bot.releases.evaluating import Evaluating
 from bot.releases.releasing import Releasing, add_candidate
 from bot.similarity.disjoint import UnseenRows, prove_disjoint, seen
-from bot.similarity.neighbours import Index, RowNeighbours
+from bot.similarity.index import Index
+from bot.similarity.neighbours import RowNeighbours
 from storage.database import Database
 from storage.files import DatabaseShelf
 from storage.store import SqlStore

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from bot.domain.dataset import Row, Split, group_of, normalised, split_of
 from bot.domain.similar import FAR, NEAR, content, share
-from bot.similarity.neighbours import LATE_COMMIT, Index, RowNeighbours, slip
+from bot.similarity.index import Index, slip
+from bot.similarity.neighbours import LATE_COMMIT, RowNeighbours
 from storage.database import Database
 from storage.store import SqlStore
 from tests.bot.conftest import Fresh
