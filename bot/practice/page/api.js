@@ -1,4 +1,4 @@
-// The page's requests. Each answer has "ok"; what failed is told to the person once, here.
+// Requests to the server. Each answer has "ok". Only this module shows failed requests to the person.
 
 import { state } from "./store.js";
 import { toast } from "./toast.js";
@@ -13,22 +13,22 @@ async function answerOf(request) {
   }
 }
 
-function tell(answer) {
+function report(answer) {
   if (!answer.ok && !answer.errors)
     toast(has(`error_${answer.error}`) ? t(`error_${answer.error}`) : (answer.text ?? answer.error));
   return answer;
 }
 
-/** Act as the present person; failures show as a toast, but for the errors of a form, which the form shows. */
+/** Post as the current person. A failure shows a toast; the form itself shows the errors of a form. */
 export async function post(path, body = {}) {
   const request = fetch(`/page/${path}`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ user: state.me.id, ...body }),
   });
-  return tell(await answerOf(request));
+  return report(await answerOf(request));
 }
 
 export async function get(path, query) {
-  return tell(await answerOf(fetch(`/page/${path}?${new URLSearchParams({ user: state.me.id, ...query })}`)));
+  return report(await answerOf(fetch(`/page/${path}?${new URLSearchParams({ user: state.me.id, ...query })}`)));
 }

@@ -1,4 +1,4 @@
-// Block Kit's blocks as nodes, each in a box with data-block-id and data-block-type.
+// Block Kit's blocks as nodes, each in an element with data-block-id and data-block-type.
 
 import { el, icon } from "./dom.js";
 import { element, image } from "./elements.js";
@@ -115,7 +115,7 @@ const BLOCKS = {
     ),
 };
 
-/** Draw blocks on a surface; a block or element that this page does not know, or that is malformed, is a JSON box. */
+/** Draw blocks on a surface. An unknown or malformed block or element is shown as JSON. */
 export function blocks(list, surface) {
   const ids = list.map((data, index) => data.block_id ?? `block-${index}`);
   surface.keepOnly(ids);
@@ -137,6 +137,6 @@ function draw(data, at) {
   }
 }
 
-/** A message's content: its blocks, or its text where it has none. */
+/** Draw a message's blocks, or its text if it has none. */
 export const content = (message, surface) =>
   message.blocks?.length ? blocks(message.blocks, surface) : mrkdwn(message.text ?? "");

@@ -1,9 +1,9 @@
-// The middle: a channel or direct message with its messages and composer, or the bot's App Home.
+// The middle: a channel or direct message with messages and composer, or the App Home.
 
 import { get, post } from "./api.js";
 import { blocks } from "./blocks.js";
 import { composer } from "./composer.js";
-import { el, icon, iconButton, isPhone, soon } from "./dom.js";
+import { debounce, el, icon, iconButton, isPhone } from "./dom.js";
 import { messageList } from "./messages.js";
 import { mrkdwn } from "./mrkdwn.js";
 import { avatar } from "./people.js";
@@ -19,7 +19,7 @@ let homeSurface = null;
 
 const isBotDm = (channel) => channel?.is_im && channel.user === state.bot.id;
 
-/** A channel's name as people say it: "#general", or the other person of a direct message. */
+/** Return a channel's display name: "#general", or the name of the other person of a direct message. */
 export function channelLabel(channel) {
   if (!channel?.is_im) return `#${channel?.name ?? ""}`;
   const other = channel.user === state.bot.id ? state.bot : state.people.get(channel.user);
@@ -126,12 +126,12 @@ function renderPlace() {
 
 on("place", renderPlace);
 on("home", renderHome);
-const showSoon = soon(() => state.place.kind === "channel" && showMessages());
+const showSoon = debounce(() => state.place.kind === "channel" && showMessages());
 on("history", ({ channel }) => state.place.id === channel && showSoon());
 on("redraw", showSoon);
 on("language", () => (state.place.kind === "home" ? renderHome() : renderPlace()));
 
-/** Put the cursor where the person writes; not on a phone, where that would open the keyboard. */
+/** Focus the composer, except on a phone, where that would open the keyboard. */
 export function focusComposer() {
   if (!isPhone()) root.querySelector("textarea")?.focus();
 }

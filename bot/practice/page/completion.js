@@ -5,7 +5,7 @@ import { EMOJI } from "./emoji.js";
 import { nameOf, state } from "./store.js";
 import { t } from "./words.js";
 
-const MOST = 8;
+const MAX_SUGGESTIONS = 8;
 let count = 0;
 
 const starts = (word, ...names) => names.some((name) => name?.toLowerCase().includes(word));
@@ -50,7 +50,11 @@ function triggerBefore(field) {
   };
 }
 
-/** Give a text field completion. Returns {list, onkey}: the listbox to place near it, and a key handler that says whether it used the key. */
+/**
+ * Add completion to a text field.
+ * @returns {{list: HTMLElement, onkey: function}} `list` is the listbox to place near the field; `onkey` is a key
+ *   handler that returns whether it used the key.
+ */
 export function completion(field) {
   const id = `suggestions-${++count}`;
   const list = el("ul", { class: "suggestions", role: "listbox", id, "aria-label": t("suggestions"), hidden: true });
@@ -96,7 +100,7 @@ export function completion(field) {
 
   function look() {
     trigger = triggerBefore(field);
-    show(trigger ? SOURCES[trigger.sign](trigger.word).slice(0, MOST) : []);
+    show(trigger ? SOURCES[trigger.sign](trigger.word).slice(0, MAX_SUGGESTIONS) : []);
   }
 
   const KEYS = {
@@ -108,7 +112,7 @@ export function completion(field) {
   };
 
   function onkey(event) {
-    // A command that is complete is sent by Enter, not completed once more.
+    // Enter sends a complete command instead of completing it again.
     const whole = event.key === "Enter" && trigger && items[at]?.insert === field.value.slice(trigger.from);
     if (!items.length || !KEYS[event.key] || event.isComposing || whole) return false;
     event.preventDefault();

@@ -1,4 +1,4 @@
-// The field where people write: Enter sends, Shift+Enter breaks the line, drafts stay where they were begun.
+// The composer: Enter sends, Shift+Enter breaks the line, and each channel or thread keeps its draft.
 
 import { post } from "./api.js";
 import { completion } from "./completion.js";
@@ -10,7 +10,7 @@ import { t } from "./words.js";
 
 const drafts = new Map();
 
-/** A growing text field with completion; `send(text)` resolves to whether the text was taken. */
+/** Create a growing text field with completion. Enter calls `send`, Escape calls `cancel` if there is one. */
 export function textField({ label, value = "", send, cancel, testid }) {
   const field = el("textarea", {
     rows: "1",
@@ -22,7 +22,7 @@ export function textField({ label, value = "", send, cancel, testid }) {
   field.value = value;
   const { list, onkey } = completion(field);
   field.addEventListener("keydown", (event) => {
-    // While an input method is composing, Enter belongs to it.
+    // While an input method is composing, Enter confirms its text and must not send.
     if (event.isComposing || onkey(event)) return;
     if (event.key === "Escape" && cancel) {
       event.stopPropagation();
@@ -61,7 +61,7 @@ function shortcutButton(place) {
   });
 }
 
-/** The composer of a channel or thread; `place` is {channel, thread_ts?}. */
+/** Create the composer of a channel or thread; `place` is {channel, thread_ts?}. */
 export function composer(place, label) {
   const key = `${place.channel}/${place.thread_ts ?? ""}`;
   let files = [];
@@ -88,7 +88,7 @@ export function composer(place, label) {
     showFiles();
   }
 
-  // The field is empty at once, for the next message; one that is not taken comes back before what was written since.
+  // The field is cleared at once for the next message. A message that fails returns above the text written since.
   async function send() {
     const [text, names] = [field.value.trim(), files];
     if (!text && !names.length) return;

@@ -1,4 +1,4 @@
-// Times as people read them, in the acting person's language and the machine's time zone.
+// Dates and times in the current person's language and the machine's time zone.
 
 import { locale, t } from "./words.js";
 
@@ -44,7 +44,7 @@ const TOKENS = {
   ago,
 };
 
-/** Fill Slack's date tokens for a Unix time in seconds; an unknown token stays as it is written. */
+/** Replace Slack's date tokens in a pattern for a Unix time in seconds; an unknown token stays unchanged. */
 export function fillDate(seconds, pattern) {
   return pattern.replace(/\{(\w+)\}/g, (token, name) => TOKENS[name]?.(dateOf(seconds)) ?? token);
 }

@@ -1,10 +1,10 @@
-// Questions that stop everything else: the confirm dialog of an element, and "delete this?".
+// Modal questions: the confirm dialog of an element, and the question before a message is deleted.
 
 import { el, trapTab } from "./dom.js";
 import { plain, textObject } from "./mrkdwn.js";
 import { t } from "./words.js";
 
-/** Ask; resolves to whether the person agreed. Takes Slack's confirm object: title, text, confirm, deny, style. */
+/** Ask a yes-or-no question, given as Slack's confirm object. The promise resolves to whether the person agreed. */
 export function ask({ title, text, confirm, deny, style }) {
   const yes = el(
     "button",

@@ -1,8 +1,11 @@
-// Making elements. Content only ever arrives as text nodes, so that no message can bring markup along.
+// Helpers that create elements. Content always becomes text nodes, so that no message can inject markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Make an element: functions under "on…" become listeners, true an empty attribute, false and null nothing. */
+/**
+ * Create an element. In `props`, a function under "on…" becomes a listener and `true` an empty attribute;
+ * `false`, `null` and `undefined` are left out.
+ */
 export function el(tag, props = {}, ...children) {
   const node = document.createElement(tag);
   for (const [key, value] of Object.entries(props)) {
@@ -44,7 +47,7 @@ const PATHS = {
   alert: "M12 4 3 19.5h18zM12 10v4M12 16.8v.2",
 };
 
-/** Make a decorative line icon; the control that holds it carries the label. */
+/** Create a decorative icon. It is hidden from screen readers, so its control needs the label. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
@@ -56,7 +59,7 @@ export function icon(name) {
   return svg;
 }
 
-/** Make a button that shows only an icon; the label is its accessible name and its tooltip. */
+/** Create a button that shows only an icon; the label is its accessible name and its tooltip. */
 export function iconButton(name, label, onclick, props = {}) {
   return el(
     "button",
@@ -65,7 +68,7 @@ export function iconButton(name, label, onclick, props = {}) {
   );
 }
 
-/** Keep Tab inside a box: from its last control to its first, and back. */
+/** Keep Tab inside a box: it moves from the last control to the first, and Shift+Tab back. */
 export function trapTab(box) {
   box.addEventListener("keydown", (event) => {
     if (event.key !== "Tab") return;
@@ -79,7 +82,7 @@ export function trapTab(box) {
   });
 }
 
-/** Let the arrow keys, Home and End move the focus through what the selector finds in a box. */
+/** Let the arrow keys, Home and End move the focus among the elements of a box that match the selector. */
 export function arrowKeys(box, selector) {
   box.addEventListener("keydown", (event) => {
     const items = [...box.querySelectorAll(selector)].filter((node) => !node.disabled);
@@ -91,17 +94,20 @@ export function arrowKeys(box, selector) {
   });
 }
 
-/** Bring a box's children in line with items {key, sign, make}: a child whose key and sign are unchanged is kept as it is. */
+/**
+ * Update a box's children to match the items {key, signature, make}.
+ * A child with the same key and signature is kept, so that only changed items are drawn again.
+ */
 export function reconcile(box, items) {
   const old = new Map([...box.children].map((node) => [node.dataset.key, node]));
   const held = document.activeElement?.closest("[data-key]");
   const spot = document.activeElement?.dataset.spot;
-  const nodes = items.map(({ key, sign, make }) => {
+  const nodes = items.map(({ key, signature, make }) => {
     const known = old.get(key);
-    if (known?.sign === sign) return known;
+    if (known?.signature === signature) return known;
     const node = make();
     node.dataset.key = key;
-    node.sign = sign;
+    node.signature = signature;
     return node;
   });
   nodes.forEach((node, at) => box.children[at] !== node && box.insertBefore(node, box.children[at] ?? null));
@@ -118,11 +124,11 @@ function refocus(node, spot) {
   (same ?? node)?.focus();
 }
 
-/** Whether the page is as narrow as a phone, where focusing a field would raise the keyboard. */
+/** Return whether the page is as narrow as a phone, where focusing a field would open the keyboard. */
 export const isPhone = () => matchMedia("(max-width: 480px)").matches;
 
-/** A function that runs `fn` once after however many calls of this moment: a burst of frames is one drawing. */
-export function soon(fn) {
+/** Return a debounced `fn`: a burst of calls, for example by many frames, runs it once. */
+export function debounce(fn) {
   let waiting = false;
   return () => {
     if (waiting) return;

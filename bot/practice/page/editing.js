@@ -1,4 +1,4 @@
-// Changing and deleting one's own messages.
+// Editing and deleting a person's own messages.
 
 import { post } from "./api.js";
 import { textField } from "./composer.js";

@@ -1,4 +1,5 @@
-// Block Kit's interactive elements as native controls, each with data-action-id; what is entered goes to the surface.
+// Block Kit's interactive elements as native controls with data-action-id. The surface stores the entered values.
+// In this module, `at` is the context of an element; see the last function.
 
 import { el, icon } from "./dom.js";
 import { openMenu } from "./menu.js";
@@ -133,7 +134,7 @@ function multiSelect(element, at) {
   const title = el("summary", { ...named(element, at), class: "select" });
   const inner = choices("checkbox", { ...element, options }, { ...at, id: null, dispatch: false });
   const field = at.surface.field(at.blockId, element, {});
-  const tell = () =>
+  const showSelection = () =>
     title.replaceChildren(
       field
         .read()
@@ -142,9 +143,9 @@ function multiSelect(element, at) {
         plain(element.placeholder) ||
         t("choose"),
     );
-  const box = el("details", { class: "multi", onchange: () => queueMicrotask(tell) }, title, inner);
+  const box = el("details", { class: "multi", onchange: () => queueMicrotask(showSelection) }, title, inner);
   let sent = JSON.stringify(field.read());
-  // Slack sends the choice when the list closes, not at each tick.
+  // Slack sends the choice when the list closes, not at each checked box.
   box.addEventListener("toggle", () => {
     const now = JSON.stringify(field.read());
     if (box.open || !at.dispatch || now === sent) return;
@@ -158,7 +159,7 @@ function multiSelect(element, at) {
     box.open = false;
     title.focus();
   });
-  tell();
+  showSelection();
   return box;
 }
 
@@ -231,7 +232,7 @@ function overflow(element, at) {
   );
 }
 
-/** A picture of this machine is shown; one from elsewhere is a link, because the page asks nobody outside. */
+/** Draw an image of this origin; any other image becomes a link, because the page sends no requests to other hosts. */
 export function image({ image_url: url, alt_text: alt }) {
   if (url && new URL(url, location.href).origin === location.origin) return el("img", { src: url, alt });
   const safe = /^https?:/i.test(url ?? "");
@@ -257,7 +258,12 @@ const ELEMENTS = {
   datepicker: datePicker,
 };
 
-/** Draw one element; `at` is {surface, blockId, dispatch, id?, describedBy?, invalid?}. */
+/**
+ * Draw one element.
+ * @param data The element's JSON.
+ * @param at Its context {surface, blockId, dispatch, id?, describedBy?, invalid?}. With `dispatch`, each change is
+ *   sent to the bot; an input block sets `id`, `describedBy` and `invalid`.
+ */
 export function element(data, at) {
   return Object.hasOwn(ELEMENTS, data?.type) ? ELEMENTS[data.type](data, at) : jsonBox(data);
 }

@@ -1,4 +1,4 @@
-// A small table of emoji by Slack's names. A name that is not here shows as its text, :name:.
+// A small table of emoji by Slack's names. An unknown name is shown as text, :name:.
 
 export const EMOJI = {
   "+1": "👍",
@@ -105,7 +105,7 @@ export const EMOJI = {
   us: "🇺🇸",
 };
 
-/** What the reaction picker offers. */
+/** The names that the reaction picker offers. */
 export const PICKS = [
   "+1",
   "white_check_mark",

@@ -1,4 +1,5 @@
-// The page's start: connects, reads the address, and moves between places. #C… a channel, #C…/ts a thread, #home the App Home.
+// Entry of the page: it reads the address, connects, and moves between places.
+// The hash #C… is a channel, #C…/ts a thread, #home the App Home.
 
 import { get } from "./api.js";
 import { focusComposer } from "./channel.js";
@@ -57,7 +58,7 @@ on("connection", () => {
 addEventListener("hashchange", () => state.me && go(false));
 addEventListener("keydown", (event) => event.key === "Escape" && showDrawer(false));
 
-// A permalink comes back from the server as ?channel=…&ts=…; who acts is then who acted last in this browser.
+// The server redirects a permalink to ?channel=…&ts=… without a user. The page then acts as this browser's last user.
 function readAddress() {
   const query = new URLSearchParams(location.search);
   const user = query.get("user") ?? localStorage.getItem(LAST_USER) ?? "";

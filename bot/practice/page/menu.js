@@ -15,7 +15,7 @@ function place(box, anchor) {
   box.style.top = `${Math.max(GAP_PX, top)}px`;
 }
 
-/** Open a box beside a control; Escape or a press elsewhere closes it and gives the focus back. */
+/** Open a box beside a control; Escape or a press elsewhere closes it and returns the focus to the control. */
 export function openPopover(anchor, box) {
   box.setAttribute("popover", "auto");
   box.classList.add("popover");
@@ -49,7 +49,7 @@ function item({ label, hint, lead, onpick, href, danger, current, testid }, clos
   return el("button", { ...props, type: "button", onclick: pick }, inside);
 }
 
-/** Open a menu of items {label, hint?, lead?, onpick | href, danger?, current?, testid?}; arrow keys move in it. */
+/** Open a menu with arrow keys; its items are {label, hint?, lead?, onpick | href, danger?, current?, testid?}. */
 export function openMenu(anchor, label, items, kind = "") {
   const box = el("div", { role: "menu", class: `menu ${kind}`, "aria-label": label });
   box.append(...items.map((each) => item(each, () => box.hidePopover())));

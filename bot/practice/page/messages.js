@@ -1,4 +1,4 @@
-// A list of messages: who said what when, what can be done with it, and what others said of it.
+// The message list: messages with author, time, files, reactions, thread bar and toolbar.
 
 import { blocks, content } from "./blocks.js";
 import { clockTime, dateOf, dayLine, fullTime } from "./dates.js";
@@ -11,9 +11,9 @@ import { Surface } from "./surface.js";
 import { hasFreshReplies } from "./unread.js";
 import { t, locale } from "./words.js";
 
-const TOGETHER_S = 300;
-const QUIET_MS = 1000;
-const MOST = 200;
+const GROUP_WINDOW_S = 300;
+const ANNOUNCE_DELAY_MS = 1000;
+const PAGE_SIZE = 200;
 const surfaces = new Map();
 
 function surfaceOf(channel, ts) {
@@ -132,7 +132,7 @@ function itemsOf(channel, messages, inThread) {
     if (!before || dayLine(dateOf(before.ts)) !== day) {
       items.push({
         key: `day-${day}`,
-        sign: day,
+        signature: day,
         make: () => el("div", { class: "day" }, el("span", {}, day)),
       });
       before = null;
@@ -142,8 +142,8 @@ function itemsOf(channel, messages, inThread) {
       !message.ephemeral &&
       !before.ephemeral &&
       before.user === message.user &&
-      message.ts - before.ts < TOGETHER_S;
-    const sign = JSON.stringify([
+      message.ts - before.ts < GROUP_WINDOW_S;
+    const signature = JSON.stringify([
       message,
       follow,
       inThread,
@@ -151,7 +151,7 @@ function itemsOf(channel, messages, inThread) {
       state.editing === `${channel}/${message.ts}`,
       hasFreshReplies(channel, message.ts),
     ]);
-    items.push({ key: message.ts, sign, make: () => article(channel, message, { follow, inThread }) });
+    items.push({ key: message.ts, signature, make: () => article(channel, message, { follow, inThread }) });
     before = isReply(message) && !inThread ? null : message;
   }
   return items;
@@ -160,7 +160,7 @@ function itemsOf(channel, messages, inThread) {
 const earlier = (onclick) =>
   el("button", { type: "button", class: "button earlier", onclick, "data-testid": "earlier" }, t("earlier"));
 
-/** A scrolling message list that shows the newest messages, and stays at its end unless the person has scrolled up. */
+/** Create a scrolling message list. It shows the newest messages and stays at its end unless the person scrolls up. */
 export function messageList(testid) {
   const list = el("div", { class: "list", role: "list" });
   const box = el(
@@ -175,7 +175,7 @@ export function messageList(testid) {
     list.querySelector("[role=listitem]:last-of-type")?.focus();
   });
   let shown = null;
-  let most = MOST;
+  let limit = PAGE_SIZE;
   const atEnd = () => box.scrollHeight - box.scrollTop - box.clientHeight < 80;
   function show(what) {
     const { channel, messages, label, inThread = false, empty } = what;
@@ -183,20 +183,20 @@ export function messageList(testid) {
     const follow = place !== shown || atEnd();
     if (place !== shown) {
       list.replaceChildren();
-      most = MOST;
-      // A whole history is not news: only what comes later is read out.
+      limit = PAGE_SIZE;
+      // A screen reader must not read out a whole history, only the messages that arrive later.
       box.setAttribute("aria-live", "off");
-      setTimeout(() => box.setAttribute("aria-live", "polite"), QUIET_MS);
+      setTimeout(() => box.setAttribute("aria-live", "polite"), ANNOUNCE_DELAY_MS);
     }
     shown = place;
     box.setAttribute("aria-label", label);
-    const none = { key: "empty", sign: empty, make: () => el("p", { class: "empty" }, empty) };
-    const items = itemsOf(channel, messages.slice(-most), inThread);
+    const none = { key: "empty", signature: empty, make: () => el("p", { class: "empty" }, empty) };
+    const items = itemsOf(channel, messages.slice(-limit), inThread);
     const more = () => {
-      most += MOST;
+      limit += PAGE_SIZE;
       show(what);
     };
-    if (messages.length > most) items.unshift({ key: "earlier", sign: most, make: () => earlier(more) });
+    if (messages.length > limit) items.unshift({ key: "earlier", signature: limit, make: () => earlier(more) });
     reconcile(list, messages.length || !empty ? items : [none]);
     if (follow) box.scrollTop = box.scrollHeight;
   }

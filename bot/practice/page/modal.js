@@ -1,4 +1,4 @@
-// Modal views: the newest of a stack, with what was entered in each, checked as Slack checks it before it is sent.
+// Modal views. The top of the stack is shown, each view keeps its entered values, and inputs are validated as on Slack.
 
 import { post } from "./api.js";
 import { blocks } from "./blocks.js";
@@ -21,11 +21,11 @@ const isEmpty = (value) => {
   return Object.values(rest).every((part) => part === null || part === undefined || part === "" || part.length === 0);
 };
 
-function numberError({ min_value: least, max_value: most, is_decimal_allowed: decimal }, text) {
+function numberError({ min_value: minimum, max_value: maximum, is_decimal_allowed: decimal }, text) {
   const number = Number(text);
   if (!Number.isFinite(number) || (!decimal && !Number.isInteger(number))) return t("not_number");
-  if (least !== undefined && number < Number(least)) return t("too_small", least);
-  if (most !== undefined && number > Number(most)) return t("too_large", most);
+  if (minimum !== undefined && number < Number(minimum)) return t("too_small", minimum);
+  if (maximum !== undefined && number > Number(maximum)) return t("too_large", maximum);
   return null;
 }
 
@@ -65,7 +65,7 @@ async function submit(view) {
   if (answer.errors) showErrors(surface, answer.errors);
 }
 
-// What the server no longer knows is closed here all the same.
+// A view that the server no longer knows is closed on the page anyway.
 async function dismiss(view) {
   if (!(await post("views/close", { view_id: view.id })).ok) dropView(view.id, false);
 }
@@ -117,8 +117,8 @@ function openDialog() {
   };
   dialog = el("dialog", { class: "modal", "aria-labelledby": "modal-title", "data-testid": "modal" });
   trapTab(dialog);
-  // Escape asks the server to close the top view; the dialog itself goes when the stack is empty. A browser lets a page
-  // refuse its own closing only once in a row, so that the key is taken before it gets there.
+  // Escape asks the server to close the top view; the dialog closes when the stack is empty. The key is caught here,
+  // because a browser lets a page cancel the closing of a dialog only once in a row.
   dialog.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || document.querySelector(":popover-open.menu")) return;
     event.preventDefault();
@@ -128,7 +128,7 @@ function openDialog() {
   dialog.showModal();
 }
 
-// The message may have been drawn anew while the dialog was open.
+// The message may have been redrawn while the dialog was open, so its button is looked up again.
 function giveFocusBack() {
   const again =
     opener.ts && document.querySelector(`[data-ts="${opener.ts}"] [data-spot="${CSS.escape(opener.spot ?? "")}"]`);

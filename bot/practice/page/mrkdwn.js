@@ -1,4 +1,4 @@
-// Text to nodes: Slack's mrkdwn, and the Markdown of markdown blocks. Both are one inline parser with two sets of rules.
+// Conversion of Slack's mrkdwn, and of the Markdown of markdown blocks, to nodes: one inline parser, two sets of rules.
 
 import { fillDate } from "./dates.js";
 import { el, flat } from "./dom.js";
@@ -7,13 +7,13 @@ import { nameOf, state } from "./store.js";
 
 const unescape = (text) => text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
 
-// A permalink of this workspace, /archives/C…/p…, opens here; a reply's names its thread.
+// A permalink of this workspace, /archives/C…/p…, opens on this page; that of a reply also names its thread.
 function placeOfLink({ pathname, searchParams }) {
   const found = pathname.match(/^\/archives\/(\w+)\/p(\d{10})(\d{6})$/);
   return found && `#${found[1]}/${searchParams.get("thread_ts") ?? `${found[2]}.${found[3]}`}`;
 }
 
-/** A link that opens elsewhere; an address that is not http(s) or mailto is shown as text, never followed. */
+/** Create a link that opens a new tab, or this page for a permalink. Only http(s) and mailto URLs become links. */
 export function link(url, children) {
   const here = url.startsWith("http") && new URL(url).origin === location.origin && placeOfLink(new URL(url));
   if (here) return el("a", { href: here }, children);
@@ -52,7 +52,7 @@ function dateNode(target, fallback) {
   return url ? link(unescape(url), time) : time;
 }
 
-// Slack reads a mark only at the edge of a word: *so*, but not 2*3*4.
+// Slack reads a mark only at the edge of a word: *bold*, but not 2*3*4.
 const marked = (mark, tag) => ({
   re: new RegExp(
     `(?<![\\p{L}\\p{N}${mark}])${mark}(?!\\s)([^${mark}\\n]+?)(?<!\\s)${mark}(?![\\p{L}\\p{N}${mark}])`,
@@ -93,7 +93,7 @@ function inline(text, rules) {
 const lines = (texts, rules) =>
   texts.flatMap((text, at) => (at ? [el("br"), ...inline(text, rules)] : inline(text, rules)));
 
-// Neighbouring lines of one kind make one block; what each kind of block looks like stands beside how its lines are known.
+// Consecutive lines of one kind form one block. `re` recognizes a line, `make` draws the block.
 const KINDS = [
   { name: "quote", re: /^(?:&gt;|>) ?(.*)$/, make: (texts, rules) => el("blockquote", {}, lines(texts, rules)) },
   {
@@ -167,20 +167,20 @@ function render(text, kinds, rules) {
 export const mrkdwn = (text) => render(text, [KINDS[0], KINDS[1], PLAIN], MRKDWN);
 export const markdown = (text) => render(text, [HEADING, TABLE, ...KINDS, PLAIN], MARKDOWN);
 
-/** A text object, plain or mrkdwn, as nodes. */
+/** Return the nodes of a text object, plain or mrkdwn. */
 export function textObject(object) {
   if (!object) return [];
   if (typeof object === "string") return mrkdwn(object);
   return object.type === "mrkdwn" ? mrkdwn(object.text) : [el("span", { class: "plain" }, plain(object))];
 }
 
-/** A text object's words alone, for labels. */
+/** Return the plain text of a text object, for labels. */
 export function plain(object) {
   const text = typeof object === "string" ? object : (object?.text ?? "");
   return unescape(text).replace(/:([a-z0-9_+-]+):/g, (_, name) => emojiText(name));
 }
 
-/** A message's text as the person typed it: names where the wire has ids. */
+/** Return a message's text as the person typed it, with names in place of ids. */
 export function typed(text) {
   const named = text
     .replace(/<@(\w+)(?:\|[^>]*)?>/g, (_, id) => `@${state.people.get(id)?.name ?? id}`)

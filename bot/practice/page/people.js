@@ -1,4 +1,4 @@
-// Faces and names: initials on the person's own colour, and the person switcher.
+// Avatars (initials on the person's colour) and the person switcher.
 
 import { post } from "./api.js";
 import { el, icon } from "./dom.js";
@@ -17,7 +17,7 @@ function initials(person) {
     .join("");
 }
 
-// WCAG's relative luminance, to put black or white letters on any colour.
+// Compares WCAG's relative luminance with a threshold, to choose black or white letters.
 function isLight(hex) {
   const [red, green, blue] = [1, 3, 5].map((at) => {
     const part = parseInt(hex.slice(at, at + 2), 16) / 255;
@@ -67,7 +67,7 @@ function chooseWindow(event) {
   openMenu(event.currentTarget, t("new_window"), items, "people");
 }
 
-/** "You are: …", a press away from being somebody else, here or in a second window. */
+/** Create the person switcher, with menus to act as another person in this window or in a new one. */
 export function personSwitcher() {
   const words = el(
     "span",

@@ -1,4 +1,4 @@
-// What can be done with a message: reactions, reply, message shortcuts, edit, delete.
+// The toolbar and menu of a message: reactions, reply, message shortcuts, edit and delete.
 
 import { post } from "./api.js";
 import { arrowKeys, el, iconButton } from "./dom.js";

@@ -1,4 +1,4 @@
-// rich_text blocks: what people type and what Slack's own editor makes.
+// rich_text blocks, the format of Slack's editor.
 
 import { fillDate } from "./dates.js";
 import { el, flat } from "./dom.js";

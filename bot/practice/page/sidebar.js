@@ -1,6 +1,6 @@
-// The left side: who acts, the channels, the app, direct messages, and the page's own switches.
+// The left side: person switcher, channels, app, direct messages, language and theme.
 
-import { arrowKeys, el, icon, iconButton, soon } from "./dom.js";
+import { arrowKeys, debounce, el, icon, iconButton } from "./dom.js";
 import { avatar, personSwitcher, toggleLocale } from "./people.js";
 import { post } from "./api.js";
 import { botChannel, nameOf, on, state } from "./store.js";
@@ -10,7 +10,7 @@ import { t } from "./words.js";
 
 const root = document.getElementById("sidebar");
 
-/** Open the direct messages with the bot, which come to be when they are first wanted. */
+/** Open the direct messages with the bot; the first call creates the channel. */
 export async function openBotChannel() {
   const known = botChannel() ?? (await post("dms")).channel;
   if (!known) return;
@@ -84,7 +84,7 @@ function status() {
   return el("span", { class: `status ${kind}`, role: "status", "data-testid": "connection" }, words);
 }
 
-/** Open or close the drawer that the sidebar is on a phone; while it is open nothing else can be reached. */
+/** Open or close the sidebar, which is a drawer on a phone. While it is open, the rest of the page is inert. */
 export function showDrawer(open) {
   const wasOpen = document.body.classList.contains("drawer");
   document.body.classList.toggle("drawer", open);
@@ -137,7 +137,7 @@ function renderSidebar() {
   document.title = `${total ? `(${total}) ` : ""}${t("title")}`;
 }
 
-const renderSoon = soon(renderSidebar);
+const renderSoon = debounce(renderSidebar);
 arrowKeys(root, "nav a");
 ["hello", "channels", "people", "place", "unread", "connection"].forEach((topic) => on(topic, renderSoon));
 document.getElementById("veil").addEventListener("click", () => showDrawer(false));

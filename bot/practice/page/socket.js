@@ -1,4 +1,4 @@
-// The live connection: frames from the server go into the store; a lost connection is taken up again.
+// The live connection: frames from the server update the store; a lost connection is opened again with backoff.
 
 import { dropMessage, dropView, emit, forget, putMessage, putView, state } from "./store.js";
 import { setLocale } from "./words.js";
@@ -51,7 +51,10 @@ const FRAMES = {
   },
 };
 
-/** Connect as a person ("" lets the server choose), and again after each loss, waiting longer each time. */
+/**
+ * Connect as a person ("" lets the server choose). After a loss, connect again `wait` milliseconds later.
+ * The wait doubles at each failure, up to `LONGEST_WAIT_MS`.
+ */
 export function connect(user, wait = FIRST_WAIT_MS) {
   const query = user ? `?${new URLSearchParams({ user })}` : "";
   const socket = new WebSocket(`${location.origin.replace("http", "ws")}/page/socket${query}`);
@@ -67,7 +70,7 @@ export function connect(user, wait = FIRST_WAIT_MS) {
   socket.addEventListener("close", () => {
     state.online = false;
     emit("connection");
-    // Who was refused before any hello is nobody here (any more): the server then says who may act.
+    // A user id that was refused before any hello is unknown: the server then chooses the person.
     setTimeout(() => connect(state.me?.id ?? "", waitNext), wait);
   });
 }

@@ -1,4 +1,4 @@
-// What the page knows: filled by the socket and the history requests, read by every region, changed nowhere else.
+// The page's state. The socket and the answers to history requests fill it; every part of the page reads it.
 
 export const state = {
   me: null,
@@ -20,7 +20,7 @@ const histories = new Map();
 const threads = new Map();
 const bus = new EventTarget();
 
-/** Call `fn(detail)` when something of a topic changed; topics: see the calls of emit. */
+/** Call `fn(detail)` at each event of a topic; the calls of `emit` show the topics. */
 export function on(topic, fn) {
   bus.addEventListener(topic, (event) => fn(event.detail));
 }
@@ -38,7 +38,7 @@ export const history = (channel) => inOrder(histories.get(channel) ?? new Map())
 export const replies = (channel, ts) => inOrder(threads.get(`${channel}/${ts}`) ?? new Map());
 export const findMessage = (channel, ts) => histories.get(channel)?.get(ts);
 
-// What came over the socket while the answer was on its way is newer than the answer.
+// Messages newer than the answer came over the socket while the request was in progress; they are kept.
 function merge(map, key, messages) {
   const newest = messages.at(-1)?.ts ?? "0";
   const since = [...(map.get(key)?.values() ?? [])].filter(({ ts }) => Number(ts) > Number(newest));
@@ -55,7 +55,7 @@ export function setReplies(channel, ts, messages) {
   emit("thread", { channel, ts });
 }
 
-/** Forget all messages and views: what changed while the page was not connected is not known. */
+/** Drop all messages and views, because they may have changed while the page was disconnected. */
 export function forget() {
   histories.clear();
   threads.clear();
@@ -63,7 +63,7 @@ export function forget() {
   emit("views");
 }
 
-/** Insert or replace one message wherever it shows: the channel, its thread, or both. */
+/** Insert or replace a message in its channel, its thread, or both. */
 export function putMessage(channel, message) {
   const root = message.thread_ts ?? message.ts;
   const known = findMessage(channel, message.ts) ?? threads.get(`${channel}/${root}`)?.get(message.ts);
@@ -88,7 +88,7 @@ export function dropMessage(channel, ts) {
   }
 }
 
-/** Show a view: in the place of its older self, on top of the one it was pushed from, or as a stack of its own. */
+/** Show a view: it replaces its older version, goes on top of a pushed stack, or starts a new stack. */
 export function putView(view) {
   const at = state.views.findIndex((known) => known.id === view.id);
   if (at >= 0) state.views = state.views.with(at, view);
@@ -102,7 +102,7 @@ export function dropView(id, cleared) {
   emit("views");
 }
 
-/** The person or bot that wrote a message; a stranger still gets a name. */
+/** Return the person or bot that wrote a message; an unknown author gets a placeholder. */
 export function author(message) {
   const known = state.people.get(message.user);
   if (known) return known;

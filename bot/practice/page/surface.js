@@ -1,4 +1,4 @@
-// What people have entered or chosen in one message or view, and how it is sent: Slack's state.values and block_actions.
+// The entered values of one message or view (Slack's state.values), and the sending of its actions (block_actions).
 
 import { post } from "./api.js";
 import { ask } from "./dialogs.js";
@@ -12,7 +12,7 @@ export class Surface {
     this.errors = {};
   }
 
-  /** A place for one element's value; a value entered before is kept, as Slack keeps it when ids are unchanged. */
+  /** Return {read, write} for an element's value. As on Slack, an entered value stays while the ids are unchanged. */
   field(blockId, element, initial) {
     const key = `${blockId}\n${element.action_id}`;
     if (!this.#values.has(key))
@@ -21,7 +21,7 @@ export class Surface {
     return { read: () => entry.value, write: (value) => Object.assign(entry.value, value) };
   }
 
-  /** Forget the values of elements that the blocks no longer hold. */
+  /** Drop the values of blocks that no longer exist. */
   keepOnly(blockIds) {
     for (const [key, { blockId }] of this.#values) if (!blockIds.includes(blockId)) this.#values.delete(key);
   }
@@ -32,7 +32,7 @@ export class Surface {
     return { values };
   }
 
-  /** Send one action, after its confirm dialog if it has one. Resolves to whether the bot took it. */
+  /** Send one action, after its confirm dialog if it has one. The promise resolves to whether the bot accepted it. */
   async act(blockId, element, value, control) {
     if (control?.ariaBusy === "true") return false;
     if (element.confirm && !(await ask(element.confirm))) return false;

@@ -1,4 +1,4 @@
-// Light or dark: as the system says, until the person chooses; the choice is kept in this browser.
+// Light or dark theme. It follows the system until the person chooses; this browser remembers the choice.
 
 const KEY = "theme";
 const dark = matchMedia("(prefers-color-scheme: dark)");

@@ -1,9 +1,9 @@
-// The right side: one thread, its parent and replies. On a phone it covers the whole page.
+// The right side: one thread with its parent and replies. On a phone it covers the whole page.
 
 import { get } from "./api.js";
 import { channelLabel } from "./channel.js";
 import { composer } from "./composer.js";
-import { el, iconButton, isPhone, soon } from "./dom.js";
+import { debounce, el, iconButton, isPhone } from "./dom.js";
 import { messageList } from "./messages.js";
 import { on, replies, setReplies, state } from "./store.js";
 import { markThreadRead } from "./unread.js";
@@ -54,7 +54,7 @@ async function open() {
 const isShown = ({ channel, ts }) => state.thread?.channel === channel && state.thread.ts === ts;
 
 on("threadplace", open);
-const showSoon = soon(() => state.thread && show());
+const showSoon = debounce(() => state.thread && show());
 on("language", open);
 on("thread", (thread) => isShown(thread) && showSoon());
 on("redraw", showSoon);

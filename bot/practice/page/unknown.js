@@ -1,4 +1,4 @@
-// What this page does not draw is shown as it came, so that nothing of a bot's message is silently lost.
+// Blocks and elements that the page cannot draw are shown as JSON, so that no part of a message is lost.
 
 import { el } from "./dom.js";
 import { t } from "./words.js";

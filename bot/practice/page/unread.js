@@ -1,4 +1,4 @@
-// What the person has not seen yet: counted per channel, remembered in this browser per person.
+// Unread counts per channel. This browser remembers, for each person, the last message read in a channel.
 
 import { emit, history, isReply, on, state } from "./store.js";
 
@@ -24,7 +24,7 @@ export function markThreadRead(channel, ts) {
   emit("history", { channel });
 }
 
-/** Count a loaded history; a channel that this person never opened here starts as read, but for direct messages. */
+/** Count the unread messages of a loaded history. A channel never opened counts as read, a direct message as unread. */
 export function countUnread(channel) {
   const seen = localStorage.getItem(key(channel)) ?? (state.channels.get(channel)?.is_im ? "0" : "9");
   const fresh = history(channel).filter((message) => message.ts > seen && message.user !== state.me.id);

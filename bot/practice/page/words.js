@@ -1,4 +1,4 @@
-// The page's own words in English and Japanese. Which of them are shown follows the acting person's locale.
+// The page's own texts in English and Japanese. The current person's locale decides which are shown.
 
 export const WORDS = {
   en: {
@@ -161,7 +161,7 @@ let language = navigator.language.startsWith("ja") ? "ja" : "en";
 
 export const locale = () => ({ ja: "ja-JP", en: "en-US" })[language];
 
-/** Show the page in the language of a locale such as "ja-JP"; anything but Japanese is shown in English. */
+/** Set the page's language to that of a locale such as "ja-JP"; every other language becomes English. */
 export function setLocale(value) {
   language = value?.startsWith("ja") ? "ja" : "en";
   document.documentElement.lang = language;
@@ -169,5 +169,5 @@ export function setLocale(value) {
 
 export const has = (key) => key in WORDS[language];
 
-/** The words under a key, with {0}, {1} … filled in. */
+/** Return the text of a key, with {0}, {1} … filled in. */
 export const t = (key, ...values) => WORDS[language][key].replace(/\{(\d)\}/g, (_, at) => values[at]);
