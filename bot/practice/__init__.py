@@ -1,7 +1,7 @@
 """A Slack stand-in on loopback: Web API, Socket Mode or HTTP mode, and a page on which sample people talk.
 
-It knows Slack's protocols and nothing of the bot that connects to it:
-whatever the app may do is read from its manifest.
+The package knows Slack's protocols and nothing about the bot that connects to it.
+The app's manifest decides what the app may do.
 """
 
 from bot.practice.delivery import Timing

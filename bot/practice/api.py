@@ -1,4 +1,4 @@
-"""The Web API's front: arguments, faults, tokens, scopes; then the method; then Slack's way of answering."""
+"""Request handling of the Web API: injected faults, arguments, tokens and scopes, and the answer of a method."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from bot.practice.workspace import Workspace
 
 @dataclass(frozen=True)
 class Method:
-    """A method, the bot scope that it takes ("" = none), and whether it is for the app-level token instead."""
+    """A Web API method. `scope` is the bot scope it needs ("" = none); `app_level` methods need the app token."""
 
     run: Callable[[Workspace, Args], Json]
     scope: str = ""
@@ -22,12 +22,12 @@ class Method:
 
 
 class WebApi:
-    """Answers `/api/<method>`.
+    """The handler of `/api/<method>`.
 
     Args:
-        ws: the workspace that is asked about and written to.
+        ws: the workspace.
         methods: all methods by name.
-        cut: cuts the connection that a request came in on, without a word.
+        cut: closes the connection of a request without a response.
     """
 
     def __init__(self, ws: Workspace, methods: dict[str, Method], cut: Callable[[Request], None]) -> None:
@@ -39,7 +39,7 @@ class WebApi:
         name = request.path_params["method"]
         fault = self._ws.faults.take(name)
         if fault.status != 200:
-            return self._trouble(request, fault)
+            return self._fault_response(request, fault)
         try:
             args = await read_args(request)
             if fault.hold_call:
@@ -54,7 +54,7 @@ class WebApi:
         scopes = ",".join(sorted(self._ws.app.scopes))
         return JSONResponse(answer, headers={"x-oauth-scopes": scopes, "x-slack-req-id": new_id("R")})
 
-    def _trouble(self, request: Request, fault: InjectedFault) -> Response:
+    def _fault_response(self, request: Request, fault: InjectedFault) -> Response:
         if fault.drop:
             self._cut(request)
         if fault.status == 429:
@@ -73,7 +73,7 @@ class WebApi:
         if name != "auth.test" and method.app_level != (token == self._ws.app_token):
             raise SlackError("not_allowed_token_type")
         if method.scope:
-            require(self._ws, method.scope)
+            require_scope(self._ws, method.scope)
         return method.run(self._ws, args)
 
 
@@ -82,19 +82,32 @@ def _token(request: Request, args: Args) -> str:
     return token.strip() if kind.lower() == "bearer" else args.text("token")
 
 
-def require(ws: Workspace, scope: str) -> None:
-    """Raise `missing_scope`, with what is needed and what was granted, unless the manifest has the scope."""
+def require_scope(ws: Workspace, scope: str) -> None:
+    """Check that the manifest grants a scope.
+
+    Raises:
+        SlackError: `missing_scope`, with the needed and the granted scopes.
+    """
     if scope not in ws.app.scopes:
         raise SlackError("missing_scope", needed=scope, provided=",".join(sorted(ws.app.scopes)))
 
 
-_PREFIX = {"channel": "channels", "group": "groups", "im": "im"}
+_SCOPE_PREFIX = {"channel": "channels", "group": "groups", "im": "im"}
 
 
 def conversation(ws: Workspace, args: Args, right: str) -> Channel:
-    """Return the conversation that is asked about, if the scopes give the right (`read`, `history`) to its kind."""
+    """Return the conversation that `channel` names.
+
+    Args:
+        ws: the workspace.
+        args: the arguments of the call.
+        right: the second half of the scope, `read` or `history`; the first half follows from the conversation's kind.
+
+    Raises:
+        SlackError: `channel_not_found`, also for a private channel or DM without the bot; `missing_scope`.
+    """
     channel = ws.board.channel(args.text("channel"))
     if channel.kind != "channel" and ws.app.bot_user not in channel.members:
         raise SlackError("channel_not_found")
-    require(ws, f"{_PREFIX[channel.kind]}:{right}")
+    require_scope(ws, f"{_SCOPE_PREFIX[channel.kind]}:{right}")
     return channel

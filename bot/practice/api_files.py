@@ -1,4 +1,4 @@
-"""Web API: files.*, the upload URL, and downloads."""
+"""Web API: files.*, uploads to an upload URL, and downloads."""
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -15,7 +15,7 @@ def _get_upload_url(ws: Workspace, args: Args) -> Json:
     length = args.text("length")
     if not length.isdigit() or length == "0":
         raise SlackError("invalid_arguments", "must be more than 0 [json-pointer:/length]")
-    file_id, path = ws.files.announce(args.need("filename"), int(length), ws.app.bot_user, ws.url)
+    file_id, path = ws.files.announce(args.required("filename"), int(length), ws.app.bot_user, ws.url)
     return {"upload_url": f"{ws.url}{path}", "file_id": file_id}
 
 
@@ -31,7 +31,7 @@ def _complete(ws: Workspace, args: Args) -> Json:
     names = args.text("channel_id") or args.text("channels")
     for channel_id in filter(None, names.split(",")):
         _share(ws, ws.board.channel(channel_id), files, args)
-    ws.touch()
+    ws.save_soon()
     return {"files": files}
 
 
@@ -39,7 +39,7 @@ def _share(ws: Workspace, channel: Channel, files: list[Json], args: Args) -> No
     if ws.app.bot_user not in channel.members:
         raise SlackError("not_in_channel")
     blocks = args.data("blocks", "invalid_blocks_format")
-    message = chat.by_bot(ws, args.text("initial_comment"), check_message(blocks) if blocks else None)
+    message = chat.bot_message(ws, args.text("initial_comment"), check_message(blocks) if blocks else None)
     message |= {"subtype": "file_share", "files": files, "upload": False}
     key = {"channel": "channels", "group": "groups", "im": "ims"}[channel.kind]
     for file in files:
@@ -48,11 +48,11 @@ def _share(ws: Workspace, channel: Channel, files: list[Json], args: Args) -> No
 
 
 def _info(ws: Workspace, args: Args) -> Json:
-    return {"file": ws.files.get(args.need("file")), "comments": [], "response_metadata": {"next_cursor": ""}}
+    return {"file": ws.files.get(args.required("file")), "comments": [], "response_metadata": {"next_cursor": ""}}
 
 
 async def upload(ws: Workspace, request: Request) -> Response:
-    """Take the bytes for an upload URL: the raw body, or a form's file."""
+    """Accept the bytes for an upload URL, as a raw body or as the file of a form."""
     if request.headers.get("content-type", "").startswith("multipart/form-data"):
         async with request.form() as form:
             parts = [part for part in form.values() if not isinstance(part, str)]
@@ -66,7 +66,10 @@ async def upload(ws: Workspace, request: Request) -> Response:
 
 
 async def download(ws: Workspace, request: Request) -> Response:
-    """Give a file to who holds the bot token; send anybody else to the front page, as Slack sends them to sign in."""
+    """Return a file to a caller with the bot token, if the app has `files:read`.
+
+    Other callers are redirected to the front page, as Slack redirects them to its sign-in page.
+    """
     file_id = request.path_params["file"].partition("-")[2]
     if request.headers.get("authorization") != f"Bearer {ws.bot_token}" or "files:read" not in ws.app.scopes:
         return RedirectResponse(ws.url, 302)

@@ -1,4 +1,4 @@
-"""Web API: who and where: auth, apps, bots, users, usergroups, conversations."""
+"""Web API: auth.*, apps.*, bots.*, users.*, usergroups.*, and conversations.* except conversations.join."""
 
 import base64
 import binascii
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
-from bot.practice.api import Method, conversation, require
+from bot.practice.api import Method, conversation, require_scope
 from bot.practice.board import public
 from bot.practice.people import TEAM_ID, TEAM_NAME
 from bot.practice.wire import Args, Json, SlackError
 from bot.practice.workspace import Workspace
 
-_HISTORY_DEFAULT, _HISTORY_MOST = 100, 999
+_HISTORY_DEFAULT, _MAX_HISTORY = 100, 999
 _T = TypeVar("_T")
 
 
@@ -35,13 +35,13 @@ def _bots_info(ws: Workspace, args: Args) -> Json:
 
 
 def _users_info(ws: Workspace, args: Args) -> Json:
-    return {"user": ws.member(args.need("user")).user(include_locale=args.flag("include_locale"))}
+    return {"user": ws.member(args.required("user")).user(include_locale=args.flag("include_locale"))}
 
 
 def _users_list(ws: Workspace, args: Args) -> Json:
     members = [member.user(include_locale=args.flag("include_locale")) for member in ws.people]
-    page, following = _page(members, args, 100)
-    return {"members": page, "cache_ts": int(ws.clock()), **following}
+    page, next_page = _page(members, args, 100)
+    return {"members": page, "cache_ts": int(ws.clock()), **next_page}
 
 
 def _usergroups_list(ws: Workspace, args: Args) -> Json:
@@ -49,7 +49,7 @@ def _usergroups_list(ws: Workspace, args: Args) -> Json:
 
 
 def _usergroup_users(ws: Workspace, args: Args) -> Json:
-    return {"users": list(ws.group(args.need("usergroup")).users)}
+    return {"users": list(ws.group(args.required("usergroup")).users)}
 
 
 def _conversations_info(ws: Workspace, args: Args) -> Json:
@@ -62,23 +62,23 @@ def _conversations_list(ws: Workspace, args: Args) -> Json:
     kinds = {"public_channel": "channel", "private_channel": "group", "im": "im"}
     wanted = {kinds.get(kind.strip(), kind) for kind in args.text("types", "public_channel").split(",")}
     for kind in wanted & {"channel", "group", "im"}:
-        require(ws, {"channel": "channels:read", "group": "groups:read", "im": "im:read"}[kind])
-    seen = [one for one in ws.board.channels.values() if one.kind == "channel" or ws.app.bot_user in one.members]
-    channels = [one.conversation(ws.app.bot_user) for one in seen if one.kind in wanted]
-    page, following = _page(channels, args, 100)
-    return {"channels": page, **following}
+        require_scope(ws, {"channel": "channels:read", "group": "groups:read", "im": "im:read"}[kind])
+    visible = [one for one in ws.board.channels.values() if one.kind == "channel" or ws.app.bot_user in one.members]
+    channels = [one.conversation(ws.app.bot_user) for one in visible if one.kind in wanted]
+    page, next_page = _page(channels, args, 100)
+    return {"channels": page, **next_page}
 
 
-def _members(ws: Workspace, args: Args) -> Json:
-    page, following = _page(conversation(ws, args, "read").members, args, 100)
-    return {"members": page, **following}
+def _conversations_members(ws: Workspace, args: Args) -> Json:
+    page, next_page = _page(conversation(ws, args, "read").members, args, 100)
+    return {"members": page, **next_page}
 
 
 def _conversations_open(ws: Workspace, args: Args) -> Json:
     if wanted := args.text("channel"):
         channel = ws.board.channel(wanted)
     else:
-        users = [user.strip() for user in args.need("users").split(",")]
+        users = [user.strip() for user in args.required("users").split(",")]
         if len(users) > 1:
             raise SlackError("method_not_supported_for_channel_type")
         channel = ws.dm(ws.member(users[0]).id)
@@ -90,20 +90,20 @@ def _history(ws: Workspace, args: Args) -> Json:
     channel = conversation(ws, args, "history")
     if ws.app.bot_user not in channel.members:
         raise SlackError("not_in_channel")
-    newest_first = [message for message in reversed(ws.board.top(channel.id)) if _within(message, args)]
-    return _messages(newest_first, args, _HISTORY_DEFAULT) | {"pin_count": 0}
+    newest_first = [message for message in reversed(ws.board.top(channel.id)) if _in_time_range(message, args)]
+    return _message_page(newest_first, args, _HISTORY_DEFAULT) | {"pin_count": 0}
 
 
 def _replies(ws: Workspace, args: Args) -> Json:
     channel = conversation(ws, args, "history")
     if ws.app.bot_user not in channel.members:
         raise SlackError("not_in_channel")
-    ts = args.need("ts")
+    ts = args.required("ts")
     thread = ws.board.thread(channel.id, ts)
-    return _messages([one for one in thread if one["ts"] == ts or _within(one, args)], args, 1000)
+    return _message_page([one for one in thread if one["ts"] == ts or _in_time_range(one, args)], args, 1000)
 
 
-def _within(message: Json, args: Args) -> bool:
+def _in_time_range(message: Json, args: Args) -> bool:
     ts, oldest, latest = message["ts"], args.text("oldest", "0"), args.text("latest")
     if ts in {oldest, latest}:
         return args.flag("inclusive")
@@ -113,29 +113,32 @@ def _within(message: Json, args: Args) -> bool:
         raise SlackError("invalid_ts_latest" if latest else "invalid_ts_oldest") from None
 
 
-def _messages(messages: list[Json], args: Args, default: int) -> Json:
-    page, following = _page(messages, args, default)
+def _message_page(messages: list[Json], args: Args, default: int) -> Json:
+    page, next_page = _page(messages, args, default)
     shown = [public(message, metadata=args.flag("include_all_metadata")) for message in page]
-    return {"messages": shown, "has_more": bool(following["response_metadata"]["next_cursor"]), **following}
+    return {"messages": shown, "has_more": bool(next_page["response_metadata"]["next_cursor"]), **next_page}
 
 
 def _page(items: Sequence[_T], args: Args, default: int) -> tuple[list[_T], Json]:
-    """Cut one page out of the items. A cursor names the page's first item: new ones before it change nothing."""
-    start = _position(items, args.text("cursor"))
-    end = start + args.number("limit", default, _HISTORY_MOST)
-    cursor = base64.b64encode(_name(items[end]).encode()).decode() if end < len(items) else ""
+    """Return one page of the items and its `response_metadata`.
+
+    A cursor names the first item of its page, so that items added before it do not move the page.
+    """
+    start = _start_index(items, args.text("cursor"))
+    end = start + args.number("limit", default, _MAX_HISTORY)
+    cursor = base64.b64encode(_cursor_name(items[end]).encode()).decode() if end < len(items) else ""
     return list(items[start:end]), {"response_metadata": {"next_cursor": cursor}}
 
 
-def _name(item: object) -> str:
+def _cursor_name(item: object) -> str:
     return f"next:{item.get('ts') or item['id']}" if isinstance(item, dict) else f"next:{item}"
 
 
-def _position(items: Sequence[object], cursor: str) -> int:
+def _start_index(items: Sequence[object], cursor: str) -> int:
     if not cursor:
         return 0
     try:
-        return [_name(item) for item in items].index(base64.b64decode(cursor, validate=True).decode())
+        return [_cursor_name(item) for item in items].index(base64.b64decode(cursor, validate=True).decode())
     except (binascii.Error, ValueError):
         raise SlackError("invalid_cursor") from None
 
@@ -150,7 +153,7 @@ READ_METHODS = {
     "usergroups.users.list": Method(_usergroup_users, "usergroups:read"),
     "conversations.info": Method(_conversations_info),
     "conversations.list": Method(_conversations_list),
-    "conversations.members": Method(_members),
+    "conversations.members": Method(_conversations_members),
     "conversations.open": Method(_conversations_open, "im:write"),
     "conversations.history": Method(_history),
     "conversations.replies": Method(_replies),

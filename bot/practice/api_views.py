@@ -1,4 +1,4 @@
-"""Web API: views.*."""
+"""Web API: views.open, views.push, views.update and views.publish."""
 
 from bot.practice.api import Method
 from bot.practice.blocks import check_view
@@ -13,7 +13,7 @@ def _definition(args: Args, kind: str) -> Json:
 
 def _open(ws: Workspace, args: Args) -> Json:
     definition = _definition(args, "modal")
-    user_id = ws.hooks.exchange(args.need("trigger_id")).user_id
+    user_id = ws.hooks.exchange(args.required("trigger_id")).user_id
     view = ws.views.open(user_id, definition)
     show_view(ws, user_id, view)
     return {"view": view}
@@ -21,7 +21,7 @@ def _open(ws: Workspace, args: Args) -> Json:
 
 def _push(ws: Workspace, args: Args) -> Json:
     definition = _definition(args, "modal")
-    user_id = ws.hooks.exchange(args.need("trigger_id")).user_id
+    user_id = ws.hooks.exchange(args.required("trigger_id")).user_id
     view = ws.views.push(user_id, definition)
     show_view(ws, user_id, view)
     return {"view": view}
@@ -38,7 +38,7 @@ def _update(ws: Workspace, args: Args) -> Json:
 
 def _publish(ws: Workspace, args: Args) -> Json:
     definition = _definition(args, "home")
-    user_id = ws.member(args.need("user_id")).id
+    user_id = ws.member(args.required("user_id")).id
     view = ws.views.publish(user_id, definition, args.text("hash"))
     show_view(ws, user_id, view)
     return {"view": view}

@@ -1,4 +1,4 @@
-"""Who watches: the page's sockets, one queue each, so that a slow window holds up nobody."""
+"""The page's open windows. Each window has a queue of its own, so that a slow window does not delay the others."""
 
 import asyncio
 import contextlib
@@ -11,21 +11,21 @@ from bot.practice.wire import Json
 
 
 class Audience:
-    """The open windows of the page. A frame goes to the windows of the people it is meant for."""
+    """The open windows of the page, each with the person who uses it."""
 
     def __init__(self) -> None:
         self._windows: dict[asyncio.Queue[str], str] = {}
 
     def tell(self, frame: Json, to: Collection[str] | None = None) -> None:
-        """Send a frame to the windows of these people; to all if `to` is None."""
+        """Send a frame to the windows of the people in `to` (user ids), or to all windows if `to` is None."""
         text = ""
         for queue, user_id in self._windows.items():
             if to is None or user_id in to:
                 text = text or json.dumps(frame)
                 queue.put_nowait(text)
 
-    async def attend(self, ws: WebSocket, user_id: str, hello: Callable[[], Json]) -> None:
-        """Serve one window until it closes."""
+    async def serve_socket(self, ws: WebSocket, user_id: str, hello: Callable[[], Json]) -> None:
+        """Serve one window until it closes; `hello` returns its first frame."""
         await ws.accept()
         queue: asyncio.Queue[str] = asyncio.Queue()
         queue.put_nowait(json.dumps(hello()))

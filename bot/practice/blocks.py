@@ -1,6 +1,6 @@
-"""Slack's limits on Block Kit, refused with Slack's words: `must be less than 3001 characters [json-pointer:/…]`.
+"""Slack's limits on Block Kit, with Slack's error texts: `must be less than 3001 characters [json-pointer:/…]`.
 
-The numbers are those of Slack's Block Kit reference. Of the kinds in `_OTHER_BLOCKS` only the ids are examined.
+The numbers come from Slack's Block Kit reference. For the types in `_OTHER_BLOCKS` only the block_id is checked.
 """
 
 from collections.abc import Callable
@@ -23,71 +23,71 @@ ALLOWED = {
     "input": {*_CHOICES, *_INPUTS},
     "context": {"image", "plain_text", "mrkdwn"},
 }
-_OPTIONS = {"static_select": 100, "multi_static_select": 100, "overflow": 5, "radio_buttons": 10, "checkboxes": 10}
+_MAX_OPTIONS = {"static_select": 100, "multi_static_select": 100, "overflow": 5, "radio_buttons": 10, "checkboxes": 10}
 
 
 class _Check:
-    """Collects what is wrong, each with its JSON pointer."""
+    """The collected problems of some blocks. `at` is always the JSON pointer of the value that is checked."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
         self.action_ids: set[str] = set()
 
-    def say(self, problem: str, at: str) -> None:
+    def report(self, problem: str, at: str) -> None:
         self.problems.append(f"{problem} [json-pointer:{at}]")
 
-    def length(self, value: Any, at: str, most: int, least: int = 0) -> None:
+    def length(self, value: Any, at: str, maximum: int, minimum: int = 0) -> None:
         if not isinstance(value, str):
-            self.say("must provide a string", at)
-        elif len(value) > most:
-            self.say(f"must be less than {most + 1} characters", at)
-        elif len(value) < least:
-            self.say(f"must be more than {least - 1} characters", at)
+            self.report("must provide a string", at)
+        elif len(value) > maximum:
+            self.report(f"must be less than {maximum + 1} characters", at)
+        elif len(value) < minimum:
+            self.report(f"must be more than {minimum - 1} characters", at)
 
-    def optional(self, holder: Json, key: str, at: str, most: int) -> None:
+    def optional(self, holder: Json, key: str, at: str, maximum: int) -> None:
         if key in holder:
-            self.length(holder[key], f"{at}/{key}", most)
+            self.length(holder[key], f"{at}/{key}", maximum)
 
-    def items(self, holder: Json, key: str, at: str, most: int) -> list[Any]:
+    def items(self, holder: Json, key: str, at: str, maximum: int) -> list[Any]:
         items = holder.get(key)
         if not isinstance(items, list):
-            self.say(f"missing required field: {key}", at)
+            self.report(f"missing required field: {key}", at)
             return []
-        if len(items) > most:
-            self.say(f"no more than {most} items allowed", f"{at}/{key}")
+        if len(items) > maximum:
+            self.report(f"no more than {maximum} items allowed", f"{at}/{key}")
         if not items:
-            self.say("must have at least 1 item", f"{at}/{key}")
+            self.report("must have at least 1 item", f"{at}/{key}")
         return items
 
-    def text(self, holder: Json, key: str, at: str, most: int, *, plain: bool = False) -> None:
+    def text(self, holder: Json, key: str, at: str, maximum: int, *, plain: bool = False) -> None:
         value, at = holder.get(key), f"{at}/{key}"
         if not isinstance(value, dict):
-            self.say(f"missing required field: {key}", at.rpartition("/")[0])
+            self.report(f"missing required field: {key}", at.rpartition("/")[0])
             return
         kinds = {"plain_text"} if plain else {"plain_text", "mrkdwn"}
         if value.get("type") not in kinds:
-            self.say(f"must be a valid enum value: {', '.join(sorted(kinds))}", f"{at}/type")
-        if len(value.get("text") or "") > most or not value.get("text"):
-            self.say("failed to match all allowed schemas", at)
-        self.length(value.get("text"), f"{at}/text", most, 1)
+            self.report(f"must be a valid enum value: {', '.join(sorted(kinds))}", f"{at}/type")
+        if len(value.get("text") or "") > maximum or not value.get("text"):
+            self.report("failed to match all allowed schemas", at)
+        self.length(value.get("text"), f"{at}/text", maximum, 1)
 
     def element(self, element: Any, at: str, place: str) -> None:
         kind = element.get("type") if isinstance(element, dict) else None
         if kind not in ALLOWED[place]:
-            self.say(f"unsupported type: {kind}", f"{at}/type")
+            self.report(f"unsupported type: {kind}", f"{at}/type")
             return
         if "action_id" in element:
             self.length(element["action_id"], f"{at}/action_id", 255, 1)
             if element["action_id"] in self.action_ids:
-                self.say(f"`action_id` {element['action_id']} already exists", f"{at}/action_id")
+                self.report(f"`action_id` {element['action_id']} already exists", f"{at}/action_id")
             self.action_ids.add(element["action_id"])
-        if kind in _OPTIONS:
+        if kind in _MAX_OPTIONS:
             self.options(element, at, kind)
         if "placeholder" in element:
             self.text(element, "placeholder", at, 150, plain=True)
         if "confirm" in element:
             self.confirm(element["confirm"], f"{at}/confirm")
-        _ELEMENTS.get(kind, _nothing)(self, element, at)
+        _ELEMENTS.get(kind, _no_checks)(self, element, at)
 
     def options(self, element: Json, at: str, kind: str) -> None:
         if "option_groups" in element and "options" not in element:
@@ -96,14 +96,14 @@ class _Check:
                 self.options(group, f"{at}/option_groups/{number}", kind)
             return
         values: set[str] = set()
-        for number, option in enumerate(self.items(element, "options", at, _OPTIONS[kind])):
+        for number, option in enumerate(self.items(element, "options", at, _MAX_OPTIONS[kind])):
             where = f"{at}/options/{number}"
             self.text(option, "text", where, 75, plain=kind not in {"radio_buttons", "checkboxes"})
             self.length(option.get("value"), f"{where}/value", 150)
             if "description" in option:
                 self.text(option, "description", where, 75)
             if option.get("value") in values:
-                self.say("duplicate value found in options", f"{at}/options")
+                self.report("duplicate value found in options", f"{at}/options")
             values.add(str(option.get("value")))
 
     def confirm(self, confirm: Json, at: str) -> None:
@@ -114,7 +114,7 @@ class _Check:
                 self.text(confirm, key, at, 30, plain=True)
 
 
-def _nothing(_check: _Check, _value: Json, _at: str) -> None:
+def _no_checks(_check: _Check, _value: Json, _at: str) -> None:
     return
 
 
@@ -124,13 +124,13 @@ def _button(check: _Check, button: Json, at: str) -> None:
     check.optional(button, "url", at, 3000)
     check.optional(button, "accessibility_label", at, 75)
     if button.get("style", "primary") not in {"primary", "danger"}:
-        check.say("must be a valid enum value: primary, danger", f"{at}/style")
+        check.report("must be a valid enum value: primary, danger", f"{at}/style")
 
 
 def _plain_input(check: _Check, element: Json, at: str) -> None:
     check.optional(element, "initial_value", at, 3000)
     if int(element.get("max_length", 1)) > 3000:
-        check.say("must be less than 3001", f"{at}/max_length")
+        check.report("must be less than 3001", f"{at}/max_length")
 
 
 def _image(check: _Check, image: Json, at: str) -> None:
@@ -180,7 +180,7 @@ def _markdown(check: _Check, block: Json, at: str) -> None:
 def _table(check: _Check, block: Json, at: str) -> None:
     for number, row in enumerate(check.items(block, "rows", at, 100)):
         if isinstance(row, list) and len(row) > 20:
-            check.say("no more than 20 items allowed", f"{at}/rows/{number}")
+            check.report("no more than 20 items allowed", f"{at}/rows/{number}")
 
 
 _Rule = Callable[[_Check, Json, str], None]
@@ -194,34 +194,44 @@ _BLOCKS: dict[str, _Rule] = {
     "image": _image,
     "markdown": _markdown,
     "table": _table,
-    "divider": _nothing,
+    "divider": _no_checks,
 }
 
 
-def problems(blocks: list[Any], at: str, most: int) -> list[str]:
-    """Return what Slack would refuse in these blocks, each problem with its JSON pointer below `at`."""
+def problems(blocks: list[Any], at: str, maximum: int) -> list[str]:
+    """Return the problems for which Slack would refuse these blocks, each with its JSON pointer.
+
+    Args:
+        blocks: the blocks.
+        at: the JSON pointer of `blocks`.
+        maximum: the largest allowed number of blocks.
+    """
     check = _Check()
-    if len(blocks) > most:
-        check.say(f"no more than {most} items allowed", at)
+    if len(blocks) > maximum:
+        check.report(f"no more than {maximum} items allowed", at)
     block_ids: set[str] = set()
     for number, block in enumerate(blocks):
         where = f"{at}/{number}"
         kind = block.get("type") if isinstance(block, dict) else None
         if kind not in _BLOCKS and kind not in _OTHER_BLOCKS:
-            check.say(f"unsupported type: {kind}", f"{where}/type")
+            check.report(f"unsupported type: {kind}", f"{where}/type")
             continue
         if "block_id" in block:
             check.length(block["block_id"], f"{where}/block_id", 255)
             if block["block_id"] in block_ids:
-                check.say(f"`block_id` {block['block_id']} already exists", where)
+                check.report(f"`block_id` {block['block_id']} already exists", where)
             block_ids.add(block["block_id"])
         check.action_ids = set()
-        _BLOCKS.get(kind, _nothing)(check, block, where)
+        _BLOCKS.get(kind, _no_checks)(check, block, where)
     return check.problems
 
 
 def check_message(blocks: Any) -> list[Json]:
-    """Return the blocks of a message or raise `invalid_blocks_format`, `invalid_blocks`, `msg_blocks_too_long`."""
+    """Return the blocks of a message if Slack would accept them.
+
+    Raises:
+        SlackError: `invalid_blocks_format`, `invalid_blocks` or `msg_blocks_too_long`.
+    """
     if not isinstance(blocks, list):
         raise SlackError("invalid_blocks_format")
     if found := problems(blocks, "/blocks", MESSAGE_BLOCKS):
@@ -239,20 +249,24 @@ def _characters(value: object) -> int:
 
 
 def check_view(view: Any, kind: str) -> Json:
-    """Return a view definition of this kind (`modal`, `home`) or raise `invalid_arguments`."""
+    """Return a view definition of this kind (`modal` or `home`) if Slack would accept it.
+
+    Raises:
+        SlackError: `invalid_arguments`.
+    """
     if not isinstance(view, dict):
         raise SlackError("invalid_arguments", "view should be an object [json-pointer:/view]")
     check = _Check()
     if view.get("type") != kind:
-        check.say(f"must be a valid enum value: {kind}", "/view/type")
+        check.report(f"must be a valid enum value: {kind}", "/view/type")
     blocks = view.get("blocks")
     if not isinstance(blocks, list):
-        check.say("missing required field: blocks", "/view")
+        check.report("missing required field: blocks", "/view")
         blocks = []
     if kind == "modal":
         _modal(check, view, blocks)
-    for key, most in (("private_metadata", 3000), ("callback_id", 255), ("external_id", 255)):
-        check.optional(view, key, "/view", most)
+    for key, maximum in (("private_metadata", 3000), ("callback_id", 255), ("external_id", 255)):
+        check.optional(view, key, "/view", maximum)
     if found := check.problems + problems(blocks, "/view/blocks", VIEW_BLOCKS):
         raise SlackError("invalid_arguments", *found)
     return view
@@ -264,4 +278,4 @@ def _modal(check: _Check, view: Json, blocks: list[Any]) -> None:
         if view.get(key) is not None:
             check.text(view, key, "/view", 24, plain=True)
     if not view.get("submit") and any(isinstance(block, dict) and block.get("type") == "input" for block in blocks):
-        check.say("missing required field: submit", "/view")
+        check.report("missing required field: submit", "/view")

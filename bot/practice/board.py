@@ -1,4 +1,4 @@
-"""What has been said: conversations, messages, threads, and words that only one person sees."""
+"""Conversations, messages, threads and ephemeral messages of the workspace."""
 
 import json
 import secrets
@@ -8,27 +8,38 @@ from bot.practice.blocks import ALLOWED
 from bot.practice.people import Channel
 from bot.practice.wire import Json, SlackError
 
-_THREAD = ("thread_ts", "reply_count", "reply_users_count", "latest_reply", "reply_users", "is_locked", "subscribed")
+_THREAD_KEYS = (
+    "thread_ts",
+    "reply_count",
+    "reply_users_count",
+    "latest_reply",
+    "reply_users",
+    "is_locked",
+    "subscribed",
+)
 INTERACTIVE = (ALLOWED["actions"] | ALLOWED["input"]) - {"image"}
 
 
 class Board:
-    """Messages by channel and ts. A ts is unique in the workspace and never goes back."""
+    """The store of messages by channel and ts. Each ts is unique in the workspace and larger than the one before.
+
+    `whispers` holds the ephemeral messages: channel id → ts → (user id, message).
+    """
 
     def __init__(self, channels: Iterable[Channel], bot_user: str, clock: Callable[[], float]) -> None:
         self.channels = {channel.id: channel for channel in channels}
         self.messages: dict[str, dict[str, Json]] = {}
         self.whispers: dict[str, dict[str, tuple[str, Json]]] = {}
-        self._former: dict[tuple[str, str], list[Json]] = {}
+        self._previous: dict[tuple[str, str], list[Json]] = {}
         self._threads: dict[tuple[str, str], list[str]] = {}
         self._bot_user = bot_user
         self._clock = clock
-        self._last = 0
+        self._last_ts = 0
 
     def ts(self) -> str:
         """Return a new message ts."""
-        self._last = max(int(self._clock() * 1_000_000), self._last + 1)
-        return f"{self._last // 1_000_000}.{self._last % 1_000_000:06d}"
+        self._last_ts = max(int(self._clock() * 1_000_000), self._last_ts + 1)
+        return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
 
     def channel(self, channel_id: str) -> Channel:
         if channel_id not in self.channels:
@@ -36,15 +47,15 @@ class Board:
         return self.channels[channel_id]
 
     def dm(self, user_id: str) -> Channel:
-        """Return the DM of a person with the bot, opened if it was not."""
+        """Return the DM between a person and the bot; open it first if necessary."""
         channel_id = "D" + user_id[1:]
         if channel_id not in self.channels:
             members = [user_id, self._bot_user]
             self.channels[channel_id] = Channel(channel_id, "", members, is_private=True, is_im=True, user=user_id)
         return self.channels[channel_id]
 
-    def seen_by(self, user_id: str) -> Iterator[Channel]:
-        """Yield the conversations that a person is in."""
+    def channels_of(self, user_id: str) -> Iterator[Channel]:
+        """Return the conversations that a person is a member of."""
         return (channel for channel in self.channels.values() if user_id in channel.members)
 
     def message(self, channel_id: str, ts: str) -> Json:
@@ -54,66 +65,70 @@ class Board:
         return message
 
     def put(self, channel_id: str, message: Json) -> Json | None:
-        """Add a message; return its thread's parent, brought up to date, if it is a reply."""
+        """Add a message. For a reply, return the thread's parent with its new reply counts; otherwise None."""
         self.messages.setdefault(channel_id, {})[message["ts"]] = message
-        return self._index(channel_id, message)
+        return self._add_to_thread(channel_id, message)
 
-    def _index(self, channel_id: str, message: Json) -> Json | None:
+    def _add_to_thread(self, channel_id: str, message: Json) -> Json | None:
         root = message.get("thread_ts")
         if not root or root == message["ts"]:
             return None
         self._threads.setdefault((channel_id, root), []).append(message["ts"])
-        return self._refresh(channel_id, root)
+        return self._update_parent(channel_id, root)
 
-    def _refresh(self, channel_id: str, root: str) -> Json | None:
+    def _update_parent(self, channel_id: str, root: str) -> Json | None:
         parent = self.messages[channel_id].get(root)
         if parent is None:
             return None
-        for key in _THREAD:
+        for key in _THREAD_KEYS:
             parent.pop(key, None)
         if replies := self._threads.get((channel_id, root)):
             users = list(dict.fromkeys(self.messages[channel_id][ts].get("user", "") for ts in replies))
-            facts = (root, len(replies), len(users), replies[-1], users[:5], False, True)
-            parent |= dict(zip(_THREAD, facts, strict=True))
+            values = (root, len(replies), len(users), replies[-1], users[:5], False, True)
+            parent |= dict(zip(_THREAD_KEYS, values, strict=True))
         return parent
 
     def replace(self, channel_id: str, message: Json) -> Json:
-        """Put a new version in the place of a message; return the old one."""
+        """Replace a message with its new version and return the old one."""
         old = self.messages[channel_id][message["ts"]]
         self.messages[channel_id][message["ts"]] = message
-        self._former[channel_id, message["ts"]] = old.get("blocks", [])
+        self._previous[channel_id, message["ts"]] = old.get("blocks", [])
         return old
 
-    def former_blocks(self, channel_id: str, ts: str) -> list[Json]:
-        """Return the blocks before the last change: someone may have pressed a button that has just gone."""
-        return self._former.get((channel_id, ts), [])
+    def previous_blocks(self, channel_id: str, ts: str) -> list[Json]:
+        """Return the blocks from before the last change, because a person may press a button just as it is removed."""
+        return self._previous.get((channel_id, ts), [])
 
     def drop(self, channel_id: str, ts: str) -> Json | None:
-        """Remove a message; return its thread's parent, brought up to date, if it was a reply."""
+        """Remove a message. For a reply, return the thread's parent with its new reply counts; otherwise None."""
         message = self.messages[channel_id].pop(ts)
         root = message.get("thread_ts")
         if not root or root == ts:
             return None
         self._threads[channel_id, root].remove(ts)
-        return self._refresh(channel_id, root)
+        return self._update_parent(channel_id, root)
 
     def top(self, channel_id: str) -> list[Json]:
-        """Return what stands in the channel itself, oldest first: no replies, unless they were broadcast."""
+        """Return the messages of the channel itself, oldest first. Replies are left out unless they were broadcast."""
         return [message for message in self.messages.get(channel_id, {}).values() if not in_thread_only(message)]
 
     def thread(self, channel_id: str, root: str) -> list[Json]:
-        """Return a thread, parent first; a reply's own ts gives that reply alone, as on Slack."""
+        """Return a thread, parent first. As on Slack, the ts of a reply gives only that reply.
+
+        Raises:
+            SlackError: `thread_not_found`.
+        """
         messages = self.messages.get(channel_id, {})
         if root not in messages:
             raise SlackError("thread_not_found")
         return [messages[root], *(messages[ts] for ts in self._threads.get((channel_id, root), []))]
 
-    def whisper(self, channel_id: str, user_id: str, message: Json) -> None:
-        """Keep an ephemeral message: Slack shows it to one person and forgets it; the page keeps it while open."""
+    def post_ephemeral(self, channel_id: str, user_id: str, message: Json) -> None:
+        """Store an ephemeral message. Slack does not store these, but the page shows them again after a reload."""
         self.whispers.setdefault(channel_id, {})[message["ts"]] = (user_id, message)
 
-    def whispered(self, channel_id: str, user_id: str, thread_ts: str | None) -> list[Json]:
-        """Return a person's ephemeral messages in a channel (`thread_ts` None) or in one of its threads."""
+    def ephemeral_messages(self, channel_id: str, user_id: str, thread_ts: str | None) -> list[Json]:
+        """Return a person's ephemeral messages in a channel, or in one of its threads if `thread_ts` is given."""
         kept = self.whispers.get(channel_id, {}).values()
         return [message for to, message in kept if to == user_id and message.get("thread_ts") == thread_ts]
 
@@ -127,32 +142,32 @@ class Board:
         for channel_id, messages in saved["messages"].items():
             self.messages[channel_id] = {message["ts"]: message for message in messages}
             for message in messages:
-                self._index(channel_id, message)
-                self._last = max(self._last, int(message["ts"].replace(".", "")))
+                self._add_to_thread(channel_id, message)
+                self._last_ts = max(self._last_ts, int(message["ts"].replace(".", "")))
 
 
 def in_thread_only(message: Json) -> bool:
     return message.get("thread_ts", message["ts"]) != message["ts"] and message.get("subtype") != "thread_broadcast"
 
 
-def copied(message: Json) -> Json:
+def deep_copy(message: Json) -> Json:
     """Return a deep copy of a JSON object."""
     copy: Json = json.loads(json.dumps(message))
     return copy
 
 
 def public(message: Json, *, metadata: bool = False) -> Json:
-    """Return a message as Slack shows it; its metadata only to who asks for it."""
+    """Return a message as Slack shows it: without its metadata, unless `metadata` is true."""
     return {key: value for key, value in message.items() if metadata or key != "metadata"}
 
 
 def with_ids(blocks: list[Json]) -> list[Json]:
-    """Return blocks as Slack stores them: each block and element with an id, each text with its defaults."""
-    return [{"block_id": secrets.token_urlsafe(4)} | _defaults(block) for block in blocks]
+    """Return the blocks as Slack stores them: every block and element has an id, every text has its defaults."""
+    return [{"block_id": secrets.token_urlsafe(4)} | _with_defaults(block) for block in blocks]
 
 
-def _defaults(value: Json) -> Json:
-    filled = {key: _filled(inner) for key, inner in value.items()}
+def _with_defaults(value: Json) -> Json:
+    filled = {key: _with_inner_defaults(inner) for key, inner in value.items()}
     kind = value.get("type")
     if kind == "plain_text":
         return {"emoji": True} | filled
@@ -161,7 +176,7 @@ def _defaults(value: Json) -> Json:
     return ({"action_id": secrets.token_urlsafe(4)} if kind in INTERACTIVE else {}) | filled
 
 
-def _filled(value: object) -> object:
+def _with_inner_defaults(value: object) -> object:
     if isinstance(value, dict):
-        return _defaults(value)
-    return [_filled(inner) for inner in value] if isinstance(value, list) else value
+        return _with_defaults(value)
+    return [_with_inner_defaults(inner) for inner in value] if isinstance(value, list) else value

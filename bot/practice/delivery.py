@@ -1,4 +1,4 @@
-"""What the app is sent, by whichever way: one try at a time, and events again until the app has acked them."""
+"""Delivery of payloads to the app. An event that is not acked is delivered again, as Slack does."""
 
 import asyncio
 import logging
@@ -13,10 +13,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Timing:
-    """Slack's periods, in seconds.
+    """Slack's deadlines and delays, in seconds.
 
-    `ack`: how long an ack may take. `redeliver`: the delays before an unacked event comes again. `disconnect`: how long
-    a socket lives after it was asked to go. `ticket`: how long the URL of apps.connections.open is good.
+    `ack` is the deadline of an ack. `redeliver` holds the delays before each redelivery of an unacked event.
+    `disconnect` is how long a socket stays open after its `disconnect` frame. `ticket` is how long the URL of
+    apps.connections.open is valid.
     """
 
     ack: float = 3.0
@@ -26,7 +27,7 @@ class Timing:
 
 
 class NotAckedError(Exception):
-    """The app did not ack; the text is Slack's retry reason. `final`: the app wants no retry."""
+    """A delivery without an ack. The text is Slack's retry reason; `final` is true if the app refuses retries."""
 
     def __init__(self, reason: str, *, final: bool = False) -> None:
         super().__init__(reason)
@@ -34,7 +35,7 @@ class NotAckedError(Exception):
 
 
 class Delivery:
-    """A way to the one installed app."""
+    """A way to deliver payloads to the installed app: the base class of `SocketMode` and `HttpMode`."""
 
     def __init__(self, timing: Timing) -> None:
         self.timing = timing
@@ -43,19 +44,19 @@ class Delivery:
 
     @property
     def connected(self) -> int:
-        """Return in how many places the app can be reached now."""
+        """Return how many connections to the app are usable now."""
         raise NotImplementedError
 
     async def ask(self, kind: str, payload: Json, **extra: str | int | bool) -> Json | None:
-        """Send something once and return the payload of its ack.
+        """Send a payload once and return the payload of its ack.
 
         Raises:
-            NotAckedError: the app cannot be reached, refuses, or `Timing.ack` went by.
+            NotAckedError: the app cannot be reached, refuses, or takes longer than `Timing.ack`.
         """
         raise NotImplementedError
 
     def deliver(self, callback: Json) -> None:
-        """Deliver one event_callback in the background, again and again until acked, as often as Slack would."""
+        """Deliver an event_callback in the background, with the retries of `Timing.redeliver` until the app acks."""
         self._background(self._deliver(callback))
 
     async def _deliver(self, callback: Json) -> None:
@@ -80,7 +81,7 @@ class Delivery:
         task.add_done_callback(self._tasks.discard)
 
     async def aclose(self) -> None:
-        """Give up all deliveries under way."""
+        """Cancel the deliveries in progress."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Files: the three steps of an upload (get a URL, send the bytes, complete), and the download."""
+"""Uploaded files. An upload has three steps: get a URL, send the bytes, complete."""
 
 import mimetypes
 import secrets
@@ -10,7 +10,7 @@ from bot.practice.wire import Json, SlackError, new_id
 
 
 class Uploads:
-    """Uploaded files by id. An upload URL takes exactly the announced number of bytes."""
+    """The store of uploaded files by id. An upload URL accepts exactly the announced number of bytes."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -18,7 +18,7 @@ class Uploads:
         self._files: dict[str, tuple[Json, bytes | None]] = {}
 
     def announce(self, name: str, length: int, user_id: str, base_url: str) -> tuple[str, str]:
-        """Return the file's id and the path of its upload URL."""
+        """Register a file of `length` bytes; return its id and the path of its upload URL."""
         file_id, ticket = new_id("F"), secrets.token_urlsafe(24)
         now = int(self._clock())
         suffix = PurePath(name).suffix.lstrip(".").lower()
@@ -55,7 +55,11 @@ class Uploads:
         return file_id, f"upload/v1/{ticket}"
 
     def receive(self, ticket: str, content: bytes) -> int:
-        """Take the bytes of an upload; raise `file_not_found` or `upload_size_mismatch`."""
+        """Store the bytes of an upload and return their number.
+
+        Raises:
+            SlackError: `file_not_found` or `upload_size_mismatch`.
+        """
         file, _ = self._files[self._tickets[ticket]] if ticket in self._tickets else ({}, None)
         if not file:
             raise SlackError("file_not_found")
@@ -66,7 +70,11 @@ class Uploads:
         return len(content)
 
     def get(self, file_id: str) -> Json:
-        """Return Slack's file object; raise `file_not_found` unless its bytes have come."""
+        """Return Slack's file object.
+
+        Raises:
+            SlackError: `file_not_found`, also while the bytes have not arrived.
+        """
         file, content = self._files.get(file_id, ({}, None))
         if content is None:
             raise SlackError("file_not_found")
@@ -76,7 +84,7 @@ class Uploads:
         self.get(file_id)
         return self._files[file_id][1] or b""
 
-    def kept(self) -> Iterator[tuple[Json, bytes]]:
+    def completed(self) -> Iterator[tuple[Json, bytes]]:
         return ((file, content) for file, content in self._files.values() if content is not None)
 
     def restore(self, file: Json, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What an interaction hands out for a while: trigger_ids (3 seconds, once) and response_urls (30 minutes, 5 times)."""
+"""Trigger ids (valid for 3 seconds, once) and response_urls (valid for 30 minutes, 5 times) of interactions."""
 
 import secrets
 from collections.abc import Callable
@@ -13,7 +13,7 @@ HOOK_USES = 5
 
 @dataclass
 class Trigger:
-    """Who may be shown a modal, until when, and from which modal it came ("" = from none)."""
+    """The permission to open a modal for a person until `expires`. `root_view_id` is the first modal ("" = none)."""
 
     user_id: str
     expires: float
@@ -23,7 +23,7 @@ class Trigger:
 
 @dataclass
 class Hook:
-    """Where a response_url writes: the place of the interaction, its person, and the message it came from."""
+    """The target of a response_url: channel, thread, person and message of the interaction."""
 
     user_id: str
     channel_id: str
@@ -35,7 +35,7 @@ class Hook:
 
 
 class Hooks:
-    """The open triggers and response_urls; what has run out for an hour is forgotten."""
+    """The store of triggers and response_urls. Entries are removed an hour after they expire."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -43,7 +43,7 @@ class Hooks:
         self._hooks: dict[str, Hook] = {}
 
     def trigger(self, user_id: str, root_view_id: str = "") -> str:
-        """Return a new trigger_id."""
+        """Return a new trigger_id for a person."""
         now = self._clock()
         _trim(self._triggers, now)
         key = f"{secrets.randbelow(10**13)}.{secrets.randbelow(10**13)}.{secrets.token_hex(16)}"
@@ -51,7 +51,11 @@ class Hooks:
         return key
 
     def exchange(self, trigger_id: str) -> Trigger:
-        """Use a trigger_id; raise `invalid_trigger_id`, `exchanged_trigger_id` or `expired_trigger_id`."""
+        """Use up a trigger_id.
+
+        Raises:
+            SlackError: `invalid_trigger_id`, `exchanged_trigger_id` or `expired_trigger_id`.
+        """
         trigger = self._triggers.get(trigger_id)
         if trigger is None:
             raise SlackError("invalid_trigger_id")
@@ -63,7 +67,7 @@ class Hooks:
         return trigger
 
     def hook(self, user_id: str, channel_id: str, ts: str = "", thread_ts: str = "", *, ephemeral: bool = False) -> str:
-        """Return the secret end of a new response_url."""
+        """Return the secret last part of a new response_url."""
         now = self._clock()
         _trim(self._hooks, now)
         key = f"{secrets.randbelow(10**13)}/{secrets.token_urlsafe(18)}"
@@ -71,7 +75,11 @@ class Hooks:
         return key
 
     def use(self, key: str) -> Hook:
-        """Use a response_url; raise `expired_url` or `used_url` (both are answered with status 404)."""
+        """Use a response_url once.
+
+        Raises:
+            SlackError: `expired_url` or `used_url`; the server answers both with status 404.
+        """
         hook = self._hooks.get(key)
         if hook is None or self._clock() >= hook.expires:
             raise SlackError("expired_url")

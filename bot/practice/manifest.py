@@ -1,4 +1,4 @@
-"""What the stand-in reads from an app's manifest: its name, commands, shortcuts, scopes and events."""
+"""The part of an app's manifest that the stand-in uses: name, commands, shortcuts, scopes and events."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from bot.practice.wire import Json
 
 @dataclass(frozen=True)
 class AppManifest:
-    """The app as installed. Ids are the stand-in's own; everything else is the manifest's word."""
+    """The installed app. The ids are the stand-in's own; everything else comes from the manifest."""
 
     name: str
     bot_name: str
@@ -23,7 +23,7 @@ class AppManifest:
 
     @classmethod
     def parse(cls, manifest: Mapping[str, Any]) -> "AppManifest":
-        """Read a parsed manifest (YAML or JSON) of Slack's manifest schema 1 or 2."""
+        """Build the app from a parsed manifest of Slack's manifest schema, version 1 or 2."""
         features: Json = manifest.get("features") or {}
         settings: Json = manifest.get("settings") or {}
         name = str((manifest.get("display_information") or {}).get("name", "app"))

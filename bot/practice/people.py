@@ -1,4 +1,4 @@
-"""The sample workspace: who works there, in which channels and groups."""
+"""The people, user groups and channels of the sample workspace."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -15,9 +15,9 @@ _ZONES = {"Asia/Tokyo": ("Japan Standard Time", 32400), "America/New_York": ("Ea
 
 @dataclass
 class Member:
-    """A person or the app's bot user. `role_note` is what the page says of them; `locale` may change.
+    """A person, or the app's bot user. The page shows `role_note` beside the name; `locale` may change.
 
-    A `team_id` other than ours is that of a partner company, whose people come in by Slack Connect.
+    A `team_id` other than `TEAM_ID` belongs to a partner company, whose people join by Slack Connect.
     """
 
     id: str
@@ -32,8 +32,8 @@ class Member:
     is_bot: bool = False
     team_id: str = TEAM_ID
 
-    def face(self) -> Json:
-        """Return the page's short form of this person."""
+    def summary(self) -> Json:
+        """Return the short form of this person that the page uses."""
         keys = ("id", "name", "real_name", "role_note", "locale", "is_bot", "is_restricted", "color")
         return {key: value for key, value in asdict(self).items() if key in keys}
 
@@ -99,9 +99,10 @@ class Group:
 
 @dataclass(frozen=True)
 class SamplePeople:
-    """Everybody: two employees and two of the staff (a Japanese and an English speaker each), an admin, a guest.
+    """The sample people: two employees, two staff, an admin, a guest, a stranger and the bot.
 
-    The stranger works for a partner company and has no window on the page: only `Server.stranger_says` speaks for them.
+    The first employee and the first of the staff speak Japanese, the second ones English. The stranger works for a
+    partner company and has no window on the page; `Server.stranger_says` posts the stranger's messages.
     """
 
     employees: tuple[Member, Member]
@@ -146,7 +147,7 @@ class SamplePeople:
 
     @property
     def acting(self) -> list[Member]:
-        """Return those whom the page can act for."""
+        """Return the people that the page can act as: neither bots nor people of other companies."""
         return [one for one in self if not one.is_bot and one.team_id == TEAM_ID]
 
     @property
@@ -159,7 +160,7 @@ class SamplePeople:
 
 @dataclass
 class Channel:
-    """A conversation. `user` is the person of a DM with the bot; `members` may change."""
+    """A conversation. In a DM with the bot, `user` is the person's id; `members` may change."""
 
     id: str
     name: str
@@ -172,17 +173,17 @@ class Channel:
 
     @property
     def kind(self) -> str:
-        """Return `channel`, `group` (private) or `im`, as in `channel_type`."""
+        """Return the conversation's `channel_type`: `channel`, `group` (a private channel) or `im`."""
         return "im" if self.is_im else "group" if self.is_private else "channel"
 
-    def card(self) -> Json:
-        """Return the page's short form of this channel; in a DM `user` is the other one, the bot."""
+    def summary(self) -> Json:
+        """Return the short form of this channel that the page uses; in a DM, its `user` is the bot."""
         keys = ("id", "name", "members", "topic", "is_private", "is_im")
-        card = {key: value for key, value in asdict(self).items() if key in keys}
-        return card | ({"user": next(one for one in self.members if one != self.user)} if self.is_im else {})
+        summary = {key: value for key, value in asdict(self).items() if key in keys}
+        return summary | ({"user": next(one for one in self.members if one != self.user)} if self.is_im else {})
 
     def conversation(self, bot_user: str) -> Json:
-        """Return Slack's conversation object as the bot sees it."""
+        """Return Slack's conversation object for this bot user."""
         shared: Json = {"id": self.id, "created": self.created, "is_archived": False, "is_im": self.is_im}
         shared |= {"is_org_shared": False, "context_team_id": TEAM_ID, "updated": self.created * 1000}
         if self.is_im:
@@ -208,7 +209,7 @@ class Channel:
 
 @dataclass(frozen=True)
 class Channels:
-    """The sample channels; DMs with the bot come as they are opened."""
+    """The sample channels. DMs with the bot are created when they are first opened."""
 
     general: Channel
     help_desk: Channel

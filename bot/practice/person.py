@@ -1,4 +1,4 @@
-"""One person at the page, as a program: says, presses, chooses, and waits for what shows."""
+"""A client of the page for programs: it posts, presses and chooses as one person, and waits for what appears."""
 
 import asyncio
 import json
@@ -14,20 +14,20 @@ from websockets.exceptions import ConnectionClosed
 from bot.practice.state import elements
 from bot.practice.wire import Json
 
-_KEPT_FRAMES = 2000
+_MAX_FRAMES = 2000
 Which = str | Callable[[Json], bool]
 
 
 def loopback(base_url: str = "") -> httpx2.AsyncClient:
-    """Return an HTTP client for addresses of this machine: no proxy, and no certificates, which take long to load."""
-    bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # A server closes a connection after five idle seconds (uvicorn); one that is about to be closed is not taken.
+    """Return an HTTP client for loopback, without a proxy and without CA certificates, which take long to load."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # uvicorn closes a connection after five idle seconds; the client must not reuse one that is about to close.
     limits = httpx2.Limits(keepalive_expiry=2.0)
-    return httpx2.AsyncClient(base_url=base_url, trust_env=False, timeout=30.0, verify=bare, limits=limits)
+    return httpx2.AsyncClient(base_url=base_url, trust_env=False, timeout=30.0, verify=tls, limits=limits)
 
 
 class RefusedError(Exception):
-    """The workspace refused what the person did; `answer` is its whole answer, `error` its name."""
+    """The workspace's refusal of an action. `answer` is the whole answer, `error` the error's name."""
 
     def __init__(self, answer: Json) -> None:
         super().__init__(answer.get("error") or str(answer.get("errors")))
@@ -39,10 +39,10 @@ class Person:
     """A sample person in one window. Use as `async with Person(server.url, user_id) as person`.
 
     Args:
-        url: the workspace's address, as `Server.url`.
-        user_id: who acts (`Server.people`).
+        url: the workspace's address (`Server.url`).
+        user_id: the id of one of `Server.people`.
 
-    Every verb raises `RefusedError` when the workspace refuses: `operation_timeout`, `dispatch_failed`, ….
+    Every action raises `RefusedError` if the workspace refuses it: `operation_timeout`, `dispatch_failed` and others.
     """
 
     def __init__(self, url: str, user_id: str) -> None:
@@ -50,7 +50,7 @@ class Person:
         self.hello: Json = {}
         self._url = url
         self._http = loopback(f"{url}page/")
-        self._frames: deque[Json] = deque(maxlen=_KEPT_FRAMES)
+        self._frames: deque[Json] = deque(maxlen=_MAX_FRAMES)
         self._waiting: list[tuple[Callable[[Json], bool], asyncio.Future[Json]]] = []
         self._socket: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -71,11 +71,11 @@ class Person:
     async def _read(self, socket: ClientConnection) -> None:
         try:
             async for text in socket:
-                self._take(json.loads(text))
+                self._dispatch(json.loads(text))
         except ConnectionClosed:
             return
 
-    def _take(self, frame: Json) -> None:
+    def _dispatch(self, frame: Json) -> None:
         for wanted in self._waiting:
             if wanted[0](frame):
                 self._waiting.remove(wanted)
@@ -84,7 +84,11 @@ class Person:
         self._frames.append(frame)
 
     async def wait_for(self, wanted: Callable[[Json], bool], timeout: float = 10.0) -> Json:  # noqa: ASYNC109 (reads better than a block)
-        """Return the first frame that fits and was not returned before; raise `TimeoutError` after so many seconds."""
+        """Return the first frame that `wanted` accepts and that was not returned before.
+
+        Raises:
+            TimeoutError: no such frame arrived within `timeout` seconds.
+        """
         for frame in self._frames:
             if wanted(frame):
                 self._frames.remove(frame)
@@ -100,16 +104,16 @@ class Person:
                 self._waiting.remove(waiting)
 
     async def message(self, wanted: Callable[[Json], bool], timeout: float = 10.0) -> Json:  # noqa: ASYNC109 (as wait_for)
-        """Wait for a message, new or changed, and return it with its `channel`."""
+        """Wait for a new or changed message and return it with its `channel`."""
         frame = await self.wait_for(lambda one: one["type"] == "message" and wanted(one["message"]), timeout)
         return {**frame["message"], "channel": frame["channel"]}
 
     async def answer(self, ts: str, timeout: float = 10.0) -> Json:  # noqa: ASYNC109 (as wait_for)
-        """Wait for the app's next new or changed message in the thread of a message."""
+        """Wait for the app's next new or changed message in the thread of the message `ts`."""
         return await self.message(lambda one: one.get("thread_ts") == ts != one["ts"] and "bot_id" in one, timeout)
 
     async def view(self, timeout: float = 10.0) -> Json:  # noqa: ASYNC109 (as wait_for)
-        """Wait for a modal to open or change."""
+        """Wait until a modal opens or changes, and return its view."""
         view: Json = (await self.wait_for(lambda one: one["type"] == "view", timeout))["view"]
         return view
 
@@ -127,7 +131,7 @@ class Person:
         await self._post("reactions", channel=channel, ts=ts, name=name, on=on)
 
     async def history(self, channel: str) -> list[Json]:
-        """Return what stands in a channel, oldest first."""
+        """Return the messages of a channel, oldest first."""
         return await self._messages("history", channel=channel)
 
     async def replies(self, channel: str, ts: str) -> list[Json]:
@@ -139,22 +143,22 @@ class Person:
 
         Args:
             holder: the message, with its `channel`, or the view.
-            which: the button's action_id, or a predicate over elements.
-            values: what stands in the other inputs, as `state.values`.
+            which: the button's action_id, or a predicate on elements.
+            values: the values of the other inputs, in the form of `state.values`.
         """
-        block, element = _one(holder["blocks"], which)
+        block, element = _find_element(holder["blocks"], which)
         await self._act(holder, block, element, {}, values)
 
     async def choose(self, holder: Json, which: Which, value: str | list[str], values: Json | None = None) -> None:
-        """Choose an option by its value in a select, overflow, radio group or (several) checkboxes."""
-        block, element = _one(holder["blocks"], which)
+        """Choose an option by its value in a select, overflow or radio group; a list of values chooses several."""
+        block, element = _find_element(holder["blocks"], which)
         options = [option for group in element.get("option_groups", [element]) for option in group["options"]]
         chosen = [option for option in options if option["value"] in ([value] if isinstance(value, str) else value)]
         selected: Json = {"selected_option": chosen[0]} if isinstance(value, str) else {"selected_options": chosen}
         await self._act(holder, block, element, selected, values)
 
     async def command(self, text: str, channel: str = "C0HELPDESK1") -> None:
-        """Type a slash command with its arguments in a channel."""
+        """Run a slash command with its arguments in a channel."""
         await self._post("commands", channel=channel, text=text)
 
     async def shortcut(self, callback_id: str, message: Json | None = None) -> None:
@@ -163,7 +167,7 @@ class Person:
         await self._post("shortcuts", callback_id=callback_id, **place)
 
     async def submit(self, view: Json, values: Json | None = None) -> dict[str, str]:
-        """Submit a modal with `state.values`; return the errors by block_id ({} = taken)."""
+        """Submit a modal with `state.values`; return the errors by block_id ({} if the submission was accepted)."""
         try:
             await self._post("views/submit", view_id=view["id"], state={"values": values or {}})
         except RefusedError as refused:
@@ -176,7 +180,7 @@ class Person:
         await self._post("views/close", view_id=view["id"])
 
     async def open_home(self) -> None:
-        """Open the app's home; its view comes as a frame of type `home`."""
+        """Open the App Home; its view arrives as a frame of type `home`."""
         await self._post("home")
 
     async def dm(self) -> str:
@@ -184,11 +188,11 @@ class Person:
         return str((await self._post("dms"))["channel"]["id"])
 
     async def speak(self, locale: str) -> None:
-        """Change one's language: `ja-JP` or `en-US`."""
+        """Set the person's language, `ja-JP` or `en-US`."""
         await self._post("locale", locale=locale)
 
     async def file(self, file_id: str) -> bytes:
-        """Download a file."""
+        """Download a file and return its bytes."""
         return (await self._http.get(f"files/{file_id}")).raise_for_status().content
 
     async def _act(self, holder: Json, block: Json, element: Json, selected: Json, values: Json | None) -> None:
@@ -200,21 +204,21 @@ class Person:
         await self._post("actions", container=container, action=given | selected, state={"values": values or {}})
 
     async def _messages(self, path: str, **query: str) -> list[Json]:
-        answer = _taken(await self._http.get(path, params={"user": self.user_id, **query}))
+        answer = _checked_answer(await self._http.get(path, params={"user": self.user_id, **query}))
         return [{**message, "channel": query["channel"]} for message in answer["messages"]]
 
     async def _post(self, path: str, **body: Any) -> Json:
-        return _taken(await self._http.post(path, json={"user": self.user_id, **body}))
+        return _checked_answer(await self._http.post(path, json={"user": self.user_id, **body}))
 
 
-def _taken(response: httpx2.Response) -> Json:
+def _checked_answer(response: httpx2.Response) -> Json:
     answer: Json = response.json()
     if not answer["ok"]:
         raise RefusedError(answer)
     return answer
 
 
-def _one(blocks: Iterable[Json], which: Which) -> tuple[Json, Json]:
+def _find_element(blocks: Iterable[Json], which: Which) -> tuple[Json, Json]:
     for block, element in elements(blocks):
         if element["action_id"] == which if isinstance(which, str) else which(element):
             return block, element

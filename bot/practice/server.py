@@ -1,4 +1,4 @@
-"""The server on loopback: every address of the stand-in, and who may call it."""
+"""The loopback server: the routes of the stand-in and the check of the caller's origin."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ _METHODS = api_chat.CHAT_METHODS | api_files.FILE_METHODS | api_read.READ_METHOD
 
 @dataclass(frozen=True)
 class Server:
-    """A running stand-in. `api_url` is what slack_sdk calls `base_url`; the tokens are new in every process."""
+    """A running stand-in. `api_url` is slack_sdk's `base_url`; each workspace has new tokens."""
 
     workspace: Workspace
     url: str
@@ -50,33 +50,37 @@ class Server:
 
     @property
     def faults(self) -> InjectedFaults:
-        """Trouble on request."""
+        """Return the fault injection of the workspace."""
         return self.workspace.faults
 
     async def disconnect(self, reason: str = "refresh_requested") -> None:
-        """Ask the app's sockets to go; reasons as `SocketMode.disconnect`."""
+        """Ask the app to close its sockets; the reasons are those of `SocketMode.disconnect`."""
         await self.workspace.sockets.disconnect(reason)
 
     @property
     def signing_secret(self) -> str:
-        """What requests are signed with (HTTP mode)."""
+        """Return the secret that signs requests in HTTP mode."""
         return self.workspace.requests.signing_secret
 
     async def send_to(self, url: str) -> None:
-        """Send everything as requests to this address from now on (HTTP mode); see `HttpMode.verify`."""
+        """Switch to HTTP mode with this request URL.
+
+        Raises:
+            NotAckedError: nothing answers at the URL, or the answer does not repeat the challenge.
+        """
         await self.workspace.requests.verify(url)
 
     async def drop_sockets(self) -> None:
-        """End the app's sockets without a word."""
+        """Close the app's sockets without a `disconnect` frame."""
         await self.workspace.sockets.drop()
 
     def stranger_says(self, channel: str, text: str) -> str:
-        """Let `people.stranger`, of a partner company, say something; return its ts."""
-        return str(chat.by_stranger(self.workspace, self.workspace.board.channel(channel), text)["ts"])
+        """Post a message as `people.stranger`, who works for a partner company; return its ts."""
+        return str(chat.say_as_stranger(self.workspace, self.workspace.board.channel(channel), text)["ts"])
 
     def other_bot_says(self, channel: str, text: str) -> str:
-        """Let another app say something; return its ts."""
-        return str(chat.by_other_bot(self.workspace, self.workspace.board.channel(channel), text)["ts"])
+        """Post a message as another app; return its ts."""
+        return str(chat.say_as_other_bot(self.workspace, self.workspace.board.channel(channel), text)["ts"])
 
 
 @contextlib.asynccontextmanager
@@ -84,14 +88,14 @@ async def serve(workspace: Workspace, port: int = 0, routes: Sequence[BaseRoute]
     """Serve a workspace on 127.0.0.1 until the block ends.
 
     Args:
-        workspace: what to serve.
+        workspace: the workspace to serve.
         port: the TCP port; 0 takes any free one.
-        routes: further ones beside its own, of the program that opens it.
+        routes: extra routes of the calling program, beside the stand-in's own.
 
     Raises:
-        OSError: the port is taken; the text says so.
+        OSError: the port is taken.
     """
-    listener = _bound(port)
+    listener = _listen(port)
     workspace.url = f"http://{_HOST}:{listener.getsockname()[1]}/"
     server = _Uvicorn(workspace, routes)
     serving = asyncio.ensure_future(server.serve([listener]))
@@ -101,13 +105,13 @@ async def serve(workspace: Workspace, port: int = 0, routes: Sequence[BaseRoute]
     finally:
         await workspace.sockets.aclose()
         await workspace.requests.aclose()
-        server.over.set()
+        server.stopped.set()
         await serving
         workspace.save()
 
 
-def _bound(port: int) -> socket.socket:
-    # asyncio switches Nagle's delay off (40 ms a request) only where the protocol is named.
+def _listen(port: int) -> socket.socket:
+    # asyncio disables Nagle's algorithm, which delays each request by 40 ms, only if the protocol is named.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -119,16 +123,16 @@ def _bound(port: int) -> socket.socket:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Uvicorn without its signal handlers: the program that opened the workspace ends it."""
+    """Uvicorn without its signal handlers: the program that opened the workspace stops it."""
 
     def __init__(self, workspace: Workspace, routes: Sequence[BaseRoute]) -> None:
         app = _application(workspace, self.cut, routes)
         config = uvicorn.Config(app, ws="websockets-sansio", lifespan="off", log_config=None, access_log=False)
         config.timeout_graceful_shutdown, config.proxy_headers, config.ws_per_message_deflate = 1, False, False
-        # A browser keeps an idle connection for some minutes; a press must not go into one that is being closed.
+        # A browser keeps idle connections for some minutes; a press must not use one that the server is closing.
         config.timeout_keep_alive = 600
         super().__init__(config)
-        self.ready, self.over = asyncio.Event(), asyncio.Event()
+        self.ready, self.stopped = asyncio.Event(), asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -139,18 +143,18 @@ class _Uvicorn(uvicorn.Server):
         self.ready.set()
 
     async def main_loop(self) -> None:
-        """Wait for the end: uvicorn's own loop wakes ten times a second to look for it."""
-        await self.over.wait()
+        """Wait for `stopped`, instead of uvicorn's loop, which polls ten times a second."""
+        await self.stopped.wait()
 
     def cut(self, request: Request) -> None:
-        """Cut the connection of a request: a fault that a test has asked for."""
+        """Close the connection of a request without a response; a test can ask for this fault."""
         for connection in list(self.server_state.connections):
             transport = getattr(connection, "transport", None)
             if transport and request.client and transport.get_extra_info("peername") == tuple(request.client):
                 transport.abort()
 
 
-def _application(ws: Workspace, cut: Callable[[Request], None], further: Sequence[BaseRoute]) -> ASGIApp:
+def _application(ws: Workspace, cut: Callable[[Request], None], extra_routes: Sequence[BaseRoute]) -> ASGIApp:
     async def upload(request: Request) -> Response:
         return await api_files.upload(ws, request)
 
@@ -161,7 +165,7 @@ def _application(ws: Workspace, cut: Callable[[Request], None], further: Sequenc
         return await _respond(ws, request)
 
     async def link(socket: WebSocket) -> None:
-        await ws.sockets.attend(socket)
+        await ws.sockets.serve_socket(socket)
 
     app = Starlette(
         routes=[
@@ -174,7 +178,7 @@ def _application(ws: Workspace, cut: Callable[[Request], None], further: Sequenc
             Route("/actions/{team}/{number}/{secret}", respond, methods=["POST"]),
             Route("/archives/{channel}/{message}", _archive),
             WebSocketRoute("/link/", link),
-            *further,
+            *extra_routes,
         ]
     )
     return _LoopbackOnly(app, ws)
@@ -199,7 +203,7 @@ async def _respond(ws: Workspace, request: Request) -> Response:
 
 
 class _LoopbackOnly:
-    """Refuses what a web site could send through a person's browser: a foreign Host or Origin."""
+    """Middleware that refuses a foreign Host or Origin, which a web site could send through a person's browser."""
 
     def __init__(self, app: ASGIApp, ws: Workspace) -> None:
         self._app = app

@@ -15,7 +15,7 @@ from bot.practice.delivery import Delivery, NotAckedError, Timing
 from bot.practice.wire import Json
 
 log = logging.getLogger(__name__)
-_MOST_SOCKETS = 10
+_MAX_SOCKETS = 10
 
 
 @dataclass(eq=False)
@@ -32,7 +32,7 @@ class _Socket:
 
 
 class SocketMode(Delivery):
-    """The sockets of the one installed app. Each envelope goes to one of them, in turn."""
+    """Delivery by the open sockets of the installed app. Each envelope goes to one socket, in turn."""
 
     def __init__(self, app_id: str, timing: Timing, clock: Callable[[], float]) -> None:
         super().__init__(timing)
@@ -44,40 +44,40 @@ class SocketMode(Delivery):
 
     @property
     def connected(self) -> int:
-        """Return how many sockets take envelopes now."""
+        """Return how many sockets accept envelopes now."""
         return len(self._sockets)
 
     def ticket(self) -> str:
-        """Return a new ticket: good for one connection, for a minute."""
+        """Return a new ticket, valid for one connection within `Timing.ticket` seconds."""
         now = self._clock()
         self._tickets = {ticket: end for ticket, end in self._tickets.items() if end > now}
         ticket = str(uuid.uuid4())
         self._tickets[ticket] = now + self.timing.ticket
         return ticket
 
-    async def attend(self, ws: WebSocket) -> None:
-        """Serve one socket from its handshake to its end."""
+    async def serve_socket(self, ws: WebSocket) -> None:
+        """Serve one socket from handshake to close. An unknown or expired ticket, or an eleventh socket, is refused."""
         if self._tickets.pop(ws.query_params.get("ticket", ""), 0.0) <= self._clock():
             await ws.close()
             return
         await ws.accept()
         self._opened += 1
         socket = _Socket(ws, self._opened)
-        if self.connected >= _MOST_SOCKETS:
-            await self._dismiss(socket, "too_many_websockets")
+        if self.connected >= _MAX_SOCKETS:
+            await self._send_disconnect(socket, "too_many_websockets")
             await ws.close()
             return
         try:
-            await self._converse(socket)
+            await self._receive_acks(socket)
         except (WebSocketDisconnect, NotAckedError, ValueError):
-            log.debug("socket %d ended", socket.number)
+            log.debug("socket %d closed", socket.number)
         finally:
-            self._forget(socket)
+            self._remove(socket)
             for future in socket.pending.values():
                 if not future.done():
                     future.set_exception(NotAckedError("connection_failed"))
 
-    async def _converse(self, socket: _Socket) -> None:
+    async def _receive_acks(self, socket: _Socket) -> None:
         debug = {"host": "applink-practice-1", "build_number": 1, "approximate_connection_time": 18060}
         info = {"app_id": self._app_id}
         number = self.connected + 1
@@ -90,16 +90,16 @@ class SocketMode(Delivery):
             if future and not future.done():
                 future.set_result(ack.get("payload"))
 
-    def _forget(self, socket: _Socket) -> None:
+    def _remove(self, socket: _Socket) -> None:
         if socket in self._sockets:
             self._sockets.remove(socket)
             self.on_change()
 
     async def ask(self, kind: str, payload: Json, **extra: str | int | bool) -> Json | None:
-        """Send one envelope to one socket and return the payload of its ack.
+        """Send an envelope to the next socket and return the payload of its ack.
 
         Raises:
-            NotAckedError: no socket is open, it closed, or `Timing.ack` went by.
+            NotAckedError: no socket is open, the socket closed, or the ack took longer than `Timing.ack`.
         """
         if not self._sockets:
             raise NotAckedError("connection_failed")
@@ -118,38 +118,41 @@ class SocketMode(Delivery):
             del socket.pending[envelope_id]
 
     async def disconnect(self, reason: str = "refresh_requested") -> None:
-        """Ask every socket to go: `warning`, `refresh_requested` or `link_disabled`. They take no more envelopes.
+        """Ask every client to close its socket, and send no more envelopes to these sockets.
 
-        A socket that its client does not close is closed after `Timing.disconnect`; with `link_disabled` at once.
+        A socket that its client leaves open is closed after `Timing.disconnect`; for `link_disabled`, at once.
+
+        Args:
+            reason: `warning`, `refresh_requested` or `link_disabled`.
         """
         for socket in list(self._sockets):
-            self._forget(socket)
-            await self._dismiss(socket, reason)
+            self._remove(socket)
+            await self._send_disconnect(socket, reason)
             grace = 0.0 if reason == "link_disabled" else self.timing.disconnect
-            self._background(self._end(socket, grace))
+            self._background(self._close_after(socket, grace))
 
     async def drop(self) -> None:
-        """End every socket without a word."""
+        """Close every socket without a `disconnect` frame."""
         for socket in list(self._sockets):
-            self._forget(socket)
-            await self._end(socket, 0.0)
+            self._remove(socket)
+            await self._close_after(socket, 0.0)
 
-    async def _dismiss(self, socket: _Socket, reason: str) -> None:
+    async def _send_disconnect(self, socket: _Socket, reason: str) -> None:
         await socket.send({"type": "disconnect", "reason": reason, "debug_info": {"host": "applink-practice-1"}})
 
-    async def _end(self, socket: _Socket, grace: float) -> None:
+    async def _close_after(self, socket: _Socket, grace: float) -> None:
         await asyncio.sleep(grace)
         try:
             await socket.ws.close()
         except (WebSocketDisconnect, RuntimeError):
-            log.debug("socket %d had gone already", socket.number)
+            log.debug("socket %d was already closed", socket.number)
 
     async def aclose(self) -> None:
-        """Close every socket and give up all deliveries under way."""
+        """Cancel the deliveries in progress and close every socket."""
         await super().aclose()
         await self.drop()
 
 
 def token(kind: str) -> str:
-    """Return a new token shaped like Slack's (`xoxb`, `xapp`)."""
+    """Return a new token in the form of Slack's; `kind` is `xoxb` or `xapp`."""
     return f"{kind}-1-{secrets.token_hex(8)}-{secrets.token_hex(16)}"

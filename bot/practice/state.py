@@ -1,4 +1,4 @@
-"""The values that stand in the inputs of a message or view, and what an interaction says of one of them."""
+"""The input values of a message or view, and the `actions` item that an interaction sends for one element."""
 
 from collections.abc import Iterable, Iterator
 
@@ -31,7 +31,7 @@ _STATIC = {"static_select", "multi_static_select", "radio_buttons", "checkboxes"
 
 
 def elements(blocks: Iterable[Json]) -> Iterator[tuple[Json, Json]]:
-    """Yield each interactive element with its block."""
+    """Yield each interactive element as a pair of its block and itself."""
     for block in blocks:
         inner = [block.get("element"), block.get("accessory"), *(block.get("elements") or [])]
         for element in inner:
@@ -39,13 +39,13 @@ def elements(blocks: Iterable[Json]) -> Iterator[tuple[Json, Json]]:
                 yield block, element
 
 
-def values(blocks: Iterable[Json], given: Json) -> Json:
-    """Return `state.values`: of every stateful element what the person entered, else its initial value."""
+def values(blocks: Iterable[Json], entered: Json) -> Json:
+    """Return `state.values`: for each input element the entered value, or its initial value if nothing was entered."""
     state: Json = {}
     for block, element in elements(blocks):
         if key := _VALUE.get(element["type"]):
-            entered = given.get(block["block_id"], {}).get(element["action_id"])
-            value = entered.get(key) if entered is not None else _initial(element, key)
+            own = entered.get(block["block_id"], {}).get(element["action_id"])
+            value = own.get(key) if own is not None else _initial(element, key)
             if value is None and element["type"] in {"checkboxes", "multi_static_select"}:
                 value = []
             state.setdefault(block["block_id"], {})[element["action_id"]] = {"type": element["type"], key: value}
@@ -56,10 +56,10 @@ def _initial(element: Json, key: str) -> object:
     return element.get("initial_value" if key in {"value", "rich_text_value"} else key.replace("selected_", "initial_"))
 
 
-def missing(blocks: Iterable[Json], state: Json, words: str) -> dict[str, str]:
-    """Return `words` by the block_id of each input that is empty and not optional: Slack's client stops there."""
+def missing_inputs(blocks: Iterable[Json], state: Json, error_text: str) -> dict[str, str]:
+    """Return `error_text` by block_id for each empty required input, with which Slack's client submits no form."""
     return {
-        block["block_id"]: words
+        block["block_id"]: error_text
         for block, element in elements(blocks)
         if block["type"] == "input"
         and not block.get("optional")
@@ -67,30 +67,30 @@ def missing(blocks: Iterable[Json], state: Json, words: str) -> dict[str, str]:
     }
 
 
-def find(blocks: Iterable[Json], block_id: str, action_id: str) -> Json | None:
-    """Return the element with these ids."""
+def find_element(blocks: Iterable[Json], block_id: str, action_id: str) -> Json | None:
+    """Return the element with these ids, or None."""
     for block, element in elements(blocks):
         if (block["block_id"], element["action_id"]) == (block_id, action_id):
             return element
     return None
 
 
-def acted(element: Json, given: Json, block_id: str, ts: str) -> Json | None:
-    """Return the `actions` item of an interaction; None if the element does not offer what was chosen."""
+def action_item(element: Json, entered: Json, block_id: str, ts: str) -> Json | None:
+    """Return the `actions` item of an interaction, or None if a chosen option is not among the element's options."""
     kind = element["type"]
     action: Json = {"type": kind, "block_id": block_id, "action_id": element["action_id"], "action_ts": ts}
     if kind == "button":
-        kept = {key: element[key] for key in ("text", "value", "style", "url") if key in element}
-        return action | kept
+        details = {key: element[key] for key in ("text", "value", "style", "url") if key in element}
+        return action | details
     key = "selected_option" if kind == "overflow" else _VALUE.get(kind, "value")
-    chosen = given.get(key)
-    if kind in _STATIC and not _offered(element, chosen if isinstance(chosen, list) else [chosen or {}]):
+    chosen = entered.get(key)
+    if kind in _STATIC and not _offers_all(element, chosen if isinstance(chosen, list) else [chosen or {}]):
         return None
     action[key] = chosen
     return action | ({"placeholder": element["placeholder"]} if "placeholder" in element else {})
 
 
-def _offered(element: Json, chosen: list[Json]) -> bool:
+def _offers_all(element: Json, chosen: list[Json]) -> bool:
     groups = element.get("option_groups") or [element]
     offered = {option["value"] for group in groups for option in group.get("options", [])}
     return all(option.get("value") in offered for option in chosen)

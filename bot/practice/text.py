@@ -1,4 +1,4 @@
-"""What a person types, as Slack stores it: mrkdwn with mentions, and the rich_text block of the same words."""
+"""Conversion of typed text to what Slack stores: mrkdwn with mentions, and the equivalent rich_text block."""
 
 import html
 import re
@@ -12,20 +12,20 @@ _MAIL = re.compile(r"(?<![\w.@:|])[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-
 _PILL = re.compile(r"&lt;([@#][UC][A-Z0-9]+)&gt;")
 
 
-def _styled(mark: str, name: str) -> str:
-    # Slack's marks hug a word: "5 * 3 * 2" has none.
+def _style_pattern(mark: str, name: str) -> str:
+    # Slack reads a mark only directly beside a word: nothing in "5 * 3 * 2" is bold.
     return rf"(?<!\w)[{mark}](?P<{name}>[^{mark}\s](?:[^{mark}\n]*[^{mark}\s])?)[{mark}](?!\w)"
 
 
 _PIECE = re.compile(
     r"```(?P<pre>.+?)```|<(?P<angle>[^<>\n]+)>|:(?P<emoji>[a-z0-9_+'-]+):|`(?P<code>[^`\n]+)`|"
-    + "|".join([_styled("*", "bold"), _styled("_", "italic"), _styled("~", "strike")]),
+    + "|".join([_style_pattern("*", "bold"), _style_pattern("_", "italic"), _style_pattern("~", "strike")]),
     re.DOTALL,
 )
 
 
-def typed(text: str, people: Iterable[Member], channels: Iterable[Channel]) -> str:
-    """Return typed text as Slack stores it: `&<>` escaped, links marked, @name and #channel as ids."""
+def to_mrkdwn(text: str, people: Iterable[Member], channels: Iterable[Channel]) -> str:
+    """Return typed text as Slack stores it: `&<>` escaped, links in angle brackets, @name and #channel as ids."""
     text = html.escape(text, quote=False)
     text = _PILL.sub(r"<\1>", text)
     text = _URL.sub(lambda match: f"<{match[0]}>", text)
@@ -38,48 +38,48 @@ def typed(text: str, people: Iterable[Member], channels: Iterable[Channel]) -> s
     return text
 
 
-def escaped(text: str, people: Iterable[Member], channels: Iterable[Channel]) -> str:
-    """Return a command's text as `should_escape` gives it: `<@U…|name>` and `<#C…|name>`."""
+def to_command_text(text: str, people: Iterable[Member], channels: Iterable[Channel]) -> str:
+    """Return a command's text with mentions as `should_escape` writes them: `<@U…|name>` and `<#C…|name>`."""
     names = {one.id: one.name for one in people}
-    return re.sub(r"<@(U\w+)>", lambda match: f"<@{match[1]}|{names[match[1]]}>", typed(text, people, channels))
+    return re.sub(r"<@(U\w+)>", lambda match: f"<@{match[1]}|{names[match[1]]}>", to_mrkdwn(text, people, channels))
 
 
 def rich_text(text: str) -> Json:
-    """Return the rich_text block that Slack's composer would have made of this mrkdwn."""
+    """Return the rich_text block that Slack's composer would create for this mrkdwn."""
     parts: list[Json] = []
     line: list[Json] = []
-    at = 0
+    end = 0
     for match in _PIECE.finditer(text):
-        _plain(line, text[at : match.start()])
-        at = match.end()
+        _append_text(line, text[end : match.start()])
+        end = match.end()
         if match["pre"]:
             parts += [{"type": "rich_text_section", "elements": line}] if line else []
             plain = {"type": "text", "text": html.unescape(match["pre"])}
             parts.append({"type": "rich_text_preformatted", "elements": [plain], "border": 0})
             line = []
         else:
-            line.append(_element(match))
-    _plain(line, text[at:])
+            line.append(_inline_element(match))
+    _append_text(line, text[end:])
     if line or not parts:
         parts.append({"type": "rich_text_section", "elements": line})
     return {"type": "rich_text", "elements": parts}
 
 
-def _plain(line: list[Json], text: str) -> None:
+def _append_text(line: list[Json], text: str) -> None:
     if text:
         line.append({"type": "text", "text": html.unescape(text)})
 
 
-def _element(match: re.Match[str]) -> Json:
+def _inline_element(match: re.Match[str]) -> Json:
     if match["angle"]:
-        return _angle(match["angle"])
+        return _bracketed_element(match["angle"])
     if match["emoji"]:
         return {"type": "emoji", "name": match["emoji"]}
     style = next(name for name in ("code", "bold", "italic", "strike") if match[name])
     return {"type": "text", "text": html.unescape(match[style]), "style": {style: True}}
 
 
-def _angle(inner: str) -> Json:
+def _bracketed_element(inner: str) -> Json:
     target, _, label = inner.partition("|")
     if target.startswith("@"):
         return {"type": "user", "user_id": target[1:]}

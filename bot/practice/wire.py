@@ -1,4 +1,4 @@
-"""What every part of the stand-in speaks: JSON objects, ids, arguments, and refusals in Slack's words."""
+"""Shared protocol parts: JSON objects, ids, call arguments, and Slack's errors."""
 
 import json
 import secrets
@@ -14,7 +14,10 @@ _ALPHABET = string.ascii_uppercase + string.digits
 
 
 class SlackError(Exception):
-    """A refusal: `error` is Slack's own snake_case name, `messages` its details (`response_metadata.messages`)."""
+    """An error answer of Slack.
+
+    `error` is Slack's snake_case name, `messages` become `response_metadata.messages`, `details` are further fields.
+    """
 
     def __init__(self, error: str, *messages: str, **details: Any) -> None:
         super().__init__(error)
@@ -23,7 +26,7 @@ class SlackError(Exception):
         self.details = details
 
     def body(self) -> Json:
-        """Return the answer that Slack would send, status 200."""
+        """Return the body of Slack's answer, which has status 200."""
         answer: Json = {"ok": False, "error": self.error, **self.details}
         if self.messages:
             answer["errors"] = list(self.messages)
@@ -32,12 +35,12 @@ class SlackError(Exception):
 
 
 def new_id(prefix: str) -> str:
-    """Return a new id such as Slack's: the kind's letter, a zero, and nine capital letters or digits."""
+    """Return a new id in Slack's form: the prefix, a zero, and nine capital letters or digits."""
     return f"{prefix}0{''.join(secrets.choice(_ALPHABET) for _ in range(9))}"
 
 
 class Args:
-    """The arguments of one call, whichever way they were encoded; strings may hold JSON, as in forms."""
+    """The arguments of one call. A form cannot carry objects, so a string argument may hold JSON."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.values = values
@@ -49,8 +52,12 @@ class Args:
         value = self.values.get(name)
         return default if value is None else str(value)
 
-    def need(self, name: str) -> str:
-        """Return a required argument or raise `invalid_arguments` as Slack does."""
+    def required(self, name: str) -> str:
+        """Return a required argument.
+
+        Raises:
+            SlackError: `invalid_arguments` if the argument is missing or empty.
+        """
         if value := self.text(name):
             return value
         raise SlackError("invalid_arguments", f"missing required field: {name}")
@@ -58,16 +65,25 @@ class Args:
     def flag(self, name: str) -> bool:
         return str(self.values.get(name, "")).lower() in {"1", "true"}
 
-    def number(self, name: str, default: int, most: int) -> int:
+    def number(self, name: str, default: int, maximum: int) -> int:
+        """Return a number of at least 1, cut at `maximum`.
+
+        Raises:
+            SlackError: `invalid_limit` for `limit`, `invalid_arguments` for any other argument.
+        """
         value = self.text(name)
         if not value:
             return default
         if not value.isascii() or not value.isdigit() or int(value) < 1:
             raise SlackError("invalid_limit" if name == "limit" else "invalid_arguments")
-        return min(int(value), most)
+        return min(int(value), maximum)
 
     def data(self, name: str, error: str) -> Any:
-        """Return a JSON argument, decoded if it came as a string; raise `error` if it is not JSON."""
+        """Return a JSON argument, decoded if it is a string.
+
+        Raises:
+            SlackError: `error`, if the string is not JSON.
+        """
         value = self.values.get(name)
         if not isinstance(value, str):
             return value
@@ -78,7 +94,11 @@ class Args:
 
 
 async def read_args(request: Request) -> Args:
-    """Merge the query, a form and a JSON body, as Slack does. A token inside a JSON body does not count."""
+    """Return the query merged with a form or a JSON body. As on Slack, a token inside a JSON body is ignored.
+
+    Raises:
+        SlackError: `invalid_json` or `json_not_object`.
+    """
     values: Json = dict(request.query_params)
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind == "application/json":

@@ -1,4 +1,4 @@
-"""The workspace as one thing: its people, what was said, the app that is installed, and who is listening."""
+"""The workspace: its people, channels, messages, files, the installed app and the page's open windows."""
 
 import asyncio
 import base64
@@ -21,22 +21,22 @@ from bot.practice.sockets import SocketMode, token
 from bot.practice.views import Views
 from bot.practice.wire import Json, SlackError, new_id
 
-_SAVE_AFTER = 0.05
+_SAVE_DELAY = 0.05
 
 
 class Workspace:
     """A sample workspace in which one app, described by its manifest, is installed.
 
     Args:
-        manifest: the parsed manifest of the app (Slack's schema): its commands, shortcuts, scopes, events, name.
-        clock: seconds since 1970; timestamps and the lives of trigger_ids, response_urls and tickets go by it.
-        state: a JSON file in which messages, files and locales outlive the process; None keeps nothing.
-        timing: how long acks may take and when events come again, in seconds of the event loop.
+        manifest: the app's parsed manifest (Slack's schema) with its name, commands, shortcuts, scopes and events.
+        clock: returns seconds since 1970, for timestamps and for the expiry of trigger_ids, response_urls and tickets.
+        state: a JSON file that keeps messages, files and locales across restarts; None keeps nothing.
+        timing: the deadline of acks and the delays of redelivery, in seconds of the event loop.
 
-    `people`, `sample` (channels), `faults` and `sockets.disconnect` are for callers; the rest is served by `serve`.
+    Callers use `people`, `sample` (the channels), `faults` and `sockets.disconnect`; `serve` needs the rest.
 
     Raises:
-        ValueError: `state` is there and is not JSON.
+        ValueError: the file `state` exists but is not JSON.
     """
 
     def __init__(
@@ -62,47 +62,60 @@ class Workspace:
         self.bot_token, self.app_token = token("xoxb"), token("xapp")
         self.url = ""
         self._state = state
-        self._save_took = 0.0
-        self._saving: asyncio.TimerHandle | None = None
+        self._save_seconds = 0.0
+        self._save_timer: asyncio.TimerHandle | None = None
         if state and state.exists():
             self._load(state)
 
     @property
     def delivery(self) -> Delivery:
-        """The way to the app: requests once it has given an address, else its sockets."""
+        """Return the delivery to the app: requests if the app has a request URL, otherwise its sockets."""
         return self.requests if self.requests.url else self.sockets
 
     def member(self, user_id: str) -> Member:
-        """Return a person; raise `user_not_found`."""
+        """Return a person or the bot user.
+
+        Raises:
+            SlackError: `user_not_found`.
+        """
         member = self.people.get(user_id)
         if member is None:
             raise SlackError("user_not_found")
         return member
 
     def group(self, group_id: str) -> Group:
-        """Return a user group; raise `no_such_subteam`."""
+        """Return a user group.
+
+        Raises:
+            SlackError: `no_such_subteam`.
+        """
         for group in self.people.groups:
             if group.id == group_id:
                 return group
         raise SlackError("no_such_subteam")
 
     def dm(self, user_id: str) -> Channel:
-        """Return a person's DM with the bot; the page hears of it when it is new."""
+        """Return a person's DM with the bot. A new DM is announced to the page."""
         known = len(self.board.channels)
         channel = self.board.dm(user_id)
         if len(self.board.channels) > known:
-            self.audience.tell({"type": "channel", "channel": channel.card()}, channel.members)
+            self.audience.tell({"type": "channel", "channel": channel.summary()}, channel.members)
         return channel
 
     def show(self, channel: Channel, message: Json | None) -> None:
-        """Show a new or changed message to the people in its channel, and keep it."""
+        """Send a new or changed message to the windows of the channel's members, and schedule a save."""
         if message is not None:
             frame = {"type": "message", "channel": channel.id, "message": public(message)}
             self.audience.tell(frame, channel.members)
-        self.touch()
+        self.save_soon()
 
     def emit(self, event: Json, name: str = "") -> None:
-        """Deliver an event to the app if its manifest subscribes to it (`message.channels` is a name, not a type)."""
+        """Deliver an event to the app if the manifest subscribes to it.
+
+        Args:
+            event: the event.
+            name: the event's name in the manifest where it differs from its type, such as `message.channels`.
+        """
         if (name or event["type"]) not in self.app.events:
             return
         callback = self._callback(event)
@@ -130,30 +143,33 @@ class Workspace:
     def _connection_changed(self) -> None:
         self.audience.tell({"type": "connection", "connected": self.delivery.connected > 0})
 
-    def touch(self) -> None:
-        """Save soon; the longer a save takes, the more changes it waits for."""
-        if self._state and self._saving is None:
-            delay = max(_SAVE_AFTER, 10 * self._save_took)
-            self._saving = asyncio.get_running_loop().call_later(delay, self.save)
+    def save_soon(self) -> None:
+        """Schedule a save that combines the changes until then.
+
+        The delay is ten times the duration of the last save, and at least `_SAVE_DELAY` seconds.
+        """
+        if self._state and self._save_timer is None:
+            delay = max(_SAVE_DELAY, 10 * self._save_seconds)
+            self._save_timer = asyncio.get_running_loop().call_later(delay, self.save)
 
     def save(self) -> None:
-        """Write the state file now, as a whole or not at all."""
-        if self._saving:
-            self._saving.cancel()
-            self._saving = None
+        """Write the state file now, atomically."""
+        if self._save_timer:
+            self._save_timer.cancel()
+            self._save_timer = None
         if self._state is None:
             return
         started = time.perf_counter()
         saved = {
             **self.board.dump(),
             "locales": {one.id: one.locale for one in self.people},
-            "files": [[file, base64.b64encode(content).decode()] for file, content in self.files.kept()],
+            "files": [[file, base64.b64encode(content).decode()] for file, content in self.files.completed()],
         }
         self._state.parent.mkdir(parents=True, exist_ok=True)
         fresh = self._state.with_suffix(".new")
         fresh.write_text(json.dumps(saved, ensure_ascii=False), "utf-8")
         fresh.replace(self._state)
-        self._save_took = time.perf_counter() - started
+        self._save_seconds = time.perf_counter() - started
 
     def _load(self, state: Path) -> None:
         try:

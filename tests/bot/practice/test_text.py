@@ -1,10 +1,10 @@
-"""Typed words as Slack stores them, and as the composer's rich_text."""
+"""Typed text as mrkdwn, and as the rich_text of Slack's composer."""
 
 import pytest
 
 from bot.practice.manifest import AppManifest
 from bot.practice.people import Channels, SamplePeople
-from bot.practice.text import escaped, rich_text, typed
+from bot.practice.text import rich_text, to_command_text, to_mrkdwn
 
 PEOPLE = SamplePeople.sample(AppManifest(name="Desk", bot_name="Help Desk"))
 CHANNELS = Channels.sample(PEOPLE)
@@ -24,15 +24,15 @@ CHANNELS = Channels.sample(PEOPLE)
         ("mail me@example.co.jp", "mail <mailto:me@example.co.jp|me@example.co.jp>"),
     ],
 )
-def test_typed(text: str, stored: str) -> None:
-    assert typed(text, PEOPLE, CHANNELS) == stored
+def test_typed_text_is_converted_to_mrkdwn(text: str, stored: str) -> None:
+    assert to_mrkdwn(text, PEOPLE, CHANNELS) == stored
 
 
-def test_a_commands_mentions_carry_names() -> None:
-    assert escaped("@Priya Nair", PEOPLE, CHANNELS) == "<@U0PRIYA0001|priya.nair>"
+def test_mentions_in_a_command_carry_names() -> None:
+    assert to_command_text("@Priya Nair", PEOPLE, CHANNELS) == "<@U0PRIYA0001|priya.nair>"
 
 
-def test_rich_text_says_the_same() -> None:
+def test_rich_text_has_every_part_of_the_mrkdwn() -> None:
     text = "<@U1> *big* _slanted_ ~gone~ `a&lt;b` :tada: <#C1|general> <!subteam^S1> <!here> <https://x.example|x>"
     section = rich_text(text + " 5 * 3 * 2 <!date^1790000000^{time}|then>")["elements"][0]["elements"]
     assert [one for one in section if one.get("text") != " "] == [
@@ -51,6 +51,6 @@ def test_rich_text_says_the_same() -> None:
     ]
 
 
-def test_preformatted_text_stands_alone() -> None:
+def test_preformatted_text_is_a_part_of_its_own() -> None:
     kinds = [part["type"] for part in rich_text("before ```x = 1``` after")["elements"]]
     assert kinds == ["rich_text_section", "rich_text_preformatted", "rich_text_section"]
