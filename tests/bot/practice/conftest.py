@@ -1,4 +1,4 @@
-"""A real slack-bolt app on a real websocket, a workspace with a clock that tests turn, and people."""
+"""Fixtures: a served workspace with a manual clock, a Web API client, a slack-bolt app and people."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -7,7 +7,7 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.practice import Server, Timing, Workspace, serve
-from tests.bot.practice.desk import MANIFEST, Clock, Crowd, Desk
+from tests.bot.practice.desk import MANIFEST, Clock, Desk, PersonFactory
 
 
 @pytest.fixture
@@ -34,12 +34,12 @@ def client(server: Server) -> AsyncWebClient:
 
 @pytest.fixture
 async def desk(server: Server) -> AsyncIterator[Desk]:
-    made = Desk(server)
-    yield made
-    await made.close()
+    desk_app = Desk(server)
+    yield desk_app
+    await desk_app.close()
 
 
 @pytest.fixture
-async def people(server: Server) -> AsyncIterator[Crowd]:
+async def people(server: Server) -> AsyncIterator[PersonFactory]:
     async with AsyncExitStack() as stack:
-        yield Crowd(server, stack)
+        yield PersonFactory(server, stack)

@@ -1,4 +1,4 @@
-"""What the tests connect and let act: an app of slack-bolt, its manifest, a clock, and people."""
+"""Helpers of the practice tests: a slack-bolt app, its manifest, a clock, people and a raw socket."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ MANIFEST: dict[str, Any] = {
 
 
 class Clock:
-    """Seconds that go on only when a test says so."""
+    """A clock in seconds that only a test moves."""
 
     def __init__(self) -> None:
         self.now = 1_790_000_000.0
@@ -46,7 +46,7 @@ class Clock:
 
 
 class Desk:
-    """An app of slack-bolt, as its users write it, and the handlers that connect it."""
+    """An ordinary slack-bolt app named Desk, and the Socket Mode handlers that connect it."""
 
     def __init__(self, server: Server) -> None:
         client = AsyncWebClient(token=server.bot_token, base_url=server.api_url)
@@ -66,8 +66,8 @@ class Desk:
             await handler.close_async()  # type: ignore[no-untyped-call]  # slack_bolt has no hint here
 
 
-class Crowd:
-    """The sample people, each in a window of their own, opened when first needed."""
+class PersonFactory:
+    """A factory of `Person` clients: each call opens a window for one sample person, closed with `stack`."""
 
     def __init__(self, server: Server, stack: AsyncExitStack) -> None:
         self._server = server
@@ -82,23 +82,23 @@ def button(action_id: str, text: str, value: str = "") -> dict[str, Any]:
     return {"type": "actions", "block_id": "buttons", "elements": [element]}
 
 
-class Wire:
-    """A bare socket of Socket Mode: it shows the envelopes as they come and acks only what it is told to."""
+class RawSocket:
+    """A raw Socket Mode connection that returns every envelope and acks only on request."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
 
     @classmethod
     async def open(cls, server: Server) -> Self:
-        """Connect as an app does and swallow the `hello`."""
+        """Connect as an app does and read the `hello`."""
         client = AsyncWebClient(base_url=server.api_url)
         answer = await client.apps_connections_open(app_token=server.app_token)
-        wire = cls(await connect(str(answer["url"]), proxy=None))
-        assert (await wire.frame())["type"] == "hello"
-        return wire
+        app_socket = cls(await connect(str(answer["url"]), proxy=None))
+        assert (await app_socket.frame())["type"] == "hello"
+        return app_socket
 
     async def frame(self) -> Json:
-        """Return the next frame."""
+        """Return the next frame, which must arrive within 3 seconds."""
         async with asyncio.timeout(3):
             frame: Json = json.loads(await self.socket.recv())
             return frame
@@ -108,7 +108,7 @@ class Wire:
         await self.socket.send(json.dumps(body))
 
     async def event(self, kind: str) -> Json:
-        """Ack events until one of this kind comes, and return it (acked too)."""
+        """Ack events until one has this type or subtype, ack it too, and return it."""
         while True:
             envelope = await self.frame()
             await self.ack(envelope)

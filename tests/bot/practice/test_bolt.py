@@ -1,4 +1,4 @@
-"""An unmodified slack-bolt app on a real websocket: it is asked, answers, and is pressed."""
+"""An unmodified slack-bolt app on a real websocket: questions, answers and presses."""
 
 import asyncio
 
@@ -6,10 +6,10 @@ from slack_bolt.async_app import AsyncAck, AsyncRespond, AsyncSay
 
 from bot.practice import Person, Server
 from bot.practice.wire import Json
-from tests.bot.practice.desk import Crowd, Desk, button
+from tests.bot.practice.desk import Desk, PersonFactory, button
 
 
-async def test_mention_answer_and_press(server: Server, desk: Desk, people: Crowd) -> None:
+async def test_mention_is_answered_and_the_answer_pressed(server: Server, desk: Desk, people: PersonFactory) -> None:
     events: list[Json] = []
     presses: list[Json] = []
 
@@ -37,7 +37,7 @@ async def test_mention_answer_and_press(server: Server, desk: Desk, people: Crow
 
     assert settled["ts"] == card["ts"]
     assert settled["blocks"][0]["type"] == "rich_text"
-    # The person's words come twice, as a message and as a mention, under two event ids.
+    # Slack sends a mention twice, as `message` and as `app_mention`, under two event ids.
     asked = [one["event"] for one in events if one["event"].get("ts") == ts]
     assert sorted(one["type"] for one in asked) == ["app_mention", "message"]
     assert len({one["event_id"] for one in events}) == len(events)
@@ -56,7 +56,7 @@ async def test_mention_answer_and_press(server: Server, desk: Desk, people: Crow
     assert press["message"]["ts"] == card["ts"]
 
 
-async def test_thread_counts_reach_every_window(server: Server, people: Crowd) -> None:
+async def test_thread_counts_reach_every_window(server: Server, people: PersonFactory) -> None:
     misaki, kenji = await people(server.people.employees[0]), await people(server.people.staff[0])
     root = await misaki.say(server.channels.help_desk.id, "one")
     await kenji.say(server.channels.help_desk.id, "two", thread_ts=root)
@@ -66,7 +66,7 @@ async def test_thread_counts_reach_every_window(server: Server, people: Crowd) -
     assert [one["text"] for one in await kenji.history(parent["channel"])] == ["one"]
 
 
-async def test_private_channels_are_for_members(server: Server, people: Crowd) -> None:
+async def test_private_channel_is_hidden_from_non_members(server: Server, people: PersonFactory) -> None:
     guest = await people(server.people.guest)
     assert server.channels.ops.id not in {one["id"] for one in guest.hello["channels"]}
     admin = await people(server.people.admin)
@@ -75,7 +75,7 @@ async def test_private_channels_are_for_members(server: Server, people: Crowd) -
     assert (await guest.message(lambda _: True))["text"] == "public"
 
 
-async def test_windows_hear_of_connections(server: Server, desk: Desk, people: Crowd) -> None:
+async def test_windows_are_told_when_the_app_connects(server: Server, desk: Desk, people: PersonFactory) -> None:
     misaki = await people(server.people.employees[0])
     assert misaki.hello["connected"] is False
     await desk.connect()
@@ -84,7 +84,7 @@ async def test_windows_hear_of_connections(server: Server, desk: Desk, people: C
     await misaki.wait_for(lambda one: one == {"type": "connection", "connected": False})
 
 
-async def test_a_thousand_questions_a_minute(server: Server, desk: Desk) -> None:
+async def test_sixty_questions_at_once_are_all_answered(server: Server, desk: Desk) -> None:
     @desk.app.event("message")
     async def message(event: Json, say: AsyncSay) -> None:
         if "bot_id" not in event:

@@ -1,4 +1,4 @@
-"""Presses, modals, commands, shortcuts, the home, response_urls and trigger_ids, through a real slack-bolt app."""
+"""Presses, modals, commands, shortcuts, the App Home, response_urls and trigger_ids, with a real slack-bolt app."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.practice import Person, Server
 from bot.practice.person import RefusedError, loopback
 from bot.practice.wire import Json
-from tests.bot.practice.desk import Clock, Crowd, Desk, button
+from tests.bot.practice.desk import Clock, Desk, PersonFactory, button
 
 
 def plain(text: str) -> Json:
@@ -41,8 +41,8 @@ async def error_of(call: Any) -> str:
     return str(caught.value.response["error"])
 
 
-class Opened:
-    """An app that opens a form for `/desk` and does with a submission what a test has set."""
+class FormApp:
+    """An app that opens `form` for `/desk` and acks each submission with `answer`."""
 
     def __init__(self, desk: Desk) -> None:
         self.submitted: list[Json] = []
@@ -69,26 +69,26 @@ class Opened:
 
 
 @pytest.fixture
-async def opened(desk: Desk) -> Opened:
-    made = Opened(desk)
+async def form_app(desk: Desk) -> FormApp:
+    app = FormApp(desk)
     await desk.connect()
-    return made
+    return app
 
 
 @pytest.fixture
-async def kenji(server: Server, people: Crowd) -> Person:
+async def kenji(server: Server, people: PersonFactory) -> Person:
     return await people(server.people.staff[0])
 
 
-async def test_a_form_is_opened_filled_and_closed(opened: Opened, kenji: Person) -> None:
+async def test_form_is_opened_filled_and_submitted(form_app: FormApp, kenji: Person) -> None:
     await kenji.command("/desk fix")
     view = await kenji.view()
     assert await kenji.submit(view) == {"category": "この項目は必須です。"}
-    assert not opened.submitted
+    assert not form_app.submitted
     assert await kenji.submit(view, HR) == {}
     closed = await kenji.wait_for(lambda one: one["type"] == "view_closed")
     assert closed["view_id"] == view["id"]
-    body = opened.submitted[0]
+    body = form_app.submitted[0]
     assert body["user"]["id"] == kenji.user_id
     assert body["view"]["hash"] == view["hash"]
     values = body["view"]["state"]["values"]
@@ -96,64 +96,64 @@ async def test_a_form_is_opened_filled_and_closed(opened: Opened, kenji: Person)
     assert values["reason"]["reason"] == {"type": "plain_text_input", "value": "because"}
 
 
-async def test_errors_update_push_and_clear(opened: Opened, kenji: Person) -> None:
+async def test_each_response_action_of_a_submission_is_applied(form_app: FormApp, kenji: Person) -> None:
     await kenji.command("/desk fix")
     view = await kenji.view()
-    opened.answer = {"response_action": "errors", "errors": {"reason": "Too short"}}
+    form_app.answer = {"response_action": "errors", "errors": {"reason": "Too short"}}
     assert await kenji.submit(view, HR) == {"reason": "Too short"}
-    opened.answer = {"response_action": "update", "view": form("Again")}
+    form_app.answer = {"response_action": "update", "view": form("Again")}
     await kenji.submit(view, HR)
     updated = await kenji.view()
     assert (updated["id"], updated["title"]["text"]) == (view["id"], "Again")
     assert updated["hash"] != view["hash"]
-    opened.answer = {"response_action": "push", "view": form("Above")}
+    form_app.answer = {"response_action": "push", "view": form("Above")}
     await kenji.submit(updated, HR)
     pushed = await kenji.view()
     assert (pushed["previous_view_id"], pushed["root_view_id"]) == (view["id"], view["id"])
-    opened.answer = {"response_action": "clear"}
+    form_app.answer = {"response_action": "clear"}
     await kenji.submit(pushed, HR)
     assert (await kenji.wait_for(lambda one: one["type"] == "view_closed"))["cleared"] is True
     with pytest.raises(RefusedError, match="not_found"):
         await kenji.submit(view, HR)
 
 
-async def test_closing_is_told_if_wanted(opened: Opened, kenji: Person) -> None:
-    opened.form = form(notify_on_close=True, clear_on_close=True, private_metadata="q1")
+async def test_closing_is_reported_with_notify_on_close(form_app: FormApp, kenji: Person) -> None:
+    form_app.form = form(notify_on_close=True, clear_on_close=True, private_metadata="q1")
     await kenji.command("/desk fix")
     await kenji.close(await kenji.view())
-    body = opened.submitted[0]
+    body = form_app.submitted[0]
     assert (body["type"], body["is_cleared"], body["view"]["private_metadata"]) == ("view_closed", True, "q1")
 
 
-async def test_another_persons_form_is_closed_to_me(
-    opened: Opened, kenji: Person, server: Server, people: Crowd
+async def test_form_of_another_person_cannot_be_submitted(
+    form_app: FormApp, kenji: Person, server: Server, people: PersonFactory
 ) -> None:
     await kenji.command("/desk fix")
     view = await kenji.view()
     emily = await people(server.people.employees[1])
     with pytest.raises(RefusedError, match="not_found"):
         await emily.submit(view, HR)
-    assert not opened.submitted
+    assert not form_app.submitted
 
 
-async def test_a_trigger_is_good_once_for_three_seconds(
-    opened: Opened, kenji: Person, client: AsyncWebClient, clock: Clock
+async def test_trigger_id_is_valid_once_for_three_seconds(
+    form_app: FormApp, kenji: Person, client: AsyncWebClient, clock: Clock
 ) -> None:
     await kenji.command("/desk fix")
     await kenji.view()
-    used = opened.commands[0]["trigger_id"]
+    used = form_app.commands[0]["trigger_id"]
     assert await error_of(client.views_open(trigger_id=used, view=form())) == "exchanged_trigger_id"
     assert await error_of(client.views_open(trigger_id="1.2.3", view=form())) == "invalid_trigger_id"
     assert await error_of(client.views_open(trigger_id=used, view=form(title="x" * 25))) == "invalid_arguments"
-    opened.form = {}
+    form_app.form = {}
     await kenji.command("/desk again")
-    fresh = opened.commands[1]["trigger_id"]
+    fresh = form_app.commands[1]["trigger_id"]
     clock.now += 3
     assert await error_of(client.views_open(trigger_id=fresh, view=form())) == "expired_trigger_id"
 
 
-async def test_three_views_at_most_and_hashes(
-    opened: Opened, desk: Desk, kenji: Person, client: AsyncWebClient
+async def test_fourth_view_and_stale_hash_are_refused(
+    form_app: FormApp, desk: Desk, kenji: Person, client: AsyncWebClient
 ) -> None:
     pushes: list[str] = []
 
@@ -161,30 +161,30 @@ async def test_three_views_at_most_and_hashes(
     async def more(ack: AsyncAck, body: Json) -> None:
         await ack()
         try:
-            await client.views_push(trigger_id=body["trigger_id"], view=opened.form)
+            await client.views_push(trigger_id=body["trigger_id"], view=form_app.form)
         except SlackApiError as refusal:
             pushes.append(str(refusal.response["error"]))
 
-    opened.form = {"type": "modal", "title": plain("Deep"), "blocks": [button("more", "More")], "external_id": ""}
+    form_app.form = {"type": "modal", "title": plain("Deep"), "blocks": [button("more", "More")], "external_id": ""}
     await kenji.command("/desk fix")
     view = await kenji.view()
     for _ in range(2):
         await kenji.press(view, "more")
         view = await kenji.view()
     await kenji.press(view, "more")
-    changed = (await client.views_update(view_id=view["id"], view=opened.form, hash=view["hash"]))["view"]
+    changed = (await client.views_update(view_id=view["id"], view=form_app.form, hash=view["hash"]))["view"]
     assert pushes == ["push_limit_reached"]
-    stale = client.views_update(view_id=view["id"], view=opened.form, hash=view["hash"])
+    stale = client.views_update(view_id=view["id"], view=form_app.form, hash=view["hash"])
     assert await error_of(stale) == "hash_conflict"
     assert changed["previous_view_id"] == view["previous_view_id"]
 
 
-async def test_the_home_is_published(desk: Desk, kenji: Person, client: AsyncWebClient) -> None:
-    opened: list[Json] = []
+async def test_app_home_is_published_and_pressed(desk: Desk, kenji: Person, client: AsyncWebClient) -> None:
+    opened_events: list[Json] = []
 
     @desk.app.event("app_home_opened")
     async def home(event: Json) -> None:
-        opened.append(event)
+        opened_events.append(event)
         await client.views_publish(user_id=event["user"], view={"type": "home", "blocks": [button("go", "Go")]})
 
     presses: list[Json] = []
@@ -197,14 +197,14 @@ async def test_the_home_is_published(desk: Desk, kenji: Person, client: AsyncWeb
     await desk.connect()
     await kenji.open_home()
     view = (await kenji.wait_for(lambda one: one["type"] == "home"))["view"]
-    assert (opened[0]["tab"], opened[0]["channel"][0]) == ("home", "D")
+    assert (opened_events[0]["tab"], opened_events[0]["channel"][0]) == ("home", "D")
     await kenji.press(view, "go")
     assert presses[0]["container"] == {"type": "view", "view_id": view["id"]}
     again = client.views_publish(user_id=kenji.user_id, view={"type": "home", "blocks": []}, hash="0.old")
     assert await error_of(again) == "hash_conflict"
 
 
-async def test_commands_answer_in_the_ack(server: Server, desk: Desk, kenji: Person) -> None:
+async def test_command_answer_in_the_ack_is_posted(server: Server, desk: Desk, kenji: Person) -> None:
     bodies: list[Json] = []
 
     @desk.app.command("/desk")
@@ -227,10 +227,10 @@ async def test_commands_answer_in_the_ack(server: Server, desk: Desk, kenji: Per
     assert [one["text"] for one in await kenji.history(quiet["channel"])] == ["Here", "Here"]
 
 
-async def test_a_response_url_is_good_five_times_for_half_an_hour(opened: Opened, kenji: Person, clock: Clock) -> None:
+async def test_response_url_works_five_times_for_thirty_minutes(form_app: FormApp, kenji: Person, clock: Clock) -> None:
     await kenji.command("/desk fix")
     await kenji.command("/desk fix")
-    used, late = (body["response_url"] for body in opened.commands)
+    used, late = (body["response_url"] for body in form_app.commands)
     async with loopback() as http:
         assert [(await http.post(used, json={"text": str(n)})).status_code for n in range(6)] == [200] * 5 + [404]
         assert (await http.post(used, json={"text": "7"})).json() == {"ok": False, "error": "used_url"}
@@ -241,34 +241,36 @@ async def test_a_response_url_is_good_five_times_for_half_an_hour(opened: Opened
     assert (answer.status_code, answer.json()["error"]) == (404, "expired_url")
 
 
-async def test_answers_to_a_press(server: Server, desk: Desk, kenji: Person, client: AsyncWebClient) -> None:
-    wanted: list[Json] = []
+async def test_press_is_answered_by_response_url(
+    server: Server, desk: Desk, kenji: Person, client: AsyncWebClient
+) -> None:
+    responses: list[Json] = []
     bodies: list[Json] = []
 
     @desk.app.action("go")
     async def go(ack: AsyncAck, respond: AsyncRespond, body: Json) -> None:
         await ack()
         bodies.append(body)
-        await respond(**wanted.pop(0))
+        await respond(**responses.pop(0))
 
     await desk.connect()
     place = server.channels.help_desk.id
     root = await kenji.say(place, "q")
     await client.chat_postMessage(channel=place, thread_ts=root, text="card", blocks=[button("go", "Go")])
     card = await kenji.answer(root)
-    wanted += [{"text": "for you", "replace_original": False}, {"text": "for all", "response_type": "in_channel"}]
+    responses += [{"text": "for you", "replace_original": False}, {"text": "for all", "response_type": "in_channel"}]
     await kenji.press(card, "go")
     own = await kenji.message(lambda one: one["text"] == "for you")
     assert (own["ephemeral"], own["thread_ts"]) == (True, root)
     await kenji.press(card, "go")
     assert (await kenji.message(lambda one: one["text"] == "for all"))["thread_ts"] == root
-    wanted.append({"delete_original": True})
+    responses.append({"delete_original": True})
     await kenji.press(card, "go")
     assert (await kenji.wait_for(lambda one: one["type"] == "message_deleted"))["ts"] == card["ts"]
 
 
-async def test_ephemeral_messages_can_be_pressed_and_replaced(
-    server: Server, desk: Desk, kenji: Person, client: AsyncWebClient, people: Crowd
+async def test_ephemeral_message_can_be_pressed_and_replaced(
+    server: Server, desk: Desk, kenji: Person, client: AsyncWebClient, people: PersonFactory
 ) -> None:
     bodies: list[Json] = []
 
@@ -281,18 +283,20 @@ async def test_ephemeral_messages_can_be_pressed_and_replaced(
     await desk.connect()
     place = server.channels.help_desk.id
     await client.chat_postEphemeral(channel=place, user=kenji.user_id, text="sure?", blocks=[button("go", "Go")])
-    asked = await kenji.message(lambda one: one["text"] == "sure?")
+    original = await kenji.message(lambda one: one["text"] == "sure?")
     priya = await people(server.people.staff[1])
     with pytest.raises(RefusedError, match="message_not_found"):
-        await priya.press(asked, "go")
-    await kenji.press(asked, "go")
-    settled = await kenji.message(lambda one: one["text"] == "settled")
-    assert (settled["ts"], settled["ephemeral"]) == (asked["ts"], True)
+        await priya.press(original, "go")
+    await kenji.press(original, "go")
+    replaced = await kenji.message(lambda one: one["text"] == "settled")
+    assert (replaced["ts"], replaced["ephemeral"]) == (original["ts"], True)
     assert bodies[0]["container"]["is_ephemeral"] is True
     assert "message" not in bodies[0]
 
 
-async def test_choices_and_stale_buttons(server: Server, desk: Desk, kenji: Person, client: AsyncWebClient) -> None:
+async def test_recently_replaced_element_still_works_then_is_stale(
+    server: Server, desk: Desk, kenji: Person, client: AsyncWebClient
+) -> None:
     bodies: list[Json] = []
 
     @desk.app.action("pick")
@@ -309,7 +313,7 @@ async def test_choices_and_stale_buttons(server: Server, desk: Desk, kenji: Pers
     await kenji.choose(card, "pick", "hr")
     assert bodies[0]["actions"][0]["selected_option"]["value"] == "hr"
     assert bodies[0]["state"]["values"]["b1"]["pick"]["selected_option"]["value"] == "hr"
-    # Whoever pressed just before the card changed is still heard; a button that went earlier is gone.
+    # A press just before an update still counts; an element from before the last two updates is stale.
     await client.chat_update(channel=place, ts=str(sent["ts"]), text="done", blocks=[button("undo", "Undo")])
     await kenji.choose(card, "pick", "labor")
     assert len(bodies) == 2
@@ -318,7 +322,9 @@ async def test_choices_and_stale_buttons(server: Server, desk: Desk, kenji: Pers
         await kenji.choose(card, "pick", "labor")
 
 
-async def test_shortcuts(server: Server, desk: Desk, kenji: Person, people: Crowd) -> None:
+async def test_message_and_global_shortcuts_are_sent(
+    server: Server, desk: Desk, kenji: Person, people: PersonFactory
+) -> None:
     bodies: list[Json] = []
 
     @desk.app.shortcut("look")

@@ -1,4 +1,4 @@
-"""Each of Slack's limits on Block Kit: what just fits is taken, one more is refused with the place and the reason."""
+"""Slack's limits on Block Kit: the limit itself is accepted, one more is refused with its place and reason."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ def options(count: int) -> list[Json]:
     return [option(value=str(number)) for number in range(count)]
 
 
-def acting(*elements: Json) -> list[Json]:
+def actions_block(*elements: Json) -> list[Json]:
     return [{"type": "actions", "elements": list(elements)}]
 
 
@@ -36,12 +36,12 @@ def section(**more: object) -> list[Json]:
     return [{"type": "section", "text": plain(5), **more}]
 
 
-def asking(**more: object) -> list[Json]:
+def input_block(**more: object) -> list[Json]:
     element = {"type": "plain_text_input", "action_id": "i"}
     return [{"type": "input", "label": plain(5), "element": element, **more}]
 
 
-def confirming(**more: object) -> Json:
+def confirm_dialog(**more: object) -> Json:
     return {"title": plain(1), "text": plain(1), "confirm": plain(1), "deny": plain(1), **more}
 
 
@@ -54,39 +54,51 @@ LIMITS: dict[str, tuple[int, str, Callable[[int], list[Json]]]] = {
     "header": (150, "/blocks/0/text/text", lambda n: [{"type": "header", "text": plain(n)}]),
     "context": (10, "/blocks/0/elements", lambda n: [{"type": "context", "elements": [plain(1)] * n}]),
     "markdown": (12_000, "/blocks/0/text", lambda n: [{"type": "markdown", "text": "m" * n}]),
-    "actions": (25, "/blocks/0/elements", lambda n: acting(*(button(action_id=str(i)) for i in range(n)))),
-    "action_id": (255, "/blocks/0/elements/0/action_id", lambda n: acting(button(action_id="a" * n))),
-    "button text": (75, "/blocks/0/elements/0/text/text", lambda n: acting(button(text=plain(n)))),
-    "button value": (2000, "/blocks/0/elements/0/value", lambda n: acting(button(value="v" * n))),
-    "button url": (3000, "/blocks/0/elements/0/url", lambda n: acting(button(url="u" * n))),
-    "select options": (100, "/blocks/0/elements/0/options", lambda n: acting(select(options=options(n)))),
-    "option text": (75, "/blocks/0/elements/0/options/0/text/text", lambda n: acting(select(options=[option(n)]))),
+    "actions": (25, "/blocks/0/elements", lambda n: actions_block(*(button(action_id=str(i)) for i in range(n)))),
+    "action_id": (255, "/blocks/0/elements/0/action_id", lambda n: actions_block(button(action_id="a" * n))),
+    "button text": (75, "/blocks/0/elements/0/text/text", lambda n: actions_block(button(text=plain(n)))),
+    "button value": (2000, "/blocks/0/elements/0/value", lambda n: actions_block(button(value="v" * n))),
+    "button url": (3000, "/blocks/0/elements/0/url", lambda n: actions_block(button(url="u" * n))),
+    "select options": (100, "/blocks/0/elements/0/options", lambda n: actions_block(select(options=options(n)))),
+    "option text": (
+        75,
+        "/blocks/0/elements/0/options/0/text/text",
+        lambda n: actions_block(select(options=[option(n)])),
+    ),
     "option value": (
         150,
         "/blocks/0/elements/0/options/0/value",
-        lambda n: acting(select(options=[option(1, "v" * n)])),
+        lambda n: actions_block(select(options=[option(1, "v" * n)])),
     ),
-    "placeholder": (150, "/blocks/0/elements/0/placeholder/text", lambda n: acting(select(placeholder=plain(n)))),
-    "overflow": (5, "/blocks/0/elements/0/options", lambda n: acting(select("overflow", options=options(n)))),
-    "radio": (10, "/blocks/0/elements/0/options", lambda n: acting(select("radio_buttons", options=options(n)))),
-    "checkboxes": (10, "/blocks/0/elements/0/options", lambda n: acting(select("checkboxes", options=options(n)))),
+    "placeholder": (
+        150,
+        "/blocks/0/elements/0/placeholder/text",
+        lambda n: actions_block(select(placeholder=plain(n))),
+    ),
+    "overflow": (5, "/blocks/0/elements/0/options", lambda n: actions_block(select("overflow", options=options(n)))),
+    "radio": (10, "/blocks/0/elements/0/options", lambda n: actions_block(select("radio_buttons", options=options(n)))),
+    "checkboxes": (
+        10,
+        "/blocks/0/elements/0/options",
+        lambda n: actions_block(select("checkboxes", options=options(n))),
+    ),
     "confirm title": (
         100,
         "/blocks/0/elements/0/confirm/title/text",
-        lambda n: acting(button(confirm=confirming(title=plain(n)))),
+        lambda n: actions_block(button(confirm=confirm_dialog(title=plain(n)))),
     ),
     "confirm text": (
         300,
         "/blocks/0/elements/0/confirm/text/text",
-        lambda n: acting(button(confirm=confirming(text=plain(n)))),
+        lambda n: actions_block(button(confirm=confirm_dialog(text=plain(n)))),
     ),
     "confirm deny": (
         30,
         "/blocks/0/elements/0/confirm/deny/text",
-        lambda n: acting(button(confirm=confirming(deny=plain(n)))),
+        lambda n: actions_block(button(confirm=confirm_dialog(deny=plain(n)))),
     ),
-    "input label": (2000, "/blocks/0/label/text", lambda n: asking(label=plain(n))),
-    "input hint": (2000, "/blocks/0/hint/text", lambda n: asking(hint=plain(n))),
+    "input label": (2000, "/blocks/0/label/text", lambda n: input_block(label=plain(n))),
+    "input hint": (2000, "/blocks/0/hint/text", lambda n: input_block(hint=plain(n))),
     "image alt": (2000, "/blocks/0/alt_text", lambda n: [{"type": "image", "image_url": "u", "alt_text": "a" * n}]),
     "table rows": (100, "/blocks/0/rows", lambda n: [{"type": "table", "rows": [[]] * n}]),
     "table columns": (20, "/blocks/0/rows/0", lambda n: [{"type": "table", "rows": [[{}] * n]}]),
@@ -94,14 +106,14 @@ LIMITS: dict[str, tuple[int, str, Callable[[int], list[Json]]]] = {
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_what_fits_is_taken_and_one_more_refused(name: str) -> None:
-    most, at, build = LIMITS[name]
-    assert check_message(build(most))
+def test_limit_itself_fits_and_one_more_is_refused(name: str) -> None:
+    maximum, at, build = LIMITS[name]
+    assert check_message(build(maximum))
     with pytest.raises(SlackError) as caught:
-        check_message(build(most + 1))
+        check_message(build(maximum + 1))
     assert caught.value.error == "invalid_blocks"
-    said = [f"must be less than {most + 1} characters", f"no more than {most} items allowed"]
-    assert any(f"{words} [json-pointer:{at}]" in caught.value.messages for words in said)
+    expected = [f"must be less than {maximum + 1} characters", f"no more than {maximum} items allowed"]
+    assert any(f"{words} [json-pointer:{at}]" in caught.value.messages for words in expected)
 
 
 @pytest.mark.parametrize(
@@ -112,21 +124,24 @@ def test_what_fits_is_taken_and_one_more_refused(name: str) -> None:
         ([{"type": "section"}], "missing required field: text [json-pointer:/blocks/0]"),
         (section(text=plain(0)), "must be more than 0 characters [json-pointer:/blocks/0/text/text]"),
         ([{"type": "header", "text": {"type": "mrkdwn", "text": "x"}}], "must be a valid enum value: plain_text"),
-        (acting(), "must have at least 1 item [json-pointer:/blocks/0/elements]"),
-        (acting({"type": "plain_text_input"}), "unsupported type: plain_text_input"),
-        (acting(button(), button()), "`action_id` a already exists [json-pointer:/blocks/0/elements/1/action_id]"),
-        (acting(button(style="loud")), "must be a valid enum value: primary, danger"),
-        (acting(select(options=[option(), option()])), "duplicate value found in options"),
+        (actions_block(), "must have at least 1 item [json-pointer:/blocks/0/elements]"),
+        (actions_block({"type": "plain_text_input"}), "unsupported type: plain_text_input"),
+        (
+            actions_block(button(), button()),
+            "`action_id` a already exists [json-pointer:/blocks/0/elements/1/action_id]",
+        ),
+        (actions_block(button(style="loud")), "must be a valid enum value: primary, danger"),
+        (actions_block(select(options=[option(), option()])), "duplicate value found in options"),
         ([{"type": "divider", "block_id": "b"}] * 2, "`block_id` b already exists [json-pointer:/blocks/1]"),
     ],
 )
-def test_other_mistakes(blocks: list[Json], problem: str) -> None:
+def test_invalid_block_is_refused_with_its_place(blocks: list[Json], problem: str) -> None:
     with pytest.raises(SlackError) as caught:
         check_message(blocks)
     assert any(one.startswith(problem) for one in caught.value.messages)
 
 
-def test_messages_have_a_sum_too() -> None:
+def test_message_with_too_many_characters_is_refused() -> None:
     with pytest.raises(SlackError, match="msg_blocks_too_long"):
         check_message(section(text=plain(3000)) * 5)
     with pytest.raises(SlackError, match="invalid_blocks_format"):
@@ -138,7 +153,7 @@ def modal(**more: object) -> Json:
 
 
 @pytest.mark.parametrize(
-    ("fits", "breaks", "at"),
+    ("fits", "exceeds", "at"),
     [
         (modal(title=plain(24)), modal(title=plain(25)), "/view/title/text"),
         (modal(submit=plain(24)), modal(submit=plain(25)), "/view/submit/text"),
@@ -146,19 +161,19 @@ def modal(**more: object) -> Json:
         (modal(private_metadata="p" * 3000), modal(private_metadata="p" * 3001), "/view/private_metadata"),
         (modal(callback_id="c" * 255), modal(callback_id="c" * 256), "/view/callback_id"),
         (modal(blocks=[{"type": "divider"}] * 100), modal(blocks=[{"type": "divider"}] * 101), "/view/blocks"),
-        (modal(blocks=asking(), submit=plain(1)), modal(blocks=asking()), "/view"),
+        (modal(blocks=input_block(), submit=plain(1)), modal(blocks=input_block()), "/view"),
         (modal(), modal(type="home"), "/view/type"),
     ],
 )
-def test_limits_of_views(fits: Json, breaks: Json, at: str) -> None:
+def test_view_at_its_limit_fits_beyond_is_refused(fits: Json, exceeds: Json, at: str) -> None:
     assert check_view(fits, "modal")
     with pytest.raises(SlackError) as caught:
-        check_view(breaks, "modal")
+        check_view(exceeds, "modal")
     assert caught.value.error == "invalid_arguments"
     assert any(one.endswith(f"[json-pointer:{at}]") for one in caught.value.messages)
 
 
-def test_the_answer_is_shaped_like_slacks() -> None:
+def test_error_body_has_the_shape_of_slacks() -> None:
     with pytest.raises(SlackError) as caught:
         check_message(section(text=plain(3001)))
     too_long = "must be less than 3001 characters [json-pointer:/blocks/0/text/text]"

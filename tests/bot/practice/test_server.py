@@ -1,4 +1,4 @@
-"""Files, faults, the state file, and who may call the server."""
+"""The server: files, faults, the state file, and the check of the caller's origin."""
 
 import asyncio
 import json
@@ -15,10 +15,12 @@ from websockets.exceptions import InvalidStatus
 
 from bot.practice import Person, Server, Workspace, serve
 from bot.practice.person import loopback
-from tests.bot.practice.desk import MANIFEST, Clock, Crowd, Wire
+from tests.bot.practice.desk import MANIFEST, Clock, PersonFactory, RawSocket
 
 
-async def test_upload_and_download(server: Server, client: AsyncWebClient, people: Crowd) -> None:
+async def test_file_is_uploaded_shared_and_downloaded(
+    server: Server, client: AsyncWebClient, people: PersonFactory
+) -> None:
     admin, place = await people(server.people.admin), server.channels.ops.id
     rows = '{"category": "労務"}\n'.encode()
     sent = await client.files_upload_v2(channel=place, filename="行.jsonl", content=rows, initial_comment="42 rows")
@@ -36,7 +38,7 @@ async def test_upload_and_download(server: Server, client: AsyncWebClient, peopl
     assert others.status_code == 302
 
 
-async def test_an_upload_must_have_the_announced_size(server: Server, client: AsyncWebClient) -> None:
+async def test_upload_of_wrong_size_is_refused(server: Server, client: AsyncWebClient) -> None:
     ticket = await client.files_getUploadURLExternal(filename="a.txt", length=3)
     async with loopback() as http:
         assert (await http.post(str(ticket["upload_url"]), content=b"four")).text == "upload_size_mismatch"
@@ -47,16 +49,16 @@ async def test_an_upload_must_have_the_announced_size(server: Server, client: As
         assert (await http.post(str(ticket["upload_url"]), content=b"abc")).status_code == 400
 
 
-async def test_a_named_attachment_of_a_person(server: Server, people: Crowd) -> None:
-    wire = await Wire.open(server)
+async def test_attachment_by_name_only_becomes_a_file(server: Server, people: PersonFactory) -> None:
+    app_socket = await RawSocket.open(server)
     misaki = await people(server.people.employees[0])
     await misaki._post("messages", channel=server.channels.help_desk.id, text="", file_names=["図.png"])
-    event = await wire.event("file_share")
+    event = await app_socket.event("file_share")
     assert (event["text"], event["files"][0]["name"], event["files"][0]["mimetype"]) == ("", "図.png", "image/png")
-    await wire.socket.close()
+    await app_socket.socket.close()
 
 
-async def test_rate_limits_and_failures_on_request(server: Server, client: AsyncWebClient) -> None:
+async def test_injected_rate_limits_and_failures_are_returned(server: Server, client: AsyncWebClient) -> None:
     place, faults = server.channels.help_desk.id, server.faults
     faults.rate_limit("chat.postMessage", calls=2, retry_after=7)
     for _ in range(2):
@@ -72,14 +74,14 @@ async def test_rate_limits_and_failures_on_request(server: Server, client: Async
     assert [one["text"] for one in server.workspace.board.top(place)] == ["at last"]
 
 
-async def test_slack_sdks_own_retry_is_satisfied(server: Server) -> None:
+async def test_rate_limit_satisfies_the_retry_of_slack_sdk(server: Server) -> None:
     client = AsyncWebClient(server.bot_token, server.api_url, retry_handlers=[AsyncRateLimitErrorRetryHandler(1)])
     server.faults.rate_limit("auth.test", retry_after=0)
     assert (await client.auth_test())["ok"]
 
 
 @pytest.mark.parametrize(("after", "made"), [(False, 0), (True, 1)])
-async def test_a_cut_connection(server: Server, *, after: bool, made: int) -> None:
+async def test_dropped_call_is_carried_out_only_with_after(server: Server, *, after: bool, made: int) -> None:
     client = AsyncWebClient(server.bot_token, server.api_url, retry_handlers=[])
     server.faults.drop("chat.postMessage", after=after)
     with pytest.raises(aiohttp.ServerDisconnectedError):
@@ -87,7 +89,7 @@ async def test_a_cut_connection(server: Server, *, after: bool, made: int) -> No
     assert len(server.workspace.board.top(server.channels.help_desk.id)) == made
 
 
-async def test_an_answer_held_back(server: Server, client: AsyncWebClient, people: Crowd) -> None:
+async def test_held_answer_waits_for_its_event(server: Server, client: AsyncWebClient, people: PersonFactory) -> None:
     misaki = await people(server.people.employees[0])
     gate = server.faults.hold("chat.postMessage")
     posting = asyncio.create_task(client.chat_postMessage(channel=server.channels.help_desk.id, text="made"))
@@ -97,7 +99,7 @@ async def test_an_answer_held_back(server: Server, client: AsyncWebClient, peopl
     assert (await posting)["ok"]
 
 
-async def test_the_state_file_outlives_the_process(tmp_path: Path, clock: Clock) -> None:
+async def test_state_file_restores_the_workspace_after_restart(tmp_path: Path, clock: Clock) -> None:
     state = tmp_path / "workspace.json"
     async with (
         serve(Workspace(MANIFEST, clock, state)) as server,
@@ -116,20 +118,20 @@ async def test_the_state_file_outlives_the_process(tmp_path: Path, clock: Clock)
         assert [one["text"] for one in await misaki.replies(place, root)] == ["問い", "more"]
         assert [one["text"] for one in await misaki.history(dm)] == ["direct"]
         assert await misaki.file(sent["files"][0]["id"]) == b"\x00\xff"
-        # The clock stands still, and yet a new message does not take an old one's place.
+        # The clock did not move, but a new message still gets a new ts.
         later = await misaki.say(place, "later", thread_ts=root)
         parent = (await misaki.replies(place, root))[0]
         assert (parent["reply_count"], parent["latest_reply"]) == (2, later)
 
 
-def test_a_broken_state_file_is_named(tmp_path: Path) -> None:
+def test_broken_state_file_is_named_in_the_error(tmp_path: Path) -> None:
     state = tmp_path / "workspace.json"
     state.write_text("{", "utf-8")
     with pytest.raises(ValueError, match=r"workspace\.json is not a workspace's state file"):
         Workspace(MANIFEST, state=state)
 
 
-async def test_changes_are_saved_while_it_runs(tmp_path: Path) -> None:
+async def test_changes_are_saved_while_the_server_runs(tmp_path: Path) -> None:
     state = tmp_path / "workspace.json"
     workspace = Workspace(MANIFEST, state=state)
     async with serve(workspace) as server, Person(server.url, server.people.admin.id) as admin:
@@ -141,7 +143,7 @@ async def test_changes_are_saved_while_it_runs(tmp_path: Path) -> None:
         assert "kept" in state.read_text("utf-8")
 
 
-async def test_only_this_machine_may_call(server: Server) -> None:
+async def test_foreign_host_or_origin_is_refused(server: Server) -> None:
     port = server.url.rstrip("/").rpartition(":")[2]
     callers: list[tuple[dict[str, str], int]] = [
         ({}, 200),
@@ -159,27 +161,26 @@ async def test_only_this_machine_may_call(server: Server) -> None:
             assert (await http.post("api/auth.test", headers=sent | bearer)).status_code == status
 
 
-async def test_foreign_origins_get_no_socket(server: Server) -> None:
+async def test_foreign_origin_cannot_open_a_socket(server: Server) -> None:
     url = f"{server.url.replace('http', 'ws')}page/socket?user={server.people.admin.id}"
     with pytest.raises(InvalidStatus):
         await connect(url, proxy=None, additional_headers={"origin": "https://evil.example"})
 
 
-async def test_a_window_of_nobody_is_the_first_persons(server: Server) -> None:
-    """The address as it is printed names nobody."""
+async def test_window_of_unknown_person_shows_the_first_person(server: Server) -> None:
     async with Person(server.url, "U404") as nobody:
         assert nobody.hello["user"]["id"] == server.people.employees[0].id
 
 
 @pytest.mark.parametrize(("languages", "person"), [("ja,en;q=0.9", 0), ("en-US,ja;q=0.9", 1), ("fr", 1)])
-async def test_a_window_of_nobody_speaks_as_the_browser_does(server: Server, languages: str, person: int) -> None:
+async def test_window_without_person_uses_the_browsers_language(server: Server, languages: str, person: int) -> None:
     url = f"{server.url.replace('http', 'ws')}page/socket"
     async with connect(url, proxy=None, additional_headers={"accept-language": languages}) as window:
         hello = json.loads(await window.recv())
     assert hello["user"]["id"] == server.people.employees[person].id
 
 
-async def test_a_taken_port_says_so() -> None:
+async def test_taken_port_is_named_in_the_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match=f"port {port} of 127.0.0.1 is taken"):
@@ -187,7 +188,7 @@ async def test_a_taken_port_says_so() -> None:
                 pass
 
 
-async def test_the_page_is_served(server: Server) -> None:
+async def test_page_is_served_with_its_security_policy(server: Server) -> None:
     async with loopback(server.url) as http:
         page = await http.get("/")
     assert page.status_code == 200

@@ -1,4 +1,4 @@
-"""The Web API at the wire: tokens, scopes, encodings, conversations, messages and their errors."""
+"""The Web API over HTTP: tokens, scopes, encodings, conversations, messages and their errors."""
 
 import json
 from typing import Any
@@ -11,17 +11,17 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.practice import Server, Workspace, serve
 from bot.practice.person import loopback
 from bot.practice.wire import Json
-from tests.bot.practice.desk import MANIFEST, Crowd
+from tests.bot.practice.desk import MANIFEST, PersonFactory
 
 
-async def refused(client: AsyncWebClient, method: str, **args: Any) -> Json:
-    """Call a method that must be refused and return the whole answer."""
+async def error_answer(client: AsyncWebClient, method: str, **args: Any) -> Json:
+    """Call a method that must fail and return the whole answer."""
     with pytest.raises(SlackApiError) as caught:
         await client.api_call(method, json=args)
     return dict(caught.value.response.data)
 
 
-async def test_tokens(server: Server) -> None:
+async def test_wrong_token_is_refused(server: Server) -> None:
     calls: list[tuple[str, str, str]] = [
         ("auth.test", "", "not_authed"),
         ("auth.test", "Bearer xoxb-wrong", "invalid_auth"),
@@ -35,7 +35,7 @@ async def test_tokens(server: Server) -> None:
             assert (answer.status_code, answer.json()["ok"], answer.json()["error"]) == (200, False, error)
 
 
-async def test_every_encoding_of_slack_sdk(server: Server) -> None:
+async def test_every_encoding_of_slack_sdk_is_accepted(server: Server) -> None:
     place, blocks = server.channels.help_desk.id, [{"type": "divider"}]
     full: Json = {"channel": place, "text": "日本語 & more", "blocks": blocks}
     form = full | {"blocks": json.dumps(blocks), "metadata": json.dumps({"event_type": "q", "event_payload": {"n": 1}})}
@@ -63,7 +63,7 @@ async def test_every_encoding_of_slack_sdk(server: Server) -> None:
     assert (broken.json()["error"], listed.json()["error"]) == ("invalid_json", "json_not_object")
 
 
-async def test_missing_scope() -> None:
+async def test_call_without_its_scope_is_refused() -> None:
     calls: list[tuple[str, Json, str]] = [
         ("chat.postMessage", {"channel": "C0HELPDESK1", "text": "x"}, "chat:write"),
         ("users.info", {"user": "U0MISAKI001"}, "users:read"),
@@ -79,12 +79,12 @@ async def test_missing_scope() -> None:
     ]
     async with serve(Workspace(MANIFEST | {"oauth_config": {"scopes": {"bot": ["commands"]}}})) as server:
         client = AsyncWebClient(token=server.bot_token, base_url=server.api_url)
-        answers = [await refused(client, method, **args) for method, args, _ in calls]
+        answers = [await error_answer(client, method, **args) for method, args, _ in calls]
     assert {(one["error"], one["provided"]) for one in answers} == {("missing_scope", "commands")}
     assert [one["needed"] for one in answers] == [scope for _, _, scope in calls]
 
 
-async def test_who_is_who(server: Server, client: AsyncWebClient) -> None:
+async def test_users_groups_and_bot_are_described(server: Server, client: AsyncWebClient) -> None:
     me = await client.auth_test()
     assert (me["user_id"], me["bot_id"], me["url"]) == (server.people.bot.id, "B0PRACTICE1", server.url)
     guest = (await client.users_info(user=server.people.guest.id, include_locale=True))["user"]
@@ -98,7 +98,7 @@ async def test_who_is_who(server: Server, client: AsyncWebClient) -> None:
     assert members == [one.id for one in server.people]
 
 
-async def test_conversations(server: Server, client: AsyncWebClient) -> None:
+async def test_conversations_are_described_opened_and_listed(server: Server, client: AsyncWebClient) -> None:
     info = (await client.conversations_info(channel=server.channels.help_desk.id, include_num_members=True))["channel"]
     assert (info["name"], info["is_member"], info["is_private"], info["num_members"]) == ("help-desk", True, False, 7)
     dm = (await client.conversations_open(users=server.people.guest.id, return_im=True))["channel"]
@@ -110,13 +110,13 @@ async def test_conversations(server: Server, client: AsyncWebClient) -> None:
     assert server.people.guest.id not in members
 
 
-async def test_history_pages_and_bounds(server: Server, client: AsyncWebClient) -> None:
+async def test_history_is_paged_and_bounded_by_time(server: Server, client: AsyncWebClient) -> None:
     place = server.channels.help_desk.id
     stamps = [str((await client.chat_postMessage(channel=place, text=str(number)))["ts"]) for number in range(7)]
     await client.chat_postMessage(channel=place, text="in a thread", thread_ts=stamps[0])
     first = await client.conversations_history(channel=place, limit=3)
     assert ([one["text"] for one in first["messages"]], first["has_more"]) == (["6", "5", "4"], True)
-    # What comes in between two pages moves nothing.
+    # A message that arrives between two pages does not move the second one.
     await client.chat_postMessage(channel=place, text="new")
     cursor = first["response_metadata"]["next_cursor"]
     second = await client.conversations_history(channel=place, limit=4, cursor=cursor)
@@ -125,15 +125,19 @@ async def test_history_pages_and_bounds(server: Server, client: AsyncWebClient) 
     assert [one["text"] for one in since["messages"]] == ["5"]
     closed = await client.conversations_history(channel=place, oldest=stamps[4], latest=stamps[6], inclusive=True)
     assert [one["text"] for one in closed["messages"]] == ["6", "5", "4"]
-    assert (await refused(client, "conversations.history", channel=place, cursor="???"))["error"] == "invalid_cursor"
+    assert (await error_answer(client, "conversations.history", channel=place, cursor="???"))[
+        "error"
+    ] == "invalid_cursor"
 
 
-async def test_threads_and_metadata(server: Server, client: AsyncWebClient, people: Crowd) -> None:
+async def test_thread_replies_carry_metadata_on_request(
+    server: Server, client: AsyncWebClient, people: PersonFactory
+) -> None:
     misaki, place = await people(server.people.employees[0]), server.channels.help_desk.id
     root = await misaki.say(place, "?")
-    mark = Metadata("answer", {"question_id": "q1"})
-    reply = await client.chat_postMessage(channel=place, text="!", thread_ts=root, metadata=mark)
-    # A reply to a reply lands in the same thread.
+    metadata_sent = Metadata("answer", {"question_id": "q1"})
+    reply = await client.chat_postMessage(channel=place, text="!", thread_ts=root, metadata=metadata_sent)
+    # A reply to a reply joins the same thread.
     await client.chat_postMessage(channel=place, text="!!", thread_ts=str(reply["ts"]))
     plain = (await client.conversations_replies(channel=place, ts=root))["messages"]
     assert [one["text"] for one in plain] == ["?", "!", "!!"]
@@ -146,7 +150,7 @@ async def test_threads_and_metadata(server: Server, client: AsyncWebClient, peop
     assert link.startswith(f"{server.url}archives/{place}/p{str(reply['ts']).replace('.', '')}?thread_ts={root}")
 
 
-async def test_updates_keep_or_replace_blocks(server: Server, client: AsyncWebClient) -> None:
+async def test_update_keeps_or_replaces_blocks(server: Server, client: AsyncWebClient) -> None:
     place = server.channels.help_desk.id
     sent = await client.chat_postMessage(channel=place, text="a", blocks=[{"type": "divider"}])
     kept = await client.chat_update(channel=place, ts=str(sent["ts"]), text="b")
@@ -156,15 +160,15 @@ async def test_updates_keep_or_replace_blocks(server: Server, client: AsyncWebCl
     assert new["message"]["edited"]["user"] == server.people.bot.id
 
 
-async def test_reactions(server: Server, client: AsyncWebClient) -> None:
+async def test_reactions_are_added_and_removed_once(server: Server, client: AsyncWebClient) -> None:
     place = server.channels.help_desk.id
     ts = str((await client.chat_postMessage(channel=place, text="a"))["ts"])
     await client.reactions_add(channel=place, timestamp=ts, name="eyes")
     got = (await client.reactions_get(channel=place, timestamp=ts))["message"]["reactions"]
     assert got == [{"name": "eyes", "users": [server.people.bot.id], "count": 1}]
-    again = await refused(client, "reactions.add", channel=place, timestamp=ts, name="eyes")
+    again = await error_answer(client, "reactions.add", channel=place, timestamp=ts, name="eyes")
     await client.reactions_remove(channel=place, timestamp=ts, name="eyes")
-    gone = await refused(client, "reactions.remove", channel=place, timestamp=ts, name="eyes")
+    gone = await error_answer(client, "reactions.remove", channel=place, timestamp=ts, name="eyes")
     assert (again["error"], gone["error"]) == ("already_reacted", "no_reaction")
 
 
@@ -195,7 +199,7 @@ REFUSALS: list[tuple[str, Json, str]] = [
 ]
 
 
-async def test_refusals(server: Server, client: AsyncWebClient, people: Crowd) -> None:
+async def test_refused_calls_return_slacks_error(server: Server, client: AsyncWebClient, people: PersonFactory) -> None:
     server.channels.random.members.remove(server.people.bot.id)
     place = server.channels.help_desk.id
     own = str((await client.chat_postMessage(channel=place, text="mine"))["ts"])
@@ -204,10 +208,10 @@ async def test_refusals(server: Server, client: AsyncWebClient, people: Crowd) -
     answers = []
     for method, args, _ in REFUSALS:
         filled = {key: known.get(str(value), value) for key, value in args.items()}
-        answers.append((method, args, (await refused(client, method, **filled))["error"]))
+        answers.append((method, args, (await error_answer(client, method, **filled))["error"]))
     assert answers == REFUSALS
 
 
-async def test_long_text_is_cut(server: Server, client: AsyncWebClient) -> None:
+async def test_text_over_forty_thousand_characters_is_cut(server: Server, client: AsyncWebClient) -> None:
     sent = await client.chat_postMessage(channel=server.channels.help_desk.id, text="x" * 40_001)
     assert len(sent["message"]["text"]) == 40_000

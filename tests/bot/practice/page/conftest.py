@@ -1,4 +1,4 @@
-"""Fixtures of the page's tests: a browser per module, a scripted server per test, the real one where it is wanted."""
+"""Fixtures of the page's tests: a browser per module, and per test a scripted or a real server."""
 
 from collections.abc import AsyncIterator
 
@@ -14,6 +14,6 @@ __all__ = ["chromium", "server", "stub", "visit"]
 
 @pytest.fixture
 async def server(clock: Clock) -> AsyncIterator[Server]:
-    """Serve a workspace that is patient: a browser beside the bot may slow its acks down."""
+    """Serve a workspace with a long ack deadline, because a browser beside the bot may slow its acks down."""
     async with serve(Workspace(MANIFEST, clock, timing=Timing(ack=20.0))) as running:
         yield running

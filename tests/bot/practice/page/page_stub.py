@@ -1,4 +1,4 @@
-"""A scripted stand-in for the page's server: it tells the page what a test says, and keeps what the page asks."""
+"""A scripted server for the page: it answers as a test says and records the page's requests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -48,22 +48,25 @@ def option(text: str, value: str) -> Json:
 
 
 def message(number: int, user: str, text: str, **more: Any) -> Json:
-    """Return a message; a higher number is ten minutes later."""
+    """Return a message; each number is ten minutes later than the one before."""
     return {"type": "message", "ts": f"{1790000000 + number * 600}.000100", "user": user, "text": text, **more}
 
 
 class Stub:
-    """What the page is told (`history`, `replies`, `answers`, `push`) and what it asked (`asked`)."""
+    """A scripted server of the page.
+
+    It serves `history` and `replies`, answers each POST path from `answers`, and records POSTs in `requests`.
+    """
 
     def __init__(self) -> None:
         self.url = ""
         self.history: dict[str, list[Json]] = {}
         self.replies: list[Json] = []
         self.answers: dict[str, Json] = {}
-        self.asked: list[tuple[str, Json]] = []
-        self.answering = asyncio.Event()
-        """Cleared, the page waits for its answers."""
-        self.answering.set()
+        self.requests: list[tuple[str, Json]] = []
+        self.answers_released = asyncio.Event()
+        """While this event is cleared, POSTs get no answer."""
+        self.answers_released.set()
         self._sockets: set[WebSocket] = set()
         self._news = asyncio.Condition()
         self.hello: Json = {
@@ -87,15 +90,15 @@ class Stub:
             await socket.send_json(frame)
 
     async def cut(self) -> None:
-        """Close every page's socket, as a restart of the server does."""
+        """Close every page's socket, as a server restart does."""
         for socket in list(self._sockets):
             await socket.close(1012)
 
-    async def request(self, path: str, fits: Callable[[Json], bool] = lambda _: True) -> Json:
-        """Wait for a request to `path` whose body fits; return its body. The newest counts."""
+    async def wait_for_request(self, path: str, fits: Callable[[Json], bool] = lambda _: True) -> Json:
+        """Wait for a POST to `path` whose body `fits` accepts, and return the newest such body."""
 
         def found() -> Json | None:
-            return next((body for asked, body in reversed(self.asked) if asked == path and fits(body)), None)
+            return next((body for sent_path, body in reversed(self.requests) if sent_path == path and fits(body)), None)
 
         async with asyncio.timeout(20), self._news:
             await self._news.wait_for(lambda: found() is not None)
@@ -126,9 +129,9 @@ class Stub:
     async def _post(self, request: Request) -> Response:
         path = request.path_params["path"]
         async with self._news:
-            self.asked.append((path, await request.json()))
+            self.requests.append((path, await request.json()))
             self._news.notify_all()
-        await self.answering.wait()
+        await self.answers_released.wait()
         return JSONResponse(self.answers.get(path, {"ok": True, "ts": "1"}))
 
     async def _index(self, _request: Request) -> Response:
@@ -147,11 +150,11 @@ class Stub:
 
 @asynccontextmanager
 async def serving(stub: Stub) -> AsyncIterator[Stub]:
-    """Serve on a free loopback port for as long as the context lasts."""
+    """Serve the stub on a free loopback port."""
     config = uvicorn.Config(
         stub.app(), port=0, log_level="error", ws="websockets-sansio", lifespan="off", timeout_graceful_shutdown=1
     )
-    config.timeout_keep_alive = 600  # as the workspace has it
+    config.timeout_keep_alive = 600  # the same as in the workspace
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it

@@ -1,4 +1,4 @@
-"""What a bot sends is drawn as Slack draws it, and can bring no markup, link or request of its own."""
+"""Blocks and elements: the page draws them as Slack does, without markup or external requests of a bot."""
 
 from typing import Any
 
@@ -82,7 +82,7 @@ def block(page: Page, block_id: str) -> Locator:
     return page.locator(f"[data-block-id={block_id}]").first
 
 
-async def test_every_block_is_drawn_and_an_unknown_one_is_shown_as_json(stub: Stub, visit: Visit) -> None:
+async def test_known_blocks_drawn_and_unknown_shown_as_json(stub: Stub, visit: Visit) -> None:
     stub.history["C1"] = [message(1, "UB", "summary", blocks=BLOCKS, bot_id="B1")]
     page = await visit(stub.url)
     outside: list[str] = []
@@ -123,7 +123,7 @@ async def test_every_block_is_drawn_and_an_unknown_one_is_shown_as_json(stub: St
 
 
 @pytest.mark.parametrize("inside", ["text", "blocks", "name"])
-async def test_markup_in_a_message_is_text(inside: str, stub: Stub, visit: Visit) -> None:
+async def test_markup_in_a_message_is_shown_as_text(inside: str, stub: Stub, visit: Visit) -> None:
     evil = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
     wire = evil.replace("<", "&lt;").replace(">", "&gt;")
     said = {
@@ -140,7 +140,7 @@ async def test_markup_in_a_message_is_text(inside: str, stub: Stub, visit: Visit
     assert "owned" not in await page.title()
 
 
-async def test_elements_send_what_was_chosen_with_the_whole_state(stub: Stub, visit: Visit) -> None:
+async def test_elements_send_the_choice_and_the_whole_state(stub: Stub, visit: Visit) -> None:
     options = [option("Labor", "l"), option("HR", "h")]
     elements = [
         button("press", "Press", value="v7"),
@@ -164,7 +164,7 @@ async def test_elements_send_what_was_chosen_with_the_whole_state(stub: Stub, vi
         return page.locator(f"[data-action-id={action_id}]").first
 
     async def sent(action_id: str) -> Json:
-        body = await stub.request("actions", lambda body: body["action"]["action_id"] == action_id)
+        body = await stub.wait_for_request("actions", lambda body: body["action"]["action_id"] == action_id)
         assert (body["user"], body["container"]["type"], body["action"]["block_id"]) == ("U1", "message", "b")
         return body
 
@@ -195,7 +195,7 @@ async def test_elements_send_what_was_chosen_with_the_whole_state(stub: Stub, vi
     assert values["day"] == {"type": "datepicker", "selected_date": "2026-12-01"}
 
 
-async def test_a_confirm_dialog_and_a_refusal_leave_things_as_they_were(stub: Stub, visit: Visit) -> None:
+async def test_cancelled_confirm_and_refused_action_change_nothing(stub: Stub, visit: Visit) -> None:
     confirm = {"title": plain("Sure?"), "text": mrkdwn("*Really*?"), "confirm": plain("Do it"), "deny": plain("Keep")}
     select = {"type": "static_select", "action_id": "pick", "options": [option("Labor", "l"), option("HR", "h")]}
     elements = [button("undo", "Undo", style="danger", confirm=confirm), select]
@@ -206,10 +206,10 @@ async def test_a_confirm_dialog_and_a_refusal_leave_things_as_they_were(stub: St
     await expect(page.get_by_role("alertdialog", name="Sure?").locator("strong")).to_have_text("Really")
     await page.keyboard.press("Escape")
     await expect(undo).to_be_focused()
-    assert stub.asked == []
+    assert stub.requests == []
     await undo.press("Enter")
     await page.get_by_role("button", name="Do it").click()
-    await stub.request("actions")
+    await stub.wait_for_request("actions")
     stub.answers["actions"] = {"ok": False, "error": "operation_timeout", "text": "late"}
     await page.locator("[data-action-id=pick]").select_option(label="HR")
     await expect(page.get_by_test_id("toast")).to_contain_text("within 3 seconds")

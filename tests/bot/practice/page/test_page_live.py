@@ -1,4 +1,4 @@
-"""The page, the workspace and an unmodified slack-bolt app together; two windows see each other live."""
+"""The page, the workspace and an unmodified slack-bolt app together, in one or two windows."""
 
 from base64 import b64decode
 from typing import Any
@@ -16,16 +16,16 @@ from tests.kits.browser import browsing
 
 pytestmark = pytest.mark.browser
 
-DOT = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
-"""A PNG of one pixel."""
+PIXEL_PNG = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
+"""A PNG image of one pixel."""
 
 
 def window(server: Server, member: Member, channel: str) -> str:
     return f"{server.url}?user={member.id}#{channel}"
 
 
-def teach(desk: Desk) -> None:
-    """Let the app answer a mention with a button that opens a form; only "Labor" is accepted in it."""
+def register_handlers(desk: Desk) -> None:
+    """Register handlers: a mention is answered with a button that opens a form, which accepts only "Labor"."""
 
     @desk.app.event("app_mention")
     async def mention(event: Json, say: AsyncSay) -> None:
@@ -65,7 +65,7 @@ def teach(desk: Desk) -> None:
 
     @desk.app.event("message")
     async def message() -> None:
-        """Take what is not a mention."""
+        """Accept messages that are not mentions."""
 
 
 async def write(page: Page, text: str) -> None:
@@ -74,8 +74,8 @@ async def write(page: Page, text: str) -> None:
     await field.press("Enter")
 
 
-async def test_ask_in_one_window_and_correct_in_another(server: Server, desk: Desk) -> None:
-    teach(desk)
+async def test_question_in_one_window_is_corrected_in_another(server: Server, desk: Desk) -> None:
+    register_handlers(desk)
     channel, kenji = server.channels.help_desk.id, server.people.staff[0]
     async with browsing() as visit:
         asker = await visit(window(server, server.people.employees[1], channel))
@@ -102,18 +102,18 @@ async def test_ask_in_one_window_and_correct_in_another(server: Server, desk: De
         await expect(asker.get_by_text("Thank you.")).to_have_count(0)
 
 
-async def test_commands_home_direct_messages_files_and_language(
+async def test_commands_home_direct_messages_files_and_language_work(
     server: Server, desk: Desk, client: AsyncWebClient
 ) -> None:
-    teach(desk)
+    register_handlers(desk)
     await desk.connect()
     general, emily = server.channels.general.id, server.people.employees[1]
     async with browsing() as visit:
         page = await visit(window(server, emily, general))
         await write(page, "/desk help")
-        whisper = page.get_by_test_id("message")
-        await expect(whisper).to_contain_text("Only visible to you")
-        await expect(whisper).to_contain_text("You said help")
+        ephemeral = page.get_by_test_id("message")
+        await expect(ephemeral).to_contain_text("Only visible to you")
+        await expect(ephemeral).to_contain_text("You said help")
         await client.files_upload_v2(
             channel=general, filename="rows.jsonl", content='{"a":1}\n', initial_comment="Here"
         )
@@ -121,7 +121,7 @@ async def test_commands_home_direct_messages_files_and_language(
             await page.get_by_role("link", name="rows.jsonl").click()
         saved = await (await download.value).path()
         assert saved.read_text() == '{"a":1}\n'
-        await client.files_upload_v2(channel=general, filename="dot.png", file=DOT)
+        await client.files_upload_v2(channel=general, filename="dot.png", file=PIXEL_PNG)
         shown = page.get_by_role("link", name="dot.png").get_by_role("img")
         await expect(shown).to_be_visible()
         assert await shown.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1
@@ -140,7 +140,7 @@ async def test_commands_home_direct_messages_files_and_language(
         assert page.url == f"{server.url}?user={emily.id}#{general}/{ts}"
 
 
-async def test_a_person_is_changed_here_and_in_a_second_window(server: Server) -> None:
+async def test_person_can_be_switched_and_opened_in_window(server: Server) -> None:
     misaki, priya = server.people.employees[0], server.people.staff[1]
     async with browsing() as visit:
         page = await visit(window(server, misaki, server.channels.random.id))

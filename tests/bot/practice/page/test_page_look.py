@@ -1,4 +1,4 @@
-"""The page on a phone, in the dark, in both languages; and its contrast."""
+"""The look of the page: contrast, themes, phone layout and both languages."""
 
 import re
 
@@ -10,7 +10,7 @@ from tests.kits.browser import PHONE, Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-# Every visible piece of text with the contrast (WCAG 2) of its colour against what is painted behind it.
+# Returns each visible text with the contrast (WCAG 2) between its colour and its background.
 CONTRASTS = """() => {
   const pen = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
   const rgba = (color) => {
@@ -40,7 +40,7 @@ CONTRASTS = """() => {
 }"""
 
 
-def sample(stub: Stub) -> None:
+def fill_history(stub: Stub) -> None:
     elements = [
         {"type": "button", "action_id": style, "text": plain(style), "style": style} for style in ("primary", "danger")
     ]
@@ -60,8 +60,8 @@ def sample(stub: Stub) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_every_text_has_the_contrast_of_wcag_aa(theme: str, stub: Stub, visit: Visit) -> None:
-    sample(stub)
+async def test_every_text_meets_wcag_aa_contrast(theme: str, stub: Stub, visit: Visit) -> None:
+    fill_history(stub)
     page = await visit(stub.url, theme=theme)
     await expect(page.locator(".count")).to_be_visible()
     await page.get_by_test_id("composer").fill("/none")
@@ -83,7 +83,7 @@ async def background(page: Page) -> str:
     return str(await page.evaluate("getComputedStyle(document.body).backgroundColor"))
 
 
-async def test_the_theme_follows_the_system_until_it_is_chosen(stub: Stub, visit: Visit) -> None:
+async def test_theme_follows_the_system_until_chosen(stub: Stub, visit: Visit) -> None:
     page = await visit(stub.url, theme="dark")
     dark = await background(page)
     await page.get_by_test_id("theme").click()
@@ -94,7 +94,7 @@ async def test_the_theme_follows_the_system_until_it_is_chosen(stub: Stub, visit
     assert await background(page) == light
 
 
-async def test_a_phone_has_a_drawer_and_whole_page_threads(stub: Stub, visit: Visit) -> None:
+async def test_phone_has_a_drawer_and_full_page_threads(stub: Stub, visit: Visit) -> None:
     root = message(1, "U1", "question", reply_count=1, reply_users=["UB"])
     wide = message(2, "U2", "x" * 400 + " https://example.com/" + "y" * 300)
     stub.history["C1"] = [root, wide]
@@ -122,7 +122,7 @@ async def test_a_phone_has_a_drawer_and_whole_page_threads(stub: Stub, visit: Vi
     await expect(page.locator("#main")).to_be_visible()
 
 
-async def test_words_are_complete_in_both_languages_and_follow_the_person(stub: Stub, visit: Visit) -> None:
+async def test_page_texts_are_complete_and_follow_the_person(stub: Stub, visit: Visit) -> None:
     page = await visit(f"{stub.url}/?user=U2")
     await expect(page.get_by_test_id("composer")).to_have_attribute("placeholder", "#general へのメッセージ")
     assert await page.evaluate("document.documentElement.lang") == "ja"
@@ -131,6 +131,6 @@ async def test_words_are_complete_in_both_languages_and_follow_the_person(stub: 
     for key, english in words["en"].items():
         assert set(re.findall(r"\{\d\}", english)) == set(re.findall(r"\{\d\}", words["ja"][key])), key
     await page.get_by_test_id("locale").click()
-    assert await stub.request("locale") == {"user": "U2", "locale": "en-US"}
+    assert await stub.wait_for_request("locale") == {"user": "U2", "locale": "en-US"}
     await stub.push(type="person", person=stub.hello["people"][1] | {"locale": "en-US"})
     await expect(page.get_by_test_id("composer")).to_have_attribute("placeholder", "Message #general")

@@ -1,4 +1,4 @@
-"""Writing, reading and answering on the page: composer, completion, messages, threads, unread marks."""
+"""Messages on the page: composer, completion, message list, threads and unread marks."""
 
 import re
 
@@ -11,7 +11,7 @@ from tests.kits.browser import Visit
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 
-async def test_enter_sends_and_what_was_not_taken_stays_in_the_field(stub: Stub, visit: Visit) -> None:
+async def test_failed_message_stays_in_the_composer(stub: Stub, visit: Visit) -> None:
     page = await visit(stub.url)
     field = page.get_by_test_id("composer")
     await expect(field).to_be_focused()
@@ -28,44 +28,44 @@ async def test_enter_sends_and_what_was_not_taken_stays_in_the_field(stub: Stub,
     )
     await field.press("Enter")
     await expect(field).to_have_value("")
-    body = await stub.request("messages", lambda body: "file_names" in body)
+    body = await stub.wait_for_request("messages", lambda body: "file_names" in body)
     assert body == {"user": "U1", "channel": "C1", "text": "first\nsecond", "file_names": ["領収書.pdf"]}
 
 
-async def test_what_is_written_while_a_message_is_sent_is_the_next_one(stub: Stub, visit: Visit) -> None:
+async def test_messages_written_during_a_send_are_queued(stub: Stub, visit: Visit) -> None:
     page = await visit(stub.url)
     field = page.get_by_test_id("composer")
-    stub.answering.clear()
+    stub.answers_released.clear()
     for text in ("first", "second"):
         await field.fill(text)
         await field.press("Enter")
         await expect(field).to_have_value("")
     await field.fill("thi")
-    assert (await stub.request("messages"))["text"] == "first", "one after the other"
-    stub.answering.set()
-    assert (await stub.request("messages", lambda body: body["text"] == "second"))["channel"] == "C1"
+    assert (await stub.wait_for_request("messages"))["text"] == "first", "messages are sent one at a time"
+    stub.answers_released.set()
+    assert (await stub.wait_for_request("messages", lambda body: body["text"] == "second"))["channel"] == "C1"
     stub.answers["messages"] = {"ok": False, "error": "no_luck", "text": "That did not work."}
     await field.press_sequentially("rd")
     await expect(field).to_have_value("third")
-    stub.answering.clear()
+    stub.answers_released.clear()
     await field.press("Enter")
     await field.fill("fourth")
-    stub.answering.set()
+    stub.answers_released.set()
     await expect(field).to_have_value("third\nfourth")
 
 
-async def test_enter_while_an_input_method_composes_sends_nothing(stub: Stub, visit: Visit) -> None:
+async def test_enter_does_not_send_during_ime_composition(stub: Stub, visit: Visit) -> None:
     page = await visit(stub.url)
     field = page.get_by_test_id("composer")
     await field.fill("有給")
     enter = {"key": "Enter", "isComposing": True, "bubbles": True, "cancelable": True}
     await field.dispatch_event("keydown", enter)
-    assert stub.asked == []
+    assert stub.requests == []
     await field.dispatch_event("keydown", enter | {"isComposing": False})
-    assert (await stub.request("messages"))["text"] == "有給"
+    assert (await stub.wait_for_request("messages"))["text"] == "有給"
 
 
-async def test_completion_by_keyboard(stub: Stub, visit: Visit) -> None:
+async def test_completion_works_by_keyboard(stub: Stub, visit: Visit) -> None:
     page = await visit(stub.url)
     field = page.get_by_test_id("composer")
     await field.press_sequentially("/f")
@@ -75,7 +75,7 @@ async def test_completion_by_keyboard(stub: Stub, visit: Visit) -> None:
     await field.press("Tab")
     await field.press_sequentially("status")
     await field.press("Enter")
-    assert (await stub.request("commands"))["text"] == "/finetune status"
+    assert (await stub.wait_for_request("commands"))["text"] == "/finetune status"
     await expect(field).to_have_value("")
     await field.press_sequentially("hi @")
     await expect(suggestion).to_have_text(
@@ -94,7 +94,7 @@ async def test_completion_by_keyboard(stub: Stub, visit: Visit) -> None:
     await expect(page.get_by_test_id("toast")).to_contain_text("/nothing is not a command")
 
 
-async def test_own_messages_can_be_edited_and_deleted_and_reactions_toggled(stub: Stub, visit: Visit) -> None:
+async def test_own_message_is_edited_deleted_and_reacted_to(stub: Stub, visit: Visit) -> None:
     mine = message(1, "U1", "ask <@U2> &lt;b&gt;", reactions=[{"name": "eyes", "users": ["U1", "U2"], "count": 2}])
     stub.history["C1"] = [mine, message(2, "U2", "theirs")]
     page = await visit(stub.url)
@@ -106,7 +106,7 @@ async def test_own_messages_can_be_edited_and_deleted_and_reactions_toggled(stub
         await page.get_by_role("menuitem", name=name).click()
 
     await row.locator("[data-reaction=eyes]").click()
-    assert await stub.request("reactions") == {
+    assert await stub.wait_for_request("reactions") == {
         "user": "U1",
         "channel": "C1",
         "ts": mine["ts"],
@@ -118,16 +118,21 @@ async def test_own_messages_can_be_edited_and_deleted_and_reactions_toggled(stub
     await expect(editor).to_have_value("ask @kenji <b>")
     await editor.fill("changed")
     await editor.press("Enter")
-    assert (await stub.request("messages/edit"))["text"] == "changed"
+    assert (await stub.wait_for_request("messages/edit"))["text"] == "changed"
     await stub.push(
         type="message", channel="C1", message=mine | {"text": "changed", "edited": {"user": "U1", "ts": "1"}}
     )
     await expect(row.get_by_test_id("content")).to_have_text("changed(edited)")
     await pick("Ask the desk")
-    assert await stub.request("shortcuts") == {"user": "U1", "callback_id": "ask", "channel": "C1", "ts": mine["ts"]}
+    assert await stub.wait_for_request("shortcuts") == {
+        "user": "U1",
+        "callback_id": "ask",
+        "channel": "C1",
+        "ts": mine["ts"],
+    }
     await pick("Delete message")
     await page.get_by_role("button", name="Delete message").click()
-    await stub.request("messages/delete")
+    await stub.wait_for_request("messages/delete")
     await stub.push(type="message_deleted", channel="C1", ts=mine["ts"])
     await expect(page.get_by_test_id("message")).to_have_count(1)
     other = page.get_by_test_id("message")
@@ -136,7 +141,7 @@ async def test_own_messages_can_be_edited_and_deleted_and_reactions_toggled(stub
     await expect(page.get_by_role("menuitem")).to_have_text(["Reply in thread", "Ask the deskClassify it"])
 
 
-async def test_a_thread_opens_beside_and_takes_replies(stub: Stub, visit: Visit) -> None:
+async def test_thread_opens_beside_the_channel_and_accepts_replies(stub: Stub, visit: Visit) -> None:
     root = message(1, "U1", "question", reply_count=1, reply_users=["UB"], latest_reply=message(2, "UB", "")["ts"])
     stub.history["C1"] = [root]
     stub.replies = [root, message(2, "UB", "answer", thread_ts=root["ts"], bot_id="B1")]
@@ -149,7 +154,7 @@ async def test_a_thread_opens_beside_and_takes_replies(stub: Stub, visit: Visit)
     await expect(field).to_be_focused()
     await field.fill("thanks")
     await field.press("Enter")
-    body = await stub.request("messages")
+    body = await stub.wait_for_request("messages")
     assert (body["thread_ts"], body["text"]) == (root["ts"], "thanks")
     reply = message(3, "UB", "whisper", thread_ts=root["ts"], bot_id="B1", ephemeral=True)
     await stub.push(type="message", channel="C1", message=reply)
@@ -165,7 +170,7 @@ async def test_a_thread_opens_beside_and_takes_replies(stub: Stub, visit: Visit)
     await expect(page.get_by_test_id("thread-bar")).to_contain_text("new")
 
 
-async def test_unread_marks_come_live_and_go_when_seen(stub: Stub, visit: Visit) -> None:
+async def test_unread_counts_appear_live_and_clear_when_seen(stub: Stub, visit: Visit) -> None:
     stub.history["D1"] = [message(1, "UB", "done", bot_id="B1")]
     page = await visit(stub.url)
     await expect(page.get_by_test_id("bot-messages")).to_contain_text("1")
@@ -188,7 +193,7 @@ async def focused(page: Page) -> str:
     return str(await page.evaluate("document.activeElement.dataset.ts ?? document.activeElement.dataset.testid ?? ''"))
 
 
-async def test_messages_are_walked_with_the_arrow_keys(stub: Stub, visit: Visit) -> None:
+async def test_arrow_keys_move_through_messages(stub: Stub, visit: Visit) -> None:
     stub.history["C1"] = [message(n, "U2", f"m{n}") for n in range(3)]
     page = await visit(stub.url)
     await page.get_by_test_id("messages").focus()
@@ -203,7 +208,7 @@ async def test_messages_are_walked_with_the_arrow_keys(stub: Stub, visit: Visit)
     assert page.url.endswith(f"#C1/{stub.history['C1'][1]['ts']}")
 
 
-async def test_a_lost_connection_is_taken_up_again_with_what_was_missed(stub: Stub, visit: Visit) -> None:
+async def test_page_reconnects_and_loads_missed_messages(stub: Stub, visit: Visit) -> None:
     stub.history["C1"] = [message(1, "U2", "before")]
     page = await visit(f"{stub.url}/?user=U2")
     await page.get_by_test_id("composer").fill("half a thought")
@@ -215,13 +220,13 @@ async def test_a_lost_connection_is_taken_up_again_with_what_was_missed(stub: St
     await expect(page.get_by_test_id("composer")).to_have_value("half a thought")
 
 
-async def test_a_person_who_is_not_known_gives_way_to_one_who_is(stub: Stub, visit: Visit) -> None:
+async def test_unknown_person_is_replaced_by_a_known_one(stub: Stub, visit: Visit) -> None:
     page = await visit(f"{stub.url}/?user=U0GONE")
     await expect(page.get_by_test_id("person-switcher")).to_contain_text("Emma Clark")
     assert page.url == f"{stub.url}/?user=U1"
 
 
-async def test_a_long_channel_shows_its_newest_messages_and_earlier_ones_on_request(stub: Stub, visit: Visit) -> None:
+async def test_long_channel_shows_newest_messages_first(stub: Stub, visit: Visit) -> None:
     stub.history["C1"] = [message(n, "U2", f"m{n}") for n in range(450)]
     page = await visit(stub.url)
     rows = page.get_by_test_id("message")
@@ -235,7 +240,7 @@ async def test_a_long_channel_shows_its_newest_messages_and_earlier_ones_on_requ
     await expect(page.get_by_test_id("earlier")).to_have_count(0)
 
 
-async def test_what_others_do_leaves_the_cursor_where_it_is(stub: Stub, visit: Visit) -> None:
+async def test_incoming_messages_keep_the_cursor_in_place(stub: Stub, visit: Visit) -> None:
     page = await visit(stub.url)
     field = page.get_by_test_id("composer")
     await field.press_sequentially("half")
