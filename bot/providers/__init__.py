@@ -1,1 +1,1 @@
-"""The model side: the openai SDK is spoken only here."""
+"""Model providers: the only code that uses the openai SDK."""

@@ -1,4 +1,4 @@
-"""The request for one classification, in the forms that servers understand."""
+"""The request for one classification, in the forms that different servers accept."""
 
 import json
 from collections.abc import Sequence
@@ -13,19 +13,29 @@ from bot.domain.similar import Example
 from bot.providers.wire import named_parameter
 
 ANSWER_TOKENS = 4096
-"""Of an answer, with the thoughts of a model that reasons before it; more is taken for a model that lost its way."""
+"""Most tokens of one answer, the model's own reasoning included; a longer answer counts as runaway output."""
 
 FORMS: tuple[Literal["json_schema"], Literal["json_object"], Literal["text"]] = ("json_schema", "json_object", "text")
 _FORMAT_WORDS = ("response_format", "json_schema", "json_object")
-_SPEAKING_OF_PARAMETERS = frozenset({400, 403, 422, 500, 501})
-"""400 is OpenAI's; it refuses log probabilities with 403, validating servers say 422, and some fall over a schema."""
-_WITHOUT_A_WORD = _SPEAKING_OF_PARAMETERS - {403}
-"""Those of an error that names nothing and may be about a parameter all the same; a 403 is about the key then."""
+_PARAMETER_STATUSES = frozenset({400, 403, 422, 500, 501})
+"""Statuses that may refuse a parameter.
+
+OpenAI answers 400, and 403 for log probabilities. Servers that validate answer 422. Some crash on a schema (500, 501).
+"""
+_UNEXPLAINED_STATUSES = _PARAMETER_STATUSES - {403}
+"""Statuses that may refuse a parameter without naming it; a 403 that names none is about the key."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is asked: one text under a prompt. `only`: the name of the one category that may be answered."""
+    """One text to classify under a prompt.
+
+    Attributes:
+        prompt: the system message and the categories.
+        text: the question.
+        examples: settled questions that are shown first.
+        only: the name of the only category that may be answered; None allows every category.
+    """
 
     prompt: Prompt
     text: str
@@ -34,35 +44,40 @@ class Task:
 
     @property
     def names(self) -> list[str]:
-        """The categories that may be answered."""
+        """The names of the categories that may be answered."""
         return [self.only] if self.only else list(self.prompt.names)
 
-    def earlier(self) -> list[dict[str, str]]:
-        """The examples as turns of the conversation, in the form that answers have."""
-        turns = []
+    def example_messages(self) -> list[dict[str, str]]:
+        """Return the examples as earlier messages of the conversation, each answered in the required form."""
+        messages = []
         for example in self.examples:
             category = self.prompt.category(example.category)
             if category:
                 answer = {"reason": neutral_reason(self.prompt.language, category), "category": category.name}
-                turns.append({"role": "user", "content": example.text})
-                turns.append({"role": "assistant", "content": json.dumps(answer, ensure_ascii=False)})
-        return turns
+                messages.append({"role": "user", "content": example.text})
+                messages.append({"role": "assistant", "content": json.dumps(answer, ensure_ascii=False)})
+        return messages
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A form of request. The first one is OpenAI's own; each refusal that names a parameter gives the next simpler."""
+    """A form of request. The default is OpenAI's own; a refusal that names a parameter leads to a simpler shape.
+
+    Attributes:
+        form: how the answer's form is asked for.
+        without: names of the parameters that are left out.
+    """
 
     form: Literal["json_schema", "json_object", "text"] = "json_schema"
     without: frozenset[str] = frozenset()
 
     def body(self, model: str, task: Task) -> dict[str, Any]:
-        """The parameters of `chat.completions.create`. What never changes stands first, so that it can be cached."""
-        asked = task.text if self.form == "json_schema" else f"{task.text}\n\n{_instruction(task.names)}"
-        system, question = {"role": "system", "content": task.prompt.text}, {"role": "user", "content": asked}
+        """Return the parameters of `chat.completions.create`. Constant text comes first, so that it can be cached."""
+        content = task.text if self.form == "json_schema" else f"{task.text}\n\n{_instruction(task.names)}"
+        system, question = {"role": "system", "content": task.prompt.text}, {"role": "user", "content": content}
         body = {
             "model": model,
-            "messages": [system, *task.earlier(), question],
+            "messages": [system, *task.example_messages(), question],
             **{name: value for name, value in _options(task.prompt).items() if name not in self.without},
         }
         if self.form == "json_schema":
@@ -72,34 +87,34 @@ class Shape:
         return body
 
     def simpler(self, error: APIStatusError, prompt: Prompt) -> "Shape | None":
-        """The form to try after this error, or None where the error is about something else."""
-        if error.status_code not in _SPEAKING_OF_PARAMETERS:
+        """Return the shape to try after this error, or None if the error is not about a parameter."""
+        if error.status_code not in _PARAMETER_STATUSES:
             return None
-        left = [name for name in _options(prompt) if name not in self.without]
-        name = named_parameter(error, [*left, *(_FORMAT_WORDS if self.form != "text" else ())])
+        sent = [name for name in _options(prompt) if name not in self.without]
+        name = named_parameter(error, [*sent, *(_FORMAT_WORDS if self.form != "text" else ())])
         if name in _FORMAT_WORDS:
             return Shape(FORMS[FORMS.index(self.form) + 1], self.without)
         if name is None:
             return None
-        # Alternatives cannot be asked for without the probabilities themselves.
+        # `top_logprobs` is invalid without `logprobs`.
         return Shape(self.form, self.without | {name} | ({"top_logprobs"} if name == "logprobs" else set()))
 
     def bare(self, error: APIStatusError, prompt: Prompt) -> "Shape | None":
-        """The form with nothing in it that a server could mind; None where the error says what it is about."""
-        told = {None, "", error.status_code, str(error.status_code)}
-        if error.status_code not in _WITHOUT_A_WORD or error.param or error.code not in told:
+        """Return the shape without any optional parameter, or None if the error names its cause."""
+        says_nothing = {None, "", error.status_code, str(error.status_code)}
+        if error.status_code not in _UNEXPLAINED_STATUSES or error.param or error.code not in says_nothing:
             return None
         bare = Shape("text", frozenset(_options(prompt)))
         return None if bare == self else bare
 
     def plain(self) -> "Shape":
-        """The form for a server that takes a schema and does not keep to it."""
+        """Return the shape for a server that accepts a schema and does not follow it."""
         return Shape("text", self.without)
 
 
 def _options(prompt: Prompt) -> dict[str, Any]:
     return {
-        "top_logprobs": 1,  # some servers give log probabilities only along with an alternative
+        "top_logprobs": 1,  # some servers return log probabilities only together with alternatives
         "logprobs": True,
         "store": False,
         "prompt_cache_key": prompt.id,
@@ -109,7 +124,7 @@ def _options(prompt: Prompt) -> dict[str, Any]:
 
 
 def _schema(names: Sequence[str]) -> dict[str, Any]:
-    """The answer in strict mode: fields come in this order, so the reason is thought of before the category."""
+    """Return the strict schema of an answer. Fields keep this order, so the model writes the reason first."""
     return {
         "name": "answer",
         "strict": True,

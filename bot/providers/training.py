@@ -1,4 +1,4 @@
-"""Fine-tuning at any provider that speaks OpenAI's files and fine-tuning jobs."""
+"""Fine-tuning at any provider with OpenAI's files and fine-tuning endpoints."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -12,17 +12,17 @@ from bot.domain.errors import ModelRefused, OutcomeUnknown
 from bot.domain.finetune import Job
 from bot.domain.release import ModelName
 from bot.providers.providers import Providers
-from bot.providers.wire import named_parameter, read, told, translated
+from bot.providers.wire import named_parameter, read, safe_message, translate_errors
 
 JOB_METADATA_KEY = "madoguchi_finetune"
 SEED = 20260401
-"""The same rows are trained the same way, as far as a provider keeps to it."""
+"""A fixed seed, so that training the same rows again gives the same model, if the provider honours it."""
 UPLOAD_S = 600.0
-"""Seconds that one upload may take: a file may have 512 MB."""
+"""Deadline of one upload in seconds: a file may have 512 MB."""
 PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds between the looks at an uploaded file. Some servers never say that they processed it, so there is an end."""
+"""Seconds between polls of an uploaded file. The polls end, because some servers never report a file as processed."""
 JOB_LIST_PAGES = 100
-"""Of 100 jobs each."""
+"""Most pages that a search reads, of 100 jobs each."""
 BOM = b"\xef\xbb\xbf"
 _UNPROCESSED = frozenset({"uploaded", "pending", "running"})
 
@@ -46,8 +46,8 @@ class _Job(BaseModel):
     trained_tokens: int | None = None
     metadata: dict[str, object] | None = None
 
-    def thing(self, progress: str | None = None) -> Job:
-        """As the acts know it. OpenAI sends `{}` for "no error", so an error is one that says something."""
+    def to_job(self, progress: str | None = None) -> Job:
+        """Convert to the domain's `Job`. OpenAI sends `{}` for "no error", so an empty error counts as none."""
         error = self.error
         if isinstance(error, _Error):
             error = ": ".join(str(part) for part in (error.code, error.message) if part)
@@ -79,8 +79,8 @@ class OpenAITrainer:
     """`ports.Trainer` over `/v1/files` and `/v1/fine_tuning/jobs`.
 
     Args:
-        providers: where models are trained.
-        pauses_s: seconds between the looks at a file that is not processed yet; after the last one it is used as it is.
+        providers: the SDK clients.
+        pauses_s: seconds between polls of an unprocessed file; after the last poll the file is used anyway.
     """
 
     def __init__(self, providers: Providers, *, pauses_s: Sequence[float] = PAUSES_S) -> None:
@@ -88,16 +88,18 @@ class OpenAITrainer:
         self._pauses_s = pauses_s
 
     async def upload(self, student: ModelName, name: str, data: bytes) -> str:
-        """The provider's file id, once the file is processed. Azure wants a byte order mark, and gets one.
+        """Upload a training file, wait until it is processed, and return the provider's file id.
+
+        Azure requires a byte order mark and gets one.
 
         Raises:
-            ModelDown: try again; a file that is there twice does no harm.
-            ModelRefused: the provider does not take this file.
+            ModelDown: the upload may be retried; a second copy of the file does no harm.
+            ModelRefused: the provider does not accept this file.
         """
         client = self._providers[student.provider]
         if self._providers.kind(student.provider) == "azure" and not data.startswith(BOM):
             data = BOM + data
-        with translated():
+        with translate_errors():
             call = client.files.with_raw_response.create(
                 file=(name, data, "application/jsonl"), purpose="fine-tune", timeout=UPLOAD_S
             )
@@ -114,13 +116,13 @@ class OpenAITrainer:
     async def create(self, student: ModelName, file_id: str, finetune_id: str, suffix: str) -> Job:
         """Start the paid job.
 
-        One request, never sent again once it may have been taken. Where the provider answers 400 or 422 about a
-        parameter that it does not know, there is no job for certain, and the same request goes out without it.
+        The request is never sent again once the provider may have accepted it. A 400 or 422 that names an unknown
+        parameter proves that there is no job, so the request is repeated without this parameter.
 
         Raises:
-            ModelRefused: there is no job: any 4xx but 408 and 409 (a rate limit, 429, is the refusal of this very
-                request, RFC 6585), or no connection could be made.
-            OutcomeUnknown: there may be a job: no answer, 408, 409, 5xx, or an answer that holds no job.
+            ModelRefused: there is no job: any 4xx except 408 and 409, or no connection could be made. A rate limit
+                (429) refuses the request itself (RFC 6585).
+            OutcomeUnknown: there may be a job: no answer, 408, 409, 5xx, or an answer without a job.
         """
         client = self._providers[student.provider].with_options(max_retries=0)
         azure = self._providers.kind(student.provider) == "azure"
@@ -128,7 +130,7 @@ class OpenAITrainer:
             "method": {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": "auto"}}},
             "seed": SEED,
             "suffix": _suffix(suffix, azure=azure),
-            # Last, so that it is given up last: `find` goes by it.
+            # Last, so that it is dropped last: `find` depends on it.
             "metadata": {JOB_METADATA_KEY: finetune_id},
         }
         while True:
@@ -136,67 +138,72 @@ class OpenAITrainer:
                 model=student.model, training_file=file_id, **options
             )
             try:
-                return (await read(call, _Job)).thing()
+                return (await read(call, _Job)).to_job()
             except APIStatusError as error:
                 unknown = named_parameter(error, list(options)) if error.status_code in {400, 422} else None
                 if unknown is None:
-                    raise not_created(error) from None
+                    raise creation_error(error) from None
                 del options[unknown]
             except (OpenAIError, ValidationError) as error:
-                raise not_created(error) from None
+                raise creation_error(error) from None
 
     async def find(self, student: ModelName, finetune_id: str) -> Job | None:
-        """The job whose metadata holds this id.
+        """Return the job whose metadata holds this id, or None.
 
-        The provider's filter is only a short cut: one that ignores it, refuses it or misreads it is searched through.
+        The provider's filter is only an optimisation. If it finds nothing or is refused, all jobs are searched.
 
         Raises:
-            ModelDown, ModelRefused: the jobs could not be listed.
+            ModelDown: the jobs could not be listed for now.
+            ModelRefused: the provider refused to list the jobs.
         """
         client = self._providers[student.provider]
         wanted = {JOB_METADATA_KEY: finetune_id}
-        with translated():
+        with translate_errors():
             for query in ({f"metadata[{JOB_METADATA_KEY}]": finetune_id}, {}):
                 try:
-                    async for job in _listed(client, query):
+                    async for job in _list_jobs(client, query):
                         if wanted.items() <= (job.metadata or {}).items():
-                            return job.thing()
+                            return job.to_job()
                 except APIStatusError as error:
                     if not query or error.status_code not in {400, 422}:
                         raise
         return None
 
     async def job(self, student: ModelName, job_id: str) -> Job:
-        """As it stands, with its newest event where the provider tells of events."""
+        """Return the job with its newest event, if the provider has events; raises ModelDown or ModelRefused."""
         jobs = self._providers[student.provider].fine_tuning.jobs
-        with translated():
+        with translate_errors():
             job = await read(jobs.with_raw_response.retrieve(job_id), _Job)
         try:
             events = await read(jobs.with_raw_response.list_events(job_id, limit=10), _Events)
         except (OpenAIError, ValidationError):
-            return job.thing()
+            return job.to_job()
         newest = max(events.data, key=lambda event: event.created_at, default=None)
-        return job.thing(progress=newest.message if newest else None)
+        return job.to_job(progress=newest.message if newest else None)
 
     async def cancel(self, student: ModelName, job_id: str) -> Job:
-        """Ask for the end; the job's status tells whether it came."""
+        """Request cancellation and return the job's state; raises ModelDown or ModelRefused."""
         jobs = self._providers[student.provider].fine_tuning.jobs
-        with translated():
-            return (await read(jobs.with_raw_response.cancel(job_id), _Job)).thing()
+        with translate_errors():
+            return (await read(jobs.with_raw_response.cancel(job_id), _Job)).to_job()
 
 
 def _suffix(suffix: str, *, azure: bool) -> str:
-    """OpenAI takes 64 characters, Azure 18 and no full stop."""
+    """Cut the suffix to the provider's limit: 64 characters at OpenAI; at Azure 18, without full stops."""
     return suffix.replace(".", "-")[:18] if azure else suffix[:64]
 
 
-def not_created(error: Exception) -> ModelRefused:
-    """What a failed creation means."""
+def creation_error(error: Exception) -> ModelRefused:
+    """Return the error that a failed creation means.
+
+    Returns:
+        ModelRefused if certainly nothing was created, else OutcomeUnknown.
+    """
     if isinstance(error, APIStatusError):
-        message = told(error)
+        message = safe_message(error)
         definite = 400 <= error.status_code < 500 and error.status_code not in {408, 409}
     else:
-        message = "the provider did not answer with a job"
+        message = "the provider's answer holds no job"
         never_sent = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
         definite = isinstance(error, APIConnectionError) and isinstance(error.__cause__, never_sent)
         if definite:
@@ -204,8 +211,8 @@ def not_created(error: Exception) -> ModelRefused:
     return ModelRefused(message) if definite else OutcomeUnknown(message)
 
 
-async def _listed(client: AsyncOpenAI, query: Mapping[str, str]) -> AsyncIterator[_Job]:
-    """All jobs, page by page; a server that ignores paging sends the same page again, which ends it."""
+async def _list_jobs(client: AsyncOpenAI, query: Mapping[str, str]) -> AsyncIterator[_Job]:
+    """Yield all jobs, page by page. A repeated page ends the search, because some servers ignore paging."""
     seen: set[str] = set()
     after: dict[str, str] = {}
     for _ in range(JOB_LIST_PAGES):

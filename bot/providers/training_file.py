@@ -1,7 +1,7 @@
-"""Checking a training file before anything is paid for, at least as strictly as OpenAI does.
+"""Validation of a training file before anything is paid for, at least as strict as OpenAI's.
 
-The rules are those of OpenAI's fine-tuning guide for chat models, and the limits those of gpt-4o and gpt-4.1. They are
-narrower where our own files never need more: content is always text, and there are no tools.
+The rules come from OpenAI's fine-tuning guide for chat models, the limits from gpt-4o and gpt-4.1. Some rules are
+stricter, because our own files never need more: content is always text, and there are no tools.
 """
 
 import json
@@ -14,14 +14,15 @@ from bot.domain.training_file import FEWEST_EXAMPLES, FileProblem
 from bot.providers.tokens import tokens_of
 
 EXAMPLE_TOKENS = 65_536
-"""Of one example; what is longer is cut by the provider without a word."""
+"""Most tokens of one example; providers silently cut longer ones."""
 TRAINING_FILE_BYTES = 512 * 1024 * 1024
+"""Largest size of a training file, in bytes."""
 ROLES = ("system", "user", "assistant")
-KEYS = frozenset({"role", "content", "name", "weight"})
+MESSAGE_KEYS = frozenset({"role", "content", "name", "weight"})
 
 
 def check(data: bytes) -> list[FileProblem]:
-    """All that is wrong, in order of lines; nothing where a provider will take the file."""
+    """Return all problems of a file, in order of lines; an empty list means that providers accept it."""
     if len(data) > TRAINING_FILE_BYTES:
         return [FileProblem(0, "too_large", f"{len(data):,} bytes; at most {TRAINING_FILE_BYTES:,} are allowed")]
     problems: list[FileProblem] = []
@@ -30,7 +31,7 @@ def check(data: bytes) -> list[FileProblem]:
         problems.append(FileProblem(0, "too_few", f"{len(lines)} examples; at least {FEWEST_EXAMPLES} are needed"))
     first_at: dict[bytes, int] = {}
     for number, line in enumerate(lines, start=1):
-        problems.extend(FileProblem(number, *found) for found in _in_line(line))
+        problems.extend(FileProblem(number, *found) for found in _line_problems(line))
         digest = blake2b(line, digest_size=16).digest()
         earlier = first_at.setdefault(digest, number)
         if earlier != number:
@@ -38,7 +39,7 @@ def check(data: bytes) -> list[FileProblem]:
     return problems
 
 
-def _in_line(line: bytes) -> list[tuple[str, str]]:
+def _line_problems(line: bytes) -> list[tuple[str, str]]:
     try:
         example = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError:
@@ -50,41 +51,41 @@ def _in_line(line: bytes) -> list[tuple[str, str]]:
     messages = example["messages"]
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages) or not messages:
         return [("no_messages", "`messages` is not a list of objects, or is empty")]
-    found = [problem for message in messages for problem in _in_message(message)]
-    found += _in_conversation(messages)
-    # Only a sound example can be counted.
-    return found or list(_in_length(messages))
+    found = [problem for message in messages for problem in _message_problems(message)]
+    found += _conversation_problems(messages)
+    # Tokens can be counted only in a valid example.
+    return found or list(_length_problems(messages))
 
 
-def _in_message(message: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _message_problems(message: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if message.get("role") not in ROLES:
         yield "role", f"a role other than {', '.join(ROLES)}"
-    if not KEYS.issuperset(message):
-        yield "unknown_key", f"a key other than {', '.join(sorted(KEYS))}"
+    if not MESSAGE_KEYS.issuperset(message):
+        yield "unknown_key", f"a key other than {', '.join(sorted(MESSAGE_KEYS))}"
     if not isinstance(message.get("name", ""), str):
         yield "name", "a name that is not text"
-    yield from _in_content(message.get("content"))
+    yield from _content_problems(message.get("content"))
     if "weight" in message:
-        yield from _in_weight(message["weight"], message.get("role"))
+        yield from _weight_problems(message["weight"], message.get("role"))
 
 
-def _in_content(content: object) -> Iterator[tuple[str, str]]:
+def _content_problems(content: object) -> Iterator[tuple[str, str]]:
     if not isinstance(content, str) or not content.strip():
         yield "content", "content that is not text, or is empty"
     elif not _encodable(content):
-        yield "encoding", "half of a surrogate pair, which is no text"
+        yield "encoding", "half of a surrogate pair, which is not valid text"
     elif any(token in content for token in FORBIDDEN):
         yield "special_token", f"one of the special tokens {' '.join(FORBIDDEN)}"
 
 
-def _in_weight(weight: object, role: object) -> Iterator[tuple[str, str]]:
+def _weight_problems(weight: object, role: object) -> Iterator[tuple[str, str]]:
     if role != "assistant":
         yield "weight", "a weight on a message that is not the assistant's"
     elif not isinstance(weight, int) or isinstance(weight, bool) or not 0 <= weight <= 1:
         yield "weight", "a weight other than 0 and 1"
 
 
-def _in_conversation(messages: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+def _conversation_problems(messages: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
     if messages[-1].get("role") != "assistant":
         yield "last_message", "the last message is not the assistant's"
     if not any(message.get("role") == "user" for message in messages):
@@ -93,7 +94,7 @@ def _in_conversation(messages: list[dict[str, Any]]) -> Iterator[tuple[str, str]
         yield "nothing_to_learn", "no message of the assistant with a weight of 1"
 
 
-def _in_length(messages: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+def _length_problems(messages: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
     tokens = tokens_of(messages)
     if tokens > EXAMPLE_TOKENS:
         yield "too_long", f"{tokens:,} tokens; at most {EXAMPLE_TOKENS:,} are read"

@@ -1,4 +1,4 @@
-"""What all requests to a provider share: reading answers strictly, and telling errors without their secrets."""
+"""Helpers for all provider requests: strict parsing of responses, and error messages without secrets."""
 
 import json
 import re
@@ -8,45 +8,48 @@ from typing import Any, TypeVar
 
 from httpx2 import Response
 from openai import APIConnectionError, APIStatusError, APITimeoutError, OpenAIError
-from openai._legacy_response import LegacyAPIResponse  # what `with_raw_response` gives; it has no public name
+from openai._legacy_response import LegacyAPIResponse  # the type of `with_raw_response`; it has no public name
 from pydantic import BaseModel, ValidationError
 
 from bot.domain.errors import ModelDown, ModelError, ModelRefused, Trouble
 
-LONGEST_MESSAGE = 300
-"""Characters of a provider's message that are passed on."""
-COPIED_RUN = 8
-"""So many characters of a question in a row are enough to call a message a copy of it."""
+MESSAGE_CHARS = 300
+"""Most characters of a provider's message that are passed on."""
+QUOTED_CHARS = 8
+"""How many consecutive characters of a question make a message count as quoting it."""
 UNPAID = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
-"""Codes of errors that only a payment ends, whatever their status."""
+"""Error codes that only a payment resolves, whatever the status."""
 LONGEST_WAIT_S = 10.0
-"""A provider that wants to be left alone for longer is not waited for within a request."""
+"""Longest `Retry-After`, in seconds, that is waited for within a request."""
 
 Read = TypeVar("Read", bound=BaseModel)
 
 
 async def read(call: Awaitable[LegacyAPIResponse[Any]], shape: type[Read]) -> Read:
-    """The answer of a `with_raw_response` call, validated: the SDK itself passes on whatever a server sends.
+    """Return the validated body of a `with_raw_response` call; the SDK alone does not validate bodies.
 
     Raises:
-        openai.OpenAIError: as the SDK does.
+        openai.OpenAIError: any error of the SDK.
         pydantic.ValidationError: broken JSON, or JSON of another shape.
     """
     return shape.model_validate_json((await call).content)
 
 
-async def never_retried(response: Response) -> None:
-    """An event hook of the HTTP client: tell the SDK, by the header that it obeys, what to send again is in vain."""
+async def disable_vain_retries(response: Response) -> None:
+    """Tell the SDK, in a header that it obeys, not to retry when only payment or a long wait helps.
+
+    This is an event hook of the HTTP client.
+    """
     if response.status_code < 400:
         return
     await response.aread()
-    wait_s = wanted_wait(response)
+    wait_s = retry_after(response)
     if is_unpaid(response) or (wait_s is not None and wait_s > LONGEST_WAIT_S):
         response.headers["x-should-retry"] = "false"
 
 
-def wanted_wait(response: Response) -> float | None:
-    """The seconds of `Retry-After`, or of OpenAI's own header in milliseconds; None where there is none."""
+def retry_after(response: Response) -> float | None:
+    """Return `Retry-After` in seconds, or OpenAI's own header in milliseconds converted to seconds, or None."""
     for name, divisor in (("retry-after-ms", 1_000), ("retry-after", 1)):
         try:
             return float(response.headers[name]) / divisor
@@ -56,7 +59,7 @@ def wanted_wait(response: Response) -> float | None:
 
 
 def is_unpaid(response: Response) -> bool:
-    """Whether an error is about money."""
+    """Return whether an error is about payment or quota."""
     if response.status_code == 402:
         return True
     try:
@@ -66,63 +69,63 @@ def is_unpaid(response: Response) -> bool:
         return False
 
 
-def passing(error: APIStatusError) -> bool:
-    """Whether the same request may succeed later: the statuses that the SDK retries (408, 409, 429, 5xx)."""
+def is_transient(error: APIStatusError) -> bool:
+    """Return whether the same request may succeed later: the statuses that the SDK retries (408, 409, 429, 5xx)."""
     return error.status_code in {408, 409, 429} or error.status_code >= 500
 
 
 def named_parameter(error: APIStatusError, among: Sequence[str]) -> str | None:
-    """Which of these request parameters an error is about: its `param`, else the first one that its body names."""
+    """Return the name in `among` that an error is about: its `param`, else the first in its body, or None."""
     param = re.split(r"[.\[]", str(error.param or ""))[0]
     if param in among:
         return param
-    said = json.dumps(error.body, ensure_ascii=False, default=str)
-    return next((name for name in among if re.search(rf"\b{name}\b", said)), None)
+    body = json.dumps(error.body, ensure_ascii=False, default=str)
+    return next((name for name in among if re.search(rf"\b{name}\b", body)), None)
 
 
-def told(error: APIStatusError, hide: str = "") -> str:
-    """The provider's message, cut, without the API key; only its status where it repeats part of `hide`."""
+def safe_message(error: APIStatusError, hide: str = "") -> str:
+    """Return the provider's message, cut and without the API key; only the status if the message quotes `hide`."""
     message = error.message
     key = error.request.headers.get("authorization", "").removeprefix("Bearer ")
     if key:
         message = message.replace(key, "…")
-    run = min(COPIED_RUN, len(hide))
+    run = min(QUOTED_CHARS, len(hide))
     if run and any(hide[i : i + run] in message for i in range(len(hide) - run + 1)):
         return f"Error code: {error.status_code}"
-    return " ".join(message.split())[:LONGEST_MESSAGE]
+    return " ".join(message.split())[:MESSAGE_CHARS]
 
 
 @contextmanager
-def translated(hide: str = "") -> Iterator[None]:
-    """Turn the SDK's errors into ours; their causes hold requests, so they are not kept.
+def translate_errors(hide: str = "") -> Iterator[None]:
+    """Turn the SDK's errors into ours, without their causes, which hold the requests.
 
     Args:
-        hide: a question's text, which must not be in a message.
+        hide: a question's text, which must not appear in a message.
 
     Raises:
-        ModelDown: timeout, connection, 408, 409, 429, 5xx, or a body that is not what the protocol says.
-        ModelRefused: any other status, and 429 where it is about money.
+        ModelDown: timeout, connection error, 408, 409, 429, 5xx, or a malformed body.
+        ModelRefused: any other status, and 429 if it is about payment.
     """
     try:
         yield
     except APIStatusError as error:
-        raise _meant(error, hide) from None
+        raise _model_error(error, hide) from None
     except (APITimeoutError, TimeoutError):
         raise ModelDown("the provider did not answer in time", Trouble.SLOW) from None
     except APIConnectionError:
-        raise ModelDown("the provider could not be reached, or hung up", Trouble.UNREACHABLE) from None
+        raise ModelDown("the provider could not be reached, or closed the connection", Trouble.UNREACHABLE) from None
     except (ValidationError, json.JSONDecodeError):
-        raise ModelDown("the provider's answer is not what its protocol says", Trouble.BROKEN) from None
+        raise ModelDown("the provider's answer is malformed", Trouble.BROKEN) from None
     except OpenAIError as error:
         raise ModelRefused(f"the request could not be made: {type(error).__name__}") from None
 
 
-def _meant(error: APIStatusError, hide: str) -> ModelError:
-    status, message = error.status_code, told(error, hide)
+def _model_error(error: APIStatusError, hide: str) -> ModelError:
+    status, message = error.status_code, safe_message(error, hide)
     if is_unpaid(error.response):
         return ModelRefused(message, Trouble.QUOTA)
-    if passing(error):
+    if is_transient(error):
         kinds = {408: Trouble.SLOW, 409: Trouble.BUSY, 429: Trouble.BUSY}
-        return ModelDown(message, kinds.get(status, Trouble.DOWN), wait_s=wanted_wait(error.response))
+        return ModelDown(message, kinds.get(status, Trouble.DOWN), wait_s=retry_after(error.response))
     kinds = {401: Trouble.KEY, 403: Trouble.KEY, 404: Trouble.UNKNOWN_MODEL}
     return ModelRefused(message, kinds.get(status, Trouble.REFUSED))

@@ -1,4 +1,4 @@
-"""A scriptable OpenAI-compatible server on loopback: it answers what a test has queued and keeps what it was sent."""
+"""A scripted OpenAI-compatible server on loopback: it sends queued replies and records the requests."""
 
 import asyncio
 import json
@@ -23,7 +23,12 @@ JOBS = "POST /v1/fine_tuning/jobs"
 
 @dataclass(frozen=True)
 class Reply:
-    """One queued answer. `lost`: the connection breaks instead; `wait_s`: think first."""
+    """One queued reply.
+
+    Attributes:
+        lost: break the connection instead of answering.
+        wait_s: delay before the reply, in seconds.
+    """
 
     body: object = None
     status: int = 200
@@ -33,7 +38,7 @@ class Reply:
 
 
 def refusal(status: int, message: str, *, param: str | None = None, code: str | None = None) -> Reply:
-    """OpenAI's error shape. The SDK may try again at once: a test does not wait for its backoff."""
+    """Return an error in OpenAI's format. The SDK may retry at once, so tests do not wait for its backoff."""
     error = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
     return Reply({"error": error}, status, {"retry-after-ms": "1"})
 
@@ -43,7 +48,7 @@ UNKNOWN = Reply({"error": {"message": "Unknown request URL"}}, 404)
 
 @dataclass(frozen=True)
 class Got:
-    """A request as it came in. `json` is None where the body is something else."""
+    """A received request."""
 
     route: str
     query: dict[str, str]
@@ -52,11 +57,12 @@ class Got:
 
     @property
     def json(self) -> Any:
+        """The body, parsed; raises ValueError for a body that is not JSON."""
         return json.loads(self.body)
 
 
 class OpenAIServer:
-    """Queue answers with `on`; the last one queued for a route is given again and again. Unknown routes are 404."""
+    """A server that sends queued replies. The last reply of a route repeats; a route without replies answers 404."""
 
     def __init__(self) -> None:
         self.requests: list[Got] = []
@@ -65,15 +71,15 @@ class OpenAIServer:
         self.url = ""
 
     def on(self, route: str, *replies: Reply) -> None:
-        """Queue answers for a route such as `POST /v1/files`."""
+        """Queue replies for a route such as `POST /v1/files`."""
         self._queues[route].extend(replies)
 
     def sent(self, route: str) -> list[Got]:
-        """The requests to this route, oldest first."""
+        """Return the requests to this route, oldest first."""
         return [got for got in self.requests if got.route == route]
 
     def choose(self, got: Got) -> Reply:
-        """What to answer to a request: the next in its queue."""
+        """Return the reply to a request: the next one in its route's queue."""
         if self._queues[got.route]:
             self._last[got.route] = self._queues[got.route].popleft()
         return self._last.get(got.route, UNKNOWN)
@@ -86,14 +92,14 @@ class OpenAIServer:
         reply = self.choose(got)
         await asyncio.sleep(reply.wait_s)
         if reply.lost:
-            # Less than is announced: the server closes the connection, and the client sees it break.
+            # The body is shorter than announced, so the server closes the connection and the client sees it break.
             return Response(b"", headers={"content-length": "1"})
         body = reply.body if isinstance(reply.body, str) else json.dumps(reply.body, ensure_ascii=False)
         return Response(body, reply.status, reply.headers, media_type="application/json")
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["OpenAIServer"]:
-        """Serve on a free port of loopback; `url` is what a client calls its base URL."""
+        """Serve on a free port of loopback; `url` is the base URL for clients."""
         app = Starlette(routes=[Route("/{path:path}", self.answer, methods=["GET", "POST", "DELETE"])])
         config = uvicorn.Config(
             app, port=0, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1
@@ -101,7 +107,7 @@ class OpenAIServer:
         config.load()
         server = uvicorn.Server(config)
         server.lifespan = config.lifespan_class(config)
-        # Neither its main loop nor its shutdown: they handle signals and wait in steps of a tenth of a second.
+        # Skip uvicorn's main loop and shutdown: they handle signals and poll every tenth of a second.
         await server.startup()
         (listener,) = server.servers
         port = listener.sockets[0].getsockname()[1]
@@ -121,7 +127,7 @@ def completion(
     finish_reason: str = "stop",
     refused: str | None = None,
 ) -> Reply:
-    """A chat completion; `logprobs` are its tokens' bytes with their log probabilities."""
+    """Return a chat completion; `logprobs` are (bytes, log probability) of its tokens."""
     tokens = [
         {"token": raw.decode(errors="replace"), "bytes": list(raw), "logprob": value, "top_logprobs": []}
         for raw, value in logprobs or ()
@@ -145,7 +151,7 @@ def completion(
 
 
 def said(category: str, reason: str = "because", *, p: float | None = None) -> Reply:
-    """A well-formed answer, sure of its category by `p` where one is given."""
+    """Return a well-formed answer; `p` is the probability of its category, if given."""
     content = json.dumps({"reason": reason, "category": category}, ensure_ascii=False)
     before, _, after = content.rpartition(category)
     tokens = None if p is None else [(before.encode(), 0.0), (category.encode(), math.log(p)), (after.encode(), 0.0)]

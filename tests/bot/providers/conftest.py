@@ -1,3 +1,5 @@
+"""Fixtures for the provider tests: a scripted server, SDK clients that call it, a model and a prompt."""
+
 from collections.abc import AsyncIterator
 
 import pytest

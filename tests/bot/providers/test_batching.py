@@ -1,3 +1,5 @@
+"""Batches of questions at a scripted provider."""
+
 import json
 
 import pytest
@@ -28,22 +30,22 @@ def batcher(providers: Providers, serving: OpenAIModel) -> OpenAIBatcher:
     return OpenAIBatcher(providers, serving)
 
 
-def batch(status: str = "validating", **more: object) -> dict[str, object]:
+def batch_json(status: str = "validating", **more: object) -> dict[str, object]:
     return {"id": "batch_1", "object": "batch", "status": status, **more}
 
 
-def line(key: str, reply: Reply, status: int = 200) -> str:
+def result_line(key: str, reply: Reply, status: int = 200) -> str:
     return json.dumps({"custom_id": key, "response": {"status_code": status, "body": reply.body}, "error": None})
 
 
-async def test_each_line_is_what_would_be_asked_in_person(
+async def test_lines_equal_direct_requests(
     server: OpenAIServer, batcher: OpenAIBatcher, serving: OpenAIModel, model: ModelName, prompt: Prompt
 ) -> None:
     server.on(CHAT, refusal(400, "unknown", param="store"), said("労務", p=0.5))
     for _, text, _ in ASKED:
         await serving.classify(model, prompt, text)
     server.on(FILES, Reply({"id": "file-1"}))
-    server.on(BATCHES, Reply(batch()))
+    server.on(BATCHES, Reply(batch_json()))
     assert await batcher.submit(model, prompt, ASKED, "eb-1") == "batch_1"
     (file,), (created,) = server.sent(FILES), server.sent(BATCHES)
     assert b'name="purpose"\r\n\r\nbatch\r\n' in file.body
@@ -61,13 +63,17 @@ async def test_each_line_is_what_would_be_asked_in_person(
     }
 
 
-async def test_answers_come_in_any_order_and_lines_fail_by_themselves(
+async def test_answers_are_matched_by_key_despite_failures(
     server: OpenAIServer, batcher: OpenAIBatcher, model: ModelName, prompt: Prompt
 ) -> None:
-    server.on(BATCH, Reply(batch("completed", output_file_id="out", error_file_id="err")))
-    out = [line("k3", said("営業")), line("k2", said("HR", p=0.25)), line("k1", said("労務", "有給"))]
+    server.on(BATCH, Reply(batch_json("completed", output_file_id="out", error_file_id="err")))
+    out = [
+        result_line("k3", said("営業")),
+        result_line("k2", said("HR", p=0.25)),
+        result_line("k1", said("労務", "有給")),
+    ]
     server.on("GET /v1/files/out/content", Reply("\n".join(out) + "\n"))
-    broken = [line("k4", refusal(500, "oh"), 500), json.dumps({"custom_id": "k5", "response": None}), "{"]
+    broken = [result_line("k4", refusal(500, "oh"), 500), json.dumps({"custom_id": "k5", "response": None}), "{"]
     server.on("GET /v1/files/err/content", Reply("\n".join(broken)))
     found = await batcher.answers(model, prompt, "batch_1")
     assert found["k1"] == Answer(category="labor", reason="有給", confidence=None, tokens_in=120, tokens_out=12)
@@ -79,10 +85,10 @@ async def test_answers_come_in_any_order_and_lines_fail_by_themselves(
 
 
 @pytest.mark.parametrize(("status", "ended"), [("validating", 0), ("in_progress", 0), ("completed", 1), ("expired", 1)])
-async def test_a_batch_is_followed(
+async def test_state_tells_whether_the_batch_ended(
     server: OpenAIServer, batcher: OpenAIBatcher, model: ModelName, status: str, ended: int
 ) -> None:
-    server.on(BATCH, Reply(batch(status, errors={"data": [{"message": "line 3"}]})))
+    server.on(BATCH, Reply(batch_json(status, errors={"data": [{"message": "line 3"}]})))
     found = await batcher.state(model, "batch_1")
     assert (found.id, found.ended, found.error) == ("batch_1", ended, "line 3")
 
@@ -91,7 +97,7 @@ async def test_a_batch_is_followed(
     ("reply", "error"),
     [(Reply(lost=True), OutcomeUnknown), (refusal(500, "oh"), OutcomeUnknown), (refusal(429, "quota"), ModelRefused)],
 )
-async def test_a_creation_is_sent_once_and_found_again(
+async def test_creation_is_sent_once_and_found_again(
     server: OpenAIServer,
     batcher: OpenAIBatcher,
     model: ModelName,
@@ -105,14 +111,14 @@ async def test_a_creation_is_sent_once_and_found_again(
         await batcher.submit(model, prompt, ASKED, "eb-1")
     assert raised.type is error
     assert len(server.sent(BATCHES)) == 1
-    mine = batch(metadata={BATCH_METADATA_KEY: "eb-1"})
-    server.on(LIST, Reply({"data": [batch() | {"id": "batch_0"}], "has_more": True}), Reply({"data": [mine]}))
+    mine = batch_json(metadata={BATCH_METADATA_KEY: "eb-1"})
+    server.on(LIST, Reply({"data": [batch_json() | {"id": "batch_0"}], "has_more": True}), Reply({"data": [mine]}))
     assert await batcher.find(model, "eb-1") == "batch_1"
     assert server.sent(LIST)[1].query["after"] == "batch_0"
     assert await batcher.find(model, "eb-2") is None
 
 
-async def test_a_provider_without_batches_says_so(
+async def test_check_refuses_a_provider_without_batches(
     server: OpenAIServer, batcher: OpenAIBatcher, model: ModelName
 ) -> None:
     with pytest.raises(Refused) as raised:
@@ -124,7 +130,7 @@ async def test_a_provider_without_batches_says_so(
     await batcher.check(model)
 
 
-async def test_what_does_not_fit_is_not_sent(
+async def test_oversized_batch_is_refused_before_upload(
     server: OpenAIServer,
     batcher: OpenAIBatcher,
     model: ModelName,

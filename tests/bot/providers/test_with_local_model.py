@@ -1,4 +1,4 @@
-"""The adapters against the embedded model, in process: the same words on both sides of the protocol."""
+"""The provider adapters against the embedded model, in process."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -73,7 +73,7 @@ def rows() -> list[Row]:
     ]
 
 
-async def test_ask_train_and_ask_again(providers: Providers, prompt: Prompt) -> None:
+async def test_training_and_serving_work_end_to_end(providers: Providers, prompt: Prompt) -> None:
     serving, trainer = OpenAIModel(providers), OpenAITrainer(providers)
     question = "席の端末が遅い"
     before = await serving.classify(STUDENT, prompt, question)
@@ -107,16 +107,14 @@ async def test_ask_train_and_ask_again(providers: Providers, prompt: Prompt) -> 
         await trainer.cancel(STUDENT, created.id)
 
 
-async def test_a_model_that_is_not_there_is_refused(providers: Providers, prompt: Prompt) -> None:
+async def test_unknown_model_is_refused(providers: Providers, prompt: Prompt) -> None:
     with pytest.raises(ModelRefused, match="nobody"):
         await OpenAIModel(providers).classify(ModelName(provider="local", model="nobody"), prompt, "有給は？")
 
 
 @pytest.mark.parametrize("category", ["labor", "it", "other"])
-async def test_a_reason_is_given_for_the_category_that_is_asked_for(
-    providers: Providers, prompt: Prompt, category: str
-) -> None:
-    """Whatever the model itself would have answered; the words it names stand in the question."""
+async def test_reason_argues_for_the_requested_category(providers: Providers, prompt: Prompt, category: str) -> None:
+    """The model argues for any category, and quotes only words of the question."""
     reason = await OpenAIModel(providers).reason(STUDENT, prompt, "端末の画面と有給について", category)
     assert reason.endswith("が決め手です")
     named = {"labor": "有給", "it": "端末"}.get(category, "")
@@ -124,8 +122,6 @@ async def test_a_reason_is_given_for_the_category_that_is_asked_for(
     assert all(word in "端末の画面と有給について" for word in reason.removesuffix("が決め手です")[1:-1].split("」「"))
 
 
-async def test_there_is_no_reason_for_a_category_that_the_prompt_does_not_have(
-    providers: Providers, prompt: Prompt
-) -> None:
+async def test_reason_for_an_unknown_category_is_refused(providers: Providers, prompt: Prompt) -> None:
     with pytest.raises(ModelRefused, match="no category"):
         await OpenAIModel(providers).reason(STUDENT, prompt, "有給は？", "gone")
