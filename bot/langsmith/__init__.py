@@ -1,4 +1,4 @@
-"""LangSmith: the only room that speaks its SDK."""
+"""LangSmith as a tracker: the only code that uses the langsmith SDK."""
 
 from bot.langsmith.tracker import LangSmithTracker
 

@@ -1,4 +1,4 @@
-"""One connection to LangSmith: its SDK's client, in threads of its own."""
+"""A connection to LangSmith: the SDK's client, run in a thread pool."""
 
 import asyncio
 import contextvars
@@ -11,28 +11,28 @@ from langsmith import Client
 from requests.adapters import HTTPAdapter
 
 from bot.domain.errors import TrackerDown, TrackerReason, TrackerRefused
-from bot.langsmith.wire import NotThere, Wire, ours, translated
+from bot.langsmith.wire import DeadlineSession, NotFound, tracker_error, translate_errors
 
 CONCURRENT_REQUESTS = 4
-"""Requests under way."""
+"""Most requests under way at once."""
 REQUEST_SECONDS = 10.0
-"""That one request may take, all of it."""
+"""Deadline of one whole request, in seconds."""
 
 CallArgs = ParamSpec("CallArgs")
 Returned = TypeVar("Returned")
 
 
 class Connection:
-    """Runs what uses the SDK's client, off the event loop, with its outcome known. Close it with `aclose`.
+    """A thread pool for calls of the SDK, each with a known outcome. Close it with `aclose`.
 
-    The client has no queue and no threads of its own (`auto_batch_tracing=False`), so a process that ends waits for
-    none. Whatever it would take from the environment it is given.
+    The client has no queue and no threads of its own (`auto_batch_tracing=False`), so a process can end at once. All
+    settings are passed explicitly, so that the SDK takes none from the environment.
 
     Args:
-        endpoint: where LangSmith's API is.
-        key: its API key.
-        workspace: the id of the workspace, where the key alone does not tell.
-        seconds: instead of SECONDS.
+        endpoint: the address of LangSmith's API.
+        key: the API key.
+        workspace: the workspace's id, for keys that are valid in several workspaces.
+        seconds: deadline of one request.
     """
 
     def __init__(
@@ -41,85 +41,97 @@ class Connection:
         self._endpoint = endpoint
         self._key = key
         self._workspace = workspace
-        self.wire = Wire(endpoint, seconds)
+        self.session = DeadlineSession(endpoint, seconds)
         self._pool = ThreadPoolExecutor(CONCURRENT_REQUESTS, thread_name_prefix="langsmith")
         self._closed = False
-        self._made = threading.Lock()
+        self._client_lock = threading.Lock()
         self._client: Client | None = None
-        self._failed: contextvars.ContextVar[list[Exception]] = contextvars.ContextVar("failed")
+        self._ingest_errors: contextvars.ContextVar[list[Exception]] = contextvars.ContextVar("ingest_errors")
 
     async def run(
-        self, verb: Callable[CallArgs, Returned], *args: CallArgs.args, **kwargs: CallArgs.kwargs
+        self, call: Callable[CallArgs, Returned], *args: CallArgs.args, **kwargs: CallArgs.kwargs
     ) -> Returned:
-        """What `verb` returns, run in a thread.
+        """Run `call` in a thread and return its result.
 
         Raises:
-            TrackerDown, TrackerRefused, NotThere, TakenBefore.
+            TrackerDown: the same call may succeed later, or the connection is closed.
+            TrackerRefused: the call is refused for good.
+            NotFound: status 404.
+            AlreadyExists: status 409.
         """
 
-        def told() -> Returned:
-            with translated():
-                return verb(*args, **kwargs)
+        def run_translated() -> Returned:
+            with translate_errors():
+                return call(*args, **kwargs)
 
         if self._closed:
             raise TrackerDown("the connection is closed")
         context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: context.run(told))
+        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: context.run(run_translated))
 
     @property
     def client(self) -> Client:
-        """The SDK's client. Only for what runs in a thread: the first one to ask finds out what the server can."""
-        with self._made:
+        """The SDK's client. Use it only within `run`: the first access fetches the server's capabilities."""
+        with self._client_lock:
             if self._client is None:
-                self._client = self._open(self._info())
+                self._client = self._new_client(self._fetch_info())
             return self._client
 
     def ingest(self, runs: Sequence[dict[str, Any]]) -> bool:
-        """Send runs in one request. False where at least one of them was received before; others may be lost then.
+        """Send runs in one request.
 
-        The SDK passes over the errors of this request and tells them to a callback, in the same thread.
+        The SDK swallows the errors of this request and passes them to a callback in the same thread.
+
+        Returns:
+            False if LangSmith already has at least one of the runs; then the others may be lost.
         """
-        failed: list[Exception] = []
-        self._failed.set(failed)
+        errors: list[Exception] = []
+        self._ingest_errors.set(errors)
         self.client.multipart_ingest(create=[dict(run) for run in runs])
-        if failed:
-            raise ours(failed[0]) from None
-        return self.wire.status != 409
+        if errors:
+            raise tracker_error(errors[0]) from None
+        return self.session.last_status != 409
 
     async def aclose(self) -> None:
-        """End what is under way; whoever waits for it gets TrackerDown."""
+        """Cancel the requests under way; their callers get TrackerDown."""
         self._closed = True
-        self.wire.cut()
-        self._pool.shutdown(wait=False)  # what is queued there ends at its first request
+        self.session.cancel_all()
+        self._pool.shutdown(wait=False)  # queued calls fail at their first request
         if self._client is not None:
             self._client.close(timeout=0)
 
-    def _info(self) -> dict[str, Any]:
-        """What the server can. The SDK itself would take no answer for an old server, until the process ends."""
-        probe = self._open({})
+    def _fetch_info(self) -> dict[str, Any]:
+        """Fetch the server's capabilities.
+
+        After a failed request, the SDK itself would assume an old server until the process ends.
+
+        Raises:
+            TrackerRefused: WRONG_ADDRESS, when the server is not LangSmith.
+        """
+        probe = self._new_client({})
         try:
             info = probe.request_with_retries("GET", "/info").json()
         except Exception as error:
-            if isinstance(ours(error), NotThere):
+            if isinstance(tracker_error(error), NotFound):
                 raise TrackerRefused(TrackerReason.WRONG_ADDRESS, "there is no /info") from None
             raise
         if not isinstance(info, dict) or not isinstance(info.get("version"), str):
-            raise TrackerRefused(TrackerReason.WRONG_ADDRESS, "what /info tells is not LangSmith's")
+            raise TrackerRefused(TrackerReason.WRONG_ADDRESS, "the answer of /info is not LangSmith's")
         return info
 
-    def _open(self, info: dict[str, Any]) -> Client:
+    def _new_client(self, info: dict[str, Any]) -> Client:
         return Client(
             self._endpoint,
             api_key=self._key,
             workspace_id=self._workspace or "",
             web_url=self._endpoint,
-            session=self.wire,
+            session=self.session,
             info=info,
             retry_config=HTTPAdapter(max_retries=0).max_retries,
             auto_batch_tracing=False,
             tracing_mode="langsmith",
             tracing_sampling_rate=1.0,
-            tracing_error_callback=self._notice,
+            tracing_error_callback=self._collect_error,
             hide_inputs=False,
             hide_outputs=False,
             hide_metadata=False,
@@ -127,5 +139,5 @@ class Connection:
             disable_prompt_cache=True,
         )
 
-    def _notice(self, error: Exception) -> None:
-        self._failed.get([]).append(error)
+    def _collect_error(self, error: Exception) -> None:
+        self._ingest_errors.get([]).append(error)

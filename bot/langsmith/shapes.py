@@ -1,4 +1,4 @@
-"""Our things in LangSmith's shapes, and back."""
+"""Conversions between our domain objects and LangSmith's data."""
 
 import hashlib
 import json
@@ -12,13 +12,15 @@ from langsmith.schemas import Example, Feedback
 from bot.domain.mirror import Annotation, Edit, Experiment, RowCopy, Trace
 
 FEEDBACK_KEY = "category"
-"""Of feedback on which category is right."""
-ROW, SENT = "row", "sent"
-"""Keys of an example's metadata: the row's id, and the fingerprint of the outputs that it was sent with."""
+"""Key of feedback that says which category is right."""
+ROW_KEY = "row"
+"""Key of an example's metadata: the row's id."""
+SENT_KEY = "sent"
+"""Key of an example's metadata: the fingerprint of the outputs as they were sent."""
 
 
 def run_of(trace: Trace, **more: object) -> dict[str, Any]:
-    """A finished run, alone in its trace; `more` says in which project."""
+    """Return a trace as a finished run, the only one of its LangSmith trace; `more` names the project."""
     start = (trace.at - timedelta(milliseconds=trace.latency_ms or 0)).astimezone(UTC)
     tokens = {"input_tokens": trace.tokens_in, "output_tokens": trace.tokens_out}
     usage = tokens | {"total_tokens": trace.tokens_in + trace.tokens_out}
@@ -49,51 +51,51 @@ def run_of(trace: Trace, **more: object) -> dict[str, Any]:
 
 
 def example_of(row: RowCopy) -> dict[str, Any]:
-    """The messages of the row's line in the training file, and its answer."""
+    """Return a row as an example: the messages and the answer of its line in the training file."""
     outputs = {"reason": row.reason, "category": row.category}
     return {
         "inputs": {"messages": [{"role": "system", "content": row.system}, {"role": "user", "content": row.text}]},
         "outputs": outputs,
         "split": row.split.value,
         "metadata": {
-            ROW: row.row_id,
+            ROW_KEY: row.row_id,
             "source": row.source.value,
             "prompt": row.prompt_id,
             "settled_at": row.settled_at.isoformat(),
-            SENT: fingerprint(outputs),
+            SENT_KEY: fingerprint(outputs),
         },
     }
 
 
 def fingerprint(outputs: Mapping[str, Any]) -> str:
-    """The same for the same outputs, in whatever order a server gives them back."""
+    """Return a hash of the outputs that does not depend on the order of their keys."""
     return hashlib.sha256(json.dumps(outputs, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def edit_of(example: Example) -> Edit | None:
-    """What a person made of a row or of a run; None where the example is as it was sent, or is none of ours."""
+    """Return a person's edit of a row or a run, or None if the example is unchanged or not ours."""
     about, outputs = example.metadata or {}, example.outputs or {}
-    row_id = about[ROW] if isinstance(about.get(ROW), str) else None
-    if about.get(SENT) == fingerprint(outputs) if row_id else example.source_run_id is None:
+    row_id = about[ROW_KEY] if isinstance(about.get(ROW_KEY), str) else None
+    if about.get(SENT_KEY) == fingerprint(outputs) if row_id else example.source_run_id is None:
         return None
     return Edit(
         row_id=row_id,
         trace_id=None if row_id else example.source_run_id,
-        category=_words(outputs.get("category")),
-        reason=_words(outputs.get("reason")),
-        by=None,  # the API tells the author of no edit
+        category=_nonblank(outputs.get("category")),
+        reason=_nonblank(outputs.get("reason")),
+        by=None,  # the API does not tell who edited
         at=(example.modified_at or example.created_at).astimezone(UTC),
     )
 
 
 def annotation_of(feedback: Feedback) -> Annotation | None:
-    """A person's word on a category; None where the feedback says something else."""
+    """Return the category that a person gave as feedback, or None if the feedback is about something else."""
     correction = feedback.correction
-    named = correction.get("category") if isinstance(correction, dict) else correction
-    category = _words(named) or (_words(feedback.value) if feedback.key == FEEDBACK_KEY else None)
+    corrected = correction.get("category") if isinstance(correction, dict) else correction
+    category = _nonblank(corrected) or (_nonblank(feedback.value) if feedback.key == FEEDBACK_KEY else None)
     if category is None or feedback.run_id is None:
         return None
-    # Their id: a name is what a person chooses, and who may correct is told by it.
+    # The id, not the name: people choose their names, and permissions depend on this value.
     by = feedback.feedback_source.user_id if feedback.feedback_source else None
     return Annotation(
         id=feedback.id,
@@ -105,12 +107,14 @@ def annotation_of(feedback: Feedback) -> Annotation | None:
     )
 
 
-def experiment_about(experiment: Experiment, version: datetime | None) -> dict[str, Any]:
-    """An experiment's metadata. Of the dataset it says what the SDK's own evaluation says: moment and split.
+def experiment_metadata(experiment: Experiment, version: datetime | None) -> dict[str, Any]:
+    """Return an experiment's metadata.
+
+    The dataset's version and split have the keys that the SDK's own evaluation uses.
 
     Args:
-        experiment: which.
-        version: the moment that its tag stands for.
+        experiment: an evaluation of one release.
+        version: the moment of the dataset version that the experiment's tag names.
     """
     return {
         "release": experiment.release_id,
@@ -122,10 +126,10 @@ def experiment_about(experiment: Experiment, version: datetime | None) -> dict[s
     }
 
 
-def named(space: uuid.UUID | str, *what: object) -> uuid.UUID:
-    """The same id for the same words."""
-    return uuid.uuid5(uuid.UUID(str(space)), "\0".join(str(one) for one in what))
+def stable_id(namespace: uuid.UUID | str, *parts: object) -> uuid.UUID:
+    """Return an id that is always the same for the same namespace and parts."""
+    return uuid.uuid5(uuid.UUID(str(namespace)), "\0".join(str(part) for part in parts))
 
 
-def _words(value: object) -> str | None:
+def _nonblank(value: object) -> str | None:
     return value.strip() or None if isinstance(value, str) else None

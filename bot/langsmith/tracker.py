@@ -1,4 +1,4 @@
-"""LangSmith as a tracker."""
+"""The tracker port over LangSmith."""
 
 import asyncio
 import uuid
@@ -11,25 +11,25 @@ from bot.domain.errors import TrackerDown, TrackerReason, TrackerRefused
 from bot.domain.mirror import Annotation, Edits, Experiment, ExperimentRow, Feedback, RowCopy, Trace
 from bot.langsmith.connection import REQUEST_SECONDS, CallArgs, Connection, Returned
 from bot.langsmith.dataset_copy import DatasetCopy
-from bot.langsmith.shapes import FEEDBACK_KEY, annotation_of, experiment_about, named, run_of
-from bot.langsmith.wire import NotThere, TakenBefore, ours
+from bot.langsmith.shapes import FEEDBACK_KEY, annotation_of, experiment_metadata, run_of, stable_id
+from bot.langsmith.wire import AlreadyExists, NotFound, tracker_error
 
-OFFICIAL = "https://api.smith.langchain.com"
+DEFAULT_ENDPOINT = "https://api.smith.langchain.com"
 RUNS_PER_REQUEST = 100
-"""Runs of one request."""
-SAID_AGAIN = timedelta(days=7)
-"""So long after it was said first, a changed word of a person is still seen: LangSmith lists by the first time only."""
+"""Most runs of one request."""
+ANNOTATION_LOOKBACK = timedelta(days=7)
+"""How long after its creation a change to an annotation is still seen: LangSmith filters by creation time only."""
 
 
 class LangSmithTracker:
-    """`ports.Tracker` over LangSmith's own client. Close it with `aclose`.
+    """`ports.Tracker` over LangSmith's own client; the port describes the methods. Close it with `aclose`.
 
     Args:
         key: the API key.
-        project: the name of the project for traces, and of the dataset.
-        endpoint: where its API is; None means LangSmith's own.
-        workspace: the id of the workspace, for keys that are not of one.
-        seconds: that one request may take.
+        project: the name of both the project for traces and the dataset.
+        endpoint: the API's address; None means LangSmith's own.
+        workspace: the workspace's id, for keys that are valid in several workspaces.
+        seconds: deadline of one request.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class LangSmithTracker:
         workspace: str | None = None,
         seconds: float = REQUEST_SECONDS,
     ) -> None:
-        self._connection = Connection(endpoint or OFFICIAL, key, workspace, seconds=seconds)
+        self._connection = Connection(endpoint or DEFAULT_ENDPOINT, key, workspace, seconds=seconds)
         self._copies = DatasetCopy(self._connection)
         self._project = project
         self._ids: dict[str, uuid.UUID] = {}
 
     async def aclose(self) -> None:
-        """End what is under way, at once."""
+        """Cancel the requests under way and close the connection."""
         await self._connection.aclose()
 
     async def check(self) -> None:
@@ -64,9 +64,9 @@ class LangSmithTracker:
 
     async def say(self, feedback: Feedback) -> None:
         try:
-            await self._connection.run(self._say, feedback)
-        except NotThere as error:
-            self._ids.clear()  # or the project is another one by now
+            await self._connection.run(self._show_feedback, feedback)
+        except NotFound as error:
+            self._ids.clear()  # the project may have been replaced
             raise TrackerRefused(TrackerReason.UNKNOWN_TRACE, str(error)) from None
 
     async def annotations(self, since: datetime | None) -> list[Annotation]:
@@ -78,25 +78,25 @@ class LangSmithTracker:
         return await self._connection.run(self._copies.open, self._project)
 
     async def put_rows(self, dataset: str, rows: Sequence[RowCopy]) -> None:
-        await self._of_rows(self._copies.put, dataset, rows)
+        await self._run_with_project(self._copies.put, dataset, rows)
 
     async def withdraw_rows(self, dataset: str, row_ids: Sequence[str], *, erase: bool = False) -> None:
-        await self._of_rows(self._copies.withdraw, dataset, row_ids, erase=erase)
+        await self._run_with_project(self._copies.withdraw, dataset, row_ids, erase=erase)
 
     async def freeze(self, dataset: str, tag: str, row_ids: Sequence[str]) -> None:
-        await self._of_rows(self._copies.freeze, dataset, tag, row_ids)
+        await self._run_with_project(self._copies.freeze, dataset, tag, row_ids)
 
     async def edits(self, dataset: str, since: datetime | None) -> Edits:
-        return await self._of_rows(self._copies.edits, dataset, since)
+        return await self._run_with_project(self._copies.edits, dataset, since)
 
-    async def _of_rows(
-        self, verb: Callable[CallArgs, Returned], *args: CallArgs.args, **kwargs: CallArgs.kwargs
+    async def _run_with_project(
+        self, call: Callable[CallArgs, Returned], *args: CallArgs.args, **kwargs: CallArgs.kwargs
     ) -> Returned:
-        """Where no project is there, the SDK looks for one again with each example that it reads."""
+        """Create the project before the call: without one, the SDK looks for it with every example that it reads."""
 
         def with_project() -> Returned:
-            self._session(self._project)
-            return verb(*args, **kwargs)
+            self._session_id(self._project)
+            return call(*args, **kwargs)
 
         return await self._connection.run(with_project)
 
@@ -104,23 +104,23 @@ class LangSmithTracker:
 
     async def experiment(self, experiment: Experiment, tried: Sequence[ExperimentRow]) -> None:
         run = self._connection.run
-        session = await run(self._open, experiment)
-        examples = await run(self._copies.living, experiment.dataset, [one.row_id for one in tried])
-        there = [one for one in tried if one.row_id in examples]
+        session = await run(self._open_experiment, experiment)
+        examples = await run(self._copies.example_ids, experiment.dataset, [one.row_id for one in tried])
+        shown = [one for one in tried if one.row_id in examples]
         project = {"session_name": experiment.name}
-        runs = [run_of(one.trace, **project, reference_example_id=str(examples[one.row_id])) for one in there]
+        runs = [run_of(one.trace, **project, reference_example_id=str(examples[one.row_id])) for one in shown]
         await run(self._ingest, runs)
-        judged = await asyncio.gather(*(run(self._judge, one, session) for one in there), return_exceptions=True)
-        for error in (one for one in judged if one is not None):
-            if isinstance(error, NotThere):
+        outcomes = await asyncio.gather(*(run(self._score, one, session) for one in shown), return_exceptions=True)
+        for error in (one for one in outcomes if one is not None):
+            if isinstance(error, NotFound):
                 self._ids.clear()
-                raise TrackerDown("a run is not to be found yet") from None
+                raise TrackerDown("a run cannot be found yet") from None
             raise error
 
     async def conclude(self, experiment: Experiment, figures: Mapping[str, float]) -> None:
         await self._connection.run(self._conclude, experiment, figures)
 
-    # --- in a thread ---
+    # --- blocking, for `Connection.run` ---
 
     def _ingest(self, runs: Sequence[dict[str, Any]]) -> None:
         for start in range(0, len(runs), RUNS_PER_REQUEST):
@@ -129,16 +129,16 @@ class LangSmithTracker:
                 for run in batch:
                     self._connection.ingest([run])
 
-    def _say(self, feedback: Feedback) -> None:
-        right = {CorrectionKind.AGREE: 1, CorrectionKind.CHANGE: 0}.get(feedback.kind)
+    def _show_feedback(self, feedback: Feedback) -> None:
+        score = {CorrectionKind.AGREE: 1, CorrectionKind.CHANGE: 0}.get(feedback.kind)
         changed = feedback.kind is CorrectionKind.CHANGE
-        self._feed(
+        self._create_feedback(
             feedback.id,
             run_id=feedback.trace_id,
             trace_id=feedback.trace_id,
-            session_id=self._session(self._project),
+            session_id=self._session_id(self._project),
             key="undone" if feedback.kind is CorrectionKind.UNDO else FEEDBACK_KEY,
-            score=right,
+            score=score,
             value=feedback.category,
             correction={"category": feedback.category} if changed else None,
             source_info={"by": feedback.by, "kind": feedback.kind.value, "at": feedback.at.isoformat()},
@@ -147,51 +147,51 @@ class LangSmithTracker:
             try:
                 self._connection.client.delete_feedback(feedback.replaces)
             except Exception as error:
-                if not isinstance(ours(error), NotThere):
+                if not isinstance(tracker_error(error), NotFound):
                     raise
 
-    def _feed(self, feedback_id: uuid.UUID, **said: Any) -> None:
-        """Once: what is there under this id is there."""
+    def _create_feedback(self, feedback_id: uuid.UUID, **content: Any) -> None:
+        """Create feedback; existing feedback with this id stays as it is."""
         try:
-            self._connection.client.create_feedback(feedback_id=feedback_id, stop_after_attempt=1, **said)
+            self._connection.client.create_feedback(feedback_id=feedback_id, stop_after_attempt=1, **content)
         except Exception as error:
-            if not isinstance(ours(error), TakenBefore):
+            if not isinstance(tracker_error(error), AlreadyExists):
                 raise
 
     def _annotations(self, since: datetime | None) -> list[Annotation]:
-        asked: dict[str, Any] = {"session": [str(self._session(self._project))], "source": ["app"]}
+        query: dict[str, Any] = {"session": [str(self._session_id(self._project))], "source": ["app"]}
         if since:
-            asked["min_created_at"] = (since - SAID_AGAIN).isoformat()
-        found = self._connection.client.list_feedback(**asked)
-        said = [annotation for feedback in found if (annotation := annotation_of(feedback))]
-        return sorted((one for one in said if since is None or one.at >= since), key=lambda one: one.at)
+            query["min_created_at"] = (since - ANNOTATION_LOOKBACK).isoformat()
+        found = self._connection.client.list_feedback(**query)
+        annotations = [annotation for feedback in found if (annotation := annotation_of(feedback))]
+        return sorted((one for one in annotations if since is None or one.at >= since), key=lambda one: one.at)
 
-    def _session(self, name: str, experiment: Experiment | None = None) -> uuid.UUID:
-        """The id of a project, or of an experiment, which is one of a dataset; made where there is none."""
+    def _session_id(self, name: str, experiment: Experiment | None = None) -> uuid.UUID:
+        """Return the id of a project, creating it if there is none. An experiment is a project with a dataset."""
         if name not in self._ids:
             client = self._connection.client
-            about: dict[str, Any] = {"upsert": True}
+            fields: dict[str, Any] = {"upsert": True}
             if experiment:
-                about["reference_dataset_id"] = experiment.dataset
-                about |= {"num_examples": experiment.rows, "metadata": self._about(experiment)}
-            self._ids[name] = client.create_project(name, **about).id
+                fields["reference_dataset_id"] = experiment.dataset
+                fields |= {"num_examples": experiment.rows, "metadata": self._metadata(experiment)}
+            self._ids[name] = client.create_project(name, **fields).id
         return self._ids[name]
 
-    def _open(self, experiment: Experiment) -> uuid.UUID:
-        with self._copies.within(experiment.dataset):
-            return self._session(experiment.name, experiment)
+    def _open_experiment(self, experiment: Experiment) -> uuid.UUID:
+        with self._copies.translate_missing(experiment.dataset):
+            return self._session_id(experiment.name, experiment)
 
-    def _about(self, experiment: Experiment) -> dict[str, Any]:
+    def _metadata(self, experiment: Experiment) -> dict[str, Any]:
         tag = experiment.version
-        return experiment_about(experiment, self._copies.version(experiment.dataset, tag) if tag else None)
+        return experiment_metadata(experiment, self._copies.version(experiment.dataset, tag) if tag else None)
 
-    def _judge(self, one: ExperimentRow, session: uuid.UUID) -> None:
+    def _score(self, one: ExperimentRow, session: uuid.UUID) -> None:
         trace_id = one.trace.id
-        about = {"run_id": trace_id, "trace_id": trace_id, "session_id": session}
-        self._feed(named(trace_id, "correct"), key="correct", score=int(one.right), **about)
+        target = {"run_id": trace_id, "trace_id": trace_id, "session_id": session}
+        self._create_feedback(stable_id(trace_id, "correct"), key="correct", score=int(one.right), **target)
 
     def _conclude(self, experiment: Experiment, figures: Mapping[str, float]) -> None:
-        session = self._open(experiment)
+        session = self._open_experiment(experiment)
         for name, figure in figures.items():
-            self._feed(named(session, name), key=name, score=figure, project_id=session)
-        self._connection.client.update_project(session, metadata=self._about(experiment) | dict(figures))
+            self._create_feedback(stable_id(session, name), key=name, score=figure, project_id=session)
+        self._connection.client.update_project(session, metadata=self._metadata(experiment) | dict(figures))

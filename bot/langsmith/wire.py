@@ -1,4 +1,4 @@
-"""What all requests to LangSmith share: a deadline, and errors told without their secrets."""
+"""Helpers for all requests to LangSmith: a deadline per request, and error messages without secrets."""
 
 import logging
 import threading
@@ -15,75 +15,78 @@ from langsmith.utils import LangSmithError
 from bot.domain.errors import TrackerDown, TrackerError, TrackerReason, TrackerRefused
 
 CONNECT_S = 5.0
-"""Seconds in which a connection stands, or does not."""
+"""Deadline for connecting, in seconds."""
 RETRIED_STATUSES = frozenset({408, 425, 429})
-"""Statuses below 500 of what may succeed later."""
+"""Statuses below 500 of requests that may succeed later."""
 
-# The SDK logs what it was answered, which may hold what it was sent. Whoever asked for it is told the outcome anyway.
+# The SDK logs responses, which may quote what was sent. Callers get the outcome as a result or an exception anyway.
 logging.getLogger("langsmith").setLevel(logging.CRITICAL + 1)
 
 
-class NotThere(TrackerError):  # noqa: N818 - reads as what happened
-    """404: the verb knows what of."""
+class NotFound(TrackerError):  # noqa: N818 - reads as what happened
+    """Status 404: the caller knows what is missing."""
 
 
-class TakenBefore(TrackerError):  # noqa: N818 - reads as what happened
-    """409: what has this id is there, or was once."""
+class AlreadyExists(TrackerError):  # noqa: N818 - reads as what happened
+    """Status 409: something with this id exists, or existed once."""
 
 
-class Wire(requests.Session):
-    """The SDK's way out: each request ends within `seconds`, and those under way end when it is cut.
+class DeadlineSession(requests.Session):
+    """The SDK's HTTP session. Each request ends within `seconds`, and `cancel_all` ends those under way.
 
-    A socket's timeout alone is for each read, so that an answer that drips has none; and a thread that reads from a
-    socket cannot be told to stop. So each request has a thread that may be left behind.
-
-    Attributes:
-        near: it is on this machine, so a proxy of the environment is not for it.
+    A socket's timeout covers a single read, so a slow trickle of bytes would never time out. A thread that reads from a
+    socket cannot be stopped either. So each request runs in a daemon thread that may be abandoned.
     """
 
     def __init__(self, endpoint: str, seconds: float) -> None:
         super().__init__()
         self._seconds = seconds
-        self._cut: Future[None] = Future()
-        self._told = threading.local()
+        self._cancelled: Future[None] = Future()
+        self._per_thread = threading.local()
+        # The environment's proxy must not be used for a server on this machine.
         self.trust_env = urlsplit(endpoint).hostname not in {"127.0.0.1", "::1", "localhost"}
-        self.auth = lambda request: request  # else the password that ~/.netrc may hold for the host is sent
+        self.auth = lambda request: request  # otherwise requests sends a password from ~/.netrc
 
     @property
-    def status(self) -> int | None:
-        """Of the last answer to a request of this thread."""
-        return getattr(self._told, "status", None)
+    def last_status(self) -> int | None:
+        """The status of the last response that this thread received."""
+        return getattr(self._per_thread, "status", None)
 
-    def cut(self) -> None:
-        """End what is under way; nothing is sent from now on."""
+    def cancel_all(self) -> None:
+        """End all requests under way and refuse new ones."""
         with suppress(Exception):
-            self._cut.set_result(None)
+            self._cancelled.set_result(None)
         self.close()
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
-        """Raises requests.ReadTimeout at the deadline and once cut: after others the SDK would send again at once."""
+        """Send a request and wait for the response.
+
+        Raises:
+            requests.ReadTimeout: the deadline passed, or the session is cancelled. The SDK would retry other errors at
+                once.
+        """
         kwargs["timeout"] = (min(CONNECT_S, self._seconds), self._seconds)
         answer: Future[requests.Response] = Future()
 
         def send() -> None:
             try:
-                answer.set_result(super(Wire, self).request(*args, **kwargs))
-            except BaseException as error:  # noqa: BLE001 - whoever waits for the answer gets it
+                answer.set_result(super(DeadlineSession, self).request(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001 - the caller gets it from the future
                 answer.set_exception(error)
 
-        if not self._cut.done():
+        if not self._cancelled.done():
             threading.Thread(target=send, daemon=True, name="langsmith-request").start()
-        either: tuple[Future[Any], ...] = (answer, self._cut)
-        done, _ = wait(either, self._seconds, FIRST_COMPLETED)
+        futures: tuple[Future[Any], ...] = (answer, self._cancelled)
+        done, _ = wait(futures, self._seconds, FIRST_COMPLETED)
         if answer not in done:
             raise requests.ReadTimeout("no answer in time")
         response = answer.result()
-        self._told.status = response.status_code
+        self._per_thread.status = response.status_code
         return response
 
 
 def status_of(error: BaseException) -> tuple[int | None, timedelta | None]:
-    """The status that an error of the SDK comes from, and how long the server asked to be left alone."""
+    """Return the HTTP status behind an SDK error and the server's `Retry-After`; None for what is unknown."""
     cause: BaseException | None = error
     while cause is not None:
         response = getattr(cause, "response", None)
@@ -95,35 +98,38 @@ def status_of(error: BaseException) -> tuple[int | None, timedelta | None]:
     return None, None
 
 
-def ours(error: Exception) -> TrackerError:
-    """What an error of the SDK is to us. Its message may hold what was sent and parts of the key: it is not kept."""
+def tracker_error(error: Exception) -> TrackerError:
+    """Return our error for an SDK error. The SDK's message is dropped: it may hold sent data and parts of the key."""
     status, after = status_of(error)
-    what = f"status {status}"
+    message = f"status {status}"
     if status is None and isinstance(error, (LangSmithError, requests.RequestException)):
-        return TrackerDown("it could not be reached, or did not answer in time")
+        return TrackerDown("LangSmith could not be reached, or did not answer in time")
     if status is None:
-        return TrackerDown(f"its answer is not what its protocol says ({type(error).__name__})")
+        return TrackerDown(f"LangSmith's answer is malformed ({type(error).__name__})")
     if status in RETRIED_STATUSES or status >= 500:
-        return TrackerDown(what, after)
+        return TrackerDown(message, after)
     known = {
-        401: TrackerRefused(TrackerReason.WRONG_KEY, what),
-        403: TrackerRefused(TrackerReason.WRONG_WORKSPACE, what),
-        404: NotThere(what),
-        409: TakenBefore(what),
+        401: TrackerRefused(TrackerReason.WRONG_KEY, message),
+        403: TrackerRefused(TrackerReason.WRONG_WORKSPACE, message),
+        404: NotFound(message),
+        409: AlreadyExists(message),
     }
-    return known.get(status) or TrackerRefused(TrackerReason.NOT_TAKEN, what)
+    return known.get(status) or TrackerRefused(TrackerReason.NOT_TAKEN, message)
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turn the SDK's errors into ours. It raises the plainest kinds where an answer has another shape.
+def translate_errors() -> Iterator[None]:
+    """Turn the SDK's errors into ours. For a malformed answer the SDK raises built-in errors such as KeyError.
 
     Raises:
-        TrackerDown, TrackerRefused, NotThere, TakenBefore.
+        TrackerDown: the same request may succeed later.
+        TrackerRefused: the request is refused for good.
+        NotFound: status 404.
+        AlreadyExists: status 409.
     """
     try:
         yield
     except TrackerError:
         raise
     except (LangSmithError, requests.RequestException, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ours(error) from None
+        raise tracker_error(error) from None

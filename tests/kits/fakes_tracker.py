@@ -1,4 +1,4 @@
-"""A tracker that keeps what it is shown, and behaves as the port says."""
+"""An in-memory tracker that behaves as the port describes."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,12 @@ from tests.kits.fakes import StepClock
 
 
 class KeptTracker:
-    """Kept in memory. `fail` lets the next verbs fail, `spoiled` are ids of what is never taken."""
+    """A tracker in memory.
+
+    Attributes:
+        spoiled: ids of rows and traces (hexadecimal) that are always refused.
+        calls: (method, number of items) of each call.
+    """
 
     def __init__(self, clock: StepClock) -> None:
         self._clock = clock
@@ -25,19 +30,20 @@ class KeptTracker:
         self.spoiled: set[str] = set()
         self.calls: list[tuple[str, int]] = []
         self.fail_at: int | None = None
-        """The number of the call that fails, counted from 0."""
+        """The index in `calls` of the call that fails."""
         self._failures: list[TrackerError] = []
 
     def fail(self, times: int = 1, error: TrackerError | None = None) -> None:
+        """Let the next calls fail."""
         self._failures += [error or TrackerDown("503")] * times
 
     def delete_dataset(self) -> None:
-        """As a person does over there."""
+        """Delete the dataset, as a person can at the tracker."""
         self.datasets.clear()
 
     @property
     def rows(self) -> dict[str, RowCopy]:
-        """Of the one dataset."""
+        """The rows of the only dataset."""
         (rows,) = self.datasets.values()
         return rows
 

@@ -1,4 +1,4 @@
-"""A LangSmith on loopback."""
+"""Fixtures: a LangSmith stand-in on loopback, and a tracker that uses it."""
 
 from collections.abc import AsyncIterator
 

@@ -1,6 +1,6 @@
-"""A process with a tracker, for tests that look at how it ends and at what its environment does to it.
+"""A process with a tracker, for tests of how it ends and of what its environment changes.
 
-Called with the endpoint, the key, and `works` or `hangs`; it prints a line when it has done what it was told to.
+The arguments are the endpoint, the key, and `works` or `hangs`. The process prints a line when its work is done.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ async def main(endpoint: str, key: str, mode: str) -> None:
             dataset = await tracker.dataset()
             await tracker.put_rows(dataset, [copy("a")])
             await tracker.trace([trace("q1")])
-        print("done", time.time(), flush=True)  # noqa: T201 - it is what the test reads
+        print("done", time.time(), flush=True)  # noqa: T201 - the test reads this line
     finally:
         await tracker.aclose()
 

@@ -1,4 +1,4 @@
-"""Whatever LangSmith does: each verb ends in time, tells what it is, and gives nothing away."""
+"""Failures of LangSmith: every method ends in time, raises the right error, and leaks no secret."""
 
 import asyncio
 import json
@@ -11,21 +11,21 @@ import pytest
 
 from bot.domain.errors import TrackerDown, TrackerError, TrackerReason, TrackerRefused
 from bot.langsmith import LangSmithTracker
-from tests.bot.langsmith.things import copy, experiment, feedback, trace, tried
+from tests.bot.langsmith.things import copy, experiment, experiment_row, feedback, trace
 from tests.kits.langsmith_server import Fault, LangSmithServer
 from tests.kits.langsmith_server.server import KEY
 from tests.kits.langsmith_server.state import WORKSPACE
 
 Verb = Callable[[LangSmithTracker, str], Awaitable[object]]
-OF_DATASETS: dict[str, Verb] = {
+DATASET_VERBS: dict[str, Verb] = {
     "put_rows": lambda tracker, dataset: tracker.put_rows(dataset, [copy("a", "人事"), copy("b")]),
     "withdraw_rows": lambda tracker, dataset: tracker.withdraw_rows(dataset, ["a"], erase=True),
     "freeze": lambda tracker, dataset: tracker.freeze(dataset, "ft-1", ["a"]),
     "edits": lambda tracker, dataset: tracker.edits(dataset, None),
-    "experiment": lambda tracker, dataset: tracker.experiment(experiment(dataset), [tried("a")]),
+    "experiment": lambda tracker, dataset: tracker.experiment(experiment(dataset), [experiment_row("a")]),
     "conclude": lambda tracker, dataset: tracker.conclude(experiment(dataset), {"accuracy": 1.0}),
 }
-VERBS: dict[str, Verb] = OF_DATASETS | {
+VERBS: dict[str, Verb] = DATASET_VERBS | {
     "check": lambda tracker, _: tracker.check(),
     "dataset": lambda tracker, _: tracker.dataset(),
     "trace": lambda tracker, _: tracker.trace([trace("q1"), trace("q2")]),
@@ -33,9 +33,9 @@ VERBS: dict[str, Verb] = OF_DATASETS | {
     "annotations": lambda tracker, _: tracker.annotations(None),
 }
 SECONDS = 0.4
-"""Of one request where nobody answers it."""
-PATIENT = 20.0
-"""Of any other one, however busy the machine is; the SDK by itself would try for minutes."""
+"""Deadline of a request that gets no answer, in seconds."""
+LONG_SECONDS = 20.0
+"""Deadline of any other request, in seconds, enough for a busy machine. The SDK alone would retry for minutes."""
 FAULTS = {
     "429": Fault(429, headers={"retry-after": "7"}),
     "500": Fault(500),
@@ -54,17 +54,17 @@ UNREADABLE = {
 
 
 @contextmanager
-def impatient(tracker: LangSmithTracker, fault: str) -> Iterator[None]:
-    """Let a request that is not answered end soon."""
-    wire = tracker._connection.wire
+def short_deadline(tracker: LangSmithTracker, fault: str) -> Iterator[None]:
+    """Shorten the deadline if the fault leaves requests without an answer."""
+    session = tracker._connection.session
     if fault in {"late", "black hole"}:
-        wire._seconds = SECONDS
+        session._seconds = SECONDS
     yield
-    wire._seconds = PATIENT
+    session._seconds = LONG_SECONDS
 
 
-async def prepared(server: LangSmithServer, seconds: float = PATIENT) -> tuple[LangSmithTracker, str]:
-    """One that has been at work for a while."""
+async def working_tracker(server: LangSmithServer, seconds: float = LONG_SECONDS) -> tuple[LangSmithTracker, str]:
+    """Return a tracker that has already sent data, and the id of its dataset."""
     tracker = LangSmithTracker(KEY, "madoguchi", endpoint=server.url, seconds=seconds)
     dataset = await tracker.dataset()
     await tracker.put_rows(dataset, [copy("a")])
@@ -74,13 +74,13 @@ async def prepared(server: LangSmithServer, seconds: float = PATIENT) -> tuple[L
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("verb", VERBS)
-async def test_what_may_pass_is_told_as_down_in_time_and_the_next_try_succeeds(
+async def test_transient_fault_raises_tracker_down_then_recovers(
     langsmith: LangSmithServer, verb: str, fault: str
 ) -> None:
-    tracker, dataset = await prepared(langsmith)
+    tracker, dataset = await working_tracker(langsmith)
     langsmith.fail(FAULTS[fault])
-    with impatient(tracker, fault), pytest.raises(TrackerDown) as down:
-        async with asyncio.timeout(PATIENT):
+    with short_deadline(tracker, fault), pytest.raises(TrackerDown) as down:
+        async with asyncio.timeout(LONG_SECONDS):
             await VERBS[verb](tracker, dataset)
     assert down.value.after == (timedelta(seconds=7) if fault == "429" else None)
     langsmith.heal()
@@ -90,14 +90,12 @@ async def test_what_may_pass_is_told_as_down_in_time_and_the_next_try_succeeds(
 
 @pytest.mark.parametrize("fault", ["500", "black hole", "429"])
 @pytest.mark.parametrize("verb", VERBS)
-async def test_a_server_that_fails_at_the_first_contact_is_asked_again(
-    langsmith: LangSmithServer, verb: str, fault: str
-) -> None:
-    """The SDK by itself takes a failed /info for an old server's, until the process ends."""
-    _, dataset = await prepared(langsmith)
-    tracker = LangSmithTracker(KEY, "madoguchi", endpoint=langsmith.url, seconds=PATIENT)
+async def test_failed_first_contact_is_tried_again(langsmith: LangSmithServer, verb: str, fault: str) -> None:
+    """After a failed /info, the SDK alone would assume an old server until the process ends."""
+    _, dataset = await working_tracker(langsmith)
+    tracker = LangSmithTracker(KEY, "madoguchi", endpoint=langsmith.url, seconds=LONG_SECONDS)
     langsmith.fail(FAULTS[fault])
-    with impatient(tracker, fault), pytest.raises(TrackerDown):
+    with short_deadline(tracker, fault), pytest.raises(TrackerDown):
         await VERBS[verb](tracker, dataset)
     langsmith.heal()
     await VERBS[verb](tracker, dataset)
@@ -107,9 +105,9 @@ async def test_a_server_that_fails_at_the_first_contact_is_asked_again(
 
 @pytest.mark.parametrize("fault", UNREADABLE)
 @pytest.mark.parametrize("verb", sorted(VERBS.keys() - {"trace", "say", "withdraw_rows"}))
-async def test_an_answer_of_another_shape_is_no_crash(langsmith: LangSmithServer, verb: str, fault: str) -> None:
-    """Those that are left out read no answer but its status."""
-    tracker, dataset = await prepared(langsmith)
+async def test_malformed_answer_raises_tracker_down(langsmith: LangSmithServer, verb: str, fault: str) -> None:
+    """The methods that are left out read only the status of an answer."""
+    tracker, dataset = await working_tracker(langsmith)
     langsmith.fail(UNREADABLE[fault], on="GET|POST /(datasets|sessions)")
     if verb == "check" and fault == "another shape":
         await tracker.aclose()
@@ -119,7 +117,7 @@ async def test_an_answer_of_another_shape_is_no_crash(langsmith: LangSmithServer
     await tracker.aclose()
 
 
-async def test_nobody_at_the_address_is_down() -> None:
+async def test_unreachable_address_raises_tracker_down() -> None:
     tracker = LangSmithTracker(KEY, "madoguchi", endpoint="http://127.0.0.1:9", seconds=SECONDS)
     for verb in VERBS.values():
         with pytest.raises(TrackerDown):
@@ -127,8 +125,10 @@ async def test_nobody_at_the_address_is_down() -> None:
     await tracker.aclose()
 
 
-async def refusal(server: LangSmithServer, verb: str, key: str = KEY, workspace: str | None = None) -> TrackerReason:
-    tracker = LangSmithTracker(key, "madoguchi", endpoint=server.url, workspace=workspace, seconds=PATIENT)
+async def refusal_reason(
+    server: LangSmithServer, verb: str, key: str = KEY, workspace: str | None = None
+) -> TrackerReason:
+    tracker = LangSmithTracker(key, "madoguchi", endpoint=server.url, workspace=workspace, seconds=LONG_SECONDS)
     with pytest.raises(TrackerRefused) as refused:
         await VERBS[verb](tracker, server.datasets.named("madoguchi").id)
     await tracker.aclose()
@@ -136,22 +136,22 @@ async def refusal(server: LangSmithServer, verb: str, key: str = KEY, workspace:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-async def test_who_is_not_let_in_is_told_why(langsmith: LangSmithServer, verb: str) -> None:
-    tracker, _ = await prepared(langsmith)
+async def test_refused_access_names_key_or_workspace(langsmith: LangSmithServer, verb: str) -> None:
+    tracker, _ = await working_tracker(langsmith)
     await tracker.aclose()
-    assert await refusal(langsmith, verb, key="wrong") is TrackerReason.WRONG_KEY
+    assert await refusal_reason(langsmith, verb, key="wrong") is TrackerReason.WRONG_KEY
     other = WORKSPACE.replace("1", "2")
-    assert await refusal(langsmith, verb, workspace=other) is TrackerReason.WRONG_WORKSPACE
+    assert await refusal_reason(langsmith, verb, workspace=other) is TrackerReason.WRONG_WORKSPACE
     langsmith.keys[KEY] = {WORKSPACE}
-    assert await refusal(langsmith, verb) is TrackerReason.WRONG_WORKSPACE
+    assert await refusal_reason(langsmith, verb) is TrackerReason.WRONG_WORKSPACE
     tracker = LangSmithTracker(KEY, "madoguchi", endpoint=langsmith.url, workspace=WORKSPACE)
     await tracker.check()
     await tracker.aclose()
 
 
 @pytest.mark.parametrize("fault", [Fault(404), Fault(200, body=[1]), Fault(200, body={"a": 1})])
-async def test_an_address_where_no_langsmith_is(langsmith: LangSmithServer, fault: Fault) -> None:
-    tracker = LangSmithTracker(KEY, "madoguchi", endpoint=langsmith.url, seconds=PATIENT)
+async def test_address_of_another_service_is_refused(langsmith: LangSmithServer, fault: Fault) -> None:
+    tracker = LangSmithTracker(KEY, "madoguchi", endpoint=langsmith.url, seconds=LONG_SECONDS)
     langsmith.fail(fault)
     with pytest.raises(TrackerRefused) as refused:
         await tracker.check()
@@ -161,8 +161,8 @@ async def test_an_address_where_no_langsmith_is(langsmith: LangSmithServer, faul
 
 @pytest.mark.parametrize("status", [400, 413, 422])
 @pytest.mark.parametrize("verb", ["put_rows", "trace", "say"])
-async def test_what_is_not_taken_is_told_as_such(langsmith: LangSmithServer, verb: str, status: int) -> None:
-    tracker, dataset = await prepared(langsmith)
+async def test_refused_data_raises_not_taken(langsmith: LangSmithServer, verb: str, status: int) -> None:
+    tracker, dataset = await working_tracker(langsmith)
     langsmith.fail(Fault(status, body={"detail": "有給は何日前？ is too long"}), on="POST|PATCH")
     with pytest.raises(TrackerRefused) as refused:
         await VERBS[verb](tracker, dataset)
@@ -171,33 +171,33 @@ async def test_what_is_not_taken_is_told_as_such(langsmith: LangSmithServer, ver
 
 
 @pytest.mark.parametrize("fault", [*FAULTS, "echo", "wrong key"])
-async def test_no_key_and_no_text_is_in_an_error_or_a_log(
+async def test_errors_and_logs_hold_no_secrets(
     langsmith: LangSmithServer, caplog: pytest.LogCaptureFixture, fault: str
 ) -> None:
-    """The SDK's own messages hold the answer, and some of the key."""
+    """The SDK's own messages quote the answer and a part of the key."""
     caplog.set_level(logging.DEBUG)
-    tracker, dataset = await prepared(langsmith)
+    tracker, dataset = await working_tracker(langsmith)
     echo = Fault(422, body={"detail": f"有給は何日前？ {KEY}"})
     wrong = Fault(401, body={"detail": f"{KEY} is no key"})
     langsmith.fail({"echo": echo, "wrong key": wrong}.get(fault) or FAULTS[fault])
-    told = []
+    messages = []
     for verb in VERBS.values():
-        with impatient(tracker, fault), pytest.raises(TrackerError) as error:
+        with short_deadline(tracker, fault), pytest.raises(TrackerError) as error:
             await verb(tracker, dataset)
         assert error.value.__cause__ is None
         assert error.value.__suppress_context__
-        told.append(str(error.value))
-    said = json.dumps(told, ensure_ascii=False) + caplog.text
-    assert KEY[:5] not in said
-    assert "有給" not in said
+        messages.append(str(error.value))
+    written = json.dumps(messages, ensure_ascii=False) + caplog.text
+    assert KEY[:5] not in written
+    assert "有給" not in written
     assert not [record for record in caplog.records if record.name.startswith("langsmith")]
     await tracker.aclose()
 
 
 @pytest.mark.parametrize("verb", VERBS)
-async def test_the_event_loop_never_waits(langsmith: LangSmithServer, verb: str) -> None:
-    """Against a black hole: others run on, all the time that the verb waits."""
-    tracker, dataset = await prepared(langsmith)
+async def test_event_loop_is_never_blocked(langsmith: LangSmithServer, verb: str) -> None:
+    """Other tasks run on while a method waits for a server that never answers."""
+    tracker, dataset = await working_tracker(langsmith)
     langsmith.fail(FAULTS["black hole"])
     ticks = 0
 
@@ -208,15 +208,15 @@ async def test_the_event_loop_never_waits(langsmith: LangSmithServer, verb: str)
             ticks += 1
 
     ticking = asyncio.create_task(tick())
-    with impatient(tracker, "black hole"), pytest.raises(TrackerDown):
+    with short_deadline(tracker, "black hole"), pytest.raises(TrackerDown):
         await VERBS[verb](tracker, dataset)
     ticking.cancel()
     assert ticks > 10
     await tracker.aclose()
 
 
-async def test_an_answer_that_drips_has_a_deadline_too(langsmith: LangSmithServer) -> None:
-    """A socket's timeout is for each read; this server sends a byte before each of them would end."""
+async def test_slow_trickle_of_bytes_meets_the_deadline(langsmith: LangSmithServer) -> None:
+    """A socket's timeout covers a single read, and this server sends a byte before each timeout."""
     dripping: set[asyncio.StreamWriter] = set()
 
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -231,7 +231,7 @@ async def test_an_answer_that_drips_has_a_deadline_too(langsmith: LangSmithServe
     port = server.sockets[0].getsockname()[1]
     tracker = LangSmithTracker(KEY, "madoguchi", endpoint=f"http://127.0.0.1:{port}", seconds=SECONDS)
     with pytest.raises(TrackerDown):
-        async with asyncio.timeout(PATIENT):
+        async with asyncio.timeout(LONG_SECONDS):
             await tracker.check()
     await tracker.aclose()
     server.close()
@@ -240,12 +240,12 @@ async def test_an_answer_that_drips_has_a_deadline_too(langsmith: LangSmithServe
         await writer.wait_closed()
 
 
-async def test_closing_ends_what_is_under_way_at_once(langsmith: LangSmithServer) -> None:
-    tracker, dataset = await prepared(langsmith, seconds=60)
+async def test_close_cancels_requests_under_way(langsmith: LangSmithServer) -> None:
+    tracker, dataset = await working_tracker(langsmith, seconds=60)
     langsmith.fail(FAULTS["black hole"])
     waiting = [asyncio.ensure_future(verb(tracker, dataset)) for verb in VERBS.values()]
     await asyncio.sleep(0.2)
-    async with asyncio.timeout(PATIENT):
+    async with asyncio.timeout(LONG_SECONDS):
         await tracker.aclose()
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     assert all(isinstance(one, TrackerDown) for one in outcomes)

@@ -1,4 +1,4 @@
-"""What of the SDK is used stays after January 2027, and a server of that time is enough."""
+"""The SDK methods in use remain after January 2027, and a server of that time suffices."""
 
 import ast
 import inspect
@@ -8,12 +8,12 @@ import langsmith.client
 
 import bot.langsmith
 from bot.langsmith import LangSmithTracker
-from tests.bot.langsmith.things import copy, experiment, feedback, trace, tried
+from tests.bot.langsmith.things import copy, experiment, experiment_row, feedback, trace
 from tests.kits.langsmith_server import LangSmithServer
 
 
-def going() -> set[str]:
-    """The methods that the SDK itself marks as deprecated."""
+def deprecated_methods() -> set[str]:
+    """Return the methods that the SDK itself marks as deprecated."""
     tree = ast.parse(inspect.getsource(langsmith.client))
     found = set()
     for node in ast.walk(tree):
@@ -23,30 +23,30 @@ def going() -> set[str]:
     return found
 
 
-def named() -> set[str]:
-    """Every attribute that the room names."""
+def used_attributes() -> set[str]:
+    """Return every attribute name in the code of `bot.langsmith`."""
     files = Path(bot.langsmith.__file__).parent.glob("*.py")
     trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
     return {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
 
 
-def test_nothing_is_used_that_the_sdk_says_will_go() -> None:
-    assert {"read_run", "list_runs", "share_run", "get_experiment_results"} <= going()
-    assert {"create_examples", "create_feedback", "multipart_ingest"} <= named()
-    assert not named() & going()
+def test_no_deprecated_sdk_method_is_used() -> None:
+    assert {"read_run", "list_runs", "share_run", "get_experiment_results"} <= deprecated_methods()
+    assert {"create_examples", "create_feedback", "multipart_ingest"} <= used_attributes()
+    assert not used_attributes() & deprecated_methods()
 
 
-async def test_a_server_that_only_has_what_stays_takes_everything(
+async def test_server_without_deprecated_endpoints_is_enough(
     langsmith: LangSmithServer, tracker: LangSmithTracker
 ) -> None:
-    """There the SDK raises what it only warns of elsewhere."""
+    """With these flags the SDK raises an error where it would otherwise only warn."""
     langsmith.info["instance_flags"] |= {"ch_query_enabled": False, "sdb_query_enabled": True}
     one, dataset = trace("q1"), await tracker.dataset()
     await tracker.trace([one])
     await tracker.say(feedback(one))
     await tracker.put_rows(dataset, [copy("a")])
     await tracker.freeze(dataset, "held-out-1", ["a"])
-    await tracker.experiment(experiment(dataset), [tried("a")])
+    await tracker.experiment(experiment(dataset), [experiment_row("a")])
     await tracker.conclude(experiment(dataset), {"accuracy": 1.0})
     assert (await tracker.edits(dataset, None)).edits == ()
     assert await tracker.annotations(None) == []

@@ -1,4 +1,4 @@
-"""The stand-in is held to the SDK: its own client, unmodified, over HTTP."""
+"""The stand-in for LangSmith, tested with the unmodified SDK over HTTP."""
 
 import asyncio
 import time
@@ -45,15 +45,15 @@ async def client(langsmith: LangSmithServer) -> AsyncIterator[sdk.Client]:
 
 
 async def run(verb: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-    """The SDK waits; the server answers on this loop."""
+    """Run a blocking SDK call in a thread, because the server answers on this event loop."""
     return await asyncio.to_thread(verb, *args, **kwargs)
 
 
 def example(**more: Any) -> ExampleCreate:
-    return ExampleCreate(**{"id": uuid.uuid4(), "inputs": MESSAGES, "reference_outputs": ANSWER, **more})  # type: ignore[no-untyped-call]  # so it is in the SDK
+    return ExampleCreate(**{"id": uuid.uuid4(), "inputs": MESSAGES, "reference_outputs": ANSWER, **more})  # type: ignore[no-untyped-call]  # the SDK is untyped here
 
 
-async def test_a_dataset_is_made_found_and_deleted(client: sdk.Client) -> None:
+async def test_dataset_is_created_found_and_deleted(client: sdk.Client) -> None:
     made = await run(client.create_dataset, "rows", description="d")
     assert (await run(client.read_dataset, dataset_name="rows")).id == made.id
     assert (await run(client.read_dataset, dataset_id=made.id)).name == "rows"
@@ -66,7 +66,7 @@ async def test_a_dataset_is_made_found_and_deleted(client: sdk.Client) -> None:
 
 
 @pytest.mark.parametrize("multipart", [True, False])
-async def test_examples_are_created_changed_and_read_as_of_any_version(
+async def test_examples_are_readable_as_of_any_version(
     langsmith: LangSmithServer, client: sdk.Client, *, multipart: bool
 ) -> None:
     langsmith.info["instance_flags"]["dataset_examples_multipart_enabled"] = multipart
@@ -75,7 +75,7 @@ async def test_examples_are_created_changed_and_read_as_of_any_version(
     await run(client.create_examples, dataset_id=dataset.id, examples=[one, two])
     first = await run(client.read_dataset_version, dataset_id=dataset.id, tag="latest")
     await run(client.update_dataset_tag, dataset_id=dataset.id, as_of=first.as_of, tag="frozen")
-    changed = ExampleUpdate(  # type: ignore[no-untyped-call]  # so it is in the SDK
+    changed = ExampleUpdate(  # type: ignore[no-untyped-call]  # the SDK is untyped here
         id=one.id or uuid.uuid4(), outputs={"reason": "r2", "category": "人事"}, split=["train", "more"]
     )
     await run(client.update_examples, dataset_id=dataset.id, updates=[changed])
@@ -99,7 +99,7 @@ async def test_examples_are_created_changed_and_read_as_of_any_version(
     assert [("frozen" in (version.tags or [])) for version in versions][-1 if multipart else 0] is multipart
 
 
-async def test_listing_goes_through_pages(client: sdk.Client) -> None:
+async def test_listing_reads_all_pages(client: sdk.Client) -> None:
     dataset = await run(client.create_dataset, "rows")
     made = [example(metadata={"n": n}) for n in range(250)]
     await run(client.create_examples, dataset_id=dataset.id, examples=made)
@@ -107,8 +107,8 @@ async def test_listing_goes_through_pages(client: sdk.Client) -> None:
     assert [one.id for one in found] == [one.id for one in made]
 
 
-async def test_an_examples_id_is_taken_for_ever_in_every_dataset(client: sdk.Client) -> None:
-    """So the service behaves: github.com/langchain-ai/langsmith-sdk/issues/1681."""
+async def test_example_id_is_never_accepted_twice(client: sdk.Client) -> None:
+    """The real service does the same: github.com/langchain-ai/langsmith-sdk/issues/1681."""
     rows, other = [await run(client.create_dataset, name) for name in ("rows", "other")]
     one = example()
     await run(client.create_examples, dataset_id=rows.id, examples=[one])
@@ -122,7 +122,7 @@ async def test_an_examples_id_is_taken_for_ever_in_every_dataset(client: sdk.Cli
         await run(client.create_examples, dataset_id=rows.id, examples=[one])
 
 
-async def test_erasing_takes_the_content_out_of_older_versions(client: sdk.Client) -> None:
+async def test_hard_delete_blanks_older_versions(client: sdk.Client) -> None:
     dataset = await run(client.create_dataset, "rows")
     one = example()
     await run(client.create_examples, dataset_id=dataset.id, examples=[one])
@@ -134,7 +134,7 @@ async def test_erasing_takes_the_content_out_of_older_versions(client: sdk.Clien
     assert (left.inputs, left.outputs, left.metadata) == (None, None, None)
 
 
-async def test_splits_and_the_fine_tuning_format(client: sdk.Client) -> None:
+async def test_splits_and_fine_tuning_format(client: sdk.Client) -> None:
     dataset = await run(client.create_dataset, "rows")
     one = example(split="train")
     await run(client.create_examples, dataset_id=dataset.id, examples=[one])
@@ -150,14 +150,14 @@ async def test_splits_and_the_fine_tuning_format(client: sdk.Client) -> None:
 
 
 @pytest.mark.parametrize("zstd", [True, False])
-async def test_the_sdks_own_tracing_arrives(langsmith: LangSmithServer, *, zstd: bool) -> None:
+async def test_tracing_by_the_sdk_arrives(langsmith: LangSmithServer, *, zstd: bool) -> None:
     langsmith.info["instance_flags"]["zstd_compression_enabled"] = zstd
     run_id = sdk.uuid7()
 
     def traced() -> None:
         with client_of(langsmith, auto_batch_tracing=True) as client:
             while zstd and client.compressed_traces is None:
-                time.sleep(0.01)  # what comes before its own thread has read /info is not compressed
+                time.sleep(0.01)  # nothing is compressed before the SDK's thread has read /info
 
             @sdk.traceable(client=client, name="classify")
             def classify(q: str) -> dict[str, str]:
@@ -178,25 +178,25 @@ async def test_the_sdks_own_tracing_arrives(langsmith: LangSmithServer, *, zstd:
     assert all((got.headers.get("content-encoding") == "zstd") is zstd for got in sent)
 
 
-def a_run(**more: Any) -> dict[str, Any]:
+def run_json(**more: Any) -> dict[str, Any]:
     run_id = str(sdk.uuid7())
-    start = datetime.now(UTC)  # noqa: TID251 - the SDK's own time
+    start = datetime.now(UTC)  # noqa: TID251 - the SDK uses the real time
     order = start.strftime("%Y%m%dT%H%M%S%fZ") + run_id
     about = {"id": run_id, "trace_id": run_id, "dotted_order": order, "start_time": start, "session_name": "bot"}
     return about | {"name": "classify", "run_type": "llm", "inputs": MESSAGES, "outputs": ANSWER} | more
 
 
-async def test_a_run_is_received_once(langsmith: LangSmithServer, client: sdk.Client) -> None:
-    """github.com/langchain-ai/langsmith-sdk/issues/2111: the second one is a conflict, which the SDK passes over."""
-    one = a_run()
+async def test_run_is_received_once(langsmith: LangSmithServer, client: sdk.Client) -> None:
+    """The SDK ignores the conflict of a second copy: github.com/langchain-ai/langsmith-sdk/issues/2111."""
+    one = run_json()
     for _ in range(2):
         await run(client.multipart_ingest, create=[dict(one)])
         await run(client.create_run, **one)
     assert len(langsmith.traces.runs) == 1
 
 
-async def test_feedback_is_said_changed_listed_and_taken_back(langsmith: LangSmithServer, client: sdk.Client) -> None:
-    one = a_run()
+async def test_feedback_is_created_changed_listed_and_deleted(langsmith: LangSmithServer, client: sdk.Client) -> None:
+    one = run_json()
     await run(client.create_run, **one)
     project = await run(client.read_project, project_name="bot")
     about = {"run_id": one["id"], "session_id": project.id, "key": "category"}
@@ -216,7 +216,7 @@ async def test_feedback_is_said_changed_listed_and_taken_back(langsmith: LangSmi
         await run(client.create_feedback, **about | {"run_id": uuid.uuid4()}, score=1, stop_after_attempt=1)
 
 
-async def test_the_sdks_own_evaluation_is_an_experiment(langsmith: LangSmithServer) -> None:
+async def test_evaluation_by_the_sdk_is_an_experiment(langsmith: LangSmithServer) -> None:
     def evaluated() -> str:
         with client_of(langsmith, auto_batch_tracing=True) as client:
             dataset = client.create_dataset("rows")
@@ -246,7 +246,7 @@ async def test_the_sdks_own_evaluation_is_an_experiment(langsmith: LangSmithServ
 
 
 async def test_runs_are_annotated_from_a_queue(langsmith: LangSmithServer, client: sdk.Client) -> None:
-    one = a_run()
+    one = run_json()
     await run(client.create_run, **one)
     project = await run(client.read_project, project_name="bot")
     queue = await run(client.create_annotation_queue, name="doubtful", rubric_instructions="pick the category")
@@ -268,7 +268,7 @@ async def test_runs_are_annotated_from_a_queue(langsmith: LangSmithServer, clien
     assert made.items
     await items.create_status(made.items[0].id or "", status="completed")
     assert [item.run_id async for item in items.list(str(queue.id), status="archived")] == [one["id"]]
-    await client._get_langsmith_api().close()  # the client's own `close` leaves it open
+    await client._get_langsmith_api().close()  # `client.close` leaves it open
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ async def test_runs_are_annotated_from_a_queue(langsmith: LangSmithServer, clien
         (Fault(200, body="not what was asked for"), Exception),
     ],
 )
-async def test_what_goes_wrong_goes_wrong_in_the_sdk(
+async def test_fault_raises_the_error_of_the_sdk(
     langsmith: LangSmithServer, fault: Fault, error: type[Exception]
 ) -> None:
     from urllib3.util import Retry
@@ -296,7 +296,7 @@ async def test_what_goes_wrong_goes_wrong_in_the_sdk(
             await run(client.read_dataset, dataset_name="rows")
 
 
-async def test_who_may_come_in(langsmith: LangSmithServer) -> None:
+async def test_access_needs_the_right_key_and_workspace(langsmith: LangSmithServer) -> None:
     async def asked(key: str, workspace: str | None) -> bool:
         with client_of(langsmith, api_key=key, workspace_id=workspace) as client:
             return bool(await run(client.has_dataset, dataset_name="rows"))
@@ -311,9 +311,7 @@ async def test_who_may_come_in(langsmith: LangSmithServer) -> None:
         await asked(KEY, None)
 
 
-async def test_what_was_taken_though_its_answer_was_lost_is_there(
-    langsmith: LangSmithServer, client: sdk.Client
-) -> None:
+async def test_request_is_carried_out_despite_lost_answer(langsmith: LangSmithServer, client: sdk.Client) -> None:
     langsmith.fail(Fault(taken=True), on="POST /runs", times=1)
-    await run(client.create_run, **a_run())  # the SDK's transport sends again, and the second one is a conflict
+    await run(client.create_run, **run_json())  # the SDK's transport retries, and the second request is a conflict
     assert (len(langsmith.traces.runs), len(langsmith.sent("POST /runs"))) == (1, 2)

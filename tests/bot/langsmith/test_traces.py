@@ -10,14 +10,12 @@ from bot.domain.correction import CorrectionKind
 from bot.domain.errors import TrackerDown, TrackerReason, TrackerRefused
 from bot.domain.mirror import Purpose
 from bot.langsmith import LangSmithTracker
-from bot.langsmith.tracker import SAID_AGAIN
-from tests.bot.langsmith.things import THEN, copy, experiment, feedback, trace, tried
+from bot.langsmith.tracker import ANNOTATION_LOOKBACK
+from tests.bot.langsmith.things import THEN, copy, experiment, experiment_row, feedback, trace
 from tests.kits.langsmith_server import Fault, LangSmithServer
 
 
-async def test_a_classification_is_a_run_with_all_that_is_known_of_it(
-    langsmith: LangSmithServer, tracker: LangSmithTracker
-) -> None:
+async def test_run_holds_all_fields_of_a_trace(langsmith: LangSmithServer, tracker: LangSmithTracker) -> None:
     shown = [trace("q1"), trace("q1", Purpose.SHADOW, reason=None, usd=None, latency_ms=None, confidence=None)]
     await tracker.trace(shown)
     assert langsmith.traces.runs.keys() == {str(one.id) for one in shown}
@@ -48,20 +46,18 @@ async def test_a_classification_is_a_run_with_all_that_is_known_of_it(
         "total_tokens": 132,
         "total_cost": 0.000018,
     }
-    assert set(run["extra"]) == {"metadata"}  # nothing of this machine, nothing of its environment
+    assert set(run["extra"]) == {"metadata"}  # no details of this machine or its environment
 
 
-async def test_many_runs_go_together(langsmith: LangSmithServer, tracker: LangSmithTracker) -> None:
+async def test_many_runs_share_requests(langsmith: LangSmithServer, tracker: LangSmithTracker) -> None:
     await tracker.trace([trace(f"q{n}") for n in range(250)])
     assert (len(langsmith.traces.runs), len(langsmith.sent("POST /runs/multipart"))) == (250, 3)
     await tracker.trace([])
     assert len(langsmith.sent("POST /runs/multipart")) == 3
 
 
-async def test_runs_beside_those_that_were_received_before_are_not_lost(
-    langsmith: LangSmithServer, tracker: LangSmithTracker
-) -> None:
-    """The service refuses the request as a whole, and the SDK calls that success."""
+async def test_new_runs_beside_received_ones_are_kept(langsmith: LangSmithServer, tracker: LangSmithTracker) -> None:
+    """LangSmith refuses the whole request, and the SDK treats that as success."""
     await tracker.trace([trace("q1")])
     await tracker.trace([trace("q1"), trace("q2"), trace("q3")])
     assert {run["extra"]["metadata"]["about"] for run in langsmith.traces.runs.values()} == {"q1", "q2", "q3"}
@@ -70,16 +66,14 @@ async def test_runs_beside_those_that_were_received_before_are_not_lost(
     assert len(langsmith.requests) == sent + 1
 
 
-async def test_runs_whose_answer_got_lost_are_there_once_after_the_next_try(
-    langsmith: LangSmithServer, tracker: LangSmithTracker
-) -> None:
+async def test_runs_are_stored_once_despite_lost_answer(langsmith: LangSmithServer, tracker: LangSmithTracker) -> None:
     await tracker.check()
     langsmith.fail(Fault(taken=True), on="POST /runs", times=1)
-    await tracker.trace([trace("q1"), trace("q2")])  # the SDK itself sends again
+    await tracker.trace([trace("q1"), trace("q2")])  # the SDK itself retries
     assert len(langsmith.traces.runs) == 2
 
 
-async def test_an_older_server_without_multipart_takes_runs_too(
+async def test_runs_reach_an_older_server_without_multipart(
     langsmith: LangSmithServer, tracker: LangSmithTracker
 ) -> None:
     langsmith.fail(Fault(404), on="POST /runs/multipart")
@@ -90,9 +84,7 @@ async def test_an_older_server_without_multipart_takes_runs_too(
 # --- feedback ---
 
 
-async def test_of_each_trace_only_the_newest_correction_is_shown(
-    langsmith: LangSmithServer, tracker: LangSmithTracker
-) -> None:
+async def test_trace_shows_only_its_newest_correction(langsmith: LangSmithServer, tracker: LangSmithTracker) -> None:
     one = trace("q1")
     await tracker.trace([one])
     agreed = feedback(one, CorrectionKind.AGREE, "労務")
@@ -115,9 +107,7 @@ async def test_of_each_trace_only_the_newest_correction_is_shown(
         assert about == {"by": "p-1", "kind": said.kind.value, "at": THEN.isoformat()}
 
 
-async def test_a_trace_that_is_not_there_is_told_and_is_no_hindrance_later(
-    langsmith: LangSmithServer, tracker: LangSmithTracker
-) -> None:
+async def test_feedback_on_unknown_trace_can_be_retried(langsmith: LangSmithServer, tracker: LangSmithTracker) -> None:
     one = trace("q1")
     said = feedback(one)
     with pytest.raises(TrackerRefused) as refused:
@@ -128,7 +118,7 @@ async def test_a_trace_that_is_not_there_is_told_and_is_no_hindrance_later(
     assert len(langsmith.traces.feedback) == 1
 
 
-async def test_what_people_say_there_comes_back_and_what_we_said_does_not(
+async def test_annotations_are_read_without_our_own_feedback(
     langsmith: LangSmithServer, tracker: LangSmithTracker
 ) -> None:
     one, two = trace("q1"), trace("q2")
@@ -150,9 +140,7 @@ async def test_what_people_say_there_comes_back_and_what_we_said_does_not(
     assert await tracker.annotations(found[2].at + timedelta(seconds=1)) == []
 
 
-async def test_what_a_person_says_differently_later_comes_back_again(
-    langsmith: LangSmithServer, tracker: LangSmithTracker
-) -> None:
+async def test_changed_annotation_is_read_again(langsmith: LangSmithServer, tracker: LangSmithTracker) -> None:
     one = trace("q1")
     await tracker.trace([one])
     said = langsmith.people.annotate("Hanako", str(one.id), "category", value="総務")
@@ -160,22 +148,22 @@ async def test_what_a_person_says_differently_later_comes_back_again(
     langsmith.people.annotate_again(said, value="人事")
     (second,) = await tracker.annotations(first.at + timedelta(microseconds=1))
     assert (second.id, second.category) == (first.id, "人事")
-    assert await tracker.annotations(datetime.now(UTC) + SAID_AGAIN) == []  # noqa: TID251 - the stand-in's time
+    assert await tracker.annotations(datetime.now(UTC) + ANNOTATION_LOOKBACK) == []  # noqa: TID251 - the stand-in's time
 
 
 # --- experiments ---
 
 
-async def test_an_evaluation_is_an_experiment_on_the_dataset_with_its_rows(
+async def test_evaluation_becomes_an_experiment_on_the_dataset(
     langsmith: LangSmithServer, tracker: LangSmithTracker
 ) -> None:
     dataset = await tracker.dataset()
     await tracker.put_rows(dataset, [copy("a"), copy("b"), copy("c")])
     await tracker.freeze(dataset, "held-out-1", ["a", "b", "c"])
     made = experiment(dataset)
-    await tracker.experiment(made, [tried("a"), tried("b", right=False), tried("not-there")])
+    await tracker.experiment(made, [experiment_row("a"), experiment_row("b", right=False), experiment_row("not-there")])
     for _ in range(2):
-        await tracker.experiment(made, [tried("b", right=False), tried("c")])
+        await tracker.experiment(made, [experiment_row("b", right=False), experiment_row("c")])
         await tracker.conclude(made, {"accuracy": 2 / 3})
     session = langsmith.traces.session(made.name)
     assert session
@@ -185,7 +173,7 @@ async def test_an_evaluation_is_an_experiment_on_the_dataset_with_its_rows(
         "release": "r1",
         "prompt": "p1",
         "model": "openai/gpt-6-luna",
-        # As the SDK's own evaluation has it, by which LangSmith's page finds the version.
+        # The key of the SDK's own evaluation, by which LangSmith's page finds the version.
         "dataset_version": tagged.isoformat(),
         "dataset_splits": ["held-out-1"],
         "num_repetitions": 1,
@@ -200,32 +188,30 @@ async def test_an_evaluation_is_an_experiment_on_the_dataset_with_its_rows(
     assert (figure["key"], figure["score"], figure["session_id"]) == ("accuracy", 0.6667, session["id"])
 
 
-async def test_an_experiment_goes_on_after_a_failure(langsmith: LangSmithServer, tracker: LangSmithTracker) -> None:
+async def test_experiment_continues_after_a_failure(langsmith: LangSmithServer, tracker: LangSmithTracker) -> None:
     dataset = await tracker.dataset()
     rows = [f"q{n}" for n in range(20)]
     await tracker.put_rows(dataset, [copy(one) for one in rows])
     langsmith.fail(Fault(503), on="POST /feedback", times=3)
     made = experiment(dataset)
     with pytest.raises(TrackerDown):
-        await tracker.experiment(made, [tried(one) for one in rows])
-    await tracker.experiment(made, [tried(one) for one in rows])
+        await tracker.experiment(made, [experiment_row(one) for one in rows])
+    await tracker.experiment(made, [experiment_row(one) for one in rows])
     assert len(langsmith.traces.of_session(made.name)) == len(langsmith.traces.feedback) == 20
 
 
-async def test_an_experiment_on_a_dataset_that_was_deleted_is_refused(
+async def test_experiment_on_a_deleted_dataset_is_refused(
     langsmith: LangSmithServer, tracker: LangSmithTracker
 ) -> None:
     made = experiment(str(uuid.uuid4()))
     with pytest.raises(TrackerRefused, match=TrackerReason.DATASET_GONE):
-        await tracker.experiment(made, [tried("a")])
+        await tracker.experiment(made, [experiment_row("a")])
     with pytest.raises(TrackerRefused, match=TrackerReason.DATASET_GONE):
         await tracker.conclude(made, {"accuracy": 1.0})
     assert not langsmith.traces.sessions
 
 
-async def test_no_person_and_no_address_is_in_what_is_sent(
-    langsmith: LangSmithServer, tracker: LangSmithTracker
-) -> None:
+async def test_sent_data_holds_no_personal_data(langsmith: LangSmithServer, tracker: LangSmithTracker) -> None:
     one = trace("q1", text="taro@example.co.jp に 090-1234-5678 で連絡してよいですか")
     dataset = await tracker.dataset()
     await tracker.trace([one])

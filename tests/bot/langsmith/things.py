@@ -1,4 +1,4 @@
-"""What the tests of the tracker show it."""
+"""Sample objects for the tracker's tests."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -10,8 +10,9 @@ from bot.domain.mirror import Experiment, ExperimentRow, Feedback, Purpose, RowC
 from bot.domain.release import ModelName
 
 THEN = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
-"""Before the tests: what is changed at the stand-in is changed later."""
+"""A moment before the tests run, so that every edit at the stand-in is later."""
 LATER = datetime(2099, 1, 1, tzinfo=UTC)
+"""A moment after the tests run."""
 MODEL = ModelName.parse("openai/gpt-6-luna")
 
 
@@ -57,7 +58,7 @@ def trace(about: str, purpose: Purpose = Purpose.SERVING, **more: Any) -> Trace:
 
 
 def feedback(of: Trace, kind: CorrectionKind = CorrectionKind.CHANGE, category: str = "人事", **more: Any) -> Feedback:
-    about: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "id": uuid.uuid4(),
         "trace_id": of.id,
         "kind": kind,
@@ -65,19 +66,19 @@ def feedback(of: Trace, kind: CorrectionKind = CorrectionKind.CHANGE, category: 
         "by": "p-1",
         "at": THEN,
     }
-    return Feedback(**about | more)
+    return Feedback(**fields | more)
 
 
 def experiment(dataset: str, **more: Any) -> Experiment:
-    about: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "name": "r1 2026-11-20 09:00:00",
         "dataset": dataset,
         "version": "held-out-1",
         "release_id": "r1",
     }
-    about |= {"prompt_id": "p1", "model": MODEL, "rows": 3, "started_at": THEN}
-    return Experiment(**about | more)
+    fields |= {"prompt_id": "p1", "model": MODEL, "rows": 3, "started_at": THEN}
+    return Experiment(**fields | more)
 
 
-def tried(row_id: str, *, right: bool = True) -> ExperimentRow:
+def experiment_row(row_id: str, *, right: bool = True) -> ExperimentRow:
     return ExperimentRow(trace=trace(row_id, Purpose.EVALUATION), row_id=row_id, right=right)

@@ -1,4 +1,4 @@
-"""A stand-in for LangSmith on loopback: its API as the SDK speaks it, with a memory, faults, and people at its page."""
+"""A stand-in for LangSmith on loopback: the API that the SDK uses, with state, faults, and people who edit."""
 
 from tests.kits.langsmith_server.server import Fault, LangSmithServer
 from tests.kits.langsmith_server.wire import Got

@@ -1,4 +1,4 @@
-"""Datasets and examples: method and path without the version's prefix → what answers."""
+"""Handlers for datasets and examples, by method and path without the API version's prefix."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ def info(server: State, _got: Got) -> Response:
 # --- datasets ---------------------------------------------------------------------------------------------------------
 
 
-def told(dataset: Dataset) -> dict[str, Any]:
+def dataset_json(dataset: Dataset) -> dict[str, Any]:
     about = {key: value for key, value in dataset.about.items() if key != "extra"}
     changed = (dataset.versions or [dataset.created_at])[-1]
     moments = {"created_at": dataset.created_at.isoformat(), "modified_at": changed.isoformat()}
@@ -32,19 +32,19 @@ def told(dataset: Dataset) -> dict[str, Any]:
 
 @route(r"POST /datasets")
 def create_dataset(server: State, got: Got) -> Response:
-    return JSONResponse(told(server.datasets.create(got.json)))
+    return JSONResponse(dataset_json(server.datasets.create(got.json)))
 
 
 @route(r"GET /datasets")
 def list_datasets(server: State, got: Got) -> Response:
     name = got.one("name")
     found = [one for one in server.datasets.by_id.values() if name is None or one.about["name"] == name]
-    return JSONResponse([told(one) for one in got.page(found)])
+    return JSONResponse([dataset_json(one) for one in got.page(found)])
 
 
 @route(rf"GET /datasets/{ID}")
 def read_dataset(server: State, _got: Got, dataset_id: str) -> Response:
-    return JSONResponse(told(server.datasets.get(dataset_id)))
+    return JSONResponse(dataset_json(server.datasets.get(dataset_id)))
 
 
 @route(rf"DELETE /datasets/{ID}")
@@ -56,7 +56,7 @@ def delete_dataset(server: State, _got: Got, dataset_id: str) -> Response:
 
 @route(rf"PUT /datasets/{ID}/tags")
 def tag(server: State, got: Got, dataset_id: str) -> Response:
-    """Only an exact version can be tagged; the tag moves there."""
+    """Move a tag to a version, which must exist exactly."""
     dataset = server.datasets.get(dataset_id)
     moment = dataset.moment(got.json["as_of"])
     if moment not in dataset.versions:
@@ -103,7 +103,7 @@ def update_metadata(server: State, got: Got, dataset_id: str) -> Response:
     dataset = server.datasets.get(dataset_id)
     for asked in got.json["operations"]:
         if asked["key"] != SPLIT:
-            raise Invalid("only splits are known here")
+            raise Invalid("the stand-in supports only splits")
         for name in asked["values"]:
             remove = asked["operation"] == "array_remove"
             server.datasets.split(dataset, got.json["example_ids"], name, remove=remove)
@@ -131,8 +131,8 @@ def compare(server: State, got: Got) -> Response:
 # --- examples ---------------------------------------------------------------------------------------------------------
 
 
-def given(got: Got) -> dict[str, dict[str, Any]]:
-    """The examples of a multipart body: a part by the id, and one each for inputs and outputs."""
+def multipart_examples(got: Got) -> dict[str, dict[str, Any]]:
+    """Return the examples of a multipart body by id; inputs and outputs are parts named `<id>.<field>`."""
     examples: dict[str, dict[str, Any]] = {}
     for name, value in got.parts.items():
         example_id, _, what = name.partition(".")
@@ -142,14 +142,14 @@ def given(got: Got) -> dict[str, dict[str, Any]]:
 
 @route(rf"POST /platform/datasets/{ID}/examples")
 def create_examples(server: State, got: Got, dataset_id: str) -> Response:
-    examples = given(got)
+    examples = multipart_examples(got)
     at = server.datasets.add(server.datasets.get(dataset_id), examples)
     return JSONResponse({"count": len(examples), "example_ids": list(examples), "as_of": at}, 201)
 
 
 @route(rf"PATCH /platform/datasets/{ID}/examples")
 def update_examples(server: State, got: Got, dataset_id: str) -> Response:
-    examples = given(got)
+    examples = multipart_examples(got)
     at = server.datasets.change(server.datasets.get(dataset_id), examples)
     return JSONResponse({"count": len(examples), "example_ids": list(examples), "as_of": at})
 
@@ -179,9 +179,9 @@ def update_examples_in_bulk(server: State, got: Got) -> Response:
 def list_examples(server: State, got: Got) -> Response:
     wanted = json.loads(got.one("metadata") or "{}")
     if got.one("filter"):
-        raise Invalid("filter: not known here")
-    named = got.one("dataset")
-    datasets = [server.datasets.get(named)] if named else list(server.datasets.by_id.values())
+        raise Invalid("filter: the stand-in does not support it")
+    dataset_id = got.one("dataset")
+    datasets = [server.datasets.get(dataset_id)] if dataset_id else list(server.datasets.by_id.values())
     examples = [one for dataset in datasets for one in dataset.at(got.one("as_of"), got.ids("id"))]
     found = [
         one

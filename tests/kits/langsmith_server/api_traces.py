@@ -1,4 +1,4 @@
-"""Sessions, runs, feedback and annotation queues: method and path without the version's prefix → what answers."""
+"""Handlers for sessions, runs, feedback and queues, by method and path without the API version's prefix."""
 
 from typing import Any
 
@@ -106,20 +106,20 @@ def read_feedback(server: State, _got: Got, feedback_id: str) -> Response:
 
 @route(r"GET /feedback")
 def list_feedback(server: State, got: Got) -> Response:
-    """The newest first. Names of people are told to who asks for them."""
+    """Return feedback, the newest first. People's names are included only on request."""
     lists = {"run": "run_id", "key": "key", "session": "session_id"}
     since, until = got.one("min_created_at") or "", got.one("max_created_at") or "9"
     found = []
     for one in reversed(server.traces.feedback.values()):
         source = one["feedback_source"]
-        asked = all(not got.ids(name) or one[key] in got.ids(name) for name, key in lists.items())
+        matches = all(not got.ids(name) or one[key] in got.ids(name) for name, key in lists.items())
         if (
-            asked
+            matches
             and since <= one["created_at"] <= until
             and (not got.ids("source") or source["type"] in got.ids("source"))
         ):
-            named = (got.one("include_user_names") or "").lower() == "true"
-            shown = source if named else {**source, "user_name": None}
+            with_names = (got.one("include_user_names") or "").lower() == "true"
+            shown = source if with_names else {**source, "user_name": None}
             found.append({**one, "feedback_source": shown})
     return JSONResponse(got.page(found))
 
@@ -150,7 +150,7 @@ def enqueue(server: State, got: Got, queue_id: str) -> Response:
 
 @route(rf"GET /platform/annotation-queues/{ID}/items")
 def list_items(server: State, got: Got, queue_id: str) -> Response:
-    """By status, in pages of an opaque cursor."""
+    """Return items of one status, in pages with an opaque cursor."""
     server.traces.get_queue(queue_id)
     status, size, start = got.one("status"), int(got.one("page_size") or 20), int(got.one("cursor") or 0)
     if status not in {"needs_my_review", "needs_others_review", "archived"}:

@@ -1,4 +1,4 @@
-"""Datasets and their examples: every change is a version, and what was can be read as of it."""
+"""Datasets and their examples. Every change makes a version, and older versions stay readable."""
 
 import json
 import uuid
@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 SPLIT = "dataset_split"
-"""The key of the metadata that an example's splits are kept under."""
+"""Key of an example's metadata: its splits."""
 
 
 class Problem(Exception):  # noqa: N818 - reads as what happened
-    """An answer that says no."""
+    """A request that is refused with `status`."""
 
     status = 400
 
@@ -31,17 +31,17 @@ class Invalid(Problem):
 
 @dataclass
 class Example:
-    """`versions`: its content from each moment on; None from when it was deleted."""
+    """An example: `versions` holds its content from each moment on, None after its deletion."""
 
     id: str
     dataset: str
     created_at: datetime
     source: str | None = None
-    """The run that it was made of."""
+    """The run that the example was made from."""
     versions: list[tuple[datetime, dict[str, Any] | None]] = field(default_factory=list)
 
     def at(self, as_of: datetime) -> dict[str, Any] | None:
-        """What it was then, as the API tells it; None where it was not there."""
+        """Return the example as of a moment, in the API's format; None if it did not exist then."""
         known = [(moment, content) for moment, content in self.versions if moment <= as_of]
         moment, content = known[-1] if known else (as_of, None)
         if content is None:
@@ -60,7 +60,7 @@ class Example:
 
 @dataclass
 class Dataset:
-    """`about` is what its creator said of it; `versions` are the moments of its changes."""
+    """A dataset: `about` holds the fields of its creation request, `versions` the moments of its changes."""
 
     id: str
     about: dict[str, Any]
@@ -70,7 +70,7 @@ class Dataset:
     examples: dict[str, Example] = field(default_factory=dict)
 
     def moment(self, as_of: str | None) -> datetime:
-        """The moment that a tag or a time names."""
+        """Return the moment that a tag or an ISO 8601 time names."""
         if as_of is None or as_of == "latest":
             return self.versions[-1] if self.versions else self.created_at
         if as_of in self.tags:
@@ -81,23 +81,23 @@ class Dataset:
             raise Missing(f"no version {as_of}") from None
 
     def version(self, as_of: str | None) -> dict[str, Any]:
-        """The version that held at that time."""
+        """Return the version that was current at that time."""
         moment = self.moment(as_of)
-        held = [one for one in self.versions if one <= moment]
-        if not held:
+        known = [one for one in self.versions if one <= moment]
+        if not known:
             raise Missing("no version")
-        tags = [tag for tag, at in self.tags.items() if at == held[-1]]
-        return {"as_of": held[-1].isoformat(), "tags": tags + (["latest"] if held[-1] == self.versions[-1] else [])}
+        tags = [tag for tag, at in self.tags.items() if at == known[-1]]
+        return {"as_of": known[-1].isoformat(), "tags": tags + (["latest"] if known[-1] == self.versions[-1] else [])}
 
     def at(self, as_of: str | None, only: Collection[str] = ()) -> list[dict[str, Any]]:
-        """The examples of a version, oldest first; `only` those of these ids, where there are some."""
+        """Return the examples of a version, oldest first; a non-empty `only` limits them to these ids."""
         moment = self.moment(as_of)
         examples = [self.examples[one] for one in only if one in self.examples] if only else self.examples.values()
         return [content for example in examples if (content := example.at(moment)) is not None]
 
 
 class Datasets:
-    """All datasets. An id that was an example's once is taken for ever, in whichever dataset."""
+    """All datasets. An example's id is never accepted twice, in any dataset."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
@@ -120,7 +120,7 @@ class Datasets:
         return dataset
 
     def find(self, example_id: str) -> tuple[Dataset, Example]:
-        """An example that is there now."""
+        """Return an existing example with its dataset."""
         for dataset in self.by_id.values():
             example = dataset.examples.get(example_id)
             if example and example.versions[-1][1] is not None:
@@ -128,7 +128,7 @@ class Datasets:
         raise Missing("Example not found")
 
     def add(self, dataset: Dataset, given: Mapping[str, Mapping[str, Any]]) -> str:
-        """New examples by id, all or none; the moment of the version that they make."""
+        """Add examples by id, all or none, and return the moment of the new version."""
         if taken := self._taken & set(given):
             raise Conflict(f"{len(taken)} example ids already exist")
         if any(content.get("inputs") is None for content in given.values()):
@@ -143,7 +143,10 @@ class Datasets:
         return at.isoformat()
 
     def change(self, dataset: Dataset, given: Mapping[str, Mapping[str, Any]]) -> str:
-        """Examples that are there by id, all or none; what is not given stays."""
+        """Change existing examples by id, all or none, and return the moment of the new version.
+
+        Fields that are not given stay.
+        """
         now = {example["id"] for example in dataset.at(None, given)}
         if set(given) - now:
             raise Missing("Example not found")
@@ -155,7 +158,7 @@ class Datasets:
         return at.isoformat()
 
     def remove(self, example_ids: Iterable[str]) -> None:
-        """Out of the newest version, and only there."""
+        """Remove examples from the newest version only."""
         found = [self.find(example_id) for example_id in example_ids]
         at = self._now()
         for dataset, example in found:
@@ -164,7 +167,7 @@ class Datasets:
                 dataset.versions.append(at)
 
     def erase(self, example_ids: Iterable[str]) -> None:
-        """The content out of all versions; the ids stay."""
+        """Blank the examples' content in all versions; the ids stay."""
         every = {key: example for dataset in self.by_id.values() for key, example in dataset.examples.items()}
         if set(example_ids) - set(every):
             raise Missing("Example not found")
@@ -192,7 +195,7 @@ class Datasets:
 
 
 def _content(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """An example's content after a change. Its splits stand in its metadata."""
+    """Return an example's content after a change, with its splits in its metadata."""
     after = {**before, **{key: value for key, value in given.items() if key in {"inputs", "outputs", "metadata"}}}
     splits = (before.get("metadata") or {}).get(SPLIT, ["base"])
     if (split := given.get("split")) is not None:
@@ -202,7 +205,7 @@ def _content(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, A
 
 
 def training_line(example: Mapping[str, Any]) -> str:
-    """An example as a line of OpenAI's fine-tuning format: its messages, and its outputs as the assistant's."""
+    """Return an example as a line of OpenAI's fine-tuning format; the outputs become the assistant's message."""
     outputs = example["outputs"] or {}
-    said = outputs.get("messages") or [{"role": "assistant", "content": json.dumps(outputs, ensure_ascii=False)}]
-    return json.dumps({"messages": [*example["inputs"]["messages"], *said]}, ensure_ascii=False)
+    answer = outputs.get("messages") or [{"role": "assistant", "content": json.dumps(outputs, ensure_ascii=False)}]
+    return json.dumps({"messages": [*example["inputs"]["messages"], *answer]}, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""The server itself: who may come in, what goes wrong on request, what came in, and the page's people."""
+"""The server: access keys, injected faults, recorded requests, and the people who use LangSmith's pages."""
 
 import asyncio
 import re
@@ -23,10 +23,14 @@ KEY = "lsv2_pt_the_right_key_0123456789"
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens instead of an answer.
+    """A fault that replaces an answer.
 
-    `lost`: the connection breaks; `half`: so does it, in the middle of an answer; `silent`: nothing, for ever; `taken`:
-    the request is carried out all the same, and only its answer is lost.
+    Attributes:
+        wait_s: delay before the fault, in seconds.
+        lost: the connection breaks before the answer.
+        half: the connection breaks in the middle of the answer.
+        silent: no answer ever comes.
+        taken: the request is carried out, and only its answer is lost.
     """
 
     status: int = 500
@@ -40,13 +44,13 @@ class Fault:
 
 
 class LangSmithServer(State):
-    """`running()` serves it, by the machine's time or by `clock`.
-
-    `url` is its endpoint, KEY its key. What was asked is in `requests`, oldest first.
+    """The stand-in server; `running()` serves it. It uses the machine's time, or `clock` if given.
 
     Attributes:
-        keys: key → the workspaces that it may name; None among them: it need name none.
-        people: those at its page.
+        url: the endpoint for clients; the key is `KEY`.
+        requests: the received requests, oldest first.
+        keys: key → the workspaces that it may name; None among them means that it need not name one.
+        people: the people who use LangSmith's pages.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -59,14 +63,14 @@ class LangSmithServer(State):
         self._faults: list[tuple[re.Pattern[str], Fault, int | None]] = []
 
     def fail(self, fault: Fault, on: str = "", times: int | None = None) -> None:
-        """Let requests whose route matches `on` fail, so many of them (None: until `heal`)."""
+        """Let the next `times` requests whose route matches `on` fail; None means all until `heal`."""
         self._faults.append((re.compile(on), fault, times))
 
     def heal(self) -> None:
         self._faults.clear()
 
     def sent(self, route: str) -> list[Got]:
-        """The requests whose whole route matches, oldest first."""
+        """Return the requests whose whole route matches, oldest first."""
         return [got for got in self.requests if re.fullmatch(route, got.route)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,14 +79,14 @@ class LangSmithServer(State):
             return
         got = await read(scope, receive)
         self.requests.append(got)
-        fault = self._fault(got.route)
+        fault = self._next_fault(got.route)
         response = self._answer(got) if fault is None or fault.taken else None
         if fault is not None:
             await asyncio.sleep(fault.wait_s)
             if fault.silent:
                 await asyncio.Event().wait()
             if fault.lost or fault.taken:
-                self._hang_up(scope["client"])
+                self._disconnect(scope["client"])
                 return
             if fault.half:
                 response = Response(b'[{"id": "', headers={"content-length": "1000"}, media_type="application/json")
@@ -91,12 +95,12 @@ class LangSmithServer(State):
         assert response is not None
         await response(scope, receive, send)
 
-    def _hang_up(self, client: tuple[str, int]) -> None:
+    def _disconnect(self, client: tuple[str, int]) -> None:
         for connection in self._connections():
             if connection.client == client:
                 connection.transport.abort()
 
-    def _fault(self, route: str) -> Fault | None:
+    def _next_fault(self, route: str) -> Fault | None:
         for number, (on, fault, times) in enumerate(self._faults):
             if on.search(route) and times != 0:
                 self._faults[number] = (on, fault, None if times is None else times - 1)
@@ -104,7 +108,7 @@ class LangSmithServer(State):
         return None
 
     def _answer(self, got: Got) -> Response:
-        refused = None if got.route == "GET /info" else self._refused(got)
+        refused = None if got.route == "GET /info" else self._refuse(got)
         if refused:
             return refused
         for pattern, handle in chain(api_datasets.ROUTES, api_traces.ROUTES):
@@ -115,7 +119,7 @@ class LangSmithServer(State):
                     return JSONResponse({"detail": str(problem)}, problem.status)
         return JSONResponse({"detail": "Not Found"}, 404)
 
-    def _refused(self, got: Got) -> Response | None:
+    def _refuse(self, got: Got) -> Response | None:
         workspaces = self.keys.get(got.headers.get("x-api-key", ""))
         workspace = got.headers.get("x-tenant-id")
         if workspaces is None:
@@ -127,14 +131,14 @@ class LangSmithServer(State):
 
     @asynccontextmanager
     async def running(self, port: int = 0) -> AsyncIterator["LangSmithServer"]:
-        """Serve on this port of loopback, or on a free one. Ended and run again, it remembers everything."""
+        """Serve on this port of loopback, or on a free one. The state survives a restart."""
         config = uvicorn.Config(
             self, port=port, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1
         )
         config.load()
         server = uvicorn.Server(config)
         server.lifespan = config.lifespan_class(config)
-        # Neither its main loop nor its shutdown: they handle signals and wait in steps of a tenth of a second.
+        # Skip uvicorn's main loop and shutdown: they handle signals and poll every tenth of a second.
         await server.startup()
         (listener,) = server.servers
         self._connections = lambda: tuple(server.server_state.connections)
@@ -145,12 +149,12 @@ class LangSmithServer(State):
             listener.close()
             for connection in self._connections():
                 connection.transport.abort()
-            for task in tuple(server.server_state.tasks):  # those that a fault keeps waiting
+            for task in tuple(server.server_state.tasks):  # requests that a fault keeps waiting
                 task.cancel()
 
 
 class People:
-    """What people do at LangSmith's own pages."""
+    """The actions of people on LangSmith's own pages."""
 
     def __init__(self, server: LangSmithServer) -> None:
         self._server = server
@@ -161,18 +165,25 @@ class People:
         self._server.datasets.change(dataset, {example_id: content})
 
     def add(self, name: str, **content: Any) -> str:
-        """Add an example to a dataset; its id."""
+        """Add an example to a dataset and return its id."""
         dataset, example_id = self._server.datasets.named(name), str(uuid.uuid4())
         self._server.datasets.add(dataset, {example_id: content})
         return example_id
 
     def add_run(self, name: str, run_id: str, outputs: Mapping[str, Any]) -> str:
-        """Add a run to a dataset, its outputs as they mended them."""
+        """Add a run to a dataset with corrected outputs and return the example's id."""
         run = self._server.traces.runs[run_id]
         return self.add(name, inputs=run["inputs"], outputs=outputs, source_run_id=run_id)
 
     def annotate(self, name: str, run_id: str, key: str, **said: Any) -> str:
-        """Say something of a run, as `name`: `score`, `value`, `correction`, `comment`. The feedback's id."""
+        """Give feedback on a run as the person `name` and return its id.
+
+        Args:
+            name: the person.
+            run_id: the run.
+            key: the feedback's key.
+            said: any of `score`, `value`, `correction`, `comment`.
+        """
         user = {"user_id": f"user-of-{name}", "ls_user_id": f"user-of-{name}", "user_name": name}
         source = {"type": "app", "metadata": {}} | user
         run = self._server.traces.runs[run_id]
@@ -180,10 +191,10 @@ class People:
         return str(self._server.traces.say({**about, **said, "feedback_source": source})["id"])
 
     def annotate_again(self, feedback_id: str, **said: Any) -> None:
-        """Say it differently."""
+        """Change earlier feedback."""
         kept = self._server.traces.get_feedback(feedback_id)
         kept.update(said, modified_at=self._server.now().isoformat())
 
     def delete_dataset(self, name: str) -> None:
-        """Take a dataset away, with all that is in it."""
+        """Delete a dataset with its examples."""
         del self._server.datasets.by_id[self._server.datasets.named(name).id]

@@ -1,4 +1,4 @@
-"""All that the stand-in remembers."""
+"""The state of the stand-in."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ WORKSPACE = "11111111-1111-4111-8111-111111111111"
 
 
 class State:
-    """Datasets, traces, and what `/info` tells."""
+    """The datasets, the traces, and the answer of `/info`."""
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.fromtimestamp(time.time(), UTC)) -> None:
         self._clock = clock
@@ -33,6 +33,6 @@ class State:
         self._last = datetime.fromtimestamp(0, UTC)
 
     def now(self) -> datetime:
-        """The time, never the same twice: each change is a version of its own."""
+        """Return the time, always later than before, so that each change is a version of its own."""
         self._last = max(self._clock(), self._last + timedelta(microseconds=1))
         return self._last

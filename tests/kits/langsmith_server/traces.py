@@ -1,4 +1,4 @@
-"""Sessions (projects and experiments), their runs, feedback on them, and the queues that people annotate them from."""
+"""Sessions (projects and experiments), their runs, the runs' feedback, and annotation queues."""
 
 import uuid
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from tests.kits.langsmith_server.datasets import Conflict, Invalid, Missing
 
 
 class Traces:
-    """What was traced. A run or a piece of feedback is taken once; the same id again is refused as received already."""
+    """All sessions, runs, feedback and queues. A second run or feedback with the same id is a conflict."""
 
     def __init__(self, now: Callable[[], datetime], tenant: str) -> None:
         self._now = now
@@ -54,7 +54,7 @@ class Traces:
     # --- runs ---
 
     def ingest(self, posts: Mapping[str, dict[str, Any]], patches: Mapping[str, dict[str, Any]]) -> None:
-        """All or none. A run's end may arrive before its beginning."""
+        """Store new runs and patches, all or none. The patch that ends a run may arrive before the run."""
         if self._received & posts.keys():
             raise Conflict("Conflict: payload already received: payloads already received")
         for run in posts.values():
@@ -81,7 +81,7 @@ class Traces:
     # --- feedback ---
 
     def say(self, said: Mapping[str, Any], *, early: bool = False) -> dict[str, Any]:
-        """`early`: its run may come later."""
+        """Store feedback; with `early` its run may arrive later."""
         feedback_id = str(said.get("id") or uuid.uuid4())
         if feedback_id in self.feedback:
             raise Conflict("Feedback already exists.")
@@ -117,7 +117,7 @@ class Traces:
         return self.queues[queue_id]
 
     def enqueue(self, queue_id: str, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """A run is in a queue once, however often it is put there."""
+        """Add runs to a queue, each once, and return their items."""
         self.get_queue(queue_id)
         made = []
         for item in given:

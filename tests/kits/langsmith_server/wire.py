@@ -1,4 +1,4 @@
-"""What a request holds."""
+"""Parsing of requests, and the table of routes."""
 
 import io
 import json
@@ -20,10 +20,10 @@ Handler = Callable[..., Response]
 
 
 class Routes(list[tuple[str, Handler]]):
-    """Patterns of routes and what answers them."""
+    """Route patterns with their handlers."""
 
     def route(self, pattern: str) -> Callable[[Handler], Handler]:
-        """Register a handler. It gets the state, the request, and what the pattern's groups hold."""
+        """Register a handler, which is called with the state, the request, and the pattern's groups."""
 
         def register(handler: Handler) -> Handler:
             self.append((pattern, handler))
@@ -34,13 +34,13 @@ class Routes(list[tuple[str, Handler]]):
 
 @dataclass(frozen=True)
 class Got:
-    """A request as it came in, its path without the prefix of the API's version."""
+    """A received request; its path lacks the API version's prefix."""
 
     route: str
     query: dict[str, list[str]]
     headers: dict[str, str]
     parts: dict[str, Any]
-    """What a multipart body holds, by the name of the part."""
+    """The parsed JSON of a multipart body's parts, by name."""
     body: bytes
 
     @property
