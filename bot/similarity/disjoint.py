@@ -18,8 +18,8 @@ async def seen(
 
     Args:
         neighbours: finds near-copies.
-        rows: are looked up.
-        others: are looked in.
+        rows: the rows to look up.
+        others: the rows to search.
         shown: further texts to compare with, such as the examples of a prompt.
     """
     groups = {other.group for other in others}

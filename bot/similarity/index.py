@@ -24,7 +24,7 @@ _LETTERS = re.compile(r"[a-z]+|[\u3040-\u30ff]+")
 
 
 def slip(one: str, other: str) -> bool:
-    """Return whether two words differ by at most one letter or one swap of neighbours. A kanji is not a letter."""
+    """Return whether two words differ by at most one letter or one swap of neighbours. Kanji are not letters."""
     if min(len(one), len(other)) < SHORTEST_SLIP or not (_LETTERS.fullmatch(one) and _LETTERS.fullmatch(other)):
         return False
     return OSA.distance(one, other, score_cutoff=1) <= 1
@@ -33,8 +33,8 @@ def slip(one: str, other: str) -> bool:
 class Index:
     """A growing index of texts by their content words and the trigrams of these words.
 
-    Each text has a number, its slot, counted from 0. Spellings that are the same once normalised share a slot. Slots
-    are never removed.
+    Each text has a number, its slot, counted from 0. Texts that are the same once normalised share a slot. Slots are
+    never removed.
     """
 
     def __init__(self) -> None:
@@ -158,7 +158,7 @@ def missing(count: int) -> int:
 
 
 def weight(word: str) -> int:
-    """Return how many words the difference counts for when only one of two texts has this word (see `share`)."""
+    """Return how many words a word counts as when only one of two texts has it (see `share`)."""
     return NUMBER_WEIGHT if word.isdecimal() else 1
 
 

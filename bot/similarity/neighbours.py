@@ -38,7 +38,7 @@ class RowNeighbours:
     a transaction.
 
     Args:
-        store: holds the rows.
+        store: where the rows are kept.
         now: a monotonic clock in seconds.
     """
 

@@ -1,4 +1,4 @@
-"""What is nearly the same, and an index that says what the record says."""
+"""Near-copies of texts, and an index that follows the rows of the store."""
 
 import asyncio
 from datetime import timedelta
@@ -62,18 +62,18 @@ def near(one: str, other: str) -> bool:
 
 
 @pytest.mark.parametrize(("one", "other"), NEARLY_SAME)
-def test_another_wording_of_a_question_is_near(one: str, other: str) -> None:
+def test_rewordings_are_near(one: str, other: str) -> None:
     assert near(one, other)
     assert near(other, one)
 
 
 @pytest.mark.parametrize(("one", "other"), DIFFERENT)
-def test_another_question_is_not_near(one: str, other: str) -> None:
+def test_different_questions_are_not_near(one: str, other: str) -> None:
     assert not near(one, other)
     assert not near(other, one)
 
 
-def test_a_slip_of_the_pen_is_of_letters_in_a_long_word() -> None:
+def test_slip_is_forgiven_in_long_words_only() -> None:
     assert slip("password", "pasword")
     assert slip("password", "passwrod")
     assert slip("パスワード", "パスワート")
@@ -90,12 +90,12 @@ words = st.sampled_from([
 ])
 # fmt: on
 texts = st.lists(words, max_size=8).map("".join) | st.lists(words, max_size=8).map(" ".join) | st.text(max_size=12)
-some = settings(max_examples=60, deadline=None)
+few_examples = settings(max_examples=60, deadline=None)
 
 
-@some
+@few_examples
 @given(texts, texts)
-def test_the_measure_is_the_same_both_ways_and_whole_for_itself(one: str, other: str) -> None:
+def test_nearness_is_symmetric_and_reflexive(one: str, other: str) -> None:
     assert content(one)
     assert near(one, one)
     assert near(one, other) == near(other, one)
@@ -103,28 +103,28 @@ def test_the_measure_is_the_same_both_ways_and_whole_for_itself(one: str, other:
     assert 0.0 <= share(content(one), content(other), slip) <= 1.0
 
 
-@some
+@few_examples
 @given(st.lists(texts, max_size=12), texts)
-def test_all_that_the_measure_says_is_found_and_nothing_else(kept: list[str], asked: str) -> None:
-    """Though only texts are compared that have enough words in common."""
+def test_near_finds_exactly_what_share_says(kept: list[str], asked: str) -> None:
+    """`near` compares only texts with enough words in common, and still misses none."""
     index, first = Index(), dict[int, str]()
     for text in kept:
         first.setdefault(index.slot(text), text)
-    said = {slot for slot, text in first.items() if share(content(asked), content(text), slip) >= NEAR}
+    expected = {slot for slot, text in first.items() if share(content(asked), content(text), slip) >= NEAR}
     same = {slot for slot, text in first.items() if normalised(text) == normalised(asked)}
-    assert {slot for slot, _ in index.near(asked)} == said | same
+    assert {slot for slot, _ in index.near(asked)} == expected | same
     assert all((other in index.beside(one)) == (one in index.beside(other)) for one in first for other in first)
 
 
-@some
+@few_examples
 @given(st.lists(texts, max_size=8), st.lists(texts, max_size=8))
-def test_pairs_are_what_near_says_one_by_one(these: list[str], those: list[str]) -> None:
+def test_pairs_equal_one_by_one_comparison(these: list[str], those: list[str]) -> None:
     neighbours = RowNeighbours(SqlStore(Database("sqlite:///never-opened.db")))
     one_by_one = [(i, j) for i, this in enumerate(these) for j, that in enumerate(those) if near(that, this)]
     assert neighbours.pairs(these, those) == one_by_one
 
 
-def test_the_likest_come_first_however_many_there_are() -> None:
+def test_most_alike_texts_come_first() -> None:
     index = Index()
     asked = "How do I reset my laptop password"
     texts = [f"laptop {n} of the office" for n in range(300)] + ["reset the laptop", "reset laptop password", "lunch"]
@@ -148,9 +148,7 @@ async def put(store: SqlStore, *rows: Row) -> None:
         await tx.rows.put(*rows)
 
 
-async def test_near_rows_of_both_splits_are_found_as_soon_as_they_are_settled(
-    store: SqlStore, neighbours: RowNeighbours
-) -> None:
+async def test_new_rows_of_both_splits_are_near(store: SqlStore, neighbours: RowNeighbours) -> None:
     assert await neighbours.near("有給は？") == []
     train = row("有給は何日前に申請？").model_copy(update={"split": Split.TRAIN})
     held_out = row("有給は何日前までに申請", row_id="q2").model_copy(update={"split": Split.HELD_OUT})
@@ -161,30 +159,28 @@ async def test_near_rows_of_both_splits_are_found_as_soon_as_they_are_settled(
     assert all(one.similarity >= NEAR for one in found)
 
 
-async def test_the_nearest_are_rows_to_train_on_that_staff_agree_on(store: SqlStore, neighbours: RowNeighbours) -> None:
-    def of(text: str, row_id: str, split: Split, category: str = "labor", group: str = "") -> Row:
+async def test_nearest_skips_held_out_and_contested_rows(store: SqlStore, neighbours: RowNeighbours) -> None:
+    def settled(text: str, row_id: str, split: Split, category: str = "labor", group: str = "") -> Row:
         return row(text, category, row_id=row_id).model_copy(update={"split": split, "group": group or row_id})
 
     await put(
         store,
-        of("有給の申請はどこ", "a", Split.TRAIN),
-        of("有給の申請をしたい", "held", Split.HELD_OUT),
-        of("有給の日数は", "b", Split.TRAIN),
-        of("有給の繰り越し", "c", Split.TRAIN, "labor", "contested"),
-        of("有給って繰り越し", "d", Split.TRAIN, "it", "contested"),
-        of("PC", "e", Split.TRAIN),
+        settled("有給の申請はどこ", "a", Split.TRAIN),
+        settled("有給の申請をしたい", "held", Split.HELD_OUT),
+        settled("有給の日数は", "b", Split.TRAIN),
+        settled("有給の繰り越し", "c", Split.TRAIN, "labor", "contested"),
+        settled("有給って繰り越し", "d", Split.TRAIN, "it", "contested"),
+        settled("PC", "e", Split.TRAIN),
     )
     found = await neighbours.nearest("有給の申請は？", 5)
     assert [one.row_id for one in found] == ["a", "b"]
     assert [one.row_id for one in await neighbours.nearest("有給の申請は？", 1)] == ["a"]
     assert [one.row_id for one in await neighbours.nearest("有給の申請は？", 5, without={"a"})] == ["b"]
-    await put(store, of("有給って繰り越し", "d", Split.TRAIN, "labor", "contested"))
+    await put(store, settled("有給って繰り越し", "d", Split.TRAIN, "labor", "contested"))
     assert {one.row_id for one in await neighbours.nearest("有給の申請は？", 5)} == {"a", "b", "c", "d"}
 
 
-async def test_what_is_withdrawn_or_changed_is_forgotten_but_its_group_is_joined(
-    store: SqlStore, neighbours: RowNeighbours
-) -> None:
+async def test_withdrawn_and_changed_rows_leave_the_index(store: SqlStore, neighbours: RowNeighbours) -> None:
     first = row("有給は何日前に申請？")
     await put(store, first)
     assert len(await neighbours.near(first.text)) == 1
@@ -197,15 +193,15 @@ async def test_what_is_withdrawn_or_changed_is_forgotten_but_its_group_is_joined
     assert [one.text for one in await neighbours.near("PCが遅い")] == ["PCが遅い"]
 
 
-async def test_a_row_that_another_replica_wrote_late_is_found(store: SqlStore, neighbours: RowNeighbours) -> None:
+async def test_late_row_of_another_replica_is_found(store: SqlStore, neighbours: RowNeighbours) -> None:
     await put(store, row("PCが遅い", at=60))
     assert len(await neighbours.near("PCが遅い")) == 1
     await put(store, row("有給は？", at=60 - int(LATE_COMMIT.total_seconds())))
     assert len(await neighbours.near("有給は？")) == 1
 
 
-async def test_a_late_row_is_found_however_long_nobody_asked(store: SqlStore) -> None:
-    """Two presses at the same moment: the earlier one is committed after the other was seen, and then all is quiet."""
+async def test_late_row_is_found_after_long_silence(store: SqlStore) -> None:
+    """Of two presses the earlier is committed after the later was read; then nothing happens for an hour."""
     now = 0.0
     neighbours = RowNeighbours(store, lambda: now)
     await put(store, row("PCが遅い", at=60))
@@ -215,7 +211,7 @@ async def test_a_late_row_is_found_however_long_nobody_asked(store: SqlStore) ->
     assert len(await neighbours.near("有給は？")) == 1
 
 
-async def test_what_is_certain_is_not_read_again(store: SqlStore) -> None:
+async def test_settled_overlap_is_not_read_again(store: SqlStore) -> None:
     now = 0.0
     neighbours = RowNeighbours(store, lambda: now)
     await put(store, row("PCが遅い", at=60))
@@ -223,10 +219,10 @@ async def test_what_is_certain_is_not_read_again(store: SqlStore) -> None:
         await neighbours.refresh()
         now += LATE_COMMIT.total_seconds()
     await put(store, row("有給は？", at=59))
-    assert await neighbours.near("有給は？") == [], "a row that is older than any that may still come was read"
+    assert await neighbours.near("有給は？") == [], "an older row than the overlap was read again"
 
 
-async def test_texts_join_groups_as_if_each_were_a_row_already(store: SqlStore, neighbours: RowNeighbours) -> None:
+async def test_texts_join_groups_of_earlier_texts(store: SqlStore, neighbours: RowNeighbours) -> None:
     settled = row("有給は何日前に申請？").model_copy(update={"group": "g"})
     await put(store, settled)
     texts = ["PCが遅い", "有給は何日前までに申請ですか", "ＰＣが遅いです", "鍵"]
@@ -235,8 +231,8 @@ async def test_texts_join_groups_as_if_each_were_a_row_already(store: SqlStore, 
 
 @settings(max_examples=10, deadline=None)
 @given(st.data())
-def test_any_history_leaves_the_index_as_one_that_was_made_anew(fresh: Fresh, data: st.DataObject) -> None:
-    async def story() -> None:
+def test_index_after_any_history_equals_a_rebuild(fresh: Fresh, data: st.DataObject) -> None:
+    async def run_history() -> None:
         database = Database(fresh())
         store = SqlStore(database)
         kept, at = RowNeighbours(store), 0
@@ -251,17 +247,17 @@ def test_any_history_leaves_the_index_as_one_that_was_made_anew(fresh: Fresh, da
                     async with store.transaction() as tx:
                         await tx.rows.withdraw(row_id, START + timedelta(seconds=at))
                 asked = data.draw(texts)
-                anew = RowNeighbours(store)
-                assert await kept.near(asked) == await anew.near(asked)
-                assert await kept.groups([asked]) == await anew.groups([asked])
-                both = [await one.nearest(asked, 3) for one in (kept, anew)]
+                rebuilt = RowNeighbours(store)
+                assert await kept.near(asked) == await rebuilt.near(asked)
+                assert await kept.groups([asked]) == await rebuilt.groups([asked])
+                both = [await one.nearest(asked, 3) for one in (kept, rebuilt)]
                 assert sorted(one.similarity for one in both[0]) == sorted(one.similarity for one in both[1])
         finally:
             await database.close()
 
-    asyncio.run(story())
+    asyncio.run(run_history())
 
 
-def test_a_group_and_its_split_follow_from_its_founder() -> None:
+def test_normalised_copies_share_group_and_split() -> None:
     assert normalised("有給は？") == normalised("有給は")
     assert split_of(group_of("有給は？")) is split_of(group_of("有給は"))
