@@ -173,9 +173,9 @@ async def doctor(_call: argparse.Namespace, settings: Settings, words: Words) ->
 async def export(call: argparse.Namespace, settings: Settings, words: Words) -> int:
     from bot.app.wiring import open_core
 
-    async with open_core(settings) as house:
+    async with open_core(settings) as core:
         try:
-            frozen = await house.tuning.export()
+            frozen = await core.acts.exporting.export()
         except Refused as refused:
             return failed(words(f"refused.{refused.reason.value}", **refused.facts))
     stem = call.folder / f"madoguchi-{frozen.manifest.id[:12]}"
@@ -202,8 +202,8 @@ async def import_(call: argparse.Namespace, settings: Settings, words: Words) ->
 
     with named(call.file):
         data = call.file.read_bytes()
-    async with open_core(settings) as house:
-        report = await house.importing.load(data, call.file.name)
+    async with open_core(settings) as core:
+        report = await core.acts.importing.load(data, call.file.name)
     for bad in report.bad:
         why = words(f"cli.import.flaw.{bad.why.value}", **bad.facts)
         print(words("cli.import.bad", line=bad.line, why=why), file=sys.stderr)
@@ -212,7 +212,8 @@ async def import_(call: argparse.Namespace, settings: Settings, words: Words) ->
 
 
 async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> int:
-    from bot.app.replay import script as replaying
+    from bot.app.replay.plot import plot, saved_by_queue
+    from bot.app.replay.script import script as script_of
     from bot.app.wiring import read_prompt
 
     plan = planned(call)
@@ -221,15 +222,15 @@ async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> 
         raise WrongCall(Problem(what=Fault.NO_FILE, where=str(picture.parent)))
     with named(call.file):
         data = call.file.read_bytes()
-    script = replaying.script(data, plan, read_prompt(settings.prompt_folder))
+    script = script_of(data, plan, read_prompt(settings.prompt_folder))
     print(words("cli.replay.measured", n=len(script.test), near=script.near), flush=True)
     other = plan.model_copy(update={"order": "random"})
     before = await played(script, other, settings, words) if plan.order == "queue" else []
     points = await played(script, plan, settings, words)
     with named(picture):
-        replaying.plot(points, call.file.name, picture, words)
+        plot(points, call.file.name, picture, words)
     print(words("cli.replay.done", file=picture))
-    saved = replaying.saved(points, before) if before else None
+    saved = saved_by_queue(points, before) if before else None
     if saved:
         goal, with_queue, without = saved
         print(
@@ -240,10 +241,10 @@ async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> 
 
 def planned(call: argparse.Namespace) -> Any:
     """How a call wants a file to be replayed. Raises WrongCall."""
-    from bot.app.replay import script as replaying
+    from bot.app.replay.script import Plan
 
     try:
-        return replaying.Plan(**{name: getattr(call, name) for name in replaying.Plan.model_fields})
+        return Plan(**{name: getattr(call, name) for name in Plan.model_fields})
     except ValidationError as error:
         problems = problems_of(error)
         raise WrongCall(*(p.model_copy(update={"where": f"--{p.where}"}) for p in problems)) from None
@@ -253,11 +254,11 @@ async def played(script: Any, plan: Any, settings: Settings, words: Words) -> li
     """The points of one replay, each printed when it is there."""
     from tqdm import tqdm
 
-    from bot.app.replay import script as replaying
+    from bot.app.replay.show import replay as points_of
 
     points = []
     with tqdm(total=len(script.stream), unit="q", disable=None) as bar:
-        async for point in replaying.replay(script, plan, settings, bar.update):
+        async for point in points_of(script, plan, settings, bar.update):
             points.append(point)
             bar.write(line_of(point, words))
             if point.doubt:

@@ -11,22 +11,10 @@ from typing import Any, Protocol
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.corrections.correcting import Correcting
-from bot.corrections.reviewing import Reviewing
+from bot.acts import Acts
 from bot.domain.errors import ModelDown, ModelError, Reason, Refused
-from bot.finetunes.status import Reporting
-from bot.finetunes.tuning import Tuning
-from bot.mirror.outbound import MirrorOutbound
-from bot.releases.batching import Batching
-from bot.releases.evaluating import Evaluating
-from bot.releases.prompting import Prompting
-from bot.releases.releasing import Releasing
-from bot.releases.shadowing import Shadowing
-from bot.releases.switching import Switching
-from bot.releases.threshold import Thresholding
-from handlers.slack.guard import Guard
-from handlers.slack.people import People
-from handlers.slack.private import Private, Spot, spot_of
+from handlers.context import Context
+from handlers.slack.private import Spot, spot_of
 from handlers.texts.escape import escaped
 from handlers.texts.words import Words
 from handlers.views import finetune as views
@@ -38,30 +26,6 @@ COMMAND = "/finetune"
 
 
 @dataclass(frozen=True)
-class Desk:
-    """What the commands need. `wake` starts a fine-tune's next step without waiting for a tick."""
-
-    client: AsyncWebClient
-    guard: Guard
-    people: People
-    private: Private
-    tuning: Tuning
-    evaluating: Evaluating
-    batching: Batching
-    releasing: Releasing
-    switching: Switching
-    reporting: Reporting
-    shadowing: Shadowing
-    doubting: Thresholding
-    correcting: Correcting
-    reviewing: Reviewing
-    prompting: Prompting
-    mirroring: MirrorOutbound | None
-    ops_channel: str | None
-    wake: Callable[[], None]
-
-
-@dataclass(frozen=True)
 class Call:
     """One command or press: who and where, in which language, with which words after the verb, and how to answer."""
 
@@ -69,7 +33,7 @@ class Call:
     words: Words
     argument: str
     respond: AsyncRespond
-    desk: Desk
+    context: Context
     trigger: str = ""
     """What opens a modal, within three seconds."""
     value: str = ""
@@ -79,12 +43,16 @@ class Call:
     shared: bool = False
     """Whether others see the message that was pressed."""
 
+    @property
+    def acts(self) -> Acts:
+        return self.context.acts
+
     async def say(self, message: Message | str, *, in_channel: bool = False, replace: bool = False) -> None:
         """Answer for this person's eyes, unless others must know; by another way where the response_url has run out."""
         if isinstance(message, str):
             message = Message(message, [section(message)])
         if self.spot.response_url is None:  # a submitted modal has none
-            await self.desk.private.tell(self.spot, message)
+            await self.context.private.tell(self.spot, message)
             return
         answer = await self.respond(
             text=message.text,
@@ -94,18 +62,18 @@ class Call:
         )
         if answer.status_code != 200:
             log.info("a response_url was refused with %s", answer.status_code)
-            await self.desk.private.tell(self.spot, message)
+            await self.context.private.tell(self.spot, message)
 
     async def channel(self) -> str:
         """Where long results go: the ops channel, else a DM."""
-        return self.desk.ops_channel or await self.dm()
+        return self.context.ops_channel or await self.dm()
 
     async def upload(self, text: str, files: Mapping[str, bytes]) -> None:
         """Post a text there, with files by name."""
-        await upload(self.desk.client, await self.channel(), text, files)
+        await upload(self.context.client, await self.channel(), text, files)
 
     async def dm(self) -> str:
-        opened = await self.desk.client.conversations_open(users=self.spot.user)
+        opened = await self.context.client.conversations_open(users=self.spot.user)
         return str(opened["channel"]["id"])
 
 
@@ -142,7 +110,7 @@ class Story:
     """Staff may use it too; else admins only."""
 
 
-def register(app: AsyncApp, desk: Desk, stories: Iterable[Story]) -> None:
+def register(app: AsyncApp, context: Context, stories: Iterable[Story]) -> None:
     """Register the command with all stories' subcommands, and their buttons."""
     stories = list(stories)
     verbs = {name: verb for story in stories for name, verb in story.verbs.items()}
@@ -155,23 +123,23 @@ def register(app: AsyncApp, desk: Desk, stories: Iterable[Story]) -> None:
         name, _, argument = str(body.get("text") or "").strip().partition(" ")
         name = name.lower() or "help"
         verb = verbs.get(name) or partial(unknown, name=name, verbs=list(verbs))
-        words = await desk.people.words(body["user_id"])
-        call = Call(spot_of(body), words, argument.strip(), respond, desk, body["trigger_id"])
-        await run(call, verb, None if name == "help" else may(desk, staff=name in for_staff))
+        words = await context.people.words(body["user_id"])
+        call = Call(spot_of(body), words, argument.strip(), respond, context, body["trigger_id"])
+        await run(call, verb, None if name == "help" else may(context, staff=name in for_staff))
 
     for story in stories:
         for action_id, verb in story.presses.items():
-            app.action(action_id)(pressed(desk, verb, may(desk, staff=story.for_staff)))
+            app.action(action_id)(pressed(context, verb, may(context, staff=story.for_staff)))
         for callback_id, submit in story.forms.items():
-            app.view(callback_id)(submitted(desk, submit))
+            app.view(callback_id)(submitted(context, submit))
 
 
-def may(desk: Desk, *, staff: bool) -> May:
+def may(context: Context, *, staff: bool) -> May:
     """Who may: admins, and staff where the story is for them."""
-    return desk.guard.staff_or_admins if staff else desk.guard.admins_only
+    return context.guard.staff_or_admins if staff else context.guard.admins_only
 
 
-def pressed(desk: Desk, verb: Verb, allowed: May) -> Callable[..., Awaitable[None]]:
+def pressed(context: Context, verb: Verb, allowed: May) -> Callable[..., Awaitable[None]]:
     """The listener of a button or menu whose value names what it is about."""
 
     async def listener(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], respond: AsyncRespond) -> None:
@@ -180,10 +148,10 @@ def pressed(desk: Desk, verb: Verb, allowed: May) -> Callable[..., Awaitable[Non
         value = action["value"] if "value" in action else action["selected_option"]["value"]
         call = Call(
             spot,
-            await desk.people.words(spot.user),
+            await context.people.words(spot.user),
             views.NamedPayload.unpacked(value).id,
             respond,
-            desk,
+            context,
             body["trigger_id"],
             value=value,
             block=action["block_id"],
@@ -194,13 +162,13 @@ def pressed(desk: Desk, verb: Verb, allowed: May) -> Callable[..., Awaitable[Non
     return listener
 
 
-def submitted(desk: Desk, submit: Submit) -> Callable[..., Awaitable[None]]:
+def submitted(context: Context, submit: Submit) -> Callable[..., Awaitable[None]]:
     """The listener of a modal's submit."""
 
     async def listener(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], respond: AsyncRespond) -> None:
         spot = spot_of(body)
-        call = Call(spot, await desk.people.words(spot.user), "", respond, desk)
-        await run(call, partial(submit, view=view, ack=ack), desk.guard.admins_only)
+        call = Call(spot, await context.people.words(spot.user), "", respond, context)
+        await run(call, partial(submit, view=view, ack=ack), context.guard.admins_only)
         if ack.response is None:
             await ack()
 

@@ -1,42 +1,33 @@
 """The story of a correction: agree, change, with a reason, undo. Each is authorised, written, and only then acked."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from bot.corrections.correcting import Correcting
 from bot.domain.card import Card
 from bot.domain.correction import Press
 from bot.domain.errors import Reason, Refused
+from handlers.context import Context
+from handlers.slack import forms
 from handlers.slack.errors import NotSaved
 from handlers.slack.forms import CorrectionForms, written_reason
-from handlers.slack.guard import Guard
-from handlers.slack.people import People
-from handlers.slack.private import Private, Spot, spot_of
+from handlers.slack.private import Spot, spot_of
 from handlers.views import card as views
 from handlers.views import ids
 from handlers.views.ids import CategoryChoice, Form, SeenPayload
 
 
 class CorrectionListeners:
-    """The listeners. `wake` brings the card up to date without waiting for the next look at the outbox."""
+    """The listeners. After each press the deliverers are woken, so that the card changes at once."""
 
-    def __init__(
-        self,
-        correcting: Correcting,
-        forms: CorrectionForms,
-        guard: Guard,
-        people: People,
-        private: Private,
-        wake: Callable[[], None],
-    ) -> None:
-        self._correcting = correcting
+    def __init__(self, context: Context, forms: CorrectionForms) -> None:
+        self._correcting = context.acts.correcting
         self._forms = forms
-        self._guard = guard
-        self._people = people
-        self._private = private
-        self._wake = wake
+        self._guard = context.guard
+        self._people = context.people
+        self._private = context.private
+        self._wake = context.wake.deliverers
 
     async def press(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         """Agree, a category's button, the menu of categories, or "settle as … anyway"."""
@@ -131,8 +122,12 @@ def _card(refused: Refused) -> Card:
     return card
 
 
-def register(app: AsyncApp, corrections: CorrectionListeners) -> None:
+def register(app: AsyncApp, context: Context) -> None:
     """Register the card's controls, the form and its submit."""
+    acts = context.acts
+    form = CorrectionForms(acts.correcting, acts.drafting, context.guard, context.people, context.client)
+    forms.register(app, form)
+    corrections = CorrectionListeners(context, form)
     for action_id in (ids.AGREE, ids.CHANGES, ids.ANYWAY):
         app.action(action_id)(corrections.press)
     app.action(ids.UNDO)(corrections.undo)

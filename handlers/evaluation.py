@@ -6,14 +6,12 @@ import logging
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.acts import Acts
 from bot.domain.batch import Batch, BatchState
 from bot.domain.errors import ModelError, Refused
 from bot.domain.evaluation import Evaluation
 from bot.domain.release import Release, ReleaseState
-from bot.mirror.outbound import MirrorOutbound
-from bot.releases.batching import Batching
-from bot.releases.evaluating import PER_SECOND, Evaluating
-from bot.releases.releasing import Releasing
+from bot.releases.evaluating import PER_SECOND
 from handlers.command import Call, Story, upload
 from handlers.slack.failures import SLACK_FAILURES
 from handlers.switching import LONG_COMPARISON_SECONDS
@@ -26,14 +24,14 @@ log = logging.getLogger(__name__)
 
 async def evaluate(call: Call) -> None:
     """Answer at once, and post the figures where others of the desk see them."""
-    desk = call.desk
+    acts = call.acts
     name, in_batch = wanted(call.argument)
-    release = await desk.releasing.named(name) if name else await newest(call)
+    release = await acts.releasing.named(name) if name else await newest(call)
     posted = await call.channel()
     channel = f"<#{posted}>"
-    seconds = await desk.evaluating.seconds(release)
+    seconds = await acts.evaluating.seconds(release)
     model = escaped(str(release.model))
-    if in_batch and await desk.batching.start(release, call.spot.user, call.words.language, posted):
+    if in_batch and await acts.batching.start(release, call.spot.user, call.words.language, posted):
         await call.say(call.words("evaluate.batch", model=model, channel=channel))
         return
     if seconds > LONG_COMPARISON_SECONDS:
@@ -43,10 +41,10 @@ async def evaluate(call: Call) -> None:
         )
     else:
         await call.say(call.words("evaluate.quick", model=model, channel=channel))
-    judged = await desk.evaluating.evaluate(release)
-    if desk.mirroring:
-        await desk.mirroring.evaluated(release)
-    await post(desk.client, posted, judged, call.words)
+    judged = await acts.evaluating.evaluate(release)
+    if acts.outbound:
+        await acts.outbound.evaluated(release)
+    await post(call.context.client, posted, judged, call.words)
 
 
 def wanted(argument: str) -> tuple[str, bool]:
@@ -77,23 +75,13 @@ async def post(client: AsyncWebClient, channel: str, judged: Evaluation, words: 
 class BatchFollower:
     """Follows batches, and posts each one's evaluation as any other."""
 
-    def __init__(
-        self,
-        batching: Batching,
-        evaluating: Evaluating,
-        releasing: Releasing,
-        mirroring: MirrorOutbound | None,
-        client: AsyncWebClient,
-    ) -> None:
-        self._mirroring = mirroring
-        self._batching = batching
-        self._evaluating = evaluating
-        self._releasing = releasing
+    def __init__(self, acts: Acts, client: AsyncWebClient) -> None:
+        self._acts = acts
         self._client = client
 
     async def follow(self) -> None:
         """One step of all of them."""
-        for batch, error in await self._batching.follow():
+        for batch, error in await self._acts.batching.follow():
             try:
                 await self._tell(batch, error)
             except (SlackApiError, *SLACK_FAILURES) as trouble:
@@ -101,19 +89,19 @@ class BatchFollower:
 
     async def _tell(self, batch: Batch, error: str | None) -> None:
         words = Words(batch.language)
-        release = await self._releasing.named(batch.release_id)
+        release = await self._acts.releasing.named(batch.release_id)
         if error is None:
             try:
                 # What the batch left unanswered is asked now.
-                judged = await self._evaluating.evaluate(release)
+                judged = await self._acts.evaluating.evaluate(release)
             except (ModelError, Refused) as refused:
                 error = str(refused)
-                await self._batching.save(batch, state=BatchState.FAILED)
+                await self._acts.batching.save(batch, state=BatchState.FAILED)
             else:
-                if self._mirroring:
-                    await self._mirroring.evaluated(release)
+                if self._acts.outbound:
+                    await self._acts.outbound.evaluated(release)
                 await post(self._client, batch.channel, judged, words)
-                await self._batching.save(batch, state=BatchState.POSTED)
+                await self._acts.batching.save(batch, state=BatchState.POSTED)
                 return
         text = words("evaluate.batch_failed", model=escaped(str(release.model)), error=escaped(error, 500))
         await upload(self._client, batch.channel, text, {})
@@ -121,9 +109,9 @@ class BatchFollower:
 
 async def newest(call: Call) -> Release:
     """The newest candidate; the serving release where there is none."""
-    choices = await call.desk.releasing.choices()
+    choices = await call.acts.releasing.choices()
     wanted = {ReleaseState.CANDIDATE, ReleaseState.SHADOW}
-    return next((r for r in choices if r.state in wanted), None) or await call.desk.releasing.serving()
+    return next((r for r in choices if r.state in wanted), None) or await call.acts.releasing.serving()
 
 
 EVALUATION_STORY = Story(verbs={"evaluate": evaluate})

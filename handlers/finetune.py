@@ -7,8 +7,8 @@ from handlers.views.ids import FINETUNE_CONFIRM, FINETUNE_DISMISS
 
 async def export(call: Call) -> None:
     """Upload the training file and its manifest to the ops channel, else to a DM."""
-    frozen = await call.desk.tuning.export()
-    text = views.exported(frozen.manifest, await call.desk.prompting.current(), call.words)
+    frozen = await call.acts.exporting.export()
+    text = views.exported(frozen.manifest, await call.acts.prompting.current(), call.words)
     name = f"madoguchi-{frozen.manifest.id[:12]}"
     manifest = frozen.manifest.model_dump_json(indent=2) + "\n"
     await call.upload(text, {f"{name}.jsonl": frozen.data, f"{name}.manifest.json": manifest.encode()})
@@ -17,13 +17,13 @@ async def export(call: Call) -> None:
 
 
 async def start(call: Call) -> None:
-    finetune, frozen = await call.desk.tuning.plan(call.spot.user, call.words.language)
-    await call.say(views.plan(finetune, frozen.manifest, await call.desk.prompting.current(), call.words))
+    finetune, frozen = await call.acts.planning.plan(call.spot.user, call.words.language)
+    await call.say(views.plan(finetune, frozen.manifest, await call.acts.prompting.current(), call.words))
 
 
 async def confirm(call: Call) -> None:
-    finetune = await call.desk.tuning.confirm(call.argument, call.spot.user)
-    call.desk.wake()
+    finetune = await call.acts.starting.confirm(call.argument, call.spot.user)
+    call.context.wake.follow()
     await call.say(call.words("finetune.started", id=finetune.id), replace=True)
 
 
@@ -32,12 +32,12 @@ async def dismiss(call: Call) -> None:
 
 
 async def status(call: Call) -> None:
-    await call.say(views.status(await call.desk.reporting.status(), call.words))
+    await call.say(views.status(await call.acts.reporting.status(), call.words))
 
 
 async def cancel(call: Call) -> None:
-    finetune = await call.desk.tuning.cancel()
-    call.desk.wake()
+    finetune = await call.acts.following.cancel()
+    call.context.wake.follow()
     await call.say(call.words("finetune.cancelled", id=finetune.id))
 
 

@@ -1,20 +1,18 @@
 """The story of App Home: published each time that somebody opens it."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.domain.prompt import Prompt
-from handlers.slack.guard import Guard
-from handlers.slack.people import People
+from handlers.context import Context
 from handlers.texts.escape import mention
 from handlers.views.home import home as home_view
 
 
-def register(app: AsyncApp, prompt: Callable[[], Awaitable[Prompt]], guard: Guard, people: People) -> None:
-    """Register app_home_opened. `prompt` tells whose categories and owners are shown."""
+def register(app: AsyncApp, context: Context) -> None:
+    """Register app_home_opened."""
+    guard, people = context.guard, context.people
 
     @app.event("app_home_opened")
     async def opened(event: dict[str, Any], client: AsyncWebClient) -> None:
@@ -22,7 +20,7 @@ def register(app: AsyncApp, prompt: Callable[[], Awaitable[Prompt]], guard: Guar
             return
         user = event["user"]
         view = home_view(
-            await prompt(),
+            await context.acts.prompting.current(),
             await people.words(user),
             bot=mention(people.home.bot_user_id) or "",
             staff=guard.staff_named() if await guard.is_staff(user) else None,

@@ -39,40 +39,40 @@ async def usage(call: Call, _name: str) -> None:
 
 
 async def show(call: Call, _name: str) -> None:
-    await call.say(views.shown(await call.desk.prompting.shown(), call.words))
+    await call.say(views.shown(await call.acts.prompting.shown(), call.words))
 
 
 async def edit(call: Call, name: str) -> None:
     """The form of one category. Raises Refused: UNKNOWN_CATEGORY, TOO_LONG_FOR_A_FORM."""
-    current, category = await call.desk.prompting.category(name)
+    current, category = await call.acts.prompting.category(name)
     refuse_long(*views.fields(category).values())
     await opened(call, views.form(current, category, call.spot.channel, call.words))
 
 
 async def add(call: Call, _name: str) -> None:
-    current = await call.desk.prompting.current()
+    current = await call.acts.prompting.current()
     await opened(call, views.form(current, None, call.spot.channel, call.words))
 
 
 async def task(call: Call, _name: str) -> None:
-    current = await call.desk.prompting.current()
+    current = await call.acts.prompting.current()
     refuse_long(current.template.strip())
     await opened(call, views.task_form(current, call.spot.channel, call.words))
 
 
 async def retire(call: Call, name: str) -> None:
     """Ask what shall become of the category's rows, and retire it. Raises Refused: UNKNOWN_CATEGORY, CATEGORY_KEPT."""
-    leaving = await call.desk.prompting.leaving(name)
+    leaving = await call.acts.prompting.leaving(name)
     await opened(call, views.retire_form(leaving, call.spot.channel, call.words))
 
 
 async def versions(call: Call, _name: str) -> None:
-    await call.say(views.versions(await call.desk.prompting.versions(), call.words))
+    await call.say(views.versions(await call.acts.prompting.versions(), call.words))
 
 
 async def compare(call: Call, names: str) -> None:
     """Two versions; of one, against the current prompt; of none, the serving release's against the current one."""
-    prompting = call.desk.prompting
+    prompting = call.acts.prompting
     given = [name.strip("`") for name in names.split()][:2]
     old = await prompting.named(given[0]) if given else await prompting.served()
     new = await prompting.named(given[1]) if len(given) == 2 else await prompting.current()
@@ -81,13 +81,13 @@ async def compare(call: Call, names: str) -> None:
     await call.say(message)
     if len(told) > views.DIFFERENCE:
         name = f"prompt-{old.id[:12]}-{new.id[:12]}.diff"
-        await call.desk.client.files_upload_v2(
+        await call.context.client.files_upload_v2(
             channel=await call.dm(), initial_comment=message.text, filename=name, title=name, content=told
         )
 
 
 async def opened(call: Call, view: dict[str, Any]) -> None:
-    await call.desk.client.views_open(trigger_id=call.trigger, view=view)
+    await call.context.client.views_open(trigger_id=call.trigger, view=view)
 
 
 def refuse_long(*texts: str) -> None:
@@ -117,7 +117,7 @@ async def submit_category(call: Call, *, view: dict[str, Any], ack: AsyncAck) ->
         owner=contact.group(1) if contact else None,
         guide=typed[ids.GUIDE] or None,
     )
-    prompting = call.desk.prompting
+    prompting = call.acts.prompting
     change = prompting.save if form.category else prompting.add
     done = await taken(call, ack, ids.NAME, change(form.seen, category, call.spot.user))
     if done:
@@ -130,7 +130,7 @@ async def submit_task(call: Call, *, view: dict[str, Any], ack: AsyncAck) -> Non
     if not template:
         await ack(response_action="errors", errors={ids.TASK: call.words("prompt.error.empty")})
         return
-    done = await taken(call, ack, ids.TASK, call.desk.prompting.rewrite(form.seen, template, call.spot.user))
+    done = await taken(call, ack, ids.TASK, call.acts.prompting.rewrite(form.seen, template, call.spot.user))
     if done:
         await call.say(views.saved(done, call.words))
 
@@ -138,7 +138,7 @@ async def submit_task(call: Call, *, view: dict[str, Any], ack: AsyncAck) -> Non
 async def submit_retire(call: Call, *, view: dict[str, Any], ack: AsyncAck) -> None:
     """Retire, and then, when the form is closed, move the rows: many rows take longer than Slack waits."""
     form = PromptForm.unpacked(view["private_metadata"])
-    category, by, prompting = form.category or "", call.spot.user, call.desk.prompting
+    category, by, prompting = form.category or "", call.spot.user, call.acts.prompting
     chosen = view["state"]["values"].get(ids.INTO, {}).get(ids.INTO, {}).get("selected_option")
     into = chosen["value"] if chosen and chosen["value"] != views.LEAVE else None
     done = await taken(call, ack, ids.INTO if chosen else None, prompting.retire(form.seen, category, into, by))

@@ -12,11 +12,11 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.question import Arrival, Place, Via
-from bot.questions.answering import Answering
+from handlers.context import Context
 from handlers.slack.failures import error_name
 from handlers.slack.people import Home, People, SlackUser
-from handlers.slack.policy import Event, Heard, Policy, has_files, place_of
-from handlers.slack.private import Private, spot_of
+from handlers.slack.policy import Event, Heard, has_files, place_of
+from handlers.slack.private import spot_of
 from handlers.texts.escape import plain_text, written
 from handlers.views import ids
 
@@ -25,13 +25,13 @@ UNSEEN = frozenset({"channel_not_found", "not_in_channel", "missing_scope", "no_
 
 
 class QuestionListeners:
-    """Writes arrivals down. `wake` gets a worker to look at once."""
+    """Writes arrivals down, and wakes a worker."""
 
-    def __init__(self, answering: Answering, people: People, policy: Policy, wake: Callable[[], None]) -> None:
-        self._answering = answering
-        self._people = people
-        self._policy = policy
-        self._wake = wake
+    def __init__(self, context: Context) -> None:
+        self._answering = context.slack.answering
+        self._people = context.people
+        self._policy = context.policy
+        self._wake = context.wake.answerers
 
     async def write_down(self, body: dict[str, Any], next: Callable[[], Awaitable[None]]) -> None:  # noqa: A002 - Bolt's name
         """A global middleware. Raises whatever Slack or the database raises: then there is no ack."""
@@ -72,18 +72,12 @@ async def arrival_of(people: People, heard: Heard, event_id: str, *, shared: boo
 class Shortcut:
     """The message shortcut. Every press gets a private answer."""
 
-    def __init__(
-        self,
-        answering: Answering,
-        people: People,
-        private: Private,
-        wake: Callable[[], None],
-    ) -> None:
-        self._answering = answering
-        self._people = people
-        self._home = people.home
-        self._private = private
-        self._wake = wake
+    def __init__(self, context: Context) -> None:
+        self._answering = context.slack.answering
+        self._people = context.people
+        self._home = context.people.home
+        self._private = context.private
+        self._wake = context.wake.answerers
 
     async def ask(self, ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         spot = spot_of(body)
@@ -162,17 +156,9 @@ async def _nothing() -> None:
     """All is done before the ack."""
 
 
-def register(
-    app: AsyncApp,
-    answering: Answering,
-    people: People,
-    private: Private,
-    policy: Policy,
-    wake: Callable[[], None],
-) -> None:
+def register(app: AsyncApp, context: Context) -> None:
     """Register the two events that bring questions, and the message shortcut."""
-    questions = QuestionListeners(answering, people, policy, wake)
-    app.use(questions.write_down)
+    app.use(QuestionListeners(context).write_down)
     for event in EVENTS:
         app.event(event)(_nothing)
-    app.shortcut(ids.ASK)(Shortcut(answering, people, private, wake).ask)
+    app.shortcut(ids.ASK)(Shortcut(context).ask)

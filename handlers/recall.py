@@ -8,13 +8,13 @@ from handlers.texts.escape import escaped
 
 async def recall(call: Call) -> None:
     """`recall <k>|off [release]`: a candidate with that recall; what serves stays as it is."""
-    desk = call.desk
+    acts = call.acts
     wanted, _, name = call.argument.partition(" ")
-    base = await desk.releasing.named(name.strip("` ")) if name else await desk.releasing.serving()
+    base = await acts.releasing.named(name.strip("` ")) if name else await acts.releasing.serving()
     if not wanted:
         await call.say(call.words("recall.is", release=base.id, model=escaped(str(base.model)), recall=base.recall))
         return
-    release = await desk.releasing.recalling(base.id, number(wanted), call.spot.user)
+    release = await acts.releasing.recalling(base.id, number(wanted), call.spot.user)
     key = "recall.same" if release.id == base.id else "recall.made"
     await call.say(call.words(key, release=release.id, model=escaped(str(release.model)), recall=release.recall))
 

@@ -16,29 +16,29 @@ HERE = "here"
 async def review(call: Call) -> None:
     """The queue for this person's eyes; with `here` in the channel, without what was asked in direct messages."""
     here = call.argument.casefold() == HERE
-    page = await call.desk.reviewing.page(0, SIZE, public=here)
-    footer = progress(await call.desk.reviewing.progress(), call.words)
+    page = await call.acts.reviewing.page(0, SIZE, public=here)
+    footer = progress(await call.acts.reviewing.progress(), call.words)
     await call.say(view(page, call.words, footer), in_channel=here)
 
 
 async def settle(call: Call) -> None:
     """Settle one entry and show the page anew."""
-    await call.desk.guard.staff_only(call.spot.user)
+    await call.context.guard.staff_only(call.spot.user)
     shown, wish = ShownPage.read(call.block), Settling.unpacked(call.value)
     why = next((one.why for one in shown.listed if one.key == wish.id), None)
     try:
         if why is QueueReason.CONFLICT:
-            await call.desk.reviewing.settle_conflict(wish.id, wish.category, call.spot.user)
+            await call.acts.reviewing.settle_conflict(wish.id, wish.category, call.spot.user)
         else:
             press = Press(question_id=wish.id, category=wish.category, seen=wish.seen, by=call.spot.user)
-            await call.desk.correcting.settle(press)
+            await call.acts.correcting.settle(press)
     except Refused as refused:
         if refused.reason is not Reason.SETTLED_MEANWHILE:
             raise
-        await call.desk.private.tell(call.spot, call.words("review.meanwhile"))
-    call.desk.wake()
-    entries = await call.desk.reviewing.entries(shown.listed)
-    waiting = await call.desk.reviewing.waiting(public=call.shared)
+        await call.context.private.tell(call.spot, call.words("review.meanwhile"))
+    call.context.wake.deliverers()
+    entries = await call.acts.reviewing.entries(shown.listed)
+    waiting = await call.acts.reviewing.waiting(public=call.shared)
     page = Page(entries=tuple(entries), offset=shown.offset, waiting=waiting)
     await _show(call, page, shown)
 
@@ -46,8 +46,8 @@ async def settle(call: Call) -> None:
 async def further(call: Call) -> None:
     """Go on after what is still open on this page: what was settled left the queue."""
     shown = ShownPage.read(call.block)
-    left = sum(entry.open for entry in await call.desk.reviewing.entries(shown.listed))
-    await _show(call, await call.desk.reviewing.page(shown.offset + left, SIZE, public=call.shared), shown)
+    left = sum(entry.open for entry in await call.acts.reviewing.entries(shown.listed))
+    await _show(call, await call.acts.reviewing.page(shown.offset + left, SIZE, public=call.shared), shown)
 
 
 async def _show(call: Call, page: Page, shown: ShownPage) -> None:

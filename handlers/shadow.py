@@ -7,16 +7,16 @@ from handlers.views import shadow as views
 
 async def shadow(call: Call) -> None:
     """`shadow <release>|off`; alone: how the shadow agrees with what was answered."""
-    desk, name = call.desk, call.argument.strip("` ")
+    acts, name = call.acts, call.argument.strip("` ")
     if not name:
-        await call.say(views.report(await desk.shadowing.report(), await desk.prompting.current(), call.words))
+        await call.say(views.report(await acts.shadowing.report(), await acts.prompting.current(), call.words))
     elif name.lower() == "off":
-        release = await desk.shadowing.stop(call.spot.user)
+        release = await acts.shadowing.stop(call.spot.user)
         await call.say(call.words("shadow.stopped", release=release.id, model=escaped(str(release.model))))
     else:
-        named = await desk.releasing.named(name)
-        release = await desk.shadowing.start(named.id, call.spot.user)
-        facts = {"release": release.id, "model": escaped(str(release.model)), "per_day": desk.shadowing.per_day}
+        named = await acts.releasing.named(name)
+        release = await acts.shadowing.start(named.id, call.spot.user)
+        facts = {"release": release.id, "model": escaped(str(release.model)), "per_day": acts.shadowing.per_day}
         await call.say(call.words("shadow.started", **facts))
 
 

@@ -35,18 +35,18 @@ async def switch(call: Call) -> None:
 
 async def attempt(call: Call, name: str, sentence: str = "") -> None:
     """Let a release serve, or show the rule and the numbers for which it does not."""
-    desk = call.desk
-    release = await desk.releasing.named(name)
-    if release.id == (await desk.releasing.serving()).id:
+    acts = call.acts
+    release = await acts.releasing.named(name)
+    if release.id == (await acts.releasing.serving()).id:
         raise Refused(Reason.ALREADY_SERVING, name=str(release.model))
-    seconds = await desk.evaluating.seconds(release)
+    seconds = await acts.evaluating.seconds(release)
     if seconds > LONG_COMPARISON_SECONDS:
         await call.say(call.words("evaluate.comparing", minutes=max(1, round(seconds / 60))))
-    made = await desk.switching.switch(release, call.spot.user, sentence=sentence)
+    made = await acts.switching.switch(release, call.spot.user, sentence=sentence)
     if made.served:
-        desk.wake()
+        call.context.wake.follow()
         shown = gate.switched(made.served, made.evaluation, call.words)
-        await call.say(shown, in_channel=desk.ops_channel is None)
+        await call.say(shown, in_channel=call.context.ops_channel is None)
     else:
         await call.say(gate.refused(made.evaluation, call.words))
     if len(made.evaluation.broken) > gate.BROKEN_SHOWN:
@@ -55,20 +55,20 @@ async def attempt(call: Call, name: str, sentence: str = "") -> None:
 
 
 async def choose(call: Call) -> None:
-    desk = call.desk
-    releases = await desk.releasing.choices()
+    acts = call.acts
+    releases = await acts.releasing.choices()
     if not releases:
         await call.say(call.words("finetune.switch.none"))
         return
-    serving = await desk.evaluating.known(await desk.releasing.serving())
-    scored = [(release, await desk.evaluating.known(release)) for release in releases[: views.RELEASES_OFFERED]]
+    serving = await acts.evaluating.known(await acts.releasing.serving())
+    scored = [(release, await acts.evaluating.known(release)) for release in releases[: views.RELEASES_OFFERED]]
     await call.say(views.choices(scored, serving, call.words))
 
 
 async def override(call: Call) -> None:
     """Open the form for the sentence."""
-    release = await call.desk.releasing.named(call.argument)
-    await call.desk.client.views_open(
+    release = await call.acts.releasing.named(call.argument)
+    await call.context.client.views_open(
         trigger_id=call.trigger, view=gate.form(release, call.words, channel=call.spot.channel, thread=call.spot.thread)
     )
 
@@ -85,10 +85,10 @@ async def overridden(call: Call, *, view: dict[str, Any], ack: AsyncAck) -> None
 
 
 async def rollback(call: Call) -> None:
-    release = await call.desk.releasing.rollback(call.spot.user)
-    call.desk.wake()
+    release = await call.acts.releasing.rollback(call.spot.user)
+    call.context.wake.follow()
     text = call.words("finetune.rolled_back", model=str(release.model), release=release.id)
-    await call.say(text, in_channel=call.desk.ops_channel is None)
+    await call.say(text, in_channel=call.context.ops_channel is None)
 
 
 SWITCHING_STORY = Story(

@@ -12,15 +12,15 @@ WAYS = ("off", "auto")
 async def unsure(call: Call) -> None:
     """`unsure [off|auto|<0..1>] [release]`; without a threshold: what each one would come to."""
     how, name = split(call.argument)
-    desk = call.desk
-    release = await desk.releasing.named(name) if name else await desk.releasing.serving()
+    acts = call.acts
+    release = await acts.releasing.named(name) if name else await acts.releasing.serving()
     by = call.spot.user
     if how is None:
-        await call.say(views.table(await desk.doubting.doubts(release), call.words))
+        await call.say(views.table(await acts.thresholding.doubts(release), call.words))
     elif how == "auto":
-        await call.say(views.table(await desk.doubting.set_advised(release, by), call.words))
+        await call.say(views.table(await acts.thresholding.set_advised(release, by), call.words))
     else:
-        changed = await desk.doubting.set(release, None if how == "off" else threshold(how), by)
+        changed = await acts.thresholding.set(release, None if how == "off" else threshold(how), by)
         await call.say(said(call, changed))
 
 

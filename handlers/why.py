@@ -5,11 +5,9 @@ from typing import Any
 from pydantic import ValidationError
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from bot.corrections.explaining import Explaining
 from bot.domain.errors import Reason, Refused
-from handlers.slack.guard import Guard
-from handlers.slack.people import People
-from handlers.slack.private import Private, spot_of
+from handlers.context import Context
+from handlers.slack.private import spot_of
 from handlers.views import ids
 from handlers.views.why import why as view
 
@@ -17,11 +15,11 @@ from handlers.views.why import why as view
 class WhyListener:
     """The listener. Any member may ask; outsiders may not."""
 
-    def __init__(self, explaining: Explaining, guard: Guard, people: People, private: Private) -> None:
-        self._explaining = explaining
-        self._guard = guard
-        self._people = people
-        self._private = private
+    def __init__(self, context: Context) -> None:
+        self._explaining = context.acts.explaining
+        self._guard = context.guard
+        self._people = context.people
+        self._private = context.private
 
     async def ask(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
@@ -55,6 +53,6 @@ def question_of(message: dict[str, Any]) -> str | None:
     return None
 
 
-def register(app: AsyncApp, why: WhyListener) -> None:
+def register(app: AsyncApp, context: Context) -> None:
     """Register the shortcut."""
-    app.shortcut(ids.WHY)(why.ask)
+    app.shortcut(ids.WHY)(WhyListener(context).ask)

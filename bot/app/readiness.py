@@ -16,15 +16,15 @@ READ_SECONDS = 3.0
 """For the figures that stand in the database."""
 
 
-def checks_of(house: Core, slack: Check) -> dict[str, Check]:
+def checks_of(core: Core, slack: Check) -> dict[str, Check]:
     """The parts that a bot needs, by name."""
 
     async def database() -> HealthPart:
-        async with house.store.transaction() as tx:
+        async with core.ports.store.transaction() as tx:
             await tx.releases.serving()
         return HealthPart(ready=True)
 
-    return {"database": database, "slack": slack, "model": ServingModel(house).part}
+    return {"database": database, "slack": slack, "model": ServingModel(core).part}
 
 
 class ServingModel:
@@ -35,8 +35,8 @@ class ServingModel:
     what no replica takes in is lost after Slack's third try.
     """
 
-    def __init__(self, house: Core, now: Callable[[], float] = time.monotonic) -> None:
-        self._house = house
+    def __init__(self, core: Core, now: Callable[[], float] = time.monotonic) -> None:
+        self._core = core
         self._now = now
         self._answered = False
         self._known = HealthPart(ready=False)
@@ -50,23 +50,23 @@ class ServingModel:
         return self._known
 
     async def _asked(self) -> HealthPart:
-        release = await self._house.releasing.serving()
+        release = await self._core.acts.releasing.serving()
         try:
-            await self._house.reaching.reach(release.model)
+            await self._core.probe.reach(release.model)
         except ModelError as error:
             return HealthPart(self._answered, f"{release.model}: {error}")
         return HealthPart(ready=True)
 
 
-def metrics_of(house: Core, telemetry: Telemetry) -> Callable[[Mapping[str, bool]], Awaitable[bytes]]:
+def metrics_of(core: Core, telemetry: Telemetry) -> Callable[[Mapping[str, bool]], Awaitable[bytes]]:
     """The text for Prometheus; what cannot be read from the database just now is not a number."""
 
     async def metrics(ready: Mapping[str, bool]) -> bytes:
         telemetry.parts(ready)
-        telemetry.circuits(house.guarded.circuits())
+        telemetry.circuits(core.breaker.circuits())
         with contextlib.suppress(Exception):
             async with asyncio.timeout(READ_SECONDS):
-                await telemetry.read(house.store, house.clock)
+                await telemetry.read(core.ports.store, core.ports.clock)
         return telemetry.text()
 
     return metrics

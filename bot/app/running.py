@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 class Running:
     """A bot on duty. `practice` is the workspace it works in, None on real Slack; `url` is its own address."""
 
-    house: Core
+    core: Core
     practice: Server | None
     url: str
 
@@ -62,10 +62,10 @@ async def open_bot(
         url = server.url if server else await stack.enter_async_context(serving(settings.bot_http_host, port, routes))
         telemetry = Telemetry(VERSION, settings.otel_exporter_otlp_endpoint)
         stack.push_async_callback(telemetry.aclose)
-        house = await stack.enter_async_context(open_core(settings, prompt, telemetry))
-        await house.neighbours.refresh()  # some seconds for many rows, which the first press should not wait for
-        await stack.enter_async_context(serve_slack(house, settings, Edge(health, telemetry, requests)))
-        yield Running(house, server, url)
+        core = await stack.enter_async_context(open_core(settings, prompt, telemetry))
+        await core.load_rows()
+        await stack.enter_async_context(serve_slack(core, settings, Edge(health, telemetry, requests)))
+        yield Running(core, server, url)
 
 
 @asynccontextmanager

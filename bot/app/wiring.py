@@ -2,7 +2,7 @@
 
 import logging
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,21 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx2
 from pydantic import ValidationError
 
+from bot.acts import Acts, Choices, Ports
 from bot.app.replicas import ReplicaLeases
 from bot.app.telemetry import MeteredModel, Telemetry
-from bot.corrections.correcting import Correcting
-from bot.corrections.reviewing import Reviewing
-from bot.dataset.importing import Importing
 from bot.domain.faults import Fault, Problem, SettingsError, problem_of, problems_of
 from bot.domain.prompt import Prompt
 from bot.embedded import LocalModel
-from bot.finetunes.budget import Spending
-from bot.finetunes.status import Reporting
-from bot.finetunes.tuning import Tuning
-from bot.mirror.inbound import MirrorInbound
-from bot.mirror.outbound import MirrorOutbound
-from bot.mirror.status import mirror_state
-from bot.ports import Clock, Meter, Model, Shelf, Store, Unmetered
+from bot.ports import Unmetered
 from bot.providers.batching import OpenAIBatcher
 from bot.providers.breaker import BreakerModel
 from bot.providers.model import OpenAIModel
@@ -35,14 +27,6 @@ from bot.providers.providers import Provider, Providers
 from bot.providers.tokens import OfflineEstimator
 from bot.providers.training import OpenAITrainer
 from bot.providers.training_file import check
-from bot.questions.classifying import Classifying
-from bot.questions.rechecking import Rechecking
-from bot.releases.batching import Batching
-from bot.releases.evaluating import Evaluating
-from bot.releases.prompting import Prompting
-from bot.releases.releasing import Releasing
-from bot.releases.shadowing import Shadowing
-from bot.releases.threshold import Thresholding
 from bot.settings import ROOT, Settings
 from bot.similarity.neighbours import RowNeighbours
 from storage.database import Database
@@ -72,35 +56,17 @@ class SystemClock:
 
 @dataclass(frozen=True)
 class Core:
-    """All that works without Slack."""
+    """The bot without Slack: the acts, the ports they were built from, and what the app watches."""
 
     settings: Settings
     prompt: Prompt
-    store: Store
-    shelf: Shelf
-    clock: Clock
-    meter: Meter
-    reaching: ProviderProbe
-    model: Model
-    guarded: BreakerModel
-    neighbours: RowNeighbours
-    classifying: Classifying
-    rechecking: Rechecking
-    tuning: Tuning
-    evaluating: Evaluating
-    batching: Batching
-    releasing: Releasing
-    reporting: Reporting
-    correcting: Correcting
-    reviewing: Reviewing
-    prompting: Prompting
-    importing: Importing
-    shadowing: Shadowing
-    doubting: Thresholding
-    sharing: ReplicaLeases
-    mirroring: MirrorOutbound | None
-    """None where there is no tracker; so is `receiving`."""
-    receiving: MirrorInbound | None
+    ports: Ports
+    acts: Acts
+    probe: ProviderProbe
+    breaker: BreakerModel
+    replicas: ReplicaLeases
+    load_rows: Callable[[], Awaitable[None]]
+    """Reads all rows into the similarity index; the first press would wait for it otherwise."""
 
 
 def read_prompt(folder: Path) -> Prompt:
@@ -155,56 +121,47 @@ async def open_core(
         local = await stack.enter_async_context(LocalModel(shelf))
         providers = Providers(providers_of(settings, local))
         stack.push_async_callback(providers.aclose)
-        asked, neighbours = OpenAIModel(providers), RowNeighbours(store)
-        model = MeteredModel(asked, telemetry) if telemetry else asked
-        guarded = BreakerModel(model)
-        estimator = OfflineEstimator()
-        spending = Spending(estimator, clock, settings.bot_budget_usd)
-        correcting = Correcting(store, neighbours, clock)
-        classifying = Classifying(store, guarded, neighbours, clock, settings.fallback)
-        judges = Evaluating(
-            store, model, clock, neighbours=neighbours, estimator=estimator, per_second={"local": LOCAL_PER_SECOND}
-        )
-        house = Core(
-            settings=settings,
-            prompt=prompt,
+        spoken, neighbours = OpenAIModel(providers), RowNeighbours(store)
+        model = MeteredModel(spoken, telemetry) if telemetry else spoken
+        breaker = BreakerModel(model)
+        ports = Ports(
             store=store,
             shelf=shelf,
             clock=clock,
-            meter=telemetry or Unmetered(),
-            reaching=ProviderProbe(providers),
-            model=model,
-            guarded=guarded,
             neighbours=neighbours,
-            tuning=Tuning(
-                store,
-                shelf,
-                OpenAITrainer(providers),
-                estimator,
-                check,
-                clock,
-                student=settings.bot_student,
-                spending=spending,
-                neighbours=neighbours,
-            ),
-            evaluating=judges,
-            batching=Batching(store, judges, OpenAIBatcher(providers, asked), clock),
-            classifying=classifying,
-            rechecking=Rechecking(store, classifying, clock),
-            releasing=Releasing(store, clock, settings.fallback),
-            reporting=Reporting(store, clock, spending, neighbours, mirror_state if tracker else None),
-            prompting=Prompting(store, estimator, clock),
-            correcting=correcting,
-            reviewing=Reviewing(store, correcting, neighbours, clock),
-            importing=Importing(store, neighbours, clock),
-            shadowing=Shadowing(store, model, neighbours, clock, per_day=settings.bot_shadow_per_day),
-            doubting=Thresholding(store, judges),
-            sharing=ReplicaLeases(store, clock, VERSION),
-            mirroring=MirrorOutbound(store, tracker, judges, estimator, clock) if tracker else None,
-            receiving=MirrorInbound(store, tracker, correcting, clock, settings.langsmith_staff) if tracker else None,
+            model=model,
+            live_model=breaker,
+            trainer=OpenAITrainer(providers),
+            batcher=OpenAIBatcher(providers, spoken),
+            estimator=OfflineEstimator(),
+            check_file=check,
+            tracker=tracker,
+            meter=telemetry or Unmetered(),
         )
-        await house.releasing.ensure(prompt, settings.serving)
-        yield house
+        acts = Acts(ports, choices_of(settings))
+        await acts.releasing.ensure(prompt, settings.serving)
+        yield Core(
+            settings=settings,
+            prompt=prompt,
+            ports=ports,
+            acts=acts,
+            probe=ProviderProbe(providers),
+            breaker=breaker,
+            replicas=ReplicaLeases(store, clock, VERSION),
+            load_rows=neighbours.refresh,
+        )
+
+
+def choices_of(settings: Settings) -> Choices:
+    """Return what the settings choose for the acts."""
+    return Choices(
+        student=settings.bot_student,
+        fallback=settings.fallback,
+        budget_usd=settings.bot_budget_usd,
+        shadow_per_day=settings.bot_shadow_per_day,
+        judged_per_second={"local": LOCAL_PER_SECOND},
+        langsmith_staff=settings.langsmith_staff,
+    )
 
 
 def tracker_of(settings: Settings) -> "LangSmithTracker | None":

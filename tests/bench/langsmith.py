@@ -32,8 +32,7 @@ from tests.bench.workplace import SPREAD, Program, Site, database_at, environmen
 from tests.kits.langsmith_server import Fault, Got, LangSmithServer
 from tests.kits.langsmith_server.server import KEY
 from tests.kits.openai_server import OpenAIServer
-from tests.loop.story import ENGLISH, Desk, at_the_desk, words
-from tests.loop.test_loop import taught, trained
+from tests.loop.story import ENGLISH, LoopDesk, at_the_desk, taught, trained, words
 
 PROJECT = "madoguchi"
 LOOK_S = 0.25
@@ -228,7 +227,7 @@ class Round:
             await self._loop(desk)
             return self.line()
 
-    async def _loop(self, desk: Desk) -> None:
+    async def _loop(self, desk: LoopDesk) -> None:
         on = self.trouble is not OFF
         async with AsyncExitStack() as stack:
             async with self.busy:
@@ -266,7 +265,7 @@ class Round:
             self.failed += self.there.requests - self._before
         await self.trouble.stop(self.there)
 
-    async def use(self, desk: Desk) -> None:
+    async def use(self, desk: LoopDesk) -> None:
         """All that people do with a bot."""
         await taught(desk, ENGLISH)
         card = await desk.settle(await desk.ask("Who waters the plants in the hall?"), "general_affairs")

@@ -42,14 +42,14 @@ def without(cut: Script, nobodys: Sequence[str]) -> tuple[Script, list[Row]]:
 
 @asynccontextmanager
 async def taught(cut: Script) -> AsyncIterator[Core]:
-    """A house whose rows are the script's questions."""
+    """A core whose rows are the script's questions."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(_env_file=None, database_url=f"sqlite:///{folder}/bench.db")
-        async with open_core(settings, cut.prompt) as house:
-            async with house.store.transaction() as tx:
+        async with open_core(settings, cut.prompt) as core:
+            async with core.ports.store.transaction() as tx:
                 for record in cut.stream:
                     await tx.rows.put(row_of(record))
-            yield house
+            yield core
 
 
 def row_of(record: Labelled) -> Row:
@@ -57,12 +57,12 @@ def row_of(record: Labelled) -> Row:
     return made.model_copy(update={"split": split_of(group_of(record.text))})
 
 
-async def tuned(house: Core) -> Release:
-    plan, _ = await house.tuning.plan("bench", "en")
-    await house.tuning.confirm(plan.id, "bench")
-    while await house.tuning.follow():  # noqa: ASYNC110 - a provider is followed by asking it
+async def tuned(core: Core) -> Release:
+    plan, _ = await core.acts.planning.plan("bench", "en")
+    await core.acts.starting.confirm(plan.id, "bench")
+    while await core.acts.following.follow():  # noqa: ASYNC110 - a provider is followed by asking it
         await asyncio.sleep(0.1)
-    return await house.releasing.named(plan.id)
+    return await core.acts.releasing.named(plan.id)
 
 
 def line(name: str, judged: Sequence[Judged], other: str, threshold: float | None) -> str:
@@ -84,16 +84,16 @@ async def main(file: Path, nobodys: Sequence[str]) -> None:
     other = next(c.id for c in cut.prompt.categories if c.other)
     tell(f"{file.name}: {len(cut.stream)} rows; measured on {len(cut.test)} more and {len(foreign)} of nobody's")
     tell("release      threshold answered    wrong   caught   recall precision")
-    async with taught(cut) as house:
-        serving = await house.releasing.serving()
+    async with taught(cut) as core:
+        serving = await core.acts.releasing.serving()
         releases = {
             "prompt only": serving,
-            "recall 3": await house.releasing.recalling(serving.id, 3, "bench"),
-            "fine-tuned": await tuned(house),
+            "recall 3": await core.acts.releasing.recalling(serving.id, 3, "bench"),
+            "fine-tuned": await tuned(core),
         }
         for name, release in releases.items():
-            judged = await house.evaluating.judge(release, [*cut.test, *foreign], keep=False)
-            advised = (await house.doubting.doubts(release)).advised
+            judged = await core.acts.evaluating.judge(release, [*cut.test, *foreign], keep=False)
+            advised = (await core.acts.thresholding.doubts(release)).advised
             tell(line(name, judged, other, None))
             if advised:
                 tell(line(name, judged, other, advised.threshold))

@@ -52,8 +52,8 @@ JSON = """'{"event_id": "Ev' || i || '", "kind": "asked", "via": "channel", "pla
 
 async def fill(url: str, count: int) -> None:
     """Store so many answered questions, by SQL."""
-    async with open_core(Settings(_env_file=None, database_url=url, bot_language="en")) as house:
-        release = (await house.releasing.serving()).id
+    async with open_core(Settings(_env_file=None, database_url=url, bot_language="en")) as core:
+        release = (await core.acts.releasing.serving()).id
     database = Database(url)
     async with database.begin() as connection:
         kind = connection.dialect.name

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.app.replay.script import Point, UnsureFigures
+from bot.app.replay.show import Point, UnsureFigures
 from bot.cli import doubt_of, line_of, main, parser
 from bot.domain.certainty import OutOfScope
 from bot.settings import ROOT, Settings

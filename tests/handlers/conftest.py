@@ -9,7 +9,7 @@ import pytest
 
 from storage.database import Database
 from storage.store import SqlStore
-from tests.handlers.desk import Desk, open_desk
+from tests.kits.slack_desk import SlackDesk, open_desk
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +36,6 @@ async def store(migrated: Path, tmp_path: Path) -> AsyncIterator[SqlStore]:
 
 
 @pytest.fixture
-async def desk(store: SqlStore) -> AsyncIterator[Desk]:
+async def desk(store: SqlStore) -> AsyncIterator[SlackDesk]:
     async with open_desk(store) as desk:
         yield desk

@@ -10,7 +10,7 @@ from bot.ports import Store
 from bot.practice import Person
 from bot.practice.people import TEAM_ID
 from handlers.views.missed import LINES
-from tests.handlers.desk import Desk, eventually, open_desk, texts
+from tests.kits.slack_desk import SlackDesk, eventually, open_desk, texts
 
 WATCHED = "C0HELPDESK1"
 GENERAL = "C0GENERAL01"
@@ -19,7 +19,7 @@ APOLOGY = "Sorry for the late answer"
 
 
 @pytest.fixture
-async def away(desk: Desk) -> Desk:
+async def away(desk: SlackDesk) -> SlackDesk:
     """A bot that has read the channel once, and is away."""
     await desk.catch_up.tick()
     desk.clock.advance(minutes=5)
@@ -27,7 +27,7 @@ async def away(desk: Desk) -> Desk:
     return desk
 
 
-async def found(desk: Desk, *, after: float = 61) -> None:
+async def found(desk: SlackDesk, *, after: float = 61) -> None:
     """The bot is back after so many seconds, reads the channel, and answers."""
     desk.clock.advance(seconds=after)
     await desk.back()
@@ -40,14 +40,14 @@ async def answers(person: Person, ts: str, channel: str = WATCHED) -> list[Json]
     return [m for m in await person.replies(channel, ts) if "bot_id" in m and m["ts"] != ts]
 
 
-async def endings(desk: Desk) -> list[str | None]:
+async def endings(desk: SlackDesk) -> list[str | None]:
     async with desk.store.transaction() as tx:
         connection = tx.inbox._connection  # type: ignore[attr-defined]  # a test may look inside
         rows = await connection.exec_driver_sql("SELECT why FROM inbox ORDER BY id")
         return [row[0] for row in rows]
 
 
-async def told(desk: Desk) -> list[Json]:
+async def told(desk: SlackDesk) -> list[Json]:
     """What stands in the ops channel, once the outbox is empty."""
 
     async def delivered() -> bool:
@@ -59,7 +59,7 @@ async def told(desk: Desk) -> list[Json]:
     return [m for m in await priya.history(desk.server.channels.ops.id) if "bot_id" in m]
 
 
-async def test_what_was_asked_while_the_bot_was_away_is_answered_once_with_an_apology(away: Desk) -> None:
+async def test_what_was_asked_while_the_bot_was_away_is_answered_once_with_an_apology(away: SlackDesk) -> None:
     emily, misaki = await away.emily(), await away.misaki()
     asked = [await emily.say(WATCHED, "my laptop is broken"), await emily.say(WATCHED, "@madoguchi may I take leave?")]
     japanese = await misaki.say(WATCHED, "有給は何日前までに申請しますか")
@@ -77,7 +77,7 @@ async def test_what_was_asked_while_the_bot_was_away_is_answered_once_with_an_ap
     assert await away.questions() == 3
 
 
-async def test_what_comes_as_usual_has_no_apology(desk: Desk) -> None:
+async def test_what_comes_as_usual_has_no_apology(desk: SlackDesk) -> None:
     emily = await desk.emily()
     ts = await emily.say(WATCHED, "my laptop is broken")
     assert APOLOGY not in texts(await emily.answer(ts))
@@ -90,7 +90,7 @@ async def test_what_comes_as_usual_has_no_apology(desk: Desk) -> None:
     assert await desk.questions() == 1
 
 
-async def test_the_first_start_leaves_the_past_alone(desk: Desk) -> None:
+async def test_the_first_start_leaves_the_past_alone(desk: SlackDesk) -> None:
     emily = await desk.emily()
     await desk.away()
     ts = await emily.say(WATCHED, "my laptop is broken")
@@ -105,7 +105,7 @@ async def test_the_first_start_leaves_the_past_alone(desk: Desk) -> None:
     assert await told(desk) == []
 
 
-async def test_an_event_that_comes_after_all_is_not_a_second_question(away: Desk) -> None:
+async def test_an_event_that_comes_after_all_is_not_a_second_question(away: SlackDesk) -> None:
     """Slack delivers again for some minutes; the channel's history may be faster."""
     emily = await away.emily()
     ts = await emily.say(WATCHED, "my laptop is broken")
@@ -124,11 +124,11 @@ async def test_an_event_that_comes_after_all_is_not_a_second_question(away: Desk
     assert await away.questions() == 1
 
 
-async def _inbox_has(desk: Desk, n: int) -> bool:
+async def _inbox_has(desk: SlackDesk, n: int) -> bool:
     return len(await endings(desk)) >= n
 
 
-async def test_a_young_message_is_left_to_its_event(away: Desk) -> None:
+async def test_a_young_message_is_left_to_its_event(away: SlackDesk) -> None:
     emily = await away.emily()
     ts = await emily.say(WATCHED, "my laptop is broken")
     await found(away, after=30)
@@ -142,7 +142,7 @@ async def test_a_young_message_is_left_to_its_event(away: Desk) -> None:
     assert len(await answers(emily, ts)) == 1, "a minute after the connect all that was missed is old enough"
 
 
-async def test_the_policy_is_the_same_as_for_events(away: Desk) -> None:
+async def test_the_policy_is_the_same_as_for_events(away: SlackDesk) -> None:
     emily, tom = await away.emily(), await away.tom()
     guests = await tom.say(WATCHED, "my laptop is broken")
     theirs = away.server.stranger_says(WATCHED, "my laptop is broken")
@@ -161,7 +161,7 @@ async def test_the_policy_is_the_same_as_for_events(away: Desk) -> None:
 
 
 async def test_nothing_is_answered_in_a_channel_that_another_organisation_reads(
-    away: Desk, monkeypatch: pytest.MonkeyPatch
+    away: SlackDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     emily = await away.emily()
     ts = await emily.say(WATCHED, "my laptop is broken")
@@ -178,7 +178,7 @@ async def test_nothing_is_answered_in_a_channel_that_another_organisation_reads(
     assert await away.questions() == 0
 
 
-async def test_what_was_edited_is_answered_as_it_reads_now_and_what_was_deleted_is_not(away: Desk) -> None:
+async def test_what_was_edited_is_answered_as_it_reads_now_and_what_was_deleted_is_not(away: SlackDesk) -> None:
     emily = await away.emily()
     edited, deleted = await emily.say(WATCHED, "my laptop"), await emily.say(WATCHED, "my laptop is broken")
     await emily.edit(WATCHED, edited, "may I take leave?")
@@ -189,7 +189,7 @@ async def test_what_was_edited_is_answered_as_it_reads_now_and_what_was_deleted_
     assert await away.questions() == 1
 
 
-async def test_more_than_a_page_is_read(away: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_more_than_a_page_is_read(away: SlackDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("handlers.catch_up.HISTORY_PAGE", 2)
     emily = await away.emily()
     asked = [await emily.say(WATCHED, f"my laptop {n} is broken") for n in range(5)]
@@ -197,7 +197,7 @@ async def test_more_than_a_page_is_read(away: Desk, monkeypatch: pytest.MonkeyPa
     assert [len(await answers(emily, ts)) for ts in asked] == [1] * 5
 
 
-async def test_after_a_long_absence_staff_get_a_list_once(away: Desk) -> None:
+async def test_after_a_long_absence_staff_get_a_list_once(away: SlackDesk) -> None:
     emily = await away.emily()
     old = [await emily.say(WATCHED, f"my laptop {n} is broken") for n in range(LINES + 2)]
     await emily.say(WATCHED, ":tada:")
@@ -220,7 +220,7 @@ async def test_after_a_long_absence_staff_get_a_list_once(away: Desk) -> None:
     assert len(await told(away)) == 1
 
 
-async def test_what_was_answered_before_a_long_absence_is_not_listed_as_missed(desk: Desk) -> None:
+async def test_what_was_answered_before_a_long_absence_is_not_listed_as_missed(desk: SlackDesk) -> None:
     await desk.catch_up.tick()
     emily = await desk.emily()
     desk.clock.advance(minutes=5)
@@ -233,7 +233,7 @@ async def test_what_was_answered_before_a_long_absence_is_not_listed_as_missed(d
     assert await told(desk) == []
 
 
-async def test_the_list_is_posted_once_though_slack_lost_its_answer(away: Desk) -> None:
+async def test_the_list_is_posted_once_though_slack_lost_its_answer(away: SlackDesk) -> None:
     emily = await away.emily()
     await emily.say(WATCHED, "my laptop is broken")
     away.server.faults.drop("chat.postMessage", after=True)
@@ -242,7 +242,9 @@ async def test_the_list_is_posted_once_though_slack_lost_its_answer(away: Desk) 
         assert len(await told(away)) == 1
 
 
-async def test_a_busy_slack_delays_the_reading_and_loses_nothing(away: Desk, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_busy_slack_delays_the_reading_and_loses_nothing(
+    away: SlackDesk, caplog: pytest.LogCaptureFixture
+) -> None:
     emily = await away.emily()
     ts = await emily.say(WATCHED, "my laptop is broken")
     away.server.faults.rate_limit("conversations.history")
@@ -255,7 +257,7 @@ async def test_a_busy_slack_delays_the_reading_and_loses_nothing(away: Desk, cap
 
 
 async def test_a_channel_that_cannot_be_read_is_told_once_and_the_others_are_read(
-    away: Desk, caplog: pytest.LogCaptureFixture
+    away: SlackDesk, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
     emily = await away.emily()
@@ -271,7 +273,7 @@ async def test_a_channel_that_cannot_be_read_is_told_once_and_the_others_are_rea
     assert caplog.text.count("C0NOWHERE") == 1
 
 
-async def test_a_quiet_bot_reads_every_few_minutes(away: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_quiet_bot_reads_every_few_minutes(away: SlackDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lost event is found without any reconnect."""
     await found(away, after=120)
     emily = await away.emily()

@@ -7,39 +7,11 @@ import pytest
 from bot.domain.correction import CorrectionKind
 from bot.domain.dataset import Source
 from bot.domain.prompt import Category, Prompt
-from bot.domain.question import Question
-from bot.practice import Person
 from storage.store import SqlStore
-from tests.handlers.desk import PROMPT, Desk, Json, controls, open_desk, texts
-
-WATCHED = "C0HELPDESK1"
+from tests.kits.slack_desk import PROMPT, WATCHED, SlackDesk, asked, card, controls, kept, open_desk, texts, whispered
 
 
-async def asked(desk: Desk, text: str = "my laptop is broken") -> str:
-    """A question that is answered; its ts."""
-    emily = await desk.emily()
-    ts = await emily.say(WATCHED, text)
-    await emily.answer(ts)
-    await desk.settled()
-    return ts
-
-
-async def card(person: Person, ts: str) -> Json:
-    """The card as this person sees it now."""
-    return next(m for m in await person.replies(WATCHED, ts) if "bot_id" in m and not m.get("ephemeral"))
-
-
-async def kept(desk: Desk, ts: str) -> Question:
-    question = await desk.question(WATCHED, ts)
-    assert question is not None
-    return question
-
-
-def whispered(*words: str) -> Any:
-    return lambda m: m.get("ephemeral") and all(word in texts(m) for word in words)
-
-
-async def test_one_press_agrees(desk: Desk) -> None:
+async def test_one_press_agrees(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     await priya.press(await card(priya, ts), "correct.agree")
     after = await priya.message(lambda m: "confirmed by" in texts(m))
@@ -49,7 +21,7 @@ async def test_one_press_agrees(desk: Desk) -> None:
     assert (row.category, row.source, row.by) == ("it", Source.AGREE, priya.user_id)
 
 
-async def test_one_press_changes_and_the_old_reason_is_gone(desk: Desk) -> None:
+async def test_one_press_changes_and_the_old_reason_is_gone(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     before = await card(priya, ts)
     await priya.press(before, lambda e: e.get("text", {}).get("text") == "Labor 労務")
@@ -75,7 +47,7 @@ async def test_beyond_five_categories_there_is_a_menu(store: SqlStore) -> None:
         assert [row.category for row in await desk.rows()] == ["c3"]
 
 
-async def test_the_form_takes_a_category_and_a_reason(desk: Desk) -> None:
+async def test_the_form_takes_a_category_and_a_reason(desk: SlackDesk) -> None:
     ts, kenji = await asked(desk), await desk.kenji()
     await kenji.press(await card(kenji, ts), "correct.open")
     view = await kenji.view()
@@ -93,7 +65,7 @@ async def test_the_form_takes_a_category_and_a_reason(desk: Desk) -> None:
     assert (row.category, row.reason) == ("labor", "<!channel> it is about leave")
 
 
-async def test_undo_opens_the_question_again(desk: Desk) -> None:
+async def test_undo_opens_the_question_again(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     await priya.press(await card(priya, ts), "correct.agree")
     settled = await priya.message(lambda m: "confirmed by" in texts(m))
@@ -105,7 +77,7 @@ async def test_undo_opens_the_question_again(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("action", ["correct.agree", "correct.change.0", "correct.open"])
-async def test_anybody_else_is_refused_in_private_and_nothing_changes(desk: Desk, action: str) -> None:
+async def test_anybody_else_is_refused_in_private_and_nothing_changes(desk: SlackDesk, action: str) -> None:
     ts, emily = await asked(desk), await desk.emily()
     await emily.press(await card(emily, ts), action)
     told = await emily.message(whispered("Only staff", "<!subteam^S0STAFF0001>"))
@@ -115,14 +87,14 @@ async def test_anybody_else_is_refused_in_private_and_nothing_changes(desk: Desk
     assert "correct.agree" in controls(await card(emily, ts))
 
 
-async def test_an_admin_is_not_staff_by_that(desk: Desk) -> None:
+async def test_an_admin_is_not_staff_by_that(desk: SlackDesk) -> None:
     ts, yuko = await asked(desk), await desk.window(desk.server.people.admin)
     await yuko.press(await card(yuko, ts), "correct.agree")
     await yuko.message(whispered("窓口担当だけ"))
     assert await desk.rows() == []
 
 
-async def test_where_the_group_cannot_be_read_nobody_is_staff(desk: Desk) -> None:
+async def test_where_the_group_cannot_be_read_nobody_is_staff(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     desk.server.workspace.faults.fail("usergroups.users.list")
     await priya.press(await card(priya, ts), "correct.agree")
@@ -130,7 +102,7 @@ async def test_where_the_group_cannot_be_read_nobody_is_staff(desk: Desk) -> Non
     assert await desk.rows() == []
 
 
-async def test_the_second_of_two_staff_is_told_what_the_first_said_and_may_still_change_it(desk: Desk) -> None:
+async def test_the_second_of_two_staff_is_told_what_the_first_said_and_may_still_change_it(desk: SlackDesk) -> None:
     ts, kenji, priya = await asked(desk), await desk.kenji(), await desk.priya()
     seen = await card(kenji, ts)
     await priya.press(seen, "correct.agree")
@@ -145,7 +117,7 @@ async def test_the_second_of_two_staff_is_told_what_the_first_said_and_may_still
     assert [c.by for c in await desk.corrections(await kept(desk, ts))] == [priya.user_id, kenji.user_id]
 
 
-async def test_two_staff_of_one_mind_have_nothing_to_do(desk: Desk) -> None:
+async def test_two_staff_of_one_mind_have_nothing_to_do(desk: SlackDesk) -> None:
     ts, kenji, priya = await asked(desk), await desk.kenji(), await desk.priya()
     seen = await card(kenji, ts)
     await priya.press(seen, "correct.agree")
@@ -156,7 +128,7 @@ async def test_two_staff_of_one_mind_have_nothing_to_do(desk: Desk) -> None:
     assert len(await desk.corrections(await kept(desk, ts))) == 1
 
 
-async def test_undoing_what_somebody_changed_meanwhile_is_refused(desk: Desk) -> None:
+async def test_undoing_what_somebody_changed_meanwhile_is_refused(desk: SlackDesk) -> None:
     ts, kenji, priya = await asked(desk), await desk.kenji(), await desk.priya()
     await priya.press(await card(priya, ts), "correct.agree")
     settled = await priya.message(lambda m: "confirmed by" in texts(m))
@@ -167,7 +139,7 @@ async def test_undoing_what_somebody_changed_meanwhile_is_refused(desk: Desk) ->
     assert len(await desk.corrections(await kept(desk, ts))) == 2
 
 
-async def test_what_could_not_be_written_is_said(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_could_not_be_written_is_said(desk: SlackDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     ts, priya = await asked(desk), await desk.priya()
     shown = await card(priya, ts)
 
@@ -183,7 +155,7 @@ async def test_what_could_not_be_written_is_said(desk: Desk, monkeypatch: pytest
     await priya.message(lambda m: "confirmed by" in texts(m))
 
 
-async def test_a_press_on_a_question_that_is_gone_is_answered(desk: Desk) -> None:
+async def test_a_press_on_a_question_that_is_gone_is_answered(desk: SlackDesk) -> None:
     priya = await desk.priya()
     value = '{"q":"nothing","s":0,"c":"it"}'
     button = {"type": "button", "action_id": "correct.agree", "value": value}
@@ -194,7 +166,7 @@ async def test_a_press_on_a_question_that_is_gone_is_answered(desk: Desk) -> Non
 
 
 async def test_a_broken_value_is_an_apology_with_a_number_that_is_in_the_log(
-    desk: Desk, caplog: pytest.LogCaptureFixture
+    desk: SlackDesk, caplog: pytest.LogCaptureFixture
 ) -> None:
     priya = await desk.priya()
     button = {"type": "button", "action_id": "correct.undo", "value": "?"}
@@ -205,14 +177,14 @@ async def test_a_broken_value_is_an_apology_with_a_number_that_is_in_the_log(
     assert told["text"].split()[-1] in caplog.text
 
 
-async def test_where_the_bot_cannot_whisper_the_response_url_is_used(desk: Desk) -> None:
+async def test_where_the_bot_cannot_whisper_the_response_url_is_used(desk: SlackDesk) -> None:
     ts, emily = await asked(desk), await desk.emily()
     desk.server.workspace.faults.fail("chat.postEphemeral")
     await emily.press(await card(emily, ts), "correct.agree")
     await emily.message(whispered("Only staff"))
 
 
-async def test_the_card_is_brought_up_to_date_when_slack_recovers(desk: Desk) -> None:
+async def test_the_card_is_brought_up_to_date_when_slack_recovers(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     desk.server.workspace.faults.fail("chat.update", 503, calls=2)
     async with desk.time_passes():

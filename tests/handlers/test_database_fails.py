@@ -21,8 +21,7 @@ from storage import database as way
 from storage.database import Database
 from storage.store import SqlStore
 from tests.chaos.processes import Postgres
-from tests.handlers.desk import Desk, eventually, open_desk, texts
-from tests.handlers.slack.test_forms import entered
+from tests.kits.slack_desk import SlackDesk, entered, eventually, open_desk, texts
 
 WATCHED = "C0HELPDESK1"
 LATER = (0.0, 0.5, 1.0, 2.0, 4.0)
@@ -32,7 +31,7 @@ NOT_SAVED = {"en": "could not be saved", "ja": "保存できませんでした"}
 
 
 @asynccontextmanager
-async def desk_at(url: str) -> AsyncIterator[Desk]:
+async def desk_at(url: str) -> AsyncIterator[SlackDesk]:
     database = Database(url)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
@@ -54,7 +53,7 @@ async def answers(person: Person, ts: str) -> list[dict[str, Any]]:
     return [m for m in await person.replies(WATCHED, ts) if "bot_id" in m]
 
 
-async def answered_once(desk: Desk, person: Person, asked: list[str]) -> None:
+async def answered_once(desk: SlackDesk, person: Person, asked: list[str]) -> None:
     """Each has its card, after whatever leases must run out, and no second one comes."""
     for ts in asked:
         await eventually(partial(answers, person, ts), 45)
@@ -67,14 +66,14 @@ async def told_in_vain(person: Person, language: str) -> None:
     assert told.get("ephemeral")
 
 
-async def pressed_in_vain(desk: Desk, card: dict[str, Any]) -> None:
+async def pressed_in_vain(desk: SlackDesk, card: dict[str, Any]) -> None:
     """Two of the staff press; each is told in private and in their language, and the card stays as it is."""
     for person, language in ((await desk.priya(), "en"), (await desk.kenji(), "ja")):
         await person.press(card, ids.AGREE)
         await told_in_vain(person, language)
 
 
-async def pressed(desk: Desk, card: dict[str, Any]) -> None:
+async def pressed(desk: SlackDesk, card: dict[str, Any]) -> None:
     priya = await desk.priya()
     await priya.press(card, ids.AGREE)
     settled = await priya.message(lambda m: m["ts"] == card["ts"] and "confirmed by" in texts(m), timeout=20)

@@ -17,9 +17,9 @@ from bot.questions.delivering import Delivering
 from bot.releases.releasing import Releasing, add_candidate
 from storage.database import Database
 from storage.store import SqlStore
-from tests.handlers.desk import MODEL, PROMPT, Desk, Json, eventually, open_desk, texts
 from tests.kits.fakes import RuleModel
 from tests.kits.postgres import make_database
+from tests.kits.slack_desk import MODEL, PROMPT, Json, SlackDesk, eventually, open_desk, texts
 
 GENERAL, WATCHED, OPS = "C0GENERAL01", "C0HELPDESK1", "C0OPS000001"
 POST, UPDATE = "chat.postMessage", "chat.update"
@@ -34,7 +34,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 @pytest.fixture
-async def desk(store: SqlStore) -> AsyncIterator[Desk]:
+async def desk(store: SqlStore) -> AsyncIterator[SlackDesk]:
     """Nobody works at it until a test says so."""
     async with open_desk(store) as desk:
         await desk.answerers.stop(5)
@@ -55,7 +55,7 @@ class SlowModel(RuleModel):
         return await super().classify(model, prompt, text, examples)
 
 
-async def asked(desk: Desk, text: str = "my laptop is broken") -> str:
+async def asked(desk: SlackDesk, text: str = "my laptop is broken") -> str:
     """A question that is written down and that nobody works on yet; its ts."""
     ts = await (await desk.emily()).say(WATCHED, text)
 
@@ -67,14 +67,14 @@ async def asked(desk: Desk, text: str = "my laptop is broken") -> str:
     return ts
 
 
-def paused_worker(desk: Desk, model: RuleModel | None = None) -> asyncio.Task[bool]:
+def paused_worker(desk: SlackDesk, model: RuleModel | None = None) -> asyncio.Task[bool]:
     """A worker of another replica, which will be paused on its way."""
     classifying = Classifying(desk.store, model or desk.model, desk.neighbours, desk.clock)
     answering = Answering(desk.store, classifying, desk.announcer, desk.clock)
     return asyncio.create_task(answering.answer_next())
 
 
-async def met(desk: Desk, method: str) -> None:
+async def met(desk: SlackDesk, method: str) -> None:
     """Wait until a call has come to the fault that waits for it."""
 
     async def taken() -> bool:
@@ -83,11 +83,11 @@ async def met(desk: Desk, method: str) -> None:
     await eventually(taken)
 
 
-async def replies(desk: Desk, ts: str) -> list[Json]:
+async def replies(desk: SlackDesk, ts: str) -> list[Json]:
     return [m for m in await (await desk.emily()).replies(WATCHED, ts) if "bot_id" in m]
 
 
-async def one_card(desk: Desk, ts: str) -> Json:
+async def one_card(desk: SlackDesk, ts: str) -> Json:
     """All work is done; the one card, which the record knows."""
 
     async def done() -> bool:
@@ -103,7 +103,7 @@ async def one_card(desk: Desk, ts: str) -> Json:
     return card
 
 
-async def test_a_worker_that_slept_while_the_model_thought_posts_nothing(desk: Desk) -> None:
+async def test_a_worker_that_slept_while_the_model_thought_posts_nothing(desk: SlackDesk) -> None:
     ts, model = await asked(desk), SlowModel()
     late = paused_worker(desk, model)
     await model.thinking.wait()
@@ -125,7 +125,7 @@ async def test_a_worker_that_slept_while_the_model_thought_posts_nothing(desk: D
     assert verdict.reason == "'laptop' stands in it"
 
 
-async def test_a_post_that_slack_takes_after_another_worker_answered_is_taken_back(desk: Desk) -> None:
+async def test_a_post_that_slack_takes_after_another_worker_answered_is_taken_back(desk: SlackDesk) -> None:
     ts = await asked(desk)
     gate = desk.server.workspace.faults.hold(POST, before=True)
     late = paused_worker(desk)
@@ -140,7 +140,7 @@ async def test_a_post_that_slack_takes_after_another_worker_answered_is_taken_ba
     assert (await one_card(desk, ts))["ts"] == first["ts"]
 
 
-async def test_a_post_between_the_others_look_and_post_is_the_one_that_stays(desk: Desk) -> None:
+async def test_a_post_between_the_others_look_and_post_is_the_one_that_stays(desk: SlackDesk) -> None:
     ts = await asked(desk)
     faults = desk.server.workspace.faults
     late_gate = faults.hold(POST, before=True)
@@ -160,7 +160,7 @@ async def test_a_post_between_the_others_look_and_post_is_the_one_that_stays(des
     assert (await one_card(desk, ts))["ts"] == first["ts"]
 
 
-async def test_a_post_that_was_made_before_the_pause_is_found(desk: Desk) -> None:
+async def test_a_post_that_was_made_before_the_pause_is_found(desk: SlackDesk) -> None:
     ts = await asked(desk)
     gate = desk.server.workspace.faults.hold(POST)
     late = paused_worker(desk)
@@ -173,7 +173,7 @@ async def test_a_post_that_was_made_before_the_pause_is_found(desk: Desk) -> Non
     await one_card(desk, ts)
 
 
-async def test_a_notice_of_a_worker_that_overslept_is_taken_back(desk: Desk) -> None:
+async def test_a_notice_of_a_worker_that_overslept_is_taken_back(desk: SlackDesk) -> None:
     ts = await (await desk.emily()).say(WATCHED, "@madoguchi")
     await eventually(lambda: opened(desk))
     gate = desk.server.workspace.faults.hold(POST, before=True)
@@ -192,7 +192,7 @@ async def test_a_notice_of_a_worker_that_overslept_is_taken_back(desk: Desk) -> 
     await eventually(one)
 
 
-async def opened(desk: Desk) -> bool:
+async def opened(desk: SlackDesk) -> bool:
     async with desk.store.transaction() as tx:
         return await tx.inbox.open() > 0
 
@@ -200,11 +200,11 @@ async def opened(desk: Desk) -> bool:
 # --- what the outbox tells
 
 
-def paused_deliverer(desk: Desk) -> asyncio.Task[bool]:
+def paused_deliverer(desk: SlackDesk) -> asyncio.Task[bool]:
     return asyncio.create_task(Delivering(desk.store, desk.announcer, desk.clock).deliver_next())
 
 
-async def delivered(desk: Desk) -> None:
+async def delivered(desk: SlackDesk) -> None:
     async def done() -> bool:
         async with desk.store.transaction() as tx:
             return not (await tx.outbox.lag(desk.clock.now()))[0]
@@ -212,7 +212,7 @@ async def delivered(desk: Desk) -> None:
     await eventually(done)
 
 
-async def test_an_old_state_that_reaches_a_card_late_is_replaced_by_what_holds(desk: Desk) -> None:
+async def test_an_old_state_that_reaches_a_card_late_is_replaced_by_what_holds(desk: SlackDesk) -> None:
     ts = await asked(desk)
     desk.answerers.start()
     await desk.settled()
@@ -238,7 +238,7 @@ async def test_an_old_state_that_reaches_a_card_late_is_replaced_by_what_holds(d
 
 
 @pytest.mark.parametrize("before", [True, False])
-async def test_a_switch_is_told_once_though_a_worker_overslept(desk: Desk, *, before: bool) -> None:
+async def test_a_switch_is_told_once_though_a_worker_overslept(desk: SlackDesk, *, before: bool) -> None:
     async with desk.store.transaction() as tx:
         release = await add_candidate(tx, desk.clock.now(), MODEL, prompt_id=PROMPT.id, by="U1", why="x", recall=3)
     await Releasing(desk.store, desk.clock).switch(release.id, "U0YUKO00001")

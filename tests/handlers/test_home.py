@@ -1,7 +1,7 @@
 """App Home, at the wire: for everybody, by role and language."""
 
 from bot.practice import Person
-from tests.handlers.desk import Desk, texts
+from tests.kits.slack_desk import SlackDesk, texts
 
 
 async def opened(person: Person) -> str:
@@ -9,7 +9,7 @@ async def opened(person: Person) -> str:
     return texts((await person.wait_for(lambda frame: frame["type"] == "home"))["view"])
 
 
-async def test_everybody_reads_what_the_bot_is_for(desk: Desk) -> None:
+async def test_everybody_reads_what_the_bot_is_for(desk: SlackDesk) -> None:
     home = await opened(await desk.emily())
     assert "How to ask" in home
     assert "Labor 労務" in home
@@ -17,7 +17,7 @@ async def test_everybody_reads_what_the_bot_is_for(desk: Desk) -> None:
     assert "You may" not in home
 
 
-async def test_staff_and_admins_read_what_they_may(desk: Desk) -> None:
+async def test_staff_and_admins_read_what_they_may(desk: SlackDesk) -> None:
     assert "You may correct answers" in await opened(await desk.priya())
     admin = await opened(await desk.window(desk.server.people.admin))
     assert "/finetune help" in admin

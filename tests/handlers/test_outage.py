@@ -15,9 +15,9 @@ from bot.providers.model import OpenAIModel
 from bot.providers.providers import Provider, Providers
 from handlers.slack.announcer import SlackAnnouncer
 from handlers.slack.people import People
-from tests.bot.providers.test_breaker import Time
-from tests.handlers.desk import MODEL, Desk, Json, eventually, open_desk, texts
+from tests.kits.fakes import Time
 from tests.kits.openai_server import CHAT, OpenAIServer, Reply, completion, refusal, said
+from tests.kits.slack_desk import MODEL, Json, SlackDesk, eventually, open_desk, texts
 
 WATCHED, OPS = "C0HELPDESK1", "C0OPS000001"
 ACME = ModelName(provider="acme", model="small")
@@ -30,7 +30,7 @@ WELL = said("IT", "a broken laptop", p=0.9)
 class Outage:
     """A desk, the provider of what serves, that of the fallback release, and the breaker's clock."""
 
-    desk: Desk
+    desk: SlackDesk
     there: OpenAIServer
     local: OpenAIServer
     time: Time
@@ -178,7 +178,7 @@ async def test_staff_may_correct_a_provisional_answer_and_that_ends_it(opened: O
 
 @pytest.mark.parametrize(("language", "words"), [("ja", "再起動してください"), (None, "and restart")])
 async def test_the_trouble_is_told_in_the_language_of_the_settings(
-    desk: Desk, language: str | None, words: str
+    desk: SlackDesk, language: str | None, words: str
 ) -> None:
     people = People(desk.client, desk.people.home, language)
     announcer = SlackAnnouncer(desk.client, people, OPS)

@@ -5,9 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from bot.practice import Person
-from tests.handlers.desk import Desk, Json, eventually, texts
-from tests.handlers.test_corrections import WATCHED, asked, card
-from tests.handlers.test_review import queue
+from tests.kits.slack_desk import WATCHED, Json, SlackDesk, asked, card, eventually, queue, texts
 
 STAFF = "<!subteam^S0STAFF0001>"
 LABOR: Callable[[Json], bool] = lambda e: e.get("text", {}).get("text") == "Labor 労務"  # noqa: E731 - as presses are told
@@ -19,7 +17,7 @@ async def replies(person: Person, ts: str) -> list[str]:
     return [texts(m) for m in found[1:]]
 
 
-async def delivered(desk: Desk) -> None:
+async def delivered(desk: SlackDesk) -> None:
     async def nothing_waits() -> bool:
         async with desk.store.transaction() as tx:
             return (await tx.outbox.lag(desk.clock.now()))[0] == 0
@@ -28,7 +26,7 @@ async def delivered(desk: Desk) -> None:
     await eventually(nothing_waits)
 
 
-async def test_a_press_that_moves_a_question_mentions_its_new_owner_in_the_thread(desk: Desk) -> None:
+async def test_a_press_that_moves_a_question_mentions_its_new_owner_in_the_thread(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     await priya.press(await card(priya, ts), LABOR)
     told = await priya.message(lambda m: "now yours" in texts(m))
@@ -38,7 +36,7 @@ async def test_a_press_that_moves_a_question_mentions_its_new_owner_in_the_threa
     assert len(await replies(priya, ts)) == 1
 
 
-async def test_in_the_askers_language(desk: Desk) -> None:
+async def test_in_the_askers_language(desk: SlackDesk) -> None:
     misaki, kenji = await desk.misaki(), await desk.kenji()
     ts = await misaki.say(WATCHED, "laptop が壊れました")
     await misaki.answer(ts)
@@ -48,14 +46,14 @@ async def test_in_the_askers_language(desk: Desk) -> None:
     assert told["text"].startswith(f"{STAFF} <@{kenji.user_id}> が *Labor 労務* と確定")
 
 
-async def test_settled_in_the_review_queue_it_is_told_as_well(desk: Desk) -> None:
+async def test_settled_in_the_review_queue_it_is_told_as_well(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     await priya.press(await queue(priya), LABOR)
     assert STAFF in texts(await priya.message(lambda m: m.get("thread_ts") == ts and "now yours" in texts(m)))
 
 
 @pytest.mark.parametrize("label", ["Agree", "Other"])
-async def test_the_same_owner_or_none_is_told_nothing(desk: Desk, label: str) -> None:
+async def test_the_same_owner_or_none_is_told_nothing(desk: SlackDesk, label: str) -> None:
     ts, kenji = await asked(desk), await desk.kenji()
     await kenji.press(await card(kenji, ts), lambda e: e.get("text", {}).get("text") == label)
     await kenji.message(lambda m: m.get("thread_ts") == ts and f"by <@{kenji.user_id}>" in texts(m))
@@ -63,7 +61,7 @@ async def test_the_same_owner_or_none_is_told_nothing(desk: Desk, label: str) ->
     assert await replies(kenji, ts) == []
 
 
-async def test_where_slacks_answer_is_lost_it_is_looked_for_before_it_is_told_again(desk: Desk) -> None:
+async def test_where_slacks_answer_is_lost_it_is_looked_for_before_it_is_told_again(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     desk.server.workspace.faults.drop("chat.postMessage", after=True)
     async with desk.time_passes():
@@ -73,7 +71,7 @@ async def test_where_slacks_answer_is_lost_it_is_looked_for_before_it_is_told_ag
     assert len(await replies(priya, ts)) == 1
 
 
-async def test_where_slack_refuses_for_a_while_it_is_told_later(desk: Desk) -> None:
+async def test_where_slack_refuses_for_a_while_it_is_told_later(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     desk.server.workspace.faults.fail("chat.postMessage", 503, calls=2)
     async with desk.time_passes():

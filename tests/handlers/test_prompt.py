@@ -15,13 +15,13 @@ from handlers.texts.words import Words
 from handlers.views import ids
 from handlers.views.prompt import LEAVE, shown
 from tests.bot.things import rows_of
-from tests.handlers.desk import PROMPT, Desk, Json, eventually, texts
 from tests.kits.fakes import StepClock
+from tests.kits.slack_desk import PROMPT, Json, SlackDesk, eventually, texts
 
 Typed = dict[str, dict[str, dict[str, str]]]
 
 
-async def admin(desk: Desk, locale: str = "en-US") -> Person:
+async def admin(desk: SlackDesk, locale: str = "en-US") -> Person:
     person = await desk.window(desk.server.people.admin)
     await person.speak(locale)
     desk.people._known.clear()
@@ -55,12 +55,12 @@ async def form(person: Person, argument: str) -> Json:
     return await person.view()
 
 
-async def current(desk: Desk) -> str:
+async def current(desk: SlackDesk) -> str:
     async with desk.store.transaction() as tx:
         return (await tx.prompts.history())[0].prompt_id
 
 
-async def test_the_prompt_is_shown_whole(desk: Desk) -> None:
+async def test_the_prompt_is_shown_whole(desk: SlackDesk) -> None:
     person = await admin(desk)
     await person.command("/finetune prompt")
     shown = await told(person, f"Prompt {PROMPT.id[:12]}")
@@ -88,7 +88,7 @@ def test_past_4000_tokens_a_prompt_is_warned_of() -> None:
     assert "is long" in texts({"blocks": shown(state.model_copy(update={"tokens": 4_001}), Words("en")).blocks})
 
 
-async def test_only_admins_may(desk: Desk) -> None:
+async def test_only_admins_may(desk: SlackDesk) -> None:
     priya = await desk.priya()
     await priya.command("/finetune prompt edit it")
     assert "Only admins" in await told(priya, "Only admins")
@@ -98,7 +98,9 @@ async def test_only_admins_may(desk: Desk) -> None:
     ("locale", "label", "answer", "notice"),
     [("en-US", "Rule", "Saved as prompt", "It does not answer yet"), ("ja-JP", "ルール", "として保存", "まだ回答には")],
 )
-async def test_an_edited_rule_is_a_new_candidate(desk: Desk, locale: str, label: str, answer: str, notice: str) -> None:
+async def test_an_edited_rule_is_a_new_candidate(
+    desk: SlackDesk, locale: str, label: str, answer: str, notice: str
+) -> None:
     person = await admin(desk, locale)
     view = await form(person, "edit Labor 労務")
     assert label in labels(view)
@@ -122,7 +124,7 @@ async def test_an_edited_rule_is_a_new_candidate(desk: Desk, locale: str, label:
     )
 
 
-async def test_a_form_that_is_saved_as_it_was_changes_nothing(desk: Desk) -> None:
+async def test_a_form_that_is_saved_as_it_was_changes_nothing(desk: SlackDesk) -> None:
     person = await admin(desk)
     view = await form(person, "edit labor")
     assert await person.submit(view, filled(view)) == {}
@@ -130,7 +132,7 @@ async def test_a_form_that_is_saved_as_it_was_changes_nothing(desk: Desk) -> Non
     assert await current(desk) == PROMPT.id
 
 
-async def test_what_is_wrong_is_said_beside_the_input_in_the_persons_language(desk: Desk) -> None:
+async def test_what_is_wrong_is_said_beside_the_input_in_the_persons_language(desk: SlackDesk) -> None:
     person = await admin(desk, "ja-JP")
     view = await form(person, "edit it")
     assert await person.submit(view, filled(view, owner="somebody", name=" ")) == {
@@ -142,7 +144,7 @@ async def test_what_is_wrong_is_said_beside_the_input_in_the_persons_language(de
     assert await current(desk) == PROMPT.id
 
 
-async def test_an_edit_of_what_somebody_changed_meanwhile_is_not_lost(desk: Desk) -> None:
+async def test_an_edit_of_what_somebody_changed_meanwhile_is_not_lost(desk: SlackDesk) -> None:
     person = await admin(desk)
     view = await form(person, "task")
     assert await person.submit(view, filled(view, task=" ")) == {ids.TASK: "Please write something here."}
@@ -156,7 +158,7 @@ async def test_an_edit_of_what_somebody_changed_meanwhile_is_not_lost(desk: Desk
     assert "computers and phones" in await told(person, "Choose well.")
 
 
-async def test_an_owner_holds_at_once_on_app_home(desk: Desk) -> None:
+async def test_an_owner_holds_at_once_on_app_home(desk: SlackDesk) -> None:
     person = await admin(desk)
     view = await form(person, "edit it")
     await person.submit(view, filled(view, owner="<@U0KENJI0001>", guide="Restart it"))
@@ -167,7 +169,7 @@ async def test_an_owner_holds_at_once_on_app_home(desk: Desk) -> None:
     assert "<@U0PRIYA0001>" not in texts(home["view"])
 
 
-async def test_a_category_is_added_by_the_button_and_retired_with_its_rows_moved(desk: Desk) -> None:
+async def test_a_category_is_added_by_the_button_and_retired_with_its_rows_moved(desk: SlackDesk) -> None:
     async with desk.store.transaction() as tx:
         await tx.rows.put(*rows_of(Split.TRAIN, "it", 7))
     person = await admin(desk)
@@ -190,7 +192,7 @@ def option(view: Json, value: str) -> Json:
     return dict(found)
 
 
-async def test_rows_that_are_left_are_counted_until_they_are_moved(desk: Desk) -> None:
+async def test_rows_that_are_left_are_counted_until_they_are_moved(desk: SlackDesk) -> None:
     async with desk.store.transaction() as tx:
         await tx.rows.put(*rows_of(Split.TRAIN, "it", 2))
     person = await admin(desk, "ja-JP")
@@ -210,7 +212,7 @@ async def refused(person: Person, argument: str) -> str:
     return texts(await person.message(private()))
 
 
-async def test_versions_are_listed_and_compared(desk: Desk) -> None:
+async def test_versions_are_listed_and_compared(desk: SlackDesk) -> None:
     person = await admin(desk)
     assert "The two texts are the same" in await refused(person, "compare")
     view = await form(person, "edit it")
@@ -233,7 +235,7 @@ async def test_versions_are_listed_and_compared(desk: Desk) -> None:
     assert "not in use here" in await refused(person, "edit nowhere")
 
 
-async def test_a_long_difference_is_a_file_and_a_long_text_is_not_cut_by_a_form(desk: Desk) -> None:
+async def test_a_long_difference_is_a_file_and_a_long_text_is_not_cut_by_a_form(desk: SlackDesk) -> None:
     long = PROMPT.changed(template="\n".join(f"Rule {n}: choose well." for n in range(300)))
     async with desk.store.transaction() as tx:
         await configure(tx, long, desk.clock.now())

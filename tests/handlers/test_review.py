@@ -1,32 +1,28 @@
 """The review queue, at the wire: who may, what is shown, and that one press is a correction like any other."""
 
-from collections.abc import Callable
-
 import pytest
 
 from bot.domain.correction import CorrectionKind
 from bot.domain.dataset import Source, Split, group_of
-from bot.practice import Person
 from handlers.views.ids import REVIEW_NEXT, REVIEW_SETTLE
 from handlers.views.review import SIZE
 from tests.bot.things import row
-from tests.handlers.desk import Desk, Json, controls, eventually, texts
-from tests.handlers.test_corrections import WATCHED, asked, card, kept, whispered
+from tests.kits.slack_desk import (
+    WATCHED,
+    SlackDesk,
+    asked,
+    card,
+    controls,
+    eventually,
+    kept,
+    private,
+    queue,
+    texts,
+    whispered,
+)
 
 
-def private(*words: str) -> Callable[[Json], bool]:
-    return lambda m: bool(m.get("ephemeral")) and all(word in texts(m) for word in words)
-
-
-async def queue(person: Person, argument: str = "") -> Json:
-    """The queue as it is shown to this person."""
-    await person.command(f"/finetune review {argument}".strip())
-    if argument:
-        return await person.message(lambda m: not m.get("ephemeral") and f"{REVIEW_SETTLE}.0" in controls(m))
-    return await person.message(private())
-
-
-async def test_staff_clear_an_entry_with_one_press(desk: Desk) -> None:
+async def test_staff_clear_an_entry_with_one_press(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     shown = await queue(priya)
     assert "1 to settle" in texts(shown)
@@ -43,7 +39,7 @@ async def test_staff_clear_an_entry_with_one_press(desk: Desk) -> None:
     assert "Nothing waits" in texts(await queue(priya))
 
 
-async def test_in_japanese(desk: Desk) -> None:
+async def test_in_japanese(desk: SlackDesk) -> None:
     await asked(desk, "有給の残りを知りたい")
     kenji = await desk.kenji()
     shown = await queue(kenji)
@@ -54,7 +50,7 @@ async def test_in_japanese(desk: Desk) -> None:
     assert [r.source for r in await desk.rows()] == [Source.AGREE]
 
 
-async def test_a_conflict_shows_both_wordings_and_is_settled_whole(desk: Desk) -> None:
+async def test_a_conflict_shows_both_wordings_and_is_settled_whole(desk: SlackDesk) -> None:
     priya, kenji = await desk.priya(), await desk.kenji()
     one, other = await asked(desk, "leave for moving"), await asked(desk, "leave for moving?")
     await priya.press(await card(priya, one), "correct.agree")
@@ -72,14 +68,14 @@ async def test_a_conflict_shows_both_wordings_and_is_settled_whole(desk: Desk) -
     assert (last.kind, last.by) == (CorrectionKind.AGREE, priya.user_id)
 
 
-async def eventually_rows(desk: Desk, count: int) -> None:
+async def eventually_rows(desk: SlackDesk, count: int) -> None:
     async def there() -> bool:
         return len(await desk.rows()) == count
 
     await eventually(there)
 
 
-async def test_nearly_the_same_questions_in_two_groups_are_one_conflict(desk: Desk) -> None:
+async def test_nearly_the_same_questions_in_two_groups_are_one_conflict(desk: SlackDesk) -> None:
     """Nearness is not transitive: what comes between two questions joins the nearer one's group."""
     priya, kenji = await desk.priya(), await desk.kenji()
     first, last = "laptop dock hdmi monitor flickering", "laptop dock hdmi monitor flickering today desperately"
@@ -103,7 +99,7 @@ async def test_nearly_the_same_questions_in_two_groups_are_one_conflict(desk: De
     assert [c.by for c in await desk.corrections(await kept(desk, ts))] == [kenji.user_id, priya.user_id]
 
 
-async def test_page_by_page(desk: Desk) -> None:
+async def test_page_by_page(desk: SlackDesk) -> None:
     priya = await desk.priya()
     for n in range(SIZE + 2):
         await asked(desk, f"my laptop is broken in way {n}")
@@ -121,7 +117,7 @@ async def test_page_by_page(desk: Desk) -> None:
     assert not first & second
 
 
-async def test_here_shows_it_to_the_channel_and_anybody_of_staff_may_press(desk: Desk) -> None:
+async def test_here_shows_it_to_the_channel_and_anybody_of_staff_may_press(desk: SlackDesk) -> None:
     await asked(desk)
     priya, kenji, emily = await desk.priya(), await desk.kenji(), await desk.emily()
     await emily.say(await emily.dm(), "my laptop knows a secret")
@@ -138,7 +134,7 @@ async def test_here_shows_it_to_the_channel_and_anybody_of_staff_may_press(desk:
     assert not after.get("ephemeral")
 
 
-async def test_the_second_of_two_staff_is_told_and_shown_what_holds(desk: Desk) -> None:
+async def test_the_second_of_two_staff_is_told_and_shown_what_holds(desk: SlackDesk) -> None:
     ts, priya, kenji = await asked(desk), await desk.priya(), await desk.kenji()
     shown = await queue(priya)
     await kenji.press(await card(kenji, ts), "correct.agree")
@@ -150,7 +146,7 @@ async def test_the_second_of_two_staff_is_told_and_shown_what_holds(desk: Desk) 
 
 
 @pytest.mark.parametrize("who", ["emily", "tom"])
-async def test_nobody_else_sees_the_queue(desk: Desk, who: str) -> None:
+async def test_nobody_else_sees_the_queue(desk: SlackDesk, who: str) -> None:
     await asked(desk)
     person = await getattr(desk, who)()
     await person.command("/finetune review")
@@ -158,7 +154,7 @@ async def test_nobody_else_sees_the_queue(desk: Desk, who: str) -> None:
     assert "laptop" not in texts(told)
 
 
-async def test_an_admin_sees_the_queue_and_only_staff_settle(desk: Desk) -> None:
+async def test_an_admin_sees_the_queue_and_only_staff_settle(desk: SlackDesk) -> None:
     await asked(desk)
     yuko = await desk.window(desk.server.people.admin)
     shown = await queue(yuko)
@@ -167,7 +163,7 @@ async def test_an_admin_sees_the_queue_and_only_staff_settle(desk: Desk) -> None
     assert await desk.rows() == []
 
 
-async def test_an_imported_row_is_settled_too(desk: Desk) -> None:
+async def test_an_imported_row_is_settled_too(desk: SlackDesk) -> None:
     async with desk.store.transaction() as tx:
         for n, category in enumerate(("labor", "it")):
             imported = row("parental leave" + "?" * n, category, row_id=f"import:{n}")

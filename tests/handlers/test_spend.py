@@ -11,7 +11,7 @@ from bot.domain.release import ModelName, Release, ReleaseState
 from bot.finetunes.status import Status
 from handlers.texts.words import Words
 from handlers.views.finetune import spend
-from tests.handlers.desk import PROMPT
+from tests.kits.slack_desk import PROMPT
 
 SPENT = Spend(
     since=datetime(2026, 11, 1, tzinfo=UTC), finetunes=3.2, answers=0.456, unpriced=("house/big",), budget=5.0

@@ -7,8 +7,7 @@ from bot.domain.errors import Reason, Refused
 from bot.domain.release import ModelName, ReleaseState
 from bot.practice import Person
 from tests.bot.things import row
-from tests.handlers.desk import Desk, Json, texts
-from tests.handlers.test_corrections import WATCHED, asked, card, whispered
+from tests.kits.slack_desk import WATCHED, Json, SlackDesk, asked, card, texts, whispered
 
 WHY = "why_this_answer"
 
@@ -22,7 +21,7 @@ async def question(person: Person, ts: str) -> Json:
     return next(m for m in await person.history(WATCHED) if m["ts"] == ts)
 
 
-async def test_on_the_card_and_on_the_question_the_same_is_told(desk: Desk) -> None:
+async def test_on_the_card_and_on_the_question_the_same_is_told(desk: SlackDesk) -> None:
     ts, emily = await asked(desk), await desk.emily()
     async with desk.store.transaction() as tx:
         serving = await tx.releases.serving()
@@ -41,14 +40,14 @@ async def test_on_the_card_and_on_the_question_the_same_is_told(desk: Desk) -> N
         assert part in on_card
 
 
-async def test_in_japanese(desk: Desk) -> None:
+async def test_in_japanese(desk: SlackDesk) -> None:
     ts, kenji = await asked(desk, "有給の残り"), await desk.kenji()
     text = await told(kenji, await card(kenji, ts), "なぜLabor 労務か")
     assert "ボットの理由：'有給' stands in it（" in text
     assert "（リリース `" in text
 
 
-async def test_it_names_the_release_that_answered_whatever_serves_now(desk: Desk) -> None:
+async def test_it_names_the_release_that_answered_whatever_serves_now(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     async with desk.store.transaction() as tx:
         old = await tx.releases.serving()
@@ -68,7 +67,7 @@ async def test_it_names_the_release_that_answered_whatever_serves_now(desk: Desk
     assert "newer" not in text
 
 
-async def test_only_staff_read_what_others_have_asked(desk: Desk) -> None:
+async def test_only_staff_read_what_others_have_asked(desk: SlackDesk) -> None:
     async with desk.store.transaction() as tx:
         await tx.rows.put(*(row(f"my laptop is slow {n}", "it", row_id=f"r{n}") for n in range(40)))
     ts, emily, priya = await asked(desk), await desk.emily(), await desk.priya()
@@ -79,14 +78,14 @@ async def test_only_staff_read_what_others_have_asked(desk: Desk) -> None:
     assert for_staff.count("my laptop is slow") == 3
 
 
-async def test_a_guest_is_told_nothing(desk: Desk) -> None:
+async def test_a_guest_is_told_nothing(desk: SlackDesk) -> None:
     ts, tom = await asked(desk), await desk.tom()
     text = await told(tom, await question(tom, ts), "only to this organisation")
     assert "laptop" not in text
     assert "local/base" not in text
 
 
-async def test_on_any_other_message_it_says_that_there_is_no_answer(desk: Desk) -> None:
+async def test_on_any_other_message_it_says_that_there_is_no_answer(desk: SlackDesk) -> None:
     emily = await desk.emily()
     ts = await emily.say("C0GENERAL01", "hello")
     message = next(m for m in await emily.history("C0GENERAL01") if m["ts"] == ts)
@@ -94,7 +93,7 @@ async def test_on_any_other_message_it_says_that_there_is_no_answer(desk: Desk) 
 
 
 @pytest.mark.parametrize("channel", ["C0ELSEWHERE", "D1"])
-async def test_a_card_tells_only_in_its_own_channel(desk: Desk, channel: str) -> None:
+async def test_a_card_tells_only_in_its_own_channel(desk: SlackDesk, channel: str) -> None:
     """Whoever copies a card's blocks elsewhere learns nothing of a question that was asked in private."""
     ts = await asked(desk)
     kept = await desk.question(WATCHED, ts)

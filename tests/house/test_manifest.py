@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from bot.app.lifecycle import STORIES, SlackSide, Wake, register
+from handlers.registration import STORIES, register
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST: dict[str, Any] = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
@@ -74,8 +74,7 @@ def registered() -> Recorder:
     nothing = cast(
         "Any", type("Anything", (), {"__getattr__": lambda self, name: self, "__iter__": lambda _: iter(())})()
     )
-    office = SlackSide(nothing, nothing, nothing, nothing, nothing, nothing)
-    register(cast("Any", recorder), office, nothing, Wake(nothing, nothing, nothing))
+    register(cast("Any", recorder), nothing)
     return recorder
 
 

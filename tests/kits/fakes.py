@@ -126,3 +126,13 @@ _normalised = cache(normalised)
 
 def _likeness(one: str, other: str) -> float:
     return Indel.normalized_similarity(_normalised(one), _normalised(other))
+
+
+class Time:
+    """A clock in seconds that a test moves on."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds

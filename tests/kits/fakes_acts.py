@@ -2,13 +2,18 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
 
+from bot.domain.batch import BatchJob
 from bot.domain.card import Card
-from bot.domain.errors import ModelDown, ModelRefused, OutcomeUnknown, Trouble, Undelivered
+from bot.domain.errors import ModelDown, ModelError, ModelRefused, OutcomeUnknown, Reason, Refused, Trouble, Undelivered
 from bot.domain.finetune import Finetune, Job
+from bot.domain.prompt import Prompt
 from bot.domain.question import Arrival, Missed, Notice, Place, Question
 from bot.domain.release import ModelName, Release
+from bot.domain.similar import Example
+from bot.ports import Answer
 
 
 class Fault(StrEnum):
@@ -231,3 +236,43 @@ class Board:
             self.switches.append((release.id, by))
             self.notes += [note] if note else []
         lose(fault, NO_ANSWER)
+
+
+class KeptShelf:
+    """A shelf in memory."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, bytes] = {}
+
+    async def put(self, name: str, data: bytes) -> None:
+        self._files[name] = data
+
+    async def get(self, name: str) -> bytes:
+        return self._files[name]
+
+    async def delete(self, name: str) -> bool:
+        return self._files.pop(name, None) is not None
+
+    async def names(self, prefix: str) -> list[str]:
+        return sorted(name for name in self._files if name.startswith(prefix))
+
+
+class NoBatches:
+    """A provider without batches."""
+
+    async def check(self, model: ModelName) -> None:
+        raise Refused(Reason.NO_BATCHES, provider=model.provider)
+
+    async def submit(
+        self, model: ModelName, prompt: Prompt, asked: Sequence[tuple[str, str, Sequence[Example]]], run_id: str
+    ) -> str:
+        raise NotImplementedError
+
+    async def find(self, model: ModelName, run_id: str) -> str | None:
+        raise NotImplementedError
+
+    async def state(self, model: ModelName, batch_id: str) -> BatchJob:
+        raise NotImplementedError
+
+    async def answers(self, model: ModelName, prompt: Prompt, batch_id: str) -> dict[str, Answer | ModelError]:
+        raise NotImplementedError

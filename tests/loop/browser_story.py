@@ -10,7 +10,7 @@ from bot.practice import Server
 from handlers.texts.words import Words
 from handlers.views import ids
 from tests.kits.browser import Visit
-from tests.loop.story import Desk, Story, said
+from tests.loop.story import LoopDesk, Story, said
 
 Shot = Callable[[Page, str], Awaitable[None]]
 
@@ -50,11 +50,11 @@ class Window:
         return self.page.locator(f'[data-action-id="{action_id}"]').last
 
 
-async def live_through(visit: Visit, running: Running, desk: Desk, story: Story, shot: Shot) -> None:
+async def live_through(visit: Visit, running: Running, desk: LoopDesk, story: Story, shot: Shot) -> None:
     """Ask, be refused a correction, correct, export, start, status, be refused a switch, override, and ask again."""
     server = running.practice
     assert server
-    words, prompt = Words(story.language), running.house.prompt
+    words, prompt = Words(story.language), running.core.prompt
     people, channel = server.people, server.channels.help_desk.id
     one = 0 if story.language == "ja" else 1
     locale = "ja-JP" if story.language == "ja" else "en-US"

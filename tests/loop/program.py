@@ -80,3 +80,34 @@ async def hurried(folder: Path, env: dict[str, str]) -> AsyncIterator[int]:
                 os.kill(pid, signal.SIGKILL)
         nursery.stdin.close()
         await nursery.communicate()
+
+
+CATEGORIES = """
+language = "en"
+[[category]]
+id = "facilities"
+name = "Facilities"
+rule = "Anything about the building"
+owner = "U0PRIYA0001"
+[[category]]
+id = "people"
+name = "People team"
+rule = "Anything about people"
+[[category]]
+id = "rest"
+name = "Rest"
+other = true
+"""
+
+
+def environment(folder: Path, server: Server, model: str) -> dict[str, str]:
+    prompt = folder / "prompt"
+    prompt.mkdir()
+    (prompt / "system.md").write_text("Sort questions.", encoding="utf-8")
+    (prompt / "categories.toml").write_text(CATEGORIES, encoding="utf-8")
+    return at_slack(server) | {
+        "OPENAI_BASE_URL": model,
+        "OPENAI_API_KEY": "sk-elsewhere",
+        "BOT_PROMPT": str(prompt),
+        "DATABASE_URL": f"sqlite:///{folder}/elsewhere.db",
+    }

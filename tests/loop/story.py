@@ -1,5 +1,8 @@
 """What people ask in the stories, and how the people of a story act through the practice page."""
 
+import itertools
+import json
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.app.running import Running
+from bot.domain.dataset import Split, group_of, split_of
 from bot.practice import Person, Server
 from bot.practice.state import elements
 from handlers.views import ids
@@ -83,7 +87,7 @@ ENGLISH = Story(
 STORIES = (JAPANESE, ENGLISH)
 
 
-class Desk:
+class LoopDesk:
     """The help desk with an employee, one of the staff and the admin at their windows."""
 
     def __init__(self, server: Server, employee: Person, staff: Person, admin: Person) -> None:
@@ -114,7 +118,7 @@ class Desk:
 
 
 @asynccontextmanager
-async def at_the_desk(running: Running) -> AsyncIterator[Desk]:
+async def at_the_desk(running: Running) -> AsyncIterator[LoopDesk]:
     server = running.practice
     assert server
     people = server.people
@@ -123,7 +127,7 @@ async def at_the_desk(running: Running) -> AsyncIterator[Desk]:
         Person(server.url, people.staff[0].id) as staff,
         Person(server.url, people.admin.id) as admin,
     ):
-        yield Desk(server, employee, staff, admin)
+        yield LoopDesk(server, employee, staff, admin)
 
 
 def sentence(text: str) -> dict[str, dict[str, dict[str, str]]]:
@@ -149,3 +153,92 @@ def words(message: Message) -> str:
     """All text of a message's sections."""
     parts = [b["text"]["text"] for b in message.get("blocks", []) if b.get("type") == "section"]
     return "\n".join([message["text"], *parts])
+
+
+async def taught(desk: LoopDesk, story: Story) -> str:
+    """Staff settle every question of the story; the category that its perks belong to here."""
+    first = await desk.ask(story.asked)
+    perks_go_to = "hr" if said(first) != "hr" else "accounting"
+    await desk.settle(first, perks_go_to)
+    for text in story.perks:
+        await desk.settle(await desk.ask(text), perks_go_to)
+    for text, category in story.usual.items():
+        await desk.settle(await desk.ask(text), category)
+    return perks_go_to
+
+
+async def trained(desk: LoopDesk) -> str:
+    """Start a fine-tune and wait for its announcement; the model's name."""
+    plan = await desk.command("start")
+    assert ids.FINETUNE_CONFIRM in actions(plan), words(plan)
+    await desk.admin.press(plan, ids.FINETUNE_CONFIRM)
+    told = await desk.admin.message(lambda m: "/finetune switch" in m["text"], timeout=60.0)
+    found = re.search(r"/finetune switch (\S+?)`", told["text"])
+    assert found, told["text"]
+    return found.group(1)
+
+
+async def candidate(desk: LoopDesk, recall: int) -> str:
+    """The id of a candidate with this recall."""
+    told = words(await desk.command(f"recall {recall}"))
+    found = re.search(r"/finetune switch (\w+)`", told)
+    assert found, told
+    return found.group(1)
+
+
+async def serve(desk: LoopDesk, release: str) -> None:
+    told = words(await desk.command(f"switch {release} because a test wants it to answer now"))
+    assert release in told, told
+
+
+FRAMES = {
+    "ja": [
+        "{}について教えてください",
+        "{}の担当は誰ですか",
+        "{}に困っています",
+        "{}の締め切りはいつですか",
+        "{}を申請したい",
+        "{}ができません",
+        "{}の変更は可能ですか",
+        "{}はどこで見られますか",
+    ],
+    "en": [
+        "how do I get my {}",
+        "who knows about the {}",
+        "the {} does not work",
+        "where do I find the {}",
+        "can I change my {}",
+        "when is the {} due",
+        "the {} was cancelled",
+        "is there a list of {} rules",
+    ],
+}
+SUBJECTS = {
+    "ja": {
+        "labor": ["有給", "残業", "育休", "シフト", "遅刻", "産休", "夜勤"],
+        "hr": ["評価", "昇進", "研修", "面談", "異動", "採用", "社宅"],
+        "it": ["PC", "VPN", "パスワード", "メール", "画面", "マウス", "回線"],
+        "accounting": ["領収書", "経費", "請求書", "出張費", "振込", "予算", "消費税"],
+        "general_affairs": ["名刺", "会議室", "備品", "駐車場", "郵便", "鍵", "清掃"],
+        "other": ["天気", "昼食", "音楽", "映画", "旅行", "料理", "野球"],
+    },
+    "en": {
+        "labor": ["overtime", "leave", "shift", "break", "holiday", "lateness", "timesheet"],
+        "hr": ["review", "promotion", "training", "interview", "transfer", "hiring", "mentor"],
+        "it": ["laptop", "vpn", "password", "mailbox", "screen", "mouse", "wifi"],
+        "accounting": ["receipt", "expense", "invoice", "refund", "payment", "budget", "tax"],
+        "general_affairs": ["badge", "room", "desk", "parking", "mail", "key", "cleaning"],
+        "other": ["weather", "lunch", "game", "movie", "music", "journey", "recipe"],
+    },
+}
+
+
+async def settle_all(running: Running, language: str) -> None:
+    """Import all held-out questions of the table, and some to train on."""
+    lines = [
+        json.dumps({"text": frame.format(subject), "category": category})
+        for category, subjects in SUBJECTS[language].items()
+        for subject, frame in itertools.product(subjects, FRAMES[language])
+        if split_of(group_of(frame.format(subject))) is Split.HELD_OUT or frame in FRAMES[language][:3]
+    ]
+    assert not (await running.core.acts.importing.load("\n".join(lines).encode(), "generated.jsonl")).bad

@@ -14,8 +14,7 @@ from bot.releases.releasing import add_candidate
 from bot.settings import Settings
 from tests.kits.openai_server import CHAT, FILES, OpenAIServer, Reply
 from tests.kits.openai_server import said as answers
-from tests.loop.story import at_the_desk, words
-from tests.loop.test_gate import settle_all
+from tests.loop.story import at_the_desk, settle_all, words
 
 pytestmark = pytest.mark.timeout(90)
 THERE = ModelName(provider="there", model="small")
@@ -44,12 +43,12 @@ async def test_a_batch_survives_a_restart_and_its_figures_are_posted(
         server.on("GET /v1/batches/batch_1", Reply({"id": "batch_1", "status": "in_progress"}))
         async with opened() as running, at_the_desk(running) as desk:
             await settle_all(running, "en")
-            house = running.house
+            core = running.core
             assert "without `batch`" in words(await desk.command("evaluate batch")), "the embedded model has none"
-            serving = await house.releasing.serving()
-            async with house.store.transaction() as tx:
+            serving = await core.acts.releasing.serving()
+            async with core.ports.store.transaction() as tx:
                 release = await add_candidate(
-                    tx, house.clock.now(), THERE, prompt_id=serving.prompt_id, by="U1", why="test"
+                    tx, core.ports.clock.now(), THERE, prompt_id=serving.prompt_id, by="U1", why="test"
                 )
                 rows = [row async for row in tx.rows.all()]
                 prompt = await tx.prompts.get(serving.prompt_id)
@@ -74,7 +73,7 @@ async def test_a_batch_survives_a_restart_and_its_figures_are_posted(
             assert running.practice
             assert told["channel"] == running.practice.channels.ops.id
             assert "there/small" in told["text"]
-            card = await running.house.evaluating.known(release)
+            card = await running.core.acts.evaluating.known(release)
             assert card
             assert card.rows == sum(row.split is Split.HELD_OUT for row in rows)
             assert card.right >= card.rows - 2, "all but what was asked in person"

@@ -9,43 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.practice import Person, Server, Workspace, serve
+from bot.practice import Person, Workspace, serve
 from handlers.views import ids
 from tests.kits.openai_server import CHAT, OpenAIServer, Reply
 from tests.kits.openai_server import said as answers
-from tests.loop.program import MANIFEST, at_slack, running
+from tests.loop.program import MANIFEST, environment, running
 from tests.loop.story import actions, said
 
-CATEGORIES = """
-language = "en"
-[[category]]
-id = "facilities"
-name = "Facilities"
-rule = "Anything about the building"
-owner = "U0PRIYA0001"
-[[category]]
-id = "people"
-name = "People team"
-rule = "Anything about people"
-[[category]]
-id = "rest"
-name = "Rest"
-other = true
-"""
 pytestmark = pytest.mark.timeout(90)
-
-
-def environment(folder: Path, server: Server, model: str) -> dict[str, str]:
-    prompt = folder / "prompt"
-    prompt.mkdir()
-    (prompt / "system.md").write_text("Sort questions.", encoding="utf-8")
-    (prompt / "categories.toml").write_text(CATEGORIES, encoding="utf-8")
-    return at_slack(server) | {
-        "OPENAI_BASE_URL": model,
-        "OPENAI_API_KEY": "sk-elsewhere",
-        "BOT_PROMPT": str(prompt),
-        "DATABASE_URL": f"sqlite:///{folder}/elsewhere.db",
-    }
 
 
 async def test_slack_and_the_model_are_where_the_environment_says(tmp_path: Path) -> None:

@@ -2,77 +2,22 @@
 
 import csv
 import io
-import itertools
-import json
 from random import Random
 
 import pytest
 
 from bot.app.running import Running
-from bot.domain.dataset import Split, group_of, split_of
+from bot.domain.dataset import Split
 from handlers.views import ids
 from tests.loop.conftest import Open
-from tests.loop.story import Desk, Message, actions, at_the_desk, words
-from tests.loop.test_loop import trained
+from tests.loop.story import SUBJECTS, LoopDesk, Message, actions, at_the_desk, settle_all, trained, words
 
 pytestmark = pytest.mark.timeout(90)
-
-FRAMES = {
-    "ja": [
-        "{}について教えてください",
-        "{}の担当は誰ですか",
-        "{}に困っています",
-        "{}の締め切りはいつですか",
-        "{}を申請したい",
-        "{}ができません",
-        "{}の変更は可能ですか",
-        "{}はどこで見られますか",
-    ],
-    "en": [
-        "how do I get my {}",
-        "who knows about the {}",
-        "the {} does not work",
-        "where do I find the {}",
-        "can I change my {}",
-        "when is the {} due",
-        "the {} was cancelled",
-        "is there a list of {} rules",
-    ],
-}
-SUBJECTS = {
-    "ja": {
-        "labor": ["有給", "残業", "育休", "シフト", "遅刻", "産休", "夜勤"],
-        "hr": ["評価", "昇進", "研修", "面談", "異動", "採用", "社宅"],
-        "it": ["PC", "VPN", "パスワード", "メール", "画面", "マウス", "回線"],
-        "accounting": ["領収書", "経費", "請求書", "出張費", "振込", "予算", "消費税"],
-        "general_affairs": ["名刺", "会議室", "備品", "駐車場", "郵便", "鍵", "清掃"],
-        "other": ["天気", "昼食", "音楽", "映画", "旅行", "料理", "野球"],
-    },
-    "en": {
-        "labor": ["overtime", "leave", "shift", "break", "holiday", "lateness", "timesheet"],
-        "hr": ["review", "promotion", "training", "interview", "transfer", "hiring", "mentor"],
-        "it": ["laptop", "vpn", "password", "mailbox", "screen", "mouse", "wifi"],
-        "accounting": ["receipt", "expense", "invoice", "refund", "payment", "budget", "tax"],
-        "general_affairs": ["badge", "room", "desk", "parking", "mail", "key", "cleaning"],
-        "other": ["weather", "lunch", "game", "movie", "music", "journey", "recipe"],
-    },
-}
-
-
-async def settle_all(running: Running, language: str) -> None:
-    """Import all held-out questions of the table, and some to train on."""
-    lines = [
-        json.dumps({"text": frame.format(subject), "category": category})
-        for category, subjects in SUBJECTS[language].items()
-        for subject, frame in itertools.product(subjects, FRAMES[language])
-        if split_of(group_of(frame.format(subject))) is Split.HELD_OUT or frame in FRAMES[language][:3]
-    ]
-    assert not (await running.house.importing.load("\n".join(lines).encode(), "generated.jsonl")).bad
 
 
 async def shuffle_training_rows(running: Running) -> None:
     """Give the rows to train on each other's labels; the held-out ones stay right."""
-    async with running.house.store.transaction() as tx:
+    async with running.core.ports.store.transaction() as tx:
         rows = [row async for row in tx.rows.all(Split.TRAIN)]
         labels = [row.category for row in rows]
         Random(5).shuffle(labels)
@@ -80,7 +25,7 @@ async def shuffle_training_rows(running: Running) -> None:
             await tx.rows.put(row.model_copy(update={"category": label, "group": f"shuffled {row.id}"}))
 
 
-async def evaluated(desk: Desk) -> Message:
+async def evaluated(desk: LoopDesk) -> Message:
     """The message with the figures, in the ops channel."""
     await desk.command("evaluate")
     return await desk.admin.message(lambda m: any(f["name"].endswith(".png") for f in m.get("files", [])), timeout=60.0)
@@ -107,8 +52,8 @@ async def test_a_better_model_is_evaluated_and_passes(open_loop: Open) -> None:
 
         switched = await desk.command(f"switch {model}")
         assert ids.FINETUNE_OVERRIDE not in actions(switched), words(switched)
-        assert str((await running.house.releasing.serving()).model) == model
-        assert (await running.house.reporting.status()).overridden is None
+        assert str((await running.core.acts.releasing.serving()).model) == model
+        assert (await running.core.acts.reporting.status()).overridden is None
 
 
 async def test_a_model_trained_on_shuffled_labels_is_refused_and_lists_what_it_breaks(open_loop: Open) -> None:
@@ -127,12 +72,12 @@ async def test_a_model_trained_on_shuffled_labels_is_refused_and_lists_what_it_b
         broken = [row for row in csv.DictReader(io.StringIO(table)) if row["change"] == "broken"]
         assert len(broken) > 10
         assert all(row["serving"] == row["settled"] != row["candidate"] for row in broken)
-        assert (await running.house.releasing.serving()).model.model == "base"
+        assert (await running.core.acts.releasing.serving()).model.model == "base"
 
         # A sentence goes over a refusal, too, and one command goes back without any gate.
         await desk.command(f"switch {model} because we look at how it does on live questions")
-        assert str((await running.house.releasing.serving()).model) == model
+        assert str((await running.core.acts.releasing.serving()).model) == model
         assert "live questions" in words(await desk.command("status"))
         await desk.command("rollback")
-        assert (await running.house.releasing.serving()).model.model == "base"
+        assert (await running.core.acts.releasing.serving()).model.model == "base"
         assert "live questions" not in words(await desk.command("status"))

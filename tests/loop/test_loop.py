@@ -2,38 +2,14 @@
 
 import asyncio
 import json
-import re
 
 import pytest
 
 from handlers.views import ids
 from tests.loop.conftest import Open
-from tests.loop.story import STORIES, Desk, Story, actions, at_the_desk, said, sentence, words
+from tests.loop.story import STORIES, Story, actions, at_the_desk, said, sentence, taught, trained, words
 
 pytestmark = pytest.mark.timeout(90)
-
-
-async def taught(desk: Desk, story: Story) -> str:
-    """Staff settle every question of the story; the category that its perks belong to here."""
-    first = await desk.ask(story.asked)
-    perks_go_to = "hr" if said(first) != "hr" else "accounting"
-    await desk.settle(first, perks_go_to)
-    for text in story.perks:
-        await desk.settle(await desk.ask(text), perks_go_to)
-    for text, category in story.usual.items():
-        await desk.settle(await desk.ask(text), category)
-    return perks_go_to
-
-
-async def trained(desk: Desk) -> str:
-    """Start a fine-tune and wait for its announcement; the model's name."""
-    plan = await desk.command("start")
-    assert ids.FINETUNE_CONFIRM in actions(plan), words(plan)
-    await desk.admin.press(plan, ids.FINETUNE_CONFIRM)
-    told = await desk.admin.message(lambda m: "/finetune switch" in m["text"], timeout=60.0)
-    found = re.search(r"/finetune switch (\S+?)`", told["text"])
-    assert found, told["text"]
-    return found.group(1)
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.language)
@@ -48,7 +24,7 @@ async def test_corrections_become_a_model_that_answers_better(story: Story, open
         refused = await desk.command(f"switch {model}")
         assert ids.FINETUNE_OVERRIDE in actions(refused), words(refused)
         assert "300" in json.dumps(refused["blocks"]), "the rule is printed"
-        assert (await running.house.releasing.serving()).model.model == "base"
+        assert (await running.core.acts.releasing.serving()).model.model == "base"
         await desk.admin.press(refused, ids.FINETUNE_OVERRIDE)
         form = await desk.admin.view()
         assert await desk.admin.submit(form, sentence("short")) == {
@@ -85,11 +61,11 @@ async def test_an_export_holds_what_staff_settled_and_is_the_same_twice(open_loo
         for line in lines:
             system, user, assistant = line["messages"]
             assert [m["role"] for m in line["messages"]] == ["system", "user", "assistant"]
-            assert system["content"] == running.house.prompt.text
+            assert system["content"] == running.core.prompt.text
             answer = json.loads(assistant["content"])
             assert list(answer) == ["reason", "category"]
             wanted = story.usual.get(user["content"])
-            category = running.house.prompt.named(answer["category"])
+            category = running.core.prompt.named(answer["category"])
             assert category
             assert wanted in {None, category.id}
         assert "カフェテリアポイント".encode() in data
@@ -103,7 +79,7 @@ async def test_a_restart_in_the_middle_of_a_fine_tune_loses_nothing(open_loop: O
         await desk.admin.press(plan, ids.FINETUNE_CONFIRM)
     async with open_loop("en") as running:
         async with asyncio.timeout(60):
-            while not (newest := (await running.house.reporting.status()).finetunes[0]).model:
+            while not (newest := (await running.core.acts.reporting.status()).finetunes[0]).model:
                 assert newest.error is None
                 await asyncio.sleep(0.1)
         async with at_the_desk(running) as desk:
@@ -133,13 +109,13 @@ async def test_one_confirm_makes_one_job_however_often_it_is_pressed(open_loop: 
         await taught(desk, STORIES[1])
         plan = await desk.command("start")
         await asyncio.gather(*(desk.admin.press(plan, ids.FINETUNE_CONFIRM) for _ in range(3)), return_exceptions=True)
-        status = await running.house.reporting.status()
+        status = await running.core.acts.reporting.status()
         assert len(status.finetunes) == 1
         async with asyncio.timeout(60):
-            while not (newest := (await running.house.reporting.status()).finetunes[0]).model:
+            while not (newest := (await running.core.acts.reporting.status()).finetunes[0]).model:
                 assert newest.error is None
                 await asyncio.sleep(0.1)
-        assert len(await running.house.releasing.choices()) == 1
+        assert len(await running.core.acts.releasing.choices()) == 1
 
 
 async def test_a_name_that_nobody_has_is_refused_in_words(open_loop: Open) -> None:

@@ -12,9 +12,8 @@ from bot.practice import Person, Workspace, serve
 from tests.kits.openai_server import CHAT, OpenAIServer, Reply
 from tests.kits.openai_server import said as answers
 from tests.kits.postgres import make_database
-from tests.loop.program import MANIFEST, hurried
+from tests.loop.program import MANIFEST, environment, hurried
 from tests.loop.story import said
-from tests.loop.test_elsewhere import environment
 
 pytestmark = pytest.mark.timeout(120)
 HELD = 1.0

@@ -16,10 +16,8 @@ from bot.practice import Person, Workspace, serve
 from handlers.views import ids
 from tests.kits.postgres import make_database
 from tests.loop.program import MANIFEST, at_slack, hurried
-from tests.loop.story import ENGLISH, Desk, said, words
-from tests.loop.test_loop import taught
-from tests.loop.test_trust import candidate
-from tests.loop.test_trust import serve as let_serve
+from tests.loop.story import ENGLISH, LoopDesk, candidate, said, taught, words
+from tests.loop.story import serve as let_serve
 
 pytestmark = pytest.mark.timeout(180)
 WITHIN = 10.0
@@ -51,7 +49,7 @@ async def until(holds: Callable[[], Any], seconds: float = 60.0) -> Any:
     return found
 
 
-async def asked_together(desk: Desk, text: str) -> set[str]:
+async def asked_together(desk: LoopDesk, text: str) -> set[str]:
     """What is said of eight questions at once, which Slack hands to both replicas in turn."""
     return {said(card) for card in await asyncio.gather(*(desk.ask(f"{text} {n}") for n in range(8)))}
 
@@ -77,7 +75,7 @@ async def test_two_replicas_are_one_bot(tmp_path: Path) -> None:
         members = (server.people.employees[0], server.people.staff[0], server.people.admin)
         bots = [await stack.enter_async_context(hurried(tmp_path, env)) for _ in range(2)]
         windows = [await stack.enter_async_context(Person(server.url, member.id)) for member in members]
-        desk = Desk(server, *windows)
+        desk = LoopDesk(server, *windows)
         listed = words(await desk.command("status"))
         assert "*Replicas* 2" in listed
         assert "Not all replicas" not in listed

@@ -22,7 +22,7 @@ from handlers.slack.deliveries import REQUEST_BYTES
 from handlers.views import ids
 from storage.inbox import SqlInbox
 from tests.loop.program import MANIFEST
-from tests.loop.story import ENGLISH, Desk, actions, said, words
+from tests.loop.story import ENGLISH, LoopDesk, actions, said, words
 
 pytestmark = pytest.mark.timeout(90)
 EVENT = json.dumps({"type": "event_callback", "event": {"type": "message", "text": "a secret question"}})
@@ -34,7 +34,7 @@ class Place:
 
     server: Server
     running: Running
-    desk: Desk
+    desk: LoopDesk
 
     @property
     def url(self) -> str:
@@ -45,7 +45,7 @@ class Place:
             return await http.post(self.url, content=body, headers=dict(headers))
 
     async def arrivals(self) -> int:
-        async with self.running.house.store.transaction() as tx:
+        async with self.running.core.ports.store.transaction() as tx:
             return await tx.inbox.open()
 
 
@@ -73,7 +73,7 @@ async def in_http_mode(folder: Path) -> AsyncIterator[Place]:
             Person(server.url, people.admin.id) as admin,
         ):
             await server.send_to(f"{running.url}slack/events")
-            yield Place(server, running, Desk(server, employee, staff, admin))
+            yield Place(server, running, LoopDesk(server, employee, staff, admin))
 
 
 @pytest.fixture(autouse=True)
@@ -130,7 +130,7 @@ async def test_an_event_that_slack_delivers_again_is_one_question(place: Place) 
     place.server.faults.duplicate_events(3)
     await place.desk.ask(ENGLISH.asked)
     await asyncio.sleep(0.5)
-    async with place.running.house.store.transaction() as tx:
+    async with place.running.core.ports.store.transaction() as tx:
         assert await tx.questions.count() == 1
 
 

@@ -95,13 +95,13 @@ async def test_what_a_stop_interrupts_is_free_at_once_and_no_lease_is_left(
         async with asyncio.timeout(20):
             while not model.sent(CHAT):  # noqa: ASYNC110 - it is asked somewhere else
                 await asyncio.sleep(0.02)
-        async with running.house.store.transaction() as tx:
-            assert await tx.inbox.claim("another", running.house.clock.now(), MINUTE) is None
+        async with running.core.ports.store.transaction() as tx:
+            assert await tx.inbox.claim("another", running.core.ports.clock.now(), MINUTE) is None
             assert await tx.leases.all()
     database = Database(settings.database_url)
     async with SqlStore(database).transaction() as tx:
-        freed = await tx.inbox.claim("another", running.house.clock.now(), MINUTE)
+        freed = await tx.inbox.claim("another", running.core.ports.clock.now(), MINUTE)
         assert freed is not None
         assert freed.arrival.text == "My laptop is broken."
-        assert (await tx.leases.all(), await tx.replicas.seen(running.house.clock.now() - MINUTE)) == ([], [])
+        assert (await tx.leases.all(), await tx.replicas.seen(running.core.ports.clock.now() - MINUTE)) == ([], [])
     await database.close()

@@ -1,28 +1,13 @@
 """Before any training, over the wire, in both languages: recall, a shadow, and a bot that says it is unsure."""
 
-import re
-
 import pytest
 
 from bot.domain.release import ReleaseState
 from handlers.views import ids
 from tests.loop.conftest import Open
-from tests.loop.story import STORIES, Desk, Story, actions, at_the_desk, said, words
+from tests.loop.story import STORIES, Story, actions, at_the_desk, candidate, said, serve, words
 
 pytestmark = pytest.mark.timeout(60)
-
-
-async def candidate(desk: Desk, recall: int) -> str:
-    """The id of a candidate with this recall."""
-    told = words(await desk.command(f"recall {recall}"))
-    found = re.search(r"/finetune switch (\w+)`", told)
-    assert found, told
-    return found.group(1)
-
-
-async def serve(desk: Desk, release: str) -> None:
-    told = words(await desk.command(f"switch {release} because a test wants it to answer now"))
-    assert release in told, told
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.language)
@@ -37,7 +22,7 @@ async def test_one_correction_helps_a_similar_question_before_any_training(story
         await desk.settle(first, right)
         assert said(await desk.ask(story.similar + " ")) == right
         assert before != right, "the story tells nothing: the base model knew it"
-        assert not (await running.house.reporting.status()).finetunes
+        assert not (await running.core.acts.reporting.status()).finetunes
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.language)
@@ -47,10 +32,10 @@ async def test_a_shadow_answers_unseen_and_its_agreement_is_told(story: Story, o
         assert release in words(await desk.command(f"shadow {release}"))
         questions = list(story.usual)[:3]
         cards = [await desk.ask(text) for text in questions]
-        async with running.house.store.transaction() as tx:
+        async with running.core.ports.store.transaction() as tx:
             assert (await tx.releases.shadow()).id == release  # type: ignore[union-attr]  # it is asserted
-        while (await running.house.shadowing.report()).agreement.questions < len(questions):
-            await running.house.shadowing.shadow_next()
+        while (await running.core.acts.shadowing.report()).agreement.questions < len(questions):
+            await running.core.acts.shadowing.shadow_next()
         for text, card in zip(questions, cards, strict=True):
             await desk.settle(card, story.usual[text])
             assert len(await desk.employee.replies(desk.channel, card["thread_ts"])) == 2, "the question and one answer"
@@ -58,7 +43,7 @@ async def test_a_shadow_answers_unseen_and_its_agreement_is_told(story: Story, o
         assert release in told
         assert "100%" in told, "without rows the recall shows nothing, so both say the same"
         assert release in words(await desk.command("shadow off"))
-        assert (await running.house.releasing.named(release)).state is ReleaseState.CANDIDATE
+        assert (await running.core.acts.releasing.named(release)).state is ReleaseState.CANDIDATE
         assert "`/finetune shadow <release>`" in words(await desk.command("shadow")) or story.language == "ja"
 
 
@@ -67,7 +52,7 @@ async def test_below_the_threshold_the_bot_asks_staff_and_a_press_settles_it(sto
     async with open_loop(story.language) as running, at_the_desk(running) as desk:
         server = running.practice
         assert server
-        serving = (await running.house.releasing.serving()).id
+        serving = (await running.core.acts.releasing.serving()).id
         assert serving in words(await desk.command("unsure"))
         assert "50" in words(await desk.command("unsure auto")), "there are no held-out rows yet"
         assert "0.99" in words(await desk.command("unsure 0.99"))
@@ -97,6 +82,6 @@ async def test_what_makes_no_sense_is_refused_in_words(open_loop: Open) -> None:
             ("shadow", "no shadow release"),
         ):
             assert told in words(await desk.command(wrong)), wrong
-        serving = (await running.house.releasing.serving()).id
+        serving = (await running.core.acts.releasing.serving()).id
         assert "serves already" in words(await desk.command(f"shadow {serving}"))
         assert serving in words(await desk.command("recall off"))

@@ -21,8 +21,8 @@ from bot.domain.errors import ModelDown, ModelRefused
 from bot.domain.question import Ending
 from bot.domain.release import ModelName
 from bot.ports import Store
-from tests.handlers.desk import PROMPT
 from tests.kits.fakes import RuleModel, StepClock
+from tests.kits.slack_desk import PROMPT
 from tests.storage.things import arrival
 
 MODEL = ModelName.parse("local/base")

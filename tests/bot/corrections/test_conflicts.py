@@ -20,10 +20,10 @@ from bot.similarity.neighbours import RowNeighbours
 from storage.database import Database
 from storage.store import SqlStore
 from tests.bot.conftest import Fresh
-from tests.bot.dataset.test_groups import BRIDGE, HELD_OUT, LONG, TEXTS, TRAINED, near, of, put, tuning_of
 from tests.bot.things import CATEGORIES, PROMPT, row
 from tests.kits.fakes import RuleModel, StepClock
 from tests.kits.fakes_acts import CountingEstimator
+from tests.kits.near_texts import BRIDGE, HELD_OUT, LONG, TEXTS, TRAINED, exporting_of, near, of, put
 from tests.kits.postgres import make_database
 
 FIRST, BETWEEN, LAST = TRAINED, BRIDGE, HELD_OUT
@@ -82,7 +82,7 @@ async def test_nothing_of_it_is_exported_measured_or_shown(
     neighbours: RowNeighbours,
     clock: StepClock,
 ) -> None:
-    frozen = await tuning_of(store, database, neighbours, clock).export()
+    frozen = await exporting_of(store, database, neighbours, clock).export()
     assert list(frozen.texts) == [apart[3].id]
     assert frozen.manifest.left_out == {"conflict": 3}
     evaluating = Evaluating(
@@ -138,10 +138,10 @@ async def test_a_held_out_question_and_one_to_train_on_can_be_in_conflict(
 ) -> None:
     """Settled alike, the one to train on is left out as a near-copy, as ever."""
     await put(store, of(BETWEEN, Split.TRAIN, "g1"), of(LAST, Split.HELD_OUT, "g2", "it"), of("鍵", Split.TRAIN, "g3"))
-    tuning = tuning_of(store, database, neighbours, clock)
-    assert (await tuning.export()).manifest.left_out == {"conflict": 2}
+    exporting = exporting_of(store, database, neighbours, clock)
+    assert (await exporting.export()).manifest.left_out == {"conflict": 2}
     await reviewing.settle_conflict("g1", "it", "U4")
-    manifest = (await tuning.export()).manifest
+    manifest = (await exporting.export()).manifest
     assert (manifest.left_out, manifest.held_out) == ({"near_held_out": 1}, 1)
 
 

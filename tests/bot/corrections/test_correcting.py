@@ -10,64 +10,22 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from bot.corrections.correcting import Correcting
 from bot.domain.card import Card
-from bot.domain.correction import Correction, CorrectionKind, Press, settlement
+from bot.domain.correction import CorrectionKind, Press, settlement
 from bot.domain.dataset import Row, Source, export
 from bot.domain.errors import Reason, Refused
-from bot.questions.answering import Answering
-from bot.questions.classifying import Classifying
 from bot.releases.releasing import Releasing
-from bot.similarity.neighbours import RowNeighbours
 from storage.database import Database
 from storage.store import SqlStore
 from tests.bot.conftest import Fresh
-from tests.bot.things import BASE, CATEGORIES, PROMPT, arrival
-from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
-from tests.kits.fakes_acts import Board
-
-
-class Desk:
-    """One question that was answered with "labor", and staff."""
-
-    def __init__(self, store: SqlStore, clock: StepClock) -> None:
-        self.store = store
-        self.clock = clock
-        self.correcting = Correcting(store, RowNeighbours(store), clock)
-        self.question = ""
-
-    async def ask(self, text: str = "有給は何日前？") -> None:
-        board = Board()
-        answering = Answering(
-            self.store,
-            Classifying(self.store, RuleModel({"有給": "labor"}), KeptNeighbours(), self.clock),
-            board,
-            self.clock,
-        )
-        await answering.receive(arrival(text))
-        await answering.answer_next()
-        (self.question,) = board.cards
-
-    async def press(self, category: str | None, seen: int, by: str = "U2", reason: str | None = None) -> Card:
-        press = Press(question_id=self.question, category=category, reason=reason, seen=seen, by=by)
-        return await self.correcting.settle(press)
-
-    async def said(self) -> list[Correction]:
-        async with self.store.transaction() as tx:
-            return await tx.corrections.of(self.question)
-
-    async def row(self) -> Row | None:
-        async with self.store.transaction() as tx:
-            return await tx.rows.get(self.question)
-
-    async def told(self) -> int:
-        async with self.store.transaction() as tx:
-            return (await tx.outbox.lag(self.clock.now()))[0]
+from tests.bot.things import BASE, CATEGORIES, PROMPT
+from tests.kits.correction_desk import CorrectionDesk
+from tests.kits.fakes import StepClock
 
 
 @pytest.fixture
-async def desk(store: SqlStore, clock: StepClock) -> Desk:
-    desk = Desk(store, clock)
+async def desk(store: SqlStore, clock: StepClock) -> CorrectionDesk:
+    desk = CorrectionDesk(store, clock)
     await desk.ask()
     return desk
 
@@ -79,7 +37,7 @@ def answer_of(row: Row) -> dict[str, str]:
     return answer
 
 
-async def test_agreeing_makes_a_row_with_the_verdicts_reason(desk: Desk) -> None:
+async def test_agreeing_makes_a_row_with_the_verdicts_reason(desk: CorrectionDesk) -> None:
     card = await desk.press(None, seen=0)
     (correction,) = await desk.said()
     row = await desk.row()
@@ -91,7 +49,7 @@ async def test_agreeing_makes_a_row_with_the_verdicts_reason(desk: Desk) -> None
     assert await desk.told() == 1
 
 
-async def test_a_changed_category_never_carries_the_verdicts_reason(desk: Desk) -> None:
+async def test_a_changed_category_never_carries_the_verdicts_reason(desk: CorrectionDesk) -> None:
     card = await desk.press("it", seen=0)
     row = await desk.row()
     assert row is not None
@@ -100,7 +58,7 @@ async def test_a_changed_category_never_carries_the_verdicts_reason(desk: Desk) 
     assert card.verdict.reason not in answer_of(row)["reason"]
 
 
-async def test_staffs_own_words_are_the_reason_and_are_masked(desk: Desk) -> None:
+async def test_staffs_own_words_are_the_reason_and_are_masked(desk: CorrectionDesk) -> None:
     await desk.press("it", seen=0, reason="PC の話。taro@example.com に確認")
     row = await desk.row()
     assert row is not None
@@ -108,7 +66,7 @@ async def test_staffs_own_words_are_the_reason_and_are_masked(desk: Desk) -> Non
     assert (await desk.said())[0].reason == row.reason
 
 
-async def test_who_says_the_same_again_takes_no_words_away_and_who_says_another_does(desk: Desk) -> None:
+async def test_who_says_the_same_again_takes_no_words_away_and_who_says_another_does(desk: CorrectionDesk) -> None:
     await desk.press("it", seen=0, reason="PC の話")
     await desk.press("it", seen=1, by="U3")
     await desk.press("it", seen=2, by="U4")
@@ -121,14 +79,14 @@ async def test_who_says_the_same_again_takes_no_words_away_and_who_says_another_
     assert row.reason is None
 
 
-async def test_the_same_press_twice_is_one_correction(desk: Desk) -> None:
+async def test_the_same_press_twice_is_one_correction(desk: CorrectionDesk) -> None:
     first = await desk.press("it", seen=0)
     assert await desk.press("it", seen=0) == first
     assert len(await desk.said()) == 1
     assert await desk.told() == 1
 
 
-async def test_the_second_of_two_is_told_what_the_first_said_and_may_still_change_it(desk: Desk) -> None:
+async def test_the_second_of_two_is_told_what_the_first_said_and_may_still_change_it(desk: CorrectionDesk) -> None:
     await desk.press("it", seen=0, by="U2")
     with pytest.raises(Refused) as refused:
         await desk.press("other", seen=0, by="U3")
@@ -142,14 +100,14 @@ async def test_the_second_of_two_is_told_what_the_first_said_and_may_still_chang
     assert (changed.settled.by, changed.settled.seq) == ("U3", 2)
 
 
-async def test_two_at_the_same_moment_are_one_correction(desk: Desk) -> None:
+async def test_two_at_the_same_moment_are_one_correction(desk: CorrectionDesk) -> None:
     presses = [desk.press("it", seen=0, by="U2"), desk.press("other", seen=0, by="U3")]
     ended = await asyncio.gather(*presses, return_exceptions=True)
     assert sum(isinstance(end, Refused) for end in ended) == 1
     assert len(await desk.said()) == 1
 
 
-async def test_an_undo_withdraws_the_row(desk: Desk) -> None:
+async def test_an_undo_withdraws_the_row(desk: CorrectionDesk) -> None:
     await desk.press("it", seen=0)
     card = await desk.correcting.undo(desk.question, 1, "U3")
     assert (card.settled, card.seen, await desk.row()) == (None, 2, None)
@@ -160,7 +118,7 @@ async def test_an_undo_withdraws_the_row(desk: Desk) -> None:
     assert refused.value.reason is Reason.NOTHING_TO_UNDO
 
 
-async def test_what_cannot_be_is_refused_and_writes_nothing(desk: Desk) -> None:
+async def test_what_cannot_be_is_refused_and_writes_nothing(desk: CorrectionDesk) -> None:
     for press, reason in (
         (Press(question_id="nobody", category="it", seen=0, by="U2"), Reason.UNKNOWN_QUESTION),
         (Press(question_id=desk.question, category="sales", seen=0, by="U2"), Reason.UNKNOWN_CATEGORY),
@@ -183,7 +141,7 @@ class Staff(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.database = Database(fresh())
         self.clock = StepClock()
-        self.desk = Desk(SqlStore(self.database), self.clock)
+        self.desk = CorrectionDesk(SqlStore(self.database), self.clock)
         self.run(self._open())
         self.said: list[tuple[CorrectionKind, str, str]] = []
         """What must have been written: (kind, category, by)."""

@@ -13,8 +13,8 @@ from bot.domain.correction import Correction, CorrectionKind
 from bot.domain.dataset import Row, Split, export, group_of, neutral_reason
 from bot.domain.question import Place, Question, Verdict, Via
 from storage.store import SqlStore
-from tests.bot.corrections.test_correcting import Desk
 from tests.bot.things import CATEGORIES, PROMPT
+from tests.kits.correction_desk import CorrectionDesk
 from tests.kits.fakes import RuleModel, StepClock
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -88,7 +88,7 @@ def test_no_exported_row_argues_for_another_category(questions: list[tuple[str, 
 async def test_what_was_said_for_the_category_is_taken_before_a_model_is_asked(
     store: SqlStore, clock: StepClock, model: RuleModel
 ) -> None:
-    desk = Desk(store, clock)
+    desk = CorrectionDesk(store, clock)
     await desk.ask("有給は何日前？")
     drafting = Drafting(store, model)
     assert await drafting.reason(desk.question, "labor") == "'有給' stands in it"
@@ -100,7 +100,7 @@ async def test_what_was_said_for_the_category_is_taken_before_a_model_is_asked(
 
 
 async def test_there_is_no_draft_where_none_is_to_be_had(store: SqlStore, clock: StepClock, model: RuleModel) -> None:
-    desk = Desk(store, clock)
+    desk = CorrectionDesk(store, clock)
     await desk.ask()
     drafting = Drafting(store, model)
     assert await drafting.reason("no such question", "it") is None

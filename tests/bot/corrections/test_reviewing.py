@@ -18,8 +18,8 @@ from bot.domain.shadow import Shadow
 from bot.releases.releasing import Releasing, add_candidate
 from bot.similarity.neighbours import RowNeighbours
 from storage.store import SqlStore
-from tests.bot.questions.test_answering import Desk
 from tests.bot.things import BASE, PROMPT, arrival, row, rows_of
+from tests.kits.answer_desk import AnswerDesk
 from tests.kits.fakes import RuleModel, StepClock
 from tests.kits.fakes_acts import Board
 
@@ -67,7 +67,7 @@ class Bench:
         self.model.confidence = confidence
         came = arrival(text, n=self.asked, via=Via.DM if channel.startswith("D") else Via.MENTION)
         place = came.place.model_copy(update={"channel": channel})
-        await Desk(self.store, self.model, self.board, self.clock).ask(came.model_copy(update={"place": place}))
+        await AnswerDesk(self.store, self.model, self.board, self.clock).ask(came.model_copy(update={"place": place}))
         self.clock.advance(seconds=1)
         return list(self.board.cards)[-1]
 

@@ -13,53 +13,30 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from bot.corrections.correcting import Correcting
 from bot.corrections.reviewing import Reviewing
+from bot.dataset.exporting import Exporting
 from bot.dataset.importing import Importing
 from bot.domain.correction import Press
 from bot.domain.dataset import Row, Split, export, neutral_reason, questions_of, split_of
 from bot.domain.errors import Reason, Refused
 from bot.domain.finetune import Estimate, Finetune, FinetuneState
 from bot.domain.question import ArrivalKind
-from bot.finetunes.budget import Spending
-from bot.finetunes.tuning import Tuning
-from bot.ports import Neighbours
-from bot.providers.training_file import check
 from bot.questions.answering import Answering
 from bot.questions.classifying import Classifying
 from bot.releases.evaluating import Evaluating
 from bot.releases.releasing import Releasing, add_candidate
 from bot.similarity.disjoint import UnseenRows, prove_disjoint, seen
-from bot.similarity.index import Index
 from bot.similarity.neighbours import RowNeighbours
 from storage.database import Database
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
 from tests.bot.conftest import Fresh
-from tests.bot.things import BASE, CATEGORIES, PROMPT, arrival, row
+from tests.bot.things import BASE, CATEGORIES, PROMPT, arrival
 from tests.kits.fakes import RuleModel, StepClock
-from tests.kits.fakes_acts import Board, CountingEstimator, KeepingTrainer
+from tests.kits.fakes_acts import Board, CountingEstimator
+from tests.kits.near_texts import BRIDGE, HELD_OUT, TEXTS, TRAINED, exporting_of, near, of, put
 
-SUBJECTS = ["有給の申請", "VPNの設定", "laptop order", "parental leave start date", "鍵の紛失 1", "鍵の紛失 2"]
-FRAMES = ["{}は？", "{}について教えてください", "How do I {}", "please help with {}", "{}…急ぎ", "{}の期限"]
-# Of long questions a word may be added: what lies between two groups is near to both.
-LONG = ["朝 昼 夜 春 夏 秋", "朝 昼 夜 春 夏 秋 冬", "昼 夜 春 夏 秋 冬", "夜 春 夏 秋 冬 雨", "夜 春 夏 秋 冬 雨 雪"]
 ARGUES = "[for {}]"
 """A reason that says what it argues for."""
-TEXTS = [frame.format(subject) for subject in SUBJECTS for frame in FRAMES] + LONG
-
-
-def near(one: str, other: str) -> bool:
-    index = Index()
-    index.slot(one)
-    return bool(index.near(other))
-
-
-def of(text: str, split: Split, group: str = "", category: str = "labor") -> Row:
-    """A row whose group is its text's, or another one."""
-    return row(text, category, row_id=text).model_copy(update={"group": group or text, "split": split})
-
-
-TRAINED, BRIDGE, HELD_OUT = "朝 昼 夜 春 夏", "朝 昼 夜 春 夏 秋", "朝 昼 夜 春 夏 秋 冬"
-"""The first and the last are not near, and what lies between them is near to both."""
 
 
 @pytest.fixture
@@ -68,32 +45,17 @@ def neighbours(store: SqlStore) -> RowNeighbours:
 
 
 @pytest.fixture
-def tuning(store: SqlStore, database: Database, neighbours: RowNeighbours, clock: StepClock) -> Tuning:
-    return tuning_of(store, database, neighbours, clock)
+def exporting(store: SqlStore, database: Database, neighbours: RowNeighbours, clock: StepClock) -> Exporting:
+    return exporting_of(store, database, neighbours, clock)
 
 
-def tuning_of(store: SqlStore, database: Database, neighbours: Neighbours, clock: StepClock) -> Tuning:
-    estimator = CountingEstimator()
-    spending = Spending(estimator, clock, None)
-    shelf = DatabaseShelf(database)
-    trainer = KeepingTrainer()
-    return Tuning(
-        store, shelf, trainer, estimator, check, clock, student=BASE, spending=spending, neighbours=neighbours
-    )
-
-
-async def put(store: SqlStore, *rows: Row) -> None:
-    async with store.transaction() as tx:
-        await tx.rows.put(*rows)
-
-
-async def test_a_bridge_to_a_held_out_question_is_not_trained_on(store: SqlStore, tuning: Tuning) -> None:
+async def test_a_bridge_to_a_held_out_question_is_not_trained_on(store: SqlStore, exporting: Exporting) -> None:
     assert near(TRAINED, BRIDGE)
     assert near(BRIDGE, HELD_OUT)
     assert not near(TRAINED, HELD_OUT)
     trained, bridge = of(TRAINED, Split.TRAIN, "g"), of(BRIDGE, Split.TRAIN, "g")
     await put(store, trained, bridge, of(HELD_OUT, Split.HELD_OUT))
-    frozen = await tuning.export()
+    frozen = await exporting.export()
     assert list(frozen.texts) == [TRAINED]
     assert frozen.manifest.left_out == {"near_held_out": 1}
 
@@ -114,7 +76,7 @@ async def test_a_file_that_is_not_disjoint_is_refused_and_not_kept(
 ) -> None:
     await put(store, of(BRIDGE, Split.TRAIN), of(HELD_OUT, Split.HELD_OUT))
     with pytest.raises(Refused) as refused:
-        await tuning_of(store, database, Blind(store), clock).export()
+        await exporting_of(store, database, Blind(store), clock).export()
     assert (refused.value.reason, refused.value.facts) == (Reason.NOT_DISJOINT, {"rows": 1})
     assert await DatabaseShelf(database).names("datasets/") == []
 
@@ -237,7 +199,7 @@ class Arrivals(RuleBasedStateMachine):
         )
         self.importing = Importing(self.store, self.neighbours, self.clock)
         self.reviewing = Reviewing(self.store, self.correcting, self.neighbours, self.clock)
-        self.tuning = tuning_of(self.store, self.database, self.neighbours, self.clock)
+        self.exporting = exporting_of(self.store, self.database, self.neighbours, self.clock)
         self.edits = 100
         self.homes: dict[tuple[str, str], str] = {}
         """(row, text) → the group that it was first seen in."""
@@ -312,7 +274,7 @@ class Arrivals(RuleBasedStateMachine):
     def no_near_copy_of_a_held_out_question_is_trained_on(self) -> None:
         rows = self.run(self.rows())
         try:
-            frozen = self.run(self.tuning.export())
+            frozen = self.run(self.exporting.export())
         except Refused as refused:
             if refused.reason is not Reason.NO_ROWS:
                 raise

@@ -13,44 +13,46 @@ from bot.finetunes.budget import Spending
 from bot.releases.releasing import add_candidate
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
-from tests.bot.finetunes.test_tuning import Bench
-from tests.bot.questions.test_answering import Desk
 from tests.bot.things import PROMPT, arrival
+from tests.kits.answer_desk import AnswerDesk
 from tests.kits.fakes import RuleModel, StepClock
 from tests.kits.fakes_acts import Board, CountingEstimator, KeepingTrainer
+from tests.kits.finetune_bench import FinetuneBench
 
 
 @pytest.fixture
-def bench(store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock) -> Bench:
-    return Bench(store, shelf, trainer, clock)
+def bench(store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock) -> FinetuneBench:
+    return FinetuneBench(store, shelf, trainer, clock)
 
 
-async def month(bench: Bench, budget: float | None = None) -> tuple[float, float, tuple[str, ...], float | None]:
+async def month(
+    bench: FinetuneBench, budget: float | None = None
+) -> tuple[float, float, tuple[str, ...], float | None]:
     async with bench.store.transaction() as tx:
         spend = await Spending(CountingEstimator(), bench.clock, budget).month(tx)
     return spend.finetunes, spend.answers, spend.unpriced, spend.left
 
 
-async def test_an_empty_month(bench: Bench) -> None:
+async def test_an_empty_month(bench: FinetuneBench) -> None:
     assert await month(bench) == (0.0, 0.0, (), None)
     assert await month(bench, 5.0) == (0.0, 0.0, (), 5.0)
 
 
-async def test_a_fine_tune_counts_from_its_confirmation_and_by_what_was_trained(bench: Bench) -> None:
+async def test_a_fine_tune_counts_from_its_confirmation_and_by_what_was_trained(bench: FinetuneBench) -> None:
     planned = await bench.planned()
     assert (await month(bench))[0] == 0.0
-    await bench.tuning.confirm(planned.id, "U9")
+    await bench.acts.starting.confirm(planned.id, "U9")
     assert (await month(bench))[0] == pytest.approx(planned.estimate.usd)
-    await bench.tuning.follow()
+    await bench.acts.following.follow()
     job = bench.trainer.jobs["job-0"]
     bench.trainer.jobs["job-0"] = job.model_copy(
         update={"status": "succeeded", "model": "ft:base:1", "trained_tokens": 7_000_000}
     )
-    await bench.tuning.follow()
+    await bench.acts.following.follow()
     assert (await month(bench))[0] == pytest.approx(7.0)
 
 
-async def test_what_failed_costs_nothing_and_what_was_cancelled_may(bench: Bench) -> None:
+async def test_what_failed_costs_nothing_and_what_was_cancelled_may(bench: FinetuneBench) -> None:
     running = await bench.running()
     assert is_billed(running.model_copy(update={"state": FinetuneState.CANCELLED}))
     assert not is_billed(running.model_copy(update={"state": FinetuneState.CANCELLED, "job_id": None}))
@@ -59,9 +61,9 @@ async def test_what_failed_costs_nothing_and_what_was_cancelled_may(bench: Bench
 
 
 async def test_answers_count_and_a_model_without_a_price_is_named(
-    bench: Bench, store: SqlStore, model: RuleModel, board: Board, clock: StepClock
+    bench: FinetuneBench, store: SqlStore, model: RuleModel, board: Board, clock: StepClock
 ) -> None:
-    await Desk(store, model, board, clock).ask(arrival())
+    await AnswerDesk(store, model, board, clock).ask(arrival())
     (question,) = board.cards
     told = await month(bench, 1.0)
     assert told[1] > 0
@@ -77,7 +79,7 @@ async def test_answers_count_and_a_model_without_a_price_is_named(
     assert await month(bench, 1.0) == (told[0], told[1], ("house/big",), told[3])
 
 
-async def test_the_month_before_does_not_count(bench: Bench) -> None:
+async def test_the_month_before_does_not_count(bench: FinetuneBench) -> None:
     await bench.confirmed()
     assert (await month(bench))[0] > 0
     bench.clock.advance(days=10)
@@ -88,19 +90,19 @@ def test_a_month_begins_on_its_first_in_utc() -> None:
     assert month_of(datetime(2026, 11, 30, 23, 59, 59, 999, tzinfo=UTC)) == datetime(2026, 11, 1, tzinfo=UTC)
 
 
-async def test_a_start_above_the_budget_is_refused_with_numbers(bench: Bench) -> None:
+async def test_a_start_above_the_budget_is_refused_with_numbers(bench: FinetuneBench) -> None:
     finetune = await bench.planned()
     assert finetune.estimate.usd is not None
     bench.budget = finetune.estimate.usd - 1e-6
-    bench.tuning = bench.started()
+    bench.acts = bench.started()
     with pytest.raises(Refused) as refused:
-        await bench.tuning.plan("U9", "ja")
+        await bench.acts.planning.plan("U9", "ja")
     assert refused.value.reason is Reason.OVER_BUDGET
     assert set(refused.value.facts) == {"usd", "left", "spent", "budget"}
     with pytest.raises(Refused) as refused:  # planned before, when there was money
-        await bench.tuning.confirm(finetune.id, "U9")
+        await bench.acts.starting.confirm(finetune.id, "U9")
     assert refused.value.reason is Reason.OVER_BUDGET
     assert (await bench.now(finetune)).state is FinetuneState.PLANNED
     bench.budget = finetune.estimate.usd
-    bench.tuning = bench.started()
-    assert (await bench.tuning.confirm(finetune.id, "U9")).state is FinetuneState.CONFIRMED
+    bench.acts = bench.started()
+    assert (await bench.acts.starting.confirm(finetune.id, "U9")).state is FinetuneState.CONFIRMED

@@ -13,10 +13,9 @@ from bot.domain.dataset import Split
 from bot.domain.finetune import Finetune, FinetuneState, Job
 from bot.domain.release import ModelName
 from bot.finetunes.budget import Spending
-from bot.finetunes.tuning import CREATION_UNANSWERED, JOB_SEARCHES, Tuning
+from bot.finetunes.starting import CREATION_UNANSWERED, JOB_SEARCHES
 from bot.providers.providers import Provider, Providers
 from bot.providers.training import JOB_METADATA_KEY, OpenAITrainer
-from bot.providers.training_file import check
 from bot.releases.releasing import Releasing
 from bot.similarity.neighbours import RowNeighbours
 from storage.database import Database
@@ -25,6 +24,7 @@ from storage.store import SqlStore
 from tests.bot.things import BASE, PROMPT, rows_of
 from tests.kits.fakes import StepClock
 from tests.kits.fakes_acts import CountingEstimator
+from tests.kits.finetune_bench import FinetuneActs, finetune_acts
 from tests.kits.openai_server import FILES, JOBS, Got, OpenAIServer, Reply
 from tests.kits.postgres import make_database
 
@@ -71,20 +71,18 @@ class Company:
         self.providers["there"].timeout = 2.0
         self.first = self.replica()
 
-    def replica(self, trainer: type[OpenAITrainer] = OpenAITrainer) -> Tuning:
+    def replica(self, trainer: type[OpenAITrainer] = OpenAITrainer) -> FinetuneActs:
         database = Database(self.url)
         self.databases.append(database)
         store, estimator = SqlStore(database), CountingEstimator()
-        return Tuning(
+        return finetune_acts(
             store,
             DatabaseShelf(database),
             trainer(self.providers, pauses_s=()),
-            estimator,
-            check,
+            Spending(estimator, self.clock, None),
+            RowNeighbours(store),
             self.clock,
             student=STUDENT,
-            spending=Spending(estimator, self.clock, None),
-            neighbours=RowNeighbours(store),
         )
 
     @property
@@ -98,8 +96,8 @@ class Company:
 
     async def confirmed(self) -> Finetune:
         await self.keep()
-        finetune, _ = await self.first.plan("U9", "en")
-        return await self.first.confirm(finetune.id, "U9")
+        finetune, _ = await self.first.planning.plan("U9", "en")
+        return await self.first.starting.confirm(finetune.id, "U9")
 
     async def now(self, finetune: Finetune) -> Finetune:
         async with self.store.transaction() as tx:
@@ -107,10 +105,10 @@ class Company:
         assert found is not None
         return found
 
-    async def follow(self, tuning: Tuning) -> None:
+    async def follow(self, acts: FinetuneActs) -> None:
         """For as long as a job is looked for."""
         for _ in range(JOB_SEARCHES + 1):
-            await tuning.follow()
+            await acts.following.follow()
             self.clock.advance(seconds=CREATION_UNANSWERED / timedelta(seconds=1))
 
     @property
@@ -159,7 +157,7 @@ async def test_a_job_that_was_made_and_not_told_is_found_by_its_metadata(
 async def test_a_replica_that_dies_while_its_creation_is_on_its_way_is_followed_by_another(company: Company) -> None:
     finetune = await company.confirmed()
     company.provider.answers.append(Reply(wait_s=5))
-    dying = asyncio.create_task(company.first.follow())
+    dying = asyncio.create_task(company.first.following.follow())
     async with asyncio.timeout(10):
         while not company.provider.jobs:  # noqa: ASYNC110 - what it waits for is in another server
             await asyncio.sleep(0.01)
@@ -180,7 +178,7 @@ class Dying(OpenAITrainer):
 async def test_a_replica_that_dies_before_its_creation_is_sent_costs_nothing(company: Company) -> None:
     finetune = await company.confirmed()
     with pytest.raises(asyncio.CancelledError):
-        await company.replica(Dying).follow()
+        await company.replica(Dying).following.follow()
     assert (await company.now(finetune)).state is FinetuneState.CREATING
     await company.follow(company.first)
     assert (await company.now(finetune)).state is FinetuneState.FAILED
@@ -194,7 +192,7 @@ async def test_a_replica_that_dies_before_its_creation_is_sent_costs_nothing(com
 async def test_replicas_that_follow_at_once_send_one_creation(company: Company) -> None:
     finetune = await company.confirmed()
     replicas = [company.first, company.replica(), company.replica()]
-    await asyncio.gather(*(replica.follow() for replica in replicas))
+    await asyncio.gather(*(replica.following.follow() for replica in replicas))
     for replica in replicas:
         await company.follow(replica)
     assert (await company.now(finetune)).state is FinetuneState.RUNNING
@@ -203,10 +201,12 @@ async def test_replicas_that_follow_at_once_send_one_creation(company: Company) 
 
 async def test_a_confirm_that_is_pressed_twice_at_once_is_one_job(company: Company) -> None:
     await company.keep()
-    finetune, _ = await company.first.plan("U9", "en")
+    finetune, _ = await company.first.planning.plan("U9", "en")
     other = company.replica()
     pressed = await asyncio.gather(
-        company.first.confirm(finetune.id, "U8"), other.confirm(finetune.id, "U9"), return_exceptions=True
+        company.first.starting.confirm(finetune.id, "U8"),
+        other.starting.confirm(finetune.id, "U9"),
+        return_exceptions=True,
     )
     assert sum(isinstance(one, Finetune) for one in pressed) == 1, pressed
     await asyncio.gather(company.follow(company.first), company.follow(other))
@@ -216,8 +216,10 @@ async def test_a_confirm_that_is_pressed_twice_at_once_is_one_job(company: Compa
 async def test_two_plans_that_are_confirmed_at_once_are_one_job(company: Company) -> None:
     await company.keep()
     other = company.replica()
-    plans = [(await tuning.plan("U9", "en"))[0] for tuning in (company.first, other)]
+    plans = [(await acts.planning.plan("U9", "en"))[0] for acts in (company.first, other)]
     pressed = await asyncio.gather(
-        company.first.confirm(plans[0].id, "U8"), other.confirm(plans[1].id, "U9"), return_exceptions=True
+        company.first.starting.confirm(plans[0].id, "U8"),
+        other.starting.confirm(plans[1].id, "U9"),
+        return_exceptions=True,
     )
     assert sum(isinstance(one, Finetune) for one in pressed) == 1, pressed

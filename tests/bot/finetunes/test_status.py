@@ -16,11 +16,11 @@ from storage.database import Database
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
 from tests.bot.conftest import Fresh
-from tests.bot.finetunes.test_tuning import ENOUGH, Bench
-from tests.bot.questions.test_answering import Desk
 from tests.bot.things import BASE, PROMPT, arrival, row, rows_of
+from tests.kits.answer_desk import AnswerDesk
 from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
 from tests.kits.fakes_acts import Board, CountingEstimator, KeepingTrainer
+from tests.kits.finetune_bench import ENOUGH_ROWS, FinetuneBench
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def reporting(store: SqlStore, clock: StepClock) -> Reporting:
 
 
 @pytest.fixture
-def bench(store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock) -> Bench:
-    return Bench(store, shelf, trainer, clock)
+def bench(store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock) -> FinetuneBench:
+    return FinetuneBench(store, shelf, trainer, clock)
 
 
 async def test_an_empty_house(reporting: Reporting, clock: StepClock) -> None:
@@ -54,7 +54,7 @@ async def test_before_anything_serves_there_is_no_status(fresh: Fresh, clock: St
 async def test_questions_and_what_waits_are_counted(
     reporting: Reporting, store: SqlStore, model: RuleModel, board: Board, clock: StepClock
 ) -> None:
-    desk = Desk(store, model, board, clock)
+    desk = AnswerDesk(store, model, board, clock)
     await desk.ask(arrival())
     assert await desk.answering.receive(arrival(n=2))
     (question,) = board.cards
@@ -67,12 +67,12 @@ async def test_questions_and_what_waits_are_counted(
 
 
 async def test_rows_that_the_serving_release_has_seen_are_told_from_others(
-    reporting: Reporting, bench: Bench, clock: StepClock
+    reporting: Reporting, bench: FinetuneBench, clock: StepClock
 ) -> None:
     clock.advance(minutes=1)
     await bench.running()
     bench.trainer.say("job-0", "succeeded", "ft:base:1")
-    await bench.tuning.follow()
+    await bench.acts.following.follow()
     before = await reporting.status()
     assert (before.trained, before.untrained) == (0, 12)
     (candidate,) = await bench.candidates()
@@ -85,7 +85,7 @@ async def test_rows_that_the_serving_release_has_seen_are_told_from_others(
     assert after.rows == {"it": (6, 0), "labor": (6, 0), "other": (0, 2)}
     assert [finetune.id for finetune in after.finetunes] == [candidate.finetune_id]
     clock.advance(minutes=1)
-    settled_again = ENOUGH[0].model_copy(update={"settled_at": clock.now(), "category": "other"})
+    settled_again = ENOUGH_ROWS[0].model_copy(update={"settled_at": clock.now(), "category": "other"})
     await bench.keep([settled_again, *rows_of(Split.TRAIN, "labor", 7)[6:], row("一つ", row_id="new")])
     later = await reporting.status()
     assert later.trained == 11
@@ -93,14 +93,14 @@ async def test_rows_that_the_serving_release_has_seen_are_told_from_others(
 
 
 async def test_a_question_that_was_asked_again_is_not_one_more_to_train_on(
-    reporting: Reporting, bench: Bench, clock: StepClock
+    reporting: Reporting, bench: FinetuneBench, clock: StepClock
 ) -> None:
     """Only the newest row of a group is ever exported: an older one would count as not trained on for ever."""
     clock.advance(minutes=1)
-    await bench.keep([ENOUGH[0].model_copy(update={"id": "asked again", "text": ENOUGH[0].text + "？"})])
+    await bench.keep([ENOUGH_ROWS[0].model_copy(update={"id": "asked again", "text": ENOUGH_ROWS[0].text + "？"})])
     await bench.running()
     bench.trainer.say("job-0", "succeeded", "ft:base:1")
-    await bench.tuning.follow()
+    await bench.acts.following.follow()
     await Releasing(bench.store, clock).switch((await bench.candidates())[0].id, "U9")
     status = await reporting.status()
     assert (status.trained, status.untrained) == (12, 0)
@@ -110,7 +110,7 @@ async def test_the_pairs_that_staff_disagree_on_most_are_counted(
     reporting: Reporting, store: SqlStore, model: RuleModel, board: Board, clock: StepClock
 ) -> None:
     """One after the other on one question, and open conflicts between questions."""
-    desk, correcting = Desk(store, model, board, clock), Correcting(store, KeptNeighbours(), clock)
+    desk, correcting = AnswerDesk(store, model, board, clock), Correcting(store, KeptNeighbours(), clock)
     assert (await reporting.status()).disagreements == []
     await desk.ask(arrival())
     (question,) = board.cards

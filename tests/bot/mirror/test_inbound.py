@@ -15,20 +15,18 @@ from bot.domain.mirrored import MIRROR_TOPIC
 from bot.domain.question import Question
 from bot.mirror.inbound import ANYBODY, MirrorInbound
 from bot.mirror.status import mirror_state
-from tests.bot.mirror.test_outbound import WAIT, Mirror, mirror
 from tests.bot.things import row
 from tests.kits.fakes import KeptNeighbours
+from tests.kits.mirror_desk import WAIT, MirrorDesk
 
-__all__ = ["mirror"]
 
-
-def receiving(mirror: Mirror, *staff: str) -> MirrorInbound:
+def receiving(mirror: MirrorDesk, *staff: str) -> MirrorInbound:
     correcting = Correcting(mirror.store, KeptNeighbours(), mirror.clock)
     return MirrorInbound(mirror.store, mirror.tracker, correcting, mirror.clock, staff or ("alice",))
 
 
 def edited(
-    mirror: Mirror, row_id: str, category: str | None, reason: str | None = None, by: str | None = "alice"
+    mirror: MirrorDesk, row_id: str, category: str | None, reason: str | None = None, by: str | None = "alice"
 ) -> Edit:
     mirror.clock.advance(seconds=1)
     edit = Edit(row_id=row_id, category=category, reason=reason, by=by, at=mirror.clock.now())
@@ -37,29 +35,29 @@ def edited(
     return edit
 
 
-async def settled(mirror: Mirror, category: str = "labor") -> Question:
+async def settled(mirror: MirrorDesk, category: str = "labor") -> Question:
     question, _ = await mirror.asked()
     await mirror.pressed(question, category)
     await mirror.rounds()
     return question
 
 
-async def said_of(mirror: Mirror, question: Question) -> list[Correction]:
+async def said_of(mirror: MirrorDesk, question: Question) -> list[Correction]:
     async with mirror.store.transaction() as tx:
         return await tx.corrections.of(question.id)
 
 
-async def kept(mirror: Mirror, row_id: str) -> Row | None:
+async def kept(mirror: MirrorDesk, row_id: str) -> Row | None:
     async with mirror.store.transaction() as tx:
         return await tx.rows.get(row_id)
 
 
-async def not_taken(mirror: Mirror) -> int:
+async def not_taken(mirror: MirrorDesk) -> int:
     async with mirror.store.transaction() as tx:
         return (await mirror_state(tx, mirror.clock.now())).untaken
 
 
-async def test_an_edit_is_a_correction_with_its_author_and_does_not_echo(mirror: Mirror) -> None:
+async def test_an_edit_is_a_correction_with_its_author_and_does_not_echo(mirror: MirrorDesk) -> None:
     question = await settled(mirror)
     edited(mirror, question.id, "情シス", "PCの話だから alice@example.com")
     assert await receiving(mirror).receive() == 1
@@ -81,7 +79,7 @@ async def test_an_edit_is_a_correction_with_its_author_and_does_not_echo(mirror:
     assert await not_taken(mirror) == 0
 
 
-async def test_the_old_reason_is_not_taken_over_with_a_new_category(mirror: Mirror) -> None:
+async def test_the_old_reason_is_not_taken_over_with_a_new_category(mirror: MirrorDesk) -> None:
     question = await settled(mirror)
     before = mirror.tracker.rows[question.id].reason
     edited(mirror, question.id, "情シス", before)
@@ -91,7 +89,7 @@ async def test_the_old_reason_is_not_taken_over_with_a_new_category(mirror: Mirr
     assert (kept_row.category, kept_row.reason) == ("it", None)
 
 
-async def test_a_newer_word_from_slack_stays_and_is_shown_again(mirror: Mirror) -> None:
+async def test_a_newer_word_from_slack_stays_and_is_shown_again(mirror: MirrorDesk) -> None:
     question = await settled(mirror)
     edited(mirror, question.id, "その他")
     await mirror.pressed(question, "it", seen=1, by="U3")
@@ -112,7 +110,7 @@ class Overtaken(Correcting):
         return await super().settle(press)
 
 
-async def test_a_press_at_the_very_last_moment_is_not_overwritten(mirror: Mirror) -> None:
+async def test_a_press_at_the_very_last_moment_is_not_overwritten(mirror: MirrorDesk) -> None:
     question = await settled(mirror)
     edited(mirror, question.id, "情シス")
     correcting = Overtaken(mirror.store, KeptNeighbours(), mirror.clock)
@@ -124,7 +122,7 @@ async def test_a_press_at_the_very_last_moment_is_not_overwritten(mirror: Mirror
 
 
 @pytest.mark.parametrize("by", ["mallory", None])
-async def test_who_may_not_correct_changes_nothing(mirror: Mirror, by: str | None) -> None:
+async def test_who_may_not_correct_changes_nothing(mirror: MirrorDesk, by: str | None) -> None:
     question = await settled(mirror)
     edited(mirror, question.id, "情シス", by=by)
     assert await receiving(mirror).receive() == 0
@@ -134,7 +132,7 @@ async def test_who_may_not_correct_changes_nothing(mirror: Mirror, by: str | Non
     assert await not_taken(mirror) == 1
 
 
-async def test_nobody_may_where_nobody_is_named_and_everybody_where_all_are(mirror: Mirror) -> None:
+async def test_nobody_may_where_nobody_is_named_and_everybody_where_all_are(mirror: MirrorDesk) -> None:
     question = await settled(mirror)
     edited(mirror, question.id, "情シス", by=None)
     correcting = Correcting(mirror.store, KeptNeighbours(), mirror.clock)
@@ -145,14 +143,14 @@ async def test_nobody_may_where_nobody_is_named_and_everybody_where_all_are(mirr
 
 
 @pytest.mark.parametrize("category", ["nonsense", "", None])
-async def test_an_unknown_category_is_counted_and_not_taken(mirror: Mirror, category: str | None) -> None:
+async def test_an_unknown_category_is_counted_and_not_taken(mirror: MirrorDesk, category: str | None) -> None:
     question = await settled(mirror)
     edited(mirror, question.id, category)
     assert await receiving(mirror).receive() == 0
     assert await not_taken(mirror) == 1
 
 
-async def test_an_imported_row_is_settled_without_a_question(mirror: Mirror) -> None:
+async def test_an_imported_row_is_settled_without_a_question(mirror: MirrorDesk) -> None:
     imported = row("有給は？", row_id="import:1").model_copy(update={"source": Source.IMPORT, "by": "import"})
     async with mirror.store.transaction() as tx:
         await tx.rows.put(imported)
@@ -166,7 +164,7 @@ async def test_an_imported_row_is_settled_without_a_question(mirror: Mirror) -> 
     assert mirror.tracker.rows["import:1"].category == "情シス"
 
 
-async def test_a_row_that_is_gone_stays_gone(mirror: Mirror) -> None:
+async def test_a_row_that_is_gone_stays_gone(mirror: MirrorDesk) -> None:
     question = await settled(mirror)
     await Correcting(mirror.store, KeptNeighbours(), mirror.clock).undo(question.id, 1, "U2")
     mirror.tracker.waiting_edits.append(
@@ -176,7 +174,7 @@ async def test_a_row_that_is_gone_stays_gone(mirror: Mirror) -> None:
     assert await kept(mirror, question.id) is None
 
 
-async def test_an_annotation_on_a_trace_settles_its_question(mirror: Mirror) -> None:
+async def test_an_annotation_on_a_trace_settles_its_question(mirror: MirrorDesk) -> None:
     question, verdict = await mirror.asked()
     await mirror.rounds()
     mirror.clock.advance(seconds=1)
@@ -195,7 +193,7 @@ async def test_an_annotation_on_a_trace_settles_its_question(mirror: Mirror) -> 
     assert await not_taken(mirror) == 0
 
 
-async def test_an_annotation_that_is_not_taken_over_is_counted_once(mirror: Mirror) -> None:
+async def test_an_annotation_that_is_not_taken_over_is_counted_once(mirror: MirrorDesk) -> None:
     question, verdict = await mirror.asked()
     mirror.clock.advance(seconds=1)
     said = Annotation(
@@ -212,7 +210,7 @@ async def test_an_annotation_that_is_not_taken_over_is_counted_once(mirror: Mirr
     assert [one.by for one in await said_of(mirror, question)] == ["langsmith:alice"]
 
 
-async def test_a_dataset_that_is_gone_is_noticed_though_nothing_waits_to_be_told(mirror: Mirror) -> None:
+async def test_a_dataset_that_is_gone_is_noticed_though_nothing_waits_to_be_told(mirror: MirrorDesk) -> None:
     question = await settled(mirror)
     mirror.tracker.delete_dataset()
     assert await receiving(mirror).receive() == 0
@@ -225,7 +223,7 @@ async def test_a_dataset_that_is_gone_is_noticed_though_nothing_waits_to_be_told
     assert await mirror.trouble() is None
 
 
-async def test_a_key_that_is_withdrawn_is_told_though_nothing_waits_to_be_told(mirror: Mirror) -> None:
+async def test_a_key_that_is_withdrawn_is_told_though_nothing_waits_to_be_told(mirror: MirrorDesk) -> None:
     await settled(mirror)
     mirror.tracker.fail(2, TrackerRefused(TrackerReason.WRONG_KEY, "401"))
     assert await receiving(mirror).receive() == 0
@@ -236,7 +234,7 @@ async def test_a_key_that_is_withdrawn_is_told_though_nothing_waits_to_be_told(m
     assert await mirror.trouble() is None
 
 
-async def test_trouble_is_waited_for_and_nothing_is_skipped(mirror: Mirror) -> None:
+async def test_trouble_is_waited_for_and_nothing_is_skipped(mirror: MirrorDesk) -> None:
     question = await settled(mirror)
     edited(mirror, question.id, "情シス")
     mirror.tracker.fail(1, TrackerDown("503", timedelta(seconds=1)))

@@ -17,14 +17,12 @@ from bot.domain.dataset import Split, example
 from bot.langsmith import LangSmithTracker
 from bot.mirror.inbound import ANYBODY, MirrorInbound
 from bot.mirror.outbound import LONGEST_WAIT, MirrorOutbound
-from tests.bot.mirror.test_outbound import Mirror, mirror
 from tests.bot.things import PROMPT, rows_of
 from tests.kits.fakes import KeptNeighbours, StepClock
 from tests.kits.fakes_acts import CountingEstimator
 from tests.kits.langsmith_server import Fault, LangSmithServer
 from tests.kits.langsmith_server.server import KEY
-
-__all__ = ["mirror"]
+from tests.kits.mirror_desk import MirrorDesk
 
 SECONDS = 0.5
 """Of one request here."""
@@ -34,7 +32,7 @@ SECONDS = 0.5
 class Both:
     """A mirrored house and a LangSmith that keeps the same time."""
 
-    here: Mirror
+    here: MirrorDesk
     there: LangSmithServer
     tracker: LangSmithTracker
     receiving: MirrorInbound
@@ -62,7 +60,7 @@ class Both:
 
 
 @pytest.fixture
-async def both(mirror: Mirror, clock: StepClock) -> AsyncIterator[Both]:
+async def both(mirror: MirrorDesk, clock: StepClock) -> AsyncIterator[Both]:
     async with LangSmithServer(clock=clock.now).running() as server:
         tracker = LangSmithTracker(KEY, "madoguchi", endpoint=server.url, seconds=SECONDS)
         mirror.mirroring = MirrorOutbound(mirror.store, tracker, mirror.judges, CountingEstimator(), clock)

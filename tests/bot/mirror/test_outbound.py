@@ -1,99 +1,28 @@
 """The mirror shows what is in the record: all of it, in order, once; and waits when the tracker is in trouble."""
 
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
 
 from bot.corrections.correcting import Correcting
-from bot.domain.correction import CorrectionKind, Press
+from bot.domain.correction import CorrectionKind
 from bot.domain.dataset import Split
 from bot.domain.errors import TrackerDown, TrackerError, TrackerReason, TrackerRefused
 from bot.domain.finetune import FinetuneState
 from bot.domain.mirror import Feedback, Purpose
-from bot.domain.mirrored import MIRROR_DOWN, MIRROR_TOPIC, MirrorState
-from bot.domain.question import Question, Verdict
+from bot.domain.mirrored import MIRROR_DOWN, MIRROR_TOPIC
 from bot.domain.shadow import Shadow
 from bot.mirror.inbound import MirrorInbound
-from bot.mirror.outbound import CHANGES_PER_PAGE, LONGEST_WAIT, SAYINGS, MirrorOutbound
-from bot.mirror.status import mirror_state
-from bot.releases.evaluating import Evaluating
+from bot.mirror.outbound import CHANGES_PER_PAGE, SAYINGS
 from bot.releases.releasing import Releasing
-from storage.database import Database
 from storage.store import SqlStore
-from tests.bot.questions.test_answering import Desk
-from tests.bot.things import BASE, PROMPT, arrival, row, rows_of
-from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
-from tests.kits.fakes_acts import Board, CountingEstimator
-from tests.kits.fakes_tracker import KeptTracker
+from tests.bot.things import BASE, PROMPT, row, rows_of
+from tests.kits.fakes import KeptNeighbours
+from tests.kits.mirror_desk import WAIT, MirrorDesk
 from tests.storage.things import finetune, manifest
 
-WAIT = LONGEST_WAIT.total_seconds()
 
-
-@dataclass
-class Mirror:
-    """A mirrored house and its tracker."""
-
-    store: SqlStore
-    clock: StepClock
-    model: RuleModel
-    board: Board
-    tracker: KeptTracker
-    judges: Evaluating = field(init=False)
-    mirroring: MirrorOutbound = field(init=False)
-
-    def __post_init__(self) -> None:
-        estimator = CountingEstimator()
-        self.judges = Evaluating(
-            self.store, self.model, self.clock, neighbours=KeptNeighbours(), estimator=estimator, pauses=()
-        )
-        self.mirroring = self.another()
-
-    def another(self) -> MirrorOutbound:
-        """As a new process."""
-        return MirrorOutbound(self.store, self.tracker, self.judges, CountingEstimator(), self.clock)
-
-    async def asked(self, text: str = "有給は何日前？", n: int = 1) -> tuple[Question, Verdict]:
-        await Desk(self.store, self.model, self.board, self.clock).ask(arrival(text, n))
-        async with self.store.transaction() as tx:
-            question = await tx.questions.at("T1", "C1", f"{n}.000100")
-            verdict = await tx.questions.verdict(question.id) if question else None
-        assert question
-        assert verdict
-        return question, verdict
-
-    async def pressed(self, question: Question, category: str, seen: int = 0, by: str = "U2") -> None:
-        press = Press(question_id=question.id, category=category, seen=seen, by=by)
-        await Correcting(self.store, KeptNeighbours(), self.clock).settle(press)
-
-    async def rounds(self, *, most: int = 200) -> int:
-        """Mirror until nothing is left; how many rounds it took."""
-        for n in range(most):
-            if not await self.mirroring.mirror():
-                return n
-        pytest.fail("it never ends")
-
-    async def lag(self) -> int:
-        async with self.store.transaction() as tx:
-            return (await tx.outbox.lag(self.clock.now(), MIRROR_TOPIC))[0]
-
-    async def state(self) -> MirrorState:
-        async with self.store.transaction() as tx:
-            return await mirror_state(tx, self.clock.now())
-
-    async def trouble(self) -> str | None:
-        return (await self.state()).trouble
-
-
-@pytest.fixture
-async def mirror(database: Database, clock: StepClock, model: RuleModel, board: Board) -> Mirror:
-    store = SqlStore(database, mirrored=True)
-    await Releasing(store, clock).ensure(PROMPT, BASE)
-    return Mirror(store, clock, model, board, KeptTracker(clock))
-
-
-async def test_a_verdict_becomes_a_trace_under_its_own_id(mirror: Mirror) -> None:
+async def test_a_verdict_becomes_a_trace_under_its_own_id(mirror: MirrorDesk) -> None:
     question, verdict = await mirror.asked("有給は何日前？ 03-1234-5678")
     await mirror.rounds()
     (trace,) = mirror.tracker.traces.values()
@@ -105,7 +34,7 @@ async def test_a_verdict_becomes_a_trace_under_its_own_id(mirror: Mirror) -> Non
     assert await mirror.lag() == 0
 
 
-async def test_a_shadows_answer_is_a_trace_of_its_own(mirror: Mirror) -> None:
+async def test_a_shadows_answer_is_a_trace_of_its_own(mirror: MirrorDesk) -> None:
     question, verdict = await mirror.asked()
     shadow = Shadow(
         question_id=question.id,
@@ -125,7 +54,7 @@ async def test_a_shadows_answer_is_a_trace_of_its_own(mirror: Mirror) -> None:
     assert shown.id.version == 7
 
 
-async def test_corrections_become_feedback_of_which_the_newest_stays(mirror: Mirror) -> None:
+async def test_corrections_become_feedback_of_which_the_newest_stays(mirror: MirrorDesk) -> None:
     question, verdict = await mirror.asked()
     await mirror.pressed(question, "it")
     await mirror.rounds()
@@ -144,12 +73,12 @@ async def test_corrections_become_feedback_of_which_the_newest_stays(mirror: Mir
     assert {one.by for one in mirror.tracker.feedback.values()} == {first.by, last.by}
 
 
-def only(mirror: Mirror) -> Feedback:
+def only(mirror: MirrorDesk) -> Feedback:
     (one,) = mirror.tracker.feedback.values()
     return one
 
 
-async def test_rows_are_copied_as_the_training_file_has_them(mirror: Mirror) -> None:
+async def test_rows_are_copied_as_the_training_file_has_them(mirror: MirrorDesk) -> None:
     question, _ = await mirror.asked()
     await mirror.pressed(question, "it")
     await mirror.rounds()
@@ -160,7 +89,7 @@ async def test_rows_are_copied_as_the_training_file_has_them(mirror: Mirror) -> 
     assert mirror.tracker.rows == {}
 
 
-async def test_what_was_there_before_is_filled_in_by_pages(mirror: Mirror) -> None:
+async def test_what_was_there_before_is_filled_in_by_pages(mirror: MirrorDesk) -> None:
     rows = rows_of(Split.TRAIN, "labor", CHANGES_PER_PAGE + 10)
     async with SqlStore(mirror.store._database).transaction() as tx:
         await tx.rows.put(*rows, row("誰のもの？", "retired", row_id="zz"))
@@ -178,7 +107,7 @@ async def test_what_was_there_before_is_filled_in_by_pages(mirror: Mirror) -> No
     assert len(mirror.tracker.calls) == sent
 
 
-async def test_what_gets_through_again_is_told_before_all_is_there(mirror: Mirror) -> None:
+async def test_what_gets_through_again_is_told_before_all_is_there(mirror: MirrorDesk) -> None:
     async with mirror.store.transaction() as tx:
         await tx.rows.put(*rows_of(Split.TRAIN, "labor", CHANGES_PER_PAGE + 1))
         await tx.outbox.remove([note.id for note in await tx.outbox.page(MIRROR_TOPIC, 0, CHANGES_PER_PAGE + 1)])
@@ -191,7 +120,7 @@ async def test_what_gets_through_again_is_told_before_all_is_there(mirror: Mirro
     assert await mirror.trouble() is None
 
 
-async def test_rows_that_changed_while_there_was_no_mirror_are_noted_at_the_next_start(mirror: Mirror) -> None:
+async def test_rows_that_changed_while_there_was_no_mirror_are_noted_at_the_next_start(mirror: MirrorDesk) -> None:
     async with mirror.store.transaction() as tx:
         await tx.rows.put(row("有給は？", row_id="a"), row("PC", row_id="b"))
     await mirror.mirroring.resume()
@@ -209,7 +138,7 @@ async def test_rows_that_changed_while_there_was_no_mirror_are_noted_at_the_next
     assert mirror.tracker.rows.keys() == {"b", "c"}
 
 
-async def test_under_another_prompt_all_rows_are_shown_again(mirror: Mirror) -> None:
+async def test_under_another_prompt_all_rows_are_shown_again(mirror: MirrorDesk) -> None:
     async with mirror.store.transaction() as tx:
         await tx.rows.put(row("有給は？"), row("PC", "it"))
     await mirror.rounds()
@@ -221,7 +150,7 @@ async def test_under_another_prompt_all_rows_are_shown_again(mirror: Mirror) -> 
     assert {copy.category for copy in mirror.tracker.rows.values()} == {"労務"}
 
 
-async def test_a_confirmed_fine_tunes_rows_are_a_version(mirror: Mirror) -> None:
+async def test_a_confirmed_fine_tunes_rows_are_a_version(mirror: MirrorDesk) -> None:
     planned = finetune().model_copy(update={"prompt_id": PROMPT.id})
     async with mirror.store.transaction() as tx:
         await tx.rows.put(row("有給は？", row_id="a"), row("PC", "it", row_id="b"), row("税", row_id="c"))
@@ -236,7 +165,7 @@ async def test_a_confirmed_fine_tunes_rows_are_a_version(mirror: Mirror) -> None
     assert mirror.tracker.rows.keys() == {"b", "c"}
 
 
-async def test_a_new_dataset_gets_the_versions_of_earlier_fine_tunes_too(mirror: Mirror) -> None:
+async def test_a_new_dataset_gets_the_versions_of_earlier_fine_tunes_too(mirror: MirrorDesk) -> None:
     """After it was deleted over there, and where there was no mirror when they were confirmed."""
     trained = finetune(state=FinetuneState.SUCCEEDED).model_copy(update={"prompt_id": PROMPT.id})
     planned = finetune("f2").model_copy(update={"prompt_id": PROMPT.id})
@@ -257,13 +186,13 @@ async def test_a_new_dataset_gets_the_versions_of_earlier_fine_tunes_too(mirror:
         mirror.clock.advance(seconds=WAIT)
 
 
-async def receive_nothing(mirror: Mirror) -> None:
+async def receive_nothing(mirror: MirrorDesk) -> None:
     """It is how a dataset that is gone is noticed on a quiet day."""
     correcting = Correcting(mirror.store, KeptNeighbours(), mirror.clock)
     assert await MirrorInbound(mirror.store, mirror.tracker, correcting, mirror.clock, []).receive() == 0
 
 
-async def test_a_version_that_is_told_late_holds_no_row_that_was_changed_since(mirror: Mirror) -> None:
+async def test_a_version_that_is_told_late_holds_no_row_that_was_changed_since(mirror: MirrorDesk) -> None:
     """LangSmith's export of it never says what was not trained on."""
     planned = finetune().model_copy(update={"prompt_id": PROMPT.id, "created_at": mirror.clock.now()})
     before, after = row("有給は？", row_id="a"), row("PC", "it", row_id="b")
@@ -281,7 +210,7 @@ async def test_a_version_that_is_told_late_holds_no_row_that_was_changed_since(m
     assert mirror.tracker.rows["b"].category == "労務"
 
 
-async def test_an_evaluation_becomes_an_experiment_on_a_version_with_the_held_out_rows(mirror: Mirror) -> None:
+async def test_an_evaluation_becomes_an_experiment_on_a_version_with_the_held_out_rows(mirror: MirrorDesk) -> None:
     held_out = rows_of(Split.HELD_OUT, "labor", 3)
     mirror.model.rules = {"labor": "labor"}
     async with mirror.store.transaction() as tx:
@@ -309,7 +238,7 @@ async def test_an_evaluation_becomes_an_experiment_on_a_version_with_the_held_ou
     ],
 )
 async def test_in_trouble_nothing_is_lost_and_it_goes_on_by_itself(
-    mirror: Mirror, error: TrackerError, trouble: str
+    mirror: MirrorDesk, error: TrackerError, trouble: str
 ) -> None:
     question, _ = await mirror.asked()
     await mirror.pressed(question, "it")
@@ -330,7 +259,7 @@ async def test_in_trouble_nothing_is_lost_and_it_goes_on_by_itself(
 
 @pytest.mark.parametrize("call", range(6))
 async def test_a_failure_at_any_call_repeats_what_may_be_repeated_and_doubles_nothing(
-    mirror: Mirror, call: int
+    mirror: MirrorDesk, call: int
 ) -> None:
     question, _ = await mirror.asked()
     await mirror.pressed(question, "it")
@@ -343,7 +272,7 @@ async def test_a_failure_at_any_call_repeats_what_may_be_repeated_and_doubles_no
     assert [len(x) for x in (mirror.tracker.traces, mirror.tracker.feedback, mirror.tracker.rows)] == [1, 1, 1]
 
 
-async def test_it_waits_as_long_as_it_was_asked_to(mirror: Mirror) -> None:
+async def test_it_waits_as_long_as_it_was_asked_to(mirror: MirrorDesk) -> None:
     await mirror.asked()
     mirror.tracker.fail(1, TrackerDown("429", timedelta(minutes=20)))
     await mirror.rounds()
@@ -355,7 +284,7 @@ async def test_it_waits_as_long_as_it_was_asked_to(mirror: Mirror) -> None:
     assert len(mirror.tracker.traces) == 1
 
 
-async def test_a_dataset_that_was_deleted_over_there_is_filled_again(mirror: Mirror) -> None:
+async def test_a_dataset_that_was_deleted_over_there_is_filled_again(mirror: MirrorDesk) -> None:
     async with mirror.store.transaction() as tx:
         await tx.rows.put(row("有給は？"), row("PC", "it"))
     await mirror.rounds()
@@ -370,7 +299,9 @@ async def test_a_dataset_that_was_deleted_over_there_is_filled_again(mirror: Mir
     assert not await mirror.trouble()
 
 
-async def test_what_is_never_taken_does_not_hold_up_the_rest(mirror: Mirror, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_is_never_taken_does_not_hold_up_the_rest(
+    mirror: MirrorDesk, caplog: pytest.LogCaptureFixture
+) -> None:
     rows = rows_of(Split.TRAIN, "labor", 9)
     mirror.tracker.spoiled = {rows[4].id}
     async with mirror.store.transaction() as tx:
@@ -382,7 +313,7 @@ async def test_what_is_never_taken_does_not_hold_up_the_rest(mirror: Mirror, cap
     assert await mirror.lag() == 0
 
 
-async def test_feedback_on_a_trace_that_is_not_there_yet_brings_it_along(mirror: Mirror) -> None:
+async def test_feedback_on_a_trace_that_is_not_there_yet_brings_it_along(mirror: MirrorDesk) -> None:
     question, _ = await mirror.asked()
     async with mirror.store.transaction() as tx:
         await tx.outbox.remove(
@@ -395,7 +326,7 @@ async def test_feedback_on_a_trace_that_is_not_there_yet_brings_it_along(mirror:
     assert len(mirror.tracker.traces) == 1
 
 
-async def test_feedback_whose_trace_is_never_found_is_given_up(mirror: Mirror) -> None:
+async def test_feedback_whose_trace_is_never_found_is_given_up(mirror: MirrorDesk) -> None:
     question, verdict = await mirror.asked()
     mirror.tracker.spoiled = {verdict.trace.hex}
     await mirror.pressed(question, "it")

@@ -12,71 +12,24 @@ from bot.domain.card import Card
 from bot.domain.correction import Press
 from bot.domain.errors import ModelRefused
 from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Place, Question, Via
-from bot.questions.answering import ANSWER_TRIES, Answering
+from bot.questions.answering import ANSWER_TRIES
 from bot.questions.arrivals import ANSWER_LEASE, QUESTION_IDS
 from bot.questions.cards import card_of
-from bot.questions.classifying import Classifying
 from storage.inbox import SqlInbox
 from storage.questions import SqlQuestions
 from storage.store import SqlStore
 from tests.bot.things import arrival
+from tests.kits.answer_desk import AnswerDesk
 from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
 from tests.kits.fakes_acts import Board, Fault
 
 
-class Desk:
-    """Answering, its surroundings, and time."""
-
-    def __init__(self, store: SqlStore, model: RuleModel, board: Board, clock: StepClock) -> None:
-        self.store = store
-        self.model = model
-        self.board = board
-        self.neighbours = KeptNeighbours()
-        self.clock = clock
-        self.answering = self.worker()
-
-    def worker(self) -> Answering:
-        return Answering(
-            self.store, Classifying(self.store, self.model, self.neighbours, self.clock), self.board, self.clock
-        )
-
-    async def work(self) -> None:
-        """Work and let time go on until nothing is open; fails where that never comes."""
-        for _ in range(200):
-            while await self.answering.answer_next():
-                pass
-            if not await self.open():
-                return
-            self.clock.advance(seconds=3)
-        pytest.fail("an arrival never ends")
-
-    async def open(self) -> int:
-        async with self.store.transaction() as tx:
-            return await tx.inbox.open()
-
-    async def ask(self, arrival: Arrival) -> None:
-        assert await self.answering.receive(arrival)
-        await self.work()
-
-    async def question(self, n: int = 1) -> Question | None:
-        async with self.store.transaction() as tx:
-            return await tx.questions.at("T1", "C1", f"{n}.000100")
-
-    async def questions(self) -> int:
-        async with self.store.transaction() as tx:
-            return await tx.questions.count()
-
-    @property
-    def answers(self) -> int:
-        return sum(map(len, self.board.cards.values()))
-
-
 @pytest.fixture
-def desk(store: SqlStore, model: RuleModel, board: Board, clock: StepClock) -> Desk:
-    return Desk(store, model, board, clock)
+def desk(store: SqlStore, model: RuleModel, board: Board, clock: StepClock) -> AnswerDesk:
+    return AnswerDesk(store, model, board, clock)
 
 
-async def test_a_question_gets_a_card_with_the_verdict_of_what_serves(desk: Desk) -> None:
+async def test_a_question_gets_a_card_with_the_verdict_of_what_serves(desk: AnswerDesk) -> None:
     await desk.ask(arrival("有給は何日前までに申請しますか？"))
     question = await desk.question()
     assert question is not None
@@ -91,7 +44,7 @@ async def test_a_question_gets_a_card_with_the_verdict_of_what_serves(desk: Desk
     assert await desk.answering.answered("T1", "C1", "1.000100") == question
 
 
-async def test_what_is_stored_and_sent_is_masked(desk: Desk) -> None:
+async def test_what_is_stored_and_sent_is_masked(desk: AnswerDesk) -> None:
     await desk.ask(arrival("有給の件は taro@example.com か 090-1234-5678 へ。"))
     question = await desk.question()
     assert question is not None
@@ -99,7 +52,7 @@ async def test_what_is_stored_and_sent_is_masked(desk: Desk) -> None:
     assert desk.model.asked == [question.text]
 
 
-async def test_the_same_message_four_times_is_answered_once(desk: Desk) -> None:
+async def test_the_same_message_four_times_is_answered_once(desk: AnswerDesk) -> None:
     mention, watched = arrival(), arrival(via=Via.CHANNEL).model_copy(update={"event_id": "Ev1b"})
     assert [await desk.answering.receive(one) for one in (mention, mention, watched, watched)] == [
         True,
@@ -112,14 +65,14 @@ async def test_the_same_message_four_times_is_answered_once(desk: Desk) -> None:
     assert await desk.answering.receive(mention) is False
 
 
-async def test_a_burst_is_written_down_whole_and_each_arrival_once(desk: Desk) -> None:
+async def test_a_burst_is_written_down_whole_and_each_arrival_once(desk: AnswerDesk) -> None:
     burst = [arrival(n=n) for n in range(150)] * 2
     new = await asyncio.gather(*map(desk.answering.receive, burst))
     assert (new.count(True), new.count(False)) == (150, 150)
     assert await desk.open() == 150
 
 
-async def test_two_different_questions_get_two_answers(desk: Desk) -> None:
+async def test_two_different_questions_get_two_answers(desk: AnswerDesk) -> None:
     for n in (1, 2):
         assert await desk.answering.receive(arrival(n=n))
     await desk.work()
@@ -127,14 +80,14 @@ async def test_two_different_questions_get_two_answers(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("failures", range(1, ANSWER_TRIES))
-async def test_a_model_that_is_down_for_a_while_delays_the_answer(desk: Desk, failures: int) -> None:
+async def test_a_model_that_is_down_for_a_while_delays_the_answer(desk: AnswerDesk, failures: int) -> None:
     desk.model.fail(failures)
     await desk.ask(arrival())
     assert desk.answers == 1
     assert desk.board.notices == []
 
 
-async def test_a_model_that_stays_down_is_told_within_a_minute(desk: Desk) -> None:
+async def test_a_model_that_stays_down_is_told_within_a_minute(desk: AnswerDesk) -> None:
     desk.model.fail(ANSWER_TRIES)
     before = desk.clock.now()
     await desk.ask(arrival())
@@ -143,7 +96,7 @@ async def test_a_model_that_stays_down_is_told_within_a_minute(desk: Desk) -> No
     assert (desk.clock.now() - before).total_seconds() <= 60
 
 
-async def test_a_model_that_refuses_is_not_asked_again(desk: Desk) -> None:
+async def test_a_model_that_refuses_is_not_asked_again(desk: AnswerDesk) -> None:
     desk.model.fail(1, ModelRefused("no such model"))
     await desk.ask(arrival())
     assert len(desk.model.asked) == 1
@@ -159,7 +112,7 @@ FAULTS = [
 
 @pytest.mark.parametrize(("verb", "fault", "times"), FAULTS)
 async def test_whatever_slack_does_there_is_one_answer_or_a_word(
-    desk: Desk, verb: str, fault: Fault, times: int
+    desk: AnswerDesk, verb: str, fault: Fault, times: int
 ) -> None:
     desk.board.faults.add(verb, fault, times)
     await desk.ask(arrival())
@@ -168,7 +121,7 @@ async def test_whatever_slack_does_there_is_one_answer_or_a_word(
     assert len(desk.model.asked) == 1, "the verdict of the first try is kept"
 
 
-async def test_an_answer_whose_post_got_lost_at_the_last_try_is_found(desk: Desk) -> None:
+async def test_an_answer_whose_post_got_lost_at_the_last_try_is_found(desk: AnswerDesk) -> None:
     """Told that it failed, beside a card on which anybody may press: that was so."""
     desk.board.faults.add("post_card", Fault.DOWN, ANSWER_TRIES - 1)
     desk.board.faults.add("post_card", Fault.LOST)
@@ -179,7 +132,7 @@ async def test_an_answer_whose_post_got_lost_at_the_last_try_is_found(desk: Desk
     assert (desk.answers, desk.board.notices) == (1, [])
 
 
-async def test_after_a_fault_of_ours_what_was_posted_counts(desk: Desk) -> None:
+async def test_after_a_fault_of_ours_what_was_posted_counts(desk: AnswerDesk) -> None:
     """As where the database goes away between the post and the writing down of its ts, again and again."""
     post_card = desk.board.post_card
 
@@ -196,7 +149,7 @@ async def test_after_a_fault_of_ours_what_was_posted_counts(desk: Desk) -> None:
     assert (desk.answers, desk.board.notices) == (1, [])
 
 
-async def test_who_cannot_be_told_now_is_told_when_slack_is_back(desk: Desk) -> None:
+async def test_who_cannot_be_told_now_is_told_when_slack_is_back(desk: AnswerDesk) -> None:
     desk.model.fail(ANSWER_TRIES)
     desk.board.faults.add("post_notice", Fault.DOWN, 3)
     desk.model.fail(3)
@@ -204,7 +157,7 @@ async def test_who_cannot_be_told_now_is_told_when_slack_is_back(desk: Desk) -> 
     assert (desk.answers, desk.board.notices) == (0, [("1.000100", Notice.FAILED)])
 
 
-async def test_where_even_the_word_fails_the_arrival_ends(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+async def test_where_even_the_word_fails_the_arrival_ends(desk: AnswerDesk, caplog: pytest.LogCaptureFixture) -> None:
     desk.board.faults.add("post_card", Fault.REFUSED)
     desk.board.faults.add("post_notice", Fault.REFUSED)
     await desk.ask(arrival())
@@ -213,7 +166,7 @@ async def test_where_even_the_word_fails_the_arrival_ends(desk: Desk, caplog: py
     assert "有給" not in caplog.text
 
 
-async def test_a_worker_that_died_is_followed_by_another(desk: Desk) -> None:
+async def test_a_worker_that_died_is_followed_by_another(desk: AnswerDesk) -> None:
     """The first one posted the card and fell before it could say so."""
     assert await desk.answering.receive(arrival())
     desk.board.faults.add("post_card", Fault.KILLED)
@@ -226,7 +179,7 @@ async def test_a_worker_that_died_is_followed_by_another(desk: Desk) -> None:
     assert len(desk.model.asked) == 1
 
 
-async def test_a_fault_of_ours_is_tried_again_and_then_told(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_fault_of_ours_is_tried_again_and_then_told(desk: AnswerDesk, caplog: pytest.LogCaptureFixture) -> None:
     desk.model.rules = {"有給": "no such category"}
     desk.board.post_card = None  # type: ignore[method-assign,assignment]  # a programming error
     await desk.ask(arrival())
@@ -243,14 +196,16 @@ async def test_a_fault_of_ours_is_tried_again_and_then_told(desk: Desk, caplog: 
         ({"text": "有給の秘密", "outsider": True}, Notice.OUTSIDER),
     ],
 )
-async def test_what_is_no_question_is_told_and_not_asked(desk: Desk, change: dict[str, object], notice: Notice) -> None:
+async def test_what_is_no_question_is_told_and_not_asked(
+    desk: AnswerDesk, change: dict[str, object], notice: Notice
+) -> None:
     desk.board.faults.add("post_notice", Fault.LOST)
     await desk.ask(arrival().model_copy(update=change))
     assert desk.board.notices == [("1.000100", notice)]
     assert (desk.model.asked, await desk.questions()) == ([], 0)
 
 
-async def test_an_outsiders_words_are_never_written_down(desk: Desk) -> None:
+async def test_an_outsiders_words_are_never_written_down(desk: AnswerDesk) -> None:
     assert await desk.answering.receive(arrival("有給の秘密").model_copy(update={"outsider": True}))
     async with desk.store.transaction() as tx:
         item = await tx.inbox.claim("somebody", desk.clock.now(), ANSWER_LEASE)
@@ -258,12 +213,12 @@ async def test_an_outsiders_words_are_never_written_down(desk: Desk) -> None:
     assert item.arrival.text == ""
 
 
-async def test_emoji_in_a_watched_channel_are_left_alone(desk: Desk) -> None:
+async def test_emoji_in_a_watched_channel_are_left_alone(desk: AnswerDesk) -> None:
     await desk.ask(arrival(":tada:", via=Via.CHANNEL))
     assert desk.board.notices == []
 
 
-async def test_a_long_question_is_cut_and_the_card_says_so(desk: Desk) -> None:
+async def test_a_long_question_is_cut_and_the_card_says_so(desk: AnswerDesk) -> None:
     await desk.ask(arrival("有給" + "あ" * 10_000))
     question = await desk.question()
     assert question is not None
@@ -274,13 +229,13 @@ async def test_a_long_question_is_cut_and_the_card_says_so(desk: Desk) -> None:
 # --- shortcuts
 
 
-async def test_a_shortcut_on_an_answered_message_answers_nothing(desk: Desk) -> None:
+async def test_a_shortcut_on_an_answered_message_answers_nothing(desk: AnswerDesk) -> None:
     await desk.ask(arrival())
     await desk.ask(arrival(via=Via.SHORTCUT).model_copy(update={"event_id": "shortcut:1"}))
     assert desk.answers == 1
 
 
-async def test_a_shortcut_on_a_message_that_failed_answers_it(desk: Desk) -> None:
+async def test_a_shortcut_on_a_message_that_failed_answers_it(desk: AnswerDesk) -> None:
     desk.model.fail(ANSWER_TRIES)
     await desk.ask(arrival())
     assert await desk.answering.answered("T1", "C1", "1.000100") is None
@@ -288,7 +243,7 @@ async def test_a_shortcut_on_a_message_that_failed_answers_it(desk: Desk) -> Non
     assert (desk.answers, await desk.questions()) == (1, 1)
 
 
-async def test_a_shortcut_waits_for_the_answer_that_is_on_its_way(desk: Desk) -> None:
+async def test_a_shortcut_waits_for_the_answer_that_is_on_its_way(desk: AnswerDesk) -> None:
     assert await desk.answering.receive(arrival())
     async with desk.store.transaction() as tx:
         assert await tx.inbox.claim("another worker", desk.clock.now(), ANSWER_LEASE)
@@ -311,7 +266,7 @@ def edited(text: str, n: int = 1, version: int = 2) -> Arrival:
     return arrival(text, n).model_copy(update=told)
 
 
-async def test_an_edit_is_classified_anew(desk: Desk) -> None:
+async def test_an_edit_is_classified_anew(desk: AnswerDesk) -> None:
     await desk.ask(arrival("有給は？"))
     await desk.ask(edited("PC が遅い"))
     question = await desk.question()
@@ -326,7 +281,7 @@ async def test_an_edit_is_classified_anew(desk: Desk) -> None:
     assert desk.answers == 1
 
 
-async def test_an_edit_that_changes_nothing_asks_nothing(desk: Desk) -> None:
+async def test_an_edit_that_changes_nothing_asks_nothing(desk: AnswerDesk) -> None:
     await desk.ask(arrival("有給は？"))
     for text in ("有給は？", "", ":tada:"):
         await desk.ask(edited(text))
@@ -334,7 +289,7 @@ async def test_an_edit_that_changes_nothing_asks_nothing(desk: Desk) -> None:
     assert len(desk.model.asked) == 1
 
 
-async def test_a_settled_question_keeps_the_text_that_was_judged(desk: Desk) -> None:
+async def test_a_settled_question_keeps_the_text_that_was_judged(desk: AnswerDesk) -> None:
     await desk.ask(arrival("有給は？"))
     press = Press(question_id=QUESTION_OF_EV1, category=None, seen=0, by="U2")
     await Correcting(desk.store, KeptNeighbours(), desk.clock).settle(press)
@@ -344,7 +299,7 @@ async def test_a_settled_question_keeps_the_text_that_was_judged(desk: Desk) -> 
     assert question.text == "有給は？"
 
 
-async def test_an_edit_that_is_overtaken_by_a_press_changes_nothing(desk: Desk) -> None:
+async def test_an_edit_that_is_overtaken_by_a_press_changes_nothing(desk: AnswerDesk) -> None:
     await desk.ask(arrival("有給は？"))
     press = Press(question_id=QUESTION_OF_EV1, category="it", seen=0, by="U2")
     classify = desk.model.classify
@@ -365,7 +320,7 @@ async def test_an_edit_that_is_overtaken_by_a_press_changes_nothing(desk: Desk) 
     assert card.verdict.category == "labor"
 
 
-async def test_an_edit_that_comes_before_its_question_is_the_question(desk: Desk) -> None:
+async def test_an_edit_that_comes_before_its_question_is_the_question(desk: AnswerDesk) -> None:
     """Slack delivers a lost event again after a minute, or five; what was edited meanwhile comes at once."""
     ts = f"{desk.clock.now().timestamp():.6f}"
     first, later = (
@@ -381,7 +336,7 @@ async def test_an_edit_that_comes_before_its_question_is_the_question(desk: Desk
     assert (desk.answers, len(desk.model.asked)) == (1, 1)
 
 
-async def test_an_edit_that_is_the_question_survives_the_death_of_its_worker(desk: Desk) -> None:
+async def test_an_edit_that_is_the_question_survives_the_death_of_its_worker(desk: AnswerDesk) -> None:
     """The question was written, its card was not: an edit with the same text changed nothing, and silence followed."""
     ts = f"{desk.clock.now().timestamp():.6f}"
     edit = edited("PC が遅い")
@@ -392,7 +347,7 @@ async def test_an_edit_that_is_the_question_survives_the_death_of_its_worker(des
     assert (desk.answers, desk.board.notices) == (1, [])
 
 
-async def test_an_edit_that_meets_its_question_at_the_last_moment_is_not_lost(desk: Desk) -> None:
+async def test_an_edit_that_meets_its_question_at_the_last_moment_is_not_lost(desk: AnswerDesk) -> None:
     """The question was written by another worker between the edit's look and its taking the question's place."""
     ts = f"{desk.clock.now().timestamp():.6f}"
     first, later = (
@@ -415,14 +370,14 @@ async def test_an_edit_that_meets_its_question_at_the_last_moment_is_not_lost(de
     assert desk.answers == 1
 
 
-async def test_an_edit_that_cannot_be_classified_is_told(desk: Desk) -> None:
+async def test_an_edit_that_cannot_be_classified_is_told(desk: AnswerDesk) -> None:
     await desk.ask(arrival("有給は？"))
     desk.model.fail(ANSWER_TRIES)
     await desk.ask(edited("PC が遅い"))
     assert desk.board.notices == [("1.000100", Notice.FAILED)]
 
 
-async def test_an_edit_waits_for_a_first_answer_that_takes_long(desk: Desk) -> None:
+async def test_an_edit_waits_for_a_first_answer_that_takes_long(desk: AnswerDesk) -> None:
     """As where its worker died: the question is held until the lease runs out."""
     assert await desk.answering.receive(arrival("有給は？"))
     desk.board.faults.add("post_card", Fault.KILLED)
@@ -435,7 +390,7 @@ async def test_an_edit_waits_for_a_first_answer_that_takes_long(desk: Desk) -> N
 
 
 @pytest.mark.parametrize("late", [False, True])
-async def test_the_newest_edit_counts_though_an_older_one_comes_after_it(desk: Desk, *, late: bool) -> None:
+async def test_the_newest_edit_counts_though_an_older_one_comes_after_it(desk: AnswerDesk, *, late: bool) -> None:
     await desk.ask(arrival("有給は？"))
     old, new = edited("PC が遅い", version=2), edited("有給の残りは？", version=3)
     if late:
@@ -455,7 +410,7 @@ async def test_the_newest_edit_counts_though_an_older_one_comes_after_it(desk: D
     assert question.text == "有給の残りは？"
 
 
-async def test_an_edit_waits_for_the_first_answer(desk: Desk) -> None:
+async def test_an_edit_waits_for_the_first_answer(desk: AnswerDesk) -> None:
     desk.model.fail(2)
     assert await desk.answering.receive(arrival("有給は？"))
     assert await desk.answering.answer_next()
@@ -466,7 +421,7 @@ async def test_an_edit_waits_for_the_first_answer(desk: Desk) -> None:
     assert desk.answers == 1
 
 
-async def test_an_edit_of_a_question_that_failed_ends(desk: Desk) -> None:
+async def test_an_edit_of_a_question_that_failed_ends(desk: AnswerDesk) -> None:
     desk.model.fail(ANSWER_TRIES)
     await desk.ask(arrival("有給は？"))
     await desk.ask(edited("PC が遅い"))
@@ -477,7 +432,7 @@ QUESTION_OF_EV1 = uuid.uuid5(QUESTION_IDS, "Ev1").hex
 
 
 async def test_an_edit_is_kept_whose_question_is_answered_between_two_readings(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: AnswerDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On PostgreSQL each statement sees what was committed last: the first reading is of the moment before."""
     await desk.ask(arrival())

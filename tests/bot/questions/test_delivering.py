@@ -1,7 +1,6 @@
 """What the outbox holds reaches people: at least once, in order, however often Slack fails."""
 
 import asyncio
-from datetime import timedelta
 
 import pytest
 
@@ -9,53 +8,26 @@ from bot.corrections.correcting import Correcting
 from bot.domain.card import Card
 from bot.domain.correction import Press
 from bot.domain.finetune import FinetuneState
-from bot.questions.delivering import DELIVERY_LEASE, LONGEST_DELIVERY_WAIT, Delivering
+from bot.questions.delivering import DELIVERY_LEASE, LONGEST_DELIVERY_WAIT
 from bot.releases.releasing import Releasing, add_candidate
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
-from tests.bot.finetunes.test_tuning import Bench
-from tests.bot.questions.test_answering import Desk
 from tests.bot.things import BASE, PROMPT, arrival
+from tests.kits.answer_desk import AnswerDesk
 from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
 from tests.kits.fakes_acts import Board, Fault, KeepingTrainer
-
-
-class Post:
-    """Delivering, and people to deliver to."""
-
-    def __init__(self, store: SqlStore, board: Board, clock: StepClock) -> None:
-        self.store = store
-        self.board = board
-        self.clock = clock
-        self.delivering = self.worker()
-
-    def worker(self) -> Delivering:
-        return Delivering(self.store, self.board, self.clock)
-
-    async def lag(self) -> tuple[int, timedelta]:
-        async with self.store.transaction() as tx:
-            return await tx.outbox.lag(self.clock.now())
-
-    async def deliver(self) -> int:
-        """Deliver and let time go on until nothing is left; how many tries it took."""
-        tries = 0
-        for _ in range(50):
-            while await self.delivering.deliver_next():
-                tries += 1
-            if not (await self.lag())[0]:
-                return tries
-            self.clock.advance(seconds=LONGEST_DELIVERY_WAIT.total_seconds())
-        pytest.fail("something is never delivered")
+from tests.kits.finetune_bench import FinetuneBench
+from tests.kits.post import DeliveryDesk
 
 
 @pytest.fixture
-def post(store: SqlStore, board: Board, clock: StepClock) -> Post:
-    return Post(store, board, clock)
+def post(store: SqlStore, board: Board, clock: StepClock) -> DeliveryDesk:
+    return DeliveryDesk(store, board, clock)
 
 
 @pytest.fixture
 async def card(store: SqlStore, model: RuleModel, board: Board, clock: StepClock) -> Card:
-    await Desk(store, model, board, clock).ask(arrival())
+    await AnswerDesk(store, model, board, clock).ask(arrival())
     ((card,),) = board.cards.values()
     return card
 
@@ -69,7 +41,7 @@ def press(card: Card, category: str, seen: int = 0) -> Press:
     return Press(question_id=card.question.id, category=category, seen=seen, by="U2")
 
 
-async def test_a_card_shows_what_was_settled(post: Post, card: Card, correcting: Correcting) -> None:
+async def test_a_card_shows_what_was_settled(post: DeliveryDesk, card: Card, correcting: Correcting) -> None:
     settled = await correcting.settle(press(card, "it"))
     assert await post.deliver() == 1
     shown = post.board.cards[card.question.id][-1]
@@ -77,7 +49,9 @@ async def test_a_card_shows_what_was_settled(post: Post, card: Card, correcting:
     assert await post.delivering.deliver_next() is False
 
 
-async def test_the_newest_is_shown_whichever_entry_brings_it(post: Post, card: Card, correcting: Correcting) -> None:
+async def test_the_newest_is_shown_whichever_entry_brings_it(
+    post: DeliveryDesk, card: Card, correcting: Correcting
+) -> None:
     await correcting.settle(press(card, "it"))
     await correcting.settle(press(card, "other", seen=1))
     assert await post.delivering.deliver_next()
@@ -88,7 +62,7 @@ async def test_the_newest_is_shown_whichever_entry_brings_it(post: Post, card: C
 
 @pytest.mark.parametrize("fault", [Fault.DOWN, Fault.LOST])
 async def test_an_update_that_fails_is_tried_until_it_succeeds(
-    post: Post, card: Card, correcting: Correcting, fault: Fault
+    post: DeliveryDesk, card: Card, correcting: Correcting, fault: Fault
 ) -> None:
     await correcting.settle(press(card, "it"))
     post.board.faults.add("update_card", fault, 7)
@@ -96,7 +70,7 @@ async def test_an_update_that_fails_is_tried_until_it_succeeds(
     assert post.board.cards[card.question.id][-1].seen == 1
 
 
-async def test_waits_grow_and_never_beyond_the_longest(post: Post, card: Card, correcting: Correcting) -> None:
+async def test_waits_grow_and_never_beyond_the_longest(post: DeliveryDesk, card: Card, correcting: Correcting) -> None:
     await correcting.settle(press(card, "it"))
     post.board.faults.add("update_card", Fault.DOWN, 12)
     assert await post.delivering.deliver_next()
@@ -109,7 +83,7 @@ async def test_waits_grow_and_never_beyond_the_longest(post: Post, card: Card, c
 
 
 async def test_what_slack_will_never_take_is_let_go(
-    post: Post, card: Card, correcting: Correcting, caplog: pytest.LogCaptureFixture
+    post: DeliveryDesk, card: Card, correcting: Correcting, caplog: pytest.LogCaptureFixture
 ) -> None:
     await correcting.settle(press(card, "it"))
     post.board.faults.add("update_card", Fault.REFUSED)
@@ -118,7 +92,7 @@ async def test_what_slack_will_never_take_is_let_go(
 
 
 async def test_a_fault_of_ours_loses_nothing(
-    post: Post, card: Card, correcting: Correcting, caplog: pytest.LogCaptureFixture
+    post: DeliveryDesk, card: Card, correcting: Correcting, caplog: pytest.LogCaptureFixture
 ) -> None:
     await correcting.settle(press(card, "it"))
     shown = post.board.cards.pop(card.question.id)
@@ -129,7 +103,9 @@ async def test_a_fault_of_ours_loses_nothing(
     assert shown[-1].seen == 1
 
 
-async def test_a_worker_that_died_is_followed_by_another(post: Post, card: Card, correcting: Correcting) -> None:
+async def test_a_worker_that_died_is_followed_by_another(
+    post: DeliveryDesk, card: Card, correcting: Correcting
+) -> None:
     await correcting.settle(press(card, "it"))
     post.board.faults.add("update_card", Fault.KILLED)
     with pytest.raises(asyncio.CancelledError):
@@ -139,7 +115,7 @@ async def test_a_worker_that_died_is_followed_by_another(post: Post, card: Card,
     assert await post.deliver() == 1
 
 
-async def test_a_switch_is_announced_with_who_did_it(post: Post) -> None:
+async def test_a_switch_is_announced_with_who_did_it(post: DeliveryDesk) -> None:
     async with post.store.transaction() as tx:
         candidate = await add_candidate(tx, post.clock.now(), BASE, prompt_id=PROMPT.id, by="U9", why="test")
     await Releasing(post.store, post.clock).switch(candidate.id, "U9")
@@ -147,7 +123,7 @@ async def test_a_switch_is_announced_with_who_did_it(post: Post) -> None:
     assert post.board.switches == [(candidate.id, "U9")]
 
 
-async def test_a_switch_is_not_taken_for_an_earlier_one_whose_number_came_again(post: Post) -> None:
+async def test_a_switch_is_not_taken_for_an_earlier_one_whose_number_came_again(post: DeliveryDesk) -> None:
     """SQLite counts from one again when the outbox was empty."""
     async with post.store.transaction() as tx:
         candidate = await add_candidate(tx, post.clock.now(), BASE, prompt_id=PROMPT.id, by="U9", why="test")
@@ -165,20 +141,20 @@ async def test_a_switch_is_not_taken_for_an_earlier_one_whose_number_came_again(
 
 
 @pytest.fixture
-def bench(store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock) -> Bench:
-    return Bench(store, shelf, trainer, clock)
+def bench(store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock) -> FinetuneBench:
+    return FinetuneBench(store, shelf, trainer, clock)
 
 
-async def test_progress_is_one_message_and_the_end_another(post: Post, bench: Bench) -> None:
+async def test_progress_is_one_message_and_the_end_another(post: DeliveryDesk, bench: FinetuneBench) -> None:
     finetune = await bench.running()
     await post.deliver()
     for status in ("queued", "running"):
         bench.trainer.say("job-0", status)
-        await bench.tuning.follow()
+        await bench.acts.following.follow()
         await post.deliver()
     assert post.board.announced == []
     bench.trainer.say("job-0", "succeeded", "ft:base:1")
-    await bench.tuning.follow()
+    await bench.acts.following.follow()
     await post.deliver()
     (shown,) = post.board.finetunes.values()
     (told,) = post.board.announced
@@ -190,10 +166,10 @@ async def test_progress_is_one_message_and_the_end_another(post: Post, bench: Be
     assert kept.state is FinetuneState.SUCCEEDED, "where it is shown changes nothing else"
 
 
-async def test_an_end_that_could_not_be_told_is_told_later(post: Post, bench: Bench) -> None:
+async def test_an_end_that_could_not_be_told_is_told_later(post: DeliveryDesk, bench: FinetuneBench) -> None:
     await bench.running()
     bench.trainer.say("job-0", "failed", error="bad data")
-    await bench.tuning.follow()
+    await bench.acts.following.follow()
     post.board.faults.add("announce_finetune", Fault.DOWN, 2)
     await post.deliver()
     (told,) = post.board.announced

@@ -17,11 +17,11 @@ from bot.similarity.neighbours import RowNeighbours
 from storage.database import Database
 from storage.store import SqlStore
 from tests.bot.conftest import Fresh
-from tests.bot.questions.test_answering import Desk
-from tests.bot.questions.test_delivering import Post
 from tests.bot.things import BASE, PROMPT, arrival
+from tests.kits.answer_desk import AnswerDesk
 from tests.kits.fakes import RuleModel, StepClock
 from tests.kits.fakes_acts import Board, Fault
+from tests.kits.post import DeliveryDesk
 from tests.kits.postgres import make_database
 
 OWNERS = {"labor": "SLABOR", "it": "UIT", "other": None}
@@ -36,11 +36,11 @@ class Counter:
     def __init__(self, store: SqlStore) -> None:
         self.store, self.clock, self.board = store, StepClock(), Board()
         self.correcting = Correcting(store, RowNeighbours(store), self.clock)
-        self.post = Post(store, self.board, self.clock)
+        self.post = DeliveryDesk(store, self.board, self.clock)
 
     async def open(self, confidence: float = 0.9) -> None:
         await Releasing(self.store, self.clock).ensure(OWNED, BASE)
-        await Desk(self.store, RuleModel({"有給": "labor"}, confidence), self.board, self.clock).ask(arrival())
+        await AnswerDesk(self.store, RuleModel({"有給": "labor"}, confidence), self.board, self.clock).ask(arrival())
 
     @property
     def question(self) -> str:

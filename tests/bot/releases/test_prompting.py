@@ -22,11 +22,11 @@ from bot.releases.releasing import Releasing
 from bot.similarity.neighbours import RowNeighbours
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
-from tests.bot.finetunes.test_tuning import Bench
-from tests.bot.questions.test_answering import Desk
 from tests.bot.things import BASE, PROMPT, arrival, rows_of
+from tests.kits.answer_desk import AnswerDesk
 from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
 from tests.kits.fakes_acts import Board, KeepingTrainer
+from tests.kits.finetune_bench import FinetuneBench
 
 LABOR, IT, OTHER = PROMPT.categories
 NEW_RULE = LABOR.model_copy(update={"rule": "休みのことは労務"})
@@ -85,7 +85,7 @@ async def test_owners_and_guides_hold_at_once_in_every_version(
     saved = await prompting.save(first.shown.prompt.id, contact, "U9")
     assert saved.candidate is None
     assert saved.shown.prompt.id == first.shown.prompt.id
-    await Desk(store, model, board, clock).ask(arrival())
+    await AnswerDesk(store, model, board, clock).ask(arrival())
     ((card,),) = board.cards.values()
     assert card.category is not None
     assert (card.category.owner, card.category.guide, card.category.rule) == ("U7", "まず見る", LABOR.rule)
@@ -168,10 +168,10 @@ async def test_a_long_prompt_is_warned_of(prompting: Prompting) -> None:
 async def test_exports_and_fine_tunes_use_the_current_prompt_and_keep_theirs(
     prompting: Prompting, store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock
 ) -> None:
-    bench = Bench(store, shelf, trainer, clock)
+    bench = FinetuneBench(store, shelf, trainer, clock)
     before = await bench.planned()
     saved = await edited(prompting)
-    after, frozen = await bench.tuning.plan("U9", "ja")
+    after, frozen = await bench.acts.planning.plan("U9", "ja")
     assert before.prompt_id == PROMPT.id
     assert after.prompt_id == frozen.manifest.prompt_id == saved.shown.prompt.id
     assert "休みのことは労務" in frozen.data.decode()
@@ -180,10 +180,10 @@ async def test_exports_and_fine_tunes_use_the_current_prompt_and_keep_theirs(
 async def test_the_candidate_of_a_fine_tune_that_serves_is_its_base_model(
     prompting: Prompting, store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock
 ) -> None:
-    bench = Bench(store, shelf, trainer, clock)
+    bench = FinetuneBench(store, shelf, trainer, clock)
     await bench.running()
     trainer.say("job-0", "succeeded", "ft:base:1")
-    await bench.tuning.follow()
+    await bench.acts.following.follow()
     (tuned,) = await bench.candidates()
     async with store.transaction() as tx:
         serving = await tx.releases.serving()
@@ -248,7 +248,7 @@ async def test_rows_of_a_retired_category_are_left_out_until_they_are_moved(
 async def test_a_moved_row_of_a_question_is_a_correction_like_any_other(
     prompting: Prompting, store: SqlStore, model: RuleModel, board: Board, clock: StepClock
 ) -> None:
-    desk = Desk(store, model, board, clock)
+    desk = AnswerDesk(store, model, board, clock)
     await desk.ask(arrival("PCが動かない"))
     (question,) = board.cards
     await Correcting(store, KeptNeighbours(), clock).settle(Press(question_id=question, category=None, seen=0, by="U2"))

@@ -12,7 +12,7 @@ from bot.practice.people import TEAM_ID
 from handlers.slack.announcer import SlackAnnouncer
 from handlers.views import card as card_views
 from handlers.views.message import Message
-from tests.handlers.desk import MODEL, Desk, eventually, texts
+from tests.kits.slack_desk import MODEL, SlackDesk, eventually, texts
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 OPS, WATCHED, YUKO = "C0OPS000001", "C0HELPDESK1", "U0YUKO00001"
@@ -39,7 +39,7 @@ def arrival(ts: str, channel: str = WATCHED) -> Arrival:
     return Arrival(event_id="Ev1", via=Via.DM, place=place, asker="U0EMILY0001", text="x")
 
 
-async def test_a_fine_tune_is_followed_in_one_message_and_its_end_told_in_its_thread(desk: Desk) -> None:
+async def test_a_fine_tune_is_followed_in_one_message_and_its_end_told_in_its_thread(desk: SlackDesk) -> None:
     yuko = await desk.window(desk.server.people.admin)
     channel, ts = await desk.announcer.show_finetune(RUNNING, again=False)
     assert channel == OPS
@@ -53,7 +53,7 @@ async def test_a_fine_tune_is_followed_in_one_message_and_its_end_told_in_its_th
     assert "/finetune switch local/ft:base:1" in told["text"]
 
 
-async def test_without_an_ops_channel_who_asked_for_it_follows_it_in_a_direct_message(desk: Desk) -> None:
+async def test_without_an_ops_channel_who_asked_for_it_follows_it_in_a_direct_message(desk: SlackDesk) -> None:
     announcer = SlackAnnouncer(desk.client, desk.people)
     channel, ts = await announcer.show_finetune(RUNNING, again=False)
     assert channel == await (await desk.window(desk.server.people.admin)).dm()
@@ -63,7 +63,7 @@ async def test_without_an_ops_channel_who_asked_for_it_follows_it_in_a_direct_me
     assert "&lt;!channel&gt; out of quota" in told["text"]
 
 
-async def test_a_progress_message_that_was_deleted_is_posted_anew(desk: Desk) -> None:
+async def test_a_progress_message_that_was_deleted_is_posted_anew(desk: SlackDesk) -> None:
     channel, ts = await desk.announcer.show_finetune(RUNNING, again=False)
     await desk.client.chat_delete(channel=channel, ts=ts)
     again = await desk.announcer.show_finetune(
@@ -73,7 +73,7 @@ async def test_a_progress_message_that_was_deleted_is_posted_anew(desk: Desk) ->
     assert again[1] != ts
 
 
-async def test_a_switch_is_told_in_the_ops_channel_alone(desk: Desk) -> None:
+async def test_a_switch_is_told_in_the_ops_channel_alone(desk: SlackDesk) -> None:
     release = Release(id="abc12345", model=MODEL, prompt_id="p", state=ReleaseState.SERVING, created_at=AT)
     await SlackAnnouncer(desk.client, desk.people).announce_switch(release, YUKO, telling="1", again=False)
     await desk.announcer.announce_switch(release, YUKO, telling="1", again=False)
@@ -86,7 +86,7 @@ async def test_a_switch_is_told_in_the_ops_channel_alone(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("cause", "final"), [("not_in_channel", True), ("channel_not_found", True), ("503", False), ("cut", False)]
 )
-async def test_slacks_word_says_whether_trying_again_helps(desk: Desk, cause: str, *, final: bool) -> None:
+async def test_slacks_word_says_whether_trying_again_helps(desk: SlackDesk, cause: str, *, final: bool) -> None:
     faults = desk.server.workspace.faults
     channel = "C0NOWHERE01" if cause == "channel_not_found" else WATCHED
     if cause == "not_in_channel":
@@ -100,7 +100,7 @@ async def test_slacks_word_says_whether_trying_again_helps(desk: Desk, cause: st
     assert undelivered.value.final is final
 
 
-async def test_a_notice_that_was_posted_is_not_posted_again(desk: Desk) -> None:
+async def test_a_notice_that_was_posted_is_not_posted_again(desk: SlackDesk) -> None:
     emily = await desk.emily()
     channel = await emily.dm()
     root = str((await desk.client.chat_postMessage(channel=channel, text="root"))["ts"])
@@ -109,7 +109,7 @@ async def test_a_notice_that_was_posted_is_not_posted_again(desk: Desk) -> None:
     assert len(await emily.replies(channel, root)) == 2
 
 
-async def test_only_our_own_message_counts_as_posted_already(desk: Desk) -> None:
+async def test_only_our_own_message_counts_as_posted_already(desk: SlackDesk) -> None:
     emily = await desk.emily()
     ts = await emily.say("C0GENERAL01", "root")
     desk.server.workspace.board.message("C0GENERAL01", ts)["metadata"] = {
@@ -121,7 +121,7 @@ async def test_only_our_own_message_counts_as_posted_already(desk: Desk) -> None
 
 
 async def test_where_slack_refuses_the_blocks_the_card_comes_as_text(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: SlackDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = card_views.card
 
@@ -137,7 +137,7 @@ async def test_where_slack_refuses_the_blocks_the_card_comes_as_text(
     assert not any(block["type"] == "actions" for block in told.get("blocks", []))
 
 
-async def test_a_card_that_was_deleted_in_slack_is_left_alone(desk: Desk) -> None:
+async def test_a_card_that_was_deleted_in_slack_is_left_alone(desk: SlackDesk) -> None:
     emily = await desk.emily()
     ts = await emily.say(WATCHED, "my laptop is broken")
     card = await emily.answer(ts)

@@ -8,39 +8,16 @@ import pytest
 from bot.domain.dataset import Source
 from bot.practice import Person
 from handlers.slack import forms
-from tests.handlers.desk import Desk, Json, controls, texts
-from tests.handlers.test_corrections import WATCHED, asked, card
+from tests.kits.slack_desk import WATCHED, Json, SlackDesk, asked, card, controls, drafted, entered, reason_block, texts
 
 
-def reason_block(view: Json) -> Json | None:
-    return next((b for b in view["blocks"] if b["type"] == "input" and b["block_id"].startswith("reason.")), None)
-
-
-def drafted(view: Json) -> str | None:
-    """What stands in the place for a reason; None where there is nothing in it, or no place."""
-    block = reason_block(view)
-    found: str | None = block["element"].get("initial_value") if block else None
-    return found
-
-
-def entered(view: Json, category: str, reason: str | None = None) -> dict[str, Any]:
-    """What a person who chose this category and wrote this reason submits; without one, what stands there."""
-    chosen = next(o for o in view["blocks"][0]["element"]["options"] if o["value"] == category)
-    values: dict[str, Any] = {"category": {"category": {"type": "static_select", "selected_option": chosen}}}
-    block = reason_block(view)
-    if block:
-        value = reason or drafted(view)
-        values[block["block_id"]] = {"reason": {"type": "plain_text_input", "value": value}}
-    return values
-
-
-async def opened(desk: Desk) -> tuple[Person, Json]:
+async def opened(desk: SlackDesk) -> tuple[Person, Json]:
     ts, priya = await asked(desk), await desk.priya()
     await priya.press(await card(priya, ts), "correct.open")
     return priya, await priya.view()
 
 
-async def test_another_category_brings_a_draft_that_argues_for_it(desk: Desk) -> None:
+async def test_another_category_brings_a_draft_that_argues_for_it(desk: SlackDesk) -> None:
     priya, view = await opened(desk)
     assert drafted(view) == "'laptop' stands in it", "the verdict's own reason argues for its own category"
     await priya.choose(view, "category", "labor", entered(view, "it"))
@@ -60,7 +37,7 @@ async def test_another_category_brings_a_draft_that_argues_for_it(desk: Desk) ->
     )
 
 
-async def test_the_draft_may_be_edited(desk: Desk) -> None:
+async def test_the_draft_may_be_edited(desk: SlackDesk) -> None:
     priya, view = await opened(desk)
     await priya.choose(view, "category", "labor", entered(view, "it"))
     await priya.view()
@@ -70,7 +47,7 @@ async def test_the_draft_may_be_edited(desk: Desk) -> None:
     assert [row.reason for row in await desk.rows()] == ["it is about working time"]
 
 
-async def test_a_persons_own_words_are_not_written_over(desk: Desk) -> None:
+async def test_a_persons_own_words_are_not_written_over(desk: SlackDesk) -> None:
     priya, view = await opened(desk)
     await priya.choose(view, "category", "labor", entered(view, "it", "my own words"))
     with pytest.raises(TimeoutError):
@@ -81,7 +58,7 @@ async def test_a_persons_own_words_are_not_written_over(desk: Desk) -> None:
     assert [(row.category, row.reason) for row in await desk.rows()] == [("labor", "my own words")]
 
 
-async def test_saved_before_the_draft_came_the_old_reason_is_not_kept(desk: Desk) -> None:
+async def test_saved_before_the_draft_came_the_old_reason_is_not_kept(desk: SlackDesk) -> None:
     """The form still shows the verdict's reason, for another category than the one that is saved."""
     priya, view = await opened(desk)
     assert await priya.submit(view, entered(view, "labor")) == {}
@@ -89,7 +66,7 @@ async def test_saved_before_the_draft_came_the_old_reason_is_not_kept(desk: Desk
     assert [(row.category, row.reason) for row in await desk.rows()] == [("labor", None)]
 
 
-async def test_a_settled_category_without_a_reason_gets_a_draft_when_the_form_opens(desk: Desk) -> None:
+async def test_a_settled_category_without_a_reason_gets_a_draft_when_the_form_opens(desk: SlackDesk) -> None:
     ts, kenji = await asked(desk), await desk.kenji()
     await kenji.press(await card(kenji, ts), lambda e: e.get("text", {}).get("text") == "Labor 労務")
     settled = await kenji.message(lambda m: "correct.undo" in controls(m))
@@ -99,7 +76,7 @@ async def test_a_settled_category_without_a_reason_gets_a_draft_when_the_form_op
     assert "is a matter of labor" in (drafted(await kenji.view()) or "")
 
 
-async def test_where_the_model_does_not_answer_the_place_is_empty(desk: Desk) -> None:
+async def test_where_the_model_does_not_answer_the_place_is_empty(desk: SlackDesk) -> None:
     priya, view = await opened(desk)
     desk.model.fail(1)
     await priya.choose(view, "category", "labor", entered(view, "it"))
@@ -112,7 +89,7 @@ async def test_where_the_model_does_not_answer_the_place_is_empty(desk: Desk) ->
     assert [row.reason for row in await desk.rows()] == [None]
 
 
-async def test_a_draft_that_takes_too_long_is_not_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_draft_that_takes_too_long_is_not_waited_for(desk: SlackDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forms, "DRAFT_SECONDS", 0.05)
     hold = asyncio.Event()
 
@@ -127,7 +104,9 @@ async def test_a_draft_that_takes_too_long_is_not_waited_for(desk: Desk, monkeyp
     assert drafted(await priya.view()) is None
 
 
-async def test_of_two_choices_only_the_last_ones_draft_is_shown(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_of_two_choices_only_the_last_ones_draft_is_shown(
+    desk: SlackDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = asyncio.Event()
     quick = desk.model.reason
 
@@ -149,7 +128,7 @@ async def test_of_two_choices_only_the_last_ones_draft_is_shown(desk: Desk, monk
 
 
 async def test_a_form_that_was_closed_meanwhile_is_no_trouble(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    desk: SlackDesk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     told = asyncio.Event()
     quick = desk.model.reason

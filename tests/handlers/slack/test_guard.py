@@ -12,7 +12,7 @@ from bot.practice import Server, Workspace, serve
 from bot.practice.people import TEAM_ID
 from handlers.slack.guard import Guard
 from handlers.slack.people import Home, People
-from tests.handlers.desk import MANIFEST
+from tests.kits.slack_desk import MANIFEST
 
 STAFF, ADMINS = "S0STAFF0001", "S0ADMINS001"
 KENJI, EMILY, YUKO, TOM = "U0KENJI0001", "U0EMILY0001", "U0YUKO00001", "U0TOM000001"

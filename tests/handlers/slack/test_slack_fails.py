@@ -9,19 +9,19 @@ from bot.domain.question import Question
 from bot.practice.people import TEAM_ID
 from bot.releases.releasing import Releasing, add_candidate
 from handlers.slack.announcer import SlackAnnouncer
-from tests.handlers.desk import MODEL, PROMPT, Desk, Json, eventually
+from tests.kits.slack_desk import MODEL, PROMPT, Json, SlackDesk, eventually
 
 WATCHED, OPS, YUKO = "C0HELPDESK1", "C0OPS000001", "U0YUKO00001"
 POST = "chat.postMessage"
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
 
-async def told(desk: Desk) -> list[Json]:
+async def told(desk: SlackDesk) -> list[Json]:
     yuko = await desk.window(desk.server.people.admin)
     return [m for m in await yuko.history(OPS) if "bot_id" in m]
 
 
-async def delivered(desk: Desk) -> None:
+async def delivered(desk: SlackDesk) -> None:
     async def done() -> bool:
         async with desk.store.transaction() as tx:
             return not (await tx.outbox.lag(desk.clock.now()))[0]
@@ -30,7 +30,7 @@ async def delivered(desk: Desk) -> None:
         await eventually(done)
 
 
-async def test_one_message_under_eleven_event_ids_is_one_question(desk: Desk) -> None:
+async def test_one_message_under_eleven_event_ids_is_one_question(desk: SlackDesk) -> None:
     emily = await desk.emily()
     desk.server.workspace.faults.duplicate_events(10, new_event_ids=True)
     ts = await emily.say(WATCHED, "my laptop is broken")
@@ -47,13 +47,13 @@ async def test_one_message_under_eleven_event_ids_is_one_question(desk: Desk) ->
     assert len(desk.model.asked) == 1
 
 
-async def asked(desk: Desk, ts: str) -> Question:
+async def asked(desk: SlackDesk, ts: str) -> Question:
     question = await desk.question(WATCHED, ts)
     assert question is not None
     return question
 
 
-async def test_a_switch_whose_post_got_no_answer_is_told_once(desk: Desk) -> None:
+async def test_a_switch_whose_post_got_no_answer_is_told_once(desk: SlackDesk) -> None:
     async with desk.store.transaction() as tx:
         release = await add_candidate(tx, desk.clock.now(), MODEL, prompt_id=PROMPT.id, by="U1", why="x", recall=3)
     desk.server.workspace.faults.drop(POST, after=True)
@@ -64,7 +64,7 @@ async def test_a_switch_whose_post_got_no_answer_is_told_once(desk: Desk) -> Non
 
 
 @pytest.mark.parametrize("ops", [True, False])
-async def test_the_messages_of_a_fine_tune_are_found_and_not_posted_again(desk: Desk, *, ops: bool) -> None:
+async def test_the_messages_of_a_fine_tune_are_found_and_not_posted_again(desk: SlackDesk, *, ops: bool) -> None:
     finetune = Finetune(
         id="ft-1",
         student=MODEL,
@@ -88,7 +88,7 @@ async def test_the_messages_of_a_fine_tune_are_found_and_not_posted_again(desk: 
     assert len([m for m in await yuko.replies(channel, ts) if "bot_id" in m]) == 2
 
 
-async def test_a_question_that_was_deleted_before_its_card_is_not_answered_and_not_left_open(desk: Desk) -> None:
+async def test_a_question_that_was_deleted_before_its_card_is_not_answered_and_not_left_open(desk: SlackDesk) -> None:
     await desk.answerers.stop(5)
     emily = await desk.emily()
     ts = await emily.say(WATCHED, "my laptop is broken")
@@ -99,13 +99,13 @@ async def test_a_question_that_was_deleted_before_its_card_is_not_answered_and_n
     assert [m for m in await emily.history(WATCHED) if "bot_id" in m] == []
 
 
-async def _open(desk: Desk) -> bool:
+async def _open(desk: SlackDesk) -> bool:
     async with desk.store.transaction() as tx:
         return await tx.inbox.open() > 0
 
 
 async def test_a_question_of_a_channel_that_the_bot_was_removed_from_ends_and_the_log_says_so(
-    desk: Desk, caplog: pytest.LogCaptureFixture
+    desk: SlackDesk, caplog: pytest.LogCaptureFixture
 ) -> None:
     await desk.answerers.stop(5)
     emily = await desk.emily()
@@ -118,7 +118,7 @@ async def test_a_question_of_a_channel_that_the_bot_was_removed_from_ends_and_th
     assert "laptop" not in caplog.text
 
 
-async def test_a_question_that_comes_while_the_socket_is_renewed_is_answered_once(desk: Desk) -> None:
+async def test_a_question_that_comes_while_the_socket_is_renewed_is_answered_once(desk: SlackDesk) -> None:
     emily = await desk.emily()
     await desk.server.disconnect()
     ts = await emily.say(WATCHED, "my laptop is broken")

@@ -26,7 +26,7 @@ from handlers.views.evaluation import categories_table, changes_table, report, t
 from handlers.views.gate import BROKEN_SHOWN, form, points, refused, switched
 from handlers.views.ids import FINETUNE_OVERRIDE, Override
 from tests.bot.domain.judged import AT, judged
-from tests.handlers.desk import controls, texts
+from tests.kits.slack_desk import controls, texts
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -10,7 +10,7 @@ from bot.domain.replica import Replica
 from bot.finetunes.status import Status
 from handlers.texts.words import LANGUAGES, Words
 from handlers.views.finetune import MOST_REPLICAS, disagreements, replicas
-from tests.handlers.desk import PROMPT, texts
+from tests.kits.slack_desk import PROMPT, texts
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 DIFFERENT = {"en": "Not all replicas", "ja": "リリースが違います"}

@@ -32,7 +32,7 @@ from handlers.views.message import Message
 from handlers.views.review import SIZE, ShownPage, review
 from handlers.views.review import progress as progress_of
 from tests.bot.things import PROMPT, row
-from tests.handlers.desk import controls, texts
+from tests.kits.slack_desk import controls, texts
 
 SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)

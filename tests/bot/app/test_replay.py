@@ -14,7 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.app.replay.script import Plan, Point, Show, UnusableFile, made_prompt, patiently, plot, replay, saved, script
+from bot.app.replay.plot import plot, saved_by_queue
+from bot.app.replay.script import Plan, UnusableFile, made_prompt, script
+from bot.app.replay.show import Point, Show, patiently, replay
 from bot.domain.dataset import group_of
 from bot.domain.finetune import FinetuneState
 from bot.domain.labelled import Labelled
@@ -156,9 +158,9 @@ async def test_what_is_waited_for_is_what_was_confirmed_however_late_that_is_wri
         await tx.datasets.put(things.manifest(), things.NOW)
         await tx.finetunes.add(earlier)
         await tx.finetunes.add(planned)
-    house: Any = SimpleNamespace(store=store)
+    core: Any = SimpleNamespace(ports=SimpleNamespace(store=store))
     cut: Any = None
-    waiting = asyncio.create_task(Show(house, cut, cut, Plan(), print)._candidate("planned"))
+    waiting = asyncio.create_task(Show(core, cut, cut, Plan(), print)._candidate("planned"))
     assert await asyncio.wait([waiting], timeout=0.2) == (set(), {waiting})
     async with store.transaction() as tx:
         await tx.finetunes.advance(planned.model_copy(update={"state": FinetuneState.FAILED}), planned.state)
@@ -195,10 +197,10 @@ def curve(*points: tuple[int, int]) -> list[Point]:
 
 def test_what_an_order_saves_is_counted_at_the_best_accuracy_that_both_reach() -> None:
     quick, slow = curve((0, 20), (100, 80), (200, 90)), curve((0, 20), (100, 50), (200, 80), (300, 85))
-    assert saved(quick, slow) == (0.85, 150, 300)
-    assert saved(slow, quick) == (0.85, 300, 150)
-    assert saved(quick, quick) == (0.9, 200, 200)
-    assert saved(quick, curve((0, 20), (100, 20))) is None
+    assert saved_by_queue(quick, slow) == (0.85, 150, 300)
+    assert saved_by_queue(slow, quick) == (0.85, 300, 150)
+    assert saved_by_queue(quick, quick) == (0.9, 200, 200)
+    assert saved_by_queue(quick, curve((0, 20), (100, 20))) is None
 
 
 # --- patience
@@ -208,7 +210,7 @@ def test_what_an_order_saves_is_counted_at_the_best_accuracy_that_both_reach() -
 async def test_what_a_busy_machine_was_too_slow_for_is_done_again(
     monkeypatch: pytest.MonkeyPatch, error: str, tries: int
 ) -> None:
-    monkeypatch.setattr("bot.app.replay.script.RETRY_PAUSES", [0.0] * 5)
+    monkeypatch.setattr("bot.app.replay.show.RETRY_PAUSES", [0.0] * 5)
     done = 0
 
     async def act() -> None:

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import yaml
@@ -14,10 +13,7 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.corrections.correcting import Correcting
-from bot.corrections.drafting import Drafting
-from bot.corrections.explaining import Explaining
-from bot.corrections.reviewing import Reviewing
+from bot.acts import Acts, Choices, Ports, SlackActs
 from bot.domain.correction import Correction
 from bot.domain.dataset import Row
 from bot.domain.fallback import Fallback
@@ -28,29 +24,22 @@ from bot.ports import Model, Store
 from bot.practice import Person, Server, Timing, Workspace, serve
 from bot.practice.people import TEAM_ID, Member
 from bot.providers.tokens import OfflineEstimator
+from bot.providers.training_file import check
 from bot.questions.answering import Answering
-from bot.questions.catching_up import CatchingUp
-from bot.questions.classifying import Classifying
-from bot.questions.delivering import Delivering
-from bot.questions.rechecking import Rechecking
-from bot.releases.prompting import Prompting
-from bot.releases.releasing import Releasing
 from bot.similarity.neighbours import RowNeighbours
-from handlers import command, corrections, home, questions, review, why
-from handlers import prompt as prompt_story
 from handlers.catch_up import CatchUp, SlackHistory
-from handlers.corrections import CorrectionListeners
+from handlers.context import Context, Wake
+from handlers.registration import register
 from handlers.server.pool import Pool
-from handlers.slack import errors, forms
 from handlers.slack.announcer import SlackAnnouncer
 from handlers.slack.connection import bolt_app
-from handlers.slack.forms import CorrectionForms
 from handlers.slack.guard import Guard
 from handlers.slack.people import Home, People
 from handlers.slack.policy import Policy
 from handlers.slack.private import Private
-from handlers.why import WhyListener
+from handlers.views.ids import REVIEW_SETTLE
 from tests.kits.fakes import RuleModel, StepClock
+from tests.kits.fakes_acts import KeepingTrainer, KeptShelf, NoBatches
 
 MANIFEST = yaml.safe_load((Path(__file__).parents[2] / "manifest.yml").read_text(encoding="utf-8"))
 PROMPT = Prompt(
@@ -64,10 +53,11 @@ PROMPT = Prompt(
 )
 MODEL = ModelName(provider="local", model="base")
 Json = dict[str, Any]
+WATCHED = "C0HELPDESK1"
 
 
 @dataclass
-class Desk:
+class SlackDesk:
     """What a test needs of a running bot."""
 
     server: Server
@@ -203,7 +193,7 @@ async def open_desk(
     model: Model | None = None,
     serving: ModelName = MODEL,
     fallback: Fallback | None = None,
-) -> AsyncIterator[Desk]:
+) -> AsyncIterator[SlackDesk]:
     """A bot at a fresh practice workspace.
 
     Args:
@@ -220,46 +210,36 @@ async def open_desk(
         workspace = Workspace(MANIFEST, lambda: clock.now().timestamp(), timing=timing)
         server = await stack.enter_async_context(serve(workspace))
         client = AsyncWebClient(token=server.bot_token, base_url=server.api_url, retry_handlers=[])
-        here = Home(TEAM_ID, server.people.bot.id)
-        people = People(client, here)
+        home = Home(TEAM_ID, server.people.bot.id)
+        people = People(client, home)
+        guard = Guard([server.people.staff_group.id], [server.people.admin.id], client)
+        policy = Policy(home.bot_user_id, [server.channels.help_desk.id])
         announcer = SlackAnnouncer(client, people, server.channels.ops.id, [server.people.staff_group.id])
         neighbours = RowNeighbours(store)
-        classifying = Classifying(store, model or rules, neighbours, clock, fallback)
-        answering = Answering(store, classifying, announcer, clock)
-        delivering = Delivering(store, announcer, clock)
-        answerers, deliverers = Pool(answering.answer_next, 4, poll=0.05), Pool(delivering.deliver_next, 2, poll=0.05)
-        recheckers = Pool(Rechecking(store, classifying, clock).recheck_next, 1, poll=0.05)
-        await Releasing(store, clock, fallback).ensure(prompt, serving)
+        ports = Ports(
+            store=store,
+            shelf=KeptShelf(),
+            clock=clock,
+            neighbours=neighbours,
+            model=rules,
+            live_model=model or rules,
+            trainer=KeepingTrainer(),
+            batcher=NoBatches(),
+            estimator=OfflineEstimator(),
+            check_file=check,
+        )
+        acts = Acts(ports, Choices(student=MODEL, fallback=fallback or Fallback()))
+        history = SlackHistory(client, people, policy)
+        slack = SlackActs(ports, acts, announcer, history, timedelta(hours=24))
+        answerers = Pool(slack.answering.answer_next, 4, poll=0.05)
+        deliverers = Pool(slack.delivering.deliver_next, 2, poll=0.05)
+        recheckers = Pool(acts.rechecking.recheck_next, 1, poll=0.05)
+        await acts.releasing.ensure(prompt, serving)
 
         app = bolt_app(client, _identity(server))
-        guard = Guard([server.people.staff_group.id], [server.people.admin.id], client)
-        private = Private(client)
-        errors.register(app, people, private)
-        policy = Policy(here.bot_user_id, [server.channels.help_desk.id])
-        questions.register(app, answering, people, private, policy, answerers.wake)
-        correcting = Correcting(store, neighbours, clock)
-        why.register(app, WhyListener(Explaining(store, neighbours), guard, people, private))
-        form = CorrectionForms(correcting, Drafting(store, rules), guard, people, client)
-        forms.register(app, form)
-        corrections.register(app, CorrectionListeners(correcting, form, guard, people, private, deliverers.wake))
-        reviewing = Reviewing(store, correcting, neighbours, clock)
-        prompting = Prompting(store, OfflineEstimator(), clock)
-        office: Any = SimpleNamespace(
-            client=client,
-            mirroring=None,
-            prompting=prompting,
-            guard=guard,
-            people=people,
-            private=private,
-            correcting=correcting,
-            reviewing=reviewing,
-            wake=deliverers.wake,
-        )
-        command.register(app, office, [review.REVIEW_STORY, prompt_story.PROMPT_STORY])
-        home.register(app, prompting.current, guard, people)
-
-        catching_up = CatchingUp(store, SlackHistory(client, people, policy), clock, timedelta(hours=24))
-        catch_up = CatchUp(catching_up, [server.channels.help_desk.id], clock, answerers.wake, lambda: None)
+        wake = Wake(answerers.wake, deliverers.wake, lambda: None)
+        register(app, Context(acts, slack, client, people, guard, policy, Private(client), wake))
+        catch_up = CatchUp(slack.catching_up, [server.channels.help_desk.id], clock, answerers.wake, lambda: None)
 
         async def connect() -> Any:
             handler: Any = AsyncSocketModeHandler(app, server.app_token)
@@ -267,8 +247,8 @@ async def open_desk(
             stack.push_async_callback(handler.close_async)
             return handler
 
-        desk = Desk(
-            *(server, store, clock, rules, people, client, announcer, answering, answerers, deliverers, stack),
+        desk = SlackDesk(
+            *(server, store, clock, rules, people, client, announcer, slack.answering, answerers, deliverers, stack),
             catch_up=catch_up,
             connect=connect,
             neighbours=neighbours,
@@ -291,3 +271,61 @@ def _identity(server: Server) -> AuthorizeResult:
         bot_id=server.workspace.app.bot_id,
         bot_token=server.bot_token,
     )
+
+
+async def asked(desk: SlackDesk, text: str = "my laptop is broken") -> str:
+    """A question that is answered; its ts."""
+    emily = await desk.emily()
+    ts = await emily.say(WATCHED, text)
+    await emily.answer(ts)
+    await desk.settled()
+    return ts
+
+
+async def card(person: Person, ts: str) -> Json:
+    """The card as this person sees it now."""
+    return next(m for m in await person.replies(WATCHED, ts) if "bot_id" in m and not m.get("ephemeral"))
+
+
+async def kept(desk: SlackDesk, ts: str) -> Question:
+    question = await desk.question(WATCHED, ts)
+    assert question is not None
+    return question
+
+
+def whispered(*words: str) -> Any:
+    return lambda m: m.get("ephemeral") and all(word in texts(m) for word in words)
+
+
+def private(*words: str) -> Callable[[Json], bool]:
+    return lambda m: bool(m.get("ephemeral")) and all(word in texts(m) for word in words)
+
+
+async def queue(person: Person, argument: str = "") -> Json:
+    """The queue as it is shown to this person."""
+    await person.command(f"/finetune review {argument}".strip())
+    if argument:
+        return await person.message(lambda m: not m.get("ephemeral") and f"{REVIEW_SETTLE}.0" in controls(m))
+    return await person.message(private())
+
+
+def entered(view: Json, category: str, reason: str | None = None) -> dict[str, Any]:
+    """What a person who chose this category and wrote this reason submits; without one, what stands there."""
+    chosen = next(o for o in view["blocks"][0]["element"]["options"] if o["value"] == category)
+    values: dict[str, Any] = {"category": {"category": {"type": "static_select", "selected_option": chosen}}}
+    block = reason_block(view)
+    if block:
+        value = reason or drafted(view)
+        values[block["block_id"]] = {"reason": {"type": "plain_text_input", "value": value}}
+    return values
+
+
+def reason_block(view: Json) -> Json | None:
+    return next((b for b in view["blocks"] if b["type"] == "input" and b["block_id"].startswith("reason.")), None)
+
+
+def drafted(view: Json) -> str | None:
+    """What stands in the place for a reason; None where there is nothing in it, or no place."""
+    block = reason_block(view)
+    found: str | None = block["element"].get("initial_value") if block else None
+    return found

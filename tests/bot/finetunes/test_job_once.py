@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,18 +12,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from bot.dataset.exporting import file_name
 from bot.domain.dataset import Row, Split, export, questions_of
 from bot.domain.errors import ModelDown, ModelRefused, Reason, Refused
 from bot.domain.finetune import ENDED_STATES, Finetune, FinetuneState
-from bot.domain.release import ModelName, Release
+from bot.domain.release import ModelName
 from bot.domain.training_file import FileProblem
-from bot.finetunes.budget import Spending
-from bot.finetunes.tuning import CREATION_UNANSWERED, JOB_SEARCHES, Tuning, file_name, usual_epochs
-from bot.ports import Shelf, Store
+from bot.finetunes.planning import usual_epochs
+from bot.finetunes.starting import CREATION_UNANSWERED, JOB_SEARCHES
 from bot.providers.training_file import check
 from bot.releases.prompting import Prompting
 from bot.releases.releasing import Releasing
-from bot.similarity.neighbours import RowNeighbours
 from storage.database import Database
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
@@ -31,76 +30,12 @@ from tests.bot.conftest import Fresh
 from tests.bot.things import BASE, PROMPT, rows_of
 from tests.kits.fakes import StepClock
 from tests.kits.fakes_acts import CountingEstimator, Fault, KeepingTrainer
-
-
-class Bench:
-    """Tuning, its provider, and time."""
-
-    def __init__(self, store: Store, shelf: Shelf, trainer: KeepingTrainer, clock: StepClock) -> None:
-        self.store = store
-        self.shelf = shelf
-        self.trainer = trainer
-        self.clock = clock
-        self.problems: list[FileProblem] = []
-        self.budget: float | None = None
-        self.tuning = self.started()
-
-    def started(self) -> Tuning:
-        """Another one on the same record: what a restart, or a second replica, is."""
-        estimator = CountingEstimator()
-        return Tuning(
-            self.store,
-            self.shelf,
-            self.trainer,
-            estimator,
-            lambda data: self.problems or check(data),
-            self.clock,
-            student=BASE,
-            spending=Spending(estimator, self.clock, self.budget),
-            neighbours=RowNeighbours(self.store),
-        )
-
-    async def keep(self, rows: Sequence[Row]) -> None:
-        async with self.store.transaction() as tx:
-            for row in rows:
-                await tx.rows.put(row)
-
-    async def planned(self) -> Finetune:
-        await self.keep(ENOUGH)
-        finetune, _ = await self.tuning.plan("U9", "ja")
-        return finetune
-
-    async def confirmed(self) -> Finetune:
-        return await self.tuning.confirm((await self.planned()).id, "U9")
-
-    async def running(self) -> Finetune:
-        finetune = await self.confirmed()
-        await self.tuning.follow()
-        return await self.now(finetune)
-
-    async def now(self, finetune: Finetune) -> Finetune:
-        async with self.store.transaction() as tx:
-            found = await tx.finetunes.get(finetune.id)
-        assert found is not None
-        return found
-
-    async def follow(self, minutes: int = 6) -> None:
-        """Follow once a tick for so long."""
-        for _ in range(minutes * 4):
-            await self.tuning.follow()
-            self.clock.advance(seconds=15)
-
-    async def candidates(self) -> list[Release]:
-        async with self.store.transaction() as tx:
-            return [release for release in await tx.releases.all() if release.finetune_id]
-
-
-ENOUGH = [*rows_of(Split.TRAIN, "labor", 6), *rows_of(Split.TRAIN, "it", 6), *rows_of(Split.HELD_OUT, "other", 2)]
+from tests.kits.finetune_bench import ENOUGH_ROWS, FinetuneBench
 
 
 @pytest.fixture
-def bench(store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock) -> Bench:
-    return Bench(store, shelf, trainer, clock)
+def bench(store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock) -> FinetuneBench:
+    return FinetuneBench(store, shelf, trainer, clock)
 
 
 def why(refused: pytest.ExceptionInfo[Refused]) -> Reason:
@@ -110,7 +45,9 @@ def why(refused: pytest.ExceptionInfo[Refused]) -> Reason:
 # --- beside the event loop
 
 
-async def test_what_many_rows_take_long_for_holds_up_nobody(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_many_rows_take_long_for_holds_up_nobody(
+    bench: FinetuneBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Slack waits three seconds for an ack, and 100,000 rows take longer to be written, checked and counted."""
     threads: dict[str, int] = {}
 
@@ -122,10 +59,10 @@ async def test_what_many_rows_take_long_for_holds_up_nobody(bench: Bench, monkey
         return outer
 
     for name, inner in (("export", export), ("questions_of", questions_of)):
-        monkeypatch.setattr(f"bot.finetunes.tuning.{name}", watched(name, inner))
+        monkeypatch.setattr(f"bot.dataset.exporting.{name}", watched(name, inner))
     for name in ("tokens", "words"):
         monkeypatch.setattr(CountingEstimator, name, watched(name, getattr(CountingEstimator, name)))
-    monkeypatch.setattr("tests.bot.finetunes.test_tuning.check", watched("check", check))
+    monkeypatch.setattr("tests.kits.finetune_bench.check", watched("check", check))
     await bench.planned()
     await Prompting(bench.store, CountingEstimator(), bench.clock).shown()
     assert sorted(threads) == ["check", "export", "questions_of", "tokens", "words"]
@@ -135,28 +72,28 @@ async def test_what_many_rows_take_long_for_holds_up_nobody(bench: Bench, monkey
 # --- export
 
 
-async def test_an_export_freezes_the_rows_on_the_shelf(bench: Bench) -> None:
-    await bench.keep(ENOUGH)
-    frozen = await bench.tuning.export()
+async def test_an_export_freezes_the_rows_on_the_shelf(bench: FinetuneBench) -> None:
+    await bench.keep(ENOUGH_ROWS)
+    frozen = await bench.acts.exporting.export()
     assert await bench.shelf.get(file_name(frozen.manifest.id)) == frozen.data
     async with bench.store.transaction() as tx:
         assert await tx.datasets.get(frozen.manifest.id) == frozen.manifest
     assert (frozen.manifest.rows, frozen.manifest.held_out) == (12, 2)
-    assert await bench.tuning.export() == frozen
+    assert await bench.acts.exporting.export() == frozen
 
 
-async def test_without_rows_there_is_nothing_to_export(bench: Bench) -> None:
+async def test_without_rows_there_is_nothing_to_export(bench: FinetuneBench) -> None:
     await bench.keep(rows_of(Split.HELD_OUT, "labor", 3))
     with pytest.raises(Refused) as refused:
-        await bench.tuning.export()
+        await bench.acts.exporting.export()
     assert (why(refused), refused.value.facts) == (Reason.NO_ROWS, {"held_out": 3})
 
 
-async def test_a_row_that_was_corrected_again_is_exported_as_it_was_corrected_last(bench: Bench) -> None:
-    await bench.keep(ENOUGH)
-    first = ENOUGH[0]
+async def test_a_row_that_was_corrected_again_is_exported_as_it_was_corrected_last(bench: FinetuneBench) -> None:
+    await bench.keep(ENOUGH_ROWS)
+    first = ENOUGH_ROWS[0]
     await bench.keep([first.model_copy(update={"category": "other", "reason": None})])
-    lines = (await bench.tuning.export()).data.decode().splitlines()
+    lines = (await bench.acts.exporting.export()).data.decode().splitlines()
     (line,) = [line for line in lines if first.text in line]
     assert json.loads(json.loads(line)["messages"][2]["content"])["category"] == "その他"
 
@@ -164,9 +101,9 @@ async def test_a_row_that_was_corrected_again_is_exported_as_it_was_corrected_la
 # --- plan
 
 
-async def test_a_plan_prices_and_starts_nothing(bench: Bench) -> None:
+async def test_a_plan_prices_and_starts_nothing(bench: FinetuneBench) -> None:
     finetune = await bench.planned()
-    frozen = await bench.tuning.export()
+    frozen = await bench.acts.exporting.export()
     assert finetune.state is FinetuneState.PLANNED
     assert finetune.estimate.rows == 12
     assert finetune.estimate.tokens == len(frozen.data)
@@ -187,14 +124,16 @@ async def test_a_plan_prices_and_starts_nothing(bench: Bench) -> None:
         (rows_of(Split.TRAIN, "labor", 10), Reason.ONE_CATEGORY),
     ],
 )
-async def test_rows_that_cannot_be_trained_on_are_refused(bench: Bench, rows: list[Row], reason: Reason) -> None:
+async def test_rows_that_cannot_be_trained_on_are_refused(
+    bench: FinetuneBench, rows: list[Row], reason: Reason
+) -> None:
     await bench.keep(rows)
     with pytest.raises(Refused) as refused:
-        await bench.tuning.plan("U9", "ja")
+        await bench.acts.planning.plan("U9", "ja")
     assert why(refused) is reason
 
 
-async def test_what_a_provider_would_refuse_is_refused_here(bench: Bench) -> None:
+async def test_what_a_provider_would_refuse_is_refused_here(bench: FinetuneBench) -> None:
     bench.problems = [FileProblem(3, "too_long", "too many tokens")]
     with pytest.raises(Refused) as refused:
         await bench.planned()
@@ -210,20 +149,22 @@ def test_epochs_are_those_that_the_provider_chooses(rows: int, epochs: int) -> N
 # --- confirm
 
 
-async def test_a_plan_is_confirmed_once(bench: Bench) -> None:
+async def test_a_plan_is_confirmed_once(bench: FinetuneBench) -> None:
     planned = await bench.planned()
-    ended = await asyncio.gather(*(bench.tuning.confirm(planned.id, "U9") for _ in range(3)), return_exceptions=True)
+    ended = await asyncio.gather(
+        *(bench.acts.starting.confirm(planned.id, "U9") for _ in range(3)), return_exceptions=True
+    )
     assert sum(isinstance(end, Finetune) for end in ended) == 1
     assert [end.reason for end in ended if isinstance(end, Refused)] == [Reason.ALREADY_CONFIRMED] * 2
     with pytest.raises(Refused) as refused:
-        await bench.tuning.confirm("ft-none", "U9")
+        await bench.acts.starting.confirm("ft-none", "U9")
     assert why(refused) is Reason.NO_FINETUNE
 
 
-async def test_there_is_one_fine_tune_at_a_time(bench: Bench) -> None:
+async def test_there_is_one_fine_tune_at_a_time(bench: FinetuneBench) -> None:
     first, second = await bench.planned(), await bench.planned()
-    await bench.tuning.confirm(first.id, "U9")
-    for verb in (bench.tuning.confirm(second.id, "U9"), bench.tuning.plan("U9", "ja")):
+    await bench.acts.starting.confirm(first.id, "U9")
+    for verb in (bench.acts.starting.confirm(second.id, "U9"), bench.acts.planning.plan("U9", "ja")):
         with pytest.raises(Refused) as refused:
             await verb
         assert (why(refused), refused.value.facts) == (Reason.FINETUNE_RUNNING, {"id": first.id})
@@ -232,14 +173,14 @@ async def test_there_is_one_fine_tune_at_a_time(bench: Bench) -> None:
 # --- follow
 
 
-async def test_a_job_that_succeeds_becomes_exactly_one_candidate(bench: Bench) -> None:
+async def test_a_job_that_succeeds_becomes_exactly_one_candidate(bench: FinetuneBench) -> None:
     finetune = await bench.running()
     assert (finetune.state, finetune.job_id) == (FinetuneState.RUNNING, "job-0")
     assert await bench.shelf.get(file_name(finetune.dataset_id)) == bench.trainer.files["file-0"]
     bench.trainer.say("job-0", "running")
     await bench.follow()
     bench.trainer.say("job-0", "succeeded", "ft:base:1")
-    await asyncio.gather(*(bench.started().follow() for _ in range(3)))
+    await asyncio.gather(*(bench.started().following.follow() for _ in range(3)))
     await bench.follow()
     (release,) = await bench.candidates()
     ended = await bench.now(finetune)
@@ -252,7 +193,7 @@ async def test_a_job_that_succeeds_becomes_exactly_one_candidate(bench: Bench) -
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled"])
-async def test_a_job_that_does_not_succeed_is_never_a_release(bench: Bench, status: str) -> None:
+async def test_a_job_that_does_not_succeed_is_never_a_release(bench: FinetuneBench, status: str) -> None:
     finetune = await bench.running()
     bench.trainer.say("job-0", status, model="ft:half", error="bad data")
     await bench.follow()
@@ -267,7 +208,7 @@ async def test_a_job_that_does_not_succeed_is_never_a_release(bench: Bench, stat
 @pytest.mark.parametrize(
     "status", ["validating_files", "queued", "paused", "cancelling", "", "SUCCEEDED?", "succeeded"]
 )
-async def test_any_other_word_means_that_it_still_runs(bench: Bench, status: str) -> None:
+async def test_any_other_word_means_that_it_still_runs(bench: FinetuneBench, status: str) -> None:
     """So does "succeeded" as long as no model is named."""
     finetune = await bench.running()
     bench.trainer.say("job-0", status)
@@ -283,13 +224,13 @@ CREATED = [Fault.LOST, Fault.KILLED]
 
 
 @pytest.mark.parametrize("fault", CREATED)
-async def test_a_job_whose_creation_was_not_answered_is_found_again(bench: Bench, fault: Fault) -> None:
+async def test_a_job_whose_creation_was_not_answered_is_found_again(bench: FinetuneBench, fault: Fault) -> None:
     finetune = await bench.confirmed()
     bench.trainer.faults.add("create", fault)
     try:
-        await bench.tuning.follow()
+        await bench.acts.following.follow()
     except asyncio.CancelledError:
-        bench.tuning = bench.started()
+        bench.acts = bench.started()
     assert (await bench.now(finetune)).state is FinetuneState.CREATING
     await bench.follow()
     found = await bench.now(finetune)
@@ -297,7 +238,7 @@ async def test_a_job_whose_creation_was_not_answered_is_found_again(bench: Bench
     assert bench.trainer.asked["create"] == 1
 
 
-async def test_a_creation_that_never_arrived_is_given_up_and_not_sent_again(bench: Bench) -> None:
+async def test_a_creation_that_never_arrived_is_given_up_and_not_sent_again(bench: FinetuneBench) -> None:
     finetune = await bench.confirmed()
     bench.trainer.faults.add("create", Fault.DOWN)
     await bench.follow()
@@ -306,41 +247,41 @@ async def test_a_creation_that_never_arrived_is_given_up_and_not_sent_again(benc
     assert (await bench.planned()).state is FinetuneState.PLANNED, "another one may be started"
 
 
-async def test_a_provider_that_refuses_is_quoted_at_once(bench: Bench) -> None:
+async def test_a_provider_that_refuses_is_quoted_at_once(bench: FinetuneBench) -> None:
     for verb in ("upload", "create"):
         finetune = await bench.confirmed()
         bench.trainer.faults.add(verb, Fault.REFUSED)
-        await bench.tuning.follow()
+        await bench.acts.following.follow()
         ended = await bench.now(finetune)
         assert (ended.state, ended.error) == (FinetuneState.FAILED, f"{verb}: no")
     assert bench.trainer.asked["find"] == 0
 
 
-async def test_a_refusal_to_say_how_a_paid_job_is_does_not_end_it(bench: Bench) -> None:
+async def test_a_refusal_to_say_how_a_paid_job_is_does_not_end_it(bench: FinetuneBench) -> None:
     """A key that was changed is given back by people."""
     finetune = await bench.running()
     bench.trainer.faults.add("job", Fault.REFUSED, 3)
     for _ in range(3):
-        await bench.tuning.follow()
+        await bench.acts.following.follow()
         shown = await bench.now(finetune)
         assert (shown.state, shown.progress) == (FinetuneState.RUNNING, "job: no")
     bench.trainer.say("job-0", "succeeded", model="ft:base:x")
-    await bench.tuning.follow()
+    await bench.acts.following.follow()
     assert (await bench.now(finetune)).state is FinetuneState.SUCCEEDED
 
 
-async def test_after_a_day_of_refusals_it_is_given_up(bench: Bench) -> None:
+async def test_after_a_day_of_refusals_it_is_given_up(bench: FinetuneBench) -> None:
     finetune = await bench.running()
     bench.trainer.faults.add("job", Fault.REFUSED, 2)
-    await bench.tuning.follow()
+    await bench.acts.following.follow()
     bench.clock.advance(seconds=86_401)
-    await bench.tuning.follow()
+    await bench.acts.following.follow()
     ended = await bench.now(finetune)
     assert (ended.state, ended.error) == (FinetuneState.FAILED, "job: no")
 
 
 @pytest.mark.parametrize("fault", [Fault.DOWN, Fault.LOST])
-async def test_an_upload_that_fails_is_tried_again(bench: Bench, fault: Fault) -> None:
+async def test_an_upload_that_fails_is_tried_again(bench: FinetuneBench, fault: Fault) -> None:
     finetune = await bench.confirmed()
     bench.trainer.faults.add("upload", fault, 2)
     await bench.follow()
@@ -348,9 +289,9 @@ async def test_an_upload_that_fails_is_tried_again(bench: Bench, fault: Fault) -
     assert bench.trainer.asked["create"] == 1
 
 
-async def test_replicas_that_follow_at_once_create_one_job(bench: Bench) -> None:
+async def test_replicas_that_follow_at_once_create_one_job(bench: FinetuneBench) -> None:
     finetune = await bench.confirmed()
-    await asyncio.gather(*(bench.started().follow() for _ in range(4)))
+    await asyncio.gather(*(bench.started().following.follow() for _ in range(4)))
     assert len(bench.trainer.jobs) == 1
     assert (await bench.now(finetune)).job_id == "job-0"
     assert bench.trainer.asked["cancel"] == 0
@@ -375,12 +316,12 @@ async def test_a_job_that_was_found_while_its_answer_was_on_its_way_goes_on(
     store: SqlStore, shelf: DatabaseShelf, clock: StepClock
 ) -> None:
     trainer = SlowTrainer()
-    bench = Bench(store, shelf, trainer, clock)
+    bench = FinetuneBench(store, shelf, trainer, clock)
     finetune = await bench.confirmed()
-    sending = asyncio.create_task(bench.tuning.follow())
+    sending = asyncio.create_task(bench.acts.following.follow())
     await trainer.created.wait()
     clock.advance(seconds=CREATION_UNANSWERED.total_seconds())
-    await bench.started().follow()
+    await bench.started().following.follow()
     assert (await bench.now(finetune)).state is FinetuneState.RUNNING
     trainer.answer.set()
     await sending
@@ -392,15 +333,15 @@ async def test_a_job_that_was_given_up_for_lost_does_not_go_on_in_secret(
     store: SqlStore, shelf: DatabaseShelf, clock: StepClock
 ) -> None:
     trainer = SlowTrainer()
-    bench = Bench(store, shelf, trainer, clock)
+    bench = FinetuneBench(store, shelf, trainer, clock)
     finetune = await bench.confirmed()
-    sending = asyncio.create_task(bench.tuning.follow())
+    sending = asyncio.create_task(bench.acts.following.follow())
     await trainer.created.wait()
     hidden, trainer.made_for = trainer.made_for, {}
     other = bench.started()
     for _ in range(JOB_SEARCHES):
         clock.advance(seconds=CREATION_UNANSWERED.total_seconds())
-        await other.follow()
+        await other.following.follow()
     assert (await bench.now(finetune)).state is FinetuneState.FAILED
     trainer.made_for = hidden
     trainer.answer.set()
@@ -411,37 +352,39 @@ async def test_a_job_that_was_given_up_for_lost_does_not_go_on_in_secret(
 # --- cancel
 
 
-async def test_what_is_not_sent_yet_is_cancelled_without_a_request(bench: Bench) -> None:
+async def test_what_is_not_sent_yet_is_cancelled_without_a_request(bench: FinetuneBench) -> None:
     await bench.confirmed()
-    assert (await bench.tuning.cancel()).state is FinetuneState.CANCELLED
+    assert (await bench.acts.following.cancel()).state is FinetuneState.CANCELLED
     await bench.follow()
     assert not bench.trainer.asked
 
 
-async def test_a_running_job_is_cancelled_at_the_provider(bench: Bench) -> None:
+async def test_a_running_job_is_cancelled_at_the_provider(bench: FinetuneBench) -> None:
     await bench.running()
-    assert (await bench.tuning.cancel()).state is FinetuneState.CANCELLED
+    assert (await bench.acts.following.cancel()).state is FinetuneState.CANCELLED
     assert bench.trainer.jobs["job-0"].status == "cancelled"
     with pytest.raises(Refused) as refused:
-        await bench.tuning.cancel()
+        await bench.acts.following.cancel()
     assert why(refused) is Reason.NO_FINETUNE
 
 
-async def test_a_creation_on_its_way_cannot_be_cancelled(bench: Bench) -> None:
+async def test_a_creation_on_its_way_cannot_be_cancelled(bench: FinetuneBench) -> None:
     await bench.confirmed()
     bench.trainer.faults.add("create", Fault.LOST)
-    await bench.tuning.follow()
+    await bench.acts.following.follow()
     with pytest.raises(Refused) as refused:
-        await bench.tuning.cancel()
+        await bench.acts.following.cancel()
     assert why(refused) is Reason.NOT_CANCELLABLE
 
 
 @pytest.mark.parametrize(("fault", "error"), [(Fault.DOWN, ModelDown), (Fault.REFUSED, ModelRefused)])
-async def test_a_job_that_could_not_be_cancelled_goes_on(bench: Bench, fault: Fault, error: type[Exception]) -> None:
+async def test_a_job_that_could_not_be_cancelled_goes_on(
+    bench: FinetuneBench, fault: Fault, error: type[Exception]
+) -> None:
     finetune = await bench.running()
     bench.trainer.faults.add("cancel", fault)
     with pytest.raises(error):
-        await bench.tuning.cancel()
+        await bench.acts.following.cancel()
     assert (await bench.now(finetune)).state is FinetuneState.RUNNING
 
 
@@ -458,7 +401,7 @@ class Provider(RuleBasedStateMachine):
         self.clock = StepClock()
         self.trainer = KeepingTrainer()
         store = SqlStore(self.database)
-        self.bench = Bench(store, DatabaseShelf(self.database), self.trainer, self.clock)
+        self.bench = FinetuneBench(store, DatabaseShelf(self.database), self.trainer, self.clock)
         self.runner.run(Releasing(store, self.clock).ensure(PROMPT, BASE))
         self.confirmed: list[Finetune] = [self.runner.run(self.bench.confirmed())]
 
@@ -474,9 +417,9 @@ class Provider(RuleBasedStateMachine):
     def follow(self, seconds: int) -> None:
         self.clock.advance(seconds=seconds)
         try:
-            self.runner.run(self.bench.tuning.follow())
+            self.runner.run(self.bench.acts.following.follow())
         except asyncio.CancelledError:
-            self.bench.tuning = self.bench.started()
+            self.bench.acts = self.bench.started()
 
     @rule(status=st.sampled_from(["queued", "running", "whatever", "succeeded", "failed", "cancelled"]))
     def move_on(self, status: str) -> None:
@@ -494,7 +437,7 @@ class Provider(RuleBasedStateMachine):
     @rule()
     def cancel(self) -> None:
         try:
-            self.runner.run(self.bench.tuning.cancel())
+            self.runner.run(self.bench.acts.following.cancel())
         except Refused as refused:
             assert refused.reason in {Reason.NO_FINETUNE, Reason.NOT_CANCELLABLE}  # noqa: PT017 - as above
 

@@ -1,0 +1,144 @@
+"""Every act, built once from the ports. A new act is one line here; handlers and tests are given all of them."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from bot.corrections.correcting import Correcting
+from bot.corrections.drafting import Drafting
+from bot.corrections.explaining import Explaining
+from bot.corrections.reviewing import Reviewing
+from bot.dataset.exporting import Exporting
+from bot.dataset.importing import Importing
+from bot.domain.fallback import Fallback
+from bot.domain.release import ModelName
+from bot.domain.training_file import FileProblem
+from bot.finetunes.budget import Spending
+from bot.finetunes.following import Following
+from bot.finetunes.planning import Planning
+from bot.finetunes.progress import FinetuneProgress
+from bot.finetunes.starting import Starting
+from bot.finetunes.status import Reporting
+from bot.mirror.inbound import MirrorInbound
+from bot.mirror.outbound import MirrorOutbound
+from bot.mirror.status import mirror_state
+from bot.ports import (
+    Announcer,
+    Batcher,
+    Clock,
+    Estimator,
+    History,
+    Meter,
+    Model,
+    Neighbours,
+    Shelf,
+    Store,
+    Tracker,
+    Trainer,
+    Unmetered,
+)
+from bot.questions.answering import Answering
+from bot.questions.catching_up import CatchingUp
+from bot.questions.classifying import Classifying
+from bot.questions.delivering import Delivering
+from bot.questions.pruning import Pruning
+from bot.questions.rechecking import Rechecking
+from bot.releases.batching import Batching
+from bot.releases.evaluating import Evaluating
+from bot.releases.prompting import Prompting
+from bot.releases.releasing import Releasing
+from bot.releases.shadowing import Shadowing
+from bot.releases.switching import Switching
+from bot.releases.threshold import Thresholding
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The outside, as the acts see it."""
+
+    store: Store
+    shelf: Shelf
+    clock: Clock
+    neighbours: Neighbours
+    model: Model
+    live_model: Model
+    """The same model behind a circuit breaker, for questions whose askers wait."""
+    trainer: Trainer
+    batcher: Batcher
+    estimator: Estimator
+    check_file: Callable[[bytes], list[FileProblem]]
+    """Returns what a provider would find wrong in a training file."""
+    tracker: Tracker | None = None
+    meter: Meter = field(default_factory=Unmetered)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the settings choose for the acts."""
+
+    student: ModelName
+    fallback: Fallback = field(default_factory=Fallback)
+    budget_usd: float | None = None
+    shadow_per_day: int = 200
+    judged_per_second: Mapping[str, float] = field(default_factory=dict)
+    """Provider → classifications a second in evaluations, where it differs from the default."""
+    langsmith_staff: Collection[str] = ()
+
+
+class Acts:
+    """What the bot can do without Slack."""
+
+    def __init__(self, ports: Ports, choices: Choices) -> None:  # noqa: PLR0915 - one line an act
+        store, clock, neighbours = ports.store, ports.clock, ports.neighbours
+        spending = Spending(ports.estimator, clock, choices.budget_usd)
+        progress = FinetuneProgress(store, clock)
+        tracker = ports.tracker
+        # questions
+        self.classifying = Classifying(store, ports.live_model, neighbours, clock, choices.fallback, ports.meter)
+        self.rechecking = Rechecking(store, self.classifying, clock)
+        self.pruning = Pruning(store, clock)
+        # releases
+        self.evaluating = Evaluating(
+            store,
+            ports.model,
+            clock,
+            neighbours=neighbours,
+            estimator=ports.estimator,
+            per_second=choices.judged_per_second,
+        )
+        self.batching = Batching(store, self.evaluating, ports.batcher, clock)
+        self.releasing = Releasing(store, clock, choices.fallback)
+        self.switching = Switching(self.evaluating, self.releasing)
+        self.shadowing = Shadowing(store, ports.model, neighbours, clock, per_day=choices.shadow_per_day)
+        self.thresholding = Thresholding(store, self.evaluating)
+        self.prompting = Prompting(store, ports.estimator, clock)
+        # dataset and fine-tunes
+        self.importing = Importing(store, neighbours, clock)
+        self.exporting = Exporting(store, ports.shelf, neighbours, clock)
+        self.planning = Planning(
+            store, self.exporting, ports.estimator, ports.check_file, spending, clock, choices.student
+        )
+        self.starting = Starting(store, ports.shelf, ports.trainer, spending, progress, clock)
+        self.following = Following(store, ports.trainer, self.starting, progress, clock)
+        self.reporting = Reporting(store, clock, spending, neighbours, mirror_state if tracker else None)
+        # corrections
+        self.correcting = Correcting(store, neighbours, clock)
+        self.reviewing = Reviewing(store, self.correcting, neighbours, clock)
+        self.drafting = Drafting(store, ports.model)
+        self.explaining = Explaining(store, neighbours)
+        # the mirror: None where there is no tracker
+        self.outbound = MirrorOutbound(store, tracker, self.evaluating, ports.estimator, clock) if tracker else None
+        self.inbound = (
+            MirrorInbound(store, tracker, self.correcting, clock, choices.langsmith_staff) if tracker else None
+        )
+
+
+class SlackActs:
+    """What the bot can do once it speaks to Slack."""
+
+    def __init__(
+        self, ports: Ports, acts: Acts, announcer: Announcer, history: History, catch_up_within: timedelta
+    ) -> None:
+        self.answering = Answering(ports.store, acts.classifying, announcer, ports.clock, ports.meter)
+        self.delivering = Delivering(ports.store, announcer, ports.clock, ports.meter)
+        self.catching_up = CatchingUp(ports.store, history, ports.clock, catch_up_within)

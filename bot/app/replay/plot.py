@@ -1,0 +1,50 @@
+"""What the points of a replay show: the picture, and what the order of the review queue saves."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from bot.app.replay.show import Point
+from handlers.texts.words import Words
+
+
+def plot(points: Sequence[Point], title: str, file: Path, words: Words) -> None:
+    """Draw accuracy over corrections, with 95% intervals, as a PNG."""
+    from matplotlib.figure import Figure
+
+    from handlers.pictures import japanese_font, lettering
+
+    x = [point.corrections for point in points]
+    y = [point.accuracy * 100 for point in points]
+    low, high = zip(*(point.interval for point in points), strict=True)
+    with lettering(words, japanese_font()) as written:
+        figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
+        axes = figure.subplots()
+        axes.fill_between(x, [v * 100 for v in low], [v * 100 for v in high], alpha=0.15, linewidth=0)
+        axes.plot(x, y, marker="o")
+        for point in points:
+            if not point.switched:
+                axes.plot(point.corrections, point.accuracy * 100, marker="x", color="tab:red", markersize=10)
+        axes.set(title=title, xlabel=written("cli.replay.x"), ylim=(0, 100))
+        axes.set_ylabel(written("cli.replay.y", n=points[0].of))
+        axes.grid(alpha=0.3)
+        figure.savefig(file)
+
+
+def saved_by_queue(queue: Sequence[Point], other: Sequence[Point]) -> tuple[float, int, int] | None:
+    """The best accuracy that both reach, and how many corrections the queue and the other order take to it first.
+
+    Between two points accuracy is taken to grow evenly. None where the other order never rises.
+    """
+    goal = min(max(point.accuracy for point in points) for points in (queue, other))
+    if goal <= other[0].accuracy:
+        return None
+    return goal, _reached(queue, goal), _reached(other, goal)
+
+
+def _reached(points: Sequence[Point], goal: float) -> int:
+    for before, after in pairwise(points):
+        if before.accuracy < goal <= after.accuracy:
+            share = (goal - before.accuracy) / (after.accuracy - before.accuracy)
+            return round(before.corrections + share * (after.corrections - before.corrections))
+    return points[0].corrections

@@ -1,0 +1,51 @@
+"""Freezes the rows of now as a training file, proven to hold no held-out question."""
+
+import asyncio
+
+from bot.current_prompt import current_prompt
+from bot.domain.dataset import Export, Split, export, questions_of
+from bot.domain.errors import Reason, Refused
+from bot.ports import Clock, Neighbours, Shelf, Store
+from bot.similarity.disjoint import prove_disjoint, seen
+
+
+class Exporting:
+    """Makes training files of rows."""
+
+    def __init__(self, store: Store, shelf: Shelf, neighbours: Neighbours, clock: Clock) -> None:
+        self._store = store
+        self._shelf = shelf
+        self._neighbours = neighbours
+        self._clock = clock
+
+    async def export(self) -> Export:
+        """Freeze the rows of now: the training file goes to the shelf, its manifest to the record.
+
+        Raises:
+            Refused: NO_ROWS; NOT_DISJOINT where a held-out question stands in the file all the same.
+        """
+        async with self._store.snapshot() as tx:
+            rows = [row async for row in tx.rows.all()]
+            prompt = await current_prompt(tx)
+        held_out = [row for row in rows if row.split is Split.HELD_OUT]
+        to_train = [row for row in rows if row.split is Split.TRAIN]
+        contested = await self._neighbours.contested(rows)
+        near_held_out = await seen(self._neighbours, to_train, held_out)
+        # In a thread: many rows take seconds, and questions are answered meanwhile.
+        frozen = await asyncio.to_thread(export, rows, prompt, contested=contested, near_held_out=near_held_out)
+        # The proof reads the file itself, not the rows it was made of.
+        by_id = {row.id: row for row in rows}
+        lines = zip(frozen.texts, await asyncio.to_thread(questions_of, frozen.data), strict=True)
+        trained = [by_id[row_id].model_copy(update={"text": text}) for row_id, text in lines]
+        await prove_disjoint(self._neighbours, trained, held_out)
+        if not frozen.texts:
+            raise Refused(Reason.NO_ROWS, held_out=frozen.manifest.held_out)
+        await self._shelf.put(file_name(frozen.manifest.id), frozen.data)
+        async with self._store.transaction() as tx:
+            await tx.datasets.put(frozen.manifest, self._clock.now())
+        return frozen
+
+
+def file_name(dataset_id: str) -> str:
+    """Return the name of a training file on the shelf."""
+    return f"datasets/{dataset_id}.jsonl"

@@ -1,0 +1,91 @@
+"""A fine-tune's plan: its rows, its validated file and its price. Nothing is started."""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+
+from bot.dataset.exporting import Exporting
+from bot.domain.dataset import Export
+from bot.domain.errors import Reason, Refused
+from bot.domain.finetune import Estimate, Finetune, FinetuneState
+from bot.domain.release import ModelName
+from bot.domain.training_file import FEWEST_EXAMPLES, FileProblem
+from bot.finetunes.budget import Spending
+from bot.finetunes.progress import refuse_second
+from bot.ports import Clock, Estimator, Store
+
+
+class Planning:
+    """Plans fine-tunes of one student.
+
+    Args:
+        check: Returns what a provider would find wrong in a training file.
+        student: The model that is trained.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - it needs each of them
+        self,
+        store: Store,
+        exporting: Exporting,
+        estimator: Estimator,
+        check: Callable[[bytes], list[FileProblem]],
+        spending: Spending,
+        clock: Clock,
+        student: ModelName,
+    ) -> None:
+        self._store = store
+        self._exporting = exporting
+        self._estimator = estimator
+        self._check = check
+        self._spending = spending
+        self._clock = clock
+        self._student = student
+
+    async def plan(self, by: str, language: str) -> tuple[Finetune, Export]:
+        """Validate and price a fine-tune of the rows of now.
+
+        Raises:
+            Refused: NO_ROWS, NOT_DISJOINT, TOO_FEW_ROWS, ONE_CATEGORY, TRAINING_FILE_INVALID (with `problems`),
+                FINETUNE_RUNNING, OVER_BUDGET.
+        """
+        async with self._store.transaction() as tx:
+            await refuse_second(tx)
+        frozen = await self._exporting.export()
+        manifest = frozen.manifest
+        if manifest.rows < FEWEST_EXAMPLES:
+            raise Refused(Reason.TOO_FEW_ROWS, rows=manifest.rows, least=FEWEST_EXAMPLES)
+        if len(manifest.per_category) < 2:
+            raise Refused(Reason.ONE_CATEGORY)
+        if problems := await asyncio.to_thread(self._check, frozen.data):
+            raise Refused(Reason.TRAINING_FILE_INVALID, problems="; ".join(str(p) for p in problems[:5]))
+        tokens = await asyncio.to_thread(self._estimator.tokens, frozen.data)
+        epochs = usual_epochs(manifest.rows)
+        usd, price_date = self._estimator.price(self._student, tokens * epochs)
+        now = self._clock.now()
+        finetune = Finetune(
+            id=f"ft-{uuid.uuid4().hex[:8]}",
+            student=self._student,
+            dataset_id=manifest.id,
+            prompt_id=manifest.prompt_id,
+            estimate=Estimate(rows=manifest.rows, tokens=tokens, epochs=epochs, usd=usd, price_date=price_date),
+            state=FinetuneState.PLANNED,
+            requested_by=by,
+            language=language,
+            created_at=now,
+            updated_at=now,
+        )
+        async with self._store.transaction() as tx:
+            await self._spending.refuse_over(tx, finetune.estimate)
+            await tx.finetunes.add(finetune)
+            await tx.finetunes.save_rows(finetune.id, frozen.texts)
+        return finetune, frozen
+
+
+def usual_epochs(rows: int) -> int:
+    """Return the epochs that OpenAI chooses by itself: 3, and more for few rows.
+
+    The rule is that of openai-cookbook, Chat_finetuning_data_prep.
+    """
+    if rows * 3 < 100:
+        return min(25, -(-100 // rows))
+    return max(1, 25_000 // rows) if rows * 3 > 25_000 else 3

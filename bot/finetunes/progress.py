@@ -1,0 +1,90 @@
+"""How a fine-tune moves on: each change is one transaction that checks the state it started from."""
+
+from bot.domain.errors import Reason, Refused
+from bot.domain.finetune import Finetune, FinetuneState, Job
+from bot.domain.release import ModelName
+from bot.ports import Clock, Store, Transaction
+from bot.releases.releasing import add_candidate
+
+ENDINGS = {
+    "succeeded": FinetuneState.SUCCEEDED,
+    "failed": FinetuneState.FAILED,
+    "cancelled": FinetuneState.CANCELLED,
+}
+"""The provider's words for an end. Any other word means that the job still runs."""
+
+
+class FinetuneProgress:
+    """Writes down what became of fine-tunes, and lets people know through the outbox."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def save(self, finetune: Finetune, **changes: object) -> Finetune | None:
+        """Do what `advance` does, in a transaction of its own."""
+        async with self._store.transaction() as tx:
+            return await self.advance(tx, finetune, **changes)
+
+    async def advance(self, tx: Transaction, was: Finetune, **changes: object) -> Finetune | None:
+        """Change fields of a fine-tune.
+
+        Returns:
+            The fine-tune as it is now, or None where its state is no longer the one in `was`.
+        """
+        current = await tx.finetunes.get(was.id)
+        if current is None or current.state is not was.state:
+            return None
+        now = self._clock.now()
+        finetune = current.model_copy(update={**changes, "updated_at": now})
+        if not await tx.finetunes.advance(finetune, was.state):
+            return None
+        await tx.outbox.add("finetune", finetune.id, {"state": finetune.state.value}, now)
+        return finetune
+
+    async def take_over(self, finetune: Finetune, job: Job) -> Finetune | None:
+        """Take over what the provider says of a job. A job that succeeded becomes a candidate release.
+
+        Returns:
+            The fine-tune as it is now, or None where its state has changed meanwhile.
+        """
+        state = ENDINGS.get(job.status, FinetuneState.RUNNING)
+        if state is FinetuneState.SUCCEEDED and job.model is None:
+            state = FinetuneState.RUNNING  # some providers name the model a moment later
+        model = ModelName(provider=finetune.student.provider, model=job.model) if job.model else None
+        progress = job.progress or job.status
+        if (state, progress, job.id) == (finetune.state, finetune.progress, finetune.job_id):
+            return finetune
+        async with self._store.transaction() as tx:
+            changed = await self.advance(
+                tx,
+                finetune,
+                state=state,
+                job_id=job.id,
+                model=model,
+                error=job.error,
+                progress=progress,
+                trained_tokens=job.trained_tokens,
+            )
+            if changed and state is FinetuneState.SUCCEEDED and model:
+                await add_candidate(
+                    tx,
+                    self._clock.now(),
+                    model,
+                    prompt_id=finetune.prompt_id,
+                    by=finetune.requested_by,
+                    why="fine-tune succeeded",
+                    finetune_id=finetune.id,
+                )
+        return changed
+
+
+async def refuse_second(tx: Transaction) -> None:
+    """Refuse where a fine-tune runs: two would be trained on the same rows and paid for twice.
+
+    Raises:
+        Refused: FINETUNE_RUNNING.
+    """
+    running = await tx.finetunes.under_way(lock=True)
+    if running:
+        raise Refused(Reason.FINETUNE_RUNNING, id=running[0].id)

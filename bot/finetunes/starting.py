@@ -1,0 +1,106 @@
+"""Starts a planned fine-tune: one confirmation makes at most one paid job."""
+
+import logging
+from datetime import timedelta
+
+from bot.dataset.exporting import file_name
+from bot.domain.errors import ModelRefused, OutcomeUnknown, Reason, Refused
+from bot.domain.finetune import Finetune, FinetuneState, Job
+from bot.finetunes.budget import Spending
+from bot.finetunes.progress import FinetuneProgress, refuse_second
+from bot.ports import Clock, Shelf, Store, Trainer
+
+log = logging.getLogger(__name__)
+
+CREATION_UNANSWERED = timedelta(seconds=60)
+"""Age at which a creation without an answer is no longer on its way, and its job is searched for."""
+JOB_SEARCHES = 5
+"""Searches, `CREATION_UNANSWERED` apart, before it is taken for certain that there is no job."""
+
+
+class Starting:
+    """Confirms fine-tunes and creates their jobs. A creation is sent once and never repeated (decision 6)."""
+
+    def __init__(
+        self,
+        store: Store,
+        shelf: Shelf,
+        trainer: Trainer,
+        spending: Spending,
+        progress: FinetuneProgress,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._shelf = shelf
+        self._trainer = trainer
+        self._spending = spending
+        self._progress = progress
+        self._clock = clock
+
+    async def confirm(self, finetune_id: str, by: str) -> Finetune:
+        """Confirm a planned fine-tune. The next `Following.follow` creates its job.
+
+        Raises:
+            Refused: NO_FINETUNE, ALREADY_CONFIRMED, FINETUNE_RUNNING, OVER_BUDGET (money was spent since the plan).
+        """
+        async with self._store.transaction() as tx:
+            finetune = await tx.finetunes.get(finetune_id)
+            if finetune is None:
+                raise Refused(Reason.NO_FINETUNE)
+            if finetune.state is not FinetuneState.PLANNED:
+                raise Refused(Reason.ALREADY_CONFIRMED)
+            await refuse_second(tx)
+            await self._spending.refuse_over(tx, finetune.estimate)
+            confirmed = await self._progress.advance(tx, finetune, state=FinetuneState.CONFIRMED, requested_by=by)
+        if confirmed is None:
+            raise Refused(Reason.ALREADY_CONFIRMED)
+        return confirmed
+
+    async def create(self, finetune: Finetune) -> None:
+        """Upload the file, note that the job is about to be created, then create it with exactly one request.
+
+        Raises:
+            ModelDown, ModelRefused: From the upload. There is no job.
+        """
+        if finetune.file_id is None:
+            data = await self._shelf.get(file_name(finetune.dataset_id))
+            file_id = await self._trainer.upload(finetune.student, f"{finetune.id}.jsonl", data)
+        else:
+            file_id = finetune.file_id
+        creating = await self._progress.save(finetune, state=FinetuneState.CREATING, file_id=file_id)
+        if creating is None:
+            return  # cancelled meanwhile, or another replica was first
+        try:
+            job = await self._trainer.create(finetune.student, file_id, finetune.id, suffix="madoguchi")
+        except OutcomeUnknown as error:
+            log.warning("%s: the creation got no answer, its job is looked for: %s", finetune.id, error)
+            return
+        except ModelRefused as error:
+            await self._progress.save(creating, state=FinetuneState.FAILED, error=str(error))
+            return
+        if await self._progress.take_over(creating, job) is None and not await self._was_found(creating, job):
+            # A search had given the job up; a job that nobody waits for must not cost anything.
+            await self._trainer.cancel(finetune.student, job.id)
+
+    async def search(self, finetune: Finetune) -> None:
+        """Search for the job of a creation that got no answer.
+
+        Raises:
+            ModelDown, ModelRefused: The provider could not be asked.
+        """
+        if self._clock.now() - finetune.updated_at < CREATION_UNANSWERED:
+            return
+        job = await self._trainer.find(finetune.student, finetune.id)
+        if job:
+            await self._progress.take_over(finetune, job)
+        elif finetune.searched + 1 < JOB_SEARCHES:
+            await self._progress.save(finetune, searched=finetune.searched + 1)
+        else:
+            error = "the provider has no job of this name"
+            await self._progress.save(finetune, state=FinetuneState.FAILED, error=error)
+
+    async def _was_found(self, finetune: Finetune, job: Job) -> bool:
+        """Whether a search found the job before the answer to its creation came."""
+        async with self._store.transaction() as tx:
+            current = await tx.finetunes.get(finetune.id)
+        return current is not None and current.job_id == job.id

@@ -1,0 +1,51 @@
+"""One answered question, and staff who correct it."""
+
+from bot.corrections.correcting import Correcting
+from bot.domain.card import Card
+from bot.domain.correction import Correction, Press
+from bot.domain.dataset import Row
+from bot.questions.answering import Answering
+from bot.questions.classifying import Classifying
+from bot.similarity.neighbours import RowNeighbours
+from storage.store import SqlStore
+from tests.bot.things import arrival
+from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
+from tests.kits.fakes_acts import Board
+
+
+class CorrectionDesk:
+    """One question that was answered with "labor", and staff."""
+
+    def __init__(self, store: SqlStore, clock: StepClock) -> None:
+        self.store = store
+        self.clock = clock
+        self.correcting = Correcting(store, RowNeighbours(store), clock)
+        self.question = ""
+
+    async def ask(self, text: str = "有給は何日前？") -> None:
+        board = Board()
+        answering = Answering(
+            self.store,
+            Classifying(self.store, RuleModel({"有給": "labor"}), KeptNeighbours(), self.clock),
+            board,
+            self.clock,
+        )
+        await answering.receive(arrival(text))
+        await answering.answer_next()
+        (self.question,) = board.cards
+
+    async def press(self, category: str | None, seen: int, by: str = "U2", reason: str | None = None) -> Card:
+        press = Press(question_id=self.question, category=category, reason=reason, seen=seen, by=by)
+        return await self.correcting.settle(press)
+
+    async def said(self) -> list[Correction]:
+        async with self.store.transaction() as tx:
+            return await tx.corrections.of(self.question)
+
+    async def row(self) -> Row | None:
+        async with self.store.transaction() as tx:
+            return await tx.rows.get(self.question)
+
+    async def told(self) -> int:
+        async with self.store.transaction() as tx:
+            return (await tx.outbox.lag(self.clock.now()))[0]

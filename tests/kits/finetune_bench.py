@@ -1,0 +1,111 @@
+"""Fine-tunes at a provider that keeps its jobs, on a real store, with time in the test's hands."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bot.dataset.exporting import Exporting
+from bot.domain.dataset import Row, Split
+from bot.domain.finetune import Finetune
+from bot.domain.release import ModelName, Release
+from bot.domain.training_file import FileProblem
+from bot.finetunes.budget import Spending
+from bot.finetunes.following import Following
+from bot.finetunes.planning import Planning
+from bot.finetunes.progress import FinetuneProgress
+from bot.finetunes.starting import Starting
+from bot.ports import Neighbours, Shelf, Store, Trainer
+from bot.providers.training_file import check
+from bot.similarity.neighbours import RowNeighbours
+from tests.bot.things import BASE, rows_of
+from tests.kits.fakes import StepClock
+from tests.kits.fakes_acts import CountingEstimator, KeepingTrainer
+
+ENOUGH_ROWS = [*rows_of(Split.TRAIN, "labor", 6), *rows_of(Split.TRAIN, "it", 6), *rows_of(Split.HELD_OUT, "other", 2)]
+
+
+@dataclass(frozen=True)
+class FinetuneActs:
+    """From rows to a job."""
+
+    exporting: Exporting
+    planning: Planning
+    starting: Starting
+    following: Following
+
+
+def finetune_acts(  # noqa: PLR0917 - the acts need each of them
+    store: Store,
+    shelf: Shelf,
+    trainer: Trainer,
+    spending: Spending,
+    neighbours: Neighbours,
+    clock: StepClock,
+    check_file: Callable[[bytes], list[FileProblem]] = check,
+    student: ModelName = BASE,
+) -> FinetuneActs:
+    """Return the acts as `bot.acts` builds them, for the base model."""
+    exporting, progress = Exporting(store, shelf, neighbours, clock), FinetuneProgress(store, clock)
+    planning = Planning(store, exporting, CountingEstimator(), check_file, spending, clock, student)
+    starting = Starting(store, shelf, trainer, spending, progress, clock)
+    return FinetuneActs(exporting, planning, starting, Following(store, trainer, starting, progress, clock))
+
+
+class FinetuneBench:
+    """Tuning, its provider, and time."""
+
+    def __init__(self, store: Store, shelf: Shelf, trainer: KeepingTrainer, clock: StepClock) -> None:
+        self.store = store
+        self.shelf = shelf
+        self.trainer = trainer
+        self.clock = clock
+        self.problems: list[FileProblem] = []
+        self.budget: float | None = None
+        self.acts = self.started()
+
+    def started(self) -> FinetuneActs:
+        """Return other acts on the same record: what a restart, or a second replica, is."""
+        estimator = CountingEstimator()
+        neighbours = RowNeighbours(self.store)
+        return finetune_acts(
+            self.store,
+            self.shelf,
+            self.trainer,
+            Spending(estimator, self.clock, self.budget),
+            neighbours,
+            self.clock,
+            lambda data: self.problems or check(data),
+        )
+
+    async def keep(self, rows: Sequence[Row]) -> None:
+        async with self.store.transaction() as tx:
+            for row in rows:
+                await tx.rows.put(row)
+
+    async def planned(self) -> Finetune:
+        await self.keep(ENOUGH_ROWS)
+        finetune, _ = await self.acts.planning.plan("U9", "ja")
+        return finetune
+
+    async def confirmed(self) -> Finetune:
+        return await self.acts.starting.confirm((await self.planned()).id, "U9")
+
+    async def running(self) -> Finetune:
+        finetune = await self.confirmed()
+        await self.acts.following.follow()
+        return await self.now(finetune)
+
+    async def now(self, finetune: Finetune) -> Finetune:
+        async with self.store.transaction() as tx:
+            found = await tx.finetunes.get(finetune.id)
+        assert found is not None
+        return found
+
+    async def follow(self, minutes: int = 6) -> None:
+        """Follow once a tick for so long."""
+        for _ in range(minutes * 4):
+            await self.acts.following.follow()
+            self.clock.advance(seconds=15)
+
+    async def candidates(self) -> list[Release]:
+        async with self.store.transaction() as tx:
+            return [release for release in await tx.releases.all() if release.finetune_id]
