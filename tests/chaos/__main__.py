@@ -1,8 +1,8 @@
-"""Nothing lost, whatever dies: `make chaos`. Replicas on a real database, and everything around them fails at random.
+"""A stress test, run by `make chaos`: nothing may be lost or answered twice while everything fails.
 
-Two replicas of the bot answer a thousand questions while they are killed and paused, the database crashes, and Slack
-and the model fail. When it is over, every question has one answer or was told that it failed, and every press that was
-confirmed is kept; what is not so is listed, and the exit code is 1.
+Two replicas of the bot answer a thousand questions on a real database. Meanwhile replicas are killed and paused, the
+database crashes, and Slack and the model fail, all at random. At the end every question must have exactly one answer,
+or one notice that it failed, and every confirmed press must be stored. Violations are listed and the exit code is 1.
 """
 
 import argparse
@@ -15,27 +15,28 @@ from pathlib import Path
 from tests.chaos.running import Plan, run
 
 
-def parsed() -> Plan:
-    plan = Plan()
+def parse_plan() -> Plan:
+    defaults = Plan()
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=plan.minutes)
-    parser.add_argument("--questions", type=int, default=plan.questions)
-    parser.add_argument("--replicas", type=int, default=plan.replicas)
-    parser.add_argument("--seed", type=int, default=plan.seed)
-    parser.add_argument("--database", choices=["postgres", "sqlite"], default="postgres")
-    call = parser.parse_args()
-    return Plan(call.minutes, call.questions, call.replicas, call.seed, call.database == "postgres")
+    parser.add_argument("--minutes", type=float, default=defaults.minutes, help="default: %(default)s")
+    parser.add_argument("--questions", type=int, default=defaults.questions, help="default: %(default)s")
+    parser.add_argument("--replicas", type=int, default=defaults.replicas, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=defaults.seed, help="default: %(default)s")
+    parser.add_argument("--database", choices=["postgres", "sqlite"], default="postgres", help="default: %(default)s")
+    args = parser.parse_args()
+    return Plan(args.minutes, args.questions, args.replicas, args.seed, args.database == "postgres")
 
 
 def main() -> int:
-    """Play, and print what came of it."""
+    """Run the plan, print its report, and return the exit code."""
     logging.basicConfig(level=logging.ERROR)
+    plan = parse_plan()
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
-    outcomes = asyncio.run(run(parsed(), folder))
-    lines = [f"{name:<45} {value}" for name, value in outcomes.figures.items()]
-    lines += ["", *map(str, outcomes.violations), f"{len(outcomes.violations)} violations; the logs are in {folder}"]
+    report = asyncio.run(run(plan, folder))
+    lines = [f"{name:<45} {value}" for name, value in report.figures.items()]
+    lines += ["", *map(str, report.violations), f"{len(report.violations)} violations; the logs are in {folder}"]
     sys.stdout.write("\n".join(lines) + "\n")
-    return 1 if outcomes.violations else 0
+    return 1 if report.violations else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What must hold when all is over. Each rule looks at the evidence and yields what breaks it."""
+"""The rules that must hold after a run. Each rule reads the evidence and yields its violations."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -11,17 +11,20 @@ from bot.domain.dataset import split_of
 from bot.domain.question import ArrivalKind, Ending, Via
 from bot.domain.release import ReleaseState
 from tests.chaos import words
-from tests.chaos.evidence import Asked, Evidence, Outcome, Posted, Pressed, Row
+from tests.chaos.evidence import AskedQuestion, BotMessage, Evidence, Outcome, Press, Row
 
-NEVER = "mentions and messages to the bot of which no event came through"
-"""Slack gives up after three more tries; the history of every channel is not ours to read."""
+NEVER_DELIVERED = "mentions and direct messages whose event never arrived"
+"""Name of the ending of a question that the bot cannot know about.
+
+Slack gives up after three more deliveries, and the bot does not read the history of unwatched channels.
+"""
 
 
 @dataclass(frozen=True)
 class Violation:
-    """What is wrong, with what was done, what the database holds and what stands in Slack."""
+    """A broken rule, with the action of a person, the rows in the database, and the messages in Slack."""
 
-    wrong: str
+    problem: str
     about: object
     database: object = None
     slack: object = None
@@ -29,302 +32,322 @@ class Violation:
     def __str__(self) -> str:
         parts = (("database", self.database), ("slack", self.slack))
         return "\n".join(
-            [f"{self.wrong}: {self.about}", *(f"    {name}: {what}" for name, what in parts if what is not None)]
+            [f"{self.problem}: {self.about}", *(f"    {name}: {part}" for name, part in parts if part is not None)]
         )
 
 
 @dataclass
-class Traced:
-    """One message of an employee, and all that came of it."""
+class Trace:
+    """One message of an employee with all its rows and replies."""
 
-    asked: Asked
+    asked: AskedQuestion
     arrivals: list[Row] = field(default_factory=list)
-    """What the inbox has of the message itself; not of its edits."""
+    """Inbox entries of the message itself, without its edits."""
     edits: list[Row] = field(default_factory=list)
+    """Inbox entries of the message's edits."""
     question: Row | None = None
     verdicts: list[Row] = field(default_factory=list)
     corrections: list[Row] = field(default_factory=list)
     row: Row | None = None
-    cards: list[Posted] = field(default_factory=list)
-    notices: list[Posted] = field(default_factory=list)
-    regrets: list[Posted] = field(default_factory=list)
-    """Notices that an edit could not be classified: the card stands for the text before it."""
+    cards: list[BotMessage] = field(default_factory=list)
+    notices: list[BotMessage] = field(default_factory=list)
+    """Notices that the question could not be classified."""
+    edit_notices: list[BotMessage] = field(default_factory=list)
+    """Notices that an edit could not be classified; the card then stays valid for the earlier text."""
 
     @property
     def settled(self) -> Row | None:
+        """The correction in force; None without corrections and after an undo."""
         newest = self.corrections[-1] if self.corrections else None
         return None if newest is None or newest["kind"] == CorrectionKind.UNDO else newest
 
-    def violation(self, wrong: str) -> Violation:
+    def violation(self, problem: str) -> Violation:
         database = {
             "inbox": [
-                _brief(one, "event_id", "attempts", "ending", "why", "holder") for one in [*self.arrivals, *self.edits]
+                _select(entry, "event_id", "attempts", "ending", "why", "holder")
+                for entry in [*self.arrivals, *self.edits]
             ],
-            "question": self.question and _brief(self.question, "id", "text", "card_ts", "settled"),
-            "verdicts": [_brief(one, "id", "category", "provisional", "at") for one in self.verdicts],
-            "corrections": [_brief(one, "seq", "kind", "category", "by", "at") for one in self.corrections],
-            "row": self.row and _brief(self.row, "text", "category", "source", "by", "withdrawn_at"),
+            "question": self.question and _select(self.question, "id", "text", "card_ts", "settled"),
+            "verdicts": [_select(verdict, "id", "category", "provisional", "at") for verdict in self.verdicts],
+            "corrections": [_select(one, "seq", "kind", "category", "by", "at") for one in self.corrections],
+            "row": self.row and _select(self.row, "text", "category", "source", "by", "withdrawn_at"),
         }
-        return Violation(wrong, self.asked, database, [*self.cards, *self.notices, *self.regrets])
+        return Violation(problem, self.asked, database, [*self.cards, *self.notices, *self.edit_notices])
 
 
-class Case:
-    """The evidence, sorted by what was asked."""
+class Traces:
+    """The evidence, grouped by question. `strays` lists everything that belongs to no question."""
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
-        tables = evidence.tables
-        self.traced = {(one.channel, one.ts): Traced(one) for one in evidence.asked}
-        self._by_event: dict[str, Traced] = {}
-        self.by_question: dict[str, Traced] = {}
+        self._by_message = {(asked.channel, asked.ts): Trace(asked) for asked in evidence.asked}
+        self._by_event: dict[str, Trace] = {}
+        self.by_question: dict[str, Trace] = {}
         self.strays: list[Violation] = []
-        self._sort_arrivals(tables["inbox"])
-        self._sort_questions(tables["questions"])
+        tables = evidence.tables
+        self._add_arrivals(tables["inbox"])
+        self._add_questions(tables["questions"])
         for verdict in tables["verdicts"]:
-            self._of(verdict["question_id"], verdict, "a verdict").verdicts.append(verdict)
+            self._trace_of(verdict["question_id"], verdict, "a verdict").verdicts.append(verdict)
         for correction in tables["corrections"]:
-            self._of(correction["question_id"], correction, "a correction").corrections.append(correction)
+            self._trace_of(correction["question_id"], correction, "a correction").corrections.append(correction)
         for row in tables["rows"]:
-            self._of(row["id"], row, "a row").row = row
-        for posted in sorted(evidence.posted, key=lambda one: one.question is None):
-            if posted.question:
-                self._of(posted.question, posted, "a card").cards.append(posted)
-            else:
-                traced = self._known(self._by_event, posted.event or "", posted, "a notice")
-                failed = [row["event_id"] for row in traced.edits if row["ending"] == Ending.FAILED]
-                (traced.regrets if traced.cards and posted.event in failed else traced.notices).append(posted)
+            self._trace_of(row["id"], row, "a row").row = row
+        self._add_messages(evidence.messages)
 
-    def _sort_arrivals(self, rows: Iterable[Row]) -> None:
+    def __iter__(self) -> Iterator[Trace]:
+        return iter(self._by_message.values())
+
+    def _add_arrivals(self, rows: Iterable[Row]) -> None:
         for row in rows:
             arrival = row["arrival"]
             key = (arrival["place"]["channel"], arrival["place"]["ts"])
-            traced = self._known(self.traced, key, row, "an arrival")
-            (traced.edits if arrival.get("kind") == ArrivalKind.EDITED else traced.arrivals).append(row)
-            self._by_event[row["event_id"]] = traced
+            trace = self._find(self._by_message, key, row, "an arrival")
+            (trace.edits if arrival.get("kind") == ArrivalKind.EDITED else trace.arrivals).append(row)
+            self._by_event[row["event_id"]] = trace
 
-    def _sort_questions(self, rows: Iterable[Row]) -> None:
+    def _add_questions(self, rows: Iterable[Row]) -> None:
         for row in rows:
-            traced = self._known(self.traced, (row["channel"], row["ts"]), row, "a question")
-            traced.question = row
-            self.by_question[row["id"]] = traced
+            trace = self._find(self._by_message, (row["channel"], row["ts"]), row, "a question")
+            trace.question = row
+            self.by_question[row["id"]] = trace
 
-    def _of(self, question: str, what: object, name: str) -> Traced:
-        return self._known(self.by_question, question, what, name)
+    def _add_messages(self, messages: Iterable[BotMessage]) -> None:
+        """Add the bot's messages, cards first: the meaning of a notice depends on whether there is a card."""
+        for message in sorted(messages, key=lambda one: one.question is None):
+            if message.question:
+                self._trace_of(message.question, message, "a card").cards.append(message)
+            else:
+                trace = self._find(self._by_event, message.event or "", message, "a notice")
+                failed_edits = [row["event_id"] for row in trace.edits if row["ending"] == Ending.FAILED]
+                is_edit_notice = trace.cards and message.event in failed_edits
+                (trace.edit_notices if is_edit_notice else trace.notices).append(message)
 
-    def _known(self, index: dict[Any, Traced], key: Any, what: object, name: str) -> Traced:
+    def _trace_of(self, question: str, item: object, name: str) -> Trace:
+        return self._find(self.by_question, question, item, name)
+
+    def _find(self, index: dict[Any, Trace], key: Any, item: object, name: str) -> Trace:
+        """Return the trace under a key; without one, record the item as a stray and return a trace to discard."""
         if key not in index:
-            self.strays.append(Violation(f"{name} of nothing that was asked", what))
-            return Traced(Asked("", "", None, Via.CHANNEL, ""))
+            self.strays.append(Violation(f"{name} matches no employee's message", item))
+            return Trace(AskedQuestion("", "", None, Via.CHANNEL, ""))
         return index[key]
 
 
-def nothing_stray(case: Case) -> Iterator[Violation]:
-    """Nothing is there that nobody asked for."""
-    yield from case.strays
+def no_strays(traces: Traces) -> Iterator[Violation]:
+    """Every row and every message of the bot belongs to a question."""
+    yield from traces.strays
 
 
-def nothing_left(case: Case) -> Iterator[Violation]:
-    """The inbox and the outbox are empty; each arrival ended, and its text is forgotten."""
-    for row in case.evidence.tables["inbox"]:
+def queues_are_empty(traces: Traces) -> Iterator[Violation]:
+    """The outbox is empty, and each arrival in the inbox has ended and has lost its text."""
+    for row in traces.evidence.tables["inbox"]:
         if row["ending"] not in set(Ending):
-            yield Violation("an open entry in the inbox", row)
+            yield Violation("an inbox entry is still open", row)
         elif row["arrival"]["text"]:
-            yield Violation("an ended arrival still holds its text", row)
-    for row in case.evidence.tables["outbox"]:
-        yield Violation("an entry left in the outbox", row)
+            yield Violation("an ended arrival still has its text", row)
+    for row in traces.evidence.tables["outbox"]:
+        yield Violation("an entry is left in the outbox", row)
 
 
-def accepted_is_written(case: Case) -> Iterator[Violation]:
-    """What was acked to Slack was written down."""
-    for one in case.traced.values():
-        if one.asked.taken and not one.arrivals and not one.edits:
-            yield one.violation("acked, but not in the inbox")
+def acked_events_are_stored(traces: Traces) -> Iterator[Violation]:
+    """Every question whose event was acked to Slack is in the inbox."""
+    for trace in traces:
+        if trace.asked.acked and not trace.arrivals and not trace.edits:
+            yield trace.violation("acked, but not in the inbox")
 
 
-def nobody_is_missed(case: Case) -> Iterator[Violation]:
-    """What was asked in a watched channel is found, though no event of it ever came."""
-    for one in case.traced.values():
-        if one.asked.via is Via.CHANNEL and not one.arrivals and not one.edits:
-            yield one.violation("missed in a watched channel")
+def watched_channels_are_caught_up(traces: Traces) -> Iterator[Violation]:
+    """Every question in a watched channel was found, even if none of its events arrived."""
+    for trace in traces:
+        if trace.asked.via is Via.CHANNEL and not trace.arrivals and not trace.edits:
+            yield trace.violation("a question in a watched channel was missed")
 
 
-def one_visible_answer(case: Case) -> Iterator[Violation]:
-    """Every accepted question has one card, or was told once that it failed; never both, never neither."""
-    for one in case.traced.values():
-        cards, notices = len(one.cards), len(one.notices)
+def one_visible_answer(traces: Traces) -> Iterator[Violation]:
+    """Every accepted question has exactly one card or exactly one failure notice."""
+    for trace in traces:
+        cards, notices = len(trace.cards), len(trace.notices)
         if cards > 1:
-            yield one.violation(f"answered {cards} times")
+            yield trace.violation(f"answered {cards} times")
         if notices > 1:
-            yield one.violation(f"told {notices} times")
+            yield trace.violation(f"{notices} failure notices")
         if cards and notices:
-            yield one.violation("answered, and told that it failed")
-        if (one.arrivals or one.edits) and not cards and not notices:
-            yield one.violation("silence")
+            yield trace.violation("a card and a failure notice")
+        if (trace.arrivals or trace.edits) and not cards and not notices:
+            yield trace.violation("neither a card nor a failure notice")
 
 
-def card_is_where_it_belongs(case: Case) -> Iterator[Violation]:
-    """The answer stands in the question's own thread, and the database knows it."""
-    for one in case.traced.values():
-        for posted in [*one.cards, *one.notices, *one.regrets]:
-            if (posted.channel, posted.thread) != (one.asked.channel, one.asked.thread or one.asked.ts):
-                yield one.violation("an answer in another thread")
-        known = (one.question and one.question["card_ts"]) or ""
-        if known not in ([card.ts for card in one.cards] or [""]):
-            yield one.violation("the database knows another card than stands in Slack")
+def answer_is_in_the_thread(traces: Traces) -> Iterator[Violation]:
+    """The answer is in the question's own thread, and the database knows the card's ts."""
+    for trace in traces:
+        for message in [*trace.cards, *trace.notices, *trace.edit_notices]:
+            if (message.channel, message.thread) != (trace.asked.channel, trace.asked.thread or trace.asked.ts):
+                yield trace.violation("an answer in the wrong thread")
+        stored = (trace.question and trace.question["card_ts"]) or ""
+        if stored not in ([card.ts for card in trace.cards] or [""]):
+            yield trace.violation("the database has another card ts than Slack")
 
 
-def card_shows_what_holds(case: Case) -> Iterator[Violation]:
-    """The card shows the newest verdict, every correction, and the category that holds."""
-    for one in case.traced.values():
-        for card in one.cards:
-            holding = one.settled or (one.verdicts[-1] if one.verdicts else None)
-            if holding is None:
-                yield one.violation("a card without a verdict")
-            elif card.said != words.CATEGORIES[holding["category"]][0]:
-                yield one.violation(f"the card says {card.said}")
-            elif (card.verdict, card.seen) != (one.verdicts[-1]["id"], len(one.corrections)):
-                yield one.violation(f"the card shows verdict {card.verdict} and {card.seen} corrections")
+def card_is_up_to_date(traces: Traces) -> Iterator[Violation]:
+    """The card shows the newest verdict, every correction, and the category in force."""
+    for trace in traces:
+        for card in trace.cards:
+            in_force = trace.settled or (trace.verdicts[-1] if trace.verdicts else None)
+            if in_force is None:
+                yield trace.violation("a card without a verdict")
+            elif card.category_name != words.CATEGORIES[in_force["category"]][0]:
+                yield trace.violation(f"the card shows the category {card.category_name}")
+            elif (card.verdict, card.seen) != (trace.verdicts[-1]["id"], len(trace.corrections)):
+                yield trace.violation(f"the card shows verdict {card.verdict} and {card.seen} corrections")
 
 
-def verdict_is_of_the_text(case: Case) -> Iterator[Violation]:
-    """What the model said of this very text was stored: no other question's answer, nothing outside of the list.
+def verdict_matches_the_text(traces: Traces) -> Iterator[Violation]:
+    """The stored category is the model's answer to this text, not to another text and not outside the list.
 
-    The fallback release may err; but it is looked at again, unless staff spoke first.
+    The fallback release may be wrong, but its answer is rechecked unless staff correct it first.
     """
-    for one in case.traced.values():
-        if one.question and one.verdicts:
-            right, newest = words.right(one.question["text"]), one.verdicts[-1]
-            if newest["provisional"] and not one.corrections:
-                yield one.violation("a provisional answer that nobody looked at again")
-            elif newest["category"] not in (words.CATEGORIES if newest["provisional"] else {right}):
-                yield one.violation(f"{right} would be right, {newest['category']} is stored")
+    for trace in traces:
+        if trace.question and trace.verdicts:
+            expected, newest = words.correct_category(trace.question["text"]), trace.verdicts[-1]
+            if newest["provisional"] and not trace.corrections:
+                yield trace.violation("a provisional answer was never rechecked")
+            elif newest["category"] not in (words.CATEGORIES if newest["provisional"] else {expected}):
+                yield trace.violation(f"expected {expected}, stored {newest['category']}")
 
 
-def newest_text_counts(case: Case) -> Iterator[Violation]:
-    """An edit that was accepted is what was judged, unless staff settled it; no other text is ever there."""
-    for one in case.traced.values():
-        asked, question = one.asked, one.question
+def newest_text_is_judged(traces: Traces) -> Iterator[Violation]:
+    """The stored text was written by the asker, and an accepted edit replaced it unless staff settled it first."""
+    for trace in traces:
+        asked, question = trace.asked, trace.question
         if question is None:
             continue
         if question["text"] not in {asked.text, *(edit.text for edit in asked.edits)}:
-            yield one.violation("a text that nobody wrote")
-        elif not one.corrections and not one.regrets and question["text"] not in asked.possible:
-            yield one.violation("an edit was lost")
+            yield trace.violation("the asker never wrote the stored text")
+        elif not trace.corrections and not trace.edit_notices and question["text"] not in asked.acceptable_texts:
+            yield trace.violation("an edit was lost")
 
 
-def confirmed_is_kept(case: Case) -> Iterator[Violation]:
-    """A press that Slack showed as taken, and that nobody took back in words, is in the table."""
-    for press in case.evidence.pressed:
-        one = case.by_question.get(press.question)
-        if press.outcome is Outcome.CONFIRMED and not (one and any(_is_of(press, row) for row in one.corrections)):
-            lost = Violation("a confirmed press is lost", press)
-            yield one.violation(f"{lost}") if one else lost
+def confirmed_presses_are_stored(traces: Traces) -> Iterator[Violation]:
+    """A press that Slack showed as accepted, and that the bot did not reject, is a correction in the database."""
+    for press in traces.evidence.presses:
+        trace = traces.by_question.get(press.question)
+        if press.outcome is Outcome.CONFIRMED and not (
+            trace and any(_matches(press, correction) for correction in trace.corrections)
+        ):
+            lost = Violation("a confirmed press was lost", press)
+            yield trace.violation(f"{lost}") if trace else lost
 
 
-def _is_of(press: Pressed, correction: Row) -> bool:
-    kind = {CorrectionKind.UNDO} if press.category is None else {CorrectionKind.AGREE, CorrectionKind.CHANGE}
-    wished = press.category in {None, correction["category"]} and press.reason in {None, correction["reason"]}
-    return wished and correction["kind"] in kind and correction["by"] == press.by and correction["seq"] > press.seen
+def _matches(press: Press, correction: Row) -> bool:
+    kinds = {CorrectionKind.UNDO} if press.category is None else {CorrectionKind.AGREE, CorrectionKind.CHANGE}
+    same = press.category in {None, correction["category"]} and press.reason in {None, correction["reason"]}
+    return same and correction["kind"] in kinds and correction["by"] == press.by and correction["seq"] > press.seen
 
 
-def nothing_pressed_by_nobody(case: Case) -> Iterator[Violation]:
-    """Every correction is of a press that was made."""
-    for one in case.traced.values():
-        for correction in one.corrections:
+def corrections_have_a_press(traces: Traces) -> Iterator[Violation]:
+    """Every stored correction comes from a press."""
+    for trace in traces:
+        for correction in trace.corrections:
             if not any(
-                p.question == correction["question_id"] and _is_of(p, correction) for p in case.evidence.pressed
+                press.question == correction["question_id"] and _matches(press, correction)
+                for press in traces.evidence.presses
             ):
-                yield one.violation(f"nobody pressed correction {correction['seq']}")
+                yield trace.violation(f"correction {correction['seq']} without a press")
 
 
-def history_is_whole(case: Case) -> Iterator[Violation]:
-    """Corrections are numbered without a gap, and an undo takes back what held."""
-    for one in case.traced.values():
-        if [row["seq"] for row in one.corrections] != list(range(1, len(one.corrections) + 1)):
-            yield one.violation("a gap in the corrections")
-        for before, after in pairwise([None, *one.corrections]):
-            held = before and before["kind"] != CorrectionKind.UNDO
+def correction_history_is_complete(traces: Traces) -> Iterator[Violation]:
+    """Corrections are numbered from 1 without a gap, and an undo names the category that was in force."""
+    for trace in traces:
+        if [row["seq"] for row in trace.corrections] != list(range(1, len(trace.corrections) + 1)):
+            yield trace.violation("a gap in the corrections")
+        for before, after in pairwise([None, *trace.corrections]):
+            was_settled = before and before["kind"] != CorrectionKind.UNDO
             if (
                 after
                 and after["kind"] == CorrectionKind.UNDO
-                and not (held and before and before["category"] == after["category"])
+                and not (was_settled and before and before["category"] == after["category"])
             ):
-                yield one.violation("an undo of what did not hold")
+                yield trace.violation("an undo of a category that was not in force")
 
 
-def row_iff_settled(case: Case) -> Iterator[Violation]:
-    """The newest correction wins: question, row and corrections agree."""
-    for one in case.traced.values():
-        settled, row, question = one.settled, one.row, one.question
+def row_exists_iff_settled(traces: Traces) -> Iterator[Violation]:
+    """The question and its row agree with the newest correction; only a settled question has an active row."""
+    for trace in traces:
+        settled, row, question = trace.settled, trace.row, trace.question
         if question and question["settled"] != (settled and settled["category"]):
-            yield one.violation("the question does not say what holds")
-        counts = row is not None and row["withdrawn_at"] is None
-        if counts != (settled is not None):
-            yield one.violation("a row without a settlement" if counts else "a settlement without a row")
+            yield trace.violation("the question's settled category is stale")
+        active = row is not None and row["withdrawn_at"] is None
+        if active != (settled is not None):
+            yield trace.violation("an active row without a settlement" if active else "a settlement without a row")
         elif settled and row and question:
             same = all(row[name] == settled[name] for name in ("category", "by"))
             if not same or row["source"] != settled["kind"] or row["settled_at"] != settled["at"]:
-                yield one.violation("the row is not of the newest correction")
+                yield trace.violation("the row does not match the newest correction")
             if row["text"] != question["text"] or row["split"] != split_of(row["group"]):
-                yield one.violation("the row's text is not the question's, or its split is not its group's")
+                yield trace.violation("the row's text is not the question's, or its split is not its group's")
 
 
-def one_release_serves(case: Case) -> Iterator[Violation]:
-    """One release serves, and the history says of each release what its state is."""
-    tables = case.evidence.tables
+def one_release_serves(traces: Traces) -> Iterator[Violation]:
+    """Exactly one release serves, and each release's last event names its current state."""
+    tables = traces.evidence.tables
     serving = [row for row in tables["releases"] if row["state"] == ReleaseState.SERVING]
     if len(serving) != 1:
         yield Violation(f"{len(serving)} releases serve", None, tables["releases"])
     last = {event["release_id"]: event["state"] for event in tables["release_events"]}
     for row in tables["releases"]:
         if last.get(row["id"]) != row["state"]:
-            yield Violation("the history tells another state", row, last.get(row["id"]))
+            yield Violation("the release history ends in another state", row, last.get(row["id"]))
 
 
-def logs_tell_no_question(case: Case) -> Iterator[Violation]:
-    """No line of a log holds what somebody asked, or a token."""
-    marks = {
-        word: one.asked for one in case.traced.values() for word in one.asked.text.split() if word.startswith("yx")
+def logs_hold_no_question_or_token(traces: Traces) -> Iterator[Violation]:
+    """No log line contains a question or a Slack token."""
+    asked_by_word = {
+        word: trace.asked for trace in traces for word in trace.asked.text.split() if word.startswith("yx")
     }
-    for line in case.evidence.logs.splitlines():
-        told = [asked for word, asked in marks.items() if word.rstrip("?") in line] if "yx" in line else []
-        if told or "xoxb-" in line or "xapp-" in line:
-            yield Violation("a log tells what it must not", line, told)
+    for line in traces.evidence.logs.splitlines():
+        leaked = [asked for word, asked in asked_by_word.items() if word.rstrip("?") in line] if "yx" in line else []
+        if leaked or "xoxb-" in line or "xapp-" in line:
+            yield Violation("a log line contains a question or a token", line, leaked)
 
 
-RULES: tuple[Callable[[Case], Iterator[Violation]], ...] = (
-    nothing_stray,
-    nothing_left,
-    accepted_is_written,
-    nobody_is_missed,
+RULES: tuple[Callable[[Traces], Iterator[Violation]], ...] = (
+    no_strays,
+    queues_are_empty,
+    acked_events_are_stored,
+    watched_channels_are_caught_up,
     one_visible_answer,
-    card_is_where_it_belongs,
-    card_shows_what_holds,
-    verdict_is_of_the_text,
-    newest_text_counts,
-    confirmed_is_kept,
-    nothing_pressed_by_nobody,
-    history_is_whole,
-    row_iff_settled,
+    answer_is_in_the_thread,
+    card_is_up_to_date,
+    verdict_matches_the_text,
+    newest_text_is_judged,
+    confirmed_presses_are_stored,
+    corrections_have_a_press,
+    correction_history_is_complete,
+    row_exists_iff_settled,
     one_release_serves,
-    logs_tell_no_question,
+    logs_hold_no_question_or_token,
 )
 
 
 def check(evidence: Evidence) -> list[Violation]:
-    """All that is wrong."""
-    case = Case(evidence)
-    return [violation for rule in RULES for violation in rule(case)]
+    """Return the violations of all rules."""
+    traces = Traces(evidence)
+    return [violation for rule in RULES for violation in rule(traces)]
 
 
-def ends(evidence: Evidence) -> dict[str, int]:
-    """How the questions ended, each counted once."""
-    counted: defaultdict[str, int] = defaultdict(int)
-    for one in Case(evidence).traced.values():
-        ends_as = ((one.cards, "answered"), (one.notices, "told that it failed"), (one.arrivals, "silence"))
-        counted[next((name for there, name in ends_as if there), NEVER)] += 1
-    return dict(counted)
+def count_endings(evidence: Evidence) -> dict[str, int]:
+    """Return how many questions ended in which way. Each question counts once."""
+    counts: defaultdict[str, int] = defaultdict(int)
+    for trace in Traces(evidence):
+        endings = (
+            (trace.cards, "answered"),
+            (trace.notices, "told that it failed"),
+            (trace.arrivals, "neither answered nor told"),
+        )
+        counts[next((name for present, name in endings if present), NEVER_DELIVERED)] += 1
+    return dict(counts)
 
 
-def _brief(row: Row, *names: str) -> dict[str, object]:
+def _select(row: Row, *names: str) -> dict[str, object]:
     return {name: row[name] for name in names}

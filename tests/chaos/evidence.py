@@ -1,4 +1,4 @@
-"""What is known when all is over: what people did, what stands in Slack, what stands in the database."""
+"""The evidence of a run: the actions of people, the bot's messages in Slack, and the rows in the database."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,45 +16,46 @@ TABLES = (inbox, questions, verdicts, corrections, rows, releases, release_event
 
 
 @dataclass
-class Edited:
-    """A later text of a message. `taken`: the bot acked an event that brought it."""
+class Edit:
+    """A later text of a message. `acked`: the bot acked an event with this text."""
 
     text: str
-    taken: bool = False
+    acked: bool = False
 
 
 @dataclass
-class Asked:
-    """A message of an employee. `taken`: the bot acked an event that brought it."""
+class AskedQuestion:
+    """A message of an employee. `acked`: the bot acked an event with its first text."""
 
     channel: str
     ts: str
     thread: str | None
     via: Via
     text: str
-    taken: bool = False
-    edits: list[Edited] = field(default_factory=list)
+    acked: bool = False
+    edits: list[Edit] = field(default_factory=list)
 
     @property
-    def possible(self) -> list[str]:
-        """The texts that the bot may go by: the newest that it acked, and what came after it."""
-        taken = [n for n, edit in enumerate(self.edits, start=1) if edit.taken]
-        return [self.text, *(edit.text for edit in self.edits)][taken[-1] if taken else 0 :]
+    def acceptable_texts(self) -> list[str]:
+        """The texts that the bot may judge: the last one that it acked, and every later one."""
+        acked = [number for number, edit in enumerate(self.edits, start=1) if edit.acked]
+        return [self.text, *(edit.text for edit in self.edits)][acked[-1] if acked else 0 :]
 
 
 class Outcome(StrEnum):
-    """What a person could take from a press."""
+    """The result of a press, as its person saw it."""
 
     CONFIRMED = "confirmed"
-    """Slack showed no error, and nobody told them that it does not hold."""
-    TOLD = "told otherwise"
+    """Slack showed no error, and the bot sent the person no message that the press was rejected."""
+    TOLD_OTHERWISE = "told otherwise"
+    """The bot told the person that the press was rejected."""
     UNKNOWN = "no answer"
-    """Slack showed that the app did not answer: it may hold or not."""
+    """Slack showed that the app did not answer, so the press may or may not be stored."""
 
 
 @dataclass(frozen=True)
-class Pressed:
-    """A press of one of the staff on a card that showed correction number `seen`. `category` None: undo."""
+class Press:
+    """A press by one of the staff. The card showed `seen` corrections. A `category` of None means undo."""
 
     question: str
     seen: int
@@ -65,18 +66,17 @@ class Pressed:
 
 
 @dataclass(frozen=True)
-class Posted:
-    """A message of the bot that belongs to a question, as it stands in Slack at the end.
+class BotMessage:
+    """A message of the bot about a question, in its final state in Slack.
 
     Attributes:
-        channel: where.
-        ts: its own.
-        thread: the thread that it stands in.
-        question: the id of the question that a card answers; None for a notice.
-        event: the id of the event that a notice answers; None for a card.
-        verdict: the id of the verdict that a card shows.
-        seen: the number of corrections that a card shows.
-        said: the name of the category that a card shows as the one that holds.
+        ts: the message's own ts.
+        thread: ts of the thread that contains the message.
+        question: id of the question that a card answers; None for a notice.
+        event: id of the event that a notice answers; None for a card.
+        verdict: id of the verdict on a card.
+        seen: number of corrections that a card shows.
+        category_name: name of the category that a card shows as the current one.
     """
 
     channel: str
@@ -86,22 +86,27 @@ class Posted:
     event: str | None = None
     verdict: str = ""
     seen: int = 0
-    said: str = ""
+    category_name: str = ""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All of it. `tables`: by name, in order of their keys. `logs`: of all replicas."""
+    """Everything that is known after a run.
 
-    asked: Sequence[Asked]
-    pressed: Sequence[Pressed]
-    posted: Sequence[Posted]
+    Attributes:
+        tables: table name → rows, in the order of their primary keys.
+        logs: the logs of all replicas, joined.
+    """
+
+    asked: Sequence[AskedQuestion]
+    presses: Sequence[Press]
+    messages: Sequence[BotMessage]
     tables: Mapping[str, Sequence[Row]]
     logs: str = ""
 
 
-def tables_of(url: str) -> dict[str, list[Row]]:
-    """All rows of the tables, read without the bot's own code."""
+def read_tables(url: str) -> dict[str, list[Row]]:
+    """Return all rows of TABLES, read without the bot's store so that a bug in it cannot hide a loss."""
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     try:
         with engine.connect() as connection:
@@ -115,6 +120,6 @@ def tables_of(url: str) -> dict[str, list[Row]]:
         engine.dispose()
 
 
-def seconds_between(asked: Asked, answer: Posted) -> float:
-    """Slack's own ts are seconds since 1970."""
+def seconds_to_answer(asked: AskedQuestion, answer: BotMessage) -> float:
+    """Return the time from question to answer by Slack's ts, which are seconds since 1970."""
     return float(answer.ts) - float(asked.ts)

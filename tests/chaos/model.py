@@ -1,53 +1,53 @@
-"""A model that knows the right answers and often does not give them."""
+"""A stand-in model that knows the correct answers and often fails to give them."""
 
 import json
 from dataclasses import replace
 
 from tests.chaos import words
-from tests.chaos.slack import Trouble
+from tests.chaos.slack import RandomFaults
 from tests.kits.openai_server import CHAT, Got, OpenAIServer, Reply, completion, refusal, said
 
-OUTSIDE = "Astrology"
-SLOWEST = 4.0
-"""Seconds: twice what the bot waits for."""
+UNLISTED_CATEGORY = "Astrology"
+LONGEST_DELAY = 4.0
+"""Longest delay of a slow answer, in seconds: twice the bot's timeout."""
 
 
 class FailingModel(OpenAIServer):
-    """An OpenAI-compatible server, in trouble until `trouble.over`."""
+    """An OpenAI-compatible server that fails at random until the given faults are stopped."""
 
-    def __init__(self, trouble: Trouble) -> None:
+    def __init__(self, faults: RandomFaults) -> None:
         super().__init__()
-        self._trouble = trouble
+        self._faults = faults
 
     def choose(self, got: Got) -> Reply:
         if got.route != CHAT:
             return super().choose(got)
-        asked = got.json["messages"][-1]["content"]
-        right = words.CATEGORIES[words.right(asked)][0]
-        reply = self._failed() or said(right, f"It is a matter of {right}.", p=0.9)
-        slow = self._trouble.strikes("model: slow", 0.1)
-        return replace(reply, wait_s=self._trouble.seconds(SLOWEST) if slow else 0.05)
+        question = got.json["messages"][-1]["content"]
+        category = words.CATEGORIES[words.correct_category(question)][0]
+        reply = self._failed_request() or said(category, f"It is a matter of {category}.", p=0.9)
+        slow = self._faults.occurs("model: slow", 0.1)
+        return replace(reply, wait_s=self._faults.seconds(LONGEST_DELAY) if slow else 0.05)
 
-    def _failed(self) -> Reply | None:
-        strikes = self._trouble.strikes
-        if strikes("model: 429 with Retry-After", 0.02):
+    def _failed_request(self) -> Reply | None:
+        occurs = self._faults.occurs
+        if occurs("model: 429 with Retry-After", 0.02):
             return Reply({"error": {"message": "slow down"}}, 429, {"retry-after": "1"})
-        if strikes("model: 429 without", 0.02):
+        if occurs("model: 429 without Retry-After", 0.02):
             return Reply({"error": {"message": "slow down"}}, 429)
-        if strikes("model: 500", 0.03):
+        if occurs("model: 500", 0.03):
             return refusal(500, "oops")
-        if strikes("model: connection lost", 0.03):
+        if occurs("model: connection lost", 0.03):
             return Reply(lost=True)
-        return self._unusable()
+        return self._unusable_answer()
 
-    def _unusable(self) -> Reply | None:
-        strikes = self._trouble.strikes
-        if strikes("model: half an answer", 0.02):
+    def _unusable_answer(self) -> Reply | None:
+        occurs = self._faults.occurs
+        if occurs("model: half an answer", 0.02):
             return completion('{"reason": "It is a mat')
-        if strikes("model: empty answer", 0.02):
+        if occurs("model: empty answer", 0.02):
             return completion("")
-        if strikes("model: refusal", 0.02):
+        if occurs("model: refusal", 0.02):
             return completion(None, refused="I cannot help with that.")
-        if strikes("model: category outside of the list", 0.02):
-            return completion(json.dumps({"reason": "The stars say so.", "category": OUTSIDE}))
+        if occurs("model: category outside the list", 0.02):
+            return completion(json.dumps({"reason": "The stars say so.", "category": UNLISTED_CATEGORY}))
         return None

@@ -1,4 +1,4 @@
-"""The people of the test: employees who ask and edit; staff who press, think again, and press at the same time."""
+"""The people of the test: employees ask and edit; staff correct, undo, and press at the same time."""
 
 import asyncio
 import re
@@ -13,30 +13,30 @@ from bot.practice.state import elements
 from handlers.views import ids
 from handlers.views.ids import CategoryChoice, Form, SeenPayload
 from tests.chaos import words
-from tests.chaos.evidence import Asked, Edited, Outcome, Pressed
+from tests.chaos.evidence import AskedQuestion, Edit, Outcome, Press
 from tests.chaos.slack import FailingSlack
 
 Json = dict[str, Any]
-TRIES = 6
-"""How often one of the staff presses again where Slack showed an error."""
-PATIENCE = 8.0
-"""Seconds that somebody waits for a card to change."""
+MAX_PRESSES = 6
+"""How often one of the staff presses the same control while Slack shows an error."""
+CARD_TIMEOUT = 8.0
+"""Longest wait for a card to change, in seconds."""
 _REASON = re.compile(rf"^{ids.REASON_INPUT}\.")
 
 
-class Askers:
-    """The employees. What they write is noted in `asked`, in the order of writing."""
+class Employees:
+    """The employees. `asked` lists their messages, oldest first."""
 
     def __init__(self, server: Server, windows: list[Person], rng: Random) -> None:
         self._server = server
         self._windows = windows
         self._rng = rng
         self._mention = f"@{server.people.bot.name}"
-        self.asked: list[Asked] = []
-        self._at: dict[tuple[str, str], Asked] = {}
+        self.asked: list[AskedQuestion] = []
+        self._by_message: dict[tuple[str, str], AskedQuestion] = {}
 
     async def ask(self, number: int) -> None:
-        """Ask one question somewhere, and perhaps edit it a little later, once or twice."""
+        """Ask one question in a random place, and sometimes edit it once or twice a little later."""
         person, text = self._rng.choice(self._windows), words.question(self._rng, number)
         via = self._rng.choices([Via.CHANNEL, Via.MENTION, Via.DM], [5, 3, 2])[0]
         thread = None
@@ -49,56 +49,56 @@ class Askers:
             if self._rng.random() < 0.3:
                 thread = await person.say(channel, "Good morning, all!")
         typed = f"{self._mention} {text}" if via is Via.MENTION else text
-        asked = Asked(channel, await person.say(channel, typed, thread), thread, via, text)
+        asked = AskedQuestion(channel, await person.say(channel, typed, thread), thread, via, text)
         self.asked.append(asked)
-        self._at[asked.channel, asked.ts] = asked
+        self._by_message[asked.channel, asked.ts] = asked
         for _ in range(self._rng.choices([0, 1, 2], [90, 8, 2])[0]):
             await asyncio.sleep(self._rng.uniform(0.1, 6.0))
-            edited = Edited(words.question(self._rng, number))
-            asked.edits.append(edited)
+            edit = Edit(words.question(self._rng, number))
+            asked.edits.append(edit)
             prefix = f"{self._mention} " if via is Via.MENTION else ""
-            await person.edit(channel, asked.ts, prefix + edited.text)
+            await person.edit(channel, asked.ts, prefix + edit.text)
 
-    def acked(self, event: Json) -> None:
-        """Note that the bot acked an event: what it brought was accepted."""
+    def note_ack(self, event: Json) -> None:
+        """Mark the message or the edit in an acked event as acked."""
         message = event.get("message") if event.get("subtype") == "message_changed" else event
-        asked = self._at.get((event.get("channel", ""), (message or {}).get("ts", "")))
+        asked = self._by_message.get((event.get("channel", ""), (message or {}).get("ts", "")))
         if asked is None or not message:
             return
         if event is not message:
             for edit in asked.edits:
-                edit.taken |= message["text"].endswith(edit.text)
+                edit.acked |= message["text"].endswith(edit.text)
         elif (event["type"] == "app_mention") == (asked.via is Via.MENTION):
-            asked.taken = True
+            asked.acked = True
 
 
-class Staff:
-    """One of the staff, who presses one thing at a time: so what is told meanwhile is told of that press."""
+class StaffMember:
+    """One of the staff. A member presses one control at a time, so a rejection belongs to the press in progress."""
 
-    def __init__(self, slack: FailingSlack, person: Person, pressed: list[Pressed]) -> None:
+    def __init__(self, slack: FailingSlack, person: Person, presses: list[Press]) -> None:
         self._slack = slack
         self._person = person
-        self._pressed = pressed
-        self._busy = asyncio.Lock()
+        self._presses = presses
+        self._pressing = asyncio.Lock()
 
     def card(self, channel: str, ts: str) -> Json:
-        """The card as it stands there now."""
+        """Return the card in its current state."""
         return {**self._slack.board.message(channel, ts), "channel": channel}
 
     async def settle(self, at: tuple[str, str], category: str) -> bool:
-        """Press a category until Slack shows no error; whether it was pressed in vain no longer."""
-        return await self._insist(at, lambda: self._choose(at, category))
+        """Press a category until Slack shows no error, and return whether the press was confirmed."""
+        return await self._press_until_answered(at, lambda: self._choose(at, category))
 
     async def undo(self, at: tuple[str, str]) -> bool:
-        return await self._insist(at, lambda: self._undo(at))
+        return await self._press_until_answered(at, lambda: self._undo(at))
 
     async def explain(self, at: tuple[str, str], reason: str) -> bool:
-        """Open the form, write a reason, and submit."""
-        return await self._insist(at, lambda: self._submit(at, reason))
+        """Submit the form with a reason, and return whether the submission was confirmed."""
+        return await self._press_until_answered(at, lambda: self._submit(at, reason))
 
-    async def _insist(self, at: tuple[str, str], press: Callable[[], Any]) -> bool:
-        for _ in range(TRIES):
-            async with self._busy:
+    async def _press_until_answered(self, at: tuple[str, str], press: Callable[[], Any]) -> bool:
+        for _ in range(MAX_PRESSES):
+            async with self._pressing:
                 outcome = await press()
             if outcome is not Outcome.UNKNOWN:
                 return outcome is Outcome.CONFIRMED
@@ -118,18 +118,18 @@ class Staff:
         card = self.card(*at)
         for _, element in elements(card["blocks"]):
             if element["action_id"] == ids.UNDO:
-                seen = SeenPayload.unpacked(element["value"])
-                return await self._press(card, element, seen.question, seen.seen, None)
+                payload = SeenPayload.unpacked(element["value"])
+                return await self._press(card, element, payload.question, payload.seen, None)
         return None
 
     async def _submit(self, at: tuple[str, str], reason: str) -> Outcome | None:
         card = self.card(*at)
-        seen = next(
+        payload = next(
             SeenPayload.unpacked(e["value"]) for _, e in elements(card["blocks"]) if e["action_id"] == ids.CORRECT_OPEN
         )
         try:
             await self._person.press(card, ids.CORRECT_OPEN)
-            view = (await self._person.wait_for(lambda one: _is_form(one, seen), 3.0))["view"]
+            view = (await self._person.wait_for(lambda frame: _is_form(frame, payload), 3.0))["view"]
         except (RefusedError, TimeoutError):
             return Outcome.UNKNOWN
         form = Form.unpacked(view["private_metadata"])
@@ -140,94 +140,94 @@ class Staff:
         if block is None:
             return None
         values = {block: {ids.REASON_INPUT: {"type": "plain_text_input", "value": reason}}}
-        told = self._told()
+        messages_before = self._private_message_count()
         try:
             errors = await self._person.submit(view, values)
         except RefusedError:
             errors = {"": "no answer"}
-        return self._note(
-            card, told, Pressed(form.question, form.seen, category, self._person.user_id, _of(errors), reason)
-        )
+        outcome = Outcome.UNKNOWN if errors else Outcome.CONFIRMED
+        press = Press(form.question, form.seen, category, self._person.user_id, outcome, reason)
+        return self._record(card, messages_before, press)
 
     async def _press(self, card: Json, element: Json, question: str, seen: int, category: str | None) -> Outcome:
-        told = self._told()
+        messages_before = self._private_message_count()
         outcome = Outcome.CONFIRMED
         try:
             await self._person.press(card, element["action_id"])
         except RefusedError:
             outcome = Outcome.UNKNOWN
-        return self._note(card, told, Pressed(question, seen, category, self._person.user_id, outcome))
+        return self._record(card, messages_before, Press(question, seen, category, self._person.user_id, outcome))
 
-    def _told(self) -> int:
-        return len(self._slack.overhearing.told[self._person.user_id])
+    def _private_message_count(self) -> int:
+        return len(self._slack.recording_audience.private_messages[self._person.user_id])
 
-    def _note(self, card: Json, told: int, press: Pressed) -> Outcome:
-        """Keep the press; where the person was told something of it meanwhile, that is what counts."""
-        since = self._slack.overhearing.told[self._person.user_id][told:]
-        if press.outcome is Outcome.CONFIRMED and any(_concerns(one, card) for one in since):
-            press = Pressed(press.question, press.seen, press.category, press.by, Outcome.TOLD, press.reason)
-        self._pressed.append(press)
+    def _record(self, card: Json, messages_before: int, press: Press) -> Outcome:
+        """Record the press and return its outcome: a private message about the card since the press rejects it."""
+        since = self._slack.recording_audience.private_messages[self._person.user_id][messages_before:]
+        if press.outcome is Outcome.CONFIRMED and any(_is_about(message, card) for message in since):
+            outcome = Outcome.TOLD_OTHERWISE
+            press = Press(press.question, press.seen, press.category, press.by, outcome, press.reason)
+        self._presses.append(press)
         return press.outcome
 
 
-def _of(errors: dict[str, str]) -> Outcome:
-    return Outcome.UNKNOWN if errors else Outcome.CONFIRMED
-
-
-def _is_form(frame: Json, seen: SeenPayload) -> bool:
+def _is_form(frame: Json, payload: SeenPayload) -> bool:
     if frame["type"] != "view" or frame["view"]["callback_id"] != ids.MODAL:
         return False
     form = Form.unpacked(frame["view"]["private_metadata"])
-    return (form.question, form.seen) == (seen.question, seen.seen)
+    return (form.question, form.seen) == (payload.question, payload.seen)
 
 
-def _concerns(told: Json, card: Json) -> bool:
-    """Whether a private message is about this card: in its thread, or, where that failed, in a direct message."""
-    return told.get("thread_ts") in {card["thread_ts"], None}
+def _is_about(message: Json, card: Json) -> bool:
+    """Return whether a private message is about a card.
+
+    Such a message is in the card's thread. If posting there failed, the bot sends a direct message without a thread.
+    """
+    return message.get("thread_ts") in {card["thread_ts"], None}
 
 
-class Desk:
-    """What the staff do with each new card."""
+class StaffDesk:
+    """The staff as a group. They handle each new card at random."""
 
-    def __init__(self, slack: FailingSlack, staff: list[Staff], rng: Random) -> None:
+    def __init__(self, slack: FailingSlack, staff: list[StaffMember], rng: Random) -> None:
         self._slack = slack
         self._staff = staff
         self._rng = rng
-        self._stories: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    def take(self, channel: str, ts: str) -> None:
-        """Start what will be done with a new card; one in a direct message is seen by nobody of the staff."""
+    def start_handling(self, channel: str, ts: str) -> None:
+        """Start to handle a new card. Cards in direct messages are skipped: the staff cannot see them."""
         if self._slack.board.channel(channel).is_im:
             return
-        story = asyncio.create_task(self._story((channel, ts)))
-        self._stories.add(story)
-        story.add_done_callback(self._stories.discard)
+        task = asyncio.create_task(self._handle((channel, ts)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     @property
     def busy(self) -> bool:
-        """Whether something is still being done with a card."""
-        return bool(self._stories)
+        """Whether a card is being handled."""
+        return bool(self._tasks)
 
-    async def _story(self, at: tuple[str, str]) -> None:
+    async def _handle(self, at: tuple[str, str]) -> None:
         one, other = self._rng.sample(self._staff, 2)
-        what = self._rng.random()
+        dice = self._rng.random()
         await asyncio.sleep(self._rng.uniform(0.0, 4.0))
-        if what < 0.2:
-            return  # nobody looks at it
-        if what < 0.35:
+        if dice < 0.2:
+            return  # the staff ignore this card
+        if dice < 0.35:
             await asyncio.gather(one.settle(at, self._category()), other.settle(at, self._category()))
-        elif what < 0.45:
-            await one.explain(at, f"Says the handbook, page {words.mark(self._rng.randrange(1000))}.")
+        elif dice < 0.45:
+            await one.explain(at, f"Says the handbook, page {words.unique_word(self._rng.randrange(1000))}.")
         else:
             await one.settle(at, self._category())
-        if self._rng.random() < 0.35 and await self._changed(at, ids.UNDO):
+        if self._rng.random() < 0.35 and await self._wait_for_control(at, ids.UNDO):
             await other.undo(at)
-            if self._rng.random() < 0.5 and await self._changed(at, ids.AGREE):
+            if self._rng.random() < 0.5 and await self._wait_for_control(at, ids.AGREE):
                 await one.settle(at, self._category())
 
-    async def _changed(self, at: tuple[str, str], control: str) -> bool:
-        """Wait until the card has this control; False where it does not come."""
-        for _ in range(int(PATIENCE / 0.1)):
+    async def _wait_for_control(self, at: tuple[str, str], control: str) -> bool:
+        """Wait until the card has the control, and return False after CARD_TIMEOUT."""
+        for _ in range(int(CARD_TIMEOUT / 0.1)):
             blocks = self._slack.board.message(*at)["blocks"]
             if any(element["action_id"] == control for _, element in elements(blocks)):
                 return True
@@ -239,19 +239,19 @@ class Desk:
 
 
 @asynccontextmanager
-async def everybody(
-    server: Server, slack: FailingSlack, seed: int, pressed: list[Pressed]
-) -> AsyncIterator[tuple[Askers, Desk]]:
-    """All windows open; `pressed` is filled with what the staff press."""
+async def open_windows(
+    server: Server, slack: FailingSlack, seed: int, presses: list[Press]
+) -> AsyncIterator[tuple[Employees, StaffDesk]]:
+    """Open Slack for everybody and connect the people to its events; the staff's presses are appended to `presses`."""
     people = server.people
     async with AsyncExitStack() as stack:
 
         async def window(user: str) -> Person:
             return await stack.enter_async_context(Person(server.url, user))
 
-        askers = Askers(server, [await window(one.id) for one in people.employees], Random(f"askers {seed}"))
-        staff = [Staff(slack, await window(one.id), pressed) for one in (*people.staff, people.admin)]
-        desk = Desk(slack, staff, Random(f"staff {seed}"))
-        slack.wire.on_ack = askers.acked
-        slack.on_card = desk.take
-        yield askers, desk
+        employees = Employees(server, [await window(one.id) for one in people.employees], Random(f"askers {seed}"))
+        staff = [StaffMember(slack, await window(one.id), presses) for one in (*people.staff, people.admin)]
+        desk = StaffDesk(slack, staff, Random(f"staff {seed}"))
+        slack.failing_sockets.on_ack = employees.note_ack
+        slack.on_card = desk.start_handling
+        yield employees, desk

@@ -1,4 +1,4 @@
-"""The programs of the test: replicas that are killed and paused, and a PostgreSQL that is taken away from them."""
+"""The processes of the test: replicas that are killed and paused, and a PostgreSQL server that crashes."""
 
 import asyncio
 import os
@@ -11,36 +11,36 @@ from random import Random
 import psycopg
 
 from bot.settings import ROOT
-from tests.chaos.slack import Trouble
+from tests.chaos.slack import RandomFaults
 from tests.kits.postgres import start_server
 
-POLITE = 20.0
-"""Seconds that a replica may take to stop."""
-STOPPED = 12.0
-"""Seconds of a pause: longer than the leases of a replica."""
-_OTHERS = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+STOP_TIMEOUT = 20.0
+"""Longest wait for a replica to stop after SIGTERM, in seconds."""
+PAUSE = 12.0
+"""Length of a pause in seconds: longer than a replica's leases."""
+_OTHER_BACKENDS = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
 
 
 class Replica:
-    """One replica, started again whenever it ends; its log is kept from one life to the next."""
+    """One replica that restarts whenever it ends. All its starts write to the same log."""
 
-    def __init__(self, name: str, folder: Path, environment: dict[str, str], trouble: Trouble) -> None:
+    def __init__(self, name: str, folder: Path, environment: dict[str, str], faults: RandomFaults) -> None:
         self.log = folder / f"{name}.log"
         self._folder = folder
         self._environment = environment
-        self._trouble = trouble
+        self._faults = faults
         self._pid: int | None = None
-        self._keeper: asyncio.Task[int] | None = None
+        self._supervisor: asyncio.Task[int] | None = None
         self._stopping = asyncio.Event()
         self.ready = asyncio.Event()
 
     def start(self) -> None:
-        self._keeper = asyncio.create_task(self._keep())
+        self._supervisor = asyncio.create_task(self._supervise())
 
-    async def _keep(self) -> int:
-        """Let it live, and live again, until it is to stop; the last exit code."""
+    async def _supervise(self) -> int:
+        """Start the replica again and again until `stop`, and return the last exit code."""
         with self.log.open("ab") as log:
-            mother = await asyncio.create_subprocess_exec(
+            launcher = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "tests.chaos.replica"),
                 cwd=self._folder,
                 env=self._environment,
@@ -48,21 +48,25 @@ class Replica:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
             )
-        assert mother.stdin
-        assert mother.stdout
+        assert launcher.stdin
+        assert launcher.stdout
         code = 0
         while not self._stopping.is_set():
-            mother.stdin.write(b"\n")
-            code = await self._life(mother.stdout)
+            launcher.stdin.write(b"\n")
+            code = await self._follow_one_process(launcher.stdout)
             if not self._stopping.is_set() and code not in {-signal.SIGKILL, -signal.SIGTERM, 0}:
-                self._trouble.counted[f"a replica ended by itself ({code})"] += 1
-        mother.stdin.close()
-        await mother.wait()
+                self._faults.counts[f"a replica ended by itself ({code})"] += 1
+        launcher.stdin.close()
+        await launcher.wait()
         return code
 
-    async def _life(self, told: asyncio.StreamReader) -> int:
-        """From its birth to its end; its exit code."""
-        async for line in told:
+    async def _follow_one_process(self, output: asyncio.StreamReader) -> int:
+        """Follow the launcher's output until the current process ends, and return its exit code.
+
+        Raises:
+            EOFError: the launcher itself has ended.
+        """
+        async for line in output:
             word, _, number = line.decode().strip().partition(" ")
             if word == "born":
                 self._pid = int(number)
@@ -70,12 +74,12 @@ class Replica:
                 self._pid = None
                 self.ready.clear()
                 return int(number)
-            else:  # what the bot prints when it is connected
+            else:  # the bot prints its only line when it is connected
                 self.ready.set()
-        raise EOFError(f"no more replicas are born; see {self.log}")
+        raise EOFError(f"the launcher of the replicas has ended; see {self.log}")
 
     def send(self, number: signal.Signals) -> bool:
-        """Send a signal; False where there is nobody to get it."""
+        """Send a signal and return True; return False if no process is running."""
         if self._pid is None:
             return False
         with suppress(ProcessLookupError):
@@ -83,53 +87,56 @@ class Replica:
         return True
 
     async def pause(self, seconds: float) -> None:
-        """Stop it where it stands, and let it go on after a while, if it is still the same."""
+        """Stop the process with SIGSTOP and continue it after `seconds`, unless it was replaced meanwhile."""
         pid = self._pid
         if self.send(signal.SIGSTOP):
             await asyncio.sleep(seconds)
             if pid == self._pid:
-                self.go_on()
+                self.resume()
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """End a pause."""
         self.send(signal.SIGCONT)
 
     async def stop(self) -> int:
-        """End it politely; its exit code."""
+        """Stop the replica with SIGTERM, or with SIGKILL after STOP_TIMEOUT, and return its exit code."""
         self._stopping.set()
         self.send(signal.SIGTERM)
-        assert self._keeper
+        assert self._supervisor
         try:
-            return await asyncio.wait_for(asyncio.shield(self._keeper), POLITE)
+            return await asyncio.wait_for(asyncio.shield(self._supervisor), STOP_TIMEOUT)
         except TimeoutError:
             self.send(signal.SIGKILL)
-            return await self._keeper
+            return await self._supervisor
 
 
 class Postgres:
-    """A PostgreSQL of this test alone."""
+    """A PostgreSQL server that no other test uses."""
 
     def __init__(self) -> None:
         self._server = start_server()
         self.url: str = self._server.get_uri(database="postgres")
 
     async def crash(self, away: float) -> None:
-        """End it at once, without a word to anybody (`immediate`: what a kill or a lost machine does to the data)."""
+        """Crash the server and start it again after `away` seconds.
+
+        SIGQUIT is PostgreSQL's immediate shutdown: the data ends up as after a kill or the loss of the machine.
+        """
         with suppress(ProcessLookupError):
             os.kill(self._server.get_pid(), signal.SIGQUIT)
         await asyncio.sleep(away)
-        await self.back()
+        await self.ensure_running()
 
-    async def back(self) -> None:
-        """Start it where it does not run."""
+    async def ensure_running(self) -> None:
+        """Start the server unless it runs."""
         await asyncio.to_thread(self._server.ensure_postgres_running)
 
     async def kill_one_connection(self) -> None:
-        """Kill -9 the process behind one connection: the server then drops all of them and recovers."""
+        """Kill the process behind one connection with SIGKILL; the server then drops all connections and recovers."""
 
         def kill() -> None:
             with psycopg.connect(self.url, autocommit=True) as connection:
-                for (pid,) in connection.execute(_OTHERS).fetchmany(1):
+                for (pid,) in connection.execute(_OTHER_BACKENDS).fetchmany(1):
                     os.kill(pid, signal.SIGKILL)
 
         with suppress(psycopg.OperationalError):
@@ -140,7 +147,7 @@ class Postgres:
 
 
 def environment(folder: Path, **settings: str) -> dict[str, str]:
-    """The environment of a replica: nothing of this process's own but where programs are."""
+    """Return the environment of a replica; from this process it inherits only PATH."""
     return {
         "PATH": os.environ["PATH"],  # noqa: TID251 - a program needs one
         "PYTHONPATH": str(ROOT),
@@ -149,39 +156,39 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
     }
 
 
-class Havoc:
-    """What happens to the processes, at random, until it is cancelled."""
+class ProcessFaults:
+    """Random kills, pauses and crashes. Each method runs until it is cancelled."""
 
-    def __init__(self, replicas: list[Replica], postgres: Postgres | None, trouble: Trouble, rng: Random) -> None:
+    def __init__(self, replicas: list[Replica], postgres: Postgres | None, faults: RandomFaults, rng: Random) -> None:
         self._replicas = replicas
         self._postgres = postgres
-        self._trouble = trouble
+        self._faults = faults
         self._rng = rng
 
-    async def kill(self, replica: Replica, life: float) -> None:
-        """Kill a replica when it has lived for so many seconds or so; now and then ask it to stop, politely."""
+    async def kill(self, replica: Replica, mean_life: float) -> None:
+        """Kill a replica about every `mean_life` seconds; one kill in ten is a SIGTERM."""
         while True:
-            if self._rng.random() < 0.9:  # else perhaps while it is starting
+            if self._rng.random() < 0.9:  # the other kills may hit a replica that is still starting
                 await replica.ready.wait()
-            await asyncio.sleep(self._rng.uniform(0.0, 2.0) * life)
+            await asyncio.sleep(self._rng.uniform(0.0, 2.0) * mean_life)
             politely = self._rng.random() < 0.1
             if replica.send(signal.SIGTERM if politely else signal.SIGKILL):
-                self._trouble.counted["SIGTERM" if politely else "kill -9"] += 1
+                self._faults.counts["SIGTERM" if politely else "kill -9"] += 1
 
     async def pause(self, every: float) -> None:
-        """Pause a replica, every so many seconds."""
+        """Pause a random replica about every `every` seconds."""
         while True:
             await asyncio.sleep(self._rng.uniform(0.4, 1.6) * every)
-            self._trouble.counted["paused for longer than a lease"] += 1
-            await self._rng.choice(self._replicas).pause(STOPPED)
+            self._faults.counts["paused for longer than a lease"] += 1
+            await self._rng.choice(self._replicas).pause(PAUSE)
 
     async def crash(self, every: float) -> None:
-        """Take the database away; nothing happens where there is none of its own."""
+        """Crash PostgreSQL or drop its connections about every `every` seconds; do nothing on SQLite."""
         while self._postgres:
             await asyncio.sleep(self._rng.uniform(0.4, 1.6) * every)
             if self._rng.random() < 0.5:
-                self._trouble.counted["database: crashed and started again"] += 1
+                self._faults.counts["database: crashed and started again"] += 1
                 await self._postgres.crash(self._rng.uniform(0.5, 3.0))
             else:
-                self._trouble.counted["database: all connections lost"] += 1
+                self._faults.counts["database: all connections lost"] += 1
                 await self._postgres.kill_one_connection()

@@ -1,9 +1,9 @@
-"""One run: replicas, people and trouble together; then quiet; then the evidence."""
+"""A run: questions under random faults, then a quiet phase, then the evidence and its report."""
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,21 +12,22 @@ from random import Random
 from bot.domain.question import Via
 from bot.practice import Server, serve
 from tests.chaos import words
-from tests.chaos.checking import Violation, check, ends
-from tests.chaos.evidence import Asked, Evidence, Outcome, Posted, Pressed, seconds_between, tables_of
+from tests.chaos.checking import Violation, check, count_endings
+from tests.chaos.evidence import AskedQuestion, BotMessage, Evidence, Outcome, Press, read_tables, seconds_to_answer
 from tests.chaos.model import FailingModel
-from tests.chaos.people import Askers, Desk, Json, everybody
-from tests.chaos.processes import Havoc, Postgres, Replica, environment
-from tests.chaos.slack import FailingSlack, Trouble
+from tests.chaos.people import Employees, Json, StaffDesk, open_windows
+from tests.chaos.processes import Postgres, ProcessFaults, Replica, environment
+from tests.chaos.slack import FailingSlack, RandomFaults
 
-SETTLING = 90.0
-"""Seconds after the last fault in which everything must come to its end: ten leases, or three waits of the outbox."""
-READY = 60.0
+SETTLE_TIMEOUT = 90.0
+"""Deadline for all work after the last fault, in seconds: ten leases, or three retry delays of the outbox."""
+READY_TIMEOUT = 60.0
+"""Longest wait for all replicas to connect, in seconds."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is played. `seed` decides everything but what the machine's own timing decides."""
+    """The size of a run and its faults. `seed` fixes every choice; only the machine's timing differs between runs."""
 
     minutes: float = 10.0
     questions: int = 1000
@@ -34,59 +35,60 @@ class Plan:
     seed: int = 7
     postgres: bool = True
     life: float = 8.0
-    """Seconds that a replica lives, on average."""
+    """Mean seconds between a replica's start and its kill."""
     pause_every: float = 40.0
     crash_every: float = 60.0
     sockets_every: float = 20.0
     redeliver: tuple[float, ...] = (0.0, 6.0, 30.0)
-    """Slack's own pauses before an event comes again, ten times shorter, as the leases are (tests/chaos/replica)."""
+    """Seconds before Slack's redeliveries: a tenth of Slack's own, like the leases in `tests/chaos/replica.py`."""
 
 
 @dataclass
-class Outcomes:
-    """What came of it."""
+class Report:
+    """The result of a run. `figures`: name → value, in the order to print."""
 
     violations: list[Violation]
     figures: dict[str, object] = field(default_factory=dict)
 
 
 class Run:
-    """Everything that takes part."""
+    """One run with all its participants. Its files and logs stay in `folder`."""
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         self.plan = plan
         self.folder = folder
-        self.trouble = Trouble(Random(f"trouble {plan.seed}"))
-        self.slack = FailingSlack(self.trouble, plan.redeliver)
-        self.model = FailingModel(self.trouble)
+        self.faults = RandomFaults(Random(f"trouble {plan.seed}"))
+        self.slack = FailingSlack(self.faults, plan.redeliver)
+        self.model = FailingModel(self.faults)
         self.postgres = Postgres() if plan.postgres else None
         self.url = self.postgres.url if self.postgres else f"sqlite:///{folder}/chaos.db"
         self.replicas: list[Replica] = []
-        self.pressed: list[Pressed] = []
-        self.unclean = 0
+        self.presses: list[Press] = []
+        self.failed_exits = 0
 
-    async def play(self) -> Outcomes:
-        """Let it all happen, wait until it is quiet, and look."""
+    async def play(self) -> Report:
+        """Ask all questions under faults, wait until all work is done, and check the evidence."""
         try:
             async with (
                 serve(self.slack) as server,
                 self.model.running(),
-                everybody(server, self.slack, self.plan.seed, self.pressed) as (askers, desk),
+                open_windows(server, self.slack, self.plan.seed, self.presses) as (employees, desk),
             ):
                 async with self._replicas(server):
                     started = time.monotonic()
-                    await self._storm(server, askers)
-                    settled = await self._calm(desk, askers.asked)
-                evidence = self._evidence(askers.asked)
-                return self._outcomes(evidence, time.monotonic() - started, settled)
+                    await self._ask_under_faults(server, employees)
+                    settled = await self._wait_until_settled(desk, employees.asked)
+                evidence = self._evidence(employees.asked)
+                return self._report(evidence, time.monotonic() - started, settled)
         finally:
             if self.postgres:
                 self.postgres.close()
 
     @asynccontextmanager
     async def _replicas(self, server: Server) -> AsyncIterator[None]:
-        told = environment(
-            self._prompt(),
+        """Run the replicas; faults begin once all of them are connected."""
+        env = environment(
+            self._write_prompt(),
             SLACK_API_URL=server.api_url,
             SLACK_BOT_TOKEN=server.bot_token,
             SLACK_APP_TOKEN=server.app_token,
@@ -99,158 +101,174 @@ class Run:
             BOT_HTTP_PORT="0",
             BOT_DRAIN_SECONDS="2",
         )
-        self.replicas = [
-            Replica(f"replica-{n + 1}", self.folder, told, self.trouble) for n in range(self.plan.replicas)
-        ]
-        self.trouble.over = True
+        self.replicas = [Replica(f"replica-{n + 1}", self.folder, env, self.faults) for n in range(self.plan.replicas)]
+        self.faults.stopped = True
         for replica in self.replicas:
             replica.start()
         try:
-            async with asyncio.timeout(READY):
+            async with asyncio.timeout(READY_TIMEOUT):
                 for replica in self.replicas:
                     await replica.ready.wait()
-            self.trouble.over = False
+            self.faults.stopped = False
             yield
         finally:
             codes = await asyncio.gather(*(replica.stop() for replica in self.replicas))
-            self.unclean = sum(code != 0 for code in codes)
+            self.failed_exits = sum(code != 0 for code in codes)
 
-    def _prompt(self) -> Path:
+    def _write_prompt(self) -> Path:
+        """Write the prompt's files and return the folder that contains `prompt/`."""
         prompt = self.folder / "prompt"
         prompt.mkdir()
         (prompt / "system.md").write_text(words.SYSTEM, encoding="utf-8")
         (prompt / "categories.toml").write_text(words.categories_toml(), encoding="utf-8")
         return self.folder
 
-    async def _storm(self, server: Server, askers: Askers) -> None:
-        """Questions, most of them evenly and some at once, and all the trouble while they are asked."""
+    async def _ask_under_faults(self, server: Server, employees: Employees) -> None:
+        """Ask the questions, four in five spread evenly and the others in five bursts, while all faults occur."""
         plan, rng = self.plan, Random(f"havoc {self.plan.seed}")
-        havoc = Havoc(self.replicas, self.postgres, self.trouble, rng)
+        process_faults = ProcessFaults(self.replicas, self.postgres, self.faults, rng)
         seconds = plan.minutes * 60
         bursts = [rng.uniform(0, seconds) for _ in range(5)]
         times = sorted(
             rng.choice(bursts) if rng.random() < 0.2 else rng.uniform(0, seconds) for _ in range(plan.questions)
         )
-        troubles = [
-            asyncio.create_task(doing)
-            for doing in (
-                *(havoc.kill(replica, plan.life) for replica in self.replicas),
-                havoc.pause(plan.pause_every),
-                havoc.crash(plan.crash_every),
-                self._sockets(server, Random(f"sockets {plan.seed}")),
+        fault_tasks = [
+            asyncio.create_task(coroutine)
+            for coroutine in (
+                *(process_faults.kill(replica, plan.life) for replica in self.replicas),
+                process_faults.pause(plan.pause_every),
+                process_faults.crash(plan.crash_every),
+                self._disturb_sockets(server, Random(f"sockets {plan.seed}")),
             )
         ]
         started = time.monotonic()
 
         async def ask(number: int, at: float) -> None:
             await asyncio.sleep(at - (time.monotonic() - started))
-            await askers.ask(number)
+            await employees.ask(number)
 
         await asyncio.gather(*(ask(number, at) for number, at in enumerate(times)))
         await asyncio.sleep(max(0.0, seconds - (time.monotonic() - started)))
-        for task in troubles:
+        for task in fault_tasks:
             task.cancel()
-        for result in await asyncio.gather(*troubles, return_exceptions=True):
+        for result in await asyncio.gather(*fault_tasks, return_exceptions=True):
             if isinstance(result, Exception):
                 raise result
 
-    async def _sockets(self, server: Server, rng: Random) -> None:
+    async def _disturb_sockets(self, server: Server, rng: Random) -> None:
         while True:
             await asyncio.sleep(rng.uniform(0.4, 1.6) * self.plan.sockets_every)
             if rng.random() < 0.5:
-                self.trouble.counted["Slack: sockets lost"] += 1
+                self.faults.counts["Slack: sockets lost"] += 1
                 await server.drop_sockets()
             else:
-                self.trouble.counted["Slack: sockets asked to go"] += 1
+                self.faults.counts["Slack: sockets asked to close"] += 1
                 await server.disconnect()
 
-    async def _calm(self, desk: Desk, asked: list[Asked]) -> float | None:
-        """No more trouble: wait until nothing is under way; the seconds it took, or None where it did not end."""
-        self.trouble.over = True
+    async def _wait_until_settled(self, desk: StaffDesk, asked: list[AskedQuestion]) -> float | None:
+        """Stop all faults and wait for the remaining work.
+
+        Returns:
+            The seconds that the work took; None if it was not done after SETTLE_TIMEOUT.
+        """
+        self.faults.stopped = True
         if self.postgres:
-            await self.postgres.back()
+            await self.postgres.ensure_running()
         for replica in self.replicas:
-            replica.go_on()
+            replica.resume()
         started = time.monotonic()
         try:
-            async with asyncio.timeout(SETTLING):
-                while self.slack.wire.busy or desk.busy or await asyncio.to_thread(self._open, asked):  # noqa: ASYNC110 - it is elsewhere
+            async with asyncio.timeout(SETTLE_TIMEOUT):
+                while (  # noqa: ASYNC110 - other processes do the work
+                    self.slack.failing_sockets.busy
+                    or desk.busy
+                    or await asyncio.to_thread(self._has_unfinished_work, asked)
+                ):
                     await asyncio.sleep(0.25)
         except TimeoutError:
             return None
         return time.monotonic() - started
 
-    def _open(self, asked: list[Asked]) -> bool:
-        tables = tables_of(self.url)
+    def _has_unfinished_work(self, asked: list[AskedQuestion]) -> bool:
+        """Return whether a queue has entries, or the catch-up has not found all questions in the watched channel."""
+        tables = read_tables(self.url)
         places = [row["arrival"]["place"] for row in tables["inbox"]]
         found = {(place["channel"], place["ts"]) for place in places}
         if any(one.via is Via.CHANNEL and (one.channel, one.ts) not in found for one in asked):
             return True
         return bool(tables["outbox"]) or any(row["ending"] is None for row in tables["inbox"])
 
-    def _evidence(self, asked: list[Asked]) -> Evidence:
-        posted = [
-            one
+    def _evidence(self, asked: list[AskedQuestion]) -> Evidence:
+        bot_messages = [
+            bot_message
             for channel, messages in self.slack.board.messages.items()
             for message in messages.values()
-            if message.get("user") == self.slack.app.bot_user and (one := posted_of(channel, message))
+            if message.get("user") == self.slack.app.bot_user and (bot_message := parse_bot_message(channel, message))
         ]
         logs = "".join(replica.log.read_text(encoding="utf-8", errors="replace") for replica in self.replicas)
-        return Evidence(asked, self.pressed, posted, tables_of(self.url), logs)
+        return Evidence(asked, self.presses, bot_messages, read_tables(self.url), logs)
 
-    def _outcomes(self, evidence: Evidence, took: float, settled: float | None) -> Outcomes:
+    def _report(self, evidence: Evidence, seconds: float, settled: float | None) -> Report:
         violations = check(evidence)
         if settled is None:
-            violations.append(Violation(f"not at rest {SETTLING:.0f} s after the last fault", None))
-        if self.unclean:
-            violations.append(Violation(f"{self.unclean} replicas did not end with 0 when they were asked to", None))
-        self.trouble.counted["cards posted twice, one taken back"] = self.slack.cards - sum(
-            one.question is not None for one in evidence.posted
-        )
-        return Outcomes(violations, figures(evidence, self.trouble.counted, took, settled))
+            violations.append(Violation(f"work left {SETTLE_TIMEOUT:.0f} s after the last fault", None))
+        if self.failed_exits:
+            violations.append(Violation(f"{self.failed_exits} replicas did not exit with 0 after SIGTERM", None))
+        cards = sum(message.question is not None for message in evidence.messages)
+        self.faults.counts["cards posted twice, one deleted"] = self.slack.posted_cards - cards
+        return Report(violations, figures(evidence, self.faults.counts, seconds, settled))
 
 
-def posted_of(channel: str, message: Json) -> Posted | None:
-    """What a message of the bot says of a question; None where it is about none."""
+def parse_bot_message(channel: str, message: Json) -> BotMessage | None:
+    """Return a message of the bot as evidence; None if it is not about a question."""
     payload = (message.get("metadata") or {}).get("event_payload", {})
     place = {"channel": channel, "ts": message["ts"], "thread": message.get("thread_ts", "")}
     if "event_id" in payload:
-        return Posted(**place, event=payload["event_id"])
+        return BotMessage(**place, event=payload["event_id"])
     if "question_id" not in payload:
         return None
     _, verdict, seen = next(b["block_id"] for b in message["blocks"] if b["type"] == "actions").split(".")
-    said = message["text"].partition(" · ")[0]
-    return Posted(**place, question=payload["question_id"], verdict=verdict, seen=int(seen), said=said)
+    category_name = message["text"].partition(" · ")[0]
+    return BotMessage(
+        **place, question=payload["question_id"], verdict=verdict, seen=int(seen), category_name=category_name
+    )
 
 
-def figures(evidence: Evidence, counted: Counter[str], took: float, settled: float | None) -> dict[str, object]:
-    """The run in numbers."""
+def figures(evidence: Evidence, counts: Counter[str], seconds: float, settled: float | None) -> dict[str, object]:
+    """Return the figures of the report: name → value.
+
+    Args:
+        evidence: the evidence of the run.
+        counts: fault → how often it occurred.
+        seconds: length of the run.
+        settled: seconds from the last fault until all work was done; None if work was left.
+    """
     asked = {(one.channel, one.ts): one for one in evidence.asked}
     places = {row["id"]: (row["channel"], row["ts"]) for row in evidence.tables["questions"]}
     waits = sorted(
-        seconds_between(asked[places[one.question]], one)
-        for one in evidence.posted
-        if one.question in places and places[one.question] in asked
+        seconds_to_answer(asked[places[message.question]], message)
+        for message in evidence.messages
+        if message.question in places and places[message.question] in asked
     )
-    outcome: Callable[[Outcome], int] = lambda wanted: sum(press.outcome is wanted for press in evidence.pressed)  # noqa: E731 - three uses, one line
-    made: dict[str, object] = {"seconds": round(took), "asked": len(evidence.asked)}
-    made |= ends(evidence)
-    made["edits"] = sum(len(one.edits) for one in evidence.asked)
-    made["events written down more than once"] = sum(row["why"] == "duplicate" for row in evidence.tables["inbox"])
+    result: dict[str, object] = {"seconds": round(seconds), "asked": len(evidence.asked)}
+    result |= count_endings(evidence)
+    result["edits"] = sum(len(one.edits) for one in evidence.asked)
+    result["events stored more than once"] = sum(row["why"] == "duplicate" for row in evidence.tables["inbox"])
     if waits:
-        made["answered within, p50 / p99 / max s"] = " / ".join(
+        result["answered within, p50 / p99 / max s"] = " / ".join(
             f"{waits[min(len(waits) - 1, int(len(waits) * share))]:.1f}" for share in (0.5, 0.99, 1.0)
         )
     provisional = {row["question_id"] for row in evidence.tables["verdicts"] if row["provisional"]}
-    made["answered by the fallback release first"] = len(provisional)
-    made["presses"] = len(evidence.pressed)
-    made |= {f"presses, {one.value}": outcome(one) for one in Outcome}
-    made["corrections in the database"] = len(evidence.tables["corrections"])
-    made["rows that count"] = sum(row["withdrawn_at"] is None for row in evidence.tables["rows"])
-    made["at rest after s"] = "never" if settled is None else round(settled, 1)
-    return made | {name: counted[name] for name in sorted(counted) if counted[name]}
+    result["answered by the fallback release first"] = len(provisional)
+    result["presses"] = len(evidence.presses)
+    outcomes = Counter(press.outcome for press in evidence.presses)
+    result |= {f"presses, {outcome.value}": outcomes[outcome] for outcome in Outcome}
+    result["corrections in the database"] = len(evidence.tables["corrections"])
+    result["active rows"] = sum(row["withdrawn_at"] is None for row in evidence.tables["rows"])
+    result["all work done after s"] = "never" if settled is None else round(settled, 1)
+    return result | {name: counts[name] for name in sorted(counts) if counts[name]}
 
 
-async def run(plan: Plan, folder: Path) -> Outcomes:
-    """Play a plan in an empty folder, where the logs stay."""
+async def run(plan: Plan, folder: Path) -> Report:
+    """Run a plan in an empty folder, where the logs stay."""
     return await Run(plan, folder).play()

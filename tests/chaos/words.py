@@ -1,4 +1,4 @@
-"""What people ask in this test, and what the right answer is. Each question holds a word that no other one has."""
+"""The questions of the test and their correct categories. Each question contains a word that no other one contains."""
 
 from random import Random
 
@@ -8,14 +8,14 @@ CATEGORIES = {
     "it": ("Computers", ("laptop", "password", "printer", "mailbox")),
     "rest": ("Rest", ("canteen", "choir", "picnic", "umbrella")),
 }
-"""Category id → (its name, things that belong to it)."""
+"""Category id → its name and the things that belong to it."""
 _LETTERS = "bcdfghjklmnpqrstvwxz"
 
 SYSTEM = "Sort questions."
 
 
 def categories_toml() -> str:
-    """The same, as the bot's prompt has it."""
+    """Return CATEGORIES in the format of the bot's `categories.toml`."""
     entries = [
         f'[[category]]\nid = "{key}"\nname = "{name}"\nrule = "Anything about {", ".join(things)}"\n'
         + ("other = true\n" if key == "rest" else "")
@@ -25,13 +25,13 @@ def categories_toml() -> str:
 
 
 def question(rng: Random, number: int) -> str:
-    """A question about a thing of a random category."""
+    """Return a question about a thing of a random category, with the unique word of `number`."""
     thing = rng.choice(CATEGORIES[rng.choice(list(CATEGORIES))][1])
-    return f"Who looks after the {thing} of team {mark(number)}?"
+    return f"Who looks after the {thing} of team {unique_word(number)}?"
 
 
-def mark(number: int) -> str:
-    """A word for a number: no digits, which might be masked."""
+def unique_word(number: int) -> str:
+    """Return a word for a number, without digits because the bot might mask them."""
     word = ""
     while number or not word:
         number, digit = divmod(number, len(_LETTERS))
@@ -39,6 +39,6 @@ def mark(number: int) -> str:
     return f"yx{word}yx"
 
 
-def right(text: str) -> str:
-    """The id of the category that a text belongs to."""
+def correct_category(text: str) -> str:
+    """Return the id of the category that a text belongs to."""
     return next(key for key, (_, things) in CATEGORIES.items() if any(thing in text for thing in things))
