@@ -1,1 +1,1 @@
-"""What staff say of answers, and what becomes of it."""
+"""What staff say about answers, and what follows from it."""

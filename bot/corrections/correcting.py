@@ -1,4 +1,4 @@
-"""What staff say of verdicts, and the rows that come of it."""
+"""Corrections by staff, and the dataset rows that they make."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -16,7 +16,7 @@ NO_GROUPS: Mapping[str, str] = MappingProxyType({})
 
 
 class Correcting:
-    """Settles questions. Who may press is the caller's to decide (handlers/guard); `by` is the id it checked."""
+    """Settles and reopens questions. The caller checks who may do so (handlers/slack/guard.py) and passes that id."""
 
     def __init__(self, store: Store, neighbours: Neighbours, clock: Clock) -> None:
         self._store = store
@@ -24,31 +24,35 @@ class Correcting:
         self._clock = clock
 
     async def settle(self, press: Press) -> Card:
-        """Write a correction, its row and the card's update, all or nothing; the card as it is now.
+        """Write a correction, its row and the card's update in one transaction. A repeated press changes nothing.
 
-        Pressing the same again changes nothing.
+        Returns:
+            The card as it is now.
 
         Raises:
-            Refused: UNKNOWN_QUESTION; UNKNOWN_CATEGORY; SETTLED_MEANWHILE with `card`, where somebody was first: the
-                person is told what they said and may press again, having seen it.
+            Refused: UNKNOWN_QUESTION; UNKNOWN_CATEGORY; SETTLED_MEANWHILE with `card`, if somebody else was first. The
+                caller then shows that settlement, and the person may press again.
         """
         async with self._store.snapshot() as tx:
             question = await tx.questions.get(press.question_id)
-        # Asked before the transaction begins, for it reads the record. A text edited in between founds its own group.
+        # Before the transaction, because `groups` opens its own. A text edited in between founds its own group.
         groups = {question.text: (await self._neighbours.groups([question.text]))[0]} if question else NO_GROUPS
         async with self._store.transaction() as tx:
             return await self.settle_within(tx, press, groups)
 
     async def settle_within(self, tx: Transaction, press: Press, groups: Mapping[str, str] = NO_GROUPS) -> Card:
-        """`settle`, as a part of a larger unit of work. Raises Refused as it does.
+        """Do what `settle` does, as a part of a larger transaction.
 
         Args:
-            tx: the unit of work.
-            press: what is wished.
-            groups: text → the group that it joins (`Neighbours.groups`), for a question that has no row yet; there its
-                text founds a group of its own where it is not among them.
+            tx: The transaction.
+            press: The press.
+            groups: Text → the group that it joins (`Neighbours.groups`), used if the question has no row for its text.
+                A text that is not in it founds a group of its own.
+
+        Raises:
+            Refused: As in `settle`.
         """
-        card = await self._held(tx, press.question_id)
+        card = await self._locked_card(tx, press.question_id)
         category = press.category or card.verdict.category
         if card.prompt.category(category) is None:
             raise Refused(Reason.UNKNOWN_CATEGORY, category=category)
@@ -63,7 +67,7 @@ class Correcting:
             kind=CorrectionKind.AGREE if category == card.verdict.category else CorrectionKind.CHANGE,
             verdict_id=card.verdict.id,
             category=category,
-            reason=masked(press.reason) if press.reason else words_for(category, settled),
+            reason=masked(press.reason) if press.reason else kept_reason(category, settled),
             by=press.by,
             at=self._clock.now(),
         )
@@ -80,13 +84,16 @@ class Correcting:
         return settled_card
 
     async def undo(self, question_id: str, seen: int, by: str) -> Card:
-        """Take the newest correction back: the question is open again and its row withdrawn.
+        """Take back the newest correction: the question is open again and its row is withdrawn.
+
+        Returns:
+            The card as it is now.
 
         Raises:
             Refused: UNKNOWN_QUESTION; NOTHING_TO_UNDO; SETTLED_MEANWHILE with `card`.
         """
         async with self._store.transaction() as tx:
-            card = await self._held(tx, question_id)
+            card = await self._locked_card(tx, question_id)
             if seen != card.seen:
                 raise Refused(Reason.SETTLED_MEANWHILE, card=card)
             if card.settled is None:
@@ -105,11 +112,17 @@ class Correcting:
             await tx.rows.withdraw(question_id, undone.at)
             await tx.outbox.add("card", question_id, {}, undone.at)
             if card.verdict.provisional:
-                await tx.outbox.add(RECHECK_TOPIC, question_id, {}, undone.at)  # the settlement had made it needless
+                await tx.outbox.add(
+                    RECHECK_TOPIC, question_id, {}, undone.at
+                )  # the recheck was dropped when staff settled it
         return card.model_copy(update={"settled": None, "seen": undone.seq})
 
     async def card(self, question_id: str) -> Card:
-        """The card as it is now, for a modal. Raises Refused: UNKNOWN_QUESTION."""
+        """Return the card as it is now, for a modal.
+
+        Raises:
+            Refused: UNKNOWN_QUESTION.
+        """
         async with self._store.snapshot() as tx:
             question = await tx.questions.get(question_id)
             card = await card_of(tx, question) if question else None
@@ -117,7 +130,7 @@ class Correcting:
             raise Refused(Reason.UNKNOWN_QUESTION)
         return card
 
-    async def _held(self, tx: Transaction, question_id: str) -> Card:
+    async def _locked_card(self, tx: Transaction, question_id: str) -> Card:
         question = await tx.questions.get(question_id, lock=True)
         card = await card_of(tx, question) if question else None
         if card is None:
@@ -125,15 +138,15 @@ class Correcting:
         return card
 
 
-def words_for(category: str, settled: Correction | None) -> str | None:
-    """What staff wrote for this category: who says the same again, without a word, takes none of theirs away."""
+def kept_reason(category: str, settled: Correction | None) -> str | None:
+    """Return staff's earlier words for this category, which stay when it is settled again without words."""
     return settled.reason if settled and settled.category == category else None
 
 
 def row_of(card: Card, correction: Correction, group: str) -> Row:
-    """The row that a correction makes in this group.
+    """Return the row that a correction makes in this group.
 
-    Its reason argues for its category: staff's own words, or the verdict's if they agreed with it, or none.
+    The row's reason argues for its category. It is staff's own, or the verdict's if staff agreed, or none.
     """
     agreed = correction.kind is CorrectionKind.AGREE
     question = card.question

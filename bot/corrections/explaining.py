@@ -1,4 +1,4 @@
-"""Why an answer was given, and by what."""
+"""The explanation of an answer: the release that gave it, and similar settled questions."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,25 +12,26 @@ from bot.domain.thing import Thing
 from bot.ports import Neighbours, Store
 from bot.questions.cards import card_of
 
-NEAREST = 3
-HISTORY = 10_000
-"""Entries of the releases' history that are looked through."""
+MOST_SIMILAR = 3
+"""Upper bound of similar questions in an explanation."""
+HISTORY_SEARCHED = 10_000
+"""Upper bound of release history entries that are searched, newest first."""
 
 
 class Explanation(Thing):
-    """One answer and where it comes from."""
+    """An answer and its origin."""
 
     card: Card
     release: Release
-    """That answered; it may serve no longer."""
+    """The release that answered; it may no longer be serving."""
     serving_since: datetime | None
-    """Since when it served at that time."""
+    """Start of the period in which the release answered; None if the history does not tell."""
     nearest: tuple[Neighbour, ...]
-    """The settled questions that are most like it today, without itself."""
+    """The settled questions most similar to it today, without the question itself."""
 
 
 class Explaining:
-    """Reads what the record holds of an answer; changes nothing."""
+    """Reads what the database holds about an answer; changes nothing."""
 
     def __init__(self, store: Store, neighbours: Neighbours) -> None:
         self._store = store
@@ -40,13 +41,13 @@ class Explaining:
         """Explain the newest verdict of a question.
 
         Args:
-            question_id: what the bot's card says of it; None: the message is the question itself.
-            team: where the message stands that somebody asks about. A card tells only in its own channel.
-            channel: as `team`.
-            ts: as `team`.
+            question_id: The id on the bot's card; None if the message is the question itself.
+            team: The team of the message that somebody asks about.
+            channel: The channel of that message; a question is explained only in its own channel.
+            ts: The ts of that message.
 
         Raises:
-            Refused: UNKNOWN_QUESTION.
+            Refused: UNKNOWN_QUESTION, also if the question is of another channel.
         """
         async with self._store.snapshot() as tx:
             if question_id is None:
@@ -57,7 +58,7 @@ class Explaining:
             release = await tx.releases.get(card.verdict.release_id) if card else None
             if card is None or release is None or card.question.place.channel != channel:
                 raise Refused(Reason.UNKNOWN_QUESTION)
-            history = await tx.releases.history(HISTORY)
+            history = await tx.releases.history(HISTORY_SEARCHED)
         since = next(
             (
                 event.at
@@ -71,5 +72,5 @@ class Explaining:
         )
 
     async def _nearest(self, question: Question) -> Sequence[Neighbour]:
-        alike = await self._neighbours.nearest(question.text, NEAREST + 1)
-        return [one for one in alike if one.row_id != question.id][:NEAREST]
+        found = await self._neighbours.nearest(question.text, MOST_SIMILAR + 1)
+        return [neighbour for neighbour in found if neighbour.row_id != question.id][:MOST_SIMILAR]

@@ -1,4 +1,4 @@
-"""What staff should settle next: conflicts, then open questions by what a press on them teaches."""
+"""The review queue: conflicts first, then open questions, the one whose correction teaches most at the front."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -19,15 +19,16 @@ from bot.ports import Clock, Neighbours, Store, Transaction
 from bot.questions.cards import card_of
 from bot.similarity.disjoint import seen
 
-POOL = 300
-"""Open questions that are put in order, the newest ones: older ones come up as these are settled."""
-CONFLICTS = 50
-DIRECT = "D"
-"""What the id of a direct message's channel begins with."""
+MOST_QUESTIONS = 300
+"""Upper bound of open questions in the queue, the newest ones. Older ones move up as these are settled."""
+MOST_CONFLICTS = 50
+"""Upper bound of conflicts in the queue."""
+DIRECT_PREFIX = "D"
+"""First letter of a direct message channel's id."""
 
 
 class Entry(Thing):
-    """One thing to settle: an open question (`card`), or a conflict (`rows` of its groups)."""
+    """One thing to settle: an open question (`card`) or a conflict (`rows`)."""
 
     key: str
     """The question's id, or the conflict's key."""
@@ -35,45 +36,49 @@ class Entry(Thing):
     prompt: Prompt
     card: Card | None = None
     rows: tuple[Row, ...] = ()
+    """All rows of the conflict's groups."""
     shadow: str | None = None
-    """What the shadow release said, where it disagrees."""
+    """The shadow release's category, if it disagrees."""
 
     @property
     def open(self) -> bool:
-        """Whether it still waits for a press."""
+        """Whether it is still to be settled."""
         if self.card:
             return self.card.settled is None
         return len({row.category for row in self.rows}) > 1
 
 
 class Listed(Thing):
-    """An entry's place in the queue, before its things are read."""
+    """A queue entry whose card or rows have not been read yet."""
 
     key: str
     why: QueueReason
 
 
 class Page(Thing):
-    """A part of the queue. `offset`: entries before it. `waiting`: the whole queue's length."""
+    """A part of the queue."""
 
     entries: tuple[Entry, ...]
     offset: int
+    """Number of entries before this page."""
     waiting: int
+    """Length of the whole queue."""
 
 
 class ReviewProgress(Thing):
-    """Whether what is settled is enough. `points`: releases on the same held-out rows, by rows trained on."""
+    """The learning curve, and what each category still needs."""
 
     prompt: Prompt
     points: tuple[Measured, ...]
+    """The releases' accuracy on the same held-out rows, by number of training rows."""
     trainable: int
-    """Rows to train on today."""
+    """Number of training rows today."""
     curve: Curve | None
     needs: tuple[Need, ...]
 
 
 class Reviewing:
-    """Lists what to settle, and settles conflicts; a question is settled by `Correcting` as on its card."""
+    """Lists what to settle, and settles conflicts. A question is settled by `Correcting`, as on its card."""
 
     def __init__(self, store: Store, correcting: Correcting, neighbours: Neighbours, clock: Clock) -> None:
         self._store = store
@@ -82,56 +87,57 @@ class Reviewing:
         self._neighbours = neighbours
 
     async def queue(self, *, public: bool = False) -> list[Listed]:
-        """All that waits, what to settle first at the front.
+        """Return the queue, the entry to settle first at the front.
 
         Args:
-            public: leave out what was asked in a direct message, for others will read along.
+            public: Leave out direct messages, because other people will see the queue.
         """
         open_conflicts = await self._neighbours.conflicts()
         async with self._store.transaction() as tx:
-            conflicts, waiting = await self._waiting(tx, open_conflicts, public=public)
+            conflicts, answered = await self._read_queue(tx, open_conflicts, public=public)
             counts = await tx.rows.counts()
-            shadow = await self._shadow(tx)
-            said = {s.question_id: s.category for s in await tx.shadows.of(shadow.id)} if shadow else {}
+            shadow = await self._shadow_release(tx)
+            shadow_said = {s.question_id: s.category for s in await tx.shadows.of(shadow.id)} if shadow else {}
         contested = {group for conflict in open_conflicts for group in conflict.groups}
-        near = await self._near_conflict([question for question, _ in waiting], contested)
-        candidates = [_candidate(q, v, said.get(q.id), near=q.id in near) for q, v in waiting]
+        near = await self._near_conflicts([question for question, _ in answered], contested)
+        candidates = [_candidate(q, v, shadow_said.get(q.id), near=q.id in near) for q, v in answered]
         rows = {category: n for (category, split), n in counts.items() if split is Split.TRAIN}
         return [Listed(key=conflict.key, why=QueueReason.CONFLICT) for conflict in conflicts] + [
             Listed(key=candidate.question_id, why=why) for candidate, why in ordered(candidates, rows)
         ]
 
     async def waiting(self, *, public: bool = False) -> int:
-        """How long the queue is; quicker than putting it in order."""
+        """Return the queue's length, without the cost of ordering it."""
         open_conflicts = await self._neighbours.conflicts()
         async with self._store.transaction() as tx:
-            conflicts, waiting = await self._waiting(tx, open_conflicts, public=public)
-        return len(conflicts) + len(waiting)
+            conflicts, answered = await self._read_queue(tx, open_conflicts, public=public)
+        return len(conflicts) + len(answered)
 
     async def page(self, offset: int, size: int, *, public: bool = False) -> Page:
-        """`size` entries of the queue from `offset` on; past its end, from the front again."""
+        """Return `size` entries from `offset` on. An offset past the end starts at the front again."""
         queue = await self.queue(public=public)
         offset = offset if offset < len(queue) else 0
         entries = await self.entries(queue[offset : offset + size])
         return Page(entries=tuple(entries), offset=offset, waiting=len(queue))
 
     async def entries(self, listed: Sequence[Listed]) -> list[Entry]:
-        """Entries as they are now, settled ones too; what is no longer there is left out."""
+        """Return these entries as they are now, settled ones too. An entry that no longer exists is left out."""
         keys = [one.key for one in listed if one.why is QueueReason.CONFLICT]
         groups = {key: await self._neighbours.cluster(key) for key in keys}
         async with self._store.transaction() as tx:
-            shadow = await self._shadow(tx)
-            said = {s.question_id: s.category for s in await tx.shadows.of(shadow.id)} if shadow else {}
-            found = [await self._entry(tx, one, said.get(one.key), groups.get(one.key, ())) for one in listed]
+            shadow = await self._shadow_release(tx)
+            shadow_said = {s.question_id: s.category for s in await tx.shadows.of(shadow.id)} if shadow else {}
+            found = [await self._entry(tx, one, shadow_said.get(one.key), groups.get(one.key, ())) for one in listed]
         return [entry for entry in found if entry]
 
     async def settle_conflict(self, key: str, category: str, by: str) -> None:
-        """Settle a conflict: each of its rows that says otherwise now says `category`, by this person.
+        """Settle a conflict: change the category of each of its rows that has another one.
 
-        A question's row gets a correction, as its card would; an imported row keeps its origin and names the person.
+        A question gets a correction by this person, as on its card. An imported row keeps its origin, and the person
+        becomes its author.
 
         Raises:
-            Refused: SETTLED_MEANWHILE, where its rows agree by now; UNKNOWN_CATEGORY.
+            Refused: SETTLED_MEANWHILE, if the rows agree by now; UNKNOWN_CATEGORY.
         """
         groups = await self._neighbours.cluster(key)
         async with self._store.transaction() as tx:
@@ -145,16 +151,16 @@ class Reviewing:
                     await self._resettle(tx, row, category, by)
 
     async def progress(self) -> ReviewProgress:
-        """The learning curve of the releases of the serving prompt, and what each category still needs.
+        """Return the learning curve of the serving prompt's releases, and what each category still needs.
 
-        Measured as an evaluation is: on nothing of a conflict, and on no question that stands in the prompt.
+        As in an evaluation, no row of a conflict and no question that stands in the prompt is measured.
         """
         contested = {group for conflict in await self._neighbours.conflicts() for group in conflict.groups}
         async with self._store.snapshot() as tx:
             prompt = await self._prompt(tx)
             agreed = [row async for row in tx.rows.all(Split.HELD_OUT) if row.group not in contested]
-            known = await seen(self._neighbours, agreed, [], prompt.examples)
-            held = {text_key(row.text): row for row in agreed if row.id not in known}
+            in_prompt = await seen(self._neighbours, agreed, [], prompt.examples)
+            held_out = {text_key(row.text): row for row in agreed if row.id not in in_prompt}
             measured: list[tuple[int, dict[str, str]]] = []
             figures: dict[str, Figures] = {}
             counts = await tx.rows.counts()
@@ -162,14 +168,14 @@ class Reviewing:
             taught: Mapping[str, int] = {}
             for release in reversed(await tx.releases.all()):
                 results = await tx.results.of(release.id)
-                judged = [Judged(row=row, result=results[key]) for key, row in held.items() if key in results]
-                if release.prompt_id == prompt.id and 2 * len(judged) >= max(len(held), 2):
+                judged = [Judged(row=row, result=results[key]) for key, row in held_out.items() if key in results]
+                if release.prompt_id == prompt.id and 2 * len(judged) >= max(len(held_out), 2):
                     trained = len(await tx.finetunes.trained_rows(release.finetune_id)) if release.finetune_id else 0
                     measured.append((trained, {one.result.text_key: one.result.category for one in judged}))
                 if release.state is ReleaseState.SERVING and judged:
                     figures = scorecard(release.id, judged).categories
-                    taught = rows if release.recall else await self._trained(tx, release)
-        points = rising(_on_the_same_rows(measured, {key: row.category for key, row in held.items()}))
+                    taught = rows if release.recall else await self._trained_per_category(tx, release)
+        points = rising(_points_on_common_rows(measured, {key: row.category for key, row in held_out.items()}))
         return ReviewProgress(
             prompt=prompt,
             points=tuple(points),
@@ -178,8 +184,8 @@ class Reviewing:
             needs=tuple(needs(figures, taught, rows, [category.id for category in prompt.categories])),
         )
 
-    async def _trained(self, tx: Transaction, release: Release) -> Mapping[str, int]:
-        """Rows that a release was trained on, by category."""
+    async def _trained_per_category(self, tx: Transaction, release: Release) -> Mapping[str, int]:
+        """Return the number of rows that a release was trained on, by category."""
         finetune = await tx.finetunes.get(release.finetune_id) if release.finetune_id else None
         manifest = await tx.datasets.get(finetune.dataset_id) if finetune else None
         return manifest.per_category if manifest else {}
@@ -207,26 +213,28 @@ class Reviewing:
         disagreed = shadow if listed.why is QueueReason.DISAGREE else None
         return Entry(**listed.model_dump(), prompt=card.prompt, card=card, shadow=disagreed)
 
-    async def _near_conflict(self, questions: Sequence[Question], contested: Collection[str]) -> set[str]:
-        near = set()
+    async def _near_conflicts(self, questions: Sequence[Question], contested: Collection[str]) -> set[str]:
+        """Return the ids of the questions with near-duplicates in conflict."""
+        found = set()
         for question in questions:
-            alike = await self._neighbours.near(question.text)
-            if len({row.category for row in alike}) > 1 or any(row.group in contested for row in alike):
-                near.add(question.id)
-        return near
+            near = await self._neighbours.near(question.text)
+            if len({row.category for row in near}) > 1 or any(row.group in contested for row in near):
+                found.add(question.id)
+        return found
 
-    async def _waiting(
+    async def _read_queue(
         self, tx: Transaction, conflicts: Sequence[Conflict], *, public: bool
     ) -> tuple[list[Conflict], list[tuple[Question, Verdict]]]:
-        few = [
+        """Return the conflicts and open questions of the queue, not yet in order."""
+        listed = [
             conflict
-            for conflict in conflicts[:CONFLICTS]
+            for conflict in conflicts[:MOST_CONFLICTS]
             if not (public and _has_direct(await tx.rows.in_groups(conflict.groups)))
         ]
-        found = await tx.questions.open(POOL)
-        return few, [(q, v) for q, v in found if not (public and _is_direct(q.place.channel))]
+        found = await tx.questions.open(MOST_QUESTIONS)
+        return listed, [(q, v) for q, v in found if not (public and _is_direct(q.place.channel))]
 
-    async def _shadow(self, tx: Transaction) -> Release | None:
+    async def _shadow_release(self, tx: Transaction) -> Release | None:
         return next((one for one in await tx.releases.all() if one.state is ReleaseState.SHADOW), None)
 
     async def _prompt(self, tx: Transaction) -> Prompt:
@@ -237,8 +245,16 @@ class Reviewing:
         return prompt
 
 
-def _on_the_same_rows(measured: Sequence[tuple[int, dict[str, str]]], right: dict[str, str]) -> list[Measured]:
-    """Each (rows trained on, text key → answer) on the rows that all of them answered; none where there are none."""
+def _points_on_common_rows(measured: Sequence[tuple[int, dict[str, str]]], right: dict[str, str]) -> list[Measured]:
+    """Return one point per release, counted on the rows that all of them answered.
+
+    Args:
+        measured: A release's number of training rows and its answers, text key → category.
+        right: Text key → the settled category.
+
+    Returns:
+        No points if the releases have no row in common.
+    """
     common = set(right).intersection(*(answers for _, answers in measured))
     return [
         Measured(trained=trained, right=sum(answers[key] == right[key] for key in common), of=len(common))
@@ -258,7 +274,7 @@ def _candidate(question: Question, verdict: Verdict, shadow: str | None, *, near
 
 
 def _is_direct(channel: str | None) -> bool:
-    return bool(channel and channel.startswith(DIRECT))
+    return bool(channel and channel.startswith(DIRECT_PREFIX))
 
 
 def _has_direct(rows: Sequence[Row]) -> bool:

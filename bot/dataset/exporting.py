@@ -1,4 +1,4 @@
-"""Freezes the rows of now as a training file, proven to hold no held-out question."""
+"""The export of the current rows as a training file, proven to hold no held-out question."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from bot.similarity.disjoint import prove_disjoint, seen
 
 
 class Exporting:
-    """Makes training files of rows."""
+    """Makes training files from the rows."""
 
     def __init__(self, store: Store, shelf: Shelf, neighbours: Neighbours, clock: Clock) -> None:
         self._store = store
@@ -19,10 +19,10 @@ class Exporting:
         self._clock = clock
 
     async def export(self) -> Export:
-        """Freeze the rows of now: the training file goes to the shelf, its manifest to the record.
+        """Freeze the current rows: the training file goes to the shelf, its manifest to the database.
 
         Raises:
-            Refused: NO_ROWS; NOT_DISJOINT where a held-out question stands in the file all the same.
+            Refused: NO_ROWS; NOT_DISJOINT, if the file holds a held-out question after all.
         """
         async with self._store.snapshot() as tx:
             rows = [row async for row in tx.rows.all()]
@@ -31,9 +31,9 @@ class Exporting:
         to_train = [row for row in rows if row.split is Split.TRAIN]
         contested = await self._neighbours.contested(rows)
         near_held_out = await seen(self._neighbours, to_train, held_out)
-        # In a thread: many rows take seconds, and questions are answered meanwhile.
+        # In a thread, because many rows take seconds and questions are answered meanwhile.
         frozen = await asyncio.to_thread(export, rows, prompt, contested=contested, near_held_out=near_held_out)
-        # The proof reads the file itself, not the rows it was made of.
+        # The proof reads the file itself, not the rows that it was made from.
         by_id = {row.id: row for row in rows}
         lines = zip(frozen.texts, await asyncio.to_thread(questions_of, frozen.data), strict=True)
         trained = [by_id[row_id].model_copy(update={"text": text}) for row_id, text in lines]

@@ -1,4 +1,4 @@
-"""Takes over labelled questions that a company already has."""
+"""The import of labelled questions that a company already has."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,21 +13,22 @@ from bot.domain.thing import Thing
 from bot.ports import Clock, Neighbours, Store
 
 IMPORTED_PER_TRANSACTION = 500
-"""Rows a transaction: others are let through in between."""
+"""Upper bound per transaction, so that other writers get their turn in between."""
 
 
 class ImportReport(Thing):
-    """What became of a file's lines. Their sum is the number of its records."""
+    """The result of an import. The counts and the bad lines add up to the number of records in the file."""
 
     added: int
     changed: int
-    """The question was there from an earlier line or import, with another category: now it has this one."""
+    """Questions of an earlier import that got another category or reason."""
     same: int
+    """Questions that were known already, or occur again in the file with the same category."""
     bad: tuple[BadLine, ...]
 
 
 class Importing:
-    """Makes rows of labelled questions. The same file twice changes nothing."""
+    """Turns labelled questions into rows. A second import of the same file changes nothing."""
 
     def __init__(self, store: Store, neighbours: Neighbours, clock: Clock) -> None:
         self._store = store
@@ -35,9 +36,14 @@ class Importing:
         self._clock = clock
 
     async def load(self, data: bytes, origin: str) -> ImportReport:
-        """Import a file; `origin` is its name, kept with each row. Bad lines are reported, the others are kept.
+        """Import a file, with the categories of the current prompt. Bad lines are reported; the others are kept.
 
-        Categories are those of the current prompt. Raises LookupError before the start (`versions.configure`).
+        Args:
+            data: The file.
+            origin: The file's name, which is kept with each row.
+
+        Raises:
+            LookupError: No prompt has been stored yet (`current_prompt.configure`).
         """
         async with self._store.transaction() as tx:
             prompt = await current_prompt(tx)
@@ -45,7 +51,7 @@ class Importing:
         bad: list[BadLine] = []
         same = 0
         for record in read(data):
-            row = record if isinstance(record, BadLine) else self._row(record, origin, prompt)
+            row = record if isinstance(record, BadLine) else self._row_of(record, origin, prompt)
             if isinstance(row, BadLine):
                 bad.append(row)
                 continue
@@ -54,32 +60,33 @@ class Importing:
                 bad.append(BadLine(line=line, why=Flaw.CONTRADICTED, facts={"other": str(record.line)}))
             same += bool(line) and earlier.category == row.category
             rows[row.id] = (record.line, row)
-        became: Counter[str] = Counter(same=same)
+        counts: Counter[str] = Counter(same=same)
         for page in pages([row for _, row in rows.values()]):
-            became.update(await self._keep(page))
-        return ImportReport(added=became["added"], changed=became["changed"], same=became["same"], bad=tuple(bad))
+            counts.update(await self._write(page))
+        return ImportReport(added=counts["added"], changed=counts["changed"], same=counts["same"], bad=tuple(bad))
 
-    async def _keep(self, page: Sequence[Row]) -> list[str]:
-        """Write rows, each in the group that it joins; what became of each."""
-        became = []
+    async def _write(self, page: Sequence[Row]) -> list[str]:
+        """Write rows, each into the group that it joins; return "added", "changed" or "same" for each."""
+        outcomes = []
         groups = await self._neighbours.groups([row.text for row in page])
         async with self._store.transaction() as tx:
-            before = await tx.rows.some([row.id for row in page])
-            settled = []
+            stored = await tx.rows.some([row.id for row in page])
+            changed = []
             for row, group in zip(page, groups, strict=True):
-                known = before.get(row.id)
-                # What staff settled since then is not undone by the same file.
+                known = stored.get(row.id)
+                # A row that staff settled after its import stays as they settled it.
                 if known and (known.by != row.by or (known.category, known.reason) == (row.category, row.reason)):
-                    became.append("same")
+                    outcomes.append("same")
                     continue
-                became.append("changed" if known else "added")
-                home = known.group if known else group
-                place = {"group": home, "split": split_of(home), "settled_at": self._clock.now()}
-                settled.append(row.model_copy(update=place))
-            await tx.rows.put(*settled)
-        return became
+                outcomes.append("changed" if known else "added")
+                row_group = known.group if known else group
+                place = {"group": row_group, "split": split_of(row_group), "settled_at": self._clock.now()}
+                changed.append(row.model_copy(update=place))
+            await tx.rows.put(*changed)
+        return outcomes
 
-    def _row(self, labelled: Labelled, origin: str, prompt: Prompt) -> Row | BadLine:
+    def _row_of(self, labelled: Labelled, origin: str, prompt: Prompt) -> Row | BadLine:
+        """Return the row of a record, or the flaw that makes it unusable."""
         category = prompt.meant(labelled.category)
         if category is None:
             names = ", ".join(c.id for c in prompt.categories)
@@ -92,7 +99,7 @@ class Importing:
         group = group_of(text)
         reason = masked(labelled.reason) if labelled.reason else None
         if reason == neutral_reason(prompt.language, category):
-            reason = None  # an export wrote it where there was none
+            reason = None  # an export fills it in for a row without a reason
         return Row(
             id=f"import:{group}",
             text=text,
@@ -108,5 +115,5 @@ class Importing:
 
 
 def pages(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """A page at a time."""
+    """Split rows into pages of at most `IMPORTED_PER_TRANSACTION`."""
     return (rows[start : start + IMPORTED_PER_TRANSACTION] for start in range(0, len(rows), IMPORTED_PER_TRANSACTION))

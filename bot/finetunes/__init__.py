@@ -1,1 +1,1 @@
-"""From rows to a model: plan, start, follow, and what it costs."""
+"""From rows to a model: plan, start and follow fine-tunes, and count what they cost."""

@@ -7,11 +7,17 @@ from bot.domain.release import ModelName
 from bot.ports import Clock, Estimator, Transaction
 
 MOST_FINETUNES = 1_000
-"""Of a month: there is one at a time."""
+"""Upper bound per month; only one fine-tune runs at a time."""
 
 
 class Spending:
-    """Adds up; changes nothing. `budget`: US dollars a month, None for no limit."""
+    """Adds up the costs of a month and compares them with the budget.
+
+    Args:
+        estimator: The price table.
+        clock: The time.
+        budget: US dollars per month; None means no limit.
+    """
 
     def __init__(self, estimator: Estimator, clock: Clock, budget: float | None = None) -> None:
         self._estimator = estimator
@@ -19,13 +25,13 @@ class Spending:
         self._budget = budget
 
     async def month(self, tx: Transaction) -> Spend:
-        """What this month cost until now. A fine-tune counts in the month in which it was planned."""
+        """Return the costs of this month so far. A fine-tune counts in the month in which it was planned."""
         since = month_of(self._clock.now())
         unpriced: set[str] = set()
         finetunes = answers = 0.0
         for finetune in await tx.finetunes.newest(MOST_FINETUNES):
             if finetune.created_at >= since and is_billed(finetune):
-                price = self._billed(finetune)
+                price = self._price(finetune)
                 finetunes += price or 0.0
                 if price is None:
                     unpriced.add(str(finetune.student))
@@ -43,7 +49,7 @@ class Spending:
         )
 
     async def refuse_over(self, tx: Transaction, estimate: Estimate) -> None:
-        """Refuse a fine-tune that costs more than what is left. One of unknown price cannot be held against it.
+        """Refuse a fine-tune that costs more than what is left of the budget. A fine-tune of unknown price passes.
 
         Raises:
             Refused: OVER_BUDGET, with the numbers.
@@ -58,7 +64,8 @@ class Spending:
                 budget=f"{self._budget:.2f}",
             )
 
-    def _billed(self, finetune: Finetune) -> float | None:
+    def _price(self, finetune: Finetune) -> float | None:
+        """Return the price of the trained tokens, or the estimate while their number is unknown."""
         if finetune.trained_tokens is None:
             return finetune.estimate.usd
         return self._estimator.price(finetune.student, finetune.trained_tokens)[0]

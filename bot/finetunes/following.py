@@ -12,11 +12,11 @@ from bot.ports import Clock, Store, Trainer
 log = logging.getLogger(__name__)
 
 JOB_PATIENCE = timedelta(days=1)
-"""How long a job that was started is asked for while its provider refuses to tell how it is."""
+"""How long a job is followed while its provider refuses to report its state."""
 
 
 class Following:
-    """Moves fine-tunes on. One replica at a time calls `follow`."""
+    """Follows fine-tunes. One replica at a time calls `follow`."""
 
     def __init__(
         self, store: Store, trainer: Trainer, starting: Starting, progress: FinetuneProgress, clock: Clock
@@ -28,10 +28,10 @@ class Following:
         self._clock = clock
 
     async def follow(self) -> int:
-        """Move every fine-tune that is under way one step on. Called again and again.
+        """Take the next step of every fine-tune that is under way. A periodic task calls this.
 
         Returns:
-            How many fine-tunes are under way.
+            The number of fine-tunes under way.
         """
         async with self._store.transaction() as tx:
             under_way = await tx.finetunes.under_way()
@@ -39,7 +39,7 @@ class Following:
             try:
                 await self._step(finetune)
             except ModelDown as error:
-                log.warning("%s: the provider does not answer, asked again soon: %s", finetune.id, error)
+                log.warning("%s: the provider does not answer, asking again later: %s", finetune.id, error)
             except ModelError as error:
                 log.warning("%s: the provider refused: %s", finetune.id, error)
                 await self._refused(finetune, str(error))
@@ -49,8 +49,8 @@ class Following:
         """End the fine-tune that is under way.
 
         Raises:
-            Refused: NO_FINETUNE, NOT_CANCELLABLE (its creation is on its way: try again in a minute).
-            ModelDown, ModelRefused: The provider could not or would not; the job goes on.
+            Refused: NO_FINETUNE; NOT_CANCELLABLE (the request to create its job is unanswered: try again in a minute).
+            ModelDown, ModelRefused: The provider did not cancel the job, so the job goes on.
         """
         async with self._store.transaction() as tx:
             under_way = await tx.finetunes.under_way()
@@ -76,9 +76,9 @@ class Following:
             await self._progress.take_over(finetune, job)
 
     async def _refused(self, finetune: Finetune, error: str) -> None:
-        """End a fine-tune without a job. A running job is paid for, so its trouble is only shown, for a day.
+        """End a fine-tune if its job was not created yet; otherwise only show the error, for `JOB_PATIENCE`.
 
-        People give back a key that was changed or a right that was taken, and then the job is found as it is.
+        A created job is paid for. Once somebody restores the API key or the permission, its state can be read again.
         """
         if finetune.state is FinetuneState.CONFIRMED or self._clock.now() - finetune.updated_at > JOB_PATIENCE:
             await self._progress.save(finetune, state=FinetuneState.FAILED, error=error)

@@ -23,7 +23,7 @@ class Planning:
         student: The model that is trained.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - it needs each of them
+    def __init__(  # noqa: PLR0913, PLR0917 - every port is needed
         self,
         store: Store,
         exporting: Exporting,
@@ -42,7 +42,7 @@ class Planning:
         self._student = student
 
     async def plan(self, by: str, language: str) -> tuple[Finetune, Export]:
-        """Validate and price a fine-tune of the rows of now.
+        """Export the current rows, validate the file and price a fine-tune on it.
 
         Raises:
             Refused: NO_ROWS, NOT_DISJOINT, TOO_FEW_ROWS, ONE_CATEGORY, TRAINING_FILE_INVALID (with `problems`),

@@ -1,4 +1,4 @@
-"""How a fine-tune moves on: each change is one transaction that checks the state it started from."""
+"""Changes of a fine-tune: each is one transaction that checks the state it starts from."""
 
 from bot.domain.errors import Reason, Refused
 from bot.domain.finetune import Finetune, FinetuneState, Job
@@ -11,11 +11,11 @@ ENDINGS = {
     "failed": FinetuneState.FAILED,
     "cancelled": FinetuneState.CANCELLED,
 }
-"""The provider's words for an end. Any other word means that the job still runs."""
+"""The provider's words for an ended job. Any other word means that the job still runs."""
 
 
 class FinetuneProgress:
-    """Writes down what became of fine-tunes, and lets people know through the outbox."""
+    """Stores the state of fine-tunes, and tells people about each change through the outbox."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -43,7 +43,7 @@ class FinetuneProgress:
         return finetune
 
     async def take_over(self, finetune: Finetune, job: Job) -> Finetune | None:
-        """Take over what the provider says of a job. A job that succeeded becomes a candidate release.
+        """Store what the provider says about a job. A job that succeeded becomes a candidate release.
 
         Returns:
             The fine-tune as it is now, or None where its state has changed meanwhile.
@@ -80,7 +80,7 @@ class FinetuneProgress:
 
 
 async def refuse_second(tx: Transaction) -> None:
-    """Refuse where a fine-tune runs: two would be trained on the same rows and paid for twice.
+    """Refuse a second fine-tune at the same time: the same rows would be trained on, and paid for, twice.
 
     Raises:
         Refused: FINETUNE_RUNNING.

@@ -13,9 +13,9 @@ from bot.ports import Clock, Shelf, Store, Trainer
 log = logging.getLogger(__name__)
 
 CREATION_UNANSWERED = timedelta(seconds=60)
-"""Age at which a creation without an answer is no longer on its way, and its job is searched for."""
+"""Age from which the job of an unanswered creation is searched for; before, the answer may still come."""
 JOB_SEARCHES = 5
-"""Searches, `CREATION_UNANSWERED` apart, before it is taken for certain that there is no job."""
+"""Number of searches, `CREATION_UNANSWERED` apart, after which the job is considered not created."""
 
 
 class Starting:
@@ -73,13 +73,13 @@ class Starting:
         try:
             job = await self._trainer.create(finetune.student, file_id, finetune.id, suffix="madoguchi")
         except OutcomeUnknown as error:
-            log.warning("%s: the creation got no answer, its job is looked for: %s", finetune.id, error)
+            log.warning("%s: the creation got no answer, searching for its job: %s", finetune.id, error)
             return
         except ModelRefused as error:
             await self._progress.save(creating, state=FinetuneState.FAILED, error=str(error))
             return
         if await self._progress.take_over(creating, job) is None and not await self._was_found(creating, job):
-            # A search had given the job up; a job that nobody waits for must not cost anything.
+            # The searches have given the job up, so nobody waits for it and it must not cost anything.
             await self._trainer.cancel(finetune.student, job.id)
 
     async def search(self, finetune: Finetune) -> None:
@@ -100,7 +100,7 @@ class Starting:
             await self._progress.save(finetune, state=FinetuneState.FAILED, error=error)
 
     async def _was_found(self, finetune: Finetune, job: Job) -> bool:
-        """Whether a search found the job before the answer to its creation came."""
+        """Return whether a search found the job before the answer to its creation came."""
         async with self._store.transaction() as tx:
             current = await tx.finetunes.get(finetune.id)
         return current is not None and current.job_id == job.id

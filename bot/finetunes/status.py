@@ -1,4 +1,4 @@
-"""What /finetune status tells."""
+"""The contents of `/finetune status`."""
 
 import asyncio
 from collections import Counter
@@ -19,10 +19,11 @@ from bot.domain.thing import Thing
 from bot.finetunes.budget import Spending
 from bot.ports import Clock, Neighbours, Store, Transaction
 
-PAIRS = 5
+MOST_PAIRS = 5
+"""Upper bound of the category pairs in `Status.disagreements`."""
 
 ReadMirror = Callable[[Transaction, datetime], Awaitable[MirrorState]]
-"""Reads the state of the tracker's copy."""
+"""A function that reads the state of the copy at the tracker."""
 
 
 class Status(Thing):
@@ -31,33 +32,34 @@ class Status(Thing):
     serving: Release
     serving_since: datetime
     overridden: tuple[str, str] | None
-    """Who let it serve without a pass of the gate, and the sentence; None where the gate passed it."""
+    """The person who switched to it although the gate did not pass it, and their sentence; None if the gate passed."""
     prompt: Prompt
     questions: int
     rows: dict[str, tuple[int, int]]
-    """Category id → (rows to train on, held-out rows)."""
+    """Category id → (training rows, held-out rows)."""
     trained: int
-    """Questions to train on, each counted once, that the serving release has seen as they are now."""
+    """Training questions, equal texts counted once, that the serving release was trained on in their present form."""
     untrained: int
+    """All other training questions, counted the same way."""
     finetunes: list[Finetune]
     inbox_open: int
     outbox_open: int
     outbox_age: timedelta
     current: Prompt
-    """What exports and new fine-tunes use; `prompt` is what serves."""
+    """The prompt for exports and new fine-tunes; `prompt` is the serving one."""
     unfit: list[Release]
-    """Fine-tunes that were trained on another prompt than the current one."""
+    """Fine-tuned releases whose prompt is not the current one."""
     spend: Spend
     disagreements: list[tuple[str, str, int]]
-    """Pairs of categories that staff settled the same or nearly the same question as, and how often, most first."""
+    """Pairs of categories that staff disagree on, for the same or a similar question, and how often; most first."""
     replicas: list[Replica]
-    """Those that are alive, the oldest first."""
+    """The live replicas, oldest first."""
     mirror: MirrorState | None
-    """None where there is no tracker."""
+    """None without a tracker."""
 
 
 class Reporting:
-    """Reads the record; changes nothing."""
+    """Reads the state of the loop from the database; changes nothing."""
 
     def __init__(
         self,
@@ -74,7 +76,11 @@ class Reporting:
         self._spending = spending
 
     async def status(self) -> Status:
-        """Raises LookupError before a release serves."""
+        """Return the present state.
+
+        Raises:
+            LookupError: No release serves yet.
+        """
         conflicts = await self._neighbours.conflicts()
         contested = {group for conflict in conflicts for group in conflict.groups}
         async with self._store.snapshot() as tx:
@@ -88,7 +94,7 @@ class Reporting:
             finetune = await tx.finetunes.get(serving.finetune_id) if serving.finetune_id else None
             seen = await tx.finetunes.trained_rows(finetune.id) if finetune else {}
             rows = await asyncio.to_thread(agreed, [row async for row in tx.rows.all(Split.TRAIN)], contested)
-            # A row that was settled again after the export is not what was trained on.
+            # A row that was settled again after the export differs from what was trained on.
             trained = sum(row.id in seen and row.settled_at <= finetune.created_at for row in rows) if finetune else 0
             open_entries, age = await tx.outbox.lag(self._clock.now())
             categories = {category for category, _ in counts}
@@ -117,8 +123,8 @@ class Reporting:
 
 
 async def _disagreements(tx: Transaction, conflicts: Sequence[Conflict]) -> list[tuple[str, str, int]]:
-    """One person's correction after another's of the same question, and open conflicts: each pair of one once."""
+    """Count the pairs of categories in contested corrections (`Corrections.contested`) and in open conflicts."""
     counted = Counter(await tx.corrections.contested())
     for conflict in conflicts:
         counted.update(combinations(conflict.categories, 2))
-    return [(one, other, n) for (one, other), n in counted.most_common(PAIRS)]
+    return [(one, other, n) for (one, other), n in counted.most_common(MOST_PAIRS)]

@@ -23,7 +23,7 @@ ARRIVALS_PER_TRANSACTION = 100
 
 
 class TakenUp(NamedTuple):
-    """A question that this worker answers: its card where an earlier try has a verdict, and the release to ask."""
+    """A question that this worker answers: the release to ask, and the card if an earlier try stored a verdict."""
 
     question: Question
     card: Card | None
@@ -34,8 +34,8 @@ class Answering:
     """Writes questions down and answers them. Any number of workers may call `answer_next` at the same time.
 
     A worker checks its lease right before each post and writes nothing without it, so a worker that was paused does no
-    harm. One that is paused between that check and Slack's answer may post a second message: `Delivering` then sees
-    to it that one message stays.
+    harm. A worker that is paused between that check and Slack's answer may post a second message. In that case
+    `Delivering` deletes one of the two.
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class Answering:
         """Write an arrival down, masked, before Slack gets its ack.
 
         Returns:
-            False where the arrival is known already.
+            False if the arrival is already known.
 
         Raises:
-            Exception: Whatever the database raises. Then there must be no ack, so that Slack delivers again.
+            Exception: Whatever the database raises. The caller must not ack, so that Slack delivers the event again.
         """
         return await self._writes.do(intake.kept(arrival))
 
@@ -67,13 +67,13 @@ class Answering:
             return [await tx.inbox.add(arrival, self._clock.now()) for arrival in arrivals]
 
     async def answered(self, team: str, channel: str, ts: str) -> Question | None:
-        """Return the question that this message is, if its card is posted."""
+        """Return the question that this message asked, if its card is posted."""
         async with self._store.snapshot() as tx:
             question = await tx.questions.at(team, channel, ts)
         return question if question and question.card_ts else None
 
     async def answer_next(self) -> bool:
-        """Work on the oldest open arrival. Returns False where none is due."""
+        """Work on the oldest open arrival. Returns False if none is due."""
         return await self._arrivals.next(self._answer, self._failed)
 
     async def _answer(self, item: InboxItem) -> None:
@@ -90,7 +90,7 @@ class Answering:
             return
         taken_up = await self._take_up(item)
         if taken_up is None and arrival.kind is ArrivalKind.EDITED:
-            await arrivals.try_later(item)  # the question itself came in at this very moment
+            await arrivals.try_later(item)  # another worker took up the question itself at this moment
             return
         if taken_up is None:
             await arrivals.finish(item, Ending.IGNORED, "duplicate")
@@ -105,16 +105,16 @@ class Answering:
         await arrivals.finish(item, Ending.ANSWERED, posted=posted, verdict=card.verdict)
 
     async def _decline(self, item: InboxItem, notice: Notice) -> None:
-        """End an arrival that is not answered, and say why where the asker should know."""
+        """End an arrival that gets no answer, and tell the asker why if the intake policy says so."""
         if intake.is_said(item.arrival, notice):
             await self._notify(item, notice)
         await self._arrivals.finish(item, Ending.IGNORED, notice.value)
 
     async def _take_up(self, item: InboxItem) -> TakenUp | None:
-        """Write the arrival's question down, or find what an earlier try made of it.
+        """Store the arrival's question, or find the one that an earlier try stored.
 
         Returns:
-            None where another arrival brought the same message.
+            None if another arrival brought the same message.
         """
         asked = question_of(item.arrival, self._clock.now())
         async with self._store.transaction() as tx:
@@ -128,23 +128,23 @@ class Answering:
             return TakenUp(question, card, await self._classifying.serving(tx))
 
     async def _unanswered(self, tx: Transaction, asked: Question) -> Question | None:
-        """Return the known question of this message, where it still has no card and may be answered here."""
+        """Return the stored question of this message if it has no card yet and this arrival may answer it."""
         place = asked.place
         known = await tx.questions.at(place.team, place.channel, place.ts)
         if known is None or known.card_ts:
             return None
-        # Without a card it is this worker's own earlier try, or somebody asks again by shortcut after a failure.
+        # It has no card, so it is from an earlier try of this arrival, or the shortcut repeats a question that failed.
         return known if known.id == asked.id or asked.via is Via.SHORTCUT else None
 
     async def _keep(self, item: InboxItem, question: Question, verdict: Verdict, serving: ServingRelease) -> Card:
-        """Write the verdict down and return the card, to be posted under the lease that was just renewed."""
+        """Store the verdict and return the card, to be posted under the lease that was just renewed."""
         async with self._store.transaction() as tx:
             await self._arrivals.hold(tx, item)
             await self._classifying.keep(tx, verdict)
             by_serving = verdict.release_id == serving.release.id
             card = first_card(question, verdict, *serving) if by_serving else await card_of(tx, question)
         if card is None:
-            raise LookupError("the verdict that was just written is not there")
+            raise LookupError("the verdict that was just written is missing")
         return card
 
     async def _notify(self, item: InboxItem, notice: Notice) -> None:
@@ -170,7 +170,7 @@ class Answering:
             await self._give_up(item, kind)
 
     async def _give_up(self, item: InboxItem, why: str) -> None:
-        """End the arrival, and tell the asker. Where Slack will never take that, the log and the arrival say so."""
+        """End the arrival and tell the asker. If Slack never accepts that message, the log and the arrival say so."""
         try:
             posted = await self._posted(item.arrival)
             if posted:
@@ -186,7 +186,7 @@ class Answering:
         await self._arrivals.finish(item, Ending.FAILED, why)
 
     async def _posted(self, arrival: Arrival) -> Question | None:
-        """Return the question with its card's ts, where an earlier try posted the card and could not note that."""
+        """Return the question with its card's ts, if an earlier try posted the card but could not store the ts."""
         place = arrival.place
         async with self._store.transaction() as tx:
             question = await tx.questions.at(place.team, place.channel, place.ts)

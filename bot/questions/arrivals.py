@@ -1,4 +1,4 @@
-"""Arrivals as the workers that answer them see them: held by lease, retried, and ended in one line of the log."""
+"""The arrivals that workers answer: held by lease, retried, and ended with one log line."""
 
 import logging
 import uuid
@@ -13,18 +13,18 @@ log = logging.getLogger(__name__)
 
 QUESTION_IDS = uuid.UUID("7f1f0d3e-7e43-4f5b-9b38-6c1f8f5f5c1a")
 ANSWER_LEASE = timedelta(seconds=90)
-"""Longer than the slowest answer of one release (45 s, and 20 s for its confidence) and than the post of a card. A
-worker renews its lease before it asks the fallback release and before each post, so a live worker never loses it."""
+"""Longer than the slowest answer of one release (45 s, and 20 s for its confidence), and longer than a card's post.
+A worker renews its lease before it asks the fallback release and before each post, so a live worker never loses it."""
 FIRST_ANSWER_WAIT = timedelta(seconds=3)
 """Delay before the second try; each further delay is three times as long, so the asker hears within a minute or so."""
 LONGEST_ANSWER_WAIT = timedelta(minutes=1)
-"""Longest delay between two tries. While Slack takes nothing, the tries go on until it does."""
+"""Longest delay between two tries. While Slack accepts nothing, the tries go on."""
 POSTED_LATE_TOPIC = "overslept"
 """Outbox topic: a worker lost an arrival's lease while it posted, so its message may stand in Slack twice."""
 
 
 class Arrivals(LeasedInbox):
-    """The arrivals that one worker claims, and every way in which it lets go of them."""
+    """The arrivals that one worker claims, and the ways to retry or end them."""
 
     def __init__(self, store: Store, clock: Clock, meter: Meter) -> None:
         delay = RetryDelay(FIRST_ANSWER_WAIT, LONGEST_ANSWER_WAIT, factor=3)
@@ -38,7 +38,7 @@ class Arrivals(LeasedInbox):
         self._meter = meter
 
     async def try_later(self, item: InboxItem) -> None:
-        """Give the arrival back until its backoff is over."""
+        """Return the arrival to the queue until its backoff is over."""
         async with self._store.transaction() as tx:
             if not await self.retry(tx, item):
                 await self._posted_late(tx, item)
@@ -52,7 +52,7 @@ class Arrivals(LeasedInbox):
         posted: Question | None = None,
         verdict: Verdict | None = None,
     ) -> None:
-        """End the arrival, and say so in one line of the log.
+        """End the arrival and write one log line about it.
 
         Args:
             item: The arrival.
@@ -86,7 +86,7 @@ class Arrivals(LeasedInbox):
         log.info("a question ended", extra=facts)
 
     async def still_asked_elsewhere(self, arrival: Arrival) -> bool:
-        """Whether an earlier arrival of the same message is still being answered."""
+        """Return whether an earlier arrival of the same message is still being answered."""
         async with self._store.transaction() as tx:
             arrivals = await tx.inbox.of(arrival.place)
         for other, ending in arrivals:
@@ -97,13 +97,13 @@ class Arrivals(LeasedInbox):
         return False
 
     async def _posted_late(self, tx: Transaction, item: InboxItem) -> None:
-        """Have a message that was posted after the lease was lost looked for (`Delivering`)."""
+        """Queue a search for a second copy of the message, which was posted after the lease was lost (`Delivering`)."""
         place = item.arrival.place.model_dump(exclude_none=True)
         await tx.outbox.add(POSTED_LATE_TOPIC, item.arrival.event_id, place, self._clock.now())
 
 
 async def ask_shadow(tx: Transaction, question: Question, now: datetime) -> None:
-    """Queue the question for the shadow release, where there is one (`Shadowing`)."""
+    """Queue the question for the shadow release, if there is one (`Shadowing`)."""
     if await tx.releases.shadow():
         await tx.outbox.add("shadow", question.id, {}, now)
 

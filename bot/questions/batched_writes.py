@@ -1,4 +1,4 @@
-"""One transaction for many who come at the same time."""
+"""One transaction for all writes that are asked for at the same time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,42 +10,49 @@ ResultT = TypeVar("ResultT")
 
 
 class BatchedWrites(Generic[ItemT, ResultT]):
-    """Who comes while `work` is under way shares its next turn with all the others who wait. Nobody waits for company.
+    """A queue of writes. Callers that arrive during a batch join the next one; a lone caller runs at once.
 
     Args:
-        work: does several things, all or nothing; what came of each, in order.
-        most: so many in one turn.
+        work: Writes several items, all or nothing; returns one result per item, in order.
+        max_items: Upper bound per batch.
     """
 
-    def __init__(self, work: Callable[[Sequence[ItemT]], Awaitable[Sequence[ResultT]]], most: int) -> None:
+    def __init__(self, work: Callable[[Sequence[ItemT]], Awaitable[Sequence[ResultT]]], max_items: int) -> None:
         self._work = work
-        self._most = most
+        self._max_items = max_items
         self._waiting: dict[asyncio.Future[ResultT], ItemT] = {}
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
-    async def do(self, asked: ItemT) -> ResultT:
-        """What came of it. Raises what `work` raises for it alone: nobody fails because of another one."""
-        mine: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
-        self._waiting[mine] = asked
+    async def do(self, item: ItemT) -> ResultT:
+        """Write an item and return its result.
+
+        Raises:
+            Exception: Whatever `work` raises for this item alone. No caller fails because of another caller's item.
+        """
+        result: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
+        self._waiting[result] = item
         try:
-            async with self._turn:
-                while not mine.done():
-                    await self._take(dict(islice(self._waiting.items(), self._most)))
+            async with self._lock:
+                while not result.done():
+                    await self._run_batch(dict(islice(self._waiting.items(), self._max_items)))
         finally:
-            self._waiting.pop(mine, None)
-        return mine.result()
+            self._waiting.pop(result, None)
+        return result.result()
 
-    async def _take(self, batch: dict[asyncio.Future[ResultT], ItemT]) -> None:
-        """Where whoever takes the turn is cancelled, the others still wait, and the next of them takes it."""
+    async def _run_batch(self, batch: dict[asyncio.Future[ResultT], ItemT]) -> None:
+        """Write a batch and hand out the results.
+
+        If the caller that runs the batch is cancelled, the others stay in the queue and the next of them runs it.
+        """
         try:
             outcomes: Sequence[ResultT | BaseException] = await self._work([*batch.values()])
-        except Exception as error:  # noqa: BLE001 - each is told what concerns it
-            alone = (self._work([one]) for one in batch.values())
-            each = [error] if len(batch) == 1 else await asyncio.gather(*alone, return_exceptions=True)
-            outcomes = [one if isinstance(one, BaseException) else one[0] for one in each]
+        except Exception as error:  # noqa: BLE001 - each caller gets its own item's error
+            one_by_one = (self._work([item]) for item in batch.values())
+            results = [error] if len(batch) == 1 else await asyncio.gather(*one_by_one, return_exceptions=True)
+            outcomes = [result if isinstance(result, BaseException) else result[0] for result in results]
         for future, outcome in zip(batch, outcomes, strict=True):
             if self._waiting.pop(future, None) is None:
-                continue  # it was cancelled meanwhile
+                continue  # its caller was cancelled meanwhile
             if isinstance(outcome, BaseException):
                 future.set_exception(outcome)
             else:

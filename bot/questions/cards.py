@@ -1,4 +1,4 @@
-"""Reads a card's things together."""
+"""The card of a question, read from its parts in the database."""
 
 from bot.current_prompt import current_prompt
 from bot.domain.card import Card
@@ -10,7 +10,7 @@ from bot.ports import Transaction
 
 
 async def card_of(tx: Transaction, question: Question) -> Card | None:
-    """The card of a question, or None where it has no verdict yet."""
+    """Return the question's card, or None if it has no verdict yet."""
     verdict = await tx.questions.verdict(question.id)
     release = await tx.releases.get(verdict.release_id) if verdict else None
     prompt = await tx.prompts.get(release.prompt_id) if release else None
@@ -19,19 +19,26 @@ async def card_of(tx: Transaction, question: Question) -> Card | None:
     corrections = await tx.corrections.of(question.id)
     settled = settlement(corrections)
     if settled:
-        prompt = await _knowing(tx, prompt, settled.category)
+        prompt = await _with_settled_category(tx, prompt, settled.category)
     seen = corrections[-1].seq if corrections else 0
     return first_card(question, verdict, release, prompt).model_copy(update={"settled": settled, "seen": seen})
 
 
 def first_card(question: Question, verdict: Verdict, release: Release, prompt: Prompt) -> Card:
-    """The card of a question whose verdict nobody has seen yet. `release` gave it; `prompt` is the release's."""
+    """Return the card of a question that nobody has corrected yet.
+
+    Args:
+        question: The question.
+        verdict: Its verdict.
+        release: The release that gave the verdict.
+        prompt: The release's prompt.
+    """
     unsure = release.is_unsure(verdict.confidence)
     return Card(question=question, verdict=verdict, prompt=prompt, unsure=unsure, settled=None, seen=0)
 
 
-async def _knowing(tx: Transaction, prompt: Prompt, category_id: str) -> Prompt:
-    """A release's prompt, with the category that its question was moved to after the release had answered."""
+async def _with_settled_category(tx: Transaction, prompt: Prompt, category_id: str) -> Prompt:
+    """Return the release's prompt with the settled category, which may be newer than the release."""
     if prompt.category(category_id):
         return prompt
     category = (await current_prompt(tx)).category(category_id)

@@ -1,4 +1,4 @@
-"""What a release says of a question: the serving one, or the fallback one while there is no answer from it."""
+"""Verdicts on questions: from the serving release, or from the fallback release while the serving one fails."""
 
 import logging
 import time
@@ -19,13 +19,13 @@ from bot.questions.recalling import examples_for
 log = logging.getLogger(__name__)
 
 TROUBLE_TOPIC = "trouble"
-"""Topic of the outbox: what is wrong with a provider, for those who run the bot."""
-TOLD_EVERY = timedelta(hours=1)
-"""For each provider and kind of trouble."""
+"""Outbox topic: a provider's trouble, for the people who run the bot."""
+REPORT_INTERVAL = timedelta(hours=1)
+"""Shortest interval between two messages about the same trouble of the same provider."""
 RECHECK_TOPIC = "second_look"
-"""Topic of the outbox: a provisional verdict, to be replaced by the serving release's own (rechecking.py)."""
+"""Outbox topic: a provisional verdict, which the serving release's own is to replace (rechecking.py)."""
 RECHECK_AFTER = timedelta(seconds=30)
-"""A provider that just failed three times is not asked again at once."""
+"""Delay before the first recheck: a provider that just failed three times is not asked again at once."""
 
 
 class ServingRelease(NamedTuple):
@@ -36,7 +36,7 @@ class ServingRelease(NamedTuple):
 
 
 class Classifying:
-    """Asks releases. `fallback`: who stands in for the serving one."""
+    """Asks the serving release for verdicts, and the fallback release if the serving one fails."""
 
     def __init__(
         self,
@@ -55,7 +55,11 @@ class Classifying:
         self._meter = meter or Unmetered()
 
     async def serving_verdict(self, question: Question) -> Verdict:
-        """What the serving release says, asked outside of any transaction. Raises ModelError."""
+        """Ask the serving release, outside any transaction.
+
+        Raises:
+            ModelError: It gave no usable answer.
+        """
         async with self._store.snapshot() as tx:
             serving = await self.serving(tx)
         return await self._ask(*serving, question)
@@ -63,17 +67,17 @@ class Classifying:
     async def verdict(
         self, question: Question, serving: ServingRelease, hold: Callable[[Transaction], Awaitable[None]]
     ) -> Verdict:
-        """What the serving release says; where it gives no answer, provisionally what the fallback release says.
+        """Ask the serving release; if it fails, return a provisional verdict of the fallback release.
 
-        Those who run the bot are told of the trouble, once an hour at most.
+        The people who run the bot are told about the trouble, once an hour at most.
 
         Args:
-            question: with the text that is asked.
-            serving: from `serving`.
-            hold: called in a transaction before the fallback release is asked, to go on holding what is worked on.
+            question: The question, with the text to ask.
+            serving: The result of `serving`.
+            hold: Renews the caller's lease; called in a transaction before the fallback release is asked.
 
         Raises:
-            ModelError: of the serving release, where no other one answered.
+            ModelError: The serving release's error, if the fallback release did not answer either.
         """
         release, prompt = serving
         with self._meter.span("classify", question=question.id, release=release.id):
@@ -94,34 +98,41 @@ class Classifying:
         async with self._store.transaction() as tx:
             await hold(tx)
             fallback = self._fallback.among(await tx.releases.all(), release)
-        verdict = await self._provisional(fallback, prompt, question) if fallback else None
+        verdict = await self._provisional_verdict(fallback, prompt, question) if fallback else None
         async with self._store.transaction() as tx:
-            await self._tell(tx, release.model, failure, fallback.model if fallback and verdict else None)
+            await self._report_trouble(tx, release.model, failure, fallback.model if fallback and verdict else None)
         if verdict is None:
             raise failure
         return verdict
 
     async def keep(self, tx: Transaction, verdict: Verdict) -> None:
-        """Write a verdict down; a provisional one is looked at again."""
+        """Store a verdict. A provisional one is queued for a recheck."""
         await tx.questions.add_verdict(verdict)
         if verdict.provisional:
             now = self._clock.now()
             await tx.outbox.add(RECHECK_TOPIC, verdict.question_id, {}, now, due=now + RECHECK_AFTER)
 
     async def serving(self, tx: Transaction) -> ServingRelease:
-        """What serves now."""
+        """Return the serving release and its prompt.
+
+        Raises:
+            RuntimeError: No release serves yet.
+        """
         release = await tx.releases.serving()
         prompt = await tx.prompts.get(release.prompt_id) if release else None
         if release is None or prompt is None:
             raise RuntimeError("no release serves")
         return ServingRelease(release, prompt)
 
-    async def _provisional(self, fallback: Release, prompt: Prompt, question: Question) -> Verdict | None:
+    async def _provisional_verdict(self, fallback: Release, prompt: Prompt, question: Question) -> Verdict | None:
         try:
             verdict = await self._ask(fallback, prompt, question)
         except ModelError as error:
             log.warning(
-                "question %s: nor did the fallback release %s (%s)", question.id, fallback.model, error.trouble.value
+                "question %s: the fallback %s gave no answer either (%s)",
+                question.id,
+                fallback.model,
+                error.trouble.value,
             )
             return None
         return verdict.model_copy(update={"provisional": True})
@@ -139,9 +150,11 @@ class Classifying:
             **answer.model_dump(),
         )
 
-    async def _tell(self, tx: Transaction, model: ModelName, failure: ModelError, fallback: ModelName | None) -> None:
-        """Once an hour: the lease is never given back, so it marks that it was told."""
+    async def _report_trouble(
+        self, tx: Transaction, model: ModelName, failure: ModelError, fallback: ModelName | None
+    ) -> None:
+        """Queue a message about the trouble, at most one per `REPORT_INTERVAL`: this lease is never released early."""
         now, key = self._clock.now(), f"{model.provider}:{failure.trouble.value}"
-        if await tx.leases.acquire(f"{TROUBLE_TOPIC}:{key}", uuid.uuid4().hex, now, TOLD_EVERY):
+        if await tx.leases.acquire(f"{TROUBLE_TOPIC}:{key}", uuid.uuid4().hex, now, REPORT_INTERVAL):
             payload = {"model": str(model), "trouble": failure.trouble.value}
             await tx.outbox.add(TROUBLE_TOPIC, key, payload | ({"fallback": str(fallback)} if fallback else {}), now)

@@ -1,4 +1,4 @@
-"""Brings what the outbox holds to Slack: in order, however often Slack fails, and to be read once."""
+"""Delivery of outbox entries to Slack: in order, retried until Slack accepts them, and visible once."""
 
 import logging
 from datetime import timedelta
@@ -21,15 +21,15 @@ DELIVERY_LEASE = timedelta(seconds=60)
 FIRST_DELIVERY_WAIT = timedelta(seconds=2)
 LONGEST_DELIVERY_WAIT = timedelta(minutes=5)
 AGAIN = "again"
-"""In an entry's payload: it repeats one that was perhaps told."""
+"""Payload key of an entry that repeats another one, whose message may have been posted."""
 
 
 class Delivering:
-    """Takes entries off the outbox. An entry names a thing, which is read anew, so people see the newest state.
+    """Delivers outbox entries. An entry names a thing that is read at delivery, so people see its newest state.
 
-    A worker checks its lease right before it tells anything. One that is paused between that check and Slack's answer
-    may tell something old, or twice. Then the entry is added once more, and the next worker tells what holds by then,
-    or finds that it stands there already.
+    A worker checks its lease right before each message. A worker that is paused between that check and Slack's answer
+    may post an outdated state, or post twice. In that case the entry is added once more. The next worker posts the
+    current state, or finds that the message is already there.
     """
 
     def __init__(self, store: Store, announcer: Announcer, clock: Clock, meter: Meter | None = None) -> None:
@@ -46,19 +46,19 @@ class Delivering:
             TROUBLE_TOPIC: self._trouble,
         }
         delay = RetryDelay(FIRST_DELIVERY_WAIT, LONGEST_DELIVERY_WAIT)
-        measured = meter or Unmetered()
+        spans = meter or Unmetered()
         self._entries = LeasedOutbox(
             store,
             clock,
             self._topics,
             DELIVERY_LEASE,
             delay,
-            span=lambda item: measured.span("delivery", topic=item.topic, key=item.key),
+            span=lambda item: spans.span("delivery", topic=item.topic, key=item.key),
         )
         self.hand_back = self._entries.hand_back
 
     async def deliver_next(self) -> bool:
-        """Deliver the oldest entry that is due. Returns False where there is none."""
+        """Deliver the oldest entry that is due. Returns False if there is none."""
         return await self._entries.next(self._deliver, self._failed)
 
     async def _deliver(self, item: OutboxItem) -> None:
@@ -85,7 +85,7 @@ class Delivering:
                 await self._add_again(tx, item)
 
     async def _add_again(self, tx: Transaction, item: OutboxItem) -> None:
-        """Have the entry told once more: the lease was lost while it was told."""
+        """Queue the entry once more, because the lease was lost during its delivery."""
         log.info("%s: lease lost", self._entries.name(item))
         now = self._clock.now()
         await tx.outbox.add(item.topic, item.key, item.payload | {AGAIN: "yes", TELLING: item.telling}, now)
@@ -101,20 +101,23 @@ class Delivering:
             await self._announcer.update_card(card)
 
     async def _new_owner(self, item: OutboxItem) -> None:
-        """Tell the new owner in a message: an updated card notifies nobody. Not what has been theirs for a moment."""
+        """Mention the new owner in a message of its own, because an updated card notifies nobody.
+
+        No message is posted if the question has changed owners again since.
+        """
         seq = int(item.payload["seq"])
         async with self._store.transaction() as tx:
             question = await tx.questions.get(item.key)
             card = await card_of(tx, question) if question else None
-            since = [one for one in await tx.corrections.of(item.key) if one.seq >= seq]
+            since = [correction for correction in await tx.corrections.of(item.key) if correction.seq >= seq]
             await self._entries.hold(tx, item)
-        if card and all(stays(card, correction) for correction in since):
+        if card and all(keeps_owner(card, correction) for correction in since):
             await self._announcer.announce_owner(
                 card, telling=item.payload.get(TELLING, f"{item.key}:{seq}"), again=is_again(item)
             )
 
     async def _finetune(self, item: OutboxItem) -> None:
-        """Show the progress in one message, and tell the end in another: an updated message notifies nobody."""
+        """Update the progress message, and post the end in another one, because an updated message notifies nobody."""
         async with self._store.transaction() as tx:
             finetune = await tx.finetunes.get(item.key)
             await self._entries.hold(tx, item)
@@ -158,19 +161,19 @@ class Delivering:
         )
 
     async def _posted_late(self, item: OutboxItem) -> None:
-        """Keep one message where a worker lost an arrival's lease while it posted."""
+        """Delete all copies but one of a message that was posted after the arrival's lease was lost."""
         place = Place.model_validate({name: item.payload.get(name) for name in Place.model_fields})
         async with self._store.transaction() as tx:
             question = await tx.questions.at(place.team, place.channel, place.ts)
         await self._announcer.keep_one(place, item.key, question)
 
 
-def stays(card: Card, correction: Correction) -> bool:
-    """Whether a question was with the owner whom its card mentions after this correction too."""
-    then = card.model_copy(update={"settled": correction})
-    return correction.kind is not CorrectionKind.UNDO and then.owner == card.owner
+def keeps_owner(card: Card, correction: Correction) -> bool:
+    """Return whether the question's owner after this correction was the one whom the card mentions now."""
+    card_then = card.model_copy(update={"settled": correction})
+    return correction.kind is not CorrectionKind.UNDO and card_then.owner == card.owner
 
 
 def is_again(item: OutboxItem) -> bool:
-    """Whether it was perhaps told already."""
+    """Return whether the entry's message may have been posted by an earlier try."""
     return item.attempts > 1 or AGAIN in item.payload

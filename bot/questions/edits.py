@@ -14,7 +14,7 @@ IN_FLIGHT = timedelta(minutes=10)
 
 
 class Edits:
-    """Takes edits in. A row keeps the text that was judged, so an edit after a settlement changes nothing."""
+    """Processes edits. A row keeps the text that staff judged, so an edit after a settlement changes nothing."""
 
     def __init__(self, store: Store, classifying: Classifying, arrivals: Arrivals, clock: Clock) -> None:
         self._store = store
@@ -23,15 +23,15 @@ class Edits:
         self._clock = clock
 
     async def stands_for_question(self, item: InboxItem) -> bool:
-        """Bring an edit to its end, unless it stands for a question that was never answered.
+        """Process an edit to its end, unless it stands for a question that was never answered.
 
         Returns:
-            True where the edit must be answered as a question: the first version comes too late, or never.
+            True if the edit must be answered as a question: the first version comes too late, or never.
         """
         edit, finish = item.arrival, self._arrivals.finish
         async with self._store.transaction() as tx:
-            # The order matters. Where the question's arrival ends between the two reads, the question is read with its
-            # card. The other way round it would have neither a card nor a worker, and the edit would be dropped.
+            # The order matters. If the question's arrival ends between the two reads, the question is read with its
+            # card. In reverse order it would have neither a card nor a worker, and the edit would be dropped.
             others = await tx.inbox.of(edit.place)
             question = await tx.questions.at(edit.place.team, edit.place.channel, edit.place.ts)
             card = await card_of(tx, question) if question else None
@@ -53,7 +53,7 @@ class Edits:
         return False
 
     def _is_unanswered(self, edit: Arrival, known: Question | None) -> bool:
-        """Whether the message has not arrived yet, or has arrived by this very edit in an earlier try."""
+        """Return whether the message has not arrived yet, or only through an earlier try of this edit."""
         if known:
             return known.card_ts is None and known.id == question_id(edit)
         age = self._clock.now() - datetime.fromtimestamp(float(edit.place.ts), UTC)
@@ -68,7 +68,7 @@ class Edits:
         await self._arrivals.finish(item, ending, overtaken or "edited", verdict=verdict)
 
     async def _overtaken(self, item: InboxItem, edited: Question, verdict: Verdict) -> str | None:
-        """Write the edit down, or return what made it void while the model thought."""
+        """Store the edit, or return the reason it became void while the model was asked."""
         async with self._store.transaction() as tx:
             await self._arrivals.hold(tx, item)
             question = await tx.questions.get(edited.id, lock=True)
@@ -86,6 +86,6 @@ class Edits:
 
 
 def changes_nothing(edit: Arrival, question: Question) -> bool:
-    """Whether the edited text has no words, or is the text that was asked."""
+    """Return whether the edited text has no words or equals the question's text."""
     text, _ = intake.cut(edit.text)
     return not intake.words_of(text) or question.text == text

@@ -1,4 +1,4 @@
-"""Work by lease: claim an item, hold it while the outside is told, then end it, retry it later or hand it back."""
+"""Work by lease: claim an item, renew the lease before each slow step, then end it, retry it or hand it back."""
 
 import logging
 import uuid
@@ -17,7 +17,7 @@ LeasedT = TypeVar("LeasedT", InboxItem, OutboxItem)
 
 
 class LeaseLost(Exception):  # noqa: N818 - reads as what happened
-    """Another worker holds the item by now, so this worker must neither write nor post anything for it."""
+    """Another worker may hold the item, so this worker must not write or post anything for it."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,17 @@ class RetryDelay:
     factor: int = 2
 
     def after(self, attempts: int) -> timedelta:
-        """Return the delay after so many tries, 1 or more."""
+        """Return the delay after this number of tries (1 or more)."""
         return min(self.first * int(self.factor ** min(attempts - 1, 10)), self.longest)
 
 
 class LeasedQueue(Generic[LeasedT]):
-    """One worker's side of a queue in the database; `LeasedInbox` and `LeasedOutbox` name the queue.
+    """One worker's view of a queue in the database: the inbox (`LeasedInbox`) or the outbox (`LeasedOutbox`).
 
     Args:
-        store: The record.
+        store: The database.
         clock: The time.
-        lease: How long a claim holds; longer than the longest step between two calls of `hold`.
+        lease: Duration of a claim; longer than the longest step between two calls of `hold`.
         delay: The backoff of `retry`.
         span: Returns the trace span of an item's work.
     """
@@ -65,11 +65,11 @@ class LeasedQueue(Generic[LeasedT]):
         """Claim the oldest due item and work on it.
 
         Args:
-            work: Brings the item to its end.
+            work: Processes the item and ends it.
             failed: Ends the item, or retries it, after `work` raised anything but LeaseLost.
 
         Returns:
-            False where no item is due.
+            False if no item is due.
         """
         async with self._store.transaction() as tx:
             item = await self._claim(tx, self._clock.now())
@@ -81,28 +81,32 @@ class LeasedQueue(Generic[LeasedT]):
                     await work(item)
                 except LeaseLost:
                     raise
-                except Exception as error:  # noqa: BLE001 - whatever it is, the item must not be lost
+                except Exception as error:  # noqa: BLE001 - no error may lose the item
                     await failed(item, error)
         except LeaseLost:
             log.info("%s: lease lost", self.name(item))
         return True
 
     async def hold(self, tx: Transaction, item: LeasedT) -> None:
-        """Renew the lease before something slow or visible happens. Raises LeaseLost."""
+        """Renew the lease before something slow or visible happens.
+
+        Raises:
+            LeaseLost: Another worker may hold the item by now.
+        """
         if not await self._renew(tx, item, self._clock.now() + self._lease):
             raise LeaseLost
 
     async def retry(self, tx: Transaction, item: LeasedT, error: str = "") -> bool:
-        """Give the item back until its backoff is over. Returns False where the lease was lost."""
+        """Return the item to the queue until its backoff is over. Returns False if the lease was lost."""
         return await self._postpone(tx, item, self._clock.now() + self._delay.after(item.attempts), error)
 
     async def hand_back(self) -> None:
-        """Give back at once everything this worker holds and will not finish."""
+        """Return all items that this worker holds to the queue, to be claimed at once."""
         async with self._store.transaction() as tx:
             await self._hand_back(tx, self._clock.now())
 
     def name(self, item: LeasedT) -> str:
-        """Return what the log calls the item."""
+        """Return the item's name for the log."""
         raise NotImplementedError
 
     async def _claim(self, tx: Transaction, now: datetime) -> LeasedT | None:
@@ -119,7 +123,7 @@ class LeasedQueue(Generic[LeasedT]):
 
 
 class LeasedInbox(LeasedQueue[InboxItem]):
-    """Arrivals."""
+    """The inbox: arrivals."""
 
     def name(self, item: InboxItem) -> str:
         return f"inbox {item.id}"
@@ -138,7 +142,7 @@ class LeasedInbox(LeasedQueue[InboxItem]):
 
 
 class LeasedOutbox(LeasedQueue[OutboxItem]):
-    """Outbox entries of some topics."""
+    """The outbox: entries of some topics."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Which settled questions a release is shown with a new one."""
+"""The settled questions that a release is shown as examples with a new question."""
 
 from collections.abc import Collection
 
@@ -11,22 +11,25 @@ from bot.ports import Neighbours
 async def examples_for(
     neighbours: Neighbours, release: Release, text: str, *, without: Collection[str] = ()
 ) -> tuple[Example, ...]:
-    """The release's `recall` nearest settled questions, the nearest last: it stands right before the question.
+    """Return the settled questions most similar to a text, the most similar one last, right before the question.
 
     Args:
-        neighbours: where they are looked for; only rows to train on are.
-        release: its `recall` says how many; none where it is 0.
-        text: the question.
-        without: groups of rows that must not be shown.
+        neighbours: The search; it finds training rows only.
+        release: The release; its `recall` is the number of examples, and 0 means none.
+        text: The question.
+        without: Groups whose rows must not be shown.
     """
     if not release.recall:
         return ()
     found = await neighbours.nearest(text, release.recall, without=without)
-    return tuple(Example(text=one.text, category=one.category) for one in reversed(found))
+    return tuple(Example(text=neighbour.text, category=neighbour.category) for neighbour in reversed(found))
 
 
 async def examples_for_row(neighbours: Neighbours, release: Release, row: Row) -> tuple[Example, ...]:
-    """Examples for a row that is measured on: never of its own group, nor of a group that holds a near-copy of it."""
+    """Return the examples for a row that the release is evaluated on.
+
+    Its own group, and groups that hold a near-copy of it, are left out: their rows would give the answer away.
+    """
     if not release.recall:
         return ()
     near = {neighbour.group for neighbour in await neighbours.near(row.text)}

@@ -1,4 +1,4 @@
-"""While the serving release gives no answer, the fallback one answers provisionally; then there is a second look."""
+"""Provisional answers of the fallback release while the serving one fails, and their recheck."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ from bot.domain.similar import Example
 from bot.ports import Answer
 from bot.questions.answering import ANSWER_TRIES, Answering
 from bot.questions.cards import card_of
-from bot.questions.classifying import RECHECK_AFTER, TOLD_EVERY, Classifying
+from bot.questions.classifying import RECHECK_AFTER, REPORT_INTERVAL, Classifying
 from bot.questions.delivering import Delivering
-from bot.questions.rechecking import LONGEST_RECHECK_WAIT, REFUSALS, Rechecking
+from bot.questions.rechecking import LONGEST_RECHECK_WAIT, TRIES_IF_REFUSED, Rechecking
 from bot.releases.releasing import Releasing
 from storage.database import Database
 from storage.store import SqlStore
@@ -33,22 +33,21 @@ RULE = Fallback(model=BASE, finetuned=True)
 
 
 class TwoModels:
-    """A model for each provider; the one of `openai` is out of order while `trouble` is set."""
+    """One model per provider. Each raises its own trouble while one is set."""
 
     def __init__(self) -> None:
         self.luna, self.base = RuleModel({"有給": "labor"}), RuleModel({"有給": "it"})
-        self.trouble: ModelError | None = None
+        self.luna_trouble: ModelError | None = None
         self.base_trouble: ModelError | None = None
-        self.thinking: asyncio.Event | None = None
-        self.asked = asyncio.Event()
-        """The model of `openai` was."""
+        self.luna_may_answer: asyncio.Event | None = None
+        self.luna_asked = asyncio.Event()
 
     async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
-        asked, trouble = (self.luna, self.trouble) if model == LUNA else (self.base, self.base_trouble)
-        answer = await asked.classify(model, prompt, text, examples)
-        if self.thinking and model == LUNA:
-            self.asked.set()
-            await self.thinking.wait()
+        chosen, trouble = (self.luna, self.luna_trouble) if model == LUNA else (self.base, self.base_trouble)
+        answer = await chosen.classify(model, prompt, text, examples)
+        if self.luna_may_answer and model == LUNA:
+            self.luna_asked.set()
+            await self.luna_may_answer.wait()
         if trouble:
             raise trouble
         return answer
@@ -57,8 +56,8 @@ class TwoModels:
         return await self.luna.reason(model, prompt, text, category)
 
 
-class Outage:
-    """All that answers, delivers and looks again, and time."""
+class OutageDesk:
+    """Answering, delivering and rechecking on one store, with two models."""
 
     def __init__(self, store: SqlStore, board: Board, clock: StepClock, fallback: Fallback = RULE) -> None:
         self.store = store
@@ -88,206 +87,202 @@ class Outage:
         return card
 
     async def recheck(self) -> bool:
-        """The next second look, when it is due."""
+        """Run the next recheck once it is due; return whether there was one."""
         self.clock.advance(seconds=LONGEST_RECHECK_WAIT.total_seconds())
-        looked = await self.rechecking.recheck_next()
+        rechecked = await self.rechecking.recheck_next()
         await self.work()
-        return looked
+        return rechecked
 
-    async def left(self) -> int:
+    async def open_entries(self) -> int:
         async with self.store.transaction() as tx:
             return (await tx.outbox.lag(self.clock.now()))[0]
 
 
 @pytest.fixture
-async def outage(database: Database, board: Board, clock: StepClock) -> Outage:
+async def desk(database: Database, board: Board, clock: StepClock) -> OutageDesk:
     store = SqlStore(database)
     await Releasing(store, clock, RULE).ensure(PROMPT, LUNA)
-    return Outage(store, board, clock)
+    return OutageDesk(store, board, clock)
 
 
-async def test_the_fallback_release_stands_by_from_the_start_and_after_each_switch(outage: Outage) -> None:
-    releasing = Releasing(outage.store, outage.clock, RULE)
+async def test_each_serving_prompt_has_a_fallback_release(desk: OutageDesk) -> None:
+    releasing = Releasing(desk.store, desk.clock, RULE)
 
-    async def standing_by(prompt: Prompt) -> list[Release]:
-        async with outage.store.transaction() as tx:
+    async def fallback_releases(prompt: Prompt) -> list[Release]:
+        async with desk.store.transaction() as tx:
             return [r for r in await tx.releases.all() if r.model == BASE and r.prompt_id == prompt.id]
 
-    (one,) = await standing_by(PROMPT)
+    (one,) = await fallback_releases(PROMPT)
     assert one.recall == RECALL
     await releasing.ensure(PROMPT, LUNA)
-    assert await standing_by(PROMPT) == [one]
+    assert await fallback_releases(PROMPT) == [one]
     other = Prompt(language="ja", template="別の言い方で。", categories=PROMPT.categories)
     await releasing.ensure(other, LUNA)
-    assert len(await standing_by(other)) == 1
+    assert len(await fallback_releases(other)) == 1
     await releasing.rollback("U9")
-    assert await standing_by(PROMPT) == [one]
+    assert await fallback_releases(PROMPT) == [one]
 
 
-async def test_while_the_serving_release_gives_no_answer_the_fallback_one_answers_provisionally(
-    outage: Outage,
+async def test_fallback_answers_provisionally_while_serving_release_fails(
+    desk: OutageDesk,
 ) -> None:
-    outage.models.trouble = ModelDown("down", Trouble.DOWN)
-    await outage.ask()
-    card = await outage.card()
+    desk.models.luna_trouble = ModelDown("down", Trouble.DOWN)
+    await desk.ask()
+    card = await desk.card()
     assert (card.verdict.provisional, card.verdict.category) == (True, "it")
-    assert len(outage.models.base.shown[0]) == RECALL, "it is shown examples"
-    assert outage.board.notices == []
-    async with outage.store.transaction() as tx:
+    assert len(desk.models.base.shown[0]) == RECALL, "the fallback gets examples"
+    assert desk.board.notices == []
+    async with desk.store.transaction() as tx:
         release = await tx.releases.get(card.verdict.release_id)
     assert release is not None
     assert release.model == BASE
 
 
-async def test_the_verdict_is_looked_at_again_and_the_card_says_what_came_of_it(outage: Outage) -> None:
-    outage.models.trouble = ModelDown("down")
-    await outage.ask()
-    outage.clock.advance(seconds=RECHECK_AFTER.total_seconds() - 1)
-    assert not await outage.rechecking.recheck_next(), "a provider that just failed is left in peace"
+async def test_recheck_replaces_the_verdict_and_updates_the_card(desk: OutageDesk) -> None:
+    desk.models.luna_trouble = ModelDown("down")
+    await desk.ask()
+    desk.clock.advance(seconds=RECHECK_AFTER.total_seconds() - 1)
+    assert not await desk.rechecking.recheck_next(), "a provider that just failed is not asked at once"
     for _ in range(3):
-        assert await outage.recheck()
-    outage.models.trouble = None
-    assert await outage.recheck()
-    card = await outage.card()
+        assert await desk.recheck()
+    desk.models.luna_trouble = None
+    assert await desk.recheck()
+    card = await desk.card()
     assert (card.verdict.provisional, card.verdict.category) == (False, "labor")
-    (shown,) = outage.board.cards[card.question.id]
+    (shown,) = desk.board.cards[card.question.id]
     assert shown.verdict == card.verdict
-    assert await outage.left() == 0
-    assert not await outage.recheck()
+    assert await desk.open_entries() == 0
+    assert not await desk.recheck()
 
 
 @pytest.mark.parametrize(("owner", "told"), [("U7", ["U7"]), ("S1", []), (None, [])])
-async def test_who_owns_the_question_after_the_second_look_is_told(
-    outage: Outage, owner: str | None, told: list[str]
-) -> None:
+async def test_new_owner_is_told_after_a_recheck(desk: OutageDesk, owner: str | None, told: list[str]) -> None:
     owners = {"labor": owner, "it": "S1"}
     owned = [c.model_copy(update={"owner": owners.get(c.id)}) for c in PROMPT.categories]
-    async with outage.store.transaction() as tx:
+    async with desk.store.transaction() as tx:
         await tx.prompts.put(PROMPT.changed(categories=owned))
-    outage.models.trouble = ModelDown("down")
-    await outage.ask()
-    outage.models.trouble = None
-    assert await outage.recheck()
-    assert [card.owner for card in outage.board.owners.values()] == told
+    desk.models.luna_trouble = ModelDown("down")
+    await desk.ask()
+    desk.models.luna_trouble = None
+    assert await desk.recheck()
+    assert [card.owner for card in desk.board.owners.values()] == told
 
 
-async def test_what_staff_settled_meanwhile_stays_and_is_looked_at_when_they_take_it_back(outage: Outage) -> None:
-    outage.models.trouble = ModelDown("down")
-    await outage.ask()
-    question_id = (await outage.card()).question.id
-    await outage.correcting.settle(Press(question_id=question_id, category="other", seen=0, by="U2"))
-    outage.models.trouble = None
-    asked = len(outage.models.luna.asked)
-    assert await outage.recheck()
-    assert len(outage.models.luna.asked) == asked
-    assert (await outage.card()).verdict.provisional
-    await outage.correcting.undo(question_id, 1, "U2")
-    assert await outage.recheck()
-    assert not (await outage.card()).verdict.provisional
+async def test_settled_verdict_is_rechecked_only_after_an_undo(desk: OutageDesk) -> None:
+    desk.models.luna_trouble = ModelDown("down")
+    await desk.ask()
+    question_id = (await desk.card()).question.id
+    await desk.correcting.settle(Press(question_id=question_id, category="other", seen=0, by="U2"))
+    desk.models.luna_trouble = None
+    asked = len(desk.models.luna.asked)
+    assert await desk.recheck()
+    assert len(desk.models.luna.asked) == asked
+    assert (await desk.card()).verdict.provisional
+    await desk.correcting.undo(question_id, 1, "U2")
+    assert await desk.recheck()
+    assert not (await desk.card()).verdict.provisional
 
 
-async def test_a_press_while_the_model_thinks_again_stays(outage: Outage) -> None:
-    outage.models.trouble = ModelDown("down")
-    await outage.ask()
-    question_id = (await outage.card()).question.id
-    outage.models.trouble, outage.models.thinking = None, asyncio.Event()
-    outage.clock.advance(seconds=RECHECK_AFTER.total_seconds())
-    looking = asyncio.create_task(outage.rechecking.recheck_next())
-    await outage.models.asked.wait()
-    await outage.correcting.settle(Press(question_id=question_id, category=None, seen=0, by="U2"))
-    outage.models.thinking.set()
-    assert await looking
-    await outage.work()
-    card = await outage.card()
+async def test_settlement_during_a_recheck_wins(desk: OutageDesk) -> None:
+    desk.models.luna_trouble = ModelDown("down")
+    await desk.ask()
+    question_id = (await desk.card()).question.id
+    desk.models.luna_trouble, desk.models.luna_may_answer = None, asyncio.Event()
+    desk.clock.advance(seconds=RECHECK_AFTER.total_seconds())
+    rechecking = asyncio.create_task(desk.rechecking.recheck_next())
+    await desk.models.luna_asked.wait()
+    await desk.correcting.settle(Press(question_id=question_id, category=None, seen=0, by="U2"))
+    desk.models.luna_may_answer.set()
+    assert await rechecking
+    await desk.work()
+    card = await desk.card()
     assert card.verdict.provisional
     assert card.settled is not None
     assert card.settled.category == "it"
-    assert await outage.left() == 0
+    assert await desk.open_entries() == 0
 
 
-async def test_an_edit_while_the_model_is_away_is_looked_at_with_its_new_text(outage: Outage) -> None:
-    outage.models.trouble = ModelDown("down")
-    await outage.ask()
+async def test_recheck_uses_the_edited_text(desk: OutageDesk) -> None:
+    desk.models.luna_trouble = ModelDown("down")
+    await desk.ask()
     edit = arrival("有給は何日まで？").model_copy(update={"event_id": "edit", "kind": ArrivalKind.EDITED})
-    assert await outage.answering.receive(edit)
-    await outage.work()
-    outage.models.trouble = None
-    while await outage.recheck():
+    assert await desk.answering.receive(edit)
+    await desk.work()
+    desk.models.luna_trouble = None
+    while await desk.recheck():
         pass
-    assert outage.models.luna.asked[-1] == "有給は何日まで？"
-    assert not (await outage.card()).verdict.provisional
-    assert await outage.left() == 0
+    assert desk.models.luna.asked[-1] == "有給は何日まで？"
+    assert not (await desk.card()).verdict.provisional
+    assert await desk.open_entries() == 0
 
 
-async def test_a_question_that_the_model_refuses_keeps_its_provisional_answer(outage: Outage) -> None:
-    outage.models.trouble = ModelRefused("no", Trouble.UNUSABLE)
-    await outage.ask()
-    for _ in range(REFUSALS):
-        assert await outage.recheck()
-    assert not await outage.recheck()
-    assert (await outage.card()).verdict.provisional
+async def test_refused_question_keeps_its_provisional_verdict(desk: OutageDesk) -> None:
+    desk.models.luna_trouble = ModelRefused("no", Trouble.UNUSABLE)
+    await desk.ask()
+    for _ in range(TRIES_IF_REFUSED):
+        assert await desk.recheck()
+    assert not await desk.recheck()
+    assert (await desk.card()).verdict.provisional
 
 
-async def test_a_refused_key_is_waited_for(outage: Outage) -> None:
-    outage.models.trouble = ModelRefused("bad key", Trouble.KEY)
-    await outage.ask()
-    for _ in range(3 * REFUSALS):
-        assert await outage.recheck()
-    outage.models.trouble = None
-    assert await outage.recheck()
-    assert not (await outage.card()).verdict.provisional
+async def test_recheck_waits_while_the_key_is_refused(desk: OutageDesk) -> None:
+    desk.models.luna_trouble = ModelRefused("bad key", Trouble.KEY)
+    await desk.ask()
+    for _ in range(3 * TRIES_IF_REFUSED):
+        assert await desk.recheck()
+    desk.models.luna_trouble = None
+    assert await desk.recheck()
+    assert not (await desk.card()).verdict.provisional
 
 
-# --- who is told
+# --- reports of trouble
 
 
-async def test_those_who_run_the_bot_are_told_once_an_hour_for_each_kind_of_trouble(outage: Outage) -> None:
+async def test_each_trouble_is_reported_once_an_hour(desk: OutageDesk) -> None:
     for n, trouble in enumerate((Trouble.DOWN, Trouble.DOWN, Trouble.KEY, Trouble.KEY, Trouble.DOWN), start=1):
-        outage.models.trouble = ModelDown("x", trouble)
-        await outage.ask(n)
-    told = [("openai/luna", Trouble.DOWN, "local/base"), ("openai/luna", Trouble.KEY, "local/base")]
-    assert outage.board.troubles == told
-    outage.clock.advance(seconds=TOLD_EVERY.total_seconds())
-    await outage.ask(9)
-    assert outage.board.troubles == [*told, told[0]]
+        desk.models.luna_trouble = ModelDown("x", trouble)
+        await desk.ask(n)
+    reported = [("openai/luna", Trouble.DOWN, "local/base"), ("openai/luna", Trouble.KEY, "local/base")]
+    assert desk.board.troubles == reported
+    desk.clock.advance(seconds=REPORT_INTERVAL.total_seconds())
+    await desk.ask(9)
+    assert desk.board.troubles == [*reported, reported[0]]
 
 
-async def test_where_the_fallback_release_fails_too_the_asker_is_told(outage: Outage) -> None:
-    outage.models.trouble = ModelDown("down", Trouble.SLOW)
-    outage.models.base_trouble = ModelRefused("no model")
-    await outage.ask()
+async def test_asker_is_told_when_the_fallback_fails_too(desk: OutageDesk) -> None:
+    desk.models.luna_trouble = ModelDown("down", Trouble.SLOW)
+    desk.models.base_trouble = ModelRefused("no model")
+    await desk.ask()
     for _ in range(ANSWER_TRIES):
-        outage.clock.advance(seconds=60)
-        await outage.work()
-    assert outage.board.notices == [("1.000100", Notice.FAILED)]
-    assert outage.board.troubles == [("openai/luna", Trouble.SLOW, None)]
+        desk.clock.advance(seconds=60)
+        await desk.work()
+    assert desk.board.notices == [("1.000100", Notice.FAILED)]
+    assert desk.board.troubles == [("openai/luna", Trouble.SLOW, None)]
 
 
 @pytest.mark.parametrize("trouble", [trouble for trouble in Trouble if trouble.lasting])
-async def test_without_a_fallback_what_only_people_end_is_told_at_once(outage: Outage, trouble: Trouble) -> None:
-    alone = Outage(outage.store, outage.board, outage.clock, Fallback())
-    alone.models.trouble = ModelRefused("no", trouble)
-    await alone.ask()
-    assert alone.models.base.asked == []
-    assert alone.board.notices == [("1.000100", Notice.FAILED)]
-    assert alone.board.troubles == [("openai/luna", trouble, None)]
+async def test_lasting_trouble_without_fallback_is_told_at_once(desk: OutageDesk, trouble: Trouble) -> None:
+    without_fallback = OutageDesk(desk.store, desk.board, desk.clock, Fallback())
+    without_fallback.models.luna_trouble = ModelRefused("no", trouble)
+    await without_fallback.ask()
+    assert without_fallback.models.base.asked == []
+    assert without_fallback.board.notices == [("1.000100", Notice.FAILED)]
+    assert without_fallback.board.troubles == [("openai/luna", trouble, None)]
 
 
-async def test_trouble_is_told_once_though_slacks_answer_is_lost(outage: Outage) -> None:
-    outage.board.faults.add("tell_trouble", Fault.LOST)
-    outage.models.trouble = ModelDown("down")
-    await outage.ask()
-    outage.clock.advance(seconds=60)
-    await outage.work()
-    assert len(outage.board.troubles) == 1
+async def test_trouble_is_reported_once_if_slacks_answer_is_lost(desk: OutageDesk) -> None:
+    desk.board.faults.add("tell_trouble", Fault.LOST)
+    desk.models.luna_trouble = ModelDown("down")
+    await desk.ask()
+    desk.clock.advance(seconds=60)
+    await desk.work()
+    assert len(desk.board.troubles) == 1
 
 
-async def test_neither_the_question_nor_the_providers_words_are_logged(
-    outage: Outage, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_log_holds_no_question_or_provider_message(desk: OutageDesk, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    outage.models.trouble = ModelRefused("sk-secret is no key", Trouble.KEY)
-    await outage.ask()
+    desk.models.luna_trouble = ModelRefused("sk-secret is no key", Trouble.KEY)
+    await desk.ask()
     assert "openai/luna" in caplog.text
     assert "有給" not in caplog.text
     assert "sk-secret" not in caplog.text

@@ -1,3 +1,5 @@
+"""Pruning deletes old ended arrivals, in batches."""
+
 from datetime import timedelta
 
 import pytest
@@ -5,13 +7,13 @@ import pytest
 from bot.domain.question import Ending
 from bot.questions import pruning
 from bot.questions.catching_up import LOOK_BACK
-from bot.questions.pruning import KEPT, Pruning
+from bot.questions.pruning import KEPT_FOR, Pruning
 from storage.store import SqlStore
 from tests.bot.things import arrival
 from tests.kits.fakes import StepClock
 
 
-async def test_what_ended_long_ago_is_forgotten_whatever_there_is_of_it(
+async def test_all_old_arrivals_are_deleted_in_several_batches(
     store: SqlStore, clock: StepClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pruning, "PRUNED_PER_TRANSACTION", 20)
@@ -24,12 +26,12 @@ async def test_what_ended_long_ago_is_forgotten_whatever_there_is_of_it(
     await Pruning(store, clock).prune()
     async with store.transaction() as tx:
         assert await tx.inbox.knows(arrival(n=0).place)
-    clock.advance(seconds=KEPT.total_seconds() + 60)
+    clock.advance(seconds=KEPT_FOR.total_seconds() + 60)
     await Pruning(store, clock).prune()
     async with store.transaction() as tx:
         assert not await tx.inbox.knows(arrival(n=0).place)
         assert not await tx.inbox.knows(arrival(n=2 * pruning.PRUNED_PER_TRANSACTION).place)
 
 
-def test_what_catching_up_may_read_again_is_still_known() -> None:
-    assert KEPT > LOOK_BACK
+def test_arrivals_are_kept_longer_than_catching_up_reads() -> None:
+    assert KEPT_FOR > LOOK_BACK
