@@ -1,4 +1,4 @@
-"""Acts on a real store: SQLite, migrated once and copied for each test."""
+"""Fixtures for tests of the acts: a real store on SQLite, and fakes of the outside."""
 
 import asyncio
 import itertools
@@ -20,7 +20,10 @@ Fresh = Callable[[], str]
 
 @pytest.fixture(scope="session")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Fresh:
-    """Addresses of databases with all tables and nothing in them, each used once."""
+    """Return a function that creates an empty, migrated database and returns its URL.
+
+    The migrations run once per session; each database is a copy of the migrated file.
+    """
     folder = tmp_path_factory.mktemp("acts")
     numbers = itertools.count()
 
@@ -29,13 +32,13 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Fresh:
         await database.migrate()
         await database.close()
 
-    def copied() -> str:
+    def new_database() -> str:
         file = folder / f"{next(numbers)}.db"
         shutil.copyfile(folder / "empty.db", file)
         return f"sqlite:///{file}"
 
     asyncio.run(migrate())
-    return copied
+    return new_database
 
 
 @pytest.fixture
@@ -47,7 +50,7 @@ async def database(fresh: Fresh) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def store(database: Database, clock: StepClock) -> SqlStore:
-    """A store in which the embedded model serves."""
+    """Return a store in which the embedded model serves."""
     store = SqlStore(database)
     await Releasing(store, clock).ensure(PROMPT, BASE)
     return store

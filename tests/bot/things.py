@@ -1,4 +1,4 @@
-"""What the tests of the acts are about: a desk with three categories, and rows of it."""
+"""Test data for the acts: a prompt with three categories, and rows and arrivals for it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -24,7 +24,7 @@ CATEGORIES = [category.id for category in PROMPT.categories]
 def row(
     text: str, category: str = "labor", *, at: int = 0, row_id: str | None = None, reason: str | None = None
 ) -> Row:
-    """A row settled `at` seconds after the start."""
+    """Return a row that was settled `at` seconds after `START`."""
     group = group_of(text)
     return Row(
         id=row_id or group,
@@ -40,7 +40,7 @@ def row(
 
 
 def rows_of(split: Split, category: str, count: int) -> list[Row]:
-    """So many rows of a category that belong to one side of the split."""
+    """Return `count` rows of a category that all belong to this split."""
     found = (row(f"{category} の質問 {n}", category) for n in range(100 * count))
     return [one for one in found if one.split is split][:count]
 

@@ -1,4 +1,4 @@
-"""A desk that answers: the acts of a question on a real store; model, Slack and time are fakes."""
+"""Answering on a real store; the model, Slack and the clock are fakes."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.kits.fakes_acts import Board
 
 
 class AnswerDesk:
-    """Answering, its surroundings, and time."""
+    """Answering, with its store and fakes."""
 
     def __init__(self, store: SqlStore, model: RuleModel, board: Board, clock: StepClock) -> None:
         self.store = store
@@ -22,21 +22,22 @@ class AnswerDesk:
         self.answering = self.worker()
 
     def worker(self) -> Answering:
+        """Return another worker on the same store."""
         return Answering(
             self.store, Classifying(self.store, self.model, self.neighbours, self.clock), self.board, self.clock
         )
 
     async def work(self) -> None:
-        """Work and let time go on until nothing is open; fails where that never comes."""
+        """Answer, and advance the clock, until no arrival is open."""
         for _ in range(200):
             while await self.answering.answer_next():
                 pass
-            if not await self.open():
+            if not await self.open_arrivals():
                 return
             self.clock.advance(seconds=3)
         pytest.fail("an arrival never ends")
 
-    async def open(self) -> int:
+    async def open_arrivals(self) -> int:
         async with self.store.transaction() as tx:
             return await tx.inbox.open()
 

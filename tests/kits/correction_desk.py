@@ -1,4 +1,4 @@
-"""One answered question, and staff who correct it."""
+"""One answered question for staff to correct."""
 
 from bot.corrections.correcting import Correcting
 from bot.domain.card import Card
@@ -14,7 +14,7 @@ from tests.kits.fakes_acts import Board
 
 
 class CorrectionDesk:
-    """One question that was answered with "labor", and staff."""
+    """One question that was answered with "labor", and the act that corrects it."""
 
     def __init__(self, store: SqlStore, clock: StepClock) -> None:
         self.store = store
@@ -38,7 +38,7 @@ class CorrectionDesk:
         press = Press(question_id=self.question, category=category, reason=reason, seen=seen, by=by)
         return await self.correcting.settle(press)
 
-    async def said(self) -> list[Correction]:
+    async def corrections(self) -> list[Correction]:
         async with self.store.transaction() as tx:
             return await tx.corrections.of(self.question)
 
@@ -46,6 +46,6 @@ class CorrectionDesk:
         async with self.store.transaction() as tx:
             return await tx.rows.get(self.question)
 
-    async def told(self) -> int:
+    async def open_deliveries(self) -> int:
         async with self.store.transaction() as tx:
             return (await tx.outbox.lag(self.clock.now()))[0]

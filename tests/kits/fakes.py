@@ -1,4 +1,4 @@
-"""Fakes that behave: what stands for the outside in tests, and keeps the promises of its port."""
+"""Fakes of the outside that behave as their ports promise: a clock, a model and neighbours."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from bot.ports import Answer
 
 
 class StepClock:
-    """A clock that goes on only when a test says so."""
+    """A clock that moves only when a test advances it."""
 
     def __init__(self, start: datetime = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)) -> None:
         self._now = start
@@ -25,15 +25,15 @@ class StepClock:
         return self._now
 
     def advance(self, **by: float) -> None:
-        """Go on by so much, as `timedelta` takes it: `advance(seconds=3)`."""
+        """Move the clock; the arguments are those of `timedelta`, as in `advance(seconds=3)`."""
         self._now += timedelta(**by)
 
 
 class RuleModel:
-    """A model that answers by a table: the first word of the table that is in the text gives the category's id.
+    """A model that answers from a table: the first of its words that is in the text gives the category's id.
 
-    Anything else is of the prompt's catch-all. `fail` lets the next calls fail. `asked` is what it was asked, `shown`
-    the examples that came along.
+    A text without any of the words belongs to the prompt's catch-all. `asked` holds the texts that were classified,
+    `shown` the examples that came with each.
     """
 
     def __init__(self, rules: Mapping[str, str], confidence: float | None = 0.87) -> None:
@@ -44,6 +44,7 @@ class RuleModel:
         self._failures: list[ModelError] = []
 
     def fail(self, times: int, error: ModelError | None = None) -> None:
+        """Make the next calls fail."""
         self._failures += [error or ModelDown("down")] * times
 
     async def reason(self, model: ModelName, prompt: Prompt, text: str, category: str) -> str:
@@ -68,27 +69,28 @@ class RuleModel:
 
 
 NEAR = 0.8
+"""Similarity from which two texts are near-duplicates."""
 
 
 class KeptNeighbours:
-    """Rows that a test keeps in it; likeness is the share of characters that two normalised texts have in common."""
+    """Neighbours in memory. Similarity is the share of characters that two normalised texts have in common."""
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self.rows = list(rows)
 
     async def near(self, text: str) -> list[Neighbour]:
-        return [one for one in self._ranked(text, self.rows) if one.similarity >= NEAR]
+        return [neighbour for neighbour in self._ranked(text, self.rows) if neighbour.similarity >= NEAR]
 
     async def nearest(self, text: str, k: int, *, without: Collection[str] = ()) -> list[Neighbour]:
-        left_out = await self.contested(self.rows) | {*without}
-        rows = [row for row in self.rows if row.split is Split.TRAIN and row.group not in left_out]
+        excluded = await self.contested(self.rows) | {*without}
+        rows = [row for row in self.rows if row.split is Split.TRAIN and row.group not in excluded]
         return self._ranked(text, rows)[:k]
 
     async def groups(self, texts: Sequence[str]) -> list[str]:
-        return [next((one.group for one in await self.near(text)), group_of(text)) for text in texts]
+        return [next((neighbour.group for neighbour in await self.near(text)), group_of(text)) for text in texts]
 
     async def conflicts(self) -> list[Conflict]:
-        return sorted({*self._clusters(self.rows).contested().values()}, key=lambda one: one.key)
+        return sorted({*self._clusters(self.rows).contested().values()}, key=lambda conflict: conflict.key)
 
     async def cluster(self, group: str) -> list[str]:
         return sorted(self._clusters(self.rows).cluster(group))
@@ -97,7 +99,9 @@ class KeptNeighbours:
         return {*self._clusters(rows).contested()}
 
     def pairs(self, these: Sequence[str], those: Sequence[str]) -> list[tuple[int, int]]:
-        return [(i, j) for i, this in enumerate(these) for j, that in enumerate(those) if _likeness(this, that) >= NEAR]
+        return [
+            (i, j) for i, this in enumerate(these) for j, that in enumerate(those) if _similarity(this, that) >= NEAR
+        ]
 
     def _clusters(self, rows: Sequence[Row]) -> Clusters:
         texts = [row.text for row in rows]
@@ -114,22 +118,22 @@ class KeptNeighbours:
                 text=row.text,
                 group=row.group,
                 category=row.category,
-                similarity=_likeness(text, row.text),
+                similarity=_similarity(text, row.text),
             )
             for row in rows
         ]
-        return sorted(found, key=lambda one: (-one.similarity, one.row_id))
+        return sorted(found, key=lambda neighbour: (-neighbour.similarity, neighbour.row_id))
 
 
 _normalised = cache(normalised)
 
 
-def _likeness(one: str, other: str) -> float:
+def _similarity(one: str, other: str) -> float:
     return Indel.normalized_similarity(_normalised(one), _normalised(other))
 
 
 class Time:
-    """A clock in seconds that a test moves on."""
+    """A clock in seconds that a test sets."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

@@ -1,4 +1,4 @@
-"""Fakes for the acts: a provider that keeps files and jobs, and people who are told things."""
+"""Fakes for the acts: a provider that keeps files and jobs, and a Slack that keeps messages."""
 
 import asyncio
 from collections import Counter
@@ -20,16 +20,16 @@ class Fault(StrEnum):
     """What goes wrong with one request."""
 
     DOWN = "down"
-    """It never arrives."""
+    """The request never arrives."""
     REFUSED = "refused"
     LOST = "lost"
-    """It is done, and the answer does not come back."""
+    """The request is carried out, but its answer is lost."""
     KILLED = "killed"
-    """It is done, and whoever asked is gone at that moment."""
+    """The request is carried out, and the caller dies at that moment."""
 
 
 def lose(fault: Fault | None, error: Exception) -> None:
-    """After it was done: the answer is lost, or who waits for it."""
+    """Fail after the request was carried out, if the fault says so: the answer is lost, or the caller dies."""
     if fault is Fault.KILLED:
         raise asyncio.CancelledError
     if fault:
@@ -37,37 +37,39 @@ def lose(fault: Fault | None, error: Exception) -> None:
 
 
 class Faults:
-    """Faults that wait for a verb; each is met once."""
+    """Scheduled faults by verb; each occurs once."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, list[Fault]] = {}
+        self._scheduled: dict[str, list[Fault]] = {}
 
     def add(self, verb: str, fault: Fault, times: int = 1) -> None:
-        self._waiting.setdefault(verb, []).extend([fault] * times)
+        self._scheduled.setdefault(verb, []).extend([fault] * times)
 
-    def met(self, verb: str) -> Fault | None:
-        waiting = self._waiting.get(verb)
-        return waiting.pop(0) if waiting else None
+    def take(self, verb: str) -> Fault | None:
+        """Remove and return the next fault of this verb."""
+        scheduled = self._scheduled.get(verb)
+        return scheduled.pop(0) if scheduled else None
 
 
 class KeepingTrainer:
-    """A provider: it keeps files and jobs by the metadata of their creation, and a test moves the jobs on."""
+    """A provider that keeps files and jobs. A job changes only when a test sets its status."""
 
     def __init__(self) -> None:
         self.faults = Faults()
         self.files: dict[str, bytes] = {}
         self.jobs: dict[str, Job] = {}
-        self.made_for: dict[str, str] = {}
-        """Job id → the fine-tune's id in its metadata."""
-        self.asked: Counter[str] = Counter()
+        self.finetune_ids: dict[str, str] = {}
+        """Job id → the fine-tune's id in the job's metadata."""
+        self.requests: Counter[str] = Counter()
+        """Verb → number of requests."""
 
-    def say(self, job_id: str, status: str, model: str | None = None, error: str | None = None) -> None:
-        """The job now stands like this."""
+    def set_status(self, job_id: str, status: str, model: str | None = None, error: str | None = None) -> None:
         self.jobs[job_id] = self.jobs[job_id].model_copy(update={"status": status, "model": model, "error": error})
 
-    def _meet(self, verb: str) -> Fault | None:
-        self.asked[verb] += 1
-        fault = self.faults.met(verb)
+    def _receive(self, verb: str) -> Fault | None:
+        """Count a request. Fail, or return a fault for after the request was carried out."""
+        self.requests[verb] += 1
+        fault = self.faults.take(verb)
         if fault is Fault.REFUSED:
             raise ModelRefused(f"{verb}: no")
         if fault is Fault.DOWN:
@@ -75,7 +77,7 @@ class KeepingTrainer:
         return fault
 
     async def upload(self, student: ModelName, name: str, data: bytes) -> str:
-        fault = self._meet("upload")
+        fault = self._receive("upload")
         file_id = f"file-{len(self.files)}"
         self.files[file_id] = data
         lose(fault, ModelDown("upload: no answer"))
@@ -83,33 +85,33 @@ class KeepingTrainer:
 
     async def create(self, student: ModelName, file_id: str, finetune_id: str, suffix: str) -> Job:
         try:
-            fault = self._meet("create")
+            fault = self._receive("create")
         except ModelDown as error:
             raise OutcomeUnknown(str(error)) from None
         if file_id not in self.files:
             raise ModelRefused("create: no such file")
         job = Job(id=f"job-{len(self.jobs)}", status="validating_files")
         self.jobs[job.id] = job
-        self.made_for[job.id] = finetune_id
+        self.finetune_ids[job.id] = finetune_id
         lose(fault, OutcomeUnknown("create: no answer"))
         return job
 
     async def find(self, student: ModelName, finetune_id: str) -> Job | None:
-        self._meet("find")
-        return next((self.jobs[job_id] for job_id, made_for in self.made_for.items() if made_for == finetune_id), None)
+        self._receive("find")
+        return next((self.jobs[job_id] for job_id, of in self.finetune_ids.items() if of == finetune_id), None)
 
     async def job(self, student: ModelName, job_id: str) -> Job:
-        self._meet("job")
+        self._receive("job")
         return self.jobs[job_id]
 
     async def cancel(self, student: ModelName, job_id: str) -> Job:
-        self._meet("cancel")
-        self.say(job_id, "cancelled")
+        self._receive("cancel")
+        self.set_status(job_id, "cancelled")
         return self.jobs[job_id]
 
 
 class CountingEstimator:
-    """One token a byte, one dollar a million of them."""
+    """An estimator with one token per byte, at one dollar per million tokens. Only `local` models have a price."""
 
     def tokens(self, data: bytes) -> int:
         return len(data)
@@ -128,38 +130,42 @@ NO_ANSWER = Undelivered("no answer", final=False)
 
 
 class Board:
-    """Slack as people see it: every message that was posted, and what now stands on each card."""
+    """Slack as people see it: every posted message, and the present content of each card."""
 
     def __init__(self) -> None:
         self.faults = Faults()
         self.cards: dict[str, list[Card]] = {}
-        """Question id → the posted answers (there should be one)."""
+        """Question id → its posted cards (there should be one)."""
         self.notices: list[tuple[str, Notice]] = []
-        """(ts of the message that it answers, what was said)."""
+        """Posted notices, each with the ts of the message that it answers."""
         self.owners: dict[str, Card] = {}
-        """Correction → the card whose owner was told of it."""
-        self.owner_tries: list[bool] = []
-        """Whether each try was told to look first."""
+        """Message id → the card whose owner the message mentions."""
+        self.owner_again: list[bool] = []
+        """The argument `again` of each try to announce an owner."""
         self.finetunes: dict[str, Finetune] = {}
-        """ts → what the progress message shows."""
+        """ts of a progress message → the fine-tune that it shows."""
         self.announced: list[Finetune] = []
+        """Fine-tunes whose end was announced."""
         self.switches: list[tuple[str, str]] = []
-        """(release, by)."""
-        self.tellings: list[str] = []
+        """Announced switches: (release id, who switched)."""
+        self.message_ids: list[str] = []
+        """Ids of the posted messages about switches, trouble and missed questions."""
         self.troubles: list[tuple[str, Trouble, str | None]] = []
-        """(what gave no answer, why, what answers instead)."""
+        """Reported troubles: (model, trouble, fallback model)."""
         self.missed: list[Missed] = []
+        """Posted lists of questions that were missed."""
         self.notes: list[str] = []
-        """Why, where the gate was overridden."""
+        """Reasons for switches that the gate did not pass."""
 
-    def _meet(self, verb: str) -> Fault | None:
-        fault = self.faults.met(verb)
+    def _receive(self, verb: str) -> Fault | None:
+        """Fail, or return a fault for after the message was posted."""
+        fault = self.faults.take(verb)
         if fault in (Fault.DOWN, Fault.REFUSED):
             raise Undelivered(f"{verb}: {fault}", final=fault is Fault.REFUSED)
         return fault
 
     async def post_card(self, card: Card, *, again: bool) -> str:
-        fault = self._meet("post_card")
+        fault = self._receive("post_card")
         posted = self.cards.setdefault(card.question.id, [])
         if not (again and posted):
             posted.append(card)
@@ -167,30 +173,30 @@ class Board:
         return f"{len(self.cards)}.card"
 
     async def posted_card(self, question: Question) -> str | None:
-        self._meet("posted_card")
+        self._receive("posted_card")
         return f"{len(self.cards)}.card" if self.cards.get(question.id) else None
 
     async def update_card(self, card: Card) -> None:
-        fault = self._meet("update_card")
+        fault = self._receive("update_card")
         self.cards[card.question.id][-1] = card
         lose(fault, NO_ANSWER)
 
     async def announce_owner(self, card: Card, *, telling: str, again: bool) -> None:
-        self.owner_tries.append(again)
-        fault = self._meet("announce_owner")
+        self.owner_again.append(again)
+        fault = self._receive("announce_owner")
         assert again or telling not in self.owners
         self.owners.setdefault(telling, card)
         lose(fault, NO_ANSWER)
 
     async def post_notice(self, arrival: Arrival, notice: Notice, *, again: bool) -> None:
-        fault = self._meet("post_notice")
+        fault = self._receive("post_notice")
         said = (arrival.place.ts, notice)
         if not (again and said in self.notices):
             self.notices.append(said)
         lose(fault, NO_ANSWER)
 
     async def keep_one(self, place: Place, event_id: str, question: Question | None) -> None:
-        self._meet("keep_one")
+        self._receive("keep_one")
         if question:
             del self.cards.get(question.id, [])[1:]
         said = [notice for notice in self.notices if notice[0] == place.ts]
@@ -200,14 +206,14 @@ class Board:
     async def tell_trouble(
         self, model: ModelName, trouble: Trouble, fallback: ModelName | None, *, telling: str, again: bool
     ) -> None:
-        fault = self._meet("tell_trouble")
-        if not (again and telling in self.tellings):
-            self.tellings.append(telling)
+        fault = self._receive("tell_trouble")
+        if not (again and telling in self.message_ids):
+            self.message_ids.append(telling)
             self.troubles.append((str(model), trouble, str(fallback) if fallback else None))
         lose(fault, NO_ANSWER)
 
     async def show_finetune(self, finetune: Finetune, *, again: bool) -> tuple[str, str]:
-        fault = self._meet("show_finetune")
+        fault = self._receive("show_finetune")
         known = [ts for ts, shown in self.finetunes.items() if again and shown.id == finetune.id]
         ts = finetune.channel_ts or (known[0] if known else f"{len(self.finetunes)}.finetune")
         self.finetunes[ts] = finetune
@@ -215,24 +221,24 @@ class Board:
         return "C9", ts
 
     async def announce_finetune(self, finetune: Finetune, *, again: bool) -> None:
-        fault = self._meet("announce_finetune")
-        if not (again and finetune.id in [told.id for told in self.announced]):
+        fault = self._receive("announce_finetune")
+        if not (again and finetune.id in [announced.id for announced in self.announced]):
             self.announced.append(finetune)
         lose(fault, NO_ANSWER)
 
     async def post_missed(self, missed: Missed, *, telling: str, again: bool) -> None:
-        fault = self._meet("post_missed")
-        if not (again and telling in self.tellings):
-            self.tellings.append(telling)
+        fault = self._receive("post_missed")
+        if not (again and telling in self.message_ids):
+            self.message_ids.append(telling)
             self.missed.append(missed)
         lose(fault, NO_ANSWER)
 
     async def announce_switch(
         self, release: Release, by: str, note: str | None = None, *, telling: str, again: bool
     ) -> None:
-        fault = self._meet("announce_switch")
-        if not (again and telling in self.tellings):
-            self.tellings.append(telling)
+        fault = self._receive("announce_switch")
+        if not (again and telling in self.message_ids):
+            self.message_ids.append(telling)
             self.switches.append((release.id, by))
             self.notes += [note] if note else []
         lose(fault, NO_ANSWER)

@@ -1,4 +1,4 @@
-"""Fine-tunes at a provider that keeps its jobs, on a real store, with time in the test's hands."""
+"""Fine-tunes on a real store; the provider and the clock are fakes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ ENOUGH_ROWS = [*rows_of(Split.TRAIN, "labor", 6), *rows_of(Split.TRAIN, "it", 6)
 
 @dataclass(frozen=True)
 class FinetuneActs:
-    """From rows to a job."""
+    """The acts from rows to a job."""
 
     exporting: Exporting
     planning: Planning
@@ -33,7 +33,7 @@ class FinetuneActs:
     following: Following
 
 
-def finetune_acts(  # noqa: PLR0917 - the acts need each of them
+def finetune_acts(  # noqa: PLR0917 - the acts need every port
     store: Store,
     shelf: Shelf,
     trainer: Trainer,
@@ -51,7 +51,7 @@ def finetune_acts(  # noqa: PLR0917 - the acts need each of them
 
 
 class FinetuneBench:
-    """Tuning, its provider, and time."""
+    """The acts of fine-tunes, with their store and fakes."""
 
     def __init__(self, store: Store, shelf: Shelf, trainer: KeepingTrainer, clock: StepClock) -> None:
         self.store = store
@@ -60,10 +60,10 @@ class FinetuneBench:
         self.clock = clock
         self.problems: list[FileProblem] = []
         self.budget: float | None = None
-        self.acts = self.started()
+        self.acts = self.new_acts()
 
-    def started(self) -> FinetuneActs:
-        """Return other acts on the same record: what a restart, or a second replica, is."""
+    def new_acts(self) -> FinetuneActs:
+        """Return new acts on the same store, as after a restart or in a second replica."""
         estimator = CountingEstimator()
         neighbours = RowNeighbours(self.store)
         return finetune_acts(
@@ -76,13 +76,13 @@ class FinetuneBench:
             lambda data: self.problems or check(data),
         )
 
-    async def keep(self, rows: Sequence[Row]) -> None:
+    async def add(self, rows: Sequence[Row]) -> None:
         async with self.store.transaction() as tx:
             for row in rows:
                 await tx.rows.put(row)
 
     async def planned(self) -> Finetune:
-        await self.keep(ENOUGH_ROWS)
+        await self.add(ENOUGH_ROWS)
         finetune, _ = await self.acts.planning.plan("U9", "ja")
         return finetune
 
@@ -92,16 +92,16 @@ class FinetuneBench:
     async def running(self) -> Finetune:
         finetune = await self.confirmed()
         await self.acts.following.follow()
-        return await self.now(finetune)
+        return await self.reload(finetune)
 
-    async def now(self, finetune: Finetune) -> Finetune:
+    async def reload(self, finetune: Finetune) -> Finetune:
         async with self.store.transaction() as tx:
             found = await tx.finetunes.get(finetune.id)
         assert found is not None
         return found
 
     async def follow(self, minutes: int = 6) -> None:
-        """Follow once a tick for so long."""
+        """Follow every 15 seconds for this long."""
         for _ in range(minutes * 4):
             await self.acts.following.follow()
             self.clock.advance(seconds=15)

@@ -1,4 +1,4 @@
-"""Delivering on a real store, to a board instead of Slack."""
+"""Delivering on a real store; Slack and the clock are fakes."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from tests.kits.fakes_acts import Board
 
 
 class DeliveryDesk:
-    """Delivering, and people to deliver to."""
+    """Delivering, with its store and fakes."""
 
     def __init__(self, store: SqlStore, board: Board, clock: StepClock) -> None:
         self.store = store
@@ -20,6 +20,7 @@ class DeliveryDesk:
         self.delivering = self.worker()
 
     def worker(self) -> Delivering:
+        """Return another worker on the same store."""
         return Delivering(self.store, self.board, self.clock)
 
     async def lag(self) -> tuple[int, timedelta]:
@@ -27,7 +28,7 @@ class DeliveryDesk:
             return await tx.outbox.lag(self.clock.now())
 
     async def deliver(self) -> int:
-        """Deliver and let time go on until nothing is left; how many tries it took."""
+        """Deliver, and advance the clock, until the outbox is empty; return the number of tries."""
         tries = 0
         for _ in range(50):
             while await self.delivering.deliver_next():

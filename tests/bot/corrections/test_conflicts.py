@@ -1,4 +1,4 @@
-"""Nearly the same questions settled differently, in one group or in two: listed, held out, and settled by one press."""
+"""Conflicts: near-duplicates settled differently are listed, excluded everywhere, and settled by one press."""
 
 import asyncio
 import itertools
@@ -23,11 +23,11 @@ from tests.bot.conftest import Fresh
 from tests.bot.things import CATEGORIES, PROMPT, row
 from tests.kits.fakes import RuleModel, StepClock
 from tests.kits.fakes_acts import CountingEstimator
-from tests.kits.near_texts import BRIDGE, HELD_OUT, LONG, TEXTS, TRAINED, exporting_of, near, of, put
+from tests.kits.near_texts import BRIDGE, HELD_OUT, LONG, TEXTS, TRAINED, make_exporting, near, row_in, save
 from tests.kits.postgres import make_database
 
 FIRST, BETWEEN, LAST = TRAINED, BRIDGE, HELD_OUT
-"""The first and the last are not near, and what lies between them is near to both."""
+"""The one in between is near to both others, which are not near to each other."""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -54,60 +54,60 @@ def reporting(store: SqlStore, neighbours: RowNeighbours, clock: StepClock) -> R
 
 
 @pytest.fixture
-async def apart(store: SqlStore) -> list[Row]:
-    """Two groups to train on with nearly the same questions that are settled differently, and one that is neither."""
+async def conflict_rows(store: SqlStore) -> list[Row]:
+    """Return the rows of two training groups in conflict, and a row that is in no conflict."""
     rows = [
-        of(FIRST, Split.TRAIN, "g1"),
-        of(BETWEEN, Split.TRAIN, "g1"),
-        of(LAST, Split.TRAIN, "g2", "it"),
-        of("鍵の紛失", Split.TRAIN, "g3", "it"),
+        row_in(FIRST, Split.TRAIN, "g1"),
+        row_in(BETWEEN, Split.TRAIN, "g1"),
+        row_in(LAST, Split.TRAIN, "g2", "it"),
+        row_in("鍵の紛失", Split.TRAIN, "g3", "it"),
     ]
-    await put(store, *rows)
+    await save(store, *rows)
     return rows
 
 
-async def test_two_groups_settled_differently_are_one_conflict(apart: list[Row], reviewing: Reviewing) -> None:
+async def test_two_groups_settled_differently_are_one_conflict(conflict_rows: list[Row], reviewing: Reviewing) -> None:
     (listed,) = await reviewing.queue()
     assert listed == Listed(key="g1", why=QueueReason.CONFLICT)
     assert await reviewing.waiting() == 1
     (entry,) = await reviewing.entries([listed])
     assert entry.open
-    assert {one.id for one in entry.rows} == {one.id for one in apart[:3]}
+    assert {one.id for one in entry.rows} == {one.id for one in conflict_rows[:3]}
 
 
-async def test_nothing_of_it_is_exported_measured_or_shown(
-    apart: list[Row],
+async def test_rows_in_conflict_are_used_for_nothing(
+    conflict_rows: list[Row],
     store: SqlStore,
     database: Database,
     neighbours: RowNeighbours,
     clock: StepClock,
 ) -> None:
-    frozen = await exporting_of(store, database, neighbours, clock).export()
-    assert list(frozen.texts) == [apart[3].id]
+    frozen = await make_exporting(store, database, neighbours, clock).export()
+    assert list(frozen.texts) == [conflict_rows[3].id]
     assert frozen.manifest.left_out == {"conflict": 3}
     evaluating = Evaluating(
         store, RuleModel({}), clock, neighbours=neighbours, estimator=CountingEstimator(), per_second={"local": 1e3}
     )
     release = await Releasing(store, clock).serving()
-    await put(store, of("鍵を無くした", Split.HELD_OUT, "g4"), of(LAST + "！", Split.HELD_OUT, "g5"))
+    await save(store, row_in("鍵を無くした", Split.HELD_OUT, "g4"), row_in(LAST + "！", Split.HELD_OUT, "g5"))
     assert [one.row.id for one in await evaluating.judge_held_out(release)] == ["鍵を無くした"]
     assert {one.row_id for one in await neighbours.nearest(BETWEEN, 9)} == set()
-    assert {one.row_id for one in await neighbours.nearest("鍵を紛失", 9)} == {apart[3].id}
+    assert {one.row_id for one in await neighbours.nearest("鍵を紛失", 9)} == {conflict_rows[3].id}
 
 
-async def test_status_counts_it_once_and_nothing_of_it_as_to_train_on(
-    apart: list[Row], reporting: Reporting, reviewing: Reviewing
+async def test_status_counts_a_conflict_once_and_no_rows(
+    conflict_rows: list[Row], reporting: Reporting, reviewing: Reviewing
 ) -> None:
     status = await reporting.status()
     assert status.disagreements == [("it", "labor", 1)]
     assert (status.trained, status.untrained) == (0, 1)
     await reviewing.settle_conflict("g1", "it", "U4")
     status = await reporting.status()
-    assert (status.disagreements, status.untrained) == ([], len(apart))
+    assert (status.disagreements, status.untrained) == ([], len(conflict_rows))
 
 
-async def test_one_press_settles_all_of_it(
-    apart: list[Row], reviewing: Reviewing, neighbours: RowNeighbours, clock: StepClock
+async def test_one_press_settles_the_whole_conflict(
+    conflict_rows: list[Row], reviewing: Reviewing, neighbours: RowNeighbours, clock: StepClock
 ) -> None:
     clock.advance(minutes=1)
     await reviewing.settle_conflict("g1", "it", "U4")
@@ -120,63 +120,71 @@ async def test_one_press_settles_all_of_it(
         (BETWEEN, "it", "U4"),
         (LAST, "it", "U2"),
     }
-    assert {one.group for one in entry.rows} == {one.group for one in apart[:3]}, "no row moves"
+    assert {one.group for one in entry.rows} == {one.group for one in conflict_rows[:3]}, "no row changes its group"
 
 
-async def test_what_hung_together_only_by_a_question_that_was_reopened_is_no_longer_one(
-    apart: list[Row], reviewing: Reviewing, store: SqlStore, clock: StepClock
+async def test_conflict_ends_when_its_connecting_question_is_reopened(
+    conflict_rows: list[Row], reviewing: Reviewing, store: SqlStore, clock: StepClock
 ) -> None:
     assert len(await reviewing.queue()) == 1
     clock.advance(minutes=1)
     async with store.transaction() as tx:
-        await tx.rows.withdraw(apart[1].id, clock.now())
+        await tx.rows.withdraw(conflict_rows[1].id, clock.now())
     assert await reviewing.queue() == []
 
 
-async def test_a_held_out_question_and_one_to_train_on_can_be_in_conflict(
+async def test_held_out_and_training_rows_can_conflict(
     store: SqlStore, database: Database, neighbours: RowNeighbours, reviewing: Reviewing, clock: StepClock
 ) -> None:
-    """Settled alike, the one to train on is left out as a near-copy, as ever."""
-    await put(store, of(BETWEEN, Split.TRAIN, "g1"), of(LAST, Split.HELD_OUT, "g2", "it"), of("鍵", Split.TRAIN, "g3"))
-    exporting = exporting_of(store, database, neighbours, clock)
+    """Once they agree, the training row is still left out of exports, as a near-copy of a held-out one."""
+    await save(
+        store,
+        row_in(BETWEEN, Split.TRAIN, "g1"),
+        row_in(LAST, Split.HELD_OUT, "g2", "it"),
+        row_in("鍵", Split.TRAIN, "g3"),
+    )
+    exporting = make_exporting(store, database, neighbours, clock)
     assert (await exporting.export()).manifest.left_out == {"conflict": 2}
     await reviewing.settle_conflict("g1", "it", "U4")
     manifest = (await exporting.export()).manifest
     assert (manifest.left_out, manifest.held_out) == ({"near_held_out": 1}, 1)
 
 
-async def test_rows_are_judged_as_they_were_read(apart: list[Row], reviewing: Reviewing, store: SqlStore) -> None:
-    """What staff press while an export is made is of the next one."""
+async def test_contested_judges_the_rows_as_given(
+    conflict_rows: list[Row], reviewing: Reviewing, store: SqlStore
+) -> None:
+    """A settlement during an export only affects the next one."""
     neighbours = RowNeighbours(store)
     await reviewing.settle_conflict("g1", "it", "U4")
-    assert await neighbours.contested(apart) == {"g1", "g2"}
-    assert await neighbours.contested(apart[1:2] + apart[3:]) == set()
+    assert await neighbours.contested(conflict_rows) == {"g1", "g2"}
+    assert await neighbours.contested(conflict_rows[1:2] + conflict_rows[3:]) == set()
     async with store.transaction() as tx:
         now = [one async for one in tx.rows.all()]
     assert await neighbours.contested(now) == set()
 
 
-asked = st.lists(
+labelled_texts = st.lists(
     st.tuples(st.sampled_from(TEXTS + LONG * 3), st.sampled_from(CATEGORIES)),
     min_size=2,
     max_size=9,
-    unique_by=lambda one: one[0],
+    unique_by=lambda labelled: labelled[0],
 )
 
 
-async def settled(neighbours: RowNeighbours, store: SqlStore, labels: list[tuple[str, str]]) -> list[Row]:
+async def save_labelled(neighbours: RowNeighbours, store: SqlStore, labels: list[tuple[str, str]]) -> list[Row]:
+    """Save a row for each (text, category), in the group that it joins."""
     rows = []
     for n, (text, category) in enumerate(labels):
         (group,) = await neighbours.groups([text])
         one = row(text, category, at=n, row_id=text).model_copy(update={"group": group, "split": split_of(group)})
         rows.append(one)
-        await put(store, one)
+        await save(store, one)
     return rows
 
 
 @settings(max_examples=25, deadline=None)
-@given(asked, st.data())
-def test_no_two_exported_rows_are_near_and_of_different_categories_in_whatever_order_they_came(
+@given(labelled_texts, st.data())
+def test_exported_near_duplicates_agree_in_any_order(
     fresh: Fresh, labels: list[tuple[str, str]], data: st.DataObject
 ) -> None:
     async def story() -> None:
@@ -186,7 +194,7 @@ def test_no_two_exported_rows_are_near_and_of_different_categories_in_whatever_o
             try:
                 store = SqlStore(database)
                 neighbours = RowNeighbours(store)
-                rows = await settled(neighbours, store, order)
+                rows = await save_labelled(neighbours, store, order)
                 contested = await neighbours.contested(rows)
                 frozen = export(rows, PROMPT, contested=contested)
                 kept = [one for one in rows if one.id in frozen.texts]

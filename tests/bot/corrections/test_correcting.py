@@ -1,4 +1,4 @@
-"""What staff say holds, however many say it and in whatever order."""
+"""Corrections by one or more people, in any order."""
 
 import asyncio
 import json
@@ -31,25 +31,25 @@ async def desk(store: SqlStore, clock: StepClock) -> CorrectionDesk:
 
 
 def answer_of(row: Row) -> dict[str, str]:
-    """What a model is trained to say to this row."""
+    """Return the answer to this row in a training file."""
     data = export([row], PROMPT).data or export([row.model_copy(update={"split": "train"})], PROMPT).data
     answer: dict[str, str] = json.loads(json.loads(data)["messages"][2]["content"])
     return answer
 
 
-async def test_agreeing_makes_a_row_with_the_verdicts_reason(desk: CorrectionDesk) -> None:
+async def test_agreement_makes_a_row_with_the_verdicts_reason(desk: CorrectionDesk) -> None:
     card = await desk.press(None, seen=0)
-    (correction,) = await desk.said()
+    (correction,) = await desk.corrections()
     row = await desk.row()
     assert row is not None
     assert card.settled == correction
     assert (card.seen, correction.kind, correction.category, correction.by) == (1, CorrectionKind.AGREE, "labor", "U2")
     assert (row.category, row.reason, row.source) == ("labor", card.verdict.reason, Source.AGREE)
     assert (row.by, row.channel, row.ts, row.settled_at) == ("U2", "C1", "1.000100", correction.at)
-    assert await desk.told() == 1
+    assert await desk.open_deliveries() == 1
 
 
-async def test_a_changed_category_never_carries_the_verdicts_reason(desk: CorrectionDesk) -> None:
+async def test_changed_category_drops_the_verdicts_reason(desk: CorrectionDesk) -> None:
     card = await desk.press("it", seen=0)
     row = await desk.row()
     assert row is not None
@@ -58,15 +58,15 @@ async def test_a_changed_category_never_carries_the_verdicts_reason(desk: Correc
     assert card.verdict.reason not in answer_of(row)["reason"]
 
 
-async def test_staffs_own_words_are_the_reason_and_are_masked(desk: CorrectionDesk) -> None:
+async def test_staffs_reason_is_stored_masked(desk: CorrectionDesk) -> None:
     await desk.press("it", seen=0, reason="PC の話。taro@example.com に確認")
     row = await desk.row()
     assert row is not None
     assert row.reason == "PC の話。[mail] に確認"
-    assert (await desk.said())[0].reason == row.reason
+    assert (await desk.corrections())[0].reason == row.reason
 
 
-async def test_who_says_the_same_again_takes_no_words_away_and_who_says_another_does(desk: CorrectionDesk) -> None:
+async def test_reason_is_kept_only_for_the_same_category(desk: CorrectionDesk) -> None:
     await desk.press("it", seen=0, reason="PC の話")
     await desk.press("it", seen=1, by="U3")
     await desk.press("it", seen=2, by="U4")
@@ -79,14 +79,14 @@ async def test_who_says_the_same_again_takes_no_words_away_and_who_says_another_
     assert row.reason is None
 
 
-async def test_the_same_press_twice_is_one_correction(desk: CorrectionDesk) -> None:
+async def test_repeated_press_is_one_correction(desk: CorrectionDesk) -> None:
     first = await desk.press("it", seen=0)
     assert await desk.press("it", seen=0) == first
-    assert len(await desk.said()) == 1
-    assert await desk.told() == 1
+    assert len(await desk.corrections()) == 1
+    assert await desk.open_deliveries() == 1
 
 
-async def test_the_second_of_two_is_told_what_the_first_said_and_may_still_change_it(desk: CorrectionDesk) -> None:
+async def test_second_press_is_told_who_was_first(desk: CorrectionDesk) -> None:
     await desk.press("it", seen=0, by="U2")
     with pytest.raises(Refused) as refused:
         await desk.press("other", seen=0, by="U3")
@@ -100,25 +100,25 @@ async def test_the_second_of_two_is_told_what_the_first_said_and_may_still_chang
     assert (changed.settled.by, changed.settled.seq) == ("U3", 2)
 
 
-async def test_two_at_the_same_moment_are_one_correction(desk: CorrectionDesk) -> None:
+async def test_concurrent_presses_are_one_correction(desk: CorrectionDesk) -> None:
     presses = [desk.press("it", seen=0, by="U2"), desk.press("other", seen=0, by="U3")]
-    ended = await asyncio.gather(*presses, return_exceptions=True)
-    assert sum(isinstance(end, Refused) for end in ended) == 1
-    assert len(await desk.said()) == 1
+    results = await asyncio.gather(*presses, return_exceptions=True)
+    assert sum(isinstance(result, Refused) for result in results) == 1
+    assert len(await desk.corrections()) == 1
 
 
-async def test_an_undo_withdraws_the_row(desk: CorrectionDesk) -> None:
+async def test_undo_withdraws_the_row(desk: CorrectionDesk) -> None:
     await desk.press("it", seen=0)
     card = await desk.correcting.undo(desk.question, 1, "U3")
     assert (card.settled, card.seen, await desk.row()) == (None, 2, None)
-    assert (await desk.said())[-1].kind is CorrectionKind.UNDO
+    assert (await desk.corrections())[-1].kind is CorrectionKind.UNDO
     assert await desk.correcting.card(desk.question) == card
     with pytest.raises(Refused) as refused:
         await desk.correcting.undo(desk.question, 2, "U3")
     assert refused.value.reason is Reason.NOTHING_TO_UNDO
 
 
-async def test_what_cannot_be_is_refused_and_writes_nothing(desk: CorrectionDesk) -> None:
+async def test_unknown_question_or_category_is_refused(desk: CorrectionDesk) -> None:
     for press, reason in (
         (Press(question_id="nobody", category="it", seen=0, by="U2"), Reason.UNKNOWN_QUESTION),
         (Press(question_id=desk.question, category="sales", seen=0, by="U2"), Reason.UNKNOWN_CATEGORY),
@@ -130,11 +130,11 @@ async def test_what_cannot_be_is_refused_and_writes_nothing(desk: CorrectionDesk
         with pytest.raises(Refused) as refused:
             await verb
         assert refused.value.reason is Reason.UNKNOWN_QUESTION
-    assert (await desk.said(), await desk.row(), await desk.told()) == ([], None, 0)
+    assert (await desk.corrections(), await desk.row(), await desk.open_deliveries()) == ([], None, 0)
 
 
 class Staff(RuleBasedStateMachine):
-    """Two people press whatever is on the card that each of them sees, which may be old."""
+    """Two people who press on the card that each of them saw last, which may be outdated."""
 
     def __init__(self, fresh: Fresh) -> None:
         super().__init__()
@@ -143,10 +143,10 @@ class Staff(RuleBasedStateMachine):
         self.clock = StepClock()
         self.desk = CorrectionDesk(SqlStore(self.database), self.clock)
         self.run(self._open())
-        self.said: list[tuple[CorrectionKind, str, str]] = []
-        """What must have been written: (kind, category, by)."""
-        self.screens = {"U2": 0, "U3": 0}
-        """What each of them last saw."""
+        self.expected: list[tuple[CorrectionKind, str, str]] = []
+        """The corrections that must be stored: (kind, category, by)."""
+        self.seen = {"U2": 0, "U3": 0}
+        """Person → `seen` of the card that they saw last."""
 
     async def _open(self) -> None:
         await Releasing(self.desk.store, self.clock).ensure(PROMPT, BASE)
@@ -161,11 +161,11 @@ class Staff(RuleBasedStateMachine):
 
     @property
     def settled(self) -> tuple[CorrectionKind, str, str] | None:
-        return self.said[-1] if self.said and self.said[-1][0] is not CorrectionKind.UNDO else None
+        return self.expected[-1] if self.expected and self.expected[-1][0] is not CorrectionKind.UNDO else None
 
     @rule(by=st.sampled_from(["U2", "U3"]))
     def look(self, by: str) -> None:
-        self.screens[by] = self.run(self.desk.correcting.card(self.desk.question)).seen
+        self.seen[by] = self.run(self.desk.correcting.card(self.desk.question)).seen
 
     @rule(
         by=st.sampled_from(["U2", "U3"]),
@@ -174,27 +174,27 @@ class Staff(RuleBasedStateMachine):
     )
     def press(self, by: str, category: str | None, reason: str | None) -> None:
         self.clock.advance(seconds=1)
-        meant = category or "labor"
-        again = self.settled and self.settled[1:] == (meant, by) and reason is None
-        fresh = self.screens[by] == len(self.said)
-        verb = self.desk.press(category, self.screens[by], by, reason)
-        if again or fresh:
-            self.screens[by] = self.run(verb).seen
+        chosen = category or "labor"
+        again = self.settled and self.settled[1:] == (chosen, by) and reason is None
+        up_to_date = self.seen[by] == len(self.expected)
+        verb = self.desk.press(category, self.seen[by], by, reason)
+        if again or up_to_date:
+            self.seen[by] = self.run(verb).seen
             if not again:
-                self.said.append((CorrectionKind.AGREE if meant == "labor" else CorrectionKind.CHANGE, meant, by))
+                self.expected.append((CorrectionKind.AGREE if chosen == "labor" else CorrectionKind.CHANGE, chosen, by))
         else:
             self._refused(verb, Reason.SETTLED_MEANWHILE)
 
     @rule(by=st.sampled_from(["U2", "U3"]))
     def undo(self, by: str) -> None:
-        verb = self.desk.correcting.undo(self.desk.question, self.screens[by], by)
-        if self.screens[by] != len(self.said):
+        verb = self.desk.correcting.undo(self.desk.question, self.seen[by], by)
+        if self.seen[by] != len(self.expected):
             self._refused(verb, Reason.SETTLED_MEANWHILE)
         elif self.settled is None:
             self._refused(verb, Reason.NOTHING_TO_UNDO)
         else:
-            self.said.append((CorrectionKind.UNDO, self.settled[1], by))
-            self.screens[by] = self.run(verb).seen
+            self.expected.append((CorrectionKind.UNDO, self.settled[1], by))
+            self.seen[by] = self.run(verb).seen
 
     def _refused(self, verb: Any, reason: Reason) -> None:
         with pytest.raises(Refused) as refused:
@@ -202,14 +202,14 @@ class Staff(RuleBasedStateMachine):
         assert refused.value.reason is reason
 
     @invariant()
-    def what_was_said_is_what_is_written(self) -> None:
-        corrections = self.run(self.desk.said())
-        assert [(c.kind, c.category, c.by) for c in corrections] == self.said
+    def stored_corrections_are_as_expected(self) -> None:
+        corrections = self.run(self.desk.corrections())
+        assert [(c.kind, c.category, c.by) for c in corrections] == self.expected
         assert [c.seq for c in corrections] == list(range(1, len(corrections) + 1))
 
     @invariant()
-    def there_is_a_row_exactly_while_it_is_settled(self) -> None:
-        row, corrections = self.run(self.desk.row()), self.run(self.desk.said())
+    def row_exists_exactly_while_settled(self) -> None:
+        row, corrections = self.run(self.desk.row()), self.run(self.desk.corrections())
         newest = settlement(corrections)
         assert (row is None) == (newest is None)
         if row and newest:
@@ -221,17 +221,17 @@ class Staff(RuleBasedStateMachine):
                 assert row.reason == newest.reason
 
     @invariant()
-    def the_card_shows_it(self) -> None:
+    def card_shows_the_settlement(self) -> None:
         card = self.run(self.desk.correcting.card(self.desk.question))
-        assert card.seen == len(self.said)
-        assert card.settled == settlement(self.run(self.desk.said()))
+        assert card.seen == len(self.expected)
+        assert card.settled == settlement(self.run(self.desk.corrections()))
 
-    @precondition(lambda self: self.said)
+    @precondition(lambda self: self.expected)
     @invariant()
-    def people_are_told(self) -> None:
-        assert self.run(self.desk.told()) == len(self.said)
+    def each_correction_updates_the_card(self) -> None:
+        assert self.run(self.desk.open_deliveries()) == len(self.expected)
 
 
 def test_any_order_of_presses_by_two_people(fresh: Fresh) -> None:
     some = settings(max_examples=8, stateful_step_count=12, deadline=None)
-    run_state_machine_as_test(partial(Staff, fresh), settings=some)  # type: ignore[arg-type]  # whatever makes one will do
+    run_state_machine_as_test(partial(Staff, fresh), settings=some)  # type: ignore[arg-type]  # any factory will do

@@ -1,4 +1,4 @@
-"""Reasons for a given category, and that no exported row argues for another one."""
+"""Reasons for a given category; no exported row has a reason for another category."""
 
 import json
 from datetime import UTC, datetime
@@ -20,12 +20,12 @@ from tests.kits.fakes import RuleModel, StepClock
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
 
-def argues(category: str) -> str:
-    """Words that argue for a category and say so."""
+def reason_for(category: str) -> str:
+    """Return a reason that names the category it argues for."""
     return f"[for {category}]"
 
 
-def card_of(n: int, said: str) -> Card:
+def answered_card(n: int, answered: str) -> Card:
     question = Question(
         id=f"q{n}",
         text=f"質問 {n}",
@@ -39,8 +39,8 @@ def card_of(n: int, said: str) -> Card:
         id=f"v{n}",
         question_id=question.id,
         release_id="r",
-        category=said,
-        reason=argues(said),
+        category=answered,
+        reason=reason_for(answered),
         confidence=None,
         latency_ms=1,
         tokens_in=1,
@@ -50,8 +50,8 @@ def card_of(n: int, said: str) -> Card:
     return Card(question=question, verdict=verdict, prompt=PROMPT, settled=None, seen=0)
 
 
-def settled(card: Card, presses: list[tuple[str, bool]]) -> Row:
-    """The row after these presses; `True`: with a reason that was drafted or written for the category."""
+def row_after(card: Card, presses: list[tuple[str, bool]]) -> Row:
+    """Return the row after these presses, each a category and whether it came with a reason for the category."""
     row = None
     for seq, (category, with_reason) in enumerate(presses, 1):
         correction = Correction(
@@ -60,7 +60,7 @@ def settled(card: Card, presses: list[tuple[str, bool]]) -> Row:
             kind=CorrectionKind.AGREE if category == card.verdict.category else CorrectionKind.CHANGE,
             verdict_id=card.verdict.id,
             category=category,
-            reason=argues(category) if with_reason else None,
+            reason=reason_for(category) if with_reason else None,
             by="U2",
             at=AT,
         )
@@ -73,8 +73,8 @@ category = st.sampled_from(CATEGORIES)
 
 
 @given(st.lists(st.tuples(category, st.lists(st.tuples(category, st.booleans()), min_size=1, max_size=4)), max_size=30))
-def test_no_exported_row_argues_for_another_category(questions: list[tuple[str, list[tuple[str, bool]]]]) -> None:
-    rows = [settled(card_of(n, said), presses) for n, (said, presses) in enumerate(questions)]
+def test_exported_reasons_argue_for_the_rows_category(questions: list[tuple[str, list[tuple[str, bool]]]]) -> None:
+    rows = [row_after(answered_card(n, answered), presses) for n, (answered, presses) in enumerate(questions)]
     rows = [row.model_copy(update={"split": Split.TRAIN}) for row in rows]
     lines = export(rows, PROMPT).data.decode().splitlines()
     assert len(lines) == len(rows)
@@ -82,12 +82,10 @@ def test_no_exported_row_argues_for_another_category(questions: list[tuple[str, 
         answer = json.loads(json.loads(line)["messages"][2]["content"])
         named = PROMPT.named(answer["category"])
         assert named
-        assert answer["reason"] in {argues(named.id), neutral_reason("ja", named)}
+        assert answer["reason"] in {reason_for(named.id), neutral_reason("ja", named)}
 
 
-async def test_what_was_said_for_the_category_is_taken_before_a_model_is_asked(
-    store: SqlStore, clock: StepClock, model: RuleModel
-) -> None:
+async def test_given_reason_is_preferred_to_a_models_draft(store: SqlStore, clock: StepClock, model: RuleModel) -> None:
     desk = CorrectionDesk(store, clock)
     await desk.ask("有給は何日前？")
     drafting = Drafting(store, model)
@@ -99,7 +97,7 @@ async def test_what_was_said_for_the_category_is_taken_before_a_model_is_asked(
     assert await drafting.reason(desk.question, "labor") == "'有給' stands in it"
 
 
-async def test_there_is_no_draft_where_none_is_to_be_had(store: SqlStore, clock: StepClock, model: RuleModel) -> None:
+async def test_no_draft_for_unknown_things_or_failed_model(store: SqlStore, clock: StepClock, model: RuleModel) -> None:
     desk = CorrectionDesk(store, clock)
     await desk.ask()
     drafting = Drafting(store, model)

@@ -1,4 +1,4 @@
-"""The review queue on a real store, and conflicts settled by one press."""
+"""The review queue, conflicts settled by one press, and the learning curve."""
 
 from datetime import datetime, timedelta
 
@@ -52,8 +52,8 @@ def finetune_of(frozen: Export, at: datetime) -> Finetune:
     )
 
 
-class Bench:
-    """A desk whose questions are answered, and staff who review."""
+class ReviewDesk:
+    """Questions that are answered at once, and the acts that review them."""
 
     def __init__(self, store: SqlStore, clock: StepClock, model: RuleModel) -> None:
         self.store, self.clock, self.model = store, clock, model
@@ -63,11 +63,12 @@ class Bench:
         self.asked = 0
 
     async def ask(self, text: str, confidence: float | None = 0.99, channel: str = "C1") -> str:
+        """Ask a question; return its id."""
         self.asked += 1
         self.model.confidence = confidence
-        came = arrival(text, n=self.asked, via=Via.DM if channel.startswith("D") else Via.MENTION)
-        place = came.place.model_copy(update={"channel": channel})
-        await AnswerDesk(self.store, self.model, self.board, self.clock).ask(came.model_copy(update={"place": place}))
+        asked = arrival(text, n=self.asked, via=Via.DM if channel.startswith("D") else Via.MENTION)
+        place = asked.place.model_copy(update={"channel": channel})
+        await AnswerDesk(self.store, self.model, self.board, self.clock).ask(asked.model_copy(update={"place": place}))
         self.clock.advance(seconds=1)
         return list(self.board.cards)[-1]
 
@@ -78,7 +79,7 @@ class Bench:
         seen = (await self.correcting.card(question)).seen
         await self.correcting.settle(Press(question_id=question, category=category, seen=seen, by=by))
 
-    async def keep(self, *rows: Row) -> None:
+    async def add(self, *rows: Row) -> None:
         async with self.store.transaction() as tx:
             for one in rows:
                 await tx.rows.put(one)
@@ -89,51 +90,51 @@ class Bench:
 
 
 @pytest.fixture
-def bench(store: SqlStore, clock: StepClock, model: RuleModel) -> Bench:
-    return Bench(store, clock, model)
+def desk(store: SqlStore, clock: StepClock, model: RuleModel) -> ReviewDesk:
+    return ReviewDesk(store, clock, model)
 
 
-async def many(bench: Bench, category: str) -> None:
-    """So many rows to train on that a category is not rare."""
-    await bench.keep(*(row(f"{category} {n}", category, row_id=f"{category}{n}") for n in range(40)))
+async def add_many(desk: ReviewDesk, category: str) -> None:
+    """Add enough training rows for a category not to be rare."""
+    await desk.add(*(row(f"{category} {n}", category, row_id=f"{category}{n}") for n in range(40)))
 
 
-async def test_settled_questions_leave_the_queue_and_undone_ones_come_back(bench: Bench) -> None:
-    one, other = await bench.ask("有給は何日前？"), await bench.ask("PCが壊れた")
-    assert {key for key, _ in await bench.queue()} == {one, other}
-    await bench.press(one, "labor")
-    assert [key for key, _ in await bench.queue()] == [other]
-    await bench.correcting.undo(one, 1, "U2")
-    assert {key for key, _ in await bench.queue()} == {one, other}
+async def test_settled_questions_leave_the_queue_until_undone(desk: ReviewDesk) -> None:
+    one, other = await desk.ask("有給は何日前？"), await desk.ask("PCが壊れた")
+    assert {key for key, _ in await desk.queue()} == {one, other}
+    await desk.press(one, "labor")
+    assert [key for key, _ in await desk.queue()] == [other]
+    await desk.correcting.undo(one, 1, "U2")
+    assert {key for key, _ in await desk.queue()} == {one, other}
 
 
-async def test_each_reason_is_found_and_the_best_comes_first(bench: Bench) -> None:
+async def test_queue_is_ordered_by_reason(desk: ReviewDesk) -> None:
     for category in ("labor", "it"):
-        await many(bench, category)
-    sample, rare = await bench.ask("有給の残り"), await bench.ask("食堂のメニュー")
-    unsure, disagreed = await bench.ask("PCが遅い", 0.3), await bench.ask("PCが重い")
-    near = await bench.ask("有給を取りたい")
+        await add_many(desk, category)
+    sample, rare = await desk.ask("有給の残り"), await desk.ask("食堂のメニュー")
+    unsure, disagreed = await desk.ask("PCが遅い", 0.3), await desk.ask("PCが重い")
+    near = await desk.ask("有給を取りたい")
     contested = [row("有給を取る", "labor", row_id="r1"), row("有給を取る！", "it", row_id="r2")]
-    await bench.keep(*contested)
-    async with bench.store.transaction() as tx:
-        now = bench.clock.now()
+    await desk.add(*contested)
+    async with desk.store.transaction() as tx:
+        now = desk.clock.now()
         shadow = Release(
-            id="shade", model=BASE, prompt_id=PROMPT.id, state=ReleaseState.SHADOW, created_at=now, recall=3
+            id="shadow", model=BASE, prompt_id=PROMPT.id, state=ReleaseState.SHADOW, created_at=now, recall=3
         )
         await tx.releases.add(shadow, "U9", "shadow")
-        for question, said in ((disagreed, "labor"), (sample, "labor")):
+        for question, answered in ((disagreed, "labor"), (sample, "labor")):
             await tx.shadows.put(
                 Shadow(
                     question_id=question,
                     release_id=shadow.id,
-                    category=said,
+                    category=answered,
                     confidence=0.9,
                     tokens_in=1,
                     tokens_out=1,
                     at=now,
                 )
             )
-    assert await bench.queue() == [
+    assert await desk.queue() == [
         (contested[0].group, QueueReason.CONFLICT),
         (disagreed, QueueReason.DISAGREE),
         (unsure, QueueReason.UNSURE),
@@ -141,123 +142,131 @@ async def test_each_reason_is_found_and_the_best_comes_first(bench: Bench) -> No
         (rare, QueueReason.RARE),
         (sample, QueueReason.RANDOM),
     ]
-    page = await bench.reviewing.page(1, 2)
+    page = await desk.reviewing.page(1, 2)
     assert [(one.key, one.shadow) for one in page.entries] == [(disagreed, "labor"), (unsure, None)]
     assert (page.offset, page.waiting) == (1, 6)
-    assert await bench.reviewing.waiting() == 6
-    assert (await bench.reviewing.page(99, 2)).offset == 0
+    assert await desk.reviewing.waiting() == 6
+    assert (await desk.reviewing.page(99, 2)).offset == 0
 
 
-async def test_what_was_asked_in_a_direct_message_is_not_shown_to_others(bench: Bench) -> None:
-    secret, open_ = await bench.ask("有給を全部使う", channel="D1"), await bench.ask("有給の残り")
-    assert {key for key, _ in await bench.queue()} == {secret, open_}
-    assert [key for key, _ in await bench.queue(public=True)] == [open_]
+async def test_public_queue_leaves_out_direct_messages(desk: ReviewDesk) -> None:
+    direct_question, public_question = await desk.ask("有給を全部使う", channel="D1"), await desk.ask("有給の残り")
+    assert {key for key, _ in await desk.queue()} == {direct_question, public_question}
+    assert [key for key, _ in await desk.queue(public=True)] == [public_question]
     direct = row("給料", "labor", row_id="r1").model_copy(update={"channel": "D1"})
-    await bench.keep(direct, row("給料？", "it", row_id="r2"))
-    assert (direct.group, QueueReason.CONFLICT) in await bench.queue()
-    assert [key for key, _ in await bench.queue(public=True)] == [open_]
-    assert (await bench.reviewing.waiting(public=True), await bench.reviewing.waiting()) == (1, 3)
+    await desk.add(direct, row("給料？", "it", row_id="r2"))
+    assert (direct.group, QueueReason.CONFLICT) in await desk.queue()
+    assert [key for key, _ in await desk.queue(public=True)] == [public_question]
+    assert (await desk.reviewing.waiting(public=True), await desk.reviewing.waiting()) == (1, 3)
 
 
-async def test_a_press_settles_the_whole_conflict_by_that_person(bench: Bench) -> None:
-    one, other = await bench.ask("有給は何日前？"), await bench.ask("有給は何日前")
-    await bench.press(one, "labor", "U2")
-    await bench.press(other, "it", "U3")
+async def test_settled_conflict_names_its_person(desk: ReviewDesk) -> None:
+    one, other = await desk.ask("有給は何日前？"), await desk.ask("有給は何日前")
+    await desk.press(one, "labor", "U2")
+    await desk.press(other, "it", "U3")
     imported = row("有給は何日前!", "it", row_id="import:1", reason="端末の話だから").model_copy(
         update={"source": Source.IMPORT, "by": "import", "origin": "faq.csv"}
     )
-    await bench.keep(imported)
-    ((group, why),) = await bench.queue()
+    await desk.add(imported)
+    ((group, why),) = await desk.queue()
     assert why is QueueReason.CONFLICT
-    (entry,) = (await bench.reviewing.page(0, 6)).entries
+    (entry,) = (await desk.reviewing.page(0, 6)).entries
     assert entry.open
     assert {(r.category, r.by) for r in entry.rows} == {("labor", "U2"), ("it", "U3"), ("it", "import")}
-    bench.clock.advance(minutes=1)
-    await bench.reviewing.settle_conflict(group, "labor", "U4")
-    rows = {r.id: r for r in await bench.group(group)}
+    desk.clock.advance(minutes=1)
+    await desk.reviewing.settle_conflict(group, "labor", "U4")
+    rows = {r.id: r for r in await desk.group(group)}
     assert {r.category for r in rows.values()} == {"labor"}
-    assert (rows[one].by, rows[other].by) == ("U2", "U4"), "who was right already is not written over"
-    kept = rows["import:1"]
-    assert kept.reason is None, "the old one argues for the old category"
-    assert (kept.by, kept.source, kept.origin, kept.settled_at) == ("U4", Source.CHANGE, "faq.csv", bench.clock.now())
-    async with bench.store.transaction() as tx:
+    assert (rows[one].by, rows[other].by) == ("U2", "U4"), "a row with the right category keeps its author"
+    settled_import = rows["import:1"]
+    assert settled_import.reason is None, "the old reason argues for the old category"
+    assert (settled_import.by, settled_import.source, settled_import.origin) == ("U4", Source.CHANGE, "faq.csv")
+    assert settled_import.settled_at == desk.clock.now()
+    async with desk.store.transaction() as tx:
         assert [(c.kind, c.by) for c in await tx.corrections.of(other)] == [
             (CorrectionKind.CHANGE, "U3"),
             (CorrectionKind.AGREE, "U4"),
         ]
-        assert (await tx.outbox.lag(bench.clock.now()))[1] >= timedelta(0)
-    assert await bench.queue() == []
-    (settled,) = await bench.reviewing.entries([Listed(key=group, why=why)])
+        assert (await tx.outbox.lag(desk.clock.now()))[1] >= timedelta(0)
+    assert await desk.queue() == []
+    (settled,) = await desk.reviewing.entries([Listed(key=group, why=why)])
     assert not settled.open
 
 
-async def test_a_conflict_that_is_settled_already_or_unknown_is_refused(bench: Bench) -> None:
+async def test_settled_conflict_or_unknown_category_is_refused(desk: ReviewDesk) -> None:
     one = row("有給", "labor", row_id="r1")
-    await bench.keep(one, row("有給？", "it", row_id="r2"))
+    await desk.add(one, row("有給？", "it", row_id="r2"))
     with pytest.raises(Refused) as unknown:
-        await bench.reviewing.settle_conflict(one.group, "gone", "U2")
+        await desk.reviewing.settle_conflict(one.group, "gone", "U2")
     assert unknown.value.reason is Reason.UNKNOWN_CATEGORY
-    await bench.reviewing.settle_conflict(one.group, "it", "U2")
+    await desk.reviewing.settle_conflict(one.group, "it", "U2")
     with pytest.raises(Refused) as refused:
-        await bench.reviewing.settle_conflict(one.group, "labor", "U3")
+        await desk.reviewing.settle_conflict(one.group, "labor", "U3")
     assert refused.value.reason is Reason.SETTLED_MEANWHILE
-    assert {r.category for r in await bench.group(one.group)} == {"it"}
+    assert {r.category for r in await desk.group(one.group)} == {"it"}
 
 
-async def test_progress_is_measured_on_the_rows_that_all_releases_answered(bench: Bench) -> None:
+async def test_progress_uses_rows_that_all_releases_answered(desk: ReviewDesk) -> None:
     held = rows_of(Split.HELD_OUT, "labor", 6) + rows_of(Split.HELD_OUT, "it", 6)
-    await bench.keep(*held, *rows_of(Split.TRAIN, "labor", 30), *rows_of(Split.TRAIN, "it", 3))
-    empty = await bench.reviewing.progress()
+    await desk.add(*held, *rows_of(Split.TRAIN, "labor", 30), *rows_of(Split.TRAIN, "it", 3))
+    empty = await desk.reviewing.progress()
     assert (empty.points, empty.curve, empty.trainable) == ((), None, 33)
     assert [(need.category, need.more) for need in empty.needs] == [("other", 20), ("it", 17)]
-    async with bench.store.transaction() as tx:
+    async with desk.store.transaction() as tx:
         serving = await tx.releases.serving()
         assert serving
-        answered = [result_of(one, serving.id, "labor", bench.clock.now()) for one in held]
+        answered = [result_of(one, serving.id, "labor", desk.clock.now()) for one in held]
         await tx.results.put(answered[:9])
         other = serving.model_copy(update={"id": "other", "state": ReleaseState.CANDIDATE})
         await tx.releases.add(other, "U9", "trained")
-        # A release of another prompt is on another curve.
-        await tx.prompts.put(elsewhere := PROMPT.changed(template="短く答える。"))
-        strange = serving.model_copy(
-            update={"id": "strange", "state": ReleaseState.CANDIDATE, "prompt_id": elsewhere.id, "finetune_id": None}
+        # A release of another prompt belongs to another curve.
+        await tx.prompts.put(other_prompt := PROMPT.changed(template="短く答える。"))
+        unrelated = serving.model_copy(
+            update={
+                "id": "unrelated",
+                "state": ReleaseState.CANDIDATE,
+                "prompt_id": other_prompt.id,
+                "finetune_id": None,
+            }
         )
-        await tx.releases.add(strange, "U9", "prompt")
-        await tx.results.put([a.model_copy(update={"release_id": "strange"}) for a in answered[4:]])
+        await tx.releases.add(unrelated, "U9", "prompt")
+        await tx.results.put([a.model_copy(update={"release_id": "unrelated"}) for a in answered[4:]])
         right = zip(answered[2:], held[2:], strict=True)
         await tx.results.put([a.model_copy(update={"release_id": "other", "category": r.category}) for a, r in right])
-    state = await bench.reviewing.progress()
-    assert [(point.right, point.of) for point in state.points] == [(7, 7)], "one point for one number of rows"
+    state = await desk.reviewing.progress()
+    assert [(point.right, point.of) for point in state.points] == [(7, 7)], (
+        "releases with the same number of rows are one point"
+    )
     assert state.curve is None
     assert {need.category: need.recall for need in state.needs} == {"other": None, "it": None}
-    # What is in a conflict by now, or stands in the prompt, is measured on no longer.
-    await bench.keep(row(held[4].text + "！", "it", row_id="contradicts").model_copy(update={"group": held[4].group}))
+    # Rows that are in a conflict by now, or stand in the prompt, are no longer measured.
+    await desk.add(row(held[4].text + "！", "it", row_id="contradicts").model_copy(update={"group": held[4].group}))
     shown = held[5].model_copy(update={"text": f"{PROMPT.examples[0]}！"})
-    await bench.keep(shown)
-    async with bench.store.transaction() as tx:
+    await desk.add(shown)
+    async with desk.store.transaction() as tx:
         again = answered[5].model_copy(update={"text_key": text_key(shown.text)})
         await tx.results.put([again, again.model_copy(update={"release_id": "other"})])
-    assert [(point.right, point.of) for point in (await bench.reviewing.progress()).points] == [(5, 5)]
+    assert [(point.right, point.of) for point in (await desk.reviewing.progress()).points] == [(5, 5)]
 
 
-async def test_what_a_category_needs_follows_the_rows_that_taught_the_serving_release(bench: Bench) -> None:
-    """Nothing is forecast from a release that none has taught, however many there are by now."""
+async def test_needs_depend_on_the_serving_releases_training_rows(desk: ReviewDesk) -> None:
+    """A release that no row was used for forecasts nothing, however many rows there are by now."""
     held = rows_of(Split.HELD_OUT, "it", 8)
     taught = rows_of(Split.TRAIN, "it", 22)
-    await bench.keep(*held, *taught, *rows_of(Split.TRAIN, "labor", 20), *rows_of(Split.TRAIN, "other", 20))
+    await desk.add(*held, *taught, *rows_of(Split.TRAIN, "labor", 20), *rows_of(Split.TRAIN, "other", 20))
     frozen = export(taught, PROMPT)
-    now = bench.clock.now()
-    async with bench.store.transaction() as tx:
+    now = desk.clock.now()
+    async with desk.store.transaction() as tx:
         serving = await tx.releases.serving()
         assert serving
         some = [result_of(one, serving.id, "it" if n < 5 else "labor", now) for n, one in enumerate(held)]
         await tx.results.put(some)
-    assert (await bench.reviewing.progress()).needs == ()
-    async with bench.store.transaction() as tx:
+    assert (await desk.reviewing.progress()).needs == ()
+    async with desk.store.transaction() as tx:
         await tx.datasets.put(frozen.manifest, now)
         await tx.finetunes.add(finetune_of(frozen, now))
         tuned = await add_candidate(tx, now, BASE, prompt_id=PROMPT.id, by="U9", why="", finetune_id="ft-1")
         await tx.results.put([one.model_copy(update={"release_id": tuned.id}) for one in some])
-    await Releasing(bench.store, bench.clock).switch(tuned.id, "U9")
-    (need,) = (await bench.reviewing.progress()).needs
+    await Releasing(desk.store, desk.clock).switch(tuned.id, "U9")
+    (need,) = (await desk.reviewing.progress()).needs
     assert (need.category, need.recall, need.more) == ("it", 0.625, round(22 * 3.75**2) - 22)

@@ -1,4 +1,4 @@
-"""A row never moves between training and held-out, and a near-copy of a held-out question is never trained on."""
+"""Training and held-out rows: a row never changes sides, and no near-copy of a held-out question is trained on."""
 
 import asyncio
 import json
@@ -33,10 +33,10 @@ from tests.bot.conftest import Fresh
 from tests.bot.things import BASE, CATEGORIES, PROMPT, arrival
 from tests.kits.fakes import RuleModel, StepClock
 from tests.kits.fakes_acts import Board, CountingEstimator
-from tests.kits.near_texts import BRIDGE, HELD_OUT, TEXTS, TRAINED, exporting_of, near, of, put
+from tests.kits.near_texts import BRIDGE, HELD_OUT, TEXTS, TRAINED, make_exporting, near, row_in, save
 
-ARGUES = "[for {}]"
-"""A reason that says what it argues for."""
+REASON_FOR = "[for {}]"
+"""A reason that names the category it argues for."""
 
 
 @pytest.fixture
@@ -46,58 +46,60 @@ def neighbours(store: SqlStore) -> RowNeighbours:
 
 @pytest.fixture
 def exporting(store: SqlStore, database: Database, neighbours: RowNeighbours, clock: StepClock) -> Exporting:
-    return exporting_of(store, database, neighbours, clock)
+    return make_exporting(store, database, neighbours, clock)
 
 
-async def test_a_bridge_to_a_held_out_question_is_not_trained_on(store: SqlStore, exporting: Exporting) -> None:
+async def test_near_copy_of_a_held_out_question_is_not_exported(store: SqlStore, exporting: Exporting) -> None:
     assert near(TRAINED, BRIDGE)
     assert near(BRIDGE, HELD_OUT)
     assert not near(TRAINED, HELD_OUT)
-    trained, bridge = of(TRAINED, Split.TRAIN, "g"), of(BRIDGE, Split.TRAIN, "g")
-    await put(store, trained, bridge, of(HELD_OUT, Split.HELD_OUT))
+    trained, bridge = row_in(TRAINED, Split.TRAIN, "g"), row_in(BRIDGE, Split.TRAIN, "g")
+    await save(store, trained, bridge, row_in(HELD_OUT, Split.HELD_OUT))
     frozen = await exporting.export()
     assert list(frozen.texts) == [TRAINED]
     assert frozen.manifest.left_out == {"near_held_out": 1}
 
 
-class Blind(RowNeighbours):
-    """Neighbours that at first find nothing: what an export or a score is made with, but not what it is proven with."""
+class BlindOnce(RowNeighbours):
+    """Neighbours whose first search finds nothing, so that only the proof after it finds the near-copies."""
 
-    looked = False
+    searched = False
 
     def pairs(self, these: Sequence[str], those: Sequence[str]) -> list[tuple[int, int]]:
-        found = super().pairs(these, those) if self.looked else []
-        self.looked = True
+        found = super().pairs(these, those) if self.searched else []
+        self.searched = True
         return found
 
 
-async def test_a_file_that_is_not_disjoint_is_refused_and_not_kept(
+async def test_training_file_that_is_not_disjoint_is_refused(
     store: SqlStore, database: Database, clock: StepClock
 ) -> None:
-    await put(store, of(BRIDGE, Split.TRAIN), of(HELD_OUT, Split.HELD_OUT))
+    await save(store, row_in(BRIDGE, Split.TRAIN), row_in(HELD_OUT, Split.HELD_OUT))
     with pytest.raises(Refused) as refused:
-        await exporting_of(store, database, Blind(store), clock).export()
+        await make_exporting(store, database, BlindOnce(store), clock).export()
     assert (refused.value.reason, refused.value.facts) == (Reason.NOT_DISJOINT, {"rows": 1})
     assert await DatabaseShelf(database).names("datasets/") == []
 
 
-async def test_a_score_that_is_not_proven_is_refused(store: SqlStore) -> None:
+async def test_score_on_rows_that_are_not_disjoint_is_refused(store: SqlStore) -> None:
     with pytest.raises(Refused) as refused:
-        await UnseenRows(Blind(store)).of([of(HELD_OUT, Split.HELD_OUT)], [of(BRIDGE, Split.TRAIN)])
+        await UnseenRows(BlindOnce(store)).of([row_in(HELD_OUT, Split.HELD_OUT)], [row_in(BRIDGE, Split.TRAIN)])
     assert refused.value.reason is Reason.NOT_DISJOINT
 
 
 @pytest.mark.parametrize(
     ("trained", "held_out"),
     [
-        (of("鍵", Split.TRAIN, "a"), of("鍵！", Split.HELD_OUT, "b")),
-        (of("鍵", Split.TRAIN, "a"), of("名刺", Split.HELD_OUT, "a")),
-        (of(BRIDGE, Split.TRAIN), of(HELD_OUT, Split.HELD_OUT)),
+        (row_in("鍵", Split.TRAIN, "a"), row_in("鍵！", Split.HELD_OUT, "b")),
+        (row_in("鍵", Split.TRAIN, "a"), row_in("名刺", Split.HELD_OUT, "a")),
+        (row_in(BRIDGE, Split.TRAIN), row_in(HELD_OUT, Split.HELD_OUT)),
     ],
     ids=["exact", "group", "near"],
 )
-async def test_each_way_to_be_trained_on_is_found(neighbours: RowNeighbours, trained: Row, held_out: Row) -> None:
-    other = of("経費", Split.HELD_OUT)
+async def test_seen_finds_equal_texts_groups_and_near_copies(
+    neighbours: RowNeighbours, trained: Row, held_out: Row
+) -> None:
+    other = row_in("経費", Split.HELD_OUT)
     assert await seen(neighbours, [held_out, other], [trained]) == {held_out.id}
     with pytest.raises(Refused):
         await prove_disjoint(neighbours, [trained], [held_out, other])
@@ -107,14 +109,18 @@ async def test_each_way_to_be_trained_on_is_found(neighbours: RowNeighbours, tra
 
 
 @pytest.mark.parametrize("since", ["withdrawn", "edited"])
-async def test_a_held_out_question_that_came_later_and_is_near_what_was_trained_on_is_not_scored(
+async def test_held_out_question_near_trained_text_is_not_scored(
     store: SqlStore, neighbours: RowNeighbours, clock: StepClock, since: str
 ) -> None:
-    held_out = [of(BRIDGE, Split.HELD_OUT, "g"), of(HELD_OUT, Split.HELD_OUT, "g"), of("経費", Split.HELD_OUT)]
-    trained = of(TRAINED, Split.TRAIN)
+    held_out = [
+        row_in(BRIDGE, Split.HELD_OUT, "g"),
+        row_in(HELD_OUT, Split.HELD_OUT, "g"),
+        row_in("経費", Split.HELD_OUT),
+    ]
+    trained = row_in(TRAINED, Split.TRAIN)
     model = RuleModel({})
-    await put(store, *held_out, trained)
-    # What it was trained on counts, though it has been withdrawn since, or says something else by now.
+    await save(store, *held_out, trained)
+    # The trained text counts, although its row was withdrawn or got another text since.
     async with store.transaction() as tx:
         await tx.rows.withdraw(trained.id, clock.now())
         if since == "edited":
@@ -147,13 +153,16 @@ async def test_a_held_out_question_that_came_later_and_is_near_what_was_trained_
     }
 
 
-async def test_a_held_out_question_that_stands_in_a_prompt_is_not_scored(
+async def test_held_out_question_in_a_prompt_is_not_scored(
     store: SqlStore, neighbours: RowNeighbours, clock: StepClock
 ) -> None:
     (example,) = PROMPT.examples
-    copies = [of(example, Split.HELD_OUT), of(f"すみません、{example.removesuffix('？')}までですか", Split.HELD_OUT)]
+    copies = [
+        row_in(example, Split.HELD_OUT),
+        row_in(f"すみません、{example.removesuffix('？')}までですか", Split.HELD_OUT),
+    ]
     assert near(example, copies[1].text)
-    await put(store, *copies, of("経費", Split.HELD_OUT))
+    await save(store, *copies, row_in("経費", Split.HELD_OUT))
     bare = PROMPT.changed(categories=[one.model_copy(update={"examples": ()}) for one in PROMPT.categories])
     releasing = Releasing(store, clock)
     serving = await releasing.serving()
@@ -164,7 +173,7 @@ async def test_a_held_out_question_that_stands_in_a_prompt_is_not_scored(
     evaluating = Evaluating(
         store, model, clock, neighbours=neighbours, estimator=CountingEstimator(), per_second={"local": 1e6}
     )
-    for release in (serving, candidate):  # of two that are compared neither may know the answer
+    for release in (serving, candidate):  # neither of two compared releases may know the answer
         assert [one.row.text for one in await evaluating.judge_held_out(release)] == ["経費"]
     await releasing.switch(candidate.id, "U9")
     assert {one.row.text for one in await evaluating.judge_held_out(candidate)} == {
@@ -174,16 +183,16 @@ async def test_a_held_out_question_that_stands_in_a_prompt_is_not_scored(
     assert [one.row.text for one in await evaluating.judge_held_out(serving)] == ["経費"]
 
 
-async def test_what_was_found_unseen_is_not_looked_for_again(neighbours: RowNeighbours) -> None:
+async def test_unseen_rows_are_the_same_when_asked_again(neighbours: RowNeighbours) -> None:
     unseen = UnseenRows(neighbours)
-    held_out = [of(BRIDGE, Split.HELD_OUT), of("経費", Split.HELD_OUT)]
-    trained = [of(TRAINED, Split.TRAIN)]
+    held_out = [row_in(BRIDGE, Split.HELD_OUT), row_in("経費", Split.HELD_OUT)]
+    trained = [row_in(TRAINED, Split.TRAIN)]
     assert await unseen.of(held_out, trained) == await unseen.of(held_out, trained) == held_out[1:]
     assert await unseen.of(held_out, []) == held_out
     assert await unseen.of(held_out, [], [TRAINED]) == held_out[1:]
 
 
-class Arrivals(RuleBasedStateMachine):
+class Dataset(RuleBasedStateMachine):
     """Questions are asked, settled, reopened and edited, conflicts settled, and files imported, in any order."""
 
     def __init__(self, fresh: Fresh) -> None:
@@ -199,10 +208,10 @@ class Arrivals(RuleBasedStateMachine):
         )
         self.importing = Importing(self.store, self.neighbours, self.clock)
         self.reviewing = Reviewing(self.store, self.correcting, self.neighbours, self.clock)
-        self.exporting = exporting_of(self.store, self.database, self.neighbours, self.clock)
+        self.exporting = make_exporting(self.store, self.database, self.neighbours, self.clock)
         self.edits = 100
-        self.homes: dict[tuple[str, str], str] = {}
-        """(row, text) → the group that it was first seen in."""
+        self.first_groups: dict[tuple[str, str], str] = {}
+        """(row id, text) → the first group of that row."""
         self.run(Releasing(self.store, self.clock).ensure(PROMPT, BASE))
 
     def run(self, verb: Any) -> Any:
@@ -217,14 +226,14 @@ class Arrivals(RuleBasedStateMachine):
         async with self.store.transaction() as tx:
             return [one async for one in tx.rows.all()]
 
-    @rule(text=st.sampled_from(TEXTS), category=st.sampled_from(CATEGORIES), reason=st.sampled_from(["", ARGUES]))
+    @rule(text=st.sampled_from(TEXTS), category=st.sampled_from(CATEGORIES), reason=st.sampled_from(["", REASON_FOR]))
     def ask_and_settle(self, text: str, category: str, reason: str) -> None:
         asked = len(self.board.cards)
         self.run(self.answering.receive(arrival(text, n=asked + 1)))
         self.run(self.answering.answer_next())
         self._press(list(self.board.cards)[asked], category, reason)
 
-    @rule(which=st.integers(0, 20), category=st.sampled_from(CATEGORIES), reason=st.sampled_from(["", ARGUES]))
+    @rule(which=st.integers(0, 20), category=st.sampled_from(CATEGORIES), reason=st.sampled_from(["", REASON_FOR]))
     def settle_anew(self, which: int, category: str, reason: str) -> None:
         if self.board.cards:
             self._press(list(self.board.cards)[which % len(self.board.cards)], category, reason)
@@ -238,8 +247,8 @@ class Arrivals(RuleBasedStateMachine):
             self.run(self.correcting.undo(question, card.seen, "U2"))
             if text:
                 n, self.edits = list(self.board.cards).index(question) + 1, self.edits + 1
-                told = {"event_id": f"edit:{self.edits}", "kind": ArrivalKind.EDITED, "said": f"{n}.{self.edits:06}"}
-                self.run(self.answering.receive(arrival(text, n=n).model_copy(update=told)))
+                edit = {"event_id": f"edit:{self.edits}", "kind": ArrivalKind.EDITED, "said": f"{n}.{self.edits:06}"}
+                self.run(self.answering.receive(arrival(text, n=n).model_copy(update=edit)))
                 self.run(self.answering.answer_next())
             if again:
                 self._press(question, "it")
@@ -252,7 +261,7 @@ class Arrivals(RuleBasedStateMachine):
     @rule(lines=st.lists(st.tuples(st.sampled_from(TEXTS), st.sampled_from(CATEGORIES)), min_size=1, max_size=6))
     def import_file(self, lines: list[tuple[str, str]]) -> None:
         records = [
-            json.dumps({"text": text, "category": category, "reason": ARGUES.format(category)})
+            json.dumps({"text": text, "category": category, "reason": REASON_FOR.format(category)})
             for text, category in lines
         ]
         self.run(self.importing.load("\n".join(records).encode(), "a.jsonl"))
@@ -265,9 +274,9 @@ class Arrivals(RuleBasedStateMachine):
         self.run(self.correcting.settle(press))
 
     @invariant()
-    def no_row_ever_moves(self) -> None:
+    def no_row_changes_its_group_or_split(self) -> None:
         for one in self.run(self.rows()):
-            assert self.homes.setdefault((one.id, one.text), one.group) == one.group
+            assert self.first_groups.setdefault((one.id, one.text), one.group) == one.group
             assert one.split is split_of(one.group)
 
     @invariant()
@@ -289,13 +298,13 @@ class Arrivals(RuleBasedStateMachine):
             answer = json.loads(json.loads(line)["messages"][2]["content"])
             category = PROMPT.named(answer["category"])
             assert category
-            fitting = {ARGUES.format(category.id), neutral_reason("ja", category)}
-            # What nobody argued for, the model answered: it always says the catch-all here.
-            assert answer["reason"] in fitting or (category.other and not answer["reason"].startswith(ARGUES[:4]))
+            allowed = {REASON_FOR.format(category.id), neutral_reason("ja", category)}
+            # A row without a reason of staff has the model's, and this model always answers with the catch-all.
+            assert answer["reason"] in allowed or (category.other and not answer["reason"].startswith(REASON_FOR[:4]))
         manifest = frozen.manifest
         assert manifest.rows + manifest.held_out + sum(manifest.left_out.values()) == len(rows)
 
 
-def test_any_order_of_arrival_correction_and_withdrawal(fresh: Fresh) -> None:
+def test_any_order_of_arrivals_corrections_and_imports(fresh: Fresh) -> None:
     some = settings(max_examples=6, stateful_step_count=10, deadline=None)
-    run_state_machine_as_test(partial(Arrivals, fresh), settings=some)  # type: ignore[arg-type]  # whatever makes one will do
+    run_state_machine_as_test(partial(Dataset, fresh), settings=some)  # type: ignore[arg-type]  # any factory will do

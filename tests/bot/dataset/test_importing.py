@@ -1,4 +1,4 @@
-"""A company's own file: every line is accounted for, and the same file twice changes nothing."""
+"""Imports: every line is accounted for, and a second import of the same file changes nothing."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ def jsonl(*records: tuple[str, str] | tuple[str, str, str]) -> bytes:
     return "\n".join(lines).encode()
 
 
-async def kept(store: SqlStore) -> list[Row]:
+async def stored_rows(store: SqlStore) -> list[Row]:
     async with store.transaction() as tx:
         return [one async for one in tx.rows.all()]
 
@@ -39,10 +39,10 @@ def counts(report: ImportReport) -> tuple[int, int, int, int]:
     return report.added, report.changed, report.same, len(report.bad)
 
 
-async def test_lines_become_rows_with_where_they_came_from(importing: Importing, store: SqlStore) -> None:
+async def test_lines_become_rows_with_their_origin(importing: Importing, store: SqlStore) -> None:
     report = await importing.load(jsonl(("有給は？", "労務", "規則だから"), ("PC が遅い", "IT")), "history.jsonl")
     assert counts(report) == (2, 0, 0, 0)
-    by_category = {one.category: one for one in await kept(store)}
+    by_category = {one.category: one for one in await stored_rows(store)}
     labor = by_category["labor"]
     assert (labor.text, labor.reason, labor.source, labor.origin) == (
         "有給は？",
@@ -54,16 +54,16 @@ async def test_lines_become_rows_with_where_they_came_from(importing: Importing,
     assert by_category["it"].reason is None
 
 
-async def test_the_same_file_twice_changes_nothing(importing: Importing, store: SqlStore, clock: StepClock) -> None:
+async def test_second_import_changes_nothing(importing: Importing, store: SqlStore, clock: StepClock) -> None:
     data = jsonl(("有給は？", "労務"), ("PC が遅い", "it"), ("？", "it"))
     await importing.load(data, "a.jsonl")
-    before = await kept(store)
+    before = await stored_rows(store)
     clock.advance(hours=1)
     assert counts(await importing.load(data, "b.jsonl")) == (0, 0, 2, 1)
-    assert await kept(store) == before
+    assert await stored_rows(store) == before
 
 
-async def test_an_import_run_again_does_not_overtake_a_correction(
+async def test_second_import_does_not_outdate_a_correction(
     importing: Importing, store: SqlStore, clock: StepClock
 ) -> None:
     data = jsonl(("有給は？", "労務"))
@@ -73,58 +73,54 @@ async def test_an_import_run_again_does_not_overtake_a_correction(
         await tx.rows.put(row("有給は？", "it", row_id="q1").model_copy(update={"settled_at": clock.now()}))
     clock.advance(hours=1)
     await importing.load(data, "a.jsonl")
-    rows = await kept(store)
+    rows = await stored_rows(store)
     assert max(rows, key=lambda one: one.settled_at).category == "it"
 
 
-async def test_a_corrected_file_changes_what_it_says(importing: Importing, store: SqlStore) -> None:
+async def test_corrected_file_changes_its_rows(importing: Importing, store: SqlStore) -> None:
     await importing.load(jsonl(("有給は？", "労務"), ("PC が遅い", "it")), "a.jsonl")
     report = await importing.load(jsonl(("有給は？", "その他"), ("PC が遅い", "it")), "a.jsonl")
     assert counts(report) == (0, 1, 1, 0)
-    assert {one.category for one in await kept(store)} == {"other", "it"}
+    assert {one.category for one in await stored_rows(store)} == {"other", "it"}
 
 
-async def test_what_staff_settled_since_then_is_not_undone_by_the_same_file(
-    importing: Importing, store: SqlStore
-) -> None:
+async def test_second_import_keeps_rows_that_staff_settled(importing: Importing, store: SqlStore) -> None:
     data = jsonl(("有給は？", "労務"))
     await importing.load(data, "a.jsonl")
-    (one,) = await kept(store)
+    (one,) = await stored_rows(store)
     settled = one.model_copy(update={"category": "it", "by": "U2", "source": Source.CHANGE})
     async with store.transaction() as tx:
         await tx.rows.put(settled)
     assert counts(await importing.load(data, "a.jsonl")) == (0, 0, 1, 0)
-    assert await kept(store) == [settled]
+    assert await stored_rows(store) == [settled]
 
 
 async def test_personal_data_is_masked(importing: Importing, store: SqlStore) -> None:
     await importing.load(jsonl(("taro@example.com の有給は？", "労務", "090-1234-5678 に聞いた")), "a")
-    (one,) = await kept(store)
+    (one,) = await stored_rows(store)
     assert (one.text, one.reason) == ("[mail] の有給は？", "[phone] に聞いた")
 
 
-async def test_each_bad_line_is_told_by_number(importing: Importing, store: SqlStore) -> None:
+async def test_bad_lines_are_reported_by_number(importing: Importing, store: SqlStore) -> None:
     data = jsonl(("有給は？", "労務"), ("PC？", "sales"), ("!!!", "it"), ("", "it")) + b"\nnot json"
     report = await importing.load(data, "a")
     assert [bad.line for bad in report.bad] == [2, 3, 4, 5]
     assert report.bad[0].why is Flaw.UNKNOWN_CATEGORY
     assert report.bad[0].facts == {"category": "sales", "names": "labor, it, other"}
-    assert len(await kept(store)) == 1
+    assert len(await stored_rows(store)) == 1
 
 
-async def test_a_file_that_contradicts_itself_is_told_and_its_last_word_holds(
-    importing: Importing, store: SqlStore
-) -> None:
+async def test_last_line_wins_in_a_contradictory_file(importing: Importing, store: SqlStore) -> None:
     report = await importing.load(jsonl(("有給は？", "労務"), ("有給は?", "it"), ("有給は", "it")), "a")
     assert counts(report) == (1, 0, 1, 1)
     assert report.bad[0].line == 1
-    assert [one.category for one in await kept(store)] == ["it"]
+    assert [one.category for one in await stored_rows(store)] == ["it"]
 
 
-async def test_more_than_a_page_is_imported(importing: Importing, store: SqlStore) -> None:
+async def test_import_spans_several_pages(importing: Importing, store: SqlStore) -> None:
     report = await importing.load(jsonl(*((f"質問 {n}", "it") for n in range(IMPORTED_PER_TRANSACTION + 3))), "a")
     assert counts(report) == (IMPORTED_PER_TRANSACTION + 3, 0, 0, 0)
-    assert len(await kept(store)) == IMPORTED_PER_TRANSACTION + 3
+    assert len(await stored_rows(store)) == IMPORTED_PER_TRANSACTION + 3
 
 
 texts = st.sampled_from(["有給は？", "有給は", "PC", "ｐｃ!", "鍵", "?", ""])
@@ -133,7 +129,7 @@ labels = st.sampled_from(["労務", "IT", "it", "other", "sales", ""])
 
 @settings(max_examples=12, deadline=None)
 @given(records=st.lists(st.tuples(texts, labels), max_size=8))
-def test_every_line_is_accounted_for_and_nothing_doubles(fresh: Fresh, records: list[tuple[str, str]]) -> None:
+def test_every_line_is_counted_and_no_row_doubles(fresh: Fresh, records: list[tuple[str, str]]) -> None:
     async def story() -> None:
         database = Database(fresh())
         store = SqlStore(database)
@@ -142,9 +138,9 @@ def test_every_line_is_accounted_for_and_nothing_doubles(fresh: Fresh, records: 
         data = b'{"text": "first", "category": "other"}\n' + jsonl(*records)
         try:
             first = await importing.load(data, "a")
-            rows = await kept(store)
+            rows = await stored_rows(store)
             second = await importing.load(data, "a")
-            assert await kept(store) == rows
+            assert await stored_rows(store) == rows
         finally:
             await database.close()
         assert sum(counts(first)) == sum(counts(second)) == len(records) + 1
@@ -154,11 +150,11 @@ def test_every_line_is_accounted_for_and_nothing_doubles(fresh: Fresh, records: 
     asyncio.run(story())
 
 
-async def test_our_own_training_file_comes_back_as_the_same_rows(importing: Importing, store: SqlStore) -> None:
+async def test_imported_training_file_gives_the_same_rows(importing: Importing, store: SqlStore) -> None:
     texts = [f"有給の{n}番目の質問ですか？\u2028続き" for n in range(8)] + [f"PC {n} will not start" for n in range(8)]
     rows = [row(text, "labor" if n < 8 else "it", reason="だから" if n % 2 else None) for n, text in enumerate(texts)]
     first = export(rows, PROMPT)
     report = await importing.load(first.data, "export.jsonl")
     assert counts(report) == (first.manifest.rows, 0, 0, 0)
-    second = export(await kept(store), PROMPT)
+    second = export(await stored_rows(store), PROMPT)
     assert second.data == first.data

@@ -1,4 +1,4 @@
-"""The month's spend: by the price table, unknown prices named, and a fine-tune refused that is too dear."""
+"""The month's spend by the price table, and the budget that limits fine-tunes."""
 
 from datetime import UTC, datetime
 
@@ -33,12 +33,12 @@ async def month(
     return spend.finetunes, spend.answers, spend.unpriced, spend.left
 
 
-async def test_an_empty_month(bench: FinetuneBench) -> None:
+async def test_empty_month_costs_nothing(bench: FinetuneBench) -> None:
     assert await month(bench) == (0.0, 0.0, (), None)
     assert await month(bench, 5.0) == (0.0, 0.0, (), 5.0)
 
 
-async def test_a_fine_tune_counts_from_its_confirmation_and_by_what_was_trained(bench: FinetuneBench) -> None:
+async def test_finetune_costs_its_estimate_until_it_ends(bench: FinetuneBench) -> None:
     planned = await bench.planned()
     assert (await month(bench))[0] == 0.0
     await bench.acts.starting.confirm(planned.id, "U9")
@@ -52,7 +52,7 @@ async def test_a_fine_tune_counts_from_its_confirmation_and_by_what_was_trained(
     assert (await month(bench))[0] == pytest.approx(7.0)
 
 
-async def test_what_failed_costs_nothing_and_what_was_cancelled_may(bench: FinetuneBench) -> None:
+async def test_cancelled_job_is_billed_and_failed_is_not(bench: FinetuneBench) -> None:
     running = await bench.running()
     assert is_billed(running.model_copy(update={"state": FinetuneState.CANCELLED}))
     assert not is_billed(running.model_copy(update={"state": FinetuneState.CANCELLED, "job_id": None}))
@@ -60,49 +60,49 @@ async def test_what_failed_costs_nothing_and_what_was_cancelled_may(bench: Finet
     assert is_billed(running.model_copy(update={"state": FinetuneState.FAILED, "trained_tokens": 1}))
 
 
-async def test_answers_count_and_a_model_without_a_price_is_named(
+async def test_answers_count_and_unpriced_models_are_named(
     bench: FinetuneBench, store: SqlStore, model: RuleModel, board: Board, clock: StepClock
 ) -> None:
     await AnswerDesk(store, model, board, clock).ask(arrival())
     (question,) = board.cards
-    told = await month(bench, 1.0)
-    assert told[1] > 0
-    assert told[3] == pytest.approx(1.0 - told[1])
+    before = await month(bench, 1.0)
+    assert before[1] > 0
+    assert before[3] == pytest.approx(1.0 - before[1])
     async with bench.store.transaction() as tx:
         first = await tx.questions.verdict(question)
         assert first is not None
-        dear = first.model_copy(update={"id": "v2"})
+        unpriced = first.model_copy(update={"id": "v2"})
         house = await add_candidate(
             tx, clock.now(), ModelName.parse("house/big"), prompt_id=PROMPT.id, by="U9", why="test"
         )
-        await tx.questions.add_verdict(Verdict.model_validate(dear.model_dump() | {"release_id": house.id}))
-    assert await month(bench, 1.0) == (told[0], told[1], ("house/big",), told[3])
+        await tx.questions.add_verdict(Verdict.model_validate(unpriced.model_dump() | {"release_id": house.id}))
+    assert await month(bench, 1.0) == (before[0], before[1], ("house/big",), before[3])
 
 
-async def test_the_month_before_does_not_count(bench: FinetuneBench) -> None:
+async def test_previous_month_does_not_count(bench: FinetuneBench) -> None:
     await bench.confirmed()
     assert (await month(bench))[0] > 0
     bench.clock.advance(days=10)
     assert (await month(bench))[0] == 0.0
 
 
-def test_a_month_begins_on_its_first_in_utc() -> None:
+def test_month_begins_on_its_first_day_in_utc() -> None:
     assert month_of(datetime(2026, 11, 30, 23, 59, 59, 999, tzinfo=UTC)) == datetime(2026, 11, 1, tzinfo=UTC)
 
 
-async def test_a_start_above_the_budget_is_refused_with_numbers(bench: FinetuneBench) -> None:
+async def test_finetune_above_the_budget_is_refused(bench: FinetuneBench) -> None:
     finetune = await bench.planned()
     assert finetune.estimate.usd is not None
     bench.budget = finetune.estimate.usd - 1e-6
-    bench.acts = bench.started()
+    bench.acts = bench.new_acts()
     with pytest.raises(Refused) as refused:
         await bench.acts.planning.plan("U9", "ja")
     assert refused.value.reason is Reason.OVER_BUDGET
     assert set(refused.value.facts) == {"usd", "left", "spent", "budget"}
-    with pytest.raises(Refused) as refused:  # planned before, when there was money
+    with pytest.raises(Refused) as refused:  # planned while the budget was higher
         await bench.acts.starting.confirm(finetune.id, "U9")
     assert refused.value.reason is Reason.OVER_BUDGET
-    assert (await bench.now(finetune)).state is FinetuneState.PLANNED
+    assert (await bench.reload(finetune)).state is FinetuneState.PLANNED
     bench.budget = finetune.estimate.usd
-    bench.acts = bench.started()
+    bench.acts = bench.new_acts()
     assert (await bench.acts.starting.confirm(finetune.id, "U9")).state is FinetuneState.CONFIRMED

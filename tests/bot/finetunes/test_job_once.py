@@ -1,4 +1,4 @@
-"""One confirm, at most one job, whatever fails; a job that succeeded is exactly one release."""
+"""A confirmation makes at most one job, despite faults, and a job that succeeds makes exactly one release."""
 
 import asyncio
 import json
@@ -38,31 +38,29 @@ def bench(store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock:
     return FinetuneBench(store, shelf, trainer, clock)
 
 
-def why(refused: pytest.ExceptionInfo[Refused]) -> Reason:
+def reason_of(refused: pytest.ExceptionInfo[Refused]) -> Reason:
     return refused.value.reason
 
 
-# --- beside the event loop
+# --- work in threads
 
 
-async def test_what_many_rows_take_long_for_holds_up_nobody(
-    bench: FinetuneBench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Slack waits three seconds for an ack, and 100,000 rows take longer to be written, checked and counted."""
+async def test_slow_work_on_rows_runs_in_threads(bench: FinetuneBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slack waits three seconds for an ack, but 100,000 rows take longer to write, check and count."""
     threads: dict[str, int] = {}
 
-    def watched(name: str, inner: Callable[..., Any]) -> Callable[..., Any]:
-        def outer(*args: Any, **more: Any) -> Any:
+    def recorded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def record_thread(*args: Any, **kwargs: Any) -> Any:
             threads[name] = threading.get_ident()
-            return inner(*args, **more)
+            return function(*args, **kwargs)
 
-        return outer
+        return record_thread
 
-    for name, inner in (("export", export), ("questions_of", questions_of)):
-        monkeypatch.setattr(f"bot.dataset.exporting.{name}", watched(name, inner))
+    for name, function in (("export", export), ("questions_of", questions_of)):
+        monkeypatch.setattr(f"bot.dataset.exporting.{name}", recorded(name, function))
     for name in ("tokens", "words"):
-        monkeypatch.setattr(CountingEstimator, name, watched(name, getattr(CountingEstimator, name)))
-    monkeypatch.setattr("tests.kits.finetune_bench.check", watched("check", check))
+        monkeypatch.setattr(CountingEstimator, name, recorded(name, getattr(CountingEstimator, name)))
+    monkeypatch.setattr("tests.kits.finetune_bench.check", recorded("check", check))
     await bench.planned()
     await Prompting(bench.store, CountingEstimator(), bench.clock).shown()
     assert sorted(threads) == ["check", "export", "questions_of", "tokens", "words"]
@@ -72,8 +70,8 @@ async def test_what_many_rows_take_long_for_holds_up_nobody(
 # --- export
 
 
-async def test_an_export_freezes_the_rows_on_the_shelf(bench: FinetuneBench) -> None:
-    await bench.keep(ENOUGH_ROWS)
+async def test_export_puts_the_rows_on_the_shelf(bench: FinetuneBench) -> None:
+    await bench.add(ENOUGH_ROWS)
     frozen = await bench.acts.exporting.export()
     assert await bench.shelf.get(file_name(frozen.manifest.id)) == frozen.data
     async with bench.store.transaction() as tx:
@@ -82,17 +80,17 @@ async def test_an_export_freezes_the_rows_on_the_shelf(bench: FinetuneBench) -> 
     assert await bench.acts.exporting.export() == frozen
 
 
-async def test_without_rows_there_is_nothing_to_export(bench: FinetuneBench) -> None:
-    await bench.keep(rows_of(Split.HELD_OUT, "labor", 3))
+async def test_export_without_training_rows_is_refused(bench: FinetuneBench) -> None:
+    await bench.add(rows_of(Split.HELD_OUT, "labor", 3))
     with pytest.raises(Refused) as refused:
         await bench.acts.exporting.export()
-    assert (why(refused), refused.value.facts) == (Reason.NO_ROWS, {"held_out": 3})
+    assert (reason_of(refused), refused.value.facts) == (Reason.NO_ROWS, {"held_out": 3})
 
 
-async def test_a_row_that_was_corrected_again_is_exported_as_it_was_corrected_last(bench: FinetuneBench) -> None:
-    await bench.keep(ENOUGH_ROWS)
+async def test_export_uses_a_rows_last_correction(bench: FinetuneBench) -> None:
+    await bench.add(ENOUGH_ROWS)
     first = ENOUGH_ROWS[0]
-    await bench.keep([first.model_copy(update={"category": "other", "reason": None})])
+    await bench.add([first.model_copy(update={"category": "other", "reason": None})])
     lines = (await bench.acts.exporting.export()).data.decode().splitlines()
     (line,) = [line for line in lines if first.text in line]
     assert json.loads(json.loads(line)["messages"][2]["content"])["category"] == "その他"
@@ -101,7 +99,7 @@ async def test_a_row_that_was_corrected_again_is_exported_as_it_was_corrected_la
 # --- plan
 
 
-async def test_a_plan_prices_and_starts_nothing(bench: FinetuneBench) -> None:
+async def test_plan_has_a_price_and_starts_nothing(bench: FinetuneBench) -> None:
     finetune = await bench.planned()
     frozen = await bench.acts.exporting.export()
     assert finetune.state is FinetuneState.PLANNED
@@ -113,7 +111,7 @@ async def test_a_plan_prices_and_starts_nothing(bench: FinetuneBench) -> None:
         trained = await tx.finetunes.trained_rows(finetune.id)
     assert trained == dict(zip(frozen.texts, questions_of(frozen.data), strict=True))
     await bench.follow()
-    assert not bench.trainer.asked
+    assert not bench.trainer.requests
 
 
 @pytest.mark.parametrize(
@@ -124,181 +122,176 @@ async def test_a_plan_prices_and_starts_nothing(bench: FinetuneBench) -> None:
         (rows_of(Split.TRAIN, "labor", 10), Reason.ONE_CATEGORY),
     ],
 )
-async def test_rows_that_cannot_be_trained_on_are_refused(
-    bench: FinetuneBench, rows: list[Row], reason: Reason
-) -> None:
-    await bench.keep(rows)
+async def test_unsuitable_training_rows_are_refused(bench: FinetuneBench, rows: list[Row], reason: Reason) -> None:
+    await bench.add(rows)
     with pytest.raises(Refused) as refused:
         await bench.acts.planning.plan("U9", "ja")
-    assert why(refused) is reason
+    assert reason_of(refused) is reason
 
 
-async def test_what_a_provider_would_refuse_is_refused_here(bench: FinetuneBench) -> None:
+async def test_invalid_training_file_is_refused(bench: FinetuneBench) -> None:
     bench.problems = [FileProblem(3, "too_long", "too many tokens")]
     with pytest.raises(Refused) as refused:
         await bench.planned()
-    assert why(refused) is Reason.TRAINING_FILE_INVALID
+    assert reason_of(refused) is Reason.TRAINING_FILE_INVALID
     assert refused.value.facts == {"problems": "line 3: too many tokens"}
 
 
 @pytest.mark.parametrize(("rows", "epochs"), [(10, 10), (2, 25), (33, 4), (34, 3), (8_333, 3), (9_000, 2), (30_000, 1)])
-def test_epochs_are_those_that_the_provider_chooses(rows: int, epochs: int) -> None:
+def test_epochs_follow_the_providers_rule(rows: int, epochs: int) -> None:
     assert usual_epochs(rows) == epochs
 
 
 # --- confirm
 
 
-async def test_a_plan_is_confirmed_once(bench: FinetuneBench) -> None:
+async def test_plan_is_confirmed_once(bench: FinetuneBench) -> None:
     planned = await bench.planned()
-    ended = await asyncio.gather(
+    results = await asyncio.gather(
         *(bench.acts.starting.confirm(planned.id, "U9") for _ in range(3)), return_exceptions=True
     )
-    assert sum(isinstance(end, Finetune) for end in ended) == 1
-    assert [end.reason for end in ended if isinstance(end, Refused)] == [Reason.ALREADY_CONFIRMED] * 2
+    assert sum(isinstance(result, Finetune) for result in results) == 1
+    assert [result.reason for result in results if isinstance(result, Refused)] == [Reason.ALREADY_CONFIRMED] * 2
     with pytest.raises(Refused) as refused:
         await bench.acts.starting.confirm("ft-none", "U9")
-    assert why(refused) is Reason.NO_FINETUNE
+    assert reason_of(refused) is Reason.NO_FINETUNE
 
 
-async def test_there_is_one_fine_tune_at_a_time(bench: FinetuneBench) -> None:
+async def test_second_finetune_at_a_time_is_refused(bench: FinetuneBench) -> None:
     first, second = await bench.planned(), await bench.planned()
     await bench.acts.starting.confirm(first.id, "U9")
     for verb in (bench.acts.starting.confirm(second.id, "U9"), bench.acts.planning.plan("U9", "ja")):
         with pytest.raises(Refused) as refused:
             await verb
-        assert (why(refused), refused.value.facts) == (Reason.FINETUNE_RUNNING, {"id": first.id})
+        assert (reason_of(refused), refused.value.facts) == (Reason.FINETUNE_RUNNING, {"id": first.id})
 
 
 # --- follow
 
 
-async def test_a_job_that_succeeds_becomes_exactly_one_candidate(bench: FinetuneBench) -> None:
+async def test_succeeded_job_becomes_exactly_one_candidate(bench: FinetuneBench) -> None:
     finetune = await bench.running()
     assert (finetune.state, finetune.job_id) == (FinetuneState.RUNNING, "job-0")
     assert await bench.shelf.get(file_name(finetune.dataset_id)) == bench.trainer.files["file-0"]
-    bench.trainer.say("job-0", "running")
+    bench.trainer.set_status("job-0", "running")
     await bench.follow()
-    bench.trainer.say("job-0", "succeeded", "ft:base:1")
-    await asyncio.gather(*(bench.started().following.follow() for _ in range(3)))
+    bench.trainer.set_status("job-0", "succeeded", "ft:base:1")
+    await asyncio.gather(*(bench.new_acts().following.follow() for _ in range(3)))
     await bench.follow()
     (release,) = await bench.candidates()
-    ended = await bench.now(finetune)
+    ended = await bench.reload(finetune)
     assert ended.state is FinetuneState.SUCCEEDED
     assert ended.model == release.model == ModelName(provider="local", model="ft:base:1")
     assert (release.prompt_id, release.finetune_id) == (finetune.prompt_id, finetune.id)
-    asked = bench.trainer.asked["job"]
+    requests = bench.trainer.requests["job"]
     await bench.follow()
-    assert bench.trainer.asked["job"] == asked, "an end is an end"
+    assert bench.trainer.requests["job"] == requests, "an ended job is not followed"
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled"])
-async def test_a_job_that_does_not_succeed_is_never_a_release(bench: FinetuneBench, status: str) -> None:
+async def test_failed_or_cancelled_job_becomes_no_release(bench: FinetuneBench, status: str) -> None:
     finetune = await bench.running()
-    bench.trainer.say("job-0", status, model="ft:half", error="bad data")
+    bench.trainer.set_status("job-0", status, model="ft:half", error="bad data")
     await bench.follow()
-    ended = await bench.now(finetune)
+    ended = await bench.reload(finetune)
     assert (ended.state.value, ended.error) == (status, "bad data")
     assert await bench.candidates() == []
     with pytest.raises(Refused) as refused:
         await Releasing(bench.store, bench.clock).named(finetune.id)
-    assert why(refused) is Reason.NOT_SUCCEEDED
+    assert reason_of(refused) is Reason.NOT_SUCCEEDED
 
 
 @pytest.mark.parametrize(
     "status", ["validating_files", "queued", "paused", "cancelling", "", "SUCCEEDED?", "succeeded"]
 )
-async def test_any_other_word_means_that_it_still_runs(bench: FinetuneBench, status: str) -> None:
-    """So does "succeeded" as long as no model is named."""
+async def test_job_of_any_other_status_still_runs(bench: FinetuneBench, status: str) -> None:
+    """A job that succeeded still runs, too, until its model is named."""
     finetune = await bench.running()
-    bench.trainer.say("job-0", status)
+    bench.trainer.set_status("job-0", status)
     await bench.follow()
-    assert (await bench.now(finetune)).state is FinetuneState.RUNNING
+    assert (await bench.reload(finetune)).state is FinetuneState.RUNNING
     assert await bench.candidates() == []
-    bench.trainer.say("job-0", "succeeded", "ft:base:1")
+    bench.trainer.set_status("job-0", "succeeded", "ft:base:1")
     await bench.follow()
     assert len(await bench.candidates()) == 1
 
 
-CREATED = [Fault.LOST, Fault.KILLED]
-
-
-@pytest.mark.parametrize("fault", CREATED)
-async def test_a_job_whose_creation_was_not_answered_is_found_again(bench: FinetuneBench, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", [Fault.LOST, Fault.KILLED])
+async def test_job_of_an_unanswered_creation_is_found(bench: FinetuneBench, fault: Fault) -> None:
     finetune = await bench.confirmed()
     bench.trainer.faults.add("create", fault)
     try:
         await bench.acts.following.follow()
     except asyncio.CancelledError:
-        bench.acts = bench.started()
-    assert (await bench.now(finetune)).state is FinetuneState.CREATING
+        bench.acts = bench.new_acts()
+    assert (await bench.reload(finetune)).state is FinetuneState.CREATING
     await bench.follow()
-    found = await bench.now(finetune)
+    found = await bench.reload(finetune)
     assert (found.state, found.job_id) == (FinetuneState.RUNNING, "job-0")
-    assert bench.trainer.asked["create"] == 1
+    assert bench.trainer.requests["create"] == 1
 
 
-async def test_a_creation_that_never_arrived_is_given_up_and_not_sent_again(bench: FinetuneBench) -> None:
+async def test_creation_that_never_arrived_is_not_repeated(bench: FinetuneBench) -> None:
     finetune = await bench.confirmed()
     bench.trainer.faults.add("create", Fault.DOWN)
     await bench.follow()
-    assert (await bench.now(finetune)).state is FinetuneState.FAILED
-    assert bench.trainer.asked == {"upload": 1, "create": 1, "find": JOB_SEARCHES}
-    assert (await bench.planned()).state is FinetuneState.PLANNED, "another one may be started"
+    assert (await bench.reload(finetune)).state is FinetuneState.FAILED
+    assert bench.trainer.requests == {"upload": 1, "create": 1, "find": JOB_SEARCHES}
+    assert (await bench.planned()).state is FinetuneState.PLANNED, "another fine-tune may be planned"
 
 
-async def test_a_provider_that_refuses_is_quoted_at_once(bench: FinetuneBench) -> None:
+async def test_refused_upload_or_creation_ends_the_finetune(bench: FinetuneBench) -> None:
     for verb in ("upload", "create"):
         finetune = await bench.confirmed()
         bench.trainer.faults.add(verb, Fault.REFUSED)
         await bench.acts.following.follow()
-        ended = await bench.now(finetune)
+        ended = await bench.reload(finetune)
         assert (ended.state, ended.error) == (FinetuneState.FAILED, f"{verb}: no")
-    assert bench.trainer.asked["find"] == 0
+    assert bench.trainer.requests["find"] == 0
 
 
-async def test_a_refusal_to_say_how_a_paid_job_is_does_not_end_it(bench: FinetuneBench) -> None:
-    """A key that was changed is given back by people."""
+async def test_refused_status_does_not_end_a_paid_job(bench: FinetuneBench) -> None:
+    """People can restore an API key that was changed."""
     finetune = await bench.running()
     bench.trainer.faults.add("job", Fault.REFUSED, 3)
     for _ in range(3):
         await bench.acts.following.follow()
-        shown = await bench.now(finetune)
+        shown = await bench.reload(finetune)
         assert (shown.state, shown.progress) == (FinetuneState.RUNNING, "job: no")
-    bench.trainer.say("job-0", "succeeded", model="ft:base:x")
+    bench.trainer.set_status("job-0", "succeeded", model="ft:base:x")
     await bench.acts.following.follow()
-    assert (await bench.now(finetune)).state is FinetuneState.SUCCEEDED
+    assert (await bench.reload(finetune)).state is FinetuneState.SUCCEEDED
 
 
-async def test_after_a_day_of_refusals_it_is_given_up(bench: FinetuneBench) -> None:
+async def test_finetune_fails_after_a_day_of_refusals(bench: FinetuneBench) -> None:
     finetune = await bench.running()
     bench.trainer.faults.add("job", Fault.REFUSED, 2)
     await bench.acts.following.follow()
     bench.clock.advance(seconds=86_401)
     await bench.acts.following.follow()
-    ended = await bench.now(finetune)
+    ended = await bench.reload(finetune)
     assert (ended.state, ended.error) == (FinetuneState.FAILED, "job: no")
 
 
 @pytest.mark.parametrize("fault", [Fault.DOWN, Fault.LOST])
-async def test_an_upload_that_fails_is_tried_again(bench: FinetuneBench, fault: Fault) -> None:
+async def test_failed_upload_is_retried(bench: FinetuneBench, fault: Fault) -> None:
     finetune = await bench.confirmed()
     bench.trainer.faults.add("upload", fault, 2)
     await bench.follow()
-    assert (await bench.now(finetune)).state is FinetuneState.RUNNING
-    assert bench.trainer.asked["create"] == 1
+    assert (await bench.reload(finetune)).state is FinetuneState.RUNNING
+    assert bench.trainer.requests["create"] == 1
 
 
-async def test_replicas_that_follow_at_once_create_one_job(bench: FinetuneBench) -> None:
+async def test_concurrent_replicas_create_one_job(bench: FinetuneBench) -> None:
     finetune = await bench.confirmed()
-    await asyncio.gather(*(bench.started().following.follow() for _ in range(4)))
+    await asyncio.gather(*(bench.new_acts().following.follow() for _ in range(4)))
     assert len(bench.trainer.jobs) == 1
-    assert (await bench.now(finetune)).job_id == "job-0"
-    assert bench.trainer.asked["cancel"] == 0
+    assert (await bench.reload(finetune)).job_id == "job-0"
+    assert bench.trainer.requests["cancel"] == 0
 
 
 class SlowTrainer(KeepingTrainer):
-    """A provider that creates the job and answers only when a test says so."""
+    """A provider that creates the job at once, but answers only when a test sets `answer`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -312,7 +305,7 @@ class SlowTrainer(KeepingTrainer):
         return job
 
 
-async def test_a_job_that_was_found_while_its_answer_was_on_its_way_goes_on(
+async def test_job_found_before_its_answer_came_goes_on(
     store: SqlStore, shelf: DatabaseShelf, clock: StepClock
 ) -> None:
     trainer = SlowTrainer()
@@ -321,29 +314,27 @@ async def test_a_job_that_was_found_while_its_answer_was_on_its_way_goes_on(
     sending = asyncio.create_task(bench.acts.following.follow())
     await trainer.created.wait()
     clock.advance(seconds=CREATION_UNANSWERED.total_seconds())
-    await bench.started().following.follow()
-    assert (await bench.now(finetune)).state is FinetuneState.RUNNING
+    await bench.new_acts().following.follow()
+    assert (await bench.reload(finetune)).state is FinetuneState.RUNNING
     trainer.answer.set()
     await sending
-    assert trainer.asked["cancel"] == 0
-    assert (await bench.now(finetune)).state is FinetuneState.RUNNING
+    assert trainer.requests["cancel"] == 0
+    assert (await bench.reload(finetune)).state is FinetuneState.RUNNING
 
 
-async def test_a_job_that_was_given_up_for_lost_does_not_go_on_in_secret(
-    store: SqlStore, shelf: DatabaseShelf, clock: StepClock
-) -> None:
+async def test_job_that_was_given_up_is_cancelled(store: SqlStore, shelf: DatabaseShelf, clock: StepClock) -> None:
     trainer = SlowTrainer()
     bench = FinetuneBench(store, shelf, trainer, clock)
     finetune = await bench.confirmed()
     sending = asyncio.create_task(bench.acts.following.follow())
     await trainer.created.wait()
-    hidden, trainer.made_for = trainer.made_for, {}
-    other = bench.started()
+    hidden_ids, trainer.finetune_ids = trainer.finetune_ids, {}  # so that no search finds the job
+    other = bench.new_acts()
     for _ in range(JOB_SEARCHES):
         clock.advance(seconds=CREATION_UNANSWERED.total_seconds())
         await other.following.follow()
-    assert (await bench.now(finetune)).state is FinetuneState.FAILED
-    trainer.made_for = hidden
+    assert (await bench.reload(finetune)).state is FinetuneState.FAILED
+    trainer.finetune_ids = hidden_ids
     trainer.answer.set()
     await sending
     assert trainer.jobs["job-0"].status == "cancelled"
@@ -352,47 +343,45 @@ async def test_a_job_that_was_given_up_for_lost_does_not_go_on_in_secret(
 # --- cancel
 
 
-async def test_what_is_not_sent_yet_is_cancelled_without_a_request(bench: FinetuneBench) -> None:
+async def test_cancel_before_creation_sends_no_request(bench: FinetuneBench) -> None:
     await bench.confirmed()
     assert (await bench.acts.following.cancel()).state is FinetuneState.CANCELLED
     await bench.follow()
-    assert not bench.trainer.asked
+    assert not bench.trainer.requests
 
 
-async def test_a_running_job_is_cancelled_at_the_provider(bench: FinetuneBench) -> None:
+async def test_running_job_is_cancelled_at_the_provider(bench: FinetuneBench) -> None:
     await bench.running()
     assert (await bench.acts.following.cancel()).state is FinetuneState.CANCELLED
     assert bench.trainer.jobs["job-0"].status == "cancelled"
     with pytest.raises(Refused) as refused:
         await bench.acts.following.cancel()
-    assert why(refused) is Reason.NO_FINETUNE
+    assert reason_of(refused) is Reason.NO_FINETUNE
 
 
-async def test_a_creation_on_its_way_cannot_be_cancelled(bench: FinetuneBench) -> None:
+async def test_unanswered_creation_cannot_be_cancelled(bench: FinetuneBench) -> None:
     await bench.confirmed()
     bench.trainer.faults.add("create", Fault.LOST)
     await bench.acts.following.follow()
     with pytest.raises(Refused) as refused:
         await bench.acts.following.cancel()
-    assert why(refused) is Reason.NOT_CANCELLABLE
+    assert reason_of(refused) is Reason.NOT_CANCELLABLE
 
 
 @pytest.mark.parametrize(("fault", "error"), [(Fault.DOWN, ModelDown), (Fault.REFUSED, ModelRefused)])
-async def test_a_job_that_could_not_be_cancelled_goes_on(
-    bench: FinetuneBench, fault: Fault, error: type[Exception]
-) -> None:
+async def test_job_goes_on_when_cancelling_fails(bench: FinetuneBench, fault: Fault, error: type[Exception]) -> None:
     finetune = await bench.running()
     bench.trainer.faults.add("cancel", fault)
     with pytest.raises(error):
         await bench.acts.following.cancel()
-    assert (await bench.now(finetune)).state is FinetuneState.RUNNING
+    assert (await bench.reload(finetune)).state is FinetuneState.RUNNING
 
 
-# --- whatever happens
+# --- faults in any order
 
 
 class Provider(RuleBasedStateMachine):
-    """Faults, restarts and a provider's moods in any order."""
+    """Faults, restarts and changes of jobs, in any order."""
 
     def __init__(self, fresh: Fresh) -> None:
         super().__init__()
@@ -410,7 +399,7 @@ class Provider(RuleBasedStateMachine):
         self.runner.close()
 
     @rule(verb=st.sampled_from(["upload", "create", "find"]), fault=st.sampled_from(Fault))
-    def break_something(self, verb: str, fault: Fault) -> None:
+    def schedule_fault(self, verb: str, fault: Fault) -> None:
         self.trainer.faults.add(verb, fault)
 
     @rule(seconds=st.sampled_from([2, 61]))
@@ -419,13 +408,13 @@ class Provider(RuleBasedStateMachine):
         try:
             self.runner.run(self.bench.acts.following.follow())
         except asyncio.CancelledError:
-            self.bench.acts = self.bench.started()
+            self.bench.acts = self.bench.new_acts()
 
     @rule(status=st.sampled_from(["queued", "running", "whatever", "succeeded", "failed", "cancelled"]))
-    def move_on(self, status: str) -> None:
+    def set_job_status(self, status: str) -> None:
         for job in list(self.trainer.jobs.values()):
             if job.status not in {"succeeded", "failed", "cancelled"}:
-                self.trainer.say(job.id, status, f"ft:{job.id}" if status == "succeeded" else None)
+                self.trainer.set_status(job.id, status, f"ft:{job.id}" if status == "succeeded" else None)
 
     @rule()
     def start_another(self) -> None:
@@ -442,19 +431,19 @@ class Provider(RuleBasedStateMachine):
             assert refused.reason in {Reason.NO_FINETUNE, Reason.NOT_CANCELLABLE}  # noqa: PT017 - as above
 
     @invariant()
-    def a_confirm_is_at_most_one_job(self) -> None:
-        made_for = list(self.trainer.made_for.values())
-        assert len(made_for) == len(set(made_for))
-        assert set(made_for) <= {finetune.id for finetune in self.confirmed}
+    def each_finetune_has_at_most_one_job(self) -> None:
+        finetune_ids = list(self.trainer.finetune_ids.values())
+        assert len(finetune_ids) == len(set(finetune_ids))
+        assert set(finetune_ids) <= {finetune.id for finetune in self.confirmed}
 
     @invariant()
-    def a_success_is_exactly_one_release(self) -> None:
-        finetunes = [self.runner.run(self.bench.now(finetune)) for finetune in self.confirmed]
+    def each_success_is_exactly_one_release(self) -> None:
+        finetunes = [self.runner.run(self.bench.reload(finetune)) for finetune in self.confirmed]
         succeeded = sorted(finetune.id for finetune in finetunes if finetune.state is FinetuneState.SUCCEEDED)
         assert sorted(str(r.finetune_id) for r in self.runner.run(self.bench.candidates())) == succeeded
         assert sum(finetune.state not in ENDED_STATES for finetune in finetunes) <= 1
 
 
-def test_whatever_fails_in_whatever_order(fresh: Fresh) -> None:
+def test_any_order_of_faults_and_restarts(fresh: Fresh) -> None:
     some = settings(max_examples=8, stateful_step_count=20, deadline=None)
-    run_state_machine_as_test(partial(Provider, fresh), settings=some)  # type: ignore[arg-type]  # whatever makes one will do
+    run_state_machine_as_test(partial(Provider, fresh), settings=some)  # type: ignore[arg-type]  # any factory will do

@@ -1,4 +1,4 @@
-"""One `/finetune start` is one paid job at most: over HTTP to a provider that keeps jobs, on both databases."""
+"""One confirmed fine-tune is at most one paid job: over HTTP to a provider that keeps jobs, on both databases."""
 
 import asyncio
 import re
@@ -29,19 +29,19 @@ from tests.kits.openai_server import FILES, JOBS, Got, OpenAIServer, Reply
 from tests.kits.postgres import make_database
 
 STUDENT = ModelName(provider="there", model="small")
-ONE = re.compile(r"GET /v1/fine_tuning/jobs/([\w-]+)(/events)?")
+JOB_ROUTE = re.compile(r"GET /v1/fine_tuning/jobs/([\w-]+)(/events)?")
 
 
 class JobProvider(OpenAIServer):
-    """It makes a job of each creation that reaches it, whatever it answers."""
+    """A provider that makes a job of each creation that it receives, whatever it answers."""
 
     def __init__(self) -> None:
         super().__init__()
         self.jobs: list[dict[str, Any]] = []
-        self.answers: list[Reply] = []
-        """What it says of the next creations instead of the job."""
-        self.listed_late = 0
-        """So many lists do not show a new job yet."""
+        self.creation_replies: list[Reply] = []
+        """Replies to the next creations, in place of the job."""
+        self.lists_without_job = 0
+        """Number of the next lists that do not show the jobs yet."""
 
     def choose(self, got: Got) -> Reply:
         if got.route == FILES:
@@ -49,18 +49,18 @@ class JobProvider(OpenAIServer):
         if got.route == JOBS:
             metadata = got.json["metadata"]
             self.jobs.append({"id": f"job-{len(self.jobs)}", "status": "running", "metadata": metadata})
-            return self.answers.pop(0) if self.answers else Reply(self.jobs[-1])
+            return self.creation_replies.pop(0) if self.creation_replies else Reply(self.jobs[-1])
         if got.route == "GET /v1/fine_tuning/jobs":
-            self.listed_late -= 1
-            return Reply({"data": [] if self.listed_late >= 0 else self.jobs, "has_more": False})
-        found = ONE.fullmatch(got.route)
+            self.lists_without_job -= 1
+            return Reply({"data": [] if self.lists_without_job >= 0 else self.jobs, "has_more": False})
+        found = JOB_ROUTE.fullmatch(got.route)
         if found and found[2]:
             return Reply({"data": []})
         return Reply(next(job for job in self.jobs if found and job["id"] == found[1]))
 
 
-class Company:
-    """A record, a provider, and as many replicas as a test wants."""
+class Cluster:
+    """A database and a provider, with any number of replicas."""
 
     def __init__(self, url: str, provider: JobProvider) -> None:
         self.url = url
@@ -72,6 +72,7 @@ class Company:
         self.first = self.replica()
 
     def replica(self, trainer: type[OpenAITrainer] = OpenAITrainer) -> FinetuneActs:
+        """Return the acts of a new replica, with a database connection of its own."""
         database = Database(self.url)
         self.databases.append(database)
         store, estimator = SqlStore(database), CountingEstimator()
@@ -89,24 +90,24 @@ class Company:
     def store(self) -> SqlStore:
         return SqlStore(self.databases[0])
 
-    async def keep(self) -> None:
-        """Rows to train on."""
+    async def add_rows(self) -> None:
+        """Add training rows."""
         async with self.store.transaction() as tx:
             await tx.rows.put(*rows_of(Split.TRAIN, "labor", 8), *rows_of(Split.TRAIN, "it", 8))
 
     async def confirmed(self) -> Finetune:
-        await self.keep()
+        await self.add_rows()
         finetune, _ = await self.first.planning.plan("U9", "en")
         return await self.first.starting.confirm(finetune.id, "U9")
 
-    async def now(self, finetune: Finetune) -> Finetune:
+    async def reload(self, finetune: Finetune) -> Finetune:
         async with self.store.transaction() as tx:
             found = await tx.finetunes.get(finetune.id)
         assert found is not None
         return found
 
     async def follow(self, acts: FinetuneActs) -> None:
-        """For as long as a job is looked for."""
+        """Follow until a search for a job would have been given up."""
         for _ in range(JOB_SEARCHES + 1):
             await acts.following.follow()
             self.clock.advance(seconds=CREATION_UNANSWERED / timedelta(seconds=1))
@@ -117,16 +118,16 @@ class Company:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def company(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Company]:
-    url = make_database() if request.param == "postgresql" else f"sqlite:///{tmp_path}/company.db"
+async def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Cluster]:
+    url = make_database() if request.param == "postgresql" else f"sqlite:///{tmp_path}/cluster.db"
     provider = JobProvider()
     async with provider.running():
-        company = Company(url, provider)
-        await company.databases[0].migrate()
-        await Releasing(company.store, company.clock).ensure(PROMPT, BASE)
-        yield company
-        await company.providers.aclose()
-        for database in company.databases:
+        cluster = Cluster(url, provider)
+        await cluster.databases[0].migrate()
+        await Releasing(cluster.store, cluster.clock).ensure(PROMPT, BASE)
+        yield cluster
+        await cluster.providers.aclose()
+        for database in cluster.databases:
             await database.close()
 
 
@@ -139,87 +140,85 @@ LOST_ANSWERS: dict[str, Callable[[], Reply]] = {
 }
 
 
-@pytest.mark.parametrize("listed_late", [0, 2])
+@pytest.mark.parametrize("empty_searches", [0, 2])
 @pytest.mark.parametrize("answer", LOST_ANSWERS)
-async def test_a_job_that_was_made_and_not_told_is_found_by_its_metadata(
-    company: Company, answer: str, listed_late: int
-) -> None:
-    finetune = await company.confirmed()
-    company.provider.answers.append(LOST_ANSWERS[answer]())
-    company.provider.listed_late = 2 * listed_late  # with the filter and without
-    await company.follow(company.first)
-    found = await company.now(finetune)
+async def test_job_of_a_lost_answer_is_found_by_metadata(cluster: Cluster, answer: str, empty_searches: int) -> None:
+    finetune = await cluster.confirmed()
+    cluster.provider.creation_replies.append(LOST_ANSWERS[answer]())
+    cluster.provider.lists_without_job = 2 * empty_searches  # a search lists with the filter and without
+    await cluster.follow(cluster.first)
+    found = await cluster.reload(finetune)
     assert (found.state, found.job_id) == (FinetuneState.RUNNING, "job-0")
-    assert company.creations == 1
-    assert company.provider.jobs[0]["metadata"] == {JOB_METADATA_KEY: finetune.id}
+    assert cluster.creations == 1
+    assert cluster.provider.jobs[0]["metadata"] == {JOB_METADATA_KEY: finetune.id}
 
 
-async def test_a_replica_that_dies_while_its_creation_is_on_its_way_is_followed_by_another(company: Company) -> None:
-    finetune = await company.confirmed()
-    company.provider.answers.append(Reply(wait_s=5))
-    dying = asyncio.create_task(company.first.following.follow())
+async def test_other_replica_finds_the_job_after_a_crash(cluster: Cluster) -> None:
+    finetune = await cluster.confirmed()
+    cluster.provider.creation_replies.append(Reply(wait_s=5))
+    dying = asyncio.create_task(cluster.first.following.follow())
     async with asyncio.timeout(10):
-        while not company.provider.jobs:  # noqa: ASYNC110 - what it waits for is in another server
+        while not cluster.provider.jobs:  # noqa: ASYNC110 - the awaited change is in another server
             await asyncio.sleep(0.01)
     dying.cancel()
     await asyncio.gather(dying, return_exceptions=True)
-    await company.follow(company.replica())
-    assert (await company.now(finetune)).job_id == "job-0"
-    assert company.creations == 1
+    await cluster.follow(cluster.replica())
+    assert (await cluster.reload(finetune)).job_id == "job-0"
+    assert cluster.creations == 1
 
 
-class Dying(OpenAITrainer):
-    """Its replica falls right before the creation is sent."""
+class CrashingTrainer(OpenAITrainer):
+    """A trainer whose replica dies right before the creation is sent."""
 
     async def create(self, *_: object, **__: object) -> Job:
         raise asyncio.CancelledError
 
 
-async def test_a_replica_that_dies_before_its_creation_is_sent_costs_nothing(company: Company) -> None:
-    finetune = await company.confirmed()
+async def test_crash_before_the_creation_costs_nothing(cluster: Cluster) -> None:
+    finetune = await cluster.confirmed()
     with pytest.raises(asyncio.CancelledError):
-        await company.replica(Dying).following.follow()
-    assert (await company.now(finetune)).state is FinetuneState.CREATING
-    await company.follow(company.first)
-    assert (await company.now(finetune)).state is FinetuneState.FAILED
-    assert company.creations == 0, "nobody knows that it was not sent, so it is not sent again"
-    another = await company.confirmed()
-    await company.follow(company.first)
-    assert (await company.now(another)).state is FinetuneState.RUNNING
-    assert company.creations == 1
+        await cluster.replica(CrashingTrainer).following.follow()
+    assert (await cluster.reload(finetune)).state is FinetuneState.CREATING
+    await cluster.follow(cluster.first)
+    assert (await cluster.reload(finetune)).state is FinetuneState.FAILED
+    assert cluster.creations == 0, "nobody knows that the creation was not sent, so it is not sent again"
+    another = await cluster.confirmed()
+    await cluster.follow(cluster.first)
+    assert (await cluster.reload(another)).state is FinetuneState.RUNNING
+    assert cluster.creations == 1
 
 
-async def test_replicas_that_follow_at_once_send_one_creation(company: Company) -> None:
-    finetune = await company.confirmed()
-    replicas = [company.first, company.replica(), company.replica()]
+async def test_concurrent_replicas_send_one_creation(cluster: Cluster) -> None:
+    finetune = await cluster.confirmed()
+    replicas = [cluster.first, cluster.replica(), cluster.replica()]
     await asyncio.gather(*(replica.following.follow() for replica in replicas))
     for replica in replicas:
-        await company.follow(replica)
-    assert (await company.now(finetune)).state is FinetuneState.RUNNING
-    assert company.creations == 1
+        await cluster.follow(replica)
+    assert (await cluster.reload(finetune)).state is FinetuneState.RUNNING
+    assert cluster.creations == 1
 
 
-async def test_a_confirm_that_is_pressed_twice_at_once_is_one_job(company: Company) -> None:
-    await company.keep()
-    finetune, _ = await company.first.planning.plan("U9", "en")
-    other = company.replica()
-    pressed = await asyncio.gather(
-        company.first.starting.confirm(finetune.id, "U8"),
+async def test_concurrent_confirmations_of_a_plan_make_one_job(cluster: Cluster) -> None:
+    await cluster.add_rows()
+    finetune, _ = await cluster.first.planning.plan("U9", "en")
+    other = cluster.replica()
+    results = await asyncio.gather(
+        cluster.first.starting.confirm(finetune.id, "U8"),
         other.starting.confirm(finetune.id, "U9"),
         return_exceptions=True,
     )
-    assert sum(isinstance(one, Finetune) for one in pressed) == 1, pressed
-    await asyncio.gather(company.follow(company.first), company.follow(other))
-    assert company.creations == 1
+    assert sum(isinstance(result, Finetune) for result in results) == 1, results
+    await asyncio.gather(cluster.follow(cluster.first), cluster.follow(other))
+    assert cluster.creations == 1
 
 
-async def test_two_plans_that_are_confirmed_at_once_are_one_job(company: Company) -> None:
-    await company.keep()
-    other = company.replica()
-    plans = [(await acts.planning.plan("U9", "en"))[0] for acts in (company.first, other)]
-    pressed = await asyncio.gather(
-        company.first.starting.confirm(plans[0].id, "U8"),
+async def test_concurrent_confirmations_of_two_plans_confirm_one(cluster: Cluster) -> None:
+    await cluster.add_rows()
+    other = cluster.replica()
+    plans = [(await acts.planning.plan("U9", "en"))[0] for acts in (cluster.first, other)]
+    results = await asyncio.gather(
+        cluster.first.starting.confirm(plans[0].id, "U8"),
         other.starting.confirm(plans[1].id, "U9"),
         return_exceptions=True,
     )
-    assert sum(isinstance(one, Finetune) for one in pressed) == 1, pressed
+    assert sum(isinstance(result, Finetune) for result in results) == 1, results

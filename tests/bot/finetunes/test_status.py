@@ -1,4 +1,4 @@
-"""Status: what serves, what it was trained on, and what waits."""
+"""The status: the serving release, its training rows, and open work."""
 
 from datetime import timedelta
 
@@ -33,14 +33,14 @@ def bench(store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock:
     return FinetuneBench(store, shelf, trainer, clock)
 
 
-async def test_an_empty_house(reporting: Reporting, clock: StepClock) -> None:
+async def test_status_of_a_new_database(reporting: Reporting, clock: StepClock) -> None:
     status = await reporting.status()
     assert (status.serving.model, status.serving_since, status.prompt) == (BASE, clock.now(), PROMPT)
     assert (status.questions, status.rows, status.trained, status.untrained) == (0, {}, 0, 0)
     assert (status.finetunes, status.inbox_open, status.outbox_open, status.outbox_age) == ([], 0, 0, timedelta())
 
 
-async def test_before_anything_serves_there_is_no_status(fresh: Fresh, clock: StepClock) -> None:
+async def test_status_fails_before_a_release_serves(fresh: Fresh, clock: StepClock) -> None:
     database = Database(fresh())
     try:
         store = SqlStore(database)
@@ -51,7 +51,7 @@ async def test_before_anything_serves_there_is_no_status(fresh: Fresh, clock: St
         await database.close()
 
 
-async def test_questions_and_what_waits_are_counted(
+async def test_questions_and_open_work_are_counted(
     reporting: Reporting, store: SqlStore, model: RuleModel, board: Board, clock: StepClock
 ) -> None:
     desk = AnswerDesk(store, model, board, clock)
@@ -66,12 +66,12 @@ async def test_questions_and_what_waits_are_counted(
     assert sum(map(sum, status.rows.values())) == 1
 
 
-async def test_rows_that_the_serving_release_has_seen_are_told_from_others(
+async def test_trained_and_untrained_rows_are_counted_apart(
     reporting: Reporting, bench: FinetuneBench, clock: StepClock
 ) -> None:
     clock.advance(minutes=1)
     await bench.running()
-    bench.trainer.say("job-0", "succeeded", "ft:base:1")
+    bench.trainer.set_status("job-0", "succeeded", "ft:base:1")
     await bench.acts.following.follow()
     before = await reporting.status()
     assert (before.trained, before.untrained) == (0, 12)
@@ -86,30 +86,28 @@ async def test_rows_that_the_serving_release_has_seen_are_told_from_others(
     assert [finetune.id for finetune in after.finetunes] == [candidate.finetune_id]
     clock.advance(minutes=1)
     settled_again = ENOUGH_ROWS[0].model_copy(update={"settled_at": clock.now(), "category": "other"})
-    await bench.keep([settled_again, *rows_of(Split.TRAIN, "labor", 7)[6:], row("一つ", row_id="new")])
+    await bench.add([settled_again, *rows_of(Split.TRAIN, "labor", 7)[6:], row("一つ", row_id="new")])
     later = await reporting.status()
     assert later.trained == 11
     assert later.trained + later.untrained == sum(train for train, _ in later.rows.values())
 
 
-async def test_a_question_that_was_asked_again_is_not_one_more_to_train_on(
-    reporting: Reporting, bench: FinetuneBench, clock: StepClock
-) -> None:
-    """Only the newest row of a group is ever exported: an older one would count as not trained on for ever."""
+async def test_repeated_question_is_counted_once(reporting: Reporting, bench: FinetuneBench, clock: StepClock) -> None:
+    """Only the newest of equal questions is exported, so an older one would count as untrained for ever."""
     clock.advance(minutes=1)
-    await bench.keep([ENOUGH_ROWS[0].model_copy(update={"id": "asked again", "text": ENOUGH_ROWS[0].text + "？"})])
+    await bench.add([ENOUGH_ROWS[0].model_copy(update={"id": "asked again", "text": ENOUGH_ROWS[0].text + "？"})])
     await bench.running()
-    bench.trainer.say("job-0", "succeeded", "ft:base:1")
+    bench.trainer.set_status("job-0", "succeeded", "ft:base:1")
     await bench.acts.following.follow()
     await Releasing(bench.store, clock).switch((await bench.candidates())[0].id, "U9")
     status = await reporting.status()
     assert (status.trained, status.untrained) == (12, 0)
 
 
-async def test_the_pairs_that_staff_disagree_on_most_are_counted(
+async def test_disagreements_are_counted_per_category_pair(
     reporting: Reporting, store: SqlStore, model: RuleModel, board: Board, clock: StepClock
 ) -> None:
-    """One after the other on one question, and open conflicts between questions."""
+    """Disagreements are corrections of one question by two people, and open conflicts between questions."""
     desk, correcting = AnswerDesk(store, model, board, clock), Correcting(store, KeptNeighbours(), clock)
     assert (await reporting.status()).disagreements == []
     await desk.ask(arrival())

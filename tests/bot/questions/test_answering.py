@@ -1,4 +1,4 @@
-"""One question, one visible answer; nothing ends in silence."""
+"""One question gets one visible answer, and every arrival ends."""
 
 import asyncio
 import itertools
@@ -29,7 +29,7 @@ def desk(store: SqlStore, model: RuleModel, board: Board, clock: StepClock) -> A
     return AnswerDesk(store, model, board, clock)
 
 
-async def test_a_question_gets_a_card_with_the_verdict_of_what_serves(desk: AnswerDesk) -> None:
+async def test_question_gets_a_card_with_the_serving_verdict(desk: AnswerDesk) -> None:
     await desk.ask(arrival("有給は何日前までに申請しますか？"))
     question = await desk.question()
     assert question is not None
@@ -44,7 +44,7 @@ async def test_a_question_gets_a_card_with_the_verdict_of_what_serves(desk: Answ
     assert await desk.answering.answered("T1", "C1", "1.000100") == question
 
 
-async def test_what_is_stored_and_sent_is_masked(desk: AnswerDesk) -> None:
+async def test_stored_and_sent_text_is_masked(desk: AnswerDesk) -> None:
     await desk.ask(arrival("有給の件は taro@example.com か 090-1234-5678 へ。"))
     question = await desk.question()
     assert question is not None
@@ -52,7 +52,7 @@ async def test_what_is_stored_and_sent_is_masked(desk: AnswerDesk) -> None:
     assert desk.model.asked == [question.text]
 
 
-async def test_the_same_message_four_times_is_answered_once(desk: AnswerDesk) -> None:
+async def test_message_that_arrives_four_times_is_answered_once(desk: AnswerDesk) -> None:
     mention, watched = arrival(), arrival(via=Via.CHANNEL).model_copy(update={"event_id": "Ev1b"})
     assert [await desk.answering.receive(one) for one in (mention, mention, watched, watched)] == [
         True,
@@ -65,14 +65,14 @@ async def test_the_same_message_four_times_is_answered_once(desk: AnswerDesk) ->
     assert await desk.answering.receive(mention) is False
 
 
-async def test_a_burst_is_written_down_whole_and_each_arrival_once(desk: AnswerDesk) -> None:
+async def test_burst_stores_each_arrival_once(desk: AnswerDesk) -> None:
     burst = [arrival(n=n) for n in range(150)] * 2
     new = await asyncio.gather(*map(desk.answering.receive, burst))
     assert (new.count(True), new.count(False)) == (150, 150)
-    assert await desk.open() == 150
+    assert await desk.open_arrivals() == 150
 
 
-async def test_two_different_questions_get_two_answers(desk: AnswerDesk) -> None:
+async def test_two_questions_get_two_answers(desk: AnswerDesk) -> None:
     for n in (1, 2):
         assert await desk.answering.receive(arrival(n=n))
     await desk.work()
@@ -80,14 +80,14 @@ async def test_two_different_questions_get_two_answers(desk: AnswerDesk) -> None
 
 
 @pytest.mark.parametrize("failures", range(1, ANSWER_TRIES))
-async def test_a_model_that_is_down_for_a_while_delays_the_answer(desk: AnswerDesk, failures: int) -> None:
+async def test_answer_is_retried_while_the_model_is_down(desk: AnswerDesk, failures: int) -> None:
     desk.model.fail(failures)
     await desk.ask(arrival())
     assert desk.answers == 1
     assert desk.board.notices == []
 
 
-async def test_a_model_that_stays_down_is_told_within_a_minute(desk: AnswerDesk) -> None:
+async def test_asker_is_told_within_a_minute_of_failure(desk: AnswerDesk) -> None:
     desk.model.fail(ANSWER_TRIES)
     before = desk.clock.now()
     await desk.ask(arrival())
@@ -96,7 +96,7 @@ async def test_a_model_that_stays_down_is_told_within_a_minute(desk: AnswerDesk)
     assert (desk.clock.now() - before).total_seconds() <= 60
 
 
-async def test_a_model_that_refuses_is_not_asked_again(desk: AnswerDesk) -> None:
+async def test_refusing_model_is_asked_once(desk: AnswerDesk) -> None:
     desk.model.fail(1, ModelRefused("no such model"))
     await desk.ask(arrival())
     assert len(desk.model.asked) == 1
@@ -111,18 +111,16 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("verb", "fault", "times"), FAULTS)
-async def test_whatever_slack_does_there_is_one_answer_or_a_word(
-    desk: AnswerDesk, verb: str, fault: Fault, times: int
-) -> None:
+async def test_slack_faults_end_in_one_answer_or_notice(desk: AnswerDesk, verb: str, fault: Fault, times: int) -> None:
     desk.board.faults.add(verb, fault, times)
     await desk.ask(arrival())
-    told = len(desk.board.notices)
-    assert (desk.answers, told) == ((0, 1) if fault is Fault.REFUSED else (1, 0))
+    notices = len(desk.board.notices)
+    assert (desk.answers, notices) == ((0, 1) if fault is Fault.REFUSED else (1, 0))
     assert len(desk.model.asked) == 1, "the verdict of the first try is kept"
 
 
-async def test_an_answer_whose_post_got_lost_at_the_last_try_is_found(desk: AnswerDesk) -> None:
-    """Told that it failed, beside a card on which anybody may press: that was so."""
+async def test_post_lost_at_the_last_try_is_found(desk: AnswerDesk) -> None:
+    """A regression: the asker was told of a failure beside a card that works."""
     desk.board.faults.add("post_card", Fault.DOWN, ANSWER_TRIES - 1)
     desk.board.faults.add("post_card", Fault.LOST)
     await desk.ask(arrival())
@@ -132,16 +130,16 @@ async def test_an_answer_whose_post_got_lost_at_the_last_try_is_found(desk: Answ
     assert (desk.answers, desk.board.notices) == (1, [])
 
 
-async def test_after_a_fault_of_ours_what_was_posted_counts(desk: AnswerDesk) -> None:
-    """As where the database goes away between the post and the writing down of its ts, again and again."""
+async def test_posted_card_counts_after_our_own_errors(desk: AnswerDesk) -> None:
+    """The database may fail at each try between the post and the storing of its ts."""
     post_card = desk.board.post_card
 
-    async def posted_and_fell(card: Card, *, again: bool) -> str:
+    async def post_then_fail(card: Card, *, again: bool) -> str:
         if not desk.answers:
             await post_card(card, again=again)
         raise ConnectionResetError
 
-    desk.board.post_card = posted_and_fell  # type: ignore[method-assign]
+    desk.board.post_card = post_then_fail  # type: ignore[method-assign]
     await desk.ask(arrival())
     question = await desk.question()
     assert question is not None
@@ -149,7 +147,7 @@ async def test_after_a_fault_of_ours_what_was_posted_counts(desk: AnswerDesk) ->
     assert (desk.answers, desk.board.notices) == (1, [])
 
 
-async def test_who_cannot_be_told_now_is_told_when_slack_is_back(desk: AnswerDesk) -> None:
+async def test_notice_is_retried_until_slack_is_back(desk: AnswerDesk) -> None:
     desk.model.fail(ANSWER_TRIES)
     desk.board.faults.add("post_notice", Fault.DOWN, 3)
     desk.model.fail(3)
@@ -157,7 +155,7 @@ async def test_who_cannot_be_told_now_is_told_when_slack_is_back(desk: AnswerDes
     assert (desk.answers, desk.board.notices) == (0, [("1.000100", Notice.FAILED)])
 
 
-async def test_where_even_the_word_fails_the_arrival_ends(desk: AnswerDesk, caplog: pytest.LogCaptureFixture) -> None:
+async def test_arrival_ends_when_slack_refuses_the_notice(desk: AnswerDesk, caplog: pytest.LogCaptureFixture) -> None:
     desk.board.faults.add("post_card", Fault.REFUSED)
     desk.board.faults.add("post_notice", Fault.REFUSED)
     await desk.ask(arrival())
@@ -166,8 +164,8 @@ async def test_where_even_the_word_fails_the_arrival_ends(desk: AnswerDesk, capl
     assert "有給" not in caplog.text
 
 
-async def test_a_worker_that_died_is_followed_by_another(desk: AnswerDesk) -> None:
-    """The first one posted the card and fell before it could say so."""
+async def test_next_worker_finishes_after_a_crash(desk: AnswerDesk) -> None:
+    """The first worker posts the card and dies before it stores that."""
     assert await desk.answering.receive(arrival())
     desk.board.faults.add("post_card", Fault.KILLED)
     with pytest.raises(asyncio.CancelledError):
@@ -179,7 +177,7 @@ async def test_a_worker_that_died_is_followed_by_another(desk: AnswerDesk) -> No
     assert len(desk.model.asked) == 1
 
 
-async def test_a_fault_of_ours_is_tried_again_and_then_told(desk: AnswerDesk, caplog: pytest.LogCaptureFixture) -> None:
+async def test_our_own_error_is_retried_then_told(desk: AnswerDesk, caplog: pytest.LogCaptureFixture) -> None:
     desk.model.rules = {"有給": "no such category"}
     desk.board.post_card = None  # type: ignore[method-assign,assignment]  # a programming error
     await desk.ask(arrival())
@@ -196,7 +194,7 @@ async def test_a_fault_of_ours_is_tried_again_and_then_told(desk: AnswerDesk, ca
         ({"text": "有給の秘密", "outsider": True}, Notice.OUTSIDER),
     ],
 )
-async def test_what_is_no_question_is_told_and_not_asked(
+async def test_non_questions_get_a_notice_and_no_model(
     desk: AnswerDesk, change: dict[str, object], notice: Notice
 ) -> None:
     desk.board.faults.add("post_notice", Fault.LOST)
@@ -205,7 +203,7 @@ async def test_what_is_no_question_is_told_and_not_asked(
     assert (desk.model.asked, await desk.questions()) == ([], 0)
 
 
-async def test_an_outsiders_words_are_never_written_down(desk: AnswerDesk) -> None:
+async def test_outsiders_text_is_never_stored(desk: AnswerDesk) -> None:
     assert await desk.answering.receive(arrival("有給の秘密").model_copy(update={"outsider": True}))
     async with desk.store.transaction() as tx:
         item = await tx.inbox.claim("somebody", desk.clock.now(), ANSWER_LEASE)
@@ -213,12 +211,12 @@ async def test_an_outsiders_words_are_never_written_down(desk: AnswerDesk) -> No
     assert item.arrival.text == ""
 
 
-async def test_emoji_in_a_watched_channel_are_left_alone(desk: AnswerDesk) -> None:
+async def test_emoji_in_a_watched_channel_get_no_notice(desk: AnswerDesk) -> None:
     await desk.ask(arrival(":tada:", via=Via.CHANNEL))
     assert desk.board.notices == []
 
 
-async def test_a_long_question_is_cut_and_the_card_says_so(desk: AnswerDesk) -> None:
+async def test_long_question_is_cut_and_marked(desk: AnswerDesk) -> None:
     await desk.ask(arrival("有給" + "あ" * 10_000))
     question = await desk.question()
     assert question is not None
@@ -229,13 +227,13 @@ async def test_a_long_question_is_cut_and_the_card_says_so(desk: AnswerDesk) -> 
 # --- shortcuts
 
 
-async def test_a_shortcut_on_an_answered_message_answers_nothing(desk: AnswerDesk) -> None:
+async def test_shortcut_on_answered_message_adds_no_answer(desk: AnswerDesk) -> None:
     await desk.ask(arrival())
     await desk.ask(arrival(via=Via.SHORTCUT).model_copy(update={"event_id": "shortcut:1"}))
     assert desk.answers == 1
 
 
-async def test_a_shortcut_on_a_message_that_failed_answers_it(desk: AnswerDesk) -> None:
+async def test_shortcut_answers_a_failed_message(desk: AnswerDesk) -> None:
     desk.model.fail(ANSWER_TRIES)
     await desk.ask(arrival())
     assert await desk.answering.answered("T1", "C1", "1.000100") is None
@@ -243,7 +241,7 @@ async def test_a_shortcut_on_a_message_that_failed_answers_it(desk: AnswerDesk) 
     assert (desk.answers, await desk.questions()) == (1, 1)
 
 
-async def test_a_shortcut_waits_for_the_answer_that_is_on_its_way(desk: AnswerDesk) -> None:
+async def test_shortcut_waits_for_the_pending_answer(desk: AnswerDesk) -> None:
     assert await desk.answering.receive(arrival())
     async with desk.store.transaction() as tx:
         assert await tx.inbox.claim("another worker", desk.clock.now(), ANSWER_LEASE)
@@ -262,11 +260,11 @@ async def test_a_shortcut_waits_for_the_answer_that_is_on_its_way(desk: AnswerDe
 
 
 def edited(text: str, n: int = 1, version: int = 2) -> Arrival:
-    told = {"event_id": f"edit:{n}:{text}", "kind": ArrivalKind.EDITED, "said": f"{n}.000{version}00"}
-    return arrival(text, n).model_copy(update=told)
+    edit = {"event_id": f"edit:{n}:{text}", "kind": ArrivalKind.EDITED, "said": f"{n}.000{version}00"}
+    return arrival(text, n).model_copy(update=edit)
 
 
-async def test_an_edit_is_classified_anew(desk: AnswerDesk) -> None:
+async def test_edit_is_classified_anew(desk: AnswerDesk) -> None:
     await desk.ask(arrival("有給は？"))
     await desk.ask(edited("PC が遅い"))
     question = await desk.question()
@@ -281,15 +279,15 @@ async def test_an_edit_is_classified_anew(desk: AnswerDesk) -> None:
     assert desk.answers == 1
 
 
-async def test_an_edit_that_changes_nothing_asks_nothing(desk: AnswerDesk) -> None:
+async def test_edit_without_new_text_is_not_classified(desk: AnswerDesk) -> None:
     await desk.ask(arrival("有給は？"))
     for text in ("有給は？", "", ":tada:"):
         await desk.ask(edited(text))
-    await desk.ask(edited("PC が遅い", n=2))  # never was a question
+    await desk.ask(edited("PC が遅い", n=2))  # no question has this ts
     assert len(desk.model.asked) == 1
 
 
-async def test_a_settled_question_keeps_the_text_that_was_judged(desk: AnswerDesk) -> None:
+async def test_settled_question_keeps_its_text_despite_edits(desk: AnswerDesk) -> None:
     await desk.ask(arrival("有給は？"))
     press = Press(question_id=QUESTION_OF_EV1, category=None, seen=0, by="U2")
     await Correcting(desk.store, KeptNeighbours(), desk.clock).settle(press)
@@ -299,16 +297,16 @@ async def test_a_settled_question_keeps_the_text_that_was_judged(desk: AnswerDes
     assert question.text == "有給は？"
 
 
-async def test_an_edit_that_is_overtaken_by_a_press_changes_nothing(desk: AnswerDesk) -> None:
+async def test_settlement_during_an_edit_wins(desk: AnswerDesk) -> None:
     await desk.ask(arrival("有給は？"))
     press = Press(question_id=QUESTION_OF_EV1, category="it", seen=0, by="U2")
     classify = desk.model.classify
 
-    async def pressed_meanwhile(*asked: Any) -> Any:
+    async def settle_then_classify(*asked: Any) -> Any:
         await Correcting(desk.store, KeptNeighbours(), desk.clock).settle(press)
         return await classify(*asked)
 
-    desk.model.classify = pressed_meanwhile  # type: ignore[method-assign,assignment]
+    desk.model.classify = settle_then_classify  # type: ignore[method-assign,assignment]
     await desk.ask(edited("PC が遅い"))
     async with desk.store.transaction() as tx:
         row, question = await tx.rows.get(QUESTION_OF_EV1), await tx.questions.get(QUESTION_OF_EV1)
@@ -320,8 +318,8 @@ async def test_an_edit_that_is_overtaken_by_a_press_changes_nothing(desk: Answer
     assert card.verdict.category == "labor"
 
 
-async def test_an_edit_that_comes_before_its_question_is_the_question(desk: AnswerDesk) -> None:
-    """Slack delivers a lost event again after a minute, or five; what was edited meanwhile comes at once."""
+async def test_edit_before_its_question_becomes_the_question(desk: AnswerDesk) -> None:
+    """Slack delivers a lost event again after one to five minutes, but a later edit at once."""
     ts = f"{desk.clock.now().timestamp():.6f}"
     first, later = (
         one.model_copy(update={"place": one.place.model_copy(update={"ts": ts})})
@@ -336,8 +334,8 @@ async def test_an_edit_that_comes_before_its_question_is_the_question(desk: Answ
     assert (desk.answers, len(desk.model.asked)) == (1, 1)
 
 
-async def test_an_edit_that_is_the_question_survives_the_death_of_its_worker(desk: AnswerDesk) -> None:
-    """The question was written, its card was not: an edit with the same text changed nothing, and silence followed."""
+async def test_edit_answered_as_question_is_retried(desk: AnswerDesk) -> None:
+    """A regression: the question was stored without a card, so its retried edit seemed to change nothing."""
     ts = f"{desk.clock.now().timestamp():.6f}"
     edit = edited("PC が遅い")
     edit = edit.model_copy(update={"place": edit.place.model_copy(update={"ts": ts}), "said": ts})
@@ -347,8 +345,8 @@ async def test_an_edit_that_is_the_question_survives_the_death_of_its_worker(des
     assert (desk.answers, desk.board.notices) == (1, [])
 
 
-async def test_an_edit_that_meets_its_question_at_the_last_moment_is_not_lost(desk: AnswerDesk) -> None:
-    """The question was written by another worker between the edit's look and its taking the question's place."""
+async def test_edit_survives_if_its_question_arrives_concurrently(desk: AnswerDesk) -> None:
+    """Another worker stores the question after the edit was checked and before it is taken up as a question."""
     ts = f"{desk.clock.now().timestamp():.6f}"
     first, later = (
         one.model_copy(update={"place": one.place.model_copy(update={"ts": ts}), "said": said})
@@ -356,12 +354,12 @@ async def test_an_edit_that_meets_its_question_at_the_last_moment_is_not_lost(de
     )
     take_up, other = desk.answering._take_up, desk.worker()
 
-    async def overtaken(item: InboxItem) -> Any:
+    async def answer_question_first(item: InboxItem) -> Any:
         if await other.receive(first):
             assert await other.answer_next()
         return await take_up(item)
 
-    desk.answering._take_up = overtaken  # type: ignore[method-assign]
+    desk.answering._take_up = answer_question_first  # type: ignore[method-assign]
     await desk.ask(later)
     async with desk.store.transaction() as tx:
         question = await tx.questions.at("T1", "C1", ts)
@@ -370,15 +368,15 @@ async def test_an_edit_that_meets_its_question_at_the_last_moment_is_not_lost(de
     assert desk.answers == 1
 
 
-async def test_an_edit_that_cannot_be_classified_is_told(desk: AnswerDesk) -> None:
+async def test_asker_is_told_when_an_edit_fails(desk: AnswerDesk) -> None:
     await desk.ask(arrival("有給は？"))
     desk.model.fail(ANSWER_TRIES)
     await desk.ask(edited("PC が遅い"))
     assert desk.board.notices == [("1.000100", Notice.FAILED)]
 
 
-async def test_an_edit_waits_for_a_first_answer_that_takes_long(desk: AnswerDesk) -> None:
-    """As where its worker died: the question is held until the lease runs out."""
+async def test_edit_waits_for_a_crashed_workers_lease(desk: AnswerDesk) -> None:
+    """The question's worker died, so the question is held until the lease expires."""
     assert await desk.answering.receive(arrival("有給は？"))
     desk.board.faults.add("post_card", Fault.KILLED)
     with pytest.raises(asyncio.CancelledError):
@@ -390,7 +388,7 @@ async def test_an_edit_waits_for_a_first_answer_that_takes_long(desk: AnswerDesk
 
 
 @pytest.mark.parametrize("late", [False, True])
-async def test_the_newest_edit_counts_though_an_older_one_comes_after_it(desk: AnswerDesk, *, late: bool) -> None:
+async def test_newest_edit_wins_over_a_late_older_one(desk: AnswerDesk, *, late: bool) -> None:
     await desk.ask(arrival("有給は？"))
     old, new = edited("PC が遅い", version=2), edited("有給の残りは？", version=3)
     if late:
@@ -399,18 +397,18 @@ async def test_the_newest_edit_counts_though_an_older_one_comes_after_it(desk: A
     else:
         classify = desk.model.classify
 
-        async def overtaken(*asked: Any) -> Any:
+        async def newer_edit_then_classify(*asked: Any) -> Any:
             await desk.answering.receive(new)
             return await classify(*asked)
 
-        desk.model.classify = overtaken  # type: ignore[method-assign,assignment]
+        desk.model.classify = newer_edit_then_classify  # type: ignore[method-assign,assignment]
         await desk.ask(old)
     question = await desk.question()
     assert question is not None
     assert question.text == "有給の残りは？"
 
 
-async def test_an_edit_waits_for_the_first_answer(desk: AnswerDesk) -> None:
+async def test_edit_waits_for_the_first_answer(desk: AnswerDesk) -> None:
     desk.model.fail(2)
     assert await desk.answering.receive(arrival("有給は？"))
     assert await desk.answering.answer_next()
@@ -421,34 +419,32 @@ async def test_an_edit_waits_for_the_first_answer(desk: AnswerDesk) -> None:
     assert desk.answers == 1
 
 
-async def test_an_edit_of_a_question_that_failed_ends(desk: AnswerDesk) -> None:
+async def test_edit_of_a_failed_question_ends(desk: AnswerDesk) -> None:
     desk.model.fail(ANSWER_TRIES)
     await desk.ask(arrival("有給は？"))
     await desk.ask(edited("PC が遅い"))
-    assert desk.board.notices == [("1.000100", Notice.FAILED)], "once is enough"
+    assert desk.board.notices == [("1.000100", Notice.FAILED)], "the asker is told only once"
 
 
 QUESTION_OF_EV1 = uuid.uuid5(QUESTION_IDS, "Ev1").hex
 
 
-async def test_an_edit_is_kept_whose_question_is_answered_between_two_readings(
-    desk: AnswerDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On PostgreSQL each statement sees what was committed last: the first reading is of the moment before."""
+async def test_edit_is_kept_if_answered_between_reads(desk: AnswerDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On PostgreSQL each statement sees the newest commit, so the first read may be older than the second."""
     await desk.ask(arrival())
     at, of = SqlQuestions.at, SqlInbox.of
-    readings = itertools.count()
+    reads = itertools.count()
 
-    async def at_then(questions: SqlQuestions, *place: str) -> Question | None:
+    async def at_before(questions: SqlQuestions, *place: str) -> Question | None:
         question = await at(questions, *place)
-        return question.model_copy(update={"card_ts": None}) if question and not next(readings) else question
+        return question.model_copy(update={"card_ts": None}) if question and not next(reads) else question
 
-    async def of_then(inbox: SqlInbox, place: Place) -> list[tuple[Arrival, Ending | None]]:
+    async def of_before(inbox: SqlInbox, place: Place) -> list[tuple[Arrival, Ending | None]]:
         arrivals = await of(inbox, place)
-        return arrivals if next(readings) else [(one, None) for one, _ in arrivals]
+        return arrivals if next(reads) else [(one, None) for one, _ in arrivals]
 
-    monkeypatch.setattr(SqlQuestions, "at", at_then)
-    monkeypatch.setattr(SqlInbox, "of", of_then)
+    monkeypatch.setattr(SqlQuestions, "at", at_before)
+    monkeypatch.setattr(SqlInbox, "of", of_before)
     await desk.ask(edited("PC が動きません"))
     question = await desk.question()
     assert question is not None

@@ -1,4 +1,4 @@
-"""Who owns the category that a question was moved to is told once, and only as long as it is theirs."""
+"""The owner of a question's new category is told once, and only while the question is theirs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,15 +30,15 @@ OWNED = PROMPT.model_copy(
 )
 
 
-class Counter:
-    """A question of labor's that was answered, staff who settle it, and the post."""
+class OwnerDesk:
+    """One question answered with "labor", the act that settles it, and delivery to a fake Slack."""
 
     def __init__(self, store: SqlStore) -> None:
         self.store, self.clock, self.board = store, StepClock(), Board()
         self.correcting = Correcting(store, RowNeighbours(store), self.clock)
-        self.post = DeliveryDesk(store, self.board, self.clock)
+        self.deliveries = DeliveryDesk(store, self.board, self.clock)
 
-    async def open(self, confidence: float = 0.9) -> None:
+    async def ask(self, confidence: float = 0.9) -> None:
         await Releasing(self.store, self.clock).ensure(OWNED, BASE)
         await AnswerDesk(self.store, RuleModel({"有給": "labor"}, confidence), self.board, self.clock).ask(arrival())
 
@@ -55,9 +55,9 @@ class Counter:
     async def undo(self) -> None:
         await self.correcting.undo(self.question, (await self.correcting.card(self.question)).seen, "U2")
 
-    async def told(self) -> list[str | None]:
-        """Deliver what waits; who has been told so far."""
-        await self.post.deliver()
+    async def owners_told(self) -> list[str | None]:
+        """Deliver everything; return the owners told so far."""
+        await self.deliveries.deliver()
         return [card.owner for card in self.board.owners.values()]
 
 
@@ -70,70 +70,70 @@ async def database(request: pytest.FixtureRequest, fresh: Fresh) -> AsyncIterato
 
 
 @pytest.fixture
-async def counter(database: Database) -> Counter:
-    counter = Counter(SqlStore(database))
-    await counter.open()
-    return counter
+async def desk(database: Database) -> OwnerDesk:
+    desk = OwnerDesk(SqlStore(database))
+    await desk.ask()
+    return desk
 
 
-async def test_a_new_owner_is_told_and_the_same_one_is_not(counter: Counter) -> None:
-    await counter.settle("labor")
-    assert await counter.told() == []
-    await counter.settle("it")
-    assert await counter.told() == ["UIT"]
-    await counter.settle("it", by="U3")
-    assert await counter.told() == ["UIT"]
-    await counter.settle("labor")
-    assert await counter.told() == ["UIT", "SLABOR"]
+async def test_new_owner_is_told_and_same_owner_is_not(desk: OwnerDesk) -> None:
+    await desk.settle("labor")
+    assert await desk.owners_told() == []
+    await desk.settle("it")
+    assert await desk.owners_told() == ["UIT"]
+    await desk.settle("it", by="U3")
+    assert await desk.owners_told() == ["UIT"]
+    await desk.settle("labor")
+    assert await desk.owners_told() == ["UIT", "SLABOR"]
 
 
-async def test_nobody_is_told_where_there_is_no_owner_or_the_owner_did_it(counter: Counter) -> None:
-    await counter.settle("other")
-    await counter.settle("it", by="UIT")
-    assert await counter.told() == []
+async def test_nobody_is_told_without_an_owner_or_by_owner(desk: OwnerDesk) -> None:
+    await desk.settle("other")
+    await desk.settle("it", by="UIT")
+    assert await desk.owners_told() == []
 
 
-async def test_what_was_taken_back_or_given_on_before_it_was_told_is_not_told(counter: Counter) -> None:
-    await counter.settle("it")
-    await counter.undo()
-    assert await counter.told() == []
-    await counter.settle("it")
-    await counter.settle("labor")
-    await counter.settle("it")
-    assert await counter.told() == ["UIT"], "once, though it was theirs twice"
+async def test_owner_who_lost_the_question_is_not_told(desk: OwnerDesk) -> None:
+    await desk.settle("it")
+    await desk.undo()
+    assert await desk.owners_told() == []
+    await desk.settle("it")
+    await desk.settle("labor")
+    await desk.settle("it")
+    assert await desk.owners_told() == ["UIT"], "told once, although the question was theirs twice"
 
 
-async def test_after_a_guess_its_owner_is_told_too(database: Database) -> None:
-    """The card of a guess mentions staff and no owner."""
-    counter = Counter(SqlStore(database))
-    await counter.open(confidence=0.3)
-    async with counter.store.transaction() as tx:
+async def test_owner_is_told_when_a_guess_is_settled(database: Database) -> None:
+    """The card of a guess mentions staff but no owner."""
+    desk = OwnerDesk(SqlStore(database))
+    await desk.ask(confidence=0.3)
+    async with desk.store.transaction() as tx:
         serving = await tx.releases.serving()
         assert serving
         assert serving.state is ReleaseState.SERVING
         await tx.releases.set_unsure_below(serving.id, 0.5)
-    await counter.settle("labor")
-    assert await counter.told() == ["SLABOR"]
+    await desk.settle("labor")
+    assert await desk.owners_told() == ["SLABOR"]
 
 
 @pytest.mark.parametrize("fault", [Fault.DOWN, Fault.LOST])
-async def test_it_is_tried_until_it_succeeds_and_told_once(counter: Counter, fault: Fault) -> None:
-    await counter.settle("it")
-    counter.board.faults.add("announce_owner", fault, 3)
-    assert await counter.told() == ["UIT"]
-    await counter.settle("it", by="U3")
-    assert await counter.told() == ["UIT"]
+async def test_owner_is_told_once_despite_slack_faults(desk: OwnerDesk, fault: Fault) -> None:
+    await desk.settle("it")
+    desk.board.faults.add("announce_owner", fault, 3)
+    assert await desk.owners_told() == ["UIT"]
+    await desk.settle("it", by="U3")
+    assert await desk.owners_told() == ["UIT"]
 
 
-async def test_a_worker_that_died_is_followed_by_another_that_looks_first(counter: Counter) -> None:
-    await counter.settle("it")
-    counter.board.faults.add("announce_owner", Fault.KILLED)
-    assert await counter.post.worker().deliver_next(), "the card"
+async def test_next_worker_looks_first_after_a_crash(desk: OwnerDesk) -> None:
+    await desk.settle("it")
+    desk.board.faults.add("announce_owner", Fault.KILLED)
+    assert await desk.deliveries.worker().deliver_next(), "the card"
     with pytest.raises(asyncio.CancelledError):
-        await counter.post.worker().deliver_next()
-    counter.clock.advance(seconds=DELIVERY_LEASE.total_seconds())
-    assert await counter.told() == ["UIT"]
-    assert counter.board.owner_tries == [False, True]
+        await desk.deliveries.worker().deliver_next()
+    desk.clock.advance(seconds=DELIVERY_LEASE.total_seconds())
+    assert await desk.owners_told() == ["UIT"]
+    assert desk.board.owner_again == [False, True]
 
 
 steps = st.lists(st.sampled_from(["labor", "it", "other", "undo", "deliver"]), max_size=8)
@@ -141,27 +141,27 @@ steps = st.lists(st.sampled_from(["labor", "it", "other", "undo", "deliver"]), m
 
 @settings(max_examples=25, deadline=None)
 @given(steps)
-def test_whatever_is_pressed_the_last_to_hear_of_it_is_who_owns_it(fresh: Fresh, story: list[str]) -> None:
-    """The first owner hears of it by the card, and an undo leaves it to them."""
+def test_last_owner_told_owns_the_question(fresh: Fresh, story: list[str]) -> None:
+    """The card itself tells the first owner, and an undo gives the question back to them."""
 
-    async def live() -> None:
+    async def run_story() -> None:
         database = Database(fresh())
         try:
-            counter = Counter(SqlStore(database))
-            await counter.open()
-            heard: str | None = "SLABOR"
+            desk = OwnerDesk(SqlStore(database))
+            await desk.ask()
+            last_told: str | None = "SLABOR"
             for step in [*story, "deliver"]:
-                card = await counter.correcting.card(counter.question)
+                card = await desk.correcting.card(desk.question)
                 if step == "deliver":
-                    before = len(counter.board.owners)
-                    heard = [heard, *(await counter.told())[before:]][-1]
-                    assert card.settled is None or card.owner in (None, heard)
+                    before = len(desk.board.owners)
+                    last_told = [last_told, *(await desk.owners_told())[before:]][-1]
+                    assert card.settled is None or card.owner in (None, last_told)
                 elif step != "undo":
-                    await counter.settle(step)
+                    await desk.settle(step)
                 elif card.settled:
-                    await counter.undo()
-                    heard = "SLABOR"
+                    await desk.undo()
+                    last_told = "SLABOR"
         finally:
             await database.close()
 
-    asyncio.run(live())
+    asyncio.run(run_story())

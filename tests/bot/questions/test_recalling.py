@@ -1,4 +1,4 @@
-"""A correction helps similar questions at once, and never gives an answer away that is measured on."""
+"""Examples: corrections help similar questions at once, and an evaluation shows no answer in advance."""
 
 import pytest
 
@@ -21,45 +21,45 @@ ROWS = [
 ]
 
 
-async def with_recall(store: SqlStore, clock: StepClock, k: int) -> Release:
+async def release_with_recall(store: SqlStore, clock: StepClock, k: int) -> Release:
     releasing = Releasing(store, clock)
     return await releasing.recalling((await releasing.serving()).id, k, "U3")
 
 
-async def test_as_many_as_the_release_asks_for_are_shown(store: SqlStore, clock: StepClock) -> None:
+async def test_number_of_examples_is_the_releases_recall(store: SqlStore, clock: StepClock) -> None:
     neighbours = KeptNeighbours(ROWS)
-    none, two = await with_recall(store, clock, 0), await with_recall(store, clock, 2)
+    none, two = await release_with_recall(store, clock, 0), await release_with_recall(store, clock, 2)
     assert await examples_for(neighbours, none, "有給は何日前？") == ()
     shown = [one.text for one in await examples_for(neighbours, two, "有給は何日前？")]
-    assert shown == ["有給は何日前までに申請？", "有給は何日前に申請？"], "the nearest stands right before the question"
+    assert shown == ["有給は何日前までに申請？", "有給は何日前に申請？"], (
+        "the nearest comes last, right before the question"
+    )
     without = [ROWS[0].group, ROWS[1].group]
     assert await examples_for(neighbours, two, "有給は何日前？", without=without) == (
         Example(text="PCが起動しない", category="it"),
     )
 
 
-async def test_a_row_that_is_measured_on_is_never_shown_itself_or_a_near_copy(
-    store: SqlStore, clock: StepClock
-) -> None:
-    release = await with_recall(store, clock, 3)
+async def test_evaluated_row_gets_no_near_copy_as_example(store: SqlStore, clock: StepClock) -> None:
+    release = await release_with_recall(store, clock, 3)
     held_out = row("有給は何日前に申請").model_copy(update={"split": Split.HELD_OUT})
     examples = await examples_for_row(KeptNeighbours([*ROWS, held_out]), release, held_out)
     assert [one.text for one in examples] == ["PCが起動しない"]
 
 
-async def test_live_questions_are_asked_with_examples(store: SqlStore, clock: StepClock, board: Board) -> None:
+async def test_live_questions_come_with_examples(store: SqlStore, clock: StepClock, board: Board) -> None:
     model = RuleModel({})
     answering = Answering(store, Classifying(store, model, KeptNeighbours(ROWS), clock), board, clock)
     await answering.receive(arrival(n=1))
     await answering.answer_next()
-    release = await with_recall(store, clock, 1)
+    release = await release_with_recall(store, clock, 1)
     await Releasing(store, clock).switch(release.id, "U3")
     await answering.receive(arrival(n=2))
     await answering.answer_next()
     assert [len(examples) for examples in model.shown] == [0, 1]
 
 
-async def test_a_recall_makes_a_candidate_once_and_what_serves_stays(store: SqlStore, clock: StepClock) -> None:
+async def test_recalling_adds_one_candidate_and_keeps_serving(store: SqlStore, clock: StepClock) -> None:
     releasing = Releasing(store, clock)
     serving = await releasing.serving()
     three = await releasing.recalling(serving.id, 3, "U3")
