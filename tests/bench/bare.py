@@ -1,8 +1,10 @@
-"""A slack-bolt handler as a tutorial would write it: the yardstick. `python -m tests.bench.bare [model]`.
+"""A slack-bolt handler as a tutorial would write it, for comparison with the bot: `python -m tests.bench.bare [model]`.
 
-It posts a line; with `model` it asks the model first. Nothing of it survives a crash.
+It answers each message with a fixed line; with `model` it asks the model first. Nothing survives a crash.
+The benches start it with Slack's and the model's addresses in the environment.
 """
 
+import argparse
 import asyncio
 import os
 import sys
@@ -16,8 +18,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 ENV = os.environ  # noqa: TID251 - a program of its own
 
 
-async def main(*, asks: bool) -> None:
-    """Answer until it is ended."""
+async def main(*, ask_model: bool) -> None:
+    """Answer messages until the process ends."""
     app = AsyncApp(client=AsyncWebClient(token=ENV["SLACK_BOT_TOKEN"], base_url=ENV["SLACK_API_URL"]))
     model = AsyncOpenAI()
 
@@ -26,19 +28,21 @@ async def main(*, asks: bool) -> None:
         if "bot_id" in event:
             return
         text = "Thank you."
-        if asks:
+        if ask_model:
             chat = await model.chat.completions.create(
                 model="any", messages=[{"role": "user", "content": event["text"]}]
             )
             text = chat.choices[0].message.content or text
         await say(text=text, thread_ts=event["ts"])
 
-    sockets: Any = AsyncSocketModeHandler(app, ENV["SLACK_APP_TOKEN"])
-    await sockets.connect_async()
+    socket_mode: Any = AsyncSocketModeHandler(app, ENV["SLACK_APP_TOKEN"])
+    await socket_mode.connect_async()
     sys.stdout.write("connected\n")
     sys.stdout.flush()
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(asks="model" in sys.argv))
+    arguments = argparse.ArgumentParser(prog="python -m tests.bench.bare", description=__doc__)
+    arguments.add_argument("model", nargs="?", choices=["model"], help="ask the model before each answer")
+    asyncio.run(main(ask_model=arguments.parse_args().model is not None))

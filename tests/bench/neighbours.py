@@ -1,9 +1,10 @@
-"""How fast likeness is at 100,000 rows: `python -m tests.bench.neighbours [rows]`.
+"""The speed of the similarity index at 100,000 rows: `python -m tests.bench.neighbours [ROWS]`.
 
-The rows are made of the sample prompts' examples: the beginning of one question and the end of another, in both
-languages, so that words are as common as they are in questions and many rows are alike.
+Each row joins the beginning of one example of the sample prompts and the end of another, in both languages. Words are
+therefore as frequent as in real questions, and many rows are similar.
 """
 
+import argparse
 import asyncio
 import random
 import statistics
@@ -20,51 +21,54 @@ from bot.similarity.neighbours import RowNeighbours
 from storage.database import Database
 from storage.store import SqlStore
 
-ASKED = 200
+SAMPLES = 200
+"""Number of texts that each operation is timed on."""
 
 
-def questions(count: int) -> list[str]:
-    """So many different questions, the same at each run."""
+def make_questions(count: int) -> list[str]:
+    """Return `count` different questions, the same ones in each run."""
     prompts = [read_prompt(ROOT / "prompts" / language) for language in ("ja", "en")]
     examples = [text for prompt in prompts for category in prompt.categories for text in category.examples]
     pieces = [[*text.split()] if text.isascii() else [*text] for text in examples]
     rng = random.Random(7)
-    made: dict[str, None] = {}
-    while len(made) < count:
+    texts: dict[str, None] = {}
+    while len(texts) < count:
         one, two = rng.choice(pieces), rng.choice(pieces)
         text = " ".join(one[: rng.randint(1, len(one))] + two[rng.randint(0, len(two) - 1) :])
-        made[f"{text} {rng.randint(1, count)}" if rng.random() < 0.5 else text] = None
-    return list(made)
+        texts[f"{text} {rng.randint(1, count)}" if rng.random() < 0.5 else text] = None
+    return list(texts)
 
 
-def say(*words: str) -> None:
+def print_words(*words: str) -> None:
     sys.stdout.write(" ".join(words) + "\n")
 
 
-async def p50(verb: Callable[[str], Awaitable[object]], texts: Sequence[str]) -> str:
-    took = []
+async def time_calls(operation: Callable[[str], Awaitable[object]], texts: Sequence[str]) -> str:
+    """Call the operation once per text, and return the median and the 95th percentile of its times."""
+    times = []
     for text in texts:
         start = time.perf_counter()
-        await verb(text)
-        took.append((time.perf_counter() - start) * 1000)
-    return f"p50 {statistics.median(took):6.2f} ms, p95 {statistics.quantiles(took, n=20)[-1]:6.2f} ms"
+        await operation(text)
+        times.append((time.perf_counter() - start) * 1000)
+    return f"p50 {statistics.median(times):6.2f} ms, p95 {statistics.quantiles(times, n=20)[-1]:6.2f} ms"
 
 
-async def settled_otherwise(store: SqlStore, neighbours: RowNeighbours, row: Row) -> None:
-    """One row says otherwise, and all conflicts are asked for."""
+async def change_category(store: SqlStore, neighbours: RowNeighbours, row: Row) -> None:
+    """Store the row with another category and list all conflicts."""
     async with store.transaction() as tx:
         await tx.rows.put(row.model_copy(update={"category": "hr", "settled_at": SystemClock().now()}))
     await neighbours.conflicts()
 
 
 async def main(count: int) -> None:
-    (*settled,) = questions(count + ASKED)
-    asked, settled = settled[:ASKED], settled[ASKED:]
+    """Print the time of each operation on `count` rows."""
+    texts = make_questions(count + SAMPLES)
+    asked, settled = texts[:SAMPLES], texts[SAMPLES:]
     clock = SystemClock()
     rows = []
     for n, text in enumerate(settled):
         group = group_of(text)
-        made = Row(
+        row = Row(
             id=f"{n}",
             text=text,
             group=group,
@@ -75,7 +79,7 @@ async def main(count: int) -> None:
             by="bench",
             settled_at=clock.now() - timedelta(seconds=n),
         )
-        rows.append(made)
+        rows.append(row)
     by_text = {row.text: row for row in rows}
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/bench.db")
@@ -87,17 +91,24 @@ async def main(count: int) -> None:
         neighbours = RowNeighbours(store)
         start = time.perf_counter()
         await neighbours.refresh()
-        say(f"{count} rows are taken in within {time.perf_counter() - start:.1f} s")
-        say("near   ", await p50(neighbours.near, asked))
-        say("nearest", await p50(lambda text: neighbours.nearest(text, 5), asked))
-        say("settled", await p50(lambda text: settled_otherwise(store, neighbours, by_text[text]), settled[:ASKED]))
+        print_words(f"indexed {count} rows within {time.perf_counter() - start:.1f} s")
+        print_words("near   ", await time_calls(neighbours.near, asked))
+        print_words("nearest", await time_calls(lambda text: neighbours.nearest(text, 5), asked))
+        print_words(
+            "settled",
+            await time_calls(lambda text: change_category(store, neighbours, by_text[text]), settled[:SAMPLES]),
+        )
         held_out = [row.text for row in rows if row.split == "held_out"]
         train = [row.text for row in rows if row.split == "train"]
         start = time.perf_counter()
         found = neighbours.pairs(train, held_out)
-        say(f"{len(train)} × {len(held_out)} rows: {len(found)} near pairs within {time.perf_counter() - start:.1f} s")
+        print_words(
+            f"{len(train)} × {len(held_out)} rows: {len(found)} near pairs within {time.perf_counter() - start:.1f} s"
+        )
         await database.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000))
+    arguments = argparse.ArgumentParser(prog="python -m tests.bench.neighbours", description=__doc__)
+    arguments.add_argument("rows", nargs="?", type=int, default=100_000, help="default: %(default)s")
+    asyncio.run(main(arguments.parse_args().rows))

@@ -1,4 +1,4 @@
-"""What a question costs beside few and beside very many stored ones, in turns within one run."""
+"""The cost of a question when few and when very many questions are stored, measured in turns within one run."""
 
 import asyncio
 import tempfile
@@ -16,13 +16,21 @@ from bot.practice import interactions
 from bot.settings import Settings
 from storage.database import Database
 from storage.tables import rows
-from tests.bench.neighbours import questions as texts
-from tests.bench.sustained import Meter, compared, warmed
-from tests.bench.workplace import SPREAD, Site, bot, database_at, line, site, spread
+from tests.bench.neighbours import make_questions
+from tests.bench.sustained import Meter, measure_in_turns, warm_up
+from tests.bench.workplace import (
+    PERCENTILES_HEADER,
+    BenchWorkspace,
+    create_database,
+    open_workspace,
+    percentiles,
+    print_line,
+    run_bot,
+)
 
 FEW = 1_000
-SETTLED = 10
-"""One question in so many was settled: it has a correction and a row."""
+SETTLED_EVERY = 10
+"""Every tenth stored question is settled: it has a correction and a row."""
 PRESSES = 50
 CATEGORIES = ("labor", "hr", "general_affairs", "accounting", "it", "other")
 
@@ -31,8 +39,8 @@ MOMENT = {
     "sqlite": "datetime('now', '-' || (31 * (:count - i)) || ' seconds') || '.000000'",
     "postgresql": "now() - (:count - i) * interval '31 seconds'",
 }
-"""A million of them are a year."""
-OLD = (
+"""SQL of the time of question `i`. Questions are 31 seconds apart, so a million of them span a year."""
+INSERTS = (
     """INSERT INTO questions
     (id, text, asker, team, channel, ts, via, language, asked_at, cut, late, card_ts, settled)
     SELECT 'q' || i, 'Where do I find form number ' || i || ' of last year?', 'U0' || i % 500, 'T0', 'C0',
@@ -51,39 +59,39 @@ JSON = """'{"event_id": "Ev' || i || '", "kind": "asked", "via": "channel", "pla
 
 
 async def fill(url: str, count: int) -> None:
-    """Store so many answered questions, by SQL."""
+    """Store `count` answered questions with SQL."""
     async with open_core(Settings(_env_file=None, database_url=url, bot_language="en")) as core:
         release = (await core.acts.releasing.serving()).id
     database = Database(url)
     async with database.begin() as connection:
         kind = connection.dialect.name
         json = f"({JSON})::json" if kind == "postgresql" else JSON
-        facts = {"count": count, "settled": SETTLED, "release": release}
-        for statement in OLD:
-            # A colon in the JSON is none of a parameter's.
+        facts = {"count": count, "settled": SETTLED_EVERY, "release": release}
+        for statement in INSERTS:
+            # SQLAlchemy would take a colon in the JSON for the start of a parameter.
             filled = NUMBERS + statement.format(moment=MOMENT[kind], json=json.replace(":", "\\:"))
             await connection.execute(text(filled), facts)
-        await _settle(connection, count)
+        await _insert_rows(connection, count)
     await database.close()
 
 
-async def _settle(connection: AsyncConnection, count: int) -> None:
+async def _insert_rows(connection: AsyncConnection, count: int) -> None:
     now = SystemClock().now()
-    made = []
-    for n, said in enumerate(texts(count // SETTLED), start=1):
-        group, i = group_of(said), n * SETTLED
+    values = []
+    for n, question in enumerate(make_questions(count // SETTLED_EVERY), start=1):
+        group, i = group_of(question), n * SETTLED_EVERY
         at = now - timedelta(seconds=31 * (count - i))
         place = {"team": "T0", "channel": "C0", "ts": f"{i}.000100"}
         split, category = split_of(group).value, CATEGORIES[n % len(CATEGORIES)]
-        row = {"id": f"q{i}", "text": said, "group": group, "category": category, "reason": None, "split": split}
-        made.append(row | place | {"source": Source.AGREE.value, "by": "U0", "settled_at": at, "touched_at": at})
-    await connection.execute(insert(rows), made)
+        row = {"id": f"q{i}", "text": question, "group": group, "category": category, "reason": None, "split": split}
+        values.append(row | place | {"source": Source.AGREE.value, "by": "U0", "settled_at": at, "touched_at": at})
+    await connection.execute(insert(rows), values)
 
 
-class Desk:
-    """A bot beside so many stored questions."""
+class Setup:
+    """A bot on a database with `stored` questions. `start`: seconds from the bot's start until it was connected."""
 
-    HEAD = f"{'stored':>11} {'start s':>8} {Meter.HEAD}   press {SPREAD} {'status ms':>10} {'MB':>6}"
+    HEADER = f"{'stored':>11} {'start s':>8} {Meter.HEADER}   press {PERCENTILES_HEADER} {'status ms':>10} {'MB':>6}"
 
     def __init__(self, stored: int, start: float, meter: Meter) -> None:
         self.stored = stored
@@ -91,66 +99,70 @@ class Desk:
         self.meter = meter
         self.status = 0.0
 
-    async def press(self) -> None:
-        """Agree with answers, one after the other, and ask for the status."""
-        place = self.meter.place
-        place.forget()
-        for ts in list(place.answers)[:PRESSES]:
-            await place.agree(ts)
+    async def measure_presses_and_status(self) -> None:
+        """Confirm up to PRESSES answers, one after the other, then run `/finetune status` once."""
+        workspace = self.meter.workspace
+        workspace.reset_times()
+        for ts in list(workspace.answers)[:PRESSES]:
+            await workspace.agree(ts)
         started = time.perf_counter()
-        await _told(place)
+        await _ask_for_status(workspace)
         self.status = time.perf_counter() - started
 
     @property
-    def pressing(self) -> float:
-        took = self.meter.place.timed.took["pressed"]
-        return sum(took) / len(took)
+    def mean_press(self) -> float:
+        """Mean time of a press, in seconds."""
+        seconds = self.meter.workspace.timed.seconds["pressed"]
+        return sum(seconds) / len(seconds)
 
     def __str__(self) -> str:
-        presses = spread(self.meter.place.timed.took["pressed"])
+        presses = percentiles(self.meter.workspace.timed.seconds["pressed"])
         memory = self.meter.program.megabytes
         costs = f"{self.start:8.1f} {self.meter}         {presses}"
         return f"{self.stored:11,} {costs} {self.status * 1000:10.0f} {memory:6.0f}"
 
 
-async def _told(place: Site) -> None:
-    """Ask for the status, and wait for it."""
-    channel = place.sample.ops.id
-    await interactions.command(place, place.people.admin, channel, "/finetune status")
+async def _ask_for_status(workspace: BenchWorkspace) -> None:
+    """Send `/finetune status` and wait for the answer."""
+    channel = workspace.sample.ops.id
+    await interactions.command(workspace, workspace.people.admin, channel, "/finetune status")
     async with asyncio.timeout(120):
-        while not place.board.whispers.get(channel):  # noqa: ASYNC110 - what it waits for is another process's
+        while not workspace.board.whispers.get(channel):  # noqa: ASYNC110 - another process answers
             await asyncio.sleep(0.005)
 
 
 @asynccontextmanager
-async def desk(kind: str, stored: int) -> AsyncIterator[Desk]:
-    """A bot on a new database that holds so many."""
+async def open_setup(kind: str, stored: int) -> AsyncIterator[Setup]:
+    """Fill a new database and run a bot on it."""
     with tempfile.TemporaryDirectory() as folder:
-        url = database_at(kind, folder)
+        url = create_database(kind, folder)
         started = time.perf_counter()
         await fill(url, stored)
-        line(f"{'':8} {stored:,} are stored in {kind} within {time.perf_counter() - started:.0f} s")
-        async with site() as (place, env):
+        print_line(f"{'':8} stored {stored:,} questions in {kind} within {time.perf_counter() - started:.0f} s")
+        async with open_workspace() as (workspace, env):
             started = time.perf_counter()
-            async with bot(env, folder, url) as one:
+            async with run_bot(env, folder, url) as program:
                 start = time.perf_counter() - started
-                yield Desk(stored, start, await warmed(place, one))
+                yield Setup(stored, start, await warm_up(workspace, program))
 
 
 async def main(stored: int, questions: int, databases: Sequence[str]) -> None:
     """Print the table."""
-    line(f"{questions} questions, a model that answers at once; one stored question in {SETTLED} is settled")
-    line(f"{'':<10} {Desk.HEAD}")
+    print_line(
+        f"{questions} questions, a model that answers at once; one stored question in {SETTLED_EVERY} is settled"
+    )
+    print_line(f"{'':<10} {Setup.HEADER}")
     for kind in databases:
         async with AsyncExitStack() as stack:
-            few, many = [await stack.enter_async_context(desk(kind, n)) for n in (FEW, stored)]
-            await compared([few.meter, many.meter], questions)
-            for one in (few, many):
-                await one.press()
-                line(f"{kind:<10} {one}")
-            ratios = (many.meter.cpu / few.meter.cpu, many.meter.seconds / few.meter.seconds)
-            cpu, wall = (f"{ratio:.2f}" for ratio in ratios)
-            line(
-                f"{'':<10} {cpu} times the processor, {wall} times the time, {many.pressing / few.pressing:.2f} a press"
+            few, many = [await stack.enter_async_context(open_setup(kind, count)) for count in (FEW, stored)]
+            await measure_in_turns([few.meter, many.meter], questions)
+            for setup in (few, many):
+                await setup.measure_presses_and_status()
+                print_line(f"{kind:<10} {setup}")
+            cpu, wall = many.meter.cpu / few.meter.cpu, many.meter.seconds / few.meter.seconds
+            press = many.mean_press / few.mean_press
+            print_line(
+                f"{'':<10} {cpu:.2f} times the processor time, {wall:.2f} times the wall-clock time, "
+                f"{press:.2f} times the time of a press"
             )
-    line()
+    print_line()

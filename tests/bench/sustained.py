@@ -1,4 +1,4 @@
-"""What the whole bot costs over a bare slack-bolt handler, with a model that answers at once."""
+"""The cost of the whole bot compared with a bare slack-bolt handler, with a model that answers at once."""
 
 import asyncio
 import itertools
@@ -7,107 +7,119 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
-from tests.bench.workplace import SPREAD, Program, Site, bot, database_at, line, program, site, spread
+from tests.bench.workplace import (
+    PERCENTILES_HEADER,
+    BenchWorkspace,
+    RunningProgram,
+    create_database,
+    open_workspace,
+    percentiles,
+    print_line,
+    run_bot,
+    run_program,
+)
 
-ABREAST = 8
+CONCURRENCY = 8
 ROUNDS = 5
-"""What is compared is measured in turns, so that what else the machine does falls on each of them."""
+"""Number of turns. The programs take turns so that other work on the machine slows all of them alike."""
 PRESSES = 100
 
 
 class Meter:
-    """Asks a program questions, `ABREAST` at a time, and adds up what they cost."""
+    """A client that asks a program questions, CONCURRENCY at a time, and adds up their cost."""
 
-    HEAD = f"{'a second':>9} {'cpu ms':>8} {SPREAD}"
+    HEADER = f"{'per s':>9} {'cpu ms':>8} {PERCENTILES_HEADER}"
 
-    def __init__(self, place: Site, under_test: Program) -> None:
-        self.place = place
-        self.program = under_test
-        self._taken: list[float] = []
-        self._seconds = self._cpu = 0.0
+    def __init__(self, workspace: BenchWorkspace, program: RunningProgram) -> None:
+        self.workspace = workspace
+        self.program = program
+        self._answer_seconds: list[float] = []
+        self._total_seconds = self._total_cpu = 0.0
         self._numbers = itertools.count()
 
-    async def round(self, questions: int) -> None:
-        """Ask so many."""
-        gate = asyncio.Semaphore(ABREAST)
+    async def run_round(self, questions: int) -> None:
+        gate = asyncio.Semaphore(CONCURRENCY)
         started, cpu = time.perf_counter(), self.program.cpu_seconds
         await asyncio.gather(*(self._ask(gate) for _ in range(questions)))
-        self._seconds += time.perf_counter() - started
-        self._cpu += self.program.cpu_seconds - cpu
+        self._total_seconds += time.perf_counter() - started
+        self._total_cpu += self.program.cpu_seconds - cpu
 
     async def _ask(self, gate: asyncio.Semaphore) -> None:
         async with gate:
             started = time.perf_counter()
-            await self.place.answered(f"How do I reset password number {next(self._numbers)}?")
-            self._taken.append(time.perf_counter() - started)
+            await self.workspace.ask(f"How do I reset password number {next(self._numbers)}?")
+            self._answer_seconds.append(time.perf_counter() - started)
 
     @property
     def seconds(self) -> float:
-        """Of the wall's clock, for one question."""
-        return self._seconds / len(self._taken)
+        """Wall-clock seconds per question."""
+        return self._total_seconds / len(self._answer_seconds)
 
     @property
     def cpu(self) -> float:
-        """Seconds of the processor, for one question."""
-        return self._cpu / len(self._taken)
+        """Processor seconds per question."""
+        return self._total_cpu / len(self._answer_seconds)
 
     def __str__(self) -> str:
-        return f"{1 / self.seconds:9.0f} {self.cpu * 1000:8.2f} {spread(self._taken)}"
+        return f"{1 / self.seconds:9.0f} {self.cpu * 1000:8.2f} {percentiles(self._answer_seconds)}"
 
 
-async def warmed(place: Site, under_test: Program) -> Meter:
-    """A meter of a program that has its caches and connections."""
-    await Meter(place, under_test).round(2 * ABREAST)
-    return Meter(place, under_test)
+async def warm_up(workspace: BenchWorkspace, program: RunningProgram) -> Meter:
+    """Ask until the program's caches and connections are filled, and return a meter that starts at zero."""
+    await Meter(workspace, program).run_round(2 * CONCURRENCY)
+    return Meter(workspace, program)
 
 
-async def compared(meters: Sequence[Meter], questions: int) -> None:
-    """Ask each so many questions, in turns."""
+async def measure_in_turns(meters: Sequence[Meter], questions: int) -> None:
+    """Ask each program `questions` questions, in ROUNDS turns."""
     for _ in range(ROUNDS):
         for meter in meters:
-            await meter.round(questions // ROUNDS)
+            await meter.run_round(questions // ROUNDS)
 
 
-async def pressed(place: Site) -> None:
-    """Press one card after the other, while questions are asked `ABREAST` at a time."""
-    over = asyncio.Event()
+async def press_under_load(workspace: BenchWorkspace) -> None:
+    """Confirm up to PRESSES answers, one after the other, while questions are asked CONCURRENCY at a time."""
+    done = asyncio.Event()
 
-    async def ask(n: int) -> None:
-        while not over.is_set():
-            await place.answered(f"Where is printer number {n}?")
+    async def ask_repeatedly(n: int) -> None:
+        while not done.is_set():
+            await workspace.ask(f"Where is printer number {n}?")
 
-    place.forget()
-    asking = [asyncio.create_task(ask(n)) for n in range(ABREAST)]
-    for ts in list(place.answers)[:PRESSES]:
-        await place.agree(ts)
-    over.set()
+    workspace.reset_times()
+    asking = [asyncio.create_task(ask_repeatedly(n)) for n in range(CONCURRENCY)]
+    for ts in list(workspace.answers)[:PRESSES]:
+        await workspace.agree(ts)
+    done.set()
     await asyncio.gather(*asking)
 
 
 async def main(questions: int, databases: Sequence[str]) -> None:
     """Print the table."""
-    line(f"{questions} questions, {ABREAST} at a time, a model that answers at once")
-    line(f"{'':<34} {Meter.HEAD}   press {SPREAD}  > 3 s")
+    print_line(f"{questions} questions, {CONCURRENCY} at a time, a model that answers at once")
+    print_line(f"{'':<34} {Meter.HEADER}   press {PERCENTILES_HEADER}  > 3 s")
     async with AsyncExitStack() as stack:
         meters: dict[str, Meter] = {}
         for name in ("bare handler that posts", "bare handler that asks and posts", *databases):
             folder = stack.enter_context(tempfile.TemporaryDirectory())
-            place, env = await stack.enter_async_context(site())
+            workspace, env = await stack.enter_async_context(open_workspace())
             if name in databases:
-                opened = bot(env, folder, database_at(name, folder))
+                program = run_bot(env, folder, create_database(name, folder))
             else:
-                opened = program(env, folder, "tests.bench.bare", *(["model"] if "asks" in name else []))
-            meters[name] = await warmed(place, await stack.enter_async_context(opened))
-        await compared([*meters.values()], questions)
+                program = run_program(env, folder, "tests.bench.bare", *(["model"] if "asks" in name else []))
+            meters[name] = await warm_up(workspace, await stack.enter_async_context(program))
+        await measure_in_turns([*meters.values()], questions)
         for kind in databases:
-            await pressed(meters[kind].place)
-    bare = [meter for name, meter in meters.items() if name not in databases]
+            await press_under_load(meters[kind].workspace)
+    bare_meters = [meter for name, meter in meters.items() if name not in databases]
     for name, meter in meters.items():
-        timed = meter.place.timed
-        presses = f"         {spread(timed.took['pressed'])} {timed.late['pressed']:6}" if name in databases else ""
-        line(f"{'whole bot, ' + name if name in databases else name:<34} {meter}{presses}")
+        timed = meter.workspace.timed
+        presses = f"         {percentiles(timed.seconds['pressed'])} {timed.late['pressed']:6}"
+        if name in databases:
+            print_line(f"{'whole bot, ' + name:<34} {meter}{presses}")
+        else:
+            print_line(f"{name:<34} {meter}")
     for kind in databases:
-        cpu = " and ".join(f"{meters[kind].cpu / one.cpu:.1f}" for one in bare)
-        wall = " and ".join(f"{meters[kind].seconds / one.seconds:.1f}" for one in bare)
-        line(f"on {kind}: {cpu} times the processor of the bare ones, {wall} times the time")
-    line()
+        cpu = " and ".join(f"{meters[kind].cpu / bare.cpu:.1f}" for bare in bare_meters)
+        wall = " and ".join(f"{meters[kind].seconds / bare.seconds:.1f}" for bare in bare_meters)
+        print_line(f"{kind}: {cpu} times the processor time of the bare handlers, {wall} times the wall-clock time")
+    print_line()

@@ -1,4 +1,4 @@
-"""Where a program is put under load: a practice workspace that takes the time, and the program in its own process."""
+"""The setting of a load test: a practice workspace that measures times, and the program under test as a process."""
 
 import asyncio
 import os
@@ -6,10 +6,9 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import yaml
@@ -26,44 +25,51 @@ from tests.kits.postgres import make_database
 
 MANIFEST = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
 CHAT = "POST /v1/chat/completions"
-TICKS = os.sysconf("SC_CLK_TCK")
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class TimedSockets(SocketMode):
-    """Keeps how many seconds each ack of a question ("asked") or of a press ("pressed") took, as Slack sees it."""
+    """Socket Mode that measures acks as Slack sees them.
 
-    took: defaultdict[str, list[float]]
+    Attributes:
+        seconds: the time of each ack, by kind: "asked" for questions, "pressed" for presses.
+        late: how many deliveries were not acked in time, by kind.
+    """
+
+    seconds: defaultdict[str, list[float]]
     late: Counter[str]
 
     async def ask(self, kind: str, payload: Json, **extra: str | int | bool) -> Json | None:
-        of = "pressed" if kind == "interactive" else "asked"
+        counted_as = "pressed" if kind == "interactive" else "asked"
         event = payload.get("event", {})
         counts = "bot_id" not in event and "subtype" not in event
         started = time.perf_counter()
         try:
             answer = await super().ask(kind, payload, **extra)
         except NotAckedError:
-            self.late[of] += counts
+            self.late[counted_as] += counts
             raise
         if counts:
-            self.took[of].append(time.perf_counter() - started)
+            self.seconds[counted_as].append(time.perf_counter() - started)
         return answer
 
 
-class Site(Workspace):
-    """A practice workspace that is asked and pressed without its page, and sees which questions are answered."""
+class BenchWorkspace(Workspace):
+    """A practice workspace in which questions are asked and answers confirmed without its page.
+
+    Attributes:
+        answers: ts of a question → the app's messages in its thread, by their ts, in their current state.
+    """
 
     def __init__(self) -> None:
         super().__init__(MANIFEST)
         self.sockets = self.timed = TimedSockets(self.app.app_id, self.sockets.timing, self.clock)
         self.answers: defaultdict[str, dict[str, Json]] = defaultdict(dict)
-        """The ts of a question → the app's messages in its thread, by their ts, as they are now."""
         self._waiting: dict[str, asyncio.Future[None]] = {}
-        self.forget()
+        self.reset_times()
 
-    def forget(self) -> None:
-        """Start to measure anew."""
-        self.timed.took, self.timed.late = defaultdict(list), Counter()
+    def reset_times(self) -> None:
+        self.timed.seconds, self.timed.late = defaultdict(list), Counter()
 
     def show(self, channel: Channel, message: Json | None) -> None:
         super().show(channel, message)
@@ -74,11 +80,11 @@ class Site(Workspace):
                 waiting.set_result(None)
 
     def say(self, text: str) -> str:
-        """Let an employee ask in the watched channel; the question's ts."""
+        """Post a question of an employee in the watched channel and return its ts."""
         return str(chat.say(self, self.people.employees[1].id, self.sample.help_desk, text)["ts"])
 
-    async def answered(self, text: str) -> None:
-        """Ask, and wait for the answer."""
+    async def ask(self, text: str) -> None:
+        """Post a question and wait for its answer."""
         ts = self.say(text)
         if not self.answers[ts]:
             self._waiting[ts] = asyncio.get_running_loop().create_future()
@@ -86,9 +92,9 @@ class Site(Workspace):
                 await self._waiting[ts]
 
     async def agree(self, ts: str) -> bool:
-        """Let one of the staff agree with the answer to a question. False where the press was not acked in time."""
+        """Confirm the answer to a question as one of the staff, and return whether the press was acked in time."""
         (card,) = self.answers[ts].values()
-        given = next(
+        button = next(
             {"block_id": block["block_id"], "action_id": element["action_id"]}
             for block in card["blocks"]
             for element in block.get("elements", ())
@@ -96,53 +102,61 @@ class Site(Workspace):
         )
         place = {"channel": self.sample.help_desk.id, "ts": card["ts"]}
         try:
-            await interactions.press_in_message(self, self.people.staff[1], place, given, {})
+            await interactions.press_in_message(self, self.people.staff[1], place, button, {})
         except SlackError:
             return False
         return True
 
     def check(self, questions: int) -> None:
-        """Raises RuntimeError unless so many questions have exactly one answer each: then nothing was measured."""
+        """Check that `questions` questions have exactly one answer each.
+
+        Raises:
+            RuntimeError: an answer is missing or duplicated, so the measured times mean nothing.
+        """
         counted = Counter(len(messages) for messages in self.answers.values())
         if counted != {1: questions}:
             raise RuntimeError(f"{questions} questions; answers per question: {dict(counted)}")
 
 
 @dataclass(frozen=True)
-class Program:
-    """A running program."""
+class RunningProgram:
+    """A running process under test."""
 
     pid: int
 
     @property
     def megabytes(self) -> float:
-        """Its resident memory now."""
+        """Resident memory now, in units of 1,000,000 bytes."""
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     @property
     def cpu_seconds(self) -> float:
-        """Of the processor, all its threads, since its start."""
+        """Processor time of all threads since the start, in seconds."""
         user, system = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) / TICKS
+        return (int(user) + int(system)) / TICKS_PER_SECOND
 
 
 @asynccontextmanager
-async def site(think: float = 0.0) -> AsyncIterator[tuple[Site, dict[str, str]]]:
-    """A workspace and a model that thinks for so many seconds; what the environment of a program there says."""
-    place, model = Site(), OpenAIServer()
-    model.on(CHAT, replace(said("IT", "It is about a password.", p=0.9), wait_s=think))
-    async with serve(place) as server, model.running():
-        yield place, environment(server, model.url)
+async def open_workspace(model_seconds: float = 0.0) -> AsyncIterator[tuple[BenchWorkspace, dict[str, str]]]:
+    """Serve a workspace and a model that takes `model_seconds` per answer.
+
+    Yields:
+        The workspace, and the environment of a program that works in it.
+    """
+    workspace, model = BenchWorkspace(), OpenAIServer()
+    model.on(CHAT, replace(said("IT", "It is about a password.", p=0.9), wait_s=model_seconds))
+    async with serve(workspace) as server, model.running():
+        yield workspace, environment(server, model.url)
 
 
-def environment(server: Server, model: str) -> dict[str, str]:
+def environment(server: Server, model_url: str) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],  # noqa: TID251 - a program needs one
         "PYTHONPATH": str(ROOT),
         "SLACK_API_URL": server.api_url,
         "SLACK_BOT_TOKEN": server.bot_token,
         "SLACK_APP_TOKEN": server.app_token,
-        "OPENAI_BASE_URL": model,
+        "OPENAI_BASE_URL": model_url,
         "OPENAI_API_KEY": "sk-bench",
         "BOT_LANGUAGE": "en",
         "BOT_STAFF": server.people.staff[1].id,
@@ -154,8 +168,16 @@ def environment(server: Server, model: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def program(env: Mapping[str, str], folder: str, *command: str) -> AsyncIterator[Program]:
-    """`python -m …`, from the first line that it prints on. Its log goes to a file beside it."""
+async def run_program(env: Mapping[str, str], folder: str, *command: str) -> AsyncIterator[RunningProgram]:
+    """Run `python -m <command>` in a folder, where its standard error goes to the file `log`.
+
+    Yields:
+        The program, once it has printed its first line.
+
+    Raises:
+        RuntimeError: the program ended without a line; the message is its log.
+        TimeoutError: no line came within 300 seconds.
+    """
     with Path(folder, "log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", *command),
@@ -169,43 +191,43 @@ async def program(env: Mapping[str, str], folder: str, *command: str) -> AsyncIt
         async with asyncio.timeout(300):
             if not await process.stdout.readline():
                 raise RuntimeError(Path(folder, "log").read_text())
-        yield Program(process.pid)
+        yield RunningProgram(process.pid)
     finally:
         if process.returncode is None:
             process.terminate()
         await process.communicate()
 
 
-def bot(env: Mapping[str, str], folder: str, database: str) -> Any:
-    """The whole bot on this database, as `program` gives it."""
-    return program({**env, "DATABASE_URL": database}, folder, "bot", "run")
+def run_bot(env: Mapping[str, str], folder: str, url: str) -> AbstractAsyncContextManager[RunningProgram]:
+    """Run the whole bot on the database at `url`, see `run_program`."""
+    return run_program({**env, "DATABASE_URL": url}, folder, "bot", "run")
 
 
-def database_at(kind: str, folder: str) -> str:
-    """The address of a new database that syncs each commit to the disk."""
+def create_database(kind: str, folder: str) -> str:
+    """Create a database that syncs each commit to disk, and return its URL."""
     if kind == "sqlite":
         return f"sqlite:///{folder}/bench.db"
     url = make_database()
     with psycopg.connect(url, autocommit=True) as connection:
-        # The tests' server does without; a figure that people are told must not.
+        # The tests' server runs without fsync; published figures must include it.
         connection.execute("ALTER SYSTEM SET fsync = on")
         connection.execute("SELECT pg_reload_conf()")
     return url
 
 
-def spread(seconds: Sequence[float]) -> str:
-    """Median, 99th percentile and longest in milliseconds, as three columns of a table."""
+def percentiles(seconds: Sequence[float]) -> str:
+    """Return the table columns under PERCENTILES_HEADER: median, 99th percentile and maximum, in milliseconds."""
     if not seconds:
         return f"{'–':>8} {'–':>8} {'–':>8}"
     ranked = sorted(seconds)
-    of = (ranked[len(ranked) // 2], ranked[int(len(ranked) * 0.99)], ranked[-1])
-    return " ".join(f"{one * 1000:8.1f}" for one in of)
+    figures = (ranked[len(ranked) // 2], ranked[int(len(ranked) * 0.99)], ranked[-1])
+    return " ".join(f"{figure * 1000:8.1f}" for figure in figures)
 
 
-SPREAD = f"{'p50 ms':>8} {'p99 ms':>8} {'max ms':>8}"
+PERCENTILES_HEADER = f"{'p50 ms':>8} {'p99 ms':>8} {'max ms':>8}"
 
 
-def line(text: str = "") -> None:
-    """Print a line at once: a bench takes minutes, and is watched."""
+def print_line(text: str = "") -> None:
+    """Print a line and flush, because people watch a bench that takes minutes."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
