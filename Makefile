@@ -1,13 +1,13 @@
-# Two commands: `make` runs Madoguchi, `make test` tests it.
+# `make` runs Madoguchi, `make test` tests it.
 .DEFAULT_GOAL := run
 .PHONY: run test fix lock bench chaos help clean
 PYTHON ?= python3
 IN := .venv/bin/python -m
 CODE := bot handlers storage tests
-# Where a machine says so, nothing is compiled for keeps, and each of the many starts in a test compiles all anew.
+# If this variable is set, no bytecode is cached, and every process that a test starts compiles all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-run: .venv/run.ok ## set up what is missing and run the bot (practice workspace where no Slack token is set)
+run: .venv/run.ok ## install what is missing and run the bot (in the practice workspace if no Slack token is set)
 	@$(IN) bot
 
 test: .venv/dev.ok .venv/browser.ok ## lint, format check, import contracts, types, tests
@@ -17,25 +17,25 @@ test: .venv/dev.ok .venv/browser.ok ## lint, format check, import contracts, typ
 	@$(IN) mypy
 	@$(IN) pytest -n auto
 
-fix: .venv/dev.ok ## repair lint and format where a machine can
+fix: .venv/dev.ok ## apply automatic lint fixes and format the code
 	@$(IN) ruff check --fix $(CODE)
 	@$(IN) ruff format $(CODE)
 
 LOCK = .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command 'make lock'
-lock: .venv/dev.ok ## choose the versions anew, at least a week old, into .ci/run.txt and .ci/dev.txt
+lock: .venv/dev.ok ## update the pinned versions in .ci/run.txt and .ci/dev.txt to the newest that are a week old
 	$(LOCK) --upgrade pyproject.toml -o .ci/run.txt
 	$(LOCK) --upgrade --group dev pyproject.toml -c .ci/run.txt -o .ci/dev.txt
 
 bench: .venv/dev.ok ## measure speed, as ratios within one run
 	@$(IN) tests.bench
 
-chaos: .venv/dev.ok ## prove that nothing is lost while everything fails: ten minutes, a thousand questions
+chaos: .venv/dev.ok ## check that nothing is lost while everything fails: ten minutes, a thousand questions
 	@$(IN) tests.chaos
 
-help: ## show these lines
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
-clean: ## remove the environments, not the data
+clean: ## remove .venv and the caches, not the data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 .venv/bin/python:
@@ -47,7 +47,7 @@ clean: ## remove the environments, not the data
 	@.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-# A browser for the tests that drive one: on the PATH, else from apt, else the test library's own.
+# The browser tests need Chromium: the one on the PATH, else from apt, else Playwright's own.
 .venv/browser.ok: .venv/dev.ok
 	@sh .ci/browser
 	@touch $@

@@ -1,4 +1,4 @@
-"""What holds for every test."""
+"""The setup of every test: Hypothesis, pytest-xdist, garbage collection and logging."""
 
 import gc
 import logging
@@ -10,25 +10,25 @@ from hypothesis import HealthCheck, settings
 
 from bot.app.logs import CHATTY_LOGGERS, OUR_LOGGERS
 
-# How long a machine takes to make examples, or to run one, says nothing of the code: it has other work.
+# No deadlines and no slowness check: a machine with other work is slow whatever the code does.
 settings.register_profile("shared", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Of a test's time a third is waiting, for other processes and for the disk."""
+    """Return 1.5 workers per processor: tests spend a third of their time waiting for processes and the disk."""
     return round(1.5 * (os.cpu_count() or 1))
 
 
 def pytest_collection_finish() -> None:
-    """What is loaded by now stays: to look it through for garbage again and again costs a part of each test."""
+    """Exempt everything loaded so far from garbage collection, because scanning it would slow down each test."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """A command sets up the log of its process, which here is that of all tests."""
+def restore_logging() -> Iterator[None]:
+    """Undo changes to the logging, because a command under test configures the logging of the whole process."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield
