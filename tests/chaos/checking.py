@@ -22,7 +22,7 @@ Slack gives up after three more deliveries, and the bot does not read the histor
 
 @dataclass(frozen=True)
 class Violation:
-    """A broken rule, with the action of a person, the rows in the database, and the messages in Slack."""
+    """A broken rule and its evidence: what it is about, the rows in the database, and the messages in Slack."""
 
     problem: str
     about: object

@@ -187,7 +187,7 @@ def _is_about(message: Json, card: Json) -> bool:
 
 
 class StaffDesk:
-    """The staff as a group. They handle each new card at random."""
+    """The staff as a group. A random choice decides what they do with each new card."""
 
     def __init__(self, slack: FailingSlack, staff: list[StaffMember], rng: Random) -> None:
         self._slack = slack

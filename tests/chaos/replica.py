@@ -1,8 +1,8 @@
 """A launcher of replicas with short timeouts: `python -m tests.chaos.replica`.
 
-A replica is `python -m bot run` with all waits divided by SPEEDUP. A killed worker's lease blocks its question for a
-minute and a half, which is too long for a test that kills a worker every few seconds. The other waits are shortened
-with the lease, because they must fit into it.
+A replica is `python -m bot run` with all waits divided by SPEEDUP. In use, a killed worker's lease blocks its question
+for a minute and a half. A test that kills a worker every few seconds cannot wait that long. The other waits must fit
+into the lease, so they are shortened with it.
 
 Loading the bot takes seconds of processor time, so this process loads it once and then forks. Each line on standard
 input starts one replica, which is configured by the environment alone. Standard output reports `born <pid>` and

@@ -19,7 +19,7 @@ Json = dict[str, Any]
 LATE_ANSWER = 4.0
 """Delay of a late answer, in seconds: longer than the bot's timeout."""
 MAX_EVENT_IDS = 11
-"""Most event ids under which Slack was seen to deliver one message."""
+"""The largest number of event ids under which Slack was seen to deliver one message."""
 
 
 _FAULTS = (
