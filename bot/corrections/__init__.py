@@ -1,1 +1,1 @@
-"""What staff say about answers, and what follows from it."""
+"""Corrections of answers: the acts of staff, and the queue and explanations that help them."""

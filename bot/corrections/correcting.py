@@ -112,9 +112,8 @@ class Correcting:
             await tx.rows.withdraw(question_id, undone.at)
             await tx.outbox.add("card", question_id, {}, undone.at)
             if card.verdict.provisional:
-                await tx.outbox.add(
-                    RECHECK_TOPIC, question_id, {}, undone.at
-                )  # the recheck was dropped when staff settled it
+                # The recheck was dropped when staff settled the question.
+                await tx.outbox.add(RECHECK_TOPIC, question_id, {}, undone.at)
         return card.model_copy(update={"settled": None, "seen": undone.seq})
 
     async def card(self, question_id: str) -> Card:
@@ -139,7 +138,7 @@ class Correcting:
 
 
 def kept_reason(category: str, settled: Correction | None) -> str | None:
-    """Return staff's earlier words for this category, which stay when it is settled again without words."""
+    """Return staff's earlier reason for this category, which stays when the category is settled again without one."""
     return settled.reason if settled and settled.category == category else None
 
 

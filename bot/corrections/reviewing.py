@@ -1,4 +1,4 @@
-"""The review queue: conflicts first, then open questions, the one whose correction teaches most at the front."""
+"""The review queue: conflicts first, then open questions, ordered by how much a correction teaches the model."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -246,7 +246,7 @@ class Reviewing:
 
 
 def _points_on_common_rows(measured: Sequence[tuple[int, dict[str, str]]], right: dict[str, str]) -> list[Measured]:
-    """Return one point per release, counted on the rows that all of them answered.
+    """Return one point per release, counted on the rows that all releases answered.
 
     Args:
         measured: A release's number of training rows and its answers, text key → category.

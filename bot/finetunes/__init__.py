@@ -1,1 +1,1 @@
-"""From rows to a model: plan, start and follow fine-tunes, and count what they cost."""
+"""Fine-tunes: their plan, start, progress, end and costs."""

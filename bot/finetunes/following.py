@@ -1,4 +1,4 @@
-"""Follows fine-tunes at their providers until they end, and cancels them."""
+"""The act that follows fine-tunes at their providers until they end, and cancels them."""
 
 import logging
 from datetime import timedelta

@@ -19,8 +19,8 @@ class Planning:
     """Plans fine-tunes of one student.
 
     Args:
-        check: Returns what a provider would find wrong in a training file.
-        student: The model that is trained.
+        check: Returns the problems that a provider would find in a training file.
+        student: The model to train.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - every port is needed
@@ -82,7 +82,7 @@ class Planning:
 
 
 def usual_epochs(rows: int) -> int:
-    """Return the epochs that OpenAI chooses by itself: 3, and more for few rows.
+    """Return the number of epochs that OpenAI chooses by default: 3, more for few rows and fewer for many.
 
     The rule is that of openai-cookbook, Chat_finetuning_data_prep.
     """

@@ -30,7 +30,7 @@ class FinetuneProgress:
         """Change fields of a fine-tune.
 
         Returns:
-            The fine-tune as it is now, or None where its state is no longer the one in `was`.
+            The fine-tune as it is now, or None if its state is no longer the one in `was`.
         """
         current = await tx.finetunes.get(was.id)
         if current is None or current.state is not was.state:
@@ -46,7 +46,7 @@ class FinetuneProgress:
         """Store what the provider says about a job. A job that succeeded becomes a candidate release.
 
         Returns:
-            The fine-tune as it is now, or None where its state has changed meanwhile.
+            The fine-tune as it is now, or None if its state has changed meanwhile.
         """
         state = ENDINGS.get(job.status, FinetuneState.RUNNING)
         if state is FinetuneState.SUCCEEDED and job.model is None:

@@ -1,4 +1,4 @@
-"""Starts a planned fine-tune: one confirmation makes at most one paid job."""
+"""The start of a planned fine-tune: one confirmation makes at most one paid job."""
 
 import logging
 from datetime import timedelta
@@ -13,7 +13,7 @@ from bot.ports import Clock, Shelf, Store, Trainer
 log = logging.getLogger(__name__)
 
 CREATION_UNANSWERED = timedelta(seconds=60)
-"""Age from which the job of an unanswered creation is searched for; before, the answer may still come."""
+"""Age from which an unanswered creation's job is searched for; until then the answer may still come."""
 JOB_SEARCHES = 5
 """Number of searches, `CREATION_UNANSWERED` apart, after which the job is considered not created."""
 
@@ -57,7 +57,7 @@ class Starting:
         return confirmed
 
     async def create(self, finetune: Finetune) -> None:
-        """Upload the file, note that the job is about to be created, then create it with exactly one request.
+        """Upload the file, store that the job is about to be created, then create it with exactly one request.
 
         Raises:
             ModelDown, ModelRefused: From the upload. There is no job.

@@ -32,7 +32,7 @@ class Status(Thing):
     serving: Release
     serving_since: datetime
     overridden: tuple[str, str] | None
-    """The person who switched to it although the gate did not pass it, and their sentence; None if the gate passed."""
+    """Who switched to it without a pass of the gate, and their sentence; None if the gate passed it."""
     prompt: Prompt
     questions: int
     rows: dict[str, tuple[int, int]]

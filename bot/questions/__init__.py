@@ -1,1 +1,1 @@
-"""From an arrival to its one visible answer."""
+"""Questions: from an arrival to its one visible answer."""

@@ -1,4 +1,4 @@
-"""How a question gets its one visible answer."""
+"""The act that gives each question its one visible answer."""
 
 import logging
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class TakenUp(NamedTuple):
 
 
 class Answering:
-    """Writes questions down and answers them. Any number of workers may call `answer_next` at the same time.
+    """Stores questions and answers them. Any number of workers may call `answer_next` at the same time.
 
     A worker checks its lease right before each post and writes nothing without it, so a worker that was paused does no
     harm. A worker that is paused between that check and Slack's answer may post a second message. In that case
@@ -52,7 +52,7 @@ class Answering:
         self.hand_back = self._arrivals.hand_back
 
     async def receive(self, arrival: Arrival) -> bool:
-        """Write an arrival down, masked, before Slack gets its ack.
+        """Store an arrival, masked, before Slack gets its ack.
 
         Returns:
             False if the arrival is already known.
@@ -77,7 +77,7 @@ class Answering:
         return await self._arrivals.next(self._answer, self._failed)
 
     async def _answer(self, item: InboxItem) -> None:
-        """Bring an arrival to its end, or give it back."""
+        """Process an arrival: answer it, decline it, or return it to the queue."""
         arrival, arrivals = item.arrival, self._arrivals
         if arrival.kind is ArrivalKind.EDITED and not await self._edits.stands_for_question(item):
             return
@@ -153,7 +153,7 @@ class Answering:
         await self._announcer.post_notice(item.arrival, notice, again=item.attempts > 1)
 
     async def _failed(self, item: InboxItem, error: Exception) -> None:
-        """Try again later, or give the arrival up."""
+        """Retry the arrival later, or give it up."""
         kind = type(error).__name__
         if isinstance(error, Undelivered):
             log.warning("inbox %s: try %s failed: %s: %s", item.id, item.attempts, kind, error)

@@ -20,7 +20,7 @@ FIRST_ANSWER_WAIT = timedelta(seconds=3)
 LONGEST_ANSWER_WAIT = timedelta(minutes=1)
 """Longest delay between two tries. While Slack accepts nothing, the tries go on."""
 POSTED_LATE_TOPIC = "overslept"
-"""Outbox topic: a worker lost an arrival's lease while it posted, so its message may stand in Slack twice."""
+"""Outbox topic: a worker lost an arrival's lease while it posted, so its message may be in Slack twice."""
 
 
 class Arrivals(LeasedInbox):

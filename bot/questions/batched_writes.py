@@ -1,4 +1,4 @@
-"""One transaction for all writes that are asked for at the same time."""
+"""Batches of concurrent writes, one transaction each."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

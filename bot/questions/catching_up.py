@@ -17,7 +17,7 @@ REREAD = timedelta(minutes=10)
 LOOK_BACK = timedelta(days=30)
 """Longest period that is read, however long the bot was away."""
 LONGEST_LIST = 20
-"""Length of the list for staff of questions too old to answer: the newest are listed, the others only counted."""
+"""Upper bound of the too old questions that staff see: the newest are listed, the others only counted."""
 
 
 class CatchingUp:

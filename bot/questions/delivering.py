@@ -175,5 +175,5 @@ def keeps_owner(card: Card, correction: Correction) -> bool:
 
 
 def is_again(item: OutboxItem) -> bool:
-    """Return whether the entry's message may have been posted by an earlier try."""
+    """Return whether an earlier try, or the entry that this one repeats, may have posted the message."""
     return item.attempts > 1 or AGAIN in item.payload

@@ -1,4 +1,4 @@
-"""What an edited message changes: its question is classified anew, unless staff settled it."""
+"""Edits of messages: the question is classified anew, unless staff have settled it."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -17,7 +17,7 @@ from bot.ports import Answer
 
 
 class Fault(StrEnum):
-    """What goes wrong with one request."""
+    """A fault of one request."""
 
     DOWN = "down"
     """The request never arrives."""
@@ -29,7 +29,7 @@ class Fault(StrEnum):
 
 
 def lose(fault: Fault | None, error: Exception) -> None:
-    """Fail after the request was carried out, if the fault says so: the answer is lost, or the caller dies."""
+    """Raise this fault after the request was carried out: the answer is lost, or the caller dies."""
     if fault is Fault.KILLED:
         raise asyncio.CancelledError
     if fault:
@@ -67,7 +67,7 @@ class KeepingTrainer:
         self.jobs[job_id] = self.jobs[job_id].model_copy(update={"status": status, "model": model, "error": error})
 
     def _receive(self, verb: str) -> Fault | None:
-        """Count a request. Fail, or return a fault for after the request was carried out."""
+        """Count a request and raise its fault; return a fault that strikes only after the request was carried out."""
         self.requests[verb] += 1
         fault = self.faults.take(verb)
         if fault is Fault.REFUSED:
@@ -158,7 +158,7 @@ class Board:
         """Reasons for switches that the gate did not pass."""
 
     def _receive(self, verb: str) -> Fault | None:
-        """Fail, or return a fault for after the message was posted."""
+        """Raise the scheduled fault; return a fault that strikes only after the message was posted."""
         fault = self.faults.take(verb)
         if fault in (Fault.DOWN, Fault.REFUSED):
             raise Undelivered(f"{verb}: {fault}", final=fault is Fault.REFUSED)

@@ -250,7 +250,7 @@ async def test_progress_uses_rows_that_all_releases_answered(desk: ReviewDesk) -
 
 
 async def test_needs_depend_on_the_serving_releases_training_rows(desk: ReviewDesk) -> None:
-    """A release that no row was used for forecasts nothing, however many rows there are by now."""
+    """A release that was trained on no rows gives no forecast, however many rows there are by now."""
     held = rows_of(Split.HELD_OUT, "it", 8)
     taught = rows_of(Split.TRAIN, "it", 22)
     await desk.add(*held, *taught, *rows_of(Split.TRAIN, "labor", 20), *rows_of(Split.TRAIN, "other", 20))

@@ -299,7 +299,7 @@ class Dataset(RuleBasedStateMachine):
             category = PROMPT.named(answer["category"])
             assert category
             allowed = {REASON_FOR.format(category.id), neutral_reason("ja", category)}
-            # A row without a reason of staff has the model's, and this model always answers with the catch-all.
+            # A row without a reason by staff has the model's, and this model always answers with the catch-all.
             assert answer["reason"] in allowed or (category.other and not answer["reason"].startswith(REASON_FOR[:4]))
         manifest = frozen.manifest
         assert manifest.rows + manifest.held_out + sum(manifest.left_out.values()) == len(rows)

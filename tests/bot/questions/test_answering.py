@@ -120,7 +120,7 @@ async def test_slack_faults_end_in_one_answer_or_notice(desk: AnswerDesk, verb: 
 
 
 async def test_post_lost_at_the_last_try_is_found(desk: AnswerDesk) -> None:
-    """A regression: the asker was told of a failure beside a card that works."""
+    """Regression: the asker got a failure notice beside a working card."""
     desk.board.faults.add("post_card", Fault.DOWN, ANSWER_TRIES - 1)
     desk.board.faults.add("post_card", Fault.LOST)
     await desk.ask(arrival())
@@ -335,7 +335,7 @@ async def test_edit_before_its_question_becomes_the_question(desk: AnswerDesk) -
 
 
 async def test_edit_answered_as_question_is_retried(desk: AnswerDesk) -> None:
-    """A regression: the question was stored without a card, so its retried edit seemed to change nothing."""
+    """Regression: the question was stored without a card, so the retried edit seemed to change nothing."""
     ts = f"{desk.clock.now().timestamp():.6f}"
     edit = edited("PC が遅い")
     edit = edit.model_copy(update={"place": edit.place.model_copy(update={"ts": ts}), "said": ts})
