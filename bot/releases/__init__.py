@@ -1,1 +1,1 @@
-"""What serves, what could, and the rule by which that changes."""
+"""Releases: evaluation, switching, shadows and thresholds, and the prompts that people change."""

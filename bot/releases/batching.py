@@ -1,4 +1,4 @@
-"""Evaluations by batch: submitted, followed over restarts, and their answers kept among all others."""
+"""Evaluations that a provider answers as a batch, followed across restarts; the answers are stored with all others."""
 
 import logging
 import uuid
@@ -15,17 +15,17 @@ from bot.releases.evaluating import Evaluating
 log = logging.getLogger(__name__)
 
 BATCH_UNANSWERED = timedelta(minutes=20)
-"""A creation that was written down so long ago is no longer on its way (an upload may take ten): it is looked for."""
+"""Age at which a creation without an answer is searched for at the provider. An upload may take ten minutes."""
 BATCH_SEARCHES = 5
-"""How often, `UNANSWERED` apart, before it is taken for certain that there is no batch."""
+"""Number of searches, `BATCH_UNANSWERED` apart, after which the batch counts as never created."""
 BATCH_PATIENCE = timedelta(days=2)
-"""For a provider that refuses to say how a batch is; OpenAI ends each within one day."""
+"""Age at which a batch fails if the provider still refuses to report its state. OpenAI ends each within one day."""
 POST_LEASE = timedelta(minutes=30)
-"""Whoever learnt the answers posts the figures; after so long another one does."""
+"""Lease of the replica that fetched the answers and must post the figures; afterwards another replica posts them."""
 
 
 class Batching:
-    """Has a provider answer an evaluation's questions as a batch, at most one a release at a time."""
+    """Evaluations by batch. Each release has at most one open batch."""
 
     def __init__(self, store: Store, evaluating: Evaluating, batcher: Batcher, clock: Clock) -> None:
         self._store = store
@@ -34,19 +34,19 @@ class Batching:
         self._clock = clock
 
     async def start(self, release: Release, by: str, language: str, channel: str) -> Batch | None:
-        """Submit what the release has not answered yet; None where nothing is left to ask.
+        """Submit the questions that the release has not answered yet; return None if there are none.
 
-        The first question is asked in person: it shows in which form the model understands requests.
+        The first question is asked directly, because its answer shows which form of request the model understands.
 
         Raises:
             Refused: NO_BATCHES, BATCH_TOO_LARGE, BATCH_RUNNING.
-            ModelDown, ModelRefused: the provider did not take it.
+            ModelDown, ModelRefused: the provider did not accept the batch.
         """
         await self._batcher.check(release.model)
         await self._refuse_second(release)
-        if rows := await self._evaluating.lacking(release):
+        if rows := await self._evaluating.unanswered(release):
             await self._evaluating.judge(release, rows[:1])
-        prompt, asked = await self._evaluating.asked(release)
+        prompt, asked = await self._evaluating.requests(release)
         if not asked:
             return None
         now = self._clock.now()
@@ -65,7 +65,7 @@ class Batching:
         try:
             batch_id = await self._batcher.submit(release.model, prompt, asked, batch.id)
         except OutcomeUnknown as error:
-            log.warning("%s: the creation got no answer, its batch is looked for: %s", batch.id, error)
+            log.warning("%s: the creation got no answer, so the batch will be searched for: %s", batch.id, error)
             return batch
         except (Refused, ModelError):
             await self.save(batch, state=BatchState.FAILED)
@@ -73,29 +73,29 @@ class Batching:
         return await self.save(batch, state=BatchState.RUNNING, batch_id=batch_id) or batch
 
     async def follow(self) -> list[tuple[Batch, str | None]]:
-        """Move every open batch one step on. Called again and again, by any number of replicas.
+        """Advance every open batch by one step. Any number of replicas may call this repeatedly.
 
         Returns:
-            The batches that people must be told of now, each with why it failed; None where its figures can be posted.
+            The batches to report to people, each with the reason of its failure, or None if its figures can be posted.
         """
         async with self._store.transaction() as tx:
             batches = await tx.batches.open()
-        told: list[tuple[Batch, str | None]] = []
+        reports: list[tuple[Batch, str | None]] = []
         for batch in batches:
             try:
-                stepped = await self._step(batch)
+                report = await self._step(batch)
             except ModelDown as error:
-                log.warning("%s: the provider does not answer, asked again soon: %s", batch.id, error)
+                log.warning("%s: the provider does not answer; retry soon: %s", batch.id, error)
             except ModelError as error:
                 log.warning("%s: the provider refused: %s", batch.id, error)
                 if self._clock.now() - batch.created_at > BATCH_PATIENCE and (ended := await self._fail(batch)):
-                    told.append((ended, str(error)))
+                    reports.append((ended, str(error)))
             else:
-                told += [stepped] if stepped else []
-        return told
+                reports += [report] if report else []
+        return reports
 
     async def save(self, was: Batch, **changes: object) -> Batch | None:
-        """Save what changed; None where somebody else was first."""
+        """Store the changes and return the new batch; return None if another replica was first."""
         batch = was.model_copy(update={**changes, "updated_at": self._clock.now()})
         async with self._store.transaction() as tx:
             return batch if await tx.batches.advance(batch, was) else None
@@ -106,10 +106,10 @@ class Batching:
     async def _step(self, batch: Batch) -> tuple[Batch, str | None] | None:
         age = self._clock.now() - batch.updated_at
         if batch.state is BatchState.RUNNING:
-            return await self._learn(batch)
+            return await self._fetch_answers(batch)
         if batch.state is BatchState.CREATING and age > BATCH_UNANSWERED:
             return await self._search(batch)
-        if batch.state is BatchState.ANSWERED and age > POST_LEASE:  # whoever was to post it is gone
+        if batch.state is BatchState.ANSWERED and age > POST_LEASE:  # the replica that should have posted it is gone
             claimed = await self.save(batch)
             return (claimed, None) if claimed else None
         return None
@@ -125,7 +125,7 @@ class Batching:
             return ended, "the provider has no batch of this name"
         return None
 
-    async def _learn(self, batch: Batch) -> tuple[Batch, str | None] | None:
+    async def _fetch_answers(self, batch: Batch) -> tuple[Batch, str | None] | None:
         release, prompt = await self._release(batch)
         job = await self._batcher.state(release.model, batch.batch_id or "")
         if not job.ended:
@@ -139,7 +139,7 @@ class Batching:
             for key, answer in answers.items()
             if isinstance(answer, Answer)
         ]
-        if not results:  # asking all of it again in person would cost what the admin wanted to save
+        if not results:  # asking everything again directly would cost what the admin wanted to save
             why = job.error or next((str(error) for error in answers.values()), "the batch ended without an answer")
             ended = await self._fail(batch)
             return (ended, why) if ended else None
@@ -153,7 +153,7 @@ class Batching:
             release = await tx.releases.get(batch.release_id)
             prompt = await tx.prompts.get(release.prompt_id) if release else None
         if release is None or prompt is None:
-            raise ModelRefused(f"batch {batch.id} is of no known release")
+            raise ModelRefused(f"batch {batch.id} belongs to an unknown release")
         return release, prompt
 
     async def _refuse_second(self, release: Release) -> None:

@@ -1,4 +1,4 @@
-"""How good a release is, on rows that no fine-tune was trained on, and whether it may serve."""
+"""Evaluations of a release on rows that no fine-tune was trained on, and the gate's decision on it."""
 
 import asyncio
 import time
@@ -20,32 +20,32 @@ from bot.questions.recalling import examples_for_row
 from bot.similarity.disjoint import UnseenRows
 
 CONCURRENT_CLASSIFICATIONS = 8
-"""Classifications under way at one provider at the same time, so that live questions still get through."""
+"""Maximum number of classifications in flight per provider, so that live questions still get through."""
 PER_SECOND = 5.0
-"""Classifications started at one provider: within the 500 requests a minute of OpenAI's lowest paid tier, with room."""
+"""Classifications started per second at one provider: below the 500 requests a minute of OpenAI's lowest paid tier."""
 ROUND_PAUSES = (2.0, 10.0, 30.0)
-"""Seconds before the rows that failed are asked again. After the last round the run fails; another one goes on."""
+"""Pauses in seconds before failed rows are asked again. After the last round the run fails; a later run continues."""
 MOST_FAILURES = 8
-"""In one round: a model that is down is not asked hundreds of rows."""
+"""Maximum number of failures in one round, so that a model that is down is not asked hundreds of rows."""
 
 OnProgress = Callable[[int, int], object]
-"""Hears how many rows are answered, of how many."""
+"""Callback that gets the number of answered rows and the number of all rows."""
 
 
 class Evaluating:
-    """Asks releases settled questions, keeps every answer, and judges.
+    """Evaluations: a release is asked settled questions, its answers are stored, and the gate decides.
 
     Args:
-        store: where rows are, and where answers are kept: a run that was cut off goes on where it was.
-        model: what is asked.
-        clock: when.
-        neighbours: where a release with recall finds its examples.
-        estimator: what answers cost.
-        per_second: provider → classifications a second, where it is not PER_SECOND.
-        pauses: instead of PAUSES.
+        store: the rows and the answers; an interrupted run continues from the stored answers.
+        model: the model port, for all providers.
+        clock: the time of the answers.
+        neighbours: the source of examples for a release with recall.
+        estimator: the price of the answers.
+        per_second: provider → classifications per second, where it differs from PER_SECOND.
+        pauses: seconds; replaces ROUND_PAUSES.
     """
 
-    def __init__(  # noqa: PLR0913 - what is asked, how fast, and what it costs
+    def __init__(  # noqa: PLR0913 - the ports, and the pace
         self,
         store: Store,
         model: Model,
@@ -70,11 +70,11 @@ class Evaluating:
         self._busy: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def evaluate(self, release: Release, progress: OnProgress = lambda _done, _of: None) -> Evaluation:
-        """The release's figures on the held-out rows; beside the serving one also the gate's answer and what changes.
+        """Return the figures on the held-out rows; for a candidate also the gate's decision and the changed rows.
 
         Raises:
-            ModelDown, ModelRefused: the release did not answer every row. What it answered is kept.
-            Refused: NOT_DISJOINT, where a held-out question was trained on all the same.
+            ModelDown, ModelRefused: the release did not answer every row; the answers so far are stored.
+            Refused: NOT_DISJOINT, if a held-out question was trained on after all.
         """
         prompt, rows = await self._rows(release)
         async with self._store.transaction() as tx:
@@ -82,20 +82,27 @@ class Evaluating:
         judged = await self.judge(release, rows, progress)
         card = scorecard(release.id, held_out(judged))
         cost = self._estimator.cost(release.model, card.tokens_in, card.tokens_out) if card.rows else None
-        alone = Evaluation(release=release, prompt=prompt, card=card, usd=None if cost is None else cost / card.rows)
+        evaluation = Evaluation(
+            release=release, prompt=prompt, card=card, usd=None if cost is None else cost / card.rows
+        )
         if serving is None or serving.id == release.id:
-            return alone
+            return evaluation
         try:
-            before = await self.judge(serving, rows, progress)
+            serving_judged = await self.judge(serving, rows, progress)
         except ModelError:
-            return alone.model_copy(update={"serving": serving, "decision": undecided(serving.id)})
-        old = scorecard(serving.id, held_out(before))
-        decision = decide(compare(held_out(judged), held_out(before)), card, old)
-        beside = {"serving": serving, "before": old, "decision": decision, "changes": changes(before, judged)}
-        return alone.model_copy(update=beside)
+            return evaluation.model_copy(update={"serving": serving, "decision": undecided(serving.id)})
+        serving_card = scorecard(serving.id, held_out(serving_judged))
+        decision = decide(compare(held_out(judged), held_out(serving_judged)), card, serving_card)
+        comparison = {
+            "serving": serving,
+            "before": serving_card,
+            "decision": decision,
+            "changes": changes(serving_judged, judged),
+        }
+        return evaluation.model_copy(update=comparison)
 
     async def seconds(self, release: Release) -> float:
-        """How long `evaluate` takes at least, by the rate at which providers are asked."""
+        """Return how many seconds `evaluate` takes at least, from the rate at which each provider is asked."""
         _, rows = await self._rows(release)
         async with self._store.transaction() as tx:
             serving = await tx.releases.serving()
@@ -105,12 +112,12 @@ class Evaluating:
         return sum(len(keys - known[one.id].keys()) / self._rate(one.model.provider) for one in both)
 
     async def known(self, release: Release) -> Scorecard | None:
-        """The release's figures on the held-out rows where all of them are answered already; asks nothing."""
-        judged, lacking = await self.kept(release)
-        return None if lacking else scorecard(release.id, judged)
+        """Return the figures on the held-out rows, or None if some are unanswered; no model is asked."""
+        judged, missing = await self.kept(release)
+        return None if missing else scorecard(release.id, judged)
 
     async def kept(self, release: Release) -> tuple[list[Judged], int]:
-        """The held-out rows that the release has answered, and how many it has not; asks nothing."""
+        """Return the held-out rows that the release has answered, and the number of the others; no model is asked."""
         _, rows = await self._rows(release)
         rows = [row for row in rows if row.split is Split.HELD_OUT]
         async with self._store.transaction() as tx:
@@ -120,25 +127,25 @@ class Evaluating:
         ]
         return judged, len(rows) - len(judged)
 
-    async def lacking(self, release: Release) -> list[Row]:
-        """The rows that `evaluate` would ask this release, one of each text."""
+    async def unanswered(self, release: Release) -> list[Row]:
+        """Return the rows that `evaluate` would ask this release, one row per text."""
         _, rows = await self._rows(release)
         async with self._store.transaction() as tx:
             known = await tx.results.of(release.id)
         return list({key: row for row in rows if (key := text_key(row.text)) not in known}.values())
 
-    async def asked(self, release: Release) -> tuple[Prompt, list[tuple[str, str, Sequence[Example]]]]:
-        """The prompt, and of each row in `lacking` the key of its text, the text, and the examples shown with it."""
+    async def requests(self, release: Release) -> tuple[Prompt, list[tuple[str, str, Sequence[Example]]]]:
+        """Return the prompt and, for each unanswered row, its text's key, its text and the examples to show with it."""
         return await self._prompt(release), [
             (text_key(row.text), row.text, await examples_for_row(self._neighbours, release, row))
-            for row in await self.lacking(release)
+            for row in await self.unanswered(release)
         ]
 
     async def probe(self, release: Release) -> None:
-        """Ask a release something, so that nobody switches to a model that does not answer.
+        """Ask a release one question, so that nobody switches to a model that does not answer.
 
         Raises:
-            ModelDown, ModelRefused: it does not.
+            ModelDown, ModelRefused: the release does not answer.
         """
         prompt = await self._prompt(release)
         category = prompt.categories[0]
@@ -152,16 +159,16 @@ class Evaluating:
         *,
         keep: bool = True,
     ) -> list[Judged]:
-        """The release's answer to each of these rows; what was answered before is not asked again.
+        """Return the release's answer to each of these rows; stored answers are not asked for again.
 
         Args:
-            release: which.
-            rows: what is asked.
-            progress: hears of each answer.
-            keep: False for rows that are not of the dataset: neither known answers are used nor new ones kept.
+            release: the release to ask.
+            rows: the rows to ask about.
+            progress: called after each answer.
+            keep: False for rows outside the dataset: stored answers are not used, and new ones are not stored.
 
         Raises:
-            ModelDown, ModelRefused: some rows were not answered, however often they were asked.
+            ModelDown, ModelRefused: some rows got no answer in any round.
         """
         prompt = await self._prompt(release)
         async with self._busy[release.id]:
@@ -171,28 +178,32 @@ class Evaluating:
                     known = await tx.results.of(release.id)
             run = Run(release, prompt, known, keep=keep)
             todo = {key: row for row in rows if (key := text_key(row.text)) not in known}
-            await self._all(run, todo, progress)
+            await self._ask_all(run, todo, progress)
         return [Judged(row=row, result=known[text_key(row.text)]) for row in rows]
 
     async def judge_held_out(self, release: Release, progress: OnProgress = lambda _done, _of: None) -> list[Judged]:
-        """The release's answer to each held-out row. Raises ModelDown or ModelRefused as `judge` does."""
+        """Return the release's answer to each held-out row.
+
+        Raises:
+            ModelDown, ModelRefused: some rows got no answer in any round.
+        """
         _, rows = await self._rows(release)
         return await self.judge(release, [row for row in rows if row.split is Split.HELD_OUT], progress)
 
-    async def _all(self, run: "Run", todo: dict[str, Row], progress: OnProgress) -> None:
-        of = len(todo)
+    async def _ask_all(self, run: "Run", todo: dict[str, Row], progress: OnProgress) -> None:
+        total = len(todo)
         for pause in (*self._pauses, None):
             before = len(todo)
-            failures = await self._round(run, todo, lambda left: progress(of - left, of))
+            failures = await self._round(run, todo, lambda left: progress(total - left, total))
             if not todo:
                 return
-            hopeless = len(todo) == before and not any(isinstance(error, ModelDown) for error in failures)
-            if pause is None or hopeless:
+            retry_is_useless = len(todo) == before and not any(isinstance(error, ModelDown) for error in failures)
+            if pause is None or retry_is_useless:
                 raise failures[0]
             await asyncio.sleep(pause)
 
-    async def _round(self, run: "Run", todo: dict[str, Row], left: Callable[[int], object]) -> list[ModelError]:
-        """Ask what is left, once each; what was answered is no longer left."""
+    async def _round(self, run: "Run", todo: dict[str, Row], report_left: Callable[[int], object]) -> list[ModelError]:
+        """Ask each row in `todo` once. Answered rows are removed from `todo`; the failures are returned."""
         waiting, failures = iter(list(todo.items())), list[ModelError]()
 
         async def work() -> None:
@@ -205,12 +216,12 @@ class Evaluating:
                     failures.append(error)
                 else:
                     del todo[key]
-                    left(len(todo))
+                    report_left(len(todo))
 
         workers = [asyncio.ensure_future(work()) for _ in range(CONCURRENT_CLASSIFICATIONS)]
         try:
             await asyncio.gather(*workers)
-        finally:  # a run that failed asks, and costs, nothing more
+        finally:  # a failed run must not go on asking, which costs money
             for each in workers:
                 each.cancel()
         return failures
@@ -233,7 +244,7 @@ class Evaluating:
         return result
 
     async def _save(self, result: Result) -> None:
-        """Keep an answer; those that come while others are being written go in one transaction after them."""
+        """Store an answer. Answers that arrive during a write share the next transaction."""
         self._unsaved.append(result)
         async with self._saving:
             waiting, self._unsaved = self._unsaved, []
@@ -257,10 +268,10 @@ class Evaluating:
         return prompt
 
     async def _rows(self, release: Release) -> tuple[Prompt, list[Row]]:
-        """Every settled row that the release could get right: one of a retired category is nobody's mistake.
+        """Return the prompt and all settled rows that the release could get right.
 
-        Without conflicts; held-out rows only where neither it nor the serving release was trained on their like, nor
-        has it among its prompt's examples.
+        Rows in a conflict, and rows of a category that the prompt lacks, are left out. So are held-out rows of which
+        this release or the serving one has seen a near-duplicate: in training, or in the examples of its prompt.
         """
         prompt = await self._prompt(release)
         async with self._store.snapshot() as tx:
@@ -278,7 +289,7 @@ class Evaluating:
         ]
 
     async def _trained(self, tx: Transaction, releases: Sequence[Release]) -> list[Row]:
-        """What these releases were trained on, with the text of then; withdrawn rows as well."""
+        """Return the rows that these releases were trained on, with their texts at that time; withdrawn rows too."""
         finetunes = {one.finetune_id for one in releases if one.finetune_id}
         trained = [texts for finetune in finetunes if (texts := await tx.finetunes.trained_rows(finetune))]
         if not trained:
@@ -291,7 +302,7 @@ class Evaluating:
 
 
 class Run:
-    """One release being asked: what is known so far."""
+    """One run of a release: its prompt and the answers known so far."""
 
     def __init__(self, release: Release, prompt: Prompt, known: dict[str, Result], *, keep: bool) -> None:
         self.release = release
@@ -301,7 +312,7 @@ class Run:
 
 
 class Throttle:
-    """So many at once, and so many starts a second."""
+    """A limit on concurrent calls and on starts per second."""
 
     def __init__(self, at_once: int, per_second: float) -> None:
         self._room = asyncio.Semaphore(at_once)
@@ -310,7 +321,7 @@ class Throttle:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait until it is one's turn; it lasts as long as the block."""
+        """Wait for a turn, which lasts until the end of the block."""
         async with self._room:
             now = asyncio.get_running_loop().time()
             start = max(now, self._next)

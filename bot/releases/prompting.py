@@ -1,4 +1,4 @@
-"""What the model is told, changed by people: versions, categories that come and go, and the rows of those that went."""
+"""Prompts as people change them: versions, new and retired categories, and the rows of retired categories."""
 
 import asyncio
 from collections.abc import Mapping
@@ -17,28 +17,28 @@ from bot.releases.releasing import add_candidate
 
 ROWS_SHOWN = 5
 MOVED_PER_TRANSACTION = 200
-"""Rows a transaction: others are let through in between."""
+"""Rows moved per transaction; other writers get in between."""
 
 
 class PromptOverview(Thing):
-    """The current prompt, and what people should know of it."""
+    """The current prompt and its state."""
 
     prompt: Prompt
     event: PromptEvent
     tokens: int
     serves: bool
-    """Whether the serving release has it."""
+    """Whether the serving release uses this prompt."""
     retired: dict[str, int]
-    """Category name → rows whose category this prompt does not have: they are in no export."""
+    """Category name → number of rows whose category this prompt lacks; exports leave them out."""
 
     @property
     def long(self) -> bool:
-        """Whether people are warned of its length."""
+        """Whether the prompt is so long that people are warned."""
         return self.tokens > LONG_PROMPT_TOKENS
 
 
 class Version(Thing):
-    """One prompt, with what was made of it."""
+    """One version of the prompt, and the releases that use it."""
 
     prompt: Prompt
     first: PromptEvent
@@ -47,29 +47,30 @@ class Version(Thing):
 
 
 class Saved(Thing):
-    """What a change came to."""
+    """The result of a change to the prompt."""
 
     shown: PromptOverview
     candidate: Release | None
-    """The release that has the changed prompt; None where only owners or guides changed, which hold at once."""
+    """The release with the changed prompt. None if only owners or guides changed, which take effect at once."""
     moved: int = 0
-    """Rows that were given another category."""
+    """Number of rows that got another category."""
 
 
 class Leaving(Thing):
-    """A category that is about to be retired, and some of its rows."""
+    """A category that is about to be retired, with its number of rows."""
 
     prompt: Prompt
     category: Category
     rows: int
     texts: tuple[str, ...]
-    """Of the first rows."""
+    """Texts of the first rows, at most ROWS_SHOWN."""
 
 
 class Prompting:
-    """Shows, changes and compares prompts. A changed text is a new version and a new candidate, and serves nobody yet.
+    """Changes to the prompt. A changed text becomes a new version and a new candidate, which does not serve yet.
 
-    `seen` is the id of the prompt that the person looked at: what changed since is never overwritten unseen.
+    In each method, `seen` is the id of the prompt that the person looked at. If the prompt has changed since, the
+    method refuses, so nobody overwrites a change unseen.
     """
 
     def __init__(self, store: Store, estimator: Estimator, clock: Clock) -> None:
@@ -78,7 +79,11 @@ class Prompting:
         self._clock = clock
 
     async def current(self) -> Prompt:
-        """Raises LookupError before the start (`versions.configure`)."""
+        """Return the current prompt.
+
+        Raises:
+            LookupError: no prompt is configured yet.
+        """
         async with self._store.transaction() as tx:
             return await current_prompt(tx)
 
@@ -90,15 +95,15 @@ class Prompting:
         prompt = await current_prompt(tx)
         serving = await tx.releases.serving()
         retired: dict[str, int] = {}
-        once = await self._retired(tx, prompt)
+        retired_before = await self._retired(tx, prompt)
         for (category, _), n in (await tx.rows.counts()).items():
             if prompt.category(category) is None:
-                name = once[category].name if category in once else category
+                name = retired_before[category].name if category in retired_before else category
                 retired[name] = retired.get(name, 0) + n
         return PromptOverview(
             prompt=prompt,
             event=(await tx.prompts.history())[0],
-            tokens=await asyncio.to_thread(self._estimator.words, prompt.text),  # the first time takes a second
+            tokens=await asyncio.to_thread(self._estimator.words, prompt.text),  # the first call takes a second
             serves=serving is not None and serving.prompt_id == prompt.id,
             retired=retired,
         )
@@ -106,64 +111,70 @@ class Prompting:
     # --- change
 
     async def save(self, seen: str, category: Category, by: str) -> Saved:
-        """Change the category of this id.
+        """Replace the category that has this id.
 
         Raises:
             Refused: PROMPT_CHANGED, UNKNOWN_CATEGORY (it was retired meanwhile), NAME_TAKEN.
         """
         async with self._store.transaction() as tx:
-            prompt = await self._held(tx, seen)
+            prompt = await self._locked_prompt(tx, seen)
             old = prompt.category(category.id)
             if old is None:
                 raise Refused(Reason.UNKNOWN_CATEGORY, category=category.name)
             refuse_taken(prompt, category)
-            return await self._take(tx, prompt.with_category(category.model_copy(update={"other": old.other})), by)
+            return await self._apply(tx, prompt.with_category(category.model_copy(update={"other": old.other})), by)
 
     async def add(self, seen: str, category: Category, by: str) -> Saved:
-        """Add a category; its id is made of its name. A retired one of this name comes back with its rows.
+        """Add a category, with an id made from its name. A retired category of this name returns with its rows.
 
         Raises:
             Refused: PROMPT_CHANGED, NAME_TAKEN.
         """
         async with self._store.transaction() as tx:
-            prompt = await self._held(tx, seen)
+            prompt = await self._locked_prompt(tx, seen)
             refuse_taken(prompt, category)
-            known = await self._retired(tx, prompt)
-            again = meant(known.values(), category.name)
-            new_id = again.id if again else id_for(category.name, {*known, *(c.id for c in prompt.categories)})
+            retired = await self._retired(tx, prompt)
+            returning = meant(retired.values(), category.name)
+            new_id = (
+                returning.id if returning else id_for(category.name, {*retired, *(c.id for c in prompt.categories)})
+            )
             added = category.model_copy(update={"id": new_id, "other": False})
-            return await self._take(tx, prompt.with_category(added), by)
+            return await self._apply(tx, prompt.with_category(added), by)
 
     async def rewrite(self, seen: str, template: str, by: str) -> Saved:
-        """Change the task, the text around the categories. Raises Refused: PROMPT_CHANGED."""
+        """Change the template, which is the text around the categories.
+
+        Raises:
+            Refused: PROMPT_CHANGED.
+        """
         async with self._store.transaction() as tx:
-            prompt = await self._held(tx, seen)
-            return await self._take(tx, prompt.changed(template=template), by)
+            prompt = await self._locked_prompt(tx, seen)
+            return await self._apply(tx, prompt.changed(template=template), by)
 
     async def retire(self, seen: str, category_id: str, into: str | None, by: str) -> Saved:
-        """Take a category out of the prompt, if it still is in it. Its rows stay as they are until they are moved.
+        """Remove a category from the prompt, if present. Its rows stay unchanged until `move` is called.
 
         Args:
             seen: the prompt that the person looked at.
-            category_id: what is retired.
-            into: where its rows shall go (`move`), checked before anything is changed; None: nowhere yet.
-            by: who.
+            category_id: the category to retire.
+            into: the category to which `move` will give the rows, checked before anything changes; None if undecided.
+            by: the person's id.
 
         Raises:
             Refused: PROMPT_CHANGED, UNKNOWN_CATEGORY (`into`), CATEGORY_KEPT (the catch-all, or one of the last two).
         """
         async with self._store.transaction() as tx:
-            prompt = await self._held(tx, seen)
+            prompt = await self._locked_prompt(tx, seen)
             refuse_kept(prompt, category_id)
             if into is not None and (into == category_id or prompt.category(into) is None):
                 raise Refused(Reason.UNKNOWN_CATEGORY, category=into)
-            return await self._take(tx, prompt.without(category_id), by)
+            return await self._apply(tx, prompt.without(category_id), by)
 
     async def leaving(self, name: str) -> Leaving:
-        """What a person means to retire, or retired before.
+        """Return the category that a person wants to retire or has retired, with some of its rows.
 
         Raises:
-            Refused: UNKNOWN_CATEGORY; CATEGORY_KEPT.
+            Refused: UNKNOWN_CATEGORY, CATEGORY_KEPT.
         """
         async with self._store.transaction() as tx:
             prompt = await current_prompt(tx)
@@ -180,7 +191,7 @@ class Prompting:
         return Leaving(prompt=prompt, category=category, rows=counted, texts=tuple(texts))
 
     async def category(self, name: str) -> tuple[Prompt, Category]:
-        """The current prompt and the category of it that a person means, by id or name.
+        """Return the current prompt and the category that a person means, by its id or name.
 
         Raises:
             Refused: UNKNOWN_CATEGORY.
@@ -191,16 +202,20 @@ class Prompting:
             raise Refused(Reason.UNKNOWN_CATEGORY, category=name)
         return prompt, category
 
-    async def _held(self, tx: Transaction, seen: str) -> Prompt:
-        """The current prompt, changed by nobody else until this transaction ends."""
+    async def _locked_prompt(self, tx: Transaction, seen: str) -> Prompt:
+        """Return the current prompt, locked against other changes until this transaction ends.
+
+        Raises:
+            Refused: PROMPT_CHANGED.
+        """
         await tx.releases.serving(lock=True)
         prompt = await current_prompt(tx)
         if prompt.id != seen:
             raise Refused(Reason.PROMPT_CHANGED)
         return prompt
 
-    async def _take(self, tx: Transaction, prompt: Prompt, by: str) -> Saved:
-        """Keep a changed prompt. Owners and guides hold at once; another text is the current version from now on."""
+    async def _apply(self, tx: Transaction, prompt: Prompt, by: str) -> Saved:
+        """Store a changed prompt. Owners and guides take effect at once; a changed text becomes the current version."""
         now = self._clock.now()
         before = await current_prompt(tx)
         await tx.prompts.put(prompt)
@@ -212,7 +227,7 @@ class Prompting:
         return Saved(shown=await self._shown(tx), candidate=candidate)
 
     async def _candidate(self, tx: Transaction, prompt: Prompt, by: str, now: datetime) -> Release | None:
-        """The serving base model with this prompt: a fine-tune fits only the prompt that it was trained on."""
+        """Return a release of the base model with this prompt. A fine-tune fits only the prompt of its training."""
         serving = await tx.releases.serving()
         if serving is None:
             return None
@@ -226,11 +241,11 @@ class Prompting:
     # --- rows of retired categories
 
     async def _retired(self, tx: Transaction, prompt: Prompt) -> Mapping[str, Category]:
-        """Categories of earlier versions that this prompt does not have, by id."""
+        """Return the categories of earlier versions that this prompt lacks, by id."""
         return {c.id: c for p in await tx.prompts.all() for c in p.categories if prompt.category(c.id) is None}
 
     async def move(self, category_id: str, into: str, by: str) -> Saved:
-        """Give the rows of a retired category to another one, page by page: what a crash leaves stays listed.
+        """Give the rows of a retired category another one, page by page. After a crash, the rest is still listed.
 
         Raises:
             Refused: UNKNOWN_CATEGORY (`into`).
@@ -244,13 +259,13 @@ class Prompting:
             async with self._store.transaction() as tx:
                 for row_id in row_ids[start : start + MOVED_PER_TRANSACTION]:
                     row = await tx.rows.get(row_id)
-                    if row and row.category == category_id:  # nobody settled it meanwhile
+                    if row and row.category == category_id:  # unless somebody has settled it meanwhile
                         await self._resettle(tx, row, into, by)
                         moved += 1
         return Saved(shown=await self.shown(), candidate=None, moved=moved)
 
     async def _resettle(self, tx: Transaction, row: Row, into: str, by: str) -> None:
-        """A row of a question gets a correction, as if somebody had pressed; an imported one says who moved it."""
+        """Give a row another category. A question's row also gets a correction; an imported row has no question."""
         now = self._clock.now()
         moved = {"category": into, "reason": None, "source": Source.CHANGE, "by": by, "settled_at": now}
         await tx.rows.put(row.model_copy(update=moved))
@@ -276,7 +291,7 @@ class Prompting:
     # --- versions
 
     async def versions(self) -> list[Version]:
-        """All that were ever current, the newest first."""
+        """Return all prompts that have ever been current, newest first."""
         async with self._store.transaction() as tx:
             history = await tx.prompts.history()
             releases = await tx.releases.all()
@@ -293,7 +308,11 @@ class Prompting:
         ]
 
     async def named(self, name: str) -> Prompt:
-        """The version that a person means by the beginning of its id. Raises Refused: UNKNOWN_PROMPT."""
+        """Return the version whose id starts with `name`.
+
+        Raises:
+            Refused: UNKNOWN_PROMPT.
+        """
         async with self._store.transaction() as tx:
             found = [prompt for prompt in await tx.prompts.all() if name and prompt.id.startswith(name.lower())]
         if len(found) != 1:
@@ -301,7 +320,11 @@ class Prompting:
         return found[0]
 
     async def served(self) -> Prompt:
-        """The serving release's prompt. Raises LookupError where nothing serves."""
+        """Return the serving release's prompt.
+
+        Raises:
+            LookupError: no release serves.
+        """
         async with self._store.transaction() as tx:
             serving = await tx.releases.serving()
             prompt = await tx.prompts.get(serving.prompt_id) if serving else None
@@ -311,14 +334,22 @@ class Prompting:
 
 
 def refuse_taken(prompt: Prompt, category: Category) -> None:
-    """The model answers by name: two categories of one name could not be told apart."""
+    """Refuse a second category with the same name, because the model answers by name.
+
+    Raises:
+        Refused: NAME_TAKEN.
+    """
     same = prompt.meant(category.name)
     if same and same.id != category.id:
         raise Refused(Reason.NAME_TAKEN, name=same.name)
 
 
 def refuse_kept(prompt: Prompt, category_id: str) -> None:
-    """A prompt has a catch-all and another category. Raises Refused: CATEGORY_KEPT."""
+    """Refuse to retire the catch-all, or one of the last two categories.
+
+    Raises:
+        Refused: CATEGORY_KEPT.
+    """
     category = prompt.category(category_id)
     if category and (category.other or len(prompt.categories) == 2):
         raise Refused(Reason.CATEGORY_KEPT, category=category.name)

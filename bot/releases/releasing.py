@@ -1,4 +1,4 @@
-"""What serves, what could, and how that changes."""
+"""Releases: the serving one, the candidates, and the switches and rollbacks between them."""
 
 import uuid
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
 from bot.ports import Clock, Store, Transaction
 
 SYSTEM = "madoguchi"
-"""Who did it, where no person did."""
+"""Author of a change that no person made."""
 ROLLBACK = "rollback"
 OVERRIDE = "override"
-"""An admin switched without a pass of the gate, and said why."""
+"""Kind of a switch that an admin made without a pass of the gate, with a sentence that says why."""
 
 
 class Releasing:
-    """Switches and rolls back. Each is one transaction, and the next question is answered by the new release.
+    """Switches and rollbacks. Each is one transaction, and the new release answers the next question.
 
-    Beside each release that serves it sees that there is a fallback release by the rule `fallback`.
+    Every serving release gets a fallback release, chosen by the rule `fallback`.
     """
 
     def __init__(self, store: Store, clock: Clock, fallback: Fallback | None = None) -> None:
@@ -30,19 +30,19 @@ class Releasing:
         self._fallback = fallback or Fallback()
 
     async def ensure(self, prompt: Prompt, model: ModelName) -> Release:
-        """At start: keep the configured prompt, and see that something serves; what serves.
+        """Store the configured prompt at the start, make sure that a release serves, and return the serving one.
 
-        A changed prompt or model makes a new release. It takes over at once from a release that was configured itself;
-        beside a release that somebody switched to it is only a candidate, for a person's choice outlives a restart.
+        A changed prompt or model makes a new release. The new release serves at once if the old one was configured
+        too. If a person chose the old one, the new release stays a candidate, so that the choice survives a restart.
         """
         async with self._store.transaction() as tx:
             serving = await tx.releases.serving(lock=True)
             await configure(tx, prompt, self._clock.now())
             wanted = await self._configured(tx, prompt, model)
             if serving and (serving.id == wanted.id or not await self._by_configuration(tx)):
-                await self._stand_by(tx, serving)
+                await self._ensure_fallback(tx, serving)
                 return serving
-            return await self._enter(tx, wanted, serving, SYSTEM, "configured")
+            return await self._serve(tx, wanted, serving, SYSTEM, "configured")
 
     async def _configured(self, tx: Transaction, prompt: Prompt, model: ModelName) -> Release:
         for release in await tx.releases.all():
@@ -54,7 +54,7 @@ class Releasing:
         newest = next(e for e in await tx.releases.history() if e.state is ReleaseState.SERVING)
         return newest.by == SYSTEM
 
-    async def _enter(
+    async def _serve(
         self, tx: Transaction, release: Release, old: Release | None, by: str, why: str, note: str | None = None
     ) -> Release:
         now = self._clock.now()
@@ -63,18 +63,22 @@ class Releasing:
         await tx.releases.enter(release.id, ReleaseState.SERVING, by, why, now, note)
         if by != SYSTEM:
             await tx.outbox.add("switch", release.id, {"by": by} | ({"note": note} if note else {}), now)
-        await self._stand_by(tx, release)
+        await self._ensure_fallback(tx, release)
         return release.model_copy(update={"state": ReleaseState.SERVING})
 
-    async def _stand_by(self, tx: Transaction, serving: Release) -> None:
-        """Have a release that can answer where this one cannot, on the same prompt."""
+    async def _ensure_fallback(self, tx: Transaction, serving: Release) -> None:
+        """Make sure that there is a release on the same prompt that can answer when this one cannot."""
         model = self._fallback.wanted(serving)
         if model and self._fallback.among(await tx.releases.all(), serving) is None:
             why, now = "fallback", self._clock.now()
             await add_candidate(tx, now, model, prompt_id=serving.prompt_id, by=SYSTEM, why=why, recall=RECALL)
 
     async def serving(self) -> Release:
-        """Raises LookupError before `ensure` was called."""
+        """Return the serving release.
+
+        Raises:
+            LookupError: `ensure` has not been called yet.
+        """
         async with self._store.transaction() as tx:
             release = await tx.releases.serving()
         if release is None:
@@ -82,15 +86,15 @@ class Releasing:
         return release
 
     async def choices(self) -> list[Release]:
-        """All releases that could be switched to, newest first."""
+        """Return all releases that can be switched to, newest first."""
         async with self._store.transaction() as tx:
             return [r for r in await tx.releases.all() if r.state is not ReleaseState.SERVING]
 
     async def named(self, name: str) -> Release:
-        """The release that a person means by its id, the beginning of it, its model's name or a fine-tune's id.
+        """Return the release that a person means by its id, the start of its id, a model's name or a fine-tune's id.
 
         Raises:
-            Refused: UNKNOWN_RELEASE, AMBIGUOUS_RELEASE, NOT_SUCCEEDED (it is a fine-tune without a model).
+            Refused: UNKNOWN_RELEASE, AMBIGUOUS_RELEASE, NOT_SUCCEEDED (the fine-tune produced no model).
         """
         async with self._store.transaction() as tx:
             releases = await tx.releases.all()
@@ -98,7 +102,7 @@ class Releasing:
         exact = [r for r in releases if name in {r.id, str(r.model), r.model.model, r.finetune_id}]
         found = exact or [r for r in releases if r.id.startswith(name)]
         if len(found) > 1:
-            # The same model under several prompts: the newest is what a person means by the model's name.
+            # If one model has several prompts, its name means the newest release.
             found = found[:1] if exact else found
         if len(found) > 1:
             raise Refused(Reason.AMBIGUOUS_RELEASE, name=name, ids=", ".join(r.id for r in found))
@@ -109,14 +113,14 @@ class Releasing:
     async def switch(
         self, release_id: str, by: str, why: str = "switch", *, note: str | None = None, over: str | None = None
     ) -> Release:
-        """Make a release serve: its model and its prompt together. The gate is before it, in `Switching`.
+        """Make a release serve, with its model and its prompt. `Switching` has already applied the gate.
 
         Args:
-            release_id: which.
-            by: who wants it.
-            why: `switch` or `OVERRIDE`.
+            release_id: the release that will serve.
+            by: the person's id.
+            why: `switch` or OVERRIDE.
             note: the sentence of an override.
-            over: the release that must be serving still.
+            over: id of the release that must still be serving.
 
         Raises:
             Refused: UNKNOWN_RELEASE, ALREADY_SERVING, SERVING_CHANGED.
@@ -130,10 +134,10 @@ class Releasing:
                 raise Refused(Reason.ALREADY_SERVING, name=release_id)
             if over and serving and serving.id != over:
                 raise Refused(Reason.SERVING_CHANGED)
-            return await self._enter(tx, release, serving, by, why, note)
+            return await self._serve(tx, release, serving, by, why, note)
 
     async def recalling(self, release_id: str, recall: int, by: str) -> Release:
-        """This release's model and prompt with so many examples (0 to 20): the same one if known, else a candidate.
+        """Return the release with the same model and prompt and with `recall` examples (0 to 20); create it if missing.
 
         Raises:
             Refused: UNKNOWN_RELEASE.
@@ -158,24 +162,25 @@ class Releasing:
             )
 
     async def rollback(self, by: str) -> Release:
-        """Back to what served before the serving release did; called twice, it goes on back in history.
+        """Switch back to the release that served before. A second rollback goes further back in history.
 
         Raises:
             Refused: NO_PREVIOUS_RELEASE.
         """
         async with self._store.transaction() as tx:
             serving = await tx.releases.serving(lock=True)
-            previous = before(await tx.releases.history(limit=1_000))
+            previous = previous_release(await tx.releases.history(limit=1_000))
             release = await tx.releases.get(previous) if previous else None
             if serving is None or release is None:
                 raise Refused(Reason.NO_PREVIOUS_RELEASE)
-            return await self._enter(tx, release, serving, by, ROLLBACK)
+            return await self._serve(tx, release, serving, by, ROLLBACK)
 
 
-def before(history: Sequence[ReleaseEvent]) -> str | None:
-    """The release to roll back to, from the history (newest first).
+def previous_release(history: Sequence[ReleaseEvent]) -> str | None:
+    """Return the id of the release to roll back to, from the history (newest first).
 
-    A switch puts a release on a stack, a rollback takes off what came after it: a second one goes further back.
+    A switch pushes its release onto a stack. A rollback pops all releases above its own, so the next one goes further
+    back.
     """
     stack: list[str] = []
     for event in reversed(history):
@@ -188,7 +193,7 @@ def before(history: Sequence[ReleaseEvent]) -> str | None:
     return stack[-2] if len(stack) > 1 else None
 
 
-async def add_candidate(  # noqa: PLR0913 - a release has so many parts
+async def add_candidate(  # noqa: PLR0913 - a release has that many parts
     tx: Transaction,
     now: datetime,
     model: ModelName,
@@ -199,7 +204,7 @@ async def add_candidate(  # noqa: PLR0913 - a release has so many parts
     finetune_id: str | None = None,
     recall: int = 0,
 ) -> Release:
-    """A new candidate release, kept."""
+    """Store a new candidate release and return it."""
     release = Release(
         id=uuid.uuid4().hex[:8],
         model=model,

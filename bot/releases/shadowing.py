@@ -1,4 +1,4 @@
-"""A release that answers live questions unseen by people, so that it is known before it serves."""
+"""The shadow release. It answers live questions, unseen by people, so that its quality is known before it serves."""
 
 import logging
 from datetime import timedelta
@@ -15,14 +15,19 @@ log = logging.getLogger(__name__)
 
 SHADOW_TOPIC = "shadow"
 SHADOW_LEASE = timedelta(seconds=90)
-"""Longer than the slowest classification (20 s a try, three tries)."""
+"""Lease on a question: longer than the slowest classification (three tries of 20 seconds)."""
 SHADOW_TRIES = 3
 SHADOW_WAIT = timedelta(minutes=1)
 DAY = timedelta(days=1)
 
 
 class ShadowReport(Thing):
-    """How a shadow does. `today`: questions it was asked within the last 24 hours; `per_day`: how many it may be."""
+    """The results of a shadow.
+
+    Attributes:
+        today: number of questions that it was asked in the last 24 hours.
+        per_day: maximum number of questions in 24 hours.
+    """
 
     release: Release
     agreement: Agreement
@@ -31,9 +36,10 @@ class ShadowReport(Thing):
 
 
 class Shadowing:
-    """Runs the one shadow release. Its questions wait in the outbox, apart from all that people wait for.
+    """The one shadow release. Its questions wait in the outbox under their own topic, so they delay no card.
 
-    `per_day`: how many questions it may be asked in 24 hours; those beyond are passed over.
+    Attributes:
+        per_day: maximum number of questions in 24 hours; further ones are skipped.
     """
 
     def __init__(self, store: Store, model: Model, neighbours: Neighbours, clock: Clock, *, per_day: int) -> None:
@@ -46,7 +52,7 @@ class Shadowing:
         self.hand_back = self._entries.hand_back
 
     async def start(self, release_id: str, by: str) -> Release:
-        """Make this release the shadow; an earlier one is none any more.
+        """Make this release the shadow, in place of an earlier shadow.
 
         Raises:
             Refused: UNKNOWN_RELEASE, ALREADY_SERVING.
@@ -67,7 +73,11 @@ class Shadowing:
         return release.model_copy(update={"state": ReleaseState.SHADOW})
 
     async def stop(self, by: str) -> Release:
-        """The shadow is none any more; what it answered is kept. Raises Refused: NO_SHADOW."""
+        """End the shadow and return it; its answers are kept.
+
+        Raises:
+            Refused: NO_SHADOW.
+        """
         async with self._store.transaction() as tx:
             await tx.releases.serving(lock=True)
             release = await tx.releases.shadow()
@@ -77,14 +87,18 @@ class Shadowing:
         return release
 
     async def _retire(self, tx: Transaction, release: Release, by: str) -> None:
-        """Back to the state that it was in before."""
+        """Put a shadow back into its earlier state: retired if it ever served, else candidate."""
         history = await tx.releases.history(limit=1_000)
         served = any(e.release_id == release.id and e.state is ReleaseState.SERVING for e in history)
         state = ReleaseState.RETIRED if served else ReleaseState.CANDIDATE
         await tx.releases.enter(release.id, state, by, SHADOW_TOPIC, self._clock.now())
 
     async def report(self) -> ShadowReport:
-        """How the shadow does. Raises Refused: NO_SHADOW."""
+        """Return the results of the shadow.
+
+        Raises:
+            Refused: NO_SHADOW.
+        """
         async with self._store.snapshot() as tx:
             release = await tx.releases.shadow()
             if release is None:
@@ -94,7 +108,7 @@ class Shadowing:
         return ShadowReport(release=release, agreement=Agreement.of(compared), today=len(today), per_day=self.per_day)
 
     async def shadow_next(self) -> bool:
-        """Ask the shadow the oldest question that waits for it. Returns False where none does."""
+        """Ask the shadow its oldest waiting question; return False if none is waiting."""
         return await self._entries.next(self._ask, self._failed)
 
     async def _ask(self, item: OutboxItem) -> None:
@@ -103,7 +117,7 @@ class Shadowing:
             await tx.outbox.done(item)
 
     async def _failed(self, item: OutboxItem, error: Exception) -> None:
-        """Try again later while the model is down, else pass the question over: nobody waits for a shadow."""
+        """Retry later if the model is down, else skip the question: nobody waits for a shadow's answer."""
         name = self._entries.name(item)
         if isinstance(error, ModelError):
             log.warning("%s: try %s: %s", name, item.attempts, type(error).__name__)
@@ -116,7 +130,7 @@ class Shadowing:
                 await tx.outbox.done(item)
 
     async def _answer(self, question_id: str) -> None:
-        """Keep what the shadow answers; nothing where the day's budget is spent, or there is no shadow any more."""
+        """Ask the shadow and store its answer, unless its daily maximum is reached or the shadow has ended."""
         now = self._clock.now()
         async with self._store.transaction() as tx:
             release = await tx.releases.shadow()
@@ -126,7 +140,7 @@ class Shadowing:
             row = await tx.rows.get(question_id)
         if release is None or prompt is None or question is None or spent >= self.per_day:
             return
-        # Staff may have settled the question meanwhile: the shadow must not be shown its own answer.
+        # Staff may have settled the question meanwhile; its own row must not become an example.
         own = [row.group] if row else []
         examples = await examples_for(self._neighbours, release, question.text, without=own)
         answer = await self._model.classify(release.model, prompt, question.text, examples)

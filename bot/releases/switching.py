@@ -1,4 +1,4 @@
-"""Switching what serves: through the gate, or over it with a sentence."""
+"""Switches to another release: with a pass of the gate, or with an admin's sentence instead."""
 
 from bot.domain.errors import Reason, Refused
 from bot.domain.evaluation import Evaluation
@@ -10,14 +10,19 @@ from bot.releases.releasing import OVERRIDE, Releasing
 
 
 class Attempt(Thing):
-    """A wish to switch: what the gate rests on, and what serves now. `served` None: the gate did not let it pass."""
+    """The result of an attempt to switch.
+
+    Attributes:
+        evaluation: the figures that the gate decided on.
+        served: the release that now serves; None if the gate did not pass it.
+    """
 
     evaluation: Evaluation
     served: Release | None
 
 
 class Switching:
-    """Lets a release serve where the gate passes it, or where an admin says in a sentence why it should anyway."""
+    """Switches of the serving release. Each needs a pass of the gate, or an admin's sentence that gives a reason."""
 
     def __init__(self, evaluating: Evaluating, releasing: Releasing) -> None:
         self._evaluating = evaluating
@@ -30,12 +35,12 @@ class Switching:
 
         Args:
             release: the candidate.
-            by: who wants it.
-            sentence: why it shall serve without a pass; recorded, at least LEAST_SENTENCE characters.
-            progress: hears how the comparison goes on.
+            by: the admin's id.
+            sentence: why the release should serve without a pass; stored; at least LEAST_SENTENCE characters.
+            progress: called after each answer of the comparison.
 
         Raises:
-            Refused: ALREADY_SERVING, SENTENCE_TOO_SHORT; SERVING_CHANGED where somebody else switched meanwhile.
+            Refused: ALREADY_SERVING, SENTENCE_TOO_SHORT, or SERVING_CHANGED if somebody else switched meanwhile.
             ModelDown, ModelRefused: the release does not answer.
         """
         sentence = (sentence or "").strip() or None

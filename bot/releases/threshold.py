@@ -1,4 +1,4 @@
-"""Where a release says that it is unsure, instead of guessing."""
+"""The confidence threshold below which a release says that it is unsure."""
 
 import logging
 
@@ -13,26 +13,26 @@ log = logging.getLogger(__name__)
 
 
 class ThresholdReport(Thing):
-    """What each threshold would come to on the held-out rows, which one is advised, and which one holds."""
+    """The effect of each threshold on the held-out rows, and the advised threshold. `release` has the current one."""
 
     release: Release
     rows: int
-    """Held-out rows whose answer came with a confidence."""
+    """Number of held-out rows whose answer has a confidence."""
     cuts: tuple[Cut, ...]
     advised: Cut | None
     out_of_scope: OutOfScope
-    """At the threshold that holds."""
+    """Figures on out-of-scope questions at the current threshold."""
 
 
 class Thresholding:
-    """Measures and sets thresholds. Each release has its own: a confidence of one model says nothing of another's."""
+    """Thresholds. Each release has its own, because the confidences of two models cannot be compared."""
 
     def __init__(self, store: Store, evaluating: Evaluating) -> None:
         self._store = store
         self._evaluating = evaluating
 
     async def doubts(self, release: Release, progress: OnProgress = lambda _done, _of: None) -> ThresholdReport:
-        """Ask the release the held-out rows that it was not asked yet, and look at its confidences.
+        """Ask the release the held-out rows that it has not answered yet, and return the effect of each threshold.
 
         Raises:
             ModelDown, ModelRefused: the release did not answer.
@@ -51,17 +51,17 @@ class Thresholding:
         )
 
     async def set(self, release: Release, threshold: float | None, by: str) -> Release:
-        """From the next question on, the release is unsure below this confidence; never, for None."""
+        """Set the confidence below which the release is unsure, from the next question on; None means never."""
         async with self._store.transaction() as tx:
             await tx.releases.set_unsure_below(release.id, threshold)
-        log.info("release %s is unsure below %s, says %s", release.id, threshold, by)
+        log.info("release %s: unsure below %s, set by %s", release.id, threshold, by)
         return release.model_copy(update={"unsure_below": threshold})
 
     async def set_advised(self, release: Release, by: str) -> ThresholdReport:
-        """Set the advised threshold, none where none is needed; what it comes to.
+        """Set the advised threshold, or none if none is needed, and return its effect.
 
         Raises:
-            Refused: NO_THRESHOLD, with the `rows` there are and the `least` that is needed.
+            Refused: NO_THRESHOLD, with the number of `rows` and the `least` number needed.
             ModelDown, ModelRefused: the release did not answer.
         """
         doubts = await self.doubts(release)

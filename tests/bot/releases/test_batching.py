@@ -1,4 +1,4 @@
-"""A batch is submitted once, followed over faults and restarts, and told of once."""
+"""Batches: submitted once, followed through faults and restarts, and reported once."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -25,7 +25,7 @@ LABOR = Answer(category="labor", reason="r", confidence=0.9, tokens_in=5, tokens
 
 
 class KeepingBatcher:
-    """A provider that keeps batches; a test ends them."""
+    """A provider that keeps batches in memory; a test ends them."""
 
     def __init__(self) -> None:
         self.faults = Faults()
@@ -33,13 +33,13 @@ class KeepingBatcher:
         self.ended: dict[str, dict[str, Answer | ModelError]] = {}
 
     async def check(self, model: ModelName) -> None:
-        if self.faults.met("check"):
+        if self.faults.take("check"):
             raise Refused(Reason.NO_BATCHES, provider=model.provider)
 
     async def submit(
         self, model: ModelName, prompt: Prompt, asked: Sequence[tuple[str, str, Sequence[Example]]], run_id: str
     ) -> str:
-        fault = self.faults.met("submit")
+        fault = self.faults.take("submit")
         if fault is Fault.REFUSED:
             raise ModelRefused("no")
         if fault is not Fault.DOWN:
@@ -51,7 +51,7 @@ class KeepingBatcher:
         return run_id if run_id in self.batches else None
 
     async def state(self, model: ModelName, batch_id: str) -> BatchJob:
-        if self.faults.met("state"):
+        if self.faults.take("state"):
             raise ModelDown("down")
         return BatchJob(id=batch_id, ended=batch_id in self.ended)
 
@@ -81,14 +81,14 @@ async def release(store: SqlStore, clock: StepClock) -> Release:
     return await Releasing(store, clock).serving()
 
 
-async def test_what_a_batch_answers_is_kept_and_only_the_rest_is_asked_in_person(
+async def test_batch_answers_are_stored_and_never_asked_again(
     batching: Batching, evaluating: Evaluating, batcher: KeepingBatcher, release: Release, model: RuleModel
 ) -> None:
     batch = await batching.start(release, "U9", "ja", "C1")
     assert batch
     assert (batch.state, batch.channel, batch.language, batch.requested_by) == (BatchState.RUNNING, "C1", "ja", "U9")
     keys = batcher.batches[batch.id]
-    assert (len(model.asked), len(keys)) == (1, 3), "the first one is asked in person"
+    assert (len(model.asked), len(keys)) == (1, 3), "the first question is asked directly"
     with pytest.raises(Refused) as refused:
         await batching.start(release, "U9", "ja", "C1")
     assert refused.value.reason is Reason.BATCH_RUNNING
@@ -96,16 +96,16 @@ async def test_what_a_batch_answers_is_kept_and_only_the_rest_is_asked_in_person
     assert await batching.follow() == []
     assert await batching.follow() == []
     batcher.ended[batch.id] = {keys[0]: LABOR, keys[1]: LABOR, keys[2]: ModelRefused("oh")}
-    ((told, error),) = await batching.follow()
-    assert (told.id, told.state, error) == (batch.id, BatchState.ANSWERED, None)
-    assert await batching.follow() == [], "told once"
+    ((ended, error),) = await batching.follow()
+    assert (ended.id, ended.state, error) == (batch.id, BatchState.ANSWERED, None)
+    assert await batching.follow() == [], "reported once"
     found = await evaluating.evaluate(release)
     assert (found.card.rows, len(model.asked)) == (4, 2)
-    assert await batching.save(told, state=BatchState.POSTED)
+    assert await batching.save(ended, state=BatchState.POSTED)
     assert await batching.start(release, "U9", "ja", "C1") is None, "nothing is left to ask"
 
 
-async def test_figures_that_nobody_posted_are_posted_by_another(
+async def test_another_replica_posts_figures_after_the_lease(
     batching: Batching, batcher: KeepingBatcher, release: Release, clock: StepClock
 ) -> None:
     batch = await batching.start(release, "U9", "ja", "C1")
@@ -113,23 +113,23 @@ async def test_figures_that_nobody_posted_are_posted_by_another(
     batcher.ended[batch.id] = dict.fromkeys(batcher.batches[batch.id], LABOR)
     assert len(await batching.follow()) == 1
     clock.advance(seconds=(POST_LEASE + timedelta(seconds=1)).total_seconds())
-    assert [(told.id, error) for told, error in await batching.follow()] == [(batch.id, None)]
+    assert [(ended.id, error) for ended, error in await batching.follow()] == [(batch.id, None)]
     assert await batching.follow() == []
 
 
-async def test_a_batch_without_any_answer_is_a_failure(
+async def test_batch_without_answers_fails(
     batching: Batching, batcher: KeepingBatcher, release: Release, model: RuleModel
 ) -> None:
     batch = await batching.start(release, "U9", "ja", "C1")
     assert batch
     batcher.ended[batch.id] = {batcher.batches[batch.id][0]: ModelRefused("line 1")}
-    ((told, error),) = await batching.follow()
-    assert (told.state, error) == (BatchState.FAILED, "line 1")
+    ((ended, error),) = await batching.follow()
+    assert (ended.state, error) == (BatchState.FAILED, "line 1")
     assert len(model.asked) == 1
 
 
 @pytest.mark.parametrize("arrived", [1, 0])
-async def test_a_lost_creation_is_looked_for_and_never_sent_again(
+async def test_lost_creation_is_searched_for_never_repeated(
     batching: Batching, batcher: KeepingBatcher, release: Release, clock: StepClock, store: SqlStore, arrived: int
 ) -> None:
     batcher.faults.add("submit", Fault.LOST)
@@ -138,20 +138,20 @@ async def test_a_lost_creation_is_looked_for_and_never_sent_again(
     assert batch.state is BatchState.CREATING
     if not arrived:
         batcher.batches.clear()
-    assert await batching.follow() == [], "not before its time"
-    told = []
+    assert await batching.follow() == [], "not searched for yet"
+    reports = []
     for _ in range(1 if arrived else BATCH_SEARCHES):
         clock.advance(seconds=(BATCH_UNANSWERED + timedelta(seconds=1)).total_seconds())
-        told += await batching.follow()
+        reports += await batching.follow()
     async with store.transaction() as tx:
         now = await tx.batches.get(batch.id)
     assert now
     assert now.state is (BatchState.RUNNING if arrived else BatchState.FAILED)
-    assert [one.id for one, _ in told] == ([] if arrived else [batch.id])
+    assert [one.id for one, _ in reports] == ([] if arrived else [batch.id])
     assert len(batcher.batches) == arrived
 
 
-async def test_what_the_provider_refuses_leaves_nothing_open(
+async def test_refused_batch_leaves_nothing_open(
     batching: Batching, batcher: KeepingBatcher, release: Release, store: SqlStore
 ) -> None:
     batcher.faults.add("check", Fault.REFUSED)

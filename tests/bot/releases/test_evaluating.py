@@ -1,4 +1,4 @@
-"""An evaluation asks every row once, survives what fails and what is cut off, and says what the gate says."""
+"""Evaluations: each row is asked once, faults and interruptions are survived, and the gate decides."""
 
 import asyncio
 from collections import Counter
@@ -27,7 +27,7 @@ TRAIN = rows_of(Split.TRAIN, "labor", 4)
 
 
 class TwoModels(RuleModel):
-    """Answers by a table for each model's name."""
+    """A model that answers from a table for each model name."""
 
     def __init__(self, tables: dict[str, dict[str, str]]) -> None:
         super().__init__({})
@@ -85,26 +85,26 @@ def evaluating(store: SqlStore, model: TwoModels, clock: StepClock) -> Evaluatin
     return evaluating_of(store, model, clock)
 
 
-async def test_figures_are_of_the_held_out_rows_only(evaluating: Evaluating, release: Release) -> None:
+async def test_figures_cover_held_out_rows_only(evaluating: Evaluating, release: Release) -> None:
     found = await evaluating.evaluate(release)
     assert (found.card.rows, found.card.right, found.card.release_id) == (5, 3, release.id)
     assert found.card.confusion == {("labor", "labor"): 3, ("it", "other"): 2}
-    assert found.decision is None, "it is the serving one"
+    assert found.decision is None, "the serving release needs no decision"
     assert (found.before, found.changes) == (None, ())
 
 
-async def test_no_text_is_asked_twice_not_even_for_another_question_or_after_a_restart(
+async def test_no_text_is_asked_twice_across_restarts(
     store: SqlStore, clock: StepClock, release: Release, model: TwoModels
 ) -> None:
     for _ in range(2):
         await evaluating_of(store, model, clock).evaluate(release)
     await put(store, [HELD_OUT[0].model_copy(update={"category": "it"})])
     again = await evaluating_of(store, model, clock).evaluate(release)
-    assert again.card.right == 2, "a row that was settled anew is judged anew"
+    assert again.card.right == 2, "a row that was settled again is judged again"
     assert sorted(model.asked) == sorted(one.text for one in [*HELD_OUT, *TRAIN])
 
 
-async def test_a_candidate_is_compared_and_what_it_changes_is_listed_row_by_row(
+async def test_candidate_is_compared_and_changed_rows_are_listed(
     evaluating: Evaluating, store: SqlStore, clock: StepClock, release: Release, model: TwoModels
 ) -> None:
     model.tables["new"] = {"it": "it", TRAIN[0].text: "other", "labor": "labor"}
@@ -119,14 +119,14 @@ async def test_a_candidate_is_compared_and_what_it_changes_is_listed_row_by_row(
     assert {c.row.id for c in found.changes if c.fixed} == set(found.decision.comparison.fixed)
 
 
-async def test_what_an_answer_costs_is_told(evaluating: Evaluating, release: Release) -> None:
+async def test_evaluation_reports_the_cost_per_answer(evaluating: Evaluating, release: Release) -> None:
     found = await evaluating.evaluate(release)
     wanted = CountingEstimator().cost(release.model, found.card.tokens_in, found.card.tokens_out)
     assert wanted is not None
     assert found.usd == pytest.approx(wanted / 5)
 
 
-async def test_a_serving_model_that_is_down_leaves_nothing_to_compare_with(
+async def test_no_comparison_when_serving_model_is_down(
     evaluating: Evaluating, store: SqlStore, clock: StepClock, release: Release, model: TwoModels
 ) -> None:
     model.down.add("base")
@@ -137,16 +137,14 @@ async def test_a_serving_model_that_is_down_leaves_nothing_to_compare_with(
     assert (found.decision.outcome, found.decision.why) == (Outcome.NOT_ENOUGH, GateReason.UNKNOWN)
 
 
-async def test_a_row_that_failed_is_asked_again_later(
-    evaluating: Evaluating, release: Release, model: TwoModels
-) -> None:
+async def test_failed_row_is_asked_again_later(evaluating: Evaluating, release: Release, model: TwoModels) -> None:
     model.fail(3)
     found = await evaluating.evaluate(release)
     assert (found.card.rows, found.card.right) == (5, 3)
     assert len(model.asked) == 9 + 3
 
 
-async def test_an_evaluation_that_never_gets_its_answers_fails_and_goes_on_where_it_was(
+async def test_failed_evaluation_continues_where_it_stopped(
     store: SqlStore, clock: StepClock, release: Release, model: TwoModels
 ) -> None:
     first = evaluating_of(store, model, clock, pauses=())
@@ -158,7 +156,7 @@ async def test_an_evaluation_that_never_gets_its_answers_fails_and_goes_on_where
     assert len(model.asked) == 10, "only the row that had failed"
 
 
-async def test_a_model_that_refuses_everything_is_not_asked_for_long(
+async def test_run_stops_when_model_refuses_everything(
     evaluating: Evaluating, store: SqlStore, clock: StepClock, release: Release, model: TwoModels
 ) -> None:
     await put(store, rows_of(Split.HELD_OUT, "other", 60))
@@ -168,8 +166,8 @@ async def test_a_model_that_refuses_everything_is_not_asked_for_long(
     assert len(model.asked) < MOST_FAILURES + CONCURRENT_CLASSIFICATIONS
 
 
-class CutOff(TwoModels):
-    """Stands still after so many answers, as a run does that is about to be cut off."""
+class HangingModel(TwoModels):
+    """A model that hangs after some answers, until the run is interrupted."""
 
     answers = 6
 
@@ -179,13 +177,11 @@ class CutOff(TwoModels):
         return await super().classify(*asked, **more)
 
 
-async def test_a_run_that_was_cut_off_pays_for_nothing_twice(
-    store: SqlStore, clock: StepClock, release: Release
-) -> None:
-    model = CutOff({"base": {}})
+async def test_interrupted_run_pays_for_nothing_twice(store: SqlStore, clock: StepClock, release: Release) -> None:
+    model = HangingModel({"base": {}})
     running = asyncio.create_task(evaluating_of(store, model, clock).evaluate(release))
     async with asyncio.timeout(5):
-        while len(await kept(store, release)) < CutOff.answers:  # noqa: ASYNC110 - what it waits for is in the database
+        while len(await stored_keys(store, release)) < HangingModel.answers:  # noqa: ASYNC110 - the answers are in the database
             await asyncio.sleep(0.01)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -195,23 +191,23 @@ async def test_a_run_that_was_cut_off_pays_for_nothing_twice(
     assert Counter(model.asked) == Counter(one.text for one in [*HELD_OUT, *TRAIN])
 
 
-async def kept(store: SqlStore, release: Release) -> set[str]:
+async def stored_keys(store: SqlStore, release: Release) -> set[str]:
     async with store.transaction() as tx:
         return set(await tx.results.of(release.id))
 
 
-async def test_two_who_ask_at_once_pay_once(evaluating: Evaluating, release: Release, model: TwoModels) -> None:
+async def test_concurrent_evaluations_pay_once(evaluating: Evaluating, release: Release, model: TwoModels) -> None:
     await asyncio.gather(evaluating.evaluate(release), evaluating.evaluate(release))
     assert len(model.asked) == 9
 
 
-async def test_progress_is_told(evaluating: Evaluating, release: Release) -> None:
-    told: list[tuple[int, int]] = []
-    await evaluating.evaluate(release, lambda done, of: told.append((done, of)))
-    assert told == [(n + 1, 9) for n in range(9)]
+async def test_progress_is_reported_after_each_answer(evaluating: Evaluating, release: Release) -> None:
+    reported: list[tuple[int, int]] = []
+    await evaluating.evaluate(release, lambda done, of: reported.append((done, of)))
+    assert reported == [(n + 1, 9) for n in range(9)]
 
 
-async def test_known_figures_are_told_without_asking(
+async def test_known_figures_need_no_model_call(
     evaluating: Evaluating, store: SqlStore, release: Release, model: TwoModels
 ) -> None:
     assert await evaluating.known(release) is None
@@ -224,28 +220,28 @@ async def test_known_figures_are_told_without_asking(
     assert await evaluating.seconds(release) > 0
 
 
-async def test_rows_that_are_only_measured_on_leave_no_trace(
+async def test_judging_without_keep_stores_nothing(
     evaluating: Evaluating, store: SqlStore, release: Release, model: TwoModels
 ) -> None:
     measured = [row("labor?", "labor"), row("it?", "it")]
     found = await evaluating.judge(release, measured, keep=False)
     assert [one.right for one in found] == [True, False]
-    assert await kept(store, release) == set()
+    assert await stored_keys(store, release) == set()
 
 
-async def test_rows_of_a_retired_category_are_nobodys_mistake(
+async def test_rows_of_retired_categories_are_left_out(
     evaluating: Evaluating, store: SqlStore, release: Release
 ) -> None:
     await put(store, [one.model_copy(update={"category": "gone"}) for one in rows_of(Split.HELD_OUT, "x", 2)])
     assert (await evaluating.evaluate(release)).card.rows == 5
 
 
-async def test_a_release_with_recall_is_asked_with_examples_of_other_groups(
+async def test_recall_shows_examples_of_other_groups_only(
     store: SqlStore, clock: StepClock, release: Release, model: TwoModels
 ) -> None:
     asked: list[set[str]] = []
 
-    class Keeping(KeptNeighbours):
+    class RecordingNeighbours(KeptNeighbours):
         async def nearest(self, text: str, k: int, *, without: Any = ()) -> Any:
             asked.append(set(without))
             return await super().nearest(text, k, without=without)
@@ -253,20 +249,18 @@ async def test_a_release_with_recall_is_asked_with_examples_of_other_groups(
     recalling = release.model_copy(update={"id": "recalling", "recall": 3, "state": ReleaseState.CANDIDATE})
     async with store.transaction() as tx:
         await tx.releases.add(recalling, "U9", "recall")
-    await evaluating_of(store, model, clock, Keeping()).judge(recalling, HELD_OUT)
+    await evaluating_of(store, model, clock, RecordingNeighbours()).judge(recalling, HELD_OUT)
     assert len(asked) == len(HELD_OUT)
     assert {group for without in asked for group in without} >= {one.group for one in HELD_OUT}
 
 
-async def test_without_rows_the_figures_are_of_nothing(store: SqlStore, clock: StepClock, model: TwoModels) -> None:
+async def test_figures_are_empty_without_rows(store: SqlStore, clock: StepClock, model: TwoModels) -> None:
     serving = await Releasing(store, clock).serving()
     found = await evaluating_of(store, model, clock).evaluate(serving)
     assert (found.card.rows, found.card.accuracy, found.usd, model.asked) == (0, 0.0, None, [])
 
 
-async def test_a_probe_asks_once_and_tells_what_is_wrong(
-    evaluating: Evaluating, release: Release, model: TwoModels
-) -> None:
+async def test_probe_asks_once_and_raises_the_error(evaluating: Evaluating, release: Release, model: TwoModels) -> None:
     await evaluating.probe(release)
     assert len(model.asked) == 1
     model.fail(1, ModelRefused("no such model"))
@@ -276,7 +270,7 @@ async def test_a_probe_asks_once_and_tells_what_is_wrong(
         await evaluating.probe(release.model_copy(update={"prompt_id": "gone"}))
 
 
-async def test_the_throttle_starts_so_many_a_second_and_so_many_at_once() -> None:
+async def test_throttle_limits_rate_and_concurrency() -> None:
     throttle, loop = Throttle(2, per_second=100), asyncio.get_running_loop()
     starts: list[float] = []
     inside = most = 0
@@ -293,5 +287,5 @@ async def test_the_throttle_starts_so_many_a_second_and_so_many_at_once() -> Non
     began = loop.time()
     await asyncio.gather(*(one() for _ in range(8)))
     assert most <= 2
-    # A busy machine may start several late; none may start before its time.
+    # A busy machine may start some late, but none too early.
     assert all(start > began + n / 100 - 0.001 for n, start in enumerate(starts))

@@ -1,4 +1,4 @@
-"""The prompt: versions by content, edits that serve nobody yet, categories that go and the rows they leave."""
+"""Prompts: versions by content, edits that do not serve yet, retired categories and their rows."""
 
 from datetime import timedelta
 
@@ -43,19 +43,19 @@ async def releases(store: Store) -> list[Release]:
         return await tx.releases.all()
 
 
-async def restarted(store: Store, clock: StepClock, folder: Prompt) -> None:
+async def restart(store: Store, clock: StepClock, folder: Prompt) -> None:
     await Releasing(store, clock).ensure(folder, BASE)
 
 
-async def edited(prompting: Prompting) -> Saved:
+async def edit_rule(prompting: Prompting) -> Saved:
     return await prompting.save(PROMPT.id, NEW_RULE, "U9")
 
 
 # --- versions
 
 
-async def test_a_changed_text_is_a_candidate_that_serves_nobody_yet(prompting: Prompting, store: SqlStore) -> None:
-    saved = await edited(prompting)
+async def test_changed_text_becomes_a_candidate_not_serving(prompting: Prompting, store: SqlStore) -> None:
+    saved = await edit_rule(prompting)
     assert saved.candidate is not None
     assert saved.candidate.state is ReleaseState.CANDIDATE
     assert (saved.candidate.model, saved.candidate.prompt_id) == (BASE, saved.shown.prompt.id)
@@ -65,11 +65,9 @@ async def test_a_changed_text_is_a_candidate_that_serves_nobody_yet(prompting: P
     assert len(await releases(store)) == 2
 
 
-async def test_an_edit_taken_back_is_the_first_version_again_and_makes_no_release_twice(
-    prompting: Prompting, store: SqlStore
-) -> None:
-    there = await edited(prompting)
-    back = await prompting.save(there.shown.prompt.id, LABOR, "U9")
+async def test_reverted_edit_restores_first_version_without_new_release(prompting: Prompting, store: SqlStore) -> None:
+    edit = await edit_rule(prompting)
+    back = await prompting.save(edit.shown.prompt.id, LABOR, "U9")
     assert back.shown.prompt.id == PROMPT.id
     assert back.shown.serves
     await prompting.save(PROMPT.id, NEW_RULE, "U9")
@@ -77,10 +75,10 @@ async def test_an_edit_taken_back_is_the_first_version_again_and_makes_no_releas
     assert [(v.prompt.id == PROMPT.id, v.current) for v in await prompting.versions()] == [(False, True), (True, False)]
 
 
-async def test_owners_and_guides_hold_at_once_in_every_version(
+async def test_owners_and_guides_change_at_once_everywhere(
     prompting: Prompting, store: SqlStore, model: RuleModel, board: Board, clock: StepClock
 ) -> None:
-    first = await edited(prompting)
+    first = await edit_rule(prompting)
     contact = NEW_RULE.model_copy(update={"owner": "U7", "guide": "まず見る"})
     saved = await prompting.save(first.shown.prompt.id, contact, "U9")
     assert saved.candidate is None
@@ -91,35 +89,35 @@ async def test_owners_and_guides_hold_at_once_in_every_version(
     assert (card.category.owner, card.category.guide, card.category.rule) == ("U7", "まず見る", LABOR.rule)
 
 
-async def test_what_was_edited_outlives_a_restart_and_a_changed_folder_wins_over_it(
+async def test_edit_survives_restart_until_the_folder_changes(
     prompting: Prompting, store: SqlStore, clock: StepClock
 ) -> None:
-    saved = await edited(prompting)
-    await restarted(store, clock, PROMPT)
+    saved = await edit_rule(prompting)
+    await restart(store, clock, PROMPT)
     assert (await prompting.current()).id == saved.shown.prompt.id
     folder = PROMPT.changed(template="新しい指示")
-    await restarted(store, clock, folder)
+    await restart(store, clock, folder)
     assert await prompting.current() == folder
-    await restarted(store, clock, folder)
+    await restart(store, clock, folder)
     assert [e.prompt.id for e in await prompting.versions()] == [folder.id, saved.shown.prompt.id, PROMPT.id]
 
 
-async def test_a_folder_with_only_new_owners_leaves_the_edited_text_alone(
+async def test_new_owners_in_folder_keep_the_edited_text(
     prompting: Prompting, store: SqlStore, clock: StepClock
 ) -> None:
-    saved = await edited(prompting)
-    await restarted(store, clock, PROMPT.owned_by("S5"))
+    saved = await edit_rule(prompting)
+    await restart(store, clock, PROMPT.owned_by("S5"))
     current = await prompting.current()
     assert current.id == saved.shown.prompt.id
     assert [c.owner for c in current.categories] == ["S5"] * 3
     taken_off = current.categories[0].model_copy(update={"owner": None})
     await prompting.save(current.id, taken_off, "U9")
-    await restarted(store, clock, PROMPT.owned_by("S5"))
+    await restart(store, clock, PROMPT.owned_by("S5"))
     assert [c.owner for c in (await prompting.current()).categories] == [None, "S5", "S5"]
 
 
-async def test_nobody_overwrites_what_they_did_not_see(prompting: Prompting) -> None:
-    await edited(prompting)
+async def test_change_is_refused_when_prompt_changed_meanwhile(prompting: Prompting) -> None:
+    await edit_rule(prompting)
     for change in (
         prompting.save(PROMPT.id, LABOR, "U8"),
         prompting.add(PROMPT.id, LEGAL, "U8"),
@@ -131,7 +129,7 @@ async def test_nobody_overwrites_what_they_did_not_see(prompting: Prompting) -> 
         assert refused.value.reason is Reason.PROMPT_CHANGED
 
 
-async def test_two_categories_never_have_one_name(prompting: Prompting) -> None:
+async def test_second_category_of_one_name_is_refused(prompting: Prompting) -> None:
     for change in (
         prompting.save(PROMPT.id, LABOR.model_copy(update={"name": "情シス"}), "U9"),
         prompting.add(PROMPT.id, LEGAL.model_copy(update={"name": "情シス"}), "U9"),
@@ -142,12 +140,12 @@ async def test_two_categories_never_have_one_name(prompting: Prompting) -> None:
     assert await prompting.current() == PROMPT
 
 
-async def test_versions_are_named_by_the_beginning_of_their_id(prompting: Prompting) -> None:
-    new = (await edited(prompting)).shown.prompt
+async def test_version_is_found_by_start_of_its_id(prompting: Prompting) -> None:
+    new = (await edit_rule(prompting)).shown.prompt
     assert await prompting.named(new.id[:12]) == new
-    told = difference(PROMPT, new)
-    assert "-有給や休暇は" in told
-    assert "+休みのことは労務" in told
+    diff = difference(PROMPT, new)
+    assert "-有給や休暇は" in diff
+    assert "+休みのことは労務" in diff
     assert difference(new, new) == ""
     for name in ("", "zz"):
         with pytest.raises(Refused) as refused:
@@ -155,34 +153,34 @@ async def test_versions_are_named_by_the_beginning_of_their_id(prompting: Prompt
         assert refused.value.reason is Reason.UNKNOWN_PROMPT
 
 
-async def test_a_long_prompt_is_warned_of(prompting: Prompting) -> None:
+async def test_long_prompt_is_marked_as_long(prompting: Prompting) -> None:
     assert not (await prompting.shown()).long
     saved = await prompting.rewrite(PROMPT.id, "word " * (LONG_PROMPT_TOKENS + 1), "U9")
     assert saved.shown.long
     assert saved.shown.tokens > LONG_PROMPT_TOKENS
 
 
-# --- what it is used for
+# --- exports and fine-tunes
 
 
-async def test_exports_and_fine_tunes_use_the_current_prompt_and_keep_theirs(
+async def test_plans_use_the_prompt_current_when_made(
     prompting: Prompting, store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock
 ) -> None:
     bench = FinetuneBench(store, shelf, trainer, clock)
     before = await bench.planned()
-    saved = await edited(prompting)
+    saved = await edit_rule(prompting)
     after, frozen = await bench.acts.planning.plan("U9", "ja")
     assert before.prompt_id == PROMPT.id
     assert after.prompt_id == frozen.manifest.prompt_id == saved.shown.prompt.id
     assert "休みのことは労務" in frozen.data.decode()
 
 
-async def test_the_candidate_of_a_fine_tune_that_serves_is_its_base_model(
+async def test_edit_under_fine_tune_makes_base_model_candidate(
     prompting: Prompting, store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock
 ) -> None:
     bench = FinetuneBench(store, shelf, trainer, clock)
     await bench.running()
-    trainer.say("job-0", "succeeded", "ft:base:1")
+    trainer.set_status("job-0", "succeeded", "ft:base:1")
     await bench.acts.following.follow()
     (tuned,) = await bench.candidates()
     async with store.transaction() as tx:
@@ -192,7 +190,7 @@ async def test_the_candidate_of_a_fine_tune_that_serves_is_its_base_model(
         await tx.releases.enter(tuned.id, ReleaseState.SERVING, "U9", "test", clock.now())
     reporting = Reporting(store, clock, Spending(OfflineEstimator(), clock), RowNeighbours(store))
     assert (await reporting.status()).unfit == []
-    saved = await edited(prompting)
+    saved = await edit_rule(prompting)
     assert saved.candidate is not None
     assert (saved.candidate.model, saved.candidate.finetune_id) == (BASE, None)
     status = await reporting.status()
@@ -200,16 +198,16 @@ async def test_the_candidate_of_a_fine_tune_that_serves_is_its_base_model(
     assert (status.current.id, status.prompt.id) == (saved.shown.prompt.id, PROMPT.id)
 
 
-# --- categories that come and go
+# --- new and retired categories
 
 
-async def test_a_new_category_stands_before_the_catch_all_with_an_id_of_its_own(prompting: Prompting) -> None:
+async def test_new_category_precedes_catch_all_with_own_id(prompting: Prompting) -> None:
     saved = await prompting.add(PROMPT.id, LEGAL, "U9")
     assert [c.id for c in saved.shown.prompt.categories] == ["labor", "it", "法務_legal", "other"]
 
 
-async def test_a_retired_category_comes_back_with_its_rows(prompting: Prompting, store: SqlStore) -> None:
-    await keep(store, "it", 3)
+async def test_retired_category_returns_with_its_rows(prompting: Prompting, store: SqlStore) -> None:
+    await store_rows(store, "it", 3)
     gone = await prompting.retire(PROMPT.id, "it", None, "U9")
     assert (gone.shown.retired, gone.moved) == ({"情シス": 3}, 0)
     back = await prompting.add(gone.shown.prompt.id, Category(id="new", name="情シス"), "U9")
@@ -217,16 +215,16 @@ async def test_a_retired_category_comes_back_with_its_rows(prompting: Prompting,
     assert back.shown.prompt.category("it") is not None
 
 
-async def keep(store: Store, category: str, n: int) -> None:
+async def store_rows(store: Store, category: str, n: int) -> None:
     async with store.transaction() as tx:
         for row in rows_of(Split.TRAIN, category, n):
             await tx.rows.put(row.model_copy(update={"source": Source.IMPORT, "origin": "old.csv", "reason": "古い"}))
 
 
-async def test_rows_of_a_retired_category_are_left_out_until_they_are_moved(
+async def test_retired_rows_are_not_exported_until_moved(
     prompting: Prompting, store: SqlStore, clock: StepClock
 ) -> None:
-    await keep(store, "it", 3)
+    await store_rows(store, "it", 3)
     gone = await prompting.retire(PROMPT.id, "it", None, "U9")
 
     async def rows() -> list[Row]:
@@ -245,7 +243,7 @@ async def test_rows_of_a_retired_category_are_left_out_until_they_are_moved(
     assert export(after, moved.shown.prompt).manifest.rows == 3
 
 
-async def test_a_moved_row_of_a_question_is_a_correction_like_any_other(
+async def test_moved_row_of_a_question_adds_a_correction(
     prompting: Prompting, store: SqlStore, model: RuleModel, board: Board, clock: StepClock
 ) -> None:
     desk = AnswerDesk(store, model, board, clock)
@@ -273,12 +271,12 @@ async def test_a_moved_row_of_a_question_is_a_correction_like_any_other(
     assert waiting >= 2
 
 
-async def test_many_rows_are_moved_page_by_page_and_others_are_left_alone(
+async def test_only_rows_of_the_category_are_moved(
     prompting: Prompting, store: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.releases.prompting.MOVED_PER_TRANSACTION", 3)
-    await keep(store, "it", 7)
-    await keep(store, "other", 2)
+    await store_rows(store, "it", 7)
+    await store_rows(store, "other", 2)
     leaving = await prompting.leaving("it")
     assert (leaving.rows, len(leaving.texts)) == (7, ROWS_SHOWN)
     await prompting.retire(PROMPT.id, "it", "labor", "U9")
@@ -299,7 +297,7 @@ async def test_many_rows_are_moved_page_by_page_and_others_are_left_alone(
         ("it", "nowhere", Reason.UNKNOWN_CATEGORY),
     ],
 )
-async def test_what_cannot_be_retired_stays(
+async def test_retiring_is_refused_when_not_possible(
     prompting: Prompting, category: str, into: str | None, reason: Reason
 ) -> None:
     with pytest.raises(Refused) as refused:
@@ -308,7 +306,7 @@ async def test_what_cannot_be_retired_stays(
     assert await prompting.current() == PROMPT
 
 
-async def test_the_last_two_categories_stay(prompting: Prompting) -> None:
+async def test_last_two_categories_cannot_be_retired(prompting: Prompting) -> None:
     saved = await prompting.retire(PROMPT.id, "it", None, "U9")
     with pytest.raises(Refused) as refused:
         await prompting.leaving("労務")
@@ -326,7 +324,7 @@ async def test_the_last_two_categories_stay(prompting: Prompting) -> None:
 
 @settings(deadline=None)
 @given(name=st.text(min_size=1, max_size=60), taken=st.sets(st.sampled_from(["法務", "it", "category", "category_2"])))
-def test_an_id_made_of_any_name_is_valid_and_new(name: str, taken: set[str]) -> None:
+def test_id_from_any_name_is_valid_and_new(name: str, taken: set[str]) -> None:
     made = id_for(name, taken)
     assert made not in taken
     assert Category(id=made, name="x").id == made

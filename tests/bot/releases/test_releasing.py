@@ -1,4 +1,4 @@
-"""Exactly one release serves; history only grows; rollback goes to what served before."""
+"""Releases: exactly one serves, the history only grows, and a rollback returns to the previous release."""
 
 import asyncio
 from functools import partial
@@ -22,8 +22,8 @@ from tests.kits.fakes import StepClock
 OTHER_PROMPT = Prompt(language="ja", template="もう一つの指示", categories=PROMPT.categories)
 
 
-class House:
-    """Releases, and who switches them."""
+class ReleaseDesk:
+    """A store with releases, and the acts on them."""
 
     def __init__(self, store: SqlStore, clock: StepClock) -> None:
         self.store = store
@@ -46,18 +46,18 @@ class House:
 
 
 @pytest.fixture
-async def house(store: SqlStore, clock: StepClock) -> House:
-    return House(store, clock)
+async def desk(store: SqlStore, clock: StepClock) -> ReleaseDesk:
+    return ReleaseDesk(store, clock)
 
 
-async def test_at_the_first_start_what_is_configured_serves(house: House) -> None:
-    serving = await house.releasing.serving()
+async def test_configured_release_serves_at_first_start(desk: ReleaseDesk) -> None:
+    serving = await desk.releasing.serving()
     assert (serving.model, serving.prompt_id, serving.state) == (BASE, PROMPT.id, ReleaseState.SERVING)
-    assert await house.releasing.ensure(PROMPT, BASE) == serving
-    assert len(await house.all()) == 1
+    assert await desk.releasing.ensure(PROMPT, BASE) == serving
+    assert len(await desk.all()) == 1
 
 
-async def test_before_that_nothing_serves(fresh: Fresh, clock: StepClock) -> None:
+async def test_nothing_serves_before_the_first_start(fresh: Fresh, clock: StepClock) -> None:
     database = Database(fresh())
     try:
         with pytest.raises(LookupError):
@@ -66,79 +66,79 @@ async def test_before_that_nothing_serves(fresh: Fresh, clock: StepClock) -> Non
         await database.close()
 
 
-async def test_a_changed_prompt_takes_over_from_what_was_configured(house: House) -> None:
-    first = await house.releasing.serving()
-    second = await house.releasing.ensure(OTHER_PROMPT, BASE)
+async def test_changed_prompt_replaces_configured_release(desk: ReleaseDesk) -> None:
+    first = await desk.releasing.serving()
+    second = await desk.releasing.ensure(OTHER_PROMPT, BASE)
     assert second.prompt_id == OTHER_PROMPT.id
-    assert await house.releasing.serving() == second
-    assert await house.releasing.ensure(PROMPT, BASE) == first.model_copy(update={"state": ReleaseState.SERVING})
-    assert len(await house.all()) == 2
+    assert await desk.releasing.serving() == second
+    assert await desk.releasing.ensure(PROMPT, BASE) == first.model_copy(update={"state": ReleaseState.SERVING})
+    assert len(await desk.all()) == 2
 
 
-async def test_a_persons_choice_outlives_a_restart_with_a_changed_prompt(house: House) -> None:
-    chosen = await house.releasing.switch((await house.candidate("ft:1")).id, "U9")
-    assert (await house.releasing.ensure(OTHER_PROMPT, BASE)).id == chosen.id
-    assert next(r.prompt_id for r in await house.releasing.choices()) == OTHER_PROMPT.id
+async def test_persons_choice_survives_restart_with_changed_prompt(desk: ReleaseDesk) -> None:
+    chosen = await desk.releasing.switch((await desk.candidate("ft:1")).id, "U9")
+    assert (await desk.releasing.ensure(OTHER_PROMPT, BASE)).id == chosen.id
+    assert next(r.prompt_id for r in await desk.releasing.choices()) == OTHER_PROMPT.id
 
 
-async def test_a_switch_takes_model_and_prompt_together_and_is_told(house: House) -> None:
-    candidate = await house.candidate("ft:1", OTHER_PROMPT)
-    served = await house.releasing.switch(candidate.id, "U9")
-    assert await house.releasing.serving() == served == candidate.model_copy(update={"state": ReleaseState.SERVING})
-    async with house.store.transaction() as tx:
-        assert (await tx.outbox.lag(house.clock.now()))[0] == 1
+async def test_switch_changes_model_and_prompt_and_is_announced(desk: ReleaseDesk) -> None:
+    candidate = await desk.candidate("ft:1", OTHER_PROMPT)
+    served = await desk.releasing.switch(candidate.id, "U9")
+    assert await desk.releasing.serving() == served == candidate.model_copy(update={"state": ReleaseState.SERVING})
+    async with desk.store.transaction() as tx:
+        assert (await tx.outbox.lag(desk.clock.now()))[0] == 1
 
 
-async def test_what_cannot_serve_is_refused(house: House) -> None:
-    serving = await house.releasing.serving()
+async def test_impossible_switch_and_rollback_are_refused(desk: ReleaseDesk) -> None:
+    serving = await desk.releasing.serving()
     for name, reason in (("nobody", Reason.UNKNOWN_RELEASE), (serving.id, Reason.ALREADY_SERVING)):
         with pytest.raises(Refused) as refused:
-            await house.releasing.switch(name, "U9")
+            await desk.releasing.switch(name, "U9")
         assert refused.value.reason is reason
     with pytest.raises(Refused) as refused:
-        await house.releasing.rollback("U9")
+        await desk.releasing.rollback("U9")
     assert refused.value.reason is Reason.NO_PREVIOUS_RELEASE
-    assert await house.releasing.serving() == serving
+    assert await desk.releasing.serving() == serving
 
 
-async def test_a_release_is_found_by_all_that_people_call_it(house: House) -> None:
-    one, two = await house.candidate("ft:base:1"), await house.candidate("ft:base:2")
+async def test_release_is_found_by_each_of_its_names(desk: ReleaseDesk) -> None:
+    one, two = await desk.candidate("ft:base:1"), await desk.candidate("ft:base:2")
     for name in (one.id, "local/ft:base:1", "ft:base:1"):
-        assert await house.releasing.named(name) == one
+        assert await desk.releasing.named(name) == one
     start = next(two.id[:n] for n in range(1, 9) if not one.id.startswith(two.id[:n]))
-    async with house.store.transaction() as tx:
-        alone = sum(release.id.startswith(start) for release in await tx.releases.all()) == 1
-    assert not alone or await house.releasing.named(start) == two
+    async with desk.store.transaction() as tx:
+        is_unique = sum(release.id.startswith(start) for release in await tx.releases.all()) == 1
+    assert not is_unique or await desk.releasing.named(start) == two
     for name, reason in (("nobody", Reason.UNKNOWN_RELEASE), ("", Reason.AMBIGUOUS_RELEASE)):
         with pytest.raises(Refused) as refused:
-            await house.releasing.named(name)
+            await desk.releasing.named(name)
         assert refused.value.reason is reason
 
 
-async def test_a_models_name_means_its_newest_release(house: House) -> None:
-    await house.candidate("ft:1", PROMPT)
-    newer = await house.candidate("ft:1", OTHER_PROMPT)
-    assert await house.releasing.named("ft:1") == newer
+async def test_model_name_means_its_newest_release(desk: ReleaseDesk) -> None:
+    await desk.candidate("ft:1", PROMPT)
+    newer = await desk.candidate("ft:1", OTHER_PROMPT)
+    assert await desk.releasing.named("ft:1") == newer
 
 
-async def test_two_switches_at_once_leave_one_serving(house: House) -> None:
-    candidates = [await house.candidate(f"ft:{n}") for n in range(4)]
-    await asyncio.gather(*(house.releasing.switch(one.id, "U9") for one in candidates))
-    assert sum(release.state is ReleaseState.SERVING for release in await house.all()) == 1
+async def test_concurrent_switches_leave_one_serving(desk: ReleaseDesk) -> None:
+    candidates = [await desk.candidate(f"ft:{n}") for n in range(4)]
+    await asyncio.gather(*(desk.releasing.switch(one.id, "U9") for one in candidates))
+    assert sum(release.state is ReleaseState.SERVING for release in await desk.all()) == 1
 
 
 class Admins(RuleBasedStateMachine):
-    """Switches, rollbacks and restarts in any order."""
+    """A state machine of switches, rollbacks and restarts in any order."""
 
     def __init__(self, fresh: Fresh) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
         self.database = Database(fresh())
-        self.house = House(SqlStore(self.database), StepClock())
-        first = self.run(self.house.releasing.ensure(PROMPT, BASE))
-        self.ids = [first.id, *(self.run(self.house.candidate(f"ft:{n}")).id for n in range(3))]
+        self.desk = ReleaseDesk(SqlStore(self.database), StepClock())
+        first = self.run(self.desk.releasing.ensure(PROMPT, BASE))
+        self.ids = [first.id, *(self.run(self.desk.candidate(f"ft:{n}")).id for n in range(3))]
         self.served = [first.id]
-        """What served, oldest first; a rollback takes the newest away."""
+        """Ids of the releases that served, oldest first; a rollback removes the newest."""
         self.history: list[ReleaseEvent] = []
         self.by_person = False
 
@@ -151,8 +151,8 @@ class Admins(RuleBasedStateMachine):
 
     @rule(n=st.integers(0, 3))
     def switch(self, n: int) -> None:
-        self.house.clock.advance(seconds=1)
-        verb = self.house.releasing.switch(self.ids[n], "U9")
+        self.desk.clock.advance(seconds=1)
+        verb = self.desk.releasing.switch(self.ids[n], "U9")
         if self.ids[n] == self.served[-1]:
             self._refused(verb, Reason.ALREADY_SERVING)
         else:
@@ -162,7 +162,7 @@ class Admins(RuleBasedStateMachine):
 
     @rule()
     def rollback(self) -> None:
-        verb = self.house.releasing.rollback("U9")
+        verb = self.desk.releasing.rollback("U9")
         if len(self.served) == 1:
             self._refused(verb, Reason.NO_PREVIOUS_RELEASE)
         else:
@@ -172,7 +172,7 @@ class Admins(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        self.run(self.house.releasing.ensure(PROMPT, BASE))
+        self.run(self.desk.releasing.ensure(PROMPT, BASE))
 
     def _refused(self, verb: Any, reason: Reason) -> None:
         with pytest.raises(Refused) as refused:
@@ -181,12 +181,12 @@ class Admins(RuleBasedStateMachine):
 
     @invariant()
     def exactly_one_serves(self) -> None:
-        serving = [release.id for release in self.run(self.house.all()) if release.state is ReleaseState.SERVING]
+        serving = [release.id for release in self.run(self.desk.all()) if release.state is ReleaseState.SERVING]
         assert serving == [self.served[-1]]
 
     @invariant()
     def history_only_grows_and_tells_who(self) -> None:
-        history = list(reversed(self.run(self.house.history())))
+        history = list(reversed(self.run(self.desk.history())))
         assert history[: len(self.history)] == self.history
         assert all(event.by in {"U9", SYSTEM} for event in history)
         self.history = history
@@ -196,5 +196,5 @@ class Admins(RuleBasedStateMachine):
 
 
 def test_any_order_of_switches_and_rollbacks(fresh: Fresh) -> None:
-    some = settings(max_examples=8, stateful_step_count=15, deadline=None)
-    run_state_machine_as_test(partial(Admins, fresh), settings=some)  # type: ignore[arg-type]  # whatever makes one will do
+    run_settings = settings(max_examples=8, stateful_step_count=15, deadline=None)
+    run_state_machine_as_test(partial(Admins, fresh), settings=run_settings)  # type: ignore[arg-type]  # any factory will do

@@ -1,4 +1,4 @@
-"""The shadow answers what people ask, and nobody ever notices."""
+"""The shadow: it answers live questions, and nobody sees its answers."""
 
 import pytest
 
@@ -19,17 +19,17 @@ from tests.kits.fakes_acts import Board
 
 
 class Desk:
-    """A desk that answers "labor" to everything, and a shadow that answers "it" to a question about a PC."""
+    """A desk whose model answers "labor" to everything, and whose shadow answers "it" to a question about a PC."""
 
     def __init__(self, store: SqlStore, clock: StepClock, per_day: int = 100) -> None:
         self.store = store
         self.clock = clock
         self.board = Board()
         self.neighbours = KeptNeighbours()
-        self.model, self.other = RuleModel({"PC": "labor", "有給": "labor"}), RuleModel({"PC": "it"})
+        self.model, self.shadow_model = RuleModel({"PC": "labor", "有給": "labor"}), RuleModel({"PC": "it"})
         self.answering = Answering(store, Classifying(store, self.model, self.neighbours, clock), self.board, clock)
         self.delivering = Delivering(store, self.board, clock)
-        self.shadowing = Shadowing(store, self.other, self.neighbours, clock, per_day=per_day)
+        self.shadowing = Shadowing(store, self.shadow_model, self.neighbours, clock, per_day=per_day)
         self.releasing = Releasing(store, clock)
         self.asked = 0
 
@@ -37,13 +37,13 @@ class Desk:
         return await self.releasing.recalling((await self.releasing.serving()).id, recall, "U3")
 
     async def ask(self, text: str) -> str:
-        """The question's id."""
+        """Ask a question and return its id."""
         self.asked += 1
         await self.answering.receive(arrival(text, self.asked))
         await self.answering.answer_next()
         return list(self.board.cards)[-1]
 
-    async def open(self) -> int:
+    async def open_entries(self) -> int:
         async with self.store.transaction() as tx:
             return (await tx.outbox.lag(self.clock.now()))[0]
 
@@ -57,9 +57,9 @@ async def state_of(desk: Desk, release: Release) -> ReleaseState:
     return (await desk.releasing.named(release.id)).state
 
 
-async def test_without_a_shadow_nothing_waits(desk: Desk) -> None:
+async def test_nothing_is_queued_without_a_shadow(desk: Desk) -> None:
     await desk.ask("PCが壊れた")
-    assert await desk.open() == 0
+    assert await desk.open_entries() == 0
     assert not await desk.shadowing.shadow_next()
     for verb in (desk.shadowing.report(), desk.shadowing.stop("U3")):
         with pytest.raises(Refused) as refused:
@@ -67,11 +67,11 @@ async def test_without_a_shadow_nothing_waits(desk: Desk) -> None:
         assert refused.value.reason is Reason.NO_SHADOW
 
 
-async def test_the_shadow_answers_live_questions_unseen_and_agreement_is_told(desk: Desk) -> None:
+async def test_shadow_answers_unseen_and_agreement_is_reported(desk: Desk) -> None:
     release = await desk.candidate()
     assert (await desk.shadowing.start(release.id, "U3")).state is ReleaseState.SHADOW
     first, second = await desk.ask("PCが壊れた"), await desk.ask("有給は何日？")
-    assert not await desk.delivering.deliver_next(), "what people wait for never waits behind a shadow"
+    assert not await desk.delivering.deliver_next(), "a shadow's question is no delivery"
     assert await desk.shadowing.shadow_next()
     assert await desk.shadowing.shadow_next()
     assert not await desk.shadowing.shadow_next()
@@ -88,7 +88,7 @@ async def test_the_shadow_answers_live_questions_unseen_and_agreement_is_told(de
     assert agreement.by_category == {"labor": (0, 2)}
 
 
-async def test_there_is_one_shadow_and_it_goes_back_to_what_it_was(desk: Desk) -> None:
+async def test_new_shadow_replaces_old_one_and_restores_state(desk: Desk) -> None:
     serving, one, two = await desk.releasing.serving(), await desk.candidate(1), await desk.candidate(2)
     await desk.shadowing.start(one.id, "U3")
     await desk.shadowing.start(one.id, "U3")
@@ -107,47 +107,47 @@ async def test_there_is_one_shadow_and_it_goes_back_to_what_it_was(desk: Desk) -
     assert refused.value.reason is Reason.UNKNOWN_RELEASE
 
 
-async def test_a_shadow_that_serves_is_no_shadow_any_more(desk: Desk) -> None:
+async def test_serving_release_is_no_longer_the_shadow(desk: Desk) -> None:
     release = await desk.candidate()
     await desk.shadowing.start(release.id, "U3")
     await desk.ask("PCが壊れた")
     await desk.releasing.switch(release.id, "U3")
     assert await desk.shadowing.shadow_next()
-    assert desk.other.asked == []
+    assert desk.shadow_model.asked == []
 
 
-async def test_the_days_budget_is_kept_and_comes_back(store: SqlStore, clock: StepClock) -> None:
+async def test_daily_maximum_is_kept_and_renewed(store: SqlStore, clock: StepClock) -> None:
     desk = Desk(store, clock, per_day=2)
     await desk.shadowing.start((await desk.candidate()).id, "U3")
     for n in range(3):
         await desk.ask(f"PCが壊れた {n}")
     while await desk.shadowing.shadow_next():
         pass
-    assert len(desk.other.asked) == 2
+    assert len(desk.shadow_model.asked) == 2
     clock.advance(seconds=DAY.total_seconds() + 1)
     await desk.ask("PCが壊れた 4")
     assert await desk.shadowing.shadow_next()
-    assert len(desk.other.asked) == 3
+    assert len(desk.shadow_model.asked) == 3
 
 
-async def test_a_shadow_that_is_down_is_tried_again_and_given_up_quietly(desk: Desk) -> None:
+async def test_failing_shadow_is_retried_then_dropped_quietly(desk: Desk) -> None:
     await desk.shadowing.start((await desk.candidate()).id, "U3")
-    desk.other.fail(SHADOW_TRIES)
+    desk.shadow_model.fail(SHADOW_TRIES)
     await desk.ask("PCが壊れた")
     for _ in range(SHADOW_TRIES):
         assert await desk.shadowing.shadow_next()
         assert not await desk.shadowing.shadow_next()
         desk.clock.advance(seconds=SHADOW_WAIT.total_seconds())
-    assert await desk.open() == 0
-    desk.other.fail(1, ModelRefused("no"))
+    assert await desk.open_entries() == 0
+    desk.shadow_model.fail(1, ModelRefused("no"))
     await desk.ask("PCが遅い")
     assert await desk.shadowing.shadow_next()
-    assert await desk.open() == 0
+    assert await desk.open_entries() == 0
     assert (await desk.shadowing.report()).agreement.questions == 0
     assert [len(posted) for posted in desk.board.cards.values()] == [1, 1]
 
 
-async def test_the_shadow_is_not_shown_what_staff_settled_meanwhile(desk: Desk) -> None:
+async def test_question_settled_meanwhile_is_no_example(desk: Desk) -> None:
     await desk.shadowing.start((await desk.candidate()).id, "U3")
     question = await desk.ask("PCが壊れた")
     await Correcting(desk.store, KeptNeighbours(), desk.clock).settle(
@@ -159,4 +159,4 @@ async def test_the_shadow_is_not_shown_what_staff_settled_meanwhile(desk: Desk) 
     to_train = {"split": Split.TRAIN}
     desk.neighbours.rows = [one.model_copy(update=to_train) for one in (settled, row("PCが遅い", "it"))]
     await desk.shadowing.shadow_next()
-    assert [[one.text for one in shown] for shown in desk.other.shown] == [["PCが遅い"]]
+    assert [[one.text for one in shown] for shown in desk.shadow_model.shown] == [["PCが遅い"]]

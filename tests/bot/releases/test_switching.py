@@ -1,4 +1,4 @@
-"""Switching goes through the gate, or over it with a recorded sentence, and never over somebody else's switch."""
+"""Switching: with a pass of the gate or a recorded sentence, and never over somebody else's switch."""
 
 import asyncio
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ SENTENCE = "the desk asked for it this week"
 
 
 class Models:
-    """`base` knows nothing, `good` all, `same` is base again, `bad` answers by chance."""
+    """Models by name: `base` and `same` always say labor, `good` is always right, and `bad` answers at random."""
 
     def __init__(self) -> None:
         self.down: set[str] = set()
@@ -45,7 +45,9 @@ class Models:
 
 
 @dataclass
-class House:
+class SwitchDesk:
+    """A store with releases, the models behind them, and the acts on them."""
+
     store: SqlStore
     clock: StepClock
     models: Models
@@ -53,7 +55,7 @@ class House:
     switching: Switching
 
     async def rows(self, held_out: int) -> None:
-        """So many held-out rows of two categories, and a few to train on."""
+        """Store held-out rows of two categories, and a few rows to train on."""
         rows = rows_of(Split.HELD_OUT, "labor", held_out // 2) + rows_of(Split.HELD_OUT, "it", held_out // 2)
         async with self.store.transaction() as tx:
             for one in [*rows, *rows_of(Split.TRAIN, "labor", 3), *rows_of(Split.TRAIN, "it", 3)]:
@@ -69,7 +71,7 @@ class House:
 
 
 @pytest.fixture
-def house(store: SqlStore, clock: StepClock) -> House:
+def desk(store: SqlStore, clock: StepClock) -> SwitchDesk:
     models, releasing = Models(), Releasing(store, clock)
     evaluating = Evaluating(
         store,
@@ -80,17 +82,17 @@ def house(store: SqlStore, clock: StepClock) -> House:
         per_second={"local": 1e6},
         pauses=(),
     )
-    return House(store, clock, models, releasing, Switching(evaluating, releasing))
+    return SwitchDesk(store, clock, models, releasing, Switching(evaluating, releasing))
 
 
-async def test_a_better_release_serves_and_nothing_is_noted(house: House) -> None:
-    await house.rows(60)
-    made = await house.switching.switch(await house.candidate("good"), "U9", sentence="not needed at all")
+async def test_better_release_serves_without_a_note(desk: SwitchDesk) -> None:
+    await desk.rows(60)
+    made = await desk.switching.switch(await desk.candidate("good"), "U9", sentence="not needed at all")
     assert made.served is not None
     assert made.evaluation.decision is not None
     assert made.evaluation.decision.why is GateReason.BETTER
-    assert await house.serving() == "good"
-    async with house.store.transaction() as tx:
+    assert await desk.serving() == "good"
+    async with desk.store.transaction() as tx:
         newest = (await tx.releases.history())[0]
     assert (newest.state, newest.why, newest.note) == (ReleaseState.SERVING, "switch", None)
 
@@ -103,75 +105,75 @@ async def test_a_better_release_serves_and_nothing_is_noted(house: House) -> Non
         ("good", 40, Outcome.NOT_ENOUGH, GateReason.FEW),
     ],
 )
-async def test_without_a_pass_nothing_changes_and_the_numbers_are_told(
-    house: House, model: str, rows: int, outcome: Outcome, why: GateReason
+async def test_without_a_pass_nothing_changes(
+    desk: SwitchDesk, model: str, rows: int, outcome: Outcome, why: GateReason
 ) -> None:
-    await house.rows(rows)
+    await desk.rows(rows)
     if model == "bad":
-        await house.switching.switch(await house.candidate("good"), "U9")
-    before = await house.serving()
-    made = await house.switching.switch(await house.candidate(model), "U9")
+        await desk.switching.switch(await desk.candidate("good"), "U9")
+    before = await desk.serving()
+    made = await desk.switching.switch(await desk.candidate(model), "U9")
     assert made.served is None
     assert made.evaluation.decision is not None
     assert (made.evaluation.decision.outcome, made.evaluation.decision.why) == (outcome, why)
-    assert await house.serving() == before
+    assert await desk.serving() == before
 
 
-async def test_equal_passes_with_three_hundred_rows(house: House) -> None:
-    await house.rows(300)
-    made = await house.switching.switch(await house.candidate("same"), "U9")
+async def test_equal_release_passes_with_three_hundred_rows(desk: SwitchDesk) -> None:
+    await desk.rows(300)
+    made = await desk.switching.switch(await desk.candidate("same"), "U9")
     assert made.evaluation.decision is not None
     assert (made.evaluation.decision.why, made.served is not None) == (GateReason.NOT_WORSE, True)
 
 
-async def test_a_sentence_overrides_and_is_kept_with_who_said_it(house: House) -> None:
-    await house.rows(40)
-    made = await house.switching.switch(await house.candidate("good"), "U9", sentence=f"  {SENTENCE} ")
+async def test_sentence_overrides_and_is_stored_with_author(desk: SwitchDesk) -> None:
+    await desk.rows(40)
+    made = await desk.switching.switch(await desk.candidate("good"), "U9", sentence=f"  {SENTENCE} ")
     assert made.served is not None
-    async with house.store.transaction() as tx:
+    async with desk.store.transaction() as tx:
         newest = (await tx.releases.history())[0]
-        item = await tx.outbox.claim("test", house.clock.now(), timedelta(minutes=1))
+        item = await tx.outbox.claim("test", desk.clock.now(), timedelta(minutes=1))
     assert (newest.by, newest.why, newest.note) == ("U9", OVERRIDE, SENTENCE)
     assert item is not None
     assert item.payload == {"by": "U9", "note": SENTENCE}
 
 
-async def test_a_sentence_that_says_nothing_is_refused(house: House) -> None:
+async def test_short_sentence_is_refused(desk: SwitchDesk) -> None:
     with pytest.raises(Refused) as refused:
-        await house.switching.switch(await house.candidate("good"), "U9", sentence="because")
+        await desk.switching.switch(await desk.candidate("good"), "U9", sentence="because")
     assert refused.value.reason is Reason.SENTENCE_TOO_SHORT
-    assert await house.serving() == "base"
+    assert await desk.serving() == "base"
 
 
-async def test_the_serving_release_that_is_down_may_be_left_with_a_sentence(house: House) -> None:
-    await house.rows(60)
-    house.models.down.add("base")
-    good = await house.candidate("good")
-    refused = await house.switching.switch(good, "U9")
+async def test_sentence_allows_switch_when_serving_is_down(desk: SwitchDesk) -> None:
+    await desk.rows(60)
+    desk.models.down.add("base")
+    good = await desk.candidate("good")
+    refused = await desk.switching.switch(good, "U9")
     assert refused.served is None
     assert refused.evaluation.decision is not None
     assert refused.evaluation.decision.why is GateReason.UNKNOWN
-    assert (await house.switching.switch(good, "U9", sentence=SENTENCE)).served is not None
+    assert (await desk.switching.switch(good, "U9", sentence=SENTENCE)).served is not None
 
 
-async def test_a_release_that_is_down_never_serves_whatever_is_said(house: House) -> None:
-    house.models.down.add("good")
+async def test_release_that_is_down_never_serves(desk: SwitchDesk) -> None:
+    desk.models.down.add("good")
     with pytest.raises(ModelDown):
-        await house.switching.switch(await house.candidate("good"), "U9", sentence=SENTENCE)
-    assert await house.serving() == "base"
+        await desk.switching.switch(await desk.candidate("good"), "U9", sentence=SENTENCE)
+    assert await desk.serving() == "base"
 
 
-async def test_what_serves_is_not_switched_to(house: House) -> None:
+async def test_switch_to_serving_release_is_refused(desk: SwitchDesk) -> None:
     with pytest.raises(Refused) as refused:
-        await house.switching.switch(await house.releasing.serving(), "U9")
+        await desk.switching.switch(await desk.releasing.serving(), "U9")
     assert refused.value.reason is Reason.ALREADY_SERVING
 
 
-async def test_a_decision_is_void_where_somebody_else_switched_meanwhile(house: House) -> None:
-    await house.rows(60)
-    one, other = await house.candidate("good"), await house.candidate("good")
+async def test_decision_is_void_after_another_switch(desk: SwitchDesk) -> None:
+    await desk.rows(60)
+    one, other = await desk.candidate("good"), await desk.candidate("good")
     made = await asyncio.gather(
-        house.switching.switch(one, "U8"), house.switching.switch(other, "U9"), return_exceptions=True
+        desk.switching.switch(one, "U8"), desk.switching.switch(other, "U9"), return_exceptions=True
     )
     refused = [error for error in made if isinstance(error, Refused)]
     assert [error.reason for error in refused] == [Reason.SERVING_CHANGED]

@@ -1,4 +1,4 @@
-"""A release's threshold is chosen on held-out rows, and a question below it is a guess that staff are asked about."""
+"""Thresholds: chosen on held-out rows; an answer below one is a guess that staff are asked about."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,7 @@ def model() -> RuleModel:
     return RuleModel({"labor": "labor", "it": "it"})
 
 
-def doubting_of(store: SqlStore, model: RuleModel, clock: StepClock) -> Thresholding:
+def thresholding_of(store: SqlStore, model: RuleModel, clock: StepClock) -> Thresholding:
     rates = {"local": 10_000.0}
     evaluating = Evaluating(
         store, model, clock, neighbours=KeptNeighbours(), estimator=CountingEstimator(), per_second=rates
@@ -39,11 +39,11 @@ def doubting_of(store: SqlStore, model: RuleModel, clock: StepClock) -> Threshol
 
 
 @pytest.fixture
-def doubting(store: SqlStore, model: RuleModel, clock: StepClock) -> Thresholding:
-    return doubting_of(store, model, clock)
+def thresholding(store: SqlStore, model: RuleModel, clock: StepClock) -> Thresholding:
+    return thresholding_of(store, model, clock)
 
 
-async def keep(store: SqlStore, *counts: tuple[str, int], split: Split = Split.HELD_OUT) -> None:
+async def store_rows(store: SqlStore, *counts: tuple[str, int], split: Split = Split.HELD_OUT) -> None:
     async with store.transaction() as tx:
         for category, count in counts:
             for one in rows_of(split, category, count):
@@ -51,7 +51,7 @@ async def keep(store: SqlStore, *counts: tuple[str, int], split: Split = Split.H
 
 
 class HonestModel(RuleModel):
-    """It is not sure of what it does not know."""
+    """A model that is unsure of everything it does not know."""
 
     async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
         answer = await super().classify(model, prompt, text, examples)
@@ -59,27 +59,27 @@ class HonestModel(RuleModel):
         return answer.model_copy(update={"confidence": 0.9 if known else 0.2})
 
 
-async def test_the_advised_threshold_is_set_and_training_rows_decide_nothing(store: SqlStore, clock: StepClock) -> None:
-    await keep(store, ("labor", 60), ("it", 30), ("other", 2))
-    await keep(store, ("it", 50), split=Split.TRAIN)
-    releasing, doubting = Releasing(store, clock), doubting_of(store, HonestModel({"labor": "labor"}), clock)
-    doubts = await doubting.doubts(await releasing.serving())
+async def test_advised_threshold_ignores_training_rows(store: SqlStore, clock: StepClock) -> None:
+    await store_rows(store, ("labor", 60), ("it", 30), ("other", 2))
+    await store_rows(store, ("it", 50), split=Split.TRAIN)
+    releasing, thresholding = Releasing(store, clock), thresholding_of(store, HonestModel({"labor": "labor"}), clock)
+    doubts = await thresholding.doubts(await releasing.serving())
     assert doubts.rows == 92
     assert doubts.advised
     assert (doubts.advised.threshold, doubts.advised.accepted, doubts.advised.wrong) == (0.9, 60, 0)
     assert (doubts.out_of_scope.rows, doubts.out_of_scope.named) == (2, 2)
-    done = await doubting.set_advised(await releasing.serving(), "U3")
+    done = await thresholding.set_advised(await releasing.serving(), "U3")
     assert done.release.unsure_below == (await releasing.serving()).unsure_below == 0.9
     assert (done.out_of_scope.named, done.out_of_scope.caught) == (0, 2)
-    await doubting.set(await releasing.serving(), None, "U3")
+    await thresholding.set(await releasing.serving(), None, "U3")
     assert (await releasing.serving()).unsure_below is None
 
 
-async def test_where_no_threshold_is_needed_none_is_set(
-    doubting: Thresholding, store: SqlStore, clock: StepClock
+async def test_no_threshold_is_set_when_none_needed(
+    thresholding: Thresholding, store: SqlStore, clock: StepClock
 ) -> None:
-    await keep(store, ("labor", FEWEST_JUDGED))
-    done = await doubting.set_advised(await Releasing(store, clock).serving(), "U3")
+    await store_rows(store, ("labor", FEWEST_JUDGED))
+    done = await thresholding.set_advised(await Releasing(store, clock).serving(), "U3")
     assert done.advised
     assert done.advised.coverage == 1.0
     assert (await Releasing(store, clock).serving()).unsure_below is None
@@ -88,22 +88,22 @@ async def test_where_no_threshold_is_needed_none_is_set(
 @pytest.mark.parametrize(
     "counts", [[("labor", FEWEST_JUDGED - 1)], [("labor", 30), ("other", 1)], [("accounting", 80)]]
 )
-async def test_where_the_rows_do_not_tell_nothing_is_set(
-    doubting: Thresholding, store: SqlStore, clock: StepClock, counts: list[tuple[str, int]], model: RuleModel
+async def test_threshold_is_refused_when_rows_are_inconclusive(
+    thresholding: Thresholding, store: SqlStore, clock: StepClock, counts: list[tuple[str, int]], model: RuleModel
 ) -> None:
-    await keep(store, *counts)
+    await store_rows(store, *counts)
     with pytest.raises(Refused) as refused:
-        await doubting.set_advised(await Releasing(store, clock).serving(), "U3")
+        await thresholding.set_advised(await Releasing(store, clock).serving(), "U3")
     assert refused.value.reason is Reason.NO_THRESHOLD
     assert (await Releasing(store, clock).serving()).unsure_below is None
 
 
-async def test_a_model_that_always_errs_gets_no_threshold(
-    doubting: Thresholding, store: SqlStore, clock: StepClock, model: RuleModel
+async def test_always_wrong_model_gets_no_threshold(
+    thresholding: Thresholding, store: SqlStore, clock: StepClock, model: RuleModel
 ) -> None:
-    await keep(store, ("labor", 2 * FEWEST_JUDGED))
+    await store_rows(store, ("labor", 2 * FEWEST_JUDGED))
     model.rules = {"labor": "it"}
-    doubts = await doubting.doubts(await Releasing(store, clock).serving())
+    doubts = await thresholding.doubts(await Releasing(store, clock).serving())
     assert doubts.advised is None
     assert all(cut.risk == 1.0 for cut in doubts.cuts)
 
@@ -111,8 +111,8 @@ async def test_a_model_that_always_errs_gets_no_threshold(
 @pytest.mark.parametrize(
     ("confidence", "below", "unsure"), [(0.5, 0.6, True), (0.6, 0.6, False), (None, 0.6, False), (0.1, None, False)]
 )
-async def test_below_the_threshold_the_answer_is_a_guess_until_staff_settle_it(  # noqa: PLR0917 - fixtures
-    doubting: Thresholding,
+async def test_answer_below_threshold_is_unsure_until_settled(  # noqa: PLR0917 - fixtures
+    thresholding: Thresholding,
     store: SqlStore,
     clock: StepClock,
     board: Board,
@@ -121,7 +121,7 @@ async def test_below_the_threshold_the_answer_is_a_guess_until_staff_settle_it( 
     unsure: bool,  # noqa: FBT001 - a case of the table above
 ) -> None:
     model = RuleModel({"有給": "labor"}, confidence)
-    await doubting.set(await Releasing(store, clock).serving(), below, "U3")
+    await thresholding.set(await Releasing(store, clock).serving(), below, "U3")
     answering = Answering(store, Classifying(store, model, KeptNeighbours(), clock), board, clock)
     await answering.receive(arrival())
     await answering.answer_next()
