@@ -1,1 +1,1 @@
-"""The copy at LangSmith: what goes out, what comes back, how far it is."""
+"""The mirror: our copy at LangSmith, people's changes that come back, and the status of both."""

@@ -1,4 +1,4 @@
-"""Takes over what people corrected at the tracker, by the same rules as what they correct in Slack."""
+"""People's corrections at the tracker, applied by the same rules as corrections in Slack."""
 
 import logging
 import uuid
@@ -13,15 +13,16 @@ from bot.domain.errors import Reason, Refused, TrackerError, TrackerReason, Trac
 from bot.domain.masking import masked
 from bot.domain.mirrored import MIRROR_DATASET, MIRROR_TOPIC, MIRROR_UNTAKEN, MirrorChange
 from bot.domain.thing import Thing
-from bot.mirror.status import hindered
+from bot.mirror.status import record_trouble
 from bot.ports import Clock, Store, Tracker
 
 log = logging.getLogger(__name__)
 
 EDITS, ANNOTATIONS = "mirror:edits", "mirror:annotations"
-"""Cursors: up to when each was read, in ISO 8601; behind it the ids of the annotations of that very moment."""
+"""Cursors: the time up to which each was read, in ISO 8601. ANNOTATIONS adds the ids of annotations at that time."""
 ANYBODY = "*"
-LASTING = frozenset(
+"""Entry of the staff list that allows everybody at the tracker to correct."""
+LASTING_REASONS = frozenset(
     {
         TrackerReason.WRONG_ADDRESS,
         TrackerReason.WRONG_KEY,
@@ -29,11 +30,11 @@ LASTING = frozenset(
         TrackerReason.DATASET_GONE,
     }
 )
-"""What is told to people even while there is nothing to send that would meet it."""
+"""Refusals that are reported to people even if nothing waits to be sent."""
 
 
-class Word(Thing):
-    """What somebody said over there of one question or row. `category` is as they wrote it."""
+class Statement(Thing):
+    """A person's edit or annotation at the tracker. `category` is the text that the person wrote."""
 
     about: str
     """The id of the question or row."""
@@ -44,18 +45,17 @@ class Word(Thing):
 
 
 class MirrorInbound:
-    """Reads changes and annotations. One replica at a time calls `receive`.
+    """The incoming mirror: edits and annotations become corrections. One replica at a time calls `receive`.
 
-    A newer word from Slack is never overwritten: then the tracker is shown again what holds. What we sent ourselves
-    comes back as nothing, because it says what holds already.
+    A newer correction from Slack is never overwritten; instead, the tracker gets the current row again. Our own copies
+    that come back change nothing, because they equal the current rows.
 
     Args:
         store: the record.
-        tracker: where people said something.
+        tracker: the source of the edits and annotations.
         correcting: settles questions.
-        clock: when.
-        staff: who may correct from over there, as the tracker names them; `*` stands for everybody there, and nobody
-            may where it is empty.
+        clock: the time of the settled rows.
+        staff: ids, at the tracker, of the people who may correct; `*` allows everybody there, and an empty list nobody.
     """
 
     def __init__(
@@ -68,99 +68,109 @@ class MirrorInbound:
         self._staff = frozenset(staff)
 
     async def receive(self) -> int:
-        """Take over what is new; how many corrections that made. It never raises for the tracker's sake."""
+        """Apply new edits and annotations, and return the number of corrections. Tracker errors are not raised."""
         try:
-            edited, upto = await self._edits()
-            said, heard = await self._annotations()
+            edits, edits_read_to = await self._read_edits()
+            annotations, annotations_read_to = await self._read_annotations()
         except TrackerError as error:
-            if isinstance(error, TrackerRefused) and error.reason in LASTING:
-                await self._hindered(error)
+            if isinstance(error, TrackerRefused) and error.reason in LASTING_REASONS:
+                await self._record_trouble(error)
             log.debug("mirror: nothing received: %s", error)
             return 0
-        taken: dict[str, datetime] = {}
+        applied: dict[str, datetime] = {}
         count = 0
-        for word in sorted([*edited, *said], key=lambda word: word.at):
-            if await self._take(word, taken.get(word.about)):
-                taken[word.about] = word.at
+        for statement in sorted([*edits, *annotations], key=lambda statement: statement.at):
+            if await self._apply(statement, applied.get(statement.about)):
+                applied[statement.about] = statement.at
                 count += 1
         async with self._store.transaction() as tx:
-            for cursor, position in ((EDITS, upto), (ANNOTATIONS, heard)):
+            for cursor, position in ((EDITS, edits_read_to), (ANNOTATIONS, annotations_read_to)):
                 if position:
                     await tx.cursors.move(cursor, position, self._clock.now())
         return count
 
-    async def _hindered(self, error: TrackerRefused) -> None:
+    async def _record_trouble(self, error: TrackerRefused) -> None:
         async with self._store.transaction() as tx:
-            news = await hindered(tx, error, self._clock.now())
+            news = await record_trouble(tx, error, self._clock.now())
         if news:
             log.warning("mirror: %s", error)
 
-    async def _edits(self) -> tuple[list[Word], str | None]:
-        """What was said in rows, and where to go on from."""
+    async def _read_edits(self) -> tuple[list[Statement], str | None]:
+        """Return people's edits of rows, and the next position of the cursor."""
         async with self._store.transaction() as tx:
             dataset, since = await tx.cursors.get(MIRROR_DATASET), await tx.cursors.get(EDITS)
         if not dataset:
             return [], None
         found = await self._tracker.edits(dataset, datetime.fromisoformat(since) if since else None)
-        words = []
+        statements = []
         for edit in found.edits:
-            about = edit.row_id or (await self._question(edit.trace_id) if edit.trace_id else None)
+            about = edit.row_id or (await self._question_of(edit.trace_id) if edit.trace_id else None)
             if about:
-                words.append(Word(about=about, **edit.model_dump(include={"category", "reason", "by", "at"})))
-        return words, found.upto.isoformat()
+                statements.append(Statement(about=about, **edit.model_dump(include={"category", "reason", "by", "at"})))
+        return statements, found.upto.isoformat()
 
-    async def _annotations(self) -> tuple[list[Word], str | None]:
-        """What was said of traces, and where to go on from."""
+    async def _read_annotations(self) -> tuple[list[Statement], str | None]:
+        """Return people's annotations of traces, and the next position of the cursor."""
         async with self._store.transaction() as tx:
             since, *known = (await tx.cursors.get(ANNOTATIONS) or "").split() or [""]
         found = await self._tracker.annotations(datetime.fromisoformat(since) if since else None)
-        words = []
+        statements = []
         for one in found:
-            about = await self._question(one.trace_id) if one.id.hex not in known else None
+            about = await self._question_of(one.trace_id) if one.id.hex not in known else None
             if about:
-                words.append(Word(about=about, category=one.category, reason=one.comment, by=one.by, at=one.at))
+                statements.append(
+                    Statement(about=about, category=one.category, reason=one.comment, by=one.by, at=one.at)
+                )
         if not found:
-            return words, None
+            return statements, None
         until = found[-1].at
-        return words, " ".join([until.isoformat(), *(one.id.hex for one in found if one.at == until)])
+        return statements, " ".join([until.isoformat(), *(one.id.hex for one in found if one.at == until)])
 
-    async def _question(self, trace_id: uuid.UUID) -> str | None:
-        """The id of the question that a trace is an answer to."""
+    async def _question_of(self, trace_id: uuid.UUID) -> str | None:
+        """Return the id of the question that the trace answered; None for an unknown trace."""
         async with self._store.transaction() as tx:
             answered = await tx.questions.answered([trace_id.hex])
         return next((question.id for question, _ in answered.values()), None)
 
-    async def _take(self, word: Word, heard: datetime | None) -> bool:
-        """`heard`: when the word was said that was taken over last, in this round and of the same thing."""
+    async def _apply(self, statement: Statement, applied_at: datetime | None) -> bool:
+        """Apply one statement and return whether it became a correction.
+
+        Args:
+            statement: the edit or annotation.
+            applied_at: time of the last statement on the same question or row that this round applied.
+        """
         async with self._store.transaction() as tx:
             prompt = await current_prompt(tx)
-            category = prompt.meant(word.category) if word.category else None
-            row = await tx.rows.get(word.about)
-            said = await tx.corrections.of(word.about)
-            known = prompt.category(row.category) if row else None
-        before = answer_of(row, prompt, known)["reason"] if row and known else None
-        # Words that stood there before argue for the category that stood there before.
-        reason = masked(word.reason.strip()) if word.reason and word.reason.strip() not in {"", before} else None
+            category = prompt.meant(statement.category) if statement.category else None
+            row = await tx.rows.get(statement.about)
+            corrections = await tx.corrections.of(statement.about)
+            old_category = prompt.category(row.category) if row else None
+        old_reason = answer_of(row, prompt, old_category)["reason"] if row and old_category else None
+        text = (statement.reason or "").strip()
+        # An unchanged reason argues for the old category, so a new category does not keep it.
+        reason = masked(text) if text not in {"", old_reason} else None
         if row and category and row.category == category.id and reason in {None, row.reason}:
             return False
-        ours = heard and (said[-1].by if said else row.by if row else "").startswith(ELSEWHERE)
-        newest = heard if ours else max([one.at for one in said] + ([row.settled_at] if row else []), default=None)
-        if newest and newest >= word.at:
-            await self._show_again(word.about)
+        # A statement that this round applied counts from its time at the tracker, not from now.
+        newest_by = corrections[-1].by if corrections else row.by if row else ""
+        times = [one.at for one in corrections] + ([row.settled_at] if row else [])
+        newest = applied_at if applied_at and newest_by.startswith(ELSEWHERE) else max(times, default=None)
+        if newest and newest >= statement.at:
+            await self._send_again(statement.about)
             return False
-        if category is None or not self._trusted(word.by):
-            await self._untaken(word.about)
+        if category is None or not self._may_correct(statement.by):
+            await self._count_unapplied(statement.about)
             return False
         press = Press(
-            question_id=word.about,
+            question_id=statement.about,
             category=category.id,
             reason=reason,
-            seen=said[-1].seq if said else 0,
-            by=f"{ELSEWHERE}{word.by or ''}",
+            seen=corrections[-1].seq if corrections else 0,
+            by=f"{ELSEWHERE}{statement.by or ''}",
         )
         return await self._settle(press, row)
 
-    def _trusted(self, by: str | None) -> bool:
+    def _may_correct(self, by: str | None) -> bool:
         return ANYBODY in self._staff or (by is not None and by in self._staff)
 
     async def _settle(self, press: Press, row: Row | None) -> bool:
@@ -173,14 +183,14 @@ class MirrorInbound:
         except Refused as refused:
             log.info("mirror: question %s: %s", question.id, refused.reason.value)
             if refused.reason is Reason.SETTLED_MEANWHILE:
-                await self._show_again(question.id)
+                await self._send_again(question.id)
             else:
-                await self._untaken(question.id)
+                await self._count_unapplied(question.id)
             return False
         return True
 
     async def _resettle(self, row: Row, press: Press) -> bool:
-        """A row without a question: it was imported. It stays on its side of the split."""
+        """Settle an imported row, which has no question. The row stays in its part of the split."""
         now = self._clock.now()
         new = press.model_dump(include={"category", "reason", "by"}) | {"source": Source.CHANGE, "settled_at": now}
         async with self._store.transaction() as tx:
@@ -189,14 +199,14 @@ class MirrorInbound:
             await tx.rows.put(row.model_copy(update=new))
         return True
 
-    async def _show_again(self, row_id: str) -> None:
+    async def _send_again(self, row_id: str) -> None:
         now = self._clock.now()
         async with self._store.transaction() as tx:
             await tx.outbox.add(MIRROR_TOPIC, row_id, {"change": MirrorChange.ROW.value}, now)
 
-    async def _untaken(self, about: str) -> None:
-        """Count what is not taken over, for status; the log says which."""
-        log.warning("mirror: what was said of %s at the tracker is not taken over", about)
+    async def _count_unapplied(self, about: str) -> None:
+        """Count a statement that is not applied, for the status, and log its question or row."""
+        log.warning("mirror: a change of %s at the tracker is not applied", about)
         async with self._store.transaction() as tx:
             before = int(await tx.cursors.get(MIRROR_UNTAKEN) or 0)
             await tx.cursors.move(MIRROR_UNTAKEN, str(before + 1), self._clock.now())

@@ -1,4 +1,4 @@
-"""Shows the tracker what is in the record: in order, at least once, and never while anybody waits for it."""
+"""The copy of the record at the tracker, sent in order, at least once, and outside anybody's waiting time."""
 
 import hashlib
 import logging
@@ -26,115 +26,123 @@ from bot.domain.release import Release
 from bot.domain.scorecard import Result, scorecard
 from bot.domain.shadow import Shadow
 from bot.domain.traces import TracedRelease, of_correction, of_result, of_shadow, of_verdict
-from bot.mirror.status import hindered
+from bot.mirror.status import record_trouble
 from bot.ports import Clock, Estimator, OutboxEntry, Store, Tracker, Transaction
 from bot.releases.evaluating import Evaluating
 
 log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
-Spent = Verdict | Shadow | Result
+AnyAnswer = Verdict | Shadow | Result
 
 CHANGES_PER_PAGE = 500
-"""Changes, and rows of a first copy, that are in memory at once."""
+"""Maximum number of changes, or of rows in a first copy, that are in memory at once."""
 PSEUDONYMS, ALIVE = "mirror:pseudonyms", "mirror:alive"
-"""Cursors: the key of the pseudonyms; up to when all changes were noted, in ISO 8601."""
+"""Cursors: the key of the pseudonyms; the time up to which all changes were queued, in ISO 8601."""
 VERSIONS = 100
-"""The newest fine-tunes, whose rows a new dataset holds as versions again."""
+"""Number of newest fine-tunes whose rows are tagged as versions in a new dataset."""
 ALIVE_EVERY = timedelta(minutes=1)
-RENOTED = timedelta(minutes=5)
-"""Noted again at a start: a transaction may be written later than the moment that it carries."""
+"""Interval at which the cursor ALIVE is moved."""
+RESUME_OVERLAP = timedelta(minutes=5)
+"""Overlap that is queued again at a start, because a transaction may commit later than the time it carries."""
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=5)
-SAYINGS = 30
-"""How often feedback is tried whose trace is not found over there: what was sent may show up a moment later."""
+"""Bounds of the backoff after a failure, which doubles each time."""
+FEEDBACK_TRIES = 30
+"""Maximum number of tries for feedback whose trace the tracker does not find; a trace may appear with a delay."""
 
 
 class MirrorOutbound:
-    """Reads the notes that a mirrored store made (`domain.mirrored`). One replica at a time calls `mirror`."""
+    """The outgoing mirror: it sends what a mirrored store queued. One replica at a time calls `mirror`."""
 
-    def __init__(self, store: Store, tracker: Tracker, judges: Evaluating, estimator: Estimator, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, tracker: Tracker, evaluating: Evaluating, estimator: Estimator, clock: Clock
+    ) -> None:
         self._store = store
         self._tracker = tracker
-        self._judges = judges
+        self._evaluating = evaluating
         self._estimator = estimator
         self._clock = clock
         self._quiet_until: datetime | None = None
         self._failures = 0
-        self._alive_at = clock.now()
-        self._unsaid: dict[int, int] = {}
+        self._alive_moved_at = clock.now()
+        self._feedback_tries: dict[int, int] = {}
         self._releases: dict[str, tuple[Release, Prompt]] = {}
 
     async def check(self) -> None:
-        """Raises TrackerError where the tracker is not there, or does not let us in."""
+        """Check that the tracker is reachable and accepts our key.
+
+        Raises:
+            TrackerError: the tracker is down or refuses the key.
+        """
         await self._tracker.check()
 
     async def resume(self) -> None:
-        """At start: note the rows that changed while there was no mirror to note them for."""
+        """Queue, at the start, the rows that changed while the mirror was off."""
         now = self._clock.now()
         async with self._store.transaction() as tx:
             since = await tx.cursors.get(ALIVE)
             if since:
-                missed = [row.id async for row, _ in tx.rows.changed(datetime.fromisoformat(since) - RENOTED)]
+                missed = [row.id async for row, _ in tx.rows.changed(datetime.fromisoformat(since) - RESUME_OVERLAP)]
                 await tx.outbox.add_all(
                     MIRROR_TOPIC, [(row_id, {"change": MirrorChange.ROW.value}, now) for row_id in missed]
                 )
             await tx.cursors.move(ALIVE, now.isoformat(), now)
 
-    async def _alive(self) -> None:
+    async def _move_alive(self) -> None:
         now = self._clock.now()
-        if now - self._alive_at >= ALIVE_EVERY:
+        if now - self._alive_moved_at >= ALIVE_EVERY:
             async with self._store.transaction() as tx:
                 await tx.cursors.move(ALIVE, now.isoformat(), now)
-            self._alive_at = now
+            self._alive_moved_at = now
 
     async def evaluated(self, release: Release) -> None:
-        """Let the tracker have an evaluation that was just finished, as an experiment."""
+        """Queue a finished evaluation, to be sent as an experiment."""
         now = self._clock.now()
-        note = {"change": MirrorChange.EXPERIMENT.value, "at": now.isoformat()}
+        payload = {"change": MirrorChange.EXPERIMENT.value, "at": now.isoformat()}
         async with self._store.transaction() as tx:
-            await tx.outbox.add(MIRROR_TOPIC, release.id, note, now)
+            await tx.outbox.add(MIRROR_TOPIC, release.id, payload, now)
 
     async def mirror(self) -> bool:
-        """Send what is next; whether there may be more right now. It never raises for the tracker's sake.
+        """Send the next changes and return whether there may be more. Errors of the tracker are not raised.
 
-        After a failure nothing is sent for a while: seconds at first, then up to minutes, or as long as was asked for.
+        After a failure nothing is sent for FIRST_WAIT to LONGEST_WAIT, or for longer if the tracker asks for it.
         """
-        await self._alive()
+        await self._move_alive()
         if self._quiet_until and self._clock.now() < self._quiet_until:
             return False
         try:
             more = await self._round()
         except TrackerError as error:
-            await self._hush(error)
+            await self._back_off(error)
             return False
         self._failures, self._quiet_until = 0, None
         return more
 
-    async def _hush(self, error: TrackerError) -> None:
+    async def _back_off(self, error: TrackerError) -> None:
         self._failures += 1
         wait = min(FIRST_WAIT * 2 ** min(self._failures - 1, 10), LONGEST_WAIT)
         if isinstance(error, TrackerDown) and error.after:
             wait = max(wait, error.after)
         self._quiet_until = self._clock.now() + wait
         async with self._store.transaction() as tx:
-            news = await hindered(tx, error, self._clock.now())
-        log.log(logging.WARNING if news else logging.DEBUG, "mirror: %s, again in %s", error, wait)
+            news = await record_trouble(tx, error, self._clock.now())
+        log.log(logging.WARNING if news else logging.DEBUG, "mirror: %s; next try in %s", error, wait)
 
     async def _round(self) -> bool:
         dataset = await self._dataset()
         filled = await self._fill(dataset)
-        told = await self._tell(dataset, filled=filled)
-        await self._relieved(filled=filled)
-        return told or not filled
+        sent = await self._send_next(dataset, filled=filled)
+        await self._clear_trouble(filled=filled)
+        return sent or not filled
 
-    async def _relieved(self, *, filled: bool) -> None:
+    async def _clear_trouble(self, *, filled: bool) -> None:
         async with self._store.transaction() as tx:
             trouble = await tx.cursors.get(MIRROR_TROUBLE)
         if trouble and (filled or trouble != TrackerReason.DATASET_GONE):
-            await self._tracker.check()  # perhaps there was nothing to tell, and so nobody was asked
+            await self._tracker.check()  # with nothing to send, this round may not have reached the tracker
             async with self._store.transaction() as tx:
                 await tx.cursors.move(MIRROR_TROUBLE, "", self._clock.now())
-            log.warning("mirror: the tracker takes everything again")
+            log.warning("mirror: the tracker accepts everything again")
 
     async def _dataset(self) -> str:
         async with self._store.transaction() as tx:
@@ -144,13 +152,13 @@ class MirrorOutbound:
         dataset, now = await self._tracker.dataset(), self._clock.now()
         async with self._store.transaction() as tx:
             await tx.cursors.move(MIRROR_DATASET, dataset, now)
-            # One that is new here lacks the versions, too; what is there already stays as it is.
+            # A new dataset lacks the versions too. Existing versions stay unchanged.
             for finetune in reversed(await tx.finetunes.newest(VERSIONS)):
                 await tx.outbox.add(MIRROR_TOPIC, finetune.id, {"change": MirrorChange.VERSION.value}, now)
         return dataset
 
     async def _fill(self, dataset: str) -> bool:
-        """Show the next page of rows where not all of them are in this dataset under this prompt; whether they are."""
+        """Send the next page of the first copy; return whether the dataset now holds all rows under this prompt."""
         async with self._store.transaction() as tx:
             prompt = await current_prompt(tx)
             known, _, after = (await tx.cursors.get(MIRROR_FILLED) or "").rpartition(" ")
@@ -159,15 +167,15 @@ class MirrorOutbound:
             rows = [] if after == MIRROR_FILLED_END else await tx.rows.page(after, CHANGES_PER_PAGE)
         if after == MIRROR_FILLED_END:
             return True
-        await self._show_rows(dataset, prompt, {row.id: row for row in rows})
+        await self._send_rows(dataset, prompt, {row.id: row for row in rows})
         async with self._store.transaction() as tx:
             await tx.cursors.move(
                 MIRROR_FILLED, f"{here} {rows[-1].id if rows else MIRROR_FILLED_END}", self._clock.now()
             )
         return not rows
 
-    async def _show_rows(self, dataset: str, prompt: Prompt, rows: Mapping[str, Row | None]) -> None:
-        """Show these as they are now; take out those that are withdrawn, or of a category that the prompt lacks."""
+    async def _send_rows(self, dataset: str, prompt: Prompt, rows: Mapping[str, Row | None]) -> None:
+        """Send these rows as they are now; remove those that are withdrawn or of a category that the prompt lacks."""
         copies, gone = [], []
         for row_id, row in rows.items():
             category = prompt.category(row.category) if row else None
@@ -179,152 +187,158 @@ class MirrorOutbound:
         async def put(some: Sequence[RowCopy]) -> None:
             await self._tracker.put_rows(dataset, some)
 
-        await taken(put, copies, lambda copy: f"row {copy.row_id}")
+        await send_accepted(put, copies, lambda copy: f"row {copy.row_id}")
         if gone:
             await self._tracker.withdraw_rows(dataset, gone)
 
-    # --- what was noted
+    # --- queued changes
 
-    async def _tell(self, dataset: str, *, filled: bool) -> bool:
-        """Tell the next notes; whether any of them was told. What is about all before it waits until all is there."""
+    async def _send_next(self, dataset: str, *, filled: bool) -> bool:
+        """Send the next changes and return whether any was sent. A barrier waits until the dataset is filled."""
         async with self._store.transaction() as tx:
-            notes = await tx.outbox.page(MIRROR_TOPIC, 0, CHANGES_PER_PAGE + len(self._unsaid))
-        first = next((n for n, note in enumerate(notes) if change_of(note) in MIRROR_BARRIERS), len(notes))
-        if first == 0 and notes:
+            entries = await tx.outbox.page(MIRROR_TOPIC, 0, CHANGES_PER_PAGE + len(self._feedback_tries))
+        first = next((n for n, entry in enumerate(entries) if change_of(entry) in MIRROR_BARRIERS), len(entries))
+        if first == 0 and entries:
             if filled:
-                await self._barrier(dataset, notes[0])
+                await self._send_barrier(dataset, entries[0])
             return filled
-        return await self._all(dataset, notes[:first])
+        return await self._send_changes(dataset, entries[:first])
 
-    async def _all(self, dataset: str, notes: Sequence[OutboxEntry]) -> bool:
-        of = {change: [note for note in notes if change_of(note) is change] for change in MirrorChange}
+    async def _send_changes(self, dataset: str, entries: Sequence[OutboxEntry]) -> bool:
+        by_change = {change: [entry for entry in entries if change_of(entry) is change] for change in MirrorChange}
         async with self._store.transaction() as tx:
             prompt = await current_prompt(tx)
-            verdicts = await self._verdicts(tx, [note.payload["verdict"] for note in of[MirrorChange.VERDICT]])
-            shadows = [await self._shadow(tx, note) for note in of[MirrorChange.SHADOW]]
-            rows = await tx.rows.some({note.key for note in of[MirrorChange.ROW]})
+            verdicts = await self._verdict_traces(
+                tx, [entry.payload["verdict"] for entry in by_change[MirrorChange.VERDICT]]
+            )
+            shadows = [await self._shadow_trace(tx, entry) for entry in by_change[MirrorChange.SHADOW]]
+            rows = await tx.rows.some({entry.key for entry in by_change[MirrorChange.ROW]})
         traces = [*verdicts.values(), *(shadow for shadow in shadows if shadow)]
-        await taken(self._tracker.trace, traces, lambda trace: f"trace {trace.id}")
-        await self._done(of[MirrorChange.VERDICT] + of[MirrorChange.SHADOW])
-        await self._show_rows(dataset, prompt, {note.key: rows.get(note.key) for note in of[MirrorChange.ROW]})
-        await self._done(of[MirrorChange.ROW])
-        unsaid = 0
-        for note in of[MirrorChange.CORRECTION]:
-            if await self._say(note):
-                await self._done([note])
+        await send_accepted(self._tracker.trace, traces, lambda trace: f"trace {trace.id}")
+        await self._done(by_change[MirrorChange.VERDICT] + by_change[MirrorChange.SHADOW])
+        await self._send_rows(
+            dataset, prompt, {entry.key: rows.get(entry.key) for entry in by_change[MirrorChange.ROW]}
+        )
+        await self._done(by_change[MirrorChange.ROW])
+        postponed = 0
+        for entry in by_change[MirrorChange.CORRECTION]:
+            if await self._send_feedback(entry):
+                await self._done([entry])
             else:
-                unsaid += 1
-        return len(notes) > unsaid
+                postponed += 1
+        return len(entries) > postponed
 
-    async def _done(self, notes: Iterable[OutboxEntry]) -> None:
-        ids = [note.id for note in notes]
+    async def _done(self, entries: Iterable[OutboxEntry]) -> None:
+        ids = [entry.id for entry in entries]
         if ids:
             async with self._store.transaction() as tx:
                 await tx.outbox.remove(ids)
 
-    async def _verdicts(self, tx: Transaction, ids: Sequence[str]) -> dict[str, Trace]:
+    async def _verdict_traces(self, tx: Transaction, ids: Sequence[str]) -> dict[str, Trace]:
         answered = await tx.questions.answered(ids)
         return {
-            verdict.id: of_verdict(verdict, question, await self._asked(tx, verdict.release_id, verdict))
+            verdict.id: of_verdict(verdict, question, await self._traced_release(tx, verdict.release_id, verdict))
             for question, verdict in answered.values()
         }
 
-    async def _shadow(self, tx: Transaction, note: OutboxEntry) -> Trace | None:
-        shadow = await tx.shadows.get(note.key, note.payload["release"])
-        question = await tx.questions.get(note.key)
+    async def _shadow_trace(self, tx: Transaction, entry: OutboxEntry) -> Trace | None:
+        shadow = await tx.shadows.get(entry.key, entry.payload["release"])
+        question = await tx.questions.get(entry.key)
         if shadow is None or question is None:
             return None
-        return of_shadow(shadow, question, await self._asked(tx, shadow.release_id, shadow))
+        return of_shadow(shadow, question, await self._traced_release(tx, shadow.release_id, shadow))
 
-    async def _asked(self, tx: Transaction, release_id: str, spent: Spent) -> TracedRelease:
+    async def _traced_release(self, tx: Transaction, release_id: str, answer: AnyAnswer) -> TracedRelease:
         if release_id not in self._releases:
             release = await tx.releases.get(release_id)
             prompt = await tx.prompts.get(release.prompt_id) if release else None
             if release is None or prompt is None:
-                raise LookupError(f"release {release_id} answered, and is not there")
+                raise LookupError(f"release {release_id} has answered but does not exist")
             self._releases[release_id] = release, prompt
         release, prompt = self._releases[release_id]
-        usd = self._estimator.cost(release.model, spent.tokens_in, spent.tokens_out)
+        usd = self._estimator.cost(release.model, answer.tokens_in, answer.tokens_out)
         return TracedRelease(release=release, prompt=prompt, usd=usd)
 
-    async def _say(self, note: OutboxEntry) -> bool:
-        """Show a correction on its trace; False where it is to be tried again."""
+    async def _send_feedback(self, entry: OutboxEntry) -> bool:
+        """Attach a correction to its trace; return False if it must be tried again."""
         async with self._store.transaction() as tx:
-            corrections = await tx.corrections.of(note.key)
-            correction = next((one for one in corrections if str(one.seq) == note.payload["seq"]), None)
+            corrections = await tx.corrections.of(entry.key)
+            correction = next((one for one in corrections if str(one.seq) == entry.payload["seq"]), None)
             if correction is None:
                 return True
             answered = await tx.questions.answered([correction.verdict_id])
-            traces = await self._verdicts(tx, [correction.verdict_id])
+            traces = await self._verdict_traces(tx, [correction.verdict_id])
             _, verdict = answered[correction.verdict_id]
-            asked = await self._asked(tx, verdict.release_id, verdict)
-            category = asked.prompt.category(correction.category) or (await current_prompt(tx)).category(
+            traced = await self._traced_release(tx, verdict.release_id, verdict)
+            category = traced.prompt.category(correction.category) or (await current_prompt(tx)).category(
                 correction.category
             )
-            key = await self._pseudonyms(tx)
+            key = await self._pseudonym_key(tx)
         name = category.name if category else correction.category
         try:
             await self._tracker.say(of_correction(correction, verdict, name, key))
         except TrackerRefused as error:
             if error.reason is TrackerReason.NOT_TAKEN:
-                log.warning("mirror: correction %s of question %s is not taken", correction.seq, note.key)
+                log.warning("mirror: the tracker rejects correction %s of question %s", correction.seq, entry.key)
             elif error.reason is TrackerReason.UNKNOWN_TRACE:
-                return await self._unknown(note, list(traces.values()))
+                return await self._resend_trace(entry, list(traces.values()))
             else:
                 raise
-        self._unsaid.pop(note.id, None)
+        self._feedback_tries.pop(entry.id, None)
         return True
 
-    async def _unknown(self, note: OutboxEntry, traces: Sequence[Trace]) -> bool:
-        """Show the trace again: it is of a time without the mirror, or on its way over there."""
-        self._unsaid[note.id] = self._unsaid.get(note.id, 0) + 1
-        if self._unsaid[note.id] < SAYINGS:
+    async def _resend_trace(self, entry: OutboxEntry, traces: Sequence[Trace]) -> bool:
+        """Send the trace again, because it is older than the mirror or delayed; return True after the last try."""
+        self._feedback_tries[entry.id] = self._feedback_tries.get(entry.id, 0) + 1
+        if self._feedback_tries[entry.id] < FEEDBACK_TRIES:
             await self._tracker.trace(traces)
             return False
-        log.warning("mirror: a correction of question %s finds no trace", note.key)
-        del self._unsaid[note.id]
+        log.warning(
+            "mirror: a correction of question %s is dropped, because the tracker does not find its trace", entry.key
+        )
+        del self._feedback_tries[entry.id]
         return True
 
-    async def _pseudonyms(self, tx: Transaction) -> bytes:
-        """The key that people's names over there are made with: made once, and known to the record only."""
+    async def _pseudonym_key(self, tx: Transaction) -> bytes:
+        """Return the key for people's pseudonyms at the tracker. It is created once and never leaves the record."""
         key = await tx.cursors.get(PSEUDONYMS)
         if key is None:
             key = secrets.token_hex(32)
             await tx.cursors.move(PSEUDONYMS, key, self._clock.now())
         return bytes.fromhex(key)
 
-    # --- what is about all that was noted before
+    # --- barriers: changes that refer to everything before them
 
-    async def _barrier(self, dataset: str, note: OutboxEntry) -> None:
-        if change_of(note) is MirrorChange.VERSION:
-            await self._tracker.freeze(dataset, note.key, await self._trained(note.key))
+    async def _send_barrier(self, dataset: str, entry: OutboxEntry) -> None:
+        if change_of(entry) is MirrorChange.VERSION:
+            await self._tracker.freeze(dataset, entry.key, await self._unchanged_rows(entry.key))
         else:
-            await self._experiment(dataset, note)
-        await self._done([note])
+            await self._send_experiment(dataset, entry)
+        await self._done([entry])
 
-    async def _trained(self, finetune_id: str) -> list[str]:
-        """The rows that are as they were trained on: one that was changed since would say what was not."""
+    async def _unchanged_rows(self, finetune_id: str) -> list[str]:
+        """Return the trained rows that have not changed since; a changed row would misstate the training data."""
         async with self._store.transaction() as tx:
             finetune = await tx.finetunes.get(finetune_id)
             ids = sorted(await tx.finetunes.trained_rows(finetune_id)) if finetune else []
-        same = []
+        unchanged = []
         for start in range(0, len(ids), CHANGES_PER_PAGE):
             async with self._store.transaction() as tx:
                 rows = await tx.rows.some(ids[start : start + CHANGES_PER_PAGE])
-            same += [row.id for row in rows.values() if finetune and row.settled_at <= finetune.created_at]
-        return same
+            unchanged += [row.id for row in rows.values() if finetune and row.settled_at <= finetune.created_at]
+        return unchanged
 
-    async def _experiment(self, dataset: str, note: OutboxEntry) -> None:
-        """Show the answers of a release to the held-out rows, on a version of the dataset that holds them."""
+    async def _send_experiment(self, dataset: str, entry: OutboxEntry) -> None:
+        """Send a release's answers to the held-out rows, on a version of the dataset that holds these rows."""
         async with self._store.transaction() as tx:
-            release = await tx.releases.get(note.key)
-        judged, _ = await self._judges.kept(release) if release else ([], 0)
+            release = await tx.releases.get(entry.key)
+        judged, _ = await self._evaluating.kept(release) if release else ([], 0)
         if release is None or not judged:
             return
         ids = sorted(one.row.id for one in judged)
         version = "held-out-" + hashlib.sha256("\n".join(ids).encode()).hexdigest()[:12]
         await self._tracker.freeze(dataset, version, ids)
-        at = datetime.fromisoformat(note.payload["at"])
+        at = datetime.fromisoformat(entry.payload["at"])
         experiment = Experiment(
             name=f"{release.id} {at:%Y-%m-%d %H:%M:%S}",
             dataset=dataset,
@@ -336,39 +350,43 @@ class MirrorOutbound:
             started_at=at,
         )
         async with self._store.transaction() as tx:
-            tried = [
+            rows = [
                 ExperimentRow(
-                    trace=of_result(one, await self._asked(tx, release.id, one.result), experiment.name),
+                    trace=of_result(one, await self._traced_release(tx, release.id, one.result), experiment.name),
                     row_id=one.row.id,
                     right=one.right,
                 )
                 for one in judged
             ]
-        for start in range(0, len(tried), CHANGES_PER_PAGE):
-            await self._tracker.experiment(experiment, tried[start : start + CHANGES_PER_PAGE])
+        for start in range(0, len(rows), CHANGES_PER_PAGE):
+            await self._tracker.experiment(experiment, rows[start : start + CHANGES_PER_PAGE])
         card = scorecard(release.id, judged)
         figures = {"accuracy": card.accuracy} | ({} if card.ece is None else {"ece": card.ece})
         await self._tracker.conclude(experiment, figures)
 
 
-def change_of(note: OutboxEntry) -> MirrorChange:
-    return MirrorChange(note.payload["change"])
+def change_of(entry: OutboxEntry) -> MirrorChange:
+    return MirrorChange(entry.payload["change"])
 
 
-async def taken(
-    show: Callable[[Sequence[_T]], Awaitable[None]], things: Sequence[_T], named: Callable[[_T], str]
+async def send_accepted(
+    send: Callable[[Sequence[_T]], Awaitable[None]], items: Sequence[_T], name_of: Callable[[_T], str]
 ) -> None:
-    """Show all of them; one that is not taken is found, named in the log, and left out. Raises TrackerError."""
-    if not things:
+    """Send all items. An item that the tracker rejects is found by bisection, logged and left out.
+
+    Raises:
+        TrackerError: the tracker failed for another reason.
+    """
+    if not items:
         return
     try:
-        await show(things)
+        await send(items)
     except TrackerRefused as error:
         if error.reason is not TrackerReason.NOT_TAKEN:
             raise
-        if len(things) == 1:
-            log.warning("mirror: %s is not taken", named(things[0]))
+        if len(items) == 1:
+            log.warning("mirror: the tracker rejects %s", name_of(items[0]))
             return
-        half = len(things) // 2
-        await taken(show, things[:half], named)
-        await taken(show, things[half:], named)
+        half = len(items) // 2
+        await send_accepted(send, items[:half], name_of)
+        await send_accepted(send, items[half:], name_of)

@@ -1,4 +1,4 @@
-"""How it stands with the mirror, and what stands in its way."""
+"""The mirror's status, and the trouble that stops it."""
 
 from datetime import datetime
 
@@ -25,8 +25,11 @@ async def mirror_state(tx: Transaction, now: datetime) -> MirrorState:
     return MirrorState(open=entries, age=age, filled=filled, trouble=trouble, untaken=untaken)
 
 
-async def hindered(tx: Transaction, error: TrackerError, now: datetime) -> bool:
-    """Keep why nothing gets through; whether that is news. A dataset that is gone is made anew by the next round."""
+async def record_trouble(tx: Transaction, error: TrackerError, now: datetime) -> bool:
+    """Store why the tracker accepts nothing, and return whether that is news.
+
+    If the dataset was deleted, its id is forgotten, so the next round creates a new one.
+    """
     reason = error.reason if isinstance(error, TrackerRefused) else MIRROR_DOWN
     if reason is TrackerReason.DATASET_GONE:
         await tx.cursors.move(MIRROR_DATASET, "", now)

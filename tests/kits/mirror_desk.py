@@ -1,4 +1,4 @@
-"""A mirrored store and its tracker, with time in the test's hands."""
+"""A mirrored store and its tracker, with a clock that the test moves."""
 
 from dataclasses import dataclass, field
 
@@ -19,32 +19,34 @@ from tests.kits.fakes_acts import Board, CountingEstimator
 from tests.kits.fakes_tracker import KeptTracker
 
 WAIT = LONGEST_WAIT.total_seconds()
+"""Seconds after which the mirror has stopped backing off."""
 
 
 @dataclass
 class MirrorDesk:
-    """A mirrored house and its tracker."""
+    """A mirrored store, its tracker, and the mirror between them."""
 
     store: SqlStore
     clock: StepClock
     model: RuleModel
     board: Board
     tracker: KeptTracker
-    judges: Evaluating = field(init=False)
-    mirroring: MirrorOutbound = field(init=False)
+    evaluating: Evaluating = field(init=False)
+    outbound: MirrorOutbound = field(init=False)
 
     def __post_init__(self) -> None:
         estimator = CountingEstimator()
-        self.judges = Evaluating(
+        self.evaluating = Evaluating(
             self.store, self.model, self.clock, neighbours=KeptNeighbours(), estimator=estimator, pauses=()
         )
-        self.mirroring = self.another()
+        self.outbound = self.new_outbound()
 
-    def another(self) -> MirrorOutbound:
-        """As a new process."""
-        return MirrorOutbound(self.store, self.tracker, self.judges, CountingEstimator(), self.clock)
+    def new_outbound(self) -> MirrorOutbound:
+        """Build a new outgoing mirror, as a new process does."""
+        return MirrorOutbound(self.store, self.tracker, self.evaluating, CountingEstimator(), self.clock)
 
-    async def asked(self, text: str = "有給は何日前？", n: int = 1) -> tuple[Question, Verdict]:
+    async def ask(self, text: str = "有給は何日前？", n: int = 1) -> tuple[Question, Verdict]:
+        """Ask the n-th question, have it answered, and return it with its verdict."""
         await AnswerDesk(self.store, self.model, self.board, self.clock).ask(arrival(text, n))
         async with self.store.transaction() as tx:
             question = await tx.questions.at("T1", "C1", f"{n}.000100")
@@ -53,18 +55,20 @@ class MirrorDesk:
         assert verdict
         return question, verdict
 
-    async def pressed(self, question: Question, category: str, seen: int = 0, by: str = "U2") -> None:
+    async def press(self, question: Question, category: str, seen: int = 0, by: str = "U2") -> None:
+        """Settle a question as a press in Slack does."""
         press = Press(question_id=question.id, category=category, seen=seen, by=by)
         await Correcting(self.store, KeptNeighbours(), self.clock).settle(press)
 
-    async def rounds(self, *, most: int = 200) -> int:
-        """Mirror until nothing is left; how many rounds it took."""
+    async def mirror_all(self, *, most: int = 200) -> int:
+        """Mirror until nothing is left, and return the number of rounds."""
         for n in range(most):
-            if not await self.mirroring.mirror():
+            if not await self.outbound.mirror():
                 return n
         pytest.fail("it never ends")
 
-    async def lag(self) -> int:
+    async def unsent(self) -> int:
+        """Return the number of changes not sent yet."""
         async with self.store.transaction() as tx:
             return (await tx.outbox.lag(self.clock.now(), MIRROR_TOPIC))[0]
 

@@ -1,4 +1,4 @@
-"""A mirrored store and its tracker."""
+"""The fixture with a mirrored store and its tracker."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What people corrected at the tracker: taken over once, by those who may, and never over a newer word from Slack."""
+"""Corrections at the tracker: applied once, only from permitted people, and never over a newer one from Slack."""
 
 import uuid
 from datetime import timedelta
@@ -20,12 +20,12 @@ from tests.kits.fakes import KeptNeighbours
 from tests.kits.mirror_desk import WAIT, MirrorDesk
 
 
-def receiving(mirror: MirrorDesk, *staff: str) -> MirrorInbound:
+def inbound_of(mirror: MirrorDesk, *staff: str) -> MirrorInbound:
     correcting = Correcting(mirror.store, KeptNeighbours(), mirror.clock)
     return MirrorInbound(mirror.store, mirror.tracker, correcting, mirror.clock, staff or ("alice",))
 
 
-def edited(
+def edit_row(
     mirror: MirrorDesk, row_id: str, category: str | None, reason: str | None = None, by: str | None = "alice"
 ) -> Edit:
     mirror.clock.advance(seconds=1)
@@ -35,74 +35,74 @@ def edited(
     return edit
 
 
-async def settled(mirror: MirrorDesk, category: str = "labor") -> Question:
-    question, _ = await mirror.asked()
-    await mirror.pressed(question, category)
-    await mirror.rounds()
+async def ask_and_settle(mirror: MirrorDesk, category: str = "labor") -> Question:
+    question, _ = await mirror.ask()
+    await mirror.press(question, category)
+    await mirror.mirror_all()
     return question
 
 
-async def said_of(mirror: MirrorDesk, question: Question) -> list[Correction]:
+async def corrections_of(mirror: MirrorDesk, question: Question) -> list[Correction]:
     async with mirror.store.transaction() as tx:
         return await tx.corrections.of(question.id)
 
 
-async def kept(mirror: MirrorDesk, row_id: str) -> Row | None:
+async def stored_row(mirror: MirrorDesk, row_id: str) -> Row | None:
     async with mirror.store.transaction() as tx:
         return await tx.rows.get(row_id)
 
 
-async def not_taken(mirror: MirrorDesk) -> int:
+async def unapplied(mirror: MirrorDesk) -> int:
     async with mirror.store.transaction() as tx:
         return (await mirror_state(tx, mirror.clock.now())).untaken
 
 
-async def test_an_edit_is_a_correction_with_its_author_and_does_not_echo(mirror: MirrorDesk) -> None:
-    question = await settled(mirror)
-    edited(mirror, question.id, "情シス", "PCの話だから alice@example.com")
-    assert await receiving(mirror).receive() == 1
-    newest = (await said_of(mirror, question))[-1]
+async def test_edit_becomes_correction_once_with_its_author(mirror: MirrorDesk) -> None:
+    question = await ask_and_settle(mirror)
+    edit_row(mirror, question.id, "情シス", "PCの話だから alice@example.com")
+    assert await inbound_of(mirror).receive() == 1
+    newest = (await corrections_of(mirror, question))[-1]
     assert (newest.kind, newest.category, newest.by) == (CorrectionKind.CHANGE, "it", "langsmith:alice")
-    kept_row = await kept(mirror, question.id)
+    kept_row = await stored_row(mirror, question.id)
     assert kept_row
     assert kept_row.reason
     assert kept_row.reason.startswith("PCの話だから")
     assert "@" not in kept_row.reason
-    await mirror.rounds()
+    await mirror.mirror_all()
     assert mirror.tracker.rows[question.id].category == "情シス"
-    # Even a tracker that tells of the same edit for ever makes nothing new.
+    # A tracker that reports the same edit forever causes no new correction.
     mirror.tracker.waiting_edits.append(
-        edited(mirror, question.id, "情シス", mirror.tracker.rows[question.id].reason, by=None)
+        edit_row(mirror, question.id, "情シス", mirror.tracker.rows[question.id].reason, by=None)
     )
-    assert await receiving(mirror).receive() == 0
-    assert len(await said_of(mirror, question)) == 2
-    assert await not_taken(mirror) == 0
+    assert await inbound_of(mirror).receive() == 0
+    assert len(await corrections_of(mirror, question)) == 2
+    assert await unapplied(mirror) == 0
 
 
-async def test_the_old_reason_is_not_taken_over_with_a_new_category(mirror: MirrorDesk) -> None:
-    question = await settled(mirror)
+async def test_new_category_drops_the_old_reason(mirror: MirrorDesk) -> None:
+    question = await ask_and_settle(mirror)
     before = mirror.tracker.rows[question.id].reason
-    edited(mirror, question.id, "情シス", before)
-    await receiving(mirror).receive()
-    kept_row = await kept(mirror, question.id)
+    edit_row(mirror, question.id, "情シス", before)
+    await inbound_of(mirror).receive()
+    kept_row = await stored_row(mirror, question.id)
     assert kept_row
     assert (kept_row.category, kept_row.reason) == ("it", None)
 
 
-async def test_a_newer_word_from_slack_stays_and_is_shown_again(mirror: MirrorDesk) -> None:
-    question = await settled(mirror)
-    edited(mirror, question.id, "その他")
-    await mirror.pressed(question, "it", seen=1, by="U3")
-    await mirror.rounds()
-    assert await receiving(mirror).receive() == 0
-    assert [one.category for one in await said_of(mirror, question)] == ["labor", "it"]
+async def test_newer_correction_from_slack_stays_and_is_resent(mirror: MirrorDesk) -> None:
+    question = await ask_and_settle(mirror)
+    edit_row(mirror, question.id, "その他")
+    await mirror.press(question, "it", seen=1, by="U3")
+    await mirror.mirror_all()
+    assert await inbound_of(mirror).receive() == 0
+    assert [one.category for one in await corrections_of(mirror, question)] == ["labor", "it"]
     async with mirror.store.transaction() as tx:
         assert [note.key for note in await tx.outbox.page(MIRROR_TOPIC, 0, 10)] == [question.id]
-    assert await not_taken(mirror) == 0
+    assert await unapplied(mirror) == 0
 
 
-class Overtaken(Correcting):
-    """Somebody in Slack is faster, by a moment."""
+class OvertakenCorrecting(Correcting):
+    """An act in which somebody in Slack settles a moment earlier."""
 
     async def settle(self, press: Press) -> Card:
         if press.by.startswith(ELSEWHERE):
@@ -110,134 +110,134 @@ class Overtaken(Correcting):
         return await super().settle(press)
 
 
-async def test_a_press_at_the_very_last_moment_is_not_overwritten(mirror: MirrorDesk) -> None:
-    question = await settled(mirror)
-    edited(mirror, question.id, "情シス")
-    correcting = Overtaken(mirror.store, KeptNeighbours(), mirror.clock)
+async def test_concurrent_press_is_not_overwritten(mirror: MirrorDesk) -> None:
+    question = await ask_and_settle(mirror)
+    edit_row(mirror, question.id, "情シス")
+    correcting = OvertakenCorrecting(mirror.store, KeptNeighbours(), mirror.clock)
     assert await MirrorInbound(mirror.store, mirror.tracker, correcting, mirror.clock, [ANYBODY]).receive() == 0
-    assert [one.category for one in await said_of(mirror, question)] == ["labor", "other"]
-    await mirror.rounds()
+    assert [one.category for one in await corrections_of(mirror, question)] == ["labor", "other"]
+    await mirror.mirror_all()
     assert mirror.tracker.rows[question.id].category == "その他"
-    assert await not_taken(mirror) == 0
+    assert await unapplied(mirror) == 0
 
 
 @pytest.mark.parametrize("by", ["mallory", None])
-async def test_who_may_not_correct_changes_nothing(mirror: MirrorDesk, by: str | None) -> None:
-    question = await settled(mirror)
-    edited(mirror, question.id, "情シス", by=by)
-    assert await receiving(mirror).receive() == 0
-    assert len(await said_of(mirror, question)) == 1
-    assert await not_taken(mirror) == 1
-    assert await receiving(mirror).receive() == 0
-    assert await not_taken(mirror) == 1
+async def test_edit_by_unlisted_person_changes_nothing(mirror: MirrorDesk, by: str | None) -> None:
+    question = await ask_and_settle(mirror)
+    edit_row(mirror, question.id, "情シス", by=by)
+    assert await inbound_of(mirror).receive() == 0
+    assert len(await corrections_of(mirror, question)) == 1
+    assert await unapplied(mirror) == 1
+    assert await inbound_of(mirror).receive() == 0
+    assert await unapplied(mirror) == 1
 
 
-async def test_nobody_may_where_nobody_is_named_and_everybody_where_all_are(mirror: MirrorDesk) -> None:
-    question = await settled(mirror)
-    edited(mirror, question.id, "情シス", by=None)
+async def test_empty_staff_means_nobody_and_star_everybody(mirror: MirrorDesk) -> None:
+    question = await ask_and_settle(mirror)
+    edit_row(mirror, question.id, "情シス", by=None)
     correcting = Correcting(mirror.store, KeptNeighbours(), mirror.clock)
     assert await MirrorInbound(mirror.store, mirror.tracker, correcting, mirror.clock, []).receive() == 0
-    edited(mirror, question.id, "情シス", by=None)
-    assert await receiving(mirror, ANYBODY).receive() == 1
-    assert (await said_of(mirror, question))[-1].by == "langsmith:"
+    edit_row(mirror, question.id, "情シス", by=None)
+    assert await inbound_of(mirror, ANYBODY).receive() == 1
+    assert (await corrections_of(mirror, question))[-1].by == "langsmith:"
 
 
 @pytest.mark.parametrize("category", ["nonsense", "", None])
-async def test_an_unknown_category_is_counted_and_not_taken(mirror: MirrorDesk, category: str | None) -> None:
-    question = await settled(mirror)
-    edited(mirror, question.id, category)
-    assert await receiving(mirror).receive() == 0
-    assert await not_taken(mirror) == 1
+async def test_unknown_category_is_counted_not_applied(mirror: MirrorDesk, category: str | None) -> None:
+    question = await ask_and_settle(mirror)
+    edit_row(mirror, question.id, category)
+    assert await inbound_of(mirror).receive() == 0
+    assert await unapplied(mirror) == 1
 
 
-async def test_an_imported_row_is_settled_without_a_question(mirror: MirrorDesk) -> None:
+async def test_imported_row_is_settled_without_a_question(mirror: MirrorDesk) -> None:
     imported = row("有給は？", row_id="import:1").model_copy(update={"source": Source.IMPORT, "by": "import"})
     async with mirror.store.transaction() as tx:
         await tx.rows.put(imported)
-    await mirror.rounds()
-    edited(mirror, "import:1", "情シス")
-    assert await receiving(mirror).receive() == 1
-    new = await kept(mirror, "import:1")
+    await mirror.mirror_all()
+    edit_row(mirror, "import:1", "情シス")
+    assert await inbound_of(mirror).receive() == 1
+    new = await stored_row(mirror, "import:1")
     assert new
     assert (new.category, new.by, new.source, new.split) == ("it", "langsmith:alice", Source.CHANGE, imported.split)
-    await mirror.rounds()
+    await mirror.mirror_all()
     assert mirror.tracker.rows["import:1"].category == "情シス"
 
 
-async def test_a_row_that_is_gone_stays_gone(mirror: MirrorDesk) -> None:
-    question = await settled(mirror)
+async def test_edit_does_not_restore_a_withdrawn_row(mirror: MirrorDesk) -> None:
+    question = await ask_and_settle(mirror)
     await Correcting(mirror.store, KeptNeighbours(), mirror.clock).undo(question.id, 1, "U2")
     mirror.tracker.waiting_edits.append(
         Edit(row_id=question.id, category="情シス", reason=None, by="alice", at=mirror.clock.now())
     )
-    assert await receiving(mirror).receive() == 0
-    assert await kept(mirror, question.id) is None
+    assert await inbound_of(mirror).receive() == 0
+    assert await stored_row(mirror, question.id) is None
 
 
-async def test_an_annotation_on_a_trace_settles_its_question(mirror: MirrorDesk) -> None:
-    question, verdict = await mirror.asked()
-    await mirror.rounds()
+async def test_annotation_on_trace_settles_its_question(mirror: MirrorDesk) -> None:
+    question, verdict = await mirror.ask()
+    await mirror.mirror_all()
     mirror.clock.advance(seconds=1)
-    said = Annotation(
+    annotation = Annotation(
         id=uuid.uuid4(), trace_id=verdict.trace, category="it", comment="PC", by="alice", at=mirror.clock.now()
     )
-    other = said.model_copy(update={"id": uuid.uuid4(), "trace_id": uuid.uuid4()})
-    mirror.tracker.waiting_annotations = [other, said]
+    other = annotation.model_copy(update={"id": uuid.uuid4(), "trace_id": uuid.uuid4()})
+    mirror.tracker.waiting_annotations = [other, annotation]
     mirror.clock.advance(seconds=1)
-    assert await receiving(mirror).receive() == 1
-    assert await receiving(mirror).receive() == 0
-    (correction,) = await said_of(mirror, question)
+    assert await inbound_of(mirror).receive() == 1
+    assert await inbound_of(mirror).receive() == 0
+    (correction,) = await corrections_of(mirror, question)
     assert (correction.category, correction.by, correction.reason) == ("it", "langsmith:alice", "PC")
-    await mirror.rounds()
+    await mirror.mirror_all()
     assert mirror.tracker.rows[question.id].category == "情シス"
-    assert await not_taken(mirror) == 0
+    assert await unapplied(mirror) == 0
 
 
-async def test_an_annotation_that_is_not_taken_over_is_counted_once(mirror: MirrorDesk) -> None:
-    question, verdict = await mirror.asked()
+async def test_unapplied_annotation_is_counted_once(mirror: MirrorDesk) -> None:
+    question, verdict = await mirror.ask()
     mirror.clock.advance(seconds=1)
-    said = Annotation(
+    annotation = Annotation(
         id=uuid.uuid4(), trace_id=verdict.trace, category="it", comment=None, by="mallory", at=mirror.clock.now()
     )
-    mirror.tracker.waiting_annotations = [said]
+    mirror.tracker.waiting_annotations = [annotation]
     for _ in range(3):
-        assert await receiving(mirror).receive() == 0
-    assert await not_taken(mirror) == 1
-    # Another one of the very same moment that shows up later is not passed over.
-    mirror.tracker.waiting_annotations.append(said.model_copy(update={"id": uuid.uuid4(), "by": "alice"}))
-    assert await receiving(mirror).receive() == 1
-    assert await not_taken(mirror) == 1
-    assert [one.by for one in await said_of(mirror, question)] == ["langsmith:alice"]
+        assert await inbound_of(mirror).receive() == 0
+    assert await unapplied(mirror) == 1
+    # An annotation that appears later with the same time is not skipped.
+    mirror.tracker.waiting_annotations.append(annotation.model_copy(update={"id": uuid.uuid4(), "by": "alice"}))
+    assert await inbound_of(mirror).receive() == 1
+    assert await unapplied(mirror) == 1
+    assert [one.by for one in await corrections_of(mirror, question)] == ["langsmith:alice"]
 
 
-async def test_a_dataset_that_is_gone_is_noticed_though_nothing_waits_to_be_told(mirror: MirrorDesk) -> None:
-    question = await settled(mirror)
+async def test_deleted_dataset_is_noticed_with_nothing_to_send(mirror: MirrorDesk) -> None:
+    question = await ask_and_settle(mirror)
     mirror.tracker.delete_dataset()
-    assert await receiving(mirror).receive() == 0
+    assert await inbound_of(mirror).receive() == 0
     assert await mirror.trouble() == "dataset_gone"
     assert not (await mirror.state()).filled
-    await mirror.rounds()
+    await mirror.mirror_all()
     assert mirror.tracker.rows.keys() == {question.id}
     assert await mirror.trouble() is None
-    assert await receiving(mirror).receive() == 0
+    assert await inbound_of(mirror).receive() == 0
     assert await mirror.trouble() is None
 
 
-async def test_a_key_that_is_withdrawn_is_told_though_nothing_waits_to_be_told(mirror: MirrorDesk) -> None:
-    await settled(mirror)
+async def test_revoked_key_is_reported_with_nothing_to_send(mirror: MirrorDesk) -> None:
+    await ask_and_settle(mirror)
     mirror.tracker.fail(2, TrackerRefused(TrackerReason.WRONG_KEY, "401"))
-    assert await receiving(mirror).receive() == 0
-    await mirror.rounds()
+    assert await inbound_of(mirror).receive() == 0
+    await mirror.mirror_all()
     assert await mirror.trouble() == "wrong_key"
     mirror.clock.advance(seconds=WAIT)
-    await mirror.rounds()
+    await mirror.mirror_all()
     assert await mirror.trouble() is None
 
 
-async def test_trouble_is_waited_for_and_nothing_is_skipped(mirror: MirrorDesk) -> None:
-    question = await settled(mirror)
-    edited(mirror, question.id, "情シス")
+async def test_edits_are_read_after_a_failure(mirror: MirrorDesk) -> None:
+    question = await ask_and_settle(mirror)
+    edit_row(mirror, question.id, "情シス")
     mirror.tracker.fail(1, TrackerDown("503", timedelta(seconds=1)))
-    assert await receiving(mirror).receive() == 0
+    assert await inbound_of(mirror).receive() == 0
     mirror.clock.advance(seconds=WAIT)
-    assert await receiving(mirror).receive() == 1
+    assert await inbound_of(mirror).receive() == 1

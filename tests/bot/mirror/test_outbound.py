@@ -1,4 +1,4 @@
-"""The mirror shows what is in the record: all of it, in order, once; and waits when the tracker is in trouble."""
+"""The outgoing mirror: it sends the whole record once and in order, and waits while the tracker is in trouble."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from bot.domain.mirror import Feedback, Purpose
 from bot.domain.mirrored import MIRROR_DOWN, MIRROR_TOPIC
 from bot.domain.shadow import Shadow
 from bot.mirror.inbound import MirrorInbound
-from bot.mirror.outbound import CHANGES_PER_PAGE, SAYINGS
+from bot.mirror.outbound import CHANGES_PER_PAGE, FEEDBACK_TRIES
 from bot.releases.releasing import Releasing
 from storage.store import SqlStore
 from tests.bot.things import BASE, PROMPT, row, rows_of
@@ -22,20 +22,20 @@ from tests.kits.mirror_desk import WAIT, MirrorDesk
 from tests.storage.things import finetune, manifest
 
 
-async def test_a_verdict_becomes_a_trace_under_its_own_id(mirror: MirrorDesk) -> None:
-    question, verdict = await mirror.asked("有給は何日前？ 03-1234-5678")
-    await mirror.rounds()
+async def test_verdict_becomes_trace_with_its_own_id(mirror: MirrorDesk) -> None:
+    question, verdict = await mirror.ask("有給は何日前？ 03-1234-5678")
+    await mirror.mirror_all()
     (trace,) = mirror.tracker.traces.values()
     assert (trace.id, trace.purpose, trace.about) == (verdict.trace, Purpose.SERVING, question.id)
     assert (trace.category, trace.reason, trace.model, trace.prompt_id) == ("労務", verdict.reason, BASE, PROMPT.id)
     assert (trace.tokens_in, trace.usd is not None) == (verdict.tokens_in, True)
     assert trace.text == question.text
     assert "1234" not in trace.text
-    assert await mirror.lag() == 0
+    assert await mirror.unsent() == 0
 
 
-async def test_a_shadows_answer_is_a_trace_of_its_own(mirror: MirrorDesk) -> None:
-    question, verdict = await mirror.asked()
+async def test_shadow_answer_becomes_separate_trace(mirror: MirrorDesk) -> None:
+    question, verdict = await mirror.ask()
     shadow = Shadow(
         question_id=question.id,
         release_id=verdict.release_id,
@@ -48,109 +48,109 @@ async def test_a_shadows_answer_is_a_trace_of_its_own(mirror: MirrorDesk) -> Non
     async with mirror.store.transaction() as tx:
         await tx.shadows.put(shadow)
         await tx.shadows.put(shadow)
-    await mirror.rounds()
+    await mirror.mirror_all()
     serving, shown = sorted(mirror.tracker.traces.values(), key=lambda trace: trace.purpose)
     assert (serving.purpose, shown.purpose, shown.category) == (Purpose.SERVING, Purpose.SHADOW, "情シス")
     assert shown.id.version == 7
 
 
-async def test_corrections_become_feedback_of_which_the_newest_stays(mirror: MirrorDesk) -> None:
-    question, verdict = await mirror.asked()
-    await mirror.pressed(question, "it")
-    await mirror.rounds()
-    first = only(mirror)
+async def test_newest_correction_replaces_earlier_feedback(mirror: MirrorDesk) -> None:
+    question, verdict = await mirror.ask()
+    await mirror.press(question, "it")
+    await mirror.mirror_all()
+    first = only_feedback(mirror)
     assert (first.kind, first.category, first.trace_id) == (CorrectionKind.CHANGE, "情シス", verdict.trace)
     assert "U2" not in first.by
     await Correcting(mirror.store, KeptNeighbours(), mirror.clock).undo(question.id, 1, "U2")
-    await mirror.pressed(question, "labor", seen=2, by="U3")
-    await mirror.rounds()
-    last = only(mirror)
+    await mirror.press(question, "labor", seen=2, by="U3")
+    await mirror.mirror_all()
+    last = only_feedback(mirror)
     assert (last.kind, last.category) == (CorrectionKind.AGREE, "労務")
     assert last.by != first.by
-    other, _ = await mirror.asked("PC が遅い", n=2)
-    await mirror.pressed(other, "it")
-    await mirror.another().mirror()
+    other, _ = await mirror.ask("PC が遅い", n=2)
+    await mirror.press(other, "it")
+    await mirror.new_outbound().mirror()
     assert {one.by for one in mirror.tracker.feedback.values()} == {first.by, last.by}
 
 
-def only(mirror: MirrorDesk) -> Feedback:
+def only_feedback(mirror: MirrorDesk) -> Feedback:
     (one,) = mirror.tracker.feedback.values()
     return one
 
 
-async def test_rows_are_copied_as_the_training_file_has_them(mirror: MirrorDesk) -> None:
-    question, _ = await mirror.asked()
-    await mirror.pressed(question, "it")
-    await mirror.rounds()
+async def test_row_copy_matches_the_training_file(mirror: MirrorDesk) -> None:
+    question, _ = await mirror.ask()
+    await mirror.press(question, "it")
+    await mirror.mirror_all()
     (copy,) = mirror.tracker.rows.values()
     assert (copy.row_id, copy.system, copy.category) == (question.id, PROMPT.text, "情シス")
     await Correcting(mirror.store, KeptNeighbours(), mirror.clock).undo(question.id, 1, "U2")
-    await mirror.rounds()
+    await mirror.mirror_all()
     assert mirror.tracker.rows == {}
 
 
-async def test_what_was_there_before_is_filled_in_by_pages(mirror: MirrorDesk) -> None:
+async def test_existing_rows_are_copied_page_by_page(mirror: MirrorDesk) -> None:
     rows = rows_of(Split.TRAIN, "labor", CHANGES_PER_PAGE + 10)
     async with SqlStore(mirror.store._database).transaction() as tx:
         await tx.rows.put(*rows, row("誰のもの？", "retired", row_id="zz"))
-    assert await mirror.lag() == 0
-    await mirror.mirroring.mirror()
+    assert await mirror.unsent() == 0
+    await mirror.outbound.mirror()
     assert len(mirror.tracker.rows) == CHANGES_PER_PAGE
     assert not (await mirror.state()).filled
-    mirror.mirroring = mirror.another()
-    await mirror.rounds()
+    mirror.outbound = mirror.new_outbound()
+    await mirror.mirror_all()
     assert mirror.tracker.rows.keys() == {one.id for one in rows}
     assert max(n for verb, n in mirror.tracker.calls if verb == "put_rows") == CHANGES_PER_PAGE
     assert (await mirror.state()).filled
     sent = len(mirror.tracker.calls)
-    await mirror.rounds()
+    await mirror.mirror_all()
     assert len(mirror.tracker.calls) == sent
 
 
-async def test_what_gets_through_again_is_told_before_all_is_there(mirror: MirrorDesk) -> None:
+async def test_trouble_is_cleared_before_the_copy_is_complete(mirror: MirrorDesk) -> None:
     async with mirror.store.transaction() as tx:
         await tx.rows.put(*rows_of(Split.TRAIN, "labor", CHANGES_PER_PAGE + 1))
         await tx.outbox.remove([note.id for note in await tx.outbox.page(MIRROR_TOPIC, 0, CHANGES_PER_PAGE + 1)])
     mirror.tracker.fail(1)
-    await mirror.mirroring.mirror()
+    await mirror.outbound.mirror()
     assert await mirror.trouble() == MIRROR_DOWN
     mirror.clock.advance(seconds=WAIT)
-    await mirror.mirroring.mirror()
+    await mirror.outbound.mirror()
     assert not (await mirror.state()).filled
     assert await mirror.trouble() is None
 
 
-async def test_rows_that_changed_while_there_was_no_mirror_are_noted_at_the_next_start(mirror: MirrorDesk) -> None:
+async def test_rows_changed_without_mirror_are_queued_at_start(mirror: MirrorDesk) -> None:
     async with mirror.store.transaction() as tx:
         await tx.rows.put(row("有給は？", row_id="a"), row("PC", row_id="b"))
-    await mirror.mirroring.resume()
-    await mirror.rounds()
+    await mirror.outbound.resume()
+    await mirror.mirror_all()
     mirror.clock.advance(hours=1)
-    await mirror.rounds()
+    await mirror.mirror_all()
     async with SqlStore(mirror.store._database).transaction() as off:
         await off.rows.put(row("税", row_id="c", at=7_200))
         await off.rows.withdraw("a", mirror.clock.now())
-    await mirror.rounds()
+    await mirror.mirror_all()
     assert mirror.tracker.rows.keys() == {"a", "b"}
-    await mirror.another().resume()
-    assert await mirror.lag() == 2
-    await mirror.rounds()
+    await mirror.new_outbound().resume()
+    assert await mirror.unsent() == 2
+    await mirror.mirror_all()
     assert mirror.tracker.rows.keys() == {"b", "c"}
 
 
-async def test_under_another_prompt_all_rows_are_shown_again(mirror: MirrorDesk) -> None:
+async def test_new_prompt_sends_all_rows_again(mirror: MirrorDesk) -> None:
     async with mirror.store.transaction() as tx:
         await tx.rows.put(row("有給は？"), row("PC", "it"))
-    await mirror.rounds()
+    await mirror.mirror_all()
     prompt = PROMPT.changed(template="別の文章です。", categories=[c for c in PROMPT.categories if c.id != "it"])
     mirror.clock.advance(seconds=1)
     await Releasing(mirror.store, mirror.clock).ensure(prompt, BASE)
-    await mirror.rounds()
+    await mirror.mirror_all()
     assert {copy.system for copy in mirror.tracker.rows.values()} == {prompt.text}
     assert {copy.category for copy in mirror.tracker.rows.values()} == {"労務"}
 
 
-async def test_a_confirmed_fine_tunes_rows_are_a_version(mirror: MirrorDesk) -> None:
+async def test_rows_of_confirmed_fine_tune_become_a_version(mirror: MirrorDesk) -> None:
     planned = finetune().model_copy(update={"prompt_id": PROMPT.id})
     async with mirror.store.transaction() as tx:
         await tx.rows.put(row("有給は？", row_id="a"), row("PC", "it", row_id="b"), row("税", row_id="c"))
@@ -160,13 +160,13 @@ async def test_a_confirmed_fine_tunes_rows_are_a_version(mirror: MirrorDesk) -> 
         confirmed = planned.model_copy(update={"state": FinetuneState.CONFIRMED})
         assert await tx.finetunes.advance(confirmed, FinetuneState.PLANNED)
         await tx.rows.withdraw("a", mirror.clock.now())
-    await mirror.rounds()
+    await mirror.mirror_all()
     assert mirror.tracker.tags[planned.id].keys() <= {"a", "b"}
     assert mirror.tracker.rows.keys() == {"b", "c"}
 
 
-async def test_a_new_dataset_gets_the_versions_of_earlier_fine_tunes_too(mirror: MirrorDesk) -> None:
-    """After it was deleted over there, and where there was no mirror when they were confirmed."""
+async def test_new_dataset_gets_versions_of_earlier_fine_tunes(mirror: MirrorDesk) -> None:
+    """The dataset is new because it was deleted there, or because no mirror ran when the fine-tunes were confirmed."""
     trained = finetune(state=FinetuneState.SUCCEEDED).model_copy(update={"prompt_id": PROMPT.id})
     planned = finetune("f2").model_copy(update={"prompt_id": PROMPT.id})
     async with mirror.store.transaction() as tx:
@@ -177,23 +177,23 @@ async def test_a_new_dataset_gets_the_versions_of_earlier_fine_tunes_too(mirror:
             await tx.finetunes.add(one)
             await tx.finetunes.save_rows(one.id, {"a": "a"})
     for _ in range(2):
-        await mirror.rounds()
+        await mirror.mirror_all()
         assert {tag: [*rows] for tag, rows in mirror.tracker.tags.items()} == {trained.id: ["a"]}
         mirror.tracker.delete_dataset()
         mirror.tracker.tags.clear()
-        assert await mirror.mirroring.mirror() is False
+        assert await mirror.outbound.mirror() is False
         await receive_nothing(mirror)
         mirror.clock.advance(seconds=WAIT)
 
 
 async def receive_nothing(mirror: MirrorDesk) -> None:
-    """It is how a dataset that is gone is noticed on a quiet day."""
+    """Receive once, which notices a deleted dataset even if nothing waits to be sent."""
     correcting = Correcting(mirror.store, KeptNeighbours(), mirror.clock)
     assert await MirrorInbound(mirror.store, mirror.tracker, correcting, mirror.clock, []).receive() == 0
 
 
-async def test_a_version_that_is_told_late_holds_no_row_that_was_changed_since(mirror: MirrorDesk) -> None:
-    """LangSmith's export of it never says what was not trained on."""
+async def test_late_version_omits_rows_changed_since(mirror: MirrorDesk) -> None:
+    """LangSmith's export of the version must contain only what was trained on."""
     planned = finetune().model_copy(update={"prompt_id": PROMPT.id, "created_at": mirror.clock.now()})
     before, after = row("有給は？", row_id="a"), row("PC", "it", row_id="b")
     async with mirror.store.transaction() as tx:
@@ -205,21 +205,21 @@ async def test_a_version_that_is_told_late_holds_no_row_that_was_changed_since(m
         assert await tx.finetunes.advance(confirmed, FinetuneState.PLANNED)
         mirror.clock.advance(seconds=1)
         await tx.rows.put(after.model_copy(update={"category": "labor", "settled_at": mirror.clock.now()}))
-    await mirror.rounds()
+    await mirror.mirror_all()
     assert mirror.tracker.tags[planned.id].keys() == {"a"}
     assert mirror.tracker.rows["b"].category == "労務"
 
 
-async def test_an_evaluation_becomes_an_experiment_on_a_version_with_the_held_out_rows(mirror: MirrorDesk) -> None:
+async def test_evaluation_becomes_experiment_on_held_out_version(mirror: MirrorDesk) -> None:
     held_out = rows_of(Split.HELD_OUT, "labor", 3)
     mirror.model.rules = {"labor": "labor"}
     async with mirror.store.transaction() as tx:
         await tx.rows.put(*held_out)
         release = await tx.releases.serving()
     assert release
-    await mirror.judges.evaluate(release)
-    await mirror.mirroring.evaluated(release)
-    await mirror.rounds()
+    await mirror.evaluating.evaluate(release)
+    await mirror.outbound.evaluated(release)
+    await mirror.mirror_all()
     ((name, tried),) = mirror.tracker.experiments.items()
     assert name.startswith(release.id)
     assert tried.keys() == {one.id for one in held_out}
@@ -237,102 +237,96 @@ async def test_an_evaluation_becomes_an_experiment_on_a_version_with_the_held_ou
         (TrackerRefused(TrackerReason.WRONG_WORKSPACE, "403"), "wrong_workspace"),
     ],
 )
-async def test_in_trouble_nothing_is_lost_and_it_goes_on_by_itself(
-    mirror: MirrorDesk, error: TrackerError, trouble: str
-) -> None:
-    question, _ = await mirror.asked()
-    await mirror.pressed(question, "it")
+async def test_mirror_recovers_from_trouble_without_loss(mirror: MirrorDesk, error: TrackerError, trouble: str) -> None:
+    question, _ = await mirror.ask()
+    await mirror.press(question, "it")
     mirror.tracker.fail(3, error)
     for tries in range(1, 4):
-        await mirror.rounds()
+        await mirror.mirror_all()
         assert await mirror.trouble() == trouble
         assert len(mirror.tracker.calls) == tries
-        await mirror.rounds()  # it keeps quiet meanwhile
+        await mirror.mirror_all()  # the mirror is backing off
         assert len(mirror.tracker.calls) == tries
-        assert await mirror.lag() == 3
+        assert await mirror.unsent() == 3
         mirror.clock.advance(seconds=WAIT)
-    await mirror.rounds()
+    await mirror.mirror_all()
     assert not await mirror.trouble()
-    assert await mirror.lag() == 0
+    assert await mirror.unsent() == 0
     assert [len(x) for x in (mirror.tracker.traces, mirror.tracker.feedback, mirror.tracker.rows)] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("call", range(6))
-async def test_a_failure_at_any_call_repeats_what_may_be_repeated_and_doubles_nothing(
-    mirror: MirrorDesk, call: int
-) -> None:
-    question, _ = await mirror.asked()
-    await mirror.pressed(question, "it")
+async def test_failure_at_any_call_duplicates_nothing(mirror: MirrorDesk, call: int) -> None:
+    question, _ = await mirror.ask()
+    await mirror.press(question, "it")
     mirror.tracker.fail_at = call
     for _ in range(3):
-        await mirror.rounds()
+        await mirror.mirror_all()
         mirror.clock.advance(seconds=WAIT)
     assert len(mirror.tracker.calls) > call or call == 5
-    assert await mirror.lag() == 0
+    assert await mirror.unsent() == 0
     assert [len(x) for x in (mirror.tracker.traces, mirror.tracker.feedback, mirror.tracker.rows)] == [1, 1, 1]
 
 
-async def test_it_waits_as_long_as_it_was_asked_to(mirror: MirrorDesk) -> None:
-    await mirror.asked()
+async def test_mirror_waits_as_long_as_asked(mirror: MirrorDesk) -> None:
+    await mirror.ask()
     mirror.tracker.fail(1, TrackerDown("429", timedelta(minutes=20)))
-    await mirror.rounds()
+    await mirror.mirror_all()
     mirror.clock.advance(minutes=19)
-    await mirror.rounds()
+    await mirror.mirror_all()
     assert len(mirror.tracker.calls) == 1
     mirror.clock.advance(minutes=2)
-    await mirror.rounds()
+    await mirror.mirror_all()
     assert len(mirror.tracker.traces) == 1
 
 
-async def test_a_dataset_that_was_deleted_over_there_is_filled_again(mirror: MirrorDesk) -> None:
+async def test_deleted_dataset_is_filled_again(mirror: MirrorDesk) -> None:
     async with mirror.store.transaction() as tx:
         await tx.rows.put(row("有給は？"), row("PC", "it"))
-    await mirror.rounds()
+    await mirror.mirror_all()
     mirror.tracker.delete_dataset()
     async with mirror.store.transaction() as tx:
         await tx.rows.put(row("税金は？"))
-    await mirror.rounds()
+    await mirror.mirror_all()
     assert await mirror.trouble() == "dataset_gone"
     mirror.clock.advance(seconds=WAIT)
-    await mirror.rounds()
+    await mirror.mirror_all()
     assert len(mirror.tracker.rows) == 3
     assert not await mirror.trouble()
 
 
-async def test_what_is_never_taken_does_not_hold_up_the_rest(
-    mirror: MirrorDesk, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_rejected_row_does_not_block_the_rest(mirror: MirrorDesk, caplog: pytest.LogCaptureFixture) -> None:
     rows = rows_of(Split.TRAIN, "labor", 9)
     mirror.tracker.spoiled = {rows[4].id}
     async with mirror.store.transaction() as tx:
         await tx.rows.put(*rows)
-    await mirror.rounds()
+    await mirror.mirror_all()
     assert mirror.tracker.rows.keys() == {one.id for one in rows} - mirror.tracker.spoiled
-    assert f"row {rows[4].id} is not taken" in caplog.text
+    assert f"rejects row {rows[4].id}" in caplog.text
     assert rows[4].text not in caplog.text
-    assert await mirror.lag() == 0
+    assert await mirror.unsent() == 0
 
 
-async def test_feedback_on_a_trace_that_is_not_there_yet_brings_it_along(mirror: MirrorDesk) -> None:
-    question, _ = await mirror.asked()
+async def test_feedback_on_missing_trace_sends_the_trace(mirror: MirrorDesk) -> None:
+    question, _ = await mirror.ask()
     async with mirror.store.transaction() as tx:
         await tx.outbox.remove(
             [note.id for note in await tx.outbox.page(MIRROR_TOPIC, 0, 10)]
-        )  # before there was a mirror
-    await mirror.pressed(question, "it")
+        )  # as if asked before there was a mirror
+    await mirror.press(question, "it")
     for _ in range(3):
-        await mirror.rounds()
-    assert only(mirror).category == "情シス"
+        await mirror.mirror_all()
+    assert only_feedback(mirror).category == "情シス"
     assert len(mirror.tracker.traces) == 1
 
 
-async def test_feedback_whose_trace_is_never_found_is_given_up(mirror: MirrorDesk) -> None:
-    question, verdict = await mirror.asked()
+async def test_feedback_is_dropped_when_trace_never_appears(mirror: MirrorDesk) -> None:
+    question, verdict = await mirror.ask()
     mirror.tracker.spoiled = {verdict.trace.hex}
-    await mirror.pressed(question, "it")
-    for _ in range(SAYINGS + 2):
-        await mirror.rounds()
+    await mirror.press(question, "it")
+    for _ in range(FEEDBACK_TRIES + 2):
+        await mirror.mirror_all()
         mirror.clock.advance(seconds=WAIT)
     assert mirror.tracker.feedback == {}
-    assert await mirror.lag() == 0
+    assert await mirror.unsent() == 0
     assert len(mirror.tracker.rows) == 1
