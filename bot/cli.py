@@ -1,6 +1,6 @@
-"""The command line: one call a verb. The only place that prints.
+"""The command line: one function per command. Nothing else prints.
 
-A verb loads what it needs when it is called: help, and the word on a setting that is wrong, need not wait for it.
+Each command imports its modules when it runs, so help and complaints about settings appear at once.
 """
 
 import argparse
@@ -21,21 +21,19 @@ from bot.settings import Settings, forget_proxies, forget_sdks, language, load
 from handlers.texts.words import Words, texts
 
 STATE = Path("data/workspace.json")
-"""Where the practice workspace is kept from one start to the next."""
-
-
-LEVELS = {"replay": "WARNING"}
-"""From which level on a verb logs, other than INFO: a line a question would tear the progress bar of a replay."""
+"""File that keeps the practice workspace between two starts."""
+DEFAULT_LEVELS = {"replay": "WARNING"}
+"""Default log level of a command, if not INFO: a line per question would break the progress bar of a replay."""
 
 
 class WrongCall(Unable):
-    """A file or folder that the call names cannot be used."""
+    """A call with unusable values, or with a file or folder that cannot be used."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code: 0 done, 1 it could not be done, 2 the settings or the call are wrong."""
+    """Run one command and return its exit code: 0 for success, 1 for a failure, 2 for wrong settings or calls."""
     words = Words(language())
-    with spoken(words):
+    with translated_argparse(words):
         call = parser(words).parse_args(arguments)
     try:
         settings = load()
@@ -46,70 +44,79 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(asyncio.run(call.verb(call, settings, words)))
     except Unable as unable:
         code = 2 if isinstance(unable, SettingsError | WrongCall) else 1
-        return failed("\n".join(map(words.problem, unable.problems)), code)
+        return fail("\n".join(map(words.problem, unable.problems)), code)
     except KeyboardInterrupt:
         return 130
 
 
 @contextmanager
-def spoken(words: Words) -> Iterator[None]:
-    """Have argparse speak a language: in texts/, what it says by itself stands under its own English."""
-    said = {text: words(key) for key, text in texts("en").items() if key.startswith("cli.argparse.")}
-    own = vars(argparse)["_"]  # the one name under which it looks its words up
+def translated_argparse(words: Words) -> Iterator[None]:
+    """Translate argparse's own texts until the block ends; handlers/texts/ has them under `cli.argparse.`."""
+    translations = {text: words(key) for key, text in texts("en").items() if key.startswith("cli.argparse.")}
+    original = vars(argparse)["_"]  # argparse looks up all its texts under this name
 
-    def told(text: str | None) -> str | None:
+    def translate(text: str | None) -> str | None:
         bare = (text or "").strip()
-        return text.replace(bare, said[bare]) if text and bare in said else text
+        return text.replace(bare, translations[bare]) if text and bare in translations else text
 
-    vars(argparse)["_"] = told
+    vars(argparse)["_"] = translate
     try:
         yield
     finally:
-        vars(argparse)["_"] = own
+        vars(argparse)["_"] = original
 
 
 def parser(words: Words) -> argparse.ArgumentParser:
-    """The verbs and their options."""
-    made = argparse.ArgumentParser(prog="python -m bot", description=words("cli.verb.none"))
-    made.set_defaults(verb=run, log_level="INFO")
-    verbs = made.add_subparsers(title=words("cli.verb.title"))
+    """Return the parser of all commands and options."""
+    program = argparse.ArgumentParser(prog="python -m bot", description=words("cli.verb.none"))
+    program.set_defaults(verb=run, log_level="INFO")
+    verbs = program.add_subparsers(title=words("cli.verb.title"))
 
     def add(name: str, verb: Callable[..., Coroutine[Any, Any, int]]) -> argparse.ArgumentParser:
-        told = words(f"cli.verb.{name}")
-        one = verbs.add_parser(name, help=told, description=told)
-        option(one, "--log-level", default=LEVELS.get(name, "INFO"), choices=["DEBUG", "INFO", "WARNING", "ERROR"])
-        one.set_defaults(verb=verb)
-        return one
+        help_text = words(f"cli.verb.{name}")
+        command = verbs.add_parser(name, help=help_text, description=help_text)
+        option(
+            command,
+            "--log-level",
+            default=DEFAULT_LEVELS.get(name, "INFO"),
+            choices=["DEBUG", "INFO", "WARNING", "ERROR"],
+        )
+        command.set_defaults(verb=verb)
+        return command
 
-    def option(one: argparse.ArgumentParser, name: str, **traits: Any) -> None:
-        one.add_argument(name, help=words(f"cli.option.{name.strip('-').replace('-', '_')}"), **traits)
+    def option(command: argparse.ArgumentParser, name: str, **options: Any) -> None:
+        command.add_argument(name, help=words(f"cli.option.{name.strip('-').replace('-', '_')}"), **options)
 
     for name, verb in (("run", run), ("doctor", doctor)):
         add(name, verb)
     option(add("export", export), "folder", nargs="?", type=Path, default=Path())
     option(add("import", import_), "file", type=Path)
-    one = add("replay", replay)
-    option(one, "file", type=Path)
-    option(one, "--every", type=int, default=100, metavar="N")
-    option(one, "--agree", type=float, default=0.2, metavar="SHARE")
-    option(one, "--test", type=int, metavar="N")
-    option(one, "--examples", type=int, default=3, metavar="N")
-    option(one, "--other", metavar="CATEGORY")
-    option(one, "--seed", type=int, default=7, metavar="N")
-    option(one, "--recall", type=int, metavar="K")
-    option(one, "--order", default="file", choices=["file", "random", "queue"])
-    option(one, "--plot", type=Path, metavar="PNG")
-    return made
+    command = add("replay", replay)
+    option(command, "file", type=Path)
+    option(command, "--every", type=int, default=100, metavar="N")
+    option(command, "--agree", type=float, default=0.2, metavar="SHARE")
+    option(command, "--test", type=int, metavar="N")
+    option(command, "--examples", type=int, default=3, metavar="N")
+    option(command, "--other", metavar="CATEGORY")
+    option(command, "--seed", type=int, default=7, metavar="N")
+    option(command, "--recall", type=int, metavar="K")
+    option(command, "--order", default="file", choices=["file", "random", "queue"])
+    option(command, "--plot", type=Path, metavar="PNG")
+    return program
 
 
-def failed(text: str, code: int = 1) -> int:
+def fail(text: str, code: int = 1) -> int:
     print(text, file=sys.stderr)
     return code
 
 
 @contextmanager
-def named(file: Path) -> Iterator[None]:
-    """What keeps a file that the call names from being read or written is told, with its name."""
+def file_errors(file: Path) -> Iterator[None]:
+    """Turn an error on a file that the call names into a WrongCall.
+
+    Raises:
+        WrongCall: the file cannot be read or written.
+    """
     try:
         yield
     except OSError as error:
@@ -117,22 +124,22 @@ def named(file: Path) -> Iterator[None]:
 
 
 async def run(_call: argparse.Namespace, settings: Settings, words: Words) -> int:
-    """Run the bot until it is told to stop (SIGINT, SIGTERM). Told so twice, it ends at once."""
+    """Run the bot until SIGINT or SIGTERM. A second signal ends it at once."""
     from bot.app.running import open_bot
 
-    stop, starting, whole = asyncio.Event(), True, asyncio.current_task()
+    stop, starting, task = asyncio.Event(), True, asyncio.current_task()
 
     def end() -> None:
         stop.set()
-        if starting and whole:
-            whole.cancel()  # nothing was taken in yet
+        if starting and task:
+            task.cancel()  # nothing has been accepted yet
 
     try:
-        with told_to_stop(end):
+        with stop_signals(end):
             async with open_bot(settings, state=STATE, port=settings.bot_http_port) as running:
                 starting = False
-                told = "practice" if running.practice else "requests" if settings.slack_signing_secret else "slack"
-                print(words(f"cli.run.{told}", url=running.url), flush=True)
+                key = "practice" if running.practice else "requests" if settings.slack_signing_secret else "slack"
+                print(words(f"cli.run.{key}", url=running.url), flush=True)
                 await stop.wait()
                 print(words("cli.run.stopping"), flush=True)
     except asyncio.CancelledError:
@@ -142,8 +149,8 @@ async def run(_call: argparse.Namespace, settings: Settings, words: Words) -> in
 
 
 @contextmanager
-def told_to_stop(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` at the first signal; the second one does what the system does with it."""
+def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` at the first SIGINT or SIGTERM; a second one has the system's default effect."""
     loop, names = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
 
     def once() -> None:
@@ -161,7 +168,7 @@ def told_to_stop(stop: Callable[[], None]) -> Iterator[None]:
 
 
 async def doctor(_call: argparse.Namespace, settings: Settings, words: Words) -> int:
-    """A line for each part. The settings can be used, or this would not run."""
+    """Print a line for each part. The settings are valid, or this command would not run."""
     from bot.app.doctor import examine, well
 
     findings = [well("settings", "cli.doctor.settings"), *await examine(settings)]
@@ -177,10 +184,10 @@ async def export(call: argparse.Namespace, settings: Settings, words: Words) -> 
         try:
             frozen = await core.acts.exporting.export()
         except Refused as refused:
-            return failed(words(f"refused.{refused.reason.value}", **refused.facts))
+            return fail(words(f"refused.{refused.reason.value}", **refused.facts))
     stem = call.folder / f"madoguchi-{frozen.manifest.id[:12]}"
     data, manifest = stem.with_suffix(".jsonl"), stem.with_suffix(".manifest.json")
-    with named(call.folder):
+    with file_errors(call.folder):
         call.folder.mkdir(parents=True, exist_ok=True)
         data.write_bytes(frozen.data)
         manifest.write_text(frozen.manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -197,10 +204,10 @@ async def export(call: argparse.Namespace, settings: Settings, words: Words) -> 
 
 
 async def import_(call: argparse.Namespace, settings: Settings, words: Words) -> int:
-    """Import a file. The exit code is 1 where a line was bad, though all good ones are kept."""
+    """Import a file. The exit code is 1 if a line was bad, although all good lines are stored."""
     from bot.app.wiring import open_core
 
-    with named(call.file):
+    with file_errors(call.file):
         data = call.file.read_bytes()
     async with open_core(settings) as core:
         report = await core.acts.importing.load(data, call.file.name)
@@ -216,18 +223,18 @@ async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> 
     from bot.app.replay.script import script as script_of
     from bot.app.wiring import read_prompt
 
-    plan = planned(call)
+    plan = plan_of(call)
     picture = call.plot or Path(f"{call.file.stem}.png")
-    if not picture.parent.is_dir():  # told now, and not after hours
+    if not picture.parent.is_dir():  # fail now, not after hours
         raise WrongCall(Problem(what=Fault.NO_FILE, where=str(picture.parent)))
-    with named(call.file):
+    with file_errors(call.file):
         data = call.file.read_bytes()
     script = script_of(data, plan, read_prompt(settings.prompt_folder))
     print(words("cli.replay.measured", n=len(script.test), near=script.near), flush=True)
     other = plan.model_copy(update={"order": "random"})
-    before = await played(script, other, settings, words) if plan.order == "queue" else []
-    points = await played(script, plan, settings, words)
-    with named(picture):
+    before = await run_replay(script, other, settings, words) if plan.order == "queue" else []
+    points = await run_replay(script, plan, settings, words)
+    with file_errors(picture):
         plot(points, call.file.name, picture, words)
     print(words("cli.replay.done", file=picture))
     saved = saved_by_queue(points, before) if before else None
@@ -239,8 +246,12 @@ async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> 
     return 0
 
 
-def planned(call: argparse.Namespace) -> Any:
-    """How a call wants a file to be replayed. Raises WrongCall."""
+def plan_of(call: argparse.Namespace) -> Any:
+    """Return the plan of a replay call.
+
+    Raises:
+        WrongCall: an option has an unusable value.
+    """
     from bot.app.replay.script import Plan
 
     try:
@@ -250,8 +261,8 @@ def planned(call: argparse.Namespace) -> Any:
         raise WrongCall(*(p.model_copy(update={"where": f"--{p.where}"}) for p in problems)) from None
 
 
-async def played(script: Any, plan: Any, settings: Settings, words: Words) -> list[Any]:
-    """The points of one replay, each printed when it is there."""
+async def run_replay(script: Any, plan: Any, settings: Settings, words: Words) -> list[Any]:
+    """Run one replay, print each point as it arrives, and return all points."""
     from tqdm import tqdm
 
     from bot.app.replay.show import replay as points_of
@@ -260,14 +271,14 @@ async def played(script: Any, plan: Any, settings: Settings, words: Words) -> li
     with tqdm(total=len(script.stream), unit="q", disable=None) as bar:
         async for point in points_of(script, plan, settings, bar.update):
             points.append(point)
-            bar.write(line_of(point, words))
-            if point.doubt:
-                bar.write(f"{'':7}{doubt_of(point.doubt, words)}")
+            bar.write(point_line(point, words))
+            if point.unsure:
+                bar.write(f"{'':7}{unsure_line(point.unsure, words)}")
     return points
 
 
-def line_of(point: Any, words: Words) -> str:
-    """One measurement as a line."""
+def point_line(point: Any, words: Words) -> str:
+    """Return a measurement as one line."""
     low, high = point.interval
     return words(
         "cli.replay.point" if point.switched else "cli.replay.kept",
@@ -281,22 +292,22 @@ def line_of(point: Any, words: Words) -> str:
     )
 
 
-def doubt_of(doubt: Any, words: Words) -> str:
-    """What the threshold of a measurement comes to, as a line."""
+def unsure_line(unsure: Any, words: Words) -> str:
+    """Return the effect of a measurement's threshold as one line."""
 
     def percent(share: float | None) -> str:
         return "–" if share is None else f"{share:.0%}"
 
-    facts = {"rows": doubt.scope.rows, "caught": percent(doubt.scope.share_caught)}
-    if doubt.threshold is None:
+    facts = {"rows": unsure.scope.rows, "caught": percent(unsure.scope.share_caught)}
+    if unsure.threshold is None:
         return words("cli.replay.no_threshold", **facts)
     return words(
         "cli.replay.threshold",
-        threshold=doubt.threshold,
-        answered=percent(doubt.answered),
-        wrong=f"{doubt.wrong:.1%}",
-        before=percent(doubt.unasked.share_caught),
-        recall=percent(doubt.scope.recall),
-        precision=percent(doubt.scope.precision),
+        threshold=unsure.threshold,
+        answered=percent(unsure.answered),
+        wrong=f"{unsure.wrong:.1%}",
+        before=percent(unsure.without_threshold.share_caught),
+        recall=percent(unsure.scope.recall),
+        precision=percent(unsure.scope.precision),
         **facts,
     )

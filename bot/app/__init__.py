@@ -1,1 +1,1 @@
-"""Everything put together and kept running: wiring, start and stop, readiness, replay."""
+"""The running bot: wiring, start and stop, readiness, telemetry, and the replay."""

@@ -1,6 +1,6 @@
-"""Looks at each part that the settings name, one after the other: does it work, and if not, what is to be done.
+"""The checks of `python -m bot doctor`: whether each part that the settings name works, and what to do if not.
 
-Nothing is sent, trained or paid for, and no table is changed.
+No message is sent, nothing is trained or paid for, and no table is changed.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,14 @@ from storage.store import SqlStore
 
 
 class Finding(Thing):
-    """How one part is: a setting's name, or a model's; and the key and facts of what is said of it."""
+    """The result of one check.
+
+    Attributes:
+        part: the name of a setting or of a model.
+        well: whether the part works.
+        key: the key of the text about it.
+        facts: values for the text's placeholders.
+    """
 
     part: str
     well: bool
@@ -48,59 +55,61 @@ def wrong(part: str, key: str, /, **facts: object) -> Finding:
     return well(part, key, **facts).model_copy(update={"well": False})
 
 
-def unable(part: str, error: Unable) -> list[Finding]:
+def findings_of(part: str, error: Unable) -> list[Finding]:
     return [wrong(one.where or part, f"cli.fault.{one.what.value}", **one.facts) for one in error.problems]
 
 
 async def examine(settings: Settings) -> list[Finding]:
-    """Every part, in the order in which an operator sets it up."""
+    """Check every part, in the order in which an operator sets them up."""
     async with AsyncExitStack() as stack:
         database = database_of(settings)
         stack.push_async_callback(database.close)
-        found = of_prompt(settings)
-        tables, of_database = await of_tables(database)
-        found += of_database + await of_slack(settings)
-        found += await of_models(settings, database, tables=tables)
-        found += await of_langsmith(settings, database, tables=tables)
-    return found + of_people(settings)
+        findings = check_prompt(settings)
+        tables, database_findings = await check_tables(database)
+        findings += database_findings + await check_slack(settings)
+        findings += await check_models(settings, database, tables=tables)
+        findings += await check_langsmith(settings, database, tables=tables)
+    return findings + check_people(settings)
 
 
-def of_prompt(settings: Settings) -> list[Finding]:
+def check_prompt(settings: Settings) -> list[Finding]:
     try:
         prompt = read_prompt(settings.prompt_folder)
     except Unable as error:
-        return unable("BOT_PROMPT", error)
+        return findings_of("BOT_PROMPT", error)
     names = ", ".join(category.name for category in prompt.categories)
     return [well("BOT_PROMPT", "cli.doctor.prompt", folder=settings.prompt_folder.name, names=names)]
 
 
-async def of_tables(database: Database) -> tuple[bool, list[Finding]]:
-    """Whether the tables are there to be read, and what is found."""
+async def check_tables(database: Database) -> tuple[bool, list[Finding]]:
+    """Return whether the tables exist, and the findings."""
     try:
         tables = await database.check()
     except Unable as error:
-        return False, unable("DATABASE_URL", error)
+        return False, findings_of("DATABASE_URL", error)
     return tables, [well("DATABASE_URL", "cli.doctor.database" if tables else "cli.doctor.new_database")]
 
 
-async def of_slack(settings: Settings) -> list[Finding]:
+async def check_slack(settings: Settings) -> list[Finding]:
     if settings.practice:
         return [well("SLACK_BOT_TOKEN", "cli.doctor.practice")]
     client = slack_client(settings.slack_bot_token, settings.slack_api_url)
     try:
-        us = await who_we_are(client)
+        identity = await who_we_are(client)
         if settings.slack_app_token:
             await client.apps_connections_open(app_token=settings.slack_app_token.get_secret_value())
     except Unable as error:
-        return unable("SLACK_BOT_TOKEN", error)
+        return findings_of("SLACK_BOT_TOKEN", error)
     except (*SLACK_FAILURES, OSError) as error:
         name = error_name(error) or type(error).__name__
-        return unable("", Unable(Problem(what=Fault.SLACK_REFUSED, where="SLACK_APP_TOKEN", facts={"error": name})))
-    return [well("SLACK_BOT_TOKEN", "cli.doctor.slack", team=us.team_id)]
+        return findings_of(
+            "", Unable(Problem(what=Fault.SLACK_REFUSED, where="SLACK_APP_TOKEN", facts={"error": name}))
+        )
+    return [well("SLACK_BOT_TOKEN", "cli.doctor.slack", team=identity.team_id)]
 
 
-async def of_models(settings: Settings, database: Database, *, tables: bool) -> list[Finding]:
-    """The models that answer or are trained, and the providers that are configured beside."""
+async def check_models(settings: Settings, database: Database, *, tables: bool) -> list[Finding]:
+    """Check the models that answer or are trained, and all other configured providers."""
     wanted = [settings.serving, settings.fallback.model or settings.serving, settings.bot_student]
     if tables:
         async with SqlStore(database).transaction() as tx:
@@ -109,23 +118,23 @@ async def of_models(settings: Settings, database: Database, *, tables: bool) -> 
     models = dict.fromkeys(wanted)
     others = [name for name in settings.provider_names[2:] if name not in {model.provider for model in models}]
     providers = Providers(providers_of(settings, LocalModel(DatabaseShelf(database))))
-    reaching = ProviderProbe(providers)
-    found = []
+    probe = ProviderProbe(providers)
+    findings = []
     try:
         for model in (*models, *(ModelName(provider=name, model="") for name in others)):
             part = str(model) if model.model else model.provider
             try:
-                await (reaching.reach(model) if model.model else reaching.knock(model.provider))
-                found.append(well(part, "cli.doctor.model"))
+                await (probe.reach(model) if model.model else probe.knock(model.provider))
+                findings.append(well(part, "cli.doctor.model"))
             except ModelError as error:
                 facts = {"provider": model.provider, "model": part, "key": key_name(model)}
-                found.append(wrong(part, f"trouble.{error.trouble.value}", **facts))
+                findings.append(wrong(part, f"trouble.{error.trouble.value}", **facts))
     finally:
         await providers.aclose()
-    return found
+    return findings
 
 
-async def of_langsmith(settings: Settings, database: Database, *, tables: bool) -> list[Finding]:
+async def check_langsmith(settings: Settings, database: Database, *, tables: bool) -> list[Finding]:
     part = "LANGSMITH_API_KEY"
     tracker = tracker_of(settings)
     if tracker is None:
@@ -137,7 +146,7 @@ async def of_langsmith(settings: Settings, database: Database, *, tables: bool) 
     try:
         await tracker.check()
         if dataset:
-            await tracker.edits(dataset, now)  # whether it is still there
+            await tracker.edits(dataset, now)  # fails if the dataset was deleted
     except TrackerError as error:
         return [wrong(part, f"tracker.{error.reason.value if isinstance(error, TrackerRefused) else MIRROR_DOWN}")]
     finally:
@@ -148,15 +157,15 @@ async def of_langsmith(settings: Settings, database: Database, *, tables: bool) 
     return [well(part, "cli.doctor.langsmith", **facts)]
 
 
-def of_people(settings: Settings) -> list[Finding]:
-    """Who may correct and who may train. The practice workspace has people of its own."""
-    found = []
+def check_people(settings: Settings) -> list[Finding]:
+    """Check that somebody may correct and train. The practice workspace has people of its own."""
+    findings = []
     if settings.langsmith_api_key:
         named = settings.langsmith_staff
-        found.append(well("LANGSMITH_STAFF", "cli.doctor.langsmith_staff" if named else "cli.doctor.mirror_only"))
+        findings.append(well("LANGSMITH_STAFF", "cli.doctor.langsmith_staff" if named else "cli.doctor.mirror_only"))
     for part, people in (("BOT_STAFF", settings.bot_staff), ("BOT_ADMINS", settings.bot_admins)):
         if people or settings.practice:
-            found.append(well(part, "cli.doctor.people"))
+            findings.append(well(part, "cli.doctor.people"))
         else:
-            found.append(wrong(part, "cli.doctor.no_staff" if part == "BOT_STAFF" else "cli.doctor.no_admins"))
-    return found
+            findings.append(wrong(part, "cli.doctor.no_staff" if part == "BOT_STAFF" else "cli.doctor.no_admins"))
+    return findings

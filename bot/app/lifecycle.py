@@ -1,4 +1,4 @@
-"""The running bot: workers and clock started, listeners registered, connected to Slack, and an orderly stop."""
+"""The bot on Slack from start to stop: workers, periodic tasks, listeners and the connection."""
 
 import asyncio
 import logging
@@ -41,24 +41,24 @@ RECHECKERS = 2
 SHADOWERS = 1
 """Nobody waits for a shadow, so shadows get one worker and leave the rest to questions."""
 ACK_SECONDS = 3.0
-"""Longest wait at the stop for the acks of what Slack had just delivered."""
+"""Longest wait at the stop for the acks of the last deliveries, in seconds."""
 HAND_BACK_SECONDS = 2.0
 FOLLOW_SECONDS = 2.0
-"""Interval at which a provider is asked for the progress of a fine-tune."""
+"""Interval at which the provider is asked for the progress of a fine-tune, in seconds."""
 CATCH_UP_SECONDS = 15.0
-"""Interval at which the bot checks whether it is time to read the channels."""
+"""Interval at which the bot checks whether it is time to read the channels, in seconds."""
 MIRROR_SECONDS = 2.0
-"""Interval at which the tracker is told what is new."""
+"""Interval at which new changes are sent to the tracker, in seconds."""
 RECEIVE_SECONDS = 60.0
-"""Interval at which the tracker is asked for what people said there."""
+"""Interval at which people's changes are read from the tracker, in seconds."""
 BATCH_SECONDS = 30.0
-"""Interval at which a provider is asked for the progress of a batch, which takes minutes to hours."""
+"""Interval at which the provider is asked for the progress of a batch, in seconds. A batch takes minutes to hours."""
 PRUNE_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
 class Edge:
-    """What faces the outside: health checks, telemetry, and Slack's requests in HTTP mode (else None)."""
+    """The parts that face the outside. `requests` takes Slack's requests in HTTP mode; None in Socket Mode."""
 
     health: Health
     telemetry: Telemetry
@@ -67,16 +67,16 @@ class Edge:
 
 @asynccontextmanager
 async def serve_slack(core: Core, settings: Settings, edge: Edge) -> AsyncIterator[None]:
-    """Connect to Slack and answer until the block ends; then take nothing new and finish what is under way.
+    """Connect to Slack and answer until the block ends; then accept nothing new and finish the work in progress.
 
     Raises:
-        SlackRefused: A token is wrong, or Slack is not there.
+        SlackRefused: a token is wrong, or Slack is unreachable.
     """
     client = slack_client(settings.slack_bot_token, settings.slack_api_url)
     identity = await who_we_are(client)
     side = SlackSide.of(core, settings, client, identity)
     workers = Workers(core.acts, side.slack, DrainDeadline(settings.bot_drain_seconds))
-    schedule = Schedule(core.replicas.alone)
+    schedule = Schedule(core.replicas.exclusive)
     wake = Wake(workers.answer, workers.deliver, lambda: schedule.now("follow"))
     catch_up = CatchUp(
         side.slack.catching_up,
@@ -95,7 +95,7 @@ async def serve_slack(core: Core, settings: Settings, edge: Edge) -> AsyncIterat
             await core.acts.outbound.resume()
         schedule.start(
             each={"beat": (core.replicas.beat, BEAT.total_seconds())},
-            one=periodic(core.acts, client, workers.deliver) | {"catch_up": (catch_up.tick, CATCH_UP_SECONDS)},
+            one=periodic_tasks(core.acts, client, workers.deliver) | {"catch_up": (catch_up.tick, CATCH_UP_SECONDS)},
         )
         async with connected(app, settings, edge, catch_up.connected, workers.drain) as slack:
             edge.health.on_duty(checks_of(core, slack), metrics_of(core, edge.telemetry))
@@ -108,7 +108,7 @@ async def serve_slack(core: Core, settings: Settings, edge: Edge) -> AsyncIterat
 
 @dataclass(frozen=True)
 class SlackSide:
-    """How this bot speaks to its workspace."""
+    """The parts that speak to the Slack workspace."""
 
     client: AsyncWebClient
     people: People
@@ -119,7 +119,7 @@ class SlackSide:
 
     @classmethod
     def of(cls, core: Core, settings: Settings, client: AsyncWebClient, identity: AuthorizeResult) -> "SlackSide":
-        """Build it for the app that the token belongs to."""
+        """Build the parts for the app that the token belongs to."""
         home = Home(identity.team_id or "", identity.bot_user_id or "", identity.enterprise_id)
         people = People(client, home, settings.bot_language)
         guard = Guard(settings.bot_staff, settings.bot_admins, client)
@@ -146,7 +146,7 @@ class SlackSide:
 
 
 class DrainDeadline:
-    """The seconds that all the work under way shares at the stop."""
+    """The deadline that all unfinished work shares at the stop."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -175,33 +175,33 @@ class Workers:
             pool.start()
 
     async def stop(self) -> None:
-        """Finish within the drain what is under way, and hand the rest back to other replicas."""
+        """Finish the work that fits into the drain deadline, and hand the rest back to other replicas."""
         for pool in self._others:
-            await pool.stop(0)  # nobody waits for their work
-        await self._answerers.stop(self.drain.left())  # first: an answer adds to what must be delivered
+            await pool.stop(0)  # nobody waits for their results
+        await self._answerers.stop(self.drain.left())  # first, because an answer adds a delivery
         await self._deliverers.stop(self.drain.left())
         try:
             async with asyncio.timeout(HAND_BACK_SECONDS):
                 for queue in self._queues:
                     await queue.hand_back()
         except Exception as error:  # noqa: BLE001 - the leases run out by themselves
-            log.warning("what was begun could not be handed back: %s", type(error).__name__)
+            log.warning("unfinished work could not be handed back: %s", type(error).__name__)
 
 
 @asynccontextmanager
 async def connected(
-    app: AsyncApp, settings: Settings, edge: Edge, heard: Callable[[], None], drain: DrainDeadline
+    app: AsyncApp, settings: Settings, edge: Edge, on_connected: Callable[[], None], drain: DrainDeadline
 ) -> AsyncIterator[Check]:
-    """Let Slack in until the block ends: by Socket Mode, or by requests in HTTP mode.
+    """Receive Slack's deliveries until the block ends, in Socket Mode or HTTP mode.
 
-    `heard` is called whenever Slack reaches us again.
+    `on_connected` is called each time the connection is made.
 
     Yields:
-        The check that tells whether Slack can reach us.
+        The readiness check of the connection.
     """
 
     async def requests_open() -> HealthPart:
-        return HealthPart(ready=True)  # `auth.test` has succeeded; the rest Slack sends by itself
+        return HealthPart(ready=True)  # `auth.test` has succeeded, and Slack sends requests by itself
 
     deliveries = Deliveries(edge.telemetry.acked)
     deliveries.follow(app)
@@ -209,9 +209,11 @@ async def connected(
         check: Check = requests_open
         if edge.requests:
             edge.requests.answer_by(app, deliveries)
-            heard()
+            on_connected()
         elif settings.slack_app_token:
-            socket = await stack.enter_async_context(socket_mode(app, settings.slack_app_token, deliveries, heard))
+            socket = await stack.enter_async_context(
+                socket_mode(app, settings.slack_app_token, deliveries, on_connected)
+            )
             edge.telemetry.watch_socket(socket.age, socket.silence)
             check = socket.part
         try:
@@ -221,8 +223,8 @@ async def connected(
             await deliveries.close(min(ACK_SECONDS, drain.left()))
 
 
-def periodic(acts: Acts, client: AsyncWebClient, wake: Callable[[], None]) -> dict[str, tuple[Act, float]]:
-    """Return what one replica at a time does again and again, by name, with its interval in seconds.
+def periodic_tasks(acts: Acts, client: AsyncWebClient, wake: Callable[[], None]) -> dict[str, tuple[Act, float]]:
+    """Return the periodic tasks that one replica at a time runs, by name, with their intervals in seconds.
 
     `wake` wakes the deliverers.
     """
@@ -236,11 +238,11 @@ def periodic(acts: Acts, client: AsyncWebClient, wake: Callable[[], None]) -> di
         "batches": (BatchFollower(acts, client).follow, BATCH_SECONDS),
         "prune": (acts.pruning.prune, PRUNE_SECONDS),
     }
-    return tasks | mirror(acts)
+    return tasks | mirror_tasks(acts)
 
 
-def mirror(acts: Acts) -> dict[str, tuple[Act, float]]:
-    """Return the two tasks that keep the tracker's copy, where there is a tracker."""
+def mirror_tasks(acts: Acts) -> dict[str, tuple[Act, float]]:
+    """Return the two tasks of the mirror; none without a tracker."""
     outbound, inbound = acts.outbound, acts.inbound
     if outbound is None or inbound is None:
         return {}

@@ -1,4 +1,4 @@
-"""The log: one JSON object a line, or plain lines on a terminal."""
+"""The log: one JSON object per line, or plain lines on a terminal."""
 
 import logging
 import sys
@@ -10,13 +10,13 @@ from pythonjsonlogger.json import JsonFormatter
 
 OUR_LOGGERS = ("bot", "handlers", "storage")
 CHATTY_LOGGERS = ("apscheduler", "slack_bolt")
-"""Heard from ERROR on: Bolt's warnings hold whole messages."""
-SHORTEST = 8
-"""A key of fewer characters, such as the `none` of a server that asks for no key, is a word and no secret."""
+"""Loggers that are written from ERROR up, because Bolt's warnings contain whole messages."""
+SHORTEST_SECRET = 8
+"""Minimum length of a secret. A shorter key, such as the `none` of a server without keys, is an ordinary word."""
 
 
 class _PlainFormatter(logging.Formatter):
-    """A line, with the facts behind it."""
+    """A formatter for people: one line, followed by the record's facts as `name=value`."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -26,12 +26,12 @@ class _PlainFormatter(logging.Formatter):
         return " ".join([super().formatMessage(record), *(f"{name}={value}" for name, value in facts.items())])
 
 
-class _Redacted(logging.StreamHandler[TextIO]):
-    """Writes no secret, whatever a library put into its message."""
+class _MaskingHandler(logging.StreamHandler[TextIO]):
+    """A handler that masks secrets, also those in messages of libraries."""
 
     def __init__(self, stream: TextIO, secrets: Iterable[str]) -> None:
         super().__init__(stream)
-        self._secrets = [secret for secret in secrets if len(secret) >= SHORTEST]
+        self._secrets = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
 
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)
@@ -40,25 +40,29 @@ class _Redacted(logging.StreamHandler[TextIO]):
         return line
 
 
-def _wanted(record: logging.LogRecord) -> bool:
-    """Asked of each line, for Bolt gives its loggers the root's level whenever an app is made."""
+def _is_wanted(record: logging.LogRecord) -> bool:
+    """Return whether to write the record. Levels alone fail, because Bolt resets those of its loggers for each app."""
     return record.levelno >= logging.ERROR or record.name.partition(".")[0] not in CHATTY_LOGGERS
 
 
 def configure(level: str, secrets: Iterable[str] = (), stream: TextIO | None = None) -> None:
-    """Send the log to `stream`, by default standard error: plain on a terminal, JSON wherever a program reads it.
+    """Send the log to `stream` (standard error by default), as plain lines on a terminal and as JSON elsewhere.
 
-    `level` is for our own lines. Those of libraries below WARNING are never written: they hold messages and tokens.
+    Args:
+        level: lowest level of our own records. Records of libraries below WARNING are never written, because they
+            contain messages and tokens.
+        secrets: values that are masked in every line.
+        stream: where to write.
     """
     out = stream or sys.stderr
-    handler = _Redacted(out, secrets)
+    handler = _MaskingHandler(out, secrets)
     as_json = JsonFormatter(
         "%(levelname)s %(name)s %(message)s",
         rename_fields={"levelname": "level", "name": "logger"},
         timestamp="at",
         json_ensure_ascii=False,
     )
-    handler.addFilter(_wanted)
+    handler.addFilter(_is_wanted)
     handler.setFormatter(_PlainFormatter() if out.isatty() else as_json)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in OUR_LOGGERS:

@@ -1,4 +1,4 @@
-"""What is asked of a bot on duty: is it ready for work, and what does it measure."""
+"""The readiness checks and the metrics of a running bot."""
 
 import asyncio
 import contextlib
@@ -11,13 +11,13 @@ from bot.domain.errors import ModelError
 from handlers.server.health import Check, HealthPart
 
 MODEL_SECONDS = 30.0
-"""How long it is believed that a model that has answered once goes on to."""
+"""How long one answer of the model counts as proof that it works, in seconds."""
 READ_SECONDS = 3.0
-"""For the figures that stand in the database."""
+"""Deadline for reading the figures of the database, in seconds."""
 
 
 def checks_of(core: Core, slack: Check) -> dict[str, Check]:
-    """The parts that a bot needs, by name."""
+    """Return the check of each part that the bot needs, by name."""
 
     async def database() -> HealthPart:
         async with core.ports.store.transaction() as tx:
@@ -28,28 +28,28 @@ def checks_of(core: Core, slack: Check) -> dict[str, Check]:
 
 
 class ServingModel:
-    """Whether the model of the serving release answers.
+    """The check of the serving release's model.
 
-    It must have answered once since the start. After that a model that is down is a matter of retries and of the
-    fallback, and no reason to send Slack elsewhere: what is asked meanwhile is written down and answered later, while
-    what no replica takes in is lost after Slack's third try.
+    The model must have answered once since the start. Later, the bot stays ready while the model is down: questions
+    are stored, and retries or the fallback answer them. If no replica were ready, a delivery would be lost after
+    Slack's third try.
     """
 
     def __init__(self, core: Core, now: Callable[[], float] = time.monotonic) -> None:
         self._core = core
         self._now = now
         self._answered = False
-        self._known = HealthPart(ready=False)
-        self._until = float("-inf")
+        self._last = HealthPart(ready=False)
+        self._valid_until = float("-inf")
 
     async def part(self) -> HealthPart:
-        if self._now() >= self._until:
-            self._known = await self._asked()
-            if self._known.says == "ok":
-                self._answered, self._until = True, self._now() + MODEL_SECONDS
-        return self._known
+        if self._now() >= self._valid_until:
+            self._last = await self._probe()
+            if self._last.says == "ok":
+                self._answered, self._valid_until = True, self._now() + MODEL_SECONDS
+        return self._last
 
-    async def _asked(self) -> HealthPart:
+    async def _probe(self) -> HealthPart:
         release = await self._core.acts.releasing.serving()
         try:
             await self._core.probe.reach(release.model)
@@ -59,11 +59,11 @@ class ServingModel:
 
 
 def metrics_of(core: Core, telemetry: Telemetry) -> Callable[[Mapping[str, bool]], Awaitable[bytes]]:
-    """The text for Prometheus; what cannot be read from the database just now is not a number."""
+    """Return a function that renders the metrics for Prometheus; unreadable figures of the database are NaN."""
 
     async def metrics(ready: Mapping[str, bool]) -> bytes:
-        telemetry.parts(ready)
-        telemetry.circuits(core.breaker.circuits())
+        telemetry.record_parts(ready)
+        telemetry.record_circuits(core.breaker.circuits())
         with contextlib.suppress(Exception):
             async with asyncio.timeout(READ_SECONDS):
                 await telemetry.read(core.ports.store, core.ports.clock)

@@ -1,4 +1,4 @@
-"""How the copies of this program share one database: which are alive, and what is done by one at a time."""
+"""How replicas share one database: which are alive, and which one runs each periodic task."""
 
 import asyncio
 import contextlib
@@ -13,11 +13,20 @@ from bot.ports import Clock, Store
 log = logging.getLogger(__name__)
 
 SHORTEST_LEASE = timedelta(seconds=15)
-"""The shortest lease: after a crash, so long nobody does the work."""
+"""Minimum lease. After a crash, nobody does the work until the lease expires."""
 
 
 class ReplicaLeases:
-    """This replica among the others. `id` is what all know it by; `version` is the program's."""
+    """This replica's heartbeat and its leases.
+
+    Args:
+        store: the database that all replicas share.
+        clock: the time of heartbeats and leases.
+        version: the program's version.
+
+    Attributes:
+        id: a random id, new at each start.
+    """
 
     def __init__(self, store: Store, clock: Clock, version: str) -> None:
         self.id = uuid.uuid4().hex[:12]
@@ -28,7 +37,7 @@ class ReplicaLeases:
         self._held: dict[str, tuple[str, datetime]] = {}
 
     async def beat(self) -> None:
-        """Say that this replica is alive and what it serves; forget those that fell silent."""
+        """Record that this replica is alive and which release it serves; remove the silent replicas."""
         now = self._clock.now()
         async with self._store.transaction() as tx:
             serving = await tx.releases.serving()
@@ -43,20 +52,20 @@ class ReplicaLeases:
             )
             await tx.replicas.forget(now - REPLICA_SILENT_AFTER)
 
-    def alone(self, name: str, act: Callable[[], Awaitable[None]], every: float) -> Callable[[], Awaitable[None]]:
-        """The act as one replica at a time does it; on the others it does nothing.
+    def exclusive(self, name: str, act: Callable[[], Awaitable[None]], every: float) -> Callable[[], Awaitable[None]]:
+        """Return the act as a task that one replica at a time runs; on the others it does nothing.
 
-        The lease is kept from one call to the next, so that the pace is one replica's. A replica that was paused for
-        longer than its lease and goes on is not stopped: the act must do no harm where two are at it.
+        The lease is kept between two calls, so one replica sets the pace. A replica that was paused for longer than
+        its lease is not stopped when it resumes, so two runs at once must do no harm.
 
         Args:
-            name: of the lease.
-            act: what is done.
+            name: name of the lease.
+            act: the act to run.
             every: seconds between two calls.
         """
         lease = max(SHORTEST_LEASE, timedelta(seconds=2 * every))
 
-        async def once() -> None:
+        async def run_if_leased() -> None:
             if not await self._acquire(name, lease):
                 return
             renewing = asyncio.create_task(self._renew(name, lease))
@@ -65,18 +74,18 @@ class ReplicaLeases:
             finally:
                 renewing.cancel()
 
-        return once
+        return run_if_leased
 
     async def leave(self) -> None:
-        """Give all leases back and be forgotten; where the database is gone, the leases run out by themselves."""
+        """Release all leases and remove this replica. If the database is down, the leases expire by themselves."""
         held, self._held = self._held, {}
         try:
             async with self._store.transaction() as tx:
                 for name, (token, _) in held.items():
                     await tx.leases.release(name, token)
                 await tx.replicas.leave(self.id)
-        except Exception as error:  # noqa: BLE001 - whatever it is, this replica ends
-            log.warning("the leases are not given back, they run out: %s", type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - this replica ends in any case
+            log.warning("the leases could not be released and will expire: %s", type(error).__name__)
 
     async def _acquire(self, name: str, lease: timedelta) -> bool:
         now = self._clock.now()
@@ -94,5 +103,5 @@ class ReplicaLeases:
     async def _renew(self, name: str, lease: timedelta) -> None:
         while True:
             await asyncio.sleep(lease.total_seconds() / 3)
-            with contextlib.suppress(Exception):  # what is wrong with the database, the act meets as well
+            with contextlib.suppress(Exception):  # the act itself reports a database that is down
                 await self._acquire(name, lease)

@@ -1,4 +1,4 @@
-"""A whole bot, on Slack or in a practice workspace."""
+"""The whole bot, on Slack or in a practice workspace."""
 
 import logging
 from collections.abc import AsyncIterator, Sequence
@@ -25,7 +25,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Running:
-    """A bot on duty. `practice` is the workspace it works in, None on real Slack; `url` is its own address."""
+    """A running bot.
+
+    Attributes:
+        core: its acts and ports.
+        practice: the practice workspace; None on real Slack.
+        url: the address of its own port.
+    """
 
     core: Core
     practice: Server | None
@@ -36,16 +42,16 @@ class Running:
 async def open_bot(
     settings: Settings, prompt: Prompt | None = None, *, state: Path | None = None, port: int = 0
 ) -> AsyncIterator[Running]:
-    """Run the whole bot until the block ends: on Slack where the tokens are set, else in a practice workspace.
+    """Run the whole bot until the block ends: on Slack if a bot token is set, else in a practice workspace.
 
     Args:
-        settings: as loaded.
-        prompt: instead of the one that the settings name.
-        state: the file that the practice workspace is kept in from one start to the next.
-        port: of health and metrics, of Slack's requests in HTTP mode, and of the practice page; 0: any free one.
+        settings: the loaded settings.
+        prompt: replaces the prompt that the settings name.
+        state: the file that keeps the practice workspace between two starts.
+        port: the port for health, metrics, Slack's requests in HTTP mode, and the practice page; 0 takes any free one.
 
     Raises:
-        SettingsError, PortTaken, SlackRefused, DatabaseUnreachable: each with a text for people.
+        SettingsError, PortTaken, SlackRefused, DatabaseUnreachable: each has a text for people.
     """
     prompt = prompt or read_prompt(settings.prompt_folder)
     async with AsyncExitStack() as stack:
@@ -53,8 +59,8 @@ async def open_bot(
         health = Health()
         if settings.practice:
             server = await stack.enter_async_context(open_workspace(state, port, health.routes))
-            settings = practised(settings, server)
-            # Sample categories have no owners of their own; here the sample staff are told.
+            settings = practice_settings(settings, server)
+            # The sample categories name no owners, so the sample staff are notified.
             prompt = prompt.owned_by(server.people.staff_group.id)
         secret = settings.slack_signing_secret
         requests = Requests(secret.get_secret_value()) if secret else None
@@ -70,9 +76,9 @@ async def open_bot(
 
 @asynccontextmanager
 async def open_workspace(state: Path | None, port: int, routes: Sequence[BaseRoute] = ()) -> AsyncIterator[Server]:
-    """The practice workspace, with the app of manifest.yml installed, and these routes beside its own.
+    """Open the practice workspace, with the app of manifest.yml installed, and serve these routes beside its own.
 
-    Where the port is taken, any free one: nobody but a person's browser looks for it.
+    If the port is taken, any free one is used: only a person's browser needs to find it.
     """
     manifest = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
     workspace = Workspace(manifest, state=state)
@@ -85,8 +91,8 @@ async def open_workspace(state: Path | None, port: int, routes: Sequence[BaseRou
         yield server
 
 
-def practised(settings: Settings, server: Server) -> Settings:
-    """The settings that make the bot work in a practice workspace: its sample people fill whatever is left empty."""
+def practice_settings(settings: Settings, server: Server) -> Settings:
+    """Return settings for the practice workspace; its sample people and channels fill the empty ones."""
     return settings.model_copy(
         update={
             "slack_bot_token": SecretStr(server.bot_token),

@@ -1,4 +1,4 @@
-"""Puts the rooms together, without Slack: what wakes them stands in bot/app/lifecycle.py."""
+"""The bot's core, built from the settings, without Slack. bot/app/lifecycle.py connects it to Slack."""
 
 import logging
 import tomllib
@@ -40,15 +40,13 @@ log = logging.getLogger(__name__)
 
 VERSION = str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
 LOCAL_PER_SECOND = 1_000.0
-"""Of an evaluation with the embedded model: it costs nothing, and only live questions need room beside it."""
-
-
+"""Classifications per second in an evaluation with the embedded model: only live questions need room beside it."""
 TRACKER_SECONDS = 10.0
-"""That one request to LangSmith may take."""
+"""Deadline of one request to LangSmith, in seconds."""
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The machine's clock, in UTC."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)  # noqa: TID251 - this is the Clock
@@ -66,14 +64,14 @@ class Core:
     breaker: BreakerModel
     replicas: ReplicaLeases
     load_rows: Callable[[], Awaitable[None]]
-    """Reads all rows into the similarity index; the first press would wait for it otherwise."""
+    """Loads all rows into the similarity index, so that the first press does not wait for it."""
 
 
 def read_prompt(folder: Path) -> Prompt:
-    """The prompt of a folder with system.md and categories.toml.
+    """Read the prompt from a folder with system.md and categories.toml.
 
     Raises:
-        SettingsError: it cannot be used; the problem names the file and what is wrong.
+        SettingsError: the prompt is unusable; each problem names the file and the mistake.
     """
     system_md, categories_toml = (read_text(folder / name) for name in ("system.md", "categories.toml"))
     where = f"BOT_PROMPT: {folder / 'categories.toml'}"
@@ -86,7 +84,11 @@ def read_prompt(folder: Path) -> Prompt:
 
 
 def read_text(file: Path) -> str:
-    """One file of a prompt. Raises SettingsError."""
+    """Read one file of a prompt.
+
+    Raises:
+        SettingsError: the file is unreadable.
+    """
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -97,16 +99,16 @@ def read_text(file: Path) -> str:
 async def open_core(
     settings: Settings, prompt: Prompt | None = None, telemetry: Telemetry | None = None
 ) -> AsyncIterator[Core]:
-    """Open the database (migrating it), the embedded model and the providers; close them at the end of the block.
+    """Open the database (migrating it), the embedded model and the providers until the block ends.
 
     Args:
-        settings: as loaded.
-        prompt: instead of the one that the settings name.
-        telemetry: what measures; None: nothing does.
+        settings: the loaded settings.
+        prompt: replaces the prompt that the settings name.
+        telemetry: measures the model calls; None measures nothing.
 
     Raises:
-        SettingsError: the prompt cannot be used, or DATABASE_URL is no database's address.
-        DatabaseUnreachable, TablesUnusable: from the database.
+        SettingsError: the prompt is unusable, or DATABASE_URL is not the address of a database.
+        DatabaseUnreachable, TablesUnusable: the database cannot be used.
     """
     prompt = prompt or read_prompt(settings.prompt_folder)
     async with AsyncExitStack() as stack:
@@ -121,8 +123,8 @@ async def open_core(
         local = await stack.enter_async_context(LocalModel(shelf))
         providers = Providers(providers_of(settings, local))
         stack.push_async_callback(providers.aclose)
-        spoken, neighbours = OpenAIModel(providers), RowNeighbours(store)
-        model = MeteredModel(spoken, telemetry) if telemetry else spoken
+        openai_model, neighbours = OpenAIModel(providers), RowNeighbours(store)
+        model = MeteredModel(openai_model, telemetry) if telemetry else openai_model
         breaker = BreakerModel(model)
         ports = Ports(
             store=store,
@@ -132,7 +134,7 @@ async def open_core(
             model=model,
             live_model=breaker,
             trainer=OpenAITrainer(providers),
-            batcher=OpenAIBatcher(providers, spoken),
+            batcher=OpenAIBatcher(providers, openai_model),
             estimator=OfflineEstimator(),
             check_file=check,
             tracker=tracker,
@@ -165,11 +167,11 @@ def choices_of(settings: Settings) -> Choices:
 
 
 def tracker_of(settings: Settings) -> "LangSmithTracker | None":
-    """LangSmith, where its key is set."""
+    """Return the LangSmith tracker, or None if no key is set."""
     key = settings.langsmith_api_key
     if key is None:
         return None
-    from bot.langsmith import LangSmithTracker  # its SDK is a part of a second that most starts need not
+    from bot.langsmith import LangSmithTracker  # its SDK takes a fraction of a second to import
 
     return LangSmithTracker(
         key.get_secret_value(),
@@ -181,7 +183,11 @@ def tracker_of(settings: Settings) -> "LangSmithTracker | None":
 
 
 def database_of(settings: Settings) -> Database:
-    """Raises SettingsError where DATABASE_URL is no address of a database."""
+    """Return the configured database, not yet connected.
+
+    Raises:
+        SettingsError: DATABASE_URL is not the address of a database.
+    """
     try:
         return Database(settings.database_url)
     except ValueError:
@@ -189,9 +195,9 @@ def database_of(settings: Settings) -> Database:
 
 
 def providers_of(settings: Settings, local: LocalModel) -> list[Provider]:
-    """The configured providers, the embedded model among them: in this process, without a port."""
-    inside = httpx2.ASGITransport(app=cast("Any", local.app), raise_app_exceptions=False)
-    providers = {"local": Provider("local", "http://local/v1", "local", "compatible", transport=inside)}
+    """Return the configured providers. The embedded model is one of them, reached in this process without a port."""
+    in_process = httpx2.ASGITransport(app=cast("Any", local.app), raise_app_exceptions=False)
+    providers = {"local": Provider("local", "http://local/v1", "local", "compatible", transport=in_process)}
     if settings.openai_api_key:
         providers["openai"] = Provider("openai", settings.openai_base_url, settings.openai_api_key)
     for name, endpoint in settings.bot_providers.items():

@@ -1,4 +1,4 @@
-"""The command line: each verb's words, files and exit code."""
+"""The command line: the output, files and exit code of each command."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.app.replay.show import Point, UnsureFigures
-from bot.cli import doubt_of, line_of, main, parser
+from bot.cli import main, parser, point_line, unsure_line
 from bot.domain.certainty import OutOfScope
 from bot.settings import ROOT, Settings
 from handlers.texts.words import Words
@@ -20,7 +20,7 @@ Shell = pytest.CaptureFixture[str]
 
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty folder with a database of its own, in English."""
+    """Start in an empty folder with a database of its own, in English."""
     monkeypatch.chdir(tmp_path)
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
@@ -30,7 +30,7 @@ def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def python_m_bot(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`python -m bot` in an environment that holds nothing else."""
+    """Run `python -m bot` in an environment that holds nothing else."""
     return subprocess.run(
         [sys.executable, "-m", "bot", *arguments],
         cwd=folder,
@@ -42,7 +42,7 @@ def python_m_bot(folder: Path, *arguments: str, **environment: str) -> subproces
     )
 
 
-def test_bad_settings_are_their_lines_and_exit_code_2(here: Path) -> None:
+def test_bad_settings_print_lines_and_exit_2(here: Path) -> None:
     ended = python_m_bot(here, SLACK_BOT_TOKEN="xoxb-s3cr3t", BOT_STUDENT="acme/x")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("SLACK_APP_TOKEN: not set; Slack needs ")
@@ -53,25 +53,25 @@ def test_bad_settings_are_their_lines_and_exit_code_2(here: Path) -> None:
     assert list(here.iterdir()) == []
 
 
-def test_a_prompt_that_cannot_be_used_is_one_line(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shell) -> None:
+def test_unusable_prompt_is_one_line(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shell) -> None:
     (here / "system.md").write_text("Choose.", encoding="utf-8")
     (here / "categories.toml").write_text('language = "en"\ncategory = []\n', encoding="utf-8")
     monkeypatch.setenv("BOT_PROMPT", str(here))
     assert main(["export"]) == 2
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 1
-    assert "at least two categories are needed" in told[0]
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert "at least two categories are needed" in lines[0]
 
 
-def test_an_address_of_no_database_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Shell) -> None:
+def test_wrong_database_address_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Shell) -> None:
     monkeypatch.setenv("DATABASE_URL", "mysql://bot:s3cr3t@db/desk")
     assert main(["export"]) == 2
-    (told,) = capsys.readouterr().err.splitlines()
-    assert told.startswith("DATABASE_URL: ")
-    assert "s3cr3t" not in told
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("DATABASE_URL: ")
+    assert "s3cr3t" not in line
 
 
-def test_an_import_tells_what_became_of_each_line(here: Path, capsys: Shell) -> None:
+def test_import_reports_each_line(here: Path, capsys: Shell) -> None:
     file = here / "history.csv"
     file.write_text("text,category\n" + QUESTIONS + "a,nothing of ours\n", encoding="utf-8")
     assert main(["import", str(file)]) == 1
@@ -83,7 +83,7 @@ def test_an_import_tells_what_became_of_each_line(here: Path, capsys: Shell) -> 
     assert capsys.readouterr().out == "0 rows added, 0 changed, 16 the same, 0 bad lines\n"
 
 
-def test_an_export_is_the_same_file_each_time_and_names_its_hash(here: Path, capsys: Shell) -> None:
+def test_export_is_reproducible_and_names_its_hash(here: Path, capsys: Shell) -> None:
     assert main(["export"]) == 1
     assert "Traceback" not in capsys.readouterr().err
     file = here / "history.csv"
@@ -103,19 +103,19 @@ def test_an_export_is_the_same_file_each_time_and_names_its_hash(here: Path, cap
 
 
 @pytest.mark.parametrize("verb", ["import", "replay"])
-def test_a_file_that_is_not_there_is_one_line(verb: str, capsys: Shell) -> None:
+def test_missing_file_is_one_line(verb: str, capsys: Shell) -> None:
     assert main([verb, "nowhere.csv"]) == 2
     assert capsys.readouterr().err == "nowhere.csv: there is no such file or folder\n"
 
 
-def test_a_file_that_cannot_be_replayed_is_one_line(here: Path, capsys: Shell) -> None:
+def test_unusable_replay_file_is_one_line(here: Path, capsys: Shell) -> None:
     (here / "few.csv").write_text("text,category\na,x\nb,y\n", encoding="utf-8")
     assert main(["replay", "few.csv"]) == 1
-    (told,) = capsys.readouterr().err.splitlines()
-    assert "too few" in told
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "too few" in line
 
 
-def test_an_unknown_verb_is_refused(capsys: Shell) -> None:
+def test_unknown_command_is_refused(capsys: Shell) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["fly"])
     assert ended.value.code == 2
@@ -123,10 +123,10 @@ def test_an_unknown_verb_is_refused(capsys: Shell) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_a_measurement_is_one_line_in_both_languages(language: str) -> None:
+def test_measurement_is_one_line_in_both_languages(language: str) -> None:
     point = Point(asked=120, corrections=40, right=90, of=100, model="local/ft:1", switched=True)
-    switched = line_of(point, Words(language))
-    kept = line_of(point.model_copy(update={"switched": False}), Words(language))
+    switched = point_line(point, Words(language))
+    kept = point_line(point.model_copy(update={"switched": False}), Words(language))
     for line in (switched, kept):
         assert "\n" not in line
         assert all(fact in line for fact in ("120", "40", "90.0%", "82.6%", "94.5%", "local/ft:1"))
@@ -134,19 +134,19 @@ def test_a_measurement_is_one_line_in_both_languages(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_what_a_threshold_comes_to_is_one_line_in_both_languages(language: str) -> None:
+def test_threshold_effect_is_one_line_in_both_languages(language: str) -> None:
     scope = OutOfScope(rows=40, named=20, caught=30, said=25)
     before = OutOfScope(rows=40, named=22, caught=22, said=30)
-    doubt = UnsureFigures(threshold=0.62, answered=0.8, wrong=0.083, scope=scope, unasked=before)
+    unsure = UnsureFigures(threshold=0.62, answered=0.8, wrong=0.083, scope=scope, without_threshold=before)
     facts = {"0.62": "80%", "8.3%": "40", "75%": "55%", "50%": "80%"}
-    line = doubt_of(doubt, Words(language))
+    line = unsure_line(unsure, Words(language))
     assert all(fact in line for pair in facts.items() for fact in pair)
-    none = doubt_of(doubt.model_copy(update={"threshold": None, "scope": before}), Words(language))
+    none = unsure_line(unsure.model_copy(update={"threshold": None, "scope": before}), Words(language))
     assert "0.62" not in none
     assert "55%" in none
 
 
-def test_no_line_a_question_stands_between_a_replay_and_its_progress_bar() -> None:
+def test_replay_logs_warnings_only_by_default() -> None:
     read = parser(Words("en")).parse_args
     assert read(["replay", "x.csv"]).log_level == "WARNING"
     assert read(["replay", "x.csv", "--log-level", "INFO"]).log_level == "INFO"

@@ -1,1 +1,1 @@
-"""`python -m bot replay`: a labelled file goes through the whole loop, and what was learned is measured."""
+"""`python -m bot replay`: a labelled file goes through the whole loop, and the learning is measured."""

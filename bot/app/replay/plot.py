@@ -1,4 +1,4 @@
-"""What the points of a replay show: the picture, and what the order of the review queue saves."""
+"""The results of a replay: the plot, and the corrections that the order of the review queue saves."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -17,7 +17,7 @@ def plot(points: Sequence[Point], title: str, file: Path, words: Words) -> None:
     x = [point.corrections for point in points]
     y = [point.accuracy * 100 for point in points]
     low, high = zip(*(point.interval for point in points), strict=True)
-    with lettering(words, japanese_font()) as written:
+    with lettering(words, japanese_font()) as text:
         figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
         axes = figure.subplots()
         axes.fill_between(x, [v * 100 for v in low], [v * 100 for v in high], alpha=0.15, linewidth=0)
@@ -25,24 +25,24 @@ def plot(points: Sequence[Point], title: str, file: Path, words: Words) -> None:
         for point in points:
             if not point.switched:
                 axes.plot(point.corrections, point.accuracy * 100, marker="x", color="tab:red", markersize=10)
-        axes.set(title=title, xlabel=written("cli.replay.x"), ylim=(0, 100))
-        axes.set_ylabel(written("cli.replay.y", n=points[0].of))
+        axes.set(title=title, xlabel=text("cli.replay.x"), ylim=(0, 100))
+        axes.set_ylabel(text("cli.replay.y", n=points[0].of))
         axes.grid(alpha=0.3)
         figure.savefig(file)
 
 
 def saved_by_queue(queue: Sequence[Point], other: Sequence[Point]) -> tuple[float, int, int] | None:
-    """The best accuracy that both reach, and how many corrections the queue and the other order take to it first.
+    """Return the best accuracy that both orders reach, and the number of corrections that each needs to reach it.
 
-    Between two points accuracy is taken to grow evenly. None where the other order never rises.
+    Accuracy is interpolated linearly between two points. The result is None if the other order never gets better.
     """
     goal = min(max(point.accuracy for point in points) for points in (queue, other))
     if goal <= other[0].accuracy:
         return None
-    return goal, _reached(queue, goal), _reached(other, goal)
+    return goal, _corrections_needed(queue, goal), _corrections_needed(other, goal)
 
 
-def _reached(points: Sequence[Point], goal: float) -> int:
+def _corrections_needed(points: Sequence[Point], goal: float) -> int:
     for before, after in pairwise(points):
         if before.accuracy < goal <= after.accuracy:
             share = (goal - before.accuracy) / (after.accuracy - before.accuracy)

@@ -1,4 +1,4 @@
-"""Who asks what in a replay: the plan, and the questions of a labelled file in their order."""
+"""The plan of a replay, and the questions of a labelled file in their order."""
 
 import re
 from collections import defaultdict
@@ -18,45 +18,48 @@ from bot.similarity.index import Index
 
 
 class Plan(Thing):
-    """How to replay. `every`: a fine-tune after so many new corrections (agreements count as such)."""
+    """The options of a replay."""
 
     every: int = Field(default=100, ge=1)
+    """Number of new corrections, agreements included, after which a fine-tune is made."""
     agree: float = Field(default=0.2, ge=0, le=1)
-    """The share of right answers that staff agree to; the others they leave alone."""
+    """Share of the right answers that staff agree to, 0..1; staff leave the others alone."""
     test: int | None = Field(default=None, ge=1)
-    """The last so many questions are never asked, only measured on; default a third, at most 500."""
+    """Number of questions at the end of the file that are measured on and never asked; default a third, at most 500."""
     examples: int = Field(default=3, ge=0)
-    """Questions a category that a made prompt starts from; they are neither asked nor measured on."""
+    """Example questions per category in a made prompt; they are neither asked nor measured on."""
     other: str | None = None
-    """Which category is the catch-all of a made prompt."""
+    """Name of the category that becomes the catch-all of a made prompt."""
     seed: int = 7
     order: Literal["file", "random", "queue"] = "file"
-    """Which question staff settle next: each as it is asked, or one of many that were answered, at random or as
-    /finetune review lists them. Of many, each that is taken up is settled, right or wrong."""
+    """Order in which staff settle questions.
+
+    With `file`, staff react to each question as it is asked. With `random` and `queue`, staff pick from many answered
+    questions: at random, or in the order of `/finetune review`. They settle each picked question, right or wrong."""
     recall: int | None = Field(default=None, ge=0)
-    """Never fine-tune: serve from the start with so many examples, and measure where else a fine-tune would be."""
+    """Number of examples to serve with from the start. If set, nothing is fine-tuned, only measured."""
 
 
 class UnusableFile(Unable):
-    """The file cannot be replayed."""
+    """A file that cannot be replayed."""
 
 
 @dataclass
 class Script:
-    """Who asks what: the prompt, the questions in their order, and the rows that are only measured on."""
+    """The input of a replay: the prompt, the questions in their order, and the rows that are only measured on."""
 
     prompt: Prompt
     stream: list[Labelled]
     test: list[Row]
     near: int
-    """Questions that are not measured on, for what is asked or stands in the prompt is nearly the same."""
+    """Number of questions left out of `test`, because a near-duplicate is asked or is in the prompt."""
 
 
 def script(data: bytes, plan: Plan, configured: Prompt) -> Script:
-    """Read a file and cut it up. The configured prompt is used if it has all of the file's categories.
+    """Read a file and split it. The configured prompt is used if it has all categories of the file.
 
     Raises:
-        UnusableFile: nothing readable, one category only, or too few questions to learn and to measure.
+        UnusableFile: nothing is readable, there is only one category, or there are too few questions.
     """
     records = [record for record in read(data) if isinstance(record, Labelled)]
     unique = list({group_of(record.text): record for record in records}.values())
@@ -68,29 +71,29 @@ def script(data: bytes, plan: Plan, configured: Prompt) -> Script:
         prompt, used = configured, set[int]()
         unique = [record.model_copy(update={"category": known[record.category].id}) for record in unique]
     else:
-        prompt, used = made_prompt(unique, names, plan)
+        prompt, used = make_prompt(unique, names, plan)
         unique = [record.model_copy(update={"category": category_id(record.category)}) for record in unique]
     rest = [record for record in unique if record.line not in used]
     test = min(500, len(rest) // 3) if plan.test is None else plan.test
     at = max(0, len(rest) - test)
     stream, last = rest[:at], rest[at:]
-    measured = unlike(last, [*(record.text for record in stream), *prompt.examples])
+    measured = without_near_copies(last, [*(record.text for record in stream), *prompt.examples])
     if not measured or len(stream) < plan.every:
         facts = {"n": str(len(rest)), "test": str(len(measured)), "every": str(plan.every)}
         raise UnusableFile(Problem(what=Fault.FEW_QUESTIONS, facts=facts))
     return Script(prompt, stream, [_row(record) for record in measured], near=len(last) - len(measured))
 
 
-def unlike(records: Sequence[Labelled], known: Sequence[str]) -> list[Labelled]:
-    """The records that are not nearly the same as any of these texts: what was taught is not measured on."""
+def without_near_copies(records: Sequence[Labelled], known: Sequence[str]) -> list[Labelled]:
+    """Return the records without a near-duplicate among these texts, so that no taught question is measured on."""
     index = Index()
     for text in known:
         index.slot(text)
     return [record for record in records if not index.near(record.text)]
 
 
-def made_prompt(records: Sequence[Labelled], names: Sequence[str], plan: Plan) -> tuple[Prompt, set[int]]:
-    """A prompt that knows the names and a few examples of each, and the lines of the examples."""
+def make_prompt(records: Sequence[Labelled], names: Sequence[str], plan: Plan) -> tuple[Prompt, set[int]]:
+    """Return a prompt with these categories and a few examples of each, and the line numbers of the examples."""
     examples: dict[str, list[Labelled]] = defaultdict(list)
     for record in records:
         if len(examples[record.category]) < plan.examples:
@@ -119,7 +122,7 @@ def made_prompt(records: Sequence[Labelled], names: Sequence[str], plan: Plan) -
 
 
 def category_id(name: str) -> str:
-    """An id that a made prompt gives to a category of this name."""
+    """Return the id of a category with this name in a made prompt."""
     return re.sub(r"[^\w.-]+", "_", name)[:64]
 
 

@@ -1,4 +1,4 @@
-"""One replay under way: a practice workspace of its own, in which people act only through the page."""
+"""One run of a replay, in a practice workspace of its own, where people act only through the page."""
 
 import asyncio
 import tempfile
@@ -28,30 +28,31 @@ from bot.settings import Settings
 from handlers.views import ids
 from handlers.views.finetune import NamedPayload
 
-ABREAST = 8
-"""Questions asked at the same time."""
+CONCURRENT_QUESTIONS = 8
+"""Number of questions asked at the same time."""
 OVERRIDE_SENTENCE = "replay: at least as good on the held-out rows"
-"""Why the gate is overridden where it has not enough evidence."""
-AHEAD = 3
-"""So many times more questions are asked than settled, where staff choose among many."""
+"""Sentence that overrides the gate if it has not enough evidence."""
+ASKED_PER_SETTLED = 3
+"""Number of questions asked per settled question, if staff pick from many."""
 FINETUNE_SECONDS = 600.0
-"""Seconds that a fine-tune may take."""
+"""Deadline of a fine-tune, in seconds."""
 RETRY_PAUSES = (0.0, 1.0, 5.0, 15.0, 30.0)
-"""Seconds before what Slack gave up waiting for is done again."""
+"""Pauses in seconds before an action that Slack timed out on is repeated."""
 
 
 class UnsureFigures(Thing):
-    """What saying "unsure" comes to on the questions that nobody corrected."""
+    """The effect of a threshold, measured on the questions that nobody corrected."""
 
     threshold: float | None
-    """Chosen on the held-out rows, never on these; None where they do not tell."""
+    """Threshold chosen on the held-out rows, never on these questions; None if the held-out rows yield none."""
     answered: float
-    """The share of questions that are answered as sure; of these, `wrong` are."""
+    """Share of the questions that get a sure answer, 0..1."""
     wrong: float
+    """Share of wrong answers among the sure ones, 0..1."""
     scope: OutOfScope
-    """At that threshold."""
-    unasked: OutOfScope
-    """Were every question answered."""
+    """Figures on out-of-scope questions at the threshold."""
+    without_threshold: OutOfScope
+    """Figures on out-of-scope questions if no answer were unsure."""
 
 
 class Point(Thing):
@@ -63,10 +64,10 @@ class Point(Thing):
     of: int
     model: str
     switched: bool
-    """Whether this release now serves; else it was worse on the held-out rows and was left a candidate."""
+    """Whether this release now serves; if not, it was worse on the held-out rows and stays a candidate."""
     ece: float | None = None
-    """Expected calibration error on these questions; None where the model tells no confidence."""
-    doubt: UnsureFigures | None = None
+    """Expected calibration error on these questions; None if the model returns no confidence."""
+    unsure: UnsureFigures | None = None
 
     @property
     def accuracy(self) -> float:
@@ -74,22 +75,22 @@ class Point(Thing):
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's 95% interval of the accuracy."""
+        """Return Wilson's 95% interval of the accuracy."""
         return wilson(self.right, self.of)
 
 
 async def replay(
-    the_script: Script, plan: Plan, settings: Settings, progress: Callable[[int], object]
+    script: Script, plan: Plan, settings: Settings, progress: Callable[[int], object]
 ) -> AsyncIterator[Point]:
-    """Ask, correct, fine-tune and switch; a point at the start and after each fine-tune.
+    """Ask, correct, fine-tune and switch; yield a point at the start and after each fine-tune.
 
-    `progress` hears of every question that was answered and judged.
+    `progress` is called with the number of questions that were just answered and judged.
     """
     with tempfile.TemporaryDirectory() as folder:
         settings = settings.model_copy(
             update={
                 "database_url": f"sqlite:///{folder}/replay.db",
-                "bot_language": the_script.prompt.language,
+                "bot_language": script.prompt.language,
                 "bot_staff": [],
                 "bot_admins": [],
                 "bot_channels": [],
@@ -97,15 +98,15 @@ async def replay(
                 "langsmith_api_key": None,
             }
         )
-        async with open_bot(settings, the_script.prompt) as running, actors(running) as cast:
-            show = Show(running.core, cast, the_script, plan, progress)
+        async with open_bot(settings, script.prompt) as running, open_actors(running) as actors:
+            show = ReplayRun(running.core, actors, script, plan, progress)
             async for point in show.points():
                 yield point
 
 
 @dataclass
-class Cast:
-    """Who acts."""
+class Actors:
+    """The people who act, and the channel of the questions."""
 
     employee: Person
     staff: Person
@@ -114,7 +115,7 @@ class Cast:
 
 
 @asynccontextmanager
-async def actors(running: Running) -> AsyncIterator[Cast]:
+async def open_actors(running: Running) -> AsyncIterator[Actors]:
     server = running.practice
     if server is None:
         raise LookupError("a replay runs in a practice workspace of its own")
@@ -124,26 +125,26 @@ async def actors(running: Running) -> AsyncIterator[Cast]:
         Person(server.url, people.staff[0].id) as staff,
         Person(server.url, people.admin.id) as admin,
     ):
-        yield Cast(employee, staff, admin, server.channels.help_desk.id)
+        yield Actors(employee, staff, admin, server.channels.help_desk.id)
 
 
 @dataclass(frozen=True)
 class AnsweredQuestion:
-    """A question that was answered, and how staff would settle it as each category."""
+    """An answered question: its card, the category it was answered with, and the controls that settle it."""
 
     record: Labelled
     card: dict[str, Any]
     question: str
-    said: str
+    answer: str
     controls: dict[str, tuple[dict[str, Any], str]]
 
 
 @dataclass
-class Show:
-    """One replay under way."""
+class ReplayRun:
+    """One run of a replay."""
 
     core: Core
-    cast: Cast
+    actors: Actors
     script: Script
     plan: Plan
     progress: Callable[[int], object]
@@ -155,17 +156,17 @@ class Show:
         self._random = Random(self.plan.seed)
 
     async def points(self) -> AsyncIterator[Point]:
-        serving = await self._first()
-        yield await self._measured(serving, switched=True)
-        step = self._train if self.plan.recall is None else partial(self._measured, serving, switched=True)
+        serving = await self._start_release()
+        yield await self._measure(serving, switched=True)
+        step = self._train if self.plan.recall is None else partial(self._measure, serving, switched=True)
         if self.plan.order != "file":
-            async for _ in self._reviews():
+            async for _ in self._settle_in_batches():
                 yield await step()
             return
         trained_at = 0
-        for start in range(0, len(self.script.stream), ABREAST):
-            batch = self.script.stream[start : start + ABREAST]
-            judged = await asyncio.gather(*map(self._ask, batch))
+        for start in range(0, len(self.script.stream), CONCURRENT_QUESTIONS):
+            batch = self.script.stream[start : start + CONCURRENT_QUESTIONS]
+            judged = await asyncio.gather(*map(self._ask_and_settle, batch))
             self.asked += len(batch)
             self.corrections += sum(judged)
             self.progress(len(batch))
@@ -175,55 +176,57 @@ class Show:
         if self.corrections > trained_at:
             yield await step()
 
-    async def _first(self) -> Release:
-        """What serves at the start."""
+    async def _start_release(self) -> Release:
+        """Return the release that serves at the start."""
         serving = await self.core.acts.releasing.serving()
         if not self.plan.recall:
             return serving
-        release = await self.core.acts.releasing.recalling(serving.id, self.plan.recall, self.cast.admin.user_id)
+        release = await self.core.acts.releasing.recalling(serving.id, self.plan.recall, self.actors.admin.user_id)
         await self._switch(release)
         return release
 
     async def _switch(self, release: Release) -> None:
-        await patiently(partial(self.cast.admin.command, f"/finetune switch {release.id} because {OVERRIDE_SENTENCE}"))
-        await self._until(lambda serving: serving.id == release.id)
+        await with_retries(
+            partial(self.actors.admin.command, f"/finetune switch {release.id} because {OVERRIDE_SENTENCE}")
+        )
+        await self._wait_until(lambda serving: serving.id == release.id)
 
-    async def _reviews(self) -> AsyncIterator[None]:
-        """Ask many, settle `every` of those that are open, train; until all are asked. Yields when it is to train."""
+    async def _settle_in_batches(self) -> AsyncIterator[None]:
+        """Ask many questions and settle `every` of the open ones, until all are asked. Yield after each batch."""
         ahead, waiting = list(self.script.stream), dict[str, AnsweredQuestion]()
         while ahead:
-            asked, ahead = ahead[: AHEAD * self.plan.every], ahead[AHEAD * self.plan.every :]
-            for start in range(0, len(asked), ABREAST):
-                answered = await asyncio.gather(*map(self._answered, asked[start : start + ABREAST]))
+            asked, ahead = ahead[: ASKED_PER_SETTLED * self.plan.every], ahead[ASKED_PER_SETTLED * self.plan.every :]
+            for start in range(0, len(asked), CONCURRENT_QUESTIONS):
+                answered = await asyncio.gather(*map(self._ask, asked[start : start + CONCURRENT_QUESTIONS]))
                 waiting |= {one.question: one for one in answered}
                 self.asked += len(answered)
                 self.progress(len(answered))
-            picked = [waiting.pop(question) for question in await self._picked(waiting)]
-            for start in range(0, len(picked), ABREAST):
-                batch = picked[start : start + ABREAST]
+            picked = [waiting.pop(question) for question in await self._next_to_settle(waiting)]
+            for start in range(0, len(picked), CONCURRENT_QUESTIONS):
+                batch = picked[start : start + CONCURRENT_QUESTIONS]
                 await asyncio.gather(*(self._press(one.card, *one.controls[one.record.category]) for one in batch))
             self.corrections += len(picked)
             yield
 
-    async def _picked(self, waiting: Collection[str]) -> list[str]:
-        """The questions that staff settle next."""
+    async def _next_to_settle(self, waiting: Collection[str]) -> list[str]:
+        """Return the questions that staff settle next."""
         if self.plan.order == "queue":
             listed = [one.key for one in await self.core.acts.reviewing.queue() if one.key in waiting]
             return (listed or sorted(waiting))[: self.plan.every]
         return self._random.sample(sorted(waiting), min(self.plan.every, len(waiting)))
 
-    async def _ask(self, record: Labelled) -> bool:
-        """Ask one question; staff correct a wrong answer and agree to some right ones. Whether they did either."""
-        asked = await self._answered(record)
-        if asked.said == record.category and self._random.random() >= self.plan.agree:
+    async def _ask_and_settle(self, record: Labelled) -> bool:
+        """Ask one question. Staff correct a wrong answer and agree to some right ones; return whether they did."""
+        asked = await self._ask(record)
+        if asked.answer == record.category and self._random.random() >= self.plan.agree:
             return False
         await self._press(asked.card, *asked.controls[record.category])
         return True
 
-    async def _answered(self, record: Labelled) -> "AnsweredQuestion":
-        ts = await self.cast.employee.say(self.cast.channel, record.text)
-        card = await self.cast.employee.answer(ts, timeout=60.0)
-        pressable = list(choices(card))
+    async def _ask(self, record: Labelled) -> "AnsweredQuestion":
+        ts = await self.actors.employee.say(self.actors.channel, record.text)
+        card = await self.actors.employee.answer(ts, timeout=60.0)
+        pressable = list(card_choices(card))
         agree = next((choice for element, _, choice in pressable if element["action_id"] == ids.AGREE), None)
         if agree is None:
             facts = {"line": str(record.line), "said": card["text"]}
@@ -233,41 +236,41 @@ class Show:
 
     async def _press(self, card: dict[str, Any], element: dict[str, Any], value: str) -> None:
         if element["type"] == "button":
-            await patiently(partial(self.cast.staff.press, card, lambda one: one is element))
+            await with_retries(partial(self.actors.staff.press, card, lambda one: one is element))
         else:
-            await patiently(partial(self.cast.staff.choose, card, element["action_id"], value))
+            await with_retries(partial(self.actors.staff.choose, card, element["action_id"], value))
 
     async def _train(self) -> Point:
-        """Fine-tune on all rows and switch if the candidate is at least as good on the held-out ones.
+        """Fine-tune on all rows, and switch if the candidate is at least as good on the held-out ones.
 
-        Few rows are not enough evidence for the gate, so it is overridden then; where it refuses, that holds.
+        The gate is overridden if it has not enough evidence, as with few rows. A failed candidate never serves.
         """
         serving = await self.core.acts.releasing.serving()
-        plan, finetune_id = await self._planned()
-        await patiently(partial(self.cast.admin.press, plan, ids.FINETUNE_CONFIRM))
-        candidate = await self._candidate(finetune_id)
+        plan, finetune_id = await self._request_plan()
+        await with_retries(partial(self.actors.admin.press, plan, ids.FINETUNE_CONFIRM))
+        candidate = await self._wait_for_candidate(finetune_id)
         if candidate is None:
-            return await self._measured(serving, switched=False)
+            return await self._measure(serving, switched=False)
         judged = await self.core.acts.evaluating.evaluate(candidate)
         failed = judged.decision is None or judged.decision.outcome is Outcome.FAILED
         if failed or judged.before is None or judged.card.right < judged.before.right:
-            return await self._measured(candidate, switched=False)
+            return await self._measure(candidate, switched=False)
         await self._switch(candidate)
-        return await self._measured(candidate, switched=True)
+        return await self._measure(candidate, switched=True)
 
-    async def _planned(self) -> tuple[dict[str, Any], str]:
-        """The private message that a new /finetune start is answered by, with its button, and the fine-tune's id."""
+    async def _request_plan(self) -> tuple[dict[str, Any], str]:
+        """Call /finetune start; return the private message with the plan and its button, and the fine-tune's id."""
         asked = time.time()
-        await patiently(partial(self.cast.admin.command, "/finetune start"))
-        # Earlier answers may still come in, or change: only what was posted since is the answer.
-        message = await self.cast.admin.message(lambda m: "ephemeral" in m and float(m["ts"]) >= asked, timeout=60.0)
+        await with_retries(partial(self.actors.admin.command, "/finetune start"))
+        # Earlier answers may still arrive or change, so only a message posted since then counts.
+        message = await self.actors.admin.message(lambda m: "ephemeral" in m and float(m["ts"]) >= asked, timeout=60.0)
         for _, element in elements(message["blocks"]):
             if element["action_id"] == ids.FINETUNE_CONFIRM:
                 return message, NamedPayload.unpacked(element["value"]).id
         raise UnusableFile(Problem(what=Fault.NO_PLAN, facts={"said": message["text"]}))
 
-    async def _candidate(self, finetune_id: str) -> Release | None:
-        """The release that a fine-tune becomes, or None where it failed. Its press is acked before it is confirmed."""
+    async def _wait_for_candidate(self, finetune_id: str) -> Release | None:
+        """Wait for the fine-tune and return its release, or None if it failed. The press is acked before it starts."""
         async with asyncio.timeout(FINETUNE_SECONDS):
             while True:
                 async with self.core.ports.store.snapshot() as tx:
@@ -276,12 +279,12 @@ class Show:
                     return await self.core.acts.releasing.named(finetune.id) if finetune.model else None
                 await asyncio.sleep(0.1)
 
-    async def _until(self, wanted: Callable[[Release], bool]) -> None:
+    async def _wait_until(self, wanted: Callable[[Release], bool]) -> None:
         async with asyncio.timeout(60.0):
-            while not wanted(await self.core.acts.releasing.serving()):  # noqa: ASYNC110 - another program's doing is awaited
+            while not wanted(await self.core.acts.releasing.serving()):  # noqa: ASYNC110 - the bot offers no event for it
                 await asyncio.sleep(0.05)
 
-    async def _measured(self, release: Release, *, switched: bool) -> Point:
+    async def _measure(self, release: Release, *, switched: bool) -> Point:
         judged = await self.core.acts.evaluating.judge(release, self.script.test, keep=False)
         card = scorecard(release.id, judged)
         return Point(
@@ -290,12 +293,12 @@ class Show:
             right=card.right,
             of=card.rows,
             ece=card.ece,
-            doubt=await self._doubt(release, judged),
+            unsure=await self._unsure_figures(release, judged),
             model=str(release.model),
             switched=switched,
         )
 
-    async def _doubt(self, release: Release, judged: Sequence[Judged]) -> UnsureFigures:
+    async def _unsure_figures(self, release: Release, judged: Sequence[Judged]) -> UnsureFigures:
         advised = (await self.core.acts.thresholding.doubts(release)).advised
         threshold = advised.threshold if advised else 0.0
         sure = [one for one in judged if (one.result.confidence or 0.0) >= threshold]
@@ -305,14 +308,14 @@ class Show:
             answered=len(sure) / len(judged),
             wrong=sum(not one.right for one in sure) / len(sure) if sure else 0.0,
             scope=OutOfScope.of(judged, other, threshold),
-            unasked=OutOfScope.of(judged, other),
+            without_threshold=OutOfScope.of(judged, other),
         )
 
 
-async def patiently(act: Callable[[], Awaitable[object]]) -> None:
-    """As a person would: what Slack gave up waiting for, on a busy machine, is done again after a while.
+async def with_retries(act: Callable[[], Awaitable[object]]) -> None:
+    """Run an action; if Slack timed out on a busy machine, repeat it after a pause, as a person would.
 
-    Each act may be done twice: a press that says the same again changes nothing, and a plan is only a plan.
+    Each action may run twice: a repeated press changes nothing, and a second plan starts nothing.
     """
     for pause in RETRY_PAUSES:
         try:
@@ -326,8 +329,8 @@ async def patiently(act: Callable[[], Awaitable[object]]) -> None:
     await act()
 
 
-def choices(card: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, ids.CategoryChoice]]:
-    """What can be pressed on a card: the element, the value and what it stands for."""
+def card_choices(card: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, ids.CategoryChoice]]:
+    """Yield what can be pressed on a card: the element, its value, and the choice that the value stands for."""
     for _, element in elements(card.get("blocks", [])):
         if element["action_id"] == ids.AGREE or ids.CHANGES.match(element["action_id"]):
             groups = element.get("option_groups", [element])

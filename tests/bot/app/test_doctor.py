@@ -1,4 +1,4 @@
-"""`python -m bot doctor`: a line for each part, against real servers of the stand-ins."""
+"""`python -m bot doctor`: one line per part, against the stand-ins' servers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ from tests.loop.program import MANIFEST
 SECRETS = (KEY, "xoxb-wrong-s3cr3t", "sk-s3cr3t", "s3cr3t-password")
 
 
-class Clinic:
+class Surroundings:
     """Everything around a bot: Slack, a model, LangSmith, and the settings that name them."""
 
     def __init__(self, slack: Server, model: OpenAIServer, langsmith: LangSmithServer, folder: Path) -> None:
@@ -48,58 +48,58 @@ class Clinic:
             "bot_language": "en",
         }
 
-    async def found(self, **changed: Any) -> dict[str, Finding]:
+    async def findings(self, **changed: Any) -> dict[str, Finding]:
         findings = await examine(Settings(_env_file=None, **(self.settings | changed)))
         for language in LANGUAGES:
-            told = [finding.line(Words(language)) for finding in findings]
-            assert not [line for line in told for secret in SECRETS if secret in line or "\n" in line]
+            lines = [finding.line(Words(language)) for finding in findings]
+            assert not [line for line in lines for secret in SECRETS if secret in line or "\n" in line]
         return {finding.part: finding for finding in findings}
 
-    async def wrong(self, **changed: Any) -> dict[str, str]:
-        """What is not well → the key of what is said of it."""
-        return {part: one.key for part, one in (await self.found(**changed)).items() if not one.well}
+    async def problems(self, **changed: Any) -> dict[str, str]:
+        """Return the parts that are not well, each with its text key."""
+        return {part: one.key for part, one in (await self.findings(**changed)).items() if not one.well}
 
 
 @pytest.fixture
-async def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Clinic]:
+async def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Surroundings]:
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     async with AsyncExitStack() as stack:
         slack = await stack.enter_async_context(serve(Workspace(MANIFEST)))
         model = await stack.enter_async_context(OpenAIServer().running())
         langsmith = await stack.enter_async_context(LangSmithServer().running())
-        yield Clinic(slack, model, langsmith, tmp_path)
+        yield Surroundings(slack, model, langsmith, tmp_path)
 
 
-async def test_where_all_is_well_each_part_says_so_and_nothing_is_changed(clinic: Clinic) -> None:
-    found = await clinic.found()
+async def test_doctor_reports_all_well_and_changes_nothing(outside: Surroundings) -> None:
+    found = await outside.findings()
     assert list(found) == [
         *("BOT_PROMPT", "DATABASE_URL", "SLACK_BOT_TOKEN", "openai/some-model", "local/base"),
         *("LANGSMITH_API_KEY", "LANGSMITH_STAFF", "BOT_STAFF", "BOT_ADMINS"),
     ]
-    assert not await clinic.wrong()
+    assert not await outside.problems()
     assert found["DATABASE_URL"].key == "cli.doctor.new_database"
-    assert not [got for got in clinic.langsmith.requests if not got.route.startswith("GET ")]
-    assert not [got for got in clinic.model.requests if not got.route.startswith("GET ")]
-    database = Database(str(clinic.settings["database_url"]))
+    assert not [got for got in outside.langsmith.requests if not got.route.startswith("GET ")]
+    assert not [got for got in outside.model.requests if not got.route.startswith("GET ")]
+    database = Database(str(outside.settings["database_url"]))
     assert not await database.check()
     await database.migrate()
     assert await database.check()
     await database.close()
-    assert (await clinic.found())["DATABASE_URL"].key == "cli.doctor.database"
+    assert (await outside.findings())["DATABASE_URL"].key == "cli.doctor.database"
 
 
-async def test_the_practice_workspace_without_anything_is_well(clinic: Clinic) -> None:
-    clinic.settings = {"database_url": clinic.settings["database_url"]}
-    assert not await clinic.wrong()
+async def test_practice_workspace_needs_no_settings(outside: Surroundings) -> None:
+    outside.settings = {"database_url": outside.settings["database_url"]}
+    assert not await outside.problems()
 
 
-async def test_each_part_that_is_not_well_is_named_and_the_others_are_looked_at(clinic: Clinic, tmp_path: Path) -> None:
+async def test_each_broken_part_is_named(outside: Surroundings, tmp_path: Path) -> None:
     (tmp_path / "prompt").mkdir()
     (tmp_path / "prompt" / "categories.toml").write_text('language = "en"\n[[category]]\nid = "a"\nname = "A"\n')
     (tmp_path / "prompt" / "system.md").write_text("Choose.")
-    clinic.model.on("GET /v1/models/other", refusal(401, "no"))
-    wrong = await clinic.wrong(
+    outside.model.on("GET /v1/models/other", refusal(401, "no"))
+    wrong = await outside.problems(
         bot_prompt=tmp_path / "prompt",
         database_url="postgresql://bot:s3cr3t-password@127.0.0.1:1/desk",
         slack_bot_token="xoxb-wrong-s3cr3t",
@@ -121,8 +121,8 @@ async def test_each_part_that_is_not_well_is_named_and_the_others_are_looked_at(
     }
 
 
-async def test_an_app_token_that_opens_no_socket(clinic: Clinic) -> None:
-    assert await clinic.wrong(slack_app_token="xapp-wrong") == {"SLACK_APP_TOKEN": "cli.fault.slack_refused"}
+async def test_app_token_that_opens_no_socket(outside: Surroundings) -> None:
+    assert await outside.problems(slack_app_token="xapp-wrong") == {"SLACK_APP_TOKEN": "cli.fault.slack_refused"}
 
 
 @pytest.mark.parametrize(
@@ -139,39 +139,39 @@ async def test_an_app_token_that_opens_no_socket(clinic: Clinic) -> None:
     ],
     ids=["401", "403", "404", "429", "500", "lost", "half", "black hole"],
 )
-async def test_each_trouble_of_langsmith_is_told_in_words(
-    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, fault: Fault, trouble: str
+async def test_each_langsmith_trouble_has_its_text(
+    outside: Surroundings, monkeypatch: pytest.MonkeyPatch, fault: Fault, trouble: str
 ) -> None:
     monkeypatch.setattr("bot.app.wiring.TRACKER_SECONDS", 0.3)
-    clinic.langsmith.fail(fault)
-    assert await clinic.wrong() == {"LANGSMITH_API_KEY": f"tracker.{trouble}"}
+    outside.langsmith.fail(fault)
+    assert await outside.problems() == {"LANGSMITH_API_KEY": f"tracker.{trouble}"}
 
 
-async def test_nobody_at_langsmiths_address(clinic: Clinic) -> None:
-    assert await clinic.wrong(langsmith_endpoint="http://127.0.0.1:9") == {"LANGSMITH_API_KEY": "tracker.down"}
+async def test_unreachable_langsmith_is_reported(outside: Surroundings) -> None:
+    assert await outside.problems(langsmith_endpoint="http://127.0.0.1:9") == {"LANGSMITH_API_KEY": "tracker.down"}
 
 
-async def test_what_the_running_bot_met_is_told_too(clinic: Clinic) -> None:
-    database, now = Database(str(clinic.settings["database_url"])), StepClock().now()
+async def test_trouble_of_the_running_mirror_is_reported(outside: Surroundings) -> None:
+    database, now = Database(str(outside.settings["database_url"])), StepClock().now()
     await database.migrate()
     store = SqlStore(database, mirrored=True)
     async with store.transaction() as tx:
         await tx.cursors.move(MIRROR_DATASET, "0e6f4b0a-7b0c-4a8f-9d57-0a8a2a6a1b11", now)
-    assert await clinic.wrong() == {"LANGSMITH_API_KEY": "tracker.dataset_gone"}
+    assert await outside.problems() == {"LANGSMITH_API_KEY": "tracker.dataset_gone"}
     async with store.transaction() as tx:
         await tx.cursors.move(MIRROR_DATASET, "", now)
         await tx.cursors.move(MIRROR_TROUBLE, "not_taken", now)
         await tx.outbox.add(MIRROR_TOPIC, "q1", {"change": "row"}, now)
-    assert await clinic.wrong() == {"LANGSMITH_API_KEY": "tracker.not_taken"}
+    assert await outside.problems() == {"LANGSMITH_API_KEY": "tracker.not_taken"}
     async with store.transaction() as tx:
         await tx.cursors.move(MIRROR_TROUBLE, "", now)
-    assert (await clinic.found())["LANGSMITH_API_KEY"].facts["open"] == "1"
+    assert (await outside.findings())["LANGSMITH_API_KEY"].facts["open"] == "1"
     await database.close()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_the_verb_prints_a_line_a_part_and_its_exit_code_says_whether_all_is_well(
-    clinic: Clinic,
+async def test_doctor_prints_line_per_part_and_exit_code(
+    outside: Surroundings,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -180,12 +180,12 @@ async def test_the_verb_prints_a_line_a_part_and_its_exit_code_says_whether_all_
     monkeypatch.chdir(tmp_path)
     wrong_ones = {"langsmith_api_key": "wrong-key", "bot_staff": ""}
     for code, more in ((0, {"bot_language": language}), (1, wrong_ones)):
-        clinic.settings |= more
-        for name, value in clinic.settings.items():
+        outside.settings |= more
+        for name, value in outside.settings.items():
             monkeypatch.setenv(name.upper(), str(value))
         assert await asyncio.to_thread(main, ["doctor"]) == code
-        told = capsys.readouterr()
-        assert (told.err, len(told.out.splitlines())) == ("", 10)
-        assert not [secret for secret in (*SECRETS, clinic.slack.bot_token, "wrong-key") if secret in told.out]
+        output = capsys.readouterr()
+        assert (output.err, len(output.out.splitlines())) == ("", 10)
+        assert not [secret for secret in (*SECRETS, outside.slack.bot_token, "wrong-key") if secret in output.out]
         for key in ("tracker.wrong_key", "cli.doctor.no_staff"):
-            assert (texts(Words(language).language)[key] in told.out) == (code == 1)
+            assert (texts(Words(language).language)[key] in output.out) == (code == 1)

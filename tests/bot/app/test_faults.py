@@ -1,4 +1,4 @@
-"""Each thing that an operator can be told, as `python -m bot` says it in both languages."""
+"""Every fault that an operator can meet, as `python -m bot` reports it in both languages."""
 
 import http.server
 import re
@@ -26,13 +26,13 @@ from handlers.texts.words import LANGUAGES, Words, texts
 SECRET = "s3cr3t"
 Shell = pytest.CaptureFixture[str]
 ENGLISH = re.compile(r"[A-Za-z][a-z']*(?:[,.;:]?\s+[A-Za-z][a-z']*){2,}")
-"""Three words in a row."""
+"""Three English words in a row."""
 CATEGORY = '[[category]]\nid = "{id}"\nname = "{name}"\n'
 
 
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty folder, and no setting."""
+    """Start in an empty folder, without any setting."""
     monkeypatch.chdir(tmp_path)
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
@@ -41,7 +41,13 @@ def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @dataclass
 class Case:
-    """How to be told of one fault. `cause`: what another program said of it, in its own language."""
+    """How to cause one fault.
+
+    Attributes:
+        where: the place that the line starts with.
+        cause: a pattern of what another program says about the fault, in its own language.
+        code: the exit code.
+    """
 
     verb: str = "export"
     settings: dict[str, str] = field(default_factory=dict)
@@ -56,14 +62,14 @@ def setting(name: str, value: str) -> Case:
 
 
 def categories(text: str, where: str = "", cause: str = "") -> Case:
-    """A prompt with this categories.toml."""
+    """Return a case whose prompt has this categories.toml."""
     file = "categories.toml"
     where = ": ".join(filter(None, ("BOT_PROMPT", file, where)))
     return Case(settings={"BOT_PROMPT": "."}, files={"system.md": "x", file: text}, where=where, cause=cause)
 
 
 def entry(**changed: str) -> str:
-    """A file of one category with changed or further values."""
+    """Return a categories.toml of one category, with changed or further values."""
     values = {"id": '"a"', "name": '"A"'} | changed
     lines = "".join(f"{name} = {value}\n" for name, value in values.items() if value)
     return f'language = "en"\n[[category]]\n{lines}'
@@ -134,27 +140,27 @@ CASES = {
     Fault.FEW_QUESTIONS: Case("replay q.csv", files=questions("it", "labor", "it"), code=1),
     Fault.NO_PLAN: Case("replay q.csv --every 8 --agree 1", files=questions(*["it"] * 29, "labor"), cause=".*", code=1),
 }
-ONLY_SAID = {
-    Fault.FORBIDDEN: problem_of(PermissionError(13, "no"), "desk.db"),  # nothing is forbidden to root
+WITHOUT_CASE = {
+    Fault.FORBIDDEN: problem_of(PermissionError(13, "no"), "desk.db"),  # root may open every file
     Fault.NO_ANSWER: Problem(what=Fault.NO_ANSWER, facts={"line": "3", "said": "–"}),
     Fault.UNUSABLE: Problem(what=Fault.UNUSABLE, where="BOT_X", facts={"kind": "url_parsing"}),
 }
-"""What no case here comes to."""
+"""Faults that no case here causes."""
 
 
-def test_each_fault_is_tried() -> None:
-    assert CASES.keys() | ONLY_SAID.keys() == set(Fault)
-    assert not CASES.keys() & ONLY_SAID.keys()
+def test_every_fault_has_a_case() -> None:
+    assert CASES.keys() | WITHOUT_CASE.keys() == set(Fault)
+    assert not CASES.keys() & WITHOUT_CASE.keys()
 
 
-def no_english(text: str, cause: str = "") -> None:
+def assert_no_english(text: str, cause: str = "") -> None:
     left = re.sub(r"python -m bot( [a-z]+)?", "", re.sub(cause, "", text) if cause else text)
     assert not ENGLISH.search(left), left
 
 
 @pytest.fixture
 def slack(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of something that refuses every token as Slack does, or is no Slack at all."""
+    """Serve something that refuses every token as Slack does, or is not Slack at all; yield its address."""
     body, status = (
         (b'{"ok": false, "error": "invalid_auth"}', 200) if request.param else (b"<html>Not here</html>", 404)
     )
@@ -169,7 +175,7 @@ def slack(request: pytest.FixtureRequest) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, *args: object) -> None:
-            """Nothing: a test reads what is written."""
+            """Log nothing, because the test reads the output."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -180,7 +186,7 @@ def slack(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def prepare(fault: Fault, here: Path) -> None:
-    """What a fault needs beyond files and settings."""
+    """Prepare what a fault needs beyond files and settings."""
     if fault is Fault.UNREADABLE:
         (here / "loop").symlink_to("loop")
     if fault in {Fault.TABLES_REFUSED, Fault.TABLES_NEWER}:
@@ -194,8 +200,8 @@ def prepare(fault: Fault, here: Path) -> None:
         connection.close()
 
 
-def told(monkeypatch: pytest.MonkeyPatch, capsys: Shell, language: str, case: Case) -> str:
-    """What a call says on stderr; its exit code is as expected."""
+def stderr_of(monkeypatch: pytest.MonkeyPatch, capsys: Shell, language: str, case: Case) -> str:
+    """Run a call, check its exit code and return its stderr."""
     settings = {"DATABASE_URL": "sqlite:///desk.db", "LANG": language} | case.settings
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
@@ -208,7 +214,7 @@ def told(monkeypatch: pytest.MonkeyPatch, capsys: Shell, language: str, case: Ca
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("fault", [one for one in CASES if not one.value.startswith("slack_")])
-def test_a_fault_is_one_line_in_the_persons_language(
+def test_fault_is_one_line_in_the_language(
     monkeypatch: pytest.MonkeyPatch, capsys: Shell, here: Path, fault: Fault, language: str
 ) -> None:
     case = CASES[fault]
@@ -222,25 +228,25 @@ def test_a_fault_is_one_line_in_the_persons_language(
             taken.listen()
             address = {"BOT_HTTP_HOST": "127.0.0.1", "BOT_HTTP_PORT": str(taken.getsockname()[1])}
             case = replace(case, settings=case.settings | address)
-        said = told(monkeypatch, capsys, language, case)
-    expect(said, fault, case, language)
+        said = stderr_of(monkeypatch, capsys, language, case)
+    assert_line(said, fault, case, language)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(
     ("slack", "fault"), [(True, Fault.SLACK_REFUSED), (False, Fault.SLACK_UNREACHABLE)], indirect=["slack"]
 )
-def test_what_slack_says_at_the_start_is_one_line_in_the_persons_language(
+def test_slack_fault_at_start_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: Shell, slack: str, fault: Fault, language: str
 ) -> None:
     tokens = {"SLACK_BOT_TOKEN": f"xoxb-{SECRET}", "SLACK_APP_TOKEN": f"xapp-{SECRET}"}
     case = replace(CASES[fault], settings={"SLACK_API_URL": slack, "BOT_HTTP_PORT": "0"} | tokens)
-    expect(told(monkeypatch, capsys, language, case), fault, case, language)
+    assert_line(stderr_of(monkeypatch, capsys, language, case), fault, case, language)
 
 
-def expect(said: str, fault: Fault, case: Case, language: str) -> None:
-    """The line is that fault's, begins where the trouble is, and is in one language."""
-    # Beside the log and a bar of progress.
+def assert_line(said: str, fault: Fault, case: Case, language: str) -> None:
+    """Check that the line is the fault's own, starts with its place, and is in one language."""
+    # The log and the progress bar are on stderr too.
     (line,) = [line for line in said.splitlines() if line and not line.startswith("{") and "q/s" not in line]
     parts = [bare for bare in re.split(r"\{\w+\}", texts(language)[f"cli.fault.{fault.value}"]) if bare]
     assert all(part in line for part in parts), line
@@ -248,14 +254,14 @@ def expect(said: str, fault: Fault, case: Case, language: str) -> None:
     if case.cause:
         assert re.search(case.cause, line)
     if language == "ja":
-        no_english(line, case.cause)
+        assert_no_english(line, case.cause)
 
 
-@pytest.mark.parametrize("fault", ONLY_SAID)
-def test_the_others_have_words_too(fault: Fault) -> None:
-    assert ONLY_SAID[fault].what is fault
-    no_english(Words("ja").problem(ONLY_SAID[fault]))
-    assert ENGLISH.search(Words("en").problem(ONLY_SAID[fault]))
+@pytest.mark.parametrize("fault", WITHOUT_CASE)
+def test_faults_without_case_have_texts(fault: Fault) -> None:
+    assert WITHOUT_CASE[fault].what is fault
+    assert_no_english(Words("ja").problem(WITHOUT_CASE[fault]))
+    assert ENGLISH.search(Words("en").problem(WITHOUT_CASE[fault]))
 
 
 WRONG_CALLS = [
@@ -278,9 +284,7 @@ WRONG_CALLS = [
 
 
 @pytest.mark.parametrize("call", WRONG_CALLS)
-def test_what_argparse_says_is_in_the_persons_language(
-    monkeypatch: pytest.MonkeyPatch, capsys: Shell, call: str
-) -> None:
+def test_argparse_speaks_the_language(monkeypatch: pytest.MonkeyPatch, capsys: Shell, call: str) -> None:
     said = {}
     for language in LANGUAGES:
         monkeypatch.setenv("LANG", language)
@@ -289,13 +293,13 @@ def test_what_argparse_says_is_in_the_persons_language(
         assert ended.value.code == (0 if "--help" in call else 2)
         captured = capsys.readouterr()
         said[language] = captured.err + captured.out
-    no_english(said["ja"])
+    assert_no_english(said["ja"])
     assert "使い方" in said["ja"]
     assert said["en"].startswith("usage: python -m bot")
 
 
-def test_the_program_itself_says_it_in_the_language_of_a_file_env(here: Path) -> None:
-    """Also where other settings in it cannot be used."""
+def test_program_speaks_the_language_of_env_file(here: Path) -> None:
+    """The language counts even if other settings in the file are invalid."""
     (here / ".env").write_text("BOT_LANGUAGE=ja\nBOT_HTTP_PORT=x\n", encoding="utf-8")
     for call, expected in ((["export"], "BOT_HTTP_PORT: 整数ではありません\n"), (["fly"], "使い方: python -m bot ")):
         ended = subprocess.run(
@@ -308,7 +312,7 @@ def test_the_program_itself_says_it_in_the_language_of_a_file_env(here: Path) ->
         )
         assert (ended.returncode, ended.stdout) == (2, "")
         assert ended.stderr.startswith(expected)
-        no_english(ended.stderr)
+        assert_no_english(ended.stderr)
 
 
 words_of_settings = st.text(string.printable, max_size=12).filter(lambda text: "\0" not in text)
@@ -321,25 +325,25 @@ values = st.recursive(
 
 
 @given(names_of_settings, words_of_settings)
-def test_whatever_is_wrong_with_a_setting_has_words(name: str, value: str) -> None:
+def test_any_wrong_setting_has_a_text(name: str, value: str) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv(name, value)
         try:
             load()
         except SettingsError as error:
-            understood(error)
+            assert_has_texts(error)
 
 
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(["id", "name", "rule", "examples", "owner", "other"], values)))
-def test_whatever_is_wrong_with_a_category_has_words(category: dict[str, object]) -> None:
+def test_any_wrong_category_has_a_text(category: dict[str, object]) -> None:
     try:
         file = CategoriesFile.model_validate({"language": "en", "category": [category]})
         Prompt(language="en", template="", categories=file.category)
     except ValidationError as error:
-        understood(Unable(*problems_of(error)))
+        assert_has_texts(Unable(*problems_of(error)))
 
 
-def understood(error: Unable) -> None:
+def assert_has_texts(error: Unable) -> None:
     assert error.problems
     for problem in error.problems:
         assert problem.what is not Fault.UNUSABLE, problem

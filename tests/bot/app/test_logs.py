@@ -1,4 +1,4 @@
-"""A log line is for a program or for a person, and holds no secret."""
+"""Log lines: for a program or for a person, and without secrets."""
 
 import io
 import json
@@ -17,7 +17,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_program_reads_one_json_object_a_line() -> None:
+def test_pipe_gets_one_json_object_per_line() -> None:
     stream = io.StringIO()
     logs.configure("INFO", stream=stream)
     logging.getLogger("bot.questions.answering").info(
@@ -38,7 +38,7 @@ def test_a_program_reads_one_json_object_a_line() -> None:
     assert "RuntimeError" in failed["exc_info"]
 
 
-def test_a_person_reads_a_line_with_its_facts() -> None:
+def test_terminal_gets_plain_line_with_facts() -> None:
     stream = Terminal()
     logs.configure("INFO", stream=stream)
     logging.getLogger("bot.questions.answering").info("a question ended", extra={"question": "q1", "why": None})
@@ -47,22 +47,22 @@ def test_a_person_reads_a_line_with_its_facts() -> None:
 
 
 @pytest.mark.parametrize("kind", [io.StringIO, Terminal])
-def test_no_secret_is_written_whoever_says_it(kind: type[io.StringIO]) -> None:
+def test_secrets_are_masked_in_every_record(kind: type[io.StringIO]) -> None:
     stream = kind()
     logs.configure("DEBUG", [SECRET, "none"], stream)
     trouble = RuntimeError(f"the answer to {SECRET}")
     logging.getLogger("some.library").error("with %s", SECRET, exc_info=trouble, extra={"token": SECRET})
     assert SECRET not in stream.getvalue()
     logging.getLogger("bot").error("none of it")
-    assert "none of it" in stream.getvalue(), "a short key is a word"
+    assert "none of it" in stream.getvalue(), "a short key is an ordinary word"
 
 
-def test_what_libraries_say_below_a_warning_is_not_written_at_any_level() -> None:
+def test_library_records_below_warning_are_never_written() -> None:
     stream = io.StringIO()
     logs.configure("DEBUG", stream=stream)
     logging.getLogger("bot.questions.answering").debug("ours")
     for library in ("openai", "slack_sdk.web", "aiosqlite", "httpx2", "asyncio"):
         logging.getLogger(library).info("a text")
-    AsyncApp(token="xoxb-1", signing_secret="s")  # it sets its logger's level anew
+    AsyncApp(token="xoxb-1", signing_secret="s")  # Bolt resets its logger's level
     logging.getLogger("slack_bolt.AsyncApp").warning("Unhandled request ({'text': 'a text'})")
     assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == ["ours"]

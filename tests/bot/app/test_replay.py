@@ -1,4 +1,4 @@
-"""Replaying: how a file is cut up, what is measured, and a small one from end to end."""
+"""Replays: the split of a file, the measurements, and small files from end to end."""
 
 import asyncio
 import itertools
@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.app.replay.plot import plot, saved_by_queue
-from bot.app.replay.script import Plan, UnusableFile, made_prompt, script
-from bot.app.replay.show import Point, Show, patiently, replay
+from bot.app.replay.script import Plan, UnusableFile, make_prompt, script
+from bot.app.replay.show import Point, ReplayRun, replay, with_retries
 from bot.domain.dataset import group_of
 from bot.domain.finetune import FinetuneState
 from bot.domain.labelled import Labelled
@@ -42,7 +42,7 @@ def jsonl(records: list[tuple[str, str]]) -> bytes:
 
 
 def generated() -> list[tuple[str, str]]:
-    """60 questions, 20 of each category, in turn."""
+    """Return 60 questions, 20 of each category, in turns."""
     each = [[(f.format(s), c) for f, s in itertools.product(FRAMES, subjects)] for c, subjects in SUBJECTS.items()]
     return [question for turn in zip(*each, strict=True) for question in turn]
 
@@ -54,7 +54,7 @@ files = st.lists(st.tuples(st.text("abc .?", min_size=1, max_size=6), kinds), ma
 
 
 @given(files, st.integers(1, 5), st.none() | st.integers(1, 8), st.integers(0, 3))
-def test_nobody_is_asked_what_is_measured_on(
+def test_measured_questions_are_never_asked_or_shown(
     records: list[tuple[str, str]], every: int, test: int | None, examples: int
 ) -> None:
     plan = Plan(every=every, test=test, examples=examples)
@@ -79,7 +79,7 @@ def test_nobody_is_asked_what_is_measured_on(
     assert Counter(len(category.examples) <= examples for category in cut.prompt.categories)[False] == 0
 
 
-def test_what_is_nearly_the_same_as_a_question_that_is_asked_or_shown_is_not_measured_on() -> None:
+def test_near_duplicates_of_asked_questions_are_not_measured() -> None:
     asked = [
         ("経費の精算を教えて", "経理"),
         ("reset my password", "IT"),
@@ -101,7 +101,7 @@ def test_what_is_nearly_the_same_as_a_question_that_is_asked_or_shown_is_not_mea
         script(jsonl([*shown, *asked, *last[:4]]), Plan(every=1, test=4, examples=1), PROMPT)
 
 
-def test_the_configured_prompt_is_used_if_it_knows_all_categories() -> None:
+def test_configured_prompt_is_used_with_known_categories() -> None:
     records = [(f"質問 {n}", ["労務", "it", "その他"][n % 3]) for n in range(30)]
     cut = script(jsonl(records), Plan(every=5), PROMPT)
     assert cut.prompt == PROMPT
@@ -110,7 +110,7 @@ def test_the_configured_prompt_is_used_if_it_knows_all_categories() -> None:
     assert [record.text for record in cut.stream] == [text for text, _ in records[:20]]
 
 
-def test_else_a_prompt_is_made_that_knows_names_and_a_few_examples() -> None:
+def test_prompt_is_made_for_unknown_categories() -> None:
     cut = script(jsonl(generated()), Plan(every=5, examples=2), PROMPT)
     assert [category.id for category in cut.prompt.categories] == ["leave", "it", "other"]
     assert [category.other for category in cut.prompt.categories] == [False, False, True]
@@ -128,29 +128,29 @@ def test_else_a_prompt_is_made_that_knows_names_and_a_few_examples() -> None:
         (jsonl([(f"q{n}", "ab"[n % 2]) for n in range(9)]), "few_questions"),
     ],
 )
-def test_a_file_that_teaches_nothing_is_refused(data: bytes, why: str) -> None:
+def test_file_without_enough_questions_is_refused(data: bytes, why: str) -> None:
     with pytest.raises(UnusableFile, match=why):
         script(data, Plan(), PROMPT)
 
 
-def made(names: list[str], text: str = "q", **plan: str) -> dict[str, bool]:
+def catch_alls(names: list[str], text: str = "q", **plan: str) -> dict[str, bool]:
     records = [Labelled(line=n, text=f"{text} {n}", category=name) for n, name in enumerate(names)]
-    prompt, _ = made_prompt(records, names, Plan(**plan))
+    prompt, _ = make_prompt(records, names, Plan(**plan))
     return {category.name: category.other for category in prompt.categories}
 
 
-def test_a_made_prompt_has_one_catch_all() -> None:
-    assert made(["leave", "out_of_scope"]) == {"leave": False, "out_of_scope": True}
-    assert made(["leave", "it"]) == {"leave": False, "it": False, "Other": True}
-    assert made(["leave", "it"], other="it") == {"leave": False, "it": True}
-    assert made(["労務", "情シス"], text="有給の質問") == {"労務": False, "情シス": False, "その他": True}
-    assert made(["労務", "その他"], text="有給の質問") == {"労務": False, "その他": True}
+def test_made_prompt_has_one_catch_all() -> None:
+    assert catch_alls(["leave", "out_of_scope"]) == {"leave": False, "out_of_scope": True}
+    assert catch_alls(["leave", "it"]) == {"leave": False, "it": False, "Other": True}
+    assert catch_alls(["leave", "it"], other="it") == {"leave": False, "it": True}
+    assert catch_alls(["労務", "情シス"], text="有給の質問") == {"労務": False, "情シス": False, "その他": True}
+    assert catch_alls(["労務", "その他"], text="有給の質問") == {"労務": False, "その他": True}
 
 
 # --- fine-tunes
 
 
-async def test_what_is_waited_for_is_what_was_confirmed_however_late_that_is_written(store: SqlStore) -> None:
+async def test_replay_waits_for_the_confirmed_fine_tune(store: SqlStore) -> None:
     earlier = things.finetune("earlier", FinetuneState.SUCCEEDED)
     planned = things.finetune("planned")
     async with store.transaction() as tx:
@@ -160,7 +160,7 @@ async def test_what_is_waited_for_is_what_was_confirmed_however_late_that_is_wri
         await tx.finetunes.add(planned)
     core: Any = SimpleNamespace(ports=SimpleNamespace(store=store))
     cut: Any = None
-    waiting = asyncio.create_task(Show(core, cut, cut, Plan(), print)._candidate("planned"))
+    waiting = asyncio.create_task(ReplayRun(core, cut, cut, Plan(), print)._wait_for_candidate("planned"))
     assert await asyncio.wait([waiting], timeout=0.2) == (set(), {waiting})
     async with store.transaction() as tx:
         await tx.finetunes.advance(planned.model_copy(update={"state": FinetuneState.FAILED}), planned.state)
@@ -171,31 +171,31 @@ async def test_what_is_waited_for_is_what_was_confirmed_however_late_that_is_wri
 
 
 @given(st.integers(1, 2_000).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of))))
-def test_an_interval_holds_the_accuracy_and_stays_within_0_and_1(counts: tuple[int, int]) -> None:
+def test_interval_contains_accuracy_within_0_and_1(counts: tuple[int, int]) -> None:
     right, of = counts
     point = Point(asked=0, corrections=0, right=right, of=of, model="m", switched=True)
     low, high = point.interval
     assert low - 1e-9 <= point.accuracy <= high + 1e-9
     assert low >= -1e-9
     assert high <= 1 + 1e-9
-    for bound in (low, high):  # Wilson's bounds are where the score test is just at Z
+    for bound in (low, high):  # at Wilson's bounds, the score statistic is exactly Z
         error = math.sqrt(max(bound * (1 - bound), 0) / of)
         assert abs(point.accuracy - bound) == pytest.approx(Z * error, abs=1e-6)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_plot_is_a_png(tmp_path: Path, language: str) -> None:
+def test_plot_is_a_png(tmp_path: Path, language: str) -> None:
     points = [Point(asked=n, corrections=n, right=n, of=20, model="m", switched=bool(n % 2)) for n in range(4)]
     plot(points, "title", tmp_path / "curve.png", Words(language))
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG\r\n")
 
 
 def curve(*points: tuple[int, int]) -> list[Point]:
-    """(corrections, percent right) as points."""
+    """Return points from pairs of (corrections, percent right)."""
     return [Point(asked=n, corrections=n, right=right, of=100, model="m", switched=True) for n, right in points]
 
 
-def test_what_an_order_saves_is_counted_at_the_best_accuracy_that_both_reach() -> None:
+def test_savings_count_at_best_common_accuracy() -> None:
     quick, slow = curve((0, 20), (100, 80), (200, 90)), curve((0, 20), (100, 50), (200, 80), (300, 85))
     assert saved_by_queue(quick, slow) == (0.85, 150, 300)
     assert saved_by_queue(slow, quick) == (0.85, 300, 150)
@@ -203,13 +203,11 @@ def test_what_an_order_saves_is_counted_at_the_best_accuracy_that_both_reach() -
     assert saved_by_queue(quick, curve((0, 20), (100, 20))) is None
 
 
-# --- patience
+# --- retries
 
 
 @pytest.mark.parametrize(("error", "tries"), [("operation_timeout", 6), ("no_such_thing", 1)])
-async def test_what_a_busy_machine_was_too_slow_for_is_done_again(
-    monkeypatch: pytest.MonkeyPatch, error: str, tries: int
-) -> None:
+async def test_timed_out_action_is_repeated(monkeypatch: pytest.MonkeyPatch, error: str, tries: int) -> None:
     monkeypatch.setattr("bot.app.replay.show.RETRY_PAUSES", [0.0] * 5)
     done = 0
 
@@ -220,17 +218,15 @@ async def test_what_a_busy_machine_was_too_slow_for_is_done_again(
             raise RefusedError({"ok": False, "error": error})
 
     with pytest.raises(RefusedError, match=error) if tries < 6 else nullcontext():
-        await patiently(act)
+        await with_retries(act)
     assert done == tries
 
 
 # --- from end to end
 
 
-async def test_a_small_file_is_replayed_and_something_is_learnt(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Through the practice page, the real bot and the embedded model: asked, corrected, trained, switched."""
+async def test_replay_of_small_file_learns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """People ask, correct, train and switch on the practice page, with the real bot and the embedded model."""
     monkeypatch.chdir(tmp_path)
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
@@ -246,15 +242,13 @@ async def test_a_small_file_is_replayed_and_something_is_learnt(
     assert answered == len(cut.stream) == 45
     assert [point.asked for point in points] == sorted(point.asked for point in points)
     assert (points[0].asked, points[0].corrections, points[0].model) == (0, 0, "local/base")
-    assert points[-1].corrections == 45, "all that is wrong is corrected, and all that is right agreed to"
-    assert len(points) == 3, "before, after 25, and at the end"
+    assert points[-1].corrections == 45, "every answer is corrected or agreed to"
+    assert len(points) == 3, "at the start, after 25 corrections, and at the end"
     assert points[-1].model != "local/base"
     assert points[-1].right > points[0].right
 
 
-async def test_with_recall_something_is_learnt_and_nothing_is_trained(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+async def test_replay_with_recall_learns_without_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
@@ -263,14 +257,14 @@ async def test_with_recall_something_is_learnt_and_nothing_is_trained(
     assert {point.model for point in points} == {"local/base"}
     assert points[-1].right > points[0].right
     for point in points:
-        assert point.doubt
-        assert point.doubt.threshold is None, "far too few rows are held out"
-        assert point.doubt.answered == 1.0
-        assert point.doubt.wrong == pytest.approx(1 - point.accuracy)
+        assert point.unsure
+        assert point.unsure.threshold is None, "too few rows are held out"
+        assert point.unsure.answered == 1.0
+        assert point.unsure.wrong == pytest.approx(1 - point.accuracy)
 
 
 @pytest.mark.parametrize("order", ["random", "queue"])
-async def test_staff_choose_among_many_that_were_answered(
+async def test_staff_pick_from_many_answered_questions(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, order: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""What one replica at a time does, and which replicas there are."""
+"""Replicas: the leases of work that one at a time does, and the heartbeats."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from tests.kits.fakes import StepClock
 
 
 class Work:
-    """Counts how often each replica did it, and waits for the gate."""
+    """Work that waits for the gate and records which replica did it."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -20,22 +20,22 @@ class Work:
         self.gate.set()
         self.entered = asyncio.Event()
 
-    def by(self, sharing: ReplicaLeases, every: float = 2.0) -> "Turn":
-        return Turn(self, sharing, every)
+    def by(self, replica: ReplicaLeases, every: float = 2.0) -> "Turn":
+        return Turn(self, replica, every)
 
 
 class Turn:
-    """The work as this replica comes to it."""
+    """The work as one replica runs it."""
 
-    def __init__(self, work: Work, sharing: ReplicaLeases, every: float) -> None:
+    def __init__(self, work: Work, replica: ReplicaLeases, every: float) -> None:
         self._work = work
-        self._sharing = sharing
-        self.tick = sharing.alone("work", self._do, every)
+        self._replica = replica
+        self.tick = replica.exclusive("work", self._do, every)
 
     async def _do(self) -> None:
         self._work.entered.set()
         await self._work.gate.wait()
-        self._work.done.append(self._sharing.id)
+        self._work.done.append(self._replica.id)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def two(store: SqlStore, clock: StepClock) -> ReplicaLeases:
     return ReplicaLeases(store, clock, "2")
 
 
-async def test_one_does_it_and_keeps_it_from_tick_to_tick(
+async def test_one_replica_keeps_the_lease_between_ticks(
     one: ReplicaLeases, two: ReplicaLeases, clock: StepClock
 ) -> None:
     work = Work()
@@ -60,7 +60,7 @@ async def test_one_does_it_and_keeps_it_from_tick_to_tick(
     assert work.done == [one.id] * 20
 
 
-async def test_what_a_crashed_one_held_is_taken_over_when_its_lease_ran_out(
+async def test_expired_lease_of_crashed_replica_is_taken_over(
     one: ReplicaLeases, two: ReplicaLeases, clock: StepClock
 ) -> None:
     work = Work()
@@ -75,7 +75,7 @@ async def test_what_a_crashed_one_held_is_taken_over_when_its_lease_ran_out(
     assert work.done == [one.id, two.id]
 
 
-async def test_a_slow_pace_has_a_longer_lease(one: ReplicaLeases, two: ReplicaLeases, clock: StepClock) -> None:
+async def test_longer_interval_has_longer_lease(one: ReplicaLeases, two: ReplicaLeases, clock: StepClock) -> None:
     work = Work()
     for _ in range(4):
         await work.by(one, every=60).tick()
@@ -85,7 +85,7 @@ async def test_a_slow_pace_has_a_longer_lease(one: ReplicaLeases, two: ReplicaLe
     assert work.done == [one.id] * 4
 
 
-async def test_what_ends_gives_it_back_at_once(one: ReplicaLeases, two: ReplicaLeases) -> None:
+async def test_leaving_replica_releases_its_lease_at_once(one: ReplicaLeases, two: ReplicaLeases) -> None:
     work = Work()
     await work.by(one).tick()
     await one.leave()
@@ -93,10 +93,10 @@ async def test_what_ends_gives_it_back_at_once(one: ReplicaLeases, two: ReplicaL
     assert work.done == [one.id, two.id]
 
 
-async def test_it_is_held_as_long_as_it_is_worked_on(
+async def test_lease_is_renewed_during_the_work(
     one: ReplicaLeases, two: ReplicaLeases, clock: StepClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The clock goes on for an hour; the one at work renews."""
+    """The clock advances far beyond the lease, and the working replica renews it."""
     work = Work()
     work.gate.clear()
     renewed = asyncio.Event()
@@ -122,19 +122,19 @@ async def test_it_is_held_as_long_as_it_is_worked_on(
     assert work.done == [one.id]
 
 
-async def test_who_was_paused_for_longer_than_its_lease_asks_again(
+async def test_paused_replica_asks_for_the_lease_again(
     one: ReplicaLeases, two: ReplicaLeases, clock: StepClock
 ) -> None:
     work = Work()
     first = work.by(one)
     await first.tick()
-    clock.advance(minutes=1)  # a minute in which it did not run
+    clock.advance(minutes=1)  # the first replica is paused
     await work.by(two).tick()
     await first.tick()
     assert work.done == [one.id, two.id]
 
 
-async def test_an_act_that_fails_keeps_the_lease_and_is_called_again(one: ReplicaLeases, two: ReplicaLeases) -> None:
+async def test_failing_act_keeps_lease_and_runs_again(one: ReplicaLeases, two: ReplicaLeases) -> None:
     calls = 0
 
     async def fail() -> None:
@@ -142,7 +142,7 @@ async def test_an_act_that_fails_keeps_the_lease_and_is_called_again(one: Replic
         calls += 1
         raise LookupError
 
-    tick = one.alone("work", fail, 2)
+    tick = one.exclusive("work", fail, 2)
     for _ in range(2):
         with pytest.raises(LookupError):
             await tick()
@@ -151,7 +151,7 @@ async def test_an_act_that_fails_keeps_the_lease_and_is_called_again(one: Replic
     assert (calls, work.done) == (2, [])
 
 
-async def test_each_says_what_it_serves_and_the_silent_are_forgotten(
+async def test_heartbeat_tells_release_and_silent_replicas_go(
     one: ReplicaLeases, two: ReplicaLeases, store: SqlStore, clock: StepClock
 ) -> None:
     await one.beat()
@@ -173,7 +173,7 @@ async def test_each_says_what_it_serves_and_the_silent_are_forgotten(
         assert await tx.replicas.seen(clock.now() - 10 * REPLICA_SILENT_AFTER) == []
 
 
-async def test_leaving_without_a_database_ends_all_the_same(clock: StepClock, caplog: pytest.LogCaptureFixture) -> None:
+async def test_leaving_without_database_logs_and_ends(clock: StepClock, caplog: pytest.LogCaptureFixture) -> None:
     database = Database("postgresql://bot@127.0.0.1:1/desk")
     await ReplicaLeases(SqlStore(database), clock, "1").leave()
     await database.close()

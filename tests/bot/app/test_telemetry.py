@@ -1,4 +1,4 @@
-"""What is measured: numbers for Prometheus, and spans at a collector that speaks OTLP over HTTP."""
+"""Metrics for Prometheus, and spans at a collector that speaks OTLP over HTTP."""
 
 import asyncio
 import time
@@ -30,12 +30,12 @@ TEXT = "how do I get a laptop for my secret project"
 
 
 def figures(telemetry: Telemetry) -> dict[tuple[str, ...], float]:
-    """Each sample by its name and label values."""
+    """Return each sample by its name and label values."""
     families = text_string_to_metric_families(telemetry.text().decode())
     return {(s.name, *s.labels.values()): s.value for family in families for s in family.samples}
 
 
-def test_questions_are_counted_by_how_they_ended_and_only_answers_are_timed() -> None:
+def test_questions_are_counted_by_ending_only_answers_timed() -> None:
     telemetry = Telemetry("1")
     assert figures(telemetry)["madoguchi_questions_total", "failed"] == 0
     telemetry.ended(Ending.ANSWERED, 1.5)
@@ -50,7 +50,7 @@ def test_questions_are_counted_by_how_they_ended_and_only_answers_are_timed() ->
     assert found["madoguchi_ack_seconds_sum",] == pytest.approx(0.02)
 
 
-async def test_each_call_of_a_model_is_timed_by_its_outcome_and_its_tokens_are_counted() -> None:
+async def test_model_calls_are_timed_and_tokens_counted() -> None:
     telemetry, rules = Telemetry("1"), RuleModel({"laptop": "it"})
     model = MeteredModel(rules, telemetry)
     answer = await model.classify(MODEL, PROMPT, TEXT)
@@ -69,7 +69,7 @@ async def test_each_call_of_a_model_is_timed_by_its_outcome_and_its_tokens_are_c
     assert TEXT not in telemetry.text().decode()
 
 
-async def test_what_waits_in_the_database_is_told_and_what_cannot_be_read_is_no_number(store: Store) -> None:
+async def test_database_figures_are_read_or_nan(store: Store) -> None:
     telemetry, clock = Telemetry("1"), StepClock()
     async with store.transaction() as tx:
         await tx.inbox.add(arrival(), clock.now())
@@ -85,14 +85,14 @@ async def test_what_waits_in_the_database_is_told_and_what_cannot_be_read_is_no_
     assert found["madoguchi_lease_held", "follow"] == 1
     clock.advance(minutes=2)
     await telemetry.read(store, clock)
-    assert ("madoguchi_lease_held", "follow") not in figures(telemetry), "its lease ran out"
+    assert ("madoguchi_lease_held", "follow") not in figures(telemetry), "the lease expired"
     with pytest.raises(AttributeError):
-        await telemetry.read(None, clock)  # type: ignore[arg-type]  # a database that is not there
+        await telemetry.read(None, clock)  # type: ignore[arg-type]  # no database
     assert figures(telemetry)["madoguchi_inbox_open",] != figures(telemetry)["madoguchi_inbox_open",], "not a number"
 
 
 class Collector:
-    """Takes spans in as an OpenTelemetry collector does; `wait_s`: after so long."""
+    """An OpenTelemetry collector that keeps the spans and answers after `wait_s` seconds."""
 
     def __init__(self, wait_s: float = 0.0) -> None:
         self.requests: list[ExportTraceServiceRequest] = []
@@ -132,7 +132,7 @@ class Collector:
                 connection.transport.abort()
 
 
-async def test_spans_reach_the_collector_one_within_the_other_with_ids_and_no_text() -> None:
+async def test_nested_spans_have_ids_and_no_text() -> None:
     collector = Collector()
     async with collector.running():
         telemetry, rules = Telemetry("1.2.3", collector.url), RuleModel({"laptop": "it"})
@@ -150,15 +150,15 @@ async def test_spans_reach_the_collector_one_within_the_other_with_ids_and_no_te
     assert classify.parent_span_id == spans["post"].parent_span_id == question.span_id
     assert spans["model"].parent_span_id == classify.span_id
     assert len({span.trace_id for span in spans.values()}) == 1
-    told = {a.key: a.value.string_value for a in classify.attributes}
-    assert told == {"question": "q1", "release": "r1"}
+    attributes = {a.key: a.value.string_value for a in classify.attributes}
+    assert attributes == {"question": "q1", "release": "r1"}
     assert (spans["post"].status.code, spans["post"].status.message) == (2, "ValueError")
     resource = {a.key: a.value.string_value for a in collector.requests[0].resource_spans[0].resource.attributes}
     assert (resource["service.name"], resource["service.version"]) == ("madoguchi", "1.2.3")
     assert TEXT.encode() not in collector.raw
 
 
-async def test_a_collector_that_hangs_slows_nothing_and_holds_up_no_exit() -> None:
+async def test_hanging_collector_delays_neither_work_nor_exit() -> None:
     collector = Collector(wait_s=60)
     async with collector.running():
         telemetry = Telemetry("1", collector.url)
@@ -166,7 +166,7 @@ async def test_a_collector_that_hangs_slows_nothing_and_holds_up_no_exit() -> No
         for n in range(5_000):  # more than the queue holds
             with telemetry.span("question", question=str(n)):
                 pass
-        assert time.perf_counter() - started < 20, "nobody waits for it; a busy machine may take its time"
+        assert time.perf_counter() - started < 20, "no span waits for the collector, but a machine may be busy"
         started = time.perf_counter()
         await telemetry.aclose()
         assert time.perf_counter() - started < FLUSH_SECONDS + 0.5
