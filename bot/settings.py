@@ -1,4 +1,4 @@
-"""Settings: the only reader of the environment."""
+"""The settings. No other module reads the environment."""
 
 import os
 import re
@@ -67,12 +67,12 @@ def _key(value: SecretStr) -> SecretStr:
     return value
 
 
-def _ids(pattern: str, otherwise: Fault) -> BeforeValidator:
+def _ids(pattern: str, fault: Fault) -> BeforeValidator:
     def check(value: object) -> object:
         parts = _split(value)
         for number, entry in enumerate(parts if isinstance(parts, list) else (), start=1):
             if not re.fullmatch(pattern, str(entry)):
-                raise wrong(otherwise, entry=number)
+                raise wrong(fault, entry=number)
         return parts
 
     return BeforeValidator(check)
@@ -87,90 +87,184 @@ Key = Annotated[SecretStr, AfterValidator(_key)]
 
 
 class Endpoint(BaseModel):
-    """One OpenAI-compatible endpoint: BOT_PROVIDERS__<NAME>__BASE_URL, __API_KEY, __KIND."""
+    """One OpenAI-compatible endpoint, from BOT_PROVIDERS__<NAME>__BASE_URL, __API_KEY and __KIND."""
 
     model_config = ConfigDict(extra="forbid")
 
     base_url: Url
+    """Address of the endpoint, including `/v1`. Required; any http or https address is allowed."""
     api_key: Key = SecretStr("none")
+    """API key of the endpoint, in printable ASCII. Default: `none`, for a server that needs no key."""
     kind: Literal["openai", "azure", "compatible"] = "compatible"
+    """Kind of the endpoint: `openai`, `azure` (with its own training rules) or `compatible`. Default: `compatible`."""
 
 
 class Settings(BaseSettings):
-    """All settings, from the environment or a file `.env`. The environment wins; an empty value counts as not set."""
+    """All settings, from the environment or a file `.env`.
+
+    The environment wins over the file, and an empty value counts as not set.
+    """
 
     model_config = SettingsConfigDict(
         env_file=".env", env_nested_delimiter="__", env_ignore_empty=True, extra="ignore", populate_by_name=True
     )
 
     slack_bot_token: Key | None = None
-    """The bot token (xoxb-…): real Slack; without it the practice workspace."""
+    """Bot token of the Slack app (`xoxb-…`), for a real Slack workspace.
+
+    Set `SLACK_APP_TOKEN` or `SLACK_SIGNING_SECRET` as well. Default: none, so the bot runs in the practice workspace.
+    """
     slack_app_token: Key | None = None
-    """The app-level token (xapp-…) with connections:write: Slack is reached by its socket (Socket Mode)."""
+    """App-level token of the Slack app (`xapp-…`, scope `connections:write`), for Socket Mode.
+
+    Allowed only with `SLACK_BOT_TOKEN`, and never together with `SLACK_SIGNING_SECRET`. Default: none.
+    """
     slack_signing_secret: Key | None = None
-    """The signing secret, instead of the app-level token: Slack sends requests to `/slack/events` (HTTP mode)."""
+    """Signing secret of the Slack app, for HTTP mode, in which Slack sends its requests to `/slack/events`.
+
+    Allowed only with `SLACK_BOT_TOKEN`, and never together with `SLACK_APP_TOKEN`. Default: none.
+    """
     slack_api_url: Url = "https://slack.com/api/"
-    """Where Slack's Web API is."""
+    """Address of Slack's Web API. Any http or https address is allowed. Default: `https://slack.com/api/`."""
     openai_api_key: Key | None = None
-    """The key of the provider `openai`."""
+    """API key of the provider `openai`, in printable ASCII, needed for every model `openai/…`.
+
+    Setting a key also changes the default of `BOT_SERVING`. Default: none.
+    """
     openai_base_url: Url | None = None
-    """Where the provider `openai` is; default OpenAI's own address. Any OpenAI-compatible endpoint works."""
+    """Address of the provider `openai`, including `/v1`.
+
+    Any http or https address of an OpenAI-compatible endpoint is allowed. Default: OpenAI's own address.
+    """
     langsmith_api_key: Key | None = None
-    """The key of LangSmith: traces, feedback, rows and evaluations are shown there, and what people change comes back.
-    Without it there is no LangSmith."""
+    """API key of LangSmith, in printable ASCII.
+
+    With a key, the bot copies traces, feedback, rows and evaluations to LangSmith, and applies the corrections that
+    `LANGSMITH_STAFF` make there. Default: none, so LangSmith is not used.
+    """
     langsmith_endpoint: Url | None = None
-    """Where LangSmith's API is; default LangSmith's own address."""
+    """Address of LangSmith's API. Any http or https address is allowed. Default: LangSmith's own address."""
     langsmith_project: str = "madoguchi"
-    """The name of the project for traces, and of the dataset for rows."""
+    """Name of the LangSmith project for traces and of the LangSmith dataset for rows.
+
+    Any text is allowed. Default: `madoguchi`.
+    """
     langsmith_workspace_id: str | None = None
-    """The id of the workspace, for a key that is not of one workspace alone."""
+    """Id of the LangSmith workspace, as LangSmith shows it, needed only if the key is valid for several workspaces.
+
+    Default: the key's own workspace.
+    """
     langsmith_staff: Annotated[list[str], NoDecode, BeforeValidator(_split)] = Field(default_factory=list)
-    """Who may correct in LangSmith: people's ids there, comma-separated; `*`: all. Empty: nobody."""
+    """People who may correct answers in LangSmith: their LangSmith ids, separated by commas.
+
+    The value `*` allows everybody who has access there. Default: empty, so nobody.
+    """
     database_url: Annotated[str, BeforeValidator(_database)] = "sqlite:///data/madoguchi.db"
-    """`sqlite:///file` for one machine, `postgresql://…` for several replicas."""
+    """Address of the database: `sqlite:///<file>` for one machine, or `postgresql://…` for several replicas.
+
+    Default: `sqlite:///data/madoguchi.db`, a file below the current folder.
+    """
     bot_staff: MemberIds = Field(default_factory=list)
-    """Who may correct: user ids and user-group ids, comma-separated. Empty: nobody."""
+    """People who may correct answers: Slack user ids (`U…`, `W…`) and user-group ids (`S…`), separated by commas.
+
+    Default: empty, so nobody; the practice workspace uses its sample staff.
+    """
     bot_admins: MemberIds = Field(default_factory=list)
-    """Who may use /finetune: user ids and user-group ids, comma-separated. Empty: nobody."""
+    """People who may use `/finetune`: Slack user ids (`U…`, `W…`) and user-group ids (`S…`), separated by commas.
+
+    Default: empty, so nobody; the practice workspace uses its sample admins.
+    """
     bot_channels: ChannelIds = Field(default_factory=list)
-    """Channels in which every top-level message is a question, comma-separated. Elsewhere the bot is mentioned."""
+    """Channels in which every top-level message is a question: channel ids (`C…`, `G…`), separated by commas.
+
+    In all other channels, people must mention the bot. Default: empty; the practice workspace uses its help desk.
+    """
     bot_ops_channel: ChannelId | None = None
-    """The channel in which results of long work are posted; default a DM to who asked."""
+    """Channel for the results of long tasks and for reports of trouble: one channel id (`C…`, `G…` or `D…`).
+
+    Default: none; the person who started a task gets its results in a direct message, and only the log reports trouble.
+    """
     bot_prompt: Path | None = None
-    """A folder with system.md and categories.toml; default prompts/ja or prompts/en, by language."""
+    """Folder with `system.md` and `categories.toml`, which hold the instructions and the categories.
+
+    Default: the sample `prompts/ja` or `prompts/en`, chosen by `BOT_LANGUAGE`, else by `LANG`.
+    """
     bot_serving: ModelSetting | None = None
-    """The first serving model, provider/model; default `openai/gpt-6-luna` with a key, else `local/base`."""
+    """Model that answers, as `provider/model`, until somebody switches to another release in Slack.
+
+    The provider is `openai`, `local` or a name from `BOT_PROVIDERS`. Default: `openai/gpt-6-luna` if `OPENAI_API_KEY`
+    is set, else `local/base`, the embedded model.
+    """
     bot_fallback: Annotated[ModelName | Literal["none"] | None, NoDecode, BeforeValidator(_fallback)] = None
-    """What answers, provisionally, where the serving model gives no answer: provider/model, or `none`; default the
-    newest fine-tune of the provider `local` on the serving prompt, else `local/base`."""
+    """Model that answers provisionally while the serving model's provider gives no answer: `provider/model` or `none`.
+
+    A fallback is used only if its provider differs from the serving model's. Default: the newest fine-tune of the
+    provider `local` on the serving prompt, else `local/base`.
+    """
     bot_student: ModelSetting = ModelName(provider="local", model="base")
-    """The model that is fine-tuned, provider/model."""
+    """Model that fine-tunes start from, as `provider/model`.
+
+    The provider is `openai`, `local` or a name from `BOT_PROVIDERS`. Default: `local/base`, the embedded model.
+    """
     bot_budget_usd: float | None = Field(default=None, ge=0)
-    """US dollars a month that fine-tunes and answers may cost; a fine-tune that would exceed it is refused."""
+    """Budget for fine-tunes and answers per calendar month (UTC), in US dollars: 0 or more.
+
+    A fine-tune that would exceed the rest of the budget is refused; answers are never refused. Default: no limit.
+    """
     bot_providers: dict[str, Endpoint] = Field(default_factory=dict)
-    """Further endpoints: BOT_PROVIDERS__<NAME>__BASE_URL and the same with __API_KEY and __KIND."""
+    """Further OpenAI-compatible providers, for models `<name>/model`: set `BOT_PROVIDERS__<NAME>__BASE_URL` for each.
+
+    `BOT_PROVIDERS__<NAME>__API_KEY` and `BOT_PROVIDERS__<NAME>__KIND` are optional; the kind is `openai`, `azure` or
+    `compatible` (the default). Default: none.
+    """
     bot_shadow_per_day: int = Field(default=200, ge=0)
-    """Questions that a shadow release may be asked in 24 hours; each costs what an answer costs."""
+    """Maximum number of questions that a shadow release is asked in 24 hours: 0 or more.
+
+    Each question costs as much as an answer. Default: 200.
+    """
     bot_catch_up_hours: float = Field(default=24, ge=0)
-    """How old a question may be that was asked while the bot was away; older ones are listed for staff."""
+    """Maximum age, in hours, at which a question that was asked while the bot was away is still answered: 0 or more.
+
+    Older questions are listed for staff. Default: 24.
+    """
     bot_language: Literal["ja", "en"] | None = None
-    """The language of all texts; default each person's own, as Slack knows it."""
+    """Language of all texts: `ja` or `en`.
+
+    Default: each person's own language in Slack, and the language of `LANG` on the command line.
+    """
     bot_http_port: int = Field(default=7788, ge=0, le=65_535)
-    """The port of /healthz, /readyz and /metrics, of Slack's requests in HTTP mode, and of the practice page."""
+    """Port of `/healthz`, `/readyz` and `/metrics`, of Slack's requests in HTTP mode, and of the practice page.
+
+    Any port from 0 to 65535 is allowed; 0 takes a free port. Default: 7788.
+    """
     bot_http_host: str = "127.0.0.1"
-    """Where the port is open: for this machine alone by default, `0.0.0.0` in a container. The page is never open."""
+    """Address on which the port is open: a host name or IP address of this machine.
+
+    `0.0.0.0` opens the port to other machines, as a container needs. Default: `127.0.0.1`, this machine only; the
+    practice page is always limited to this machine.
+    """
     bot_drain_seconds: float = Field(default=5.0, ge=0)
-    """How long the end waits for what is under way; a second or two later the process is gone."""
+    """Time that a stop waits for unfinished work, in seconds: 0 or more.
+
+    The process ends a second or two later; other replicas, or the next start, continue the rest. Default: 5.
+    """
     otel_exporter_otlp_endpoint: Url | None = None
-    """The base address of an OTLP/HTTP collector for traces."""
+    """Base address of an OTLP/HTTP collector for traces: any http or https address.
+
+    Default: none, so no traces are sent.
+    """
     lang: str = ""
-    """The machine's language (LANG): chooses the sample prompt where nothing else does."""
+    """Language of the machine, such as `ja_JP.UTF-8`, usually set by the system.
+
+    The value chooses the sample prompt and the language of the command line unless `BOT_LANGUAGE` is set. Default:
+    empty, which means English.
+    """
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        self._reach_slack()
-        standing_by = self.fallback.model or self.serving
-        models = {"BOT_SERVING": self.serving, "BOT_FALLBACK": standing_by, "BOT_STUDENT": self.bot_student}
+        self._check_slack()
+        fallback = self.fallback.model or self.serving
+        models = {"BOT_SERVING": self.serving, "BOT_FALLBACK": fallback, "BOT_STUDENT": self.bot_student}
         for name, model in models.items():
             if model.provider not in self.provider_names:
                 setting = f"BOT_PROVIDERS__{model.provider.upper()}__BASE_URL"
@@ -182,8 +276,8 @@ class Settings(BaseSettings):
             raise wrong(Fault.NO_PROMPT, "BOT_PROMPT", folder=self.prompt_folder)
         return self
 
-    def _reach_slack(self) -> None:
-        """Slack is reached in one way, or in none: never in both, for its app is made for one of them."""
+    def _check_slack(self) -> None:
+        """Check that there is one way to reach Slack, or none: a Slack app is set up for one of the two."""
         ways = self.slack_app_token, self.slack_signing_secret
         if self.slack_bot_token is None and any(ways):
             raise wrong(Fault.HALF_SET, "SLACK_BOT_TOKEN")
@@ -202,12 +296,12 @@ class Settings(BaseSettings):
 
     @property
     def practice(self) -> bool:
-        """Whether the practice workspace takes Slack's place."""
+        """Whether the practice workspace replaces Slack."""
         return self.slack_bot_token is None
 
     @property
     def secrets(self) -> list[str]:
-        """Every value that must stand in no log."""
+        """Every value that must not appear in a log."""
         own = [value for _, value in self if isinstance(value, SecretStr)]
         keys = [endpoint.api_key for endpoint in self.bot_providers.values()]
         password = urlsplit(self.database_url).password or ""
@@ -234,7 +328,7 @@ class Settings(BaseSettings):
 
 
 class _Language(BaseSettings):
-    """The language alone, which can be told while the other settings cannot be used."""
+    """The language alone, which is readable even if other settings are invalid."""
 
     model_config = Settings.model_config
 
@@ -243,7 +337,11 @@ class _Language(BaseSettings):
 
 
 def load(**overrides: object) -> Settings:
-    """The settings. Raises SettingsError."""
+    """Load the settings.
+
+    Raises:
+        SettingsError: settings are missing or invalid; it holds all problems.
+    """
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
@@ -256,7 +354,7 @@ def load(**overrides: object) -> Settings:
 
 
 def language() -> str:
-    """The language of the command line, whatever is wrong with the settings: BOT_LANGUAGE, else the machine's."""
+    """Return the language of the command line: BOT_LANGUAGE, else LANG. It works even if other settings are invalid."""
     try:
         told = _Language()
     except (OSError, UnicodeDecodeError):
@@ -265,15 +363,15 @@ def language() -> str:
 
 
 def forget_proxies() -> None:
-    """Drop the machine's proxy variables: Slack's client sends even loopback traffic there, whatever NO_PROXY says."""
+    """Remove the machine's proxy variables. Slack's client would send even loopback traffic there, despite NO_PROXY."""
     for name in [n for n in os.environ if n.lower() in {"http_proxy", "https_proxy", "all_proxy"}]:
         del os.environ[name]
 
 
 def forget_sdks() -> None:
-    """Drop Slack's and LangSmith's variables once they are loaded, for their SDKs read them by themselves.
+    """Remove the loaded variables of Slack and LangSmith, because their SDKs would read them too.
 
-    Bolt starts OAuth where it finds some; LangSmith's drops traces, writes them to the disk or sends them elsewhere.
+    Bolt would start OAuth; LangSmith's SDK would drop traces, write them to disk or send them elsewhere.
     """
     for name in [n for n in os.environ if n.startswith(("SLACK_", "LANGSMITH_", "LANGCHAIN_"))]:
         del os.environ[name]

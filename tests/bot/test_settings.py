@@ -1,4 +1,4 @@
-"""Every wrong or missing setting is one clear line, and no line holds a secret."""
+"""Settings: each wrong or missing one is one clear line, and no line holds a secret."""
 
 from pathlib import Path
 
@@ -16,21 +16,21 @@ SECRET = "s3cr3t-do-not-show"
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting but the test's own, and no .env."""
+    """Remove all settings, and start in a folder without .env."""
     monkeypatch.chdir(tmp_path)
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def loaded(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
+def load_with(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     return load()
 
 
-def refused(monkeypatch: pytest.MonkeyPatch, **environment: str) -> list[str]:
+def problem_lines(monkeypatch: pytest.MonkeyPatch, **environment: str) -> list[str]:
     with pytest.raises(SettingsError) as error:
-        loaded(monkeypatch, **environment)
+        load_with(monkeypatch, **environment)
     assert SECRET not in str(error.value)
     assert all(problem.what is not Fault.UNUSABLE for problem in error.value.problems)
     lines = [[Words(spoken).problem(problem) for problem in error.value.problems] for spoken in ("en", "ja")]
@@ -38,7 +38,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, **environment: str) -> list[str]:
     return lines[0]
 
 
-def test_without_any_setting_it_is_the_practice_workspace_and_the_embedded_model() -> None:
+def test_defaults_are_practice_workspace_and_embedded_model() -> None:
     settings = load()
     assert settings.practice
     assert settings.serving == settings.bot_student == ModelName(provider="local", model="base")
@@ -46,8 +46,8 @@ def test_without_any_setting_it_is_the_practice_workspace_and_the_embedded_model
     assert (settings.bot_staff, settings.bot_admins, settings.bot_channels) == ([], [], [])
 
 
-def test_all_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = loaded(
+def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_with(
         monkeypatch,
         SLACK_BOT_TOKEN="xoxb-1",
         SLACK_APP_TOKEN="xapp-1",
@@ -75,23 +75,23 @@ def test_all_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
     assert SECRET not in repr(settings)
 
 
-def test_an_empty_value_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = loaded(
+def test_empty_value_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_with(
         monkeypatch, SLACK_BOT_TOKEN="", SLACK_APP_TOKEN="", BOT_SERVING="", BOT_LANGUAGE="", BOT_STAFF=""
     )
     assert settings == load()
     assert settings.practice
 
 
-def test_a_file_env_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_environment_wins_over_env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("BOT_STAFF=U1\nBOT_LANGUAGE=ja\nSOMETHING_ELSE=1\n", encoding="utf-8")
-    settings = loaded(monkeypatch, BOT_LANGUAGE="en")
+    settings = load_with(monkeypatch, BOT_LANGUAGE="en")
     assert (settings.bot_staff, settings.bot_language) == (["U1"], "en")
 
 
-def test_the_machines_language_chooses_the_sample_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert loaded(monkeypatch, LANG="ja_JP.UTF-8").prompt_folder.name == "ja"
-    assert loaded(monkeypatch, LANG="ja_JP.UTF-8", BOT_LANGUAGE="en").prompt_folder.name == "en"
+def test_machine_language_chooses_the_sample_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_with(monkeypatch, LANG="ja_JP.UTF-8").prompt_folder.name == "ja"
+    assert load_with(monkeypatch, LANG="ja_JP.UTF-8", BOT_LANGUAGE="en").prompt_folder.name == "en"
 
 
 WRONG = [
@@ -137,28 +137,26 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("environment", "line"), WRONG)
-def test_what_is_wrong_is_one_clear_line(
+def test_wrong_setting_is_one_clear_line(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], line: str
 ) -> None:
-    (told,) = refused(monkeypatch, **environment)
+    (told,) = problem_lines(monkeypatch, **environment)
     assert told.startswith(line)
 
 
-def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = refused(monkeypatch, BOT_STAFF="x", BOT_LANGUAGE="fr", BOT_HTTP_PORT="x")
+def test_all_wrong_settings_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = problem_lines(monkeypatch, BOT_STAFF="x", BOT_LANGUAGE="fr", BOT_HTTP_PORT="x")
     assert [line.split(":")[0] for line in lines] == ["BOT_STAFF", "BOT_LANGUAGE", "BOT_HTTP_PORT"]
 
 
 @pytest.mark.parametrize("content", [b"BOT_STAFF=\xff\xfe", SECRET.encode() + b"\xff=1"])
-def test_an_unreadable_file_env_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes) -> None:
+def test_unreadable_env_file_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes) -> None:
     (tmp_path / ".env").write_bytes(content)
-    (told,) = refused(monkeypatch)
-    assert ".env" in told
+    (line,) = problem_lines(monkeypatch)
+    assert ".env" in line
 
 
-def test_the_language_is_told_whatever_is_wrong_with_the_settings(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_language_is_known_despite_wrong_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert language() == ""
     monkeypatch.setenv("LANG", "ja_JP.UTF-8")
     monkeypatch.setenv("BOT_HTTP_PORT", "x")
@@ -172,7 +170,7 @@ def test_the_language_is_told_whatever_is_wrong_with_the_settings(
     assert Words(language()).language == "ja"
 
 
-def test_proxies_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_variables_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     forget_proxies()
@@ -180,7 +178,7 @@ def test_proxies_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("HTTP_PROXY")
 
 
-def test_what_sdks_would_read_by_themselves_is_forgotten_once_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sdk_variables_are_removed_after_loading(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {
         "SLACK_CLIENT_ID": "1",
         "LANGSMITH_API_KEY": "lsv2_pt_1",
@@ -203,6 +201,6 @@ def test_what_sdks_would_read_by_themselves_is_forgotten_once_it_is_loaded(monke
             monkeypatch.delenv(name)
 
 
-def test_by_default_a_stop_has_ended_within_ten_seconds() -> None:
-    spared = 3.0  # for closing what is open, on a busy machine
-    assert load().bot_drain_seconds + HAND_BACK_SECONDS + spared <= 10
+def test_default_stop_ends_within_ten_seconds() -> None:
+    closing_seconds = 3.0  # for open connections, on a busy machine
+    assert load().bot_drain_seconds + HAND_BACK_SECONDS + closing_seconds <= 10
