@@ -52,6 +52,8 @@ PROJECT = "madoguchi"
 POLL_S = 0.25
 TIMEOUT_S = 420.0
 """Longest wait for the bot or for LangSmith, in seconds: longer than the mirror's longest backoff."""
+RETRY_MARK = "; next try in "
+"""Part of the message that `bot/mirror/outbound.py` logs after each failed try."""
 HEADER = (
     f"{'LangSmith':<22} {'waiting':>7} {'age s':>6} {'tries':>5} {'requests':>8} {'failed':>6} "
     f"{'caught up s':>11} {'end s':>6} {'home s':>6} {'runs':>5} {'feedback':>8} {'rows':>6}"
@@ -366,7 +368,7 @@ class Round:
 
     def _table_line(self) -> str:
         server, log = self.langsmith.server, Path(self.folder, "log").read_text(encoding="utf-8")
-        tries = sum("again in" in json.loads(one)["message"] for one in log.splitlines() if one.startswith("{"))
+        tries = sum(RETRY_MARK in json.loads(one)["message"] for one in log.splitlines() if one.startswith("{"))
         lag = f"{self.database.most_waiting:7} {self.database.longest_wait:6.0f}"
         requests = f"{tries:5} {self.langsmith.requests:8} {self.failed:6}"
         times = f"{self.caught_up:11.1f} {self.ended:6.1f} {self.home:6.1f}"
