@@ -1,1 +1,1 @@
-"""What wakes us, and what people see."""
+"""Slack listeners, what people see in Slack, and the HTTP server."""

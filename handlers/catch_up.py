@@ -1,4 +1,4 @@
-"""The story of catching up: reads the watched channels after each connect, and now and then."""
+"""Reads of the watched channels, after each connect and at intervals, to find questions whose event never came."""
 
 import logging
 from collections.abc import AsyncIterator, Callable, Collection
@@ -18,11 +18,13 @@ from handlers.slack.policy import Policy
 log = logging.getLogger(__name__)
 
 EVERY = timedelta(minutes=4)
+"""Interval between reads while the connection lasts."""
 HISTORY_PAGE = 200
+"""Messages read per request."""
 
 
 class SlackHistory:
-    """The History port, spoken to Slack's Web API."""
+    """The History port over Slack's Web API."""
 
     def __init__(self, client: AsyncWebClient, people: People, policy: Policy) -> None:
         self._client = client
@@ -30,16 +32,20 @@ class SlackHistory:
         self._policy = policy
 
     async def asked(self, channel: str, since: datetime, until: datetime) -> AsyncIterator[tuple[datetime, Arrival]]:
-        """See the port. Raises what a call of the client raises."""
+        """Yield the channel's messages that ask the bot something, each with the time it was posted.
+
+        Raises:
+            SlackClientError, aiohttp.ClientError, TimeoutError: A call of the Web API failed.
+        """
         shared: bool | None = None
         async for message in self._messages(channel, since, until):
-            heard = self._policy.found(message, channel)
-            if heard is None:
+            addressed = self._policy.from_history(message, channel)
+            if addressed is None:
                 continue
             if shared is None:
                 info = (await self._client.conversations_info(channel=channel))["channel"]
                 shared = bool(info.get("is_ext_shared") or info.get("is_pending_ext_shared"))
-            arrival = await arrival_of(self._people, heard, f"history:{channel}:{message['ts']}", shared=shared)
+            arrival = await arrival_of(self._people, addressed, f"history:{channel}:{message['ts']}", shared=shared)
             if arrival:
                 yield datetime.fromtimestamp(float(message["ts"]), UTC), arrival
 
@@ -61,7 +67,15 @@ class SlackHistory:
 
 
 class CatchUp:
-    """When the channels are read. `wake` gets a worker to look at once; `look` calls `tick` at once."""
+    """Decides when the channels are read, and reads them.
+
+    Args:
+        catching_up: Reads one channel.
+        channels: Ids of the watched channels.
+        clock: The time.
+        wake: Wakes a worker that answers questions.
+        tick_now: Has `tick` called at once instead of at the next interval.
+    """
 
     def __init__(
         self,
@@ -69,44 +83,48 @@ class CatchUp:
         channels: Collection[str],
         clock: Clock,
         wake: Callable[[], None],
-        look: Callable[[], None],
+        tick_now: Callable[[], None],
     ) -> None:
         self._catching_up = catching_up
         self._channels = channels
         self._clock = clock
         self._wake = wake
-        self._look = look
+        self._tick_now = tick_now
         self._connected_at: datetime | None = None
         self._read_at: datetime | None = None
-        self._refused: set[str] = set()
+        self._unreadable: set[str] = set()
 
     def connected(self) -> None:
-        """Note that Slack reaches us again: what was said before may have been missed."""
+        """Note a new connection to Slack: earlier messages may have been missed."""
         self._connected_at = self._clock.now()
-        self._look()
+        self._tick_now()
 
     async def tick(self) -> None:
-        """Read all channels if it is time to: after a connect until all that was said before it is old enough."""
+        """Read all channels if a read is due.
+
+        After a connect each tick reads, until a read starts `SETTLED` after that connect: only then is every earlier
+        message old enough to be read.
+        """
         now = self._clock.now()
-        missing = self._connected_at and self._read_at and self._read_at < self._connected_at + SETTLED
-        if self._read_at and not missing and now - self._read_at < EVERY:
+        incomplete = self._connected_at and self._read_at and self._read_at < self._connected_at + SETTLED
+        if self._read_at and not incomplete and now - self._read_at < EVERY:
             return
         if all([await self._read(channel) for channel in self._channels]):
             self._read_at = now
 
     async def _read(self, channel: str) -> bool:
-        """Whether it was read, or cannot be; False where it should be tried again soon."""
+        """Read one channel. Return False if the next tick should try it again; a permanent refusal counts as read."""
         try:
             if await self._catching_up.catch_up(channel):
                 self._wake()
         except SLACK_FAILURES as error:
             name = error_name(error)
             if name is None or name in TRANSIENT_ERRORS:
-                log.warning("%s: its history cannot be read now: %s", channel, name or type(error).__name__)
+                log.warning("%s: the history cannot be read now: %s", channel, name or type(error).__name__)
                 return False
-            if channel not in self._refused:
-                log.warning("%s: its history cannot be read, what is missed there is not found: %s", channel, name)
-            self._refused.add(channel)
+            if channel not in self._unreadable:
+                log.warning("%s: the history cannot be read, so questions may be missed: %s", channel, name)
+            self._unreadable.add(channel)
         else:
-            self._refused.discard(channel)
+            self._unreadable.discard(channel)
         return True

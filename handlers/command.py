@@ -1,4 +1,4 @@
-"""/finetune: who may, in which language, and which story a word after it belongs to."""
+"""The command /finetune: subcommands, their buttons and modals, permissions and help."""
 
 import logging
 import re
@@ -27,28 +27,37 @@ COMMAND = "/finetune"
 
 @dataclass(frozen=True)
 class Call:
-    """One command or press: who and where, in which language, with which words after the verb, and how to answer."""
+    """One command, press or submitted modal, with everything that is needed to answer the person."""
 
     spot: Spot
     words: Words
     argument: str
+    """The words after the subcommand, or the id that the pressed control carries."""
     respond: AsyncRespond
     context: Context
     trigger: str = ""
-    """What opens a modal, within three seconds."""
+    """Slack's trigger id, which opens a modal within three seconds."""
     value: str = ""
-    """What the pressed control carries, whole."""
+    """The complete value of the pressed control."""
     block: str = ""
     """The block id of the pressed control."""
     shared: bool = False
-    """Whether others see the message that was pressed."""
+    """Whether other people see the message that holds the pressed control."""
 
     @property
     def acts(self) -> Acts:
         return self.context.acts
 
     async def say(self, message: Message | str, *, in_channel: bool = False, replace: bool = False) -> None:
-        """Answer for this person's eyes, unless others must know; by another way where the response_url has run out."""
+        """Answer the person, in private unless `in_channel` is set.
+
+        The answer goes to the response_url. If there is none or Slack refuses it, `Private` delivers the answer.
+
+        Args:
+            message: The answer, or its text as mrkdwn.
+            in_channel: Whether everybody in the channel sees the answer.
+            replace: Whether the answer replaces the message that was pressed.
+        """
         if isinstance(message, str):
             message = Message(message, [section(message)])
         if self.spot.response_url is None:  # a submitted modal has none
@@ -61,15 +70,15 @@ class Call:
             replace_original=replace,
         )
         if answer.status_code != 200:
-            log.info("a response_url was refused with %s", answer.status_code)
+            log.info("Slack refused a response_url with status %s", answer.status_code)
             await self.context.private.tell(self.spot, message)
 
     async def channel(self) -> str:
-        """Where long results go: the ops channel, else a DM."""
+        """Return the channel for long results: the ops channel, else a DM with this person."""
         return self.context.ops_channel or await self.dm()
 
     async def upload(self, text: str, files: Mapping[str, bytes]) -> None:
-        """Post a text there, with files by name."""
+        """Post a text and files, by name, to the channel for long results."""
         await upload(self.context.client, await self.channel(), text, files)
 
     async def dm(self) -> str:
@@ -78,7 +87,7 @@ class Call:
 
 
 async def upload(client: AsyncWebClient, channel: str, text: str, files: Mapping[str, bytes]) -> None:
-    """Post a text, with files by name."""
+    """Post a text and files, by name, to a channel."""
     if not files:
         await client.chat_postMessage(channel=channel, text=text, unfurl_links=False)
         return
@@ -87,34 +96,42 @@ async def upload(client: AsyncWebClient, channel: str, text: str, files: Mapping
 
 
 Verb = Callable[[Call], Awaitable[None]]
-May = Callable[[str], Awaitable[None]]
-"""Raises Refused where this user may not."""
+"""A function that carries out a subcommand or a press."""
+Permission = Callable[[str], Awaitable[None]]
+"""A function that takes a user id and raises Refused if the user has no permission."""
 
 
 class Submit(Protocol):
-    """Takes a submitted modal. It acks, with errors by block id or without; where it refuses, the modal closes."""
+    """A function that carries out a submitted modal.
+
+    It acks the submission itself, without errors or with errors by block id. If it raises Refused, the modal closes and
+    the person gets the refusal as a message.
+    """
 
     async def __call__(self, call: Call, *, view: dict[str, Any], ack: AsyncAck) -> None: ...
 
 
 @dataclass(frozen=True)
 class Story:
-    """Some subcommands that belong together, and the buttons that they show."""
+    """A group of subcommands with their buttons and modals."""
 
     verbs: Mapping[str, Verb]
     presses: Mapping[str | re.Pattern[str], Verb] = field(default_factory=dict)
-    """Action id → verb; the control's value is a `views.finetune.Named`, whose id becomes the argument."""
+    """Action id → verb. The control's value is a `NamedPayload`, whose id becomes the call's argument."""
     forms: Mapping[str, Submit] = field(default_factory=dict)
-    """Callback id → what takes the modal; `channel` and `thread` of its private_metadata say where to answer."""
+    """Callback id of a modal → the function that carries it out.
+
+    The answer goes to the `channel` and `thread` in the modal's private_metadata.
+    """
     for_staff: bool = False
-    """Staff may use it too; else admins only."""
+    """Whether staff may use this story too; otherwise only admins may."""
 
 
 def register(app: AsyncApp, context: Context, stories: Iterable[Story]) -> None:
-    """Register the command with all stories' subcommands, and their buttons."""
+    """Register the command with the subcommands, buttons and modals of all stories."""
     stories = list(stories)
     verbs = {name: verb for story in stories for name, verb in story.verbs.items()}
-    verbs["help"] = partial(help_, verbs=[*verbs, "help"])
+    verbs["help"] = partial(show_help, verbs=[*verbs, "help"])
     for_staff = {name for story in stories if story.for_staff for name in story.verbs}
 
     @app.command(COMMAND)
@@ -122,25 +139,25 @@ def register(app: AsyncApp, context: Context, stories: Iterable[Story]) -> None:
         await ack()
         name, _, argument = str(body.get("text") or "").strip().partition(" ")
         name = name.lower() or "help"
-        verb = verbs.get(name) or partial(unknown, name=name, verbs=list(verbs))
+        verb = verbs.get(name) or partial(show_unknown, name=name, verbs=list(verbs))
         words = await context.people.words(body["user_id"])
         call = Call(spot_of(body), words, argument.strip(), respond, context, body["trigger_id"])
-        await run(call, verb, None if name == "help" else may(context, staff=name in for_staff))
+        await run(call, verb, None if name == "help" else permission_for(context, staff=name in for_staff))
 
     for story in stories:
         for action_id, verb in story.presses.items():
-            app.action(action_id)(pressed(context, verb, may(context, staff=story.for_staff)))
+            app.action(action_id)(press_listener(context, verb, permission_for(context, staff=story.for_staff)))
         for callback_id, submit in story.forms.items():
-            app.view(callback_id)(submitted(context, submit))
+            app.view(callback_id)(submit_listener(context, submit))
 
 
-def may(context: Context, *, staff: bool) -> May:
-    """Who may: admins, and staff where the story is for them."""
+def permission_for(context: Context, *, staff: bool) -> Permission:
+    """Return the check that lets admins pass, and staff too if `staff` is set."""
     return context.guard.staff_or_admins if staff else context.guard.admins_only
 
 
-def pressed(context: Context, verb: Verb, allowed: May) -> Callable[..., Awaitable[None]]:
-    """The listener of a button or menu whose value names what it is about."""
+def press_listener(context: Context, verb: Verb, permission: Permission) -> Callable[..., Awaitable[None]]:
+    """Return the listener for a button or menu whose value is a `NamedPayload`."""
 
     async def listener(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], respond: AsyncRespond) -> None:
         await ack()
@@ -157,13 +174,13 @@ def pressed(context: Context, verb: Verb, allowed: May) -> Callable[..., Awaitab
             block=action["block_id"],
             shared="message" in body,
         )
-        await run(call, verb, allowed)
+        await run(call, verb, permission)
 
     return listener
 
 
-def submitted(context: Context, submit: Submit) -> Callable[..., Awaitable[None]]:
-    """The listener of a modal's submit."""
+def submit_listener(context: Context, submit: Submit) -> Callable[..., Awaitable[None]]:
+    """Return the listener for a submitted modal. Only admins may submit."""
 
     async def listener(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], respond: AsyncRespond) -> None:
         spot = spot_of(body)
@@ -175,11 +192,17 @@ def submitted(context: Context, submit: Submit) -> Callable[..., Awaitable[None]
     return listener
 
 
-async def run(call: Call, verb: Verb, allowed: May | None) -> None:
-    """Do what was asked if this person may (None: anybody); every call ends in an answer."""
+async def run(call: Call, verb: Verb, permission: Permission | None) -> None:
+    """Run the verb if this person has permission; answer a refusal or a model error in words.
+
+    Args:
+        call: The call to answer.
+        verb: What to do.
+        permission: The check to pass; None lets everybody pass.
+    """
     try:
-        if allowed:
-            await allowed(call.spot.user)
+        if permission:
+            await permission(call.spot.user)
         await verb(call)
     except Refused as refused:
         await call.say(call.words.refusal(refused))
@@ -188,13 +211,14 @@ async def run(call: Call, verb: Verb, allowed: May | None) -> None:
         await call.say(call.words(f"refused.{reason.value}", error=escaped(str(error), 500)))
 
 
-async def help_(call: Call, *, verbs: Iterable[str]) -> None:
-    await call.say(views.help_(verbs, call.words))
+async def show_help(call: Call, *, verbs: Iterable[str]) -> None:
+    await call.say(views.help_message(verbs, call.words))
 
 
-async def unknown(call: Call, *, name: str, verbs: list[str]) -> None:
+async def show_unknown(call: Call, *, name: str, verbs: list[str]) -> None:
+    """Answer an unknown subcommand with the nearest known one and the help."""
     near = get_close_matches(name, verbs, n=1)
     text = call.words("finetune.unknown", verb=escaped(name, 40))
     if near:
         text += " " + call.words("finetune.near", verb=near[0])
-    await call.say(Message(text, [section(text), *views.help_(verbs, call.words).blocks]))
+    await call.say(Message(text, [section(text), *views.help_message(verbs, call.words).blocks]))

@@ -1,4 +1,4 @@
-"""What the listeners share: the acts, and how Slack is spoken."""
+"""What every listener is given: the acts, and the ways to reach people in Slack."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,16 +14,19 @@ from handlers.slack.private import Private
 
 @dataclass(frozen=True)
 class Wake:
-    """Ways to have something done at once that would be done at the next tick anyway."""
+    """Callbacks that start work at once instead of at its next interval."""
 
     answerers: Callable[[], None]
+    """Wakes the workers that answer questions."""
     deliverers: Callable[[], None]
+    """Wakes the workers that update cards and post announcements."""
     follow: Callable[[], None]
+    """Starts a check of the running fine-tune."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """Everything a listener may need."""
+    """Everything that a listener may need."""
 
     acts: Acts
     slack: SlackActs
@@ -34,3 +37,4 @@ class Context:
     private: Private
     wake: Wake
     ops_channel: str | None = None
+    """Id of the channel for the people who run the bot; None if there is no such channel."""

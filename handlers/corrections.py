@@ -1,4 +1,4 @@
-"""The story of a correction: agree, change, with a reason, undo. Each is authorised, written, and only then acked."""
+"""Listeners for corrections: agree, change, give a reason, undo. A press is acked only after it is stored."""
 
 from collections.abc import Awaitable
 from typing import Any
@@ -11,7 +11,7 @@ from bot.domain.errors import Reason, Refused
 from handlers.context import Context
 from handlers.slack import forms
 from handlers.slack.errors import NotSaved
-from handlers.slack.forms import CorrectionForms, written_reason
+from handlers.slack.forms import CorrectionForms, entered_reason
 from handlers.slack.private import Spot, spot_of
 from handlers.views import card as views
 from handlers.views import ids
@@ -19,7 +19,10 @@ from handlers.views.ids import CategoryChoice, Form, SeenPayload
 
 
 class CorrectionListeners:
-    """The listeners. After each press the deliverers are woken, so that the card changes at once."""
+    """Listeners for the card's controls and the correction form. Each checks that the person is staff.
+
+    After each press they wake the deliverers, so that the card changes at once.
+    """
 
     def __init__(self, context: Context, forms: CorrectionForms) -> None:
         self._correcting = context.acts.correcting
@@ -30,7 +33,7 @@ class CorrectionListeners:
         self._wake = context.wake.deliverers
 
     async def press(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
-        """Agree, a category's button, the menu of categories, or "settle as … anyway"."""
+        """Settle a question as a category: by *agree*, a category's button, the menu, or *settle as … anyway*."""
         choice = CategoryChoice.unpacked(action["value"] if "value" in action else action["selected_option"]["value"])
         spot = spot_of(body)
         if await self._settle(choice, spot) and action["action_id"] == ids.ANYWAY:
@@ -42,25 +45,25 @@ class CorrectionListeners:
         await self._guard.staff_only(spot.user)
         seen = SeenPayload.unpacked(action["value"])
         try:
-            await _written(self._correcting.undo(seen.question, seen.seen, spot.user))
+            await _save(self._correcting.undo(seen.question, seen.seen, spot.user))
         except Refused as refused:
             if refused.reason is not Reason.SETTLED_MEANWHILE:
                 raise
             words = await self._people.words(spot.user)
-            again = words("correct.look_again")
-            await self._private.tell(spot, f"{views.already(_card(refused), words)} {again}")
+            look_again = words("correct.look_again")
+            await self._private.tell(spot, f"{views.settled_first(_card_of(refused), words)} {look_again}")
         self._wake()
         await ack()
 
     async def open(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
-        """The form, for what holds now: opened at once, for its trigger lives three seconds."""
+        """Open the form, with the current settlement, before the draft is ready: the trigger expires after 3 s."""
         spot = spot_of(body)
         await self._guard.staff_only(spot.user)
         shown = await self._correcting.card(SeenPayload.unpacked(action["value"]).question)
         words = await self._people.words(spot.user)
-        drafted = await self._forms.open(shown, spot, words, body["trigger_id"])
+        draft = await self._forms.open(shown, spot, words, body["trigger_id"])
         await ack()
-        await drafted()
+        await draft()
 
     async def submit(self, ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         form = Form.unpacked(view["private_metadata"])
@@ -70,15 +73,15 @@ class CorrectionListeners:
             await ack(response_action="errors", errors={ids.CATEGORY_INPUT: words("correct.modal.required")})
             return
         category = chosen["value"]
-        drafted_for, reason = written_reason(view)
+        drafted_for, reason = entered_reason(view)
         if reason == form.draft and drafted_for != category:
-            reason = None  # submitted before the draft for this category came
+            reason = None  # the form was submitted before the draft for this category arrived
         choice = CategoryChoice(question=form.question, seen=form.seen, category=category, reason=reason)
         await self._settle(choice, spot_of(body))
         await ack()
 
     async def _settle(self, choice: CategoryChoice, spot: Spot) -> bool:
-        """Whether the wish holds now; where somebody was first, this person is told what they said instead."""
+        """Store the choice and return True; if somebody else was first, tell this person and return False."""
         await self._guard.staff_only(spot.user)
         press = Press(
             question_id=choice.question,
@@ -88,25 +91,30 @@ class CorrectionListeners:
             by=spot.user,
         )
         try:
-            await _written(self._correcting.settle(press))
+            await _save(self._correcting.settle(press))
         except Refused as refused:
             if refused.reason is not Reason.SETTLED_MEANWHILE:
                 raise
-            await self._first_said(_card(refused), choice, spot)
+            await self._tell_who_was_first(_card_of(refused), choice, spot)
             return False
         self._wake()
         return True
 
-    async def _first_said(self, shown: Card, choice: CategoryChoice, spot: Spot) -> None:
+    async def _tell_who_was_first(self, shown: Card, choice: CategoryChoice, spot: Spot) -> None:
         words = await self._people.words(spot.user)
         if shown.settled and shown.settled.category == choice.category and not choice.reason:
-            await self._private.tell(spot, views.same(shown, words))
+            await self._private.tell(spot, views.settled_the_same(shown, words))
         else:
-            await self._private.tell(spot, views.anyway(shown, choice, words))
+            await self._private.tell(spot, views.settle_anyway(shown, choice, words))
 
 
-async def _written(act: Awaitable[Card]) -> None:
-    """Raises Refused as it is, and NotSaved for anything else."""
+async def _save(act: Awaitable[Card]) -> None:
+    """Await an act that stores a correction.
+
+    Raises:
+        Refused: The act refused.
+        NotSaved: The act failed in any other way.
+    """
     try:
         await act
     except Refused:
@@ -115,15 +123,15 @@ async def _written(act: Awaitable[Card]) -> None:
         raise NotSaved from error
 
 
-def _card(refused: Refused) -> Card:
+def _card_of(refused: Refused) -> Card:
     card = refused.facts["card"]
     if not isinstance(card, Card):
-        raise TypeError("SETTLED_MEANWHILE comes with a card")
+        raise TypeError("SETTLED_MEANWHILE must carry a card")
     return card
 
 
 def register(app: AsyncApp, context: Context) -> None:
-    """Register the card's controls, the form and its submit."""
+    """Register the listeners for the card's controls and for the correction form."""
     acts = context.acts
     form = CorrectionForms(acts.correcting, acts.drafting, context.guard, context.people, context.client)
     forms.register(app, form)

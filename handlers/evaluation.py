@@ -1,4 +1,4 @@
-"""The story of an evaluation: asked for, done in the background, posted with a picture and tables."""
+"""`/finetune evaluate`: runs an evaluation, or starts it as a batch, and posts it with a picture and tables."""
 
 import asyncio
 import logging
@@ -23,15 +23,18 @@ log = logging.getLogger(__name__)
 
 
 async def evaluate(call: Call) -> None:
-    """Answer at once, and post the figures where others of the desk see them."""
+    """Answer at once, and post the figures to the channel for long results when they are ready.
+
+    The subcommand is `evaluate [release] [batch]`; the default release is the newest candidate.
+    """
     acts = call.acts
-    name, in_batch = wanted(call.argument)
-    release = await acts.releasing.named(name) if name else await newest(call)
-    posted = await call.channel()
-    channel = f"<#{posted}>"
+    name, in_batch = parse_argument(call.argument)
+    release = await acts.releasing.named(name) if name else await newest_candidate(call)
+    channel_id = await call.channel()
+    channel = f"<#{channel_id}>"
     seconds = await acts.evaluating.seconds(release)
     model = escaped(str(release.model))
-    if in_batch and await acts.batching.start(release, call.spot.user, call.words.language, posted):
+    if in_batch and await acts.batching.start(release, call.spot.user, call.words.language, channel_id):
         await call.say(call.words("evaluate.batch", model=model, channel=channel))
         return
     if seconds > LONG_COMPARISON_SECONDS:
@@ -41,77 +44,78 @@ async def evaluate(call: Call) -> None:
         )
     else:
         await call.say(call.words("evaluate.quick", model=model, channel=channel))
-    judged = await acts.evaluating.evaluate(release)
+    evaluation = await acts.evaluating.evaluate(release)
     if acts.outbound:
         await acts.outbound.evaluated(release)
-    await post(call.context.client, posted, judged, call.words)
+    await post_evaluation(call.context.client, channel_id, evaluation, call.words)
 
 
-def wanted(argument: str) -> tuple[str, bool]:
-    """The release's name, where one is given, and whether it is to be asked in a batch."""
+def parse_argument(argument: str) -> tuple[str, bool]:
+    """Return the release's name, empty if none is given, and whether it is evaluated in a batch."""
     names = [name.strip("`") for name in argument.split()]
     in_batch = names[-1:] == ["batch"]
     return " ".join(names[:-1] if in_batch else names), in_batch
 
 
-async def post(client: AsyncWebClient, channel: str, judged: Evaluation, words: Words) -> None:
-    """The figures in words, as a picture and as tables."""
-    release, files = judged.release, dict[str, bytes]()
-    if judged.card.rows:
-        from handlers import pictures  # a second of a start, for what is seldom drawn
+async def post_evaluation(client: AsyncWebClient, channel: str, evaluation: Evaluation, words: Words) -> None:
+    """Post the figures as text, as a picture and as tables."""
+    release, files = evaluation.release, dict[str, bytes]()
+    if evaluation.card.rows:
+        from handlers import pictures  # matplotlib would add a second to every start
 
         font = pictures.japanese_font()
-        # Drawing takes a while, and the first time it looks for fonts: questions must not wait for it.
-        picture = await asyncio.to_thread(pictures.evaluation_png, judged, words, font)
+        # In a thread, because drawing is slow and questions must not wait for it.
+        picture = await asyncio.to_thread(pictures.evaluation_png, evaluation, words, font)
         files = {
             f"evaluation-{release.id}.png": picture,
-            f"categories-{release.id}.csv": views.categories_table(judged),
+            f"categories-{release.id}.csv": views.categories_table(evaluation),
         }
-    if judged.changes:
-        files[f"changes-{release.id}.csv"] = views.changes_table(judged)
-    await upload(client, channel, views.report(judged, words), files)
+    if evaluation.changes:
+        files[f"changes-{release.id}.csv"] = views.changes_table(evaluation)
+    await upload(client, channel, views.report(evaluation, words), files)
 
 
 class BatchFollower:
-    """Follows batches, and posts each one's evaluation as any other."""
+    """Checks running batches, and posts the evaluation of each one that has ended."""
 
     def __init__(self, acts: Acts, client: AsyncWebClient) -> None:
         self._acts = acts
         self._client = client
 
     async def follow(self) -> None:
-        """One step of all of them."""
+        """Check every running batch once. If Slack does not take a post, log it and go on with the next batch."""
         for batch, error in await self._acts.batching.follow():
             try:
-                await self._tell(batch, error)
-            except (SlackApiError, *SLACK_FAILURES) as trouble:
-                log.warning("%s: Slack did not take its evaluation: %s", batch.id, type(trouble).__name__)
+                await self._post_result(batch, error)
+            except (SlackApiError, *SLACK_FAILURES) as failure:
+                log.warning("%s: the evaluation could not be posted to Slack: %s", batch.id, type(failure).__name__)
 
-    async def _tell(self, batch: Batch, error: str | None) -> None:
+    async def _post_result(self, batch: Batch, error: str | None) -> None:
         words = Words(batch.language)
         release = await self._acts.releasing.named(batch.release_id)
         if error is None:
             try:
-                # What the batch left unanswered is asked now.
-                judged = await self._acts.evaluating.evaluate(release)
+                # This also asks the model for the answers that the batch left out.
+                evaluation = await self._acts.evaluating.evaluate(release)
             except (ModelError, Refused) as refused:
                 error = str(refused)
                 await self._acts.batching.save(batch, state=BatchState.FAILED)
             else:
                 if self._acts.outbound:
                     await self._acts.outbound.evaluated(release)
-                await post(self._client, batch.channel, judged, words)
+                await post_evaluation(self._client, batch.channel, evaluation, words)
                 await self._acts.batching.save(batch, state=BatchState.POSTED)
                 return
         text = words("evaluate.batch_failed", model=escaped(str(release.model)), error=escaped(error, 500))
         await upload(self._client, batch.channel, text, {})
 
 
-async def newest(call: Call) -> Release:
-    """The newest candidate; the serving release where there is none."""
+async def newest_candidate(call: Call) -> Release:
+    """Return the newest candidate or shadow; the serving release if there is none."""
     choices = await call.acts.releasing.choices()
-    wanted = {ReleaseState.CANDIDATE, ReleaseState.SHADOW}
-    return next((r for r in choices if r.state in wanted), None) or await call.acts.releasing.serving()
+    states = {ReleaseState.CANDIDATE, ReleaseState.SHADOW}
+    found = next((release for release in choices if release.state in states), None)
+    return found or await call.acts.releasing.serving()
 
 
 EVALUATION_STORY = Story(verbs={"evaluate": evaluate})

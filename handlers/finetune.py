@@ -1,4 +1,4 @@
-"""The story of a fine-tune: export, start, status, cancel."""
+"""The fine-tune subcommands of /finetune: export, start, status, cancel."""
 
 from handlers.command import Call, Story
 from handlers.views import finetune as views
@@ -6,7 +6,7 @@ from handlers.views.ids import FINETUNE_CONFIRM, FINETUNE_DISMISS
 
 
 async def export(call: Call) -> None:
-    """Upload the training file and its manifest to the ops channel, else to a DM."""
+    """Upload the training file and its manifest to the ops channel, else to a DM with the person."""
     frozen = await call.acts.exporting.export()
     text = views.exported(frozen.manifest, await call.acts.prompting.current(), call.words)
     name = f"madoguchi-{frozen.manifest.id[:12]}"

@@ -1,4 +1,4 @@
-"""The story of App Home: published each time that somebody opens it."""
+"""The listener for App Home, which publishes a person's home whenever they open it."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from handlers.views.home import home as home_view
 
 
 def register(app: AsyncApp, context: Context) -> None:
-    """Register app_home_opened."""
+    """Register the listener for `app_home_opened`."""
     guard, people = context.guard, context.people
 
     @app.event("app_home_opened")
-    async def opened(event: dict[str, Any], client: AsyncWebClient) -> None:
+    async def publish_home(event: dict[str, Any], client: AsyncWebClient) -> None:
         if event.get("tab") != "home":
             return
         user = event["user"]
@@ -23,7 +23,7 @@ def register(app: AsyncApp, context: Context) -> None:
             await context.acts.prompting.current(),
             await people.words(user),
             bot=mention(people.home.bot_user_id) or "",
-            staff=guard.staff_named() if await guard.is_staff(user) else None,
+            staff=guard.staff_mentions() if await guard.is_staff(user) else None,
             admin=await guard.is_admin(user),
         )
         await client.views_publish(user_id=user, view=view)

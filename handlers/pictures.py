@@ -1,4 +1,4 @@
-"""Pictures of an evaluation. They need no screen and, where no Japanese font is installed, no Japanese."""
+"""Pictures of an evaluation. They need no screen, and without a Japanese font they are lettered in English."""
 
 import io
 from collections.abc import Iterator
@@ -26,40 +26,48 @@ FONTS = (
     "Meiryo",
     "MS Gothic",
 )
-"""Fonts with Japanese on the usual systems, Linux first."""
-NUMBERED = 20
-"""Categories up to which each cell of the confusion has its number."""
+"""Japanese fonts of the usual systems, Linux first."""
+MOST_NUMBERED = 20
+"""Maximum number of categories for which the cells of the confusion matrix show their counts."""
 
 
 @cache
 def japanese_font() -> str | None:
-    """The first of FONTS that is installed."""
+    """Return the first of `FONTS` that is installed, or None."""
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return next((name for name in FONTS if name in installed), None)
 
 
 @contextmanager
 def lettering(words: Words, font: str | None) -> Iterator[Words]:
-    """Draw with a font that has Japanese (`japanese_font`). The words to write: English ones where there is none."""
+    """Use this font for all drawing until the block ends.
+
+    Args:
+        words: The language of the reader.
+        font: A Japanese font (`japanese_font`), or None if there is none.
+
+    Yields:
+        The words to draw: `words`, or English ones without a Japanese font.
+    """
     with rc_context({"font.family": [font, "DejaVu Sans"] if font else ["DejaVu Sans"]}):
         yield words if font else Words("en")
 
 
 def evaluation_png(evaluation: Evaluation, words: Words, font: str | None) -> bytes:
-    """The confusion matrix and the reliability of both releases, as a PNG.
+    """Draw the confusion matrix and the reliability curves of both releases, and return them as a PNG.
 
     Args:
-        evaluation: of at least one row.
-        words: in which language; without a font, English is written, and categories by their ids.
-        font: a font that has Japanese (`japanese_font`).
+        evaluation: An evaluation of at least one row.
+        words: The language of the reader.
+        font: A Japanese font (`japanese_font`). Without one the picture is in English and names categories by id.
     """
     card = evaluation.card
-    with lettering(words, font) as written:
+    with lettering(words, font) as drawn_words:
         size = max(4.5, 0.32 * len(card.categories))
         figure = Figure(figsize=(size + 5.5, size + 0.5), dpi=100, layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(size, 4.5))
-        _confusion(left, evaluation, written, ids=font is None)
-        _reliability(right, evaluation, written)
+        _confusion(left, evaluation, drawn_words, ids=font is None)
+        _reliability(right, evaluation, drawn_words)
         file = io.BytesIO()
         figure.savefig(file, format="png")
     return file.getvalue()
@@ -71,14 +79,14 @@ def _confusion(axes: Axes, evaluation: Evaluation, words: Words, *, ids: bool) -
     known = {category.id: category.name for category in prompt.categories}
     labels = [shorten(name if ids else known.get(name, name), 18) for name in order]
     counts = [[card.confusion.get((settled, answered), 0) for answered in order] for settled in order]
-    # By the share of its row, so that a rare category is seen as well as a frequent one.
+    # Shares of each row, so that a rare category is as visible as a frequent one.
     shares = [[count / (sum(row) or 1) for count in row] for row in counts]
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(order)), labels, rotation=45, ha="right")
     axes.set_yticks(range(len(order)), labels)
     axes.set(title=words("evaluate.picture.confusion"))
     axes.set(xlabel=words("evaluate.picture.answered"), ylabel=words("evaluate.picture.settled"))
-    if len(order) <= NUMBERED:
+    if len(order) <= MOST_NUMBERED:
         for y, row in enumerate(counts):
             for x, count in enumerate(row):
                 if count:
@@ -98,7 +106,8 @@ def _reliability(axes: Axes, evaluation: Evaluation, words: Words) -> None:
 
 
 def _curve(axes: Axes, card: Scorecard, label: str, color: str = "tab:blue") -> None:
-    x = [one.confidence for one in card.bins]
-    y = [one.right / one.rows for one in card.bins]
+    x = [confidence_bin.confidence for confidence_bin in card.bins]
+    y = [confidence_bin.right / confidence_bin.rows for confidence_bin in card.bins]
     axes.plot(x, y, color=color, label=label)
-    axes.scatter(x, y, s=[8 + 200 * one.rows / card.rows for one in card.bins], color=color)
+    sizes = [8 + 200 * confidence_bin.rows / card.rows for confidence_bin in card.bins]
+    axes.scatter(x, y, s=sizes, color=color)

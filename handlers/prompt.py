@@ -1,4 +1,4 @@
-"""The story of the prompt: show, edit, add, retire, versions, compare."""
+"""`/finetune prompt`: show, edit, add, retire, task, versions, compare, and the forms behind them."""
 
 import re
 from collections.abc import Awaitable
@@ -15,13 +15,13 @@ from handlers.views import prompt as views
 from handlers.views.ids import PromptForm
 
 CONTACT = re.compile(r"^(?:<(?:@|!subteam\^))?([UWS][A-Z0-9]{5,})(?:\|[^>]*)?>?$")
-"""A user or a user group: its id, or a mention of it."""
+"""Matches the id of a user or user group, or a mention of one."""
 
 
 async def prompt(call: Call) -> None:
-    """`/finetune prompt [word …]`; without a word, the current prompt."""
+    """Carry out `/finetune prompt [word …]`; without a word, show the current prompt."""
     word, _, rest = call.argument.partition(" ")
-    verb = {
+    action = {
         "": show,
         "show": show,
         "edit": edit,
@@ -31,7 +31,7 @@ async def prompt(call: Call) -> None:
         "versions": versions,
         "compare": compare,
     }.get(word.lower(), usage)
-    await verb(call, rest.strip().strip("`"))
+    await action(call, rest.strip().strip("`"))
 
 
 async def usage(call: Call, _name: str) -> None:
@@ -39,31 +39,39 @@ async def usage(call: Call, _name: str) -> None:
 
 
 async def show(call: Call, _name: str) -> None:
-    await call.say(views.shown(await call.acts.prompting.shown(), call.words))
+    await call.say(views.overview(await call.acts.prompting.shown(), call.words))
 
 
 async def edit(call: Call, name: str) -> None:
-    """The form of one category. Raises Refused: UNKNOWN_CATEGORY, TOO_LONG_FOR_A_FORM."""
+    """Open the form of one category.
+
+    Raises:
+        Refused: UNKNOWN_CATEGORY or TOO_LONG_FOR_A_FORM.
+    """
     current, category = await call.acts.prompting.category(name)
-    refuse_long(*views.fields(category).values())
-    await opened(call, views.form(current, category, call.spot.channel, call.words))
+    check_length(*views.field_values(category).values())
+    await open_modal(call, views.form(current, category, call.spot.channel, call.words))
 
 
 async def add(call: Call, _name: str) -> None:
     current = await call.acts.prompting.current()
-    await opened(call, views.form(current, None, call.spot.channel, call.words))
+    await open_modal(call, views.form(current, None, call.spot.channel, call.words))
 
 
 async def task(call: Call, _name: str) -> None:
     current = await call.acts.prompting.current()
-    refuse_long(current.template.strip())
-    await opened(call, views.task_form(current, call.spot.channel, call.words))
+    check_length(current.template.strip())
+    await open_modal(call, views.task_form(current, call.spot.channel, call.words))
 
 
 async def retire(call: Call, name: str) -> None:
-    """Ask what shall become of the category's rows, and retire it. Raises Refused: UNKNOWN_CATEGORY, CATEGORY_KEPT."""
+    """Open the form that retires a category and asks what happens to its rows.
+
+    Raises:
+        Refused: UNKNOWN_CATEGORY or CATEGORY_KEPT.
+    """
     leaving = await call.acts.prompting.leaving(name)
-    await opened(call, views.retire_form(leaving, call.spot.channel, call.words))
+    await open_modal(call, views.retire_form(leaving, call.spot.channel, call.words))
 
 
 async def versions(call: Call, _name: str) -> None:
@@ -71,40 +79,44 @@ async def versions(call: Call, _name: str) -> None:
 
 
 async def compare(call: Call, names: str) -> None:
-    """Two versions; of one, against the current prompt; of none, the serving release's against the current one."""
+    """Compare two versions. The first defaults to the serving release's prompt, the second to the current one."""
     prompting = call.acts.prompting
     given = [name.strip("`") for name in names.split()][:2]
     old = await prompting.named(given[0]) if given else await prompting.served()
     new = await prompting.named(given[1]) if len(given) == 2 else await prompting.current()
-    told = difference(old, new)
-    message = views.compared(old, new, told, call.words)
+    diff = difference(old, new)
+    message = views.comparison(old, new, diff, call.words)
     await call.say(message)
-    if len(told) > views.DIFFERENCE:
+    if len(diff) > views.DIFF_TEXT:
         name = f"prompt-{old.id[:12]}-{new.id[:12]}.diff"
         await call.context.client.files_upload_v2(
-            channel=await call.dm(), initial_comment=message.text, filename=name, title=name, content=told
+            channel=await call.dm(), initial_comment=message.text, filename=name, title=name, content=diff
         )
 
 
-async def opened(call: Call, view: dict[str, Any]) -> None:
+async def open_modal(call: Call, view: dict[str, Any]) -> None:
     await call.context.client.views_open(trigger_id=call.trigger, view=view)
 
 
-def refuse_long(*texts: str) -> None:
-    """A form that could not hold a text would lose it. Raises Refused: TOO_LONG_FOR_A_FORM."""
+def check_length(*texts: str) -> None:
+    """Check that each text fits into an input of a form, which would cut a longer one.
+
+    Raises:
+        Refused: TOO_LONG_FOR_A_FORM.
+    """
     longest = max(map(len, texts))
     if longest > views.FORM_TEXT:
         raise Refused(Reason.TOO_LONG_FOR_A_FORM, n=longest, most=views.FORM_TEXT)
 
 
-# --- what comes back
+# --- submitted forms
 
 
 async def submit_category(call: Call, *, view: dict[str, Any], ack: AsyncAck) -> None:
-    """A changed or a new category. What is wrong is said beside the input, and nothing that was typed is lost."""
+    """Save a changed or new category. Errors appear beside the input, so that nothing that was typed is lost."""
     form = PromptForm.unpacked(view["private_metadata"])
-    typed = {block: value_of(view, block) for block in (ids.NAME, ids.RULE, ids.EXAMPLES, ids.OWNER, ids.GUIDE)}
-    errors = problems(typed, call)
+    typed = {block: input_value(view, block) for block in (ids.NAME, ids.RULE, ids.EXAMPLES, ids.OWNER, ids.GUIDE)}
+    errors = category_errors(typed, call)
     if errors:
         await ack(response_action="errors", errors=errors)
         return
@@ -119,40 +131,53 @@ async def submit_category(call: Call, *, view: dict[str, Any], ack: AsyncAck) ->
     )
     prompting = call.acts.prompting
     change = prompting.save if form.category else prompting.add
-    done = await taken(call, ack, ids.NAME, change(form.seen, category, call.spot.user))
-    if done:
-        await call.say(views.saved(done, call.words))
+    saved = await apply_change(call, ack, ids.NAME, change(form.seen, category, call.spot.user))
+    if saved:
+        await call.say(views.saved(saved, call.words))
 
 
 async def submit_task(call: Call, *, view: dict[str, Any], ack: AsyncAck) -> None:
     form = PromptForm.unpacked(view["private_metadata"])
-    template = value_of(view, ids.TASK)
+    template = input_value(view, ids.TASK)
     if not template:
         await ack(response_action="errors", errors={ids.TASK: call.words("prompt.error.empty")})
         return
-    done = await taken(call, ack, ids.TASK, call.acts.prompting.rewrite(form.seen, template, call.spot.user))
-    if done:
-        await call.say(views.saved(done, call.words))
+    saved = await apply_change(call, ack, ids.TASK, call.acts.prompting.rewrite(form.seen, template, call.spot.user))
+    if saved:
+        await call.say(views.saved(saved, call.words))
 
 
 async def submit_retire(call: Call, *, view: dict[str, Any], ack: AsyncAck) -> None:
-    """Retire, and then, when the form is closed, move the rows: many rows take longer than Slack waits."""
+    """Retire a category. Its rows move after the form has closed: many rows take longer than Slack waits for an ack."""
     form = PromptForm.unpacked(view["private_metadata"])
     category, by, prompting = form.category or "", call.spot.user, call.acts.prompting
     chosen = view["state"]["values"].get(ids.INTO, {}).get(ids.INTO, {}).get("selected_option")
     into = chosen["value"] if chosen and chosen["value"] != views.LEAVE else None
-    done = await taken(call, ack, ids.INTO if chosen else None, prompting.retire(form.seen, category, into, by))
-    if done and into:
+    saved = await apply_change(call, ack, ids.INTO if chosen else None, prompting.retire(form.seen, category, into, by))
+    if saved and into:
         moved = await prompting.move(category, into, by)
-        done = moved.model_copy(update={"candidate": done.candidate})
-    if done:
-        await call.say(views.saved(done, call.words))
+        saved = moved.model_copy(update={"candidate": saved.candidate})
+    if saved:
+        await call.say(views.saved(saved, call.words))
 
 
-async def taken(call: Call, ack: AsyncAck, block: str | None, change: Awaitable[Saved]) -> Saved | None:
-    """Make the change and close the form. A refusal stands beside the input instead; then there is None."""
+async def apply_change(call: Call, ack: AsyncAck, block: str | None, change: Awaitable[Saved]) -> Saved | None:
+    """Make a change and close the form; if the change is refused, show why and keep the form open.
+
+    Args:
+        call: The submission.
+        ack: Slack's ack, which closes the form or shows the error.
+        block: Block id of the input that a refusal is shown beside; None if the form has no input.
+        change: The change to await.
+
+    Returns:
+        The saved change, or None if the change was refused.
+
+    Raises:
+        Refused: The change was refused and the form has no input.
+    """
     try:
-        done = await change
+        saved = await change
     except Refused as refused:
         if block is None:
             raise
@@ -160,20 +185,20 @@ async def taken(call: Call, ack: AsyncAck, block: str | None, change: Awaitable[
         await ack(response_action="errors", errors={block: text})
         return None
     await ack()
-    return done
+    return saved
 
 
-def problems(typed: dict[str, str], call: Call) -> dict[str, str]:
-    """What is wrong with a category's form, by block."""
-    found = {}
+def category_errors(typed: dict[str, str], call: Call) -> dict[str, str]:
+    """Return the errors of a category's form, by block id."""
+    errors = {}
     if not typed[ids.NAME]:
-        found[ids.NAME] = call.words("prompt.error.empty")
+        errors[ids.NAME] = call.words("prompt.error.empty")
     if typed[ids.OWNER] and not CONTACT.match(typed[ids.OWNER]):
-        found[ids.OWNER] = call.words("prompt.error.owner")
-    return found
+        errors[ids.OWNER] = call.words("prompt.error.owner")
+    return errors
 
 
-def value_of(view: dict[str, Any], block: str) -> str:
+def input_value(view: dict[str, Any], block: str) -> str:
     return str(view["state"]["values"].get(block, {}).get(block, {}).get("value") or "").strip()
 
 

@@ -1,7 +1,8 @@
-"""The story of a question: from a message in Slack to an arrival that is written down before Slack gets its ack.
+"""How a message in Slack becomes an arrival in the inbox, before Slack gets its ack.
 
-Bolt acks an event before its listener runs, so a listener is too late: the writing is done by a middleware, and when it
-raises there is no ack and Slack delivers again. Which messages are questions: handlers/policy.
+Bolt acks an event before its listener runs, which is too early. Therefore a middleware stores the arrival: if the
+middleware raises, there is no ack and Slack delivers the event again. handlers/slack/policy.py decides which messages
+are questions.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,17 +16,18 @@ from bot.domain.question import Arrival, Place, Via
 from handlers.context import Context
 from handlers.slack.failures import error_name
 from handlers.slack.people import Home, People, SlackUser
-from handlers.slack.policy import Event, Heard, has_files, place_of
+from handlers.slack.policy import AddressedMessage, Event, has_files, place_of
 from handlers.slack.private import spot_of
-from handlers.texts.escape import plain_text, written
+from handlers.texts.escape import message_text, plain_text
 from handlers.views import ids
 
 EVENTS = ("app_mention", "message")
-UNSEEN = frozenset({"channel_not_found", "not_in_channel", "missing_scope", "no_permission"})
+NO_ACCESS_ERRORS = frozenset({"channel_not_found", "not_in_channel", "missing_scope", "no_permission"})
+"""Slack's errors for a channel that the bot cannot read."""
 
 
-class QuestionListeners:
-    """Writes arrivals down, and wakes a worker."""
+class QuestionMiddleware:
+    """Stores arrivals in the inbox and wakes a worker."""
 
     def __init__(self, context: Context) -> None:
         self._answering = context.slack.answering
@@ -33,44 +35,54 @@ class QuestionListeners:
         self._policy = context.policy
         self._wake = context.wake.answerers
 
-    async def write_down(self, body: dict[str, Any], next: Callable[[], Awaitable[None]]) -> None:  # noqa: A002 - Bolt's name
-        """A global middleware. Raises whatever Slack or the database raises: then there is no ack."""
+    async def store(self, body: dict[str, Any], next: Callable[[], Awaitable[None]]) -> None:  # noqa: A002 - Bolt's name
+        """Store the event if it is a question, then let Bolt go on.
+
+        Raises:
+            Exception: Whatever Slack or the database raises. Slack then gets no ack and delivers again.
+        """
         event = body.get("event") or {}
-        heard = self._policy.heard(event) if event.get("type") in EVENTS else None
+        addressed = self._policy.from_event(event) if event.get("type") in EVENTS else None
         shared = bool(body.get("is_ext_shared_channel"))
-        arrival = await arrival_of(self._people, heard, body["event_id"], shared=shared) if heard else None
+        arrival = await arrival_of(self._people, addressed, body["event_id"], shared=shared) if addressed else None
         if arrival and await self._answering.receive(arrival):
             self._wake()
         await next()
 
 
-async def arrival_of(people: People, heard: Heard, event_id: str, *, shared: bool) -> Arrival | None:
-    """The arrival that a message is; None where a bot wrote it. `shared`: another organisation reads the channel, too.
+async def arrival_of(people: People, addressed: AddressedMessage, event_id: str, *, shared: bool) -> Arrival | None:
+    """Return the arrival for a message, or None if a bot wrote it. The arrival of an outsider carries no text.
+
+    Args:
+        people: Looks the author up.
+        addressed: The message.
+        event_id: The arrival's unique id.
+        shared: Whether another organisation reads the channel too.
 
     Raises:
-        SlackApiError, aiohttp.ClientError, TimeoutError: nobody knows who wrote it.
+        SlackApiError, aiohttp.ClientError, TimeoutError: Slack does not tell who the author is.
     """
-    message, home = heard.message, people.home
+    message, home = addressed.message, people.home
     person = await people.get(message["user"])
     if person.is_bot:
         return None
     outsider = person.outsider or is_foreign(message, home) or shared
     return Arrival(
         event_id=event_id,
-        kind=heard.kind,
-        via=heard.via,
-        place=place_of(home.team, heard.channel, message),
+        kind=addressed.kind,
+        via=addressed.via,
+        place=place_of(home.team, addressed.channel, message),
         asker=person.id,
-        text="" if outsider else plain_text(written(message), home.bot_user_id),
+        text="" if outsider else plain_text(message_text(message), home.bot_user_id),
         language=person.language,
         has_files=has_files(message),
         outsider=outsider,
-        said=heard.said,
+        said=addressed.edited_ts,
     )
 
 
-class Shortcut:
-    """The message shortcut. Every press gets a private answer."""
+class AskShortcut:
+    """The message shortcut *Ask Madoguchi*. Every use gets a private answer."""
 
     def __init__(self, context: Context) -> None:
         self._answering = context.slack.answering
@@ -82,14 +94,14 @@ class Shortcut:
     async def ask(self, ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         spot = spot_of(body)
         presser = await self._people.get(spot.user)
-        key, facts = await self._asked(body, presser, client)
+        key, facts = await self._submit(body, presser, client)
         await self._private.tell(spot, presser.words(key, **facts))
         await ack()
 
-    async def _asked(
+    async def _submit(
         self, body: dict[str, Any], presser: SlackUser, client: AsyncWebClient
     ) -> tuple[str, dict[str, str]]:
-        """Hand the message over if it may be; the text that tells the presser, and its facts."""
+        """Store the message as a question if that is allowed; return the key and the facts of the answer."""
         message, channel = body["message"], body["channel"]["id"]
         if presser.outsider:
             return "ask.outsider", {}
@@ -99,7 +111,7 @@ class Shortcut:
         if author.is_bot:
             return "ask.bot", {}
         outsider = author.outsider or is_foreign(message, self._home)
-        refusal = "ask.outsider" if outsider else await refused_here(channel, presser, client)
+        refusal = "ask.outsider" if outsider else await channel_refusal(channel, presser, client)
         if refusal:
             return refusal, {}
         place = place_of(self._home.team, channel, message)
@@ -111,7 +123,7 @@ class Shortcut:
             via=Via.SHORTCUT,
             place=place,
             asker=author.id,
-            text=plain_text(written(message), self._home.bot_user_id),
+            text=plain_text(message_text(message), self._home.bot_user_id),
             language=author.language,
             has_files=has_files(message),
         )
@@ -120,7 +132,7 @@ class Shortcut:
         return "ask.taken", {}
 
     async def _answer_link(self, place: Place, client: AsyncWebClient) -> str | None:
-        """The address of the answer that this message already has."""
+        """Return the permalink of the answer that this message already has, or None."""
         question = await self._answering.answered(place.team, place.channel, place.ts)
         if question is None or question.card_ts is None:
             return None
@@ -129,36 +141,36 @@ class Shortcut:
 
 
 def is_foreign(message: Event, home: Home) -> bool:
-    """Whether another organisation stands on the message as its author's (Slack Connect)."""
-    theirs = message.get("user_team") or message.get("source_team")
-    return theirs not in {None, home.team, home.enterprise}
+    """Return whether the message names another organisation as its author's (Slack Connect)."""
+    team = message.get("user_team") or message.get("source_team")
+    return team not in {None, home.team, home.enterprise}
 
 
-async def refused_here(channel: str, presser: SlackUser, client: AsyncWebClient) -> str | None:
-    """Why nothing can be answered in this conversation."""
+async def channel_refusal(channel: str, presser: SlackUser, client: AsyncWebClient) -> str | None:
+    """Return the key of the text that says why the bot cannot answer in this channel; None if it can."""
     if channel.startswith("D"):
-        # A direct message is ours, or it is of two people and none of our business. Asking so needs no further scope.
+        # This call needs no further scope to tell our own direct message from one between two people.
         ours = (await client.conversations_open(users=presser.id))["channel"]["id"]
         return None if channel == ours else "ask.not_in_channel"
     try:
         info = (await client.conversations_info(channel=channel))["channel"]
     except SlackApiError as error:
-        if error_name(error) in UNSEEN:
+        if error_name(error) in NO_ACCESS_ERRORS:
             return "ask.not_in_channel"
         raise
     if info.get("is_ext_shared") or info.get("is_pending_ext_shared"):
         return "ask.outsider"
-    # A server may leave it out. Where we are no member after all, the post fails and its asker is told so.
+    # Slack may leave `is_member` out. If the bot is no member after all, the post fails and the asker is told.
     return "ask.not_in_channel" if info.get("is_member") is False else None
 
 
-async def _nothing() -> None:
-    """All is done before the ack."""
+async def _do_nothing() -> None:
+    """Do nothing: the middleware has already done the work."""
 
 
 def register(app: AsyncApp, context: Context) -> None:
-    """Register the two events that bring questions, and the message shortcut."""
-    app.use(QuestionListeners(context).write_down)
+    """Register the middleware and the two events that bring questions, and the message shortcut."""
+    app.use(QuestionMiddleware(context).store)
     for event in EVENTS:
-        app.event(event)(_nothing)
-    app.shortcut(ids.ASK)(Shortcut(context).ask)
+        app.event(event)(_do_nothing)
+    app.shortcut(ids.ASK)(AskShortcut(context).ask)

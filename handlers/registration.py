@@ -1,4 +1,4 @@
-"""Registers every listener. A new story is one line here."""
+"""Registration of all listeners. To add a story (a feature with its listeners), add its module here."""
 
 from slack_bolt.async_app import AsyncApp
 
@@ -30,11 +30,11 @@ STORIES = (
     review.REVIEW_STORY,
     prompt.PROMPT_STORY,
 )
-"""The subcommands of /finetune, in the order in which help lists them."""
+"""The stories of /finetune. Help lists their subcommands in this order."""
 
 
 def register(app: AsyncApp, context: Context) -> None:
-    """Register the error handler, then the listeners of every story."""
+    """Register the error handler and the listeners of every story."""
     errors.register(app, context.people, context.private)
     for story in (questions, why, corrections, home):
         story.register(app, context)

@@ -1,4 +1,4 @@
-"""The story of the review queue: what staff should settle next, a press each."""
+"""`/finetune review`: the queue of questions that staff should settle next, one press each."""
 
 from bot.corrections.reviewing import Page
 from bot.domain.correction import Press
@@ -7,30 +7,30 @@ from bot.domain.gain import QueueReason
 from handlers.command import Call, Story
 from handlers.texts.words import Words
 from handlers.views.ids import REVIEW_NEXT, REVIEW_SETTLES
-from handlers.views.review import SIZE, Settling, ShownPage, progress
+from handlers.views.review import PAGE_SIZE, SettlePayload, ShownPage, progress
 from handlers.views.review import review as view
 
 HERE = "here"
 
 
 async def review(call: Call) -> None:
-    """The queue for this person's eyes; with `here` in the channel, without what was asked in direct messages."""
+    """Show the queue in private. With `here` show it to the channel, without questions asked in direct messages."""
     here = call.argument.casefold() == HERE
-    page = await call.acts.reviewing.page(0, SIZE, public=here)
+    page = await call.acts.reviewing.page(0, PAGE_SIZE, public=here)
     footer = progress(await call.acts.reviewing.progress(), call.words)
     await call.say(view(page, call.words, footer), in_channel=here)
 
 
 async def settle(call: Call) -> None:
-    """Settle one entry and show the page anew."""
+    """Settle one entry and show the page again. If somebody was first, tell this person."""
     await call.context.guard.staff_only(call.spot.user)
-    shown, wish = ShownPage.read(call.block), Settling.unpacked(call.value)
-    why = next((one.why for one in shown.listed if one.key == wish.id), None)
+    shown, pressed = ShownPage.read(call.block), SettlePayload.unpacked(call.value)
+    why = next((entry.why for entry in shown.listed if entry.key == pressed.id), None)
     try:
         if why is QueueReason.CONFLICT:
-            await call.acts.reviewing.settle_conflict(wish.id, wish.category, call.spot.user)
+            await call.acts.reviewing.settle_conflict(pressed.id, pressed.category, call.spot.user)
         else:
-            press = Press(question_id=wish.id, category=wish.category, seen=wish.seen, by=call.spot.user)
+            press = Press(question_id=pressed.id, category=pressed.category, seen=pressed.seen, by=call.spot.user)
             await call.acts.correcting.settle(press)
     except Refused as refused:
         if refused.reason is not Reason.SETTLED_MEANWHILE:
@@ -40,24 +40,25 @@ async def settle(call: Call) -> None:
     entries = await call.acts.reviewing.entries(shown.listed)
     waiting = await call.acts.reviewing.waiting(public=call.shared)
     page = Page(entries=tuple(entries), offset=shown.offset, waiting=waiting)
-    await _show(call, page, shown)
+    await _replace_page(call, page, shown)
 
 
-async def further(call: Call) -> None:
-    """Go on after what is still open on this page: what was settled left the queue."""
+async def next_page(call: Call) -> None:
+    """Show the next page. It starts after the entries of this page that are still open: settled ones left the queue."""
     shown = ShownPage.read(call.block)
-    left = sum(entry.open for entry in await call.acts.reviewing.entries(shown.listed))
-    await _show(call, await call.acts.reviewing.page(shown.offset + left, SIZE, public=call.shared), shown)
+    still_open = sum(entry.open for entry in await call.acts.reviewing.entries(shown.listed))
+    page = await call.acts.reviewing.page(shown.offset + still_open, PAGE_SIZE, public=call.shared)
+    await _replace_page(call, page, shown)
 
 
-async def _show(call: Call, page: Page, shown: ShownPage) -> None:
-    """In the place of the page that was pressed. A message that others see keeps its language."""
+async def _replace_page(call: Call, page: Page, shown: ShownPage) -> None:
+    """Replace the page that was pressed. A message that other people see keeps its language."""
     words = Words(shown.language) if call.shared else call.words
     await call.say(view(page, words), in_channel=call.shared, replace=True)
 
 
 REVIEW_STORY = Story(
     verbs={"review": review},
-    presses={REVIEW_SETTLES: settle, REVIEW_NEXT: further},
+    presses={REVIEW_SETTLES: settle, REVIEW_NEXT: next_page},
     for_staff=True,
 )

@@ -1,4 +1,4 @@
-"""The story of the shadow: a release that answers too, unseen."""
+"""`/finetune shadow`: a release that also answers every question, unseen, for comparison."""
 
 from handlers.command import Call, Story
 from handlers.texts.escape import escaped
@@ -6,10 +6,10 @@ from handlers.views import shadow as views
 
 
 async def shadow(call: Call) -> None:
-    """`shadow <release>|off`; alone: how the shadow agrees with what was answered."""
+    """Carry out `shadow <release>|off`; without a word, report how the shadow agrees with the answers people got."""
     acts, name = call.acts, call.argument.strip("` ")
     if not name:
-        await call.say(views.report(await acts.shadowing.report(), await acts.prompting.current(), call.words))
+        await call.say(views.report_message(await acts.shadowing.report(), await acts.prompting.current(), call.words))
     elif name.lower() == "off":
         release = await acts.shadowing.stop(call.spot.user)
         await call.say(call.words("shadow.stopped", release=release.id, model=escaped(str(release.model))))

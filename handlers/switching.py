@@ -1,4 +1,4 @@
-"""The story of what serves: switch through the gate, override it, rollback."""
+"""`/finetune switch` and `rollback`: switch the serving release through the gate, override the gate, go back."""
 
 from typing import Any
 
@@ -19,22 +19,34 @@ from handlers.views.ids import (
 )
 
 BECAUSE = " because "
-"""Between a release's name and the sentence of an override."""
+"""Separates a release's name from the sentence that overrides the gate."""
 LONG_COMPARISON_SECONDS = 5.0
-"""Seconds of a comparison that are announced before."""
+"""Expected duration, in seconds, from which people are told beforehand how long a comparison takes."""
 
 
 async def switch(call: Call) -> None:
-    """Without a name: a choice. With one: the gate, or with a sentence after `because` over it."""
+    """Carry out `switch [release [because <sentence>]]`.
+
+    Without a release, offer a choice. A sentence overrides the gate.
+    """
     if not call.argument:
-        await choose(call)
+        await offer_choices(call)
         return
     name, _, sentence = call.argument.partition(BECAUSE)
-    await attempt(call, name.strip().strip("`"), sentence)
+    await try_switch(call, name.strip().strip("`"), sentence)
 
 
-async def attempt(call: Call, name: str, sentence: str = "") -> None:
-    """Let a release serve, or show the rule and the numbers for which it does not."""
+async def try_switch(call: Call, name: str, sentence: str = "") -> None:
+    """Let a release serve, or show the gate's rule and the numbers that speak against it.
+
+    Args:
+        call: The call to answer.
+        name: The release.
+        sentence: The reason for an override of the gate; empty for none.
+
+    Raises:
+        Refused: ALREADY_SERVING, UNKNOWN_RELEASE, AMBIGUOUS_RELEASE or NOT_SUCCEEDED.
+    """
     acts = call.acts
     release = await acts.releasing.named(name)
     if release.id == (await acts.releasing.serving()).id:
@@ -42,19 +54,19 @@ async def attempt(call: Call, name: str, sentence: str = "") -> None:
     seconds = await acts.evaluating.seconds(release)
     if seconds > LONG_COMPARISON_SECONDS:
         await call.say(call.words("evaluate.comparing", minutes=max(1, round(seconds / 60))))
-    made = await acts.switching.switch(release, call.spot.user, sentence=sentence)
-    if made.served:
+    result = await acts.switching.switch(release, call.spot.user, sentence=sentence)
+    if result.served:
         call.context.wake.follow()
-        shown = gate.switched(made.served, made.evaluation, call.words)
-        await call.say(shown, in_channel=call.context.ops_channel is None)
+        message = gate.switched(result.served, result.evaluation, call.words)
+        await call.say(message, in_channel=call.context.ops_channel is None)
     else:
-        await call.say(gate.refused(made.evaluation, call.words))
-    if len(made.evaluation.broken) > gate.BROKEN_SHOWN:
+        await call.say(gate.refused(result.evaluation, call.words))
+    if len(result.evaluation.broken) > gate.BROKEN_SHOWN:
         title = call.words("gate.broken.file", model=str(release.model))
-        await call.upload(title, {f"changes-{release.id}.csv": tables.changes_table(made.evaluation)})
+        await call.upload(title, {f"changes-{release.id}.csv": tables.changes_table(result.evaluation)})
 
 
-async def choose(call: Call) -> None:
+async def offer_choices(call: Call) -> None:
     acts = call.acts
     releases = await acts.releasing.choices()
     if not releases:
@@ -65,15 +77,15 @@ async def choose(call: Call) -> None:
     await call.say(views.choices(scored, serving, call.words))
 
 
-async def override(call: Call) -> None:
-    """Open the form for the sentence."""
+async def open_override(call: Call) -> None:
+    """Open the form for the sentence of an override."""
     release = await call.acts.releasing.named(call.argument)
     await call.context.client.views_open(
         trigger_id=call.trigger, view=gate.form(release, call.words, channel=call.spot.channel, thread=call.spot.thread)
     )
 
 
-async def overridden(call: Call, *, view: dict[str, Any], ack: AsyncAck) -> None:
+async def submit_override(call: Call, *, view: dict[str, Any], ack: AsyncAck) -> None:
     sentence = (view["state"]["values"][SENTENCE_INPUT][SENTENCE_INPUT].get("value") or "").strip()
     if len(sentence) < LEAST_SENTENCE:
         await ack(
@@ -81,7 +93,7 @@ async def overridden(call: Call, *, view: dict[str, Any], ack: AsyncAck) -> None
         )
         return
     await ack()
-    await attempt(call, Override.unpacked(view["private_metadata"]).release, sentence)
+    await try_switch(call, Override.unpacked(view["private_metadata"]).release, sentence)
 
 
 async def rollback(call: Call) -> None:
@@ -93,6 +105,6 @@ async def rollback(call: Call) -> None:
 
 SWITCHING_STORY = Story(
     verbs={"switch": switch, "rollback": rollback},
-    presses={FINETUNE_SWITCH: switch, FINETUNE_OVERRIDE: override},
-    forms={OVERRIDE_MODAL: overridden},
+    presses={FINETUNE_SWITCH: switch, FINETUNE_OVERRIDE: open_override},
+    forms={OVERRIDE_MODAL: submit_override},
 )

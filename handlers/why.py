@@ -1,4 +1,4 @@
-"""The story of "Why this answer?": a message shortcut on a card, or on the question itself."""
+"""The message shortcut *Why this answer?*, on a card or on the question itself."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from handlers.views.why import why as view
 
 
 class WhyListener:
-    """The listener. Any member may ask; outsiders may not."""
+    """The listener for the shortcut. Any member may use it; outsiders may not."""
 
     def __init__(self, context: Context) -> None:
         self._explaining = context.acts.explaining
@@ -31,18 +31,18 @@ class WhyListener:
         message, channel = body["message"], body["channel"]["id"]
         question = question_of(message)
         try:
-            told = await self._explaining.answer(question, self._people.home.team, channel, message["ts"])
+            explanation = await self._explaining.answer(question, self._people.home.team, channel, message["ts"])
         except Refused as refused:
             if refused.reason is not Reason.UNKNOWN_QUESTION:
                 raise
             await self._private.tell(spot, presser.words("why.nothing"))
             return
         staff = await self._guard.is_staff(spot.user)
-        await self._private.tell(spot, view(told, presser.words, staff=staff))
+        await self._private.tell(spot, view(explanation, presser.words, staff=staff))
 
 
 def question_of(message: dict[str, Any]) -> str | None:
-    """The question that a card is about, as its controls carry it; None for any other message."""
+    """Return the id of the question that a card's controls carry, or None for any other message."""
     for block in message.get("blocks") or []:
         for element in block.get("elements") or []:
             if element.get("action_id") == ids.CORRECT_OPEN:
@@ -54,5 +54,5 @@ def question_of(message: dict[str, Any]) -> str | None:
 
 
 def register(app: AsyncApp, context: Context) -> None:
-    """Register the shortcut."""
+    """Register the listener for the shortcut."""
     app.shortcut(ids.WHY)(WhyListener(context).ask)

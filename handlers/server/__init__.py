@@ -1,1 +1,1 @@
-"""The one HTTP port, its health routes, the clock and the worker pools."""
+"""The HTTP server, health checks, the scheduler and worker pools."""

@@ -1,4 +1,4 @@
-"""What fails again and again while something is away: how long to rest, and how often it is said."""
+"""Backoff for an operation that keeps failing: how long to wait between tries, and how often to log."""
 
 import logging
 import time
@@ -6,46 +6,49 @@ from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
-LONGEST_REST = 10.0
-"""Seconds that nobody tries again: so late, at most, it is noticed that all is well again."""
-REMINDER = 60.0
-"""Seconds after which a trouble that lasts is told again, in one line."""
+LONGEST_DELAY = 10.0
+"""Longest wait between tries, in seconds: also the longest delay before recovery is noticed."""
+REMINDER_INTERVAL = 60.0
+"""Seconds between the log lines about a failure that lasts."""
 
 
 class Backoff:
-    """Failures in a row of one thing, of any number of workers.
+    """Consecutive failures of one operation, shared by any number of workers.
 
     Args:
-        what: the thing, for the log.
-        shortest: seconds to rest after the first failure.
-        now: seconds of a clock that never goes back.
+        operation: The operation's name, for the log.
+        shortest_delay: Seconds to wait after the first failure.
+        now: Seconds of a monotonic clock.
     """
 
-    def __init__(self, what: str, shortest: float, now: Callable[[], float] = time.monotonic) -> None:
-        self._what = what
-        self._shortest = shortest
+    def __init__(self, operation: str, shortest_delay: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._operation = operation
+        self._shortest_delay = shortest_delay
         self._now = now
         self._since: float | None = None
-        self._told_at = 0.0
-        self._kinds: set[type[Exception]] = set()
+        self._logged_at = 0.0
+        self._logged_types: set[type[Exception]] = set()
 
-    def failed(self, error: Exception) -> float:
-        """How many seconds to rest: as long as it has lasted. The first failure of a kind is logged whole."""
+    def record_failure(self, error: Exception) -> float:
+        """Return the seconds to wait before the next try: as long as the failures have lasted, within the limits.
+
+        The first failure of each exception type is logged with its traceback.
+        """
         now = self._now()
         if self._since is None:
             self._since = now
-        if type(error) not in self._kinds:
-            log.error("%s failed; it is tried again", self._what, exc_info=error)
-            self._kinds.add(type(error))
-            self._told_at = now
-        elif now - self._told_at >= REMINDER:
-            log.warning("%s still fails, for %.0f s now: %s", self._what, now - self._since, type(error).__name__)
-            self._told_at = now
-        return min(max(self._shortest, now - self._since), LONGEST_REST)
+        if type(error) not in self._logged_types:
+            log.error("%s failed and will be retried", self._operation, exc_info=error)
+            self._logged_types.add(type(error))
+            self._logged_at = now
+        elif now - self._logged_at >= REMINDER_INTERVAL:
+            log.warning("%s still fails after %.0f s: %s", self._operation, now - self._since, type(error).__name__)
+            self._logged_at = now
+        return min(max(self._shortest_delay, now - self._since), LONGEST_DELAY)
 
-    def worked(self) -> None:
-        """Note that it works; after a failure that is logged."""
+    def record_success(self) -> None:
+        """Reset the backoff. The first success after failures is logged."""
         if self._since is not None:
-            log.warning("%s works again, after %.0f s", self._what, self._now() - self._since)
+            log.warning("%s works again after %.0f s", self._operation, self._now() - self._since)
             self._since = None
-            self._kinds.clear()
+            self._logged_types.clear()

@@ -1,4 +1,4 @@
-"""The clock that wakes us: APScheduler only ticks; what is due stands in the database."""
+"""Periodic jobs. APScheduler only provides the ticks; the database says what is due."""
 
 import asyncio
 import contextlib
@@ -9,72 +9,86 @@ from datetime import UTC, datetime
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from handlers.server.backoff import LONGEST_REST, Backoff
+from handlers.server.backoff import LONGEST_DELAY, Backoff
 
 Act = Callable[[], Awaitable[None]]
-Acts = Mapping[str, tuple[Act, float]]
+Timetable = Mapping[str, tuple[Act, float]]
 """Name → (act, seconds between two starts)."""
 
 
-def patient(name: str, act: Act, seconds: float, now: Callable[[], float] = time.monotonic) -> Act:
-    """The act, as it is called while what it needs is away: less and less often, and without a line for each try."""
-    setbacks, resting_until = Backoff(f"tick {name}", min(seconds, LONGEST_REST), now), 0.0
+def with_backoff(name: str, act: Act, seconds: float, now: Callable[[], float] = time.monotonic) -> Act:
+    """Return the act with a backoff: while it fails, it skips ticks, and not every failure is logged.
 
-    async def once() -> None:
-        nonlocal resting_until
-        if now() < resting_until:
+    Args:
+        name: The act's name, for the log.
+        act: The act. Its errors are logged and do not leave the returned act.
+        seconds: The interval between two ticks.
+        now: Seconds of a monotonic clock.
+    """
+    backoff, paused_until = Backoff(f"tick {name}", min(seconds, LONGEST_DELAY), now), 0.0
+
+    async def run() -> None:
+        nonlocal paused_until
+        if now() < paused_until:
             return
         try:
             await act()
         except Exception as error:  # noqa: BLE001 - it is logged, and the clock goes on
-            resting_until = now() + setbacks.failed(error) - seconds / 2  # ticks are not exact
+            # Half an interval early, because ticks are not exact.
+            paused_until = now() + backoff.record_failure(error) - seconds / 2
         else:
-            setbacks.worked()
+            backoff.record_success()
 
-    return once
+    return run
 
 
 class Schedule:
-    """Calls acts at intervals, each never twice at once. Its jobs live in memory: every replica ticks by itself.
+    """Calls acts at intervals, never the same act twice at once. Every replica has its own schedule, in memory.
 
-    `alone` makes of (name, act, seconds) the act as only one replica at a time does it.
+    Args:
+        on_one_replica: Takes (name, act, seconds) and returns an act that runs on only one replica at a time.
     """
 
-    def __init__(self, alone: Callable[[str, Act, float], Act]) -> None:
-        self._alone = alone
+    def __init__(self, on_one_replica: Callable[[str, Act, float], Act]) -> None:
+        self._on_one_replica = on_one_replica
         self._scheduler = AsyncIOScheduler(timezone="UTC")
 
-    def start(self, each: Acts, one: Acts) -> None:
-        """Start to tick: what each replica does, and what one of them does. Needs a running event loop."""
-        shared = {name: (self._alone(name, act, seconds), seconds) for name, (act, seconds) in one.items()}
+    def start(self, each: Timetable, one: Timetable) -> None:
+        """Start the ticks in the running event loop.
+
+        Args:
+            each: The acts that every replica runs.
+            one: The acts that only one replica at a time runs.
+        """
+        shared = {name: (self._on_one_replica(name, act, seconds), seconds) for name, (act, seconds) in one.items()}
         for name, (act, seconds) in {**each, **shared}.items():
             self._scheduler.add_job(
-                _stoppable(patient(name, act, seconds)),
+                _ignore_cancellation(with_backoff(name, act, seconds)),
                 IntervalTrigger(seconds=seconds),
                 id=name,
                 max_instances=1,
                 coalesce=True,
-                misfire_grace_time=None,  # a late tick is better than none: the default skips it in silence
+                misfire_grace_time=None,  # the default silently skips a late tick
             )
         self._scheduler.start()
 
     def now(self, name: str) -> None:
-        """Call an act at once, besides its usual times; nothing happens once `stop` was called."""
+        """Call an act at once, in addition to its interval. After `stop` this does nothing."""
         job = self._scheduler.get_job(name)
         if job:
-            # The scheduler compares this with the machine's clock, so it is no matter for the Clock port.
+            # Not the Clock port: the scheduler compares this with the machine's clock.
             job.modify(next_run_time=datetime.now(UTC))  # noqa: TID251
 
     def stop(self) -> None:
-        """Tick no more; an act that is under way is cancelled."""
+        """Stop the ticks and cancel acts in progress."""
         self._scheduler.shutdown(wait=False)
 
 
-def _stoppable(act: Act) -> Act:
-    """The act, which ends where it is cancelled: at its end the scheduler would call that an error of the act's."""
+def _ignore_cancellation(act: Act) -> Act:
+    """Return an act that ends quietly when it is cancelled: the scheduler logs a cancellation as an error."""
 
-    async def until_stopped() -> None:
+    async def run() -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await act()
 
-    return until_stopped
+    return run

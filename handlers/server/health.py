@@ -1,4 +1,4 @@
-"""What a supervisor asks: does this process live, may it be sent work, what does it measure."""
+"""Health checks for a supervisor: whether the process is alive and ready for work, and its metrics."""
 
 import asyncio
 import time
@@ -10,14 +10,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 CHECK_SECONDS = 3.0
-"""For one check."""
+"""Timeout of one check, in seconds."""
 HEALTH_CACHE_SECONDS = 2.0
-"""How long an answer is kept: however often it is asked for, the parts are not."""
+"""Seconds that check results are cached, so that frequent requests do not repeat the checks."""
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class HealthPart(NamedTuple):
-    """How a part of the bot is: whether it lets work come in, and a word on it, without any secret."""
+    """The state of one part of the bot: whether it allows new work, and a short text without any secret."""
 
     ready: bool
     says: str = "ok"
@@ -27,49 +27,58 @@ Check = Callable[[], Awaitable[HealthPart]]
 
 
 class Health:
-    """Not ready while the bot starts, ready while every check says so, not ready once it drains."""
+    """The readiness of this process: not ready during the start, then as the checks say, not ready once it drains.
+
+    Args:
+        now: Seconds of a monotonic clock.
+    """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._checks: dict[str, Check] = {}
         self._state = HealthPart(ready=False, says="starting")
         self._metrics: Callable[[Mapping[str, bool]], Awaitable[bytes]] | None = None
-        self._known: dict[str, HealthPart] = {}
-        self._asked_at = float("-inf")
-        self._asking = asyncio.Lock()
+        self._cached: dict[str, HealthPart] = {}
+        self._checked_at = float("-inf")
+        self._checking = asyncio.Lock()
 
     @property
     def routes(self) -> list[Route]:
-        """`/healthz`, `/readyz` and `/metrics`, from the start of the program to its end."""
+        """The routes `/healthz`, `/readyz` and `/metrics`. They answer from the program's start to its end."""
         return [
-            Route("/healthz", self._lives),
-            Route("/readyz", self._is_ready),
-            Route("/metrics", self._measured),
+            Route("/healthz", self._healthz),
+            Route("/readyz", self._readyz),
+            Route("/metrics", self._metrics_page),
         ]
 
     def on_duty(self, checks: Mapping[str, Check], metrics: Callable[[Mapping[str, bool]], Awaitable[bytes]]) -> None:
-        """The start is over: what is ready is for the checks to say. `metrics` takes it, and gives the whole text."""
+        """End the start phase: from now on the checks decide whether this process is ready.
+
+        Args:
+            checks: Name of a part → its check.
+            metrics: Takes the readiness of each part, and returns the body of `/metrics`.
+        """
         self._checks, self._metrics = dict(checks), metrics
-        self._state, self._asked_at = HealthPart(ready=True, says="on duty"), float("-inf")
+        self._state, self._checked_at = HealthPart(ready=True, says="on duty"), float("-inf")
 
     def drain(self) -> None:
-        """Never ready again: nothing more may be sent here."""
+        """Report this process as not ready from now on, so that it is sent no more work."""
         self._state = HealthPart(ready=False, says="draining")
 
     async def parts(self) -> dict[str, HealthPart]:
-        """How each part is, as of at most `KEPT_SECONDS` ago."""
-        async with self._asking:
-            if self._now() - self._asked_at >= HEALTH_CACHE_SECONDS:
+        """Return the state of each part, at most `HEALTH_CACHE_SECONDS` old."""
+        async with self._checking:
+            if self._now() - self._checked_at >= HEALTH_CACHE_SECONDS:
                 checks = list(self._checks.items())
-                found = await asyncio.gather(*(_within_time(check) for _, check in checks))
-                self._known = dict(zip((name for name, _ in checks), found, strict=True))
-                self._asked_at = self._now()
-        return {"process": self._state, **self._known}
+                results = await asyncio.gather(*(_run_check(check) for _, check in checks))
+                self._cached = dict(zip((name for name, _ in checks), results, strict=True))
+                self._checked_at = self._now()
+        return {"process": self._state, **self._cached}
 
-    async def _lives(self, _request: Request) -> Response:
+    async def _healthz(self, _request: Request) -> Response:
         return JSONResponse({"alive": True})
 
-    async def _is_ready(self, _request: Request) -> Response:
+    async def _readyz(self, _request: Request) -> Response:
         parts = await self.parts()
         missing = [name for name, part in parts.items() if not part.ready]
         body = {
@@ -79,18 +88,18 @@ class Health:
         }
         return JSONResponse(body, 503 if missing else 200, {"cache-control": "no-store"})
 
-    async def _measured(self, _request: Request) -> Response:
+    async def _metrics_page(self, _request: Request) -> Response:
         if self._metrics is None:
             return Response("# starting\n", 503, media_type=METRICS)
         parts = await self.parts()
         return Response(await self._metrics({name: part.ready for name, part in parts.items()}), media_type=METRICS)
 
 
-async def _within_time(check: Check) -> HealthPart:
+async def _run_check(check: Check) -> HealthPart:
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             return await check()
     except TimeoutError:
         return HealthPart(ready=False, says=f"no answer within {CHECK_SECONDS:g} s")
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is not ready; the message may hold an address
+    except Exception as error:  # noqa: BLE001 - any error means not ready; its message may hold an address
         return HealthPart(ready=False, says=type(error).__name__)

@@ -1,4 +1,4 @@
-"""Workers for what was written down: a bounded number, woken at once, and never ended by an error."""
+"""Worker pools: a bounded number of workers that can be woken at once and survive errors."""
 
 import asyncio
 import contextlib
@@ -8,18 +8,21 @@ from handlers.server.backoff import Backoff
 
 
 class Pool:
-    """Calls `work` again and again, at most `size` times at once.
+    """Workers that call one function again and again.
 
-    `work` does one thing and returns whether there was one to do. A pool with nothing to do asks the database once in
-    `poll` seconds, whatever its size: for work that came due, or that another replica wrote down.
+    Args:
+        work: Handles one item of work, and returns whether there was one.
+        size: Number of workers, and so the maximum number of calls at once.
+        poll: Seconds between calls while the pool is idle, whatever its size. These calls find work that has come due
+            or that another replica has stored.
     """
 
     def __init__(self, work: Callable[[], Awaitable[bool]], size: int, *, poll: float = 1.0) -> None:
         self._work = work
         self._size = size
         self._poll = poll
-        self._setbacks = Backoff(getattr(work, "__qualname__", "a worker"), poll)
-        self._bell: asyncio.Queue[None] = asyncio.Queue(maxsize=size)
+        self._backoff = Backoff(getattr(work, "__qualname__", "a worker"), poll)
+        self._wakeups: asyncio.Queue[None] = asyncio.Queue(maxsize=size)
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
 
@@ -29,12 +32,12 @@ class Pool:
         self._tasks = [asyncio.create_task(self._worker(polls=n == 0)) for n in range(self._size)]
 
     def wake(self) -> None:
-        """Say that there may be work; may be called before `start` and as often as one likes."""
-        if not self._bell.full():
-            self._bell.put_nowait(None)
+        """Wake a worker, because there may be work. May be called at any time, even before `start`."""
+        if not self._wakeups.full():
+            self._wakeups.put_nowait(None)
 
     async def stop(self, deadline: float) -> None:
-        """Take nothing new; wait up to `deadline` seconds for what is under way, then cancel it."""
+        """Take no new work, wait up to `deadline` seconds for the calls in progress, then cancel them."""
         self._stopping = True
         for _ in self._tasks:
             self.wake()
@@ -50,17 +53,17 @@ class Pool:
             try:
                 found = await self._work()
             except Exception as error:  # noqa: BLE001 - it is logged, and the worker goes on
-                rest = self._setbacks.failed(error)
+                delay = self._backoff.record_failure(error)
                 await asyncio.sleep(self._poll)
-                await self._bell_or(rest - self._poll)
+                await self._wait_for_wakeup(delay - self._poll)
                 continue
-            self._setbacks.worked()
+            self._backoff.record_success()
             if found:
-                self.wake()  # where there was one there may be more than this worker can take
+                self.wake()  # there may be more work than this worker can take
             else:
-                await self._bell_or(self._poll if polls else None)
+                await self._wait_for_wakeup(self._poll if polls else None)
 
-    async def _bell_or(self, seconds: float | None) -> None:
-        """Wait until somebody says that there may be work, at most so long; None: however long it takes."""
+    async def _wait_for_wakeup(self, seconds: float | None) -> None:
+        """Wait for a call of `wake`, up to `seconds`; None means without a limit."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._bell.get(), seconds)
+            await asyncio.wait_for(self._wakeups.get(), seconds)

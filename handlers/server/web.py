@@ -1,4 +1,4 @@
-"""The one port that this program listens on."""
+"""The HTTP server on the only port that this program opens."""
 
 import asyncio
 import contextlib
@@ -13,17 +13,20 @@ from starlette.routing import BaseRoute
 from bot.domain.faults import Fault, Problem, Unable
 
 GRACE_SECONDS = 2
-"""For requests that are under way at the end."""
+"""Maximum wait, in seconds, for requests in progress when the server stops."""
 KEEP_SECONDS = 75
-"""An idle connection is kept longer than by load balancers (60 as a rule): none sends into one that is being closed."""
+"""Seconds that an idle connection stays open.
+
+Load balancers usually keep one for 60 seconds. A longer time here avoids a request on a connection that is closing.
+"""
 
 
 class PortTaken(Unable):
-    """Nothing can be served at this host and port; its problem says why."""
+    """The server cannot listen at this host and port; its problem says why."""
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn without its signal handlers: whoever opened it ends it."""
+    """Uvicorn without signal handlers, because the caller of `serving` stops it."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -32,12 +35,20 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(host: str, port: int, routes: Sequence[BaseRoute]) -> AsyncIterator[str]:
-    """Serve these routes until the block ends; their address. Port 0: any free one.
+    """Serve these routes until the block ends.
+
+    Args:
+        host: The address to listen at.
+        port: The port; 0 takes any free one.
+        routes: What to serve.
+
+    Yields:
+        The server's URL.
 
     Raises:
-        PortTaken: somebody else listens there, or the host is not this machine's.
+        PortTaken: The port is in use, or the host is not an address of this machine.
     """
-    listener = _bound(host, port)
+    listener = _bind(host, port)
     config = uvicorn.Config(
         Starlette(routes=routes),
         lifespan="off",
@@ -50,19 +61,19 @@ async def serving(host: str, port: int, routes: Sequence[BaseRoute]) -> AsyncIte
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = _Server(config)
-    # It listens from here on: whoever comes before uvicorn is there waits a moment.
+    # Listen already here: a client that connects before uvicorn is ready then waits instead of being refused.
     listener.listen(config.backlog)
     running = asyncio.create_task(server.serve([listener]))
     try:
-        shown = f"[{host}]" if ":" in host else host
-        yield f"http://{shown}:{listener.getsockname()[1]}/"
+        url_host = f"[{host}]" if ":" in host else host
+        yield f"http://{url_host}:{listener.getsockname()[1]}/"
     finally:
         server.should_exit = True
         await running
         listener.close()
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

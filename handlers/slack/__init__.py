@@ -1,1 +1,1 @@
-"""How Slack is spoken: connection, deliveries, people, roles, private messages, posts."""
+"""Everything that talks to Slack: connection, deliveries, people, permissions, private messages and posts."""

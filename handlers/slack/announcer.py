@@ -1,4 +1,4 @@
-"""The Announcer port, spoken to Slack's Web API."""
+"""The Announcer port over Slack's Web API."""
 
 import logging
 from collections.abc import Sequence
@@ -12,25 +12,33 @@ from bot.domain.finetune import Finetune
 from bot.domain.question import Arrival, Missed, Notice, Place, Question
 from bot.domain.release import ModelName, Release
 from handlers.slack.copies import Mark, OwnMessages
-from handlers.slack.failures import delivered
+from handlers.slack.failures import call_slack
 from handlers.slack.people import People
 from handlers.texts.escape import escaped, mention, mentions
 from handlers.texts.words import Words
 from handlers.views import finetune_progress
 from handlers.views.card import card as card_view
-from handlers.views.card import moved
+from handlers.views.card import new_owner
 from handlers.views.message import Message, context, section
 from handlers.views.missed import missed as missed_view
 
 log = logging.getLogger(__name__)
 
-NO_BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
-MOST_ASKED = 10
-"""People or groups that one unsure card mentions: more would be noise."""
+BLOCK_ERRORS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
+"""Slack's errors for blocks that it does not accept."""
+MOST_STAFF_MENTIONS = 10
+"""Maximum number of people and groups that an unsure card mentions: more would be noise."""
 
 
 class SlackAnnouncer:
-    """Posts and updates messages. Its client must not retry by itself after a lost connection: that posts twice."""
+    """Posts and updates messages.
+
+    Args:
+        client: The Web API. It must not retry after a lost connection, because that can post a message twice.
+        people: Looks people up.
+        ops_channel: Id of the channel for the people who run the bot; None if there is none.
+        staff: Ids of the users and user groups that an unsure card mentions.
+    """
 
     def __init__(
         self, client: AsyncWebClient, people: People, ops_channel: str | None = None, staff: Sequence[str] = ()
@@ -39,15 +47,17 @@ class SlackAnnouncer:
         self._people = people
         self._copies = OwnMessages(client, people.home.bot_user_id)
         self._ops_channel = ops_channel
-        self._staff = mentions(tuple(staff)[:MOST_ASKED])
+        self._staff = mentions(tuple(staff)[:MOST_STAFF_MENTIONS])
 
     async def post_card(self, card: Card, *, again: bool) -> str:
         question, place = card.question, card.question.place
-        ts = await self._once(place.channel, place.thread, self._card(card), card_mark(question), again=again)
+        ts = await self._post_once(
+            place.channel, place.thread, self._card_message(card), card_mark(question), again=again
+        )
         if again:
-            # It may be an earlier one, and somebody may have pressed on it before its ts was written down.
-            known = question.model_copy(update={"card_ts": ts})
-            await self.update_card(card.model_copy(update={"question": known}))
+            # This may be an earlier copy, and somebody may have pressed on it before its ts was stored.
+            posted = question.model_copy(update={"card_ts": ts})
+            await self.update_card(card.model_copy(update={"question": posted}))
         return ts
 
     async def posted_card(self, question: Question) -> str | None:
@@ -59,7 +69,7 @@ class SlackAnnouncer:
             await self._copies.keep_one(place.channel, place.thread, card_mark(question), question.card_ts)
         await self._copies.keep_one(place.channel, place.thread, notice_mark(event_id))
 
-    def _card(self, card: Card) -> Message:
+    def _card_message(self, card: Card) -> Message:
         return card_view(card, Words(card.question.language), self._staff)
 
     async def update_card(self, card: Card) -> None:
@@ -67,27 +77,31 @@ class SlackAnnouncer:
         if question.card_ts is None:
             return
         try:
-            await self._update(question.place.channel, question.card_ts, self._card(card))
+            await self._update(question.place.channel, question.card_ts, self._card_message(card))
         except Undelivered as error:
             if str(error) != "message_not_found":
                 raise
 
     async def announce_owner(self, card: Card, *, telling: str, again: bool) -> None:
-        place, message = card.question.place, moved(card, Words(card.question.language))
+        place, message = card.question.place, new_owner(card, Words(card.question.language))
         if message:
-            await self._once(place.channel, place.thread, message, told_mark(f"owner:{telling}"), again=again)
+            await self._post_once(
+                place.channel, place.thread, message, announcement_mark(f"owner:{telling}"), again=again
+            )
 
     async def post_notice(self, arrival: Arrival, notice: Notice, *, again: bool) -> None:
         place = arrival.place
         text = Words(arrival.language)(f"notice.{notice.value}")
         if arrival.outsider:
-            await delivered(
+            await call_slack(
                 self._client.chat_postEphemeral(
                     channel=place.channel, user=arrival.asker, text=text, thread_ts=place.thread_ts
                 )
             )
             return
-        await self._once(place.channel, place.thread, _message(text), notice_mark(arrival.event_id), again=again)
+        await self._post_once(
+            place.channel, place.thread, _text_message(text), notice_mark(arrival.event_id), again=again
+        )
 
     async def show_finetune(self, finetune: Finetune, *, again: bool) -> tuple[str, str]:
         message = finetune_progress.progress(finetune, Words(finetune.language))
@@ -99,24 +113,28 @@ class SlackAnnouncer:
                     raise
             else:
                 return finetune.channel, finetune.channel_ts
-        channel = await self._following(finetune)
-        return channel, await self._once(channel, None, message, told_mark(f"progress:{finetune.id}"), again=again)
+        channel = await self._progress_channel(finetune)
+        return channel, await self._post_once(
+            channel, None, message, announcement_mark(f"progress:{finetune.id}"), again=again
+        )
 
     async def announce_finetune(self, finetune: Finetune, *, again: bool) -> None:
-        channel = finetune.channel or await self._following(finetune)
+        channel = finetune.channel or await self._progress_channel(finetune)
         message = finetune_progress.ended(finetune, Words(finetune.language))
-        await self._once(channel, finetune.channel_ts, message, told_mark(f"ended:{finetune.id}"), again=again)
+        await self._post_once(
+            channel, finetune.channel_ts, message, announcement_mark(f"ended:{finetune.id}"), again=again
+        )
 
     async def post_missed(self, missed: Missed, *, telling: str, again: bool) -> None:
         links = {ts: await self._link(missed.channel, ts) for ts in missed.ts}
         message = missed_view(missed, {ts: link for ts, link in links.items() if link}, self._staff)
-        where = self._ops_channel or missed.channel
-        await self._once(where, None, message, told_mark(f"missed:{telling}"), again=again)
+        channel = self._ops_channel or missed.channel
+        await self._post_once(channel, None, message, announcement_mark(f"missed:{telling}"), again=again)
 
     async def _link(self, channel: str, ts: str) -> str | None:
-        """The address of a message; None where it was deleted."""
+        """Return the permalink of a message, or None if it was deleted."""
         try:
-            return str((await delivered(self._client.chat_getPermalink(channel=channel, message_ts=ts)))["permalink"])
+            return str((await call_slack(self._client.chat_getPermalink(channel=channel, message_ts=ts)))["permalink"])
         except Undelivered as error:
             if str(error) != "message_not_found":
                 raise
@@ -133,7 +151,7 @@ class SlackAnnouncer:
         if note:
             text += "\n" + words("progress.overridden", note=escaped(note, 500))
         message = Message(text, [section(text, verbatim=True)])
-        await self._once(self._ops_channel, None, message, told_mark(f"switch:{telling}"), again=again)
+        await self._post_once(self._ops_channel, None, message, announcement_mark(f"switch:{telling}"), again=again)
 
     async def tell_trouble(
         self, model: ModelName, trouble: Trouble, fallback: ModelName | None, *, telling: str, again: bool
@@ -142,29 +160,33 @@ class SlackAnnouncer:
             return
         words = self._people.default_words
         facts = {"provider": escaped(model.provider), "model": escaped(str(model)), "key": escaped(key_name(model))}
-        said = words(f"trouble.{trouble.value}", **facts)
-        then = words("outage.fallback", model=escaped(str(fallback))) if fallback else words("outage.no_fallback")
-        message = Message(f"{said} {then}", [section(f"⚠️ {said}", verbatim=True), context(then)])
-        await self._once(self._ops_channel, None, message, told_mark(f"trouble:{telling}"), again=again)
+        cause = words(f"trouble.{trouble.value}", **facts)
+        effect = words("outage.fallback", model=escaped(str(fallback))) if fallback else words("outage.no_fallback")
+        message = Message(f"{cause} {effect}", [section(f"⚠️ {cause}", verbatim=True), context(effect)])
+        await self._post_once(self._ops_channel, None, message, announcement_mark(f"trouble:{telling}"), again=again)
 
-    async def _following(self, finetune: Finetune) -> str:
-        """Where a fine-tune is followed: the ops channel, else a DM with who asked for it."""
+    async def _progress_channel(self, finetune: Finetune) -> str:
+        """Return the channel for a fine-tune's progress: the ops channel, else a DM with the requester."""
         if self._ops_channel:
             return self._ops_channel
-        opened = await delivered(self._client.conversations_open(users=finetune.requested_by))
+        opened = await call_slack(self._client.conversations_open(users=finetune.requested_by))
         return str(opened["channel"]["id"])
 
-    async def _once(self, channel: str, thread: str | None, message: Message, mark: Mark, *, again: bool) -> str:
-        """Post it; the ts. `again`: not where it stands there already, and not beside what a late worker posts."""
-        posted = await self._copies.keep_one(channel, thread, mark) if again else None
-        if posted:
-            return posted
+    async def _post_once(self, channel: str, thread: str | None, message: Message, mark: Mark, *, again: bool) -> str:
+        """Post a message and return its ts.
+
+        With `again`, an earlier copy is kept instead of a new post. After a new post all copies but the earliest are
+        deleted, because a worker that lost its lease may have posted at the same time.
+        """
+        earlier = await self._copies.keep_one(channel, thread, mark) if again else None
+        if earlier:
+            return earlier
         ts = await self._post(channel, message, thread_ts=thread, metadata=mark.metadata)
         return (await self._copies.keep_one(channel, thread, mark) if again else None) or ts
 
-    async def _post(self, channel: str, message: Message, **more: Any) -> str:
+    async def _post(self, channel: str, message: Message, **options: Any) -> str:
         async def post(blocks: list[dict[str, Any]] | None) -> str:
-            answer = await delivered(
+            answer = await call_slack(
                 self._client.chat_postMessage(
                     channel=channel,
                     text=message.text,
@@ -172,7 +194,7 @@ class SlackAnnouncer:
                     link_names=False,
                     unfurl_links=False,
                     unfurl_media=False,
-                    **more,
+                    **options,
                 )
             )
             return str(answer["ts"])
@@ -180,22 +202,22 @@ class SlackAnnouncer:
         try:
             return await post(message.blocks)
         except Undelivered as error:
-            if str(error) not in NO_BLOCKS:
+            if str(error) not in BLOCK_ERRORS:
                 raise
-            log.warning("Slack refuses our blocks; sent as text")
+            log.warning("Slack refused the blocks of a message; it is posted as text")
             return await post(None)
 
     async def _update(self, channel: str, ts: str, message: Message) -> None:
         async def update(blocks: list[dict[str, Any]]) -> None:
-            await delivered(self._client.chat_update(channel=channel, ts=ts, text=message.text, blocks=blocks))
+            await call_slack(self._client.chat_update(channel=channel, ts=ts, text=message.text, blocks=blocks))
 
         try:
             await update(message.blocks)
         except Undelivered as error:
-            if str(error) not in NO_BLOCKS:
+            if str(error) not in BLOCK_ERRORS:
                 raise
-            log.warning("Slack refuses our blocks; updated as text")
-            # Without new blocks the old ones, and with them the old controls, would stay.
+            log.warning("Slack refused the blocks of a message; it is updated as text")
+            # Without a list of blocks the old blocks would stay, and with them the old controls.
             await update([])
 
 
@@ -207,15 +229,15 @@ def notice_mark(event_id: str) -> Mark:
     return Mark("notice", "event_id", event_id)
 
 
-def told_mark(what: str) -> Mark:
-    return Mark("told", "what", what)
+def announcement_mark(announcement: str) -> Mark:
+    return Mark("told", "what", announcement)
 
 
 def key_name(model: ModelName) -> str:
-    """The setting that holds the key of a model's provider."""
+    """Return the name of the setting that holds the API key of a model's provider."""
     name = model.provider.upper()
     return "OPENAI_API_KEY" if name == "OPENAI" else f"BOT_PROVIDERS__{name}__API_KEY"
 
 
-def _message(text: str) -> Message:
+def _text_message(text: str) -> Message:
     return Message(text, [section(text)])

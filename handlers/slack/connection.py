@@ -1,4 +1,4 @@
-"""The way to Slack: its Web API, a Bolt app that knows who it is, the socket."""
+"""The connection to Slack: the Web API client, the Bolt app and the socket."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,15 +15,18 @@ from handlers.slack.deliveries import Deliveries, Socket
 from handlers.slack.failures import SLACK_FAILURES, error_name
 
 SLACK_SECONDS = 20
-"""For one call, and once more after a 429: within the leases of what is being posted."""
+"""Timeout of one call, in seconds. Even with the one retry after a 429, a post ends before its lease."""
 
 
 class SlackRefused(Unable):
-    """Slack does not take us, or is not there. Its problem says why, without any token."""
+    """Slack refuses the bot or cannot be reached. The problem says why, without any token."""
 
 
 def slack_client(token: SecretStr | None, api_url: str) -> AsyncWebClient:
-    """Slack's Web API. Only what Slack surely did not do is sent again by it; all else is looked for first, by us."""
+    """Return a client for Slack's Web API. It retries a call once after a 429, because then Slack surely did nothing.
+
+    After any other failure the caller first looks whether Slack has done what was asked.
+    """
     return AsyncWebClient(
         token=token.get_secret_value() if token else None,
         base_url=api_url.rstrip("/") + "/",
@@ -33,17 +36,17 @@ def slack_client(token: SecretStr | None, api_url: str) -> AsyncWebClient:
 
 
 def bolt_app(client: AsyncWebClient, identity: AuthorizeResult) -> AsyncApp:
-    """An app that knows who it is. Signatures are no matter of its: `Requests` verifies them before it reads."""
+    """Return a Bolt app with a fixed identity. `Requests` verifies signatures, so Bolt does not."""
     return AsyncApp(
-        name="madoguchi",  # else Bolt looks for one in the sources of the whole call stack, a tenth of a second
+        name="madoguchi",  # without it, Bolt spends 0.1 s to find a name in the sources of the call stack
         client=client,
-        authorize=lambda: _already(identity),
+        authorize=lambda: _return_identity(identity),
         request_verification_enabled=False,
     )
 
 
-async def _already(identity: AuthorizeResult) -> AuthorizeResult:
-    """Bolt's way to ask who we are: known since the start. Asked anew at each event, a failing answer would lose it."""
+async def _return_identity(identity: AuthorizeResult) -> AuthorizeResult:
+    """Return the identity from the start. A request to Slack per event could fail, and Bolt would lose the event."""
     return identity
 
 
@@ -51,7 +54,16 @@ async def _already(identity: AuthorizeResult) -> AuthorizeResult:
 async def socket_mode(
     app: AsyncApp, token: SecretStr, deliveries: Deliveries, connected: Callable[[], None] = lambda: None
 ) -> AsyncIterator[Socket]:
-    """Take envelopes until the block ends. `connected` is called at each connect, the first one and all later ones.
+    """Receive envelopes over a socket until the block ends.
+
+    Args:
+        app: Answers the envelopes.
+        token: The app token.
+        deliveries: Counts the envelopes.
+        connected: Called at each connect, the first one included.
+
+    Yields:
+        The open socket.
 
     Raises:
         SlackRefused: Slack does not open a socket for the app token.
@@ -69,10 +81,10 @@ async def socket_mode(
 
 
 async def who_we_are(client: AsyncWebClient) -> AuthorizeResult:
-    """Ask Slack once, at start: a token that fails later would have Bolt swallow events.
+    """Return the bot's identity. It is asked for once, at the start: if it failed later, Bolt would lose events.
 
     Raises:
-        SlackRefused: a token is wrong, or Slack is not there.
+        SlackRefused: The token is wrong, or Slack cannot be reached.
     """
     try:
         answer = await client.auth_test()

@@ -1,4 +1,4 @@
-"""Our own messages, found again by their metadata: what was posted already, and what was posted twice."""
+"""The bot's own messages, found by their metadata, so that retries leave only one copy."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -7,18 +7,19 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.errors import Undelivered
-from handlers.slack.failures import delivered
+from handlers.slack.failures import call_slack
 
 NO_THREAD = frozenset({"thread_not_found", "message_not_found"})
+"""Slack's errors for a thread that does not exist."""
 THREAD_PAGES = 20
-"""Of 200 messages: an answer stands near the top of its thread."""
+"""Maximum number of pages to search in a thread, of 200 messages each: answers are near the top of the thread."""
 CHANNEL_PAGES = 5
-"""Of 200 messages, the newest first: what is told again was told lately."""
+"""Maximum number of pages to search in a channel, of 200 messages each, newest first: retries come soon."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What a message's metadata says that it is. Only an opaque id stands in it: Slack shows it to every app."""
+    """The identity of a message, kept in its metadata. It holds only an opaque id: Slack shows it to every app."""
 
     kind: str
     key: str
@@ -26,30 +27,36 @@ class Mark:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """As `chat.postMessage` takes it."""
+        """The metadata in the form that `chat.postMessage` takes."""
         return {"event_type": f"madoguchi_{self.kind}", "event_payload": {self.key: self.value}}
 
 
 class OwnMessages:
-    """Messages of this bot user, by their mark."""
+    """Finds and deletes messages of this bot user by their mark."""
 
     def __init__(self, client: AsyncWebClient, bot_user_id: str) -> None:
         self._client = client
         self._bot_user_id = bot_user_id
 
     async def keep_one(self, channel: str, thread: str | None, mark: Mark, keep: str | None = None) -> str | None:
-        """Delete all messages with this mark but one; the ts of that one, or None where there is none.
+        """Delete all messages with this mark but one.
 
-        Whoever posts and then calls this leaves one message, however many do it at the same time: all of them keep the
-        earliest, and who posted last sees every other one.
+        Workers that post and then call this leave one message, however many do so at the same time: all of them keep
+        the earliest, and the last to post sees all the others.
 
         Args:
-            channel: where to look.
-            thread: the thread's ts; None: the top level of the channel.
-            mark: of the messages.
-            keep: the ts of the message to keep, if it is among them; else the earliest is kept.
+            channel: The channel to search.
+            thread: The ts of the thread to search; None searches the top level of the channel.
+            mark: The mark of the messages.
+            keep: The ts of the message to keep. If no message has this ts, the earliest is kept.
+
+        Returns:
+            The ts of the message that is left, or None if there is none.
+
+        Raises:
+            Undelivered: A call of Slack's Web API failed.
         """
-        found = sorted([ts async for ts in self._marked(channel, thread, mark)])
+        found = sorted([ts async for ts in self._find(channel, thread, mark)])
         kept = keep if keep in found else next(iter(found), None)
         for ts in found:
             if ts != kept:
@@ -58,12 +65,12 @@ class OwnMessages:
 
     async def _delete(self, channel: str, ts: str) -> None:
         try:
-            await delivered(self._client.chat_delete(channel=channel, ts=ts))
+            await call_slack(self._client.chat_delete(channel=channel, ts=ts))
         except Undelivered as error:
             if str(error) != "message_not_found":
                 raise
 
-    async def _marked(self, channel: str, thread: str | None, mark: Mark) -> AsyncIterator[str]:
+    async def _find(self, channel: str, thread: str | None, mark: Mark) -> AsyncIterator[str]:
         async for message in self._messages(channel, thread):
             payload = (message.get("metadata") or {}).get("event_payload") or {}
             if message.get("user") == self._bot_user_id and payload.get(mark.key) == mark.value:
@@ -72,12 +79,12 @@ class OwnMessages:
     async def _messages(self, channel: str, thread: str | None) -> AsyncIterator[dict[str, Any]]:
         cursor: str | None = None
         for _ in range(THREAD_PAGES if thread else CHANNEL_PAGES):
-            where: dict[str, Any] = {"channel": channel, "include_all_metadata": True, "limit": 200, "cursor": cursor}
+            query: dict[str, Any] = {"channel": channel, "include_all_metadata": True, "limit": 200, "cursor": cursor}
             try:
-                page = await delivered(
-                    self._client.conversations_replies(ts=thread, **where)
+                page = await call_slack(
+                    self._client.conversations_replies(ts=thread, **query)
                     if thread
-                    else self._client.conversations_history(**where)
+                    else self._client.conversations_history(**query)
                 )
             except Undelivered as error:
                 if str(error) in NO_THREAD:

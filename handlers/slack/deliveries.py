@@ -1,4 +1,4 @@
-"""What Slack delivers, and when it may end: by a socket, or by requests to an address of ours."""
+"""Deliveries from Slack, over a socket or as HTTP requests, and how the bot finishes them when it stops."""
 
 import asyncio
 import logging
@@ -23,150 +23,159 @@ from handlers.server.health import HealthPart
 log = logging.getLogger(__name__)
 
 REQUEST_BYTES = 1 << 20
-"""Of a request of Slack's; what they send stays far below."""
+"""Maximum size of a request's body; Slack's own requests stay far below."""
 BODY_SECONDS = 3.0
-"""For a body to come in: Slack itself gives up after that."""
+"""Timeout, in seconds, for a body to arrive; Slack itself gives up after that."""
 
 
 class Deliveries:
-    """What is taken in and not yet done with: until its ack, and on until its listener has ended."""
+    """Counts the deliveries in progress. A delivery ends when it is acked and its listener has returned.
+
+    Args:
+        acked: Called with the seconds from a delivery to its ack.
+    """
 
     def __init__(self, acked: Callable[[float], None]) -> None:
         self._acked = acked
-        self._under_way = 0
+        self._in_progress = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self.open = True
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Around a delivery, up to its ack."""
+    def track(self) -> Iterator[None]:
+        """Count a delivery until its ack, at which the block ends."""
         started = time.perf_counter()
-        self._begun()
+        self._started()
         try:
             yield
             self._acked(time.perf_counter() - started)
         finally:
-            self._done()
+            self._finished()
 
     def follow(self, app: AsyncApp) -> None:
-        """Know of this app's listeners: Bolt lets them run on after the ack, and forgets them."""
+        """Count this app's listeners too: they run on after the ack, and Bolt keeps no record of them."""
 
-        async def begun() -> None:
-            self._begun()
+        async def listener_started() -> None:
+            self._started()
 
-        async def done() -> None:
-            self._done()
+        async def listener_finished() -> None:
+            self._finished()
 
         runner = app.listener_runner
-        runner.listener_start_handler = AsyncCustomListenerStartHandler(app.logger, begun)
-        runner.listener_completion_handler = AsyncCustomListenerCompletionHandler(app.logger, done)
+        runner.listener_start_handler = AsyncCustomListenerStartHandler(app.logger, listener_started)
+        runner.listener_completion_handler = AsyncCustomListenerCompletionHandler(app.logger, listener_finished)
 
     async def close(self, seconds: float) -> None:
-        """Take nothing more in, and wait for what is under way."""
+        """Accept no more deliveries, and wait up to `seconds` for those in progress."""
         self.open = False
         try:
             async with asyncio.timeout(seconds):
                 await self._idle.wait()
         except TimeoutError:
-            log.warning("%s deliveries of Slack's were not done with in time", self._under_way)
+            log.warning("%s deliveries from Slack did not finish in time", self._in_progress)
 
-    def _begun(self) -> None:
-        self._under_way += 1
+    def _started(self) -> None:
+        self._in_progress += 1
         self._idle.clear()
 
-    def _done(self) -> None:
-        self._under_way -= 1
-        if not self._under_way:
+    def _finished(self) -> None:
+        self._in_progress -= 1
+        if not self._in_progress:
             self._idle.set()
 
 
 class Socket(AsyncSocketModeHandler):
-    """Slack's socket, which lets go of what comes in after the end: another replica gets it."""
+    """Slack's socket. Once deliveries are closed it ignores envelopes, so that another replica gets them."""
 
     def __init__(self, app: AsyncApp, token: str, deliveries: Deliveries, connected: Callable[[], None]) -> None:
         super().__init__(app, token)
         self._deliveries = deliveries
         self._connected = connected
         self._opened = time.monotonic()
-        self.client.message_listeners.append(self._greeted)
+        self.client.message_listeners.append(self._on_message)
 
     async def handle(self, client: Any, req: Any) -> None:
         if self._deliveries.open:
-            with self._deliveries.taken():
+            with self._deliveries.track():
                 await super().handle(client, req)
 
-    async def _greeted(self, _client: Any, message: dict[str, Any], _raw: str | None = None) -> None:
+    async def _on_message(self, _client: Any, message: dict[str, Any], _raw: str | None = None) -> None:
         if message.get("type") == "hello":
             self._opened = time.monotonic()
             self._connected()
 
     def age(self) -> float:
-        """Seconds since it was opened; Slack renews it every few hours."""
+        """Return the seconds since the socket was opened; Slack renews it every few hours."""
         return time.monotonic() - self._opened
 
     def silence(self) -> float:
-        """Seconds since Slack's last pong."""
+        """Return the seconds since Slack's last pong; 0 before the first one."""
         pong = self.client.last_ping_pong_time
         return 0.0 if pong is None else time.time() - pong
 
     async def part(self) -> HealthPart:
-        """Whether it is connected and Slack has answered its pings."""
+        """Return whether the socket is connected and Slack answers its pings."""
         if await self.client.is_connected():
             return HealthPart(ready=True)
         return HealthPart(ready=False, says="the socket is not connected")
 
 
 class Requests:
-    """Slack's requests to `/slack/events`: events, presses, forms and commands (HTTP mode)."""
+    """Receives Slack's requests to `/slack/events`: events, presses, modals and commands (HTTP mode)."""
 
     def __init__(self, signing_secret: str) -> None:
         self._verifier = SignatureVerifier(signing_secret)
         self._app: AsyncApp | None = None
         self._deliveries: Deliveries | None = None
-        self.route = Route("/slack/events", self._take, methods=["POST"])
+        self.route = Route("/slack/events", self._handle, methods=["POST"])
 
     def answer_by(self, app: AsyncApp, deliveries: Deliveries) -> None:
-        """From now on this app answers; until then, and after the end, Slack is told to come again."""
+        """Let this app answer from now on. Before, and once the deliveries are closed, Slack gets a 503 and retries."""
         self._app, self._deliveries = app, deliveries
 
-    async def _take(self, request: Request) -> Response:
-        """Nothing of a request that is refused is read by anybody, or written to the log."""
+    async def _handle(self, request: Request) -> Response:
+        """Answer one request. The content of a refused request is neither passed on nor logged."""
         if self._app is None or self._deliveries is None or not self._deliveries.open:
             return Response(status_code=503)
         try:
             body = await _body_of(request)
         except (TimeoutError, ClientDisconnect):
-            return _refused(408, "it did not come in in time")
+            return _refuse(408, "the body did not arrive in time")
         if body is None:
-            return _refused(413, "it is too large")
-        if not self._signed(request, body):
-            return _refused(401, "it is old, or not signed with SLACK_SIGNING_SECRET")
-        asked = _read(request, body)
-        if asked is None:
-            return _refused(400, "it is signed, and is no JSON object as Slack sends it")
-        with self._deliveries.taken():
-            return to_starlette_response(await self._app.async_dispatch(asked))
+            return _refuse(413, "the body is too large")
+        if not self._is_signed(request, body):
+            return _refuse(401, "it is too old, or not signed with SLACK_SIGNING_SECRET")
+        bolt_request = _parse(request, body)
+        if bolt_request is None:
+            return _refuse(400, "it is signed, but its body is not a JSON object of Slack's")
+        with self._deliveries.track():
+            return to_starlette_response(await self._app.async_dispatch(bolt_request))
 
-    def _signed(self, request: Request, body: bytes) -> bool:
+    def _is_signed(self, request: Request, body: bytes) -> bool:
         timestamp = request.headers.get("x-slack-request-timestamp", "")
         try:
             return self._verifier.is_valid(body, timestamp, request.headers.get("x-slack-signature", ""))
-        except (TypeError, ValueError):  # a timestamp that is no number, a signature or a body that is no text
+        except (TypeError, ValueError):  # the timestamp is no number, or the signature or body is no text
             return False
 
 
-def _read(request: Request, body: bytes) -> AsyncBoltRequest | None:
-    """What Bolt reads in a body, None where it makes no sense to it."""
+def _parse(request: Request, body: bytes) -> AsyncBoltRequest | None:
+    """Return the request as Bolt parses it, or None if it cannot be parsed."""
     try:
-        asked = to_async_bolt_request(request, body)
-    except Exception:  # noqa: BLE001 - it raises whatever it stumbles over
+        bolt_request = to_async_bolt_request(request, body)
+    except Exception:  # noqa: BLE001 - Bolt's parser may raise anything
         return None
-    return asked if isinstance(asked.body.get("event", {}), dict) else None
+    return bolt_request if isinstance(bolt_request.body.get("event", {}), dict) else None
 
 
 async def _body_of(request: Request) -> bytes | None:
-    """The body, None where it is too large. Raises TimeoutError, ClientDisconnect."""
+    """Return the body, or None if it is too large.
+
+    Raises:
+        TimeoutError: The body took longer than `BODY_SECONDS`.
+        ClientDisconnect: The client closed the connection.
+    """
     body = bytearray()
     async with asyncio.timeout(BODY_SECONDS):
         async for chunk in request.stream():
@@ -176,6 +185,6 @@ async def _body_of(request: Request) -> bytes | None:
     return bytes(body)
 
 
-def _refused(status: int, why: str) -> Response:
+def _refuse(status: int, why: str) -> Response:
     log.warning("a request to /slack/events was refused (%s): %s", status, why)
     return JSONResponse({"error": "invalid request"}, status)

@@ -1,4 +1,4 @@
-"""What people hear when something cannot be done, or went wrong."""
+"""The error handler, which tells people what was refused or went wrong."""
 
 import logging
 import uuid
@@ -16,19 +16,25 @@ log = logging.getLogger(__name__)
 
 
 class NotSaved(Exception):  # noqa: N818 - reads as what happened
-    """A correction could not be written; nothing of it holds."""
+    """A correction could not be stored, and nothing was changed."""
 
 
 def register(app: AsyncApp, people: People, private: Private) -> None:
-    """Register the one error handler: whatever a listener raises, the person is told, and Slack gets its ack."""
+    """Register the only error handler.
+
+    When a listener for a press, command, shortcut or modal raises, the handler tells the person and acks. An event that
+    fails before its ack gets none, so that Slack delivers it again.
+    """
 
     @app.error
-    async def failed(error: Exception, body: dict[str, Any], response: BoltResponse | None) -> BoltResponse | None:
+    async def handle_error(
+        error: Exception, body: dict[str, Any], response: BoltResponse | None
+    ) -> BoltResponse | None:
         if "event" in body:
-            # Not acked, where it was raised before the ack: the event comes again.
-            away = isinstance(error, Unable)  # the database: what of it is said elsewhere, once
-            told = error if away else type(error).__name__
-            log.error("event %s failed: %s", body["event"].get("type"), told, exc_info=None if away else error)
+            # `Unable` means that the database is away. Its traceback is logged once, elsewhere.
+            away = isinstance(error, Unable)
+            summary = error if away else type(error).__name__
+            log.error("event %s failed: %s", body["event"].get("type"), summary, exc_info=None if away else error)
             return None
         spot = spot_of(body)
         words = await people.words(spot.user)

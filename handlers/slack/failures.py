@@ -1,4 +1,4 @@
-"""How calls of Slack's Web API fail."""
+"""Failures of calls to Slack's Web API."""
 
 from collections.abc import Awaitable
 from typing import Any
@@ -10,7 +10,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.domain.errors import Undelivered
 
 SLACK_FAILURES = (SlackClientError, aiohttp.ClientError, TimeoutError)
-"""All that a call of the client raises. Where it is no SlackApiError, nobody knows whether Slack did what was asked."""
+"""Every exception that a call can raise. Unless it is a SlackApiError, Slack may have done what was asked."""
 
 TRANSIENT_ERRORS = frozenset(
     {
@@ -20,7 +20,7 @@ TRANSIENT_ERRORS = frozenset(
         "fatal_error",
         "service_unavailable",
         "request_timeout",
-        # What an operator repairs: a new token, an app that was switched off for a while.
+        # An operator can repair these, with a new token or by enabling the app again.
         "invalid_auth",
         "not_authed",
         "account_inactive",
@@ -29,11 +29,11 @@ TRANSIENT_ERRORS = frozenset(
         "accesslimited",
     }
 )
-"""Slack's errors that may pass (docs.slack.dev, chat.postMessage). Any other one is an answer that will not change."""
+"""Slack's temporary errors (docs.slack.dev, chat.postMessage). Every other error is final."""
 
 
 def error_name(error: BaseException) -> str | None:
-    """Slack's word for what is wrong; None where there was no answer, or one of something else, as of a gateway."""
+    """Return Slack's name for the error; None without an answer, or if the answer came from a gateway, not Slack."""
     if not isinstance(error, SlackApiError):
         return None
     data: Any = getattr(error.response, "data", None)
@@ -41,8 +41,12 @@ def error_name(error: BaseException) -> str | None:
     return str(name) if name else None
 
 
-async def delivered(request: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
-    """Await a request of the client. Raises Undelivered with Slack's word for what is wrong."""
+async def call_slack(request: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
+    """Await a call of the client and return its response.
+
+    Raises:
+        Undelivered: The call failed; the message is Slack's name for the error, or the exception's type.
+    """
     try:
         return await request
     except SLACK_FAILURES as error:

@@ -1,4 +1,4 @@
-"""The form of a correction, and the draft of a reason that comes into it while it is open."""
+"""The correction form, and the draft of a reason that appears in it while it is open."""
 
 import asyncio
 import logging
@@ -26,12 +26,13 @@ from handlers.views.ids import Form
 log = logging.getLogger(__name__)
 
 DRAFT_SECONDS = 2.5
-"""Seconds that a draft may take; whoever corrects may save without it at any time."""
-GONE = frozenset({"hash_conflict", "not_found"})
+"""Timeout for a draft, in seconds. A person may submit the form without waiting for it."""
+VIEW_CHANGED_ERRORS = frozenset({"hash_conflict", "not_found"})
+"""Slack's errors for a form that was changed or closed meanwhile."""
 
 
 class CorrectionForms:
-    """Opens the form and keeps its draft fitting to the category that is chosen in it."""
+    """Opens the form and updates its draft whenever another category is chosen."""
 
     def __init__(
         self, correcting: Correcting, drafting: Drafting, guard: Guard, people: People, client: AsyncWebClient
@@ -43,40 +44,50 @@ class CorrectionForms:
         self._client = client
 
     async def open(self, shown: Card, spot: Spot, words: Words, trigger: str) -> Callable[[], Awaitable[None]]:
-        """Open it at once, with what was said for the card's category; awaiting the result drafts what was not."""
+        """Open the form at once, with the known reason for the card's category.
+
+        Args:
+            shown: The card.
+            spot: The place for private answers.
+            words: The person's language.
+            trigger: Slack's trigger id, which is valid for three seconds.
+
+        Returns:
+            A function that drafts a reason and puts it into the form; it does nothing if a reason was known.
+        """
         category = shown.category.id if shown.category else None
-        said = said_for(shown, category) if category else None
+        reason = said_for(shown, category) if category else None
         form = Form(
             question=shown.question.id,
             seen=shown.seen,
             channel=spot.channel,
             thread=spot.thread,
-            draft=said and shorten(said, REASON_LENGTH),
+            draft=reason and shorten(reason, REASON_LENGTH),
         )
-        drafting = category is not None and said is None
+        drafting = category is not None and reason is None
         view = modal(shown, form, category, words, drafting=drafting)
         opened = await self._client.views_open(trigger_id=trigger, view=view)
         if category is None or not drafting:
-            return _nothing
-        return partial(self._draft, shown, form, category, words, opened["view"])
+            return _no_draft
+        return partial(self._show_draft, shown, form, category, words, opened["view"])
 
     async def choose(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
-        """Another category needs another reason, unless the person has written one."""
+        """Replace the draft after another category was chosen, unless the person has written a reason."""
         await self._guard.staff_only(body["user"]["id"])
         await ack()
         view = body["view"]
         form, category = Form.unpacked(view["private_metadata"]), action["selected_option"]["value"]
-        _, written = written_reason(view)
-        if written and written != form.draft:
+        _, reason = entered_reason(view)
+        if reason and reason != form.draft:
             return
         form = form.model_copy(update={"draft": None})
         shown, words = await self._correcting.card(form.question), await self._people.words(body["user"]["id"])
         waiting = await self._update(view["id"], None, modal(shown, form, category, words, drafting=True))
         if waiting:
-            await self._draft(shown, form, category, words, waiting)
+            await self._show_draft(shown, form, category, words, waiting)
 
-    async def _draft(self, shown: Card, form: Form, category: str, words: Words, view: dict[str, Any]) -> None:
-        """Put a reason for this category into the form that waits for one; an empty place where none comes."""
+    async def _show_draft(self, shown: Card, form: Form, category: str, words: Words, view: dict[str, Any]) -> None:
+        """Draft a reason for this category and show it in the form; without a draft the input stays empty."""
         draft = None
         try:
             async with asyncio.timeout(DRAFT_SECONDS):
@@ -84,27 +95,27 @@ class CorrectionForms:
         except TimeoutError:
             log.info("no reason was drafted in time")
         form = form.model_copy(update={"draft": draft and shorten(draft, REASON_LENGTH)})
-        # By its hash: where another category was chosen meanwhile, this draft must not show.
+        # The hash keeps this draft out of a form in which another category was chosen meanwhile.
         await self._update(view["id"], view["hash"], modal(shown, form, category, words))
 
-    async def _update(self, view_id: str, seen: str | None, view: dict[str, Any]) -> dict[str, Any] | None:
-        """The form as it is now; None where it was closed, or has changed since it was `seen`."""
+    async def _update(self, view_id: str, seen_hash: str | None, view: dict[str, Any]) -> dict[str, Any] | None:
+        """Update the form and return it; None if it was closed, or has changed since `seen_hash`."""
         try:
-            updated = await self._client.views_update(view_id=view_id, hash=seen, view=view)
+            updated = await self._client.views_update(view_id=view_id, hash=seen_hash, view=view)
         except SlackApiError as error:
-            if error_name(error) not in GONE:
+            if error_name(error) not in VIEW_CHANGED_ERRORS:
                 raise
             return None
-        changed: dict[str, Any] = updated["view"]
-        return changed
+        new_view: dict[str, Any] = updated["view"]
+        return new_view
 
 
-async def _nothing() -> None:
-    """There is nothing to draft."""
+async def _no_draft() -> None:
+    """Do nothing: the form needs no draft."""
 
 
-def written_reason(view: dict[str, Any]) -> tuple[str | None, str | None]:
-    """The category that the form's place for a reason was made for, and what stands in it."""
+def entered_reason(view: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Return the category that the form's reason input was made for, and the text in that input."""
     for block_id, inputs in view["state"]["values"].items():
         name, _, category = block_id.partition(".")
         if name == ids.REASON_INPUT:
@@ -113,5 +124,5 @@ def written_reason(view: dict[str, Any]) -> tuple[str | None, str | None]:
 
 
 def register(app: AsyncApp, forms: CorrectionForms) -> None:
-    """Register the choice of a category in the form."""
+    """Register the listener for the choice of a category in the form."""
     app.action({"block_id": ids.CATEGORY_INPUT, "action_id": ids.CATEGORY_INPUT})(forms.choose)

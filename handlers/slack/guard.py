@@ -1,4 +1,4 @@
-"""Who may do what. Asked at every press, command and modal: ids in a payload route, they give no rights."""
+"""Permissions by role. They are checked at every press, command and modal: ids in a payload grant nothing."""
 
 import logging
 import time
@@ -13,12 +13,19 @@ from handlers.texts.escape import mentions
 log = logging.getLogger(__name__)
 
 MEMBERS_CACHE_SECONDS = 60.0
+"""Seconds for which the members of a user group are cached; a removed member keeps the role that long."""
 
 
 class Guard:
-    """Staff correct, admins run /finetune. Each entry is a user id (U…, W…) or a user group's id (S…); none = nobody.
+    """Checks roles: staff correct answers, admins use /finetune.
 
-    It fails closed: whoever cannot be proven to be in a group is not in it.
+    It fails closed: if Slack does not list a group's members, nobody counts as a member.
+
+    Args:
+        staff: Ids of users (U…, W…) and user groups (S…); none means nobody.
+        admins: The same for admins.
+        client: Lists the members of user groups.
+        now: Seconds of a monotonic clock.
     """
 
     def __init__(
@@ -40,26 +47,38 @@ class Guard:
     async def is_admin(self, user_id: str) -> bool:
         return await self._is_among(user_id, self._admins)
 
-    def staff_named(self) -> str:
-        """Mentions of all who may correct, for a private message; the setting's name where nobody may."""
+    def staff_mentions(self) -> str:
+        """Return mentions of all staff, for a private message; the setting's name if there are none."""
         return mentions(self._staff) or "BOT_STAFF"
 
-    def admins_named(self) -> str:
-        """Mentions of all who may run /finetune, for a private message; the setting's name where nobody may."""
+    def admins_mentions(self) -> str:
+        """Return mentions of all admins, for a private message; the setting's name if there are none."""
         return mentions(self._admins) or "BOT_ADMINS"
 
     async def staff_only(self, user_id: str) -> None:
-        """Raises Refused: NOT_STAFF, with `who` may."""
+        """Check that this person is staff.
+
+        Raises:
+            Refused: NOT_STAFF; the fact `who` mentions the staff.
+        """
         if not await self.is_staff(user_id):
-            raise Refused(Reason.NOT_STAFF, who=self.staff_named())
+            raise Refused(Reason.NOT_STAFF, who=self.staff_mentions())
 
     async def admins_only(self, user_id: str) -> None:
-        """Raises Refused: NOT_ADMIN, with `who` may."""
+        """Check that this person is an admin.
+
+        Raises:
+            Refused: NOT_ADMIN; the fact `who` mentions the admins.
+        """
         if not await self.is_admin(user_id):
-            raise Refused(Reason.NOT_ADMIN, who=self.admins_named())
+            raise Refused(Reason.NOT_ADMIN, who=self.admins_mentions())
 
     async def staff_or_admins(self, user_id: str) -> None:
-        """Raises Refused: NOT_STAFF, for whoever is neither."""
+        """Check that this person is staff or an admin.
+
+        Raises:
+            Refused: NOT_STAFF; the fact `who` mentions the staff.
+        """
         if not await self.is_admin(user_id):
             await self.staff_only(user_id)
 
@@ -72,13 +91,13 @@ class Guard:
         return False
 
     async def _members(self, group: str) -> frozenset[str]:
-        kept = self._groups.get(group)
-        if kept and self._now() - kept[0] < MEMBERS_CACHE_SECONDS:
-            return kept[1]
+        cached = self._groups.get(group)
+        if cached and self._now() - cached[0] < MEMBERS_CACHE_SECONDS:
+            return cached[1]
         try:
             answer = await self._client.usergroups_users_list(usergroup=group)
         except SLACK_FAILURES as error:
-            log.warning("user group %s cannot be read, nobody counts as its member: %s", group, error_name(error))
+            log.warning("user group %s cannot be read, so nobody counts as a member: %s", group, error_name(error))
             return frozenset()
         members = frozenset(answer["users"])
         self._groups[group] = (self._now(), members)

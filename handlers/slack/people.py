@@ -1,4 +1,4 @@
-"""Who somebody is, as far as it decides what they may do here and in which language."""
+"""Facts about people in Slack that decide what they may do and which language they read."""
 
 import asyncio
 import time
@@ -14,14 +14,14 @@ from handlers.slack.failures import SLACK_FAILURES, error_name
 from handlers.texts.words import Language, Words, language_of
 
 PEOPLE_CACHE_SECONDS = 600.0
-KEPT_PEOPLE = 10_000
-UNKNOWN_USER = frozenset({"user_not_found", "user_not_visible", "users_not_found"})
+PEOPLE_CACHE_SIZE = 10_000
+UNKNOWN_USER_ERRORS = frozenset({"user_not_found", "user_not_visible", "users_not_found"})
 SLACKBOT = "USLACKBOT"
 
 
 @dataclass(frozen=True)
 class Home:
-    """Our own workspace, as auth.test told it at start: what the bot may take for "one of us"."""
+    """The bot's own workspace and enterprise, from auth.test at the start. People from elsewhere are outsiders."""
 
     team: str
     bot_user_id: str
@@ -30,7 +30,7 @@ class Home:
 
 @dataclass(frozen=True)
 class SlackUser:
-    """Somebody in Slack. `outsider`: a guest or another organisation's person, whose words are never kept."""
+    """A person or bot in Slack. An `outsider` is a guest or from another organisation, and their text is never kept."""
 
     id: str
     language: Language
@@ -44,11 +44,13 @@ class SlackUser:
 
 
 class People:
-    """Looks people up, and remembers them for ten minutes.
+    """Looks people up, with a cache of ten minutes.
 
-    Raises:
-        SlackApiError, aiohttp.ClientError, TimeoutError: from `get`, where users.info cannot be had. Nobody is taken
-            for an insider then: an event is not acked and comes again.
+    Args:
+        client: The Web API.
+        home: The bot's own workspace.
+        language: The configured language for everybody; None takes each person's own.
+        now: Seconds of a monotonic clock.
     """
 
     def __init__(
@@ -63,45 +65,50 @@ class People:
         self._language = language
         self._now = now
         self._known: OrderedDict[str, tuple[float, SlackUser]] = OrderedDict()
-        self._asking: dict[str, asyncio.Task[SlackUser]] = {}
+        self._lookups: dict[str, asyncio.Task[SlackUser]] = {}
 
     async def get(self, user_id: str) -> SlackUser:
-        """The person of this id. One whom Slack does not let us see is an outsider."""
-        kept = self._known.get(user_id)
-        if kept and self._now() - kept[0] < PEOPLE_CACHE_SECONDS:
-            return kept[1]
-        person = await self._asked_once(user_id)
+        """Return the person with this id. A person whom Slack hides from the bot is an outsider.
+
+        Raises:
+            SlackApiError, aiohttp.ClientError, TimeoutError: The lookup failed. Nobody counts as an insider then; an
+                event is not acked and Slack delivers it again.
+        """
+        cached = self._known.get(user_id)
+        if cached and self._now() - cached[0] < PEOPLE_CACHE_SECONDS:
+            return cached[1]
+        person = await self._look_up_once(user_id)
         self._known[user_id] = (self._now(), person)
         self._known.move_to_end(user_id)
-        if len(self._known) > KEPT_PEOPLE:
+        if len(self._known) > PEOPLE_CACHE_SIZE:
             self._known.popitem(last=False)
         return person
 
     @property
     def default_words(self) -> Words:
-        """The words for no one in particular: in the configured language, else English."""
+        """The words for messages to no particular person: in the configured language, else English."""
         return Words(language_of(None, self._language))
 
     async def words(self, user_id: str) -> Words:
-        """The words to speak with this person; in the configured language, else English, where they cannot be had."""
+        """Return the words in this person's language. If the lookup fails, return the default words."""
         try:
             return (await self.get(user_id)).words
         except SLACK_FAILURES:
             return self.default_words
 
-    async def _asked_once(self, user_id: str) -> SlackUser:
-        """Of those who need to know at the same time one asks: Slack allows so many requests a minute."""
-        asking = self._asking.get(user_id)
-        if asking is None:
-            asking = self._asking[user_id] = asyncio.create_task(self._looked_up(user_id))
-            asking.add_done_callback(lambda _: self._asking.pop(user_id))
-        return await asyncio.shield(asking)
+    async def _look_up_once(self, user_id: str) -> SlackUser:
+        """Look a person up, and share one request among concurrent callers, because Slack limits requests a minute."""
+        lookup = self._lookups.get(user_id)
+        if lookup is None:
+            lookup = self._lookups[user_id] = asyncio.create_task(self._look_up(user_id))
+            lookup.add_done_callback(lambda _: self._lookups.pop(user_id))
+        return await asyncio.shield(lookup)
 
-    async def _looked_up(self, user_id: str) -> SlackUser:
+    async def _look_up(self, user_id: str) -> SlackUser:
         try:
             answer = await self._client.users_info(user=user_id, include_locale=True)
         except SlackApiError as error:
-            if error_name(error) in UNKNOWN_USER:
+            if error_name(error) in UNKNOWN_USER_ERRORS:
                 return SlackUser(user_id, language_of(None, self._language), outsider=True)
             raise
         user: dict[str, Any] = answer["user"]
@@ -117,5 +124,5 @@ class People:
         if user.get("is_restricted") or user.get("is_ultra_restricted") or user.get("is_stranger"):
             return True
         enterprise = (user.get("enterprise_user") or {}).get("enterprise_id")
-        ours = self.home.enterprise is not None and enterprise == self.home.enterprise
-        return not ours and user.get("team_id") not in {None, self.home.team}
+        same_enterprise = self.home.enterprise is not None and enterprise == self.home.enterprise
+        return not same_enterprise and user.get("team_id") not in {None, self.home.team}

@@ -1,4 +1,4 @@
-"""Which messages are questions to us, and how they reached us. The same in words: docs/slack.md."""
+"""The rules that decide which messages are questions for the bot. docs/slack.md has the same rules in words."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -6,67 +6,72 @@ from typing import Any
 
 from bot.domain.question import ArrivalKind, Place, Via
 from handlers.slack.people import SLACKBOT
-from handlers.texts.escape import written
+from handlers.texts.escape import message_text
 
 Event = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Heard:
-    """A message that may be for us, before it is known who wrote it."""
+class AddressedMessage:
+    """A message that is addressed to the bot. Its author has not been looked up yet."""
 
     kind: ArrivalKind
     via: Via
     message: Event
     channel: str
-    said: str = ""
-    """Of an edit: when it was made, as a ts."""
+    edited_ts: str = ""
+    """Time of the edit, as a ts; empty for a new message."""
 
 
 class Policy:
-    """Which messages are for us. `watched` are the channels whose every top-level message is a question."""
+    """The rules by which messages are addressed to the bot.
+
+    Args:
+        bot_user_id: The bot's user id.
+        watched: Ids of the channels in which every top-level message is a question.
+    """
 
     def __init__(self, bot_user_id: str, watched: Collection[str]) -> None:
         self._bot_user_id = bot_user_id
         self._watched = frozenset(watched)
 
-    def heard(self, event: Event) -> Heard | None:
-        """What an `app_mention` or `message` event asks of us, or None."""
+    def from_event(self, event: Event) -> AddressedMessage | None:
+        """Return the message of an `app_mention` or `message` event, or None if it is not addressed to the bot."""
         if event.get("subtype") == "message_changed":
-            return self._edited(event)
-        if event.get("subtype") not in {None, "file_share"} or event.get("hidden") or self._is_bots(event):
+            return self._from_edit(event)
+        if event.get("subtype") not in {None, "file_share"} or event.get("hidden") or self._is_by_app(event):
             return None
         via = Via.MENTION if event["type"] == "app_mention" else self._via(event, event["channel"], event)
-        # In a channel a message with a mention comes in twice; the app_mention is the one that counts.
+        # In a channel Slack sends two events for a mention; only the app_mention counts.
         if via is None or (event["type"] == "message" and via is Via.MENTION):
             return None
-        return Heard(ArrivalKind.ASKED, via, event, event["channel"])
+        return AddressedMessage(ArrivalKind.ASKED, via, event, event["channel"])
 
-    def found(self, message: Event, channel: str) -> Heard | None:
-        """What a message of a channel's history asks of us: the same as if it had just come."""
-        mentioned = f"<@{self._bot_user_id}" in written(message)
-        return self.heard({**message, "type": "app_mention" if mentioned else "message", "channel": channel})
+    def from_history(self, message: Event, channel: str) -> AddressedMessage | None:
+        """Return a message of a channel's history, or None, by the same rules as for its event."""
+        mentioned = f"<@{self._bot_user_id}" in message_text(message)
+        return self.from_event({**message, "type": "app_mention" if mentioned else "message", "channel": channel})
 
-    def _edited(self, event: Event) -> Heard | None:
-        """An edit by a person that changed the text; Slack also reports unfurled links and new replies as changes."""
+    def _from_edit(self, event: Event) -> AddressedMessage | None:
+        """Return the message if a person changed its text. Slack also reports unfurled links and replies as changes."""
         message, before = event.get("message") or {}, event.get("previous_message") or {}
-        same = written(message) == written(before)
-        if same or not message.get("edited") or self._is_bots(message):
+        unchanged = message_text(message) == message_text(before)
+        if unchanged or not message.get("edited") or self._is_by_app(message):
             return None
         via = self._via(event, event["channel"], message)
-        said = event.get("event_ts") or event.get("ts") or ""
-        return Heard(ArrivalKind.EDITED, via, message, event["channel"], said) if via else None
+        edited_ts = event.get("event_ts") or event.get("ts") or ""
+        return AddressedMessage(ArrivalKind.EDITED, via, message, event["channel"], edited_ts) if via else None
 
-    def _is_bots(self, message: Event) -> bool:
+    def _is_by_app(self, message: Event) -> bool:
         user = message.get("user")
         by_app = message.get("bot_id") or message.get("app_id") or message.get("bot_profile")
         return bool(by_app) or not user or user in {self._bot_user_id, SLACKBOT}
 
     def _via(self, event: Event, channel: str, message: Event) -> Via | None:
-        """How a message reached us; None where it is talk between people."""
+        """Return how a message reached the bot, or None if it is conversation between people."""
         thread = message.get("thread_ts")
         top_level = not thread or thread == message.get("ts")
-        mentioned = f"<@{self._bot_user_id}" in written(message)
+        mentioned = f"<@{self._bot_user_id}" in message_text(message)
         if event.get("channel_type") == "im" or channel.startswith("D"):
             return Via.DM if top_level or mentioned else None
         if mentioned:
@@ -75,11 +80,11 @@ class Policy:
 
 
 def place_of(team: str, channel: str, message: Event) -> Place:
-    """Where a message stands; a thread's root is in no thread."""
+    """Return the place of a message. The root of a thread has no `thread_ts`."""
     ts, thread = message["ts"], message.get("thread_ts")
     return Place(team=team, channel=channel, ts=ts, thread_ts=thread if thread != ts else None)
 
 
 def has_files(message: Event) -> bool:
-    """Whether there is something besides text: files, or a forwarded message."""
+    """Return whether a message has files or a forwarded message besides its text."""
     return bool(message.get("files") or message.get("attachments"))

@@ -1,4 +1,4 @@
-"""Answers that only one person sees."""
+"""Messages that only one person sees."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Spot:
-    """Who pressed or typed something, and where; `thread` is None outside of a thread."""
+    """The person who pressed or typed something, and the place; `thread` is None outside of a thread."""
 
     user: str
     channel: str | None
@@ -25,11 +25,11 @@ class Spot:
 
 
 def spot_of(body: dict[str, Any]) -> Spot:
-    """The spot of any interaction's payload: a press, a command, a shortcut or a submitted modal."""
+    """Return the spot of an interaction's payload: a press, a command, a shortcut or a submitted modal."""
     user = body.get("user") or {}
     container = body.get("container") or {}
     message = body.get("message") or {}
-    form = _form(body)
+    form = _form_metadata(body)
     return Spot(
         user=user.get("id") or body.get("user_id") or "",
         channel=(body.get("channel") or {}).get("id")
@@ -41,7 +41,7 @@ def spot_of(body: dict[str, Any]) -> Spot:
     )
 
 
-def _form(body: dict[str, Any]) -> dict[str, Any]:
+def _form_metadata(body: dict[str, Any]) -> dict[str, Any]:
     try:
         form = json.loads((body.get("view") or {}).get("private_metadata") or "{}")
     except ValueError:
@@ -50,30 +50,30 @@ def _form(body: dict[str, Any]) -> dict[str, Any]:
 
 
 class Private:
-    """Tells one person something, whatever way is open: in the thread, by response_url, else in a direct message."""
+    """Sends private messages: as an ephemeral message, else by response_url, else as a direct message."""
 
     def __init__(self, client: AsyncWebClient) -> None:
         self._client = client
 
     async def tell(self, spot: Spot, message: Message | str) -> None:
-        """Never raises: what could not be told is logged, without its text."""
+        """Send a message in the first way that works. This never raises; a failure is logged without the text."""
         if isinstance(message, str):
             message = Message(message, [section(message)])
-        for way in (self._ephemeral, self._respond, self._dm):
+        for send in (self._ephemeral, self._respond, self._dm):
             try:
-                if await way(spot, message):
+                if await send(spot, message):
                     return
             except SLACK_FAILURES as error:
-                log.info("%s: %s", way.__name__, error_name(error) or type(error).__name__)
-        log.warning("somebody could not be told something in private")
+                log.info("private message, %s: %s", send.__name__, error_name(error) or type(error).__name__)
+        log.warning("a private message could not be sent in any way")
 
     async def dismiss(self, spot: Spot) -> None:
-        """Take the private message away whose button was pressed. A try: where it stays, it does no harm."""
+        """Delete the private message whose button was pressed. A failure is only logged: the message does no harm."""
         if spot.response_url:
             try:
                 await AsyncWebhookClient(spot.response_url).send(delete_original=True)
             except SLACK_FAILURES as error:
-                log.info("a private message stays: %s", type(error).__name__)
+                log.info("a private message could not be deleted: %s", type(error).__name__)
 
     async def _ephemeral(self, spot: Spot, message: Message) -> bool:
         if not (spot.channel and spot.user):

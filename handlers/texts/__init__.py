@@ -1,1 +1,1 @@
-"""The words that people read, in both languages, and how text is made safe for Slack."""
+"""The texts people read, in both languages, and the conversion from and to Slack's text format."""

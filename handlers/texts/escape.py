@@ -1,4 +1,4 @@
-"""Slack's text format, both ways: nothing that people or models wrote may notify, link or break a message."""
+"""Conversion from and to Slack's text format. Text of people or models must not notify, link or break a message."""
 
 import html
 import re
@@ -9,26 +9,27 @@ from typing import Any
 from bot.domain.correction import ELSEWHERE
 
 MARKER = "…"
+"""The sign at the end of a text that was cut."""
 
 TOKEN = re.compile(r"<([^<>]*)>")
-"""Slack escapes what people type, so a raw `<…>` is always Slack's own: a mention, a channel, a date or a link."""
+"""Matches a mention, channel, date or link. Slack escapes what people type, so a raw `<…>` always comes from Slack."""
 
 
 def shorten(text: str, limit: int) -> str:
-    """The text within so many characters; where it was cut it ends in the marker."""
+    """Return the text, cut to at most `limit` characters; a text that was cut ends in `MARKER`."""
     return text if len(text) <= limit else text[: limit - len(MARKER)].rstrip() + MARKER
 
 
 def escaped(text: str, limit: int = 3_000) -> str:
-    """The text for mrkdwn, at most `limit` characters long once escaped.
+    """Return the text escaped for mrkdwn and cut to at most `limit` characters after escaping.
 
-    Escaping & < > (docs.slack.dev, formatting message text) also undoes every `<@U…>`, `<!here>` and `<url|text>`; send
-    it in a `verbatim` text so that Slack does not make links of bare addresses either.
+    Escaping & < > (docs.slack.dev, formatting message text) also disables every `<@U…>`, `<!here>` and `<url|text>`.
+    In a `verbatim` text object Slack does not turn bare addresses into links either.
     """
     safe = html.escape(text, quote=False)
     if len(safe) <= limit:
         return safe
-    # Cut between characters of the original, never within an entity.
+    # Cut the original between two characters, because a cut after escaping could split an entity.
     kept, room = 0, limit - len(MARKER)
     for character in text:
         room -= len(html.escape(character, quote=False))
@@ -39,27 +40,30 @@ def escaped(text: str, limit: int = 3_000) -> str:
 
 
 def mention(member: str | None) -> str | None:
-    """The mention of a user (U…, W…) or a user group (S…); None for anything else."""
+    """Return the mention of a user id (U…, W…) or user group id (S…); None for anything else."""
     if member and member[0] in "UW":
         return f"<@{member}>"
     return f"<!subteam^{member}>" if member and member[0] == "S" else None
 
 
 def person(by: str) -> str:
-    """Who did something: mentioned where they are of this workspace, else by the name they have elsewhere."""
+    """Return a mention of a person of this workspace, or the name of a person from LangSmith."""
     name = escaped(by.removeprefix(ELSEWHERE), 80)
     return mention(by) or (f"{name} (LangSmith)".lstrip() if by.startswith(ELSEWHERE) else name)
 
 
 def mentions(members: tuple[str, ...]) -> str:
-    """Several mentions in one line. In a private message they name people and notify nobody."""
+    """Return several mentions in one line. In a private message they name people without a notification."""
     return ", ".join(shown for member in members if (shown := mention(member)))
 
 
 def plain_text(slack_text: str, bot_user_id: str) -> str:
-    """What a person wrote, as they saw it: the bot's own mention is gone, ids are words, addresses stand once."""
+    """Return a text as its author saw it, without the bot's own mention.
 
-    def spoken(match: re.Match[str]) -> str:
+    Ids become words, and a link that shows its own address is written once.
+    """
+
+    def readable(match: re.Match[str]) -> str:
         target, _, label = match.group(1).partition("|")
         if target.startswith("@"):
             return " " if target == f"@{bot_user_id}" else f"@{label.lstrip('@') or 'user'}"
@@ -69,7 +73,7 @@ def plain_text(slack_text: str, bot_user_id: str) -> str:
             return label or f"@{target.removeprefix('!').partition('^')[0]}"
         return _link(target, label)
 
-    text = html.unescape(TOKEN.sub(spoken, slack_text))
+    text = html.unescape(TOKEN.sub(readable, slack_text))
     return re.sub(r"[ \t]{2,}", " ", text).strip()
 
 
@@ -80,8 +84,8 @@ def _link(url: str, label: str) -> str:
     return f"{label} ({url})"
 
 
-def written(message: Mapping[str, Any]) -> str:
-    """The text of a message in Slack's format; where there is none, that of its rich text blocks."""
+def message_text(message: Mapping[str, Any]) -> str:
+    """Return a message's text in Slack's format; if it has none, the text of its rich text blocks."""
     text = str(message.get("text") or "")
     if text.strip():
         return text
@@ -89,10 +93,10 @@ def written(message: Mapping[str, Any]) -> str:
 
 
 def _rich(element: Mapping[str, Any]) -> str:
-    """An element of a rich text block, as Slack would have written it into the text."""
+    """Return a rich text element as Slack writes it in a message's `text`."""
     if "elements" in element:
-        between = "\n" if element["type"] in _STACKED else ""
-        return between.join(map(_rich, element["elements"]))
+        separator = "\n" if element["type"] in _STACKED else ""
+        return separator.join(map(_rich, element["elements"]))
     text = html.escape(str(element.get("text") or ""), quote=False)
     return _LEAVES.get(element["type"], "{text}").format_map(defaultdict(str, element, text=text))
 

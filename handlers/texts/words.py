@@ -1,4 +1,4 @@
-"""Words for people, by language: they live in texts/*.toml and nowhere else (words for the model: prompts/)."""
+"""The texts people read, by language, from handlers/texts/*.toml. Texts for the model are in prompts/."""
 
 import tomllib
 from functools import cache
@@ -16,7 +16,7 @@ TEXTS = Path(__file__).parent
 
 @cache
 def texts(language: Language) -> dict[str, str]:
-    """All texts of a language, by dotted key."""
+    """Return all texts of a language, by dotted key."""
     flat: dict[str, str] = {}
 
     def walk(prefix: str, table: dict[str, Any]) -> None:
@@ -31,18 +31,18 @@ def texts(language: Language) -> dict[str, str]:
 
 
 def language_of(locale: str | None, configured: str | None) -> Language:
-    """The language to speak with a person: BOT_LANGUAGE if set, else their Slack locale (`ja-JP`), else English."""
-    wanted = (configured or locale or "").lower()
-    return next((language for language in LANGUAGES if wanted.startswith(language)), "en")
+    """Return a person's language: BOT_LANGUAGE if set, else the person's Slack locale (`ja-JP`), else English."""
+    tag = (configured or locale or "").lower()
+    return next((language for language in LANGUAGES if tag.startswith(language)), "en")
 
 
 class Words:
     """The texts of one language: `Words("ja")("refused.not_staff", who="<@U1>")`.
 
-    Facts are put in as they are: what people or models wrote must have been through `escaped` where the text is mrkdwn.
+    Facts go into the text unchanged. For mrkdwn, the caller must pass what people or models wrote through `escaped`.
 
     Raises:
-        KeyError: on an unknown key, or where a placeholder has no fact.
+        KeyError: The key is unknown, or a placeholder has no fact.
     """
 
     def __init__(self, language: str) -> None:
@@ -52,11 +52,11 @@ class Words:
         return texts(self.language)[key].format_map(facts)
 
     def refusal(self, refused: Refused) -> str:
-        """Why something was refused, as mrkdwn. The fact `who` holds mentions and stays as it is."""
+        """Return why something was refused, as mrkdwn. All facts but `who`, which holds mentions, are escaped."""
         facts = {k: v if k == "who" else escaped(str(v), 1_500) for k, v in refused.facts.items()}
         return self(f"refused.{refused.reason.value}", **facts)
 
     def problem(self, problem: Problem) -> str:
-        """What an operator has to put right, as one line."""
-        said = self(f"cli.fault.{problem.what.value}", **problem.facts)
-        return f"{problem.where}: {said}" if problem.where else said
+        """Return what an operator has to correct, as one line."""
+        text = self(f"cli.fault.{problem.what.value}", **problem.facts)
+        return f"{problem.where}: {text}" if problem.where else text

@@ -1,1 +1,1 @@
-"""Pure functions: things in, Block Kit out."""
+"""Pure functions that turn domain objects into Block Kit."""

@@ -1,4 +1,4 @@
-"""The card: a question's one visible answer, and what staff can say of it."""
+"""The card: the one visible answer to a question, with the controls to correct it."""
 
 from typing import Any
 
@@ -12,18 +12,22 @@ from handlers.views.ids import CategoryChoice, Form, SeenPayload
 from handlers.views.message import Block, Message, button, context, date, option, plain, section, select
 
 MOST_BUTTONS = 5
-"""Categories up to which each has a button; beyond, there is a menu."""
+"""Maximum number of categories that have a button each; with more, a menu replaces the buttons."""
 REASON_LENGTH = 500
+"""Maximum length of a reason that a person writes, in characters."""
 REASON_SHOWN = 1_500
+"""Maximum length of a reason or guide on the card, in characters."""
 
 
 def card(shown: Card, words: Words, staff: str = "") -> Message:
-    """The card as it is now. Its controls have another block id in each state, so that a stale press is told apart.
+    """Return the card in its current state.
+
+    The controls have a different block id in each state, so that a press on an old state can be recognised.
 
     Args:
-        shown: what it is about.
-        words: the asker's language.
-        staff: mentions of who is asked instead of an owner where the bot is unsure.
+        shown: The question, its verdict and its settlement.
+        words: The asker's language.
+        staff: Mentions of the people who are asked instead of an owner if the bot is unsure.
     """
     blocks = [context(words("card.late"))] if shown.question.late else []
     blocks.append(section("\n".join(_head(shown, words, staff)), verbatim=True))
@@ -35,43 +39,44 @@ def card(shown: Card, words: Words, staff: str = "") -> Message:
     blocks.append(context(_small_print(shown, words)))
     if shown.settled:
         blocks.append(context(settlement(shown, words)))
-    elements = _after(shown, words) if shown.settled else _controls(shown, words)
+    elements = _settled_controls(shown, words) if shown.settled else _controls(shown, words)
     blocks.append({"type": "actions", "block_id": f"card.{shown.verdict.id}.{shown.seen}", "elements": elements})
-    return Message(_text(shown, words, staff), blocks)
+    return Message(_summary(shown, words, staff), blocks)
 
 
-def already(shown: Card, words: Words) -> str:
-    """What somebody else said first, as mrkdwn."""
+def settled_first(shown: Card, words: Words) -> str:
+    """Return, as mrkdwn, how somebody else settled or reopened the question first."""
     if shown.settled is None:
         return words("correct.reopened")
     return words("correct.already", category=_name(shown), who=person(shown.settled.by))
 
 
-def same(shown: Card, words: Words) -> str:
-    """That somebody else said the very same first, as mrkdwn."""
+def settled_the_same(shown: Card, words: Words) -> str:
+    """Return, as mrkdwn, that somebody else settled the question the same way first."""
     return words("correct.same", category=_name(shown), who=person(shown.settled.by) if shown.settled else "")
 
 
-def anyway(shown: Card, choice: CategoryChoice, words: Words) -> Message:
-    """Tell what the first said, and let this person, who has seen it now, change it."""
+def settle_anyway(shown: Card, choice: CategoryChoice, words: Words) -> Message:
+    """Return a message that tells who was first, with a button to settle the question differently anyway."""
     category = shown.prompt.category(choice.category)
     name = category.name if category else choice.category
     again = choice.model_copy(update={"seen": shown.seen})
-    text = already(shown, words)
-    pressed = button(words("correct.anyway", category=name), ids.ANYWAY, again.packed())
+    text = settled_first(shown, words)
+    anyway = button(words("correct.anyway", category=name), ids.ANYWAY, again.packed())
     block_id = f"anyway.{shown.verdict.id}.{shown.seen}"
-    return Message(text, [section(text), {"type": "actions", "block_id": block_id, "elements": [pressed]}])
+    return Message(text, [section(text), {"type": "actions", "block_id": block_id, "elements": [anyway]}])
 
 
 def modal(shown: Card, form: Form, category: str | None, words: Words, *, drafting: bool = False) -> dict[str, Any]:
-    """The form for a category and a reason.
+    """Return the form for a category and a reason.
 
     Args:
-        shown: what holds, as the form was opened.
-        form: what it remembers; its draft stands in the reason's place.
-        category: what is chosen in it.
-        words: the language of who corrects.
-        drafting: a reason is on its way. Until then there is no place for one, so that nobody's words are written over.
+        shown: The card when the form was opened.
+        form: The form's private data; its draft is the initial text of the reason.
+        category: Id of the category that is chosen in the form, if any.
+        words: The language of the person who corrects.
+        drafting: Whether a draft is on its way. Until it arrives there is no input for a reason, so that the draft
+            cannot overwrite what somebody types.
     """
     options = [option(c.name, c.id) for c in shown.prompt.categories]
     initial = next((o for o in options if o["value"] == category), None)
@@ -83,7 +88,7 @@ def modal(shown: Card, form: Form, category: str | None, words: Words, *, drafti
         "submit": plain(words("correct.modal.submit"), 24),
         "close": plain(words("correct.modal.close"), 24),
         "blocks": [
-            *([section(already(shown, words))] if shown.settled else []),
+            *([section(settled_first(shown, words))] if shown.settled else []),
             {
                 "type": "input",
                 "block_id": ids.CATEGORY_INPUT,
@@ -107,7 +112,7 @@ def _reason_input(form: Form, category: str | None, words: Words) -> Block:
         element["initial_value"] = form.draft
     return {
         "type": "input",
-        # Slack keeps what stands in a block of the same id: each category has a reason of its own.
+        # Slack keeps the text of an input whose block id stays the same, so each category has an input of its own.
         "block_id": f"{ids.REASON_INPUT}.{category or ''}",
         "optional": True,
         "label": plain(words("correct.modal.reason"), 2_000),
@@ -117,15 +122,15 @@ def _reason_input(form: Form, category: str | None, words: Words) -> Block:
 
 
 def _head(shown: Card, words: Words, staff: str) -> list[str]:
-    """Where the question belongs and who is told; or that this is a guess, and who is asked."""
+    """Return the category and its owner; for a guess, that it is one and who is asked to look."""
     name = _name(shown)
     if shown.guessed:
         return [f"*{words('card.guess', category=name)}*", words("card.ask_staff", staff=staff).strip()]
     return [f"*{name}*", _owner(shown.category, words)]
 
 
-def moved(shown: Card, words: Words) -> Message | None:
-    """To the owner of what a question was settled as, who has not heard of it yet; None where nobody owns it."""
+def new_owner(shown: Card, words: Words) -> Message | None:
+    """Return the message that tells the settled category's owner about the question; None if it has no owner."""
     owner = mention(shown.owner)
     if owner is None or shown.settled is None:
         return None
@@ -144,25 +149,27 @@ def _owner(category: Category | None, words: Words) -> str:
 
 
 def _reason(shown: Card) -> str | None:
-    """Words that argue for the category that holds now, never for another one."""
+    """Return the reason for the current category, and None instead of a reason for another one."""
     if shown.settled and shown.settled.reason:
         return shown.settled.reason
     changed = shown.settled and shown.settled.category != shown.verdict.category
     return None if changed else shown.verdict.reason
 
 
-def sureness(shown: Card, words: Words) -> str:
-    """How sure the model was, or that it does not tell."""
-    sure = shown.verdict.confidence
+def confidence_text(shown: Card, words: Words) -> str:
+    """Return how sure the model was, or that it gave no confidence."""
+    confidence = shown.verdict.confidence
+    if confidence is None:
+        return words("card.unsure")
     # A model is never certain: 99.6 % must not read as 100 %.
-    return words("card.unsure") if sure is None else words("card.sure", percent=min(99, round(sure * 100)))
+    return words("card.sure", percent=min(99, round(confidence * 100)))
 
 
 def _small_print(shown: Card, words: Words) -> str:
     verdict = shown.prompt.category(shown.verdict.category)
     changed = shown.settled and shown.settled.category != shown.verdict.category
     parts = [words("card.first", category=escaped(verdict.name if verdict else ""))] if changed else []
-    parts.append(sureness(shown, words))
+    parts.append(confidence_text(shown, words))
     if shown.question.cut:
         parts.append(words("card.cut"))
     if shown.verdict.provisional and not shown.settled:
@@ -171,21 +178,21 @@ def _small_print(shown: Card, words: Words) -> str:
 
 
 def settlement(shown: Card, words: Words) -> str:
-    """Who settled it as what, and when."""
-    assert shown.settled  # noqa: S101 - the caller asked for it
+    """Return who settled the question as what, and when."""
+    assert shown.settled  # noqa: S101 - callers pass settled cards only
     key = "card.agreed" if shown.settled.kind is CorrectionKind.AGREE else "card.changed"
     return words(key, category=_name(shown), who=person(shown.settled.by), at=date(shown.settled.at))
 
 
 def _controls(shown: Card, words: Words) -> list[Block]:
-    """Agree, another category, or a reason."""
-    said = shown.verdict.category
+    """Return the controls of an open question: agree, another category, and a category with a reason."""
+    verdict = shown.verdict.category
 
     def choice(category: str) -> str:
         return CategoryChoice(question=shown.question.id, seen=shown.seen, category=category).packed()
 
-    others = [c for c in shown.prompt.categories if c.id != said]
-    agree = button(words("card.agree"), ids.AGREE, choice(said), style="primary")
+    others = [c for c in shown.prompt.categories if c.id != verdict]
+    agree = button(words("card.agree"), ids.AGREE, choice(verdict), style="primary")
     if len(shown.prompt.categories) <= MOST_BUTTONS:
         changes = [button(c.name, f"{ids.CHANGE}.{n}", choice(c.id)) for n, c in enumerate(others)]
     else:
@@ -193,7 +200,7 @@ def _controls(shown: Card, words: Words) -> list[Block]:
     return [agree, *changes, button(words("card.with_reason"), ids.CORRECT_OPEN, _seen(shown))]
 
 
-def _after(shown: Card, words: Words) -> list[Block]:
+def _settled_controls(shown: Card, words: Words) -> list[Block]:
     return [
         button(words("card.undo"), ids.UNDO, _seen(shown)),
         button(words("card.change"), ids.CORRECT_OPEN, _seen(shown)),
@@ -204,8 +211,8 @@ def _seen(shown: Card) -> str:
     return SeenPayload(question=shown.question.id, seen=shown.seen).packed()
 
 
-def _text(shown: Card, words: Words, staff: str) -> str:
-    """The whole point in one line: it is read aloud, notified, and shown where blocks are refused."""
+def _summary(shown: Card, words: Words, staff: str) -> str:
+    """Return the card in one line, for notifications, screen readers, and if Slack refuses the blocks."""
     reason = _reason(shown)
     name, who = _head(shown, words, staff)
     parts = [name[1:-1], who, escaped(reason, REASON_SHOWN) if reason else ""]

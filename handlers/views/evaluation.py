@@ -1,4 +1,4 @@
-"""An evaluation in words and as a table: things in, text and files out."""
+"""An evaluation as text and as CSV tables."""
 
 import csv
 import io
@@ -9,14 +9,14 @@ from bot.domain.scorecard import Figures
 from handlers.texts.escape import escaped
 from handlers.texts.words import Words
 from handlers.views.finetune import name_of
-from handlers.views.gate import broken, decided
+from handlers.views.gate import broken_lines, decision_lines
 
-CATEGORIES = 15
-"""In the text; the file of the confusion has all."""
+CATEGORIES_IN_TEXT = 15
+"""Maximum number of categories in the text; the table of categories has all of them."""
 
 
 def report(evaluation: Evaluation, words: Words) -> str:
-    """All figures, as the mrkdwn text beside the picture."""
+    """Return all figures as mrkdwn, to be posted beside the picture."""
     release, card = evaluation.release, evaluation.card
     title = words("evaluate.title", model=escaped(str(release.model)), release=release.id)
     if not card.rows:
@@ -37,7 +37,7 @@ def report(evaluation: Evaluation, words: Words) -> str:
         model = escaped(str(evaluation.serving.model))
         lines.append(words("evaluate.before", model=model, percent=f"{evaluation.before.accuracy:.1%}"))
     lines += [_calibration(evaluation, words), *_catch_all(evaluation, words), _cost(evaluation, words)]
-    lines += [*_categories(evaluation, words), "", *decided(evaluation, words), *broken(evaluation, words)]
+    lines += [*_categories(evaluation, words), "", *decision_lines(evaluation, words), *broken_lines(evaluation, words)]
     if decision := evaluation.decision:
         passed = decision.outcome is Outcome.PASSED
         lines.append(words("evaluate.next" if passed else "gate.override.how", release=release.id))
@@ -81,7 +81,7 @@ def _price(usd: float | None, words: Words) -> str:
 
 def _categories(evaluation: Evaluation, words: Words) -> list[str]:
     categories = evaluation.card.categories
-    worst = sorted(categories, key=lambda c: (_recall(categories[c]), c))[:CATEGORIES]
+    worst = sorted(categories, key=lambda c: (_recall(categories[c]), c))[:CATEGORIES_IN_TEXT]
     lines = [
         words(
             "evaluate.category",
@@ -92,8 +92,8 @@ def _categories(evaluation: Evaluation, words: Words) -> list[str]:
         )
         for category in worst
     ]
-    if len(categories) > CATEGORIES:
-        lines.append(words("evaluate.more", n=len(categories) - CATEGORIES))
+    if len(categories) > CATEGORIES_IN_TEXT:
+        lines.append(words("evaluate.more", n=len(categories) - CATEGORIES_IN_TEXT))
     return lines
 
 
@@ -106,7 +106,7 @@ def _percent(share: float | None) -> str:
 
 
 def changes_table(evaluation: Evaluation) -> bytes:
-    """Every settled row that was fixed or broken, as CSV that a spreadsheet opens."""
+    """Return every settled row that was fixed or broken, as CSV for a spreadsheet."""
     head = ["change", "split", "row", "question", "settled", "serving", "candidate"]
     return table(
         head,
@@ -126,7 +126,7 @@ def changes_table(evaluation: Evaluation) -> bytes:
 
 
 def categories_table(evaluation: Evaluation) -> bytes:
-    """Every category's figures and where its rows went, as CSV that a spreadsheet opens."""
+    """Return the figures of every category and its row of the confusion matrix, as CSV for a spreadsheet."""
     card = evaluation.card
     names = list(card.categories)
     rows = [
@@ -143,11 +143,11 @@ def categories_table(evaluation: Evaluation) -> bytes:
 
 
 def table(head: list[str], rows: list[list[str]]) -> bytes:
-    """CSV with a byte order mark, for Japanese in spreadsheets; no cell is a formula."""
+    """Return CSV with a byte order mark, so that spreadsheets read Japanese. No cell is a formula."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(head)
-    # A cell that begins like a formula would be computed by whoever opens the file (OWASP, CSV injection).
+    # A spreadsheet would compute a cell that begins like a formula (OWASP, CSV injection).
     writer.writerows(
         [[f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t")) else cell for cell in row] for row in rows]
     )

@@ -1,4 +1,4 @@
-"""What /finetune shows: things in, Block Kit out."""
+"""Block Kit for fine-tunes, status, switching and help: most of what /finetune shows."""
 
 from collections.abc import Iterable, Sequence
 
@@ -18,27 +18,27 @@ from handlers.views.ids import FINETUNE_CONFIRM, FINETUNE_DISMISS, FINETUNE_SWIT
 from handlers.views.message import Block, Message, button, context, date, section
 
 RELEASES_OFFERED = 10
-"""Releases offered at once; older ones are named by hand."""
+"""Maximum number of releases that are offered with a button; older ones must be typed."""
 MOST_REPLICAS = 20
-"""Listed; all of them are compared."""
+"""Maximum number of replicas that are listed; the warnings about differences compare all of them."""
 
 
 class NamedPayload(Payload):
-    """What a control is about: a fine-tune, a release, an entry. A story may let it carry more."""
+    """The id of what a control is about: a fine-tune, a release or an entry. Subclasses may carry more."""
 
     model_config = ConfigDict(extra="ignore")
 
     id: str
 
 
-def help_(verbs: Iterable[str], words: Words) -> Message:
-    """All commands, a line each."""
+def help_message(verbs: Iterable[str], words: Words) -> Message:
+    """Return all subcommands, one line each."""
     lines = [words(f"finetune.help.{verb}") for verb in verbs]
     return Message(words("finetune.help.title"), [section(f"*{words('finetune.help.title')}*\n" + "\n".join(lines))])
 
 
 def exported(manifest: Manifest, prompt: Prompt, words: Words) -> str:
-    """What an export holds, as plain mrkdwn text."""
+    """Return what an export contains, as mrkdwn."""
     lines = [
         words("finetune.export.done", rows=manifest.rows, held_out=manifest.held_out),
         *per_category(manifest.per_category, prompt, words),
@@ -49,7 +49,7 @@ def exported(manifest: Manifest, prompt: Prompt, words: Words) -> str:
 
 
 def plan(finetune: Finetune, manifest: Manifest, prompt: Prompt, words: Words) -> Message:
-    """Rows, tokens and price of a fine-tune, and the buttons that start it or do not."""
+    """Return the rows, tokens and price of a planned fine-tune, with the buttons to start or dismiss it."""
     estimate = finetune.estimate
     price = (
         words("finetune.plan.price", usd=f"{estimate.usd:.2f}", date=estimate.price_date)
@@ -78,7 +78,7 @@ def plan(finetune: Finetune, manifest: Manifest, prompt: Prompt, words: Words) -
 
 
 def status(state: Status, words: Words) -> Message:
-    """The serving release, the rows and the latest fine-tunes."""
+    """Return the status, from the serving release and the rows to replicas and queues."""
     rows = [
         words("finetune.status.row", category=name_of(state.prompt, category), train=train, held_out=held_out)
         for category, (train, held_out) in state.rows.items()
@@ -110,7 +110,7 @@ def status(state: Status, words: Words) -> Message:
         ),
         section("\n".join(spend(state, words))),
         section(
-            "\n".join([words("finetune.status.jobs"), *(job(f, words) for f in state.finetunes)])
+            "\n".join([words("finetune.status.jobs"), *(job_line(finetune, words) for finetune in state.finetunes)])
             if state.finetunes
             else words("finetune.status.no_jobs")
         ),
@@ -131,7 +131,7 @@ def status(state: Status, words: Words) -> Message:
 
 
 def mirror(state: MirrorState, words: Words) -> str:
-    """What the mirror still lacks, and what keeps it from getting that."""
+    """Return how many entries the mirror still lacks, and what holds them up."""
     lines = [words("finetune.status.mirror", open=state.open, age=int(state.age.total_seconds()))]
     if not state.filled:
         lines.append(words("finetune.status.filling"))
@@ -143,7 +143,7 @@ def mirror(state: MirrorState, words: Words) -> str:
 
 
 def traits(release: Release, words: Words) -> str:
-    """What a release is besides its model and prompt: its recall and its threshold; empty where it has neither."""
+    """Return a release's recall and threshold; empty if it has neither."""
     parts = [words("finetune.traits.recall", recall=release.recall)] if release.recall else []
     if release.unsure_below is not None:
         parts.append(words("finetune.traits.unsure", threshold=release.unsure_below))
@@ -151,7 +151,7 @@ def traits(release: Release, words: Words) -> str:
 
 
 def overridden(state: Status, words: Words) -> str:
-    """Who let the serving release pass without the gate, and why; empty where the gate passed it."""
+    """Return who overrode the gate for the serving release, and why; empty if the gate passed it."""
     if state.overridden is None:
         return ""
     who, note = state.overridden
@@ -159,9 +159,10 @@ def overridden(state: Status, words: Words) -> str:
 
 
 def disagreements(state: Status, words: Words) -> list[Block]:
-    """Which categories staff do not tell apart alike: a rule in the prompt is missing there."""
+    """Return the pairs of categories that staff settle differently. The prompt lacks a rule there."""
 
-    def name(category: str) -> str:  # one that was retired still stands in the prompt that serves
+    def name(category: str) -> str:
+        # A retired category is still in the serving prompt.
         return name_of(state.current if state.current.category(category) else state.prompt, category)
 
     pairs = [
@@ -171,7 +172,7 @@ def disagreements(state: Status, words: Words) -> list[Block]:
 
 
 def replicas(alive: Sequence[Replica], words: Words) -> list[Block]:
-    """Which of them serves what, and where they differ."""
+    """Return which release each replica serves, and warnings if releases or versions differ."""
     lines = [
         words(
             "finetune.status.replica",
@@ -189,20 +190,20 @@ def replicas(alive: Sequence[Replica], words: Words) -> list[Block]:
     return [section("\n".join([words("finetune.status.replicas", n=len(alive)), *lines]))] if alive else []
 
 
-def job(finetune: Finetune, words: Words) -> str:
-    """One fine-tune in a line."""
+def job_line(finetune: Finetune, words: Words) -> str:
+    """Return one line about a fine-tune: its model, else its error or progress."""
     state = words(f"finetune.state.{finetune.state.value}")
-    what = finetune.error or (finetune.progress if finetune.state in UNDER_WAY else None)
+    detail = finetune.error or (finetune.progress if finetune.state in UNDER_WAY else None)
     if finetune.model:
-        what = f"`{finetune.model}`"
-    elif what:
-        what = escaped(what)
+        detail = f"`{finetune.model}`"
+    elif detail:
+        detail = escaped(detail)
     line = words("finetune.status.job", id=finetune.id, state=state, rows=finetune.estimate.rows)
-    return f"{line} {what}" if what else line
+    return f"{line} {detail}" if detail else line
 
 
 def choices(releases: Sequence[tuple[Release, Scorecard | None]], serving: Scorecard | None, words: Words) -> Message:
-    """The releases that could serve, each with its accuracy, where it was evaluated, and a button."""
+    """Return the releases that could serve, each with a button and, if it was evaluated, its accuracy."""
     title = words("finetune.switch.choose", serving=accuracy(serving, words))
     blocks = [section(title)]
     for release, card in releases:
@@ -225,7 +226,7 @@ def choices(releases: Sequence[tuple[Release, Scorecard | None]], serving: Score
 
 
 def accuracy(card: Scorecard | None, words: Words) -> str:
-    """An accuracy with its rows, or that there is none."""
+    """Return an accuracy with its number of rows, or that there is none."""
     if card is None:
         return words("finetune.accuracy.unknown")
     if not card.rows:
@@ -234,7 +235,7 @@ def accuracy(card: Scorecard | None, words: Words) -> str:
 
 
 def per_category(counts: dict[str, int], prompt: Prompt, words: Words) -> list[str]:
-    """Rows of each category of the prompt; those without any are named, for a model forgets them."""
+    """Return the number of rows of each category. Categories without rows are named: a model forgets them."""
     return [
         words(
             "finetune.export.row" if counts.get(c.id) else "finetune.export.no_row",
@@ -250,12 +251,13 @@ def left_out(manifest: Manifest, words: Words) -> list[str]:
 
 
 def name_of(prompt: Prompt, category_id: str) -> str:
+    """Return a category's name, escaped; its id if the prompt does not know it."""
     category = prompt.category(category_id)
     return escaped(category.name if category else category_id)
 
 
 def spend(state: Status, words: Words) -> list[str]:
-    """The month's spend against its budget, and what no longer fits the current prompt."""
+    """Return the month's spend and budget, and the releases that no longer fit the current prompt."""
     spent = state.spend
     amounts = {
         "total": f"{spent.total:.2f}",

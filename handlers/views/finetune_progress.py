@@ -1,4 +1,4 @@
-"""A fine-tune while it runs and when it ended, as the channel that follows it sees it."""
+"""The messages about a fine-tune's progress and its end."""
 
 from bot.domain.finetune import Finetune, FinetuneState
 from handlers.texts.escape import escaped
@@ -7,7 +7,7 @@ from handlers.views.message import Message, context, date, section
 
 
 def progress(finetune: Finetune, words: Words) -> Message:
-    """The one message that shows how far it is."""
+    """Return the message that shows a fine-tune's progress."""
     state = words(f"finetune.state.{finetune.state.value}")
     title = words("progress.title", id=finetune.id, state=state)
     facts = [words("progress.student", model=escaped(str(finetune.student)), rows=finetune.estimate.rows)]
@@ -22,7 +22,7 @@ def progress(finetune: Finetune, words: Words) -> Message:
 
 
 def ended(finetune: Finetune, words: Words) -> Message:
-    """The message that tells who asked for it how it ended, and what to do next."""
+    """Return the message that tells the requester how a fine-tune ended and what to do next."""
     who = f"<@{finetune.requested_by}>"
     if finetune.state is FinetuneState.SUCCEEDED and finetune.model:
         text = words("progress.succeeded", who=who, id=finetune.id, model=escaped(str(finetune.model)))

@@ -1,4 +1,4 @@
-"""What the gate says, and an override's form: things in, Block Kit out."""
+"""Block Kit for the gate's decision, and the form that overrides it."""
 
 from typing import Any
 
@@ -14,23 +14,24 @@ from handlers.views.ids import FINETUNE_OVERRIDE, OVERRIDE_MODAL, SENTENCE_INPUT
 from handlers.views.message import Message, button, context, plain, section
 
 BROKEN_SHOWN = 10
-"""Broken corrections in the text; the file has all."""
+"""Maximum number of broken corrections in the text; the attached file has all of them."""
 SENTENCE_LENGTH = 500
+"""Maximum length of the sentence that overrides the gate, in characters."""
 
 
 def switched(release: Release, evaluation: Evaluation, words: Words) -> Message:
-    """What serves now, and what that rests on."""
+    """Return the message that tells which release serves now, with the comparison behind it."""
     done = words("finetune.switch.done", model=escaped(str(release.model)), release=release.id)
     new, old = accuracy(evaluation.card, words), accuracy(evaluation.before, words)
-    lines = [done, words("finetune.switch.compared", new=new, old=old), *decided(evaluation, words)]
+    lines = [done, words("finetune.switch.compared", new=new, old=old), *decision_lines(evaluation, words)]
     return Message(done, [_verbatim(lines), *_broken_block(evaluation, words)])
 
 
 def refused(evaluation: Evaluation, words: Words) -> Message:
-    """The rule, the numbers and what it would break, with the button that overrides."""
+    """Return the message that refuses a switch: the rule, the numbers, broken corrections and the override button."""
     release = evaluation.release
-    lines = decided(evaluation, words)
-    pressed = button(
+    lines = decision_lines(evaluation, words)
+    override = button(
         words("gate.override.button"), FINETUNE_OVERRIDE, NamedPayload(id=release.id).packed(), style="danger"
     )
     return Message(
@@ -40,13 +41,13 @@ def refused(evaluation: Evaluation, words: Words) -> Message:
             *_broken_block(evaluation, words),
             context(rule(words)),
             section(words("gate.override.how", release=release.id)),
-            {"type": "actions", "block_id": f"override.{release.id}", "elements": [pressed]},
+            {"type": "actions", "block_id": f"override.{release.id}", "elements": [override]},
         ],
     )
 
 
-def decided(evaluation: Evaluation, words: Words) -> list[str]:
-    """The gate's answer, why, and the numbers; nothing for the serving release itself."""
+def decision_lines(evaluation: Evaluation, words: Words) -> list[str]:
+    """Return the gate's decision, its reason and the numbers; nothing for the serving release itself."""
     decision = evaluation.decision
     if decision is None:
         return []
@@ -54,7 +55,7 @@ def decided(evaluation: Evaluation, words: Words) -> list[str]:
     lines = [
         words(f"gate.outcome.{decision.outcome.value}", model=model, release=evaluation.release.id),
         words(f"gate.why.{decision.why.value}"),
-        *(_drop(drop, evaluation.prompt, words) for drop in decision.drops),
+        *(_drop_line(drop, evaluation.prompt, words) for drop in decision.drops),
     ]
     if decision.comparison:
         lines.append(_numbers(decision, words))
@@ -82,7 +83,7 @@ def _numbers(decision: Decision, words: Words) -> str:
     )
 
 
-def _drop(drop: gate.Drop, prompt: Prompt, words: Words) -> str:
+def _drop_line(drop: gate.Drop, prompt: Prompt, words: Words) -> str:
     category = name_of(prompt, drop.category)
     return words(
         "gate.drop", category=category, before=f"{drop.before:.0%}", now=f"{drop.now:.0%}", support=drop.support
@@ -90,7 +91,7 @@ def _drop(drop: gate.Drop, prompt: Prompt, words: Words) -> str:
 
 
 def rule(words: Words) -> str:
-    """The rule in words, with its own numbers."""
+    """Return the gate's rule in words, with its thresholds."""
     return words(
         "gate.rule",
         significant=gate.SIGNIFICANT,
@@ -102,27 +103,27 @@ def rule(words: Words) -> str:
     )
 
 
-def broken(evaluation: Evaluation, words: Words) -> list[str]:
-    """The earlier corrections that it would get wrong again, the first of them row by row."""
+def broken_lines(evaluation: Evaluation, words: Words) -> list[str]:
+    """Return the corrections that the release would break: their number, and the first of them one by one."""
     if evaluation.before is None:
         return []
     changes = evaluation.broken
     if not changes:
         return [words("gate.broken.none")]
     lines = [words("gate.broken.title", n=len(changes))]
-    lines += [_broken(change, evaluation.prompt, words) for change in changes[:BROKEN_SHOWN]]
+    lines += [_broken_line(change, evaluation.prompt, words) for change in changes[:BROKEN_SHOWN]]
     if len(changes) > BROKEN_SHOWN:
         lines.append(words("gate.broken.more", n=len(changes) - BROKEN_SHOWN))
     return lines
 
 
-def _broken(change: ChangedAnswer, prompt: Prompt, words: Words) -> str:
+def _broken_line(change: ChangedAnswer, prompt: Prompt, words: Words) -> str:
     right, now = name_of(prompt, change.row.category), name_of(prompt, change.now)
     return words("gate.broken.row", text=escaped(" ".join(change.row.text.split()), 120), right=right, now=now)
 
 
 def form(release: Release, words: Words, *, channel: str | None, thread: str | None) -> dict[str, Any]:
-    """The modal that asks for the sentence."""
+    """Return the modal that asks for the sentence of an override."""
     about = words("gate.override.about", model=escaped(str(release.model)))
     return {
         "type": "modal",
@@ -151,12 +152,12 @@ def form(release: Release, words: Words, *, channel: str | None, thread: str | N
 
 
 def points(share: float) -> str:
-    """A difference of shares in percentage points, with its sign; of an interval without an end, the largest."""
+    """Return a difference of shares in percentage points, with its sign. Infinite ends of an interval become ±100."""
     return f"{min(max(share, -1.0), 1.0) * 100:+.1f}"
 
 
 def _broken_block(evaluation: Evaluation, words: Words) -> list[dict[str, Any]]:
-    lines = broken(evaluation, words)
+    lines = broken_lines(evaluation, words)
     return [_verbatim(lines)] if lines else []
 
 

@@ -1,4 +1,4 @@
-"""App Home: what the bot is for, and what this person may do with it."""
+"""App Home: what the bot does, and what this person may do with it."""
 
 from typing import Any
 
@@ -8,12 +8,21 @@ from handlers.texts.words import Words
 from handlers.views.message import Block, context, plain, section
 
 HOME_CATEGORIES = 40
-"""Categories that are listed; a home holds 100 blocks and a section 3,000 characters."""
+"""Maximum number of categories that are listed: a home holds 100 blocks, and a section 3,000 characters."""
 PER_SECTION = 10
+"""Categories per section."""
 
 
 def home(prompt: Prompt, words: Words, *, bot: str, staff: str | None, admin: bool) -> dict[str, Any]:
-    """A person's App Home. `bot` is the bot's mention; `staff` names the staff, for somebody who is one of them."""
+    """Return a person's App Home.
+
+    Args:
+        prompt: The current prompt, for its categories.
+        words: The person's language.
+        bot: A mention of the bot.
+        staff: Mentions of the staff if this person is staff; otherwise None.
+        admin: Whether this person is an admin.
+    """
     blocks: list[Block] = [
         {"type": "header", "text": plain(words("home.title"), 150)},
         section(words("home.about")),

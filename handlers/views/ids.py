@@ -1,4 +1,4 @@
-"""The names of what can be pressed, and what a press brings along. Ids route; they give no rights (handlers/guard)."""
+"""Ids of everything that can be pressed, and the data in it. Ids route; handlers/slack/guard.py checks permissions."""
 
 import re
 from typing import Annotated, Self
@@ -11,7 +11,7 @@ WHY = "why_this_answer"
 AGREE = "correct.agree"
 CHANGE = "correct.change"
 CHANGES = re.compile(r"^correct\.change(\.\d+)?$")
-"""The select, and each button: an action id may stand once in a block."""
+"""Matches the menu and each button: an action id must be unique within its block."""
 ANYWAY = "correct.anyway"
 UNDO = "correct.undo"
 CORRECT_OPEN = "correct.open"
@@ -28,7 +28,7 @@ SENTENCE_INPUT = "sentence"
 
 REVIEW_SETTLE = "review.settle"
 REVIEW_SETTLES = re.compile(r"^review\.settle\.\d+$")
-"""Each button, and the menu."""
+"""Matches each button and the menu."""
 REVIEW_NEXT = "review.next"
 
 PROMPT_EDIT = "prompt.edit"
@@ -47,7 +47,7 @@ INTO = "into"
 
 
 class Payload(BaseModel):
-    """What a control carries, as JSON: up to 2,000 characters in a button, 150 in an option, 3,000 in a modal."""
+    """Data that a control carries as JSON: up to 2,000 characters in a button, 150 in an option, 3,000 in a modal."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -56,12 +56,16 @@ class Payload(BaseModel):
 
     @classmethod
     def unpacked(cls, text: str) -> Self:
-        """Raises pydantic.ValidationError on anything but what `packed` makes."""
+        """Parse what `packed` returned.
+
+        Raises:
+            pydantic.ValidationError: The text is anything else.
+        """
         return cls.model_validate_json(text)
 
 
 class CategoryChoice(Payload):
-    """A category for a question, pressed on a card that showed correction number `seen`."""
+    """A category for a question. `seen` is the newest correction on the card that was pressed."""
 
     question: Annotated[str, Field(alias="q")]
     seen: Annotated[int, Field(alias="s")]
@@ -70,25 +74,25 @@ class CategoryChoice(Payload):
 
 
 class SeenPayload(Payload):
-    """A question, as the card showed it."""
+    """A question. `seen` is the newest correction on the card that was pressed."""
 
     question: Annotated[str, Field(alias="q")]
     seen: Annotated[int, Field(alias="s")]
 
 
 class Form(Payload):
-    """What a correction's modal must remember; `channel` and `thread` are where a private answer goes."""
+    """The private data of the correction form. A private answer goes to `channel` and `thread`."""
 
     question: str
     seen: int
     channel: str | None = None
     thread: str | None = None
     draft: str | None = None
-    """The reason that was put in for the chosen category; what differs from it is the person's own."""
+    """The draft that was put into the form; a text that differs from it was written by the person."""
 
 
 class PromptForm(Payload):
-    """What a modal of the prompt must remember: the version that the person saw, and the category it is about."""
+    """The private data of a prompt form. `seen` is the id of the prompt that the person saw."""
 
     seen: str
     category: str | None = None
@@ -96,7 +100,7 @@ class PromptForm(Payload):
 
 
 class Override(Payload):
-    """What the modal of an override must remember; `channel` and `thread` are where a private answer goes."""
+    """The private data of the override form. A private answer goes to `channel` and `thread`."""
 
     release: str
     channel: str | None = None

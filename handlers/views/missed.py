@@ -1,4 +1,4 @@
-"""The questions that were found too late to be answered, for staff."""
+"""The list for staff of questions that were found too late to be answered."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,16 +8,16 @@ from handlers.texts.words import Words
 from handlers.views.message import Message, context, date, section
 
 LINES = 10
-"""Of one section: links are long."""
+"""Maximum number of lines in one section, because links are long."""
 
 
 def missed(found: Missed, links: Mapping[str, str], staff: str) -> Message:
-    """Where they were asked and when, each with its link, the oldest first.
+    """Return the list: the channel, and the time of each question with its link, oldest first.
 
     Args:
-        found: the questions.
-        links: ts → address, without those that were deleted since.
-        staff: mentions of who is asked to look.
+        found: The questions.
+        links: ts → permalink, without messages that have been deleted.
+        staff: Mentions of the people who are asked to look.
     """
     words = Words(found.language)
     facts = {"staff": staff, "n": found.n, "channel": f"<#{found.channel}>", "hours": f"{found.hours:g}"}

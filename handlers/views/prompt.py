@@ -1,4 +1,4 @@
-"""The prompt as people see and change it: things in, Block Kit out."""
+"""Block Kit for the prompt: its overview, its forms, its versions and their comparison."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,23 +24,23 @@ from handlers.views.message import (
 )
 
 FORM_TEXT = 3_000
-"""Characters that one input of a modal takes (docs.slack.dev, plain-text input)."""
+"""Maximum length of one input of a modal, in characters (docs.slack.dev, plain-text input)."""
 NAME_TEXT = 60
 PROMPT_CATEGORIES = 40
-"""Categories that are listed; a message holds 50 blocks."""
+"""Maximum number of categories that are listed: a message holds 50 blocks."""
 VERSIONS_SHOWN = 15
-PART = 600
-"""Characters of a rule, of the examples and of a guide in the list, at most."""
-ROOM = 9_000
-"""Characters of all of them together: Slack refuses very long messages (`msg_blocks_too_long`)."""
-DIFFERENCE = 2_700
-"""Characters of a difference that are shown in place; a longer one is a file."""
+PART_TEXT = 600
+"""Maximum length of a rule, of a category's examples, or of a guide in the list, in characters."""
+LIST_TEXT = 9_000
+"""Maximum length of the whole list, in characters: Slack refuses very long messages (`msg_blocks_too_long`)."""
+DIFF_TEXT = 2_700
+"""Maximum length of a diff in a message, in characters; a longer diff is sent as a file."""
 LEAVE = "*"
-"""The option's value that leaves a retired category's rows as they are; it can be no category's id."""
+"""The option value that leaves a retired category's rows as they are. No category can have this id."""
 
 
-def shown(state: PromptOverview, words: Words) -> Message:
-    """The current prompt: task, categories with their rules, examples, owners and guides, and what to know of it."""
+def overview(state: PromptOverview, words: Words) -> Message:
+    """Return the current prompt: its notes, its task, and its categories with rules, examples, owners and guides."""
     prompt = state.prompt
     title = words("prompt.title", id=prompt.id[:12], tokens=f"{state.tokens:,}")
     notes = [words("prompt.since", why=why(state.event, words), at=date(state.event.at))]
@@ -53,18 +53,18 @@ def shown(state: PromptOverview, words: Words) -> Message:
         button(words("prompt.add_button"), ids.PROMPT_ADD, NamedPayload(id=ids.PROMPT_ADD).packed()),
     ]
     listed = prompt.categories[:PROMPT_CATEGORIES]
-    part = min(PART, ROOM // (3 * len(listed)))
+    part = min(PART_TEXT, LIST_TEXT // (3 * len(listed)))
     blocks = [
         section(f"*{title}*\n" + "\n".join(notes)),
         section(f"*{words('prompt.task')}*\n{escaped(prompt.template.strip(), FORM_TEXT - 400)}", verbatim=True),
-        *(_listed(category, part, words) for category in listed),
+        *(_category_section(category, part, words) for category in listed),
     ]
     if len(prompt.categories) > PROMPT_CATEGORIES:
         blocks.append(context(words("prompt.more", n=len(prompt.categories) - PROMPT_CATEGORIES)))
     return Message(title, [*blocks, {"type": "actions", "elements": buttons}])
 
 
-def _listed(category: Category, part: int, words: Words) -> Block:
+def _category_section(category: Category, part: int, words: Words) -> Block:
     mark = " · " + words("prompt.other") if category.other else ""
     owner = words("card.owner", owner=mention(category.owner)) if category.owner else words("card.no_owner")
     lines = [f"*{escaped(category.name)}* (`{category.id}`){mark} · {owner}", escaped(category.rule.strip(), part)]
@@ -76,7 +76,7 @@ def _listed(category: Category, part: int, words: Words) -> Block:
 
 
 def why(event: PromptEvent, words: Words) -> str:
-    """Who or what made a prompt the current one."""
+    """Return who or what made a prompt the current one."""
     return words(f"prompt.why.{event.why.value}", who=mention(event.by) or event.by)
 
 
@@ -84,9 +84,9 @@ def why(event: PromptEvent, words: Words) -> str:
 
 
 def form(prompt: Prompt, category: Category | None, channel: str | None, words: Words) -> dict[str, Any]:
-    """A category's form, empty for a new one."""
-    held = PromptForm(seen=prompt.id, category=category.id if category else None, channel=channel)
-    filled = fields(category) if category else {}
+    """Return a category's form, empty for a new category."""
+    data = PromptForm(seen=prompt.id, category=category.id if category else None, channel=channel)
+    filled = field_values(category) if category else {}
     inputs = [
         _input(ids.NAME, filled, words, NAME_TEXT, optional=False),
         _input(ids.RULE, filled, words, FORM_TEXT, multiline=True),
@@ -95,11 +95,11 @@ def form(prompt: Prompt, category: Category | None, channel: str | None, words: 
         _input(ids.GUIDE, filled, words, FORM_TEXT, multiline=True),
     ]
     title = words("prompt.form.edit" if category else "prompt.form.add")
-    return _modal(ids.PROMPT_FORM, held, title, inputs, words)
+    return _modal(ids.PROMPT_FORM, data, title, inputs, words)
 
 
-def fields(category: Category) -> dict[str, str]:
-    """What stands in a category's form, by block: one example a line."""
+def field_values(category: Category) -> dict[str, str]:
+    """Return the initial texts of a category's form, by block id, with one example per line."""
     return {
         ids.NAME: category.name,
         ids.RULE: category.rule.strip(),
@@ -110,17 +110,17 @@ def fields(category: Category) -> dict[str, str]:
 
 
 def task_form(prompt: Prompt, channel: str | None, words: Words) -> dict[str, Any]:
-    """The form of the text around the categories."""
-    held = PromptForm(seen=prompt.id, channel=channel)
+    """Return the form for the prompt's text around the categories."""
+    data = PromptForm(seen=prompt.id, channel=channel)
     filled = {ids.TASK: prompt.template.strip()}
     inputs = [_input(ids.TASK, filled, words, FORM_TEXT, multiline=True, optional=False)]
-    return _modal(ids.PROMPT_TASK_FORM, held, words("prompt.form.task_title"), inputs, words)
+    return _modal(ids.PROMPT_TASK_FORM, data, words("prompt.form.task_title"), inputs, words)
 
 
 def retire_form(leaving: Leaving, channel: str | None, words: Words) -> dict[str, Any]:
-    """What shall become of a category's rows, some of which are shown."""
+    """Return the form that asks what happens to a category's rows, with some of them as a sample."""
     prompt, category = leaving.prompt, leaving.category
-    held = PromptForm(seen=prompt.id, category=category.id, channel=channel)
+    data = PromptForm(seen=prompt.id, category=category.id, channel=channel)
     lines = [words("prompt.form.retiring", category=escaped(category.name), n=leaving.rows)]
     lines += [f"• {escaped(' '.join(text.split()), 200)}" for text in leaving.texts]
     leave = option(words("prompt.form.leave"), LEAVE)
@@ -133,16 +133,16 @@ def retire_form(leaving: Leaving, channel: str | None, words: Words) -> dict[str
         "element": select(words("prompt.form.into"), ids.INTO, [leave, *others], leave),
     }
     blocks = [section("\n".join(lines), verbatim=True), *([into] if leaving.rows else [])]
-    return _modal(ids.PROMPT_RETIRE_FORM, held, words("prompt.form.retire"), blocks, words, "prompt.form.retire_submit")
+    return _modal(ids.PROMPT_RETIRE_FORM, data, words("prompt.form.retire"), blocks, words, "prompt.form.retire_submit")
 
 
 def _modal(
-    callback_id: str, held: PromptForm, title: str, blocks: list[Block], words: Words, submit: str = "prompt.form.save"
+    callback_id: str, data: PromptForm, title: str, blocks: list[Block], words: Words, submit: str = "prompt.form.save"
 ) -> dict[str, Any]:
     return {
         "type": "modal",
         "callback_id": callback_id,
-        "private_metadata": held.packed(),
+        "private_metadata": data.packed(),
         "title": plain(title, TITLE_TEXT),
         "submit": plain(words(submit), TITLE_TEXT),
         "close": plain(words("correct.modal.close"), TITLE_TEXT),
@@ -177,17 +177,17 @@ def _input(
     }
 
 
-# --- answers
+# --- messages
 
 
-def saved(done: Saved, words: Words) -> Message:
-    """What a change came to, and how to let it answer."""
-    state = done.shown
-    lines = [words("prompt.saved.moved", n=done.moved)] if done.moved else []
-    if done.candidate:
+def saved(result: Saved, words: Words) -> Message:
+    """Return the result of a change to the prompt, and how to put the new version into use."""
+    state = result.shown
+    lines = [words("prompt.saved.moved", n=result.moved)] if result.moved else []
+    if result.candidate:
         lines += [
             words("prompt.saved.version", id=state.prompt.id[:12], tokens=f"{state.tokens:,}"),
-            words("prompt.saved.candidate", model=escaped(str(done.candidate.model)), release=done.candidate.id),
+            words("prompt.saved.candidate", model=escaped(str(result.candidate.model)), release=result.candidate.id),
         ]
     elif not lines:
         lines = [words("prompt.saved.contacts")]
@@ -198,7 +198,7 @@ def saved(done: Saved, words: Words) -> Message:
 
 
 def versions(found: Sequence[Version], words: Words) -> Message:
-    """All versions, newest first: since when, by whom, and which releases have them."""
+    """Return the newest versions first, each with its date, its author and the releases that use it."""
     title = words("prompt.versions.title")
     lines = [
         words(
@@ -224,15 +224,15 @@ def _releases(version: Version, words: Words) -> str:
     return ", ".join(names) or words("prompt.versions.no_release")
 
 
-def compared(old: Prompt, new: Prompt, difference: str, words: Words) -> Message:
-    """What is new in one version against another; a long difference is told, and comes as a file."""
+def comparison(old: Prompt, new: Prompt, diff: str, words: Words) -> Message:
+    """Return the diff from one version to another; for a long diff, that it comes as a file."""
     title = words("prompt.compare.title", old=old.id[:12], new=new.id[:12])
-    if not difference:
+    if not diff:
         body = words("prompt.compare.same")
-    elif len(escaped(difference)) > DIFFERENCE:
+    elif len(escaped(diff)) > DIFF_TEXT:
         body = words("prompt.compare.file")
     else:
-        # Within a block of code, three of these would end it.
-        code = escaped(difference).replace("```", "'''")
+        # Three backticks would end the code block.
+        code = escaped(diff).replace("```", "'''")
         body = f"```{code}```"
     return Message(title, [section(f"*{title}*\n{body}", verbatim=True)])

@@ -1,4 +1,4 @@
-"""The review queue: what staff should settle next, each with its controls."""
+"""The review queue: questions that staff should settle next, each with its controls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,28 +10,29 @@ from bot.domain.dataset import Row, Source
 from bot.domain.gain import QueueReason
 from handlers.texts.escape import escaped, person
 from handlers.texts.words import LANGUAGES, Language, Words
-from handlers.views.card import MOST_BUTTONS, settlement, sureness
+from handlers.views.card import MOST_BUTTONS, confidence_text, settlement
 from handlers.views.finetune import NamedPayload, name_of
 from handlers.views.ids import REVIEW_NEXT, REVIEW_SETTLE
 from handlers.views.message import Block, Message, button, context, date, option, section, select
 
-SIZE = 6
-"""Entries at once: a page's keys must fit into a block id (255 characters), and its blocks into a message (50)."""
+PAGE_SIZE = 6
+"""Entries per page: their keys must fit into a block id (255 characters), and their blocks into a message (50)."""
 TEXT_SHOWN = 500
-WORDINGS = 4
-"""Of a conflict: the newest, as far as each category is among them."""
-POINTS = 5
-"""Of the learning curve: the newest."""
-NEEDS = 3
-"""Categories that are named."""
-FURTHER = 100
-"""Rows more than today that the forecast is for."""
+"""Maximum length of a question in the queue, in characters."""
+MOST_WORDINGS = 4
+"""Maximum number of wordings shown of a conflict: the newest, with one per category before a second of any."""
+CURVE_POINTS = 5
+"""Maximum number of points shown of the learning curve: the newest ones."""
+MOST_NEEDS = 3
+"""Maximum number of categories that are named as in need of more rows."""
+FORECAST_ROWS = 100
+"""Additional rows, beyond today's, for which the forecast is made."""
 DIVIDER: Block = {"type": "divider"}
-_WHYS = list(QueueReason)
+_REASONS = list(QueueReason)
 
 
-class Settling(NamedPayload):
-    """A category for an entry, as it was pressed. `seen`: the newest correction that the entry showed."""
+class SettlePayload(NamedPayload):
+    """A category that was pressed for an entry. `seen` is the newest correction that the entry showed."""
 
     seen: int = 0
     category: str
@@ -39,7 +40,7 @@ class Settling(NamedPayload):
 
 @dataclass(frozen=True)
 class ShownPage:
-    """A page as it was shown. A private message does not come along with a press, so its block ids tell."""
+    """A page as it was shown, encoded in its block ids: a press on a private message does not include the message."""
 
     language: Language
     offset: int
@@ -47,43 +48,53 @@ class ShownPage:
 
     @classmethod
     def of(cls, page: Page, language: Language) -> Self:
-        return cls(language, page.offset, tuple(Listed(key=one.key, why=one.why) for one in page.entries))
+        return cls(language, page.offset, tuple(Listed(key=entry.key, why=entry.why) for entry in page.entries))
 
     @classmethod
     def read(cls, block_id: str) -> Self:
-        """Raises ValueError on anything but what `block_id` makes."""
+        """Parse what `block_id` returned.
+
+        Raises:
+            ValueError: The id is anything else.
+        """
         _, _, language, offset, keys = block_id.split(":")
-        listed = tuple(Listed(why=_WHYS[int(key[0])], key=key[1:]) for key in keys.split(",") if key)
+        listed = tuple(Listed(why=_REASONS[int(key[0])], key=key[1:]) for key in keys.split(",") if key)
         return cls(LANGUAGES[int(language)], int(offset), listed)
 
     def block_id(self, number: int) -> str:
-        keys = ",".join(f"{_WHYS.index(one.why)}{one.key}" for one in self.listed)
+        keys = ",".join(f"{_REASONS.index(entry.why)}{entry.key}" for entry in self.listed)
         return f"review:{number}:{LANGUAGES.index(self.language)}:{self.offset}:{keys}"
 
 
 def review(page: Page, words: Words, footer: str = "") -> Message:
-    """A page of the queue. What was settled on it stays in its place and says so; `footer` is small print, mrkdwn."""
+    """Return a page of the queue. Entries that were settled on it stay in place and say so.
+
+    Args:
+        page: The entries.
+        words: The reader's language.
+        footer: Small print as mrkdwn.
+    """
     if not page.waiting and not page.entries:
         return Message(words("review.empty"), [section(words("review.empty")), *([context(footer)] if footer else [])])
     shown = ShownPage.of(page, words.language)
     title = words("review.title", n=page.waiting)
     blocks: list[Block] = [section(f"*{title}*")]
     for number, entry in enumerate(page.entries):
-        blocks += [DIVIDER, section(_about(entry, words), verbatim=True), context(_small_print(entry, words))]
+        blocks += [DIVIDER, section(_entry_text(entry, words), verbatim=True), context(_small_print(entry, words))]
         if entry.open:
             elements = _controls(entry, words)
             blocks.append({"type": "actions", "block_id": shown.block_id(number), "elements": elements})
     blocks.append(DIVIDER)
     if page.waiting > sum(entry.open for entry in page.entries):
         more = button(words("review.next"), REVIEW_NEXT, NamedPayload(id="next").packed())
-        blocks.append({"type": "actions", "block_id": shown.block_id(SIZE), "elements": [more]})
+        blocks.append({"type": "actions", "block_id": shown.block_id(PAGE_SIZE), "elements": [more]})
     if footer:
         blocks.append(context(footer))
     return Message(title, blocks)
 
 
 def progress(state: ReviewProgress, words: Words) -> str:
-    """The learning curve with its error bars, and what would help most, as small print."""
+    """Return, as small print, which categories need rows, and the learning curve with its intervals."""
     lines = [_needs(state, words)]
     if len(state.points) < FEWEST_POINTS:
         return "\n".join([*lines, words("review.curve.early", n=len(state.points), least=FEWEST_POINTS)])
@@ -95,12 +106,12 @@ def progress(state: ReviewProgress, words: Words) -> str:
             low=f"{point.interval[0]:.0%}",
             high=f"{point.interval[1]:.0%}",
         )
-        for point in state.points[-POINTS:]
+        for point in state.points[-CURVE_POINTS:]
     ]
     lines.append(words("review.curve.title", of=state.points[-1].of, points=" → ".join(points)))
-    further = state.trainable + FURTHER
+    rows = state.trainable + FORECAST_ROWS
     lines.append(
-        words("review.curve.forecast", n=further, percent=f"{state.curve.at(further):.0%}")
+        words("review.curve.forecast", n=rows, percent=f"{state.curve.at(rows):.0%}")
         if state.curve
         else words("review.curve.flat")
     )
@@ -110,39 +121,39 @@ def progress(state: ReviewProgress, words: Words) -> str:
 def _needs(state: ReviewProgress, words: Words) -> str:
     if not state.needs:
         return words("review.need.enough")
-    listed = [
+    needs = [
         words(
             "review.need.one" if need.recall is None else "review.need.recall",
             n=f"{need.more}+" if need.more == FARTHEST_FORECAST else need.more,
             category=name_of(state.prompt, need.category),
             **({} if need.recall is None else {"percent": f"{need.recall:.0%}"}),
         )
-        for need in state.needs[:NEEDS]
+        for need in state.needs[:MOST_NEEDS]
     ]
-    return words("review.need.title", needs=" · ".join(listed))
+    return words("review.need.title", needs=" · ".join(needs))
 
 
-def _about(entry: Entry, words: Words) -> str:
+def _entry_text(entry: Entry, words: Words) -> str:
     if entry.card:
-        said = name_of(entry.prompt, entry.card.verdict.category)
+        category = name_of(entry.prompt, entry.card.verdict.category)
         quoted = escaped(entry.card.question.text, TEXT_SHOWN)
-        answer = words("review.answer", category=said)
+        answer = words("review.answer", category=category)
         return f"{_quote(quoted)}\n{answer}"
     return "\n".join([words("review.conflict"), *(_wording(row, entry, words) for row in _wordings(entry.rows))])
 
 
 def _wordings(rows: Sequence[Row]) -> list[Row]:
-    """The newest, of each category one before a second of any: what they differ in must be seen."""
+    """Return the newest rows, one of each category before a second of any, so that the conflict is visible."""
     newest = sorted(rows, key=lambda row: row.settled_at, reverse=True)
     first = {row.category: row for row in reversed(newest)}
-    return sorted(newest, key=lambda row: row is not first[row.category])[:WORDINGS]
+    return sorted(newest, key=lambda row: row is not first[row.category])[:MOST_WORDINGS]
 
 
 def _wording(row: Row, entry: Entry, words: Words) -> str:
     by = words("review.imported") if row.source is Source.IMPORT else person(row.by)
     category = name_of(entry.prompt, row.category)
-    said = words("review.wording", category=category, who=by, at=date(row.settled_at))
-    return f"{_quote(escaped(row.text, TEXT_SHOWN))}\n{said}"
+    settled = words("review.wording", category=category, who=by, at=date(row.settled_at))
+    return f"{_quote(escaped(row.text, TEXT_SHOWN))}\n{settled}"
 
 
 def _quote(text: str) -> str:
@@ -150,12 +161,12 @@ def _quote(text: str) -> str:
 
 
 def _small_print(entry: Entry, words: Words) -> str:
-    """Why an open entry is listed, or how it was settled."""
+    """Return why an open entry is listed, or how a settled one was settled."""
     if entry.open:
-        # The shadow may have been switched off since the page was listed.
+        # The shadow may have been stopped after the page was shown.
         shadow = name_of(entry.prompt, entry.shadow) if entry.shadow else "–"
         why = words(f"review.why.{entry.why.value}", category=shadow)
-        return f"{why} · {sureness(entry.card, words)}" if entry.card else why
+        return f"{why} · {confidence_text(entry.card, words)}" if entry.card else why
     if entry.card:
         return "✅ " + settlement(entry.card, words)
     newest = max(entry.rows, key=lambda row: row.settled_at)
@@ -163,7 +174,7 @@ def _small_print(entry: Entry, words: Words) -> str:
 
 
 def _controls(entry: Entry, words: Words) -> list[Block]:
-    """One press each: the likely categories as buttons, the others in a menu."""
+    """Return the likely categories as buttons and the others in a menu. Each settles the entry with one press."""
     seen = entry.card.seen if entry.card else 0
     likely = [entry.card.verdict.category] if entry.card else sorted({row.category for row in entry.rows})
     if entry.shadow:
@@ -174,16 +185,16 @@ def _controls(entry: Entry, words: Words) -> list[Block]:
     others = [c for c in entry.prompt.categories if c.id not in known]
 
     def value(category: str) -> str:
-        return Settling(id=entry.key, seen=seen, category=category).packed()
+        return SettlePayload(id=entry.key, seen=seen, category=category).packed()
 
     def name(category: str) -> str:
         found = entry.prompt.category(category)
-        plain = found.name if found else category
+        label = found.name if found else category
         agreed = entry.card and category == entry.card.verdict.category
-        return words("review.agree", category=plain) if agreed else plain
+        return words("review.agree", category=label) if agreed else label
 
-    made = [button(name(c), f"{REVIEW_SETTLE}.{n}", value(c)) for n, c in enumerate(known)]
+    controls = [button(name(c), f"{REVIEW_SETTLE}.{n}", value(c)) for n, c in enumerate(known)]
     if others:
         options = [option(c.name, value(c.id)) for c in others]
-        made.append(select(words("card.choose"), f"{REVIEW_SETTLE}.{len(known)}", options))
-    return made
+        controls.append(select(words("card.choose"), f"{REVIEW_SETTLE}.{len(known)}", options))
+    return controls

@@ -1,4 +1,4 @@
-"""How a shadow release does: things in, Block Kit out."""
+"""Block Kit for the report on a shadow release."""
 
 from bot.domain.prompt import Prompt
 from bot.domain.shadow import Agreement
@@ -9,13 +9,13 @@ from handlers.views.finetune import name_of
 from handlers.views.message import Message, context, section
 
 
-def report(of: ShadowReport, prompt: Prompt, words: Words) -> Message:
-    """Agreement overall and by category, and who was right where staff settled the question."""
-    agreement, release = of.agreement, of.release
+def report_message(report: ShadowReport, prompt: Prompt, words: Words) -> Message:
+    """Return the agreement, overall and by category, and which release was right on settled questions."""
+    agreement, release = report.agreement, report.release
     title = words("shadow.title", release=release.id, model=escaped(str(release.model)))
     lines = [f"*{title}*", _overall(agreement, words), *_by_category(agreement, prompt, words)]
     blocks = [section("\n".join(lines)), section(_settled(agreement, words))]
-    return Message(title, [*blocks, context(words("shadow.budget", today=of.today, per_day=of.per_day))])
+    return Message(title, [*blocks, context(words("shadow.budget", today=report.today, per_day=report.per_day))])
 
 
 def _overall(agreement: Agreement, words: Words) -> str:

@@ -1,4 +1,4 @@
-"""Risk and coverage of thresholds: things in, Block Kit out."""
+"""Block Kit for the risk and coverage of confidence thresholds."""
 
 from bot.domain.certainty import ASSURANCE, FEWEST_JUDGED, TARGET, Cut
 from bot.releases.threshold import ThresholdReport
@@ -7,24 +7,24 @@ from handlers.texts.words import Words
 from handlers.views.message import Message, context, section
 
 
-def table(doubts: ThresholdReport, words: Words) -> Message:
-    """What holds, what each threshold comes to, and which one is advised by which rule."""
-    release = doubts.release
+def table(report: ThresholdReport, words: Words) -> Message:
+    """Return the current threshold, the risk and coverage of others, and the advised one with its rule."""
+    release = report.release
     title = words("unsure.title", release=release.id, model=escaped(str(release.model)))
-    lines = [f"*{title}*", _holds(release.unsure_below, words)]
-    if doubts.cuts:
-        lines += [words("unsure.head", rows=doubts.rows), *(_line(cut, words) for cut in doubts.cuts)]
-    rule = {"target": f"{TARGET:.0%}", "assurance": f"{ASSURANCE:.0%}", "least": FEWEST_JUDGED, "rows": doubts.rows}
+    lines = [f"*{title}*", _current(release.unsure_below, words)]
+    if report.cuts:
+        lines += [words("unsure.head", rows=report.rows), *(_line(cut, words) for cut in report.cuts)]
+    rule = {"target": f"{TARGET:.0%}", "assurance": f"{ASSURANCE:.0%}", "least": FEWEST_JUDGED, "rows": report.rows}
     blocks = [
         section("\n".join(lines)),
-        section(_advice(doubts, words)),
-        section(_out_of_scope(doubts, words)),
+        section(_advice(report, words)),
+        section(_out_of_scope(report, words)),
         context(words("unsure.rule", **rule)),
     ]
     return Message(title, blocks)
 
 
-def _holds(threshold: float | None, words: Words) -> str:
+def _current(threshold: float | None, words: Words) -> str:
     return words("unsure.never") if threshold is None else words("unsure.below", threshold=threshold)
 
 
@@ -38,16 +38,16 @@ def _line(cut: Cut, words: Words) -> str:
     )
 
 
-def _advice(doubts: ThresholdReport, words: Words) -> str:
-    if doubts.advised is None:
+def _advice(report: ThresholdReport, words: Words) -> str:
+    if report.advised is None:
         return words("unsure.no_advice")
-    if doubts.advised.threshold == 0:
+    if report.advised.threshold == 0:
         return words("unsure.always")
-    return words("unsure.advice", threshold=doubts.advised.threshold, release=doubts.release.id)
+    return words("unsure.advice", threshold=report.advised.threshold, release=report.release.id)
 
 
-def _out_of_scope(doubts: ThresholdReport, words: Words) -> str:
-    scope = doubts.out_of_scope
+def _out_of_scope(report: ThresholdReport, words: Words) -> str:
+    scope = report.out_of_scope
     if not scope.rows:
         return words("unsure.no_scope")
     precision = "–" if scope.precision is None else f"{scope.precision:.0%}"

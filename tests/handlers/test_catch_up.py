@@ -1,4 +1,4 @@
-"""The bot was away: what was asked in the watched channel meanwhile is found there, and answered once."""
+"""Catching up: after the bot was away, missed questions of the watched channel are found and answered once."""
 
 import asyncio
 import logging
@@ -20,15 +20,15 @@ APOLOGY = "Sorry for the late answer"
 
 @pytest.fixture
 async def away(desk: SlackDesk) -> SlackDesk:
-    """A bot that has read the channel once, and is away."""
+    """Return a bot that has read the channel once and is disconnected now."""
     await desk.catch_up.tick()
     desk.clock.advance(minutes=5)
     await desk.away()
     return desk
 
 
-async def found(desk: SlackDesk, *, after: float = 61) -> None:
-    """The bot is back after so many seconds, reads the channel, and answers."""
+async def come_back(desk: SlackDesk, *, after: float = 61) -> None:
+    """Reconnect after `after` seconds, read the channel, and wait for the answers."""
     desk.clock.advance(seconds=after)
     await desk.back()
     desk.catch_up.connected()
@@ -40,15 +40,15 @@ async def answers(person: Person, ts: str, channel: str = WATCHED) -> list[Json]
     return [m for m in await person.replies(channel, ts) if "bot_id" in m and m["ts"] != ts]
 
 
-async def endings(desk: SlackDesk) -> list[str | None]:
+async def inbox_endings(desk: SlackDesk) -> list[str | None]:
     async with desk.store.transaction() as tx:
         connection = tx.inbox._connection  # type: ignore[attr-defined]  # a test may look inside
         rows = await connection.exec_driver_sql("SELECT why FROM inbox ORDER BY id")
         return [row[0] for row in rows]
 
 
-async def told(desk: SlackDesk) -> list[Json]:
-    """What stands in the ops channel, once the outbox is empty."""
+async def ops_messages(desk: SlackDesk) -> list[Json]:
+    """Return the bot's messages in the ops channel, once the outbox is empty."""
 
     async def delivered() -> bool:
         async with desk.store.transaction() as tx:
@@ -59,15 +59,15 @@ async def told(desk: SlackDesk) -> list[Json]:
     return [m for m in await priya.history(desk.server.channels.ops.id) if "bot_id" in m]
 
 
-async def test_what_was_asked_while_the_bot_was_away_is_answered_once_with_an_apology(away: SlackDesk) -> None:
+async def test_missed_questions_are_answered_once_with_apology(away: SlackDesk) -> None:
     emily, misaki = await away.emily(), await away.misaki()
     asked = [await emily.say(WATCHED, "my laptop is broken"), await emily.say(WATCHED, "@madoguchi may I take leave?")]
     japanese = await misaki.say(WATCHED, "有給は何日前までに申請しますか")
-    await found(away)
+    await come_back(away)
     for ts in asked:
         (card,) = await answers(emily, ts)
         assert APOLOGY in texts(card)
-        assert APOLOGY in card["text"], "it is in the notification, too"
+        assert APOLOGY in card["text"], "the notification has the apology too"
     (card,) = await answers(misaki, japanese)
     assert "回答が遅くなりました" in texts(card)
     away.clock.advance(minutes=5)
@@ -77,7 +77,7 @@ async def test_what_was_asked_while_the_bot_was_away_is_answered_once_with_an_ap
     assert await away.questions() == 3
 
 
-async def test_what_comes_as_usual_has_no_apology(desk: SlackDesk) -> None:
+async def test_question_answered_in_time_has_no_apology(desk: SlackDesk) -> None:
     emily = await desk.emily()
     ts = await emily.say(WATCHED, "my laptop is broken")
     assert APOLOGY not in texts(await emily.answer(ts))
@@ -90,7 +90,7 @@ async def test_what_comes_as_usual_has_no_apology(desk: SlackDesk) -> None:
     assert await desk.questions() == 1
 
 
-async def test_the_first_start_leaves_the_past_alone(desk: SlackDesk) -> None:
+async def test_first_start_ignores_older_messages(desk: SlackDesk) -> None:
     emily = await desk.emily()
     await desk.away()
     ts = await emily.say(WATCHED, "my laptop is broken")
@@ -101,12 +101,12 @@ async def test_the_first_start_leaves_the_past_alone(desk: SlackDesk) -> None:
     desk.clock.advance(hours=30)
     await desk.catch_up.tick()
     await desk.settled()
-    assert await answers(emily, ts) == [], "it was asked before the bot first saw the channel"
-    assert await told(desk) == []
+    assert await answers(emily, ts) == [], "the message is older than the bot's first read of the channel"
+    assert await ops_messages(desk) == []
 
 
-async def test_an_event_that_comes_after_all_is_not_a_second_question(away: SlackDesk) -> None:
-    """Slack delivers again for some minutes; the channel's history may be faster."""
+async def test_late_event_is_not_second_question(away: SlackDesk) -> None:
+    """Slack retries an event for some minutes, so the channel's history may be faster."""
     emily = await away.emily()
     ts = await emily.say(WATCHED, "my laptop is broken")
     (message,) = [m for m in await emily.history(WATCHED) if m["ts"] == ts]
@@ -125,13 +125,13 @@ async def test_an_event_that_comes_after_all_is_not_a_second_question(away: Slac
 
 
 async def _inbox_has(desk: SlackDesk, n: int) -> bool:
-    return len(await endings(desk)) >= n
+    return len(await inbox_endings(desk)) >= n
 
 
-async def test_a_young_message_is_left_to_its_event(away: SlackDesk) -> None:
+async def test_young_message_is_left_to_its_event(away: SlackDesk) -> None:
     emily = await away.emily()
     ts = await emily.say(WATCHED, "my laptop is broken")
-    await found(away, after=30)
+    await come_back(away, after=30)
     assert await answers(emily, ts) == []
     away.clock.advance(seconds=15)
     await away.catch_up.tick()
@@ -139,28 +139,28 @@ async def test_a_young_message_is_left_to_its_event(away: SlackDesk) -> None:
     away.clock.advance(seconds=16)
     await away.catch_up.tick()
     await away.settled()
-    assert len(await answers(emily, ts)) == 1, "a minute after the connect all that was missed is old enough"
+    assert len(await answers(emily, ts)) == 1, "a minute after the connect every missed message is old enough"
 
 
-async def test_the_policy_is_the_same_as_for_events(away: SlackDesk) -> None:
+async def test_history_follows_same_policy_as_events(away: SlackDesk) -> None:
     emily, tom = await away.emily(), await away.tom()
-    guests = await tom.say(WATCHED, "my laptop is broken")
-    theirs = away.server.stranger_says(WATCHED, "my laptop is broken")
-    apps = away.server.other_bot_says(WATCHED, "my laptop is broken")
+    by_guest = await tom.say(WATCHED, "my laptop is broken")
+    by_stranger = away.server.stranger_says(WATCHED, "my laptop is broken")
+    by_app = away.server.other_bot_says(WATCHED, "my laptop is broken")
     root = await emily.say(WATCHED, ":tada:")
     reply = await emily.say(WATCHED, "my laptop is broken, too", thread_ts=root)
     elsewhere = await emily.say(GENERAL, "@madoguchi my laptop is broken")
-    await found(away)
+    await come_back(away)
     assert (await tom.message(lambda m: "own members" in m.get("text", ""))).get("ephemeral")
     assert await away.questions() == 0
-    for ts in (guests, theirs, apps, root, reply):
+    for ts in (by_guest, by_stranger, by_app, root, reply):
         assert [m for m in await answers(emily, ts) if not m.get("ephemeral")] == []
     assert await answers(emily, elsewhere, GENERAL) == []
-    # Slack lets us tell only those who are in the channel; the stranger is not.
-    assert sorted(filter(None, await endings(away))) == ["Undelivered, untold", "emoji_only", "outsider"]
+    # Slack shows ephemeral messages only to members of the channel, and the stranger is none.
+    assert sorted(filter(None, await inbox_endings(away))) == ["Undelivered, untold", "emoji_only", "outsider"]
 
 
-async def test_nothing_is_answered_in_a_channel_that_another_organisation_reads(
+async def test_channel_shared_with_other_organisation_gets_no_answers(
     away: SlackDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     emily = await away.emily()
@@ -173,42 +173,42 @@ async def test_nothing_is_answered_in_a_channel_that_another_organisation_reads(
         return answer
 
     monkeypatch.setattr(away.client, "conversations_info", shared)
-    await found(away)
+    await come_back(away)
     assert await answers(emily, ts) == []
     assert await away.questions() == 0
 
 
-async def test_what_was_edited_is_answered_as_it_reads_now_and_what_was_deleted_is_not(away: SlackDesk) -> None:
+async def test_edited_message_is_answered_and_deleted_is_not(away: SlackDesk) -> None:
     emily = await away.emily()
     edited, deleted = await emily.say(WATCHED, "my laptop"), await emily.say(WATCHED, "my laptop is broken")
     await emily.edit(WATCHED, edited, "may I take leave?")
     await emily.delete(WATCHED, deleted)
-    await found(away)
+    await come_back(away)
     (card,) = await answers(emily, edited)
     assert "Labor" in texts(card)
     assert await away.questions() == 1
 
 
-async def test_more_than_a_page_is_read(away: SlackDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_all_pages_of_history_are_read(away: SlackDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("handlers.catch_up.HISTORY_PAGE", 2)
     emily = await away.emily()
     asked = [await emily.say(WATCHED, f"my laptop {n} is broken") for n in range(5)]
-    await found(away)
+    await come_back(away)
     assert [len(await answers(emily, ts)) for ts in asked] == [1] * 5
 
 
-async def test_after_a_long_absence_staff_get_a_list_once(away: SlackDesk) -> None:
+async def test_staff_get_one_list_after_long_absence(away: SlackDesk) -> None:
     emily = await away.emily()
     old = [await emily.say(WATCHED, f"my laptop {n} is broken") for n in range(LINES + 2)]
     await emily.say(WATCHED, ":tada:")
     gone = await emily.say(WATCHED, "never mind")
     away.clock.advance(hours=25)
     young = await emily.say(WATCHED, "may I take leave?")
-    await found(away)
+    await come_back(away)
     assert len(await answers(emily, young)) == 1
     for ts in old:
         assert await answers(emily, ts) == []
-    (message,) = await told(away)
+    (message,) = await ops_messages(away)
     assert f"hours old: {len(old) + 1}." in message["text"]
     assert "24 hours" in message["text"]
     assert f"<!subteam^{away.server.people.staff_group.id}>" in message["text"]
@@ -217,10 +217,10 @@ async def test_after_a_long_absence_staff_get_a_list_once(away: SlackDesk) -> No
     for _ in range(3):
         away.clock.advance(minutes=5)
         await away.catch_up.tick()
-    assert len(await told(away)) == 1
+    assert len(await ops_messages(away)) == 1
 
 
-async def test_what_was_answered_before_a_long_absence_is_not_listed_as_missed(desk: SlackDesk) -> None:
+async def test_answered_question_is_not_listed_as_missed(desk: SlackDesk) -> None:
     await desk.catch_up.tick()
     emily = await desk.emily()
     desk.clock.advance(minutes=5)
@@ -228,27 +228,25 @@ async def test_what_was_answered_before_a_long_absence_is_not_listed_as_missed(d
     await emily.answer(ts)
     await desk.settled()
     await desk.away()
-    await found(desk, after=25 * 3600)
+    await come_back(desk, after=25 * 3600)
     assert len(await answers(emily, ts)) == 1
-    assert await told(desk) == []
+    assert await ops_messages(desk) == []
 
 
-async def test_the_list_is_posted_once_though_slack_lost_its_answer(away: SlackDesk) -> None:
+async def test_list_is_posted_once_when_response_is_lost(away: SlackDesk) -> None:
     emily = await away.emily()
     await emily.say(WATCHED, "my laptop is broken")
     away.server.faults.drop("chat.postMessage", after=True)
     async with away.time_passes():
-        await found(away, after=25 * 3600)
-        assert len(await told(away)) == 1
+        await come_back(away, after=25 * 3600)
+        assert len(await ops_messages(away)) == 1
 
 
-async def test_a_busy_slack_delays_the_reading_and_loses_nothing(
-    away: SlackDesk, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_rate_limit_delays_reading_and_loses_nothing(away: SlackDesk, caplog: pytest.LogCaptureFixture) -> None:
     emily = await away.emily()
     ts = await emily.say(WATCHED, "my laptop is broken")
     away.server.faults.rate_limit("conversations.history")
-    await found(away)
+    await come_back(away)
     assert await away.questions() == 0
     assert "ratelimited" in caplog.text
     await away.catch_up.tick()
@@ -256,7 +254,7 @@ async def test_a_busy_slack_delays_the_reading_and_loses_nothing(
     assert len(await answers(emily, ts)) == 1
 
 
-async def test_a_channel_that_cannot_be_read_is_told_once_and_the_others_are_read(
+async def test_unreadable_channel_is_logged_once_and_others_read(
     away: SlackDesk, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -265,7 +263,7 @@ async def test_a_channel_that_cannot_be_read_is_told_once_and_the_others_are_rea
     away.catch_up._channels = ["C0NOWHERE", WATCHED]
     async with away.store.transaction() as tx:
         await tx.cursors.move("history:C0NOWHERE", away.clock.now().isoformat(), away.clock.now())
-    await found(away)
+    await come_back(away)
     assert len(await answers(emily, ts)) == 1
     for _ in range(3):
         away.clock.advance(minutes=5)
@@ -273,9 +271,9 @@ async def test_a_channel_that_cannot_be_read_is_told_once_and_the_others_are_rea
     assert caplog.text.count("C0NOWHERE") == 1
 
 
-async def test_a_quiet_bot_reads_every_few_minutes(away: SlackDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lost event is found without any reconnect."""
-    await found(away, after=120)
+async def test_idle_bot_reads_every_few_minutes(away: SlackDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question whose event was lost is found without a reconnect."""
+    await come_back(away, after=120)
     emily = await away.emily()
     reads = 0
     history = away.client.conversations_history
@@ -297,7 +295,7 @@ async def test_a_quiet_bot_reads_every_few_minutes(away: SlackDesk, monkeypatch:
     assert reads <= 4 + 3, "four in the minute after the connect, then one in four minutes"
 
 
-async def test_replicas_that_read_the_same_stretch_answer_and_list_once(store: Store) -> None:
+async def test_concurrent_replicas_answer_and_list_once(store: Store) -> None:
     async with open_desk(store) as desk:
         emily = await desk.emily()
         await desk.catch_up.tick()
@@ -312,7 +310,7 @@ async def test_replicas_that_read_the_same_stretch_answer_and_list_once(store: S
         await desk.settled()
         assert len(await answers(emily, ts)) == 1
         assert await answers(emily, old) == []
-        assert len(await told(desk)) == 1
+        assert len(await ops_messages(desk)) == 1
         question = await desk.question(WATCHED, ts)
         assert question is not None
         assert question.late

@@ -1,4 +1,4 @@
-"""Correcting, at the wire: who may, what is written, and what people see."""
+"""Corrections through Slack: permissions, what is stored, and what people see."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from storage.store import SqlStore
 from tests.kits.slack_desk import PROMPT, WATCHED, SlackDesk, asked, card, controls, kept, open_desk, texts, whispered
 
 
-async def test_one_press_agrees(desk: SlackDesk) -> None:
+async def test_agree_takes_one_press(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     await priya.press(await card(priya, ts), "correct.agree")
     after = await priya.message(lambda m: "confirmed by" in texts(m))
@@ -21,7 +21,7 @@ async def test_one_press_agrees(desk: SlackDesk) -> None:
     assert (row.category, row.source, row.by) == ("it", Source.AGREE, priya.user_id)
 
 
-async def test_one_press_changes_and_the_old_reason_is_gone(desk: SlackDesk) -> None:
+async def test_change_takes_one_press_and_drops_reason(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     before = await card(priya, ts)
     await priya.press(before, lambda e: e.get("text", {}).get("text") == "Labor 労務")
@@ -33,7 +33,7 @@ async def test_one_press_changes_and_the_old_reason_is_gone(desk: SlackDesk) -> 
     assert (row.category, row.source, row.reason) == ("labor", Source.CHANGE, None)
 
 
-async def test_beyond_five_categories_there_is_a_menu(store: SqlStore) -> None:
+async def test_more_than_five_categories_use_a_menu(store: SqlStore) -> None:
     more = [Category(id=f"c{n}", name=f"Category {n}") for n in range(4)]
     prompt = Prompt(language="en", template="Choose.", categories=(*PROMPT.categories, *more))
     async with open_desk(store, prompt) as desk:
@@ -47,7 +47,7 @@ async def test_beyond_five_categories_there_is_a_menu(store: SqlStore) -> None:
         assert [row.category for row in await desk.rows()] == ["c3"]
 
 
-async def test_the_form_takes_a_category_and_a_reason(desk: SlackDesk) -> None:
+async def test_form_saves_category_and_reason(desk: SlackDesk) -> None:
     ts, kenji = await asked(desk), await desk.kenji()
     await kenji.press(await card(kenji, ts), "correct.open")
     view = await kenji.view()
@@ -65,7 +65,7 @@ async def test_the_form_takes_a_category_and_a_reason(desk: SlackDesk) -> None:
     assert (row.category, row.reason) == ("labor", "<!channel> it is about leave")
 
 
-async def test_undo_opens_the_question_again(desk: SlackDesk) -> None:
+async def test_undo_reopens_question(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     await priya.press(await card(priya, ts), "correct.agree")
     settled = await priya.message(lambda m: "confirmed by" in texts(m))
@@ -77,24 +77,24 @@ async def test_undo_opens_the_question_again(desk: SlackDesk) -> None:
 
 
 @pytest.mark.parametrize("action", ["correct.agree", "correct.change.0", "correct.open"])
-async def test_anybody_else_is_refused_in_private_and_nothing_changes(desk: SlackDesk, action: str) -> None:
+async def test_press_by_others_is_refused_in_private(desk: SlackDesk, action: str) -> None:
     ts, emily = await asked(desk), await desk.emily()
     await emily.press(await card(emily, ts), action)
-    told = await emily.message(whispered("Only staff", "<!subteam^S0STAFF0001>"))
-    assert told["thread_ts"] == ts
+    reply = await emily.message(whispered("Only staff", "<!subteam^S0STAFF0001>"))
+    assert reply["thread_ts"] == ts
     assert await desk.corrections(await kept(desk, ts)) == []
     assert await desk.rows() == []
     assert "correct.agree" in controls(await card(emily, ts))
 
 
-async def test_an_admin_is_not_staff_by_that(desk: SlackDesk) -> None:
+async def test_admin_is_not_automatically_staff(desk: SlackDesk) -> None:
     ts, yuko = await asked(desk), await desk.window(desk.server.people.admin)
     await yuko.press(await card(yuko, ts), "correct.agree")
     await yuko.message(whispered("窓口担当だけ"))
     assert await desk.rows() == []
 
 
-async def test_where_the_group_cannot_be_read_nobody_is_staff(desk: SlackDesk) -> None:
+async def test_unreadable_user_group_has_no_staff(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     desk.server.workspace.faults.fail("usergroups.users.list")
     await priya.press(await card(priya, ts), "correct.agree")
@@ -102,33 +102,33 @@ async def test_where_the_group_cannot_be_read_nobody_is_staff(desk: SlackDesk) -
     assert await desk.rows() == []
 
 
-async def test_the_second_of_two_staff_is_told_what_the_first_said_and_may_still_change_it(desk: SlackDesk) -> None:
+async def test_second_press_is_told_who_was_first(desk: SlackDesk) -> None:
     ts, kenji, priya = await asked(desk), await desk.kenji(), await desk.priya()
     seen = await card(kenji, ts)
     await priya.press(seen, "correct.agree")
     await kenji.message(lambda m: "confirmed by" in texts(m))
 
     await kenji.press(seen, lambda e: e.get("text", {}).get("text") == "Other")
-    told = await kenji.message(whispered(f"<@{priya.user_id}>", "*IT*", "Otherにする"))
+    reply = await kenji.message(whispered(f"<@{priya.user_id}>", "*IT*", "Otherにする"))
     assert [row.category for row in await desk.rows()] == ["it"]
-    await kenji.press(told, "correct.anyway")
+    await kenji.press(reply, "correct.anyway")
     await kenji.message(lambda m: "corrected by" in texts(m))
     assert [(row.category, row.by) for row in await desk.rows()] == [("other", kenji.user_id)]
     assert [c.by for c in await desk.corrections(await kept(desk, ts))] == [priya.user_id, kenji.user_id]
 
 
-async def test_two_staff_of_one_mind_have_nothing_to_do(desk: SlackDesk) -> None:
+async def test_same_settlement_twice_is_stored_once(desk: SlackDesk) -> None:
     ts, kenji, priya = await asked(desk), await desk.kenji(), await desk.priya()
     seen = await card(kenji, ts)
     await priya.press(seen, "correct.agree")
     await kenji.message(lambda m: "confirmed by" in texts(m))
     await kenji.press(seen, "correct.agree")
-    told = await kenji.message(whispered("すでに同じ"))
-    assert controls(told) == []
+    reply = await kenji.message(whispered("すでに同じ"))
+    assert controls(reply) == []
     assert len(await desk.corrections(await kept(desk, ts))) == 1
 
 
-async def test_undoing_what_somebody_changed_meanwhile_is_refused(desk: SlackDesk) -> None:
+async def test_undo_is_refused_after_somebody_elses_undo(desk: SlackDesk) -> None:
     ts, kenji, priya = await asked(desk), await desk.kenji(), await desk.priya()
     await priya.press(await card(priya, ts), "correct.agree")
     settled = await priya.message(lambda m: "confirmed by" in texts(m))
@@ -139,7 +139,7 @@ async def test_undoing_what_somebody_changed_meanwhile_is_refused(desk: SlackDes
     assert len(await desk.corrections(await kept(desk, ts))) == 2
 
 
-async def test_what_could_not_be_written_is_said(desk: SlackDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_presser_is_told_when_saving_fails(desk: SlackDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     ts, priya = await asked(desk), await desk.priya()
     shown = await card(priya, ts)
 
@@ -155,7 +155,7 @@ async def test_what_could_not_be_written_is_said(desk: SlackDesk, monkeypatch: p
     await priya.message(lambda m: "confirmed by" in texts(m))
 
 
-async def test_a_press_on_a_question_that_is_gone_is_answered(desk: SlackDesk) -> None:
+async def test_press_on_unknown_question_is_answered(desk: SlackDesk) -> None:
     priya = await desk.priya()
     value = '{"q":"nothing","s":0,"c":"it"}'
     button = {"type": "button", "action_id": "correct.agree", "value": value}
@@ -165,26 +165,24 @@ async def test_a_press_on_a_question_that_is_gone_is_answered(desk: SlackDesk) -
     await priya.message(whispered("no longer have this question"))
 
 
-async def test_a_broken_value_is_an_apology_with_a_number_that_is_in_the_log(
-    desk: SlackDesk, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_invalid_value_gives_error_number_from_log(desk: SlackDesk, caplog: pytest.LogCaptureFixture) -> None:
     priya = await desk.priya()
     button = {"type": "button", "action_id": "correct.undo", "value": "?"}
     blocks = [{"type": "actions", "elements": [{**button, "text": {"type": "plain_text", "text": "Undo"}}]}]
     await desk.client.chat_postMessage(channel=WATCHED, text="odd", blocks=blocks)
     await priya.press(await priya.message(lambda m: m["text"] == "odd"), "correct.undo")
-    told = await priya.message(whispered("something went wrong"))
-    assert told["text"].split()[-1] in caplog.text
+    reply = await priya.message(whispered("something went wrong"))
+    assert reply["text"].split()[-1] in caplog.text
 
 
-async def test_where_the_bot_cannot_whisper_the_response_url_is_used(desk: SlackDesk) -> None:
+async def test_response_url_is_used_when_ephemeral_fails(desk: SlackDesk) -> None:
     ts, emily = await asked(desk), await desk.emily()
     desk.server.workspace.faults.fail("chat.postEphemeral")
     await emily.press(await card(emily, ts), "correct.agree")
     await emily.message(whispered("Only staff"))
 
 
-async def test_the_card_is_brought_up_to_date_when_slack_recovers(desk: SlackDesk) -> None:
+async def test_card_is_updated_when_slack_recovers(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     desk.server.workspace.faults.fail("chat.update", 503, calls=2)
     async with desk.time_passes():

@@ -1,4 +1,4 @@
-"""The database is away, full or locked: what was accepted is answered once, and who pressed in vain is told."""
+"""Failures of the database: accepted questions are answered once, and people whose press was lost are told."""
 
 import asyncio
 import itertools
@@ -17,28 +17,28 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.practice import Person
 from handlers.views import ids
-from storage import database as way
+from storage import database as database_module
 from storage.database import Database
 from storage.store import SqlStore
 from tests.chaos.processes import Postgres
 from tests.kits.slack_desk import SlackDesk, entered, eventually, open_desk, texts
 
 WATCHED = "C0HELPDESK1"
-LATER = (0.0, 0.5, 1.0, 2.0, 4.0)
-"""Seconds after which an event comes again: Slack is more patient still."""
+REDELIVERIES = (0.0, 0.5, 1.0, 2.0, 4.0)
+"""Seconds after which the practice workspace delivers an event again; Slack itself waits longer."""
 pytestmark = pytest.mark.timeout(90)
 NOT_SAVED = {"en": "could not be saved", "ja": "保存できませんでした"}
 
 
 @asynccontextmanager
-async def desk_at(url: str) -> AsyncIterator[SlackDesk]:
+async def open_desk_at(url: str) -> AsyncIterator[SlackDesk]:
     database = Database(url)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
         await database.migrate()
         desk = await stack.enter_async_context(open_desk(SqlStore(database)))
         sockets = desk.server.workspace.sockets
-        sockets.timing = replace(sockets.timing, redeliver=LATER)
+        sockets.timing = replace(sockets.timing, redeliver=REDELIVERIES)
         yield desk
 
 
@@ -54,34 +54,34 @@ async def answers(person: Person, ts: str) -> list[dict[str, Any]]:
 
 
 async def answered_once(desk: SlackDesk, person: Person, asked: list[str]) -> None:
-    """Each has its card, after whatever leases must run out, and no second one comes."""
+    """Wait until each question has its card, even if a lease must run out first; check that there is only one."""
     for ts in asked:
         await eventually(partial(answers, person, ts), 45)
     await desk.settled()
     assert [len(await answers(person, ts)) for ts in asked] == [1] * len(asked)
 
 
-async def told_in_vain(person: Person, language: str) -> None:
-    told = await person.message(lambda m: NOT_SAVED[language] in texts(m), timeout=20)
-    assert told.get("ephemeral")
+async def expect_not_saved(person: Person, language: str) -> None:
+    reply = await person.message(lambda m: NOT_SAVED[language] in texts(m), timeout=20)
+    assert reply.get("ephemeral")
 
 
-async def pressed_in_vain(desk: SlackDesk, card: dict[str, Any]) -> None:
-    """Two of the staff press; each is told in private and in their language, and the card stays as it is."""
+async def press_without_effect(desk: SlackDesk, card: dict[str, Any]) -> None:
+    """Let two staff press; each is told in private, in their own language, that nothing was saved."""
     for person, language in ((await desk.priya(), "en"), (await desk.kenji(), "ja")):
         await person.press(card, ids.AGREE)
-        await told_in_vain(person, language)
+        await expect_not_saved(person, language)
 
 
-async def pressed(desk: SlackDesk, card: dict[str, Any]) -> None:
+async def press_agree(desk: SlackDesk, card: dict[str, Any]) -> None:
     priya = await desk.priya()
     await priya.press(card, ids.AGREE)
     settled = await priya.message(lambda m: m["ts"] == card["ts"] and "confirmed by" in texts(m), timeout=20)
     assert settled
 
 
-async def test_connections_that_break_in_the_middle_lose_and_double_nothing(postgres: Postgres) -> None:
-    async with desk_at(postgres.url) as desk, desk.time_passes():
+async def test_broken_connections_lose_and_double_nothing(postgres: Postgres) -> None:
+    async with open_desk_at(postgres.url) as desk, desk.time_passes():
         emily = await desk.emily()
 
         async def break_them() -> None:
@@ -101,10 +101,8 @@ async def test_connections_that_break_in_the_middle_lose_and_double_nothing(post
         assert await desk.questions() == len(asked)
 
 
-async def test_a_server_that_dies_and_comes_back_is_met_by_the_same_bot(
-    postgres: Postgres, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with desk_at(postgres.url) as desk, desk.time_passes():
+async def test_bot_survives_crash_of_database_server(postgres: Postgres, caplog: pytest.LogCaptureFixture) -> None:
+    async with open_desk_at(postgres.url) as desk, desk.time_passes():
         emily = await desk.emily()
         before = await emily.say(WATCHED, "may I take leave?")
         card = await emily.answer(before)
@@ -113,10 +111,10 @@ async def test_a_server_that_dies_and_comes_back_is_met_by_the_same_bot(
         crash = asyncio.create_task(postgres.crash(away=3))
         await asyncio.sleep(0.3)
         meanwhile = await emily.say(WATCHED, "my laptop is broken")
-        await pressed_in_vain(desk, card)
+        await press_without_effect(desk, card)
         await crash
         await answered_once(desk, emily, [before, meanwhile])
-        await pressed(desk, card)
+        await press_agree(desk, card)
         question = await desk.question(WATCHED, before)
         assert question is not None
         assert [c.by for c in await desk.corrections(question)] == [desk.server.people.staff[1].id]
@@ -125,34 +123,34 @@ async def test_a_server_that_dies_and_comes_back_is_met_by_the_same_bot(
             for record in caplog.records
             if record.name.startswith(("handlers", "bot.")) and "sockets" not in record.name
         ]
-        assert len(lines) < 30, "a few for each pool, event and press, none for each try"
+        assert len(lines) < 30, "a few lines for each pool, event and press, but none for each try"
         assert not any("leave" in record.getMessage() or "laptop" in record.getMessage() for record in lines)
 
 
 async def fill(database: Database) -> None:
-    """Let the file grow no further, and use up what is free in it."""
-    keep = text("INSERT INTO files (name, sha256, data, updated_at) VALUES (:name, '', :data, '2026-11-22')")
+    """Fill the database file and prevent it from growing."""
+    insert = text("INSERT INTO files (name, sha256, data, updated_at) VALUES (:name, '', :data, '2026-11-22')")
     async with database.begin() as connection:
         pages = (await connection.execute(text("PRAGMA page_count"))).scalar_one()
         await connection.execute(text(f"PRAGMA max_page_count = {pages}"))
 
-    async def keep_on(size: int) -> None:
+    async def insert_until_full(size: int) -> None:
         for n in itertools.count():
             async with database.begin() as connection:
-                await connection.execute(keep, {"name": f"{size}.{n}", "data": b"x" * size})
+                await connection.execute(insert, {"name": f"{size}.{n}", "data": b"x" * size})
 
     for size in (100_000, 1_000, 10):
         with pytest.raises(DBAPIError, match="full"):
-            await keep_on(size)
+            await insert_until_full(size)
 
 
-async def test_a_full_disk_is_told_and_what_came_meanwhile_is_answered_when_there_is_room(tmp_path: Path) -> None:
+async def test_full_disk_is_reported_and_questions_answered_later(tmp_path: Path) -> None:
     path = tmp_path / "desk.db"
     with closing(sqlite3.connect(path)) as connection:
-        # Small pages: what is free in those that are not quite full is not enough for a press.
+        # Small pages, so that the free space within pages is too small for a correction.
         connection.execute("PRAGMA page_size = 512")
         connection.execute("CREATE TABLE first (a)")
-    async with desk_at(f"sqlite:///{path}") as desk, desk.time_passes():
+    async with open_desk_at(f"sqlite:///{path}") as desk, desk.time_passes():
         database = desk.store._database  # type: ignore[attr-defined]  # a test may look inside
         emily = await desk.emily()
         before = await emily.say(WATCHED, "may I take leave?")
@@ -161,24 +159,22 @@ async def test_a_full_disk_is_told_and_what_came_meanwhile_is_answered_when_ther
         await fill(database)
         meanwhile = await emily.say(WATCHED, "my laptop is broken " * 100)
         for person, language in ((await desk.priya(), "en"), (await desk.kenji(), "ja")):
-            # With a reason of some length: a bare press may fit into a page that is there.
+            # With a long reason, because a correction without one may fit into an existing page.
             await person.press(card, ids.CORRECT_OPEN)
             view = await person.view()
             await person.submit(view, entered(view, "it", "because " * 60))
-            await told_in_vain(person, language)
+            await expect_not_saved(person, language)
         assert await answers(emily, meanwhile) == []
         async with database.begin() as room:
             await room.execute(text("PRAGMA max_page_count = 1000000"))
         await answered_once(desk, emily, [before, meanwhile])
-        await pressed(desk, card)
+        await press_agree(desk, card)
 
 
-async def test_a_file_that_another_program_locks_is_told_and_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(way, "BUSY_SECONDS", 0.2)
+async def test_locked_file_is_reported_and_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.2)
     path = tmp_path / "desk.db"
-    async with desk_at(f"sqlite:///{path}") as desk, desk.time_passes():
+    async with open_desk_at(f"sqlite:///{path}") as desk, desk.time_passes():
         emily = await desk.emily()
         before = await emily.say(WATCHED, "may I take leave?")
         card = await emily.answer(before)
@@ -186,7 +182,7 @@ async def test_a_file_that_another_program_locks_is_told_and_waited_for(
         with closing(sqlite3.connect(path, isolation_level=None, timeout=5)) as other:
             other.execute("BEGIN IMMEDIATE")
             meanwhile = await emily.say(WATCHED, "my laptop is broken")
-            await pressed_in_vain(desk, card)
+            await press_without_effect(desk, card)
             other.execute("ROLLBACK")
         await answered_once(desk, emily, [before, meanwhile])
-        await pressed(desk, card)
+        await press_agree(desk, card)

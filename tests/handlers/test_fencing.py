@@ -1,4 +1,4 @@
-"""A worker that was paused beyond its lease answers nothing a second time: on both databases, at the wire."""
+"""A worker that was paused beyond its lease leaves no second answer: on both databases, through Slack."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -35,7 +35,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 @pytest.fixture
 async def desk(store: SqlStore) -> AsyncIterator[SlackDesk]:
-    """Nobody works at it until a test says so."""
+    """Open a desk whose workers are stopped until a test starts them."""
     async with open_desk(store) as desk:
         await desk.answerers.stop(5)
         await desk.deliverers.stop(5)
@@ -43,7 +43,7 @@ async def desk(store: SqlStore) -> AsyncIterator[SlackDesk]:
 
 
 class SlowModel(RuleModel):
-    """It thinks until it is told to answer."""
+    """A model that answers only after `go_on` is set."""
 
     def __init__(self) -> None:
         super().__init__({"laptop": "it"})
@@ -56,26 +56,26 @@ class SlowModel(RuleModel):
 
 
 async def asked(desk: SlackDesk, text: str = "my laptop is broken") -> str:
-    """A question that is written down and that nobody works on yet; its ts."""
+    """Ask a question, wait until it is stored, and return its ts. No worker is on it yet."""
     ts = await (await desk.emily()).say(WATCHED, text)
 
-    async def written() -> bool:
+    async def is_stored() -> bool:
         async with desk.store.transaction() as tx:
             return await tx.inbox.open() > 0
 
-    await eventually(written)
+    await eventually(is_stored)
     return ts
 
 
 def paused_worker(desk: SlackDesk, model: RuleModel | None = None) -> asyncio.Task[bool]:
-    """A worker of another replica, which will be paused on its way."""
+    """Start a worker of another replica, which the test will pause."""
     classifying = Classifying(desk.store, model or desk.model, desk.neighbours, desk.clock)
     answering = Answering(desk.store, classifying, desk.announcer, desk.clock)
     return asyncio.create_task(answering.answer_next())
 
 
-async def met(desk: SlackDesk, method: str) -> None:
-    """Wait until a call has come to the fault that waits for it."""
+async def wait_for_hold(desk: SlackDesk, method: str) -> None:
+    """Wait until a call of this method is held."""
 
     async def taken() -> bool:
         return desk.server.workspace.faults.waiting(method) == 0
@@ -88,7 +88,7 @@ async def replies(desk: SlackDesk, ts: str) -> list[Json]:
 
 
 async def one_card(desk: SlackDesk, ts: str) -> Json:
-    """All work is done; the one card, which the record knows."""
+    """Finish all work and return the only card. Check that the database stores its ts."""
 
     async def done() -> bool:
         async with desk.store.transaction() as tx:
@@ -103,7 +103,7 @@ async def one_card(desk: SlackDesk, ts: str) -> Json:
     return card
 
 
-async def test_a_worker_that_slept_while_the_model_thought_posts_nothing(desk: SlackDesk) -> None:
+async def test_worker_that_lost_lease_posts_nothing(desk: SlackDesk) -> None:
     ts, model = await asked(desk), SlowModel()
     late = paused_worker(desk, model)
     await model.thinking.wait()
@@ -113,7 +113,7 @@ async def test_a_worker_that_slept_while_the_model_thought_posts_nothing(desk: S
     posts = desk.server.workspace.faults.hold(POST, before=True)
     model.go_on.set()
     assert await late
-    assert desk.server.workspace.faults.waiting(POST) == 1, "it did not try to post"
+    assert desk.server.workspace.faults.waiting(POST) == 1, "the late worker did not try to post"
     posts.set()
     await one_card(desk, ts)
     question = await desk.question(WATCHED, ts)
@@ -125,31 +125,31 @@ async def test_a_worker_that_slept_while_the_model_thought_posts_nothing(desk: S
     assert verdict.reason == "'laptop' stands in it"
 
 
-async def test_a_post_that_slack_takes_after_another_worker_answered_is_taken_back(desk: SlackDesk) -> None:
+async def test_late_post_is_deleted_after_another_answer(desk: SlackDesk) -> None:
     ts = await asked(desk)
     gate = desk.server.workspace.faults.hold(POST, before=True)
     late = paused_worker(desk)
-    await met(desk, POST)
+    await wait_for_hold(desk, POST)
     desk.clock.advance(seconds=ANSWER_LEASE.total_seconds())
     desk.answerers.start()
     await desk.settled()
     (first,) = await replies(desk, ts)
     gate.set()
     assert await late
-    assert len(await replies(desk, ts)) == 2, "both stand there for a moment"
+    assert len(await replies(desk, ts)) == 2, "both posts exist for a moment"
     assert (await one_card(desk, ts))["ts"] == first["ts"]
 
 
-async def test_a_post_between_the_others_look_and_post_is_the_one_that_stays(desk: SlackDesk) -> None:
+async def test_earlier_of_two_concurrent_posts_is_kept(desk: SlackDesk) -> None:
     ts = await asked(desk)
     faults = desk.server.workspace.faults
     late_gate = faults.hold(POST, before=True)
     late = paused_worker(desk)
-    await met(desk, POST)
+    await wait_for_hold(desk, POST)
     other_gate = faults.hold(POST, before=True)
     desk.clock.advance(seconds=ANSWER_LEASE.total_seconds())
     desk.answerers.start()
-    await met(desk, POST)
+    await wait_for_hold(desk, POST)
     late_gate.set()
     assert await late
     desk.deliverers.start()
@@ -160,11 +160,11 @@ async def test_a_post_between_the_others_look_and_post_is_the_one_that_stays(des
     assert (await one_card(desk, ts))["ts"] == first["ts"]
 
 
-async def test_a_post_that_was_made_before_the_pause_is_found(desk: SlackDesk) -> None:
+async def test_post_made_before_pause_is_found(desk: SlackDesk) -> None:
     ts = await asked(desk)
     gate = desk.server.workspace.faults.hold(POST)
     late = paused_worker(desk)
-    await met(desk, POST)
+    await wait_for_hold(desk, POST)
     desk.clock.advance(seconds=ANSWER_LEASE.total_seconds())
     desk.answerers.start()
     await desk.settled()
@@ -173,12 +173,12 @@ async def test_a_post_that_was_made_before_the_pause_is_found(desk: SlackDesk) -
     await one_card(desk, ts)
 
 
-async def test_a_notice_of_a_worker_that_overslept_is_taken_back(desk: SlackDesk) -> None:
+async def test_late_notice_is_deleted(desk: SlackDesk) -> None:
     ts = await (await desk.emily()).say(WATCHED, "@madoguchi")
-    await eventually(lambda: opened(desk))
+    await eventually(lambda: inbox_is_open(desk))
     gate = desk.server.workspace.faults.hold(POST, before=True)
     late = paused_worker(desk)
-    await met(desk, POST)
+    await wait_for_hold(desk, POST)
     desk.clock.advance(seconds=ANSWER_LEASE.total_seconds())
     desk.answerers.start()
     await desk.settled()
@@ -186,18 +186,18 @@ async def test_a_notice_of_a_worker_that_overslept_is_taken_back(desk: SlackDesk
     assert await late
     desk.deliverers.start()
 
-    async def one() -> bool:
+    async def is_single() -> bool:
         return len(await replies(desk, ts)) == 1
 
-    await eventually(one)
+    await eventually(is_single)
 
 
-async def opened(desk: SlackDesk) -> bool:
+async def inbox_is_open(desk: SlackDesk) -> bool:
     async with desk.store.transaction() as tx:
         return await tx.inbox.open() > 0
 
 
-# --- what the outbox tells
+# --- deliveries from the outbox
 
 
 def paused_deliverer(desk: SlackDesk) -> asyncio.Task[bool]:
@@ -212,7 +212,7 @@ async def delivered(desk: SlackDesk) -> None:
     await eventually(done)
 
 
-async def test_an_old_state_that_reaches_a_card_late_is_replaced_by_what_holds(desk: SlackDesk) -> None:
+async def test_outdated_card_update_is_replaced_by_current_state(desk: SlackDesk) -> None:
     ts = await asked(desk)
     desk.answerers.start()
     await desk.settled()
@@ -221,7 +221,7 @@ async def test_an_old_state_that_reaches_a_card_late_is_replaced_by_what_holds(d
     await priya.press(card, "correct.agree")
     gate = desk.server.workspace.faults.hold(UPDATE, before=True)
     late = paused_deliverer(desk)
-    await met(desk, UPDATE)
+    await wait_for_hold(desk, UPDATE)
     desk.clock.advance(seconds=ANSWER_LEASE.total_seconds())
     desk.deliverers.start()
     settled = await priya.message(lambda m: m["ts"] == card["ts"] and "confirmed by" in texts(m))
@@ -231,20 +231,20 @@ async def test_an_old_state_that_reaches_a_card_late_is_replaced_by_what_holds(d
     assert "confirmed by" not in texts((await replies(desk, ts))[0])
     gate.set()
     assert await late
-    assert "confirmed by" in texts((await replies(desk, ts))[0]), "the late worker wrote what it knew"
+    assert "confirmed by" in texts((await replies(desk, ts))[0]), "the late worker wrote the old state"
     desk.deliverers.start()
     await delivered(desk)
     assert "confirmed by" not in texts((await replies(desk, ts))[0])
 
 
 @pytest.mark.parametrize("before", [True, False])
-async def test_a_switch_is_told_once_though_a_worker_overslept(desk: SlackDesk, *, before: bool) -> None:
+async def test_late_worker_does_not_announce_switch_twice(desk: SlackDesk, *, before: bool) -> None:
     async with desk.store.transaction() as tx:
         release = await add_candidate(tx, desk.clock.now(), MODEL, prompt_id=PROMPT.id, by="U1", why="x", recall=3)
     await Releasing(desk.store, desk.clock).switch(release.id, "U0YUKO00001")
     gate = desk.server.workspace.faults.hold(POST, before=before)
     late = paused_deliverer(desk)
-    await met(desk, POST)
+    await wait_for_hold(desk, POST)
     desk.clock.advance(seconds=ANSWER_LEASE.total_seconds())
     desk.deliverers.start()
     await delivered(desk)

@@ -1,24 +1,24 @@
-"""App Home, at the wire: for everybody, by role and language."""
+"""App Home through Slack: its content by role and language."""
 
 from bot.practice import Person
 from tests.kits.slack_desk import SlackDesk, texts
 
 
-async def opened(person: Person) -> str:
+async def open_home(person: Person) -> str:
     await person.open_home()
     return texts((await person.wait_for(lambda frame: frame["type"] == "home"))["view"])
 
 
-async def test_everybody_reads_what_the_bot_is_for(desk: SlackDesk) -> None:
-    home = await opened(await desk.emily())
+async def test_everybody_reads_what_the_bot_does(desk: SlackDesk) -> None:
+    home = await open_home(await desk.emily())
     assert "How to ask" in home
     assert "Labor 労務" in home
     assert "<!subteam^S0STAFF0001>" in home
     assert "You may" not in home
 
 
-async def test_staff_and_admins_read_what_they_may(desk: SlackDesk) -> None:
-    assert "You may correct answers" in await opened(await desk.priya())
-    admin = await opened(await desk.window(desk.server.people.admin))
+async def test_staff_and_admins_read_their_permissions(desk: SlackDesk) -> None:
+    assert "You may correct answers" in await open_home(await desk.priya())
+    admin = await open_home(await desk.window(desk.server.people.admin))
     assert "/finetune help" in admin
     assert "あなたは回答を直せます" not in admin

@@ -1,4 +1,4 @@
-"""A whole bot while its model's provider fails: over HTTP to the provider, over the socket to Slack."""
+"""Failures of a model's provider, with the whole bot between the provider's HTTP server and Slack's socket."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -21,18 +21,18 @@ from tests.kits.slack_desk import MODEL, Json, SlackDesk, eventually, open_desk,
 
 WATCHED, OPS = "C0HELPDESK1", "C0OPS000001"
 ACME = ModelName(provider="acme", model="small")
-THERE = ModelName(provider="openai", model="luna")
-RULE = Fallback(model=MODEL, finetuned=True)
-WELL = said("IT", "a broken laptop", p=0.9)
+SERVING_MODEL = ModelName(provider="openai", model="luna")
+FALLBACK = Fallback(model=MODEL, finetuned=True)
+GOOD_ANSWER = said("IT", "a broken laptop", p=0.9)
 
 
 @dataclass
 class Outage:
-    """A desk, the provider of what serves, that of the fallback release, and the breaker's clock."""
+    """A desk, the provider of the serving release, the provider of the fallback, and the breaker's clock."""
 
     desk: SlackDesk
-    there: OpenAIServer
-    local: OpenAIServer
+    serving: OpenAIServer
+    fallback: OpenAIServer
     time: Time
 
     async def ask(self, text: str = "my laptop is broken") -> str:
@@ -46,8 +46,8 @@ class Outage:
     async def replies(self, ts: str) -> list[Json]:
         return [m for m in await (await self.desk.emily()).replies(WATCHED, ts) if "bot_id" in m]
 
-    async def told(self) -> list[str]:
-        """What those who run the bot read."""
+    async def ops_messages(self) -> list[str]:
+        """Return the bot's messages in the ops channel."""
         yuko = await self.desk.window(self.desk.server.people.admin)
         return [texts(m) for m in await yuko.history(OPS) if "bot_id" in m]
 
@@ -58,19 +58,21 @@ Open = Callable[..., AbstractAsyncContextManager[Outage]]
 @pytest.fixture
 def opened(store: Store) -> Open:
     @asynccontextmanager
-    async def open_outage(fallback: Fallback = RULE, base: Reply | None = None) -> AsyncIterator[Outage]:
+    async def open_outage(fallback: Fallback = FALLBACK, base: Reply | None = None) -> AsyncIterator[Outage]:
         async with AsyncExitStack() as stack:
-            there = await stack.enter_async_context(OpenAIServer().running())
+            serving = await stack.enter_async_context(OpenAIServer().running())
             local = await stack.enter_async_context(OpenAIServer().running())
             local.on(CHAT, base or said("Labor 労務", "by the base model", p=0.6))
             providers = Providers(
-                [Provider("openai", there.url, "sk-secret"), Provider("local", local.url, kind="compatible")]
+                [Provider("openai", serving.url, "sk-secret"), Provider("local", local.url, kind="compatible")]
             )
             stack.push_async_callback(providers.aclose)
             time = Time()
             model = BreakerModel(OpenAIModel(providers, timeout_s=0.2), lambda: Breaker(now=time))
-            desk = await stack.enter_async_context(open_desk(store, model=model, serving=THERE, fallback=fallback))
-            yield Outage(desk, there, local, time)
+            desk = await stack.enter_async_context(
+                open_desk(store, model=model, serving=SERVING_MODEL, fallback=fallback)
+            )
+            yield Outage(desk, serving, local, time)
 
     return open_outage
 
@@ -92,80 +94,78 @@ TROUBLES = {
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-async def test_whatever_the_provider_does_there_is_one_card_and_it_says_that_it_is_provisional(
-    opened: Open, trouble: str
-) -> None:
+async def test_every_failure_gives_one_provisional_card(opened: Open, trouble: str) -> None:
     async with opened() as outage:
-        outage.there.on(CHAT, TROUBLES[trouble])
+        outage.serving.on(CHAT, TROUBLES[trouble])
         ts = await outage.ask()
         (card,) = await outage.replies(ts)
         assert "Labor 労務" in texts(card)
         assert "Provisional" in texts(card)
-        await eventually(outage.told)
-        (told,) = await outage.told()
-        assert "`local/base` answers" in told
-        assert "laptop" not in told
-        assert "sk-secret" not in told
+        await eventually(outage.ops_messages)
+        (message,) = await outage.ops_messages()
+        assert "`local/base` answers" in message
+        assert "laptop" not in message
+        assert "sk-secret" not in message
 
 
-async def test_the_card_is_put_right_when_the_provider_is_back(opened: Open) -> None:
+async def test_cards_are_corrected_after_provider_recovers(opened: Open) -> None:
     async with opened() as outage:
-        outage.there.on(CHAT, refusal(500, "oh"))
+        outage.serving.on(CHAT, refusal(500, "oh"))
         tss = [await outage.ask() for _ in range(4)]
-        outage.there.on(CHAT, WELL)
+        outage.serving.on(CHAT, GOOD_ANSWER)
 
-        async def all_right() -> bool:
+        async def all_corrected() -> bool:
             cards = [await outage.replies(ts) for ts in tss]
             return all(len(card) == 1 and "Provisional" not in texts(card[0]) for card in cards)
 
         async with outage.desk.time_passes():
             outage.desk.clock.advance(seconds=300)
             outage.time.seconds += REST_S
-            await eventually(all_right)
+            await eventually(all_corrected)
         for ts in tss:
             (card,) = await outage.replies(ts)
             assert "IT" in texts(card)
             assert "a broken laptop" in texts(card)
-        assert len(await outage.told()) == 1, "once an hour"
+        assert len(await outage.ops_messages()) == 1, "once an hour"
 
 
-async def test_a_provider_that_rests_is_not_asked_and_the_fallback_release_answers_at_once(opened: Open) -> None:
+async def test_fallback_answers_while_breaker_is_open(opened: Open) -> None:
     async with opened() as outage:
-        outage.there.on(CHAT, refusal(401, "bad key"))
+        outage.serving.on(CHAT, refusal(401, "bad key"))
         await outage.ask()
         for _ in range(3):
             await outage.ask()
-        assert len(outage.there.sent(CHAT)) == 1
-        assert len(outage.local.sent(CHAT)) == 4
+        assert len(outage.serving.sent(CHAT)) == 1
+        assert len(outage.fallback.sent(CHAT)) == 4
 
 
-async def test_without_a_fallback_the_asker_and_those_who_run_the_bot_are_told(opened: Open) -> None:
+async def test_asker_and_operators_are_told_without_fallback(opened: Open) -> None:
     async with opened(Fallback()) as outage:
-        outage.there.on(CHAT, refusal(401, "bad key"))
+        outage.serving.on(CHAT, refusal(401, "bad key"))
         ts = await outage.ask()
         (notice,) = await outage.replies(ts)
         assert "ask a colleague" in texts(notice)
-        await eventually(outage.told)
-        (told,) = await outage.told()
-        assert "OPENAI_API_KEY" in told
-        assert "Nothing answers meanwhile" in told
-        assert outage.local.requests == []
+        await eventually(outage.ops_messages)
+        (message,) = await outage.ops_messages()
+        assert "OPENAI_API_KEY" in message
+        assert "Nothing answers meanwhile" in message
+        assert outage.fallback.requests == []
 
 
-async def test_where_the_fallback_fails_too_the_asker_is_told(opened: Open) -> None:
+async def test_asker_is_told_when_fallback_fails_too(opened: Open) -> None:
     async with opened(base=refusal(404, "gone")) as outage:
-        outage.there.on(CHAT, refusal(500, "oh"))
+        outage.serving.on(CHAT, refusal(500, "oh"))
         async with outage.desk.time_passes():
             ts = await outage.ask()
             (notice,) = await outage.replies(ts)
         assert "ask a colleague" in texts(notice)
-        (told,) = await outage.told()
-        assert "Nothing answers meanwhile" in told
+        (message,) = await outage.ops_messages()
+        assert "Nothing answers meanwhile" in message
 
 
-async def test_staff_may_correct_a_provisional_answer_and_that_ends_it(opened: Open) -> None:
+async def test_correction_ends_provisional_state(opened: Open) -> None:
     async with opened() as outage:
-        outage.there.on(CHAT, refusal(500, "oh"))
+        outage.serving.on(CHAT, refusal(500, "oh"))
         priya = await outage.desk.priya()
         card = await priya.answer(await outage.ask())
         await priya.press(card, "correct.change.0")
@@ -177,16 +177,14 @@ async def test_staff_may_correct_a_provisional_answer_and_that_ends_it(opened: O
 
 
 @pytest.mark.parametrize(("language", "words"), [("ja", "再起動してください"), (None, "and restart")])
-async def test_the_trouble_is_told_in_the_language_of_the_settings(
-    desk: SlackDesk, language: str | None, words: str
-) -> None:
+async def test_trouble_is_told_in_configured_language(desk: SlackDesk, language: str | None, words: str) -> None:
     people = People(desk.client, desk.people.home, language)
     announcer = SlackAnnouncer(desk.client, people, OPS)
     for again in (False, True):
         await announcer.tell_trouble(ACME, Trouble.KEY, None, telling="1", again=again)
     yuko = await desk.window(desk.server.people.admin)
-    (told,) = [m for m in await yuko.history(OPS) if "bot_id" in m]
-    assert words in texts(told)
-    assert "BOT_PROVIDERS__ACME__API_KEY" in texts(told)
+    (message,) = [m for m in await yuko.history(OPS) if "bot_id" in m]
+    assert words in texts(message)
+    assert "BOT_PROVIDERS__ACME__API_KEY" in texts(message)
     await SlackAnnouncer(desk.client, people).tell_trouble(ACME, Trouble.KEY, None, telling="2", again=False)
-    assert len([m for m in await yuko.history(OPS) if "bot_id" in m]) == 1, "without an ops channel nobody is told"
+    assert len([m for m in await yuko.history(OPS) if "bot_id" in m]) == 1, "without an ops channel nothing is posted"

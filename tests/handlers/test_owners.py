@@ -1,4 +1,4 @@
-"""A new owner is told in the thread, at the wire: Slack notifies nobody of a card that was updated."""
+"""A new owner is mentioned in the thread, because Slack notifies nobody of an updated card."""
 
 from collections.abc import Callable
 
@@ -8,11 +8,11 @@ from bot.practice import Person
 from tests.kits.slack_desk import WATCHED, Json, SlackDesk, asked, card, eventually, queue, texts
 
 STAFF = "<!subteam^S0STAFF0001>"
-LABOR: Callable[[Json], bool] = lambda e: e.get("text", {}).get("text") == "Labor 労務"  # noqa: E731 - as presses are told
+LABOR: Callable[[Json], bool] = lambda e: e.get("text", {}).get("text") == "Labor 労務"  # noqa: E731 - a one-line predicate for presses
 
 
 async def replies(person: Person, ts: str) -> list[str]:
-    """What the bot wrote in the thread after the card."""
+    """Return the texts of the bot's messages in the thread after the card."""
     found = [m for m in await person.replies(WATCHED, ts) if "bot_id" in m and not m.get("ephemeral")]
     return [texts(m) for m in found[1:]]
 
@@ -26,34 +26,34 @@ async def delivered(desk: SlackDesk) -> None:
     await eventually(nothing_waits)
 
 
-async def test_a_press_that_moves_a_question_mentions_its_new_owner_in_the_thread(desk: SlackDesk) -> None:
+async def test_change_mentions_new_owner_in_thread(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     await priya.press(await card(priya, ts), LABOR)
-    told = await priya.message(lambda m: "now yours" in texts(m))
-    assert (told["thread_ts"], told["channel"]) == (ts, WATCHED)
-    assert told["text"] == f"{STAFF} This question is now yours: <@{priya.user_id}> settled it as *Labor 労務*."
+    reply = await priya.message(lambda m: "now yours" in texts(m))
+    assert (reply["thread_ts"], reply["channel"]) == (ts, WATCHED)
+    assert reply["text"] == f"{STAFF} This question is now yours: <@{priya.user_id}> settled it as *Labor 労務*."
     await delivered(desk)
     assert len(await replies(priya, ts)) == 1
 
 
-async def test_in_the_askers_language(desk: SlackDesk) -> None:
+async def test_new_owner_message_is_in_askers_language(desk: SlackDesk) -> None:
     misaki, kenji = await desk.misaki(), await desk.kenji()
     ts = await misaki.say(WATCHED, "laptop が壊れました")
     await misaki.answer(ts)
     await desk.settled()
     await kenji.press(await card(kenji, ts), LABOR)
-    told = await kenji.message(lambda m: "担当になりました" in texts(m))
-    assert told["text"].startswith(f"{STAFF} <@{kenji.user_id}> が *Labor 労務* と確定")
+    reply = await kenji.message(lambda m: "担当になりました" in texts(m))
+    assert reply["text"].startswith(f"{STAFF} <@{kenji.user_id}> が *Labor 労務* と確定")
 
 
-async def test_settled_in_the_review_queue_it_is_told_as_well(desk: SlackDesk) -> None:
+async def test_review_queue_press_mentions_new_owner_too(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     await priya.press(await queue(priya), LABOR)
     assert STAFF in texts(await priya.message(lambda m: m.get("thread_ts") == ts and "now yours" in texts(m)))
 
 
 @pytest.mark.parametrize("label", ["Agree", "Other"])
-async def test_the_same_owner_or_none_is_told_nothing(desk: SlackDesk, label: str) -> None:
+async def test_same_owner_or_none_is_not_mentioned(desk: SlackDesk, label: str) -> None:
     ts, kenji = await asked(desk), await desk.kenji()
     await kenji.press(await card(kenji, ts), lambda e: e.get("text", {}).get("text") == label)
     await kenji.message(lambda m: m.get("thread_ts") == ts and f"by <@{kenji.user_id}>" in texts(m))
@@ -61,7 +61,7 @@ async def test_the_same_owner_or_none_is_told_nothing(desk: SlackDesk, label: st
     assert await replies(kenji, ts) == []
 
 
-async def test_where_slacks_answer_is_lost_it_is_looked_for_before_it_is_told_again(desk: SlackDesk) -> None:
+async def test_mention_is_not_repeated_after_lost_response(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     desk.server.workspace.faults.drop("chat.postMessage", after=True)
     async with desk.time_passes():
@@ -71,7 +71,7 @@ async def test_where_slacks_answer_is_lost_it_is_looked_for_before_it_is_told_ag
     assert len(await replies(priya, ts)) == 1
 
 
-async def test_where_slack_refuses_for_a_while_it_is_told_later(desk: SlackDesk) -> None:
+async def test_mention_is_sent_after_slack_recovers(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     desk.server.workspace.faults.fail("chat.postMessage", 503, calls=2)
     async with desk.time_passes():

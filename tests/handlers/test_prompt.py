@@ -1,4 +1,4 @@
-"""/finetune prompt, at the wire: shown, changed in modals, compared, in both languages; what is typed is kept."""
+"""`/finetune prompt` through Slack: shown, changed in forms and compared, in both languages."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from bot.providers.tokens import OfflineEstimator
 from bot.releases.prompting import Prompting, PromptOverview
 from handlers.texts.words import Words
 from handlers.views import ids
-from handlers.views.prompt import LEAVE, shown
+from handlers.views.prompt import LEAVE, overview
 from tests.bot.things import rows_of
 from tests.kits.fakes import StepClock
 from tests.kits.slack_desk import PROMPT, Json, SlackDesk, eventually, texts
@@ -32,7 +32,7 @@ def private(*words: str) -> Callable[[Json], bool]:
     return lambda m: bool(m.get("ephemeral")) and all(word in texts(m) for word in words)
 
 
-async def told(person: Person, *words: str) -> str:
+async def private_text(person: Person, *words: str) -> str:
     return texts(await person.message(private(*words)))
 
 
@@ -41,7 +41,7 @@ def labels(view: Json) -> str:
 
 
 def filled(view: Json, **typed: str) -> Typed:
-    """What stands in a form, with these changes: what a person submits."""
+    """Return what a person submits: the form's initial texts with these changes."""
     values = {}
     for block in view["blocks"]:
         if block["type"] == "input":
@@ -60,45 +60,45 @@ async def current(desk: SlackDesk) -> str:
         return (await tx.prompts.history())[0].prompt_id
 
 
-async def test_the_prompt_is_shown_whole(desk: SlackDesk) -> None:
+async def test_whole_prompt_is_shown(desk: SlackDesk) -> None:
     person = await admin(desk)
     await person.command("/finetune prompt")
-    shown = await told(person, f"Prompt {PROMPT.id[:12]}")
+    shown = await private_text(person, f"Prompt {PROMPT.id[:12]}")
     for words in ("Choose the category.", "Labor 労務", "leave", "<!subteam^S0STAFF0001>", "catch-all", "tokens"):
         assert words in shown
     assert "Open the attendance system" in shown
 
 
-def test_a_prompt_of_very_many_long_categories_stays_within_a_message() -> None:
+def test_very_long_prompt_fits_into_one_message() -> None:
     many = [Category(id=f"c{n}", name=f"C{n}", rule="r" * 3_000, examples=("e" * 500,) * 9) for n in range(60)]
     event = PromptEvent(prompt_id="p", why=PromptWhy.CONFIGURED, by="madoguchi", at=StepClock().now())
     prompt = PROMPT.changed(categories=[*many, PROMPT.categories[-1]])
     state = PromptOverview(prompt=prompt, event=event, tokens=99_000, serves=False, retired={})
-    message = shown(state, Words("en"))
+    message = overview(state, Words("en"))
     assert len(message.blocks) <= 50
     assert len(texts({"blocks": message.blocks})) < 15_000
     assert "99,000 tokens is long" in texts({"blocks": message.blocks})
     assert "and 21 more" in texts({"blocks": message.blocks})
 
 
-def test_past_4000_tokens_a_prompt_is_warned_of() -> None:
+def test_prompt_above_4000_tokens_has_warning() -> None:
     event = PromptEvent(prompt_id="p", why=PromptWhy.CONFIGURED, by="madoguchi", at=StepClock().now())
     state = PromptOverview(prompt=PROMPT, event=event, tokens=4_000, serves=True, retired={})
-    assert "is long" not in texts({"blocks": shown(state, Words("en")).blocks})
-    assert "is long" in texts({"blocks": shown(state.model_copy(update={"tokens": 4_001}), Words("en")).blocks})
+    assert "is long" not in texts({"blocks": overview(state, Words("en")).blocks})
+    assert "is long" in texts({"blocks": overview(state.model_copy(update={"tokens": 4_001}), Words("en")).blocks})
 
 
-async def test_only_admins_may(desk: SlackDesk) -> None:
+async def test_only_admins_may_edit(desk: SlackDesk) -> None:
     priya = await desk.priya()
     await priya.command("/finetune prompt edit it")
-    assert "Only admins" in await told(priya, "Only admins")
+    assert "Only admins" in await private_text(priya, "Only admins")
 
 
 @pytest.mark.parametrize(
     ("locale", "label", "answer", "notice"),
     [("en-US", "Rule", "Saved as prompt", "It does not answer yet"), ("ja-JP", "ルール", "として保存", "まだ回答には")],
 )
-async def test_an_edited_rule_is_a_new_candidate(
+async def test_edited_rule_makes_new_candidate(
     desk: SlackDesk, locale: str, label: str, answer: str, notice: str
 ) -> None:
     person = await admin(desk, locale)
@@ -107,7 +107,7 @@ async def test_an_edited_rule_is_a_new_candidate(
     assert (
         await person.submit(view, filled(view, rule="leave and shifts", examples="How much leave?\n\nMy shift?")) == {}
     )
-    said = await told(person, answer)
+    said = await private_text(person, answer)
     assert notice in said
     async with desk.store.transaction() as tx:
         newest = (await tx.releases.all())[0]
@@ -124,15 +124,15 @@ async def test_an_edited_rule_is_a_new_candidate(
     )
 
 
-async def test_a_form_that_is_saved_as_it_was_changes_nothing(desk: SlackDesk) -> None:
+async def test_unchanged_form_changes_nothing(desk: SlackDesk) -> None:
     person = await admin(desk)
     view = await form(person, "edit labor")
     assert await person.submit(view, filled(view)) == {}
-    assert "the prompt's text is the same" in await told(person, "Saved")
+    assert "the prompt's text is the same" in await private_text(person, "Saved")
     assert await current(desk) == PROMPT.id
 
 
-async def test_what_is_wrong_is_said_beside_the_input_in_the_persons_language(desk: SlackDesk) -> None:
+async def test_errors_appear_beside_input_in_persons_language(desk: SlackDesk) -> None:
     person = await admin(desk, "ja-JP")
     view = await form(person, "edit it")
     assert await person.submit(view, filled(view, owner="somebody", name=" ")) == {
@@ -144,7 +144,7 @@ async def test_what_is_wrong_is_said_beside_the_input_in_the_persons_language(de
     assert await current(desk) == PROMPT.id
 
 
-async def test_an_edit_of_what_somebody_changed_meanwhile_is_not_lost(desk: SlackDesk) -> None:
+async def test_concurrent_edits_are_both_kept(desk: SlackDesk) -> None:
     person = await admin(desk)
     view = await form(person, "task")
     assert await person.submit(view, filled(view, task=" ")) == {ids.TASK: "Please write something here."}
@@ -153,23 +153,23 @@ async def test_an_edit_of_what_somebody_changed_meanwhile_is_not_lost(desk: Slac
     assert "Somebody else" in (await person.submit(view, filled(view, task="Other words")))[ids.TASK]
     again = await form(person, "task")
     assert await person.submit(again, filled(again, task="Choose well.")) == {}
-    await told(person, "Saved")
+    await private_text(person, "Saved")
     await person.command("/finetune prompt")
-    assert "computers and phones" in await told(person, "Choose well.")
+    assert "computers and phones" in await private_text(person, "Choose well.")
 
 
-async def test_an_owner_holds_at_once_on_app_home(desk: SlackDesk) -> None:
+async def test_new_owner_appears_at_once_on_home(desk: SlackDesk) -> None:
     person = await admin(desk)
     view = await form(person, "edit it")
     await person.submit(view, filled(view, owner="<@U0KENJI0001>", guide="Restart it"))
-    await told(person, "hold from now on")
+    await private_text(person, "hold from now on")
     await person.open_home()
     home = await person.wait_for(lambda frame: frame["type"] == "home")
     assert "<@U0KENJI0001>" in texts(home["view"])
     assert "<@U0PRIYA0001>" not in texts(home["view"])
 
 
-async def test_a_category_is_added_by_the_button_and_retired_with_its_rows_moved(desk: SlackDesk) -> None:
+async def test_category_is_added_and_another_retired(desk: SlackDesk) -> None:
     async with desk.store.transaction() as tx:
         await tx.rows.put(*rows_of(Split.TRAIN, "it", 7))
     person = await admin(desk)
@@ -177,12 +177,12 @@ async def test_a_category_is_added_by_the_button_and_retired_with_its_rows_moved
     await person.press(await person.message(private("catch-all")), ids.PROMPT_ADD)
     view = await person.view()
     assert await person.submit(view, filled(view, name="法務", rule="contracts")) == {}
-    await told(person, "Saved as prompt")
+    await private_text(person, "Saved as prompt")
     view = await form(person, "retire it")
     assert "Rows of this category: 7" in texts(view)
     chosen = {ids.INTO: {ids.INTO: {"type": "static_select", "selected_option": option(view, "法務")}}}
     assert await person.submit(view, chosen) == {}
-    assert "7 rows were moved" in await told(person, "moved")
+    assert "7 rows were moved" in await private_text(person, "moved")
     assert {row.category for row in await desk.rows()} == {"法務"}
 
 
@@ -192,33 +192,33 @@ def option(view: Json, value: str) -> Json:
     return dict(found)
 
 
-async def test_rows_that_are_left_are_counted_until_they_are_moved(desk: SlackDesk) -> None:
+async def test_rows_left_behind_are_counted_until_moved(desk: SlackDesk) -> None:
     async with desk.store.transaction() as tx:
         await tx.rows.put(*rows_of(Split.TRAIN, "it", 2))
     person = await admin(desk, "ja-JP")
     view = await form(person, "retire IT")
     left = {ids.INTO: {ids.INTO: {"type": "static_select", "selected_option": option(view, LEAVE)}}}
     await person.submit(view, left)
-    assert "分類 IT の行が 2 件あり" in await told(person, "として保存")
+    assert "分類 IT の行が 2 件あり" in await private_text(person, "として保存")
     again = await form(person, "retire it")
     moved = {ids.INTO: {ids.INTO: {"type": "static_select", "selected_option": option(again, "labor")}}}
     await person.submit(again, moved)
-    assert "2 件の行を移しました" in await told(person, "移しました")
-    assert "廃止できません" in await refused(person, "retire other")
+    assert "2 件の行を移しました" in await private_text(person, "移しました")
+    assert "廃止できません" in await ask(person, "retire other")
 
 
-async def refused(person: Person, argument: str) -> str:
+async def ask(person: Person, argument: str) -> str:
     await person.command(f"/finetune prompt {argument}")
     return texts(await person.message(private()))
 
 
 async def test_versions_are_listed_and_compared(desk: SlackDesk) -> None:
     person = await admin(desk)
-    assert "The two texts are the same" in await refused(person, "compare")
+    assert "The two texts are the same" in await ask(person, "compare")
     view = await form(person, "edit it")
     await person.submit(view, filled(view, rule="computers & phones"))
-    await told(person, "Saved")
-    listed = await refused(person, "versions")
+    await private_text(person, "Saved")
+    listed = await ask(person, "versions")
     assert PROMPT.id[:12] in listed
     assert (await current(desk))[:12] in listed
     assert "edited by <@" in listed
@@ -227,25 +227,25 @@ async def test_versions_are_listed_and_compared(desk: SlackDesk) -> None:
         f"compare {PROMPT.id[:8]}",
         f"compare `{PROMPT.id[:12]}` `{(await current(desk))[:12]}`",
     ):
-        compared = await refused(person, argument)
+        compared = await ask(person, argument)
         assert "-computers" in compared
         assert "+computers &amp; phones" in compared
-    assert "I know no single version" in await refused(person, "compare zzz")
-    assert "I know `/finetune prompt`" in await refused(person, "frobnicate")
-    assert "not in use here" in await refused(person, "edit nowhere")
+    assert "I know no single version" in await ask(person, "compare zzz")
+    assert "I know `/finetune prompt`" in await ask(person, "frobnicate")
+    assert "not in use here" in await ask(person, "edit nowhere")
 
 
-async def test_a_long_difference_is_a_file_and_a_long_text_is_not_cut_by_a_form(desk: SlackDesk) -> None:
+async def test_long_diff_is_file_and_long_text_refused(desk: SlackDesk) -> None:
     long = PROMPT.changed(template="\n".join(f"Rule {n}: choose well." for n in range(300)))
     async with desk.store.transaction() as tx:
         await configure(tx, long, desk.clock.now())
     person = await admin(desk)
-    assert "a form of Slack takes 3000" in await refused(person, "task")
+    assert "a form of Slack takes 3000" in await ask(person, "task")
     await person.command("/finetune prompt compare")
-    assert "in a file" in await told(person, "From prompt")
+    assert "in a file" in await private_text(person, "From prompt")
     channel = await person.dm()
 
-    async def came() -> bool:
+    async def file_is_posted() -> bool:
         return any(m.get("files") for m in await person.history(channel))
 
-    await eventually(came)
+    await eventually(file_is_posted)

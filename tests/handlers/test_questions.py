@@ -1,4 +1,4 @@
-"""Which messages become questions, at the wire: each row of the policy in docs/slack.md; none is lost or doubled."""
+"""Which messages become questions, through Slack: each row of the table in docs/slack.md; none is lost or doubled."""
 
 import logging
 from typing import Any
@@ -17,8 +17,8 @@ BOT = "@madoguchi"
 GENERAL, WATCHED = "C0GENERAL01", "C0HELPDESK1"
 
 
-async def nothing_said(desk: SlackDesk, person: Person, channel: str, ts: str) -> None:
-    """Nobody was answered there: proven by a later question that was."""
+async def expect_no_answer(desk: SlackDesk, person: Person, channel: str, ts: str) -> None:
+    """Check that the bot has not answered there. A later question, which it answers, proves that it had the chance."""
     before = await desk.questions()
     later = await person.say(GENERAL, f"{BOT} may I take leave?")
     await person.answer(later)
@@ -28,7 +28,7 @@ async def nothing_said(desk: SlackDesk, person: Person, channel: str, ts: str) -
 
 
 async def deliver(desk: SlackDesk, event: Json, **body: Any) -> None:
-    """Send an event that no sample person could cause."""
+    """Deliver an event that no person of the practice workspace can cause."""
     workspace = desk.server.workspace
     workspace.sockets.deliver({**workspace._callback(event), **body})
 
@@ -44,7 +44,7 @@ def posted(user: str, text: str, ts: str = "1790000500.000100", **more: Any) -> 
     } | more
 
 
-async def test_a_mention_gets_one_card_in_its_thread(desk: SlackDesk) -> None:
+async def test_mention_gets_one_card_in_its_thread(desk: SlackDesk) -> None:
     emily = await desk.emily()
     ts = await emily.say(GENERAL, f"{BOT} How do I apply for leave?")
     card = await emily.answer(ts)
@@ -59,31 +59,31 @@ async def test_a_mention_gets_one_card_in_its_thread(desk: SlackDesk) -> None:
     assert (question.text, question.language) == ("How do I apply for leave?", "en")
 
 
-async def test_a_person_is_answered_in_their_own_language(desk: SlackDesk) -> None:
+async def test_person_is_answered_in_own_language(desk: SlackDesk) -> None:
     misaki = await desk.misaki()
     card = await misaki.answer(await misaki.say(WATCHED, "有給の申請方法は？"))
     assert "合っています" in texts(card)
     assert "確信度 87%" in texts(card)
 
 
-async def test_a_direct_message_is_a_question(desk: SlackDesk) -> None:
+async def test_direct_message_is_a_question(desk: SlackDesk) -> None:
     emily = await desk.emily()
     channel = await emily.dm()
     assert "IT" in texts(await emily.answer(await emily.say(channel, "my laptop is broken")))
 
 
-async def test_a_top_level_message_of_a_watched_channel_is_a_question(desk: SlackDesk) -> None:
+async def test_top_level_message_in_watched_channel_is_question(desk: SlackDesk) -> None:
     emily = await desk.emily()
     assert "IT" in texts(await emily.answer(await emily.say(WATCHED, "my laptop is broken")))
 
 
-async def test_talk_in_a_channel_that_is_not_watched_is_left_alone(desk: SlackDesk) -> None:
+async def test_message_in_unwatched_channel_is_ignored(desk: SlackDesk) -> None:
     emily = await desk.emily()
     ts = await emily.say(GENERAL, "my laptop is broken")
-    await nothing_said(desk, emily, GENERAL, ts)
+    await expect_no_answer(desk, emily, GENERAL, ts)
 
 
-async def test_a_mention_in_a_watched_channel_is_one_question(desk: SlackDesk) -> None:
+async def test_mention_in_watched_channel_is_one_question(desk: SlackDesk) -> None:
     emily = await desk.emily()
     ts = await emily.say(WATCHED, f"{BOT} my laptop is broken")
     await emily.answer(ts)
@@ -92,14 +92,14 @@ async def test_a_mention_in_a_watched_channel_is_one_question(desk: SlackDesk) -
     assert len(desk.model.asked) == 1
 
 
-async def test_replies_in_a_thread_are_talk_between_people(desk: SlackDesk) -> None:
+async def test_replies_in_a_thread_are_ignored(desk: SlackDesk) -> None:
     emily = await desk.emily()
     root = await emily.say(GENERAL, "lunch?")
     await emily.say(GENERAL, "my laptop is broken", thread_ts=root)
-    await nothing_said(desk, emily, GENERAL, root)
+    await expect_no_answer(desk, emily, GENERAL, root)
 
 
-async def test_replies_in_a_thread_of_a_direct_message_are_no_new_questions(desk: SlackDesk) -> None:
+async def test_thread_replies_in_dm_are_no_questions(desk: SlackDesk) -> None:
     emily = await desk.emily()
     channel = await emily.dm()
     root = await emily.say(channel, "my laptop is broken")
@@ -111,7 +111,7 @@ async def test_replies_in_a_thread_of_a_direct_message_are_no_new_questions(desk
     assert await desk.questions() == 2
 
 
-async def test_a_mention_in_a_thread_is_answered_in_that_thread(desk: SlackDesk) -> None:
+async def test_mention_in_thread_is_answered_there(desk: SlackDesk) -> None:
     emily = await desk.emily()
     root = await emily.say(GENERAL, "lunch?")
     ts = await emily.say(GENERAL, f"{BOT} my laptop is broken", thread_ts=root)
@@ -123,7 +123,7 @@ async def test_a_mention_in_a_thread_is_answered_in_that_thread(desk: SlackDesk)
 
 
 @pytest.mark.parametrize(("text", "words"), [(BOT, "could not find a question"), (f"{BOT} :tada:", "Thank you!")])
-async def test_a_mention_without_a_question_is_told_so_once(desk: SlackDesk, text: str, words: str) -> None:
+async def test_mention_without_question_gets_one_notice(desk: SlackDesk, text: str, words: str) -> None:
     emily = await desk.emily()
     ts = await emily.say(WATCHED, text)
     assert words in texts(await emily.answer(ts))
@@ -132,13 +132,13 @@ async def test_a_mention_without_a_question_is_told_so_once(desk: SlackDesk, tex
     assert await desk.questions() == 0
 
 
-async def test_an_emoji_in_a_watched_channel_is_talk(desk: SlackDesk) -> None:
+async def test_emoji_in_watched_channel_is_ignored(desk: SlackDesk) -> None:
     emily = await desk.emily()
     ts = await emily.say(WATCHED, ":tada:")
-    await nothing_said(desk, emily, WATCHED, ts)
+    await expect_no_answer(desk, emily, WATCHED, ts)
 
 
-async def test_only_an_attachment_is_told_that_text_is_read(desk: SlackDesk) -> None:
+async def test_attachment_alone_gets_a_notice(desk: SlackDesk) -> None:
     emily = await desk.emily()
     sent = await emily._post("messages", channel=await emily.dm(), text="", file_names=["photo.png"])
     assert "read text only" in texts(await emily.answer(sent["ts"]))
@@ -146,13 +146,13 @@ async def test_only_an_attachment_is_told_that_text_is_read(desk: SlackDesk) -> 
     assert await desk.questions() == 0
 
 
-async def test_text_with_an_attachment_is_a_question(desk: SlackDesk) -> None:
+async def test_text_with_attachment_is_a_question(desk: SlackDesk) -> None:
     emily = await desk.emily()
     sent = await emily._post("messages", channel=WATCHED, text="my laptop is broken", file_names=["photo.png"])
     assert "IT" in texts(await emily.answer(sent["ts"]))
 
 
-async def test_a_long_message_is_cut_and_the_card_says_so(desk: SlackDesk) -> None:
+async def test_long_message_is_cut_and_card_says_so(desk: SlackDesk) -> None:
     emily = await desk.emily()
     ts = await emily.say(WATCHED, "my laptop is broken " * 400)
     assert "only its beginning was read" in texts(await emily.answer(ts))
@@ -162,7 +162,7 @@ async def test_a_long_message_is_cut_and_the_card_says_so(desk: SlackDesk) -> No
     assert len(question.text) <= LONGEST_QUESTION
 
 
-async def test_an_edited_question_is_classified_anew(desk: SlackDesk) -> None:
+async def test_edited_question_is_classified_again(desk: SlackDesk) -> None:
     emily = await desk.emily()
     ts = await emily.say(WATCHED, "my laptop is broken")
     first = await emily.answer(ts)
@@ -174,7 +174,7 @@ async def test_an_edited_question_is_classified_anew(desk: SlackDesk) -> None:
     assert block[0] != block[1]
 
 
-async def test_an_edit_after_the_settlement_changes_nothing(desk: SlackDesk) -> None:
+async def test_edit_after_settlement_changes_nothing(desk: SlackDesk) -> None:
     emily, priya = await desk.emily(), await desk.priya()
     ts = await emily.say(WATCHED, "my laptop is broken")
     card = await priya.answer(ts)
@@ -189,7 +189,7 @@ async def test_an_edit_after_the_settlement_changes_nothing(desk: SlackDesk) -> 
     assert question.text == "my laptop is broken"
 
 
-async def test_a_deleted_question_keeps_its_record(desk: SlackDesk) -> None:
+async def test_deleted_question_stays_in_database(desk: SlackDesk) -> None:
     emily = await desk.emily()
     ts = await emily.say(WATCHED, "my laptop is broken")
     await emily.answer(ts)
@@ -199,7 +199,7 @@ async def test_a_deleted_question_keeps_its_record(desk: SlackDesk) -> None:
     assert await desk.question(WATCHED, ts) is not None
 
 
-async def test_what_apps_post_is_never_a_question(desk: SlackDesk) -> None:
+async def test_messages_of_apps_are_never_questions(desk: SlackDesk) -> None:
     emily = await desk.emily()
     await deliver(desk, posted(emily.user_id, "my laptop is broken", bot_id="B0OTHER0001", app_id="A0OTHER0001"))
     await deliver(desk, posted("USLACKBOT", "my laptop is broken", ts="1790000501.000100"))
@@ -210,17 +210,17 @@ async def test_what_apps_post_is_never_a_question(desk: SlackDesk) -> None:
     assert await desk.questions() == 1
 
 
-async def test_a_guest_is_told_in_private_and_nothing_is_kept(desk: SlackDesk) -> None:
+async def test_guest_gets_private_notice_and_nothing_is_stored(desk: SlackDesk) -> None:
     tom, emily = await desk.tom(), await desk.emily()
     ts = await tom.say(WATCHED, f"{BOT} may I take leave? my secret is 4711")
-    told = await tom.message(lambda m: "organisation's own members" in m.get("text", ""))
-    assert told.get("ephemeral")
-    await nothing_said(desk, emily, WATCHED, ts)
+    reply = await tom.message(lambda m: "organisation's own members" in m.get("text", ""))
+    assert reply.get("ephemeral")
+    await expect_no_answer(desk, emily, WATCHED, ts)
     assert not any("4711" in text for text in desk.model.asked)
 
 
 @pytest.mark.parametrize("who", ["user", "channel"])
-async def test_slack_connect_is_told_in_private_and_nothing_is_kept(desk: SlackDesk, who: str) -> None:
+async def test_slack_connect_message_gets_private_notice_only(desk: SlackDesk, who: str) -> None:
     emily = await desk.emily()
     event = posted(emily.user_id, "my laptop is broken", **({"user_team": "T0FOREIGN01"} if who == "user" else {}))
     await deliver(desk, event, is_ext_shared_channel=who == "channel")
@@ -230,7 +230,7 @@ async def test_slack_connect_is_told_in_private_and_nothing_is_kept(desk: SlackD
 
 
 @pytest.mark.parametrize("new_event_ids", [False, True])
-async def test_the_same_message_delivered_four_times_gives_one_answer(desk: SlackDesk, *, new_event_ids: bool) -> None:
+async def test_message_delivered_four_times_gets_one_answer(desk: SlackDesk, *, new_event_ids: bool) -> None:
     emily = await desk.emily()
     desk.server.workspace.faults.duplicate_events(3, new_event_ids=new_event_ids)
     ts = await emily.say(WATCHED, f"{BOT} my laptop is broken")
@@ -243,7 +243,7 @@ async def test_the_same_message_delivered_four_times_gives_one_answer(desk: Slac
     assert await desk.questions() == 2
 
 
-async def test_while_nobody_can_tell_who_asks_nothing_is_acked_and_slack_delivers_again(store: SqlStore) -> None:
+async def test_event_is_redelivered_when_author_lookup_fails(store: SqlStore) -> None:
     async with open_desk(store, ack=0.2) as desk:
         emily = await desk.emily()
         desk.server.workspace.faults.fail("users.info", calls=2)
@@ -251,9 +251,7 @@ async def test_while_nobody_can_tell_who_asks_nothing_is_acked_and_slack_deliver
         assert "IT" in texts(await emily.answer(ts))
 
 
-async def test_what_could_not_be_written_down_is_not_acked_and_slack_delivers_again(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_event_is_redelivered_when_storing_fails(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_desk(store, ack=0.2) as desk:
         emily = await desk.emily()
         receive, tries = desk.answering.receive, iter([True, True])
@@ -270,7 +268,7 @@ async def test_what_could_not_be_written_down_is_not_acked_and_slack_delivers_ag
         assert await desk.questions() == 1
 
 
-async def test_no_question_and_no_token_stands_in_the_log(desk: SlackDesk, caplog: pytest.LogCaptureFixture) -> None:
+async def test_log_has_no_question_and_no_token(desk: SlackDesk, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     emily = await desk.emily()
     desk.server.workspace.faults.fail("chat.postMessage")
@@ -285,7 +283,7 @@ async def test_no_question_and_no_token_stands_in_the_log(desk: SlackDesk, caplo
     assert desk.server.app_token not in caplog.text
 
 
-async def test_an_answer_that_was_lost_after_the_post_is_found_and_not_posted_twice(desk: SlackDesk) -> None:
+async def test_card_is_posted_once_when_response_is_lost(desk: SlackDesk) -> None:
     emily = await desk.emily()
     desk.server.workspace.faults.drop("chat.postMessage", after=True)
     async with desk.time_passes():
@@ -299,7 +297,7 @@ async def test_an_answer_that_was_lost_after_the_post_is_found_and_not_posted_tw
 
 
 @pytest.mark.parametrize("status", [429, 500])
-async def test_slack_in_trouble_delays_the_card_and_does_not_double_it(desk: SlackDesk, status: int) -> None:
+async def test_slack_error_delays_card_without_a_duplicate(desk: SlackDesk, status: int) -> None:
     emily = await desk.emily()
     faults = desk.server.workspace.faults
     if status == 429:
@@ -313,7 +311,7 @@ async def test_slack_in_trouble_delays_the_card_and_does_not_double_it(desk: Sla
     assert len([m for m in await emily.replies(WATCHED, ts) if "bot_id" in m]) == 1
 
 
-async def test_who_cannot_be_answered_is_told(desk: SlackDesk) -> None:
+async def test_asker_is_told_when_model_refuses(desk: SlackDesk) -> None:
     emily = await desk.emily()
     desk.model.fail(1, ModelRefused("no such model"))
     ts = await emily.say(WATCHED, "my laptop is broken")
@@ -321,7 +319,7 @@ async def test_who_cannot_be_answered_is_told(desk: SlackDesk) -> None:
     await desk.settled()
 
 
-async def test_the_shortcut_asks_for_the_author_of_the_message(desk: SlackDesk) -> None:
+async def test_shortcut_asks_on_behalf_of_author(desk: SlackDesk) -> None:
     emily, priya = await desk.emily(), await desk.priya()
     ts = await emily.say(GENERAL, "my laptop is broken")
     (message,) = [m for m in await priya.history(GENERAL) if m["ts"] == ts]
@@ -334,13 +332,13 @@ async def test_the_shortcut_asks_for_the_author_of_the_message(desk: SlackDesk) 
     assert question.asker == emily.user_id
 
     await priya.shortcut("ask_madoguchi", message)
-    told = await priya.message(lambda m: "has its answer already" in m.get("text", ""))
-    assert told.get("ephemeral")
-    assert "/archives/" in told["text"]
+    reply = await priya.message(lambda m: "has its answer already" in m.get("text", ""))
+    assert reply.get("ephemeral")
+    assert "/archives/" in reply["text"]
     assert await desk.questions() == 1
 
 
-async def test_the_shortcut_takes_nothing_of_guests_or_apps(desk: SlackDesk) -> None:
+async def test_shortcut_rejects_messages_of_guests_and_apps(desk: SlackDesk) -> None:
     tom, priya = await desk.tom(), await desk.priya()
     of_guest = await tom.say(GENERAL, "my laptop is broken")
     (message,) = [m for m in await priya.history(GENERAL) if m["ts"] == of_guest]
@@ -356,18 +354,18 @@ async def test_the_shortcut_takes_nothing_of_guests_or_apps(desk: SlackDesk) -> 
     assert await desk.questions() == 0
 
 
-async def test_the_shortcut_where_the_bot_is_not_asks_to_be_invited(desk: SlackDesk) -> None:
+async def test_shortcut_asks_for_invitation_outside_bots_channels(desk: SlackDesk) -> None:
     emily = await desk.emily()
     ts = await emily.say(GENERAL, "my laptop is broken")
     (message,) = [m for m in await emily.history(GENERAL) if m["ts"] == ts]
     desk.server.channels.general.members.remove(desk.server.people.bot.id)
     await emily.shortcut("ask_madoguchi", message)
-    told = await emily.message(lambda m: "invite me" in m.get("text", ""))
-    assert told.get("ephemeral")
+    reply = await emily.message(lambda m: "invite me" in m.get("text", ""))
+    assert reply.get("ephemeral")
     assert await desk.questions() == 0
 
 
-async def test_the_shortcut_works_in_our_own_direct_messages(desk: SlackDesk) -> None:
+async def test_shortcut_works_in_direct_messages_with_bot(desk: SlackDesk) -> None:
     emily = await desk.emily()
     channel = await emily.dm()
     root = await emily.say(channel, "my laptop is broken")
@@ -380,7 +378,7 @@ async def test_the_shortcut_works_in_our_own_direct_messages(desk: SlackDesk) ->
     assert await desk.questions() == 2
 
 
-async def test_personal_data_is_masked_before_it_is_written_down(desk: SlackDesk) -> None:
+async def test_personal_data_is_masked_before_it_is_stored(desk: SlackDesk) -> None:
     emily = await desk.emily()
     ts = await emily.say(WATCHED, "my laptop is broken, write to emily@example.com")
     await emily.answer(ts)

@@ -1,11 +1,11 @@
-"""The review queue, at the wire: who may, what is shown, and that one press is a correction like any other."""
+"""The review queue through Slack: permissions, what is shown, and that one press is a full correction."""
 
 import pytest
 
 from bot.domain.correction import CorrectionKind
 from bot.domain.dataset import Source, Split, group_of
 from handlers.views.ids import REVIEW_NEXT, REVIEW_SETTLE
-from handlers.views.review import SIZE
+from handlers.views.review import PAGE_SIZE
 from tests.bot.things import row
 from tests.kits.slack_desk import (
     WATCHED,
@@ -22,7 +22,7 @@ from tests.kits.slack_desk import (
 )
 
 
-async def test_staff_clear_an_entry_with_one_press(desk: SlackDesk) -> None:
+async def test_staff_settle_an_entry_with_one_press(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     shown = await queue(priya)
     assert "1 to settle" in texts(shown)
@@ -39,7 +39,7 @@ async def test_staff_clear_an_entry_with_one_press(desk: SlackDesk) -> None:
     assert "Nothing waits" in texts(await queue(priya))
 
 
-async def test_in_japanese(desk: SlackDesk) -> None:
+async def test_queue_is_shown_in_japanese(desk: SlackDesk) -> None:
     await asked(desk, "有給の残りを知りたい")
     kenji = await desk.kenji()
     shown = await queue(kenji)
@@ -50,7 +50,7 @@ async def test_in_japanese(desk: SlackDesk) -> None:
     assert [r.source for r in await desk.rows()] == [Source.AGREE]
 
 
-async def test_a_conflict_shows_both_wordings_and_is_settled_whole(desk: SlackDesk) -> None:
+async def test_conflict_shows_both_wordings_and_settles_both(desk: SlackDesk) -> None:
     priya, kenji = await desk.priya(), await desk.kenji()
     one, other = await asked(desk, "leave for moving"), await asked(desk, "leave for moving?")
     await priya.press(await card(priya, one), "correct.agree")
@@ -69,14 +69,14 @@ async def test_a_conflict_shows_both_wordings_and_is_settled_whole(desk: SlackDe
 
 
 async def eventually_rows(desk: SlackDesk, count: int) -> None:
-    async def there() -> bool:
+    async def has_count() -> bool:
         return len(await desk.rows()) == count
 
-    await eventually(there)
+    await eventually(has_count)
 
 
-async def test_nearly_the_same_questions_in_two_groups_are_one_conflict(desk: SlackDesk) -> None:
-    """Nearness is not transitive: what comes between two questions joins the nearer one's group."""
+async def test_near_duplicates_in_two_groups_are_one_conflict(desk: SlackDesk) -> None:
+    """Similarity is not transitive: a question between two others joins the group of the nearer one."""
     priya, kenji = await desk.priya(), await desk.kenji()
     first, last = "laptop dock hdmi monitor flickering", "laptop dock hdmi monitor flickering today desperately"
     await priya.press(await card(priya, await asked(desk, first)), "correct.agree")
@@ -99,25 +99,25 @@ async def test_nearly_the_same_questions_in_two_groups_are_one_conflict(desk: Sl
     assert [c.by for c in await desk.corrections(await kept(desk, ts))] == [kenji.user_id, priya.user_id]
 
 
-async def test_page_by_page(desk: SlackDesk) -> None:
+async def test_next_page_shows_other_entries(desk: SlackDesk) -> None:
     priya = await desk.priya()
-    for n in range(SIZE + 2):
+    for n in range(PAGE_SIZE + 2):
         await asked(desk, f"my laptop is broken in way {n}")
     shown = await queue(priya)
-    assert len([a for a in controls(shown) if a == f"{REVIEW_SETTLE}.0"]) == SIZE
-    assert f"{SIZE + 2} to settle" in texts(shown)
+    assert len([a for a in controls(shown) if a == f"{REVIEW_SETTLE}.0"]) == PAGE_SIZE
+    assert f"{PAGE_SIZE + 2} to settle" in texts(shown)
     await priya.press(shown, f"{REVIEW_SETTLE}.0")
-    shown = await priya.message(private("✅", f"{SIZE + 1} to settle"))
+    shown = await priya.message(private("✅", f"{PAGE_SIZE + 1} to settle"))
     first = {line for line in texts(shown).splitlines() if line.startswith("> ")}
     await priya.press(shown, REVIEW_NEXT)
     shown = await priya.message(lambda m: private()(m) and "✅" not in texts(m))
     second = {line for line in texts(shown).splitlines() if line.startswith("> ")}
-    assert len(first) == SIZE
+    assert len(first) == PAGE_SIZE
     assert len(second) == 2
     assert not first & second
 
 
-async def test_here_shows_it_to_the_channel_and_anybody_of_staff_may_press(desk: SlackDesk) -> None:
+async def test_queue_in_channel_is_for_all_staff(desk: SlackDesk) -> None:
     await asked(desk)
     priya, kenji, emily = await desk.priya(), await desk.kenji(), await desk.emily()
     await emily.say(await emily.dm(), "my laptop knows a secret")
@@ -130,11 +130,11 @@ async def test_here_shows_it_to_the_channel_and_anybody_of_staff_may_press(desk:
     assert await desk.rows() == []
     await kenji.press(shown, f"{REVIEW_SETTLE}.0")
     after = await emily.message(lambda m: m["ts"] == shown["ts"] and "✅" in texts(m))
-    assert "0 to settle" in texts(after), "a message that all see keeps its language"
+    assert "0 to settle" in texts(after), "a message that everybody sees keeps its language"
     assert not after.get("ephemeral")
 
 
-async def test_the_second_of_two_staff_is_told_and_shown_what_holds(desk: SlackDesk) -> None:
+async def test_second_press_sees_the_first_settlement(desk: SlackDesk) -> None:
     ts, priya, kenji = await asked(desk), await desk.priya(), await desk.kenji()
     shown = await queue(priya)
     await kenji.press(await card(kenji, ts), "correct.agree")
@@ -146,15 +146,15 @@ async def test_the_second_of_two_staff_is_told_and_shown_what_holds(desk: SlackD
 
 
 @pytest.mark.parametrize("who", ["emily", "tom"])
-async def test_nobody_else_sees_the_queue(desk: SlackDesk, who: str) -> None:
+async def test_others_do_not_see_the_queue(desk: SlackDesk, who: str) -> None:
     await asked(desk)
     person = await getattr(desk, who)()
     await person.command("/finetune review")
-    told = await person.message(private("Only staff"))
-    assert "laptop" not in texts(told)
+    reply = await person.message(private("Only staff"))
+    assert "laptop" not in texts(reply)
 
 
-async def test_an_admin_sees_the_queue_and_only_staff_settle(desk: SlackDesk) -> None:
+async def test_admin_sees_queue_but_cannot_settle(desk: SlackDesk) -> None:
     await asked(desk)
     yuko = await desk.window(desk.server.people.admin)
     shown = await queue(yuko)
@@ -163,7 +163,7 @@ async def test_an_admin_sees_the_queue_and_only_staff_settle(desk: SlackDesk) ->
     assert await desk.rows() == []
 
 
-async def test_an_imported_row_is_settled_too(desk: SlackDesk) -> None:
+async def test_conflict_of_imported_rows_is_settled(desk: SlackDesk) -> None:
     async with desk.store.transaction() as tx:
         for n, category in enumerate(("labor", "it")):
             imported = row("parental leave" + "?" * n, category, row_id=f"import:{n}")

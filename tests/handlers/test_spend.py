@@ -1,4 +1,4 @@
-"""What status says of money and of prompts that no longer fit, and how a start above the budget is refused."""
+"""Status lines about the spend and about prompts that no longer fit, and the refusal of a start above the budget."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -26,34 +26,34 @@ TUNED = Release(
 )
 
 
-def told(language: str, **changes: Any) -> str:
+def spend_text(language: str, **changes: Any) -> str:
     state: dict[str, Any] = {"spend": SPENT, "prompt": PROMPT, "current": PROMPT, "unfit": []} | changes
     return "\n".join(spend(Status.model_construct(None, **state), Words(language)))
 
 
 @pytest.mark.parametrize(("language", "left"), [("en", "$1.34 left"), ("ja", "残り $1.34")])
-def test_the_month_and_what_is_left_are_told_with_what_is_not_known(language: str, left: str) -> None:
-    said = told(language)
+def test_status_shows_spend_and_rest_of_budget(language: str, left: str) -> None:
+    said = spend_text(language)
     for part in ("$3.66", "$5.00", "$3.20", "$0.46", "2026-11-01", "`house/big`", left):
         assert part in said
 
 
-def test_without_a_budget_there_is_no_left_and_an_overdrawn_one_is_not_below_zero() -> None:
-    assert "no budget is set" in told("en", spend=SPENT.model_copy(update={"budget": None, "unpriced": ()}))
-    assert "$0.00 left" in told("en", spend=SPENT.model_copy(update={"budget": 1.0}))
+def test_rest_is_absent_or_never_negative() -> None:
+    assert "no budget is set" in spend_text("en", spend=SPENT.model_copy(update={"budget": None, "unpriced": ()}))
+    assert "$0.00 left" in spend_text("en", spend=SPENT.model_copy(update={"budget": 1.0}))
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_fine_tunes_of_another_prompt_are_named(language: str) -> None:
     newer = PROMPT.changed(template="Choose well.")
-    said = told(language, current=newer, unfit=[TUNED])
+    said = spend_text(language, current=newer, unfit=[TUNED])
     assert newer.id[:12] in said
     assert "`abc12345` openai/ft:gpt" in said
-    assert newer.id[:12] not in told(language)
+    assert newer.id[:12] not in spend_text(language)
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_a_start_above_the_budget_is_refused_with_numbers_and_ways_on(language: str) -> None:
+def test_refusal_above_budget_shows_numbers_and_alternatives(language: str) -> None:
     refused = Refused(Reason.OVER_BUDGET, usd="7.50", left="1.34", spent="3.66", budget="5.00")
     said = Words(language).refusal(refused)
     for part in ("$7.50", "$1.34", "3.66", "5.00", "BOT_BUDGET_USD", "local/base"):

@@ -1,4 +1,4 @@
-"""The shortcut "Why this answer?", at the wire: what is told, to whom, and where it stays silent."""
+"""The shortcut *Why this answer?* through Slack: what it explains, to whom, and when it stays silent."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.kits.slack_desk import WATCHED, Json, SlackDesk, asked, card, texts, 
 WHY = "why_this_answer"
 
 
-async def told(person: Person, message: Json, *words: str) -> str:
+async def explanation(person: Person, message: Json, *words: str) -> str:
     await person.shortcut(WHY, message)
     return texts(await person.message(whispered(*words)))
 
@@ -21,13 +21,13 @@ async def question(person: Person, ts: str) -> Json:
     return next(m for m in await person.history(WATCHED) if m["ts"] == ts)
 
 
-async def test_on_the_card_and_on_the_question_the_same_is_told(desk: SlackDesk) -> None:
+async def test_card_and_question_get_the_same_explanation(desk: SlackDesk) -> None:
     ts, emily = await asked(desk), await desk.emily()
     async with desk.store.transaction() as tx:
         serving = await tx.releases.serving()
     assert serving
-    on_card = await told(emily, await card(emily, ts), "Why IT?")
-    on_question = await told(emily, await question(emily, ts), "Why IT?")
+    on_card = await explanation(emily, await card(emily, ts), "Why IT?")
+    on_question = await explanation(emily, await question(emily, ts), "Why IT?")
     assert on_card == on_question
     for part in (
         "'laptop' stands in it (The bot is 87% sure)",
@@ -40,14 +40,14 @@ async def test_on_the_card_and_on_the_question_the_same_is_told(desk: SlackDesk)
         assert part in on_card
 
 
-async def test_in_japanese(desk: SlackDesk) -> None:
+async def test_explanation_is_in_japanese(desk: SlackDesk) -> None:
     ts, kenji = await asked(desk, "有給の残り"), await desk.kenji()
-    text = await told(kenji, await card(kenji, ts), "なぜLabor 労務か")
+    text = await explanation(kenji, await card(kenji, ts), "なぜLabor 労務か")
     assert "ボットの理由：'有給' stands in it（" in text
     assert "（リリース `" in text
 
 
-async def test_it_names_the_release_that_answered_whatever_serves_now(desk: SlackDesk) -> None:
+async def test_explanation_names_release_that_answered(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     async with desk.store.transaction() as tx:
         old = await tx.releases.serving()
@@ -60,41 +60,41 @@ async def test_it_names_the_release_that_answered_whatever_serves_now(desk: Slac
         await tx.releases.enter(new.id, ReleaseState.SERVING, "U9", "switch", desk.clock.now())
     await priya.press(await card(priya, ts), "correct.agree")
     await priya.message(lambda m: "confirmed by" in texts(m))
-    text = await told(priya, await card(priya, ts), "Why IT?")
+    text = await explanation(priya, await card(priya, ts), "Why IT?")
     assert f"release `{old.id}`" in text
     assert "(now: served before)" in text
     assert f"confirmed by <@{priya.user_id}>" in text
     assert "newer" not in text
 
 
-async def test_only_staff_read_what_others_have_asked(desk: SlackDesk) -> None:
+async def test_only_staff_read_others_questions(desk: SlackDesk) -> None:
     async with desk.store.transaction() as tx:
         await tx.rows.put(*(row(f"my laptop is slow {n}", "it", row_id=f"r{n}") for n in range(40)))
     ts, emily, priya = await asked(desk), await desk.emily(), await desk.priya()
-    for_all = await told(emily, await card(emily, ts), "most like it today")
-    for_staff = await told(priya, await card(priya, ts), "most like it today")
+    for_all = await explanation(emily, await card(emily, ts), "most like it today")
+    for_staff = await explanation(priya, await card(priya, ts), "most like it today")
     assert for_all.count("% alike)") == for_staff.count("% alike)") == 3
     assert "slow" not in for_all
     assert for_staff.count("my laptop is slow") == 3
 
 
-async def test_a_guest_is_told_nothing(desk: SlackDesk) -> None:
+async def test_guest_gets_no_explanation(desk: SlackDesk) -> None:
     ts, tom = await asked(desk), await desk.tom()
-    text = await told(tom, await question(tom, ts), "only to this organisation")
+    text = await explanation(tom, await question(tom, ts), "only to this organisation")
     assert "laptop" not in text
     assert "local/base" not in text
 
 
-async def test_on_any_other_message_it_says_that_there_is_no_answer(desk: SlackDesk) -> None:
+async def test_other_message_has_no_answer_to_explain(desk: SlackDesk) -> None:
     emily = await desk.emily()
     ts = await emily.say("C0GENERAL01", "hello")
     message = next(m for m in await emily.history("C0GENERAL01") if m["ts"] == ts)
-    await told(emily, message, "no answer here")
+    await explanation(emily, message, "no answer here")
 
 
 @pytest.mark.parametrize("channel", ["C0ELSEWHERE", "D1"])
-async def test_a_card_tells_only_in_its_own_channel(desk: SlackDesk, channel: str) -> None:
-    """Whoever copies a card's blocks elsewhere learns nothing of a question that was asked in private."""
+async def test_card_is_explained_only_in_its_channel(desk: SlackDesk, channel: str) -> None:
+    """A copy of a card's blocks in another channel reveals nothing about a private question."""
     ts = await asked(desk)
     kept = await desk.question(WATCHED, ts)
     assert kept

@@ -1,4 +1,4 @@
-"""What is away for an hour costs a line a minute and a try every ten seconds; that it is back is noticed soon."""
+"""Backoff: an hour's outage costs a log line a minute and a try every ten seconds, and recovery is noticed soon."""
 
 import logging
 
@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.server.backoff import LONGEST_REST, REMINDER, Backoff
-from handlers.server.clock import patient
+from handlers.server.backoff import LONGEST_DELAY, REMINDER_INTERVAL, Backoff
+from handlers.server.clock import with_backoff
 
 
 class Clock:
-    """Seconds that go on when a test says so."""
+    """A clock that stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.at = 1_000.0
@@ -20,44 +20,42 @@ class Clock:
         return self.at
 
 
-def test_an_outage_of_an_hour_is_told_in_a_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+def test_long_outage_logs_one_line_per_minute(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    setbacks, tries = Backoff("the work", 1.0, clock), 0
+    backoff, tries = Backoff("the work", 1.0, clock), 0
     while clock.at < 4_600:
-        clock.at += setbacks.failed(OSError("away"))
+        clock.at += backoff.record_failure(OSError("away"))
         tries += 1
-    setbacks.worked()
-    assert tries <= 3_600 / LONGEST_REST + 10
-    assert len(caplog.records) <= 3_600 / REMINDER + 2
+    backoff.record_success()
+    assert tries <= 3_600 / LONGEST_DELAY + 10
+    assert len(caplog.records) <= 3_600 / REMINDER_INTERVAL + 2
     assert sum(bool(record.exc_info) for record in caplog.records) == 1
     assert "works again" in caplog.records[-1].getMessage()
 
 
-def test_eight_workers_that_fail_at_once_do_not_make_each_other_wait(caplog: pytest.LogCaptureFixture) -> None:
-    setbacks = Backoff("the work", 1.0, Clock())
-    assert [setbacks.failed(OSError()) for _ in range(8)] == [1.0] * 8
+def test_concurrent_failures_do_not_add_up_delays(caplog: pytest.LogCaptureFixture) -> None:
+    backoff = Backoff("the work", 1.0, Clock())
+    assert [backoff.record_failure(OSError()) for _ in range(8)] == [1.0] * 8
     assert len(caplog.records) == 1
 
 
-def test_another_kind_of_failure_is_told_whole(caplog: pytest.LogCaptureFixture) -> None:
-    setbacks = Backoff("the work", 1.0, Clock())
+def test_each_exception_type_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    backoff = Backoff("the work", 1.0, Clock())
     for error in (OSError(), LookupError(), OSError(), LookupError()):
-        setbacks.failed(error)
+        backoff.record_failure(error)
     assert len(caplog.records) == 2
 
 
-@given(st.lists(st.floats(0, 100), max_size=30), st.floats(0.1, LONGEST_REST))
-def test_the_rest_is_never_shorter_than_the_shortest_nor_longer_than_the_longest(
-    between: list[float], shortest: float
-) -> None:
+@given(st.lists(st.floats(0, 100), max_size=30), st.floats(0.1, LONGEST_DELAY))
+def test_delay_stays_within_its_limits(between: list[float], shortest: float) -> None:
     clock = Clock()
-    setbacks = Backoff("the work", shortest, clock)
+    backoff = Backoff("the work", shortest, clock)
     for seconds in between:
-        assert shortest <= setbacks.failed(OSError()) <= LONGEST_REST
+        assert shortest <= backoff.record_failure(OSError()) <= LONGEST_DELAY
         clock.at += seconds
 
 
-async def test_a_tick_that_fails_rests_and_goes_on_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+async def test_failing_tick_pauses_and_recovers(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     clock, calls = Clock(), list[float]()
     back_at = clock.at + 60
@@ -67,12 +65,12 @@ async def test_a_tick_that_fails_rests_and_goes_on_by_itself(caplog: pytest.LogC
         if clock.at < back_at:
             raise OSError("away")
 
-    tick = patient("follow", act, 2.0, clock)
+    tick = with_backoff("follow", act, 2.0, clock)
     for _ in range(60):
         await tick()
         clock.at += 2
     failed = [at for at in calls if at < back_at]
-    assert len(failed) <= 12, "30 without a rest"
-    assert min(at for at in calls if at >= back_at) - back_at <= LONGEST_REST
-    assert len(calls) - len(failed) >= 24, "once it is back it ticks as usual"
+    assert len(failed) <= 12, "without a backoff there would be 30"
+    assert min(at for at in calls if at >= back_at) - back_at <= LONGEST_DELAY
+    assert len(calls) - len(failed) >= 24, "after recovery every tick calls the act"
     assert len(caplog.records) <= 4

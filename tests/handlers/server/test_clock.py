@@ -1,4 +1,4 @@
-"""The clock, as it ticks and as it ends."""
+"""The schedule: ticks, and how it stops."""
 
 import asyncio
 
@@ -7,11 +7,11 @@ import pytest
 from handlers.server.clock import Act, Schedule
 
 
-def everybody(_name: str, act: Act, _seconds: float) -> Act:
+def on_every_replica(_name: str, act: Act, _seconds: float) -> Act:
     return act
 
 
-async def test_an_act_that_is_under_way_at_the_end_is_cancelled_without_a_word(
+async def test_stop_cancels_running_act_without_logging(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     begun, cancelled = asyncio.Event(), asyncio.Event()
@@ -23,7 +23,7 @@ async def test_an_act_that_is_under_way_at_the_end_is_cancelled_without_a_word(
         finally:
             cancelled.set()
 
-    ticks = Schedule(everybody)
+    ticks = Schedule(on_every_replica)
     ticks.start(each={"long": (long, 60)}, one={})
     ticks.now("long")
     await asyncio.wait_for(begun.wait(), 5)

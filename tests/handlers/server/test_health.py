@@ -1,4 +1,4 @@
-"""What a supervisor is told, over HTTP."""
+"""Health checks over HTTP."""
 
 import asyncio
 import json
@@ -13,8 +13,8 @@ from handlers.server.health import CHECK_SECONDS, HEALTH_CACHE_SECONDS, Health, 
 from handlers.server.web import PortTaken, serving
 
 
-class Now:
-    """Seconds that pass when a test says so."""
+class ManualClock:
+    """A clock that stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -24,12 +24,12 @@ class Now:
 
 
 @pytest.fixture
-def now() -> Now:
-    return Now()
+def now() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def health(now: Now) -> Health:
+def health(now: ManualClock) -> Health:
     return Health(now)
 
 
@@ -46,18 +46,16 @@ async def metrics(ready: Mapping[str, bool]) -> bytes:
     return json.dumps(ready).encode()
 
 
-async def fine() -> HealthPart:
+async def ready() -> HealthPart:
     return HealthPart(ready=True)
 
 
-async def test_it_lives_from_the_beginning_and_is_ready_from_the_end_of_the_start_to_the_stop(
-    health: Health, http: httpx2.AsyncClient
-) -> None:
+async def test_readiness_follows_start_and_drain(health: Health, http: httpx2.AsyncClient) -> None:
     assert (await http.get("/healthz")).status_code == 200
     starting = await http.get("/readyz")
     assert (starting.status_code, starting.json()["parts"]) == (503, {"process": "starting"})
     assert (await http.get("/metrics")).status_code == 503
-    health.on_duty({"database": fine}, metrics)
+    health.on_duty({"database": ready}, metrics)
     on_duty = await http.get("/readyz")
     assert (on_duty.status_code, on_duty.json()["not_ready"]) == (200, [])
     assert (await http.get("/metrics")).json() == {"process": True, "database": True}
@@ -67,8 +65,8 @@ async def test_it_lives_from_the_beginning_and_is_ready_from_the_end_of_the_star
     assert (await http.get("/healthz")).status_code == 200
 
 
-async def test_what_is_not_ready_is_named_and_errors_tell_no_secret(
-    health: Health, http: httpx2.AsyncClient, now: Now
+async def test_unready_parts_are_named_without_secrets(
+    health: Health, http: httpx2.AsyncClient, now: ManualClock
 ) -> None:
     async def broken() -> HealthPart:
         raise ConnectionError("postgresql://bot:s3cr3t@db")
@@ -76,7 +74,7 @@ async def test_what_is_not_ready_is_named_and_errors_tell_no_secret(
     async def down() -> HealthPart:
         return HealthPart(ready=False, says="the socket is not connected")
 
-    health.on_duty({"database": broken, "slack": down, "model": fine}, metrics)
+    health.on_duty({"database": broken, "slack": down, "model": ready}, metrics)
     answer = await http.get("/readyz")
     assert answer.status_code == 503
     assert answer.json() == {
@@ -91,7 +89,7 @@ async def test_what_is_not_ready_is_named_and_errors_tell_no_secret(
     }
 
 
-async def test_the_parts_are_asked_once_however_many_ask(health: Health, http: httpx2.AsyncClient, now: Now) -> None:
+async def test_concurrent_requests_share_one_check(health: Health, http: httpx2.AsyncClient, now: ManualClock) -> None:
     asked = 0
 
     async def counted() -> HealthPart:
@@ -109,7 +107,7 @@ async def test_the_parts_are_asked_once_however_many_ask(health: Health, http: h
     assert asked == 2
 
 
-async def test_a_part_that_hangs_is_not_ready(
+async def test_hanging_check_is_not_ready(
     health: Health, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("handlers.server.health.CHECK_SECONDS", CHECK_SECONDS / 60)
@@ -118,12 +116,12 @@ async def test_a_part_that_hangs_is_not_ready(
         await asyncio.sleep(60)
         return HealthPart(ready=True)
 
-    health.on_duty({"database": hangs, "slack": fine}, metrics)
+    health.on_duty({"database": hangs, "slack": ready}, metrics)
     answer = await http.get("/readyz")
     assert (answer.status_code, answer.json()["not_ready"]) == (503, ["database"])
 
 
-async def test_a_port_in_use_is_told_with_its_address() -> None:
+async def test_port_in_use_is_reported_with_address() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(PortTaken) as taken:

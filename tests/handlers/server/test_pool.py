@@ -1,4 +1,4 @@
-"""Workers: bounded, awake, and never ended by an error."""
+"""Worker pools: bounded, quickly awake, and never ended by an error."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from handlers.server.pool import Pool
 
 
 class Work:
-    """Things to do; each waits for the gate."""
+    """Countable work; each item waits until the gate is open."""
 
     def __init__(self, things: int = 0) -> None:
         self.left = things
@@ -29,14 +29,14 @@ class Work:
         self.left -= 1
         self.at_once += 1
         self.most = max(self.most, self.at_once)
-        await self._tell()
+        await self._notify()
         await self.gate.wait()
         self.at_once -= 1
         self.done += 1
-        await self._tell()
+        await self._notify()
         return True
 
-    async def _tell(self) -> None:
+    async def _notify(self) -> None:
         async with self.changed:
             self.changed.notify_all()
 
@@ -45,7 +45,7 @@ class Work:
             await self.changed.wait_for(lambda: self.done >= done and self.at_once >= at_once)
 
 
-async def test_all_work_is_done_and_never_more_than_size_at_once() -> None:
+async def test_all_work_is_done_within_pool_size() -> None:
     work = Work(20)
     work.gate.clear()
     pool = Pool(work, 3, poll=60)
@@ -57,7 +57,7 @@ async def test_all_work_is_done_and_never_more_than_size_at_once() -> None:
     assert (work.done, work.most) == (20, 3)
 
 
-async def test_a_resting_pool_is_woken() -> None:
+async def test_idle_pool_is_woken() -> None:
     work = Work()
     pool = Pool(work, 2, poll=60)
     pool.start()
@@ -68,7 +68,7 @@ async def test_a_resting_pool_is_woken() -> None:
     await pool.stop(1)
 
 
-async def test_work_that_nobody_told_of_is_found_by_looking() -> None:
+async def test_polling_finds_unannounced_work() -> None:
     work = Work()
     pool = Pool(work, 4, poll=0.01)
     pool.start()
@@ -78,7 +78,7 @@ async def test_work_that_nobody_told_of_is_found_by_looking() -> None:
     await pool.stop(1)
 
 
-async def test_an_error_ends_no_worker_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+async def test_error_is_logged_and_worker_survives(caplog: pytest.LogCaptureFixture) -> None:
     work = Work(3)
     work.failures = 2
     pool = Pool(work, 1, poll=0.01)
@@ -89,7 +89,7 @@ async def test_an_error_ends_no_worker_and_is_logged(caplog: pytest.LogCaptureFi
     assert caplog.text.count("a worker works again") == 1
 
 
-async def test_stopping_finishes_what_is_under_way_and_takes_nothing_new() -> None:
+async def test_stop_finishes_running_work_and_takes_none() -> None:
     work = Work(5)
     work.gate.clear()
     pool = Pool(work, 2, poll=60)
@@ -102,7 +102,7 @@ async def test_stopping_finishes_what_is_under_way_and_takes_nothing_new() -> No
     assert (work.done, work.left) == (2, 3)
 
 
-async def test_what_does_not_end_by_the_deadline_is_cancelled() -> None:
+async def test_work_is_cancelled_at_the_deadline() -> None:
     work = Work(1)
     work.gate.clear()
     pool = Pool(work, 1, poll=60)

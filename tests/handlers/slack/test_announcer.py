@@ -1,4 +1,4 @@
-"""The announcer, spoken to the practice workspace: fine-tunes, switches, and what Slack refuses."""
+"""The announcer, with the practice workspace: fine-tunes, switches, and messages that Slack refuses."""
 
 from datetime import UTC, datetime
 
@@ -39,7 +39,7 @@ def arrival(ts: str, channel: str = WATCHED) -> Arrival:
     return Arrival(event_id="Ev1", via=Via.DM, place=place, asker="U0EMILY0001", text="x")
 
 
-async def test_a_fine_tune_is_followed_in_one_message_and_its_end_told_in_its_thread(desk: SlackDesk) -> None:
+async def test_fine_tune_end_is_announced_in_progress_thread(desk: SlackDesk) -> None:
     yuko = await desk.window(desk.server.people.admin)
     channel, ts = await desk.announcer.show_finetune(RUNNING, again=False)
     assert channel == OPS
@@ -48,22 +48,22 @@ async def test_a_fine_tune_is_followed_in_one_message_and_its_end_told_in_its_th
     assert await desk.announcer.show_finetune(shown, again=False) == (channel, ts)
     assert "完了" in texts(await yuko.message(lambda m: m["ts"] == ts and "完了" in texts(m)))
     await desk.announcer.announce_finetune(shown, again=False)
-    told = await yuko.answer(ts)
-    assert f"<@{YUKO}>" in told["text"]
-    assert "/finetune switch local/ft:base:1" in told["text"]
+    message = await yuko.answer(ts)
+    assert f"<@{YUKO}>" in message["text"]
+    assert "/finetune switch local/ft:base:1" in message["text"]
 
 
-async def test_without_an_ops_channel_who_asked_for_it_follows_it_in_a_direct_message(desk: SlackDesk) -> None:
+async def test_fine_tune_progress_falls_back_to_dm(desk: SlackDesk) -> None:
     announcer = SlackAnnouncer(desk.client, desk.people)
     channel, ts = await announcer.show_finetune(RUNNING, again=False)
     assert channel == await (await desk.window(desk.server.people.admin)).dm()
     failed = RUNNING.model_copy(update={"state": FinetuneState.FAILED, "error": "<!channel> out of quota"})
     await announcer.announce_finetune(failed.model_copy(update={"channel": channel, "channel_ts": ts}), again=False)
-    told = await (await desk.window(desk.server.people.admin)).answer(ts)
-    assert "&lt;!channel&gt; out of quota" in told["text"]
+    message = await (await desk.window(desk.server.people.admin)).answer(ts)
+    assert "&lt;!channel&gt; out of quota" in message["text"]
 
 
-async def test_a_progress_message_that_was_deleted_is_posted_anew(desk: SlackDesk) -> None:
+async def test_deleted_progress_message_is_posted_again(desk: SlackDesk) -> None:
     channel, ts = await desk.announcer.show_finetune(RUNNING, again=False)
     await desk.client.chat_delete(channel=channel, ts=ts)
     again = await desk.announcer.show_finetune(
@@ -73,20 +73,20 @@ async def test_a_progress_message_that_was_deleted_is_posted_anew(desk: SlackDes
     assert again[1] != ts
 
 
-async def test_a_switch_is_told_in_the_ops_channel_alone(desk: SlackDesk) -> None:
+async def test_switch_is_announced_only_in_ops_channel(desk: SlackDesk) -> None:
     release = Release(id="abc12345", model=MODEL, prompt_id="p", state=ReleaseState.SERVING, created_at=AT)
     await SlackAnnouncer(desk.client, desk.people).announce_switch(release, YUKO, telling="1", again=False)
     await desk.announcer.announce_switch(release, YUKO, telling="1", again=False)
     yuko = await desk.window(desk.server.people.admin)
-    (told,) = [m for m in await yuko.history(OPS) if "bot_id" in m]
-    assert "`local/base`" in texts(told)
-    assert f"<@{YUKO}>" in texts(told)
+    (message,) = [m for m in await yuko.history(OPS) if "bot_id" in m]
+    assert "`local/base`" in texts(message)
+    assert f"<@{YUKO}>" in texts(message)
 
 
 @pytest.mark.parametrize(
     ("cause", "final"), [("not_in_channel", True), ("channel_not_found", True), ("503", False), ("cut", False)]
 )
-async def test_slacks_word_says_whether_trying_again_helps(desk: SlackDesk, cause: str, *, final: bool) -> None:
+async def test_error_tells_whether_a_retry_can_help(desk: SlackDesk, cause: str, *, final: bool) -> None:
     faults = desk.server.workspace.faults
     channel = "C0NOWHERE01" if cause == "channel_not_found" else WATCHED
     if cause == "not_in_channel":
@@ -100,7 +100,7 @@ async def test_slacks_word_says_whether_trying_again_helps(desk: SlackDesk, caus
     assert undelivered.value.final is final
 
 
-async def test_a_notice_that_was_posted_is_not_posted_again(desk: SlackDesk) -> None:
+async def test_notice_is_not_posted_twice(desk: SlackDesk) -> None:
     emily = await desk.emily()
     channel = await emily.dm()
     root = str((await desk.client.chat_postMessage(channel=channel, text="root"))["ts"])
@@ -109,7 +109,7 @@ async def test_a_notice_that_was_posted_is_not_posted_again(desk: SlackDesk) -> 
     assert len(await emily.replies(channel, root)) == 2
 
 
-async def test_only_our_own_message_counts_as_posted_already(desk: SlackDesk) -> None:
+async def test_message_of_others_is_no_earlier_copy(desk: SlackDesk) -> None:
     emily = await desk.emily()
     ts = await emily.say("C0GENERAL01", "root")
     desk.server.workspace.board.message("C0GENERAL01", ts)["metadata"] = {
@@ -120,24 +120,22 @@ async def test_only_our_own_message_counts_as_posted_already(desk: SlackDesk) ->
     assert len(await emily.replies("C0GENERAL01", ts)) == 2
 
 
-async def test_where_slack_refuses_the_blocks_the_card_comes_as_text(
-    desk: SlackDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_card_is_text_when_slack_refuses_blocks(desk: SlackDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     real = card_views.card
 
     def broken(*facts: object) -> Message:
-        message = real(*facts)  # type: ignore[arg-type]  # handed through as it came
+        message = real(*facts)  # type: ignore[arg-type]  # passed on unchanged
         return Message(message.text, [*message.blocks, {"type": "header", "text": {"type": "mrkdwn", "text": "x"}}])
 
     monkeypatch.setattr("handlers.slack.announcer.card_view", broken)
     emily = await desk.emily()
-    told = await emily.answer(await emily.say(WATCHED, "my laptop is broken"))
-    assert "IT" in told["text"]
-    assert "'laptop' stands in it" in told["text"]
-    assert not any(block["type"] == "actions" for block in told.get("blocks", []))
+    message = await emily.answer(await emily.say(WATCHED, "my laptop is broken"))
+    assert "IT" in message["text"]
+    assert "'laptop' stands in it" in message["text"]
+    assert not any(block["type"] == "actions" for block in message.get("blocks", []))
 
 
-async def test_a_card_that_was_deleted_in_slack_is_left_alone(desk: SlackDesk) -> None:
+async def test_deleted_card_is_left_alone(desk: SlackDesk) -> None:
     emily = await desk.emily()
     ts = await emily.say(WATCHED, "my laptop is broken")
     card = await emily.answer(ts)

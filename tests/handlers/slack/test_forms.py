@@ -1,4 +1,4 @@
-"""The form's draft of a reason: it fits the chosen category, may come late, and never writes over a person."""
+"""The draft of a reason in the correction form: it fits the category, may be late, and never replaces typed text."""
 
 import asyncio
 from typing import Any
@@ -11,15 +11,15 @@ from handlers.slack import forms
 from tests.kits.slack_desk import WATCHED, Json, SlackDesk, asked, card, controls, drafted, entered, reason_block, texts
 
 
-async def opened(desk: SlackDesk) -> tuple[Person, Json]:
+async def open_form(desk: SlackDesk) -> tuple[Person, Json]:
     ts, priya = await asked(desk), await desk.priya()
     await priya.press(await card(priya, ts), "correct.open")
     return priya, await priya.view()
 
 
-async def test_another_category_brings_a_draft_that_argues_for_it(desk: SlackDesk) -> None:
-    priya, view = await opened(desk)
-    assert drafted(view) == "'laptop' stands in it", "the verdict's own reason argues for its own category"
+async def test_other_category_gets_its_own_draft(desk: SlackDesk) -> None:
+    priya, view = await open_form(desk)
+    assert drafted(view) == "'laptop' stands in it", "the form opens with the verdict's reason"
     await priya.choose(view, "category", "labor", entered(view, "it"))
     waiting = await priya.view()
     assert reason_block(waiting) is None
@@ -37,8 +37,8 @@ async def test_another_category_brings_a_draft_that_argues_for_it(desk: SlackDes
     )
 
 
-async def test_the_draft_may_be_edited(desk: SlackDesk) -> None:
-    priya, view = await opened(desk)
+async def test_edited_draft_is_saved(desk: SlackDesk) -> None:
+    priya, view = await open_form(desk)
     await priya.choose(view, "category", "labor", entered(view, "it"))
     await priya.view()
     view = await priya.view()
@@ -47,8 +47,8 @@ async def test_the_draft_may_be_edited(desk: SlackDesk) -> None:
     assert [row.reason for row in await desk.rows()] == ["it is about working time"]
 
 
-async def test_a_persons_own_words_are_not_written_over(desk: SlackDesk) -> None:
-    priya, view = await opened(desk)
+async def test_draft_does_not_replace_typed_reason(desk: SlackDesk) -> None:
+    priya, view = await open_form(desk)
     await priya.choose(view, "category", "labor", entered(view, "it", "my own words"))
     with pytest.raises(TimeoutError):
         await priya.view(timeout=0.3)
@@ -58,15 +58,15 @@ async def test_a_persons_own_words_are_not_written_over(desk: SlackDesk) -> None
     assert [(row.category, row.reason) for row in await desk.rows()] == [("labor", "my own words")]
 
 
-async def test_saved_before_the_draft_came_the_old_reason_is_not_kept(desk: SlackDesk) -> None:
-    """The form still shows the verdict's reason, for another category than the one that is saved."""
-    priya, view = await opened(desk)
+async def test_early_submit_drops_old_reason(desk: SlackDesk) -> None:
+    """At that moment the form still shows the verdict's reason, which belongs to another category."""
+    priya, view = await open_form(desk)
     assert await priya.submit(view, entered(view, "labor")) == {}
     await priya.message(lambda m: "corrected by" in texts(m))
     assert [(row.category, row.reason) for row in await desk.rows()] == [("labor", None)]
 
 
-async def test_a_settled_category_without_a_reason_gets_a_draft_when_the_form_opens(desk: SlackDesk) -> None:
+async def test_form_opens_with_draft_for_settled_category(desk: SlackDesk) -> None:
     ts, kenji = await asked(desk), await desk.kenji()
     await kenji.press(await card(kenji, ts), lambda e: e.get("text", {}).get("text") == "Labor 労務")
     settled = await kenji.message(lambda m: "correct.undo" in controls(m))
@@ -76,8 +76,8 @@ async def test_a_settled_category_without_a_reason_gets_a_draft_when_the_form_op
     assert "is a matter of labor" in (drafted(await kenji.view()) or "")
 
 
-async def test_where_the_model_does_not_answer_the_place_is_empty(desk: SlackDesk) -> None:
-    priya, view = await opened(desk)
+async def test_reason_is_empty_when_model_fails(desk: SlackDesk) -> None:
+    priya, view = await open_form(desk)
     desk.model.fail(1)
     await priya.choose(view, "category", "labor", entered(view, "it"))
     await priya.view()
@@ -89,7 +89,7 @@ async def test_where_the_model_does_not_answer_the_place_is_empty(desk: SlackDes
     assert [row.reason for row in await desk.rows()] == [None]
 
 
-async def test_a_draft_that_takes_too_long_is_not_waited_for(desk: SlackDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slow_draft_is_given_up(desk: SlackDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forms, "DRAFT_SECONDS", 0.05)
     hold = asyncio.Event()
 
@@ -98,25 +98,23 @@ async def test_a_draft_that_takes_too_long_is_not_waited_for(desk: SlackDesk, mo
         return "too late"
 
     monkeypatch.setattr(desk.model, "reason", slow)
-    priya, view = await opened(desk)
+    priya, view = await open_form(desk)
     await priya.choose(view, "category", "labor", entered(view, "it"))
     await priya.view()
     assert drafted(await priya.view()) is None
 
 
-async def test_of_two_choices_only_the_last_ones_draft_is_shown(
-    desk: SlackDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_only_draft_of_last_choice_is_shown(desk: SlackDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     first = asyncio.Event()
-    quick = desk.model.reason
+    original = desk.model.reason
 
     async def slow(model: Any, prompt: Any, text: str, category: str) -> str:
         if category == "labor":
             await first.wait()
-        return await quick(model, prompt, text, category)
+        return await original(model, prompt, text, category)
 
     monkeypatch.setattr(desk.model, "reason", slow)
-    priya, view = await opened(desk)
+    priya, view = await open_form(desk)
     await priya.choose(view, "category", "labor", entered(view, "it"))
     waiting = await priya.view()
     await priya.choose(waiting, "category", "other", entered(waiting, "labor"))
@@ -127,21 +125,21 @@ async def test_of_two_choices_only_the_last_ones_draft_is_shown(
         await priya.view(timeout=0.3)
 
 
-async def test_a_form_that_was_closed_meanwhile_is_no_trouble(
+async def test_closed_form_causes_no_error(
     desk: SlackDesk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told = asyncio.Event()
-    quick = desk.model.reason
+    release = asyncio.Event()
+    original = desk.model.reason
 
     async def slow(model: Any, prompt: Any, text: str, category: str) -> str:
-        await told.wait()
-        return await quick(model, prompt, text, category)
+        await release.wait()
+        return await original(model, prompt, text, category)
 
     monkeypatch.setattr(desk.model, "reason", slow)
-    priya, view = await opened(desk)
+    priya, view = await open_form(desk)
     await priya.choose(view, "category", "labor", entered(view, "it"))
     await priya.close(await priya.view())
-    told.set()
+    release.set()
     await priya.say(WATCHED, "leave please")
     await desk.settled()
     assert not [r for r in caplog.records if r.levelname == "ERROR"]

@@ -1,4 +1,4 @@
-"""Who may do what, and who is one of us: real requests to the practice workspace, a clock that the test holds."""
+"""Permissions and lookups of people: real requests to the practice workspace, and a clock that the test moves."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ STAFF, ADMINS = "S0STAFF0001", "S0ADMINS001"
 KENJI, EMILY, YUKO, TOM = "U0KENJI0001", "U0EMILY0001", "U0YUKO00001", "U0TOM000001"
 
 
-class Ticking:
+class ManualClock:
     def __init__(self) -> None:
         self.now = 0.0
 
@@ -37,14 +37,14 @@ def client(server: Server) -> AsyncWebClient:
     return AsyncWebClient(token=server.bot_token, base_url=server.api_url, retry_handlers=[])
 
 
-async def test_people_and_groups_may_be_named(client: AsyncWebClient) -> None:
+async def test_roles_take_users_and_groups(client: AsyncWebClient) -> None:
     guard = Guard([STAFF, EMILY], [ADMINS], client)
     assert [await guard.is_staff(user) for user in (KENJI, EMILY, YUKO)] == [True, True, False]
     assert [await guard.is_admin(user) for user in (KENJI, EMILY, YUKO)] == [False, False, True]
-    assert guard.staff_named() == f"<!subteam^{STAFF}>, <@{EMILY}>"
+    assert guard.staff_mentions() == f"<!subteam^{STAFF}>, <@{EMILY}>"
 
 
-async def test_none_named_means_nobody(client: AsyncWebClient) -> None:
+async def test_empty_role_means_nobody(client: AsyncWebClient) -> None:
     guard = Guard([], [], client)
     assert not await guard.is_staff(KENJI)
     assert not await guard.is_admin(YUKO)
@@ -57,9 +57,7 @@ async def test_none_named_means_nobody(client: AsyncWebClient) -> None:
 
 
 @pytest.mark.parametrize("status", [0, 429, 500])
-async def test_a_lookup_that_fails_means_no_and_is_not_remembered(
-    server: Server, client: AsyncWebClient, status: int
-) -> None:
+async def test_failed_lookup_is_refused_and_not_cached(server: Server, client: AsyncWebClient, status: int) -> None:
     guard = Guard([STAFF], [], client)
     faults = server.workspace.faults
     if status:
@@ -70,12 +68,12 @@ async def test_a_lookup_that_fails_means_no_and_is_not_remembered(
     assert await guard.is_staff(KENJI)
 
 
-async def test_an_unknown_group_has_no_members(client: AsyncWebClient) -> None:
+async def test_unknown_group_has_no_members(client: AsyncWebClient) -> None:
     assert not await Guard(["S0NOTHING01"], [], client).is_staff(KENJI)
 
 
-async def test_who_left_the_group_is_out_within_a_minute(server: Server, client: AsyncWebClient) -> None:
-    now = Ticking()
+async def test_removed_member_loses_role_within_a_minute(server: Server, client: AsyncWebClient) -> None:
+    now = ManualClock()
     guard = Guard([STAFF], [], client, now)
     assert await guard.is_staff(KENJI)
     server.people.staff_group.users.remove(KENJI)
@@ -86,7 +84,7 @@ async def test_who_left_the_group_is_out_within_a_minute(server: Server, client:
     assert not await guard.is_staff("U0PRIYA0001")
 
 
-async def test_people_are_known_by_language_and_by_whose_they_are(client: AsyncWebClient) -> None:
+async def test_lookup_tells_language_and_outsiders(client: AsyncWebClient) -> None:
     people = People(client, Home(TEAM_ID, "U0BOTUSER01"))
     kenji, tom, bot = await people.get(KENJI), await people.get(TOM), await people.get("U0BOTUSER01")
     assert (kenji.language, kenji.outsider, kenji.is_bot) == ("ja", False, False)
@@ -95,7 +93,7 @@ async def test_people_are_known_by_language_and_by_whose_they_are(client: AsyncW
     assert (await people.get("U0NOBODY001")).outsider
 
 
-async def test_another_team_is_another_organisation_unless_it_is_our_enterprise(client: AsyncWebClient) -> None:
+async def test_other_team_is_outsider_unless_same_enterprise(client: AsyncWebClient) -> None:
     assert (await People(client, Home("T0OTHER0001", "U1")).get(KENJI)).outsider
     people = People(client, Home("T0OTHER0001", "U1", enterprise="E1"))
     assert people._is_outsider({"team_id": "T2"})
@@ -104,7 +102,7 @@ async def test_another_team_is_another_organisation_unless_it_is_our_enterprise(
     assert people._is_outsider({"team_id": "T0OTHER0001", "is_ultra_restricted": True})
 
 
-async def test_nobody_is_taken_for_an_insider_while_slack_does_not_tell(server: Server, client: AsyncWebClient) -> None:
+async def test_failed_lookup_makes_nobody_an_insider(server: Server, client: AsyncWebClient) -> None:
     people = People(client, Home(TEAM_ID, "U0BOTUSER01"))
     server.workspace.faults.fail("users.info", calls=2)
     with pytest.raises(SlackApiError):
@@ -113,8 +111,8 @@ async def test_nobody_is_taken_for_an_insider_while_slack_does_not_tell(server: 
     assert (await people.words(KENJI)).language == "ja"
 
 
-async def test_people_are_remembered_for_ten_minutes(server: Server, client: AsyncWebClient) -> None:
-    now = Ticking()
+async def test_people_are_cached_for_ten_minutes(server: Server, client: AsyncWebClient) -> None:
+    now = ManualClock()
     people = People(client, Home(TEAM_ID, "U0BOTUSER01"), now=now)
     await people.get(KENJI)
     server.people.staff[0].locale = "en-US"
@@ -123,12 +121,10 @@ async def test_people_are_remembered_for_ten_minutes(server: Server, client: Asy
     assert (await people.get(KENJI)).language == "en"
 
 
-async def test_of_many_questions_at_once_slack_is_asked_for_a_person_once(
-    server: Server, client: AsyncWebClient
-) -> None:
+async def test_concurrent_lookups_share_one_request(server: Server, client: AsyncWebClient) -> None:
     people = People(client, Home(TEAM_ID, "U0BOTUSER01"))
     gate = server.workspace.faults.hold("users.info", before=True)
-    server.workspace.faults.fail("users.info", calls=1)  # meets whoever asks besides
+    server.workspace.faults.fail("users.info", calls=1)  # would fail a second request
     asked = [asyncio.create_task(people.get(KENJI)) for _ in range(20)]
     await asyncio.sleep(0.05)
     asked.pop().cancel()
@@ -137,5 +133,5 @@ async def test_of_many_questions_at_once_slack_is_asked_for_a_person_once(
     assert server.workspace.faults.waiting("users.info") == 1
 
 
-async def test_the_configured_language_holds_for_everybody(client: AsyncWebClient) -> None:
+async def test_configured_language_applies_to_everybody(client: AsyncWebClient) -> None:
     assert (await People(client, Home(TEAM_ID, "U1"), "en").get(KENJI)).language == "en"

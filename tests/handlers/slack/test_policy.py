@@ -1,4 +1,4 @@
-"""What is legal in Slack's protocol and is not how its own clients mostly say it."""
+"""Events that Slack's protocol allows but its own clients rarely send."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.question import Via
-from handlers.questions import refused_here
+from handlers.questions import channel_refusal
 from handlers.slack.people import SlackUser
 from handlers.slack.policy import Policy
-from handlers.texts.escape import written
+from handlers.texts.escape import message_text
 
 POLICY = Policy("U0BOT", ["C0DESK"])
 RICH = [
@@ -50,13 +50,13 @@ def event(**more: Any) -> dict[str, Any]:
     return {"type": "message", "user": "U1", "channel": "C0DESK", "ts": "1.1", "text": "my laptop is broken", **more}
 
 
-def test_a_message_of_blocks_alone_is_read() -> None:
-    assert written({"text": "", "blocks": RICH}) == (
+def test_message_of_blocks_alone_is_read() -> None:
+    assert message_text({"text": "", "blocks": RICH}) == (
         "<@U0BOT> my R&amp;D laptop:fire:<https://x.example/a|><https://x.example/b|b>\n"
         "<#C1>\n<!here>\n<!subteam^S1>\n1 Jan"
     )
-    assert written({"text": "typed", "blocks": RICH}) == "typed"
-    assert written({"text": None, "blocks": None}) == ""
+    assert message_text({"text": "typed", "blocks": RICH}) == "typed"
+    assert message_text({"text": None, "blocks": None}) == ""
 
 
 @pytest.mark.parametrize(
@@ -66,13 +66,13 @@ def test_a_message_of_blocks_alone_is_read() -> None:
         ({"channel": "D1"}, Via.DM),
         ({"channel": "C1", "channel_type": "im"}, Via.DM),
         ({"channel": "C1"}, None),
-        ({"text": "", "blocks": RICH}, None),  # its mention comes as an event of its own
+        ({"text": "", "blocks": RICH}, None),  # Slack sends the mention as a second event
         ({"text": "", "blocks": RICH, "type": "app_mention"}, Via.MENTION),
     ],
 )
-def test_how_a_message_reached_us_needs_neither_text_nor_channel_type(more: dict[str, Any], via: Via | None) -> None:
-    heard = POLICY.heard(event(**more))
-    assert (heard and heard.via) == via
+def test_via_needs_neither_text_nor_channel_type(more: dict[str, Any], via: Via | None) -> None:
+    addressed = POLICY.from_event(event(**more))
+    assert (addressed and addressed.via) == via
 
 
 @pytest.mark.parametrize(
@@ -84,12 +84,10 @@ def test_how_a_message_reached_us_needs_neither_text_nor_channel_type(more: dict
         ({"is_ext_shared": True}, "ask.outsider"),
     ],
 )
-async def test_a_channel_with_few_fields_is_not_taken_for_a_strange_one(
-    channel: dict[str, Any], refusal: str | None
-) -> None:
+async def test_channel_info_with_few_fields_is_accepted(channel: dict[str, Any], refusal: str | None) -> None:
     class Client(AsyncWebClient):
         async def conversations_info(self, **_: Any) -> Any:
             return {"channel": {"id": "C1", **channel}}
 
     asker = SlackUser("U1", "en", outsider=False)
-    assert await refused_here("C1", asker, Client()) == refusal
+    assert await channel_refusal("C1", asker, Client()) == refusal

@@ -1,4 +1,4 @@
-"""Slack in trouble, at the wire: nothing is posted twice, and nothing is left open. The table: docs/operate.md."""
+"""Failures of Slack: nothing is posted twice and nothing stays open. The table is in docs/operate.md."""
 
 from datetime import UTC, datetime
 
@@ -16,7 +16,7 @@ POST = "chat.postMessage"
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
 
-async def told(desk: SlackDesk) -> list[Json]:
+async def ops_messages(desk: SlackDesk) -> list[Json]:
     yuko = await desk.window(desk.server.people.admin)
     return [m for m in await yuko.history(OPS) if "bot_id" in m]
 
@@ -30,41 +30,41 @@ async def delivered(desk: SlackDesk) -> None:
         await eventually(done)
 
 
-async def test_one_message_under_eleven_event_ids_is_one_question(desk: SlackDesk) -> None:
+async def test_message_with_eleven_event_ids_is_one_question(desk: SlackDesk) -> None:
     emily = await desk.emily()
     desk.server.workspace.faults.duplicate_events(10, new_event_ids=True)
     ts = await emily.say(WATCHED, "my laptop is broken")
     await emily.answer(ts)
 
-    async def all_came() -> bool:
-        place = (await asked(desk, ts)).place
+    async def all_arrived() -> bool:
+        place = (await stored_question(desk, ts)).place
         async with desk.store.transaction() as tx:
             arrivals = [a for a, ending in await tx.inbox.of(place) if ending]
         return len(arrivals) == 11
 
-    await eventually(all_came)
+    await eventually(all_arrived)
     assert len([m for m in await emily.replies(WATCHED, ts) if "bot_id" in m]) == 1
     assert len(desk.model.asked) == 1
 
 
-async def asked(desk: SlackDesk, ts: str) -> Question:
+async def stored_question(desk: SlackDesk, ts: str) -> Question:
     question = await desk.question(WATCHED, ts)
     assert question is not None
     return question
 
 
-async def test_a_switch_whose_post_got_no_answer_is_told_once(desk: SlackDesk) -> None:
+async def test_switch_is_announced_once_after_lost_response(desk: SlackDesk) -> None:
     async with desk.store.transaction() as tx:
         release = await add_candidate(tx, desk.clock.now(), MODEL, prompt_id=PROMPT.id, by="U1", why="x", recall=3)
     desk.server.workspace.faults.drop(POST, after=True)
     await Releasing(desk.store, desk.clock).switch(release.id, YUKO)
     desk.deliverers.wake()
     await delivered(desk)
-    assert len(await told(desk)) == 1
+    assert len(await ops_messages(desk)) == 1
 
 
 @pytest.mark.parametrize("ops", [True, False])
-async def test_the_messages_of_a_fine_tune_are_found_and_not_posted_again(desk: SlackDesk, *, ops: bool) -> None:
+async def test_fine_tune_messages_are_not_posted_again(desk: SlackDesk, *, ops: bool) -> None:
     finetune = Finetune(
         id="ft-1",
         student=MODEL,
@@ -88,29 +88,27 @@ async def test_the_messages_of_a_fine_tune_are_found_and_not_posted_again(desk: 
     assert len([m for m in await yuko.replies(channel, ts) if "bot_id" in m]) == 2
 
 
-async def test_a_question_that_was_deleted_before_its_card_is_not_answered_and_not_left_open(desk: SlackDesk) -> None:
+async def test_question_deleted_before_its_card_is_closed(desk: SlackDesk) -> None:
     await desk.answerers.stop(5)
     emily = await desk.emily()
     ts = await emily.say(WATCHED, "my laptop is broken")
-    await eventually(lambda: _open(desk))
+    await eventually(lambda: inbox_is_open(desk))
     await emily.delete(WATCHED, ts)
     desk.answerers.start()
     await desk.settled()
     assert [m for m in await emily.history(WATCHED) if "bot_id" in m] == []
 
 
-async def _open(desk: SlackDesk) -> bool:
+async def inbox_is_open(desk: SlackDesk) -> bool:
     async with desk.store.transaction() as tx:
         return await tx.inbox.open() > 0
 
 
-async def test_a_question_of_a_channel_that_the_bot_was_removed_from_ends_and_the_log_says_so(
-    desk: SlackDesk, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_question_is_closed_and_logged_after_removal(desk: SlackDesk, caplog: pytest.LogCaptureFixture) -> None:
     await desk.answerers.stop(5)
     emily = await desk.emily()
     await emily.say(WATCHED, "my laptop is broken")
-    await eventually(lambda: _open(desk))
+    await eventually(lambda: inbox_is_open(desk))
     desk.server.channels.help_desk.members.remove(desk.server.people.bot.id)
     desk.answerers.start()
     await desk.settled()
@@ -118,11 +116,11 @@ async def test_a_question_of_a_channel_that_the_bot_was_removed_from_ends_and_th
     assert "laptop" not in caplog.text
 
 
-async def test_a_question_that_comes_while_the_socket_is_renewed_is_answered_once(desk: SlackDesk) -> None:
+async def test_question_during_socket_renewal_is_answered_once(desk: SlackDesk) -> None:
     emily = await desk.emily()
     await desk.server.disconnect()
     ts = await emily.say(WATCHED, "my laptop is broken")
     await emily.answer(ts)
     await desk.settled()
     assert len([m for m in await emily.replies(WATCHED, ts) if "bot_id" in m]) == 1
-    assert (await asked(desk, ts)).place.team == TEAM_ID
+    assert (await stored_question(desk, ts)).place.team == TEAM_ID

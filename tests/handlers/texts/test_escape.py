@@ -1,4 +1,4 @@
-"""Slack's text format, both ways."""
+"""Conversion from and to Slack's text format."""
 
 import html
 import re
@@ -16,7 +16,7 @@ NASTY = st.lists(st.sampled_from(["<!channel>", "<@U1>", "<https://x.example|her
 
 @settings(deadline=None)
 @given(ANY | NASTY.map("".join), st.integers(min_value=1, max_value=300))
-def test_no_text_can_mention_link_or_grow_too_long(text: str, limit: int) -> None:
+def test_no_text_can_mention_link_or_exceed_limit(text: str, limit: int) -> None:
     safe = escaped(text, limit)
     assert len(safe) <= max(limit, len(MARKER))
     assert "<" not in safe
@@ -26,7 +26,7 @@ def test_no_text_can_mention_link_or_grow_too_long(text: str, limit: int) -> Non
 
 @settings(deadline=None)
 @given(ANY)
-def test_what_fits_is_shown_as_it_was_written(text: str) -> None:
+def test_short_text_is_shown_unchanged(text: str) -> None:
     assert html.unescape(escaped(html.unescape(text), 10_000)) == html.unescape(html.unescape(text)) or "&" in text
     if "&" not in text:
         assert html.unescape(escaped(text, 10_000)) == text
@@ -34,14 +34,14 @@ def test_what_fits_is_shown_as_it_was_written(text: str) -> None:
 
 @settings(deadline=None)
 @given(ANY)
-def test_slack_shows_us_what_a_person_typed(text: str) -> None:
+def test_plain_text_restores_what_was_typed(text: str) -> None:
     typed = re.sub(r"[ \t]{2,}", " ", text).strip()
     assert plain_text(html.escape(typed, quote=False), BOT) == typed
 
 
 @settings(deadline=None)
 @given(ANY, st.integers(min_value=2, max_value=50))
-def test_shortening_marks_the_cut(text: str, limit: int) -> None:
+def test_shortened_text_ends_with_marker(text: str, limit: int) -> None:
     short = shorten(text, limit)
     assert len(short) <= limit
     assert short == text or short.endswith(MARKER)
@@ -70,7 +70,7 @@ def test_ids_become_words(sent: str, read: str) -> None:
     assert plain_text(sent, BOT) == read
 
 
-def test_mentions_are_made_of_ids_only() -> None:
+def test_only_ids_become_mentions() -> None:
     assert mention("U1") == "<@U1>"
     assert mention("W1") == "<@W1>"
     assert mention("S1") == "<!subteam^S1>"

@@ -1,4 +1,4 @@
-"""What people see of an evaluation and of the gate: within Slack's limits, in both languages, with every number."""
+"""Views of an evaluation and of the gate: within Slack's limits, in both languages, with every number."""
 
 import csv
 import io
@@ -44,7 +44,7 @@ def release(name: str) -> Release:
 def evaluation(
     rows: int, categories: int = 4, *, accuracy: float = 0.6, down: bool = False, seed: int = 1
 ) -> Evaluation:
-    """A candidate of this accuracy beside a serving release of 60%, on so many rows."""
+    """Return the evaluation of a candidate with this accuracy against a serving release with 60%."""
     random = Random(seed)
     prompt = Prompt(
         language="ja",
@@ -87,7 +87,7 @@ WORDS = st.sampled_from(LANGUAGES).map(Words)
 
 @FEW
 @given(EVALUATIONS, WORDS)
-def test_what_the_gate_says_keeps_slacks_limits_and_can_be_overridden(made: Evaluation, words: Words) -> None:
+def test_gate_messages_keep_slacks_limits(made: Evaluation, words: Words) -> None:
     message = refused(made, words)
     for block in message.blocks:
         parsed = Block.parse(block)
@@ -101,7 +101,7 @@ def test_what_the_gate_says_keeps_slacks_limits_and_can_be_overridden(made: Eval
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_refusal_prints_the_rule_the_numbers_and_the_first_broken_rows(language: str) -> None:
+def test_refusal_shows_rule_numbers_and_broken_rows(language: str) -> None:
     made = evaluation(120, accuracy=0.1)
     assert made.decision is not None
     assert made.decision.comparison is not None
@@ -116,22 +116,22 @@ def test_a_refusal_prints_the_rule_the_numbers_and_the_first_broken_rows(languag
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize(("rows", "told"), [(40, "10"), (200, None)])
-def test_too_little_evidence_says_what_is_missing(language: str, rows: int, told: str | None) -> None:
-    made = evaluation(rows, accuracy=1.0 if told else 0.6, seed=3)
+@pytest.mark.parametrize(("rows", "expected"), [(40, "10"), (200, None)])
+def test_undecided_gate_tells_how_much_is_missing(language: str, rows: int, expected: str | None) -> None:
+    made = evaluation(rows, accuracy=1.0 if expected else 0.6, seed=3)
     assert made.decision is not None
     missing = made.decision.missing
     words = Words(language)
     wanted = words("gate.hopeless") if missing is None else words("gate.missing", n=missing)
     assert wanted in texts(refused(made, words).__dict__)
-    assert told is None or missing == int(told)
+    assert expected is None or missing == int(expected)
 
 
 @FEW
 @given(EVALUATIONS, WORDS)
-def test_a_report_tells_the_figures_and_breaks_no_format(made: Evaluation, words: Words) -> None:
+def test_report_has_figures_and_is_escaped(made: Evaluation, words: Words) -> None:
     text = report(made, words)
-    assert "<&" not in text, "names of people's making are escaped"
+    assert "<&" not in text, "names that people choose are escaped"
     if made.card.rows:
         assert f"{made.card.accuracy:.1%}" in text
         assert "$0.000012" in text
@@ -139,7 +139,7 @@ def test_a_report_tells_the_figures_and_breaks_no_format(made: Evaluation, words
         assert words("evaluate.none") in text
 
 
-def test_the_form_asks_for_a_sentence_and_remembers_the_release() -> None:
+def test_override_form_asks_for_a_sentence() -> None:
     for language in LANGUAGES:
         view = form(release("new"), Words(language), channel="C1", thread=None)
         View(**view).validate_json()
@@ -147,7 +147,7 @@ def test_the_form_asks_for_a_sentence_and_remembers_the_release() -> None:
         assert view["blocks"][1]["element"]["min_length"] == gate.LEAST_SENTENCE
 
 
-def test_tables_are_read_by_a_spreadsheet_and_hold_no_formula() -> None:
+def test_tables_open_in_spreadsheets_without_formulas() -> None:
     made = evaluation(100)
     rows = list(csv.DictReader(io.StringIO(changes_table(made).decode("utf-8-sig"))))
     assert len(rows) == len(made.changes)
@@ -164,9 +164,9 @@ def test_tables_are_read_by_a_spreadsheet_and_hold_no_formula() -> None:
 
 @pytest.mark.parametrize("categories", [2, 6, 40])
 @pytest.mark.parametrize("font", [None, japanese_font()])
-def test_a_picture_is_drawn_with_and_without_a_japanese_font(categories: int, font: str | None) -> None:
+def test_picture_is_drawn_with_and_without_font(categories: int, font: str | None) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # matplotlib warns of a sign that no font has
+        warnings.simplefilter("error")  # matplotlib warns about a character that no font has
         png = evaluation_png(evaluation(150, categories), Words("ja"), font)
     assert png.startswith(b"\x89PNG\r\n")
     width, height = struct.unpack(">II", png[16:24])
@@ -174,6 +174,6 @@ def test_a_picture_is_drawn_with_and_without_a_japanese_font(categories: int, fo
     assert 400 <= height <= 2_000
 
 
-def test_no_difference_is_shown_as_larger_than_there_can_be() -> None:
-    """From one question nothing follows: its interval has no ends, which is no word for people."""
+def test_infinite_interval_is_shown_as_100_points() -> None:
+    """The interval of a single question has infinite ends, which people cannot read."""
     assert [points(share) for share in (-math.inf, -0.0213, 0.5, math.inf)] == ["-100.0", "-2.1", "+50.0", "+100.0"]

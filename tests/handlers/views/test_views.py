@@ -1,4 +1,4 @@
-"""The views keep Slack's limits, whatever is in the things, in both languages; slack_sdk's models are the oracle."""
+"""All views keep Slack's limits for any data, in both languages; slack_sdk's models are the oracle."""
 
 import html
 import logging
@@ -21,15 +21,15 @@ from bot.domain.gain import QueueReason
 from bot.domain.prompt import Category, Prompt
 from bot.domain.question import Place, Question, Verdict, Via
 from bot.domain.release import ModelName
-from handlers.slack.announcer import MOST_ASKED
+from handlers.slack.announcer import MOST_STAFF_MENTIONS
 from handlers.texts.escape import mention
 from handlers.texts.words import LANGUAGES, Language, Words
-from handlers.views.card import REASON_LENGTH, anyway, card, modal
+from handlers.views.card import REASON_LENGTH, card, modal, settle_anyway
 from handlers.views.finetune_progress import ended, progress
 from handlers.views.home import home
 from handlers.views.ids import CategoryChoice, Form
 from handlers.views.message import Message
-from handlers.views.review import SIZE, ShownPage, review
+from handlers.views.review import PAGE_SIZE, ShownPage, review
 from handlers.views.review import progress as progress_of
 from tests.bot.things import PROMPT, row
 from tests.kits.slack_desk import controls, texts
@@ -103,7 +103,7 @@ def walk(value: Any) -> list[dict[str, Any]]:
 
 
 def check(blocks: list[dict[str, Any]], most: int) -> None:
-    """Slack's limits (facts of docs.slack.dev): what slack_sdk checks, and what it does not."""
+    """Check Slack's limits (docs.slack.dev): those that slack_sdk checks, and those that it does not."""
     assert len(blocks) <= most
     for block in blocks:
         parsed = Block.parse(block)
@@ -139,8 +139,8 @@ def check_message(message: Message) -> None:
 
 @given(cards(), WORDS)
 @settings(SLOW, max_examples=60)
-def test_a_card_keeps_slacks_limits(shown: Card, words: Words) -> None:
-    staff = ", ".join(f"<!subteam^S{n:010}>" for n in range(MOST_ASKED))
+def test_card_keeps_slacks_limits(shown: Card, words: Words) -> None:
+    staff = ", ".join(f"<!subteam^S{n:010}>" for n in range(MOST_STAFF_MENTIONS))
     message = card(shown, words, staff)
     check_message(message)
     name = shown.category.name if shown.category else ""
@@ -149,7 +149,7 @@ def test_a_card_keeps_slacks_limits(shown: Card, words: Words) -> None:
     assert html.unescape(said[0]).startswith(f"*{words('card.guess', category=name) if guessed else name}*")
     assert (staff in said[0]) == (staff in message.text) == guessed
     owner = mention(shown.category.owner) if shown.category else None
-    assert not (guessed and owner and owner in said[0]), "nobody is told that a guess is theirs"
+    assert not (guessed and owner and owner in said[0]), "a guess notifies no owner"
     assert not (guessed and any(one.startswith(words("card.guide")) for one in said))
     assert ("correct.undo" in controls({"blocks": message.blocks})) == (shown.settled is not None)
     if shown.settled is None:
@@ -165,16 +165,16 @@ def test_a_card_keeps_slacks_limits(shown: Card, words: Words) -> None:
 
 @given(cards(), WORDS, st.none() | TEXT.map(lambda t: t[:REASON_LENGTH]))
 @settings(SLOW, max_examples=40)
-def test_what_the_second_of_two_is_told_keeps_slacks_limits(shown: Card, words: Words, reason: str | None) -> None:
+def test_settle_anyway_message_keeps_slacks_limits(shown: Card, words: Words, reason: str | None) -> None:
     choice = CategoryChoice(question=shown.question.id, seen=0, category=shown.prompt.categories[0].id, reason=reason)
-    check_message(anyway(shown, choice, words))
+    check_message(settle_anyway(shown, choice, words))
 
 
 @given(
     shown=cards(), words=WORDS, draft=st.none() | TEXT.map(lambda text: text[:REASON_LENGTH]), drafting=st.booleans()
 )
 @settings(SLOW, max_examples=40)
-def test_the_form_keeps_slacks_limits(*, shown: Card, words: Words, draft: str | None, drafting: bool) -> None:
+def test_correction_form_keeps_slacks_limits(*, shown: Card, words: Words, draft: str | None, drafting: bool) -> None:
     form = Form(question=shown.question.id, seen=shown.seen, channel="C1", thread="1.1", draft=draft)
     view = modal(shown, form, shown.verdict.category, words, drafting=drafting)
     View(**view).to_dict()
@@ -202,7 +202,7 @@ def test_app_home_keeps_slacks_limits(*, shown: Card, words: Words, staff: bool,
     named=st.booleans(),
 )
 @settings(SLOW, max_examples=60)
-def test_a_fine_tunes_messages_keep_slacks_limits(
+def test_fine_tune_messages_keep_slacks_limits(
     *, state: FinetuneState, words: Words, error: str | None, said: str | None, named: bool
 ) -> None:
     model = ModelName(provider="local", model="ft:base:madoguchi")
@@ -227,7 +227,7 @@ def test_a_fine_tunes_messages_keep_slacks_limits(
         assert f"/finetune switch {model}" in ended(finetune, words).text
 
 
-def test_the_oracle_sees_what_is_wrong(caplog: pytest.LogCaptureFixture) -> None:
+def test_check_finds_violations_of_limits(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR)
     with pytest.raises(SlackObjectFormationError):
         check([{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 3_001}}], 50)
@@ -235,17 +235,17 @@ def test_the_oracle_sees_what_is_wrong(caplog: pytest.LogCaptureFixture) -> None
         check([{"type": "no_such_block"}], 50)
 
 
-WHYS = st.sampled_from(list(QueueReason))
+REASONS = st.sampled_from(list(QueueReason))
 
 
 @st.composite
 def pages(draw: st.DrawFn) -> Page:
     entries = []
-    for n in range(draw(st.integers(0, SIZE))):
+    for n in range(draw(st.integers(0, PAGE_SIZE))):
         shown = draw(cards())
         if draw(st.booleans()):
             shadow = draw(st.none() | st.sampled_from([c.id for c in shown.prompt.categories]))
-            entries.append(Entry(key=f"{n:032}", why=draw(WHYS), prompt=shown.prompt, card=shown, shadow=shadow))
+            entries.append(Entry(key=f"{n:032}", why=draw(REASONS), prompt=shown.prompt, card=shown, shadow=shadow))
         else:
             names = draw(st.lists(st.sampled_from([c.id for c in shown.prompt.categories]), min_size=1, max_size=6))
             rows = tuple(row(draw(TEXT), name, row_id=str(at), at=at) for at, name in enumerate(names))
@@ -255,7 +255,7 @@ def pages(draw: st.DrawFn) -> Page:
 
 @given(pages(), WORDS)
 @settings(SLOW, max_examples=40)
-def test_the_review_keeps_slacks_limits_and_its_block_ids_tell_the_page(page: Page, words: Words) -> None:
+def test_review_keeps_limits_and_encodes_its_page(page: Page, words: Words) -> None:
     message = review(page, words, "small print")
     check_message(message)
     ids = [block["block_id"] for block in message.blocks if block["type"] == "actions"]
@@ -275,7 +275,7 @@ POINTS = st.builds(Measured, trained=st.integers(0, 99_999), right=st.integers(0
     words=WORDS,
 )
 @settings(SLOW, max_examples=30)
-def test_progress_is_small_print(
+def test_progress_fits_into_small_print(
     *,
     points: list[Measured],
     curve: Curve | None,
@@ -291,12 +291,12 @@ def test_progress_is_small_print(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_curve_that_does_not_rise_is_no_curve_that_is_too_early(language: Language) -> None:
+def test_flat_curve_differs_from_early_curve(language: Language) -> None:
     words = Words(language)
     points = tuple(Measured(trained=n, right=90 - n, of=100) for n in (0, 10, 20))
     state = ReviewProgress(prompt=PROMPT, points=points, trainable=30, curve=None, needs=())
-    told = progress_of(state, words)
-    assert words("review.curve.flat") in told
-    assert "80% (71%" in told.replace("（", " ("), "each point has its interval"
+    text = progress_of(state, words)
+    assert words("review.curve.flat") in text
+    assert "80% (71%" in text.replace("（", " ("), "each point has its interval"
     early = progress_of(state.model_copy(update={"points": points[:2]}), words)
     assert words("review.curve.early", n=2, least=3) in early
