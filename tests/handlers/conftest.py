@@ -1,4 +1,4 @@
-"""A bot and its workspace for each test."""
+"""A bot with its own workspace and database for each test."""
 
 import asyncio
 import shutil
@@ -14,7 +14,7 @@ from tests.kits.slack_desk import SlackDesk, open_desk
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with all tables and nothing in them."""
+    """Return a SQLite file with all tables, which are empty."""
     path = tmp_path_factory.mktemp("handlers") / "empty.db"
 
     async def migrate() -> None:

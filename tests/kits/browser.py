@@ -1,21 +1,24 @@
 """A real headless Chromium for tests.
 
-The tests of a module share one browser; their conftest.py imports the fixtures `chromium` and `visit` from here:
+The tests of a module share one browser. Their conftest.py imports the fixtures `chromium` and `visit` from here:
 
     pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
     async def test_title(visit: Visit) -> None:
         page = await visit(url, size=PHONE, theme="dark", locale="ja-JP")
 
-A test in a loop of its own opens one for itself: `async with browsing() as visit:`. Tests are skipped where there is
-no Chromium, but fail there if the environment says CI=true; they also fail when a page threw an error or broke its
-own content security policy.
+A test with its own event loop opens its own browser: `async with browsing() as visit:`. Without a Chromium the tests
+are skipped, but fail if the environment says CI=true. They also fail if a page throws an error or violates its content
+security policy.
 
-The practice page's hooks: an address `/?user=U…#C…` (a channel), `#C…/ts` (a thread), `#home`; `data-testid` of
-`messages` and `thread-messages` (the lists), `message` (with `data-ts`, `data-user`), `content`, `thread-bar`,
-`message-menu`, `composer`, `thread-composer`, `editor`, `person-switcher`, `person-U…`, `channel-NAME`, `bot-messages`,
-`app-home`, `home`, `modal` (with `data-view-id`, `data-callback-id`), `submit`, `close-view`, `field-error`, `confirm`,
-`toast`, `connection`, `locale`, `theme`; a control has `data-block-id` and `data-action-id`.
+Tests address the practice page by its URL and by attributes of its elements:
+
+- URL: `/?user=U…#C…` (a channel), `#C…/ts` (a thread), `#home`
+- `data-testid`: `messages` and `thread-messages` (the lists), `message` (with `data-ts`, `data-user`), `content`,
+  `thread-bar`, `message-menu`, `composer`, `thread-composer`, `editor`, `person-switcher`, `person-U…`, `channel-NAME`,
+  `bot-messages`, `app-home`, `home`, `modal` (with `data-view-id`, `data-callback-id`), `submit`, `close-view`,
+  `field-error`, `confirm`, `toast`, `connection`, `locale`, `theme`
+- controls: `data-block-id` and `data-action-id`
 """
 
 import os
@@ -32,30 +35,30 @@ from playwright.async_api import Browser, Page, Playwright, async_playwright, ex
 DESKTOP = (1280, 800)
 PHONE = (390, 780)
 Visit: TypeAlias = Callable[..., Awaitable[Page]]
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 _ARGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-_WAIT_MS = 20_000  # for a machine that is busy with other things; nothing waits this long otherwise
+_WAIT_MS = 20_000  # long enough for a busy machine; otherwise nothing takes this long
 
 expect.set_options(timeout=_WAIT_MS)
 
 
 def _may_skip() -> bool:
-    return os.environ.get("CI") != "true"  # noqa: TID251 - asks about the machine of the tests, no setting of the bot
+    return os.environ.get("CI") != "true"  # noqa: TID251 - a fact about the test machine, not a setting of the bot
 
 
 def _path(library: Playwright) -> str:
     own = library.chromium.executable_path
-    path = next(filter(None, map(shutil.which, _NAMES)), own if Path(own).exists() else None)
+    path = next(filter(None, map(shutil.which, _PROGRAMS)), own if Path(own).exists() else None)
     if path is None and _may_skip():
-        pytest.skip("There is no Chromium here: browser tests are skipped.")
+        pytest.skip("Browser tests are skipped: there is no Chromium.")
     if path is None:
-        pytest.fail("CI has no Chromium, so the page was not tested.")
+        pytest.fail("CI has no Chromium, so the practice page cannot be tested.")
     return path
 
 
 @asynccontextmanager
 async def launched() -> AsyncIterator[Browser]:
-    """Run a browser for as long as the context lasts."""
+    """Run a browser until the block ends."""
     async with async_playwright() as library:
         browser = await library.chromium.launch(executable_path=_path(library), args=_ARGS)
         yield browser
@@ -64,7 +67,11 @@ async def launched() -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def visiting(browser: Browser) -> AsyncIterator[Visit]:
-    """Yield `visit(url, size=DESKTOP, theme="light", locale="en-US")`, which opens a window of its own."""
+    """Open pages in a browser, and check at the end that none of them had an error.
+
+    Yields:
+        `visit(url, size=DESKTOP, theme="light", locale="en-US")`, which opens a page in its own window.
+    """
     faults: list[str] = []
     windows: list[Page] = []
 
@@ -87,7 +94,7 @@ async def visiting(browser: Browser) -> AsyncIterator[Visit]:
 
 @asynccontextmanager
 async def browsing() -> AsyncIterator[Visit]:
-    """Give a test a browser of its own, whatever its event loop."""
+    """Open a browser for one test, in any event loop."""
     async with launched() as browser, visiting(browser) as visit:
         yield visit
 

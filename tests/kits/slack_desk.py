@@ -1,4 +1,4 @@
-"""A whole bot at the practice workspace: real Bolt, real socket, real database; only the model is a fake."""
+"""A whole bot in the practice workspace: real Bolt, a real socket and a real database. Only the model is a fake."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -58,7 +58,7 @@ WATCHED = "C0HELPDESK1"
 
 @dataclass
 class SlackDesk:
-    """What a test needs of a running bot."""
+    """A running bot, with everything that a test needs to drive and inspect it."""
 
     server: Server
     store: Store
@@ -75,18 +75,18 @@ class SlackDesk:
     catch_up: CatchUp
     connect: Callable[[], Awaitable[Any]]
     handler: Any = None
-    """The socket, as of the last connect."""
+    """The socket of the last connect."""
     _timing: Timing | None = None
     windows: dict[str, Person] = field(default_factory=dict)
 
     async def window(self, member: Member) -> Person:
-        """This person's window, opened when first needed."""
+        """Return this person's window; the first call opens it."""
         if member.id not in self.windows:
             self.windows[member.id] = await self.stack.enter_async_context(Person(self.server.url, member.id))
         return self.windows[member.id]
 
     async def away(self) -> None:
-        """Let the bot hear nothing until `back`, nor later of what was said meanwhile: its events are lost."""
+        """Disconnect the bot until `back`. Events of that time are lost: Slack does not deliver them later."""
         sockets = self.server.workspace.sockets
         self._timing, sockets.timing = sockets.timing, replace(sockets.timing, redeliver=())
         await self.handler.close_async()
@@ -96,32 +96,32 @@ class SlackDesk:
         return not self.server.workspace.sockets.connected
 
     async def back(self) -> None:
-        """Connect again."""
+        """Connect the bot again."""
         self.server.workspace.sockets.timing = self._timing or self.server.workspace.sockets.timing
         self.handler = await self.connect()
 
     async def misaki(self) -> Person:
-        """An employee who speaks Japanese."""
+        """Return the window of an employee who reads Japanese."""
         return await self.window(self.server.people.employees[0])
 
     async def emily(self) -> Person:
-        """An employee who speaks English."""
+        """Return the window of an employee who reads English."""
         return await self.window(self.server.people.employees[1])
 
     async def kenji(self) -> Person:
-        """One of the staff, who speaks Japanese."""
+        """Return the window of a member of staff who reads Japanese."""
         return await self.window(self.server.people.staff[0])
 
     async def priya(self) -> Person:
-        """One of the staff, who speaks English."""
+        """Return the window of a member of staff who reads English."""
         return await self.window(self.server.people.staff[1])
 
     async def tom(self) -> Person:
-        """A guest."""
+        """Return the window of a guest."""
         return await self.window(self.server.people.guest)
 
     async def settled(self) -> None:
-        """Wait until nothing is left in the inbox that is due."""
+        """Wait until the inbox has no open arrival."""
         await eventually(self._nothing_open)
 
     async def _nothing_open(self) -> bool:
@@ -130,7 +130,7 @@ class SlackDesk:
 
     @asynccontextmanager
     async def time_passes(self) -> AsyncIterator[None]:
-        """While the block runs the clock goes on, ten times as fast as the wall's: what was put off comes due."""
+        """Run the clock ten times as fast as real time until the block ends, so that retries come due."""
 
         async def tick() -> None:
             while True:
@@ -161,14 +161,14 @@ class SlackDesk:
 
 
 async def eventually(holds: Callable[[], Any], seconds: float = 10.0) -> None:
-    """Wait until something holds."""
+    """Wait until `holds` returns something true; after `seconds`, raise TimeoutError."""
     async with asyncio.timeout(seconds):
-        while not await holds():  # noqa: ASYNC110 - what it waits for is in the database
+        while not await holds():  # noqa: ASYNC110 - the condition is in the database
             await asyncio.sleep(0.01)
 
 
 def texts(message: Json) -> str:
-    """All that a person reads in a message, in one string."""
+    """Return everything that a person reads in a message, as one string."""
 
     def walk(value: Any) -> list[str]:
         if isinstance(value, dict):
@@ -180,7 +180,7 @@ def texts(message: Json) -> str:
 
 
 def controls(message: Json) -> list[str]:
-    """The action ids of a message's controls."""
+    """Return the action ids of a message's controls."""
     return [e["action_id"] for b in message.get("blocks", []) if b["type"] == "actions" for e in b["elements"]]
 
 
@@ -194,15 +194,15 @@ async def open_desk(
     serving: ModelName = MODEL,
     fallback: Fallback | None = None,
 ) -> AsyncIterator[SlackDesk]:
-    """A bot at a fresh practice workspace.
+    """Open a bot in a new practice workspace.
 
     Args:
-        store: its record.
-        prompt: of what serves.
-        ack: how many seconds it has for an ack.
-        model: another one than the desk's fake.
-        serving: the name of what serves.
-        fallback: who stands in for it.
+        store: The bot's database.
+        prompt: The prompt of the serving release.
+        ack: Seconds that the workspace waits for an ack.
+        model: Replaces the desk's fake for live questions.
+        serving: The model of the serving release.
+        fallback: The rule for the fallback release; the default has none.
     """
     async with AsyncExitStack() as stack:
         timing = Timing(ack=ack, redeliver=(0.0, 0.05, 0.05))
@@ -274,7 +274,7 @@ def _identity(server: Server) -> AuthorizeResult:
 
 
 async def asked(desk: SlackDesk, text: str = "my laptop is broken") -> str:
-    """A question that is answered; its ts."""
+    """Ask a question, wait for its card, and return the question's ts."""
     emily = await desk.emily()
     ts = await emily.say(WATCHED, text)
     await emily.answer(ts)
@@ -283,7 +283,7 @@ async def asked(desk: SlackDesk, text: str = "my laptop is broken") -> str:
 
 
 async def card(person: Person, ts: str) -> Json:
-    """The card as this person sees it now."""
+    """Return the card as this person sees it now."""
     return next(m for m in await person.replies(WATCHED, ts) if "bot_id" in m and not m.get("ephemeral"))
 
 
@@ -302,7 +302,7 @@ def private(*words: str) -> Callable[[Json], bool]:
 
 
 async def queue(person: Person, argument: str = "") -> Json:
-    """The queue as it is shown to this person."""
+    """Open the review queue as this person and return the message."""
     await person.command(f"/finetune review {argument}".strip())
     if argument:
         return await person.message(lambda m: not m.get("ephemeral") and f"{REVIEW_SETTLE}.0" in controls(m))
@@ -310,7 +310,7 @@ async def queue(person: Person, argument: str = "") -> Json:
 
 
 def entered(view: Json, category: str, reason: str | None = None) -> dict[str, Any]:
-    """What a person who chose this category and wrote this reason submits; without one, what stands there."""
+    """Return what the form submits with this category and reason; the default reason is the form's draft."""
     chosen = next(o for o in view["blocks"][0]["element"]["options"] if o["value"] == category)
     values: dict[str, Any] = {"category": {"category": {"type": "static_select", "selected_option": chosen}}}
     block = reason_block(view)
@@ -325,7 +325,7 @@ def reason_block(view: Json) -> Json | None:
 
 
 def drafted(view: Json) -> str | None:
-    """What stands in the place for a reason; None where there is nothing in it, or no place."""
+    """Return the initial text of the form's reason input; None if it is empty or missing."""
     block = reason_block(view)
     found: str | None = block["element"].get("initial_value") if block else None
     return found
