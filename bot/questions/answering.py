@@ -13,7 +13,7 @@ from bot.questions.arrivals import Arrivals, question_of
 from bot.questions.batched_writes import BatchedWrites
 from bot.questions.cards import card_of, first_card
 from bot.questions.classifying import Classifying, ServingRelease
-from bot.questions.edits import Edits
+from bot.questions.edits import MessageEdits
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Answering:
         self._clock = clock
         self._meter = meter or Unmetered()
         self._arrivals = Arrivals(store, clock, self._meter)
-        self._edits = Edits(store, classifying, self._arrivals, clock)
+        self._edits = MessageEdits(store, classifying, self._arrivals, clock)
         self._writes = BatchedWrites(self._write, ARRIVALS_PER_TRANSACTION)
         self.hand_back = self._arrivals.hand_back
 

@@ -13,7 +13,7 @@ IN_FLIGHT = timedelta(minutes=10)
 """A message younger than this may still be on its way: Slack delivers a lost event again after up to six minutes."""
 
 
-class Edits:
+class MessageEdits:
     """Processes edits. A row keeps the text that staff judged, so an edit after a settlement changes nothing."""
 
     def __init__(self, store: Store, classifying: Classifying, arrivals: Arrivals, clock: Clock) -> None:
