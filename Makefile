@@ -1,6 +1,6 @@
 # `make` runs Madoguchi, `make test` tests it.
 .DEFAULT_GOAL := run
-.PHONY: run test fix lock bench chaos help clean
+.PHONY: run test quick tour fix lock bench chaos help clean
 PYTHON ?= python3
 IN := .venv/bin/python -m
 CODE := bot handlers storage tests
@@ -10,12 +10,22 @@ unexport PYTHONDONTWRITEBYTECODE
 run: .venv/run.ok ## install what is missing and run the bot (in the practice workspace if no Slack token is set)
 	@$(IN) bot
 
-test: .venv/dev.ok .venv/browser.ok ## lint, format check, import contracts, types, tests
+test: check ## lint, format check, import contracts, types, tests
+	@$(IN) pytest -n auto
+
+quick: check ## lint, types, contracts and every test that starts no program and no browser
+	@$(IN) pytest -n auto -m "not program and not browser and not tour"
+
+tour: .venv/dev.ok .venv/browser.ok ## walk through the whole product in a real browser
+	@$(IN) pytest -n 2 -m tour
+
+check: .venv/dev.ok .venv/browser.ok
 	@$(IN) ruff check $(CODE)
 	@$(IN) ruff format --check $(CODE)
 	@.venv/bin/lint-imports --no-logo
 	@$(IN) mypy
-	@$(IN) pytest -n auto
+	@# Collect once, so that the test processes find every test file compiled.
+	@$(IN) pytest --collect-only -qq -n 0 >/dev/null
 
 fix: .venv/dev.ok ## apply automatic lint fixes and format the code
 	@$(IN) ruff check --fix $(CODE)

@@ -9,9 +9,29 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from bot.app.logs import CHATTY_LOGGERS, OUR_LOGGERS
+from bot.embedded import runner
+from tests.kits.forked_training import forked_training
+
+STARTS_PROGRAMS = (
+    "tests/bot/app/test_replay.py",
+    "tests/bot/embedded/test_jobs.py",
+    "tests/bot/embedded/test_server.py",
+    "tests/bot/finetunes/test_paid_once.py",
+    "tests/bot/langsmith/",
+    "tests/bot/mirror/test_mirror_at_langsmith.py",
+    "tests/bot/practice/",
+    "tests/bot/providers/",
+    "tests/bot/test_cli.py",
+    "tests/chaos/test_chaos.py",
+    "tests/handlers/test_",
+    "tests/handlers/slack/",
+    "tests/handlers/server/",
+    "tests/loop/",
+)
+"""Tests of whole programs, in this process or in their own: the practice workspace, servers, trainings, replicas."""
 
 # No deadlines and no slowness check: a machine with other work is slow whatever the code does.
-settings.register_profile("shared", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("shared", max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
 
 
@@ -20,10 +40,26 @@ def pytest_xdist_auto_num_workers() -> int:
     return round(1.5 * (os.cpu_count() or 1))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests that start a program: `make quick` leaves them out."""
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
+        if item.nodeid.startswith(STARTS_PROGRAMS) or "postgresql" in parameters:
+            item.add_marker(pytest.mark.program)
+
+
 def pytest_collection_finish() -> None:
     """Exempt everything loaded so far from garbage collection, because scanning it would slow down each test."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def fast_training(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Start training workers of this test process by forking; see tests/kits/forked_training.py."""
+    with forked_training(tmp_path_factory.mktemp("training")) as command, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "WORKER", command)
+        yield
 
 
 @pytest.fixture(autouse=True)

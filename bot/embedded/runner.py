@@ -19,6 +19,8 @@ from bot.embedded.models import Models, model_name
 
 _log = logging.getLogger(__name__)
 _ROOT = Path(__file__).resolve().parents[2]
+WORKER = (sys.executable, "-m", "bot.embedded.train")
+"""Command that trains in a process of its own; the job's folder is its last argument."""
 _WORKER_CRASHED = "The job failed because its worker process ended without a result. You can start it again."
 
 
@@ -213,8 +215,8 @@ async def worker(folder: Path) -> AsyncIterator[Process]:
 
     The worker has always ended when the context exits, even if the caller is cancelled while it ends.
     """
-    command = (sys.executable, "-m", "bot.embedded.train", str(folder))
-    spawn = asyncio.create_task(asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, cwd=_ROOT))
+    start = asyncio.create_subprocess_exec(*WORKER, str(folder), stdin=PIPE, stdout=PIPE, cwd=_ROOT)
+    spawn = asyncio.create_task(start)
     try:
         yield await asyncio.shield(spawn)
     finally:

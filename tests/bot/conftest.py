@@ -14,6 +14,7 @@ from storage.store import SqlStore
 from tests.bot.things import BASE, PROMPT
 from tests.kits.fakes import RuleModel, StepClock
 from tests.kits.fakes_acts import Board, KeepingTrainer
+from tests.kits.reused_database import ReusedDatabase
 
 Fresh = Callable[[], str]
 
@@ -41,11 +42,16 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Fresh:
     return new_database
 
 
+@pytest.fixture(scope="session")
+def reused(fresh: Fresh) -> ReusedDatabase:
+    return ReusedDatabase(fresh)
+
+
 @pytest.fixture
-async def database(fresh: Fresh) -> AsyncIterator[Database]:
-    database = Database(fresh())
-    yield database
-    await database.close()
+async def database(reused: ReusedDatabase) -> AsyncIterator[Database]:
+    """A database without rows. Its engine is reused from test to test, for it keeps compiled statements."""
+    async with reused.emptied() as database:
+        yield database
 
 
 @pytest.fixture

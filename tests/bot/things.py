@@ -1,5 +1,6 @@
 """Test data for the acts: a prompt with three categories, and rows and arrivals for it."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 from bot.domain.dataset import Row, Source, Split, group_of, split_of
@@ -41,8 +42,8 @@ def row(
 
 def rows_of(split: Split, category: str, count: int) -> list[Row]:
     """Return `count` rows of a category that all belong to this split."""
-    found = (row(f"{category} の質問 {n}", category) for n in range(100 * count))
-    return [one for one in found if one.split is split][:count]
+    found = (row(f"{category} の質問 {n}", category) for n in itertools.count())
+    return list(itertools.islice((one for one in found if one.split is split), count))
 
 
 def arrival(text: str = "有給は何日前？", n: int = 1, via: Via = Via.MENTION) -> Arrival:

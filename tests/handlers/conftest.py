@@ -1,6 +1,7 @@
 """A bot with its own workspace and database for each test."""
 
 import asyncio
+import itertools
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from storage.database import Database
 from storage.store import SqlStore
+from tests.kits.reused_database import ReusedDatabase
 from tests.kits.slack_desk import SlackDesk, open_desk
 
 
@@ -26,13 +28,23 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def reused(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> ReusedDatabase:
+    folder = tmp_path_factory.mktemp("desk")
+    numbers = itertools.count()
+
+    def fresh() -> str:
+        path = folder / f"{next(numbers)}.db"
+        shutil.copyfile(migrated, path)
+        return f"sqlite:///{path}"
+
+    return ReusedDatabase(fresh)
+
+
 @pytest.fixture
-async def store(migrated: Path, tmp_path: Path) -> AsyncIterator[SqlStore]:
-    path = tmp_path / "desk.db"
-    shutil.copyfile(migrated, path)
-    database = Database(f"sqlite:///{path}")
-    yield SqlStore(database)
-    await database.close()
+async def store(reused: ReusedDatabase) -> AsyncIterator[SqlStore]:
+    async with reused.emptied() as database:
+        yield SqlStore(database)
 
 
 @pytest.fixture

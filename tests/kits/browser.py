@@ -1,8 +1,8 @@
 """A real headless Chromium for tests.
 
-The tests of a module share one browser. Their conftest.py imports the fixtures `chromium` and `visit` from here:
+All tests of a test process share one browser. Their conftest.py imports the fixtures `chromium` and `visit` from here:
 
-    pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+    pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
     async def test_title(visit: Visit) -> None:
         page = await visit(url, size=PHONE, theme="dark", locale="ja-JP")
@@ -99,13 +99,13 @@ async def browsing() -> AsyncIterator[Visit]:
         yield visit
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     async with launched() as browser:
         yield browser
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def visit(chromium: Browser) -> AsyncIterator[Visit]:
     async with visiting(chromium) as visit:
         yield visit

@@ -53,6 +53,7 @@ PROMPT = Prompt(
 )
 MODEL = ModelName(provider="local", model="base")
 Json = dict[str, Any]
+POLL_SECONDS = 0.2
 WATCHED = "C0HELPDESK1"
 
 
@@ -231,9 +232,9 @@ async def open_desk(
         acts = Acts(ports, Choices(student=MODEL, fallback=fallback or Fallback()))
         history = SlackHistory(client, people, policy)
         slack = SlackActs(ports, acts, announcer, history, timedelta(hours=24))
-        answerers = Pool(slack.answering.answer_next, 4, poll=0.05)
-        deliverers = Pool(slack.delivering.deliver_next, 2, poll=0.05)
-        recheckers = Pool(acts.rechecking.recheck_next, 1, poll=0.05)
+        answerers = Pool(slack.answering.answer_next, 4, poll=POLL_SECONDS)
+        deliverers = Pool(slack.delivering.deliver_next, 2, poll=POLL_SECONDS)
+        recheckers = Pool(acts.rechecking.recheck_next, 1, poll=POLL_SECONDS)
         await acts.releasing.ensure(prompt, serving)
 
         app = bolt_app(client, _identity(server))

@@ -31,3 +31,8 @@ def open_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
             yield running
 
     return opened
+
+
+@pytest.fixture(autouse=True)
+def use_fast_training(fast_training: None) -> None:
+    """Train in workers that are forked, not started anew."""

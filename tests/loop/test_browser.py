@@ -8,7 +8,7 @@ from tests.loop.browser_story import live_through
 from tests.loop.conftest import Open
 from tests.loop.story import STORIES, Story, at_the_desk
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.tour, pytest.mark.browser, pytest.mark.timeout(180)]
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.language)

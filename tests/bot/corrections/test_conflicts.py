@@ -182,7 +182,7 @@ async def save_labelled(neighbours: RowNeighbours, store: SqlStore, labels: list
     return rows
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(labelled_texts, st.data())
 def test_exported_near_duplicates_agree_in_any_order(
     fresh: Fresh, labels: list[tuple[str, str]], data: st.DataObject

@@ -233,5 +233,5 @@ class Staff(RuleBasedStateMachine):
 
 
 def test_any_order_of_presses_by_two_people(fresh: Fresh) -> None:
-    some = settings(max_examples=8, stateful_step_count=12, deadline=None)
+    some = settings(max_examples=6, stateful_step_count=10, deadline=None)
     run_state_machine_as_test(partial(Staff, fresh), settings=some)  # type: ignore[arg-type]  # any factory will do

@@ -29,7 +29,7 @@ def test_mcnemar_is_exact_for_thousands_of_pairs() -> None:
     assert mcnemar(3_000, 2_500) == pytest.approx(binomtest(2_500, 5_500).pvalue, rel=1e-6)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(PAIRED)
 def test_fixed_and_broken_rows_match_the_answers(rows: list[tuple[bool, bool]]) -> None:
     now, before = (list(one) for one in zip(*rows, strict=True))
@@ -40,7 +40,7 @@ def test_fixed_and_broken_rows_match_the_answers(rows: list[tuple[bool, bool]]) 
     assert found.difference == pytest.approx(np.mean(now) - np.mean(before))
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(PAIRED)
 def test_error_matches_scipys_sem_without_near_duplicates(rows: list[tuple[bool, bool]]) -> None:
     now, before = (list(one) for one in zip(*rows, strict=True))
@@ -48,7 +48,7 @@ def test_error_matches_scipys_sem_without_near_duplicates(rows: list[tuple[bool,
     assert compare(answers(now), answers(before)).error == pytest.approx(sem(gains), abs=1e-12)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(PAIRED, st.integers(2, 5))
 def test_near_duplicates_add_no_evidence(rows: list[tuple[bool, bool]], copies: int) -> None:
     now, before = (list(one) for one in zip(*rows, strict=True))

@@ -1,12 +1,13 @@
 """Fixtures: an embedded model on an empty shelf, and the real OpenAI SDK as its client."""
 
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from openai import AsyncOpenAI
 
-from bot.embedded import FolderShelf, LocalModel
+from bot.embedded import FolderShelf, LocalModel, runner
 from tests.bot.embedded.kit import client_of
 
 
@@ -19,3 +20,14 @@ def shelf(tmp_path: Path) -> FolderShelf:
 async def client(shelf: FolderShelf) -> AsyncIterator[AsyncOpenAI]:
     async with LocalModel(shelf) as model, client_of(model) as client:
         yield client
+
+
+@pytest.fixture(autouse=True)
+def use_fast_training(fast_training: None) -> None:
+    """Train in workers that are forked, not started anew."""
+
+
+@pytest.fixture
+def started_training(use_fast_training: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train as the bot does, in a worker that is a program of its own."""
+    monkeypatch.setattr(runner, "WORKER", (sys.executable, "-m", "bot.embedded.train"))

@@ -23,6 +23,7 @@ async def upload(client: AsyncOpenAI, data: bytes) -> str:
     return (await client.files.create(file=("rows.jsonl", data), purpose="fine-tune")).id
 
 
+@pytest.mark.usefixtures("started_training")
 async def test_job_trains_while_requests_are_answered(client: AsyncOpenAI, shelf: FolderShelf) -> None:
     question = "昇格のことで相談"
     assert '"category":"人事"' not in (await ask(client, question)).choices[0].message.content

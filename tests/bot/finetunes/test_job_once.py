@@ -445,5 +445,5 @@ class Provider(RuleBasedStateMachine):
 
 
 def test_any_order_of_faults_and_restarts(fresh: Fresh) -> None:
-    some = settings(max_examples=8, stateful_step_count=20, deadline=None)
+    some = settings(max_examples=6, stateful_step_count=16, deadline=None)
     run_state_machine_as_test(partial(Provider, fresh), settings=some)  # type: ignore[arg-type]  # any factory will do

@@ -139,7 +139,7 @@ async def test_next_worker_looks_first_after_a_crash(desk: OwnerDesk) -> None:
 steps = st.lists(st.sampled_from(["labor", "it", "other", "undo", "deliver"]), max_size=8)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(steps)
 def test_last_owner_told_owns_the_question(fresh: Fresh, story: list[str]) -> None:
     """The card itself tells the first owner, and an undo gives the question back to them."""

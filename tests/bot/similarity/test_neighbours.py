@@ -90,7 +90,7 @@ words = st.sampled_from([
 ])
 # fmt: on
 texts = st.lists(words, max_size=8).map("".join) | st.lists(words, max_size=8).map(" ".join) | st.text(max_size=12)
-few_examples = settings(max_examples=60, deadline=None)
+few_examples = settings(max_examples=30, deadline=None)
 
 
 @few_examples

@@ -138,7 +138,7 @@ def check_message(message: Message) -> None:
 
 
 @given(cards(), WORDS)
-@settings(SLOW, max_examples=60)
+@settings(SLOW, max_examples=25)
 def test_card_keeps_slacks_limits(shown: Card, words: Words) -> None:
     staff = ", ".join(f"<!subteam^S{n:010}>" for n in range(MOST_STAFF_MENTIONS))
     message = card(shown, words, staff)
@@ -164,7 +164,7 @@ def test_card_keeps_slacks_limits(shown: Card, words: Words) -> None:
 
 
 @given(cards(), WORDS, st.none() | TEXT.map(lambda t: t[:REASON_LENGTH]))
-@settings(SLOW, max_examples=40)
+@settings(SLOW, max_examples=25)
 def test_settle_anyway_message_keeps_slacks_limits(shown: Card, words: Words, reason: str | None) -> None:
     choice = CategoryChoice(question=shown.question.id, seen=0, category=shown.prompt.categories[0].id, reason=reason)
     check_message(settle_anyway(shown, choice, words))
@@ -173,7 +173,7 @@ def test_settle_anyway_message_keeps_slacks_limits(shown: Card, words: Words, re
 @given(
     shown=cards(), words=WORDS, draft=st.none() | TEXT.map(lambda text: text[:REASON_LENGTH]), drafting=st.booleans()
 )
-@settings(SLOW, max_examples=40)
+@settings(SLOW, max_examples=25)
 def test_correction_form_keeps_slacks_limits(*, shown: Card, words: Words, draft: str | None, drafting: bool) -> None:
     form = Form(question=shown.question.id, seen=shown.seen, channel="C1", thread="1.1", draft=draft)
     view = modal(shown, form, shown.verdict.category, words, drafting=drafting)
@@ -201,7 +201,7 @@ def test_app_home_keeps_slacks_limits(*, shown: Card, words: Words, staff: bool,
     said=st.none() | TEXT,
     named=st.booleans(),
 )
-@settings(SLOW, max_examples=60)
+@settings(SLOW, max_examples=25)
 def test_fine_tune_messages_keep_slacks_limits(
     *, state: FinetuneState, words: Words, error: str | None, said: str | None, named: bool
 ) -> None:
@@ -254,7 +254,7 @@ def pages(draw: st.DrawFn) -> Page:
 
 
 @given(pages(), WORDS)
-@settings(SLOW, max_examples=40)
+@settings(SLOW, max_examples=25)
 def test_review_keeps_limits_and_encodes_its_page(page: Page, words: Words) -> None:
     message = review(page, words, "small print")
     check_message(message)

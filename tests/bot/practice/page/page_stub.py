@@ -165,7 +165,7 @@ async def serving(stub: Stub) -> AsyncIterator[Stub]:
     await running
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def stub() -> AsyncIterator[Stub]:
     async with serving(Stub()) as stub:
         yield stub

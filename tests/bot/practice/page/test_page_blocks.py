@@ -8,7 +8,7 @@ from playwright.async_api import Locator, Page, expect
 from tests.bot.practice.page.page_stub import Json, Stub, message, option, plain
 from tests.kits.browser import Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 def row(*cells: str) -> list[Json]:

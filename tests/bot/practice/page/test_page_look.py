@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from tests.bot.practice.page.page_stub import Json, Stub, message, option, plain
 from tests.kits.browser import PHONE, Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 # Returns each visible text with the contrast (WCAG 2) between its colour and its background.
 CONTRASTS = """() => {

@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from tests.bot.practice.page.page_stub import Stub, message
 from tests.kits.browser import Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_failed_message_stays_in_the_composer(stub: Stub, visit: Visit) -> None:

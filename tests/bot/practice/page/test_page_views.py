@@ -6,7 +6,7 @@ from playwright.async_api import Page, expect
 from tests.bot.practice.page.page_stub import Json, Stub, message, option, plain
 from tests.kits.browser import Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 def field(block_id: str, element: Json, *, optional: bool = False, dispatch: bool = False) -> Json:
