@@ -8,7 +8,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -140,12 +140,45 @@ async def run(_call: argparse.Namespace, settings: Settings, words: Words) -> in
                 starting = False
                 key = "practice" if running.practice else "requests" if settings.slack_signing_secret else "slack"
                 print(words(f"cli.run.{key}", url=running.url), flush=True)
-                await stop.wait()
+                with browser(running.url, wanted=bool(running.practice) and settings.bot_open_browser):
+                    await stop.wait()
                 print(words("cli.run.stopping"), flush=True)
     except asyncio.CancelledError:
         if not stop.is_set():
             raise
     return 0
+
+
+@contextmanager
+def browser(url: str, *, wanted: bool) -> Iterator[None]:
+    """Open a page beside the block if it is wanted and somebody sits at a terminal."""
+    opening = asyncio.create_task(open_page(url)) if wanted and sys.stdout.isatty() else None
+    try:
+        yield
+    finally:
+        if opening:
+            opening.cancel()
+
+
+async def open_page(url: str) -> None:
+    """Open a page in the person's browser, if there is one.
+
+    A process of its own keeps a browser's messages off the terminal, and a browser that hangs from delaying a stop.
+    """
+    with suppress(OSError):
+        opener = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "webbrowser", url),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            await opener.wait()
+        finally:
+            if opener.returncode is None:
+                opener.kill()
+                await opener.wait()
 
 
 @contextmanager

@@ -243,6 +243,11 @@ class Settings(BaseSettings):
     `0.0.0.0` opens the port to other machines, as a container needs. Default: `127.0.0.1`, this machine only; the
     practice page is always limited to this machine.
     """
+    bot_open_browser: bool = True
+    """Whether the practice page opens in the browser at the start: `true` or `false`.
+
+    Only a start in a terminal opens a browser, and never on a real Slack workspace. Default: `true`.
+    """
     bot_drain_seconds: float = Field(default=5.0, ge=0)
     """Time that a stop waits for unfinished work, in seconds: 0 or more.
 

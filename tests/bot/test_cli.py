@@ -1,17 +1,26 @@
 """The command line: the output, files and exit code of each command."""
 
+import argparse
+import asyncio
 import hashlib
 import json
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from bot import cli
+from bot.app import running
 from bot.app.replay.show import Point, UnsureFigures
-from bot.cli import main, parser, point_line, unsure_line
+from bot.cli import main, open_page, parser, point_line, unsure_line
 from bot.domain.certainty import OutOfScope
-from bot.settings import ROOT, Settings
+from bot.settings import ROOT, Settings, load
 from handlers.texts.words import Words
 
 QUESTIONS = "".join(f"question {n} about a laptop,it\nquestion {n} about leave,labor\n" for n in range(8))
@@ -151,3 +160,73 @@ def test_replay_logs_warnings_only_by_default() -> None:
     assert read(["replay", "x.csv"]).log_level == "WARNING"
     assert read(["replay", "x.csv", "--log-level", "INFO"]).log_level == "INFO"
     assert read(["run"]).log_level == "INFO"
+
+
+URL = "http://127.0.0.1:7788/"
+
+
+@pytest.mark.parametrize(
+    ("practice", "terminal", "setting", "opened"),
+    [
+        (True, True, "", [URL]),
+        (True, True, "1", [URL]),
+        (True, True, "0", []),
+        (True, True, "false", []),
+        (True, False, "", []),
+        (False, True, "", []),
+    ],
+)
+async def test_practice_page_opens_in_the_browser(
+    monkeypatch: pytest.MonkeyPatch, capsys: Shell, *, practice: bool, terminal: bool, setting: str, opened: list[str]
+) -> None:
+    """It does so only at a terminal, and not if the setting forbids it."""
+    pages: list[str] = []
+
+    @asynccontextmanager
+    async def open_bot(*_: object, **__: object) -> AsyncIterator[running.Running]:
+        yield running.Running(cast("Any", None), cast("Any", object()) if practice else None, URL)
+
+    async def record(url: str) -> None:
+        pages.append(url)
+
+    monkeypatch.setenv("BOT_OPEN_BROWSER", setting)
+    monkeypatch.setattr(running, "open_bot", open_bot)
+    monkeypatch.setattr(cli, "open_page", record)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    asyncio.get_running_loop().call_later(0.05, os.kill, os.getpid(), signal.SIGINT)
+    assert await cli.run(argparse.Namespace(), load(), Words("en")) == 0
+    assert pages == opened
+    assert URL in capsys.readouterr().out
+
+
+def browser_script(folder: Path, commands: str) -> str:
+    """Write a program that takes the place of a browser, and return its path."""
+    script = folder / "browser"
+    script.write_text(f"#!/bin/sh\n{commands}\n", encoding="utf-8")
+    script.chmod(0o700)
+    return str(script)
+
+
+async def test_browser_gets_the_page_without_noise(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BROWSER", browser_script(here, 'echo "$1" >> pages; echo noise; echo noise >&2'))
+    await open_page(URL)
+    assert (here / "pages").read_text(encoding="utf-8") == f"{URL}\n"
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_hanging_browser_does_not_delay_the_end(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROWSER", browser_script(here, "touch started; exec sleep 20"))
+    opening = asyncio.create_task(open_page(URL))
+    async with asyncio.timeout(15):
+        while not (here / "started").exists():  # noqa: ASYNC110 - another process does it
+            await asyncio.sleep(0.05)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+
+
+async def test_missing_browser_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    await open_page(URL)
