@@ -1,4 +1,4 @@
-"""The architecture itself: what the design says of files, words and locks."""
+"""Top-level files, texts, prompts, locks and documents of the repository."""
 
 import ast
 import re
@@ -17,7 +17,7 @@ from bot.domain.labelled import Flaw
 from bot.domain.mirrored import MIRROR_DOWN
 from bot.domain.question import Notice
 from bot.domain.release import ReleaseState
-from bot.settings import Settings
+from bot.settings import Endpoint, Settings
 from handlers.texts.words import LANGUAGES, Words, texts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,19 +30,21 @@ CODE = sorted(p for room in ("bot", "handlers", "storage") for p in (ROOT / room
 
 
 def tracked() -> list[Path]:
+    """Return the files that git knows and that exist."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [ROOT / line for line in listed.splitlines() if (ROOT / line).is_file()]
 
 
 def placeholders(text: str) -> set[str]:
+    """Return the names in braces."""
     return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
 
 
-def test_the_top_level_is_as_designed() -> None:
+def test_top_level_is_as_designed() -> None:
     assert {path.relative_to(ROOT).parts[0] for path in tracked()} <= TOP
 
 
-def test_each_text_stands_in_both_languages_with_the_same_placeholders() -> None:
+def test_texts_have_the_same_placeholders_in_both_languages() -> None:
     japanese, english = texts("ja"), texts("en")
     assert japanese.keys() == english.keys()
     different = {key for key in japanese if placeholders(japanese[key]) != placeholders(english[key])}
@@ -50,7 +52,7 @@ def test_each_text_stands_in_both_languages_with_the_same_placeholders() -> None
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_everything_that_can_be_refused_or_said_has_words(language: str) -> None:
+def test_every_reason_and_state_has_a_text(language: str) -> None:
     wanted = {f"refused.{reason.value}" for reason in Reason}
     wanted |= {f"notice.{notice.value}" for notice in Notice}
     wanted |= {f"cli.import.flaw.{flaw.value}" for flaw in Flaw}
@@ -62,30 +64,29 @@ def test_everything_that_can_be_refused_or_said_has_words(language: str) -> None
     assert wanted <= texts(language).keys()
 
 
-def test_what_an_operator_is_told_has_a_key_and_no_words_of_its_own() -> None:
-    """Where a ValueError has words, they are in one language; `wrong` raises a key."""
+def test_validators_raise_keys_instead_of_texts() -> None:
+    """The text of a ValueError would be in one language only; a `Fault` has a text in each."""
     for name in ("bot/settings.py", "bot/domain/prompt.py"):
         assert "raise ValueError(" not in (ROOT / name).read_text(encoding="utf-8"), name
 
 
 def test_every_text_is_used() -> None:
     source = "\n".join(path.read_text(encoding="utf-8") for path in CODE)
-    # Keys that end in a value, as in f"refused.{reason}", or are taken all together by how they begin.
-    made = re.compile(r'"([a-z_.]+\.)[{"]')
-    prefixes = tuple(set(made.findall(source)))
+    # A key may end in a value, as in f"refused.{reason}", or be selected by its beginning.
+    prefixes = tuple(set(re.findall(r'"([a-z_.]+\.)[{"]', source)))
     unused = [key for key in texts("en") if f'"{key}"' not in source and not key.startswith(prefixes)]
     assert not unused
 
 
-def test_japanese_stands_only_in_texts_prompts_and_what_reads_or_masks_them() -> None:
-    """Words for people live in texts/, words for the model in prompts/."""
+def test_japanese_is_only_in_texts_and_prompts() -> None:
+    """The exceptions read or mask Japanese text."""
     domain = {f"bot/domain/{name}.py" for name in ("dataset", "labelled", "masking", "similar")}
     allowed = domain | {"bot/app/replay/script.py"}
     found = set()
     for path in CODE:
         name = path.relative_to(ROOT).as_posix()
         if name.startswith(("bot/embedded/", "bot/practice/")):
-            continue  # programs of their own
+            continue  # separate programs with their own texts
         tree = ast.parse(path.read_text(encoding="utf-8"))
         docs = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
         words = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in docs]
@@ -94,27 +95,33 @@ def test_japanese_stands_only_in_texts_prompts_and_what_reads_or_masks_them() ->
     assert found <= allowed
 
 
-def test_only_settings_reads_the_environment_and_nothing_is_pickled() -> None:
+def test_only_settings_reads_the_environment() -> None:
+    for path in CODE:
+        if path.name != "settings.py":
+            assert not re.search(r"\benviron\b|getenv", path.read_text(encoding="utf-8")), path
+
+
+def test_nothing_is_pickled() -> None:
+    pickler = re.compile(r"^\s*(import|from) (pickle|cloudpickle|joblib|shelve|marshal)\b", re.MULTILINE)
     for path in CODE:
         source = path.read_text(encoding="utf-8")
-        if path.name != "settings.py":
-            assert not re.search(r"\benviron\b|getenv", source), path
-        assert not re.search(r"^\s*(import|from) (pickle|cloudpickle|joblib|shelve|marshal)\b", source, re.MULTILINE), (
-            path
-        )
+        assert not pickler.search(source), path
         assert "allow_pickle=True" not in source, path
 
 
-def test_prompts_hold_data_only_and_both_languages_have_the_same_categories() -> None:
+def test_prompts_hold_data_only() -> None:
     files = [p for p in (ROOT / "prompts").rglob("*") if p.is_file()]
     assert {p.name for p in files} == {"system.md", "categories.toml", "history.csv"}
+
+
+def test_sample_prompts_have_the_same_categories() -> None:
     categories = [{c.id for c in read_prompt(ROOT / "prompts" / language).categories} for language in LANGUAGES]
     assert categories[0] == categories[1]
     assert {"labor", "hr", "general_affairs", "accounting", "it", "other"} == categories[0]
 
 
 @pytest.mark.parametrize("lock", ["run.txt", "dev.txt"])
-def test_a_lock_is_hashed_and_names_no_address(lock: str) -> None:
+def test_lock_is_hashed_and_names_no_address(lock: str) -> None:
     text = (ROOT / ".ci" / lock).read_text(encoding="utf-8")
     assert "://" not in text
     pins = re.findall(r"^[a-z0-9][\w.-]*==.*?(?=^[a-z0-9]|\Z)", text, re.MULTILINE | re.DOTALL)
@@ -122,7 +129,7 @@ def test_a_lock_is_hashed_and_names_no_address(lock: str) -> None:
     assert all("--hash=sha256:" in pin for pin in pins)
 
 
-def test_the_two_locks_agree() -> None:
+def test_locks_agree() -> None:
     def pins(name: str) -> dict[str, str]:
         text = (ROOT / ".ci" / name).read_text(encoding="utf-8")
         found = re.findall(r"^([a-z0-9][\w.-]*==[^\s;]+) ?(;[^\\\n]*)?", text, re.MULTILINE)
@@ -145,7 +152,7 @@ def test_every_dependency_is_imported() -> None:
         "python-json-logger": "pythonjsonlogger",
     }
     source = "\n".join(path.read_text(encoding="utf-8") for path in CODE)
-    # These are found by name at run time: a driver, a parser of forms, the websockets of an HTTP library.
+    # Other libraries import these by name at run time: database drivers and a parser of forms.
     found_by_name = {"aiosqlite", "psycopg", "multipart"}
     for requirement in project["project"]["dependencies"]:
         name = re.split(r"[><=]", requirement)[0].strip()
@@ -155,14 +162,11 @@ def test_every_dependency_is_imported() -> None:
         ), name
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
-def test_every_setting_is_documented(readme: str) -> None:
-    text = (ROOT / readme).read_text(encoding="utf-8")
-    for name, field in Settings.model_fields.items():
-        if name == "lang":
-            continue  # the machine's, not ours
-        assert f"`{name.upper()}" in text, f"{name.upper()} in {readme}"
-        assert field is not None
+def test_every_setting_is_documented() -> None:
+    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    names = [*Settings.model_fields, *(f"bot_providers__<name>__{name}" for name in Endpoint.model_fields)]
+    for name in names:
+        assert f"`{name.upper()}`" in text, name
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
@@ -177,13 +181,13 @@ def test_every_make_target_and_verb_is_documented(readme: str) -> None:
         assert f"make {target}" in text or "`make`" in text, target
 
 
-def test_links_between_documents_lead_somewhere() -> None:
+def test_links_between_documents_work() -> None:
     for path in [p for p in tracked() if p.suffix == ".md" and "prompts" not in p.parts]:
         for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", path.read_text(encoding="utf-8")):
             assert (path.parent / target).exists(), f"{path.relative_to(ROOT)} -> {target}"
 
 
-def test_no_tracked_file_names_a_registry_or_a_path_of_a_machine() -> None:
+def test_no_file_names_a_registry_or_machine_path() -> None:
     bad = re.compile(r"pypi\.org|pythonhosted|registry\.npmjs|(?<![\w.-])/(?:work|farm|root)/")
     for path in tracked():
         if path.suffix in {".png", ".ico"} or path == Path(__file__):
@@ -191,6 +195,6 @@ def test_no_tracked_file_names_a_registry_or_a_path_of_a_machine() -> None:
         assert not bad.search(path.read_text(encoding="utf-8")), path
 
 
-def test_the_changelog_knows_the_version() -> None:
+def test_changelog_has_the_version() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert f"## {version}" in (ROOT / "docs" / "changelog.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""manifest.yml says exactly what the code listens to and calls."""
+"""manifest.yml declares exactly the commands, events and scopes that the code uses."""
 
 import re
 from pathlib import Path
@@ -43,7 +43,7 @@ METHOD_SCOPES = {
 
 
 class Recorder:
-    """Takes the place of Bolt's app and writes down what is registered."""
+    """Stand-in for Bolt's app that records what is registered."""
 
     def __init__(self) -> None:
         self.commands: set[str] = set()
@@ -95,13 +95,13 @@ def test_no_command_is_reserved_by_slack() -> None:
         assert name not in RESERVED
 
 
-def test_the_usage_hint_names_every_subcommand() -> None:
+def test_usage_hint_names_every_subcommand() -> None:
     hint = MANIFEST["features"]["slash_commands"][0]["usage_hint"]
     for verb in [*(verb for story in STORIES for verb in story.verbs), "help"]:
         assert verb in hint, verb
 
 
-def test_scopes_are_what_events_and_methods_need_and_no_more() -> None:
+def test_scopes_are_exactly_the_needed_ones() -> None:
     scopes = set(MANIFEST["oauth_config"]["scopes"]["bot"])
     events = MANIFEST["settings"]["event_subscriptions"]["bot_events"]
     source = "\n".join(
@@ -119,7 +119,7 @@ def test_scopes_are_what_events_and_methods_need_and_no_more() -> None:
 
 
 def test_lengths_are_within_slacks_schema() -> None:
-    """Limits of slackapi/manifest-schema, manifest.schema.2.0.0.json."""
+    """The limits are those of slackapi/manifest-schema, manifest.schema.2.0.0.json."""
     about = MANIFEST["display_information"]
     assert len(about["name"]) <= 35
     assert len(about.get("description", "")) <= 140
