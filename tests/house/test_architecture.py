@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,11 @@ def modules(*folders: str) -> list[Path]:
     """Return the Python files of these folders, without migrations: each migration repeats its own definitions."""
     files = (file for folder in folders for file in (ROOT / folder).rglob("*.py"))
     return sorted(file for file in files if "migrations" not in file.parts)
+
+
+@cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
 
 
 def public_definitions(tree: ast.Module) -> Iterator[str]:
@@ -45,7 +51,7 @@ def public_definitions(tree: ast.Module) -> Iterator[str]:
 
 def imported_modules(file: Path) -> Iterator[str]:
     """Yield the modules that a file imports, and the full names of what it imports from them."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -110,7 +116,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_public_names_are_unique() -> None:
     places = defaultdict(list)
     for file in modules(*ROOMS):
-        for name in public_definitions(ast.parse(file.read_text(encoding="utf-8"))):
+        for name in public_definitions(parsed(file)):
             places[name].append(str(file.relative_to(ROOT)))
     assert {name: files for name, files in places.items() if len(files) > 1} == {}
 
