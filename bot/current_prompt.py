@@ -40,14 +40,14 @@ async def configure(tx: Transaction, prompt: Prompt, now: datetime) -> None:
     else:
         await tx.prompts.put(prompt)
         current, why = prompt.id, PromptWhy.CONFIGURED
-    await reown(tx, prompt.categories)
+    await update_contacts(tx, prompt.categories)
     await tx.prompts.enter(PromptEvent(prompt_id=current, why=why, by=CONFIGURATION, at=now, folder=folder))
 
 
-async def reown(tx: Transaction, categories: Sequence[Category]) -> None:
+async def update_contacts(tx: Transaction, categories: Sequence[Category]) -> None:
     """Set these owners and guides in every prompt: the people are the same, whichever prompt serves."""
     contacts = {category.id: category for category in categories}
     for prompt in await tx.prompts.all():
-        reowned = prompt.reowned(contacts)
+        reowned = prompt.with_contacts(contacts)
         if reowned != prompt:
             await tx.prompts.put(reowned)

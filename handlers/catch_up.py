@@ -9,7 +9,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.question import Arrival
 from bot.ports import Clock
-from bot.questions.catching_up import SETTLED, CatchingUp
+from bot.questions.catching_up import EVENT_GRACE, CatchingUp
 from handlers.questions import arrival_of
 from handlers.slack.failures import SLACK_FAILURES, TRANSIENT_ERRORS, error_name
 from handlers.slack.people import People
@@ -17,7 +17,7 @@ from handlers.slack.policy import Policy
 
 log = logging.getLogger(__name__)
 
-EVERY = timedelta(minutes=4)
+READ_INTERVAL = timedelta(minutes=4)
 """Interval between reads while the connection lasts."""
 HISTORY_PAGE = 200
 """Messages read per request."""
@@ -106,8 +106,8 @@ class CatchUp:
         message old enough to be read.
         """
         now = self._clock.now()
-        incomplete = self._connected_at and self._read_at and self._read_at < self._connected_at + SETTLED
-        if self._read_at and not incomplete and now - self._read_at < EVERY:
+        incomplete = self._connected_at and self._read_at and self._read_at < self._connected_at + EVENT_GRACE
+        if self._read_at and not incomplete and now - self._read_at < READ_INTERVAL:
             return
         if all([await self._read(channel) for channel in self._channels]):
             self._read_at = now

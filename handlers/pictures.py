@@ -39,7 +39,7 @@ def japanese_font() -> str | None:
 
 
 @contextmanager
-def lettering(words: Words, font: str | None) -> Iterator[Words]:
+def use_font(words: Words, font: str | None) -> Iterator[Words]:
     """Use this font for all drawing until the block ends.
 
     Args:
@@ -62,7 +62,7 @@ def evaluation_png(evaluation: Evaluation, words: Words, font: str | None) -> by
         font: A Japanese font (`japanese_font`). Without one the picture is in English and names categories by id.
     """
     card = evaluation.card
-    with lettering(words, font) as drawn_words:
+    with use_font(words, font) as drawn_words:
         size = max(4.5, 0.32 * len(card.categories))
         figure = Figure(figsize=(size + 5.5, size + 0.5), dpi=100, layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(size, 4.5))

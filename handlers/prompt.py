@@ -8,7 +8,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.domain.errors import Reason, Refused
 from bot.domain.prompt import Category, difference
-from bot.releases.prompting import Saved
+from bot.releases.prompting import PromptChange
 from handlers.command import Call, Story
 from handlers.views import ids
 from handlers.views import prompt as views
@@ -161,7 +161,9 @@ async def submit_retire(call: Call, *, view: dict[str, Any], ack: AsyncAck) -> N
         await call.say(views.saved(saved, call.words))
 
 
-async def apply_change(call: Call, ack: AsyncAck, block: str | None, change: Awaitable[Saved]) -> Saved | None:
+async def apply_change(
+    call: Call, ack: AsyncAck, block: str | None, change: Awaitable[PromptChange]
+) -> PromptChange | None:
     """Make a change and close the form; if the change is refused, show why and keep the form open.
 
     Args:

@@ -16,7 +16,7 @@ async def unsure(call: Call) -> None:
     release = await acts.releasing.named(name) if name else await acts.releasing.serving()
     by = call.spot.user
     if mode is None:
-        await call.say(views.table(await acts.thresholding.doubts(release), call.words))
+        await call.say(views.table(await acts.thresholding.report(release), call.words))
     elif mode == "auto":
         await call.say(views.table(await acts.thresholding.set_advised(release, by), call.words))
     else:

@@ -18,7 +18,7 @@ from bot.providers.probing import ProviderProbe
 from bot.providers.providers import Providers
 from bot.settings import Settings
 from handlers.slack.announcer import key_name
-from handlers.slack.connection import slack_client, who_we_are
+from handlers.slack.connection import fetch_identity, slack_client
 from handlers.slack.failures import SLACK_FAILURES, error_name
 from handlers.texts.words import Words
 from storage.database import Database
@@ -95,7 +95,7 @@ async def check_slack(settings: Settings) -> list[Finding]:
         return [well("SLACK_BOT_TOKEN", "cli.doctor.practice")]
     client = slack_client(settings.slack_bot_token, settings.slack_api_url)
     try:
-        identity = await who_we_are(client)
+        identity = await fetch_identity(client)
         if settings.slack_app_token:
             await client.apps_connections_open(app_token=settings.slack_app_token.get_secret_value())
     except Unable as error:
@@ -124,7 +124,7 @@ async def check_models(settings: Settings, database: Database, *, tables: bool) 
         for model in (*models, *(ModelName(provider=name, model="") for name in others)):
             part = str(model) if model.model else model.provider
             try:
-                await (probe.reach(model) if model.model else probe.knock(model.provider))
+                await (probe.check_model(model) if model.model else probe.check_key(model.provider))
                 findings.append(well(part, "cli.doctor.model"))
             except ModelError as error:
                 facts = {"provider": model.provider, "model": part, "key": key_name(model)}

@@ -22,11 +22,11 @@ from handlers.catch_up import CatchUp, SlackHistory
 from handlers.context import Context, Wake
 from handlers.evaluation import BatchFollower
 from handlers.registration import register
-from handlers.server.clock import Act, Schedule
+from handlers.server.clock import Schedule, ScheduledAct
 from handlers.server.health import Check, Health, HealthPart
 from handlers.server.pool import Pool
 from handlers.slack.announcer import SlackAnnouncer
-from handlers.slack.connection import bolt_app, slack_client, socket_mode, who_we_are
+from handlers.slack.connection import bolt_app, fetch_identity, slack_client, socket_mode
 from handlers.slack.deliveries import Deliveries, Requests
 from handlers.slack.guard import Guard
 from handlers.slack.people import Home, People
@@ -73,7 +73,7 @@ async def serve_slack(core: Core, settings: Settings, edge: Edge) -> AsyncIterat
         SlackRefused: a token is wrong, or Slack is unreachable.
     """
     client = slack_client(settings.slack_bot_token, settings.slack_api_url)
-    identity = await who_we_are(client)
+    identity = await fetch_identity(client)
     side = SlackSide.of(core, settings, client, identity)
     workers = Workers(core.acts, side.slack, DrainDeadline(settings.bot_drain_seconds))
     schedule = Schedule(core.replicas.exclusive)
@@ -98,7 +98,7 @@ async def serve_slack(core: Core, settings: Settings, edge: Edge) -> AsyncIterat
             one=periodic_tasks(core.acts, client, workers.deliver) | {"catch_up": (catch_up.tick, CATCH_UP_SECONDS)},
         )
         async with connected(app, settings, edge, catch_up.connected, workers.drain) as slack:
-            edge.health.on_duty(checks_of(core, slack), metrics_of(core, edge.telemetry))
+            edge.health.start_checks(checks_of(core, slack), metrics_of(core, edge.telemetry))
             yield
     finally:
         schedule.stop()
@@ -208,7 +208,7 @@ async def connected(
     async with AsyncExitStack() as stack:
         check: Check = requests_open
         if edge.requests:
-            edge.requests.answer_by(app, deliveries)
+            edge.requests.attach(app, deliveries)
             on_connected()
         elif settings.slack_app_token:
             socket = await stack.enter_async_context(
@@ -223,7 +223,9 @@ async def connected(
             await deliveries.close(min(ACK_SECONDS, drain.left()))
 
 
-def periodic_tasks(acts: Acts, client: AsyncWebClient, wake: Callable[[], None]) -> dict[str, tuple[Act, float]]:
+def periodic_tasks(
+    acts: Acts, client: AsyncWebClient, wake: Callable[[], None]
+) -> dict[str, tuple[ScheduledAct, float]]:
     """Return the periodic tasks that one replica at a time runs, by name, with their intervals in seconds.
 
     `wake` wakes the deliverers.
@@ -233,7 +235,7 @@ def periodic_tasks(acts: Acts, client: AsyncWebClient, wake: Callable[[], None])
         await acts.following.follow()
         wake()
 
-    tasks: dict[str, tuple[Act, float]] = {
+    tasks: dict[str, tuple[ScheduledAct, float]] = {
         "follow": (follow, FOLLOW_SECONDS),
         "batches": (BatchFollower(acts, client).follow, BATCH_SECONDS),
         "prune": (acts.pruning.prune, PRUNE_SECONDS),
@@ -241,7 +243,7 @@ def periodic_tasks(acts: Acts, client: AsyncWebClient, wake: Callable[[], None])
     return tasks | mirror_tasks(acts)
 
 
-def mirror_tasks(acts: Acts) -> dict[str, tuple[Act, float]]:
+def mirror_tasks(acts: Acts) -> dict[str, tuple[ScheduledAct, float]]:
     """Return the two tasks of the mirror; none without a tracker."""
     outbound, inbound = acts.outbound, acts.inbound
     if outbound is None or inbound is None:

@@ -45,14 +45,14 @@ class ServingModel:
     async def part(self) -> HealthPart:
         if self._now() >= self._valid_until:
             self._last = await self._probe()
-            if self._last.says == "ok":
+            if self._last.detail == "ok":
                 self._answered, self._valid_until = True, self._now() + MODEL_SECONDS
         return self._last
 
     async def _probe(self) -> HealthPart:
         release = await self._core.acts.releasing.serving()
         try:
-            await self._core.probe.reach(release.model)
+            await self._core.probe.check_model(release.model)
         except ModelError as error:
             return HealthPart(self._answered, f"{release.model}: {error}")
         return HealthPart(ready=True)

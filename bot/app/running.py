@@ -61,7 +61,7 @@ async def open_bot(
             server = await stack.enter_async_context(open_workspace(state, port, health.routes))
             settings = practice_settings(settings, server)
             # The sample categories name no owners, so the sample staff are notified.
-            prompt = prompt.owned_by(server.people.staff_group.id)
+            prompt = prompt.with_default_owner(server.people.staff_group.id)
         secret = settings.slack_signing_secret
         requests = Requests(secret.get_secret_value()) if secret else None
         routes = [*health.routes, *([requests.route] if requests else [])]

@@ -27,7 +27,7 @@ class Drafting:
             question = await tx.questions.get(question_id)
             card = await card_of(tx, question) if question else None
             serving = await tx.releases.serving()
-        given = said_for(card, category) if card else None
+        given = given_reason(card, category) if card else None
         if given or card is None or serving is None or card.prompt.category(category) is None:
             return given
         try:
@@ -38,7 +38,7 @@ class Drafting:
             return None
 
 
-def said_for(card: Card, category: str) -> str | None:
+def given_reason(card: Card, category: str) -> str | None:
     """Return the reason that staff, or else the verdict, gave for exactly this category."""
     if card.settled and card.settled.category == category and card.settled.reason:
         return card.settled.reason

@@ -6,7 +6,7 @@ from bot.corrections.correcting import Correcting
 from bot.domain.card import Card
 from bot.domain.conflict import Conflict
 from bot.domain.correction import Press
-from bot.domain.curve import Curve, Measured, Need, fit, needs, rising
+from bot.domain.curve import Curve, Measured, Need, fit, needs, sorted_points
 from bot.domain.dataset import Row, Source, Split, text_key
 from bot.domain.errors import Reason, Refused
 from bot.domain.gain import Candidate, QueueReason, ordered
@@ -17,7 +17,7 @@ from bot.domain.scorecard import Figures, Judged, scorecard
 from bot.domain.thing import Thing
 from bot.ports import Clock, Neighbours, Store, Transaction
 from bot.questions.cards import card_of
-from bot.similarity.disjoint import seen
+from bot.similarity.disjoint import overlapping_ids
 
 MOST_QUESTIONS = 300
 """Upper bound of open questions in the queue, the newest ones. Older ones move up as these are settled."""
@@ -48,7 +48,7 @@ class Entry(Thing):
         return len({row.category for row in self.rows}) > 1
 
 
-class Listed(Thing):
+class QueueEntry(Thing):
     """A queue entry whose card or rows have not been read yet."""
 
     key: str
@@ -86,7 +86,7 @@ class Reviewing:
         self._clock = clock
         self._neighbours = neighbours
 
-    async def queue(self, *, public: bool = False) -> list[Listed]:
+    async def queue(self, *, public: bool = False) -> list[QueueEntry]:
         """Return the queue, the entry to settle first at the front.
 
         Args:
@@ -102,8 +102,8 @@ class Reviewing:
         near = await self._near_conflicts([question for question, _ in answered], contested)
         candidates = [_candidate(q, v, shadow_said.get(q.id), near=q.id in near) for q, v in answered]
         rows = {category: n for (category, split), n in counts.items() if split is Split.TRAIN}
-        return [Listed(key=conflict.key, why=QueueReason.CONFLICT) for conflict in conflicts] + [
-            Listed(key=candidate.question_id, why=why) for candidate, why in ordered(candidates, rows)
+        return [QueueEntry(key=conflict.key, why=QueueReason.CONFLICT) for conflict in conflicts] + [
+            QueueEntry(key=candidate.question_id, why=why) for candidate, why in ordered(candidates, rows)
         ]
 
     async def waiting(self, *, public: bool = False) -> int:
@@ -120,7 +120,7 @@ class Reviewing:
         entries = await self.entries(queue[offset : offset + size])
         return Page(entries=tuple(entries), offset=offset, waiting=len(queue))
 
-    async def entries(self, listed: Sequence[Listed]) -> list[Entry]:
+    async def entries(self, listed: Sequence[QueueEntry]) -> list[Entry]:
         """Return these entries as they are now, settled ones too. An entry that no longer exists is left out."""
         keys = [one.key for one in listed if one.why is QueueReason.CONFLICT]
         groups = {key: await self._neighbours.cluster(key) for key in keys}
@@ -159,7 +159,7 @@ class Reviewing:
         async with self._store.snapshot() as tx:
             prompt = await self._prompt(tx)
             agreed = [row async for row in tx.rows.all(Split.HELD_OUT) if row.group not in contested]
-            in_prompt = await seen(self._neighbours, agreed, [], prompt.examples)
+            in_prompt = await overlapping_ids(self._neighbours, agreed, [], prompt.examples)
             held_out = {text_key(row.text): row for row in agreed if row.id not in in_prompt}
             measured: list[tuple[int, dict[str, str]]] = []
             figures: dict[str, Figures] = {}
@@ -175,7 +175,7 @@ class Reviewing:
                 if release.state is ReleaseState.SERVING and judged:
                     figures = scorecard(release.id, judged).categories
                     taught = rows if release.recall else await self._trained_per_category(tx, release)
-        points = rising(_points_on_common_rows(measured, {key: row.category for key, row in held_out.items()}))
+        points = sorted_points(_points_on_common_rows(measured, {key: row.category for key, row in held_out.items()}))
         return ReviewProgress(
             prompt=prompt,
             points=tuple(points),
@@ -201,7 +201,7 @@ class Reviewing:
             await tx.rows.put(row.model_copy(update=settled | {"settled_at": self._clock.now()}))
 
     async def _entry(
-        self, tx: Transaction, listed: Listed, shadow: str | None, groups: Collection[str]
+        self, tx: Transaction, listed: QueueEntry, shadow: str | None, groups: Collection[str]
     ) -> Entry | None:
         if listed.why is QueueReason.CONFLICT:
             rows = await tx.rows.in_groups(groups)

@@ -6,7 +6,7 @@ from bot.current_prompt import current_prompt
 from bot.domain.dataset import Export, Split, export, questions_of
 from bot.domain.errors import Reason, Refused
 from bot.ports import Clock, Neighbours, Shelf, Store
-from bot.similarity.disjoint import prove_disjoint, seen
+from bot.similarity.disjoint import overlapping_ids, prove_disjoint
 
 
 class Exporting:
@@ -30,7 +30,7 @@ class Exporting:
         held_out = [row for row in rows if row.split is Split.HELD_OUT]
         to_train = [row for row in rows if row.split is Split.TRAIN]
         contested = await self._neighbours.contested(rows)
-        near_held_out = await seen(self._neighbours, to_train, held_out)
+        near_held_out = await overlapping_ids(self._neighbours, to_train, held_out)
         # In a thread, because many rows take seconds and questions are answered meanwhile.
         frozen = await asyncio.to_thread(export, rows, prompt, contested=contested, near_held_out=near_held_out)
         # The proof reads the file itself, not the rows that it was made from.

@@ -87,7 +87,7 @@ class Importing:
 
     def _row_of(self, labelled: Labelled, origin: str, prompt: Prompt) -> Row | BadLine:
         """Return the row of a record, or the flaw that makes it unusable."""
-        category = prompt.meant(labelled.category)
+        category = prompt.find_category(labelled.category)
         if category is None:
             names = ", ".join(c.id for c in prompt.categories)
             return BadLine(

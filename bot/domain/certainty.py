@@ -56,7 +56,7 @@ def cuts(judged: Sequence[Judged]) -> list[Cut]:
     return [_cut_at(threshold, scored) for threshold in sorted(thresholds)]
 
 
-def lowest(of: Sequence[Cut], target: float = TARGET) -> Cut | None:
+def lowest_threshold(of: Sequence[Cut], target: float = TARGET) -> Cut | None:
     """Return the lowest threshold that keeps the risk at or below `target`; None if no threshold does.
 
     Args:

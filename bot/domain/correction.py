@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from bot.domain.thing import Thing
 
-ELSEWHERE = "langsmith:"
+TRACKER_PERSON_PREFIX = "langsmith:"
 """Prefix of the id of a person who corrected in the tracker; the rest is the tracker's own id of them."""
 
 

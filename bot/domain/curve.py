@@ -115,7 +115,7 @@ def _need(category: str, figures: Figures | None, taught: int, rows: int) -> Nee
     return Need(category=category, rows=rows, recall=recall, more=min(FARTHEST_FORECAST, max(0, round(wanted) - rows)))
 
 
-def rising(points: Sequence[Measured]) -> list[Measured]:
+def sorted_points(points: Sequence[Measured]) -> list[Measured]:
     """Return the points ordered by training rows; of points with equal rows, only the last one given."""
     by_rows = {point.trained: point for point in points}
     return [by_rows[trained] for trained in sorted(by_rows)]

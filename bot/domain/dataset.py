@@ -85,7 +85,7 @@ def distinct(rows: Iterable[Row]) -> list[Row]:
     return sorted(newest.values(), key=lambda row: (row.group, row.id))
 
 
-def agreed(rows: Sequence[Row], contested: Container[str]) -> list[Row]:
+def usable_rows(rows: Sequence[Row], contested: Container[str]) -> list[Row]:
     """Return the rows for training and evaluation: `distinct` rows of groups without a conflict (`conflict.py`)."""
     return [row for row in distinct(rows) if row.group not in contested]
 
@@ -116,7 +116,7 @@ class Export(Thing):
     """Row id → question, for the rows of the file, in file order."""
 
 
-FORBIDDEN = (
+SPECIAL_TOKENS = (
     "<|endoftext|>",
     "<|endofprompt|>",
     "<|fim_prefix|>",
@@ -181,7 +181,7 @@ def export(
         category = prompt.category(row.category)
         if category is None:
             left_out["unknown_category"] += 1
-        elif any(token in row.text or token in (row.reason or "") for token in FORBIDDEN):
+        elif any(token in row.text or token in (row.reason or "") for token in SPECIAL_TOKENS):
             left_out["special_token"] += 1
         elif row.group in contested:
             left_out["conflict"] += 1

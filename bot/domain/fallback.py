@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bot.domain.release import ModelName, Release
 from bot.domain.thing import Thing
 
-RECALL = 3
+FALLBACK_RECALL = 3
 """Examples shown to a fallback model: an untrained model answers much better with some (docs/loop.md)."""
 
 
@@ -31,5 +31,5 @@ class Fallback(Thing):
             return None
         usable = [r for r in releases if r.prompt_id == serving.prompt_id and r.model.provider == model.provider]
         tuned = [release for release in usable if self.finetuned and release.finetune_id]
-        base = [release for release in usable if (release.model, release.recall) == (model, RECALL)]
+        base = [release for release in usable if (release.model, release.recall) == (model, FALLBACK_RECALL)]
         return next(iter(tuned + base), None)

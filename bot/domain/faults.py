@@ -101,7 +101,7 @@ class SettingsError(Unable):
     """The settings are unusable."""
 
 
-def wrong(what: Fault, where: str = "", **facts: object) -> PydanticCustomError:
+def fault_error(what: Fault, where: str = "", **facts: object) -> PydanticCustomError:
     """Return the error for a validator to raise; `problems_of` turns it into a `Problem`.
 
     Args:

@@ -17,7 +17,7 @@ def words_of(text: str) -> str:
     return "".join(ch for ch in EMOJI_CODE.sub("", text) if unicodedata.category(ch)[0] in "LN")
 
 
-def kept(arrival: Arrival) -> Arrival:
+def storable(arrival: Arrival) -> Arrival:
     """Return the arrival as it may be stored: masked, and without text if an outsider wrote it."""
     return arrival.model_copy(update={"text": "" if arrival.outsider else masked(arrival.text)})
 
@@ -33,7 +33,7 @@ def notice_for(arrival: Arrival) -> Notice | None:
     return Notice.EMOJI_ONLY if arrival.text.strip() else Notice.EMPTY
 
 
-def is_said(arrival: Arrival, notice: Notice) -> bool:
+def is_announced(arrival: Arrival, notice: Notice) -> bool:
     """Return whether the asker is told. In a watched channel an emoji is talk between people, not a question to us."""
     return arrival.via is not Via.CHANNEL or notice is Notice.OUTSIDER
 

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from bot.domain.faults import Fault, wrong
+from bot.domain.faults import Fault, fault_error
 from bot.domain.thing import Thing
 
 PLACEHOLDER = "{{categories}}"
@@ -66,14 +66,14 @@ class Prompt(Thing):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if len(self.categories) < 2:
-            raise wrong(Fault.FEW_CATEGORIES)
+            raise fault_error(Fault.FEW_CATEGORIES)
         for field in ("id", "name"):
             twice = [value for value, n in Counter(getattr(c, field) for c in self.categories).items() if n > 1]
             if twice:
-                raise wrong(Fault.TWICE, field=field, names=", ".join(twice))
+                raise fault_error(Fault.TWICE, field=field, names=", ".join(twice))
         others = [c.id for c in self.categories if c.other]
         if len(others) != 1:
-            raise wrong(Fault.CATCH_ALL, n=len(others))
+            raise fault_error(Fault.CATCH_ALL, n=len(others))
         return self
 
     @classmethod
@@ -128,7 +128,7 @@ class Prompt(Thing):
     def without(self, category_id: str) -> "Prompt":
         return self.changed(categories=[c for c in self.categories if c.id != category_id])
 
-    def reowned(self, contacts: Mapping[str, Category]) -> "Prompt":
+    def with_contacts(self, contacts: Mapping[str, Category]) -> "Prompt":
         """Return this prompt with the owners and guides of these categories (by id). The text stays the same."""
         return self.changed(
             categories=[
@@ -139,11 +139,11 @@ class Prompt(Thing):
             ]
         )
 
-    def meant(self, written: str) -> Category | None:
+    def find_category(self, written: str) -> Category | None:
         """Return the category that a person wrote, by id or by name, ignoring case."""
-        return meant(self.categories, written)
+        return match_category(self.categories, written)
 
-    def owned_by(self, owner: str) -> "Prompt":
+    def with_default_owner(self, owner: str) -> "Prompt":
         """Return this prompt with `owner` as the owner of every category without one."""
         return self.model_copy(
             update={
@@ -183,7 +183,7 @@ class PromptEvent(Thing):
     """Hash of the configured folder's whole content, including owners and guides; None if it was not read."""
 
 
-def meant(categories: Collection[Category], written: str) -> Category | None:
+def match_category(categories: Collection[Category], written: str) -> Category | None:
     """Return the category that a person wrote, by id or by name, ignoring case; an exact id wins."""
     wanted = written.casefold().strip()
     exact = next((c for c in categories if c.id == written), None)

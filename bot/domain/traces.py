@@ -34,7 +34,7 @@ class TracedRelease(Thing):
         }
 
 
-def of_verdict(verdict: Verdict, question: Question, asked: TracedRelease) -> Trace:
+def verdict_trace(verdict: Verdict, question: Question, asked: TracedRelease) -> Trace:
     """Return the trace of a live answer."""
     return Trace(
         id=verdict.trace,
@@ -47,7 +47,7 @@ def of_verdict(verdict: Verdict, question: Question, asked: TracedRelease) -> Tr
     )
 
 
-def of_shadow(shadow: Shadow, question: Question, asked: TracedRelease) -> Trace:
+def shadow_trace(shadow: Shadow, question: Question, asked: TracedRelease) -> Trace:
     """Return the trace of a shadow answer."""
     return Trace(
         id=trace_id(shadow.at, "shadow", shadow.question_id, shadow.release_id),
@@ -60,7 +60,7 @@ def of_shadow(shadow: Shadow, question: Question, asked: TracedRelease) -> Trace
     )
 
 
-def of_result(judged: Judged, asked: TracedRelease, experiment: str) -> Trace:
+def result_trace(judged: Judged, asked: TracedRelease, experiment: str) -> Trace:
     """Return the trace of an answer in an evaluation.
 
     Results are shared between experiments, so each experiment gets a trace id of its own.
@@ -77,7 +77,7 @@ def of_result(judged: Judged, asked: TracedRelease, experiment: str) -> Trace:
     )
 
 
-def of_correction(correction: Correction, verdict: Verdict, name: str, key: bytes) -> Feedback:
+def correction_feedback(correction: Correction, verdict: Verdict, name: str, key: bytes) -> Feedback:
     """Return the feedback of a correction.
 
     Args:

@@ -9,7 +9,7 @@ from itertools import combinations
 from bot.current_prompt import current_prompt
 from bot.domain.budget import Spend
 from bot.domain.conflict import Conflict
-from bot.domain.dataset import Split, agreed
+from bot.domain.dataset import Split, usable_rows
 from bot.domain.finetune import Finetune
 from bot.domain.mirrored import MirrorState
 from bot.domain.prompt import Prompt
@@ -93,7 +93,7 @@ class Reporting:
             counts = await tx.rows.counts()
             finetune = await tx.finetunes.get(serving.finetune_id) if serving.finetune_id else None
             seen = await tx.finetunes.trained_rows(finetune.id) if finetune else {}
-            rows = await asyncio.to_thread(agreed, [row async for row in tx.rows.all(Split.TRAIN)], contested)
+            rows = await asyncio.to_thread(usable_rows, [row async for row in tx.rows.all(Split.TRAIN)], contested)
             # A row that was settled again after the export differs from what was trained on.
             trained = sum(row.id in seen and row.settled_at <= finetune.created_at for row in rows) if finetune else 0
             open_entries, age = await tx.outbox.lag(self._clock.now())

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.corrections.correcting import Correcting
 from bot.current_prompt import current_prompt
-from bot.domain.correction import ELSEWHERE, Press
+from bot.domain.correction import TRACKER_PERSON_PREFIX, Press
 from bot.domain.dataset import Row, Source, answer_of
 from bot.domain.errors import Reason, Refused, TrackerError, TrackerReason, TrackerRefused
 from bot.domain.masking import masked
@@ -141,7 +141,7 @@ class MirrorInbound:
         """
         async with self._store.transaction() as tx:
             prompt = await current_prompt(tx)
-            category = prompt.meant(statement.category) if statement.category else None
+            category = prompt.find_category(statement.category) if statement.category else None
             row = await tx.rows.get(statement.about)
             corrections = await tx.corrections.of(statement.about)
             old_category = prompt.category(row.category) if row else None
@@ -154,7 +154,7 @@ class MirrorInbound:
         # A statement that this round applied counts from its time at the tracker, not from now.
         newest_by = corrections[-1].by if corrections else row.by if row else ""
         times = [one.at for one in corrections] + ([row.settled_at] if row else [])
-        newest = applied_at if applied_at and newest_by.startswith(ELSEWHERE) else max(times, default=None)
+        newest = applied_at if applied_at and newest_by.startswith(TRACKER_PERSON_PREFIX) else max(times, default=None)
         if newest and newest >= statement.at:
             await self._send_again(statement.about)
             return False
@@ -166,7 +166,7 @@ class MirrorInbound:
             category=category.id,
             reason=reason,
             seen=corrections[-1].seq if corrections else 0,
-            by=f"{ELSEWHERE}{statement.by or ''}",
+            by=f"{TRACKER_PERSON_PREFIX}{statement.by or ''}",
         )
         return await self._settle(press, row)
 

@@ -25,7 +25,7 @@ from bot.domain.question import Verdict
 from bot.domain.release import Release
 from bot.domain.scorecard import Result, scorecard
 from bot.domain.shadow import Shadow
-from bot.domain.traces import TracedRelease, of_correction, of_result, of_shadow, of_verdict
+from bot.domain.traces import TracedRelease, correction_feedback, result_trace, shadow_trace, verdict_trace
 from bot.mirror.status import record_trouble
 from bot.ports import Clock, Estimator, OutboxEntry, Store, Tracker, Transaction
 from bot.releases.evaluating import Evaluating
@@ -237,7 +237,7 @@ class MirrorOutbound:
     async def _verdict_traces(self, tx: Transaction, ids: Sequence[str]) -> dict[str, Trace]:
         answered = await tx.questions.answered(ids)
         return {
-            verdict.id: of_verdict(verdict, question, await self._traced_release(tx, verdict.release_id, verdict))
+            verdict.id: verdict_trace(verdict, question, await self._traced_release(tx, verdict.release_id, verdict))
             for question, verdict in answered.values()
         }
 
@@ -246,7 +246,7 @@ class MirrorOutbound:
         question = await tx.questions.get(entry.key)
         if shadow is None or question is None:
             return None
-        return of_shadow(shadow, question, await self._traced_release(tx, shadow.release_id, shadow))
+        return shadow_trace(shadow, question, await self._traced_release(tx, shadow.release_id, shadow))
 
     async def _traced_release(self, tx: Transaction, release_id: str, answer: AnyAnswer) -> TracedRelease:
         if release_id not in self._releases:
@@ -276,7 +276,7 @@ class MirrorOutbound:
             key = await self._pseudonym_key(tx)
         name = category.name if category else correction.category
         try:
-            await self._tracker.say(of_correction(correction, verdict, name, key))
+            await self._tracker.say(correction_feedback(correction, verdict, name, key))
         except TrackerRefused as error:
             if error.reason is TrackerReason.NOT_TAKEN:
                 log.warning("mirror: the tracker rejects correction %s of question %s", correction.seq, entry.key)
@@ -352,7 +352,7 @@ class MirrorOutbound:
         async with self._store.transaction() as tx:
             rows = [
                 ExperimentRow(
-                    trace=of_result(one, await self._traced_release(tx, release.id, one.result), experiment.name),
+                    trace=result_trace(one, await self._traced_release(tx, release.id, one.result), experiment.name),
                     row_id=one.row.id,
                     right=one.right,
                 )

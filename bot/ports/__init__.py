@@ -11,7 +11,7 @@ from bot.ports.neighbours import Neighbours
 from bot.ports.shelf import Shelf
 from bot.ports.slack import Announcer, History
 from bot.ports.store import (
-    TELLING,
+    MESSAGE_ID,
     Batches,
     Corrections,
     Cursors,
@@ -37,7 +37,7 @@ from bot.ports.tracker import Tracker
 from bot.ports.trainer import Trainer
 
 __all__ = [
-    "TELLING",
+    "MESSAGE_ID",
     "Announcer",
     "Answer",
     "Batcher",

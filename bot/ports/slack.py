@@ -34,12 +34,12 @@ class Announcer(Protocol):
     async def update_card(self, card: Card) -> None:
         """Update the posted card to the current state. A card that was deleted in Slack is left alone."""
 
-    async def announce_owner(self, card: Card, *, telling: str, again: bool) -> None:
+    async def announce_owner(self, card: Card, *, message_id: str, again: bool) -> None:
         """Mention the question's new owner in its thread.
 
         Args:
             card: the settled category and its owner.
-            telling: id of the correction that made them the owner.
+            message_id: id of the correction that made them the owner.
             again: an earlier attempt may have posted it.
         """
 
@@ -56,7 +56,7 @@ class Announcer(Protocol):
         """
 
     async def tell_trouble(
-        self, model: ModelName, trouble: Trouble, fallback: ModelName | None, *, telling: str, again: bool
+        self, model: ModelName, trouble: Trouble, fallback: ModelName | None, *, message_id: str, again: bool
     ) -> None:
         """Tell the ops channel, if there is one, what is wrong with a model's provider and what to do.
 
@@ -64,7 +64,7 @@ class Announcer(Protocol):
             model: the model that gave no answer.
             trouble: the cause.
             fallback: the model that answers instead; None if none answers and the askers are told.
-            telling: id of this message.
+            message_id: id of this message.
             again: an earlier attempt may have posted it.
         """
 
@@ -74,11 +74,11 @@ class Announcer(Protocol):
     async def announce_finetune(self, finetune: Finetune, *, again: bool) -> None:
         """Tell the person who asked for the fine-tune, and the ops channel, how it ended."""
 
-    async def post_missed(self, missed: Missed, *, telling: str, again: bool) -> None:
+    async def post_missed(self, missed: Missed, *, message_id: str, again: bool) -> None:
         """List for staff, with links, the questions that came too late to be answered. `telling`: id of this list."""
 
     async def announce_switch(
-        self, release: Release, by: str, note: str | None = None, *, telling: str, again: bool
+        self, release: Release, by: str, note: str | None = None, *, message_id: str, again: bool
     ) -> None:
         """Tell the ops channel, if there is one, which release serves now.
 
@@ -86,6 +86,6 @@ class Announcer(Protocol):
             release: the release that serves now.
             by: who switched.
             note: why it was switched although the gate did not pass it.
-            telling: id of this switch; a release may be switched to more than once.
+            message_id: id of this switch; a release may be switched to more than once.
             again: an earlier attempt may have posted it.
         """

@@ -276,7 +276,7 @@ class Batches(Protocol):
         """Save the batch if the stored one still equals `was`. Otherwise change nothing and return False."""
 
 
-TELLING = "telling"
+MESSAGE_ID = "telling"
 """Payload key: the id of the message to deliver, if it is not derived from the entry itself."""
 
 
@@ -292,12 +292,12 @@ class OutboxItem(Thing):
     token: str
 
     @property
-    def telling(self) -> str:
+    def message_id(self) -> str:
         """The id of the message to deliver, the same at every attempt.
 
         The entry's number alone is not unique: SQLite reuses numbers once the outbox was empty.
         """
-        return self.payload.get(TELLING, f"{self.id}@{self.added_at.isoformat()}")
+        return self.payload.get(MESSAGE_ID, f"{self.id}@{self.added_at.isoformat()}")
 
 
 class OutboxEntry(Thing):

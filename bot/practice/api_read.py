@@ -90,7 +90,9 @@ def _history(ws: Workspace, args: Args) -> Json:
     channel = conversation(ws, args, "history")
     if ws.app.bot_user not in channel.members:
         raise SlackError("not_in_channel")
-    newest_first = [message for message in reversed(ws.board.top(channel.id)) if _in_time_range(message, args)]
+    newest_first = [
+        message for message in reversed(ws.board.channel_messages(channel.id)) if _in_time_range(message, args)
+    ]
     return _message_page(newest_first, args, _HISTORY_DEFAULT) | {"pin_count": 0}
 
 

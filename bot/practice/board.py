@@ -23,13 +23,13 @@ INTERACTIVE = (ALLOWED["actions"] | ALLOWED["input"]) - {"image"}
 class Board:
     """The store of messages by channel and ts. Each ts is unique in the workspace and larger than the one before.
 
-    `whispers` holds the ephemeral messages: channel id → ts → (user id, message).
+    `ephemerals` holds the ephemeral messages: channel id → ts → (user id, message).
     """
 
     def __init__(self, channels: Iterable[Channel], bot_user: str, clock: Callable[[], float]) -> None:
         self.channels = {channel.id: channel for channel in channels}
         self.messages: dict[str, dict[str, Json]] = {}
-        self.whispers: dict[str, dict[str, tuple[str, Json]]] = {}
+        self.ephemerals: dict[str, dict[str, tuple[str, Json]]] = {}
         self._previous: dict[tuple[str, str], list[Json]] = {}
         self._threads: dict[tuple[str, str], list[str]] = {}
         self._bot_user = bot_user
@@ -108,7 +108,7 @@ class Board:
         self._threads[channel_id, root].remove(ts)
         return self._update_parent(channel_id, root)
 
-    def top(self, channel_id: str) -> list[Json]:
+    def channel_messages(self, channel_id: str) -> list[Json]:
         """Return the messages of the channel itself, oldest first. Replies are left out unless they were broadcast."""
         return [message for message in self.messages.get(channel_id, {}).values() if not in_thread_only(message)]
 
@@ -125,11 +125,11 @@ class Board:
 
     def post_ephemeral(self, channel_id: str, user_id: str, message: Json) -> None:
         """Store an ephemeral message. Slack does not store these, but the page shows them again after a reload."""
-        self.whispers.setdefault(channel_id, {})[message["ts"]] = (user_id, message)
+        self.ephemerals.setdefault(channel_id, {})[message["ts"]] = (user_id, message)
 
     def ephemeral_messages(self, channel_id: str, user_id: str, thread_ts: str | None) -> list[Json]:
         """Return a person's ephemeral messages in a channel, or in one of its threads if `thread_ts` is given."""
-        kept = self.whispers.get(channel_id, {}).values()
+        kept = self.ephemerals.get(channel_id, {}).values()
         return [message for to, message in kept if to == user_id and message.get("thread_ts") == thread_ts]
 
     def dump(self) -> Json:

@@ -62,7 +62,7 @@ async def press_in_message(ws: Workspace, member: Member, place: Json, given: Js
     """
     channel = _channel_of(ws, member, place["channel"])
     ts = place["ts"]
-    held_ephemeral = ws.board.whispers.get(channel.id, {}).get(ts)
+    held_ephemeral = ws.board.ephemerals.get(channel.id, {}).get(ts)
     ephemeral = held_ephemeral is not None and held_ephemeral[0] == member.id
     message = held_ephemeral[1] if held_ephemeral and ephemeral else ws.board.message(channel.id, ts)
     action = _action(ws, message["blocks"], given) or _action(ws, ws.board.previous_blocks(channel.id, ts), given)

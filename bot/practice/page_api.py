@@ -46,7 +46,9 @@ def _sorted_messages(messages: list[Json], own: list[Json]) -> Json:
 
 async def _history(ws: Workspace, member: Member, args: Args) -> Json:
     channel = _channel(ws, member, args)
-    return _sorted_messages(ws.board.top(channel.id), ws.board.ephemeral_messages(channel.id, member.id, None))
+    return _sorted_messages(
+        ws.board.channel_messages(channel.id), ws.board.ephemeral_messages(channel.id, member.id, None)
+    )
 
 
 async def _replies(ws: Workspace, member: Member, args: Args) -> Json:

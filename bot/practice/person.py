@@ -187,7 +187,7 @@ class Person:
         """Open the DM with the app and return its channel id."""
         return str((await self._post("dms"))["channel"]["id"])
 
-    async def speak(self, locale: str) -> None:
+    async def set_locale(self, locale: str) -> None:
         """Set the person's language, `ja-JP` or `en-US`."""
         await self._post("locale", locale=locale)
 

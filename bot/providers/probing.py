@@ -21,7 +21,7 @@ class ProviderProbe:
     def __init__(self, providers: Providers) -> None:
         self._providers = providers
 
-    async def reach(self, model: ModelName) -> None:
+    async def check_model(self, model: ModelName) -> None:
         """Check that the model's provider answers, accepts our key, and does not deny the model.
 
         Raises:
@@ -39,7 +39,7 @@ class ProviderProbe:
                     if error.status_code == 404 and self._denies(model, error):
                         raise ModelRefused(f"'{model.provider}' has no model '{model.model}'") from None
 
-    async def knock(self, provider: str) -> None:
+    async def check_key(self, provider: str) -> None:
         """Check that a provider answers and accepts our key; raises what `reach` raises."""
         client = self._providers[provider].with_options(timeout=PROBE_SECONDS, max_retries=0)
         with translate_errors():

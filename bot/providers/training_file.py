@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any
 
-from bot.domain.dataset import FORBIDDEN
+from bot.domain.dataset import SPECIAL_TOKENS
 from bot.domain.training_file import FEWEST_EXAMPLES, FileProblem
 from bot.providers.tokens import tokens_of
 
@@ -74,8 +74,8 @@ def _content_problems(content: object) -> Iterator[tuple[str, str]]:
         yield "content", "content that is not text, or is empty"
     elif not _encodable(content):
         yield "encoding", "half of a surrogate pair, which is not valid text"
-    elif any(token in content for token in FORBIDDEN):
-        yield "special_token", f"one of the special tokens {' '.join(FORBIDDEN)}"
+    elif any(token in content for token in SPECIAL_TOKENS):
+        yield "special_token", f"one of the special tokens {' '.join(SPECIAL_TOKENS)}"
 
 
 def _weight_problems(weight: object, role: object) -> Iterator[tuple[str, str]]:

@@ -60,7 +60,7 @@ class Answering:
         Raises:
             Exception: Whatever the database raises. The caller must not ack, so that Slack delivers the event again.
         """
-        return await self._writes.do(intake.kept(arrival))
+        return await self._writes.do(intake.storable(arrival))
 
     async def _write(self, arrivals: Sequence[Arrival]) -> list[bool]:
         async with self._store.transaction() as tx:
@@ -106,7 +106,7 @@ class Answering:
 
     async def _decline(self, item: InboxItem, notice: Notice) -> None:
         """End an arrival that gets no answer, and tell the asker why if the intake policy says so."""
-        if intake.is_said(item.arrival, notice):
+        if intake.is_announced(item.arrival, notice):
             await self._notify(item, notice)
         await self._arrivals.finish(item, Ending.IGNORED, notice.value)
 

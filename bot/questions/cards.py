@@ -42,6 +42,6 @@ async def _with_settled_category(tx: Transaction, prompt: Prompt, category_id: s
     if prompt.category(category_id):
         return prompt
     category = (await current_prompt(tx)).category(category_id)
-    if category is None or prompt.meant(category.name):
+    if category is None or prompt.find_category(category.name):
         return prompt
     return prompt.with_category(category.model_copy(update={"other": False}))

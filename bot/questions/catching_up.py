@@ -10,7 +10,7 @@ from bot.ports import Clock, History, Store, Transaction
 
 log = logging.getLogger(__name__)
 
-SETTLED = timedelta(seconds=60)
+EVENT_GRACE = timedelta(seconds=60)
 """Age from which a message is read; the event of a younger one may still be on its way."""
 REREAD = timedelta(minutes=10)
 """Overlap with the previous read: clocks differ, and Slack delivers an event up to six minutes late."""
@@ -54,7 +54,7 @@ class CatchingUp:
                 await tx.cursors.move(name, now.isoformat(), now)
                 return 0
         reached = datetime.fromisoformat(position)
-        since, until = max(reached - REREAD, now - LOOK_BACK), now - SETTLED
+        since, until = max(reached - REREAD, now - LOOK_BACK), now - EVENT_GRACE
         asked = sorted([one async for one in self._history.asked(channel, since, until)], key=lambda one: one[0])
         async with self._store.transaction() as tx:
             # First, because this locks the cursor: of two replicas that read the same period, only one writes.
@@ -63,7 +63,7 @@ class CatchingUp:
             missed = [(at, arrival) for at, arrival in asked if not await tx.inbox.knows(arrival.place)]
             late = [arrival for at, arrival in missed if at >= now - self._answer_within]
             for arrival in late:
-                await tx.inbox.add(intake.kept(arrival).model_copy(update={"late": True}), now)
+                await tx.inbox.add(intake.storable(arrival).model_copy(update={"late": True}), now)
             # Old questions before `reached` were listed by the previous read.
             old = [arrival for at, arrival in missed if reached < at < now - self._answer_within]
             await self._list_for_staff(tx, channel, [arrival for arrival in old if intake.notice_for(arrival) is None])

@@ -9,7 +9,7 @@ from bot.domain.errors import Trouble, Undelivered
 from bot.domain.finetune import ENDED_STATES
 from bot.domain.question import Missed, Place
 from bot.domain.release import ModelName
-from bot.ports import TELLING, Announcer, Clock, Meter, OutboxItem, Store, Transaction, Unmetered
+from bot.ports import MESSAGE_ID, Announcer, Clock, Meter, OutboxItem, Store, Transaction, Unmetered
 from bot.questions.arrivals import POSTED_LATE_TOPIC
 from bot.questions.cards import card_of
 from bot.questions.classifying import TROUBLE_TOPIC
@@ -88,7 +88,7 @@ class Delivering:
         """Queue the entry once more, because the lease was lost during its delivery."""
         log.info("%s: lease lost", self._entries.name(item))
         now = self._clock.now()
-        await tx.outbox.add(item.topic, item.key, item.payload | {AGAIN: "yes", TELLING: item.telling}, now)
+        await tx.outbox.add(item.topic, item.key, item.payload | {AGAIN: "yes", MESSAGE_ID: item.message_id}, now)
 
     async def _card(self, item: OutboxItem) -> None:
         async with self._store.transaction() as tx:
@@ -113,7 +113,7 @@ class Delivering:
             await self._entries.hold(tx, item)
         if card and all(keeps_owner(card, correction) for correction in since):
             await self._announcer.announce_owner(
-                card, telling=item.payload.get(TELLING, f"{item.key}:{seq}"), again=is_again(item)
+                card, message_id=item.payload.get(MESSAGE_ID, f"{item.key}:{seq}"), again=is_again(item)
             )
 
     async def _finetune(self, item: OutboxItem) -> None:
@@ -140,13 +140,13 @@ class Delivering:
             await self._entries.hold(tx, item)
         if release:
             by, note = item.payload["by"], item.payload.get("note")
-            await self._announcer.announce_switch(release, by, note, telling=item.telling, again=is_again(item))
+            await self._announcer.announce_switch(release, by, note, message_id=item.message_id, again=is_again(item))
 
     async def _missed(self, item: OutboxItem) -> None:
         async with self._store.transaction() as tx:
             await self._entries.hold(tx, item)
         missed = Missed.model_validate_json(item.payload["missed"], extra="ignore")
-        await self._announcer.post_missed(missed, telling=item.telling, again=is_again(item))
+        await self._announcer.post_missed(missed, message_id=item.message_id, again=is_again(item))
 
     async def _trouble(self, item: OutboxItem) -> None:
         async with self._store.transaction() as tx:
@@ -156,7 +156,7 @@ class Delivering:
             ModelName.parse(item.payload["model"]),
             Trouble(item.payload["trouble"]),
             ModelName.parse(fallback) if fallback else None,
-            telling=item.telling,
+            message_id=item.message_id,
             again=is_again(item),
         )
 

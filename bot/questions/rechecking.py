@@ -6,7 +6,7 @@ from datetime import timedelta
 from bot.domain.card import Card
 from bot.domain.errors import ModelError
 from bot.domain.question import Verdict
-from bot.ports import TELLING, Clock, OutboxItem, Store, Transaction
+from bot.ports import MESSAGE_ID, Clock, OutboxItem, Store, Transaction
 from bot.questions.cards import card_of
 from bot.questions.classifying import RECHECK_TOPIC, Classifying
 from bot.questions.leasing import LeasedOutbox, RetryDelay
@@ -76,4 +76,4 @@ class Rechecking:
         await tx.outbox.add("card", question_id, {}, now)
         rechecked = await card_of(tx, card.question)
         if rechecked and rechecked.owner not in {None, card.owner}:
-            await tx.outbox.add("owner", question_id, {"seq": str(card.seen + 1), TELLING: verdict.id}, now)
+            await tx.outbox.add("owner", question_id, {"seq": str(card.seen + 1), MESSAGE_ID: verdict.id}, now)

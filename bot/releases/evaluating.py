@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from bot.domain.comparison import compare
-from bot.domain.dataset import Row, Split, agreed, text_key
+from bot.domain.dataset import Row, Split, text_key, usable_rows
 from bot.domain.errors import ModelDown, ModelError, ModelRefused
 from bot.domain.evaluation import Evaluation, changes, held_out
 from bot.domain.gate import decide, undecided
@@ -280,7 +280,7 @@ class Evaluating:
             both = [one for one in (release, serving) if one]
             trained = await self._trained(tx, both)
             prompts = [await tx.prompts.get(one.prompt_id) for one in both]
-        rows = await asyncio.to_thread(agreed, every, await self._neighbours.contested(every))
+        rows = await asyncio.to_thread(usable_rows, every, await self._neighbours.contested(every))
         held_out = [row for row in rows if row.split is Split.HELD_OUT]
         shown = dict.fromkeys(text for one in prompts if one for text in one.examples)
         unseen = {row.id for row in await self._unseen.of(held_out, trained, [*shown])}

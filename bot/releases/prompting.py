@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 
-from bot.current_prompt import current_prompt, reown
+from bot.current_prompt import current_prompt, update_contacts
 from bot.domain.correction import Correction, CorrectionKind
 from bot.domain.dataset import Row, Source
 from bot.domain.errors import Reason, Refused
-from bot.domain.prompt import LONG_PROMPT_TOKENS, Category, Prompt, PromptEvent, PromptWhy, id_for, meant
+from bot.domain.prompt import LONG_PROMPT_TOKENS, Category, Prompt, PromptEvent, PromptWhy, id_for, match_category
 from bot.domain.release import ModelName, Release
 from bot.domain.thing import Thing
 from bot.ports import Clock, Estimator, Store, Transaction
@@ -37,7 +37,7 @@ class PromptOverview(Thing):
         return self.tokens > LONG_PROMPT_TOKENS
 
 
-class Version(Thing):
+class PromptVersion(Thing):
     """One version of the prompt, and the releases that use it."""
 
     prompt: Prompt
@@ -46,7 +46,7 @@ class Version(Thing):
     releases: list[Release]
 
 
-class Saved(Thing):
+class PromptChange(Thing):
     """The result of a change to the prompt."""
 
     shown: PromptOverview
@@ -56,7 +56,7 @@ class Saved(Thing):
     """Number of rows that got another category."""
 
 
-class Leaving(Thing):
+class RetiringCategory(Thing):
     """A category that is about to be retired, with its number of rows."""
 
     prompt: Prompt
@@ -110,7 +110,7 @@ class Prompting:
 
     # --- change
 
-    async def save(self, seen: str, category: Category, by: str) -> Saved:
+    async def save(self, seen: str, category: Category, by: str) -> PromptChange:
         """Replace the category that has this id.
 
         Raises:
@@ -124,7 +124,7 @@ class Prompting:
             refuse_taken(prompt, category)
             return await self._apply(tx, prompt.with_category(category.model_copy(update={"other": old.other})), by)
 
-    async def add(self, seen: str, category: Category, by: str) -> Saved:
+    async def add(self, seen: str, category: Category, by: str) -> PromptChange:
         """Add a category, with an id made from its name. A retired category of this name returns with its rows.
 
         Raises:
@@ -134,14 +134,14 @@ class Prompting:
             prompt = await self._locked_prompt(tx, seen)
             refuse_taken(prompt, category)
             retired = await self._retired(tx, prompt)
-            returning = meant(retired.values(), category.name)
+            returning = match_category(retired.values(), category.name)
             new_id = (
                 returning.id if returning else id_for(category.name, {*retired, *(c.id for c in prompt.categories)})
             )
             added = category.model_copy(update={"id": new_id, "other": False})
             return await self._apply(tx, prompt.with_category(added), by)
 
-    async def rewrite(self, seen: str, template: str, by: str) -> Saved:
+    async def rewrite(self, seen: str, template: str, by: str) -> PromptChange:
         """Change the template, which is the text around the categories.
 
         Raises:
@@ -151,7 +151,7 @@ class Prompting:
             prompt = await self._locked_prompt(tx, seen)
             return await self._apply(tx, prompt.changed(template=template), by)
 
-    async def retire(self, seen: str, category_id: str, into: str | None, by: str) -> Saved:
+    async def retire(self, seen: str, category_id: str, into: str | None, by: str) -> PromptChange:
         """Remove a category from the prompt, if present. Its rows stay unchanged until `move` is called.
 
         Args:
@@ -170,7 +170,7 @@ class Prompting:
                 raise Refused(Reason.UNKNOWN_CATEGORY, category=into)
             return await self._apply(tx, prompt.without(category_id), by)
 
-    async def leaving(self, name: str) -> Leaving:
+    async def leaving(self, name: str) -> RetiringCategory:
         """Return the category that a person wants to retire or has retired, with some of its rows.
 
         Raises:
@@ -178,7 +178,7 @@ class Prompting:
         """
         async with self._store.transaction() as tx:
             prompt = await current_prompt(tx)
-            category = prompt.meant(name) or meant((await self._retired(tx, prompt)).values(), name)
+            category = prompt.find_category(name) or match_category((await self._retired(tx, prompt)).values(), name)
             if category is None:
                 raise Refused(Reason.UNKNOWN_CATEGORY, category=name)
             refuse_kept(prompt, category.id)
@@ -188,7 +188,7 @@ class Prompting:
                 texts.append(row.text)
                 if len(texts) == ROWS_SHOWN:
                     break
-        return Leaving(prompt=prompt, category=category, rows=counted, texts=tuple(texts))
+        return RetiringCategory(prompt=prompt, category=category, rows=counted, texts=tuple(texts))
 
     async def category(self, name: str) -> tuple[Prompt, Category]:
         """Return the current prompt and the category that a person means, by its id or name.
@@ -197,7 +197,7 @@ class Prompting:
             Refused: UNKNOWN_CATEGORY.
         """
         prompt = await self.current()
-        category = prompt.meant(name)
+        category = prompt.find_category(name)
         if category is None:
             raise Refused(Reason.UNKNOWN_CATEGORY, category=name)
         return prompt, category
@@ -214,17 +214,17 @@ class Prompting:
             raise Refused(Reason.PROMPT_CHANGED)
         return prompt
 
-    async def _apply(self, tx: Transaction, prompt: Prompt, by: str) -> Saved:
+    async def _apply(self, tx: Transaction, prompt: Prompt, by: str) -> PromptChange:
         """Store a changed prompt. Owners and guides take effect at once; a changed text becomes the current version."""
         now = self._clock.now()
         before = await current_prompt(tx)
         await tx.prompts.put(prompt)
-        await reown(tx, prompt.categories)
+        await update_contacts(tx, prompt.categories)
         candidate = None
         if prompt.id != before.id:
             await tx.prompts.enter(PromptEvent(prompt_id=prompt.id, why=PromptWhy.EDITED, by=by, at=now))
             candidate = await self._candidate(tx, prompt, by, now)
-        return Saved(shown=await self._shown(tx), candidate=candidate)
+        return PromptChange(shown=await self._shown(tx), candidate=candidate)
 
     async def _candidate(self, tx: Transaction, prompt: Prompt, by: str, now: datetime) -> Release | None:
         """Return a release of the base model with this prompt. A fine-tune fits only the prompt of its training."""
@@ -244,7 +244,7 @@ class Prompting:
         """Return the categories of earlier versions that this prompt lacks, by id."""
         return {c.id: c for p in await tx.prompts.all() for c in p.categories if prompt.category(c.id) is None}
 
-    async def move(self, category_id: str, into: str, by: str) -> Saved:
+    async def move(self, category_id: str, into: str, by: str) -> PromptChange:
         """Give the rows of a retired category another one, page by page. After a crash, the rest is still listed.
 
         Raises:
@@ -262,7 +262,7 @@ class Prompting:
                     if row and row.category == category_id:  # unless somebody has settled it meanwhile
                         await self._resettle(tx, row, into, by)
                         moved += 1
-        return Saved(shown=await self.shown(), candidate=None, moved=moved)
+        return PromptChange(shown=await self.shown(), candidate=None, moved=moved)
 
     async def _resettle(self, tx: Transaction, row: Row, into: str, by: str) -> None:
         """Give a row another category. A question's row also gets a correction; an imported row has no question."""
@@ -290,7 +290,7 @@ class Prompting:
 
     # --- versions
 
-    async def versions(self) -> list[Version]:
+    async def versions(self) -> list[PromptVersion]:
         """Return all prompts that have ever been current, newest first."""
         async with self._store.transaction() as tx:
             history = await tx.prompts.history()
@@ -298,7 +298,7 @@ class Prompting:
             prompts = {prompt.id: prompt for prompt in await tx.prompts.all()}
         first = {event.prompt_id: event for event in history}
         return [
-            Version(
+            PromptVersion(
                 prompt=prompts[prompt_id],
                 first=first[prompt_id],
                 current=prompt_id == history[0].prompt_id,
@@ -339,7 +339,7 @@ def refuse_taken(prompt: Prompt, category: Category) -> None:
     Raises:
         Refused: NAME_TAKEN.
     """
-    same = prompt.meant(category.name)
+    same = prompt.find_category(category.name)
     if same and same.id != category.id:
         raise Refused(Reason.NAME_TAKEN, name=same.name)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.current_prompt import configure
 from bot.domain.errors import Reason, Refused
-from bot.domain.fallback import RECALL, Fallback
+from bot.domain.fallback import FALLBACK_RECALL, Fallback
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
 from bot.ports import Clock, Store, Transaction
@@ -71,7 +71,7 @@ class Releasing:
         model = self._fallback.wanted(serving)
         if model and self._fallback.among(await tx.releases.all(), serving) is None:
             why, now = "fallback", self._clock.now()
-            await add_candidate(tx, now, model, prompt_id=serving.prompt_id, by=SYSTEM, why=why, recall=RECALL)
+            await add_candidate(tx, now, model, prompt_id=serving.prompt_id, by=SYSTEM, why=why, recall=FALLBACK_RECALL)
 
     async def serving(self) -> Release:
         """Return the serving release.

@@ -2,7 +2,7 @@
 
 import logging
 
-from bot.domain.certainty import FEWEST_JUDGED, Cut, OutOfScope, cuts, lowest
+from bot.domain.certainty import FEWEST_JUDGED, Cut, OutOfScope, cuts, lowest_threshold
 from bot.domain.errors import Reason, Refused
 from bot.domain.release import Release
 from bot.domain.thing import Thing
@@ -31,7 +31,7 @@ class Thresholding:
         self._store = store
         self._evaluating = evaluating
 
-    async def doubts(self, release: Release, progress: OnProgress = lambda _done, _of: None) -> ThresholdReport:
+    async def report(self, release: Release, progress: OnProgress = lambda _done, _of: None) -> ThresholdReport:
         """Ask the release the held-out rows that it has not answered yet, and return the effect of each threshold.
 
         Raises:
@@ -46,7 +46,7 @@ class Thresholding:
             release=release,
             rows=sum(one.result.confidence is not None for one in judged),
             cuts=tuple(found),
-            advised=lowest(found),
+            advised=lowest_threshold(found),
             out_of_scope=OutOfScope.of(judged, other, release.unsure_below or 0.0),
         )
 
@@ -64,10 +64,10 @@ class Thresholding:
             Refused: NO_THRESHOLD, with the number of `rows` and the `least` number needed.
             ModelDown, ModelRefused: the release did not answer.
         """
-        doubts = await self.doubts(release)
+        doubts = await self.report(release)
         if doubts.advised is None:
             raise Refused(Reason.NO_THRESHOLD, rows=doubts.rows, least=FEWEST_JUDGED)
         await self.set(release, doubts.advised.threshold or None, by)
         async with self._store.transaction() as tx:
             now = await tx.releases.get(release.id)
-        return await self.doubts(now or release)
+        return await self.report(now or release)

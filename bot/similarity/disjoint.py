@@ -11,7 +11,7 @@ CACHED_FINDINGS = 20
 """How many findings `UnseenRows` keeps."""
 
 
-async def seen(
+async def overlapping_ids(
     neighbours: Neighbours, rows: Sequence[Row], others: Sequence[Row], shown: Sequence[str] = ()
 ) -> set[str]:
     """Return the ids of the rows whose question is among the other rows, by group or as a near-copy.
@@ -47,7 +47,7 @@ class UnseenRows:
         key = hash((*((row.id, row.text, row.group) for rows in (held_out, trained) for row in rows), *shown))
         known = self._found.get(key)
         if known is None:
-            known = frozenset(await seen(self._neighbours, held_out, trained, shown))
+            known = frozenset(await overlapping_ids(self._neighbours, held_out, trained, shown))
             unseen = [row for row in held_out if row.id not in known]
             await prove_disjoint(self._neighbours, trained, unseen, shown)
             self._found = dict([*self._found.items()][-CACHED_FINDINGS:]) | {key: known}
@@ -64,6 +64,6 @@ async def prove_disjoint(
     """
     texts = {normalised(text) for text in (*(row.text for row in trained), *shown)}
     same = {row.id for row in held_out if normalised(row.text) in texts}
-    overlap = same | await seen(neighbours, held_out, trained, shown)
+    overlap = same | await overlapping_ids(neighbours, held_out, trained, shown)
     if overlap:
         raise Refused(Reason.NOT_DISJOINT, rows=len(overlap))

@@ -11,12 +11,14 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from handlers.server.backoff import LONGEST_DELAY, Backoff
 
-Act = Callable[[], Awaitable[None]]
-Timetable = Mapping[str, tuple[Act, float]]
+ScheduledAct = Callable[[], Awaitable[None]]
+Timetable = Mapping[str, tuple[ScheduledAct, float]]
 """Name → (act, seconds between two starts)."""
 
 
-def with_backoff(name: str, act: Act, seconds: float, now: Callable[[], float] = time.monotonic) -> Act:
+def with_backoff(
+    name: str, act: ScheduledAct, seconds: float, now: Callable[[], float] = time.monotonic
+) -> ScheduledAct:
     """Return the act with a backoff: while it fails, it skips ticks, and not every failure is logged.
 
     Args:
@@ -49,7 +51,7 @@ class Schedule:
         on_one_replica: Takes (name, act, seconds) and returns an act that runs on only one replica at a time.
     """
 
-    def __init__(self, on_one_replica: Callable[[str, Act, float], Act]) -> None:
+    def __init__(self, on_one_replica: Callable[[str, ScheduledAct, float], ScheduledAct]) -> None:
         self._on_one_replica = on_one_replica
         self._scheduler = AsyncIOScheduler(timezone="UTC")
 
@@ -84,7 +86,7 @@ class Schedule:
         self._scheduler.shutdown(wait=False)
 
 
-def _ignore_cancellation(act: Act) -> Act:
+def _ignore_cancellation(act: ScheduledAct) -> ScheduledAct:
     """Return an act that ends quietly when it is cancelled: the scheduler logs a cancellation as an error."""
 
     async def run() -> None:

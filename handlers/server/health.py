@@ -20,7 +20,7 @@ class HealthPart(NamedTuple):
     """The state of one part of the bot: whether it allows new work, and a short text without any secret."""
 
     ready: bool
-    says: str = "ok"
+    detail: str = "ok"
 
 
 Check = Callable[[], Awaitable[HealthPart]]
@@ -36,7 +36,7 @@ class Health:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._checks: dict[str, Check] = {}
-        self._state = HealthPart(ready=False, says="starting")
+        self._state = HealthPart(ready=False, detail="starting")
         self._metrics: Callable[[Mapping[str, bool]], Awaitable[bytes]] | None = None
         self._cached: dict[str, HealthPart] = {}
         self._checked_at = float("-inf")
@@ -51,7 +51,9 @@ class Health:
             Route("/metrics", self._metrics_page),
         ]
 
-    def on_duty(self, checks: Mapping[str, Check], metrics: Callable[[Mapping[str, bool]], Awaitable[bytes]]) -> None:
+    def start_checks(
+        self, checks: Mapping[str, Check], metrics: Callable[[Mapping[str, bool]], Awaitable[bytes]]
+    ) -> None:
         """End the start phase: from now on the checks decide whether this process is ready.
 
         Args:
@@ -59,11 +61,11 @@ class Health:
             metrics: Takes the readiness of each part, and returns the body of `/metrics`.
         """
         self._checks, self._metrics = dict(checks), metrics
-        self._state, self._checked_at = HealthPart(ready=True, says="on duty"), float("-inf")
+        self._state, self._checked_at = HealthPart(ready=True, detail="on duty"), float("-inf")
 
     def drain(self) -> None:
         """Report this process as not ready from now on, so that it is sent no more work."""
-        self._state = HealthPart(ready=False, says="draining")
+        self._state = HealthPart(ready=False, detail="draining")
 
     async def parts(self) -> dict[str, HealthPart]:
         """Return the state of each part, at most `HEALTH_CACHE_SECONDS` old."""
@@ -84,7 +86,7 @@ class Health:
         body = {
             "ready": not missing,
             "not_ready": missing,
-            "parts": {name: part.says for name, part in parts.items()},
+            "parts": {name: part.detail for name, part in parts.items()},
         }
         return JSONResponse(body, 503 if missing else 200, {"cache-control": "no-store"})
 
@@ -100,6 +102,6 @@ async def _run_check(check: Check) -> HealthPart:
         async with asyncio.timeout(CHECK_SECONDS):
             return await check()
     except TimeoutError:
-        return HealthPart(ready=False, says=f"no answer within {CHECK_SECONDS:g} s")
+        return HealthPart(ready=False, detail=f"no answer within {CHECK_SECONDS:g} s")
     except Exception as error:  # noqa: BLE001 - any error means not ready; its message may hold an address
-        return HealthPart(ready=False, says=type(error).__name__)
+        return HealthPart(ready=False, detail=type(error).__name__)

@@ -82,11 +82,11 @@ class SlackAnnouncer:
             if str(error) != "message_not_found":
                 raise
 
-    async def announce_owner(self, card: Card, *, telling: str, again: bool) -> None:
+    async def announce_owner(self, card: Card, *, message_id: str, again: bool) -> None:
         place, message = card.question.place, new_owner(card, Words(card.question.language))
         if message:
             await self._post_once(
-                place.channel, place.thread, message, announcement_mark(f"owner:{telling}"), again=again
+                place.channel, place.thread, message, announcement_mark(f"owner:{message_id}"), again=again
             )
 
     async def post_notice(self, arrival: Arrival, notice: Notice, *, again: bool) -> None:
@@ -125,11 +125,11 @@ class SlackAnnouncer:
             channel, finetune.channel_ts, message, announcement_mark(f"ended:{finetune.id}"), again=again
         )
 
-    async def post_missed(self, missed: Missed, *, telling: str, again: bool) -> None:
+    async def post_missed(self, missed: Missed, *, message_id: str, again: bool) -> None:
         links = {ts: await self._link(missed.channel, ts) for ts in missed.ts}
         message = missed_view(missed, {ts: link for ts, link in links.items() if link}, self._staff)
         channel = self._ops_channel or missed.channel
-        await self._post_once(channel, None, message, announcement_mark(f"missed:{telling}"), again=again)
+        await self._post_once(channel, None, message, announcement_mark(f"missed:{message_id}"), again=again)
 
     async def _link(self, channel: str, ts: str) -> str | None:
         """Return the permalink of a message, or None if it was deleted."""
@@ -141,7 +141,7 @@ class SlackAnnouncer:
             return None
 
     async def announce_switch(
-        self, release: Release, by: str, note: str | None = None, *, telling: str, again: bool
+        self, release: Release, by: str, note: str | None = None, *, message_id: str, again: bool
     ) -> None:
         if self._ops_channel is None:
             return
@@ -151,10 +151,10 @@ class SlackAnnouncer:
         if note:
             text += "\n" + words("progress.overridden", note=escaped(note, 500))
         message = Message(text, [section(text, verbatim=True)])
-        await self._post_once(self._ops_channel, None, message, announcement_mark(f"switch:{telling}"), again=again)
+        await self._post_once(self._ops_channel, None, message, announcement_mark(f"switch:{message_id}"), again=again)
 
     async def tell_trouble(
-        self, model: ModelName, trouble: Trouble, fallback: ModelName | None, *, telling: str, again: bool
+        self, model: ModelName, trouble: Trouble, fallback: ModelName | None, *, message_id: str, again: bool
     ) -> None:
         if self._ops_channel is None:
             return
@@ -163,7 +163,7 @@ class SlackAnnouncer:
         cause = words(f"trouble.{trouble.value}", **facts)
         effect = words("outage.fallback", model=escaped(str(fallback))) if fallback else words("outage.no_fallback")
         message = Message(f"{cause} {effect}", [section(f"⚠️ {cause}", verbatim=True), context(effect)])
-        await self._post_once(self._ops_channel, None, message, announcement_mark(f"trouble:{telling}"), again=again)
+        await self._post_once(self._ops_channel, None, message, announcement_mark(f"trouble:{message_id}"), again=again)
 
     async def _progress_channel(self, finetune: Finetune) -> str:
         """Return the channel for a fine-tune's progress: the ops channel, else a DM with the requester."""

@@ -80,7 +80,7 @@ async def socket_mode(
         await untyped.close_async()
 
 
-async def who_we_are(client: AsyncWebClient) -> AuthorizeResult:
+async def fetch_identity(client: AsyncWebClient) -> AuthorizeResult:
     """Return the bot's identity. It is asked for once, at the start: if it failed later, Bolt would lose events.
 
     Raises:

@@ -118,7 +118,7 @@ class Socket(AsyncSocketModeHandler):
         """Return whether the socket is connected and Slack answers its pings."""
         if await self.client.is_connected():
             return HealthPart(ready=True)
-        return HealthPart(ready=False, says="the socket is not connected")
+        return HealthPart(ready=False, detail="the socket is not connected")
 
 
 class Requests:
@@ -130,7 +130,7 @@ class Requests:
         self._deliveries: Deliveries | None = None
         self.route = Route("/slack/events", self._handle, methods=["POST"])
 
-    def answer_by(self, app: AsyncApp, deliveries: Deliveries) -> None:
+    def attach(self, app: AsyncApp, deliveries: Deliveries) -> None:
         """Let this app answer from now on. Before, and once the deliveries are closed, Slack gets a 503 and retries."""
         self._app, self._deliveries = app, deliveries
 

@@ -11,7 +11,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.corrections.correcting import Correcting
-from bot.corrections.drafting import Drafting, said_for
+from bot.corrections.drafting import Drafting, given_reason
 from bot.domain.card import Card
 from handlers.slack.failures import error_name
 from handlers.slack.guard import Guard
@@ -56,7 +56,7 @@ class CorrectionForms:
             A function that drafts a reason and puts it into the form; it does nothing if a reason was known.
         """
         category = shown.category.id if shown.category else None
-        reason = said_for(shown, category) if category else None
+        reason = given_reason(shown, category) if category else None
         form = Form(
             question=shown.question.id,
             seen=shown.seen,

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from bot.domain.correction import ELSEWHERE
+from bot.domain.correction import TRACKER_PERSON_PREFIX
 
 MARKER = "…"
 """The sign at the end of a text that was cut."""
@@ -48,8 +48,8 @@ def mention(member: str | None) -> str | None:
 
 def person(by: str) -> str:
     """Return a mention of a person of this workspace, or the name of a person from LangSmith."""
-    name = escaped(by.removeprefix(ELSEWHERE), 80)
-    return mention(by) or (f"{name} (LangSmith)".lstrip() if by.startswith(ELSEWHERE) else name)
+    name = escaped(by.removeprefix(TRACKER_PERSON_PREFIX), 80)
+    return mention(by) or (f"{name} (LangSmith)".lstrip() if by.startswith(TRACKER_PERSON_PREFIX) else name)
 
 
 def mentions(members: tuple[str, ...]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.domain.prompt import LONG_PROMPT_TOKENS, Category, Prompt, PromptEvent
-from bot.releases.prompting import Leaving, PromptOverview, Saved, Version
+from bot.releases.prompting import PromptChange, PromptOverview, PromptVersion, RetiringCategory
 from handlers.texts.escape import escaped, mention, shorten
 from handlers.texts.words import Words
 from handlers.views import ids
@@ -117,7 +117,7 @@ def task_form(prompt: Prompt, channel: str | None, words: Words) -> dict[str, An
     return _modal(ids.PROMPT_TASK_FORM, data, words("prompt.form.task_title"), inputs, words)
 
 
-def retire_form(leaving: Leaving, channel: str | None, words: Words) -> dict[str, Any]:
+def retire_form(leaving: RetiringCategory, channel: str | None, words: Words) -> dict[str, Any]:
     """Return the form that asks what happens to a category's rows, with some of them as a sample."""
     prompt, category = leaving.prompt, leaving.category
     data = PromptForm(seen=prompt.id, category=category.id, channel=channel)
@@ -180,7 +180,7 @@ def _input(
 # --- messages
 
 
-def saved(result: Saved, words: Words) -> Message:
+def saved(result: PromptChange, words: Words) -> Message:
     """Return the result of a change to the prompt, and how to put the new version into use."""
     state = result.shown
     lines = [words("prompt.saved.moved", n=result.moved)] if result.moved else []
@@ -197,7 +197,7 @@ def saved(result: Saved, words: Words) -> Message:
     return Message(lines[0], [section("\n".join(lines))])
 
 
-def versions(found: Sequence[Version], words: Words) -> Message:
+def versions(found: Sequence[PromptVersion], words: Words) -> Message:
     """Return the newest versions first, each with its date, its author and the releases that use it."""
     title = words("prompt.versions.title")
     lines = [
@@ -216,7 +216,7 @@ def versions(found: Sequence[Version], words: Words) -> Message:
     return Message(title, [section(f"*{title}*"), *(section(line) for line in lines)])
 
 
-def _releases(version: Version, words: Words) -> str:
+def _releases(version: PromptVersion, words: Words) -> str:
     names = [
         f"`{release.id}` {escaped(str(release.model))} ({words(f'finetune.release.{release.state.value}')})"
         for release in version.releases[:10]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from bot.corrections.reviewing import Entry, Listed, Page, ReviewProgress
+from bot.corrections.reviewing import Entry, Page, QueueEntry, ReviewProgress
 from bot.domain.curve import FARTHEST_FORECAST, FEWEST_POINTS
 from bot.domain.dataset import Row, Source
 from bot.domain.gain import QueueReason
@@ -44,11 +44,11 @@ class ShownPage:
 
     language: Language
     offset: int
-    listed: tuple[Listed, ...]
+    listed: tuple[QueueEntry, ...]
 
     @classmethod
     def of(cls, page: Page, language: Language) -> Self:
-        return cls(language, page.offset, tuple(Listed(key=entry.key, why=entry.why) for entry in page.entries))
+        return cls(language, page.offset, tuple(QueueEntry(key=entry.key, why=entry.why) for entry in page.entries))
 
     @classmethod
     def read(cls, block_id: str) -> Self:
@@ -58,7 +58,7 @@ class ShownPage:
             ValueError: The id is anything else.
         """
         _, _, language, offset, keys = block_id.split(":")
-        listed = tuple(Listed(why=_REASONS[int(key[0])], key=key[1:]) for key in keys.split(",") if key)
+        listed = tuple(QueueEntry(why=_REASONS[int(key[0])], key=key[1:]) for key in keys.split(",") if key)
         return cls(LANGUAGES[int(language)], int(offset), listed)
 
     def block_id(self, number: int) -> str:

@@ -46,7 +46,7 @@ from tests.bench.workplace import (
 from tests.kits.langsmith_server import Fault, Got, LangSmithServer
 from tests.kits.langsmith_server.server import KEY
 from tests.kits.openai_server import OpenAIServer
-from tests.loop.story import ENGLISH, LoopDesk, at_the_desk, taught, trained, words
+from tests.loop.story import ENGLISH, LoopDesk, open_loop_desk, run_finetune, settle_all_questions, words
 
 PROJECT = "madoguchi"
 POLL_S = 0.25
@@ -271,7 +271,7 @@ class Round:
             self.database = BotDatabase(f"{self.folder}/bench.db")
             watching = asyncio.create_task(self.database.watch())
             stack.callback(watching.cancel)
-            desk = await stack.enter_async_context(at_the_desk(SimpleNamespace(practice=server)))  # type: ignore[arg-type]
+            desk = await stack.enter_async_context(open_loop_desk(SimpleNamespace(practice=server)))  # type: ignore[arg-type]
             await self._play_steps(desk)
             return self._table_line()
 
@@ -315,10 +315,10 @@ class Round:
 
     async def _use_bot(self, desk: LoopDesk) -> None:
         """Ask, correct, undo, fine-tune and evaluate, then check that status names the failure."""
-        await taught(desk, ENGLISH)
+        await settle_all_questions(desk, ENGLISH)
         card = await desk.settle(await desk.ask("Who waters the plants in the hall?"), "general_affairs")
         await desk.staff.press(card, ids.UNDO)
-        await trained(desk)
+        await run_finetune(desk)
         await desk.command("evaluate")
         await desk.admin.message(lambda m: bool(m.get("files")), timeout=120)
         if self.failure.status:

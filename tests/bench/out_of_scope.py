@@ -96,7 +96,7 @@ async def main(file: Path, removed: Sequence[str]) -> None:
         }
         for name, release in releases.items():
             judged = await core.acts.evaluating.judge(release, [*in_scope.test, *out_of_scope], keep=False)
-            advised = (await core.acts.thresholding.doubts(release)).advised
+            advised = (await core.acts.thresholding.report(release)).advised
             print_line(format_figures(name, judged, other, None))
             if advised:
                 print_line(format_figures(name, judged, other, advised.threshold))

@@ -127,7 +127,7 @@ async def _ask_for_status(workspace: BenchWorkspace) -> None:
     channel = workspace.sample.ops.id
     await interactions.command(workspace, workspace.people.admin, channel, "/finetune status")
     async with asyncio.timeout(120):
-        while not workspace.board.whispers.get(channel):  # noqa: ASYNC110 - another process answers
+        while not workspace.board.ephemerals.get(channel):  # noqa: ASYNC110 - another process answers
             await asyncio.sleep(0.005)
 
 

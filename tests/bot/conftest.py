@@ -13,7 +13,7 @@ from storage.files import DatabaseShelf
 from storage.store import SqlStore
 from tests.bot.things import BASE, PROMPT
 from tests.kits.fakes import RuleModel, StepClock
-from tests.kits.fakes_acts import Board, KeepingTrainer
+from tests.kits.fakes_acts import FakeAnnouncer, FakeTrainer
 from tests.kits.reused_database import ReusedDatabase
 
 Fresh = Callable[[], str]
@@ -78,10 +78,10 @@ def model() -> RuleModel:
 
 
 @pytest.fixture
-def trainer() -> KeepingTrainer:
-    return KeepingTrainer()
+def trainer() -> FakeTrainer:
+    return FakeTrainer()
 
 
 @pytest.fixture
-def board() -> Board:
-    return Board()
+def board() -> FakeAnnouncer:
+    return FakeAnnouncer()

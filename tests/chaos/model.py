@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from tests.chaos import words
 from tests.chaos.slack import RandomFaults
-from tests.kits.openai_server import CHAT, Got, OpenAIServer, Reply, completion, refusal, said
+from tests.kits.openai_server import CHAT, OpenAIServer, ReceivedRequest, Reply, completion, refusal, said
 
 UNLISTED_CATEGORY = "Astrology"
 LONGEST_DELAY = 4.0
@@ -19,7 +19,7 @@ class FailingModel(OpenAIServer):
         super().__init__()
         self._faults = faults
 
-    def choose(self, got: Got) -> Reply:
+    def choose(self, got: ReceivedRequest) -> Reply:
         if got.route != CHAT:
             return super().choose(got)
         question = got.json["messages"][-1]["content"]

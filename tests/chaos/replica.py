@@ -37,13 +37,13 @@ def shorten_waits() -> None:
     rechecking.RECHECK_LEASE /= SPEEDUP
     rechecking.FIRST_RECHECK_WAIT /= SPEEDUP
     rechecking.LONGEST_RECHECK_WAIT /= SPEEDUP
-    catching_up.SETTLED /= SPEEDUP
+    catching_up.EVENT_GRACE /= SPEEDUP
     catching_up.REREAD /= SPEEDUP
     # These constants are imported by name, so the copy in each importing module is replaced.
-    catch_up.SETTLED = catching_up.SETTLED  # type: ignore[attr-defined]
+    catch_up.SETTLED = catching_up.EVENT_GRACE  # type: ignore[attr-defined]
     lifecycle.BEAT = lifecycle.BEAT / SPEEDUP  # type: ignore[attr-defined]
     replicas.REPLICA_SILENT_AFTER = status.REPLICA_SILENT_AFTER = replicas.REPLICA_SILENT_AFTER / SPEEDUP  # type: ignore[attr-defined]
-    catch_up.EVERY /= SPEEDUP
+    catch_up.READ_INTERVAL /= SPEEDUP
     lifecycle.CATCH_UP_SECONDS /= SPEEDUP
     replicas.SHORTEST_LEASE /= SPEEDUP
     connection.SLACK_SECONDS /= SPEEDUP  # type: ignore[assignment]  # the bot has whole seconds

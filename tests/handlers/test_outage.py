@@ -15,7 +15,7 @@ from bot.providers.model import OpenAIModel
 from bot.providers.providers import Provider, Providers
 from handlers.slack.announcer import SlackAnnouncer
 from handlers.slack.people import People
-from tests.kits.fakes import Time
+from tests.kits.fakes import ManualTimer
 from tests.kits.openai_server import CHAT, OpenAIServer, Reply, completion, refusal, said
 from tests.kits.slack_desk import MODEL, Json, SlackDesk, eventually, open_desk, texts
 
@@ -33,7 +33,7 @@ class Outage:
     desk: SlackDesk
     serving: OpenAIServer
     fallback: OpenAIServer
-    time: Time
+    time: ManualTimer
 
     async def ask(self, text: str = "my laptop is broken") -> str:
         """Ask, and wait for a card or a notice."""
@@ -67,7 +67,7 @@ def opened(store: Store) -> Open:
                 [Provider("openai", serving.url, "sk-secret"), Provider("local", local.url, kind="compatible")]
             )
             stack.push_async_callback(providers.aclose)
-            time = Time()
+            time = ManualTimer()
             model = BreakerModel(OpenAIModel(providers, timeout_s=0.2), lambda: Breaker(now=time))
             desk = await stack.enter_async_context(
                 open_desk(store, model=model, serving=SERVING_MODEL, fallback=fallback)
@@ -181,10 +181,10 @@ async def test_trouble_is_told_in_configured_language(desk: SlackDesk, language:
     people = People(desk.client, desk.people.home, language)
     announcer = SlackAnnouncer(desk.client, people, OPS)
     for again in (False, True):
-        await announcer.tell_trouble(ACME, Trouble.KEY, None, telling="1", again=again)
+        await announcer.tell_trouble(ACME, Trouble.KEY, None, message_id="1", again=again)
     yuko = await desk.window(desk.server.people.admin)
     (message,) = [m for m in await yuko.history(OPS) if "bot_id" in m]
     assert words in texts(message)
     assert "BOT_PROVIDERS__ACME__API_KEY" in texts(message)
-    await SlackAnnouncer(desk.client, people).tell_trouble(ACME, Trouble.KEY, None, telling="2", again=False)
+    await SlackAnnouncer(desk.client, people).tell_trouble(ACME, Trouble.KEY, None, message_id="2", again=False)
     assert len([m for m in await yuko.history(OPS) if "bot_id" in m]) == 1, "without an ops channel nothing is posted"

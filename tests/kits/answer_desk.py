@@ -6,18 +6,18 @@ from bot.domain.question import Arrival, Question
 from bot.questions.answering import Answering
 from bot.questions.classifying import Classifying
 from storage.store import SqlStore
-from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
-from tests.kits.fakes_acts import Board
+from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
+from tests.kits.fakes_acts import FakeAnnouncer
 
 
 class AnswerDesk:
     """Answering, with its store and fakes."""
 
-    def __init__(self, store: SqlStore, model: RuleModel, board: Board, clock: StepClock) -> None:
+    def __init__(self, store: SqlStore, model: RuleModel, board: FakeAnnouncer, clock: StepClock) -> None:
         self.store = store
         self.model = model
         self.board = board
-        self.neighbours = KeptNeighbours()
+        self.neighbours = MemoryNeighbours()
         self.clock = clock
         self.answering = self.worker()
 

@@ -9,8 +9,8 @@ from bot.questions.classifying import Classifying
 from bot.similarity.neighbours import RowNeighbours
 from storage.store import SqlStore
 from tests.bot.things import arrival
-from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
-from tests.kits.fakes_acts import Board
+from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
+from tests.kits.fakes_acts import FakeAnnouncer
 
 
 class CorrectionDesk:
@@ -23,10 +23,10 @@ class CorrectionDesk:
         self.question = ""
 
     async def ask(self, text: str = "有給は何日前？") -> None:
-        board = Board()
+        board = FakeAnnouncer()
         answering = Answering(
             self.store,
-            Classifying(self.store, RuleModel({"有給": "labor"}), KeptNeighbours(), self.clock),
+            Classifying(self.store, RuleModel({"有給": "labor"}), MemoryNeighbours(), self.clock),
             board,
             self.clock,
         )

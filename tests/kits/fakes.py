@@ -72,7 +72,7 @@ NEAR = 0.8
 """Similarity from which two texts are near-duplicates."""
 
 
-class KeptNeighbours:
+class MemoryNeighbours:
     """Neighbours in memory. Similarity is the share of characters that two normalised texts have in common."""
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
@@ -132,7 +132,7 @@ def _similarity(one: str, other: str) -> float:
     return Indel.normalized_similarity(_normalised(one), _normalised(other))
 
 
-class Time:
+class ManualTimer:
     """A clock in seconds that a test sets."""
 
     def __init__(self) -> None:

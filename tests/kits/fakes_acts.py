@@ -51,7 +51,7 @@ class Faults:
         return scheduled.pop(0) if scheduled else None
 
 
-class KeepingTrainer:
+class FakeTrainer:
     """A provider that keeps files and jobs. A job changes only when a test sets its status."""
 
     def __init__(self) -> None:
@@ -129,7 +129,7 @@ class CountingEstimator:
 NO_ANSWER = Undelivered("no answer", final=False)
 
 
-class Board:
+class FakeAnnouncer:
     """Slack as people see it: every posted message, and the present content of each card."""
 
     def __init__(self) -> None:
@@ -181,11 +181,11 @@ class Board:
         self.cards[card.question.id][-1] = card
         lose(fault, NO_ANSWER)
 
-    async def announce_owner(self, card: Card, *, telling: str, again: bool) -> None:
+    async def announce_owner(self, card: Card, *, message_id: str, again: bool) -> None:
         self.owner_again.append(again)
         fault = self._receive("announce_owner")
-        assert again or telling not in self.owners
-        self.owners.setdefault(telling, card)
+        assert again or message_id not in self.owners
+        self.owners.setdefault(message_id, card)
         lose(fault, NO_ANSWER)
 
     async def post_notice(self, arrival: Arrival, notice: Notice, *, again: bool) -> None:
@@ -204,11 +204,11 @@ class Board:
             self.notices.remove(surplus)
 
     async def tell_trouble(
-        self, model: ModelName, trouble: Trouble, fallback: ModelName | None, *, telling: str, again: bool
+        self, model: ModelName, trouble: Trouble, fallback: ModelName | None, *, message_id: str, again: bool
     ) -> None:
         fault = self._receive("tell_trouble")
-        if not (again and telling in self.message_ids):
-            self.message_ids.append(telling)
+        if not (again and message_id in self.message_ids):
+            self.message_ids.append(message_id)
             self.troubles.append((str(model), trouble, str(fallback) if fallback else None))
         lose(fault, NO_ANSWER)
 
@@ -226,25 +226,25 @@ class Board:
             self.announced.append(finetune)
         lose(fault, NO_ANSWER)
 
-    async def post_missed(self, missed: Missed, *, telling: str, again: bool) -> None:
+    async def post_missed(self, missed: Missed, *, message_id: str, again: bool) -> None:
         fault = self._receive("post_missed")
-        if not (again and telling in self.message_ids):
-            self.message_ids.append(telling)
+        if not (again and message_id in self.message_ids):
+            self.message_ids.append(message_id)
             self.missed.append(missed)
         lose(fault, NO_ANSWER)
 
     async def announce_switch(
-        self, release: Release, by: str, note: str | None = None, *, telling: str, again: bool
+        self, release: Release, by: str, note: str | None = None, *, message_id: str, again: bool
     ) -> None:
         fault = self._receive("announce_switch")
-        if not (again and telling in self.message_ids):
-            self.message_ids.append(telling)
+        if not (again and message_id in self.message_ids):
+            self.message_ids.append(message_id)
             self.switches.append((release.id, by))
             self.notes += [note] if note else []
         lose(fault, NO_ANSWER)
 
 
-class KeptShelf:
+class MemoryShelf:
     """A shelf in memory."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from bot.domain.mirror import Annotation, Edit, Edits, Experiment, ExperimentRow
 from tests.kits.fakes import StepClock
 
 
-class KeptTracker:
+class MemoryTracker:
     """A tracker in memory.
 
     Attributes:

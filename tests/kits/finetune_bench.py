@@ -18,7 +18,7 @@ from bot.providers.training_file import check
 from bot.similarity.neighbours import RowNeighbours
 from tests.bot.things import BASE, rows_of
 from tests.kits.fakes import StepClock
-from tests.kits.fakes_acts import CountingEstimator, KeepingTrainer
+from tests.kits.fakes_acts import CountingEstimator, FakeTrainer
 
 ENOUGH_ROWS = [*rows_of(Split.TRAIN, "labor", 6), *rows_of(Split.TRAIN, "it", 6), *rows_of(Split.HELD_OUT, "other", 2)]
 
@@ -53,7 +53,7 @@ def finetune_acts(  # noqa: PLR0917 - the acts need every port
 class FinetuneBench:
     """The acts of fine-tunes, with their store and fakes."""
 
-    def __init__(self, store: Store, shelf: Shelf, trainer: KeepingTrainer, clock: StepClock) -> None:
+    def __init__(self, store: Store, shelf: Shelf, trainer: FakeTrainer, clock: StepClock) -> None:
         self.store = store
         self.shelf = shelf
         self.trainer = trainer

@@ -14,9 +14,9 @@ from bot.releases.evaluating import Evaluating
 from storage.store import SqlStore
 from tests.bot.things import arrival
 from tests.kits.answer_desk import AnswerDesk
-from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
-from tests.kits.fakes_acts import Board, CountingEstimator
-from tests.kits.fakes_tracker import KeptTracker
+from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
+from tests.kits.fakes_acts import CountingEstimator, FakeAnnouncer
+from tests.kits.fakes_tracker import MemoryTracker
 
 WAIT = LONGEST_WAIT.total_seconds()
 """Seconds after which the mirror has stopped backing off."""
@@ -29,15 +29,15 @@ class MirrorDesk:
     store: SqlStore
     clock: StepClock
     model: RuleModel
-    board: Board
-    tracker: KeptTracker
+    board: FakeAnnouncer
+    tracker: MemoryTracker
     evaluating: Evaluating = field(init=False)
     outbound: MirrorOutbound = field(init=False)
 
     def __post_init__(self) -> None:
         estimator = CountingEstimator()
         self.evaluating = Evaluating(
-            self.store, self.model, self.clock, neighbours=KeptNeighbours(), estimator=estimator, pauses=()
+            self.store, self.model, self.clock, neighbours=MemoryNeighbours(), estimator=estimator, pauses=()
         )
         self.outbound = self.new_outbound()
 
@@ -58,7 +58,7 @@ class MirrorDesk:
     async def press(self, question: Question, category: str, seen: int = 0, by: str = "U2") -> None:
         """Settle a question as a press in Slack does."""
         press = Press(question_id=question.id, category=category, seen=seen, by=by)
-        await Correcting(self.store, KeptNeighbours(), self.clock).settle(press)
+        await Correcting(self.store, MemoryNeighbours(), self.clock).settle(press)
 
     async def mirror_all(self, *, most: int = 200) -> int:
         """Mirror until nothing is left, and return the number of rounds."""

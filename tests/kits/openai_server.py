@@ -47,7 +47,7 @@ UNKNOWN = Reply({"error": {"message": "Unknown request URL"}}, 404)
 
 
 @dataclass(frozen=True)
-class Got:
+class ReceivedRequest:
     """A received request."""
 
     route: str
@@ -65,7 +65,7 @@ class OpenAIServer:
     """A server that sends queued replies. The last reply of a route repeats; a route without replies answers 404."""
 
     def __init__(self) -> None:
-        self.requests: list[Got] = []
+        self.requests: list[ReceivedRequest] = []
         self._queues: dict[str, deque[Reply]] = defaultdict(deque)
         self._last: dict[str, Reply] = {}
         self.url = ""
@@ -74,11 +74,11 @@ class OpenAIServer:
         """Queue replies for a route such as `POST /v1/files`."""
         self._queues[route].extend(replies)
 
-    def sent(self, route: str) -> list[Got]:
+    def sent(self, route: str) -> list[ReceivedRequest]:
         """Return the requests to this route, oldest first."""
         return [got for got in self.requests if got.route == route]
 
-    def choose(self, got: Got) -> Reply:
+    def choose(self, got: ReceivedRequest) -> Reply:
         """Return the reply to a request: the next one in its route's queue."""
         if self._queues[got.route]:
             self._last[got.route] = self._queues[got.route].popleft()
@@ -87,7 +87,7 @@ class OpenAIServer:
     async def answer(self, request: Request) -> Response:
         """Answer one request."""
         route = f"{request.method} {request.url.path}"
-        got = Got(route, dict(request.query_params), dict(request.headers), await request.body())
+        got = ReceivedRequest(route, dict(request.query_params), dict(request.headers), await request.body())
         self.requests.append(got)
         reply = self.choose(got)
         await asyncio.sleep(reply.wait_s)

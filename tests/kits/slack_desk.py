@@ -39,7 +39,7 @@ from handlers.slack.policy import Policy
 from handlers.slack.private import Private
 from handlers.views.ids import REVIEW_SETTLE
 from tests.kits.fakes import RuleModel, StepClock
-from tests.kits.fakes_acts import KeepingTrainer, KeptShelf, NoBatches
+from tests.kits.fakes_acts import FakeTrainer, MemoryShelf, NoBatches
 
 MANIFEST = yaml.safe_load((Path(__file__).parents[2] / "manifest.yml").read_text(encoding="utf-8"))
 PROMPT = Prompt(
@@ -219,12 +219,12 @@ async def open_desk(
         neighbours = RowNeighbours(store)
         ports = Ports(
             store=store,
-            shelf=KeptShelf(),
+            shelf=MemoryShelf(),
             clock=clock,
             neighbours=neighbours,
             model=rules,
             live_model=model or rules,
-            trainer=KeepingTrainer(),
+            trainer=FakeTrainer(),
             batcher=NoBatches(),
             estimator=OfflineEstimator(),
             check_file=check,

@@ -59,7 +59,7 @@ async def live_through(visit: Visit, running: Running, desk: LoopDesk, story: St
     one = 0 if story.language == "ja" else 1
     locale = "ja-JP" if story.language == "ja" else "en-US"
     for person in (desk.employee, desk.staff, desk.admin):
-        await person.speak(locale)
+        await person.set_locale(locale)
 
     async def window(user: str) -> Window:
         made = Window(await visit(f"{server.url}?user={user}", locale=locale), server, user)

@@ -53,7 +53,7 @@ async def running(folder: Path, env: dict[str, str]) -> AsyncIterator[asyncio.su
 
 
 @asynccontextmanager
-async def hurried(folder: Path, env: dict[str, str]) -> AsyncIterator[int]:
+async def run_with_short_leases(folder: Path, env: dict[str, str]) -> AsyncIterator[int]:
     """The pid of a bot whose leases are a tenth as long (tests/chaos/replica.py)."""
     nursery = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.chaos.replica"),

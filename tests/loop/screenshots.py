@@ -12,7 +12,7 @@ from bot.app.running import open_bot
 from bot.settings import Settings
 from tests.kits.browser import browsing
 from tests.loop.browser_story import live_through
-from tests.loop.story import STORIES, at_the_desk
+from tests.loop.story import STORIES, open_loop_desk
 
 KEPT = {"refused", "corrected", "start", "switched", "answered"}
 
@@ -37,7 +37,7 @@ async def main(folder: Path) -> None:
 
         with tempfile.TemporaryDirectory() as data:
             settings = Settings(_env_file=None, database_url=f"sqlite:///{data}/loop.db", bot_language=story.language)
-            async with browsing() as visit, open_bot(settings) as running, at_the_desk(running) as desk:
+            async with browsing() as visit, open_bot(settings) as running, open_loop_desk(running) as desk:
                 await live_through(visit, running, desk, story, shot)
 
 

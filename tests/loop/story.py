@@ -118,7 +118,7 @@ class LoopDesk:
 
 
 @asynccontextmanager
-async def at_the_desk(running: Running) -> AsyncIterator[LoopDesk]:
+async def open_loop_desk(running: Running) -> AsyncIterator[LoopDesk]:
     server = running.practice
     assert server
     people = server.people
@@ -155,7 +155,7 @@ def words(message: Message) -> str:
     return "\n".join([message["text"], *parts])
 
 
-async def taught(desk: LoopDesk, story: Story) -> str:
+async def settle_all_questions(desk: LoopDesk, story: Story) -> str:
     """Staff settle every question of the story; the category that its perks belong to here."""
     first = await desk.ask(story.asked)
     perks_go_to = "hr" if said(first) != "hr" else "accounting"
@@ -167,7 +167,7 @@ async def taught(desk: LoopDesk, story: Story) -> str:
     return perks_go_to
 
 
-async def trained(desk: LoopDesk) -> str:
+async def run_finetune(desk: LoopDesk) -> str:
     """Start a fine-tune and wait for its announcement; the model's name."""
     plan = await desk.command("start")
     assert ids.FINETUNE_CONFIRM in actions(plan), words(plan)

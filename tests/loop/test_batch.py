@@ -14,7 +14,7 @@ from bot.releases.releasing import add_candidate
 from bot.settings import Settings
 from tests.kits.openai_server import CHAT, FILES, OpenAIServer, Reply
 from tests.kits.openai_server import said as answers
-from tests.loop.story import at_the_desk, settle_all, words
+from tests.loop.story import open_loop_desk, settle_all, words
 
 pytestmark = pytest.mark.timeout(90)
 THERE = ModelName(provider="there", model="small")
@@ -41,7 +41,7 @@ async def test_a_batch_survives_a_restart_and_its_figures_are_posted(
         server.on(FILES, Reply({"id": "file-1"}))
         server.on("POST /v1/batches", Reply({"id": "batch_1", "status": "validating"}))
         server.on("GET /v1/batches/batch_1", Reply({"id": "batch_1", "status": "in_progress"}))
-        async with opened() as running, at_the_desk(running) as desk:
+        async with opened() as running, open_loop_desk(running) as desk:
             await settle_all(running, "en")
             core = running.core
             assert "without `batch`" in words(await desk.command("evaluate batch")), "the embedded model has none"
@@ -66,7 +66,7 @@ async def test_a_batch_survives_a_restart_and_its_figures_are_posted(
             lines.append({"custom_id": one["custom_id"], "response": {"status_code": 200, "body": body}})
         server.on("GET /v1/files/out/content", Reply("\n".join(json.dumps(one) for one in lines)))
         server.on("GET /v1/batches/batch_1", Reply({"id": "batch_1", "status": "completed", "output_file_id": "out"}))
-        async with opened() as running, at_the_desk(running) as desk:
+        async with opened() as running, open_loop_desk(running) as desk:
             told = await desk.admin.message(
                 lambda m: any(f["name"].endswith(".png") for f in m.get("files", [])), timeout=60.0
             )

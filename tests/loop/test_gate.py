@@ -10,7 +10,7 @@ from bot.app.running import Running
 from bot.domain.dataset import Split
 from handlers.views import ids
 from tests.loop.conftest import Open
-from tests.loop.story import SUBJECTS, LoopDesk, Message, actions, at_the_desk, settle_all, trained, words
+from tests.loop.story import SUBJECTS, LoopDesk, Message, actions, open_loop_desk, run_finetune, settle_all, words
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -33,9 +33,9 @@ async def evaluated(desk: LoopDesk) -> Message:
 
 async def test_a_better_model_is_evaluated_and_passes(open_loop: Open) -> None:
     language = "ja"
-    async with open_loop(language) as running, at_the_desk(running) as desk:
+    async with open_loop(language) as running, open_loop_desk(running) as desk:
         await settle_all(running, language)
-        model = await trained(desk)
+        model = await run_finetune(desk)
         told = await evaluated(desk)
         assert running.practice
         assert told["channel"] == running.practice.channels.ops.id
@@ -57,10 +57,10 @@ async def test_a_better_model_is_evaluated_and_passes(open_loop: Open) -> None:
 
 
 async def test_a_model_trained_on_shuffled_labels_is_refused_and_lists_what_it_breaks(open_loop: Open) -> None:
-    async with open_loop("en") as running, at_the_desk(running) as desk:
+    async with open_loop("en") as running, open_loop_desk(running) as desk:
         await settle_all(running, "en")
         await shuffle_training_rows(running)
-        model = await trained(desk)
+        model = await run_finetune(desk)
         await settle_all(running, "en")
         refused = await desk.command(f"switch {model}")
         assert "refuses" in refused["text"]

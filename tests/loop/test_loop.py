@@ -7,17 +7,27 @@ import pytest
 
 from handlers.views import ids
 from tests.loop.conftest import Open
-from tests.loop.story import STORIES, Story, actions, at_the_desk, said, sentence, taught, trained, words
+from tests.loop.story import (
+    STORIES,
+    Story,
+    actions,
+    open_loop_desk,
+    run_finetune,
+    said,
+    sentence,
+    settle_all_questions,
+    words,
+)
 
 pytestmark = pytest.mark.timeout(90)
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.language)
 async def test_corrections_become_a_model_that_answers_better(story: Story, open_loop: Open) -> None:
-    async with open_loop(story.language) as running, at_the_desk(running) as desk:
-        right = await taught(desk, story)
+    async with open_loop(story.language) as running, open_loop_desk(running) as desk:
+        right = await settle_all_questions(desk, story)
         before = said(await desk.ask(story.again))
-        model = await trained(desk)
+        model = await run_finetune(desk)
         status = words(await desk.command("status"))
         assert "local/base" in status
         assert model in status
@@ -46,8 +56,8 @@ async def test_corrections_become_a_model_that_answers_better(story: Story, open
 
 async def test_an_export_holds_what_staff_settled_and_is_the_same_twice(open_loop: Open) -> None:
     story = STORIES[0]
-    async with open_loop("ja") as running, at_the_desk(running) as desk:
-        await taught(desk, story)
+    async with open_loop("ja") as running, open_loop_desk(running) as desk:
+        await settle_all_questions(desk, story)
         files = []
         for _ in range(2):
             await desk.command("export")
@@ -73,8 +83,8 @@ async def test_an_export_holds_what_staff_settled_and_is_the_same_twice(open_loo
 
 async def test_a_restart_in_the_middle_of_a_fine_tune_loses_nothing(open_loop: Open) -> None:
     story = STORIES[1]
-    async with open_loop("en") as running, at_the_desk(running) as desk:
-        await taught(desk, story)
+    async with open_loop("en") as running, open_loop_desk(running) as desk:
+        await settle_all_questions(desk, story)
         plan = await desk.command("start")
         await desk.admin.press(plan, ids.FINETUNE_CONFIRM)
     async with open_loop("en") as running:
@@ -82,7 +92,7 @@ async def test_a_restart_in_the_middle_of_a_fine_tune_loses_nothing(open_loop: O
             while not (newest := (await running.core.acts.reporting.status()).finetunes[0]).model:
                 assert newest.error is None
                 await asyncio.sleep(0.1)
-        async with at_the_desk(running) as desk:
+        async with open_loop_desk(running) as desk:
             told = [
                 m
                 for m in await desk.admin.history(running.practice.channels.ops.id)  # type: ignore[union-attr]
@@ -94,7 +104,7 @@ async def test_a_restart_in_the_middle_of_a_fine_tune_loses_nothing(open_loop: O
 
 
 async def test_only_an_admin_gets_more_than_help(open_loop: Open) -> None:
-    async with open_loop("en") as running, at_the_desk(running) as desk:
+    async with open_loop("en") as running, open_loop_desk(running) as desk:
         await desk.employee.command("/finetune start", desk.channel)
         refused = await desk.employee.message(lambda m: bool(m.get("ephemeral")))
         assert ids.FINETUNE_CONFIRM not in actions(refused)
@@ -105,8 +115,8 @@ async def test_only_an_admin_gets_more_than_help(open_loop: Open) -> None:
 
 
 async def test_one_confirm_makes_one_job_however_often_it_is_pressed(open_loop: Open) -> None:
-    async with open_loop("en") as running, at_the_desk(running) as desk:
-        await taught(desk, STORIES[1])
+    async with open_loop("en") as running, open_loop_desk(running) as desk:
+        await settle_all_questions(desk, STORIES[1])
         plan = await desk.command("start")
         await asyncio.gather(*(desk.admin.press(plan, ids.FINETUNE_CONFIRM) for _ in range(3)), return_exceptions=True)
         status = await running.core.acts.reporting.status()
@@ -119,6 +129,6 @@ async def test_one_confirm_makes_one_job_however_often_it_is_pressed(open_loop: 
 
 
 async def test_a_name_that_nobody_has_is_refused_in_words(open_loop: Open) -> None:
-    async with open_loop("en") as running, at_the_desk(running) as desk:
+    async with open_loop("en") as running, open_loop_desk(running) as desk:
         assert "nosuch" in words(await desk.command("switch nosuch"))
         assert "local/base" in words(await desk.command("status"))

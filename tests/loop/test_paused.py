@@ -12,7 +12,7 @@ from bot.practice import Person, Workspace, serve
 from tests.kits.openai_server import CHAT, OpenAIServer, Reply
 from tests.kits.openai_server import said as answers
 from tests.kits.postgres import make_database
-from tests.loop.program import MANIFEST, environment, hurried
+from tests.loop.program import MANIFEST, environment, run_with_short_leases
 from tests.loop.story import said
 
 pytestmark = pytest.mark.timeout(120)
@@ -30,13 +30,13 @@ async def test_it_was_paused_while_the_model_thought(tmp_path: Path) -> None:
         env = environment(tmp_path, server, model.url) | {"DATABASE_URL": make_database()}
         asker = await stack.enter_async_context(Person(server.url, server.people.employees[1].id))
         channel = server.channels.help_desk.id
-        paused = await stack.enter_async_context(hurried(tmp_path, env))
+        paused = await stack.enter_async_context(run_with_short_leases(tmp_path, env))
         ts = await asker.say(channel, "Who pays for my new desk?")
         async with asyncio.timeout(20):
             while not model.sent(CHAT):  # noqa: ASYNC110 - it happens in another process
                 await asyncio.sleep(0.02)
         os.kill(paused, signal.SIGSTOP)
-        await stack.enter_async_context(hurried(tmp_path, env))
+        await stack.enter_async_context(run_with_short_leases(tmp_path, env))
         card = await asker.answer(ts, timeout=40)
         assert said(card) == "people", "the other one asked again"
         os.kill(paused, signal.SIGCONT)

@@ -15,8 +15,8 @@ import pytest
 from bot.practice import Person, Workspace, serve
 from handlers.views import ids
 from tests.kits.postgres import make_database
-from tests.loop.program import MANIFEST, at_slack, hurried
-from tests.loop.story import ENGLISH, LoopDesk, candidate, said, taught, words
+from tests.loop.program import MANIFEST, at_slack, run_with_short_leases
+from tests.loop.story import ENGLISH, LoopDesk, candidate, said, settle_all_questions, words
 from tests.loop.story import serve as let_serve
 
 pytestmark = pytest.mark.timeout(180)
@@ -73,7 +73,7 @@ async def test_two_replicas_are_one_bot(tmp_path: Path) -> None:
             "BOT_LANGUAGE": "en",
         }
         members = (server.people.employees[0], server.people.staff[0], server.people.admin)
-        bots = [await stack.enter_async_context(hurried(tmp_path, env)) for _ in range(2)]
+        bots = [await stack.enter_async_context(run_with_short_leases(tmp_path, env)) for _ in range(2)]
         windows = [await stack.enter_async_context(Person(server.url, member.id)) for member in members]
         desk = LoopDesk(server, *windows)
         listed = words(await desk.command("status"))
@@ -82,7 +82,7 @@ async def test_two_replicas_are_one_bot(tmp_path: Path) -> None:
 
         # What staff settle by one replica is shown to the model by the other.
         await let_serve(desk, await candidate(desk, 3))
-        right = await taught(desk, ENGLISH)
+        right = await settle_all_questions(desk, ENGLISH)
         before, settled = record.newest(), time.monotonic()
         assert await asked_together(desk, ENGLISH.similar) == {right}
         assert time.monotonic() - settled < WITHIN
@@ -97,7 +97,7 @@ async def test_two_replicas_are_one_bot(tmp_path: Path) -> None:
         assert (state, model in told["text"]) == ("succeeded", True)
 
         # A new replica and the old one serve what the old one trained, as soon as it is switched to.
-        await stack.enter_async_context(hurried(tmp_path, env))
+        await stack.enter_async_context(run_with_short_leases(tmp_path, env))
         await until(lambda: record.rows("SELECT count(*) FROM replicas") == [(2,)], seconds=45)
         ((release,),) = record.rows("SELECT id FROM releases WHERE model = %s", model)
         await let_serve(desk, release)

@@ -5,14 +5,14 @@ import pytest
 from bot.domain.release import ReleaseState
 from handlers.views import ids
 from tests.loop.conftest import Open
-from tests.loop.story import STORIES, Story, actions, at_the_desk, candidate, said, serve, words
+from tests.loop.story import STORIES, Story, actions, candidate, open_loop_desk, said, serve, words
 
 pytestmark = pytest.mark.timeout(60)
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.language)
 async def test_one_correction_helps_a_similar_question_before_any_training(story: Story, open_loop: Open) -> None:
-    async with open_loop(story.language) as running, at_the_desk(running) as desk:
+    async with open_loop(story.language) as running, open_loop_desk(running) as desk:
         before = said(await desk.ask(story.similar))
         release = await candidate(desk, 3)
         await serve(desk, release)
@@ -27,7 +27,7 @@ async def test_one_correction_helps_a_similar_question_before_any_training(story
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.language)
 async def test_a_shadow_answers_unseen_and_its_agreement_is_told(story: Story, open_loop: Open) -> None:
-    async with open_loop(story.language) as running, at_the_desk(running) as desk:
+    async with open_loop(story.language) as running, open_loop_desk(running) as desk:
         release = await candidate(desk, 5)
         assert release in words(await desk.command(f"shadow {release}"))
         questions = list(story.usual)[:3]
@@ -49,7 +49,7 @@ async def test_a_shadow_answers_unseen_and_its_agreement_is_told(story: Story, o
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.language)
 async def test_below_the_threshold_the_bot_asks_staff_and_a_press_settles_it(story: Story, open_loop: Open) -> None:
-    async with open_loop(story.language) as running, at_the_desk(running) as desk:
+    async with open_loop(story.language) as running, open_loop_desk(running) as desk:
         server = running.practice
         assert server
         serving = (await running.core.acts.releasing.serving()).id
@@ -69,7 +69,7 @@ async def test_below_the_threshold_the_bot_asks_staff_and_a_press_settles_it(sto
 
 
 async def test_what_makes_no_sense_is_refused_in_words(open_loop: Open) -> None:
-    async with open_loop("en") as running, at_the_desk(running) as desk:
+    async with open_loop("en") as running, open_loop_desk(running) as desk:
         for wrong, told in (
             ("recall 21", "0 to 20"),
             ("recall some", "0 to 20"),

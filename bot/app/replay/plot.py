@@ -12,12 +12,12 @@ def plot(points: Sequence[Point], title: str, file: Path, words: Words) -> None:
     """Draw accuracy over corrections, with 95% intervals, as a PNG."""
     from matplotlib.figure import Figure
 
-    from handlers.pictures import japanese_font, lettering
+    from handlers.pictures import japanese_font, use_font
 
     x = [point.corrections for point in points]
     y = [point.accuracy * 100 for point in points]
     low, high = zip(*(point.interval for point in points), strict=True)
-    with lettering(words, japanese_font()) as text:
+    with use_font(words, japanese_font()) as text:
         figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
         axes = figure.subplots()
         axes.fill_between(x, [v * 100 for v in low], [v * 100 for v in high], alpha=0.15, linewidth=0)

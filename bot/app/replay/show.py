@@ -299,7 +299,7 @@ class ReplayRun:
         )
 
     async def _unsure_figures(self, release: Release, judged: Sequence[Judged]) -> UnsureFigures:
-        advised = (await self.core.acts.thresholding.doubts(release)).advised
+        advised = (await self.core.acts.thresholding.report(release)).advised
         threshold = advised.threshold if advised else 0.0
         sure = [one for one in judged if (one.result.confidence or 0.0) >= threshold]
         other = next(c.id for c in self.script.prompt.categories if c.other)

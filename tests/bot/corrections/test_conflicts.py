@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.corrections.correcting import Correcting
-from bot.corrections.reviewing import Listed, Reviewing
+from bot.corrections.reviewing import QueueEntry, Reviewing
 from bot.domain.dataset import Row, Split, export, split_of
 from bot.domain.gain import QueueReason
 from bot.finetunes.budget import Spending
@@ -68,7 +68,7 @@ async def conflict_rows(store: SqlStore) -> list[Row]:
 
 async def test_two_groups_settled_differently_are_one_conflict(conflict_rows: list[Row], reviewing: Reviewing) -> None:
     (listed,) = await reviewing.queue()
-    assert listed == Listed(key="g1", why=QueueReason.CONFLICT)
+    assert listed == QueueEntry(key="g1", why=QueueReason.CONFLICT)
     assert await reviewing.waiting() == 1
     (entry,) = await reviewing.entries([listed])
     assert entry.open
@@ -113,7 +113,7 @@ async def test_one_press_settles_the_whole_conflict(
     await reviewing.settle_conflict("g1", "it", "U4")
     assert await reviewing.queue() == []
     assert await neighbours.conflicts() == []
-    (entry,) = await reviewing.entries([Listed(key="g1", why=QueueReason.CONFLICT)])
+    (entry,) = await reviewing.entries([QueueEntry(key="g1", why=QueueReason.CONFLICT)])
     assert not entry.open
     assert {(one.id, one.category, one.by) for one in entry.rows} == {
         (FIRST, "it", "U4"),

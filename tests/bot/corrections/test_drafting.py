@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.corrections.correcting import row_of
-from bot.corrections.drafting import Drafting, said_for
+from bot.corrections.drafting import Drafting, given_reason
 from bot.domain.card import Card
 from bot.domain.correction import Correction, CorrectionKind
 from bot.domain.dataset import Row, Split, export, group_of, neutral_reason
@@ -92,7 +92,7 @@ async def test_given_reason_is_preferred_to_a_models_draft(store: SqlStore, cloc
     assert await drafting.reason(desk.question, "labor") == "'有給' stands in it"
     assert await drafting.reason(desk.question, "it") == "'有給は何日前？' is a matter of it"
     card = await desk.press("it", seen=0, reason="端末の話")
-    assert said_for(card, "it") == "端末の話"
+    assert given_reason(card, "it") == "端末の話"
     assert await drafting.reason(desk.question, "it") == "端末の話"
     assert await drafting.reason(desk.question, "labor") == "'有給' stands in it"
 

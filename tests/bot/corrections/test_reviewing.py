@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.corrections.correcting import Correcting
-from bot.corrections.reviewing import Listed, Reviewing
+from bot.corrections.reviewing import QueueEntry, Reviewing
 from bot.domain.correction import CorrectionKind, Press
 from bot.domain.dataset import Export, Row, Source, Split, export, text_key
 from bot.domain.errors import Reason, Refused
@@ -21,7 +21,7 @@ from storage.store import SqlStore
 from tests.bot.things import BASE, PROMPT, arrival, row, rows_of
 from tests.kits.answer_desk import AnswerDesk
 from tests.kits.fakes import RuleModel, StepClock
-from tests.kits.fakes_acts import Board
+from tests.kits.fakes_acts import FakeAnnouncer
 
 
 def result_of(row: Row, release_id: str, category: str, at: datetime) -> Result:
@@ -57,7 +57,7 @@ class ReviewDesk:
 
     def __init__(self, store: SqlStore, clock: StepClock, model: RuleModel) -> None:
         self.store, self.clock, self.model = store, clock, model
-        self.board, self.neighbours = Board(), RowNeighbours(store)
+        self.board, self.neighbours = FakeAnnouncer(), RowNeighbours(store)
         self.correcting = Correcting(store, self.neighbours, clock)
         self.reviewing = Reviewing(store, self.correcting, self.neighbours, clock)
         self.asked = 0
@@ -189,7 +189,7 @@ async def test_settled_conflict_names_its_person(desk: ReviewDesk) -> None:
         ]
         assert (await tx.outbox.lag(desk.clock.now()))[1] >= timedelta(0)
     assert await desk.queue() == []
-    (settled,) = await desk.reviewing.entries([Listed(key=group, why=why)])
+    (settled,) = await desk.reviewing.entries([QueueEntry(key=group, why=why)])
     assert not settled.open
 
 

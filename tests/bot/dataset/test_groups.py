@@ -24,7 +24,7 @@ from bot.questions.answering import Answering
 from bot.questions.classifying import Classifying
 from bot.releases.evaluating import Evaluating
 from bot.releases.releasing import Releasing, add_candidate
-from bot.similarity.disjoint import UnseenRows, prove_disjoint, seen
+from bot.similarity.disjoint import UnseenRows, overlapping_ids, prove_disjoint
 from bot.similarity.neighbours import RowNeighbours
 from storage.database import Database
 from storage.files import DatabaseShelf
@@ -32,7 +32,7 @@ from storage.store import SqlStore
 from tests.bot.conftest import Fresh
 from tests.bot.things import BASE, CATEGORIES, PROMPT, arrival
 from tests.kits.fakes import RuleModel, StepClock
-from tests.kits.fakes_acts import Board, CountingEstimator
+from tests.kits.fakes_acts import CountingEstimator, FakeAnnouncer
 from tests.kits.near_texts import BRIDGE, HELD_OUT, TEXTS, TRAINED, make_exporting, near, row_in, save
 
 REASON_FOR = "[for {}]"
@@ -100,7 +100,7 @@ async def test_seen_finds_equal_texts_groups_and_near_copies(
     neighbours: RowNeighbours, trained: Row, held_out: Row
 ) -> None:
     other = row_in("経費", Split.HELD_OUT)
-    assert await seen(neighbours, [held_out, other], [trained]) == {held_out.id}
+    assert await overlapping_ids(neighbours, [held_out, other], [trained]) == {held_out.id}
     with pytest.raises(Refused):
         await prove_disjoint(neighbours, [trained], [held_out, other])
     await prove_disjoint(neighbours, [trained], [other])
@@ -200,7 +200,7 @@ class Dataset(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.database = Database(fresh())
         self.store, self.clock = SqlStore(self.database), StepClock()
-        self.board = Board()
+        self.board = FakeAnnouncer()
         self.neighbours = RowNeighbours(self.store)
         self.correcting = Correcting(self.store, self.neighbours, self.clock)
         self.answering = Answering(

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from bot.domain.certainty import ASSURANCE, FEWEST_JUDGED, SHARES, TARGET, OutOfScope, cuts, lowest, upper_bound
+from bot.domain.certainty import (
+    ASSURANCE,
+    FEWEST_JUDGED,
+    SHARES,
+    TARGET,
+    OutOfScope,
+    cuts,
+    lowest_threshold,
+    upper_bound,
+)
 from bot.domain.scorecard import Judged, Result
 from tests.bot.things import row
 
@@ -75,7 +84,7 @@ def test_candidate_thresholds_do_not_depend_on_right_answers(answers: list[Judge
 @given(st.lists(ANSWERS, max_size=120))
 def test_lowest_is_the_first_threshold_below_target(answers: list[Judged]) -> None:
     found = cuts(answers)
-    chosen = lowest(found)
+    chosen = lowest_threshold(found)
     if chosen:
         assert all(c.bound <= TARGET for c in found if c.threshold >= chosen.threshold)
         below = [c for c in found if c.threshold < chosen.threshold]
@@ -87,15 +96,15 @@ def test_lowest_is_the_first_threshold_below_target(answers: list[Judged]) -> No
 
 def test_no_threshold_is_chosen_from_few_rows() -> None:
     assert cuts(answers_with(*[0.9] * (FEWEST_JUDGED - 1))) == []
-    assert lowest(cuts(answers_with(*[0.9] * 40))) is None
+    assert lowest_threshold(cuts(answers_with(*[0.9] * 40))) is None
 
 
 def test_lowest_is_zero_when_right_none_when_wrong() -> None:
     many = [n / 200 for n in range(200)]
-    chosen = lowest(cuts(answers_with(*many)))
+    chosen = lowest_threshold(cuts(answers_with(*many)))
     assert chosen
     assert chosen.threshold == 0.0
-    assert lowest(cuts(answers_with(*many, right=False))) is None
+    assert lowest_threshold(cuts(answers_with(*many, right=False))) is None
 
 
 def test_risk_stays_below_target_on_fresh_rows() -> None:
@@ -106,7 +115,7 @@ def test_risk_stays_below_target_on_fresh_rows() -> None:
         confidences = [random.random() for _ in range(200)]
         return [judged("it", "it" if random.random() < c**0.2 else "labor", c) for c in confidences]
 
-    chosen = [lowest(cuts(draw())) for _ in range(200)]
+    chosen = [lowest_threshold(cuts(draw())) for _ in range(200)]
     thresholds = [cut.threshold for cut in chosen if cut]
     risks = [1 - (1 - t**1.2) / 1.2 / (1 - t) for t in thresholds]
     assert len(thresholds) > 50

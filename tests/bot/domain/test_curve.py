@@ -16,7 +16,7 @@ from bot.domain.curve import (
     Measured,
     fit,
     needs,
-    rising,
+    sorted_points,
 )
 from bot.domain.scorecard import Figures
 
@@ -59,7 +59,7 @@ def test_fit_is_none_when_accuracy_falls() -> None:
 
 def test_rising_sorts_points_and_keeps_the_last() -> None:
     points = [Measured(trained=n, right=right, of=10) for n, right in ((5, 1), (0, 2), (5, 3))]
-    assert [(point.trained, point.right) for point in rising(points)] == [(0, 2), (5, 3)]
+    assert [(point.trained, point.right) for point in sorted_points(points)] == [(0, 2), (5, 3)]
     low, high = points[0].interval
     assert low < points[0].accuracy < high
 

@@ -9,16 +9,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.domain.dataset import (
-    FORBIDDEN,
+    SPECIAL_TOKENS,
     Row,
     Split,
-    agreed,
     distinct,
     export,
     group_of,
     normalised,
     questions_of,
     split_of,
+    usable_rows,
 )
 from tests.bot.things import CATEGORIES, PROMPT, row
 
@@ -112,10 +112,10 @@ texts = st.sampled_from(
         "鍵をなくした",
         "経費",
         "line\u2028end\u0085\u2029",
-        *FORBIDDEN[:2],
+        *SPECIAL_TOKENS[:2],
     ]
 )
-reasons = st.none() | st.sampled_from(["就業規則だから", "", 'say "it"', FORBIDDEN[3]])
+reasons = st.none() | st.sampled_from(["就業規則だから", "", 'say "it"', SPECIAL_TOKENS[3]])
 
 
 @st.composite
@@ -162,7 +162,7 @@ def test_each_exported_line_is_a_valid_example(rows: list[Row]) -> None:
         assert category.id == by_id[row_id].category
         assert answer["reason"].strip()
         assert "労務" in line
-        assert not any(token in line for token in FORBIDDEN)
+        assert not any(token in line for token in SPECIAL_TOKENS)
 
 
 @fewer_examples
@@ -179,7 +179,7 @@ def test_training_row_is_exported_unless_excluded(rows: list[Row], data: st.Data
             one.group in contested,
             one != max(repeats, key=lambda other: (other.settled_at, other.id)),
             PROMPT.category(one.category) is None,
-            any(token in one.text or token in (one.reason or "") for token in FORBIDDEN),
+            any(token in one.text or token in (one.reason or "") for token in SPECIAL_TOKENS),
         ]
         assert (one.id in frozen.texts) is not any(reasons)
     assert len(frozen.texts) == frozen.manifest.rows
@@ -202,9 +202,9 @@ def test_conflict_is_left_out_until_settled(split: Split) -> None:
     other = row("鍵のほかの言い方", "it", row_id="q2").model_copy(update={"group": first.group, "split": split})
     frozen = export([first, other], PROMPT, contested={first.group})
     assert (frozen.texts, frozen.manifest.held_out, frozen.manifest.left_out) == ({}, 0, {"conflict": 2})
-    assert agreed([first, other], {first.group}) == []
+    assert usable_rows([first, other], {first.group}) == []
     settled = other.model_copy(update={"category": first.category})
-    assert len(agreed([first, settled], ())) == 2
+    assert len(usable_rows([first, settled], ())) == 2
     assert "conflict" not in export([first, settled], PROMPT).manifest.left_out
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.fallback import RECALL, Fallback
+from bot.domain.fallback import FALLBACK_RECALL, Fallback
 from bot.domain.release import ModelName, Release, ReleaseState
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
@@ -33,7 +33,7 @@ RULE = Fallback(model=BASE, finetuned=True)
 def test_newest_finetune_on_the_same_prompt_wins() -> None:
     older, newer = release(1, TUNED, tuned=True), release(2, TUNED, tuned=True)
     of_another_prompt = release(3, TUNED, "p2", tuned=True)
-    base = release(4, BASE, recall=RECALL)
+    base = release(4, BASE, recall=FALLBACK_RECALL)
     assert RULE.among([of_another_prompt, base, newer, older, SERVING], SERVING) == newer
     assert RULE.among([of_another_prompt, base, SERVING], SERVING) == base
     assert RULE.among([of_another_prompt, release(5, BASE), SERVING], SERVING) is None
@@ -44,7 +44,7 @@ def test_newest_finetune_on_the_same_prompt_wins() -> None:
 def test_same_provider_gets_no_fallback() -> None:
     local = release(1, BASE)
     assert RULE.wanted(local) is None
-    assert RULE.among([release(2, BASE, recall=RECALL), local], local) is None
+    assert RULE.among([release(2, BASE, recall=FALLBACK_RECALL), local], local) is None
     assert Fallback().wanted(SERVING) is None
     assert RULE.wanted(SERVING) == BASE
 
@@ -55,7 +55,7 @@ releases = st.builds(
     st.integers(0, 99),
     models,
     st.sampled_from(["p1", "p2"]),
-    st.sampled_from([0, RECALL]),
+    st.sampled_from([0, FALLBACK_RECALL]),
     tuned=st.booleans(),
 )
 

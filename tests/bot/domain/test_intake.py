@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.intake import LONGEST_QUESTION, cut, is_said, notice_for
+from bot.domain.intake import LONGEST_QUESTION, cut, is_announced, notice_for
 from bot.domain.question import Notice, Via
 from tests.bot.things import arrival
 
@@ -36,9 +36,11 @@ def test_outsider_gets_a_notice_for_any_text() -> None:
 
 
 def test_emoji_in_watched_channel_gets_no_notice() -> None:
-    assert not is_said(arrival(":tada:", via=Via.CHANNEL), Notice.EMOJI_ONLY)
-    assert is_said(arrival("", via=Via.CHANNEL), Notice.OUTSIDER)
-    assert all(is_said(arrival(":tada:", via=via), Notice.EMOJI_ONLY) for via in (Via.MENTION, Via.DM, Via.SHORTCUT))
+    assert not is_announced(arrival(":tada:", via=Via.CHANNEL), Notice.EMOJI_ONLY)
+    assert is_announced(arrival("", via=Via.CHANNEL), Notice.OUTSIDER)
+    assert all(
+        is_announced(arrival(":tada:", via=via), Notice.EMOJI_ONLY) for via in (Via.MENTION, Via.DM, Via.SHORTCUT)
+    )
 
 
 @settings(max_examples=30)

@@ -43,7 +43,7 @@ def test_id_depends_on_text_not_on_owners() -> None:
 
 
 def test_owned_by_fills_only_missing_owners() -> None:
-    owned = Prompt.parse("", TOML).owned_by("S2")
+    owned = Prompt.parse("", TOML).with_default_owner("S2")
     assert [c.owner for c in owned.categories] == ["S1", "S2"]
     assert owned.id == Prompt.parse("", TOML).id
 

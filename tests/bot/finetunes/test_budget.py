@@ -16,12 +16,12 @@ from storage.store import SqlStore
 from tests.bot.things import PROMPT, arrival
 from tests.kits.answer_desk import AnswerDesk
 from tests.kits.fakes import RuleModel, StepClock
-from tests.kits.fakes_acts import Board, CountingEstimator, KeepingTrainer
+from tests.kits.fakes_acts import CountingEstimator, FakeAnnouncer, FakeTrainer
 from tests.kits.finetune_bench import FinetuneBench
 
 
 @pytest.fixture
-def bench(store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock) -> FinetuneBench:
+def bench(store: SqlStore, shelf: DatabaseShelf, trainer: FakeTrainer, clock: StepClock) -> FinetuneBench:
     return FinetuneBench(store, shelf, trainer, clock)
 
 
@@ -61,7 +61,7 @@ async def test_cancelled_job_is_billed_and_failed_is_not(bench: FinetuneBench) -
 
 
 async def test_answers_count_and_unpriced_models_are_named(
-    bench: FinetuneBench, store: SqlStore, model: RuleModel, board: Board, clock: StepClock
+    bench: FinetuneBench, store: SqlStore, model: RuleModel, board: FakeAnnouncer, clock: StepClock
 ) -> None:
     await AnswerDesk(store, model, board, clock).ask(arrival())
     (question,) = board.cards

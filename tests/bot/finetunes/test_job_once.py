@@ -29,12 +29,12 @@ from storage.store import SqlStore
 from tests.bot.conftest import Fresh
 from tests.bot.things import BASE, PROMPT, rows_of
 from tests.kits.fakes import StepClock
-from tests.kits.fakes_acts import CountingEstimator, Fault, KeepingTrainer
+from tests.kits.fakes_acts import CountingEstimator, FakeTrainer, Fault
 from tests.kits.finetune_bench import ENOUGH_ROWS, FinetuneBench
 
 
 @pytest.fixture
-def bench(store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock) -> FinetuneBench:
+def bench(store: SqlStore, shelf: DatabaseShelf, trainer: FakeTrainer, clock: StepClock) -> FinetuneBench:
     return FinetuneBench(store, shelf, trainer, clock)
 
 
@@ -290,7 +290,7 @@ async def test_concurrent_replicas_create_one_job(bench: FinetuneBench) -> None:
     assert bench.trainer.requests["cancel"] == 0
 
 
-class SlowTrainer(KeepingTrainer):
+class SlowTrainer(FakeTrainer):
     """A provider that creates the job at once, but answers only when a test sets `answer`."""
 
     def __init__(self) -> None:
@@ -388,7 +388,7 @@ class Provider(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.database = Database(fresh())
         self.clock = StepClock()
-        self.trainer = KeepingTrainer()
+        self.trainer = FakeTrainer()
         store = SqlStore(self.database)
         self.bench = FinetuneBench(store, DatabaseShelf(self.database), self.trainer, self.clock)
         self.runner.run(Releasing(store, self.clock).ensure(PROMPT, BASE))

@@ -25,7 +25,7 @@ from tests.bot.things import BASE, PROMPT, rows_of
 from tests.kits.fakes import StepClock
 from tests.kits.fakes_acts import CountingEstimator
 from tests.kits.finetune_bench import FinetuneActs, finetune_acts
-from tests.kits.openai_server import FILES, JOBS, Got, OpenAIServer, Reply
+from tests.kits.openai_server import FILES, JOBS, OpenAIServer, ReceivedRequest, Reply
 from tests.kits.postgres import make_database
 
 STUDENT = ModelName(provider="there", model="small")
@@ -43,7 +43,7 @@ class JobProvider(OpenAIServer):
         self.lists_without_job = 0
         """Number of the next lists that do not show the jobs yet."""
 
-    def choose(self, got: Got) -> Reply:
+    def choose(self, got: ReceivedRequest) -> Reply:
         if got.route == FILES:
             return Reply({"id": f"file-{len(self.sent(FILES))}", "status": "processed"})
         if got.route == JOBS:

@@ -18,8 +18,8 @@ from storage.store import SqlStore
 from tests.bot.conftest import Fresh
 from tests.bot.things import BASE, PROMPT, arrival, row, rows_of
 from tests.kits.answer_desk import AnswerDesk
-from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
-from tests.kits.fakes_acts import Board, CountingEstimator, KeepingTrainer
+from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
+from tests.kits.fakes_acts import CountingEstimator, FakeAnnouncer, FakeTrainer
 from tests.kits.finetune_bench import ENOUGH_ROWS, FinetuneBench
 
 
@@ -29,7 +29,7 @@ def reporting(store: SqlStore, clock: StepClock) -> Reporting:
 
 
 @pytest.fixture
-def bench(store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock) -> FinetuneBench:
+def bench(store: SqlStore, shelf: DatabaseShelf, trainer: FakeTrainer, clock: StepClock) -> FinetuneBench:
     return FinetuneBench(store, shelf, trainer, clock)
 
 
@@ -52,13 +52,15 @@ async def test_status_fails_before_a_release_serves(fresh: Fresh, clock: StepClo
 
 
 async def test_questions_and_open_work_are_counted(
-    reporting: Reporting, store: SqlStore, model: RuleModel, board: Board, clock: StepClock
+    reporting: Reporting, store: SqlStore, model: RuleModel, board: FakeAnnouncer, clock: StepClock
 ) -> None:
     desk = AnswerDesk(store, model, board, clock)
     await desk.ask(arrival())
     assert await desk.answering.receive(arrival(n=2))
     (question,) = board.cards
-    await Correcting(store, KeptNeighbours(), clock).settle(Press(question_id=question, category=None, seen=0, by="U2"))
+    await Correcting(store, MemoryNeighbours(), clock).settle(
+        Press(question_id=question, category=None, seen=0, by="U2")
+    )
     clock.advance(minutes=3)
     status = await reporting.status()
     assert (status.questions, status.inbox_open) == (1, 1)
@@ -105,10 +107,10 @@ async def test_repeated_question_is_counted_once(reporting: Reporting, bench: Fi
 
 
 async def test_disagreements_are_counted_per_category_pair(
-    reporting: Reporting, store: SqlStore, model: RuleModel, board: Board, clock: StepClock
+    reporting: Reporting, store: SqlStore, model: RuleModel, board: FakeAnnouncer, clock: StepClock
 ) -> None:
     """Disagreements are corrections of one question by two people, and open conflicts between questions."""
-    desk, correcting = AnswerDesk(store, model, board, clock), Correcting(store, KeptNeighbours(), clock)
+    desk, correcting = AnswerDesk(store, model, board, clock), Correcting(store, MemoryNeighbours(), clock)
     assert (await reporting.status()).disagreements == []
     await desk.ask(arrival())
     (question,) = board.cards

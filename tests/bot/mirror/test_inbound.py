@@ -7,7 +7,7 @@ import pytest
 
 from bot.corrections.correcting import Correcting
 from bot.domain.card import Card
-from bot.domain.correction import ELSEWHERE, Correction, CorrectionKind, Press
+from bot.domain.correction import TRACKER_PERSON_PREFIX, Correction, CorrectionKind, Press
 from bot.domain.dataset import Row, Source
 from bot.domain.errors import TrackerDown, TrackerReason, TrackerRefused
 from bot.domain.mirror import Annotation, Edit
@@ -16,12 +16,12 @@ from bot.domain.question import Question
 from bot.mirror.inbound import ANYBODY, MirrorInbound
 from bot.mirror.status import mirror_state
 from tests.bot.things import row
-from tests.kits.fakes import KeptNeighbours
+from tests.kits.fakes import MemoryNeighbours
 from tests.kits.mirror_desk import WAIT, MirrorDesk
 
 
 def inbound_of(mirror: MirrorDesk, *staff: str) -> MirrorInbound:
-    correcting = Correcting(mirror.store, KeptNeighbours(), mirror.clock)
+    correcting = Correcting(mirror.store, MemoryNeighbours(), mirror.clock)
     return MirrorInbound(mirror.store, mirror.tracker, correcting, mirror.clock, staff or ("alice",))
 
 
@@ -105,7 +105,7 @@ class OvertakenCorrecting(Correcting):
     """An act in which somebody in Slack settles a moment earlier."""
 
     async def settle(self, press: Press) -> Card:
-        if press.by.startswith(ELSEWHERE):
+        if press.by.startswith(TRACKER_PERSON_PREFIX):
             await super().settle(press.model_copy(update={"category": "other", "by": "U9"}))
         return await super().settle(press)
 
@@ -113,7 +113,7 @@ class OvertakenCorrecting(Correcting):
 async def test_concurrent_press_is_not_overwritten(mirror: MirrorDesk) -> None:
     question = await ask_and_settle(mirror)
     edit_row(mirror, question.id, "情シス")
-    correcting = OvertakenCorrecting(mirror.store, KeptNeighbours(), mirror.clock)
+    correcting = OvertakenCorrecting(mirror.store, MemoryNeighbours(), mirror.clock)
     assert await MirrorInbound(mirror.store, mirror.tracker, correcting, mirror.clock, [ANYBODY]).receive() == 0
     assert [one.category for one in await corrections_of(mirror, question)] == ["labor", "other"]
     await mirror.mirror_all()
@@ -135,7 +135,7 @@ async def test_edit_by_unlisted_person_changes_nothing(mirror: MirrorDesk, by: s
 async def test_empty_staff_means_nobody_and_star_everybody(mirror: MirrorDesk) -> None:
     question = await ask_and_settle(mirror)
     edit_row(mirror, question.id, "情シス", by=None)
-    correcting = Correcting(mirror.store, KeptNeighbours(), mirror.clock)
+    correcting = Correcting(mirror.store, MemoryNeighbours(), mirror.clock)
     assert await MirrorInbound(mirror.store, mirror.tracker, correcting, mirror.clock, []).receive() == 0
     edit_row(mirror, question.id, "情シス", by=None)
     assert await inbound_of(mirror, ANYBODY).receive() == 1
@@ -166,7 +166,7 @@ async def test_imported_row_is_settled_without_a_question(mirror: MirrorDesk) ->
 
 async def test_edit_does_not_restore_a_withdrawn_row(mirror: MirrorDesk) -> None:
     question = await ask_and_settle(mirror)
-    await Correcting(mirror.store, KeptNeighbours(), mirror.clock).undo(question.id, 1, "U2")
+    await Correcting(mirror.store, MemoryNeighbours(), mirror.clock).undo(question.id, 1, "U2")
     mirror.tracker.waiting_edits.append(
         Edit(row_id=question.id, category="情シス", reason=None, by="alice", at=mirror.clock.now())
     )

@@ -18,7 +18,7 @@ from bot.langsmith import LangSmithTracker
 from bot.mirror.inbound import ANYBODY, MirrorInbound
 from bot.mirror.outbound import LONGEST_WAIT, MirrorOutbound
 from tests.bot.things import PROMPT, rows_of
-from tests.kits.fakes import KeptNeighbours, StepClock
+from tests.kits.fakes import MemoryNeighbours, StepClock
 from tests.kits.fakes_acts import CountingEstimator
 from tests.kits.langsmith_server import Fault, LangSmithServer
 from tests.kits.langsmith_server.server import KEY
@@ -64,7 +64,7 @@ async def both(mirror: MirrorDesk, clock: StepClock) -> AsyncIterator[Both]:
     async with LangSmithServer(clock=clock.now).running() as server:
         tracker = LangSmithTracker(KEY, "madoguchi", endpoint=server.url, seconds=SECONDS)
         mirror.outbound = MirrorOutbound(mirror.store, tracker, mirror.evaluating, CountingEstimator(), clock)
-        correcting = Correcting(mirror.store, KeptNeighbours(), clock)
+        correcting = Correcting(mirror.store, MemoryNeighbours(), clock)
         yield Both(mirror, server, tracker, MirrorInbound(mirror.store, tracker, correcting, clock, [ANYBODY]))
         await tracker.aclose()
 
@@ -260,7 +260,7 @@ async def test_everything_arrives_once_after_any_fault(both: Both, fault: Fault)
 
 async def test_download_matches_export_and_imports_unchanged(both: Both) -> None:
     """The lines are compared as parsed JSON. The import of a row that was sent changes nothing."""
-    importing = Importing(both.here.store, KeptNeighbours(), both.here.clock)
+    importing = Importing(both.here.store, MemoryNeighbours(), both.here.clock)
     lines = "text,category,reason\n有給はいつ取れますか,労務,休暇の話\nPCが動きません,情シス,\n"
     assert (await importing.load(lines.encode(), "history.csv")).added == 2
     await both.sync()

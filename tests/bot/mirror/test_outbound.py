@@ -17,7 +17,7 @@ from bot.mirror.outbound import CHANGES_PER_PAGE, FEEDBACK_TRIES
 from bot.releases.releasing import Releasing
 from storage.store import SqlStore
 from tests.bot.things import BASE, PROMPT, row, rows_of
-from tests.kits.fakes import KeptNeighbours
+from tests.kits.fakes import MemoryNeighbours
 from tests.kits.mirror_desk import WAIT, MirrorDesk
 from tests.storage.things import finetune, manifest
 
@@ -61,7 +61,7 @@ async def test_newest_correction_replaces_earlier_feedback(mirror: MirrorDesk) -
     first = only_feedback(mirror)
     assert (first.kind, first.category, first.trace_id) == (CorrectionKind.CHANGE, "情シス", verdict.trace)
     assert "U2" not in first.by
-    await Correcting(mirror.store, KeptNeighbours(), mirror.clock).undo(question.id, 1, "U2")
+    await Correcting(mirror.store, MemoryNeighbours(), mirror.clock).undo(question.id, 1, "U2")
     await mirror.press(question, "labor", seen=2, by="U3")
     await mirror.mirror_all()
     last = only_feedback(mirror)
@@ -84,7 +84,7 @@ async def test_row_copy_matches_the_training_file(mirror: MirrorDesk) -> None:
     await mirror.mirror_all()
     (copy,) = mirror.tracker.rows.values()
     assert (copy.row_id, copy.system, copy.category) == (question.id, PROMPT.text, "情シス")
-    await Correcting(mirror.store, KeptNeighbours(), mirror.clock).undo(question.id, 1, "U2")
+    await Correcting(mirror.store, MemoryNeighbours(), mirror.clock).undo(question.id, 1, "U2")
     await mirror.mirror_all()
     assert mirror.tracker.rows == {}
 
@@ -188,7 +188,7 @@ async def test_new_dataset_gets_versions_of_earlier_fine_tunes(mirror: MirrorDes
 
 async def receive_nothing(mirror: MirrorDesk) -> None:
     """Receive once, which notices a deleted dataset even if nothing waits to be sent."""
-    correcting = Correcting(mirror.store, KeptNeighbours(), mirror.clock)
+    correcting = Correcting(mirror.store, MemoryNeighbours(), mirror.clock)
     assert await MirrorInbound(mirror.store, mirror.tracker, correcting, mirror.clock, []).receive() == 0
 
 

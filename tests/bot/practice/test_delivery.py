@@ -265,7 +265,7 @@ async def test_only_subscribed_events_of_joined_channels_are_delivered(server: S
     misaki = await people(server.people.employees[0])
     server.channels.random.members.remove(server.people.bot.id)
     await misaki.say(server.channels.random.id, "@Desk unheard")
-    await misaki.speak("en-US")
+    await misaki.set_locale("en-US")
     dm = await misaki.dm()
     await misaki.say(dm, "heard")
     opened, heard = await app_socket.event("app_home_opened"), await app_socket.event("message")

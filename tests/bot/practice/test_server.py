@@ -71,7 +71,7 @@ async def test_injected_rate_limits_and_failures_are_returned(server: Server, cl
         await client.chat_postMessage(channel=place, text="x")
     assert caught.value.response.status_code == 503
     assert (await client.chat_postMessage(channel=place, text="at last"))["ok"]
-    assert [one["text"] for one in server.workspace.board.top(place)] == ["at last"]
+    assert [one["text"] for one in server.workspace.board.channel_messages(place)] == ["at last"]
 
 
 async def test_rate_limit_satisfies_the_retry_of_slack_sdk(server: Server) -> None:
@@ -86,7 +86,7 @@ async def test_dropped_call_is_carried_out_only_with_after(server: Server, *, af
     server.faults.drop("chat.postMessage", after=after)
     with pytest.raises(aiohttp.ServerDisconnectedError):
         await client.chat_postMessage(channel=server.channels.help_desk.id, text="x")
-    assert len(server.workspace.board.top(server.channels.help_desk.id)) == made
+    assert len(server.workspace.board.channel_messages(server.channels.help_desk.id)) == made
 
 
 async def test_held_answer_waits_for_its_event(server: Server, client: AsyncWebClient, people: PersonFactory) -> None:
@@ -109,7 +109,7 @@ async def test_state_file_restores_the_workspace_after_restart(tmp_path: Path, c
         root = await misaki.say(place, "問い")
         await misaki.say(place, "more", thread_ts=root)
         await misaki.say(dm, "direct")
-        await misaki.speak("en-US")
+        await misaki.set_locale("en-US")
         client = AsyncWebClient(token=server.bot_token, base_url=server.api_url)
         sent = await client.files_upload_v2(channel=place, filename="a.bin", content=b"\x00\xff")
     assert json.loads(state.read_text("utf-8"))["locales"][misaki.user_id] == "en-US"

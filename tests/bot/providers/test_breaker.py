@@ -10,7 +10,7 @@ from bot.domain.release import ModelName
 from bot.providers.breaker import FAILURES, LONGEST_REST_S, REST_S, Breaker, BreakerModel
 from bot.providers.model import OpenAIModel
 from bot.providers.providers import Providers
-from tests.kits.fakes import Time
+from tests.kits.fakes import ManualTimer
 from tests.kits.openai_server import CHAT, OpenAIServer, Reply, refusal, said
 
 TRANSIENT = [trouble for trouble in Trouble if not trouble.lasting and not trouble.of_this_question]
@@ -81,7 +81,7 @@ TestBreaker = BreakerMachine.TestCase
 async def test_open_breaker_sends_no_request(
     server: OpenAIServer, providers: Providers, model: ModelName, prompt: Prompt
 ) -> None:
-    time = Time()
+    time = ManualTimer()
     guarded = BreakerModel(OpenAIModel(providers), lambda: Breaker(now=time))
     server.on(CHAT, said("HR", p=0.5))
     await guarded.classify(model, prompt, QUESTION)  # caches the request shape: errors will not be blamed on it

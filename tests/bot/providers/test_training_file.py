@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.dataset import FORBIDDEN
+from bot.domain.dataset import SPECIAL_TOKENS
 from bot.domain.training_file import FileProblem
 from bot.providers.training_file import check
 
@@ -76,7 +76,7 @@ def example_with(message: dict[str, object], at: int = 1) -> dict[str, object]:
         ({"messages": [{"role": "user", "content": "x"}, {"role": "user", "content": "y"}]}, "last_message"),
         ({"messages": [{"role": "assistant", "content": "x"}]}, "no_question"),
         (example_with({"content": "話 " * 40_000}), "too_long"),
-        *[(example_with({"content": f"a {token} b"}), "special_token") for token in FORBIDDEN],
+        *[(example_with({"content": f"a {token} b"}), "special_token") for token in SPECIAL_TOKENS],
     ],
 )
 def test_each_rule_reports_its_line(bad: object, code: str) -> None:
@@ -125,7 +125,7 @@ def test_arbitrary_json_is_reported_without_a_crash(value: object) -> None:
 def test_problems_do_not_quote_content() -> None:
     secret = "給与は三十万円"
     for bad in (
-        example_with({"content": secret + FORBIDDEN[0]}),
+        example_with({"content": secret + SPECIAL_TOKENS[0]}),
         example_with({"role": secret}),
         {"messages": [secret]},
     ):

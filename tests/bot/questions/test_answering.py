@@ -20,12 +20,12 @@ from storage.questions import SqlQuestions
 from storage.store import SqlStore
 from tests.bot.things import arrival
 from tests.kits.answer_desk import AnswerDesk
-from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
-from tests.kits.fakes_acts import Board, Fault
+from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
+from tests.kits.fakes_acts import FakeAnnouncer, Fault
 
 
 @pytest.fixture
-def desk(store: SqlStore, model: RuleModel, board: Board, clock: StepClock) -> AnswerDesk:
+def desk(store: SqlStore, model: RuleModel, board: FakeAnnouncer, clock: StepClock) -> AnswerDesk:
     return AnswerDesk(store, model, board, clock)
 
 
@@ -290,7 +290,7 @@ async def test_edit_without_new_text_is_not_classified(desk: AnswerDesk) -> None
 async def test_settled_question_keeps_its_text_despite_edits(desk: AnswerDesk) -> None:
     await desk.ask(arrival("有給は？"))
     press = Press(question_id=QUESTION_OF_EV1, category=None, seen=0, by="U2")
-    await Correcting(desk.store, KeptNeighbours(), desk.clock).settle(press)
+    await Correcting(desk.store, MemoryNeighbours(), desk.clock).settle(press)
     await desk.ask(edited("PC が遅い"))
     question = await desk.question()
     assert question is not None
@@ -303,7 +303,7 @@ async def test_settlement_during_an_edit_wins(desk: AnswerDesk) -> None:
     classify = desk.model.classify
 
     async def settle_then_classify(*asked: Any) -> Any:
-        await Correcting(desk.store, KeptNeighbours(), desk.clock).settle(press)
+        await Correcting(desk.store, MemoryNeighbours(), desk.clock).settle(press)
         return await classify(*asked)
 
     desk.model.classify = settle_then_classify  # type: ignore[method-assign,assignment]

@@ -10,7 +10,7 @@ from bot.domain.card import Card
 from bot.domain.correction import Press
 from bot.domain.dataset import Split
 from bot.domain.errors import ModelDown, ModelError, ModelRefused, Trouble
-from bot.domain.fallback import RECALL, Fallback
+from bot.domain.fallback import FALLBACK_RECALL, Fallback
 from bot.domain.prompt import Prompt
 from bot.domain.question import ArrivalKind, Notice
 from bot.domain.release import ModelName, Release
@@ -25,8 +25,8 @@ from bot.releases.releasing import Releasing
 from storage.database import Database
 from storage.store import SqlStore
 from tests.bot.things import BASE, PROMPT, arrival, rows_of
-from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
-from tests.kits.fakes_acts import Board, Fault
+from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
+from tests.kits.fakes_acts import FakeAnnouncer, Fault
 
 LUNA = ModelName(provider="openai", model="luna")
 RULE = Fallback(model=BASE, finetuned=True)
@@ -59,12 +59,12 @@ class TwoModels:
 class OutageDesk:
     """Answering, delivering and rechecking on one store, with two models."""
 
-    def __init__(self, store: SqlStore, board: Board, clock: StepClock, fallback: Fallback = RULE) -> None:
+    def __init__(self, store: SqlStore, board: FakeAnnouncer, clock: StepClock, fallback: Fallback = RULE) -> None:
         self.store = store
         self.board = board
         self.clock = clock
         self.models = TwoModels()
-        self.neighbours = KeptNeighbours(rows_of(Split.TRAIN, "it", 5))
+        self.neighbours = MemoryNeighbours(rows_of(Split.TRAIN, "it", 5))
         classifying = Classifying(store, self.models, self.neighbours, clock, fallback)
         self.answering = Answering(store, classifying, board, clock)
         self.delivering = Delivering(store, board, clock)
@@ -99,7 +99,7 @@ class OutageDesk:
 
 
 @pytest.fixture
-async def desk(database: Database, board: Board, clock: StepClock) -> OutageDesk:
+async def desk(database: Database, board: FakeAnnouncer, clock: StepClock) -> OutageDesk:
     store = SqlStore(database)
     await Releasing(store, clock, RULE).ensure(PROMPT, LUNA)
     return OutageDesk(store, board, clock)
@@ -113,7 +113,7 @@ async def test_each_serving_prompt_has_a_fallback_release(desk: OutageDesk) -> N
             return [r for r in await tx.releases.all() if r.model == BASE and r.prompt_id == prompt.id]
 
     (one,) = await fallback_releases(PROMPT)
-    assert one.recall == RECALL
+    assert one.recall == FALLBACK_RECALL
     await releasing.ensure(PROMPT, LUNA)
     assert await fallback_releases(PROMPT) == [one]
     other = Prompt(language="ja", template="別の言い方で。", categories=PROMPT.categories)
@@ -130,7 +130,7 @@ async def test_fallback_answers_provisionally_while_serving_release_fails(
     await desk.ask()
     card = await desk.card()
     assert (card.verdict.provisional, card.verdict.category) == (True, "it")
-    assert len(desk.models.base.shown[0]) == RECALL, "the fallback gets examples"
+    assert len(desk.models.base.shown[0]) == FALLBACK_RECALL, "the fallback gets examples"
     assert desk.board.notices == []
     async with desk.store.transaction() as tx:
         release = await tx.releases.get(card.verdict.release_id)

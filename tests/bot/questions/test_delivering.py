@@ -14,19 +14,19 @@ from storage.files import DatabaseShelf
 from storage.store import SqlStore
 from tests.bot.things import BASE, PROMPT, arrival
 from tests.kits.answer_desk import AnswerDesk
-from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
-from tests.kits.fakes_acts import Board, Fault, KeepingTrainer
+from tests.kits.delivery_desk import DeliveryDesk
+from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
+from tests.kits.fakes_acts import FakeAnnouncer, FakeTrainer, Fault
 from tests.kits.finetune_bench import FinetuneBench
-from tests.kits.post import DeliveryDesk
 
 
 @pytest.fixture
-def desk(store: SqlStore, board: Board, clock: StepClock) -> DeliveryDesk:
+def desk(store: SqlStore, board: FakeAnnouncer, clock: StepClock) -> DeliveryDesk:
     return DeliveryDesk(store, board, clock)
 
 
 @pytest.fixture
-async def card(store: SqlStore, model: RuleModel, board: Board, clock: StepClock) -> Card:
+async def card(store: SqlStore, model: RuleModel, board: FakeAnnouncer, clock: StepClock) -> Card:
     await AnswerDesk(store, model, board, clock).ask(arrival())
     ((card,),) = board.cards.values()
     return card
@@ -34,7 +34,7 @@ async def card(store: SqlStore, model: RuleModel, board: Board, clock: StepClock
 
 @pytest.fixture
 def correcting(store: SqlStore, clock: StepClock) -> Correcting:
-    return Correcting(store, KeptNeighbours(), clock)
+    return Correcting(store, MemoryNeighbours(), clock)
 
 
 def press(card: Card, category: str, seen: int = 0) -> Press:
@@ -137,7 +137,7 @@ async def test_switch_with_a_reused_entry_number_is_announced(desk: DeliveryDesk
 
 
 @pytest.fixture
-def bench(store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock) -> FinetuneBench:
+def bench(store: SqlStore, shelf: DatabaseShelf, trainer: FakeTrainer, clock: StepClock) -> FinetuneBench:
     return FinetuneBench(store, shelf, trainer, clock)
 
 

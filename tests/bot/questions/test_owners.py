@@ -19,9 +19,9 @@ from storage.store import SqlStore
 from tests.bot.conftest import Fresh
 from tests.bot.things import BASE, PROMPT, arrival
 from tests.kits.answer_desk import AnswerDesk
+from tests.kits.delivery_desk import DeliveryDesk
 from tests.kits.fakes import RuleModel, StepClock
-from tests.kits.fakes_acts import Board, Fault
-from tests.kits.post import DeliveryDesk
+from tests.kits.fakes_acts import FakeAnnouncer, Fault
 from tests.kits.postgres import make_database
 
 OWNERS = {"labor": "SLABOR", "it": "UIT", "other": None}
@@ -34,7 +34,7 @@ class OwnerDesk:
     """One question answered with "labor", the act that settles it, and delivery to a fake Slack."""
 
     def __init__(self, store: SqlStore) -> None:
-        self.store, self.clock, self.board = store, StepClock(), Board()
+        self.store, self.clock, self.board = store, StepClock(), FakeAnnouncer()
         self.correcting = Correcting(store, RowNeighbours(store), self.clock)
         self.deliveries = DeliveryDesk(store, self.board, self.clock)
 

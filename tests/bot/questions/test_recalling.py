@@ -12,8 +12,8 @@ from bot.questions.recalling import examples_for, examples_for_row
 from bot.releases.releasing import Releasing
 from storage.store import SqlStore
 from tests.bot.things import BASE, PROMPT, arrival, row
-from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
-from tests.kits.fakes_acts import Board
+from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
+from tests.kits.fakes_acts import FakeAnnouncer
 
 ROWS = [
     one.model_copy(update={"split": Split.TRAIN})
@@ -27,7 +27,7 @@ async def release_with_recall(store: SqlStore, clock: StepClock, k: int) -> Rele
 
 
 async def test_number_of_examples_is_the_releases_recall(store: SqlStore, clock: StepClock) -> None:
-    neighbours = KeptNeighbours(ROWS)
+    neighbours = MemoryNeighbours(ROWS)
     none, two = await release_with_recall(store, clock, 0), await release_with_recall(store, clock, 2)
     assert await examples_for(neighbours, none, "有給は何日前？") == ()
     shown = [one.text for one in await examples_for(neighbours, two, "有給は何日前？")]
@@ -43,13 +43,13 @@ async def test_number_of_examples_is_the_releases_recall(store: SqlStore, clock:
 async def test_evaluated_row_gets_no_near_copy_as_example(store: SqlStore, clock: StepClock) -> None:
     release = await release_with_recall(store, clock, 3)
     held_out = row("有給は何日前に申請").model_copy(update={"split": Split.HELD_OUT})
-    examples = await examples_for_row(KeptNeighbours([*ROWS, held_out]), release, held_out)
+    examples = await examples_for_row(MemoryNeighbours([*ROWS, held_out]), release, held_out)
     assert [one.text for one in examples] == ["PCが起動しない"]
 
 
-async def test_live_questions_come_with_examples(store: SqlStore, clock: StepClock, board: Board) -> None:
+async def test_live_questions_come_with_examples(store: SqlStore, clock: StepClock, board: FakeAnnouncer) -> None:
     model = RuleModel({})
-    answering = Answering(store, Classifying(store, model, KeptNeighbours(ROWS), clock), board, clock)
+    answering = Answering(store, Classifying(store, model, MemoryNeighbours(ROWS), clock), board, clock)
     await answering.receive(arrival(n=1))
     await answering.answer_next()
     release = await release_with_recall(store, clock, 1)

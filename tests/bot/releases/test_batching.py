@@ -17,7 +17,7 @@ from bot.releases.evaluating import Evaluating
 from bot.releases.releasing import Releasing
 from storage.store import SqlStore
 from tests.bot.things import rows_of
-from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
+from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
 from tests.kits.fakes_acts import CountingEstimator, Fault, Faults, lose
 
 ROWS = rows_of(Split.HELD_OUT, "labor", 4)
@@ -66,7 +66,7 @@ def batcher() -> KeepingBatcher:
 
 @pytest.fixture
 def evaluating(store: SqlStore, model: RuleModel, clock: StepClock) -> Evaluating:
-    return Evaluating(store, model, clock, neighbours=KeptNeighbours(), estimator=CountingEstimator(), pauses=())
+    return Evaluating(store, model, clock, neighbours=MemoryNeighbours(), estimator=CountingEstimator(), pauses=())
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from bot.releases.releasing import Releasing, add_candidate
 from bot.similarity.neighbours import RowNeighbours
 from storage.store import SqlStore
 from tests.bot.things import PROMPT, row, rows_of
-from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
+from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
 from tests.kits.fakes_acts import CountingEstimator
 
 HELD_OUT = [*rows_of(Split.HELD_OUT, "labor", 3), *rows_of(Split.HELD_OUT, "it", 2)]
@@ -241,7 +241,7 @@ async def test_recall_shows_examples_of_other_groups_only(
 ) -> None:
     asked: list[set[str]] = []
 
-    class RecordingNeighbours(KeptNeighbours):
+    class RecordingNeighbours(MemoryNeighbours):
         async def nearest(self, text: str, k: int, *, without: Any = ()) -> Any:
             asked.append(set(without))
             return await super().nearest(text, k, without=without)

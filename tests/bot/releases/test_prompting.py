@@ -17,15 +17,15 @@ from bot.finetunes.status import Reporting
 from bot.ports import Store
 from bot.providers.tokens import OfflineEstimator
 from bot.questions.cards import card_of
-from bot.releases.prompting import ROWS_SHOWN, Prompting, Saved
+from bot.releases.prompting import ROWS_SHOWN, PromptChange, Prompting
 from bot.releases.releasing import Releasing
 from bot.similarity.neighbours import RowNeighbours
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
 from tests.bot.things import BASE, PROMPT, arrival, rows_of
 from tests.kits.answer_desk import AnswerDesk
-from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
-from tests.kits.fakes_acts import Board, KeepingTrainer
+from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
+from tests.kits.fakes_acts import FakeAnnouncer, FakeTrainer
 from tests.kits.finetune_bench import FinetuneBench
 
 LABOR, IT, OTHER = PROMPT.categories
@@ -47,7 +47,7 @@ async def restart(store: Store, clock: StepClock, folder: Prompt) -> None:
     await Releasing(store, clock).ensure(folder, BASE)
 
 
-async def edit_rule(prompting: Prompting) -> Saved:
+async def edit_rule(prompting: Prompting) -> PromptChange:
     return await prompting.save(PROMPT.id, NEW_RULE, "U9")
 
 
@@ -76,7 +76,7 @@ async def test_reverted_edit_restores_first_version_without_new_release(promptin
 
 
 async def test_owners_and_guides_change_at_once_everywhere(
-    prompting: Prompting, store: SqlStore, model: RuleModel, board: Board, clock: StepClock
+    prompting: Prompting, store: SqlStore, model: RuleModel, board: FakeAnnouncer, clock: StepClock
 ) -> None:
     first = await edit_rule(prompting)
     contact = NEW_RULE.model_copy(update={"owner": "U7", "guide": "まず見る"})
@@ -106,13 +106,13 @@ async def test_new_owners_in_folder_keep_the_edited_text(
     prompting: Prompting, store: SqlStore, clock: StepClock
 ) -> None:
     saved = await edit_rule(prompting)
-    await restart(store, clock, PROMPT.owned_by("S5"))
+    await restart(store, clock, PROMPT.with_default_owner("S5"))
     current = await prompting.current()
     assert current.id == saved.shown.prompt.id
     assert [c.owner for c in current.categories] == ["S5"] * 3
     taken_off = current.categories[0].model_copy(update={"owner": None})
     await prompting.save(current.id, taken_off, "U9")
-    await restart(store, clock, PROMPT.owned_by("S5"))
+    await restart(store, clock, PROMPT.with_default_owner("S5"))
     assert [c.owner for c in (await prompting.current()).categories] == [None, "S5", "S5"]
 
 
@@ -164,7 +164,7 @@ async def test_long_prompt_is_marked_as_long(prompting: Prompting) -> None:
 
 
 async def test_plans_use_the_prompt_current_when_made(
-    prompting: Prompting, store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock
+    prompting: Prompting, store: SqlStore, shelf: DatabaseShelf, trainer: FakeTrainer, clock: StepClock
 ) -> None:
     bench = FinetuneBench(store, shelf, trainer, clock)
     before = await bench.planned()
@@ -176,7 +176,7 @@ async def test_plans_use_the_prompt_current_when_made(
 
 
 async def test_edit_under_fine_tune_makes_base_model_candidate(
-    prompting: Prompting, store: SqlStore, shelf: DatabaseShelf, trainer: KeepingTrainer, clock: StepClock
+    prompting: Prompting, store: SqlStore, shelf: DatabaseShelf, trainer: FakeTrainer, clock: StepClock
 ) -> None:
     bench = FinetuneBench(store, shelf, trainer, clock)
     await bench.running()
@@ -244,12 +244,14 @@ async def test_retired_rows_are_not_exported_until_moved(
 
 
 async def test_moved_row_of_a_question_adds_a_correction(
-    prompting: Prompting, store: SqlStore, model: RuleModel, board: Board, clock: StepClock
+    prompting: Prompting, store: SqlStore, model: RuleModel, board: FakeAnnouncer, clock: StepClock
 ) -> None:
     desk = AnswerDesk(store, model, board, clock)
     await desk.ask(arrival("PCが動かない"))
     (question,) = board.cards
-    await Correcting(store, KeptNeighbours(), clock).settle(Press(question_id=question, category=None, seen=0, by="U2"))
+    await Correcting(store, MemoryNeighbours(), clock).settle(
+        Press(question_id=question, category=None, seen=0, by="U2")
+    )
     legal = (await prompting.add(PROMPT.id, LEGAL, "U9")).shown.prompt
     await prompting.retire(legal.id, "it", "法務_legal", "U9")
     assert (await prompting.move("it", "法務_legal", "U9")).moved == 1

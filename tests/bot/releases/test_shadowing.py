@@ -14,8 +14,8 @@ from bot.releases.releasing import Releasing
 from bot.releases.shadowing import DAY, SHADOW_TRIES, SHADOW_WAIT, Shadowing
 from storage.store import SqlStore
 from tests.bot.things import arrival, row
-from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
-from tests.kits.fakes_acts import Board
+from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
+from tests.kits.fakes_acts import FakeAnnouncer
 
 
 class Desk:
@@ -24,8 +24,8 @@ class Desk:
     def __init__(self, store: SqlStore, clock: StepClock, per_day: int = 100) -> None:
         self.store = store
         self.clock = clock
-        self.board = Board()
-        self.neighbours = KeptNeighbours()
+        self.board = FakeAnnouncer()
+        self.neighbours = MemoryNeighbours()
         self.model, self.shadow_model = RuleModel({"PC": "labor", "有給": "labor"}), RuleModel({"PC": "it"})
         self.answering = Answering(store, Classifying(store, self.model, self.neighbours, clock), self.board, clock)
         self.delivering = Delivering(store, self.board, clock)
@@ -77,7 +77,7 @@ async def test_shadow_answers_unseen_and_agreement_is_reported(desk: Desk) -> No
     assert not await desk.shadowing.shadow_next()
     assert [len(posted) for posted in desk.board.cards.values()] == [1, 1]
     assert {posted[0].verdict.category for posted in desk.board.cards.values()} == {"labor"}
-    correcting = Correcting(desk.store, KeptNeighbours(), desk.clock)
+    correcting = Correcting(desk.store, MemoryNeighbours(), desk.clock)
     await correcting.settle(Press(question_id=first, category="it", seen=0, by="U2"))
     await correcting.settle(Press(question_id=second, category="labor", seen=0, by="U2"))
     report = await desk.shadowing.report()
@@ -150,7 +150,7 @@ async def test_failing_shadow_is_retried_then_dropped_quietly(desk: Desk) -> Non
 async def test_question_settled_meanwhile_is_no_example(desk: Desk) -> None:
     await desk.shadowing.start((await desk.candidate()).id, "U3")
     question = await desk.ask("PCが壊れた")
-    await Correcting(desk.store, KeptNeighbours(), desk.clock).settle(
+    await Correcting(desk.store, MemoryNeighbours(), desk.clock).settle(
         Press(question_id=question, category="it", seen=0, by="U2")
     )
     async with desk.store.transaction() as tx:

@@ -20,7 +20,7 @@ from bot.releases.releasing import OVERRIDE, Releasing, add_candidate
 from bot.releases.switching import Switching
 from storage.store import SqlStore
 from tests.bot.things import CATEGORIES, PROMPT, rows_of
-from tests.kits.fakes import KeptNeighbours, StepClock
+from tests.kits.fakes import MemoryNeighbours, StepClock
 from tests.kits.fakes_acts import CountingEstimator
 
 SENTENCE = "the desk asked for it this week"
@@ -77,7 +77,7 @@ def desk(store: SqlStore, clock: StepClock) -> SwitchDesk:
         store,
         models,
         clock,
-        neighbours=KeptNeighbours(),
+        neighbours=MemoryNeighbours(),
         estimator=CountingEstimator(),
         per_second={"local": 1e6},
         pauses=(),

@@ -21,8 +21,8 @@ from bot.releases.releasing import Releasing
 from bot.releases.threshold import Thresholding
 from storage.store import SqlStore
 from tests.bot.things import arrival, rows_of
-from tests.kits.fakes import KeptNeighbours, RuleModel, StepClock
-from tests.kits.fakes_acts import Board, CountingEstimator
+from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
+from tests.kits.fakes_acts import CountingEstimator, FakeAnnouncer
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def model() -> RuleModel:
 def thresholding_of(store: SqlStore, model: RuleModel, clock: StepClock) -> Thresholding:
     rates = {"local": 10_000.0}
     evaluating = Evaluating(
-        store, model, clock, neighbours=KeptNeighbours(), estimator=CountingEstimator(), per_second=rates
+        store, model, clock, neighbours=MemoryNeighbours(), estimator=CountingEstimator(), per_second=rates
     )
     return Thresholding(store, evaluating)
 
@@ -63,7 +63,7 @@ async def test_advised_threshold_ignores_training_rows(store: SqlStore, clock: S
     await store_rows(store, ("labor", 60), ("it", 30), ("other", 2))
     await store_rows(store, ("it", 50), split=Split.TRAIN)
     releasing, thresholding = Releasing(store, clock), thresholding_of(store, HonestModel({"labor": "labor"}), clock)
-    doubts = await thresholding.doubts(await releasing.serving())
+    doubts = await thresholding.report(await releasing.serving())
     assert doubts.rows == 92
     assert doubts.advised
     assert (doubts.advised.threshold, doubts.advised.accepted, doubts.advised.wrong) == (0.9, 60, 0)
@@ -103,7 +103,7 @@ async def test_always_wrong_model_gets_no_threshold(
 ) -> None:
     await store_rows(store, ("labor", 2 * FEWEST_JUDGED))
     model.rules = {"labor": "it"}
-    doubts = await thresholding.doubts(await Releasing(store, clock).serving())
+    doubts = await thresholding.report(await Releasing(store, clock).serving())
     assert doubts.advised is None
     assert all(cut.risk == 1.0 for cut in doubts.cuts)
 
@@ -115,19 +115,19 @@ async def test_answer_below_threshold_is_unsure_until_settled(  # noqa: PLR0917 
     thresholding: Thresholding,
     store: SqlStore,
     clock: StepClock,
-    board: Board,
+    board: FakeAnnouncer,
     confidence: float | None,
     below: float | None,
     unsure: bool,  # noqa: FBT001 - a case of the table above
 ) -> None:
     model = RuleModel({"有給": "labor"}, confidence)
     await thresholding.set(await Releasing(store, clock).serving(), below, "U3")
-    answering = Answering(store, Classifying(store, model, KeptNeighbours(), clock), board, clock)
+    answering = Answering(store, Classifying(store, model, MemoryNeighbours(), clock), board, clock)
     await answering.receive(arrival())
     await answering.answer_next()
     ((question, (card,)),) = board.cards.items()
     assert card.unsure is unsure
-    settled = await Correcting(store, KeptNeighbours(), clock).settle(
+    settled = await Correcting(store, MemoryNeighbours(), clock).settle(
         Press(question_id=question, category="it", seen=0, by="U2")
     )
     assert settled.settled

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from handlers.server.clock import Act, Schedule
+from handlers.server.clock import Schedule, ScheduledAct
 
 
-def on_every_replica(_name: str, act: Act, _seconds: float) -> Act:
+def on_every_replica(_name: str, act: ScheduledAct, _seconds: float) -> ScheduledAct:
     return act
 
 

@@ -55,7 +55,7 @@ async def test_readiness_follows_start_and_drain(health: Health, http: httpx2.As
     starting = await http.get("/readyz")
     assert (starting.status_code, starting.json()["parts"]) == (503, {"process": "starting"})
     assert (await http.get("/metrics")).status_code == 503
-    health.on_duty({"database": ready}, metrics)
+    health.start_checks({"database": ready}, metrics)
     on_duty = await http.get("/readyz")
     assert (on_duty.status_code, on_duty.json()["not_ready"]) == (200, [])
     assert (await http.get("/metrics")).json() == {"process": True, "database": True}
@@ -72,9 +72,9 @@ async def test_unready_parts_are_named_without_secrets(
         raise ConnectionError("postgresql://bot:s3cr3t@db")
 
     async def down() -> HealthPart:
-        return HealthPart(ready=False, says="the socket is not connected")
+        return HealthPart(ready=False, detail="the socket is not connected")
 
-    health.on_duty({"database": broken, "slack": down, "model": ready}, metrics)
+    health.start_checks({"database": broken, "slack": down, "model": ready}, metrics)
     answer = await http.get("/readyz")
     assert answer.status_code == 503
     assert answer.json() == {
@@ -98,7 +98,7 @@ async def test_concurrent_requests_share_one_check(health: Health, http: httpx2.
         await asyncio.sleep(0.05)
         return HealthPart(ready=asked < 2)
 
-    health.on_duty({"database": counted}, metrics)
+    health.start_checks({"database": counted}, metrics)
     answers = await asyncio.gather(*(http.get("/readyz") for _ in range(5)))
     assert {answer.status_code for answer in answers} == {200}
     assert asked == 1
@@ -116,7 +116,7 @@ async def test_hanging_check_is_not_ready(
         await asyncio.sleep(60)
         return HealthPart(ready=True)
 
-    health.on_duty({"database": hangs, "slack": ready}, metrics)
+    health.start_checks({"database": hangs, "slack": ready}, metrics)
     answer = await http.get("/readyz")
     assert (answer.status_code, answer.json()["not_ready"]) == (503, ["database"])
 

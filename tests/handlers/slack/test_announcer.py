@@ -75,8 +75,8 @@ async def test_deleted_progress_message_is_posted_again(desk: SlackDesk) -> None
 
 async def test_switch_is_announced_only_in_ops_channel(desk: SlackDesk) -> None:
     release = Release(id="abc12345", model=MODEL, prompt_id="p", state=ReleaseState.SERVING, created_at=AT)
-    await SlackAnnouncer(desk.client, desk.people).announce_switch(release, YUKO, telling="1", again=False)
-    await desk.announcer.announce_switch(release, YUKO, telling="1", again=False)
+    await SlackAnnouncer(desk.client, desk.people).announce_switch(release, YUKO, message_id="1", again=False)
+    await desk.announcer.announce_switch(release, YUKO, message_id="1", again=False)
     yuko = await desk.window(desk.server.people.admin)
     (message,) = [m for m in await yuko.history(OPS) if "bot_id" in m]
     assert "`local/base`" in texts(message)
