@@ -70,7 +70,8 @@ class Telemetry:
             "madoguchi_circuit_open", "1 while the circuit of a provider is open.", ["provider"], registry=registry
         )
         self._stored = _DatabaseGauges(registry)
-        self._tracing = _tracer_provider(version, collector) if collector else None
+        self._exporter = _span_exporter(collector) if collector else None
+        self._tracing = _tracer_provider(version, self._exporter) if self._exporter else None
         self._tracer = self._tracing.get_tracer("madoguchi") if self._tracing else NoOpTracer()
 
     @contextmanager
@@ -154,11 +155,13 @@ class Telemetry:
 
     async def aclose(self) -> None:
         """Send the last spans within FLUSH_SECONDS, so that a hanging collector does not delay the exit."""
-        if self._tracing:
+        if self._tracing and self._exporter:
             # The interpreter waits at exit for threads of the event loop's pool, but not for a daemon.
             flushing = threading.Thread(target=self._tracing.shutdown, daemon=True)
             flushing.start()
             await asyncio.to_thread(flushing.join, FLUSH_SECONDS)
+            if flushing.is_alive():
+                self._exporter.shutdown()  # or it would go on trying, and logging, in the background
 
 
 class _DatabaseGauges:
@@ -179,11 +182,14 @@ class _DatabaseGauges:
         self.leases.clear()
 
 
-def _tracer_provider(version: str, collector: str) -> TracerProvider:
+def _span_exporter(collector: str) -> OTLPSpanExporter:
+    return OTLPSpanExporter(endpoint=f"{collector.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS)
+
+
+def _tracer_provider(version: str, exporter: OTLPSpanExporter) -> TracerProvider:
     resource = Resource.create({"service.name": "madoguchi", "service.version": version})
     # The SDK's own exit handler would wait for a hanging collector; `aclose` has a deadline.
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    exporter = OTLPSpanExporter(endpoint=f"{collector.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS)
     provider.add_span_processor(BatchSpanProcessor(exporter))
     return provider
 

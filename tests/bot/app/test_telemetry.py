@@ -1,6 +1,7 @@
 """Metrics for Prometheus, and spans at a collector that speaks OTLP over HTTP."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -159,7 +160,7 @@ async def test_nested_spans_have_ids_and_no_text() -> None:
 
 
 async def test_hanging_collector_delays_neither_work_nor_exit() -> None:
-    collector = Collector(wait_s=60)
+    collector, before = Collector(wait_s=60), set(threading.enumerate())
     async with collector.running():
         telemetry = Telemetry("1", collector.url)
         started = time.perf_counter()
@@ -170,3 +171,8 @@ async def test_hanging_collector_delays_neither_work_nor_exit() -> None:
         started = time.perf_counter()
         await telemetry.aclose()
         assert time.perf_counter() - started < FLUSH_SECONDS + 0.5
+    # What is left ends soon, too: it would log into other tests.
+    for thread in set(threading.enumerate()) - before:
+        if not thread.name.startswith("asyncio"):
+            await asyncio.to_thread(thread.join, 10)
+            assert not thread.is_alive()
