@@ -89,7 +89,7 @@ async def test_many_trained_rows_are_kept(prepared: Store) -> None:
 
 
 async def test_stored_prompt_takes_over_a_new_owner(store: Store) -> None:
-    owned: Prompt = PROMPT.owned_by("S9")
+    owned: Prompt = PROMPT.with_default_owner("S9")
     assert owned != PROMPT
     async with store.transaction() as transaction:
         assert await transaction.prompts.get(PROMPT.id) is None
