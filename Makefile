@@ -53,8 +53,8 @@ clean: ## remove .venv and the caches, not the data
 	@$(PYTHON) -m venv .venv
 
 .venv/%.ok: .ci/%.txt | .venv/bin/python
-	@echo "Installing $< (hash-checked) ..."
-	@.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
+	@echo "Installing the packages of $< (hash-checked) ..."
+	@.venv/bin/python .ci/install.py $<
 	@touch $@
 
 # The browser tests need Chromium: the one on the PATH, else from apt, else Playwright's own.
