@@ -18,7 +18,7 @@ from bot.domain.mirrored import MIRROR_DOWN
 from bot.domain.question import Notice
 from bot.domain.release import ReleaseState
 from bot.settings import Endpoint, Settings
-from handlers.texts.words import LANGUAGES, Words, texts
+from handlers.texts.words import LANGUAGES, texts
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP = {
@@ -167,18 +167,6 @@ def test_every_setting_is_documented() -> None:
     names = [*Settings.model_fields, *(f"bot_providers__<name>__{name}" for name in Endpoint.model_fields)]
     for name in names:
         assert f"`{name.upper()}`" in text, name
-
-
-@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
-def test_every_make_target_and_verb_is_documented(readme: str) -> None:
-    from bot.cli import parser
-
-    text = (ROOT / readme).read_text(encoding="utf-8")
-    for verb in parser(Words("en"))._subparsers._group_actions[0].choices:  # type: ignore[union-attr]  # argparse has no public way
-        assert f"python -m bot {verb}" in text, verb
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"^([a-z]+):.*##", makefile, re.MULTILINE):
-        assert f"make {target}" in text or "`make`" in text, target
 
 
 def test_links_between_documents_work() -> None:
