@@ -77,13 +77,13 @@ async def serve_slack(core: Core, settings: Settings, edge: Edge) -> AsyncIterat
     side = SlackSide.of(core, settings, client, identity)
     workers = Workers(core.acts, side.slack, DrainDeadline(settings.bot_drain_seconds))
     schedule = Schedule(core.replicas.exclusive)
-    wake = Wake(workers.answer, workers.deliver, lambda: schedule.now("follow"))
+    wake = Wake(workers.answer, workers.deliver, lambda: schedule.run_now("follow"))
     catch_up = CatchUp(
         side.slack.catching_up,
         settings.bot_channels,
         core.ports.clock,
         workers.answer,
-        lambda: schedule.now("catch_up"),
+        lambda: schedule.run_now("catch_up"),
     )
 
     app = bolt_app(client, identity)

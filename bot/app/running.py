@@ -17,7 +17,7 @@ from bot.domain.prompt import Prompt
 from bot.practice import Server, Workspace, serve
 from bot.settings import ROOT, Settings
 from handlers.server.health import Health
-from handlers.server.web import serving
+from handlers.server.web import serve_http
 from handlers.slack.deliveries import Requests
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,9 @@ async def open_bot(
         secret = settings.slack_signing_secret
         requests = Requests(secret.get_secret_value()) if secret else None
         routes = [*health.routes, *([requests.route] if requests else [])]
-        url = server.url if server else await stack.enter_async_context(serving(settings.bot_http_host, port, routes))
+        url = (
+            server.url if server else await stack.enter_async_context(serve_http(settings.bot_http_host, port, routes))
+        )
         telemetry = Telemetry(VERSION, settings.otel_exporter_otlp_endpoint)
         stack.push_async_callback(telemetry.aclose)
         core = await stack.enter_async_context(open_core(settings, prompt, telemetry))

@@ -161,7 +161,8 @@ class Telemetry:
             flushing.start()
             await asyncio.to_thread(flushing.join, FLUSH_SECONDS)
             if flushing.is_alive():
-                self._exporter.shutdown()  # or it would go on trying, and logging, in the background
+                # Otherwise it would go on trying, and logging, in the background.
+                self._exporter.shutdown()  # type: ignore[no-untyped-call]  # the SDK has no types here
 
 
 class _DatabaseGauges:

@@ -74,7 +74,7 @@ class Schedule:
             )
         self._scheduler.start()
 
-    def now(self, name: str) -> None:
+    def run_now(self, name: str) -> None:
         """Call an act at once, in addition to its interval. After `stop` this does nothing."""
         job = self._scheduler.get_job(name)
         if job:

@@ -34,7 +34,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(host: str, port: int, routes: Sequence[BaseRoute]) -> AsyncIterator[str]:
+async def serve_http(host: str, port: int, routes: Sequence[BaseRoute]) -> AsyncIterator[str]:
     """Serve these routes until the block ends.
 
     Args:

@@ -25,10 +25,10 @@ async def test_stop_cancels_running_act_without_logging(
 
     ticks = Schedule(on_every_replica)
     ticks.start(each={"long": (long, 60)}, one={})
-    ticks.now("long")
+    ticks.run_now("long")
     await asyncio.wait_for(begun.wait(), 5)
     ticks.stop()
     await asyncio.wait_for(cancelled.wait(), 5)
     await asyncio.sleep(0.05)
     assert not caplog.records
-    ticks.now("long")
+    ticks.run_now("long")

@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.faults import Fault
 from handlers.server.health import CHECK_SECONDS, HEALTH_CACHE_SECONDS, Health, HealthPart
-from handlers.server.web import PortTaken, serving
+from handlers.server.web import PortTaken, serve_http
 
 
 class ManualClock:
@@ -36,7 +36,7 @@ def health(now: ManualClock) -> Health:
 @pytest.fixture
 async def http(health: Health) -> AsyncIterator[httpx2.AsyncClient]:
     async with (
-        serving("127.0.0.1", 0, health.routes) as url,
+        serve_http("127.0.0.1", 0, health.routes) as url,
         httpx2.AsyncClient(base_url=url, trust_env=False) as client,
     ):
         yield client
@@ -125,7 +125,7 @@ async def test_port_in_use_is_reported_with_address() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(PortTaken) as taken:
-            async with serving("127.0.0.1", port, []):
+            async with serve_http("127.0.0.1", port, []):
                 pass
     (problem,) = taken.value.problems
     assert problem.what is Fault.PORT_TAKEN
