@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as NotJson
 
 from bot.domain.fallback import Fallback
-from bot.domain.faults import Fault, Problem, SettingsError, problem_of, problems_of, wrong
+from bot.domain.faults import Fault, Problem, SettingsError, fault_error, problem_of, problems_of
 from bot.domain.release import ModelName
 
 NONE = "none"
@@ -35,7 +35,7 @@ def _model(value: object) -> object:
     try:
         return ModelName.parse(value) if isinstance(value, str) else value
     except ValueError:
-        raise wrong(Fault.NOT_A_MODEL) from None
+        raise fault_error(Fault.NOT_A_MODEL) from None
 
 
 def _fallback(value: object) -> object:
@@ -44,26 +44,26 @@ def _fallback(value: object) -> object:
 
 def _url(value: object) -> object:
     if isinstance(value, str) and not re.match(r"https?://[^/\s]+", value):
-        raise wrong(Fault.NOT_AN_ADDRESS)
+        raise fault_error(Fault.NOT_AN_ADDRESS)
     return value
 
 
 def _database(value: object) -> object:
     if isinstance(value, str) and not re.match(r"(sqlite|postgres)[a-z+]*://", value):
-        raise wrong(Fault.NOT_A_DATABASE)
+        raise fault_error(Fault.NOT_A_DATABASE)
     return value
 
 
 def _channel(value: object) -> object:
     if isinstance(value, str) and not re.fullmatch(r"[CGD]\w+", value):
-        raise wrong(Fault.NOT_A_CHANNEL)
+        raise fault_error(Fault.NOT_A_CHANNEL)
     return value
 
 
 def _key(value: SecretStr) -> SecretStr:
     key = value.get_secret_value()
     if not (key.isascii() and key.isprintable()):
-        raise wrong(Fault.NOT_A_KEY)
+        raise fault_error(Fault.NOT_A_KEY)
     return value
 
 
@@ -72,7 +72,7 @@ def _ids(pattern: str, fault: Fault) -> BeforeValidator:
         parts = _split(value)
         for number, entry in enumerate(parts if isinstance(parts, list) else (), start=1):
             if not re.fullmatch(pattern, str(entry)):
-                raise wrong(fault, entry=number)
+                raise fault_error(fault, entry=number)
         return parts
 
     return BeforeValidator(check)
@@ -274,22 +274,22 @@ class Settings(BaseSettings):
             if model.provider not in self.provider_names:
                 setting = f"BOT_PROVIDERS__{model.provider.upper()}__BASE_URL"
                 names = ", ".join(self.provider_names)
-                raise wrong(Fault.UNKNOWN_PROVIDER, name, provider=model.provider, setting=setting, names=names)
+                raise fault_error(Fault.UNKNOWN_PROVIDER, name, provider=model.provider, setting=setting, names=names)
             if model.provider == "openai" and self.openai_api_key is None:
-                raise wrong(Fault.NO_KEY, name, model=model, setting="OPENAI_API_KEY")
+                raise fault_error(Fault.NO_KEY, name, model=model, setting="OPENAI_API_KEY")
         if not (self.prompt_folder / "categories.toml").is_file():
-            raise wrong(Fault.NO_PROMPT, "BOT_PROMPT", folder=self.prompt_folder)
+            raise fault_error(Fault.NO_PROMPT, "BOT_PROMPT", folder=self.prompt_folder)
         return self
 
     def _check_slack(self) -> None:
         """Check that there is one way to reach Slack, or none: a Slack app is set up for one of the two."""
         ways = self.slack_app_token, self.slack_signing_secret
         if self.slack_bot_token is None and any(ways):
-            raise wrong(Fault.HALF_SET, "SLACK_BOT_TOKEN")
+            raise fault_error(Fault.HALF_SET, "SLACK_BOT_TOKEN")
         if self.slack_bot_token and not any(ways):
-            raise wrong(Fault.HALF_SET, "SLACK_APP_TOKEN")
+            raise fault_error(Fault.HALF_SET, "SLACK_APP_TOKEN")
         if all(ways):
-            raise wrong(Fault.TWO_WAYS, "SLACK_SIGNING_SECRET")
+            raise fault_error(Fault.TWO_WAYS, "SLACK_SIGNING_SECRET")
         for name, token, others in (
             ("SLACK_BOT_TOKEN", self.slack_bot_token, ("xapp-",)),
             ("SLACK_APP_TOKEN", self.slack_app_token, ("xoxb-",)),
@@ -297,7 +297,7 @@ class Settings(BaseSettings):
         ):
             for start in others:
                 if token and token.get_secret_value().startswith(start):
-                    raise wrong(Fault.SWAPPED, name, start=start)
+                    raise fault_error(Fault.SWAPPED, name, start=start)
 
     @property
     def practice(self) -> bool:
