@@ -19,6 +19,7 @@ from bot.domain.faults import Fault, Problem, SettingsError, problem_of, problem
 from bot.domain.prompt import Prompt
 from bot.embedded import LocalModel
 from bot.ports import Unmetered
+from bot.practice import STAFF_GROUP_ID
 from bot.providers.batching import OpenAIBatcher
 from bot.providers.breaker import BreakerModel
 from bot.providers.model import OpenAIModel
@@ -83,6 +84,15 @@ def read_prompt(folder: Path) -> Prompt:
         raise SettingsError(*problems_of(error, within=where)) from None
 
 
+def configured_prompt(settings: Settings) -> Prompt:
+    """Return the prompt that the settings name. Raises SettingsError.
+
+    In the practice workspace the sample staff own each category that names no owner, whichever command opens the bot.
+    """
+    prompt = read_prompt(settings.prompt_folder)
+    return prompt.with_default_owner(STAFF_GROUP_ID) if settings.practice else prompt
+
+
 def read_text(file: Path) -> str:
     """Read one file of a prompt.
 
@@ -110,7 +120,7 @@ async def open_core(
         SettingsError: the prompt is unusable, or DATABASE_URL is not the address of a database.
         DatabaseUnreachable, TablesUnusable: the database cannot be used.
     """
-    prompt = prompt or read_prompt(settings.prompt_folder)
+    prompt = prompt or configured_prompt(settings)
     async with AsyncExitStack() as stack:
         database = database_of(settings)
         stack.push_async_callback(database.close)

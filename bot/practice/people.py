@@ -7,6 +7,8 @@ from bot.practice.manifest import AppManifest
 from bot.practice.wire import Json
 
 TEAM_ID = "T0PRACTICE1"
+STAFF_GROUP_ID = "S0STAFF0001"
+"""Id of the user group of the sample staff."""
 TEAM_DOMAIN = "practice"
 TEAM_NAME = "Practice"
 OTHER_TEAM = "T0PARTNER01"
@@ -136,7 +138,7 @@ class SamplePeople:
             guest=tom,
             stranger=lena,
             bot=bot,
-            staff_group=Group("S0STAFF0001", "help-desk-staff", "Help-desk staff", [kenji.id, priya.id]),
+            staff_group=Group(STAFF_GROUP_ID, "help-desk-staff", "Help-desk staff", [kenji.id, priya.id]),
             admin_group=Group("S0ADMINS001", "help-desk-admins", "Help-desk admins", [yuko.id]),
         )
         people._by_id.update({one.id: one for one in (misaki, emily, kenji, priya, yuko, tom, lena, bot)})
