@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -49,6 +50,12 @@ def serve(address: str) -> None:
             connection.close()
 
 
+def _end_with_client(connection: socket.socket) -> None:
+    """End this worker when its client was killed, as the program that the client stands for would have ended."""
+    connection.recv(1)
+    os._exit(1)
+
+
 def _reap(_signal: int, _frame: object) -> None:
     """Wait for workers that have ended, so that their processor time is counted."""
     with suppress(ChildProcessError):
@@ -65,6 +72,7 @@ def _train(connection: socket.socket) -> int:
         os.dup2(stream, target)
         os.close(stream)
     sys.stdin, sys.stdout = os.fdopen(0, "r"), os.fdopen(1, "w")
+    threading.Thread(target=_end_with_client, args=[connection], daemon=True).start()
     try:
         train.main(Path(folder.decode()))
     except SystemExit as ended:
