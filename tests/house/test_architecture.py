@@ -18,6 +18,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("bot", "handlers", "storage")
 STORIES = ("app", "questions", "corrections", "dataset", "finetunes", "releases", "mirror", "similarity")
+LONGEST_TEST_NAME = 8
+"""Words after `test_`."""
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
@@ -183,3 +185,13 @@ def test_no_test_module_is_imported() -> None:
     for file in modules("tests"):
         imported = [module for module in imported_modules(file) if re.match(r"tests\.(\w+\.)*test_", module)]
         assert imported == [], file
+
+
+def test_test_names_have_at_most_eight_words() -> None:
+    named = {
+        node.name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+    }
+    assert not sorted(name for name in named if name.count("_") > LONGEST_TEST_NAME)

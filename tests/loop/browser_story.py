@@ -26,7 +26,7 @@ class Window:
         self._user = user
 
     async def at(self, channel: str, ts: str | None = None) -> None:
-        """Go to a channel, or to a thread in it."""
+        """Open a channel, or a thread in it."""
         await self.page.goto(f"{self._server.url}?user={self._user}#{channel}" + (f"/{ts}" if ts else ""))
         await self.page.reload()
         await self.page.wait_for_selector("body[data-ready]")
@@ -43,7 +43,7 @@ class Window:
 
     @property
     def latest(self) -> Locator:
-        """The newest message in the channel."""
+        """Return the newest message in the channel."""
         return self.page.get_by_test_id("messages").get_by_test_id("message").last
 
     def action(self, action_id: str) -> Locator:
@@ -51,7 +51,10 @@ class Window:
 
 
 async def live_through(visit: Visit, running: Running, desk: LoopDesk, story: Story, shot: Shot) -> None:
-    """Ask, be refused a correction, correct, export, start, status, be refused a switch, override, and ask again."""
+    """Walk the loop: ask, correct, export, train, read the status, override the gate, and ask again.
+
+    On the way the asker is refused a correction, and the gate refuses the switch.
+    """
     server = running.practice
     assert server
     words, prompt = Words(story.language), running.core.prompt

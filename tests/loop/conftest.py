@@ -15,7 +15,7 @@ Open = Callable[..., AbstractAsyncContextManager[Running]]
 
 @pytest.fixture
 def open_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
-    """`open_loop(language)` runs the bot, with more settings by name; a second call meets the same database."""
+    """Return `open_loop(language, **settings)`, which runs the bot; a second call finds the same database."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
 

@@ -1,4 +1,4 @@
-"""`python -m bot run` as a process of its own, told by its environment where Slack, the model and the database are."""
+"""`python -m bot run` as a program of its own; its environment names Slack, the model and the database."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ MANIFEST = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
 
 
 def at_slack(server: Server) -> dict[str, str]:
-    """What a bot needs to work in this workspace, and nothing else."""
+    """Return the environment that a bot needs in this workspace, and nothing else."""
     return {
         "PATH": os.environ["PATH"],  # noqa: TID251 - a program needs one
         "PYTHONPATH": str(ROOT),
@@ -33,7 +33,7 @@ def at_slack(server: Server) -> dict[str, str]:
 
 @asynccontextmanager
 async def running(folder: Path, env: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The program, connected."""
+    """Run the program; yield it once it is connected."""
     bot = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "run"),
         cwd=folder,
@@ -54,7 +54,7 @@ async def running(folder: Path, env: dict[str, str]) -> AsyncIterator[asyncio.su
 
 @asynccontextmanager
 async def run_with_short_leases(folder: Path, env: dict[str, str]) -> AsyncIterator[int]:
-    """The pid of a bot whose leases are a tenth as long (tests/chaos/replica.py)."""
+    """Run a bot whose leases are a tenth as long (tests/chaos/replica.py); yield its pid."""
     nursery = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.chaos.replica"),
         cwd=folder,

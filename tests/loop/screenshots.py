@@ -1,4 +1,4 @@
-"""Makes the pictures of README.md and README.ja.md: `python -m tests.loop.screenshots docs/images`."""
+"""The pictures of README.md and README.ja.md: `python -m tests.loop.screenshots docs/images` writes them."""
 
 import asyncio
 import sys
@@ -18,7 +18,7 @@ KEPT = {"refused", "corrected", "start", "switched", "answered"}
 
 
 def lean(file: Path) -> None:
-    """A third of the size in 256 colours: no screen of ours needs more."""
+    """Reduce a picture to 256 colours, which every screen here can do with: a third of the size."""
     with Image.open(file) as picture:
         made = picture.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     made.save(file, optimize=True)

@@ -1,4 +1,4 @@
-"""What people ask in the stories, and how the people of a story act through the practice page."""
+"""What people ask in the stories, and how they act through the practice page."""
 
 import itertools
 import json
@@ -20,18 +20,18 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True)
 class Story:
-    """A company's own usage: `perks` go to a desk that no prompt could guess; `usual` are what anybody would."""
+    """A company's own way of sorting: no prompt could guess where `perks` go; `usual` go where anybody would expect."""
 
     language: str
     asked: str
     again: str
     similar: str
-    """As `asked`, in other words."""
+    """The question of `asked` in other words."""
     perks: tuple[str, ...]
     usual: dict[str, str]
-    """Question → category that is right."""
+    """Each question with its right category."""
     because: str
-    """Why the admin switches before there is enough evidence."""
+    """The admin's sentence for switching before there is enough evidence."""
 
 
 JAPANESE = Story(
@@ -88,7 +88,7 @@ STORIES = (JAPANESE, ENGLISH)
 
 
 class LoopDesk:
-    """The help desk with an employee, one of the staff and the admin at their windows."""
+    """The help desk, with the windows of an employee, a member of staff and the admin."""
 
     def __init__(self, server: Server, employee: Person, staff: Person, admin: Person) -> None:
         self.channel = server.channels.help_desk.id
@@ -97,11 +97,11 @@ class LoopDesk:
         self.admin = admin
 
     async def ask(self, text: str) -> Message:
-        """The card that answers."""
+        """Ask a question and return the card that answers it."""
         return await self.employee.answer(await self.employee.say(self.channel, text))
 
     async def settle(self, card: Message, category: str) -> Message:
-        """Staff press the right category; the settled card."""
+        """Have staff press the right category; return the settled card."""
         before = card["ts"]
         if said(card) == category:
             await self.staff.press(card, ids.AGREE)
@@ -111,7 +111,7 @@ class LoopDesk:
         return await self.employee.message(lambda m: m["ts"] == before and ids.UNDO in actions(m))
 
     async def command(self, text: str) -> Message:
-        """The private answer to a command of the admin; what was said privately before may still come in."""
+        """Type a command as the admin and return its private answer; earlier private messages may still come in."""
         asked = time.time()
         await self.admin.command(f"/finetune {text}", self.channel)
         return await self.admin.message(lambda m: "ephemeral" in m and float(m["ts"]) >= asked, timeout=60.0)
@@ -131,12 +131,12 @@ async def open_loop_desk(running: Running) -> AsyncIterator[LoopDesk]:
 
 
 def sentence(text: str) -> dict[str, dict[str, dict[str, str]]]:
-    """What stands in the form of an override."""
+    """Return the form of an override as it is submitted."""
     return {ids.SENTENCE_INPUT: {ids.SENTENCE_INPUT: {"type": "plain_text_input", "value": text}}}
 
 
 def said(card: Message) -> str:
-    """The category that the card says, as its agree button carries it."""
+    """Return the category that the card says, read from its agree button."""
     value = next(e["value"] for _, e in elements(card["blocks"]) if e["action_id"] == ids.AGREE)
     return ids.CategoryChoice.unpacked(value).category
 
@@ -150,13 +150,13 @@ def actions(message: Message) -> set[str]:
 
 
 def words(message: Message) -> str:
-    """All text of a message's sections."""
+    """Return all text of a message and its sections."""
     parts = [b["text"]["text"] for b in message.get("blocks", []) if b.get("type") == "section"]
     return "\n".join([message["text"], *parts])
 
 
 async def settle_all_questions(desk: LoopDesk, story: Story) -> str:
-    """Staff settle every question of the story; the category that its perks belong to here."""
+    """Have staff settle every question of the story; return the category that its perks belong to."""
     first = await desk.ask(story.asked)
     perks_go_to = "hr" if said(first) != "hr" else "accounting"
     await desk.settle(first, perks_go_to)
@@ -168,7 +168,7 @@ async def settle_all_questions(desk: LoopDesk, story: Story) -> str:
 
 
 async def run_finetune(desk: LoopDesk) -> str:
-    """Start a fine-tune and wait for its announcement; the model's name."""
+    """Start a fine-tune, wait for its announcement, and return the model's name."""
     plan = await desk.command("start")
     assert ids.FINETUNE_CONFIRM in actions(plan), words(plan)
     await desk.admin.press(plan, ids.FINETUNE_CONFIRM)
@@ -179,7 +179,7 @@ async def run_finetune(desk: LoopDesk) -> str:
 
 
 async def candidate(desk: LoopDesk, recall: int) -> str:
-    """The id of a candidate with this recall."""
+    """Make a candidate with this recall and return its id."""
     told = words(await desk.command(f"recall {recall}"))
     found = re.search(r"/finetune switch (\w+)`", told)
     assert found, told
@@ -234,7 +234,7 @@ SUBJECTS = {
 
 
 async def settle_all(running: Running, language: str) -> None:
-    """Import all held-out questions of the table, and some to train on."""
+    """Import all held-out questions of the table, and some of the others."""
     lines = [
         json.dumps({"text": frame.format(subject), "category": category})
         for category, subjects in SUBJECTS[language].items()

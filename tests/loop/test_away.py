@@ -1,4 +1,4 @@
-"""The program was stopped while people asked: two replicas start, and each question is answered once, with regret."""
+"""Questions asked while the program was stopped: two replicas start, and answer each once, with an apology."""
 
 import asyncio
 import signal
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(120)
 TWO_MINUTES = 120.0
 
 
-async def test_what_was_asked_while_it_was_stopped_is_answered_once_by_one_of_two(tmp_path: Path) -> None:
+async def test_missed_questions_are_answered_once_by_two_replicas(tmp_path: Path) -> None:
     # What is said here was said two minutes ago, and Slack tries to deliver it once.
     workspace = Workspace(MANIFEST, lambda: time.time() - TWO_MINUTES, timing=Timing(redeliver=()))
     async with AsyncExitStack() as stack:

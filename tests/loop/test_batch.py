@@ -1,4 +1,4 @@
-"""An evaluation by batch over the wire: submitted, the bot restarted, and its figures posted as any other's."""
+"""An evaluation by batch over the wire: it survives a restart of the bot, and its figures are posted."""
 
 import json
 from contextlib import AbstractAsyncContextManager
@@ -20,9 +20,7 @@ pytestmark = pytest.mark.timeout(90)
 THERE = ModelName(provider="there", model="small")
 
 
-async def test_a_batch_survives_a_restart_and_its_figures_are_posted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_batch_survives_restart_and_posts_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setattr(duty, "BATCH_SECONDS", 0.2)

@@ -1,4 +1,4 @@
-"""The bot as a program of its own, told by its environment where Slack and the model are."""
+"""The bot as a program of its own; its environment names Slack and the model."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from tests.loop.story import actions, said
 pytestmark = pytest.mark.timeout(90)
 
 
-async def test_slack_and_the_model_are_where_the_environment_says(tmp_path: Path) -> None:
+async def test_program_finds_slack_and_model_by_environment(tmp_path: Path) -> None:
     model = OpenAIServer()
     model.on(CHAT, answers("Facilities", "It is about a desk."))
     async with serve(Workspace(MANIFEST)) as server, model.running():

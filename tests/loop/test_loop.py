@@ -1,4 +1,4 @@
-"""The mission, over the wire: ask, correct, export, fine-tune, switch, ask again; in both languages."""
+"""The whole loop over the wire, in both languages: ask, correct, export, fine-tune, switch, ask again."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ async def test_corrections_become_a_model_that_answers_better(story: Story, open
         assert said(await desk.ask(story.again + " 2")) == before
 
 
-async def test_an_export_holds_what_staff_settled_and_is_the_same_twice(open_loop: Open) -> None:
+async def test_export_holds_settled_rows_and_is_repeatable(open_loop: Open) -> None:
     story = STORIES[0]
     async with open_loop("ja") as running, open_loop_desk(running) as desk:
         await settle_all_questions(desk, story)
@@ -81,7 +81,7 @@ async def test_an_export_holds_what_staff_settled_and_is_the_same_twice(open_loo
         assert "カフェテリアポイント".encode() in data
 
 
-async def test_a_restart_in_the_middle_of_a_fine_tune_loses_nothing(open_loop: Open) -> None:
+async def test_restart_during_a_fine_tune_loses_nothing(open_loop: Open) -> None:
     story = STORIES[1]
     async with open_loop("en") as running, open_loop_desk(running) as desk:
         await settle_all_questions(desk, story)
@@ -114,7 +114,7 @@ async def test_only_an_admin_gets_more_than_help(open_loop: Open) -> None:
         assert "/finetune rollback" in words(helped)
 
 
-async def test_one_confirm_makes_one_job_however_often_it_is_pressed(open_loop: Open) -> None:
+async def test_one_confirm_makes_one_job_however_often_pressed(open_loop: Open) -> None:
     async with open_loop("en") as running, open_loop_desk(running) as desk:
         await settle_all_questions(desk, STORIES[1])
         plan = await desk.command("start")
@@ -128,7 +128,7 @@ async def test_one_confirm_makes_one_job_however_often_it_is_pressed(open_loop: 
         assert len(await running.core.acts.releasing.choices()) == 1
 
 
-async def test_a_name_that_nobody_has_is_refused_in_words(open_loop: Open) -> None:
+async def test_unknown_release_name_is_refused_in_words(open_loop: Open) -> None:
     async with open_loop("en") as running, open_loop_desk(running) as desk:
         assert "nosuch" in words(await desk.command("switch nosuch"))
         assert "local/base" in words(await desk.command("status"))

@@ -1,4 +1,4 @@
-"""A replica is paused for longer than its leases: another one answers, and when it goes on it answers no more."""
+"""A replica paused for longer than its leases: another one answers, and the paused one then stays silent."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from tests.loop.story import said
 
 pytestmark = pytest.mark.timeout(120)
 HELD = 1.0
-"""Seconds for which the model holds its first answer; the leases of these replicas are nine."""
+"""How long the model holds its first answer back, in seconds; the leases of these replicas last nine."""
 
 
 async def test_it_was_paused_while_the_model_thought(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Two copies of the program on one PostgreSQL: what one does, the other knows; what one leaves undone, it takes up."""
+"""Two replicas on one PostgreSQL: each knows what the other did, and takes up what the other left undone."""
 
 import asyncio
 import os
@@ -21,11 +21,11 @@ from tests.loop.story import serve as let_serve
 
 pytestmark = pytest.mark.timeout(180)
 WITHIN = 10.0
-"""Seconds in which every replica serves what was switched to, and knows what was settled."""
+"""Seconds after which every replica serves a new release and knows a new settlement."""
 
 
 class Record:
-    """The database, seen from outside."""
+    """The database, read from outside the bots."""
 
     def __init__(self) -> None:
         self.url = make_database()
@@ -35,7 +35,7 @@ class Record:
             return connection.execute(query.encode(), facts).fetchall()
 
     def answerers(self, since: int) -> int:
-        """How many replicas answered what came after this entry of the inbox."""
+        """Return how many replicas answered the arrivals after this one."""
         return len(self.rows("SELECT DISTINCT holder FROM inbox WHERE id > %s", since))
 
     def newest(self) -> int:
@@ -50,12 +50,12 @@ async def until(holds: Callable[[], Any], seconds: float = 60.0) -> Any:
 
 
 async def asked_together(desk: LoopDesk, text: str) -> set[str]:
-    """What is said of eight questions at once, which Slack hands to both replicas in turn."""
+    """Ask eight questions at once, which Slack hands to both replicas in turn; return the categories answered."""
     return {said(card) for card in await asyncio.gather(*(desk.ask(f"{text} {n}") for n in range(8)))}
 
 
 def trains(bot: int) -> bool:
-    """Whether this process has a worker that trains."""
+    """Return whether this process has a training worker."""
     children = Path(f"/proc/{bot}/task/{bot}/children").read_text().split()
     commands = [Path(f"/proc/{child}/cmdline") for child in children]
     return any(b"bot.embedded.train" in command.read_bytes() for command in commands if command.exists())

@@ -1,4 +1,4 @@
-"""The whole bot in HTTP mode: Slack's stand-in sends signed requests, and whatever is not Slack's is refused."""
+"""The whole bot in HTTP mode: it takes signed requests of Slack's stand-in and refuses all others."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ EVENT = json.dumps({"type": "event_callback", "event": {"type": "message", "text
 
 @dataclass
 class Place:
-    """A bot in HTTP mode, and who sends it requests."""
+    """A bot in HTTP mode, and the workspace that sends it requests."""
 
     server: Server
     running: Running
@@ -78,7 +78,7 @@ async def in_http_mode(folder: Path) -> AsyncIterator[Place]:
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting but the test's own."""
+    """Remove every setting from the environment but the test's own."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
 
@@ -107,9 +107,7 @@ async def test_questions_presses_forms_and_commands_work_by_requests(place: Plac
     await desk.employee.message(lambda m: m["ts"] == first["ts"] and ids.UNDO in actions(m))
 
 
-async def test_what_could_not_be_written_down_is_not_acked_and_comes_again(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_event_that_was_not_stored_is_redelivered(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[str] = []
     add = SqlInbox.add
 
@@ -126,7 +124,7 @@ async def test_what_could_not_be_written_down_is_not_acked_and_comes_again(
     assert len(set(tries)) == 1, "the same event came again"
 
 
-async def test_an_event_that_slack_delivers_again_is_one_question(place: Place) -> None:
+async def test_redelivered_event_is_one_question(place: Place) -> None:
     place.server.faults.duplicate_events(3)
     await place.desk.ask(ENGLISH.asked)
     await asyncio.sleep(0.5)
@@ -146,9 +144,7 @@ BROKEN: dict[str, dict[str, Any]] = {
 }
 
 
-async def test_what_slack_did_not_sign_is_refused_and_not_logged(
-    place: Place, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_unsigned_request_is_refused_and_not_logged(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     signed: dict[str, Any] = place.server.workspace.requests.signed(EVENT) | {"content-type": "application/json"}
     for broken, change in BROKEN.items():
@@ -163,7 +159,7 @@ async def test_what_slack_did_not_sign_is_refused_and_not_logged(
     assert await place.arrivals() == 0
 
 
-async def test_what_is_signed_and_makes_no_sense_is_refused_without_a_trace(
+async def test_malformed_signed_request_is_refused_without_a_trace(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     for body in ("{", "[]", "null", '"words"', '{"event": []}', "payload=%7B", "payload=[]"):
@@ -197,7 +193,7 @@ async def test_a_body_that_never_ends_is_given_up(place: Place, monkeypatch: pyt
     await writer.wait_closed()
 
 
-async def test_health_is_told_on_the_same_port_and_acks_are_timed(place: Place) -> None:
+async def test_health_shares_the_port_and_acks_are_timed(place: Place) -> None:
     await place.desk.ask(ENGLISH.asked)
     async with httpx2.AsyncClient(base_url=place.running.url, trust_env=False) as http:
         ready = await http.get("/readyz")

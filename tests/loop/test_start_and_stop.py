@@ -1,4 +1,4 @@
-"""What is seen of the whole bot from outside: not ready before all answers, and a stop that hands back."""
+"""Start and stop as seen from outside: not ready before every part answers, and a stop that hands work back."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -54,7 +54,7 @@ def settings(tmp_path: Path, server: Server, model: OpenAIServer, monkeypatch: p
     )
 
 
-async def test_it_is_ready_once_the_model_has_answered_and_while_slack_is_there(
+async def test_ready_once_model_answered_and_slack_is_there(
     settings: Settings, server: Server, model: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("handlers.server.health.HEALTH_CACHE_SECONDS", 0.0)
@@ -86,9 +86,7 @@ async def test_it_is_ready_once_the_model_has_answered_and_while_slack_is_there(
                 await asyncio.sleep(0.02)
 
 
-async def test_what_a_stop_interrupts_is_free_at_once_and_no_lease_is_left(
-    settings: Settings, server: Server, model: OpenAIServer
-) -> None:
+async def test_stop_frees_its_work_and_leaves_no_lease(settings: Settings, server: Server, model: OpenAIServer) -> None:
     model.on(CHAT, Reply(wait_s=60.0))
     async with Person(server.url, server.people.employees[1].id) as asker, open_bot(settings) as running:
         await asker.say(server.channels.help_desk.id, "My laptop is broken.")

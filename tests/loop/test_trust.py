@@ -1,4 +1,4 @@
-"""Before any training, over the wire, in both languages: recall, a shadow, and a bot that says it is unsure."""
+"""Before any training, over the wire, in both languages: recall, a shadow, and an unsure bot."""
 
 import pytest
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.timeout(60)
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.language)
-async def test_one_correction_helps_a_similar_question_before_any_training(story: Story, open_loop: Open) -> None:
+async def test_one_correction_helps_similar_questions_before_training(story: Story, open_loop: Open) -> None:
     async with open_loop(story.language) as running, open_loop_desk(running) as desk:
         before = said(await desk.ask(story.similar))
         release = await candidate(desk, 3)
@@ -26,7 +26,7 @@ async def test_one_correction_helps_a_similar_question_before_any_training(story
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.language)
-async def test_a_shadow_answers_unseen_and_its_agreement_is_told(story: Story, open_loop: Open) -> None:
+async def test_shadow_answers_unseen_and_reports_its_agreement(story: Story, open_loop: Open) -> None:
     async with open_loop(story.language) as running, open_loop_desk(running) as desk:
         release = await candidate(desk, 5)
         assert release in words(await desk.command(f"shadow {release}"))
@@ -48,7 +48,7 @@ async def test_a_shadow_answers_unseen_and_its_agreement_is_told(story: Story, o
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.language)
-async def test_below_the_threshold_the_bot_asks_staff_and_a_press_settles_it(story: Story, open_loop: Open) -> None:
+async def test_unsure_bot_asks_staff_and_a_press_settles(story: Story, open_loop: Open) -> None:
     async with open_loop(story.language) as running, open_loop_desk(running) as desk:
         server = running.practice
         assert server

@@ -49,7 +49,7 @@ def exporting(store: SqlStore, database: Database, neighbours: RowNeighbours, cl
     return make_exporting(store, database, neighbours, clock)
 
 
-async def test_near_copy_of_a_held_out_question_is_not_exported(store: SqlStore, exporting: Exporting) -> None:
+async def test_near_copy_of_held_out_is_not_exported(store: SqlStore, exporting: Exporting) -> None:
     assert near(TRAINED, BRIDGE)
     assert near(BRIDGE, HELD_OUT)
     assert not near(TRAINED, HELD_OUT)
@@ -81,7 +81,7 @@ async def test_training_file_that_is_not_disjoint_is_refused(
     assert await DatabaseShelf(database).names("datasets/") == []
 
 
-async def test_score_on_rows_that_are_not_disjoint_is_refused(store: SqlStore) -> None:
+async def test_score_on_overlapping_rows_is_refused(store: SqlStore) -> None:
     with pytest.raises(Refused) as refused:
         await UnseenRows(BlindOnce(store)).of([row_in(HELD_OUT, Split.HELD_OUT)], [row_in(BRIDGE, Split.TRAIN)])
     assert refused.value.reason is Reason.NOT_DISJOINT
@@ -109,7 +109,7 @@ async def test_seen_finds_equal_texts_groups_and_near_copies(
 
 
 @pytest.mark.parametrize("since", ["withdrawn", "edited"])
-async def test_held_out_question_near_trained_text_is_not_scored(
+async def test_question_near_trained_text_is_not_scored(
     store: SqlStore, neighbours: RowNeighbours, clock: StepClock, since: str
 ) -> None:
     held_out = [
@@ -153,7 +153,7 @@ async def test_held_out_question_near_trained_text_is_not_scored(
     }
 
 
-async def test_held_out_question_in_a_prompt_is_not_scored(
+async def test_held_out_question_in_prompt_is_not_scored(
     store: SqlStore, neighbours: RowNeighbours, clock: StepClock
 ) -> None:
     (example,) = PROMPT.examples

@@ -142,7 +142,7 @@ LOST_ANSWERS: dict[str, Callable[[], Reply]] = {
 
 @pytest.mark.parametrize("empty_searches", [0, 2])
 @pytest.mark.parametrize("answer", LOST_ANSWERS)
-async def test_job_of_a_lost_answer_is_found_by_metadata(cluster: Cluster, answer: str, empty_searches: int) -> None:
+async def test_job_of_lost_answer_is_found_by_metadata(cluster: Cluster, answer: str, empty_searches: int) -> None:
     finetune = await cluster.confirmed()
     cluster.provider.creation_replies.append(LOST_ANSWERS[answer]())
     cluster.provider.lists_without_job = 2 * empty_searches  # a search lists with the filter and without

@@ -270,7 +270,7 @@ async def test_lasting_trouble_without_fallback_is_told_at_once(desk: OutageDesk
     assert without_fallback.board.troubles == [("openai/luna", trouble, None)]
 
 
-async def test_trouble_is_reported_once_if_slacks_answer_is_lost(desk: OutageDesk) -> None:
+async def test_trouble_is_reported_once_if_answer_is_lost(desk: OutageDesk) -> None:
     desk.board.faults.add("tell_trouble", Fault.LOST)
     desk.models.luna_trouble = ModelDown("down")
     await desk.ask()

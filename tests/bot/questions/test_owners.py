@@ -76,7 +76,7 @@ async def desk(database: Database) -> OwnerDesk:
     return desk
 
 
-async def test_new_owner_is_told_and_same_owner_is_not(desk: OwnerDesk) -> None:
+async def test_only_a_new_owner_is_told(desk: OwnerDesk) -> None:
     await desk.settle("labor")
     assert await desk.owners_told() == []
     await desk.settle("it")
@@ -87,7 +87,7 @@ async def test_new_owner_is_told_and_same_owner_is_not(desk: OwnerDesk) -> None:
     assert await desk.owners_told() == ["UIT", "SLABOR"]
 
 
-async def test_nobody_is_told_without_an_owner_or_by_owner(desk: OwnerDesk) -> None:
+async def test_nobody_is_told_without_another_owner(desk: OwnerDesk) -> None:
     await desk.settle("other")
     await desk.settle("it", by="UIT")
     assert await desk.owners_told() == []
