@@ -188,3 +188,10 @@ class Undelivered(Exception):  # noqa: N818 - reads as what happened
     def __init__(self, error: str, *, final: bool) -> None:
         super().__init__(error)
         self.final = final
+
+
+class ThreadGone(Undelivered):
+    """The message that was to be answered in its thread was deleted."""
+
+    def __init__(self) -> None:
+        super().__init__("thread_not_found", final=True)

@@ -34,6 +34,8 @@ def say(
     """
     if user_id not in channel.members:
         raise SlackError("not_in_channel")
+    if thread_ts and thread_ts not in ws.board.messages.get(channel.id, {}):
+        raise SlackError("thread_not_found")
     if not text.strip() and not files:
         raise SlackError("no_text")
     if len(text) > LONGEST_TEXT:
@@ -81,13 +83,10 @@ def bot_message(ws: Workspace, text: str, blocks: list[Json] | None, extra: Json
 def publish(ws: Workspace, channel: Channel, message: Json, thread_ts: str = "", *, broadcast: bool = False) -> Json:
     """Post a message to everybody in the channel and send its events to the app.
 
-    Raises:
-        SlackError: `thread_not_found`.
+    As on Slack, a reply to a message that was deleted is posted at the top level of the channel.
     """
-    if thread_ts:
-        root = ws.board.messages.get(channel.id, {}).get(thread_ts)
-        if root is None:
-            raise SlackError("thread_not_found")
+    root = ws.board.messages.get(channel.id, {}).get(thread_ts)
+    if root is not None:
         message["thread_ts"] = root.get("thread_ts", root["ts"])
         parent = ws.board.message(channel.id, message["thread_ts"])
         message["parent_user_id"] = parent.get("user")

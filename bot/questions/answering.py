@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bot.domain import intake
 from bot.domain.card import Card
-from bot.domain.errors import ModelDown, ModelError, Undelivered
+from bot.domain.errors import ModelDown, ModelError, ThreadGone, Undelivered
 from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Question, Verdict, Via
 from bot.ports import Announcer, Clock, Meter, Store, Transaction, Unmetered
 from bot.questions.arrivals import Arrivals, question_of
@@ -155,6 +155,9 @@ class Answering:
     async def _failed(self, item: InboxItem, error: Exception) -> None:
         """Retry the arrival later, or give it up."""
         kind = type(error).__name__
+        if isinstance(error, ThreadGone):
+            await self._arrivals.finish(item, Ending.IGNORED, "deleted")
+            return
         if isinstance(error, Undelivered):
             log.warning("inbox %s: try %s failed: %s: %s", item.id, item.attempts, kind, error)
             final, tries_left = error.final, not error.final
@@ -177,6 +180,9 @@ class Answering:
                 await self._arrivals.finish(item, Ending.ANSWERED, posted=posted)
                 return
             await self._notify(item, Notice.FAILED)
+        except ThreadGone:
+            await self._arrivals.finish(item, Ending.IGNORED, "deleted")
+            return
         except Undelivered as error:
             log.warning("inbox %s: the asker could not be told: %s", item.id, error)
             if not error.final:

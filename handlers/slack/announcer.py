@@ -181,10 +181,10 @@ class SlackAnnouncer:
         earlier = await self._copies.keep_one(channel, thread, mark) if again else None
         if earlier:
             return earlier
-        ts = await self._post(channel, message, thread_ts=thread, metadata=mark.metadata)
+        ts = await self._post(channel, thread, message, mark)
         return (await self._copies.keep_one(channel, thread, mark) if again else None) or ts
 
-    async def _post(self, channel: str, message: Message, **options: Any) -> str:
+    async def _post(self, channel: str, thread: str | None, message: Message, mark: Mark) -> str:
         async def post(blocks: list[dict[str, Any]] | None) -> str:
             answer = await call_slack(
                 self._client.chat_postMessage(
@@ -194,9 +194,11 @@ class SlackAnnouncer:
                     link_names=False,
                     unfurl_links=False,
                     unfurl_media=False,
-                    **options,
+                    thread_ts=thread,
+                    metadata=mark.metadata,
                 )
             )
+            await self._copies.require_thread(channel, thread, answer)
             return str(answer["ts"])
 
         try:

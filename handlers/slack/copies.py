@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.domain.errors import Undelivered
+from bot.domain.errors import ThreadGone, Undelivered
 from handlers.slack.failures import call_slack
 
 NO_THREAD = frozenset({"thread_not_found", "message_not_found"})
@@ -54,14 +55,45 @@ class OwnMessages:
             The ts of the message that is left, or None if there is none.
 
         Raises:
+            ThreadGone: The root of the thread was deleted. Orphans of the message are deleted too.
             Undelivered: A call of Slack's Web API failed.
         """
-        found = sorted([ts async for ts in self._find(channel, thread, mark)])
+        try:
+            found = sorted([ts async for ts in self._find(channel, thread, mark)])
+        except ThreadGone:
+            await self._delete_orphans(channel, mark)
+            raise
         kept = keep if keep in found else next(iter(found), None)
         for ts in found:
             if ts != kept:
                 await self._delete(channel, ts)
         return kept
+
+    async def require_thread(self, channel: str, thread: str | None, answer: AsyncSlackResponse) -> None:
+        """Check that the message just posted stands in its thread. If it does not, delete it.
+
+        If the root of a thread was deleted, Slack posts a reply at the top level of the channel, where everybody reads
+        it, and reports success.
+
+        Args:
+            channel: The channel of the message.
+            thread: The `thread_ts` that was asked for, if any.
+            answer: Slack's answer to the post.
+
+        Raises:
+            ThreadGone: The message was posted outside of the thread; it is deleted.
+            Undelivered: The message could not be deleted.
+        """
+        posted = answer.get("message")
+        if thread is None or not isinstance(posted, dict) or posted.get("thread_ts"):
+            return
+        await self._delete(channel, str(answer["ts"]))
+        raise ThreadGone
+
+    async def _delete_orphans(self, channel: str, mark: Mark) -> None:
+        """Delete the messages with this mark that Slack posted at the channel's top level instead of in a thread."""
+        for ts in [ts async for ts in self._find(channel, None, mark)]:
+            await self._delete(channel, ts)
 
     async def _delete(self, channel: str, ts: str) -> None:
         try:
@@ -87,8 +119,8 @@ class OwnMessages:
                     else self._client.conversations_history(**query)
                 )
             except Undelivered as error:
-                if str(error) in NO_THREAD:
-                    return
+                if thread and str(error) in NO_THREAD:
+                    raise ThreadGone from error
                 raise
             for message in page["messages"]:
                 yield message

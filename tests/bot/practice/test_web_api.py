@@ -176,7 +176,6 @@ REFUSALS: list[tuple[str, Json, str]] = [
     ("chat.postMessage", {"channel": "C404", "text": "x"}, "channel_not_found"),
     ("chat.postMessage", {"channel": "C0RANDOM001", "text": "x"}, "not_in_channel"),
     ("chat.postMessage", {"channel": "C0HELPDESK1"}, "no_text"),
-    ("chat.postMessage", {"channel": "C0HELPDESK1", "text": "x", "thread_ts": "1.000001"}, "thread_not_found"),
     ("chat.postMessage", {"channel": "C0HELPDESK1", "text": "x", "blocks": "{"}, "invalid_blocks_format"),
     ("chat.postMessage", {"channel": "C0HELPDESK1", "text": "x", "metadata": "?"}, "invalid_metadata_format"),
     ("chat.postMessage", {"channel": "C0HELPDESK1", "text": "x", "metadata": {"a": 1}}, "invalid_metadata_schema"),
@@ -215,3 +214,15 @@ async def test_refused_calls_return_slacks_error(server: Server, client: AsyncWe
 async def test_text_over_forty_thousand_characters_is_cut(server: Server, client: AsyncWebClient) -> None:
     sent = await client.chat_postMessage(channel=server.channels.help_desk.id, text="x" * 40_001)
     assert len(sent["message"]["text"]) == 40_000
+
+
+async def test_reply_to_deleted_message_lands_in_channel(server: Server, client: AsyncWebClient) -> None:
+    place = server.channels.help_desk.id
+    root = str((await client.chat_postMessage(channel=place, text="root"))["ts"])
+    reply = await client.chat_postMessage(channel=place, text="in time", thread_ts=root)
+    assert reply["message"]["thread_ts"] == root
+    await client.chat_delete(channel=place, ts=str(reply["ts"]))
+    await client.chat_delete(channel=place, ts=root)
+    orphan = await client.chat_postMessage(channel=place, text="too late", thread_ts=root)
+    assert "thread_ts" not in orphan["message"]
+    assert [m["ts"] for m in (await client.conversations_history(channel=place))["messages"]] == [orphan["ts"]]
