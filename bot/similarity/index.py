@@ -163,7 +163,7 @@ def weight(word: str) -> int:
 
 
 def variants(word: str) -> set[str]:
-    """Return the word and its forms without one letter, or nothing where no slip is forgiven.
+    """Return the word and its forms without one letter; nothing for a word that is too short for a typing slip.
 
     Two words that are a slip apart share a variant.
     """
