@@ -16,6 +16,7 @@ from bot.domain.errors import ModelDown, ModelError, Reason, Refused
 from handlers.context import Context
 from handlers.slack.private import Spot, spot_of
 from handlers.texts.escape import escaped
+from handlers.texts.typed import read_command
 from handlers.texts.words import Words
 from handlers.views import finetune as views
 from handlers.views.message import Message, section
@@ -137,11 +138,11 @@ def register(app: AsyncApp, context: Context, stories: Iterable[Story]) -> None:
     @app.command(COMMAND)
     async def command(ack: AsyncAck, body: dict[str, Any], respond: AsyncRespond) -> None:
         await ack()
-        name, _, argument = str(body.get("text") or "").strip().partition(" ")
-        name = name.lower() or "help"
+        name, argument = read_command(str(body.get("text") or ""))
+        name = name or "help"
         verb = verbs.get(name) or partial(show_unknown, name=name, verbs=list(verbs))
         words = await context.people.words(body["user_id"])
-        call = Call(spot_of(body), words, argument.strip(), respond, context, body["trigger_id"])
+        call = Call(spot_of(body), words, argument, respond, context, body["trigger_id"])
         await run(call, verb, None if name == "help" else permission_for(context, staff=name in for_staff))
 
     for story in stories:

@@ -53,7 +53,7 @@ async def evaluate(call: Call) -> None:
 def parse_argument(argument: str) -> tuple[str, bool]:
     """Return the release's name, empty if none is given, and whether it is evaluated in a batch."""
     names = [name.strip("`") for name in argument.split()]
-    in_batch = names[-1:] == ["batch"]
+    in_batch = bool(names) and names[-1].casefold() == "batch"
     return " ".join(names[:-1] if in_batch else names), in_batch
 
 

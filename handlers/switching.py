@@ -7,6 +7,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.domain.errors import Reason, Refused
 from bot.domain.gate import LEAST_SENTENCE
 from handlers.command import Call, Story
+from handlers.texts.typed import BECAUSE
 from handlers.views import evaluation as tables
 from handlers.views import finetune as views
 from handlers.views import gate
@@ -18,8 +19,6 @@ from handlers.views.ids import (
     Override,
 )
 
-BECAUSE = " because "
-"""Separates a release's name from the sentence that overrides the gate."""
 LONG_COMPARISON_SECONDS = 5.0
 """Expected duration, in seconds, from which people are told beforehand how long a comparison takes."""
 
@@ -32,7 +31,7 @@ async def switch(call: Call) -> None:
     if not call.argument:
         await offer_choices(call)
         return
-    name, _, sentence = call.argument.partition(BECAUSE)
+    name, _, sentence = call.argument.partition(f" {BECAUSE} ")
     await try_switch(call, name.strip().strip("`"), sentence)
 
 
