@@ -66,7 +66,7 @@ async def arrival_of(people: People, addressed: AddressedMessage, event_id: str,
     person = await people.get(message["user"])
     if person.is_bot:
         return None
-    outsider = person.outsider or is_foreign(message, home) or shared
+    outsider = person.outsider or is_foreign(message, person, home) or shared
     return Arrival(
         event_id=event_id,
         kind=addressed.kind,
@@ -87,7 +87,6 @@ class AskShortcut:
     def __init__(self, context: Context) -> None:
         self._answering = context.slack.answering
         self._people = context.people
-        self._home = context.people.home
         self._private = context.private
         self._wake = context.wake.answerers
 
@@ -110,11 +109,11 @@ class AskShortcut:
         author = await self._people.get(message["user"])
         if author.is_bot:
             return "ask.bot", {}
-        outsider = author.outsider or is_foreign(message, self._home)
+        outsider = author.outsider or is_foreign(message, author, self._people.home)
         refusal = "ask.outsider" if outsider else await channel_refusal(channel, presser, client)
         if refusal:
             return refusal, {}
-        place = place_of(self._home.team, channel, message)
+        place = place_of(self._people.home.team, channel, message)
         link = await self._answer_link(place, client)
         if link:
             return "ask.already", {"link": link}
@@ -123,7 +122,7 @@ class AskShortcut:
             via=Via.SHORTCUT,
             place=place,
             asker=author.id,
-            text=plain_text(message_text(message), self._home.bot_user_id),
+            text=plain_text(message_text(message), self._people.home.bot_user_id),
             language=author.language,
             has_files=has_files(message),
         )
@@ -140,8 +139,13 @@ class AskShortcut:
         return str(answer["permalink"])
 
 
-def is_foreign(message: Event, home: Home) -> bool:
-    """Return whether the message names another organisation as its author's (Slack Connect)."""
+def is_foreign(message: Event, author: SlackUser, home: Home) -> bool:
+    """Return whether the message names another organisation as its author's (Slack Connect).
+
+    On Enterprise Grid a colleague's message may name a sibling workspace: the author's enterprise decides.
+    """
+    if home.enterprise is not None and author.enterprise == home.enterprise:
+        return False
     team = message.get("user_team") or message.get("source_team")
     return team not in {None, home.team, home.enterprise}
 

@@ -43,6 +43,8 @@ def say(
     text = to_mrkdwn(text, ws.people, ws.board.channels.values())
     message: Json = {"user": user_id, "type": "message", "ts": ws.board.ts(), "client_msg_id": str(uuid.uuid4())}
     message |= {"text": text, "team": TEAM_ID}
+    if (team := ws.member(user_id).team_id) != TEAM_ID:
+        message |= {"user_team": team, "source_team": team}
     message["blocks"] = with_ids([rich_text(text)]) if text else []
     if files:
         message |= {"subtype": "file_share", "files": list(files), "upload": False, "display_as_bot": False}

@@ -19,7 +19,8 @@ _ZONES = {"Asia/Tokyo": ("Japan Standard Time", 32400), "America/New_York": ("Ea
 class Member:
     """A person, or the app's bot user. The page shows `role_note` beside the name; `locale` may change.
 
-    A `team_id` other than `TEAM_ID` belongs to a partner company, whose people join by Slack Connect.
+    A `team_id` other than `TEAM_ID` belongs to a partner company, whose people join by Slack Connect, or, with an
+    `enterprise_id`, to a sibling workspace of an Enterprise Grid organisation.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Member:
     is_restricted: bool = False
     is_bot: bool = False
     team_id: str = TEAM_ID
+    enterprise_id: str = ""
 
     def summary(self) -> Json:
         """Return the short form of this person that the page uses."""
@@ -69,7 +71,9 @@ class Member:
             "is_app_user": False,
             "updated": 1790000000,
         }
-        user |= {"is_stranger": True} if self.team_id != TEAM_ID else {}
+        user |= {"is_stranger": True} if self.team_id != TEAM_ID and not self.enterprise_id else {}
+        if self.enterprise_id:
+            user["enterprise_user"] = {"enterprise_id": self.enterprise_id, "id": self.id, "teams": [self.team_id]}
         return user | ({"locale": self.locale} if include_locale else {})
 
 
@@ -150,7 +154,7 @@ class SamplePeople:
     @property
     def acting(self) -> list[Member]:
         """Return the people that the page can act as: neither bots nor people of other companies."""
-        return [one for one in self if not one.is_bot and one.team_id == TEAM_ID]
+        return [one for one in self if not one.is_bot and (one.team_id == TEAM_ID or one.enterprise_id)]
 
     @property
     def groups(self) -> tuple[Group, Group]:

@@ -37,6 +37,8 @@ class SlackUser:
     outsider: bool
     is_bot: bool = False
     deleted: bool = False
+    enterprise: str | None = None
+    """Id of the person's Enterprise Grid organisation, as Slack tells it; None outside of Enterprise Grid."""
 
     @property
     def words(self) -> Words:
@@ -118,11 +120,16 @@ class People:
             outsider=self._is_outsider(user),
             is_bot=bool(user.get("is_bot")) or user_id == SLACKBOT,
             deleted=bool(user.get("deleted")),
+            enterprise=_enterprise_of(user),
         )
 
     def _is_outsider(self, user: dict[str, Any]) -> bool:
         if user.get("is_restricted") or user.get("is_ultra_restricted") or user.get("is_stranger"):
             return True
-        enterprise = (user.get("enterprise_user") or {}).get("enterprise_id")
-        same_enterprise = self.home.enterprise is not None and enterprise == self.home.enterprise
+        same_enterprise = self.home.enterprise is not None and _enterprise_of(user) == self.home.enterprise
         return not same_enterprise and user.get("team_id") not in {None, self.home.team}
+
+
+def _enterprise_of(user: dict[str, Any]) -> str | None:
+    enterprise = (user.get("enterprise_user") or {}).get("enterprise_id")
+    return str(enterprise) if enterprise else None
