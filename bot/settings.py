@@ -290,6 +290,8 @@ class Settings(BaseSettings):
             raise fault_error(Fault.HALF_SET, "SLACK_APP_TOKEN")
         if all(ways):
             raise fault_error(Fault.TWO_WAYS, "SLACK_SIGNING_SECRET")
+        if self.slack_bot_token and self.slack_bot_token.get_secret_value().startswith("xoxe"):
+            raise fault_error(Fault.ROTATING, "SLACK_BOT_TOKEN")
         for name, token, others in (
             ("SLACK_BOT_TOKEN", self.slack_bot_token, ("xapp-",)),
             ("SLACK_APP_TOKEN", self.slack_app_token, ("xoxb-",)),

@@ -32,6 +32,7 @@ from handlers.slack.guard import Guard
 from handlers.slack.people import Home, People
 from handlers.slack.policy import Policy
 from handlers.slack.private import Private
+from handlers.slack.scopes import warn_of_missing_scopes
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ async def serve_slack(core: Core, settings: Settings, edge: Edge) -> AsyncIterat
     """
     client = slack_client(settings.slack_bot_token, settings.slack_api_url)
     identity = await fetch_identity(client)
+    warn_of_missing_scopes(identity)
     side = SlackSide.of(core, settings, client, identity)
     workers = Workers(core.acts, side.slack, DrainDeadline(settings.bot_drain_seconds))
     schedule = Schedule(core.replicas.exclusive)

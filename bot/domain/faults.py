@@ -33,6 +33,7 @@ class Fault(StrEnum):
     HALF_SET = "half_set"
     TWO_WAYS = "two_ways"
     SWAPPED = "swapped"
+    ROTATING = "rotating"
     NOT_A_KEY = "not_a_key"
     UNKNOWN_PROVIDER = "unknown_provider"
     NO_KEY = "no_key"

@@ -13,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain.faults import Fault, Problem, Unable
 from handlers.slack.deliveries import Deliveries, Socket
 from handlers.slack.failures import SLACK_FAILURES, error_name
+from handlers.slack.scopes import SCOPES_HEADER
 
 SLACK_SECONDS = 20
 """Timeout of one call, in seconds. Even with the one retry after a 429, a post ends before its lease."""
@@ -81,7 +82,9 @@ async def socket_mode(
 
 
 async def fetch_identity(client: AsyncWebClient) -> AuthorizeResult:
-    """Return the bot's identity. It is asked for once, at the start: if it failed later, Bolt would lose events.
+    """Return the bot's identity and scopes.
+
+    They are asked for once, at the start: if the call failed later, Bolt would lose events.
 
     Raises:
         SlackRefused: The token is wrong, or Slack cannot be reached.
@@ -90,7 +93,8 @@ async def fetch_identity(client: AsyncWebClient) -> AuthorizeResult:
         answer = await client.auth_test()
     except (*SLACK_FAILURES, OSError) as error:
         raise SlackRefused(_problem(error, "SLACK_BOT_TOKEN", client)) from None
-    return AuthorizeResult.from_auth_test_response(bot_token=client.token, auth_test_response=answer)
+    scopes = {name.lower(): value for name, value in answer.headers.items()}.get(SCOPES_HEADER)
+    return AuthorizeResult.from_auth_test_response(bot_token=client.token, bot_scopes=scopes, auth_test_response=answer)
 
 
 def _problem(error: Exception, setting: str, client: AsyncWebClient) -> Problem:

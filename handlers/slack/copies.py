@@ -1,5 +1,6 @@
 """The bot's own messages, found by their metadata, so that retries leave only one copy."""
 
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.domain.errors import ThreadGone, Undelivered
 from handlers.slack.failures import call_slack
+
+log = logging.getLogger(__name__)
 
 NO_THREAD = frozenset({"thread_not_found", "message_not_found"})
 """Slack's errors for a thread that does not exist."""
@@ -121,6 +124,10 @@ class OwnMessages:
             except Undelivered as error:
                 if thread and str(error) in NO_THREAD:
                     raise ThreadGone from error
+                if str(error) == "missing_scope":
+                    # Two copies after a lost response are better than no answer in every channel of this kind.
+                    log.warning("%s: the app lacks the scope to look for an earlier copy of a message", channel)
+                    return
                 raise
             for message in page["messages"]:
                 yield message

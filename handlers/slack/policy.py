@@ -35,6 +35,9 @@ class Policy:
         self._bot_user_id = bot_user_id
         self._watched = frozenset(watched)
 
+    def watches(self, channel: str) -> bool:
+        return channel in self._watched
+
     def from_event(self, event: Event) -> AddressedMessage | None:
         """Return the message of an `app_mention` or `message` event, or None if it is not addressed to the bot."""
         if event.get("subtype") == "message_changed":

@@ -21,6 +21,7 @@ EVENT_SCOPES = {
     "message.groups": "groups:history",
     "message.im": "im:history",
     "app_home_opened": None,
+    "channel_id_changed": "channels:read",
 }
 METHOD_SCOPES = {
     "chat_postMessage": "chat:write",

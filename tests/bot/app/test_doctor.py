@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,21 @@ async def test_each_broken_part_is_named(outside: Surroundings, tmp_path: Path) 
     }
 
 
+async def test_address_without_version_is_named_with_another(outside: Surroundings) -> None:
+    outside.model.on("GET /v1/models/silent", Reply({"detail": "Not Found"}, 404))
+    outside.model.on("POST /v1/chat/completions", refusal(400, "you must provide a model"))
+    assert not await outside.problems(bot_serving="openai/silent")
+    host = outside.model.url.removesuffix("/v1")
+    found = await outside.findings(
+        bot_serving="other/some-model",
+        bot_providers={"other": {"base_url": host}, "more": {"base_url": f"{outside.model.url}/chat/completions"}},
+    )
+    for part in ("other/some-model", "more"):
+        assert (found[part].key, found[part].facts["other"]) == ("cli.doctor.address", outside.model.url)
+    wrong = await outside.problems(bot_providers={"deep": {"base_url": f"{host}/api/v3"}})
+    assert wrong == {"deep": "trouble.unknown_address"}
+
+
 async def test_app_token_that_opens_no_socket(outside: Surroundings) -> None:
     assert await outside.problems(slack_app_token="xapp-wrong") == {"SLACK_APP_TOKEN": "cli.fault.slack_refused"}
 
@@ -189,3 +205,11 @@ async def test_doctor_prints_line_per_part_and_exit_code(
         assert not [secret for secret in (*SECRETS, outside.slack.bot_token, "wrong-key") if secret in output.out]
         for key in ("tracker.wrong_key", "cli.doctor.no_staff"):
             assert (texts(Words(language).language)[key] in output.out) == (code == 1)
+
+
+@pytest.mark.parametrize(("lost", "well"), [("groups:history", True), ("files:write", False)])
+async def test_missing_scopes_are_named(outside: Surroundings, lost: str, *, well: bool) -> None:
+    workspace = outside.slack.workspace
+    workspace.app = replace(workspace.app, scopes=workspace.app.scopes - {lost})
+    found = (await outside.findings())["manifest.yml"]
+    assert (found.well, found.facts) == (well, {"scopes": lost})

@@ -98,6 +98,9 @@ CASES = {
     Fault.SWAPPED: Case(
         settings={"SLACK_BOT_TOKEN": f"xapp-{SECRET}", "SLACK_APP_TOKEN": f"xapp-{SECRET}"}, where="SLACK_BOT_TOKEN"
     ),
+    Fault.ROTATING: Case(
+        settings={"SLACK_BOT_TOKEN": f"xoxe.xoxb-1-{SECRET}", "SLACK_APP_TOKEN": "xapp-1"}, where="SLACK_BOT_TOKEN"
+    ),
     Fault.TWO_WAYS: Case(
         settings={"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1", "SLACK_SIGNING_SECRET": SECRET},
         where="SLACK_SIGNING_SECRET",
