@@ -11,10 +11,12 @@ run: .venv/run.ok ## install what is missing and run the bot (in the practice wo
 	@$(IN) bot
 
 test: check ## lint, format check, import contracts, types, tests
+	@# Collect once, so that the test processes find every test file compiled.
+	@$(IN) pytest --collect-only -qq -n 0 >/dev/null
 	@$(IN) pytest -n auto
 
 quick: check ## lint, types, contracts and every test that starts no program and no browser
-	@$(IN) pytest -n auto -m "not program and not browser and not tour"
+	@$(IN) pytest -n auto --hypothesis-profile=quick -m "not program and not browser and not tour"
 
 tour: .venv/dev.ok .venv/browser.ok ## walk through the whole product in a real browser
 	@$(IN) pytest -n 2 -m tour
@@ -24,8 +26,6 @@ check: .venv/dev.ok .venv/browser.ok
 	@$(IN) ruff format --check $(CODE)
 	@.venv/bin/lint-imports --no-logo
 	@$(IN) mypy
-	@# Collect once, so that the test processes find every test file compiled.
-	@$(IN) pytest --collect-only -qq -n 0 >/dev/null
 
 fix: .venv/dev.ok ## apply automatic lint fixes and format the code
 	@$(IN) ruff check --fix $(CODE)

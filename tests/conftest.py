@@ -32,6 +32,7 @@ STARTS_PROGRAMS = (
 
 # No deadlines and no slowness check: a machine with other work is slow whatever the code does.
 settings.register_profile("shared", max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("shared"), max_examples=8)
 settings.load_profile("shared")
 
 
