@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+from bot.domain.characters import clean_values
 from bot.domain.masking import masked
 from bot.domain.question import Arrival, Notice, Via
 
@@ -18,8 +19,9 @@ def words_of(text: str) -> str:
 
 
 def storable(arrival: Arrival) -> Arrival:
-    """Return the arrival as it may be stored: masked, and without text if an outsider wrote it."""
-    return arrival.model_copy(update={"text": "" if arrival.outsider else masked(arrival.text)})
+    """Return the arrival as it may be stored: clean, masked, and without text if an outsider wrote it."""
+    clean = Arrival.model_validate(clean_values(arrival.model_dump()))
+    return clean.model_copy(update={"text": "" if clean.outsider else masked(clean.text)})
 
 
 def notice_for(arrival: Arrival) -> Notice | None:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from bot.domain.characters import clean_text
+
 JAPANESE = "\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff"
 """Kana and kanji, which may touch a mail address without a space but are not part of it."""
 MAIL = re.compile(
@@ -98,9 +100,9 @@ def _mask_run(run: re.Match[str], *, word: str, is_match: Callable[[Sequence[str
 def masked(text: str) -> str:
     """Replace mail addresses and employee, telephone, card and My Numbers with a word in brackets.
 
-    The function is idempotent.
+    Characters that cannot be stored are replaced too. The function is idempotent.
     """
-    before = None
+    text, before = clean_text(text), None
     while text != before:  # a mask may split what looked like one number
         before = text
         text = MAIL.sub("[mail]", text)

@@ -9,11 +9,13 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from bot.domain.characters import clean_values
 from bot.domain.faults import Fault, fault_error
+from bot.domain.label import meant
 from bot.domain.thing import Thing
 
 PLACEHOLDER = "{{categories}}"
@@ -36,6 +38,11 @@ class Category(Thing):
     guide: str | None = None
     other: bool = False
     """Whether this is the catch-all."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _clean(cls, fields: Any) -> Any:
+        return clean_values(fields)
 
     def rendered(self) -> str:
         """Return this category's part of the system message."""
@@ -104,6 +111,11 @@ class Prompt(Thing):
     def named(self, name: str) -> Category | None:
         """Return the category with exactly this name, as a model answers it."""
         return next((c for c in self.categories if c.name == name), None)
+
+    def meant(self, written: str) -> Category | None:
+        """Return the category that a model plainly means, by name or id; None if that could be none or two."""
+        key = meant(written, {c.id: (c.name, c.id) for c in self.categories})
+        return self.named(written) or (self.category(key) if key else None)
 
     def changed(self, *, template: str | None = None, categories: Collection[Category] | None = None) -> "Prompt":
         """Return this prompt with another template or other categories; if the text changes, so does the id.
