@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from bot.app.wiring import SystemClock, database_of, providers_of, read_prompt, tracker_of
-from bot.domain.errors import ModelError, TrackerError, TrackerRefused
+from bot.domain.errors import ModelError, TrackerError, TrackerRefused, Trouble
 from bot.domain.faults import Fault, Problem, Unable
 from bot.domain.mirrored import MIRROR_DATASET, MIRROR_DOWN
 from bot.domain.release import ModelName
@@ -15,7 +15,7 @@ from bot.domain.thing import Thing
 from bot.embedded import LocalModel
 from bot.mirror.status import mirror_state
 from bot.providers.probing import ProviderProbe
-from bot.providers.providers import Providers
+from bot.providers.providers import Providers, address_to_try
 from bot.settings import Settings
 from handlers.slack.announcer import key_name
 from handlers.slack.connection import fetch_identity, slack_client
@@ -124,7 +124,7 @@ async def check_models(settings: Settings, database: Database, *, tables: bool) 
     models = dict.fromkeys(wanted)
     others = [name for name in settings.provider_names[2:] if name not in {model.provider for model in models}]
     providers = Providers(providers_of(settings, LocalModel(DatabaseShelf(database))))
-    probe = ProviderProbe(providers)
+    probe = ProviderProbe(providers, thorough=True)
     findings = []
     try:
         for model in (*models, *(ModelName(provider=name, model="") for name in others)):
@@ -133,11 +133,20 @@ async def check_models(settings: Settings, database: Database, *, tables: bool) 
                 await (probe.check_model(model) if model.model else probe.check_key(model.provider))
                 findings.append(well(part, "cli.doctor.model"))
             except ModelError as error:
-                facts = {"provider": model.provider, "model": part, "key": key_name(model)}
-                findings.append(wrong(part, f"trouble.{error.trouble.value}", **facts))
+                findings.append(trouble_of(model, error, providers))
     finally:
         await providers.aclose()
     return findings
+
+
+def trouble_of(model: ModelName, error: ModelError, providers: Providers) -> Finding:
+    """Return what is wrong with a model or a provider, with the address to try if its own looks wrong."""
+    part = str(model) if model.model else model.provider
+    if error.trouble is Trouble.UNKNOWN_ADDRESS:
+        other = address_to_try(str(providers[model.provider].base_url))
+        if other:
+            return wrong(part, "cli.doctor.address", provider=model.provider, other=other)
+    return wrong(part, f"trouble.{error.trouble.value}", provider=model.provider, model=part, key=key_name(model))
 
 
 async def check_langsmith(settings: Settings, database: Database, *, tables: bool) -> list[Finding]:

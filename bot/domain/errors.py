@@ -81,6 +81,8 @@ class Trouble(StrEnum):
     QUOTA = "quota"
     """The account's quota or credit is used up."""
     UNKNOWN_MODEL = "unknown_model"
+    UNKNOWN_ADDRESS = "unknown_address"
+    """Nothing answers questions at the provider's address (a 404 that is not about the model)."""
     BUSY = "busy"
     """The rate limit is exceeded."""
     SLOW = "slow"
@@ -99,7 +101,7 @@ class Trouble(StrEnum):
     @property
     def lasting(self) -> bool:
         """Whether only people can end the trouble; a retry brings the same answer."""
-        return self in {Trouble.KEY, Trouble.QUOTA, Trouble.UNKNOWN_MODEL}
+        return self in {Trouble.KEY, Trouble.QUOTA, Trouble.UNKNOWN_MODEL, Trouble.UNKNOWN_ADDRESS}
 
     @property
     def of_this_question(self) -> bool:

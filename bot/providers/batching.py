@@ -18,7 +18,7 @@ from bot.providers.model import OpenAIModel, parse_answer
 from bot.providers.providers import Providers
 from bot.providers.reading import Completion, UnusableAnswer
 from bot.providers.training import UPLOAD_S, creation_error
-from bot.providers.wire import read, translate_errors
+from bot.providers.wire import parse_body, read, translate_errors
 
 BATCH_METADATA_KEY = "madoguchi_batch"
 ENDPOINT: Final = "/v1/chat/completions"
@@ -190,7 +190,7 @@ class OpenAIBatcher:
 def _parse_line(line: str, prompt: Prompt) -> tuple[str, Answer | ModelError]:
     """Return a line's key and its answer or error; the key is empty if the line is malformed."""
     try:
-        parsed = _Line.model_validate_json(line)
+        parsed = parse_body(line, _Line)
     except ValidationError:
         return "", ModelRefused("a line of the batch is malformed")
     if parsed.response is None or parsed.response.status_code != 200:

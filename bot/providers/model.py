@@ -7,6 +7,7 @@ from openai import APIStatusError, AsyncOpenAI, OpenAIError
 from openai.types.decision_create_params import QuestionQuestionParamChoiceChoice
 from pydantic import ValidationError
 
+from bot.domain.characters import clean_text
 from bot.domain.errors import ModelRefused, Trouble
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
@@ -14,7 +15,15 @@ from bot.domain.similar import Example
 from bot.ports import Answer
 from bot.providers.asking import Shape, Task
 from bot.providers.providers import Providers
-from bot.providers.reading import Completion, DecisionBody, UnusableAnswer, category_and_reason, confidence
+from bot.providers.reading import (
+    Completion,
+    DecisionBody,
+    UnusableAnswer,
+    Usage,
+    category_and_answer,
+    confidence,
+    content_of,
+)
 from bot.providers.wire import is_transient, read, translate_errors
 
 BUDGET_S = 45.0
@@ -128,16 +137,20 @@ class OpenAIModel:
 def parse_answer(completion: Completion, task: Task) -> Answer:
     """Return the answer that a completion gives to this task; raises UnusableAnswer."""
     choice = completion.choices[0]
-    category, reason = category_and_reason(choice, task.prompt)
+    category, written = category_and_answer(choice, task.prompt)
+    reason = clean_text(written.reason).strip()
     if category.name not in task.names:
         raise UnusableAnswer("the model answered another category than the required one")
+    if task.only and not reason:
+        raise UnusableAnswer("the model gave no reason", wrong_form=True)
     tokens = choice.logprobs.content if choice.logprobs else None
+    usage = completion.usage or Usage()
     return Answer(
         category=category.id,
         reason=reason,
-        confidence=confidence(choice.message.content or "", tokens or ()),
-        tokens_in=completion.usage.prompt_tokens if completion.usage else 0,
-        tokens_out=completion.usage.completion_tokens if completion.usage else 0,
+        confidence=confidence(content_of(choice), tokens or (), written.span),
+        tokens_in=usage.prompt_tokens or 0,
+        tokens_out=usage.completion_tokens or 0,
     )
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 
-from openai import APIStatusError
+import httpx2
+from openai import APIStatusError, AsyncOpenAI
 
-from bot.domain.errors import ModelRefused
+from bot.domain.errors import ModelRefused, Trouble
 from bot.domain.release import ModelName
 from bot.providers.providers import Providers
-from bot.providers.wire import translate_errors
+from bot.providers.wire import is_about_model, translate_errors
 
 PROBE_SECONDS = 2.5
 """Deadline of one probe, in seconds."""
@@ -15,11 +16,21 @@ REACHABLE_STATUSES = frozenset({404, 405, 429, 501})
 """Error statuses of a working server: compatible servers need not list models, and an overload (429) passes."""
 
 
-class ProviderProbe:
-    """A probe that asks providers about models without asking a model, so it costs nothing."""
+WRONG_ADDRESS_STATUSES = frozenset({404, 405})
+"""Statuses of a server that answers no questions at this address."""
 
-    def __init__(self, providers: Providers) -> None:
+
+class ProviderProbe:
+    """A probe that asks providers about models without asking a model, so it costs nothing.
+
+    Args:
+        providers: the SDK clients.
+        thorough: where models are not listed, whether to check that questions are answered at the address.
+    """
+
+    def __init__(self, providers: Providers, *, thorough: bool = False) -> None:
         self._providers = providers
+        self._thorough = thorough
 
     async def check_model(self, model: ModelName) -> None:
         """Check that the model's provider answers, accepts our key, and does not deny the model.
@@ -37,7 +48,9 @@ class ProviderProbe:
                     if error.status_code not in REACHABLE_STATUSES:
                         raise
                     if error.status_code == 404 and self._denies(model, error):
-                        raise ModelRefused(f"'{model.provider}' has no model '{model.model}'") from None
+                        message = f"'{model.provider}' has no model '{model.model}'"
+                        raise ModelRefused(message, Trouble.UNKNOWN_MODEL) from None
+                    await self._check_address(client, error)
 
     async def check_key(self, provider: str) -> None:
         """Check that a provider answers and accepts our key; raises what `reach` raises."""
@@ -49,6 +62,24 @@ class ProviderProbe:
                 except APIStatusError as error:
                     if error.status_code not in REACHABLE_STATUSES:
                         raise
+                    await self._check_address(client, error)
+
+    async def _check_address(self, client: AsyncOpenAI, error: APIStatusError) -> None:
+        """Check that questions are answered at an address that lists no models: by an empty one, which is refused.
+
+        Raises:
+            ModelRefused: with UNKNOWN_ADDRESS.
+            openai.APIStatusError: the key is refused.
+        """
+        if not self._thorough or error.status_code not in WRONG_ADDRESS_STATUSES:
+            return
+        try:
+            await client.post("/chat/completions", body={}, cast_to=httpx2.Response)
+        except APIStatusError as refusal:
+            if refusal.status_code in WRONG_ADDRESS_STATUSES and not is_about_model(refusal):
+                raise ModelRefused("nothing answers questions there", Trouble.UNKNOWN_ADDRESS) from None
+            if refusal.status_code in {401, 403}:
+                raise
 
     def _denies(self, model: ModelName, error: APIStatusError) -> bool:
         """Return whether a 404 is about the model, not the address: then its JSON body names the model.

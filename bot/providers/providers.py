@@ -1,5 +1,6 @@
 """Configured providers: a name and an SDK client for each OpenAI-compatible endpoint."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -69,6 +70,21 @@ class Provider:
             "::1",
             "localhost",
         }
+
+
+def address_to_try(base_url: str) -> str | None:
+    """Return the base URL that was probably meant where nothing answers questions; None if this one looks right.
+
+    The base URL ends in a version such as `/v1`, without what follows it in a request.
+    """
+    parts = urlsplit(base_url)
+    path = re.sub(r"/(?:chat/completions|completions|responses|models)$", "", parts.path.rstrip("/"))
+    if not re.search(r"/v\d[^/]*$", path):
+        azure = (parts.hostname or "").endswith(".azure.com") and "/openai" not in path
+        path += "/openai/v1" if azure else "/v1"
+    if path == parts.path.rstrip("/"):
+        return None
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"
 
 
 def _base_url_variable(name: str) -> str:

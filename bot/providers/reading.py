@@ -1,16 +1,58 @@
-"""Parsing of chat completions: the category, the reason, and the model's confidence in the category."""
+"""Parsing of chat completions: the category, the reason, and the model's confidence in the category.
+
+A field of another shape than the protocol's is read as missing where the answer does not need it.
+"""
 
 import json
 import math
-import re
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
+from bot.domain.characters import clean_text
 from bot.domain.prompt import Category, Prompt
+from bot.providers.written_answer import WrittenAnswer, written_answer
 
-_CATEGORY = re.compile(r'"category"\s*:\s*"((?:[^"\\]|\\.)*")')
+_TEXT_CHUNKS = frozenset({None, "text", "output_text"})
+"""The types of chunks that hold the answer; all others (`thinking`, `reasoning`, …) are never read."""
+
+
+def _none_if_odd(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return validate(value)
+    except ValidationError:
+        return None
+
+
+OPTIONAL = WrapValidator(_none_if_odd)
+"""Reads a value of another shape as None."""
+
+
+def _joined(content: Any) -> Any:
+    """Return the text of a content that may be a list of chunks, or JSON that the server parsed already."""
+    if isinstance(content, dict):
+        return _chunk(content) if "text" in content else json.dumps(content, ensure_ascii=False)
+    if isinstance(content, list):
+        return "".join(_chunk(each) for each in content)
+    return content
+
+
+def _chunk(chunk: Any) -> str:
+    if not isinstance(chunk, dict):
+        return chunk if isinstance(chunk, str) else ""
+    text = chunk.get("text")
+    text = text.get("value") if isinstance(text, dict) else text
+    is_answer = chunk.get("type") in _TEXT_CHUNKS and not chunk.get("thought")
+    return text if is_answer and isinstance(text, str) else ""
 
 
 class TokenLogprob(BaseModel):
@@ -35,30 +77,36 @@ class Logprobs(BaseModel):
 class CompletionMessage(BaseModel):
     """The text that the model wrote, or its refusal."""
 
-    content: str | None = None
-    refusal: str | None = None
+    content: Annotated[str | None, BeforeValidator(_joined), OPTIONAL] = None
+    refusal: Annotated[str | None, OPTIONAL] = None
 
 
 class CompletionChoice(BaseModel):
     """One of a completion's answers; requests ask for one only."""
 
-    message: CompletionMessage
-    finish_reason: str | None = None
-    logprobs: Logprobs | None = None
+    message: Annotated[CompletionMessage | None, OPTIONAL] = None
+    finish_reason: Annotated[str | None, OPTIONAL] = None
+    logprobs: Annotated[Logprobs | None, OPTIONAL] = None
 
 
 class Usage(BaseModel):
-    """The billed tokens."""
+    """The billed tokens; None if the provider does not say."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: Annotated[Annotated[int, Field(ge=0, le=2**31 - 1)] | None, OPTIONAL] = None
+    completion_tokens: Annotated[Annotated[int, Field(ge=0, le=2**31 - 1)] | None, OPTIONAL] = None
 
 
 class Completion(BaseModel):
     """The fields of a chat completion that we read."""
 
     choices: Annotated[list[CompletionChoice], Field(min_length=1)]
-    usage: Usage | None = None
+    usage: Annotated[Usage | None, OPTIONAL] = None
+
+    @model_validator(mode="after")
+    def _not_failed(self) -> Self:
+        if self.choices[0].finish_reason == "error":
+            raise ValueError("the provider failed while it answered")
+        return self
 
 
 class Probability(BaseModel):
@@ -96,55 +144,51 @@ class UnusableAnswer(Exception):  # noqa: N818 - reads as what happened
         self.wrong_form = wrong_form
 
 
-class _ParsedAnswer(BaseModel):
-    reason: str
-    category: str
-
-
-def category_and_reason(choice: CompletionChoice, prompt: Prompt) -> tuple[Category, str]:
-    """Return the answered category and the reason.
+def category_and_answer(choice: CompletionChoice, prompt: Prompt) -> tuple[Category, WrittenAnswer]:
+    """Return the answered category, and the answer as the model wrote it.
 
     Raises:
-        UnusableAnswer: a refusal, an answer cut short or filtered, no JSON, or a category that is not in the prompt.
+        UnusableAnswer: a refusal, an answer cut short or filtered, no answer in the text, or one that plainly means
+            none of the prompt's categories.
     """
-    if choice.message.refusal:
+    content = content_of(choice)
+    if choice.message and choice.message.refusal:
         raise UnusableAnswer("the model refused to answer")
-    if choice.finish_reason in {"length", "content_filter"}:
-        raise UnusableAnswer(f"the model's answer is incomplete: {choice.finish_reason}")
-    if not (choice.message.content or "").strip():
+    finish = (choice.finish_reason or "").lower()
+    if finish in {"length", "max_tokens", "content_filter"}:
+        raise UnusableAnswer(f"the model's answer is incomplete: {finish}")
+    if not content.strip():
         raise UnusableAnswer("the model's answer is empty")
-    parsed = _first_answer(choice.message.content or "")
-    if parsed is None:
+    answer = written_answer(content, lambda label: prompt.meant(label) is not None)
+    if answer is None:
         raise UnusableAnswer("the model's answer is not the requested JSON", wrong_form=True)
-    category = prompt.named(parsed.category.strip())
+    category = prompt.meant(answer.category) if answer.category else None
     if category is None:
         raise UnusableAnswer("the model answered a category that is not in the list", wrong_form=True)
-    return category, parsed.reason.strip()
+    return category, answer
 
 
-def _first_answer(content: str) -> _ParsedAnswer | None:
-    """Return the first JSON object with both fields; models without a strict mode wrap it in prose or a code fence."""
-    for brace in re.finditer(r"\{", content):
-        try:
-            value, _ = json.JSONDecoder().raw_decode(content, brace.start())
-            return _ParsedAnswer.model_validate(value)
-        except (ValidationError, ValueError, RecursionError):
-            continue
-    return None
+def content_of(choice: CompletionChoice) -> str:
+    """Return the text that the model wrote; empty if there is none."""
+    return clean_text((choice.message and choice.message.content) or "")
 
 
-def confidence(content: str, tokens: Sequence[TokenLogprob]) -> float | None:
+def confidence(content: str, tokens: Sequence[TokenLogprob], span: tuple[int, int] | None) -> float | None:
     """Return the probability, 0..1, that the model gave to the category it wrote; None if the tokens do not show it.
 
     It is the product over all tokens with a byte of the label or of its closing quotation mark. Without the mark, "HR"
     would include the probability of "HR partner". Positions are bytes, because a token may end inside a Japanese
     character.
+
+    Args:
+        content: the text that the model wrote.
+        tokens: its tokens, in order.
+        span: the place of the label in the text, with its closing mark.
     """
-    labels = list(_CATEGORY.finditer(content))
     begin = b"".join(token.raw for token in tokens).find(content.encode())
-    if not labels or begin < 0:
+    if span is None or begin < 0:
         return None
-    start, stop = (begin + len(content[:at].encode()) for at in labels[-1].span(1))
+    start, stop = (begin + len(content[:at].encode()) for at in span)
     total, position = 0.0, 0  # the sum of log probabilities
     for token in tokens:
         end = position + len(token.raw)

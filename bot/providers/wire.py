@@ -11,6 +11,7 @@ from openai import APIConnectionError, APIStatusError, APITimeoutError, OpenAIEr
 from openai._legacy_response import LegacyAPIResponse  # the type of `with_raw_response`; it has no public name
 from pydantic import BaseModel, ValidationError
 
+from bot.domain.characters import clean_values
 from bot.domain.errors import ModelDown, ModelError, ModelRefused, Trouble
 
 MESSAGE_CHARS = 300
@@ -22,6 +23,22 @@ UNPAID = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing
 LONGEST_WAIT_S = 10.0
 """Longest `Retry-After`, in seconds, that is waited for within a request."""
 
+_STATUS_WORDS = {
+    "rate_limit": 429,
+    "quota": 429,
+    "timeout": 408,
+    "not_found": 404,
+    "authentication": 401,
+    "api_key": 401,
+    "permission": 403,
+    "invalid_request": 400,
+    "content_filter": 400,
+    "moderation": 400,
+    "context_length": 400,
+}
+"""The statuses that words in an error's code or type stand for."""
+_ABOUT_MODEL = re.compile(r"\b(model|deployment|endpoints)\b|model_not_found|DeploymentNotFound", re.IGNORECASE)
+
 Read = TypeVar("Read", bound=BaseModel)
 
 
@@ -29,10 +46,64 @@ async def read(call: Awaitable[LegacyAPIResponse[Any]], shape: type[Read]) -> Re
     """Return the validated body of a `with_raw_response` call; the SDK alone does not validate bodies.
 
     Raises:
-        openai.OpenAIError: any error of the SDK.
+        openai.OpenAIError: any error of the SDK; an APIStatusError also for an error in the body of a 200.
         pydantic.ValidationError: broken JSON, or JSON of another shape.
     """
-    return shape.model_validate_json((await call).content)
+    response = await call
+    try:
+        return parse_body(response.content, shape)
+    except ValidationError:
+        failure = _error_within(response)
+        if failure is None:
+            raise
+    raise failure
+
+
+def parse_body(content: bytes | str, shape: type[Read]) -> Read:
+    """Return the JSON as an object of this shape, half characters replaced; raises pydantic.ValidationError."""
+    try:
+        return shape.model_validate_json(content)
+    except ValidationError:
+        body = _json_of(content)
+        if body is None:
+            raise
+    return shape.model_validate(body)
+
+
+def _json_of(content: bytes | str) -> Any:
+    """Return JSON with all half characters replaced, which pydantic refuses; None if it is no JSON."""
+    text = content.decode("utf-8-sig", "replace") if isinstance(content, bytes) else content
+    try:
+        return clean_values(json.loads(text))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _error_within(response: LegacyAPIResponse[Any]) -> APIStatusError | None:
+    """Return the error in the body of a 200, as if it had come with the status that it names."""
+    body = _json_of(response.content)
+    if not isinstance(body, dict):
+        return None
+    choices = body.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    error = body.get("error") or (choice.get("error") if isinstance(choice, dict) else None)
+    if body.get("object") == "error":
+        error = error or body
+    if not error:
+        return None
+    error = error if isinstance(error, dict) else {"message": str(error)}
+    status = _status_of(error)
+    failed = Response(status, json={"error": error}, request=response.http_request)
+    return APIStatusError(str(error.get("message") or f"Error code: {status}"), response=failed, body=error)
+
+
+def _status_of(error: dict[str, Any]) -> int:
+    """Return the status that an error names by number or word; 502 if it names none, as for a failed upstream."""
+    for named in ("status", "status_code", "code"):
+        if re.fullmatch(r"[45]\d\d", str(error.get(named))):
+            return int(error[named])
+    words = f"{error.get('code')} {error.get('type')}".lower()
+    return next((status for word, status in _STATUS_WORDS.items() if word in words), 502)
 
 
 async def disable_vain_retries(response: Response) -> None:
@@ -83,6 +154,17 @@ def named_parameter(error: APIStatusError, among: Sequence[str]) -> str | None:
     return next((name for name in among if re.search(rf"\b{name}\b", body)), None)
 
 
+def is_about_model(error: APIStatusError) -> bool:
+    """Return whether a 404 is about the model, not the address: then its JSON body says so."""
+    if not isinstance(error.body, dict) or error.code == "unknown_url":
+        return False
+    said = json.dumps(error.body, ensure_ascii=False, default=str)
+    asked = _json_of(error.request.content)
+    model = str(asked.get("model") or "") if isinstance(asked, dict) else ""
+    named = bool(model) and re.search(rf"(?<!\w){re.escape(model)}(?!\w)", said) is not None
+    return named or bool(_ABOUT_MODEL.search(said))
+
+
 def safe_message(error: APIStatusError, hide: str = "") -> str:
     """Return the provider's message, cut and without the API key; only the status if the message quotes `hide`."""
     message = error.message
@@ -127,5 +209,7 @@ def _model_error(error: APIStatusError, hide: str) -> ModelError:
     if is_transient(error):
         kinds = {408: Trouble.SLOW, 409: Trouble.BUSY, 429: Trouble.BUSY}
         return ModelDown(message, kinds.get(status, Trouble.DOWN), wait_s=retry_after(error.response))
+    if status == 404 and not is_about_model(error):
+        return ModelRefused(message, Trouble.UNKNOWN_ADDRESS)
     kinds = {401: Trouble.KEY, 403: Trouble.KEY, 404: Trouble.UNKNOWN_MODEL}
     return ModelRefused(message, kinds.get(status, Trouble.REFUSED))

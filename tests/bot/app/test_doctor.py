@@ -122,6 +122,21 @@ async def test_each_broken_part_is_named(outside: Surroundings, tmp_path: Path) 
     }
 
 
+async def test_address_without_version_is_named_with_another(outside: Surroundings) -> None:
+    outside.model.on("GET /v1/models/silent", Reply({"detail": "Not Found"}, 404))
+    outside.model.on("POST /v1/chat/completions", refusal(400, "you must provide a model"))
+    assert not await outside.problems(bot_serving="openai/silent")
+    host = outside.model.url.removesuffix("/v1")
+    found = await outside.findings(
+        bot_serving="other/some-model",
+        bot_providers={"other": {"base_url": host}, "more": {"base_url": f"{outside.model.url}/chat/completions"}},
+    )
+    for part in ("other/some-model", "more"):
+        assert (found[part].key, found[part].facts["other"]) == ("cli.doctor.address", outside.model.url)
+    wrong = await outside.problems(bot_providers={"deep": {"base_url": f"{host}/api/v3"}})
+    assert wrong == {"deep": "trouble.unknown_address"}
+
+
 async def test_app_token_that_opens_no_socket(outside: Surroundings) -> None:
     assert await outside.problems(slack_app_token="xapp-wrong") == {"SLACK_APP_TOKEN": "cli.fault.slack_refused"}
 

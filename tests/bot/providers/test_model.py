@@ -1,5 +1,6 @@
 """Single classifications at a scripted provider: requests, answers, failures and confidence."""
 
+import json
 import time
 
 import pytest
@@ -52,9 +53,9 @@ async def test_answer_is_read_from_a_strict_request(
         completion(None),
         completion('{"reason": "x"'),
         completion('{"reason": "x", "category": "法務"}'),
-        completion('{"category": "労務"}'),
-        completion('["労務"]'),
-        completion('{"reason": "x", "category": ["労務"]}'),
+        completion('{"reason": "労務"}'),
+        completion('["労務", "HR"]'),
+        completion('{"reason": "x", "category": ["労務", "HR"]}'),
     ],
 )
 async def test_unusable_answer_is_retried_once_then_refused(
@@ -164,6 +165,7 @@ async def test_server_that_refuses_everything_is_given_up(
 
 RETRY_IN_A_MINUTE = {"retry-after": "60"}
 EMPTY = completion("")
+NOWHERE = Trouble.UNKNOWN_ADDRESS
 FAILURE_CASES = [
     (Reply({"error": {"message": "slow down"}}, 429, RETRY_AT_ONCE), ModelDown, Trouble.BUSY, 3),
     (Reply({"error": {"message": "slow down"}}, 429, RETRY_IN_A_MINUTE), ModelDown, Trouble.BUSY, 1),
@@ -177,7 +179,22 @@ FAILURE_CASES = [
     (Reply("{", 200), ModelDown, Trouble.BROKEN, 1),
     (Reply('{"choices": [{"message": {"content": "{', 200), ModelDown, Trouble.BROKEN, 1),
     (Reply("<html></html>", 200), ModelDown, Trouble.BROKEN, 1),
-    (Reply({"error": {"message": "upstream"}}, 200), ModelDown, Trouble.BROKEN, 1),
+    (Reply({"error": {"message": "upstream"}}, 200), ModelDown, Trouble.DOWN, 1),
+    (Reply({"error": {"message": "slow down", "code": 429}}, 200), ModelDown, Trouble.BUSY, 1),
+    (Reply({"error": {"message": "oh", "code": "502"}, "choices": []}, 200), ModelDown, Trouble.DOWN, 1),
+    (Reply({"error": "overloaded"}, 200), ModelDown, Trouble.DOWN, 1),
+    (Reply({"object": "error", "message": "too long", "code": 400}, 200), ModelRefused, Trouble.REFUSED, 2),
+    (Reply({"error": {"message": "no", "code": "content_filter"}}, 200), ModelRefused, Trouble.REFUSED, 1),
+    (Reply({"error": {"message": "pay", "code": "insufficient_quota"}}, 200), ModelRefused, Trouble.QUOTA, 1),
+    (Reply({"error": {"message": "no", "type": "authentication_error"}}, 200), ModelRefused, Trouble.KEY, 1),
+    (
+        Reply({"choices": [{"finish_reason": "error", "error": {"code": 503, "message": "oh"}}]}, 200),
+        ModelDown,
+        Trouble.DOWN,
+        1,
+    ),
+    (Reply({"choices": [{"message": None}]}, 200), ModelRefused, Trouble.UNUSABLE, 2),
+    (Reply({"choices": [{"message": {"content": 7}}]}, 200), ModelRefused, Trouble.UNUSABLE, 2),
     (Reply({"choices": []}, 200), ModelDown, Trouble.BROKEN, 1),
     (refusal(429, "You exceeded your current quota", code="insufficient_quota"), ModelRefused, Trouble.QUOTA, 1),
     (Reply({"error": {"type": "insufficient_quota"}}, 429, RETRY_AT_ONCE), ModelRefused, Trouble.QUOTA, 1),
@@ -186,6 +203,14 @@ FAILURE_CASES = [
     (refusal(401, "Incorrect API key"), ModelRefused, Trouble.KEY, 1),
     (refusal(403, "no access"), ModelRefused, Trouble.KEY, 1),
     (refusal(404, "no such model", code="model_not_found"), ModelRefused, Trouble.UNKNOWN_MODEL, 1),
+    (refusal(404, "The model `m` does not exist."), ModelRefused, Trouble.UNKNOWN_MODEL, 1),
+    (refusal(404, "'m' not found"), ModelRefused, Trouble.UNKNOWN_MODEL, 1),
+    (refusal(404, "no", code="DeploymentNotFound"), ModelRefused, Trouble.UNKNOWN_MODEL, 1),
+    (refusal(404, "Unknown request URL: POST /chat/completions", code="unknown_url"), ModelRefused, NOWHERE, 1),
+    (Reply({"detail": "Not Found"}, 404), ModelRefused, NOWHERE, 1),
+    (Reply("<html>no such model page</html>", 404), ModelRefused, NOWHERE, 1),
+    (Reply("404 page not found", 404), ModelRefused, NOWHERE, 1),
+    (Reply({"error": {"code": "404", "message": "Resource not found"}}, 404), ModelRefused, NOWHERE, 1),
     (refusal(413, "too large"), ModelRefused, Trouble.REFUSED, 1),
     (EMPTY, ModelRefused, Trouble.UNUSABLE, 2),
     (completion(None, refused="I will not"), ModelRefused, Trouble.UNUSABLE, 2),
@@ -340,3 +365,89 @@ def test_providers_are_a_mapping() -> None:
     assert len(providers) == 2
     assert "c" not in providers
     assert providers.kind("b") == "azure"
+
+
+def with_content(content: object, **choice: object) -> Reply:
+    """Return a completion with this content, of whatever shape, and with these fields of its choice."""
+    return Reply({"choices": [{"message": {"content": content}, "finish_reason": "stop", **choice}]})
+
+
+ANSWER = '{"reason": "because", "category": "労務"}'
+DRAFT = '{"reason": "draft", "category": "HR"}'
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        with_content([{"type": "text", "text": ANSWER}]),
+        with_content([{"type": "text", "text": ANSWER[:9]}, {"type": "text", "text": ANSWER[9:]}]),
+        with_content(
+            [{"type": "thinking", "thinking": [{"type": "text", "text": DRAFT}]}, {"type": "text", "text": ANSWER}]
+        ),
+        with_content([{"type": "text", "text": ANSWER}, {"type": "reasoning", "text": DRAFT}]),
+        with_content([{"type": "text", "text": DRAFT, "thought": True}, {"text": ANSWER}]),
+        with_content([{"type": "output_text", "text": {"value": ANSWER}}, None, 7]),
+        with_content(["", ANSWER]),
+        with_content({"reason": "because", "category": "労務"}),
+        with_content(f"<think>{DRAFT}</think>{ANSWER}"),
+        with_content(ANSWER, logprobs=None),
+        with_content(ANSWER, logprobs={}),
+        with_content(ANSWER, logprobs={"content": None}),
+        with_content(ANSWER, logprobs={"content": []}),
+        with_content(ANSWER, logprobs={"content": [{"token": ANSWER, "logprob": None}]}),
+        with_content(ANSWER, logprobs={"content": [{"token": None, "logprob": -1}]}),
+        with_content(ANSWER, logprobs={"content": [{"token": ANSWER, "logprob": "much"}]}),
+        with_content(ANSWER, logprobs={"content": [{"token": ANSWER, "logprob": -1, "bytes": [999]}]}),
+        with_content(ANSWER, logprobs={"tokens": [ANSWER], "token_logprobs": [-1]}),
+        with_content(ANSWER, logprobs=[-1]),
+        with_content(ANSWER, finish_reason=None),
+        with_content(ANSWER, finish_reason=0),
+        Reply({"choices": [{"message": {"content": ANSWER, "refusal": {}, "reasoning_content": DRAFT}}], "usage": 7}),
+        Reply({"choices": [{"message": {"content": ANSWER}}], "usage": {"prompt_tokens": None}, "error": None}),
+    ],
+)
+async def test_answer_of_another_shape_costs_one_request(
+    server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt, reply: Reply
+) -> None:
+    server.on(CHAT, reply)
+    answer = await serving.classify(model, prompt, QUESTION)
+    assert (answer.category, answer.reason, answer.confidence) == ("labor", "because", None)
+    assert len(server.sent(CHAT)) == 1
+
+
+@pytest.mark.parametrize("half", [r"\ud83d", r"\\ud83d"])
+async def test_half_an_emoji_in_a_reason_is_replaced(
+    server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt, half: str
+) -> None:
+    body = json.dumps({"choices": [{"message": {"content": '{"reason": "r#", "category": "HR"}'}}]})
+    server.on(CHAT, Reply(body.replace("#", half)))
+    answer = await serving.classify(model, prompt, QUESTION)
+    assert (answer.category, answer.reason) == ("hr", "r\ufffd")
+    assert len(server.sent(CHAT)) == 1
+
+
+async def test_confidence_is_that_of_the_answer(
+    server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
+) -> None:
+    before, after = f"<think>{DRAFT}</think>" + ANSWER[: ANSWER.index("労務")], '"}'
+    tokens = [(before.encode(), -3.0), ("労務".encode(), -0.5), (after.encode(), 0.0)]
+    server.on(CHAT, completion(before + "労務" + after, logprobs=tokens))
+    answer = await serving.classify(model, prompt, QUESTION)
+    assert answer.category == "labor"
+    assert answer.confidence == pytest.approx(0.6065, abs=1e-4)
+
+
+async def test_reasoning_in_another_field_is_no_answer(
+    server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
+) -> None:
+    server.on(CHAT, Reply({"choices": [{"message": {"content": None, "reasoning_content": ANSWER}}]}))
+    with pytest.raises(ModelRefused) as raised:
+        await serving.classify(model, prompt, QUESTION)
+    assert raised.value.trouble is Trouble.UNUSABLE
+
+
+async def test_drafted_reason_is_never_empty(
+    server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
+) -> None:
+    server.on(CHAT, completion('{"reason": null, "category": "HR"}'), completion('{"reason": "r", "category": "HR"}'))
+    assert await serving.reason(model, prompt, QUESTION, "hr") == "r"

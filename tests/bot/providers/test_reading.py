@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.providers.reading import TokenLogprob, confidence
+from bot.providers.written_answer import written_answer
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 labels = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
@@ -18,6 +19,12 @@ def token(raw: bytes, logprob: float) -> TokenLogprob:
     return TokenLogprob.model_validate(
         {"token": raw.decode(errors="replace"), "bytes": list(raw), "logprob": logprob, "top_logprobs": []}
     )
+
+
+def confidence_of(content: str, tokens: list[TokenLogprob]) -> float | None:
+    answer = written_answer(content, lambda _: True)
+    assert answer
+    return confidence(content, tokens, answer.span)
 
 
 def cut(content: bytes, cuts: list[int]) -> list[bytes]:
@@ -44,20 +51,20 @@ def test_confidence_is_the_product_over_label_tokens(
         position += len(piece)
     # Servers also send tokens outside the content, such as the end of the turn.
     tokens = [token(around.encode(), -1.0), *tokens, token(b"<|end|>", -1.0)]
-    assert confidence(content, tokens) == pytest.approx(math.exp(expected))
+    assert confidence_of(content, tokens) == pytest.approx(math.exp(expected))
 
 
 def test_closing_quote_counts_towards_a_prefix_label() -> None:
     content = '{"reason": "r", "category": "HR"}'
     tokens = [token(content[:-4].encode(), -0.5), token(b"HR", math.log(0.9)), token(b'"}', math.log(0.2))]
-    assert confidence(content, tokens) == pytest.approx(0.18)
+    assert confidence_of(content, tokens) == pytest.approx(0.18)
 
 
 def test_category_in_the_reason_is_ignored() -> None:
     content = json.dumps({"reason": 'not "category": "IT" but', "category": "HR"})
     before = content[: content.rindex("HR")]
     tokens = [token(before.encode(), -3.0), token(b"HR", math.log(0.5)), token(b'"}', 0.0)]
-    assert confidence(content, tokens) == pytest.approx(0.5)
+    assert confidence_of(content, tokens) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +77,7 @@ def test_category_in_the_reason_is_ignored() -> None:
 )
 def test_unmatched_tokens_give_no_confidence(tokens: list[dict[str, object]]) -> None:
     read = [TokenLogprob.model_validate(each) for each in tokens]
-    assert confidence('{"reason": "r", "category": "HR"}', read) is None
+    assert confidence_of('{"reason": "r", "category": "HR"}', read) is None
 
 
 def test_tokens_without_bytes_count_by_text() -> None:
@@ -79,9 +86,9 @@ def test_tokens_without_bytes_count_by_text() -> None:
         TokenLogprob.model_validate({"token": piece, "logprob": logprob})
         for piece, logprob in [(content[:-4], -2.0), ("労務", math.log(0.25)), ('"}', 0.0)]
     ]
-    assert confidence(content, tokens) == pytest.approx(0.25)
+    assert confidence_of(content, tokens) == pytest.approx(0.25)
 
 
 def test_confidence_is_never_above_one() -> None:
     content = '{"reason": "r", "category": "HR"}'
-    assert confidence(content, [token(content.encode(), 0.3)]) == 1.0
+    assert confidence_of(content, [token(content.encode(), 0.3)]) == 1.0

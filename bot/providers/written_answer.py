@@ -1,0 +1,211 @@
+"""The answer in a model's text: the last complete one outside of any reasoning.
+
+Drafts, reasoning and an echoed template are never the answer. What could mean two categories means none, and so does
+an answer that was begun and not finished: the model is asked again.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from bot.providers.lenient_json import LenientValue, Members, NotJson, Word, parse_lenient
+
+DOUBLE_ENCODED = 3
+"""How many times JSON within a JSON text is decoded."""
+
+_REASONING = r"(?:think(?:ing)?|thoughts?|reasoning|analysis|scratchpad|reflection|draft|(?:begin|end)_of_thought)"
+_TAG = re.compile(
+    rf"(?P<open><\|?(?:\w+:)?(?!end_){_REASONING}\b[^<>\n]{{0,80}}>|◁{_REASONING}▷|\[{_REASONING}\]|<\|channel>\w*)"
+    rf"|<\|?(?:/(?:\w+:)?{_REASONING}|end_of_thought)\s*\|?>|◁/{_REASONING}▷|\[/{_REASONING}\]|<channel\|>",
+    re.IGNORECASE,
+)
+"""What opens or closes reasoning. Without `open` it is a closing mark."""
+_CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)(?:[^<]*<\|message\|>)?")
+"""The start of a channel of OpenAI's harmony format; only what stands in the channel `final` is the answer."""
+_BARE_CHANNELS = re.compile(r"\s*analysis.*assistant\s*final(?=\W)", re.DOTALL)
+"""The same format after a server dropped its special tokens."""
+_FENCED_REASONING = re.compile(rf"```{_REASONING}\s*\n.*?(?:```|\Z)", re.DOTALL | re.IGNORECASE)
+_FENCE = re.compile(r"```[\w+-]*")
+_VALUE_BEGINS = re.compile(r"\{|\[\s*(?=\{)")
+_LINE = (
+    r"^[\s>*_#\-•\"'“]*(?:{names})[\s*_\"'”]*[:：=][ \t*_]*"
+    r"(?:[\"'“](?P<quoted>[^\"'“”\n]+)[\"'”],?|(?P<bare>[^\"“”{{}}\n]+))\s*$"
+)
+_CATEGORY_LINE = re.compile(_LINE.format(names="category|カテゴリー?|分類"), re.MULTILINE | re.IGNORECASE)
+_REASON_LINE = re.compile(_LINE.format(names="reason|理由"), re.MULTILINE | re.IGNORECASE)
+_CATEGORY_NAMES = frozenset({"category", "カテゴリ", "カテゴリー", "分類"})
+_REASON_NAMES = frozenset({"reason", "理由"})
+_PLACEHOLDER = re.compile(r"\s*(?:[.…]+|<[^<>]*>|\{[^{}]*\})\s*")
+_SEVERAL = re.compile(r"[|｜]|\bone of\b|のいずれか|のどれか|のうち")
+
+
+@dataclass(frozen=True)
+class WrittenAnswer:
+    """An answer as the model wrote it.
+
+    Attributes:
+        category: the written label; None if it is unfinished, or more than one.
+        reason: the written reason; empty if there is none.
+        span: the place of the label in the text, with its closing mark; None if it has no such place.
+    """
+
+    category: str | None
+    reason: str = ""
+    span: tuple[int, int] | None = None
+
+
+def written_answer(text: str, is_label: Callable[[str], bool]) -> WrittenAnswer | None:
+    """Return the answer that stands in a text; None if there is none.
+
+    Args:
+        text: what the model wrote.
+        is_label: whether a text plainly means one category.
+    """
+    inner = _decoded(text)
+    if inner != text:
+        answer = written_answer(inner, is_label)
+        return WrittenAnswer(answer.category, answer.reason) if answer else None
+    found = _whole(text)
+    if found is None:
+        text = _outside_reasoning(text)
+        found = list(_objects(text))
+    if found:
+        answers = [one for one in found if not _is_template(one, is_label)]
+        return (answers or found)[-1]
+    return _in_words(text, is_label)
+
+
+def _decoded(text: str) -> str:
+    """Return the text within a JSON text, within another one at most."""
+    for _ in range(DOUBLE_ENCODED):
+        try:
+            inner = json.loads(text) if text.lstrip().startswith('"') else None
+        except (ValueError, RecursionError):
+            return text
+        if not isinstance(inner, str):
+            return text
+        text = inner
+    return text
+
+
+def _whole(text: str) -> list[WrittenAnswer] | None:
+    """Return the answers of a text that is one closed JSON object, where a mark of reasoning is a part of a text."""
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        value, end = parse_lenient(text, text.index("{"))
+    except NotJson:
+        return None
+    closed = isinstance(value, Members) and value.closed and not text[end:].strip()
+    return list(_answers(value)) if closed else None
+
+
+def _objects(text: str) -> Iterator[WrittenAnswer]:
+    """Yield the answers of all JSON values in a text."""
+    at = 0
+    while begins := _VALUE_BEGINS.search(text, at):
+        try:
+            value, at = parse_lenient(text, begins.start())
+        except NotJson:
+            at = begins.start() + 1
+        else:
+            yield from _answers(value)
+
+
+def _answers(value: LenientValue) -> Iterator[WrittenAnswer]:
+    """Yield the one answer in a value: of an object with a category, or of what it wraps."""
+    if isinstance(value, Word):
+        return
+    if isinstance(value, Members):
+        if answer := _answer(value):
+            yield answer
+            return
+        value = tuple(each for _, each in value.pairs)
+    inner = [answer for each in value for answer in _answers(each)]
+    if inner:
+        yield inner[0] if len({answer.category for answer in inner}) == 1 else WrittenAnswer(None)
+
+
+def _answer(members: Members) -> WrittenAnswer | None:
+    categories = [value for key, value in members.pairs if _plain_key(key) in _CATEGORY_NAMES]
+    reasons = [value for key, value in members.pairs if _plain_key(key) in _REASON_NAMES]
+    if not categories:
+        begun = not members.closed and members.pairs and not any(isinstance(v, Members) for _, v in members.pairs)
+        return WrittenAnswer(None) if begun else None
+    words = [_only_word(category) for category in categories]
+    first = words[0]
+    if first is None or any(word is None or word.text != first.text for word in words):
+        return WrittenAnswer(None)
+    if not (members.closed or first.quoted):
+        return WrittenAnswer(None)
+    reason = reasons[-1].text if reasons and isinstance(reasons[-1], Word) else ""
+    return WrittenAnswer(first.text, reason, (first.start, first.stop + first.quoted))
+
+
+def _only_word(value: LenientValue) -> Word | None:
+    """Return the text of a category, which may stand in a list of one."""
+    if isinstance(value, tuple) and len(value) == 1:
+        return _only_word(value[0])
+    return value if isinstance(value, Word) else None
+
+
+def _plain_key(key: str) -> str:
+    return unicodedata.normalize("NFKC", key).casefold().strip(" *_")
+
+
+def _is_template(answer: WrittenAnswer, is_label: Callable[[str], bool]) -> bool:
+    """Return whether this is the form of an answer, repeated from the request, and not an answer."""
+    category = answer.category
+    if category is None:
+        return False
+    unfilled = bool(_PLACEHOLDER.fullmatch(category)) or (not is_label(category) and bool(_SEVERAL.search(category)))
+    return unfilled or bool(_PLACEHOLDER.fullmatch(answer.reason))
+
+
+def _outside_reasoning(text: str) -> str:
+    """Return the text with all reasoning replaced by spaces, so that each character keeps its place."""
+    for each in _FENCED_REASONING.finditer(text):
+        text = _blank(text, each.start(), each.end())
+    if bare := _BARE_CHANNELS.match(text):
+        text = _blank(text, 0, bare.end())
+    channels = list(_CHANNEL.finditer(text))
+    begun = 0
+    for channel, following in zip_longest(channels, channels[1:]):
+        text = _blank(text, begun, channel.end())
+        begun = following.start() if following else len(text)
+        if channel.group(1) != "final":
+            text = _blank(text, channel.end(), begun)
+    return _outside_tags(text)
+
+
+def _outside_tags(text: str) -> str:
+    begun: int | None = None
+    for tag in _TAG.finditer(text):
+        if tag["open"]:
+            begun = tag.start() if begun is None else begun
+        else:
+            # Without an opening mark, which some servers put into the request, all before it is reasoning.
+            text = _blank(text, begun or 0, tag.end())
+            begun = None
+    return text if begun is None else _blank(text, begun, len(text))
+
+
+def _blank(text: str, start: int, stop: int) -> str:
+    return text[:start] + " " * (stop - start) + text[stop:]
+
+
+def _in_words(text: str, is_label: Callable[[str], bool]) -> WrittenAnswer | None:
+    """Return the answer of a text that is a label alone, or has a line for it."""
+    label = _FENCE.sub("", text).strip()
+    if is_label(label):
+        return WrittenAnswer(label)
+    lines = [(found["quoted"] or found["bare"]).strip() for found in _CATEGORY_LINE.finditer(text)]
+    if not lines:
+        return None
+    if len(set(lines)) > 1:
+        return WrittenAnswer(None)
+    reason = _REASON_LINE.search(text)
+    return WrittenAnswer(lines[0], (reason["quoted"] or reason["bare"]).strip() if reason else "")
