@@ -5,6 +5,7 @@ Each command imports its modules when it runs, so help and complaints about sett
 
 import argparse
 import asyncio
+import io
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -25,6 +26,30 @@ STATE = Path("data/workspace.json")
 DEFAULT_LEVELS = {"replay": "WARNING"}
 """Default log level of a command, if not INFO: a line per question would break the progress bar of a replay."""
 
+FILE_OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
+    "import": {
+        "file": {"type": Path},
+        "--text": {"default": "", "metavar": "COLUMN[,COLUMN]"},
+        "--category": {"default": "", "metavar": "COLUMN"},
+        "--encoding": {"default": "", "metavar": "NAME"},
+        "--map": {"action": "append", "default": [], "metavar": "OLD=NEW"},
+        "--dry-run": {"action": "store_true"},
+    },
+    "replay": {
+        "file": {"type": Path},
+        "--every": {"type": int, "default": 100, "metavar": "N"},
+        "--agree": {"type": float, "default": 0.2, "metavar": "SHARE"},
+        "--test": {"type": int, "metavar": "N"},
+        "--examples": {"type": int, "default": 3, "metavar": "N"},
+        "--other": {"metavar": "CATEGORY"},
+        "--seed": {"type": int, "default": 7, "metavar": "N"},
+        "--recall": {"type": int, "metavar": "K"},
+        "--order": {"default": "file", "choices": ["file", "random", "queue"]},
+        "--plot": {"type": Path, "metavar": "PNG"},
+    },
+}
+"""Options of the commands that read a file of questions, with what argparse has to know of each."""
+
 
 class WrongCall(Unable):
     """A call with unusable values, or with a file or folder that cannot be used."""
@@ -32,6 +57,7 @@ class WrongCall(Unable):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 for success, 1 for a failure, 2 for wrong settings or calls."""
+    show_anything()
     words = Words(language())
     with translated_argparse(words):
         call = parser(words).parse_args(arguments)
@@ -47,6 +73,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail("\n".join(map(words.problem, unable.problems)), code)
     except KeyboardInterrupt:
         return 130
+
+
+def show_anything() -> None:
+    """Make a terminal or log that has no Japanese show escapes instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextmanager
@@ -90,18 +123,10 @@ def parser(words: Words) -> argparse.ArgumentParser:
     for name, verb in (("run", run), ("doctor", doctor)):
         add(name, verb)
     option(add("export", export), "folder", nargs="?", type=Path, default=Path())
-    option(add("import", import_), "file", type=Path)
-    command = add("replay", replay)
-    option(command, "file", type=Path)
-    option(command, "--every", type=int, default=100, metavar="N")
-    option(command, "--agree", type=float, default=0.2, metavar="SHARE")
-    option(command, "--test", type=int, metavar="N")
-    option(command, "--examples", type=int, default=3, metavar="N")
-    option(command, "--other", metavar="CATEGORY")
-    option(command, "--seed", type=int, default=7, metavar="N")
-    option(command, "--recall", type=int, metavar="K")
-    option(command, "--order", default="file", choices=["file", "random", "queue"])
-    option(command, "--plot", type=Path, metavar="PNG")
+    for name, act in (("import", import_), ("replay", replay)):
+        command = add(name, act)
+        for argument, details in FILE_OPTIONS[name].items():
+            option(command, argument, **details)
     return program
 
 
@@ -238,17 +263,52 @@ async def export(call: argparse.Namespace, settings: Settings, words: Words) -> 
 
 async def import_(call: argparse.Namespace, settings: Settings, words: Words) -> int:
     """Import a file. The exit code is 1 if a line was bad, although all good lines are stored."""
+    from bot.app.import_lines import lost_lines, preview_lines, problem_lines, skipped_lines
     from bot.app.wiring import open_core
+    from bot.dataset.importing import ImportPreview
 
+    options = import_options(call)
     with file_errors(call.file):
         data = call.file.read_bytes()
     async with open_core(settings) as core:
-        report = await core.acts.importing.load(data, call.file.name)
-    for bad in report.bad:
-        why = words(f"cli.import.flaw.{bad.why.value}", **bad.facts)
-        print(words("cli.import.bad", line=bad.line, why=why), file=sys.stderr)
-    print(words("cli.import.done", added=report.added, changed=report.changed, same=report.same, bad=len(report.bad)))
+        importing = core.acts.importing
+        report = await (
+            importing.preview(data, options) if call.dry_run else importing.load(data, call.file.name, options)
+        )
+    for line in problem_lines(report, call.file.name, words):
+        print(line, file=sys.stderr)
+    lost = lost_lines(report)
+    if isinstance(report, ImportPreview):
+        print("\n".join([*preview_lines(report, words), *skipped_lines(report, words)]))
+        print(words("cli.import.dry_run", rows=sum(report.by_category.values()), same=report.same, bad=lost))
+    else:
+        for line in skipped_lines(report, words):
+            print(line)
+        print(words("cli.import.done", added=report.added, changed=report.changed, same=report.same, bad=lost))
     return 1 if report.bad else 0
+
+
+def import_options(call: argparse.Namespace) -> Any:
+    """Return what a call says about the file to import.
+
+    Raises:
+        WrongCall: an option has an unusable value.
+    """
+    from bot.dataset.importing import ImportOptions
+    from bot.dataset.reading.encodings import ENCODINGS, known_encoding
+
+    if call.encoding and not known_encoding(call.encoding):
+        facts = {"names": ", ".join(ENCODINGS)}
+        raise WrongCall(Problem(what=Fault.UNKNOWN_ENCODING, where="--encoding", facts=facts))
+    pairs = [pair.rpartition("=") for pair in call.map]
+    if not all(old.strip() and new.strip() for old, _, new in pairs):
+        raise WrongCall(Problem(what=Fault.NOT_A_MAPPING, where="--map"))
+    return ImportOptions(
+        text=tuple(filter(None, (name.strip() for name in call.text.split(",")))),
+        category=call.category,
+        encoding=call.encoding,
+        mapping={old: new for old, _, new in pairs},
+    )
 
 
 async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> int:

@@ -1,19 +1,42 @@
 """The import of labelled questions that a company already has."""
 
+import difflib
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+from pydantic import Field
 
 from bot.current_prompt import current_prompt
+from bot.dataset.reading import read
 from bot.domain.dataset import Row, Source, group_of, neutral_reason, split_of
+from bot.domain.faults import Fault, Problem, Unable
 from bot.domain.intake import cut, words_of
-from bot.domain.labelled import BadLine, Flaw, Labelled, read
+from bot.domain.labelled import BadLine, Flaw, Labelled, ReadingOptions, Skip, SkippedLine
 from bot.domain.masking import masked
-from bot.domain.prompt import Prompt
+from bot.domain.prompt import Category, Prompt
 from bot.domain.thing import Thing
 from bot.ports import Clock, Neighbours, Store
 
 IMPORTED_PER_TRANSACTION = 500
 """Upper bound per transaction, so that other writers get their turn in between."""
+
+
+PREVIEWED_ROWS = 5
+"""Number of rows that a dry run shows."""
+NEAREST = 0.5
+"""Least similarity of a written category to one of the prompt, 0..1, from which it is suggested."""
+
+
+class UnknownMapping(Unable):
+    """A mapping to a category that the prompt does not have."""
+
+
+class ImportOptions(ReadingOptions):
+    """What a person says about a file and its categories."""
+
+    mapping: Mapping[str, str] = Field(default_factory=dict)
+    """Categories of the file → categories of the prompt."""
 
 
 class ImportReport(Thing):
@@ -25,6 +48,28 @@ class ImportReport(Thing):
     same: int
     """Questions that were known already, or occur again in the file with the same category."""
     bad: tuple[BadLine, ...]
+    skipped: dict[Skip, int] = Field(default_factory=dict)
+    """Lines that their annotators took out."""
+
+
+class ImportPreview(Thing):
+    """What an import would read."""
+
+    rows: tuple[Row, ...]
+    """The first rows, with their text as it would be stored."""
+    by_category: dict[str, int]
+    same: int
+    bad: tuple[BadLine, ...]
+    skipped: dict[Skip, int]
+
+
+class FileRows(Thing):
+    """The rows of a file, one for each question, and what is no row."""
+
+    rows: tuple[Row, ...]
+    same: int
+    bad: tuple[BadLine, ...]
+    skipped: dict[Skip, int]
 
 
 class Importing:
@@ -35,23 +80,54 @@ class Importing:
         self._neighbours = neighbours
         self._clock = clock
 
-    async def load(self, data: bytes, origin: str) -> ImportReport:
+    async def load(self, data: bytes, origin: str, options: ImportOptions | None = None) -> ImportReport:
         """Import a file, with the categories of the current prompt. Bad lines are reported; the others are kept.
 
         Args:
             data: The file.
             origin: The file's name, which is kept with each row.
+            options: What a person says about the file.
 
         Raises:
             LookupError: No prompt has been stored yet (`current_prompt.configure`).
+            UnknownMapping: A category is mapped to one that the prompt does not have.
         """
+        found = await self._rows_of(data, origin, options or ImportOptions())
+        counts: Counter[str] = Counter(same=found.same)
+        for page in pages(found.rows):
+            counts.update(await self._write(page))
+        return ImportReport(
+            added=counts["added"],
+            changed=counts["changed"],
+            same=counts["same"],
+            bad=found.bad,
+            skipped=found.skipped,
+        )
+
+    async def preview(self, data: bytes, options: ImportOptions | None = None) -> ImportPreview:
+        """Return what `load` would read of a file, without writing anything. Raises as `load` does."""
+        found = await self._rows_of(data, "", options or ImportOptions())
+        return ImportPreview(
+            rows=found.rows[:PREVIEWED_ROWS],
+            by_category=dict(Counter(row.category for row in found.rows).most_common()),
+            same=found.same,
+            bad=found.bad,
+            skipped=found.skipped,
+        )
+
+    async def _rows_of(self, data: bytes, origin: str, options: ImportOptions) -> FileRows:
         async with self._store.transaction() as tx:
             prompt = await current_prompt(tx)
+        mapping = _mapping(options, prompt)
         rows: dict[str, tuple[int, Row]] = {}
         bad: list[BadLine] = []
+        skipped: Counter[Skip] = Counter()
         same = 0
-        for record in read(data):
-            row = record if isinstance(record, BadLine) else self._row_of(record, origin, prompt)
+        for record in read(data, options):
+            if isinstance(record, SkippedLine):
+                skipped[record.why] += 1
+                continue
+            row = record if isinstance(record, BadLine) else self._row_of(record, origin, prompt, mapping)
             if isinstance(row, BadLine):
                 bad.append(row)
                 continue
@@ -60,10 +136,7 @@ class Importing:
                 bad.append(BadLine(line=line, why=Flaw.CONTRADICTED, facts={"other": str(record.line)}))
             same += bool(line) and earlier.category == row.category
             rows[row.id] = (record.line, row)
-        counts: Counter[str] = Counter(same=same)
-        for page in pages([row for _, row in rows.values()]):
-            counts.update(await self._write(page))
-        return ImportReport(added=counts["added"], changed=counts["changed"], same=counts["same"], bad=tuple(bad))
+        return FileRows(rows=tuple(row for _, row in rows.values()), same=same, bad=tuple(bad), skipped=dict(skipped))
 
     async def _write(self, page: Sequence[Row]) -> list[str]:
         """Write rows, each into the group that it joins; return "added", "changed" or "same" for each."""
@@ -85,14 +158,13 @@ class Importing:
             await tx.rows.put(*changed)
         return outcomes
 
-    def _row_of(self, labelled: Labelled, origin: str, prompt: Prompt) -> Row | BadLine:
+    def _row_of(
+        self, labelled: Labelled, origin: str, prompt: Prompt, mapping: Mapping[str, Category]
+    ) -> Row | BadLine:
         """Return the row of a record, or the flaw that makes it unusable."""
-        category = prompt.find_category(labelled.category)
+        category = mapping.get(_folded(labelled.category)) or prompt.find_category(labelled.category)
         if category is None:
-            names = ", ".join(c.id for c in prompt.categories)
-            return BadLine(
-                line=labelled.line, why=Flaw.UNKNOWN_CATEGORY, facts={"category": labelled.category, "names": names}
-            )
+            return _unknown(labelled, prompt)
         text, _ = cut(masked(labelled.text))
         if not words_of(text):
             return BadLine(line=labelled.line, why=Flaw.NO_WORDS)
@@ -112,6 +184,38 @@ class Importing:
             origin=origin,
             settled_at=self._clock.now(),
         )
+
+
+def _mapping(options: ImportOptions, prompt: Prompt) -> dict[str, Category]:
+    """Return the category of each mapped label. Raises UnknownMapping."""
+    found = {}
+    for old, new in options.mapping.items():
+        category = prompt.find_category(new)
+        if category is None:
+            facts = {"category": new, "names": _ids(prompt)}
+            raise UnknownMapping(Problem(what=Fault.UNKNOWN_CATEGORY, where="--map", facts=facts))
+        found[_folded(old)] = category
+    return found
+
+
+def _ids(prompt: Prompt) -> str:
+    return ", ".join(c.id for c in prompt.categories)
+
+
+def _folded(label: str) -> str:
+    return unicodedata.normalize("NFKC", label).casefold().strip()
+
+
+def _unknown(labelled: Labelled, prompt: Prompt) -> BadLine:
+    """Return the flaw of a label that is no category, with the category that is written most alike."""
+    by_spelling = {_folded(spelling): c.id for c in prompt.categories for spelling in (c.id, c.name)}
+    alike = difflib.get_close_matches(_folded(labelled.category), by_spelling, n=1, cutoff=NEAREST)
+    facts = {
+        "category": labelled.category,
+        "names": _ids(prompt),
+        "nearest": by_spelling[alike[0]] if alike else "",
+    }
+    return BadLine(line=labelled.line, column=labelled.column, why=Flaw.UNKNOWN_CATEGORY, facts=facts)
 
 
 def pages(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

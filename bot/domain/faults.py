@@ -70,6 +70,10 @@ class Fault(StrEnum):
     FEW_QUESTIONS = "few_questions"
     NO_ANSWER = "no_answer"
     NO_PLAN = "no_plan"
+    # An import.
+    UNKNOWN_CATEGORY = "unknown_category"
+    UNKNOWN_ENCODING = "unknown_encoding"
+    NOT_A_MAPPING = "not_a_mapping"
 
 
 class Problem(Thing):

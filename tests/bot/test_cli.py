@@ -86,10 +86,76 @@ def test_import_reports_each_line(here: Path, capsys: Shell) -> None:
     assert main(["import", str(file)]) == 1
     said = capsys.readouterr()
     assert said.out == "16 rows added, 0 changed, 0 the same, 1 bad lines\n"
-    assert said.err.startswith("line 18: the category 'nothing of ours' is none of: ")
+    place = "history.csv, line 18, column 2: "
+    assert said.err.startswith(f"{place}the category 'nothing of ours' (lines: 1) is none of: ")
     file.write_text("text,category\n" + QUESTIONS, encoding="utf-8")
     assert main(["import", str(file)]) == 0
     assert capsys.readouterr().out == "0 rows added, 0 changed, 16 the same, 0 bad lines\n"
+
+
+def test_import_names_spans_labels_and_skipped_lines(here: Path, capsys: Shell) -> None:
+    file = here / "h.csv"
+    lines = [
+        "a laptop,IT,accept",
+        "b leave,HRR,accept",
+        "c leave,HRR,accept",
+        "d leave,HR,reject",
+        '"e,IT,accept',
+        "f,IT,",
+    ]
+    file.write_text("\n".join(["text,label,answer", *lines]), encoding="utf-8")
+    assert main(["import", str(file)]) == 1
+    said = capsys.readouterr()
+    assert "h.csv, line 3, column 2: the category 'HRR' (lines: 2) is none of: " in said.err
+    assert "The nearest is hr: --map 'HRR=hr'" in said.err
+    assert said.err.count("HRR") == 2
+    assert "h.csv, line 6 to 7: a quotation mark that opens on line 6 is not closed" in said.err
+    assert "1 skipped: rejected" in said.out
+    assert "1 rows added, 0 changed, 0 the same, 4 bad lines" in said.out
+    file.write_text("\n".join(["text,label,answer", *lines[:4]]), encoding="utf-8")
+    assert main(["import", str(file), "--map", "hrr=HR"]) == 0
+    assert "2 rows added, 0 changed, 1 the same, 0 bad lines" in capsys.readouterr().out
+
+
+def test_dry_run_shows_rows_and_writes_nothing(here: Path, capsys: Shell) -> None:
+    file = here / "h.csv"
+    file.write_text("what,kind\n" + QUESTIONS + "a laptop,tools\n", encoding="euc_jp")
+    call = ["import", str(file), "--text", "what", "--category", "kind", "--encoding", "euc_jp"]
+    assert main([*call, "--dry-run"]) == 1
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [
+        "question 0 about a laptop → it",
+        "question 0 about leave → labor",
+        "question 1 about a laptop → it",
+        "question 1 about leave → labor",
+        "question 2 about a laptop → it",
+        "it: 8",
+        "labor: 8",
+        "Nothing was written. 16 rows would be read, 0 repeated, 1 bad lines.",
+    ]
+    assert "'tools'" in said.err
+    assert main(call) == 1
+    assert "16 rows added" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--encoding", "klingon"), ("--map", "IT"), ("--map", "=it"), ("--map", "a=nothing")]
+)
+def test_unusable_import_option_is_one_line(here: Path, capsys: Shell, option: str, value: str) -> None:
+    (here / "h.csv").write_text("text,category\na,b\n", encoding="utf-8")
+    assert main(["import", "h.csv", option, value]) in {1, 2}
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{option}: ")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["import", "無い.csv"], ["import", "h.csv", "--dry-run"]])
+def test_japanese_output_never_ends_a_command(here: Path, arguments: list[str]) -> None:
+    (here / "h.csv").write_text("質問,分類\n有給は何日前？,労務\nなぜ？,謎\n", encoding="utf-8")
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "BOT_LANGUAGE": "ja"}
+    ended = python_m_bot(here, *arguments, DATABASE_URL=f"sqlite:///{here}/desk.db", **ascii_only)
+    assert "Traceback" not in ended.stderr
+    assert "\\u" in ended.stdout + ended.stderr
+    assert ended.returncode == {"--help": 0, "無い.csv": 2, "--dry-run": 1}[arguments[-1]]
 
 
 def test_export_is_reproducible_and_names_its_hash(here: Path, capsys: Shell) -> None:

@@ -80,8 +80,8 @@ def test_every_text_is_used() -> None:
 
 def test_japanese_is_only_in_texts_and_prompts() -> None:
     """The exceptions read or mask Japanese text."""
-    domain = {f"bot/domain/{name}.py" for name in ("dataset", "label", "labelled", "masking", "similar")}
-    allowed = domain | {"bot/providers/written_answer.py", "bot/app/replay/script.py"}
+    domain = {f"bot/domain/{name}.py" for name in ("dataset", "label", "masking", "similar")}
+    allowed = domain | {"bot/providers/written_answer.py", "bot/app/replay/script.py", "bot/dataset/reading/columns.py"}
     found = set()
     for path in CODE:
         name = path.relative_to(ROOT).as_posix()

@@ -9,9 +9,10 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from bot.dataset.reading import read
 from bot.domain.dataset import Row, Source, group_of, split_of
 from bot.domain.faults import Fault, Problem, Unable, problems_of
-from bot.domain.labelled import Labelled, read
+from bot.domain.labelled import Labelled
 from bot.domain.prompt import Category, Prompt
 from bot.domain.thing import Thing
 from bot.similarity.index import Index
@@ -68,12 +69,12 @@ def script(data: bytes, plan: Plan, configured: Prompt) -> Script:
         raise UnusableFile(Problem(what=Fault.ONE_CATEGORY))
     known = {label: c for c in configured.categories for label in (c.id, c.name)}
     if all(name in known for name in names):
-        prompt, used = configured, set[int]()
+        prompt, used = configured, set[str]()
         unique = [record.model_copy(update={"category": known[record.category].id}) for record in unique]
     else:
         prompt, used = make_prompt(unique, names, plan)
         unique = [record.model_copy(update={"category": category_id(record.category)}) for record in unique]
-    rest = [record for record in unique if record.line not in used]
+    rest = [record for record in unique if record.text not in used]
     test = min(500, len(rest) // 3) if plan.test is None else plan.test
     at = max(0, len(rest) - test)
     stream, last = rest[:at], rest[at:]
@@ -92,8 +93,8 @@ def without_near_copies(records: Sequence[Labelled], known: Sequence[str]) -> li
     return [record for record in records if not index.near(record.text)]
 
 
-def make_prompt(records: Sequence[Labelled], names: Sequence[str], plan: Plan) -> tuple[Prompt, set[int]]:
-    """Return a prompt with these categories and a few examples of each, and the line numbers of the examples."""
+def make_prompt(records: Sequence[Labelled], names: Sequence[str], plan: Plan) -> tuple[Prompt, set[str]]:
+    """Return a prompt with these categories and a few examples of each, and the texts of the examples."""
     examples: dict[str, list[Labelled]] = defaultdict(list)
     for record in records:
         if len(examples[record.category]) < plan.examples:
@@ -118,7 +119,7 @@ def make_prompt(records: Sequence[Labelled], names: Sequence[str], plan: Plan) -
         prompt = Prompt(language="ja" if japanese else "en", template=task, categories=tuple(categories))
     except ValidationError as error:
         raise UnusableFile(*problems_of(error)) from None
-    return prompt, {record.line for kept in examples.values() for record in kept}
+    return prompt, {record.text for kept in examples.values() for record in kept}
 
 
 def category_id(name: str) -> str:
@@ -129,7 +130,7 @@ def category_id(name: str) -> str:
 def _row(record: Labelled) -> Row:
     group = group_of(record.text)
     return Row(
-        id=str(record.line),
+        id=group,
         text=record.text,
         group=group,
         category=record.category,

@@ -106,7 +106,7 @@ async def test_bad_lines_are_reported_by_number(importing: Importing, store: Sql
     report = await importing.load(data, "a")
     assert [bad.line for bad in report.bad] == [2, 3, 4, 5]
     assert report.bad[0].why is Flaw.UNKNOWN_CATEGORY
-    assert report.bad[0].facts == {"category": "sales", "names": "labor, it, other"}
+    assert report.bad[0].facts == {"category": "sales", "names": "labor, it, other", "nearest": ""}
     assert len(await stored_rows(store)) == 1
 
 

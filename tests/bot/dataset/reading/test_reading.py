@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.domain.labelled import BadLine, Flaw, Labelled, read
+from bot.dataset.reading import read
+from bot.domain.labelled import BadLine, Flaw, Labelled
 
 Record = tuple[str, str]
 
@@ -161,11 +162,11 @@ def test_training_example_is_read_back() -> None:
 @pytest.mark.parametrize(
     "turns",
     [
-        [("user", "a"), ("assistant", "labor")],
         [("user", "a"), ("assistant", '["labor"]')],
         [("user", "a"), ("assistant", None)],
         [("user", "a"), ("assistant", "[" * 100_000)],
-        [("user", "a"), ("assistant", '{"category": "b"}'), ("user", "c"), ("assistant", '{"category": "d"}')],
+        [("assistant", "labor")],
+        [("user", "a"), ("assistant", "Please ask the people of the second floor, who know how this is done.")],
         [("system", "a")],
     ],
 )

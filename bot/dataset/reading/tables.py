@@ -1,0 +1,134 @@
+"""Tables: text with a separator, perhaps with lines above the header."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from bot.dataset.reading.columns import Selection, select
+from bot.dataset.reading.exports import labelled
+from bot.domain.labelled import BadLine, Flaw, Labelled, ReadingOptions, SkippedLine
+from bot.domain.thing import Thing
+
+SEPARATORS = (",", "\t", ";", "|")
+LINES_ABOVE = 5
+"""Most records above a header, such as a title."""
+
+
+class CsvRecord(Thing):
+    """The fields of a record, and its first and last line."""
+
+    start: int
+    end: int
+    fields: list[str]
+
+
+class CsvHeader(Thing):
+    """What is known of a table once its header is found."""
+
+    separator: str
+    at: CsvRecord
+    chosen: Selection
+
+
+def read_table(text: str, options: ReadingOptions) -> Iterator[Labelled | BadLine | SkippedLine]:
+    """Yield each record below the header. Blank lines are skipped."""
+    lines = list(io.StringIO(text, newline=""))
+    header = _header(lines, options)
+    if isinstance(header, BadLine):
+        yield header
+        return
+    names = header.at.fields
+    found = [
+        each for each in _records(lines, header.separator) if isinstance(each, BadLine) or each.start > header.at.end
+    ]
+    known = _labels_of_lines(found, names, header)
+    for each in found:
+        if isinstance(each, BadLine):
+            yield each
+        elif _swallows(each, lines, known, header):
+            yield _open_quote(each.start, each.end)
+        else:
+            yield _with_cell(labelled(each.end, _as_record(names, each.fields), options), header)
+
+
+def _with_cell(record: Labelled | BadLine | SkippedLine, header: CsvHeader) -> Labelled | BadLine | SkippedLine:
+    """Return the record with the cell that people have to look at."""
+    if isinstance(record, SkippedLine):
+        return record
+    name = (
+        header.chosen.text[0] if isinstance(record, BadLine) and record.why is Flaw.NO_TEXT else header.chosen.category
+    )
+    return record.model_copy(update={"column": header.at.fields.index(name) + 1})
+
+
+def _header(lines: Sequence[str], options: ReadingOptions) -> CsvHeader | BadLine:
+    """Return the first record that names a column for the question and one for the category."""
+    named = lines[0].strip().strip('"').casefold() if lines else ""
+    separators = [named[4:]] if named.startswith("sep=") and len(named) == 5 else list(SEPARATORS)
+    first: CsvRecord | None = None
+    for separator in separators:
+        for record in islice(_records(lines, separator), LINES_ABOVE + 1):
+            if isinstance(record, CsvRecord):
+                chosen = select(tuple(record.fields), options.text, options.category)
+                if chosen.text and chosen.category:
+                    return CsvHeader(separator=separator, at=record, chosen=chosen)
+                first = first if first and len(first.fields) >= len(record.fields) else record
+    line, fields = (first.end, first.fields) if first else (1, [])
+    return BadLine(line=line, why=Flaw.NO_HEADER, facts={"columns": ", ".join(fields[:12])[:300]})
+
+
+def _records(lines: Sequence[str], separator: str) -> Iterator[CsvRecord | BadLine]:
+    reader = csv.reader(iter(lines), delimiter=separator, strict=True)
+    while True:
+        start = reader.line_num + 1
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            end = reader.line_num
+            yield _loosely(lines[start - 1], separator, start) if end == start else _open_quote(start, end)
+        else:
+            if any(fields):
+                yield CsvRecord(start=start, end=reader.line_num, fields=fields)
+
+
+def _loosely(line: str, separator: str, number: int) -> CsvRecord | BadLine:
+    """Read a line with quotation marks in odd places. A mark that is not closed may not reach further."""
+    try:
+        fields = next(csv.reader([line], delimiter=separator))
+    except (csv.Error, StopIteration) as error:
+        return BadLine(line=number, why=Flaw.NOT_CSV, facts={"error": str(error)})
+    return CsvRecord(start=number, end=number, fields=fields)
+
+
+def _open_quote(start: int, end: int) -> BadLine:
+    return BadLine(line=start, end=end, why=Flaw.OPEN_QUOTE, facts={"line": str(start)})
+
+
+def _labels_of_lines(found: Sequence[CsvRecord | BadLine], names: Sequence[str], header: CsvHeader) -> set[str]:
+    """Return the labels of the records that stand on one line, where no quotation mark is open."""
+    single = [each.fields for each in found if isinstance(each, CsvRecord) and each.start == each.end]
+    return {str(_as_record(names, fields).get(header.chosen.category)).strip() for fields in single} - {"", "None"}
+
+
+def _swallows(record: CsvRecord, lines: Sequence[str], known: set[str], header: CsvHeader) -> bool:
+    """Return whether a quoted field holds lines that are rows themselves: its mark was never meant to be open."""
+    names = header.at.fields
+    inside = lines[record.start - 1 : record.end - 1]
+    alone = [_loosely(line.replace('"', ""), header.separator, record.start) for line in inside]
+    rows = [row.fields for row in alone if isinstance(row, CsvRecord) and len(row.fields) == len(names)]
+    return any(str(_as_record(names, fields).get(header.chosen.category)).strip() in known for fields in rows)
+
+
+def _as_record(names: Sequence[str], fields: Sequence[str]) -> dict[str, object]:
+    """Return the fields by name. Several columns of one name are a list."""
+    record: dict[str, object] = {}
+    for name, field in zip(names, fields, strict=False):
+        if not record.get(name):
+            record[name] = field
+        elif field and field != record[name]:
+            earlier = record[name]
+            record[name] = [*earlier, field] if isinstance(earlier, list) else [earlier, field]
+    return record

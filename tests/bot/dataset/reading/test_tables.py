@@ -1,0 +1,138 @@
+"""Tables: headers of other programs, titles above them, and quotation marks that stay open."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.dataset.reading import read
+from bot.domain.labelled import BadLine, Flaw, Labelled, ReadingOptions, Skip, SkippedLine
+
+
+def rows(text: str, options: ReadingOptions | None = None) -> list[tuple[str, str]]:
+    found = list(read(text.encode(), options))
+    assert all(isinstance(one, Labelled) for one in found), found
+    return [(one.text, one.category) for one in found if isinstance(one, Labelled)]
+
+
+def test_open_quote_names_its_span() -> None:
+    lines = ["質問,分類", *(f"質問{n}です,労務" for n in range(2, 42)), "最後です,人事"]
+    lines[11] = '"' + lines[11]
+    lines[39] = '"読点,のある質問",人事'
+    found = list(read("\n".join(lines).encode()))
+    (bad,) = [one for one in found if isinstance(one, BadLine)]
+    assert (bad.line, bad.end, bad.lines, bad.why) == (12, 40, 29, Flaw.OPEN_QUOTE)
+    assert [one.line for one in found if isinstance(one, Labelled)] == [*range(2, 12), 41, 42]
+
+
+def test_quote_open_to_the_end_names_its_span() -> None:
+    lines = ["質問,分類", *(f"質問{n}です,労務" for n in range(2, 41))]
+    lines[11] = '"' + lines[11]
+    found = list(read("\n".join(lines).encode()))
+    assert [(one.line, one.end) for one in found if isinstance(one, BadLine)] == [(12, 40)]
+    assert [one.line for one in found if isinstance(one, Labelled)] == [*range(2, 12)]
+
+
+def test_quote_closed_by_another_slip_swallows_nothing() -> None:
+    text = 'text,category\na,IT\n"b,IT\nc,HR\nd,HR\ne",HR\nf,HR\n'
+    found = list(read(text.encode()))
+    assert [(one.line, one.end) for one in found if isinstance(one, BadLine)] == [(3, 6)]
+    assert [one.text for one in found if isinstance(one, Labelled)] == ["a", "f"]
+
+
+def test_text_over_several_lines_is_kept() -> None:
+    assert rows('text,category\n"one, two\n\nthree",IT\nb,IT\n') == [("one, two\n\nthree", "IT"), ("b", "IT")]
+
+
+@given(
+    st.lists(st.tuples(st.text("ab質問 ,\"'\n", min_size=1, max_size=9), st.sampled_from(["IT", "HR"])), max_size=8),
+    st.integers(0, 60),
+)
+def test_stray_quote_never_moves_a_label(records: list[tuple[str, str]], at: int) -> None:
+    """Each row that is read was written so, wherever a quotation mark was added."""
+    out = io.StringIO(newline="")
+    csv.writer(out, quoting=csv.QUOTE_MINIMAL).writerows([("text", "category"), ("first", "IT"), ("next", "HR")])
+    head = out.tell()
+    csv.writer(out).writerows(records)
+    written = out.getvalue()
+    found = list(read((written[: head + at] + '"' + written[head + at :]).encode()))
+    labels = {one.category for one in found if isinstance(one, Labelled)}
+    assert labels <= {"IT", "HR"} | {one.category for one in found if isinstance(one, Labelled) and '"' in one.category}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sep=;\ntext;category\na, b;IT\n",
+        'Export of the help desk,\n\nquestion,label\n"a, b",IT\n',
+        "社内問い合わせ一覧\n2026年度\n質問\t分類\na, b\tIT\n",
+        "text|category\na, b|IT\n",
+        'Text (required),  CATEGORY *\n"a, b",IT\n',
+        '質問（必須）,カテゴリー（必須）\n"a, b",IT\n',
+    ],
+)
+def test_lines_above_and_separators_are_found(text: str) -> None:
+    assert rows(text) == [("a, b", "IT")]
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "text"),
+    [
+        ("Id,Subject,Description,Group", "1,VPN,It fails,IT", "VPN\nIt fails"),
+        ("ID,件名,説明,グループ", "1,VPN,つながらない,IT", "VPN\nつながらない"),
+        ("Issue key,Summary,Labels,Component/s,Description", "A-1,VPN,,IT,It fails", "VPN\nIt fails"),
+        ("課題キー,要約,コンポーネント,説明", "A-1,VPN,IT,つながらない", "VPN\nつながらない"),
+        ("Number,Short description,Assignment group", "INC1,VPN fails,IT", "VPN fails"),
+        ("番号,簡単な説明,アサイン先グループ", "INC1,VPN が切れる,IT", "VPN が切れる"),
+        ("Timestamp,What is your question?,Department", "2026/1/1,VPN fails,IT", "VPN fails"),
+        ("タイムスタンプ,お困りごとを教えてください,担当", "2026/1/1,VPN が切れる,IT", "VPN が切れる"),
+        ("id,inputs,outputs", '1,"{""question"": ""VPN fails""}","{""category"": ""IT""}"', "VPN fails"),
+        ("id,input_question,output_category", "1,VPN fails,IT", "VPN fails"),
+        ("id,inputs.question,outputs.category", "1,VPN fails,IT", "VPN fails"),
+        ("id,data,label,Comments", "1,VPN fails,IT,", "VPN fails"),
+        ("text,id,sentiment,annotator", "VPN fails,1,IT,2", ""),
+    ],
+)
+def test_headers_of_other_programs(header: str, cells: str, text: str) -> None:
+    if text:
+        assert rows(f"{header}\n{cells}\n") == [(text, "IT")]
+    else:
+        options = ReadingOptions(category="sentiment")
+        assert rows(f"{header}\n{cells}\n", options) == [("VPN fails", "IT")]
+
+
+def test_columns_can_be_named() -> None:
+    text = "text,a,B,kind,category\nnot this,one,two,IT,HR\n"
+    assert rows(text, ReadingOptions(text=("a", "b"), category="Kind")) == [("one\ntwo", "IT")]
+
+
+def test_missing_column_is_told_with_those_found() -> None:
+    for options in (ReadingOptions(), ReadingOptions(text=("nothing",), category="b")):
+        (bad,) = read(b"a,b,c\n1,2,3\n", options)
+        assert isinstance(bad, BadLine)
+        assert (bad.why, bad.facts["columns"]) == (Flaw.NO_HEADER, "a, b, c")
+
+
+def test_bad_cell_is_named_by_its_column() -> None:
+    found = list(read(b"id,text,category\n1,,IT\n2,a,\n3,b,IT\n"))
+    assert [getattr(one, "column", None) for one in found] == [2, 3, 3]
+
+
+def test_several_columns_of_one_name_are_several_labels() -> None:
+    found = list(read(b"summary,component/s,component/s\na,IT,\nb,IT,HR\nc,,HR\n"))
+    assert [one.category for one in found if isinstance(one, Labelled)] == ["IT", "HR"]
+    assert [one.why for one in found if isinstance(one, BadLine)] == [Flaw.SEVERAL_CATEGORIES]
+
+
+def test_html_and_entities_become_text() -> None:
+    text = (
+        "text,category\n<p>R&amp;D の <b>PC</b></p><p>遅い&nbsp;です</p>,R&amp;D\nList<String> a < b,IT\n&lt;b&gt;,IT\n"
+    )
+    assert rows(text) == [("R&D の PC\n遅い です", "R&D"), ("List<String> a < b", "IT"), ("<b>", "IT")]
+
+
+def test_rejected_rows_of_a_table_are_skipped() -> None:
+    found = list(read(b"text,label,answer,weight\na,IT,accept,1\nb,IT,reject,1\nc,IT,accept,0\n"))
+    assert [one.why for one in found if isinstance(one, SkippedLine)] == [Skip.REJECTED, Skip.WEIGHT_ZERO]
