@@ -21,7 +21,7 @@ from bot.embedded.trained import TrainedModel, from_bytes, to_bytes
 
 
 def _report(kind: str, **fields: object) -> None:
-    sys.stdout.write(json.dumps({"kind": kind, **fields}, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps({"kind": kind, **fields}) + "\n")  # ASCII, which any locale can write
     sys.stdout.flush()
 
 
