@@ -27,6 +27,7 @@ STARTS_PROGRAMS = (
     "tests/handlers/slack/",
     "tests/handlers/server/",
     "tests/loop/",
+    "tests/storage/test_backup.py",
 )
 """Tests of whole programs, in this process or in their own: the practice workspace, servers, trainings, replicas."""
 
