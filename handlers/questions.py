@@ -14,11 +14,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.question import Arrival, Place, Via
 from handlers.context import Context
+from handlers.slack.content import content_of
 from handlers.slack.failures import error_name
 from handlers.slack.people import Home, People, SlackUser
 from handlers.slack.policy import AddressedMessage, Event, has_files, place_of
 from handlers.slack.private import spot_of
-from handlers.texts.escape import message_text, plain_text
+from handlers.texts.escape import plain_text
 from handlers.views import ids
 
 EVENTS = ("app_mention", "message")
@@ -66,6 +67,7 @@ async def arrival_of(people: People, addressed: AddressedMessage, event_id: str,
     person = await people.get(message["user"])
     if person.is_bot:
         return None
+    content = content_of(message)
     outsider = person.outsider or is_foreign(message, person, home) or shared
     return Arrival(
         event_id=event_id,
@@ -73,9 +75,10 @@ async def arrival_of(people: People, addressed: AddressedMessage, event_id: str,
         via=addressed.via,
         place=place_of(home.team, addressed.channel, message),
         asker=person.id,
-        text="" if outsider else plain_text(message_text(message), home.bot_user_id),
+        text="" if outsider else plain_text(content.text, home.bot_user_id),
         language=person.language,
         has_files=has_files(message),
+        unread="" if outsider else content.unread,
         outsider=outsider,
         said=addressed.edited_ts,
     )
@@ -117,14 +120,16 @@ class AskShortcut:
         link = await self._answer_link(place, client)
         if link:
             return "ask.already", {"link": link}
+        content = content_of(message)
         arrival = Arrival(
             event_id=f"shortcut:{channel}:{place.ts}:{body['trigger_id']}",
             via=Via.SHORTCUT,
             place=place,
             asker=author.id,
-            text=plain_text(message_text(message), self._people.home.bot_user_id),
+            text=plain_text(content.text, self._people.home.bot_user_id),
             language=author.language,
             has_files=has_files(message),
+            unread=content.unread,
         )
         if await self._answering.receive(arrival):
             self._wake()

@@ -166,6 +166,7 @@ questions = Table(
     Column("cut", Boolean, nullable=False),
     Column("card_ts", Text),
     Column("late", Boolean, nullable=False, server_default=false()),
+    Column("unread", WrittenText),
     # The settled category. It repeats the corrections, so that open questions are found fast in a large table.
     Column("settled", Text),
     UniqueConstraint("team", "channel", "ts"),

@@ -37,6 +37,15 @@ class ArrivalKind(StrEnum):
     EDITED = "edited"
 
 
+class Unread(StrEnum):
+    """Parts of a message that are not read, besides files. The colon tells them from the names of files."""
+
+    FORWARD = ":forward"
+    """Somebody else's message that was forwarded or linked. Its author asked nothing."""
+    OTHER = ":other"
+    """An attachment or block without any text that is read."""
+
+
 class Arrival(Thing):
     """A message as it came in, before any decision. `event_id` is Slack's; for a shortcut it is ours."""
 
@@ -52,6 +61,8 @@ class Arrival(Thing):
     """Whether the asker is a guest or of another organisation. Such text is never stored, so `text` is empty."""
     late: bool = False
     """Whether the message came while the bot was away and was found in the channel's history."""
+    unread: str = ""
+    """What of the message was not read, one thing a line: a value of `Unread`, or the name of a file."""
     said: str = ""
     """Time of an edit, as a ts. Empty for the original message, or if the time is unknown."""
 
@@ -106,6 +117,8 @@ class Question(Thing):
     card_ts: str | None = None
     late: bool = False
     """Whether the question was asked while the bot was away; the card apologises for that."""
+    unread: str | None = None
+    """What of the message was not read, as in its arrival; the card says so."""
 
 
 class Verdict(Thing):

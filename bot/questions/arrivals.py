@@ -126,4 +126,5 @@ def question_of(arrival: Arrival, now: datetime) -> Question:
         language=arrival.language,
         asked_at=now,
         late=arrival.late,
+        unread=arrival.unread or None,
     )

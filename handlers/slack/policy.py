@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.domain.question import ArrivalKind, Place, Via
+from handlers.slack.content import content_of
 from handlers.slack.people import SLACKBOT
 from handlers.texts.escape import message_text
 
@@ -58,7 +59,7 @@ class Policy:
     def _from_edit(self, event: Event) -> AddressedMessage | None:
         """Return the message if a person changed its text. Slack also reports unfurled links and replies as changes."""
         message, before = event.get("message") or {}, event.get("previous_message") or {}
-        unchanged = message_text(message) == message_text(before)
+        unchanged = content_of(message).text == content_of(before).text
         if unchanged or not message.get("edited") or self._is_by_app(message):
             return None
         via = self._via(event, event["channel"], message)

@@ -2,11 +2,11 @@
 
 import html
 import re
-from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
 from bot.domain.correction import TRACKER_PERSON_PREFIX
+from handlers.texts.blocks import block_text, objects
 
 MARKER = "…"
 """The sign at the end of a text that was cut."""
@@ -89,25 +89,6 @@ def message_text(message: Mapping[str, Any]) -> str:
     text = str(message.get("text") or "")
     if text.strip():
         return text
-    return "\n".join(_rich(block) for block in message.get("blocks") or () if block.get("type") == "rich_text").strip()
-
-
-def _rich(element: Mapping[str, Any]) -> str:
-    """Return a rich text element as Slack writes it in a message's `text`."""
-    if "elements" in element:
-        separator = "\n" if element["type"] in _STACKED else ""
-        return separator.join(map(_rich, element["elements"]))
-    text = html.escape(str(element.get("text") or ""), quote=False)
-    return _LEAVES.get(element["type"], "{text}").format_map(defaultdict(str, element, text=text))
-
-
-_STACKED = frozenset({"rich_text", "rich_text_list"})
-_LEAVES = {
-    "link": "<{url}|{text}>",
-    "user": "<@{user_id}>",
-    "usergroup": "<!subteam^{usergroup_id}>",
-    "channel": "<#{channel_id}>",
-    "broadcast": "<!{range}>",
-    "emoji": ":{name}:",
-    "date": "{fallback}",
-}
+    return "\n".join(
+        block_text(block) for block in objects(message.get("blocks")) if block.get("type") == "rich_text"
+    ).strip()

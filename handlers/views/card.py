@@ -5,6 +5,7 @@ from typing import Any
 from bot.domain.card import Card
 from bot.domain.correction import CorrectionKind
 from bot.domain.prompt import Category
+from bot.domain.question import Unread
 from handlers.texts.escape import escaped, mention, person
 from handlers.texts.words import Words
 from handlers.views import ids
@@ -172,9 +173,20 @@ def _small_print(shown: Card, words: Words) -> str:
     parts.append(confidence_text(shown, words))
     if shown.question.cut:
         parts.append(words("card.cut"))
+    parts += _unread(shown.question.unread or "", words)
     if shown.verdict.provisional and not shown.settled:
         parts.append(words("card.provisional"))
     return " · ".join(parts)
+
+
+def _unread(unread: str, words: Words) -> list[str]:
+    """Return what of the message was not read: other people's messages, files by name, and other parts."""
+    things = [thing for thing in unread.split("\n") if thing]
+    files = ", ".join(escaped(thing) for thing in things if not thing.startswith(":"))
+    said = [words("card.unread_files", files=files)] if files else []
+    for thing, key in ((Unread.FORWARD, "card.unread_forward"), (Unread.OTHER, "card.unread_other")):
+        said += [words(key)] if thing in things else []
+    return said
 
 
 def settlement(shown: Card, words: Words) -> str:

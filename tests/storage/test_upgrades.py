@@ -20,8 +20,13 @@ from storage.tables import inbox, metadata
 from tests.storage.conftest import MakeDatabase
 from tests.storage.things import LEASE, NOW, PROMPT, arrival, finetune, manifest
 
-RELEASED = {"0001": "48bef63a1a9ea23b839726f52f785c2020e8d0728447574f35ffa7f68b8c2231"}
+RELEASED = {
+    "0002": "35da1debe45639331a519292c6224511ae998f982d5cfcbc2ee7333737254e38",
+    "0001": "48bef63a1a9ea23b839726f52f785c2020e8d0728447574f35ffa7f68b8c2231",
+}
 """Every revision of a released program, with the sha256 of its migration file. An entry never changes."""
+FILLED = {"oldest_program"}
+"""Tables in which a migration writes rows itself."""
 KNOWN_AT_0001 = {"event_id", "kind", "via", "place", "asker", "text", "language", "has_files", "outsider"}
 """Fields of an arrival that the first released program knows."""
 
@@ -81,7 +86,7 @@ async def test_upgrade_keeps_every_value_of_every_table(released: tuple[Database
         for table in tables.sorted_tables:
             after = await connection.run_sync(read_rows, table)
             assert after == before[table.name], table.name
-            assert len(after) == 1
+            assert len(after) == 1 or table.name in FILLED
 
 
 async def test_older_program_can_write_to_newer_tables(released: tuple[Database, MetaData]) -> None:
@@ -91,7 +96,8 @@ async def test_older_program_can_write_to_newer_tables(released: tuple[Database,
     async with database.begin() as connection:
         await connection.run_sync(write_rows, tables, 2)
         for table in tables.sorted_tables:
-            assert len(await connection.run_sync(read_rows, table)) == 2, table.name
+            written = len(await connection.run_sync(read_rows, table))
+            assert written == 2 or table.name in FILLED, table.name
 
 
 async def test_newer_program_reads_rows_of_older_program(released: tuple[Database, MetaData]) -> None:
@@ -118,7 +124,8 @@ async def test_newer_program_reads_rows_of_older_program(released: tuple[Databas
         assert (item.arrival.text, item.arrival.via, item.arrival.late) == ("有給は何日前?", Via.CHANNEL, False)
         assert await tx.inbox.finish(item, Ending.ANSWERED, None, NOW)
         question, verdict = await tx.questions.get("x1"), await tx.questions.verdict("x1")
-        assert await tx.finetunes.trained_rows("x1") == {"x1": None}
+        kept = "x1" if "text" in tables.tables["finetune_rows"].columns else None
+        assert await tx.finetunes.trained_rows("x1") == {"x1": kept}
     assert question is not None
     assert verdict is not None
     assert (question.late, question.via, verdict.provisional) == (False, Via.DM, False)
