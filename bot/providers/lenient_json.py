@@ -57,19 +57,22 @@ class Members:
     closed: bool
 
 
+NOTHING_BEGUN = Members((), closed=False)
+"""The object of a text that ended before its first name."""
+
 LenientValue: TypeAlias = "Word | Members | tuple[LenientValue, ...]"
 
 
 def parse_lenient(text: str, at: int = 0) -> tuple[LenientValue, int]:
     """Return the value that begins at this place, and its end; raises NotJson.
 
-    If the text ends within anything but an object, the value is an open object without members.
+    If the text ends within anything but an object, the value is NOTHING_BEGUN.
     """
     reader = _Reader(text, at)
     try:
         return reader.value(_AFTER_ELEMENT, 0), reader.at
     except EOFError:
-        return Members((), closed=False), len(text)
+        return NOTHING_BEGUN, len(text)
 
 
 class _Reader:

@@ -22,6 +22,8 @@ from bot.domain.characters import clean_text
 from bot.domain.prompt import Category, Prompt
 from bot.providers.written_answer import WrittenAnswer, written_answer
 
+LOWEST_LOGPROB, ROUNDING = -100.0, 0.01
+"""Limits of a label's log probability; anything beyond is no probability (OpenAI's -9999 means unknown)."""
 _TEXT_CHUNKS = frozenset({None, "text", "output_text"})
 """The types of chunks that hold the answer; all others (`thinking`, `reasoning`, …) are never read."""
 
@@ -195,4 +197,4 @@ def confidence(content: str, tokens: Sequence[TokenLogprob], span: tuple[int, in
         if position < stop and end > start:
             total += token.logprob
         position = end
-    return math.exp(min(0.0, total)) if not math.isnan(total) else None
+    return math.exp(min(0.0, total)) if LOWEST_LOGPROB <= total <= ROUNDING else None

@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from bot.providers.lenient_json import LenientValue, Members, NotJson, Word, parse_lenient
+from bot.providers.lenient_json import NOTHING_BEGUN, LenientValue, Members, NotJson, Word, parse_lenient
 
 DOUBLE_ENCODED = 3
 """How many times JSON within a JSON text is decoded."""
 
 _REASONING = r"(?:think(?:ing)?|thoughts?|reasoning|analysis|scratchpad|reflection|draft|(?:begin|end)_of_thought)"
 _TAG = re.compile(
-    rf"(?P<open><\|?(?:\w+:)?(?!end_){_REASONING}\b[^<>\n]{{0,80}}>|◁{_REASONING}▷|\[{_REASONING}\]|<\|channel>\w*)"
-    rf"|<\|?(?:/(?:\w+:)?{_REASONING}|end_of_thought)\s*\|?>|◁/{_REASONING}▷|\[/{_REASONING}\]|<channel\|>",
+    rf"(?P<open><\|?(?:\w+:)?(?!end_){_REASONING}\b[^<>\n]{{0,80}}>|◁{_REASONING}▷|\[think(?:ing)?\]|<\|channel>\w*)"
+    rf"|<\|?(?:/(?:\w+:)?{_REASONING}|end_of_thought)\s*\|?>|◁/{_REASONING}▷|\[/think(?:ing)?\]|<channel\|>",
     re.IGNORECASE,
 )
 """What opens or closes reasoning. Without `open` it is a closing mark."""
@@ -28,7 +28,9 @@ _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)(?:[^<]*<\|message\|>)?")
 _BARE_CHANNELS = re.compile(r"\s*analysis.*assistant\s*final(?=\W)", re.DOTALL)
 """The same format after a server dropped its special tokens."""
 _FENCED_REASONING = re.compile(rf"```{_REASONING}\s*\n.*?(?:```|\Z)", re.DOTALL | re.IGNORECASE)
-_FENCE = re.compile(r"```[\w+-]*")
+_FENCE = re.compile(r"```[\w+-]*|<\|\w+\|>|</?s>|<(?:eos|end_of_turn)>")
+"""Code fences, and special tokens that a server left in the text."""
+_FENCED_OBJECT = re.compile(r"\s*(?:```(?:json\w*|te?xt|js|javascript|python)?\s*)?(?=\{)", re.IGNORECASE)
 _VALUE_BEGINS = re.compile(r"\{|\[\s*(?=\{)")
 _LINE = (
     r"^[\s>*_#\-•\"'“]*(?:{names})[\s*_\"'”]*[:：=][ \t*_]*"
@@ -72,9 +74,9 @@ def written_answer(text: str, is_label: Callable[[str], bool]) -> WrittenAnswer 
     if found is None:
         text = _outside_reasoning(text)
         found = list(_objects(text))
+        found = [_unless_template(one, is_label) for one in found]
     if found:
-        answers = [one for one in found if not _is_template(one, is_label)]
-        return (answers or found)[-1]
+        return ([one for one in found if not _is_unfilled(one, is_label)] or found)[-1]
     return _in_words(text, is_label)
 
 
@@ -92,26 +94,28 @@ def _decoded(text: str) -> str:
 
 
 def _whole(text: str) -> list[WrittenAnswer] | None:
-    """Return the answers of a text that is one closed JSON object, where a mark of reasoning is a part of a text."""
-    if not text.lstrip().startswith("{"):
+    """Return the answers of a text that is one valid JSON object; a mark of reasoning in it is a part of its texts."""
+    begins = _FENCED_OBJECT.match(text)
+    if not begins:
         return None
     try:
-        value, end = parse_lenient(text, text.index("{"))
-    except NotJson:
+        json.loads(text[begins.end() :].rstrip("` \t\r\n"))
+    except (ValueError, RecursionError):
         return None
-    closed = isinstance(value, Members) and value.closed and not text[end:].strip()
-    return list(_answers(value)) if closed else None
+    return list(_objects(text))
 
 
 def _objects(text: str) -> Iterator[WrittenAnswer]:
     """Yield the answers of all JSON values in a text."""
     at = 0
     while begins := _VALUE_BEGINS.search(text, at):
+        at = begins.start() + 1
         try:
-            value, at = parse_lenient(text, begins.start())
+            value, end = parse_lenient(text, begins.start())
         except NotJson:
-            at = begins.start() + 1
-        else:
+            continue
+        if value != NOTHING_BEGUN:
+            at = end
             yield from _answers(value)
 
 
@@ -156,13 +160,18 @@ def _plain_key(key: str) -> str:
     return unicodedata.normalize("NFKC", key).casefold().strip(" *_")
 
 
-def _is_template(answer: WrittenAnswer, is_label: Callable[[str], bool]) -> bool:
-    """Return whether this is the form of an answer, repeated from the request, and not an answer."""
+def _is_unfilled(answer: WrittenAnswer, is_label: Callable[[str], bool]) -> bool:
+    """Return whether this is the form of an answer, repeated from the request, with no category filled in."""
     category = answer.category
-    if category is None:
+    if category is None or is_label(category):
         return False
-    unfilled = bool(_PLACEHOLDER.fullmatch(category)) or (not is_label(category) and bool(_SEVERAL.search(category)))
-    return unfilled or bool(_PLACEHOLDER.fullmatch(answer.reason))
+    return bool(_PLACEHOLDER.fullmatch(category) or _SEVERAL.search(category))
+
+
+def _unless_template(answer: WrittenAnswer, is_label: Callable[[str], bool]) -> WrittenAnswer:
+    """Return the answer, or none for an example that stands in other text: its category is no answer."""
+    is_example = bool(_PLACEHOLDER.fullmatch(answer.reason)) and answer.category is not None
+    return WrittenAnswer(None) if is_example and is_label(answer.category or "") else answer
 
 
 def _outside_reasoning(text: str) -> str:
@@ -199,13 +208,15 @@ def _blank(text: str, start: int, stop: int) -> str:
 
 def _in_words(text: str, is_label: Callable[[str], bool]) -> WrittenAnswer | None:
     """Return the answer of a text that is a label alone, or has a line for it."""
-    label = _FENCE.sub("", text).strip()
-    if is_label(label):
-        return WrittenAnswer(label)
+    found_reason = _REASON_LINE.search(text)
+    reason = (found_reason["quoted"] or found_reason["bare"]).strip() if found_reason else ""
+    label = _FENCE.sub("", _REASON_LINE.sub("", text)).strip()
+    was_cut = label.count('"') % 2 or label.count("“") != label.count("”")
+    if is_label(label) and not was_cut:
+        return WrittenAnswer(label, reason)
     lines = [(found["quoted"] or found["bare"]).strip() for found in _CATEGORY_LINE.finditer(text)]
     if not lines:
         return None
     if len(set(lines)) > 1:
         return WrittenAnswer(None)
-    reason = _REASON_LINE.search(text)
-    return WrittenAnswer(lines[0], (reason["quoted"] or reason["bare"]).strip() if reason else "")
+    return WrittenAnswer(lines[0], reason)

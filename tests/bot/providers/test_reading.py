@@ -91,4 +91,10 @@ def test_tokens_without_bytes_count_by_text() -> None:
 
 def test_confidence_is_never_above_one() -> None:
     content = '{"reason": "r", "category": "HR"}'
-    assert confidence_of(content, [token(content.encode(), 0.3)]) == 1.0
+    assert confidence_of(content, [token(content.encode(), 0.001)]) == 1.0
+
+
+@pytest.mark.parametrize("logprob", [0.3, 5.0, -9999.0, -math.inf, math.inf, math.nan])
+def test_impossible_log_probability_gives_no_confidence(logprob: float) -> None:
+    content = '{"reason": "r", "category": "HR"}'
+    assert confidence_of(content, [token(content.encode(), logprob)]) is None

@@ -47,13 +47,19 @@ def read(text: str) -> str | None:
         f"<|channel|>final<|message|>{LABOR}<|end|><|channel|>analysis<|message|>{HR}",
         f"analysisWe need {HR}. assistantfinal{LABOR}",
         f"{LABOR}<think>or {HR}?</think>",
+        f"[<think>{HR}</think>{LABOR}",
         f"{LABOR}<think>or {HR}?",
         f"```thinking\n{HR}\n```\n```json\n{LABOR}\n```",
         f"Draft: {HR}\nFinal: {LABOR}",
         f"{HR}\n{LABOR}",
         f'Format: {{"reason": "…", "category": "HR"}}\n{LABOR}',
         f'{LABOR}\n(Format: {{"reason": "…", "category": "…"}})',
-        f'{LABOR}\n(Format: {{"reason": "<why>", "category": "HR"}})',
+        f'Use {{"reason": "...", "category": "HR"}}.\n{LABOR}',
+        '{"reason": "...", "category": "Labor"}',
+        '```json\n{"reason": "the tag <think> is open", "category": "Labor"}\n```',
+        f"[analysis] it is about leave.\n{LABOR}",
+        "Labor<|im_end|>",
+        "Labor\n\nReason: it is about leave",
         f'{LABOR} {{"reason": "x", "category": "HR | Labor | Other"}}',
         f'{LABOR} {{"reason": "x", "category": "one of HR, Labor"}}',
         f"```json\n{LABOR}\n```\nBye {{x}}",
@@ -98,6 +104,8 @@ def test_plain_answer_is_read(text: str) -> None:
         '{"reason": "a", "category": HR',
         f'{HR}\n{{"reason": "b", "category": "Law"}}',
         f'{HR}\n{{"reason": "b", "category": null}}',
+        f'{LABOR}\n(Format: {{"reason": "<why>", "category": "HR"}})',
+        'The form is {"reason": "…", "category": "HR"}.',
         f"[{HR}, {LABOR}]",
         f'{{"draft": {HR}, "final": {LABOR}}}',
         '{"category": "HR", "category": "Labor"}',
@@ -151,10 +159,21 @@ def test_strict_answer_is_read_whatever_its_reason(reason: str, name: str) -> No
         assert read(text) == {"Labor": "labor", "HR": "hr", "HR partner": "hr_partner", "Other": "other"}[name]
 
 
-@given(st.integers(0, 60), st.sampled_from(["HR", "HR partner"]))
-def test_cut_answer_is_never_another_category(length: int, name: str) -> None:
-    text = json.dumps({"reason": "because", "category": name})[:length]
-    assert read(text) in {None, PROMPT.named(name).id}  # type: ignore[union-attr] # both are names
+FORMS = [
+    '{"reason": "b", "category": "%s"}',
+    "{'reason': 'b', 'category': '%s'}",
+    "{“reason”: “b”, “category”: “%s”}",
+    '```json\n{"reason": "b",\n"category": "%s"}\n```',
+    'Reason: b\nCategory: "%s"',
+    '"{\\"category\\": \\"%s\\"}"',
+]
+
+
+@given(st.sampled_from(FORMS), st.integers(0, 80))
+def test_cut_answer_is_never_another_category(form: str, length: int) -> None:
+    whole = form % "HR partner"
+    assert read(whole) == "hr_partner"
+    assert read(whole[:length]) in {None, "hr_partner"}
 
 
 @pytest.mark.parametrize(
