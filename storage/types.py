@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, Text, TypeDecorator
 
+from bot.domain.characters import clean_text
+
 
 class Moment(TypeDecorator[datetime]):
     """An aware datetime, read back in UTC. A naive one raises ValueError, wrapped in SQLAlchemy's StatementError."""
@@ -26,13 +28,13 @@ class Moment(TypeDecorator[datetime]):
 
 
 class WrittenText(TypeDecorator[str]):
-    """Text written by people or models. U+0000, which PostgreSQL cannot store, becomes U+FFFD on both databases."""
+    """Text written by people or models. U+0000 and half characters become U+FFFD: not every database can store them."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - fixed by SQLAlchemy
-        return None if value is None else value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        return None if value is None else clean_text(value)
 
 
 # Sorted by code point, as in Python and SQLite: a server's locale must not decide the order of exported rows.

@@ -11,9 +11,9 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from bot.domain.characters import clean_values
+from bot.domain.characters import clean_text, clean_values
 from bot.domain.faults import Fault, fault_error
 from bot.domain.label import meant
 from bot.domain.thing import Thing
@@ -66,7 +66,7 @@ class Prompt(Thing):
     """
 
     language: str
-    template: str
+    template: Annotated[str, AfterValidator(clean_text)]
     """The content of system.md. The categories replace `{{categories}}`, or follow the template if it lacks that."""
     categories: tuple[Category, ...]
 

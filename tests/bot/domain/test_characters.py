@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from bot.domain.characters import clean_text, clean_values
 from bot.domain.intake import storable
 from bot.domain.masking import masked
-from bot.domain.prompt import Category
+from bot.domain.prompt import Category, Prompt
 from tests.bot.things import arrival
 
+OTHER = Category(id="o", name="Other", other=True)
 HALVES = st.text(st.characters(exclude_characters="\0") | st.sampled_from("\ud83d\ude00"), max_size=20)
 
 
@@ -53,6 +54,12 @@ def test_every_text_of_an_arrival_is_cleaned() -> None:
     assert storable(kept) == kept
     whole = arrival("有給は？")
     assert storable(whole) == whole
+
+
+def test_prompt_is_cleaned_when_made() -> None:
+    made = Prompt(language="en", template="a\ud83d", categories=(Category(id="a", name="A"), OTHER))
+    assert made.changed(template="b\0").text == "b\ufffd\n\n## A\n\n## Other\n"
+    assert made.id
 
 
 def test_category_is_cleaned_when_made() -> None:

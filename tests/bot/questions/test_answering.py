@@ -52,6 +52,15 @@ async def test_stored_and_sent_text_is_masked(desk: AnswerDesk) -> None:
     assert desk.model.asked == [question.text]
 
 
+async def test_question_with_half_an_emoji_is_answered(desk: AnswerDesk) -> None:
+    await desk.ask(arrival("有給は\ud83d何日前までに申請しますか？\0"))
+    question = await desk.question()
+    assert question is not None
+    assert question.card_ts
+    assert question.text == "有給は\ufffd何日前までに申請しますか？\ufffd"
+    assert desk.model.asked == [question.text]
+
+
 async def test_message_that_arrives_four_times_is_answered_once(desk: AnswerDesk) -> None:
     mention, watched = arrival(), arrival(via=Via.CHANNEL).model_copy(update={"event_id": "Ev1b"})
     assert [await desk.answering.receive(one) for one in (mention, mention, watched, watched)] == [
