@@ -36,7 +36,8 @@ def labelled(line: int, record: Record, options: ReadingOptions) -> Labelled | B
         filter(None, (_text(record[name], inner=normal(name) in QUESTION_CONTAINERS) for name in chosen.text))
     )
     answer = _opened(record[chosen.category], normal(chosen.category)) if chosen.category else None
-    labels = _accepted(record) or list(dict.fromkeys(_labels(answer)))
+    numbered = [str(answer)] if isinstance(answer, int) and not isinstance(answer, bool) else []
+    labels = _accepted(record) or numbered or list(dict.fromkeys(_labels(answer)))
     reason = record[chosen.reason] if chosen.reason else answer.get("reason") if isinstance(answer, dict) else None
     return _checked(line, text, labels, reason)
 

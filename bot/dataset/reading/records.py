@@ -14,6 +14,8 @@ BETWEEN = re.compile(r"[\s,\[\]]*")
 CLOSED = re.compile(r"[ \t\r,\]]*(?:\n|\{|\Z)")
 """What may follow an object on its line."""
 DEEPEST_INDENT = 1_000
+SHORT_PART = 8_192
+"""Number of characters in which most records end."""
 DECODER = json.JSONDecoder()
 
 
@@ -38,15 +40,30 @@ def read_json(text: str, options: ReadingOptions) -> Iterator[Labelled | BadLine
 def _object_at(text: str, begin: int) -> tuple[int, object]:
     """Return the end and the value of the JSON that begins here, or of a broken part and its flaw."""
     try:
-        value, end = DECODER.raw_decode(text, begin)
+        value, end = _decoded(text, begin)
     except (ValueError, RecursionError) as error:
-        at = error.pos if isinstance(error, json.JSONDecodeError) else begin
-        on_this_line = "\n" not in text[begin:at]
-        column = at - text.rfind("\n", 0, begin) if on_this_line else None
+        at = begin + (error.pos if isinstance(error, json.JSONDecodeError) else 0)
+        column = None if "\n" in text[begin:at] else at - text.rfind("\n", 0, begin)
         return _end_of_broken(text, begin), BadLine(line=1, column=column, why=Flaw.NOT_JSON)
     if CLOSED.match(text, end):
         return end, value
     return _end_of_line(text, end), BadLine(line=1, column=end - text.rfind("\n", 0, end), why=Flaw.NOT_JSON)
+
+
+def _decoded(text: str, begin: int) -> tuple[object, int]:
+    """Decode the JSON that begins here. An error's position is counted from there.
+
+    An error costs time in proportion to the text before it, so a short part is tried first. No JSON string goes on in
+    the next line: an error above the part's last line is not one of the cut.
+    """
+    part = text[begin : begin + SHORT_PART]
+    try:
+        value, end = DECODER.raw_decode(part)
+    except json.JSONDecodeError as error:
+        if len(part) < SHORT_PART or error.pos < part.rfind("\n"):
+            raise
+        value, end = DECODER.raw_decode(text[begin:])
+    return value, begin + end
 
 
 def _end_of_line(text: str, start: int) -> int:

@@ -29,6 +29,7 @@ class CsvHeader(Thing):
     separator: str
     at: CsvRecord
     chosen: Selection
+    above: list[CsvRecord]
 
 
 def read_table(text: str, options: ReadingOptions) -> Iterator[Labelled | BadLine | SkippedLine]:
@@ -38,16 +39,19 @@ def read_table(text: str, options: ReadingOptions) -> Iterator[Labelled | BadLin
     if isinstance(header, BadLine):
         yield header
         return
+    yield from _lost_above(header)
     names = header.at.fields
-    found = [
-        each for each in _records(lines, header.separator) if isinstance(each, BadLine) or each.start > header.at.end
-    ]
+    records = _records(lines, header.separator)
+    found = [each for each in records if isinstance(each, BadLine) or each.start > header.at.end]
     known = _labels_of_lines(found, names, header)
     for each in found:
         if isinstance(each, BadLine):
             yield each
         elif _swallows(each, lines, known, header):
             yield _open_quote(each.start, each.end)
+        elif any(each.fields[len(names) :]):
+            # An unquoted separator in the text: every cell behind it is another column's.
+            yield BadLine(line=each.end, column=len(names) + 1, why=Flaw.SURPLUS)
         else:
             yield _with_cell(labelled(each.end, _as_record(names, each.fields), options), header)
 
@@ -64,18 +68,26 @@ def _with_cell(record: Labelled | BadLine | SkippedLine, header: CsvHeader) -> L
 
 def _header(lines: Sequence[str], options: ReadingOptions) -> CsvHeader | BadLine:
     """Return the first record that names a column for the question and one for the category."""
-    named = lines[0].strip().strip('"').casefold() if lines else ""
+    named = lines[0].strip('\r\n"').casefold() if lines else ""
     separators = [named[4:]] if named.startswith("sep=") and len(named) == 5 else list(SEPARATORS)
-    first: CsvRecord | None = None
+    seen: list[CsvRecord] = []
     for separator in separators:
-        for record in islice(_records(lines, separator), LINES_ABOVE + 1):
-            if isinstance(record, CsvRecord):
-                chosen = select(tuple(record.fields), options.text, options.category)
-                if chosen.text and chosen.category:
-                    return CsvHeader(separator=separator, at=record, chosen=chosen)
-                first = first if first and len(first.fields) >= len(record.fields) else record
-    line, fields = (first.end, first.fields) if first else (1, [])
-    return BadLine(line=line, why=Flaw.NO_HEADER, facts={"columns": ", ".join(fields[:12])[:300]})
+        top = [one for one in islice(_records(lines, separator), LINES_ABOVE + 1) if isinstance(one, CsvRecord)]
+        for number, record in enumerate(top):
+            chosen = select(tuple(record.fields), options.text, options.category)
+            if chosen.text and chosen.category:
+                return CsvHeader(separator=separator, at=record, chosen=chosen, above=top[:number])
+        seen += top[:1]
+    first = max(seen, key=lambda one: len(one.fields), default=CsvRecord(start=1, end=1, fields=[]))
+    return BadLine(line=first.end, why=Flaw.NO_HEADER, facts={"columns": ", ".join(first.fields[:12])[:300]})
+
+
+def _lost_above(header: CsvHeader) -> Iterator[BadLine]:
+    """Yield the lines above the header that are rows rather than a title: they fill as many columns."""
+    width = len(list(filter(None, header.at.fields)))
+    for record in header.above:
+        if len(list(filter(None, record.fields))) >= width:
+            yield BadLine(line=record.end, why=Flaw.ABOVE_HEADER)
 
 
 def _records(lines: Sequence[str], separator: str) -> Iterator[CsvRecord | BadLine]:
@@ -116,10 +128,14 @@ def _labels_of_lines(found: Sequence[CsvRecord | BadLine], names: Sequence[str],
 def _swallows(record: CsvRecord, lines: Sequence[str], known: set[str], header: CsvHeader) -> bool:
     """Return whether a quoted field holds lines that are rows themselves: its mark was never meant to be open."""
     names = header.at.fields
+    at = names.index(header.chosen.category)
+    if at < len(record.fields) and "\n" in record.fields[at].strip():
+        return True
     inside = lines[record.start - 1 : record.end - 1]
     alone = [_loosely(line.replace('"', ""), header.separator, record.start) for line in inside]
-    rows = [row.fields for row in alone if isinstance(row, CsvRecord) and len(row.fields) == len(names)]
-    return any(str(_as_record(names, fields).get(header.chosen.category)).strip() in known for fields in rows)
+    rows = [row.fields for row in alone if isinstance(row, CsvRecord) and len(row.fields) >= len(names)]
+    # Without its marks a field may be several, so the label is also looked for from the right.
+    return any(fields[place].strip() in known for fields in rows for place in (at, at - len(names)))
 
 
 def _as_record(names: Sequence[str], fields: Sequence[str]) -> dict[str, object]:

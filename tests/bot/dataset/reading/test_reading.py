@@ -112,7 +112,7 @@ def test_good_json_lines_survive_bad_ones(rows: list[Record], bad: list[str]) ->
 
 
 def test_good_csv_lines_survive_bad_ones() -> None:
-    data = 'text,category\na,x\n,x\nb\n\n"c\nd",x\n' + "e" * 200_000 + ",x\nf,x,surplus\n"
+    data = 'text,category\na,x\n,x\nb\n\n"c\nd",x\n' + "e" * 200_000 + ",x\nf,x,,\n"
     found = list(read(data.encode()))
     assert [(record.line, isinstance(record, Labelled)) for record in found] == [
         (2, True),

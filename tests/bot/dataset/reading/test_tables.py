@@ -2,9 +2,10 @@
 
 import csv
 import io
+import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.dataset.reading import read
@@ -46,20 +47,37 @@ def test_text_over_several_lines_is_kept() -> None:
     assert rows('text,category\n"one, two\n\nthree",IT\nb,IT\n') == [("one, two\n\nthree", "IT"), ("b", "IT")]
 
 
-@given(
-    st.lists(st.tuples(st.text("ab質問 ,\"'\n", min_size=1, max_size=9), st.sampled_from(["IT", "HR"])), max_size=8),
-    st.integers(0, 60),
-)
-def test_stray_quote_never_moves_a_label(records: list[tuple[str, str]], at: int) -> None:
-    """Each row that is read was written so, wherever a quotation mark was added."""
+LABELS = ["IT", "HR", "LA"]
+QUESTIONS = [f"q{n}, with a comma" if n % 4 == 0 else f"q{n}" for n in range(12)]
+QUESTIONS[5] = "q5 first\nq5 second"
+
+
+@given(st.lists(st.integers(len("text,category\n"), 180), min_size=1, max_size=2))
+@example([18, 100])
+def test_stray_quotes_never_move_a_label(places: list[int]) -> None:
+    """Wherever quotation marks are added, each row that is read was written so, and what is lost is told."""
     out = io.StringIO(newline="")
-    csv.writer(out, quoting=csv.QUOTE_MINIMAL).writerows([("text", "category"), ("first", "IT"), ("next", "HR")])
-    head = out.tell()
-    csv.writer(out).writerows(records)
-    written = out.getvalue()
-    found = list(read((written[: head + at] + '"' + written[head + at :]).encode()))
-    labels = {one.category for one in found if isinstance(one, Labelled)}
-    assert labels <= {"IT", "HR"} | {one.category for one in found if isinstance(one, Labelled) and '"' in one.category}
+    labels = {f"q{n}": LABELS[n % 3] for n in range(12)}
+    csv.writer(out, lineterminator="\n").writerows(
+        [("text", "category"), *zip(QUESTIONS, labels.values(), strict=True)]
+    )
+    text = out.getvalue()
+    for place in sorted(places, reverse=True):
+        text = text[:place] + '"' + text[place:]
+    found = list(read(text.encode()))
+    seen = set()
+    for one in found:
+        if isinstance(one, Labelled):
+            (question,) = set(re.findall(r"q\d+", one.text.replace('"', "")))
+            seen.add(question)
+            assert one.category == labels[question] or '"' in one.category
+    assert seen == labels.keys() or any(isinstance(one, BadLine) for one in found)
+
+
+def test_rows_above_a_header_are_told() -> None:
+    found = list(read(b"a question,IT\nb,IT\ntext,category\nc,HR\n"))
+    assert [one.line for one in found] == [1, 2, 4]
+    assert [one.why for one in found if isinstance(one, BadLine)] == [Flaw.ABOVE_HEADER] * 2
 
 
 @pytest.mark.parametrize(
@@ -124,6 +142,13 @@ def test_several_columns_of_one_name_are_several_labels() -> None:
     found = list(read(b"summary,component/s,component/s\na,IT,\nb,IT,HR\nc,,HR\n"))
     assert [one.category for one in found if isinstance(one, Labelled)] == ["IT", "HR"]
     assert [one.why for one in found if isinstance(one, BadLine)] == [Flaw.SEVERAL_CATEGORIES]
+
+
+def test_separator_in_an_unquoted_text_is_told() -> None:
+    bad, good = read("質問,分類\nIT, HR の質問,労務\n次の質問,人事,\n".encode())
+    assert isinstance(bad, BadLine)
+    assert (bad.line, bad.column, bad.why) == (2, 3, Flaw.SURPLUS)
+    assert isinstance(good, Labelled)
 
 
 def test_html_and_entities_become_text() -> None:
