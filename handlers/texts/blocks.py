@@ -25,7 +25,7 @@ def objects(value: Any) -> Iterator[Mapping[str, Any]]:
 
 def block_text(block: Mapping[str, Any]) -> str:
     """Return the text of a block; empty if the block has none or is of a kind that is not read."""
-    kind = block.get("type")
+    kind = str(block.get("type"))
     if kind in {"rich_text", "raw_text", "raw_number"}:
         return rich_text(block)
     if kind == "table":

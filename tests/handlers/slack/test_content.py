@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.domain.question import Unread
@@ -75,6 +75,7 @@ JSON = st.recursive(
 
 @settings(deadline=None)
 @given(st.fixed_dictionaries({"text": JSON, "blocks": JSON, "attachments": JSON, "files": JSON}))
+@example({"text": "", "blocks": [{"type": ["table"]}], "attachments": None, "files": {}})
 def test_no_shape_of_message_raises(message: dict[str, Any]) -> None:
     content_of(message)
 
