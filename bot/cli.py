@@ -279,7 +279,8 @@ async def import_(call: argparse.Namespace, settings: Settings, words: Words) ->
         print(line, file=sys.stderr)
     lost = lost_lines(report)
     if isinstance(report, ImportPreview):
-        print("\n".join([*preview_lines(report, words), *skipped_lines(report, words)]))
+        for line in (*preview_lines(report, words), *skipped_lines(report, words)):
+            print(line)
         print(words("cli.import.dry_run", rows=sum(report.by_category.values()), same=report.same, bad=lost))
     else:
         for line in skipped_lines(report, words):

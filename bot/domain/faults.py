@@ -66,6 +66,7 @@ class Fault(StrEnum):
     SLACK_UNREACHABLE = "slack_unreachable"
     PORT_TAKEN = "port_taken"
     # A replay.
+    NOTHING_READ = "nothing_read"
     ONE_CATEGORY = "one_category"
     FEW_QUESTIONS = "few_questions"
     NO_ANSWER = "no_answer"

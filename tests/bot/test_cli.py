@@ -188,6 +188,9 @@ def test_unusable_replay_file_is_one_line(here: Path, capsys: Shell) -> None:
     assert main(["replay", "few.csv"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "too few" in line
+    (here / "mail.csv").write_bytes("text,category\nété,b\n".encode("latin-1"))
+    assert main(["replay", "mail.csv"]) == 1
+    assert "No question could be read" in capsys.readouterr().err
 
 
 def test_unknown_command_is_refused(capsys: Shell) -> None:

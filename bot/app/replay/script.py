@@ -63,6 +63,8 @@ def script(data: bytes, plan: Plan, configured: Prompt) -> Script:
         UnusableFile: nothing is readable, there is only one category, or there are too few questions.
     """
     records = [record for record in read(data) if isinstance(record, Labelled)]
+    if not records:
+        raise UnusableFile(Problem(what=Fault.NOTHING_READ))
     unique = list({group_of(record.text): record for record in records}.values())
     names = list(dict.fromkeys(record.category for record in unique))
     if len(names) < 2:

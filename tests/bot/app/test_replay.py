@@ -122,8 +122,8 @@ def test_prompt_is_made_for_unknown_categories() -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"", "one_category"),
-        (b"not a table", "one_category"),
+        (b"", "nothing_read"),
+        (b"not a table", "nothing_read"),
         (jsonl([(f"q{n}", "it") for n in range(50)]), "one_category"),
         (jsonl([(f"q{n}", "ab"[n % 2]) for n in range(9)]), "few_questions"),
     ],
