@@ -13,10 +13,12 @@ from bot.domain.labelled import BadLine, Flaw, Labelled, ReadingOptions, Skip, S
 
 Record = Mapping[str, object]
 
-UNREADABLE = re.compile("[\ufffd\ud800-\udfff]")
-"""Characters that show a decoding error: the replacement character and lone surrogates."""
+UNREADABLE = re.compile("[\x00\ufffd\ud800-\udfff]")
+"""Characters that show a decoding error: NUL, the replacement character and lone surrogates."""
 ASKING_ROLES = frozenset({"user", "human"})
 ANSWERING_ROLES = frozenset({"assistant", "ai", "gpt"})
+WRITTEN_LIST = re.compile(r"\[(?:'[^'\\]*'(?:,\s*|\s+|(?=\])))*\]")
+"""A list of strings as Python and numpy write it in a cell of a table."""
 LONGEST_LABEL = 60
 """Maximum length of an answer that is a bare label, as of a category's name."""
 DEEPEST_LABEL = 12
@@ -83,6 +85,8 @@ def _opened(value: object, name: str = "") -> object:
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
+        if WRITTEN_LIST.fullmatch(value.strip()):
+            return re.findall(r"'([^']*)'", value)
         return None if name in {*QUESTION_CONTAINERS, *ANSWER_CONTAINERS} else value
 
 

@@ -110,6 +110,7 @@ def test_lines_above_and_separators_are_found(text: str) -> None:
         ("id,input_question,output_category", "1,VPN fails,IT", "VPN fails"),
         ("id,inputs.question,outputs.category", "1,VPN fails,IT", "VPN fails"),
         ("id,data,label,Comments", "1,VPN fails,IT,", "VPN fails"),
+        ("text,label.responses", "VPN fails,['IT']", "VPN fails"),
         ("text,id,sentiment,annotator", "VPN fails,1,IT,2", ""),
     ],
 )
