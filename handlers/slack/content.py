@@ -52,7 +52,7 @@ def _read(block: Mapping[str, Any], texts: list[str], unread: list[str]) -> None
     text = block_text(block).strip()
     if text:
         texts.append(text)
-    elif block.get("type") not in SILENT_BLOCKS:
+    elif str(block.get("type")) not in SILENT_BLOCKS:
         unread.append(Unread.OTHER)
 
 
