@@ -265,16 +265,19 @@ async def import_(call: argparse.Namespace, settings: Settings, words: Words) ->
     """Import a file. The exit code is 1 if a line was bad, although all good lines are stored."""
     from bot.app.import_lines import lost_lines, preview_lines, problem_lines, skipped_lines
     from bot.app.wiring import open_core
-    from bot.dataset.importing import ImportPreview
+    from bot.dataset.importing import ImportPreview, UnknownMapping
 
     options = import_options(call)
     with file_errors(call.file):
         data = call.file.read_bytes()
     async with open_core(settings) as core:
         importing = core.acts.importing
-        report = await (
-            importing.preview(data, options) if call.dry_run else importing.load(data, call.file.name, options)
-        )
+        try:
+            report = await (
+                importing.preview(data, options) if call.dry_run else importing.load(data, call.file.name, options)
+            )
+        except UnknownMapping as unknown:
+            raise WrongCall(*unknown.problems) from None
     for line in problem_lines(report, call.file.name, words):
         print(line, file=sys.stderr)
     lost = lost_lines(report)

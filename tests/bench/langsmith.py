@@ -43,7 +43,7 @@ from tests.bench.workplace import (
     print_line,
     run_program,
 )
-from tests.kits.langsmith_server import Fault, Got, LangSmithServer
+from tests.kits.langsmith_server import Got, LangSmithServer, ServerFault
 from tests.kits.langsmith_server.server import KEY
 from tests.kits.openai_server import OpenAIServer
 from tests.loop.story import ENGLISH, LoopDesk, open_loop_desk, run_finetune, settle_all_questions, words
@@ -130,7 +130,7 @@ class Failure:
             await coroutine
 
 
-def answers_with(name: str, fault: Fault) -> Failure:
+def answers_with(name: str, fault: ServerFault) -> Failure:
     """Return a failure in which every request gets the fault."""
     return Failure(
         name,
@@ -156,11 +156,11 @@ FAILURES = (
     ON,
     accepts_only("wrong key, 401", "wrong_key", {}),
     accepts_only("wrong workspace, 403", "wrong_workspace", {KEY: {"another"}}),
-    answers_with("429, Retry-After: 5", Fault(429, headers={"retry-after": "5"})),
-    answers_with("429", Fault(429)),
-    answers_with("500", Fault(500)),
-    answers_with("answers after 30 s", Fault(wait_s=30)),
-    answers_with("black hole", Fault(silent=True)),
+    answers_with("429, Retry-After: 5", ServerFault(429, headers={"retry-after": "5"})),
+    answers_with("429", ServerFault(429)),
+    answers_with("500", ServerFault(500)),
+    answers_with("answers after 30 s", ServerFault(wait_s=30)),
+    answers_with("black hole", ServerFault(silent=True)),
     Failure("connection refused", begin=StoppableLangSmith.stop, end=StoppableLangSmith.start),
     Failure("dataset deleted", "", begin=StoppableLangSmith.delete_dataset, after_delivery=True),
 )

@@ -52,11 +52,11 @@ class Outage:
         return [texts(m) for m in await yuko.history(OPS) if "bot_id" in m]
 
 
-Open = Callable[..., AbstractAsyncContextManager[Outage]]
+OpenOutageDesk = Callable[..., AbstractAsyncContextManager[Outage]]
 
 
 @pytest.fixture
-def opened(store: Store) -> Open:
+def opened(store: Store) -> OpenOutageDesk:
     @asynccontextmanager
     async def open_outage(fallback: Fallback = FALLBACK, base: Reply | None = None) -> AsyncIterator[Outage]:
         async with AsyncExitStack() as stack:
@@ -94,7 +94,7 @@ TROUBLES = {
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-async def test_every_failure_gives_one_provisional_card(opened: Open, trouble: str) -> None:
+async def test_every_failure_gives_one_provisional_card(opened: OpenOutageDesk, trouble: str) -> None:
     async with opened() as outage:
         outage.serving.on(CHAT, TROUBLES[trouble])
         ts = await outage.ask()
@@ -108,7 +108,7 @@ async def test_every_failure_gives_one_provisional_card(opened: Open, trouble: s
         assert "sk-secret" not in message
 
 
-async def test_cards_are_corrected_after_provider_recovers(opened: Open) -> None:
+async def test_cards_are_corrected_after_provider_recovers(opened: OpenOutageDesk) -> None:
     async with opened() as outage:
         outage.serving.on(CHAT, refusal(500, "oh"))
         tss = [await outage.ask() for _ in range(4)]
@@ -129,7 +129,7 @@ async def test_cards_are_corrected_after_provider_recovers(opened: Open) -> None
         assert len(await outage.ops_messages()) == 1, "once an hour"
 
 
-async def test_fallback_answers_while_breaker_is_open(opened: Open) -> None:
+async def test_fallback_answers_while_breaker_is_open(opened: OpenOutageDesk) -> None:
     async with opened() as outage:
         outage.serving.on(CHAT, refusal(401, "bad key"))
         await outage.ask()
@@ -139,7 +139,7 @@ async def test_fallback_answers_while_breaker_is_open(opened: Open) -> None:
         assert len(outage.fallback.sent(CHAT)) == 4
 
 
-async def test_asker_and_operators_are_told_without_fallback(opened: Open) -> None:
+async def test_asker_and_operators_are_told_without_fallback(opened: OpenOutageDesk) -> None:
     async with opened(Fallback()) as outage:
         outage.serving.on(CHAT, refusal(401, "bad key"))
         ts = await outage.ask()
@@ -152,7 +152,7 @@ async def test_asker_and_operators_are_told_without_fallback(opened: Open) -> No
         assert outage.fallback.requests == []
 
 
-async def test_asker_is_told_when_fallback_fails_too(opened: Open) -> None:
+async def test_asker_is_told_when_fallback_fails_too(opened: OpenOutageDesk) -> None:
     async with opened(base=refusal(404, "gone")) as outage:
         outage.serving.on(CHAT, refusal(500, "oh"))
         async with outage.desk.time_passes():
@@ -163,7 +163,7 @@ async def test_asker_is_told_when_fallback_fails_too(opened: Open) -> None:
         assert "Nothing answers meanwhile" in message
 
 
-async def test_correction_ends_provisional_state(opened: Open) -> None:
+async def test_correction_ends_provisional_state(opened: OpenOutageDesk) -> None:
     async with opened() as outage:
         outage.serving.on(CHAT, refusal(500, "oh"))
         priya = await outage.desk.priya()

@@ -222,3 +222,23 @@ def test_import_and_export_of_readme_work_as_typed(fresh_copy: Path) -> None:
     (data,), (manifest,) = fresh_copy.glob("out/madoguchi-*.jsonl"), fresh_copy.glob("out/madoguchi-*.manifest.json")
     assert len(data.read_bytes().splitlines()) > 100
     assert manifest.name.startswith(data.stem)
+
+
+@pytest.mark.tour
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("document", ["README.md", "README.ja.md"])
+def test_replay_of_readme_works_as_typed(fresh_copy: Path, document: str) -> None:
+    (line,) = (line for line in shell_lines(document) if " -m bot replay " in line)
+    settings, _, call = line.partition(".venv/bin/python ")
+    ended = subprocess.run(
+        [sys.executable, *shlex.split(call)],
+        cwd=fresh_copy,
+        env=dict(setting.split("=") for setting in settings.split()),
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("%") >= 3, ended.stdout
+    assert (fresh_copy / "history.png").read_bytes().startswith(b"\x89PNG")

@@ -24,7 +24,7 @@ WITHIN = 10.0
 """Seconds after which every replica serves a new release and knows a new settlement."""
 
 
-class Record:
+class OutsideView:
     """The database, read from outside the bots."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ def trains(bot: int) -> bool:
 
 
 async def test_two_replicas_are_one_bot(tmp_path: Path) -> None:
-    record = Record()
+    record = OutsideView()
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serve(Workspace(MANIFEST)))
         env = at_slack(server) | {

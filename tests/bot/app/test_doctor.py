@@ -18,7 +18,7 @@ from handlers.texts.words import LANGUAGES, Words, texts
 from storage.database import Database
 from storage.store import SqlStore
 from tests.kits.fakes import StepClock
-from tests.kits.langsmith_server import Fault, LangSmithServer
+from tests.kits.langsmith_server import LangSmithServer, ServerFault
 from tests.kits.langsmith_server.server import KEY
 from tests.kits.openai_server import OpenAIServer, Reply, refusal
 from tests.loop.program import MANIFEST
@@ -144,19 +144,19 @@ async def test_app_token_that_opens_no_socket(outside: Surroundings) -> None:
 @pytest.mark.parametrize(
     ("fault", "trouble"),
     [
-        (Fault(401), "wrong_key"),
-        (Fault(403), "wrong_workspace"),
-        (Fault(404), "wrong_address"),
-        (Fault(429, headers={"retry-after": "60"}), "down"),
-        (Fault(500), "down"),
-        (Fault(lost=True), "down"),
-        (Fault(half=True), "down"),
-        (Fault(silent=True), "down"),
+        (ServerFault(401), "wrong_key"),
+        (ServerFault(403), "wrong_workspace"),
+        (ServerFault(404), "wrong_address"),
+        (ServerFault(429, headers={"retry-after": "60"}), "down"),
+        (ServerFault(500), "down"),
+        (ServerFault(lost=True), "down"),
+        (ServerFault(half=True), "down"),
+        (ServerFault(silent=True), "down"),
     ],
     ids=["401", "403", "404", "429", "500", "lost", "half", "black hole"],
 )
 async def test_each_langsmith_trouble_has_its_text(
-    outside: Surroundings, monkeypatch: pytest.MonkeyPatch, fault: Fault, trouble: str
+    outside: Surroundings, monkeypatch: pytest.MonkeyPatch, fault: ServerFault, trouble: str
 ) -> None:
     monkeypatch.setattr("bot.app.wiring.TRACKER_SECONDS", 0.3)
     outside.langsmith.fail(fault)

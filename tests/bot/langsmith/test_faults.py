@@ -12,7 +12,7 @@ import pytest
 from bot.domain.errors import TrackerDown, TrackerError, TrackerReason, TrackerRefused
 from bot.langsmith import LangSmithTracker
 from tests.bot.langsmith.things import copy, experiment, experiment_row, feedback, trace
-from tests.kits.langsmith_server import Fault, LangSmithServer
+from tests.kits.langsmith_server import LangSmithServer, ServerFault
 from tests.kits.langsmith_server.server import KEY
 from tests.kits.langsmith_server.state import WORKSPACE
 
@@ -37,19 +37,19 @@ SECONDS = 0.4
 LONG_SECONDS = 20.0
 """Deadline of any other request, in seconds, enough for a busy machine. The SDK alone would retry for minutes."""
 FAULTS = {
-    "429": Fault(429, headers={"retry-after": "7"}),
-    "500": Fault(500),
-    "502": Fault(502, body="<html>bad gateway</html>"),
-    "503": Fault(503, headers={"retry-after": "Fri, 31 Dec 2027 23:59:59 GMT"}),
-    "408": Fault(408),
-    "lost": Fault(lost=True),
-    "half": Fault(half=True),
-    "late": Fault(200, wait_s=SECONDS + 0.2),
-    "black hole": Fault(silent=True),
+    "429": ServerFault(429, headers={"retry-after": "7"}),
+    "500": ServerFault(500),
+    "502": ServerFault(502, body="<html>bad gateway</html>"),
+    "503": ServerFault(503, headers={"retry-after": "Fri, 31 Dec 2027 23:59:59 GMT"}),
+    "408": ServerFault(408),
+    "lost": ServerFault(lost=True),
+    "half": ServerFault(half=True),
+    "late": ServerFault(200, wait_s=SECONDS + 0.2),
+    "black hole": ServerFault(silent=True),
 }
 UNREADABLE = {
-    "html": Fault(200, body="<html>login</html>"),
-    "another shape": Fault(200, body=[{"id": 1}]),
+    "html": ServerFault(200, body="<html>login</html>"),
+    "another shape": ServerFault(200, body=[{"id": 1}]),
 }
 
 
@@ -149,8 +149,8 @@ async def test_refused_access_names_key_or_workspace(langsmith: LangSmithServer,
     await tracker.aclose()
 
 
-@pytest.mark.parametrize("fault", [Fault(404), Fault(200, body=[1]), Fault(200, body={"a": 1})])
-async def test_address_of_another_service_is_refused(langsmith: LangSmithServer, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", [ServerFault(404), ServerFault(200, body=[1]), ServerFault(200, body={"a": 1})])
+async def test_address_of_another_service_is_refused(langsmith: LangSmithServer, fault: ServerFault) -> None:
     tracker = LangSmithTracker(KEY, "madoguchi", endpoint=langsmith.url, seconds=LONG_SECONDS)
     langsmith.fail(fault)
     with pytest.raises(TrackerRefused) as refused:
@@ -163,7 +163,7 @@ async def test_address_of_another_service_is_refused(langsmith: LangSmithServer,
 @pytest.mark.parametrize("verb", ["put_rows", "trace", "say"])
 async def test_refused_data_raises_not_taken(langsmith: LangSmithServer, verb: str, status: int) -> None:
     tracker, dataset = await working_tracker(langsmith)
-    langsmith.fail(Fault(status, body={"detail": "有給は何日前？ is too long"}), on="POST|PATCH")
+    langsmith.fail(ServerFault(status, body={"detail": "有給は何日前？ is too long"}), on="POST|PATCH")
     with pytest.raises(TrackerRefused) as refused:
         await VERBS[verb](tracker, dataset)
     assert refused.value.reason is TrackerReason.NOT_TAKEN
@@ -177,8 +177,8 @@ async def test_errors_and_logs_hold_no_secrets(
     """The SDK's own messages quote the answer and a part of the key."""
     caplog.set_level(logging.DEBUG)
     tracker, dataset = await working_tracker(langsmith)
-    echo = Fault(422, body={"detail": f"有給は何日前？ {KEY}"})
-    wrong = Fault(401, body={"detail": f"{KEY} is no key"})
+    echo = ServerFault(422, body={"detail": f"有給は何日前？ {KEY}"})
+    wrong = ServerFault(401, body={"detail": f"{KEY} is no key"})
     langsmith.fail({"echo": echo, "wrong key": wrong}.get(fault) or FAULTS[fault])
     messages = []
     for verb in VERBS.values():

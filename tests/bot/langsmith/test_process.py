@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.kits.langsmith_server import Fault, LangSmithServer
+from tests.kits.langsmith_server import LangSmithServer, ServerFault
 from tests.kits.langsmith_server.server import KEY
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -31,14 +31,14 @@ async def run(server: LangSmithServer, mode: str, **environment: str) -> tuple[f
 
 
 async def test_process_ends_while_no_request_is_answered(langsmith: LangSmithServer) -> None:
-    langsmith.fail(Fault(silent=True))
+    langsmith.fail(ServerFault(silent=True))
     seconds, error = await run(langsmith, "hangs")
     assert seconds < 2
     assert "Traceback" not in error
 
 
 async def test_process_ends_when_the_server_hangs_later(langsmith: LangSmithServer) -> None:
-    langsmith.fail(Fault(silent=True), on="POST /runs|GET /examples")
+    langsmith.fail(ServerFault(silent=True), on="POST /runs|GET /examples")
     seconds, _ = await run(langsmith, "hangs")
     assert len(langsmith.sent("POST /runs/multipart")) > 0
     assert seconds < 2

@@ -15,7 +15,7 @@ from bot.langsmith import LangSmithTracker
 from bot.langsmith.dataset_copy import MAX_RETURNS
 from tests.bot.langsmith.things import LATER, copy, trace
 from tests.bot.things import PROMPT, row
-from tests.kits.langsmith_server import Fault, LangSmithServer
+from tests.kits.langsmith_server import LangSmithServer, ServerFault
 from tests.kits.langsmith_server.server import KEY
 
 
@@ -236,12 +236,12 @@ async def test_deleted_dataset_is_reported_and_created_anew(
 
 async def test_retry_after_a_lost_answer_changes_nothing(langsmith: LangSmithServer, tracker: LangSmithTracker) -> None:
     dataset = await tracker.dataset()
-    langsmith.fail(Fault(taken=True), on="(POST|PATCH) /platform", times=1)
+    langsmith.fail(ServerFault(taken=True), on="(POST|PATCH) /platform", times=1)
     with pytest.raises(TrackerDown):
         await tracker.put_rows(dataset, [copy("a")])
     await tracker.put_rows(dataset, [copy("a")])
     assert categories(langsmith) == {"a": "労務"}
-    langsmith.fail(Fault(taken=True), on="DELETE /examples", times=1)
+    langsmith.fail(ServerFault(taken=True), on="DELETE /examples", times=1)
     with pytest.raises(TrackerDown):
         await tracker.withdraw_rows(dataset, ["a"])
     await tracker.withdraw_rows(dataset, ["a"])

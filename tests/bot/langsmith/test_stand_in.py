@@ -14,7 +14,7 @@ from langsmith import utils
 from langsmith.schemas import ExampleCreate, ExampleUpdate, RunKey
 from langsmith.types.annotation_queues.item_create_params import Item
 
-from tests.kits.langsmith_server import Fault, LangSmithServer
+from tests.kits.langsmith_server import LangSmithServer, ServerFault
 from tests.kits.langsmith_server.server import KEY
 from tests.kits.langsmith_server.state import WORKSPACE
 
@@ -274,17 +274,17 @@ async def test_runs_are_annotated_from_a_queue(langsmith: LangSmithServer, clien
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        (Fault(500), utils.LangSmithAPIError),
-        (Fault(503), utils.LangSmithError),
-        (Fault(429, headers={"retry-after": "7"}), utils.LangSmithRateLimitError),
-        (Fault(lost=True), utils.LangSmithConnectionError),
-        (Fault(silent=True), utils.LangSmithError),
-        (Fault(half=True), utils.LangSmithError),
-        (Fault(200, body="not what was asked for"), Exception),
+        (ServerFault(500), utils.LangSmithAPIError),
+        (ServerFault(503), utils.LangSmithError),
+        (ServerFault(429, headers={"retry-after": "7"}), utils.LangSmithRateLimitError),
+        (ServerFault(lost=True), utils.LangSmithConnectionError),
+        (ServerFault(silent=True), utils.LangSmithError),
+        (ServerFault(half=True), utils.LangSmithError),
+        (ServerFault(200, body="not what was asked for"), Exception),
     ],
 )
 async def test_fault_raises_the_error_of_the_sdk(
-    langsmith: LangSmithServer, fault: Fault, error: type[Exception]
+    langsmith: LangSmithServer, fault: ServerFault, error: type[Exception]
 ) -> None:
     from urllib3.util import Retry
 
@@ -312,6 +312,6 @@ async def test_access_needs_the_right_key_and_workspace(langsmith: LangSmithServ
 
 
 async def test_request_is_carried_out_despite_lost_answer(langsmith: LangSmithServer, client: sdk.Client) -> None:
-    langsmith.fail(Fault(taken=True), on="POST /runs", times=1)
+    langsmith.fail(ServerFault(taken=True), on="POST /runs", times=1)
     await run(client.create_run, **run_json())  # the SDK's transport retries, and the second request is a conflict
     assert (len(langsmith.traces.runs), len(langsmith.sent("POST /runs"))) == (1, 2)

@@ -12,7 +12,7 @@ from bot.domain.mirror import Purpose
 from bot.langsmith import LangSmithTracker
 from bot.langsmith.tracker import ANNOTATION_LOOKBACK
 from tests.bot.langsmith.things import THEN, copy, experiment, experiment_row, feedback, trace
-from tests.kits.langsmith_server import Fault, LangSmithServer
+from tests.kits.langsmith_server import LangSmithServer, ServerFault
 
 
 async def test_run_holds_all_fields_of_a_trace(langsmith: LangSmithServer, tracker: LangSmithTracker) -> None:
@@ -68,7 +68,7 @@ async def test_new_runs_beside_received_ones_are_kept(langsmith: LangSmithServer
 
 async def test_runs_are_stored_once_despite_lost_answer(langsmith: LangSmithServer, tracker: LangSmithTracker) -> None:
     await tracker.check()
-    langsmith.fail(Fault(taken=True), on="POST /runs", times=1)
+    langsmith.fail(ServerFault(taken=True), on="POST /runs", times=1)
     await tracker.trace([trace("q1"), trace("q2")])  # the SDK itself retries
     assert len(langsmith.traces.runs) == 2
 
@@ -76,7 +76,7 @@ async def test_runs_are_stored_once_despite_lost_answer(langsmith: LangSmithServ
 async def test_runs_reach_an_older_server_without_multipart(
     langsmith: LangSmithServer, tracker: LangSmithTracker
 ) -> None:
-    langsmith.fail(Fault(404), on="POST /runs/multipart")
+    langsmith.fail(ServerFault(404), on="POST /runs/multipart")
     await tracker.trace([trace("q1"), trace("q2")])
     assert len(langsmith.traces.runs) == 2
 
@@ -192,7 +192,7 @@ async def test_experiment_continues_after_a_failure(langsmith: LangSmithServer, 
     dataset = await tracker.dataset()
     rows = [f"q{n}" for n in range(20)]
     await tracker.put_rows(dataset, [copy(one) for one in rows])
-    langsmith.fail(Fault(503), on="POST /feedback", times=3)
+    langsmith.fail(ServerFault(503), on="POST /feedback", times=3)
     made = experiment(dataset)
     with pytest.raises(TrackerDown):
         await tracker.experiment(made, [experiment_row(one) for one in rows])

@@ -20,7 +20,7 @@ from bot.mirror.outbound import LONGEST_WAIT, MirrorOutbound
 from tests.bot.things import PROMPT, rows_of
 from tests.kits.fakes import MemoryNeighbours, StepClock
 from tests.kits.fakes_acts import CountingEstimator
-from tests.kits.langsmith_server import Fault, LangSmithServer
+from tests.kits.langsmith_server import LangSmithServer, ServerFault
 from tests.kits.langsmith_server.server import KEY
 from tests.kits.mirror_desk import MirrorDesk
 
@@ -191,7 +191,9 @@ async def test_newest_change_wins_on_both_sides(both: Both, seed: int) -> None:
             case "receive":
                 await both.inbound.receive()
             case "fail":
-                both.there.fail(chance.choice([Fault(500), Fault(taken=True)]), chance.choice(["POST", "GET"]), times=1)
+                both.there.fail(
+                    chance.choice([ServerFault(500), ServerFault(taken=True)]), chance.choice(["POST", "GET"]), times=1
+                )
                 await both.here.outbound.mirror()
                 await both.inbound.receive()
                 both.there.heal()
@@ -230,18 +232,18 @@ async def test_deleted_dataset_is_filled_again(both: Both) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault(429, headers={"retry-after": "1"}),
-        Fault(500),
-        Fault(lost=True),
-        Fault(half=True),
-        Fault(taken=True),
-        Fault(silent=True),
-        Fault(401),
-        Fault(403),
+        ServerFault(429, headers={"retry-after": "1"}),
+        ServerFault(500),
+        ServerFault(lost=True),
+        ServerFault(half=True),
+        ServerFault(taken=True),
+        ServerFault(silent=True),
+        ServerFault(401),
+        ServerFault(403),
     ],
     ids=["429", "500", "lost", "half", "taken", "black hole", "wrong key", "wrong workspace"],
 )
-async def test_everything_arrives_once_after_any_fault(both: Both, fault: Fault) -> None:
+async def test_everything_arrives_once_after_any_fault(both: Both, fault: ServerFault) -> None:
     asked = [await both.here.ask(n=n) for n in range(1, 6)]
     for question, _ in asked:
         await both.here.press(question, "it")

@@ -7,12 +7,12 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.practice import Server, Timing, Workspace, serve
-from tests.bot.practice.desk import MANIFEST, Clock, Desk, PersonFactory
+from tests.bot.practice.desk import MANIFEST, PersonFactory, PracticeClock, PracticeDesk
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> PracticeClock:
+    return PracticeClock()
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def timing() -> Timing:
 
 
 @pytest.fixture
-async def server(clock: Clock, timing: Timing) -> AsyncIterator[Server]:
+async def server(clock: PracticeClock, timing: Timing) -> AsyncIterator[Server]:
     workspace = Workspace(MANIFEST, clock, timing=timing)
     async with serve(workspace) as running:
         yield running
@@ -33,8 +33,8 @@ def client(server: Server) -> AsyncWebClient:
 
 
 @pytest.fixture
-async def desk(server: Server) -> AsyncIterator[Desk]:
-    desk_app = Desk(server)
+async def desk(server: Server) -> AsyncIterator[PracticeDesk]:
+    desk_app = PracticeDesk(server)
     yield desk_app
     await desk_app.close()
 

@@ -18,9 +18,9 @@ SCOPES = "app_mentions:read channels:history channels:read chat:write commands f
 SCOPES += " groups:read im:history im:read im:write reactions:read reactions:write usergroups:read users:read"
 EVENTS = "app_home_opened app_mention message.channels message.groups message.im reaction_added"
 MANIFEST: dict[str, Any] = {
-    "display_information": {"name": "Desk"},
+    "display_information": {"name": "PracticeDesk"},
     "features": {
-        "bot_user": {"display_name": "Desk"},
+        "bot_user": {"display_name": "PracticeDesk"},
         "slash_commands": [
             {"command": "/desk", "description": "Ask the desk", "usage_hint": "[help]", "should_escape": True},
             {"command": "/deaf", "description": "Nobody acks this"},
@@ -35,7 +35,7 @@ MANIFEST: dict[str, Any] = {
 }
 
 
-class Clock:
+class PracticeClock:
     """A clock in seconds that only a test moves."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Clock:
         return self.now
 
 
-class Desk:
+class PracticeDesk:
     """An ordinary slack-bolt app named Desk, and the Socket Mode handlers that connect it."""
 
     def __init__(self, server: Server) -> None:

@@ -6,10 +6,12 @@ from slack_bolt.async_app import AsyncAck, AsyncRespond, AsyncSay
 
 from bot.practice import Person, Server
 from bot.practice.wire import Json
-from tests.bot.practice.desk import Desk, PersonFactory, button
+from tests.bot.practice.desk import PersonFactory, PracticeDesk, button
 
 
-async def test_mention_is_answered_and_the_answer_pressed(server: Server, desk: Desk, people: PersonFactory) -> None:
+async def test_mention_is_answered_and_the_answer_pressed(
+    server: Server, desk: PracticeDesk, people: PersonFactory
+) -> None:
     events: list[Json] = []
     presses: list[Json] = []
 
@@ -75,7 +77,9 @@ async def test_private_channel_is_hidden_from_non_members(server: Server, people
     assert (await guest.message(lambda _: True))["text"] == "public"
 
 
-async def test_windows_are_told_when_the_app_connects(server: Server, desk: Desk, people: PersonFactory) -> None:
+async def test_windows_are_told_when_the_app_connects(
+    server: Server, desk: PracticeDesk, people: PersonFactory
+) -> None:
     misaki = await people(server.people.employees[0])
     assert misaki.hello["connected"] is False
     await desk.connect()
@@ -84,7 +88,7 @@ async def test_windows_are_told_when_the_app_connects(server: Server, desk: Desk
     await misaki.wait_for(lambda one: one == {"type": "connection", "connected": False})
 
 
-async def test_sixty_questions_at_once_are_all_answered(server: Server, desk: Desk) -> None:
+async def test_sixty_questions_at_once_are_all_answered(server: Server, desk: PracticeDesk) -> None:
     @desk.app.event("message")
     async def message(event: Json, say: AsyncSay) -> None:
         if "bot_id" not in event:

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from bot.practice import Server, Timing
 from bot.practice.person import RefusedError
 from bot.practice.wire import Json
-from tests.bot.practice.desk import Clock, Desk, PersonFactory, RawSocket
+from tests.bot.practice.desk import PersonFactory, PracticeClock, PracticeDesk, RawSocket
 
 # Slack's deadlines and retries, shortened.
 fast_timing = pytest.mark.parametrize(
@@ -40,7 +40,9 @@ async def test_ping_is_answered_and_invalid_json_closes_socket(server: Server) -
     assert server.workspace.sockets.connected == 0
 
 
-async def test_ticket_is_valid_once_and_for_a_minute(server: Server, client: AsyncWebClient, clock: Clock) -> None:
+async def test_ticket_is_valid_once_and_for_a_minute(
+    server: Server, client: AsyncWebClient, clock: PracticeClock
+) -> None:
     url = str((await client.apps_connections_open(app_token=server.app_token))["url"])
     async with connect(url, proxy=None):
         pass
@@ -96,7 +98,7 @@ async def test_retry_reason_is_connection_failed_after_cut_socket(server: Server
 
 @fast_timing
 async def test_event_is_redelivered_when_bolt_middleware_fails(
-    server: Server, desk: Desk, people: PersonFactory
+    server: Server, desk: PracticeDesk, people: PersonFactory
 ) -> None:
     attempts: list[list[str]] = []
 
@@ -154,7 +156,7 @@ async def test_socket_is_closed_after_its_disconnect_frame(server: Server, reaso
         await app_socket.frame()
 
 
-async def test_bolt_reconnects_after_disconnect(server: Server, desk: Desk, people: PersonFactory) -> None:
+async def test_bolt_reconnects_after_disconnect(server: Server, desk: PracticeDesk, people: PersonFactory) -> None:
     @desk.app.event("message")
     async def message(event: Json, say: AsyncSay) -> None:
         await say(text="still here", thread_ts=event["ts"])
@@ -247,7 +249,7 @@ async def test_strangers_and_other_apps_are_marked_in_events(server: Server, cli
     await app_socket.socket.close()
 
 
-async def test_bolt_reconnects_after_dropped_socket(server: Server, desk: Desk, people: PersonFactory) -> None:
+async def test_bolt_reconnects_after_dropped_socket(server: Server, desk: PracticeDesk, people: PersonFactory) -> None:
     @desk.app.event("message")
     async def message(event: Json, say: AsyncSay) -> None:
         await say(text="back", thread_ts=event["ts"])

@@ -10,7 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.practice import Person, Server
 from bot.practice.person import RefusedError, loopback
 from bot.practice.wire import Json
-from tests.bot.practice.desk import Clock, Desk, PersonFactory, button
+from tests.bot.practice.desk import PersonFactory, PracticeClock, PracticeDesk, button
 
 
 def plain(text: str) -> Json:
@@ -44,7 +44,7 @@ async def error_of(call: Any) -> str:
 class FormApp:
     """An app that opens `form` for `/desk` and acks each submission with `answer`."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: PracticeDesk) -> None:
         self.submitted: list[Json] = []
         self.commands: list[Json] = []
         self.answer: Json = {}
@@ -69,7 +69,7 @@ class FormApp:
 
 
 @pytest.fixture
-async def form_app(desk: Desk) -> FormApp:
+async def form_app(desk: PracticeDesk) -> FormApp:
     app = FormApp(desk)
     await desk.connect()
     return app
@@ -137,7 +137,7 @@ async def test_form_of_another_person_cannot_be_submitted(
 
 
 async def test_trigger_id_is_valid_once_for_three_seconds(
-    form_app: FormApp, kenji: Person, client: AsyncWebClient, clock: Clock
+    form_app: FormApp, kenji: Person, client: AsyncWebClient, clock: PracticeClock
 ) -> None:
     await kenji.command("/desk fix")
     await kenji.view()
@@ -153,7 +153,7 @@ async def test_trigger_id_is_valid_once_for_three_seconds(
 
 
 async def test_fourth_view_and_stale_hash_are_refused(
-    form_app: FormApp, desk: Desk, kenji: Person, client: AsyncWebClient
+    form_app: FormApp, desk: PracticeDesk, kenji: Person, client: AsyncWebClient
 ) -> None:
     pushes: list[str] = []
 
@@ -179,7 +179,7 @@ async def test_fourth_view_and_stale_hash_are_refused(
     assert changed["previous_view_id"] == view["previous_view_id"]
 
 
-async def test_app_home_is_published_and_pressed(desk: Desk, kenji: Person, client: AsyncWebClient) -> None:
+async def test_app_home_is_published_and_pressed(desk: PracticeDesk, kenji: Person, client: AsyncWebClient) -> None:
     opened_events: list[Json] = []
 
     @desk.app.event("app_home_opened")
@@ -204,7 +204,7 @@ async def test_app_home_is_published_and_pressed(desk: Desk, kenji: Person, clie
     assert await error_of(again) == "hash_conflict"
 
 
-async def test_command_answer_in_the_ack_is_posted(server: Server, desk: Desk, kenji: Person) -> None:
+async def test_command_answer_in_the_ack_is_posted(server: Server, desk: PracticeDesk, kenji: Person) -> None:
     bodies: list[Json] = []
 
     @desk.app.command("/desk")
@@ -227,7 +227,9 @@ async def test_command_answer_in_the_ack_is_posted(server: Server, desk: Desk, k
     assert [one["text"] for one in await kenji.history(quiet["channel"])] == ["Here", "Here"]
 
 
-async def test_response_url_works_five_times_for_thirty_minutes(form_app: FormApp, kenji: Person, clock: Clock) -> None:
+async def test_response_url_works_five_times_for_thirty_minutes(
+    form_app: FormApp, kenji: Person, clock: PracticeClock
+) -> None:
     await kenji.command("/desk fix")
     await kenji.command("/desk fix")
     used, late = (body["response_url"] for body in form_app.commands)
@@ -242,7 +244,7 @@ async def test_response_url_works_five_times_for_thirty_minutes(form_app: FormAp
 
 
 async def test_press_is_answered_by_response_url(
-    server: Server, desk: Desk, kenji: Person, client: AsyncWebClient
+    server: Server, desk: PracticeDesk, kenji: Person, client: AsyncWebClient
 ) -> None:
     responses: list[Json] = []
     bodies: list[Json] = []
@@ -270,7 +272,7 @@ async def test_press_is_answered_by_response_url(
 
 
 async def test_ephemeral_message_can_be_pressed_and_replaced(
-    server: Server, desk: Desk, kenji: Person, client: AsyncWebClient, people: PersonFactory
+    server: Server, desk: PracticeDesk, kenji: Person, client: AsyncWebClient, people: PersonFactory
 ) -> None:
     bodies: list[Json] = []
 
@@ -295,7 +297,7 @@ async def test_ephemeral_message_can_be_pressed_and_replaced(
 
 
 async def test_recently_replaced_element_still_works_then_is_stale(
-    server: Server, desk: Desk, kenji: Person, client: AsyncWebClient
+    server: Server, desk: PracticeDesk, kenji: Person, client: AsyncWebClient
 ) -> None:
     bodies: list[Json] = []
 
@@ -323,7 +325,7 @@ async def test_recently_replaced_element_still_works_then_is_stale(
 
 
 async def test_message_and_global_shortcuts_are_sent(
-    server: Server, desk: Desk, kenji: Person, people: PersonFactory
+    server: Server, desk: PracticeDesk, kenji: Person, people: PersonFactory
 ) -> None:
     bodies: list[Json] = []
 

@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidStatus
 
 from bot.practice import Person, Server, Workspace, serve
 from bot.practice.person import loopback
-from tests.bot.practice.desk import MANIFEST, Clock, PersonFactory, RawSocket
+from tests.bot.practice.desk import MANIFEST, PersonFactory, PracticeClock, RawSocket
 
 
 async def test_file_is_uploaded_shared_and_downloaded(
@@ -99,7 +99,7 @@ async def test_held_answer_waits_for_its_event(server: Server, client: AsyncWebC
     assert (await posting)["ok"]
 
 
-async def test_state_file_restores_the_workspace_after_restart(tmp_path: Path, clock: Clock) -> None:
+async def test_state_file_restores_the_workspace_after_restart(tmp_path: Path, clock: PracticeClock) -> None:
     state = tmp_path / "workspace.json"
     async with (
         serve(Workspace(MANIFEST, clock, state)) as server,

@@ -18,7 +18,7 @@ from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
 from tests.kits.fakes_acts import FakeAnnouncer
 
 
-class Desk:
+class ShadowDesk:
     """A desk whose model answers "labor" to everything, and whose shadow answers "it" to a question about a PC."""
 
     def __init__(self, store: SqlStore, clock: StepClock, per_day: int = 100) -> None:
@@ -49,15 +49,15 @@ class Desk:
 
 
 @pytest.fixture
-def desk(store: SqlStore, clock: StepClock) -> Desk:
-    return Desk(store, clock)
+def desk(store: SqlStore, clock: StepClock) -> ShadowDesk:
+    return ShadowDesk(store, clock)
 
 
-async def state_of(desk: Desk, release: Release) -> ReleaseState:
+async def state_of(desk: ShadowDesk, release: Release) -> ReleaseState:
     return (await desk.releasing.named(release.id)).state
 
 
-async def test_nothing_is_queued_without_a_shadow(desk: Desk) -> None:
+async def test_nothing_is_queued_without_a_shadow(desk: ShadowDesk) -> None:
     await desk.ask("PCが壊れた")
     assert await desk.open_entries() == 0
     assert not await desk.shadowing.shadow_next()
@@ -67,7 +67,7 @@ async def test_nothing_is_queued_without_a_shadow(desk: Desk) -> None:
         assert refused.value.reason is Reason.NO_SHADOW
 
 
-async def test_shadow_answers_unseen_and_agreement_is_reported(desk: Desk) -> None:
+async def test_shadow_answers_unseen_and_agreement_is_reported(desk: ShadowDesk) -> None:
     release = await desk.candidate()
     assert (await desk.shadowing.start(release.id, "U3")).state is ReleaseState.SHADOW
     first, second = await desk.ask("PCが壊れた"), await desk.ask("有給は何日？")
@@ -88,7 +88,7 @@ async def test_shadow_answers_unseen_and_agreement_is_reported(desk: Desk) -> No
     assert agreement.by_category == {"labor": (0, 2)}
 
 
-async def test_new_shadow_replaces_old_one_and_restores_state(desk: Desk) -> None:
+async def test_new_shadow_replaces_old_one_and_restores_state(desk: ShadowDesk) -> None:
     serving, one, two = await desk.releasing.serving(), await desk.candidate(1), await desk.candidate(2)
     await desk.shadowing.start(one.id, "U3")
     await desk.shadowing.start(one.id, "U3")
@@ -107,7 +107,7 @@ async def test_new_shadow_replaces_old_one_and_restores_state(desk: Desk) -> Non
     assert refused.value.reason is Reason.UNKNOWN_RELEASE
 
 
-async def test_serving_release_is_no_longer_the_shadow(desk: Desk) -> None:
+async def test_serving_release_is_no_longer_the_shadow(desk: ShadowDesk) -> None:
     release = await desk.candidate()
     await desk.shadowing.start(release.id, "U3")
     await desk.ask("PCが壊れた")
@@ -117,7 +117,7 @@ async def test_serving_release_is_no_longer_the_shadow(desk: Desk) -> None:
 
 
 async def test_daily_maximum_is_kept_and_renewed(store: SqlStore, clock: StepClock) -> None:
-    desk = Desk(store, clock, per_day=2)
+    desk = ShadowDesk(store, clock, per_day=2)
     await desk.shadowing.start((await desk.candidate()).id, "U3")
     for n in range(3):
         await desk.ask(f"PCが壊れた {n}")
@@ -130,7 +130,7 @@ async def test_daily_maximum_is_kept_and_renewed(store: SqlStore, clock: StepClo
     assert len(desk.shadow_model.asked) == 3
 
 
-async def test_failing_shadow_is_retried_then_dropped_quietly(desk: Desk) -> None:
+async def test_failing_shadow_is_retried_then_dropped_quietly(desk: ShadowDesk) -> None:
     await desk.shadowing.start((await desk.candidate()).id, "U3")
     desk.shadow_model.fail(SHADOW_TRIES)
     await desk.ask("PCが壊れた")
@@ -147,7 +147,7 @@ async def test_failing_shadow_is_retried_then_dropped_quietly(desk: Desk) -> Non
     assert [len(posted) for posted in desk.board.cards.values()] == [1, 1]
 
 
-async def test_question_settled_meanwhile_is_no_example(desk: Desk) -> None:
+async def test_question_settled_meanwhile_is_no_example(desk: ShadowDesk) -> None:
     await desk.shadowing.start((await desk.candidate()).id, "U3")
     question = await desk.ask("PCが壊れた")
     await Correcting(desk.store, MemoryNeighbours(), desk.clock).settle(

@@ -22,7 +22,7 @@ KEY = "lsv2_pt_the_right_key_0123456789"
 
 
 @dataclass(frozen=True)
-class Fault:
+class ServerFault:
     """A fault that replaces an answer.
 
     Attributes:
@@ -60,9 +60,9 @@ class LangSmithServer(State):
         self.keys: dict[str, set[str | None]] = {KEY: {None, WORKSPACE}}
         self.people = People(self)
         self._connections: Callable[[], Iterable[Any]] = tuple
-        self._faults: list[tuple[re.Pattern[str], Fault, int | None]] = []
+        self._faults: list[tuple[re.Pattern[str], ServerFault, int | None]] = []
 
-    def fail(self, fault: Fault, on: str = "", times: int | None = None) -> None:
+    def fail(self, fault: ServerFault, on: str = "", times: int | None = None) -> None:
         """Let the next `times` requests whose route matches `on` fail; None means all until `heal`."""
         self._faults.append((re.compile(on), fault, times))
 
@@ -100,7 +100,7 @@ class LangSmithServer(State):
             if connection.client == client:
                 connection.transport.abort()
 
-    def _next_fault(self, route: str) -> Fault | None:
+    def _next_fault(self, route: str) -> ServerFault | None:
         for number, (on, fault, times) in enumerate(self._faults):
             if on.search(route) and times != 0:
                 self._faults[number] = (on, fault, None if times is None else times - 1)

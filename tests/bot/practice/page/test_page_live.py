@@ -10,7 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.practice import Server
 from bot.practice.people import Member
-from tests.bot.practice.desk import Desk, button
+from tests.bot.practice.desk import PracticeDesk, button
 from tests.bot.practice.page.page_stub import Json, plain
 from tests.kits.browser import browsing
 
@@ -24,7 +24,7 @@ def window(server: Server, member: Member, channel: str) -> str:
     return f"{server.url}?user={member.id}#{channel}"
 
 
-def register_handlers(desk: Desk) -> None:
+def register_handlers(desk: PracticeDesk) -> None:
     """Register handlers: a mention is answered with a button that opens a form, which accepts only "Labor"."""
 
     @desk.app.event("app_mention")
@@ -74,7 +74,7 @@ async def write(page: Page, text: str) -> None:
     await field.press("Enter")
 
 
-async def test_question_in_one_window_is_corrected_in_another(server: Server, desk: Desk) -> None:
+async def test_question_in_one_window_is_corrected_in_another(server: Server, desk: PracticeDesk) -> None:
     register_handlers(desk)
     channel, kenji = server.channels.help_desk.id, server.people.staff[0]
     async with browsing() as visit:
@@ -103,7 +103,7 @@ async def test_question_in_one_window_is_corrected_in_another(server: Server, de
 
 
 async def test_commands_home_direct_messages_files_and_language_work(
-    server: Server, desk: Desk, client: AsyncWebClient
+    server: Server, desk: PracticeDesk, client: AsyncWebClient
 ) -> None:
     register_handlers(desk)
     await desk.connect()
