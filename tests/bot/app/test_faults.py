@@ -141,7 +141,9 @@ CASES = {
     ),
     Fault.UNKNOWN_ENCODING: Case("import q.csv --encoding klingon", files=questions("it"), where="--encoding"),
     Fault.NOT_A_MAPPING: Case("import q.csv --map it", files=questions("it"), where="--map"),
-    Fault.UNKNOWN_CATEGORY: Case("import q.csv --map it=klingon", files=questions("it"), where="--map"),
+    Fault.UNKNOWN_CATEGORY: Case(
+        "import q.csv --map it=klingon", files=questions("it"), where="--map", cause="labor, hr, general_affairs.*"
+    ),
     Fault.NOTHING_READ: Case("replay q.csv", files={"q.csv": b"text,category\n"}, code=1),
     Fault.ONE_CATEGORY: Case("replay q.csv", files=questions("it", "it"), code=1),
     Fault.FEW_QUESTIONS: Case("replay q.csv", files=questions("it", "labor", "it"), code=1),

@@ -18,9 +18,9 @@ SCOPES = "app_mentions:read channels:history channels:read chat:write commands f
 SCOPES += " groups:read im:history im:read im:write reactions:read reactions:write usergroups:read users:read"
 EVENTS = "app_home_opened app_mention message.channels message.groups message.im reaction_added"
 MANIFEST: dict[str, Any] = {
-    "display_information": {"name": "PracticeDesk"},
+    "display_information": {"name": "Desk"},
     "features": {
-        "bot_user": {"display_name": "PracticeDesk"},
+        "bot_user": {"display_name": "Desk"},
         "slash_commands": [
             {"command": "/desk", "description": "Ask the desk", "usage_hint": "[help]", "should_escape": True},
             {"command": "/deaf", "description": "Nobody acks this"},
