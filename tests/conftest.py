@@ -14,6 +14,7 @@ from tests.kits.forked_training import forked_training
 
 STARTS_PROGRAMS = (
     "tests/bot/app/test_replay.py",
+    "tests/bot/embedded/test_encoders.py",
     "tests/bot/embedded/test_jobs.py",
     "tests/bot/embedded/test_server.py",
     "tests/bot/finetunes/test_paid_once.py",
@@ -28,6 +29,7 @@ STARTS_PROGRAMS = (
     "tests/handlers/server/",
     "tests/loop/",
     "tests/storage/test_backup.py",
+    "tests/storage/test_migrations.py::test_concurrent_processes",
 )
 """Tests of whole programs, in this process or in their own: the practice workspace, servers, trainings, replicas."""
 

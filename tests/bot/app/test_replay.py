@@ -29,6 +29,8 @@ from storage.store import SqlStore
 from tests.bot.things import PROMPT
 from tests.storage import things
 
+pytestmark = pytest.mark.usefixtures("fast_training")
+
 SUBJECTS = {
     "leave": ["leave", "holiday", "vacation", "sick day"],
     "it": ["laptop", "password", "screen", "printer"],

@@ -22,12 +22,7 @@ async def client(shelf: FolderShelf) -> AsyncIterator[AsyncOpenAI]:
         yield client
 
 
-@pytest.fixture(autouse=True)
-def use_fast_training(fast_training: None) -> None:
-    """Train in workers that are forked, not started anew."""
-
-
 @pytest.fixture
-def started_training(use_fast_training: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def started_training(fast_training: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Train as the bot does, in a worker that is a program of its own."""
     monkeypatch.setattr(runner, "WORKER", (sys.executable, "-m", "bot.embedded.train"))

@@ -10,6 +10,8 @@ from bot.embedded import FolderShelf, LocalModel
 from bot.embedded.encoders import Encoder
 from tests.bot.embedded.kit import ROWS, ask, client_of, jsonl, trained
 
+pytestmark = pytest.mark.usefixtures("fast_training")
+
 SPEC = "tests.bot.embedded.test_encoders:tiny_encoder"
 _MEANINGS = [("有給", "バカンス"), ("面接", "interview")]
 

@@ -18,6 +18,8 @@ from bot.embedded.runner import worker
 from bot.embedded.trained import to_bytes
 from tests.bot.embedded.kit import PROMPT, ROWS, ask, client_of, jsonl, trained, wait_until_ended
 
+pytestmark = pytest.mark.usefixtures("fast_training")
+
 
 async def upload(client: AsyncOpenAI, data: bytes) -> str:
     return (await client.files.create(file=("rows.jsonl", data), purpose="fine-tune")).id

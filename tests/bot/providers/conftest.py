@@ -44,8 +44,3 @@ def prompt() -> Prompt:
             Category(id="other", name="その他", other=True),
         ),
     )
-
-
-@pytest.fixture(autouse=True)
-def use_fast_training(fast_training: None) -> None:
-    """Train in workers that are forked, not started anew."""

@@ -19,6 +19,8 @@ from bot.providers.tokens import OfflineEstimator
 from bot.providers.training import OpenAITrainer
 from bot.providers.training_file import check
 
+pytestmark = pytest.mark.usefixtures("fast_training")
+
 STUDENT = ModelName(provider="local", model="base")
 ASKED = {
     "labor": [
