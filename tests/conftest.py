@@ -30,6 +30,7 @@ STARTS_PROGRAMS = (
     "tests/loop/",
     "tests/storage/test_backup.py",
     "tests/storage/test_migrations.py::test_concurrent_processes",
+    "tests/storage/test_patience.py",
 )
 """Tests of whole programs, in this process or in their own: the practice workspace, servers, trainings, replicas."""
 
@@ -48,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests that start a program: `make quick` leaves them out."""
     for item in items:
         parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
-        if item.nodeid.startswith(STARTS_PROGRAMS) or "postgresql" in parameters:
+        if item.nodeid.startswith(STARTS_PROGRAMS) or "postgresql" in parameters or "postgresql" in item.name:
             item.add_marker(pytest.mark.program)
 
 
