@@ -119,7 +119,10 @@ async def test_one_confirm_makes_one_job_however_often_pressed(open_loop: Open) 
         await settle_all_questions(desk, STORIES[1])
         plan = await desk.command("start")
         await asyncio.gather(*(desk.admin.press(plan, ids.FINETUNE_CONFIRM) for _ in range(3)), return_exceptions=True)
-        status = await running.core.acts.reporting.status()
+        # A press is acked before it is confirmed, so the fine-tune may appear a moment later.
+        async with asyncio.timeout(30):
+            while not (status := await running.core.acts.reporting.status()).finetunes:
+                await asyncio.sleep(0.05)
         assert len(status.finetunes) == 1
         async with asyncio.timeout(60):
             while not (newest := (await running.core.acts.reporting.status()).finetunes[0]).model:
