@@ -121,7 +121,7 @@ async def test_one_confirm_makes_one_job_however_often_pressed(open_loop: Open) 
         await asyncio.gather(*(desk.admin.press(plan, ids.FINETUNE_CONFIRM) for _ in range(3)), return_exceptions=True)
         # A press is acked before it is confirmed, so the fine-tune may appear a moment later.
         async with asyncio.timeout(30):
-            while not (status := await running.core.acts.reporting.status()).finetunes:
+            while not (status := await running.core.acts.reporting.status()).finetunes:  # noqa: ASYNC110 - the database has no event
                 await asyncio.sleep(0.05)
         assert len(status.finetunes) == 1
         async with asyncio.timeout(60):
