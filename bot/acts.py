@@ -48,7 +48,6 @@ from bot.releases.evaluating import Evaluating
 from bot.releases.prompting import Prompting
 from bot.releases.releasing import Releasing
 from bot.releases.shadowing import Shadowing
-from bot.releases.switching import Switching
 from bot.releases.threshold import Thresholding
 
 
@@ -88,7 +87,7 @@ class Choices:
 class Acts:
     """What the bot can do without Slack."""
 
-    def __init__(self, ports: Ports, choices: Choices) -> None:  # noqa: PLR0915 - one line an act
+    def __init__(self, ports: Ports, choices: Choices) -> None:
         store, clock, neighbours = ports.store, ports.clock, ports.neighbours
         spending = Spending(ports.estimator, clock, choices.budget_usd)
         progress = FinetuneProgress(store, clock)
@@ -108,7 +107,6 @@ class Acts:
         )
         self.batching = Batching(store, self.evaluating, ports.batcher, clock)
         self.releasing = Releasing(store, clock, choices.fallback)
-        self.switching = Switching(self.evaluating, self.releasing)
         self.shadowing = Shadowing(store, ports.model, neighbours, clock, per_day=choices.shadow_per_day)
         self.thresholding = Thresholding(store, self.evaluating)
         self.prompting = Prompting(store, ports.estimator, clock)

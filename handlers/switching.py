@@ -53,7 +53,7 @@ async def try_switch(call: Call, name: str, sentence: str = "") -> None:
     seconds = await acts.evaluating.seconds(release)
     if seconds > LONG_COMPARISON_SECONDS:
         await call.say(call.words("evaluate.comparing", minutes=max(1, round(seconds / 60))))
-    result = await acts.switching.switch(release, call.spot.user, sentence=sentence)
+    result = await acts.releasing.switch_if_better(acts.evaluating, release, call.spot.user, sentence=sentence)
     if result.served:
         call.context.wake.follow()
         message = gate.switched(result.served, result.evaluation, call.words)

@@ -6,16 +6,32 @@ from datetime import datetime
 
 from bot.current_prompt import configure
 from bot.domain.errors import Reason, Refused
+from bot.domain.evaluation import Evaluation
 from bot.domain.fallback import FALLBACK_RECALL, Fallback
+from bot.domain.gate import LEAST_SENTENCE, Outcome
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
+from bot.domain.thing import Thing
 from bot.ports import Clock, Store, Transaction
+from bot.releases.evaluating import Evaluating, OnProgress
 
 SYSTEM = "madoguchi"
 """Author of a change that no person made."""
 ROLLBACK = "rollback"
 OVERRIDE = "override"
 """Kind of a switch that an admin made without a pass of the gate, with a sentence that says why."""
+
+
+class Attempt(Thing):
+    """The result of an attempt to switch.
+
+    Attributes:
+        evaluation: the figures that the gate decided on.
+        served: the release that now serves; None if the gate did not pass it.
+    """
+
+    evaluation: Evaluation
+    served: Release | None
 
 
 class Releasing:
@@ -110,10 +126,47 @@ class Releasing:
             raise Refused(Reason.NOT_SUCCEEDED if finetune else Reason.UNKNOWN_RELEASE, name=name)
         return found[0]
 
+    async def switch_if_better(
+        self,
+        evaluating: Evaluating,
+        release: Release,
+        by: str,
+        *,
+        sentence: str | None = None,
+        progress: OnProgress = lambda _done, _of: None,
+    ) -> Attempt:
+        """Compare the release with the serving one, and switch if the gate passes it or an admin gives a reason.
+
+        Args:
+            evaluating: compares the two.
+            release: the candidate.
+            by: the admin's id.
+            sentence: why the release should serve without a pass; stored; at least LEAST_SENTENCE characters.
+            progress: called after each answer of the comparison.
+
+        Raises:
+            Refused: ALREADY_SERVING, SENTENCE_TOO_SHORT, or SERVING_CHANGED if somebody else switched meanwhile.
+            ModelDown, ModelRefused: the release does not answer.
+        """
+        sentence = (sentence or "").strip() or None
+        if sentence and len(sentence) < LEAST_SENTENCE:
+            raise Refused(Reason.SENTENCE_TOO_SHORT, least=LEAST_SENTENCE)
+        await evaluating.probe(release)
+        evaluation = await evaluating.evaluate(release, progress)
+        decision = evaluation.decision
+        if decision is None:
+            raise Refused(Reason.ALREADY_SERVING, name=str(release.model))
+        passed = decision.outcome is Outcome.PASSED
+        if not (passed or sentence):
+            return Attempt(evaluation=evaluation, served=None)
+        why, note = ("switch", None) if passed else (OVERRIDE, sentence)
+        served = await self.switch(release.id, by, why, note=note, over=decision.serving)
+        return Attempt(evaluation=evaluation, served=served)
+
     async def switch(
         self, release_id: str, by: str, why: str = "switch", *, note: str | None = None, over: str | None = None
     ) -> Release:
-        """Make a release serve, with its model and its prompt. `Switching` has already applied the gate.
+        """Make a release serve, with its model and its prompt, whatever the gate says.
 
         Args:
             release_id: the release that will serve.

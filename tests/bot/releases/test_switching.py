@@ -16,8 +16,7 @@ from bot.domain.release import ModelName, Release, ReleaseState
 from bot.domain.similar import Example
 from bot.ports import Answer
 from bot.releases.evaluating import Evaluating
-from bot.releases.releasing import OVERRIDE, Releasing, add_candidate
-from bot.releases.switching import Switching
+from bot.releases.releasing import OVERRIDE, Attempt, Releasing, add_candidate
 from storage.store import SqlStore
 from tests.bot.things import CATEGORIES, PROMPT, rows_of
 from tests.kits.fakes import MemoryNeighbours, StepClock
@@ -52,7 +51,7 @@ class SwitchDesk:
     clock: StepClock
     models: Models
     releasing: Releasing
-    switching: Switching
+    evaluating: Evaluating
 
     async def rows(self, held_out: int) -> None:
         """Store held-out rows of two categories, and a few rows to train on."""
@@ -65,6 +64,9 @@ class SwitchDesk:
         async with self.store.transaction() as tx:
             name = ModelName(provider="local", model=model)
             return await add_candidate(tx, self.clock.now(), name, prompt_id=PROMPT.id, by="U9", why="finetune")
+
+    async def switch(self, release: Release, by: str, sentence: str | None = None) -> Attempt:
+        return await self.releasing.switch_if_better(self.evaluating, release, by, sentence=sentence)
 
     async def serving(self) -> str:
         return (await self.releasing.serving()).model.model
@@ -82,12 +84,12 @@ def desk(store: SqlStore, clock: StepClock) -> SwitchDesk:
         per_second={"local": 1e6},
         pauses=(),
     )
-    return SwitchDesk(store, clock, models, releasing, Switching(evaluating, releasing))
+    return SwitchDesk(store, clock, models, releasing, evaluating)
 
 
 async def test_better_release_serves_without_a_note(desk: SwitchDesk) -> None:
     await desk.rows(60)
-    made = await desk.switching.switch(await desk.candidate("good"), "U9", sentence="not needed at all")
+    made = await desk.switch(await desk.candidate("good"), "U9", sentence="not needed at all")
     assert made.served is not None
     assert made.evaluation.decision is not None
     assert made.evaluation.decision.why is GateReason.BETTER
@@ -110,9 +112,9 @@ async def test_without_a_pass_nothing_changes(
 ) -> None:
     await desk.rows(rows)
     if model == "bad":
-        await desk.switching.switch(await desk.candidate("good"), "U9")
+        await desk.switch(await desk.candidate("good"), "U9")
     before = await desk.serving()
-    made = await desk.switching.switch(await desk.candidate(model), "U9")
+    made = await desk.switch(await desk.candidate(model), "U9")
     assert made.served is None
     assert made.evaluation.decision is not None
     assert (made.evaluation.decision.outcome, made.evaluation.decision.why) == (outcome, why)
@@ -121,14 +123,14 @@ async def test_without_a_pass_nothing_changes(
 
 async def test_equal_release_passes_with_three_hundred_rows(desk: SwitchDesk) -> None:
     await desk.rows(300)
-    made = await desk.switching.switch(await desk.candidate("same"), "U9")
+    made = await desk.switch(await desk.candidate("same"), "U9")
     assert made.evaluation.decision is not None
     assert (made.evaluation.decision.why, made.served is not None) == (GateReason.NOT_WORSE, True)
 
 
 async def test_sentence_overrides_and_is_stored_with_author(desk: SwitchDesk) -> None:
     await desk.rows(40)
-    made = await desk.switching.switch(await desk.candidate("good"), "U9", sentence=f"  {SENTENCE} ")
+    made = await desk.switch(await desk.candidate("good"), "U9", sentence=f"  {SENTENCE} ")
     assert made.served is not None
     async with desk.store.transaction() as tx:
         newest = (await tx.releases.history())[0]
@@ -140,7 +142,7 @@ async def test_sentence_overrides_and_is_stored_with_author(desk: SwitchDesk) ->
 
 async def test_short_sentence_is_refused(desk: SwitchDesk) -> None:
     with pytest.raises(Refused) as refused:
-        await desk.switching.switch(await desk.candidate("good"), "U9", sentence="because")
+        await desk.switch(await desk.candidate("good"), "U9", sentence="because")
     assert refused.value.reason is Reason.SENTENCE_TOO_SHORT
     assert await desk.serving() == "base"
 
@@ -149,31 +151,29 @@ async def test_sentence_allows_switch_when_serving_is_down(desk: SwitchDesk) -> 
     await desk.rows(60)
     desk.models.down.add("base")
     good = await desk.candidate("good")
-    refused = await desk.switching.switch(good, "U9")
+    refused = await desk.switch(good, "U9")
     assert refused.served is None
     assert refused.evaluation.decision is not None
     assert refused.evaluation.decision.why is GateReason.UNKNOWN
-    assert (await desk.switching.switch(good, "U9", sentence=SENTENCE)).served is not None
+    assert (await desk.switch(good, "U9", sentence=SENTENCE)).served is not None
 
 
 async def test_release_that_is_down_never_serves(desk: SwitchDesk) -> None:
     desk.models.down.add("good")
     with pytest.raises(ModelDown):
-        await desk.switching.switch(await desk.candidate("good"), "U9", sentence=SENTENCE)
+        await desk.switch(await desk.candidate("good"), "U9", sentence=SENTENCE)
     assert await desk.serving() == "base"
 
 
 async def test_switch_to_serving_release_is_refused(desk: SwitchDesk) -> None:
     with pytest.raises(Refused) as refused:
-        await desk.switching.switch(await desk.releasing.serving(), "U9")
+        await desk.switch(await desk.releasing.serving(), "U9")
     assert refused.value.reason is Reason.ALREADY_SERVING
 
 
 async def test_decision_is_void_after_another_switch(desk: SwitchDesk) -> None:
     await desk.rows(60)
     one, other = await desk.candidate("good"), await desk.candidate("good")
-    made = await asyncio.gather(
-        desk.switching.switch(one, "U8"), desk.switching.switch(other, "U9"), return_exceptions=True
-    )
+    made = await asyncio.gather(desk.switch(one, "U8"), desk.switch(other, "U9"), return_exceptions=True)
     refused = [error for error in made if isinstance(error, Refused)]
     assert [error.reason for error in refused] == [Reason.SERVING_CHANGED]
