@@ -10,6 +10,7 @@ from bot.corrections.explaining import Explaining
 from bot.corrections.reviewing import Reviewing
 from bot.dataset.exporting import Exporting
 from bot.dataset.importing import Importing
+from bot.dataset.surveying import Surveying
 from bot.domain.fallback import Fallback
 from bot.domain.release import ModelName
 from bot.domain.training_file import FileProblem
@@ -24,6 +25,7 @@ from bot.mirror.outbound import MirrorOutbound
 from bot.mirror.status import mirror_state
 from bot.ports import (
     Announcer,
+    Audiences,
     Batcher,
     Clock,
     Estimator,
@@ -135,8 +137,15 @@ class SlackActs:
     """What the bot can do once it speaks to Slack."""
 
     def __init__(
-        self, ports: Ports, acts: Acts, announcer: Announcer, history: History, catch_up_within: timedelta
+        self,
+        ports: Ports,
+        acts: Acts,
+        announcer: Announcer,
+        history: History,
+        audiences: Audiences,
+        catch_up_within: timedelta,
     ) -> None:
         self.answering = Answering(ports.store, acts.classifying, announcer, ports.clock, ports.meter)
         self.delivering = Delivering(ports.store, announcer, ports.clock, ports.meter)
         self.catching_up = CatchingUp(ports.store, history, ports.clock, catch_up_within)
+        self.surveying = Surveying(ports.store, audiences, ports.clock)

@@ -11,6 +11,7 @@ from bot.domain.question import Arrival
 from bot.ports import Clock
 from bot.questions.catching_up import EVENT_GRACE, CatchingUp
 from handlers.questions import arrival_of
+from handlers.slack.channels import audience_of, is_shared
 from handlers.slack.failures import SLACK_FAILURES, TRANSIENT_ERRORS, error_name
 from handlers.slack.people import People
 from handlers.slack.policy import Policy
@@ -37,17 +38,18 @@ class SlackHistory:
         Raises:
             SlackClientError, aiohttp.ClientError, TimeoutError: A call of the Web API failed.
         """
-        shared: bool | None = None
+        info: dict[str, Any] | None = None
         async for message in self._messages(channel, since, until):
             addressed = self._policy.from_history(message, channel)
             if addressed is None:
                 continue
-            if shared is None:
+            if info is None:
                 info = (await self._client.conversations_info(channel=channel))["channel"]
-                shared = bool(info.get("is_ext_shared") or info.get("is_pending_ext_shared"))
-            arrival = await arrival_of(self._people, addressed, f"history:{channel}:{message['ts']}", shared=shared)
+            arrival_id, shared = f"history:{channel}:{message['ts']}", is_shared(info)
+            arrival = await arrival_of(self._people, addressed, arrival_id, shared=shared)
             if arrival:
-                yield datetime.fromtimestamp(float(message["ts"]), UTC), arrival
+                audience = {"audience": audience_of(info)}
+                yield datetime.fromtimestamp(float(message["ts"]), UTC), arrival.model_copy(update=audience)
 
     async def _messages(self, channel: str, since: datetime, until: datetime) -> AsyncIterator[dict[str, Any]]:
         cursor: str | None = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.acts import Acts, SlackActs
+from handlers.slack.channels import ChannelAudiences
 from handlers.slack.guard import Guard
 from handlers.slack.people import People
 from handlers.slack.policy import Policy
@@ -34,6 +35,7 @@ class Context:
     people: People
     guard: Guard
     policy: Policy
+    audiences: ChannelAudiences
     private: Private
     wake: Wake
     ops_channel: str | None = None

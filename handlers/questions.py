@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.question import Arrival, Place, Via
 from handlers.context import Context
+from handlers.slack.channels import is_shared
 from handlers.slack.content import content_of
 from handlers.slack.failures import error_name
 from handlers.slack.people import Home, People, SlackUser
@@ -33,6 +34,7 @@ class QuestionMiddleware:
     def __init__(self, context: Context) -> None:
         self._answering = context.slack.answering
         self._people = context.people
+        self._audiences = context.audiences
         self._policy = context.policy
         self._wake = context.wake.answerers
 
@@ -46,6 +48,8 @@ class QuestionMiddleware:
         addressed = self._policy.from_event(event) if event.get("type") in EVENTS else None
         shared = bool(body.get("is_ext_shared_channel"))
         arrival = await arrival_of(self._people, addressed, body["event_id"], shared=shared) if addressed else None
+        if arrival:
+            arrival = arrival.model_copy(update={"audience": await self._audiences.of_event(event)})
         if arrival and await self._answering.receive(arrival):
             self._wake()
         await next()
@@ -90,6 +94,7 @@ class AskShortcut:
     def __init__(self, context: Context) -> None:
         self._answering = context.slack.answering
         self._people = context.people
+        self._audiences = context.audiences
         self._private = context.private
         self._wake = context.wake.answerers
 
@@ -130,6 +135,7 @@ class AskShortcut:
             language=author.language,
             has_files=has_files(message),
             unread=content.unread,
+            audience=await self._audiences.of_now(channel),
         )
         if await self._answering.receive(arrival):
             self._wake()
@@ -167,7 +173,7 @@ async def channel_refusal(channel: str, presser: SlackUser, client: AsyncWebClie
         if error_name(error) in NO_ACCESS_ERRORS:
             return "ask.not_in_channel"
         raise
-    if info.get("is_ext_shared") or info.get("is_pending_ext_shared"):
+    if is_shared(info):
         return "ask.outsider"
     # Slack may leave `is_member` out. If the bot is no member after all, the post fails and the asker is told.
     return "ask.not_in_channel" if info.get("is_member") is False else None

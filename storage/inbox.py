@@ -26,6 +26,7 @@ class SqlInbox:
             "received_at": now,
             "due_at": now,
             "attempts": 0,
+            "audience": arrival.audience,
         }
         return await insert_new(self._connection, inbox, values, unique=["event_id"])
 
@@ -37,7 +38,7 @@ class SqlInbox:
             return None
         return InboxItem(
             id=entry["id"],
-            arrival=Arrival.kept(entry["arrival"]),
+            arrival=Arrival.kept(entry["arrival"] | {"audience": entry["audience"]}),
             attempts=entry["attempts"],
             token=entry["token"],
             received_at=entry["received_at"],
@@ -98,4 +99,4 @@ def _place_key(place: Place) -> str:
 
 def _to_document(arrival: Arrival) -> dict[str, Any]:
     """Return an arrival as it is stored, without default values: the previous version may not know a new field."""
-    return arrival.model_dump(mode="json", exclude_defaults=True)
+    return arrival.model_dump(mode="json", exclude_defaults=True, exclude={"audience"})

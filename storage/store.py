@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import ports
+from storage.audiences import SqlAudiences
 from storage.batches import SqlBatches
 from storage.corrections import SqlCorrections
 from storage.cursors import SqlCursors
@@ -50,6 +51,7 @@ class SqlTransaction:
         self.leases: ports.Leases = SqlLeases(connection)
         self.replicas: ports.Replicas = SqlReplicas(connection)
         self.cursors: ports.Cursors = SqlCursors(connection)
+        self.audiences: ports.StoredAudiences = SqlAudiences(connection)
 
 
 class SqlStore:

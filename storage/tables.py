@@ -45,6 +45,8 @@ inbox = Table(
     Column("ending", Text),
     Column("why", WrittenText),
     Column("ended_at", Moment),
+    # Not in the document: programs of revision 0001 refuse unknown fields there.
+    Column("audience", Text, nullable=False, server_default="unknown"),
     Index(None, "place"),
 )
 Index(
@@ -169,8 +171,12 @@ questions = Table(
     Column("unread", WrittenText),
     # The settled category. It repeats the corrections, so that open questions are found fast in a large table.
     Column("settled", Text),
+    Column("audience", Text, nullable=False, server_default="unknown"),
     UniqueConstraint("team", "channel", "ts"),
 )
+
+_UNKNOWN = text("audience = 'unknown'")
+Index("ix_questions_audience_unknown", questions.c.channel, sqlite_where=_UNKNOWN, postgresql_where=_UNKNOWN)
 
 _OPEN = text("settled IS NULL AND card_ts IS NOT NULL")
 Index("ix_questions_open", questions.c.asked_at, sqlite_where=_OPEN, postgresql_where=_OPEN)
@@ -238,6 +244,9 @@ verdicts = Table(
     Column("tokens_out", Integer, nullable=False),
     Column("at", Moment, nullable=False),
     Column("provisional", Boolean, nullable=False, server_default=false()),
+    # The row whose settlement was repeated as the answer, and when it was settled; NULL if a model answered.
+    Column("settled_row", Text),
+    Column("row_settled_at", Moment),
     Index(None, "question_id", "number"),
     Index(None, "at"),
 )
@@ -274,9 +283,11 @@ rows = Table(
     Column("withdrawn_at", Moment),
     # The last change of any kind. An index in memory reads the rows that changed since its last read.
     Column("touched_at", Moment, nullable=False),
+    Column("audience", Text, nullable=False, server_default="unknown"),
     Index(None, "group"),
     Index(None, "touched_at", "id"),
 )
+Index("ix_rows_audience_unknown", rows.c.channel, sqlite_where=_UNKNOWN, postgresql_where=_UNKNOWN)
 
 outbox = Table(
     "outbox",

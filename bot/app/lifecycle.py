@@ -26,6 +26,7 @@ from handlers.server.clock import Schedule, ScheduledAct
 from handlers.server.health import Check, Health, HealthPart
 from handlers.server.pool import Pool
 from handlers.slack.announcer import SlackAnnouncer
+from handlers.slack.channels import ChannelAudiences
 from handlers.slack.connection import bolt_app, fetch_identity, slack_client, socket_mode
 from handlers.slack.deliveries import Deliveries, Requests
 from handlers.slack.guard import Guard
@@ -55,6 +56,8 @@ RECEIVE_SECONDS = 60.0
 BATCH_SECONDS = 30.0
 """Interval at which the provider is asked for the progress of a batch, in seconds. A batch takes minutes to hours."""
 PRUNE_SECONDS = 3600.0
+SURVEY_SECONDS = 120.0
+"""Interval at which Slack is asked for audiences that are unknown, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,8 @@ async def serve_slack(core: Core, settings: Settings, edge: Edge) -> AsyncIterat
             await core.acts.outbound.resume()
         schedule.start(
             each={"beat": (core.replicas.beat, BEAT.total_seconds())},
-            one=periodic_tasks(core.acts, client, workers.deliver) | {"catch_up": (catch_up.tick, CATCH_UP_SECONDS)},
+            one=periodic_tasks(core.acts, side.slack, client, workers.deliver)
+            | {"catch_up": (catch_up.tick, CATCH_UP_SECONDS)},
         )
         async with connected(app, settings, edge, catch_up.connected, workers.drain) as slack:
             edge.health.start_checks(checks_of(core, slack), metrics_of(core, edge.telemetry))
@@ -116,6 +120,7 @@ class SlackSide:
     people: People
     guard: Guard
     policy: Policy
+    audiences: ChannelAudiences
     slack: SlackActs
     ops_channel: str | None
 
@@ -129,8 +134,9 @@ class SlackSide:
         announcer = SlackAnnouncer(client, people, settings.bot_ops_channel, settings.bot_staff)
         history = SlackHistory(client, people, policy)
         catch_up_within = timedelta(hours=settings.bot_catch_up_hours)
-        slack = SlackActs(core.ports, core.acts, announcer, history, catch_up_within)
-        return cls(client, people, guard, policy, slack, settings.bot_ops_channel)
+        audiences = ChannelAudiences(client)
+        slack = SlackActs(core.ports, core.acts, announcer, history, audiences, catch_up_within)
+        return cls(client, people, guard, policy, audiences, slack, settings.bot_ops_channel)
 
     def context(self, acts: Acts, wake: Wake) -> Context:
         """Return what the listeners share."""
@@ -141,6 +147,7 @@ class SlackSide:
             people=self.people,
             guard=self.guard,
             policy=self.policy,
+            audiences=self.audiences,
             private=Private(self.client),
             wake=wake,
             ops_channel=self.ops_channel,
@@ -226,7 +233,7 @@ async def connected(
 
 
 def periodic_tasks(
-    acts: Acts, client: AsyncWebClient, wake: Callable[[], None]
+    acts: Acts, slack: SlackActs, client: AsyncWebClient, wake: Callable[[], None]
 ) -> dict[str, tuple[ScheduledAct, float]]:
     """Return the periodic tasks that one replica at a time runs, by name, with their intervals in seconds.
 
@@ -241,6 +248,7 @@ def periodic_tasks(
         "follow": (follow, FOLLOW_SECONDS),
         "batches": (BatchFollower(acts, client).follow, BATCH_SECONDS),
         "prune": (acts.pruning.prune, PRUNE_SECONDS),
+        "survey": (slack.surveying.survey, SURVEY_SECONDS),
     }
     return tasks | mirror_tasks(acts)
 

@@ -162,4 +162,5 @@ def row_of(card: Card, correction: Correction, group: str) -> Row:
         channel=question.place.channel,
         ts=question.place.ts,
         settled_at=correction.at,
+        audience=question.audience,
     )

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from bot.current_prompt import current_prompt
 from bot.dataset.reading import read
+from bot.domain.audience import Audience
 from bot.domain.dataset import Row, Source, group_of, neutral_reason, split_of
 from bot.domain.faults import Fault, Problem, Unable
 from bot.domain.intake import cut, words_of
@@ -183,6 +184,7 @@ class Importing:
             by="import",
             origin=origin,
             settled_at=self._clock.now(),
+            audience=Audience.PUBLIC,
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
+from bot.domain.audience import Audience
 from bot.domain.prompt import Category, Prompt
 from bot.domain.thing import Thing
 
@@ -48,6 +49,8 @@ class Row(Thing):
     origin: str | None = None
     """The file that the row was imported from."""
     settled_at: datetime
+    audience: Audience = Audience.UNKNOWN
+    """The audience of its question; an imported row is public."""
 
 
 DASHES = "~\u2212"

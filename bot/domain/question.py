@@ -4,6 +4,7 @@ import uuid
 from datetime import datetime
 from enum import StrEnum
 
+from bot.domain.audience import Audience
 from bot.domain.thing import Thing
 
 
@@ -65,6 +66,7 @@ class Arrival(Thing):
     """What of the message was not read, one thing a line: a value of `Unread`, or the name of a file."""
     said: str = ""
     """Time of an edit, as a ts. Empty for the original message, or if the time is unknown."""
+    audience: Audience = Audience.UNKNOWN
 
     def after(self, other: "Arrival") -> bool:
         """Return whether this arrival's text is newer than the other's, for the same message."""
@@ -119,6 +121,8 @@ class Question(Thing):
     """Whether the question was asked while the bot was away; the card apologises for that."""
     unread: str | None = None
     """What of the message was not read, as in its arrival; the card says so."""
+    audience: Audience = Audience.UNKNOWN
+    """Who could read the message when it arrived."""
 
 
 class Verdict(Thing):

@@ -9,7 +9,7 @@ from bot.ports.estimator import Estimator
 from bot.ports.model import Answer, Model
 from bot.ports.neighbours import Neighbours
 from bot.ports.shelf import Shelf
-from bot.ports.slack import Announcer, History
+from bot.ports.slack import Announcer, Audiences, History
 from bot.ports.store import (
     MESSAGE_ID,
     Batches,
@@ -31,6 +31,7 @@ from bot.ports.store import (
     Rows,
     Shadows,
     Store,
+    StoredAudiences,
     Transaction,
 )
 from bot.ports.tracker import Tracker
@@ -40,6 +41,7 @@ __all__ = [
     "MESSAGE_ID",
     "Announcer",
     "Answer",
+    "Audiences",
     "Batcher",
     "Batches",
     "Clock",
@@ -67,6 +69,7 @@ __all__ = [
     "Shadows",
     "Shelf",
     "Store",
+    "StoredAudiences",
     "Tracker",
     "Trainer",
     "Transaction",

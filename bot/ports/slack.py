@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Protocol
 
+from bot.domain.audience import Audience
 from bot.domain.card import Card
 from bot.domain.errors import Trouble
 from bot.domain.finetune import Finetune
@@ -16,6 +17,17 @@ class History(Protocol):
 
     def asked(self, channel: str, since: datetime, until: datetime) -> AsyncIterator[tuple[datetime, Arrival]]:
         """Yield the channel's messages that ask us something, each with the time it was posted, in any order."""
+
+
+class Audiences(Protocol):
+    """Who can read a channel."""
+
+    async def of(self, channel: str) -> Audience:
+        """Return the audience of a channel, by its id; UNKNOWN if Slack refuses to tell it.
+
+        Raises:
+            Undelivered: Slack gave no answer; a later call may get one.
+        """
 
 
 class Announcer(Protocol):

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from bot.domain.audience import Audience
 from bot.domain.batch import Batch
 from bot.domain.correction import Correction
 from bot.domain.dataset import Manifest, Row, Split
@@ -407,6 +408,25 @@ class Cursors(Protocol):
         """Move the cursor if it is still at `was`. Otherwise change nothing and return False."""
 
 
+class StoredAudiences(Protocol):
+    """The audiences of questions and rows that were unknown at their arrival."""
+
+    async def unknown_channels(self, after: str, limit: int) -> list[str]:
+        """Return the first `limit` channels, by id, after `after` with questions or rows of unknown audience."""
+
+    async def learn(self, channel: str | None, audience: Audience, most: int) -> int:
+        """Store the audience of up to `most` questions and as many rows of a channel whose audience is unknown.
+
+        Args:
+            channel: the id; None means rows without a channel, which were imported.
+            audience: what Slack says about the channel.
+            most: upper bound per kind.
+
+        Returns:
+            The number of changed questions and rows.
+        """
+
+
 class Transaction(Protocol):
     """One atomic unit of work over all repositories."""
 
@@ -425,6 +445,7 @@ class Transaction(Protocol):
     leases: Leases
     replicas: Replicas
     cursors: Cursors
+    audiences: StoredAudiences
 
 
 class Store(Protocol):

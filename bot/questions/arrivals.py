@@ -127,4 +127,5 @@ def question_of(arrival: Arrival, now: datetime) -> Question:
         asked_at=now,
         late=arrival.late,
         unread=arrival.unread or None,
+        audience=arrival.audience,
     )

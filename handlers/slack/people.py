@@ -1,8 +1,6 @@
 """Facts about people in Slack that decide what they may do and which language they read."""
 
-import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +9,9 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.slack.failures import SLACK_FAILURES, error_name
+from handlers.slack.lookups import Lookups
 from handlers.texts.words import Language, Words, language_of
 
-PEOPLE_CACHE_SECONDS = 600.0
-PEOPLE_CACHE_SIZE = 10_000
 UNKNOWN_USER_ERRORS = frozenset({"user_not_found", "user_not_visible", "users_not_found"})
 SLACKBOT = "USLACKBOT"
 
@@ -65,9 +62,8 @@ class People:
         self._client = client
         self.home = home
         self._language = language
-        self._now = now
-        self._known: OrderedDict[str, tuple[float, SlackUser]] = OrderedDict()
-        self._lookups: dict[str, asyncio.Task[SlackUser]] = {}
+        self._lookups = Lookups(self._look_up, now)
+        self.forget = self._lookups.forget
 
     async def get(self, user_id: str) -> SlackUser:
         """Return the person with this id. A person whom Slack hides from the bot is an outsider.
@@ -76,15 +72,7 @@ class People:
             SlackApiError, aiohttp.ClientError, TimeoutError: The lookup failed. Nobody counts as an insider then; an
                 event is not acked and Slack delivers it again.
         """
-        cached = self._known.get(user_id)
-        if cached and self._now() - cached[0] < PEOPLE_CACHE_SECONDS:
-            return cached[1]
-        person = await self._look_up_once(user_id)
-        self._known[user_id] = (self._now(), person)
-        self._known.move_to_end(user_id)
-        if len(self._known) > PEOPLE_CACHE_SIZE:
-            self._known.popitem(last=False)
-        return person
+        return await self._lookups.get(user_id)
 
     @property
     def default_words(self) -> Words:
@@ -97,14 +85,6 @@ class People:
             return (await self.get(user_id)).words
         except SLACK_FAILURES:
             return self.default_words
-
-    async def _look_up_once(self, user_id: str) -> SlackUser:
-        """Look a person up, and share one request among concurrent callers, because Slack limits requests a minute."""
-        lookup = self._lookups.get(user_id)
-        if lookup is None:
-            lookup = self._lookups[user_id] = asyncio.create_task(self._look_up(user_id))
-            lookup.add_done_callback(lambda _: self._lookups.pop(user_id))
-        return await asyncio.shield(lookup)
 
     async def _look_up(self, user_id: str) -> SlackUser:
         try:

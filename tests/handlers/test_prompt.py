@@ -24,7 +24,7 @@ Typed = dict[str, dict[str, dict[str, str]]]
 async def admin(desk: SlackDesk, locale: str = "en-US") -> Person:
     person = await desk.window(desk.server.people.admin)
     await person.set_locale(locale)
-    desk.people._known.clear()
+    desk.people.forget()
     return person
 
 

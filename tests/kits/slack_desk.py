@@ -14,6 +14,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.acts import Acts, Choices, Ports, SlackActs
+from bot.dataset.surveying import Surveying
 from bot.domain.correction import Correction
 from bot.domain.dataset import Row
 from bot.domain.fallback import Fallback
@@ -32,6 +33,7 @@ from handlers.context import Context, Wake
 from handlers.registration import register
 from handlers.server.pool import Pool
 from handlers.slack.announcer import SlackAnnouncer
+from handlers.slack.channels import ChannelAudiences
 from handlers.slack.connection import bolt_app
 from handlers.slack.guard import Guard
 from handlers.slack.people import Home, People
@@ -74,6 +76,7 @@ class SlackDesk:
     stack: AsyncExitStack
     neighbours: RowNeighbours
     catch_up: CatchUp
+    surveying: Surveying
     connect: Callable[[], Awaitable[Any]]
     handler: Any = None
     """The socket of the last connect."""
@@ -215,6 +218,7 @@ async def open_desk(
         people = People(client, home)
         guard = Guard([server.people.staff_group.id], [server.people.admin.id], client)
         policy = Policy(home.bot_user_id, [server.channels.help_desk.id])
+        audiences = ChannelAudiences(client)
         announcer = SlackAnnouncer(client, people, server.channels.ops.id, [server.people.staff_group.id])
         neighbours = RowNeighbours(store)
         ports = Ports(
@@ -231,7 +235,7 @@ async def open_desk(
         )
         acts = Acts(ports, Choices(student=MODEL, fallback=fallback or Fallback()))
         history = SlackHistory(client, people, policy)
-        slack = SlackActs(ports, acts, announcer, history, timedelta(hours=24))
+        slack = SlackActs(ports, acts, announcer, history, audiences, timedelta(hours=24))
         answerers = Pool(slack.answering.answer_next, 4, poll=POLL_SECONDS)
         deliverers = Pool(slack.delivering.deliver_next, 2, poll=POLL_SECONDS)
         recheckers = Pool(acts.rechecking.recheck_next, 1, poll=POLL_SECONDS)
@@ -239,7 +243,7 @@ async def open_desk(
 
         app = bolt_app(client, _identity(server))
         wake = Wake(answerers.wake, deliverers.wake, lambda: None)
-        register(app, Context(acts, slack, client, people, guard, policy, Private(client), wake))
+        register(app, Context(acts, slack, client, people, guard, policy, audiences, Private(client), wake))
         catch_up = CatchUp(slack.catching_up, [server.channels.help_desk.id], clock, answerers.wake, lambda: None)
 
         async def connect() -> Any:
@@ -251,6 +255,7 @@ async def open_desk(
         desk = SlackDesk(
             *(server, store, clock, rules, people, client, announcer, slack.answering, answerers, deliverers, stack),
             catch_up=catch_up,
+            surveying=slack.surveying,
             connect=connect,
             neighbours=neighbours,
         )

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, text
 
+from bot.domain.audience import Audience
 from bot.domain.question import ArrivalKind, Ending, InboxItem
 from bot.ports import Store
 from storage.database import Database
@@ -277,3 +278,11 @@ async def test_ended_and_postponed_arrivals_are_not_handed_back(store: Store, cl
         assert again is not None
         assert await transaction.inbox.finish(again, Ending.ANSWERED, None, NOW)
         assert await transaction.inbox.hand_back("w1", NOW) == 0
+
+
+async def test_audience_is_kept_beside_the_arrival(store: Store) -> None:
+    async with store.transaction() as tx:
+        await tx.inbox.add(arrival(1).model_copy(update={"audience": Audience.PRIVATE}), NOW)
+        item = await tx.inbox.claim("w", NOW, LEASE)
+    assert item is not None
+    assert item.arrival.audience is Audience.PRIVATE

@@ -21,6 +21,7 @@ from tests.storage.conftest import MakeDatabase
 from tests.storage.things import LEASE, NOW, PROMPT, arrival, finetune, manifest
 
 RELEASED = {
+    "0003": "7d573d63a2f4bdc2c6bf4e3f8df8eecf1b5d6e136ebeec56d4f32b5c5f020a53",
     "0002": "35da1debe45639331a519292c6224511ae998f982d5cfcbc2ee7333737254e38",
     "0001": "48bef63a1a9ea23b839726f52f785c2020e8d0728447574f35ffa7f68b8c2231",
 }

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from bot.dataset.reading import read
+from bot.domain.audience import Audience
 from bot.domain.dataset import Row, Source, group_of, split_of
 from bot.domain.faults import Fault, Problem, Unable, problems_of
 from bot.domain.labelled import Labelled
@@ -141,4 +142,5 @@ def _row(record: Labelled) -> Row:
         source=Source.IMPORT,
         by="replay",
         settled_at=datetime.fromtimestamp(0, UTC),
+        audience=Audience.PUBLIC,
     )

@@ -67,7 +67,10 @@ async def announce(desk: SlackDesk, old: str, new: str, ops: str | None) -> None
     nothing = cast("Any", None)
     policy = Policy(desk.people.home.bot_user_id, [WATCHED])
     channel_ids.register(
-        app, Context(nothing, nothing, desk.client, desk.people, nothing, policy, nothing, nothing, ops_channel=ops)
+        app,
+        Context(
+            nothing, nothing, desk.client, desk.people, nothing, policy, nothing, nothing, nothing, ops_channel=ops
+        ),
     )
     event = {"type": "channel_id_changed", "old_channel_id": old, "new_channel_id": new, "event_ts": "1.0"}
     body = {"type": "event_callback", "team_id": TEAM_ID, "event_id": "Ev9", "event": event}

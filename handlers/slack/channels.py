@@ -1,0 +1,77 @@
+"""Who can read a channel, as Slack says it."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.domain.audience import Audience
+from bot.domain.errors import Undelivered
+from handlers.slack.failures import call_slack
+from handlers.slack.lookups import Lookups
+
+EVENT_LOOKUP_SECONDS = 1.0
+"""Longest wait for `conversations.info` before an event is acked; Slack allows 3 seconds for the ack."""
+AUDIENCE_BY_CHANNEL_TYPE = {
+    "channel": Audience.PUBLIC,
+    "group": Audience.PRIVATE,
+    "mpim": Audience.PRIVATE,
+    "im": Audience.DIRECT,
+}
+"""Slack's `channel_type` of an event → audience."""
+
+
+class ChannelAudiences:
+    """The `Audiences` port over `conversations.info`, with a cache of ten minutes.
+
+    Args:
+        client: The Web API.
+        now: Seconds of a monotonic clock.
+    """
+
+    def __init__(self, client: AsyncWebClient, now: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._lookups = Lookups(self._look_up, now)
+
+    async def of(self, channel: str) -> Audience:
+        if channel.startswith("D"):
+            return Audience.DIRECT
+        return await self._lookups.get(channel)
+
+    async def of_event(self, event: Mapping[str, Any]) -> Audience:
+        """Return the audience of an event's channel; UNKNOWN if neither the event nor Slack tells it in time."""
+        told = AUDIENCE_BY_CHANNEL_TYPE.get(str(event.get("channel_type")))
+        return told or await self.of_now(str(event["channel"]))
+
+    async def of_now(self, channel: str) -> Audience:
+        """Return the audience of a channel; UNKNOWN if Slack does not tell it within `EVENT_LOOKUP_SECONDS`."""
+        try:
+            async with asyncio.timeout(EVENT_LOOKUP_SECONDS):
+                return await self.of(channel)
+        except (Undelivered, TimeoutError):
+            return Audience.UNKNOWN
+
+    async def _look_up(self, channel: str) -> Audience:
+        try:
+            return audience_of((await call_slack(self._client.conversations_info(channel=channel)))["channel"])
+        except Undelivered as error:
+            if error.final:
+                return Audience.UNKNOWN
+            raise
+
+
+def audience_of(info: Mapping[str, Any]) -> Audience:
+    """Return the audience of a channel from Slack's facts about it. Only what is surely public is PUBLIC."""
+    if info.get("is_im"):
+        return Audience.DIRECT
+    if info.get("is_private") or info.get("is_mpim") or info.get("is_group"):
+        return Audience.PRIVATE
+    public = info.get("is_private") is False and not is_shared(info)
+    return Audience.PUBLIC if public else Audience.UNKNOWN
+
+
+def is_shared(info: Mapping[str, Any]) -> bool:
+    """Return whether another organisation reads the channel or is invited to it (Slack Connect)."""
+    return bool(info.get("is_ext_shared") or info.get("is_pending_ext_shared"))

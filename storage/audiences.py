@@ -1,0 +1,30 @@
+"""The audience of questions and rows: which are unknown, and what Slack said later."""
+
+from sqlalchemy import select, text, union, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.domain.audience import Audience
+from storage.tables import questions, rows
+
+_UNKNOWN = text("audience = 'unknown'")  # as in the partial indexes, so that they are used
+
+
+class SqlAudiences:
+    """The column `audience` of the tables `questions` and `rows`."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def unknown_channels(self, after: str, limit: int) -> list[str]:
+        parts = (select(table.c.channel).where(_UNKNOWN, table.c.channel > after) for table in (questions, rows))
+        either = union(*parts).subquery()
+        query = select(either.c.channel).order_by(either.c.channel).limit(limit)
+        return [*(await self._connection.execute(query)).scalars()]
+
+    async def learn(self, channel: str | None, audience: Audience, most: int) -> int:
+        learned = 0
+        for table in (questions, rows):
+            page = select(table.c.id).where(_UNKNOWN, table.c.channel == channel).limit(most)
+            statement = update(table).where(table.c.id.in_(page.scalar_subquery()), _UNKNOWN)
+            learned += (await self._connection.execute(statement.values(audience=audience))).rowcount
+        return learned

@@ -1,0 +1,27 @@
+"""Audiences that are learnt after a question's arrival, on both databases."""
+
+from bot.domain.audience import Audience
+from bot.domain.question import Place
+from bot.ports import Store
+from tests.storage.things import question, row
+
+
+async def test_learning_is_paged_and_spares_what_is_known(store: Store) -> None:
+    async with store.transaction() as tx:
+        for n, channel in enumerate(["C2", "C2", "C1", "C3"]):
+            place = Place(team="T1", channel=channel, ts=f"{n}.1")
+            known = {"audience": Audience.PRIVATE} if channel == "C3" else {}
+            await tx.questions.add(question(n).model_copy(update={"place": place, **known}))
+            await tx.rows.put(row(f"q{n}").model_copy(update={"channel": channel, **known}))
+        await tx.rows.put(row("import:1").model_copy(update={"channel": None}))
+    async with store.transaction() as tx:
+        assert await tx.audiences.unknown_channels("", 10) == ["C1", "C2"]
+        assert await tx.audiences.unknown_channels("", 1) == ["C1"]
+        assert await tx.audiences.unknown_channels("C1", 10) == ["C2"]
+        assert [await tx.audiences.learn("C2", Audience.PUBLIC, 1) for _ in range(3)] == [2, 2, 0]
+        assert await tx.audiences.learn(None, Audience.PUBLIC, 10) == 1
+        assert await tx.audiences.learn("C3", Audience.PUBLIC, 10) == 0
+        assert await tx.audiences.unknown_channels("", 10) == ["C1"]
+        rows = {one.id: one.audience async for one in tx.rows.all()}
+    public, unknown = Audience.PUBLIC, Audience.UNKNOWN
+    assert rows == {"import:1": public, "q0": public, "q1": public, "q2": unknown, "q3": Audience.PRIVATE}
