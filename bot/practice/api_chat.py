@@ -148,7 +148,7 @@ def respond(ws: Workspace, key: str, body: Json) -> None:
 def _replace_ephemeral(ws: Workspace, channel: Channel, user_id: str, ts: str, body: Json | None) -> None:
     _, old = ws.board.ephemerals[channel.id].pop(ts, (user_id, {"ts": ts}))
     if body is None:
-        ws.audience.tell({"type": "message_deleted", "channel": channel.id, "ts": ts}, [user_id])
+        ws.windows.tell({"type": "message_deleted", "channel": channel.id, "ts": ts}, [user_id])
         return
     text, blocks, extra = _content(Args(body))
     message = chat.bot_message(ws, text, blocks, extra) | {"ts": ts}

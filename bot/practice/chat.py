@@ -172,7 +172,7 @@ def delete(ws: Workspace, user_id: str, channel: Channel, ts: str) -> None:
         change(ws, channel, {**tombstone, "hidden": True, "blocks": []}, "USLACKBOT")
         return
     parent = ws.board.drop(channel.id, ts)
-    ws.audience.tell({"type": "message_deleted", "channel": channel.id, "ts": ts}, channel.members)
+    ws.windows.tell({"type": "message_deleted", "channel": channel.id, "ts": ts}, channel.members)
     ws.show(channel, parent)
     event_ts = ws.board.ts()
     facts = {"deleted_ts": ts, "previous_message": public(message), "hidden": True, "ts": event_ts}
@@ -183,7 +183,7 @@ def post_ephemeral(ws: Workspace, channel: Channel, user_id: str, message: Json,
     """Post a message that only one person sees, and return it."""
     message |= {"is_ephemeral": True, "ephemeral": True} | ({"thread_ts": thread_ts} if thread_ts else {})
     ws.board.post_ephemeral(channel.id, user_id, message)
-    ws.audience.tell({"type": "message", "channel": channel.id, "message": public(message)}, [user_id])
+    ws.windows.tell({"type": "message", "channel": channel.id, "message": public(message)}, [user_id])
     return message
 
 

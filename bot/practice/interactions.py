@@ -155,7 +155,7 @@ async def submit(ws: Workspace, member: Member, view_id: str, entered: Json) -> 
 
 def show_view(ws: Workspace, user_id: str, view: Json) -> None:
     """Send a modal or an App Home to the windows of its owner."""
-    ws.audience.tell({"type": "home" if view["type"] == "home" else "view", "view": view}, [user_id])
+    ws.windows.tell({"type": "home" if view["type"] == "home" else "view", "view": view}, [user_id])
 
 
 def clear(ws: Workspace, user_id: str) -> None:
@@ -163,12 +163,12 @@ def clear(ws: Workspace, user_id: str) -> None:
     stack = ws.views.stack(user_id)
     ws.views.clear(user_id)
     if stack:
-        ws.audience.tell({"type": "view_closed", "view_id": stack[-1]["id"], "cleared": True}, [user_id])
+        ws.windows.tell({"type": "view_closed", "view_id": stack[-1]["id"], "cleared": True}, [user_id])
 
 
 def _close(ws: Workspace, user_id: str, view_id: str) -> None:
     ws.views.close(user_id, view_id)
-    ws.audience.tell({"type": "view_closed", "view_id": view_id, "cleared": False}, [user_id])
+    ws.windows.tell({"type": "view_closed", "view_id": view_id, "cleared": False}, [user_id])
 
 
 async def close(ws: Workspace, member: Member, view_id: str) -> None:

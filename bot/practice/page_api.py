@@ -132,7 +132,7 @@ async def _locale(ws: Workspace, member: Member, args: Args) -> Json:
     if args.text("locale") not in _LOCALES:
         raise SlackError("invalid_locale")
     member.locale = args.text("locale")
-    ws.audience.tell({"type": "person", "person": member.summary()})
+    ws.windows.tell({"type": "person", "person": member.summary()})
     ws.emit({"type": "user_change", "user": member.user(include_locale=True), "event_ts": ws.board.ts()})
     ws.save_soon()
     return {}
@@ -193,7 +193,7 @@ def routes(ws: Workspace) -> list[Route | WebSocketRoute]:
         member = ws.people.get(socket.query_params.get("user", ""))
         if member not in ws.people.acting:  # the printed address names no person
             member = _default_person(ws, socket.headers.get("accept-language", ""))
-        await ws.audience.serve_socket(socket, member.id, lambda: hello(ws, member))
+        await ws.windows.serve_socket(socket, member.id, lambda: hello(ws, member))
 
     async def file(request: Request) -> Response:
         try:

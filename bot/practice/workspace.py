@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bot.practice.audience import Audience
 from bot.practice.board import Board, public
 from bot.practice.delivery import Delivery, Timing
 from bot.practice.faults import InjectedFaults
@@ -19,6 +18,7 @@ from bot.practice.people import TEAM_ID, Channel, Channels, Group, Member, Sampl
 from bot.practice.requests import HttpMode
 from bot.practice.sockets import SocketMode, token
 from bot.practice.views import Views
+from bot.practice.windows import Windows
 from bot.practice.wire import Json, SlackError, new_id
 
 _SAVE_DELAY = 0.05
@@ -55,7 +55,7 @@ class Workspace:
         self.views = Views(self.app, clock)
         self.hooks = Hooks(clock)
         self.faults = InjectedFaults()
-        self.audience = Audience()
+        self.windows = Windows()
         self.sockets = SocketMode(self.app.app_id, timing or Timing(), clock)
         self.requests = HttpMode(self.sockets.timing, clock)
         self.sockets.on_change = self.requests.on_change = self._connection_changed
@@ -99,14 +99,14 @@ class Workspace:
         known = len(self.board.channels)
         channel = self.board.dm(user_id)
         if len(self.board.channels) > known:
-            self.audience.tell({"type": "channel", "channel": channel.summary()}, channel.members)
+            self.windows.tell({"type": "channel", "channel": channel.summary()}, channel.members)
         return channel
 
     def show(self, channel: Channel, message: Json | None) -> None:
         """Send a new or changed message to the windows of the channel's members, and schedule a save."""
         if message is not None:
             frame = {"type": "message", "channel": channel.id, "message": public(message)}
-            self.audience.tell(frame, channel.members)
+            self.windows.tell(frame, channel.members)
         self.save_soon()
 
     def emit(self, event: Json, name: str = "") -> None:
@@ -141,7 +141,7 @@ class Workspace:
         }
 
     def _connection_changed(self) -> None:
-        self.audience.tell({"type": "connection", "connected": self.delivery.connected > 0})
+        self.windows.tell({"type": "connection", "connected": self.delivery.connected > 0})
 
     def save_soon(self) -> None:
         """Schedule a save that combines the changes until then.

@@ -159,11 +159,11 @@ class StaffMember:
         return self._record(card, messages_before, Press(question, seen, category, self._person.user_id, outcome))
 
     def _private_message_count(self) -> int:
-        return len(self._slack.recording_audience.private_messages[self._person.user_id])
+        return len(self._slack.recording_windows.private_messages[self._person.user_id])
 
     def _record(self, card: Json, messages_before: int, press: Press) -> Outcome:
         """Record the press and return its outcome: a private message about the card since the press rejects it."""
-        since = self._slack.recording_audience.private_messages[self._person.user_id][messages_before:]
+        since = self._slack.recording_windows.private_messages[self._person.user_id][messages_before:]
         if press.outcome is Outcome.CONFIRMED and any(_is_about(message, card) for message in since):
             outcome = Outcome.TOLD_OTHERWISE
             press = Press(press.question, press.seen, press.category, press.by, outcome, press.reason)

@@ -9,10 +9,10 @@ from typing import Any
 import yaml
 
 from bot.practice import Timing, Workspace
-from bot.practice.audience import Audience
 from bot.practice.delivery import NotAckedError
 from bot.practice.faults import InjectedFault, InjectedFaults
 from bot.practice.sockets import SocketMode
+from bot.practice.windows import Windows
 from bot.settings import ROOT
 
 Json = dict[str, Any]
@@ -112,8 +112,8 @@ class FailingSockets(SocketMode):
         return bool(self._tasks)
 
 
-class RecordingAudience(Audience):
-    """An audience that records the bot's private messages, by user."""
+class RecordingWindows(Windows):
+    """Windows that record the bot's private messages, by user."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -142,8 +142,8 @@ class FailingSlack(Workspace):
         self.failing_sockets = FailingSockets(self.sockets, self.app.app_id, faults, self.clock)
         self.failing_sockets.on_change = self.sockets.on_change
         self.sockets = self.failing_sockets
-        self.recording_audience = RecordingAudience()
-        self.audience = self.recording_audience
+        self.recording_windows = RecordingWindows()
+        self.windows = self.recording_windows
         self.on_card: Callable[[str, str], None] = lambda _channel, _ts: None
         self.posted_cards = 0
 
@@ -156,4 +156,4 @@ class FailingSlack(Workspace):
                 self.posted_cards += 1
                 self.on_card(channel.id, message["ts"])
         elif channel.is_im and "metadata" not in message:
-            self.recording_audience.private_messages[channel.user].append({**message, "channel": channel.id})
+            self.recording_windows.private_messages[channel.user].append({**message, "channel": channel.id})

@@ -10,7 +10,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from bot.practice.wire import Json
 
 
-class Audience:
+class Windows:
     """The open windows of the page, each with the person who uses it."""
 
     def __init__(self) -> None:
