@@ -2,6 +2,7 @@
 
 import os
 import re
+import ssl
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -67,6 +68,17 @@ def _key(value: SecretStr) -> SecretStr:
     return value
 
 
+def _certificates(file: Path) -> Path:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+    except ssl.SSLError:
+        raise fault_error(Fault.NOT_CERTIFICATES) from None
+    except OSError as error:
+        problem = problem_of(error, "")
+        raise fault_error(problem.what, **problem.facts) from None
+    return file
+
+
 def _ids(pattern: str, fault: Fault) -> BeforeValidator:
     def check(value: object) -> object:
         parts = _split(value)
@@ -83,6 +95,7 @@ ChannelIds = Annotated[list[str], NoDecode, _ids(r"[CG]\w+", Fault.NOT_CHANNELS)
 ChannelId = Annotated[str, BeforeValidator(_channel)]
 ModelSetting = Annotated[ModelName, NoDecode, BeforeValidator(_model)]
 Url = Annotated[str, BeforeValidator(_url)]
+CertificateFile = Annotated[Path, AfterValidator(_certificates)]
 Key = Annotated[SecretStr, AfterValidator(_key)]
 
 
@@ -252,6 +265,12 @@ class Settings(BaseSettings):
     """Time that a stop waits for unfinished work, in seconds: 0 or more.
 
     The process ends a second or two later; other replicas, or the next start, continue the rest. Default: 5.
+    """
+    ssl_cert_file: CertificateFile | None = None
+    """File with the certificate of a company's own certificate authority, in PEM form; it may hold several.
+
+    They are trusted besides the public authorities, in all connections to Slack, providers, LangSmith and the OTLP
+    collector. For PostgreSQL, add `sslrootcert` to `DATABASE_URL`. Default: none, so only the machine's authorities.
     """
     otel_exporter_otlp_endpoint: Url | None = None
     """Base address of an OTLP/HTTP collector for traces: any http or https address.

@@ -6,9 +6,10 @@ No message is sent, nothing is trained or paid for, and no table is changed.
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
+from bot.app.trust import trust_of
 from bot.app.wiring import SystemClock, database_of, providers_of, read_prompt, tracker_of
 from bot.domain.errors import ModelError, TrackerError, TrackerRefused, Trouble
-from bot.domain.faults import Fault, Problem, Unable
+from bot.domain.faults import Unable
 from bot.domain.mirrored import MIRROR_DATASET, MIRROR_DOWN
 from bot.domain.release import ModelName
 from bot.domain.thing import Thing
@@ -18,8 +19,8 @@ from bot.providers.probing import ProviderProbe
 from bot.providers.providers import Providers, address_to_try
 from bot.settings import Settings
 from handlers.slack.announcer import key_name
-from handlers.slack.connection import fetch_identity, slack_client
-from handlers.slack.failures import SLACK_FAILURES, error_name
+from handlers.slack.connection import fetch_identity, slack_client, slack_problem
+from handlers.slack.failures import SLACK_FAILURES
 from handlers.slack.scopes import may_be_left_out, missing_scopes
 from handlers.texts.words import Words
 from storage.database import Database
@@ -94,7 +95,7 @@ async def check_tables(database: Database) -> tuple[bool, list[Finding]]:
 async def check_slack(settings: Settings) -> list[Finding]:
     if settings.practice:
         return [well("SLACK_BOT_TOKEN", "cli.doctor.practice")]
-    client = slack_client(settings.slack_bot_token, settings.slack_api_url)
+    client = slack_client(settings.slack_bot_token, settings.slack_api_url, trust_of(settings))
     try:
         identity = await fetch_identity(client)
         if settings.slack_app_token:
@@ -102,10 +103,7 @@ async def check_slack(settings: Settings) -> list[Finding]:
     except Unable as error:
         return findings_of("SLACK_BOT_TOKEN", error)
     except (*SLACK_FAILURES, OSError) as error:
-        name = error_name(error) or type(error).__name__
-        return findings_of(
-            "", Unable(Problem(what=Fault.SLACK_REFUSED, where="SLACK_APP_TOKEN", facts={"error": name}))
-        )
+        return findings_of("SLACK_APP_TOKEN", Unable(slack_problem(error, "SLACK_APP_TOKEN", client)))
     found = [well("SLACK_BOT_TOKEN", "cli.doctor.slack", team=identity.team_id)]
     missing = missing_scopes(identity)
     if missing:

@@ -15,6 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.acts import Acts, SlackActs
 from bot.app.readiness import checks_of, metrics_of
 from bot.app.telemetry import Telemetry
+from bot.app.trust import trust_of
 from bot.app.wiring import Core
 from bot.domain.replica import BEAT
 from bot.settings import Settings
@@ -76,7 +77,7 @@ async def serve_slack(core: Core, settings: Settings, edge: Edge) -> AsyncIterat
     Raises:
         SlackRefused: a token is wrong, or Slack is unreachable.
     """
-    client = slack_client(settings.slack_bot_token, settings.slack_api_url)
+    client = slack_client(settings.slack_bot_token, settings.slack_api_url, trust_of(settings))
     identity = await fetch_identity(client)
     warn_of_missing_scopes(identity)
     side = SlackSide.of(core, settings, client, identity)

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 
 from bot.app.lifecycle import Edge, serve_slack
 from bot.app.telemetry import Telemetry
+from bot.app.trust import TrustAdapter, trust_of
 from bot.app.wiring import VERSION, Core, open_core, read_prompt
 from bot.domain.prompt import Prompt
 from bot.practice import Server, Workspace, serve
@@ -68,7 +69,8 @@ async def open_bot(
         url = (
             server.url if server else await stack.enter_async_context(serve_http(settings.bot_http_host, port, routes))
         )
-        telemetry = Telemetry(VERSION, settings.otel_exporter_otlp_endpoint)
+        trust = trust_of(settings)
+        telemetry = Telemetry(VERSION, settings.otel_exporter_otlp_endpoint, TrustAdapter(trust) if trust else None)
         stack.push_async_callback(telemetry.aclose)
         core = await stack.enter_async_context(open_core(settings, prompt, telemetry))
         await core.load_rows()

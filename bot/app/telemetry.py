@@ -12,6 +12,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import NoOpTracer, StatusCode
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from requests import Session
+from requests.adapters import HTTPAdapter
 
 from bot.domain.errors import ModelDown, ModelError
 from bot.domain.prompt import Prompt
@@ -40,9 +42,10 @@ class Telemetry:
     Args:
         version: the program's version.
         collector: base address of an OTLP/HTTP collector, to which `/v1/traces` is appended; None sends no traces.
+        adapter: replaces the HTTP adapter for the collector, as to trust other certificate authorities.
     """
 
-    def __init__(self, version: str, collector: str | None = None) -> None:
+    def __init__(self, version: str, collector: str | None = None, adapter: HTTPAdapter | None = None) -> None:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self._questions = Counter("madoguchi_questions", "Arrivals by how they ended.", ["ending"], registry=registry)
@@ -70,7 +73,7 @@ class Telemetry:
             "madoguchi_circuit_open", "1 while the circuit of a provider is open.", ["provider"], registry=registry
         )
         self._stored = _DatabaseGauges(registry)
-        self._exporter = _span_exporter(collector) if collector else None
+        self._exporter = _span_exporter(collector, adapter) if collector else None
         self._tracing = _tracer_provider(version, self._exporter) if self._exporter else None
         self._tracer = self._tracing.get_tracer("madoguchi") if self._tracing else NoOpTracer()
 
@@ -183,8 +186,12 @@ class _DatabaseGauges:
         self.leases.clear()
 
 
-def _span_exporter(collector: str) -> OTLPSpanExporter:
-    return OTLPSpanExporter(endpoint=f"{collector.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS)
+def _span_exporter(collector: str, adapter: HTTPAdapter | None) -> OTLPSpanExporter:
+    session = None
+    if adapter:
+        session = Session()
+        session.mount(collector, adapter)
+    return OTLPSpanExporter(endpoint=f"{collector.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS, session=session)
 
 
 def _tracer_provider(version: str, exporter: OTLPSpanExporter) -> TracerProvider:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from bot.acts import Acts, Choices, Ports
 from bot.app.replicas import ReplicaLeases
 from bot.app.telemetry import MeteredModel, Telemetry
+from bot.app.trust import TrustAdapter, trust_of
 from bot.domain.faults import Fault, Problem, SettingsError, problem_of, problems_of
 from bot.domain.prompt import Prompt
 from bot.embedded import LocalModel
@@ -181,6 +182,7 @@ def tracker_of(settings: Settings) -> "LangSmithTracker | None":
     key = settings.langsmith_api_key
     if key is None:
         return None
+    trust = trust_of(settings)
     from bot.langsmith import LangSmithTracker  # its SDK takes a fraction of a second to import
 
     return LangSmithTracker(
@@ -189,6 +191,7 @@ def tracker_of(settings: Settings) -> "LangSmithTracker | None":
         endpoint=settings.langsmith_endpoint,
         workspace=settings.langsmith_workspace_id,
         seconds=TRACKER_SECONDS,
+        adapter=TrustAdapter(trust) if trust else None,
     )
 
 
@@ -206,10 +209,13 @@ def database_of(settings: Settings) -> Database:
 
 def providers_of(settings: Settings, local: LocalModel) -> list[Provider]:
     """Return the configured providers. The embedded model is one of them, reached in this process without a port."""
+    trust = trust_of(settings)
     in_process = httpx2.ASGITransport(app=cast("Any", local.app), raise_app_exceptions=False)
     providers = {"local": Provider("local", "http://local/v1", "local", "compatible", transport=in_process)}
     if settings.openai_api_key:
-        providers["openai"] = Provider("openai", settings.openai_base_url, settings.openai_api_key)
+        providers["openai"] = Provider("openai", settings.openai_base_url, settings.openai_api_key, trust=trust)
     for name, endpoint in settings.bot_providers.items():
-        providers[name.lower()] = Provider(name.lower(), endpoint.base_url, endpoint.api_key, endpoint.kind)
+        providers[name.lower()] = Provider(
+            name.lower(), endpoint.base_url, endpoint.api_key, endpoint.kind, trust=trust
+        )
     return list(providers.values())

@@ -91,6 +91,8 @@ class Trouble(StrEnum):
     """The provider answers 5xx."""
     UNREACHABLE = "unreachable"
     """The connection failed or was dropped."""
+    CERTIFICATE = "certificate"
+    """The provider's certificate is not trusted."""
     BROKEN = "broken"
     """The answer violates the protocol."""
     UNUSABLE = "unusable"
@@ -101,7 +103,13 @@ class Trouble(StrEnum):
     @property
     def lasting(self) -> bool:
         """Whether only people can end the trouble; a retry brings the same answer."""
-        return self in {Trouble.KEY, Trouble.QUOTA, Trouble.UNKNOWN_MODEL, Trouble.UNKNOWN_ADDRESS}
+        return self in {
+            Trouble.KEY,
+            Trouble.QUOTA,
+            Trouble.UNKNOWN_MODEL,
+            Trouble.UNKNOWN_ADDRESS,
+            Trouble.CERTIFICATE,
+        }
 
     @property
     def of_this_question(self) -> bool:
@@ -161,6 +169,8 @@ class TrackerReason(StrEnum):
 
     WRONG_ADDRESS = "wrong_address"
     """The server at this address is not a tracker."""
+    CERTIFICATE = "certificate"
+    """The tracker's certificate is not trusted."""
     WRONG_KEY = "wrong_key"
     WRONG_WORKSPACE = "wrong_workspace"
     """The key is valid but lacks the permission in this workspace."""

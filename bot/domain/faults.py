@@ -45,6 +45,7 @@ class Fault(StrEnum):
     NOT_CHANNELS = "not_channels"
     NOT_A_CHANNEL = "not_a_channel"
     NOT_SET_APART = "not_set_apart"
+    NOT_CERTIFICATES = "not_certificates"
     # A file.
     NO_FILE = "no_file"
     FORBIDDEN = "forbidden"
@@ -64,6 +65,7 @@ class Fault(StrEnum):
     TABLES_NEWER = "tables_newer"
     SLACK_REFUSED = "slack_refused"
     SLACK_UNREACHABLE = "slack_unreachable"
+    SLACK_CERTIFICATE = "slack_certificate"
     PORT_TAKEN = "port_taken"
     # A replay.
     NOTHING_READ = "nothing_read"

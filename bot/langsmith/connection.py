@@ -33,15 +33,22 @@ class Connection:
         key: the API key.
         workspace: the workspace's id, for keys that are valid in several workspaces.
         seconds: deadline of one request.
+        adapter: replaces the HTTP adapter, as to trust other certificate authorities.
     """
 
     def __init__(
-        self, endpoint: str, key: str, workspace: str | None = None, *, seconds: float = REQUEST_SECONDS
+        self,
+        endpoint: str,
+        key: str,
+        workspace: str | None = None,
+        *,
+        seconds: float = REQUEST_SECONDS,
+        adapter: HTTPAdapter | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._key = key
         self._workspace = workspace
-        self.session = DeadlineSession(endpoint, seconds)
+        self.session = DeadlineSession(endpoint, seconds, adapter)
         self._pool = ThreadPoolExecutor(CONCURRENT_REQUESTS, thread_name_prefix="langsmith")
         self._closed = False
         self._client_lock = threading.Lock()

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from requests.adapters import HTTPAdapter
+
 from bot.domain.correction import CorrectionKind
 from bot.domain.errors import TrackerDown, TrackerReason, TrackerRefused
 from bot.domain.mirror import Annotation, Edits, Experiment, ExperimentRow, Feedback, RowCopy, Trace
@@ -30,6 +32,7 @@ class LangSmithTracker:
         endpoint: the API's address; None means LangSmith's own.
         workspace: the workspace's id, for keys that are valid in several workspaces.
         seconds: deadline of one request.
+        adapter: replaces the HTTP adapter, as to trust other certificate authorities.
     """
 
     def __init__(
@@ -40,8 +43,9 @@ class LangSmithTracker:
         endpoint: str | None = None,
         workspace: str | None = None,
         seconds: float = REQUEST_SECONDS,
+        adapter: HTTPAdapter | None = None,
     ) -> None:
-        self._connection = Connection(endpoint or DEFAULT_ENDPOINT, key, workspace, seconds=seconds)
+        self._connection = Connection(endpoint or DEFAULT_ENDPOINT, key, workspace, seconds=seconds, adapter=adapter)
         self._copies = DatasetCopy(self._connection)
         self._project = project
         self._ids: dict[str, uuid.UUID] = {}

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 import requests
 from langsmith.utils import LangSmithError
+from requests.adapters import HTTPAdapter
 
+from bot.domain.certificates import refused_certificate
 from bot.domain.errors import TrackerDown, TrackerError, TrackerReason, TrackerRefused
 
 CONNECT_S = 5.0
@@ -36,10 +38,17 @@ class DeadlineSession(requests.Session):
 
     A socket's timeout covers a single read, so a slow trickle of bytes would never time out. A thread that reads from a
     socket cannot be stopped either. So each request runs in a daemon thread that may be abandoned.
+
+    Args:
+        endpoint: the address of all requests.
+        seconds: deadline of one request.
+        adapter: replaces the adapter of `requests`, and the SDK's, for the endpoint.
     """
 
-    def __init__(self, endpoint: str, seconds: float) -> None:
+    def __init__(self, endpoint: str, seconds: float, adapter: HTTPAdapter | None = None) -> None:
         super().__init__()
+        if adapter:
+            self.mount(endpoint, adapter)  # the longest prefix wins, so the SDK's own adapters are not used
         self._seconds = seconds
         self._cancelled: Future[None] = Future()
         self._per_thread = threading.local()
@@ -102,6 +111,9 @@ def tracker_error(error: Exception) -> TrackerError:
     """Return our error for an SDK error. The SDK's message is dropped: it may hold sent data and parts of the key."""
     status, after = status_of(error)
     message = f"status {status}"
+    refused = refused_certificate(error) if status is None else None
+    if refused:
+        return TrackerRefused(TrackerReason.CERTIFICATE, refused)
     if status is None and isinstance(error, (LangSmithError, requests.RequestException)):
         return TrackerDown("LangSmith could not be reached, or did not answer in time")
     if status is None:

@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from typing import TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from bot.practice.api import Method, conversation, require_scope
 from bot.practice.board import public
@@ -24,7 +24,7 @@ def _auth_test(ws: Workspace, _args: Args) -> Json:
 
 def _connections_open(ws: Workspace, _args: Args) -> Json:
     query = urlencode({"ticket": ws.sockets.ticket(), "app_id": ws.app.app_id})
-    return {"url": f"ws://{urlsplit(ws.url).netloc}/link/?{query}"}
+    return {"url": f"{ws.url.replace('http', 'ws', 1)}link/?{query}"}
 
 
 def _bots_info(ws: Workspace, args: Args) -> Json:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
@@ -208,11 +209,13 @@ class _LoopbackOnly:
     def __init__(self, app: ASGIApp, ws: Workspace) -> None:
         self._app = app
         self._ws = ws
+        self._own = urlsplit(ws.url).port
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        port = self._ws.url.rstrip("/").rpartition(":")[2]
-        hosts = {f"{name}:{port}" for name in (_HOST, "localhost")}
+        # `url` may have become the address of a front, such as one that speaks TLS.
+        ports = (self._own, urlsplit(self._ws.url).port)
+        hosts = {f"{name}:{port}" for name in (_HOST, "localhost") for port in ports}
         origin = headers.get("origin")
         if headers.get("host") in hosts and (origin is None or origin.removeprefix("http://") in hosts):
             await self._app(scope, receive, send)

@@ -1,6 +1,7 @@
 """Configured providers: a name and an SDK client for each OpenAI-compatible endpoint."""
 
 import re
+import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -40,6 +41,7 @@ class Provider:
         kind: `azure` has its own rules for training; the others differ only in their address.
         transport: replaces the network for a server within this process
             (`httpx2.ASGITransport(app, raise_app_exceptions=False)`).
+        trust: the certificate authorities to trust; None means the SDK's default.
 
     Raises:
         ValueError: a required address is missing, or the key cannot be sent in a header.
@@ -50,6 +52,7 @@ class Provider:
     api_key: SecretStr | str = field(default="", repr=False)
     kind: ProviderKind = "openai"
     transport: httpx2.AsyncBaseTransport | None = None
+    trust: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
         if not self.base_url and self.kind != "openai":
@@ -147,6 +150,7 @@ def _client(provider: Provider) -> AsyncOpenAI:
         max_retries=RETRIES,
         http_client=DefaultAsyncHttpxClient(
             transport=provider.transport,
+            verify=provider.trust or True,
             trust_env=not provider.is_local,
             event_hooks={"response": [disable_vain_retries]},
         ),

@@ -11,6 +11,7 @@ from openai import APIConnectionError, APIStatusError, APITimeoutError, OpenAIEr
 from openai._legacy_response import LegacyAPIResponse  # the type of `with_raw_response`; it has no public name
 from pydantic import BaseModel, ValidationError
 
+from bot.domain.certificates import refused_certificate
 from bot.domain.characters import clean_values
 from bot.domain.errors import ModelDown, ModelError, ModelRefused, Trouble
 
@@ -194,7 +195,10 @@ def translate_errors(hide: str = "") -> Iterator[None]:
         raise _model_error(error, hide) from None
     except (APITimeoutError, TimeoutError):
         raise ModelDown("the provider did not answer in time", Trouble.SLOW) from None
-    except APIConnectionError:
+    except APIConnectionError as error:
+        refused = refused_certificate(error)
+        if refused:
+            raise ModelDown(f"the provider's certificate is refused: {refused}", Trouble.CERTIFICATE) from None
         raise ModelDown("the provider could not be reached, or closed the connection", Trouble.UNREACHABLE) from None
     except (ValidationError, json.JSONDecodeError):
         raise ModelDown("the provider's answer is malformed", Trouble.BROKEN) from None

@@ -1,5 +1,6 @@
 """The connection to Slack: the Web API client, the Bolt app and the socket."""
 
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.domain.certificates import refused_certificate
 from bot.domain.faults import Fault, Problem, Unable
 from handlers.slack.deliveries import Deliveries, Socket
 from handlers.slack.failures import SLACK_FAILURES, error_name
@@ -23,15 +25,21 @@ class SlackRefused(Unable):
     """Slack refuses the bot or cannot be reached. The problem says why, without any token."""
 
 
-def slack_client(token: SecretStr | None, api_url: str) -> AsyncWebClient:
+def slack_client(token: SecretStr | None, api_url: str, trust: ssl.SSLContext | None = None) -> AsyncWebClient:
     """Return a client for Slack's Web API. It retries a call once after a 429, because then Slack surely did nothing.
 
     After any other failure the caller first looks whether Slack has done what was asked.
+
+    Args:
+        token: The bot token.
+        api_url: The address of the Web API.
+        trust: The certificate authorities to trust, also for the socket and uploads; None means the default.
     """
     return AsyncWebClient(
         token=token.get_secret_value() if token else None,
         base_url=api_url.rstrip("/") + "/",
         timeout=SLACK_SECONDS,
+        ssl=trust,
         retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=1)],
     )
 
@@ -75,7 +83,7 @@ async def socket_mode(
         try:
             await untyped.connect_async()
         except (*SLACK_FAILURES, OSError) as error:
-            raise SlackRefused(_problem(error, "SLACK_APP_TOKEN", app.client)) from None
+            raise SlackRefused(slack_problem(error, "SLACK_APP_TOKEN", app.client)) from None
         yield socket
     finally:
         await untyped.close_async()
@@ -92,12 +100,23 @@ async def fetch_identity(client: AsyncWebClient) -> AuthorizeResult:
     try:
         answer = await client.auth_test()
     except (*SLACK_FAILURES, OSError) as error:
-        raise SlackRefused(_problem(error, "SLACK_BOT_TOKEN", client)) from None
+        raise SlackRefused(slack_problem(error, "SLACK_BOT_TOKEN", client)) from None
     scopes = {name.lower(): value for name, value in answer.headers.items()}.get(SCOPES_HEADER)
     return AuthorizeResult.from_auth_test_response(bot_token=client.token, bot_scopes=scopes, auth_test_response=answer)
 
 
-def _problem(error: Exception, setting: str, client: AsyncWebClient) -> Problem:
+def slack_problem(error: Exception, setting: str, client: AsyncWebClient) -> Problem:
+    """Return the problem behind a failed call.
+
+    Args:
+        error: What the client raised.
+        setting: The setting that holds the token of the call.
+        client: The client.
+    """
+    refused = refused_certificate(error)
+    if refused:
+        host = getattr(error, "host", None) or client.base_url
+        return Problem(what=Fault.SLACK_CERTIFICATE, facts={"address": str(host), "error": refused})
     name = error_name(error)
     if name:
         return Problem(what=Fault.SLACK_REFUSED, where=setting, facts={"error": name})

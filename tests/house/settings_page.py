@@ -19,6 +19,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("langsmith_workspace_id", "langsmith_staff"),
     ),
     "Database": ("database_url",),
+    "Certificates": ("ssl_cert_file",),
     "People and channels": ("bot_staff", "bot_admins", "bot_channels", "bot_ops_channel"),
     "Prompt and models": ("bot_prompt", "bot_serving", "bot_fallback", "bot_student", NESTED),
     "Limits": ("bot_shadow_per_day", "bot_budget_usd", "bot_catch_up_hours"),

@@ -22,6 +22,7 @@ from bot.domain.faults import Fault, Problem, SettingsError, Unable, problem_of,
 from bot.domain.prompt import CategoriesFile, Prompt
 from bot.settings import ROOT, Settings, load
 from handlers.texts.words import LANGUAGES, Words, texts
+from tests.kits.tls import server_context
 
 SECRET = "s3cr3t"
 Shell = pytest.CaptureFixture[str]
@@ -116,6 +117,7 @@ CASES = {
     Fault.NOT_CHANNELS: setting("BOT_CHANNELS", SECRET),
     Fault.NOT_A_CHANNEL: setting("BOT_OPS_CHANNEL", SECRET),
     Fault.NOT_SET_APART: setting("BOT_PROVIDERS", SECRET),
+    Fault.NOT_CERTIFICATES: Case(settings={"SSL_CERT_FILE": "ca.pem"}, files={"ca.pem": SECRET}, where="SSL_CERT_FILE"),
     Fault.NO_FILE: Case("import nowhere.csv", where="nowhere.csv"),
     Fault.A_FOLDER: Case("import .", where="."),
     Fault.NO_FOLDER: Case("import q.csv/a.csv", files=questions(), where="q.csv/a.csv"),
@@ -133,6 +135,7 @@ CASES = {
     Fault.TABLES_NEWER: Case("export", code=1),
     Fault.SLACK_REFUSED: Case("run", where="SLACK_BOT_TOKEN", code=1),
     Fault.SLACK_UNREACHABLE: Case("run", code=1),
+    Fault.SLACK_CERTIFICATE: Case("run", cause="unable to get local issuer certificate", code=1),
     Fault.PORT_TAKEN: Case(
         "run",
         settings={"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"},
@@ -169,10 +172,9 @@ def assert_no_english(text: str, cause: str = "") -> None:
 
 @pytest.fixture
 def slack(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Serve something that refuses every token as Slack does, or is not Slack at all; yield its address."""
-    body, status = (
-        (b'{"ok": false, "error": "invalid_auth"}', 200) if request.param else (b"<html>Not here</html>", 404)
-    )
+    """Serve something that Slack is not, or that fails as Slack does with this fault; yield its address."""
+    refuses = request.param is Fault.SLACK_REFUSED
+    body, status = (b'{"ok": false, "error": "invalid_auth"}', 200) if refuses else (b"<html>Not here</html>", 404)
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -189,7 +191,10 @@ def slack(request: pytest.FixtureRequest) -> Iterator[str]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/api/"
+        scheme = "http"
+        if request.param is Fault.SLACK_CERTIFICATE:
+            scheme, server.socket = "https", server_context().wrap_socket(server.socket, server_side=True)
+        yield f"{scheme}://127.0.0.1:{server.server_port}/api/"
         server.shutdown()
         thread.join()
 
@@ -243,7 +248,9 @@ def test_fault_is_one_line_in_the_language(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(
-    ("slack", "fault"), [(True, Fault.SLACK_REFUSED), (False, Fault.SLACK_UNREACHABLE)], indirect=["slack"]
+    ("slack", "fault"),
+    [(fault, fault) for fault in (Fault.SLACK_REFUSED, Fault.SLACK_UNREACHABLE, Fault.SLACK_CERTIFICATE)],
+    indirect=["slack"],
 )
 def test_slack_fault_at_start_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: Shell, slack: str, fault: Fault, language: str
