@@ -1,8 +1,10 @@
 """The fine-tune subcommands of /finetune: export, start, status, cancel."""
 
 from handlers.command import Call, Story
+from handlers.texts.escape import mention
+from handlers.texts.words import Words
 from handlers.views import finetune as views
-from handlers.views.ids import FINETUNE_CONFIRM, FINETUNE_DISMISS
+from handlers.views.ids import FINETUNE_CANCEL, FINETUNE_CONFIRM, FINETUNE_DISMISS, FINETUNE_WAIT
 
 
 async def export(call: Call) -> None:
@@ -41,7 +43,29 @@ async def cancel(call: Call) -> None:
     await call.say(call.words("finetune.cancelled", id=finetune.id))
 
 
+async def cancel_stalled(call: Call) -> None:
+    """Cancel the fine-tune of a message that everybody sees, and say there who did."""
+    finetune = await call.acts.following.cancel(call.argument)
+    call.context.wake.follow()
+    words = Words(finetune.language)
+    await call.say(
+        words("finetune.cancelled_by", id=finetune.id, who=mention(call.spot.user)), in_channel=True, replace=True
+    )
+
+
+async def wait_on(call: Call) -> None:
+    """Leave the fine-tune alone, and say so in place of the question."""
+    finetune = await call.acts.following.under_way(call.argument)
+    words = Words(finetune.language)
+    await call.say(words("finetune.waits", id=finetune.id, who=mention(call.spot.user)), in_channel=True, replace=True)
+
+
 FINETUNE_STORY = Story(
     verbs={"export": export, "start": start, "status": status, "cancel": cancel},
-    presses={FINETUNE_CONFIRM: confirm, FINETUNE_DISMISS: dismiss},
+    presses={
+        FINETUNE_CONFIRM: confirm,
+        FINETUNE_DISMISS: dismiss,
+        FINETUNE_CANCEL: cancel_stalled,
+        FINETUNE_WAIT: wait_on,
+    },
 )

@@ -107,6 +107,9 @@ finetunes = Table(
     Column("trained_tokens", Integer),
     Column("channel", Text),
     Column("channel_ts", Text),
+    Column("started_at", Moment),
+    Column("progressed_at", Moment),
+    Column("stalled_at", Moment),
 )
 
 finetune_rows = Table(

@@ -10,6 +10,7 @@ Exception
 └── ModelError        the provider gave no usable answer
     ├── ModelDown     retry later: timeout, connection, 429, 5xx
     └── ModelRefused  a retry will not help: 4xx, an unusable answer, an unknown model
+        ├── FileNotReady     the provider still reads the training file: nothing was created, try again later
         └── OutcomeUnknown   a paid creation got no answer: never send it again, search for it
 """
 
@@ -142,6 +143,10 @@ class ModelDown(ModelError):  # noqa: N818 - reads as what happened
 
 class ModelRefused(ModelError):  # noqa: N818 - reads as what happened
     """A permanent failure; no retry will help."""
+
+
+class FileNotReady(ModelRefused):
+    """The refusal of a job whose training file the provider has not finished reading. Nothing was created."""
 
 
 class OutcomeUnknown(ModelRefused):

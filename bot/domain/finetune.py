@@ -27,6 +27,8 @@ class FinetuneState(StrEnum):
 
 ENDED_STATES = frozenset({FinetuneState.SUCCEEDED, FinetuneState.FAILED, FinetuneState.CANCELLED})
 UNDER_WAY = frozenset({FinetuneState.CONFIRMED, FinetuneState.CREATING, FinetuneState.RUNNING})
+STALL_TOPIC = "finetune_stalled"
+"""Outbox topic: a fine-tune that does not go on."""
 
 
 class Estimate(Thing):
@@ -67,6 +69,22 @@ class Finetune(Thing):
     """Channel of the message that shows the progress."""
     channel_ts: str | None = None
     """The ts of the message that shows the progress."""
+    started_at: datetime | None = None
+    """When somebody confirmed it; None before that, and where an older program took the confirmation."""
+    progressed_at: datetime | None = None
+    """When it last went on; None where only an older program has followed it."""
+    stalled_at: datetime | None = None
+    """When people were told that it does not go on; None while it does."""
+
+    @property
+    def reads_file(self) -> bool:
+        """Whether the provider has the training file and has not finished reading it."""
+        return self.state is FinetuneState.CONFIRMED and self.file_id is not None
+
+    @property
+    def last_progress(self) -> datetime:
+        """The time at which it last went on, or ended."""
+        return self.progressed_at or self.updated_at
 
 
 class Job(Thing):

@@ -13,6 +13,8 @@ log = logging.getLogger(__name__)
 
 JOB_PATIENCE = timedelta(days=1)
 """How long a job is followed while its provider refuses to report its state."""
+STALLED_AFTER = timedelta(hours=1)
+"""Time without progress after which people are asked whether to wait any longer."""
 
 
 class Following:
@@ -43,20 +45,37 @@ class Following:
             except ModelError as error:
                 log.warning("%s: the provider refused: %s", finetune.id, error)
                 await self._refused(finetune, str(error))
+            if self._clock.now() - finetune.last_progress >= STALLED_AFTER:
+                await self._progress.tell_stall(finetune.id, STALLED_AFTER)
         return len(under_way)
 
-    async def cancel(self) -> Finetune:
+    async def under_way(self, finetune_id: str | None = None) -> Finetune:
+        """Return the fine-tune that is under way.
+
+        Args:
+            finetune_id: The one that is meant; None means any.
+
+        Raises:
+            Refused: NO_FINETUNE.
+        """
+        async with self._store.transaction() as tx:
+            found = await tx.finetunes.under_way()
+        wanted = [finetune for finetune in found if finetune_id in {None, finetune.id}]
+        if not wanted:
+            raise Refused(Reason.NO_FINETUNE)
+        return wanted[0]
+
+    async def cancel(self, finetune_id: str | None = None) -> Finetune:
         """End the fine-tune that is under way.
+
+        Args:
+            finetune_id: The one that is meant; None means any.
 
         Raises:
             Refused: NO_FINETUNE; NOT_CANCELLABLE (the request to create its job is unanswered: try again in a minute).
             ModelDown, ModelRefused: The provider did not cancel the job, so the job goes on.
         """
-        async with self._store.transaction() as tx:
-            under_way = await tx.finetunes.under_way()
-        if not under_way:
-            raise Refused(Reason.NO_FINETUNE)
-        finetune = under_way[0]
+        finetune = await self.under_way(finetune_id)
         if finetune.state is FinetuneState.CONFIRMED:
             cancelled = await self._progress.save(finetune, state=FinetuneState.CANCELLED)
             if cancelled:
@@ -83,4 +102,4 @@ class Following:
         if finetune.state is FinetuneState.CONFIRMED or self._clock.now() - finetune.updated_at > JOB_PATIENCE:
             await self._progress.save(finetune, state=FinetuneState.FAILED, error=error)
         elif finetune.progress != error:
-            await self._progress.save(finetune, progress=error)
+            await self._progress.note(finetune, progress=error)

@@ -1,7 +1,10 @@
 """Changes of a fine-tune: each is one transaction that checks the state it starts from."""
 
+from collections.abc import Mapping
+from datetime import timedelta
+
 from bot.domain.errors import Reason, Refused
-from bot.domain.finetune import Finetune, FinetuneState, Job
+from bot.domain.finetune import STALL_TOPIC, UNDER_WAY, Finetune, FinetuneState, Job
 from bot.domain.release import ModelName
 from bot.ports import Clock, Store, Transaction
 from bot.releases.releasing import add_candidate
@@ -26,12 +29,32 @@ class FinetuneProgress:
         async with self._store.transaction() as tx:
             return await self.advance(tx, finetune, **changes)
 
+    async def note(self, finetune: Finetune, **changes: object) -> Finetune | None:
+        """Change fields of a fine-tune that does not go on; otherwise like `save`."""
+        async with self._store.transaction() as tx:
+            return await self._change(tx, finetune, changes)
+
     async def advance(self, tx: Transaction, was: Finetune, **changes: object) -> Finetune | None:
-        """Change fields of a fine-tune.
+        """Change fields of a fine-tune that goes on or ends.
 
         Returns:
             The fine-tune as it is now, or None if its state is no longer the one in `was`.
         """
+        return await self._change(tx, was, {"progressed_at": self._clock.now(), "stalled_at": None, **changes})
+
+    async def tell_stall(self, finetune_id: str, after: timedelta) -> None:
+        """Tell people that a fine-tune has not gone on for this long: once, until it goes on."""
+        async with self._store.transaction() as tx:
+            now = self._clock.now()
+            current = await tx.finetunes.get(finetune_id)
+            if current is None or current.state not in UNDER_WAY or current.stalled_at:
+                return
+            if now - current.last_progress < after:
+                return
+            if await tx.finetunes.advance(current.model_copy(update={"stalled_at": now}), current.state):
+                await tx.outbox.add(STALL_TOPIC, finetune_id, {}, now)
+
+    async def _change(self, tx: Transaction, was: Finetune, changes: Mapping[str, object]) -> Finetune | None:
         current = await tx.finetunes.get(was.id)
         if current is None or current.state is not was.state:
             return None

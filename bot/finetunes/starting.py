@@ -4,7 +4,7 @@ import logging
 from datetime import timedelta
 
 from bot.dataset.exporting import file_name
-from bot.domain.errors import ModelRefused, OutcomeUnknown, Reason, Refused
+from bot.domain.errors import FileNotReady, ModelRefused, OutcomeUnknown, Reason, Refused
 from bot.domain.finetune import Finetune, FinetuneState, Job
 from bot.finetunes.budget import Spending
 from bot.finetunes.progress import FinetuneProgress, refuse_second
@@ -16,6 +16,10 @@ CREATION_UNANSWERED = timedelta(seconds=60)
 """Age from which an unanswered creation's job is searched for; until then the answer may still come."""
 JOB_SEARCHES = 5
 """Number of searches, `CREATION_UNANSWERED` apart, after which the job is considered not created."""
+UNREAD_FILE_PAUSE = timedelta(minutes=3)
+"""Time after which a job is created although its provider does not report the training file as read."""
+REFUSED_FILE_PAUSE = timedelta(seconds=20)
+"""Time between a refused creation and the next one, where the provider reports the training file as read."""
 
 
 class Starting:
@@ -51,27 +55,40 @@ class Starting:
                 raise Refused(Reason.ALREADY_CONFIRMED)
             await refuse_second(tx)
             await self._spending.refuse_over(tx, finetune.estimate)
-            confirmed = await self._progress.advance(tx, finetune, state=FinetuneState.CONFIRMED, requested_by=by)
+            confirmed = await self._progress.advance(
+                tx, finetune, state=FinetuneState.CONFIRMED, requested_by=by, started_at=self._clock.now()
+            )
         if confirmed is None:
             raise Refused(Reason.ALREADY_CONFIRMED)
         return confirmed
 
     async def create(self, finetune: Finetune) -> None:
-        """Upload the file, store that the job is about to be created, then create it with exactly one request.
+        """Upload the file, and once the provider has read it, create the job with exactly one request.
+
+        It is stored first that the job is about to be created. While the provider reads the file, nothing is done:
+        the next call asks again.
 
         Raises:
-            ModelDown, ModelRefused: From the upload. There is no job.
+            ModelDown, ModelRefused: The file could not be uploaded, or the provider cannot use it. There is no job.
         """
-        if finetune.file_id is None:
-            data = await self._shelf.get(file_name(finetune.dataset_id))
-            file_id = await self._trainer.upload(finetune.student, f"{finetune.id}.jsonl", data)
-        else:
-            file_id = finetune.file_id
-        creating = await self._progress.save(finetune, state=FinetuneState.CREATING, file_id=file_id)
+        uploaded = finetune if finetune.file_id else await self._upload(finetune)
+        if uploaded is None or not await self._is_readable(uploaded):
+            return
+        creating = await self._progress.save(uploaded, state=FinetuneState.CREATING)
         if creating is None:
             return  # cancelled meanwhile, or another replica was first
         try:
-            job = await self._trainer.create(finetune.student, file_id, finetune.id, suffix="madoguchi")
+            job = await self._trainer.create(creating.student, str(creating.file_id), creating.id, suffix="madoguchi")
+        except FileNotReady as error:
+            log.info("%s: the provider has not read the training file yet: %s", finetune.id, error)
+            await self._progress.note(
+                creating,
+                state=FinetuneState.CONFIRMED,
+                progress=str(error),
+                progressed_at=uploaded.progressed_at,
+                stalled_at=uploaded.stalled_at,
+            )
+            return
         except OutcomeUnknown as error:
             log.warning("%s: the creation got no answer, searching for its job: %s", finetune.id, error)
             return
@@ -81,6 +98,21 @@ class Starting:
         if await self._progress.take_over(creating, job) is None and not await self._was_found(creating, job):
             # The searches have given the job up, so nobody waits for it and it must not cost anything.
             await self._trainer.cancel(finetune.student, job.id)
+
+    async def _upload(self, finetune: Finetune) -> Finetune | None:
+        data = await self._shelf.get(file_name(finetune.dataset_id))
+        file_id = await self._trainer.upload(finetune.student, f"{finetune.id}.jsonl", data)
+        return await self._progress.save(finetune, file_id=file_id)
+
+    async def _is_readable(self, finetune: Finetune) -> bool:
+        """Return whether to create the job now: the provider has read the file, or does not say so for long.
+
+        Some servers never report a file as read. A creation that is refused because of that is tried again.
+        """
+        waited = self._clock.now() - finetune.updated_at
+        if await self._trainer.has_read(finetune.student, str(finetune.file_id)):
+            return finetune.progress is None or waited >= REFUSED_FILE_PAUSE
+        return waited >= UNREAD_FILE_PAUSE
 
     async def search(self, finetune: Finetune) -> None:
         """Search for the job of a creation that got no answer.
@@ -94,7 +126,7 @@ class Starting:
         if job:
             await self._progress.take_over(finetune, job)
         elif finetune.searched + 1 < JOB_SEARCHES:
-            await self._progress.save(finetune, searched=finetune.searched + 1)
+            await self._progress.note(finetune, searched=finetune.searched + 1)
         else:
             error = "the provider has no job of this name"
             await self._progress.save(finetune, state=FinetuneState.FAILED, error=error)

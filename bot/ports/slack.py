@@ -86,6 +86,9 @@ class Announcer(Protocol):
     async def announce_finetune(self, finetune: Finetune, *, again: bool) -> None:
         """Tell the person who asked for the fine-tune, and the ops channel, how it ended."""
 
+    async def ask_about_stall(self, finetune: Finetune, *, message_id: str, again: bool) -> None:
+        """Tell them that the fine-tune does not go on, and ask whether to wait any longer."""
+
     async def post_missed(self, missed: Missed, *, message_id: str, again: bool) -> None:
         """List for staff, with links, the questions that came too late to be answered. `telling`: id of this list."""
 

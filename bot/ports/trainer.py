@@ -17,10 +17,18 @@ class Trainer(Protocol):
     async def upload(self, student: ModelName, name: str, data: bytes) -> str:
         """Upload a training file and return the provider's file id. Unlike a job, a file may be uploaded again."""
 
+    async def has_read(self, student: ModelName, file_id: str) -> bool:
+        """Return whether the provider has finished reading an uploaded file.
+
+        Raises:
+            ModelRefused: also where the provider cannot use the file.
+        """
+
     async def create(self, student: ModelName, file_id: str, finetune_id: str, suffix: str) -> Job:
         """Start the paid job, with `finetune_id` in its metadata, in exactly one request.
 
         Raises:
+            FileNotReady: the provider has not finished reading the file; there is no job.
             ModelRefused: the provider said no; there is no job.
             OutcomeUnknown: there may be a job; look for it with `find`.
         """

@@ -1,14 +1,15 @@
 """Fine-tuning at any provider with OpenAI's files and fine-tuning endpoints."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from typing import Annotated, Any, Self
 
 import httpx2
 from openai import APIConnectionError, APIStatusError, AsyncOpenAI, OpenAIError
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
-from bot.domain.errors import ModelRefused, OutcomeUnknown
+from bot.domain.errors import FileNotReady, ModelError, ModelRefused, OutcomeUnknown
 from bot.domain.finetune import Job
 from bot.domain.release import ModelName
 from bot.providers.providers import Providers
@@ -19,18 +20,35 @@ SEED = 20260401
 """A fixed seed, so that training the same rows again gives the same model, if the provider honours it."""
 UPLOAD_S = 600.0
 """Deadline of one upload in seconds: a file may have 512 MB."""
-PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds between polls of an uploaded file. The polls end, because some servers never report a file as processed."""
 JOB_LIST_PAGES = 100
 """Most pages that a search reads, of 100 jobs each."""
 BOM = b"\xef\xbb\xbf"
-_UNPROCESSED = frozenset({"uploaded", "pending", "running"})
+_UNPROCESSED = frozenset({"uploaded", "pending", "queued", "running", "processing", "validating", "in_progress"})
+_UNUSABLE = frozenset({"error", "failed"})
+_WITHOUT_FILE_STATE = frozenset({404, 405, 501})
+"""Statuses of servers that take files and do not show them again."""
+_FILE_STATUSES = frozenset({400, 403, 404, 409, 412, 422, 425})
+"""Statuses that may refuse a job because of its file."""
+_ABOUT_FILE = re.compile(r"\bfiles?\b|training_file|\bfile-", re.IGNORECASE)
+_NOT_READY = re.compile(
+    r"\bstill\b|\bbeing (?:process|import|validat|upload)"
+    r"|\bnot (?:yet |been |fully |in )*(?:ready|process|import|validat"
+    r"|available|[\W]*succeeded)|\b(?:is|status:?) ['\"]?(?:pending|running|processing|uploaded)\b|\bin progress\b",
+    re.IGNORECASE,
+)
+"""The words of a refusal because of a file that the provider has not finished reading."""
 
 
 class _File(BaseModel):
     id: str
-    status: str | None = None
+    status: Annotated[str | None, AfterValidator(lambda status: status and status.lower())] = None
     status_details: str | None = None
+
+    def usable(self) -> Self:
+        """Return this file; raises ModelRefused if the provider cannot use it."""
+        if self.status in _UNUSABLE:
+            raise ModelRefused(self.status_details or "the provider could not process the training file")
+        return self
 
 
 class _Error(BaseModel):
@@ -80,15 +98,13 @@ class OpenAITrainer:
 
     Args:
         providers: the SDK clients.
-        pauses_s: seconds between polls of an unprocessed file; after the last poll the file is used anyway.
     """
 
-    def __init__(self, providers: Providers, *, pauses_s: Sequence[float] = PAUSES_S) -> None:
+    def __init__(self, providers: Providers) -> None:
         self._providers = providers
-        self._pauses_s = pauses_s
 
     async def upload(self, student: ModelName, name: str, data: bytes) -> str:
-        """Upload a training file, wait until it is processed, and return the provider's file id.
+        """Upload a training file and return the provider's file id.
 
         Azure requires a byte order mark and gets one.
 
@@ -103,15 +119,24 @@ class OpenAITrainer:
             call = client.files.with_raw_response.create(
                 file=(name, data, "application/jsonl"), purpose="fine-tune", timeout=UPLOAD_S
             )
-            file = await read(call, _File)
-            for pause in self._pauses_s:
-                if file.status not in _UNPROCESSED:
-                    break
-                await asyncio.sleep(pause)
-                file = await read(client.files.with_raw_response.retrieve(file.id), _File)
-        if file.status == "error":
-            raise ModelRefused(file.status_details or "the provider could not process the training file")
-        return file.id
+            return (await read(call, _File)).usable().id
+
+    async def has_read(self, student: ModelName, file_id: str) -> bool:
+        """Return whether the provider has finished reading an uploaded file, or does not show its state.
+
+        Raises:
+            ModelDown: the provider could not be asked.
+            ModelRefused: the provider cannot use the file.
+        """
+        files = self._providers[student.provider].files
+        with translate_errors():
+            try:
+                file = await read(files.with_raw_response.retrieve(file_id), _File)
+            except APIStatusError as error:
+                if error.status_code in _WITHOUT_FILE_STATE:
+                    return True
+                raise
+        return file.usable().status not in _UNPROCESSED
 
     async def create(self, student: ModelName, file_id: str, finetune_id: str, suffix: str) -> Job:
         """Start the paid job.
@@ -120,6 +145,7 @@ class OpenAITrainer:
         parameter proves that there is no job, so the request is repeated without this parameter.
 
         Raises:
+            FileNotReady: there is no job, because the provider has not finished reading the file.
             ModelRefused: there is no job: any 4xx except 408 and 409, or no connection could be made. A rate limit
                 (429) refuses the request itself (RFC 6585).
             OutcomeUnknown: there may be a job: no answer, 408, 409, 5xx, or an answer without a job.
@@ -142,10 +168,21 @@ class OpenAITrainer:
             except APIStatusError as error:
                 unknown = named_parameter(error, list(options)) if error.status_code in {400, 422} else None
                 if unknown is None:
-                    raise creation_error(error) from None
+                    raise await self._creation_refusal(student, file_id, error) from None
                 del options[unknown]
             except (OpenAIError, ValidationError) as error:
                 raise creation_error(error) from None
+
+    async def _creation_refusal(self, student: ModelName, file_id: str, error: APIStatusError) -> ModelRefused:
+        """Return what a failed creation means. An unread file is known by the provider's words, or by its state."""
+        message = safe_message(error)
+        if error.status_code in _FILE_STATUSES and _ABOUT_FILE.search(message):
+            if _NOT_READY.search(message):
+                return FileNotReady(message)
+            with suppress(ModelError):
+                if error.status_code != 409 and not await self.has_read(student, file_id):
+                    return FileNotReady(message)
+        return creation_error(error)
 
     async def find(self, student: ModelName, finetune_id: str) -> Job | None:
         """Return the job whose metadata holds this id, or None.

@@ -6,7 +6,7 @@ from datetime import timedelta
 from bot.domain.card import Card
 from bot.domain.correction import Correction, CorrectionKind
 from bot.domain.errors import Trouble, Undelivered
-from bot.domain.finetune import ENDED_STATES
+from bot.domain.finetune import ENDED_STATES, STALL_TOPIC, UNDER_WAY
 from bot.domain.question import Missed, Place
 from bot.domain.release import ModelName
 from bot.ports import MESSAGE_ID, Announcer, Clock, Meter, OutboxItem, Store, Transaction, Unmetered
@@ -40,6 +40,7 @@ class Delivering:
             "card": self._card,
             "owner": self._new_owner,
             "finetune": self._finetune,
+            STALL_TOPIC: self._stall,
             "switch": self._switch,
             "missed": self._missed,
             POSTED_LATE_TOPIC: self._posted_late,
@@ -133,6 +134,14 @@ class Delivering:
                 await tx.finetunes.advance(shown, current.state)
         if finetune.state in ENDED_STATES and item.payload.get("state") == finetune.state.value:
             await self._announcer.announce_finetune(finetune, again=is_again(item))
+
+    async def _stall(self, item: OutboxItem) -> None:
+        """Ask whether to wait any longer for a fine-tune, unless it went on or ended meanwhile."""
+        async with self._store.transaction() as tx:
+            finetune = await tx.finetunes.get(item.key)
+            await self._entries.hold(tx, item)
+        if finetune and finetune.stalled_at and finetune.state in UNDER_WAY:
+            await self._announcer.ask_about_stall(finetune, message_id=item.message_id, again=is_again(item))
 
     async def _switch(self, item: OutboxItem) -> None:
         async with self._store.transaction() as tx:

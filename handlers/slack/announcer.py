@@ -125,6 +125,13 @@ class SlackAnnouncer:
             channel, finetune.channel_ts, message, announcement_mark(f"ended:{finetune.id}"), again=again
         )
 
+    async def ask_about_stall(self, finetune: Finetune, *, message_id: str, again: bool) -> None:
+        channel = finetune.channel or await self._progress_channel(finetune)
+        message = finetune_progress.stalled(finetune, Words(finetune.language))
+        await self._post_once(
+            channel, finetune.channel_ts, message, announcement_mark(f"stalled:{message_id}"), again=again
+        )
+
     async def post_missed(self, missed: Missed, *, message_id: str, again: bool) -> None:
         links = {ts: await self._link(missed.channel, ts) for ts in missed.ts}
         message = missed_view(missed, {ts: link for ts, link in links.items() if link}, self._staff)

@@ -198,8 +198,18 @@ def job_line(finetune: Finetune, words: Words) -> str:
         detail = f"`{finetune.model}`"
     elif detail:
         detail = escaped(detail)
+    elif finetune.reads_file:
+        detail = words("progress.reading", since=date(finetune.last_progress))
     line = words("finetune.status.job", id=finetune.id, state=state, rows=finetune.estimate.rows)
-    return f"{line} {detail}" if detail else line
+    return "\n    ".join([f"{line} {detail}" if detail else line, times(finetune, words)])
+
+
+def times(finetune: Finetune, words: Words) -> str:
+    """Return when a fine-tune started, and when it last went on or ended."""
+    key = "finetune.status.moved" if finetune.state in UNDER_WAY else "finetune.status.ended"
+    started = date(finetune.started_at or finetune.created_at)
+    stalled = " ⚠️" if finetune.stalled_at and finetune.state in UNDER_WAY else ""
+    return words(key, started=started, last=date(finetune.last_progress)) + stalled
 
 
 def choices(releases: Sequence[tuple[Release, Scorecard | None]], serving: Scorecard | None, words: Words) -> Message:

@@ -3,7 +3,9 @@
 from bot.domain.finetune import Finetune, FinetuneState
 from handlers.texts.escape import escaped
 from handlers.texts.words import Words
-from handlers.views.message import Message, context, date, section
+from handlers.views.finetune import NamedPayload
+from handlers.views.ids import FINETUNE_CANCEL, FINETUNE_WAIT
+from handlers.views.message import Message, button, context, date, section
 
 
 def progress(finetune: Finetune, words: Words) -> Message:
@@ -11,6 +13,8 @@ def progress(finetune: Finetune, words: Words) -> Message:
     state = words(f"finetune.state.{finetune.state.value}")
     title = words("progress.title", id=finetune.id, state=state)
     facts = [words("progress.student", model=escaped(str(finetune.student)), rows=finetune.estimate.rows)]
+    if finetune.reads_file:
+        facts.append(words("progress.reading", since=date(finetune.last_progress)))
     if finetune.progress:
         facts.append(words("progress.said", text=escaped(finetune.progress, 500)))
     if finetune.model:
@@ -19,6 +23,22 @@ def progress(finetune: Finetune, words: Words) -> Message:
         facts.append(words("progress.error", text=escaped(finetune.error, 500)))
     asked = words("progress.asked", who=f"<@{finetune.requested_by}>", at=date(finetune.created_at))
     return Message(title, [section(f"*{title}*\n" + "\n".join(facts), verbatim=True), context(asked)])
+
+
+def stalled(finetune: Finetune, words: Words) -> Message:
+    """Return the question whether to wait any longer for a fine-tune that does not go on."""
+    facts = {"who": f"<@{finetune.requested_by}>", "id": finetune.id, "last": date(finetune.last_progress)}
+    text = words("progress.stalled_file" if finetune.reads_file else "progress.stalled", **facts)
+    payload = NamedPayload(id=finetune.id).packed()
+    buttons = {
+        "type": "actions",
+        "block_id": f"stalled:{finetune.id}",
+        "elements": [
+            button(words("progress.cancel"), FINETUNE_CANCEL, payload, style="danger"),
+            button(words("progress.wait"), FINETUNE_WAIT, payload),
+        ],
+    }
+    return Message(text, [section(text, verbatim=True), context(words("progress.times")), buttons])
 
 
 def ended(finetune: Finetune, words: Words) -> Message:

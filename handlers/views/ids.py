@@ -21,6 +21,8 @@ REASON_INPUT = "reason"
 
 FINETUNE_CONFIRM = "finetune.confirm"
 FINETUNE_DISMISS = "finetune.dismiss"
+FINETUNE_CANCEL = "finetune.cancel"
+FINETUNE_WAIT = "finetune.wait"
 FINETUNE_SWITCH = "finetune.switch"
 FINETUNE_OVERRIDE = "finetune.override"
 OVERRIDE_MODAL = "override.modal"

@@ -57,6 +57,8 @@ class FakeTrainer:
     def __init__(self) -> None:
         self.faults = Faults()
         self.files: dict[str, bytes] = {}
+        self.unread: set[str] = set()
+        """Ids of files that are not reported as read."""
         self.jobs: dict[str, Job] = {}
         self.finetune_ids: dict[str, str] = {}
         """Job id → the fine-tune's id in the job's metadata."""
@@ -82,6 +84,9 @@ class FakeTrainer:
         self.files[file_id] = data
         lose(fault, ModelDown("upload: no answer"))
         return file_id
+
+    async def has_read(self, student: ModelName, file_id: str) -> bool:
+        return file_id not in self.unread
 
     async def create(self, student: ModelName, file_id: str, finetune_id: str, suffix: str) -> Job:
         try:
@@ -146,6 +151,8 @@ class FakeAnnouncer:
         """ts of a progress message → the fine-tune that it shows."""
         self.announced: list[Finetune] = []
         """Fine-tunes whose end was announced."""
+        self.stalled: list[Finetune] = []
+        """Fine-tunes about which people were asked whether to wait any longer."""
         self.switches: list[tuple[str, str]] = []
         """Announced switches: (release id, who switched)."""
         self.message_ids: list[str] = []
@@ -224,6 +231,13 @@ class FakeAnnouncer:
         fault = self._receive("announce_finetune")
         if not (again and finetune.id in [announced.id for announced in self.announced]):
             self.announced.append(finetune)
+        lose(fault, NO_ANSWER)
+
+    async def ask_about_stall(self, finetune: Finetune, *, message_id: str, again: bool) -> None:
+        fault = self._receive("ask_about_stall")
+        if not (again and message_id in self.message_ids):
+            self.message_ids.append(message_id)
+            self.stalled.append(finetune)
         lose(fault, NO_ANSWER)
 
     async def post_missed(self, missed: Missed, *, message_id: str, again: bool) -> None:

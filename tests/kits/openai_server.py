@@ -74,6 +74,10 @@ class OpenAIServer:
         """Queue replies for a route such as `POST /v1/files`."""
         self._queues[route].extend(replies)
 
+    def otherwise(self, route: str, reply: Reply) -> None:
+        """Set the reply of a route until replies are queued for it."""
+        self._last.setdefault(route, reply)
+
     def sent(self, route: str) -> list[ReceivedRequest]:
         """Return the requests to this route, oldest first."""
         return [got for got in self.requests if got.route == route]

@@ -21,7 +21,7 @@ from bot.domain.fallback import Fallback
 from bot.domain.prompt import Category, Prompt
 from bot.domain.question import Question
 from bot.domain.release import ModelName
-from bot.ports import Model, Store
+from bot.ports import Model, Store, Trainer
 from bot.practice import Person, Server, Timing, Workspace, serve
 from bot.practice.people import TEAM_ID, Member
 from bot.providers.tokens import OfflineEstimator
@@ -75,6 +75,7 @@ class SlackDesk:
     deliverers: Pool
     stack: AsyncExitStack
     neighbours: RowNeighbours
+    acts: Acts
     catch_up: CatchUp
     surveying: Surveying
     connect: Callable[[], Awaitable[Any]]
@@ -197,6 +198,8 @@ async def open_desk(
     model: Model | None = None,
     serving: ModelName = MODEL,
     fallback: Fallback | None = None,
+    trainer: Trainer | None = None,
+    student: ModelName = MODEL,
 ) -> AsyncIterator[SlackDesk]:
     """Open a bot in a new practice workspace.
 
@@ -207,6 +210,8 @@ async def open_desk(
         model: Replaces the desk's fake for live questions.
         serving: The model of the serving release.
         fallback: The rule for the fallback release; the default has none.
+        trainer: Replaces the fake that trains.
+        student: The model to train.
     """
     async with AsyncExitStack() as stack:
         timing = Timing(ack=ack, redeliver=(0.0, 0.05, 0.05))
@@ -228,12 +233,12 @@ async def open_desk(
             neighbours=neighbours,
             model=rules,
             live_model=model or rules,
-            trainer=FakeTrainer(),
+            trainer=trainer or FakeTrainer(),
             batcher=NoBatches(),
             estimator=OfflineEstimator(),
             check_file=check,
         )
-        acts = Acts(ports, Choices(student=MODEL, fallback=fallback or Fallback()))
+        acts = Acts(ports, Choices(student=student, fallback=fallback or Fallback()))
         history = SlackHistory(client, people, policy)
         slack = SlackActs(ports, acts, announcer, history, audiences, timedelta(hours=24))
         answerers = Pool(slack.answering.answer_next, 4, poll=POLL_SECONDS)
@@ -258,6 +263,7 @@ async def open_desk(
             surveying=slack.surveying,
             connect=connect,
             neighbours=neighbours,
+            acts=acts,
         )
         await desk.back()
         answerers.start()

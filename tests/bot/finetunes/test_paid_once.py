@@ -46,6 +46,8 @@ class JobProvider(OpenAIServer):
     def choose(self, got: ReceivedRequest) -> Reply:
         if got.route == FILES:
             return Reply({"id": f"file-{len(self.sent(FILES))}", "status": "processed"})
+        if got.route.startswith("GET /v1/files/"):
+            return Reply({"id": got.route.rpartition("/")[2], "status": "processed"})
         if got.route == JOBS:
             metadata = got.json["metadata"]
             self.jobs.append({"id": f"job-{len(self.jobs)}", "status": "running", "metadata": metadata})
@@ -79,7 +81,7 @@ class Cluster:
         return finetune_acts(
             store,
             DatabaseShelf(database),
-            trainer(self.providers, pauses_s=()),
+            trainer(self.providers),
             Spending(estimator, self.clock, None),
             RowNeighbours(store),
             self.clock,

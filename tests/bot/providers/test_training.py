@@ -2,13 +2,14 @@
 
 import pytest
 
-from bot.domain.errors import ModelDown, ModelRefused, OutcomeUnknown
+from bot.domain.errors import FileNotReady, ModelDown, ModelRefused, OutcomeUnknown
 from bot.domain.release import ModelName
 from bot.providers.providers import Provider, Providers
 from bot.providers.training import JOB_METADATA_KEY, OpenAITrainer
 from tests.kits.openai_server import FILES, JOBS, OpenAIServer, Reply, refusal
 
 DATA = b'{"messages": []}\n'
+FILE = "GET /v1/files/file-1"
 LIST = "GET /v1/fine_tuning/jobs"
 JOB = "GET /v1/fine_tuning/jobs/ftjob-1"
 EVENTS = JOB + "/events"
@@ -16,7 +17,7 @@ EVENTS = JOB + "/events"
 
 @pytest.fixture
 def trainer(providers: Providers) -> OpenAITrainer:
-    return OpenAITrainer(providers, pauses_s=(0, 0, 0))
+    return OpenAITrainer(providers)
 
 
 @pytest.fixture
@@ -50,26 +51,74 @@ async def test_file_is_uploaded_for_fine_tuning(
 
 async def test_azure_gets_a_byte_order_mark(server: OpenAIServer, trainer: OpenAITrainer, on_azure: ModelName) -> None:
     server.on(FILES, file("pending"))
-    server.on("GET /v1/files/file-1", file("running"), file("processed"))
     assert await trainer.upload(on_azure, "rows.jsonl", DATA) == "file-1"
     assert b"\r\n\r\n\xef\xbb\xbf" + DATA in server.sent(FILES)[0].body
-    assert len(server.requests) == 3
 
 
-async def test_file_is_used_after_the_last_poll(
+async def test_file_is_read_when_provider_says_so(
+    server: OpenAIServer, trainer: OpenAITrainer, on_azure: ModelName
+) -> None:
+    states = [file("pending"), file("Running"), file("uploaded"), file("processed"), Reply({"id": "file-1"})]
+    server.on(FILE, *states, refusal(404, "no such route"))
+    read = [await trainer.has_read(on_azure, "file-1") for _ in range(6)]
+    assert read == [False, False, False, True, True, True]
+    server.on(FILE, file("error", status_details="line 3"), refusal(401, "no"))
+    with pytest.raises(ModelRefused, match="line 3"):
+        await trainer.has_read(on_azure, "file-1")
+    with pytest.raises(ModelRefused):
+        await trainer.has_read(on_azure, "file-1")
+
+
+UNREAD = [
+    refusal(400, "File 'file-1' is still being processed and is not ready to be used for fine-tuning."),
+    refusal(400, "The specified file file-1 is not in 'succeeded' state.", code="invalidPayload"),
+    refusal(409, "training_file has not been processed yet"),
+    refusal(422, "File status is pending, please wait"),
+]
+READ = [
+    refusal(400, "The file could not be processed: line 3 is no JSON", param="training_file"),
+    refusal(400, "Invalid file format. Input file is in the wrong format"),
+    refusal(403, "Fine-tuning is not available to your organisation"),
+    refusal(400, "Model small is not ready"),
+]
+
+
+@pytest.mark.parametrize("reply", UNREAD)
+async def test_unread_file_is_told_from_a_refusal(
+    server: OpenAIServer, trainer: OpenAITrainer, student: ModelName, reply: Reply
+) -> None:
+    server.on(JOBS, reply)
+    server.on(FILE, file("processed"))
+    with pytest.raises(FileNotReady):
+        await trainer.create(student, "file-1", "ft-7", "s")
+    assert len(server.sent(JOBS)) == 1
+
+
+@pytest.mark.parametrize("reply", READ)
+async def test_refusal_is_told_from_an_unread_file(
+    server: OpenAIServer, trainer: OpenAITrainer, student: ModelName, reply: Reply
+) -> None:
+    server.on(JOBS, reply)
+    server.on(FILE, file("processed"))
+    with pytest.raises(ModelRefused) as raised:
+        await trainer.create(student, "file-1", "ft-7", "s")
+    assert type(raised.value) is ModelRefused
+
+
+async def test_unread_file_is_known_by_its_state(
     server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
 ) -> None:
-    server.on(FILES, file("uploaded"))
-    server.on("GET /v1/files/file-1", file("uploaded"))
-    assert await trainer.upload(student, "rows.jsonl", DATA) == "file-1"
-    assert len(server.requests) == 4
+    server.on(JOBS, refusal(400, "Invalid training file: file-1"))
+    server.on(FILE, file("uploaded"))
+    with pytest.raises(FileNotReady):
+        await trainer.create(student, "file-1", "ft-7", "s")
 
 
 async def test_failed_upload_raises_the_right_error(
     server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
 ) -> None:
-    server.on(FILES, file("uploaded"), refusal(400, "not JSON lines"), Reply(status=503, headers={"retry-after": "0"}))
-    server.on("GET /v1/files/file-1", file("error", status_details="line 3"))
+    broken = file("error", status_details="line 3")
+    server.on(FILES, broken, refusal(400, "not JSON lines"), Reply(status=503, headers={"retry-after": "0"}))
     with pytest.raises(ModelRefused, match="line 3"):
         await trainer.upload(student, "rows.jsonl", DATA)
     with pytest.raises(ModelRefused, match="not JSON lines"):
