@@ -21,6 +21,7 @@ from tests.storage.conftest import MakeDatabase
 from tests.storage.things import LEASE, NOW, PROMPT, arrival, finetune, manifest
 
 RELEASED = {
+    "0004": "b0e4938c79fb66ed49cd58e6d2fc1f8d549395067a14ba546fd01dce7c75813c",
     "0003": "7d573d63a2f4bdc2c6bf4e3f8df8eecf1b5d6e136ebeec56d4f32b5c5f020a53",
     "0002": "35da1debe45639331a519292c6224511ae998f982d5cfcbc2ee7333737254e38",
     "0001": "48bef63a1a9ea23b839726f52f785c2020e8d0728447574f35ffa7f68b8c2231",
@@ -119,6 +120,9 @@ async def test_newer_program_reads_rows_of_older_program(released: tuple[Databas
     async with database.begin() as connection:
         await connection.execute(tables.tables["inbox"].update().values(arrival=asked, ending=None))
         await connection.execute(tables.tables["questions"].update().values(via="dm"))
+        for table in (tables.tables["inbox"], tables.tables["questions"]):
+            if "audience" in table.columns:
+                await connection.execute(table.update().values(audience="unknown"))
     async with SqlStore(database).transaction() as tx:
         item = await tx.inbox.claim("w", NOW, LEASE)
         assert item is not None
