@@ -6,6 +6,7 @@ Exception
 ├── Undelivered       Slack did not accept a message
 ├── TrackerError      the tracker did not accept a copy or did not answer a query
 │   ├── TrackerDown      retry later: timeout, connection, 429, 5xx
+│   │   └── TracesDown      429 for traces
 │   └── TrackerRefused   permanent until somebody acts; the reason has a text in handlers/texts/
 └── ModelError        the provider gave no usable answer
     ├── ModelDown     retry later: timeout, connection, 429, 5xx
@@ -169,11 +170,17 @@ class TrackerDown(TrackerError):  # noqa: N818 - reads as what happened
         self.after = after
 
 
+class TracesDown(TrackerDown):
+    """The limit on traces is reached; the tracker may accept everything else."""
+
+
 class TrackerReason(StrEnum):
     """The reason for a tracker's refusal. Each reason has a text in each language under `tracker.<value>`."""
 
     WRONG_ADDRESS = "wrong_address"
     """The server at this address is not a tracker."""
+    WEB_ADDRESS = "web_address"
+    """The address is that of the tracker's pages for people, not of its API."""
     CERTIFICATE = "certificate"
     """The tracker's certificate is not trusted."""
     WRONG_KEY = "wrong_key"

@@ -13,7 +13,7 @@ MIRROR_DATASET = "mirror:dataset"
 MIRROR_FILLED = "mirror:filled"
 """Cursor: how far the dataset has been filled."""
 MIRROR_TROUBLE = "mirror:trouble"
-"""Cursor: why the tracker accepts nothing; empty while it works."""
+"""Cursor: why the tracker does not accept everything; empty while it does."""
 MIRROR_UNTAKEN = "mirror:untaken"
 """Cursor: number of people's changes that could not be applied."""
 MIRROR_FILLED_END = "*"
@@ -41,7 +41,9 @@ MIRROR_BARRIERS = frozenset({MirrorChange.VERSION, MirrorChange.EXPERIMENT})
 """Changes that refer to everything before them, so they wait until all of that has been sent."""
 
 MIRROR_DOWN = "down"
-"""The trouble of a tracker that does not answer. Any other trouble is a `TrackerReason`."""
+"""The trouble of a tracker that does not answer."""
+MIRROR_TRACES_DOWN = "trace_quota"
+"""The trouble of a tracker that accepts no more traces for now. Any other trouble is a `TrackerReason`."""
 
 
 class MirrorState(Thing):

@@ -2,21 +2,25 @@
 
 import asyncio
 import contextvars
+import re
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
+from urllib.parse import urlsplit
 
 from langsmith import Client
 from requests.adapters import HTTPAdapter
 
-from bot.domain.errors import TrackerDown, TrackerReason, TrackerRefused
-from bot.langsmith.wire import DeadlineSession, NotFound, tracker_error, translate_errors
+from bot.domain.errors import TracesDown, TrackerDown, TrackerReason, TrackerRefused
+from bot.langsmith.wire import DeadlineSession, NotFound, status_of, tracker_error, translate_errors
 
 CONCURRENT_REQUESTS = 4
 """Most requests under way at once."""
 REQUEST_SECONDS = 10.0
 """Deadline of one whole request, in seconds."""
+WEB_HOST = re.compile(r"(?:(?!api\.)[\w-]+\.)?smith\.langchain\.com")
+"""The hosts of LangSmith's own pages; those of its API have the label `api`, as in eu.api.smith.langchain.com."""
 
 CallArgs = ParamSpec("CallArgs")
 Returned = TypeVar("Returned")
@@ -91,11 +95,17 @@ class Connection:
 
         Returns:
             False if LangSmith already has at least one of the runs; then the others may be lost.
+
+        Raises:
+            TracesDown: LangSmith limits the number of traces per hour and per month.
         """
         errors: list[Exception] = []
         self._ingest_errors.set(errors)
         self.client.multipart_ingest(create=[dict(run) for run in runs])
         if errors:
+            status, after = status_of(errors[0])
+            if status == 429:
+                raise TracesDown("no more traces are accepted: status 429", after) from None
             raise tracker_error(errors[0]) from None
         return self.session.last_status != 409
 
@@ -113,15 +123,23 @@ class Connection:
         After a failed request, the SDK itself would assume an old server until the process ends.
 
         Raises:
-            TrackerRefused: WRONG_ADDRESS, when the server is not LangSmith.
+            TrackerRefused: WRONG_ADDRESS, when the server is not LangSmith; WEB_ADDRESS, when it answers with a page.
         """
         probe = self._new_client({})
         try:
-            info = probe.request_with_retries("GET", "/info").json()
+            answer = probe.request_with_retries("GET", "/info")
         except Exception as error:
             if isinstance(tracker_error(error), NotFound):
+                if WEB_HOST.fullmatch(urlsplit(self._endpoint).hostname or ""):
+                    raise TrackerRefused(TrackerReason.WEB_ADDRESS, "the host is that of the pages") from None
                 raise TrackerRefused(TrackerReason.WRONG_ADDRESS, "there is no /info") from None
             raise
+        if "html" in answer.headers.get("content-type", ""):
+            raise TrackerRefused(TrackerReason.WEB_ADDRESS, "the answer of /info is a page")
+        try:
+            info = answer.json()
+        except ValueError:
+            info = None
         if not isinstance(info, dict) or not isinstance(info.get("version"), str):
             raise TrackerRefused(TrackerReason.WRONG_ADDRESS, "the answer of /info is not LangSmith's")
         return info

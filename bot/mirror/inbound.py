@@ -25,6 +25,8 @@ ANYBODY = "*"
 LASTING_REASONS = frozenset(
     {
         TrackerReason.WRONG_ADDRESS,
+        TrackerReason.WEB_ADDRESS,
+        TrackerReason.CERTIFICATE,
         TrackerReason.WRONG_KEY,
         TrackerReason.WRONG_WORKSPACE,
         TrackerReason.DATASET_GONE,

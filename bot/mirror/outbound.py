@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from bot.current_prompt import current_prompt
 from bot.domain.dataset import Row
-from bot.domain.errors import TrackerDown, TrackerError, TrackerReason, TrackerRefused
+from bot.domain.errors import TracesDown, TrackerDown, TrackerError, TrackerReason, TrackerRefused
 from bot.domain.mirror import Experiment, ExperimentRow, RowCopy, Trace, row_copy
 from bot.domain.mirrored import (
     MIRROR_BARRIERS,
@@ -62,8 +62,10 @@ class MirrorOutbound:
         self._evaluating = evaluating
         self._estimator = estimator
         self._clock = clock
-        self._quiet_until: datetime | None = None
-        self._failures = 0
+        self._pause = Pause(clock)
+        self._traces_pause = Pause(clock)
+        self._rows_sent_to = 0
+        """While traces are held back: the outbox entry up to which all rows have been sent."""
         self._alive_moved_at = clock.now()
         self._feedback_tries: dict[int, int] = {}
         self._releases: dict[str, tuple[Release, Prompt]] = {}
@@ -108,22 +110,20 @@ class MirrorOutbound:
         After a failure nothing is sent for FIRST_WAIT to LONGEST_WAIT, or for longer if the tracker asks for it.
         """
         await self._move_alive()
-        if self._quiet_until and self._clock.now() < self._quiet_until:
+        if self._pause.on:
             return False
         try:
             more = await self._round()
         except TrackerError as error:
             await self._back_off(error)
             return False
-        self._failures, self._quiet_until = 0, None
+        self._pause.end()
         return more
 
     async def _back_off(self, error: TrackerError) -> None:
-        self._failures += 1
-        wait = min(FIRST_WAIT * 2 ** min(self._failures - 1, 10), LONGEST_WAIT)
-        if isinstance(error, TrackerDown) and error.after:
-            wait = max(wait, error.after)
-        self._quiet_until = self._clock.now() + wait
+        await self._record(error, self._pause.begin(error))
+
+    async def _record(self, error: TrackerError, wait: timedelta) -> None:
         async with self._store.transaction() as tx:
             news = await record_trouble(tx, error, self._clock.now())
         log.log(logging.WARNING if news else logging.DEBUG, "mirror: %s; next try in %s", error, wait)
@@ -131,7 +131,18 @@ class MirrorOutbound:
     async def _round(self) -> bool:
         dataset = await self._dataset()
         filled = await self._fill(dataset)
-        sent = await self._send_next(dataset, filled=filled)
+        if self._traces_pause.on:
+            await self._send_rows_alone(dataset, filled=filled)
+            return not filled
+        self._rows_sent_to = 0
+        try:
+            sent = await self._send_next(dataset, filled=filled)
+        except TracesDown as error:
+            await self._send_rows_alone(dataset, filled=filled)
+            await self._tracker.check()  # if this fails too, not only traces are limited
+            await self._record(error, self._traces_pause.begin(error))
+            return not filled
+        self._traces_pause.end()
         await self._clear_trouble(filled=filled)
         return sent or not filled
 
@@ -203,6 +214,29 @@ class MirrorOutbound:
                 await self._send_barrier(dataset, entries[0])
             return filled
         return await self._send_changes(dataset, entries[:first])
+
+    async def _send_rows_alone(self, dataset: str, *, filled: bool) -> None:
+        """Send the rows and versions of all queued changes, and leave the rest where it is: it needs traces.
+
+        A version waits until the dataset is filled, and the rows after it wait too.
+        """
+        while True:
+            async with self._store.transaction() as tx:
+                entries = await tx.outbox.page(MIRROR_TOPIC, self._rows_sent_to, CHANGES_PER_PAGE)
+                prompt = await current_prompt(tx)
+            if not entries:
+                return
+            version = next((n for n, one in enumerate(entries) if change_of(one) is MirrorChange.VERSION), len(entries))
+            changed = [one for one in entries[:version] if change_of(one) is MirrorChange.ROW]
+            async with self._store.transaction() as tx:
+                rows = await tx.rows.some({entry.key for entry in changed})
+            await self._send_rows(dataset, prompt, {entry.key: rows.get(entry.key) for entry in changed})
+            await self._done(changed)
+            if version < len(entries):
+                if not filled:
+                    return
+                await self._send_barrier(dataset, entries[version])
+            self._rows_sent_to = entries[min(version, len(entries) - 1)].id
 
     async def _send_changes(self, dataset: str, entries: Sequence[OutboxEntry]) -> bool:
         by_change = {change: [entry for entry in entries if change_of(entry) is change] for change in MirrorChange}
@@ -291,7 +325,11 @@ class MirrorOutbound:
         """Send the trace again, because it is older than the mirror or delayed; return True after the last try."""
         self._feedback_tries[entry.id] = self._feedback_tries.get(entry.id, 0) + 1
         if self._feedback_tries[entry.id] < FEEDBACK_TRIES:
-            await self._tracker.trace(traces)
+            try:
+                await self._tracker.trace(traces)
+            except TracesDown:
+                self._feedback_tries[entry.id] -= 1  # the limit says nothing about this trace
+                raise
             return False
         log.warning(
             "mirror: a correction of question %s is dropped, because the tracker does not find its trace", entry.key
@@ -363,6 +401,31 @@ class MirrorOutbound:
         card = scorecard(release.id, judged)
         figures = {"accuracy": card.accuracy} | ({} if card.ece is None else {"ece": card.ece})
         await self._tracker.conclude(experiment, figures)
+
+
+class Pause:
+    """The backoff after failures: nothing is tried for FIRST_WAIT to LONGEST_WAIT, doubled each time."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._until: datetime | None = None
+        self._failures = 0
+
+    @property
+    def on(self) -> bool:
+        return self._until is not None and self._clock.now() < self._until
+
+    def begin(self, error: TrackerError) -> timedelta:
+        """Begin the next pause and return its length, which is longer if the tracker asks for it."""
+        self._failures += 1
+        wait: timedelta = min(FIRST_WAIT * 2 ** min(self._failures - 1, 10), LONGEST_WAIT)
+        if isinstance(error, TrackerDown) and error.after:
+            wait = max(wait, error.after)
+        self._until = self._clock.now() + wait
+        return wait
+
+    def end(self) -> None:
+        self._failures, self._until = 0, None
 
 
 def change_of(entry: OutboxEntry) -> MirrorChange:

@@ -2,18 +2,32 @@
 
 from datetime import datetime
 
-from bot.domain.errors import TrackerError, TrackerReason, TrackerRefused
+from bot.domain.errors import TracesDown, TrackerError, TrackerReason, TrackerRefused
 from bot.domain.mirrored import (
     MIRROR_DATASET,
     MIRROR_DOWN,
     MIRROR_FILLED,
     MIRROR_FILLED_END,
     MIRROR_TOPIC,
+    MIRROR_TRACES_DOWN,
     MIRROR_TROUBLE,
     MIRROR_UNTAKEN,
     MirrorState,
 )
 from bot.ports import Transaction
+from bot.questions.delivering import tell_operators
+
+OPERATORS_REASONS: frozenset[str] = frozenset(
+    {
+        TrackerReason.WRONG_ADDRESS,
+        TrackerReason.WEB_ADDRESS,
+        TrackerReason.CERTIFICATE,
+        TrackerReason.WRONG_KEY,
+        TrackerReason.WRONG_WORKSPACE,
+        MIRROR_TRACES_DOWN,
+    }
+)
+"""Reasons that only the people who run the bot can end."""
 
 
 async def mirror_state(tx: Transaction, now: datetime) -> MirrorState:
@@ -26,13 +40,19 @@ async def mirror_state(tx: Transaction, now: datetime) -> MirrorState:
 
 
 async def record_trouble(tx: Transaction, error: TrackerError, now: datetime) -> bool:
-    """Store why the tracker accepts nothing, and return whether that is news.
+    """Store why the tracker does not accept everything, and return whether that is news.
 
-    If the dataset was deleted, its id is forgotten, so the next round creates a new one.
+    Operators are told if only they can end it. If the dataset was deleted, its id is forgotten, so the next round
+    creates a new one.
     """
-    reason = error.reason if isinstance(error, TrackerRefused) else MIRROR_DOWN
+    if isinstance(error, TrackerRefused):
+        reason: str = error.reason
+    else:
+        reason = MIRROR_TRACES_DOWN if isinstance(error, TracesDown) else MIRROR_DOWN
     if reason is TrackerReason.DATASET_GONE:
         await tx.cursors.move(MIRROR_DATASET, "", now)
     news = await tx.cursors.get(MIRROR_TROUBLE) != reason
     await tx.cursors.move(MIRROR_TROUBLE, str(reason), now)
+    if news and reason in OPERATORS_REASONS:
+        await tell_operators(tx, now, f"tracker.{reason}")
     return news

@@ -1,6 +1,6 @@
 """Slack: the history of channels, and messages to people."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -76,6 +76,16 @@ class Announcer(Protocol):
             model: the model that gave no answer.
             trouble: the cause.
             fallback: the model that answers instead; None if none answers and the askers are told.
+            message_id: id of this message.
+            again: an earlier attempt may have posted it.
+        """
+
+    async def tell_operators(self, text: str, facts: Mapping[str, str], *, message_id: str, again: bool) -> None:
+        """Tell the ops channel, if there is one, about trouble that only operators can end.
+
+        Args:
+            text: key of the text.
+            facts: values for its placeholders.
             message_id: id of this message.
             again: an earlier attempt may have posted it.
         """

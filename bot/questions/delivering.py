@@ -1,7 +1,8 @@
 """Delivery of outbox entries to Slack: in order, retried until Slack accepts them, and visible once."""
 
 import logging
-from datetime import timedelta
+import uuid
+from datetime import datetime, timedelta
 
 from bot.domain.card import Card
 from bot.domain.correction import Correction, CorrectionKind
@@ -12,7 +13,7 @@ from bot.domain.release import ModelName
 from bot.ports import MESSAGE_ID, Announcer, Clock, Meter, OutboxItem, Store, Transaction, Unmetered
 from bot.questions.arrivals import POSTED_LATE_TOPIC
 from bot.questions.cards import card_of
-from bot.questions.classifying import TROUBLE_TOPIC
+from bot.questions.classifying import REPORT_INTERVAL, TROUBLE_TOPIC
 from bot.questions.leasing import LeasedOutbox, RetryDelay
 
 log = logging.getLogger(__name__)
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 DELIVERY_LEASE = timedelta(seconds=60)
 FIRST_DELIVERY_WAIT = timedelta(seconds=2)
 LONGEST_DELIVERY_WAIT = timedelta(minutes=5)
+OPERATORS_TOPIC = "operators"
+"""Outbox topic: a text for the ops channel. The payload holds its key as `text`, and the values of its placeholders."""
 AGAIN = "again"
 """Payload key of an entry that repeats another one, whose message may have been posted."""
 
@@ -45,6 +48,7 @@ class Delivering:
             "missed": self._missed,
             POSTED_LATE_TOPIC: self._posted_late,
             TROUBLE_TOPIC: self._trouble,
+            OPERATORS_TOPIC: self._operators,
         }
         delay = RetryDelay(FIRST_DELIVERY_WAIT, LONGEST_DELIVERY_WAIT)
         spans = meter or Unmetered()
@@ -169,12 +173,34 @@ class Delivering:
             again=is_again(item),
         )
 
+    async def _operators(self, item: OutboxItem) -> None:
+        async with self._store.transaction() as tx:
+            await self._entries.hold(tx, item)
+        facts = {name: fact for name, fact in item.payload.items() if name not in {"text", AGAIN, MESSAGE_ID}}
+        await self._announcer.tell_operators(
+            item.payload["text"], facts, message_id=item.message_id, again=is_again(item)
+        )
+
     async def _posted_late(self, item: OutboxItem) -> None:
         """Delete all copies but one of a message that was posted after the arrival's lease was lost."""
         place = Place.model_validate({name: item.payload.get(name) for name in Place.model_fields})
         async with self._store.transaction() as tx:
             question = await tx.questions.at(place.team, place.channel, place.ts)
         await self._announcer.keep_one(place, item.key, question)
+
+
+async def tell_operators(tx: Transaction, now: datetime, text: str, **facts: str) -> None:
+    """Queue a message about trouble that only operators can end, at most one with this text per `REPORT_INTERVAL`.
+
+    Args:
+        tx: the transaction.
+        now: the current time.
+        text: the key of the text in handlers/texts/.
+        **facts: values for its placeholders.
+    """
+    # This lease is never released early.
+    if await tx.leases.acquire(f"{OPERATORS_TOPIC}:{text}", uuid.uuid4().hex, now, REPORT_INTERVAL):
+        await tx.outbox.add(OPERATORS_TOPIC, text, {"text": text} | facts, now)
 
 
 def keeps_owner(card: Card, correction: Correction) -> bool:

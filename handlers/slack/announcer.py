@@ -1,7 +1,7 @@
 """The Announcer port over Slack's Web API."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -171,6 +171,13 @@ class SlackAnnouncer:
         effect = words("outage.fallback", model=escaped(str(fallback))) if fallback else words("outage.no_fallback")
         message = Message(f"{cause} {effect}", [section(f"⚠️ {cause}", verbatim=True), context(effect)])
         await self._post_once(self._ops_channel, None, message, announcement_mark(f"trouble:{message_id}"), again=again)
+
+    async def tell_operators(self, text: str, facts: Mapping[str, str], *, message_id: str, again: bool) -> None:
+        if self._ops_channel is None:
+            return
+        said = self._people.default_words(text, **{name: escaped(fact) for name, fact in facts.items()})
+        message = Message(said, [section(f"⚠️ {said}", verbatim=True)])
+        await self._post_once(self._ops_channel, None, message, announcement_mark(f"told:{message_id}"), again=again)
 
     async def _progress_channel(self, finetune: Finetune) -> str:
         """Return the channel for a fine-tune's progress: the ops channel, else a DM with the requester."""

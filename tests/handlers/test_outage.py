@@ -188,3 +188,16 @@ async def test_trouble_is_told_in_configured_language(desk: SlackDesk, language:
     assert "BOT_PROVIDERS__ACME__API_KEY" in texts(message)
     await SlackAnnouncer(desk.client, people).tell_trouble(ACME, Trouble.KEY, None, message_id="2", again=False)
     assert len([m for m in await yuko.history(OPS) if "bot_id" in m]) == 1, "without an ops channel nothing is posted"
+
+
+@pytest.mark.parametrize(("language", "words"), [("ja", "上限に達しています"), (None, "accepts no more traces")])
+async def test_operators_are_told_once(desk: SlackDesk, language: str | None, words: str) -> None:
+    people = People(desk.client, desk.people.home, language)
+    announcer = SlackAnnouncer(desk.client, people, OPS)
+    for again in (False, True):
+        await announcer.tell_operators("tracker.trace_quota", {}, message_id="1", again=again)
+    yuko = await desk.window(desk.server.people.admin)
+    (message,) = [m for m in await yuko.history(OPS) if "bot_id" in m]
+    assert words in texts(message)
+    await SlackAnnouncer(desk.client, people).tell_operators("tracker.down", {}, message_id="2", again=False)
+    assert len([m for m in await yuko.history(OPS) if "bot_id" in m]) == 1

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from bot.domain.batch import BatchJob
@@ -157,6 +157,8 @@ class FakeAnnouncer:
         """Announced switches: (release id, who switched)."""
         self.message_ids: list[str] = []
         """Ids of the posted messages about switches, trouble and missed questions."""
+        self.told_operators: list[tuple[str, dict[str, str]]] = []
+        """Messages to operators: (key of the text, facts)."""
         self.troubles: list[tuple[str, Trouble, str | None]] = []
         """Reported troubles: (model, trouble, fallback model)."""
         self.missed: list[Missed] = []
@@ -217,6 +219,13 @@ class FakeAnnouncer:
         if not (again and message_id in self.message_ids):
             self.message_ids.append(message_id)
             self.troubles.append((str(model), trouble, str(fallback) if fallback else None))
+        lose(fault, NO_ANSWER)
+
+    async def tell_operators(self, text: str, facts: Mapping[str, str], *, message_id: str, again: bool) -> None:
+        fault = self._receive("tell_operators")
+        if not (again and message_id in self.message_ids):
+            self.message_ids.append(message_id)
+            self.told_operators.append((text, dict(facts)))
         lose(fault, NO_ANSWER)
 
     async def show_finetune(self, finetune: Finetune, *, again: bool) -> tuple[str, str]:

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from bot.domain.errors import TrackerDown, TrackerError, TrackerReason, TrackerRefused
+from bot.domain.errors import TracesDown, TrackerDown, TrackerError, TrackerReason, TrackerRefused
 from bot.domain.mirror import Annotation, Edit, Edits, Experiment, ExperimentRow, Feedback, RowCopy, Trace
 from tests.kits.fakes import StepClock
 
@@ -31,6 +31,8 @@ class MemoryTracker:
         self.calls: list[tuple[str, int]] = []
         self.fail_at: int | None = None
         """The index in `calls` of the call that fails."""
+        self.fail_traces = False
+        """Whether the quota on traces is used up."""
         self._failures: list[TrackerError] = []
 
     def fail(self, times: int = 1, error: TrackerError | None = None) -> None:
@@ -75,6 +77,8 @@ class MemoryTracker:
 
     async def trace(self, traces: Sequence[Trace]) -> None:
         self._called("trace", traces)
+        if self.fail_traces:
+            raise TracesDown("429")
         self._refuse_spoiled([trace.id.hex for trace in traces])
         self.traces |= {trace.id: trace for trace in traces}
 

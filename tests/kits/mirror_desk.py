@@ -10,6 +10,7 @@ from bot.domain.mirrored import MIRROR_TOPIC, MirrorState
 from bot.domain.question import Question, Verdict
 from bot.mirror.outbound import LONGEST_WAIT, MirrorOutbound
 from bot.mirror.status import mirror_state
+from bot.questions.delivering import OPERATORS_TOPIC
 from bot.releases.evaluating import Evaluating
 from storage.store import SqlStore
 from tests.bot.things import arrival
@@ -75,6 +76,11 @@ class MirrorDesk:
     async def state(self) -> MirrorState:
         async with self.store.transaction() as tx:
             return await mirror_state(tx, self.clock.now())
+
+    async def operators(self) -> list[str]:
+        """Return the keys of the messages to operators that wait in the outbox."""
+        async with self.store.transaction() as tx:
+            return [entry.key for entry in await tx.outbox.page(OPERATORS_TOPIC, 0, 100)]
 
     async def trouble(self) -> str | None:
         return (await self.state()).trouble

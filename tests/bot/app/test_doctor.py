@@ -11,7 +11,7 @@ import pytest
 
 from bot.app.doctor import Finding, examine
 from bot.cli import main
-from bot.domain.mirrored import MIRROR_DATASET, MIRROR_TOPIC, MIRROR_TROUBLE
+from bot.domain.mirrored import MIRROR_DATASET, MIRROR_TOPIC, MIRROR_TRACES_DOWN, MIRROR_TROUBLE
 from bot.practice import Server, Workspace, serve
 from bot.settings import Settings
 from handlers.texts.words import LANGUAGES, Words, texts
@@ -147,13 +147,15 @@ async def test_app_token_that_opens_no_socket(outside: Surroundings) -> None:
         (ServerFault(401), "wrong_key"),
         (ServerFault(403), "wrong_workspace"),
         (ServerFault(404), "wrong_address"),
+        (ServerFault(200, "<!doctype html><title>LangSmith</title>"), "web_address"),
+        (ServerFault(200, {"detail": "hello"}), "wrong_address"),
         (ServerFault(429, headers={"retry-after": "60"}), "down"),
         (ServerFault(500), "down"),
         (ServerFault(lost=True), "down"),
         (ServerFault(half=True), "down"),
         (ServerFault(silent=True), "down"),
     ],
-    ids=["401", "403", "404", "429", "500", "lost", "half", "black hole"],
+    ids=["401", "403", "404", "page", "other", "429", "500", "lost", "half", "black hole"],
 )
 async def test_each_langsmith_trouble_has_its_text(
     outside: Surroundings, monkeypatch: pytest.MonkeyPatch, fault: ServerFault, trouble: str
@@ -179,6 +181,9 @@ async def test_trouble_of_the_running_mirror_is_reported(outside: Surroundings) 
         await tx.cursors.move(MIRROR_TROUBLE, "not_taken", now)
         await tx.outbox.add(MIRROR_TOPIC, "q1", {"change": "row"}, now)
     assert await outside.problems() == {"LANGSMITH_API_KEY": "tracker.not_taken"}
+    async with store.transaction() as tx:
+        await tx.cursors.move(MIRROR_TROUBLE, MIRROR_TRACES_DOWN, now)
+    assert await outside.problems() == {"LANGSMITH_API_KEY": "tracker.trace_quota"}
     async with store.transaction() as tx:
         await tx.cursors.move(MIRROR_TROUBLE, "", now)
     assert (await outside.findings())["LANGSMITH_API_KEY"].facts["open"] == "1"

@@ -11,6 +11,7 @@ import pytest
 
 from bot.domain.errors import TrackerDown, TrackerError, TrackerReason, TrackerRefused
 from bot.langsmith import LangSmithTracker
+from bot.langsmith.connection import WEB_HOST
 from tests.bot.langsmith.things import copy, experiment, experiment_row, feedback, trace
 from tests.kits.langsmith_server import LangSmithServer, ServerFault
 from tests.kits.langsmith_server.server import KEY
@@ -252,3 +253,17 @@ async def test_close_cancels_requests_under_way(langsmith: LangSmithServer) -> N
     with pytest.raises(TrackerDown):
         await tracker.check()
     await tracker.aclose()
+
+
+@pytest.mark.parametrize(
+    ("host", "is_web"),
+    [
+        ("smith.langchain.com", True),
+        ("eu.smith.langchain.com", True),
+        ("api.smith.langchain.com", False),
+        ("eu.api.smith.langchain.com", False),
+        ("langsmith.example.com", False),
+    ],
+)
+def test_hosts_of_web_pages_are_known(host: str, *, is_web: bool) -> None:
+    assert bool(WEB_HOST.fullmatch(host)) is is_web

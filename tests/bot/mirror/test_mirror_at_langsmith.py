@@ -16,7 +16,8 @@ from bot.domain.correction import Correction
 from bot.domain.dataset import Split, example
 from bot.langsmith import LangSmithTracker
 from bot.mirror.inbound import ANYBODY, MirrorInbound
-from bot.mirror.outbound import LONGEST_WAIT, MirrorOutbound
+from bot.mirror.outbound import FEEDBACK_TRIES, LONGEST_WAIT, MirrorOutbound
+from storage.store import SqlStore
 from tests.bot.things import PROMPT, rows_of
 from tests.kits.fakes import MemoryNeighbours, StepClock
 from tests.kits.fakes_acts import CountingEstimator
@@ -297,3 +298,69 @@ async def test_evaluation_becomes_an_experiment(both: Both) -> None:
     about = experiment["extra"]["metadata"]
     (split,) = about["dataset_splits"]
     assert about["dataset_version"] == both.there.datasets.named("madoguchi").tags[split].isoformat()
+
+
+TRACES_FULL = ServerFault(
+    429,
+    {"error": "Too many requests: tenant exceeded usage limits: Monthly unique traces usage limit exceeded"},
+    headers={"retry-after": "86400"},
+)
+
+
+async def test_quota_on_traces_lets_rows_pass(both: Both) -> None:
+    both.there.fail(TRACES_FULL, on="POST /runs")
+    asked = [await both.here.ask(n=n) for n in range(1, 4)]
+    await both.here.press(asked[0][0], "it")
+    await both.here.mirror_all()
+    assert await both.here.trouble() == "trace_quota"
+    assert set(both.examples) == {asked[0][0].id}
+    both.here.clock.advance(seconds=1)
+    await both.here.press(asked[1][0], "labor")
+    await both.here.mirror_all()
+    assert set(both.examples) == {asked[0][0].id, asked[1][0].id}
+    assert (both.there.traces.runs, both.there.traces.feedback) == ({}, {})
+    assert len(both.there.sent("POST /runs/multipart")) == 1
+    assert await both.here.operators() == ["tracker.trace_quota"]
+    both.there.heal()
+    both.here.clock.advance(days=1)
+    await both.sync()
+    assert len(both.there.traces.runs) == 3
+    assert len(both.there.traces.feedback) == 2
+    assert await both.here.trouble() is None
+
+
+async def test_limit_on_everything_is_no_trace_quota(both: Both) -> None:
+    await both.here.ask()
+    await both.here.mirror_all()
+    both.there.fail(ServerFault(429))
+    question, _ = await both.here.ask(n=2)
+    await both.here.press(question, "it")
+    await both.here.mirror_all()
+    assert await both.here.trouble() == "down"
+    assert await both.here.operators() == []
+
+
+async def test_traces_held_for_weeks_lose_no_feedback(both: Both) -> None:
+    mirrored, both.here.store = both.here.store, SqlStore(both.here.store._database)
+    question, _ = await both.here.ask()  # before there was a mirror
+    both.here.store = mirrored
+    await both.here.press(question, "it")
+    both.there.fail(TRACES_FULL, on="POST /runs")
+    for _ in range(FEEDBACK_TRIES + 5):
+        both.here.clock.advance(days=1)
+        await both.here.mirror_all()
+    both.there.heal()
+    both.here.clock.advance(days=1)
+    await both.sync()
+    assert len(both.there.traces.feedback) == 1
+
+
+async def test_address_of_web_pages_is_told_to_operators(both: Both) -> None:
+    both.there.fail(ServerFault(200, "<!doctype html><title>LangSmith</title>"))
+    await both.here.ask()
+    for _ in range(3):
+        both.here.clock.advance(seconds=LONGEST_WAIT.total_seconds())
+        await both.here.outbound.mirror()
+        await both.inbound.receive()
+    assert await both.here.trouble() == "web_address"
+    assert await both.here.operators() == ["tracker.web_address"]

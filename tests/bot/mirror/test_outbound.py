@@ -330,3 +330,15 @@ async def test_feedback_is_dropped_when_trace_never_appears(mirror: MirrorDesk) 
     assert mirror.tracker.feedback == {}
     assert await mirror.unsent() == 0
     assert len(mirror.tracker.rows) == 1
+
+
+async def test_rows_behind_pages_of_held_traces_are_sent(mirror: MirrorDesk) -> None:
+    await mirror.mirror_all()
+    mirror.tracker.fail_traces = True
+    question, verdict = await mirror.ask()
+    held = [(question.id, {"change": "verdict", "verdict": verdict.id}, mirror.clock.now())] * CHANGES_PER_PAGE
+    async with mirror.store.transaction() as tx:
+        await tx.outbox.add_all(MIRROR_TOPIC, held)
+        await tx.rows.put(row("有給は？", row_id="a"))
+    await mirror.mirror_all()
+    assert mirror.tracker.rows.keys() == {"a"}

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 import uvicorn
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from tests.kits.langsmith_server import api_datasets, api_traces
@@ -26,6 +26,7 @@ class ServerFault:
     """A fault that replaces an answer.
 
     Attributes:
+        body: a text is sent as a page, anything else as JSON.
         wait_s: delay before the fault, in seconds.
         lost: the connection breaks before the answer.
         half: the connection breaks in the middle of the answer.
@@ -90,6 +91,8 @@ class LangSmithServer(State):
                 return
             if fault.half:
                 response = Response(b'[{"id": "', headers={"content-length": "1000"}, media_type="application/json")
+            elif isinstance(fault.body, str):
+                response = HTMLResponse(fault.body, fault.status, dict(fault.headers))
             else:
                 response = JSONResponse(fault.body or {"detail": "fault"}, fault.status, dict(fault.headers))
         assert response is not None
