@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from bot.corrections.consenting import Consenting
 from bot.corrections.correcting import Correcting
 from bot.corrections.drafting import Drafting
 from bot.corrections.explaining import Explaining
@@ -89,7 +90,7 @@ class Choices:
 class Acts:
     """What the bot can do without Slack."""
 
-    def __init__(self, ports: Ports, choices: Choices) -> None:
+    def __init__(self, ports: Ports, choices: Choices) -> None:  # noqa: PLR0915 - one line an act
         store, clock, neighbours = ports.store, ports.clock, ports.neighbours
         spending = Spending(ports.estimator, clock, choices.budget_usd)
         progress = FinetuneProgress(store, clock)
@@ -123,6 +124,7 @@ class Acts:
         self.reporting = Reporting(store, clock, spending, neighbours, mirror_state if tracker else None)
         # corrections
         self.correcting = Correcting(store, neighbours, clock)
+        self.consenting = Consenting(store, neighbours, clock)
         self.reviewing = Reviewing(store, self.correcting, neighbours, clock)
         self.drafting = Drafting(store, ports.model)
         self.explaining = Explaining(store, neighbours)

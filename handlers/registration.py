@@ -5,6 +5,7 @@ from slack_bolt.async_app import AsyncApp
 from handlers import (
     channel_ids,
     command,
+    consent,
     corrections,
     evaluation,
     finetune,
@@ -37,6 +38,6 @@ STORIES = (
 def register(app: AsyncApp, context: Context) -> None:
     """Register the error handler and the listeners of every story."""
     errors.register(app, context.people, context.private)
-    for story in (questions, why, corrections, home, channel_ids):
+    for story in (questions, why, corrections, consent, home, channel_ids):
         story.register(app, context)
     command.register(app, context, STORIES)

@@ -11,6 +11,9 @@ from storage.queue import Lease, claim, release_owned, release_values, update_he
 from storage.tables import inbox
 from storage.upserts import insert_new
 
+OTHERS = {"quotes", "authors"}
+"""Fields of an arrival in a column of their own."""
+
 
 class SqlInbox:
     """The table `inbox`. Ended arrivals stay without their text, so that Slack's redeliveries are recognised."""
@@ -27,6 +30,7 @@ class SqlInbox:
             "due_at": now,
             "attempts": 0,
             "audience": arrival.audience,
+            "others": _others(arrival),
         }
         return await insert_new(self._connection, inbox, values, unique=["event_id"])
 
@@ -38,7 +42,7 @@ class SqlInbox:
             return None
         return InboxItem(
             id=entry["id"],
-            arrival=Arrival.kept(entry["arrival"] | {"audience": entry["audience"]}),
+            arrival=Arrival.kept(entry["arrival"] | {"audience": entry["audience"]} | (entry["others"] or {})),
             attempts=entry["attempts"],
             token=entry["token"],
             received_at=entry["received_at"],
@@ -51,6 +55,7 @@ class SqlInbox:
             why=why,
             ended_at=now,
             arrival=_to_document(without_text),
+            others=None,
             token=None,
         )
         return (await self._connection.execute(statement)).rowcount > 0
@@ -99,4 +104,9 @@ def _place_key(place: Place) -> str:
 
 def _to_document(arrival: Arrival) -> dict[str, Any]:
     """Return an arrival as it is stored, without default values: the previous version may not know a new field."""
-    return arrival.model_dump(mode="json", exclude_defaults=True, exclude={"audience"})
+    return arrival.model_dump(mode="json", exclude_defaults=True, exclude={"audience", *OTHERS})
+
+
+def _others(arrival: Arrival) -> dict[str, Any] | None:
+    """Return what an arrival holds of other people, or None if it holds nothing of them."""
+    return arrival.model_dump(mode="json", include=OTHERS) if arrival.authors or arrival.quotes else None

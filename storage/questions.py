@@ -9,6 +9,7 @@ from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL, Select, func, insert, sel
 from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.domain.consent import Author
 from bot.domain.question import Place, Question, Verdict
 from storage.tables import questions, releases, results, shadows, verdicts
 from storage.upserts import insert_new
@@ -21,7 +22,7 @@ class SqlQuestions:
         self._connection = connection
 
     async def add(self, question: Question) -> bool:
-        values = question.model_dump(exclude={"place"}) | question.place.model_dump()
+        values = question.model_dump(exclude={"place", "authors"}) | question.place.model_dump() | _authors(question)
         return await insert_new(self._connection, questions, values, unique=["team", "channel", "ts"])
 
     async def get(self, question_id: str, *, lock: bool = False) -> Question | None:
@@ -33,9 +34,9 @@ class SqlQuestions:
             select(questions).where(questions.c.team == team, questions.c.channel == channel, questions.c.ts == ts)
         )
 
-    async def edit(self, question_id: str, text: str, *, cut: bool) -> None:
-        values = {"text": text, "cut": cut}
-        await self._connection.execute(update(questions).where(questions.c.id == question_id).values(values))
+    async def edit(self, question: Question) -> None:
+        values = {"text": question.text, "cut": question.cut, "unread": question.unread} | _authors(question)
+        await self._connection.execute(update(questions).where(questions.c.id == question.id).values(values))
 
     async def save_card(self, question_id: str, card_ts: str) -> None:
         await self._connection.execute(update(questions).where(questions.c.id == question_id).values(card_ts=card_ts))
@@ -104,7 +105,14 @@ class SqlQuestions:
         return _question(found) if found else None
 
 
+def _authors(question: Question) -> dict[str, Any]:
+    """Return the columns about a question's authors."""
+    authors = [author.model_dump(mode="json") for author in question.authors]
+    return {"authors": authors or None, "withheld": question.withheld}
+
+
 def _question(found: Mapping[Any, Any]) -> Question:
     place = Place(**{name: found[name] for name in Place.model_fields})
-    fields = {name: found[name] for name in Question.model_fields if name != "place"}
-    return Question.model_validate(fields | {"place": place})
+    fields = {name: found[name] for name in Question.model_fields if name not in {"place", "authors"}}
+    authors = tuple(map(Author.kept, found["authors"] or ()))
+    return Question.model_validate(fields | {"place": place, "authors": authors})

@@ -47,6 +47,8 @@ inbox = Table(
     Column("ended_at", Moment),
     # Not in the document: programs of revision 0001 refuse unknown fields there.
     Column("audience", Text, nullable=False, server_default="unknown"),
+    # The quotes and authors of an arrival. An older program that does not know them answers the asker's words alone.
+    Column("others", DOCUMENT),
     Index(None, "place"),
 )
 Index(
@@ -175,6 +177,10 @@ questions = Table(
     # The settled category. It repeats the corrections, so that open questions are found fast in a large table.
     Column("settled", Text),
     Column("audience", Text, nullable=False, server_default="unknown"),
+    # The other people whose words the text holds, and what they said to their use.
+    Column("authors", DOCUMENT),
+    # Whether one of them has not agreed. It repeats `authors` for the triggers that refuse a row of such a text.
+    Column("withheld", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("team", "channel", "ts"),
 )
 

@@ -26,6 +26,8 @@ class Correcting:
     async def settle(self, press: Press) -> Card:
         """Write a correction, its row and the card's update in one transaction. A repeated press changes nothing.
 
+        There is no row while an author of the question's words has not agreed (`Consenting`).
+
         Returns:
             The card as it is now.
 
@@ -33,10 +35,7 @@ class Correcting:
             Refused: UNKNOWN_QUESTION; UNKNOWN_CATEGORY; SETTLED_MEANWHILE with `card`, if somebody else was first. The
                 caller then shows that settlement, and the person may press again.
         """
-        async with self._store.snapshot() as tx:
-            question = await tx.questions.get(press.question_id)
-        # Before the transaction, because `groups` opens its own. A text edited in between founds its own group.
-        groups = {question.text: (await self._neighbours.groups([question.text]))[0]} if question else NO_GROUPS
+        groups = await groups_of(self._store, self._neighbours, press.question_id)
         async with self._store.transaction() as tx:
             return await self.settle_within(tx, press, groups)
 
@@ -73,10 +72,8 @@ class Correcting:
         )
         await tx.corrections.add(correction)
         await tx.questions.settle(press.question_id, category)
-        row = await tx.rows.get(press.question_id)
-        text = card.question.text
-        group = row.group if row and row.text == text else groups.get(text, group_of(text))
-        await tx.rows.put(row_of(card, correction, group))
+        if not card.question.withheld:
+            await put_row(tx, card, correction, groups)
         await tx.outbox.add("card", press.question_id, {}, correction.at)
         settled_card = card.model_copy(update={"settled": correction, "seen": correction.seq})
         if settled_card.owner not in (None, card.owner, press.by):
@@ -135,6 +132,23 @@ class Correcting:
         if card is None:
             raise Refused(Reason.UNKNOWN_QUESTION)
         return card
+
+
+async def groups_of(store: Store, neighbours: Neighbours, question_id: str) -> dict[str, str]:
+    """Return the question's text → the group that it joins.
+
+    Call this before a transaction, because `Neighbours.groups` opens its own. A text edited in between founds a group.
+    """
+    async with store.snapshot() as tx:
+        question = await tx.questions.get(question_id)
+    return {question.text: (await neighbours.groups([question.text]))[0]} if question else {}
+
+
+async def put_row(tx: Transaction, card: Card, correction: Correction, groups: Mapping[str, str]) -> None:
+    """Store the row that a correction makes. A row of the same text stays in its group."""
+    row, text = await tx.rows.get(card.question.id), card.question.text
+    group = row.group if row and row.text == text else groups.get(text, group_of(text))
+    await tx.rows.put(row_of(card, correction, group))
 
 
 def kept_reason(category: str, settled: Correction | None) -> str | None:

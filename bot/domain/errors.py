@@ -24,6 +24,7 @@ class Reason(StrEnum):
 
     NOT_STAFF = "not_staff"
     NOT_ADMIN = "not_admin"
+    NOT_AUTHOR = "not_author"
     UNKNOWN_QUESTION = "unknown_question"
     UNKNOWN_CATEGORY = "unknown_category"
     NOTHING_TO_UNDO = "nothing_to_undo"

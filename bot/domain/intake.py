@@ -5,7 +5,7 @@ import unicodedata
 
 from bot.domain.characters import clean_values
 from bot.domain.masking import masked
-from bot.domain.question import Arrival, Notice, Via
+from bot.domain.question import Arrival, Notice, Unread, Via
 
 LONGEST_QUESTION = 6_000
 """Maximum length of a question in characters. A longer message is cut, and the card says so."""
@@ -21,15 +21,19 @@ def words_of(text: str) -> str:
 def storable(arrival: Arrival) -> Arrival:
     """Return the arrival as it may be stored: clean, masked, and without text if an outsider wrote it."""
     clean = Arrival.model_validate(clean_values(arrival.model_dump()))
-    return clean.model_copy(update={"text": "" if clean.outsider else masked(clean.text)})
+    if clean.outsider:
+        return clean.model_copy(update={"text": "", "quotes": (), "authors": ()})
+    return clean.model_copy(update={"text": masked(clean.text), "quotes": tuple(map(masked, clean.quotes))})
 
 
 def notice_for(arrival: Arrival) -> Notice | None:
     """Return why this arrival is no question; None if it is one."""
     if arrival.outsider:
         return Notice.OUTSIDER
-    if words_of(arrival.text):
+    if words_of(arrival.whole):
         return None
+    if Unread.FORWARD in arrival.unread.split("\n"):
+        return Notice.FORWARD_ONLY
     if arrival.has_files:
         return Notice.FILES_ONLY
     return Notice.EMOJI_ONLY if arrival.text.strip() else Notice.EMPTY
@@ -37,7 +41,7 @@ def notice_for(arrival: Arrival) -> Notice | None:
 
 def is_announced(arrival: Arrival, notice: Notice) -> bool:
     """Return whether the asker is told. In a watched channel an emoji is talk between people, not a question to us."""
-    return arrival.via is not Via.CHANNEL or notice is Notice.OUTSIDER
+    return arrival.via is not Via.CHANNEL or notice in {Notice.OUTSIDER, Notice.FORWARD_ONLY}
 
 
 def cut(text: str) -> tuple[str, bool]:

@@ -4,7 +4,9 @@ import uuid
 from datetime import datetime
 from enum import StrEnum
 
+from bot.domain import consent
 from bot.domain.audience import Audience
+from bot.domain.consent import Author
 from bot.domain.thing import Thing
 
 
@@ -42,7 +44,9 @@ class Unread(StrEnum):
     """Parts of a message that are not read, besides files. The colon tells them from the names of files."""
 
     FORWARD = ":forward"
-    """Somebody else's message that was forwarded or linked. Its author asked nothing."""
+    """A forwarded message whose author or channel is not surely our own, or any message that is only linked."""
+    THREAD = ":thread"
+    """The message that a reply points at, because its author is not surely a member."""
     OTHER = ":other"
     """An attachment or block without any text that is read."""
 
@@ -67,6 +71,15 @@ class Arrival(Thing):
     said: str = ""
     """Time of an edit, as a ts. Empty for the original message, or if the time is unknown."""
     audience: Audience = Audience.UNKNOWN
+    quotes: tuple[str, ...] = ()
+    """The other messages that the question is about: forwarded ones, and those of its thread."""
+    authors: tuple[Author, ...] = ()
+    """The people whose words `text` and `quotes` hold and who did not ask the question themselves."""
+
+    @property
+    def whole(self) -> str:
+        """The text with all quotes, one below the other."""
+        return "\n".join(filter(None, (self.text, *self.quotes)))
 
     def after(self, other: "Arrival") -> bool:
         """Return whether this arrival's text is newer than the other's, for the same message."""
@@ -123,6 +136,13 @@ class Question(Thing):
     """What of the message was not read, as in its arrival; the card says so."""
     audience: Audience = Audience.UNKNOWN
     """Who could read the message when it arrived."""
+    authors: tuple[Author, ...] = ()
+    """The other people whose words the text holds."""
+
+    @property
+    def withheld(self) -> bool:
+        """Whether the text may only be answered, because an author of its words has not agreed to any other use."""
+        return consent.withheld(self.authors)
 
 
 class Verdict(Thing):
@@ -153,6 +173,7 @@ class Notice(StrEnum):
 
     EMPTY = "empty"
     FILES_ONLY = "files_only"
+    FORWARD_ONLY = "forward_only"
     EMOJI_ONLY = "emoji_only"
     OUTSIDER = "outsider"
     FAILED = "failed"

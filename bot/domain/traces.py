@@ -35,14 +35,15 @@ class TracedRelease(Thing):
 
 
 def verdict_trace(verdict: Verdict, question: Question, asked: TracedRelease) -> Trace:
-    """Return the trace of a live answer."""
+    """Return the trace of a live answer. It has no words while an author of the question's words has not agreed."""
     return Trace(
         id=verdict.trace,
         purpose=Purpose.SERVING,
         about=question.id,
-        text=question.text,
+        text="" if question.withheld else question.text,
         category=asked.named(verdict.category),
-        **verdict.model_dump(include={"reason", "confidence", "tokens_in", "tokens_out", "latency_ms", "at"}),
+        reason=None if question.withheld else verdict.reason,
+        **verdict.model_dump(include={"confidence", "tokens_in", "tokens_out", "latency_ms", "at"}),
         **asked.facts(),
     )
 
@@ -53,7 +54,7 @@ def shadow_trace(shadow: Shadow, question: Question, asked: TracedRelease) -> Tr
         id=trace_id(shadow.at, "shadow", shadow.question_id, shadow.release_id),
         purpose=Purpose.SHADOW,
         about=question.id,
-        text=question.text,
+        text="" if question.withheld else question.text,
         category=asked.named(shadow.category),
         **shadow.model_dump(include={"confidence", "tokens_in", "tokens_out", "at"}),
         **asked.facts(),

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from bot.domain.audience import Audience
 from bot.domain.card import Card
+from bot.domain.consent import Author
 from bot.domain.errors import Trouble
 from bot.domain.finetune import Finetune
 from bot.domain.question import Arrival, Missed, Notice, Place, Question
@@ -52,6 +53,16 @@ class Announcer(Protocol):
         Args:
             card: the settled category and its owner.
             message_id: id of the correction that made them the owner.
+            again: an earlier attempt may have posted it.
+        """
+
+    async def ask_author(self, question_id: str, author: Author, *, message_id: str, again: bool) -> None:
+        """Ask an author in private whether the words that a colleague asked about may be used.
+
+        Args:
+            question_id: the question that holds the words.
+            author: the author, and the message with the words.
+            message_id: id of this message.
             again: an earlier attempt may have posted it.
         """
 

@@ -74,7 +74,8 @@ class Questions(Protocol):
     async def at(self, team: str, channel: str, ts: str) -> Question | None:
         """Return the question that this message asked."""
 
-    async def edit(self, question_id: str, text: str, *, cut: bool) -> None: ...
+    async def edit(self, question: Question) -> None:
+        """Store the question's text, what was not read of it, and its authors."""
 
     async def save_card(self, question_id: str, card_ts: str) -> None: ...
 

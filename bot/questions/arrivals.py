@@ -2,9 +2,12 @@
 
 import logging
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.domain import intake
+from bot.domain import consent, intake
+from bot.domain.audience import Audience
+from bot.domain.consent import Author
 from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Question, Verdict
 from bot.ports import Clock, Meter, Store, Transaction
 from bot.questions.leasing import LeasedInbox, RetryDelay
@@ -21,6 +24,9 @@ LONGEST_ANSWER_WAIT = timedelta(minutes=1)
 """Longest delay between two tries. While Slack accepts nothing, the tries go on."""
 POSTED_LATE_TOPIC = "overslept"
 """Outbox topic: a worker lost an arrival's lease while it posted, so its message may be in Slack twice."""
+
+CONSENT_TOPIC = "consent"
+"""Outbox topic: a private question to an author of a question's words (`Consenting`)."""
 
 
 class Arrivals(LeasedInbox):
@@ -69,6 +75,7 @@ class Arrivals(LeasedInbox):
             elif posted and posted.card_ts:
                 await tx.questions.save_card(posted.id, posted.card_ts)
                 await ask_shadow(tx, posted, now)
+                await ask_authors(tx, posted, now)
         if not finished:
             log.info("%s: lease lost", self.name(item))
             return
@@ -102,6 +109,22 @@ class Arrivals(LeasedInbox):
         await tx.outbox.add(POSTED_LATE_TOPIC, item.arrival.event_id, place, self._clock.now())
 
 
+async def ask_authors(tx: Transaction, question: Question, now: datetime, asked: Sequence[Author] = ()) -> None:
+    """Queue a private question to each author who has not said whether the words may be used.
+
+    Nobody is asked about a direct message: that would tell the author that somebody asked.
+
+    Args:
+        tx: The transaction.
+        question: The question with its authors.
+        now: The time.
+        asked: Authors who were asked before.
+    """
+    if question.audience is not Audience.DIRECT:
+        for author in consent.waiting(question.authors, asked):
+            await tx.outbox.add(CONSENT_TOPIC, question.id, {"author": author}, now)
+
+
 async def ask_shadow(tx: Transaction, question: Question, now: datetime) -> None:
     """Queue the question for the shadow release, if there is one (`Shadowing`)."""
     if await tx.releases.shadow():
@@ -115,7 +138,7 @@ def question_id(arrival: Arrival) -> str:
 
 def question_of(arrival: Arrival, now: datetime) -> Question:
     """Return the question that an arrival brings, cut to the length that is kept."""
-    text, was_cut = intake.cut(arrival.text)
+    text, was_cut = intake.cut(arrival.whole)
     return Question(
         id=question_id(arrival),
         text=text,
@@ -127,5 +150,6 @@ def question_of(arrival: Arrival, now: datetime) -> Question:
         asked_at=now,
         late=arrival.late,
         unread=arrival.unread or None,
+        authors=arrival.authors,
         audience=arrival.audience,
     )

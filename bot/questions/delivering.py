@@ -5,13 +5,14 @@ import uuid
 from datetime import datetime, timedelta
 
 from bot.domain.card import Card
+from bot.domain.consent import Consent
 from bot.domain.correction import Correction, CorrectionKind
 from bot.domain.errors import Trouble, Undelivered
 from bot.domain.finetune import ENDED_STATES, STALL_TOPIC, UNDER_WAY
 from bot.domain.question import Missed, Place
 from bot.domain.release import ModelName
 from bot.ports import MESSAGE_ID, Announcer, Clock, Meter, OutboxItem, Store, Transaction, Unmetered
-from bot.questions.arrivals import POSTED_LATE_TOPIC
+from bot.questions.arrivals import CONSENT_TOPIC, POSTED_LATE_TOPIC
 from bot.questions.cards import card_of
 from bot.questions.classifying import REPORT_INTERVAL, TROUBLE_TOPIC
 from bot.questions.leasing import LeasedOutbox, RetryDelay
@@ -47,6 +48,7 @@ class Delivering:
             "switch": self._switch,
             "missed": self._missed,
             POSTED_LATE_TOPIC: self._posted_late,
+            CONSENT_TOPIC: self._consent,
             TROUBLE_TOPIC: self._trouble,
             OPERATORS_TOPIC: self._operators,
         }
@@ -180,6 +182,16 @@ class Delivering:
         await self._announcer.tell_operators(
             item.payload["text"], facts, message_id=item.message_id, again=is_again(item)
         )
+
+    async def _consent(self, item: OutboxItem) -> None:
+        """Ask an author of the question's words in private, unless the answer is there or the words are gone."""
+        async with self._store.transaction() as tx:
+            question = await tx.questions.get(item.key)
+            await self._entries.hold(tx, item)
+        authors = question.authors if question else ()
+        author = next((one for one in authors if one.id == item.payload["author"]), None)
+        if author and author.consent is Consent.ASKED:
+            await self._announcer.ask_author(item.key, author, message_id=item.message_id, again=is_again(item))
 
     async def _posted_late(self, item: OutboxItem) -> None:
         """Delete all copies but one of a message that was posted after the arrival's lease was lost."""

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 from bot.domain import intake
+from bot.domain.consent import merged
 from bot.domain.question import Arrival, Ending, InboxItem, Question, Verdict
 from bot.ports import Clock, Store
-from bot.questions.arrivals import Arrivals, ask_shadow, question_id
+from bot.questions.arrivals import Arrivals, ask_authors, ask_shadow, question_id
 from bot.questions.cards import card_of
 from bot.questions.classifying import Classifying, ServingRelease
 
@@ -60,8 +61,9 @@ class MessageEdits:
         return age < IN_FLIGHT and intake.notice_for(edit) is None
 
     async def _classify_anew(self, item: InboxItem, question: Question, serving: ServingRelease) -> None:
-        text, was_cut = intake.cut(item.arrival.text)
-        edited = question.model_copy(update={"text": text, "cut": was_cut})
+        arrival, (text, was_cut) = item.arrival, intake.cut(item.arrival.whole)
+        changed = {"text": text, "cut": was_cut, "unread": arrival.unread or None, "authors": arrival.authors}
+        edited = question.model_copy(update=changed)
         verdict = await self._classifying.verdict(edited, serving, lambda tx: self._arrivals.hold(tx, item))
         overtaken = await self._overtaken(item, edited, verdict)
         ending = Ending.IGNORED if overtaken else Ending.ANSWERED
@@ -73,19 +75,22 @@ class MessageEdits:
             await self._arrivals.hold(tx, item)
             question = await tx.questions.get(edited.id, lock=True)
             card = await card_of(tx, question) if question else None
-            if card and card.settled:
+            if question is None or (card and card.settled):
                 return "edited_after_settlement"
             if any(other.after(item.arrival) for other, _ in await tx.inbox.of(edited.place)):
                 return "edited_again"
             now = self._clock.now()
-            await tx.questions.edit(edited.id, edited.text, cut=edited.cut)
+            authors = merged(edited.authors, question.authors, edited.place.channel, edited.place.ts)
+            edited = edited.model_copy(update={"authors": authors})
+            await tx.questions.edit(edited)
             await self._classifying.keep(tx, verdict)
             await tx.outbox.add("card", edited.id, {}, now)
             await ask_shadow(tx, edited, now)
+            await ask_authors(tx, edited, now, asked=question.authors)
         return None
 
 
 def changes_nothing(edit: Arrival, question: Question) -> bool:
     """Return whether the edited text has no words or equals the question's text."""
-    text, _ = intake.cut(edit.text)
+    text, _ = intake.cut(edit.whole)
     return not intake.words_of(text) or question.text == text

@@ -7,6 +7,7 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.card import Card
+from bot.domain.consent import Author
 from bot.domain.errors import Trouble, Undelivered
 from bot.domain.finetune import Finetune
 from bot.domain.question import Arrival, Missed, Notice, Place, Question
@@ -16,6 +17,7 @@ from handlers.slack.failures import call_slack
 from handlers.slack.people import People
 from handlers.texts.escape import escaped, mention, mentions
 from handlers.texts.words import Words
+from handlers.views import consent as consent_view
 from handlers.views import finetune_progress
 from handlers.views.card import card as card_view
 from handlers.views.card import new_owner
@@ -89,6 +91,14 @@ class SlackAnnouncer:
                 place.channel, place.thread, message, announcement_mark(f"owner:{message_id}"), again=again
             )
 
+    async def ask_author(self, question_id: str, author: Author, *, message_id: str, again: bool) -> None:
+        words = await self._people.words(author.id)
+        link = await self._link_if_readable(author.channel, author.ts) if author.ts else None
+        opened = await call_slack(self._client.conversations_open(users=author.id))
+        message = consent_view.ask(question_id, author, link, words)
+        mark = announcement_mark(f"consent:{message_id}")
+        await self._post_once(str(opened["channel"]["id"]), None, message, mark, again=again)
+
     async def post_notice(self, arrival: Arrival, notice: Notice, *, again: bool) -> None:
         place = arrival.place
         text = Words(arrival.language)(f"notice.{notice.value}")
@@ -144,6 +154,15 @@ class SlackAnnouncer:
             return str((await call_slack(self._client.chat_getPermalink(channel=channel, message_ts=ts)))["permalink"])
         except Undelivered as error:
             if str(error) != "message_not_found":
+                raise
+            return None
+
+    async def _link_if_readable(self, channel: str, ts: str) -> str | None:
+        """Return the permalink of a message, or None if Slack does not give it to the bot."""
+        try:
+            return await self._link(channel, ts)
+        except Undelivered as error:
+            if not error.final:
                 raise
             return None
 

@@ -75,6 +75,16 @@ class Private:
             except SLACK_FAILURES as error:
                 log.info("a private message could not be deleted: %s", type(error).__name__)
 
+    async def replace(self, spot: Spot, message: Message) -> None:
+        """Replace the private message whose button was pressed. A failure is only logged: the press is stored."""
+        if spot.response_url:
+            try:
+                await AsyncWebhookClient(spot.response_url).send(
+                    text=message.text, blocks=message.blocks, replace_original=True
+                )
+            except SLACK_FAILURES as error:
+                log.info("a private message could not be replaced: %s", type(error).__name__)
+
     async def _ephemeral(self, spot: Spot, message: Message) -> bool:
         if not (spot.channel and spot.user):
             return False

@@ -19,6 +19,13 @@ REASON_LENGTH = 500
 REASON_SHOWN = 1_500
 """Maximum length of a reason or guide on the card, in characters."""
 
+UNREAD_TEXTS = {
+    Unread.FORWARD: "card.unread_forward",
+    Unread.THREAD: "card.unread_thread",
+    Unread.OTHER: "card.unread_other",
+}
+"""Text for each part of a message that was not read."""
+
 
 def card(shown: Card, words: Words, staff: str = "") -> Message:
     """Return the card in its current state.
@@ -39,7 +46,8 @@ def card(shown: Card, words: Words, staff: str = "") -> Message:
         blocks.append(section(f"{words('card.guide')} {escaped(shown.category.guide, REASON_SHOWN)}"))
     blocks.append(context(_small_print(shown, words)))
     if shown.settled:
-        blocks.append(context(settlement(shown, words)))
+        waits = [words("card.waits")] if shown.question.withheld else []
+        blocks.append(context(" · ".join([settlement(shown, words), *waits])))
     elements = _settled_controls(shown, words) if shown.settled else _controls(shown, words)
     blocks.append({"type": "actions", "block_id": f"card.{shown.verdict.id}.{shown.seen}", "elements": elements})
     return Message(_summary(shown, words, staff), blocks)
@@ -184,9 +192,7 @@ def _unread(unread: str, words: Words) -> list[str]:
     things = [thing for thing in unread.split("\n") if thing]
     files = ", ".join(escaped(thing) for thing in things if not thing.startswith(":"))
     said = [words("card.unread_files", files=files)] if files else []
-    for thing, key in ((Unread.FORWARD, "card.unread_forward"), (Unread.OTHER, "card.unread_other")):
-        said += [words(key)] if thing in things else []
-    return said
+    return said + [words(key) for thing, key in UNREAD_TEXTS.items() if thing in things]
 
 
 def settlement(shown: Card, words: Words) -> str:

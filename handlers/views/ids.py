@@ -19,6 +19,9 @@ MODAL = "correct.modal"
 CATEGORY_INPUT = "category"
 REASON_INPUT = "reason"
 
+CONSENT_YES = "consent.yes"
+CONSENT_NO = "consent.no"
+
 FINETUNE_CONFIRM = "finetune.confirm"
 FINETUNE_DISMISS = "finetune.dismiss"
 FINETUNE_CANCEL = "finetune.cancel"
@@ -73,6 +76,12 @@ class CategoryChoice(Payload):
     seen: Annotated[int, Field(alias="s")]
     category: Annotated[str, Field(alias="c")]
     reason: Annotated[str | None, Field(alias="r")] = None
+
+
+class QuestionPayload(Payload):
+    """A question."""
+
+    question: Annotated[str, Field(alias="q")]
 
 
 class SeenPayload(Payload):

@@ -4,6 +4,7 @@ from bot.corrections.correcting import Correcting
 from bot.domain.card import Card
 from bot.domain.correction import Correction, Press
 from bot.domain.dataset import Row
+from bot.domain.question import Arrival
 from bot.questions.answering import Answering
 from bot.questions.classifying import Classifying
 from bot.similarity.neighbours import RowNeighbours
@@ -23,6 +24,9 @@ class CorrectionDesk:
         self.question = ""
 
     async def ask(self, text: str = "有給は何日前？") -> None:
+        await self.ask_arrival(arrival(text))
+
+    async def ask_arrival(self, asked: Arrival) -> None:
         board = FakeAnnouncer()
         answering = Answering(
             self.store,
@@ -30,7 +34,7 @@ class CorrectionDesk:
             board,
             self.clock,
         )
-        await answering.receive(arrival(text))
+        await answering.receive(asked)
         await answering.answer_next()
         (self.question,) = board.cards
 

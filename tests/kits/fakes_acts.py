@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from bot.domain.batch import BatchJob
 from bot.domain.card import Card
+from bot.domain.consent import Author
 from bot.domain.errors import ModelDown, ModelError, ModelRefused, OutcomeUnknown, Reason, Refused, Trouble, Undelivered
 from bot.domain.finetune import Finetune, Job
 from bot.domain.prompt import Prompt
@@ -147,6 +148,8 @@ class FakeAnnouncer:
         """Message id → the card whose owner the message mentions."""
         self.owner_again: list[bool] = []
         """The argument `again` of each try to announce an owner."""
+        self.asked: list[tuple[str, str]] = []
+        """Authors who were asked for their agreement: (question id, author's id)."""
         self.finetunes: dict[str, Finetune] = {}
         """ts of a progress message → the fine-tune that it shows."""
         self.announced: list[Finetune] = []
@@ -195,6 +198,12 @@ class FakeAnnouncer:
         fault = self._receive("announce_owner")
         assert again or message_id not in self.owners
         self.owners.setdefault(message_id, card)
+        lose(fault, NO_ANSWER)
+
+    async def ask_author(self, question_id: str, author: Author, *, message_id: str, again: bool) -> None:
+        fault = self._receive("ask_author")
+        if not (again and (question_id, author.id) in self.asked):
+            self.asked.append((question_id, author.id))
         lose(fault, NO_ANSWER)
 
     async def post_notice(self, arrival: Arrival, notice: Notice, *, again: bool) -> None:

@@ -154,7 +154,7 @@ async def test_locked_question_admits_one_transaction_at_a_time(url: str) -> Non
             held = await transaction.questions.get("q1", lock=True)
             assert isinstance(held, Question)
             await asyncio.sleep(0.01)
-            await transaction.questions.edit("q1", held.text + letter, cut=False)
+            await transaction.questions.edit(held.model_copy(update={"text": held.text + letter}))
 
     await asyncio.gather(*(append(letter) for letter in "abcdef"))
     async with SqlStore(replicas[0]).transaction() as transaction:

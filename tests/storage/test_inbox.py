@@ -3,9 +3,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, insert, text
+from sqlalchemy import event, insert, select, text
 
 from bot.domain.audience import Audience
+from bot.domain.consent import Author
 from bot.domain.question import ArrivalKind, Ending, InboxItem
 from bot.ports import Store
 from storage.database import Database
@@ -286,3 +287,21 @@ async def test_audience_is_kept_beside_the_arrival(store: Store) -> None:
         item = await tx.inbox.claim("w", NOW, LEASE)
     assert item is not None
     assert item.arrival.audience is Audience.PRIVATE
+
+
+async def test_words_of_others_leave_document_and_end(store: Store, database: Database) -> None:
+    """An older program must find the asker's own words alone, and nothing of anybody stays after the end."""
+    quoting = arrival().model_copy(
+        update={"quotes": ("her words",), "authors": (Author(id="U5", channel="C9", ts=""),)}
+    )
+    async with store.transaction() as tx:
+        await tx.inbox.add(quoting, NOW)
+        item = await tx.inbox.claim("w", NOW, LEASE)
+        assert item is not None
+        assert item.arrival == quoting
+    async with database.begin() as connection:
+        assert not {"quotes", "authors"} & set((await connection.execute(select(inbox.c.arrival))).scalar_one())
+    async with store.transaction() as tx:
+        await tx.inbox.finish(item, Ending.ANSWERED, None, NOW)
+    async with database.begin() as connection:
+        assert "her words" not in str((await connection.execute(select(inbox))).one())

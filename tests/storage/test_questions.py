@@ -3,12 +3,13 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
+from bot.domain.consent import Author, Consent, answered
 from bot.domain.correction import CorrectionKind
 from bot.domain.question import Place
 from bot.domain.scorecard import Result
 from bot.domain.shadow import Shadow, ShadowComparison
 from bot.ports import Store
-from tests.storage.things import NOW, add_answered_question, correction, question, verdict
+from tests.storage.things import NOW, add_answered_question, correction, question, row, verdict
 
 
 async def test_question_is_read_as_written(store: Store) -> None:
@@ -61,7 +62,7 @@ async def test_edit_and_card_are_kept(store: Store) -> None:
     async with store.transaction() as transaction:
         await transaction.questions.add(question())
         await transaction.questions.add(question(2))
-        await transaction.questions.edit("q1", "changed \0", cut=True)
+        await transaction.questions.edit(question().model_copy(update={"text": "changed \0", "cut": True}))
         await transaction.questions.save_card("q1", "9.000100")
         kept = await transaction.questions.get("q1")
         assert kept == question().model_copy(
@@ -160,3 +161,35 @@ async def test_results_and_shadows_are_kept_and_counted(store: Store) -> None:
         tokens = {"local/base": (answer.tokens_in + 15, answer.tokens_out + 3)}
         assert await transaction.questions.tokens(NOW) == tokens
         assert await transaction.questions.tokens(NOW + timedelta(days=1)) == {}
+
+
+AUTHOR = Author(id="U5", channel="C9", ts="1.000100")
+
+
+async def test_authors_and_their_answers_are_kept(store: Store) -> None:
+    quoting = question().model_copy(update={"authors": (AUTHOR,)})
+    async with store.transaction() as transaction:
+        await transaction.questions.add(quoting)
+        assert await transaction.questions.get("q1") == quoting
+        agreed = quoting.model_copy(update={"authors": answered(quoting.authors, "U5", Consent.YES)})
+        await transaction.questions.edit(agreed)
+    async with store.transaction() as transaction:
+        assert await transaction.questions.get("q1") == agreed
+        assert not agreed.withheld
+
+
+async def test_database_refuses_row_of_withheld_text(store: Store) -> None:
+    """Programs before revision 0006 do not know that a text is withheld."""
+    async with store.transaction() as transaction:
+        await transaction.questions.add(question().model_copy(update={"authors": (AUTHOR,)}))
+    with pytest.raises(DBAPIError, match="has not agreed"):
+        async with store.transaction() as transaction:
+            await transaction.rows.put(row("q1"))
+    async with store.transaction() as transaction:
+        await transaction.questions.edit(question())
+        await transaction.rows.put(row("q1"))
+        await transaction.questions.edit(question().model_copy(update={"authors": (AUTHOR,)}))
+        await transaction.rows.withdraw("q1", NOW)
+    with pytest.raises(DBAPIError, match="has not agreed"):
+        async with store.transaction() as transaction:
+            await transaction.rows.put(row("q1"))

@@ -21,6 +21,7 @@ from tests.storage.conftest import MakeDatabase
 from tests.storage.things import LEASE, NOW, PROMPT, arrival, finetune, manifest
 
 RELEASED = {
+    "0005": "66d8c7338edb3d24c988005cc76ac28a19b7763eca049c12b1cefb0b3f1c71fb",
     "0004": "b0e4938c79fb66ed49cd58e6d2fc1f8d549395067a14ba546fd01dce7c75813c",
     "0003": "7d573d63a2f4bdc2c6bf4e3f8df8eecf1b5d6e136ebeec56d4f32b5c5f020a53",
     "0002": "35da1debe45639331a519292c6224511ae998f982d5cfcbc2ee7333737254e38",
@@ -165,7 +166,7 @@ async def test_unknown_fields_of_newer_programs_are_ignored(store: Store, databa
     documents = [c for t in metadata.sorted_tables for c in t.columns if isinstance(c.type, JSON)]
     async with database.begin() as connection:
         for column in documents:
-            for document in (await connection.execute(select(column))).scalars().all():
+            for document in (await connection.execute(select(column).where(column.is_not(None)))).scalars().all():
                 await connection.execute(update(column.table).values({column.name: with_future_fields(document)}))
     async with store.transaction() as tx:
         item = await tx.inbox.claim("w", NOW, LEASE)

@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from bot.corrections.consenting import Consenting
 from bot.corrections.correcting import Correcting
+from bot.domain.consent import Author
 from bot.domain.correction import CorrectionKind
 from bot.domain.dataset import Split
 from bot.domain.errors import TrackerDown, TrackerError, TrackerReason, TrackerRefused
@@ -16,7 +18,8 @@ from bot.mirror.inbound import MirrorInbound
 from bot.mirror.outbound import CHANGES_PER_PAGE, FEEDBACK_TRIES
 from bot.releases.releasing import Releasing
 from storage.store import SqlStore
-from tests.bot.things import BASE, PROMPT, row, rows_of
+from tests.bot.things import BASE, PROMPT, arrival, row, rows_of
+from tests.kits.answer_desk import AnswerDesk
 from tests.kits.fakes import MemoryNeighbours
 from tests.kits.mirror_desk import WAIT, MirrorDesk
 from tests.storage.things import finetune, manifest
@@ -342,3 +345,20 @@ async def test_rows_behind_pages_of_held_traces_are_sent(mirror: MirrorDesk) -> 
         await tx.rows.put(row("有給は？", row_id="a"))
     await mirror.mirror_all()
     assert mirror.tracker.rows.keys() == {"a"}
+
+
+async def test_withheld_text_reaches_tracker_after_agreement(mirror: MirrorDesk) -> None:
+    asked = arrival().model_copy(update={"authors": (Author(id="U7", channel="C9", ts="1.0"),)})
+    await AnswerDesk(mirror.store, mirror.model, mirror.board, mirror.clock).ask(asked)
+    async with mirror.store.transaction() as tx:
+        question = await tx.questions.at("T1", "C1", "1.000100")
+    assert question
+    await mirror.press(question, "it")
+    await mirror.mirror_all()
+    (trace,) = mirror.tracker.traces.values()
+    assert (trace.text, trace.reason, mirror.tracker.rows) == ("", None, {})
+    assert len(mirror.tracker.feedback) == 1
+    await Consenting(mirror.store, MemoryNeighbours(), mirror.clock).answer(question.id, "U7", agreed=True)
+    await mirror.mirror_all()
+    (copy,) = mirror.tracker.rows.values()
+    assert copy.text == question.text
