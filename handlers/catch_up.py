@@ -13,8 +13,8 @@ from bot.questions.catching_up import EVENT_GRACE, CatchingUp
 from handlers.questions import arrival_of
 from handlers.slack.channels import audience_of, is_shared
 from handlers.slack.failures import SLACK_FAILURES, TRANSIENT_ERRORS, error_name
-from handlers.slack.people import People
 from handlers.slack.policy import Policy
+from handlers.slack.reading import MessageReader
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +27,9 @@ HISTORY_PAGE = 200
 class SlackHistory:
     """The History port over Slack's Web API."""
 
-    def __init__(self, client: AsyncWebClient, people: People, policy: Policy) -> None:
+    def __init__(self, client: AsyncWebClient, reader: MessageReader, policy: Policy) -> None:
         self._client = client
-        self._people = people
+        self._reader = reader
         self._policy = policy
 
     async def asked(self, channel: str, since: datetime, until: datetime) -> AsyncIterator[tuple[datetime, Arrival]]:
@@ -46,7 +46,7 @@ class SlackHistory:
             if info is None:
                 info = (await self._client.conversations_info(channel=channel))["channel"]
             arrival_id, shared = f"history:{channel}:{message['ts']}", is_shared(info)
-            arrival = await arrival_of(self._people, addressed, arrival_id, shared=shared)
+            arrival = await arrival_of(self._reader, addressed, arrival_id, shared=shared)
             if arrival:
                 audience = {"audience": audience_of(info)}
                 yield datetime.fromtimestamp(float(message["ts"]), UTC), arrival.model_copy(update=audience)

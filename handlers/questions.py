@@ -12,15 +12,15 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.domain.consent import Author
 from bot.domain.question import Arrival, Place, Via
 from handlers.context import Context
 from handlers.slack.channels import is_shared
-from handlers.slack.content import content_of
 from handlers.slack.failures import error_name
-from handlers.slack.people import Home, People, SlackUser
-from handlers.slack.policy import AddressedMessage, Event, has_files, place_of
+from handlers.slack.people import SlackUser, is_foreign
+from handlers.slack.policy import AddressedMessage, has_files, place_of
 from handlers.slack.private import spot_of
-from handlers.texts.escape import plain_text
+from handlers.slack.reading import MessageReader, Reading
 from handlers.views import ids
 
 EVENTS = ("app_mention", "message")
@@ -33,7 +33,7 @@ class QuestionMiddleware:
 
     def __init__(self, context: Context) -> None:
         self._answering = context.slack.answering
-        self._people = context.people
+        self._reader = reader_of(context)
         self._audiences = context.audiences
         self._policy = context.policy
         self._wake = context.wake.answerers
@@ -47,7 +47,7 @@ class QuestionMiddleware:
         event = body.get("event") or {}
         addressed = self._policy.from_event(event) if event.get("type") in EVENTS else None
         shared = bool(body.get("is_ext_shared_channel"))
-        arrival = await arrival_of(self._people, addressed, body["event_id"], shared=shared) if addressed else None
+        arrival = await arrival_of(self._reader, addressed, body["event_id"], shared=shared) if addressed else None
         if arrival:
             arrival = arrival.model_copy(update={"audience": await self._audiences.of_event(event)})
         if arrival and await self._answering.receive(arrival):
@@ -55,36 +55,41 @@ class QuestionMiddleware:
         await next()
 
 
-async def arrival_of(people: People, addressed: AddressedMessage, event_id: str, *, shared: bool) -> Arrival | None:
+def reader_of(context: Context) -> MessageReader:
+    return MessageReader(context.client, context.people, context.audiences)
+
+
+async def arrival_of(
+    reader: MessageReader, addressed: AddressedMessage, event_id: str, *, shared: bool
+) -> Arrival | None:
     """Return the arrival for a message, or None if a bot wrote it. The arrival of an outsider carries no text.
 
     Args:
-        people: Looks the author up.
+        reader: Looks the author up and reads the message.
         addressed: The message.
         event_id: The arrival's unique id.
         shared: Whether another organisation reads the channel too.
 
     Raises:
-        SlackApiError, aiohttp.ClientError, TimeoutError: Slack does not tell who the author is.
+        SlackApiError, aiohttp.ClientError, TimeoutError: Slack does not tell who an author is, or what a thread says.
     """
-    message, home = addressed.message, people.home
-    person = await people.get(message["user"])
+    message, home = addressed.message, reader.people.home
+    person = await reader.people.get(message["user"])
     if person.is_bot:
         return None
-    content = content_of(message)
     outsider = person.outsider or is_foreign(message, person, home) or shared
+    reading = Reading("") if outsider else await reader.read(message, addressed.channel)
     return Arrival(
         event_id=event_id,
         kind=addressed.kind,
         via=addressed.via,
         place=place_of(home.team, addressed.channel, message),
         asker=person.id,
-        text="" if outsider else plain_text(content.text, home.bot_user_id),
         language=person.language,
         has_files=has_files(message),
-        unread="" if outsider else content.unread,
         outsider=outsider,
         said=addressed.edited_ts,
+        **reading.fields(),
     )
 
 
@@ -94,6 +99,7 @@ class AskShortcut:
     def __init__(self, context: Context) -> None:
         self._answering = context.slack.answering
         self._people = context.people
+        self._reader = reader_of(context)
         self._audiences = context.audiences
         self._private = context.private
         self._wake = context.wake.answerers
@@ -125,17 +131,19 @@ class AskShortcut:
         link = await self._answer_link(place, client)
         if link:
             return "ask.already", {"link": link}
-        content = content_of(message)
+        reading = await self._reader.read(message, channel)
+        if author.id != presser.id:
+            # The author asked nothing, so nobody has agreed yet to any use of the words but the answer.
+            reading.authors.insert(0, Author(id=author.id, channel=channel, ts=place.ts))
         arrival = Arrival(
             event_id=f"shortcut:{channel}:{place.ts}:{body['trigger_id']}",
             via=Via.SHORTCUT,
             place=place,
             asker=author.id,
-            text=plain_text(content.text, self._people.home.bot_user_id),
             language=author.language,
             has_files=has_files(message),
-            unread=content.unread,
             audience=await self._audiences.of_now(channel),
+            **reading.fields(),
         )
         if await self._answering.receive(arrival):
             self._wake()
@@ -148,17 +156,6 @@ class AskShortcut:
             return None
         answer = await client.chat_getPermalink(channel=place.channel, message_ts=question.card_ts)
         return str(answer["permalink"])
-
-
-def is_foreign(message: Event, author: SlackUser, home: Home) -> bool:
-    """Return whether the message names another organisation as its author's (Slack Connect).
-
-    On Enterprise Grid a colleague's message may name a sibling workspace: the author's enterprise decides.
-    """
-    if home.enterprise is not None and author.enterprise == home.enterprise:
-        return False
-    team = message.get("user_team") or message.get("source_team")
-    return team not in {None, home.team, home.enterprise}
 
 
 async def channel_refusal(channel: str, presser: SlackUser, client: AsyncWebClient) -> str | None:

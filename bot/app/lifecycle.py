@@ -34,6 +34,7 @@ from handlers.slack.guard import Guard
 from handlers.slack.people import Home, People
 from handlers.slack.policy import Policy
 from handlers.slack.private import Private
+from handlers.slack.reading import MessageReader
 from handlers.slack.scopes import warn_of_missing_scopes
 
 log = logging.getLogger(__name__)
@@ -133,9 +134,9 @@ class SlackSide:
         guard = Guard(settings.bot_staff, settings.bot_admins, client)
         policy = Policy(home.bot_user_id, settings.bot_channels)
         announcer = SlackAnnouncer(client, people, settings.bot_ops_channel, settings.bot_staff)
-        history = SlackHistory(client, people, policy)
-        catch_up_within = timedelta(hours=settings.bot_catch_up_hours)
         audiences = ChannelAudiences(client)
+        history = SlackHistory(client, MessageReader(client, people, audiences), policy)
+        catch_up_within = timedelta(hours=settings.bot_catch_up_hours)
         slack = SlackActs(core.ports, core.acts, announcer, history, audiences, catch_up_within)
         return cls(client, people, guard, policy, audiences, slack, settings.bot_ops_channel)
 

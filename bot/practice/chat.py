@@ -19,13 +19,21 @@ _MENTION_KEYS = (
     "parent_user_id",
     "blocks",
     "files",
+    "attachments",
     "edited",
 )
 _EVENT_NAMES = {"channel": "message.channels", "group": "message.groups", "im": "message.im"}
 
 
-def say(
-    ws: Workspace, user_id: str, channel: Channel, text: str, thread_ts: str = "", files: list[Json] | None = None
+def say(  # noqa: PLR0913 - a message's parts
+    ws: Workspace,
+    user_id: str,
+    channel: Channel,
+    text: str,
+    thread_ts: str = "",
+    *,
+    files: list[Json] | None = None,
+    attachments: list[Json] | None = None,
 ) -> Json:
     """Post a person's message.
 
@@ -36,7 +44,7 @@ def say(
         raise SlackError("not_in_channel")
     if thread_ts and thread_ts not in ws.board.messages.get(channel.id, {}):
         raise SlackError("thread_not_found")
-    if not text.strip() and not files:
+    if not text.strip() and not files and not attachments:
         raise SlackError("no_text")
     if len(text) > LONGEST_TEXT:
         raise SlackError("msg_too_long")
@@ -48,6 +56,7 @@ def say(
     message["blocks"] = with_ids([rich_text(text)]) if text else []
     if files:
         message |= {"subtype": "file_share", "files": list(files), "upload": False, "display_as_bot": False}
+    message |= {"attachments": list(attachments)} if attachments else {}
     return publish(ws, channel, message, thread_ts)
 
 

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from bot.practice import chat, interactions
+from bot.practice import chat, forwarding, interactions
 from bot.practice.board import public
 from bot.practice.people import Channel, Member
 from bot.practice.wire import Args, Json, SlackError, read_args
@@ -59,8 +59,14 @@ async def _replies(ws: Workspace, member: Member, args: Args) -> Json:
 async def _post(ws: Workspace, member: Member, args: Args) -> Json:
     channel = _channel(ws, member, args)
     files = [_empty_file(ws, member, str(name)) for name in args.values.get("file_names") or []]
-    message = chat.say(ws, member.id, channel, args.text("text"), args.text("thread_ts"), files)
+    message = chat.say(ws, member.id, channel, args.text("text"), args.text("thread_ts"), files=files)
     return {"ts": message["ts"]}
+
+
+async def _forward(ws: Workspace, member: Member, args: Args) -> Json:
+    original = ws.board.channel(args.required("from_channel")), args.required("from_ts")
+    target = _channel(ws, member, args), args.text("thread_ts")
+    return {"ts": forwarding.forward(ws, member.id, original, target, args.text("text"))["ts"]}
 
 
 def _empty_file(ws: Workspace, member: Member, name: str) -> Json:
@@ -142,6 +148,7 @@ _GET: dict[str, PageCall] = {"history": _history, "replies": _replies}
 _POST: dict[str, PageCall] = {
     "messages": _post,
     "messages/edit": _edit,
+    "messages/forward": _forward,
     "messages/delete": _delete,
     "reactions": _react,
     "actions": _act,

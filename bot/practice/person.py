@@ -121,6 +121,12 @@ class Person:
         """Type a message (`@name` mentions) and return its ts."""
         return str((await self._post("messages", channel=channel, text=text, thread_ts=thread_ts))["ts"])
 
+    async def forward(self, message: Json, channel: str, text: str = "", thread_ts: str | None = None) -> str:
+        """Forward a message (with its `channel`) with a text of one's own, and return the new message's ts."""
+        original = {"from_channel": message["channel"], "from_ts": message["ts"]}
+        sent = await self._post("messages/forward", channel=channel, text=text, thread_ts=thread_ts, **original)
+        return str(sent["ts"])
+
     async def edit(self, channel: str, ts: str, text: str) -> None:
         await self._post("messages/edit", channel=channel, ts=ts, text=text)
 

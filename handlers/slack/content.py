@@ -9,7 +9,8 @@ from bot.domain.question import Unread
 from handlers.texts.blocks import block_text, objects
 from handlers.texts.escape import shorten
 
-FORWARD_MARKS = ("is_share", "is_msg_unfurl", "is_reply_unfurl", "is_thread_root_unfurl")
+LINK_MARKS = ("is_msg_unfurl", "is_reply_unfurl", "is_thread_root_unfurl")
+"""Fields of an attachment that shows another message. With `is_share` it is a forward, without it only a link."""
 FOREIGN_MARKS = (
     *("from_url", "original_url", "app_unfurl_url", "is_app_unfurl", "service_name"),
     *("author_id", "author_name", "author_link", "channel_id", "bot_id", "app_id"),
@@ -27,25 +28,29 @@ class Content:
 
     text: str
     unread: str = ""
+    forwards: tuple[Mapping[str, Any], ...] = ()
+    """The attachments that forward other messages. Their words are not in `text`."""
 
 
 def content_of(message: Mapping[str, Any]) -> Content:
     """Return what the author of a message wrote: its text, its tables, and the blocks of attachments of its own."""
     typed = str(message.get("text") or "").strip()
-    texts, unread = [typed], list(_files(message))
+    texts, unread, forwards = [typed], list(_files(message)), []
     for block in objects(message.get("blocks")):
         # All other blocks stand in `text` too, if there is one.
         if not typed or block.get("type") == "table":
             _read(block, texts, unread)
     for attachment in objects(message.get("attachments")):
-        if any(attachment.get(mark) for mark in FORWARD_MARKS):
+        if attachment.get("is_share"):
+            forwards.append(attachment)
+        elif any(attachment.get(mark) for mark in LINK_MARKS):
             unread.append(Unread.FORWARD)
         elif not any(attachment.get(mark) for mark in FOREIGN_MARKS):
             blocks = list(objects(attachment.get("blocks")))
             unread += [] if blocks else [Unread.OTHER]
             for block in blocks:
                 _read(block, texts, unread)
-    return Content("\n".join(filter(None, texts)), "\n".join(dict.fromkeys(unread)))
+    return Content("\n".join(filter(None, texts)), "\n".join(dict.fromkeys(unread)), tuple(forwards))
 
 
 def _read(block: Mapping[str, Any], texts: list[str], unread: list[str]) -> None:

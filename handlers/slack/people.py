@@ -1,7 +1,7 @@
 """Facts about people in Slack that decide what they may do and which language they read."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,6 +108,22 @@ class People:
             return True
         same_enterprise = self.home.enterprise is not None and _enterprise_of(user) == self.home.enterprise
         return not same_enterprise and user.get("team_id") not in {None, self.home.team}
+
+
+def is_foreign(message: Mapping[str, Any], author: SlackUser, home: Home) -> bool:
+    """Return whether the message names another organisation as its author's (Slack Connect).
+
+    On Enterprise Grid a colleague's message may name a sibling workspace: the author's enterprise decides.
+    """
+    if home.enterprise is not None and author.enterprise == home.enterprise:
+        return False
+    team = message.get("user_team") or message.get("source_team")
+    return team not in {None, home.team, home.enterprise}
+
+
+def is_by_app(message: Mapping[str, Any]) -> bool:
+    """Return whether an app posted the message, by itself or for a person."""
+    return bool(message.get("bot_id") or message.get("app_id") or message.get("bot_profile"))
 
 
 def _enterprise_of(user: dict[str, Any]) -> str | None:

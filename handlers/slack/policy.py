@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.domain.question import ArrivalKind, Place, Via
 from handlers.slack.content import content_of
-from handlers.slack.people import SLACKBOT
+from handlers.slack.people import SLACKBOT, is_by_app
 from handlers.texts.escape import message_text
 
 Event = dict[str, Any]
@@ -68,8 +68,7 @@ class Policy:
 
     def _is_by_app(self, message: Event) -> bool:
         user = message.get("user")
-        by_app = message.get("bot_id") or message.get("app_id") or message.get("bot_profile")
-        return bool(by_app) or not user or user in {self._bot_user_id, SLACKBOT}
+        return is_by_app(message) or not user or user in {self._bot_user_id, SLACKBOT}
 
     def _via(self, event: Event, channel: str, message: Event) -> Via | None:
         """Return how a message reached the bot, or None if it is conversation between people."""

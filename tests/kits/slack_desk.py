@@ -39,6 +39,7 @@ from handlers.slack.guard import Guard
 from handlers.slack.people import Home, People
 from handlers.slack.policy import Policy
 from handlers.slack.private import Private
+from handlers.slack.reading import MessageReader
 from handlers.views.ids import REVIEW_SETTLE
 from tests.kits.fakes import RuleModel, StepClock
 from tests.kits.fakes_acts import FakeTrainer, MemoryShelf, NoBatches
@@ -239,7 +240,7 @@ async def open_desk(
             check_file=check,
         )
         acts = Acts(ports, Choices(student=student, fallback=fallback or Fallback()))
-        history = SlackHistory(client, people, policy)
+        history = SlackHistory(client, MessageReader(client, people, audiences), policy)
         slack = SlackActs(ports, acts, announcer, history, audiences, timedelta(hours=24))
         answerers = Pool(slack.answering.answer_next, 4, poll=POLL_SECONDS)
         deliverers = Pool(slack.delivering.deliver_next, 2, poll=POLL_SECONDS)

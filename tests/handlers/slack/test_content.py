@@ -46,8 +46,9 @@ PDF = {"id": "F1", "name": "report.pdf", "pretty_type": "PDF"}
         ({"blocks": [{"type": "context", "elements": [{"type": "mrkdwn", "text": "b"}]}]}, "b", []),
         ({"blocks": [{"type": "markdown", "text": "# c"}, {"type": "divider"}]}, "# c", []),
         ({"blocks": [{"type": "video"}]}, "", [Unread.OTHER]),
-        ({"text": "please handle", "attachments": [FORWARD, FORWARD]}, "please handle", [Unread.FORWARD]),
-        ({"text": "x", "attachments": [{**FORWARD, "blocks": [TABLE], "message_blocks": [1]}]}, "x", [Unread.FORWARD]),
+        ({"text": "please handle", "attachments": [FORWARD, FORWARD]}, "please handle", []),
+        ({"text": "x", "attachments": [{**FORWARD, "blocks": [TABLE], "message_blocks": [1]}]}, "x", []),
+        ({"text": "x", "attachments": [{**FORWARD, "is_share": False, "is_msg_unfurl": True}]}, "x", [Unread.FORWARD]),
         ({"text": "x", "attachments": [{"from_url": "https://x.example", "blocks": [TABLE]}]}, "x", []),
         ({"text": "x", "attachments": [{"fallback": "y"}]}, "x", [Unread.OTHER]),
         ({"text": "x", "files": [PDF]}, "x", ["report.pdf (PDF)"]),
@@ -81,9 +82,10 @@ def test_no_shape_of_message_raises(message: dict[str, Any]) -> None:
 
 
 @settings(deadline=None)
-@given(WORD, st.lists(st.tuples(st.sampled_from(["own", "forward", "link", "blank"]), WORD), max_size=5))
+@given(WORD, st.lists(st.tuples(st.sampled_from(["own", "forward", "message", "link", "blank"]), WORD), max_size=5))
 def test_foreign_text_is_never_read(typed: str, parts: list[tuple[str, str]]) -> None:
     marks: dict[str, Json] = {"own": {}, "blank": {}, "forward": {"is_share": True}, "link": {"from_url": "x"}}
+    marks["message"] = {"is_msg_unfurl": True}
     attachments = []
     for kind, word in parts:
         cell = {"type": "raw_text", "text": "" if kind == "blank" else f"{kind}-{word}"}
@@ -93,7 +95,9 @@ def test_foreign_text_is_never_read(typed: str, parts: list[tuple[str, str]]) ->
     assert content.text.count("own-") == kinds.count("own")
     assert "forward-" not in content.text
     assert "link-" not in content.text
-    assert (Unread.FORWARD in content.unread) == ("forward" in kinds)
+    assert "message-" not in content.text
+    assert len(content.forwards) == kinds.count("forward")
+    assert (Unread.FORWARD in content.unread) == ("message" in kinds)
     assert (Unread.OTHER in content.unread) == ("blank" in kinds)
 
 

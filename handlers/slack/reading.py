@@ -1,0 +1,223 @@
+"""What a message says, with the other messages that it is about: forwarded ones, and those of its thread.
+
+Other people's words are read only if Slack says that their author is a member, and of a forwarded message also that its
+channel is public or the conversation itself. Slack may leave these facts out; then the words are not read.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.domain.audience import Audience
+from bot.domain.consent import Author
+from bot.domain.intake import words_of
+from bot.domain.pointing import only_points
+from bot.domain.question import Unread
+from handlers.slack.channels import ChannelAudiences
+from handlers.slack.content import Content, content_of
+from handlers.slack.failures import TRANSIENT_ERRORS, error_name
+from handlers.slack.people import People, SlackUser, is_by_app, is_foreign
+from handlers.texts.blocks import objects
+from handlers.texts.escape import plain_text
+
+MOST_FORWARDS = 3
+"""Maximum number of forwarded messages that are read, because each needs look-ups before the ack."""
+REPLIES_PAGE, REPLIES_PAGES = 200, 5
+"""Size and maximum number of the pages of a thread that are read. In a longer thread only the root is read."""
+SPOKEN = frozenset({None, "file_share", "thread_broadcast"})
+"""Subtypes of messages that a person wrote."""
+USER_ID, CHANNEL_ID = re.compile(r"[UW][A-Z0-9_]+"), re.compile(r"[CDG][A-Z0-9_]+")
+TS = re.compile(r"\d{1,12}\.\d{1,6}")
+
+
+@dataclass
+class Reading:
+    """What is known of a message. The fields are those of an `Arrival`."""
+
+    text: str
+    quotes: list[str] = field(default_factory=list)
+    authors: list[Author] = field(default_factory=list)
+    unread: dict[str, None] = field(default_factory=dict)
+    """The lines of `Arrival.unread`, each once, in order."""
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of the arrival."""
+        return {
+            "text": self.text,
+            "quotes": tuple(self.quotes),
+            "authors": tuple(self.authors),
+            "unread": "\n".join(self.unread),
+        }
+
+    def mark(self, *unread: str) -> None:
+        self.unread.update(dict.fromkeys(filter(None, unread)))
+
+
+class MessageReader:
+    """Reads messages with what they forward or point at.
+
+    Args:
+        client: The Web API.
+        people: Looks authors up.
+        audiences: Looks channels up.
+    """
+
+    def __init__(self, client: AsyncWebClient, people: People, audiences: ChannelAudiences) -> None:
+        self._client = client
+        self.people = people
+        self._audiences = audiences
+
+    async def read(self, message: Mapping[str, Any], channel: str) -> Reading:
+        """Return what a member's message says. The caller has looked its author up.
+
+        A reply in a thread that only points, as “who handles this?” does, is read with the root of the thread and the
+        message right before it.
+
+        Raises:
+            SlackApiError, aiohttp.ClientError, TimeoutError: Slack gave no answer; a later try may get one.
+        """
+        content = content_of(message)
+        reading = Reading(self._plain(content.text))
+        reading.mark(*content.unread.split("\n"))
+        await self._add_forwards(reading, content, channel)
+        if _points_at_thread(message, content, reading.text):
+            await self._add_thread(reading, message, channel)
+        reading.authors = [author for author in reading.authors if author.id != message["user"]]
+        return reading
+
+    # --- forwarded messages
+
+    async def _add_forwards(self, reading: Reading, content: Content, channel: str) -> None:
+        for n, forward in enumerate(content.forwards):
+            if n >= MOST_FORWARDS or not await self._add_forward(reading, forward, channel):
+                reading.mark(Unread.FORWARD)
+
+    async def _add_forward(self, reading: Reading, forward: Mapping[str, Any], channel: str) -> bool:
+        """Add a forwarded message; return False if it may not be read or says nothing."""
+        source = forward.get("channel_id")
+        if is_by_app(forward) or forward.get("msg_subtype") or not _is_id(CHANNEL_ID, source):
+            return False
+        author = await self._member(forward.get("author_id"), {"user_team": forward.get("channel_team")})
+        if author is None or not await self._is_open(str(source), channel):
+            return False
+        return self._add_quote(reading, content_of(_original(forward)), _author(author, str(source), forward))
+
+    async def _is_open(self, source: str, channel: str) -> bool:
+        """Return whether what is written in the channel `source` may be read in this conversation."""
+        audience = await self._audiences.of_now(source)
+        return audience is Audience.PUBLIC or (source == channel and audience is not Audience.UNKNOWN)
+
+    # --- threads
+
+    async def _add_thread(self, reading: Reading, message: Mapping[str, Any], channel: str) -> None:
+        try:
+            root, before = await self._messages_before(message, channel)
+        except SlackApiError as error:
+            if _may_pass(error):
+                raise
+            root, before = None, None
+        if root is None or not await self._add_message(reading, root, channel):
+            reading.mark(Unread.THREAD)
+        if before and not is_by_app(before) and not await self._add_message(reading, before, channel):
+            reading.mark(Unread.THREAD)
+
+    async def _messages_before(
+        self, message: Mapping[str, Any], channel: str
+    ) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+        """Return the root of the message's thread and the message right before it, if they are known."""
+        root = before = cursor = None
+        for _ in range(REPLIES_PAGES):
+            page = await self._client.conversations_replies(
+                channel=channel, ts=message["thread_ts"], latest=message["ts"], limit=REPLIES_PAGE, cursor=cursor
+            )
+            for one in objects(page.get("messages")):
+                if one.get("ts") == message["thread_ts"]:
+                    root = one
+                elif _time(one) < _time(message):
+                    before = one
+            cursor = (page.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                return root, before
+        return root, None
+
+    async def _add_message(self, reading: Reading, message: Mapping[str, Any], channel: str) -> bool:
+        """Add a message of a thread, with what it forwards; return False if it may not be read or says nothing."""
+        if is_by_app(message) or message.get("subtype") not in SPOKEN:
+            return False
+        author = await self._member(message.get("user"), message)
+        if author is None:
+            return False
+        content, before = content_of(message), len(reading.quotes)
+        self._add_quote(reading, content, _author(author, channel, message))
+        await self._add_forwards(reading, content, channel)
+        return len(reading.quotes) > before
+
+    # --- both
+
+    async def _member(self, user_id: Any, message: Mapping[str, Any]) -> SlackUser | None:
+        """Return the author if Slack says that it is a member of the organisation, and None for anybody else.
+
+        Slack does not tell a guest from a member once the account is deactivated.
+        """
+        if not _is_id(USER_ID, user_id):
+            return None
+        try:
+            person = await self.people.get(user_id)
+        except SlackApiError as error:
+            if _may_pass(error):
+                raise
+            return None
+        strange = person.outsider or person.is_bot or person.deleted or is_foreign(message, person, self.people.home)
+        return None if strange else person
+
+    def _add_quote(self, reading: Reading, content: Content, author: Author) -> bool:
+        """Add the words of a message and what is not read of it; return False if there are no words."""
+        text = self._plain(content.text)
+        reading.mark(*content.unread.split("\n"))
+        if not words_of(text):
+            return False
+        reading.quotes.append(text)
+        reading.authors.append(author)
+        return True
+
+    def _plain(self, text: str) -> str:
+        return plain_text(text, self.people.home.bot_user_id)
+
+
+def _points_at_thread(message: Mapping[str, Any], content: Content, text: str) -> bool:
+    """Return whether a message is a reply that says nothing of its own. Emoji alone are a thank-you."""
+    is_reply = message.get("thread_ts") not in {None, message["ts"]}
+    speaks = content.forwards or (text and not words_of(text))
+    return is_reply and not speaks and only_points(text)
+
+
+def _original(forward: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the message that an attachment forwards, as far as Slack tells it."""
+    inner = (holder.get("message") for holder in objects(forward.get("message_blocks")))
+    blocks: Sequence[Any] = [block for one in objects(list(inner)) for block in objects(one.get("blocks"))]
+    blocks = blocks or list(objects(forward.get("blocks")))
+    return {"text": forward.get("text"), "blocks": blocks, "files": forward.get("files")}
+
+
+def _author(author: SlackUser, channel: str, message: Mapping[str, Any]) -> Author:
+    ts = message.get("ts")
+    return Author(id=author.id, channel=channel, ts=ts if _is_id(TS, ts) else "")
+
+
+def _is_id(pattern: re.Pattern[str], value: Any) -> bool:
+    return isinstance(value, str) and bool(pattern.fullmatch(value))
+
+
+def _time(message: Mapping[str, Any]) -> float:
+    ts = message.get("ts")
+    return float(ts) if isinstance(ts, str) and TS.fullmatch(ts) else float("inf")
+
+
+def _may_pass(error: SlackApiError) -> bool:
+    """Return whether a later try may succeed."""
+    name = error_name(error)
+    return name is None or name in TRANSIENT_ERRORS
