@@ -20,6 +20,7 @@ from handlers.texts.typed import read_command
 from handlers.texts.words import Words
 from handlers.views import finetune as views
 from handlers.views.message import Message, section
+from handlers.views.trouble import explained
 
 log = logging.getLogger(__name__)
 
@@ -209,7 +210,8 @@ async def run(call: Call, verb: Verb, permission: Permission | None) -> None:
         await call.say(call.words.refusal(refused))
     except ModelError as error:
         reason = Reason.PROVIDER_DOWN if isinstance(error, ModelDown) else Reason.PROVIDER_REFUSED
-        await call.say(call.words(f"refused.{reason.value}", error=escaped(str(error), 500)))
+        refusal = call.words(f"refused.{reason.value}", error=escaped(str(error), 500))
+        await call.say(explained(error, call.words) or refusal)
 
 
 async def show_help(call: Call, *, verbs: Iterable[str]) -> None:

@@ -18,11 +18,11 @@ from bot.mirror.status import mirror_state
 from bot.providers.probing import ProviderProbe
 from bot.providers.providers import Providers, address_to_try
 from bot.settings import Settings
-from handlers.slack.announcer import key_name
 from handlers.slack.connection import fetch_identity, slack_client, slack_problem
 from handlers.slack.failures import SLACK_FAILURES
 from handlers.slack.scopes import may_be_left_out, missing_scopes
 from handlers.texts.words import Words
+from handlers.views.trouble import base_url_name, key_name
 from storage.database import Database
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
@@ -144,7 +144,8 @@ def trouble_of(model: ModelName, error: ModelError, providers: Providers) -> Fin
         other = address_to_try(str(providers[model.provider].base_url))
         if other:
             return wrong(part, "cli.doctor.address", provider=model.provider, other=other)
-    return wrong(part, f"trouble.{error.trouble.value}", provider=model.provider, model=part, key=key_name(model))
+    facts = {"provider": model.provider, "model": part, "name": model.model, "key": key_name(model)}
+    return wrong(part, f"trouble.{error.trouble.value}", **facts, address=base_url_name(model))
 
 
 async def check_langsmith(settings: Settings, database: Database, *, tables: bool) -> list[Finding]:

@@ -83,7 +83,11 @@ class Trouble(StrEnum):
     """The provider refuses the API key (401, 403)."""
     QUOTA = "quota"
     """The account's quota or credit is used up."""
+    UNKNOWN_PROVIDER = "unknown_provider"
+    """No provider of this name is configured."""
     UNKNOWN_MODEL = "unknown_model"
+    NOT_DEPLOYED = "not_deployed"
+    """Nothing is deployed under the model's name (Azure's 404 DeploymentNotFound)."""
     UNKNOWN_ADDRESS = "unknown_address"
     """Nothing answers questions at the provider's address (a 404 that is not about the model)."""
     BUSY = "busy"
@@ -98,8 +102,12 @@ class Trouble(StrEnum):
     """The provider's certificate is not trusted."""
     BROKEN = "broken"
     """The answer violates the protocol."""
+    CUT = "cut"
+    """The provider reads only a part of the prompt. Its answers stand."""
     UNUSABLE = "unusable"
-    """The answer is a refusal, truncated, filtered, empty, or names no category of the list."""
+    """The answer is a refusal, truncated, empty, of an odd shape, or names no category of the list."""
+    FILTERED = "filtered"
+    """A content filter stopped the question or the answer; the service is well."""
     REFUSED = "refused"
     """The provider refuses this request (any other 4xx)."""
 
@@ -109,7 +117,9 @@ class Trouble(StrEnum):
         return self in {
             Trouble.KEY,
             Trouble.QUOTA,
+            Trouble.UNKNOWN_PROVIDER,
             Trouble.UNKNOWN_MODEL,
+            Trouble.NOT_DEPLOYED,
             Trouble.UNKNOWN_ADDRESS,
             Trouble.CERTIFICATE,
         }
@@ -117,7 +127,7 @@ class Trouble(StrEnum):
     @property
     def of_this_question(self) -> bool:
         """Whether the trouble concerns only this question; the provider may answer others."""
-        return self in {Trouble.UNUSABLE, Trouble.REFUSED}
+        return self in {Trouble.UNUSABLE, Trouble.REFUSED, Trouble.FILTERED}
 
 
 class ModelError(Exception):
@@ -127,6 +137,7 @@ class ModelError(Exception):
         trouble: what is wrong.
         usual: the trouble if none is given.
         wait_s: seconds that the provider asks to wait before a retry; None if it does not say.
+        model: the full name of the model that was asked; None if the request was about no model.
     """
 
     usual = Trouble.REFUSED
@@ -135,6 +146,7 @@ class ModelError(Exception):
         super().__init__(message)
         self.trouble = trouble or self.usual
         self.wait_s = wait_s
+        self.model: str | None = None
 
 
 class ModelDown(ModelError):  # noqa: N818 - reads as what happened

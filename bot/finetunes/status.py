@@ -16,6 +16,7 @@ from bot.domain.prompt import Prompt
 from bot.domain.release import Release
 from bot.domain.replica import REPLICA_SILENT_AFTER, Replica
 from bot.domain.thing import Thing
+from bot.domain.trouble import CUT_PROMPT
 from bot.finetunes.budget import Spending
 from bot.ports import Clock, Neighbours, Store, Transaction
 
@@ -56,6 +57,8 @@ class Status(Thing):
     """The live replicas, oldest first."""
     mirror: MirrorState | None
     """None without a tracker."""
+    cut_prompts: list[tuple[str, int, int]]
+    """Models whose providers read only a part of the prompt, with the tokens that they billed and that we count."""
 
 
 class Reporting:
@@ -119,7 +122,17 @@ class Reporting:
                 disagreements=await _disagreements(tx, conflicts),
                 replicas=await tx.replicas.seen(self._clock.now() - REPLICA_SILENT_AFTER),
                 mirror=await self._mirror_state(tx, self._clock.now()) if self._mirror_state else None,
+                cut_prompts=await _cut_prompts(tx),
             )
+
+
+async def _cut_prompts(tx: Transaction) -> list[tuple[str, int, int]]:
+    found = []
+    for model in sorted({str(release.model) for release in await tx.releases.all()}):
+        billed, _, counted = (await tx.cursors.get(f"{CUT_PROMPT}{model}") or "").partition("/")
+        if counted:
+            found.append((model, int(billed), int(counted)))
+    return found
 
 
 async def _disagreements(tx: Transaction, conflicts: Sequence[Conflict]) -> list[tuple[str, str, int]]:

@@ -1,12 +1,19 @@
 """The model that classifies questions."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from pydantic import Field
 
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
 from bot.domain.similar import Example
 from bot.domain.thing import Thing
+
+LEAST_READ_SHARE = 0.5
+"""Share of our own token count below which the provider has cut the prompt."""
+LEAST_MISSING_TOKENS = 100
+"""Fewest missing tokens that count as cut."""
 
 
 class Answer(Thing):
@@ -17,6 +24,19 @@ class Answer(Thing):
     confidence: float | None
     tokens_in: int
     tokens_out: int
+    tokens_counted: Annotated[int | None, Field(exclude=True)] = None
+    """Tokens of the request by our own count, which is not stored; None if it says nothing about the billed ones."""
+
+    @property
+    def prompt_cut(self) -> bool | None:
+        """Whether the provider read only a part of the request; None if it cannot be told.
+
+        Tokenizers differ: one made for Japanese needs about two thirds of our tokens.
+        """
+        if not self.tokens_counted or not self.tokens_in:
+            return None
+        missing = self.tokens_counted - self.tokens_in
+        return missing >= LEAST_MISSING_TOKENS and self.tokens_in < self.tokens_counted * LEAST_READ_SHARE
 
 
 class Model(Protocol):

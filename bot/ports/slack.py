@@ -7,10 +7,10 @@ from typing import Protocol
 from bot.domain.audience import Audience
 from bot.domain.card import Card
 from bot.domain.consent import Author
-from bot.domain.errors import Trouble
 from bot.domain.finetune import Finetune
 from bot.domain.question import Arrival, Missed, Notice, Place, Question
-from bot.domain.release import ModelName, Release
+from bot.domain.release import Release
+from bot.domain.trouble import TroubleReport
 
 
 class History(Protocol):
@@ -78,18 +78,8 @@ class Announcer(Protocol):
         The card whose ts is stored is kept, else the earliest one.
         """
 
-    async def tell_trouble(
-        self, model: ModelName, trouble: Trouble, fallback: ModelName | None, *, message_id: str, again: bool
-    ) -> None:
-        """Tell the ops channel, if there is one, what is wrong with a model's provider and what to do.
-
-        Args:
-            model: the model that gave no answer.
-            trouble: the cause.
-            fallback: the model that answers instead; None if none answers and the askers are told.
-            message_id: id of this message.
-            again: an earlier attempt may have posted it.
-        """
+    async def tell_trouble(self, report: TroubleReport, *, message_id: str, again: bool) -> None:
+        """Tell the ops channel, if there is one, what is wrong with a model's provider and what to do."""
 
     async def tell_operators(self, text: str, facts: Mapping[str, str], *, message_id: str, again: bool) -> None:
         """Tell the ops channel, if there is one, about trouble that only operators can end.

@@ -8,7 +8,7 @@ from openai.types.decision_create_params import QuestionQuestionParamChoiceChoic
 from pydantic import ValidationError
 
 from bot.domain.characters import clean_text
-from bot.domain.errors import ModelRefused, Trouble
+from bot.domain.errors import ModelError, ModelRefused
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
 from bot.domain.similar import Example
@@ -24,6 +24,7 @@ from bot.providers.reading import (
     confidence,
     content_of,
 )
+from bot.providers.tokens import tokens_of
 from bot.providers.wire import is_transient, read, translate_errors
 
 BUDGET_S = 45.0
@@ -83,6 +84,13 @@ class OpenAIModel:
         return self._shapes.get(model, Shape())
 
     async def _ask(self, model: ModelName, task: Task) -> tuple[AsyncOpenAI, Answer]:
+        try:
+            return await self._ask_in_time(model, task)
+        except ModelError as error:
+            error.model = str(model)
+            raise
+
+    async def _ask_in_time(self, model: ModelName, task: Task) -> tuple[AsyncOpenAI, Answer]:
         client = self._providers[model.provider].with_options(timeout=self._timeout_s)
         with translate_errors(hide=task.text):
             # The SDK's timeout covers a single read, and an in-process server has none.
@@ -98,14 +106,17 @@ class OpenAIModel:
         try:
             return await self._attempt(client, model, task, retry_shape)
         except UnusableAnswer as unusable:
-            raise ModelRefused(str(unusable), Trouble.UNUSABLE) from None
+            raise ModelRefused(str(unusable), unusable.trouble) from None
 
     async def _attempt(self, client: AsyncOpenAI, model: ModelName, task: Task, shape: Shape) -> Answer:
         completion, accepted = await _complete(client, shape, model.model, task, proven=model in self._shapes)
         answer = parse_answer(completion, task)
         if accepted:
             self._shapes[model] = accepted
-        return answer
+        if completion.usage is None or completion.usage.from_cache:
+            return answer  # some providers do not bill what they cached, so that the counts cannot be compared
+        messages = (accepted or shape).body(model.model, task)["messages"]
+        return answer.model_copy(update={"tokens_counted": await asyncio.to_thread(tokens_of, messages)})
 
     async def _decision_probability(
         self, client: AsyncOpenAI, model: ModelName, prompt: Prompt, text: str, answer: Answer
@@ -136,7 +147,7 @@ class OpenAIModel:
 
 def parse_answer(completion: Completion, task: Task) -> Answer:
     """Return the answer that a completion gives to this task; raises UnusableAnswer."""
-    choice = completion.choices[0]
+    choice = completion.choice
     category, written = category_and_answer(choice, task.prompt)
     reason = clean_text(written.reason).strip()
     if category.name not in task.names:

@@ -51,6 +51,8 @@ class ProviderProbe:
                         message = f"'{model.provider}' has no model '{model.model}'"
                         raise ModelRefused(message, Trouble.UNKNOWN_MODEL) from None
                     await self._check_address(client, error)
+                if self._thorough and self._providers.kind(model.provider) == "azure":
+                    await self._check_deployment(client, model)
 
     async def check_key(self, provider: str) -> None:
         """Check that a provider answers and accepts our key; raises what `reach` raises."""
@@ -63,6 +65,18 @@ class ProviderProbe:
                     if error.status_code not in REACHABLE_STATUSES:
                         raise
                     await self._check_address(client, error)
+
+    async def _check_deployment(self, client: AsyncOpenAI, model: ModelName) -> None:
+        """Check that something is deployed under the model's name: by a question without text, which is refused.
+
+        Raises:
+            openai.APIStatusError: nothing is deployed there, or the key is refused.
+        """
+        try:
+            await client.post("/chat/completions", body={"model": model.model, "messages": []}, cast_to=httpx2.Response)
+        except APIStatusError as refusal:
+            if refusal.status_code in {401, 403, 404}:
+                raise
 
     async def _check_address(self, client: AsyncOpenAI, error: APIStatusError) -> None:
         """Check that questions are answered at an address that lists no models: by an empty one, which is refused.

@@ -24,7 +24,7 @@ ProviderKind = Literal["openai", "azure", "compatible"]
 class UnknownProvider(ModelRefused, KeyError):  # noqa: N818 - reads as what happened
     """A model name whose provider is not configured."""
 
-    usual = Trouble.UNKNOWN_MODEL
+    usual = Trouble.UNKNOWN_PROVIDER
 
     # KeyError would show the repr of the message.
     __str__ = Exception.__str__

@@ -19,11 +19,14 @@ from pydantic import (
 )
 
 from bot.domain.characters import clean_text
+from bot.domain.errors import Trouble
 from bot.domain.prompt import Category, Prompt
 from bot.providers.written_answer import WrittenAnswer, written_answer
 
 LOWEST_LOGPROB, ROUNDING = -100.0, 0.01
 """Limits of a label's log probability; anything beyond is no probability (OpenAI's -9999 means unknown)."""
+_FILTERED_ENDS = frozenset({"content_filter", "safety", "prohibited_content", "blocklist", "sensitive"})
+"""The ends of an answer that a content filter stopped: of OpenAI and Azure, Gemini and GLM."""
 _TEXT_CHUNKS = frozenset({None, "text", "output_text"})
 """The types of chunks that hold the answer; all others (`thinking`, `reasoning`, …) are never read."""
 
@@ -91,24 +94,43 @@ class CompletionChoice(BaseModel):
     logprobs: Annotated[Logprobs | None, OPTIONAL] = None
 
 
+class PromptDetails(BaseModel):
+    """The tokens of a prompt that the provider read from its cache."""
+
+    cached_tokens: int = 0
+
+
 class Usage(BaseModel):
     """The billed tokens; None if the provider does not say."""
 
+    prompt_tokens_details: Annotated[PromptDetails | None, OPTIONAL] = None
+
     prompt_tokens: Annotated[Annotated[int, Field(ge=0, le=2**31 - 1)] | None, OPTIONAL] = None
     completion_tokens: Annotated[Annotated[int, Field(ge=0, le=2**31 - 1)] | None, OPTIONAL] = None
+
+    @property
+    def from_cache(self) -> bool:
+        """Whether a part of the prompt was read from the provider's cache."""
+        return bool(self.prompt_tokens_details and self.prompt_tokens_details.cached_tokens)
 
 
 class Completion(BaseModel):
     """The fields of a chat completion that we read."""
 
-    choices: Annotated[list[CompletionChoice], Field(min_length=1)]
+    choices: Annotated[list[CompletionChoice] | None, OPTIONAL]
     usage: Annotated[Usage | None, OPTIONAL] = None
+    error: Any = None
 
     @model_validator(mode="after")
     def _not_failed(self) -> Self:
-        if self.choices[0].finish_reason == "error":
+        if self.choice.finish_reason == "error" or (self.error and not self.choices):
             raise ValueError("the provider failed while it answered")
         return self
+
+    @property
+    def choice(self) -> CompletionChoice:
+        """The first choice; an empty one if there is none, as from a server that answers in an odd shape."""
+        return self.choices[0] if self.choices else CompletionChoice()
 
 
 class Probability(BaseModel):
@@ -139,11 +161,13 @@ class UnusableAnswer(Exception):  # noqa: N818 - reads as what happened
 
     Attributes:
         wrong_form: the answer is not in the requested form, so a plainer request may help.
+        trouble: what is wrong if the next answer is no better.
     """
 
-    def __init__(self, why: str, *, wrong_form: bool = False) -> None:
+    def __init__(self, why: str, *, wrong_form: bool = False, trouble: Trouble = Trouble.UNUSABLE) -> None:
         super().__init__(why)
         self.wrong_form = wrong_form
+        self.trouble = trouble
 
 
 def category_and_answer(choice: CompletionChoice, prompt: Prompt) -> tuple[Category, WrittenAnswer]:
@@ -157,7 +181,9 @@ def category_and_answer(choice: CompletionChoice, prompt: Prompt) -> tuple[Categ
     if choice.message and choice.message.refusal:
         raise UnusableAnswer("the model refused to answer")
     finish = (choice.finish_reason or "").lower()
-    if finish in {"length", "max_tokens", "content_filter"}:
+    if finish in _FILTERED_ENDS:
+        raise UnusableAnswer("the provider's content filter stopped the answer", trouble=Trouble.FILTERED)
+    if finish in {"length", "max_tokens"}:
         raise UnusableAnswer(f"the model's answer is incomplete: {finish}")
     if not content.strip():
         raise UnusableAnswer("the model's answer is empty")

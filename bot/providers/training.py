@@ -20,6 +20,11 @@ SEED = 20260401
 """A fixed seed, so that training the same rows again gives the same model, if the provider honours it."""
 UPLOAD_S = 600.0
 """Deadline of one upload in seconds: a file may have 512 MB."""
+SUFFIX_CHARS = 64
+"""Longest suffix of a model's name at OpenAI.
+
+At Azure there is none: it has to be deployed under its own name, and a deployment's name has 64 characters at most.
+"""
 JOB_LIST_PAGES = 100
 """Most pages that a search reads, of 100 jobs each."""
 BOM = b"\xef\xbb\xbf"
@@ -155,7 +160,7 @@ class OpenAITrainer:
         options: dict[str, Any] = {
             "method": {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": "auto"}}},
             "seed": SEED,
-            "suffix": _suffix(suffix, azure=azure),
+            **({} if azure else {"suffix": suffix[:SUFFIX_CHARS]}),
             # Last, so that it is dropped last: `find` depends on it.
             "metadata": {JOB_METADATA_KEY: finetune_id},
         }
@@ -223,11 +228,6 @@ class OpenAITrainer:
         jobs = self._providers[student.provider].fine_tuning.jobs
         with translate_errors():
             return (await read(jobs.with_raw_response.cancel(job_id), _Job)).to_job()
-
-
-def _suffix(suffix: str, *, azure: bool) -> str:
-    """Cut the suffix to the provider's limit: 64 characters at OpenAI; at Azure 18, without full stops."""
-    return suffix.replace(".", "-")[:18] if azure else suffix[:64]
 
 
 def creation_error(error: Exception) -> ModelRefused:

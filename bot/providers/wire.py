@@ -40,6 +40,13 @@ _STATUS_WORDS = {
 """The statuses that words in an error's code or type stand for."""
 _ABOUT_MODEL = re.compile(r"\b(model|deployment|endpoints)\b|model_not_found|DeploymentNotFound", re.IGNORECASE)
 
+_NOT_DEPLOYED = re.compile(r"DeploymentNotFound|\bdeployment\b.{0,40} does not exist", re.IGNORECASE)
+_FILTERED = re.compile(
+    r"content_?filter|content_?policy|ResponsibleAI|moderation|data_?inspection|safety|prohibited_?content",
+    re.IGNORECASE,
+)
+"""The codes of a content filter: of OpenAI, Azure, DashScope and others."""
+
 Read = TypeVar("Read", bound=BaseModel)
 
 
@@ -166,6 +173,19 @@ def is_about_model(error: APIStatusError) -> bool:
     return named or bool(_ABOUT_MODEL.search(said))
 
 
+def is_filtered(error: APIStatusError) -> bool:
+    """Return whether a provider's content filter stopped a question: the error's codes say so, never its words alone.
+
+    OpenAI and Azure answer 400, DashScope 400, OpenRouter 403 with the reasons of its moderation.
+    """
+    body = error.body if isinstance(error.body, dict) else {}
+    inner, metadata = body.get("innererror"), body.get("metadata")
+    codes = [body.get("code"), body.get("type"), inner.get("code") if isinstance(inner, dict) else None]
+    moderated = isinstance(metadata, dict) and ("flagged_input" in metadata or "moderation" in str(metadata).lower())
+    said = error.status_code < 500 and any(_FILTERED.search(str(code)) for code in codes)
+    return said or (moderated and error.status_code in {400, 403})
+
+
 def safe_message(error: APIStatusError, hide: str = "") -> str:
     """Return the provider's message, cut and without the API key; only the status if the message quotes `hide`."""
     message = error.message
@@ -210,9 +230,13 @@ def _model_error(error: APIStatusError, hide: str) -> ModelError:
     status, message = error.status_code, safe_message(error, hide)
     if is_unpaid(error.response):
         return ModelRefused(message, Trouble.QUOTA)
+    if is_filtered(error):
+        return ModelRefused(message, Trouble.FILTERED)
     if is_transient(error):
         kinds = {408: Trouble.SLOW, 409: Trouble.BUSY, 429: Trouble.BUSY}
         return ModelDown(message, kinds.get(status, Trouble.DOWN), wait_s=retry_after(error.response))
+    if status == 404 and _NOT_DEPLOYED.search(f"{error.code} {error.message}"):
+        return ModelRefused(message, Trouble.NOT_DEPLOYED)
     if status == 404 and not is_about_model(error):
         return ModelRefused(message, Trouble.UNKNOWN_ADDRESS)
     kinds = {401: Trouble.KEY, 403: Trouble.KEY, 404: Trouble.UNKNOWN_MODEL}

@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import NamedTuple
 
-from bot.domain.errors import ModelError
+from bot.domain.errors import ModelError, Trouble
 from bot.domain.fallback import Fallback
 from bot.domain.mirror import trace_id
 from bot.domain.prompt import Prompt
 from bot.domain.question import Question, Verdict
 from bot.domain.release import ModelName, Release
-from bot.ports import Clock, Meter, Model, Neighbours, Store, Transaction, Unmetered
+from bot.domain.trouble import CUT_PROMPT, TroubleReport
+from bot.ports import Answer, Clock, Meter, Model, Neighbours, Store, Transaction, Unmetered
 from bot.questions.recalling import examples_for
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ class Classifying:
         self._clock = clock
         self._fallback = fallback or Fallback()
         self._meter = meter or Unmetered()
+        self._cut: dict[ModelName, bool] = {}
+        """Model → whether its provider cut the prompt of its newest answer."""
 
     async def serving_verdict(self, question: Question) -> Verdict:
         """Ask the serving release, outside any transaction.
@@ -100,7 +103,13 @@ class Classifying:
             fallback = self._fallback.among(await tx.releases.all(), release)
         verdict = await self._provisional_verdict(fallback, prompt, question) if fallback else None
         async with self._store.transaction() as tx:
-            await self._report_trouble(tx, release.model, failure, fallback.model if fallback and verdict else None)
+            report = TroubleReport(
+                model=str(release.model),
+                trouble=failure.trouble,
+                fallback=str(fallback.model) if fallback and verdict else None,
+                others=any(other.model != release.model for other in await tx.releases.all()),
+            )
+            await self._report(tx, report, question)
         if verdict is None:
             raise failure
         return verdict
@@ -141,6 +150,7 @@ class Classifying:
         started = time.perf_counter()
         examples = await examples_for(self._neighbours, release, question.text)
         answer = await self._model.classify(release.model, prompt, question.text, examples)
+        await self._watch_prompt(release.model, answer, question)
         return Verdict(
             id=trace_id(self._clock.now(), uuid.uuid4().hex).hex,
             question_id=question.id,
@@ -150,11 +160,33 @@ class Classifying:
             **answer.model_dump(),
         )
 
-    async def _report_trouble(
-        self, tx: Transaction, model: ModelName, failure: ModelError, fallback: ModelName | None
-    ) -> None:
-        """Queue a message about the trouble, at most one per `REPORT_INTERVAL`: this lease is never released early."""
-        now, key = self._clock.now(), f"{model.provider}:{failure.trouble.value}"
+    async def _watch_prompt(self, model: ModelName, answer: Answer, question: Question) -> None:
+        """Record whether the provider cuts the prompt, and report it when it begins to.
+
+        The database is asked only when this process sees a change.
+        """
+        cut, billed, counted = answer.prompt_cut, answer.tokens_in, answer.tokens_counted or 0
+        if cut is None or self._cut.get(model) is cut:
+            return
+        async with self._store.transaction() as tx:
+            name, now = f"{CUT_PROMPT}{model}", self._clock.now()
+            known = await tx.cursors.get(name)
+            if cut:
+                await tx.cursors.move(name, f"{billed}/{counted}", now)
+            elif known:
+                await tx.cursors.move(name, "", now)
+            if cut and not known:
+                report = TroubleReport(model=str(model), trouble=Trouble.CUT, counted=counted, billed=billed)
+                await self._report(tx, report, question)
+        self._cut[model] = cut
+
+    async def _report(self, tx: Transaction, report: TroubleReport, question: Question) -> None:
+        """Queue a message about a trouble, at most one per `REPORT_INTERVAL`: this lease is never released early.
+
+        A filtered question has a message of its own, because somebody must look at it.
+        """
+        now, key = self._clock.now(), f"{report.asked.provider}:{report.trouble.value}"
+        if report.trouble is Trouble.FILTERED:
+            report, key = report.about(question), f"{key}:{question.id}"
         if await tx.leases.acquire(f"{TROUBLE_TOPIC}:{key}", uuid.uuid4().hex, now, REPORT_INTERVAL):
-            payload = {"model": str(model), "trouble": failure.trouble.value}
-            await tx.outbox.add(TROUBLE_TOPIC, key, payload | ({"fallback": str(fallback)} if fallback else {}), now)
+            await tx.outbox.add(TROUBLE_TOPIC, key, report.payload(), now)

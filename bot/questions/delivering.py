@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from bot.domain.card import Card
 from bot.domain.consent import Consent
 from bot.domain.correction import Correction, CorrectionKind
-from bot.domain.errors import Trouble, Undelivered
+from bot.domain.errors import Undelivered
 from bot.domain.finetune import ENDED_STATES, STALL_TOPIC, UNDER_WAY
 from bot.domain.question import Missed, Place
-from bot.domain.release import ModelName
+from bot.domain.trouble import TroubleReport
 from bot.ports import MESSAGE_ID, Announcer, Clock, Meter, OutboxItem, Store, Transaction, Unmetered
 from bot.questions.arrivals import CONSENT_TOPIC, POSTED_LATE_TOPIC
 from bot.questions.cards import card_of
@@ -166,14 +166,8 @@ class Delivering:
     async def _trouble(self, item: OutboxItem) -> None:
         async with self._store.transaction() as tx:
             await self._entries.hold(tx, item)
-        fallback = item.payload.get("fallback")
-        await self._announcer.tell_trouble(
-            ModelName.parse(item.payload["model"]),
-            Trouble(item.payload["trouble"]),
-            ModelName.parse(fallback) if fallback else None,
-            message_id=item.message_id,
-            again=is_again(item),
-        )
+        report = TroubleReport.kept(item.payload)
+        await self._announcer.tell_trouble(report, message_id=item.message_id, again=is_again(item))
 
     async def _operators(self, item: OutboxItem) -> None:
         async with self._store.transaction() as tx:

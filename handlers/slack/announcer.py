@@ -8,10 +8,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.card import Card
 from bot.domain.consent import Author
-from bot.domain.errors import Trouble, Undelivered
+from bot.domain.errors import Undelivered
 from bot.domain.finetune import Finetune
 from bot.domain.question import Arrival, Missed, Notice, Place, Question
-from bot.domain.release import ModelName, Release
+from bot.domain.release import Release
+from bot.domain.trouble import TroubleReport
 from handlers.slack.copies import Mark, OwnMessages
 from handlers.slack.failures import call_slack
 from handlers.slack.people import People
@@ -21,8 +22,9 @@ from handlers.views import consent as consent_view
 from handlers.views import finetune_progress
 from handlers.views.card import card as card_view
 from handlers.views.card import new_owner
-from handlers.views.message import Message, context, section
+from handlers.views.message import Message, section
 from handlers.views.missed import missed as missed_view
+from handlers.views.trouble import trouble
 
 log = logging.getLogger(__name__)
 
@@ -179,16 +181,11 @@ class SlackAnnouncer:
         message = Message(text, [section(text, verbatim=True)])
         await self._post_once(self._ops_channel, None, message, announcement_mark(f"switch:{message_id}"), again=again)
 
-    async def tell_trouble(
-        self, model: ModelName, trouble: Trouble, fallback: ModelName | None, *, message_id: str, again: bool
-    ) -> None:
+    async def tell_trouble(self, report: TroubleReport, *, message_id: str, again: bool) -> None:
         if self._ops_channel is None:
             return
-        words = self._people.default_words
-        facts = {"provider": escaped(model.provider), "model": escaped(str(model)), "key": escaped(key_name(model))}
-        cause = words(f"trouble.{trouble.value}", **facts)
-        effect = words("outage.fallback", model=escaped(str(fallback))) if fallback else words("outage.no_fallback")
-        message = Message(f"{cause} {effect}", [section(f"⚠️ {cause}", verbatim=True), context(effect)])
+        link = await self._link(report.channel, report.ts) if report.channel and report.ts else None
+        message = trouble(report, link, self._people.default_words)
         await self._post_once(self._ops_channel, None, message, announcement_mark(f"trouble:{message_id}"), again=again)
 
     async def tell_operators(self, text: str, facts: Mapping[str, str], *, message_id: str, again: bool) -> None:
@@ -266,12 +263,6 @@ def notice_mark(event_id: str) -> Mark:
 
 def announcement_mark(announcement: str) -> Mark:
     return Mark("told", "what", announcement)
-
-
-def key_name(model: ModelName) -> str:
-    """Return the name of the setting that holds the API key of a model's provider."""
-    name = model.provider.upper()
-    return "OPENAI_API_KEY" if name == "OPENAI" else f"BOT_PROVIDERS__{name}__API_KEY"
 
 
 def _text_message(text: str) -> Message:

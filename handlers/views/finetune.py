@@ -94,6 +94,7 @@ def status(state: Status, words: Words) -> Message:
             )
             + traits(state.serving, words)
             + overridden(state, words)
+            + cut_prompts(state, words)
         ),
         section(
             "\n".join(
@@ -156,6 +157,14 @@ def overridden(state: Status, words: Words) -> str:
         return ""
     who, note = state.overridden
     return "\n" + words("finetune.status.overridden", who=mention(who) or escaped(who), note=escaped(note, 500))
+
+
+def cut_prompts(state: Status, words: Words) -> str:
+    """Return a warning for each model whose provider reads only a part of the prompt."""
+    return "".join(
+        "\n" + words("finetune.status.cut_prompt", model=escaped(model), billed=billed, counted=counted)
+        for model, billed, counted in state.cut_prompts
+    )
 
 
 def disagreements(state: Status, words: Words) -> list[Block]:

@@ -7,6 +7,9 @@ from handlers.views.finetune import NamedPayload
 from handlers.views.ids import FINETUNE_CANCEL, FINETUNE_WAIT
 from handlers.views.message import Message, button, context, date, section
 
+AZURE_INFIX = ".ft-"
+"""What stands within the name of every model that was trained at Azure."""
+
 
 def progress(finetune: Finetune, words: Words) -> Message:
     """Return the message that shows a fine-tune's progress."""
@@ -46,6 +49,8 @@ def ended(finetune: Finetune, words: Words) -> Message:
     who = f"<@{finetune.requested_by}>"
     if finetune.state is FinetuneState.SUCCEEDED and finetune.model:
         text = words("progress.succeeded", who=who, id=finetune.id, model=escaped(str(finetune.model)))
+        if AZURE_INFIX in finetune.model.model:
+            text += "\n" + words("progress.deploy", name=escaped(finetune.model.model))
     elif finetune.state is FinetuneState.CANCELLED:
         text = words("progress.cancelled", who=who, id=finetune.id)
     else:

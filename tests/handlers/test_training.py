@@ -209,6 +209,18 @@ async def test_press_goes_on_waiting(training: Training) -> None:
     assert await training.asked() == []
 
 
+@pytest.mark.parametrize(("model", "deployed"), [("ft:gpt-4.1-nano:org::1", True), ("gpt-4.1-mini.ft-0ab", False)])
+async def test_end_says_whether_to_deploy_first(training: Training, model: str, *, deployed: bool) -> None:
+    await training.start()
+    await training.pass_time(2)
+    ended = {"id": "ftjob-1", "status": "succeeded", "fine_tuned_model": model, "error": None}
+    training.provider.on(JOB, Reply(ended))
+    assert (await training.pass_time(2)).state is FinetuneState.SUCCEEDED
+    told = texts((await training.told())[-1])
+    assert f"`openai/{model}`" in told
+    assert ("type exactly" in told) is not deployed
+
+
 async def test_status_shows_start_and_last_progress(training: Training) -> None:
     await training.start()
     started = int(training.desk.clock.now().timestamp())

@@ -14,6 +14,7 @@ from bot.domain.prompt import Prompt
 from bot.domain.question import Arrival, Missed, Notice, Place, Question
 from bot.domain.release import ModelName, Release
 from bot.domain.similar import Example
+from bot.domain.trouble import TroubleReport
 from bot.ports import Answer
 
 
@@ -221,13 +222,11 @@ class FakeAnnouncer:
         for surplus in said[1:]:
             self.notices.remove(surplus)
 
-    async def tell_trouble(
-        self, model: ModelName, trouble: Trouble, fallback: ModelName | None, *, message_id: str, again: bool
-    ) -> None:
+    async def tell_trouble(self, report: TroubleReport, *, message_id: str, again: bool) -> None:
         fault = self._receive("tell_trouble")
         if not (again and message_id in self.message_ids):
             self.message_ids.append(message_id)
-            self.troubles.append((str(model), trouble, str(fallback) if fallback else None))
+            self.troubles.append((report.model, report.trouble, report.fallback))
         lose(fault, NO_ANSWER)
 
     async def tell_operators(self, text: str, facts: Mapping[str, str], *, message_id: str, again: bool) -> None:

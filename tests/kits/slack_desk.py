@@ -199,6 +199,7 @@ async def open_desk(
     model: Model | None = None,
     serving: ModelName = MODEL,
     fallback: Fallback | None = None,
+    judged: Model | None = None,
     trainer: Trainer | None = None,
     student: ModelName = MODEL,
 ) -> AsyncIterator[SlackDesk]:
@@ -211,6 +212,7 @@ async def open_desk(
         model: Replaces the desk's fake for live questions.
         serving: The model of the serving release.
         fallback: The rule for the fallback release; the default has none.
+        judged: Replaces the desk's fake for evaluations and drafts.
         trainer: Replaces the fake that trains.
         student: The model to train.
     """
@@ -232,7 +234,7 @@ async def open_desk(
             shelf=MemoryShelf(),
             clock=clock,
             neighbours=neighbours,
-            model=rules,
+            model=judged or rules,
             live_model=model or rules,
             trainer=trainer or FakeTrainer(),
             batcher=NoBatches(),

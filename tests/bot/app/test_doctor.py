@@ -137,6 +137,17 @@ async def test_address_without_version_is_named_with_another(outside: Surroundin
     assert wrong == {"deep": "trouble.unknown_address"}
 
 
+async def test_undeployed_model_at_azure_is_named(outside: Surroundings) -> None:
+    azure = {"azure": {"base_url": outside.model.url, "kind": "azure"}}
+    outside.model.on("GET /v1/models/gpt.ft-1", Reply({"id": "gpt.ft-1"}))
+    outside.model.on("POST /v1/chat/completions", refusal(404, "no", code="DeploymentNotFound"))
+    found = (await outside.findings(bot_serving="azure/gpt.ft-1", bot_providers=azure))["azure/gpt.ft-1"]
+    assert (found.well, found.key) == (False, "trouble.not_deployed")
+    assert "`gpt.ft-1` as the deployment's name" in found.line(Words("en"))
+    outside.model.on("POST /v1/chat/completions", refusal(400, "[] is too short - 'messages'"))
+    assert not await outside.problems(bot_serving="azure/gpt.ft-1", bot_providers=azure)
+
+
 async def test_app_token_that_opens_no_socket(outside: Surroundings) -> None:
     assert await outside.problems(slack_app_token="xapp-wrong") == {"SLACK_APP_TOKEN": "cli.fault.slack_refused"}
 

@@ -166,6 +166,33 @@ async def test_server_that_refuses_everything_is_given_up(
 RETRY_IN_A_MINUTE = {"retry-after": "60"}
 EMPTY = completion("")
 NOWHERE = Trouble.UNKNOWN_ADDRESS
+FILTERED = Trouble.FILTERED
+AZURE_FILTER = Reply(
+    {
+        "error": {
+            "message": "The response was filtered due to the prompt triggering Azure's content management policy.",
+            "type": None,
+            "param": "prompt",
+            "code": "content_filter",
+            "status": 400,
+            "innererror": {
+                "code": "ResponsibleAIPolicyViolation",
+                "content_filter_result": {"self_harm": {"filtered": True, "severity": "high"}},
+            },
+        }
+    },
+    400,
+)
+OPENROUTER_MODERATION = Reply(
+    {
+        "error": {
+            "code": 403,
+            "message": "Your input was flagged",
+            "metadata": {"reasons": ["self-harm"], "flagged_input": "I want", "provider_name": "OpenAI"},
+        }
+    },
+    403,
+)
 FAILURE_CASES = [
     (Reply({"error": {"message": "slow down"}}, 429, RETRY_AT_ONCE), ModelDown, Trouble.BUSY, 3),
     (Reply({"error": {"message": "slow down"}}, 429, RETRY_IN_A_MINUTE), ModelDown, Trouble.BUSY, 1),
@@ -184,7 +211,13 @@ FAILURE_CASES = [
     (Reply({"error": {"message": "oh", "code": "502"}, "choices": []}, 200), ModelDown, Trouble.DOWN, 1),
     (Reply({"error": "overloaded"}, 200), ModelDown, Trouble.DOWN, 1),
     (Reply({"object": "error", "message": "too long", "code": 400}, 200), ModelRefused, Trouble.REFUSED, 2),
-    (Reply({"error": {"message": "no", "code": "content_filter"}}, 200), ModelRefused, Trouble.REFUSED, 1),
+    (Reply({"error": {"message": "no", "code": "content_filter"}}, 200), ModelRefused, Trouble.FILTERED, 1),
+    (AZURE_FILTER, ModelRefused, Trouble.FILTERED, 1),
+    (refusal(400, "Output data may contain bad content", code="data_inspection_failed"), ModelRefused, FILTERED, 1),
+    (OPENROUTER_MODERATION, ModelRefused, Trouble.FILTERED, 1),
+    (completion("", finish_reason="content_filter"), ModelRefused, Trouble.FILTERED, 2),
+    (completion(None, finish_reason="SAFETY"), ModelRefused, Trouble.FILTERED, 2),
+    (refusal(400, "the parameter content_filter is bad"), ModelRefused, Trouble.REFUSED, 2),
     (Reply({"error": {"message": "pay", "code": "insufficient_quota"}}, 200), ModelRefused, Trouble.QUOTA, 1),
     (Reply({"error": {"message": "no", "type": "authentication_error"}}, 200), ModelRefused, Trouble.KEY, 1),
     (
@@ -195,7 +228,12 @@ FAILURE_CASES = [
     ),
     (Reply({"choices": [{"message": None}]}, 200), ModelRefused, Trouble.UNUSABLE, 2),
     (Reply({"choices": [{"message": {"content": 7}}]}, 200), ModelRefused, Trouble.UNUSABLE, 2),
-    (Reply({"choices": []}, 200), ModelDown, Trouble.BROKEN, 1),
+    (Reply({"choices": []}, 200), ModelRefused, Trouble.UNUSABLE, 2),
+    (Reply({"choices": None}, 200), ModelRefused, Trouble.UNUSABLE, 2),
+    (Reply({"choices": {"message": "HR"}}, 200), ModelRefused, Trouble.UNUSABLE, 2),
+    (Reply({"choices": ["HR", 7]}, 200), ModelRefused, Trouble.UNUSABLE, 2),
+    (Reply({"choices": [None]}, 200), ModelRefused, Trouble.UNUSABLE, 2),
+    (Reply({"output": [{"content": "HR"}]}, 200), ModelDown, Trouble.BROKEN, 1),
     (refusal(429, "You exceeded your current quota", code="insufficient_quota"), ModelRefused, Trouble.QUOTA, 1),
     (Reply({"error": {"type": "insufficient_quota"}}, 429, RETRY_AT_ONCE), ModelRefused, Trouble.QUOTA, 1),
     (refusal(400, "Billing hard limit", code="billing_hard_limit_reached"), ModelRefused, Trouble.QUOTA, 1),
@@ -205,7 +243,8 @@ FAILURE_CASES = [
     (refusal(404, "no such model", code="model_not_found"), ModelRefused, Trouble.UNKNOWN_MODEL, 1),
     (refusal(404, "The model `m` does not exist."), ModelRefused, Trouble.UNKNOWN_MODEL, 1),
     (refusal(404, "'m' not found"), ModelRefused, Trouble.UNKNOWN_MODEL, 1),
-    (refusal(404, "no", code="DeploymentNotFound"), ModelRefused, Trouble.UNKNOWN_MODEL, 1),
+    (refusal(404, "no", code="DeploymentNotFound"), ModelRefused, Trouble.NOT_DEPLOYED, 1),
+    (refusal(404, "The API deployment for this resource does not exist."), ModelRefused, Trouble.NOT_DEPLOYED, 1),
     (refusal(404, "Unknown request URL: POST /chat/completions", code="unknown_url"), ModelRefused, NOWHERE, 1),
     (Reply({"detail": "Not Found"}, 404), ModelRefused, NOWHERE, 1),
     (Reply("<html>no such model page</html>", 404), ModelRefused, NOWHERE, 1),
