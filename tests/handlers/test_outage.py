@@ -223,6 +223,8 @@ async def test_operators_are_told_once(desk: SlackDesk, language: str | None, wo
     assert words in texts(message)
     await SlackAnnouncer(desk.client, people).tell_operators("tracker.down", {}, message_id="2", again=False)
     assert len([m for m in await yuko.history(OPS) if "bot_id" in m]) == 1
+
+
 FILTER = refusal(400, "The response was filtered by the content management policy.", code="content_filter")
 NOT_DEPLOYED = refusal(404, "The API deployment for this resource does not exist.", code="DeploymentNotFound")
 
