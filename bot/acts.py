@@ -36,6 +36,7 @@ from bot.ports import (
     Neighbours,
     Shelf,
     Store,
+    Threads,
     Tracker,
     Trainer,
     Unmetered,
@@ -135,19 +136,22 @@ class Acts:
         )
 
 
+@dataclass(frozen=True)
+class SlackPorts:
+    """Slack, as the acts see it."""
+
+    announcer: Announcer
+    history: History
+    audiences: Audiences
+    threads: Threads
+
+
 class SlackActs:
     """What the bot can do once it speaks to Slack."""
 
-    def __init__(
-        self,
-        ports: Ports,
-        acts: Acts,
-        announcer: Announcer,
-        history: History,
-        audiences: Audiences,
-        catch_up_within: timedelta,
-    ) -> None:
-        self.answering = Answering(ports.store, acts.classifying, announcer, ports.clock, ports.meter)
-        self.delivering = Delivering(ports.store, announcer, ports.clock, ports.meter)
-        self.catching_up = CatchingUp(ports.store, history, ports.clock, catch_up_within)
-        self.surveying = Surveying(ports.store, audiences, ports.clock)
+    def __init__(self, ports: Ports, acts: Acts, slack: SlackPorts, catch_up_within: timedelta) -> None:
+        store, clock, meter = ports.store, ports.clock, ports.meter
+        self.answering = Answering(store, acts.classifying, slack.announcer, clock, meter, slack.threads)
+        self.delivering = Delivering(store, slack.announcer, clock, meter)
+        self.catching_up = CatchingUp(store, slack.history, clock, catch_up_within)
+        self.surveying = Surveying(store, slack.audiences, clock)

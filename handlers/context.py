@@ -11,6 +11,7 @@ from handlers.slack.guard import Guard
 from handlers.slack.people import People
 from handlers.slack.policy import Policy
 from handlers.slack.private import Private
+from handlers.slack.reading import MessageReader
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Context:
     guard: Guard
     policy: Policy
     audiences: ChannelAudiences
+    reader: MessageReader
     private: Private
     wake: Wake
     ops_channel: str | None = None

@@ -33,7 +33,7 @@ class QuestionMiddleware:
 
     def __init__(self, context: Context) -> None:
         self._answering = context.slack.answering
-        self._reader = reader_of(context)
+        self._reader = context.reader
         self._audiences = context.audiences
         self._policy = context.policy
         self._wake = context.wake.answerers
@@ -55,10 +55,6 @@ class QuestionMiddleware:
         await next()
 
 
-def reader_of(context: Context) -> MessageReader:
-    return MessageReader(context.client, context.people, context.audiences)
-
-
 async def arrival_of(
     reader: MessageReader, addressed: AddressedMessage, event_id: str, *, shared: bool
 ) -> Arrival | None:
@@ -71,14 +67,15 @@ async def arrival_of(
         shared: Whether another organisation reads the channel too.
 
     Raises:
-        SlackApiError, aiohttp.ClientError, TimeoutError: Slack does not tell who an author is, or what a thread says.
+        SlackApiError, aiohttp.ClientError, TimeoutError: Slack does not tell who an author is.
+        Undelivered: Slack does not tell who reads a channel.
     """
     message, home = addressed.message, reader.people.home
     person = await reader.people.get(message["user"])
     if person.is_bot:
         return None
     outsider = person.outsider or is_foreign(message, person, home) or shared
-    reading = Reading("") if outsider else await reader.read(message, addressed.channel)
+    reading = Reading("") if outsider else await reader.read_message(message, addressed.channel)
     return Arrival(
         event_id=event_id,
         kind=addressed.kind,
@@ -99,7 +96,7 @@ class AskShortcut:
     def __init__(self, context: Context) -> None:
         self._answering = context.slack.answering
         self._people = context.people
-        self._reader = reader_of(context)
+        self._reader = context.reader
         self._audiences = context.audiences
         self._private = context.private
         self._wake = context.wake.answerers
@@ -131,7 +128,7 @@ class AskShortcut:
         link = await self._answer_link(place, client)
         if link:
             return "ask.already", {"link": link}
-        reading = await self._reader.read(message, channel)
+        reading = await self._reader.read_message(message, channel)
         if author.id != presser.id:
             # The author asked nothing, so nobody has agreed yet to any use of the words but the answer.
             reading.authors.insert(0, Author(id=author.id, channel=channel, ts=place.ts))

@@ -12,7 +12,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.acts import Acts, SlackActs
+from bot.acts import Acts, SlackActs, SlackPorts
 from bot.app.readiness import checks_of, metrics_of
 from bot.app.telemetry import Telemetry
 from bot.app.trust import trust_of
@@ -123,6 +123,7 @@ class SlackSide:
     guard: Guard
     policy: Policy
     audiences: ChannelAudiences
+    reader: MessageReader
     slack: SlackActs
     ops_channel: str | None
 
@@ -135,10 +136,11 @@ class SlackSide:
         policy = Policy(home.bot_user_id, settings.bot_channels)
         announcer = SlackAnnouncer(client, people, settings.bot_ops_channel, settings.bot_staff)
         audiences = ChannelAudiences(client)
-        history = SlackHistory(client, MessageReader(client, people, audiences), policy)
+        reader = MessageReader(client, people, audiences)
+        history = SlackHistory(client, reader, policy)
         catch_up_within = timedelta(hours=settings.bot_catch_up_hours)
-        slack = SlackActs(core.ports, core.acts, announcer, history, audiences, catch_up_within)
-        return cls(client, people, guard, policy, audiences, slack, settings.bot_ops_channel)
+        slack = SlackActs(core.ports, core.acts, SlackPorts(announcer, history, audiences, reader), catch_up_within)
+        return cls(client, people, guard, policy, audiences, reader, slack, settings.bot_ops_channel)
 
     def context(self, acts: Acts, wake: Wake) -> Context:
         """Return what the listeners share."""
@@ -150,6 +152,7 @@ class SlackSide:
             guard=self.guard,
             policy=self.policy,
             audiences=self.audiences,
+            reader=self.reader,
             private=Private(self.client),
             wake=wake,
             ops_channel=self.ops_channel,

@@ -5,6 +5,7 @@ import unicodedata
 
 from bot.domain.characters import clean_values
 from bot.domain.masking import masked
+from bot.domain.pointing import only_points
 from bot.domain.question import Arrival, Notice, Unread, Via
 
 LONGEST_QUESTION = 6_000
@@ -24,6 +25,16 @@ def storable(arrival: Arrival) -> Arrival:
     if clean.outsider:
         return clean.model_copy(update={"text": "", "quotes": (), "authors": ()})
     return clean.model_copy(update={"text": masked(clean.text), "quotes": tuple(map(masked, clean.quotes))})
+
+
+def points_at_thread(arrival: Arrival) -> bool:
+    """Return whether the message is a reply that says nothing of its own, so that its topic stands in the thread.
+
+    Emoji alone are a thank-you.
+    """
+    speaks = arrival.quotes or Unread.FORWARD in arrival.unread.split("\n") or arrival.outsider
+    only_emoji = arrival.text.strip() and not words_of(arrival.text)
+    return bool(arrival.place.thread_ts) and not speaks and not only_emoji and only_points(arrival.text)
 
 
 def notice_for(arrival: Arrival) -> Notice | None:

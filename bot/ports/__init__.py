@@ -9,7 +9,7 @@ from bot.ports.estimator import Estimator
 from bot.ports.model import Answer, Model
 from bot.ports.neighbours import Neighbours
 from bot.ports.shelf import Shelf
-from bot.ports.slack import Announcer, Audiences, History
+from bot.ports.slack import Announcer, Audiences, History, Threads
 from bot.ports.store import (
     MESSAGE_ID,
     Batches,
@@ -70,6 +70,7 @@ __all__ = [
     "Shelf",
     "Store",
     "StoredAudiences",
+    "Threads",
     "Tracker",
     "Trainer",
     "Transaction",

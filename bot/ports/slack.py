@@ -31,6 +31,19 @@ class Audiences(Protocol):
         """
 
 
+class Threads(Protocol):
+    """The messages that a reply in a thread points at."""
+
+    async def read(self, arrival: Arrival) -> Arrival:
+        """Return the arrival with the root of its thread and the message right before it, as far as members wrote them.
+
+        What may not be read is marked in `unread`. The quotes are not masked yet.
+
+        Raises:
+            Undelivered: Slack gave no answer; a later call may get one.
+        """
+
+
 class Announcer(Protocol):
     """Messages to people in Slack.
 

@@ -8,7 +8,7 @@ from bot.domain import intake
 from bot.domain.card import Card
 from bot.domain.errors import ModelDown, ModelError, ThreadGone, Undelivered
 from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Question, Verdict, Via
-from bot.ports import Announcer, Clock, Meter, Store, Transaction, Unmetered
+from bot.ports import Announcer, Clock, Meter, Store, Threads, Transaction, Unmetered
 from bot.questions.arrivals import Arrivals, question_of
 from bot.questions.batched_writes import BatchedWrites
 from bot.questions.cards import card_of, first_card
@@ -39,11 +39,18 @@ class Answering:
     """
 
     def __init__(
-        self, store: Store, classifying: Classifying, announcer: Announcer, clock: Clock, meter: Meter | None = None
+        self,
+        store: Store,
+        classifying: Classifying,
+        announcer: Announcer,
+        clock: Clock,
+        meter: Meter | None = None,
+        threads: Threads | None = None,
     ) -> None:
         self._store = store
         self._classifying = classifying
         self._announcer = announcer
+        self._threads = threads
         self._clock = clock
         self._meter = meter or Unmetered()
         self._arrivals = Arrivals(store, clock, self._meter)
@@ -78,6 +85,7 @@ class Answering:
 
     async def _answer(self, item: InboxItem) -> None:
         """Process an arrival: answer it, decline it, or return it to the queue."""
+        item = await self._with_thread(item)
         arrival, arrivals = item.arrival, self._arrivals
         if arrival.kind is ArrivalKind.EDITED and not await self._edits.stands_for_question(item):
             return
@@ -103,6 +111,13 @@ class Answering:
             ts = await self._announcer.post_card(card, again=item.attempts > 1 or arrival.via is Via.SHORTCUT)
         posted = question.model_copy(update={"card_ts": ts})
         await arrivals.finish(item, Ending.ANSWERED, posted=posted, verdict=card.verdict)
+
+    async def _with_thread(self, item: InboxItem) -> InboxItem:
+        """Return the item with the messages that it points at. An arrival in the inbox holds only its own message."""
+        if self._threads is None or not intake.points_at_thread(item.arrival):
+            return item
+        arrival = intake.storable(await self._threads.read(item.arrival))
+        return item.model_copy(update={"arrival": arrival})
 
     async def _decline(self, item: InboxItem, notice: Notice) -> None:
         """End an arrival that gets no answer, and tell the asker why if the intake policy says so."""

@@ -4,9 +4,10 @@ Other people's words are read only if Slack says that their author is a member, 
 channel is public or the conversation itself. Slack may leave these facts out; then the words are not read.
 """
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from slack_sdk.errors import SlackApiError
@@ -14,12 +15,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.audience import Audience
 from bot.domain.consent import Author
+from bot.domain.errors import Undelivered
 from bot.domain.intake import words_of
-from bot.domain.pointing import only_points
-from bot.domain.question import Unread
+from bot.domain.question import Arrival, Place, Unread
 from handlers.slack.channels import ChannelAudiences
 from handlers.slack.content import Content, content_of
-from handlers.slack.failures import TRANSIENT_ERRORS, error_name
+from handlers.slack.failures import SLACK_FAILURES, TRANSIENT_ERRORS, error_name
 from handlers.slack.people import People, SlackUser, is_by_app, is_foreign
 from handlers.texts.blocks import objects
 from handlers.texts.escape import plain_text
@@ -28,6 +29,8 @@ MOST_FORWARDS = 3
 """Maximum number of forwarded messages that are read, because each needs look-ups before the ack."""
 REPLIES_PAGE, REPLIES_PAGES = 200, 5
 """Size and maximum number of the pages of a thread that are read. In a longer thread only the root is read."""
+THREAD_SECONDS = 20.0
+"""Longest time to read a thread, in seconds: much shorter than the lease of an arrival."""
 SPOKEN = frozenset({None, "file_share", "thread_broadcast"})
 """Subtypes of messages that a person wrote."""
 USER_ID, CHANNEL_ID = re.compile(r"[UW][A-Z0-9_]+"), re.compile(r"[CDG][A-Z0-9_]+")
@@ -53,12 +56,16 @@ class Reading:
             "unread": "\n".join(self.unread),
         }
 
+    def without(self, *asker: str) -> "Reading":
+        """Return the reading without these people among its authors."""
+        return replace(self, authors=[author for author in self.authors if author.id not in asker])
+
     def mark(self, *unread: str) -> None:
         self.unread.update(dict.fromkeys(filter(None, unread)))
 
 
 class MessageReader:
-    """Reads messages with what they forward or point at.
+    """Reads messages with what they forward, before their event is acked; later, as the `Threads` port, their threads.
 
     Args:
         client: The Web API.
@@ -71,23 +78,28 @@ class MessageReader:
         self.people = people
         self._audiences = audiences
 
-    async def read(self, message: Mapping[str, Any], channel: str) -> Reading:
-        """Return what a member's message says. The caller has looked its author up.
-
-        A reply in a thread that only points, as “who handles this?” does, is read with the root of the thread and the
-        message right before it.
+    async def read_message(self, message: Mapping[str, Any], channel: str) -> Reading:
+        """Return what a member's message says, with what it forwards. The caller has looked its author up.
 
         Raises:
-            SlackApiError, aiohttp.ClientError, TimeoutError: Slack gave no answer; a later try may get one.
+            SlackApiError, aiohttp.ClientError, TimeoutError, Undelivered: Slack gave no answer; it may give one later.
         """
         content = content_of(message)
         reading = Reading(self._plain(content.text))
         reading.mark(*content.unread.split("\n"))
         await self._add_forwards(reading, content, channel)
-        if _points_at_thread(message, content, reading.text):
-            await self._add_thread(reading, message, channel)
-        reading.authors = [author for author in reading.authors if author.id != message["user"]]
-        return reading
+        return reading.without(message["user"])
+
+    async def read(self, arrival: Arrival) -> Arrival:
+        place, reading = arrival.place, Reading(arrival.text, authors=list(arrival.authors))
+        reading.mark(*arrival.unread.split("\n"))
+        try:
+            async with asyncio.timeout(THREAD_SECONDS):
+                await self._add_thread(reading, place)
+        except SLACK_FAILURES as error:
+            raise Undelivered(error_name(error) or type(error).__name__, final=False) from error
+        known = [author.id for author in arrival.authors]
+        return arrival.model_copy(update=reading.without(*{arrival.asker} - set(known)).fields())
 
     # --- forwarded messages
 
@@ -108,36 +120,34 @@ class MessageReader:
 
     async def _is_open(self, source: str, channel: str) -> bool:
         """Return whether what is written in the channel `source` may be read in this conversation."""
-        audience = await self._audiences.of_now(source)
+        audience = await self._audiences.of(source)
         return audience is Audience.PUBLIC or (source == channel and audience is not Audience.UNKNOWN)
 
     # --- threads
 
-    async def _add_thread(self, reading: Reading, message: Mapping[str, Any], channel: str) -> None:
+    async def _add_thread(self, reading: Reading, place: Place) -> None:
         try:
-            root, before = await self._messages_before(message, channel)
+            root, before = await self._messages_before(place)
         except SlackApiError as error:
             if _may_pass(error):
                 raise
             root, before = None, None
-        if root is None or not await self._add_message(reading, root, channel):
+        if root is None or not await self._add_message(reading, root, place.channel):
             reading.mark(Unread.THREAD)
-        if before and not is_by_app(before) and not await self._add_message(reading, before, channel):
+        if before and not is_by_app(before) and not await self._add_message(reading, before, place.channel):
             reading.mark(Unread.THREAD)
 
-    async def _messages_before(
-        self, message: Mapping[str, Any], channel: str
-    ) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
-        """Return the root of the message's thread and the message right before it, if they are known."""
+    async def _messages_before(self, place: Place) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+        """Return the root of the thread and the message right before this place, if they are known."""
         root = before = cursor = None
         for _ in range(REPLIES_PAGES):
             page = await self._client.conversations_replies(
-                channel=channel, ts=message["thread_ts"], latest=message["ts"], limit=REPLIES_PAGE, cursor=cursor
+                channel=place.channel, ts=place.thread, latest=place.ts, limit=REPLIES_PAGE, cursor=cursor
             )
             for one in objects(page.get("messages")):
-                if one.get("ts") == message["thread_ts"]:
+                if one.get("ts") == place.thread:
                     root = one
-                elif _time(one) < _time(message):
+                elif _time(one.get("ts")) < _time(place.ts):
                     before = one
             cursor = (page.get("response_metadata") or {}).get("next_cursor")
             if not cursor:
@@ -188,13 +198,6 @@ class MessageReader:
         return plain_text(text, self.people.home.bot_user_id)
 
 
-def _points_at_thread(message: Mapping[str, Any], content: Content, text: str) -> bool:
-    """Return whether a message is a reply that says nothing of its own. Emoji alone are a thank-you."""
-    is_reply = message.get("thread_ts") not in {None, message["ts"]}
-    speaks = content.forwards or (text and not words_of(text))
-    return is_reply and not speaks and only_points(text)
-
-
 def _original(forward: Mapping[str, Any]) -> dict[str, Any]:
     """Return the message that an attachment forwards, as far as Slack tells it."""
     inner = (holder.get("message") for holder in objects(forward.get("message_blocks")))
@@ -212,8 +215,7 @@ def _is_id(pattern: re.Pattern[str], value: Any) -> bool:
     return isinstance(value, str) and bool(pattern.fullmatch(value))
 
 
-def _time(message: Mapping[str, Any]) -> float:
-    ts = message.get("ts")
+def _time(ts: Any) -> float:
     return float(ts) if isinstance(ts, str) and TS.fullmatch(ts) else float("inf")
 
 

@@ -13,7 +13,7 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.acts import Acts, Choices, Ports, SlackActs
+from bot.acts import Acts, Choices, Ports, SlackActs, SlackPorts
 from bot.dataset.surveying import Surveying
 from bot.domain.correction import Correction
 from bot.domain.dataset import Row
@@ -242,8 +242,9 @@ async def open_desk(
             check_file=check,
         )
         acts = Acts(ports, Choices(student=student, fallback=fallback or Fallback()))
-        history = SlackHistory(client, MessageReader(client, people, audiences), policy)
-        slack = SlackActs(ports, acts, announcer, history, audiences, timedelta(hours=24))
+        reader = MessageReader(client, people, audiences)
+        history = SlackHistory(client, reader, policy)
+        slack = SlackActs(ports, acts, SlackPorts(announcer, history, audiences, reader), timedelta(hours=24))
         answerers = Pool(slack.answering.answer_next, 4, poll=POLL_SECONDS)
         deliverers = Pool(slack.delivering.deliver_next, 2, poll=POLL_SECONDS)
         recheckers = Pool(acts.rechecking.recheck_next, 1, poll=POLL_SECONDS)
@@ -251,7 +252,7 @@ async def open_desk(
 
         app = bolt_app(client, _identity(server))
         wake = Wake(answerers.wake, deliverers.wake, lambda: None)
-        register(app, Context(acts, slack, client, people, guard, policy, audiences, Private(client), wake))
+        register(app, Context(acts, slack, client, people, guard, policy, audiences, reader, Private(client), wake))
         catch_up = CatchUp(slack.catching_up, [server.channels.help_desk.id], clock, answerers.wake, lambda: None)
 
         async def connect() -> Any:

@@ -69,7 +69,17 @@ async def announce(desk: SlackDesk, old: str, new: str, ops: str | None) -> None
     channel_ids.register(
         app,
         Context(
-            nothing, nothing, desk.client, desk.people, nothing, policy, nothing, nothing, nothing, ops_channel=ops
+            nothing,
+            nothing,
+            desk.client,
+            desk.people,
+            nothing,
+            policy,
+            nothing,
+            nothing,
+            nothing,
+            nothing,
+            ops_channel=ops,
         ),
     )
     event = {"type": "channel_id_changed", "old_channel_id": old, "new_channel_id": new, "event_ts": "1.0"}
