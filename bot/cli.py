@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bot.app import logs
+from bot.domain.disk import is_disk_full
 from bot.domain.errors import Refused
 from bot.domain.faults import Fault, Problem, SettingsError, Unable, problem_of, problems_of
 from bot.settings import Settings, forget_proxies, forget_sdks, language, load
@@ -73,6 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail("\n".join(map(words.problem, unable.problems)), code)
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        if not is_disk_full(error):
+            raise
+        return fail(words.problem(Problem(what=Fault.DISK_FULL)))
 
 
 def show_anything() -> None:

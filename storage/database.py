@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from bot.domain.disk import is_disk_full
 from bot.domain.faults import Fault, Problem, Unable
 from storage.direct import BEGIN, connect_direct
 from storage.locks import Lock, acquire_lock, lift_timeouts
@@ -81,6 +82,8 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
+        self.on_disk_full: Callable[[], None] = lambda: None
+        """Called whenever a transaction fails because the disk is full."""
         self._url = _parse_url(url)
         if self._url.get_backend_name() == "sqlite":
             self._engine = _sqlite_engine(self._url, BEGIN, "PRAGMA foreign_keys = ON", async_creator_fn=connect_direct)
@@ -142,11 +145,18 @@ class Database:
                 self._file_to_prepare = None
             connection = await self._connect(engine)
         except (DBAPIError, PoolExhausted, OSError, sqlite3.Error) as error:
+            if is_disk_full(error):
+                self.on_disk_full()
+                raise DatabaseUnreachable(Problem(what=Fault.DISK_FULL, where=str(self))) from None
             what = Fault.DATABASE_UNREACHABLE if self._write_lock is None else Fault.FILE_UNREACHABLE
             raise DatabaseUnreachable(self._problem(what, error=_cause(error))) from None
         try:
             async with connection.begin():
                 yield connection
+        except Exception as error:
+            if is_disk_full(error):
+                self.on_disk_full()
+            raise
         finally:
             await self._finish(connection.close())
 

@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.acts import Acts, SlackActs, SlackPorts
+from bot.app.disk import REPORT_SECONDS
 from bot.app.readiness import checks_of, metrics_of
 from bot.app.telemetry import Telemetry
 from bot.app.trust import trust_of
@@ -101,7 +103,10 @@ async def serve_slack(core: Core, settings: Settings, edge: Edge) -> AsyncIterat
         if core.acts.outbound:
             await core.acts.outbound.resume()
         schedule.start(
-            each={"beat": (core.replicas.beat, BEAT.total_seconds())},
+            each={
+                "beat": (core.replicas.beat, BEAT.total_seconds()),
+                "disk": (partial(core.disk.report, side.announcer), REPORT_SECONDS),
+            },
             one=periodic_tasks(core.acts, side.slack, client, workers.deliver)
             | {"catch_up": (catch_up.tick, CATCH_UP_SECONDS)},
         )
@@ -125,6 +130,7 @@ class SlackSide:
     audiences: ChannelAudiences
     reader: MessageReader
     slack: SlackActs
+    announcer: SlackAnnouncer
     ops_channel: str | None
 
     @classmethod
@@ -140,7 +146,7 @@ class SlackSide:
         history = SlackHistory(client, reader, policy)
         catch_up_within = timedelta(hours=settings.bot_catch_up_hours)
         slack = SlackActs(core.ports, core.acts, SlackPorts(announcer, history, audiences, reader), catch_up_within)
-        return cls(client, people, guard, policy, audiences, reader, slack, settings.bot_ops_channel)
+        return cls(client, people, guard, policy, audiences, reader, slack, announcer, settings.bot_ops_channel)
 
     def context(self, acts: Acts, wake: Wake) -> Context:
         """Return what the listeners share."""

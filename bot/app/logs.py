@@ -8,9 +8,13 @@ from typing import TextIO
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
+from bot.domain.disk import DISK_FULL_FIELD, is_disk_full
+
 OUR_LOGGERS = ("bot", "handlers", "storage")
 CHATTY_LOGGERS = ("apscheduler", "slack_bolt")
 """Loggers that are written from ERROR up, because Bolt's warnings contain whole messages."""
+DISK_FULL_SECONDS = 60.0
+"""Shortest interval between two lines about a full disk, in seconds."""
 SHORTEST_SECRET = 8
 """Minimum length of a secret. A shorter key, such as the `none` of a server without keys, is an ordinary word."""
 
@@ -24,6 +28,23 @@ class _PlainFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         facts = {k: v for k, v in vars(record).items() if k not in RESERVED_ATTRS and v is not None}
         return " ".join([super().formatMessage(record), *(f"{name}={value}" for name, value in facts.items())])
+
+
+class _DiskFullFilter:
+    """A filter that shows a full disk as one line a minute: everything fails then, and each failure says the same."""
+
+    def __init__(self) -> None:
+        self._shown_at = float("-inf")
+
+    def __call__(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not hasattr(record, DISK_FULL_FIELD) and not is_disk_full(error):
+            return True
+        record.exc_info = record.exc_text = None
+        if record.created - self._shown_at < DISK_FULL_SECONDS:
+            return False
+        self._shown_at = record.created
+        return True
 
 
 class _MaskingHandler(logging.StreamHandler[TextIO]):
@@ -63,6 +84,7 @@ def configure(level: str, secrets: Iterable[str] = (), stream: TextIO | None = N
         json_ensure_ascii=False,
     )
     handler.addFilter(_is_wanted)
+    handler.addFilter(_DiskFullFilter())
     handler.setFormatter(_PlainFormatter() if out.isatty() else as_json)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in OUR_LOGGERS:

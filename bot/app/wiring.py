@@ -13,6 +13,7 @@ import httpx2
 from pydantic import ValidationError
 
 from bot.acts import Acts, Choices, Ports
+from bot.app.disk import DiskWatch
 from bot.app.replicas import ReplicaLeases
 from bot.app.telemetry import MeteredModel, Telemetry
 from bot.app.trust import TrustAdapter, trust_of
@@ -65,6 +66,7 @@ class Core:
     probe: ProviderProbe
     breaker: BreakerModel
     replicas: ReplicaLeases
+    disk: DiskWatch
     load_rows: Callable[[], Awaitable[None]]
     """Loads all rows into the similarity index, so that the first press does not wait for it."""
 
@@ -131,6 +133,8 @@ async def open_core(
             stack.push_async_callback(tracker.aclose)
         store = SqlStore(database, mirrored=tracker is not None)
         shelf, clock = DatabaseShelf(database), SystemClock()
+        disk = DiskWatch(clock)
+        database.on_disk_full = disk.saw_full
         local = await stack.enter_async_context(LocalModel(shelf))
         providers = Providers(providers_of(settings, local))
         stack.push_async_callback(providers.aclose)
@@ -161,6 +165,7 @@ async def open_core(
             probe=ProviderProbe(providers),
             breaker=breaker,
             replicas=ReplicaLeases(store, clock, VERSION),
+            disk=disk,
             load_rows=neighbours.refresh,
         )
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pydantic import Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from bot.domain.disk import is_disk_full
 from bot.domain.thing import Thing
 
 
@@ -52,6 +53,7 @@ class Fault(StrEnum):
     A_FOLDER = "a_folder"
     NO_FOLDER = "no_folder"
     UNREADABLE = "unreadable"
+    DISK_FULL = "disk_full"
     NOT_UTF8 = "not_utf8"
     NOT_TOML = "not_toml"
     # A prompt.
@@ -181,6 +183,8 @@ def problems_of(error: ValidationError, *, within: str = "", join: str = " ") ->
 def problem_of(error: OSError | UnicodeDecodeError, where: object) -> Problem:
     """Return the problem with a file or folder."""
     match error:
+        case OSError() if is_disk_full(error):
+            what = Fault.DISK_FULL
         case UnicodeDecodeError():
             what = Fault.NOT_UTF8
         case FileNotFoundError():

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from bot.domain import intake
 from bot.domain.card import Card
+from bot.domain.disk import is_disk_full, log_failure
 from bot.domain.errors import ModelDown, ModelError, ThreadGone, Undelivered
 from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Question, Verdict, Via
 from bot.ports import Announcer, Clock, Meter, Store, Threads, Transaction, Unmetered
@@ -180,8 +181,9 @@ class Answering:
             log.warning("inbox %s: try %s failed: %s", item.id, item.attempts, kind)
             final, tries_left = not isinstance(error, ModelDown), item.attempts < ANSWER_TRIES
         else:
-            log.error("inbox %s: try %s failed", item.id, item.attempts, exc_info=error)
-            final, tries_left, kind = False, item.attempts < ANSWER_TRIES, "error"
+            log_failure(log, f"inbox {item.id}: try {item.attempts} failed", error)
+            # Nobody can be told that the bot gives up while nothing can be stored.
+            final, tries_left, kind = False, item.attempts < ANSWER_TRIES or is_disk_full(error), "error"
         if tries_left and not final:
             await self._arrivals.try_later(item)
         else:

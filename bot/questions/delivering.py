@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from bot.domain.card import Card
 from bot.domain.consent import Consent
 from bot.domain.correction import Correction, CorrectionKind
+from bot.domain.disk import log_failure
 from bot.domain.errors import Undelivered
 from bot.domain.finetune import ENDED_STATES, STALL_TOPIC, UNDER_WAY
 from bot.domain.question import Missed, Place
@@ -81,7 +82,7 @@ class Delivering:
         if isinstance(error, Undelivered):
             log.warning("%s: try %s: %s", name, item.attempts, error)
         else:
-            log.error("%s: try %s failed", name, item.attempts, exc_info=error)
+            log_failure(log, f"{name}: try {item.attempts} failed", error)
         async with self._store.transaction() as tx:
             if not await self._entries.retry(tx, item, type(error).__name__):
                 await self._add_again(tx, item)

@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 
 from bot.domain.card import Card
+from bot.domain.disk import log_failure
 from bot.domain.errors import ModelError
 from bot.domain.question import Verdict
 from bot.ports import MESSAGE_ID, Clock, OutboxItem, Store, Transaction
@@ -41,7 +42,7 @@ class Rechecking:
         name = self._entries.name(item)
         async with self._store.transaction() as tx:
             if not isinstance(error, ModelError):
-                log.error("%s failed", name, exc_info=error)
+                log_failure(log, f"{name} failed", error)
             elif error.trouble.of_this_question and item.attempts >= TRIES_IF_REFUSED:
                 log.warning("%s: given up: %s", name, error.trouble.value)
                 await tx.outbox.done(item)

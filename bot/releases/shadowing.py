@@ -3,6 +3,7 @@
 import logging
 from datetime import timedelta
 
+from bot.domain.disk import log_failure
 from bot.domain.errors import ModelDown, ModelError, Reason, Refused
 from bot.domain.release import Release, ReleaseState
 from bot.domain.shadow import Agreement, Shadow
@@ -122,7 +123,7 @@ class Shadowing:
         if isinstance(error, ModelError):
             log.warning("%s: try %s: %s", name, item.attempts, type(error).__name__)
         else:
-            log.error("%s failed", name, exc_info=error)
+            log_failure(log, f"{name} failed", error)
         async with self._store.transaction() as tx:
             if isinstance(error, ModelDown) and item.attempts < SHADOW_TRIES:
                 await self._entries.retry(tx, item, type(error).__name__)

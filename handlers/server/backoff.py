@@ -4,6 +4,8 @@ import logging
 import time
 from collections.abc import Callable
 
+from bot.domain.disk import DISK_FULL_FIELD, is_disk_full, log_failure
+
 log = logging.getLogger(__name__)
 
 LONGEST_DELAY = 10.0
@@ -32,17 +34,18 @@ class Backoff:
     def record_failure(self, error: Exception) -> float:
         """Return the seconds to wait before the next try: as long as the failures have lasted, within the limits.
 
-        The first failure of each exception type is logged with its traceback.
+        The first failure of each exception type is logged with its traceback, unless the disk is full.
         """
         now = self._now()
         if self._since is None:
             self._since = now
         if type(error) not in self._logged_types:
-            log.error("%s failed and will be retried", self._operation, exc_info=error)
+            log_failure(log, f"{self._operation} failed and will be retried", error)
             self._logged_types.add(type(error))
             self._logged_at = now
         elif now - self._logged_at >= REMINDER_INTERVAL:
-            log.warning("%s still fails after %.0f s: %s", self._operation, now - self._since, type(error).__name__)
+            kind, extra = type(error).__name__, {DISK_FULL_FIELD: True} if is_disk_full(error) else None
+            log.warning("%s still fails after %.0f s: %s", self._operation, now - self._since, kind, extra=extra)
             self._logged_at = now
         return min(max(self._shortest_delay, now - self._since), LONGEST_DELAY)
 

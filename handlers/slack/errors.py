@@ -7,6 +7,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.response import BoltResponse
 
+from bot.domain.disk import is_disk_full, log_failure
 from bot.domain.errors import Refused
 from bot.domain.faults import Unable
 from handlers.slack.people import People
@@ -32,9 +33,11 @@ def register(app: AsyncApp, people: People, private: Private) -> None:
     ) -> BoltResponse | None:
         if "event" in body:
             # `Unable` means that the database is away. Its traceback is logged once, elsewhere.
-            away = isinstance(error, Unable)
-            summary = error if away else type(error).__name__
-            log.error("event %s failed: %s", body["event"].get("type"), summary, exc_info=None if away else error)
+            kind = body["event"].get("type")
+            if isinstance(error, Unable) and not is_disk_full(error):
+                log.error("event %s failed: %s", kind, error)
+            else:
+                log_failure(log, f"event {kind} failed: {type(error).__name__}", error)
             return None
         spot = spot_of(body)
         words = await people.words(spot.user)
@@ -43,7 +46,11 @@ def register(app: AsyncApp, people: People, private: Private) -> None:
             text = words.refusal(error)
         else:
             number = uuid.uuid4().hex[:8]
-            log.error("%s: %s failed", number, body.get("type") or body.get("command"), exc_info=error)
+            what = body.get("type") or body.get("command")
+            if is_disk_full(error):  # a line of its own, because the person is told this number
+                log.error("%s: %s failed: the disk is full", number, what)
+            else:
+                log.error("%s: %s failed", number, what, exc_info=error)
             text = words("error.not_saved" if isinstance(error, NotSaved) else "error.unexpected", id=number)
         await private.tell(spot, text)
         return BoltResponse(status=200) if response else None

@@ -1,7 +1,6 @@
 """Failures of the database: accepted questions are answered once, and people whose press was lost are told."""
 
 import asyncio
-import itertools
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
@@ -12,8 +11,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from bot.practice import Person
 from handlers.views import ids
@@ -21,6 +18,7 @@ from storage import database as database_module
 from storage.database import Database
 from storage.store import SqlStore
 from tests.chaos.processes import Postgres
+from tests.kits.full_disk import fill_disk, make_room
 from tests.kits.slack_desk import SlackDesk, entered, eventually, open_desk, texts
 
 WATCHED = "C0HELPDESK1"
@@ -127,23 +125,6 @@ async def test_bot_survives_crash_of_database_server(postgres: Postgres, caplog:
         assert not any("leave" in record.getMessage() or "laptop" in record.getMessage() for record in lines)
 
 
-async def fill(database: Database) -> None:
-    """Fill the database file and prevent it from growing."""
-    insert = text("INSERT INTO files (name, sha256, data, updated_at) VALUES (:name, '', :data, '2026-11-22')")
-    async with database.begin() as connection:
-        pages = (await connection.execute(text("PRAGMA page_count"))).scalar_one()
-        await connection.execute(text(f"PRAGMA max_page_count = {pages}"))
-
-    async def insert_until_full(size: int) -> None:
-        for n in itertools.count():
-            async with database.begin() as connection:
-                await connection.execute(insert, {"name": f"{size}.{n}", "data": b"x" * size})
-
-    for size in (100_000, 1_000, 10):
-        with pytest.raises(DBAPIError, match="full"):
-            await insert_until_full(size)
-
-
 async def test_full_disk_is_reported_and_questions_answered_later(tmp_path: Path) -> None:
     path = tmp_path / "desk.db"
     with closing(sqlite3.connect(path)) as connection:
@@ -156,7 +137,7 @@ async def test_full_disk_is_reported_and_questions_answered_later(tmp_path: Path
         before = await emily.say(WATCHED, "may I take leave?")
         card = await emily.answer(before)
         await desk.settled()
-        await fill(database)
+        await fill_disk(database)
         meanwhile = await emily.say(WATCHED, "my laptop is broken " * 100)
         for person, language in ((await desk.priya(), "en"), (await desk.kenji(), "ja")):
             # With a long reason, because a correction without one may fit into an existing page.
@@ -165,8 +146,7 @@ async def test_full_disk_is_reported_and_questions_answered_later(tmp_path: Path
             await person.submit(view, entered(view, "it", "because " * 60))
             await expect_not_saved(person, language)
         assert await answers(emily, meanwhile) == []
-        async with database.begin() as room:
-            await room.execute(text("PRAGMA max_page_count = 1000000"))
+        await make_room(database)
         await answered_once(desk, emily, [before, meanwhile])
         await press_agree(desk, card)
 

@@ -154,6 +154,7 @@ CASES = {
 }
 WITHOUT_CASE = {
     Fault.FORBIDDEN: problem_of(PermissionError(13, "no"), "desk.db"),  # root may open every file
+    Fault.DISK_FULL: problem_of(OSError(28, "No space left on device"), "desk.db"),
     Fault.NO_ANSWER: Problem(what=Fault.NO_ANSWER, facts={"line": "3", "said": "–"}),
     Fault.UNUSABLE: Problem(what=Fault.UNUSABLE, where="BOT_X", facts={"kind": "url_parsing"}),
 }
