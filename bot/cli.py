@@ -27,17 +27,20 @@ STATE = Path("data/workspace.json")
 DEFAULT_LEVELS = {"replay": "WARNING"}
 """Default log level of a command, if not INFO: a line per question would break the progress bar of a replay."""
 
+READING_OPTIONS: dict[str, dict[str, Any]] = {
+    "file": {"type": Path},
+    "--text": {"default": "", "metavar": "COLUMN[,COLUMN]"},
+    "--category": {"default": "", "metavar": "COLUMN"},
+    "--encoding": {"default": "", "metavar": "NAME"},
+}
 FILE_OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "import": {
-        "file": {"type": Path},
-        "--text": {"default": "", "metavar": "COLUMN[,COLUMN]"},
-        "--category": {"default": "", "metavar": "COLUMN"},
-        "--encoding": {"default": "", "metavar": "NAME"},
+        **READING_OPTIONS,
         "--map": {"action": "append", "default": [], "metavar": "OLD=NEW"},
         "--dry-run": {"action": "store_true"},
     },
     "replay": {
-        "file": {"type": Path},
+        **READING_OPTIONS,
         "--every": {"type": int, "default": 100, "metavar": "N"},
         "--agree": {"type": float, "default": 0.2, "metavar": "SHARE"},
         "--test": {"type": int, "metavar": "N"},
@@ -304,20 +307,27 @@ def import_options(call: argparse.Namespace) -> Any:
         WrongCall: an option has an unusable value.
     """
     from bot.dataset.importing import ImportOptions
+
+    pairs = [pair.rpartition("=") for pair in call.map]
+    if not all(old.strip() and new.strip() for old, _, new in pairs):
+        raise WrongCall(Problem(what=Fault.NOT_A_MAPPING, where="--map"))
+    return ImportOptions(**dict(reading_options(call)), mapping={old: new for old, _, new in pairs})
+
+
+def reading_options(call: argparse.Namespace) -> Any:
+    """Return what a call says about the file to read.
+
+    Raises:
+        WrongCall: the encoding is unknown.
+    """
     from bot.dataset.reading.encodings import ENCODINGS, known_encoding
+    from bot.domain.labelled import ReadingOptions
 
     if call.encoding and not known_encoding(call.encoding):
         facts = {"names": ", ".join(ENCODINGS)}
         raise WrongCall(Problem(what=Fault.UNKNOWN_ENCODING, where="--encoding", facts=facts))
-    pairs = [pair.rpartition("=") for pair in call.map]
-    if not all(old.strip() and new.strip() for old, _, new in pairs):
-        raise WrongCall(Problem(what=Fault.NOT_A_MAPPING, where="--map"))
-    return ImportOptions(
-        text=tuple(filter(None, (name.strip() for name in call.text.split(",")))),
-        category=call.category,
-        encoding=call.encoding,
-        mapping={old: new for old, _, new in pairs},
-    )
+    text = tuple(filter(None, (name.strip() for name in call.text.split(","))))
+    return ReadingOptions(text=text, category=call.category, encoding=call.encoding)
 
 
 async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> int:
@@ -325,13 +335,13 @@ async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> 
     from bot.app.replay.script import script as script_of
     from bot.app.wiring import read_prompt
 
-    plan = plan_of(call)
+    plan, options = plan_of(call), reading_options(call)
     picture = call.plot or Path(f"{call.file.stem}.png")
     if not picture.parent.is_dir():  # fail now, not after hours
         raise WrongCall(Problem(what=Fault.NO_FILE, where=str(picture.parent)))
     with file_errors(call.file):
         data = call.file.read_bytes()
-    script = script_of(data, plan, read_prompt(settings.prompt_folder))
+    script = script_of(data, plan, read_prompt(settings.prompt_folder), options)
     print(words("cli.replay.measured", n=len(script.test), near=script.near), flush=True)
     other = plan.model_copy(update={"order": "random"})
     before = await run_replay(script, other, settings, words) if plan.order == "queue" else []

@@ -163,7 +163,7 @@ class Importing:
         self, labelled: Labelled, origin: str, prompt: Prompt, mapping: Mapping[str, Category]
     ) -> Row | BadLine:
         """Return the row of a record, or the flaw that makes it unusable."""
-        category = mapping.get(_folded(labelled.category)) or prompt.find_category(labelled.category)
+        category = mapping.get(_folded(labelled.category)) or category_of(labelled.category, prompt)
         if category is None:
             return _unknown(labelled, prompt)
         text, _ = cut(masked(labelled.text))
@@ -192,12 +192,17 @@ def _mapping(options: ImportOptions, prompt: Prompt) -> dict[str, Category]:
     """Return the category of each mapped label. Raises UnknownMapping."""
     found = {}
     for old, new in options.mapping.items():
-        category = prompt.find_category(new)
+        category = category_of(new, prompt)
         if category is None:
             facts = {"category": new, "names": _ids(prompt)}
             raise UnknownMapping(Problem(what=Fault.UNKNOWN_CATEGORY, where="--map", facts=facts))
         found[_folded(old)] = category
     return found
+
+
+def category_of(label: str, prompt: Prompt) -> Category | None:
+    """Return the category that a file's label plainly means; an exact id or name comes first."""
+    return prompt.category(label) or prompt.meant(label)
 
 
 def _ids(prompt: Prompt) -> str:

@@ -1,4 +1,7 @@
-"""The label that a written one plainly means: case, width, marks and numbering do not matter, words do."""
+"""The label that a written one plainly means: case, width, marks and numbering do not matter, words do.
+
+A gloss in brackets behind a label is read as one: `HR (人事)`. So is an explanation behind a model's label.
+"""
 
 import re
 import unicodedata
@@ -14,6 +17,27 @@ _FIELD = re.compile(
 )
 _NUMBER = re.compile(r"[(\[]?\d{1,2}(?:[.):\]、]+\s*|\s+(?:[-–—]\s*)?)")
 _SEPARATORS = re.compile(r"[\s_\-‐‑–—・/&]+")
+_GLOSS = re.compile(r"(?P<label>[^()（）]*[^()（）\s])\s*[(（](?P<gloss>[^()（）]+)[)）][\s*_`\"'.。]*")
+_BREAK = re.compile(
+    r"\s+[-–—―]+\s+|\s*[–—―]+\s*|\s*[:：](?=\s|[^\x00-\x7f])\s*|[.。](?=\s|[^\x00-\x7f])\s*|\s*\n\s*|\s*(?:->|→|⇒)\s*"
+    r"|[,;、，]?\s*(?=\b(?:because|since|as it|as the)\b|なぜなら|というのも|理由は)",
+    re.IGNORECASE,
+)
+"""What may stand between a label and its explanation."""
+_UNSURE = re.compile(
+    r"[?？]|\b(?:or|not|nor|either|maybe|perhaps|unless)\b|または|もしくは|あるいは|ではな|じゃな|かも|以外",
+    re.IGNORECASE,
+)
+_TAKEN_BACK = re.compile(
+    r"\W*(?:or|not|nor|no|neither|maybe|perhaps|actually|wait|hmm|unless|but|または|もしくは|あるいは|ではな|じゃな|いや)"
+    r"(?![a-z])|[^.。!！\n]{0,40}[?？]",
+    re.IGNORECASE,
+)
+"""The beginning of an explanation that takes its label back or doubts it."""
+LABEL_ENDS = 200
+"""Number of characters within which a label ends."""
+_SHORT_NAME = 3
+"""Most characters of a name that counts as named only in its own case: `it` is a word, `IT` a category."""
 
 
 def _folded(text: str) -> str:
@@ -45,14 +69,59 @@ def meant(written: str, labels: Mapping[str, Collection[str]]) -> str | None:
     """Return the key of the only label that `written` plainly means; None if there is none, or more than one.
 
     Args:
-        written: the label as a model wrote it.
+        written: the label as a model or a person wrote it.
         labels: for each key, the spellings that mean it.
     """
+    key, ambiguous = _spelt(written, labels)
+    if key or ambiguous or len(written) > LABEL_ENDS:
+        return key
+    bare = {key: [*each, *(_without_gloss(one) for one in each)] for key, each in labels.items()}
+    gloss = _GLOSS.fullmatch(written.strip())
+    key, _ = _spelt(gloss["label"] if gloss else written, bare)
+    if gloss is None:
+        return key
+    other, ambiguous = _spelt(gloss["gloss"], bare)
+    return None if ambiguous or other not in {None, key} or _UNSURE.search(gloss["gloss"]) else key
+
+
+def explained(written: str, labels: Mapping[str, Collection[str]]) -> tuple[str, str] | None:
+    """Return the label at the beginning of a text, as it is written, and the explanation behind it.
+
+    None if the text begins with no label, if the explanation takes it back, or if it names another label.
+    """
+    found = None
+    for end in _BREAK.finditer(written, 0, LABEL_ENDS):
+        label, why = written[: end.start()].strip(), written[end.end() :].strip()
+        key = meant(label, labels) if label else None
+        if key and why and not _TAKEN_BACK.match(why):
+            others = [one for other, each in labels.items() if other != key for one in each]
+            found = None if any(_is_named(one, why) for one in others) else (label, why)
+        elif key:
+            found = None
+    return found
+
+
+def _without_gloss(label: str) -> str:
+    gloss = _GLOSS.fullmatch(label)
+    return gloss["label"] if gloss else label
+
+
+def _is_named(label: str, text: str) -> bool:
+    """Return whether a text names a label, as a word of its own where words are written apart."""
+    if len(label) <= _SHORT_NAME and label.isascii() and label.islower():
+        return False
+    edge = r"(?<![A-Za-z0-9]){}(?![A-Za-z0-9])"
+    flags = re.NOFLAG if len(label) <= _SHORT_NAME else re.IGNORECASE
+    return re.search(edge.format(re.escape(label)), unicodedata.normalize("NFKC", text), flags) is not None
+
+
+def _spelt(written: str, labels: Mapping[str, Collection[str]]) -> tuple[str | None, bool]:
+    """Return the key of the only label that is spelt like this, and whether there is more than one."""
     spellings = [(key, spelling) for key, each in labels.items() for spelling in each]
     for step in _STEPS:
         written = step(written)
         spellings = [(key, step(spelling)) for key, spelling in spellings]
         found = {key for key, spelling in spellings if written and spelling == written}
         if found:
-            return found.pop() if len(found) == 1 else None
-    return None
+            return (None, True) if len(found) > 1 else (found.pop(), False)
+    return None, False

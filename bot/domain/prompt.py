@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from bot.domain.characters import clean_text, clean_values
 from bot.domain.faults import Fault, fault_error
-from bot.domain.label import meant
+from bot.domain.label import explained, meant
 from bot.domain.thing import Thing
 
 PLACEHOLDER = "{{categories}}"
@@ -113,9 +113,17 @@ class Prompt(Thing):
         return next((c for c in self.categories if c.name == name), None)
 
     def meant(self, written: str) -> Category | None:
-        """Return the category that a model plainly means, by name or id; None if that could be none or two."""
-        key = meant(written, {c.id: (c.name, c.id) for c in self.categories})
+        """Return the category that a model or a file plainly means, by name or id; None for none or two."""
+        key = meant(written, self._spellings)
         return self.named(written) or (self.category(key) if key else None)
+
+    def explained(self, written: str) -> tuple[str, str] | None:
+        """Return the label that a text begins with and the explanation behind it; None if that is not plain."""
+        return explained(written, self._spellings)
+
+    @property
+    def _spellings(self) -> dict[str, tuple[str, str]]:
+        return {c.id: (c.name, c.id) for c in self.categories}
 
     def changed(self, *, template: str | None = None, categories: Collection[Category] | None = None) -> "Prompt":
         """Return this prompt with another template or other categories; if the text changes, so does the id.

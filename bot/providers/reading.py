@@ -6,6 +6,7 @@ A field of another shape than the protocol's is read as missing where the answer
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -187,10 +188,13 @@ def category_and_answer(choice: CompletionChoice, prompt: Prompt) -> tuple[Categ
         raise UnusableAnswer(f"the model's answer is incomplete: {finish}")
     if not content.strip():
         raise UnusableAnswer("the model's answer is empty")
-    answer = written_answer(content, lambda label: prompt.meant(label) is not None)
+    answer = written_answer(content, lambda label: prompt.meant(label) is not None, prompt.explained)
     if answer is None:
         raise UnusableAnswer("the model's answer is not the requested JSON", wrong_form=True)
     category = prompt.meant(answer.category) if answer.category else None
+    if category is None and answer.category and (explained := prompt.explained(answer.category)):
+        label, why = explained
+        category, answer = prompt.meant(label), replace(answer, reason=answer.reason or why)
     if category is None:
         raise UnusableAnswer("the model answered a category that is not in the list", wrong_form=True)
     return category, answer

@@ -38,6 +38,13 @@ _LINE = (
 )
 _CATEGORY_LINE = re.compile(_LINE.format(names="category|カテゴリー?|分類"), re.MULTILINE | re.IGNORECASE)
 _REASON_LINE = re.compile(_LINE.format(names="reason|理由"), re.MULTILINE | re.IGNORECASE)
+_TAGGED = r"<(?P<tag>{names})\s*>(?P<tagged>[^<>]{{1,200}})</(?P=tag)\s*>"
+_TAGGED_CATEGORY = re.compile(
+    _TAGGED.format(names=r"(?:final[_ ]?)?answer|category|label|class|result|output|カテゴリー?|分類|回答")
+    + r"|\\boxed\{(?:\\text\{)?(?P<boxed>[^{}]{1,200})\}",
+    re.IGNORECASE,
+)
+_TAGGED_REASON = re.compile(_TAGGED.format(names="reason|理由"), re.IGNORECASE)
 _CATEGORY_NAMES = frozenset({"category", "カテゴリ", "カテゴリー", "分類"})
 _REASON_NAMES = frozenset({"reason", "理由"})
 _PLACEHOLDER = re.compile(r"\s*(?:[.…]+|<[^<>]*>|\{[^{}]*\})\s*")
@@ -59,16 +66,21 @@ class WrittenAnswer:
     span: tuple[int, int] | None = None
 
 
-def written_answer(text: str, is_label: Callable[[str], bool]) -> WrittenAnswer | None:
+def written_answer(
+    text: str,
+    is_label: Callable[[str], bool],
+    explained: Callable[[str], tuple[str, str] | None] = lambda _: None,
+) -> WrittenAnswer | None:
     """Return the answer that stands in a text; None if there is none.
 
     Args:
         text: what the model wrote.
         is_label: whether a text plainly means one category.
+        explained: returns the label that a text begins with, and the explanation behind it.
     """
     inner = _decoded(text)
     if inner != text:
-        answer = written_answer(inner, is_label)
+        answer = written_answer(inner, is_label, explained)
         return WrittenAnswer(answer.category, answer.reason) if answer else None
     found = _whole(text)
     if found is None:
@@ -77,7 +89,7 @@ def written_answer(text: str, is_label: Callable[[str], bool]) -> WrittenAnswer 
         found = [_unless_template(one, is_label) for one in found]
     if found:
         return ([one for one in found if not _is_unfilled(one, is_label)] or found)[-1]
-    return _in_words(text, is_label)
+    return _in_words(text, is_label) or _explained(text, explained)
 
 
 def _decoded(text: str) -> str:
@@ -208,6 +220,8 @@ def _blank(text: str, start: int, stop: int) -> str:
 
 def _in_words(text: str, is_label: Callable[[str], bool]) -> WrittenAnswer | None:
     """Return the answer of a text that is a label alone, or has a line for it."""
+    if tagged := _tagged(text):
+        return tagged
     found_reason = _REASON_LINE.search(text)
     reason = (found_reason["quoted"] or found_reason["bare"]).strip() if found_reason else ""
     label = _FENCE.sub("", _REASON_LINE.sub("", text)).strip()
@@ -220,3 +234,18 @@ def _in_words(text: str, is_label: Callable[[str], bool]) -> WrittenAnswer | Non
     if len(set(lines)) > 1:
         return WrittenAnswer(None)
     return WrittenAnswer(lines[0], reason)
+
+
+def _tagged(text: str) -> WrittenAnswer | None:
+    """Return the answer that stands between tags such as `<answer>`, or in a box; no label if they differ."""
+    written = [(found["tagged"] or found["boxed"]).strip() for found in _TAGGED_CATEGORY.finditer(text)]
+    labels = {label for label in written if not _PLACEHOLDER.fullmatch(label)}
+    reason = _TAGGED_REASON.search(text)
+    if not labels:
+        return None
+    return WrittenAnswer(labels.pop() if len(labels) == 1 else None, reason["tagged"].strip() if reason else "")
+
+
+def _explained(text: str, explained: Callable[[str], tuple[str, str] | None]) -> WrittenAnswer | None:
+    found = explained(_FENCE.sub("", text).strip())
+    return WrittenAnswer(*found) if found else None

@@ -36,6 +36,14 @@ def language_of(locale: str | None, configured: str | None) -> Language:
     return next((language for language in LANGUAGES if tag.startswith(language)), "en")
 
 
+class Count(int):
+    """A number whose text writes its own noun: `{n:row|rows}` is `1 row` or `2 rows`."""
+
+    def __format__(self, spec: str) -> str:
+        one, bar, many = spec.partition("|")
+        return f"{int(self)} {one if self == 1 else many}" if bar else super().__format__(spec)
+
+
 class Words:
     """The texts of one language: `Words("ja")("refused.not_staff", who="<@U1>")`.
 
@@ -49,7 +57,8 @@ class Words:
         self.language = language_of(language, None)
 
     def __call__(self, key: str, /, **facts: object) -> str:
-        return texts(self.language)[key].format_map(facts)
+        counted = {name: Count(fact) if type(fact) is int else fact for name, fact in facts.items()}
+        return texts(self.language)[key].format_map(counted)
 
     def refusal(self, refused: Refused) -> str:
         """Return why something was refused, as mrkdwn. All facts but `who`, which holds mentions, are escaped."""

@@ -85,9 +85,9 @@ def test_import_reports_each_line(here: Path, capsys: Shell) -> None:
     file.write_text("text,category\n" + QUESTIONS + "a,nothing of ours\n", encoding="utf-8")
     assert main(["import", str(file)]) == 1
     said = capsys.readouterr()
-    assert said.out == "16 rows added, 0 changed, 0 the same, 1 bad lines\n"
+    assert said.out == "16 rows added, 0 changed, 0 the same, 1 bad line\n"
     place = "history.csv, line 18, column 2: "
-    assert said.err.startswith(f"{place}the category 'nothing of ours' (lines: 1) is none of: ")
+    assert said.err.startswith(f"{place}the category 'nothing of ours' (1 line) is none of: ")
     file.write_text("text,category\n" + QUESTIONS, encoding="utf-8")
     assert main(["import", str(file)]) == 0
     assert capsys.readouterr().out == "0 rows added, 0 changed, 16 the same, 0 bad lines\n"
@@ -106,12 +106,12 @@ def test_import_names_spans_labels_and_skipped_lines(here: Path, capsys: Shell) 
     file.write_text("\n".join(["text,label,answer", *lines]), encoding="utf-8")
     assert main(["import", str(file)]) == 1
     said = capsys.readouterr()
-    assert "h.csv, line 3, column 2: the category 'HRR' (lines: 2) is none of: " in said.err
+    assert "h.csv, line 3, column 2: the category 'HRR' (2 lines) is none of: " in said.err
     assert "The nearest is hr: --map 'HRR=hr'" in said.err
     assert said.err.count("HRR") == 2
     assert "h.csv, line 6 to 7: a quotation mark that opens on line 6 is not closed" in said.err
-    assert "1 skipped: rejected" in said.out
-    assert "1 rows added, 0 changed, 0 the same, 4 bad lines" in said.out
+    assert "1 record skipped: rejected" in said.out
+    assert "1 row added, 0 changed, 0 the same, 4 bad lines" in said.out
     file.write_text("\n".join(["text,label,answer", *lines[:4]]), encoding="utf-8")
     assert main(["import", str(file), "--map", "hrr=HR"]) == 0
     assert "2 rows added, 0 changed, 1 the same, 0 bad lines" in capsys.readouterr().out
@@ -131,11 +131,25 @@ def test_dry_run_shows_rows_and_writes_nothing(here: Path, capsys: Shell) -> Non
         "question 2 about a laptop → it",
         "it: 8",
         "labor: 8",
-        "Nothing was written. 16 rows would be read, 0 repeated, 1 bad lines.",
+        "Nothing was written. 16 rows would be read, 0 repeated, 1 bad line.",
     ]
     assert "'tools'" in said.err
     assert main(call) == 1
     assert "16 rows added" in capsys.readouterr().out
+
+
+def test_replay_takes_the_options_of_import(here: Path, capsys: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOT_PROMPT", str(ROOT / "prompts" / "ja"))
+    file = here / "h.csv"
+    lines = (ROOT / "prompts" / "ja" / "history.csv").read_text(encoding="utf-8").splitlines()[1:60]
+    file.write_text("\n".join(["内訳メモ,行き先", *lines]), encoding="euc_jp")
+    assert main(["replay", str(file)]) == 1
+    assert "No question could be read" in capsys.readouterr().err
+    call = ["replay", str(file), "--text", "内訳メモ", "--category", "行き先", "--encoding", "euc_jp"]
+    assert main([*call, "--every", "30", "--test", "10", "--recall", "0"]) == 0
+    assert "Measured on the last" in capsys.readouterr().out
+    assert main(["replay", str(file), "--encoding", "klingon"]) == 2
+    assert capsys.readouterr().err.startswith("--encoding: ")
 
 
 @pytest.mark.parametrize(

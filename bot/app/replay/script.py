@@ -9,11 +9,12 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from bot.dataset.importing import category_of
 from bot.dataset.reading import read
 from bot.domain.audience import Audience
 from bot.domain.dataset import Row, Source, group_of, split_of
 from bot.domain.faults import Fault, Problem, Unable, problems_of
-from bot.domain.labelled import Labelled
+from bot.domain.labelled import Labelled, ReadingOptions
 from bot.domain.prompt import Category, Prompt
 from bot.domain.thing import Thing
 from bot.similarity.index import Index
@@ -57,23 +58,29 @@ class Script:
     """Number of questions left out of `test`, because a near-duplicate is asked or is in the prompt."""
 
 
-def script(data: bytes, plan: Plan, configured: Prompt) -> Script:
+def script(data: bytes, plan: Plan, configured: Prompt, options: ReadingOptions | None = None) -> Script:
     """Read a file and split it. The configured prompt is used if it has all categories of the file.
+
+    Args:
+        data: the file.
+        plan: the options of the replay.
+        configured: the prompt of the settings.
+        options: what a person says about the file.
 
     Raises:
         UnusableFile: nothing is readable, there is only one category, or there are too few questions.
     """
-    records = [record for record in read(data) if isinstance(record, Labelled)]
+    records = [record for record in read(data, options) if isinstance(record, Labelled)]
     if not records:
         raise UnusableFile(Problem(what=Fault.NOTHING_READ))
     unique = list({group_of(record.text): record for record in records}.values())
     names = list(dict.fromkeys(record.category for record in unique))
     if len(names) < 2:
         raise UnusableFile(Problem(what=Fault.ONE_CATEGORY))
-    known = {label: c for c in configured.categories for label in (c.id, c.name)}
-    if all(name in known for name in names):
+    known = {name: category.id for name in names if (category := category_of(name, configured))}
+    if len(known) == len(names):
         prompt, used = configured, set[str]()
-        unique = [record.model_copy(update={"category": known[record.category].id}) for record in unique]
+        unique = [record.model_copy(update={"category": known[record.category]}) for record in unique]
     else:
         prompt, used = make_prompt(unique, names, plan)
         unique = [record.model_copy(update={"category": category_id(record.category)}) for record in unique]

@@ -54,6 +54,31 @@ async def test_lines_become_rows_with_their_origin(importing: Importing, store: 
     assert by_category["it"].reason is None
 
 
+@pytest.mark.parametrize(
+    ("label", "category"),
+    [
+        ("労務", "labor"),
+        ("labor", "labor"),
+        ("LABOR.", "labor"),
+        ("【労務】", "labor"),
+        ("1. 労務", "labor"),
+        ("労務（人事労務）", "labor"),
+        ("分類：労務", "labor"),
+        ("ＩＴ", "it"),
+        ("I T", "it"),
+        ("労務 or IT", None),
+        ("労務、IT", None),
+        ("IT - 労務", None),
+        ("労務ではない", None),
+        ("労務？", None),
+    ],
+)
+async def test_label_is_read_as_a_models_answer(importing: Importing, label: str, category: str | None) -> None:
+    preview = await importing.preview(jsonl(("有給は？", label)))
+    assert list(preview.by_category) == ([category] if category else [])
+    assert [bad.why for bad in preview.bad] == ([] if category else [Flaw.UNKNOWN_CATEGORY])
+
+
 async def test_second_import_changes_nothing(importing: Importing, store: SqlStore, clock: StepClock) -> None:
     data = jsonl(("有給は？", "労務"), ("PC が遅い", "it"), ("？", "it"))
     await importing.load(data, "a.jsonl")

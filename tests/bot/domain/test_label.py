@@ -53,6 +53,15 @@ PROMPT = prompt_of(labor="Labor", hr="HR", general_affairs="General Affairs", ke
         ("<HR>", "hr"),
         ("Category: 2. HR", "hr"),
         ("IT (PC)", "it"),
+        ("HR (人事)", "hr"),
+        ("**HR**（人事）", "hr"),
+        ("Category: hr (human resources).", "hr"),
+        ("経理 (HR ではない)", None),
+        ("HR (Labor)", None),
+        ("HR (not sure)", None),
+        ("HR (?)", None),
+        ("Legal (HR)", None),
+        ("(HR) Labor", None),
         ("it", "it"),
         ("HR or Labor", None),
         ("HR/Labor", None),
@@ -78,6 +87,11 @@ def test_label_means_the_category_it_plainly_names(written: str, category: str |
     [
         ({"a": "1. Labor", "b": "2. Labor"}, "Labor", None),
         ({"a": "1. Labor", "b": "2. Labor"}, "2. labor", "b"),
+        ({"a": "総務（庶務）", "b": "労務"}, "総務", "a"),
+        ({"a": "総務（庶務）", "b": "総務（受付）"}, "総務", None),
+        ({"a": "総務（庶務）", "b": "総務（受付）"}, "総務 (受付)", "b"),
+        ({"a": "総務（庶務）", "b": "総務（受付）"}, "総務（人事）", None),
+        ({"a": "総務（庶務）", "b": "総務"}, "総務", "b"),
         ({"c": "C", "cpp": "C++", "cs": "C#"}, "**C#**", "cs"),
         ({"c": "C", "cpp": "C++", "cs": "C#"}, "c++", "cpp"),
         ({"a": "hr", "b": "HR"}, "HR", "b"),
@@ -106,12 +120,60 @@ PIECES = st.sampled_from(["HR", "labor", "Ｈ", "Category: ", "1. ", "not ", "**
 def test_label_never_means_what_it_does_not_name(written: str) -> None:
     found = PROMPT.meant(written)
     if found:
+        without_gloss = re.sub(r"[(（][^()（）]*[)）]\W*$", "", written)
         said = re.sub(
             r"^(?:the|final|correct)*(?:category|label|answer|class|カテゴリー?|分類|回答)(?:is|は)?",
             "",
-            letters(written),
+            letters(written if letters(written).endswith(letters(found.name)) else without_gloss),
         )
-        assert said.lstrip("0123456789") in {letters(found.name), letters(found.id)}
+        names = {found.name, found.id, re.sub(r"\(.*\)", "", found.name)}
+        assert said.lstrip("0123456789") in set(map(letters, names))
+
+
+@pytest.mark.parametrize(
+    ("written", "category"),
+    [
+        ("HR - because it is about pay", "hr"),
+        ("HR — it is about hiring", "hr"),
+        ("HR: the question is about pay.", "hr"),
+        ("HR, because it is about pay", "hr"),
+        ("HR because no one else hires", "hr"),
+        ("HR. The asker wants to hire somebody.", "hr"),
+        ("**HR**\n\nThe asker wants to hire somebody.", "hr"),
+        ("HR (人事) - because it is about hiring", "hr"),
+        ("The category is HR because it is about hiring.", "hr"),
+        ("経理。交通費の精算だからです。", "keiri"),
+        ("経理：交通費の精算のため", "keiri"),
+        ("経理 なぜなら交通費の話だから", "keiri"),
+        ("IT (PC) - the laptop is broken", "it"),
+        ("HR - or Labor", None),
+        ("HR - because it is not about Labor", None),
+        ("HR - not quite", None),
+        ("HR - maybe", None),
+        ("HR. Or is it?", None),
+        ("HR: no, wait", None),
+        ("HR - Labor", None),
+        ("経理 - 労務かもしれない", "keiri"),
+        ("経理 - または HR", None),
+        ("Legal - because it is about contracts", None),
+        ("HR partner - because it is about hiring", None),
+        ("I think HR - because", None),
+        ("HR -", None),
+        ("HR", None),
+    ],
+)
+def test_explanation_behind_a_label_is_told_apart(written: str, category: str | None) -> None:
+    found = PROMPT.explained(written)
+    meant_category = PROMPT.meant(found[0]) if found else None
+    assert (meant_category.id if meant_category else None) == category
+
+
+@given(st.lists(PIECES | st.sampled_from([" - ", ": ", "because ", "\n", "(", ")", "or "]), max_size=8).map("".join))
+def test_explained_text_begins_with_its_label(written: str) -> None:
+    found = PROMPT.explained(written)
+    if found:
+        assert written.strip().startswith(found[0])
+        assert PROMPT.meant(found[0])
 
 
 @given(

@@ -25,7 +25,7 @@ HR, LABOR = '{"reason": "draft", "category": "HR"}', '{"reason": "a", "category"
 
 def read(text: str) -> str | None:
     """Return the id of the category that is read, or None if the model is asked again."""
-    answer = written_answer(text, lambda label: PROMPT.meant(label) is not None)
+    answer = written_answer(text, lambda label: PROMPT.meant(label) is not None, PROMPT.explained)
     category = PROMPT.meant(answer.category) if answer and answer.category else None
     return category.id if category else None
 
@@ -59,6 +59,17 @@ def read(text: str) -> str | None:
         '```json\n{"reason": "the tag <think> is open", "category": "Labor"}\n```',
         f"[analysis] it is about leave.\n{LABOR}",
         "Labor<|im_end|>",
+        "<answer>Labor</answer>",
+        "It is about leave.\n<answer> labor </answer>",
+        "<category>Labor</category><reason>leave</reason>",
+        "<think>maybe <answer>HR</answer></think><answer>Labor</answer>",
+        "Write <answer>…</answer>. <answer>Labor</answer>",
+        "So \\boxed{Labor}",
+        "Labor (労務)",
+        "Labor - because it is about leave",
+        "Labor: the asker wants to take leave.",
+        "**Labor**\nIt is about leave.",
+        "Labor. 有給の質問だからです。",
         "Labor\n\nReason: it is about leave",
         f'{LABOR} {{"reason": "x", "category": "HR | Labor | Other"}}',
         f'{LABOR} {{"reason": "x", "category": "one of HR, Labor"}}',
@@ -116,6 +127,12 @@ def test_plain_answer_is_read(text: str) -> None:
         '{"reason": "HR"}',
         '["HR", "Labor"]',
         "It is HR, I think.",
+        "<answer>HR</answer> or <answer>Labor</answer>",
+        "<answer>HR or Labor</answer>",
+        "<answer>HR",
+        "HR - or Labor",
+        "HR - because it is no Labor question",
+        "HR (or Labor)",
         "HR or Labor",
         "Category: HR\nCategory: Labor",
         "not HR",
