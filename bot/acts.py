@@ -42,10 +42,10 @@ from bot.ports import (
     Unmetered,
 )
 from bot.questions.answering import Answering
+from bot.questions.arrivals import Pruning
 from bot.questions.catching_up import CatchingUp
 from bot.questions.classifying import Classifying
 from bot.questions.delivering import Delivering
-from bot.questions.pruning import Pruning
 from bot.questions.rechecking import Rechecking
 from bot.releases.batching import Batching
 from bot.releases.evaluating import Evaluating

@@ -5,13 +5,13 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL, Select, func, insert, select, update
+from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL, ColumnElement, Select, exists, func, insert, select, update
 from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.consent import Author
 from bot.domain.question import Place, Question, Verdict
-from storage.tables import questions, releases, results, shadows, verdicts
+from storage.tables import questions, releases, results, rows, shadows, verdicts
 from storage.upserts import insert_new
 
 
@@ -77,7 +77,7 @@ class SqlQuestions:
     async def open(self, limit: int) -> list[tuple[Question, Verdict]]:
         query = (
             select(questions)
-            .where(sql("settled IS NULL AND card_ts IS NOT NULL"))
+            .where(sql("settled IS NULL AND card_ts IS NOT NULL"), ~_remembered())
             .order_by(questions.c.asked_at.desc(), questions.c.id)
             .limit(limit)
         )
@@ -85,10 +85,10 @@ class SqlQuestions:
         newest = [await self.verdict(question.id) for question in found]
         return [(question, verdict) for question, verdict in zip(found, newest, strict=True) if verdict]
 
-    async def tokens(self, since: datetime) -> dict[str, tuple[int, int]]:
+    async def tokens(self, since: datetime, *, live: bool = False) -> dict[str, tuple[int, int]]:
         read: Counter[str] = Counter()
         written: Counter[str] = Counter()
-        for table in (verdicts, results, shadows):
+        for table in (verdicts,) if live else (verdicts, results, shadows):
             query = (
                 select(releases.c.model, func.sum(table.c.tokens_in), func.sum(table.c.tokens_out))
                 .join(releases, releases.c.id == table.c.release_id)
@@ -100,6 +100,15 @@ class SqlQuestions:
                 written[model] += int(tokens_out)
         return {model: (read[model], written[model]) for model in sorted(read)}
 
+    async def answers(self, since: datetime) -> tuple[int, int]:
+        newer = verdicts.alias()
+        newest = select(func.max(newer.c.number)).where(newer.c.question_id == verdicts.c.question_id)
+        query = select(func.count(), func.count(verdicts.c.settled_row)).where(
+            verdicts.c.at >= since, verdicts.c.number == newest.scalar_subquery()
+        )
+        answered, remembered = (await self._connection.execute(query)).one()
+        return remembered, answered - remembered
+
     async def _one(self, query: Select[Any]) -> Question | None:
         found = (await self._connection.execute(query)).mappings().one_or_none()
         return _question(found) if found else None
@@ -109,6 +118,18 @@ def _authors(question: Question) -> dict[str, Any]:
     """Return the columns about a question's authors."""
     authors = [author.model_dump(mode="json") for author in question.authors]
     return {"authors": authors or None, "withheld": question.withheld}
+
+
+def _remembered() -> ColumnElement[bool]:
+    """Return the condition that a question's newest verdict repeats a row that still stands as it was."""
+    newer = verdicts.alias()
+    newest = select(func.max(newer.c.number)).where(newer.c.question_id == questions.c.id).scalar_subquery()
+    stands = (
+        rows.c.id == verdicts.c.settled_row,
+        rows.c.withdrawn_at.is_(None),
+        rows.c.category == verdicts.c.category,
+    )
+    return exists().where(verdicts.c.number == newest, *stands)
 
 
 def _question(found: Mapping[Any, Any]) -> Question:

@@ -43,7 +43,7 @@ class SqlShadows:
             )
             .join(questions, questions.c.id == shadows.c.question_id)
             .join(verdicts, verdicts.c.number == newest)
-            .where(shadows.c.release_id == release_id)
+            .where(shadows.c.release_id == release_id, verdicts.c.settled_row.is_(None))
             .order_by(shadows.c.at, shadows.c.question_id)
         )
         found = await self._connection.execute(query)

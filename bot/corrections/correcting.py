@@ -1,6 +1,7 @@
 """Corrections by staff, and the dataset rows that they make."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 
 from bot.domain.card import Card
@@ -8,9 +9,11 @@ from bot.domain.correction import Correction, CorrectionKind, Press
 from bot.domain.dataset import Row, Source, group_of, split_of
 from bot.domain.errors import Reason, Refused
 from bot.domain.masking import masked
+from bot.domain.similar import is_same_question
 from bot.ports import Clock, Neighbours, Store, Transaction
 from bot.questions.cards import card_of
 from bot.questions.classifying import RECHECK_TOPIC
+from bot.similarity.index import is_typo
 
 NO_GROUPS: Mapping[str, str] = MappingProxyType({})
 
@@ -55,6 +58,20 @@ class Correcting:
         category = press.category or card.verdict.category
         if card.prompt.category(category) is None:
             raise Refused(Reason.UNKNOWN_CATEGORY, category=category)
+        now = self._clock.now()
+        settled = await self._settle(tx, card, press, now, groups)
+        await self._tell_owner(tx, card, settled, press.by, now)
+        before = (card.settled or card.verdict).category
+        for row in await _repeated_rows(tx, card) if category != before else ():
+            if row.category == before:
+                # Its owner is not told: it was asked long ago, and this question is the news.
+                await self._resettle(tx, row, category, press.by, now)
+        return settled
+
+    async def _settle(
+        self, tx: Transaction, card: Card, press: Press, now: datetime, groups: Mapping[str, str] = NO_GROUPS
+    ) -> Card:
+        category = press.category or card.verdict.category
         settled = card.settled
         if settled and settled.by == press.by and settled.category == category and press.reason is None:
             return card
@@ -68,20 +85,47 @@ class Correcting:
             category=category,
             reason=masked(press.reason) if press.reason else kept_reason(category, settled),
             by=press.by,
-            at=self._clock.now(),
+            at=now,
         )
         await tx.corrections.add(correction)
         await tx.questions.settle(press.question_id, category)
         if not card.question.withheld:
             await put_row(tx, card, correction, groups)
         await tx.outbox.add("card", press.question_id, {}, correction.at)
-        settled_card = card.model_copy(update={"settled": correction, "seen": correction.seq})
-        if settled_card.owner not in (None, card.owner, press.by):
-            await tx.outbox.add("owner", press.question_id, {"seq": str(correction.seq)}, correction.at)
-        return settled_card
+        return card.model_copy(update={"settled": correction, "seen": correction.seq})
+
+    async def resettle(self, tx: Transaction, row: Row, category: str, by: str) -> None:
+        """Give a settled row another category. A question's row also gets a correction, as on its card.
+
+        An imported row has no question; it keeps its origin, and the person becomes its author.
+        """
+        now = self._clock.now()
+        resettled = await self._resettle(tx, row, category, by, now)
+        if resettled:
+            await self._tell_owner(tx, *resettled, by, now)
+
+    async def _resettle(
+        self, tx: Transaction, row: Row, category: str, by: str, now: datetime
+    ) -> tuple[Card, Card] | None:
+        """Do what `resettle` does, without telling the owner; return a question's card before and after."""
+        question = await tx.questions.get(row.id, lock=True)
+        card = await card_of(tx, question) if question else None
+        if card:
+            press = Press(question_id=row.id, category=category, seen=card.seen, by=by)
+            return card, await self._settle(tx, card, press, now)
+        settled = {"category": category, "reason": None, "source": Source.CHANGE, "by": by, "settled_at": now}
+        await tx.rows.put(row.model_copy(update=settled))
+        return None
+
+    async def _tell_owner(self, tx: Transaction, before: Card, after: Card, by: str, now: datetime) -> None:
+        """Queue a message to the question's new owner, if the owner changed."""
+        if after.owner not in (None, before.owner, by):
+            await tx.outbox.add("owner", after.question.id, {"seq": str(after.seen)}, now)
 
     async def undo(self, question_id: str, seen: int, by: str) -> Card:
         """Take back the newest correction: the question is open again and its row is withdrawn.
+
+        If the correction also settled the rows that memory had repeated, these are taken back with it.
 
         Returns:
             The card as it is now.
@@ -95,23 +139,31 @@ class Correcting:
                 raise Refused(Reason.SETTLED_MEANWHILE, card=card)
             if card.settled is None:
                 raise Refused(Reason.NOTHING_TO_UNDO)
-            undone = card.settled.model_copy(
-                update={
-                    "seq": card.seen + 1,
-                    "kind": CorrectionKind.UNDO,
-                    "by": by,
-                    "reason": None,
-                    "at": self._clock.now(),
-                }
-            )
-            await tx.corrections.add(undone)
-            await tx.questions.settle(question_id, None)
-            await tx.rows.withdraw(question_id, undone.at)
-            await tx.outbox.add("card", question_id, {}, undone.at)
-            if card.verdict.provisional:
-                # The recheck was dropped when staff settled the question.
-                await tx.outbox.add(RECHECK_TOPIC, question_id, {}, undone.at)
-        return card.model_copy(update={"settled": None, "seen": undone.seq})
+            now, taken_back = self._clock.now(), (card.settled.at, card.settled.by)
+            for row in await _repeated_rows(tx, card):
+                if (row.settled_at, row.by) == taken_back:
+                    await self._withdraw(tx, row, by, now)
+            return await self._reopen(tx, card, card.settled, by, now)
+
+    async def _withdraw(self, tx: Transaction, row: Row, by: str, now: datetime) -> None:
+        question = await tx.questions.get(row.id, lock=True)
+        card = await card_of(tx, question) if question else None
+        if card and card.settled:
+            await self._reopen(tx, card, card.settled, by, now)
+        else:
+            await tx.rows.withdraw(row.id, now)
+
+    async def _reopen(self, tx: Transaction, card: Card, settled: Correction, by: str, now: datetime) -> Card:
+        question_id = card.question.id
+        undo = {"seq": card.seen + 1, "kind": CorrectionKind.UNDO, "by": by, "reason": None, "at": now}
+        await tx.corrections.add(settled.model_copy(update=undo))
+        await tx.questions.settle(question_id, None)
+        await tx.rows.withdraw(question_id, now)
+        await tx.outbox.add("card", question_id, {}, now)
+        if card.verdict.provisional:
+            # The recheck was dropped when staff settled the question.
+            await tx.outbox.add(RECHECK_TOPIC, question_id, {}, now)
+        return card.model_copy(update={"settled": None, "seen": card.seen + 1})
 
     async def card(self, question_id: str) -> Card:
         """Return the card as it is now, for a modal.
@@ -151,6 +203,20 @@ async def put_row(tx: Transaction, card: Card, correction: Correction, groups: M
     await tx.rows.put(row_of(card, correction, group))
 
 
+async def _repeated_rows(tx: Transaction, card: Card) -> list[Row]:
+    """Return the other rows that ask the same as the row which memory repeated on this card; none without memory.
+
+    A correction of such an answer is a correction of these rows: it is one settlement, however often people ask.
+    """
+    source = await tx.rows.get(card.verdict.settled_row) if card.verdict.settled_row else None
+    alike = await tx.rows.in_groups([source.group]) if source else []
+    return [
+        row
+        for row in alike
+        if source and row.id != card.question.id and is_same_question(row.text, source.text, is_typo)
+    ]
+
+
 def kept_reason(category: str, settled: Correction | None) -> str | None:
     """Return staff's earlier reason for this category, which stays when the category is settled again without one."""
     return settled.reason if settled and settled.category == category else None
@@ -168,7 +234,7 @@ def row_of(card: Card, correction: Correction, group: str) -> Row:
         text=question.text,
         group=group,
         category=correction.category,
-        reason=correction.reason or (card.verdict.reason if agreed else None),
+        reason=correction.reason or (card.verdict.reason if agreed else None) or None,
         split=split_of(group),
         source=Source.AGREE if agreed else Source.CHANGE,
         by=correction.by,

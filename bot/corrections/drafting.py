@@ -42,4 +42,4 @@ def given_reason(card: Card, category: str) -> str | None:
     """Return the reason that staff, or else the verdict, gave for exactly this category."""
     if card.settled and card.settled.category == category and card.settled.reason:
         return card.settled.reason
-    return card.verdict.reason if card.verdict.category == category else None
+    return (card.verdict.reason or None) if card.verdict.category == category else None

@@ -5,9 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from bot.corrections.correcting import Correcting
 from bot.domain.card import Card
 from bot.domain.conflict import Conflict
-from bot.domain.correction import Press
 from bot.domain.curve import Curve, Measured, Need, fit, needs, sorted_points
-from bot.domain.dataset import Row, Source, Split, text_key
+from bot.domain.dataset import Row, Split, text_key
 from bot.domain.errors import Reason, Refused
 from bot.domain.gain import Candidate, QueueReason, ordered
 from bot.domain.prompt import Prompt
@@ -148,7 +147,7 @@ class Reviewing:
                 raise Refused(Reason.UNKNOWN_CATEGORY, category=category)
             for row in rows:
                 if row.category != category:
-                    await self._resettle(tx, row, category, by)
+                    await self._correcting.resettle(tx, row, category, by)
 
     async def progress(self) -> ReviewProgress:
         """Return the learning curve of the serving prompt's releases, and what each category still needs.
@@ -189,16 +188,6 @@ class Reviewing:
         finetune = await tx.finetunes.get(release.finetune_id) if release.finetune_id else None
         manifest = await tx.datasets.get(finetune.dataset_id) if finetune else None
         return manifest.per_category if manifest else {}
-
-    async def _resettle(self, tx: Transaction, row: Row, category: str, by: str) -> None:
-        question = await tx.questions.get(row.id, lock=True)
-        card = await card_of(tx, question) if question else None
-        if card:
-            press = Press(question_id=row.id, category=category, seen=card.seen, by=by)
-            await self._correcting.settle_within(tx, press)
-        else:
-            settled = {"category": category, "reason": None, "source": Source.CHANGE, "by": by}
-            await tx.rows.put(row.model_copy(update=settled | {"settled_at": self._clock.now()}))
 
     async def _entry(
         self, tx: Transaction, listed: QueueEntry, shadow: str | None, groups: Collection[str]

@@ -6,6 +6,16 @@ from bot.domain.finetune import Finetune, FinetuneState
 from bot.domain.thing import Thing
 
 
+class Asked(Thing):
+    """The questions of a month that were answered, by what answered them last."""
+
+    memory: int = 0
+    """Answers that repeat what staff settled. They cost nothing."""
+    model: int = 0
+    usd: float = 0.0
+    """Cost in US dollars of all answers to questions; evaluations and shadows are not in it."""
+
+
 class Spend(Thing):
     """US dollars since the first of the month (UTC), by our own price table; a provider's bill may differ."""
 
@@ -17,6 +27,7 @@ class Spend(Thing):
     """Models that were used but have no known price; no sum includes them."""
     budget: float | None
     """Budget of the month in US dollars; None means no limit."""
+    asked: Asked = Asked()
 
     @property
     def total(self) -> float:

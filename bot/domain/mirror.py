@@ -27,9 +27,11 @@ Masked = Annotated[str, AfterValidator(masked)]
 
 
 class Purpose(StrEnum):
-    """The reason for asking a release."""
+    """The reason for an answer."""
 
     SERVING = "serving"
+    MEMORY = "memory"
+    """It repeats what staff settled. The release named in the trace was not asked."""
     SHADOW = "shadow"
     EVALUATION = "evaluation"
 

@@ -161,6 +161,15 @@ class Verdict(Thing):
     at: datetime
     provisional: bool = False
     """Whether the fallback release answered because the serving one could not; the question is rechecked later."""
+    settled_row: str | None = None
+    """Id of the settled row that this verdict repeats; None if a model answered. The release was not asked then."""
+    row_settled_at: datetime | None = None
+    """When staff settled that row; None if it was imported."""
+
+    @property
+    def from_memory(self) -> bool:
+        """Whether it repeats a settled row. Such a verdict says nothing about its release."""
+        return self.settled_row is not None
 
     @property
     def trace(self) -> uuid.UUID:

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from bot.domain.dataset import normalised
 from bot.domain.thing import Thing
 
 NEAR = 0.9
@@ -31,6 +32,15 @@ class Neighbour(Thing):
     group: str
     category: str
     similarity: float
+
+
+class SameQuestion(Thing):
+    """The settled rows that ask the same as a text, and the groups whose rows must agree for an answer."""
+
+    texts: dict[str, str]
+    """Id of each row that asks the same → its text."""
+    groups: tuple[str, ...]
+    """The groups of all near-duplicates of the text, and of their clusters (`conflict.Clusters`)."""
 
 
 class Example(Thing):
@@ -76,19 +86,78 @@ _WORD = re.compile(r"[a-z]+|\d+|[\u3041-\u309f]+|[\u30a1-\u30ff]+|[^\W\da-z\u304
 _WORD_ENDING = re.compile(r"(?<=[a-z]{3})(ing|ed|es|s|ly|e)$|(?<=[\u30a1-\u30fe]{2})\u30fc$")
 _KANA = re.compile(r"[\u3041-\u309f]+")
 
+# fmt: off
+_POINTERS = frozenset(_WORD_ENDING.sub("", word) for word in (
+    "when", "where", "who", "whose", "which", "why", "not", "no", "off", "on", "new", "more", "else", "again", "now",
+    "today", "いつ", "どこ", "だれ", "いくら", "いくつ", "なぜ", "どちら", "どれ",
+))
+# fmt: on
+"""Content words that need another one to say what a question is about."""
+_NO_NEGATIONS = re.compile(
+    "すみません|すいません|申し訳(ござい|あり)?ません|かもしれ(ない|ません)|(分|わ)か(らない|りません)|知(らない|りません)"
+    "|(いただけ|頂け|もらえ|貰え|くれ|くださら|下さら)(ない|ません)"
+    "|(なけれ|なきゃ|ないと|なくては|なくちゃ)ば?(なら|いけ|だめ|ダメ)?(ない|ません)?"
+    "|(ない|ません)(でしょう|です)?か(?![らぁ-んァ-ヶ一-龠])"
+)
+"""Japanese phrases that look negated and are not: apologies, polite requests, duties, and questions in ～ませんか."""
+_NEGATION = re.compile("ない|なく|なかっ|無い|無く|ません|せず|れず|できず|出来ず")
+_FIRST_PERSON = re.compile("私|僕|自分")
+_ACRONYM = re.compile(r"(?<![A-Za-z])[A-Z]{2,}(?![A-Za-z])")
+
 
 def content(text: str) -> ContentWords:
     """Return the content words of a text, in order; if there are none, all of its words."""
+    folded = _folded(text)
+    return _content(folded) or tuple(_WORD.findall(folded)) or (folded.strip(),)
+
+
+def tells(text: str) -> bool:
+    """Return whether the words of a text alone say what it is about; “Where is this?” does not."""
+    return not _POINTERS.issuperset(_content(_folded(text)))
+
+
+def is_same_question(one: str, other: str, same: Callable[[str, str], bool]) -> bool:
+    """Return whether two near-duplicates ask the same, so that the answer to one may be given to the other.
+
+    This is stricter than near-duplication. No content word may be missing, and none may be added. What the content
+    words leave out must agree where it can decide: negation, an explicit first person in Japanese, and acronyms such as
+    IT and US that read like function words.
+
+    Args:
+        one: a text.
+        other: another text.
+        same: returns whether two different words differ by a typo only.
+    """
+    if normalised(one) == normalised(other):
+        return True
+    if not tells(one) or _deciding(one) != _deciding(other):
+        return False
+    return share(content(one), content(other), same) == 1.0
+
+
+def _deciding(text: str) -> tuple[bool, bool, frozenset[str]]:
+    """Return what decides beside the content words: negation, first person, and acronyms."""
+    plain = unicodedata.normalize("NFKC", text)
+    shouted = plain.isascii() and plain.isupper() and " " in plain.strip()
+    acronyms = () if shouted else _ACRONYM.findall(plain)
+    like_function_words = frozenset(word for word in acronyms if word.lower() in _ENGLISH_FUNCTION_WORDS)
+    negated = bool(_NEGATION.search(_NO_NEGATIONS.sub("", plain)))
+    return negated, bool(_FIRST_PERSON.search(plain)), like_function_words
+
+
+def _folded(text: str) -> str:
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    folded = _HYPHEN_OR_APOSTROPHE.sub("", _ENGLISH_NEGATION.sub(" not", folded))
+    return _HYPHEN_OR_APOSTROPHE.sub("", _ENGLISH_NEGATION.sub(" not", folded))
+
+
+def _content(folded: str) -> ContentWords:
     spaced = _JAPANESE_FUNCTION_WORDS.sub(" ", _KANA_QUESTION_WORDS.sub(r" \g<0> ", folded))
     remaining = _KANA.sub(_without_particles, spaced)
-    words = tuple(
+    return tuple(
         _WORD_ENDING.sub("", word)
         for word in _WORD.findall(remaining)
         if word not in _ENGLISH_FUNCTION_WORDS and word != "何"
     )
-    return words or tuple(_WORD.findall(folded)) or (folded.strip(),)
 
 
 def _without_particles(run: re.Match[str]) -> str:

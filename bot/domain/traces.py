@@ -38,7 +38,7 @@ def verdict_trace(verdict: Verdict, question: Question, asked: TracedRelease) ->
     """Return the trace of a live answer. It has no words while an author of the question's words has not agreed."""
     return Trace(
         id=verdict.trace,
-        purpose=Purpose.SERVING,
+        purpose=Purpose.MEMORY if verdict.from_memory else Purpose.SERVING,
         about=question.id,
         text="" if question.withheld else question.text,
         category=asked.named(verdict.category),

@@ -1,6 +1,8 @@
 """The month's spend, and the budget that a fine-tune must stay within."""
 
-from bot.domain.budget import Spend, is_billed, month_of
+from collections.abc import Mapping
+
+from bot.domain.budget import Asked, Spend, is_billed, month_of
 from bot.domain.errors import Reason, Refused
 from bot.domain.finetune import Estimate, Finetune
 from bot.domain.release import ModelName
@@ -35,18 +37,24 @@ class Spending:
                 finetunes += price or 0.0
                 if price is None:
                     unpriced.add(str(finetune.student))
-        for model, (tokens_in, tokens_out) in (await tx.questions.tokens(since)).items():
-            cost = self._estimator.cost(ModelName.parse(model), tokens_in, tokens_out)
-            answers += cost or 0.0
-            if cost is None:
+        for model, usd in self._costs(await tx.questions.tokens(since)).items():
+            answers += usd or 0.0
+            if usd is None:
                 unpriced.add(model)
+        memory, by_model = await tx.questions.answers(since)
+        live = self._costs(await tx.questions.tokens(since, live=True))
         return Spend(
             since=since,
             finetunes=finetunes,
             answers=answers,
             unpriced=tuple(sorted(unpriced)),
             budget=self._budget,
+            asked=Asked(memory=memory, model=by_model, usd=sum(usd or 0.0 for usd in live.values())),
         )
+
+    def _costs(self, tokens: Mapping[str, tuple[int, int]]) -> dict[str, float | None]:
+        """Return model → US dollars for its tokens in and out; None if its price is unknown."""
+        return {model: self._estimator.cost(ModelName.parse(model), *counts) for model, counts in tokens.items()}
 
     async def refuse_over(self, tx: Transaction, estimate: Estimate) -> None:
         """Refuse a fine-tune that costs more than what is left of the budget. A fine-tune of unknown price passes.

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from bot.domain.conflict import Conflict
 from bot.domain.dataset import Row
-from bot.domain.similar import Neighbour
+from bot.domain.similar import Neighbour, SameQuestion
 
 
 class Neighbours(Protocol):
@@ -17,6 +17,14 @@ class Neighbours(Protocol):
 
     async def near(self, text: str) -> list[Neighbour]:
         """Return the near-duplicates of a text (`similarity` at least `similar.NEAR`), nearest first."""
+
+    async def same(self, text: str, known: Collection[str]) -> SameQuestion | None:
+        """Return the rows, held-out ones included, that ask the same as a text (`similar.is_same_question`), or None.
+
+        Args:
+            text: the text.
+            known: content words that are no typos, besides those of the rows.
+        """
 
     async def nearest(self, text: str, k: int, *, without: Collection[str] = ()) -> list[Neighbour]:
         """Return the `k` most similar training rows, nearest first.

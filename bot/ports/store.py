@@ -93,10 +93,19 @@ class Questions(Protocol):
         """Store the settled category; None reopens the question."""
 
     async def open(self, limit: int) -> list[tuple[Question, Verdict]]:
-        """Return answered questions that nobody has settled, newest first, each with its newest verdict."""
+        """Return answered questions that nobody has settled, newest first, each with its newest verdict.
 
-    async def tokens(self, since: datetime) -> dict[str, tuple[int, int]]:
-        """Return model name → (tokens in, tokens out) of all verdicts, results and shadows since then."""
+        A question that memory answered is left out while the row that its verdict repeats still stands.
+        """
+
+    async def tokens(self, since: datetime, *, live: bool = False) -> dict[str, tuple[int, int]]:
+        """Return model name → (tokens in, tokens out) of all verdicts, results and shadows since then.
+
+        With `live`, only verdicts count.
+        """
+
+    async def answers(self, since: datetime) -> tuple[int, int]:
+        """Return how many questions got their newest verdict since then: from memory, and from a model."""
 
 
 class Corrections(Protocol):
@@ -256,7 +265,10 @@ class Shadows(Protocol):
         """Return the release's answers, oldest first."""
 
     async def compared(self, release_id: str) -> list[ShadowComparison]:
-        """Return each shadowed question with its newest verdict and its settled category, oldest first."""
+        """Return each shadowed question with its newest verdict and its settled category, oldest first.
+
+        Verdicts of memory are left out: they say nothing about the serving release.
+        """
 
 
 class Batches(Protocol):

@@ -105,9 +105,11 @@ class Answering:
             await arrivals.finish(item, Ending.IGNORED, "duplicate")
             return
         question, card, serving = taken_up
+        card = card or await self._remember(item, question, serving)
         if card is None:
             verdict = await self._classifying.verdict(question, serving, lambda tx: arrivals.hold(tx, item))
-            card = await self._keep(item, question, verdict, serving)
+            async with self._store.transaction() as tx:
+                card = await self._keep(tx, item, question, verdict, serving)
         with self._meter.span("post", question=question.id):
             ts = await self._announcer.post_card(card, again=item.attempts > 1 or arrival.via is Via.SHORTCUT)
         posted = question.model_copy(update={"card_ts": ts})
@@ -152,13 +154,24 @@ class Answering:
         # It has no card, so it is from an earlier try of this arrival, or the shortcut repeats a question that failed.
         return known if known.id == asked.id or asked.via is Via.SHORTCUT else None
 
-    async def _keep(self, item: InboxItem, question: Question, verdict: Verdict, serving: ServingRelease) -> Card:
-        """Store the verdict and return the card, to be posted under the lease that was just renewed."""
+    async def _remember(self, item: InboxItem, question: Question, serving: ServingRelease) -> Card | None:
+        """Store the verdict of memory and return its card; None if memory has no answer."""
+        memory = self._classifying.memory
+        found = await memory.look_up(question, serving.prompt)
+        if found is None:
+            return None
         async with self._store.transaction() as tx:
-            await self._arrivals.hold(tx, item)
-            await self._classifying.keep(tx, verdict)
-            by_serving = verdict.release_id == serving.release.id
-            card = first_card(question, verdict, *serving) if by_serving else await card_of(tx, question)
+            verdict = await memory.verdict(tx, question, *serving, found)
+            return await self._keep(tx, item, question, verdict, serving) if verdict else None
+
+    async def _keep(
+        self, tx: Transaction, item: InboxItem, question: Question, verdict: Verdict, serving: ServingRelease
+    ) -> Card:
+        """Store the verdict and return the card, to be posted under the lease that was just renewed."""
+        await self._arrivals.hold(tx, item)
+        await self._classifying.keep(tx, verdict)
+        by_serving = verdict.release_id == serving.release.id
+        card = first_card(question, verdict, *serving) if by_serving else await card_of(tx, question)
         if card is None:
             raise LookupError("the verdict that was just written is missing")
         return card

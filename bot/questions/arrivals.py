@@ -1,4 +1,4 @@
-"""The arrivals that workers answer: held by lease, retried, and ended with one log line."""
+"""The arrivals that workers answer: held by lease, retried, ended with one log line, and deleted later."""
 
 import logging
 import uuid
@@ -22,6 +22,11 @@ FIRST_ANSWER_WAIT = timedelta(seconds=3)
 """Delay before the second try; each further delay is three times as long, so the asker hears within a minute or so."""
 LONGEST_ANSWER_WAIT = timedelta(minutes=1)
 """Longest delay between two tries. While Slack accepts nothing, the tries go on."""
+KEPT_FOR = timedelta(days=31)
+"""How long an ended arrival is kept. Nothing looks back further: Slack redelivers an event within minutes, and catching
+up reads 30 days."""
+PRUNED_PER_TRANSACTION = 500
+"""Upper bound per transaction, because other writers wait for it."""
 POSTED_LATE_TOPIC = "overslept"
 """Outbox topic: a worker lost an arrival's lease while it posted, so its message may be in Slack twice."""
 
@@ -74,7 +79,7 @@ class Arrivals(LeasedInbox):
                 await self._posted_late(tx, item)
             elif posted and posted.card_ts:
                 await tx.questions.save_card(posted.id, posted.card_ts)
-                await ask_shadow(tx, posted, now)
+                await ask_shadow(tx, posted, verdict, now)
                 await ask_authors(tx, posted, now)
         if not finished:
             log.info("%s: lease lost", self.name(item))
@@ -87,6 +92,7 @@ class Arrivals(LeasedInbox):
             "ending": ending.value,
             "why": why,
             "release": verdict and verdict.release_id,
+            "memory": verdict is not None and verdict.from_memory,
             "seconds": round(seconds, 3),
             "tries": item.attempts,
         }
@@ -109,6 +115,26 @@ class Arrivals(LeasedInbox):
         await tx.outbox.add(POSTED_LATE_TOPIC, item.arrival.event_id, place, self._clock.now())
 
 
+class Pruning:
+    """Deletes old arrivals. An ended arrival holds no text; it is only kept to recognise the same message again."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def prune(self) -> None:
+        """Delete all arrivals that ended more than `KEPT_FOR` ago. Concurrent and interrupted runs are harmless."""
+        pruned = 0
+        while True:
+            async with self._store.transaction() as tx:
+                batch = await tx.inbox.prune(self._clock.now() - KEPT_FOR, PRUNED_PER_TRANSACTION)
+            pruned += batch
+            if batch < PRUNED_PER_TRANSACTION:
+                break
+        if pruned:
+            log.info("deleted %s arrivals that ended more than %s days ago", pruned, KEPT_FOR.days)
+
+
 async def ask_authors(tx: Transaction, question: Question, now: datetime, asked: Sequence[Author] = ()) -> None:
     """Queue a private question to each author who has not said whether the words may be used.
 
@@ -125,9 +151,10 @@ async def ask_authors(tx: Transaction, question: Question, now: datetime, asked:
             await tx.outbox.add(CONSENT_TOPIC, question.id, {"author": author}, now)
 
 
-async def ask_shadow(tx: Transaction, question: Question, now: datetime) -> None:
-    """Queue the question for the shadow release, if there is one (`Shadowing`)."""
-    if await tx.releases.shadow():
+async def ask_shadow(tx: Transaction, question: Question, verdict: Verdict | None, now: datetime) -> None:
+    """Queue the question for the shadow release, if there is one (`Shadowing`) and a release answered the question."""
+    remembered = verdict is not None and verdict.from_memory
+    if not remembered and await tx.releases.shadow():
         await tx.outbox.add("shadow", question.id, {}, now)
 
 

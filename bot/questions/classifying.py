@@ -15,6 +15,7 @@ from bot.domain.question import Question, Verdict
 from bot.domain.release import ModelName, Release
 from bot.domain.trouble import CUT_PROMPT, TroubleReport
 from bot.ports import Answer, Clock, Meter, Model, Neighbours, Store, Transaction, Unmetered
+from bot.questions.memory import Memory
 from bot.questions.recalling import examples_for
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class Classifying:
         self._meter = meter or Unmetered()
         self._cut: dict[ModelName, bool] = {}
         """Model → whether its provider cut the prompt of its newest answer."""
+        self.memory = Memory(neighbours, clock)
 
     async def serving_verdict(self, question: Question) -> Verdict:
         """Ask the serving release, outside any transaction.

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from bot.domain import intake
 from bot.domain.consent import merged
 from bot.domain.question import Arrival, Ending, InboxItem, Question, Verdict
-from bot.ports import Clock, Store
+from bot.ports import Clock, Store, Transaction
 from bot.questions.arrivals import Arrivals, ask_authors, ask_shadow, question_id
 from bot.questions.cards import card_of
 from bot.questions.classifying import Classifying, ServingRelease
@@ -64,29 +64,35 @@ class MessageEdits:
         arrival, (text, was_cut) = item.arrival, intake.cut(item.arrival.whole)
         changed = {"text": text, "cut": was_cut, "unread": arrival.unread or None, "authors": arrival.authors}
         edited = question.model_copy(update=changed)
-        verdict = await self._classifying.verdict(edited, serving, lambda tx: self._arrivals.hold(tx, item))
-        overtaken = await self._overtaken(item, edited, verdict)
+        memory = self._classifying.memory
+        found = await memory.look_up(edited, serving.prompt)
+        async with self._store.transaction() as tx:
+            verdict = await memory.verdict(tx, edited, *serving, found) if found else None
+            overtaken = await self._overtaken(tx, item, edited, verdict) if verdict else None
+        if verdict is None:
+            verdict = await self._classifying.verdict(edited, serving, lambda tx: self._arrivals.hold(tx, item))
+            async with self._store.transaction() as tx:
+                overtaken = await self._overtaken(tx, item, edited, verdict)
         ending = Ending.IGNORED if overtaken else Ending.ANSWERED
         await self._arrivals.finish(item, ending, overtaken or "edited", verdict=verdict)
 
-    async def _overtaken(self, item: InboxItem, edited: Question, verdict: Verdict) -> str | None:
-        """Store the edit, or return the reason it became void while the model was asked."""
-        async with self._store.transaction() as tx:
-            await self._arrivals.hold(tx, item)
-            question = await tx.questions.get(edited.id, lock=True)
-            card = await card_of(tx, question) if question else None
-            if question is None or (card and card.settled):
-                return "edited_after_settlement"
-            if any(other.after(item.arrival) for other, _ in await tx.inbox.of(edited.place)):
-                return "edited_again"
-            now = self._clock.now()
-            authors = merged(edited.authors, question.authors, edited.place.channel, edited.place.ts)
-            edited = edited.model_copy(update={"authors": authors})
-            await tx.questions.edit(edited)
-            await self._classifying.keep(tx, verdict)
-            await tx.outbox.add("card", edited.id, {}, now)
-            await ask_shadow(tx, edited, now)
-            await ask_authors(tx, edited, now, asked=question.authors)
+    async def _overtaken(self, tx: Transaction, item: InboxItem, edited: Question, verdict: Verdict) -> str | None:
+        """Store the edit, or return the reason it became void while it was classified."""
+        await self._arrivals.hold(tx, item)
+        question = await tx.questions.get(edited.id, lock=True)
+        card = await card_of(tx, question) if question else None
+        if question is None or (card and card.settled):
+            return "edited_after_settlement"
+        if any(other.after(item.arrival) for other, _ in await tx.inbox.of(edited.place)):
+            return "edited_again"
+        now = self._clock.now()
+        authors = merged(edited.authors, question.authors, edited.place.channel, edited.place.ts)
+        edited = edited.model_copy(update={"authors": authors})
+        await tx.questions.edit(edited)
+        await self._classifying.keep(tx, verdict)
+        await tx.outbox.add("card", edited.id, {}, now)
+        await ask_shadow(tx, edited, verdict, now)
+        await ask_authors(tx, edited, now, asked=question.authors)
         return None
 
 

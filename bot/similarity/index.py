@@ -30,6 +30,14 @@ def slip(one: str, other: str) -> bool:
     return OSA.distance(one, other, score_cutoff=1) <= 1
 
 
+def is_typo(word: str, typed: str) -> bool:
+    """Return whether `typed` is surely `word` with a typo: a slip inside it. Typing rarely misses the first letter.
+
+    “Paternity” and “maternity”, or “trainee” and “trainer”, are a slip apart and two words.
+    """
+    return slip(word, typed) and word[0] == typed[0] and (word[-1] == typed[-1] or not word.isascii())
+
+
 class Index:
     """A growing index of texts by their content words and the trigrams of these words.
 
@@ -70,6 +78,10 @@ class Index:
                     self._add_word(word)
                 self._slots_by_word[word].append(found)
         return found
+
+    def knows(self, word: str) -> bool:
+        """Return whether any of the texts has this content word."""
+        return word in self._slots_by_word
 
     def near(self, text: str) -> list[tuple[int, float]]:
         """Return the slots of nearly same texts with their similarity, `NEAR` to 1, the nearest first."""

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 
 from bot.domain.conflict import Clusters, Conflict
 from bot.domain.dataset import Row, Split, group_of
-from bot.domain.similar import Neighbour
+from bot.domain.similar import Neighbour, SameQuestion, content, is_same_question
 from bot.ports import Store
-from bot.similarity.index import Index
+from bot.similarity.index import Index, is_typo
 
 LATE_COMMIT = timedelta(seconds=15)
 """How long after its `settled_at` another replica's row may still appear: a slow commit, or a clock that is behind."""
@@ -63,6 +63,16 @@ class RowNeighbours:
         async with self._lock:
             await self._refresh()
             return [_neighbour(row, likeness) for row, likeness in self._near(text) if row.counts]
+
+    async def same(self, text: str, known: Collection[str]) -> SameQuestion | None:
+        async with self._lock:
+            await self._refresh()
+            near = [row for row, _ in self._near(text) if row.counts]
+            asked = [row for row in near if self._asks_the_same(row.text, text, known)]
+            if not asked:
+                return None
+            groups = {group for row in near for group in self._clusters.cluster(row.group)}
+        return SameQuestion(texts={row.row_id: row.text for row in asked}, groups=tuple(sorted(groups)))
 
     async def nearest(self, text: str, k: int, *, without: Collection[str] = ()) -> list[Neighbour]:
         found: list[Neighbour] = []
@@ -168,6 +178,16 @@ class RowNeighbours:
             (row, likeness) for slot, likeness in self._index.near(text) for row in self._rows_by_slot[slot].values()
         ]
         return sorted(found, key=lambda one: (-one[1], not one[0].counts, one[0].row_id))
+
+    def _asks_the_same(self, settled: str, asked: str, known: Collection[str]) -> bool:
+        """Return whether two texts ask the same. A word that people know is no typo, however near another word is."""
+
+        def same(one: str, other: str) -> bool:
+            typed, word = (one, other) if one in words else (other, one)
+            return is_typo(word, typed) and typed not in known and not self._index.knows(typed)
+
+        words = frozenset(content(asked))
+        return is_same_question(settled, asked, same)
 
     def _assign_groups(self, texts: Sequence[str]) -> list[str]:
         batch, joined = Index(), dict[int, str]()

@@ -5,12 +5,12 @@ from typing import Any
 from bot.domain.card import Card
 from bot.domain.correction import CorrectionKind
 from bot.domain.prompt import Category
-from bot.domain.question import Unread
+from bot.domain.question import Unread, Verdict
 from handlers.texts.escape import escaped, mention, person
 from handlers.texts.words import Words
 from handlers.views import ids
 from handlers.views.ids import CategoryChoice, Form, SeenPayload
-from handlers.views.message import Block, Message, button, context, date, option, plain, section, select
+from handlers.views.message import Block, Message, button, context, date, day, option, plain, section, select
 
 MOST_BUTTONS = 5
 """Maximum number of categories that have a button each; with more, a menu replaces the buttons."""
@@ -39,9 +39,9 @@ def card(shown: Card, words: Words, staff: str = "") -> Message:
     """
     blocks = [context(words("card.late"))] if shown.question.late else []
     blocks.append(section("\n".join(_head(shown, words, staff)), verbatim=True))
-    reason = _reason(shown)
+    reason = _reason(shown, words)
     if reason:
-        blocks.append(section(f"{words('card.reason')} {escaped(reason, REASON_SHOWN)}", verbatim=True))
+        blocks.append(section(f"{words('card.reason')} {reason}", verbatim=True))
     if shown.category and shown.category.guide and not shown.guessed:
         blocks.append(section(f"{words('card.guide')} {escaped(shown.category.guide, REASON_SHOWN)}"))
     blocks.append(context(_small_print(shown, words)))
@@ -157,17 +157,28 @@ def _owner(category: Category | None, words: Words) -> str:
     return words("card.owner", owner=owner) if owner else words("card.no_owner")
 
 
-def _reason(shown: Card) -> str | None:
-    """Return the reason for the current category, and None instead of a reason for another one."""
+def _reason(shown: Card, words: Words) -> str:
+    """Return, as mrkdwn, the reason for the current category; an empty text instead of a reason for another one."""
     if shown.settled and shown.settled.reason:
-        return shown.settled.reason
-    changed = shown.settled and shown.settled.category != shown.verdict.category
-    return None if changed else shown.verdict.reason
+        return escaped(shown.settled.reason, REASON_SHOWN)
+    if shown.settled and shown.settled.category != shown.verdict.category:
+        return ""
+    return remembered(shown.verdict, words) or escaped(shown.verdict.reason, REASON_SHOWN)
+
+
+def remembered(verdict: Verdict, words: Words) -> str:
+    """Return, as mrkdwn, what an answer from memory repeats; an empty text for a model's answer."""
+    if not verdict.from_memory:
+        return ""
+    at = verdict.row_settled_at
+    return words("card.remembered", at=day(at)) if at else words("card.remembered_import")
 
 
 def confidence_text(shown: Card, words: Words) -> str:
-    """Return how sure the model was, or that it gave no confidence."""
+    """Return how sure the model was, that it gave no confidence, or that no model was asked."""
     confidence = shown.verdict.confidence
+    if shown.verdict.from_memory:
+        return words("card.memory")
     if confidence is None:
         return words("card.unsure")
     # A model is never certain: 99.6 % must not read as 100 %.
@@ -231,9 +242,8 @@ def _seen(shown: Card) -> str:
 
 def _summary(shown: Card, words: Words, staff: str) -> str:
     """Return the card in one line, for notifications, screen readers, and if Slack refuses the blocks."""
-    reason = _reason(shown)
     name, who = _head(shown, words, staff)
-    parts = [name[1:-1], who, escaped(reason, REASON_SHOWN) if reason else ""]
+    parts = [name[1:-1], who, _reason(shown, words)]
     if shown.question.late:
         parts.append(words("card.late"))
     if shown.settled:

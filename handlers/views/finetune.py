@@ -288,6 +288,16 @@ def spend(state: Status, words: Words) -> list[str]:
         lines = [words("spend.free", **amounts)]
     else:
         lines = [words("spend.of", **amounts, budget=f"{spent.budget:.2f}", left=f"{spent.left or 0:.2f}")]
+    asked = spent.asked
+    lines.append(
+        words(
+            "spend.asked",
+            asked=asked.memory + asked.model,
+            memory=asked.memory,
+            model=asked.model,
+            usd=f"{asked.usd:.2f}",
+        )
+    )
     if spent.unpriced:
         lines.append(words("spend.unpriced", models=", ".join(f"`{escaped(name)}`" for name in spent.unpriced)))
     if state.current.id != state.prompt.id:

@@ -78,5 +78,10 @@ def date(at: datetime, link: str | None = None) -> str:
     return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}{target}|{at:%Y-%m-%d %H:%M} UTC>"
 
 
+def day(at: datetime) -> str:
+    """Return mrkdwn that shows the day of a moment in the reader's own time zone."""
+    return f"<!date^{int(at.timestamp())}^{{date_short}}|{at:%Y-%m-%d}>"
+
+
 def _mrkdwn(text: str, limit: int, *, verbatim: bool) -> Block:
     return {"type": "mrkdwn", "text": shorten(text, limit) or " ", "verbatim": verbatim}

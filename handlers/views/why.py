@@ -3,7 +3,7 @@
 from bot.corrections.explaining import Explanation
 from handlers.texts.escape import escaped
 from handlers.texts.words import Words
-from handlers.views.card import confidence_text, settlement
+from handlers.views.card import confidence_text, remembered, settlement
 from handlers.views.finetune import name_of
 from handlers.views.message import Message, context, date, section
 
@@ -13,24 +13,13 @@ QUOTED_CHARACTERS = 300
 
 def why(explanation: Explanation, words: Words, *, staff: bool) -> Message:
     """Return the verdict, the release that gave it, and the nearest settled questions, whose text only staff see."""
-    card, verdict, release = explanation.card, explanation.card.verdict, explanation.release
+    card, verdict = explanation.card, explanation.card.verdict
     title = words("why.title", category=name_of(card.prompt, verdict.category))
+    reason = remembered(verdict, words) or escaped(verdict.reason, QUOTED_CHARACTERS)
     lines = [
-        words("why.reason", reason=escaped(verdict.reason, QUOTED_CHARACTERS), sure=confidence_text(card, words)),
+        words("why.reason", reason=reason, sure=confidence_text(card, words)),
         settlement(card, words) if card.settled else words("why.open"),
-    ]
-    since = explanation.serving_since
-    served = words("why.never") if since is None else words("why.since", since=date(since))
-    lines += [
-        words(
-            "why.release",
-            model=escaped(str(release.model)),
-            release=release.id,
-            prompt=release.prompt_id[:12],
-            state=words(f"finetune.release.{release.state.value}"),
-        ),
-        served,
-        words("why.recall", k=release.recall) if release.recall else words("why.no_recall"),
+        *([] if verdict.from_memory else _release_lines(explanation, words)),
     ]
     blocks = [section(f"*{title}*\n" + "\n".join(f"• {line}" for line in lines), verbatim=True)]
     if explanation.nearest:
@@ -40,6 +29,23 @@ def why(explanation: Explanation, words: Words, *, staff: bool) -> Message:
             for row in explanation.nearest
         ]
         blocks.append(section("\n".join([words("why.nearest"), *nearest]), verbatim=True))
-    cost = {"ms": verdict.latency_ms, "tokens_in": verdict.tokens_in, "tokens_out": verdict.tokens_out}
-    blocks.append(context(words("why.cost", at=date(verdict.at), **cost)))
+    if not verdict.from_memory:
+        cost = {"ms": verdict.latency_ms, "tokens_in": verdict.tokens_in, "tokens_out": verdict.tokens_out}
+        blocks.append(context(words("why.cost", at=date(verdict.at), **cost)))
     return Message(title, blocks)
+
+
+def _release_lines(explanation: Explanation, words: Words) -> list[str]:
+    """Return which release answered, since when it had served, and what it was shown."""
+    release, since = explanation.release, explanation.serving_since
+    return [
+        words(
+            "why.release",
+            model=escaped(str(release.model)),
+            release=release.id,
+            prompt=release.prompt_id[:12],
+            state=words(f"finetune.release.{release.state.value}"),
+        ),
+        words("why.never") if since is None else words("why.since", since=date(since)),
+        words("why.recall", k=release.recall) if release.recall else words("why.no_recall"),
+    ]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.budget import Spend
+from bot.domain.budget import Asked, Spend
 from bot.domain.errors import Reason, Refused
 from bot.domain.release import ModelName, Release, ReleaseState
 from bot.finetunes.status import Status
@@ -36,6 +36,15 @@ def test_status_shows_spend_and_rest_of_budget(language: str, left: str) -> None
     said = spend_text(language)
     for part in ("$3.66", "$5.00", "$3.20", "$0.46", "2026-11-01", "`house/big`", left):
         assert part in said
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "42 answered: 30 from memory at no cost, 12 by a model ($0.25)"), ("ja", "回答 42 件")],
+)
+def test_status_counts_and_prices_memory_apart(language: str, said: str) -> None:
+    asked = Asked(memory=30, model=12, usd=0.25)
+    assert said in spend_text(language, spend=SPENT.model_copy(update={"asked": asked}))
 
 
 def test_rest_is_absent_or_never_negative() -> None:

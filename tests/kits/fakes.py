@@ -11,7 +11,7 @@ from bot.domain.dataset import Row, Split, group_of, normalised
 from bot.domain.errors import ModelDown, ModelError
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
-from bot.domain.similar import Example, Neighbour
+from bot.domain.similar import Example, Neighbour, SameQuestion
 from bot.ports import Answer
 
 
@@ -80,6 +80,12 @@ class MemoryNeighbours:
 
     async def near(self, text: str) -> list[Neighbour]:
         return [neighbour for neighbour in self._ranked(text, self.rows) if neighbour.similarity >= NEAR]
+
+    async def same(self, text: str, known: Collection[str]) -> SameQuestion | None:
+        near = await self.near(text)
+        asked = {one.row_id: one.text for one in near if _normalised(one.text) == _normalised(text)}
+        groups = {group for one in near for group in await self.cluster(one.group)}
+        return SameQuestion(texts=asked, groups=tuple(sorted(groups))) if asked else None
 
     async def nearest(self, text: str, k: int, *, without: Collection[str] = ()) -> list[Neighbour]:
         excluded = await self.contested(self.rows) | {*without}

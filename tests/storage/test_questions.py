@@ -144,6 +144,32 @@ async def test_shadow_is_compared_with_verdict_and_settled_category(store: Store
         assert await transaction.shadows.compared("r1") == [comparison.model_copy(update={"settled": "labor"})]
 
 
+async def test_verdict_of_memory_is_counted_on_its_own(store: Store) -> None:
+    shadow = Shadow(question_id="q1", release_id="r1", category="it", confidence=0.5, tokens_in=5, tokens_out=1, at=NOW)
+    repeats = {"settled_row": "q0", "row_settled_at": NOW, "confidence": None, "tokens_in": 0, "tokens_out": 0}
+    remembered = verdict(2).model_copy(update=repeats)
+    async with store.transaction() as transaction:
+        await add_answered_question(transaction)
+        await transaction.questions.save_card("q1", "9.1")
+        await transaction.shadows.put(shadow)
+        assert await transaction.questions.answers(NOW) == (0, 1)
+        await transaction.questions.add_verdict(remembered)
+        assert await transaction.questions.verdict("q1") == remembered
+        assert await transaction.shadows.compared("r1") == []
+        assert await transaction.questions.answers(NOW) == (1, 0)
+        assert await transaction.questions.answers(NOW + timedelta(seconds=1)) == (0, 0)
+        live = {"local/base": (verdict().tokens_in, verdict().tokens_out)}
+        assert await transaction.questions.tokens(NOW, live=True) == live
+        assert len(await transaction.questions.open(10)) == 1, "no row stands behind it"
+        await transaction.rows.put(row("q0"))
+        assert await transaction.questions.open(10) == []
+        await transaction.rows.put(row("q0", "other"))
+        assert len(await transaction.questions.open(10)) == 1
+        await transaction.rows.put(row("q0"))
+        await transaction.rows.withdraw("q0", NOW)
+        assert len(await transaction.questions.open(10)) == 1
+
+
 async def test_results_and_shadows_are_kept_and_counted(store: Store) -> None:
     result = Result(
         release_id="r1", text_key="k", category="hr", confidence=None, latency_ms=3, tokens_in=10, tokens_out=2, at=NOW

@@ -3,6 +3,7 @@
 import pytest
 
 from bot.corrections.correcting import Correcting
+from bot.domain.audience import Audience
 from bot.domain.correction import Press
 from bot.domain.dataset import Split
 from bot.domain.errors import ModelRefused, Reason, Refused
@@ -51,6 +52,18 @@ class ShadowDesk:
 @pytest.fixture
 def desk(store: SqlStore, clock: StepClock) -> ShadowDesk:
     return ShadowDesk(store, clock)
+
+
+async def test_question_from_memory_is_no_shadows(desk: ShadowDesk) -> None:
+    release = await desk.candidate()
+    await desk.shadowing.start(release.id, "U3")
+    settled = row("PCが壊れた", "it").model_copy(update={"audience": Audience.PUBLIC})
+    desk.neighbours.rows.append(settled)
+    async with desk.store.transaction() as tx:
+        await tx.rows.put(settled)
+    await desk.ask("PCが壊れた")
+    assert await desk.open_entries() == 0
+    assert desk.model.asked == []
 
 
 async def state_of(desk: ShadowDesk, release: Release) -> ReleaseState:

@@ -15,44 +15,7 @@ from storage.database import Database
 from storage.store import SqlStore
 from tests.bot.conftest import Fresh
 from tests.bot.things import START, row
-
-NEARLY_SAME = [
-    ("有給は何日前に申請？", "有給は何日前までに申請ですか"),
-    ("有給は何日前までに申請すればいいですか？", "すみません、有給は何日前までに申請したらよいでしょうか。"),
-    ("パスワードを忘れてログインできません", "ﾊﾟｽﾜｰﾄﾞ を 忘れたのでログインできない！"),
-    ("在宅からVPNにつながりません", "在宅からＶＰＮにつながらないのですが"),
-    ("経費精算の締め切りはいつですか", "経費の精算の締切っていつでしたっけ"),
-    ("残業の申請方法を教えてください", "残業はどうやって申請しますか"),
-    ("プリンターが動きません", "プリンタが動かない"),
-    ("オフィスの空調が寒すぎます", "オフィスの空調が寒すぎる"),
-    ("How do I reset my password?", "how can i reset my password"),
-    ("What is the deadline for expense reports?", "what's the expense report deadline"),
-    ("My laptop does not start this morning.", "my laptop doesn't start this morning"),
-    ("I forgot my passwrod", "I FORGOT MY PASSWORD!!"),
-    ("Hi! Could you tell me how many vacation days I have left? Thanks", "how many vacation days do i have left"),
-    ("Where can I download my pay slip?", "where can i download my payslip"),
-]
-DIFFERENT = [
-    ("有給は何日前", "産休は何日前"),
-    ("有給は何日前までに申請すればいいですか", "産休は何日前までに申請すればいいですか"),
-    ("育児休業はいつから取れますか", "介護休業はいつから取れますか"),
-    ("有給はいつ", "有給はどこ"),
-    ("給与の振込日", "賞与の振込日"),
-    ("社員の登録", "社員証の登録"),
-    ("会議の予約", "会議室の予約"),
-    ("ごみの捨て方", "たばこの捨て方"),
-    ("質問 1", "質問 12"),
-    ("reset my password", "reset my VPN token"),
-    ("How do I change my password?", "How do I reset my password?"),
-    ("How do I get a new badge?", "How do I get a new laptop?"),
-    ("turn on the lights", "turn off the lights"),
-    ("what is my name", "what is your name"),
-    ("when is payday", "where is payday"),
-    (
-        "Where do I get form 1040 for my taxes of the last year?",
-        "Where do I get form 1099 for my taxes of the last year?",
-    ),
-]
+from tests.kits.near_texts import DIFFERENT, NEARLY_SAME
 
 
 def near(one: str, other: str) -> bool:

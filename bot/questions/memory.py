@@ -1,0 +1,95 @@
+"""Answers that repeat what staff settled for the same question, without asking a model."""
+
+import uuid
+from functools import lru_cache
+
+from bot.domain.audience import Audience
+from bot.domain.dataset import Row, Source
+from bot.domain.mirror import trace_id
+from bot.domain.prompt import Prompt
+from bot.domain.question import Question, Verdict
+from bot.domain.release import Release
+from bot.domain.similar import SameQuestion, content, tells
+from bot.ports import Clock, Neighbours, Transaction
+
+
+class Memory:
+    """Finds the settled row that answers a question. Held-out rows serve too; evaluations never ask memory.
+
+    The index of a replica only suggests rows. The database decides, in the transaction that stores the verdict, so an
+    undo on another replica counts at once.
+    """
+
+    def __init__(self, neighbours: Neighbours, clock: Clock) -> None:
+        self._neighbours = neighbours
+        self._clock = clock
+
+    async def look_up(self, question: Question, prompt: Prompt) -> SameQuestion | None:
+        """Return the rows that may answer a question, or None. Never call this within a transaction.
+
+        A question that was cut is left to the model, and so is one that only its files or its thread explain.
+        """
+        leans = question.unread or question.place.thread_ts
+        if question.cut or (leans and not tells(question.text)):
+            return None
+        return await self._neighbours.same(question.text, _words_of(prompt))
+
+    async def verdict(
+        self, tx: Transaction, question: Question, release: Release, prompt: Prompt, found: SameQuestion
+    ) -> Verdict | None:
+        """Return the verdict that repeats the newest settlement which this question may hear of, or None.
+
+        Args:
+            tx: The transaction that stores the verdict.
+            question: The question.
+            release: The serving release. It is not asked, but its prompt names the category.
+            prompt: The serving release's prompt.
+            found: The result of `look_up`.
+
+        Returns:
+            None also if near-duplicates were settled differently, or the prompt lacks the category.
+        """
+        rows = await tx.rows.in_groups(found.groups)
+        if len({row.category for row in rows}) != 1 or prompt.category(rows[0].category) is None:
+            return None
+        same = [row for row in rows if found.texts.get(row.id) == row.text and row.id != question.id]
+        for row in sorted(same, key=lambda row: (row.settled_at, row.id), reverse=True):
+            if await self._may_answer(tx, row, question):
+                return self._repeat(row, question, release)
+        return None
+
+    async def _may_answer(self, tx: Transaction, row: Row, question: Question) -> bool:
+        """Return whether this asker may hear of the row, and its words alone were what staff judged."""
+        origin = await tx.questions.get(row.id)
+        if origin and (origin.unread or origin.place.thread_ts) and not tells(row.text):
+            return False
+        if row.audience is Audience.PUBLIC:
+            return True
+        place = question.place
+        same_channel = (row.team, row.channel) == (place.team, place.channel)
+        return same_channel or (origin is not None and origin.asker == question.asker)
+
+    def _repeat(self, row: Row, question: Question, release: Release) -> Verdict:
+        now = self._clock.now()
+        # A reason may quote its question, so it stays where that question could be read.
+        open_reason = row.audience is Audience.PUBLIC or row.channel == question.place.channel
+        return Verdict(
+            id=trace_id(now, uuid.uuid4().hex).hex,
+            question_id=question.id,
+            release_id=release.id,
+            category=row.category,
+            reason=(open_reason and row.reason) or "",
+            confidence=None,
+            latency_ms=0,
+            tokens_in=0,
+            tokens_out=0,
+            at=now,
+            settled_row=row.id,
+            row_settled_at=None if row.source is Source.IMPORT else row.settled_at,
+        )
+
+
+@lru_cache(maxsize=8)
+def _words_of(prompt: Prompt) -> frozenset[str]:
+    """Return the content words of a prompt, none of which is a typo."""
+    return frozenset(content(prompt.text))

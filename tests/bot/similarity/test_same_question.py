@@ -1,0 +1,97 @@
+"""Which near-duplicates ask the same, so that the answer to one is the answer to the other."""
+
+import csv
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from bot.domain.similar import is_same_question, tells
+from bot.similarity.index import is_typo
+from bot.similarity.neighbours import RowNeighbours
+from storage.store import SqlStore
+from tests.bot.things import row
+from tests.kits.near_texts import DIFFERENT, NEARLY_SAME, save
+
+PROMPTS = Path(__file__).resolve().parents[3] / "prompts"
+SAME = [
+    *NEARLY_SAME,
+    ("有給の申請方法を教えてもらえませんか", "有給の申請方法"),
+    ("有給は取れませんか", "有給は取れますか"),
+    ("パスワードのリセットがわかりません", "パスワードのリセットを教えてください"),
+    ("HOW DO I RESET MY PASSWORD", "how can i reset my password?"),
+    ("Who is my HR contact at IT?", "who is the HR contact at IT"),
+]
+DECIDED_BY_ONE_WORD = [
+    *DIFFERENT,
+    ("How do I apply for paid leave", "How do I apply for parental leave"),
+    ("有給の申請方法", "育休の申請方法"),
+    # Nearly the same by decision 14, which forgives one letter and leaves negations and function words out.
+    ("How do I apply for paternity leave?", "How do I apply for maternity leave?"),
+    ("Who pays the trainee?", "Who pays the trainer?"),
+    ("領収書がない場合の精算", "領収書がある場合の精算"),
+    ("ログインできません", "ログインできるのですか"),
+    ("今年の私の誕生日は何曜日ですか", "今年の誕生日は何曜日になりますか"),
+    ("ITの連絡先を教えて", "USの連絡先を教えて"),
+    ("I need a new ID", "What's new?"),
+    ("Where do I get my ID?", "Where do I go?"),
+    (
+        "I lost my badge and my key yesterday evening near the north gate, who pays for a taxi home?",
+        "I lost my badge and my key yesterday evening near the north gate, who pays for a hotel home?",
+    ),
+]
+
+
+def same(one: str, other: str) -> bool:
+    return is_same_question(one, other, is_typo)
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_rewording_asks_the_same(one: str, other: str) -> None:
+    assert same(one, other)
+    assert same(other, one)
+
+
+@pytest.mark.parametrize(("one", "other"), DECIDED_BY_ONE_WORD)
+def test_one_decisive_word_asks_another_thing(one: str, other: str) -> None:
+    assert not same(one, other)
+    assert not same(other, one)
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_no_two_sample_questions_ask_the_same(language: str) -> None:
+    with (PROMPTS / language / "history.csv").open(encoding="utf-8", newline="") as file:
+        records = [(record["text"], record["category"]) for record in csv.DictReader(file)]
+    wrong = [(a, b) for (a, one), (b, other) in combinations(records, 2) if one != other and same(a, b)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("text", ["これはどこ？", "Where is this?", "help!", "お願いします"])
+def test_pointing_words_alone_tell_nothing(text: str) -> None:
+    assert not tells(text)
+    assert same(text, text.upper())
+
+
+async def test_known_word_is_no_typo(store: SqlStore) -> None:
+    neighbours = RowNeighbours(store)
+    await save(store, row("Where is the contact list?", row_id="a"))
+    asked = "where is the contract list"
+    assert await neighbours.same("where is the contcat list", ()) is not None
+    assert await neighbours.same(asked, ()) is not None, "nothing says that it is a word"
+    assert await neighbours.same(asked, {"contract"}) is None
+    await save(store, row("Who signs a contract?", row_id="b"))
+    assert await neighbours.same(asked, ()) is None
+
+
+async def test_same_question_names_rows_and_clusters(store: SqlStore) -> None:
+    neighbours = RowNeighbours(store)
+    words = "alpha bravo charlie delta echo foxtrot golf hotel india juliet"
+    first, longer, longest = row(words), row(f"{words} kilo"), row(f"{words} kilo lima")
+    await save(store, first, longer, longest)
+    found = await neighbours.same(words.upper(), ())
+    assert found is not None
+    assert found.texts == {first.id: words}
+    assert {*found.groups} == {first.group, longer.group, longest.group}
+    async with store.transaction() as tx:
+        await tx.rows.withdraw(first.id, first.settled_at)
+    assert await neighbours.same(words, ()) is None
