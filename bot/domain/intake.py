@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from bot.domain.characters import clean_values
 from bot.domain.masking import masked
@@ -27,14 +28,18 @@ def storable(arrival: Arrival) -> Arrival:
     return clean.model_copy(update={"text": masked(clean.text), "quotes": tuple(map(masked, clean.quotes))})
 
 
-def points_at_thread(arrival: Arrival) -> bool:
+def points_at_thread(arrival: Arrival, names: Iterable[str] = ()) -> bool:
     """Return whether the message is a reply that says nothing of its own, so that its topic stands in the thread.
 
     Emoji alone are a thank-you.
+
+    Args:
+        arrival: The message.
+        names: Names of categories, as in `only_points`.
     """
     speaks = arrival.quotes or Unread.FORWARD in arrival.unread.split("\n") or arrival.outsider
     only_emoji = arrival.text.strip() and not words_of(arrival.text)
-    return bool(arrival.place.thread_ts) and not speaks and not only_emoji and only_points(arrival.text)
+    return bool(arrival.place.thread_ts) and not speaks and not only_emoji and only_points(arrival.text, names)
 
 
 def notice_for(arrival: Arrival) -> Notice | None:

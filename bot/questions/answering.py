@@ -117,7 +117,11 @@ class Answering:
 
     async def _with_thread(self, item: InboxItem) -> InboxItem:
         """Return the item with the messages that it points at. An arrival in the inbox holds only its own message."""
-        if self._threads is None or not intake.points_at_thread(item.arrival):
+        if self._threads is None or item.arrival.place.thread_ts is None:
+            return item
+        async with self._store.snapshot() as tx:
+            prompt = (await self._classifying.serving(tx)).prompt
+        if not intake.points_at_thread(item.arrival, [category.name for category in prompt.categories]):
             return item
         arrival = intake.storable(await self._threads.read(item.arrival))
         return item.model_copy(update={"arrival": arrival})

@@ -21,7 +21,9 @@ async def asked_in_thread(desk: SlackDesk, root: str, text: str, asker: Person) 
     return question, card
 
 
-@pytest.mark.parametrize("text", [f"{BOT} who handles this?", f"{BOT} これ誰に聞けばいい？", BOT])
+@pytest.mark.parametrize(
+    "text", [f"{BOT} who handles this?", f"{BOT} これ誰に聞けばいい？", f"{BOT} これは労務？", BOT]
+)
 async def test_pointing_mention_is_read_with_root(desk: SlackDesk, text: str) -> None:
     emily, misaki = await desk.emily(), await desk.misaki()
     root = await misaki.say(GENERAL, "my laptop is broken")

@@ -13,6 +13,7 @@ can anyone help here?
 Who's responsible for this one?
 Which team does this belong to?
 Could you take a look at this, please?
+Is there a procedure for this?
 ^ this
 Hi! Do you know who I should talk to?
 @user who is in charge of that kind of thing?
@@ -34,6 +35,7 @@ can you route this to the right team?
 これはどこの管轄になりますか？
 どなたか教えていただけないでしょうか。
 これ、どこに投げればいい？
+お手数ですが、ご対応お願いいたします
 この件誰に聞けばいいですか
 """.strip().split("\n")
 OWN_WORDS = """
@@ -58,6 +60,13 @@ VPNにつながりません
 Кто это?
 누구
 """.strip().split("\n")
+ABOUT_CATEGORIES = """
+is this HR?
+Is this for General Affairs or HR?
+これは人事ですか？
+これって総務？それとも人事？
+""".strip().split("\n")
+NAMED = ("HR", "General Affairs 総務", "人事")
 TOPICS = ("laptop", "leave", "payslip", "VPN", "有給", "ノートPC", "名刺", "はんこ", "パスワード")
 
 
@@ -69,6 +78,17 @@ def test_nothing_remains_of_a_pointing_text(text: str) -> None:
 @pytest.mark.parametrize("text", OWN_WORDS)
 def test_topic_remains_of_an_own_question(text: str) -> None:
     assert not only_points(text)
+
+
+@pytest.mark.parametrize("text", ABOUT_CATEGORIES)
+def test_category_beside_pointer_is_no_topic(text: str) -> None:
+    assert only_points(text, NAMED)
+    assert not only_points(text)
+
+
+@pytest.mark.parametrize("text", ["who is in HR?", "人事の場所は？", "人事の担当は誰ですか", "is this HR's printer?"])
+def test_category_without_pointer_is_a_topic(text: str) -> None:
+    assert not only_points(text, NAMED)
 
 
 @given(st.lists(st.sampled_from(sorted(ENGLISH) + NOUNS), max_size=6), st.sampled_from(TOPICS), st.integers(0, 6))
