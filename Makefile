@@ -31,7 +31,7 @@ fix: .venv/dev.ok ## apply automatic lint fixes and format the code
 	@$(IN) ruff check --fix $(CODE)
 	@$(IN) ruff format $(CODE)
 
-LOCK = .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command 'make lock'
+LOCK = .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command 'make lock' --extra xlsx
 lock: .venv/dev.ok ## update the pinned versions in .ci/run.txt and .ci/dev.txt to the newest that are a week old
 	$(LOCK) --upgrade pyproject.toml -o .ci/run.txt
 	$(LOCK) --upgrade --group dev pyproject.toml -c .ci/run.txt -o .ci/dev.txt

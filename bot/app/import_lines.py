@@ -43,4 +43,5 @@ def lost_lines(report: ImportReport | ImportPreview) -> int:
 def _problem(bad: BadLine, file: str, words: Words, key: str, **facts: object) -> str:
     place = "span" if bad.end else "cell" if bad.column else "bad"
     why = words(key, **bad.facts, **facts)
+    file = f"{file} [{bad.sheet}]" if bad.sheet else file
     return words(f"cli.import.{place}", file=file, line=bad.line, end=bad.end, column=bad.column, why=why)

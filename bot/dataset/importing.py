@@ -168,7 +168,7 @@ class Importing:
             return _unknown(labelled, prompt)
         text, _ = cut(masked(labelled.text))
         if not words_of(text):
-            return BadLine(line=labelled.line, why=Flaw.NO_WORDS)
+            return BadLine(line=labelled.line, sheet=labelled.sheet, why=Flaw.NO_WORDS)
         group = group_of(text)
         reason = masked(labelled.reason) if labelled.reason else None
         if reason == neutral_reason(prompt.language, category):
@@ -222,7 +222,9 @@ def _unknown(labelled: Labelled, prompt: Prompt) -> BadLine:
         "names": _ids(prompt),
         "nearest": by_spelling[alike[0]] if alike else "",
     }
-    return BadLine(line=labelled.line, column=labelled.column, why=Flaw.UNKNOWN_CATEGORY, facts=facts)
+    return BadLine(
+        line=labelled.line, column=labelled.column, sheet=labelled.sheet, why=Flaw.UNKNOWN_CATEGORY, facts=facts
+    )
 
 
 def pages(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

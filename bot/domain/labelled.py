@@ -16,6 +16,8 @@ class Labelled(Thing):
     reason: str | None = None
     column: int | None = None
     """Column of the category: a cell of a table, counted from 1."""
+    sheet: str = ""
+    """Name of the sheet, in a workbook with several."""
 
 
 class Flaw(StrEnum):
@@ -31,6 +33,8 @@ class Flaw(StrEnum):
     TRAINING_EXAMPLE = "training_example"
     ENCODING = "encoding"
     BINARY = "binary"
+    TOO_LARGE = "too_large"
+    BROKEN_WORKBOOK = "broken_workbook"
     UNREADABLE = "unreadable"
     NO_TEXT = "no_text"
     NO_CATEGORY = "no_category"
@@ -48,6 +52,8 @@ class BadLine(Thing):
     """Last line of a span."""
     column: int | None = None
     """Cell of a table or character of a line, counted from 1."""
+    sheet: str = ""
+    """Name of the sheet, in a workbook with several."""
     why: Flaw
     facts: dict[str, str] = Field(default_factory=dict)
 
@@ -58,11 +64,13 @@ class BadLine(Thing):
 
 
 class Skip(StrEnum):
-    """A reason why people did not want a line as an example. Each has a text under `cli.import.skip.<value>`."""
+    """A reason why a part of a file was not meant as an example. Each has a text under `cli.import.skip.<value>`."""
 
     REJECTED = "rejected"
     IGNORED = "ignored"
     WEIGHT_ZERO = "weight_zero"
+    SHEET = "sheet"
+    """A sheet of a workbook that has no such columns, while another one has."""
 
 
 class SkippedLine(Thing):

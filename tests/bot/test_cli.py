@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from openpyxl import Workbook
 
 from bot import cli
 from bot.app import running
@@ -115,6 +116,23 @@ def test_import_names_spans_labels_and_skipped_lines(here: Path, capsys: Shell) 
     file.write_text("\n".join(["text,label,answer", *lines[:4]]), encoding="utf-8")
     assert main(["import", str(file), "--map", "hrr=HR"]) == 0
     assert "2 rows added, 0 changed, 1 the same, 0 bad lines" in capsys.readouterr().out
+
+
+def test_workbook_is_imported_with_its_sheets(here: Path, capsys: Shell) -> None:
+    book = Workbook()
+    book.worksheets[0].append(["notes about this file"])
+    for name, label in (("2025", "IT"), ("2026", "HRR")):
+        sheet = book.create_sheet(name)
+        for row in (["Question", "Category"], [f"a laptop of {name}", "IT"], [f"leave in {name}", label]):
+            sheet.append(row)
+    book.save(here / "h.xlsx")
+    assert main(["import", str(here / "h.xlsx")]) == 1
+    said = capsys.readouterr()
+    assert said.out == (
+        "1 sheet skipped: without a column for the question and one for the category\n"
+        "3 rows added, 0 changed, 0 the same, 1 bad line\n"
+    )
+    assert said.err.startswith("h.xlsx [2026], line 3, column 2: the category 'HRR' (1 line) is none of: ")
 
 
 def test_dry_run_shows_rows_and_writes_nothing(here: Path, capsys: Shell) -> None:

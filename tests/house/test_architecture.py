@@ -171,7 +171,8 @@ def test_contracts_name_folders_only() -> None:
 
 
 def test_imported_packages_are_declared() -> None:
-    requirements = PROJECT["project"]["dependencies"]
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    requirements = [*PROJECT["project"]["dependencies"], *(each for extra in extras for each in extra)]
     assert undeclared(modules(*ROOMS), requirements) == set()
     assert undeclared(modules("tests"), [*requirements, *PROJECT["dependency-groups"]["dev"]]) == set()
 

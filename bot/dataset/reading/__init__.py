@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from bot.dataset.reading.encodings import ENCODINGS, decode
 from bot.dataset.reading.records import read_json
 from bot.dataset.reading.tables import read_table
+from bot.dataset.reading.workbooks import is_workbook, read_workbook
 from bot.domain.labelled import BadLine, Flaw, Labelled, ReadingOptions, SkippedLine
 
 JSON = re.compile(r"\s*(?:\{|\[\s*(?:\{|\]|\Z))")
@@ -18,6 +19,9 @@ def read(data: bytes, options: ReadingOptions | None = None) -> Iterator[Labelle
     docs/import.md says which encodings, separators, columns and exports are read.
     """
     options = options or ReadingOptions()
+    if is_workbook(data):
+        yield from read_workbook(data, options)
+        return
     text = decode(data, options.encoding)
     if isinstance(text, Flaw):
         yield BadLine(line=1, why=text, facts={"encodings": ", ".join(ENCODINGS)})

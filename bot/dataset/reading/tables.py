@@ -15,21 +15,21 @@ LINES_ABOVE = 5
 """Most records above a header, such as a title."""
 
 
-class CsvRecord(Thing):
-    """The fields of a record, and its first and last line."""
+class TableRow(Thing):
+    """The fields of a row, and its first and last line."""
 
     start: int
     end: int
     fields: list[str]
 
 
-class CsvHeader(Thing):
+class TableHeader(Thing):
     """What is known of a table once its header is found."""
 
-    separator: str
-    at: CsvRecord
+    at: TableRow
     chosen: Selection
-    above: list[CsvRecord]
+    above: list[TableRow]
+    separator: str = ""
 
 
 def read_table(text: str, options: ReadingOptions) -> Iterator[Labelled | BadLine | SkippedLine]:
@@ -39,7 +39,7 @@ def read_table(text: str, options: ReadingOptions) -> Iterator[Labelled | BadLin
     if isinstance(header, BadLine):
         yield header
         return
-    yield from _lost_above(header)
+    yield from lost_above(header)
     names = header.at.fields
     records = _records(lines, header.separator)
     found = [each for each in records if isinstance(each, BadLine) or each.start > header.at.end]
@@ -49,14 +49,34 @@ def read_table(text: str, options: ReadingOptions) -> Iterator[Labelled | BadLin
             yield each
         elif _swallows(each, lines, known, header):
             yield _open_quote(each.start, each.end)
-        elif any(each.fields[len(names) :]):
-            # An unquoted separator in the text: every cell behind it is another column's.
-            yield BadLine(line=each.end, column=len(names) + 1, why=Flaw.SURPLUS)
         else:
-            yield _with_cell(labelled(each.end, _as_record(names, each.fields), options), header)
+            yield row_of(each, header, options)
 
 
-def _with_cell(record: Labelled | BadLine | SkippedLine, header: CsvHeader) -> Labelled | BadLine | SkippedLine:
+def header_among(top: Sequence[TableRow], options: ReadingOptions) -> TableHeader | None:
+    """Return the first row that names a column for the question and one for the category."""
+    for number, row in enumerate(top):
+        chosen = select(tuple(row.fields), options.text, options.category)
+        if chosen.text and chosen.category:
+            return TableHeader(at=row, chosen=chosen, above=list(top[:number]))
+    return None
+
+
+def no_header(first: TableRow) -> BadLine:
+    """Return the flaw of a table without a header; it names what stands in its place."""
+    return BadLine(line=first.end, why=Flaw.NO_HEADER, facts={"columns": ", ".join(first.fields[:12])[:300]})
+
+
+def row_of(row: TableRow, header: TableHeader, options: ReadingOptions) -> Labelled | BadLine | SkippedLine:
+    """Return what a row below the header says, or why nothing can be taken from it."""
+    names = header.at.fields
+    if any(row.fields[len(names) :]):
+        # An unquoted separator in the text: every cell behind it is another column's.
+        return BadLine(line=row.end, column=len(names) + 1, why=Flaw.SURPLUS)
+    return _with_cell(labelled(row.end, _as_record(names, row.fields), options), header)
+
+
+def _with_cell(record: Labelled | BadLine | SkippedLine, header: TableHeader) -> Labelled | BadLine | SkippedLine:
     """Return the record with the cell that people have to look at."""
     if isinstance(record, SkippedLine):
         return record
@@ -66,23 +86,20 @@ def _with_cell(record: Labelled | BadLine | SkippedLine, header: CsvHeader) -> L
     return record.model_copy(update={"column": header.at.fields.index(name) + 1})
 
 
-def _header(lines: Sequence[str], options: ReadingOptions) -> CsvHeader | BadLine:
+def _header(lines: Sequence[str], options: ReadingOptions) -> TableHeader | BadLine:
     """Return the first record that names a column for the question and one for the category."""
     named = lines[0].strip('\r\n"').casefold() if lines else ""
     separators = [named[4:]] if named.startswith("sep=") and len(named) == 5 else list(SEPARATORS)
-    seen: list[CsvRecord] = []
+    seen: list[TableRow] = []
     for separator in separators:
-        top = [one for one in islice(_records(lines, separator), LINES_ABOVE + 1) if isinstance(one, CsvRecord)]
-        for number, record in enumerate(top):
-            chosen = select(tuple(record.fields), options.text, options.category)
-            if chosen.text and chosen.category:
-                return CsvHeader(separator=separator, at=record, chosen=chosen, above=top[:number])
+        top = [one for one in islice(_records(lines, separator), LINES_ABOVE + 1) if isinstance(one, TableRow)]
+        if header := header_among(top, options):
+            return header.model_copy(update={"separator": separator})
         seen += top[:1]
-    first = max(seen, key=lambda one: len(one.fields), default=CsvRecord(start=1, end=1, fields=[]))
-    return BadLine(line=first.end, why=Flaw.NO_HEADER, facts={"columns": ", ".join(first.fields[:12])[:300]})
+    return no_header(max(seen, key=lambda one: len(one.fields), default=TableRow(start=1, end=1, fields=[])))
 
 
-def _lost_above(header: CsvHeader) -> Iterator[BadLine]:
+def lost_above(header: TableHeader) -> Iterator[BadLine]:
     """Yield the lines above the header that are rows rather than a title: they fill as many columns."""
     width = len(list(filter(None, header.at.fields)))
     for record in header.above:
@@ -90,7 +107,7 @@ def _lost_above(header: CsvHeader) -> Iterator[BadLine]:
             yield BadLine(line=record.end, why=Flaw.ABOVE_HEADER)
 
 
-def _records(lines: Sequence[str], separator: str) -> Iterator[CsvRecord | BadLine]:
+def _records(lines: Sequence[str], separator: str) -> Iterator[TableRow | BadLine]:
     reader = csv.reader(iter(lines), delimiter=separator, strict=True)
     while True:
         start = reader.line_num + 1
@@ -103,29 +120,29 @@ def _records(lines: Sequence[str], separator: str) -> Iterator[CsvRecord | BadLi
             yield _loosely(lines[start - 1], separator, start) if end == start else _open_quote(start, end)
         else:
             if any(fields):
-                yield CsvRecord(start=start, end=reader.line_num, fields=fields)
+                yield TableRow(start=start, end=reader.line_num, fields=fields)
 
 
-def _loosely(line: str, separator: str, number: int) -> CsvRecord | BadLine:
+def _loosely(line: str, separator: str, number: int) -> TableRow | BadLine:
     """Read a line with quotation marks in odd places. A mark that is not closed may not reach further."""
     try:
         fields = next(csv.reader([line], delimiter=separator))
     except (csv.Error, StopIteration) as error:
         return BadLine(line=number, why=Flaw.NOT_CSV, facts={"error": str(error)})
-    return CsvRecord(start=number, end=number, fields=fields)
+    return TableRow(start=number, end=number, fields=fields)
 
 
 def _open_quote(start: int, end: int) -> BadLine:
     return BadLine(line=start, end=end, why=Flaw.OPEN_QUOTE, facts={"line": str(start)})
 
 
-def _labels_of_lines(found: Sequence[CsvRecord | BadLine], names: Sequence[str], header: CsvHeader) -> set[str]:
+def _labels_of_lines(found: Sequence[TableRow | BadLine], names: Sequence[str], header: TableHeader) -> set[str]:
     """Return the labels of the records that stand on one line, where no quotation mark is open."""
-    single = [each.fields for each in found if isinstance(each, CsvRecord) and each.start == each.end]
+    single = [each.fields for each in found if isinstance(each, TableRow) and each.start == each.end]
     return {str(_as_record(names, fields).get(header.chosen.category)).strip() for fields in single} - {"", "None"}
 
 
-def _swallows(record: CsvRecord, lines: Sequence[str], known: set[str], header: CsvHeader) -> bool:
+def _swallows(record: TableRow, lines: Sequence[str], known: set[str], header: TableHeader) -> bool:
     """Return whether a quoted field holds lines that are rows themselves: its mark was never meant to be open."""
     names = header.at.fields
     at = names.index(header.chosen.category)
@@ -133,7 +150,7 @@ def _swallows(record: CsvRecord, lines: Sequence[str], known: set[str], header: 
         return True
     inside = lines[record.start - 1 : record.end - 1]
     alone = [_loosely(line.replace('"', ""), header.separator, record.start) for line in inside]
-    rows = [row.fields for row in alone if isinstance(row, CsvRecord) and len(row.fields) >= len(names)]
+    rows = [row.fields for row in alone if isinstance(row, TableRow) and len(row.fields) >= len(names)]
     # Without its marks a field may be several, so the label is also looked for from the right.
     return any(fields[place].strip() in known for fields in rows for place in (at, at - len(names)))
 
