@@ -7,6 +7,7 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.domain.errors import Undelivered
 from bot.domain.question import Arrival
 from bot.ports import Clock
 from bot.questions.catching_up import EVENT_GRACE, CatchingUp
@@ -36,7 +37,7 @@ class SlackHistory:
         """Yield the channel's messages that ask the bot something, each with the time it was posted.
 
         Raises:
-            SlackClientError, aiohttp.ClientError, TimeoutError: A call of the Web API failed.
+            SlackClientError, aiohttp.ClientError, TimeoutError, Undelivered: A call of the Web API failed.
         """
         info: dict[str, Any] | None = None
         async for message in self._messages(channel, since, until):
@@ -119,7 +120,7 @@ class CatchUp:
         try:
             if await self._catching_up.catch_up(channel):
                 self._wake()
-        except SLACK_FAILURES as error:
+        except (*SLACK_FAILURES, Undelivered) as error:
             name = error_name(error)
             if name is None or name in TRANSIENT_ERRORS:
                 log.warning("%s: the history cannot be read now: %s", channel, name or type(error).__name__)

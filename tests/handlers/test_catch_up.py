@@ -13,7 +13,7 @@ from handlers.views.missed import LINES
 from tests.kits.slack_desk import SlackDesk, eventually, open_desk, texts
 
 WATCHED = "C0HELPDESK1"
-GENERAL = "C0GENERAL01"
+GENERAL, RANDOM = "C0GENERAL01", "C0RANDOM001"
 Json = dict[str, Any]
 APOLOGY = "Sorry for the late answer"
 
@@ -57,6 +57,23 @@ async def ops_messages(desk: SlackDesk) -> list[Json]:
     await eventually(delivered)
     priya = await desk.priya()
     return [m for m in await priya.history(desk.server.channels.ops.id) if "bot_id" in m]
+
+
+async def test_missed_forward_is_read_once_slack_answers(away: SlackDesk) -> None:
+    emily, misaki = await away.emily(), await away.misaki()
+    said = await misaki.say(RANDOM, "my laptop is broken")
+    (original,) = [m for m in await misaki.history(RANDOM) if m["ts"] == said]
+    ts = await emily.forward(original, WATCHED)
+    away.clock.advance(minutes=11)  # the bot has forgotten every channel and person
+    away.server.workspace.faults.hold("conversations.info").set()  # the channel's own look-up succeeds
+    away.server.workspace.faults.fail("conversations.info")
+    await come_back(away)
+    assert await answers(emily, ts) == []
+    await away.catch_up.tick()
+    await away.settled()
+    (card,) = await answers(emily, ts)
+    assert "IT" in texts(card)
+    assert "forwarded" not in texts(card)
 
 
 async def test_missed_questions_are_answered_once_with_apology(away: SlackDesk) -> None:
