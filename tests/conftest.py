@@ -34,6 +34,9 @@ STARTS_PROGRAMS = (
 )
 """Tests of whole programs, in this process or in their own: the practice workspace, servers, trainings, replicas."""
 
+# Loading the sentence encoder costs a second a process: only tests that look at meaning name it.
+os.environ.setdefault("BOT_ENCODER", "none")  # noqa: TID251 - settings read it, also in processes that tests start
+
 # No deadlines and no slowness check: a machine with other work is slow whatever the code does.
 settings.register_profile("shared", max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", settings.get_profile("shared"), max_examples=8)

@@ -121,7 +121,7 @@ async def check_models(settings: Settings, database: Database, *, tables: bool) 
         wanted += [serving.model] if serving else []
     models = dict.fromkeys(wanted)
     others = [name for name in settings.provider_names[2:] if name not in {model.provider for model in models}]
-    providers = Providers(providers_of(settings, LocalModel(DatabaseShelf(database))))
+    providers = Providers(providers_of(settings, LocalModel(DatabaseShelf(database), encoder=settings.bot_encoder)))
     probe = ProviderProbe(providers, thorough=True)
     findings = []
     try:

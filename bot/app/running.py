@@ -73,6 +73,7 @@ async def open_bot(
         telemetry = Telemetry(VERSION, settings.otel_exporter_otlp_endpoint, TrustAdapter(trust) if trust else None)
         stack.push_async_callback(telemetry.aclose)
         core = await stack.enter_async_context(open_core(settings, prompt, telemetry))
+        core.load_encoder()
         await core.load_rows()
         await stack.enter_async_context(serve_slack(core, settings, Edge(health, telemetry, requests)))
         yield Running(core, server, url)

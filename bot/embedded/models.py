@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bot.embedded.encoders import load
+from bot.embedded.encoders import Encoder
 from bot.embedded.errors import RequestRefused, no_such_model
 from bot.embedded.shelf import ArtifactShelf
 from bot.embedded.trained import TrainedModel, from_bytes
@@ -25,7 +25,7 @@ class _CachedModel:
 class Models:
     """Registry of all models; a fine-tuned model is loaded once and then cached in memory."""
 
-    def __init__(self, shelf: ArtifactShelf, clock: Callable[[], float], encoder: str = "") -> None:
+    def __init__(self, shelf: ArtifactShelf, clock: Callable[[], float], encoder: Encoder | None = None) -> None:
         self.encoder = encoder
         self._shelf = shelf
         self._clock = clock
@@ -38,7 +38,7 @@ class Models:
             RequestRefused: No model has this name (404), or the model was trained with another encoder (400).
         """
         if name == BASE:
-            return TrainedModel(encoder=load(self.encoder))
+            return TrainedModel(encoder=self.encoder)
         cached = self._cache.get(name)
         if cached and 0 <= self._clock() - cached.checked_at < _CACHE_SECONDS:
             return cached.model

@@ -1,10 +1,14 @@
 """Reasons for an answer: the deciding words of the question, in the question's language."""
 
 import re
+from collections.abc import Mapping
 
 import numpy as np
 
 from bot.embedded.features import FUNCTION_WORDS, Floats, is_japanese, normalized
+
+Span = tuple[int, int]
+"""Start and end of a word in the normalized question."""
 
 _OKURIGANA = "[いえきぎけげしせちてびべみめりれ]"
 """Kana that usually continue a word begun in kanji (申し込み, 届き); most particles start with other kana."""
@@ -14,13 +18,98 @@ _WORD = re.compile(
     r"[\u3041-\u309f]+|[^\W_\u3041-\u30ff\u3400-\u9fff]+(?:['’-][^\W_]+)*"
 )
 _KANA = re.compile(r"[\u3041-\u309f]+")
+# fmt: off
+_JAPANESE_FUNCTION_WORDS = frozenset({
+    "何", "誰", "方", "事", "時", "私", "物", "所", "今", "際", "為", "件", "場合", "自分", "こと", "もの",
+    "とき", "ため", "ところ", "どこ", "どれ", "いつ", "だれ", "どう", "なに", "です", "ます", "ください",
+    "教え", "願い", "質問", "相談", "下さい", "可能", "必要", "場所", "方法", "いつまで", "どこで",
+    "どうすれば", "どうやって", "ですか", "ますか", "でしょうか",
+})
+# fmt: on
+"""Japanese words that ask or refer, and say nothing about the subject."""
+_MOST_CANDIDATES = 6
+"""Most words that are tried: each costs one more encoding of the question."""
 _MAX_WORDS = 3
-_MAX_WORD_LENGTH = 40
+_LONGEST_REASON = 60
+"""Longest reason in characters, in Japanese."""
+_MOST_REASON_WORDS = 12
+"""Most words of an English reason."""
+_LEAST_EFFECT = 0.1
+"""Least fall of the label's log-odds without a word, for the word to count as deciding."""
 
 
-def _merge_touching(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def candidate_words(question: str, evidence: Floats | None = None) -> list[Span]:
+    """Return the words of a question that may decide, in their order; at most six, the most telling ones.
+
+    Function words and, if there are other words, words in hiragana alone are mostly grammar and never returned.
+
+    Args:
+        question: The question as it was asked.
+        evidence: How much each character of `normalized(question)` supports the answer; without it, the longest words
+            are returned.
+    """
+    text = normalized(question)
+    spans = [match.span() for match in _WORD.finditer(text) if not _is_function_word(match.group())]
+    subjects = [span for span in spans if not _KANA.fullmatch(text[slice(*span)])]
+    spans = subjects or spans
+    weights = {
+        span: float(np.sum(evidence[slice(*span)])) if evidence is not None else float(span[1] - span[0])
+        for span in spans
+    }
+    return sorted(sorted(spans, key=lambda span: -weights[span])[:_MOST_CANDIDATES])
+
+
+def without_word(question: str, span: Span) -> str:
+    """Return the question without the word."""
+    text = normalized(question)
+    return f"{text[: span[0]]} {text[span[1] :]}"
+
+
+def deciding_words(question: str, effects: Mapping[Span, float]) -> list[str]:
+    """Return up to three words, the strongest first; words that touch are returned as one.
+
+    Args:
+        question: The question as it was asked.
+        effects: For each candidate, how far the label's log-odds fall if the word is missing.
+    """
+    text = normalized(question)
+    strongest = max(effects.values(), default=0.0)
+    if strongest < _LEAST_EFFECT:
+        return []
+    strong = sorted((span for span in effects if effects[span] >= strongest / 3), key=lambda span: -effects[span])
+    merged = _merge_touching(sorted(strong[:_MAX_WORDS]))
+    merged.sort(key=lambda span: -sum(effects[one] for one in effects if span[0] <= one[0] and one[1] <= span[1]))
+    return list(dict.fromkeys(text[slice(*span)] for span in merged))
+
+
+def quoted_reason(question: str, words: list[str]) -> str:
+    """Return a sentence that names the words: under 60 characters in Japanese, at most 12 words in English."""
+    for count in range(len(words), 0, -1):
+        if is_japanese(question):
+            reason = "".join(f"「{word}」" for word in words[:count]) + "が決め手です"
+            if len(reason) < _LONGEST_REASON:
+                return reason
+        else:
+            reason = "Decided by " + ", ".join(f'"{word}"' for word in words[:count])
+            if len(reason.split()) <= _MOST_REASON_WORDS and len(reason) < 2 * _LONGEST_REASON:
+                return reason
+    return ""
+
+
+def like_example(question: str, example: str) -> str:
+    """Return a sentence that names an example like the question, cut to a reason's length."""
+    shown = " ".join(example.split())
+    if is_japanese(question):
+        room = _LONGEST_REASON - len("「…」と似た質問です") - 1
+        return f"「{shown if len(shown) <= room else shown[:room] + '…'}」と似た質問です"
+    words = shown.split()
+    kept = " ".join(words[: _MOST_REASON_WORDS - 2])[:_LONGEST_REASON]
+    return f'Like "{kept}{"…" if kept != shown else ""}"'
+
+
+def _merge_touching(spans: list[Span]) -> list[Span]:
     """Join adjacent spans, so that a word written in kanji and kana stays one word."""
-    joined: list[tuple[int, int]] = []
+    joined: list[Span] = []
     for start, end in spans:
         if joined and joined[-1][1] == start:
             joined[-1] = (joined[-1][0], end)
@@ -31,43 +120,4 @@ def _merge_touching(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def _is_function_word(word: str) -> bool:
     """Return whether the word is a particle or function word, which alone says nothing about the subject."""
-    return bool(_KANA.fullmatch(word) and len(word) < 3) or word.casefold() in FUNCTION_WORDS
-
-
-def deciding_words(question: str, evidence: Floats) -> list[str]:
-    """Return up to three words of the question that support the answer most, the strongest first.
-
-    Args:
-        question: The question as it was asked.
-        evidence: How much each character of `normalized(question)` supports the answer; negative if it contradicts.
-    """
-    text = normalized(question)
-    matches = [match.span() for match in _WORD.finditer(text)]
-    weights = {
-        span: float(np.sum(evidence[slice(*span)])) for span in matches if not _is_function_word(text[slice(*span)])
-    }
-    # Words in hiragana alone are mostly grammar: quote them only if no other word supports the answer.
-    subjects = {
-        span: weight for span, weight in weights.items() if weight > 0 and not _KANA.fullmatch(text[slice(*span)])
-    }
-    weights = subjects or weights
-    strongest = max(weights.values(), default=0.0)
-    if strongest <= 0:
-        return []
-    strong = sorted((span for span in weights if weights[span] >= strongest / 3), key=lambda span: -weights[span])[
-        :_MAX_WORDS
-    ]
-    merged = _merge_touching(sorted(strong))
-    merged.sort(key=lambda span: -float(np.sum(evidence[slice(*span)])))
-    return list(dict.fromkeys(text[slice(*span)][:_MAX_WORD_LENGTH] for span in merged))
-
-
-def reason_for(question: str, evidence: Floats) -> str:
-    """Return a sentence of at most 200 characters, in Japanese if the question is Japanese, else in English."""
-    words = deciding_words(question, evidence)
-    if is_japanese(question):
-        quoted = "".join(f"「{word}」" for word in words)
-        return f"{quoted}が決め手です" if words else "決め手になる言葉はなく、最も近い分類を選びました"
-    if not words:
-        return "No word of the question decided; this is only the nearest category"
-    return "Decided by " + ", ".join(f'"{word}"' for word in words)
+    return bool(_KANA.fullmatch(word) and len(word) < 3) or word.casefold() in FUNCTION_WORDS | _JAPANESE_FUNCTION_WORDS

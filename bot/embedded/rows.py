@@ -24,12 +24,13 @@ class InvalidFileError(ValueError):
 
 @dataclass(frozen=True)
 class TrainingExample:
-    """One line of a training file; `learn` is False for an answer with weight 0."""
+    """One line of a training file; `learn` is False for an answer with weight 0, and `line` counts from 1."""
 
     system: str
     question: str
     answer: str
     learn: bool
+    line: int = 0
 
 
 def text_of(content: object) -> str:
@@ -80,13 +81,14 @@ def _check(line: object) -> Iterator[str]:
         yield "there must be a message from the user"
 
 
-def _example(messages: list[dict[str, Any]]) -> TrainingExample:
+def _example(messages: list[dict[str, Any]], line: int) -> TrainingExample:
     by_role = [(message["role"], text_of(message["content"])) for message in messages]
     return TrainingExample(
         system="\n\n".join(text for role, text in by_role if role in {"system", "developer"}),
         question=[text for role, text in by_role if role == "user"][-1],
         answer=by_role[-1][1],
         learn=messages[-1].get("weight", 1) == 1,
+        line=line,
     )
 
 
@@ -104,7 +106,7 @@ def examples_of(data: bytes) -> list[TrainingExample]:
             value = _parse_json(line)
             wrong = [f"Line {number}: {problem}" for problem in _check(value)]
             problems += wrong
-            examples += [] if wrong else [_example(value["messages"])]
+            examples += [] if wrong else [_example(value["messages"], number)]
     if problems:
         more = f" ({len(problems) - _MAX_PROBLEMS_SHOWN} more)" if len(problems) > _MAX_PROBLEMS_SHOWN else ""
         raise InvalidFileError(f"Invalid file format. {'; '.join(problems[:_MAX_PROBLEMS_SHOWN])}{more}.")
@@ -167,10 +169,15 @@ def labelled_rows(examples: list[TrainingExample]) -> list[tuple[str, str]]:
     The label is the whole answer, or one field of a JSON answer: the field with a name such as "category". If no field
     has such a name, the shortest field on average is the label, because labels are short and reasons are sentences.
     """
+    return [(example.question, label) for example, label in labelled_examples(examples)]
+
+
+def labelled_examples(examples: list[TrainingExample]) -> list[tuple[TrainingExample, str]]:
+    """Return each example that is to be learned with its label, by the rule of `labelled_rows`."""
     learned = [example for example in examples if example.learn]
     ranked = _rank_fields([fields for example in learned if (fields := _fields(example.answer))])
-    rows = [(example.question, _label_from(example.answer, ranked)) for example in learned]
-    return [(question, label) for question, label in rows if question.strip() and label]
+    labelled = [(example, _label_from(example.answer, ranked)) for example in learned]
+    return [(example, label) for example, label in labelled if example.question.strip() and label]
 
 
 def most_common_system(examples: list[TrainingExample]) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import json
 import logging
 import secrets
@@ -12,15 +13,21 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from bot.embedded.encoders import Encoder
 from bot.embedded.errors import RequestRefused
 from bot.embedded.files import Files
 from bot.embedded.ledger import ENDED_STATUSES, Ledger
 from bot.embedded.models import Models, model_name
+from bot.embedded.rows import InvalidFileError, examples_of, labelled_rows, most_common_system
 
 _log = logging.getLogger(__name__)
 _ROOT = Path(__file__).resolve().parents[2]
 WORKER = (sys.executable, "-m", "bot.embedded.train")
 """Command that trains in a process of its own; the job's folder is its last argument."""
+_WRONG_NAMED = 20
+"""Most wrongly answered examples that an event names, in its data: a message may be logged."""
 _WORKER_CRASHED = "The job failed because its worker process ended without a result. You can start it again."
 
 
@@ -132,8 +139,11 @@ class Runner:
             inputs["validation.jsonl"] = await self._files.data(record["validation_file"])
         if parent := await self._models.data(record["model"]):
             inputs["parent.npz"] = parent
+        encoder = self._models.encoder
+        if encoder and not encoder.in_package:
+            inputs["vectors.npz"] = await _vectors(encoder, inputs)
         settings = {
-            "encoder": self._models.encoder,
+            "encoder": encoder.name if encoder else "",
             "seed": record["seed"],
             **record["method"]["supervised"]["hyperparameters"],
         }
@@ -157,9 +167,7 @@ class Runner:
                     folds.append(report)
                     await self._ledger.add_event(job, _fold_message(report), data=_fold_metrics(report))
                 else:
-                    await self._finish(
-                        record, report, folds, await asyncio.to_thread((folder / "model.npz").read_bytes)
-                    )
+                    await self._finish(record, report, folds, folder)
                     return
         await self._fail(record, "server_error", _WORKER_CRASHED, None)
 
@@ -184,7 +192,7 @@ class Runner:
         return record
 
     async def _finish(
-        self, record: dict[str, Any], report: dict[str, Any], folds: list[dict[str, Any]], model: bytes
+        self, record: dict[str, Any], report: dict[str, Any], folds: list[dict[str, Any]], folder: Path
     ) -> None:
         job = record["id"]
         name = model_name(record["suffix"], job)
@@ -192,12 +200,24 @@ class Runner:
             "step,valid_loss,valid_accuracy",
             *(f"{fold['fold']},{fold['loss']},{fold['accuracy']}" for fold in folds),
         ]
-        results = await self._files.add(
+        metrics = await self._files.add(
             "step_metrics.csv", "\n".join(lines).encode(), "fine-tune-results", file_id=f"file-{job[-24:]}"
         )
-        await self._models.add(name, model)
+        answers = await self._files.add(
+            "out_of_fold.jsonl",
+            await asyncio.to_thread((folder / "out_of_fold.jsonl").read_bytes),
+            "fine-tune-results",
+            file_id=f"file-oof-{job[-24:]}",
+        )
+        await self._models.add(name, await asyncio.to_thread((folder / "model.npz").read_bytes))
         await self._ledger.add_checkpoint(job, len(folds) + 1, name, report["metrics"])
-        record = record | {"status": "succeeded", "fine_tuned_model": name, "result_files": [results["id"]]}
+        record = record | {
+            "status": "succeeded",
+            "fine_tuned_model": name,
+            "result_files": [metrics["id"], answers["id"]],
+        }
+        for words, data in _warnings(report):
+            await self._ledger.add_event(job, words, level="warn", data=data)
         await self._ledger.add_event(job, f"New fine-tuned model created: {name}", data=report["metrics"])
         await self._ledger.add_event(job, "The job has successfully completed")
         if not await self._ledger.finish(record):
@@ -239,6 +259,48 @@ async def read_reports(process: Process) -> AsyncIterator[dict[str, Any]]:
     """Yield the worker's reports until the worker ends."""
     while process.stdout and (line := await process.stdout.readline()):
         yield json.loads(line)
+
+
+async def _vectors(encoder: Encoder, inputs: dict[str, bytes]) -> bytes:
+    """Return a file with the vectors of all texts of a job; a file that is not valid has none."""
+    texts = await asyncio.to_thread(texts_of_job, inputs, encoder)
+    await encoder.prepare(texts)
+    vectors = await asyncio.to_thread(encoder.encode, texts)
+    out = io.BytesIO()
+    names = np.frombuffer(json.dumps(texts, ensure_ascii=False).encode(), dtype=np.uint8)
+    np.savez(out, allow_pickle=False, vectors=vectors, texts=names)
+    return out.getvalue()
+
+
+def texts_of_job(inputs: dict[str, bytes], encoder: Encoder) -> list[str]:
+    """Return the texts that a job's training encodes: its questions, and what its prompt says of each label."""
+    from bot.embedded.learner import TrainingTask, labels_of  # these imports are slow, and most jobs do without them
+    from bot.embedded.linear import documents_of
+    from bot.embedded.trained import TrainedModel, from_bytes
+
+    try:
+        examples, validation = (
+            examples_of(inputs[name]) if name in inputs else [] for name in ("training.jsonl", "validation.jsonl")
+        )
+    except InvalidFileError:
+        return []
+    prompt, rows = most_common_system(examples), labelled_rows(examples)
+    parent = from_bytes(inputs["parent.npz"], encoder) if "parent.npz" in inputs else TrainedModel()
+    labels = labels_of(TrainingTask(rows, prompt, parent))
+    texts = [text for text, _ in [*rows, *labelled_rows(validation), *documents_of(prompt, labels)]]
+    return list(dict.fromkeys(texts))
+
+
+def _warnings(report: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return what people should know of the new model, as messages of the job with their data."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    if report["trust"] < 1:
+        words = "On rows not learned from, the new model is worse than the prompt, so it counts less beside it"
+        found.append((words, {"trust": report["trust"]}))
+    if wrong := report["still_wrong"]:
+        words = f"{len(wrong)} examples are still answered wrongly after training on them"
+        found.append((words, {"still_wrong": wrong[:_WRONG_NAMED]}))
+    return found
 
 
 def _fold_message(report: dict[str, Any]) -> str:

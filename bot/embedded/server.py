@@ -1,5 +1,6 @@
 """The embedded model as one ASGI application that speaks OpenAI's API."""
 
+import asyncio
 import contextlib
 import secrets
 import time
@@ -15,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.embedded.completions import Completions
 from bot.embedded.decisions import Decisions
-from bot.embedded.encoders import load
+from bot.embedded.encoders import Encoder, Vectors, load
 from bot.embedded.errors import HANDLERS, error_response
 from bot.embedded.files import Files
 from bot.embedded.jobs import Jobs
@@ -35,7 +36,7 @@ class LocalModel:
         clock: Returns the current time in seconds since 1970.
         api_key: Key that every caller must send as a bearer token. Without a key, every caller is accepted.
         lease: Seconds without a heartbeat after which another process may take over an unfinished job.
-        encoder: Name of an installed sentence encoder; see `encoders.load`. Empty for none.
+        encoder: A sentence encoder, or the name of an installed one; see `encoders.load`. Empty for none.
 
     Raises:
         ValueError: The encoder can't be loaded.
@@ -48,10 +49,11 @@ class LocalModel:
         clock: Callable[[], float] = time.time,
         api_key: str | None = None,
         lease: float = 15.0,
-        encoder: str = "",
+        encoder: Encoder | str = "",
     ) -> None:
-        load(encoder)
-        models, files, ledger = Models(shelf, clock, encoder), Files(shelf, clock), Ledger(shelf, clock)
+        self._encoder = load(encoder) if isinstance(encoder, str) else encoder
+        self._loading: asyncio.Task[Vectors] | None = None
+        models, files, ledger = Models(shelf, clock, self._encoder), Files(shelf, clock), Ledger(shelf, clock)
         self._runner = Runner(ledger, files, models, lease)
         routes = [
             *Completions(models, clock).routes,
@@ -67,8 +69,15 @@ class LocalModel:
         """Resume the jobs that an earlier process left unfinished; all else works without this call."""
         await self._runner.start()
 
+    def load_encoder(self) -> None:
+        """Start to load the encoder in the background. Without this call, the first answer waits for it."""
+        if self._encoder and self._encoder.in_package and self._loading is None:
+            self._loading = asyncio.create_task(asyncio.to_thread(self._encoder.encode, ["…"]))
+
     async def stop(self) -> None:
         """Stop all workers; the next start resumes their unfinished jobs."""
+        if self._loading:
+            await asyncio.gather(self._loading, return_exceptions=True)
         await self._runner.stop()
 
     async def __aenter__(self) -> Self:

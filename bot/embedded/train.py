@@ -10,14 +10,24 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bot.embedded import tokens
-from bot.embedded.encoders import load
-from bot.embedded.rows import InvalidFileError, TrainingExample, examples_of, labelled_rows, most_common_system
+from bot.embedded.encoders import Encoder, StoredEncoder, load
+from bot.embedded.rows import (
+    InvalidFileError,
+    TrainingExample,
+    examples_of,
+    labelled_examples,
+    labelled_rows,
+    most_common_system,
+)
 from bot.embedded.trained import TrainedModel, from_bytes, to_bytes
+
+if TYPE_CHECKING:
+    from bot.embedded.learner import Learned
 
 
 def _report(kind: str, **fields: object) -> None:
@@ -74,12 +84,12 @@ def _learn(
 ) -> None:
     from bot.embedded import learner, linear
 
-    parent = folder / "parent.npz"
+    parent, encoder = folder / "parent.npz", _encoder(folder, job)
     task = learner.TrainingTask(
         rows=labelled_rows(examples),
         prompt=most_common_system(examples),
-        parent=from_bytes(parent.read_bytes(), job["encoder"]) if parent.exists() else TrainedModel(),
-        encoder=load(job["encoder"]),
+        parent=from_bytes(parent.read_bytes(), encoder) if parent.exists() else TrainedModel(),
+        encoder=encoder,
         seed=job["seed"],
         strength=strength,
     )
@@ -94,19 +104,54 @@ def _learn(
             accuracy=score.accuracy,
         )
 
-    model, score = learner.learn(task, report_fold)
-    metrics = {"train_loss": score.loss, "train_mean_token_accuracy": score.accuracy}
+    learned = learner.learn(task, report_fold)
+    model = learned.model
+    metrics = {"train_loss": learned.score.loss, "train_mean_token_accuracy": learned.score.accuracy}
     if validation:
         labels = learner.labels_of(task)
         rows = [(text, label) for text, label in labelled_rows(validation) if label in labels]
         if rows:
             prompt_model = linear.from_prompt(task.prompt, labels, task.encoder)
-            priors = linear.softmax(prompt_model.all_logits([text for text, _ in rows]))
-            answers = [model.probabilities(one, labels, text) for one, (text, _) in zip(priors, rows, strict=True)]
-            valid = learner.score(np.array(answers), np.array([labels.index(label) for _, label in rows]))
+            texts = [text for text, _ in rows]
+            answers = model.probabilities(linear.softmax(prompt_model.all_logits(texts)), labels, texts)
+            valid = learner.score(answers, np.array([labels.index(label) for _, label in rows]))
             metrics |= {"valid_loss": valid.loss, "valid_mean_token_accuracy": valid.accuracy}
-    (folder / "model.npz").write_bytes(to_bytes(model, job["encoder"]))
-    _report("done", metrics=metrics)
+    (folder / "model.npz").write_bytes(to_bytes(model))
+    lines = _out_of_fold_lines(learned, [example.line for example, _ in labelled_examples(examples)])
+    (folder / "out_of_fold.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    _report(
+        "done",
+        metrics=metrics,
+        still_wrong=[task.rows[at][0] for at in learned.still_wrong.tolist()],
+        trust=model.layers[-1].trust,
+    )
+
+
+def _out_of_fold_lines(learned: "Learned", lines: list[int]) -> list[str]:
+    """Return one line of JSON per learned row: what a model answers that was not trained on the row's fold."""
+    best = learned.out_of_fold.argmax(axis=1)
+    return [
+        json.dumps(
+            {
+                "line": lines[at],
+                "fold": int(learned.folds[at]),
+                "category": learned.labels[column],
+                "confidence": round(float(learned.out_of_fold[at, column]), 4),
+            },
+            ensure_ascii=False,
+        )
+        for at, column in enumerate(best.tolist())
+    ]
+
+
+def _encoder(folder: Path, job: dict[str, Any]) -> Encoder | None:
+    """Return the job's encoder: the vectors that the server has fetched, or else an installed package."""
+    vectors = folder / "vectors.npz"
+    if not vectors.exists():
+        return load(job["encoder"])
+    with np.load(vectors, allow_pickle=False) as arrays:
+        texts = json.loads(arrays["texts"].tobytes().decode())
+        return StoredEncoder(job["encoder"], dict(zip(texts, arrays["vectors"], strict=True)))
 
 
 def main(folder: Path) -> None:

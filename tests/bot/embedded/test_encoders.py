@@ -1,13 +1,12 @@
 """Optional sentence encoders."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from bot.embedded import FolderShelf, LocalModel
-from bot.embedded.encoders import Encoder
+from bot.embedded.encoders import Vectors
 from tests.bot.embedded.kit import ROWS, ask, client_of, jsonl, trained
 
 pytestmark = pytest.mark.usefixtures("fast_training")
@@ -16,10 +15,10 @@ SPEC = "tests.bot.embedded.test_encoders:tiny_encoder"
 _MEANINGS = [("有給", "バカンス"), ("面接", "interview")]
 
 
-def tiny_encoder() -> Encoder:
-    """Return an encoder that knows two meanings, each in two languages."""
+def tiny_encoder() -> Callable[[Sequence[str]], Vectors]:
+    """Return a function that knows two meanings, each in two languages."""
 
-    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+    def encode(texts: Sequence[str]) -> Vectors:
         return np.array(
             [[any(word in text for word in words) for words in _MEANINGS] for text in texts], dtype=np.float32
         )

@@ -112,7 +112,7 @@ async def test_abandoned_job_resumes_to_same_model(shelf: FolderShelf) -> None:
         assert (await wait_until_ended(client, job.id)).status == "succeeded"
         messages = [event.message async for event in client.fine_tuning.jobs.list_events(job.id)]
         assert len(messages) == len(set(messages)) == 10
-    model, _ = learn(TrainingTask(ROWS, PROMPT, seed=1), lambda *_: None)
+    model = learn(TrainingTask(ROWS, PROMPT, seed=1), lambda *_: None).model
     assert await shelf.get(f"models/{job.id[-8:]}.npz") == to_bytes(model)
 
 

@@ -1,5 +1,7 @@
 """Training: deterministic, calibrated, and without forgetting."""
 
+import io
+import json
 import random
 from collections.abc import Sequence
 
@@ -8,7 +10,10 @@ import pytest
 
 from bot.embedded import learner
 from bot.embedded.answers import classify
+from bot.embedded.encoders import Encoder, PackagedEncoder, Vectors
+from bot.embedded.kernel import Features, RidgeFit, ridge_weights
 from bot.embedded.learner import Score, TrainingTask, folds_of, labels_of, learn, temperature_for
+from bot.embedded.linear import space_of
 from bot.embedded.trained import TrainedModel, apply_temperature, from_bytes, to_bytes
 from tests.bot.embedded.kit import LABELS, PROMPT, ROWS
 
@@ -20,6 +25,15 @@ _WORDS = {
     "pay": ["salary", "payslip", "bonus", "tax form", "overtime money", "bank account"],
 }
 _ENGLISH = "Choose.\n\n" + "\n\n".join(f"## {label}\n\n- my {words[0]}" for label, words in _WORDS.items())
+
+
+def _letters(texts: Sequence[str]) -> Vectors:
+    """Return how often each letter occurs: a small encoder that knows which texts are alike."""
+    letters = "abcdefghijklmnopqrstuvwxy"
+    return np.array([[text.count(letter) for letter in letters] for text in texts], dtype=np.float32)
+
+
+ENCODER = PackagedEncoder("letters", lambda: _letters)
 
 
 def random_rows(count: int, seed: int, labels: Sequence[str] = tuple(_WORDS)) -> list[Row]:
@@ -42,7 +56,8 @@ def accuracy(
 def test_training_improves_accuracy_on_unseen_rows() -> None:
     rows, unseen = random_rows(80, 1), random_rows(120, 2)
     reported: list[tuple[int, int]] = []
-    model, score = learn(TrainingTask(rows, _ENGLISH), lambda fold, folds, _: reported.append((fold, folds)))
+    learned = learn(TrainingTask(rows, _ENGLISH), lambda fold, folds, _: reported.append((fold, folds)))
+    model, score = learned.model, learned.score
     assert reported == [(fold, 5) for fold in range(1, 6)]
     assert accuracy(model, unseen) > max(0.95, accuracy(TrainedModel(), unseen) + 0.2)
     assert score.accuracy > 0.9
@@ -51,13 +66,13 @@ def test_training_improves_accuracy_on_unseen_rows() -> None:
 
 def test_result_is_deterministic_and_folds_depend_on_seed() -> None:
     rows = random_rows(40, 3)
-    one, other = (to_bytes(learn(TrainingTask(rows, _ENGLISH, seed=5), ignore_fold)[0]) for _ in range(2))
+    one, other = (to_bytes(learn(TrainingTask(rows, _ENGLISH, seed=5), ignore_fold).model) for _ in range(2))
     assert one == other
     assert folds_of(rows, 1, 5) != folds_of(rows, 2, 5)
 
 
 def test_loaded_model_answers_like_original() -> None:
-    model, _ = learn(TrainingTask(ROWS, PROMPT), ignore_fold)
+    model = learn(TrainingTask(ROWS, PROMPT), ignore_fold).model
     again = from_bytes(to_bytes(model))
     one, other = (classify(one, PROMPT, LABELS, "残業の相談") for one in (model, again))
     assert one.reason == other.reason
@@ -65,7 +80,7 @@ def test_loaded_model_answers_like_original() -> None:
 
 
 def test_category_without_rows_is_not_forgotten() -> None:
-    model, _ = learn(TrainingTask(random_rows(80, 4, ["leave", "it"]), _ENGLISH), ignore_fold)
+    model = learn(TrainingTask(random_rows(80, 4, ["leave", "it"]), _ENGLISH), ignore_fold).model
     assert accuracy(model, [("my salary", "pay"), ("my salary please", "pay")]) == 1
     assert accuracy(model, random_rows(60, 5, ["leave", "it"])) > 0.9
 
@@ -73,7 +88,7 @@ def test_category_without_rows_is_not_forgotten() -> None:
 def test_categories_may_change_after_training() -> None:
     sections = [f"## {label}\n\n" + "\n".join(f"- my {word}" for word in words[:3]) for label, words in _WORDS.items()]
     before = "\n\n".join(sections)
-    model, _ = learn(TrainingTask(random_rows(80, 6), before), ignore_fold)
+    model = learn(TrainingTask(random_rows(80, 6), before), ignore_fold).model
     prompt = f"{before}\n\n## travel\n\n- my flight\n- my hotel\n- book a train"
     labels = [*_WORDS, "travel"]
     assert classify(model, prompt, labels, "book a flight to osaka").label == "travel"
@@ -84,8 +99,8 @@ def test_categories_may_change_after_training() -> None:
 
 
 def test_second_fine_tune_keeps_what_first_learned() -> None:
-    parent, _ = learn(TrainingTask(random_rows(80, 8, ["leave", "it"]), _ENGLISH), ignore_fold)
-    child, _ = learn(TrainingTask(random_rows(80, 9, ["it", "pay"]), _ENGLISH, parent=parent), ignore_fold)
+    parent = learn(TrainingTask(random_rows(80, 8, ["leave", "it"]), _ENGLISH), ignore_fold).model
+    child = learn(TrainingTask(random_rows(80, 9, ["it", "pay"]), _ENGLISH, parent=parent), ignore_fold).model
     assert len(child.layers) == 2
     assert child.rows_of(["it"]) > parent.rows_of(["it"])
     assert accuracy(child, random_rows(120, 10)) > 0.9
@@ -108,7 +123,7 @@ def test_excessive_confidence_is_lowered() -> None:
 
 
 def test_rows_with_single_label_can_be_learned() -> None:
-    model, _ = learn(TrainingTask([(f"about {number}", "it") for number in range(10)]), ignore_fold)
+    model = learn(TrainingTask([(f"about {number}", "it") for number in range(10)]), ignore_fold).model
     assert classify(model, "", ["it", "pay"], "about 3").label == "it"
 
 
@@ -124,8 +139,74 @@ def test_labels_come_from_rows_and_matching_prompt() -> None:
     assert labels_of(TrainingTask([("x", "a"), ("y", "b")], _ENGLISH)) == ("a", "b")
 
 
-def test_many_rows_use_sgd_and_learn_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learner, "SGD_THRESHOLD", 100)
-    model, _ = learn(TrainingTask(random_rows(300, 13), _ENGLISH), ignore_fold)
-    assert accuracy(model, random_rows(120, 14)) > 0.95
-    assert np.isfinite(model.layers[0].linear.weights).all()
+@pytest.mark.parametrize(("encoder", "share"), [(None, 0.0), (ENCODER, 0.5), (ENCODER, 1.0)])
+def test_conjugate_gradients_agree_with_exact_solver(encoder: Encoder | None, share: float) -> None:
+    rows = random_rows(120, 13)
+    texts = [text for text, _ in rows]
+    features = Features.of(space_of(texts, texts, encoder), texts)
+    targets = np.array([[label == one for one in _WORDS] for _, label in rows], dtype=np.float32)
+    ridge = np.linspace(0.3, 3, len(rows)).astype(np.float32)
+    exact = RidgeFit.solve(features.products().likeness(share), targets, ridge)
+    weights = ridge_weights(features, targets, share, ridge, None)
+    assert weights.values(features, share) == pytest.approx(features.products().likeness(share) @ exact, abs=0.02)
+
+
+@pytest.mark.parametrize("encoder", [None, ENCODER])
+def test_many_rows_are_learned_as_well(encoder: Encoder | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learner, "EXACT_ROWS", 100)
+    learned = learn(TrainingTask(random_rows(300, 13), _ENGLISH, encoder=encoder), ignore_fold)
+    assert accuracy(learned.model, random_rows(120, 14)) > 0.95
+    assert learned.score.accuracy > 0.95
+
+
+def test_out_of_fold_answers_are_those_of_refits() -> None:
+    """The block formula gives what a fit without the fold's rows predicts."""
+    random_matrix = np.random.default_rng(4).normal(size=(40, 12)).astype(np.float32)
+    likeness, targets = random_matrix @ random_matrix.T, random_matrix[:, :3]
+    ridge = np.full(40, 0.5, dtype=np.float32)
+    left_out, kept = np.arange(10, 18), np.r_[0:10, 18:40]
+    refit = RidgeFit.of(likeness[np.ix_(kept, kept)], targets[kept], ridge[kept])
+    expected = likeness[np.ix_(left_out, kept)] @ refit.coefficients
+    found = RidgeFit.of(likeness, targets, ridge).out_of_fold(left_out)
+    assert found == pytest.approx(expected, abs=1e-2)
+
+
+def test_layer_that_loses_to_prompt_is_trusted_less() -> None:
+    rows = random_rows(60, 15)
+    labels = [label for _, label in rows]
+    random.Random(16).shuffle(labels)
+    shuffled = [(text, label) for (text, _), label in zip(rows, labels, strict=True)]
+    known = [(f"my {word}", label) for label, words in _WORDS.items() for word in words[:1]]
+    learned = learn(TrainingTask([*shuffled[:12], *known * 4], _ENGLISH), ignore_fold)
+    assert 0 <= learned.model.layers[0].trust <= 1
+    assert learned.out_of_fold.shape == (len(learned.folds), len(learned.labels))
+
+
+def test_rows_that_stay_wrong_are_named() -> None:
+    rows = [*random_rows(60, 17), ("my laptop", "pay"), ("my laptop", "leave")]
+    learned = learn(TrainingTask(rows, _ENGLISH), ignore_fold)
+    wrong = [rows[at] for at in learned.still_wrong]
+    assert {text for text, _ in wrong} == {"my laptop"}
+
+
+def test_unlike_question_is_answered_less_surely() -> None:
+    model = learn(TrainingTask(random_rows(80, 18), _ENGLISH, encoder=ENCODER), ignore_fold).model
+    known, unlike = model.known.sharpness(model.layers[0].linear.space.meanings(["my laptop", "zz"]))
+    assert unlike < known
+
+
+def test_old_file_still_answers() -> None:
+    """A file of the first revision has neither an encoder nor known texts."""
+    model = learn(TrainingTask(random_rows(80, 19), _ENGLISH), ignore_fold).model
+    with np.load(io.BytesIO(to_bytes(model)), allow_pickle=False) as new:
+        arrays = dict(new)
+    about = json.loads(arrays["about"].tobytes())
+    about = {"temperature": about["temperature"], "encoder": "", "layers": about["layers"]}
+    for layer in about["layers"]:
+        del layer["encoder"], layer["trust"]
+    old = {name: arrays[name] for name in ("weights0", "bias0", "rarity0")}
+    old["about"] = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
+    out = io.BytesIO()
+    np.savez_compressed(out, allow_pickle=False, **old)
+    for encoder in (None, ENCODER):
+        assert accuracy(from_bytes(out.getvalue(), encoder), random_rows(60, 20)) > 0.9
