@@ -31,7 +31,7 @@ REPLIES_PAGE, REPLIES_PAGES = 200, 5
 """Size and maximum number of the pages of a thread that are read. In a longer thread only the root is read."""
 THREAD_SECONDS = 20.0
 """Longest time to read a thread, in seconds: much shorter than the lease of an arrival."""
-SPOKEN = frozenset({None, "file_share", "thread_broadcast"})
+SPOKEN = (None, "file_share", "thread_broadcast")
 """Subtypes of messages that a person wrote."""
 USER_ID, CHANNEL_ID = re.compile(r"[UW][A-Z0-9_]+"), re.compile(r"[CDG][A-Z0-9_]+")
 TS = re.compile(r"\d{1,12}\.\d{1,6}")

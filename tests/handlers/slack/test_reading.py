@@ -83,13 +83,16 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES + FACTS), inner, max_size=6),
     max_leaves=25,
 )
-MESSAGE = st.fixed_dictionaries({"ts": VALUES, "user": VALUES, "text": JSON, "attachments": JSON})
+MESSAGE = st.fixed_dictionaries(
+    {"ts": VALUES, "user": VALUES, "text": JSON, "attachments": JSON}, optional={"subtype": JSON, "bot_id": JSON}
+)
 FORWARD = st.fixed_dictionaries({"is_share": st.just(value=True), "text": JSON, "author_id": JSON, "channel_id": JSON})
 
 
 @settings(deadline=None)
 @given(JSON, st.lists(JSON | FORWARD, max_size=3) | JSON, st.lists(JSON | MESSAGE, max_size=3) | JSON)
 @example("", [{"is_share": True, "author_id": ["U"], "channel_id": {}}], [None])
+@example("", [], [{"ts": "1.000100", "user": "U0MEMBER", "subtype": ["odd"]}])
 def test_no_shape_of_message_raises(text: Any, attachments: Any, thread: Any) -> None:
     for found_authors in (read({"text": text, "attachments": attachments}).authors, read_thread(thread).authors):
         assert {author.id for author in found_authors} <= MEMBERS - {ASKER}
