@@ -14,6 +14,7 @@ from bot.questions.catching_up import EVENT_GRACE, CatchingUp
 from handlers.questions import arrival_of
 from handlers.slack.channels import audience_of, is_shared
 from handlers.slack.failures import SLACK_FAILURES, TRANSIENT_ERRORS, error_name
+from handlers.slack.moved import MovedChannels
 from handlers.slack.policy import Policy
 from handlers.slack.reading import MessageReader
 
@@ -78,6 +79,7 @@ class CatchUp:
         clock: The time.
         wake: Wakes a worker that answers questions.
         tick_now: Has `tick` called at once instead of at the next interval.
+        moved: Channels that got new ids.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class CatchUp:
         clock: Clock,
         wake: Callable[[], None],
         tick_now: Callable[[], None],
+        moved: MovedChannels | None = None,
     ) -> None:
         self._catching_up = catching_up
         self._channels = channels
@@ -95,7 +98,9 @@ class CatchUp:
         self._tick_now = tick_now
         self._connected_at: datetime | None = None
         self._read_at: datetime | None = None
-        self._unreadable: set[str] = set()
+        self._moved = moved or MovedChannels()
+        self._unreadable: dict[str, str] = {}
+        self._stored: dict[str, str] | None = None
 
     def connected(self) -> None:
         """Note a new connection to Slack: earlier messages may have been missed."""
@@ -112,8 +117,11 @@ class CatchUp:
         incomplete = self._connected_at and self._read_at and self._read_at < self._connected_at + EVENT_GRACE
         if self._read_at and not incomplete and now - self._read_at < READ_INTERVAL:
             return
-        if all([await self._read(channel) for channel in self._channels]):
+        if all([await self._read(self._moved.now(channel)) for channel in self._channels]):
             self._read_at = now
+        if self._unreadable != self._stored:
+            await self._catching_up.store_unreadable(self._unreadable)
+            self._stored = dict(self._unreadable)
 
     async def _read(self, channel: str) -> bool:
         """Read one channel. Return False if the next tick should try it again; a permanent refusal counts as read."""
@@ -127,7 +135,7 @@ class CatchUp:
                 return False
             if channel not in self._unreadable:
                 log.warning("%s: the history cannot be read, so questions may be missed: %s", channel, name)
-            self._unreadable.add(channel)
+            self._unreadable[channel] = name
         else:
-            self._unreadable.discard(channel)
+            self._unreadable.pop(channel, None)
         return True

@@ -1,6 +1,8 @@
 """The listener for a channel that gets a new id, as when it moves to another workspace of the organisation."""
 
 import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from slack_bolt.async_app import AsyncApp
@@ -12,30 +14,54 @@ from handlers.views.message import section
 
 log = logging.getLogger(__name__)
 
+EVENT = "channel_id_changed"
+
+
+class ChannelFollower:
+    """Stores each new id, so that every replica and every later start follows the channel."""
+
+    def __init__(self, context: Context) -> None:
+        self._catching_up = context.slack.catching_up
+        self._moved = context.moved
+
+    async def follow(self, body: dict[str, Any], next: Callable[[], Awaitable[None]]) -> None:  # noqa: A002 - Bolt's name
+        """Store the new id before Bolt acks the event.
+
+        Raises:
+            Exception: Whatever the database raises. Slack then gets no ack and delivers again.
+        """
+        event = body.get("event") or {}
+        if event.get("type") == EVENT:
+            old, new = str(event["old_channel_id"]), str(event["new_channel_id"])
+            ts = event.get("event_ts")
+            await self._catching_up.channel_moved(old, new, datetime.fromtimestamp(float(ts), UTC) if ts else None)
+            self._moved.learn({old: new})
+        await next()
+
 
 def register(app: AsyncApp, context: Context) -> None:
-    """Register the listener for `channel_id_changed`.
+    """Register the middleware and the listener for `channel_id_changed`.
 
-    Settings name channels by their ids, and only an operator can change them on every replica.
+    The bot follows every channel. If a setting names it, operators are told, because only they can change a setting.
     """
+    app.use(ChannelFollower(context).follow)
 
-    @app.event("channel_id_changed")
+    @app.event(EVENT)
     async def tell_operators(event: dict[str, Any]) -> None:
         old, new = str(event["old_channel_id"]), str(event["new_channel_id"])
-        is_ops = old == context.ops_channel
-        setting = "BOT_OPS_CHANNEL" if is_ops else "BOT_CHANNELS" if context.policy.watches(old) else None
+        is_ops = context.ops_channel is not None and context.moved.now(context.ops_channel) == new
+        setting = "BOT_OPS_CHANNEL" if is_ops else "BOT_CHANNELS" if context.policy.watches(new) else None
         if setting is None:
             return
-        log.warning("channel %s is %s now: change %s and restart", old, new, setting)
-        channel = new if is_ops else context.ops_channel
-        if channel is None:
+        log.warning("channel %s is %s now, and is followed: change %s", old, new, setting)
+        if context.ops_channel is None:
             return
         text = context.people.default_words(
             "progress.channel_id", channel=f"<#{escaped(new)}>", old=escaped(old), new=escaped(new), setting=setting
         )
         try:
             await context.client.chat_postMessage(
-                channel=channel, text=text, blocks=[section(f"⚠️ {text}", verbatim=True)]
+                channel=context.moved.now(context.ops_channel), text=text, blocks=[section(f"⚠️ {text}", verbatim=True)]
             )
         except SLACK_FAILURES as error:
             log.warning(

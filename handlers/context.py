@@ -1,13 +1,14 @@
 """What every listener is given: the acts, and the ways to reach people in Slack."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.acts import Acts, SlackActs
 from handlers.slack.channels import ChannelAudiences
 from handlers.slack.guard import Guard
+from handlers.slack.moved import MovedChannels
 from handlers.slack.people import People
 from handlers.slack.policy import Policy
 from handlers.slack.private import Private
@@ -42,3 +43,4 @@ class Context:
     wake: Wake
     ops_channel: str | None = None
     """Id of the channel for the people who run the bot; None if there is no such channel."""
+    moved: MovedChannels = field(default_factory=MovedChannels)

@@ -18,6 +18,10 @@ class SqlCursors:
     async def get(self, name: str) -> str | None:
         return (await self._connection.execute(select(cursors.c.position).where(cursors.c.name == name))).scalar()
 
+    async def starting(self, prefix: str) -> dict[str, str]:
+        query = select(cursors.c.name, cursors.c.position).where(cursors.c.name.startswith(prefix, autoescape=True))
+        return {row.name: row.position for row in await self._connection.execute(query)}
+
     async def move(self, name: str, position: str, now: datetime) -> None:
         await upsert(self._connection, cursors, {"name": name, "position": position, "moved_at": now})
 

@@ -6,6 +6,8 @@ No message is sent, nothing is trained or paid for, and no table is changed.
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
+from slack_sdk.web.async_client import AsyncWebClient
+
 from bot.app.trust import trust_of
 from bot.app.wiring import SystemClock, database_of, providers_of, read_prompt, tracker_of
 from bot.domain.errors import ModelError, TrackerError, TrackerRefused, Trouble
@@ -17,12 +19,14 @@ from bot.embedded import LocalModel
 from bot.mirror.status import mirror_state
 from bot.providers.probing import ProviderProbe
 from bot.providers.providers import Providers, address_to_try
+from bot.questions.catching_up import MOVED_PREFIX
 from bot.settings import Settings
 from handlers.slack.connection import fetch_identity, slack_client, slack_problem
-from handlers.slack.failures import SLACK_FAILURES
+from handlers.slack.failures import SLACK_FAILURES, TRANSIENT_ERRORS, error_name
 from handlers.slack.scopes import may_be_left_out, missing_scopes
 from handlers.texts.words import Words
 from handlers.views.trouble import base_url_name, key_name
+from handlers.views.unreadable import unreadable_key
 from storage.database import Database
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
@@ -68,7 +72,10 @@ async def examine(settings: Settings) -> list[Finding]:
         stack.push_async_callback(database.close)
         findings = check_prompt(settings)
         tables, database_findings = await check_tables(database)
-        findings += database_findings + await check_slack(settings)
+        slack_findings = await check_slack(settings)
+        findings += database_findings + slack_findings
+        if slack_findings[0].well and not settings.practice:
+            findings += await check_channels(settings, database, tables=tables)
         findings += await check_models(settings, database, tables=tables)
         findings += await check_langsmith(settings, database, tables=tables)
     return findings + check_people(settings)
@@ -110,6 +117,43 @@ async def check_slack(settings: Settings) -> list[Finding]:
         finding = well if may_be_left_out(missing, [*settings.bot_staff, *settings.bot_admins]) else wrong
         found.append(finding("manifest.yml", "cli.doctor.scopes", scopes=", ".join(missing)))
     return found
+
+
+async def check_channels(settings: Settings, database: Database, *, tables: bool) -> list[Finding]:
+    """Check that the bot can read the channels of the settings, under the ids that they have now."""
+    client = slack_client(settings.slack_bot_token, settings.slack_api_url, trust_of(settings))
+    if tables:
+        async with SqlStore(database).transaction() as tx:
+            moves = await tx.cursors.starting(MOVED_PREFIX)
+        client.moved.learn({name.removeprefix(MOVED_PREFIX): new for name, new in moves.items()})
+    ops = [settings.bot_ops_channel] if settings.bot_ops_channel else []
+    found = []
+    for part, channels in (("BOT_CHANNELS", settings.bot_channels), ("BOT_OPS_CHANNEL", ops)):
+        errors = {channel: await channel_error(client, channel, watched=channels is not ops) for channel in channels}
+        for channel, error in errors.items():
+            new = client.moved.now(channel)
+            if new != channel:
+                found.append(well(part, "cli.doctor.moved", old=channel, new=new))
+            if error:
+                found.append(wrong(part, unreadable_key(error), channel=new, error=error))
+        if channels and not any(errors.values()):
+            found.append(well(part, "cli.doctor.channels"))
+    return found
+
+
+async def channel_error(client: AsyncWebClient, channel: str, *, watched: bool) -> str | None:
+    """Return Slack's error for a channel that the bot cannot read, or, unless it is watched, not write to."""
+    try:
+        if watched:
+            await client.conversations_history(channel=channel, limit=1)
+        info = (await client.conversations_info(channel=channel))["channel"]
+    except (*SLACK_FAILURES, OSError) as error:
+        name = error_name(error)
+        # Slack itself is checked elsewhere, and so are the scopes that may be left out.
+        return None if name is None or name in TRANSIENT_ERRORS or (name == "missing_scope" and not watched) else name
+    if info.get("is_archived"):
+        return "is_archived"
+    return "not_in_channel" if info.get("is_member") is False else None
 
 
 async def check_models(settings: Settings, database: Database, *, tables: bool) -> list[Finding]:

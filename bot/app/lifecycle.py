@@ -33,6 +33,7 @@ from handlers.slack.channels import ChannelAudiences
 from handlers.slack.connection import bolt_app, fetch_identity, slack_client, socket_mode
 from handlers.slack.deliveries import Deliveries, Requests
 from handlers.slack.guard import Guard
+from handlers.slack.moved import FollowingClient
 from handlers.slack.people import Home, People
 from handlers.slack.policy import Policy
 from handlers.slack.private import Private
@@ -60,6 +61,8 @@ RECEIVE_SECONDS = 60.0
 BATCH_SECONDS = 30.0
 """Interval at which the provider is asked for the progress of a batch, in seconds. A batch takes minutes to hours."""
 PRUNE_SECONDS = 3600.0
+MOVED_SECONDS = 15.0
+"""Interval at which a replica learns of channels that got new ids, in seconds."""
 SURVEY_SECONDS = 120.0
 """Interval at which Slack is asked for audiences that are unknown, in seconds."""
 
@@ -83,7 +86,7 @@ async def serve_slack(core: Core, settings: Settings, edge: Edge) -> AsyncIterat
     client = slack_client(settings.slack_bot_token, settings.slack_api_url, trust_of(settings))
     identity = await fetch_identity(client)
     warn_of_missing_scopes(identity)
-    side = SlackSide.of(core, settings, client, identity)
+    side = await follow_channels(SlackSide.of(core, settings, client, identity), settings)
     workers = Workers(core.acts, side.slack, DrainDeadline(settings.bot_drain_seconds))
     schedule = Schedule(core.replicas.exclusive)
     wake = Wake(workers.answer, workers.deliver, lambda: schedule.run_now("follow"))
@@ -93,6 +96,7 @@ async def serve_slack(core: Core, settings: Settings, edge: Edge) -> AsyncIterat
         core.ports.clock,
         workers.answer,
         lambda: schedule.run_now("catch_up"),
+        client.moved,
     )
 
     app = bolt_app(client, identity)
@@ -105,6 +109,7 @@ async def serve_slack(core: Core, settings: Settings, edge: Edge) -> AsyncIterat
         schedule.start(
             each={
                 "beat": (core.replicas.beat, BEAT.total_seconds()),
+                "moved": (side.learn_moves, MOVED_SECONDS),
                 "disk": (partial(core.disk.report, side.announcer), REPORT_SECONDS),
             },
             one=periodic_tasks(core.acts, side.slack, client, workers.deliver)
@@ -119,11 +124,23 @@ async def serve_slack(core: Core, settings: Settings, edge: Edge) -> AsyncIterat
         await core.replicas.leave()
 
 
+async def follow_channels(side: "SlackSide", settings: Settings) -> "SlackSide":
+    """Learn which channels got new ids, log which settings should be changed, and return the side."""
+    await side.learn_moves()
+    ops = [settings.bot_ops_channel] if settings.bot_ops_channel else []
+    for setting, channels in (("BOT_CHANNELS", settings.bot_channels), ("BOT_OPS_CHANNEL", ops)):
+        for old in channels:
+            new = side.client.moved.now(old)
+            if new != old:
+                log.warning("channel %s is %s now, and is followed: change %s", old, new, setting)
+    return side
+
+
 @dataclass(frozen=True)
 class SlackSide:
     """The parts that speak to the Slack workspace."""
 
-    client: AsyncWebClient
+    client: FollowingClient
     people: People
     guard: Guard
     policy: Policy
@@ -134,12 +151,12 @@ class SlackSide:
     ops_channel: str | None
 
     @classmethod
-    def of(cls, core: Core, settings: Settings, client: AsyncWebClient, identity: AuthorizeResult) -> "SlackSide":
+    def of(cls, core: Core, settings: Settings, client: FollowingClient, identity: AuthorizeResult) -> "SlackSide":
         """Build the parts for the app that the token belongs to."""
         home = Home(identity.team_id or "", identity.bot_user_id or "", identity.enterprise_id)
         people = People(client, home, settings.bot_language)
         guard = Guard(settings.bot_staff, settings.bot_admins, client)
-        policy = Policy(home.bot_user_id, settings.bot_channels)
+        policy = Policy(home.bot_user_id, settings.bot_channels, client.moved)
         announcer = SlackAnnouncer(client, people, settings.bot_ops_channel, settings.bot_staff)
         audiences = ChannelAudiences(client)
         reader = MessageReader(client, people, audiences)
@@ -147,6 +164,10 @@ class SlackSide:
         catch_up_within = timedelta(hours=settings.bot_catch_up_hours)
         slack = SlackActs(core.ports, core.acts, SlackPorts(announcer, history, audiences, reader), catch_up_within)
         return cls(client, people, guard, policy, audiences, reader, slack, announcer, settings.bot_ops_channel)
+
+    async def learn_moves(self) -> None:
+        """Learn the channels that got new ids; another replica may have heard of them."""
+        self.client.moved.learn(await self.slack.catching_up.moves())
 
     def context(self, acts: Acts, wake: Wake) -> Context:
         """Return what the listeners share."""
@@ -162,6 +183,7 @@ class SlackSide:
             private=Private(self.client),
             wake=wake,
             ops_channel=self.ops_channel,
+            moved=self.client.moved,
         )
 
 

@@ -1,6 +1,7 @@
 """The contents of `/finetune status`."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from bot.domain.thing import Thing
 from bot.domain.trouble import CUT_PROMPT
 from bot.finetunes.budget import Spending
 from bot.ports import Clock, Neighbours, Store, Transaction
+from bot.questions.catching_up import UNREADABLE_CURSOR
 
 MOST_PAIRS = 5
 """Upper bound of the category pairs in `Status.disagreements`."""
@@ -59,6 +61,8 @@ class Status(Thing):
     """None without a tracker."""
     cut_prompts: list[tuple[str, int, int]]
     """Models whose providers read only a part of the prompt, with the tokens that they billed and that we count."""
+    unreadable: dict[str, str]
+    """Watched channels that the bot cannot read: id → Slack's error."""
 
 
 class Reporting:
@@ -123,6 +127,7 @@ class Reporting:
                 replicas=await tx.replicas.seen(self._clock.now() - REPLICA_SILENT_AFTER),
                 mirror=await self._mirror_state(tx, self._clock.now()) if self._mirror_state else None,
                 cut_prompts=await _cut_prompts(tx),
+                unreadable=json.loads(await tx.cursors.get(UNREADABLE_CURSOR) or "{}"),
             )
 
 

@@ -415,6 +415,9 @@ class Cursors(Protocol):
 
     async def get(self, name: str) -> str | None: ...
 
+    async def starting(self, prefix: str) -> dict[str, str]:
+        """Return the positions of all cursors whose names start with a prefix, by name."""
+
     async def move(self, name: str, position: str, now: datetime) -> None: ...
 
     async def advance(self, name: str, was: str, position: str, now: datetime) -> bool:

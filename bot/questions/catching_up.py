@@ -1,6 +1,8 @@
 """Questions that were asked while the bot was away, or whose event never came."""
 
+import json
 import logging
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from bot.current_prompt import current_prompt
@@ -16,6 +18,10 @@ REREAD = timedelta(minutes=10)
 """Overlap with the previous read: clocks differ, and Slack delivers an event up to six minutes late."""
 LOOK_BACK = timedelta(days=30)
 """Longest period that is read, however long the bot was away."""
+MOVED_PREFIX = "moved:"
+"""Prefix of the cursors that hold the new id of a channel, by its former one."""
+UNREADABLE_CURSOR = "unreadable"
+"""Cursor: the watched channels that the bot cannot read, with Slack's errors, as a JSON object."""
 LONGEST_LIST = 20
 """Upper bound of the too old questions that staff see: the newest are listed, the others only counted."""
 
@@ -70,6 +76,28 @@ class CatchingUp:
         if late or old:
             log.info("%s: %s missed questions to answer, %s too old to answer", channel, len(late), len(old))
         return len(late)
+
+    async def channel_moved(self, old: str, new: str, at: datetime | None) -> None:
+        """Store that a channel has a new id since `at`, or since now, and read it under that id from then on.
+
+        Earlier messages are not read again: the inbox knows them under the former id.
+        """
+        now, name = self._clock.now(), f"history:{new}"
+        async with self._store.transaction() as tx:
+            await tx.cursors.move(f"{MOVED_PREFIX}{old}", new, now)
+            if await tx.cursors.get(name) is None:
+                await tx.cursors.move(name, ((at or now) + REREAD).isoformat(), now)
+
+    async def moves(self) -> dict[str, str]:
+        """Return the channels that got new ids: former id → new id."""
+        async with self._store.transaction() as tx:
+            found = await tx.cursors.starting(MOVED_PREFIX)
+        return {name.removeprefix(MOVED_PREFIX): new for name, new in found.items()}
+
+    async def store_unreadable(self, channels: Mapping[str, str]) -> None:
+        """Store which watched channels cannot be read: id → Slack's error."""
+        async with self._store.transaction() as tx:
+            await tx.cursors.move(UNREADABLE_CURSOR, json.dumps(dict(channels)), self._clock.now())
 
     async def _list_for_staff(self, tx: Transaction, channel: str, old: list[Arrival]) -> None:
         if old:

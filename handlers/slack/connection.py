@@ -15,6 +15,7 @@ from bot.domain.certificates import refused_certificate
 from bot.domain.faults import Fault, Problem, Unable
 from handlers.slack.deliveries import Deliveries, Socket
 from handlers.slack.failures import SLACK_FAILURES, error_name
+from handlers.slack.moved import FollowingClient
 from handlers.slack.scopes import SCOPES_HEADER
 
 SLACK_SECONDS = 20
@@ -25,7 +26,7 @@ class SlackRefused(Unable):
     """Slack refuses the bot or cannot be reached. The problem says why, without any token."""
 
 
-def slack_client(token: SecretStr | None, api_url: str, trust: ssl.SSLContext | None = None) -> AsyncWebClient:
+def slack_client(token: SecretStr | None, api_url: str, trust: ssl.SSLContext | None = None) -> FollowingClient:
     """Return a client for Slack's Web API. It retries a call once after a 429, because then Slack surely did nothing.
 
     After any other failure the caller first looks whether Slack has done what was asked.
@@ -35,7 +36,7 @@ def slack_client(token: SecretStr | None, api_url: str, trust: ssl.SSLContext | 
         api_url: The address of the Web API.
         trust: The certificate authorities to trust, also for the socket and uploads; None means the default.
     """
-    return AsyncWebClient(
+    return FollowingClient(
         token=token.get_secret_value() if token else None,
         base_url=api_url.rstrip("/") + "/",
         timeout=SLACK_SECONDS,

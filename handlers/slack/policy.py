@@ -6,6 +6,7 @@ from typing import Any
 
 from bot.domain.question import ArrivalKind, Place, Via
 from handlers.slack.content import content_of
+from handlers.slack.moved import MovedChannels
 from handlers.slack.people import SLACKBOT, is_by_app
 from handlers.texts.escape import message_text
 
@@ -30,14 +31,16 @@ class Policy:
     Args:
         bot_user_id: The bot's user id.
         watched: Ids of the channels in which every top-level message is a question.
+        moved: Channels that got new ids.
     """
 
-    def __init__(self, bot_user_id: str, watched: Collection[str]) -> None:
+    def __init__(self, bot_user_id: str, watched: Collection[str], moved: MovedChannels | None = None) -> None:
         self._bot_user_id = bot_user_id
         self._watched = frozenset(watched)
+        self._moved = moved or MovedChannels()
 
     def watches(self, channel: str) -> bool:
-        return channel in self._watched
+        return channel in map(self._moved.now, self._watched)
 
     def from_event(self, event: Event) -> AddressedMessage | None:
         """Return the message of an `app_mention` or `message` event, or None if it is not addressed to the bot."""
@@ -79,7 +82,7 @@ class Policy:
             return Via.DM if top_level or mentioned else None
         if mentioned:
             return Via.MENTION
-        return Via.CHANNEL if top_level and channel in self._watched else None
+        return Via.CHANNEL if top_level and self.watches(channel) else None
 
 
 def place_of(team: str, channel: str, message: Event) -> Place:

@@ -16,6 +16,7 @@ from handlers.texts.escape import escaped, mention
 from handlers.texts.words import Words
 from handlers.views.ids import FINETUNE_CONFIRM, FINETUNE_DISMISS, FINETUNE_SWITCH, Payload
 from handlers.views.message import Block, Message, button, context, date, section
+from handlers.views.unreadable import unreadable
 
 RELEASES_OFFERED = 10
 """Maximum number of releases that are offered with a button; older ones must be typed."""
@@ -116,6 +117,7 @@ def status(state: Status, words: Words) -> Message:
             else words("finetune.status.no_jobs")
         ),
         *disagreements(state, words),
+        *([section("\n".join(unreadable(state.unreadable, words)))] if state.unreadable else []),
         *replicas(state.replicas, words),
         *([section(mirror(state.mirror, words))] if state.mirror else []),
         context(

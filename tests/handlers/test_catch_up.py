@@ -2,13 +2,17 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from bot.domain.question import Arrival
 from bot.ports import Store
 from bot.practice import Person
 from bot.practice.people import TEAM_ID
+from bot.questions.catching_up import CatchingUp
 from handlers.views.missed import LINES
 from tests.kits.slack_desk import SlackDesk, eventually, open_desk, texts
 
@@ -332,3 +336,32 @@ async def test_concurrent_replicas_answer_and_list_once(store: Store) -> None:
         assert question is not None
         assert question.late
         assert question.place.team == TEAM_ID
+
+
+class ReadPeriods:
+    """A history without messages that notes which periods are read."""
+
+    def __init__(self) -> None:
+        self.periods: list[tuple[str, datetime, datetime]] = []
+
+    async def asked(self, channel: str, since: datetime, until: datetime) -> AsyncIterator[tuple[datetime, Arrival]]:
+        self.periods.append((channel, since, until))
+        nothing: list[tuple[datetime, Arrival]] = []
+        for one in nothing:
+            yield one
+
+
+async def test_moved_channel_is_read_from_its_move(desk: SlackDesk) -> None:
+    """Earlier messages are in the inbox under the former id, so they would be answered twice."""
+    history = ReadPeriods()
+    catching_up = CatchingUp(desk.store, history, desk.clock, timedelta(hours=24))
+    at = desk.clock.now()
+    desk.clock.advance(seconds=30)
+    await catching_up.channel_moved("C0OLD", "C0NEW", at)
+    for _ in range(3):
+        desk.clock.advance(minutes=9)
+        await catching_up.catch_up("C0NEW")
+    assert await catching_up.moves() == {"C0OLD": "C0NEW"}
+    assert [channel for channel, _, _ in history.periods] == ["C0NEW"] * 3
+    assert [since for _, since, _ in history.periods][:2] == [at, at]
+    assert history.periods[-1][2] > at + timedelta(minutes=20)

@@ -66,6 +66,8 @@ async def test_cursor_keeps_its_last_position(store: Store) -> None:
         await tx.cursors.move("history:C1", "1.3", NOW)
         assert await tx.cursors.get("history:C1") == "1.3"
         assert await tx.cursors.get("history:C2") is None
+        await tx.cursors.move("history%C1", "2", NOW)
+        assert await tx.cursors.starting("history:") == {"history:C1": "1.3"}
 
 
 async def test_only_one_of_several_readers_advances_a_cursor(url: str) -> None:

@@ -1,21 +1,15 @@
-"""Scopes that the installed app lacks, and channels that get a new id."""
+"""Scopes that the installed app lacks."""
 
-import logging
 from dataclasses import replace
-from typing import Any, cast
 
 import pytest
 from slack_bolt.authorization import AuthorizeResult
-from slack_bolt.request.async_request import AsyncBoltRequest
 
 from bot.domain.question import Arrival, Notice, Place, Via
 from bot.practice.people import TEAM_ID
-from handlers import channel_ids
-from handlers.context import Context
-from handlers.slack.connection import bolt_app, fetch_identity
-from handlers.slack.policy import Policy
+from handlers.slack.connection import fetch_identity
 from handlers.slack.scopes import may_be_left_out, missing_scopes
-from tests.kits.slack_desk import SlackDesk, texts
+from tests.kits.slack_desk import SlackDesk
 
 OPS, WATCHED, GENERAL = "C0OPS000001", "C0HELPDESK1", "C0GENERAL01"
 
@@ -58,55 +52,3 @@ async def test_missing_history_scope_does_not_stop_answers(desk: SlackDesk) -> N
     )
     await desk.announcer.post_notice(arrival, Notice.EMPTY, again=True)
     await emily.answer(ts)
-
-
-async def announce(desk: SlackDesk, old: str, new: str, ops: str | None) -> None:
-    """Have Bolt dispatch the event to a bot with this ops channel."""
-    identity = AuthorizeResult(enterprise_id=None, team_id=TEAM_ID, bot_user_id=desk.people.home.bot_user_id)
-    app = bolt_app(desk.client, identity)
-    nothing = cast("Any", None)
-    policy = Policy(desk.people.home.bot_user_id, [WATCHED])
-    channel_ids.register(
-        app,
-        Context(
-            nothing,
-            nothing,
-            desk.client,
-            desk.people,
-            nothing,
-            policy,
-            nothing,
-            nothing,
-            nothing,
-            nothing,
-            ops_channel=ops,
-        ),
-    )
-    event = {"type": "channel_id_changed", "old_channel_id": old, "new_channel_id": new, "event_ts": "1.0"}
-    body = {"type": "event_callback", "team_id": TEAM_ID, "event_id": "Ev9", "event": event}
-    await app.async_dispatch(AsyncBoltRequest(body=body, mode="socket_mode"))
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "ops", "setting"),
-    [(WATCHED, "C0NEW000001", OPS, "BOT_CHANNELS"), ("C0OLD000001", OPS, "C0OLD000001", "BOT_OPS_CHANNEL")],
-)
-async def test_new_channel_id_is_told_to_operators(
-    desk: SlackDesk, caplog: pytest.LogCaptureFixture, old: str, new: str, ops: str, setting: str
-) -> None:
-    yuko = await desk.window(desk.server.people.admin)
-    with caplog.at_level(logging.WARNING):
-        await announce(desk, old, new, ops)
-        told = texts(await yuko.message(lambda m: old in m.get("text", "")))
-    assert new in told
-    assert setting in told
-    assert f"change {setting}" in caplog.text
-
-
-async def test_new_id_of_other_channel_is_ignored(desk: SlackDesk, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, "handlers.channel_ids"):
-        await announce(desk, "C0ELSE00001", "C0NEW000001", None)
-        await announce(desk, WATCHED, "C0NEW000001", None)
-        yuko = await desk.window(desk.server.people.admin)
-    assert await yuko.history(OPS) == []
-    assert "C0ELSE00001" not in caplog.text

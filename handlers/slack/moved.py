@@ -1,0 +1,49 @@
+"""Channels that got a new id, as when they move to another workspace of the organisation."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+CHANNEL_ARGUMENTS = ("channel", "channel_id")
+"""The arguments of Web API methods that name a channel."""
+
+
+class MovedChannels:
+    """The former ids of channels and their new ones."""
+
+    def __init__(self) -> None:
+        self._new: dict[str, str] = {}
+
+    def learn(self, moves: Mapping[str, str]) -> None:
+        """Add moves: former id → new id."""
+        self._new.update(moves)
+
+    def now(self, channel: str) -> str:
+        """Return the id that a channel has now."""
+        passed: set[str] = set()
+        while channel in self._new and channel not in passed:
+            passed.add(channel)
+            channel = self._new[channel]
+        return channel
+
+
+class FollowingClient(AsyncWebClient):
+    """A Web API client that calls each channel by its present id, so that stored ids stay valid.
+
+    Attributes:
+        moved: The known moves.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.moved = MovedChannels()
+
+    async def api_call(self, api_method: str, **options: Any) -> AsyncSlackResponse:
+        for part in ("params", "json", "data"):
+            arguments = options.get(part)
+            if isinstance(arguments, dict):
+                present = {name: self.moved.now(arguments[name]) for name in CHANNEL_ARGUMENTS if arguments.get(name)}
+                options[part] = {**arguments, **present}
+        return await super().api_call(api_method, **options)
