@@ -11,6 +11,7 @@ from bot.domain.similar import Neighbour
 from bot.domain.thing import Thing
 from bot.ports import Neighbours, Store
 from bot.questions.cards import card_of
+from bot.questions.recalling import Recalling
 
 MOST_SIMILAR = 3
 """Upper bound of similar questions in an explanation."""
@@ -27,7 +28,8 @@ class Explanation(Thing):
     serving_since: datetime | None
     """Start of the period in which the release answered; None if the history does not tell."""
     nearest: tuple[Neighbour, ...]
-    """The settled questions most similar to it today, without the question itself."""
+    """The settled questions most similar to it today, without the question itself. Readers of its channel can read each
+    of them: they are public, or were asked in the same channel."""
 
 
 class Explaining:
@@ -35,7 +37,7 @@ class Explaining:
 
     def __init__(self, store: Store, neighbours: Neighbours) -> None:
         self._store = store
-        self._neighbours = neighbours
+        self._recalling = Recalling(store, neighbours)
 
     async def answer(self, question_id: str | None, team: str, channel: str, ts: str) -> Explanation:
         """Explain the newest verdict of a question.
@@ -72,5 +74,7 @@ class Explaining:
         )
 
     async def _nearest(self, question: Question) -> Sequence[Neighbour]:
-        found = await self._neighbours.nearest(question.text, MOST_SIMILAR + 1)
+        found = await self._recalling.nearest(
+            question.text, MOST_SIMILAR + 1, also=lambda row, _: row.channel == question.place.channel
+        )
         return [neighbour for neighbour in found if neighbour.row_id != question.id][:MOST_SIMILAR]

@@ -16,7 +16,7 @@ from bot.domain.release import ModelName, Release
 from bot.domain.trouble import CUT_PROMPT, TroubleReport
 from bot.ports import Answer, Clock, Meter, Model, Neighbours, Store, Transaction, Unmetered
 from bot.questions.memory import Memory
-from bot.questions.recalling import examples_for
+from bot.questions.recalling import Recalling
 
 log = logging.getLogger(__name__)
 
@@ -51,13 +51,13 @@ class Classifying:
     ) -> None:
         self._store = store
         self._model = model
-        self._neighbours = neighbours
         self._clock = clock
         self._fallback = fallback or Fallback()
         self._meter = meter or Unmetered()
         self._cut: dict[ModelName, bool] = {}
         """Model → whether its provider cut the prompt of its newest answer."""
         self.memory = Memory(neighbours, clock)
+        self._recalling = Recalling(store, neighbours)
 
     async def serving_verdict(self, question: Question) -> Verdict:
         """Ask the serving release, outside any transaction.
@@ -150,7 +150,7 @@ class Classifying:
 
     async def _ask(self, release: Release, prompt: Prompt, question: Question) -> Verdict:
         started = time.perf_counter()
-        examples = await examples_for(self._neighbours, release, question.text)
+        examples = await self._recalling.examples(release, question)
         answer = await self._model.classify(release.model, prompt, question.text, examples)
         await self._watch_prompt(release.model, answer, question)
         return Verdict(

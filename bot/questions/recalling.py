@@ -1,36 +1,86 @@
 """The settled questions that a release is shown as examples with a new question."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
+from bot.domain.audience import Audience
 from bot.domain.dataset import Row
+from bot.domain.question import Question
 from bot.domain.release import Release
-from bot.domain.similar import Example
-from bot.ports import Neighbours
+from bot.domain.similar import Example, Neighbour
+from bot.ports import Neighbours, Store
+
+SEARCHED = 16
+"""Neighbours that are looked at for each one that is wanted, because some may not be shown."""
 
 
-async def examples_for(
-    neighbours: Neighbours, release: Release, text: str, *, without: Collection[str] = ()
-) -> tuple[Example, ...]:
-    """Return the settled questions most similar to a text, the most similar one last, right before the question.
+class Recalling:
+    """Finds settled questions that may be shown with another one."""
 
-    Args:
-        neighbours: The search; it finds training rows only.
-        release: The release; its `recall` is the number of examples, and 0 means none.
-        text: The question.
-        without: Groups whose rows must not be shown.
-    """
-    if not release.recall:
-        return ()
-    found = await neighbours.nearest(text, release.recall, without=without)
-    return tuple(Example(text=neighbour.text, category=neighbour.category) for neighbour in reversed(found))
+    def __init__(self, store: Store, neighbours: Neighbours) -> None:
+        self._store = store
+        self._neighbours = neighbours
+
+    async def examples(
+        self, release: Release, question: Question, *, without: Collection[str] = ()
+    ) -> tuple[Example, ...]:
+        """Return the settled questions most similar to a question, the most similar one last, right before it.
+
+        They come from public channels and imports, or the same person asked them.
+
+        Args:
+            release: The release; its `recall` is the number of examples, and 0 means none.
+            question: The question.
+            without: Groups whose rows must not be shown.
+        """
+        found = await self.nearest(
+            question.text, release.recall, without=without, also=lambda _, origin: origin.asker == question.asker
+        )
+        return _in_order(found)
+
+    async def examples_for_row(self, release: Release, row: Row) -> tuple[Example, ...]:
+        """Return the examples for a row that the release is evaluated on: public rows alone.
+
+        Its own group, and groups that hold a near-copy of it, are left out: their rows would give the answer away.
+        """
+        if not release.recall:
+            return ()
+        near = {neighbour.group for neighbour in await self._neighbours.near(row.text)}
+        return _in_order(await self.nearest(row.text, release.recall, without=near | {row.group}))
+
+    async def nearest(
+        self,
+        text: str,
+        k: int,
+        *,
+        without: Collection[str] = (),
+        also: Callable[[Row, Question], bool] = lambda _row, _origin: False,
+    ) -> list[Neighbour]:
+        """Return up to `k` neighbours of a text that may be shown, nearest first.
+
+        Args:
+            text: The text.
+            k: The number; 0 asks nobody.
+            without: Groups to leave out.
+            also: Says of a row that is not public, and of its question, whether it may be shown too.
+        """
+        if not k:
+            return []
+        found = await self._neighbours.nearest(text, SEARCHED * k, without=without)
+        shown: list[Neighbour] = []
+        async with self._store.snapshot() as tx:
+            # The database decides, not the index: it knows the audience that was learnt meanwhile.
+            rows = await tx.rows.some([neighbour.row_id for neighbour in found])
+            for neighbour in found:
+                row = rows.get(neighbour.row_id)
+                if len(shown) == k:
+                    break
+                if row and row.audience is not Audience.PUBLIC:
+                    origin = await tx.questions.get(row.id)
+                    row = row if origin and also(row, origin) else None
+                if row:
+                    shown.append(neighbour)
+        return shown
 
 
-async def examples_for_row(neighbours: Neighbours, release: Release, row: Row) -> tuple[Example, ...]:
-    """Return the examples for a row that the release is evaluated on.
-
-    Its own group, and groups that hold a near-copy of it, are left out: their rows would give the answer away.
-    """
-    if not release.recall:
-        return ()
-    near = {neighbour.group for neighbour in await neighbours.near(row.text)}
-    return await examples_for(neighbours, release, row.text, without=near | {row.group})
+def _in_order(found: Collection[Neighbour]) -> tuple[Example, ...]:
+    return tuple(Example(text=neighbour.text, category=neighbour.category) for neighbour in reversed([*found]))

@@ -16,7 +16,7 @@ from bot.domain.release import Release
 from bot.domain.scorecard import Judged, Result, Scorecard, scorecard
 from bot.domain.similar import Example
 from bot.ports import Clock, Estimator, Model, Neighbours, Store, Transaction
-from bot.questions.recalling import examples_for_row
+from bot.questions.recalling import Recalling
 from bot.similarity.disjoint import UnseenRows
 
 CONCURRENT_CLASSIFICATIONS = 8
@@ -60,6 +60,7 @@ class Evaluating:
         self._model = model
         self._clock = clock
         self._neighbours = neighbours
+        self._recalling = Recalling(store, neighbours)
         self._unseen = UnseenRows(neighbours)
         self._estimator = estimator
         self._rates = per_second or {}
@@ -137,7 +138,7 @@ class Evaluating:
     async def requests(self, release: Release) -> tuple[Prompt, list[tuple[str, str, Sequence[Example]]]]:
         """Return the prompt and, for each unanswered row, its text's key, its text and the examples to show with it."""
         return await self._prompt(release), [
-            (text_key(row.text), row.text, await examples_for_row(self._neighbours, release, row))
+            (text_key(row.text), row.text, await self._recalling.examples_for_row(release, row))
             for row in await self.unanswered(release)
         ]
 
@@ -228,7 +229,7 @@ class Evaluating:
 
     async def _ask(self, run: "Run", row: Row) -> Result:
         release = run.release
-        examples = await examples_for_row(self._neighbours, release, row)
+        examples = await self._recalling.examples_for_row(release, row)
         async with self._throttle(release.model.provider).turn():
             started = time.perf_counter()
             answer = await self._model.classify(release.model, run.prompt, row.text, examples)

@@ -10,7 +10,7 @@ from bot.domain.shadow import Agreement, Shadow
 from bot.domain.thing import Thing
 from bot.ports import Clock, Model, Neighbours, OutboxItem, Store, Transaction
 from bot.questions.leasing import LeasedOutbox, RetryDelay
-from bot.questions.recalling import examples_for
+from bot.questions.recalling import Recalling
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Shadowing:
     def __init__(self, store: Store, model: Model, neighbours: Neighbours, clock: Clock, *, per_day: int) -> None:
         self._store = store
         self._model = model
-        self._neighbours = neighbours
+        self._recalling = Recalling(store, neighbours)
         self._clock = clock
         self.per_day = per_day
         self._entries = LeasedOutbox(store, clock, [SHADOW_TOPIC], SHADOW_LEASE, RetryDelay(SHADOW_WAIT, SHADOW_WAIT))
@@ -143,7 +143,7 @@ class Shadowing:
             return
         # Staff may have settled the question meanwhile; its own row must not become an example.
         own = [row.group] if row else []
-        examples = await examples_for(self._neighbours, release, question.text, without=own)
+        examples = await self._recalling.examples(release, question, without=own)
         answer = await self._model.classify(release.model, prompt, question.text, examples)
         shadow = Shadow(
             question_id=question_id,

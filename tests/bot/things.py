@@ -3,6 +3,7 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
+from bot.domain.audience import Audience
 from bot.domain.dataset import Row, Source, Split, group_of, split_of
 from bot.domain.prompt import Category, Prompt
 from bot.domain.question import Arrival, Place, Via
@@ -37,6 +38,7 @@ def row(
         source=Source.CHANGE,
         by="U2",
         settled_at=START + timedelta(seconds=at),
+        audience=Audience.PUBLIC,
     )
 
 

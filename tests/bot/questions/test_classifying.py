@@ -102,7 +102,10 @@ class OutageDesk:
 async def desk(database: Database, board: FakeAnnouncer, clock: StepClock) -> OutageDesk:
     store = SqlStore(database)
     await Releasing(store, clock, RULE).ensure(PROMPT, LUNA)
-    return OutageDesk(store, board, clock)
+    desk = OutageDesk(store, board, clock)
+    async with store.transaction() as tx:
+        await tx.rows.put(*desk.neighbours.rows)
+    return desk
 
 
 async def test_each_serving_prompt_has_a_fallback_release(desk: OutageDesk) -> None:

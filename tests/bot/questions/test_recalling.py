@@ -1,17 +1,22 @@
 """Examples: corrections help similar questions at once, and an evaluation shows no answer in advance."""
 
+from collections.abc import Sequence
+
 import pytest
 
-from bot.domain.dataset import Split
+from bot.domain.audience import Audience
+from bot.domain.dataset import Row, Split
 from bot.domain.errors import Reason, Refused
+from bot.domain.question import Question
 from bot.domain.release import Release, ReleaseState
 from bot.domain.similar import Example
 from bot.questions.answering import Answering
+from bot.questions.arrivals import question_of
 from bot.questions.classifying import Classifying
-from bot.questions.recalling import examples_for, examples_for_row
+from bot.questions.recalling import Recalling
 from bot.releases.releasing import Releasing
 from storage.store import SqlStore
-from tests.bot.things import BASE, PROMPT, arrival, row
+from tests.bot.things import BASE, PROMPT, START, arrival, row
 from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
 from tests.kits.fakes_acts import FakeAnnouncer
 
@@ -26,29 +31,56 @@ async def release_with_recall(store: SqlStore, clock: StepClock, k: int) -> Rele
     return await releasing.recalling((await releasing.serving()).id, k, "U3")
 
 
+async def recalling_of(store: SqlStore, rows: Sequence[Row]) -> Recalling:
+    async with store.transaction() as tx:
+        await tx.rows.put(*rows)
+    return Recalling(store, MemoryNeighbours(rows))
+
+
+def question(text: str, asker: str = "U1", n: int = 1) -> Question:
+    return question_of(arrival(text, n).model_copy(update={"asker": asker}), START)
+
+
 async def test_number_of_examples_is_the_releases_recall(store: SqlStore, clock: StepClock) -> None:
-    neighbours = MemoryNeighbours(ROWS)
+    recalling, asked = await recalling_of(store, ROWS), question("有給は何日前？")
     none, two = await release_with_recall(store, clock, 0), await release_with_recall(store, clock, 2)
-    assert await examples_for(neighbours, none, "有給は何日前？") == ()
-    shown = [one.text for one in await examples_for(neighbours, two, "有給は何日前？")]
+    assert await recalling.examples(none, asked) == ()
+    shown = [one.text for one in await recalling.examples(two, asked)]
     assert shown == ["有給は何日前までに申請？", "有給は何日前に申請？"], (
         "the nearest comes last, right before the question"
     )
     without = [ROWS[0].group, ROWS[1].group]
-    assert await examples_for(neighbours, two, "有給は何日前？", without=without) == (
-        Example(text="PCが起動しない", category="it"),
-    )
+    assert await recalling.examples(two, asked, without=without) == (Example(text="PCが起動しない", category="it"),)
 
 
 async def test_evaluated_row_gets_no_near_copy_as_example(store: SqlStore, clock: StepClock) -> None:
     release = await release_with_recall(store, clock, 3)
     held_out = row("有給は何日前に申請").model_copy(update={"split": Split.HELD_OUT})
-    examples = await examples_for_row(MemoryNeighbours([*ROWS, held_out]), release, held_out)
+    examples = await (await recalling_of(store, [*ROWS, held_out])).examples_for_row(release, held_out)
     assert [one.text for one in examples] == ["PCが起動しない"]
+
+
+async def test_examples_are_public_or_the_askers_own(store: SqlStore, clock: StepClock) -> None:
+    release = await release_with_recall(store, clock, 3)
+    public, *private = [
+        row(f"有給は何日前に申請？ {n}", row_id=f"r{n}").model_copy(update={"split": Split.TRAIN}) for n in range(4)
+    ]
+    hidden = zip(private, (Audience.PRIVATE, Audience.DIRECT, Audience.UNKNOWN), strict=True)
+    rows = [public, *(one.model_copy(update={"audience": audience}) for one, audience in hidden)]
+    async with store.transaction() as tx:
+        for n, one in enumerate(rows):
+            asked = question(one.text, "U1" if n == 2 else "U2", n)
+            await tx.questions.add(asked.model_copy(update={"id": one.id}))
+    recalling = await recalling_of(store, rows)
+    asked = question("有給は何日前に申請？", n=9)
+    assert {one.text for one in await recalling.examples(release, asked)} == {public.text, rows[2].text}
+    evaluated = row("無給は何日前に", row_id="r9")
+    assert [one.text for one in await recalling.examples_for_row(release, evaluated)] == [public.text]
 
 
 async def test_live_questions_come_with_examples(store: SqlStore, clock: StepClock, board: FakeAnnouncer) -> None:
     model = RuleModel({})
+    await recalling_of(store, ROWS)
     answering = Answering(store, Classifying(store, model, MemoryNeighbours(ROWS), clock), board, clock)
     await answering.receive(arrival(n=1))
     await answering.answer_next()

@@ -171,5 +171,7 @@ async def test_question_settled_meanwhile_is_no_example(desk: ShadowDesk) -> Non
     assert settled
     to_train = {"split": Split.TRAIN}
     desk.neighbours.rows = [one.model_copy(update=to_train) for one in (settled, row("PCが遅い", "it"))]
+    async with desk.store.transaction() as tx:
+        await tx.rows.put(*desk.neighbours.rows)
     await desk.shadowing.shadow_next()
     assert [[one.text for one in shown] for shown in desk.shadow_model.shown] == [["PCが遅い"]]
