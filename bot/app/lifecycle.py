@@ -114,8 +114,8 @@ async def serve_slack(core: Core, settings: Settings, edge: Edge) -> AsyncIterat
             },
             one=periodic_tasks(core.acts, side.slack, client, workers.deliver)
             | {"catch_up": (catch_up.tick, CATCH_UP_SECONDS)},
+            at_once=["survey"],  # after an upgrade, recall and memory wait for it
         )
-        schedule.run_now("survey")  # after an upgrade, recall and memory wait for it
         async with connected(app, settings, edge, catch_up.connected, workers.drain) as slack:
             edge.health.start_checks(checks_of(core, slack), metrics_of(core, edge.telemetry))
             yield

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -55,12 +55,13 @@ class Schedule:
         self._on_one_replica = on_one_replica
         self._scheduler = AsyncIOScheduler(timezone="UTC")
 
-    def start(self, each: Timetable, one: Timetable) -> None:
+    def start(self, each: Timetable, one: Timetable, at_once: Collection[str] = ()) -> None:
         """Start the ticks in the running event loop.
 
         Args:
             each: The acts that every replica runs.
             one: The acts that only one replica at a time runs.
+            at_once: Names of acts that do not wait for their first interval.
         """
         shared = {name: (self._on_one_replica(name, act, seconds), seconds) for name, (act, seconds) in one.items()}
         for name, (act, seconds) in {**each, **shared}.items():
@@ -73,6 +74,8 @@ class Schedule:
                 misfire_grace_time=None,  # the default silently skips a late tick
             )
         self._scheduler.start()
+        for name in at_once:
+            self.run_now(name)
 
     def run_now(self, name: str) -> None:
         """Call an act at once, in addition to its interval. After `stop` this does nothing."""
