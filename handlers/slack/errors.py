@@ -10,47 +10,78 @@ from slack_bolt.response import BoltResponse
 from bot.domain.disk import is_disk_full, log_failure
 from bot.domain.errors import Refused
 from bot.domain.faults import Unable
+from handlers.slack.failures import lacking_scope
 from handlers.slack.people import People
-from handlers.slack.private import Private, spot_of
+from handlers.slack.private import Private, Spot, spot_of
+from handlers.texts.words import Words
 
 log = logging.getLogger(__name__)
+
+ASKING_EVENTS = frozenset({"message", "app_mention"})
+"""Events in which somebody may have asked something."""
 
 
 class NotSaved(Exception):  # noqa: N818 - reads as what happened
     """A correction could not be stored, and nothing was changed."""
 
 
+class ErrorHandler:
+    """Tells people what was refused or went wrong, and logs it."""
+
+    def __init__(self, people: People, private: Private) -> None:
+        self._people = people
+        self._private = private
+
+    async def of_event(self, error: Exception, event: dict[str, Any]) -> BoltResponse | None:
+        """Log why an event failed. It gets no ack, so that Slack delivers it again, unless that cannot help."""
+        kind, scope = event.get("type"), lacking_scope(error)
+        if scope:
+            log.warning("event %s is dropped: the Slack app lacks the scope %s", kind, scope)
+            if kind in ASKING_EVENTS and event.get("user"):
+                spot = Spot(event["user"], event.get("channel"), event.get("thread_ts"), None)
+                await self._private.tell(spot, self._people.default_words("error.missing_scope", scope=scope))
+            return BoltResponse(status=200)
+        if isinstance(error, Unable) and not is_disk_full(error):
+            # The database is away. The traceback is logged once, elsewhere.
+            log.error("event %s failed: %s", kind, error)
+        else:
+            log_failure(log, f"event {kind} failed: {type(error).__name__}", error)
+        return None
+
+    async def of_interaction(self, error: Exception, body: dict[str, Any]) -> None:
+        """Tell the person who pressed, typed or submitted something."""
+        spot = spot_of(body)
+        words = await self._people.words(spot.user)
+        await self._private.tell(spot, self._text(error, str(body.get("type") or body.get("command")), words))
+
+    def _text(self, error: Exception, what: str, words: Words) -> str:
+        scope = lacking_scope(error)
+        if isinstance(error, Refused):
+            log.info("refused: %s", error.reason.value)
+            return words.refusal(error)
+        if scope:
+            log.warning("%s is refused: the Slack app lacks the scope %s", what, scope)
+            return words("error.missing_scope", scope=scope)
+        number = uuid.uuid4().hex[:8]
+        if is_disk_full(error):  # a line of its own, because the person is told this number
+            log.error("%s: %s failed: the disk is full", number, what)
+        else:
+            log.error("%s: %s failed", number, what, exc_info=error)
+        return words("error.not_saved" if isinstance(error, NotSaved) else "error.unexpected", id=number)
+
+
 def register(app: AsyncApp, people: People, private: Private) -> None:
     """Register the only error handler.
 
-    When a listener for a press, command, shortcut or modal raises, the handler tells the person and acks. An event that
-    fails before its ack gets none, so that Slack delivers it again.
+    When a listener for a press, command, shortcut or modal raises, the handler tells the person and acks.
     """
+    handler = ErrorHandler(people, private)
 
     @app.error
     async def handle_error(
         error: Exception, body: dict[str, Any], response: BoltResponse | None
     ) -> BoltResponse | None:
         if "event" in body:
-            # `Unable` means that the database is away. Its traceback is logged once, elsewhere.
-            kind = body["event"].get("type")
-            if isinstance(error, Unable) and not is_disk_full(error):
-                log.error("event %s failed: %s", kind, error)
-            else:
-                log_failure(log, f"event {kind} failed: {type(error).__name__}", error)
-            return None
-        spot = spot_of(body)
-        words = await people.words(spot.user)
-        if isinstance(error, Refused):
-            log.info("refused: %s", error.reason.value)
-            text = words.refusal(error)
-        else:
-            number = uuid.uuid4().hex[:8]
-            what = body.get("type") or body.get("command")
-            if is_disk_full(error):  # a line of its own, because the person is told this number
-                log.error("%s: %s failed: the disk is full", number, what)
-            else:
-                log.error("%s: %s failed", number, what, exc_info=error)
-            text = words("error.not_saved" if isinstance(error, NotSaved) else "error.unexpected", id=number)
-        await private.tell(spot, text)
+            return await handler.of_event(error, body["event"])
+        await handler.of_interaction(error, body)
         return BoltResponse(status=200) if response else None

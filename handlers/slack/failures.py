@@ -41,6 +41,16 @@ def error_name(error: BaseException) -> str | None:
     return str(name) if name else None
 
 
+def lacking_scope(error: BaseException | None) -> str | None:
+    """Return the scope without which Slack refused a call; None if the error is another one."""
+    while error is not None:
+        if error_name(error) == "missing_scope":
+            data: Any = getattr(error, "response", None)
+            return str(data.get("needed") or "?")
+        error = error.__cause__
+    return None
+
+
 async def call_slack(request: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
     """Await a call of the client and return its response.
 

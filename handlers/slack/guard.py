@@ -98,6 +98,8 @@ class Guard:
             answer = await self._client.usergroups_users_list(usergroup=group)
         except SLACK_FAILURES as error:
             log.warning("user group %s cannot be read, so nobody counts as a member: %s", group, error_name(error))
+            if error_name(error) == "missing_scope":  # the next call would fail too
+                self._groups[group] = (self._now(), frozenset())
             return frozenset()
         members = frozenset(answer["users"])
         self._groups[group] = (self._now(), members)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from slack_sdk.errors import SlackApiError
@@ -135,3 +136,17 @@ async def test_concurrent_lookups_share_one_request(server: Server, client: Asyn
 
 async def test_configured_language_applies_to_everybody(client: AsyncWebClient) -> None:
     assert (await People(client, Home(TEAM_ID, "U1"), "en").get(KENJI)).language == "en"
+
+
+async def test_missing_group_scope_is_asked_once_a_minute(
+    server: Server, client: AsyncWebClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    workspace, clock = server.workspace, ManualClock()
+    app = workspace.app
+    workspace.app = replace(app, scopes=app.scopes - {"usergroups:read"})
+    guard = Guard([STAFF], [], client, clock)
+    assert [await guard.is_staff(user) for user in (KENJI, KENJI, EMILY)] == [False] * 3
+    assert caplog.text.count("missing_scope") == 1
+    workspace.app = app
+    clock.now = 61.0
+    assert await guard.is_staff(KENJI)

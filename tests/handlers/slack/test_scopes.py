@@ -1,6 +1,7 @@
 """Scopes that the installed app lacks."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from slack_bolt.authorization import AuthorizeResult
@@ -9,7 +10,7 @@ from bot.domain.question import Arrival, Notice, Place, Via
 from bot.practice.people import TEAM_ID
 from handlers.slack.connection import fetch_identity
 from handlers.slack.scopes import may_be_left_out, missing_scopes
-from tests.kits.slack_desk import SlackDesk
+from tests.kits.slack_desk import SlackDesk, asked, card, eventually, texts
 
 OPS, WATCHED, GENERAL = "C0OPS000001", "C0HELPDESK1", "C0GENERAL01"
 
@@ -52,3 +53,35 @@ async def test_missing_history_scope_does_not_stop_answers(desk: SlackDesk) -> N
     )
     await desk.announcer.post_notice(arrival, Notice.EMPTY, again=True)
     await emily.answer(ts)
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+async def test_asker_is_told_of_missing_scope_once(
+    desk: SlackDesk, caplog: pytest.LogCaptureFixture, language: str
+) -> None:
+    desk.people._language = language
+    without(desk, "users:read")
+    emily = await desk.emily()
+    await emily.say("C0HELPDESK1", "my laptop is broken")
+    told = await emily.message(lambda m: bool(m.get("ephemeral")))
+    assert "`users:read`" in texts(told)
+    assert {"en": "the people who run me", "ja": "運用担当者"}[language] in texts(told)
+    await desk.settled()
+    assert not [record for record in caplog.records if record.exc_info]
+    assert caplog.text.count("lacks the scope users:read") == 1
+
+
+async def test_export_without_scope_says_which(desk: SlackDesk, caplog: pytest.LogCaptureFixture) -> None:
+    priya = await desk.priya()
+    await priya.press(await card(priya, await asked(desk)), "correct.agree")
+    without(desk, "files:write")
+    yuko = await desk.window(desk.server.people.admin)
+    await eventually(partial(rows, desk))
+    await yuko.command("/finetune export")
+    assert "`files:write`" in texts(await yuko.message(lambda m: bool(m.get("ephemeral"))))
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def rows(desk: SlackDesk) -> int:
+    async with desk.store.transaction() as tx:
+        return sum((await tx.rows.counts()).values())
