@@ -34,6 +34,10 @@ class SqlQuestions:
             select(questions).where(questions.c.team == team, questions.c.channel == channel, questions.c.ts == ts)
         )
 
+    async def asked_by(self, asker: str, question_ids: Collection[str]) -> set[str]:
+        query = select(questions.c.id).where(questions.c.id.in_(question_ids), questions.c.asker == asker)
+        return {*(await self._connection.execute(query)).scalars()}
+
     async def edit(self, question: Question) -> None:
         values = {"text": question.text, "cut": question.cut, "unread": question.unread} | _authors(question)
         await self._connection.execute(update(questions).where(questions.c.id == question.id).values(values))

@@ -74,7 +74,5 @@ class Explaining:
         )
 
     async def _nearest(self, question: Question) -> Sequence[Neighbour]:
-        found = await self._recalling.nearest(
-            question.text, MOST_SIMILAR + 1, also=lambda row, _: row.channel == question.place.channel
-        )
+        found = await self._recalling.nearest(question.text, MOST_SIMILAR + 1, channel=question.place.channel)
         return [neighbour for neighbour in found if neighbour.row_id != question.id][:MOST_SIMILAR]

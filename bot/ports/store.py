@@ -74,6 +74,9 @@ class Questions(Protocol):
     async def at(self, team: str, channel: str, ts: str) -> Question | None:
         """Return the question that this message asked."""
 
+    async def asked_by(self, asker: str, question_ids: Collection[str]) -> set[str]:
+        """Return those of these questions that the person asked; at most 1,000 at once."""
+
     async def edit(self, question: Question) -> None:
         """Store the question's text, what was not read of it, and its authors."""
 

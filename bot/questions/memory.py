@@ -1,6 +1,7 @@
 """Answers that repeat what staff settled for the same question, without asking a model."""
 
 import uuid
+from collections.abc import Sequence
 from functools import lru_cache
 
 from bot.domain.audience import Audience
@@ -11,6 +12,9 @@ from bot.domain.question import Question, Verdict
 from bot.domain.release import Release
 from bot.domain.similar import SameQuestion, content, tells
 from bot.ports import Clock, Neighbours, Transaction
+
+MOST_PRIVATE = 1000
+"""Rows of other channels whose askers are looked up for one question."""
 
 
 class Memory:
@@ -29,8 +33,7 @@ class Memory:
 
         A question that was cut is left to the model, and so is one that only its files or its thread explain.
         """
-        leans = question.unread or question.place.thread_ts
-        if question.cut or (leans and not tells(question.text)):
+        if question.cut or (_leans(question) and not tells(question.text)):
             return None
         return await self._neighbours.same(question.text, _words_of(prompt))
 
@@ -53,21 +56,18 @@ class Memory:
         if len({row.category for row in rows}) != 1 or prompt.category(rows[0].category) is None:
             return None
         same = [row for row in rows if found.texts.get(row.id) == row.text and row.id != question.id]
-        for row in sorted(same, key=lambda row: (row.settled_at, row.id), reverse=True):
-            if await self._may_answer(tx, row, question):
-                return self._repeat(row, question, release)
-        return None
+        row = await self._newest_audible(tx, same, question)
+        if row is None or (not tells(row.text) and _leans(await tx.questions.get(row.id))):
+            return None
+        return self._repeat(row, question, release)
 
-    async def _may_answer(self, tx: Transaction, row: Row, question: Question) -> bool:
-        """Return whether this asker may hear of the row, and its words alone were what staff judged."""
-        origin = await tx.questions.get(row.id)
-        if origin and (origin.unread or origin.place.thread_ts) and not tells(row.text):
-            return False
-        if row.audience is Audience.PUBLIC:
-            return True
-        place = question.place
-        same_channel = (row.team, row.channel) == (place.team, place.channel)
-        return same_channel or (origin is not None and origin.asker == question.asker)
+    async def _newest_audible(self, tx: Transaction, rows: Sequence[Row], question: Question) -> Row | None:
+        """Return the row that was settled last among those that this asker may hear of in this channel."""
+        place = (question.place.team, question.place.channel)
+        open_to_all = {row.id for row in rows if row.audience is Audience.PUBLIC or (row.team, row.channel) == place}
+        others = sorted(row.id for row in rows if row.id not in open_to_all)[:MOST_PRIVATE]
+        audible = open_to_all | (await tx.questions.asked_by(question.asker, others) if others else set())
+        return max((row for row in rows if row.id in audible), key=lambda row: (row.settled_at, row.id), default=None)
 
     def _repeat(self, row: Row, question: Question, release: Release) -> Verdict:
         now = self._clock.now()
@@ -87,6 +87,11 @@ class Memory:
             settled_row=row.id,
             row_settled_at=None if row.source is Source.IMPORT else row.settled_at,
         )
+
+
+def _leans(question: Question | None) -> bool:
+    """Return whether files or a thread may explain the words of a question."""
+    return question is not None and bool(question.unread or question.place.thread_ts)
 
 
 @lru_cache(maxsize=8)

@@ -1,6 +1,6 @@
 """The settled questions that a release is shown as examples with a new question."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from bot.domain.audience import Audience
 from bot.domain.dataset import Row
@@ -32,10 +32,7 @@ class Recalling:
             question: The question.
             without: Groups whose rows must not be shown.
         """
-        found = await self.nearest(
-            question.text, release.recall, without=without, also=lambda _, origin: origin.asker == question.asker
-        )
-        return _in_order(found)
+        return _in_order(await self.nearest(question.text, release.recall, without=without, asker=question.asker))
 
     async def examples_for_row(self, release: Release, row: Row) -> tuple[Example, ...]:
         """Return the examples for a row that the release is evaluated on: public rows alone.
@@ -53,33 +50,29 @@ class Recalling:
         k: int,
         *,
         without: Collection[str] = (),
-        also: Callable[[Row, Question], bool] = lambda _row, _origin: False,
+        asker: str | None = None,
+        channel: str | None = None,
     ) -> list[Neighbour]:
-        """Return up to `k` neighbours of a text that may be shown, nearest first.
+        """Return up to `k` neighbours of a text that may be shown, nearest first: public ones, and more if told so.
 
         Args:
             text: The text.
-            k: The number; 0 asks nobody.
+            k: The number; 0 searches nothing.
             without: Groups to leave out.
-            also: Says of a row that is not public, and of its question, whether it may be shown too.
+            asker: The person whose own questions may be shown too.
+            channel: The channel whose questions may be shown too.
         """
         if not k:
             return []
         found = await self._neighbours.nearest(text, SEARCHED * k, without=without)
-        shown: list[Neighbour] = []
         async with self._store.snapshot() as tx:
             # The database decides, not the index: it knows the audience that was learnt meanwhile.
             rows = await tx.rows.some([neighbour.row_id for neighbour in found])
-            for neighbour in found:
-                row = rows.get(neighbour.row_id)
-                if len(shown) == k:
-                    break
-                if row and row.audience is not Audience.PUBLIC:
-                    origin = await tx.questions.get(row.id)
-                    row = row if origin and also(row, origin) else None
-                if row:
-                    shown.append(neighbour)
-        return shown
+            channels = {channel} - {None}
+            shown = {one.id for one in rows.values() if one.audience is Audience.PUBLIC or one.channel in channels}
+            if asker and len(shown) < len(rows):
+                shown |= await tx.questions.asked_by(asker, rows.keys() - shown)
+        return [neighbour for neighbour in found if neighbour.row_id in shown][:k]
 
 
 def _in_order(found: Collection[Neighbour]) -> tuple[Example, ...]:

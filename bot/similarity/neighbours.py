@@ -71,7 +71,9 @@ class RowNeighbours:
             asked = [row for row in near if self._asks_the_same(row.text, text, known)]
             if not asked:
                 return None
-            groups = {group for row in near for group in self._clusters.cluster(row.group)}
+            groups: set[str] = set()
+            for row in near:
+                groups |= set() if row.group in groups else self._clusters.cluster(row.group)
         return SameQuestion(texts={row.row_id: row.text for row in asked}, groups=tuple(sorted(groups)))
 
     async def nearest(self, text: str, k: int, *, without: Collection[str] = ()) -> list[Neighbour]:

@@ -60,6 +60,13 @@ async def change_category(store: SqlStore, neighbours: RowNeighbours, row: Row) 
     await neighbours.conflicts()
 
 
+async def read_settled(store: SqlStore, neighbours: RowNeighbours, text: str) -> None:
+    """Find the rows that ask the same, and read the rows that must agree with them, as memory does."""
+    found = await neighbours.same(text, ())
+    async with store.transaction() as tx:
+        await tx.rows.in_groups(found.groups if found else ())
+
+
 async def main(count: int) -> None:
     """Print the time of each operation on `count` rows."""
     texts = make_questions(count + SAMPLES)
@@ -93,6 +100,7 @@ async def main(count: int) -> None:
         await neighbours.refresh()
         print_words(f"indexed {count} rows within {time.perf_counter() - start:.1f} s")
         print_words("near   ", await time_calls(neighbours.near, asked))
+        print_words("memory ", await time_calls(lambda text: read_settled(store, neighbours, text), settled[:SAMPLES]))
         print_words("nearest", await time_calls(lambda text: neighbours.nearest(text, 5), asked))
         print_words(
             "settled",
