@@ -4,6 +4,7 @@ import difflib
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from pydantic import Field
 
@@ -120,6 +121,8 @@ class Importing:
         async with self._store.transaction() as tx:
             prompt = await current_prompt(tx)
         mapping = _mapping(options, prompt)
+        is_label = partial(_is_label, prompt=prompt, mapping=mapping)
+        options = options.model_copy(update={"is_label": is_label})
         rows: dict[str, tuple[int, Row]] = {}
         bad: list[BadLine] = []
         skipped: Counter[Skip] = Counter()
@@ -203,6 +206,12 @@ def _mapping(options: ImportOptions, prompt: Prompt) -> dict[str, Category]:
 def category_of(label: str, prompt: Prompt) -> Category | None:
     """Return the category that a file's label plainly means; an exact id or name comes first."""
     return prompt.category(label) or prompt.meant(label)
+
+
+def _is_label(label: str, prompt: Prompt, mapping: Mapping[str, Category]) -> bool:
+    """Return whether a label means a category; every list of groups has an `Other`, so the catch-all shows nothing."""
+    category = mapping.get(_folded(label)) or category_of(label, prompt)
+    return category is not None and not category.other
 
 
 def _ids(prompt: Prompt) -> str:

@@ -1,5 +1,6 @@
 """The records of a file with a company's labelled questions; bot/dataset/reading/ reads them."""
 
+from collections.abc import Callable
 from enum import StrEnum
 
 from pydantic import Field
@@ -87,3 +88,5 @@ class ReadingOptions(Thing):
     """Names of the columns that together are the question."""
     category: str = ""
     encoding: str = ""
+    is_label: Callable[[str], bool] | None = None
+    """Whether a text plainly means one of our categories; it decides between columns that may hold one."""

@@ -4,11 +4,17 @@ import json
 import re
 from collections.abc import Iterator
 
+from bot.dataset.reading.columns import select
 from bot.dataset.reading.exports import labelled
 from bot.domain.labelled import BadLine, Flaw, Labelled, ReadingOptions, SkippedLine
 
-LISTS = ("data", "examples", "rows", "records", "items", "results")
+LISTS = (
+    *("data", "examples", "rows", "records", "items", "results", "result", "issues", "tickets", "utterances"),
+    *("tasks", "entries"),
+)
 """Names under which a file that is one object keeps its records."""
+ENVELOPES = ("data", "result", "response", "dataset")
+"""Names under which a file keeps the object with the list."""
 BETWEEN = re.compile(r"[\s,\[\]]*")
 """What may stand between the objects of a file and of an array."""
 CLOSED = re.compile(r"[ \t\r,\]]*(?:\n|\{|\Z)")
@@ -32,7 +38,8 @@ def read_json(text: str, options: ReadingOptions) -> Iterator[Labelled | BadLine
             if isinstance(found, BadLine):
                 yield found.model_copy(update={"line": line, "end": last if last > line else None})
             else:
-                yield from _from_value(line, found, options)
+                alone = line == 1 and BETWEEN.fullmatch(text, end) is not None
+                yield from _from_value(line, found, options, alone=alone)
             line, begin = last, end
         start = begin
 
@@ -81,13 +88,42 @@ def _end_of_broken(text: str, begin: int) -> int:
     return end
 
 
-def _from_value(line: int, value: object, options: ReadingOptions) -> Iterator[Labelled | BadLine | SkippedLine]:
+def _from_value(
+    line: int, value: object, options: ReadingOptions, *, alone: bool
+) -> Iterator[Labelled | BadLine | SkippedLine]:
     if not isinstance(value, dict):
         yield BadLine(line=line, why=Flaw.NOT_AN_OBJECT)
         return
-    inner = next((value[name] for name in LISTS if isinstance(value.get(name), list)), None)
-    if inner and all(isinstance(one, dict) for one in inner):
-        for one in inner:
-            yield labelled(line, one, options)
-    else:
-        yield labelled(line, value, options)
+    for one in _records_in(value) or (_by_columns(value, options) if alone else []) or [value]:
+        yield labelled(line, one, options)
+
+
+def _records_in(value: dict[str, object]) -> list[dict[str, object]]:
+    """Return the records of a file that is one object; none if the object is a record itself."""
+    for holder in (value, *(value.get(name) for name in ENVELOPES)):
+        if not isinstance(holder, dict) or select(tuple(holder)).text:
+            continue
+        for name in LISTS:
+            listed = holder.get(name)
+            records = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+            if records and isinstance(listed, list) and len(records) == len(listed):
+                return records
+    return []
+
+
+def _by_columns(value: dict[str, object], options: ReadingOptions) -> list[dict[str, object]]:
+    """Return the rows of a table that pandas wrote column by column, as lists or as objects of numbered cells."""
+    names, cells = value.get("columns"), value.get("data")
+    if isinstance(names, list) and isinstance(cells, list):
+        return [dict(zip(map(str, names), row, strict=False)) for row in cells if isinstance(row, list)]
+    chosen = select(tuple(value), options.text, options.category)
+    wanted = [*chosen.text, chosen.category, *filter(None, [chosen.reason])]
+    listed = [_listed(value[name]) for name in wanted] if chosen.text and chosen.category else []
+    whole = listed and all(listed) and len({len(each) for each in listed}) == 1
+    return [dict(zip(wanted, row, strict=True)) for row in zip(*listed, strict=True)] if whole else []
+
+
+def _listed(column: object) -> list[object]:
+    if isinstance(column, dict) and all(str(key).isdecimal() for key in column):
+        column = list(column.values())
+    return column if isinstance(column, list) and all(isinstance(one, str | int | None) for one in column) else []

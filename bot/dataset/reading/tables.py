@@ -5,12 +5,14 @@ import io
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from bot.dataset.reading.columns import Selection, select
+from bot.dataset.reading.columns import Selection, columns, select, settled
 from bot.dataset.reading.exports import labelled
 from bot.domain.labelled import BadLine, Flaw, Labelled, ReadingOptions, SkippedLine
 from bot.domain.thing import Thing
 
 SEPARATORS = (",", "\t", ";", "|")
+LOOKED_AT = 500
+"""Number of rows that are looked at for known labels."""
 LINES_ABOVE = 5
 """Most records above a header, such as a title."""
 
@@ -43,6 +45,8 @@ def read_table(text: str, options: ReadingOptions) -> Iterator[Labelled | BadLin
     names = header.at.fields
     records = _records(lines, header.separator)
     found = [each for each in records if isinstance(each, BadLine) or each.start > header.at.end]
+    options = with_known_labels(header, [each for each in found if isinstance(each, TableRow)], options)
+    header = header.model_copy(update={"chosen": select(tuple(names), options.text, options.category)})
     known = _labels_of_lines(found, names, header)
     for each in found:
         if isinstance(each, BadLine):
@@ -60,6 +64,18 @@ def header_among(top: Sequence[TableRow], options: ReadingOptions) -> TableHeade
         if chosen.text and chosen.category:
             return TableHeader(at=row, chosen=chosen, above=list(top[:number]))
     return None
+
+
+def with_known_labels(header: TableHeader, rows: Sequence[TableRow], options: ReadingOptions) -> ReadingOptions:
+    """Return the options with another category column, if the chosen one holds no label of ours and another does."""
+    is_label, names = options.is_label, header.at.fields
+    if is_label is None or options.category:
+        return options
+    for name in [header.chosen.category, *settled(columns(names))]:
+        at = names.index(name)
+        if any(at < len(row.fields) and is_label(row.fields[at]) for row in rows[:LOOKED_AT]):
+            return options if name == header.chosen.category else options.model_copy(update={"category": name})
+    return options
 
 
 def no_header(first: TableRow) -> BadLine:

@@ -9,7 +9,16 @@ from datetime import date, time
 from itertools import islice
 from typing import Any
 
-from bot.dataset.reading.tables import LINES_ABOVE, TableRow, header_among, lost_above, no_header, row_of
+from bot.dataset.reading.columns import select
+from bot.dataset.reading.tables import (
+    LINES_ABOVE,
+    TableRow,
+    header_among,
+    lost_above,
+    no_header,
+    row_of,
+    with_known_labels,
+)
 from bot.domain.labelled import BadLine, Flaw, Labelled, ReadingOptions, Skip, SkippedLine
 
 WORKBOOK = "xl/workbook.xml"
@@ -47,10 +56,12 @@ def read_workbook(data: bytes, options: ReadingOptions) -> Iterator[Labelled | B
             headless += [top] if top else []
             continue
         read += 1
-        known: list[Labelled | BadLine | SkippedLine] = list(lost_above(found))
-        below = [row for row in top if isinstance(row, BadLine) or row.end > found.at.end]
-        for row in (*known, *below, *rows):
-            record = row_of(row, found, options) if isinstance(row, TableRow) else row
+        below = [row for row in (*top, *rows) if isinstance(row, BadLine) or row.end > found.at.end]
+        known = with_known_labels(found, [row for row in below if isinstance(row, TableRow)], options)
+        chosen = select(tuple(found.at.fields), known.text, known.category)
+        header = found.model_copy(update={"chosen": chosen})
+        for row in (*lost_above(header), *below):
+            record = row_of(row, header, known) if isinstance(row, TableRow) else row
             named = {} if isinstance(record, SkippedLine) or len(sheets) == 1 else {"sheet": str(sheet.title)}
             yield record.model_copy(update=named)
     for top in headless:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bot.dataset.reading import read
 from bot.domain.labelled import BadLine, Flaw, Labelled, ReadingOptions, Skip, SkippedLine
 
+PAIRS = [("VPN fails", "IT"), ("Leave?", "HR")]
 ASKED = [{"type": "text", "text": "VPN fails"}]
 EXPORTS: list[dict[str, Any]] = [
     {"id": 1, "text": "VPN fails", "label": ["IT"], "Comments": []},
@@ -42,6 +43,55 @@ EXPORTS: list[dict[str, Any]] = [
     {"text": "VPN fails", "label.responses": ["IT"], "label.responses.status": ["submitted"], "label.suggestion": "HR"},
     {"inputs": {"question": "VPN fails"}, "outputs": {"category": "IT", "reason": "a network"}},
     {"inputs": {"question": "VPN fails"}, "outputs": {"answer": "IT"}},
+    {"inputs": {"question": "VPN fails"}, "outputs": {"category": "HR"}, "reference_outputs": {"category": "IT"}},
+    {"inputs": {"question": "VPN fails", "n": 3}, "outputs": {"message": {"role": "assistant", "content": "IT"}}},
+    {
+        "inputs": {"input": [{"type": "human", "data": {"content": "VPN fails"}}]},
+        "outputs": {"output": {"type": "ai", "data": {"content": "IT"}}},
+    },
+    {
+        "inputs": {"messages": [[{"lc": 1, "kwargs": {"content": "VPN fails", "type": "human"}}]]},
+        "outputs": {"generations": [[{"text": "IT", "message": {"kwargs": {"content": "IT", "type": "ai"}}}]]},
+    },
+    {"text": "VPN fails", "cats": {"IT": 1.0, "HR": 0.0}},
+    {"text": None, "inputs": {"text": "VPN fails"}, "annotation": "IT", "status": "Validated"},
+    {
+        "fields": {"text": "VPN fails"},
+        "responses": [{"status": "submitted", "values": {"label": {"value": "IT"}}}],
+        "suggestions": [{"value": "HR"}],
+    },
+    {
+        "id": 1,
+        "data": {"ticket": "VPN fails", "number": 7},
+        "completions": [{"result": [{"value": {"choices": ["IT"]}}]}],
+    },
+    {
+        "data": {"text": "VPN fails"},
+        "annotations": [
+            {"result": [{"value": {"choices": ["IT"]}}, {"type": "textarea", "value": {"text": ["a network"]}}]}
+        ],
+    },
+    {"text": "VPN fails", "topic_of_it": "IT", "annotator": 1, "annotation_id": 3, "lead_time": 2.5},
+    {"key": "A-1", "fields": {"summary": "VPN fails", "components": [{"name": "IT"}], "issuetype": {"name": "Bug"}}},
+    {"short_description": "VPN fails", "assignment_group": {"display_value": "IT", "link": "https://x"}},
+    {"title": "VPN fails", "labels": [{"name": "IT", "color": "f00"}]},
+    {"row_idx": 0, "row": {"text": "VPN fails", "label": "IT"}, "truncated_cells": []},
+    {"contents": [{"role": "user", "parts": [{"text": "VPN fails"}]}, {"role": "model", "parts": [{"text": "IT"}]}]},
+    {"input": [{"role": "system", "content": "x"}, {"role": "user", "content": "VPN fails"}], "ideal": "IT"},
+    {
+        "messages": [
+            {"role": "user", "content": "VPN fails"},
+            {"role": "assistant", "content": None, "tool_calls": [{"function": {"arguments": "{}"}}]},
+            {"role": "tool", "content": "found"},
+            {"role": "assistant", "content": '<think>HR?</think>```json\n{"reason": "r", "category": "IT"}\n```'},
+        ]
+    },
+    {
+        "messages": [
+            {"role": "user", "content": "VPN fails"},
+            {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": '{"category": "IT"}'}}]},
+        ]
+    },
     {
         "inputs": {"messages": [{"type": "system", "content": "x"}, {"type": "human", "content": "VPN fails"}]},
         "outputs": {"messages": [{"type": "ai", "content": '{"category": "IT"}'}]},
@@ -115,6 +165,30 @@ def test_unsettled_label_is_no_category(record: dict[str, Any], why: Flaw) -> No
     assert bad.why is why
 
 
+@pytest.mark.parametrize(
+    "file",
+    [
+        {"text": ["VPN fails", "Leave?"], "label": ["IT", "HR"]},
+        {"text": {"0": "VPN fails", "1": "Leave?"}, "label": {"0": "IT", "1": "HR"}},
+        {"columns": ["text", "label"], "index": [0, 1], "data": [["VPN fails", "IT"], ["Leave?", "HR"]]},
+        {"data": {"items": [{"text": "VPN fails", "label": "IT"}, {"text": "Leave?", "label": "HR"}]}},
+        {"issues": [{"fields": {"summary": text, "components": [{"name": label}]}} for text, label in PAIRS]},
+        {"result": [{"short_description": text, "assignment_group": label} for text, label in PAIRS]},
+    ],
+)
+def test_file_that_is_one_object_has_its_records(file: dict[str, Any]) -> None:
+    found = list(read(json.dumps(file, indent=1).encode()))
+    assert [(one.text, one.category) for one in found if isinstance(one, Labelled)] == PAIRS
+    assert len(found) == len(PAIRS)
+
+
+def test_cells_written_by_python_are_read() -> None:
+    data = "inputs,outputs\n\"{'question': 'VPN fails'}\",\"{'category': 'IT', 'reason': None}\"\n"
+    (row,) = read(data.encode())
+    assert isinstance(row, Labelled)
+    assert (row.text, row.category) == ("VPN fails", "IT")
+
+
 def test_broken_object_names_line_column_and_span() -> None:
     text = '[\n  {\n    "text": "a"\n    "category": "IT"\n  },\n  {"text": "b", "category": "IT"},\n  {"text" "c"}\n]'
     broken, good, last = read(text.encode())
@@ -139,6 +213,7 @@ json_values = st.recursive(
         st.sampled_from([
             *("text", "label", "category", "answer", "data", "inputs", "outputs", "messages", "role", "content"),
             *("annotations", "result", "value", "choices", "accept", "options", "status", "weight", "fields", "id"),
+            *("cats", "row", "columns", "parts", "contents", "kwargs", "type", "reference_outputs", "tool_calls"),
         ]),
         inner,
         max_size=4,

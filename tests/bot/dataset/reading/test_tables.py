@@ -162,3 +162,57 @@ def test_html_and_entities_become_text() -> None:
 def test_rejected_rows_of_a_table_are_skipped() -> None:
     found = list(read(b"text,label,answer,weight\na,IT,accept,1\nb,IT,reject,1\nc,IT,accept,0\n"))
     assert [one.why for one in found if isinstance(one, SkippedLine)] == [Skip.REJECTED, Skip.WEIGHT_ZERO]
+
+
+HEADERS = [
+    ("Ticket ID,Ticket subject,Ticket group,Ticket created - Date", 1, 2),
+    ("ステータス,ID,件名,リクエスタ,リクエスト日,タイプ,グループ,担当者", 2, 6),
+    ("Summary,Issue key,Issue Type,Components,Labels,Custom field (Impact)", 0, 3),
+    ("Summary,Issue key,Status,Custom field (Request Type)", 0, 3),
+    ("要約,課題キー,カスタムフィールド (リクエストタイプ)", 0, 2),
+    ("キー,要約,コンポーネント/s", 1, 2),
+    ("Number,Opened,Short description,Caller,State,Assignment group,Assigned to", 2, 5),
+    ("番号,オープン日時,簡単な説明,申請者,ステータス,アサイン先グループ,アサイン先", 2, 5),
+    ("Timestamp,Email Address,What is your question?,Which department is this for?", 2, 3),
+    ("Timestamp,Username,How can we help you?,Topic", 2, 3),
+    ("Timestamp,What do you need help with?,Which team should handle this?", 1, 2),
+    ("Timestamp,Your name,Your department,Your question,Category of question", 3, 4),
+    ("ID,Start time,Completion time,Email,Name,Type of inquiry,Please describe your issue", 6, 5),
+    ("タイムスタンプ,メールアドレス,ご質問の内容を入力してください,担当部署を選んでください", 2, 3),
+    ("タイムスタンプ,お困りの内容をご記入ください。,お問い合わせの種類", 1, 2),
+    ("タイムスタンプ,氏名,所属部署,質問内容,質問の種類", 3, 4),
+    ("タイムスタンプ,質問をどうぞ（複数行可）,どの窓口への質問ですか？", 1, 2),
+    ("タイムスタンプ,Q1. お問い合わせ内容,Q2. お問い合わせ区分（必須）", 1, 2),
+    ("タイムスタンプ,聞きたいこと,担当（総務が記入）", 1, 2),
+    ("No.,質問,回答,分類", 1, 3),
+    ("#,プロジェクト,トラッカー,ステータス,題名,カテゴリ", 4, 5),
+    ("キー,件名,カテゴリー名,種別", 1, 2),
+    ("id,input_question,output_category", 1, 2),
+    ("inputs.question,outputs.category,reference_outputs.category", 0, 2),
+    ("input,expected_output", 0, 1),
+]
+"""Headers, each with the places of the question and of the category."""
+
+
+@pytest.mark.parametrize(("header", "text", "category"), HEADERS)
+def test_header_of_other_programs_is_read(header: str, text: int, category: int) -> None:
+    cells = [f"cell {n}" for n in range(len(header.split(",")))]
+    assert rows(f"{header}\n{','.join(cells)}\n") == [(f"cell {text}", f"cell {category}")]
+
+
+def test_column_with_known_labels_is_chosen() -> None:
+    text = "Number,Short description,Category,Assignment group\nI1,Leave days,Inquiry,Labor\nI2,My laptop,Other,IT\n"
+    assert rows(text) == [("Leave days", "Inquiry"), ("My laptop", "Other")]
+    known = ReadingOptions(is_label=lambda label: label in {"Labor", "IT"})
+    assert rows(text, known) == [("Leave days", "Labor"), ("My laptop", "IT")]
+    assert rows(text, known.model_copy(update={"category": "category"})) == [
+        ("Leave days", "Inquiry"),
+        ("My laptop", "Other"),
+    ]
+    known = ReadingOptions(is_label=lambda label: label in {"Inquiry", "Labor", "IT"})
+    assert rows(text, known) == rows(text), "the first that holds any"
+
+
+def test_askers_own_department_is_never_chosen() -> None:
+    text = "タイムスタンプ,部署,質問内容,質問の種類\nt,人事,有給は？,休暇\n"
+    assert rows(text, ReadingOptions(is_label=lambda label: label == "人事")) == [("有給は？", "休暇")]
