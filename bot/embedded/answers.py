@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bot.embedded.encoders import LONG_TEXT, sentences_of
 from bot.embedded.features import Floats, TextSpace, casefolded, gram_counts
 from bot.embedded.linear import documents_of, from_prompt, softmax
 from bot.embedded.prompt import guess_labels
-from bot.embedded.reasons import candidate_words, deciding_words, like_example, quoted_reason, without_word
+from bot.embedded.reasons import Span, candidate_words, deciding_words, like_example, quoted_reason, without_word
 from bot.embedded.trained import PRIOR_ROWS, TrainedModel
 
 Shot = tuple[str, str]
@@ -80,8 +81,9 @@ def texts_to_encode(
 ) -> list[str]:
     """Return the texts whose vectors `classify` needs, for an encoder that is elsewhere."""
     choices = tuple(labels) if len(labels) > 1 else _rivals(model, prompt, labels[0])
-    shortened = [without_word(question, span) for span in candidate_words(question)]
-    return [question, *shortened, *(text for text, _ in shots), *(text for text, _ in documents_of(prompt, choices))]
+    sentences = sentences_of(question) if len(question) > LONG_TEXT else []
+    known = [text for text, _ in [*shots, *documents_of(prompt, choices)]]
+    return [question, *sentences, *known]
 
 
 def _rivals(model: TrainedModel, prompt: str, label: str) -> tuple[str, ...]:
@@ -134,14 +136,12 @@ class _Chooser:
     def reason(self, question: str, label: str) -> str:
         """Return a reason of words without which the label would be less likely, or of the example most like it."""
         at = self._labels.index(label)
-        spans = candidate_words(question, self._evidence(question, label))
-        if spans and len(self._labels) > 1:
-            shortened = [without_word(question, span) for span in spans]
-            chances = np.clip(self.probabilities([question, *shortened])[:, at], 1e-6, 1 - 1e-6)
-            odds = np.log(chances / (1 - chances))
-            words = deciding_words(question, dict(zip(spans, (odds[0] - odds[1:]).tolist(), strict=True)))
-            if words:
-                return quoted_reason(question, words)
+        if len(question) > LONG_TEXT:
+            sentences = sentences_of(question)
+            question = sentences[int(self.probabilities(sentences)[:, at].argmax())]
+        words = deciding_words(question, self._effects(question, label))
+        if words:
+            return quoted_reason(question, words)
         if self._shots and self._space().encoder:
             likeness = self._likeness([question])[0]
             nearest = int(likeness.argmax())
@@ -149,6 +149,22 @@ class _Chooser:
             if shot_label == label and likeness[nearest] >= _QUOTABLE_LIKENESS:
                 return like_example(question, text)
         return ""
+
+    def _effects(self, question: str, label: str) -> dict[Span, float]:
+        """Return for each candidate word how far the label's log-odds fall without it.
+
+        An encoder that is elsewhere is not asked again for each word: there, the evidence of characters stands in.
+        """
+        evidence = self._evidence(question, label)
+        spans = candidate_words(question, evidence)
+        if not spans or len(self._labels) == 1:
+            return {}
+        if self._model.encoder and not self._model.encoder.in_package:
+            return {span: float(evidence[slice(*span)].sum()) for span in spans}
+        chances = self.probabilities([question, *(without_word(question, span) for span in spans)])
+        chosen = np.clip(chances[:, self._labels.index(label)], 1e-6, 1 - 1e-6)
+        odds = np.log(chosen / (1 - chosen))
+        return dict(zip(spans, (odds[0] - odds[1:]).tolist(), strict=True))
 
     def _evidence(self, question: str, label: str) -> Floats:
         """Combine the evidence of the prompt and of each layer, in the proportions that their probabilities have."""

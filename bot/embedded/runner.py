@@ -274,9 +274,12 @@ async def _vectors(encoder: Encoder, inputs: dict[str, bytes]) -> bytes:
 
 def texts_of_job(inputs: dict[str, bytes], encoder: Encoder) -> list[str]:
     """Return the texts that a job's training encodes: its questions, and what its prompt says of each label."""
-    from bot.embedded.learner import TrainingTask, labels_of  # these imports are slow, and most jobs do without them
     from bot.embedded.linear import documents_of
     from bot.embedded.trained import TrainedModel, from_bytes
+    from bot.embedded.training_set import (  # these imports are slow, and most jobs do without them
+        TrainingTask,
+        labels_of,
+    )
 
     try:
         examples, validation = (

@@ -83,9 +83,10 @@ def _learn(
     strength: float,
 ) -> None:
     from bot.embedded import learner, linear
+    from bot.embedded.training_set import TrainingTask, labels_of
 
     parent, encoder = folder / "parent.npz", _encoder(folder, job)
-    task = learner.TrainingTask(
+    task = TrainingTask(
         rows=labelled_rows(examples),
         prompt=most_common_system(examples),
         parent=from_bytes(parent.read_bytes(), encoder) if parent.exists() else TrainedModel(),
@@ -108,7 +109,7 @@ def _learn(
     model = learned.model
     metrics = {"train_loss": learned.score.loss, "train_mean_token_accuracy": learned.score.accuracy}
     if validation:
-        labels = learner.labels_of(task)
+        labels = labels_of(task)
         rows = [(text, label) for text, label in labelled_rows(validation) if label in labels]
         if rows:
             prompt_model = linear.from_prompt(task.prompt, labels, task.encoder)

@@ -13,9 +13,10 @@ from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
 from bot.embedded import FolderShelf, LocalModel
-from bot.embedded.learner import TrainingTask, learn
+from bot.embedded.learner import learn
 from bot.embedded.runner import worker
 from bot.embedded.trained import to_bytes
+from bot.embedded.training_set import TrainingTask
 from tests.bot.embedded.kit import PROMPT, ROWS, ask, client_of, jsonl, trained, wait_until_ended
 
 pytestmark = pytest.mark.usefixtures("fast_training")

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from bot.embedded import learner
+from bot.embedded import training_set
 from bot.embedded.answers import classify
 from bot.embedded.encoders import Encoder, PackagedEncoder, Vectors
 from bot.embedded.kernel import Features, RidgeFit, ridge_weights
-from bot.embedded.learner import Score, TrainingTask, folds_of, labels_of, learn, temperature_for
+from bot.embedded.learner import Score, learn, temperature_for
 from bot.embedded.linear import space_of
 from bot.embedded.trained import TrainedModel, apply_temperature, from_bytes, to_bytes
+from bot.embedded.training_set import TrainingTask, folds_of, labels_of
 from tests.bot.embedded.kit import LABELS, PROMPT, ROWS
 
 Row = tuple[str, str]
@@ -153,7 +154,7 @@ def test_conjugate_gradients_agree_with_exact_solver(encoder: Encoder | None, sh
 
 @pytest.mark.parametrize("encoder", [None, ENCODER])
 def test_many_rows_are_learned_as_well(encoder: Encoder | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learner, "EXACT_ROWS", 100)
+    monkeypatch.setattr(training_set, "EXACT_ROWS", 100)
     learned = learn(TrainingTask(random_rows(300, 13), _ENGLISH, encoder=encoder), ignore_fold)
     assert accuracy(learned.model, random_rows(120, 14)) > 0.95
     assert learned.score.accuracy > 0.95

@@ -1,0 +1,142 @@
+"""The rows of a training with all that is computed of them once: features, targets, folds and prior knowledge."""
+
+import functools
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bot.embedded.encoders import Encoder
+from bot.embedded.features import Floats, casefolded
+from bot.embedded.kernel import Features, Indices, Products
+from bot.embedded.linear import documents_of, from_prompt, softmax, space_of
+from bot.embedded.prompt import guess_labels
+from bot.embedded.trained import PRIOR_ROWS, KnownTexts, TrainedModel, blend, digest, flatten_prior
+
+LabelledText = tuple[str, str]
+"""A question and its label."""
+
+EXACT_ROWS = 2_000
+"""Number of rows from which conjugate gradients replace the exact solver."""
+FOLDS = 5
+_FOLDS_OF_MANY = 3
+_KNOWN_ROWS = 2_000
+"""Most questions whose vectors a model keeps, to tell what is new to it."""
+
+
+@dataclass(frozen=True)
+class TrainingTask:
+    """The input of one training run.
+
+    `strength` scales how far the weights may move from zero; 1 gave the best measured results.
+    """
+
+    rows: Sequence[LabelledText]
+    prompt: str = ""
+    parent: TrainedModel = field(default_factory=TrainedModel)
+    encoder: Encoder | None = None
+    seed: int = 0
+    strength: float = 1.0
+
+
+def labels_of(task: TrainingTask) -> tuple[str, ...]:
+    """Return the labels of the rows, of the parent and of the prompt.
+
+    Labels of the prompt count only if they include at least half of the rows' labels; else they are of another kind.
+    """
+    own = sorted({label for _, label in task.rows})
+    named = guess_labels(task.prompt)
+    more = named if 2 * len(set(own) & set(named)) >= len(own) else []
+    return tuple(dict.fromkeys([*own, *task.parent.labels, *more]))
+
+
+def folds_of(rows: Sequence[LabelledText], seed: int, folds: int) -> list[int]:
+    """Assign rows to folds, with labels spread evenly and equal questions together; the seed decides the rest."""
+
+    def shuffle_key(text: str) -> str:
+        return hashlib.sha256(f"{seed} {text}".encode()).hexdigest()
+
+    keys = [" ".join(casefolded(text).split()) for text, _ in rows]
+    fold_numbers: dict[str, int] = {}
+    for at in sorted(range(len(rows)), key=lambda at: (rows[at][1], shuffle_key(keys[at]))):
+        fold_numbers.setdefault(keys[at], len(fold_numbers) % folds)
+    return [fold_numbers[key] for key in keys]
+
+
+class TrainingSet:
+    """The features, true labels and prior probabilities of all rows.
+
+    The prompt's texts come first in the features and targets, then the rows.
+    """
+
+    def __init__(self, task: TrainingTask) -> None:
+        self.task = task
+        self.labels = labels_of(task)
+        documents = documents_of(task.prompt, self.labels) if task.prompt else []
+        self.questions = [text for text, _ in task.rows]
+        prompt_texts = [text for text, _ in documents]
+        self.space = space_of(prompt_texts, self.questions, task.encoder)
+        self.features = Features.of(self.space, [*prompt_texts, *self.questions])
+        self.first_row = len(documents)
+        all_truth = np.array([self.labels.index(label) for _, label in [*documents, *task.rows]])
+        self.truth = all_truth[self.first_row :]
+        self.classes = np.unique(all_truth)
+        self.targets = np.zeros((len(all_truth), len(self.labels)), dtype=np.float32)
+        self.targets[np.arange(len(all_truth)), all_truth] = 1
+        self.targets -= np.float32(1 / len(self.labels))
+        prompt_only = softmax(from_prompt(task.prompt, self.labels, task.encoder).all_logits(self.questions))
+        self.prior = (
+            task.parent.raw_probabilities(prompt_only, self.labels, self.questions)
+            if task.parent.layers
+            else flatten_prior(prompt_only)
+        )
+        self.exact = len(task.rows) < EXACT_ROWS
+        folds = FOLDS if self.exact else _FOLDS_OF_MANY
+        self.folds = np.array(folds_of(task.rows, task.seed, folds))
+
+    def __len__(self) -> int:
+        return len(self.questions)
+
+    def with_prompt(self, chosen: Indices) -> Indices:
+        """Return where the prompt's texts and the chosen rows stand in the features."""
+        return np.concatenate([np.arange(self.first_row), chosen + self.first_row])
+
+    def fold_members(self, folds: Indices) -> Iterator[Indices]:
+        for fold in np.unique(folds):
+            yield np.flatnonzero(folds == fold)
+
+    def row_counts(self) -> Floats:
+        """Return the number of rows of each label."""
+        found: Floats = np.bincount(self.truth, minlength=len(self.labels)).astype(np.float32)
+        return found
+
+    def blend(self, predicted: Floats, chosen: Indices, *, out_of_fold: bool, trust: float = 1.0) -> Floats:
+        """Blend predictions for the chosen rows with the prior, as `TrainedModel.raw_probabilities` does."""
+        rows = self.row_counts()
+        if out_of_fold:
+            folds = len(np.unique(self.folds))
+            rows *= np.float32((folds - 1) / max(folds, 1))
+        seen = PRIOR_ROWS + self.task.parent.rows_of(self.labels)
+        return blend(self.prior[chosen], predicted, seen, rows, trust)
+
+    @functools.cached_property
+    def products(self) -> Products:
+        return self.features.products()
+
+    def known(self) -> tuple[KnownTexts, Floats]:
+        """Return what the model remembers of its texts, and each row's likeness to the nearest text of other folds."""
+        digests = frozenset(map(digest, self.questions)) | self.task.parent.known.digests
+        if self.task.encoder is None:
+            return KnownTexts(digests=digests), np.zeros(len(self), dtype=np.float32)
+        order = sorted(range(len(self)), key=lambda at: digest(self.questions[at]))
+        kept = np.concatenate([np.arange(self.first_row), np.array(sorted(order[:_KNOWN_ROWS])) + self.first_row])
+        vectors = self.features.meanings[kept]
+        folds = np.concatenate([np.full(self.first_row, -1), self.folds])[kept]
+        nearest = np.zeros(len(self), dtype=np.float32)
+        for left_out in self.fold_members(self.folds):
+            others = vectors[folds != self.folds[left_out[0]]]
+            if len(others):
+                meanings = self.features.meanings[left_out + self.first_row]
+                nearest[left_out] = (meanings @ others.T).max(axis=1)
+        return KnownTexts(vectors, float(np.median(nearest)), digests), nearest
