@@ -14,6 +14,7 @@ from bot.domain.audience import Audience
 from bot.domain.dataset import Row, Source, group_of, neutral_reason, split_of
 from bot.domain.faults import Fault, Problem, Unable
 from bot.domain.intake import cut, words_of
+from bot.domain.label import is_named
 from bot.domain.labelled import BadLine, Flaw, Labelled, ReadingOptions, Skip, SkippedLine
 from bot.domain.masking import masked
 from bot.domain.prompt import Category, Prompt
@@ -26,7 +27,7 @@ IMPORTED_PER_TRANSACTION = 500
 
 PREVIEWED_ROWS = 5
 """Number of rows that a dry run shows."""
-NEAREST = 0.5
+NEAREST = 0.6
 """Least similarity of a written category to one of the prompt, 0..1, from which it is suggested."""
 
 
@@ -223,9 +224,12 @@ def _folded(label: str) -> str:
 
 
 def _unknown(labelled: Labelled, prompt: Prompt) -> BadLine:
-    """Return the flaw of a label that is no category, with the category that is written most alike."""
+    """Return the flaw of a label that is no category, with the category that it names or that is written most alike."""
     by_spelling = {_folded(spelling): c.id for c in prompt.categories for spelling in (c.id, c.name)}
-    alike = difflib.get_close_matches(_folded(labelled.category), by_spelling, n=1, cutoff=NEAREST)
+    label = _folded(labelled.category)
+    named = [spelling for spelling in by_spelling if is_named(spelling, label)]
+    close = difflib.get_close_matches(label, by_spelling, n=1, cutoff=NEAREST)
+    alike = sorted(named, key=len, reverse=True) or close
     facts = {
         "category": labelled.category,
         "names": _ids(prompt),

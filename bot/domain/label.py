@@ -36,8 +36,8 @@ _TAKEN_BACK = re.compile(
 """The beginning of an explanation that takes its label back or doubts it."""
 LABEL_ENDS = 200
 """Number of characters within which a label ends."""
-_SHORT_NAME = 3
-"""Most characters of a name that counts as named only in its own case: `it` is a word, `IT` a category."""
+SHORT_LABEL = 3
+"""Most characters of a label that a text names only in the label's own case, and never in lower case."""
 
 
 def _folded(text: str) -> str:
@@ -95,7 +95,7 @@ def explained(written: str, labels: Mapping[str, Collection[str]]) -> tuple[str,
         key = meant(label, labels) if label else None
         if key and why and not _TAKEN_BACK.match(why):
             others = [one for other, each in labels.items() if other != key for one in each]
-            found = None if any(_is_named(one, why) for one in others) else (label, why)
+            found = None if any(_is_told(one, why) for one in others) else (label, why)
         elif key:
             found = None
     return found
@@ -106,13 +106,23 @@ def _without_gloss(label: str) -> str:
     return gloss["label"] if gloss else label
 
 
-def _is_named(label: str, text: str) -> bool:
-    """Return whether a text names a label, as a word of its own where words are written apart."""
-    if len(label) <= _SHORT_NAME and label.isascii() and label.islower():
-        return False
-    edge = r"(?<![A-Za-z0-9]){}(?![A-Za-z0-9])"
-    flags = re.NOFLAG if len(label) <= _SHORT_NAME else re.IGNORECASE
-    return re.search(edge.format(re.escape(label)), unicodedata.normalize("NFKC", text), flags) is not None
+def is_named(label: str, text: str, *, exactly: bool = False) -> bool:
+    """Return whether a text names a label, as a word of its own where words are written apart.
+
+    Args:
+        label: the label.
+        text: the text.
+        exactly: whether the case counts: `it` is a word, `IT` a category.
+    """
+    word = rf"(?<![A-Za-z0-9]){re.escape(label)}(?![A-Za-z0-9])"
+    return bool(label) and re.search(word, text, re.NOFLAG if exactly else re.IGNORECASE) is not None
+
+
+def _is_told(label: str, text: str) -> bool:
+    """Return whether an explanation names a label."""
+    is_short = len(label) <= SHORT_LABEL and label.isascii()
+    told = is_named(label, unicodedata.normalize("NFKC", text), exactly=is_short)
+    return told and not (is_short and label.islower())
 
 
 def _spelt(written: str, labels: Mapping[str, Collection[str]]) -> tuple[str | None, bool]:

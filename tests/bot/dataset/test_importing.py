@@ -79,6 +79,22 @@ async def test_label_is_read_as_a_models_answer(importing: Importing, label: str
     assert [bad.why for bad in preview.bad] == ([] if category else [Flaw.UNKNOWN_CATEGORY])
 
 
+@pytest.mark.parametrize(
+    ("label", "nearest"),
+    [
+        ("労務部", "labor"),
+        ("労務課給与係", "labor"),
+        ("Labor team", "labor"),
+        ("IT サポート", "it"),
+        ("credit", ""),
+        ("営業", ""),
+    ],
+)
+async def test_unknown_label_has_the_nearest_category(importing: Importing, label: str, nearest: str) -> None:
+    (bad,) = (await importing.preview(jsonl(("有給は？", label)))).bad
+    assert bad.facts["nearest"] == nearest
+
+
 async def test_second_import_changes_nothing(importing: Importing, store: SqlStore, clock: StepClock) -> None:
     data = jsonl(("有給は？", "労務"), ("PC が遅い", "it"), ("？", "it"))
     await importing.load(data, "a.jsonl")
