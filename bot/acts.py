@@ -19,6 +19,7 @@ from bot.finetunes.budget import Spending
 from bot.finetunes.following import Following
 from bot.finetunes.planning import Planning
 from bot.finetunes.progress import FinetuneProgress
+from bot.finetunes.reports import TrainingReports
 from bot.finetunes.starting import Starting
 from bot.finetunes.status import Reporting
 from bot.mirror.inbound import MirrorInbound
@@ -94,7 +95,8 @@ class Acts:
     def __init__(self, ports: Ports, choices: Choices) -> None:  # noqa: PLR0915 - one line an act
         store, clock, neighbours = ports.store, ports.clock, ports.neighbours
         spending = Spending(ports.estimator, clock, choices.budget_usd)
-        progress = FinetuneProgress(store, clock)
+        reports = TrainingReports(store, ports.shelf, ports.trainer, neighbours, clock)
+        progress = FinetuneProgress(store, clock, reports)
         tracker = ports.tracker
         # questions
         self.classifying = Classifying(store, ports.live_model, neighbours, clock, choices.fallback, ports.meter)

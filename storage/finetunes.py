@@ -1,21 +1,23 @@
-"""Fine-tunes, and the rows that each is trained on."""
+"""Fine-tunes, the rows that each is trained on, and its out-of-fold answers to them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Select, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.finetune import UNDER_WAY, Finetune, FinetuneState
+from bot.domain.fold import OutOfFold
 from bot.domain.release import ModelName
 from storage.locks import Lock, acquire_lock
-from storage.tables import finetune_rows, finetunes
+from storage.tables import finetune_rows, finetunes, out_of_fold
+from storage.upserts import upsert
 
 _FIELDS = [finetunes.c[name] for name in Finetune.model_fields]
 
 
 class SqlFinetunes:
-    """The tables `finetunes` and `finetune_rows`."""
+    """The tables `finetunes`, `finetune_rows` and `out_of_fold`."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -66,6 +68,18 @@ class SqlFinetunes:
     async def trained_rows(self, finetune_id: str) -> dict[str, str | None]:
         query = select(finetune_rows.c.row_id, finetune_rows.c.text).where(finetune_rows.c.finetune_id == finetune_id)
         return dict((await self._connection.execute(query)).all())
+
+    async def that_made(self, model: ModelName) -> list[Finetune]:
+        return await self._select(
+            select(*_FIELDS).where(finetunes.c.model == str(model)).order_by(finetunes.c.number.desc())
+        )
+
+    async def save_out_of_fold(self, answers: Sequence[OutOfFold]) -> None:
+        await upsert(self._connection, out_of_fold, *(answer.model_dump() for answer in answers))
+
+    async def out_of_fold(self, finetune_id: str) -> list[OutOfFold]:
+        query = select(out_of_fold).where(out_of_fold.c.finetune_id == finetune_id).order_by(out_of_fold.c.row_id)
+        return [OutOfFold.model_validate(dict(row)) for row in (await self._connection.execute(query)).mappings()]
 
     async def _select(self, query: Select[Any]) -> list[Finetune]:
         return [_finetune(dict(found)) for found in (await self._connection.execute(query)).mappings()]

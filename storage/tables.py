@@ -112,6 +112,7 @@ finetunes = Table(
     Column("started_at", Moment),
     Column("progressed_at", Moment),
     Column("stalled_at", Moment),
+    Column("trust", Float(53)),
 )
 
 finetune_rows = Table(
@@ -122,6 +123,19 @@ finetune_rows = Table(
     Column("row_id", KeyText, primary_key=True),
     # The text at the time of the training; the row may have changed since. Programs of revision 0001 leave it NULL.
     Column("text", Text),
+)
+
+# The answers of a fine-tune to the rows it was trained on, each by a model that did not learn from the row's fold.
+out_of_fold = Table(
+    "out_of_fold",
+    metadata,
+    Column("finetune_id", ForeignKey("finetunes.id"), primary_key=True),
+    # No foreign key, as in `finetune_rows`.
+    Column("row_id", KeyText, primary_key=True),
+    Column("fold", Integer, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("confidence", Float(53)),
+    Column("apart", Boolean, nullable=False),
 )
 
 releases = Table(

@@ -75,6 +75,8 @@ class Finetune(Thing):
     """When it last went on; None where only an older program has followed it."""
     stalled_at: datetime | None = None
     """When people were told that it does not go on; None while it does."""
+    trust: float | None = None
+    """How much its model counts beside the prompt, 0..1: below 1 it lost to the prompt out of fold. None: unknown."""
 
     @property
     def reads_file(self) -> bool:

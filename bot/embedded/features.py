@@ -18,6 +18,7 @@ Floats = NDArray[np.float32]
 
 _RUN = re.compile(r"[^\W_]+")
 _HIRAGANA = re.compile(r"[\u3041-\u309fー ]+")
+_KANA_OF_GRAMMAR = re.compile(r"[\u3041-\u309f]+")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 # fmt: off
 FUNCTION_WORDS = frozenset({
@@ -49,6 +50,15 @@ def casefolded(text: str) -> str:
 def is_japanese(text: str) -> bool:
     """Return whether the text contains kana or kanji."""
     return _CJK.search(text) is not None
+
+
+def subject_words(text: str) -> list[str]:
+    """Return what says what a text is about: words but for English function words, and kanji and katakana one by one.
+
+    Japanese is not divided into words, so that 有給申請 and 有給の申請 give the same.
+    """
+    runs = _RUN.findall(_KANA_OF_GRAMMAR.sub(" ", casefolded(text)))
+    return [part for run in runs if run not in FUNCTION_WORDS for part in (run if is_japanese(run) else [run])]
 
 
 def grams(text: str) -> Iterator[tuple[str, int, int]]:

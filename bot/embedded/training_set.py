@@ -2,13 +2,14 @@
 
 import functools
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from bot.embedded.encoders import Encoder
-from bot.embedded.features import Floats, casefolded
+from bot.embedded.features import Floats, casefolded, subject_words
 from bot.embedded.kernel import Features, Indices, Products
 from bot.embedded.linear import documents_of, from_prompt, softmax, space_of
 from bot.embedded.prompt import guess_labels
@@ -21,6 +22,8 @@ EXACT_ROWS = 2_000
 """Number of rows from which conjugate gradients replace the exact solver."""
 FOLDS = 5
 _FOLDS_OF_MANY = 3
+_MOST_ALIKE = 0.05
+"""Largest share of the rows that one fold gets because they are nearly equal."""
 _KNOWN_ROWS = 2_000
 """Most questions whose vectors a model keeps, to tell what is new to it."""
 
@@ -52,12 +55,21 @@ def labels_of(task: TrainingTask) -> tuple[str, ...]:
 
 
 def folds_of(rows: Sequence[LabelledText], seed: int, folds: int) -> list[int]:
-    """Assign rows to folds, with labels spread evenly and equal questions together; the seed decides the rest."""
+    """Assign rows to folds, with labels spread evenly and nearly equal questions together; the seed decides the rest.
+
+    Questions of the same subject (`features.subject_words`) count as nearly equal, unless these are more than
+    `_MOST_ALIKE` of all rows: they would fill a fold.
+    """
 
     def shuffle_key(text: str) -> str:
         return hashlib.sha256(f"{seed} {text}".encode()).hexdigest()
 
-    keys = [" ".join(casefolded(text).split()) for text, _ in rows]
+    plain = [" ".join(casefolded(text).split()) for text, _ in rows]
+    subjects = [" ".join(sorted(subject_words(text))) for text, _ in rows]
+    counts, most = Counter(subjects), max(3.0, _MOST_ALIKE * len(rows))
+    keys = [
+        subject if subject and counts[subject] <= most else text for subject, text in zip(subjects, plain, strict=True)
+    ]
     fold_numbers: dict[str, int] = {}
     for at in sorted(range(len(rows)), key=lambda at: (rows[at][1], shuffle_key(keys[at]))):
         fold_numbers.setdefault(keys[at], len(fold_numbers) % folds)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from bot.domain.errors import Reason, Refused
 from bot.domain.finetune import STALL_TOPIC, UNDER_WAY, Finetune, FinetuneState, Job
 from bot.domain.release import ModelName
+from bot.finetunes.reports import TrainingReports
 from bot.ports import Clock, Store, Transaction
 from bot.releases.releasing import add_candidate
 
@@ -20,9 +21,10 @@ ENDINGS = {
 class FinetuneProgress:
     """Stores the state of fine-tunes, and tells people about each change through the outbox."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, reports: TrainingReports) -> None:
         self._store = store
         self._clock = clock
+        self._reports = reports
 
     async def save(self, finetune: Finetune, **changes: object) -> Finetune | None:
         """Do what `advance` does, in a transaction of its own."""
@@ -70,6 +72,9 @@ class FinetuneProgress:
 
         Returns:
             The fine-tune as it is now, or None if its state has changed meanwhile.
+
+        Raises:
+            ModelDown: the job succeeded, and its out-of-fold answers cannot be read now; nothing is stored.
         """
         state = ENDINGS.get(job.status, FinetuneState.RUNNING)
         if state is FinetuneState.SUCCEEDED and job.model is None:
@@ -78,6 +83,8 @@ class FinetuneProgress:
         progress = job.progress or job.status
         if (state, progress, job.id) == (finetune.state, finetune.progress, finetune.job_id):
             return finetune
+        succeeded = state is FinetuneState.SUCCEEDED
+        answers, trust = await self._reports.read(finetune, job) if succeeded else ([], None)
         async with self._store.transaction() as tx:
             changed = await self.advance(
                 tx,
@@ -88,8 +95,10 @@ class FinetuneProgress:
                 error=job.error,
                 progress=progress,
                 trained_tokens=job.trained_tokens,
+                trust=trust,
             )
-            if changed and state is FinetuneState.SUCCEEDED and model:
+            if changed and succeeded and model:
+                await tx.finetunes.save_out_of_fold(answers)
                 await add_candidate(
                     tx,
                     self._clock.now(),

@@ -10,9 +10,10 @@ from bot.domain.batch import Batch
 from bot.domain.correction import Correction
 from bot.domain.dataset import Manifest, Row, Split
 from bot.domain.finetune import Finetune, FinetuneState
+from bot.domain.fold import OutOfFold
 from bot.domain.prompt import Prompt, PromptEvent
 from bot.domain.question import Arrival, Ending, InboxItem, Place, Question, Verdict
-from bot.domain.release import Release, ReleaseEvent, ReleaseState
+from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
 from bot.domain.replica import Replica
 from bot.domain.scorecard import Result
 from bot.domain.shadow import Shadow, ShadowComparison
@@ -236,6 +237,15 @@ class Finetunes(Protocol):
 
     async def trained_rows(self, finetune_id: str) -> dict[str, str | None]:
         """Return what `save_rows` stored. The text is None for rows stored by an app older than migration 0002."""
+
+    async def that_made(self, model: ModelName) -> list[Finetune]:
+        """Return the fine-tunes that produced this model, newest first; usually one or none."""
+
+    async def save_out_of_fold(self, answers: Sequence[OutOfFold]) -> None:
+        """Upsert out-of-fold answers."""
+
+    async def out_of_fold(self, finetune_id: str) -> list[OutOfFold]:
+        """Return the fine-tune's out-of-fold answers, in order of row id; none if its provider reported none."""
 
 
 class Datasets(Protocol):

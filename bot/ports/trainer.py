@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from bot.domain.finetune import Job
+from bot.domain.fold import TrainingReport
 from bot.domain.release import ModelName
 
 
@@ -38,6 +39,9 @@ class Trainer(Protocol):
 
     async def job(self, student: ModelName, job_id: str) -> Job:
         """Return the job's current state, with its newest event."""
+
+    async def report(self, student: ModelName, job_id: str) -> TrainingReport:
+        """Return what the provider reports about a job that succeeded; empty from providers that report nothing."""
 
     async def cancel(self, student: ModelName, job_id: str) -> Job:
         """Cancel the job and return its new state."""

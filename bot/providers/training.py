@@ -1,7 +1,8 @@
 """Fine-tuning at any provider with OpenAI's files and fine-tuning endpoints."""
 
+import logging
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from typing import Annotated, Any, Self
 
@@ -11,9 +12,12 @@ from pydantic import AfterValidator, BaseModel, ValidationError
 
 from bot.domain.errors import FileNotReady, ModelError, ModelRefused, OutcomeUnknown
 from bot.domain.finetune import Job
+from bot.domain.fold import LineAnswer, TrainingReport
 from bot.domain.release import ModelName
 from bot.providers.providers import Providers
-from bot.providers.wire import named_parameter, read, safe_message, translate_errors
+from bot.providers.wire import named_parameter, parse_body, read, safe_message, translate_errors
+
+log = logging.getLogger(__name__)
 
 JOB_METADATA_KEY = "madoguchi_finetune"
 SEED = 20260401
@@ -27,6 +31,10 @@ At Azure there is none: it has to be deployed under its own name, and a deployme
 """
 JOB_LIST_PAGES = 100
 """Most pages that a search reads, of 100 jobs each."""
+OUT_OF_FOLD_FILE = "out_of_fold.jsonl"
+"""Name of the result file with a model's answers to its own training rows, out of fold."""
+MOST_EVENTS = 100
+"""Newest events of a job that are searched for what the provider reports."""
 BOM = b"\xef\xbb\xbf"
 _UNPROCESSED = frozenset({"uploaded", "pending", "queued", "running", "processing", "validating", "in_progress"})
 _UNUSABLE = frozenset({"error", "failed"})
@@ -48,6 +56,7 @@ class _File(BaseModel):
     id: str
     status: Annotated[str | None, AfterValidator(lambda status: status and status.lower())] = None
     status_details: str | None = None
+    filename: str | None = None
 
     def usable(self) -> Self:
         """Return this file; raises ModelRefused if the provider cannot use it."""
@@ -68,6 +77,7 @@ class _Job(BaseModel):
     error: _Error | str | None = None
     trained_tokens: int | None = None
     metadata: dict[str, object] | None = None
+    result_files: list[object] | None = None
 
     def to_job(self, progress: str | None = None) -> Job:
         """Convert to the domain's `Job`. OpenAI sends `{}` for "no error", so an empty error counts as none."""
@@ -87,10 +97,20 @@ class _Job(BaseModel):
 class _Event(BaseModel):
     message: str = ""
     created_at: float = 0
+    data: dict[str, object] | None = None
 
 
 class _Events(BaseModel):
     data: list[_Event] = []
+
+
+class _Line(BaseModel):
+    """A line of `OUT_OF_FOLD_FILE`. A newer trainer may write more fields."""
+
+    line: int
+    fold: int
+    category: str
+    confidence: float | None = None
 
 
 class _Jobs(BaseModel):
@@ -223,6 +243,26 @@ class OpenAITrainer:
         newest = max(events.data, key=lambda event: event.created_at, default=None)
         return job.to_job(progress=newest.message if newest else None)
 
+    async def report(self, student: ModelName, job_id: str) -> TrainingReport:
+        """Return the out-of-fold answers of a job and its model's trust, as far as the provider reports them.
+
+        Lines of another shape are left out.
+
+        Raises:
+            ModelDown, ModelRefused: the job or its files could not be read.
+        """
+        client = self._providers[student.provider]
+        jobs = client.fine_tuning.jobs
+        with translate_errors():
+            job = await read(jobs.with_raw_response.retrieve(job_id), _Job)
+            file_id = await _result_file(client, job)
+            if file_id is None:
+                return TrainingReport()
+            data = (await client.files.with_raw_response.content(file_id)).content
+            events = await read(jobs.with_raw_response.list_events(job_id, limit=MOST_EVENTS), _Events)
+        shares = [share for event in events.data if isinstance(share := (event.data or {}).get("trust"), int | float)]
+        return TrainingReport(out_of_fold=tuple(_line_answers(data)), trust=min(shares, default=1.0))
+
     async def cancel(self, student: ModelName, job_id: str) -> Job:
         """Request cancellation and return the job's state; raises ModelDown or ModelRefused."""
         jobs = self._providers[student.provider].fine_tuning.jobs
@@ -246,6 +286,28 @@ def creation_error(error: Exception) -> ModelRefused:
         if definite:
             message = "the provider could not be reached"
     return ModelRefused(message) if definite else OutcomeUnknown(message)
+
+
+async def _result_file(client: AsyncOpenAI, job: _Job) -> str | None:
+    """Return the id of the job's file of out-of-fold answers, or None if it has none."""
+    for file_id in job.result_files or []:
+        if isinstance(file_id, str):
+            file = await read(client.files.with_raw_response.retrieve(file_id), _File)
+            if file.filename == OUT_OF_FOLD_FILE:
+                return file_id
+    return None
+
+
+def _line_answers(data: bytes) -> Iterator[LineAnswer]:
+    unread = 0
+    for line in data.decode("utf-8-sig", "replace").split("\n"):
+        if line.strip():
+            try:
+                yield LineAnswer(**parse_body(line, _Line).model_dump())
+            except ValidationError:
+                unread += 1
+    if unread:
+        log.warning("%d lines of the out-of-fold answers are malformed and left out", unread)
 
 
 async def _list_jobs(client: AsyncOpenAI, query: Mapping[str, str]) -> AsyncIterator[_Job]:

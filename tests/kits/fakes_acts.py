@@ -10,6 +10,7 @@ from bot.domain.card import Card
 from bot.domain.consent import Author
 from bot.domain.errors import ModelDown, ModelError, ModelRefused, OutcomeUnknown, Reason, Refused, Trouble, Undelivered
 from bot.domain.finetune import Finetune, Job
+from bot.domain.fold import TrainingReport
 from bot.domain.prompt import Prompt
 from bot.domain.question import Arrival, Missed, Notice, Place, Question
 from bot.domain.release import ModelName, Release
@@ -64,6 +65,8 @@ class FakeTrainer:
         self.jobs: dict[str, Job] = {}
         self.finetune_ids: dict[str, str] = {}
         """Job id → the fine-tune's id in the job's metadata."""
+        self.reports: dict[str, TrainingReport] = {}
+        """Job id → what the provider reports about it."""
         self.requests: Counter[str] = Counter()
         """Verb → number of requests."""
 
@@ -110,6 +113,10 @@ class FakeTrainer:
     async def job(self, student: ModelName, job_id: str) -> Job:
         self._receive("job")
         return self.jobs[job_id]
+
+    async def report(self, student: ModelName, job_id: str) -> TrainingReport:
+        self._receive("report")
+        return self.reports.get(job_id, TrainingReport())
 
     async def cancel(self, student: ModelName, job_id: str) -> Job:
         self._receive("cancel")

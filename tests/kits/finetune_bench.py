@@ -12,6 +12,7 @@ from bot.finetunes.budget import Spending
 from bot.finetunes.following import Following
 from bot.finetunes.planning import Planning
 from bot.finetunes.progress import FinetuneProgress
+from bot.finetunes.reports import TrainingReports
 from bot.finetunes.starting import Starting
 from bot.ports import Neighbours, Shelf, Store, Trainer
 from bot.providers.training_file import check
@@ -44,7 +45,11 @@ def finetune_acts(  # noqa: PLR0917 - the acts need every port
     student: ModelName = BASE,
 ) -> FinetuneActs:
     """Return the acts as `bot.acts` builds them, for the base model."""
-    exporting, progress = Exporting(store, shelf, neighbours, clock), FinetuneProgress(store, clock)
+    exporting, reports = (
+        Exporting(store, shelf, neighbours, clock),
+        TrainingReports(store, shelf, trainer, neighbours, clock),
+    )
+    progress = FinetuneProgress(store, clock, reports)
     planning = Planning(store, exporting, CountingEstimator(), check_file, spending, clock, student)
     starting = Starting(store, shelf, trainer, spending, progress, clock)
     return FinetuneActs(exporting, planning, starting, Following(store, trainer, starting, progress, clock))

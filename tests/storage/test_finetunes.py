@@ -5,6 +5,7 @@ import pytest
 
 from bot.domain.dataset import Manifest
 from bot.domain.finetune import Estimate, FinetuneState
+from bot.domain.fold import OutOfFold
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
 from bot.ports import Store
@@ -86,6 +87,21 @@ async def test_many_trained_rows_are_kept(prepared: Store) -> None:
         await transaction.finetunes.save_rows("f2", {})
         assert await transaction.finetunes.trained_rows("f1") == many
         assert await transaction.finetunes.trained_rows("f2") == {}
+
+
+async def test_out_of_fold_answers_are_kept_by_row(prepared: Store) -> None:
+    answer = OutOfFold(finetune_id="f1", row_id="b", fold=2, category="it", confidence=0.75, apart=True)
+    other = answer.model_copy(update={"row_id": "a", "confidence": None, "apart": False})
+    async with prepared.transaction() as transaction:
+        await transaction.finetunes.add(finetune())
+        await transaction.finetunes.add(finetune("f2").model_copy(update={"model": ModelName.parse("local/ft:x")}))
+        await transaction.finetunes.save_out_of_fold([answer, other])
+        await transaction.finetunes.save_out_of_fold([answer])
+        await transaction.finetunes.save_out_of_fold([])
+        assert await transaction.finetunes.out_of_fold("f1") == [other, answer]
+        assert await transaction.finetunes.out_of_fold("f2") == []
+        assert [one.id for one in await transaction.finetunes.that_made(ModelName.parse("local/ft:x"))] == ["f2"]
+        assert await transaction.finetunes.that_made(ModelName.parse("local/base")) == []
 
 
 async def test_stored_prompt_takes_over_a_new_owner(store: Store) -> None:

@@ -21,6 +21,7 @@ from tests.storage.conftest import MakeDatabase
 from tests.storage.things import LEASE, NOW, PROMPT, arrival, finetune, manifest
 
 RELEASED = {
+    "0006": "e9998265cb73515952726884c4aa5703dd47c82f5ba85920a88621a1c91baa73",
     "0005": "66d8c7338edb3d24c988005cc76ac28a19b7763eca049c12b1cefb0b3f1c71fb",
     "0004": "b0e4938c79fb66ed49cd58e6d2fc1f8d549395067a14ba546fd01dce7c75813c",
     "0003": "7d573d63a2f4bdc2c6bf4e3f8df8eecf1b5d6e136ebeec56d4f32b5c5f020a53",
@@ -124,6 +125,8 @@ async def test_newer_program_reads_rows_of_older_program(released: tuple[Databas
         for table in (tables.tables["inbox"], tables.tables["questions"]):
             if "audience" in table.columns:
                 await connection.execute(table.update().values(audience="unknown"))
+            if "authors" in table.columns:
+                await connection.execute(table.update().values(authors=None))
     async with SqlStore(database).transaction() as tx:
         item = await tx.inbox.claim("w", NOW, LEASE)
         assert item is not None

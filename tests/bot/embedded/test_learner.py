@@ -160,6 +160,26 @@ def test_many_rows_are_learned_as_well(encoder: Encoder | None, monkeypatch: pyt
     assert learned.score.accuracy > 0.95
 
 
+@pytest.mark.parametrize(
+    "near",
+    [
+        ["How do I reset my VPN password?", "please reset the VPN password", "VPN password reset"],
+        ["有給の申請方法はどうなりますか", "有給を申請する方法は？", "有給申請の方法について"],
+    ],
+)
+def test_near_duplicates_share_a_fold(near: list[str]) -> None:
+    others = [(f"question {n} about thing {n}", "a" if n % 2 else "b") for n in range(60)]
+    for seed in range(10):
+        assert len(set(folds_of([*((text, "a") for text in near), *others], seed, 5)[: len(near)])) == 1
+
+
+def test_common_subject_does_not_fill_a_fold() -> None:
+    rows = [(f"{'と'.join('あいうえ'[: n % 4 + 1])}{'ん' * (n // 4)}", "ab"[n % 2]) for n in range(40)]
+    assert set(folds_of(rows, 0, 5)) == set(range(5))
+    rows = [(f"PC{'か' * n}", "ab"[n % 2]) for n in range(40)]
+    assert set(folds_of(rows, 0, 5)) == set(range(5))
+
+
 def test_out_of_fold_answers_are_those_of_refits() -> None:
     """The block formula gives what a fit without the fold's rows predicts."""
     random_matrix = np.random.default_rng(4).normal(size=(40, 12)).astype(np.float32)

@@ -1,8 +1,11 @@
 """Fine-tuning jobs at a scripted provider."""
 
+from typing import Any
+
 import pytest
 
 from bot.domain.errors import FileNotReady, ModelDown, ModelRefused, OutcomeUnknown
+from bot.domain.fold import TrainingReport
 from bot.domain.release import ModelName
 from bot.providers.providers import Provider, Providers
 from bot.providers.training import JOB_METADATA_KEY, OpenAITrainer
@@ -287,3 +290,54 @@ async def test_job_is_cancelled(server: OpenAIServer, trainer: OpenAITrainer, st
     assert (await trainer.cancel(student, "ftjob-1")).status == "cancelled"
     with pytest.raises(ModelRefused, match="already ended"):
         await trainer.cancel(student, "ftjob-1")
+
+
+# --- what a job reports
+
+RESULT = "GET /v1/files/file-oof-1"
+LINES = (
+    b'{"line": 1, "fold": 0, "category": "IT", "confidence": 0.9, "new_field": 1}\n'
+    b'{"line": 2, "fold": 1, "category": "HR"}\nnot json\n{"line": "x"}\n'
+)
+
+
+async def test_out_of_fold_answers_are_read(
+    server: OpenAIServer, trainer: OpenAITrainer, student: ModelName, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.on(JOB, Reply(job(status="succeeded", result_files=["file-1", {"id": "file-2"}, "file-oof-1"])))
+    server.on(FILE, Reply({"id": "file-1", "filename": "step_metrics.csv"}))
+    server.on(RESULT, Reply({"id": "file-oof-1", "filename": "out_of_fold.jsonl"}))
+    server.on(RESULT + "/content", Reply(LINES.decode()))
+    events = [{"message": "m", "data": {"trust": 0.25}}, {"message": "n", "data": {"still_wrong": ["給与は？"]}}, {}]
+    server.on(EVENTS, Reply({"data": events}))
+    found = await trainer.report(student, "ftjob-1")
+    assert [(one.line, one.fold, one.category, one.confidence) for one in found.out_of_fold] == [
+        (1, 0, "IT", 0.9),
+        (2, 1, "HR", None),
+    ]
+    assert found.trust == 0.25
+    assert "2 lines" in caplog.text
+    assert "給与" not in caplog.text
+
+
+@pytest.mark.parametrize("more", [{}, {"result_files": None}, {"result_files": ["file-1"]}])
+async def test_other_providers_report_nothing(
+    server: OpenAIServer, trainer: OpenAITrainer, student: ModelName, more: dict[str, Any]
+) -> None:
+    server.on(JOB, Reply(job(status="succeeded", **more)))
+    server.on(FILE, Reply({"id": "file-1", "filename": "step_metrics.csv"}))
+    assert await trainer.report(student, "ftjob-1") == TrainingReport()
+
+
+async def test_unreadable_report_is_asked_for_again(
+    server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
+) -> None:
+    server.on(JOB, Reply(job(status="succeeded", result_files=["file-1"])))
+    server.on(FILE, refusal(404, "gone"))
+    with pytest.raises(ModelRefused):
+        await trainer.report(student, "ftjob-1")
+    server.on(FILE, refusal(400, "no"), refusal(503, "later"), refusal(503, "later"), refusal(503, "later"))
+    with pytest.raises(ModelRefused):
+        await trainer.report(student, "ftjob-1")
+    with pytest.raises(ModelDown):
+        await trainer.report(student, "ftjob-1")

@@ -100,6 +100,10 @@ async def test_training_and_serving_work_end_to_end(providers: Providers, prompt
         job = await trainer.job(STUDENT, created.id)
     assert (job.status, job.error) == ("succeeded", None)
     assert job.progress
+    report = await trainer.report(STUDENT, created.id)
+    assert [one.line for one in report.out_of_fold] == list(range(1, len(rows()) + 1))
+    assert {one.category for one in report.out_of_fold} <= {"労務", "情シス", "その他"}
+    assert report.trust is not None
     trained = ModelName(provider="local", model=job.model or "")
     after = await serving.classify(trained, prompt, question)
     assert after.category == "it"
