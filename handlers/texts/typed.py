@@ -10,11 +10,13 @@ import unicodedata
 BECAUSE = "because"
 """The word before a sentence that explains an override."""
 INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0]"
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
 )
 """Matches characters without width, which chats and editors put into copied text."""
 NOT_IN_A_VERB = re.compile(r"^[\W_]+|[\W_]+$")
-MARKS = "*~`\"'“”„‟‘’‚‛«»‹›"
+COMMAND_NAME = "finetune"
+"""The command's own name, which people paste before the subcommand."""
+MARKS = "*~`\"'“”„‟‘’‚‛«»‹›〝〞〟❝❞"
 """Markup and quotes. At the ends of a word they are no part of a name."""
 BRACKETS = {
     "(": ")",
@@ -26,8 +28,18 @@ BRACKETS = {
     "〈": "〉",
     "《": "》",
     "〔": "〕",
+    "〖": "〗",
+    "〘": "〙",
+    "⟨": "⟩",
+    "<": ">",
     "_": "_",
 }
+
+
+MENTION = re.compile(r"<[@#!][^<>]*>|<https?:[^<>]*>")
+"""Matches what Slack itself writes between angle brackets."""
+GLUED = re.compile(r"(\W*[a-z]+)([「『【〈《〔〖〘⟨(\[{<“‘\"'`〝].*)", re.IGNORECASE)
+"""Matches a word with an opening quote or bracket right after it, as is usual in Japanese: `switch「local/base」`."""
 
 
 def read_command(text: str) -> tuple[str, str]:
@@ -40,8 +52,15 @@ def read_command(text: str) -> tuple[str, str]:
     if len(words) > 1 and words[0].startswith("_"):  # the whole command may be in italics
         words[-1] = words[-1].removesuffix("_")
     verb = ""
-    while words and not verb:
-        verb = NOT_IN_A_VERB.sub("", _folded(words.pop(0))).casefold()
+    while words and verb in {"", COMMAND_NAME}:
+        word = _folded(words.pop(0))
+        glued = GLUED.fullmatch(word)
+        if glued:
+            word, quoted = glued.groups()
+            words.insert(0, quoted)
+        verb = NOT_IN_A_VERB.sub("", word).casefold()
+    if verb == COMMAND_NAME:
+        verb = ""
     plain: list[str] = []
     while words:
         word = _bare(_folded(words.pop(0)))
@@ -61,7 +80,7 @@ def _bare(word: str) -> str:
     before = None
     while word != before:
         before, word = word, word.strip(MARKS)
-        word = _unbracketed(word)
+        word = word if MENTION.fullmatch(word) else _unbracketed(word)
     return word
 
 
