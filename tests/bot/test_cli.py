@@ -190,6 +190,17 @@ def test_japanese_output_never_ends_a_command(here: Path, arguments: list[str]) 
     assert ended.returncode == {"--help": 0, "無い.csv": 2, "--dry-run": 1}[arguments[-1]]
 
 
+def test_japanese_arguments_are_understood_everywhere(here: Path) -> None:
+    (here / "履歴.csv").write_text("質問,分類\n有給は何日前？,古い労務\n", encoding="utf-8")
+    (here / ".env").write_text("# 設定\nDATABASE_URL=sqlite:///データ/窓口.db\nBOT_LANGUAGE=ja\n", encoding="utf-8")
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    columns = ["--text", "質問", "--category", "分類", "--map", "古い労務=労務"]
+    ended = python_m_bot(here, "import", "履歴.csv", *columns, **ascii_only)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.isascii()
+    assert (here / "データ" / "窓口.db").exists()
+
+
 def test_export_is_reproducible_and_names_its_hash(here: Path, capsys: Shell) -> None:
     assert main(["export"]) == 1
     assert "Traceback" not in capsys.readouterr().err

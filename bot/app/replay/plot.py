@@ -25,7 +25,10 @@ def plot(points: Sequence[Point], title: str, file: Path, words: Words) -> None:
         for point in points:
             if not point.switched:
                 axes.plot(point.corrections, point.accuracy * 100, marker="x", color="tab:red", markersize=10)
-        axes.set(title=title, xlabel=text("cli.replay.x"), ylim=(0, 100))
+        # A name of a file may hold bytes that are no UTF-8, and dollar signs, which would begin a formula.
+        shown = title.encode(errors="surrogateescape").decode(errors="replace")
+        axes.set_title(shown, parse_math=False)
+        axes.set(xlabel=text("cli.replay.x"), ylim=(0, 100))
         axes.set_ylabel(text("cli.replay.y", n=points[0].of))
         axes.grid(alpha=0.3)
         figure.savefig(file)

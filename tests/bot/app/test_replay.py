@@ -192,6 +192,13 @@ def test_plot_is_a_png(tmp_path: Path, language: str) -> None:
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG\r\n")
 
 
+@pytest.mark.parametrize("name", ["\udc97\udc9a.csv", r"q1 $\frac$.csv", "履歴.csv"])
+def test_any_file_name_is_a_title(tmp_path: Path, name: str) -> None:
+    points = [Point(asked=n, corrections=n, right=n, of=20, model="m", switched=True) for n in range(2)]
+    plot(points, name, tmp_path / "curve.png", Words("en"))
+    assert (tmp_path / "curve.png").exists()
+
+
 def curve(*points: tuple[int, int]) -> list[Point]:
     """Return points from pairs of (corrections, percent right)."""
     return [Point(asked=n, corrections=n, right=right, of=100, model="m", switched=True) for n, right in points]
