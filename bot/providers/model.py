@@ -24,7 +24,7 @@ from bot.providers.reading import (
     confidence,
     content_of,
 )
-from bot.providers.tokens import tokens_of
+from bot.providers.tokens import rough_tokens, tokens_of
 from bot.providers.wire import is_transient, read, translate_errors
 
 BUDGET_S = 45.0
@@ -116,7 +116,10 @@ class OpenAIModel:
         if completion.usage is None or completion.usage.from_cache:
             return answer  # some providers do not bill what they cached, so that the counts cannot be compared
         messages = (accepted or shape).body(model.model, task)["messages"]
-        return answer.model_copy(update={"tokens_counted": await asyncio.to_thread(tokens_of, messages)})
+        counted = rough_tokens(messages)
+        if answer.model_copy(update={"tokens_counted": counted}).prompt_cut:
+            counted = await asyncio.to_thread(tokens_of, messages)
+        return answer.model_copy(update={"tokens_counted": counted})
 
     async def _decision_probability(
         self, client: AsyncOpenAI, model: ModelName, prompt: Prompt, text: str, answer: Answer

@@ -19,6 +19,8 @@ PER_NAME = 1
 """Extra tokens of a message that has a name."""
 PER_EXAMPLE = 3
 """Extra tokens of each example, which begin the reply (OpenAI's cookbook)."""
+ASCII_PER_TOKEN = 3
+"""ASCII characters of a token in a rough estimate; English has about four. Of other characters each counts as one."""
 MILLION = 1_000_000
 
 _PRICES = tomllib.loads(Path(__file__).with_name("prices.toml").read_text(encoding="utf-8"))
@@ -38,6 +40,13 @@ def tokens_of(messages: Iterable[Mapping[str, object]]) -> int:
         )
         for message in messages
     )
+
+
+def rough_tokens(messages: Iterable[Mapping[str, object]]) -> int:
+    """Estimate the tokens of a chat, rather too high, without the 45 MB and the half second of the tokenizer."""
+    texts = [str(message.get("content") or "") for message in messages]
+    ascii_chars = sum(sum(map(str.isascii, text)) for text in texts)
+    return ascii_chars // ASCII_PER_TOKEN + sum(map(len, texts)) - ascii_chars
 
 
 def _count(text: str) -> int:

@@ -39,10 +39,11 @@ def cause(model: ModelName, what: Trouble, words: Words, **facts: object) -> str
 
 
 def explained(error: ModelError, words: Words) -> str | None:
-    """Return what to do about a trouble that only people can end, as mrkdwn; None for any other trouble."""
-    if error.model is None or not error.trouble.lasting:
+    """Return what is wrong, as mrkdwn, if only people can end it or a question was filtered; None for all else."""
+    if error.model is None or not (error.trouble.lasting or error.trouble is Trouble.FILTERED):
         return None
-    return words("outage.unchanged", cause=cause(ModelName.parse(error.model), error.trouble, words))
+    facts = {"question": words("outage.some_question")}
+    return words("outage.unchanged", cause=cause(ModelName.parse(error.model), error.trouble, words, **facts))
 
 
 def effect(report: TroubleReport, words: Words) -> str:

@@ -312,6 +312,16 @@ async def test_switch_to_undeployed_model_says_how_to_deploy(opened: OpenOutageD
             assert "under the name `gpt-4.1-mini.ft-0ab`" in await outage.command(command, "Nothing was changed")
 
 
+async def test_filtered_evaluation_says_that_the_service_is_well(opened: OpenOutageDesk) -> None:
+    async with opened() as outage:
+        async with outage.desk.store.transaction() as tx:
+            await tx.rows.put(*rows_of(Split.HELD_OUT, "labor", 4))
+        other = await outage.candidate(ModelName(provider="openai", model="other"))
+        outage.serving.on(CHAT, FILTER)
+        told = await outage.command(f"/finetune evaluate {other.id}", "Nothing was changed")
+        assert "stopped one of the questions. The service itself is well" in told
+
+
 async def test_cut_prompt_is_told_once_and_in_status(opened: OpenOutageDesk) -> None:
     """The fake bills 120 tokens for each request, as Ollama does for a small context."""
     long = PROMPT.changed(template="Choose the category of each question. " * 100)
