@@ -102,6 +102,7 @@ _NO_NEGATIONS = re.compile(
 """Japanese phrases that look negated and are not: apologies, polite requests, duties, and questions in ～ませんか."""
 _NEGATION = re.compile("ない|なく|なかっ|無い|無く|ません|せず|れず|できず|出来ず")
 _FIRST_PERSON = re.compile("私|僕|自分")
+_SMALL_KANA = frozenset("ぁぃぅぇぉっゃゅょァィゥェォッャュョ")
 _ACRONYM = re.compile(r"(?<![A-Za-z])[A-Z]{2,}(?![A-Za-z])")
 
 
@@ -133,6 +134,13 @@ def is_same_question(one: str, other: str, same: Callable[[str, str], bool]) -> 
     if not tells(one) or _deciding(one) != _deciding(other):
         return False
     return share(content(one), content(other), same) == 1.0
+
+
+def bare_kana(word: str) -> str:
+    """Return a word without the marks of kana: dots and long vowels are left out, and small letters become large."""
+    letters = (ch for ch in unicodedata.normalize("NFD", word) if ch not in "\u3099\u309aー")
+    # In Unicode each large letter follows its small one.
+    return "".join(chr(ord(ch) + (ch in _SMALL_KANA)) for ch in letters)
 
 
 def _deciding(text: str) -> tuple[bool, bool, frozenset[str]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import OSA, Indel
 
 from bot.domain.dataset import normalised
-from bot.domain.similar import FAR, NEAR, NUMBER_WEIGHT, ContentWords, content, share
+from bot.domain.similar import FAR, NEAR, NUMBER_WEIGHT, ContentWords, bare_kana, content, share
 
 SHORTEST_SLIP = 5
 """Fewest letters of a word in which one slip is forgiven; shorter words too often become another word."""
@@ -31,11 +31,14 @@ def slip(one: str, other: str) -> bool:
 
 
 def is_typo(word: str, typed: str) -> bool:
-    """Return whether `typed` is surely `word` with a typo: a slip inside it. Typing rarely misses the first letter.
+    """Return whether `typed` is very likely `word` with a typo: a slip, but not in the first or last letter.
 
-    “Paternity” and “maternity”, or “trainee” and “trainer”, are a slip apart and two words.
+    “Paternity” and “maternity”, or “trainee” and “trainer”, are a slip apart and two words. In kana only the marks of a
+    letter may differ: its dots, its size, or a long vowel.
     """
-    return slip(word, typed) and word[0] == typed[0] and (word[-1] == typed[-1] or not word.isascii())
+    if not slip(word, typed):
+        return False
+    return (word[0], word[-1]) == (typed[0], typed[-1]) if word.isascii() else bare_kana(word) == bare_kana(typed)
 
 
 class Index:

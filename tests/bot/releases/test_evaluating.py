@@ -254,6 +254,16 @@ async def test_recall_shows_examples_of_other_groups_only(
     assert {group for without in asked for group in without} >= {one.group for one in HELD_OUT}
 
 
+async def test_memory_is_never_asked_in_evaluations(
+    store: SqlStore, clock: StepClock, release: Release, model: TwoModels
+) -> None:
+    judged = await evaluating_of(store, model, clock, RowNeighbours(store)).judge(release, HELD_OUT)
+    async with store.snapshot() as tx:
+        settled = [await tx.rows.get(row.id) for row in HELD_OUT]
+    assert None not in settled, "memory knows each of them"
+    assert len(model.asked) == len(judged) == len(HELD_OUT)
+
+
 async def test_figures_are_empty_without_rows(store: SqlStore, clock: StepClock, model: TwoModels) -> None:
     serving = await Releasing(store, clock).serving()
     found = await evaluating_of(store, model, clock).evaluate(serving)

@@ -19,6 +19,8 @@ SAME = [
     ("有給の申請方法を教えてもらえませんか", "有給の申請方法"),
     ("有給は取れませんか", "有給は取れますか"),
     ("パスワードのリセットがわかりません", "パスワードのリセットを教えてください"),
+    ("パスワードを忘れた", "パスワートを忘れた"),
+    ("ソフトウェアの更新", "ソフトウエアの更新"),
     ("HOW DO I RESET MY PASSWORD", "how can i reset my password?"),
     ("Who is my HR contact at IT?", "who is the HR contact at IT"),
 ]
@@ -29,6 +31,8 @@ DECIDED_BY_ONE_WORD = [
     # Nearly the same by decision 14, which forgives one letter and leaves negations and function words out.
     ("How do I apply for paternity leave?", "How do I apply for maternity leave?"),
     ("Who pays the trainee?", "Who pays the trainer?"),
+    ("インターンの担当", "インターホンの担当"),
+    ("しゅっちょうの届け", "しゅっしょうの届け"),
     ("領収書がない場合の精算", "領収書がある場合の精算"),
     ("ログインできません", "ログインできるのですか"),
     ("今年の私の誕生日は何曜日ですか", "今年の誕生日は何曜日になりますか"),
