@@ -140,7 +140,7 @@ async def open_core(
         local = await stack.enter_async_context(LocalModel(shelf, encoder=settings.bot_encoder))
         providers = Providers(providers_of(settings, local))
         stack.push_async_callback(providers.aclose)
-        openai_model, neighbours = OpenAIModel(providers), RowNeighbours(store)
+        openai_model, neighbours = OpenAIModel(providers), RowNeighbours(store, encoder=local)
         model = MeteredModel(openai_model, telemetry) if telemetry else openai_model
         breaker = BreakerModel(model)
         ports = Ports(

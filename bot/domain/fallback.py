@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from bot.domain.release import ModelName, Release
+from bot.domain.release import DEFAULT_RECALL, ModelName, Release
 from bot.domain.thing import Thing
 
-FALLBACK_RECALL = 3
-"""Examples shown to a fallback model: an untrained model answers much better with some (docs/loop.md)."""
+FALLBACK_RECALL = DEFAULT_RECALL
+"""Examples shown to a fallback model, a paid one too: an untrained model answers much better with some."""
 
 
 class Fallback(Thing):

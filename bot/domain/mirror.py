@@ -6,7 +6,7 @@ Categories are given by name, as in the training file, because people in the tra
 import hashlib
 import hmac
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 
@@ -164,7 +164,9 @@ def row_copy(row: Row, prompt: Prompt, category: Category) -> RowCopy:
 def trace_id(at: datetime, *what: str) -> uuid.UUID:
     """Return a UUID of version 7 for this time. The same time and words always give the same UUID."""
     digest = hashlib.sha256("\0".join(what).encode()).digest()
-    raw = bytearray(int(at.timestamp() * 1000).to_bytes(6, "big") + digest[:10])
+    # In whole numbers: a float of this size would be a millisecond off now and then.
+    milliseconds = (at - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
+    raw = bytearray(milliseconds.to_bytes(6, "big") + digest[:10])
     raw[6] = 0x70 | (raw[6] & 0x0F)  # the version
     raw[8] = 0x80 | (raw[8] & 0x3F)  # the variant
     return uuid.UUID(bytes=bytes(raw))

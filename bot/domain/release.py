@@ -10,6 +10,12 @@ MOST_RECALL = 20
 """Maximum recall of a release: beyond it, a fine-tune is cheaper than the examples' tokens."""
 
 
+EMBEDDED = "local"
+"""Name of the provider of the embedded model, which costs nothing."""
+DEFAULT_RECALL = 3
+"""Recall of a new release of the embedded model: more than that gained nothing (docs/loop.md)."""
+
+
 class ModelName(Thing):
     """A model's full name, `provider/model`. The model's own name may contain slashes."""
 
@@ -27,6 +33,11 @@ class ModelName(Thing):
         if not (provider and slash and model):
             raise ValueError(f"'{text}' is not a model name; write provider/model, for example local/base")
         return cls(provider=provider, model=model)
+
+    @property
+    def default_recall(self) -> int:
+        """The recall of a new release of this model. A paid model is shown examples only if an admin says so."""
+        return DEFAULT_RECALL if self.provider == EMBEDDED else 0
 
     def __str__(self) -> str:
         return f"{self.provider}/{self.model}"

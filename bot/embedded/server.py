@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -73,6 +73,13 @@ class LocalModel:
         """Start to load the encoder in the background. Without this call, the first answer waits for it."""
         if self._encoder and self._encoder.in_package and self._loading is None:
             self._loading = asyncio.create_task(asyncio.to_thread(self._encoder.encode, ["…"]))
+
+    async def vectors(self, texts: Sequence[str]) -> Vectors | None:
+        """Return one vector of length 1 per text, by meaning; None without an encoder."""
+        if self._encoder is None:
+            return None
+        await self._encoder.prepare(texts)
+        return await asyncio.to_thread(self._encoder.encode, texts)
 
     async def stop(self) -> None:
         """Stop all workers; the next start resumes their unfinished jobs."""

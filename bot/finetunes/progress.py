@@ -107,6 +107,7 @@ class FinetuneProgress:
                     by=finetune.requested_by,
                     why="fine-tune succeeded",
                     finetune_id=finetune.id,
+                    recall=model.default_recall,
                 )
         return changed
 

@@ -5,6 +5,7 @@ Each Protocol has one real implementation and is tested through it.
 
 from bot.ports.batcher import Batcher
 from bot.ports.clock import Clock, Meter, Unmetered
+from bot.ports.encoding import TextEncoder
 from bot.ports.estimator import Estimator
 from bot.ports.model import Answer, Model
 from bot.ports.neighbours import Neighbours
@@ -70,6 +71,7 @@ __all__ = [
     "Shelf",
     "Store",
     "StoredAudiences",
+    "TextEncoder",
     "Threads",
     "Tracker",
     "Trainer",

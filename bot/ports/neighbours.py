@@ -27,7 +27,7 @@ class Neighbours(Protocol):
         """
 
     async def nearest(self, text: str, k: int, *, without: Collection[str] = ()) -> list[Neighbour]:
-        """Return the `k` most similar training rows, nearest first.
+        """Return the `k` most similar rows, held-out ones included, nearest first: by words and by meaning.
 
         Rows of groups in `without` and of groups in conflict are left out. If several rows have the same text, only
         the newest is considered.

@@ -62,9 +62,10 @@ class Releasing:
 
     async def _configured(self, tx: Transaction, prompt: Prompt, model: ModelName) -> Release:
         for release in await tx.releases.all():
-            if (release.model, release.prompt_id, release.recall) == (model, prompt.id, 0):
+            if (release.model, release.prompt_id, release.recall) == (model, prompt.id, model.default_recall):
                 return release
-        return await add_candidate(tx, self._clock.now(), model, prompt_id=prompt.id, by=SYSTEM, why="configured")
+        now, recall = self._clock.now(), model.default_recall
+        return await add_candidate(tx, now, model, prompt_id=prompt.id, by=SYSTEM, why="configured", recall=recall)
 
     async def _by_configuration(self, tx: Transaction) -> bool:
         newest = next(e for e in await tx.releases.history() if e.state is ReleaseState.SERVING)

@@ -103,7 +103,13 @@ class Index:
 
     def alike(self, text: str) -> Iterator[tuple[int, float]]:
         """Yield slots with their similarity, the most alike first: near-copies, then texts that share a trigram."""
-        likeness = self._likeness(content(text))
+        return self.ranked(text, self.likeness(text))
+
+    def ranked(self, text: str, likeness: NDArray[np.float64]) -> Iterator[tuple[int, float]]:
+        """Yield slots with their similarity, the most alike first: near-copies, then by this likeness of each slot.
+
+        Slots of no likeness are left out. The array is changed.
+        """
         near = self.near(text)
         yield from near
         likeness[[slot for slot, _ in near]] = 0.0
@@ -116,9 +122,9 @@ class Index:
                 yield slot, FAR * float(likeness[slot])
             likeness[top] = 0.0
 
-    def _likeness(self, words: ContentWords) -> NDArray[np.float64]:
-        """Return for each slot the share of trigrams in common with these words, 0..1 (Dice's coefficient)."""
-        grams = trigrams(words)
+    def likeness(self, text: str) -> NDArray[np.float64]:
+        """Return for each slot the share of trigrams in common with this text, 0..1 (Dice's coefficient)."""
+        grams = trigrams(content(text))
         hits = [
             np.frombuffer(self._slots_by_trigram[gram], np.uint32) for gram in grams if gram in self._slots_by_trigram
         ]

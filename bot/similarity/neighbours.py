@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.conflict import Clusters, Conflict
-from bot.domain.dataset import Row, Split, group_of
+from bot.domain.dataset import Row, group_of
 from bot.domain.similar import Neighbour, SameQuestion, content, is_same_question
-from bot.ports import Store
+from bot.ports import Store, TextEncoder
 from bot.similarity.index import Index, is_typo
+from bot.similarity.meanings import Meanings
 
 LATE_COMMIT = timedelta(seconds=15)
 """How long after its `settled_at` another replica's row may still appear: a slow commit, or a clock that is behind."""
@@ -26,7 +27,6 @@ class _IndexedRow:
     slot: int
     group: str
     category: str
-    train: bool
     counts: bool
     """False for a withdrawn row."""
 
@@ -40,9 +40,13 @@ class RowNeighbours:
     Args:
         store: where the rows are kept.
         now: a monotonic clock in seconds.
+        encoder: the encoder of questions; without one, likeness is by words alone.
     """
 
-    def __init__(self, store: Store, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, store: Store, now: Callable[[], float] = time.monotonic, *, encoder: TextEncoder | None = None
+    ) -> None:
+        self._meanings = Meanings(encoder)
         self._store = store
         self._now = now
         self._index = Index()
@@ -80,15 +84,13 @@ class RowNeighbours:
         found: list[Neighbour] = []
         async with self._lock:
             await self._refresh()
+            await self._meanings.encode_waiting()
             contested = self._clusters.contested()
-            for slot, likeness in self._index.alike(text):
+            joined = await self._meanings.joined(text, self._index.likeness(text))
+            for slot, likeness in self._index.ranked(text, joined):
                 if len(found) >= k:
                     break
-                rows = [
-                    row
-                    for row in self._rows_by_slot[slot].values()
-                    if row.counts and row.train and row.group not in without
-                ]
+                rows = [row for row in self._rows_by_slot[slot].values() if row.counts and row.group not in without]
                 newest = rows[-1] if rows else None
                 if newest and newest.group not in contested:
                     found.append(_neighbour(newest, likeness))
@@ -147,7 +149,7 @@ class RowNeighbours:
             if self._newest is None or row.settled_at > self._newest:
                 self._newest, self._newest_read_at = row.settled_at, self._now()
             slot = self._slot(row.text)
-            after = _IndexedRow(row.id, row.text, slot, row.group, row.category, row.split is Split.TRAIN, counts)
+            after = _IndexedRow(row.id, row.text, slot, row.group, row.category, counts)
             before = self._rows.get(row.id)
             if before == after:
                 continue
@@ -163,6 +165,7 @@ class RowNeighbours:
     def _slot(self, text: str) -> int:
         slot = self._index.slot(text)
         if slot == len(self._near_slots):
+            self._meanings.add(slot, text)
             self._near_slots.append(sorted(self._index.beside(slot)))
             for other in self._near_slots[slot]:
                 self._near_slots[other].append(slot)

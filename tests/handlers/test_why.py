@@ -34,7 +34,7 @@ async def test_card_and_question_get_the_same_explanation(desk: SlackDesk) -> No
         "Nobody has settled it yet",
         f"`local/base`, release `{serving.id}` with prompt `{serving.prompt_id[:12]}` (now: serving)",
         "had served since <!date",
-        "It was shown no settled questions",
+        f"It was shown up to {serving.recall} settled questions",
         "19 tokens in, 10 out",
     ):
         assert part in on_card

@@ -255,10 +255,10 @@ async def test_needs_depend_on_the_serving_releases_training_rows(desk: ReviewDe
     taught = rows_of(Split.TRAIN, "it", 22)
     await desk.add(*held, *taught, *rows_of(Split.TRAIN, "labor", 20), *rows_of(Split.TRAIN, "other", 20))
     frozen = export(taught, PROMPT)
-    now = desk.clock.now()
+    now, releasing = desk.clock.now(), Releasing(desk.store, desk.clock)
+    untaught = await releasing.recalling((await releasing.serving()).id, 0, "U9")
+    serving = await releasing.switch(untaught.id, "U9")
     async with desk.store.transaction() as tx:
-        serving = await tx.releases.serving()
-        assert serving
         some = [result_of(one, serving.id, "it" if n < 5 else "labor", now) for n, one in enumerate(held)]
         await tx.results.put(some)
     assert (await desk.reviewing.progress()).needs == ()
@@ -267,6 +267,6 @@ async def test_needs_depend_on_the_serving_releases_training_rows(desk: ReviewDe
         await tx.finetunes.add(finetune_of(frozen, now))
         tuned = await add_candidate(tx, now, BASE, prompt_id=PROMPT.id, by="U9", why="", finetune_id="ft-1")
         await tx.results.put([one.model_copy(update={"release_id": tuned.id}) for one in some])
-    await Releasing(desk.store, desk.clock).switch(tuned.id, "U9")
+    await releasing.switch(tuned.id, "U9")
     (need,) = (await desk.reviewing.progress()).needs
     assert (need.category, need.recall, need.more) == ("it", 0.625, round(22 * 3.75**2) - 22)

@@ -8,7 +8,7 @@ from bot.domain.audience import Audience
 from bot.domain.dataset import Row, Split
 from bot.domain.errors import Reason, Refused
 from bot.domain.question import Question
-from bot.domain.release import Release, ReleaseState
+from bot.domain.release import DEFAULT_RECALL, Release, ReleaseState
 from bot.domain.similar import Example
 from bot.questions.answering import Answering
 from bot.questions.arrivals import question_of
@@ -88,16 +88,16 @@ async def test_live_questions_come_with_examples(store: SqlStore, clock: StepClo
     await Releasing(store, clock).switch(release.id, "U3")
     await answering.receive(arrival(n=2))
     await answering.answer_next()
-    assert [len(examples) for examples in model.shown] == [0, 1]
+    assert [len(examples) for examples in model.shown] == [DEFAULT_RECALL, 1]
 
 
 async def test_recalling_adds_one_candidate_and_keeps_serving(store: SqlStore, clock: StepClock) -> None:
     releasing = Releasing(store, clock)
     serving = await releasing.serving()
-    three = await releasing.recalling(serving.id, 3, "U3")
-    assert (three.model, three.prompt_id, three.recall, three.state) == (BASE, PROMPT.id, 3, ReleaseState.CANDIDATE)
-    assert await releasing.recalling(serving.id, 3, "U3") == three
-    assert await releasing.recalling(three.id, 0, "U3") == serving
+    five = await releasing.recalling(serving.id, 5, "U3")
+    assert (five.model, five.prompt_id, five.recall, five.state) == (BASE, PROMPT.id, 5, ReleaseState.CANDIDATE)
+    assert await releasing.recalling(serving.id, 5, "U3") == five
+    assert await releasing.recalling(five.id, serving.recall, "U3") == serving
     assert await releasing.serving() == serving
     with pytest.raises(Refused) as refused:
         await releasing.recalling("nosuch", 3, "U3")

@@ -1,0 +1,84 @@
+"""Likeness by meaning, beside words."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from bot.similarity import meanings as meanings_module
+from bot.similarity.meanings import MEANING_SHARE, Meanings
+from bot.similarity.neighbours import RowNeighbours
+from storage.store import SqlStore
+from tests.bot.things import row
+
+_MEANINGS = ("休み|leave|vacation", "パスワード|password|ログイン")
+
+
+class MeaningEncoder:
+    """Knows two meanings in two languages, and counts what it encodes; it may be out of reach."""
+
+    def __init__(self) -> None:
+        self.encoded: list[str] = []
+        self.reachable = True
+
+    async def vectors(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
+        if not self.reachable:
+            return None
+        self.encoded += texts
+        known = [[float(any(word in text for word in one.split("|"))) for one in _MEANINGS] for text in texts]
+        found = np.array(known, dtype=np.float32) + 0.01
+        unit: NDArray[np.float32] = found / np.linalg.norm(found, axis=1, keepdims=True)
+        return unit
+
+
+@pytest.fixture
+def encoder() -> MeaningEncoder:
+    return MeaningEncoder()
+
+
+async def put(store: SqlStore, *texts: str) -> None:
+    async with store.transaction() as tx:
+        await tx.rows.put(*(row(text, row_id=f"r{n}") for n, text in enumerate(texts)))
+
+
+async def test_nearest_finds_same_meaning_in_other_words(store: SqlStore, encoder: MeaningEncoder) -> None:
+    await put(store, "休みを取りたい", "ログインできない")
+    neighbours = RowNeighbours(store, encoder=encoder)
+    (first, *_) = await neighbours.nearest("vacation request", 2)
+    assert first.text == "休みを取りたい"
+    assert await RowNeighbours(store).nearest("vacation request", 2) == []
+
+
+async def test_each_text_is_encoded_once(store: SqlStore, encoder: MeaningEncoder) -> None:
+    await put(store, "休みを取りたい", "ログインできない")
+    neighbours = RowNeighbours(store, encoder=encoder)
+    for _ in range(3):
+        await neighbours.nearest("vacation", 1)
+    assert sorted(encoder.encoded) == sorted(["休みを取りたい", "ログインできない", *["vacation"] * 3])
+
+
+async def test_words_still_count_while_encoder_is_out_of_reach(store: SqlStore, encoder: MeaningEncoder) -> None:
+    encoder.reachable = False
+    await put(store, "休みを取りたい", "ログインできない")
+    neighbours = RowNeighbours(store, encoder=encoder)
+    assert [one.text for one in await neighbours.nearest("ログインの方法", 1)] == ["ログインできない"]
+    encoder.reachable = True
+    assert [one.text for one in await neighbours.nearest("password", 1)] == ["ログインできない"]
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=60))
+async def test_oldest_texts_make_room(slots: list[int]) -> None:
+    """With room for five, the last five texts are known by meaning and the others by words."""
+    encoder, known = MeaningEncoder(), list(dict.fromkeys(slots))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(meanings_module, "ROOM", 5)
+        meanings = Meanings(encoder)
+        for slot in known:
+            meanings.add(slot, "leave")
+            await meanings.encode_waiting()
+        joined = await meanings.joined("vacation", np.zeros(31))
+    assert np.flatnonzero(joined).tolist() == sorted(known[-5:])
+    assert joined.max() == pytest.approx(MEANING_SHARE, abs=0.01)
