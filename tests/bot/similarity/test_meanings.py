@@ -60,7 +60,7 @@ async def test_each_text_is_encoded_once(store: SqlStore, encoder: MeaningEncode
     assert sorted(encoder.encoded) == sorted(["休みを取りたい", "ログインできない", *["vacation"] * 3])
 
 
-async def test_words_still_count_while_encoder_is_out_of_reach(store: SqlStore, encoder: MeaningEncoder) -> None:
+async def test_words_count_while_encoder_is_unreachable(store: SqlStore, encoder: MeaningEncoder) -> None:
     encoder.reachable = False
     await put(store, "休みを取りたい", "ログインできない")
     neighbours = RowNeighbours(store, encoder=encoder)
