@@ -14,9 +14,9 @@ HERE = "here"
 
 
 async def review(call: Call) -> None:
-    """Show the queue in private. With `here` show it to the channel, without questions asked in direct messages."""
+    """Show the queue in private. With `here` show it to the channel: what is public, and its own questions."""
     here = call.argument.casefold() == HERE
-    page = await call.acts.reviewing.page(0, PAGE_SIZE, public=here)
+    page = await call.acts.reviewing.page(0, PAGE_SIZE, shown_in=_readers(call, shared=here))
     footer = progress(await call.acts.reviewing.progress(), call.words)
     await call.say(view(page, call.words, footer), in_channel=here)
 
@@ -38,7 +38,7 @@ async def settle(call: Call) -> None:
         await call.context.private.tell(call.spot, call.words("review.meanwhile"))
     call.context.wake.deliverers()
     entries = await call.acts.reviewing.entries(shown.listed)
-    waiting = await call.acts.reviewing.waiting(public=call.shared)
+    waiting = await call.acts.reviewing.waiting(shown_in=_readers(call, shared=call.shared))
     page = Page(entries=tuple(entries), offset=shown.offset, waiting=waiting)
     await _replace_page(call, page, shown)
 
@@ -47,8 +47,14 @@ async def next_page(call: Call) -> None:
     """Show the next page. It starts after the entries of this page that are still open: settled ones left the queue."""
     shown = ShownPage.read(call.block)
     still_open = sum(entry.open for entry in await call.acts.reviewing.entries(shown.listed))
-    page = await call.acts.reviewing.page(shown.offset + still_open, PAGE_SIZE, public=call.shared)
+    readers = _readers(call, shared=call.shared)
+    page = await call.acts.reviewing.page(shown.offset + still_open, PAGE_SIZE, shown_in=readers)
     await _replace_page(call, page, shown)
+
+
+def _readers(call: Call, *, shared: bool) -> str | None:
+    """Return the id of the channel that reads the list; None if only the person who calls does."""
+    return (call.spot.channel or "") if shared else None
 
 
 async def _replace_page(call: Call, page: Page, shown: ShownPage) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from bot.corrections.correcting import Correcting
+from bot.domain.audience import Audience
 from bot.domain.card import Card
 from bot.domain.conflict import Conflict
 from bot.domain.curve import Curve, Measured, Need, fit, needs, sorted_points
@@ -22,8 +23,6 @@ MOST_QUESTIONS = 300
 """Upper bound of open questions in the queue, the newest ones. Older ones move up as these are settled."""
 MOST_CONFLICTS = 50
 """Upper bound of conflicts in the queue."""
-DIRECT_PREFIX = "D"
-"""First letter of a direct message channel's id."""
 
 
 class Entry(Thing):
@@ -85,15 +84,15 @@ class Reviewing:
         self._clock = clock
         self._neighbours = neighbours
 
-    async def queue(self, *, public: bool = False) -> list[QueueEntry]:
+    async def queue(self, *, shown_in: str | None = None) -> list[QueueEntry]:
         """Return the queue, the entry to settle first at the front.
 
         Args:
-            public: Leave out direct messages, because other people will see the queue.
+            shown_in: Id of the channel that will see the queue: only what is public or was asked there. None is staff.
         """
         open_conflicts = await self._neighbours.conflicts()
         async with self._store.transaction() as tx:
-            conflicts, answered = await self._read_queue(tx, open_conflicts, public=public)
+            conflicts, answered = await self._read_queue(tx, open_conflicts, shown_in=shown_in)
             counts = await tx.rows.counts()
             shadow = await self._shadow_release(tx)
             shadow_said = {s.question_id: s.category for s in await tx.shadows.of(shadow.id)} if shadow else {}
@@ -105,16 +104,16 @@ class Reviewing:
             QueueEntry(key=candidate.question_id, why=why) for candidate, why in ordered(candidates, rows)
         ]
 
-    async def waiting(self, *, public: bool = False) -> int:
+    async def waiting(self, *, shown_in: str | None = None) -> int:
         """Return the queue's length, without the cost of ordering it."""
         open_conflicts = await self._neighbours.conflicts()
         async with self._store.transaction() as tx:
-            conflicts, answered = await self._read_queue(tx, open_conflicts, public=public)
+            conflicts, answered = await self._read_queue(tx, open_conflicts, shown_in=shown_in)
         return len(conflicts) + len(answered)
 
-    async def page(self, offset: int, size: int, *, public: bool = False) -> Page:
+    async def page(self, offset: int, size: int, *, shown_in: str | None = None) -> Page:
         """Return `size` entries from `offset` on. An offset past the end starts at the front again."""
-        queue = await self.queue(public=public)
+        queue = await self.queue(shown_in=shown_in)
         offset = offset if offset < len(queue) else 0
         entries = await self.entries(queue[offset : offset + size])
         return Page(entries=tuple(entries), offset=offset, waiting=len(queue))
@@ -212,16 +211,16 @@ class Reviewing:
         return found
 
     async def _read_queue(
-        self, tx: Transaction, conflicts: Sequence[Conflict], *, public: bool
+        self, tx: Transaction, conflicts: Sequence[Conflict], *, shown_in: str | None
     ) -> tuple[list[Conflict], list[tuple[Question, Verdict]]]:
         """Return the conflicts and open questions of the queue, not yet in order."""
         listed = [
             conflict
             for conflict in conflicts[:MOST_CONFLICTS]
-            if not (public and _has_direct(await tx.rows.in_groups(conflict.groups)))
+            if shown_in is None or all(_is_open(row, shown_in) for row in await tx.rows.in_groups(conflict.groups))
         ]
         found = await tx.questions.open(MOST_QUESTIONS)
-        return listed, [(q, v) for q, v in found if not (public and _is_direct(q.place.channel))]
+        return listed, [(q, v) for q, v in found if shown_in is None or _is_open(q, shown_in)]
 
     async def _shadow_release(self, tx: Transaction) -> Release | None:
         return next((one for one in await tx.releases.all() if one.state is ReleaseState.SHADOW), None)
@@ -262,9 +261,7 @@ def _candidate(question: Question, verdict: Verdict, shadow: str | None, *, near
     )
 
 
-def _is_direct(channel: str | None) -> bool:
-    return bool(channel and channel.startswith(DIRECT_PREFIX))
-
-
-def _has_direct(rows: Sequence[Row]) -> bool:
-    return any(_is_direct(row.channel) for row in rows)
+def _is_open(thing: Question | Row, channel: str) -> bool:
+    """Return whether the people of a channel may read this question or row."""
+    own = thing.place.channel if isinstance(thing, Question) else thing.channel
+    return thing.audience is Audience.PUBLIC or own == channel

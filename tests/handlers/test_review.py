@@ -121,6 +121,7 @@ async def test_queue_in_channel_is_for_all_staff(desk: SlackDesk) -> None:
     await asked(desk)
     priya, kenji, emily = await desk.priya(), await desk.kenji(), await desk.emily()
     await emily.say(await emily.dm(), "my laptop knows a secret")
+    await kenji.answer(await kenji.say("C0OPS000001", "@madoguchi my laptop knows another secret"))
     await desk.settled()
     await queue(priya, "here")
     shown = next(m for m in await kenji.history(WATCHED) if f"{REVIEW_SETTLE}.0" in controls(m))

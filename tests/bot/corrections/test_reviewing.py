@@ -6,6 +6,7 @@ import pytest
 
 from bot.corrections.correcting import Correcting
 from bot.corrections.reviewing import QueueEntry, Reviewing
+from bot.domain.audience import Audience
 from bot.domain.correction import CorrectionKind, Press
 from bot.domain.dataset import Export, Row, Source, Split, export, text_key
 from bot.domain.errors import Reason, Refused
@@ -62,18 +63,26 @@ class ReviewDesk:
         self.reviewing = Reviewing(store, self.correcting, self.neighbours, clock)
         self.asked = 0
 
-    async def ask(self, text: str, confidence: float | None = 0.99, channel: str = "C1") -> str:
+    async def ask(
+        self,
+        text: str,
+        confidence: float | None = 0.99,
+        channel: str = "C1",
+        audience: Audience = Audience.UNKNOWN,
+    ) -> str:
         """Ask a question; return its id."""
         self.asked += 1
         self.model.confidence = confidence
         asked = arrival(text, n=self.asked, via=Via.DM if channel.startswith("D") else Via.MENTION)
         place = asked.place.model_copy(update={"channel": channel})
-        await AnswerDesk(self.store, self.model, self.board, self.clock).ask(asked.model_copy(update={"place": place}))
+        await AnswerDesk(self.store, self.model, self.board, self.clock).ask(
+            asked.model_copy(update={"place": place, "audience": audience})
+        )
         self.clock.advance(seconds=1)
         return list(self.board.cards)[-1]
 
-    async def queue(self, *, public: bool = False) -> list[tuple[str, QueueReason]]:
-        return [(one.key, one.why) for one in await self.reviewing.queue(public=public)]
+    async def queue(self, shown_in: str | None = None) -> list[tuple[str, QueueReason]]:
+        return [(one.key, one.why) for one in await self.reviewing.queue(shown_in=shown_in)]
 
     async def press(self, question: str, category: str, by: str = "U2") -> None:
         seen = (await self.correcting.card(question)).seen
@@ -149,15 +158,21 @@ async def test_queue_is_ordered_by_reason(desk: ReviewDesk) -> None:
     assert (await desk.reviewing.page(99, 2)).offset == 0
 
 
-async def test_public_queue_leaves_out_direct_messages(desk: ReviewDesk) -> None:
-    direct_question, public_question = await desk.ask("有給を全部使う", channel="D1"), await desk.ask("有給の残り")
-    assert {key for key, _ in await desk.queue()} == {direct_question, public_question}
-    assert [key for key, _ in await desk.queue(public=True)] == [public_question]
-    direct = row("給料", "labor", row_id="r1").model_copy(update={"channel": "D1"})
-    await desk.add(direct, row("給料？", "it", row_id="r2"))
-    assert (direct.group, QueueReason.CONFLICT) in await desk.queue()
-    assert [key for key, _ in await desk.queue(public=True)] == [public_question]
-    assert (await desk.reviewing.waiting(public=True), await desk.reviewing.waiting()) == (1, 3)
+async def test_channel_sees_public_and_own_questions_only(desk: ReviewDesk) -> None:
+    public = await desk.ask("有給の残り", audience=Audience.PUBLIC)
+    private = await desk.ask("有給を全部使う", channel="C9", audience=Audience.PRIVATE)
+    direct = await desk.ask("有給を半分使う", channel="D1", audience=Audience.DIRECT)
+    unknown = await desk.ask("有給を少し使う", channel="C8")
+    assert {key for key, _ in await desk.queue()} == {public, private, direct, unknown}
+    assert [key for key, _ in await desk.queue("C1")] == [public]
+    assert {key for key, _ in await desk.queue("C9")} == {public, private}
+    hidden = row("給料", "labor", row_id="r1").model_copy(update={"channel": "C9", "audience": Audience.PRIVATE})
+    await desk.add(hidden, row("給料？", "it", row_id="r2"))
+    conflict = (hidden.group, QueueReason.CONFLICT)
+    assert conflict in await desk.queue()
+    assert conflict in await desk.queue("C9")
+    assert [key for key, _ in await desk.queue("C1")] == [public]
+    assert (await desk.reviewing.waiting(shown_in="C1"), await desk.reviewing.waiting()) == (1, 5)
 
 
 async def test_settled_conflict_names_its_person(desk: ReviewDesk) -> None:
