@@ -14,13 +14,22 @@ _TRAILING = _QUOTES + ")]}>〉》.,;:!、。"
 _FIELD = re.compile(
     r"(?:(?:the|final|correct)\s+)*(?:category|label|answer|class|カテゴリー?|分類|回答)"
     r"[\s*_`\"'“”]*(?:is\b|は|[:=])[\s*_`\"'“”]*"
+    r"|(?:this|it|the question)(?: question)? (?:is|belongs to|falls under|should go to) (?:(?:an?|the) )?"
+    r"|i (?:would )?classify (?:this|it)(?: question)? as "
 )
+_COPULA = re.compile(
+    r"[」』】\"'*_`]*(?:です|である|になります|に該当します|に当たります|が適切です|に分類(?:されます|します|できます)?"
+    r"| (?:question|issue|category|team|department))$"
+)
+"""The end of a sentence that says nothing but a label."""
 _NUMBER = re.compile(r"[(\[]?\d{1,2}(?:[.):\]、]+\s*|\s+(?:[-–—]\s*)?)")
 _SEPARATORS = re.compile(r"[\s_\-‐‑–—・/&]+")
+_AND = re.compile(r"\band\b")
 _GLOSS = re.compile(r"(?P<label>[^()（）]*[^()（）\s])\s*[(（](?P<gloss>[^()（）]+)[)）][\s*_`\"'.。]*")
 _BREAK = re.compile(
     r"\s+[-–—―]+\s+|\s*[–—―]+\s*|\s*[:：](?=\s|[^\x00-\x7f])\s*|[.。](?=\s|[^\x00-\x7f])\s*|\s*\n\s*|\s*(?:->|→|⇒)\s*"
-    r"|[,;、，]?\s*(?=\b(?:because|since|as it|as the)\b|なぜなら|というのも|理由は)",
+    r"|[,;、，]?\s*(?=\b(?:because|since|as it|as the)\b|なぜなら|というのも|理由は)"
+    r"|[\s/／|｜,、]+(?=(?:reason|explanation|理由)\s*[:：])",
     re.IGNORECASE,
 )
 """What may stand between a label and its explanation."""
@@ -60,7 +69,8 @@ _STEPS: tuple[Callable[[str], str], ...] = (
     _trimmed,
     partial(_without, _FIELD),
     partial(_without, _NUMBER),
-    lambda text: _SEPARATORS.sub("", text),
+    lambda text: _trimmed(_COPULA.sub("", text)),
+    lambda text: _SEPARATORS.sub("", _AND.sub("&", text)),
 )
 """Each step forgives more than the one before. Labels take the same steps, so that no two of them are mixed up."""
 

@@ -33,7 +33,7 @@ _FENCE = re.compile(r"```[\w+-]*|<\|\w+\|>|</?s>|<(?:eos|end_of_turn)>")
 _FENCED_OBJECT = re.compile(r"\s*(?:```(?:json\w*|te?xt|js|javascript|python)?\s*)?(?=\{)", re.IGNORECASE)
 _VALUE_BEGINS = re.compile(r"\{|\[\s*(?=\{)")
 _LINE = (
-    r"^[\s>*_#\-•\"'“]*(?:{names})[\s*_\"'”]*[:：=][ \t*_]*"
+    r"^[\s>*_#\-•\"'“【]*(?:{names})[\s*_\"'”]*[:：=】][ \t*_]*"
     r"(?:[\"'“](?P<quoted>[^\"'“”\n]+)[\"'”],?|(?P<bare>[^\"“”{{}}\n]+))\s*$"
 )
 _CATEGORY_LINE = re.compile(_LINE.format(names="category|カテゴリー?|分類"), re.MULTILINE | re.IGNORECASE)
@@ -45,7 +45,15 @@ _TAGGED_CATEGORY = re.compile(
     re.IGNORECASE,
 )
 _TAGGED_REASON = re.compile(_TAGGED.format(names="reason|理由"), re.IGNORECASE)
-_CATEGORY_NAMES = frozenset({"category", "カテゴリ", "カテゴリー", "分類"})
+_CATEGORY_NAMES = frozenset(
+    {
+        *("category", "category_name", "category_id", "label", "class"),
+        *("カテゴリ", "カテゴリー", "カテゴリ名", "カテゴリー名", "分類", "分類名"),
+    }
+)
+_NO_REASON = re.compile(r"\W*(?:confidence|score|probability|確信度|信頼度)\b.*", re.IGNORECASE)
+"""A line that stands beside an answer and is no reason for it."""
+_REASON_MARK = re.compile(r"\W*(?:reason(?:ing)?|explanation|理由|説明)\W*[:：]\W*", re.IGNORECASE)
 _REASON_NAMES = frozenset({"reason", "理由"})
 _PLACEHOLDER = re.compile(r"\s*(?:[.…]+|<[^<>]*>|\{[^{}]*\})\s*")
 _SEVERAL = re.compile(r"[|｜]|\bone of\b|のいずれか|のどれか|のうち")
@@ -248,4 +256,8 @@ def _tagged(text: str) -> WrittenAnswer | None:
 
 def _explained(text: str, explained: Callable[[str], tuple[str, str] | None]) -> WrittenAnswer | None:
     found = explained(_FENCE.sub("", text).strip())
-    return WrittenAnswer(*found) if found else None
+    if not found:
+        return None
+    label, why = found
+    lines = [line for line in why.splitlines() if not _NO_REASON.fullmatch(line)]
+    return WrittenAnswer(label, _REASON_MARK.sub("", "\n".join(lines), count=1).strip())

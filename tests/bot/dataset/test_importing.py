@@ -84,7 +84,7 @@ async def test_label_is_read_as_a_models_answer(importing: Importing, label: str
     [
         ("労務部", "labor"),
         ("労務課給与係", "labor"),
-        ("Labor team", "labor"),
+        ("Labor squad", "labor"),
         ("IT サポート", "it"),
         ("credit", ""),
         ("営業", ""),

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.prompt import Category, Prompt
+from bot.providers.reading import CompletionChoice, UnusableAnswer, category_and_answer
 from bot.providers.written_answer import written_answer
 
 PROMPT = Prompt(
@@ -25,9 +26,11 @@ HR, LABOR = '{"reason": "draft", "category": "HR"}', '{"reason": "a", "category"
 
 def read(text: str) -> str | None:
     """Return the id of the category that is read, or None if the model is asked again."""
-    answer = written_answer(text, lambda label: PROMPT.meant(label) is not None, PROMPT.explained)
-    category = PROMPT.meant(answer.category) if answer and answer.category else None
-    return category.id if category else None
+    choice = CompletionChoice.model_validate({"message": {"content": text}})
+    try:
+        return category_and_answer(choice, PROMPT)[0].id
+    except UnusableAnswer:
+        return None
 
 
 @pytest.mark.parametrize(
@@ -59,6 +62,11 @@ def read(text: str) -> str | None:
         '```json\n{"reason": "the tag <think> is open", "category": "Labor"}\n```',
         f"[analysis] it is about leave.\n{LABOR}",
         "Labor<|im_end|>",
+        "【分類】Labor\n【理由】休暇の話",
+        "カテゴリー: Labor / 理由: 休暇",
+        "Labor　理由：休暇だから",
+        '{"category_name": "Labor", "reason": "a"}',
+        "Labor です。",
         "<answer>Labor</answer>",
         "It is about leave.\n<answer> labor </answer>",
         "<category>Labor</category><reason>leave</reason>",
@@ -141,6 +149,23 @@ def test_plain_answer_is_read(text: str) -> None:
 )
 def test_unclear_answer_is_asked_again(text: str) -> None:
     assert read(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Labor - because it is about leave", "because it is about leave"),
+        ("Labor\n\n**Reason:** leave", "leave"),
+        ("Labor. Reason: leave", "leave"),
+        ("Labor\nConfidence: 0.9\nIt is about leave.", "It is about leave."),
+        ("Labor\nConfidence: 90%", ""),
+        ("<answer>Labor</answer><reason>leave</reason>", "leave"),
+    ],
+)
+def test_explanation_becomes_the_reason(text: str, reason: str) -> None:
+    answer = written_answer(text, lambda label: PROMPT.meant(label) is not None, PROMPT.explained)
+    assert answer
+    assert (PROMPT.meant(answer.category or ""), answer.reason) == (PROMPT.category("labor"), reason)
 
 
 def test_span_is_the_place_of_the_label() -> None:
