@@ -10,7 +10,8 @@ def read_names_as_utf8() -> None:
     The output keeps its encoding: a terminal or log that has no Japanese shows escapes.
     """
     if sys.getfilesystemencoding() == "ascii" and sys.executable:
-        os.putenv("PYTHONIOENCODING", f"{sys.stdout.encoding}:backslashreplace")
+        shown = sys.stdout.encoding if sys.stdout else "ascii"
+        os.putenv("PYTHONIOENCODING", f"{shown}:backslashreplace")
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - this very program
 
 

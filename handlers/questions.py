@@ -70,8 +70,9 @@ async def arrival_of(
         SlackApiError, aiohttp.ClientError, TimeoutError: Slack does not tell who an author is.
         Undelivered: Slack does not tell who reads a channel.
     """
-    message, home = addressed.message, reader.people.home
+    message = addressed.message
     person = await reader.people.get(message["user"])
+    home = reader.people.home  # only now, because the lookup may learn the enterprise
     if person.is_bot:
         return None
     outsider = person.outsider or is_foreign(message, person, home) or shared

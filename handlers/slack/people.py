@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from slack_sdk.errors import SlackApiError
@@ -18,7 +18,7 @@ SLACKBOT = "USLACKBOT"
 
 @dataclass(frozen=True)
 class Home:
-    """The bot's own workspace and enterprise, from auth.test at the start. People from elsewhere are outsiders."""
+    """The bot's own workspace and enterprise. People from elsewhere are outsiders."""
 
     team: str
     bot_user_id: str
@@ -62,6 +62,7 @@ class People:
         self._client = client
         self.home = home
         self._language = language
+        self._enterprise_asked = False
         self._lookups = Lookups(self._look_up, now)
         self.forget = self._lookups.forget
 
@@ -94,6 +95,8 @@ class People:
                 return SlackUser(user_id, language_of(None, self._language), outsider=True)
             raise
         user: dict[str, Any] = answer["user"]
+        if self.home.enterprise is None and _enterprise_of(user) and not self._enterprise_asked:
+            await self._learn_enterprise()
         return SlackUser(
             id=user_id,
             language=language_of(user.get("locale"), self._language),
@@ -102,6 +105,12 @@ class People:
             deleted=bool(user.get("deleted")),
             enterprise=_enterprise_of(user),
         )
+
+    async def _learn_enterprise(self) -> None:
+        """Learn the bot's own enterprise from its own user, because auth.test does not always tell it."""
+        own = await self._client.users_info(user=self.home.bot_user_id)
+        self.home = replace(self.home, enterprise=_enterprise_of(own["user"]))
+        self._enterprise_asked = True
 
     def _is_outsider(self, user: dict[str, Any]) -> bool:
         if user.get("is_restricted") or user.get("is_ultra_restricted") or user.get("is_stranger"):

@@ -61,3 +61,13 @@ async def test_nobody_is_sibling_outside_of_grid(desk: SlackDesk) -> None:
     assert desk.people.home.team == TEAM_ID
     await emily.say(WATCHED, "my laptop is broken")
     assert (await emily.message(lambda m: "own members" in m.get("text", ""))).get("ephemeral")
+
+
+async def test_own_enterprise_is_learnt_from_bot_user(desk: SlackDesk) -> None:
+    """Slack's auth.test does not always tell the enterprise."""
+    emily = await colleague(desk)
+    desk.people.home = replace(desk.people.home, enterprise=None)
+    desk.server.people.bot.enterprise_id = OURS
+    ts = await emily.say(WATCHED, "my laptop is broken")
+    assert "IT" in texts(await emily.answer(ts))
+    assert desk.people.home.enterprise == OURS
