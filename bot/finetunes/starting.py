@@ -74,20 +74,14 @@ class Starting:
         uploaded = finetune if finetune.file_id else await self._upload(finetune)
         if uploaded is None or not await self._is_readable(uploaded):
             return
-        creating = await self._progress.save(uploaded, state=FinetuneState.CREATING)
+        creating = await self._progress.note(uploaded, state=FinetuneState.CREATING)
         if creating is None:
             return  # cancelled meanwhile, or another replica was first
         try:
             job = await self._trainer.create(creating.student, str(creating.file_id), creating.id, suffix="madoguchi")
         except FileNotReady as error:
             log.info("%s: the provider has not read the training file yet: %s", finetune.id, error)
-            await self._progress.note(
-                creating,
-                state=FinetuneState.CONFIRMED,
-                progress=str(error),
-                progressed_at=uploaded.progressed_at,
-                stalled_at=uploaded.stalled_at,
-            )
+            await self._progress.note(creating, state=FinetuneState.CONFIRMED, progress=str(error))
             return
         except OutcomeUnknown as error:
             log.warning("%s: the creation got no answer, searching for its job: %s", finetune.id, error)
