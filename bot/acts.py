@@ -30,11 +30,13 @@ from bot.ports import (
     Audiences,
     Batcher,
     Clock,
+    Embedded,
     Estimator,
     History,
     Meter,
     Model,
     Neighbours,
+    NothingEmbedded,
     Shelf,
     Store,
     Threads,
@@ -74,6 +76,7 @@ class Ports:
     """Returns what a provider would find wrong in a training file."""
     tracker: Tracker | None = None
     meter: Meter = field(default_factory=Unmetered)
+    embedded: Embedded = field(default_factory=NothingEmbedded)
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,8 @@ class Acts:
         )
         self.starting = Starting(store, ports.shelf, ports.trainer, spending, progress, clock)
         self.following = Following(store, ports.trainer, self.starting, progress, clock)
-        self.reporting = Reporting(store, clock, spending, neighbours, mirror_state if tracker else None)
+        read_mirror = mirror_state if tracker else None
+        self.reporting = Reporting(store, clock, spending, neighbours, read_mirror, ports.embedded)
         # corrections
         self.correcting = Correcting(store, neighbours, clock)
         self.consenting = Consenting(store, neighbours, clock)

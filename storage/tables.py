@@ -367,3 +367,25 @@ files = Table(
     Column("data", LargeBinary, nullable=False),
     Column("updated_at", Moment, nullable=False),
 )
+
+# Vectors from a service (BOT_ENCODER=provider/model), by the sha256 of the text. The text itself is not stored here.
+embeddings = Table(
+    "embeddings",
+    metadata,
+    Column("model", KeyText, primary_key=True),
+    Column("text_hash", KeyText, primary_key=True),
+    # The vector's numbers as little-endian float16.
+    Column("vector", LargeBinary, nullable=False),
+    # To within a day. The vectors that were not used for the longest time are deleted first.
+    Column("used_at", Moment, nullable=False),
+    Index(None, "used_at"),
+)
+
+embedding_tokens = Table(
+    "embedding_tokens",
+    metadata,
+    Column("model", KeyText, primary_key=True),
+    # A date (UTC) as text, such as 2026-11-22.
+    Column("day", KeyText, primary_key=True),
+    Column("tokens", BigNumber, nullable=False),
+)

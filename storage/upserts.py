@@ -39,5 +39,12 @@ async def upsert(connection: AsyncConnection, table: Table, *many: Values) -> No
     )
 
 
+async def add_up(connection: AsyncConnection, table: Table, values: Values, column: str) -> None:
+    """Insert a row, or add the value of `column` to the one of an existing row with the same primary key."""
+    insert = _insert(connection, table).values(values)
+    total = table.c[column] + insert.excluded[column]
+    await connection.execute(insert.on_conflict_do_update(index_elements=list(table.primary_key), set_={column: total}))
+
+
 def _insert(connection: AsyncConnection, table: Table) -> postgresql.Insert | sqlite.Insert:
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

@@ -8,8 +8,9 @@ from contextlib import AsyncExitStack
 
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.app.encoding import encoder_of
 from bot.app.trust import trust_of
-from bot.app.wiring import SystemClock, database_of, providers_of, read_prompt, tracker_of
+from bot.app.wiring import SystemClock, database_of, providers_of, read_prompt, services_of, tracker_of
 from bot.domain.errors import ModelError, TrackerError, TrackerRefused, Trouble
 from bot.domain.faults import Unable
 from bot.domain.mirrored import MIRROR_DATASET, MIRROR_DOWN
@@ -17,7 +18,7 @@ from bot.domain.release import ModelName
 from bot.domain.thing import Thing
 from bot.embedded import LocalModel
 from bot.mirror.status import mirror_state
-from bot.providers.probing import ProviderProbe
+from bot.providers.probing import EMBEDDINGS, ProviderProbe
 from bot.providers.providers import Providers, address_to_try
 from bot.questions.catching_up import MOVED_PREFIX
 from bot.settings import Settings
@@ -164,10 +165,13 @@ async def check_models(settings: Settings, database: Database, *, tables: bool) 
             serving = await tx.releases.serving()
         wanted += [serving.model] if serving else []
     models = dict.fromkeys(wanted)
+    encoder = settings.bot_encoder if isinstance(settings.bot_encoder, ModelName) else None
     others = [name for name in settings.provider_names[2:] if name not in {model.provider for model in models}]
-    providers = Providers(providers_of(settings, LocalModel(DatabaseShelf(database), encoder=settings.bot_encoder)))
+    services = Providers(services_of(settings))
+    vectors = encoder_of(settings.bot_encoder, services, SqlStore(database), SystemClock())
+    providers = Providers(providers_of(settings, LocalModel(DatabaseShelf(database), encoder=vectors)))
     probe = ProviderProbe(providers, thorough=True)
-    findings = []
+    findings = await check_encoder(encoder, probe, providers) if encoder else []
     try:
         for model in (*models, *(ModelName(provider=name, model="") for name in others)):
             part = str(model) if model.model else model.provider
@@ -178,7 +182,17 @@ async def check_models(settings: Settings, database: Database, *, tables: bool) 
                 findings.append(trouble_of(model, error, providers))
     finally:
         await providers.aclose()
+        await services.aclose()
     return findings
+
+
+async def check_encoder(model: ModelName, probe: ProviderProbe, providers: Providers) -> list[Finding]:
+    """Check the service that gives the embedded model its vectors."""
+    try:
+        await probe.check_model(model, EMBEDDINGS)
+    except ModelError as error:
+        return [trouble_of(model, error, providers).model_copy(update={"part": "BOT_ENCODER"})]
+    return [well("BOT_ENCODER", "cli.doctor.model")]
 
 
 def trouble_of(model: ModelName, error: ModelError, providers: Providers) -> Finding:
@@ -189,6 +203,7 @@ def trouble_of(model: ModelName, error: ModelError, providers: Providers) -> Fin
         if other:
             return wrong(part, "cli.doctor.address", provider=model.provider, other=other)
     facts = {"provider": model.provider, "model": part, "name": model.model, "key": key_name(model)}
+    facts["encoder"] = error.encoder or ""
     return wrong(part, f"trouble.{error.trouble.value}", **facts, address=base_url_name(model))
 
 

@@ -14,13 +14,14 @@ from pydantic import ValidationError
 
 from bot.acts import Acts, Choices, Ports
 from bot.app.disk import DiskWatch
+from bot.app.encoding import EmbeddedModel, encoder_of
 from bot.app.replicas import ReplicaLeases
 from bot.app.telemetry import MeteredModel, Telemetry
 from bot.app.trust import TrustAdapter, trust_of
 from bot.domain.faults import Fault, Problem, SettingsError, problem_of, problems_of
 from bot.domain.prompt import Prompt
 from bot.embedded import LocalModel
-from bot.ports import Unmetered
+from bot.ports import NothingEmbedded, Unmetered
 from bot.practice import STAFF_GROUP_ID
 from bot.providers.batching import OpenAIBatcher
 from bot.providers.breaker import BreakerModel
@@ -111,7 +112,7 @@ def read_text(file: Path) -> str:
 
 
 @asynccontextmanager
-async def open_core(
+async def open_core(  # noqa: PLR0915 - one line a part
     settings: Settings, prompt: Prompt | None = None, telemetry: Telemetry | None = None
 ) -> AsyncIterator[Core]:
     """Open the database (migrating it), the embedded model and the providers until the block ends.
@@ -137,7 +138,10 @@ async def open_core(
         shelf, clock = DatabaseShelf(database), SystemClock()
         disk = DiskWatch(clock)
         database.on_disk_full = disk.saw_full
-        local = await stack.enter_async_context(LocalModel(shelf, encoder=settings.bot_encoder))
+        services = Providers(services_of(settings))
+        stack.push_async_callback(services.aclose)
+        encoder = encoder_of(settings.bot_encoder, services, store, clock)
+        local = await stack.enter_async_context(LocalModel(shelf, encoder=encoder))
         providers = Providers(providers_of(settings, local))
         stack.push_async_callback(providers.aclose)
         openai_model, neighbours = OpenAIModel(providers), RowNeighbours(store, encoder=local)
@@ -156,6 +160,7 @@ async def open_core(
             check_file=check,
             tracker=tracker,
             meter=telemetry or Unmetered(),
+            embedded=EmbeddedModel(local) if "local" not in services else NothingEmbedded(),
         )
         acts = Acts(ports, choices_of(settings))
         await acts.releasing.ensure(prompt, settings.serving)
@@ -217,9 +222,16 @@ def database_of(settings: Settings) -> Database:
 
 def providers_of(settings: Settings, local: LocalModel) -> list[Provider]:
     """Return the configured providers. The embedded model is one of them, reached in this process without a port."""
-    trust = trust_of(settings)
     in_process = httpx2.ASGITransport(app=cast("Any", local.app), raise_app_exceptions=False)
-    providers = {"local": Provider("local", "http://local/v1", "local", "compatible", transport=in_process)}
+    embedded = Provider("local", "http://local/v1", "local", "compatible", transport=in_process)
+    named = services_of(settings)
+    return [*([] if any(one.name == "local" for one in named) else [embedded]), *named]
+
+
+def services_of(settings: Settings) -> list[Provider]:
+    """Return the configured providers without the embedded model."""
+    trust = trust_of(settings)
+    providers = {}
     if settings.openai_api_key:
         providers["openai"] = Provider("openai", settings.openai_base_url, settings.openai_api_key, trust=trust)
     for name, endpoint in settings.bot_providers.items():

@@ -22,7 +22,7 @@ class Spend(Thing):
     since: datetime
     finetunes: float
     answers: float
-    """Cost of answers: serving, evaluation and shadow."""
+    """Cost of answers: serving, evaluation and shadow, and the vectors of a paid encoder."""
     unpriced: tuple[str, ...]
     """Models that were used but have no known price; no sum includes them."""
     budget: float | None

@@ -86,6 +86,8 @@ class Trouble(StrEnum):
     UNKNOWN_PROVIDER = "unknown_provider"
     """No provider of this name is configured."""
     UNKNOWN_MODEL = "unknown_model"
+    OTHER_ENCODER = "other_encoder"
+    """The embedded model's version was trained with another encoder than the configured one."""
     NOT_DEPLOYED = "not_deployed"
     """Nothing is deployed under the model's name (Azure's 404 DeploymentNotFound)."""
     UNKNOWN_ADDRESS = "unknown_address"
@@ -119,6 +121,7 @@ class Trouble(StrEnum):
             Trouble.QUOTA,
             Trouble.UNKNOWN_PROVIDER,
             Trouble.UNKNOWN_MODEL,
+            Trouble.OTHER_ENCODER,
             Trouble.NOT_DEPLOYED,
             Trouble.UNKNOWN_ADDRESS,
             Trouble.CERTIFICATE,
@@ -137,7 +140,9 @@ class ModelError(Exception):
         trouble: what is wrong.
         usual: the trouble if none is given.
         wait_s: seconds that the provider asks to wait before a retry; None if it does not say.
-        model: the full name of the model that was asked; None if the request was about no model.
+        model: the full name of the model that has the trouble; None if the request was about no model.
+        encoder: the encoder that the trouble is about: the one that the model was trained with (OTHER_ENCODER), or the
+            one that gives no vectors. The embedded model still answers without an encoder. None for other troubles.
     """
 
     usual = Trouble.REFUSED
@@ -147,6 +152,7 @@ class ModelError(Exception):
         self.trouble = trouble or self.usual
         self.wait_s = wait_s
         self.model: str | None = None
+        self.encoder: str | None = None
 
 
 class ModelDown(ModelError):  # noqa: N818 - reads as what happened

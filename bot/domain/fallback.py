@@ -9,6 +9,10 @@ FALLBACK_RECALL = DEFAULT_RECALL
 """Examples shown to a fallback model, a paid one too: an untrained model answers much better with some."""
 
 
+WITHOUT_ENCODER = ModelName(provider="local", model="characters")
+"""The embedded model without its encoder. It answers if only the encoder fails, even at the same provider."""
+
+
 class Fallback(Thing):
     """The rule that chooses a fallback release, never at the serving release's own provider.
 
@@ -26,7 +30,11 @@ class Fallback(Thing):
 
     def among(self, releases: Sequence[Release], serving: Release) -> Release | None:
         """Return the fallback release for the serving one, from all releases (newest first)."""
-        model = self.wanted(serving)
+        return self.on_prompt(releases, serving) if self.wanted(serving) else None
+
+    def on_prompt(self, releases: Sequence[Release], serving: Release) -> Release | None:
+        """Return the release of this rule's model on the serving prompt, whatever its provider."""
+        model = self.model
         if model is None:
             return None
         usable = [r for r in releases if r.prompt_id == serving.prompt_id and r.model.provider == model.provider]

@@ -40,6 +40,7 @@ class Fault(StrEnum):
     NO_KEY = "no_key"
     NO_PROMPT = "no_prompt"
     NOT_A_MODEL = "not_a_model"
+    NOT_AN_ENCODER = "not_an_encoder"
     NOT_AN_ADDRESS = "not_an_address"
     NOT_A_DATABASE = "not_a_database"
     NOT_PEOPLE = "not_people"

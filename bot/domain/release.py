@@ -6,6 +6,8 @@ from typing import Self
 
 from bot.domain.thing import Thing
 
+SYSTEM = "madoguchi"
+"""Author of a change that no person made."""
 MOST_RECALL = 20
 """Maximum recall of a release: beyond it, a fine-tune is cheaper than the examples' tokens."""
 

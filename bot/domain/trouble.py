@@ -24,6 +24,7 @@ class TroubleReport(Thing):
         ts: the ts of that question.
         counted: tokens of the request by our own count; 0 if the trouble is not about them.
         billed: tokens of the request that the provider billed.
+        encoder: the encoder that the model was trained with, if it is not the configured one.
     """
 
     model: str
@@ -34,6 +35,7 @@ class TroubleReport(Thing):
     ts: str | None = None
     counted: int = 0
     billed: int = 0
+    encoder: str | None = None
 
     @property
     def asked(self) -> ModelName:

@@ -10,7 +10,17 @@ Before any training the model knows only what the prompt says.
 This package imports nothing from the rest of the project.
 """
 
+from bot.embedded.encoders import Encoder, Vectors
+from bot.embedded.fetched import EncoderUnavailable, FetchedEncoder
 from bot.embedded.server import LocalModel
 from bot.embedded.shelf import ArtifactShelf, FolderShelf
 
-__all__ = ["ArtifactShelf", "FolderShelf", "LocalModel"]
+__all__ = [
+    "ArtifactShelf",
+    "Encoder",
+    "EncoderUnavailable",
+    "FetchedEncoder",
+    "FolderShelf",
+    "LocalModel",
+    "Vectors",
+]

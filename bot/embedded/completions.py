@@ -1,6 +1,5 @@
 """`/v1/chat/completions`: one classification, written like the answer of a chat model."""
 
-import asyncio
 import json
 import secrets
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from starlette.routing import Route
 from bot.embedded import pieces, tokens
 from bot.embedded.answers import Prediction, Shot, classify, texts_to_encode
 from bot.embedded.errors import RequestRefused
+from bot.embedded.fetched import with_vectors
 from bot.embedded.models import Models
 from bot.embedded.pages import parse_body, require_text
 from bot.embedded.prompt import guess_labels
@@ -59,9 +59,8 @@ class Completions:
                 param="messages",
             )
         model = await self._models.get(name)
-        if model.encoder:
-            await model.encoder.prepare(_texts_to_encode(model, chat, fields))
-        written = await asyncio.to_thread(write_answer, model, chat, fields)
+        texts = _texts_to_encode(model, chat, fields) if model.encoder else []
+        written = await with_vectors(model.encoder, texts, lambda: write_answer(model, chat, fields))
         token_limit = body.get("max_completion_tokens") or body.get("max_tokens") or len(written)
         shown = written[:token_limit]
         prompt_tokens = tokens.count_messages(list(chat.texts))
@@ -94,7 +93,7 @@ class Completions:
                     "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
                 },
                 "service_tier": "default",
-                "system_fingerprint": f"fp_{name.rpartition(':')[2]}",
+                "system_fingerprint": self._models.revision(name),
             }
         )
 

@@ -1,6 +1,5 @@
 """`/v1/decisions`: typed questions about an input, answered with probabilities."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from starlette.routing import Route
 from bot.embedded import tokens
 from bot.embedded.answers import Prediction, classify, texts_to_encode
 from bot.embedded.errors import RequestRefused
+from bot.embedded.fetched import with_vectors
 from bot.embedded.models import Models
 from bot.embedded.pages import parse_body, require_text
 from bot.embedded.rows import text_of
@@ -37,13 +37,14 @@ class Decisions:
             raise RequestRefused(f"'questions' must hold 1 to {_MAX_QUESTIONS} questions.", param="questions")
         model = await self._models.get(name)
         parsed = [_parse_question(question, prompt, f"questions[{at}]") for at, question in enumerate(questions)]
-        if model.encoder:
-            await model.encoder.prepare([one for choice in parsed if choice for one in choice.texts(model, text)])
-        answers = await asyncio.to_thread(
+        texts = [one for choice in parsed if choice and model.encoder for one in choice.texts(model, text)]
+        answers = await with_vectors(
+            model.encoder,
+            texts,
             lambda: [
                 choice.answer(model, text) if choice else {"type": "refusal", "name": question.get("name")}
                 for choice, question in zip(parsed, questions, strict=True)
-            ]
+            ],
         )
         input_tokens = tokens.count_messages([prompt, text]) + sum(
             tokens.count(str(question)) for question in questions

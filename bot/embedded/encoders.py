@@ -37,7 +37,11 @@ class Encoder(Protocol):
     """Whether another process can load the encoder by its name; else it is given the vectors."""
 
     async def prepare(self, texts: Sequence[str]) -> None:
-        """Fetch what `encode` needs for these texts, if the encoder is not in this process."""
+        """Fetch what `encode` needs for these texts, if the encoder is not in this process.
+
+        Raises:
+            EncoderUnavailable: The service gave no vectors (bot/embedded/fetched.py).
+        """
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return one vector of length 1 per text. It may take seconds: call it outside the event loop."""

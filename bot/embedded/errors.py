@@ -4,6 +4,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from bot.embedded.fetched import EncoderUnavailable
+
+OTHER_ENCODER = "other_encoder"
+"""Error code of a model that was trained with another encoder than the configured one, which `param` names."""
+NO_VECTORS = "encoder_unavailable"
+"""Error code of a model whose encoder's service, which `param` names, gives no vectors; `trouble` says why."""
+
 
 class RequestRefused(Exception):  # noqa: N818 -- a refusal is a normal answer of the protocol
     """An invalid request; the message is sent to the caller.
@@ -43,6 +50,14 @@ async def _handle_refusal(_: Request, error: Exception) -> Response:
     return error_response(str(error), error.status, error.param, error.code)
 
 
+async def _handle_no_vectors(_: Request, error: Exception) -> Response:
+    if not isinstance(error, EncoderUnavailable):
+        raise error
+    about = {"message": str(error), "type": "server_error", "param": error.encoder, "code": NO_VECTORS}
+    # The encoder has had its own retries, and the model itself is well.
+    return JSONResponse({"error": about | {"trouble": error.trouble}}, 503, {"x-should-retry": "false"})
+
+
 async def _handle_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
@@ -55,4 +70,9 @@ async def _handle_crash(_: Request, __: Exception) -> Response:
     return error_response("The server had an error while processing your request. Sorry about that!", 500)
 
 
-HANDLERS = {RequestRefused: _handle_refusal, HTTPException: _handle_http_error, Exception: _handle_crash}
+HANDLERS = {
+    RequestRefused: _handle_refusal,
+    EncoderUnavailable: _handle_no_vectors,
+    HTTPException: _handle_http_error,
+    Exception: _handle_crash,
+}

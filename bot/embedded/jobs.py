@@ -47,7 +47,7 @@ class Jobs:
     async def _create(self, request: Request) -> Response:
         body = await parse_body(request)
         model = require_text(body, "model")
-        await self._models.describe(model)
+        await self._models.get(model)  # a model that can't answer here can't be trained further either
         training = await self._require_file(body, "training_file")
         validation = (
             await self._require_file(body, "validation_file") if body.get("validation_file") is not None else None

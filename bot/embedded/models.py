@@ -1,4 +1,4 @@
-"""The models that clients can use: `base`, and the fine-tuned models on the shelf."""
+"""The models that clients can use: `base`, `characters`, and the fine-tuned models on the shelf."""
 
 import asyncio
 import json
@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.embedded.encoders import Encoder
-from bot.embedded.errors import RequestRefused, no_such_model
+from bot.embedded.errors import OTHER_ENCODER, RequestRefused, no_such_model
 from bot.embedded.shelf import ArtifactShelf
-from bot.embedded.trained import TrainedModel, from_bytes
+from bot.embedded.trained import LEARNER, TrainedElsewhere, TrainedModel, encoder_of_bytes, from_bytes
 
 BASE = "base"
+CHARACTERS = "characters"
+"""The base model without the encoder. It knows less, and answers while the encoder's service gives no vectors."""
+_BUILT_IN = (BASE, CHARACTERS)
 _CACHE_SECONDS = 5.0  # a model that another process deleted may still answer here for this long
-_BASE_CREATED = 1_767_225_600  # 2026-01-01: the base model is part of the program, so its date is fixed
+_BASE_CREATED = 1_767_225_600  # 2026-01-01: these models are part of the program, so their date is fixed
 
 
 @dataclass
@@ -30,6 +33,15 @@ class Models:
         self._shelf = shelf
         self._clock = clock
         self._cache: dict[str, _CachedModel] = {}
+        self._encoders: dict[str, str] = {}
+
+    def revision(self, name: str) -> str:
+        """Return what changes when the same model and question may get another answer than before.
+
+        It is made of the learner's revision and the encoder's name.
+        """
+        encoder = self.encoder if name != CHARACTERS else None
+        return f"fp_{LEARNER}_{encoder.name if encoder else 'none'}"
 
     async def get(self, name: str) -> TrainedModel:
         """Return the model.
@@ -37,8 +49,8 @@ class Models:
         Raises:
             RequestRefused: No model has this name (404), or the model was trained with another encoder (400).
         """
-        if name == BASE:
-            return TrainedModel(encoder=self.encoder)
+        if name in _BUILT_IN:
+            return TrainedModel(encoder=self.encoder if name == BASE else None)
         cached = self._cache.get(name)
         if cached and 0 <= self._clock() - cached.checked_at < _CACHE_SECONDS:
             return cached.model
@@ -47,19 +59,32 @@ class Models:
             data = await self._shelf.get(f"models/{_artifact_key(name)}.npz")
             try:
                 cached = _CachedModel(await asyncio.to_thread(from_bytes, data, self.encoder), 0)
+            except TrainedElsewhere as error:
+                raise RequestRefused(str(error), param=error.needed, code=OTHER_ENCODER) from error
             except ValueError as error:
                 raise RequestRefused(str(error), param="model", code="model_not_servable") from error
         cached.checked_at = self._clock()
         self._cache[name] = cached
         return cached.model
 
-    async def data(self, name: str) -> bytes | None:
-        """Return the file of a fine-tuned model, or None for the base model.
+    async def other_encoder(self, name: str) -> str | None:
+        """Return the encoder that a model needs if another one is set here; None if the model can answer.
 
         Raises:
             RequestRefused: No model has this name (404).
         """
-        if name == BASE:
+        if name not in _BUILT_IN and name not in self._encoders:
+            self._encoders[name] = await asyncio.to_thread(encoder_of_bytes, await self.data(name) or b"")
+        needed = self._encoders.get(name, "")
+        return needed if needed not in {"", self.encoder.name if self.encoder else ""} else None
+
+    async def data(self, name: str) -> bytes | None:
+        """Return the file of a fine-tuned model, or None for a model that is part of the program.
+
+        Raises:
+            RequestRefused: No model has this name (404).
+        """
+        if name in _BUILT_IN:
             return None
         await self.describe(name)
         return await self._shelf.get(f"models/{_artifact_key(name)}.npz")
@@ -70,8 +95,8 @@ class Models:
         Raises:
             RequestRefused: No model has this name (404).
         """
-        if name == BASE:
-            return _model_object(BASE, _BASE_CREATED)
+        if name in _BUILT_IN:
+            return _model_object(name, _BASE_CREATED)
         try:
             found: dict[str, Any] = json.loads(await self._shelf.get(f"models/{_artifact_key(name)}.json"))
         except (KeyError, ValueError):
@@ -82,10 +107,11 @@ class Models:
         return found
 
     async def all(self) -> list[dict[str, Any]]:
-        """Return all model objects: the base model, then the others with the oldest first."""
+        """Return all model objects: those of the program, then the others with the oldest first."""
         names = [name for name in await self._shelf.names("models/") if name.endswith(".json")]
         found = [json.loads(await self._shelf.get(name)) for name in names]
-        return [_model_object(BASE, _BASE_CREATED), *sorted(found, key=lambda one: (one["created"], one["id"]))]
+        built_in = [_model_object(name, _BASE_CREATED) for name in _BUILT_IN]
+        return [*built_in, *sorted(found, key=lambda one: (one["created"], one["id"]))]
 
     async def add(self, name: str, data: bytes) -> None:
         """Store a trained model; its record is written last, because the record makes the model available."""
@@ -97,10 +123,10 @@ class Models:
         """Delete a fine-tuned model.
 
         Raises:
-            RequestRefused: No model has this name (404), or the model is the base model (403).
+            RequestRefused: No model has this name (404), or the model is part of the program (403).
         """
         await self.describe(name)
-        if name == BASE:
+        if name in _BUILT_IN:
             raise RequestRefused("Only fine-tuned models can be deleted.", status=403, param="model")
         await self._shelf.delete(f"models/{_artifact_key(name)}.json")
         await self._shelf.delete(f"models/{_artifact_key(name)}.npz")

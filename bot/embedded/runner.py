@@ -17,6 +17,7 @@ import numpy as np
 
 from bot.embedded.encoders import Encoder
 from bot.embedded.errors import RequestRefused
+from bot.embedded.fetched import EncoderUnavailable
 from bot.embedded.files import Files
 from bot.embedded.ledger import ENDED_STATUSES, Ledger
 from bot.embedded.models import Models, model_name
@@ -115,8 +116,14 @@ class Runner:
     async def _train_in_worker(self, record: dict[str, Any], folder: Path) -> None:
         try:
             await self._write_inputs(record, folder)
-        except (KeyError, RequestRefused):
-            await self._fail(record, "server_error", "A file or the model that the job starts from is gone.", None)
+        except (KeyError, RequestRefused) as error:
+            gone = isinstance(error, KeyError) or error.status == 404
+            words = "A file or the model that the job starts from is gone." if gone else str(error)
+            await self._fail(record, "server_error", words, None)
+            return
+        except EncoderUnavailable as error:
+            words = f"The encoder {error.encoder} gave no vectors of the training texts ({error.trouble}): {error}"
+            await self._fail(record, "server_error", words, None)
             return
         async with worker(folder) as process:
             await self._process_reports(record, process, folder)
@@ -137,6 +144,7 @@ class Runner:
         inputs = {"training.jsonl": await self._files.data(record["training_file"])}
         if record["validation_file"]:
             inputs["validation.jsonl"] = await self._files.data(record["validation_file"])
+        await self._models.get(record["model"])
         if parent := await self._models.data(record["model"]):
             inputs["parent.npz"] = parent
         encoder = self._models.encoder

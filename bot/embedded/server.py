@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -17,13 +18,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bot.embedded.completions import Completions
 from bot.embedded.decisions import Decisions
 from bot.embedded.encoders import Encoder, Vectors, load
-from bot.embedded.errors import HANDLERS, error_response
+from bot.embedded.errors import HANDLERS, RequestRefused, error_response
+from bot.embedded.fetched import EncoderUnavailable
 from bot.embedded.files import Files
 from bot.embedded.jobs import Jobs
 from bot.embedded.ledger import Ledger
 from bot.embedded.models import Models
 from bot.embedded.runner import Runner
 from bot.embedded.shelf import ArtifactShelf
+
+_log = logging.getLogger(__name__)
 
 
 class LocalModel:
@@ -37,6 +41,9 @@ class LocalModel:
         api_key: Key that every caller must send as a bearer token. Without a key, every caller is accepted.
         lease: Seconds without a heartbeat after which another process may take over an unfinished job.
         encoder: A sentence encoder, or the name of an installed one; see `encoders.load`. Empty for none.
+
+    Attributes:
+        revision: Returns a model's revision by its name; see `Models.revision`.
 
     Raises:
         ValueError: The encoder can't be loaded.
@@ -54,6 +61,8 @@ class LocalModel:
         self._encoder = load(encoder) if isinstance(encoder, str) else encoder
         self._loading: asyncio.Task[Vectors] | None = None
         models, files, ledger = Models(shelf, clock, self._encoder), Files(shelf, clock), Ledger(shelf, clock)
+        self.revision = models.revision
+        self._models = models
         self._runner = Runner(ledger, files, models, lease)
         routes = [
             *Completions(models, clock).routes,
@@ -75,11 +84,22 @@ class LocalModel:
             self._loading = asyncio.create_task(asyncio.to_thread(self._encoder.encode, ["…"]))
 
     async def vectors(self, texts: Sequence[str]) -> Vectors | None:
-        """Return one vector of length 1 per text, by meaning; None without an encoder."""
+        """Return one vector of length 1 per text, by meaning; None without an encoder, or while its service fails."""
         if self._encoder is None:
             return None
-        await self._encoder.prepare(texts)
+        try:
+            await self._encoder.prepare(texts)
+        except EncoderUnavailable as error:
+            _log.warning("no vectors from %s (%s): likeness is by words alone", error.encoder, error.trouble)
+            return None
         return await asyncio.to_thread(self._encoder.encode, texts)
+
+    async def other_encoder(self, name: str) -> str | None:
+        """Return the encoder that a model needs if another one is set here; None if it can answer or is not known."""
+        try:
+            return await self._models.other_encoder(name)
+        except RequestRefused:
+            return None
 
     async def stop(self) -> None:
         """Stop all workers; the next start resumes their unfinished jobs."""
@@ -122,7 +142,9 @@ def _model_routes(models: Models) -> list[Route]:
         return JSONResponse({"object": "list", "data": await models.all()})
 
     async def get_model(request: Request) -> Response:
-        return JSONResponse(await models.describe(request.path_params["name"]))
+        name = request.path_params["name"]
+        await models.get(name)  # refuses a model that can't answer here
+        return JSONResponse(await models.describe(name) | {"system_fingerprint": models.revision(name)})
 
     async def delete_model(request: Request) -> Response:
         name = request.path_params["name"]

@@ -186,19 +186,36 @@ def to_bytes(model: TrainedModel) -> bytes:
     return out.getvalue()
 
 
+class TrainedElsewhere(ValueError):  # noqa: N818 - reads as what happened
+    """A model needs another encoder than the one that is set.
+
+    Args:
+        needed: The name of the encoder that the model was trained with.
+        name: The name of the encoder that is set; empty for none.
+    """
+
+    def __init__(self, needed: str, name: str) -> None:
+        super().__init__(f"The model was trained with the encoder {needed!r}, but {name or 'none'!r} is set here.")
+        self.needed = needed
+
+
+def encoder_of_bytes(data: bytes) -> str:
+    """Return the name of the encoder that a stored model needs; empty for none."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return str(json.loads(arrays["about"].tobytes().decode())["encoder"])
+
+
 def from_bytes(data: bytes, encoder: Encoder | None = None) -> TrainedModel:
     """Load a model that `to_bytes` or an earlier revision of it wrote; no code from the file is run.
 
     Raises:
-        ValueError: The model needs another encoder than `encoder`.
+        TrainedElsewhere: The model needs another encoder than `encoder`.
     """
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         about = json.loads(arrays["about"].tobytes().decode())
         name = encoder.name if encoder else ""
         if about["encoder"] not in {"", name}:
-            raise ValueError(
-                f"The model was trained with the encoder {about['encoder']!r}, but {name or 'none'!r} is set here."
-            )
+            raise TrainedElsewhere(about["encoder"], name)
         layers = tuple(_layer(one, at, arrays, encoder) for at, one in enumerate(about["layers"]))
         known = KnownTexts()
         if "known" in arrays:

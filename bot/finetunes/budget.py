@@ -41,6 +41,11 @@ class Spending:
             answers += usd or 0.0
             if usd is None:
                 unpriced.add(model)
+        embedded = {model: (tokens, 0) for model, tokens in (await tx.vectors.tokens(since)).items()}
+        for model, usd in self._costs(embedded).items():
+            answers += usd or 0.0
+            if usd is None:
+                unpriced.add(model)
         memory, by_model = await tx.questions.answers(since)
         live = self._costs(await tx.questions.tokens(since, live=True))
         return Spend(

@@ -19,9 +19,11 @@ from bot.domain.replica import REPLICA_SILENT_AFTER, Replica
 from bot.domain.thing import Thing
 from bot.domain.trouble import CUT_PROMPT
 from bot.finetunes.budget import Spending
-from bot.ports import Clock, Neighbours, Store, Transaction
+from bot.ports import Clock, Embedded, Neighbours, NothingEmbedded, Store, Transaction
 from bot.questions.catching_up import UNREADABLE_CURSOR
 
+MOST_RELEASES = 10
+"""Newest fine-tuned releases that are looked at for their encoder."""
 MOST_PAIRS = 5
 """Upper bound of the category pairs in `Status.disagreements`."""
 
@@ -63,6 +65,8 @@ class Status(Thing):
     """Models whose providers read only a part of the prompt, with the tokens that they billed and that we count."""
     unreadable: dict[str, str]
     """Watched channels that the bot cannot read: id → Slack's error."""
+    other_encoders: list[tuple[Release, str]]
+    """Releases of the embedded model that can't answer here, with the encoder they need; the serving one first."""
 
 
 class Reporting:
@@ -75,8 +79,10 @@ class Reporting:
         spending: Spending,
         neighbours: Neighbours,
         mirror_state: ReadMirror | None = None,
+        embedded: Embedded | None = None,
     ) -> None:
         self._mirror_state = mirror_state
+        self._embedded = embedded or NothingEmbedded()
         self._store = store
         self._neighbours = neighbours
         self._clock = clock
@@ -105,7 +111,8 @@ class Reporting:
             trained = sum(row.id in seen and row.settled_at <= finetune.created_at for row in rows) if finetune else 0
             open_entries, age = await tx.outbox.lag(self._clock.now())
             categories = {category for category, _ in counts}
-            return Status(
+            releases = await tx.releases.all()
+            status = Status(
                 serving=serving,
                 serving_since=entered.at,
                 overridden=(entered.by, entered.note) if entered.note else None,
@@ -121,14 +128,21 @@ class Reporting:
                 outbox_open=open_entries,
                 outbox_age=age,
                 current=current,
-                unfit=[r for r in await tx.releases.all() if r.finetune_id and r.prompt_id != current.id],
+                unfit=[r for r in releases if r.finetune_id and r.prompt_id != current.id],
                 spend=await self._spending.month(tx),
                 disagreements=await _disagreements(tx, conflicts),
                 replicas=await tx.replicas.seen(self._clock.now() - REPLICA_SILENT_AFTER),
                 mirror=await self._mirror_state(tx, self._clock.now()) if self._mirror_state else None,
                 cut_prompts=await _cut_prompts(tx),
                 unreadable=json.loads(await tx.cursors.get(UNREADABLE_CURSOR) or "{}"),
+                other_encoders=[],
             )
+        return status.model_copy(update={"other_encoders": await self._other_encoders(serving, releases)})
+
+    async def _other_encoders(self, serving: Release, releases: Sequence[Release]) -> list[tuple[Release, str]]:
+        newest = [release for release in releases if release.finetune_id and release.id != serving.id]
+        asked = [serving, *newest[:MOST_RELEASES]]
+        return [(one, needed) for one in asked if (needed := await self._embedded.other_encoder(one.model))]
 
 
 async def _cut_prompts(tx: Transaction) -> list[tuple[str, int, int]]:

@@ -5,6 +5,7 @@ Each Protocol has one real implementation and is tested through it.
 
 from bot.ports.batcher import Batcher
 from bot.ports.clock import Clock, Meter, Unmetered
+from bot.ports.embedded import Embedded, NothingEmbedded
 from bot.ports.encoding import TextEncoder
 from bot.ports.estimator import Estimator
 from bot.ports.model import Answer, Model
@@ -33,6 +34,7 @@ from bot.ports.store import (
     Shadows,
     Store,
     StoredAudiences,
+    StoredVectors,
     Transaction,
 )
 from bot.ports.tracker import Tracker
@@ -49,6 +51,7 @@ __all__ = [
     "Corrections",
     "Cursors",
     "Datasets",
+    "Embedded",
     "Estimator",
     "Finetunes",
     "HeldLease",
@@ -58,6 +61,7 @@ __all__ = [
     "Meter",
     "Model",
     "Neighbours",
+    "NothingEmbedded",
     "Outbox",
     "OutboxEntry",
     "OutboxItem",
@@ -71,6 +75,7 @@ __all__ = [
     "Shelf",
     "Store",
     "StoredAudiences",
+    "StoredVectors",
     "TextEncoder",
     "Threads",
     "Tracker",

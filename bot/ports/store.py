@@ -456,6 +456,25 @@ class StoredAudiences(Protocol):
         """
 
 
+class StoredVectors(Protocol):
+    """Vectors of texts from embedding models, by model and hash of the text, and the tokens that they cost."""
+
+    async def get(self, model: str, hashes: Collection[str], now: datetime) -> dict[str, bytes]:
+        """Return the stored vectors by hash; at most 1,000 at once."""
+
+    async def put(self, model: str, vectors: Mapping[str, bytes], now: datetime) -> None:
+        """Upsert vectors, by the hash of their text."""
+
+    async def prune(self, most: int) -> int:
+        """Delete the vectors that were not used for the longest time, so that `most` stay; return their number."""
+
+    async def spend(self, model: str, tokens: int, now: datetime) -> None:
+        """Add the tokens of a request."""
+
+    async def tokens(self, since: datetime) -> dict[str, int]:
+        """Return model name → tokens since the day of `since` (UTC)."""
+
+
 class Transaction(Protocol):
     """One atomic unit of work over all repositories."""
 
@@ -475,6 +494,7 @@ class Transaction(Protocol):
     replicas: Replicas
     cursors: Cursors
     audiences: StoredAudiences
+    vectors: StoredVectors
 
 
 class Store(Protocol):

@@ -90,8 +90,8 @@ class BreakerModel:
         try:
             answer = await self._model.classify(model, prompt, text, examples)
         except ModelError as error:
-            if error.trouble.of_this_question:
-                breaker.succeeded()
+            if error.trouble.of_this_question or error.encoder:
+                breaker.succeeded()  # an encoder's service has a breaker of its own
             else:
                 breaker.failed(error.trouble, error.wait_s)
             raise

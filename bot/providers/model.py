@@ -87,7 +87,7 @@ class OpenAIModel:
         try:
             return await self._ask_in_time(model, task)
         except ModelError as error:
-            error.model = str(model)
+            error.model = error.model or str(model)
             raise
 
     async def _ask_in_time(self, model: ModelName, task: Task) -> tuple[AsyncOpenAI, Answer]:

@@ -20,6 +20,10 @@ WRONG_ADDRESS_STATUSES = frozenset({404, 405})
 """Statuses of a server that answers no questions at this address."""
 
 
+CHAT, EMBEDDINGS = "/chat/completions", "/embeddings"
+"""What a server may answer at. A request there without a text is refused, and shows that the server knows the path."""
+
+
 class ProviderProbe:
     """A probe that asks providers about models without asking a model, so it costs nothing.
 
@@ -32,8 +36,12 @@ class ProviderProbe:
         self._providers = providers
         self._thorough = thorough
 
-    async def check_model(self, model: ModelName) -> None:
+    async def check_model(self, model: ModelName, path: str = CHAT) -> None:
         """Check that the model's provider answers, accepts our key, and does not deny the model.
+
+        Args:
+            model: the model.
+            path: what the model is asked at.
 
         Raises:
             ModelDown: the provider does not answer or is in trouble.
@@ -50,9 +58,9 @@ class ProviderProbe:
                     if error.status_code == 404 and self._denies(model, error):
                         message = f"'{model.provider}' has no model '{model.model}'"
                         raise ModelRefused(message, Trouble.UNKNOWN_MODEL) from None
-                    await self._check_address(client, error)
+                    await self._check_address(client, error, path)
                 if self._thorough and self._providers.kind(model.provider) == "azure":
-                    await self._check_deployment(client, model)
+                    await self._check_deployment(client, model, path)
 
     async def check_key(self, provider: str) -> None:
         """Check that a provider answers and accepts our key; raises what `reach` raises."""
@@ -66,19 +74,20 @@ class ProviderProbe:
                         raise
                     await self._check_address(client, error)
 
-    async def _check_deployment(self, client: AsyncOpenAI, model: ModelName) -> None:
+    async def _check_deployment(self, client: AsyncOpenAI, model: ModelName, path: str) -> None:
         """Check that something is deployed under the model's name: by a question without text, which is refused.
 
         Raises:
             openai.APIStatusError: nothing is deployed there, or the key is refused.
         """
         try:
-            await client.post("/chat/completions", body={"model": model.model, "messages": []}, cast_to=httpx2.Response)
+            empty: dict[str, list[object]] = {"messages": []} if path == CHAT else {"input": []}
+            await client.post(path, body={"model": model.model} | empty, cast_to=httpx2.Response)
         except APIStatusError as refusal:
             if refusal.status_code in {401, 403, 404}:
                 raise
 
-    async def _check_address(self, client: AsyncOpenAI, error: APIStatusError) -> None:
+    async def _check_address(self, client: AsyncOpenAI, error: APIStatusError, path: str = CHAT) -> None:
         """Check that questions are answered at an address that lists no models: by an empty one, which is refused.
 
         Raises:
@@ -88,7 +97,7 @@ class ProviderProbe:
         if not self._thorough or error.status_code not in WRONG_ADDRESS_STATUSES:
             return
         try:
-            await client.post("/chat/completions", body={}, cast_to=httpx2.Response)
+            await client.post(path, body={}, cast_to=httpx2.Response)
         except APIStatusError as refusal:
             if refusal.status_code in WRONG_ADDRESS_STATUSES and not is_about_model(refusal):
                 raise ModelRefused("nothing answers questions there", Trouble.UNKNOWN_ADDRESS) from None

@@ -47,6 +47,9 @@ _FILTERED = re.compile(
 )
 """The codes of a content filter: of OpenAI, Azure, DashScope and others."""
 
+_OTHER_ENCODER, _NO_VECTORS = "other_encoder", "encoder_unavailable"
+"""Error codes of the embedded model; `param` names the encoder."""
+
 Read = TypeVar("Read", bound=BaseModel)
 
 
@@ -212,7 +215,8 @@ def translate_errors(hide: str = "") -> Iterator[None]:
     try:
         yield
     except APIStatusError as error:
-        raise _model_error(error, hide) from None
+        of_encoder = error.code in {_OTHER_ENCODER, _NO_VECTORS}
+        raise (_encoder_error(error, hide) if of_encoder else _model_error(error, hide)) from None
     except (APITimeoutError, TimeoutError):
         raise ModelDown("the provider did not answer in time", Trouble.SLOW) from None
     except APIConnectionError as error:
@@ -241,3 +245,19 @@ def _model_error(error: APIStatusError, hide: str) -> ModelError:
         return ModelRefused(message, Trouble.UNKNOWN_ADDRESS)
     kinds = {401: Trouble.KEY, 403: Trouble.KEY, 404: Trouble.UNKNOWN_MODEL}
     return ModelRefused(message, kinds.get(status, Trouble.REFUSED))
+
+
+def _encoder_error(error: APIStatusError, hide: str) -> ModelError:
+    """Return the trouble that the embedded model has with its encoder; that of a service is the service's own."""
+    message = safe_message(error, hide)
+    encoder = str(error.param or "")
+    if error.code == _OTHER_ENCODER:
+        found: ModelError = ModelRefused(message, Trouble.OTHER_ENCODER)
+    else:
+        named = error.body.get("trouble") if isinstance(error.body, dict) else None
+        trouble = Trouble(named) if named in {one.value for one in Trouble} else Trouble.DOWN
+        kind = ModelRefused if trouble.lasting or trouble.of_this_question else ModelDown
+        found = kind(message, trouble)
+        found.model = encoder if "/" in encoder.strip("/") else None
+    found.encoder = encoder
+    return found

@@ -27,6 +27,8 @@ KEPT_FOR = timedelta(days=31)
 up reads 30 days."""
 PRUNED_PER_TRANSACTION = 500
 """Upper bound per transaction, because other writers wait for it."""
+MOST_VECTORS = 50_000
+"""Number of texts whose vectors are kept: about 150 MB with 1,536 dimensions."""
 POSTED_LATE_TOPIC = "overslept"
 """Outbox topic: a worker lost an arrival's lease while it posted, so its message may be in Slack twice."""
 
@@ -116,14 +118,20 @@ class Arrivals(LeasedInbox):
 
 
 class Pruning:
-    """Deletes old arrivals. An ended arrival holds no text; it is only kept to recognise the same message again."""
+    """Deletes old arrivals and surplus vectors.
+
+    An ended arrival holds no text; it is only kept to recognise the same message again.
+    """
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     async def prune(self) -> None:
-        """Delete all arrivals that ended more than `KEPT_FOR` ago. Concurrent and interrupted runs are harmless."""
+        """Delete all arrivals that ended more than `KEPT_FOR` ago, and the vectors beyond `MOST_VECTORS`.
+
+        Concurrent and interrupted runs are harmless.
+        """
         pruned = 0
         while True:
             async with self._store.transaction() as tx:
@@ -131,6 +139,8 @@ class Pruning:
             pruned += batch
             if batch < PRUNED_PER_TRANSACTION:
                 break
+        async with self._store.transaction() as tx:
+            await tx.vectors.prune(MOST_VECTORS)
         if pruned:
             log.info("deleted %s arrivals that ended more than %s days ago", pruned, KEPT_FOR.days)
 

@@ -4,15 +4,16 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
 
 from bot.domain.errors import ModelError, Trouble
-from bot.domain.fallback import Fallback
+from bot.domain.fallback import FALLBACK_RECALL, WITHOUT_ENCODER, Fallback
 from bot.domain.mirror import trace_id
 from bot.domain.prompt import Prompt
 from bot.domain.question import Question, Verdict
-from bot.domain.release import ModelName, Release
+from bot.domain.release import SYSTEM, ModelName, Release, ReleaseState
 from bot.domain.trouble import CUT_PROMPT, TroubleReport
 from bot.ports import Answer, Clock, Meter, Model, Neighbours, Store, Transaction, Unmetered
 from bot.questions.memory import Memory
@@ -103,11 +104,21 @@ class Classifying:
         async with self._store.transaction() as tx:
             await hold(tx)
             fallback = self._fallback.among(await tx.releases.all(), release)
-        verdict = await self._provisional_verdict(fallback, prompt, question) if fallback else None
+        verdict, encoder_fails = None, failure.encoder is not None
+        if fallback:
+            try:
+                verdict = await self._provisional_verdict(fallback, prompt, question)
+            except ModelError as error:
+                encoder_fails = encoder_fails or error.encoder is not None
+        if verdict is None and encoder_fails and self._fallback.model:
+            fallback = await self._without_encoder(release, hold)
+            with suppress(ModelError):
+                verdict = await self._provisional_verdict(fallback, prompt, question)
         async with self._store.transaction() as tx:
             report = TroubleReport(
-                model=str(release.model),
+                model=failure.model or str(release.model),
                 trouble=failure.trouble,
+                encoder=failure.encoder,
                 fallback=str(fallback.model) if fallback and verdict else None,
                 others=any(other.model != release.model for other in await tx.releases.all()),
             )
@@ -115,6 +126,23 @@ class Classifying:
         if verdict is None:
             raise failure
         return verdict
+
+    async def _without_encoder(self, serving: Release, hold: Callable[[Transaction], Awaitable[None]]) -> Release:
+        """Return the release of the embedded model without its encoder, on the same prompt; add it if it is missing."""
+        async with self._store.transaction() as tx:
+            await hold(tx)
+            found = Fallback(model=WITHOUT_ENCODER).on_prompt(await tx.releases.all(), serving)
+            if found is None:
+                found = Release(
+                    id=uuid.uuid4().hex[:8],
+                    model=WITHOUT_ENCODER,
+                    prompt_id=serving.prompt_id,
+                    recall=FALLBACK_RECALL,
+                    state=ReleaseState.CANDIDATE,
+                    created_at=self._clock.now(),
+                )
+                await tx.releases.add(found, SYSTEM, "fallback")
+            return found
 
     async def keep(self, tx: Transaction, verdict: Verdict) -> None:
         """Store a verdict. A provisional one is queued for a recheck."""
@@ -135,7 +163,7 @@ class Classifying:
             raise RuntimeError("no release serves")
         return ServingRelease(release, prompt)
 
-    async def _provisional_verdict(self, fallback: Release, prompt: Prompt, question: Question) -> Verdict | None:
+    async def _provisional_verdict(self, fallback: Release, prompt: Prompt, question: Question) -> Verdict:
         try:
             verdict = await self._ask(fallback, prompt, question)
         except ModelError as error:
@@ -145,7 +173,7 @@ class Classifying:
                 fallback.model,
                 error.trouble.value,
             )
-            return None
+            raise
         return verdict.model_copy(update={"provisional": True})
 
     async def _ask(self, release: Release, prompt: Prompt, question: Question) -> Verdict:

@@ -10,13 +10,11 @@ from bot.domain.evaluation import Evaluation
 from bot.domain.fallback import FALLBACK_RECALL, Fallback
 from bot.domain.gate import LEAST_SENTENCE, Outcome
 from bot.domain.prompt import Prompt
-from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
+from bot.domain.release import SYSTEM, ModelName, Release, ReleaseEvent, ReleaseState
 from bot.domain.thing import Thing
 from bot.ports import Clock, Store, Transaction
 from bot.releases.evaluating import Evaluating, OnProgress
 
-SYSTEM = "madoguchi"
-"""Author of a change that no person made."""
 ROLLBACK = "rollback"
 OVERRIDE = "override"
 """Kind of a switch that an admin made without a pass of the gate, with a sentence that says why."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pydantic import ConfigDict
 
 from bot.domain.dataset import Manifest
+from bot.domain.errors import Trouble
 from bot.domain.finetune import UNDER_WAY, Finetune
 from bot.domain.mirrored import MirrorState
 from bot.domain.prompt import Prompt
@@ -16,6 +17,7 @@ from handlers.texts.escape import escaped, mention
 from handlers.texts.words import Words
 from handlers.views.ids import FINETUNE_CONFIRM, FINETUNE_DISMISS, FINETUNE_SWITCH, Payload
 from handlers.views.message import Block, Message, button, context, date, section
+from handlers.views.trouble import cause
 from handlers.views.unreadable import unreadable
 
 RELEASES_OFFERED = 10
@@ -96,6 +98,7 @@ def status(state: Status, words: Words) -> Message:
             + traits(state.serving, words)
             + overridden(state, words)
             + cut_prompts(state, words)
+            + other_encoders(state, words)
         ),
         section(
             "\n".join(
@@ -166,6 +169,14 @@ def cut_prompts(state: Status, words: Words) -> str:
     return "".join(
         "\n" + words("finetune.status.cut_prompt", model=escaped(model), billed=billed, counted=counted)
         for model, billed, counted in state.cut_prompts
+    )
+
+
+def other_encoders(state: Status, words: Words) -> str:
+    """Return a warning about each release that can't answer because it was trained with another encoder."""
+    return "".join(
+        f"\n⚠️ {cause(release.model, Trouble.OTHER_ENCODER, words, encoder=escaped(encoder))}"
+        for release, encoder in state.other_encoders
     )
 
 

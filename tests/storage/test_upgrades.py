@@ -21,6 +21,7 @@ from tests.storage.conftest import MakeDatabase
 from tests.storage.things import LEASE, NOW, PROMPT, arrival, finetune, manifest
 
 RELEASED = {
+    "0007": "4ae6cefbb205513856347d90186759cbb6edbb3b4e79580a8ede2e902200b2c3",
     "0006": "e9998265cb73515952726884c4aa5703dd47c82f5ba85920a88621a1c91baa73",
     "0005": "66d8c7338edb3d24c988005cc76ac28a19b7763eca049c12b1cefb0b3f1c71fb",
     "0004": "b0e4938c79fb66ed49cd58e6d2fc1f8d549395067a14ba546fd01dce7c75813c",
@@ -122,6 +123,9 @@ async def test_newer_program_reads_rows_of_older_program(released: tuple[Databas
     async with database.begin() as connection:
         await connection.execute(tables.tables["inbox"].update().values(arrival=asked, ending=None))
         await connection.execute(tables.tables["questions"].update().values(via="dm"))
+        if "authors" in tables.tables["questions"].columns:
+            await connection.execute(tables.tables["questions"].update().values(authors=None))
+            await connection.execute(tables.tables["inbox"].update().values(others=None))
         for table in (tables.tables["inbox"], tables.tables["questions"]):
             if "audience" in table.columns:
                 await connection.execute(table.update().values(audience="unknown"))

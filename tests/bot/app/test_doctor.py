@@ -12,11 +12,14 @@ import pytest
 from bot.app.doctor import Finding, examine
 from bot.cli import main
 from bot.domain.mirrored import MIRROR_DATASET, MIRROR_TOPIC, MIRROR_TRACES_DOWN, MIRROR_TROUBLE
+from bot.embedded import LocalModel
 from bot.practice import Server, Workspace, serve
 from bot.settings import Settings
 from handlers.texts.words import LANGUAGES, Words, texts
 from storage.database import Database
+from storage.files import DatabaseShelf
 from storage.store import SqlStore
+from tests.bot.embedded.kit import client_of, jsonl, trained
 from tests.kits.fakes import StepClock
 from tests.kits.langsmith_server import LangSmithServer, ServerFault
 from tests.kits.langsmith_server.server import KEY
@@ -229,3 +232,34 @@ async def test_missing_scopes_are_named(outside: Surroundings, lost: str, *, wel
     workspace.app = replace(workspace.app, scopes=workspace.app.scopes - {lost})
     found = (await outside.findings())["manifest.yml"]
     assert (found.well, found.facts) == (well, {"scopes": lost})
+
+
+async def test_encoders_service_is_checked(outside: Surroundings) -> None:
+    """Servers of vectors alone have no chat and list no models."""
+    outside.model.on("POST /v1/embeddings", refusal(400, "input is missing"))
+    acme = {"acme": {"base_url": outside.model.url, "api_key": "sk-s3cr3t"}}
+    changed = {"bot_encoder": "acme/embed", "bot_providers": acme}
+    assert (await outside.findings(**changed))["BOT_ENCODER"].key == "cli.doctor.model"
+    assert not await outside.problems(**changed)
+    outside.model.on("POST /v1/embeddings", refusal(404, "Not Found"))
+    assert await outside.problems(**changed) == {"BOT_ENCODER": "trouble.unknown_address"}
+    outside.model.on("POST /v1/embeddings", refusal(401, "bad key sk-s3cr3t"))
+    found = (await outside.findings(**changed))["BOT_ENCODER"]
+    assert found.key == "trouble.key"
+    assert "Set BOT_PROVIDERS__ACME__API_KEY" in found.line(Words("en"))
+    outside.model.on("GET /v1/models/embed", refusal(404, "no model 'embed'", code="model_not_found"))
+    assert await outside.problems(**changed) == {"BOT_ENCODER": "trouble.unknown_model"}
+
+
+@pytest.mark.usefixtures("fast_training")
+async def test_version_of_another_encoder_is_reported(outside: Surroundings) -> None:
+    database = Database(str(outside.settings["database_url"]))
+    await database.migrate()
+    spec = "tests.bot.embedded.test_encoders:tiny_encoder"
+    async with LocalModel(DatabaseShelf(database), encoder=spec) as local, client_of(local) as client:
+        name = (await trained(client, jsonl())).fine_tuned_model
+    await database.close()
+    found = (await outside.findings(bot_serving=f"local/{name}", bot_encoder="none"))[f"local/{name}"]
+    assert (found.well, found.key) == (False, "trouble.other_encoder")
+    for language in LANGUAGES:
+        assert f"BOT_ENCODER={spec}" in found.line(Words(language))

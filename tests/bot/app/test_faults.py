@@ -111,6 +111,7 @@ CASES = {
     Fault.NO_KEY: setting("BOT_STUDENT", "openai/gpt"),
     Fault.NO_PROMPT: setting("BOT_PROMPT", "nowhere"),
     Fault.NOT_A_MODEL: setting("BOT_STUDENT", SECRET),
+    Fault.NOT_AN_ENCODER: setting("BOT_ENCODER", SECRET),
     Fault.NOT_AN_ADDRESS: setting("OPENAI_BASE_URL", SECRET),
     Fault.NOT_A_DATABASE: setting("DATABASE_URL", "sqlite://"),
     Fault.NOT_PEOPLE: setting("BOT_STAFF", f"U1,{SECRET}"),

@@ -61,7 +61,7 @@ async def test_job_trains_while_requests_are_answered(client: AsyncOpenAI, shelf
 
     async with client_of(LocalModel(shelf)) as other:
         assert (await ask(other, question, model=job.fine_tuned_model)).choices[0].message.content == answer
-        assert [one.id async for one in other.models.list()] == ["base", job.fine_tuned_model]
+        assert [one.id async for one in other.models.list()] == ["base", "characters", job.fine_tuned_model]
         assert (await other.models.delete(str(job.fine_tuned_model))).deleted
         with pytest.raises(openai.NotFoundError):
             await ask(other, question, model=job.fine_tuned_model)

@@ -22,7 +22,7 @@ async def test_api_key_is_required_if_set(shelf: FolderShelf) -> None:
         with pytest.raises(openai.AuthenticationError) as refused:
             await wrong.models.list()
         assert refused.value.code == "invalid_api_key"
-        assert [one.id async for one in right.models.list()] == ["base"]
+        assert [one.id async for one in right.models.list()] == ["base", "characters"]
 
 
 async def test_base_model_is_found_and_cannot_be_deleted(client: AsyncOpenAI) -> None:

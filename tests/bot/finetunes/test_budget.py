@@ -10,6 +10,7 @@ from bot.domain.finetune import FinetuneState
 from bot.domain.question import Verdict
 from bot.domain.release import ModelName
 from bot.finetunes.budget import Spending
+from bot.providers.tokens import OfflineEstimator
 from bot.releases.releasing import add_candidate
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
@@ -106,3 +107,12 @@ async def test_finetune_above_the_budget_is_refused(bench: FinetuneBench) -> Non
     bench.budget = finetune.estimate.usd
     bench.acts = bench.new_acts()
     assert (await bench.acts.starting.confirm(finetune.id, "U9")).state is FinetuneState.CONFIRMED
+
+
+async def test_vectors_of_a_paid_encoder_count(bench: FinetuneBench) -> None:
+    async with bench.store.transaction() as tx:
+        await tx.vectors.spend("openai/text-embedding-3-small", 2_000_000, bench.clock.now())
+        await tx.vectors.spend("acme/embed", 5, bench.clock.now())
+        spend = await Spending(OfflineEstimator(), bench.clock, 1.0).month(tx)
+    assert [spend.answers, spend.left] == pytest.approx([0.04, 0.96])
+    assert spend.unpriced == ("acme/embed",)

@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from bot.domain.errors import Reason, Refused
 from bot.domain.prompt import Prompt
-from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
-from bot.releases.releasing import SYSTEM, Releasing, add_candidate
+from bot.domain.release import SYSTEM, ModelName, Release, ReleaseEvent, ReleaseState
+from bot.releases.releasing import Releasing, add_candidate
 from storage.database import Database
 from storage.store import SqlStore
 from tests.bot.conftest import Fresh

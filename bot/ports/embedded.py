@@ -1,0 +1,29 @@
+"""What the embedded model knows about itself, before it is asked a question."""
+
+from typing import Protocol
+
+from bot.domain.release import ModelName
+
+
+class Embedded(Protocol):
+    """The embedded model. Other models are not its own, so it knows nothing of them."""
+
+    def revision(self, model: ModelName) -> str | None:
+        """Return what changes when the same model may answer otherwise than before; None for other providers' models.
+
+        It is made of the learner's revision and the encoder's name. Results and thresholds of another revision say
+        nothing about this one.
+        """
+
+    async def other_encoder(self, model: ModelName) -> str | None:
+        """Return the encoder that a model was trained with if another one is configured, so that it can't answer."""
+
+
+class NothingEmbedded:
+    """An installation without the embedded model."""
+
+    def revision(self, model: ModelName) -> str | None:  # noqa: ARG002 - the protocol's
+        return None
+
+    async def other_encoder(self, model: ModelName) -> str | None:  # noqa: ARG002 - the protocol's
+        return None
