@@ -110,6 +110,12 @@ class StoredEncoder:
         return np.stack([self._vectors[text] for text in texts])
 
 
+def encoded(encoder: Encoder, texts: Sequence[str]) -> StoredEncoder:
+    """Encode these texts once and return an encoder that knows them, however many they are."""
+    distinct = list(dict.fromkeys(texts))
+    return StoredEncoder(encoder.name, dict(zip(distinct, encoder.encode(distinct), strict=True)))
+
+
 def unit_rows(vectors: Vectors) -> Vectors:
     """Scale each row to length 1; rows of zeros stay zero."""
     found = np.asarray(vectors, dtype=np.float32)

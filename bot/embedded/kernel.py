@@ -20,8 +20,8 @@ Indices = NDArray[np.intp]
 
 _DENSE_SHARE = 10
 """Features that occur in more than one text of this many are multiplied as a dense matrix, which is faster."""
-_CG_STEPS = 60
-_CG_TOLERANCE = 1e-3
+_CG_STEPS = 40
+_CG_TOLERANCE = 3e-3
 
 
 @dataclass(frozen=True)

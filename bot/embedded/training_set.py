@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bot.embedded.encoders import Encoder
-from bot.embedded.features import Floats, casefolded, subject_words
+from bot.embedded.encoders import Encoder, encoded
+from bot.embedded.features import Floats, TextSpace, casefolded, subject_words
 from bot.embedded.kernel import Features, Indices, Products
 from bot.embedded.linear import documents_of, from_prompt, softmax, space_of
 from bot.embedded.prompt import guess_labels
@@ -88,8 +88,10 @@ class TrainingSet:
         documents = documents_of(task.prompt, self.labels) if task.prompt else []
         self.questions = [text for text, _ in task.rows]
         prompt_texts = [text for text, _ in documents]
-        self.space = space_of(prompt_texts, self.questions, task.encoder)
-        self.features = Features.of(self.space, [*prompt_texts, *self.questions])
+        encoder = encoded(task.encoder, [*prompt_texts, *self.questions]) if task.encoder else None
+        space = space_of(prompt_texts, self.questions, encoder)
+        self.features = Features.of(space, [*prompt_texts, *self.questions])
+        self.space = TextSpace(space.vocabulary, task.encoder, space.centre)
         self.first_row = len(documents)
         all_truth = np.array([self.labels.index(label) for _, label in [*documents, *task.rows]])
         self.truth = all_truth[self.first_row :]
@@ -97,7 +99,7 @@ class TrainingSet:
         self.targets = np.zeros((len(all_truth), len(self.labels)), dtype=np.float32)
         self.targets[np.arange(len(all_truth)), all_truth] = 1
         self.targets -= np.float32(1 / len(self.labels))
-        prompt_only = softmax(from_prompt(task.prompt, self.labels, task.encoder).all_logits(self.questions))
+        prompt_only = softmax(from_prompt(task.prompt, self.labels, encoder).all_logits(self.questions))
         self.prior = (
             task.parent.raw_probabilities(prompt_only, self.labels, self.questions)
             if task.parent.layers
