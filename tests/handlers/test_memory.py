@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack
 
 import pytest
 
@@ -11,8 +10,10 @@ from bot.domain.dataset import Source, Split
 from bot.domain.errors import ModelDown, Trouble
 from bot.domain.question import Verdict
 from bot.practice import Person
-from storage.store import SqlStore
-from tests.kits.slack_desk import Json, SlackDesk, eventually, open_desk, texts
+from bot.questions.answering import Answering
+from bot.questions.classifying import Classifying
+from bot.similarity.neighbours import RowNeighbours
+from tests.kits.slack_desk import Json, SlackDesk, eventually, texts
 
 GENERAL, WATCHED, OPS = "C0GENERAL01", "C0HELPDESK1", "C0OPS000001"
 LAPTOP = "my laptop is broken"
@@ -153,26 +154,29 @@ async def test_why_says_memory_and_names_no_release(desk: SlackDesk) -> None:
     assert "tokens" not in why
 
 
-async def test_undo_takes_memory_away_on_every_replica(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with AsyncExitStack() as stack:
-        desk = await stack.enter_async_context(open_desk(store))
-        other = await stack.enter_async_context(open_desk(store))
-        other.clock.advance(hours=1)
-        emily, kenji = await desk.emily(), await desk.kenji()
-        ts, card = await asked(desk, emily, LAPTOP)
-        await settle(desk, kenji, ts, card, "Labor 労務")
-        again, _ = await asked(other, await other.emily(), LAPTOP)
-        assert (await verdict(other, again)).from_memory
-        await kenji.press(await current(kenji, ts), "correct.undo")
+async def test_undo_takes_memory_away_on_every_replica(desk: SlackDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = RowNeighbours(desk.store)
+    classifying = Classifying(desk.store, desk.model, index, desk.clock)
+    replica = Answering(desk.store, classifying, desk.announcer, desk.clock)
+    emily, kenji = await desk.emily(), await desk.kenji()
+    ts, card = await asked(desk, emily, LAPTOP)
+    await settle(desk, kenji, ts, card, "Labor 労務")
+    await desk.answerers.stop(5)
 
-        async def withdrawn() -> bool:
-            return not await desk.rows()
+    async def answered_by_replica() -> Verdict:
+        desk.clock.advance(seconds=1)
+        ts = await emily.say(WATCHED, LAPTOP)
+        await eventually(replica.answer_next)
+        return await verdict(desk, ts)
 
-        await eventually(withdrawn)
-        # The other replica's index has not seen the undo yet.
-        monkeypatch.setattr(other.neighbours, "_refresh", lambda: asyncio.sleep(0))
-        again, _ = await asked(other, await other.emily(), LAPTOP)
-        assert not (await verdict(other, again)).from_memory
+    assert (await answered_by_replica()).from_memory
+    await eventually(lambda: shows(kenji, ts, "corrected by"))
+    await kenji.press(await current(kenji, ts), "correct.undo")
+    await eventually(lambda: shows(kenji, ts, "Agree"))
+    # The replica's index has not seen the undo yet.
+    monkeypatch.setattr(index, "_refresh", lambda: asyncio.sleep(0))
+    assert await index.same(LAPTOP, ()) is not None
+    assert not (await answered_by_replica()).from_memory
 
 
 async def test_correction_of_memory_corrects_the_row(desk: SlackDesk) -> None:
