@@ -6,7 +6,7 @@ Read are plain columns, OpenAI's training files, and exports of doccano, Label S
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from bot.dataset.reading.columns import QUESTION_CONTAINERS, normal, select
+from bot.dataset.reading.columns import QUESTION_CONTAINERS, columns, normal, select, settled
 from bot.dataset.reading.fields import ASKING_ROLES, opened, question_in, turns_of
 from bot.dataset.reading.plain import plain
 from bot.domain.labelled import BadLine, Flaw, Labelled, ReadingOptions, Skip, SkippedLine
@@ -31,6 +31,8 @@ NO_LABEL_TYPES = frozenset({"textarea", "rating", "number", "datetime"})
 """Label Studio's types of what annotators add to a label."""
 HALF = 0.5
 """Share from which a category of several counts as chosen."""
+LOOKED_AT = 500
+"""Number of records that are looked at for known labels."""
 LONGEST_LABEL = 60
 """Maximum length of an answer that is a bare label, as of a category's name."""
 DEEPEST_LABEL = 12
@@ -59,6 +61,19 @@ def labelled(line: int, record: Record, options: ReadingOptions) -> Labelled | B
     labels = _accepted(record) or numbered or list(dict.fromkeys(_labels(answer)))
     reason = record[chosen.reason] if chosen.reason else answer.get("reason") if isinstance(answer, dict) else None
     return _checked(line, text, labels, reason)
+
+
+def known_column(records: Sequence[Record], options: ReadingOptions) -> ReadingOptions:
+    """Return the options with another category column, if the likeliest one holds no label of ours and another does."""
+    if options.is_label is None or options.category:
+        return options
+    looked_at = [_unwrapped(record) for record in records[:LOOKED_AT]]
+    names = tuple(dict.fromkeys(str(name) for record in looked_at for name in record))
+    first = select(names, options.text).category
+    for name in filter(None, [first, *settled(columns(names))]):
+        if any(options.is_label(label) for record in looked_at for label in _labels(opened(record.get(name)))):
+            return options if name == first else options.model_copy(update={"category": name})
+    return options
 
 
 def _unwrapped(record: Record) -> Record:

@@ -2,10 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bot.dataset.reading.columns import select
-from bot.dataset.reading.exports import labelled
+from bot.dataset.reading.exports import known_column, labelled
 from bot.domain.labelled import BadLine, Flaw, Labelled, ReadingOptions, SkippedLine
 
 LISTS = (
@@ -27,6 +27,14 @@ DECODER = json.JSONDecoder()
 
 def read_json(text: str, options: ReadingOptions) -> Iterator[Labelled | BadLine | SkippedLine]:
     """Yield each object of a file, and each line that is none. Only a line feed ends a line."""
+    entries = list(_entries(text, options))
+    options = known_column([record for _, record in entries if not isinstance(record, BadLine)], options)
+    for line, record in entries:
+        yield record if isinstance(record, BadLine) else labelled(line, record, options)
+
+
+def _entries(text: str, options: ReadingOptions) -> Iterator[tuple[int, dict[str, object] | BadLine]]:
+    """Yield each record with its line, and each broken part."""
     line, start = 1, 0
     while start < len(text):
         between = BETWEEN.match(text, start)
@@ -36,10 +44,10 @@ def read_json(text: str, options: ReadingOptions) -> Iterator[Labelled | BadLine
             end, found = _object_at(text, begin)
             last = line + text.count("\n", begin, end)
             if isinstance(found, BadLine):
-                yield found.model_copy(update={"line": line, "end": last if last > line else None})
+                yield line, found.model_copy(update={"line": line, "end": last if last > line else None})
             else:
                 alone = line == 1 and BETWEEN.fullmatch(text, end) is not None
-                yield from _from_value(line, found, options, alone=alone)
+                yield from ((line, one) for one in _from_value(line, found, options, alone=alone))
             line, begin = last, end
         start = begin
 
@@ -90,12 +98,11 @@ def _end_of_broken(text: str, begin: int) -> int:
 
 def _from_value(
     line: int, value: object, options: ReadingOptions, *, alone: bool
-) -> Iterator[Labelled | BadLine | SkippedLine]:
+) -> Sequence[dict[str, object] | BadLine]:
+    """Return the records in a value; `alone`: whether it is the whole file."""
     if not isinstance(value, dict):
-        yield BadLine(line=line, why=Flaw.NOT_AN_OBJECT)
-        return
-    for one in _records_in(value) or (_by_columns(value, options) if alone else []) or [value]:
-        yield labelled(line, one, options)
+        return [BadLine(line=line, why=Flaw.NOT_AN_OBJECT)]
+    return _records_in(value) or (_by_columns(value, options) if alone else []) or [value]
 
 
 def _records_in(value: dict[str, object]) -> list[dict[str, object]]:

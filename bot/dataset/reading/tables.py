@@ -5,14 +5,12 @@ import io
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from bot.dataset.reading.columns import Selection, columns, select, settled
-from bot.dataset.reading.exports import labelled
+from bot.dataset.reading.columns import Selection, select
+from bot.dataset.reading.exports import LOOKED_AT, known_column, labelled
 from bot.domain.labelled import BadLine, Flaw, Labelled, ReadingOptions, SkippedLine
 from bot.domain.thing import Thing
 
 SEPARATORS = (",", "\t", ";", "|")
-LOOKED_AT = 500
-"""Number of rows that are looked at for known labels."""
 LINES_ABOVE = 5
 """Most records above a header, such as a title."""
 
@@ -67,15 +65,9 @@ def header_among(top: Sequence[TableRow], options: ReadingOptions) -> TableHeade
 
 
 def with_known_labels(header: TableHeader, rows: Sequence[TableRow], options: ReadingOptions) -> ReadingOptions:
-    """Return the options with another category column, if the chosen one holds no label of ours and another does."""
-    is_label, names = options.is_label, header.at.fields
-    if is_label is None or options.category:
-        return options
-    for name in [header.chosen.category, *settled(columns(names))]:
-        at = names.index(name)
-        if any(at < len(row.fields) and is_label(row.fields[at]) for row in rows[:LOOKED_AT]):
-            return options if name == header.chosen.category else options.model_copy(update={"category": name})
-    return options
+    """Return the options with the category column that holds labels of ours, as `known_column` chooses."""
+    records = [_as_record(header.at.fields, row.fields) for row in rows[:LOOKED_AT]] if options.is_label else []
+    return known_column(records, options)
 
 
 def no_header(first: TableRow) -> BadLine:

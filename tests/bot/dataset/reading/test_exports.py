@@ -200,6 +200,15 @@ def test_broken_object_names_line_column_and_span() -> None:
     assert (last.line, last.end, last.column) == (7, None, 11)
 
 
+def test_column_with_known_labels_is_chosen_in_json() -> None:
+    groups = [("VPN fails", {"display_value": "IT"}), ("Leave?", {"display_value": "HR"})]
+    records = [{"short_description": text, "category": "inquiry", "assignment_group": group} for text, group in groups]
+    data = json.dumps({"result": records}).encode()
+    assert [one.category for one in read(data) if isinstance(one, Labelled)] == ["inquiry", "inquiry"]
+    known = ReadingOptions(is_label=lambda label: label in {"IT", "HR"})
+    assert [(one.text, one.category) for one in read(data, known) if isinstance(one, Labelled)] == PAIRS
+
+
 def test_named_columns_hold_for_json() -> None:
     (row,) = read(b'{"a": "x", "b": "y", "category": "HR", "kind": "IT"}', ReadingOptions(text=("a",), category="kind"))
     assert isinstance(row, Labelled)
