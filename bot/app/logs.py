@@ -66,6 +66,15 @@ def _is_wanted(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.ERROR or record.name.partition(".")[0] not in CHATTY_LOGGERS
 
 
+def _has_all_characters(stream: TextIO) -> bool:
+    """Return whether a stream has every character. Python's own escapes, as of an emoji, are no JSON."""
+    try:
+        "窓口😀".encode(stream.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def configure(level: str, secrets: Iterable[str] = (), stream: TextIO | None = None) -> None:
     """Send the log to `stream` (standard error by default), as plain lines on a terminal and as JSON elsewhere.
 
@@ -81,7 +90,7 @@ def configure(level: str, secrets: Iterable[str] = (), stream: TextIO | None = N
         "%(levelname)s %(name)s %(message)s",
         rename_fields={"levelname": "level", "name": "logger"},
         timestamp="at",
-        json_ensure_ascii=False,
+        json_ensure_ascii=not _has_all_characters(out),
     )
     handler.addFilter(_is_wanted)
     handler.addFilter(_DiskFullFilter())

@@ -66,3 +66,14 @@ def test_library_records_below_warning_are_never_written() -> None:
     AsyncApp(token="xoxb-1", signing_secret="s")  # Bolt resets its logger's level
     logging.getLogger("slack_bolt.AsyncApp").warning("Unhandled request ({'text': 'a text'})")
     assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == ["ours"]
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("ascii", False), ("cp932", False), ("utf-8", True)])
+def test_any_encoding_gets_readable_json(encoding: str, *, shown: bool) -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding, errors="backslashreplace", write_through=True)
+    logs.configure("INFO", stream=stream)
+    logging.getLogger("bot").warning("窓口😀.csv")
+    line = raw.getvalue().decode(encoding)
+    assert json.loads(line)["message"] == "窓口😀.csv"
+    assert ("窓口" in line) is shown
