@@ -72,6 +72,8 @@ async def examine(settings: Settings) -> list[Finding]:
         database = database_of(settings)
         stack.push_async_callback(database.close)
         findings = check_prompt(settings)
+        if settings.ssl_cert_file:  # its content was checked with the settings
+            findings.append(well("SSL_CERT_FILE", "cli.doctor.certificates"))
         tables, database_findings = await check_tables(database)
         slack_findings = await check_slack(settings)
         findings += database_findings + slack_findings

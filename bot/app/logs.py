@@ -69,7 +69,7 @@ def _is_wanted(record: logging.LogRecord) -> bool:
 def _has_all_characters(stream: TextIO) -> bool:
     """Return whether a stream has every character. Python's own escapes, as of an emoji, are no JSON."""
     try:
-        "窓口😀".encode(stream.encoding or "utf-8")
+        "\U0001f600".encode(stream.encoding or "utf-8")
     except UnicodeEncodeError:
         return False
     return True

@@ -80,7 +80,9 @@ async def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
 
 async def test_every_client_trusts_company_authority(company: Company) -> None:
     settings = company.settings(ssl_cert_file=AUTHORITY)
-    assert [finding.part for finding in await examine(settings) if not finding.well] == []
+    findings = await examine(settings)
+    assert [finding.part for finding in findings if not finding.well] == []
+    assert "cli.doctor.certificates" in {finding.key for finding in findings}
     server = company.slack
 
     async def traced() -> bool:
