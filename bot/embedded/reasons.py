@@ -17,16 +17,34 @@ _WORD = re.compile(
     rf"{_KANJI}+(?:(?<!{_KANJI}{_KANJI})(?:っ{_KANJI}+|{_OKURIGANA}{{1,2}}{_KANJI}*))*|[\u30a0-\u30ffー]+|"
     r"[\u3041-\u309f]+|[^\W_\u3041-\u30ff\u3400-\u9fff]+(?:['’-][^\W_]+)*"
 )
+_STEM = re.compile(rf"{_KANJI}(?![はがをにでとのもかやへ])[\u3041-\u309f]")
+"""A single character that begins an inflected word (使った): alone it is no word that one would quote."""
 _KANA = re.compile(r"[\u3041-\u309f]+")
 # fmt: off
-_JAPANESE_FUNCTION_WORDS = frozenset({
+_COMMON_WORDS = frozenset({
     "何", "誰", "方", "事", "時", "私", "物", "所", "今", "際", "為", "件", "場合", "自分", "こと", "もの",
     "とき", "ため", "ところ", "どこ", "どれ", "いつ", "だれ", "どう", "なに", "です", "ます", "ください",
     "教え", "願い", "質問", "相談", "下さい", "可能", "必要", "場所", "方法", "いつまで", "どこで",
     "どうすれば", "どうやって", "ですか", "ますか", "でしょうか",
+    "about", "above", "after", "again", "all", "already", "also", "always", "another", "anybody", "anyone",
+    "anything", "around", "away", "back", "because", "been", "before", "being", "below", "between", "both", "came",
+    "cannot", "come", "coming", "does", "doing", "done", "down", "during", "each", "early", "either", "else",
+    "enough", "even", "ever", "every", "everybody", "everyone", "everything", "few", "first", "five", "four", "get",
+    "gets", "getting", "give", "given", "go", "goes", "going", "gone", "got", "had", "happen", "happens", "he",
+    "her", "here", "him", "his", "hi", "hey", "hours", "into", "just", "keep", "kept", "know", "last", "late",
+    "later", "least", "less", "let", "like", "long", "look", "made", "make", "many", "may", "maybe", "minutes",
+    "month", "more", "most", "much", "must", "need", "needs", "never", "new", "next", "no", "nobody", "none", "not",
+    "nothing", "now", "off", "often", "ok", "okay", "old", "once", "one", "only", "onto", "other", "others", "ours",
+    "out", "over", "own", "per", "pls", "put", "quite", "rather", "same", "say", "see", "seem", "set", "several",
+    "shall", "she", "should", "since", "six", "some", "somebody", "someone", "something", "soon", "still", "such",
+    "sure", "take", "taken", "tell", "than", "thanks", "thank", "them", "themselves", "then", "those", "three",
+    "through", "till", "today", "together", "tomorrow", "too", "took", "try", "two", "under", "until", "up", "us",
+    "use", "used", "very", "via", "want", "wants", "way", "week", "weeks", "well", "went", "were", "whether",
+    "while", "whole", "whom", "whose", "within", "without", "work", "works", "yes", "yesterday", "yet", "yours",
+    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
 })
 # fmt: on
-"""Japanese words that ask or refer, and say nothing about the subject."""
+"""Words that ask, refer, count or date: they say nothing about the subject, though a label may be called so."""
 _MOST_CANDIDATES = 6
 """Most words that are tried: each costs one more encoding of the question."""
 _MAX_WORDS = 3
@@ -49,7 +67,11 @@ def candidate_words(question: str, evidence: Floats | None = None) -> list[Span]
             are returned.
     """
     text = normalized(question)
-    spans = [match.span() for match in _WORD.finditer(text) if not _is_function_word(match.group())]
+    spans = [
+        match.span()
+        for match in _WORD.finditer(text)
+        if not _is_function_word(match.group()) and not (len(match.group()) == 1 and _STEM.match(text, match.start()))
+    ]
     subjects = [span for span in spans if not _KANA.fullmatch(text[slice(*span)])]
     spans = subjects or spans
     weights = {
@@ -119,5 +141,6 @@ def _merge_touching(spans: list[Span]) -> list[Span]:
 
 
 def _is_function_word(word: str) -> bool:
-    """Return whether the word is a particle or function word, which alone says nothing about the subject."""
-    return bool(_KANA.fullmatch(word) and len(word) < 3) or word.casefold() in FUNCTION_WORDS | _JAPANESE_FUNCTION_WORDS
+    """Return whether the word is a particle, a number or a function word: alone it says nothing about the subject."""
+    kana = _KANA.fullmatch(word) and len(word) < 3
+    return bool(kana) or word.isdecimal() or word.casefold() in FUNCTION_WORDS | _COMMON_WORDS

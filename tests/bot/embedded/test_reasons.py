@@ -39,7 +39,7 @@ def test_english_reason_quotes_whole_words() -> None:
     assert answer.reason.startswith('Decided by "Vacation"')
 
 
-@pytest.mark.parametrize("question", ["xyzzy", "ぺぽ", "!?", "", "what is it", "それは何ですか"])
+@pytest.mark.parametrize("question", ["xyzzy", "ぺぽ", "!?", "", "what is it", "それは何ですか", "10 or 8", "使った"])
 def test_no_reason_where_no_word_decides(question: str) -> None:
     assert classify(TrainedModel(), PROMPT, LABELS, question).reason == ""
 
@@ -49,6 +49,7 @@ def test_reason_is_short_and_names_no_function_word(question: str, effects: list
     spans = candidate_words(question)
     words = deciding_words(question, dict(zip(spans, effects, strict=False)))
     assert not FUNCTION_WORDS & {word.casefold() for word in words}
+    assert not any(word.isdecimal() for word in words)
     reason = quoted_reason(question, words)
     assert len(reason) < 60 if is_japanese(question) else len(reason.split()) <= 12
 
