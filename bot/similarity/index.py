@@ -20,6 +20,7 @@ FIRST_RANKED = 100
 """How many of the most alike texts are sorted first."""
 
 _NONE: NDArray[np.uint32] = np.zeros(0, np.uint32)
+_VOWEL = re.compile("[aeiou]")
 _LETTERS = re.compile(r"[a-z]+|[\u3040-\u30ff]+")
 
 
@@ -33,12 +34,16 @@ def slip(one: str, other: str) -> bool:
 def is_typo(word: str, typed: str) -> bool:
     """Return whether `typed` is very likely `word` with a typo: a slip, but not in the first or last letter.
 
-    “Paternity” and “maternity”, or “trainee” and “trainer”, are a slip apart and two words. In kana only the marks of a
-    letter may differ: its dots, its size, or a long vowel.
+    “Paternity” and “maternity”, or “trainee” and “trainer”, are a slip apart and two words. Letters without a vowel are
+    a code, in which each letter counts. In kana only the marks of a letter may differ: its dots, its size, or a long
+    vowel.
     """
     if not slip(word, typed):
         return False
-    return (word[0], word[-1]) == (typed[0], typed[-1]) if word.isascii() else bare_kana(word) == bare_kana(typed)
+    if not word.isascii():
+        return bare_kana(word) == bare_kana(typed)
+    ends_agree = (word[0], word[-1]) == (typed[0], typed[-1])
+    return ends_agree and bool(_VOWEL.search(word) and _VOWEL.search(typed))
 
 
 class Index:

@@ -31,6 +31,7 @@ DECIDED_BY_ONE_WORD = [
     # Nearly the same by decision 14, which forgives one letter and leaves negations and function words out.
     ("How do I apply for paternity leave?", "How do I apply for maternity leave?"),
     ("Who pays the trainee?", "Who pays the trainer?"),
+    ("Who looks after the lamp of team yxfyx?", "Who looks after the lamp of team yxgyx?"),
     ("インターンの担当", "インターホンの担当"),
     ("しゅっちょうの届け", "しゅっしょうの届け"),
     ("領収書がない場合の精算", "領収書がある場合の精算"),
