@@ -113,6 +113,7 @@ class Acts:
             neighbours=neighbours,
             estimator=ports.estimator,
             per_second=choices.judged_per_second,
+            embedded=ports.embedded,
         )
         self.batching = Batching(store, self.evaluating, ports.batcher, clock)
         self.releasing = Releasing(store, clock, choices.fallback)
@@ -132,7 +133,7 @@ class Acts:
         # corrections
         self.correcting = Correcting(store, neighbours, clock)
         self.consenting = Consenting(store, neighbours, clock)
-        self.reviewing = Reviewing(store, self.correcting, neighbours, clock)
+        self.reviewing = Reviewing(store, self.correcting, neighbours, clock, ports.embedded)
         self.drafting = Drafting(store, ports.model)
         self.explaining = Explaining(store, neighbours)
         # the mirror: None where there is no tracker

@@ -72,7 +72,8 @@ async def offer_choices(call: Call) -> None:
         await call.say(call.words("finetune.switch.none"))
         return
     serving = await acts.evaluating.known(await acts.releasing.serving())
-    scored = [(release, await acts.evaluating.known(release)) for release in releases[: views.RELEASES_OFFERED]]
+    offered = [acts.thresholding.applied(release) for release in releases[: views.RELEASES_OFFERED]]
+    scored = [(release, await acts.evaluating.known(release)) for release in offered]
     await call.say(views.choices(scored, serving, call.words))
 
 

@@ -60,10 +60,9 @@ class SqlReleases:
         event = ReleaseEvent(release_id=release_id, state=state, by=by, why=why, at=now, note=note)
         await self._record(event)
 
-    async def set_unsure_below(self, release_id: str, confidence: float | None) -> None:
-        await self._connection.execute(
-            update(releases).where(releases.c.id == release_id).values(unsure_below=confidence)
-        )
+    async def set_unsure_below(self, release_id: str, confidence: float | None, revision: str | None) -> None:
+        values = {"unsure_below": confidence, "unsure_revision": revision}
+        await self._connection.execute(update(releases).where(releases.c.id == release_id).values(values))
 
     async def history(self, limit: int = 100) -> list[ReleaseEvent]:
         query = (

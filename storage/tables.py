@@ -150,6 +150,8 @@ releases = Table(
     Column("finetune_id", ForeignKey("finetunes.id")),
     Column("created_at", Moment, nullable=False),
     Column("unsure_below", Float(53)),
+    # The revision of the embedded model under which the threshold was chosen; NULL for other models, and from before.
+    Column("unsure_revision", Text),
 )
 Index(
     "uq_releases_serving",
@@ -209,6 +211,8 @@ results = Table(
     metadata,
     Column("release_id", ForeignKey("releases.id"), primary_key=True),
     Column("text_key", KeyText, primary_key=True),
+    # With a revision, the key ends in it: replicas of two versions never overwrite each other's results.
+    Column("revision", Text),
     Column("category", Text, nullable=False),
     Column("confidence", Float(53)),
     Column("latency_ms", Integer),
@@ -230,6 +234,7 @@ evaluation_batches = Table(
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     Column("searched", Integer, nullable=False),
+    Column("revision", Text),
 )
 _RUNNING = text("state IN ('creating', 'running', 'answered')")
 Index(
@@ -270,6 +275,8 @@ verdicts = Table(
     # The row whose settlement was repeated as the answer, and when it was settled; NULL if a model answered.
     Column("settled_row", Text),
     Column("row_settled_at", Moment),
+    # The revision of the embedded model that answered; NULL for other models, and from before.
+    Column("revision", Text),
     Index(None, "question_id", "number"),
     Index(None, "at"),
 )

@@ -15,7 +15,7 @@ from bot.domain.question import Question, Verdict
 from bot.domain.release import Release, ReleaseState
 from bot.domain.scorecard import Figures, Judged, scorecard
 from bot.domain.thing import Thing
-from bot.ports import Clock, Neighbours, Store, Transaction
+from bot.ports import Clock, Embedded, Neighbours, NothingEmbedded, Store, Transaction
 from bot.questions.cards import card_of
 from bot.similarity.disjoint import overlapping_ids
 
@@ -78,7 +78,15 @@ class ReviewProgress(Thing):
 class Reviewing:
     """Lists what to settle, and settles conflicts. A question is settled by `Correcting`, as on its card."""
 
-    def __init__(self, store: Store, correcting: Correcting, neighbours: Neighbours, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        correcting: Correcting,
+        neighbours: Neighbours,
+        clock: Clock,
+        embedded: Embedded | None = None,
+    ) -> None:
+        self._embedded = embedded or NothingEmbedded()
         self._store = store
         self._correcting = correcting
         self._clock = clock
@@ -165,7 +173,7 @@ class Reviewing:
             rows = {category: n for (category, split), n in counts.items() if split is Split.TRAIN}
             taught: Mapping[str, int] = {}
             for release in reversed(await tx.releases.all()):
-                results = await tx.results.of(release.id)
+                results = await tx.results.of(release.id, self._embedded.revision(release.model))
                 judged = [Judged(row=row, result=results[key]) for key, row in held_out.items() if key in results]
                 if release.prompt_id == prompt.id and 2 * len(judged) >= max(len(held_out), 2):
                     trained = len(await tx.finetunes.trained_rows(release.finetune_id)) if release.finetune_id else 0

@@ -38,6 +38,8 @@ class Batch(Thing):
     updated_at: datetime
     searched: int = 0
     """Number of searches at the provider for a batch whose creation got no answer."""
+    revision: str | None = None
+    """The revision of the embedded model that is asked; None for other models."""
 
 
 class BatchJob(Thing):

@@ -165,6 +165,8 @@ class Verdict(Thing):
     """Id of the settled row that this verdict repeats; None if a model answered. The release was not asked then."""
     row_settled_at: datetime | None = None
     """When staff settled that row; None if it was imported."""
+    revision: str | None = None
+    """The revision of the embedded model that answered; None for other models."""
 
     @property
     def from_memory(self) -> bool:

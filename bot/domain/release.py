@@ -67,10 +67,21 @@ class Release(Thing):
     created_at: datetime
     unsure_below: float | None = None
     """Confidence below which the bot says that it is unsure and asks staff; None means that it always answers."""
+    unsure_revision: str | None = None
+    """The revision of the embedded model under which that was chosen; None for other models."""
 
-    def is_unsure(self, confidence: float | None) -> bool:
-        """Return whether an answer is unsure; never if the model gives no confidence."""
-        return self.unsure_below is not None and confidence is not None and confidence < self.unsure_below
+    def is_unsure(self, confidence: float | None, revision: str | None) -> bool:
+        """Return whether an answer is unsure; never if the model gives no confidence.
+
+        A threshold that was chosen under another revision than the answer's `revision` is not applied: confidences of
+        two revisions cannot be compared.
+        """
+        threshold = self.under(revision).unsure_below
+        return threshold is not None and confidence is not None and confidence < threshold
+
+    def under(self, revision: str | None) -> Self:
+        """Return the release as it answers under this revision: without a threshold of another revision."""
+        return self if revision == self.unsure_revision else self.model_copy(update={"unsure_below": None})
 
 
 class ReleaseEvent(Thing):

@@ -29,6 +29,8 @@ class Result(Thing):
     tokens_in: int
     tokens_out: int
     at: datetime
+    revision: str | None = None
+    """The revision of the embedded model that answered; None for other models."""
 
 
 class Judged(Thing):

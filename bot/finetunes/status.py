@@ -67,6 +67,8 @@ class Status(Thing):
     """Watched channels that the bot cannot read: id → Slack's error."""
     other_encoders: list[tuple[Release, str]]
     """Releases of the embedded model that can't answer here, with the encoder they need; the serving one first."""
+    stale_threshold: float | None = None
+    """A threshold of the serving release that is not applied: the embedded model has changed since it was chosen."""
 
 
 class Reporting:
@@ -112,8 +114,9 @@ class Reporting:
             open_entries, age = await tx.outbox.lag(self._clock.now())
             categories = {category for category, _ in counts}
             releases = await tx.releases.all()
+            applied = serving.under(self._embedded.revision(serving.model))
             status = Status(
-                serving=serving,
+                serving=applied,
                 serving_since=entered.at,
                 overridden=(entered.by, entered.note) if entered.note else None,
                 prompt=prompt,
@@ -136,6 +139,7 @@ class Reporting:
                 cut_prompts=await _cut_prompts(tx),
                 unreadable=json.loads(await tx.cursors.get(UNREADABLE_CURSOR) or "{}"),
                 other_encoders=[],
+                stale_threshold=serving.unsure_below if applied.unsure_below is None else None,
             )
         return status.model_copy(update={"other_encoders": await self._other_encoders(serving, releases)})
 

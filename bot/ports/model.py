@@ -24,6 +24,8 @@ class Answer(Thing):
     confidence: float | None
     tokens_in: int
     tokens_out: int
+    revision: str | None = None
+    """What changes when the same question may get another answer; only the embedded model tells it."""
     tokens_counted: Annotated[int | None, Field(exclude=True)] = None
     """Tokens of the request by our own count, which is not stored; None if it says nothing about the billed ones."""
 

@@ -206,8 +206,8 @@ class Releases(Protocol):
     async def shadow(self) -> Release | None:
         """Return the release in the state `shadow`; `Shadowing` makes sure that there is at most one."""
 
-    async def set_unsure_below(self, release_id: str, confidence: float | None) -> None:
-        """Set the confidence below which the release counts as unsure."""
+    async def set_unsure_below(self, release_id: str, confidence: float | None, revision: str | None) -> None:
+        """Set the confidence below which the release counts as unsure, and the revision it was chosen under."""
 
     async def history(self, limit: int = 100) -> list[ReleaseEvent]:
         """Return the last events, newest first."""
@@ -260,10 +260,10 @@ class Results(Protocol):
     """Releases' answers in evaluations, stored so that no text is paid for twice."""
 
     async def put(self, results: Sequence[Result]) -> None:
-        """Upsert results."""
+        """Upsert results. Those of two revisions stand beside each other."""
 
-    async def of(self, release_id: str) -> dict[str, Result]:
-        """Return the release's results, by the key of the text."""
+    async def of(self, release_id: str, revision: str | None) -> dict[str, Result]:
+        """Return the release's results of this revision (`Embedded.revision`), by the key of the text."""
 
 
 class Shadows(Protocol):

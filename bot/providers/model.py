@@ -111,6 +111,8 @@ class OpenAIModel:
     async def _attempt(self, client: AsyncOpenAI, model: ModelName, task: Task, shape: Shape) -> Answer:
         completion, accepted = await _complete(client, shape, model.model, task, proven=model in self._shapes)
         answer = parse_answer(completion, task)
+        if self._providers.in_process(model.provider):  # elsewhere it changes from answer to answer
+            answer = answer.model_copy(update={"revision": completion.system_fingerprint})
         if accepted:
             self._shapes[model] = accepted
         if completion.usage is None or completion.usage.from_cache:

@@ -136,6 +136,10 @@ class Providers(Mapping[str, AsyncOpenAI]):
         """Return a provider's kind; raises KeyError if the provider is not configured."""
         return self._providers[name].kind
 
+    def in_process(self, name: str) -> bool:
+        """Return whether a provider is a server within this process; raises KeyError if it is not configured."""
+        return self._providers[name].transport is not None
+
     async def aclose(self) -> None:
         """Close every connection."""
         for client in self._clients.values():

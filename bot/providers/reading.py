@@ -120,6 +120,7 @@ class Completion(BaseModel):
 
     choices: Annotated[list[CompletionChoice] | None, OPTIONAL]
     usage: Annotated[Usage | None, OPTIONAL] = None
+    system_fingerprint: Annotated[str | None, OPTIONAL] = None
     error: Any = None
 
     @model_validator(mode="after")

@@ -33,7 +33,7 @@ def first_card(question: Question, verdict: Verdict, release: Release, prompt: P
         release: The release that gave the verdict.
         prompt: The release's prompt.
     """
-    unsure = release.is_unsure(verdict.confidence)
+    unsure = release.is_unsure(verdict.confidence, verdict.revision)
     return Card(question=question, verdict=verdict, prompt=prompt, unsure=unsure, settled=None, seen=0)
 
 

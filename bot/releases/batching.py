@@ -59,6 +59,7 @@ class Batching:
             channel=channel,
             created_at=now,
             updated_at=now,
+            revision=self._evaluating.revision(release),
         )
         async with self._store.transaction() as tx:
             await tx.batches.add(batch)
@@ -134,7 +135,11 @@ class Batching:
         now = self._clock.now()
         results = [
             Result(
-                release_id=release.id, text_key=key, latency_ms=None, at=now, **answer.model_dump(exclude={"reason"})
+                release_id=release.id,
+                text_key=key,
+                latency_ms=None,
+                at=now,
+                **answer.model_dump(exclude={"reason"}) | {"revision": batch.revision},
             )
             for key, answer in answers.items()
             if isinstance(answer, Answer)

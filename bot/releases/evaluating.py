@@ -15,7 +15,7 @@ from bot.domain.prompt import Prompt
 from bot.domain.release import Release
 from bot.domain.scorecard import Judged, Result, Scorecard, scorecard
 from bot.domain.similar import Example
-from bot.ports import Clock, Estimator, Model, Neighbours, Store, Transaction
+from bot.ports import Clock, Embedded, Estimator, Model, Neighbours, NothingEmbedded, Store, Transaction
 from bot.questions.recalling import Recalling
 from bot.similarity.disjoint import UnseenRows
 
@@ -43,6 +43,7 @@ class Evaluating:
         estimator: the price of the answers.
         per_second: provider → classifications per second, where it differs from PER_SECOND.
         pauses: seconds; replaces ROUND_PAUSES.
+        embedded: tells the revision of the embedded model. What another revision answered is asked anew.
     """
 
     def __init__(  # noqa: PLR0913 - the ports, and the pace
@@ -55,6 +56,7 @@ class Evaluating:
         estimator: Estimator,
         per_second: Mapping[str, float] | None = None,
         pauses: Sequence[float] = ROUND_PAUSES,
+        embedded: Embedded | None = None,
     ) -> None:
         self._store = store
         self._model = model
@@ -65,10 +67,15 @@ class Evaluating:
         self._estimator = estimator
         self._rates = per_second or {}
         self._pauses = pauses
+        self._embedded = embedded or NothingEmbedded()
         self._throttles: dict[str, Throttle] = {}
         self._unsaved: list[Result] = []
         self._saving = asyncio.Lock()
         self._busy: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def revision(self, release: Release) -> str | None:
+        """Return the revision that the release answers under; None if its model is not the embedded one."""
+        return self._embedded.revision(release.model)
 
     async def evaluate(self, release: Release, progress: OnProgress = lambda _done, _of: None) -> Evaluation:
         """Return the figures on the held-out rows; for a candidate also the gate's decision and the changed rows.
@@ -108,7 +115,7 @@ class Evaluating:
         async with self._store.transaction() as tx:
             serving = await tx.releases.serving()
             both = {one.id: one for one in (release, serving) if one}.values()
-            known = {one.id: await tx.results.of(one.id) for one in both}
+            known = {one.id: await tx.results.of(one.id, self.revision(one)) for one in both}
         keys = {text_key(row.text) for row in rows}
         return sum(len(keys - known[one.id].keys()) / self._rate(one.model.provider) for one in both)
 
@@ -122,7 +129,7 @@ class Evaluating:
         _, rows = await self._rows(release)
         rows = [row for row in rows if row.split is Split.HELD_OUT]
         async with self._store.transaction() as tx:
-            known = await tx.results.of(release.id)
+            known = await tx.results.of(release.id, self.revision(release))
         judged = [
             Judged(row=row, result=result) for row in rows if (result := known.get(text_key(row.text))) is not None
         ]
@@ -132,7 +139,7 @@ class Evaluating:
         """Return the rows that `evaluate` would ask this release, one row per text."""
         _, rows = await self._rows(release)
         async with self._store.transaction() as tx:
-            known = await tx.results.of(release.id)
+            known = await tx.results.of(release.id, self.revision(release))
         return list({key: row for row in rows if (key := text_key(row.text)) not in known}.values())
 
     async def requests(self, release: Release) -> tuple[Prompt, list[tuple[str, str, Sequence[Example]]]]:
@@ -176,7 +183,7 @@ class Evaluating:
             known: dict[str, Result] = {}
             if keep:
                 async with self._store.transaction() as tx:
-                    known = await tx.results.of(release.id)
+                    known = await tx.results.of(release.id, self.revision(release))
             run = Run(release, prompt, known, keep=keep)
             todo = {key: row for row in rows if (key := text_key(row.text)) not in known}
             await self._ask_all(run, todo, progress)

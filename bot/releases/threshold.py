@@ -22,6 +22,8 @@ class ThresholdReport(Thing):
     advised: Cut | None
     out_of_scope: OutOfScope
     """Figures on out-of-scope questions at the current threshold."""
+    stale: float | None = None
+    """A threshold of an earlier revision of the embedded model. It is not applied, and `release` is without it."""
 
 
 class Thresholding:
@@ -40,22 +42,29 @@ class Thresholding:
         judged = await self._evaluating.judge_held_out(release, progress)
         async with self._store.transaction() as tx:
             prompt = await tx.prompts.get(release.prompt_id)
+        applied = self.applied(release)
         other = next((c.id for c in prompt.categories if c.other), "") if prompt else ""
         found = cuts(judged)
         return ThresholdReport(
-            release=release,
+            release=applied,
+            stale=release.unsure_below if release.unsure_below != applied.unsure_below else None,
             rows=sum(one.result.confidence is not None for one in judged),
             cuts=tuple(found),
             advised=lowest_threshold(found),
-            out_of_scope=OutOfScope.of(judged, other, release.unsure_below or 0.0),
+            out_of_scope=OutOfScope.of(judged, other, applied.unsure_below or 0.0),
         )
+
+    def applied(self, release: Release) -> Release:
+        """Return the release without a threshold that was chosen under another revision of its model."""
+        return release.under(self._evaluating.revision(release))
 
     async def set(self, release: Release, threshold: float | None, by: str) -> Release:
         """Set the confidence below which the release is unsure, from the next question on; None means never."""
+        revision = self._evaluating.revision(release)
         async with self._store.transaction() as tx:
-            await tx.releases.set_unsure_below(release.id, threshold)
+            await tx.releases.set_unsure_below(release.id, threshold, revision)
         log.info("release %s: unsure below %s, set by %s", release.id, threshold, by)
-        return release.model_copy(update={"unsure_below": threshold})
+        return release.model_copy(update={"unsure_below": threshold, "unsure_revision": revision})
 
     async def set_advised(self, release: Release, by: str) -> ThresholdReport:
         """Set the advised threshold, or none if none is needed, and return its effect.

@@ -99,6 +99,7 @@ def status(state: Status, words: Words) -> Message:
             + overridden(state, words)
             + cut_prompts(state, words)
             + other_encoders(state, words)
+            + stale_threshold(state, words)
         ),
         section(
             "\n".join(
@@ -170,6 +171,13 @@ def cut_prompts(state: Status, words: Words) -> str:
         "\n" + words("finetune.status.cut_prompt", model=escaped(model), billed=billed, counted=counted)
         for model, billed, counted in state.cut_prompts
     )
+
+
+def stale_threshold(state: Status, words: Words) -> str:
+    """Return a warning if the serving release's threshold is not applied any more."""
+    if state.stale_threshold is None:
+        return ""
+    return "\n" + words("unsure.stale", threshold=state.stale_threshold, release=state.serving.id)
 
 
 def other_encoders(state: Status, words: Words) -> str:

@@ -12,6 +12,8 @@ def table(report: ThresholdReport, words: Words) -> Message:
     release = report.release
     title = words("unsure.title", release=release.id, model=escaped(str(release.model)))
     lines = [f"*{title}*", _current(release.unsure_below, words)]
+    if report.stale is not None:
+        lines[1] = words("unsure.stale", threshold=report.stale, release=release.id)
     if report.cuts:
         lines += [words("unsure.head", rows=report.rows), *(_line(cut, words) for cut in report.cuts)]
     rule = {"target": f"{TARGET:.0%}", "assurance": f"{ASSURANCE:.0%}", "least": FEWEST_JUDGED, "rows": report.rows}

@@ -179,7 +179,7 @@ async def test_results_and_shadows_are_kept_and_counted(store: Store) -> None:
         await add_answered_question(transaction)
         await transaction.results.put([result])
         await transaction.results.put([result.model_copy(update={"category": "it"})])
-        assert await transaction.results.of("r1") == {"k": result.model_copy(update={"category": "it"})}
+        assert await transaction.results.of("r1", None) == {"k": result.model_copy(update={"category": "it"})}
         await transaction.shadows.put(shadow)
         assert await transaction.shadows.of("r1") == [shadow]
         assert await transaction.shadows.of("r1", since=NOW + timedelta(seconds=1)) == []

@@ -21,6 +21,7 @@ from tests.storage.conftest import MakeDatabase
 from tests.storage.things import LEASE, NOW, PROMPT, arrival, finetune, manifest
 
 RELEASED = {
+    "0008": "71f6d34985b991523bcdb993372e702a42105c3d5bca2f6645c7220b9f8a2dc3",
     "0007": "4ae6cefbb205513856347d90186759cbb6edbb3b4e79580a8ede2e902200b2c3",
     "0006": "e9998265cb73515952726884c4aa5703dd47c82f5ba85920a88621a1c91baa73",
     "0005": "66d8c7338edb3d24c988005cc76ac28a19b7763eca049c12b1cefb0b3f1c71fb",

@@ -111,7 +111,7 @@ async def test_owner_is_told_when_a_guess_is_settled(database: Database) -> None
         serving = await tx.releases.serving()
         assert serving
         assert serving.state is ReleaseState.SERVING
-        await tx.releases.set_unsure_below(serving.id, 0.5)
+        await tx.releases.set_unsure_below(serving.id, 0.5, None)
     await desk.settle("labor")
     assert await desk.owners_told() == ["SLABOR"]
 

@@ -1,62 +1,23 @@
 """Batches: submitted once, followed through faults and restarts, and reported once."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
-from bot.domain.batch import BatchJob, BatchState
+from bot.domain.batch import BatchState
 from bot.domain.dataset import Split
-from bot.domain.errors import ModelDown, ModelError, ModelRefused, OutcomeUnknown, Reason, Refused
-from bot.domain.prompt import Prompt
-from bot.domain.release import ModelName, Release
-from bot.domain.similar import Example
-from bot.ports import Answer
+from bot.domain.errors import ModelRefused, Reason, Refused
+from bot.domain.release import Release
 from bot.releases.batching import BATCH_SEARCHES, BATCH_UNANSWERED, POST_LEASE, Batching
 from bot.releases.evaluating import Evaluating
 from bot.releases.releasing import Releasing
 from storage.store import SqlStore
 from tests.bot.things import rows_of
 from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
-from tests.kits.fakes_acts import CountingEstimator, Fault, Faults, lose
+from tests.kits.fakes_acts import CountingEstimator, Fault
+from tests.kits.fakes_batcher import LABOR, KeepingBatcher
 
 ROWS = rows_of(Split.HELD_OUT, "labor", 4)
-LABOR = Answer(category="labor", reason="r", confidence=0.9, tokens_in=5, tokens_out=1)
-
-
-class KeepingBatcher:
-    """A provider that keeps batches in memory; a test ends them."""
-
-    def __init__(self) -> None:
-        self.faults = Faults()
-        self.batches: dict[str, list[str]] = {}
-        self.ended: dict[str, dict[str, Answer | ModelError]] = {}
-
-    async def check(self, model: ModelName) -> None:
-        if self.faults.take("check"):
-            raise Refused(Reason.NO_BATCHES, provider=model.provider)
-
-    async def submit(
-        self, model: ModelName, prompt: Prompt, asked: Sequence[tuple[str, str, Sequence[Example]]], run_id: str
-    ) -> str:
-        fault = self.faults.take("submit")
-        if fault is Fault.REFUSED:
-            raise ModelRefused("no")
-        if fault is not Fault.DOWN:
-            self.batches[run_id] = [key for key, _, _ in asked]
-        lose(fault, OutcomeUnknown("no answer"))
-        return run_id
-
-    async def find(self, model: ModelName, run_id: str) -> str | None:
-        return run_id if run_id in self.batches else None
-
-    async def state(self, model: ModelName, batch_id: str) -> BatchJob:
-        if self.faults.take("state"):
-            raise ModelDown("down")
-        return BatchJob(id=batch_id, ended=batch_id in self.ended)
-
-    async def answers(self, model: ModelName, prompt: Prompt, batch_id: str) -> dict[str, Answer | ModelError]:
-        return self.ended[batch_id]
 
 
 @pytest.fixture

@@ -193,7 +193,7 @@ async def test_interrupted_run_pays_for_nothing_twice(store: SqlStore, clock: St
 
 async def stored_keys(store: SqlStore, release: Release) -> set[str]:
     async with store.transaction() as tx:
-        return set(await tx.results.of(release.id))
+        return set(await tx.results.of(release.id, None))
 
 
 async def test_concurrent_evaluations_pay_once(evaluating: Evaluating, release: Release, model: TwoModels) -> None:
