@@ -195,7 +195,8 @@ class TrainedElsewhere(ValueError):  # noqa: N818 - reads as what happened
     """
 
     def __init__(self, needed: str, name: str) -> None:
-        super().__init__(f"The model was trained with the encoder {needed!r}, but {name or 'none'!r} is set here.")
+        set_here = f"but {name or 'none'!r} is set here. Set that encoder again, or train a new model from 'base'."
+        super().__init__(f"The model was trained with the encoder {needed!r}, {set_here}")
         self.needed = needed
 
 

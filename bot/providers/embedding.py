@@ -27,7 +27,7 @@ MOST_CHARACTERS = 8_000
 """Characters of a text that are sent. Less is sent to a server that refuses so many."""
 SHORTEST_TEXT = 250
 AT_ONCE = 4
-"""Requests in flight."""
+"""Requests in flight for one call, so that a question never waits for all texts of a training."""
 TRY_S, REQUEST_BUDGET_S = 10.0, 30.0
 """Deadlines in seconds of one try and of a request with its retries: less than a question's own (model.py)."""
 LOOKED_UP = 500
@@ -80,7 +80,6 @@ class Embeddings:
         self._breaker = breaker or Breaker()
         self._timeout_s = timeout_s
         self._most_texts = MOST_TEXTS
-        self._requests = asyncio.Semaphore(AT_ONCE)
 
     async def vectors(self, texts: Sequence[str]) -> FloatMatrix:
         """Return one vector of length 1 per text. Vectors that are not stored yet are asked for, and stored.
@@ -113,9 +112,10 @@ class Embeddings:
     async def _fetch(self, texts: dict[str, str]) -> dict[str, bytes]:
         """Ask for vectors in bounded requests. Each request's vectors are stored when it is answered."""
         found: dict[str, bytes] = {}
+        room = asyncio.Semaphore(AT_ONCE)
 
         async def fetch(keys: Sequence[str]) -> None:
-            async with self._requests:
+            async with room:
                 vectors = await self._within_breaker([texts[key] for key in keys])
             answered = dict(zip(keys, (vector.astype(_STORED).tobytes() for vector in vectors), strict=True))
             async with self._store.transaction() as tx:

@@ -6,10 +6,10 @@ The program under test runs in its own process. Slack, the people and the model 
 import argparse
 import asyncio
 
-from tests.bench import burst, langsmith, stored, sustained
+from tests.bench import burst, langsmith, start, stored, sustained
 
 DATABASES = ("sqlite", "postgresql")
-PARTS = ("sustained", "burst", "stored", "langsmith")
+PARTS = ("sustained", "burst", "stored", "langsmith", "start")
 
 
 async def main() -> None:
@@ -26,6 +26,7 @@ async def main() -> None:
     parser.add_argument("--asked", type=int, default=60, help="questions per bot in `langsmith`; 0: skip this table")
     parser.add_argument("--rows", type=int, default=100_000, help="backlog rows in `langsmith`; 0: skip this table")
     parser.add_argument("--only", help='run only this case of `langsmith`, such as "black hole"')
+    parser.add_argument("--runs", type=int, default=3, help="starts for each encoder in `start`")
     args = parser.parse_args()
     databases = args.database or DATABASES
     parts = args.parts or PARTS
@@ -37,6 +38,8 @@ async def main() -> None:
         await stored.main(args.stored, args.questions, databases)
     if "langsmith" in parts:
         await langsmith.main(args.asked, args.rows, args.only)
+    if "start" in parts:
+        await start.main(args.runs)
 
 
 if __name__ == "__main__":

@@ -141,6 +141,17 @@ async def test_service_down_gives_provisional_card(opened: OpenEncoderDesk, fail
             await eventually(corrected)
 
 
+async def test_fallback_answers_without_its_encoder_too(opened: OpenEncoderDesk) -> None:
+    async with opened(serving=ModelName(provider="gone", model="m")) as opened_desk:
+        opened_desk.service.down = refusal(500, "oh")
+        ts = await asked(opened_desk.desk, "I want leave")
+        assert "Provisional" in await opened_desk.card_text(ts)
+        await eventually(opened_desk.told)
+        (message,) = await opened_desk.told()
+        assert "No provider gone is set up" in message, "the serving model's own trouble"
+        assert "`local/characters` answers" in message
+
+
 async def test_nothing_is_asked_of_a_dead_service(opened: OpenEncoderDesk) -> None:
     async with opened() as opened_desk:
         opened_desk.service.down = refusal(401, "bad key")

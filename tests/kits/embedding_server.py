@@ -42,6 +42,8 @@ class EmbeddingServer(OpenAIServer):
         self.longest_text = longest_text
         self.as_base64 = as_base64
         self.with_usage = with_usage
+        self.wait_s = 0.0
+        """Delay before vectors are given, in seconds."""
         self.down: Reply | None = None
         """Answers every request while it is set."""
 
@@ -60,7 +62,7 @@ class EmbeddingServer(OpenAIServer):
             return refusal(422, f"batch size {len(texts)} > maximum allowed batch size {self.most_texts}")
         if max(map(len, texts)) > self.longest_text or not min(map(len, texts)):
             return refusal(400, "input is too long, or empty")
-        return Reply(self._body(texts))
+        return Reply(self._body(texts), wait_s=self.wait_s)
 
     def _body(self, texts: Sequence[str]) -> Mapping[str, object]:
         vectors = [self.vector(text) for text in texts]

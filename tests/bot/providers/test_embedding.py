@@ -1,5 +1,6 @@
 """Vectors of texts, from a service over HTTP, through the real SDK and a real database."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import numpy as np
@@ -160,3 +161,16 @@ async def test_other_dimensions_replace_stored_vectors(
     found = await opened().vectors(["a", "c"])
     assert found.shape == (2, 8)
     assert (await opened().vectors(["a", "b", "c"])).shape == (3, 8)
+
+
+async def test_question_does_not_wait_for_a_training(
+    opened: Callable[..., Embeddings], service: EmbeddingServer
+) -> None:
+    embeddings = opened()
+    service.wait_s = 0.1
+    training = asyncio.create_task(embeddings.vectors([f"row {n}" for n in range(20 * MOST_TEXTS)]))
+    while not service.requests:  # noqa: ASYNC110 - the server tells nobody
+        await asyncio.sleep(0.01)
+    await embeddings.vectors(["a question"])
+    assert not training.done()
+    assert len(await training) == 20 * MOST_TEXTS
