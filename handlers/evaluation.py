@@ -18,6 +18,7 @@ from handlers.switching import LONG_COMPARISON_SECONDS
 from handlers.texts.escape import escaped
 from handlers.texts.words import Words
 from handlers.views import evaluation as views
+from handlers.views import gate
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,8 @@ async def evaluate(call: Call) -> None:
     if acts.outbound:
         await acts.outbound.evaluated(release)
     await post_evaluation(call.context.client, channel_id, evaluation, call.words)
+    if wrong := gate.still_wrong_lines(evaluation, call.words):
+        await call.say("\n".join(wrong))  # in private: not everybody in the ops channel is an admin
 
 
 def parse_argument(argument: str) -> tuple[str, bool]:

@@ -58,6 +58,8 @@ async def try_switch(call: Call, name: str, sentence: str = "") -> None:
         call.context.wake.follow()
         message = gate.switched(result.served, result.evaluation, call.words)
         await call.say(message, in_channel=call.context.ops_channel is None)
+        if wrong := gate.still_wrong_lines(result.evaluation, call.words):
+            await call.say("\n".join(wrong))
     else:
         await call.say(gate.refused(result.evaluation, call.words))
     if len(result.evaluation.broken) > gate.BROKEN_SHOWN:

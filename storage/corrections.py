@@ -2,11 +2,12 @@
 
 from collections import Counter
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import case, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.correction import Correction, CorrectionKind
-from storage.tables import corrections
+from bot.domain.evidence import SettledAnswer
+from storage.tables import corrections, verdicts
 
 
 class SqlCorrections:
@@ -26,6 +27,24 @@ class SqlCorrections:
     async def of(self, question_id: str) -> list[Correction]:
         query = select(corrections).where(corrections.c.question_id == question_id).order_by(corrections.c.seq)
         return [Correction.model_validate(dict(row)) for row in (await self._connection.execute(query)).mappings()]
+
+    async def settled_answers(self) -> dict[str, SettledAnswer]:
+        later = corrections.alias()
+        newest = select(func.max(later.c.seq)).where(later.c.question_id == corrections.c.question_id)
+        query = (
+            select(
+                corrections.c.question_id,
+                case((verdicts.c.settled_row.is_(None), verdicts.c.release_id)),
+                verdicts.c.category,
+                corrections.c.category,
+            )
+            .join(verdicts, verdicts.c.id == corrections.c.verdict_id)
+            .where(corrections.c.kind != CorrectionKind.UNDO.value, corrections.c.seq == newest.scalar_subquery())
+        )
+        return {
+            question: SettledAnswer(release_id=release, category=answered, settled=settled)
+            for question, release, answered, settled in await self._connection.execute(query)
+        }
 
     async def contested(self) -> dict[tuple[str, str], int]:
         earlier, later = corrections.alias(), corrections.alias()

@@ -9,14 +9,16 @@ from bot.domain.conflict import Conflict
 from bot.domain.curve import Curve, Measured, Need, fit, needs, sorted_points
 from bot.domain.dataset import Row, Split, text_key
 from bot.domain.errors import Reason, Refused
+from bot.domain.evidence import balanced
 from bot.domain.gain import Candidate, QueueReason, ordered
 from bot.domain.prompt import Prompt
 from bot.domain.question import Question, Verdict
 from bot.domain.release import Release, ReleaseState
-from bot.domain.scorecard import Figures, Judged, scorecard
+from bot.domain.scorecard import Judged, Result, scorecard
 from bot.domain.thing import Thing
 from bot.ports import Clock, Embedded, Neighbours, NothingEmbedded, Store, Transaction
 from bot.questions.cards import card_of
+from bot.releases.evidence import FairRows, presses_on
 from bot.similarity.disjoint import overlapping_ids
 
 MOST_QUESTIONS = 300
@@ -91,6 +93,7 @@ class Reviewing:
         self._correcting = correcting
         self._clock = clock
         self._neighbours = neighbours
+        self._fair = FairRows(store, neighbours)
 
     async def queue(self, *, shown_in: str | None = None) -> list[QueueEntry]:
         """Return the queue, the entry to settle first at the front.
@@ -159,29 +162,29 @@ class Reviewing:
     async def progress(self) -> ReviewProgress:
         """Return the learning curve of the serving prompt's releases, and what each category still needs.
 
-        As in an evaluation, no row of a conflict and no question that stands in the prompt is measured.
+        The curve is measured on rows that count in a comparison of these releases: held-out ones, and training rows
+        that no release has learned or that it answered out of fold. As in an evaluation, no row of a conflict and no
+        question that stands in the prompt is measured.
         """
         contested = {group for conflict in await self._neighbours.conflicts() for group in conflict.groups}
         async with self._store.snapshot() as tx:
             prompt = await self._prompt(tx)
-            agreed = [row async for row in tx.rows.all(Split.HELD_OUT) if row.group not in contested]
-            in_prompt = await overlapping_ids(self._neighbours, agreed, [], prompt.examples)
-            held_out = {text_key(row.text): row for row in agreed if row.id not in in_prompt}
-            measured: list[tuple[int, dict[str, str]]] = []
-            figures: dict[str, Figures] = {}
+            agreed = [row async for row in tx.rows.all() if row.group not in contested]
             counts = await tx.rows.counts()
+            releases = [*reversed(await tx.releases.all())]
+            results = {one.id: await tx.results.of(one.id, self._embedded.revision(one.model)) for one in releases}
+            serving = next((one for one in releases if one.state is ReleaseState.SERVING), None)
             rows = {category: n for (category, split), n in counts.items() if split is Split.TRAIN}
-            taught: Mapping[str, int] = {}
-            for release in reversed(await tx.releases.all()):
-                results = await tx.results.of(release.id, self._embedded.revision(release.model))
-                judged = [Judged(row=row, result=results[key]) for key, row in held_out.items() if key in results]
-                if release.prompt_id == prompt.id and 2 * len(judged) >= max(len(held_out), 2):
-                    trained = len(await tx.finetunes.trained_rows(release.finetune_id)) if release.finetune_id else 0
-                    measured.append((trained, {one.result.text_key: one.result.category for one in judged}))
-                if release.state is ReleaseState.SERVING and judged:
-                    figures = scorecard(release.id, judged).categories
-                    taught = rows if release.recall else await self._trained_per_category(tx, release)
-        points = sorted_points(_points_on_common_rows(measured, {key: row.category for key, row in held_out.items()}))
+            taught = await self._taught(tx, serving, rows) if serving else {}
+        in_prompt = await overlapping_ids(self._neighbours, agreed, [], prompt.examples)
+        shown = {text_key(row.text): row for row in agreed if row.id not in in_prompt}
+        held_out = {key: row for key, row in shown.items() if row.split is Split.HELD_OUT}
+        judged = {one.id: _judged(held_out, results[one.id]) for one in releases}
+        enough = [
+            one for one in releases if one.prompt_id == prompt.id and 2 * len(judged[one.id]) >= max(len(held_out), 2)
+        ]
+        points = sorted_points(await self._points(enough, shown, results))
+        figures = scorecard(serving.id, judged[serving.id]).categories if serving and judged[serving.id] else {}
         return ReviewProgress(
             prompt=prompt,
             points=tuple(points),
@@ -190,8 +193,39 @@ class Reviewing:
             needs=tuple(needs(figures, taught, rows, [category.id for category in prompt.categories])),
         )
 
-    async def _trained_per_category(self, tx: Transaction, release: Release) -> Mapping[str, int]:
-        """Return the number of rows that a release was trained on, by category."""
+    async def _points(
+        self, releases: Sequence[Release], rows: Mapping[str, Row], results: Mapping[str, Mapping[str, Result]]
+    ) -> list[Measured]:
+        """Return one point per release, counted on the rows that are fair to all of them and that all answered."""
+        answers: list[dict[str, str]] = []
+        for release in releases:
+            known = {key: one.category for key, one in results[release.id].items()}
+            fair = await self._fair.of(release, [*rows.values()], ())
+            said = {key: known[key] for key, row in rows.items() if row.split is Split.HELD_OUT and key in known}
+            for key, row in rows.items():
+                told = fair.get(row.id)
+                if told or (row.id in fair and key in known):
+                    said[key] = told.category if told else known[key]
+            answers.append(said)
+        common = set(rows).intersection(*answers) if answers else set[str]()
+        counted = [rows[key] for key in sorted(common)]
+        async with self._store.snapshot() as tx:
+            for release in releases:
+                counted = balanced(counted, await presses_on(tx, release))
+            trained = [
+                len(await tx.finetunes.trained_rows(one.finetune_id)) if one.finetune_id else 0 for one in releases
+            ]
+        right = {text_key(row.text): row.category for row in counted}
+        return [
+            Measured(trained=n, right=sum(said[key] == right[key] for key in right), of=len(right))
+            for n, said in zip(trained, answers, strict=True)
+            if right
+        ]
+
+    async def _taught(self, tx: Transaction, release: Release, rows: Mapping[str, int]) -> Mapping[str, int]:
+        """Return the number of rows that a release was trained on or takes its examples from, by category."""
+        if release.recall:
+            return rows
         finetune = await tx.finetunes.get(release.finetune_id) if release.finetune_id else None
         manifest = await tx.datasets.get(finetune.dataset_id) if finetune else None
         return manifest.per_category if manifest else {}
@@ -241,22 +275,9 @@ class Reviewing:
         return prompt
 
 
-def _points_on_common_rows(measured: Sequence[tuple[int, dict[str, str]]], right: dict[str, str]) -> list[Measured]:
-    """Return one point per release, counted on the rows that all releases answered.
-
-    Args:
-        measured: A release's number of training rows and its answers, text key → category.
-        right: Text key → the settled category.
-
-    Returns:
-        No points if the releases have no row in common.
-    """
-    common = set(right).intersection(*(answers for _, answers in measured))
-    return [
-        Measured(trained=trained, right=sum(answers[key] == right[key] for key in common), of=len(common))
-        for trained, answers in measured
-        if common
-    ]
+def _judged(rows: Mapping[str, Row], results: Mapping[str, Result]) -> list[Judged]:
+    """Return the answered ones of these rows, by the key of their texts."""
+    return [Judged(row=row, result=results[key]) for key, row in rows.items() if key in results]
 
 
 def _candidate(question: Question, verdict: Verdict, shadow: str | None, *, near: bool) -> Candidate:

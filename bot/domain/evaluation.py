@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bot.domain.dataset import Row, Split
+from bot.domain.evidence import Evidence
 from bot.domain.gate import Decision
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
@@ -34,6 +35,14 @@ class Evaluation(Thing):
     usd: float | None = None
     """US dollars per question, on the held-out rows; None if the price is unknown."""
     decision: Decision | None = None
+    evidence: Evidence | None = None
+    """The rows that the gate decided on; None if there was nothing to compare."""
+    learned: int = 0
+    """Number of corrections that the release was trained on."""
+    still_wrong: tuple[Judged, ...] = ()
+    """Those of them that it still answers wrongly."""
+    trust: float | None = None
+    """How much its training counts beside the prompt, 0..1: below 1 it lost to the prompt out of fold."""
     changes: tuple[ChangedAnswer, ...] = ()
     """The fixed or broken rows, among all settled rows, held-out or not."""
 

@@ -8,17 +8,21 @@ from bot.domain.scorecard import Scorecard, Z
 from bot.domain.thing import Thing
 
 SIGNIFICANT = 0.05
-"""p of the exact McNemar test below which one release counts as better than the other."""
-LEAST_BETTER = 50
-"""Minimum number of independent held-out questions for "better"."""
+"""p of the exact McNemar test below which one release counts as better than the other, from MANY questions on."""
+STRICT = 0.01
+"""The same below MANY questions: few questions are looked at often, and one more training is one more chance."""
+MANY = 50
+"""Number of independent questions from which SIGNIFICANT applies instead of STRICT."""
+FEWEST_DECISIVE = 8
+"""Fewest questions that can decide anything: eight that differ, all the same way, give p = 0.008."""
 LEAST_EQUAL = 300
-"""Minimum number of independent held-out questions for "not worse"."""
+"""Minimum number of independent questions for "not worse"."""
 MARGIN = 0.02
 """Maximum loss of accuracy for "not worse": the interval of the difference must start at or above -MARGIN."""
 RECALL_FLOOR = 0.10
 """Maximum recall that a category may lose against the serving release."""
 FLOOR_SUPPORT = 10
-"""Minimum number of held-out rows of a category for its floor to apply."""
+"""Minimum number of rows of a category for its floor to apply."""
 LEAST_SENTENCE = 10
 """Minimum length, in characters, of the sentence with which an admin overrides the gate."""
 MOST_MISSING = 5_000
@@ -43,7 +47,7 @@ class GateReason(StrEnum):
     FEW = "few"
     """Too few questions for any candidate to pass."""
     UNCLEAR = "unclear"
-    """Enough questions for "better", but the difference is too small for their number."""
+    """The difference is too small for the number of questions."""
     UNKNOWN = "unknown"
     """The serving release could not be asked, so a comparison is impossible."""
 
@@ -67,9 +71,9 @@ class Decision(Thing):
     comparison: Comparison | None = None
     drops: tuple[Drop, ...] = ()
     missing: int | None = None
-    """Estimated number of further held-out rows needed if the evidence is not enough, assuming the trend continues.
+    """Estimated number of further confirmed answers needed if the evidence is not enough and the trend continues.
 
-    None means that no reachable number of rows would be enough."""
+    None means that no reachable number would be enough."""
 
 
 def undecided(serving: str) -> Decision:
@@ -77,38 +81,61 @@ def undecided(serving: str) -> Decision:
     return Decision(outcome=Outcome.NOT_ENOUGH, why=GateReason.UNKNOWN, serving=serving)
 
 
-def decide(comparison: Comparison, candidate: Scorecard, serving: Scorecard) -> Decision:
+def decide(
+    comparison: Comparison, candidate: Scorecard, serving: Scorecard, generous: Comparison | None = None
+) -> Decision:
     """Apply the gate's rule.
 
-    1. A significantly worse candidate (exact McNemar, p < SIGNIFICANT) fails, on any number of rows.
-    2. With at least LEAST_BETTER questions, a candidate fails if a category with at least FLOOR_SUPPORT rows lost more
-       than RECALL_FLOOR of recall.
-    3. With at least LEAST_BETTER questions, a significantly better candidate passes.
-    4. With at least LEAST_EQUAL questions, a candidate passes if the interval of the difference starts at or above
+    1. A significantly worse candidate (exact McNemar) fails, on any number of questions, if it is so on the generous
+       mix too.
+    2. A significantly better candidate passes, on any number of questions.
+    3. With at least LEAST_EQUAL questions, a candidate passes if the interval of the difference starts at or above
        -MARGIN.
+    4. But a candidate that would pass fails if a category with at least FLOOR_SUPPORT rows lost more than RECALL_FLOOR
+       of recall.
     5. Anything else is not enough evidence.
 
-    Near-duplicates of a question count as one.
+    Significant is p < STRICT below MANY questions, and p < SIGNIFICANT from there on. Near-duplicates of a question
+    count as one.
+
+    Args:
+        comparison: the comparison on rows that do not favour the candidate.
+        candidate: the candidate's figures on these rows.
+        serving: the serving release's figures on them.
+        generous: the comparison on rows that favour the candidate (`evidence.generous_mix`); by default the same.
     """
-    n, significant = comparison.groups, comparison.p < SIGNIFICANT
-    drops = floors(candidate, serving) if n >= LEAST_BETTER else ()
-    outcome, why = Outcome.NOT_ENOUGH, GateReason.UNCLEAR if n >= LEAST_BETTER else GateReason.FEW
-    if significant and comparison.worse > comparison.better:
-        outcome, why = Outcome.FAILED, GateReason.WORSE
-    elif drops:
+    drops = floors(candidate, serving)
+    outcome, why = _verdict(comparison, generous or comparison)
+    if outcome is Outcome.PASSED and drops:
         outcome, why = Outcome.FAILED, GateReason.FLOOR
-    elif significant and n >= LEAST_BETTER:
-        outcome, why = Outcome.PASSED, GateReason.BETTER
-    elif n >= LEAST_EQUAL and comparison.interval[0] >= -MARGIN:
-        outcome, why = Outcome.PASSED, GateReason.NOT_WORSE
     return Decision(
         outcome=outcome,
         why=why,
         serving=serving.release_id,
         comparison=comparison,
-        drops=drops,
+        drops=drops if why is GateReason.FLOOR else (),
         missing=missing_rows(comparison) if outcome is Outcome.NOT_ENOUGH else None,
     )
+
+
+def _verdict(comparison: Comparison, generous: Comparison) -> tuple[Outcome, GateReason]:
+    n = comparison.groups
+    if _is_significant(comparison) and comparison.better > comparison.worse:
+        return Outcome.PASSED, GateReason.BETTER
+    if all(_is_significant(one) and one.worse > one.better for one in (comparison, generous)):
+        return Outcome.FAILED, GateReason.WORSE
+    if n >= LEAST_EQUAL and comparison.interval[0] >= -MARGIN:
+        return Outcome.PASSED, GateReason.NOT_WORSE
+    return Outcome.NOT_ENOUGH, GateReason.UNCLEAR if n >= FEWEST_DECISIVE else GateReason.FEW
+
+
+def _is_significant(comparison: Comparison) -> bool:
+    return comparison.p < significance(comparison.groups)
+
+
+def significance(questions: int) -> float:
+    """Return the p below which one release counts as better than the other, on this number of questions."""
+    return SIGNIFICANT if questions >= MANY else STRICT
 
 
 def floors(candidate: Scorecard, serving: Scorecard) -> tuple[Drop, ...]:
@@ -132,7 +159,7 @@ def missing_rows(comparison: Comparison) -> int | None:
     """
     n = comparison.groups
     if n < 2:
-        return LEAST_BETTER - n
+        return MANY - n
     totals = [total for total in (_total_for_better(comparison), _total_for_not_worse(comparison)) if total is not None]
     needed = min(totals, default=None)
     return needed - n if needed is not None and needed - n <= MOST_MISSING else None
@@ -140,9 +167,10 @@ def missing_rows(comparison: Comparison) -> int | None:
 
 def _total_for_better(comparison: Comparison) -> int | None:
     n = comparison.groups
-    total = max(LEAST_BETTER, n + 1)
+    total = n + 1
     while comparison.better > comparison.worse and total <= n + MOST_MISSING:
-        if mcnemar(round(comparison.better * total / n), round(comparison.worse * total / n)) < SIGNIFICANT:
+        better, worse = round(comparison.better * total / n), round(comparison.worse * total / n)
+        if mcnemar(better, worse) < significance(total):
             return total
         total += 1 + total // 50  # an estimate needs no exact search
     return None

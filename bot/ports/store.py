@@ -9,6 +9,7 @@ from bot.domain.audience import Audience
 from bot.domain.batch import Batch
 from bot.domain.correction import Correction
 from bot.domain.dataset import Manifest, Row, Split
+from bot.domain.evidence import SettledAnswer
 from bot.domain.finetune import Finetune, FinetuneState
 from bot.domain.fold import OutOfFold
 from bot.domain.prompt import Prompt, PromptEvent
@@ -108,6 +109,9 @@ class Questions(Protocol):
         With `live`, only verdicts count.
         """
 
+    async def answered_by(self, release_ids: Collection[str]) -> int:
+        """Return how many questions have their newest verdict from one of these releases, and not from memory."""
+
     async def answers(self, since: datetime) -> tuple[int, int]:
         """Return how many questions got their newest verdict since then: from memory, and from a model."""
 
@@ -124,6 +128,9 @@ class Corrections(Protocol):
 
     async def of(self, question_id: str) -> list[Correction]:
         """Return the question's corrections, oldest first."""
+
+    async def settled_answers(self) -> dict[str, SettledAnswer]:
+        """Return question id → the live answer that staff settled, for every settled question."""
 
     async def contested(self) -> dict[tuple[str, str], int]:
         """Return how often two people disagreed: (category, category), sorted → number of times.

@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from bot.domain.comparison import compare
-from bot.domain.dataset import Row, Split, text_key, usable_rows
+from bot.domain.dataset import Row, Source, Split, text_key, usable_rows
 from bot.domain.errors import ModelDown, ModelError, ModelRefused
 from bot.domain.evaluation import Evaluation, changes, held_out
 from bot.domain.gate import decide, undecided
@@ -15,8 +14,9 @@ from bot.domain.prompt import Prompt
 from bot.domain.release import Release
 from bot.domain.scorecard import Judged, Result, Scorecard, scorecard
 from bot.domain.similar import Example
-from bot.ports import Clock, Embedded, Estimator, Model, Neighbours, NothingEmbedded, Store, Transaction
+from bot.ports import Clock, Embedded, Estimator, Model, Neighbours, NothingEmbedded, Store
 from bot.questions.recalling import Recalling
+from bot.releases.evidence import Both, FairRows, lineage, trained_rows
 from bot.similarity.disjoint import UnseenRows
 
 CONCURRENT_CLASSIFICATIONS = 8
@@ -64,6 +64,7 @@ class Evaluating:
         self._neighbours = neighbours
         self._recalling = Recalling(store, neighbours)
         self._unseen = UnseenRows(neighbours)
+        self._fair = FairRows(store, neighbours)
         self._estimator = estimator
         self._rates = per_second or {}
         self._pauses = pauses
@@ -80,6 +81,8 @@ class Evaluating:
     async def evaluate(self, release: Release, progress: OnProgress = lambda _done, _of: None) -> Evaluation:
         """Return the figures on the held-out rows; for a candidate also the gate's decision and the changed rows.
 
+        The gate decides on the rows that neither release has learned (`FairRows`).
+
         Raises:
             ModelDown, ModelRefused: the release did not answer every row; the answers so far are stored.
             Refused: NOT_DISJOINT, if a held-out question was trained on after all.
@@ -92,22 +95,47 @@ class Evaluating:
         cost = self._estimator.cost(release.model, card.tokens_in, card.tokens_out) if card.rows else None
         evaluation = Evaluation(
             release=release, prompt=prompt, card=card, usd=None if cost is None else cost / card.rows
-        )
+        ).model_copy(update=await self._learning(release, judged))
         if serving is None or serving.id == release.id:
             return evaluation
         try:
             serving_judged = await self.judge(serving, rows, progress)
         except ModelError:
             return evaluation.model_copy(update={"serving": serving, "decision": undecided(serving.id)})
-        serving_card = scorecard(serving.id, held_out(serving_judged))
-        decision = decide(compare(held_out(judged), held_out(serving_judged)), card, serving_card)
+        evidence = await self._fair.compared(judged, serving_judged, await self._both(release, serving))
+        card_of_evidence = scorecard(release.id, evidence.candidate)
+        decision = decide(
+            evidence.comparison, card_of_evidence, scorecard(serving.id, evidence.serving), evidence.generous
+        )
         comparison = {
             "serving": serving,
-            "before": serving_card,
+            "before": scorecard(serving.id, held_out(serving_judged)),
             "decision": decision,
+            "evidence": evidence,
             "changes": changes(serving_judged, judged),
         }
         return evaluation.model_copy(update=comparison)
+
+    async def _both(self, candidate: Release, serving: Release) -> Both:
+        shown = [*(await self._prompt(candidate)).examples, *(await self._prompt(serving)).examples]
+        return Both(candidate=candidate, serving=serving, shown=tuple(dict.fromkeys(shown)))
+
+    async def _learning(self, release: Release, judged: Sequence[Judged]) -> dict[str, object]:
+        """Return how many corrections the release was trained on, those still wrong, and the trust in the training."""
+        async with self._store.transaction() as tx:
+            finetune = await tx.finetunes.get(release.finetune_id) if release.finetune_id else None
+            texts = await tx.finetunes.trained_rows(finetune.id) if finetune else {}
+        if finetune is None:
+            return {}
+        taught = [
+            one
+            for one in judged
+            if one.row.source is Source.CHANGE
+            and texts.get(one.row.id) == one.row.text
+            and one.row.settled_at <= finetune.created_at
+        ]
+        wrong = tuple(one for one in taught if not one.right)
+        return {"learned": len(taught), "still_wrong": wrong, "trust": finetune.trust}
 
     async def seconds(self, release: Release) -> float:
         """Return how many seconds `evaluate` takes at least, from the rate at which each provider is asked."""
@@ -286,7 +314,7 @@ class Evaluating:
             every = [row async for row in tx.rows.all()]
             serving = await tx.releases.serving()
             both = [one for one in (release, serving) if one]
-            trained = await self._trained(tx, both)
+            trained = await trained_rows(tx, [each for one in both for each in (await lineage(tx, one)).finetunes])
             prompts = [await tx.prompts.get(one.prompt_id) for one in both]
         rows = await asyncio.to_thread(usable_rows, every, await self._neighbours.contested(every))
         held_out = [row for row in rows if row.split is Split.HELD_OUT]
@@ -294,18 +322,6 @@ class Evaluating:
         unseen = {row.id for row in await self._unseen.of(held_out, trained, [*shown])}
         return prompt, [
             row for row in rows if prompt.category(row.category) and (row.split is Split.TRAIN or row.id in unseen)
-        ]
-
-    async def _trained(self, tx: Transaction, releases: Sequence[Release]) -> list[Row]:
-        """Return the rows that these releases were trained on, with their texts at that time; withdrawn rows too."""
-        finetunes = {one.finetune_id for one in releases if one.finetune_id}
-        trained = [texts for finetune in finetunes if (texts := await tx.finetunes.trained_rows(finetune))]
-        if not trained:
-            return []
-        return [
-            row if text == row.text else row.model_copy(update={"text": text})
-            async for row, _ in tx.rows.changed(None)
-            for text in {texts[row.id] or row.text for texts in trained if row.id in texts}
         ]
 
 

@@ -9,39 +9,35 @@ from bot.domain.scorecard import Figures
 from handlers.texts.escape import escaped
 from handlers.texts.words import Words
 from handlers.views.finetune import name_of
-from handlers.views.gate import broken_lines, decision_lines
+from handlers.views.gate import broken_lines, decision_lines, detail_lines, learning_lines
 
 CATEGORIES_IN_TEXT = 15
 """Maximum number of categories in the text; the table of categories has all of them."""
 
 
 def report(evaluation: Evaluation, words: Words) -> str:
-    """Return all figures as mrkdwn, to be posted beside the picture."""
+    """Return the decision and all figures as mrkdwn, to be posted beside the picture. It holds no statistics first."""
     release, card = evaluation.release, evaluation.card
-    title = words("evaluate.title", model=escaped(str(release.model)), release=release.id)
-    if not card.rows:
-        return "\n".join([title, words("evaluate.none")])
-    low, high = card.interval
-    lines = [
-        title,
-        words(
-            "evaluate.accuracy",
-            percent=f"{card.accuracy:.1%}",
-            right=card.right,
-            rows=card.rows,
-            low=f"{low:.1%}",
-            high=f"{high:.1%}",
-        ),
-    ]
-    if evaluation.serving and evaluation.before:
-        model = escaped(str(evaluation.serving.model))
-        lines.append(words("evaluate.before", model=model, percent=f"{evaluation.before.accuracy:.1%}"))
-    lines += [_calibration(evaluation, words), *_catch_all(evaluation, words), _cost(evaluation, words)]
-    lines += [*_categories(evaluation, words), "", *decision_lines(evaluation, words), *broken_lines(evaluation, words)]
+    lines = [*learning_lines(evaluation, words), *decision_lines(evaluation, words)]
+    lines.append(words("evaluate.title", model=escaped(str(release.model)), release=release.id))
+    lines += _figures(evaluation, words) if card.rows else [words("evaluate.none")]
+    lines += ["", *broken_lines(evaluation, words), *detail_lines(evaluation, words)]
     if decision := evaluation.decision:
         passed = decision.outcome is Outcome.PASSED
         lines.append(words("evaluate.next" if passed else "gate.override.how", release=release.id))
     return "\n".join(lines)
+
+
+def _figures(evaluation: Evaluation, words: Words) -> list[str]:
+    card = evaluation.card
+    low, high = card.interval
+    right = {"percent": f"{card.accuracy:.1%}", "right": card.right, "rows": card.rows}
+    lines = [words("evaluate.accuracy", low=f"{low:.1%}", high=f"{high:.1%}", **right)]
+    if evaluation.serving and evaluation.before:
+        model = escaped(str(evaluation.serving.model))
+        lines.append(words("evaluate.before", model=model, percent=f"{evaluation.before.accuracy:.1%}"))
+    lines += [_calibration(evaluation, words), *_catch_all(evaluation, words), _cost(evaluation, words)]
+    return [*lines, *_categories(evaluation, words)]
 
 
 def _calibration(evaluation: Evaluation, words: Words) -> str:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from bot.domain import gate
+from bot.domain.audience import Audience
 from bot.domain.evaluation import ChangedAnswer, Evaluation
 from bot.domain.gate import Decision, Outcome
 from bot.domain.prompt import Prompt
@@ -20,17 +21,25 @@ SENTENCE_LENGTH = 500
 
 
 def switched(release: Release, evaluation: Evaluation, words: Words) -> Message:
-    """Return the message that tells which release serves now, with the comparison behind it."""
+    """Return the message that tells which release serves now, with the comparison behind it. Everybody may see it."""
     done = words("finetune.switch.done", model=escaped(str(release.model)), release=release.id)
     new, old = accuracy(evaluation.card, words), accuracy(evaluation.before, words)
-    lines = [done, words("finetune.switch.compared", new=new, old=old), *decision_lines(evaluation, words)]
-    return Message(done, [_verbatim(lines), *_broken_block(evaluation, words)])
+    lines = [*learning_lines(evaluation, words), *decision_lines(evaluation, words), done]
+    lines.append(words("finetune.switch.compared", new=new, old=old))
+    return Message(done, [_verbatim(lines), *_broken_block(evaluation, words), *_details_block(evaluation, words)])
 
 
 def refused(evaluation: Evaluation, words: Words) -> Message:
-    """Return the message that refuses a switch: the rule, the numbers, broken corrections and the override button."""
+    """Return the message that refuses a switch: the decision, broken corrections, details, rule and override button.
+
+    Only the admin who asked may see it, for it lists what the release still answers wrongly.
+    """
     release = evaluation.release
-    lines = decision_lines(evaluation, words)
+    lines = [
+        *learning_lines(evaluation, words),
+        *still_wrong_lines(evaluation, words),
+        *decision_lines(evaluation, words),
+    ]
     override = button(
         words("gate.override.button"), FINETUNE_OVERRIDE, NamedPayload(id=release.id).packed(), style="danger"
     )
@@ -39,6 +48,7 @@ def refused(evaluation: Evaluation, words: Words) -> Message:
         [
             _verbatim(lines),
             *_broken_block(evaluation, words),
+            *_details_block(evaluation, words),
             context(rule(words)),
             section(words("gate.override.how", release=release.id)),
             {"type": "actions", "block_id": f"override.{release.id}", "elements": [override]},
@@ -46,22 +56,72 @@ def refused(evaluation: Evaluation, words: Words) -> Message:
     )
 
 
+def learning_lines(evaluation: Evaluation, words: Words) -> list[str]:
+    """Return what speaks against a candidate's training itself, without any question's text; often nothing."""
+    lines, wrong = [], len(evaluation.still_wrong)
+    if evaluation.trust is not None and evaluation.trust < 1:
+        lines.append(words("gate.learned.loses", percent=f"{evaluation.trust:.0%}"))
+    if wrong:
+        right = evaluation.learned - wrong
+        lines.append(words("gate.learned.some", right=right, of=evaluation.learned, wrong=wrong))
+    return lines
+
+
+def still_wrong_lines(evaluation: Evaluation, words: Words) -> list[str]:
+    """Return the corrections that a candidate still answers wrongly, for admins only.
+
+    Questions that were not asked in public are counted and not shown.
+    """
+    wrong = evaluation.still_wrong
+    if not wrong:
+        return []
+    shown = [one for one in wrong if one.row.audience is Audience.PUBLIC][:BROKEN_SHOWN]
+    lines = [words("gate.learned.wrong")]
+    for one in shown:
+        change = ChangedAnswer(row=one.row, before=one.row.category, now=one.result.category)
+        lines.append(_broken_line(change, evaluation.prompt, words))
+    if len(wrong) > len(shown):
+        lines.append(words("gate.learned.more", n=len(wrong) - len(shown)))
+    return lines
+
+
 def decision_lines(evaluation: Evaluation, words: Words) -> list[str]:
-    """Return the gate's decision, its reason and the numbers; nothing for the serving release itself."""
+    """Return the gate's decision in plain words, then dropped categories; nothing for the serving release itself."""
     decision = evaluation.decision
     if decision is None:
         return []
-    model = escaped(str(evaluation.release.model))
-    lines = [
-        words(f"gate.outcome.{decision.outcome.value}", model=model, release=evaluation.release.id),
-        words(f"gate.why.{decision.why.value}"),
-        *(_drop_line(drop, evaluation.prompt, words) for drop in decision.drops),
-    ]
-    if decision.comparison:
-        lines.append(_numbers(decision, words))
-        if decision.outcome is Outcome.NOT_ENOUGH:
-            missing = decision.missing
-            lines.append(words("gate.hopeless") if missing is None else words("gate.missing", n=missing))
+    drops = [_drop_line(drop, evaluation.prompt, words) for drop in decision.drops]
+    return [_headline(decision, words), *drops]
+
+
+def _headline(decision: Decision, words: Words) -> str:
+    paired = decision.comparison
+    if paired is None:
+        return words("gate.first.unknown")
+    facts = {"fixed": paired.better, "broken": paired.worse}
+    if decision.outcome is not Outcome.NOT_ENOUGH:
+        return words(f"gate.first.{decision.why.value}", **facts)
+    if decision.missing is None:
+        return words("gate.first.hopeless", **facts)
+    return words("gate.first.missing", n=_rounded_up(decision.missing), **facts)
+
+
+def _rounded_up(n: int) -> int:
+    """Return an estimate with at most two digits that say something: 6, 38, 750."""
+    step = int("1".ljust(max(1, len(str(n)) - 1), "0"))
+    return -(-n // step) * step
+
+
+def detail_lines(evaluation: Evaluation, words: Words) -> list[str]:
+    """Return the statistics behind the decision, and the evidence by kind."""
+    decision, evidence = evaluation.decision, evaluation.evidence
+    if decision is None or evidence is None:
+        return []
+    kinds = " · ".join(words(f"gate.kind.{kind.value}", n=n) for kind, n in evidence.kinds.items())
+    lines = [words("gate.details"), _numbers(decision, words), *([kinds] if kinds else [])]
+    if evidence.left_out:
+        lines.append(words("gate.left_out", n=evidence.left_out))
+    lines.append(words("gate.about", model=escaped(str(evaluation.release.model)), release=evaluation.release.id))
     return lines
 
 
@@ -95,7 +155,8 @@ def rule(words: Words) -> str:
     return words(
         "gate.rule",
         significant=gate.SIGNIFICANT,
-        least_better=gate.LEAST_BETTER,
+        strict=gate.STRICT,
+        many=gate.MANY,
         least_equal=gate.LEAST_EQUAL,
         margin=f"{gate.MARGIN * 100:g}",
         floor=f"{gate.RECALL_FLOOR * 100:g}",
@@ -159,6 +220,11 @@ def points(share: float) -> str:
 def _broken_block(evaluation: Evaluation, words: Words) -> list[dict[str, Any]]:
     lines = broken_lines(evaluation, words)
     return [_verbatim(lines)] if lines else []
+
+
+def _details_block(evaluation: Evaluation, words: Words) -> list[dict[str, Any]]:
+    lines = detail_lines(evaluation, words)
+    return [context("\n".join(lines))] if lines else []
 
 
 def _verbatim(lines: list[str]) -> dict[str, Any]:

@@ -8,9 +8,21 @@ import pytest
 
 from bot.app.running import Running
 from bot.domain.dataset import Split
+from bot.releases.releasing import add_candidate
 from handlers.views import ids
 from tests.loop.conftest import Open
-from tests.loop.story import SUBJECTS, LoopDesk, Message, actions, open_loop_desk, run_finetune, settle_all, words
+from tests.loop.story import (
+    SUBJECTS,
+    LoopDesk,
+    Message,
+    actions,
+    candidate,
+    open_loop_desk,
+    run_finetune,
+    serve,
+    settle_all,
+    words,
+)
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -35,6 +47,8 @@ async def test_a_better_model_is_evaluated_and_passes(open_loop: Open) -> None:
     language = "ja"
     async with open_loop(language) as running, open_loop_desk(running) as desk:
         await settle_all(running, language)
+        # With recall the untrained model is nearly as good.
+        await serve(desk, await candidate(desk, 0))
         model = await run_finetune(desk)
         told = await evaluated(desk)
         assert running.practice
@@ -56,14 +70,42 @@ async def test_a_better_model_is_evaluated_and_passes(open_loop: Open) -> None:
         assert (await running.core.acts.reporting.status()).overridden is None
 
 
-async def test_model_trained_on_shuffled_labels_is_refused(open_loop: Open) -> None:
+async def add_confused_release(running: Running) -> str:
+    """Store a candidate whose prompt describes each category as another one; return its id."""
+    serving = await running.core.acts.releasing.serving()
+    async with running.core.ports.store.transaction() as tx:
+        prompt = await tx.prompts.get(serving.prompt_id)
+        assert prompt
+        usual = [c for c in prompt.categories if not c.other]
+        other = next(c for c in prompt.categories if c.other)
+        turned = [
+            c.model_copy(update={"name": d.name, "rule": d.rule, "examples": d.examples})
+            for c, d in zip(usual, [*usual[1:], usual[0]], strict=True)
+        ]
+        confused = prompt.changed(categories=[*turned, other])
+        await tx.prompts.put(confused)
+        now = running.core.ports.clock.now()
+        return (await add_candidate(tx, now, serving.model, prompt_id=confused.id, by="U1", why="test")).id
+
+
+async def test_shuffled_labels_teach_nothing(open_loop: Open) -> None:
     async with open_loop("en") as running, open_loop_desk(running) as desk:
         await settle_all(running, "en")
         await shuffle_training_rows(running)
         model = await run_finetune(desk)
         await settle_all(running, "en")
         refused = await desk.command(f"switch {model}")
-        assert "refuses" in refused["text"]
+        assert "worse than the instructions alone" in refused["text"], "it is said first"
+        assert ids.FINETUNE_OVERRIDE in actions(refused)
+        assert (await running.core.acts.releasing.serving()).model.model == "base"
+
+
+async def test_worse_release_is_refused_with_what_it_breaks(open_loop: Open) -> None:
+    async with open_loop("en") as running, open_loop_desk(running) as desk:
+        await settle_all(running, "en")
+        confused, before = await add_confused_release(running), await running.core.acts.releasing.serving()
+        refused = await desk.command(f"switch {confused}")
+        assert refused["text"].startswith("Clearly worse: ")
         assert ids.FINETUNE_OVERRIDE in actions(refused)
         listed = [line for line in words(refused).splitlines() if " → " in line and "recall" not in line]
         assert len(listed) == 10
@@ -72,12 +114,11 @@ async def test_model_trained_on_shuffled_labels_is_refused(open_loop: Open) -> N
         broken = [row for row in csv.DictReader(io.StringIO(table)) if row["change"] == "broken"]
         assert len(broken) > 10
         assert all(row["serving"] == row["settled"] != row["candidate"] for row in broken)
-        assert (await running.core.acts.releasing.serving()).model.model == "base"
 
         # A sentence goes over a refusal, too, and one command goes back without any gate.
-        await desk.command(f"switch {model} because we look at how it does on live questions")
-        assert str((await running.core.acts.releasing.serving()).model) == model
+        await desk.command(f"switch {confused} because we look at how it does on live questions")
+        assert (await running.core.acts.releasing.serving()).id == confused
         assert "live questions" in words(await desk.command("status"))
         await desk.command("rollback")
-        assert (await running.core.acts.releasing.serving()).model.model == "base"
+        assert (await running.core.acts.releasing.serving()).id == before.id
         assert "live questions" not in words(await desk.command("status"))

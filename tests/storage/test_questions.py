@@ -5,6 +5,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from bot.domain.consent import Author, Consent, answered
 from bot.domain.correction import CorrectionKind
+from bot.domain.evidence import SettledAnswer
 from bot.domain.question import Place
 from bot.domain.scorecard import Result
 from bot.domain.shadow import Shadow, ShadowComparison
@@ -142,6 +143,26 @@ async def test_shadow_is_compared_with_verdict_and_settled_category(store: Store
         assert await transaction.shadows.compared("r1") == [comparison]
         await transaction.questions.settle("q1", "labor")
         assert await transaction.shadows.compared("r1") == [comparison.model_copy(update={"settled": "labor"})]
+
+
+async def test_settled_answers_follow_the_newest_correction(store: Store) -> None:
+    async with store.transaction() as transaction:
+        await add_answered_question(transaction)
+        assert await transaction.corrections.settled_answers() == {}
+        assert await transaction.questions.answered_by(["r1"]) == 1
+        assert await transaction.questions.answered_by(["r2"]) == 0
+        assert await transaction.questions.answered_by([]) == 0
+        await transaction.corrections.add(correction())
+        changed = SettledAnswer(release_id="r1", category="labor", settled="other")
+        assert await transaction.corrections.settled_answers() == {"q1": changed}
+        await transaction.corrections.add(correction(2, CorrectionKind.UNDO))
+        assert await transaction.corrections.settled_answers() == {}
+        remembered = verdict(2).model_copy(update={"settled_row": "q0", "row_settled_at": NOW})
+        await transaction.questions.add_verdict(remembered)
+        await transaction.corrections.add(correction(3).model_copy(update={"verdict_id": "v2"}))
+        of_memory = changed.model_copy(update={"release_id": None})
+        assert await transaction.corrections.settled_answers() == {"q1": of_memory}
+        assert await transaction.questions.answered_by(["r1"]) == 0
 
 
 async def test_verdict_of_memory_is_counted_on_its_own(store: Store) -> None:

@@ -11,9 +11,10 @@ from bot.domain.correction import CorrectionKind, Press
 from bot.domain.dataset import Export, Row, Source, Split, export, text_key
 from bot.domain.errors import Reason, Refused
 from bot.domain.finetune import Estimate, Finetune, FinetuneState
+from bot.domain.fold import OutOfFold
 from bot.domain.gain import QueueReason
 from bot.domain.question import Via
-from bot.domain.release import Release, ReleaseState
+from bot.domain.release import ModelName, Release, ReleaseState
 from bot.domain.scorecard import Result
 from bot.domain.shadow import Shadow
 from bot.releases.releasing import Releasing, add_candidate
@@ -262,6 +263,31 @@ async def test_progress_uses_rows_that_all_releases_answered(desk: ReviewDesk) -
         again = answered[5].model_copy(update={"text_key": text_key(shown.text)})
         await tx.results.put([again, again.model_copy(update={"release_id": "other"})])
     assert [(point.right, point.of) for point in (await desk.reviewing.progress()).points] == [(5, 5)]
+
+
+async def test_curve_counts_out_of_fold_answers(desk: ReviewDesk) -> None:
+    held, taught = rows_of(Split.HELD_OUT, "it", 4), rows_of(Split.TRAIN, "it", 20)
+    await desk.add(*held, *taught)
+    now, releasing = desk.clock.now(), Releasing(desk.store, desk.clock)
+    serving = await releasing.serving()
+    frozen = export(taught, PROMPT)
+    tuned_model = ModelName(provider="local", model="ft:new")
+    told = [
+        OutOfFold(finetune_id="ft-1", row_id=one.id, fold=n % 5, category="it", confidence=0.9, apart=n > 0)
+        for n, one in enumerate(taught)
+    ]
+    async with desk.store.transaction() as tx:
+        await tx.datasets.put(frozen.manifest, now)
+        await tx.finetunes.add(finetune_of(frozen, now).model_copy(update={"model": tuned_model}))
+        await tx.finetunes.save_rows("ft-1", {one.id: one.text for one in taught})
+        await tx.finetunes.save_out_of_fold(told)
+        tuned = await add_candidate(tx, now, tuned_model, prompt_id=PROMPT.id, by="U9", why="", finetune_id="ft-1")
+        await tx.results.put([result_of(one, serving.id, "other", now) for one in [*held, *taught]])
+        await tx.results.put(
+            [result_of(one, tuned.id, "it" if one in taught else "other", now) for one in [*held, *taught]]
+        )
+    points = (await desk.reviewing.progress()).points
+    assert [(point.trained, point.right, point.of) for point in points] == [(0, 0, 23), (20, 19, 23)]
 
 
 async def test_needs_depend_on_the_serving_releases_training_rows(desk: ReviewDesk) -> None:

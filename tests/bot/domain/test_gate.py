@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.comparison import compare
-from bot.domain.gate import LEAST_BETTER, LEAST_EQUAL, MARGIN, Decision, GateReason, Outcome, decide
+from bot.domain.gate import FEWEST_DECISIVE, LEAST_EQUAL, MANY, MARGIN, Decision, GateReason, Outcome, decide
 from bot.domain.scorecard import scorecard
 from tests.bot.domain.judged import judged
 
@@ -62,19 +62,17 @@ def test_equal_candidate_needs_enough_rows(n: int, seed: int) -> None:
     else:
         assert (found.outcome, found.why) == (
             Outcome.NOT_ENOUGH,
-            GateReason.FEW if n < LEAST_BETTER else GateReason.UNCLEAR,
+            GateReason.FEW if n < FEWEST_DECISIVE else GateReason.UNCLEAR,
         )
-        assert found.missing == (LEAST_EQUAL if n > 1 else LEAST_BETTER) - n
+        assert found.missing == (LEAST_EQUAL if n > 1 else MANY) - n
 
 
 @FEWER_EXAMPLES
-@given(st.integers(0, 99), st.floats(0.5, 1), st.floats(0.5, 1))
-def test_forty_rows_never_pass(seed: int, now: float, before: float) -> None:
-    settled = settled_rows(40)
+@given(st.integers(0, 7), st.integers(0, 99), st.floats(0, 1), st.floats(0, 1))
+def test_seven_rows_never_decide(n: int, seed: int, now: float, before: float) -> None:
+    settled = settled_rows(n)
     found = decision(settled, answers(settled, now, seed), answers(settled, before, seed + 1))
-    assert found.outcome is not Outcome.PASSED
-    if found.why is not GateReason.WORSE:
-        assert (found.outcome, found.why) == (Outcome.NOT_ENOUGH, GateReason.FEW)
+    assert (found.outcome, found.why) == (Outcome.NOT_ENOUGH, GateReason.FEW)
 
 
 @pytest.mark.parametrize(("n", "outcome"), [(299, Outcome.NOT_ENOUGH), (300, Outcome.PASSED)])
@@ -83,30 +81,44 @@ def test_equal_candidate_passes_from_300_rows(n: int, outcome: Outcome) -> None:
     assert decision(settled_rows(n), same, same).outcome is outcome
 
 
-@pytest.mark.parametrize(("n", "outcome"), [(49, Outcome.NOT_ENOUGH), (50, Outcome.PASSED)])
-def test_better_candidate_passes_from_50_rows(n: int, outcome: Outcome) -> None:
-    settled = settled_rows(n)
-    assert decision(settled, settled, answers(settled, 0.6, seed=1)).outcome is outcome
+@pytest.mark.parametrize(
+    ("n", "fixed", "outcome"),
+    [
+        (8, 7, Outcome.NOT_ENOUGH),
+        (8, 8, Outcome.PASSED),
+        (49, 7, Outcome.NOT_ENOUGH),
+        (49, 8, Outcome.PASSED),
+        (50, 5, Outcome.NOT_ENOUGH),
+        (50, 6, Outcome.PASSED),
+    ],
+)
+def test_better_is_stricter_below_fifty_rows(n: int, fixed: int, outcome: Outcome) -> None:
+    """Without broken rows, p is 0.0625, 0.031, 0.016 and 0.008 for five to eight fixed ones."""
+    settled = ["it"] * n
+    assert decision(settled, settled, ["hr"] * fixed + ["it"] * (n - fixed)).outcome is outcome
 
 
-@pytest.mark.parametrize(("fixed", "outcome"), [(5, Outcome.NOT_ENOUGH), (6, Outcome.PASSED)])
-def test_better_means_p_below_a_twentieth(fixed: int, outcome: Outcome) -> None:
-    """Five fixed rows and none broken give p = 0.0625; six give 0.031."""
+@pytest.mark.parametrize(("n", "fixed", "missing"), [(40, 5, 10), (20, 4, 18), (60, 4, 23)])
+def test_missing_rows_follow_the_trend(n: int, fixed: int, missing: int) -> None:
+    """40 rows with five fixed: at 50 there are six, which are enough there. 20 with four: at 38 there are eight."""
+    settled = ["it"] * n
+    found = decision(settled, settled, ["hr"] * fixed + ["it"] * (n - fixed))
+    assert (found.outcome, found.missing) == (Outcome.NOT_ENOUGH, missing)
+
+
+def test_worse_needs_the_generous_mix_too() -> None:
     settled = ["it"] * 60
-    assert decision(settled, settled, ["hr"] * fixed + ["it"] * (60 - fixed)).outcome is outcome
-
-
-def test_missing_rows_are_estimated_at_forty_rows() -> None:
-    settled = settled_rows(40)
-    before = [c if n >= 12 else "nothing" for n, c in enumerate(settled)]
-    found = decision(settled, settled, before)
-    assert (found.outcome, found.missing) == (Outcome.NOT_ENOUGH, LEAST_BETTER - 40)
+    new, old = judged(settled, ["hr"] * 8 + ["it"] * 52), judged(settled, settled)
+    generous = compare(judged(settled, ["hr"] * 8 + ["it"] * 52), judged(settled, ["it"] * 50 + ["hr"] * 10))
+    cards = scorecard("new", new), scorecard("old", old)
+    assert decide(compare(new, old), *cards).why is GateReason.WORSE
+    assert decide(compare(new, old), *cards, generous).outcome is Outcome.NOT_ENOUGH
 
 
 def test_near_duplicates_do_not_count_as_rows() -> None:
-    settled = [c for c in settled_rows(40) for _ in range(10)]
-    groups = [n for n in range(40) for _ in range(10)]
-    found = decision(settled, settled, ["other"] * 400, groups)
+    settled = [c for c in settled_rows(7) for _ in range(10)]
+    groups = [n for n in range(7) for _ in range(10)]
+    found = decision(settled, settled, ["nothing"] * 70, groups)
     assert (found.outcome, found.why) == (Outcome.NOT_ENOUGH, GateReason.FEW)
 
 
@@ -118,6 +130,14 @@ def test_category_below_floor_fails_a_better_candidate() -> None:
     assert (found.outcome, found.why) == (Outcome.FAILED, GateReason.FLOOR)
     assert [(d.category, d.before, d.now, d.support) for d in found.drops] == [("hr", 1.0, 0.85, 20)]
     assert decision(settled, ["it"] * 202 + ["hr"] * 18, before).outcome is Outcome.PASSED
+
+
+def test_floor_holds_below_fifty_rows_too() -> None:
+    settled = ["it"] * 20 + ["hr"] * 10
+    before = ["other"] * 15 + ["it"] * 5 + ["hr"] * 10
+    found = decision(settled, ["it"] * 22 + ["hr"] * 8, before)
+    assert (found.outcome, found.why) == (Outcome.FAILED, GateReason.FLOOR)
+    assert decision(settled, ["it"] * 21 + ["hr"] * 9, before).outcome is Outcome.PASSED
 
 
 def test_category_with_few_rows_has_no_floor() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from bot.domain.dataset import Row, Split
 from bot.domain.errors import ModelDown, ModelRefused
+from bot.domain.evidence import EvidenceKind
 from bot.domain.gate import GateReason, Outcome
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName, Release, ReleaseState
@@ -113,10 +114,13 @@ async def test_candidate_is_compared_and_changed_rows_are_listed(
     assert found.decision is not None
     assert found.decision.comparison is not None
     assert (found.card.right, found.before.right) == (5, 3)
-    assert sorted(found.decision.comparison.fixed) == sorted(one.id for one in HELD_OUT if one.category == "it")
-    assert (found.decision.outcome, found.decision.why) == (Outcome.NOT_ENOUGH, GateReason.FEW)
+    fixed = {one.id for one in HELD_OUT if one.category == "it"}
+    assert set(found.decision.comparison.fixed) == fixed
+    assert (found.decision.outcome, found.decision.why) == (Outcome.NOT_ENOUGH, GateReason.UNCLEAR)
+    assert found.evidence is not None
+    assert found.evidence.kinds == {EvidenceKind.HELD_OUT: 5, EvidenceKind.NEWER: 4}, "both are untrained"
     assert [(c.row.id, c.before, c.now) for c in found.broken] == [(TRAIN[0].id, "labor", "other")]
-    assert {c.row.id for c in found.changes if c.fixed} == set(found.decision.comparison.fixed)
+    assert {c.row.id for c in found.changes if c.fixed} == fixed
 
 
 async def test_evaluation_reports_the_cost_per_answer(evaluating: Evaluating, release: Release) -> None:

@@ -104,7 +104,8 @@ async def test_better_release_serves_without_a_note(desk: SwitchDesk) -> None:
     [
         ("bad", 60, Outcome.FAILED, GateReason.WORSE),
         ("same", 60, Outcome.NOT_ENOUGH, GateReason.UNCLEAR),
-        ("good", 40, Outcome.NOT_ENOUGH, GateReason.FEW),
+        ("good", 4, Outcome.NOT_ENOUGH, GateReason.UNCLEAR),
+        ("good", 0, Outcome.NOT_ENOUGH, GateReason.FEW),
     ],
 )
 async def test_without_a_pass_nothing_changes(
@@ -129,7 +130,7 @@ async def test_equal_release_passes_with_three_hundred_rows(desk: SwitchDesk) ->
 
 
 async def test_sentence_overrides_and_is_stored_with_author(desk: SwitchDesk) -> None:
-    await desk.rows(40)
+    await desk.rows(4)
     made = await desk.switch(await desk.candidate("good"), "U9", sentence=f"  {SENTENCE} ")
     assert made.served is not None
     async with desk.store.transaction() as tx:

@@ -14,8 +14,10 @@ from slack_sdk.models.blocks import Block
 from slack_sdk.models.views import View
 
 from bot.domain import gate
+from bot.domain.audience import Audience
 from bot.domain.comparison import compare
 from bot.domain.evaluation import Evaluation, changes
+from bot.domain.evidence import Evidence, EvidenceKind
 from bot.domain.gate import decide, undecided
 from bot.domain.prompt import Category, Prompt
 from bot.domain.release import ModelName, Release, ReleaseState
@@ -23,7 +25,7 @@ from bot.domain.scorecard import scorecard
 from handlers.pictures import evaluation_png, japanese_font
 from handlers.texts.words import LANGUAGES, Words
 from handlers.views.evaluation import categories_table, changes_table, report, table
-from handlers.views.gate import BROKEN_SHOWN, form, points, refused, switched
+from handlers.views.gate import BROKEN_SHOWN, form, points, refused, still_wrong_lines, switched
 from handlers.views.ids import FINETUNE_OVERRIDE, Override
 from tests.bot.domain.judged import AT, judged
 from tests.kits.slack_desk import controls, texts
@@ -68,6 +70,14 @@ def evaluation(
             "before": before,
             "decision": decide(compare(new, old), card, before),
             "changes": changes(old, new),
+            "evidence": Evidence(
+                candidate=tuple(new),
+                serving=tuple(old),
+                comparison=compare(new, old),
+                generous=compare(new, old),
+                kinds={EvidenceKind.HELD_OUT: rows},
+                left_out=17,
+            ),
         }
     )
     alone = Evaluation(release=release("new"), prompt=prompt, card=card, serving=release("old"), usd=0.000012)
@@ -94,7 +104,8 @@ def test_gate_messages_keep_slacks_limits(made: Evaluation, words: Words) -> Non
         assert parsed is not None
         parsed.to_dict()
     assert controls(message.__dict__) == [FINETUNE_OVERRIDE]
-    assert "`new`" in message.text
+    assert "`new`" not in message.text, "no ids in the first line"
+    assert not made.decision or not made.decision.comparison or "`new`" in texts(message.__dict__)
     shown = switched(made.release, made, words)
     for block in shown.blocks:
         assert Block.parse(block) is not None
@@ -106,7 +117,7 @@ def test_refusal_shows_rule_numbers_and_broken_rows(language: str) -> None:
     assert made.decision is not None
     assert made.decision.comparison is not None
     read = texts(refused(made, Words(language)).__dict__)
-    for number in (gate.SIGNIFICANT, gate.LEAST_BETTER, gate.LEAST_EQUAL, gate.FLOOR_SUPPORT):
+    for number in (gate.SIGNIFICANT, gate.STRICT, gate.MANY, gate.LEAST_EQUAL, gate.FLOOR_SUPPORT):
         assert str(number) in read
     assert f"{len(made.decision.comparison.fixed)}" in read
     assert f"{made.decision.comparison.p:.2g}" in read
@@ -116,15 +127,67 @@ def test_refusal_shows_rule_numbers_and_broken_rows(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize(("rows", "expected"), [(40, "10"), (200, None)])
-def test_undecided_gate_tells_how_much_is_missing(language: str, rows: int, expected: str | None) -> None:
-    made = evaluation(rows, accuracy=1.0 if expected else 0.6, seed=3)
+@pytest.mark.parametrize(
+    ("rows", "accuracy", "key", "missing"),
+    [(10, 1.0, "missing", 9), (200, 0.6, "missing", 750), (200, 0.55, "hopeless", None), (200, 1.0, "better", None)],
+)
+def test_first_line_is_plain(language: str, rows: int, accuracy: float, key: str, missing: int | None) -> None:
+    made = evaluation(rows, accuracy=accuracy, seed=3)
     assert made.decision is not None
-    missing = made.decision.missing
-    words = Words(language)
-    wanted = words("gate.hopeless") if missing is None else words("gate.missing", n=missing)
-    assert wanted in texts(refused(made, words).__dict__)
-    assert expected is None or missing == int(expected)
+    assert made.decision.comparison is not None
+    words, paired = Words(language), made.decision.comparison
+    facts = {"fixed": paired.better, "broken": paired.worse} | ({"n": missing} if missing else {})
+    first = words(f"gate.first.{key}", **facts)
+    assert refused(made, words).text == first
+    assert report(made, words).startswith(first + "\n")
+    assert first in texts(switched(made.release, made, words).__dict__)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_evidence_stands_under_details(language: str) -> None:
+    words, made = Words(language), evaluation(120)
+    read = texts(refused(made, words).__dict__)
+    details = read[read.index(words("gate.details")) :]
+    for line in (words("gate.kind.held_out", n=120), words("gate.left_out", n=17)):
+        assert line in details
+        assert read.index(line) > read.index(words("gate.details"))
+
+
+def unlearned(*, audience: Audience = Audience.PUBLIC) -> Evaluation:
+    """Return the evaluation of a candidate that answers two of seven corrections wrongly and loses to the prompt."""
+    wrong = [
+        one.model_copy(update={"row": one.row.model_copy(update={"audience": audience})})
+        for one in judged(["c1", "c1"], ["c2", "c2"])
+    ]
+    return evaluation(60).model_copy(update={"learned": 7, "still_wrong": tuple(wrong), "trust": 0.25})
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_failed_learning_is_said_first(language: str) -> None:
+    words, made = Words(language), unlearned()
+    loses, some = words("gate.learned.loses", percent="25%"), words("gate.learned.some", right=5, of=7, wrong=2)
+    assert report(made, words).startswith(f"{loses}\n{some}\n")
+    assert texts(refused(made, words).__dict__).startswith(loses)
+    wrong = still_wrong_lines(made, words)
+    assert [line for line in wrong if "question 0" in line or "question 1" in line] == wrong[1:]
+    assert set(wrong) <= set(texts(refused(made, words).__dict__).splitlines())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_still_wrong_questions_are_shown_to_admins_only(language: str) -> None:
+    """The report goes to the ops channel, and the message about a switch to everybody."""
+    words, made = Words(language), unlearned().model_copy(update={"changes": ()})
+    for read in (report(made, words), texts(switched(made.release, made, words).__dict__)):
+        assert "question 0" not in read
+
+
+@pytest.mark.parametrize("audience", [one for one in Audience if one is not Audience.PUBLIC])
+def test_private_questions_are_counted_and_not_shown(audience: Audience) -> None:
+    words = Words("en")
+    assert still_wrong_lines(unlearned(audience=audience), words) == [
+        words("gate.learned.wrong"),
+        words("gate.learned.more", n=2),
+    ]
 
 
 @FEW

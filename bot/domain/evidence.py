@@ -1,0 +1,117 @@
+"""The evidence of a comparison: rows that neither release has learned, in a mix that favours no candidate.
+
+Staff press mostly where the serving release was wrong. A row whose correction changed the serving release's own answer
+can only speak for a candidate. Beside them stand confirmed rows, which can only speak against it. The two kinds must
+stand in the proportion in which the serving release is wrong and right; otherwise an equally good candidate would look
+better. Staff confirm some share of the answers that they do not change, so the same share of the changed ones counts.
+All answers that nobody pressed on are taken as right, which keeps that share small.
+"""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from enum import StrEnum
+from typing import Self
+
+from bot.domain.comparison import Comparison
+from bot.domain.dataset import Row
+from bot.domain.scorecard import Judged
+from bot.domain.thing import Thing
+
+
+class EvidenceKind(StrEnum):
+    """The reason why neither release has learned a row. Each has a text in each language under `gate.kind.<value>`."""
+
+    HELD_OUT = "held_out"
+    NEWER = "newer"
+    """No training had the row; usually it was settled after both trainings."""
+    OUT_OF_FOLD = "out_of_fold"
+    """At least one release answered the row out of fold."""
+
+
+class SettledAnswer(Thing):
+    """A live answer that staff settled."""
+
+    release_id: str | None
+    """The release that answered; None if memory did."""
+    category: str
+    settled: str
+    """The category that staff settled."""
+
+
+class Presses(Thing):
+    """What staff said of a model's own live answers."""
+
+    answered: int = 0
+    """Number of questions that the model answered."""
+    changed: frozenset[str] = frozenset()
+    """Ids of the questions whose answer staff changed."""
+    confirmed: frozenset[str] = frozenset()
+    """Ids of the questions whose answer staff confirmed."""
+
+    @classmethod
+    def of(cls, settled: Mapping[str, SettledAnswer], releases: Collection[str], answered: int) -> Self:
+        """Return the presses on the answers of these releases.
+
+        Args:
+            settled: question id → live answer.
+            releases: ids of the releases with the model.
+            answered: number of questions that these releases answered.
+        """
+        own = {question: answer for question, answer in settled.items() if answer.release_id in releases}
+        changed = frozenset(question for question, answer in own.items() if answer.category != answer.settled)
+        return cls(answered=answered, changed=changed, confirmed=frozenset(own) - changed)
+
+
+NO_PRESSES = Presses()
+
+
+class Evidence(Thing):
+    """The answers of both releases to the rows that count, in one order."""
+
+    candidate: tuple[Judged, ...] = ()
+    serving: tuple[Judged, ...] = ()
+    comparison: Comparison
+    generous: Comparison
+    """The same on a mix that favours the candidate (`generous_mix`)."""
+    kinds: dict[EvidenceKind, int]
+    """Number of rows of each kind."""
+    left_out: int = 0
+    """Number of rows that do not count because they favour the candidate."""
+
+
+def balanced(rows: Sequence[Row], serving: Presses, candidate: Presses = NO_PRESSES) -> list[Row]:
+    """Return the rows that count, in the same order.
+
+    Rows that changed the serving release's own answer count in the proportion that the module's docstring explains, and
+    are at most half of the result. A hash decides which of them count, so that the choice is the same each time.
+    Rows that confirmed the candidate's own live answers do not count: nothing stands against them.
+
+    Args:
+        rows: rows that neither release has learned.
+        serving: the presses on the serving release's answers.
+        candidate: the presses on the candidate's answers, if another model gave them; it may have served before.
+    """
+    changed = [row for row in rows if row.id in serving.changed]
+    others = [row for row in rows if row.id not in serving.changed and row.id not in candidate.confirmed]
+    unchanged = serving.answered - len(serving.changed)
+    confirmed = sum(row.id in serving.confirmed for row in others)
+    room = min(len(others), confirmed * len(serving.changed) // unchanged if unchanged > 0 else 0)
+    counted = {row.id for row in [*sorted(changed, key=_hash)[:room], *others]}
+    return [row for row in rows if row.id in counted]
+
+
+def generous_mix(rows: Sequence[Row], serving: Presses) -> list[Row]:
+    """Return the rows in a mix that favours the candidate: who is worse on them too is worse.
+
+    All rows that changed the serving release's own answer are among them. Confirmed ones count in the proportion in
+    which staff changed the answers that they did not confirm, as if all answers that nobody pressed on were wrong.
+    """
+    confirmed = [row for row in rows if row.id in serving.confirmed]
+    unconfirmed = serving.answered - len(serving.confirmed)
+    room = len(confirmed) * len(serving.changed) // unconfirmed if unconfirmed > 0 else len(confirmed)
+    left_out = {row.id for row in sorted(confirmed, key=_hash)[room:]}
+    return [row for row in rows if row.id not in left_out]
+
+
+def _hash(row: Row) -> str:
+    return hashlib.sha256(f"evidence:{row.group}:{row.id}".encode()).hexdigest()

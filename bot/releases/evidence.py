@@ -1,0 +1,166 @@
+"""The rows on which releases can be compared fairly: what each has learned, and what it answers out of fold."""
+
+from collections.abc import Iterable, Sequence
+
+from bot.domain.comparison import compare
+from bot.domain.dataset import Row, Split
+from bot.domain.evidence import NO_PRESSES, Evidence, EvidenceKind, Presses, balanced, generous_mix
+from bot.domain.finetune import Finetune
+from bot.domain.fold import OutOfFold
+from bot.domain.release import Release
+from bot.domain.scorecard import Judged
+from bot.domain.thing import Thing
+from bot.ports import Neighbours, Store, Transaction
+from bot.similarity.disjoint import UnseenRows
+
+FINE_TUNED_PREFIX = "ft:"
+"""Beginning of the name of a fine-tuned model, at OpenAI and here."""
+
+
+class Lineage(Thing):
+    """The fine-tunes that made a release's model, its own first, then those of its parents."""
+
+    finetunes: tuple[Finetune, ...] = ()
+    known: bool = True
+    """False if the model or a parent was trained somewhere else: nobody knows on which rows."""
+
+
+async def lineage(tx: Transaction, release: Release) -> Lineage:
+    """Return what a release's model was trained on, directly or as a parent."""
+    found: dict[str, Finetune] = {}
+    own = await tx.finetunes.get(release.finetune_id) if release.finetune_id else None
+    waiting, known = [release.model], True
+    if own:
+        found[own.id] = own
+        waiting = [own.student]
+    while waiting:
+        model = waiting.pop()
+        made = [one for one in await tx.finetunes.that_made(model) if one.id not in found]
+        found |= {one.id: one for one in made}
+        waiting += [one.student for one in made]
+        if not made and model.model.startswith(FINE_TUNED_PREFIX):
+            known = known and any(one.model == model for one in found.values())
+    return Lineage(finetunes=tuple(found.values()), known=known)
+
+
+async def trained_rows(tx: Transaction, finetunes: Iterable[Finetune]) -> list[Row]:
+    """Return the rows that these were trained on, with their texts at that time; withdrawn rows too."""
+    trained = [texts for finetune in finetunes if (texts := await tx.finetunes.trained_rows(finetune.id))]
+    if not trained:
+        return []
+    return [
+        row if text == row.text else row.model_copy(update={"text": text})
+        async for row, _ in tx.rows.changed(None)
+        for text in {texts[row.id] or row.text for texts in trained if row.id in texts}
+    ]
+
+
+class FairRows:
+    """Finds the training rows that a release can be judged on."""
+
+    def __init__(self, store: Store, neighbours: Neighbours) -> None:
+        self._store = store
+        self._unseen = UnseenRows(neighbours)
+
+    async def of(self, release: Release, rows: Sequence[Row], shown: Sequence[str]) -> dict[str, OutOfFold | None]:
+        """Return the training rows that a release has not learned, by row id.
+
+        A row is among them if no training of the model or of its parents had it or a near-duplicate of it (the value
+        is None: ask the release), or if the release's own training answered it out of fold and no parent had it (the
+        value is that answer). The trainer shows no examples, so a release with recall is judged by the answers of its
+        model alone.
+
+        Args:
+            release: the release.
+            rows: rows of any split; held-out ones are skipped.
+            shown: texts that a prompt shows. Rows that are nearly the same are left out.
+
+        Raises:
+            Refused: NOT_DISJOINT, if the proof fails.
+        """
+        async with self._store.snapshot() as tx:
+            line = await lineage(tx, release)
+            trained = await trained_rows(tx, line.finetunes)
+            own = line.finetunes[0] if line.finetunes else None
+            parents = await trained_rows(tx, line.finetunes[1:])
+            texts = await tx.finetunes.trained_rows(own.id) if own else {}
+            told = await tx.finetunes.out_of_fold(own.id) if own else []
+        if not line.known:
+            return {}
+        rows = [row for row in rows if row.split is Split.TRAIN]
+        answered = {one.row_id: one for one in told if one.apart}
+        candidates = [row for row in rows if row.id in answered and texts.get(row.id) == row.text]
+        fair: dict[str, OutOfFold | None] = {
+            row.id: answered[row.id] for row in await self._not_near(candidates, parents, shown)
+        }
+        return fair | dict.fromkeys((row.id for row in await self._not_near(rows, trained, shown)), None)
+
+    async def _not_near(self, rows: Sequence[Row], trained: Sequence[Row], shown: Sequence[str]) -> list[Row]:
+        ids, groups = {row.id for row in trained}, {row.group for row in trained}
+        others = [row for row in rows if row.id not in ids and row.group not in groups]
+        return await self._unseen.of(others, trained, shown) if others else []
+
+    async def compared(self, candidate: Sequence[Judged], serving: Sequence[Judged], both: "Both") -> Evidence:
+        """Return the evidence of a comparison.
+
+        Args:
+            candidate: the candidate's answers to usable rows. Held-out ones must be unseen by both releases.
+            serving: the serving release's answers to the same rows, in the same order.
+            both: the two releases.
+        """
+        rows = [one.row for one in candidate]
+        new = await self.of(both.candidate, rows, both.shown)
+        old = await self.of(both.serving, rows, both.shown)
+        pairs: dict[str, tuple[Judged, Judged]] = {}
+        kinds: dict[str, EvidenceKind] = {}
+        for one, other in zip(candidate, serving, strict=True):
+            row = one.row
+            if row.split is Split.HELD_OUT:
+                kinds[row.id] = EvidenceKind.HELD_OUT
+                pairs[row.id] = one, other
+            elif row.id in new and row.id in old:
+                folds = new[row.id], old[row.id]
+                kinds[row.id] = EvidenceKind.OUT_OF_FOLD if any(folds) else EvidenceKind.NEWER
+                pairs[row.id] = _as_told(one, folds[0]), _as_told(other, folds[1])
+        of_serving, of_candidate = await self._presses(both)
+        fair = [row for row in rows if row.id in pairs]
+        counted = balanced(fair, of_serving, of_candidate)
+        generous = [pairs[row.id] for row in generous_mix(fair, of_serving)]
+        chosen = [pairs[row.id] for row in counted]
+        return Evidence(
+            candidate=tuple(one for one, _ in chosen),
+            serving=tuple(other for _, other in chosen),
+            comparison=compare([one for one, _ in chosen], [other for _, other in chosen]),
+            generous=compare([one for one, _ in generous], [other for _, other in generous]),
+            kinds={kind: n for kind in EvidenceKind if (n := sum(kinds[row.id] is kind for row in counted))},
+            left_out=len(fair) - len(counted),
+        )
+
+    async def _presses(self, both: "Both") -> tuple[Presses, Presses]:
+        async with self._store.snapshot() as tx:
+            return await presses_on(tx, both.serving), (
+                await presses_on(tx, both.candidate) if both.candidate.model != both.serving.model else NO_PRESSES
+            )
+
+
+class Both(Thing):
+    """The two releases of a comparison, and the texts that their prompts show."""
+
+    candidate: Release
+    serving: Release
+    shown: tuple[str, ...]
+
+
+async def presses_on(tx: Transaction, release: Release) -> Presses:
+    """Return what staff said of the live answers of a release's model, under any prompt and recall."""
+    releases = {one.id for one in await tx.releases.all() if one.model == release.model}
+    return Presses.of(await tx.corrections.settled_answers(), releases, await tx.questions.answered_by(releases))
+
+
+def _as_told(judged: Judged, told: OutOfFold | None) -> Judged:
+    """Return the out-of-fold answer in the place of the answer of the whole model."""
+    if told is None:
+        return judged
+    said = {"category": told.category, "confidence": told.confidence}
+    spent = {"latency_ms": None, "tokens_in": 0, "tokens_out": 0}
+    return judged.model_copy(update={"result": judged.result.model_copy(update=said | spent)})
