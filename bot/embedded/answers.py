@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bot.embedded.courtesies import COURTESIES, sentence_weights
 from bot.embedded.encoders import LONG_TEXT, sentences_of
 from bot.embedded.features import Floats, TextSpace, casefolded, gram_counts
 from bot.embedded.linear import documents_of, from_prompt, softmax
@@ -81,7 +82,7 @@ def texts_to_encode(
 ) -> list[str]:
     """Return the texts whose vectors `classify` needs, for an encoder that is elsewhere."""
     choices = tuple(labels) if len(labels) > 1 else _rivals(model, prompt, labels[0])
-    sentences = sentences_of(question) if len(question) > LONG_TEXT else []
+    sentences = [*sentences_of(question), *COURTESIES] if len(question) > LONG_TEXT else []
     known = [text for text, _ in [*shots, *documents_of(prompt, choices)]]
     return [question, *sentences, *known]
 
@@ -98,10 +99,28 @@ class _Chooser:
         self._model = model
         self._labels = labels
         self._shots = [shot for shot in shots if shot[1] in labels]
+        self._prompt = prompt
         self._prompt_model = from_prompt(prompt, labels, model.encoder)
 
     def probabilities(self, texts: Sequence[str]) -> Floats:
-        """Return the probability of each label, one row per text."""
+        """Return the probability of each label, one row per text.
+
+        A long text is answered as the mean of itself and its sentences, weighted by how little each is a courtesy.
+        """
+        found = self._of_whole(texts)
+        for at, text in enumerate(texts):
+            if len(text) > LONG_TEXT and self._model.encoder:
+                parts = [text, *sentences_of(text)]
+                found[at] = self._weights(parts) @ self._of_whole(parts)
+        return found
+
+    def _weights(self, parts: Sequence[str]) -> Floats:
+        known = self._model.known.vectors
+        if not known.size:
+            known = self._space().meanings([text for text, _ in documents_of(self._prompt, self._labels)])
+        return sentence_weights(self._space(), known, parts)
+
+    def _of_whole(self, texts: Sequence[str]) -> Floats:
         prior = softmax(self._prompt_model.all_logits(texts))
         found = self._model.probabilities(prior, self._labels, texts)
         if not self._shots:
@@ -138,7 +157,9 @@ class _Chooser:
         at = self._labels.index(label)
         if len(question) > LONG_TEXT:
             sentences = sentences_of(question)
-            question = sentences[int(self.probabilities(sentences)[:, at].argmax())]
+            support = self.probabilities(sentences)[:, at]
+            support = support * self._weights(sentences) if self._model.encoder else support
+            question = sentences[int(support.argmax())]
         words = deciding_words(question, self._effects(question, label))
         if words:
             return quoted_reason(question, words)

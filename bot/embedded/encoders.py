@@ -23,8 +23,10 @@ _CACHE_SIZE = 8192
 _SENTENCE = re.compile(r"[^。．.!?！？\n]+[。．.!?！？]*")
 LONG_TEXT = 300
 """Number of characters from which a text is encoded sentence by sentence."""
-_SENTENCES_READ = 12
-"""Number of sentences of a long text that are encoded: its first ones, and the last three."""
+_SENTENCES_READ = 20
+"""Number of sentences of a long text that are encoded: those with a question mark, the last three, the first ones."""
+_QUOTED = re.compile(r"^[ \t]*[>＞|｜].*$", re.MULTILINE)
+_ASKS = re.compile(r"[?？]|か[。．]?$")
 _SENTENCE_LENGTH = 120
 
 
@@ -124,17 +126,22 @@ def unit_rows(vectors: Vectors) -> Vectors:
 
 
 def sentences_of(text: str) -> list[str]:
-    """Return the parts of a text that are encoded: the text itself, or the sentences of a long one."""
+    """Return the parts of a text that are encoded: the text itself, or the sentences of a long one.
+
+    Of a long text, lines that quote another mail and repeated sentences are left out.
+    """
     if len(text) <= LONG_TEXT:
         return [text]
-    found = [
+    unquoted = _QUOTED.sub("", text)
+    parts = [
         part
-        for sentence in _SENTENCE.findall(text)
+        for sentence in _SENTENCE.findall(unquoted if unquoted.strip() else text)
         for start in range(0, len(sentence), _SENTENCE_LENGTH)
-        if (part := sentence[start : start + _SENTENCE_LENGTH].strip())
+        if len(part := sentence[start : start + _SENTENCE_LENGTH].strip()) > 1
     ]
-    if len(found) > _SENTENCES_READ:
-        found = [*found[: _SENTENCES_READ - 3], *found[-3:]]
+    found = list(dict.fromkeys(parts))
+    first = sorted(range(len(found)), key=lambda at: (not _ASKS.search(found[at]), at < len(found) - 3, at))
+    found = [found[at] for at in sorted(first[:_SENTENCES_READ])]
     return found or [text[:LONG_TEXT]]
 
 

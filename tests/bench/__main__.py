@@ -1,15 +1,21 @@
 """Load tests, reported as ratios within one run: `make bench` runs all parts, `python -m tests.bench sustained` one.
 
-The program under test runs in its own process. Slack, the people and the model share another one.
+The program under test runs in its own process. Slack, the people and the model share another one. Two more parts
+measure the embedded model: `learning [FILE ...]` and `robustness [FILE ...]`. They run only if they are named.
 """
 
 import argparse
 import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-from tests.bench import burst, langsmith, start, stored, sustained
+from bot.settings import ROOT
+from tests.bench import burst, langsmith, learning, robustness, start, stored, sustained
 
 DATABASES = ("sqlite", "postgresql")
 PARTS = ("sustained", "burst", "stored", "langsmith", "start")
+OF_THE_LEARNER = {"learning": learning, "robustness": robustness}
 
 
 async def main() -> None:
@@ -42,5 +48,19 @@ async def main() -> None:
         await start.main(args.runs)
 
 
+def measure_learner(part: str, arguments: Sequence[str]) -> None:
+    """Run a part that measures the embedded model."""
+    module = OF_THE_LEARNER[part]
+    parser = argparse.ArgumentParser(prog=f"python -m tests.bench {part}", description=module.__doc__)
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: the sample histories")
+    parser.add_argument("--draws", type=int, default=3, help="draws of each size in `learning`; default: %(default)s")
+    args = parser.parse_args(arguments)
+    for file in args.files or [ROOT / "prompts" / language / "history.csv" for language in ("en", "ja")]:
+        module.measure(file, args.draws)
+
+
 if __name__ == "__main__":
-    asyncio.run(main())
+    if sys.argv[1:2] and sys.argv[1] in OF_THE_LEARNER:
+        measure_learner(sys.argv[1], sys.argv[2:])
+    else:
+        asyncio.run(main())
