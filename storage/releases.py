@@ -10,6 +10,8 @@ from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
 from storage.locks import Lock, acquire_lock
 from storage.tables import release_events, releases
 
+_AT = "@"
+"""Stands in `unsure_revision` between the revision and the threshold that it belongs to."""
 _FIELDS = [releases.c[name] for name in Release.model_fields]
 
 
@@ -25,7 +27,11 @@ class SqlReleases:
         Raises:
             sqlalchemy.exc.IntegrityError: the id exists, or this would be a second serving release.
         """
-        await self._connection.execute(insert(releases).values(release.model_dump() | {"model": str(release.model)}))
+        values = {
+            "model": str(release.model),
+            "unsure_revision": _marked(release.unsure_below, release.unsure_revision),
+        }
+        await self._connection.execute(insert(releases).values(release.model_dump() | values))
         event = ReleaseEvent(release_id=release.id, state=release.state, by=by, why=why, at=release.created_at)
         await self._record(event)
 
@@ -61,7 +67,7 @@ class SqlReleases:
         await self._record(event)
 
     async def set_unsure_below(self, release_id: str, confidence: float | None, revision: str | None) -> None:
-        values = {"unsure_below": confidence, "unsure_revision": revision}
+        values = {"unsure_below": confidence, "unsure_revision": _marked(confidence, revision)}
         await self._connection.execute(update(releases).where(releases.c.id == release_id).values(values))
 
     async def history(self, limit: int = 100) -> list[ReleaseEvent]:
@@ -82,4 +88,11 @@ class SqlReleases:
 
 
 def _release(found: dict[str, Any]) -> Release:
-    return Release.model_validate(found | {"model": ModelName.parse(found["model"])})
+    """Return a release. Its threshold has no revision if a replica of an earlier version has changed it since."""
+    revision = (found["unsure_revision"] or "").rpartition(_AT)[0] or None
+    kept = revision if found["unsure_revision"] == _marked(found["unsure_below"], revision) else None
+    return Release.model_validate(found | {"model": ModelName.parse(found["model"]), "unsure_revision": kept})
+
+
+def _marked(threshold: float | None, revision: str | None) -> str | None:
+    return None if threshold is None or revision is None else f"{revision}{_AT}{threshold!r}"

@@ -150,7 +150,8 @@ releases = Table(
     Column("finetune_id", ForeignKey("finetunes.id")),
     Column("created_at", Moment, nullable=False),
     Column("unsure_below", Float(53)),
-    # The revision of the embedded model under which the threshold was chosen; NULL for other models, and from before.
+    # The revision of the embedded model under which the threshold was chosen, `@` and that threshold: a replica of an
+    # earlier version changes only the threshold. NULL for other models, and from before.
     Column("unsure_revision", Text),
 )
 Index(

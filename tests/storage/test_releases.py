@@ -2,12 +2,14 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from bot.domain.release import ReleaseEvent, ReleaseState
 from bot.ports import Store
 from storage.database import Database
 from storage.store import SqlStore
+from storage.tables import releases
 from tests.storage.conftest import MakeDatabase
 from tests.storage.things import NOW, PROMPT, finetune, manifest, release
 
@@ -108,3 +110,29 @@ async def test_shadow_is_the_release_in_that_state(store: Store) -> None:
         assert await transaction.releases.shadow() is None
         await transaction.releases.enter("r1", ReleaseState.SHADOW, "U4", "shadow", LATER)
         assert await transaction.releases.shadow() == release(state=ReleaseState.SHADOW)
+
+
+async def test_threshold_keeps_its_revision_until_it_changes(store: Store, database: Database) -> None:
+    async with store.transaction() as transaction:
+        await transaction.prompts.put(PROMPT)
+        await transaction.releases.add(release(), "U3", "first")
+        for threshold, revision in (
+            (0.62, "fp_2_acme/m@1"),
+            (0.1 + 0.2, "fp_2_none"),
+            (0.5, None),
+            (None, "fp_2_none"),
+        ):
+            await transaction.releases.set_unsure_below("r1", threshold, revision)
+            kept = await transaction.releases.get("r1")
+            assert kept
+            assert (kept.unsure_below, kept.unsure_revision) == (threshold, revision if threshold else None)
+        await transaction.releases.set_unsure_below("r1", 0.62, "fp_2_none")
+    async with database.begin() as connection:  # as a replica of an earlier version does
+        await connection.execute(update(releases).values(unsure_below=0.4))
+    async with store.transaction() as transaction:
+        kept = await transaction.releases.get("r1")
+        assert kept
+        assert (kept.unsure_below, kept.unsure_revision) == (0.4, None)
+        full = release("r2").model_copy(update={"unsure_below": 0.7, "unsure_revision": "fp_3"})
+        await transaction.releases.add(full, "U3", "again")
+        assert await transaction.releases.get("r2") == full
