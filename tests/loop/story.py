@@ -155,10 +155,13 @@ def words(message: Message) -> str:
     return "\n".join([message["text"], *parts])
 
 
-async def settle_all_questions(desk: LoopDesk, story: Story) -> str:
-    """Have staff settle every question of the story; return the category that its perks belong to."""
+async def settle_all_questions(desk: LoopDesk, story: Story, *, guessed: str = "") -> str:
+    """Have staff settle every question of the story; return the category that its perks belong to.
+
+    It is neither what the bot says of them first nor `guessed`.
+    """
     first = await desk.ask(story.asked)
-    perks_go_to = "hr" if said(first) != "hr" else "accounting"
+    perks_go_to = next(one for one in ("hr", "accounting", "labor") if one not in {said(first), guessed})
     await desk.settle(first, perks_go_to)
     for text in story.perks:
         await desk.settle(await desk.ask(text), perks_go_to)
