@@ -16,7 +16,7 @@ from bot.practice import Person, Workspace, serve
 from handlers.views import ids
 from tests.kits.postgres import make_database
 from tests.loop.program import MANIFEST, at_slack, run_with_short_leases
-from tests.loop.story import ENGLISH, LoopDesk, candidate, said, settle_all_questions, words
+from tests.loop.story import ENGLISH, LoopDesk, said, settle_all_questions, words
 from tests.loop.story import serve as let_serve
 
 pytestmark = pytest.mark.timeout(180)
@@ -81,7 +81,6 @@ async def test_two_replicas_are_one_bot(tmp_path: Path) -> None:
         assert "Not all replicas" not in listed
 
         # What staff settle by one replica is shown to the model by the other.
-        await let_serve(desk, await candidate(desk, 3))
         right = await settle_all_questions(desk, ENGLISH)
         before, settled = record.newest(), time.monotonic()
         assert await asked_together(desk, ENGLISH.similar) == {right}
