@@ -98,7 +98,7 @@ class Acts:
     def __init__(self, ports: Ports, choices: Choices) -> None:  # noqa: PLR0915 - one line an act
         store, clock, neighbours = ports.store, ports.clock, ports.neighbours
         spending = Spending(ports.estimator, clock, choices.budget_usd)
-        reports = TrainingReports(store, ports.shelf, ports.trainer, neighbours, clock)
+        reports = TrainingReports(store, ports.shelf, ports.trainer, neighbours, clock, ports.embedded)
         progress = FinetuneProgress(store, clock, reports)
         tracker = ports.tracker
         # questions

@@ -136,6 +136,7 @@ out_of_fold = Table(
     Column("category", Text, nullable=False),
     Column("confidence", Float(53)),
     Column("apart", Boolean, nullable=False),
+    Column("revision", Text),
 )
 
 releases = Table(

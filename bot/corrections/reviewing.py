@@ -93,7 +93,7 @@ class Reviewing:
         self._correcting = correcting
         self._clock = clock
         self._neighbours = neighbours
-        self._fair = FairRows(store, neighbours)
+        self._fair = FairRows(store, neighbours, self._embedded)
 
     async def queue(self, *, shown_in: str | None = None) -> list[QueueEntry]:
         """Return the queue, the entry to settle first at the front.

@@ -14,6 +14,8 @@ class OutOfFold(Thing):
     confidence: float | None
     apart: bool
     """Whether all near-duplicates of the row lay in its fold, so that the answer was learned from none of them."""
+    revision: str | None = None
+    """The revision of the embedded model that answered; None for other models."""
 
 
 class LineAnswer(Thing):

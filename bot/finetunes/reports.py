@@ -12,7 +12,7 @@ from bot.domain.errors import ModelDown, ModelError
 from bot.domain.finetune import Finetune, Job
 from bot.domain.fold import LineAnswer, OutOfFold, TrainingReport
 from bot.domain.prompt import Prompt
-from bot.ports import Clock, Neighbours, Shelf, Store, Trainer
+from bot.ports import Clock, Embedded, Neighbours, NothingEmbedded, Shelf, Store, Trainer
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,16 @@ ROWS_READ_AT_ONCE = 1_000
 class TrainingReports:
     """Reads what a provider reports about a job that succeeded, once, before its model becomes a candidate."""
 
-    def __init__(self, store: Store, shelf: Shelf, trainer: Trainer, neighbours: Neighbours, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        shelf: Shelf,
+        trainer: Trainer,
+        neighbours: Neighbours,
+        clock: Clock,
+        embedded: Embedded | None = None,
+    ) -> None:
+        self._embedded = embedded or NothingEmbedded()
         self._store = store
         self._shelf = shelf
         self._trainer = trainer
@@ -64,6 +73,7 @@ class TrainingReports:
             for start in range(0, len(texts), ROWS_READ_AT_ONCE):
                 some = await tx.rows.some(sorted(texts)[start : start + ROWS_READ_AT_ONCE])
                 groups |= {row.id: row.group for row in some.values()}
+        revision = self._embedded.revision(finetune.student)
         by_row = answers_by_row(lines, texts, answers)
         torn = await asyncio.to_thread(self._torn, texts, groups, {row: one.fold for row, one in by_row.items()})
         return [
@@ -74,6 +84,7 @@ class TrainingReports:
                 category=_category_id(prompt, one.category),
                 confidence=one.confidence,
                 apart=row_id not in torn,
+                revision=revision,
             )
             for row_id, one in sorted(by_row.items())
         ]

@@ -64,11 +64,11 @@ class Evaluating:
         self._neighbours = neighbours
         self._recalling = Recalling(store, neighbours)
         self._unseen = UnseenRows(neighbours)
-        self._fair = FairRows(store, neighbours)
         self._estimator = estimator
         self._rates = per_second or {}
         self._pauses = pauses
         self._embedded = embedded or NothingEmbedded()
+        self._fair = FairRows(store, neighbours, self._embedded)
         self._throttles: dict[str, Throttle] = {}
         self._unsaved: list[Result] = []
         self._saving = asyncio.Lock()

@@ -10,7 +10,7 @@ from bot.domain.fold import OutOfFold
 from bot.domain.release import Release
 from bot.domain.scorecard import Judged
 from bot.domain.thing import Thing
-from bot.ports import Neighbours, Store, Transaction
+from bot.ports import Embedded, Neighbours, Store, Transaction
 from bot.similarity.disjoint import UnseenRows
 
 FINE_TUNED_PREFIX = "ft:"
@@ -58,8 +58,9 @@ async def trained_rows(tx: Transaction, finetunes: Iterable[Finetune]) -> list[R
 class FairRows:
     """Finds the training rows that a release can be judged on."""
 
-    def __init__(self, store: Store, neighbours: Neighbours) -> None:
+    def __init__(self, store: Store, neighbours: Neighbours, embedded: Embedded) -> None:
         self._store = store
+        self._embedded = embedded
         self._unseen = UnseenRows(neighbours)
 
     async def of(self, release: Release, rows: Sequence[Row], shown: Sequence[str]) -> dict[str, OutOfFold | None]:
@@ -68,7 +69,7 @@ class FairRows:
         A row is among them if no training of the model or of its parents had it or a near-duplicate of it (the value
         is None: ask the release), or if the release's own training answered it out of fold and no parent had it (the
         value is that answer). The trainer shows no examples, so a release with recall is judged by the answers of its
-        model alone.
+        model alone. What another revision of the embedded model answered does not count.
 
         Args:
             release: the release.
@@ -88,7 +89,8 @@ class FairRows:
         if not line.known:
             return {}
         rows = [row for row in rows if row.split is Split.TRAIN]
-        answered = {one.row_id: one for one in told if one.apart}
+        revision = self._embedded.revision(release.model)
+        answered = {one.row_id: one for one in told if one.apart and one.revision == revision}
         candidates = [row for row in rows if row.id in answered and texts.get(row.id) == row.text]
         fair: dict[str, OutOfFold | None] = {
             row.id: answered[row.id] for row in await self._not_near(candidates, parents, shown)

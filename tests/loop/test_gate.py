@@ -55,6 +55,8 @@ async def test_a_better_model_is_evaluated_and_passes(open_loop: Open) -> None:
         assert told["channel"] == running.practice.channels.ops.id
         assert model in told["text"]
         assert "マクネマー" in told["text"]
+        assert "その質問を学習していないモデルが答えた質問" in told["text"]
+        assert not told["text"].startswith("*評価*"), "the decision comes first, in plain words"
         files = {f["name"].partition("-")[0]: await desk.admin.file(f["id"]) for f in told["files"]}
         assert files["evaluation"].startswith(b"\x89PNG\r\n")
         changes = list(csv.DictReader(io.StringIO(files["changes"].decode("utf-8-sig"))))

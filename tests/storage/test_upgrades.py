@@ -21,6 +21,7 @@ from tests.storage.conftest import MakeDatabase
 from tests.storage.things import LEASE, NOW, PROMPT, arrival, finetune, manifest
 
 RELEASED = {
+    "0009": "652c960e4e5ac7bc404008c7026688750af47017808ab245456ed46ff252498c",
     "0008": "71f6d34985b991523bcdb993372e702a42105c3d5bca2f6645c7220b9f8a2dc3",
     "0007": "4ae6cefbb205513856347d90186759cbb6edbb3b4e79580a8ede2e902200b2c3",
     "0006": "e9998265cb73515952726884c4aa5703dd47c82f5ba85920a88621a1c91baa73",

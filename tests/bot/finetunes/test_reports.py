@@ -7,7 +7,10 @@ import pytest
 from bot.domain.dataset import Row, Split
 from bot.domain.finetune import Finetune, FinetuneState
 from bot.domain.fold import LineAnswer, OutOfFold, TrainingReport
-from bot.finetunes.reports import REPORT_PATIENCE, answers_by_row
+from bot.domain.release import ModelName
+from bot.finetunes.reports import REPORT_PATIENCE, TrainingReports, answers_by_row
+from bot.ports import NothingEmbedded
+from bot.similarity.neighbours import RowNeighbours
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
 from tests.bot.things import row, rows_of
@@ -61,6 +64,25 @@ async def test_each_line_is_stored_with_its_row(bench: FinetuneBench) -> None:
     assert {(one.category, one.confidence, one.apart) for one in found.values()} == {("it", 0.5, True)}
     assert (await bench.reload(finetune)).trust == 0.5
     assert len(await bench.candidates()) == 1
+
+
+async def test_answer_carries_the_embedded_models_revision(bench: FinetuneBench) -> None:
+    finetune, lines = await running(bench)
+    assert finetune.job_id
+    bench.trainer.reports[finetune.job_id] = report(lines, {})
+    bench.trainer.set_status(finetune.job_id, "succeeded", model="ft:new")
+    reports = TrainingReports(
+        bench.store, bench.shelf, bench.trainer, RowNeighbours(bench.store), bench.clock, OneRevision()
+    )
+    found, _ = await reports.read(finetune, bench.trainer.jobs[finetune.job_id])
+    assert {one.revision for one in found} == {"learner 2"}
+
+
+class OneRevision(NothingEmbedded):
+    """An embedded model of revision 2."""
+
+    def revision(self, model: ModelName) -> str | None:
+        return "learner 2" if model.provider == "local" else None
 
 
 async def test_foreign_label_is_kept_as_written(bench: FinetuneBench) -> None:

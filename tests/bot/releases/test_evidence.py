@@ -43,6 +43,7 @@ class EvidenceDesk:
         student: ModelName = BASE,
         apart: bool = True,
         recall: int = 0,
+        revision: str | None = None,
     ) -> Release:
         """Store a fine-tune on these rows, its out-of-fold answers (row id → category), and its candidate."""
         model = ModelName(provider="local", model=name)
@@ -61,7 +62,15 @@ class EvidenceDesk:
             trust=0.5,
         )
         told = [
-            OutOfFold(finetune_id=finetune.id, row_id=row, fold=0, category=said, confidence=0.5, apart=apart)
+            OutOfFold(
+                finetune_id=finetune.id,
+                row_id=row,
+                fold=0,
+                category=said,
+                confidence=0.5,
+                apart=apart,
+                revision=revision,
+            )
             for row, said in folds.items()
         ]
         manifest = Manifest(
@@ -185,6 +194,11 @@ async def test_row_reworded_since_training_does_not_count(desk: EvidenceDesk) ->
 async def test_release_with_recall_has_its_models_answers(desk: EvidenceDesk) -> None:
     candidate = await desk.trained("ft:new", ROWS, ids(ROWS), recall=3)
     assert await desk.kinds(candidate) == {EvidenceKind.HELD_OUT: 2, EvidenceKind.OUT_OF_FOLD: 10}
+
+
+async def test_answers_of_another_revision_do_not_count(desk: EvidenceDesk) -> None:
+    candidate = await desk.trained("ft:new", ROWS, ids(ROWS), revision="learner 1")
+    assert await desk.kinds(candidate) == {EvidenceKind.HELD_OUT: 2}
 
 
 async def test_both_must_have_answered_out_of_fold(desk: EvidenceDesk, clock: StepClock) -> None:
