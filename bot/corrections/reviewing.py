@@ -109,11 +109,15 @@ class Reviewing:
             shadow_said = {s.question_id: s.category for s in await tx.shadows.of(shadow.id)} if shadow else {}
         contested = {group for conflict in open_conflicts for group in conflict.groups}
         near = await self._near_conflicts([question for question, _ in answered], contested)
-        candidates = [_candidate(q, v, shadow_said.get(q.id), near=q.id in near) for q, v in answered]
-        rows = {category: n for (category, split), n in counts.items() if split is Split.TRAIN}
-        return [QueueEntry(key=conflict.key, why=QueueReason.CONFLICT) for conflict in conflicts] + [
-            QueueEntry(key=candidate.question_id, why=why) for candidate, why in ordered(candidates, rows)
+        likenesses = await self._neighbours.likenesses([question.text for question, _ in answered])
+        candidates = [
+            _candidate(q, v, shadow_said.get(q.id), near=q.id in near, known=float(known))
+            for (q, v), known in zip(answered, likenesses.settled, strict=True)
         ]
+        rows = {category: n for (category, split), n in counts.items() if split is Split.TRAIN}
+        listed = [QueueEntry(key=conflict.key, why=QueueReason.CONFLICT) for conflict in conflicts]
+        found = ordered(candidates, rows, likenesses.between)
+        return [*listed, *(QueueEntry(key=candidate.question_id, why=why) for candidate, why in found)]
 
     async def waiting(self, *, shown_in: str | None = None) -> int:
         """Return the queue's length, without the cost of ordering it."""
@@ -280,13 +284,14 @@ def _judged(rows: Mapping[str, Row], results: Mapping[str, Result]) -> list[Judg
     return [Judged(row=row, result=results[key]) for key, row in rows.items() if key in results]
 
 
-def _candidate(question: Question, verdict: Verdict, shadow: str | None, *, near: bool) -> Candidate:
+def _candidate(question: Question, verdict: Verdict, shadow: str | None, *, near: bool, known: float) -> Candidate:
     return Candidate(
         question_id=question.id,
         category=verdict.category,
         confidence=verdict.confidence,
         shadow=shadow,
         near_conflict=near,
+        known=known,
     )
 
 

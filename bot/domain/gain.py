@@ -1,23 +1,34 @@
 """The order of the review queue: the open question from whose correction the model learns most comes first.
 
-A correction teaches most where the model is likely to be wrong. The queue is ordered by these reasons, and within a
-reason by confidence, lowest first:
+Each question has a reason, and the reasons have ranks:
 
 1. two releases disagree, so one of them is certainly wrong (query by committee, Seung et al., 1992);
 2. the answer is unsure: below `UNSURE_BELOW` answers are wrong most often (uncertainty sampling, Lewis & Gale, 1994);
+   or the question is new: no settled question is like it;
 3. the question is near a conflict: the model cannot know what staff themselves settle differently;
 4. the category is rare: fewer than `RARE_BELOW` training rows;
 5. anything else, in an order that depends on no property of the question, so that confident mistakes are found too.
+
+Within a rank, the question comes first that tells most about all open questions: the sum of their doubts, each
+weighted by how much more they are like this question than like anything settled or listed above it. So a question that
+stands for many comes early, and its likes follow late. This is the greedy choice for a weighted coverage (facility
+location), at least 1 - 1/e as good as the best choice (Nemhauser et al., 1978).
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bot.domain.thing import Thing
 
 UNSURE_BELOW = 0.7
 """Confidence below which an answer counts as unsure."""
+NEW_BELOW = 0.15
+"""Measured: likeness to every settled question below which a question counts as new."""
 RARE_BELOW = 10
 """Number of training rows below which a category counts as rare."""
 UNKNOWN_CONFIDENCE = 0.5
@@ -25,7 +36,10 @@ UNKNOWN_CONFIDENCE = 0.5
 
 
 class QueueReason(StrEnum):
-    """The reason for a question to be in the queue, best first. Each reason has a text under `review.why.<value>`."""
+    """The reason for a question to be in the queue. Each reason has a text under `review.why.<value>`.
+
+    Add a reason at the end: lists in Slack name reasons by their position.
+    """
 
     CONFLICT = "conflict"
     DISAGREE = "disagree"
@@ -33,9 +47,32 @@ class QueueReason(StrEnum):
     NEAR_CONFLICT = "near_conflict"
     RARE = "rare"
     RANDOM = "random"
+    NEW = "new"
 
 
-_RANK = {reason: rank for rank, reason in enumerate(QueueReason)}
+RANKS = {
+    QueueReason.CONFLICT: 0,
+    QueueReason.DISAGREE: 1,
+    QueueReason.UNSURE: 2,
+    QueueReason.NEW: 2,
+    QueueReason.NEAR_CONFLICT: 3,
+    QueueReason.RARE: 4,
+    QueueReason.RANDOM: 5,
+}
+"""The rank of each reason, the lowest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Likenesses:
+    """How like open questions are to what is settled and to each other, 0..1.
+
+    Attributes:
+        settled: for each question, the likeness to the settled one that is most like it.
+        between: for each question (row), the likeness to each of them (column); 1 to itself.
+    """
+
+    settled: NDArray[np.float64]
+    between: NDArray[np.float64]
 
 
 class Candidate(Thing):
@@ -46,6 +83,7 @@ class Candidate(Thing):
         confidence: confidence of that answer, 0..1; None if the model gives none.
         shadow: the shadow release's answer, if there is one.
         near_conflict: whether a near-duplicate was settled with different categories.
+        known: likeness to the settled question that is most like it, 0..1.
     """
 
     question_id: str
@@ -53,10 +91,11 @@ class Candidate(Thing):
     confidence: float | None
     shadow: str | None = None
     near_conflict: bool = False
+    known: float
 
     @property
-    def sureness(self) -> float:
-        return UNKNOWN_CONFIDENCE if self.confidence is None else self.confidence
+    def doubt(self) -> float:
+        return 1 - (UNKNOWN_CONFIDENCE if self.confidence is None else self.confidence)
 
 
 def reason_for(candidate: Candidate, rows: dict[str, int]) -> QueueReason:
@@ -67,18 +106,45 @@ def reason_for(candidate: Candidate, rows: dict[str, int]) -> QueueReason:
         return QueueReason.UNSURE
     if candidate.near_conflict:
         return QueueReason.NEAR_CONFLICT
+    if candidate.known < NEW_BELOW:
+        return QueueReason.NEW
     return QueueReason.RARE if rows.get(candidate.category, 0) < RARE_BELOW else QueueReason.RANDOM
 
 
-def ordered(candidates: Iterable[Candidate], rows: dict[str, int]) -> list[tuple[Candidate, QueueReason]]:
+def ordered(
+    candidates: Sequence[Candidate], rows: dict[str, int], likeness: NDArray[np.float64] | None = None
+) -> list[tuple[Candidate, QueueReason]]:
     """Return all candidates with their reasons, the one to settle first at the front.
 
     The same candidates always come in the same order.
+
+    Args:
+        candidates: the open questions.
+        rows: number of training rows by category.
+        likeness: likeness of each candidate to each, 0..1 and 1 to itself; without it, no two are alike.
     """
+    if not candidates:
+        return []
+    places = sorted(range(len(candidates)), key=lambda at: _hash(candidates[at].question_id))
+    found = [(candidates[at], reason_for(candidates[at], rows)) for at in places]
+    alike = np.eye(len(found)) if likeness is None else likeness[np.ix_(places, places)]
+    sampled = [at for at, (_, reason) in enumerate(found) if reason is QueueReason.RANDOM]
+    return [found[at] for at in (*_by_gain(found, alike), *sampled)]
 
-    def sort_key(entry: tuple[Candidate, QueueReason]) -> tuple[int, float, str]:
-        candidate, reason = entry
-        tie_breaker = hashlib.sha256(candidate.question_id.encode()).hexdigest()
-        return _RANK[reason], 0.0 if reason is QueueReason.RANDOM else candidate.sureness, tie_breaker
 
-    return sorted(((candidate, reason_for(candidate, rows)) for candidate in candidates), key=sort_key)
+def _by_gain(found: Sequence[tuple[Candidate, QueueReason]], alike: NDArray[np.float64]) -> Iterator[int]:
+    """Yield the places of all but the sampled candidates, by rank and then by what they tell of all others."""
+    doubts = np.array([candidate.doubt for candidate, _ in found])
+    # How like each question is to what is settled, or listed above and so settled before the next one.
+    told = np.array([candidate.known for candidate, _ in found])
+    for rank in sorted({RANKS[reason] for _, reason in found} - {RANKS[QueueReason.RANDOM]}):
+        members = [at for at, (_, reason) in enumerate(found) if RANKS[reason] == rank]
+        while members:
+            gains = np.maximum(alike[:, members] - told[:, None], 0).T @ doubts
+            chosen = members.pop(int(gains.argmax()))
+            told = np.maximum(told, alike[:, chosen])
+            yield chosen
+
+
+def _hash(question_id: str) -> str:
+    return hashlib.sha256(question_id.encode()).hexdigest()

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from bot.domain.conflict import Conflict
 from bot.domain.dataset import Row
+from bot.domain.gain import Likenesses
 from bot.domain.similar import Neighbour, SameQuestion
 
 
@@ -31,6 +32,12 @@ class Neighbours(Protocol):
 
         Rows of groups in `without` and of groups in conflict are left out. If several rows have the same text, only
         the newest is considered.
+        """
+
+    async def likenesses(self, texts: Sequence[str]) -> Likenesses:
+        """Return how like these texts are to the rows and to each other, by words and by meaning.
+
+        Rows of groups in conflict are left out.
         """
 
     async def groups(self, texts: Sequence[str]) -> list[str]:

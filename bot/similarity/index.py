@@ -87,6 +87,14 @@ class Index:
                 self._slots_by_word[word].append(found)
         return found
 
+    def __len__(self) -> int:
+        """Return the number of slots."""
+        return len(self._texts)
+
+    def text(self, slot: int) -> str:
+        """Return the normalised text of a slot."""
+        return self._texts[slot]
+
     def knows(self, word: str) -> bool:
         """Return whether any of the texts has this content word."""
         return word in self._slots_by_word

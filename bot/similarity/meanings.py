@@ -1,11 +1,15 @@
 """The meaning of settled texts, beside their words."""
 
+from collections.abc import Collection, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bot.ports import TextEncoder
 
 Likeness = NDArray[np.float64]
+TextVectors = NDArray[np.float32]
+"""One row per text."""
 
 ROOM = 20_000
 """Most texts whose meaning is kept: 1 KB each. The oldest make room for new ones, and are then found by words alone."""
@@ -40,19 +44,22 @@ class Meanings:
         if len(self._waiting) > ROOM:
             del self._waiting[next(iter(self._waiting))]
 
-    async def encode_waiting(self) -> None:
-        """Encode the newest texts that wait, at most `BATCH`."""
+    async def vectors(self, texts: Sequence[str]) -> TextVectors | None:
+        """Return one vector per text; None without texts, without an encoder, or if it is out of reach just now."""
+        return await self._encoder.vectors(texts) if texts and self._encoder else None
+
+    async def encode_waiting(self) -> list[int]:
+        """Encode the newest texts that wait, at most `BATCH`; return their slots."""
         slots = [*self._waiting][-BATCH:]
-        if not slots or self._encoder is None:
-            return
-        vectors = await self._encoder.vectors([self._waiting[slot] for slot in slots])
+        vectors = await self.vectors([self._waiting[slot] for slot in slots])
         if vectors is None:
-            return
+            return []
         for slot, vector in zip(slots, vectors, strict=True):
             del self._waiting[slot]
             self._keep(slot, vector)
+        return slots
 
-    def _keep(self, slot: int, vector: NDArray[np.float32]) -> None:
+    def _keep(self, slot: int, vector: TextVectors) -> None:
         if not self._sum.size:
             self._sum = np.zeros(len(vector), dtype=np.float64)
         at = self._written % ROOM
@@ -75,22 +82,37 @@ class Meanings:
             by_words: the likeness by words of each slot, 0..1.
         """
         kept = min(self._written, ROOM)
-        vectors = await self._encoder.vectors([text]) if kept and self._encoder else None
+        vectors = await self.vectors([text]) if kept else None
         if vectors is None:
             return by_words
-        slots = self._slots[:kept]
-        by_meaning = self._cosines(vectors[0], kept)
+        slots, stored = self.stored(len(by_words))
         found = by_words.copy()
-        known = slots < len(found)
-        words = found[slots[known]]
-        found[slots[known]] = (1 - MEANING_SHARE) * words + MEANING_SHARE * np.maximum(by_meaning[known], 0)
+        found[slots] = self.join(found[slots], self.cosines(vectors, stored)[0])
         return found
 
-    def _cosines(self, vector: NDArray[np.float32], kept: int) -> NDArray[np.float32]:
-        stored = self._vectors[:kept].astype(np.float32)
-        if kept >= _CENTRED_FROM:
-            centre = (self._sum / kept).astype(np.float32)
-            stored, vector = stored - centre, vector - centre
-        sizes = np.linalg.norm(stored, axis=1) * max(float(np.linalg.norm(vector)), 1e-9)
-        found: NDArray[np.float32] = stored @ vector / np.maximum(sizes, 1e-9)
-        return found
+    def stored(self, below: int, among: Collection[int] | None = None) -> tuple[NDArray[np.int64], TextVectors]:
+        """Return the slots whose meaning is known, and their vectors.
+
+        Args:
+            below: leave out slots from this one on.
+            among: leave out all other slots.
+        """
+        slots = self._slots[: min(self._written, ROOM)]
+        chosen = slots < below
+        if among is not None:
+            chosen &= np.isin(slots, [*among])
+        return slots[chosen], self._vectors[: len(slots)][chosen].astype(np.float32)
+
+    def cosines(self, these: TextVectors, those: TextVectors) -> NDArray[np.float32]:
+        """Return the likeness by meaning of each of these vectors (rows) to each of those (columns), -1..1."""
+        if not len(these) or not len(those):
+            return np.zeros((len(these), len(those)), dtype=np.float32)
+        kept = min(self._written, ROOM)
+        centre = self._sum / kept if kept >= _CENTRED_FROM else np.zeros(these.shape[1])
+        left, right = these - centre.astype(np.float32), those - centre.astype(np.float32)
+        sizes = np.outer(np.linalg.norm(left, axis=1), np.linalg.norm(right, axis=1))
+        return np.asarray(left @ right.T / np.maximum(sizes, 1e-9), dtype=np.float32)
+
+    def join(self, by_words: Likeness, by_meaning: NDArray[np.float32]) -> Likeness:
+        """Return the likeness by words and by meaning of the same pairs."""
+        return (1 - MEANING_SHARE) * by_words + MEANING_SHARE * np.maximum(by_meaning, 0).astype(np.float64)

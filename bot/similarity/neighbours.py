@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 
 from bot.domain.conflict import Clusters, Conflict
 from bot.domain.dataset import Row, group_of
+from bot.domain.gain import Likenesses
 from bot.domain.similar import Neighbour, SameQuestion, content, is_same_question
 from bot.ports import Store, TextEncoder
 from bot.similarity.index import Index, is_typo
 from bot.similarity.meanings import Meanings
+from bot.similarity.open_texts import OpenTexts
 
 LATE_COMMIT = timedelta(seconds=15)
 """How long after its `settled_at` another replica's row may still appear: a slow commit, or a clock that is behind."""
@@ -50,6 +52,7 @@ class RowNeighbours:
         self._store = store
         self._now = now
         self._index = Index()
+        self._open = OpenTexts(self._index, self._meanings)
         self._rows: dict[str, _IndexedRow] = {}
         self._rows_by_slot: defaultdict[int, dict[str, _IndexedRow]] = defaultdict(dict)
         self._near_slots: list[list[int]] = []
@@ -84,7 +87,7 @@ class RowNeighbours:
         found: list[Neighbour] = []
         async with self._lock:
             await self._refresh()
-            await self._meanings.encode_waiting()
+            self._open.note(await self._meanings.encode_waiting())
             contested = self._clusters.contested()
             joined = await self._meanings.joined(text, self._index.likeness(text))
             for slot, likeness in self._index.ranked(text, joined):
@@ -95,6 +98,19 @@ class RowNeighbours:
                 if newest and newest.group not in contested:
                     found.append(_neighbour(newest, likeness))
         return found
+
+    async def likenesses(self, texts: Sequence[str]) -> Likenesses:
+        async with self._lock:
+            await self._refresh()
+            self._open.note(await self._meanings.encode_waiting())
+            await self._open.encode(texts)
+            contested = self._clusters.contested()
+
+            def counts(slot: int) -> bool:
+                return any(row.counts and row.group not in contested for row in self._rows_by_slot[slot].values())
+
+            settled, between = await asyncio.to_thread(self._open.likeness, texts, counts)
+        return Likenesses(settled=settled, between=between)
 
     async def groups(self, texts: Sequence[str]) -> list[str]:
         async with self._lock:
@@ -160,6 +176,7 @@ class RowNeighbours:
             self._rows[row.id] = self._rows_by_slot[slot][row.id] = after
             if counts:
                 self._clusters.add(row.group, slot, row.category)
+                self._open.note([slot])
         self._clusters.contested()  # computed here, off the event loop, because the first time takes long
 
     def _slot(self, text: str) -> int:

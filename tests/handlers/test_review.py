@@ -28,7 +28,7 @@ async def test_staff_settle_an_entry_with_one_press(desk: SlackDesk) -> None:
     assert "1 to settle" in texts(shown)
     assert "> my laptop is broken" in texts(shown)
     assert "The bot said *IT*" in texts(shown)
-    assert "There are few rows of this category so far · The bot is 87% sure" in texts(shown)
+    assert "No settled question is like it yet · The bot is 87% sure" in texts(shown)
     await priya.press(shown, lambda e: e.get("text", {}).get("text") == "Labor 労務")
     await priya.message(private(f"corrected by <@{priya.user_id}>", "0 to settle"))
     (correction,) = await desk.corrections(await kept(desk, ts))

@@ -4,11 +4,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
+import numpy as np
 from rapidfuzz.distance import Indel
 
 from bot.domain.conflict import Clusters, Conflict
 from bot.domain.dataset import Row, Split, group_of, normalised
 from bot.domain.errors import ModelDown, ModelError
+from bot.domain.gain import Likenesses
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
 from bot.domain.similar import Example, Neighbour, SameQuestion
@@ -91,6 +93,11 @@ class MemoryNeighbours:
         excluded = await self.contested(self.rows) | {*without}
         rows = [row for row in self.rows if row.split is Split.TRAIN and row.group not in excluded]
         return self._ranked(text, rows)[:k]
+
+    async def likenesses(self, texts: Sequence[str]) -> Likenesses:
+        settled = [max((one.similarity for one in self._ranked(text, self.rows)), default=0.0) for text in texts]
+        between = [[_similarity(one, other) for other in texts] for one in texts]
+        return Likenesses(settled=np.array(settled), between=np.array(between).reshape(len(texts), len(texts)))
 
     async def groups(self, texts: Sequence[str]) -> list[str]:
         return [next((neighbour.group for neighbour in await self.near(text)), group_of(text)) for text in texts]

@@ -123,9 +123,9 @@ async def test_queue_is_ordered_by_reason(desk: ReviewDesk) -> None:
         await add_many(desk, category)
     sample, rare = await desk.ask("有給の残り"), await desk.ask("食堂のメニュー")
     unsure, disagreed = await desk.ask("PCが遅い", 0.3), await desk.ask("PCが重い")
-    near = await desk.ask("有給を取りたい")
+    near, new = await desk.ask("有給を取りたい"), await desk.ask("駐輪場はどこ")
     contested = [row("有給を取る", "labor", row_id="r1"), row("有給を取る！", "it", row_id="r2")]
-    await desk.add(*contested)
+    await desk.add(*contested, row("有給の日数", "labor", row_id="r3"), row("食堂の場所", "other", row_id="r4"))
     async with desk.store.transaction() as tx:
         now = desk.clock.now()
         shadow = Release(
@@ -148,15 +148,28 @@ async def test_queue_is_ordered_by_reason(desk: ReviewDesk) -> None:
         (contested[0].group, QueueReason.CONFLICT),
         (disagreed, QueueReason.DISAGREE),
         (unsure, QueueReason.UNSURE),
+        (new, QueueReason.NEW),
         (near, QueueReason.NEAR_CONFLICT),
         (rare, QueueReason.RARE),
         (sample, QueueReason.RANDOM),
     ]
     page = await desk.reviewing.page(1, 2)
     assert [(one.key, one.shadow) for one in page.entries] == [(disagreed, "labor"), (unsure, None)]
-    assert (page.offset, page.waiting) == (1, 6)
-    assert await desk.reviewing.waiting() == 6
+    assert (page.offset, page.waiting) == (1, 7)
+    assert await desk.reviewing.waiting() == 7
     assert (await desk.reviewing.page(99, 2)).offset == 0
+
+
+async def test_one_page_asks_alike_questions_once(desk: ReviewDesk) -> None:
+    passwords = [
+        await desk.ask(f"パスワードを忘れました。{name}です", 0.3) for name in ("田中", "鈴木", "佐藤", "高橋")
+    ]
+    others = [await desk.ask(text, 0.6) for text in ("有給の残りを知りたい", "食堂のメニュー", "名刺を刷りたい")]
+    listed = [key for key, _ in await desk.queue()]
+    assert len({*listed[:4]} & {*passwords}) == 1
+    assert {*listed[:4]} > {*others}
+    await desk.press(next(key for key in listed if key in passwords), "it")
+    assert {*(await desk.queue())[-1][:1]} <= {*passwords}
 
 
 async def test_channel_sees_public_and_own_questions_only(desk: ReviewDesk) -> None:

@@ -52,6 +52,49 @@ async def test_nearest_finds_same_meaning_in_other_words(store: SqlStore, encode
     assert await RowNeighbours(store).nearest("vacation request", 2) == []
 
 
+async def test_likeness_follows_presses_undos_and_conflicts(store: SqlStore, encoder: MeaningEncoder) -> None:
+    neighbours = RowNeighbours(store, encoder=encoder)
+    asked = ["vacation request", "password please", "休みの日", "ランチ", "vacation"]
+
+    async def check() -> NDArray[np.float64]:
+        kept, rebuilt = (
+            await neighbours.likenesses(asked),
+            await RowNeighbours(store, encoder=encoder).likenesses(asked),
+        )
+        np.testing.assert_allclose(kept.settled, rebuilt.settled, atol=1e-3)
+        np.testing.assert_allclose(kept.between, rebuilt.between, atol=1e-3)
+        return kept.settled
+
+    assert not (await check()).any()
+    leave = row("休みを取りたい", "labor", row_id="r1")
+    await put(store, "ランチの場所")
+    async with store.transaction() as tx:
+        await tx.rows.put(leave)
+    assert (await check())[0] > 0.6
+    async with store.transaction() as tx:
+        await tx.rows.withdraw("r1", leave.settled_at)
+    assert (await check())[0] < 0.6
+    contradicting = row("休みを取りたい！", "it", row_id="r2")
+    async with store.transaction() as tx:
+        await tx.rows.put(leave, contradicting)
+    assert (await check())[0] < 0.6, "of a conflict nothing is known"
+    async with store.transaction() as tx:
+        await tx.rows.put(contradicting.model_copy(update={"category": "labor"}))
+    assert (await check())[0] > 0.6
+
+
+async def test_likeness_is_by_words_until_encoder_answers(store: SqlStore, encoder: MeaningEncoder) -> None:
+    await put(store, "休みを取りたい", "パスワード")
+    neighbours = RowNeighbours(store, encoder=encoder)
+    encoder.reachable = False
+    by_words = await neighbours.likenesses(["vacation", "パスワード"])
+    assert by_words.settled.tolist() == [0.0, 1.0]
+    assert by_words.between[0, 1] == 0.0
+    encoder.reachable = True
+    assert (await neighbours.likenesses(["vacation", "パスワード"])).settled[0] > MEANING_SHARE / 2
+    assert (await neighbours.likenesses([])).settled.tolist() == []
+
+
 async def test_each_text_is_encoded_once(store: SqlStore, encoder: MeaningEncoder) -> None:
     await put(store, "休みを取りたい", "ログインできない")
     neighbours = RowNeighbours(store, encoder=encoder)
