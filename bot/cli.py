@@ -9,7 +9,7 @@ import io
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ FILE_OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "--examples": {"type": int, "default": 3, "metavar": "N"},
         "--other": {"metavar": "CATEGORY"},
         "--seed": {"type": int, "default": 7, "metavar": "N"},
+        "--seeds": {"type": int, "default": 1, "metavar": "N"},
         "--recall": {"type": int, "metavar": "K"},
         "--order": {"default": "file", "choices": ["file", "random", "queue"]},
         "--plot": {"type": Path, "metavar": "PNG"},
@@ -343,6 +344,8 @@ async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> 
         data = call.file.read_bytes()
     script = script_of(data, plan, read_prompt(settings.prompt_folder), options)
     print(words("cli.replay.measured", n=len(script.test), near=script.near), flush=True)
+    if plan.order == "queue" and plan.seeds > 1:
+        return await compare_orders(script, plan, settings, words)
     other = plan.model_copy(update={"order": "random"})
     before = await run_replay(script, other, settings, words) if plan.order == "queue" else []
     points = await run_replay(script, plan, settings, words)
@@ -355,6 +358,31 @@ async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> 
         print(
             words("cli.replay.saved", percent=f"{goal:.1%}", queue=with_queue, random=without, n=without - with_queue)
         )
+    return 0
+
+
+async def compare_orders(script: Any, plan: Any, settings: Settings, words: Words) -> int:
+    """Measure the order of the review queue in several runs, and print what it saves."""
+    from bot.app.replay import orders
+
+    async def run(script: Any, plan: Any, goal: float) -> list[Any]:
+        print(words(f"cli.replay.order.{plan.order}", seed=plan.seed), flush=True)
+        return await run_replay(script, plan, settings, words, goal)
+
+    found = await orders.compare_orders(script, plan, run)
+    low, high = found.interval
+    print(
+        words(
+            "cli.replay.compared",
+            goal=f"{found.goal:.1%}",
+            full=f"{found.full:.1%}",
+            queue=", ".join(f"{one:.0f}" for one in found.queue),
+            random=", ".join(f"{one:.0f}" for one in found.at_random),
+            share=f"{found.share:.0%}",
+            low=f"{low:.0%}",
+            high=f"{high:.0%}",
+        )
+    )
     return 0
 
 
@@ -373,19 +401,22 @@ def plan_of(call: argparse.Namespace) -> Any:
         raise WrongCall(*(p.model_copy(update={"where": f"--{p.where}"}) for p in problems)) from None
 
 
-async def run_replay(script: Any, plan: Any, settings: Settings, words: Words) -> list[Any]:
-    """Run one replay, print each point as it arrives, and return all points."""
+async def run_replay(script: Any, plan: Any, settings: Settings, words: Words, goal: float = 2.0) -> list[Any]:
+    """Run one replay until a point reaches this accuracy, print each point as it arrives, and return all points."""
     from tqdm import tqdm
 
     from bot.app.replay.show import replay as points_of
 
     points = []
     with tqdm(total=len(script.stream), unit="q", disable=None) as bar:
-        async for point in points_of(script, plan, settings, bar.update):
-            points.append(point)
-            bar.write(point_line(point, words))
-            if point.unsure:
-                bar.write(f"{'':7}{unsure_line(point.unsure, words)}")
+        async with aclosing(points_of(script, plan, settings, bar.update)) as measured:
+            async for point in measured:
+                points.append(point)
+                bar.write(point_line(point, words))
+                if point.unsure:
+                    bar.write(f"{'':7}{unsure_line(point.unsure, words)}")
+                if point.accuracy >= goal:
+                    break
     return points
 
 

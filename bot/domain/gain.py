@@ -27,7 +27,7 @@ from bot.domain.thing import Thing
 
 UNSURE_BELOW = 0.7
 """Confidence below which an answer counts as unsure."""
-NEW_BELOW = 0.15
+NEW_BELOW = 0.3
 """Measured: likeness to every settled question below which a question counts as new."""
 RARE_BELOW = 10
 """Number of training rows below which a category counts as rare."""

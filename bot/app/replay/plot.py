@@ -42,12 +42,15 @@ def saved_by_queue(queue: Sequence[Point], other: Sequence[Point]) -> tuple[floa
     goal = min(max(point.accuracy for point in points) for points in (queue, other))
     if goal <= other[0].accuracy:
         return None
-    return goal, _corrections_needed(queue, goal), _corrections_needed(other, goal)
+    return goal, corrections_needed(queue, goal), corrections_needed(other, goal)
 
 
-def _corrections_needed(points: Sequence[Point], goal: float) -> int:
+def corrections_needed(points: Sequence[Point], goal: float) -> int:
+    """Return the number of corrections at which the accuracy first reaches the goal; all of them if it never does."""
+    if points[0].accuracy >= goal:
+        return points[0].corrections
     for before, after in pairwise(points):
         if before.accuracy < goal <= after.accuracy:
             share = (goal - before.accuracy) / (after.accuracy - before.accuracy)
             return round(before.corrections + share * (after.corrections - before.corrections))
-    return points[0].corrections
+    return points[-1].corrections

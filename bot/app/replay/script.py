@@ -34,6 +34,9 @@ class Plan(Thing):
     other: str | None = None
     """Name of the category that becomes the catch-all of a made prompt."""
     seed: int = 7
+    seeds: int = Field(default=1, ge=1)
+    """Number of runs of each order, with `queue`. With two or more, each has a seed of its own, asks the questions in
+    an order of its own, and ends when 90% of the full accuracy is reached."""
     order: Literal["file", "random", "queue"] = "file"
     """Order in which staff settle questions.
 

@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -81,7 +81,7 @@ class Point(Thing):
 
 async def replay(
     script: Script, plan: Plan, settings: Settings, progress: Callable[[int], object]
-) -> AsyncIterator[Point]:
+) -> AsyncGenerator[Point]:
     """Ask, correct, fine-tune and switch; yield a point at the start and after each fine-tune.
 
     `progress` is called with the number of questions that were just answered and judged.

@@ -14,9 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.app.replay.plot import plot, saved_by_queue
-from bot.app.replay.script import Plan, UnusableFile, make_prompt, script
+from bot.app.replay.orders import OrderComparison, compare_orders
+from bot.app.replay.plot import corrections_needed, plot, saved_by_queue
+from bot.app.replay.script import Plan, Script, UnusableFile, make_prompt, script
 from bot.app.replay.show import Point, ReplayRun, replay, with_retries
+from bot.cli import main
 from bot.domain.dataset import group_of
 from bot.domain.finetune import FinetuneState
 from bot.domain.labelled import Labelled
@@ -212,6 +214,39 @@ def test_savings_count_at_best_common_accuracy() -> None:
     assert saved_by_queue(quick, curve((0, 20), (100, 20))) is None
 
 
+async def test_orders_are_timed_to_ninety_percent() -> None:
+    """Both orders of a seed meet the questions in the same sequence, and each seed in another."""
+    stream = [Labelled(line=n, text=f"q {n}", category="it") for n in range(50)]
+    cut: Any = Script(PROMPT, stream, [], near=0)
+    streams: dict[int, list[tuple[str, ...]]] = {}
+
+    async def run(script: Script, plan: Plan, goal: float) -> list[Point]:
+        if plan.every == len(stream):
+            return curve((0, 20), (50, 100))
+        assert (plan.every, goal) == (10, 0.9)
+        streams.setdefault(plan.seed, []).append(tuple(record.text for record in script.stream))
+        needed = (20 if plan.order == "queue" else 40) + 2 * (plan.seed % 2)
+        return curve((0, 20), (needed, 90))
+
+    found = await compare_orders(cut, Plan(every=10, order="queue", seeds=3, seed=1), run)
+    assert (found.full, found.queue, found.at_random) == (1.0, (22, 20, 22), (42, 40, 42))
+    assert {len(set(of)) for of in streams.values()} == {1}
+    assert len({of[0] for of in streams.values()}) == 3
+    low, high = found.interval
+    assert 0.45 < low < found.share == 64 / 124 < high < 0.6
+
+
+def test_interval_of_equal_runs_is_a_point() -> None:
+    assert OrderComparison(full=0.9, queue=(30, 30), at_random=(60, 60)).interval == (0.5, 0.5)
+    low, high = OrderComparison(full=0.9, queue=(10, 50), at_random=(60, 60)).interval
+    assert (low, high) == pytest.approx((0.0, 0.5 + 12.7062 * 20 / 60), rel=1e-4)
+
+
+def test_run_that_misses_the_goal_counts_whole() -> None:
+    assert corrections_needed(curve((0, 20), (100, 80)), 0.9) == 100
+    assert corrections_needed(curve((0, 20), (100, 80)), 0.2) == 0
+
+
 # --- retries
 
 
@@ -284,3 +319,21 @@ async def test_staff_pick_from_many_answered_questions(
     points = [point async for point in replay(cut, plan, Settings(), lambda _: None)]
     assert [(point.asked, point.corrections) for point in points] == [(0, 0), (45, 15)]
     assert points[-1].right > points[0].right
+
+
+async def test_orders_of_a_file_are_compared(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("BOT_LANGUAGE", "en")
+    Path("history.jsonl").write_bytes(jsonl(generated()))
+    call = "replay history.jsonl --every 15 --test 15 --examples 0 --order queue --seeds 2"
+    assert await asyncio.to_thread(main, call.split()) == 0
+    said = capsys.readouterr().out
+    assert [line.split(",")[0] for line in said.splitlines() if ", seed" in line] == [
+        "at random",
+        *["at random", "in the order of the review queue"] * 2,
+    ]
+    assert "of what all questions settled give" in said.splitlines()[-1]

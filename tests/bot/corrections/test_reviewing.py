@@ -125,7 +125,9 @@ async def test_queue_is_ordered_by_reason(desk: ReviewDesk) -> None:
     unsure, disagreed = await desk.ask("PCが遅い", 0.3), await desk.ask("PCが重い")
     near, new = await desk.ask("有給を取りたい"), await desk.ask("駐輪場はどこ")
     contested = [row("有給を取る", "labor", row_id="r1"), row("有給を取る！", "it", row_id="r2")]
-    await desk.add(*contested, row("有給の日数", "labor", row_id="r3"), row("食堂の場所", "other", row_id="r4"))
+    await desk.add(
+        *contested, row("有給の残り日数", "labor", row_id="r3"), row("食堂のメニューの種類", "other", row_id="r4")
+    )
     async with desk.store.transaction() as tx:
         now = desk.clock.now()
         shadow = Release(
