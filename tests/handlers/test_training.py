@@ -231,3 +231,29 @@ async def test_status_shows_start_and_last_progress(training: Training) -> None:
     assert f"started <!date^{started}^" in shown
     assert f"last progress <!date^{moved}^" in shown
     assert moved > started
+
+
+async def test_unlearned_corrections_are_told_to_the_admin_alone(
+    training: Training, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The model answers `other` to everything. The provider reports out-of-fold answers and a model that lost."""
+    provider = training.provider
+    ended = {"id": "ftjob-1", "status": "succeeded", "fine_tuned_model": "ft:gpt::1", "result_files": ["file-oof"]}
+    await training.start()
+    assert (await training.pass_time(30)).state is FinetuneState.RUNNING
+    provider.on(JOB, *[Reply(ended)] * 3)
+    provider.otherwise("GET /v1/files/file-oof", Reply({"id": "file-oof", "filename": "out_of_fold.jsonl"}))
+    lines = "\n".join(f'{{"line": {n}, "fold": {n % 5}, "category": "IT", "confidence": 0.5}}' for n in range(1, 17))
+    provider.otherwise("GET /v1/files/file-oof/content", Reply(lines))
+    provider.on(EVENTS, *[Reply({"data": [{"message": "m", "created_at": 1, "data": {"trust": 0.5}}]})] * 3)
+    finetune = await training.pass_time(30)
+    assert (finetune.state, finetune.trust) == (FinetuneState.SUCCEEDED, 0.5)
+    async with training.desk.store.transaction() as tx:
+        assert len(await tx.finetunes.out_of_fold(finetune.id)) == 16
+
+    await training.admin.command("/finetune evaluate")
+    told = texts(await training.admin.message(lambda m: "0 of 16 corrections learned" in m.get("text", "")))
+    assert "worse than the instructions alone" in told.splitlines()[0]
+    wrong = await training.admin.message(lambda m: bool(m.get("ephemeral")) and "Still wrong:" in texts(m))
+    assert "の質問" in texts(wrong)
+    assert "の質問" not in "\n".join(record.getMessage() for record in caplog.records)
