@@ -57,6 +57,10 @@ class SqlRows:
         query = select(*_FIELDS).where(_NOT_WITHDRAWN, rows.c.id > after).order_by(rows.c.id).limit(limit)
         return [_row(found) for found in (await self._connection.execute(query)).mappings()]
 
+    async def last_change(self) -> datetime | None:
+        last: datetime | None = (await self._connection.execute(select(func.max(rows.c.touched_at)))).scalar_one()
+        return last
+
     async def counts(self) -> dict[tuple[str, Split], int]:
         query = (
             select(rows.c.category, rows.c.split, func.count())

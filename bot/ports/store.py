@@ -162,6 +162,9 @@ class Rows(Protocol):
     async def counts(self) -> dict[tuple[str, Split], int]:
         """Return (category, split) → number of rows."""
 
+    async def last_change(self) -> datetime | None:
+        """Return when a row was last put or withdrawn; None if there never was a row."""
+
     def changed(self, since: datetime | None) -> AsyncIterator[tuple[Row, bool]]:
         """Yield rows changed at or after `since` (None: all), oldest change first.
 

@@ -11,10 +11,10 @@ from bot.domain.errors import ModelDown, ModelError, ModelRefused
 from bot.domain.evaluation import Evaluation, changes, held_out
 from bot.domain.gate import decide, undecided
 from bot.domain.prompt import Prompt
-from bot.domain.release import Release
+from bot.domain.release import EMBEDDED, Release
 from bot.domain.scorecard import Judged, Result, Scorecard, scorecard
 from bot.domain.similar import Example
-from bot.ports import Clock, Embedded, Estimator, Model, Neighbours, NothingEmbedded, Store
+from bot.ports import Clock, Embedded, Estimator, Model, Neighbours, NothingEmbedded, Store, Transaction
 from bot.questions.recalling import Recalling
 from bot.releases.evidence import Both, FairRows, lineage, trained_rows
 from bot.similarity.disjoint import UnseenRows
@@ -143,9 +143,19 @@ class Evaluating:
         async with self._store.transaction() as tx:
             serving = await tx.releases.serving()
             both = {one.id: one for one in (release, serving) if one}.values()
-            known = {one.id: await tx.results.of(one.id, self.revision(one)) for one in both}
+            known = {one.id: await self._known(tx, one) for one in both}
         keys = {text_key(row.text) for row in rows}
         return sum(len(keys - known[one.id].keys()) / self._rate(one.model.provider) for one in both)
+
+    async def _known(self, tx: Transaction, release: Release) -> dict[str, Result]:
+        """Return the stored answers that the release would still give, by the key of their text.
+
+        Examples may change with each change of a row. The embedded model costs nothing, so its answers from before
+        the last change are not used.
+        """
+        known = await tx.results.of(release.id, self.revision(release))
+        changed = await tx.rows.last_change() if release.recall and release.model.provider == EMBEDDED else None
+        return {key: one for key, one in known.items() if changed is None or one.at >= changed}
 
     async def known(self, release: Release) -> Scorecard | None:
         """Return the figures on the held-out rows, or None if some are unanswered; no model is asked."""
@@ -157,7 +167,7 @@ class Evaluating:
         _, rows = await self._rows(release)
         rows = [row for row in rows if row.split is Split.HELD_OUT]
         async with self._store.transaction() as tx:
-            known = await tx.results.of(release.id, self.revision(release))
+            known = await self._known(tx, release)
         judged = [
             Judged(row=row, result=result) for row in rows if (result := known.get(text_key(row.text))) is not None
         ]
@@ -167,7 +177,7 @@ class Evaluating:
         """Return the rows that `evaluate` would ask this release, one row per text."""
         _, rows = await self._rows(release)
         async with self._store.transaction() as tx:
-            known = await tx.results.of(release.id, self.revision(release))
+            known = await self._known(tx, release)
         return list({key: row for row in rows if (key := text_key(row.text)) not in known}.values())
 
     async def requests(self, release: Release) -> tuple[Prompt, list[tuple[str, str, Sequence[Example]]]]:
@@ -211,7 +221,7 @@ class Evaluating:
             known: dict[str, Result] = {}
             if keep:
                 async with self._store.transaction() as tx:
-                    known = await tx.results.of(release.id, self.revision(release))
+                    known = await self._known(tx, release)
             run = Run(release, prompt, known, keep=keep)
             todo = {key: row for row in rows if (key := text_key(row.text)) not in known}
             await self._ask_all(run, todo, progress)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -238,6 +239,23 @@ async def test_rows_of_retired_categories_are_left_out(
 ) -> None:
     await put(store, [one.model_copy(update={"category": "gone"}) for one in rows_of(Split.HELD_OUT, "x", 2)])
     assert (await evaluating.evaluate(release)).card.rows == 5
+
+
+@pytest.mark.parametrize(("provider", "recall", "asked"), [("local", 3, 10), ("local", 0, 5), ("x", 3, 5)])
+@pytest.mark.usefixtures("release")
+async def test_changed_examples_make_kept_answers_stale(
+    provider: str, recall: int, asked: int, store: SqlStore, clock: StepClock
+) -> None:
+    model = TwoModels({"new": {}})
+    async with store.transaction() as tx:
+        name = ModelName(provider=provider, model="new")
+        one = await add_candidate(tx, clock.now(), name, prompt_id=PROMPT.id, by="U9", why="x", recall=recall)
+    evaluating = evaluating_of(store, model, clock)
+    await evaluating.judge(one, HELD_OUT)
+    later = clock.now() + timedelta(seconds=1)
+    await put(store, [TRAIN[0].model_copy(update={"category": "it", "settled_at": later})])
+    await evaluating.judge(one, HELD_OUT)
+    assert len(model.asked) == asked
 
 
 async def test_recall_shows_examples_of_other_groups_only(
