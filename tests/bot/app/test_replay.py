@@ -328,6 +328,7 @@ async def test_orders_of_a_file_are_compared(
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("BOT_LANGUAGE", "en")
+    monkeypatch.setenv("BOT_ENCODER", "none")
     Path("history.jsonl").write_bytes(jsonl(generated()))
     call = "replay history.jsonl --every 15 --test 15 --examples 0 --order queue --seeds 2"
     assert await asyncio.to_thread(main, call.split()) == 0
