@@ -321,6 +321,7 @@ async def test_staff_pick_from_many_answered_questions(
     assert points[-1].right > points[0].right
 
 
+@pytest.mark.tour
 async def test_orders_of_a_file_are_compared(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
