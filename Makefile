@@ -18,7 +18,7 @@ test: check ## lint, format check, import contracts, types, tests
 quick: check ## lint, types, contracts and every test that starts no program and no browser
 	@$(IN) pytest -n auto --hypothesis-profile=quick -m "not program and not browser and not tour"
 
-tour: .venv/dev.ok .venv/browser.ok ## walk through the whole product in a real browser
+tour: .venv/dev.ok .venv/browser.ok ## walk through the whole product in a real browser, and through a whole replay
 	@$(IN) pytest -n 2 -m tour
 
 check: .venv/dev.ok .venv/browser.ok
