@@ -102,6 +102,11 @@ def clauses_of(text: str) -> list[str]:
 
 @functools.lru_cache(maxsize=64)
 def from_prompt(prompt: str, labels: tuple[str, ...], encoder: Encoder | None = None) -> LinearModel:
+    """Return what `read_prompt_model` builds; the models of the last prompts are kept."""
+    return read_prompt_model(prompt, labels, encoder)
+
+
+def read_prompt_model(prompt: str, labels: tuple[str, ...], encoder: Encoder | None) -> LinearModel:
     """Build the model that knows only the prompt, by logistic regression on the texts of each label.
 
     All labels have the same total weight, however many texts they have. A catch-all label gets a small positive bias,

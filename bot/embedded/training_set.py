@@ -11,7 +11,7 @@ import numpy as np
 from bot.embedded.encoders import Encoder, encoded
 from bot.embedded.features import Floats, TextSpace, casefolded, subject_words
 from bot.embedded.kernel import Features, Indices, Products
-from bot.embedded.linear import documents_of, from_prompt, softmax, space_of
+from bot.embedded.linear import documents_of, read_prompt_model, softmax, space_of
 from bot.embedded.prompt import guess_labels
 from bot.embedded.trained import PRIOR_ROWS, KnownTexts, TrainedModel, blend, digest, flatten_prior
 
@@ -99,7 +99,7 @@ class TrainingSet:
         self.targets = np.zeros((len(all_truth), len(self.labels)), dtype=np.float32)
         self.targets[np.arange(len(all_truth)), all_truth] = 1
         self.targets -= np.float32(1 / len(self.labels))
-        prompt_only = softmax(from_prompt(task.prompt, self.labels, encoder).all_logits(self.questions))
+        prompt_only = softmax(read_prompt_model(task.prompt, self.labels, encoder).all_logits(self.questions))
         self.prior = (
             task.parent.raw_probabilities(prompt_only, self.labels, self.questions)
             if task.parent.layers
