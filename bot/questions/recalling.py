@@ -25,14 +25,16 @@ class Recalling:
     ) -> tuple[Example, ...]:
         """Return the settled questions most similar to a question, the most similar one last, right before it.
 
-        They come from public channels and imports, or the same person asked them.
+        They come from public channels and imports. In a direct message, which nobody else reads, they may also be
+        the same person's own: a reason may quote an example, and the card stands where the question was asked.
 
         Args:
             release: The release; its `recall` is the number of examples, and 0 means none.
             question: The question.
             without: Groups whose rows must not be shown.
         """
-        return _in_order(await self.nearest(question.text, release.recall, without=without, asker=question.asker))
+        asker = question.asker if question.audience is Audience.DIRECT else None
+        return _in_order(await self.nearest(question.text, release.recall, without=without, asker=asker))
 
     async def examples_for_row(self, release: Release, row: Row) -> tuple[Example, ...]:
         """Return the examples for a row that the release is evaluated on: public rows alone.

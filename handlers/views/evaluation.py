@@ -3,6 +3,7 @@
 import csv
 import io
 
+from bot.domain.audience import Audience
 from bot.domain.evaluation import Evaluation
 from bot.domain.gate import Outcome
 from bot.domain.scorecard import Figures
@@ -102,7 +103,10 @@ def _percent(share: float | None) -> str:
 
 
 def changes_table(evaluation: Evaluation) -> bytes:
-    """Return every settled row that was fixed or broken, as CSV for a spreadsheet."""
+    """Return every settled row that was fixed or broken, as CSV for a spreadsheet.
+
+    The text of a question that was not asked in public is left out: a channel may read the file.
+    """
     head = ["change", "split", "row", "question", "settled", "serving", "candidate"]
     return table(
         head,
@@ -111,7 +115,7 @@ def changes_table(evaluation: Evaluation) -> bytes:
                 "fixed" if change.fixed else "broken",
                 change.row.split.value,
                 change.row.id,
-                change.row.text,
+                change.row.text if change.row.audience is Audience.PUBLIC else "",
                 change.row.category,
                 change.before,
                 change.now,

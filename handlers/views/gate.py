@@ -165,16 +165,20 @@ def rule(words: Words) -> str:
 
 
 def broken_lines(evaluation: Evaluation, words: Words) -> list[str]:
-    """Return the corrections that the release would break: their number, and the first of them one by one."""
+    """Return the corrections that the release would break: their number, and the first of them one by one.
+
+    Questions that were not asked in public are counted and not shown: others read the answer too.
+    """
     if evaluation.before is None:
         return []
     changes = evaluation.broken
     if not changes:
         return [words("gate.broken.none")]
     lines = [words("gate.broken.title", n=len(changes))]
-    lines += [_broken_line(change, evaluation.prompt, words) for change in changes[:BROKEN_SHOWN]]
-    if len(changes) > BROKEN_SHOWN:
-        lines.append(words("gate.broken.more", n=len(changes) - BROKEN_SHOWN))
+    shown = [one for one in changes if one.row.audience is Audience.PUBLIC][:BROKEN_SHOWN]
+    lines += [_broken_line(change, evaluation.prompt, words) for change in shown]
+    if len(changes) > len(shown):
+        lines.append(words("gate.learned.more", n=len(changes) - len(shown)))
     return lines
 
 

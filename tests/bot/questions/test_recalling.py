@@ -60,7 +60,7 @@ async def test_evaluated_row_gets_no_near_copy_as_example(store: SqlStore, clock
     assert [one.text for one in examples] == ["PCが起動しない"]
 
 
-async def test_examples_are_public_or_the_askers_own(store: SqlStore, clock: StepClock) -> None:
+async def test_own_private_questions_are_examples_in_private(store: SqlStore, clock: StepClock) -> None:
     release = await release_with_recall(store, clock, 3)
     public, *private = [
         row(f"有給は何日前に申請？ {n}", row_id=f"r{n}").model_copy(update={"split": Split.TRAIN}) for n in range(4)
@@ -73,7 +73,9 @@ async def test_examples_are_public_or_the_askers_own(store: SqlStore, clock: Ste
             await tx.questions.add(asked.model_copy(update={"id": one.id}))
     recalling = await recalling_of(store, rows)
     asked = question("有給は何日前に申請？", n=9)
-    assert {one.text for one in await recalling.examples(release, asked)} == {public.text, rows[2].text}
+    assert [one.text for one in await recalling.examples(release, asked)] == [public.text]
+    direct = asked.model_copy(update={"audience": Audience.DIRECT})
+    assert {one.text for one in await recalling.examples(release, direct)} == {public.text, rows[2].text}
     evaluated = row("無給は何日前に", row_id="r9")
     assert [one.text for one in await recalling.examples_for_row(release, evaluated)] == [public.text]
 

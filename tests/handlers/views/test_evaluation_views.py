@@ -44,7 +44,13 @@ def release(name: str) -> Release:
 
 
 def evaluation(
-    rows: int, categories: int = 4, *, accuracy: float = 0.6, down: bool = False, seed: int = 1
+    rows: int,
+    categories: int = 4,
+    *,
+    accuracy: float = 0.6,
+    down: bool = False,
+    seed: int = 1,
+    audience: Audience = Audience.PUBLIC,
 ) -> Evaluation:
     """Return the evaluation of a candidate with this accuracy against a serving release with 60%."""
     random = Random(seed)
@@ -62,6 +68,10 @@ def evaluation(
     sure = [random.random() for _ in settled]
     new = judged(settled, answered(accuracy), confidences=sure, release="new")
     old = judged(settled, answered(0.6), confidences=sure, release="old")
+    new, old = (
+        [one.model_copy(update={"row": one.row.model_copy(update={"audience": audience})}) for one in answers]
+        for answers in (new, old)
+    )
     card, before = scorecard("new", new), scorecard("old", old)
     beside = (
         {"decision": undecided("old")}
@@ -124,6 +134,21 @@ def test_refusal_shows_rule_numbers_and_broken_rows(language: str) -> None:
     listed = [line for line in read.splitlines() if line.startswith("• question")]
     assert len(listed) == BROKEN_SHOWN < len(made.broken)
     assert str(len(made.broken) - BROKEN_SHOWN) in read
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("audience", [one for one in Audience if one is not Audience.PUBLIC])
+def test_comparison_counts_private_questions_without_text(language: str, audience: Audience) -> None:
+    made = evaluation(120, accuracy=0.1, audience=audience)
+    assert made.broken
+    for read in (
+        texts(refused(made, Words(language)).__dict__),
+        report(made, Words(language)),
+        changes_table(made).decode("utf-8-sig"),
+    ):
+        assert made.changes[0].row.text not in read
+        assert "question " not in read
+    assert str(len(made.broken)) in report(made, Words(language))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
