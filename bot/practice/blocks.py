@@ -11,7 +11,8 @@ from bot.practice.wire import Json, SlackError
 MESSAGE_BLOCKS, VIEW_BLOCKS = 50, 100
 MESSAGE_CHARACTERS = 13_200
 _OTHER_BLOCKS = {"rich_text", "video", "file", "task_card", "plan", "alert", "card", "container", "carousel"}
-_OTHER_BLOCKS |= {"data_table", "data_visualization", "context_actions", "call"}
+_OTHER_BLOCKS |= {"data_table", "data_visualization", "call"}
+_MESSAGES_ONLY = {"context_actions"}
 _SELECTS = {f"{many}{kind}_select" for many in ("", "multi_") for kind in ("users", "conversations", "channels")}
 _SELECTS |= {"external_select", "multi_external_select"}
 _PICKERS = {"datepicker", "timepicker", "datetimepicker"}
@@ -22,6 +23,7 @@ ALLOWED = {
     "accessory": {"button", "overflow", "image", "workflow_button", *_CHOICES},
     "input": {*_CHOICES, *_INPUTS},
     "context": {"image", "plain_text", "mrkdwn"},
+    "context_actions": {"feedback_buttons", "icon_button"},
 }
 _MAX_OPTIONS = {"static_select": 100, "multi_static_select": 100, "overflow": 5, "radio_buttons": 10, "checkboxes": 10}
 
@@ -119,12 +121,35 @@ def _no_checks(_check: _Check, _value: Json, _at: str) -> None:
 
 
 def _button(check: _Check, button: Json, at: str) -> None:
-    check.text(button, "text", at, 75, plain=True)
+    _labelled(check, button, at)
     check.optional(button, "value", at, 2000)
     check.optional(button, "url", at, 3000)
-    check.optional(button, "accessibility_label", at, 75)
     if button.get("style", "primary") not in {"primary", "danger"}:
         check.report("must be a valid enum value: primary, danger", f"{at}/style")
+
+
+def _feedback_buttons(check: _Check, element: Json, at: str) -> None:
+    for side in ("positive_button", "negative_button"):
+        button = element.get(side)
+        if not isinstance(button, dict):
+            check.report(f"missing required field: {side}", at)
+            continue
+        check.length(button.get("value"), f"{at}/{side}/value", 2000, 1)
+        _labelled(check, button, f"{at}/{side}")
+
+
+def _icon_button(check: _Check, element: Json, at: str) -> None:
+    if element.get("icon") != "trash":
+        check.report("must be a valid enum value: trash", f"{at}/icon")
+    check.optional(element, "value", at, 2000)
+    if "visible_to_user_ids" in element:
+        check.items(element, "visible_to_user_ids", at, 10)
+    _labelled(check, element, at)
+
+
+def _labelled(check: _Check, element: Json, at: str) -> None:
+    check.text(element, "text", at, 75, plain=True)
+    check.optional(element, "accessibility_label", at, 75)
 
 
 def _plain_input(check: _Check, element: Json, at: str) -> None:
@@ -166,6 +191,11 @@ def _actions(check: _Check, block: Json, at: str) -> None:
         check.element(element, f"{at}/elements/{number}", "actions")
 
 
+def _context_actions(check: _Check, block: Json, at: str) -> None:
+    for number, element in enumerate(check.items(block, "elements", at, 5)):
+        check.element(element, f"{at}/elements/{number}", "context_actions")
+
+
 def _input(check: _Check, block: Json, at: str) -> None:
     check.text(block, "label", at, 2000, plain=True)
     if "hint" in block:
@@ -185,11 +215,13 @@ def _table(check: _Check, block: Json, at: str) -> None:
 
 _Rule = Callable[[_Check, Json, str], None]
 _ELEMENTS: dict[str, _Rule] = {"button": _button, "plain_text_input": _plain_input, "image": _image}
+_ELEMENTS |= {"feedback_buttons": _feedback_buttons, "icon_button": _icon_button}
 _BLOCKS: dict[str, _Rule] = {
     "section": _section,
     "header": _header,
     "context": _context,
     "actions": _actions,
+    "context_actions": _context_actions,
     "input": _input,
     "image": _image,
     "markdown": _markdown,
@@ -213,7 +245,7 @@ def problems(blocks: list[Any], at: str, maximum: int) -> list[str]:
     for number, block in enumerate(blocks):
         where = f"{at}/{number}"
         kind = block.get("type") if isinstance(block, dict) else None
-        if kind not in _BLOCKS and kind not in _OTHER_BLOCKS:
+        if (kind not in _BLOCKS and kind not in _OTHER_BLOCKS) or (kind in _MESSAGES_ONLY and at != "/blocks"):
             check.report(f"unsupported type: {kind}", f"{where}/type")
             continue
         if "block_id" in block:

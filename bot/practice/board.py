@@ -17,7 +17,7 @@ _THREAD_KEYS = (
     "is_locked",
     "subscribed",
 )
-INTERACTIVE = (ALLOWED["actions"] | ALLOWED["input"]) - {"image"}
+INTERACTIVE = (ALLOWED["actions"] | ALLOWED["input"] | ALLOWED["context_actions"]) - {"image"}
 
 
 class Board:

@@ -211,7 +211,7 @@ def react(ws: Workspace, user_id: str, channel: Channel, ts: str, name: str, *, 
     other_reactions = [one for one in reactions if one["name"] != name]
     message["reactions"] = other_reactions + ([{"name": name, "users": users, "count": len(users)}] if users else [])
     ws.show(channel, message)
-    if ws.app.bot_user in channel.members:
+    if ws.app.bot_user in channel.members and "reactions:read" in ws.app.scopes:
         item = {"type": "message", "channel": channel.id, "ts": ts}
         facts = {"user": user_id, "reaction": name, "item": item, "item_user": message.get("user")}
         ws.emit({"type": "reaction_added" if on else "reaction_removed", **facts, "event_ts": ws.board.ts()})

@@ -65,7 +65,8 @@ async def press_in_message(ws: Workspace, member: Member, place: Json, given: Js
     held_ephemeral = ws.board.ephemerals.get(channel.id, {}).get(ts)
     ephemeral = held_ephemeral is not None and held_ephemeral[0] == member.id
     message = held_ephemeral[1] if held_ephemeral and ephemeral else ws.board.message(channel.id, ts)
-    action = _action(ws, message["blocks"], given) or _action(ws, ws.board.previous_blocks(channel.id, ts), given)
+    before = ws.board.previous_blocks(channel.id, ts)
+    action = _action(ws, member, message["blocks"], given) or _action(ws, member, before, given)
     if action is None:
         raise SlackError("stale_action")
     thread_ts = message.get("thread_ts", "")
@@ -90,7 +91,7 @@ async def press_in_view(ws: Workspace, member: Member, view_id: str, given: Json
         SlackError: `stale_action` if the view has no such element or option; `not_found` for somebody else's view.
     """
     view = _view_of(ws, member, view_id)
-    action = _action(ws, view["blocks"], given)
+    action = _action(ws, member, view["blocks"], given)
     if action is None:
         raise SlackError("stale_action")
     shown = view | {"state": {"values": state.values(view["blocks"], _with_entry(entered, given))}}
@@ -99,9 +100,11 @@ async def press_in_view(ws: Workspace, member: Member, view_id: str, given: Json
     await _send(ws, "interactive", payload, accepts_response=False)
 
 
-def _action(ws: Workspace, blocks: list[Json], given: Json) -> Json | None:
+def _action(ws: Workspace, member: Member, blocks: list[Json], given: Json) -> Json | None:
     element = state.find_element(blocks, given.get("block_id", ""), given.get("action_id", ""))
-    return state.action_item(element, given, given["block_id"], ws.board.ts()) if element else None
+    if element is None or member.id not in element.get("visible_to_user_ids", [member.id]):
+        return None
+    return state.action_item(element, given, given["block_id"], ws.board.ts())
 
 
 def _with_entry(entered: Json, given: Json) -> Json:

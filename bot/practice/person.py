@@ -155,6 +155,12 @@ class Person:
         block, element = _find_element(holder["blocks"], which)
         await self._act(holder, block, element, {}, values)
 
+    async def rate(self, holder: Json, which: Which, *, good: bool) -> None:
+        """Press one of the two feedback buttons of a message; `which` finds their element, as in `press`."""
+        block, element = _find_element(holder["blocks"], which)
+        side = element["positive_button" if good else "negative_button"]
+        await self._act(holder, block, element, {"value": side["value"]}, None)
+
     async def choose(self, holder: Json, which: Which, value: str | list[str], values: Json | None = None) -> None:
         """Choose an option by its value in a select, overflow or radio group; a list of values chooses several."""
         block, element = _find_element(holder["blocks"], which)

@@ -76,12 +76,18 @@ def find_element(blocks: Iterable[Json], block_id: str, action_id: str) -> Json 
 
 
 def action_item(element: Json, entered: Json, block_id: str, ts: str) -> Json | None:
-    """Return the `actions` item of an interaction, or None if a chosen option is not among the element's options."""
+    """Return the `actions` item of an interaction, or None if what was pressed or chosen is not offered."""
     kind = element["type"]
     action: Json = {"type": kind, "block_id": block_id, "action_id": element["action_id"], "action_ts": ts}
     if kind == "button":
         details = {key: element[key] for key in ("text", "value", "style", "url") if key in element}
         return action | details
+    if kind == "icon_button":
+        return action | {key: element[key] for key in ("icon", "text", "value") if key in element}
+    if kind == "feedback_buttons":
+        sides = (element["positive_button"], element["negative_button"])
+        pressed = next((side for side in sides if side["value"] == entered.get("value")), None)
+        return action | {"text": pressed["text"], "value": pressed["value"]} if pressed else None
     key = "selected_option" if kind == "overflow" else _VALUE.get(kind, "value")
     chosen = entered.get(key)
     if kind in _STATIC and not _offers_all(element, chosen if isinstance(chosen, list) else [chosen or {}]):

@@ -102,6 +102,7 @@ const BLOCKS = {
   header: ({ text }) => el("h3", {}, plain(text)),
   divider: () => el("hr"),
   actions: ({ elements }, at) => controls(elements, at),
+  context_actions: ({ elements }, at) => controls(elements, at),
   image: (data) => [data.title && el("figcaption", {}, plain(data.title)), image(data)],
   rich_text: richText,
   markdown: ({ text }) => markdown(text),

@@ -1,7 +1,7 @@
 // Block Kit's interactive elements as native controls with data-action-id. The surface stores the entered values.
 // In this module, `at` is the context of an element; see the last function.
 
-import { el, icon } from "./dom.js";
+import { el, icon, iconButton } from "./dom.js";
 import { openMenu } from "./menu.js";
 import { plain, textObject } from "./mrkdwn.js";
 import { nameOf, state } from "./store.js";
@@ -49,6 +49,30 @@ function button(element, at) {
     plain(element.text),
     icon("window"),
   );
+}
+
+/** Draw a small button with an icon. As on Slack, its text is its name and tooltip unless a longer label is given. */
+function smallButton(name, element, at, data, more = {}) {
+  const label = data.accessibility_label || plain(data.text);
+  const press = (event) =>
+    at.surface.act(at.blockId, element, data.value === undefined ? {} : { value: data.value }, event.currentTarget);
+  const spot = { "data-spot": `${at.blockId}/${element.action_id}/${name}` };
+  return iconButton(name, label, press, { ...hooks(element, at), ...spot, title: plain(data.text), ...more });
+}
+
+function feedbackButtons(element, at) {
+  const side = (name, data) => smallButton(name, element, at, data, { "data-value": data.value });
+  return el(
+    "span",
+    { class: "feedback" },
+    side("thumb_up", element.positive_button),
+    side("thumb_down", element.negative_button),
+  );
+}
+
+function iconControl(element, at) {
+  const seen = element.visible_to_user_ids?.includes(state.me.id) ?? true;
+  return seen ? smallButton(element.icon, element, at, element) : null;
 }
 
 function selectBox(element, at, { groups, chosen, write, blank }) {
@@ -246,6 +270,8 @@ export function image({ image_url: url, alt_text: alt }) {
 
 const ELEMENTS = {
   button,
+  feedback_buttons: feedbackButtons,
+  icon_button: iconControl,
   image,
   overflow,
   static_select: staticSelect,

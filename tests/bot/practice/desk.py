@@ -16,7 +16,7 @@ from bot.practice.wire import Json
 
 SCOPES = "app_mentions:read channels:history channels:read chat:write commands files:read files:write groups:history"
 SCOPES += " groups:read im:history im:read im:write reactions:read reactions:write usergroups:read users:read"
-EVENTS = "app_home_opened app_mention message.channels message.groups message.im reaction_added"
+EVENTS = "app_home_opened app_mention message.channels message.groups message.im reaction_added reaction_removed"
 MANIFEST: dict[str, Any] = {
     "display_information": {"name": "Desk"},
     "features": {

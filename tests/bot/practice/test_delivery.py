@@ -220,6 +220,8 @@ async def test_edits_deletions_reactions_and_bot_messages_are_events(
     await misaki.react(place, ts, "eyes")
     reacted = await app_socket.event("reaction_added")
     assert (reacted["reaction"], reacted["item"]["ts"], reacted["item_user"]) == ("eyes", ts, misaki.user_id)
+    await misaki.react(place, ts, "eyes", on=False)
+    assert (await app_socket.event("reaction_removed"))["user"] == misaki.user_id
     own = await client.chat_postMessage(channel=place, text="mine", thread_ts=ts)
     event = await app_socket.event("message")
     assert (event["bot_id"], event["app_id"], event["ts"]) == ("B0PRACTICE1", "A0PRACTICE1", own["ts"])

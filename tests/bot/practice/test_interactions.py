@@ -296,6 +296,44 @@ async def test_ephemeral_message_can_be_pressed_and_replaced(
     assert "message" not in bodies[0]
 
 
+async def test_small_buttons_send_what_was_pressed(
+    server: Server, desk: PracticeDesk, kenji: Person, client: AsyncWebClient
+) -> None:
+    actions: list[Json] = []
+
+    @desk.app.action("rate")
+    @desk.app.action("bin")
+    async def small(ack: AsyncAck, action: Json) -> None:
+        await ack()
+        actions.append({key: action.get(key) for key in ("type", "text", "value")})
+
+    await desk.connect()
+    sides = {f"{side}_button": {"text": plain(side), "value": side} for side in ("positive", "negative")}
+    elements: list[Json] = [
+        {"type": "feedback_buttons", "action_id": "rate", **sides},
+        {"type": "icon_button", "action_id": "bin", "icon": "trash", "text": plain("Delete"), "value": "q1"},
+        {
+            "type": "icon_button",
+            "action_id": "hidden",
+            "icon": "trash",
+            "text": plain("X"),
+            "visible_to_user_ids": ["U"],
+        },
+    ]
+    place = server.channels.help_desk.id
+    blocks = [{"type": "context_actions", "block_id": "small", "elements": elements}]
+    await client.chat_postMessage(channel=place, text="card", blocks=blocks)
+    card = await kenji.message(lambda one: one["text"] == "card")
+    await kenji.rate(card, "rate", good=False)
+    await kenji.press(card, "bin")
+    with pytest.raises(RefusedError, match="stale_action"):
+        await kenji.press(card, "hidden")
+    assert [(one["type"], one["text"]["text"], one["value"]) for one in actions] == [
+        ("feedback_buttons", "negative", "negative"),
+        ("icon_button", "Delete", "q1"),
+    ]
+
+
 async def test_recently_replaced_element_still_works_then_is_stale(
     server: Server, desk: PracticeDesk, kenji: Person, client: AsyncWebClient
 ) -> None:

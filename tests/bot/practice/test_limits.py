@@ -32,6 +32,19 @@ def select(kind: str = "static_select", **more: object) -> Json:
     return {"type": kind, "action_id": "s", "options": options(2), **more}
 
 
+def feedback(**more: object) -> Json:
+    side = {"text": plain(5), "value": "v"}
+    return {"type": "feedback_buttons", "action_id": "f", "positive_button": side, "negative_button": side, **more}
+
+
+def trash(**more: object) -> Json:
+    return {"type": "icon_button", "action_id": "t", "icon": "trash", "text": plain(5), **more}
+
+
+def context_actions(*elements: Json) -> list[Json]:
+    return [{"type": "context_actions", "elements": list(elements)}]
+
+
 def section(**more: object) -> list[Json]:
     return [{"type": "section", "text": plain(5), **more}]
 
@@ -100,6 +113,31 @@ LIMITS: dict[str, tuple[int, str, Callable[[int], list[Json]]]] = {
     "input label": (2000, "/blocks/0/label/text", lambda n: input_block(label=plain(n))),
     "input hint": (2000, "/blocks/0/hint/text", lambda n: input_block(hint=plain(n))),
     "image alt": (2000, "/blocks/0/alt_text", lambda n: [{"type": "image", "image_url": "u", "alt_text": "a" * n}]),
+    "context actions": (
+        5,
+        "/blocks/0/elements",
+        lambda n: context_actions(*(trash(action_id=str(i)) for i in range(n))),
+    ),
+    "feedback text": (
+        75,
+        "/blocks/0/elements/0/positive_button/text/text",
+        lambda n: context_actions(feedback(positive_button={"text": plain(n), "value": "v"})),
+    ),
+    "feedback value": (
+        2000,
+        "/blocks/0/elements/0/negative_button/value",
+        lambda n: context_actions(feedback(negative_button={"text": plain(1), "value": "v" * n})),
+    ),
+    "icon button label": (
+        75,
+        "/blocks/0/elements/0/accessibility_label",
+        lambda n: context_actions(trash(accessibility_label="a" * n)),
+    ),
+    "icon button people": (
+        10,
+        "/blocks/0/elements/0/visible_to_user_ids",
+        lambda n: context_actions(trash(visible_to_user_ids=["U0"] * n)),
+    ),
     "table rows": (100, "/blocks/0/rows", lambda n: [{"type": "table", "rows": [[]] * n}]),
     "table columns": (20, "/blocks/0/rows/0", lambda n: [{"type": "table", "rows": [[{}] * n]}]),
 }
@@ -131,6 +169,10 @@ def test_limit_itself_fits_and_one_more_is_refused(name: str) -> None:
             "`action_id` a already exists [json-pointer:/blocks/0/elements/1/action_id]",
         ),
         (actions_block(button(style="loud")), "must be a valid enum value: primary, danger"),
+        (actions_block(feedback()), "unsupported type: feedback_buttons [json-pointer:/blocks/0/elements/0/type]"),
+        (context_actions(button()), "unsupported type: button [json-pointer:/blocks/0/elements/0/type]"),
+        (context_actions(trash(icon="star")), "must be a valid enum value: trash"),
+        (context_actions(feedback(negative_button=None)), "missing required field: negative_button"),
         (actions_block(select(options=[option(), option()])), "duplicate value found in options"),
         ([{"type": "divider", "block_id": "b"}] * 2, "`block_id` b already exists [json-pointer:/blocks/1]"),
     ],
@@ -163,6 +205,7 @@ def modal(**more: object) -> Json:
         (modal(blocks=[{"type": "divider"}] * 100), modal(blocks=[{"type": "divider"}] * 101), "/view/blocks"),
         (modal(blocks=input_block(), submit=plain(1)), modal(blocks=input_block()), "/view"),
         (modal(), modal(type="home"), "/view/type"),
+        (modal(), modal(blocks=context_actions(trash())), "/view/blocks/0/type"),
     ],
 )
 def test_view_at_its_limit_fits_beyond_is_refused(fits: Json, exceeds: Json, at: str) -> None:

@@ -122,6 +122,27 @@ async def test_known_blocks_drawn_and_unknown_shown_as_json(stub: Stub, visit: V
     assert outside == []
 
 
+async def test_small_buttons_have_names_and_send_their_value(stub: Stub, visit: Visit) -> None:
+    sides = {
+        "positive_button": {"text": plain("Solved"), "value": "yes"},
+        "negative_button": {"text": plain("Not helpful"), "value": "no", "accessibility_label": "This did not help"},
+    }
+    elements: list[Json] = [
+        {"type": "feedback_buttons", "action_id": "rate", **sides},
+        {"type": "icon_button", "action_id": "bin", "icon": "trash", "text": plain("Delete"), "value": "q1"},
+        {"type": "icon_button", "action_id": "x", "icon": "trash", "text": plain("X"), "visible_to_user_ids": ["U2"]},
+    ]
+    small = {"type": "context_actions", "block_id": "small", "elements": elements}
+    stub.history["C1"] = [message(1, "UB", "answer", blocks=[small], bot_id="B1")]
+    buttons = block(await visit(stub.url), "small").get_by_role("button")
+    for number, name in enumerate(("Solved", "This did not help", "Delete")):
+        await expect(buttons.nth(number)).to_have_accessible_name(name)
+    await expect(buttons).to_have_count(3)
+    await buttons.nth(1).press("Enter")
+    sent = await stub.wait_for_request("actions")
+    assert sent["action"] == {"type": "feedback_buttons", "block_id": "small", "action_id": "rate", "value": "no"}
+
+
 @pytest.mark.parametrize("inside", ["text", "blocks", "name"])
 async def test_markup_in_a_message_is_shown_as_text(inside: str, stub: Stub, visit: Visit) -> None:
     evil = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
