@@ -19,6 +19,7 @@ _T = TypeVar("_T")
 def _auth_test(ws: Workspace, _args: Args) -> Json:
     bot = ws.people.bot
     who = {"user": bot.name, "team_id": TEAM_ID, "user_id": bot.id, "bot_id": ws.app.bot_id}
+    who |= {"enterprise_id": bot.enterprise_id} if bot.enterprise_id else {}
     return {"url": ws.url, "team": TEAM_NAME, **who, "is_enterprise_install": False}
 
 

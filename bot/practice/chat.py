@@ -50,8 +50,9 @@ def say(  # noqa: PLR0913 - a message's parts
         raise SlackError("msg_too_long")
     text = to_mrkdwn(text, ws.people, ws.board.channels.values())
     message: Json = {"user": user_id, "type": "message", "ts": ws.board.ts(), "client_msg_id": str(uuid.uuid4())}
-    message |= {"text": text, "team": TEAM_ID}
-    if (team := ws.member(user_id).team_id) != TEAM_ID:
+    team = ws.member(user_id).team_id
+    message |= {"text": text, "team": team}
+    if team != TEAM_ID:
         message |= {"user_team": team, "source_team": team}
     message["blocks"] = with_ids([rich_text(text)]) if text else []
     if files:

@@ -30,11 +30,15 @@ async def _send(
 
 
 def _base_payload(ws: Workspace, kind: str, member: Member, *, root_view_id: str = "") -> Json:
-    user = {"id": member.id, "username": member.name, "name": member.name, "team_id": TEAM_ID}
-    team = {"id": TEAM_ID, "domain": TEAM_DOMAIN}
+    user = {"id": member.id, "username": member.name, "name": member.name, "team_id": member.team_id}
+    team = {"id": member.team_id, "domain": TEAM_DOMAIN}
+    enterprise = (
+        {"id": ws.people.bot.enterprise_id, "name": "Practice Holding"} if ws.people.bot.enterprise_id else None
+    )
+    team |= {"enterprise_id": enterprise["id"], "enterprise_name": enterprise["name"]} if enterprise else {}
     payload: Json = {"type": kind, "user": user, "api_app_id": ws.app.app_id, "token": "practice", "team": team}
     trigger_id = ws.hooks.trigger(member.id, root_view_id)
-    return payload | {"trigger_id": trigger_id, "enterprise": None, "is_enterprise_install": False}
+    return payload | {"trigger_id": trigger_id, "enterprise": enterprise, "is_enterprise_install": False}
 
 
 def _channel_ref(channel: Channel) -> Json:
@@ -206,7 +210,7 @@ async def command(ws: Workspace, member: Member, channel_id: str, line: str) -> 
         text = to_command_text(text, ws.people, ws.board.channels.values())
     payload: Json = {
         "token": "practice",
-        "team_id": TEAM_ID,
+        "team_id": member.team_id,
         "team_domain": TEAM_DOMAIN,
         "channel_id": channel.id,
         "channel_name": _channel_ref(channel)["name"],
@@ -219,6 +223,8 @@ async def command(ws: Workspace, member: Member, channel_id: str, line: str) -> 
         "response_url": _response_url(ws, ws.hooks.hook(member.id, channel.id)),
         "trigger_id": ws.hooks.trigger(member.id),
     }
+    if enterprise := ws.people.bot.enterprise_id:
+        payload |= {"enterprise_id": enterprise, "enterprise_name": "Practice Holding"}
     if ack := await _send(ws, "slash_commands", payload, accepts_response=True):
         post_response(ws, channel, member.id, ack)
 

@@ -20,7 +20,8 @@ class Member:
     """A person, or the app's bot user. The page shows `role_note` beside the name; `locale` may change.
 
     A `team_id` other than `TEAM_ID` belongs to a partner company, whose people join by Slack Connect, or, with an
-    `enterprise_id`, to a sibling workspace of an Enterprise Grid organisation.
+    `enterprise_id`, to a sibling workspace of an Enterprise Grid organisation. The bot's own `enterprise_id` puts the
+    whole workspace into that organisation.
     """
 
     id: str
@@ -71,7 +72,7 @@ class Member:
             "is_app_user": False,
             "updated": 1790000000,
         }
-        user |= {"is_stranger": True} if self.team_id != TEAM_ID and not self.enterprise_id else {}
+        user |= {"is_stranger": True} if self.team_id != TEAM_ID else {}
         if self.enterprise_id:
             user["enterprise_user"] = {"enterprise_id": self.enterprise_id, "id": self.id, "teams": [self.team_id]}
         return user | ({"locale": self.locale} if include_locale else {})
@@ -159,6 +160,10 @@ class SamplePeople:
     @property
     def groups(self) -> tuple[Group, Group]:
         return (self.staff_group, self.admin_group)
+
+    def is_colleague(self, member: Member) -> bool:
+        """Return whether the member belongs to the organisation of the workspace."""
+        return member.team_id == TEAM_ID or ("" != member.enterprise_id == self.bot.enterprise_id)
 
     def get(self, user_id: str) -> Member | None:
         return self._by_id.get(user_id)

@@ -124,19 +124,21 @@ class Workspace:
             self.delivery.deliver(self._callback(event) if self.faults.new_event_ids else callback)
 
     def _callback(self, event: Json) -> Json:
-        authorization = {"enterprise_id": None, "team_id": TEAM_ID, "user_id": self.app.bot_user}
+        enterprise = self.people.bot.enterprise_id or None
+        authorization = {"enterprise_id": enterprise, "team_id": TEAM_ID, "user_id": self.app.bot_user}
+        author = self.people.get(str(event.get("user")))
         return {
             "token": "practice",
             "team_id": TEAM_ID,
             "context_team_id": TEAM_ID,
-            "context_enterprise_id": None,
+            "context_enterprise_id": enterprise,
             "api_app_id": self.app.app_id,
             "event": event,
             "type": "event_callback",
             "event_id": new_id("Ev"),
             "event_time": int(self.clock()),
             "authorizations": [authorization | {"is_bot": True, "is_enterprise_install": False}],
-            "is_ext_shared_channel": event.get("team", TEAM_ID) != TEAM_ID,
+            "is_ext_shared_channel": author is not None and not self.people.is_colleague(author),
             "event_context": f"4-{new_id('x')}",
         }
 

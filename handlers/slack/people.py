@@ -113,10 +113,11 @@ class People:
         self._enterprise_asked = True
 
     def _is_outsider(self, user: dict[str, Any]) -> bool:
-        if user.get("is_restricted") or user.get("is_ultra_restricted") or user.get("is_stranger"):
+        if user.get("is_restricted") or user.get("is_ultra_restricted"):
             return True
-        same_enterprise = self.home.enterprise is not None and _enterprise_of(user) == self.home.enterprise
-        return not same_enterprise and user.get("team_id") not in {None, self.home.team}
+        if self.home.enterprise is not None and _enterprise_of(user) == self.home.enterprise:
+            return False  # even if Slack calls a colleague a stranger, who shares no channel with the bot yet
+        return bool(user.get("is_stranger")) or user.get("team_id") not in {None, self.home.team}
 
 
 def is_foreign(message: Mapping[str, Any], author: SlackUser, home: Home) -> bool:

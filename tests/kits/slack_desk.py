@@ -10,7 +10,6 @@ from typing import Any
 
 import yaml
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
-from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.acts import Acts, Choices, Ports, SlackActs, SlackPorts
@@ -34,7 +33,7 @@ from handlers.registration import register
 from handlers.server.pool import Pool
 from handlers.slack.announcer import SlackAnnouncer
 from handlers.slack.channels import ChannelAudiences
-from handlers.slack.connection import bolt_app
+from handlers.slack.connection import bolt_app, fetch_identity
 from handlers.slack.guard import Guard
 from handlers.slack.people import Home, People
 from handlers.slack.policy import Policy
@@ -203,6 +202,7 @@ async def open_desk(
     trainer: Trainer | None = None,
     student: ModelName = MODEL,
     embedded: Embedded | None = None,
+    enterprise: str = "",
 ) -> AsyncIterator[SlackDesk]:
     """Open a bot in a new practice workspace.
 
@@ -217,14 +217,17 @@ async def open_desk(
         trainer: Replaces the fake that trains.
         student: The model to train.
         embedded: What the embedded model knows about itself; the default has none.
+        enterprise: The Enterprise Grid organisation of the workspace; the default has none.
     """
     async with AsyncExitStack() as stack:
         timing = Timing(ack=ack, redeliver=(0.0, 0.05, 0.05))
         clock, rules = StepClock(), RuleModel({"leave": "labor", "有給": "labor", "laptop": "it"})
         workspace = Workspace(MANIFEST, lambda: clock.now().timestamp(), timing=timing)
+        workspace.people.bot.enterprise_id = enterprise
         server = await stack.enter_async_context(serve(workspace))
         client = AsyncWebClient(token=server.bot_token, base_url=server.api_url, retry_handlers=[])
-        home = Home(TEAM_ID, server.people.bot.id)
+        identity = await fetch_identity(client)
+        home = Home(identity.team_id or "", identity.bot_user_id or "", identity.enterprise_id)
         people = People(client, home)
         guard = Guard([server.people.staff_group.id], [server.people.admin.id], client)
         policy = Policy(home.bot_user_id, [server.channels.help_desk.id])
@@ -253,7 +256,7 @@ async def open_desk(
         recheckers = Pool(acts.rechecking.recheck_next, 1, poll=POLL_SECONDS)
         await acts.releasing.ensure(prompt, serving)
 
-        app = bolt_app(client, _identity(server))
+        app = bolt_app(client, identity)
         wake = Wake(answerers.wake, deliverers.wake, lambda: None)
         register(app, Context(acts, slack, client, people, guard, policy, audiences, reader, Private(client), wake))
         catch_up = CatchUp(slack.catching_up, [server.channels.help_desk.id], clock, answerers.wake, lambda: None)
@@ -280,16 +283,6 @@ async def open_desk(
         stack.push_async_callback(recheckers.stop, 5)
         stack.push_async_callback(deliverers.stop, 5)
         yield desk
-
-
-def _identity(server: Server) -> AuthorizeResult:
-    return AuthorizeResult(
-        enterprise_id=None,
-        team_id=TEAM_ID,
-        bot_user_id=server.people.bot.id,
-        bot_id=server.workspace.app.bot_id,
-        bot_token=server.bot_token,
-    )
 
 
 async def asked(desk: SlackDesk, text: str = "my laptop is broken") -> str:
