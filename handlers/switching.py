@@ -49,7 +49,7 @@ async def try_switch(call: Call, name: str, sentence: str = "") -> None:
     acts = call.acts
     release = await acts.releasing.named(name)
     if release.id == (await acts.releasing.serving()).id:
-        raise Refused(Reason.ALREADY_SERVING, name=str(release.model))
+        raise Refused(Reason.ALREADY_SERVING, name=release.name)
     seconds = await acts.evaluating.seconds(release)
     if seconds > LONG_COMPARISON_SECONDS:
         await call.say(call.words("evaluate.comparing", minutes=max(1, round(seconds / 60))))

@@ -12,6 +12,8 @@ from storage.tables import release_events, releases
 
 _AT = "@"
 """Stands in `unsure_revision` between the revision and the threshold that it belongs to."""
+_NUMBERED = {"version", "examples"}
+"""Fields that a trigger of the database fills."""
 _FIELDS = [releases.c[name] for name in Release.model_fields]
 
 
@@ -21,8 +23,8 @@ class SqlReleases:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add(self, release: Release, by: str, why: str) -> None:
-        """Insert a release and its first event.
+    async def add(self, release: Release, by: str, why: str) -> Release:
+        """Insert a release and its first event, and return the release with the number that the database gave it.
 
         Raises:
             sqlalchemy.exc.IntegrityError: the id exists, or this would be a second serving release.
@@ -31,9 +33,12 @@ class SqlReleases:
             "model": str(release.model),
             "unsure_revision": _marked(release.unsure_below, release.unsure_revision),
         }
-        await self._connection.execute(insert(releases).values(release.model_dump() | values))
+        await self._connection.execute(insert(releases).values(release.model_dump(exclude=_NUMBERED) | values))
         event = ReleaseEvent(release_id=release.id, state=release.state, by=by, why=why, at=release.created_at)
         await self._record(event)
+        # A column of RETURNING would be older than SQLite's trigger.
+        numbers = select(*(releases.c[name] for name in _NUMBERED)).where(releases.c.id == release.id)
+        return release.model_copy(update=dict((await self._connection.execute(numbers)).mappings().one()))
 
     async def get(self, release_id: str) -> Release | None:
         return await self._one(select(*_FIELDS).where(releases.c.id == release_id))

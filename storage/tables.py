@@ -154,6 +154,10 @@ releases = Table(
     # The revision of the embedded model under which the threshold was chosen, `@` and that threshold: a replica of an
     # earlier version changes only the threshold. NULL for other models, and from before.
     Column("unsure_revision", Text),
+    # A trigger fills both for a new release, so that the database alone gives the numbers.
+    Column("version", Integer),
+    Column("examples", Integer),
+    Index("uq_releases_version", "version", unique=True),
 )
 Index(
     "uq_releases_serving",

@@ -55,7 +55,7 @@ class ReleaseState(StrEnum):
 
 
 class Release(Thing):
-    """A model with its prompt and its recall. `id` is short because people type it."""
+    """A model with its prompt and its recall. People know it by its `name`; ids are for machines."""
 
     id: str
     model: ModelName
@@ -69,6 +69,15 @@ class Release(Thing):
     """Confidence below which the bot says that it is unsure and asks staff; None means that it always answers."""
     unsure_revision: str | None = None
     """The revision of the embedded model under which that was chosen; None for other models."""
+    version: int = 0
+    """Number of the release, from 1 in the order of creation; 0 before it is stored, when the database gives it."""
+    examples: int = 0
+    """Number of rows that the model was trained on; 0 if it was not trained here."""
+
+    @property
+    def name(self) -> str:
+        """The name that people read and type, such as `v4`. It never changes."""
+        return f"v{self.version}"
 
     def is_unsure(self, confidence: float | None, revision: str | None) -> bool:
         """Return whether an answer is unsure; never if the model gives no confidence.

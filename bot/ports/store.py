@@ -197,8 +197,8 @@ class Prompts(Protocol):
 class Releases(Protocol):
     """Releases and their append-only history."""
 
-    async def add(self, release: Release, by: str, why: str) -> None:
-        """Insert a release and its first history entry."""
+    async def add(self, release: Release, by: str, why: str) -> Release:
+        """Insert a release and its first history entry, and return it with its version number."""
 
     async def get(self, release_id: str) -> Release | None: ...
 

@@ -141,7 +141,7 @@ class Classifying:
                     state=ReleaseState.CANDIDATE,
                     created_at=self._clock.now(),
                 )
-                await tx.releases.add(found, SYSTEM, "fallback")
+                found = await tx.releases.add(found, SYSTEM, "fallback")
             return found
 
     async def keep(self, tx: Transaction, verdict: Verdict) -> None:

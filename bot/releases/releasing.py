@@ -106,7 +106,9 @@ class Releasing:
             return [r for r in await tx.releases.all() if r.state is not ReleaseState.SERVING]
 
     async def named(self, name: str) -> Release:
-        """Return the release that a person means by its id, the start of its id, a model's name or a fine-tune's id.
+        """Return the release that a person means by its name (`v4`), its id, a model's name or a fine-tune's id.
+
+        The start of an id will do.
 
         Raises:
             Refused: UNKNOWN_RELEASE, AMBIGUOUS_RELEASE, NOT_SUCCEEDED (the fine-tune produced no model).
@@ -114,13 +116,14 @@ class Releasing:
         async with self._store.transaction() as tx:
             releases = await tx.releases.all()
             finetune = await tx.finetunes.get(name)
-        exact = [r for r in releases if name in {r.id, str(r.model), r.model.model, r.finetune_id}]
+        exact = [r for r in releases if name.casefold() == r.name]
+        exact = exact or [r for r in releases if name in {r.id, str(r.model), r.model.model, r.finetune_id}]
         found = exact or [r for r in releases if r.id.startswith(name)]
         if len(found) > 1:
             # If one model has several prompts, its name means the newest release.
             found = found[:1] if exact else found
         if len(found) > 1:
-            raise Refused(Reason.AMBIGUOUS_RELEASE, name=name, ids=", ".join(r.id for r in found))
+            raise Refused(Reason.AMBIGUOUS_RELEASE, name=name, ids=", ".join(r.name for r in found))
         if not found:
             raise Refused(Reason.NOT_SUCCEEDED if finetune else Reason.UNKNOWN_RELEASE, name=name)
         return found[0]
@@ -154,7 +157,7 @@ class Releasing:
         evaluation = await evaluating.evaluate(release, progress)
         decision = evaluation.decision
         if decision is None:
-            raise Refused(Reason.ALREADY_SERVING, name=str(release.model))
+            raise Refused(Reason.ALREADY_SERVING, name=release.name)
         passed = decision.outcome is Outcome.PASSED
         if not (passed or sentence):
             return Attempt(evaluation=evaluation, served=None)
@@ -183,7 +186,7 @@ class Releasing:
             if release is None:
                 raise Refused(Reason.UNKNOWN_RELEASE, name=release_id)
             if serving and serving.id == release_id:
-                raise Refused(Reason.ALREADY_SERVING, name=release_id)
+                raise Refused(Reason.ALREADY_SERVING, name=release.name)
             if over and serving and serving.id != over:
                 raise Refused(Reason.SERVING_CHANGED)
             return await self._serve(tx, release, serving, by, why, note)
@@ -266,5 +269,4 @@ async def add_candidate(  # noqa: PLR0913 - a release has that many parts
         finetune_id=finetune_id,
         created_at=now,
     )
-    await tx.releases.add(release, by, why)
-    return release
+    return await tx.releases.add(release, by, why)

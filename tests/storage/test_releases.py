@@ -22,12 +22,15 @@ async def test_release_is_read_as_written(store: Store) -> None:
         await transaction.prompts.put(PROMPT)
         await transaction.datasets.put(manifest(), NOW)
         await transaction.finetunes.add(finetune())
-        await transaction.releases.add(release(), "U3", "first")
-        await transaction.releases.add(tuned, "U3", "trained")
-        assert await transaction.releases.get("r1") == release()
-        assert await transaction.releases.get("r2") == tuned
+        await transaction.finetunes.save_rows("f1", {"q1": "one", "q2": "two"})
+        first = await transaction.releases.add(release(), "U3", "first")
+        second = await transaction.releases.add(tuned, "U3", "trained")
+        assert first == release().model_copy(update={"version": 1})
+        assert second == tuned.model_copy(update={"version": 2, "examples": 2})
+        assert await transaction.releases.get("r1") == first
+        assert await transaction.releases.get("r2") == second
         assert await transaction.releases.get("unknown") is None
-        assert await transaction.releases.all() == [tuned, release()]
+        assert await transaction.releases.all() == [second, first]
         assert await transaction.releases.serving() is None
 
 
@@ -35,12 +38,12 @@ async def test_switch_changes_states_and_writes_history(store: Store) -> None:
     serving = release(state=ReleaseState.SERVING)
     async with store.transaction() as transaction:
         await transaction.prompts.put(PROMPT)
-        await transaction.releases.add(serving, "U3", "first")
-        await transaction.releases.add(release("r2"), "U3", "trained")
+        serving = await transaction.releases.add(serving, "U3", "first")
+        candidate = await transaction.releases.add(release("r2"), "U3", "trained")
         assert await transaction.releases.serving(lock=True) == serving
         await transaction.releases.enter("r1", ReleaseState.RETIRED, "U4", "switch", LATER)
         await transaction.releases.enter("r2", ReleaseState.SERVING, "U4", "switch", LATER)
-        assert await transaction.releases.serving() == release("r2", ReleaseState.SERVING)
+        assert await transaction.releases.serving() == candidate.model_copy(update={"state": ReleaseState.SERVING})
 
         def switch_event(release_id: str, state: ReleaseState) -> ReleaseEvent:
             return ReleaseEvent(release_id=release_id, state=state, by="U4", why="switch", at=LATER)
@@ -103,13 +106,31 @@ async def test_concurrent_switches_run_one_after_another(make_migrated: MakeData
         await replica.close()
 
 
+async def test_concurrent_releases_never_share_a_version(make_migrated: MakeDatabase) -> None:
+    url = make_migrated()
+    replicas = [Database(url), Database(url)]
+    async with SqlStore(replicas[0]).transaction() as transaction:
+        await transaction.prompts.put(PROMPT)
+
+    async def add(n: int) -> str:
+        async with SqlStore(replicas[n % 2]).transaction() as transaction:
+            added = await transaction.releases.add(release(f"r{n}"), "U3", "made")
+            await asyncio.sleep(0.005)
+            return added.name
+
+    names = await asyncio.gather(*(add(n) for n in range(6)))
+    assert sorted(names) == [f"v{n}" for n in range(1, 7)]
+    for replica in replicas:
+        await replica.close()
+
+
 async def test_shadow_is_the_release_in_that_state(store: Store) -> None:
     async with store.transaction() as transaction:
         await transaction.prompts.put(PROMPT)
-        await transaction.releases.add(release(), "U3", "first")
+        added = await transaction.releases.add(release(), "U3", "first")
         assert await transaction.releases.shadow() is None
         await transaction.releases.enter("r1", ReleaseState.SHADOW, "U4", "shadow", LATER)
-        assert await transaction.releases.shadow() == release(state=ReleaseState.SHADOW)
+        assert await transaction.releases.shadow() == added.model_copy(update={"state": ReleaseState.SHADOW})
 
 
 async def test_threshold_keeps_its_revision_until_it_changes(store: Store, database: Database) -> None:
@@ -134,5 +155,5 @@ async def test_threshold_keeps_its_revision_until_it_changes(store: Store, datab
         assert kept
         assert (kept.unsure_below, kept.unsure_revision) == (0.4, None)
         full = release("r2").model_copy(update={"unsure_below": 0.7, "unsure_revision": "fp_3"})
-        await transaction.releases.add(full, "U3", "again")
-        assert await transaction.releases.get("r2") == full
+        added = await transaction.releases.add(full, "U3", "again")
+        assert await transaction.releases.get("r2") == added

@@ -16,11 +16,12 @@ from bot.ports import Store
 from storage.database import Database
 from storage.migrations import config
 from storage.store import SqlStore
-from storage.tables import inbox, metadata
+from storage.tables import inbox, metadata, releases
 from tests.storage.conftest import MakeDatabase
 from tests.storage.things import LEASE, NOW, PROMPT, arrival, finetune, manifest
 
 RELEASED = {
+    "0010": "7e08990db81f62a2667b75543d8657c1fa88ea0330b35632cf603818ea00583d",
     "0009": "652c960e4e5ac7bc404008c7026688750af47017808ab245456ed46ff252498c",
     "0008": "71f6d34985b991523bcdb993372e702a42105c3d5bca2f6645c7220b9f8a2dc3",
     "0007": "4ae6cefbb205513856347d90186759cbb6edbb3b4e79580a8ede2e902200b2c3",
@@ -105,6 +106,8 @@ async def test_older_program_can_write_to_newer_tables(released: tuple[Database,
         for table in tables.sorted_tables:
             written = len(await connection.run_sync(read_rows, table))
             assert written == 2 or table.name in FILLED, table.name
+        numbers = select(releases.c.version, releases.c.examples).order_by(releases.c.number)
+        assert [tuple(row) for row in await connection.execute(numbers)] == [(1, 1), (2, 1)]
 
 
 async def test_newer_program_reads_rows_of_older_program(released: tuple[Database, MetaData]) -> None:

@@ -103,7 +103,7 @@ async def test_impossible_switch_and_rollback_are_refused(desk: ReleaseDesk) -> 
 
 async def test_release_is_found_by_each_of_its_names(desk: ReleaseDesk) -> None:
     one, two = await desk.candidate("ft:base:1"), await desk.candidate("ft:base:2")
-    for name in (one.id, "local/ft:base:1", "ft:base:1"):
+    for name in (one.name, one.name.upper(), one.id, "local/ft:base:1", "ft:base:1"):
         assert await desk.releasing.named(name) == one
     start = next(two.id[:n] for n in range(1, 9) if not one.id.startswith(two.id[:n]))
     async with desk.store.transaction() as tx:
