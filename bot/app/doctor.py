@@ -22,8 +22,9 @@ from bot.providers.probing import EMBEDDINGS, ProviderProbe
 from bot.providers.providers import Providers, address_to_try
 from bot.questions.catching_up import MOVED_PREFIX
 from bot.settings import Settings
-from handlers.slack.connection import fetch_identity, slack_client, slack_problem
+from handlers.slack.connection import fetch_identity, open_client, slack_problem
 from handlers.slack.failures import SLACK_FAILURES, TRANSIENT_ERRORS, error_name
+from handlers.slack.moved import FollowingClient
 from handlers.slack.scopes import may_be_left_out, missing_scopes
 from handlers.texts.words import Words
 from handlers.views.trouble import base_url_name, key_name
@@ -75,10 +76,13 @@ async def examine(settings: Settings) -> list[Finding]:
         if settings.ssl_cert_file:  # its content was checked with the settings
             findings.append(well("SSL_CERT_FILE", "cli.doctor.certificates"))
         tables, database_findings = await check_tables(database)
-        slack_findings = await check_slack(settings)
+        client = await stack.enter_async_context(
+            open_client(settings.slack_bot_token, settings.slack_api_url, trust_of(settings))
+        )
+        slack_findings = await check_slack(settings, client)
         findings += database_findings + slack_findings
         if slack_findings[0].well and not settings.practice:
-            findings += await check_channels(settings, database, tables=tables)
+            findings += await check_channels(settings, client, database, tables=tables)
         findings += await check_models(settings, database, tables=tables)
         findings += await check_langsmith(settings, database, tables=tables)
     return findings + check_people(settings)
@@ -102,10 +106,9 @@ async def check_tables(database: Database) -> tuple[bool, list[Finding]]:
     return tables, [well("DATABASE_URL", "cli.doctor.database" if tables else "cli.doctor.new_database")]
 
 
-async def check_slack(settings: Settings) -> list[Finding]:
+async def check_slack(settings: Settings, client: AsyncWebClient) -> list[Finding]:
     if settings.practice:
         return [well("SLACK_BOT_TOKEN", "cli.doctor.practice")]
-    client = slack_client(settings.slack_bot_token, settings.slack_api_url, trust_of(settings))
     try:
         identity = await fetch_identity(client)
         if settings.slack_app_token:
@@ -122,9 +125,10 @@ async def check_slack(settings: Settings) -> list[Finding]:
     return found
 
 
-async def check_channels(settings: Settings, database: Database, *, tables: bool) -> list[Finding]:
+async def check_channels(
+    settings: Settings, client: FollowingClient, database: Database, *, tables: bool
+) -> list[Finding]:
     """Check that the bot can read the channels of the settings, under the ids that they have now."""
-    client = slack_client(settings.slack_bot_token, settings.slack_api_url, trust_of(settings))
     if tables:
         async with SqlStore(database).transaction() as tx:
             moves = await tx.cursors.starting(MOVED_PREFIX)

@@ -30,7 +30,7 @@ from handlers.server.health import Check, Health, HealthPart
 from handlers.server.pool import Pool
 from handlers.slack.announcer import SlackAnnouncer
 from handlers.slack.channels import ChannelAudiences
-from handlers.slack.connection import bolt_app, fetch_identity, slack_client, socket_mode
+from handlers.slack.connection import bolt_app, fetch_identity, open_client, socket_mode
 from handlers.slack.deliveries import Deliveries, Requests
 from handlers.slack.guard import Guard
 from handlers.slack.moved import FollowingClient
@@ -83,7 +83,16 @@ async def serve_slack(core: Core, settings: Settings, edge: Edge) -> AsyncIterat
     Raises:
         SlackRefused: a token is wrong, or Slack is unreachable.
     """
-    client = slack_client(settings.slack_bot_token, settings.slack_api_url, trust_of(settings))
+    async with (
+        open_client(settings.slack_bot_token, settings.slack_api_url, trust_of(settings)) as client,
+        serve_app(core, settings, edge, client),
+    ):
+        yield
+
+
+@asynccontextmanager
+async def serve_app(core: Core, settings: Settings, edge: Edge, client: FollowingClient) -> AsyncIterator[None]:
+    """Answer as the app that the client's token belongs to. Raises SlackRefused."""
     identity = await fetch_identity(client)
     warn_of_missing_scopes(identity)
     side = await follow_channels(SlackSide.of(core, settings, client, identity), settings)

@@ -5,10 +5,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from pydantic import SecretStr
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
+from slack_sdk.http_retry.builtin_async_handlers import (
+    AsyncConnectionErrorRetryHandler,
+    AsyncRateLimitErrorRetryHandler,
+)
+from slack_sdk.http_retry.request import HttpRequest
+from slack_sdk.http_retry.response import HttpResponse
+from slack_sdk.http_retry.state import RetryState
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.certificates import refused_certificate
@@ -22,27 +29,81 @@ SLACK_SECONDS = 20
 """Timeout of one call, in seconds. Even with the one retry after a 429, a post ends before its lease."""
 
 
+CONNECTIONS_PER_HOST = 10
+"""Upper bound of open connections to one host."""
+KEPT_SECONDS = 30.0
+"""Seconds for which an idle connection is kept. Common proxies and load balancers close theirs after 60."""
+REPEATABLE = frozenset(
+    {
+        "apps.connections.open",
+        "auth.test",
+        "chat.delete",
+        "chat.getPermalink",
+        "chat.update",
+        "conversations.history",
+        "conversations.info",
+        "conversations.members",
+        "conversations.open",
+        "conversations.replies",
+        "usergroups.users.list",
+        "users.info",
+        "views.publish",
+    }
+)
+"""Web API methods that change nothing more when they are called twice."""
+
+
 class SlackRefused(Unable):
     """Slack refuses the bot or cannot be reached. The problem says why, without any token."""
 
 
-def slack_client(token: SecretStr | None, api_url: str, trust: ssl.SSLContext | None = None) -> FollowingClient:
-    """Return a client for Slack's Web API. It retries a call once after a 429, because then Slack surely did nothing.
+class LostConnectionRetry(AsyncConnectionErrorRetryHandler):
+    """Repeats a call once if its connection breaks, as a kept connection may after a laptop's sleep.
 
-    After any other failure the caller first looks whether Slack has done what was asked.
+    Methods outside `REPEATABLE` are not repeated: Slack may have posted the message before the connection broke.
+    """
+
+    async def _can_retry_async(
+        self,
+        *,
+        state: RetryState,
+        request: HttpRequest,
+        response: HttpResponse | None = None,
+        error: Exception | None = None,
+    ) -> bool:
+        if request.url.rsplit("/", 1)[-1] not in REPEATABLE:
+            return False
+        return await super()._can_retry_async(state=state, request=request, response=response, error=error)
+
+
+@asynccontextmanager
+async def open_client(
+    token: SecretStr | None, api_url: str, trust: ssl.SSLContext | None = None
+) -> AsyncIterator[FollowingClient]:
+    """Open a client for Slack's Web API whose calls share connections, until the block ends.
+
+    It repeats a call once after a 429, because then Slack surely did nothing, and a repeatable call whose connection
+    broke. After any other failure the caller first looks whether Slack has done what was asked.
 
     Args:
         token: The bot token.
         api_url: The address of the Web API.
         trust: The certificate authorities to trust, also for the socket and uploads; None means the default.
     """
-    return FollowingClient(
-        token=token.get_secret_value() if token else None,
-        base_url=api_url.rstrip("/") + "/",
-        timeout=SLACK_SECONDS,
-        ssl=trust,
-        retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=1)],
+    session = ClientSession(
+        connector=TCPConnector(limit_per_host=CONNECTIONS_PER_HOST, keepalive_timeout=KEPT_SECONDS),
+        timeout=ClientTimeout(total=SLACK_SECONDS),
+        cookie_jar=DummyCookieJar(),  # each call stands for itself, as it did with a session of its own
     )
+    async with session:
+        yield FollowingClient(
+            token=token.get_secret_value() if token else None,
+            base_url=api_url.rstrip("/") + "/",
+            timeout=SLACK_SECONDS,
+            ssl=trust,
+            session=session,
+            retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=1), LostConnectionRetry()],
+        )
 
 
 def bolt_app(client: AsyncWebClient, identity: AuthorizeResult) -> AsyncApp:

@@ -67,11 +67,17 @@ class Private:
                 log.info("private message, %s: %s", send.__name__, error_name(error) or type(error).__name__)
         log.warning("a private message could not be sent in any way")
 
+    def _webhook(self, response_url: str) -> AsyncWebhookClient:
+        client = self._client
+        return AsyncWebhookClient(
+            response_url, timeout=client.timeout, ssl=client.ssl, proxy=client.proxy, session=client.session
+        )
+
     async def dismiss(self, spot: Spot) -> None:
         """Delete the private message whose button was pressed. A failure is only logged: the message does no harm."""
         if spot.response_url:
             try:
-                await AsyncWebhookClient(spot.response_url).send(delete_original=True)
+                await self._webhook(spot.response_url).send(delete_original=True)
             except SLACK_FAILURES as error:
                 log.info("a private message could not be deleted: %s", type(error).__name__)
 
@@ -79,7 +85,7 @@ class Private:
         """Replace the private message whose button was pressed. A failure is only logged: the press is stored."""
         if spot.response_url:
             try:
-                await AsyncWebhookClient(spot.response_url).send(
+                await self._webhook(spot.response_url).send(
                     text=message.text, blocks=message.blocks, replace_original=True
                 )
             except SLACK_FAILURES as error:
@@ -96,7 +102,7 @@ class Private:
     async def _respond(self, spot: Spot, message: Message) -> bool:
         if not spot.response_url:
             return False
-        answer = await AsyncWebhookClient(spot.response_url).send(
+        answer = await self._webhook(spot.response_url).send(
             text=message.text, blocks=message.blocks, response_type="ephemeral", replace_original=False
         )
         return answer.status_code == 200

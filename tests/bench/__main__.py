@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bot.settings import ROOT
-from tests.bench import burst, langsmith, learning, robustness, start, stored, sustained
+from tests.bench import burst, distant, langsmith, learning, robustness, start, stored, sustained
 
 DATABASES = ("sqlite", "postgresql")
-PARTS = ("sustained", "burst", "stored", "langsmith", "start")
+PARTS = ("sustained", "distant", "burst", "stored", "langsmith", "start")
 OF_THE_LEARNER = {"learning": learning, "robustness": robustness}
 
 
@@ -38,6 +38,8 @@ async def main() -> None:
     parts = args.parts or PARTS
     if "sustained" in parts:
         await sustained.main(args.questions, databases)
+    if "distant" in parts:
+        await distant.main(args.questions, databases)
     if "burst" in parts:
         await burst.main(args.burst, args.within, databases)
     if "stored" in parts:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import statistics
 import tempfile
 import time
 from collections.abc import Sequence
@@ -54,6 +55,11 @@ class Meter:
     def seconds(self) -> float:
         """Wall-clock seconds per question."""
         return self._total_seconds / len(self._answer_seconds)
+
+    @property
+    def median(self) -> float:
+        """Median seconds from a question to its answer."""
+        return statistics.median(self._answer_seconds)
 
     @property
     def cpu(self) -> float:

@@ -19,7 +19,7 @@ from bot.domain.faults import SettingsError
 from bot.practice import Person, Server, Workspace, serve
 from bot.settings import Settings, load
 from handlers.command import upload
-from handlers.slack.connection import slack_client
+from handlers.slack.connection import open_client
 from handlers.texts.words import LANGUAGES, Words
 from tests.kits.langsmith_server import LangSmithServer
 from tests.kits.langsmith_server.server import KEY
@@ -99,8 +99,8 @@ async def test_every_client_trusts_company_authority(company: Company) -> None:
         await eventually(traced, 30)
         await admin.command("/finetune status")
         assert "openai/small" in texts(await admin.message(lambda m: bool(m.get("ephemeral")), timeout=30))
-        client = slack_client(settings.slack_bot_token, settings.slack_api_url, trust_of(settings))
-        await upload(client, server.channels.ops.id, "rows", {"rows.jsonl": b"{}"})
+        async with open_client(settings.slack_bot_token, settings.slack_api_url, trust_of(settings)) as client:
+            await upload(client, server.channels.ops.id, "rows", {"rows.jsonl": b"{}"})
         assert await admin.message(lambda m: bool(m.get("files")), timeout=30)
 
 
