@@ -1,4 +1,4 @@
-"""The listener for App Home, which publishes a person's home whenever they open it."""
+"""The listeners for App Home: a person's home is published when they open it, and when their language changes."""
 
 from typing import Any
 
@@ -11,14 +11,21 @@ from handlers.views.home import home as home_view
 
 
 def register(app: AsyncApp, context: Context) -> None:
-    """Register the listener for `app_home_opened`."""
+    """Register the listeners for `app_home_opened` and `user_change`."""
     guard, people = context.guard, context.people
 
     @app.event("app_home_opened")
     async def publish_home(event: dict[str, Any], client: AsyncWebClient) -> None:
-        if event.get("tab") != "home":
-            return
-        user = event["user"]
+        if event.get("tab") == "home":
+            await publish(event["user"], client)
+
+    @app.event("user_change")
+    async def follow_person(event: dict[str, Any], client: AsyncWebClient) -> None:
+        user = event["user"]["id"]
+        if await people.refresh(user):
+            await publish(user, client)
+
+    async def publish(user: str, client: AsyncWebClient) -> None:
         view = home_view(
             await context.acts.prompting.current(),
             await people.words(user),

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute
 from bot.app.lifecycle import Edge, serve_slack
 from bot.app.telemetry import Telemetry
 from bot.app.trust import TrustAdapter, trust_of
-from bot.app.wiring import VERSION, Core, open_core, read_prompt
+from bot.app.wiring import VERSION, Core, open_core, read_prompt, with_sample_owners
 from bot.domain.prompt import Prompt
 from bot.practice import Server, Workspace, serve
 from bot.settings import ROOT, Settings
@@ -61,8 +61,7 @@ async def open_bot(
         if settings.practice:
             server = await stack.enter_async_context(open_workspace(state, port, health.routes))
             settings = practice_settings(settings, server)
-            # The sample categories name no owners, so the sample staff are notified.
-            prompt = prompt.with_default_owner(server.people.staff_group.id)
+            prompt = with_sample_owners(prompt)
         secret = settings.slack_signing_secret
         requests = Requests(secret.get_secret_value()) if secret else None
         routes = [*health.routes, *([requests.route] if requests else [])]

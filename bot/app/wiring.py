@@ -22,7 +22,7 @@ from bot.domain.faults import Fault, Problem, SettingsError, problem_of, problem
 from bot.domain.prompt import Prompt
 from bot.embedded import LocalModel
 from bot.ports import NothingEmbedded, Unmetered
-from bot.practice import STAFF_GROUP_ID
+from bot.practice import STAFF_GROUP_ID, TEAM_GROUP_IDS
 from bot.providers.batching import OpenAIBatcher
 from bot.providers.breaker import BreakerModel
 from bot.providers.model import OpenAIModel
@@ -93,10 +93,15 @@ def read_prompt(folder: Path) -> Prompt:
 def configured_prompt(settings: Settings) -> Prompt:
     """Return the prompt that the settings name. Raises SettingsError.
 
-    In the practice workspace the sample staff own each category that names no owner, whichever command opens the bot.
+    In the practice workspace the sample teams own the categories that name no owner, whichever command opens the bot.
     """
     prompt = read_prompt(settings.prompt_folder)
-    return prompt.with_default_owner(STAFF_GROUP_ID) if settings.practice else prompt
+    return with_sample_owners(prompt) if settings.practice else prompt
+
+
+def with_sample_owners(prompt: Prompt) -> Prompt:
+    """Return a prompt whose categories without owners belong to the sample teams, and else to all of the staff."""
+    return prompt.with_default_owner(STAFF_GROUP_ID, TEAM_GROUP_IDS)
 
 
 def read_text(file: Path) -> str:

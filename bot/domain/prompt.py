@@ -163,11 +163,19 @@ class Prompt(Thing):
         """Return the category that a person wrote, by id or by name, ignoring case."""
         return match_category(self.categories, written)
 
-    def with_default_owner(self, owner: str) -> "Prompt":
-        """Return this prompt with `owner` as the owner of every category without one."""
+    def with_default_owner(self, owner: str, teams: Mapping[str, str] | None = None) -> "Prompt":
+        """Return this prompt with an owner for every category without one.
+
+        Args:
+            owner: the owner of a category that `teams` lacks.
+            teams: a category's id → its owner.
+        """
+        owners = teams or {}
         return self.model_copy(
             update={
-                "categories": tuple(c if c.owner else c.model_copy(update={"owner": owner}) for c in self.categories)
+                "categories": tuple(
+                    c if c.owner else c.model_copy(update={"owner": owners.get(c.id, owner)}) for c in self.categories
+                )
             }
         )
 

@@ -5,9 +5,9 @@ The app's manifest decides what the app may do.
 """
 
 from bot.practice.delivery import Timing
-from bot.practice.people import STAFF_GROUP_ID
 from bot.practice.person import Person, RefusedError
+from bot.practice.sample import STAFF_GROUP_ID, TEAM_GROUP_IDS
 from bot.practice.server import Server, serve
 from bot.practice.workspace import Workspace
 
-__all__ = ["STAFF_GROUP_ID", "Person", "RefusedError", "Server", "Timing", "Workspace", "serve"]
+__all__ = ["STAFF_GROUP_ID", "TEAM_GROUP_IDS", "Person", "RefusedError", "Server", "Timing", "Workspace", "serve"]

@@ -171,9 +171,7 @@ def hello(ws: Workspace, member: Member) -> Json:
         "user": member.summary(),
         "bot": ws.people.bot.summary(),
         "people": [one.summary() for one in ws.people.acting],
-        "groups": [
-            {"id": one.id, "handle": one.handle, "name": one.name, "users": one.users} for one in ws.people.groups
-        ],
+        "groups": [one.summary() for one in ws.people.groups],
         "channels": [channel.summary() for channel in ws.board.channels_of(member.id)],
         "commands": commands,
         "shortcuts": [{key: one.get(key, "") for key in keys} for one in ws.app.shortcuts],

@@ -1,24 +1,24 @@
-"""The people, user groups and channels of the sample workspace."""
+"""The people, user groups and conversations of a workspace."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Literal
 
-from bot.practice.manifest import AppManifest
 from bot.practice.wire import Json
 
 TEAM_ID = "T0PRACTICE1"
-STAFF_GROUP_ID = "S0STAFF0001"
-"""Id of the user group of the sample staff."""
 TEAM_DOMAIN = "practice"
 TEAM_NAME = "Practice"
 OTHER_TEAM = "T0PARTNER01"
+Role = Literal["employee", "staff", "admin", "guest", "partner", "app"]
 _ZONES = {"Asia/Tokyo": ("Japan Standard Time", 32400), "America/New_York": ("Eastern Standard Time", -18000)}
 
 
 @dataclass
 class Member:
-    """A person, or the app's bot user. The page shows `role_note` beside the name; `locale` may change.
+    """A person, or the app's bot user. `real_name` is in the person's own language; `locale` may change.
 
+    The page shows the name of `names` in the reader's language ("en", "ja"), and beside it the role and the team.
     A `team_id` other than `TEAM_ID` belongs to a partner company, whose people join by Slack Connect, or, with an
     `enterprise_id`, to a sibling workspace of an Enterprise Grid organisation. The bot's own `enterprise_id` puts the
     whole workspace into that organisation.
@@ -27,7 +27,8 @@ class Member:
     id: str
     name: str
     real_name: str
-    role_note: str
+    names: Mapping[str, str]
+    role: Role
     locale: str
     color: str
     tz: str = "Asia/Tokyo"
@@ -36,10 +37,11 @@ class Member:
     is_bot: bool = False
     team_id: str = TEAM_ID
     enterprise_id: str = ""
+    team_names: Mapping[str, str] | None = None
 
     def summary(self) -> Json:
         """Return the short form of this person that the page uses."""
-        keys = ("id", "name", "real_name", "role_note", "locale", "is_bot", "is_restricted", "color")
+        keys = ("id", "name", "real_name", "names", "role", "team_names", "locale", "is_bot", "color")
         return {key: value for key, value in asdict(self).items() if key in keys}
 
     def user(self, *, include_locale: bool) -> Json:
@@ -80,12 +82,16 @@ class Member:
 
 @dataclass(frozen=True)
 class Group:
-    """A user group (`<!subteam^S…>`)."""
+    """A user group (`<!subteam^S…>`). The page shows the name of `names` in the reader's language."""
 
     id: str
     handle: str
-    name: str
+    names: Mapping[str, str]
     users: list[str]
+
+    def summary(self) -> Json:
+        """Return the short form of this group that the page uses."""
+        return asdict(self)
 
     def usergroup(self, *, include_users: bool) -> Json:
         """Return Slack's usergroup object."""
@@ -94,7 +100,7 @@ class Group:
             "team_id": TEAM_ID,
             "is_usergroup": True,
             "is_external": False,
-            "name": self.name,
+            "name": self.names["en"],
             "handle": self.handle,
             "description": "",
             "date_create": 1790000000,
@@ -104,71 +110,6 @@ class Group:
         return group | ({"users": list(self.users)} if include_users else {})
 
 
-@dataclass(frozen=True)
-class SamplePeople:
-    """The sample people: two employees, two staff, an admin, a guest, a stranger and the bot.
-
-    The first employee and the first of the staff speak Japanese, the second ones English. The stranger works for a
-    partner company and has no window on the page; `Server.stranger_says` posts the stranger's messages.
-    """
-
-    employees: tuple[Member, Member]
-    staff: tuple[Member, Member]
-    admin: Member
-    guest: Member
-    stranger: Member
-    bot: Member
-    staff_group: Group
-    admin_group: Group
-    _by_id: dict[str, Member] = field(default_factory=dict)
-
-    @classmethod
-    def sample(cls, manifest: AppManifest) -> "SamplePeople":
-        east = "America/New_York"
-        misaki = Member("U0MISAKI001", "misaki.sato", "佐藤 美咲", "社員", "ja-JP", "#2b7a78")
-        emily = Member("U0EMILY0001", "emily.carter", "Emily Carter", "Employee", "en-US", "#b5651d", east)
-        kenji = Member("U0KENJI0001", "kenji.takahashi", "高橋 健司", "窓口担当", "ja-JP", "#3f51b5")
-        priya = Member("U0PRIYA0001", "priya.nair", "Priya Nair", "Help-desk staff", "en-US", "#8e44ad", east)
-        yuko = Member("U0YUKO00001", "yuko.ito", "伊藤 裕子", "管理者", "ja-JP", "#c0392b", is_admin=True)
-        tom = Member("U0TOM000001", "tom.becker", "Tom Becker", "Guest", "en-US", "#7f8c8d", east, is_restricted=True)
-        lena = Member(
-            "U0LENA00001", "lena.vogel", "Lena Vogel", "Partner", "en-US", "#555555", east, team_id=OTHER_TEAM
-        )
-        handle = manifest.bot_name.lower().replace(" ", "_")
-        bot = Member(manifest.bot_user, handle, manifest.bot_name, "App", "en-US", "#e0a526", is_bot=True)
-        people = cls(
-            employees=(misaki, emily),
-            staff=(kenji, priya),
-            admin=yuko,
-            guest=tom,
-            stranger=lena,
-            bot=bot,
-            staff_group=Group(STAFF_GROUP_ID, "help-desk-staff", "Help-desk staff", [kenji.id, priya.id]),
-            admin_group=Group("S0ADMINS001", "help-desk-admins", "Help-desk admins", [yuko.id]),
-        )
-        people._by_id.update({one.id: one for one in (misaki, emily, kenji, priya, yuko, tom, lena, bot)})
-        return people
-
-    def __iter__(self) -> Iterator[Member]:
-        return iter(self._by_id.values())
-
-    @property
-    def acting(self) -> list[Member]:
-        """Return the people that the page can act as: neither bots nor people of other companies."""
-        return [one for one in self if not one.is_bot and (one.team_id == TEAM_ID or one.enterprise_id)]
-
-    @property
-    def groups(self) -> tuple[Group, Group]:
-        return (self.staff_group, self.admin_group)
-
-    def is_colleague(self, member: Member) -> bool:
-        """Return whether the member belongs to the organisation of the workspace."""
-        return member.team_id == TEAM_ID or ("" != member.enterprise_id == self.bot.enterprise_id)
-
-    def get(self, user_id: str) -> Member | None:
-        return self._by_id.get(user_id)
-
-
 @dataclass
 class Channel:
     """A conversation. In a DM with the bot, `user` is the person's id; `members` may change."""
@@ -176,7 +117,7 @@ class Channel:
     id: str
     name: str
     members: list[str]
-    topic: str = ""
+    topics: Mapping[str, str] | None = None
     is_private: bool = False
     is_im: bool = False
     user: str = ""
@@ -189,7 +130,7 @@ class Channel:
 
     def summary(self) -> Json:
         """Return the short form of this channel that the page uses; in a DM, its `user` is the bot."""
-        keys = ("id", "name", "members", "topic", "is_private", "is_im")
+        keys = ("id", "name", "members", "topics", "is_private", "is_im")
         summary = {key: value for key, value in asdict(self).items() if key in keys}
         return summary | ({"user": next(one for one in self.members if one != self.user)} if self.is_im else {})
 
@@ -213,30 +154,6 @@ class Channel:
             "is_pending_ext_shared": False,
             "is_member": bot_user in self.members,
             "creator": "U0YUKO00001",
-            "topic": {"value": self.topic, **remark},
+            "topic": {"value": " · ".join((self.topics or {}).values()), **remark},
             "purpose": {"value": "", **remark},
         }
-
-
-@dataclass(frozen=True)
-class Channels:
-    """The sample channels. DMs with the bot are created when they are first opened."""
-
-    general: Channel
-    help_desk: Channel
-    random: Channel
-    ops: Channel
-
-    @classmethod
-    def sample(cls, people: SamplePeople) -> "Channels":
-        everybody = [*(one.id for one in people.acting), people.bot.id]
-        inner = [one.id for one in (*people.staff, people.admin, people.bot)]
-        return cls(
-            Channel("C0GENERAL01", "general", list(everybody), "Company-wide · 全社"),
-            Channel("C0HELPDESK1", "help-desk", list(everybody), "Ask here · 社内の質問はこちらへ"),
-            Channel("C0RANDOM001", "random", list(everybody), "Anything else · 雑談"),
-            Channel("C0OPS000001", "madoguchi-ops", inner, "For staff and admins · 運用", is_private=True),
-        )
-
-    def __iter__(self) -> Iterator[Channel]:
-        return iter((self.help_desk, self.general, self.random, self.ops))

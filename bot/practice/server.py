@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket
 from bot.practice import api_chat, api_files, api_read, api_views, chat, page_api
 from bot.practice.api import WebApi
 from bot.practice.faults import InjectedFaults
-from bot.practice.people import Channels, SamplePeople
+from bot.practice.sample import Channels, SamplePeople
 from bot.practice.wire import SlackError, read_args
 from bot.practice.workspace import Workspace
 

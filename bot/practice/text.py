@@ -30,7 +30,7 @@ def to_mrkdwn(text: str, people: Iterable[Member], channels: Iterable[Channel]) 
     text = _PILL.sub(r"<\1>", text)
     text = _URL.sub(lambda match: f"<{match[0]}>", text)
     text = _MAIL.sub(lambda match: f"<mailto:{match[0]}|{match[0]}>", text)
-    names = [(f"@{name}", f"<@{one.id}>") for one in people for name in {one.real_name, one.name}]
+    names = [(f"@{name}", f"<@{one.id}>") for one in people for name in {one.name, *one.names.values()}]
     names += [(f"#{one.name}", f"<#{one.id}|{one.name}>") for one in channels if not one.is_im]
     for name, mention in sorted(names, key=lambda pair: -len(pair[0])):
         words = re.escape(html.escape(name, quote=False))

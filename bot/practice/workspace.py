@@ -14,8 +14,9 @@ from bot.practice.faults import InjectedFaults
 from bot.practice.files import Uploads
 from bot.practice.hooks import Hooks
 from bot.practice.manifest import AppManifest
-from bot.practice.people import TEAM_ID, Channel, Channels, Group, Member, SamplePeople
+from bot.practice.people import TEAM_ID, Channel, Group, Member
 from bot.practice.requests import HttpMode
+from bot.practice.sample import Channels, SamplePeople
 from bot.practice.sockets import SocketMode, token
 from bot.practice.views import Views
 from bot.practice.windows import Windows

@@ -41,6 +41,10 @@ class Lookups(Generic[Found]):
         """Empty the cache."""
         self._known.clear()
 
+    def forget_one(self, key: str) -> Found | None:
+        """Take an id out of the cache, and return what was known about it."""
+        return self._known.pop(key, (0.0, None))[1]
+
     async def _fill(self, key: str) -> Found:
         found = await self._look_up(key)
         self._known[key] = (self._now(), found)

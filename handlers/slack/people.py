@@ -75,6 +75,15 @@ class People:
         """
         return await self._lookups.get(user_id)
 
+    async def refresh(self, user_id: str) -> bool:
+        """Look up somebody whose Slack profile has changed, if this person is in the cache.
+
+        Returns:
+            Whether the person's language is another one now.
+        """
+        before = self._lookups.forget_one(user_id)
+        return before is not None and (await self.get(user_id)).language != before.language
+
     @property
     def default_words(self) -> Words:
         """The words for messages to no particular person: in the configured language, else English."""

@@ -1,7 +1,7 @@
 """App Home through Slack: its content by role and language."""
 
 from bot.practice import Person
-from tests.kits.slack_desk import SlackDesk, texts
+from tests.kits.slack_desk import WATCHED, SlackDesk, texts
 
 
 async def open_home(person: Person) -> str:
@@ -15,6 +15,16 @@ async def test_everybody_reads_what_the_bot_does(desk: SlackDesk) -> None:
     assert "Labor 労務" in home
     assert "<!subteam^S0STAFF0001>" in home
     assert "You may" not in home
+
+
+async def test_new_language_holds_at_once(desk: SlackDesk) -> None:
+    emily = await desk.emily()
+    await open_home(emily)
+    await emily.set_locale("ja-JP")
+    published = await emily.wait_for(lambda frame: frame["type"] == "home")
+    assert "How to ask" not in texts(published["view"])
+    answer = await emily.answer(await emily.say(WATCHED, "my laptop is broken"))
+    assert "担当" in texts(answer)
 
 
 async def test_staff_and_admins_read_their_permissions(desk: SlackDesk) -> None:

@@ -22,6 +22,7 @@ EVENT_SCOPES = {
     "message.im": "im:history",
     "app_home_opened": None,
     "channel_id_changed": "channels:read",
+    "user_change": "users:read",
 }
 METHOD_SCOPES = {
     "chat_postMessage": "chat:write",

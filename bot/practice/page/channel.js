@@ -11,7 +11,7 @@ import { openBotChannel, showDrawer } from "./sidebar.js";
 import { history, isLoaded, nameOf, on, setHistory, state } from "./store.js";
 import { Surface } from "./surface.js";
 import { markRead } from "./unread.js";
-import { t } from "./words.js";
+import { language, t } from "./words.js";
 
 const root = document.getElementById("main");
 const list = messageList("messages");
@@ -59,7 +59,7 @@ function channelHeader(channel) {
   if (isBotDm(channel)) return [header(avatar(state.bot, "small"), nameOf(state.bot)), tabs("messages")];
   const lead = channel.is_im ? null : icon(channel.is_private ? "lock" : "hash");
   const members = channel.members?.length ?? channel.num_members;
-  const topic = typeof channel.topic === "string" ? channel.topic : channel.topic?.value;
+  const topic = channel.topics?.[language()];
   const below = el(
     "p",
     { class: "soft topic" },

@@ -21,11 +21,11 @@ const SOURCES = {
       })),
   "@": (word) => [
     ...[...state.people.values()]
-      .filter((person) => starts(word, person.name, person.real_name))
+      .filter((person) => starts(word, person.name, ...Object.values(person.names ?? { own: person.real_name })))
       .map((person) => ({ insert: `@${person.name}`, label: nameOf(person), hint: `@${person.name}` })),
     ...[...state.groups.values()]
-      .filter((group) => starts(word, group.handle, group.name))
-      .map((group) => ({ insert: `@${group.handle}`, label: group.name, hint: `@${group.handle}` })),
+      .filter((group) => starts(word, group.handle, ...Object.values(group.names ?? { own: group.name })))
+      .map((group) => ({ insert: `@${group.handle}`, label: nameOf(group), hint: `@${group.handle}` })),
   ],
   "#": (word) =>
     [...state.channels.values()]

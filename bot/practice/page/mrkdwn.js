@@ -25,7 +25,7 @@ export function mention(kind, id, label) {
   const [sign, known] = {
     "@": ["@", state.people.get(id) && nameOf(state.people.get(id))],
     "#": ["#", state.channels.get(id)?.name],
-    "!subteam": ["@", state.groups.get(id)?.handle],
+    "!subteam": ["@", state.groups.get(id) && nameOf(state.groups.get(id))],
   }[kind];
   const mine = id === state.me?.id || state.groups.get(id)?.users?.includes(state.me?.id);
   const text = `${sign}${(known ?? label ?? id).replace(/^[@#]/, "")}`;

@@ -4,7 +4,7 @@ import { post } from "./api.js";
 import { el, icon } from "./dom.js";
 import { openMenu } from "./menu.js";
 import { nameOf, state } from "./store.js";
-import { t } from "./words.js";
+import { language, t } from "./words.js";
 
 function initials(person) {
   const words = nameOf(person)
@@ -40,7 +40,8 @@ export function avatar(person, size = "") {
 
 export const personUrl = (id) => `/?${new URLSearchParams({ user: id })}${location.hash}`;
 
-const roleOf = (person) => person.role_note || (person.is_restricted ? t("guest") : "");
+const roleOf = ({ role, team_names: teams }) =>
+  [role && t(`role_${role}`), teams?.[language()]].filter(Boolean).join(" · ");
 
 function choosePerson(event) {
   const people = [...state.people.values()].filter((person) => !person.is_bot);

@@ -127,7 +127,7 @@ function renderSidebar() {
           onclick: toggleLocale,
           "data-testid": "locale",
         },
-        t("language"),
+        t("other_language"),
       ),
       iconButton("theme", t("theme"), toggleTheme, { "data-testid": "theme" }),
     ),

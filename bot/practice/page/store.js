@@ -1,5 +1,7 @@
 // The page's state. The socket and the answers to history requests fill it; every part of the page reads it.
 
+import { language } from "./words.js";
+
 export const state = {
   me: null,
   people: new Map(),
@@ -110,6 +112,7 @@ export function author(message) {
   return { id: message.user ?? "", name: message.username ?? message.user ?? "?", real_name: "", color: "#6b7280" };
 }
 
-export const nameOf = (person) => person.real_name || person.name;
+/** Return a person's or group's name in the page's language. */
+export const nameOf = (one) => one.names?.[language()] || one.real_name || one.name;
 export const botChannel = () =>
   [...state.channels.values()].find((channel) => channel.is_im && channel.user === state.bot?.id);

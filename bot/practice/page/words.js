@@ -13,9 +13,12 @@ export const WORDS = {
     you_are: "You are: {0}",
     switch_person: "Act as somebody else",
     new_window: "Open in a second window",
-    guest: "Guest",
+    role_employee: "Employee",
+    role_staff: "Help desk",
+    role_admin: "Admin",
+    role_guest: "Guest",
     theme: "Light or dark",
-    language: "日本語",
+    other_language: "日本語",
     bot_connected: "Bot connected",
     bot_away: "No bot connected",
     offline: "Connecting …",
@@ -90,9 +93,12 @@ export const WORDS = {
     you_are: "操作中: {0}",
     switch_person: "別の人として操作する",
     new_window: "別ウィンドウで開く",
-    guest: "ゲスト",
+    role_employee: "社員",
+    role_staff: "窓口担当",
+    role_admin: "管理者",
+    role_guest: "ゲスト",
     theme: "ライト／ダークの切り替え",
-    language: "English",
+    other_language: "English",
     bot_connected: "ボット接続中",
     bot_away: "ボット未接続",
     offline: "接続しています…",
@@ -157,17 +163,20 @@ export const WORDS = {
   },
 };
 
-let language = navigator.language.startsWith("ja") ? "ja" : "en";
+let shown = navigator.language.startsWith("ja") ? "ja" : "en";
 
-export const locale = () => ({ ja: "ja-JP", en: "en-US" })[language];
+/** Return the page's language, "en" or "ja". */
+export const language = () => shown;
+
+export const locale = () => ({ ja: "ja-JP", en: "en-US" })[shown];
 
 /** Set the page's language to that of a locale such as "ja-JP"; every other language becomes English. */
 export function setLocale(value) {
-  language = value?.startsWith("ja") ? "ja" : "en";
-  document.documentElement.lang = language;
+  shown = value?.startsWith("ja") ? "ja" : "en";
+  document.documentElement.lang = shown;
 }
 
-export const has = (key) => key in WORDS[language];
+export const has = (key) => key in WORDS[shown];
 
 /** Return the text of a key, with {0}, {1} … filled in. */
-export const t = (key, ...values) => WORDS[language][key].replace(/\{(\d)\}/g, (_, at) => values[at]);
+export const t = (key, ...values) => WORDS[shown][key].replace(/\{(\d)\}/g, (_, at) => values[at]);

@@ -8,7 +8,7 @@ from bot.app.wiring import open_core
 from bot.domain.errors import ModelError, Trouble
 from bot.domain.release import ModelName
 from bot.embedded.trained import LEARNER
-from bot.practice import STAFF_GROUP_ID
+from bot.practice import STAFF_GROUP_ID, TEAM_GROUP_IDS
 from bot.settings import Settings
 from tests.kits.embedding_server import EmbeddingServer
 from tests.kits.openai_server import refusal
@@ -20,7 +20,7 @@ async def test_commands_beside_practice_keep_the_sample_owners(tmp_path: Path) -
     for _ in range(2):
         async with open_core(settings) as core:
             prompt = await core.acts.prompting.current()
-            assert {category.owner for category in prompt.categories} == {STAFF_GROUP_ID}
+            assert {category.owner for category in prompt.categories} == {STAFF_GROUP_ID, *TEAM_GROUP_IDS.values()}
 
 
 async def test_embedded_model_has_vectors_of_another_provider(tmp_path: Path) -> None:

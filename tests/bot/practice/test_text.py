@@ -3,7 +3,7 @@
 import pytest
 
 from bot.practice.manifest import AppManifest
-from bot.practice.people import Channels, SamplePeople
+from bot.practice.sample import Channels, SamplePeople
 from bot.practice.text import rich_text, to_command_text, to_mrkdwn
 
 PEOPLE = SamplePeople.sample(AppManifest(name="Desk", bot_name="Help Desk"))

@@ -92,7 +92,7 @@ async def test_users_groups_and_bot_are_described(server: Server, client: AsyncW
     assert "locale" not in (await client.users_info(user=server.people.admin.id))["user"]
     users = await client.usergroups_users_list(usergroup=server.people.staff_group.id)
     assert users["users"] == [one.id for one in server.people.staff]
-    assert len((await client.usergroups_list(include_users=True))["usergroups"]) == 2
+    assert len((await client.usergroups_list(include_users=True))["usergroups"]) == 7
     assert (await client.bots_info(bot=me["bot_id"]))["bot"]["user_id"] == me["user_id"]
     members = [user["id"] async for page in await client.users_list(limit=3) for user in page["members"]]
     assert members == [one.id for one in server.people]
@@ -100,7 +100,7 @@ async def test_users_groups_and_bot_are_described(server: Server, client: AsyncW
 
 async def test_conversations_are_described_opened_and_listed(server: Server, client: AsyncWebClient) -> None:
     info = (await client.conversations_info(channel=server.channels.help_desk.id, include_num_members=True))["channel"]
-    assert (info["name"], info["is_member"], info["is_private"], info["num_members"]) == ("help-desk", True, False, 7)
+    assert (info["name"], info["is_member"], info["is_private"], info["num_members"]) == ("help-desk", True, False, 11)
     dm = (await client.conversations_open(users=server.people.guest.id, return_im=True))["channel"]
     assert (dm["is_im"], dm["user"]) == (True, server.people.guest.id)
     assert (await client.conversations_open(users=server.people.guest.id))["channel"]["id"] == dm["id"]

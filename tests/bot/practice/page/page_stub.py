@@ -20,23 +20,23 @@ POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; object-sr
 Json: TypeAlias = dict[str, Any]
 
 
-def person(ident: str, name: str, real_name: str, note: str, color: str, locale: str = "en-US") -> Json:
-    return {"id": ident, "name": name, "real_name": real_name, "role_note": note, "color": color, "locale": locale}
+def person(ident: str, name: str, real_name: str, role: str, color: str, locale: str = "en-US") -> Json:
+    return {"id": ident, "name": name, "real_name": real_name, "role": role, "color": color, "locale": locale}
 
 
 EMMA = person("U1", "emma", "Emma Clark", "employee", "#7a4b94")
-KENJI = person("U2", "kenji", "田中 健二", "総務担当", "#2f7d5b", "ja-JP")
-ROBOT = person("UB", "madoguchi", "Madoguchi", "App", "#e0a526") | {"is_bot": True}
+KENJI = person("U2", "kenji", "田中 健二", "staff", "#2f7d5b", "ja-JP")
+ROBOT = person("UB", "madoguchi", "Madoguchi", "app", "#e0a526") | {"is_bot": True}
 GENERAL = {
     "id": "C1",
     "name": "general",
     "is_im": False,
     "is_private": False,
     "members": ["U1", "U2", "UB"],
-    "topic": "For *everyone*",
+    "topics": {"en": "For *everyone*", "ja": "*全員*へ"},
 }
-RANDOM = {"id": "C2", "name": "random", "is_im": False, "is_private": True, "members": ["U1", "U2"], "topic": ""}
-DIRECT = {"id": "D1", "name": "", "is_im": True, "is_private": True, "user": "UB", "members": ["U1", "UB"], "topic": ""}
+RANDOM = {"id": "C2", "name": "random", "is_im": False, "is_private": True, "members": ["U1", "U2"]}
+DIRECT = {"id": "D1", "name": "", "is_im": True, "is_private": True, "user": "UB", "members": ["U1", "UB"]}
 
 
 def plain(text: str) -> Json:
@@ -73,7 +73,7 @@ class Stub:
             "type": "hello",
             "people": [EMMA, KENJI],
             "bot": ROBOT,
-            "groups": [{"id": "S1", "handle": "desk", "name": "Help desk", "users": ["U2"]}],
+            "groups": [{"id": "S1", "handle": "desk", "names": {"en": "Help desk", "ja": "窓口"}, "users": ["U2"]}],
             "channels": [GENERAL, RANDOM, DIRECT],
             "commands": [
                 {"command": "/finetune", "description": "Look after the model", "usage_hint": "[status | start]"}

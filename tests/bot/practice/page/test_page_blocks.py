@@ -99,7 +99,7 @@ async def test_known_blocks_drawn_and_unknown_shown_as_json(stub: Stub, visit: V
     }.items():
         await expect(text.locator(tag).first).to_have_text(words)
     await expect(text.locator("li")).to_have_text(["one", "two"])
-    await expect(text.locator(".mention")).to_have_text(["@田中 健二", "#random", "@desk", "@here"])
+    await expect(text.locator(".mention")).to_have_text(["@田中 健二", "#random", "@Help desk", "@here"])
     await expect(text.locator("a[target=_blank]")).to_have_attribute("href", "https://example.com/x")
     await expect(text.locator("pre")).to_have_text("let x = *1*")
     await expect(text.locator("time")).to_have_text("09/21/2026 11:13 PM")

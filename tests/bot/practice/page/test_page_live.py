@@ -97,7 +97,7 @@ async def test_question_in_one_window_is_corrected_in_another(server: Server, de
         await expect(dialog).to_have_count(0)
         await asker.get_by_test_id("thread-bar").click()
         card = asker.get_by_test_id("thread-messages").get_by_test_id("content").last
-        await expect(card).to_contain_text(f"Corrected to Labor by @{kenji.real_name}")
+        await expect(card).to_contain_text(f"Corrected to Labor by @{kenji.names['en']}")
         await expect(staff.get_by_text("Thank you.")).to_be_visible()
         await expect(asker.get_by_text("Thank you.")).to_have_count(0)
 
