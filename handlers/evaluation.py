@@ -73,7 +73,7 @@ async def post_evaluation(client: AsyncWebClient, channel: str, evaluation: Eval
             f"evaluation-{release.id}.png": picture,
             f"categories-{release.id}.csv": views.categories_table(evaluation),
         }
-    if evaluation.changes:
+    if evaluation.changes or evaluation.filtered:
         files[f"changes-{release.id}.csv"] = views.changes_table(evaluation)
     await upload(client, channel, views.report(evaluation, words), files)
 

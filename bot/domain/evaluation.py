@@ -45,6 +45,8 @@ class Evaluation(Thing):
     """How much its training counts beside the prompt, 0..1: below 1 it lost to the prompt out of fold."""
     changes: tuple[ChangedAnswer, ...] = ()
     """The fixed or broken rows, among all settled rows, held-out or not."""
+    filtered: tuple[Row, ...] = ()
+    """The settled rows that the provider's content filter stopped. They count as not answered right."""
 
     @property
     def broken(self) -> list[ChangedAnswer]:

@@ -16,6 +16,10 @@ BINS = 10
 """Number of equal-width bins of confidence, from 0 to 1, for the calibration."""
 
 
+FILTERED = ""
+"""The category of a result that the provider's content filter stopped: that of no row, so that it is never right."""
+
+
 class Result(Thing):
     """A release's answer to one text in an evaluation, stored by text so that no text is paid for twice."""
 
@@ -31,6 +35,11 @@ class Result(Thing):
     at: datetime
     revision: str | None = None
     """The revision of the embedded model that answered; None for other models."""
+
+    @property
+    def filtered(self) -> bool:
+        """Whether the provider's content filter stopped the question or its answer."""
+        return self.category == FILTERED
 
 
 class Judged(Thing):
@@ -87,7 +96,7 @@ class Scorecard(Thing):
     rows: int
     right: int
     categories: dict[str, Figures]
-    """Category id → figures, sorted, for every category that was settled or answered."""
+    """Category id → figures, sorted, for every category that was settled or answered. A filter's stop is none."""
     confusion: dict[tuple[str, str], int]
     """(settled category, answered category) → number of rows, including right answers."""
     bins: tuple[Bin, ...]
@@ -141,7 +150,7 @@ def scorecard(release_id: str, judged: Sequence[Judged]) -> Scorecard:
         right=sum(one.right for one in judged),
         categories={
             c: Figures(support=settled.get(c, 0), answered=answered.get(c, 0), right=confusion[c, c])
-            for c in sorted({*settled, *answered})
+            for c in sorted({*settled, *answered} - {FILTERED})
         },
         confusion=dict(sorted(confusion.items())),
         bins=_bins(judged),

@@ -10,7 +10,7 @@ from bot.practice import chat, state
 from bot.practice.blocks import check_message, check_view
 from bot.practice.board import deep_copy, public
 from bot.practice.delivery import NotAckedError
-from bot.practice.people import TEAM_DOMAIN, TEAM_ID, Channel, Member
+from bot.practice.people import ENTERPRISE_NAME, TEAM_DOMAIN, TEAM_ID, Channel, Member
 from bot.practice.text import to_command_text
 from bot.practice.wire import Json, SlackError
 from bot.practice.workspace import Workspace
@@ -32,9 +32,7 @@ async def _send(
 def _base_payload(ws: Workspace, kind: str, member: Member, *, root_view_id: str = "") -> Json:
     user = {"id": member.id, "username": member.name, "name": member.name, "team_id": member.team_id}
     team = {"id": member.team_id, "domain": TEAM_DOMAIN}
-    enterprise = (
-        {"id": ws.people.bot.enterprise_id, "name": "Practice Holding"} if ws.people.bot.enterprise_id else None
-    )
+    enterprise = {"id": ws.people.bot.enterprise_id, "name": ENTERPRISE_NAME} if ws.people.bot.enterprise_id else None
     team |= {"enterprise_id": enterprise["id"], "enterprise_name": enterprise["name"]} if enterprise else {}
     payload: Json = {"type": kind, "user": user, "api_app_id": ws.app.app_id, "token": "practice", "team": team}
     trigger_id = ws.hooks.trigger(member.id, root_view_id)
@@ -224,7 +222,7 @@ async def command(ws: Workspace, member: Member, channel_id: str, line: str) -> 
         "trigger_id": ws.hooks.trigger(member.id),
     }
     if enterprise := ws.people.bot.enterprise_id:
-        payload |= {"enterprise_id": enterprise, "enterprise_name": "Practice Holding"}
+        payload |= {"enterprise_id": enterprise, "enterprise_name": ENTERPRISE_NAME}
     if ack := await _send(ws, "slash_commands", payload, accepts_response=True):
         post_response(ws, channel, member.id, ack)
 

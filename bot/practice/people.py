@@ -11,6 +11,7 @@ TEAM_DOMAIN = "practice"
 TEAM_NAME = "Practice"
 OTHER_TEAM = "T0PARTNER01"
 Role = Literal["employee", "staff", "admin", "guest", "partner", "app"]
+ENTERPRISE_NAME = "Practice Holding"
 _ZONES = {"Asia/Tokyo": ("Japan Standard Time", 32400), "America/New_York": ("Eastern Standard Time", -18000)}
 
 

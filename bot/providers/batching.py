@@ -8,7 +8,7 @@ from openai import APIStatusError, AsyncOpenAI, OpenAIError
 from pydantic import BaseModel, ValidationError
 
 from bot.domain.batch import BatchJob
-from bot.domain.errors import ModelError, ModelRefused, Reason, Refused
+from bot.domain.errors import ModelError, ModelRefused, Reason, Refused, Trouble
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
 from bot.domain.similar import Example
@@ -18,7 +18,7 @@ from bot.providers.model import OpenAIModel, parse_answer
 from bot.providers.providers import Providers
 from bot.providers.reading import Completion, UnusableAnswer
 from bot.providers.training import UPLOAD_S, creation_error
-from bot.providers.wire import parse_body, read, translate_errors
+from bot.providers.wire import names_filter, parse_body, read, translate_errors
 
 BATCH_METADATA_KEY = "madoguchi_batch"
 ENDPOINT: Final = "/v1/chat/completions"
@@ -193,14 +193,18 @@ def _parse_line(line: str, prompt: Prompt) -> tuple[str, Answer | ModelError]:
         parsed = parse_body(line, _Line)
     except ValidationError:
         return "", ModelRefused("a line of the batch is malformed")
-    if parsed.response is None or parsed.response.status_code != 200:
-        return parsed.custom_id, ModelRefused("the provider did not answer this line")
+    response = parsed.response
+    if response is None or response.status_code != 200:
+        filtered = response is not None and names_filter(response.status_code, (response.body or {}).get("error"))
+        trouble = Trouble.FILTERED if filtered else None
+        return parsed.custom_id, ModelRefused("the provider did not answer this line", trouble)
     try:
-        completion = Completion.model_validate(parsed.response.body)
+        completion = Completion.model_validate(response.body)
         return parsed.custom_id, parse_answer(completion, Task(prompt, ""))
     except (ValidationError, UnusableAnswer) as error:
-        why = str(error) if isinstance(error, UnusableAnswer) else "the answer is malformed"
-        return parsed.custom_id, ModelRefused(why)
+        if isinstance(error, UnusableAnswer):
+            return parsed.custom_id, ModelRefused(str(error), error.trouble)
+        return parsed.custom_id, ModelRefused("the answer is malformed")
 
 
 async def _list_batches(client: AsyncOpenAI) -> AsyncIterator[_Batch]:

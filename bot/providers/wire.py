@@ -181,12 +181,17 @@ def is_filtered(error: APIStatusError) -> bool:
 
     OpenAI and Azure answer 400, DashScope 400, OpenRouter 403 with the reasons of its moderation.
     """
-    body = error.body if isinstance(error.body, dict) else {}
+    return names_filter(error.status_code, error.body)
+
+
+def names_filter(status: int, error: object) -> bool:
+    """Return whether an error with this status, as the field `error` of a body holds it, is a content filter's."""
+    body = error if isinstance(error, dict) else {}
     inner, metadata = body.get("innererror"), body.get("metadata")
     codes = [body.get("code"), body.get("type"), inner.get("code") if isinstance(inner, dict) else None]
     moderated = isinstance(metadata, dict) and ("flagged_input" in metadata or "moderation" in str(metadata).lower())
-    said = error.status_code < 500 and any(_FILTERED.search(str(code)) for code in codes)
-    return said or (moderated and error.status_code in {400, 403})
+    said = status < 500 and any(_FILTERED.search(str(code)) for code in codes)
+    return said or (moderated and status in {400, 403})
 
 
 def safe_message(error: APIStatusError, hide: str = "") -> str:

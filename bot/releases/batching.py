@@ -5,7 +5,7 @@ import uuid
 from datetime import timedelta
 
 from bot.domain.batch import Batch, BatchState
-from bot.domain.errors import ModelDown, ModelError, ModelRefused, OutcomeUnknown, Reason, Refused
+from bot.domain.errors import ModelDown, ModelError, ModelRefused, OutcomeUnknown, Reason, Refused, Trouble
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
 from bot.domain.scorecard import Result
@@ -18,6 +18,8 @@ BATCH_UNANSWERED = timedelta(minutes=20)
 """Age at which a creation without an answer is searched for at the provider. An upload may take ten minutes."""
 BATCH_SEARCHES = 5
 """Number of searches, `BATCH_UNANSWERED` apart, after which the batch counts as never created."""
+ASKED_DIRECTLY = 5
+"""Maximum number of questions that are asked one by one before a batch, until a content filter lets one pass."""
 BATCH_PATIENCE = timedelta(days=2)
 """Age at which a batch fails if the provider still refuses to report its state. OpenAI ends each within one day."""
 POST_LEASE = timedelta(minutes=30)
@@ -37,6 +39,7 @@ class Batching:
         """Submit the questions that the release has not answered yet; return None if there are none.
 
         The first question is asked directly, because its answer shows which form of request the model understands.
+        If a content filter stops the question, the next one is asked.
 
         Raises:
             Refused: NO_BATCHES, BATCH_TOO_LARGE, BATCH_RUNNING.
@@ -44,8 +47,10 @@ class Batching:
         """
         await self._batcher.check(release.model)
         await self._refuse_second(release)
-        if rows := await self._evaluating.unanswered(release):
-            await self._evaluating.judge(release, rows[:1])
+        for row in (await self._evaluating.unanswered(release))[:ASKED_DIRECTLY]:
+            (first,) = await self._evaluating.judge(release, [row])
+            if not first.result.filtered:
+                break
         prompt, asked = await self._evaluating.requests(release)
         if not asked:
             return None
@@ -143,6 +148,11 @@ class Batching:
             )
             for key, answer in answers.items()
             if isinstance(answer, Answer)
+        ]
+        results += [
+            self._evaluating.filtered(release, key, batch.revision)
+            for key, error in answers.items()
+            if isinstance(error, ModelError) and error.trouble is Trouble.FILTERED
         ]
         if not results:  # asking everything again directly would cost what the admin wanted to save
             why = job.error or next((str(error) for error in answers.values()), "the batch ended without an answer")

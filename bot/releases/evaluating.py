@@ -5,14 +5,15 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from bot.domain.dataset import Row, Source, Split, text_key, usable_rows
-from bot.domain.errors import ModelDown, ModelError, ModelRefused
+from bot.domain.errors import ModelDown, ModelError, ModelRefused, Trouble
 from bot.domain.evaluation import Evaluation, changes, held_out
 from bot.domain.gate import decide, undecided
 from bot.domain.prompt import Prompt
 from bot.domain.release import EMBEDDED, Release
-from bot.domain.scorecard import Judged, Result, Scorecard, scorecard
+from bot.domain.scorecard import FILTERED, Judged, Result, Scorecard, scorecard
 from bot.domain.similar import Example
 from bot.ports import Clock, Embedded, Estimator, Model, Neighbours, NothingEmbedded, Store, Transaction
 from bot.questions.recalling import Recalling
@@ -27,6 +28,8 @@ ROUND_PAUSES = (2.0, 10.0, 30.0)
 """Pauses in seconds before failed rows are asked again. After the last round the run fails; a later run continues."""
 MOST_FAILURES = 8
 """Maximum number of failures in one round, so that a model that is down is not asked hundreds of rows."""
+FILTERED_KEPT = timedelta(days=7)
+"""Age up to which a row that a content filter stopped is not asked again. Companies change the settings of a filter."""
 
 OnProgress = Callable[[int, int], object]
 """Callback that gets the number of answered rows and the number of all rows."""
@@ -94,7 +97,11 @@ class Evaluating:
         card = scorecard(release.id, held_out(judged))
         cost = self._estimator.cost(release.model, card.tokens_in, card.tokens_out) if card.rows else None
         evaluation = Evaluation(
-            release=release, prompt=prompt, card=card, usd=None if cost is None else cost / card.rows
+            release=release,
+            prompt=prompt,
+            card=card,
+            usd=None if cost is None else cost / card.rows,
+            filtered=tuple(one.row for one in judged if one.result.filtered),
         ).model_copy(update=await self._learning(release, judged))
         if serving is None or serving.id == release.id:
             return evaluation
@@ -155,7 +162,12 @@ class Evaluating:
         """
         known = await tx.results.of(release.id, self.revision(release))
         changed = await tx.rows.last_change() if release.recall and release.model.provider == EMBEDDED else None
-        return {key: one for key, one in known.items() if changed is None or one.at >= changed}
+        oldest_filtered = self._clock.now() - FILTERED_KEPT
+        return {
+            key: one
+            for key, one in known.items()
+            if (changed is None or one.at >= changed) and not (one.filtered and one.at < oldest_filtered)
+        }
 
     async def known(self, release: Release) -> Scorecard | None:
         """Return the figures on the held-out rows, or None if some are unanswered; no model is asked."""
@@ -195,7 +207,11 @@ class Evaluating:
         """
         prompt = await self._prompt(release)
         category = prompt.categories[0]
-        await self._model.classify(release.model, prompt, next(iter(category.examples), category.name))
+        try:
+            await self._model.classify(release.model, prompt, next(iter(category.examples), category.name))
+        except ModelRefused as error:
+            if error.trouble is not Trouble.FILTERED:  # the filter answers, so the model does
+                raise
 
     async def judge(
         self,
@@ -277,17 +293,37 @@ class Evaluating:
         examples = await self._recalling.examples_for_row(release, row)
         async with self._throttle(release.model.provider).turn():
             started = time.perf_counter()
-            answer = await self._model.classify(release.model, run.prompt, row.text, examples)
-        result = Result(
-            release_id=release.id,
-            text_key=text_key(row.text),
-            latency_ms=round((time.perf_counter() - started) * 1000),
-            at=self._clock.now(),
-            **answer.model_dump(exclude={"reason"}),
-        )
+            try:
+                answer = await self._model.classify(release.model, run.prompt, row.text, examples)
+            except ModelRefused as error:
+                if error.trouble is not Trouble.FILTERED:
+                    raise
+                result = self.filtered(release, text_key(row.text))
+            else:
+                result = Result(
+                    release_id=release.id,
+                    text_key=text_key(row.text),
+                    latency_ms=round((time.perf_counter() - started) * 1000),
+                    at=self._clock.now(),
+                    **answer.model_dump(exclude={"reason"}),
+                )
         if run.keep:
             await self._save(result)
         return result
+
+    def filtered(self, release: Release, key: str, revision: str | None = None) -> Result:
+        """Return the result of a text, by its key, that the provider's content filter stopped now."""
+        return Result(
+            release_id=release.id,
+            text_key=key,
+            category=FILTERED,
+            confidence=None,
+            latency_ms=None,
+            tokens_in=0,
+            tokens_out=0,
+            at=self._clock.now(),
+            revision=revision,
+        )
 
     async def _save(self, result: Result) -> None:
         """Store an answer. Answers that arrive during a write share the next transaction."""

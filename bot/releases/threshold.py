@@ -22,6 +22,8 @@ class ThresholdReport(Thing):
     advised: Cut | None
     out_of_scope: OutOfScope
     """Figures on out-of-scope questions at the current threshold."""
+    filtered: int = 0
+    """Number of held-out rows that the provider's content filter stopped. They have no confidence."""
     stale: float | None = None
     """A threshold of an earlier revision of the embedded model. It is not applied, and `release` is without it."""
 
@@ -49,6 +51,7 @@ class Thresholding:
             release=applied,
             stale=release.unsure_below if release.unsure_below != applied.unsure_below else None,
             rows=sum(one.result.confidence is not None for one in judged),
+            filtered=sum(one.result.filtered for one in judged),
             cuts=tuple(found),
             advised=lowest_threshold(found),
             out_of_scope=OutOfScope.of(judged, other, applied.unsure_below or 0.0),

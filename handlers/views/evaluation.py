@@ -4,13 +4,14 @@ import csv
 import io
 
 from bot.domain.audience import Audience
+from bot.domain.dataset import Row
 from bot.domain.evaluation import Evaluation
 from bot.domain.gate import Outcome
 from bot.domain.scorecard import Figures
 from handlers.texts.escape import escaped
 from handlers.texts.words import Words
 from handlers.views.finetune import name_of
-from handlers.views.gate import broken_lines, decision_lines, detail_lines, learning_lines
+from handlers.views.gate import broken_lines, decision_lines, detail_lines, filtered_lines, learning_lines
 
 CATEGORIES_IN_TEXT = 15
 """Maximum number of categories in the text; the table of categories has all of them."""
@@ -22,7 +23,8 @@ def report(evaluation: Evaluation, words: Words) -> str:
     lines = [*learning_lines(evaluation, words), *decision_lines(evaluation, words)]
     lines.append(words("evaluate.title", model=escaped(str(release.model)), release=release.id))
     lines += _figures(evaluation, words) if card.rows else [words("evaluate.none")]
-    lines += ["", *broken_lines(evaluation, words), *detail_lines(evaluation, words)]
+    lines += ["", *broken_lines(evaluation, words), *filtered_lines(evaluation, words)]
+    lines += detail_lines(evaluation, words)
     if decision := evaluation.decision:
         passed = decision.outcome is Outcome.PASSED
         lines.append(words("evaluate.next" if passed else "gate.override.how", release=release.id))
@@ -103,26 +105,22 @@ def _percent(share: float | None) -> str:
 
 
 def changes_table(evaluation: Evaluation) -> bytes:
-    """Return every settled row that was fixed or broken, as CSV for a spreadsheet.
+    """Return every settled row that was fixed or broken, or stopped by a content filter, as CSV for a spreadsheet.
 
     The text of a question that was not asked in public is left out: a channel may read the file.
     """
     head = ["change", "split", "row", "question", "settled", "serving", "candidate"]
-    return table(
-        head,
-        [
-            [
-                "fixed" if change.fixed else "broken",
-                change.row.split.value,
-                change.row.id,
-                change.row.text if change.row.audience is Audience.PUBLIC else "",
-                change.row.category,
-                change.before,
-                change.now,
-            ]
-            for change in evaluation.changes
-        ],
-    )
+    changed = [
+        ["fixed" if one.fixed else "broken", *_row_cells(one.row), one.before, one.now] for one in evaluation.changes
+    ]
+    named = {one.row.id for one in evaluation.changes}
+    stopped = [["filtered", *_row_cells(row), "", ""] for row in evaluation.filtered if row.id not in named]
+    return table(head, [*changed, *stopped])
+
+
+def _row_cells(row: Row) -> list[str]:
+    text = row.text if row.audience is Audience.PUBLIC else ""
+    return [row.split.value, row.id, text, row.category]
 
 
 def categories_table(evaluation: Evaluation) -> bytes:

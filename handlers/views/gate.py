@@ -4,10 +4,12 @@ from typing import Any
 
 from bot.domain import gate
 from bot.domain.audience import Audience
+from bot.domain.dataset import Row
 from bot.domain.evaluation import ChangedAnswer, Evaluation
 from bot.domain.gate import Decision, Outcome
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
+from bot.domain.scorecard import FILTERED
 from handlers.texts.escape import escaped
 from handlers.texts.words import Words
 from handlers.views.finetune import NamedPayload, accuracy, name_of
@@ -26,6 +28,7 @@ def switched(release: Release, evaluation: Evaluation, words: Words) -> Message:
     new, old = accuracy(evaluation.card, words), accuracy(evaluation.before, words)
     lines = [*learning_lines(evaluation, words), *decision_lines(evaluation, words), done]
     lines.append(words("finetune.switch.compared", new=new, old=old))
+    lines += filtered_lines(evaluation, words)[:1]
     return Message(done, [_verbatim(lines), *_broken_block(evaluation, words), *_details_block(evaluation, words)])
 
 
@@ -39,6 +42,7 @@ def refused(evaluation: Evaluation, words: Words) -> Message:
         *learning_lines(evaluation, words),
         *still_wrong_lines(evaluation, words),
         *decision_lines(evaluation, words),
+        *filtered_lines(evaluation, words),
     ]
     override = button(
         words("gate.override.button"), FINETUNE_OVERRIDE, NamedPayload(id=release.id).packed(), style="danger"
@@ -182,9 +186,24 @@ def broken_lines(evaluation: Evaluation, words: Words) -> list[str]:
     return lines
 
 
+def filtered_lines(evaluation: Evaluation, words: Words) -> list[str]:
+    """Return how many questions the provider's content filter stopped, then the public ones; often nothing."""
+    rows = evaluation.filtered
+    if not rows:
+        return []
+    shown = [one for one in rows if one.audience is Audience.PUBLIC][:BROKEN_SHOWN]
+    lines = [words("evaluate.filtered", n=len(rows)), *(f"• {_shortened(one)}" for one in shown)]
+    return lines + ([words("gate.learned.more", n=len(rows) - len(shown))] if len(rows) > len(shown) else [])
+
+
 def _broken_line(change: ChangedAnswer, prompt: Prompt, words: Words) -> str:
-    right, now = name_of(prompt, change.row.category), name_of(prompt, change.now)
-    return words("gate.broken.row", text=escaped(" ".join(change.row.text.split()), 120), right=right, now=now)
+    right = name_of(prompt, change.row.category)
+    now = words("evaluate.filtered_answer") if change.now == FILTERED else name_of(prompt, change.now)
+    return words("gate.broken.row", text=_shortened(change.row), right=right, now=now)
+
+
+def _shortened(row: Row) -> str:
+    return escaped(" ".join(row.text.split()), 120)
 
 
 def form(release: Release, words: Words, *, channel: str | None, thread: str | None) -> dict[str, Any]:

@@ -16,6 +16,8 @@ def table(report: ThresholdReport, words: Words) -> Message:
         lines[1] = words("unsure.stale", threshold=report.stale, release=release.id)
     if report.cuts:
         lines += [words("unsure.head", rows=report.rows), *(_line(cut, words) for cut in report.cuts)]
+    if report.filtered:
+        lines.append(words("evaluate.filtered", n=report.filtered))
     rule = {"target": f"{TARGET:.0%}", "assurance": f"{ASSURANCE:.0%}", "least": FEWEST_JUDGED, "rows": report.rows}
     blocks = [
         section("\n".join(lines)),
