@@ -8,6 +8,7 @@ from bot.corrections.consenting import Consenting
 from bot.corrections.correcting import Correcting
 from bot.corrections.drafting import Drafting
 from bot.corrections.explaining import Explaining
+from bot.corrections.hearing import Hearing
 from bot.corrections.reviewing import Reviewing
 from bot.dataset.exporting import Exporting
 from bot.dataset.importing import Importing
@@ -132,6 +133,7 @@ class Acts:
         self.reporting = Reporting(store, clock, spending, neighbours, read_mirror, ports.embedded)
         # corrections
         self.correcting = Correcting(store, neighbours, clock)
+        self.hearing = Hearing(store, clock)
         self.consenting = Consenting(store, neighbours, clock)
         self.reviewing = Reviewing(store, self.correcting, neighbours, clock, ports.embedded)
         self.drafting = Drafting(store, ports.model)

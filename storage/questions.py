@@ -5,13 +5,14 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL, ColumnElement, Select, exists, func, insert, select, update
+from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL, ColumnElement, Select, exists, func, insert, or_, select, update
 from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.consent import Author
+from bot.domain.feedback import FeedbackKind
 from bot.domain.question import Place, Question, Verdict
-from storage.tables import questions, releases, results, rows, shadows, verdicts
+from storage.tables import feedback, questions, releases, results, rows, shadows, verdicts
 from storage.upserts import insert_new
 
 
@@ -33,6 +34,12 @@ class SqlQuestions:
         return await self._one(
             select(questions).where(questions.c.team == team, questions.c.channel == channel, questions.c.ts == ts)
         )
+
+    async def of_message(self, team: str, channel: str, ts: str) -> Question | None:
+        card = select(questions).where(
+            questions.c.card_ts == ts, questions.c.team == team, questions.c.channel == channel
+        )
+        return await self.at(team, channel, ts) or await self._one(card)
 
     async def asked_by(self, asker: str, question_ids: Collection[str]) -> set[str]:
         query = select(questions.c.id).where(questions.c.id.in_(question_ids), questions.c.asker == asker)
@@ -81,8 +88,8 @@ class SqlQuestions:
     async def open(self, limit: int) -> list[tuple[Question, Verdict]]:
         query = (
             select(questions)
-            .where(sql("settled IS NULL AND card_ts IS NOT NULL"), ~_remembered())
-            .order_by(questions.c.asked_at.desc(), questions.c.id)
+            .where(sql("settled IS NULL AND card_ts IS NOT NULL"), or_(~_remembered(), _waits()))
+            .order_by(_waits().desc(), questions.c.asked_at.desc(), questions.c.id)
             .limit(limit)
         )
         found = [_question(row) for row in (await self._connection.execute(query)).mappings().all()]
@@ -144,6 +151,17 @@ def _remembered() -> ColumnElement[bool]:
         rows.c.category == verdicts.c.category,
     )
     return exists().where(verdicts.c.number == newest, *stands)
+
+
+def _waits() -> ColumnElement[bool]:
+    """Return the condition that a question's newest feedback says that its asker was not helped."""
+    later = feedback.alias()
+    newest = select(func.max(later.c.seq)).where(later.c.question_id == questions.c.id).scalar_subquery()
+    return exists().where(
+        feedback.c.question_id == questions.c.id,
+        feedback.c.seq == newest,
+        feedback.c.kind != FeedbackKind.SOLVED.value,
+    )
 
 
 def _question(found: Mapping[Any, Any]) -> Question:

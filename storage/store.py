@@ -12,6 +12,7 @@ from storage.corrections import SqlCorrections
 from storage.cursors import SqlCursors
 from storage.database import Database
 from storage.datasets import SqlDatasets
+from storage.feedback import SqlFeedback, SqlSignals
 from storage.finetunes import SqlFinetunes
 from storage.inbox import SqlInbox
 from storage.leases import SqlLeases
@@ -40,6 +41,8 @@ class SqlTransaction:
         self.inbox: ports.Inbox = SqlInbox(connection)
         self.questions: ports.Questions = (MirroredQuestions if mirrored else SqlQuestions)(connection)
         self.corrections: ports.Corrections = (MirroredCorrections if mirrored else SqlCorrections)(connection)
+        self.feedback: ports.StoredFeedback = SqlFeedback(connection)
+        self.signals: ports.StoredSignals = SqlSignals(connection)
         self.rows: ports.Rows = (MirroredRows if mirrored else SqlRows)(connection)
         self.prompts: ports.Prompts = SqlPrompts(connection)
         self.releases: ports.Releases = SqlReleases(connection)

@@ -204,6 +204,8 @@ questions = Table(
     # Whether one of them has not agreed. It repeats `authors` for the triggers that refuse a row of such a text.
     Column("withheld", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("team", "channel", "ts"),
+    # Reactions name the card by its ts.
+    Index(None, "card_ts"),
 )
 
 _UNKNOWN = text("audience = 'unknown'")
@@ -283,6 +285,8 @@ verdicts = Table(
     Column("row_settled_at", Moment),
     # The revision of the embedded model that answered; NULL for other models, and from before.
     Column("revision", Text),
+    # The ids of the other categories, the likeliest first; NULL from before.
+    Column("others", DOCUMENT),
     Index(None, "question_id", "number"),
     Index(None, "at"),
 )
@@ -298,6 +302,30 @@ corrections = Table(
     Column("reason", WrittenText),
     Column("by", Text, nullable=False),
     Column("at", Moment, nullable=False),
+)
+
+# What askers said about answers.
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("question_id", ForeignKey("questions.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("words", WrittenText),
+    Column("by", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+# Owners' reactions to questions and cards.
+signals = Table(
+    "signals",
+    metadata,
+    Column("question_id", ForeignKey("questions.id"), primary_key=True),
+    Column("message_ts", KeyText, primary_key=True),
+    Column("kind", KeyText, primary_key=True),
+    Column("by", KeyText, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("withdrawn", Boolean, nullable=False),
 )
 
 rows = Table(

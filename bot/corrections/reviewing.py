@@ -1,4 +1,4 @@
-"""The review queue: conflicts first, then open questions, ordered by how much a correction teaches the model."""
+"""The review queue: people who wait, conflicts, then open questions by how much a correction teaches the model."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -107,17 +107,22 @@ class Reviewing:
             counts = await tx.rows.counts()
             shadow = await self._shadow_release(tx)
             shadow_said = {s.question_id: s.category for s in await tx.shadows.of(shadow.id)} if shadow else {}
+            said = await tx.feedback.newest([question.id for question, _ in answered])
         contested = {group for conflict in open_conflicts for group in conflict.groups}
         near = await self._near_conflicts([question for question, _ in answered], contested)
         likenesses = await self._neighbours.likenesses([question.text for question, _ in answered])
         candidates = [
-            _candidate(q, v, shadow_said.get(q.id), near=q.id in near, known=float(known))
+            _candidate(q, v, shadow_said.get(q.id), near=q.id in near, known=float(known)).model_copy(
+                update={"waits": q.id in said and not said[q.id].helped}
+            )
             for (q, v), known in zip(answered, likenesses.settled, strict=True)
         ]
         rows = {category: n for (category, split), n in counts.items() if split is Split.TRAIN}
         listed = [QueueEntry(key=conflict.key, why=QueueReason.CONFLICT) for conflict in conflicts]
         found = ordered(candidates, rows, likenesses.between)
-        return [*listed, *(QueueEntry(key=candidate.question_id, why=why) for candidate, why in found)]
+        entries = [QueueEntry(key=candidate.question_id, why=why) for candidate, why in found]
+        waiting = [entry for entry in entries if entry.why is QueueReason.ASKER]
+        return [*waiting, *listed, *entries[len(waiting) :]]
 
     async def waiting(self, *, shown_in: str | None = None) -> int:
         """Return the queue's length, without the cost of ordering it."""

@@ -1,8 +1,10 @@
 """The card: the one visible answer to a question, with exactly the data that the views need."""
 
 from bot.domain.correction import Correction
+from bot.domain.feedback import AskerFeedback
 from bot.domain.prompt import Category, Prompt
 from bot.domain.question import Question, Verdict
+from bot.domain.signal import Signal
 from bot.domain.thing import Thing
 
 
@@ -16,6 +18,22 @@ class Card(Thing):
     seen: int
     unsure: bool = False
     """Whether the verdict is only a guess, so that staff are asked and no owner is notified."""
+    feedback: AskerFeedback | None = None
+    """What the asker said last."""
+    signal: Signal | None = None
+    """The owner's reaction to show."""
+
+    @property
+    def state(self) -> str:
+        """What differs between any two updates of the card; Slack keeps a control's state while its block id stays."""
+        said, signal = self.feedback.seq if self.feedback else 0, int(self.signal.at.timestamp()) if self.signal else 0
+        return f"{self.seen}.{said}.{signal}"
+
+    @property
+    def likely(self) -> tuple[Category, ...]:
+        """All categories, the likeliest first: the verdict's, then as the model or the examples tell, then the rest."""
+        told = filter(None, map(self.prompt.category, (self.verdict.category, *self.verdict.others)))
+        return tuple({category.id: category for category in (*told, *self.prompt.categories)}.values())
 
     @property
     def category(self) -> Category | None:

@@ -25,6 +25,7 @@ class Reason(StrEnum):
     NOT_STAFF = "not_staff"
     NOT_ADMIN = "not_admin"
     NOT_AUTHOR = "not_author"
+    NOT_ASKER = "not_asker"
     UNKNOWN_QUESTION = "unknown_question"
     UNKNOWN_CATEGORY = "unknown_category"
     NOTHING_TO_UNDO = "nothing_to_undo"

@@ -2,6 +2,7 @@
 
 Each question has a reason, and the reasons have ranks:
 
+0. the asker was not helped: a person waits;
 1. two releases disagree, so one of them is certainly wrong (query by committee, Seung et al., 1992);
 2. the answer is unsure: below `UNSURE_BELOW` answers are wrong most often (uncertainty sampling, Lewis & Gale, 1994);
    or the question is new: no settled question is like it;
@@ -48,9 +49,11 @@ class QueueReason(StrEnum):
     RARE = "rare"
     RANDOM = "random"
     NEW = "new"
+    ASKER = "asker"
 
 
 RANKS = {
+    QueueReason.ASKER: 0,
     QueueReason.CONFLICT: 0,
     QueueReason.DISAGREE: 1,
     QueueReason.UNSURE: 2,
@@ -84,6 +87,7 @@ class Candidate(Thing):
         shadow: the shadow release's answer, if there is one.
         near_conflict: whether a near-duplicate was settled with different categories.
         known: likeness to the settled question that is most like it, 0..1.
+        waits: whether its asker said that the answer did not help.
     """
 
     question_id: str
@@ -92,6 +96,7 @@ class Candidate(Thing):
     shadow: str | None = None
     near_conflict: bool = False
     known: float
+    waits: bool = False
 
     @property
     def doubt(self) -> float:
@@ -100,6 +105,8 @@ class Candidate(Thing):
 
 def reason_for(candidate: Candidate, rows: dict[str, int]) -> QueueReason:
     """Return the first reason that applies; `rows` is the number of training rows by category."""
+    if candidate.waits:
+        return QueueReason.ASKER
     if candidate.shadow is not None and candidate.shadow != candidate.category:
         return QueueReason.DISAGREE
     if candidate.confidence is not None and candidate.confidence < UNSURE_BELOW:

@@ -3,6 +3,9 @@
 import uuid
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
+
+from pydantic import field_validator
 
 from bot.domain import consent
 from bot.domain.audience import Audience
@@ -167,6 +170,13 @@ class Verdict(Thing):
     """When staff settled that row; None if it was imported."""
     revision: str | None = None
     """The revision of the embedded model that answered; None for other models."""
+    others: tuple[str, ...] = ()
+    """Ids of the other categories, the likeliest first, as far as the model or the examples tell."""
+
+    @field_validator("others", mode="before")
+    @classmethod
+    def _none_told(cls, value: Any) -> Any:
+        return value or ()
 
     @property
     def from_memory(self) -> bool:

@@ -34,6 +34,8 @@ from bot.ports.store import (
     Shadows,
     Store,
     StoredAudiences,
+    StoredFeedback,
+    StoredSignals,
     StoredVectors,
     Transaction,
 )
@@ -75,6 +77,8 @@ __all__ = [
     "Shelf",
     "Store",
     "StoredAudiences",
+    "StoredFeedback",
+    "StoredSignals",
     "StoredVectors",
     "TextEncoder",
     "Threads",

@@ -26,6 +26,8 @@ class Answer(Thing):
     tokens_out: int
     revision: str | None = None
     """What changes when the same question may get another answer; only the embedded model tells it."""
+    others: Annotated[tuple[str, ...], Field(exclude=True)] = ()
+    """Ids of other categories, the likeliest first, as far as the model tells them."""
     tokens_counted: Annotated[int | None, Field(exclude=True)] = None
     """Tokens of the request by our own count, which is not stored; None if it says nothing about the billed ones."""
 

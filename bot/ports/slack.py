@@ -69,6 +69,15 @@ class Announcer(Protocol):
             again: an earlier attempt may have posted it.
         """
 
+    async def tell_feedback(self, card: Card, *, message_id: str, again: bool) -> None:
+        """Tell the owner, or staff if there is none, in the question's thread what the asker still needs.
+
+        Args:
+            card: the card with the asker's feedback.
+            message_id: id of this message.
+            again: an earlier attempt may have posted it.
+        """
+
     async def ask_author(self, question_id: str, author: Author, *, message_id: str, again: bool) -> None:
         """Ask an author in private whether the words that a colleague asked about may be used.
 

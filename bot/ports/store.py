@@ -10,6 +10,7 @@ from bot.domain.batch import Batch
 from bot.domain.correction import Correction
 from bot.domain.dataset import Manifest, Row, Split
 from bot.domain.evidence import SettledAnswer
+from bot.domain.feedback import AskerFeedback
 from bot.domain.finetune import Finetune, FinetuneState
 from bot.domain.fold import OutOfFold
 from bot.domain.prompt import Prompt, PromptEvent
@@ -18,6 +19,7 @@ from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
 from bot.domain.replica import Replica
 from bot.domain.scorecard import Result
 from bot.domain.shadow import Shadow, ShadowComparison
+from bot.domain.signal import Signal
 from bot.domain.thing import Thing
 
 
@@ -76,6 +78,9 @@ class Questions(Protocol):
     async def at(self, team: str, channel: str, ts: str) -> Question | None:
         """Return the question that this message asked."""
 
+    async def of_message(self, team: str, channel: str, ts: str) -> Question | None:
+        """Return the question that this message asked, or whose card this message is."""
+
     async def asked_by(self, asker: str, question_ids: Collection[str]) -> set[str]:
         """Return those of these questions that the person asked; at most 1,000 at once."""
 
@@ -98,9 +103,10 @@ class Questions(Protocol):
         """Store the settled category; None reopens the question."""
 
     async def open(self, limit: int) -> list[tuple[Question, Verdict]]:
-        """Return answered questions that nobody has settled, newest first, each with its newest verdict.
+        """Return answered questions that nobody has settled, each with its newest verdict.
 
-        A question that memory answered is left out while the row that its verdict repeats still stands.
+        First come those whose askers were not helped, then the others; in both, the newest first. A question that
+        memory answered is left out while the row that its verdict repeats still stands, unless its asker waits.
         """
 
     async def tokens(self, since: datetime, *, live: bool = False) -> dict[str, tuple[int, int]]:
@@ -137,6 +143,36 @@ class Corrections(Protocol):
 
         One disagreement is two consecutive corrections of a question, by different people, with different categories.
         """
+
+
+class StoredFeedback(Protocol):
+    """What askers said about answers; append-only."""
+
+    async def add(self, said: AskerFeedback) -> None:
+        """Append feedback.
+
+        Raises:
+            Exception: the database's own error, if this (question, seq) exists.
+        """
+
+    async def of(self, question_id: str) -> list[AskerFeedback]:
+        """Return the question's feedback, oldest first."""
+
+    async def newest(self, question_ids: Collection[str]) -> dict[str, AskerFeedback]:
+        """Return the newest feedback of those of these questions that have any; at most 1,000 at once."""
+
+
+class StoredSignals(Protocol):
+    """Owners' reactions to questions and cards."""
+
+    async def put(self, signal: Signal) -> bool:
+        """Upsert a signal; return False, and change nothing, if the stored one is as new or newer.
+
+        The caller holds the question's lock.
+        """
+
+    async def of(self, question_id: str) -> list[Signal]:
+        """Return the question's signals, withdrawn ones too, oldest first."""
 
 
 class Rows(Protocol):
@@ -491,6 +527,8 @@ class Transaction(Protocol):
     inbox: Inbox
     questions: Questions
     corrections: Corrections
+    feedback: StoredFeedback
+    signals: StoredSignals
     rows: Rows
     prompts: Prompts
     releases: Releases

@@ -114,7 +114,8 @@ class Shape:
 
 def _options(prompt: Prompt) -> dict[str, Any]:
     return {
-        "top_logprobs": 1,  # some servers return log probabilities only together with alternatives
+        # The alternatives to the label name the next likely categories; five is what every server allows.
+        "top_logprobs": 5,
         "logprobs": True,
         "store": False,
         "prompt_cache_key": prompt.id,

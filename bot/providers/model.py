@@ -23,6 +23,7 @@ from bot.providers.reading import (
     category_and_answer,
     confidence,
     content_of,
+    next_likely,
 )
 from bot.providers.tokens import rough_tokens, tokens_of
 from bot.providers.wire import is_transient, read, translate_errors
@@ -62,8 +63,13 @@ class OpenAIModel:
         client, answer = await self._ask(model, Task(prompt, text, examples))
         if answer.confidence is not None:
             return answer
+        decision = await self._decision(client, model, prompt, text, answer)
+        category = prompt.category(answer.category)
+        if decision is None or category is None:
+            return answer
+        confidence = decision.probability_of(category.name)
         return answer.model_copy(
-            update={"confidence": await self._decision_probability(client, model, prompt, text, answer)}
+            update={"confidence": confidence, "others": _others(prompt, answer, decision.ranked())}
         )
 
     async def reason(self, model: ModelName, prompt: Prompt, text: str, category: str) -> str:
@@ -123,10 +129,10 @@ class OpenAIModel:
             counted = await asyncio.to_thread(tokens_of, messages)
         return answer.model_copy(update={"tokens_counted": counted})
 
-    async def _decision_probability(
+    async def _decision(
         self, client: AsyncOpenAI, model: ModelName, prompt: Prompt, text: str, answer: Answer
-    ) -> float | None:
-        """Return the probability of the answered category by `/v1/decisions`, or None if there is none."""
+    ) -> DecisionBody | None:
+        """Return the probabilities of the categories by `/v1/decisions`, or None if there are none."""
         category = prompt.category(answer.category)
         if category is None or model in self._without_decisions or len(prompt.categories) > DECISION_CHOICES:
             return None
@@ -141,7 +147,7 @@ class OpenAIModel:
         )
         try:
             async with asyncio.timeout(self._timeout_s):
-                return (await read(call, DecisionBody)).probability_of(category.name)
+                return await read(call, DecisionBody)
         except (APIStatusError, ValidationError) as error:
             if isinstance(error, ValidationError) or not is_transient(error):
                 self._without_decisions.add(model)
@@ -159,15 +165,24 @@ def parse_answer(completion: Completion, task: Task) -> Answer:
         raise UnusableAnswer("the model answered another category than the required one")
     if task.only and not reason:
         raise UnusableAnswer("the model gave no reason", wrong_form=True)
-    tokens = choice.logprobs.content if choice.logprobs else None
+    tokens = (choice.logprobs.content if choice.logprobs else None) or ()
+    content = content_of(choice)
     usage = completion.usage or Usage()
-    return Answer(
+    answer = Answer(
         category=category.id,
         reason=reason,
-        confidence=confidence(content_of(choice), tokens or (), written.span),
+        confidence=confidence(content, tokens, written.span),
         tokens_in=usage.prompt_tokens or 0,
         tokens_out=usage.completion_tokens or 0,
     )
+    likely = next_likely(content, tokens, written.span, task.names)
+    return answer.model_copy(update={"others": _others(task.prompt, answer, likely)})
+
+
+def _others(prompt: Prompt, answer: Answer, ranked: Sequence[str]) -> tuple[str, ...]:
+    """Return the ids of these categories, by name, without the answered one."""
+    named = filter(None, map(prompt.named, ranked))
+    return tuple(category.id for category in named if category.id != answer.category)
 
 
 async def _complete(

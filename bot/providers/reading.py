@@ -67,6 +67,8 @@ class TokenLogprob(BaseModel):
     token: str
     octets: Annotated[list[Annotated[int, Field(ge=0, le=255)]] | None, Field(alias="bytes")] = None
     logprob: float
+    top_logprobs: Annotated[list["TokenLogprob"] | None, OPTIONAL] = None
+    """The likeliest tokens at this position; this token may be one of them."""
 
     @property
     def raw(self) -> bytes:
@@ -157,6 +159,10 @@ class DecisionBody(BaseModel):
         """Return the probability of this choice, 0..1, or None if it is not listed."""
         return next((p.probability for p in self.answers[0].probabilities if p.value == choice), None)
 
+    def ranked(self) -> list[str]:
+        """Return the listed choices, the likeliest first."""
+        return [str(p.value) for p in sorted(self.answers[0].probabilities, key=lambda p: -p.probability)]
+
 
 class UnusableAnswer(Exception):  # noqa: N818 - reads as what happened
     """An answer that cannot be shown. The message quotes nothing of it.
@@ -229,3 +235,30 @@ def confidence(content: str, tokens: Sequence[TokenLogprob], span: tuple[int, in
             total += token.logprob
         position = end
     return math.exp(min(0.0, total)) if LOWEST_LOGPROB <= total <= ROUNDING else None
+
+
+def next_likely(
+    content: str, tokens: Sequence[TokenLogprob], span: tuple[int, int] | None, names: Sequence[str]
+) -> list[str]:
+    """Return the names that the alternatives to the label's first token begin, the likeliest first.
+
+    Args:
+        content: the text that the model wrote.
+        tokens: its tokens, in order, with their alternatives.
+        span: the place of the label in the text, with its closing mark.
+        names: the names that may be answered.
+    """
+    begin = b"".join(token.raw for token in tokens).find(content.encode())
+    if span is None or begin < 0:
+        return []
+    start, position = begin + len(content[: span[0]].encode()), 0
+    written = {name: json.dumps(name, ensure_ascii=False)[1:-1].encode() for name in names}
+    for token in tokens:
+        end = position + len(token.raw)
+        if end > start:
+            before = token.raw[: start - position]
+            ranked = sorted(token.top_logprobs or (), key=lambda other: -other.logprob)
+            begun = [other.raw[len(before) :] for other in ranked if other.raw.startswith(before)]
+            return [*dict.fromkeys(name for part in begun for name in names if part and written[name].startswith(part))]
+        position = end
+    return []

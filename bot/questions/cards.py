@@ -6,6 +6,7 @@ from bot.domain.correction import settlement
 from bot.domain.prompt import Prompt
 from bot.domain.question import Question, Verdict
 from bot.domain.release import Release
+from bot.domain.signal import standing
 from bot.ports import Transaction
 
 
@@ -21,7 +22,10 @@ async def card_of(tx: Transaction, question: Question) -> Card | None:
     if settled:
         prompt = await _with_settled_category(tx, prompt, settled.category)
     seen = corrections[-1].seq if corrections else 0
-    return first_card(question, verdict, release, prompt).model_copy(update={"settled": settled, "seen": seen})
+    said = await tx.feedback.newest([question.id])
+    signal = standing(await tx.signals.of(question.id))
+    now = {"settled": settled, "seen": seen, "feedback": said.get(question.id), "signal": signal}
+    return first_card(question, verdict, release, prompt).model_copy(update=now)
 
 
 def first_card(question: Question, verdict: Verdict, release: Release, prompt: Prompt) -> Card:

@@ -3,7 +3,7 @@
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from bot.domain.mirror import trace_id
 from bot.domain.prompt import Prompt
 from bot.domain.question import Question, Verdict
 from bot.domain.release import SYSTEM, ModelName, Release, ReleaseState
+from bot.domain.similar import Example
 from bot.domain.trouble import CUT_PROMPT, TroubleReport
 from bot.ports import Answer, Clock, Meter, Model, Neighbours, Store, Transaction, Unmetered
 from bot.questions.memory import Memory
@@ -187,7 +188,7 @@ class Classifying:
             release_id=release.id,
             latency_ms=round((time.perf_counter() - started) * 1000),
             at=self._clock.now(),
-            **answer.model_dump(),
+            **answer.model_dump() | {"others": _likely(answer, examples)},
         )
 
     async def _watch_prompt(self, model: ModelName, answer: Answer, question: Question) -> None:
@@ -220,3 +221,9 @@ class Classifying:
             report, key = report.about(question), f"{key}:{question.id}"
         if await tx.leases.acquire(f"{TROUBLE_TOPIC}:{key}", uuid.uuid4().hex, now, REPORT_INTERVAL):
             await tx.outbox.add(TROUBLE_TOPIC, key, report.payload(), now)
+
+
+def _likely(answer: Answer, examples: Sequence[Example]) -> tuple[str, ...]:
+    """Return the other categories: as the model ranks them, then those of the examples it was shown."""
+    shown = [example.category for example in examples if example.category != answer.category]
+    return tuple(dict.fromkeys((*answer.others, *shown)))

@@ -25,6 +25,8 @@ FIRST_DELIVERY_WAIT = timedelta(seconds=2)
 LONGEST_DELIVERY_WAIT = timedelta(minutes=5)
 OPERATORS_TOPIC = "operators"
 """Outbox topic: a text for the ops channel. The payload holds its key as `text`, and the values of its placeholders."""
+FEEDBACK_TOPIC = "feedback"
+"""Outbox topic: an asker was not helped, for the owner. The key is the question's id."""
 AGAIN = "again"
 """Payload key of an entry that repeats another one, whose message may have been posted."""
 
@@ -50,6 +52,7 @@ class Delivering:
             "missed": self._missed,
             POSTED_LATE_TOPIC: self._posted_late,
             CONSENT_TOPIC: self._consent,
+            FEEDBACK_TOPIC: self._feedback,
             TROUBLE_TOPIC: self._trouble,
             OPERATORS_TOPIC: self._operators,
         }
@@ -123,6 +126,15 @@ class Delivering:
             await self._announcer.announce_owner(
                 card, message_id=item.payload.get(MESSAGE_ID, f"{item.key}:{seq}"), again=is_again(item)
             )
+
+    async def _feedback(self, item: OutboxItem) -> None:
+        """Tell the owner that the asker was not helped, with the newest reason, unless it is solved by now."""
+        async with self._store.transaction() as tx:
+            question = await tx.questions.get(item.key)
+            card = await card_of(tx, question) if question else None
+            await self._entries.hold(tx, item)
+        if card and card.feedback and not card.feedback.helped:
+            await self._announcer.tell_feedback(card, message_id=item.message_id, again=is_again(item))
 
     async def _finetune(self, item: OutboxItem) -> None:
         """Update the progress message, and post the end in another one, because an updated message notifies nobody."""

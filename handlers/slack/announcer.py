@@ -22,6 +22,7 @@ from handlers.views import consent as consent_view
 from handlers.views import finetune_progress
 from handlers.views.card import card as card_view
 from handlers.views.card import new_owner
+from handlers.views.feedback import unhelped
 from handlers.views.message import Message, section
 from handlers.views.missed import missed as missed_view
 from handlers.views.trouble import trouble
@@ -92,6 +93,13 @@ class SlackAnnouncer:
             await self._post_once(
                 place.channel, place.thread, message, announcement_mark(f"owner:{message_id}"), again=again
             )
+
+    async def tell_feedback(self, card: Card, *, message_id: str, again: bool) -> None:
+        place = card.question.place
+        message = unhelped(card, Words(card.question.language), self._staff)
+        await self._post_once(
+            place.channel, place.thread, message, announcement_mark(f"feedback:{message_id}"), again=again
+        )
 
     async def ask_author(self, question_id: str, author: Author, *, message_id: str, again: bool) -> None:
         words = await self._people.words(author.id)

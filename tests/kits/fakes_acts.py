@@ -156,6 +156,8 @@ class FakeAnnouncer:
         """Message id → the card whose owner the message mentions."""
         self.owner_again: list[bool] = []
         """The argument `again` of each try to announce an owner."""
+        self.feedback: dict[str, Card] = {}
+        """Message id → the card whose owner was told what the asker said."""
         self.asked: list[tuple[str, str]] = []
         """Authors who were asked for their agreement: (question id, author's id)."""
         self.finetunes: dict[str, Finetune] = {}
@@ -206,6 +208,12 @@ class FakeAnnouncer:
         fault = self._receive("announce_owner")
         assert again or message_id not in self.owners
         self.owners.setdefault(message_id, card)
+        lose(fault, NO_ANSWER)
+
+    async def tell_feedback(self, card: Card, *, message_id: str, again: bool) -> None:
+        fault = self._receive("tell_feedback")
+        assert again or message_id not in self.feedback
+        self.feedback.setdefault(message_id, card)
         lose(fault, NO_ANSWER)
 
     async def ask_author(self, question_id: str, author: Author, *, message_id: str, again: bool) -> None:

@@ -17,7 +17,7 @@ from storage.store import SqlStore
 from storage.tables import metadata
 from tests.kits.postgres import make_database
 from tests.storage.conftest import MakeDatabase
-from tests.storage.things import NOW, PROMPT, add_answered_question, correction
+from tests.storage.things import NOW, PROMPT, add_answered_question, correction, feedback
 
 
 def _schema_difference(connection: Connection) -> object:
@@ -119,12 +119,13 @@ async def test_concurrent_processes_migrate_once_from_any_folder(make_empty: Mak
     await database.close()
 
 
-@pytest.mark.parametrize("history", ["corrections", "release_events", "prompt_events"])
+@pytest.mark.parametrize("history", ["corrections", "release_events", "prompt_events", "feedback"])
 @pytest.mark.parametrize("change", ["UPDATE {} SET by = 'U9'", "DELETE FROM {}"])
 async def test_history_refuses_updates_and_deletes(database: Database, history: str, change: str) -> None:
     async with SqlStore(database).transaction() as transaction:
         await add_answered_question(transaction)
         await transaction.corrections.add(correction())
+        await transaction.feedback.add(feedback())
         await transaction.prompts.enter(PromptEvent(prompt_id=PROMPT.id, why=PromptWhy.EDITED, by="U9", at=NOW))
     with pytest.raises(DBAPIError, match=f"{history} is append-only"):
         async with database.begin() as connection:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.domain.correction import Correction, CorrectionKind
 from bot.domain.dataset import Manifest, Row, Source, Split
+from bot.domain.feedback import AskerFeedback, FeedbackKind
 from bot.domain.finetune import Estimate, Finetune, FinetuneState
 from bot.domain.prompt import Category, Prompt
 from bot.domain.question import Arrival, Place, Question, Verdict, Via
@@ -60,6 +61,10 @@ def correction(seq: int = 1, kind: CorrectionKind = CorrectionKind.CHANGE) -> Co
     return Correction(
         question_id="q1", seq=seq, kind=kind, verdict_id="v1", category="other", reason=None, by="U2", at=NOW
     )
+
+
+def feedback(seq: int = 1, kind: FeedbackKind = FeedbackKind.NOT_HELPFUL) -> AskerFeedback:
+    return AskerFeedback(question_id="q1", seq=seq, kind=kind, by="U1", at=NOW)
 
 
 def row(row_id: str = "q1", category: str = "labor", split: Split = Split.TRAIN) -> Row:

@@ -337,7 +337,9 @@ async def test_confidence_falls_back_to_decisions_without_logprobs(
         "probabilities": [{"value": "労務", "probability": 0.6}, {"value": "HR", "probability": 0.3}],
     }
     server.on(DECISIONS, Reply({"answers": [choice]}), Reply({"answers": [{"type": "refusal", "name": "category"}]}))
-    assert (await serving.classify(model, prompt, QUESTION)).confidence == pytest.approx(0.3)
+    first = await serving.classify(model, prompt, QUESTION)
+    assert first.confidence == pytest.approx(0.3)
+    assert first.others == ("labor",)
     assert (await serving.classify(model, prompt, QUESTION)).confidence is None
     body = server.sent(DECISIONS)[0].json
     assert body["input"] == QUESTION

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.providers.reading import TokenLogprob, confidence
+from bot.providers.reading import TokenLogprob, confidence, next_likely
 from bot.providers.written_answer import written_answer
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -98,3 +98,21 @@ def test_confidence_is_never_above_one() -> None:
 def test_impossible_log_probability_gives_no_confidence(logprob: float) -> None:
     content = '{"reason": "r", "category": "HR"}'
     assert confidence_of(content, [token(content.encode(), logprob)]) is None
+
+
+def test_alternatives_to_label_name_next_likely_categories() -> None:
+    content = '{"reason": "r", "category": "総務"}'
+    head, label = content[:-4].encode(), "総務".encode()
+    asked = {"token": "x", "bytes": list(b'"' + label[:4]), "logprob": -0.1}
+    # The quotation mark and a half character belong to the token, as byte-level tokenizers cut them.
+    alternatives = [
+        {"token": "x", "bytes": list(b'"' + name.encode()[:4]), "logprob": logprob}
+        for name, logprob in (("人事", -3.0), ("労務", -2.0), ("総務", -0.1), ("猫", -0.5))
+    ]
+    first = TokenLogprob.model_validate({**asked, "top_logprobs": [*alternatives, {"token": '"', "logprob": -4.0}]})
+    tokens = [token(head[:-1], 0.0), first, token(label[4:] + b'"}', 0.0)]
+    answer = written_answer(content, lambda _: True)
+    assert answer
+    names = ["人事", "労務", "総務", "情シス"]
+    assert next_likely(content, tokens, answer.span, names) == ["総務", "労務", "人事"]
+    assert next_likely(content, tokens[:1], answer.span, names) == []

@@ -107,6 +107,7 @@ async def test_training_and_serving_work_end_to_end(providers: Providers, prompt
     trained = ModelName(provider="local", model=job.model or "")
     after = await serving.classify(trained, prompt, question)
     assert after.category == "it"
+    assert set(after.others) == {"labor", "other"}
     assert 0 < (after.confidence or 0) <= 1
     assert after.tokens_in > 0
     with pytest.raises(ModelRefused):

@@ -1,0 +1,59 @@
+"""What askers say about their answers: solved, or not helpful and why."""
+
+from datetime import timedelta
+
+from bot.domain.audience import Audience
+from bot.domain.card import Card
+from bot.domain.errors import Reason, Refused
+from bot.domain.feedback import AskerFeedback, FeedbackKind
+from bot.domain.masking import masked
+from bot.ports import Clock, Store
+from bot.questions.cards import card_of
+from bot.questions.delivering import FEEDBACK_TOPIC
+
+TELL_AFTER = timedelta(seconds=20)
+"""Delay before the owner is told, so that the message can say why: askers give the reason with a second press."""
+
+
+class Hearing:
+    """Stores feedback. It changes no category and makes no row."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def hear(self, question_id: str, by: str, kind: FeedbackKind, words: str | None = None) -> Card:
+        """Store what the asker says, with the card's update in one transaction. The owner is told once per question.
+
+        Nobody is told about a direct message. A repeated press changes nothing.
+
+        Args:
+            question_id: The question.
+            by: The person who pressed.
+            kind: What the person says.
+            words: The person's own sentence.
+
+        Returns:
+            The card as it is now.
+
+        Raises:
+            Refused: UNKNOWN_QUESTION; NOT_ASKER if somebody else asked the question.
+        """
+        async with self._store.transaction() as tx:
+            question = await tx.questions.get(question_id, lock=True)
+            card = await card_of(tx, question) if question else None
+            if question is None or card is None:
+                raise Refused(Reason.UNKNOWN_QUESTION)
+            if by != question.asker:
+                raise Refused(Reason.NOT_ASKER)
+            earlier, now = await tx.feedback.of(question_id), self._clock.now()
+            words = masked(words) if words else None
+            if earlier and (earlier[-1].kind, earlier[-1].words) == (kind, words):
+                return card
+            said = AskerFeedback(question_id=question_id, seq=len(earlier) + 1, kind=kind, words=words, by=by, at=now)
+            await tx.feedback.add(said)
+            await tx.outbox.add("card", question_id, {}, now)
+            told = any(not one.helped for one in earlier)
+            if not said.helped and not told and question.audience is not Audience.DIRECT:
+                await tx.outbox.add(FEEDBACK_TOPIC, question_id, {}, now, due=now + TELL_AFTER)
+            return card.model_copy(update={"feedback": said})
