@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import partial
 from typing import Any, Protocol
 
-from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
+from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.acts import Acts
@@ -35,7 +35,6 @@ class Call:
     words: Words
     argument: str
     """The words after the subcommand, or the id that the pressed control carries."""
-    respond: AsyncRespond
     context: Context
     trigger: str = ""
     """Slack's trigger id, which opens a modal within three seconds."""
@@ -62,17 +61,7 @@ class Call:
         """
         if isinstance(message, str):
             message = Message(message, [section(message)])
-        if self.spot.response_url is None:  # a submitted modal has none
-            await self.context.private.tell(self.spot, message)
-            return
-        answer = await self.respond(
-            text=message.text,
-            blocks=message.blocks,
-            response_type="in_channel" if in_channel else "ephemeral",
-            replace_original=replace,
-        )
-        if answer.status_code != 200:
-            log.info("Slack refused a response_url with status %s", answer.status_code)
+        if not await self.context.private.respond(self.spot, message, in_channel=in_channel, replace=replace):
             await self.context.private.tell(self.spot, message)
 
     async def channel(self) -> str:
@@ -137,13 +126,13 @@ def register(app: AsyncApp, context: Context, stories: Iterable[Story]) -> None:
     for_staff = {name for story in stories if story.for_staff for name in story.verbs}
 
     @app.command(COMMAND)
-    async def command(ack: AsyncAck, body: dict[str, Any], respond: AsyncRespond) -> None:
+    async def command(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
         name, argument = read_command(str(body.get("text") or ""))
         name = name or "help"
         verb = verbs.get(name) or partial(show_unknown, name=name, verbs=list(verbs))
         words = await context.people.words(body["user_id"])
-        call = Call(spot_of(body), words, argument, respond, context, body["trigger_id"])
+        call = Call(spot_of(body), words, argument, context, body["trigger_id"])
         await run(call, verb, None if name == "help" else permission_for(context, staff=name in for_staff))
 
     for story in stories:
@@ -161,7 +150,7 @@ def permission_for(context: Context, *, staff: bool) -> Permission:
 def press_listener(context: Context, verb: Verb, permission: Permission) -> Callable[..., Awaitable[None]]:
     """Return the listener for a button or menu whose value is a `NamedPayload`."""
 
-    async def listener(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], respond: AsyncRespond) -> None:
+    async def listener(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
         spot = spot_of(body)
         value = action["value"] if "value" in action else action["selected_option"]["value"]
@@ -169,7 +158,6 @@ def press_listener(context: Context, verb: Verb, permission: Permission) -> Call
             spot,
             await context.people.words(spot.user),
             views.NamedPayload.unpacked(value).id,
-            respond,
             context,
             body["trigger_id"],
             value=value,
@@ -184,9 +172,9 @@ def press_listener(context: Context, verb: Verb, permission: Permission) -> Call
 def submit_listener(context: Context, submit: Submit) -> Callable[..., Awaitable[None]]:
     """Return the listener for a submitted modal. Only admins may submit."""
 
-    async def listener(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], respond: AsyncRespond) -> None:
+    async def listener(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         spot = spot_of(body)
-        call = Call(spot, await context.people.words(spot.user), "", respond, context)
+        call = Call(spot, await context.people.words(spot.user), "", context)
         await run(call, partial(submit, view=view, ack=ack), context.guard.admins_only)
         if ack.response is None:
             await ack()

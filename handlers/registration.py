@@ -9,6 +9,7 @@ from handlers import (
     corrections,
     evaluation,
     finetune,
+    groups,
     home,
     prompt,
     questions,
@@ -38,6 +39,6 @@ STORIES = (
 def register(app: AsyncApp, context: Context) -> None:
     """Register the error handler and the listeners of every story."""
     errors.register(app, context.people, context.private)
-    for story in (questions, why, corrections, consent, home, channel_ids):
+    for story in (questions, why, corrections, consent, home, channel_ids, groups):
         story.register(app, context)
     command.register(app, context, STORIES)

@@ -30,7 +30,7 @@ from handlers.server.health import Check, Health, HealthPart
 from handlers.server.pool import Pool
 from handlers.slack.announcer import SlackAnnouncer
 from handlers.slack.channels import ChannelAudiences
-from handlers.slack.connection import bolt_app, fetch_identity, open_client, socket_mode
+from handlers.slack.connection import bolt_app, fetch_identity, fetch_installation, open_client, socket_mode
 from handlers.slack.deliveries import Deliveries, Requests
 from handlers.slack.guard import Guard
 from handlers.slack.moved import FollowingClient
@@ -125,7 +125,7 @@ async def serve_app(core: Core, settings: Settings, edge: Edge, client: Followin
             | {"catch_up": (catch_up.tick, CATCH_UP_SECONDS)},
             at_once=["survey"],  # after an upgrade, recall and memory wait for it
         )
-        async with connected(app, settings, edge, catch_up.connected, workers.drain) as slack:
+        async with connected(app, identity, settings, edge, catch_up.connected, workers.drain) as slack:
             edge.health.start_checks(checks_of(core, slack), metrics_of(core, edge.telemetry))
             yield
     finally:
@@ -165,7 +165,7 @@ class SlackSide:
         """Build the parts for the app that the token belongs to."""
         home = Home(identity.team_id or "", identity.bot_user_id or "", identity.enterprise_id)
         people = People(client, home, settings.bot_language)
-        guard = Guard(settings.bot_staff, settings.bot_admins, client)
+        guard = Guard(settings.bot_staff, settings.bot_admins, client, people)
         policy = Policy(home.bot_user_id, settings.bot_channels, client.moved)
         announcer = SlackAnnouncer(client, people, settings.bot_ops_channel, settings.bot_staff)
         audiences = ChannelAudiences(client)
@@ -242,7 +242,12 @@ class Workers:
 
 @asynccontextmanager
 async def connected(
-    app: AsyncApp, settings: Settings, edge: Edge, on_connected: Callable[[], None], drain: DrainDeadline
+    app: AsyncApp,
+    identity: AuthorizeResult,
+    settings: Settings,
+    edge: Edge,
+    on_connected: Callable[[], None],
+    drain: DrainDeadline,
 ) -> AsyncIterator[Check]:
     """Receive Slack's deliveries until the block ends, in Socket Mode or HTTP mode.
 
@@ -260,7 +265,7 @@ async def connected(
     async with AsyncExitStack() as stack:
         check: Check = requests_open
         if edge.requests:
-            edge.requests.attach(app, deliveries)
+            edge.requests.attach(app, deliveries, await fetch_installation(app.client, identity))
             on_connected()
         elif settings.slack_app_token:
             socket = await stack.enter_async_context(

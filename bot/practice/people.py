@@ -36,6 +36,7 @@ class Member:
     is_admin: bool = False
     is_restricted: bool = False
     is_bot: bool = False
+    is_deactivated: bool = False
     team_id: str = TEAM_ID
     enterprise_id: str = ""
     team_names: Mapping[str, str] | None = None
@@ -59,7 +60,7 @@ class Member:
             "id": self.id,
             "team_id": self.team_id,
             "name": self.name,
-            "deleted": False,
+            "deleted": self.is_deactivated,
             "color": self.color.lstrip("#"),
             "real_name": self.real_name,
             "tz": self.tz,

@@ -6,9 +6,11 @@ import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 
+import h11
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bot.domain.faults import Fault, Problem, Unable
 
@@ -21,6 +23,10 @@ Load balancers usually keep one for 60 seconds. A longer time here avoids a requ
 """
 
 
+HEAD_SECONDS = 10.0
+"""Seconds within which the head of a request must arrive, once its first byte has."""
+
+
 class PortTaken(Unable):
     """The server cannot listen at this host and port; its problem says why."""
 
@@ -31,6 +37,29 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class _BoundedHead(H11Protocol):
+    """HTTP that hangs up on a half-sent head. Uvicorn itself would wait for its end without a bound."""
+
+    _giving_up: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        half_sent = self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+        if half_sent and self._giving_up is None:
+            self._giving_up = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+        elif not half_sent:
+            self._wait_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wait_on()
+        super().connection_lost(exc)
+
+    def _wait_on(self) -> None:
+        if self._giving_up:
+            self._giving_up.cancel()
+            self._giving_up = None
 
 
 @asynccontextmanager
@@ -52,6 +81,7 @@ async def serve_http(host: str, port: int, routes: Sequence[BaseRoute]) -> Async
     config = uvicorn.Config(
         Starlette(routes=routes),
         lifespan="off",
+        http=_BoundedHead,
         ws="none",
         log_config=None,
         access_log=False,

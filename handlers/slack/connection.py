@@ -20,7 +20,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.certificates import refused_certificate
 from bot.domain.faults import Fault, Problem, Unable
-from handlers.slack.deliveries import Deliveries, Socket
+from handlers.slack.deliveries import Deliveries, Installation, Socket
 from handlers.slack.failures import SLACK_FAILURES, error_name
 from handlers.slack.moved import FollowingClient
 from handlers.slack.scopes import SCOPES_HEADER
@@ -165,6 +165,19 @@ async def fetch_identity(client: AsyncWebClient) -> AuthorizeResult:
         raise SlackRefused(slack_problem(error, "SLACK_BOT_TOKEN", client)) from None
     scopes = {name.lower(): value for name, value in answer.headers.items()}.get(SCOPES_HEADER)
     return AuthorizeResult.from_auth_test_response(bot_token=client.token, bot_scopes=scopes, auth_test_response=answer)
+
+
+async def fetch_installation(client: AsyncWebClient, identity: AuthorizeResult) -> Installation:
+    """Return the installation that this identity belongs to. Only `bots.info` tells a bot the id of its app.
+
+    Raises:
+        SlackRefused: Slack cannot be reached, or does not tell.
+    """
+    try:
+        answer = await client.bots_info(bot=identity.bot_id or "")
+    except (*SLACK_FAILURES, OSError) as error:
+        raise SlackRefused(slack_problem(error, "SLACK_BOT_TOKEN", client)) from None
+    return Installation(answer["bot"]["app_id"], identity.team_id or "", identity.enterprise_id)
 
 
 def slack_problem(error: Exception, setting: str, client: AsyncWebClient) -> Problem:

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
@@ -121,6 +122,37 @@ class Socket(AsyncSocketModeHandler):
         return HealthPart(ready=False, detail="the socket is not connected")
 
 
+@dataclass(frozen=True)
+class Installation:
+    """The app that a token belongs to, and where it is installed."""
+
+    app: str
+    team: str
+    enterprise: str | None
+
+    def owns(self, body: Mapping[str, Any]) -> bool:
+        """Return whether a payload of Slack is for this installation.
+
+        A payload that names no app or no team passes: its signature was verified.
+        """
+        if body.get("api_app_id") not in {None, self.app}:
+            return False
+        teams = {team for team in _teams_of(body) if team}
+        return not teams or bool(teams & {self.team, self.enterprise})
+
+
+def _teams_of(body: Mapping[str, Any]) -> Iterator[Any]:
+    """Return the ids of the workspaces and organisations that a payload names as its receiver."""
+    places = [body, *_objects(body.get("authorizations")), *_objects([body.get("team"), body.get("enterprise")])]
+    for place in places:
+        yield from (place.get(key) for key in ("team_id", "enterprise_id", "context_team_id", "context_enterprise_id"))
+    yield from (place.get("id") for place in places[1:])
+
+
+def _objects(several: Any) -> list[Mapping[str, Any]]:
+    return [one for one in several if isinstance(one, Mapping)] if isinstance(several, list) else []
+
+
 class Requests:
     """Receives Slack's requests to `/slack/events`: events, presses, modals and commands (HTTP mode)."""
 
@@ -128,16 +160,25 @@ class Requests:
         self._verifier = SignatureVerifier(signing_secret)
         self._app: AsyncApp | None = None
         self._deliveries: Deliveries | None = None
+        self._installation: Installation | None = None
         self.route = Route("/slack/events", self._handle, methods=["POST"])
 
-    def attach(self, app: AsyncApp, deliveries: Deliveries) -> None:
+    def attach(self, app: AsyncApp, deliveries: Deliveries, installation: Installation) -> None:
         """Let this app answer from now on. Before, and once the deliveries are closed, Slack gets a 503 and retries."""
-        self._app, self._deliveries = app, deliveries
+        self._app, self._deliveries, self._installation = app, deliveries, installation
 
     async def _handle(self, request: Request) -> Response:
         """Answer one request. The content of a refused request is neither passed on nor logged."""
         if self._app is None or self._deliveries is None or not self._deliveries.open:
             return Response(status_code=503)
+        accepted = await self._accept(request)
+        if isinstance(accepted, Response):
+            return accepted
+        with self._deliveries.track():
+            return to_starlette_response(await self._app.async_dispatch(accepted))
+
+    async def _accept(self, request: Request) -> AsyncBoltRequest | Response:
+        """Return the request as Bolt takes it, or the refusal of a request that is not Slack's to this app."""
         try:
             body = await _body_of(request)
         except (TimeoutError, ClientDisconnect):
@@ -149,8 +190,9 @@ class Requests:
         bolt_request = _parse(request, body)
         if bolt_request is None:
             return _refuse(400, "it is signed, but its body is not a JSON object of Slack's")
-        with self._deliveries.track():
-            return to_starlette_response(await self._app.async_dispatch(bolt_request))
+        if self._installation is None or not self._installation.owns(bolt_request.body):
+            return _refuse(403, "it is for another app or another workspace")
+        return bolt_request
 
     def _is_signed(self, request: Request, body: bytes) -> bool:
         timestamp = request.headers.get("x-slack-request-timestamp", "")

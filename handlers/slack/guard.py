@@ -8,23 +8,30 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.errors import Reason, Refused
 from handlers.slack.failures import SLACK_FAILURES, error_name
+from handlers.slack.lookups import Lookups
+from handlers.slack.people import People
 from handlers.texts.escape import mentions
 
 log = logging.getLogger(__name__)
 
 MEMBERS_CACHE_SECONDS = 60.0
-"""Seconds for which the members of a user group are cached; a removed member keeps the role that long."""
+"""Seconds for which the members of a user group are cached; a removed member keeps the role that long, if Slack sends
+no event about the group."""
+FAILURE_SECONDS = 5.0
+"""Seconds for which a group that could not be read is not asked for again."""
 
 
 class Guard:
     """Checks roles: staff correct answers, admins use /finetune.
 
-    It fails closed: if Slack does not list a group's members, nobody counts as a member.
+    It fails closed: if Slack does not list a group's members, nobody counts as a member. Guests, deactivated people,
+    apps and people from elsewhere have no role by a group; only their own id gives them one.
 
     Args:
         staff: Ids of users (U…, W…) and user groups (S…); none means nobody.
         admins: The same for admins.
         client: Lists the members of user groups.
+        people: Tells who a member of a group is.
         now: Seconds of a monotonic clock.
     """
 
@@ -33,13 +40,16 @@ class Guard:
         staff: Iterable[str],
         admins: Iterable[str],
         client: AsyncWebClient,
+        people: People,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._staff = tuple(staff)
         self._admins = tuple(admins)
         self._client = client
+        self._people = people
         self._now = now
-        self._groups: dict[str, tuple[float, frozenset[str]]] = {}
+        self._groups = Lookups(self._read_group, now, MEMBERS_CACHE_SECONDS)
+        self._failed: dict[str, float] = {}
 
     async def is_staff(self, user_id: str) -> bool:
         return await self._is_among(user_id, self._staff)
@@ -82,25 +92,38 @@ class Guard:
         if not await self.is_admin(user_id):
             await self.staff_only(user_id)
 
+    def forget(self) -> None:
+        """Forget who is in which group, because Slack says that a group has changed."""
+        self._groups.forget()
+
     async def _is_among(self, user_id: str, entries: tuple[str, ...]) -> bool:
         if user_id in entries:
             return True
         for entry in entries:
             if entry.startswith("S") and user_id in await self._members(entry):
-                return True
+                return await self._is_member(user_id)
         return False
 
-    async def _members(self, group: str) -> frozenset[str]:
-        cached = self._groups.get(group)
-        if cached and self._now() - cached[0] < MEMBERS_CACHE_SECONDS:
-            return cached[1]
+    async def _is_member(self, user_id: str) -> bool:
+        """Return whether this is an active person of this organisation who is no guest."""
         try:
-            answer = await self._client.usergroups_users_list(usergroup=group)
+            person = await self._people.get(user_id)
+        except SLACK_FAILURES as error:
+            log.warning("a person cannot be looked up, so they have no role: %s", error_name(error))
+            return False
+        return not (person.outsider or person.is_bot or person.deleted)
+
+    async def _members(self, group: str) -> frozenset[str]:
+        if self._now() < self._failed.get(group, 0.0):
+            return frozenset()
+        try:
+            return await self._groups.get(group)
         except SLACK_FAILURES as error:
             log.warning("user group %s cannot be read, so nobody counts as a member: %s", group, error_name(error))
-            if error_name(error) == "missing_scope":  # the next call would fail too
-                self._groups[group] = (self._now(), frozenset())
+            lasting = error_name(error) == "missing_scope"
+            self._failed[group] = self._now() + (MEMBERS_CACHE_SECONDS if lasting else FAILURE_SECONDS)
             return frozenset()
-        members = frozenset(answer["users"])
-        self._groups[group] = (self._now(), members)
-        return members
+
+    async def _read_group(self, group: str) -> frozenset[str]:
+        answer = await self._client.usergroups_users_list(usergroup=group)
+        return frozenset(answer["users"])

@@ -17,18 +17,25 @@ class Lookups(Generic[Found]):
     Args:
         look_up: Asks Slack.
         now: Seconds of a monotonic clock.
+        seconds: How long an answer is good for.
     """
 
-    def __init__(self, look_up: Callable[[str], Awaitable[Found]], now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        look_up: Callable[[str], Awaitable[Found]],
+        now: Callable[[], float],
+        seconds: float = LOOKUP_CACHE_SECONDS,
+    ) -> None:
         self._look_up = look_up
         self._now = now
+        self._seconds = seconds
         self._known: OrderedDict[str, tuple[float, Found]] = OrderedDict()
         self._running: dict[str, asyncio.Task[Found]] = {}
 
     async def get(self, key: str) -> Found:
-        """Return what is known about this id, at most ten minutes old. Raises what the look-up raises."""
+        """Return what is known about this id. Raises what the look-up raises."""
         cached = self._known.get(key)
-        if cached and self._now() - cached[0] < LOOKUP_CACHE_SECONDS:
+        if cached and self._now() - cached[0] < self._seconds:
             return cached[1]
         # Concurrent callers share one request, because Slack limits requests a minute.
         running = self._running.get(key)

@@ -4,7 +4,9 @@ import json
 import logging
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
+from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
@@ -12,6 +14,9 @@ from handlers.slack.failures import SLACK_FAILURES, error_name
 from handlers.views.message import Message, section
 
 log = logging.getLogger(__name__)
+
+SLACK_HOSTS = (".slack.com", ".slack-gov.com")
+"""Ends of the hosts to which Slack's response URLs lead."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,17 @@ def _form_metadata(body: dict[str, Any]) -> dict[str, Any]:
     return form if isinstance(form, dict) else {}
 
 
+def is_slacks(url: str, api_url: str) -> bool:
+    """Return whether a URL leads to Slack: to a host of its own over https, or to where its Web API is reached."""
+    try:
+        parts, api = urlsplit(url), urlsplit(api_url)
+        if (parts.scheme, parts.netloc) == (api.scheme, api.netloc):
+            return True
+        return parts.scheme == "https" and parts.port in {None, 443} and (parts.hostname or "").endswith(SLACK_HOSTS)
+    except ValueError:
+        return False
+
+
 class Private:
     """Sends private messages: as an ephemeral message, else by response_url, else as a direct message."""
 
@@ -59,7 +75,7 @@ class Private:
         """Send a message in the first way that works. This never raises; a failure is logged without the text."""
         if isinstance(message, str):
             message = Message(message, [section(message)])
-        for send in (self._ephemeral, self._respond, self._dm):
+        for send in (self._ephemeral, self._by_url, self._dm):
             try:
                 if await send(spot, message):
                     return
@@ -68,7 +84,14 @@ class Private:
         log.warning("a private message could not be sent in any way")
 
     def _webhook(self, response_url: str) -> AsyncWebhookClient:
+        """Return a client for a response URL.
+
+        Raises:
+            SlackClientError: The URL is not Slack's, so nothing may be sent there.
+        """
         client = self._client
+        if not is_slacks(response_url, client.base_url):
+            raise SlackClientError("the response URL is not Slack's")
         return AsyncWebhookClient(
             response_url, timeout=client.timeout, ssl=client.ssl, proxy=client.proxy, session=client.session
         )
@@ -83,13 +106,7 @@ class Private:
 
     async def replace(self, spot: Spot, message: Message) -> None:
         """Replace the private message whose button was pressed. A failure is only logged: the press is stored."""
-        if spot.response_url:
-            try:
-                await self._webhook(spot.response_url).send(
-                    text=message.text, blocks=message.blocks, replace_original=True
-                )
-            except SLACK_FAILURES as error:
-                log.info("a private message could not be replaced: %s", type(error).__name__)
+        await self.respond(spot, message, replace=True)
 
     async def _ephemeral(self, spot: Spot, message: Message) -> bool:
         if not (spot.channel and spot.user):
@@ -99,13 +116,36 @@ class Private:
         )
         return True
 
-    async def _respond(self, spot: Spot, message: Message) -> bool:
+    async def respond(self, spot: Spot, message: Message, *, in_channel: bool = False, replace: bool = False) -> bool:
+        """Answer an interaction by its response URL.
+
+        Args:
+            spot: The interaction's person and place.
+            message: The answer.
+            in_channel: Whether everybody in the channel sees the answer.
+            replace: Whether the answer replaces the message that was pressed.
+
+        Returns:
+            False if there is no such URL, it is not Slack's, or Slack does not take the answer there.
+        """
         if not spot.response_url:
             return False
-        answer = await self._webhook(spot.response_url).send(
-            text=message.text, blocks=message.blocks, response_type="ephemeral", replace_original=False
-        )
+        try:
+            answer = await self._webhook(spot.response_url).send(
+                text=message.text,
+                blocks=message.blocks,
+                response_type="in_channel" if in_channel else "ephemeral",
+                replace_original=replace,
+            )
+        except SLACK_FAILURES as error:
+            log.info("a response URL did not work: %s", type(error).__name__)
+            return False
+        if answer.status_code != 200:
+            log.info("Slack refused a response URL with status %s", answer.status_code)
         return answer.status_code == 200
+
+    async def _by_url(self, spot: Spot, message: Message) -> bool:
+        return await self.respond(spot, message)
 
     async def _dm(self, spot: Spot, message: Message) -> bool:
         if not spot.user:

@@ -22,6 +22,8 @@ EVENT_SCOPES = {
     "message.im": "im:history",
     "app_home_opened": None,
     "channel_id_changed": "channels:read",
+    "subteam_members_changed": "usergroups:read",
+    "subteam_updated": "usergroups:read",
     "user_change": "users:read",
 }
 METHOD_SCOPES = {
@@ -31,6 +33,7 @@ METHOD_SCOPES = {
     "chat_update": "chat:write",
     "users_info": "users:read",
     "usergroups_users_list": "usergroups:read",
+    "bots_info": "users:read",
     "conversations_open": "im:write",
     "conversations_info": "channels:read",
     "conversations_history": "channels:history",

@@ -229,7 +229,7 @@ async def open_desk(
         identity = await fetch_identity(client)
         home = Home(identity.team_id or "", identity.bot_user_id or "", identity.enterprise_id)
         people = People(client, home)
-        guard = Guard([server.people.staff_group.id], [server.people.admin.id], client)
+        guard = Guard([server.people.staff_group.id], [server.people.admin.id], client, people)
         policy = Policy(home.bot_user_id, [server.channels.help_desk.id])
         audiences = ChannelAudiences(client)
         announcer = SlackAnnouncer(client, people, server.channels.ops.id, [server.people.staff_group.id])

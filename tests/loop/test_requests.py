@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from bot.app.running import Running, open_bot
 from bot.domain.question import Arrival
 from bot.practice import Person, Server, Timing, Workspace, serve
+from bot.practice.people import TEAM_ID
 from bot.settings import Settings
 from handlers.slack.deliveries import REQUEST_BYTES
 from handlers.views import ids
@@ -189,6 +190,35 @@ async def test_a_body_that_never_ends_is_given_up(place: Place, monkeypatch: pyt
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"POST /slack/events HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nabc")
     assert b"408" in await asyncio.wait_for(reader.readline(), 5)
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_other_apps_and_teams_are_refused(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    workspace = place.server.workspace
+    ours = {"api_app_id": workspace.app.app_id, "team_id": TEAM_ID, "type": "event_callback", "event": {}}
+    for change in (
+        {"api_app_id": "A0ANOTHER01"},
+        {"team_id": "T0ANOTHER01"},
+        {"team_id": None, "team": {"id": "T0ANOTHER01"}},
+        {"team_id": "T0ANOTHER01", "authorizations": [{"team_id": "T0ANOTHER02"}]},
+    ):
+        body = json.dumps(ours | change | {"event": {"type": "message", "text": "a secret question"}})
+        headers = workspace.requests.signed(body) | {"content-type": "application/json"}
+        assert (await place.post(body, headers)).status_code == 403, change
+    assert await place.arrivals() == 0
+    assert "secret question" not in caplog.text
+    shared = json.dumps(ours | {"team_id": "T0ANOTHER01", "authorizations": [{"team_id": TEAM_ID}]})
+    headers = workspace.requests.signed(shared) | {"content-type": "application/json"}
+    assert (await place.post(shared, headers)).status_code != 403, "it was said in a shared channel of ours"
+
+
+async def test_half_sent_head_is_given_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handlers.server.web.HEAD_SECONDS", 0.1)
+    host, port = place.running.url.removeprefix("http://").rstrip("/").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST /slack/events HTTP/1.1\r\nhos")
+    assert await asyncio.wait_for(reader.read(), 5) == b""
     writer.close()
     await writer.wait_closed()
 

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from bot.practice import Server, Workspace, serve
 from handlers.slack.connection import CONNECTIONS_PER_HOST, open_client
 from handlers.slack.moved import FollowingClient
+from handlers.slack.private import is_slacks
 from tests.bench.workplace import MANIFEST
 from tests.kits.front import Front
 
@@ -31,6 +32,24 @@ async def front(server: Server) -> AsyncIterator[Front]:
 async def client(server: Server, front: Front) -> AsyncIterator[FollowingClient]:
     async with open_client(SecretStr(server.bot_token), f"{front.url}api/") as client:
         yield client
+
+
+def test_only_slacks_response_urls_are_answered() -> None:
+    ours = ["https://hooks.slack.com/actions/T1/2/3", "https://hooks.slack-gov.com/commands/T1/2/3"]
+    others = [
+        "http://hooks.slack.com/actions/T1/2/3",
+        "https://hooks.slack.com.example.org/",
+        "https://slack.com@example.org/",
+        "https://evilslack.com/",
+        "https://hooks.slack.com:8443/",
+        "http://127.0.0.1:8080/hooks/1",
+        "http://[",
+    ]
+    assert [url for url in ours + others if is_slacks(url, "https://slack.com/api/")] == ours
+
+
+def test_stand_ins_response_url_is_answered() -> None:
+    assert is_slacks("http://127.0.0.1:8080/hooks/1", "http://127.0.0.1:8080/api/")
 
 
 async def test_many_calls_share_few_connections(client: FollowingClient, front: Front) -> None:

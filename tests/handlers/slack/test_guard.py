@@ -11,12 +11,13 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain.errors import Reason, Refused
 from bot.practice import Server, Workspace, serve
 from bot.practice.people import TEAM_ID
-from handlers.slack.guard import Guard
+from handlers.slack.guard import FAILURE_SECONDS, Guard
 from handlers.slack.people import Home, People
 from tests.kits.slack_desk import MANIFEST
 
 STAFF, ADMINS = "S0STAFF0001", "S0ADMINS001"
-KENJI, EMILY, YUKO, TOM = "U0KENJI0001", "U0EMILY0001", "U0YUKO00001", "U0TOM000001"
+KENJI, EMILY, YUKO = "U0KENJI0001", "U0EMILY0001", "U0YUKO00001"
+TOM, LENA = "U0TOM000001", "U0LENA00001"
 
 
 class ManualClock:
@@ -38,15 +39,20 @@ def client(server: Server) -> AsyncWebClient:
     return AsyncWebClient(token=server.bot_token, base_url=server.api_url, retry_handlers=[])
 
 
-async def test_roles_take_users_and_groups(client: AsyncWebClient) -> None:
-    guard = Guard([STAFF, EMILY], [ADMINS], client)
+@pytest.fixture
+def people(client: AsyncWebClient) -> People:
+    return People(client, Home(TEAM_ID, "U0BOTUSER01"))
+
+
+async def test_roles_take_users_and_groups(client: AsyncWebClient, people: People) -> None:
+    guard = Guard([STAFF, EMILY], [ADMINS], client, people)
     assert [await guard.is_staff(user) for user in (KENJI, EMILY, YUKO)] == [True, True, False]
     assert [await guard.is_admin(user) for user in (KENJI, EMILY, YUKO)] == [False, False, True]
     assert guard.staff_mentions() == f"<!subteam^{STAFF}>, <@{EMILY}>"
 
 
-async def test_empty_role_means_nobody(client: AsyncWebClient) -> None:
-    guard = Guard([], [], client)
+async def test_empty_role_means_nobody(client: AsyncWebClient, people: People) -> None:
+    guard = Guard([], [], client, people)
     assert not await guard.is_staff(KENJI)
     assert not await guard.is_admin(YUKO)
     with pytest.raises(Refused) as refused:
@@ -58,24 +64,53 @@ async def test_empty_role_means_nobody(client: AsyncWebClient) -> None:
 
 
 @pytest.mark.parametrize("status", [0, 429, 500])
-async def test_failed_lookup_is_refused_and_not_cached(server: Server, client: AsyncWebClient, status: int) -> None:
-    guard = Guard([STAFF], [], client)
+async def test_failed_lookup_refuses_for_some_seconds(
+    server: Server, client: AsyncWebClient, people: People, status: int
+) -> None:
+    now = ManualClock()
+    guard = Guard([STAFF], [], client, people, now)
     faults = server.workspace.faults
     if status:
         faults.fail("usergroups.users.list", status)
     else:
         faults.drop("usergroups.users.list", calls=2)  # aiohttp itself repeats a GET once
-    assert not await guard.is_staff(KENJI)
+    assert [await guard.is_staff(KENJI) for _ in range(25)] == [False] * 25
+    now.now = FAILURE_SECONDS
     assert await guard.is_staff(KENJI)
 
 
-async def test_unknown_group_has_no_members(client: AsyncWebClient) -> None:
-    assert not await Guard(["S0NOTHING01"], [], client).is_staff(KENJI)
+async def test_concurrent_presses_share_one_lookup(server: Server, client: AsyncWebClient, people: People) -> None:
+    guard = Guard([STAFF], [], client, people)
+    gate = server.workspace.faults.hold("usergroups.users.list", before=True)
+    server.workspace.faults.fail("usergroups.users.list", calls=1)  # would fail a second request
+    pressed = [asyncio.create_task(guard.is_staff(KENJI)) for _ in range(25)]
+    await asyncio.sleep(0.05)
+    gate.set()
+    assert all(await asyncio.gather(*pressed))
 
 
-async def test_removed_member_loses_role_within_a_minute(server: Server, client: AsyncWebClient) -> None:
+async def test_group_gives_guests_and_strangers_nothing(server: Server, client: AsyncWebClient, people: People) -> None:
+    group, bot = server.people.staff_group, server.people.bot
+    leaver = server.people.staff[1]
+    group.users.extend([TOM, LENA, bot.id])
+    leaver.is_deactivated = True
+    guard = Guard([STAFF], [], client, people)
+    assert [await guard.is_staff(user) for user in (TOM, LENA, bot.id, leaver.id, KENJI)] == [False] * 4 + [True]
+    server.workspace.faults.fail("users.info", calls=1)
+    people.forget()
+    assert not await guard.is_staff(KENJI), "nobody knows whether this is a guest"
+    assert await Guard([TOM], [], client, people).is_staff(TOM), "an operator named the guest"
+
+
+async def test_unknown_group_has_no_members(client: AsyncWebClient, people: People) -> None:
+    assert not await Guard(["S0NOTHING01"], [], client, people).is_staff(KENJI)
+
+
+async def test_removed_member_loses_role_within_a_minute(
+    server: Server, client: AsyncWebClient, people: People
+) -> None:
     now = ManualClock()
-    guard = Guard([STAFF], [], client, now)
+    guard = Guard([STAFF], [], client, people, now)
     assert await guard.is_staff(KENJI)
     server.people.staff_group.users.remove(KENJI)
     now.now = 61
@@ -139,12 +174,12 @@ async def test_configured_language_applies_to_everybody(client: AsyncWebClient) 
 
 
 async def test_missing_group_scope_is_asked_once_a_minute(
-    server: Server, client: AsyncWebClient, caplog: pytest.LogCaptureFixture
+    server: Server, client: AsyncWebClient, people: People, caplog: pytest.LogCaptureFixture
 ) -> None:
     workspace, clock = server.workspace, ManualClock()
     app = workspace.app
     workspace.app = replace(app, scopes=app.scopes - {"usergroups:read"})
-    guard = Guard([STAFF], [], client, clock)
+    guard = Guard([STAFF], [], client, people, clock)
     assert [await guard.is_staff(user) for user in (KENJI, KENJI, EMILY)] == [False] * 3
     assert caplog.text.count("missing_scope") == 1
     workspace.app = app
