@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.acts import Acts, SlackActs
+from bot.corrections.readership import Readership
 from handlers.slack.channels import ChannelAudiences
 from handlers.slack.guard import Guard
 from handlers.slack.moved import MovedChannels
@@ -39,6 +40,7 @@ class Context:
     policy: Policy
     audiences: ChannelAudiences
     reader: MessageReader
+    readership: Readership
     private: Private
     wake: Wake
     ops_channel: str | None = None

@@ -1,12 +1,29 @@
-"""The audience of questions and rows: which are unknown, and what Slack said later."""
+"""The audience of questions and rows: which are unknown, what Slack said later, and which are direct messages."""
 
-from sqlalchemy import select, text, union, update
+from sqlalchemy import ColumnElement, Table, exists, func, or_, select, text, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.audience import Audience
+from bot.domain.question import SENT
 from storage.tables import questions, rows
 
 _UNKNOWN = text("audience = 'unknown'")  # as in the partial indexes, so that they are used
+
+
+def _direct(table: Table) -> ColumnElement[bool]:
+    channel = func.coalesce(table.c.channel, "")
+    return or_(table.c.audience == Audience.DIRECT.value, channel.startswith("D"))
+
+
+def sent_question() -> ColumnElement[bool]:
+    """Return the condition that a question is no direct message, or one that its asker sent (`Question.unsent`)."""
+    return or_(~_direct(questions), func.coalesce(questions.c.disclosure, "").in_([one.value for one in SENT]))
+
+
+def sent_row() -> ColumnElement[bool]:
+    """Return the condition that a row is not of a direct message that was never sent. Such rows are never read."""
+    sent = exists().where(questions.c.id == rows.c.id, questions.c.disclosure.in_([one.value for one in SENT]))
+    return or_(~_direct(rows), sent)
 
 
 class SqlAudiences:

@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.correction import Correction, CorrectionKind
 from bot.domain.evidence import SettledAnswer
-from storage.tables import corrections, verdicts
+from storage.audiences import sent_question
+from storage.tables import corrections, questions, verdicts
 
 
 class SqlCorrections:
@@ -39,6 +40,8 @@ class SqlCorrections:
                 corrections.c.category,
             )
             .join(verdicts, verdicts.c.id == corrections.c.verdict_id)
+            .join(questions, questions.c.id == corrections.c.question_id)
+            .where(sent_question())
             .where(corrections.c.kind != CorrectionKind.UNDO.value, corrections.c.seq == newest.scalar_subquery())
         )
         return {
@@ -52,6 +55,8 @@ class SqlCorrections:
             select(earlier.c.category, later.c.category, func.count())
             .join(later, (later.c.question_id == earlier.c.question_id) & (later.c.seq == earlier.c.seq + 1))
             .where(earlier.c.kind != CorrectionKind.UNDO.value, later.c.kind != CorrectionKind.UNDO.value)
+            .join(questions, questions.c.id == earlier.c.question_id)
+            .where(sent_question())
             .where(earlier.c.by != later.c.by, earlier.c.category != later.c.category)
             .group_by(earlier.c.category, later.c.category)
         )

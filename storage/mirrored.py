@@ -12,7 +12,7 @@ from bot.domain.correction import Correction
 from bot.domain.dataset import Row
 from bot.domain.finetune import Finetune, FinetuneState
 from bot.domain.mirrored import MIRROR_TOPIC, MirrorChange
-from bot.domain.question import Verdict
+from bot.domain.question import SENT, Disclosure, Verdict
 from bot.domain.shadow import Shadow
 from storage.corrections import SqlCorrections
 from storage.finetunes import SqlFinetunes
@@ -37,13 +37,20 @@ class MirrorNotes:
 
 
 class MirroredQuestions(SqlQuestions):
-    """`SqlQuestions` with a mirror note for each verdict."""
+    """`SqlQuestions` with a mirror note for each verdict, and for that of a direct message when it is sent."""
 
     async def add_verdict(self, verdict: Verdict) -> None:
         await super().add_verdict(verdict)
         await MirrorNotes(self._connection).add(
             MirrorChange.VERDICT, verdict.question_id, verdict.at, verdict=verdict.id
         )
+
+    async def disclose(self, question_id: str, disclosure: Disclosure, now: datetime) -> None:
+        await super().disclose(question_id, disclosure, now)
+        verdict = await self.verdict(question_id)
+        if disclosure in SENT and verdict:
+            # The mirror left the verdict out when it was given.
+            await MirrorNotes(self._connection).add(MirrorChange.VERDICT, question_id, now, verdict=verdict.id)
 
 
 class MirroredShadows(SqlShadows):

@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.consent import Author
 from bot.domain.feedback import FeedbackKind
-from bot.domain.question import Place, Question, Verdict
-from storage.tables import feedback, questions, releases, results, rows, shadows, verdicts
+from bot.domain.question import Disclosure, Place, Question, Verdict
+from storage.audiences import sent_question, sent_row
+from storage.tables import feedback, questions, releases, results, rows, sent_messages, shadows, verdicts
 from storage.upserts import insert_new
 
 
@@ -48,6 +49,18 @@ class SqlQuestions:
     async def edit(self, question: Question) -> None:
         values = {"text": question.text, "cut": question.cut, "unread": question.unread} | _authors(question)
         await self._connection.execute(update(questions).where(questions.c.id == question.id).values(values))
+
+    async def disclose(self, question_id: str, disclosure: Disclosure, now: datetime) -> None:  # noqa: ARG002 - the mirror notes the time
+        statement = update(questions).where(questions.c.id == question_id)
+        await self._connection.execute(statement.values(disclosure=disclosure))
+
+    async def save_sent(self, question_id: str, channel: str, ts: str) -> None:
+        values = {"question_id": question_id, "channel": channel, "ts": ts}
+        await insert_new(self._connection, sent_messages, values, unique=["channel", "ts"])
+
+    async def sent_as(self, channel: str, ts: str) -> Question | None:
+        sent = select(sent_messages.c.question_id).where(sent_messages.c.channel == channel, sent_messages.c.ts == ts)
+        return await self._one(select(questions).where(questions.c.id == sent.scalar_subquery()))
 
     async def save_card(self, question_id: str, card_ts: str) -> None:
         await self._connection.execute(update(questions).where(questions.c.id == question_id).values(card_ts=card_ts))
@@ -88,7 +101,7 @@ class SqlQuestions:
     async def open(self, limit: int) -> list[tuple[Question, Verdict]]:
         query = (
             select(questions)
-            .where(sql("settled IS NULL AND card_ts IS NOT NULL"), or_(~_remembered(), _waits()))
+            .where(sql("settled IS NULL AND card_ts IS NOT NULL"), or_(~_remembered(), _waits()), sent_question())
             .order_by(_waits().desc(), questions.c.asked_at.desc(), questions.c.id)
             .limit(limit)
         )
@@ -148,6 +161,7 @@ def _remembered() -> ColumnElement[bool]:
     stands = (
         rows.c.id == verdicts.c.settled_row,
         rows.c.withdrawn_at.is_(None),
+        sent_row(),
         rows.c.category == verdicts.c.category,
     )
     return exists().where(verdicts.c.number == newest, *stands)

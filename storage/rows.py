@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator, Collection
 from datetime import datetime
 
-from sqlalchemy import RowMapping, func, literal, select, tuple_, update
+from sqlalchemy import RowMapping, and_, func, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.dataset import Row, Split
+from storage.audiences import sent_row
 from storage.tables import rows
 from storage.upserts import upsert
 
@@ -15,10 +16,11 @@ ROWS_IN_MEMORY = 1000
 
 _FIELDS = [rows.c[name] for name in Row.model_fields]
 _NOT_WITHDRAWN = rows.c.withdrawn_at.is_(None)
+_COUNTS = and_(_NOT_WITHDRAWN, sent_row())
 
 
 class SqlRows:
-    """The table `rows`."""
+    """The table `rows`. A row of a direct message that was not sent counts as withdrawn until it is sent."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -33,16 +35,16 @@ class SqlRows:
         )
 
     async def get(self, row_id: str) -> Row | None:
-        query = select(*_FIELDS).where(rows.c.id == row_id, _NOT_WITHDRAWN)
+        query = select(*_FIELDS).where(rows.c.id == row_id, _COUNTS)
         found = (await self._connection.execute(query)).mappings().one_or_none()
         return Row.model_validate(dict(found)) if found else None
 
     async def some(self, row_ids: Collection[str]) -> dict[str, Row]:
-        query = select(*_FIELDS).where(rows.c.id.in_(row_ids), _NOT_WITHDRAWN)
+        query = select(*_FIELDS).where(rows.c.id.in_(row_ids), _COUNTS)
         return {found["id"]: _row(found) for found in (await self._connection.execute(query)).mappings()}
 
     async def all(self, split: Split | None = None, category: str | None = None) -> AsyncIterator[Row]:
-        query = select(*_FIELDS).where(_NOT_WITHDRAWN).order_by(rows.c.id).limit(ROWS_IN_MEMORY)
+        query = select(*_FIELDS).where(_COUNTS).order_by(rows.c.id).limit(ROWS_IN_MEMORY)
         if split is not None:
             query = query.where(rows.c.split == split.value)
         if category is not None:
@@ -54,7 +56,7 @@ class SqlRows:
             page = (await self._connection.execute(query.where(rows.c.id > page[-1]["id"]))).mappings().all()
 
     async def page(self, after: str, limit: int) -> list[Row]:
-        query = select(*_FIELDS).where(_NOT_WITHDRAWN, rows.c.id > after).order_by(rows.c.id).limit(limit)
+        query = select(*_FIELDS).where(_COUNTS, rows.c.id > after).order_by(rows.c.id).limit(limit)
         return [_row(found) for found in (await self._connection.execute(query)).mappings()]
 
     async def last_change(self) -> datetime | None:
@@ -64,20 +66,20 @@ class SqlRows:
     async def counts(self) -> dict[tuple[str, Split], int]:
         query = (
             select(rows.c.category, rows.c.split, func.count())
-            .where(_NOT_WITHDRAWN)
+            .where(_COUNTS)
             .group_by(rows.c.category, rows.c.split)
             .order_by(rows.c.category, rows.c.split)
         )
         return {(category, Split(split)): n for category, split, n in await self._connection.execute(query)}
 
     async def changed(self, since: datetime | None) -> AsyncIterator[tuple[Row, bool]]:
-        query = select(*_FIELDS, rows.c.withdrawn_at, rows.c.touched_at).order_by(rows.c.touched_at, rows.c.id)
+        query = select(*_FIELDS, _COUNTS.label("counts"), rows.c.touched_at).order_by(rows.c.touched_at, rows.c.id)
         if since is not None:
             query = query.where(rows.c.touched_at >= since)
         page = (await self._connection.execute(query.limit(ROWS_IN_MEMORY))).mappings().all()
         while page:
             for found in page:
-                yield _row(found), found["withdrawn_at"] is None
+                yield _row(found), found["counts"]
             last = page[-1]
             after = tuple_(rows.c.touched_at, rows.c.id) > tuple_(
                 literal(last["touched_at"], rows.c.touched_at.type), literal(last["id"], rows.c.id.type)
@@ -85,7 +87,7 @@ class SqlRows:
             page = (await self._connection.execute(query.where(after).limit(ROWS_IN_MEMORY))).mappings().all()
 
     async def in_groups(self, groups: Collection[str]) -> list[Row]:
-        query = select(*_FIELDS).where(rows.c.group.in_(groups), _NOT_WITHDRAWN).order_by(rows.c.id)
+        query = select(*_FIELDS).where(rows.c.group.in_(groups), _COUNTS).order_by(rows.c.id)
         return [_row(found) for found in (await self._connection.execute(query)).mappings()]
 
 

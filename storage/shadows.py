@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.shadow import Shadow, ShadowComparison
+from storage.audiences import sent_question
 from storage.tables import questions, shadows, verdicts
 from storage.upserts import upsert
 
@@ -43,7 +44,7 @@ class SqlShadows:
             )
             .join(questions, questions.c.id == shadows.c.question_id)
             .join(verdicts, verdicts.c.number == newest)
-            .where(shadows.c.release_id == release_id, verdicts.c.settled_row.is_(None))
+            .where(shadows.c.release_id == release_id, verdicts.c.settled_row.is_(None), sent_question())
             .order_by(shadows.c.at, shadows.c.question_id)
         )
         found = await self._connection.execute(query)

@@ -203,6 +203,8 @@ questions = Table(
     Column("authors", DOCUMENT),
     # Whether one of them has not agreed. It repeats `authors` for the triggers that refuse a row of such a text.
     Column("withheld", Boolean, nullable=False, server_default=false()),
+    # What the asker of a direct message decided. NULL counts as kept private; programs before 0013 write NULL.
+    Column("disclosure", Text),
     UniqueConstraint("team", "channel", "ts"),
     # Reactions name the card by its ts.
     Index(None, "card_ts"),
@@ -213,6 +215,15 @@ Index("ix_questions_audience_unknown", questions.c.channel, sqlite_where=_UNKNOW
 
 _OPEN = text("settled IS NULL AND card_ts IS NOT NULL")
 Index("ix_questions_open", questions.c.asked_at, sqlite_where=_OPEN, postgresql_where=_OPEN)
+
+# Where direct messages were posted that their askers sent on. Replies in these threads are passed on to the asker.
+sent_messages = Table(
+    "sent_messages",
+    metadata,
+    Column("channel", KeyText, primary_key=True),
+    Column("ts", KeyText, primary_key=True),
+    Column("question_id", ForeignKey("questions.id"), nullable=False),
+)
 
 results = Table(
     "results",

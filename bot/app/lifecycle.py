@@ -19,6 +19,7 @@ from bot.app.readiness import checks_of, metrics_of
 from bot.app.telemetry import Telemetry
 from bot.app.trust import trust_of
 from bot.app.wiring import Core
+from bot.corrections.readership import Readership
 from bot.domain.replica import BEAT
 from bot.settings import Settings
 from handlers.catch_up import CatchUp, SlackHistory
@@ -29,7 +30,7 @@ from handlers.server.clock import Schedule, ScheduledAct
 from handlers.server.health import Check, Health, HealthPart
 from handlers.server.pool import Pool
 from handlers.slack.announcer import SlackAnnouncer
-from handlers.slack.channels import ChannelAudiences
+from handlers.slack.channels import ChannelAudiences, ChannelMembers
 from handlers.slack.connection import bolt_app, fetch_identity, fetch_installation, open_client, socket_mode
 from handlers.slack.deliveries import Deliveries, Requests
 from handlers.slack.guard import Guard
@@ -190,6 +191,7 @@ class SlackSide:
             policy=self.policy,
             audiences=self.audiences,
             reader=self.reader,
+            readership=Readership(ChannelMembers(self.client)),
             private=Private(self.client),
             wake=wake,
             ops_channel=self.ops_channel,

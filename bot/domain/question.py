@@ -120,6 +120,20 @@ class Ending(StrEnum):
     IGNORED = "ignored"
 
 
+class Disclosure(StrEnum):
+    """What an asker decided about a direct message. Before any decision it is as private as a kept one."""
+
+    KEPT = "kept"
+    """Nobody is told. The asker may still send it later."""
+    NAMED = "named"
+    """Sent to the people responsible, with the asker's name. Sending cannot be undone."""
+    UNNAMED = "unnamed"
+    """Sent without a name: the asker is shown nowhere."""
+
+
+SENT = frozenset({Disclosure.NAMED, Disclosure.UNNAMED})
+
+
 class Question(Thing):
     """An accepted question. `text` is masked. `card_ts` is the ts of the one visible answer, once posted."""
 
@@ -141,6 +155,23 @@ class Question(Thing):
     """Who could read the message when it arrived."""
     authors: tuple[Author, ...] = ()
     """The other people whose words the text holds."""
+    disclosure: Disclosure | None = None
+    """What the asker of a direct message decided; None for a question in a channel, or before any decision."""
+
+    @property
+    def direct(self) -> bool:
+        """Whether it was asked in a direct message. Programs before migration 0004 stored no audience."""
+        return self.audience is Audience.DIRECT or self.place.channel.startswith("D")
+
+    @property
+    def unsent(self) -> bool:
+        """Whether it is a direct message that nobody but its asker may hear of. It makes no row."""
+        return self.direct and self.disclosure not in SENT
+
+    @property
+    def shown_asker(self) -> str | None:
+        """The asker, as other people may see them; None if the question was sent without a name."""
+        return None if self.disclosure is Disclosure.UNNAMED else self.asker
 
     @property
     def withheld(self) -> bool:

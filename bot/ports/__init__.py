@@ -11,7 +11,7 @@ from bot.ports.estimator import Estimator
 from bot.ports.model import Answer, Model
 from bot.ports.neighbours import Neighbours
 from bot.ports.shelf import Shelf
-from bot.ports.slack import Announcer, Audiences, History, Threads
+from bot.ports.slack import Announcer, Audiences, History, Membership, Threads
 from bot.ports.store import (
     MESSAGE_ID,
     Batches,
@@ -60,6 +60,7 @@ __all__ = [
     "History",
     "Inbox",
     "Leases",
+    "Membership",
     "Meter",
     "Model",
     "Neighbours",

@@ -31,6 +31,13 @@ class Audiences(Protocol):
         """
 
 
+class Membership(Protocol):
+    """The members of channels."""
+
+    async def holds(self, channel: str, user: str) -> bool:
+        """Return whether a person is a member of a channel; False if Slack does not say so surely."""
+
+
 class Threads(Protocol):
     """The messages that a reply in a thread points at."""
 

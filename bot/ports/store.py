@@ -14,7 +14,7 @@ from bot.domain.feedback import AskerFeedback
 from bot.domain.finetune import Finetune, FinetuneState
 from bot.domain.fold import OutOfFold
 from bot.domain.prompt import Prompt, PromptEvent
-from bot.domain.question import Arrival, Ending, InboxItem, Place, Question, Verdict
+from bot.domain.question import Arrival, Disclosure, Ending, InboxItem, Place, Question, Verdict
 from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
 from bot.domain.replica import Replica
 from bot.domain.scorecard import Result
@@ -87,6 +87,15 @@ class Questions(Protocol):
     async def edit(self, question: Question) -> None:
         """Store the question's text, what was not read of it, and its authors."""
 
+    async def disclose(self, question_id: str, disclosure: Disclosure, now: datetime) -> None:
+        """Store what the asker of a direct message decided."""
+
+    async def save_sent(self, question_id: str, channel: str, ts: str) -> None:
+        """Store where a direct message was posted that its asker sent on; a known place changes nothing."""
+
+    async def sent_as(self, channel: str, ts: str) -> Question | None:
+        """Return the direct message that was sent on as this message."""
+
     async def save_card(self, question_id: str, card_ts: str) -> None: ...
 
     async def add_verdict(self, verdict: Verdict) -> None: ...
@@ -106,7 +115,8 @@ class Questions(Protocol):
         """Return answered questions that nobody has settled, each with its newest verdict.
 
         First come those whose askers were not helped, then the others; in both, the newest first. A question that
-        memory answered is left out while the row that its verdict repeats still stands, unless its asker waits.
+        memory answered is left out while the row that its verdict repeats still stands, unless its asker waits. So is
+        a direct message that was not sent.
         """
 
     async def tokens(self, since: datetime, *, live: bool = False) -> dict[str, tuple[int, int]]:
@@ -176,7 +186,10 @@ class StoredSignals(Protocol):
 
 
 class Rows(Protocol):
-    """Dataset rows. A withdrawn row is kept, but only `changed` returns it."""
+    """Dataset rows. A withdrawn row is kept, but only `changed` returns it.
+
+    A row of a direct message that its asker has not sent (`Question.unsent`) is treated like a withdrawn one.
+    """
 
     async def put(self, *rows: Row) -> None:
         """Upsert rows; a withdrawn one is restored. No id may occur twice."""
@@ -205,7 +218,7 @@ class Rows(Protocol):
         """Yield rows changed at or after `since` (None: all), oldest change first.
 
         Yields:
-            The row, and whether it counts (is not withdrawn).
+            The row, and whether it counts (is neither withdrawn nor of an unsent direct message).
         """
 
     async def in_groups(self, groups: Collection[str]) -> list[Row]:

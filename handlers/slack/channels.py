@@ -1,6 +1,7 @@
-"""Who can read a channel, as Slack says it."""
+"""Who can read a channel, and who its members are, as Slack says it."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,6 +13,12 @@ from bot.domain.errors import Undelivered
 from handlers.slack.failures import call_slack
 from handlers.slack.lookups import Lookups
 
+log = logging.getLogger(__name__)
+
+MEMBERS_SECONDS = 60.0
+"""Seconds for which a channel's members are cached; who leaves a channel may read on that long."""
+MEMBERS_PAGE, MEMBERS_PAGES = 1000, 20
+"""Members per request, and most requests: the people of a larger channel beyond them do not count as members."""
 EVENT_LOOKUP_SECONDS = 1.0
 """Longest wait for `conversations.info` before an event is acked; Slack allows 3 seconds for the ack."""
 AUDIENCE_BY_CHANNEL_TYPE = {
@@ -60,6 +67,41 @@ class ChannelAudiences:
             if error.final:
                 return Audience.UNKNOWN
             raise
+
+
+class ChannelMembers:
+    """The `Membership` port over `conversations.members`, with a cache of one minute.
+
+    It fails closed: while Slack does not list a channel's members, nobody counts as one.
+
+    Args:
+        client: The Web API.
+        now: Seconds of a monotonic clock.
+    """
+
+    def __init__(self, client: AsyncWebClient, now: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._lookups = Lookups(self._look_up, now, MEMBERS_SECONDS)
+
+    async def holds(self, channel: str, user: str) -> bool:
+        return user in await self._lookups.get(channel)
+
+    async def _look_up(self, channel: str) -> frozenset[str]:
+        members: set[str] = set()
+        cursor = ""
+        try:
+            for _ in range(MEMBERS_PAGES):
+                page = await call_slack(
+                    self._client.conversations_members(channel=channel, limit=MEMBERS_PAGE, cursor=cursor or None)
+                )
+                members.update(page["members"])
+                cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
+                if not cursor:
+                    break
+        except Undelivered as error:
+            log.warning("the members of channel %s cannot be read, so nobody counts as one: %s", channel, error)
+            return frozenset()
+        return frozenset(members)
 
 
 def audience_of(info: Mapping[str, Any]) -> Audience:

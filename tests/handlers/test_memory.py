@@ -6,9 +6,10 @@ import logging
 import pytest
 
 from bot.domain.audience import Audience
+from bot.domain.correction import Press
 from bot.domain.dataset import Source, Split
 from bot.domain.errors import ModelDown, Trouble
-from bot.domain.question import Verdict
+from bot.domain.question import Disclosure, Verdict
 from bot.practice import Person
 from bot.questions.answering import Answering
 from bot.questions.classifying import Classifying
@@ -288,8 +289,13 @@ async def test_private_rows_serve_only_their_channel_or_asker(desk: SlackDesk) -
         from_memory[name] = (await verdict(desk, at, card["channel"])).from_memory
     assert [name for name, remembered in from_memory.items() if remembered] == ["asker elsewhere", "colleague there"]
     dm = await kenji.dm()
-    ts, card = await asked(desk, kenji, "may I take leave", dm)
-    await settle(desk, kenji, ts, card, "Other")
+    ts, _ = await asked(desk, kenji, "may I take leave", dm)
+    sent = await desk.question(dm, ts)
+    assert sent is not None
+    async with desk.store.transaction() as tx:
+        await tx.questions.disclose(sent.id, Disclosure.NAMED, desk.clock.now())
+    desk.clock.advance(seconds=1)
+    await desk.acts.correcting.settle(Press(question_id=sent.id, category="other", seen=0, by=priya.user_id))
     ts, _ = await asked(desk, emily, "may I take leave")
     assert not (await verdict(desk, ts)).from_memory
     ts, card = await asked(desk, kenji, "may I take leave")

@@ -36,6 +36,7 @@ METHOD_SCOPES = {
     "bots_info": "users:read",
     "conversations_open": "im:write",
     "conversations_info": "channels:read",
+    "conversations_members": "channels:read",
     "conversations_history": "channels:history",
     "conversations_replies": "channels:history",
     "files_upload_v2": "files:write",

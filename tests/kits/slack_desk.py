@@ -13,6 +13,7 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.acts import Acts, Choices, Ports, SlackActs, SlackPorts
+from bot.corrections.readership import Readership
 from bot.dataset.surveying import Surveying
 from bot.domain.correction import Correction
 from bot.domain.dataset import Row
@@ -32,7 +33,7 @@ from handlers.context import Context, Wake
 from handlers.registration import register
 from handlers.server.pool import Pool
 from handlers.slack.announcer import SlackAnnouncer
-from handlers.slack.channels import ChannelAudiences
+from handlers.slack.channels import ChannelAudiences, ChannelMembers
 from handlers.slack.connection import bolt_app, fetch_identity
 from handlers.slack.guard import Guard
 from handlers.slack.people import Home, People
@@ -258,7 +259,11 @@ async def open_desk(
 
         app = bolt_app(client, identity)
         wake = Wake(answerers.wake, deliverers.wake, lambda: None)
-        register(app, Context(acts, slack, client, people, guard, policy, audiences, reader, Private(client), wake))
+        readership = Readership(ChannelMembers(client))
+        context = Context(
+            *(acts, slack, client, people, guard, policy, audiences, reader, readership, Private(client), wake)
+        )
+        register(app, context)
         catch_up = CatchUp(slack.catching_up, [server.channels.help_desk.id], clock, answerers.wake, lambda: None)
 
         async def connect() -> Any:

@@ -13,7 +13,7 @@ from bot.domain.errors import Reason, Refused
 from bot.domain.finetune import Estimate, Finetune, FinetuneState
 from bot.domain.fold import OutOfFold
 from bot.domain.gain import QueueReason
-from bot.domain.question import Via
+from bot.domain.question import Disclosure, Via
 from bot.domain.release import ModelName, Release, ReleaseState
 from bot.domain.scorecard import Result
 from bot.domain.shadow import Shadow
@@ -179,6 +179,9 @@ async def test_channel_sees_public_and_own_questions_only(desk: ReviewDesk) -> N
     private = await desk.ask("有給を全部使う", channel="C9", audience=Audience.PRIVATE)
     direct = await desk.ask("有給を半分使う", channel="D1", audience=Audience.DIRECT)
     unknown = await desk.ask("有給を少し使う", channel="C8")
+    assert {key for key, _ in await desk.queue()} == {public, private, unknown}
+    async with desk.store.transaction() as tx:
+        await tx.questions.disclose(direct, Disclosure.NAMED, desk.clock.now())
     assert {key for key, _ in await desk.queue()} == {public, private, direct, unknown}
     assert [key for key, _ in await desk.queue("C1")] == [public]
     assert {key for key, _ in await desk.queue("C9")} == {public, private}

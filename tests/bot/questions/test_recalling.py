@@ -7,7 +7,7 @@ import pytest
 from bot.domain.audience import Audience
 from bot.domain.dataset import Row, Split
 from bot.domain.errors import Reason, Refused
-from bot.domain.question import Question
+from bot.domain.question import Disclosure, Question
 from bot.domain.release import DEFAULT_RECALL, Release, ReleaseState
 from bot.domain.similar import Example
 from bot.questions.answering import Answering
@@ -70,7 +70,8 @@ async def test_own_private_questions_are_examples_in_private(store: SqlStore, cl
     async with store.transaction() as tx:
         for n, one in enumerate(rows):
             asked = question(one.text, "U1" if n == 2 else "U2", n)
-            await tx.questions.add(asked.model_copy(update={"id": one.id}))
+            sent = {"disclosure": Disclosure.NAMED} if one.audience is Audience.DIRECT else {}
+            await tx.questions.add(asked.model_copy(update={"id": one.id, **sent}))
     recalling = await recalling_of(store, rows)
     asked = question("有給は何日前に申請？", n=9)
     assert [one.text for one in await recalling.examples(release, asked)] == [public.text]
