@@ -18,6 +18,7 @@ from bot.domain.prompt import Prompt
 from bot.practice import Server, Workspace, serve
 from bot.settings import ROOT, Settings
 from handlers.server.health import Health
+from handlers.server.tour import Tour
 from handlers.server.web import serve_http
 from handlers.slack.deliveries import Requests
 
@@ -57,9 +58,10 @@ async def open_bot(
     prompt = prompt or read_prompt(settings.prompt_folder)
     async with AsyncExitStack() as stack:
         server = None
-        health = Health()
+        health, tour = Health(), Tour(settings.prompt_folder)
         if settings.practice:
-            server = await stack.enter_async_context(open_workspace(state, port, health.routes))
+            routes = [*health.routes, *tour.routes]
+            server = await stack.enter_async_context(open_workspace(state, port, routes))
             settings = practice_settings(settings, server)
             prompt = with_sample_owners(prompt)
         secret = settings.slack_signing_secret
@@ -75,6 +77,7 @@ async def open_bot(
         core.load_encoder()
         await core.load_rows()
         await stack.enter_async_context(serve_slack(core, settings, Edge(health, telemetry, requests)))
+        tour.start(core.ports.store, core.acts.importing)
         yield Running(core, server, url)
 
 

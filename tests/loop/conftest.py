@@ -20,7 +20,7 @@ def open_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
         monkeypatch.delenv(name.upper(), raising=False)
 
     @asynccontextmanager
-    async def opened(language: str, **more: Any) -> AsyncIterator[Running]:
+    async def opened(language: str | None, **more: Any) -> AsyncIterator[Running]:
         settings = Settings(
             _env_file=None,
             database_url=f"sqlite:///{tmp_path}/loop.db",

@@ -9,6 +9,7 @@ import { connect } from "./socket.js";
 import { emit, on, setHistory, state } from "./store.js";
 import { startTheme } from "./theme.js";
 import "./thread.js";
+import "./tour.js";
 import { countUnread } from "./unread.js";
 import { t } from "./words.js";
 

@@ -74,7 +74,7 @@ export function personSwitcher() {
     "span",
     { class: "me-words" },
     el("strong", {}, nameOf(state.me)),
-    el("small", {}, [t("you"), roleOf(state.me)].filter(Boolean).join(" · ")),
+    el("small", {}, roleOf(state.me)),
   );
   const props = {
     type: "button",

@@ -6,6 +6,7 @@ import { post } from "./api.js";
 import { botChannel, nameOf, on, state } from "./store.js";
 import { toggleTheme } from "./theme.js";
 import { unread } from "./unread.js";
+import { reopenTour, tourIsHidden } from "./tour.js";
 import { t } from "./words.js";
 
 const root = document.getElementById("sidebar");
@@ -88,7 +89,7 @@ function status() {
 export function showDrawer(open) {
   const wasOpen = document.body.classList.contains("drawer");
   document.body.classList.toggle("drawer", open);
-  for (const id of ["main", "thread"]) document.getElementById(id).inert = open;
+  for (const id of ["tour", "main", "thread"]) document.getElementById(id).inert = open;
   if (open) root.querySelector("a, button")?.focus();
   else if (wasOpen) document.querySelector("[data-testid=drawer]")?.focus();
 }
@@ -129,6 +130,7 @@ function renderSidebar() {
         },
         t("other_language"),
       ),
+      tourIsHidden() && iconButton("info", t("tour_title"), reopenTour, { "data-testid": "tour-again" }),
       iconButton("theme", t("theme"), toggleTheme, { "data-testid": "theme" }),
     ),
   );
@@ -139,5 +141,5 @@ function renderSidebar() {
 
 const renderSoon = debounce(renderSidebar);
 arrowKeys(root, "nav a");
-["hello", "channels", "people", "place", "unread", "connection"].forEach((topic) => on(topic, renderSoon));
+["hello", "channels", "people", "place", "unread", "connection", "tour"].forEach((topic) => on(topic, renderSoon));
 document.getElementById("veil").addEventListener("click", () => showDrawer(false));
