@@ -6,6 +6,7 @@ Each command imports its modules when it runs, so help and complaints about sett
 import argparse
 import asyncio
 import io
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -256,8 +257,8 @@ async def export(call: argparse.Namespace, settings: Settings, words: Words) -> 
     data, manifest = stem.with_suffix(".jsonl"), stem.with_suffix(".manifest.json")
     with file_errors(call.folder):
         call.folder.mkdir(parents=True, exist_ok=True)
-        data.write_bytes(frozen.data)
-        manifest.write_text(frozen.manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_private(data, frozen.data)
+        write_private(manifest, (frozen.manifest.model_dump_json(indent=2) + "\n").encode())
     print(
         words(
             "cli.export.done",
@@ -268,6 +269,13 @@ async def export(call: argparse.Namespace, settings: Settings, words: Words) -> 
         )
     )
     return 0
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only the user who runs the program may read; it holds people's questions."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
 
 
 async def import_(call: argparse.Namespace, settings: Settings, words: Words) -> int:

@@ -115,7 +115,7 @@ Key = Annotated[SecretStr, AfterValidator(_key)]
 class Endpoint(BaseModel):
     """One OpenAI-compatible endpoint, from BOT_PROVIDERS__<NAME>__BASE_URL, __API_KEY and __KIND."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     base_url: Url
     """Address of the endpoint, including `/v1`. Required; any http or https address is allowed."""
@@ -132,7 +132,12 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_nested_delimiter="__", env_ignore_empty=True, extra="ignore", populate_by_name=True
+        env_file=".env",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="ignore",
+        populate_by_name=True,
+        hide_input_in_errors=True,
     )
 
     slack_bot_token: Key | None = None

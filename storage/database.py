@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing, suppress
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,6 +52,9 @@ Without them, a connection waits for hours for a server that vanished with its m
 """
 WAL_TRIES, WAL_PAUSE = 50, 0.1
 """Attempts to switch a new file to its write-ahead log, and the pause between two attempts in seconds."""
+
+OWNER_ONLY, RIGHTS_OF_OTHERS = 0o600, 0o077
+"""The rights of a SQLite file, and those that nobody else has on it."""
 
 _T = TypeVar("_T")
 
@@ -246,6 +251,14 @@ class Database:
         for engine in (self._engine, self._read_engine):
             await engine.dispose()
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the connection to another machine may be unencrypted: libpq falls back to that by default."""
+        if self._url.get_backend_name() == "sqlite" or is_loopback(self._url.host or ""):
+            return False
+        mode = self._url.query.get("sslmode", "prefer")
+        return mode not in {"require", "verify-ca", "verify-full"} and not str(self._url.host).startswith("/")
+
     def _problem(self, what: Fault, **facts: str) -> Problem:
         return Problem(what=what, facts={"database": str(self), **facts})
 
@@ -263,14 +276,30 @@ def _parse_url(url: str) -> URL:
     )
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine; an empty one is a local socket."""
+    if host in {"", "localhost"}:
+        return True
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return False
+
+
 def _make_file(path: Path) -> None:
     """Create a SQLite file and its folder if they are missing, and switch the file to its write-ahead log.
+
+    Only the user who runs the program may read them. SQLite gives the files beside it the rights of the file.
 
     Raises:
         OSError: the folder cannot be created.
         sqlite3.Error: the file cannot be opened or switched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY))
+    for file in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
+        with suppress(OSError):  # another user's file, or none
+            if file.stat().st_mode & RIGHTS_OF_OTHERS:
+                file.chmod(OWNER_ONLY)
     with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
         # With the write-ahead log, outside readers (a backup, a person) do not block the bot. The file keeps the mode.
         for retries_left in reversed(range(WAL_TRIES)):

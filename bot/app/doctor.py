@@ -5,6 +5,7 @@ No message is sent, nothing is trained or paid for, and no table is changed.
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from urllib.parse import urlsplit
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -29,7 +30,7 @@ from handlers.slack.scopes import may_be_left_out, missing_scopes
 from handlers.texts.words import Words
 from handlers.views.trouble import base_url_name, key_name
 from handlers.views.unreadable import unreadable_key
-from storage.database import Database
+from storage.database import Database, is_loopback
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
 
@@ -40,19 +41,20 @@ class Finding(Thing):
     Attributes:
         part: the name of a setting or of a model.
         well: whether the part works.
+        careful: whether it works, but an operator should look at it.
         key: the key of the text about it.
         facts: values for the text's placeholders.
     """
 
     part: str
     well: bool
+    careful: bool = False
     key: str
     facts: Mapping[str, str] = {}
 
     def line(self, words: Words) -> str:
-        return words(
-            f"cli.doctor.{'well' if self.well else 'wrong'}", part=self.part, said=words(self.key, **self.facts)
-        )
+        mark = "careful" if self.careful else "well" if self.well else "wrong"
+        return words(f"cli.doctor.{mark}", part=self.part, said=words(self.key, **self.facts))
 
 
 def well(part: str, key: str, /, **facts: object) -> Finding:
@@ -85,7 +87,28 @@ async def examine(settings: Settings) -> list[Finding]:
             findings += await check_channels(settings, client, database, tables=tables)
         findings += await check_models(settings, database, tables=tables)
         findings += await check_langsmith(settings, database, tables=tables)
-    return findings + check_people(settings)
+    return findings + check_encryption(settings) + check_people(settings)
+
+
+def check_encryption(settings: Settings) -> list[Finding]:
+    """Return a finding for each address outside of this machine that is reached without encryption by force."""
+    addresses = {
+        "SLACK_API_URL": None if settings.practice else settings.slack_api_url,
+        "OPENAI_BASE_URL": settings.openai_base_url if settings.openai_api_key else None,
+        **{f"BOT_PROVIDERS__{name}__BASE_URL": one.base_url for name, one in settings.bot_providers.items()},
+        "LANGSMITH_ENDPOINT": settings.langsmith_endpoint if settings.langsmith_api_key else None,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": settings.otel_exporter_otlp_endpoint,
+    }
+    plain = [name for name, url in addresses.items() if url and _is_plain(url)]
+    found = [well(name, "cli.doctor.http").model_copy(update={"careful": True}) for name in plain]
+    if database_of(settings).is_plain:
+        found.append(well("DATABASE_URL", "cli.doctor.sslmode").model_copy(update={"careful": True}))
+    return found
+
+
+def _is_plain(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "http" and not is_loopback(parts.hostname or "")
 
 
 def check_prompt(settings: Settings) -> list[Finding]:

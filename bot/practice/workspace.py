@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -170,7 +171,10 @@ class Workspace:
         }
         self._state.parent.mkdir(parents=True, exist_ok=True)
         fresh = self._state.with_suffix(".new")
-        fresh.write_text(json.dumps(saved, ensure_ascii=False), "utf-8")
+        fresh.unlink(missing_ok=True)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # only its owner may read it
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(json.dumps(saved, ensure_ascii=False))
         fresh.replace(self._state)
         self._save_seconds = time.perf_counter() - started
 

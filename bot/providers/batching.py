@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from openai import APIStatusError, AsyncOpenAI, OpenAIError
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from bot.domain.batch import BatchJob
 from bot.domain.errors import ModelError, ModelRefused, Reason, Refused, Trouble
@@ -18,7 +18,7 @@ from bot.providers.model import OpenAIModel, parse_answer
 from bot.providers.providers import Providers
 from bot.providers.reading import Completion, UnusableAnswer
 from bot.providers.training import UPLOAD_S, creation_error
-from bot.providers.wire import names_filter, parse_body, read, translate_errors
+from bot.providers.wire import ResponseBody, names_filter, parse_body, read, translate_errors
 
 BATCH_METADATA_KEY = "madoguchi_batch"
 ENDPOINT: Final = "/v1/chat/completions"
@@ -32,19 +32,19 @@ _ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 _UNKNOWN_ROUTE = frozenset({404, 405, 501})
 
 
-class _File(BaseModel):
+class _File(ResponseBody):
     id: str
 
 
-class _Problem(BaseModel):
+class _Problem(ResponseBody):
     message: str | None = None
 
 
-class _Problems(BaseModel):
+class _Problems(ResponseBody):
     data: list[_Problem] | None = None
 
 
-class _Batch(BaseModel):
+class _Batch(ResponseBody):
     id: str
     status: str
     output_file_id: str | None = None
@@ -53,17 +53,17 @@ class _Batch(BaseModel):
     metadata: dict[str, object] | None = None
 
 
-class _Batches(BaseModel):
+class _Batches(ResponseBody):
     data: list[_Batch]
     has_more: bool | None = None
 
 
-class _Response(BaseModel):
+class _Response(ResponseBody):
     status_code: int = 0
     body: dict[str, Any] | None = None
 
 
-class _Line(BaseModel):
+class _Line(ResponseBody):
     custom_id: str
     response: _Response | None = None
 

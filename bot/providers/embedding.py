@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from openai import APIStatusError
-from pydantic import BaseModel
 
 from bot.domain.errors import ModelDown, ModelError, Trouble
 from bot.domain.release import ModelName
@@ -16,7 +15,7 @@ from bot.ports import Clock, Estimator, Store
 from bot.providers.breaker import Breaker
 from bot.providers.providers import Providers
 from bot.providers.reading import Usage
-from bot.providers.wire import is_filtered, is_unpaid, read, translate_errors
+from bot.providers.wire import ResponseBody, is_filtered, is_unpaid, read, translate_errors
 
 FloatMatrix = NDArray[np.float32]
 MOST_TEXTS = 128
@@ -38,12 +37,12 @@ _BLANK = "."
 """Sent in place of a text without any character, which servers refuse."""
 
 
-class _Vector(BaseModel):
+class _Vector(ResponseBody):
     index: int | None = None
     embedding: list[float] | str
 
 
-class _Vectors(BaseModel):
+class _Vectors(ResponseBody):
     data: list[_Vector]
     usage: Usage | None = None
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Annotated, Any, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     Field,
     ValidationError,
@@ -22,6 +21,7 @@ from pydantic import (
 from bot.domain.characters import clean_text
 from bot.domain.errors import Trouble
 from bot.domain.prompt import Category, Prompt
+from bot.providers.wire import ResponseBody
 from bot.providers.written_answer import WrittenAnswer, written_answer
 
 LOWEST_LOGPROB, ROUNDING = -100.0, 0.01
@@ -61,7 +61,7 @@ def _chunk(chunk: Any) -> str:
     return text if is_answer and isinstance(text, str) else ""
 
 
-class TokenLogprob(BaseModel):
+class TokenLogprob(ResponseBody):
     """One token of an answer. A token may be only a part of a character; then only its bytes identify it."""
 
     token: str
@@ -76,20 +76,20 @@ class TokenLogprob(BaseModel):
         return self.token.encode() if self.octets is None else bytes(self.octets)
 
 
-class Logprobs(BaseModel):
+class Logprobs(ResponseBody):
     """The log probabilities of an answer's tokens, in order."""
 
     content: list[TokenLogprob] | None = None
 
 
-class CompletionMessage(BaseModel):
+class CompletionMessage(ResponseBody):
     """The text that the model wrote, or its refusal."""
 
     content: Annotated[str | None, BeforeValidator(_joined), OPTIONAL] = None
     refusal: Annotated[str | None, OPTIONAL] = None
 
 
-class CompletionChoice(BaseModel):
+class CompletionChoice(ResponseBody):
     """One of a completion's answers; requests ask for one only."""
 
     message: Annotated[CompletionMessage | None, OPTIONAL] = None
@@ -97,13 +97,13 @@ class CompletionChoice(BaseModel):
     logprobs: Annotated[Logprobs | None, OPTIONAL] = None
 
 
-class PromptDetails(BaseModel):
+class PromptDetails(ResponseBody):
     """The tokens of a prompt that the provider read from its cache."""
 
     cached_tokens: int = 0
 
 
-class Usage(BaseModel):
+class Usage(ResponseBody):
     """The billed tokens; None if the provider does not say."""
 
     prompt_tokens_details: Annotated[PromptDetails | None, OPTIONAL] = None
@@ -117,7 +117,7 @@ class Usage(BaseModel):
         return bool(self.prompt_tokens_details and self.prompt_tokens_details.cached_tokens)
 
 
-class Completion(BaseModel):
+class Completion(ResponseBody):
     """The fields of a chat completion that we read."""
 
     choices: Annotated[list[CompletionChoice] | None, OPTIONAL]
@@ -137,20 +137,20 @@ class Completion(BaseModel):
         return self.choices[0] if self.choices else CompletionChoice()
 
 
-class Probability(BaseModel):
+class Probability(ResponseBody):
     """The probability of one choice of a decision, 0..1."""
 
     value: str | bool
     probability: Annotated[float, Field(ge=0, le=1)]
 
 
-class DecisionAnswer(BaseModel):
+class DecisionAnswer(ResponseBody):
     """The answer to one question of a decision; a refusal has no probabilities."""
 
-    probabilities: list[Probability] = []
+    probabilities: tuple[Probability, ...] = ()
 
 
-class DecisionBody(BaseModel):
+class DecisionBody(ResponseBody):
     """The fields of a `/v1/decisions` response that we read."""
 
     answers: Annotated[list[DecisionAnswer], Field(min_length=1)]

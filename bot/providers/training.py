@@ -8,14 +8,14 @@ from typing import Annotated, Any, Self
 
 import httpx2
 from openai import APIConnectionError, APIStatusError, AsyncOpenAI, OpenAIError
-from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic import AfterValidator, ValidationError
 
 from bot.domain.errors import FileNotReady, ModelError, ModelRefused, OutcomeUnknown
 from bot.domain.finetune import Job
 from bot.domain.fold import LineAnswer, TrainingReport
 from bot.domain.release import ModelName
 from bot.providers.providers import Providers
-from bot.providers.wire import named_parameter, parse_body, read, safe_message, translate_errors
+from bot.providers.wire import ResponseBody, named_parameter, parse_body, read, safe_message, translate_errors
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ _NOT_READY = re.compile(
 """The words of a refusal because of a file that the provider has not finished reading."""
 
 
-class _File(BaseModel):
+class _File(ResponseBody):
     id: str
     status: Annotated[str | None, AfterValidator(lambda status: status and status.lower())] = None
     status_details: str | None = None
@@ -65,12 +65,12 @@ class _File(BaseModel):
         return self
 
 
-class _Error(BaseModel):
+class _Error(ResponseBody):
     code: str | int | None = None
     message: str | None = None
 
 
-class _Job(BaseModel):
+class _Job(ResponseBody):
     id: str
     status: str = ""
     fine_tuned_model: str | None = None
@@ -94,17 +94,17 @@ class _Job(BaseModel):
         )
 
 
-class _Event(BaseModel):
+class _Event(ResponseBody):
     message: str = ""
     created_at: float = 0
     data: dict[str, object] | None = None
 
 
-class _Events(BaseModel):
-    data: list[_Event] = []
+class _Events(ResponseBody):
+    data: tuple[_Event, ...] = ()
 
 
-class _Line(BaseModel):
+class _Line(ResponseBody):
     """A line of `OUT_OF_FOLD_FILE`. A newer trainer may write more fields."""
 
     line: int
@@ -113,7 +113,7 @@ class _Line(BaseModel):
     confidence: float | None = None
 
 
-class _Jobs(BaseModel):
+class _Jobs(ResponseBody):
     data: list[_Job]
     has_more: bool | None = None
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from httpx2 import Response
 from openai import APIConnectionError, APIStatusError, APITimeoutError, OpenAIError
 from openai._legacy_response import LegacyAPIResponse  # the type of `with_raw_response`; it has no public name
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.domain.certificates import refused_certificate
 from bot.domain.characters import clean_values
@@ -50,7 +50,14 @@ _FILTERED = re.compile(
 _OTHER_ENCODER, _NO_VECTORS = "other_encoder", "encoder_unavailable"
 """Error codes of the embedded model; `param` names the encoder."""
 
-Read = TypeVar("Read", bound=BaseModel)
+
+class ResponseBody(BaseModel):
+    """A part of a provider's response that is read. Errors about it hide it, because it may repeat a question."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+
+Read = TypeVar("Read", bound=ResponseBody)
 
 
 async def read(call: Awaitable[LegacyAPIResponse[Any]], shape: type[Read]) -> Read:

@@ -140,13 +140,14 @@ def categories_table(evaluation: Evaluation) -> bytes:
     return table(["settled", "rows", "precision", "recall", *(f"answered {name}" for name in names)], rows)
 
 
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""A spreadsheet would compute a cell that begins with one of these (OWASP, CSV injection), also with a wide one."""
+
+
 def table(head: list[str], rows: list[list[str]]) -> bytes:
     """Return CSV with a byte order mark, so that spreadsheets read Japanese. No cell is a formula."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(head)
-    # A spreadsheet would compute a cell that begins like a formula (OWASP, CSV injection).
-    writer.writerows(
-        [[f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t")) else cell for cell in row] for row in rows]
-    )
+    writer.writerows([[f"'{cell}" if cell.startswith(FORMULA_SIGNS) else cell for cell in row] for row in rows])
     return text.getvalue().encode("utf-8-sig")

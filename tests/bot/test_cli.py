@@ -212,6 +212,7 @@ def test_export_is_reproducible_and_names_its_hash(here: Path, capsys: Shell) ->
         assert main(["export", folder]) == 0
         data, manifest = sorted(Path(folder).iterdir())
         assert [data.suffix, manifest.name.split(".", 1)[1]] == [".jsonl", "manifest.json"]
+        assert [file.stat().st_mode & 0o777 for file in (data, manifest)] == [0o600, 0o600]
         facts = json.loads(manifest.read_text(encoding="utf-8"))
         assert facts["id"] == hashlib.sha256(data.read_bytes()).hexdigest()
         assert data.stem == f"madoguchi-{facts['id'][:12]}"

@@ -1,6 +1,7 @@
 """Top-level files, texts, prompts, locks and documents of the repository."""
 
 import ast
+import importlib
 import re
 import string
 import subprocess
@@ -8,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from bot.app.wiring import read_prompt
 from bot.domain.errors import Reason, TrackerReason, Trouble
@@ -35,6 +37,12 @@ def tracked() -> list[Path]:
     return [ROOT / line for line in listed.splitlines() if (ROOT / line).is_file()]
 
 
+def every_subclass(base: type[BaseModel]) -> set[type[BaseModel]]:
+    """Return all classes below this one."""
+    direct = base.__subclasses__()
+    return {*direct, *(deeper for one in direct for deeper in every_subclass(one))}
+
+
 def placeholders(text: str) -> set[str]:
     """Return the names in braces."""
     return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
@@ -42,6 +50,15 @@ def placeholders(text: str) -> set[str]:
 
 def test_top_level_is_as_designed() -> None:
     assert {path.relative_to(ROOT).parts[0] for path in tracked()} <= TOP
+
+
+def test_errors_of_models_hide_their_input() -> None:
+    for file in CODE:
+        if re.search(r"\(Base(Model|Settings)", file.read_text(encoding="utf-8")):
+            importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
+    ours = {one for one in every_subclass(BaseModel) if one.__module__.split(".")[0] in {"bot", "handlers", "storage"}}
+    assert len(ours) > 50
+    assert {one.__qualname__ for one in ours if not one.model_config.get("hide_input_in_errors")} == set()
 
 
 def test_texts_have_the_same_placeholders_in_both_languages() -> None:

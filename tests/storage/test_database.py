@@ -53,6 +53,19 @@ async def test_unreachable_server_is_reported_without_password() -> None:
     await database.close()
 
 
+@pytest.mark.parametrize("older", [False, True])
+async def test_only_owner_may_read_files(tmp_path: Path, *, older: bool) -> None:
+    file = tmp_path / "desk.db"
+    if older:
+        file.touch(0o644)
+    database = Database(f"sqlite:///{file}")
+    await database.migrate()
+    async with database.begin():
+        rights = {one.name: one.stat().st_mode & 0o777 for one in tmp_path.iterdir()}
+    await database.close()
+    assert rights == dict.fromkeys(("desk.db", "desk.db-wal", "desk.db-shm"), 0o600)
+
+
 @pytest.mark.parametrize("name", [".", "file/desk.db"])
 async def test_file_that_cannot_be_opened_is_unreachable(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from bot.app.doctor import Finding, examine
+from bot.app.doctor import Finding, check_encryption, examine
 from bot.cli import main
 from bot.domain.mirrored import MIRROR_DATASET, MIRROR_TOPIC, MIRROR_TRACES_DOWN, MIRROR_TROUBLE
 from bot.embedded import LocalModel
 from bot.practice import Server, Workspace, serve
-from bot.settings import Settings
+from bot.settings import Endpoint, Settings
 from handlers.texts.words import LANGUAGES, Words, texts
 from storage.database import Database
 from storage.files import DatabaseShelf
@@ -91,6 +92,30 @@ async def test_doctor_reports_all_well_and_changes_nothing(outside: Surroundings
     assert await database.check()
     await database.close()
     assert (await outside.findings())["DATABASE_URL"].key == "cli.doctor.database"
+
+
+def test_unencrypted_ways_are_pointed_out() -> None:
+    settings = Settings(
+        _env_file=None,
+        slack_bot_token=SecretStr("xoxb-1"),
+        slack_app_token=SecretStr("xapp-1"),
+        slack_api_url="http://127.0.0.1:1/api/",
+        database_url="postgresql://bot:pw@db.example.org/desk",
+        openai_api_key=SecretStr("sk-1"),
+        openai_base_url="https://api.example.org/v1",
+        bot_providers={"near": Endpoint(base_url="http://10.0.0.7:11434/v1")},
+        langsmith_api_key=SecretStr("ls-1"),
+        langsmith_endpoint="http://langsmith.example.org",
+    )
+    found = check_encryption(settings)
+    assert {one.part: one.key for one in found} == {
+        "BOT_PROVIDERS__near__BASE_URL": "cli.doctor.http",
+        "LANGSMITH_ENDPOINT": "cli.doctor.http",
+        "DATABASE_URL": "cli.doctor.sslmode",
+    }
+    assert all(one.well for one in found), "it works all the same"
+    for address in ("postgresql:///desk", "postgresql://localhost/desk", "postgresql://db/desk?sslmode=require"):
+        assert not check_encryption(Settings(_env_file=None, database_url=address))
 
 
 async def test_practice_workspace_needs_no_settings(outside: Surroundings) -> None:

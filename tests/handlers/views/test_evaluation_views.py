@@ -244,10 +244,12 @@ def test_tables_open_in_spreadsheets_without_formulas() -> None:
     assert sum(int(cell) for row in counts for cell in row[4:]) == made.card.rows
     cells = next(
         csv.reader(
-            io.StringIO(table(["a"], [["=HYPERLINK(1)", "+1", "-1", "@x", "有給"]]).decode("utf-8-sig").split("\n")[1])
+            io.StringIO(
+                table(["a"], [["=HYPERLINK(1)", "+1", "-1", "@x", "＝1", "有給"]]).decode("utf-8-sig").split("\n")[1]
+            )
         )
     )
-    assert cells == ["'=HYPERLINK(1)", "'+1", "'-1", "'@x", "有給"]
+    assert cells == ["'=HYPERLINK(1)", "'+1", "'-1", "'@x", "'＝1", "有給"]
 
 
 @pytest.mark.parametrize("categories", [2, 6, 40])
