@@ -127,7 +127,9 @@ class Acts:
         self.planning = Planning(
             store, self.exporting, ports.estimator, ports.check_file, spending, clock, choices.student
         )
-        self.starting = Starting(store, ports.shelf, ports.trainer, spending, progress, clock)
+        self.starting = Starting(
+            store, ports.shelf, ports.trainer, spending, progress, clock, self.exporting, ports.embedded
+        )
         self.following = Following(store, ports.trainer, self.starting, progress, clock)
         read_mirror = mirror_state if tracker else None
         self.reporting = Reporting(store, clock, spending, neighbours, read_mirror, ports.embedded)

@@ -3,10 +3,13 @@
 import asyncio
 
 from bot.current_prompt import current_prompt
-from bot.domain.dataset import Export, Split, export, questions_of
+from bot.domain.dataset import Export, Split, export, open_questions, questions_of, unanswered_lines
 from bot.domain.errors import Reason, Refused
 from bot.ports import Clock, Neighbours, Shelf, Store
 from bot.similarity.disjoint import overlapping_ids, prove_disjoint
+
+MOST_OPEN_QUESTIONS = 1_000
+"""Most open questions beside a training file, the newest ones; the embedded trainer takes no more."""
 
 
 class Exporting:
@@ -44,6 +47,24 @@ class Exporting:
         async with self._store.transaction() as tx:
             await tx.datasets.put(frozen.manifest, self._clock.now())
         return frozen
+
+    async def open_questions(self) -> bytes:
+        """Return lines for the embedded trainer alone: questions that nobody has settled, without an answer.
+
+        None of them is near a row, so that a line is no second copy of one, and none may ever be held out.
+
+        Raises:
+            Refused: NOT_DISJOINT, if they hold a held-out question after all.
+        """
+        async with self._store.snapshot() as tx:
+            rows = [row async for row in tx.rows.all()]
+            texts = open_questions(question for question, _ in await tx.questions.open(MOST_OPEN_QUESTIONS))
+        pairs = await asyncio.to_thread(self._neighbours.pairs, texts, [row.text for row in rows])
+        near = {i for i, _ in pairs}
+        data = unanswered_lines([text for i, text in enumerate(texts) if i not in near])
+        held_out = [row for row in rows if row.split is Split.HELD_OUT]
+        await prove_disjoint(self._neighbours, [], held_out, questions_of(data))
+        return data
 
 
 def file_name(dataset_id: str) -> str:

@@ -4,12 +4,13 @@ import hashlib
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.audience import Audience
 from bot.domain.prompt import Category, Prompt
+from bot.domain.question import Question
 from bot.domain.thing import Thing
 
 HELD_OUT_PERCENT = 20
@@ -139,6 +140,10 @@ def example(prompt: Prompt, row: Row, category: Category) -> str:
         {"role": "user", "content": row.text},
         {"role": "assistant", "content": answer},
     ]
+    return _line(messages)
+
+
+def _line(messages: Sequence[Mapping[str, object]]) -> str:
     # Some readers of JSON Lines take U+2028, U+2029 and U+0085 for line ends. Escaped, they are safe.
     line = json.dumps({"messages": messages}, ensure_ascii=False)
     return line.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x85", "\\u0085")
@@ -151,7 +156,31 @@ def answer_of(row: Row, prompt: Prompt, category: Category) -> dict[str, str]:
 
 def questions_of(data: bytes) -> list[str]:
     """Return the questions of a training file that `export` made, in file order."""
-    return [json.loads(line)["messages"][1]["content"] for line in data.decode().split("\n") if line]
+    return [json.loads(line)["messages"][-2]["content"] for line in data.decode().split("\n") if line]
+
+
+def open_questions(questions: Iterable[Question]) -> list[str]:
+    """Return the texts of the open questions that the embedded model may be trained on without an answer.
+
+    What only its asker has read, or what others have not agreed to, is left out. So is what would be held out once it
+    is settled: no training sees it at any time.
+    """
+    found = [
+        question.text
+        for question in questions
+        if question.audience in {Audience.PUBLIC, Audience.PRIVATE}
+        and not question.withheld
+        and question.text.strip()
+        and split_of(group_of(question.text)) is Split.TRAIN
+        and not any(token in question.text for token in SPECIAL_TOKENS)
+    ]
+    return list({group_of(text): text for text in found}.values())
+
+
+def unanswered_lines(texts: Iterable[str]) -> bytes:
+    """Return lines of a training file that teach no answer, because its weight is 0."""
+    answer = {"role": "assistant", "content": "", "weight": 0}
+    return "".join(_line([{"role": "user", "content": text}, answer]) + "\n" for text in texts).encode()
 
 
 def neutral_reason(language: str, category: Category) -> str:

@@ -71,14 +71,14 @@ def choose(data: TrainingSet) -> list[FitSettings]:
 
 def _best_loss(data: TrainingSet, predicted: Floats, chosen: Indices) -> float:
     """Return the loss of the blended and then calibrated probabilities of the chosen rows."""
-    blended = data.blend(predicted, chosen, out_of_fold=True)
+    blended = data.blend(predicted, chosen, data.row_counts(out_of_fold=True))
     return min(loss_of(apply_temperature(blended, one), data.truth[chosen]) for one in _TRIED_TEMPERATURES)
 
 
 def _out_of_fold(data: TrainingSet, settings: FitSettings, chosen: Indices, products: Products) -> Floats:
     """Return values of the chosen rows, each from a fit on the other folds of the chosen rows and the prompt."""
     targets = data.targets[data.with_prompt(chosen)]
-    penalties = _penalties(data, settings, np.ones(len(targets), dtype=np.float32))
+    penalties = penalties_of(data, settings, np.ones(len(targets), dtype=np.float32))
     fit = RidgeFit.of(products.likeness(settings.share), targets, penalties)
     values = np.zeros((len(chosen), len(data.labels)), dtype=np.float32)
     for left_out in data.fold_members(data.folds[chosen]):
@@ -86,7 +86,7 @@ def _out_of_fold(data: TrainingSet, settings: FitSettings, chosen: Indices, prod
     return values
 
 
-def _penalties(data: TrainingSet, settings: FitSettings, counts: Floats) -> Floats:
+def penalties_of(data: TrainingSet, settings: FitSettings, counts: Floats) -> Floats:
     """Return the penalty of each text; a text that counts twice has half the penalty."""
     penalties: Floats = (settings.ridge / data.task.strength / counts).astype(np.float32)
     return penalties
@@ -98,6 +98,8 @@ class Fits:
     def __init__(self, data: TrainingSet, settings: Sequence[FitSettings]) -> None:
         self._data = data
         self._settings = settings
+        self.open_counts = np.zeros(len(data.labels), dtype=np.float32)
+        """How many rows of each label the open questions count as."""
         self._start: Weights | None = None
         """For many rows: weights that each further fit starts from."""
 
@@ -113,7 +115,7 @@ class Fits:
 
     def _out_of_fold_of_many(self, settings: FitSettings) -> Floats:
         data = self._data
-        all_penalties = _penalties(data, settings, np.ones(len(data.targets), dtype=np.float32))
+        all_penalties = penalties_of(data, settings, np.ones(len(data.targets), dtype=np.float32))
         self._start = ridge_weights(data.features, data.targets, settings.share, all_penalties, None)
         values = np.zeros((len(data), len(data.labels)), dtype=np.float32)
         for left_out in data.fold_members(data.folds):
@@ -128,7 +130,7 @@ class Fits:
         data = self._data
         total = Weights.zeros(data.features, len(data.labels))
         for one in self._settings:
-            penalties = _penalties(data, one, counts)
+            penalties = penalties_of(data, one, counts)
             if data.exact:
                 coefficients = RidgeFit.solve(data.products.likeness(one.share), data.targets, penalties)
                 fit = Weights.zeros(data.features, len(data.labels)).gradient(data.features, coefficients, one.share)

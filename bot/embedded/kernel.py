@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 
 from bot.embedded.features import Floats, TextSpace
 
@@ -40,6 +40,11 @@ class Features:
 
     def rows(self, chosen: Indices) -> "Features":
         return Features(self.characters[chosen], self.meanings[chosen])
+
+    def followed_by(self, other: "Features") -> "Features":
+        """Return the features of these texts and then of the other ones."""
+        characters = csr_matrix(vstack([self.characters, other.characters]))
+        return Features(characters, np.concatenate([self.meanings, other.meanings]))
 
     def products(self) -> "Products":
         return Products(character_products(self.characters, self.characters), self.meanings @ self.meanings.T)
@@ -96,9 +101,22 @@ class RidgeFit:
 
         The formula is that of the block jackknife: y - (G⁻¹ of the block)⁻¹ · coefficients of the block.
         """
-        block = self.inverse[np.ix_(left_out, left_out)]
-        predicted: Floats = self.targets[left_out] - np.linalg.solve(block, self.coefficients[left_out])
+        predicted: Floats = self.targets[left_out] - self._moved(left_out)
         return predicted
+
+    def without(self, left_out: Indices) -> Floats:
+        """Return the coefficients of a fit without these texts; theirs are zero, or nearly so."""
+        found: Floats = self.coefficients - self.inverse[:, left_out] @ self._moved(left_out)
+        return found
+
+    def _moved(self, left_out: Indices) -> Floats:
+        block = self.inverse[np.ix_(left_out, left_out)]
+        moved: Floats = np.linalg.solve(block, self.coefficients[left_out])
+        return moved
+
+    def aiming_at(self, targets: Floats) -> "RidgeFit":
+        """Return the fit of other targets to the same texts."""
+        return RidgeFit(self.inverse @ targets, self.inverse, targets)
 
 
 def ridge_weights(

@@ -1,6 +1,5 @@
 """Training of a layer from rows: ridge regression on likeness, blended with prior knowledge, and calibrated last."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from bot.embedded.features import Floats
 from bot.embedded.fits import Fits, choose, loss_of
 from bot.embedded.kernel import Indices, Weights
 from bot.embedded.linear import LinearModel, softmax
+from bot.embedded.open_questions import SelfTaughtFits
 from bot.embedded.trained import Layer, TrainedModel, apply_temperature, sharpness
 from bot.embedded.training_set import TrainingSet, TrainingTask
 
@@ -84,14 +84,14 @@ def learn(task: TrainingTask, on_fold: Callable[[int, int, Score], None]) -> Lea
     with threadpool_limits(limits=1):
         data = TrainingSet(task)
         everything = np.arange(len(data))
-        fits = Fits(data, choose(data))
-        predicted = softmax(fits.out_of_fold())
+        fits, predicted = _fit(data)
+        rows = data.row_counts(out_of_fold=True) + fits.open_counts
         members = list(data.fold_members(data.folds))
-        blended = data.blend(predicted, everything, out_of_fold=True)
+        blended = data.blend(predicted, everything, rows)
         for number, left_out in enumerate(members, start=1):
             on_fold(number, len(members), score(blended[left_out], data.truth[left_out]))
-        trust = _trust(data, predicted)
-        blended = data.blend(predicted, everything, out_of_fold=True, trust=trust)
+        trust = _trust(data, predicted, rows)
+        blended = data.blend(predicted, everything, rows, trust)
         known, nearest = data.known()
         if known.vectors.size:
             blended = apply_temperature(blended, np.float32(1) / sharpness(nearest, known.typical)[:, None])
@@ -102,12 +102,24 @@ def learn(task: TrainingTask, on_fold: Callable[[int, int, Score], None]) -> Lea
     return Learned(model, score(answers, data.truth), data.labels, answers, data.folds, still_wrong)
 
 
-def _trust(data: TrainingSet, predicted: Floats) -> float:
+def _fit(data: TrainingSet) -> tuple[Fits, Floats]:
+    """Return the fits of the rows and, if there are any, of the open questions; and their answers out of fold."""
+    settings = choose(data)
+    fits = Fits(data, settings)
+    predicted = softmax(fits.out_of_fold())
+    if not data.open:
+        return fits, predicted
+    blended = data.blend(predicted, np.arange(len(data)), data.row_counts(out_of_fold=True))
+    fits = SelfTaughtFits(data, settings, temperature_for(blended, data.truth))
+    return fits, softmax(fits.out_of_fold())
+
+
+def _trust(data: TrainingSet, predicted: Floats, rows: Floats) -> float:
     """Return the largest share of the new layer that does not lose to what it is trained on top of, out of fold."""
     everything = np.arange(len(data))
     before = score(data.prior, data.truth)
     for trust in _TRUSTS:
-        after = score(data.blend(predicted, everything, out_of_fold=True, trust=trust), data.truth)
+        after = score(data.blend(predicted, everything, rows, trust), data.truth)
         if after.accuracy >= before.accuracy and after.loss <= before.loss:
             return trust
     return 0.0
@@ -120,12 +132,12 @@ def _layer(data: TrainingSet, fits: Fits, trust: float) -> tuple[Layer, Indices]
     """
     counts = np.ones(len(data.targets), dtype=np.float32)
     weights = fits.weights(counts)
-    wrong = _wrong(data, weights, trust)
+    rows = data.row_counts() + fits.open_counts
+    wrong = _wrong(data, weights, rows, trust)
     if len(wrong):
         counts[wrong + data.first_row] = _REPEATED_COUNT
         weights = fits.weights(counts)
-        wrong = _wrong(data, weights, trust)
-    rows = Counter(data.truth.tolist())
+        wrong = _wrong(data, weights, rows, trust)
     linear = LinearModel(
         tuple(data.labels[at] for at in data.classes),
         data.space,
@@ -133,14 +145,14 @@ def _layer(data: TrainingSet, fits: Fits, trust: float) -> tuple[Layer, Indices]
         weights.meanings[:, data.classes].astype(np.float32),
         np.zeros(len(data.classes), dtype=np.float32),
     )
-    return Layer(linear, tuple(rows[at] for at in data.classes.tolist()), trust), wrong
+    return Layer(linear, tuple(rows[data.classes].round().astype(int).tolist()), trust), wrong
 
 
-def _wrong(data: TrainingSet, weights: Weights, trust: float) -> Indices:
+def _wrong(data: TrainingSet, weights: Weights, rows: Floats, trust: float) -> Indices:
     """Return the rows that the model answers wrongly with these weights."""
-    rows = np.arange(len(data))
-    scores = weights.scores(data.features.rows(rows + data.first_row))[:, data.classes]
+    everything = np.arange(len(data))
+    scores = weights.scores(data.features.rows(everything + data.first_row))[:, data.classes]
     predicted = np.zeros((len(data), len(data.labels)), dtype=np.float32)
     predicted[:, data.classes] = softmax(scores)
-    answers = data.blend(predicted, rows, out_of_fold=False, trust=trust).argmax(axis=1)
+    answers = data.blend(predicted, everything, rows, trust).argmax(axis=1)
     return np.flatnonzero(answers != data.truth)

@@ -180,6 +180,11 @@ def labelled_examples(examples: list[TrainingExample]) -> list[tuple[TrainingExa
     return [(example, label) for example, label in labelled if example.question.strip() and label]
 
 
+def open_questions(examples: list[TrainingExample]) -> list[str]:
+    """Return the questions of examples without an answer: they show what is asked, and teach no answer."""
+    return [one.question for one in examples if not one.learn and one.question.strip() and not one.answer.strip()]
+
+
 def most_common_system(examples: list[TrainingExample]) -> str:
-    """Return the system message that most examples share."""
-    return Counter(example.system for example in examples).most_common(1)[0][0]
+    """Return the system message that most of the examples that are to be learned share."""
+    return Counter(example.system for example in examples if example.learn).most_common(1)[0][0]

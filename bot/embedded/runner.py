@@ -21,7 +21,7 @@ from bot.embedded.fetched import EncoderUnavailable
 from bot.embedded.files import Files
 from bot.embedded.ledger import ENDED_STATUSES, Ledger
 from bot.embedded.models import Models, model_name
-from bot.embedded.rows import InvalidFileError, examples_of, labelled_rows, most_common_system
+from bot.embedded.rows import InvalidFileError, examples_of, labelled_rows, most_common_system, open_questions
 
 _log = logging.getLogger(__name__)
 _ROOT = Path(__file__).resolve().parents[2]
@@ -281,7 +281,7 @@ async def _vectors(encoder: Encoder, inputs: dict[str, bytes]) -> bytes:
 
 
 def texts_of_job(inputs: dict[str, bytes], encoder: Encoder) -> list[str]:
-    """Return the texts that a job's training encodes: its questions, and what its prompt says of each label."""
+    """Return the texts that a job's training encodes: its questions, answered or not, and its prompt's texts."""
     from bot.embedded.linear import documents_of
     from bot.embedded.trained import TrainedModel, from_bytes
     from bot.embedded.training_set import (  # these imports are slow, and most jobs do without them
@@ -299,7 +299,7 @@ def texts_of_job(inputs: dict[str, bytes], encoder: Encoder) -> list[str]:
     parent = from_bytes(inputs["parent.npz"], encoder) if "parent.npz" in inputs else TrainedModel()
     labels = labels_of(TrainingTask(rows, prompt, parent))
     texts = [text for text, _ in [*rows, *labelled_rows(validation), *documents_of(prompt, labels)]]
-    return list(dict.fromkeys(texts))
+    return list(dict.fromkeys([*texts, *open_questions(examples)]))
 
 
 def _warnings(report: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

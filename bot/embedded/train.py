@@ -23,6 +23,7 @@ from bot.embedded.rows import (
     labelled_examples,
     labelled_rows,
     most_common_system,
+    open_questions,
 )
 from bot.embedded.trained import TrainedModel, from_bytes, to_bytes
 
@@ -93,6 +94,7 @@ def _learn(
         encoder=encoder,
         seed=job["seed"],
         strength=strength,
+        open=open_questions(examples),
     )
 
     def report_fold(fold: int, folds: int, score: "learner.Score") -> None:

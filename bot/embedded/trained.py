@@ -13,7 +13,7 @@ from bot.embedded.encoders import Encoder
 from bot.embedded.features import Floats, TextSpace, Vocabulary, casefolded
 from bot.embedded.linear import LinearModel, softmax
 
-LEARNER = 3
+LEARNER = 4
 """Revision of the learner. Raise it with each change after which the same training or question gives other answers."""
 
 _PRIOR_TEMPERATURE = 1.5

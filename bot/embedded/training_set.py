@@ -24,6 +24,8 @@ FOLDS = 5
 _FOLDS_OF_MANY = 3
 _MOST_ALIKE = 0.05
 """Largest share of the rows that one fold gets because they are nearly equal."""
+MOST_OPEN = 1_000
+"""Most open questions that a training looks at; fewer if rows and open questions would be too many for the solver."""
 _KNOWN_ROWS = 2_000
 """Most questions whose vectors a model keeps, to tell what is new to it."""
 
@@ -32,7 +34,14 @@ _KNOWN_ROWS = 2_000
 class TrainingTask:
     """The input of one training run.
 
-    `strength` scales how far the weights may move from zero; 1 gave the best measured results.
+    Attributes:
+        rows: The settled questions.
+        prompt: The system message.
+        parent: What the model is trained on top of.
+        encoder: The sentence encoder; None for none.
+        seed: It decides the folds.
+        strength: How far the weights may move from zero; 1 gave the best measured results.
+        open: Questions that nobody has settled. They teach what a company asks, and no answer.
     """
 
     rows: Sequence[LabelledText]
@@ -41,6 +50,7 @@ class TrainingTask:
     encoder: Encoder | None = None
     seed: int = 0
     strength: float = 1.0
+    open: Sequence[str] = ()
 
 
 def labels_of(task: TrainingTask) -> tuple[str, ...]:
@@ -87,10 +97,13 @@ class TrainingSet:
         self.labels = labels_of(task)
         documents = documents_of(task.prompt, self.labels) if task.prompt else []
         self.questions = [text for text, _ in task.rows]
+        self.exact = len(task.rows) < EXACT_ROWS
+        self.open = list(task.open)[: max(0, min(MOST_OPEN, EXACT_ROWS - len(task.rows)))]
         prompt_texts = [text for text, _ in documents]
-        encoder = encoded(task.encoder, [*prompt_texts, *self.questions]) if task.encoder else None
-        space = space_of(prompt_texts, self.questions, encoder)
+        encoder = encoded(task.encoder, [*prompt_texts, *self.questions, *self.open]) if task.encoder else None
+        space = space_of(prompt_texts, [*self.questions, *self.open], encoder)
         self.features = Features.of(space, [*prompt_texts, *self.questions])
+        self.open_features = Features.of(space, self.open)
         self.space = TextSpace(space.vocabulary, task.encoder, space.centre)
         self.first_row = len(documents)
         all_truth = np.array([self.labels.index(label) for _, label in [*documents, *task.rows]])
@@ -99,18 +112,21 @@ class TrainingSet:
         self.targets = np.zeros((len(all_truth), len(self.labels)), dtype=np.float32)
         self.targets[np.arange(len(all_truth)), all_truth] = 1
         self.targets -= np.float32(1 / len(self.labels))
-        prompt_only = softmax(read_prompt_model(task.prompt, self.labels, encoder).all_logits(self.questions))
-        self.prior = (
-            task.parent.raw_probabilities(prompt_only, self.labels, self.questions)
-            if task.parent.layers
-            else flatten_prior(prompt_only)
+        prompt_model = read_prompt_model(task.prompt, self.labels, encoder)
+        self.prior, self.open_prior = (
+            self._prior(softmax(prompt_model.all_logits(texts)), texts) for texts in (self.questions, self.open)
         )
-        self.exact = len(task.rows) < EXACT_ROWS
         folds = FOLDS if self.exact else _FOLDS_OF_MANY
         self.folds = np.array(folds_of(task.rows, task.seed, folds))
 
     def __len__(self) -> int:
         return len(self.questions)
+
+    def _prior(self, prompt_only: Floats, texts: Sequence[str]) -> Floats:
+        parent = self.task.parent
+        return (
+            parent.raw_probabilities(prompt_only, self.labels, texts) if parent.layers else flatten_prior(prompt_only)
+        )
 
     def with_prompt(self, chosen: Indices) -> Indices:
         """Return where the prompt's texts and the chosen rows stand in the features."""
@@ -120,19 +136,26 @@ class TrainingSet:
         for fold in np.unique(folds):
             yield np.flatnonzero(folds == fold)
 
-    def row_counts(self) -> Floats:
-        """Return the number of rows of each label."""
+    def row_counts(self, *, out_of_fold: bool = False) -> Floats:
+        """Return the number of rows of each label; out of fold, of those in the other folds on average."""
         found: Floats = np.bincount(self.truth, minlength=len(self.labels)).astype(np.float32)
-        return found
+        folds = len(np.unique(self.folds))
+        return found * np.float32((folds - 1) / max(folds, 1)) if out_of_fold else found
 
-    def blend(self, predicted: Floats, chosen: Indices, *, out_of_fold: bool, trust: float = 1.0) -> Floats:
-        """Blend predictions for the chosen rows with the prior, as `TrainedModel.raw_probabilities` does."""
-        rows = self.row_counts()
-        if out_of_fold:
-            folds = len(np.unique(self.folds))
-            rows *= np.float32((folds - 1) / max(folds, 1))
-        seen = PRIOR_ROWS + self.task.parent.rows_of(self.labels)
-        return blend(self.prior[chosen], predicted, seen, rows, trust)
+    def seen(self) -> Floats:
+        """Return the number of rows of each label that the prior knowledge weighs as much as."""
+        return PRIOR_ROWS + self.task.parent.rows_of(self.labels)
+
+    def blend(self, predicted: Floats, chosen: Indices, rows: Floats, trust: float = 1.0) -> Floats:
+        """Blend predictions for the chosen rows with the prior, as `TrainedModel.raw_probabilities` does.
+
+        Args:
+            predicted: The probabilities, one row per chosen row.
+            chosen: The rows.
+            rows: The number of rows of each label behind the predictions.
+            trust: The layer's share where rows alone would decide.
+        """
+        return blend(self.prior[chosen], predicted, self.seen(), rows, trust)
 
     @functools.cached_property
     def products(self) -> Products:

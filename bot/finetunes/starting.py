@@ -3,12 +3,12 @@
 import logging
 from datetime import timedelta
 
-from bot.dataset.exporting import file_name
+from bot.dataset.exporting import Exporting, file_name
 from bot.domain.errors import FileNotReady, ModelRefused, OutcomeUnknown, Reason, Refused
 from bot.domain.finetune import Finetune, FinetuneState, Job
 from bot.finetunes.budget import Spending
 from bot.finetunes.progress import FinetuneProgress, refuse_second
-from bot.ports import Clock, Shelf, Store, Trainer
+from bot.ports import Clock, Embedded, NothingEmbedded, Shelf, Store, Trainer
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ REFUSED_FILE_PAUSE = timedelta(seconds=20)
 class Starting:
     """Confirms fine-tunes and creates their jobs. A creation is sent once and never repeated (decision 6)."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - every port is needed
         self,
         store: Store,
         shelf: Shelf,
@@ -33,7 +33,11 @@ class Starting:
         spending: Spending,
         progress: FinetuneProgress,
         clock: Clock,
+        exporting: Exporting,
+        embedded: Embedded | None = None,
     ) -> None:
+        self._exporting = exporting
+        self._embedded = embedded or NothingEmbedded()
         self._store = store
         self._shelf = shelf
         self._trainer = trainer
@@ -95,6 +99,9 @@ class Starting:
 
     async def _upload(self, finetune: Finetune) -> Finetune | None:
         data = await self._shelf.get(file_name(finetune.dataset_id))
+        if self._embedded.revision(finetune.student) is not None:
+            # After the rows: what is reported of a row names its line.
+            data += await self._exporting.open_questions()
         file_id = await self._trainer.upload(finetune.student, f"{finetune.id}.jsonl", data)
         return await self._progress.save(finetune, file_id=file_id)
 

@@ -14,7 +14,7 @@ from bot.finetunes.planning import Planning
 from bot.finetunes.progress import FinetuneProgress
 from bot.finetunes.reports import TrainingReports
 from bot.finetunes.starting import Starting
-from bot.ports import Neighbours, Shelf, Store, Trainer
+from bot.ports import Embedded, Neighbours, Shelf, Store, Trainer
 from bot.providers.training_file import check
 from bot.similarity.neighbours import RowNeighbours
 from tests.bot.things import BASE, rows_of
@@ -43,6 +43,7 @@ def finetune_acts(  # noqa: PLR0917 - the acts need every port
     clock: StepClock,
     check_file: Callable[[bytes], list[FileProblem]] = check,
     student: ModelName = BASE,
+    embedded: Embedded | None = None,
 ) -> FinetuneActs:
     """Return the acts as `bot.acts` builds them, for the base model."""
     exporting, reports = (
@@ -51,14 +52,25 @@ def finetune_acts(  # noqa: PLR0917 - the acts need every port
     )
     progress = FinetuneProgress(store, clock, reports)
     planning = Planning(store, exporting, CountingEstimator(), check_file, spending, clock, student)
-    starting = Starting(store, shelf, trainer, spending, progress, clock)
+    starting = Starting(store, shelf, trainer, spending, progress, clock, exporting, embedded)
     return FinetuneActs(exporting, planning, starting, Following(store, trainer, starting, progress, clock))
 
 
 class FinetuneBench:
     """The acts of fine-tunes, with their store and fakes."""
 
-    def __init__(self, store: Store, shelf: Shelf, trainer: FakeTrainer, clock: StepClock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        shelf: Shelf,
+        trainer: FakeTrainer,
+        clock: StepClock,
+        *,
+        student: ModelName = BASE,
+        embedded: Embedded | None = None,
+    ) -> None:
+        self.student = student
+        self.embedded = embedded
         self.store = store
         self.shelf = shelf
         self.trainer = trainer
@@ -79,6 +91,8 @@ class FinetuneBench:
             neighbours,
             self.clock,
             lambda data: self.problems or check(data),
+            self.student,
+            self.embedded,
         )
 
     async def add(self, rows: Sequence[Row]) -> None:

@@ -11,9 +11,11 @@ import pytest
 from bot.embedded import training_set
 from bot.embedded.answers import classify
 from bot.embedded.encoders import Encoder, PackagedEncoder, Vectors
+from bot.embedded.fits import FitSettings
 from bot.embedded.kernel import Features, RidgeFit, ridge_weights
 from bot.embedded.learner import Score, learn, temperature_for
 from bot.embedded.linear import space_of
+from bot.embedded.open_questions import SelfTaughtFits
 from bot.embedded.trained import TrainedModel, apply_temperature, from_bytes, to_bytes
 from bot.embedded.training_set import TrainingTask, folds_of, labels_of
 from tests.bot.embedded.kit import LABELS, PROMPT, ROWS
@@ -190,6 +192,47 @@ def test_out_of_fold_answers_are_those_of_refits() -> None:
     expected = likeness[np.ix_(left_out, kept)] @ refit.coefficients
     found = RidgeFit.of(likeness, targets, ridge).out_of_fold(left_out)
     assert found == pytest.approx(expected, abs=1e-2)
+
+
+def test_coefficients_without_texts_are_those_of_a_refit() -> None:
+    random_matrix = np.random.default_rng(5).normal(size=(40, 12)).astype(np.float32)
+    likeness, targets = random_matrix @ random_matrix.T, random_matrix[:, :3]
+    ridge = np.full(40, 0.5, dtype=np.float32)
+    left_out, kept = np.arange(10, 18), np.r_[0:10, 18:40]
+    refit = RidgeFit.of(likeness[np.ix_(kept, kept)], targets[kept], ridge[kept])
+    found = RidgeFit.of(likeness, targets, ridge).without(left_out)
+    assert found[kept] == pytest.approx(refit.coefficients, abs=1e-2)
+    assert found[left_out] == pytest.approx(0, abs=1e-2)
+
+
+_OTHER_WORDS = {"leave": "siesta", "it": "router", "pay": "gratuity"}
+"""Words that stand in no row: open questions alone tell what they go with."""
+_OPEN = [
+    f"{noise} {word} and {other} {n}"
+    for n, noise in enumerate(_NOISE)
+    for label, other in _OTHER_WORDS.items()
+    for word in _WORDS[label]
+]
+
+
+def test_open_questions_teach_words_that_no_row_has() -> None:
+    rows, asked = random_rows(60, 21), [(f"about the {word}", label) for label, word in _OTHER_WORDS.items()]
+    without, with_open = (learn(TrainingTask(rows, open=texts), ignore_fold).model for texts in ([], _OPEN))
+    assert accuracy(without, asked, "") < accuracy(with_open, asked, "") == 1
+
+
+def test_answer_out_of_fold_ignores_labels_of_fold() -> None:
+    """No label comes back to its own fold by way of an open question."""
+    task = TrainingTask(random_rows(60, 22), _ENGLISH, encoder=ENCODER, open=_OPEN)
+    found = []
+    for turned in (False, True):
+        data = training_set.TrainingSet(task)
+        fold = np.flatnonzero(data.folds == 0)
+        if turned:
+            data.targets[fold + data.first_row] = np.roll(data.targets[fold + data.first_row], 1, axis=1)
+        found.append(SelfTaughtFits(data, [FitSettings(0.5, 0.5, 8.0)], 0.5).out_of_fold())
+    assert found[0][fold] == pytest.approx(found[1][fold], abs=1e-2)
+    assert np.abs(found[0] - found[1]).max() > 0.1
 
 
 def test_layer_that_loses_to_prompt_is_trusted_less() -> None:

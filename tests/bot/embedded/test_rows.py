@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.embedded.rows import InvalidFileError, examples_of, label_of, labelled_rows, most_common_system
+from bot.embedded.rows import InvalidFileError, examples_of, label_of, labelled_rows, most_common_system, open_questions
 from tests.bot.embedded.kit import PROMPT, ROWS, jsonl
 
 _USER = {"role": "user", "content": "x"}
@@ -14,6 +14,14 @@ _FINE = {"role": "assistant", "content": "労務"}
 
 def test_valid_file_gives_rows_and_prompt() -> None:
     examples = examples_of(b"\xef\xbb\xbf" + jsonl() + b"\n\n")
+    assert labelled_rows(examples) == ROWS
+    assert most_common_system(examples) == PROMPT
+
+
+def test_lines_without_answer_are_open_questions() -> None:
+    line = json.dumps({"messages": [_USER, {"role": "assistant", "content": "", "weight": 0}]}).encode()
+    examples = examples_of(jsonl() + b"\n" + b"\n".join([line] * 2 * len(ROWS)))
+    assert set(open_questions(examples)) == {"x"}
     assert labelled_rows(examples) == ROWS
     assert most_common_system(examples) == PROMPT
 
