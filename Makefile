@@ -1,6 +1,6 @@
 # `make` runs Madoguchi, `make test` tests it.
 .DEFAULT_GOAL := run
-.PHONY: run test quick tour fix lock bench chaos help clean
+.PHONY: run test quick tour fix lock audit bench chaos help clean
 PYTHON ?= python3
 IN := .venv/bin/python -m
 CODE := bot handlers storage tests
@@ -35,6 +35,9 @@ LOCK = .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-
 lock: .venv/dev.ok ## update the pinned versions in .ci/run.txt and .ci/dev.txt to the newest that are a week old
 	$(LOCK) --upgrade pyproject.toml -o .ci/run.txt
 	$(LOCK) --upgrade --group dev pyproject.toml -c .ci/run.txt -o .ci/dev.txt
+
+audit: .venv/dev.ok ## check the dependencies: licences, and known vulnerabilities if osv.dev answers
+	@.venv/bin/python .ci/audit.py
 
 bench: .venv/dev.ok ## measure speed, as ratios within one run
 	@$(IN) tests.bench
