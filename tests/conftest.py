@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from bot.app.logs import CHATTY_LOGGERS, OUR_LOGGERS
 from bot.embedded import runner
-from tests.kits.forked_training import forked_training
+from tests.kits.forked_programs import forked
 
 STARTS_PROGRAMS = (
     "tests/bot/app/test_replay.py",
@@ -63,10 +63,10 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
-def fast_training(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Start training workers of this test process by forking; see tests/kits/forked_training.py."""
-    with forked_training(tmp_path_factory.mktemp("training")) as command, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "WORKER", command)
+def fast_training() -> Iterator[None]:
+    """Start training workers of this test process by forking; see tests/kits/forked_programs.py."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "WORKER", forked("bot.embedded.train"))
         yield
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -12,6 +11,7 @@ import psycopg
 
 from bot.settings import ROOT
 from tests.chaos.slack import RandomFaults
+from tests.kits.forked_programs import forked
 from tests.kits.postgres import start_server
 
 STOP_TIMEOUT = 20.0
@@ -41,7 +41,7 @@ class Replica:
         """Start the replica again and again until `stop`, and return the last exit code."""
         with self.log.open("ab") as log:
             launcher = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.chaos.replica"),
+                *forked("tests.chaos.replica"),
                 cwd=self._folder,
                 env=self._environment,
                 stdin=asyncio.subprocess.PIPE,

@@ -13,11 +13,17 @@ from bot.settings import Settings
 Open = Callable[..., AbstractAsyncContextManager[Running]]
 
 
-@pytest.fixture
-def open_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
-    """Return `open_loop(language, **settings)`, which runs the bot; a second call finds the same database."""
+@pytest.fixture(autouse=True)
+def without_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove every setting from the environment but the encoder: loading one costs a second, so a test names it."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("BOT_ENCODER", "none")
+
+
+@pytest.fixture
+def open_loop(tmp_path: Path) -> Open:
+    """Return `open_loop(language, **settings)`, which runs the bot; a second call finds the same database."""
 
     @asynccontextmanager
     async def opened(language: str | None, **more: Any) -> AsyncIterator[Running]:

@@ -3,14 +3,14 @@
 import asyncio
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import yaml
 
 from bot.practice import Server
+from tests.kits.forked_programs import forked
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
@@ -33,10 +33,12 @@ def at_slack(server: Server) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def running(folder: Path, env: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run the program; yield it once it is connected."""
+async def running(
+    folder: Path, env: dict[str, str], command: Sequence[str] | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the program, forked unless a command is given; yield it once it is connected."""
     bot = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "run"),
+        *(command or forked("bot", "run")),
         cwd=folder,
         env=env,
         stdout=asyncio.subprocess.PIPE,
@@ -57,7 +59,7 @@ async def running(folder: Path, env: dict[str, str]) -> AsyncIterator[asyncio.su
 async def run_with_short_leases(folder: Path, env: dict[str, str]) -> AsyncIterator[int]:
     """Run a bot whose leases are a tenth as long (tests/chaos/replica.py); yield its pid."""
     nursery = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.chaos.replica"),
+        *forked("tests.chaos.replica"),
         cwd=folder,
         env=env | {"PYTHONPATH": str(ROOT)},
         stdin=asyncio.subprocess.PIPE,

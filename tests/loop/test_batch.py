@@ -21,8 +21,6 @@ THERE = ModelName(provider="there", model="small")
 
 
 async def test_batch_survives_restart_and_posts_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setattr(duty, "BATCH_SECONDS", 0.2)
     async with OpenAIServer().running() as server:
         settings = Settings(

@@ -1,7 +1,6 @@
 """A company's own certificate authority: every client obeys SSL_CERT_FILE, and says why it fails without."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from bot.settings import Settings, load
 from handlers.command import upload
 from handlers.slack.connection import open_client
 from handlers.texts.words import LANGUAGES, Words
+from tests.kits.forked_programs import forked
 from tests.kits.langsmith_server import LangSmithServer
 from tests.kits.langsmith_server.server import KEY
 from tests.kits.openai_server import CHAT, OpenAIServer, Reply
@@ -46,9 +46,7 @@ class Company:
 
 
 @pytest.fixture
-async def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Company]:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
+async def company(tmp_path: Path) -> AsyncIterator[Company]:
     async with AsyncExitStack() as stack:
         slack = await stack.enter_async_context(serve(Workspace(MANIFEST)))
         model = await stack.enter_async_context(OpenAIServer().running())
@@ -131,7 +129,7 @@ async def test_refused_certificate_is_called_one(company: Company) -> None:
 
 async def test_start_with_refused_certificate_is_one_line(company: Company, tmp_path: Path) -> None:
     bot = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "run"),
+        *forked("bot", "run"),
         cwd=tmp_path,
         env=company.env | {"PYTHONPATH": str(ROOT), "BOT_HTTP_PORT": "0"},
         stdout=asyncio.subprocess.PIPE,

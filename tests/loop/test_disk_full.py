@@ -44,9 +44,7 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def settings_in(address: str, slack: Server, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Settings]:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
+def settings_in(address: str, slack: Server) -> Callable[[str], Settings]:
     return partial(
         Settings,
         _env_file=None,

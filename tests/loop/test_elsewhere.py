@@ -11,6 +11,7 @@ import pytest
 
 from bot.practice import Person, Workspace, serve
 from handlers.views import ids
+from tests.kits.forked_programs import forked
 from tests.kits.openai_server import CHAT, OpenAIServer, Reply
 from tests.kits.openai_server import said as answers
 from tests.loop.program import MANIFEST, environment, running
@@ -26,7 +27,7 @@ async def test_program_finds_slack_and_model_by_environment(tmp_path: Path) -> N
         env = environment(tmp_path, server, model.url) | {"BOT_DRAIN_SECONDS": "0.2"}
         channel = server.channels.help_desk.id
         async with (
-            running(tmp_path, env) as bot,
+            running(tmp_path, env, [sys.executable, "-m", "bot", "run"]) as bot,
             Person(server.url, server.people.employees[1].id) as asker,
             Person(server.url, server.people.staff[1].id) as staff,
         ):
@@ -54,7 +55,7 @@ async def test_program_finds_slack_and_model_by_environment(tmp_path: Path) -> N
             bot.send_signal(signal.SIGTERM)
             assert await asyncio.wait_for(bot.wait(), 30) == 0
         again = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot", "export", str(tmp_path / "out")), cwd=tmp_path, env=env
+            *forked("bot", "export", str(tmp_path / "out")), cwd=tmp_path, env=env
         )
         code = await asyncio.wait_for(again.wait(), 40)
         files = list((tmp_path / "out").glob("*.jsonl")) if code == 0 else []
@@ -67,7 +68,7 @@ async def test_a_wrong_token_is_one_line(tmp_path: Path) -> None:
     async with serve(Workspace(MANIFEST)) as server:
         env = environment(tmp_path, server, "http://127.0.0.1:9/v1") | {"SLACK_BOT_TOKEN": "xoxb-wrong"}
         bot = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot", "run"), cwd=tmp_path, env=env, stderr=asyncio.subprocess.PIPE
+            *forked("bot", "run"), cwd=tmp_path, env=env, stderr=asyncio.subprocess.PIPE
         )
         _, told = await asyncio.wait_for(bot.communicate(), 40)
     assert bot.returncode == 1

@@ -36,9 +36,7 @@ class Office:
 
 
 @pytest.fixture
-async def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Office]:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
     async with serve(Workspace(MANIFEST)) as server:
         values = {
             "slack_bot_token": SecretStr(server.bot_token),

@@ -77,13 +77,6 @@ async def in_http_mode(folder: Path) -> AsyncIterator[Place]:
             yield Place(server, running, LoopDesk(server, employee, staff, admin))
 
 
-@pytest.fixture(autouse=True)
-def clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove every setting from the environment but the test's own."""
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
     async with in_http_mode(tmp_path) as place:

@@ -36,9 +36,7 @@ async def server() -> AsyncIterator[Server]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, server: Server, model: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
+def settings(tmp_path: Path, server: Server, model: OpenAIServer) -> Settings:
     return Settings(
         _env_file=None,
         slack_bot_token=SecretStr(server.bot_token),

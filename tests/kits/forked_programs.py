@@ -1,0 +1,167 @@
+"""Programs that start in milliseconds: a process that has loaded the bot forks one for each start.
+
+Loading the bot takes more than two seconds of a processor, which is most of a small test. Where a test would start
+`python -m bot run`, it starts `forked("bot", "run")`: this file as a client of the process that forks. The client hands
+over its folder, its environment and its standard streams. It passes signals on and ends as the program does, so pipes,
+kills and exit codes stay real. Only the end of the interpreter itself is left out; tests of real starts cover that.
+"""
+
+import atexit
+import importlib
+import json
+import os
+import runpy
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+STREAMS = 3
+REQUEST_BYTES = 1 << 16
+LOADED = {
+    "bot": ("bot.cli", "bot.app.running", "bot.embedded.train"),
+    "bot.embedded.train": ("bot.embedded.train", "bot.embedded.learner"),
+    "tests.chaos.replica": ("tests.chaos.replica", "bot.app.running"),
+}
+"""What the forking process loads before the first start of a program; the program's own module is executed anew."""
+
+
+def forked(module: str, *arguments: str) -> tuple[str, ...]:
+    """Return the command that does what `python -m module …` does; the first call starts the forking process."""
+    return (sys.executable, "-S", "-E", __file__, _address(), module, *arguments)
+
+
+@cache
+def _address() -> str:
+    folder = Path(tempfile.mkdtemp(prefix="forks-"))
+    environment = {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "BOT_ENCODER": "none"}
+    process = subprocess.Popen(
+        [sys.executable, __file__, str(folder / "s")], cwd=ROOT, env=environment, stdin=subprocess.PIPE
+    )
+
+    def stop() -> None:
+        process.communicate()  # it ends with its standard input, as it does when this process is killed
+        shutil.rmtree(folder)
+
+    atexit.register(stop)
+    while not (folder / "s").exists() and process.poll() is None:
+        time.sleep(0.01)
+    return str(folder / "s")
+
+
+# --- the process that forks
+
+
+def serve(address: str) -> None:
+    """Fork a program for each client until standard input ends."""
+    signal.signal(signal.SIGCHLD, _reap)
+    with socket.socket(socket.AF_UNIX) as listener, selectors.DefaultSelector() as selector:
+        listener.bind(address)
+        listener.listen()
+        selector.register(listener, selectors.EVENT_READ)
+        selector.register(0, selectors.EVENT_READ)
+        while True:
+            ready = [key.fileobj for key, _ in selector.select()]
+            if 0 in ready:
+                return
+            connection, _ = listener.accept()
+            request, *streams = _receive(connection)
+            for module in LOADED[request["module"]]:
+                importlib.import_module(module)
+            pid = os.fork()
+            if pid == 0:
+                listener.close()
+                selector.close()
+                _run(connection, request, streams)
+            connection.sendall(b"%d\n" % pid)
+            connection.close()
+            for stream in streams:
+                os.close(stream)
+
+
+def _receive(connection: socket.socket) -> tuple[Any, ...]:
+    message, streams, _, _ = socket.recv_fds(connection, REQUEST_BYTES, STREAMS)
+    return json.loads(message), *streams
+
+
+def _reap(_signal: int, _frame: object) -> None:
+    """Wait for programs that have ended, so that their processor time is counted."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _run(connection: socket.socket, request: Any, streams: list[int]) -> None:
+    """Run the program in this process, which was forked for it, and end the process."""
+    code, own = 1, os.getpid()
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for target, stream in enumerate(streams):
+            os.dup2(stream, target)
+            os.close(stream)
+        sys.stdin, sys.stdout, sys.stderr = (os.fdopen(n, "w" if n else "r", closefd=False) for n in range(STREAMS))
+        os.chdir(request["folder"])
+        os.environ.clear()  # noqa: TID251 - the program has the environment of its client
+        os.environ.update(request["environment"])  # noqa: TID251
+        sys.argv = [request["module"], *request["arguments"]]
+        threading.Thread(target=_end_with_client, args=[connection], daemon=True).start()
+        code = _exit_code(request["module"])
+    finally:
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        if os.getpid() == own:  # not in a process that the program forked itself
+            with suppress(OSError):
+                connection.send(bytes([code]))
+        os._exit(code)
+
+
+def _exit_code(module: str) -> int:
+    try:
+        runpy.run_module(module, run_name="__main__")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:  # noqa: BLE001 - as the interpreter does
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0
+
+
+def _end_with_client(connection: socket.socket) -> None:
+    """End this program when its client was killed, as the program that the client stands for would have ended."""
+    connection.recv(1)
+    os._exit(1)
+
+
+# --- the client
+
+
+def run_client(address: str, module: str, arguments: list[str]) -> int:
+    """Have the program run; return its exit code, 1 where it was killed."""
+    request = {"module": module, "arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}  # noqa: TID251, PTH109
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(address)
+        streams = list(range(STREAMS))
+        socket.send_fds(connection, [json.dumps(request).encode()], streams)
+        answer = connection.makefile("rb")
+        pid = int(answer.readline())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda got, _frame: os.kill(pid, got))
+        code = answer.read(1)
+    return code[0] if code else 1
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        sys.exit(run_client(sys.argv[1], sys.argv[2], sys.argv[3:]))
+    serve(sys.argv[1])
