@@ -8,7 +8,9 @@ from bot.corrections.consenting import Consenting
 from bot.corrections.correcting import Correcting
 from bot.corrections.drafting import Drafting
 from bot.corrections.explaining import Explaining
+from bot.corrections.focusing import Focusing
 from bot.corrections.hearing import Hearing
+from bot.corrections.recounting import Recounting
 from bot.corrections.reviewing import Reviewing
 from bot.dataset.exporting import Exporting
 from bot.dataset.importing import Importing
@@ -105,6 +107,7 @@ class Acts:
         # questions
         self.classifying = Classifying(store, ports.live_model, neighbours, clock, choices.fallback, ports.meter)
         self.rechecking = Rechecking(store, self.classifying, clock)
+        self.recounting = Recounting(store)
         self.pruning = Pruning(store, clock)
         # releases
         self.evaluating = Evaluating(
@@ -138,6 +141,7 @@ class Acts:
         self.hearing = Hearing(store, clock)
         self.consenting = Consenting(store, neighbours, clock)
         self.reviewing = Reviewing(store, self.correcting, neighbours, clock, ports.embedded)
+        self.focusing = Focusing(store, self.reviewing, self.correcting, neighbours, clock)
         self.drafting = Drafting(store, ports.model)
         self.explaining = Explaining(store, neighbours)
         # the mirror: None where there is no tracker

@@ -44,6 +44,8 @@ class Call:
     """The block id of the pressed control."""
     shared: bool = False
     """Whether other people see the message that holds the pressed control."""
+    view: Mapping[str, Any] = field(default_factory=dict)
+    """The App Home or modal that holds the pressed control; empty for a message."""
 
     @property
     def acts(self) -> Acts:
@@ -163,6 +165,7 @@ def press_listener(context: Context, verb: Verb, permission: Permission) -> Call
             value=value,
             block=action["block_id"],
             shared="message" in body,
+            view=body.get("view") or {},
         )
         await run(call, verb, permission)
 

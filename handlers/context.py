@@ -14,6 +14,7 @@ from handlers.slack.people import People
 from handlers.slack.policy import Policy
 from handlers.slack.private import Private
 from handlers.slack.reading import MessageReader
+from handlers.slack.shown_homes import ShownHomes
 
 
 @dataclass(frozen=True)
@@ -46,3 +47,4 @@ class Context:
     ops_channel: str | None = None
     """Id of the channel for the people who run the bot; None if there is no such channel."""
     moved: MovedChannels = field(default_factory=MovedChannels)
+    homes: ShownHomes = field(default_factory=ShownHomes)

@@ -1,6 +1,7 @@
 """Corrections by staff, append-only."""
 
 from collections import Counter
+from datetime import datetime
 
 from sqlalchemy import case, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,6 +28,10 @@ class SqlCorrections:
 
     async def of(self, question_id: str) -> list[Correction]:
         query = select(corrections).where(corrections.c.question_id == question_id).order_by(corrections.c.seq)
+        return [Correction.model_validate(dict(row)) for row in (await self._connection.execute(query)).mappings()]
+
+    async def by(self, person: str, since: datetime) -> list[Correction]:
+        query = select(corrections).where(corrections.c.by == person, corrections.c.at >= since)
         return [Correction.model_validate(dict(row)) for row in (await self._connection.execute(query)).mappings()]
 
     async def settled_answers(self) -> dict[str, SettledAnswer]:

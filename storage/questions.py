@@ -96,18 +96,34 @@ class SqlQuestions:
         return (await self._connection.execute(select(func.count()).select_from(questions))).scalar_one()
 
     async def settle(self, question_id: str, category: str | None) -> None:
-        await self._connection.execute(update(questions).where(questions.c.id == question_id).values(settled=category))
+        values = {"settled": category} | ({"set_aside": False} if category else {})
+        await self._connection.execute(update(questions).where(questions.c.id == question_id).values(values))
+
+    async def set_aside(self, question_id: str, *, aside: bool) -> None:
+        await self._connection.execute(update(questions).where(questions.c.id == question_id).values(set_aside=aside))
 
     async def open(self, limit: int) -> list[tuple[Question, Verdict]]:
+        found = await self.waiting(limit)
+        newest = [await self.verdict(question.id) for question in found]
+        return [(question, verdict) for question, verdict in zip(found, newest, strict=True) if verdict]
+
+    async def waiting(self, limit: int) -> list[Question]:
         query = (
             select(questions)
-            .where(sql("settled IS NULL AND card_ts IS NOT NULL"), or_(~_remembered(), _waits()), sent_question())
+            .where(
+                sql("settled IS NULL AND card_ts IS NOT NULL"),
+                ~questions.c.set_aside,
+                or_(~_remembered(), _waits()),
+                sent_question(),
+            )
             .order_by(_waits().desc(), questions.c.asked_at.desc(), questions.c.id)
             .limit(limit)
         )
-        found = [_question(row) for row in (await self._connection.execute(query)).mappings().all()]
-        newest = [await self.verdict(question.id) for question in found]
-        return [(question, verdict) for question, verdict in zip(found, newest, strict=True) if verdict]
+        return [_question(row) for row in (await self._connection.execute(query)).mappings().all()]
+
+    async def last_of(self, asker: str, n: int) -> list[Question]:
+        query = select(questions).where(questions.c.asker == asker).order_by(questions.c.asked_at.desc()).limit(n)
+        return [_question(row) for row in (await self._connection.execute(query)).mappings().all()]
 
     async def tokens(self, since: datetime, *, live: bool = False) -> dict[str, tuple[int, int]]:
         read: Counter[str] = Counter()

@@ -16,6 +16,7 @@ from storage.feedback import SqlFeedback, SqlSignals
 from storage.finetunes import SqlFinetunes
 from storage.inbox import SqlInbox
 from storage.leases import SqlLeases
+from storage.marks import SqlMarks
 from storage.mirrored import (
     MirroredCorrections,
     MirroredFinetunes,
@@ -43,6 +44,7 @@ class SqlTransaction:
         self.corrections: ports.Corrections = (MirroredCorrections if mirrored else SqlCorrections)(connection)
         self.feedback: ports.StoredFeedback = SqlFeedback(connection)
         self.signals: ports.StoredSignals = SqlSignals(connection)
+        self.marks: ports.StoredMarks = SqlMarks(connection)
         self.rows: ports.Rows = (MirroredRows if mirrored else SqlRows)(connection)
         self.prompts: ports.Prompts = SqlPrompts(connection)
         self.releases: ports.Releases = SqlReleases(connection)

@@ -201,6 +201,8 @@ questions = Table(
     Column("audience", Text, nullable=False, server_default="unknown"),
     # The other people whose words the text holds, and what they said to their use.
     Column("authors", DOCUMENT),
+    # Whether staff said last that it is no question. It repeats `review_marks`, so that the queue is read fast.
+    Column("set_aside", Boolean, nullable=False, server_default=false()),
     # Whether one of them has not agreed. It repeats `authors` for the triggers that refuse a row of such a text.
     Column("withheld", Boolean, nullable=False, server_default=false()),
     # What the asker of a direct message decided. NULL counts as kept private; programs before 0013 write NULL.
@@ -208,6 +210,7 @@ questions = Table(
     UniqueConstraint("team", "channel", "ts"),
     # Reactions name the card by its ts.
     Index(None, "card_ts"),
+    Index(None, "asker", "asked_at"),
 )
 
 _UNKNOWN = text("audience = 'unknown'")
@@ -313,6 +316,19 @@ corrections = Table(
     Column("reason", WrittenText),
     Column("by", Text, nullable=False),
     Column("at", Moment, nullable=False),
+    Index(None, "by", "at"),
+)
+
+# What staff said of an entry of the review queue without settling a question: `key` is a question's or a conflict's.
+review_marks = Table(
+    "review_marks",
+    metadata,
+    Column("number", BigNumber, primary_key=True),
+    Column("key", KeyText, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Index(None, "by", "at"),
 )
 
 # What askers said about answers.

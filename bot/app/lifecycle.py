@@ -22,6 +22,7 @@ from bot.app.wiring import Core
 from bot.corrections.readership import Readership
 from bot.domain.replica import BEAT
 from bot.settings import Settings
+from handlers import home
 from handlers.catch_up import CatchUp, SlackHistory
 from handlers.context import Context, Wake
 from handlers.evaluation import BatchFollower
@@ -64,6 +65,8 @@ BATCH_SECONDS = 30.0
 PRUNE_SECONDS = 3600.0
 MOVED_SECONDS = 15.0
 """Interval at which a replica learns of channels that got new ids, in seconds."""
+HOMES_SECONDS = 15.0
+"""Interval at which the App Homes that people may look at are brought up to date, in seconds."""
 SURVEY_SECONDS = 120.0
 """Interval at which Slack is asked for audiences that are unknown, in seconds."""
 
@@ -109,8 +112,8 @@ async def serve_app(core: Core, settings: Settings, edge: Edge, client: Followin
         client.moved,
     )
 
-    app = bolt_app(client, identity)
-    register(app, side.context(core.acts, wake))
+    app, context = bolt_app(client, identity), side.context(core.acts, wake)
+    register(app, context)
     try:
         workers.start()
         await core.replicas.beat()
@@ -120,6 +123,7 @@ async def serve_app(core: Core, settings: Settings, edge: Edge, client: Followin
             each={
                 "beat": (core.replicas.beat, BEAT.total_seconds()),
                 "moved": (side.learn_moves, MOVED_SECONDS),
+                "homes": (partial(home.refresh, context), HOMES_SECONDS),
                 "disk": (partial(core.disk.report, side.announcer), REPORT_SECONDS),
             },
             one=periodic_tasks(core.acts, side.slack, client, workers.deliver)

@@ -94,12 +94,11 @@ class Correcting:
         await tx.outbox.add("card", press.question_id, {}, correction.at)
         return card.model_copy(update={"settled": correction, "seen": correction.seq})
 
-    async def resettle(self, tx: Transaction, row: Row, category: str, by: str) -> None:
+    async def resettle(self, tx: Transaction, row: Row, category: str, by: str, now: datetime) -> None:
         """Give a settled row another category. A question's row also gets a correction, as on its card.
 
         An imported row has no question; it keeps its origin, and the person becomes its author.
         """
-        now = self._clock.now()
         resettled = await self._resettle(tx, row, category, by, now)
         if resettled:
             await self._tell_owner(tx, *resettled, by, now)

@@ -6,11 +6,13 @@ from bot.corrections.correcting import Correcting
 from bot.domain.audience import Audience
 from bot.domain.card import Card
 from bot.domain.conflict import Conflict
+from bot.domain.courtesy import is_small_talk
 from bot.domain.curve import Curve, Measured, Need, fit, needs, sorted_points
 from bot.domain.dataset import Row, Split, text_key
 from bot.domain.errors import Reason, Refused
 from bot.domain.evidence import balanced
 from bot.domain.gain import Candidate, QueueReason, ordered
+from bot.domain.mark import MarkKind, QueueMark
 from bot.domain.prompt import Prompt
 from bot.domain.question import Question, Verdict
 from bot.domain.release import Release, ReleaseState
@@ -158,6 +160,7 @@ class Reviewing:
             Refused: SETTLED_MEANWHILE, if the rows agree by now; UNKNOWN_CATEGORY.
         """
         groups = await self._neighbours.cluster(key)
+        now = self._clock.now()
         async with self._store.transaction() as tx:
             rows = await tx.rows.in_groups(groups)
             if len({row.category for row in rows}) < 2:
@@ -166,7 +169,8 @@ class Reviewing:
                 raise Refused(Reason.UNKNOWN_CATEGORY, category=category)
             for row in rows:
                 if row.category != category:
-                    await self._correcting.resettle(tx, row, category, by)
+                    await self._correcting.resettle(tx, row, category, by, now)
+            await tx.marks.add(QueueMark(key=key, kind=MarkKind.CONFLICT, by=by, at=now))
 
     async def progress(self) -> ReviewProgress:
         """Return the learning curve of the serving prompt's releases, and what each category still needs.
@@ -271,7 +275,8 @@ class Reviewing:
             if shown_in is None or all(_is_open(row, shown_in) for row in await tx.rows.in_groups(conflict.groups))
         ]
         found = await tx.questions.open(MOST_QUESTIONS)
-        return listed, [(q, v) for q, v in found if shown_in is None or _is_open(q, shown_in)]
+        asked = [(q, v) for q, v in found if not is_small_talk(q.text)]
+        return listed, [(q, v) for q, v in asked if shown_in is None or _is_open(q, shown_in)]
 
     async def _shadow_release(self, tx: Transaction) -> Release | None:
         return next((one for one in await tx.releases.all() if one.state is ReleaseState.SHADOW), None)

@@ -13,6 +13,7 @@ from bot.domain.evidence import SettledAnswer
 from bot.domain.feedback import AskerFeedback
 from bot.domain.finetune import Finetune, FinetuneState
 from bot.domain.fold import OutOfFold
+from bot.domain.mark import QueueMark
 from bot.domain.prompt import Prompt, PromptEvent
 from bot.domain.question import Arrival, Disclosure, Ending, InboxItem, Place, Question, Verdict
 from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
@@ -109,7 +110,13 @@ class Questions(Protocol):
     async def count(self) -> int: ...
 
     async def settle(self, question_id: str, category: str | None) -> None:
-        """Store the settled category; None reopens the question."""
+        """Store the settled category; None reopens the question. What is settled is no longer set aside."""
+
+    async def set_aside(self, question_id: str, *, aside: bool) -> None:
+        """Store whether staff said last that this is no question. `open` and `waiting` leave such questions out."""
+
+    async def waiting(self, limit: int) -> list[Question]:
+        """Return the questions that `open` returns, without their verdicts."""
 
     async def open(self, limit: int) -> list[tuple[Question, Verdict]]:
         """Return answered questions that nobody has settled, each with its newest verdict.
@@ -118,6 +125,9 @@ class Questions(Protocol):
         memory answered is left out while the row that its verdict repeats still stands, unless its asker waits. So is
         a direct message that was not sent.
         """
+
+    async def last_of(self, asker: str, n: int) -> list[Question]:
+        """Return the last `n` questions that this person asked, newest first."""
 
     async def tokens(self, since: datetime, *, live: bool = False) -> dict[str, tuple[int, int]]:
         """Return model name → (tokens in, tokens out) of all verdicts, results and shadows since then.
@@ -144,6 +154,9 @@ class Corrections(Protocol):
 
     async def of(self, question_id: str) -> list[Correction]:
         """Return the question's corrections, oldest first."""
+
+    async def by(self, person: str, since: datetime) -> list[Correction]:
+        """Return what this person corrected at or after `since`, in any order."""
 
     async def settled_answers(self) -> dict[str, SettledAnswer]:
         """Return question id → the live answer that staff settled, for every settled question."""
@@ -183,6 +196,18 @@ class StoredSignals(Protocol):
 
     async def of(self, question_id: str) -> list[Signal]:
         """Return the question's signals, withdrawn ones too, oldest first."""
+
+
+class StoredMarks(Protocol):
+    """Marks of the review queue; append-only."""
+
+    async def add(self, mark: QueueMark) -> None: ...
+
+    async def of(self, by: str, since: datetime) -> list[QueueMark]:
+        """Return this person's marks at or after `since`, oldest first."""
+
+    async def skipped(self, by: str) -> dict[str, datetime]:
+        """Return what this person skips: key → since when, the oldest skip first."""
 
 
 class Rows(Protocol):
@@ -542,6 +567,7 @@ class Transaction(Protocol):
     corrections: Corrections
     feedback: StoredFeedback
     signals: StoredSignals
+    marks: StoredMarks
     rows: Rows
     prompts: Prompts
     releases: Releases

@@ -36,6 +36,15 @@ REVIEW_SETTLES = re.compile(r"^review\.settle\.\d+$")
 """Matches each button and the menu."""
 REVIEW_NEXT = "review.next"
 
+QUEUE_SETTLE = "queue.settle"
+QUEUE_SETTLES = re.compile(r"^queue\.settle\.\d+$")
+"""Matches each button and the menu."""
+QUEUE_SKIP = "queue.skip"
+QUEUE_ASIDE = "queue.aside"
+QUEUE_UNDO = "queue.undo"
+QUEUE_RESUME = "queue.resume"
+QUEUE_OPEN = "queue.open"
+
 PROMPT_EDIT = "prompt.edit"
 PROMPT_ADD = "prompt.add"
 PROMPT_TASK = "prompt.task"

@@ -80,7 +80,7 @@ def review(page: Page, words: Words, footer: str = "") -> Message:
     title = words("review.title", n=page.waiting)
     blocks: list[Block] = [section(f"*{title}*")]
     for number, entry in enumerate(page.entries):
-        blocks += [DIVIDER, section(_entry_text(entry, words), verbatim=True), context(_small_print(entry, words))]
+        blocks += [DIVIDER, section(entry_text(entry, words), verbatim=True), context(_small_print(entry, words))]
         if entry.open:
             elements = _controls(entry, words)
             blocks.append({"type": "actions", "block_id": shown.block_id(number), "elements": elements})
@@ -133,7 +133,8 @@ def _needs(state: ReviewProgress, words: Words) -> str:
     return words("review.need.title", needs=" · ".join(needs))
 
 
-def _entry_text(entry: Entry, words: Words) -> str:
+def entry_text(entry: Entry, words: Words) -> str:
+    """Return a question with its answer, or the wordings of a conflict, as mrkdwn."""
     if entry.card:
         category = name_of(entry.prompt, entry.card.verdict.category)
         quoted = escaped(entry.card.question.text, TEXT_SHOWN)
@@ -160,12 +161,17 @@ def _quote(text: str) -> str:
     return "\n".join(f"> {line}" for line in text.splitlines())
 
 
+def why_listed(entry: Entry, words: Words) -> str:
+    """Return why an entry is in the queue."""
+    # The shadow may have been stopped after the entry was listed.
+    shadow = name_of(entry.prompt, entry.shadow) if entry.shadow else "–"
+    return words(f"review.why.{entry.why.value}", category=shadow)
+
+
 def _small_print(entry: Entry, words: Words) -> str:
     """Return why an open entry is listed, or how a settled one was settled."""
     if entry.open:
-        # The shadow may have been stopped after the page was shown.
-        shadow = name_of(entry.prompt, entry.shadow) if entry.shadow else "–"
-        why = words(f"review.why.{entry.why.value}", category=shadow)
+        why = why_listed(entry, words)
         return f"{why} · {confidence_text(entry.card, words)}" if entry.card else why
     if entry.card:
         return "✅ " + settlement(entry.card, words)

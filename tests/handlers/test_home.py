@@ -28,7 +28,7 @@ async def test_new_language_holds_at_once(desk: SlackDesk) -> None:
 
 
 async def test_staff_and_admins_read_their_permissions(desk: SlackDesk) -> None:
-    assert "You may correct answers" in await open_home(await desk.priya())
+    assert "You may confirm and change answers" in await open_home(await desk.priya())
     admin = await open_home(await desk.window(desk.server.people.admin))
     assert "/finetune help" in admin
-    assert "あなたは回答を直せます" not in admin
+    assert "回答を確定・変更できます" not in admin

@@ -4,26 +4,23 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot.corrections.correcting import Correcting
-from bot.corrections.reviewing import QueueEntry, Reviewing
+from bot.corrections.reviewing import QueueEntry
 from bot.domain.audience import Audience
-from bot.domain.correction import CorrectionKind, Press
+from bot.domain.correction import CorrectionKind
 from bot.domain.dataset import Export, Row, Source, Split, export, text_key
 from bot.domain.errors import Reason, Refused
 from bot.domain.finetune import Estimate, Finetune, FinetuneState
 from bot.domain.fold import OutOfFold
 from bot.domain.gain import QueueReason
-from bot.domain.question import Disclosure, Via
+from bot.domain.question import Disclosure
 from bot.domain.release import ModelName, Release, ReleaseState
 from bot.domain.scorecard import Result
 from bot.domain.shadow import Shadow
 from bot.releases.releasing import Releasing, add_candidate
-from bot.similarity.neighbours import RowNeighbours
 from storage.store import SqlStore
-from tests.bot.things import BASE, PROMPT, arrival, row, rows_of
-from tests.kits.answer_desk import AnswerDesk
+from tests.bot.things import BASE, PROMPT, row, rows_of
 from tests.kits.fakes import RuleModel, StepClock
-from tests.kits.fakes_acts import FakeAnnouncer
+from tests.kits.review_desk import ReviewDesk
 
 
 def result_of(row: Row, release_id: str, category: str, at: datetime) -> Result:
@@ -52,51 +49,6 @@ def finetune_of(frozen: Export, at: datetime) -> Finetune:
         created_at=at,
         updated_at=at,
     )
-
-
-class ReviewDesk:
-    """Questions that are answered at once, and the acts that review them."""
-
-    def __init__(self, store: SqlStore, clock: StepClock, model: RuleModel) -> None:
-        self.store, self.clock, self.model = store, clock, model
-        self.board, self.neighbours = FakeAnnouncer(), RowNeighbours(store)
-        self.correcting = Correcting(store, self.neighbours, clock)
-        self.reviewing = Reviewing(store, self.correcting, self.neighbours, clock)
-        self.asked = 0
-
-    async def ask(
-        self,
-        text: str,
-        confidence: float | None = 0.99,
-        channel: str = "C1",
-        audience: Audience = Audience.UNKNOWN,
-    ) -> str:
-        """Ask a question; return its id."""
-        self.asked += 1
-        self.model.confidence = confidence
-        asked = arrival(text, n=self.asked, via=Via.DM if channel.startswith("D") else Via.MENTION)
-        place = asked.place.model_copy(update={"channel": channel})
-        await AnswerDesk(self.store, self.model, self.board, self.clock).ask(
-            asked.model_copy(update={"place": place, "audience": audience})
-        )
-        self.clock.advance(seconds=1)
-        return list(self.board.cards)[-1]
-
-    async def queue(self, shown_in: str | None = None) -> list[tuple[str, QueueReason]]:
-        return [(one.key, one.why) for one in await self.reviewing.queue(shown_in=shown_in)]
-
-    async def press(self, question: str, category: str, by: str = "U2") -> None:
-        seen = (await self.correcting.card(question)).seen
-        await self.correcting.settle(Press(question_id=question, category=category, seen=seen, by=by))
-
-    async def add(self, *rows: Row) -> None:
-        async with self.store.transaction() as tx:
-            for one in rows:
-                await tx.rows.put(one)
-
-    async def group(self, group: str) -> list[Row]:
-        async with self.store.transaction() as tx:
-            return await tx.rows.in_groups([group])
 
 
 @pytest.fixture
