@@ -12,6 +12,7 @@ from bot.corrections.focusing import Focusing
 from bot.corrections.hearing import Hearing
 from bot.corrections.recounting import Recounting
 from bot.corrections.reviewing import Reviewing
+from bot.corrections.sending import Sending
 from bot.dataset.exporting import Exporting
 from bot.dataset.importing import Importing
 from bot.dataset.surveying import Surveying
@@ -140,6 +141,7 @@ class Acts:
         self.correcting = Correcting(store, neighbours, clock)
         self.hearing = Hearing(store, clock)
         self.consenting = Consenting(store, neighbours, clock)
+        self.sending = Sending(store, neighbours, clock)
         self.reviewing = Reviewing(store, self.correcting, neighbours, clock, ports.embedded)
         self.focusing = Focusing(store, self.reviewing, self.correcting, neighbours, clock)
         self.drafting = Drafting(store, ports.model)

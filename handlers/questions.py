@@ -5,7 +5,7 @@ middleware raises, there is no ack and Slack delivers the event again. handlers/
 are questions.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
@@ -17,10 +17,10 @@ from bot.domain.question import Arrival, Place, Via
 from handlers.context import Context
 from handlers.slack.channels import is_shared
 from handlers.slack.failures import error_name
-from handlers.slack.people import SlackUser, is_foreign
+from handlers.slack.people import SlackUser, is_by_app, is_foreign
 from handlers.slack.policy import AddressedMessage, has_files, place_of
 from handlers.slack.private import spot_of
-from handlers.slack.reading import MessageReader, Reading
+from handlers.slack.reading import SPOKEN, MessageReader, Reading
 from handlers.views import ids
 
 EVENTS = ("app_mention", "message")
@@ -37,6 +37,8 @@ class QuestionMiddleware:
         self._audiences = context.audiences
         self._policy = context.policy
         self._wake = context.wake.answerers
+        self._sending = context.acts.sending
+        self._wake_deliverers = context.wake.deliverers
 
     async def store(self, body: dict[str, Any], next: Callable[[], Awaitable[None]]) -> None:  # noqa: A002 - Bolt's name
         """Store the event if it is a question, then let Bolt go on.
@@ -52,7 +54,21 @@ class QuestionMiddleware:
             arrival = arrival.model_copy(update={"audience": await self._audiences.of_event(event)})
         if arrival and await self._answering.receive(arrival):
             self._wake()
+        if addressed is None and is_reply(event):
+            await self._pass_on(event)
         await next()
+
+    async def _pass_on(self, event: dict[str, Any]) -> None:
+        """Pass a reply to a sent direct message on to its asker."""
+        if await self._sending.pass_on(event["channel"], event["thread_ts"], event["ts"]):
+            self._wake_deliverers()
+
+
+def is_reply(event: Mapping[str, Any]) -> bool:
+    """Return whether an event is a person's new message in a thread."""
+    by_person = event.get("user") and event.get("subtype") in SPOKEN and not is_by_app(event)
+    thread = event.get("thread_ts")
+    return event.get("type") == "message" and bool(by_person and thread and thread != event.get("ts"))
 
 
 async def arrival_of(

@@ -20,6 +20,7 @@ from handlers import (
     unsure,
     why,
 )
+from handlers.askers import direct
 from handlers.context import Context
 from handlers.slack import errors
 
@@ -39,6 +40,6 @@ STORIES = (
 def register(app: AsyncApp, context: Context) -> None:
     """Register the error handler and the listeners of every story."""
     errors.register(app, context.people, context.private)
-    for story in (questions, why, corrections, consent, home, channel_ids, groups):
+    for story in (questions, why, corrections, consent, direct, home, channel_ids, groups):
         story.register(app, context)
     command.register(app, context, STORIES)

@@ -7,6 +7,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.errors import Reason, Refused
 from handlers.context import Context
+from handlers.slack.people import is_by_app
 from handlers.slack.private import spot_of
 from handlers.views import ids
 from handlers.views.why import why as view
@@ -31,7 +32,8 @@ class WhyListener:
         message, channel = body["message"], body["channel"]["id"]
         question = question_of(message)
         try:
-            explanation = await self._explaining.answer(question, self._people.home.team, channel, message["ts"])
+            ts = message["ts"] if question or not is_by_app(message) else message.get("thread_ts", message["ts"])
+            explanation = await self._explaining.answer(question, self._people.home.team, channel, ts)
         except Refused as refused:
             if refused.reason is not Reason.UNKNOWN_QUESTION:
                 raise

@@ -35,8 +35,9 @@ class Correcting:
             The card as it is now.
 
         Raises:
-            Refused: UNKNOWN_QUESTION; UNKNOWN_CATEGORY; SETTLED_MEANWHILE with `card`, if somebody else was first. The
-                caller then shows that settlement, and the person may press again.
+            Refused: UNKNOWN_QUESTION; NOT_SENT, if it is a direct message that its asker keeps; UNKNOWN_CATEGORY;
+                SETTLED_MEANWHILE with `card`, if somebody else was first. The caller then shows that settlement, and
+                the person may press again.
         """
         groups = await groups_of(self._store, self._neighbours, press.question_id)
         async with self._store.transaction() as tx:
@@ -130,7 +131,7 @@ class Correcting:
             The card as it is now.
 
         Raises:
-            Refused: UNKNOWN_QUESTION; NOTHING_TO_UNDO; SETTLED_MEANWHILE with `card`.
+            Refused: UNKNOWN_QUESTION; NOT_SENT; NOTHING_TO_UNDO; SETTLED_MEANWHILE with `card`.
         """
         async with self._store.transaction() as tx:
             card = await self._locked_card(tx, question_id)
@@ -168,21 +169,23 @@ class Correcting:
         """Return the card as it is now, for a modal.
 
         Raises:
-            Refused: UNKNOWN_QUESTION.
+            Refused: UNKNOWN_QUESTION; NOT_SENT.
         """
         async with self._store.snapshot() as tx:
             question = await tx.questions.get(question_id)
-            card = await card_of(tx, question) if question else None
-        if card is None:
-            raise Refused(Reason.UNKNOWN_QUESTION)
-        return card
+            return _correctable(await card_of(tx, question) if question else None)
 
     async def _locked_card(self, tx: Transaction, question_id: str) -> Card:
         question = await tx.questions.get(question_id, lock=True)
-        card = await card_of(tx, question) if question else None
-        if card is None:
-            raise Refused(Reason.UNKNOWN_QUESTION)
-        return card
+        return _correctable(await card_of(tx, question) if question else None)
+
+
+def _correctable(card: Card | None) -> Card:
+    if card is None:
+        raise Refused(Reason.UNKNOWN_QUESTION)
+    if card.question.unsent:
+        raise Refused(Reason.NOT_SENT)
+    return card
 
 
 async def groups_of(store: Store, neighbours: Neighbours, question_id: str) -> dict[str, str]:

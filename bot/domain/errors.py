@@ -27,6 +27,8 @@ class Reason(StrEnum):
     NOT_AUTHOR = "not_author"
     NOT_ASKER = "not_asker"
     UNKNOWN_QUESTION = "unknown_question"
+    NOT_SENT = "not_sent"
+    ALREADY_SENT = "already_sent"
     UNKNOWN_CATEGORY = "unknown_category"
     NOTHING_TO_UNDO = "nothing_to_undo"
     SETTLED_MEANWHILE = "settled_meanwhile"

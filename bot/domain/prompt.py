@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from bot.domain.characters import clean_text, clean_values
 from bot.domain.faults import Fault, fault_error
@@ -36,8 +36,16 @@ class Category(Thing):
     owner: str | None = None
     """A user id (U… or W…) or a user-group id (S…)."""
     guide: str | None = None
+    channel: Annotated[str | None, Field(pattern=r"^[CG][A-Z0-9]+$")] = None
+    """Id of the channel that gets the direct messages which askers send on."""
     other: bool = False
     """Whether this is the catch-all."""
+
+    @model_serializer(mode="wrap")
+    def _without_empty_channel(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out an empty channel: the folder's hash stays the one that earlier programs stored."""
+        fields: dict[str, Any] = handler(self)
+        return fields if fields.get("channel") else {name: one for name, one in fields.items() if name != "channel"}
 
     @model_validator(mode="before")
     @classmethod
@@ -149,14 +157,13 @@ class Prompt(Thing):
         return self.changed(categories=[c for c in self.categories if c.id != category_id])
 
     def with_contacts(self, contacts: Mapping[str, Category]) -> "Prompt":
-        """Return this prompt with the owners and guides of these categories (by id). The text stays the same."""
+        """Return this prompt with the owners, guides and channels of these categories (by id); the text is the same."""
+
+        def contact(category_id: str) -> dict[str, Any]:
+            return {name: getattr(contacts[category_id], name) for name in ("owner", "guide", "channel")}
+
         return self.changed(
-            categories=[
-                c.model_copy(update={"owner": contacts[c.id].owner, "guide": contacts[c.id].guide})
-                if c.id in contacts
-                else c
-                for c in self.categories
-            ]
+            categories=[c.model_copy(update=contact(c.id)) if c.id in contacts else c for c in self.categories]
         )
 
     def find_category(self, written: str) -> Category | None:

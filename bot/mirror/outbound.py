@@ -273,12 +273,13 @@ class MirrorOutbound:
         return {
             verdict.id: verdict_trace(verdict, question, await self._traced_release(tx, verdict.release_id, verdict))
             for question, verdict in answered.values()
+            if not question.unsent
         }
 
     async def _shadow_trace(self, tx: Transaction, entry: OutboxEntry) -> Trace | None:
         shadow = await tx.shadows.get(entry.key, entry.payload["release"])
         question = await tx.questions.get(entry.key)
-        if shadow is None or question is None:
+        if shadow is None or question is None or question.unsent:
             return None
         return shadow_trace(shadow, question, await self._traced_release(tx, shadow.release_id, shadow))
 
@@ -301,6 +302,8 @@ class MirrorOutbound:
             if correction is None:
                 return True
             answered = await tx.questions.answered([correction.verdict_id])
+            if any(question.unsent for question, _ in answered.values()):
+                return True
             traces = await self._verdict_traces(tx, [correction.verdict_id])
             _, verdict = answered[correction.verdict_id]
             traced = await self._traced_release(tx, verdict.release_id, verdict)

@@ -8,6 +8,7 @@ from bot.domain.audience import Audience
 from bot.domain.card import Card
 from bot.domain.consent import Author
 from bot.domain.finetune import Finetune
+from bot.domain.prompt import Category
 from bot.domain.question import Arrival, Missed, Notice, Place, Question
 from bot.domain.release import Release
 from bot.domain.trouble import TroubleReport
@@ -94,6 +95,19 @@ class Announcer(Protocol):
             message_id: id of this message.
             again: an earlier attempt may have posted it.
         """
+
+    async def send_on(self, card: Card, category: Category | None, *, again: bool) -> list[tuple[str, str]]:
+        """Post a direct message to the people responsible for a category; return the (channel, ts) of each message.
+
+        It goes to the category's channel, else to the ops channel, else to the owner's direct message, else to staff's:
+        to the first of these that no other organisation reads and that takes it. None at all: nobody can be reached.
+        """
+
+    async def tell_unreached(self, card: Card, category: Category | None, *, again: bool) -> None:
+        """Tell the asker of a direct message that nobody could be reached, and that staff find it in their list."""
+
+    async def pass_on(self, question: Question, reply: Place) -> None:
+        """Post a member's reply to a sent message in the asker's direct message, if it still exists; never twice."""
 
     async def post_notice(self, arrival: Arrival, notice: Notice, *, again: bool) -> None:
         """Tell the asker in the thread why there is no answer. An outsider is told in private."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.domain import consent, intake
-from bot.domain.audience import Audience
 from bot.domain.consent import Author
 from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Question, Verdict
 from bot.ports import Clock, Meter, Store, Transaction
@@ -34,6 +33,10 @@ POSTED_LATE_TOPIC = "overslept"
 
 CONSENT_TOPIC = "consent"
 """Outbox topic: a private question to an author of a question's words (`Consenting`)."""
+SENT_TOPIC = "sent"
+"""Outbox topic: a direct message on its way to the people responsible. `category`: the one that its asker chose."""
+REPLY_TOPIC = "reply"
+"""Outbox topic: a reply to a sent message, on its way to the asker. `channel`, `thread_ts`, `ts`: where it stands."""
 
 
 class Arrivals(LeasedInbox):
@@ -148,7 +151,7 @@ class Pruning:
 async def ask_authors(tx: Transaction, question: Question, now: datetime, asked: Sequence[Author] = ()) -> None:
     """Queue a private question to each author who has not said whether the words may be used.
 
-    Nobody is asked about a direct message: that would tell the author that somebody asked.
+    Nobody is asked about a direct message before it is sent: that would tell the author that somebody asked.
 
     Args:
         tx: The transaction.
@@ -156,15 +159,18 @@ async def ask_authors(tx: Transaction, question: Question, now: datetime, asked:
         now: The time.
         asked: Authors who were asked before.
     """
-    if question.audience is not Audience.DIRECT:
+    if not question.unsent:
         for author in consent.waiting(question.authors, asked):
             await tx.outbox.add(CONSENT_TOPIC, question.id, {"author": author}, now)
 
 
 async def ask_shadow(tx: Transaction, question: Question, verdict: Verdict | None, now: datetime) -> None:
-    """Queue the question for the shadow release, if there is one (`Shadowing`) and a release answered the question."""
+    """Queue the question for the shadow release, if there is one (`Shadowing`) and a release answered the question.
+
+    Its answers are shown, so a direct message waits until it is sent.
+    """
     remembered = verdict is not None and verdict.from_memory
-    if not remembered and await tx.releases.shadow():
+    if not remembered and not question.unsent and await tx.releases.shadow():
         await tx.outbox.add("shadow", question.id, {}, now)
 
 

@@ -13,7 +13,7 @@ from bot.domain.finetune import ENDED_STATES, STALL_TOPIC, UNDER_WAY
 from bot.domain.question import Missed, Place
 from bot.domain.trouble import TroubleReport
 from bot.ports import MESSAGE_ID, Announcer, Clock, Meter, OutboxItem, Store, Transaction, Unmetered
-from bot.questions.arrivals import CONSENT_TOPIC, POSTED_LATE_TOPIC
+from bot.questions.arrivals import CONSENT_TOPIC, POSTED_LATE_TOPIC, REPLY_TOPIC, SENT_TOPIC
 from bot.questions.cards import card_of
 from bot.questions.classifying import REPORT_INTERVAL, TROUBLE_TOPIC
 from bot.questions.leasing import LeasedOutbox, RetryDelay
@@ -52,6 +52,8 @@ class Delivering:
             "missed": self._missed,
             POSTED_LATE_TOPIC: self._posted_late,
             CONSENT_TOPIC: self._consent,
+            SENT_TOPIC: self._sent,
+            REPLY_TOPIC: self._reply,
             FEEDBACK_TOPIC: self._feedback,
             TROUBLE_TOPIC: self._trouble,
             OPERATORS_TOPIC: self._operators,
@@ -199,6 +201,34 @@ class Delivering:
         author = next((one for one in authors if one.id == item.payload["author"]), None)
         if author and author.consent is Consent.ASKED:
             await self._announcer.ask_author(item.key, author, message_id=item.message_id, again=is_again(item))
+
+    async def _sent(self, item: OutboxItem) -> None:
+        """Post a direct message where its asker sent it, and keep where, so that replies there find the way back."""
+        async with self._store.transaction() as tx:
+            question = await tx.questions.get(item.key)
+            card = await card_of(tx, question) if question else None
+            await self._entries.hold(tx, item)
+        if card is None or card.question.unsent:
+            return
+        category = card.prompt.category(item.payload["category"]) or card.category
+        places = await self._announcer.send_on(card, category, again=is_again(item))
+        async with self._store.transaction() as tx:
+            for channel, ts in places:
+                await tx.questions.save_sent(item.key, channel, ts)
+            await self._entries.hold(tx, item)
+        if not places:
+            await self._announcer.tell_unreached(card, category, again=is_again(item))
+
+    async def _reply(self, item: OutboxItem) -> None:
+        """Pass a reply on to the asker. Slack keeps the text; an entry only says where it stands."""
+        async with self._store.transaction() as tx:
+            question = await tx.questions.get(item.key)
+            await self._entries.hold(tx, item)
+        if question:
+            reply = Place(
+                team=question.place.team, **{name: item.payload[name] for name in ("channel", "ts", "thread_ts")}
+            )
+            await self._announcer.pass_on(question, reply)
 
     async def _posted_late(self, item: OutboxItem) -> None:
         """Delete all copies but one of a message that was posted after the arrival's lease was lost."""

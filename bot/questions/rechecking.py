@@ -76,5 +76,5 @@ class Rechecking:
         question_id, now = card.question.id, self._clock.now()
         await tx.outbox.add("card", question_id, {}, now)
         rechecked = await card_of(tx, card.question)
-        if rechecked and rechecked.owner not in {None, card.owner}:
+        if rechecked and not card.question.direct and rechecked.owner not in {None, card.owner}:
             await tx.outbox.add("owner", question_id, {"seq": str(card.seen + 1), MESSAGE_ID: verdict.id}, now)

@@ -122,7 +122,8 @@ class Prompting:
             if old is None:
                 raise Refused(Reason.UNKNOWN_CATEGORY, category=category.name)
             refuse_taken(prompt, category)
-            return await self._apply(tx, prompt.with_category(category.model_copy(update={"other": old.other})), by)
+            kept = {"other": old.other, "channel": old.channel}
+            return await self._apply(tx, prompt.with_category(category.model_copy(update=kept)), by)
 
     async def add(self, seen: str, category: Category, by: str) -> PromptChange:
         """Add a category, with an id made from its name. A retired category of this name returns with its rows.

@@ -14,6 +14,7 @@ from bot.domain.question import Arrival, Missed, Notice, Place, Question
 from bot.domain.release import Release
 from bot.domain.trouble import TroubleReport
 from handlers.slack.copies import Mark, OwnMessages
+from handlers.slack.direct import DirectMessages
 from handlers.slack.failures import call_slack
 from handlers.slack.people import People
 from handlers.texts.escape import escaped, mention, mentions
@@ -22,6 +23,7 @@ from handlers.views import consent as consent_view
 from handlers.views import finetune_progress
 from handlers.views.card import card as card_view
 from handlers.views.card import new_owner
+from handlers.views.direct import direct_card
 from handlers.views.feedback import unhelped
 from handlers.views.message import Message, section
 from handlers.views.missed import missed as missed_view
@@ -52,6 +54,12 @@ class SlackAnnouncer:
         self._people = people
         self._copies = OwnMessages(client, people.home.bot_user_id)
         self._ops_channel = ops_channel
+
+        async def post_once(channel: str, thread: str | None, message: Message, mark: Mark, again: bool) -> str:  # noqa: FBT001 - as the method
+            return await self._post_once(channel, thread, message, mark, again=again)
+
+        direct = DirectMessages(client, people, post_once, ops_channel, staff)
+        self.send_on, self.tell_unreached, self.pass_on = direct.send_on, direct.tell_unreached, direct.pass_on
         self._staff = mentions(tuple(staff)[:MOST_STAFF_MENTIONS])
 
     async def post_card(self, card: Card, *, again: bool) -> str:
@@ -75,7 +83,8 @@ class SlackAnnouncer:
         await self._copies.keep_one(place.channel, place.thread, notice_mark(event_id))
 
     def _card_message(self, card: Card) -> Message:
-        return card_view(card, Words(card.question.language), self._staff)
+        words = Words(card.question.language)
+        return direct_card(card, words) if card.question.direct else card_view(card, words, self._staff)
 
     async def update_card(self, card: Card) -> None:
         question = card.question

@@ -44,7 +44,7 @@ def card(shown: Card, words: Words, staff: str = "") -> Message:
         blocks.append(section(f"{words('card.reason')} {reason}", verbatim=True))
     if shown.category and shown.category.guide and not shown.guessed:
         blocks.append(section(f"{words('card.guide')} {escaped(shown.category.guide, REASON_SHOWN)}"))
-    blocks.append(context(_small_print(shown, words)))
+    blocks.append(context(small_print(shown, words)))
     if shown.settled:
         waits = [words("card.waits")] if shown.question.withheld else []
         blocks.append(context(" · ".join([settlement(shown, words), *waits])))
@@ -185,7 +185,7 @@ def confidence_text(shown: Card, words: Words) -> str:
     return words("card.sure", percent=min(99, round(confidence * 100)))
 
 
-def _small_print(shown: Card, words: Words) -> str:
+def small_print(shown: Card, words: Words) -> str:
     verdict = shown.prompt.category(shown.verdict.category)
     changed = shown.settled and shown.settled.category != shown.verdict.category
     parts = [words("card.first", category=escaped(verdict.name if verdict else ""))] if changed else []

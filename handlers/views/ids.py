@@ -19,6 +19,12 @@ MODAL = "correct.modal"
 CATEGORY_INPUT = "category"
 REASON_INPUT = "reason"
 
+DIRECT_SEND = "direct.send"
+DIRECT_KEEP = "direct.keep"
+DIRECT_NAMED = "direct.named"
+DIRECT_UNNAMED = "direct.unnamed"
+DIRECT_NOT_NOW = "direct.not_now"
+
 CONSENT_YES = "consent.yes"
 CONSENT_NO = "consent.no"
 
@@ -91,6 +97,13 @@ class QuestionPayload(Payload):
     """A question."""
 
     question: Annotated[str, Field(alias="q")]
+
+
+class DirectChoice(Payload):
+    """A direct message, and the category whose people would get it."""
+
+    question: Annotated[str, Field(alias="q")]
+    category: Annotated[str, Field(alias="c")]
 
 
 class SeenPayload(Payload):

@@ -11,7 +11,7 @@ from bot.domain.consent import Author
 from bot.domain.errors import ModelDown, ModelError, ModelRefused, OutcomeUnknown, Reason, Refused, Trouble, Undelivered
 from bot.domain.finetune import Finetune, Job
 from bot.domain.fold import TrainingReport
-from bot.domain.prompt import Prompt
+from bot.domain.prompt import Category, Prompt
 from bot.domain.question import Arrival, Missed, Notice, Place, Question
 from bot.domain.release import ModelName, Release
 from bot.domain.similar import Example
@@ -158,6 +158,8 @@ class FakeAnnouncer:
         """The argument `again` of each try to announce an owner."""
         self.feedback: dict[str, Card] = {}
         """Message id → the card whose owner was told what the asker said."""
+        self.sent: dict[str, str] = {}
+        """Direct message that was sent on → name of the category whose people got it."""
         self.asked: list[tuple[str, str]] = []
         """Authors who were asked for their agreement: (question id, author's id)."""
         self.finetunes: dict[str, Finetune] = {}
@@ -202,6 +204,18 @@ class FakeAnnouncer:
         fault = self._receive("update_card")
         self.cards[card.question.id][-1] = card
         lose(fault, NO_ANSWER)
+
+    async def send_on(self, card: Card, category: Category | None, *, again: bool) -> list[tuple[str, str]]:
+        fault = self._receive("send_on")
+        self.sent[card.question.id] = category.name if category else ""
+        lose(fault, NO_ANSWER)
+        return [("C9", f"{len(self.sent)}.sent")]
+
+    async def tell_unreached(self, card: Card, category: Category | None, *, again: bool) -> None:
+        raise NotImplementedError
+
+    async def pass_on(self, question: Question, reply: Place) -> None:
+        raise NotImplementedError
 
     async def announce_owner(self, card: Card, *, message_id: str, again: bool) -> None:
         self.owner_again.append(again)

@@ -1,0 +1,1 @@
+"""What askers press on the answers to their own questions."""

@@ -1,0 +1,94 @@
+"""The card of a direct message, the private step before it is sent on, and what the people responsible read."""
+
+from bot.domain.card import Card
+from bot.domain.prompt import Category
+from bot.domain.question import Disclosure
+from handlers.texts.escape import escaped, mention, shorten
+from handlers.texts.words import Words
+from handlers.views import ids
+from handlers.views.card import REASON_SHOWN, settlement, small_print
+from handlers.views.ids import DirectChoice
+from handlers.views.message import Message, button, context, section
+
+QUOTED = 2_500
+"""Maximum length of the question in the message to the people responsible, in characters."""
+
+
+def direct_card(shown: Card, words: Words) -> Message:
+    """Return the card of a direct message: it mentions nobody, and until it is sent it says that nobody was told.
+
+    Staff's controls are not on it, because only the asker sees it.
+    """
+    name = _name(shown, shown.category)
+    guide = shown.category.guide if shown.category and not shown.guessed else None
+    head = words("card.guess", category=name) if shown.guessed else f"*{name}*"
+    lines = [head, *([f"{words('card.guide')} {escaped(guide, REASON_SHOWN)}"] if guide else [])]
+    state = words(f"direct.{shown.question.disclosure or 'open'}")
+    blocks = [section("\n".join(lines), verbatim=True)]
+    small = [small_print(shown, words), settlement(shown, words) if shown.settled else ""]
+    blocks += [context(line) for line in small if line]
+    blocks.append(section(state))
+    if shown.question.unsent:
+        category = (shown.settled or shown.verdict).category
+        value = DirectChoice(question=shown.question.id, category=category).packed()
+        controls = [button(words("direct.send", category=name), ids.DIRECT_SEND, value)]
+        if shown.question.disclosure is None:
+            controls.append(button(words("direct.keep"), ids.DIRECT_KEEP, value))
+        block_id = f"direct.{shown.verdict.id}.{shown.question.disclosure or 'open'}"
+        blocks.append({"type": "actions", "block_id": block_id, "elements": controls})
+    return Message(f"{head.replace('*', '')} · {state}", blocks)
+
+
+def step(shown: Card, category: Category, words: Words) -> Message:
+    """Return the private step before a message is sent: what happens then, and whether with a name."""
+    text = words("direct.step", category=escaped(category.name))
+    value = DirectChoice(question=shown.question.id, category=category.id).packed()
+    controls = [
+        button(words("direct.with_name"), ids.DIRECT_NAMED, value),
+        button(words("direct.without_name"), ids.DIRECT_UNNAMED, value),
+        button(words("direct.not_now"), ids.DIRECT_NOT_NOW, value),
+    ]
+    return Message(text, [section(text), {"type": "actions", "block_id": "direct.step", "elements": controls}])
+
+
+def is_sent(words: Words) -> Message:
+    """Return the message that replaces the step once the question is on its way."""
+    text = words("direct.done")
+    return Message(text, [section(text)])
+
+
+def sent(shown: Card, category: Category | None, owner: str | None, words: Words) -> Message:
+    """Return what the people responsible read.
+
+    Args:
+        shown: The card.
+        category: The category whose people get it.
+        owner: The owner to mention, so that Slack notifies them; None in a direct message.
+        words: The words of the company's language, or of the person who reads it.
+    """
+    named = shown.question.disclosure is Disclosure.NAMED
+    key = "direct.asks" if named else "direct.asks_unnamed"
+    facts = {"asker": mention(shown.question.asker) or "", "category": _name(shown, category)}
+    text = " ".join(filter(None, (mention(owner), words(key, **facts))))
+    quoted = "\n".join(f"> {line}" for line in escaped(shown.question.text, QUOTED).splitlines())
+    return Message(text, [section(f"{text}\n{quoted}", verbatim=True), context(words("direct.thread"))])
+
+
+def unreached(shown: Card, category: Category | None, words: Words) -> Message:
+    """Return what the asker reads if nobody could be reached."""
+    text = words("direct.unreached", category=_name(shown, category))
+    return Message(text, [section(text)])
+
+
+def reply(by: str, text: str, words: Words) -> Message:
+    """Return a reply as its asker reads it. `text` is mrkdwn, as Slack gave it; it is empty if there is none."""
+    if not text:
+        said = words("direct.reply_empty", who=mention(by) or by)
+        return Message(said, [section(said)])
+    said = words("direct.reply", who=mention(by) or by)
+    quoted = "\n".join(f"> {line}" for line in shorten(text, QUOTED).splitlines())
+    return Message(said, [section(f"{said}\n{quoted}", verbatim=True)])
+
+
+def _name(shown: Card, category: Category | None) -> str:
+    return escaped(category.name if category else (shown.settled or shown.verdict).category)
