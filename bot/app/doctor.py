@@ -23,6 +23,7 @@ from bot.providers.probing import EMBEDDINGS, ProviderProbe
 from bot.providers.providers import Providers, address_to_try
 from bot.questions.catching_up import MOVED_PREFIX
 from bot.settings import Settings
+from handlers.slack.channels import is_shared
 from handlers.slack.connection import fetch_identity, open_client, slack_problem
 from handlers.slack.failures import SLACK_FAILURES, TRANSIENT_ERRORS, error_name
 from handlers.slack.moved import FollowingClient
@@ -151,15 +152,18 @@ async def check_slack(settings: Settings, client: AsyncWebClient) -> list[Findin
 async def check_channels(
     settings: Settings, client: FollowingClient, database: Database, *, tables: bool
 ) -> list[Finding]:
-    """Check that the bot can read the channels of the settings, under the ids that they have now."""
+    """Check that the bot can use the channels of the settings and of categories.toml, under their present ids."""
     if tables:
         async with SqlStore(database).transaction() as tx:
             moves = await tx.cursors.starting(MOVED_PREFIX)
         client.moved.learn({name.removeprefix(MOVED_PREFIX): new for name, new in moves.items()})
     ops = [settings.bot_ops_channel] if settings.bot_ops_channel else []
+    teams = [category.channel for category in read_prompt(settings.prompt_folder).categories if category.channel]
     found = []
-    for part, channels in (("BOT_CHANNELS", settings.bot_channels), ("BOT_OPS_CHANNEL", ops)):
-        errors = {channel: await channel_error(client, channel, watched=channels is not ops) for channel in channels}
+    parts = {"BOT_CHANNELS": settings.bot_channels, "BOT_OPS_CHANNEL": ops, "categories.toml": teams}
+    for part, channels in parts.items():
+        watched = part == "BOT_CHANNELS"
+        errors = {channel: await channel_error(client, channel, watched=watched) for channel in channels}
         for channel, error in errors.items():
             new = client.moved.now(channel)
             if new != channel:
@@ -172,7 +176,10 @@ async def check_channels(
 
 
 async def channel_error(client: AsyncWebClient, channel: str, *, watched: bool) -> str | None:
-    """Return Slack's error for a channel that the bot cannot read, or, unless it is watched, not write to."""
+    """Return Slack's error for a channel that the bot cannot read, or, unless it is watched, not write to.
+
+    `shared` is none of Slack's: another organisation reads the channel, so nothing is posted there.
+    """
     try:
         if watched:
             await client.conversations_history(channel=channel, limit=1)
@@ -183,6 +190,8 @@ async def channel_error(client: AsyncWebClient, channel: str, *, watched: bool) 
         return None if name is None or name in TRANSIENT_ERRORS or (name == "missing_scope" and not watched) else name
     if info.get("is_archived"):
         return "is_archived"
+    if is_shared(info):
+        return "shared"
     return "not_in_channel" if info.get("is_member") is False else None
 
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from handlers.texts.escape import escaped
 from handlers.texts.words import Words
 
-UNREADABLE_REASONS = frozenset({"not_in_channel", "channel_not_found", "is_archived", "missing_scope"})
-"""Slack's errors that have a text of their own, under `unreadable.<error>`."""
+UNREADABLE_REASONS = frozenset({"not_in_channel", "channel_not_found", "is_archived", "missing_scope", "shared"})
+"""Errors that have a text of their own, under `unreadable.<error>`."""
 
 
 def unreadable_key(error: str) -> str:

@@ -15,6 +15,7 @@ from bot.cli import main
 from bot.domain.mirrored import MIRROR_DATASET, MIRROR_TOPIC, MIRROR_TRACES_DOWN, MIRROR_TROUBLE
 from bot.embedded import LocalModel
 from bot.practice import Server, Workspace, serve
+from bot.practice.people import Channel
 from bot.settings import Endpoint, Settings
 from handlers.texts.words import LANGUAGES, Words, texts
 from storage.database import Database
@@ -288,3 +289,22 @@ async def test_version_of_another_encoder_is_reported(outside: Surroundings) -> 
     assert (found.well, found.key) == (False, "trouble.other_encoder")
     for language in LANGUAGES:
         assert f"BOT_ENCODER={spec}" in found.line(Words(language))
+
+
+async def test_channels_for_sent_messages_are_checked(
+    outside: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    categories = (
+        '[[category]]\nid = "it"\nname = "IT"\nchannel = "{}"\n[[category]]\nid = "o"\nname = "Other"\nother = true'
+    )
+    (tmp_path / "system.md").write_text("Choose.")
+    seen = {}
+    for channel in ("C0GENERAL01", "C0NOWHERE"):
+        (tmp_path / "categories.toml").write_text(f'language = "en"\n{categories.format(channel)}')
+        seen[channel] = (await outside.findings(bot_prompt=tmp_path))["categories.toml"].key
+    conversation = Channel.conversation
+    monkeypatch.setattr(Channel, "conversation", lambda *one: conversation(*one) | {"is_ext_shared": True})
+    (tmp_path / "categories.toml").write_text(f'language = "en"\n{categories.format("C0GENERAL01")}')
+    found = await outside.findings(bot_prompt=tmp_path, bot_ops_channel="C0OPS000001")
+    assert seen == {"C0GENERAL01": "cli.doctor.channels", "C0NOWHERE": "unreadable.channel_not_found"}
+    assert {found[part].key for part in ("categories.toml", "BOT_OPS_CHANNEL")} == {"unreadable.shared"}

@@ -10,7 +10,7 @@ from bot.domain.audience import Audience
 from bot.domain.errors import Reason, Refused
 from bot.domain.feedback import FeedbackKind
 from bot.domain.gain import QueueReason
-from bot.questions.delivering import Delivering
+from bot.questions.delivering import FEEDBACK_TOPIC, Delivering
 from storage.store import SqlStore
 from tests.bot.things import arrival
 from tests.kits.correction_desk import CorrectionDesk
@@ -92,7 +92,8 @@ async def test_nobody_is_told_about_direct_messages(store: SqlStore, clock: Step
     desk = HearingDesk(store, clock)
     await desk.ask_arrival(arrival().model_copy(update={"audience": Audience.DIRECT}))
     await desk.hear(FeedbackKind.NEEDS_PERSON)
-    assert await desk.told() == []
+    async with store.transaction() as tx:
+        assert (await tx.outbox.lag(clock.now(), FEEDBACK_TOPIC))[0] == 0
 
 
 async def test_waiting_asker_comes_first_in_queue(desk: HearingDesk) -> None:

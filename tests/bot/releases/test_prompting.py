@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from bot.corrections.correcting import Correcting
+from bot.current_prompt import configure
 from bot.domain.correction import CorrectionKind, Press
 from bot.domain.dataset import Row, Source, Split, export
 from bot.domain.errors import Reason, Refused
@@ -330,3 +332,19 @@ def test_id_from_any_name_is_valid_and_new(name: str, taken: set[str]) -> None:
     made = id_for(name, taken)
     assert made not in taken
     assert Category(id=made, name="x").id == made
+
+
+async def test_edit_keeps_the_categorys_channel(store: SqlStore, clock: StepClock, prompting: Prompting) -> None:
+    async with store.transaction() as tx:
+        with_channel = [c.model_copy(update={"channel": "C0TEAM"}) for c in PROMPT.categories]
+        await configure(tx, PROMPT.changed(categories=with_channel), clock.now())
+    current = await prompting.current()
+    edited = PROMPT.categories[0].model_copy(update={"guide": "Ask", "channel": None})
+    await prompting.save(current.id, edited, "U3")
+    assert [c.channel for c in (await prompting.current()).categories] == ["C0TEAM"] * len(PROMPT.categories)
+
+
+def test_prompt_without_channels_is_stored_as_before() -> None:
+    assert "channel" not in PROMPT.model_dump_json()
+    with pytest.raises(ValidationError):
+        Category(id="a", name="A", channel="#team")
