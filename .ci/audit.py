@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import PackageNotFoundError, metadata
+from importlib.metadata import PackageNotFoundError, files, metadata
 from pathlib import Path
 
 LOCKS = (Path(".ci/run.txt"), Path(".ci/dev.txt"))
@@ -23,10 +23,17 @@ SECONDS = 120
 
 
 def licence_of(package: str) -> str:
-    """Return what an installed package says of its licence. Raises PackageNotFoundError."""
+    """Return what an installed package says of its licence, at least in its file. Raises PackageNotFoundError."""
     told = metadata(package)
     classified = [line.rpartition(" :: ")[2] for line in told.get_all("Classifier") or [] if line.startswith("License")]
-    return told["License-Expression"] or " / ".join(classified) or (told["License"] or "").partition("\n")[0] or "none"
+    named = told["License-Expression"] or " / ".join(classified) or (told["License"] or "").partition("\n")[0]
+    return named or title_of_licence(package, told["License-File"]) or "none"
+
+
+def title_of_licence(package: str, name: str | None) -> str:
+    """Return the first line of a package's licence file; "" if there is no such file."""
+    found = [file for file in files(package) or [] if name and file.match(f"*.dist-info/**/{name}")]
+    return found[0].read_text().strip().partition("\n")[0] if found else ""
 
 
 def check_licences(pins: list[tuple[str, str, str]]) -> bool:

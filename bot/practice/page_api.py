@@ -58,7 +58,7 @@ async def _replies(ws: Workspace, member: Member, args: Args) -> Json:
 
 async def _post(ws: Workspace, member: Member, args: Args) -> Json:
     channel = _channel(ws, member, args)
-    files = [_empty_file(ws, member, str(name)) for name in args.values.get("file_names") or []]
+    files = [_bare_file(ws, member, given) for given in args.values.get("files") or []]
     message = chat.say(ws, member.id, channel, args.text("text"), args.text("thread_ts"), files=files)
     return {"ts": message["ts"]}
 
@@ -69,11 +69,13 @@ async def _forward(ws: Workspace, member: Member, args: Args) -> Json:
     return {"ts": forwarding.forward(ws, member.id, original, target, args.text("text"))["ts"]}
 
 
-def _empty_file(ws: Workspace, member: Member, name: str) -> Json:
-    # The page sends only the name of a file: the app's event for an attachment is the same without the bytes.
-    file_id, path = ws.files.announce(name, 0, member.id, ws.url)
+def _bare_file(ws: Workspace, member: Member, given: Json) -> Json:
+    # The page sends a file without its bytes: the app's event for an attachment is the same without them.
+    file_id, path = ws.files.announce(str(given["name"]), 0, member.id, ws.url)
     ws.files.receive(path.rpartition("/")[2], b"")
-    return ws.files.get(file_id)
+    file = ws.files.get(file_id)
+    file["size"] = int(given.get("size", 0))
+    return file
 
 
 async def _edit(ws: Workspace, member: Member, args: Args) -> Json:

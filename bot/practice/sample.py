@@ -70,7 +70,7 @@ class SamplePeople:
     @classmethod
     def sample(cls, manifest: AppManifest) -> "SamplePeople":
         misaki = _japanese("U0MISAKI001", "misaki.sato", ("Misaki Sato", "佐藤 美咲"), "#2b7a78")
-        emily = _english("U0EMILY0001", "emily.carter", ("Emily Carter", "エミリー・カーター"), "#b5651d")
+        emily = _english("U0EMILY0001", "emily.carter", ("Emily Carter", "エミリー・カーター"), "#9c4f15")
         staff = (
             _japanese("U0KENJI0001", "kenji.takahashi", ("Kenji Takahashi", "高橋 健司"), "#3f51b5", "staff"),
             _english("U0PRIYA0001", "priya.nair", ("Priya Nair", "プリヤ・ナイル"), "#8e44ad", "staff"),

@@ -335,7 +335,7 @@ async def test_words_that_lean_on_a_file_ask_model(desk: SlackDesk) -> None:
 
     async def with_file(text: str) -> tuple[str, Json]:
         desk.clock.advance(seconds=1)
-        sent = await emily._post("messages", channel=WATCHED, text=text, file_names=["photo.png"])
+        sent = await emily._post("messages", channel=WATCHED, text=text, files=[{"name": "photo.png"}])
         card = await emily.answer(sent["ts"])
         await desk.settled()
         return sent["ts"], card | {"channel": WATCHED}

@@ -140,7 +140,7 @@ async def test_emoji_in_watched_channel_is_ignored(desk: SlackDesk) -> None:
 
 async def test_attachment_alone_gets_a_notice(desk: SlackDesk) -> None:
     emily = await desk.emily()
-    sent = await emily._post("messages", channel=await emily.dm(), text="", file_names=["photo.png"])
+    sent = await emily._post("messages", channel=await emily.dm(), text="", files=[{"name": "photo.png"}])
     assert "read text only" in texts(await emily.answer(sent["ts"]))
     await desk.settled()
     assert await desk.questions() == 0
@@ -148,7 +148,7 @@ async def test_attachment_alone_gets_a_notice(desk: SlackDesk) -> None:
 
 async def test_text_with_attachment_is_a_question(desk: SlackDesk) -> None:
     emily = await desk.emily()
-    sent = await emily._post("messages", channel=WATCHED, text="my laptop is broken", file_names=["photo.png"])
+    sent = await emily._post("messages", channel=WATCHED, text="my laptop is broken", files=[{"name": "photo.png"}])
     assert "IT" in texts(await emily.answer(sent["ts"]))
 
 

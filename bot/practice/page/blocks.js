@@ -99,7 +99,7 @@ const BLOCKS = {
   input,
   table,
   card,
-  header: ({ text }) => el("h3", {}, plain(text)),
+  header: ({ text }, { surface }) => el(surface.heading, {}, plain(text)),
   divider: () => el("hr"),
   actions: ({ elements }, at) => controls(elements, at),
   context_actions: ({ elements }, at) => controls(elements, at),

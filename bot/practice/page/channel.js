@@ -4,7 +4,7 @@ import { get, post } from "./api.js";
 import { blocks } from "./blocks.js";
 import { composer } from "./composer.js";
 import { debounce, el, icon, iconButton, isPhone } from "./dom.js";
-import { messageList } from "./messages.js";
+import { messageList } from "./list.js";
 import { mrkdwn } from "./mrkdwn.js";
 import { avatar } from "./people.js";
 import { openBotChannel, showDrawer } from "./sidebar.js";
@@ -78,6 +78,7 @@ function showMessages() {
     channel: id,
     messages: history(id),
     label: t("messages_in", channelLabel(channel)),
+    place: id,
     empty: isLoaded(id) && t("empty_channel"),
   });
 }
@@ -109,11 +110,14 @@ function homeBody() {
 function renderHome() {
   if (state.place.kind !== "home") return;
   const spot = document.activeElement?.dataset.spot;
-  root.replaceChildren(
-    header(avatar(state.bot, "small"), nameOf(state.bot)),
-    tabs("home"),
-    el("div", { class: "scroll" }, homeBody()),
+  const top = root.querySelector(".home-scroll")?.scrollTop ?? 0;
+  const body = el(
+    "div",
+    { class: "scroll home-scroll", role: "region", tabindex: "0", "aria-label": t("app_home") },
+    homeBody(),
   );
+  root.replaceChildren(header(avatar(state.bot, "small"), nameOf(state.bot)), tabs("home"), body);
+  body.scrollTop = top;
   if (spot) root.querySelector(`[data-spot="${CSS.escape(spot)}"]`)?.focus();
 }
 

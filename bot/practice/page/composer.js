@@ -8,7 +8,14 @@ import { state } from "./store.js";
 import { toast } from "./toast.js";
 import { t } from "./words.js";
 
-const drafts = new Map();
+// Drafts outlive a reload. Each person has their own, as if at a machine of their own.
+const draftKey = (key) => `draft/${state.me.id}/${key}`;
+const draftOf = (key) => localStorage.getItem(draftKey(key)) ?? "";
+
+function keepDraft(key, text) {
+  if (text) localStorage.setItem(draftKey(key), text);
+  else localStorage.removeItem(draftKey(key));
+}
 
 /** Create a growing text field with completion. Enter calls `send`, Escape calls `cancel` if there is one. */
 export function textField({ label, value = "", send, cancel, testid }) {
@@ -44,8 +51,7 @@ function runCommand(text, place) {
 
 async function deliver(text, files, place) {
   if (text.startsWith("/")) return Boolean((await runCommand(text, place)).ok);
-  const names = files.length ? { file_names: files } : {};
-  return (await post("messages", { ...place, text, ...names })).ok;
+  return (await post("messages", { ...place, text, ...(files.length ? { files } : {}) })).ok;
 }
 
 function shortcutButton(place) {
@@ -61,51 +67,52 @@ function shortcutButton(place) {
   });
 }
 
+const byName = (files) => [...new Map(files.map((file) => [file.name, file])).values()];
+
 /** Create the composer of a channel or thread; `place` is {channel, thread_ts?}. */
 export function composer(place, label) {
   const key = `${place.channel}/${place.thread_ts ?? ""}`;
   let files = [];
   let before = Promise.resolve();
-  const chips = el("div", { class: "chips", "aria-label": t("attached") });
+  const chips = el("div", { class: "chips", role: "group", "aria-label": t("attached") });
 
   function showFiles() {
     const drop = (name) => () => {
-      files = files.filter((file) => file !== name);
+      files = files.filter((file) => file.name !== name);
       showFiles();
     };
     chips.replaceChildren(
-      ...files.map((name) =>
+      ...files.map(({ name }) =>
         el("span", { class: "chip" }, icon("file"), name, iconButton("close", t("remove", name), drop(name))),
       ),
     );
   }
 
-  function write(text, names) {
+  function write(text, attached) {
     field.value = text;
-    files = names;
-    if (text) drafts.set(key, text);
-    else drafts.delete(key);
+    files = attached;
+    keepDraft(key, text);
     showFiles();
   }
 
   // The field is cleared at once for the next message. A message that fails returns above the text written since.
   async function send() {
-    const [text, names] = [field.value.trim(), files];
-    if (!text && !names.length) return;
+    const [text, attached] = [field.value.trim(), files];
+    if (!text && !attached.length) return;
     write("", []);
-    const sent = before.then(() => deliver(text, names, place));
+    const sent = before.then(() => deliver(text, attached, place));
     before = sent;
     if (await sent) return;
-    write([text, field.value].filter(Boolean).join("\n"), [...new Set([...names, ...files])]);
+    write([text, field.value].filter(Boolean).join("\n"), byName([...attached, ...files]));
   }
 
   const { field, list } = textField({
     label,
-    value: drafts.get(key),
+    value: draftOf(key),
     send,
     testid: place.thread_ts ? "thread-composer" : "composer",
   });
-  field.addEventListener("input", () => drafts.set(key, field.value));
+  field.addEventListener("input", () => keepDraft(key, field.value));
   const chooser = el("input", {
     type: "file",
     multiple: true,
@@ -113,7 +120,7 @@ export function composer(place, label) {
     "data-testid": place.thread_ts ? "thread-file" : "file",
   });
   chooser.addEventListener("change", () => {
-    files = [...new Set([...files, ...[...chooser.files].map((file) => file.name)])];
+    files = byName([...files, ...[...chooser.files].map(({ name, size }) => ({ name, size }))]);
     chooser.value = "";
     showFiles();
     field.focus();

@@ -113,8 +113,10 @@ export function reconcile(box, items) {
     node.signature = signature;
     return node;
   });
+  // What is gone goes first: otherwise each node behind it would be moved, and so laid out again.
+  const kept = new Set(nodes);
+  [...box.children].forEach((node) => kept.has(node) || node.remove());
   nodes.forEach((node, at) => box.children[at] !== node && box.insertBefore(node, box.children[at] ?? null));
-  while (box.children.length > nodes.length) box.lastElementChild.remove();
   if (held && !held.isConnected)
     refocus(
       nodes.find((node) => node.dataset.key === held.dataset.key),

@@ -1,8 +1,12 @@
 // Menus that open beside a control: message actions, overflow elements, people, reactions.
 
 import { arrowKeys, el } from "./dom.js";
+import { t } from "./words.js";
 
 const GAP_PX = 6;
+// A region of the page, so that a screen reader finds what is open in it.
+const layer = el("section", { class: "layer" });
+document.body.append(layer);
 
 function place(box, anchor) {
   const at = anchor.getBoundingClientRect();
@@ -20,7 +24,8 @@ export function openPopover(anchor, box) {
   box.setAttribute("popover", "auto");
   box.classList.add("popover");
   // A popover outside an open dialog would be inert.
-  (anchor.closest("dialog") ?? document.body).append(box);
+  layer.setAttribute("aria-label", t("menus"));
+  (anchor.closest("dialog") ?? layer).append(box);
   anchor.setAttribute("aria-expanded", "true");
   box.addEventListener("toggle", (event) => {
     if (event.newState !== "closed") return;
@@ -36,7 +41,7 @@ function item({ label, hint, lead, onpick, href, danger, current, testid }, clos
   const inside = [lead, el("span", { class: "menu-label" }, label, hint && el("small", {}, hint))];
   const props = {
     role: "menuitem",
-    tabindex: "-1",
+    tabindex: "0",
     class: danger ? "menu-item danger" : "menu-item",
     "data-testid": testid,
     "aria-current": current && "true",

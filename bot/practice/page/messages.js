@@ -1,8 +1,8 @@
-// The message list: messages with author, time, files, reactions, thread bar and toolbar.
+// Messages with author, time, files, reactions, thread bar and toolbar.
 
 import { blocks, content } from "./blocks.js";
 import { clockTime, dateOf, dayLine, fullTime } from "./dates.js";
-import { arrowKeys, el, icon, reconcile } from "./dom.js";
+import { el, icon } from "./dom.js";
 import { editor } from "./editing.js";
 import { avatar } from "./people.js";
 import { reactions, toolbar } from "./reactions.js";
@@ -12,8 +12,6 @@ import { hasFreshReplies } from "./unread.js";
 import { t, locale } from "./words.js";
 
 const GROUP_WINDOW_S = 300;
-const ANNOUNCE_DELAY_MS = 1000;
-const PAGE_SIZE = 200;
 const surfaces = new Map();
 
 function surfaceOf(channel, ts) {
@@ -92,7 +90,7 @@ function body(channel, message) {
         each.blocks ? blocks(each.blocks, surface) : (each.text ?? each.fallback ?? ""),
       ),
     ),
-    message.files?.length ? el("div", { class: "files", "aria-label": t("files") }, message.files.map(file)) : null,
+    message.files?.length ? el("div", { class: "files", role: "group", "aria-label": t("files") }, message.files.map(file)) : null,
   ];
 }
 
@@ -124,7 +122,8 @@ function article(channel, message, { follow, inThread }) {
   return el("div", props, side, inner, !message.ephemeral && toolbar(channel, message, inThread));
 }
 
-function itemsOf(channel, messages, inThread) {
+/** Return the items of a list, for `reconcile`: each message, with a line above the first one of each day. */
+export function itemsOf(channel, messages, inThread) {
   const items = [];
   let before = null;
   for (const message of messages) {
@@ -155,50 +154,4 @@ function itemsOf(channel, messages, inThread) {
     before = isReply(message) && !inThread ? null : message;
   }
   return items;
-}
-
-const earlier = (onclick) =>
-  el("button", { type: "button", class: "button earlier", onclick, "data-testid": "earlier" }, t("earlier"));
-
-/** Create a scrolling message list. It shows the newest messages and stays at its end unless the person scrolls up. */
-export function messageList(testid) {
-  const list = el("div", { class: "list", role: "list" });
-  const box = el(
-    "div",
-    { class: "scroll", role: "log", "aria-live": "polite", tabindex: "0", "data-testid": testid },
-    list,
-  );
-  arrowKeys(list, "[role=listitem]");
-  box.addEventListener("keydown", (event) => {
-    if (event.target !== box || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
-    event.preventDefault();
-    list.querySelector("[role=listitem]:last-of-type")?.focus();
-  });
-  let shown = null;
-  let limit = PAGE_SIZE;
-  const atEnd = () => box.scrollHeight - box.scrollTop - box.clientHeight < 80;
-  function show(what) {
-    const { channel, messages, label, inThread = false, empty } = what;
-    const place = `${channel}/${inThread}/${label}`;
-    const follow = place !== shown || atEnd();
-    if (place !== shown) {
-      list.replaceChildren();
-      limit = PAGE_SIZE;
-      // A screen reader must not read out a whole history, only the messages that arrive later.
-      box.setAttribute("aria-live", "off");
-      setTimeout(() => box.setAttribute("aria-live", "polite"), ANNOUNCE_DELAY_MS);
-    }
-    shown = place;
-    box.setAttribute("aria-label", label);
-    const none = { key: "empty", signature: empty, make: () => el("p", { class: "empty" }, empty) };
-    const items = itemsOf(channel, messages.slice(-limit), inThread);
-    const more = () => {
-      limit += PAGE_SIZE;
-      show(what);
-    };
-    if (messages.length > limit) items.unshift({ key: "earlier", signature: limit, make: () => earlier(more) });
-    reconcile(list, messages.length || !empty ? items : [none]);
-    if (follow) box.scrollTop = box.scrollHeight;
-  }
-  return { node: box, show };
 }

@@ -13,7 +13,7 @@ let dialog = null;
 let opener = null;
 
 function surfaceOf(view) {
-  return surfaces.get(view.id) ?? surfaces.set(view.id, new Surface({ type: "view", view_id: view.id })).get(view.id);
+  return surfaces.get(view.id) ?? surfaces.set(view.id, new Surface({ type: "view", view_id: view.id }, "h3")).get(view.id);
 }
 
 const isEmpty = (value) => {

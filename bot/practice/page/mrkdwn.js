@@ -121,7 +121,7 @@ const HEADING = {
   name: "heading",
   re: /^(#{1,6}\s+.*)$/,
   make: (texts, rules) =>
-    texts.map((text) => el(`h${Math.min(text.indexOf(" ") + 2, 6)}`, {}, inline(text.replace(/^#+\s+/, ""), rules))),
+    texts.map((text) => el(`h${Math.min(text.indexOf(" ") + 1, 6)}`, {}, inline(text.replace(/^#+\s+/, ""), rules))),
 };
 const TABLE = { name: "table", re: /^\s*\|(.*)\|\s*$/, make: (texts, rules) => markdownTable(texts, rules) };
 const PLAIN = { name: "plain", re: /^(.*)$/, make: (texts, rules) => el("p", {}, lines(texts, rules)) };

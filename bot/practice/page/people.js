@@ -73,15 +73,16 @@ export function personSwitcher() {
   const words = el(
     "span",
     { class: "me-words" },
+    el("span", { class: "unseen" }, `${t("you_are")} `),
     el("strong", {}, nameOf(state.me)),
     el("small", {}, roleOf(state.me)),
+    el("span", { class: "unseen" }, ` ${t("switch_person")}`),
   );
   const props = {
     type: "button",
     class: "me",
     "data-testid": "person-switcher",
     "aria-haspopup": "menu",
-    "aria-label": `${t("you_are", nameOf(state.me))}. ${t("switch_person")}`,
   };
   const other = {
     type: "button",

@@ -6,9 +6,13 @@ import { ask } from "./dialogs.js";
 export class Surface {
   #values = new Map();
 
-  /** @param container Slack's container: {type: "message", channel, ts} or {type: "view", view_id}. */
-  constructor(container) {
+  /**
+   * @param container Slack's container: {type: "message", channel, ts} or {type: "view", view_id}.
+   * @param heading The tag of a header block: one level below the title of the page or the dialog.
+   */
+  constructor(container, heading = "h2") {
     this.container = container;
+    this.heading = heading;
     this.errors = {};
   }
 

@@ -4,13 +4,14 @@ import { get } from "./api.js";
 import { channelLabel } from "./channel.js";
 import { composer } from "./composer.js";
 import { debounce, el, iconButton, isPhone } from "./dom.js";
-import { messageList } from "./messages.js";
+import { messageList } from "./list.js";
 import { on, replies, setReplies, state } from "./store.js";
 import { markThreadRead } from "./unread.js";
 import { t } from "./words.js";
 
 const root = document.getElementById("thread");
 const list = messageList("thread-messages");
+const coversPage = matchMedia("(max-width: 900px)");
 
 function close() {
   const { channel, ts } = state.thread;
@@ -21,8 +22,7 @@ function close() {
 function show() {
   const { channel, ts } = state.thread;
   const label = t("thread_in", channelLabel(state.channels.get(channel)));
-  list.show({ channel, messages: replies(channel, ts), label: `${label} ${ts}`, inThread: true });
-  list.node.setAttribute("aria-label", label);
+  list.show({ channel, messages: replies(channel, ts), label, place: `${channel}/${ts}`, inThread: true });
 }
 
 async function open() {
@@ -33,11 +33,12 @@ async function open() {
   const title = el(
     "div",
     { class: "bar-words" },
-    el("h2", {}, t("thread")),
+    el(coversPage.matches ? "h1" : "h2", {}, t("thread")),
     el("p", { class: "soft" }, channelLabel(state.channels.get(channel))),
   );
   const back = iconButton("close", t("close"), close, { "data-testid": "close-thread" });
   root.setAttribute("aria-label", t("thread"));
+  root.setAttribute("role", coversPage.matches ? "main" : "complementary");
   root.replaceChildren(
     el("header", { class: "bar" }, title, back),
     list.node,
@@ -54,6 +55,7 @@ async function open() {
 const isShown = ({ channel, ts }) => state.thread?.channel === channel && state.thread.ts === ts;
 
 on("threadplace", open);
+coversPage.addEventListener("change", open);
 const showSoon = debounce(() => state.thread && show());
 on("language", open);
 on("thread", (thread) => isShown(thread) && showSoon());

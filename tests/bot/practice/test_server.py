@@ -52,9 +52,12 @@ async def test_upload_of_wrong_size_is_refused(server: Server, client: AsyncWebC
 async def test_attachment_by_name_only_becomes_a_file(server: Server, people: PersonFactory) -> None:
     app_socket = await RawSocket.open(server)
     misaki = await people(server.people.employees[0])
-    await misaki._post("messages", channel=server.channels.help_desk.id, text="", file_names=["図.png"])
+    await misaki._post(
+        "messages", channel=server.channels.help_desk.id, text="", files=[{"name": "図.png", "size": 2048}]
+    )
     event = await app_socket.event("file_share")
-    assert (event["text"], event["files"][0]["name"], event["files"][0]["mimetype"]) == ("", "図.png", "image/png")
+    (file,) = event["files"]
+    assert (event["text"], file["name"], file["mimetype"], file["size"]) == ("", "図.png", "image/png", 2048)
     await app_socket.socket.close()
 
 

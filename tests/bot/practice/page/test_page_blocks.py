@@ -88,7 +88,7 @@ async def test_known_blocks_drawn_and_unknown_shown_as_json(stub: Stub, visit: V
     outside: list[str] = []
     page.on("request", lambda request: None if request.url.startswith(stub.url) else outside.append(request.url))
     await page.reload()
-    await expect(block(page, "head").locator("h3")).to_have_text("Answer 🎉")
+    await expect(block(page, "head").locator("h2")).to_have_text("Answer 🎉")
     text = block(page, "text")
     for tag, words in {
         "strong": "bold",
@@ -108,7 +108,7 @@ async def test_known_blocks_drawn_and_unknown_shown_as_json(stub: Stub, visit: V
     await expect(block(page, "fields").locator(".fields > div")).to_have_count(2)
     await expect(block(page, "small")).to_have_text("by @田中 健二")
     await expect(block(page, "table").locator("th")).to_have_text(["Category", "Rows"])
-    await expect(block(page, "md").locator("h4, strong, a, td")).to_have_text(["Plan", "very", "here", "1", "2"])
+    await expect(block(page, "md").locator("h3, strong, a, td")).to_have_text(["Plan", "very", "here", "1", "2"])
     await expect(block(page, "alert").locator(".warning")).to_have_text("Only 3 rows")
     await expect(block(page, "card").get_by_role("button", name="Switch")).to_be_visible()
     await expect(block(page, "far").locator("a")).to_have_text("Picture: a far picture")

@@ -126,7 +126,7 @@ async def test_commands_home_direct_messages_files_and_language_work(
         await expect(shown).to_be_visible()
         assert await shown.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1
         await page.get_by_test_id("app-home").click()
-        await expect(page.get_by_test_id("home").locator("h3")).to_have_text("Welcome")
+        await expect(page.get_by_test_id("home").locator("h2")).to_have_text("Welcome")
         await page.get_by_test_id("tab-messages").click()
         await write(page, "just to you")
         await expect(page.get_by_test_id("content")).to_have_text("just to you")

@@ -28,8 +28,13 @@ async def test_failed_message_stays_in_the_composer(stub: Stub, visit: Visit) ->
     )
     await field.press("Enter")
     await expect(field).to_have_value("")
-    body = await stub.wait_for_request("messages", lambda body: "file_names" in body)
-    assert body == {"user": "U1", "channel": "C1", "text": "first\nsecond", "file_names": ["領収書.pdf"]}
+    body = await stub.wait_for_request("messages", lambda body: "files" in body)
+    assert body == {
+        "user": "U1",
+        "channel": "C1",
+        "text": "first\nsecond",
+        "files": [{"name": "領収書.pdf", "size": 1}],
+    }
 
 
 async def test_messages_written_during_a_send_are_queued(stub: Stub, visit: Visit) -> None:
@@ -233,8 +238,16 @@ async def test_long_channel_shows_newest_messages_first(stub: Stub, visit: Visit
     await expect(rows).to_have_count(200)
     await expect(rows.last).to_have_text(re.compile("m449"))
     await expect(rows.last).to_be_in_viewport()
+    first = rows.first
+    await first.scroll_into_view_if_needed()
+    before = await first.bounding_box()
+    key = await first.get_attribute("data-ts")
     await page.get_by_test_id("earlier").click()
     await expect(rows).to_have_count(400)
+    after = await page.locator(f'[data-ts="{key}"]').bounding_box()
+    assert before is not None
+    assert after is not None
+    assert abs(after["y"] - before["y"]) < 60, "the list jumped"
     await page.get_by_test_id("earlier").click()
     await expect(rows).to_have_count(450)
     await expect(page.get_by_test_id("earlier")).to_have_count(0)
@@ -251,3 +264,50 @@ async def test_incoming_messages_keep_the_cursor_in_place(stub: Stub, visit: Vis
     await field.press_sequentially(" a thought")
     await expect(field).to_have_value("half a thought")
     await expect(field).to_be_focused()
+
+
+COUNT_DRAWN = """() => {
+  window.drawn = 0;
+  new MutationObserver((all) => all.forEach((one) => (window.drawn += one.addedNodes.length)))
+    .observe(document.querySelector("[data-testid=messages] .list"), { childList: true });
+}"""
+
+
+async def test_message_below_is_announced_by_a_pill(stub: Stub, visit: Visit) -> None:
+    stub.history["C1"] = [message(n, "U2", f"m{n}") for n in range(1000)]
+    page = await visit(stub.url)
+    pill, rows = page.get_by_test_id("messages-pill"), page.get_by_test_id("message")
+    await expect(rows.last).to_be_in_viewport()
+    await stub.push(type="message", channel="C1", message=message(1000, "U2", "seen at once"))
+    await expect(rows.last).to_be_in_viewport()
+    await expect(pill).to_be_hidden()
+    await rows.nth(100).scroll_into_view_if_needed()
+    await page.evaluate(COUNT_DRAWN)
+    await stub.push(type="message", channel="C1", message=message(1001, "U2", "below"))
+    await expect(pill).to_have_text("1 new message")
+    assert await page.evaluate("window.drawn") <= 2, "other messages were drawn again"
+    await expect(rows.last).not_to_be_in_viewport()
+    await pill.click()
+    await expect(rows.last).to_be_in_viewport()
+    await expect(pill).to_be_hidden()
+    await rows.nth(100).scroll_into_view_if_needed()
+    answer = message(1002, "UB", "line\n" * 80, bot_id="B1", ephemeral=True)
+    await stub.push(type="message", channel="C1", message=answer)
+    await expect(rows.last.get_by_text("Only visible to you")).to_be_in_viewport()
+
+
+async def test_draft_and_toast_leave_the_composer_alone(stub: Stub, visit: Visit) -> None:
+    page = await visit(stub.url)
+    field = page.get_by_test_id("composer")
+    await field.fill("half a thought")
+    await page.reload()
+    await page.wait_for_selector("body[data-ready]")
+    await expect(field).to_have_value("half a thought")
+    stub.answers["messages"] = {"ok": False, "error": "no_luck", "text": "That did not work."}
+    await field.press("Enter")
+    toast, send = page.get_by_test_id("toast"), page.get_by_role("button", name="Send", exact=True)
+    await expect(toast).to_be_visible()
+    low, box = await send.bounding_box(), await toast.bounding_box()
+    assert low is not None
+    assert box is not None
+    assert low["y"] + low["height"] <= box["y"], "the toast covers the composer"

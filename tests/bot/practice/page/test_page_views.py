@@ -157,7 +157,7 @@ async def test_app_home_is_requested_and_drawn_when_published(stub: Stub, visit:
         ],
     }
     await stub.push(type="home", view=home)
-    await expect(page.get_by_test_id("home").locator("h3")).to_have_text("Welcome")
+    await expect(page.get_by_test_id("home").locator("h2")).to_have_text("Welcome")
     await page.get_by_role("button", name="Go").click()
     assert (await stub.wait_for_request("actions"))["container"] == {"type": "view", "view_id": "V9"}
     await page.get_by_test_id("tab-messages").click()
