@@ -10,9 +10,11 @@ from bot.corrections.drafting import Drafting
 from bot.corrections.explaining import Explaining
 from bot.corrections.focusing import Focusing
 from bot.corrections.hearing import Hearing
+from bot.corrections.keeping import Keeping
 from bot.corrections.recounting import Recounting
 from bot.corrections.reviewing import Reviewing
 from bot.corrections.sending import Sending
+from bot.corrections.signalling import Signalling
 from bot.dataset.exporting import Exporting
 from bot.dataset.importing import Importing
 from bot.dataset.surveying import Surveying
@@ -140,6 +142,8 @@ class Acts:
         # corrections
         self.correcting = Correcting(store, neighbours, clock)
         self.hearing = Hearing(store, clock)
+        self.signalling = Signalling(store, clock)
+        self.keeping = Keeping(store, self.prompting)
         self.consenting = Consenting(store, neighbours, clock)
         self.sending = Sending(store, neighbours, clock)
         self.reviewing = Reviewing(store, self.correcting, neighbours, clock, ports.embedded)
@@ -166,9 +170,18 @@ class SlackPorts:
 class SlackActs:
     """What the bot can do once it speaks to Slack."""
 
-    def __init__(self, ports: Ports, acts: Acts, slack: SlackPorts, catch_up_within: timedelta) -> None:
+    def __init__(
+        self,
+        ports: Ports,
+        acts: Acts,
+        slack: SlackPorts,
+        catch_up_within: timedelta,
+        remind_after: timedelta | None = None,
+    ) -> None:
         store, clock, meter = ports.store, ports.clock, ports.meter
-        self.answering = Answering(store, acts.classifying, slack.announcer, clock, meter, slack.threads)
+        self.answering = Answering(
+            store, acts.classifying, slack.announcer, clock, meter, slack.threads, remind_after=remind_after
+        )
         self.delivering = Delivering(store, slack.announcer, clock, meter)
         self.catching_up = CatchingUp(store, slack.history, clock, catch_up_within)
         self.surveying = Surveying(store, slack.audiences, clock)

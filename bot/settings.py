@@ -265,6 +265,12 @@ class Settings(BaseSettings):
 
     Older questions are listed for staff. Default: 24.
     """
+    bot_remind_hours: float | None = Field(default=None, gt=0)
+    """Hours after which an owner is reminded, once, of a question that nobody reacted or replied to: more than 0.
+
+    The reminder waits for working hours: Monday to Friday, 9:00 to 18:00, in the owner's time zone in Slack. Where the
+    owner is a user group, the asker's time zone counts. Direct messages are left out. Default: off.
+    """
     bot_language: Literal["ja", "en"] | None = None
     """Language of all texts: `ja` or `en`.
 

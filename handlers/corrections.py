@@ -73,9 +73,9 @@ class CorrectionListeners:
             await ack(response_action="errors", errors={ids.CATEGORY_INPUT: words("correct.modal.required")})
             return
         category = chosen["value"]
-        drafted_for, reason = entered_reason(view)
-        if reason == form.draft and drafted_for != category:
-            reason = None  # the form was submitted before the draft for this category arrived
+        reason = entered_reason(view)
+        if reason == form.filled and form.filled_for != category:
+            reason = None  # it argues for another category, which was chosen before
         choice = CategoryChoice(question=form.question, seen=form.seen, category=category, reason=reason)
         await self._settle(choice, spot_of(body))
         await ack()

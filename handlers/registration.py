@@ -5,7 +5,6 @@ from slack_bolt.async_app import AsyncApp
 from handlers import (
     channel_ids,
     command,
-    consent,
     corrections,
     evaluation,
     finetune,
@@ -18,8 +17,8 @@ from handlers import (
     shadow,
     switching,
     unsure,
-    why,
 )
+from handlers.answers import consent, feedback, keep, reactions, why
 from handlers.askers import direct
 from handlers.context import Context
 from handlers.slack import errors
@@ -40,6 +39,9 @@ STORIES = (
 def register(app: AsyncApp, context: Context) -> None:
     """Register the error handler and the listeners of every story."""
     errors.register(app, context.people, context.private)
-    for story in (questions, why, corrections, consent, direct, home, channel_ids, groups):
+    for story in (
+        *(questions, reactions, why, corrections, feedback, keep, consent, direct),
+        *(home, channel_ids, groups),
+    ):
         story.register(app, context)
     command.register(app, context, STORIES)

@@ -177,7 +177,9 @@ class SlackSide:
         reader = MessageReader(client, people, audiences)
         history = SlackHistory(client, reader, policy)
         catch_up_within = timedelta(hours=settings.bot_catch_up_hours)
-        slack = SlackActs(core.ports, core.acts, SlackPorts(announcer, history, audiences, reader), catch_up_within)
+        remind_after = timedelta(hours=settings.bot_remind_hours) if settings.bot_remind_hours else None
+        ports = SlackPorts(announcer, history, audiences, reader)
+        slack = SlackActs(core.ports, core.acts, ports, catch_up_within, remind_after)
         return cls(client, people, guard, policy, audiences, reader, slack, announcer, settings.bot_ops_channel)
 
     async def learn_moves(self) -> None:

@@ -118,8 +118,9 @@ class Correcting:
         return None
 
     async def _tell_owner(self, tx: Transaction, before: Card, after: Card, by: str, now: datetime) -> None:
-        """Queue a message to the question's new owner, if the owner changed."""
-        if after.owner not in (None, before.owner, by):
+        """Queue a message to the asker and the new owner, if the question moved: to a category, or from a guess."""
+        moved = after.category != before.category or after.owner != before.owner
+        if moved and {after.owner, after.question.asker} - {None, by}:
             await tx.outbox.add("owner", after.question.id, {"seq": str(after.seen)}, now)
 
     async def undo(self, question_id: str, seen: int, by: str) -> Card:

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from bot.domain.audience import Audience
 from bot.domain.card import Card
 from bot.domain.errors import Reason, Refused
 from bot.domain.feedback import AskerFeedback, FeedbackKind
@@ -54,6 +53,6 @@ class Hearing:
             await tx.feedback.add(said)
             await tx.outbox.add("card", question_id, {}, now)
             told = any(not one.helped for one in earlier)
-            if not said.helped and not told and question.audience is not Audience.DIRECT:
+            if not said.helped and not told and not question.direct:
                 await tx.outbox.add(FEEDBACK_TOPIC, question_id, {}, now, due=now + TELL_AFTER)
             return card.model_copy(update={"feedback": said})

@@ -7,6 +7,9 @@ from bot.domain.question import Question, Verdict
 from bot.domain.signal import Signal
 from bot.domain.thing import Thing
 
+DOUBTFUL_BELOW = 0.5
+"""Confidence below which an answer is more likely wrong than right."""
+
 
 class Card(Thing):
     """A question, its verdict and its settlement. `seen` is the `seq` of the newest correction (0 if there is none)."""
@@ -44,6 +47,12 @@ class Card(Thing):
     def guessed(self) -> bool:
         """Whether the category is still a guess. If so, no owner is notified and the asker is sent nowhere."""
         return self.unsure and self.settled is None
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the category is only the likeliest one, so that others are offered beside it as equals."""
+        confidence = self.verdict.confidence
+        return self.settled is None and (self.unsure or (confidence is not None and confidence < DOUBTFUL_BELOW))
 
     @property
     def owner(self) -> str | None:

@@ -26,6 +26,8 @@ class Reason(StrEnum):
     NOT_ADMIN = "not_admin"
     NOT_AUTHOR = "not_author"
     NOT_ASKER = "not_asker"
+    NOT_PUBLIC = "not_public"
+    NOT_AN_OWNER = "not_an_owner"
     UNKNOWN_QUESTION = "unknown_question"
     NOT_SENT = "not_sent"
     ALREADY_SENT = "already_sent"

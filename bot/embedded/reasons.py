@@ -108,7 +108,7 @@ def quoted_reason(question: str, words: list[str]) -> str:
     """Return a sentence that names the words: under 60 characters in Japanese, at most 12 words in English."""
     for count in range(len(words), 0, -1):
         if is_japanese(question):
-            reason = "".join(f"「{word}」" for word in words[:count]) + "が決め手です"
+            reason = "".join(f"「{word}」" for word in words[:count]) + "という言葉から判断しました"
             if len(reason) < _LONGEST_REASON:
                 return reason
         else:

@@ -1,7 +1,7 @@
 """Slack: the history of channels, and messages to people."""
 
 from collections.abc import AsyncIterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.domain.audience import Audience
@@ -69,11 +69,11 @@ class Announcer(Protocol):
         """Update the posted card to the current state. A card that was deleted in Slack is left alone."""
 
     async def announce_owner(self, card: Card, *, message_id: str, again: bool) -> None:
-        """Mention the question's new owner in its thread.
+        """Tell the asker and the question's new owner in its thread who has it now.
 
         Args:
-            card: the settled category and its owner.
-            message_id: id of the correction that made them the owner.
+            card: the new category and its owner.
+            message_id: id of the correction that moved the question.
             again: an earlier attempt may have posted it.
         """
 
@@ -82,6 +82,21 @@ class Announcer(Protocol):
 
         Args:
             card: the card with the asker's feedback.
+            message_id: id of this message.
+            again: an earlier attempt may have posted it.
+        """
+
+    async def utc_offset(self, card: Card) -> timedelta:
+        """Return the time zone of the card's owner, or the asker's if the owner is a user group."""
+
+    async def replied(self, card: Card) -> bool:
+        """Return whether a person other than the asker wrote in the question's thread after the card."""
+
+    async def remind_owner(self, card: Card, *, message_id: str, again: bool) -> None:
+        """Remind the owner in the question's thread that nobody has taken it up.
+
+        Args:
+            card: the card with its owner.
             message_id: id of this message.
             again: an earlier attempt may have posted it.
         """

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import NamedTuple
 
 from bot.domain import intake
@@ -39,7 +40,7 @@ class Answering:
     `Delivering` deletes one of the two.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one port each
         self,
         store: Store,
         classifying: Classifying,
@@ -47,6 +48,8 @@ class Answering:
         clock: Clock,
         meter: Meter | None = None,
         threads: Threads | None = None,
+        *,
+        remind_after: timedelta | None = None,
     ) -> None:
         self._store = store
         self._classifying = classifying
@@ -54,7 +57,7 @@ class Answering:
         self._threads = threads
         self._clock = clock
         self._meter = meter or Unmetered()
-        self._arrivals = Arrivals(store, clock, self._meter)
+        self._arrivals = Arrivals(store, clock, self._meter, remind_after)
         self._edits = MessageEdits(store, classifying, self._arrivals, clock)
         self._writes = BatchedWrites(self._write, ARRIVALS_PER_TRANSACTION)
         self.hand_back = self._arrivals.hand_back

@@ -31,6 +31,8 @@ MOST_VECTORS = 50_000
 POSTED_LATE_TOPIC = "overslept"
 """Outbox topic: a worker lost an arrival's lease while it posted, so its message may be in Slack twice."""
 
+REMIND_TOPIC = "remind"
+"""Outbox topic: a reminder of a question that nobody may have taken up. The key is the question's id."""
 CONSENT_TOPIC = "consent"
 """Outbox topic: a private question to an author of a question's words (`Consenting`)."""
 SENT_TOPIC = "sent"
@@ -42,7 +44,7 @@ REPLY_TOPIC = "reply"
 class Arrivals(LeasedInbox):
     """The arrivals that one worker claims, and the ways to retry or end them."""
 
-    def __init__(self, store: Store, clock: Clock, meter: Meter) -> None:
+    def __init__(self, store: Store, clock: Clock, meter: Meter, remind_after: timedelta | None = None) -> None:
         delay = RetryDelay(FIRST_ANSWER_WAIT, LONGEST_ANSWER_WAIT, factor=3)
         super().__init__(
             store,
@@ -52,6 +54,7 @@ class Arrivals(LeasedInbox):
             span=lambda item: meter.span("question", question=question_id(item.arrival)),
         )
         self._meter = meter
+        self._remind_after = remind_after
 
     async def try_later(self, item: InboxItem) -> None:
         """Return the arrival to the queue until its backoff is over."""
@@ -86,6 +89,8 @@ class Arrivals(LeasedInbox):
                 await tx.questions.save_card(posted.id, posted.card_ts)
                 await ask_shadow(tx, posted, verdict, now)
                 await ask_authors(tx, posted, now)
+                if self._remind_after and not posted.direct:
+                    await tx.outbox.add(REMIND_TOPIC, posted.id, {}, now, due=now + self._remind_after)
         if not finished:
             log.info("%s: lease lost", self.name(item))
             return

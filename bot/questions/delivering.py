@@ -10,10 +10,11 @@ from bot.domain.correction import Correction, CorrectionKind
 from bot.domain.disk import log_failure
 from bot.domain.errors import Undelivered
 from bot.domain.finetune import ENDED_STATES, STALL_TOPIC, UNDER_WAY
+from bot.domain.hours import next_working_moment
 from bot.domain.question import Missed, Place
 from bot.domain.trouble import TroubleReport
 from bot.ports import MESSAGE_ID, Announcer, Clock, Meter, OutboxItem, Store, Transaction, Unmetered
-from bot.questions.arrivals import CONSENT_TOPIC, POSTED_LATE_TOPIC, REPLY_TOPIC, SENT_TOPIC
+from bot.questions.arrivals import CONSENT_TOPIC, POSTED_LATE_TOPIC, REMIND_TOPIC, REPLY_TOPIC, SENT_TOPIC
 from bot.questions.cards import card_of
 from bot.questions.classifying import REPORT_INTERVAL, TROUBLE_TOPIC
 from bot.questions.leasing import LeasedOutbox, RetryDelay
@@ -55,6 +56,7 @@ class Delivering:
             SENT_TOPIC: self._sent,
             REPLY_TOPIC: self._reply,
             FEEDBACK_TOPIC: self._feedback,
+            REMIND_TOPIC: self._remind,
             TROUBLE_TOPIC: self._trouble,
             OPERATORS_TOPIC: self._operators,
         }
@@ -137,6 +139,26 @@ class Delivering:
             await self._entries.hold(tx, item)
         if card and card.feedback and not card.feedback.helped:
             await self._announcer.tell_feedback(card, message_id=item.message_id, again=is_again(item))
+
+    async def _remind(self, item: OutboxItem) -> None:
+        """Remind the owner within working hours, unless somebody has the question or replied.
+
+        The entry may come twice after a crash, so the announcer always looks for the reminder first.
+        """
+        async with self._store.transaction() as tx:
+            question = await tx.questions.get(item.key)
+            card = await card_of(tx, question) if question else None
+            await self._entries.hold(tx, item)
+        helped = card is not None and card.feedback is not None and card.feedback.helped
+        if card is None or card.owner is None or card.signal or helped:
+            return
+        now = self._clock.now()
+        due = next_working_moment(now, await self._announcer.utc_offset(card))
+        if due > now:
+            async with self._store.transaction() as tx:
+                await tx.outbox.add(REMIND_TOPIC, item.key, {}, now, due=due)
+        elif not await self._announcer.replied(card):
+            await self._announcer.remind_owner(card, message_id=card.question.id, again=True)
 
     async def _finetune(self, item: OutboxItem) -> None:
         """Update the progress message, and post the end in another one, because an updated message notifies nobody."""
@@ -253,9 +275,9 @@ async def tell_operators(tx: Transaction, now: datetime, text: str, **facts: str
 
 
 def keeps_owner(card: Card, correction: Correction) -> bool:
-    """Return whether the question's owner after this correction was the one whom the card mentions now."""
+    """Return whether the question's category after this correction was the one that the card shows now."""
     card_then = card.model_copy(update={"settled": correction})
-    return correction.kind is not CorrectionKind.UNDO and card_then.owner == card.owner
+    return correction.kind is not CorrectionKind.UNDO and card_then.category == card.category
 
 
 def is_again(item: OutboxItem) -> bool:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -15,14 +16,14 @@ from bot.domain.release import Release
 from bot.domain.trouble import TroubleReport
 from handlers.slack.copies import Mark, OwnMessages
 from handlers.slack.direct import DirectMessages
-from handlers.slack.failures import call_slack
-from handlers.slack.people import People
+from handlers.slack.failures import SLACK_FAILURES, call_slack, error_name
+from handlers.slack.people import People, is_by_app
 from handlers.texts.escape import escaped, mention, mentions
 from handlers.texts.words import Words
 from handlers.views import consent as consent_view
 from handlers.views import finetune_progress
 from handlers.views.card import card as card_view
-from handlers.views.card import new_owner
+from handlers.views.card import moved
 from handlers.views.direct import direct_card
 from handlers.views.feedback import unhelped
 from handlers.views.message import Message, section
@@ -97,7 +98,7 @@ class SlackAnnouncer:
                 raise
 
     async def announce_owner(self, card: Card, *, message_id: str, again: bool) -> None:
-        place, message = card.question.place, new_owner(card, Words(card.question.language))
+        place, message = card.question.place, moved(card, Words(card.question.language), self._staff)
         if message:
             await self._post_once(
                 place.channel, place.thread, message, announcement_mark(f"owner:{message_id}"), again=again
@@ -108,6 +109,31 @@ class SlackAnnouncer:
         message = unhelped(card, Words(card.question.language), self._staff)
         await self._post_once(
             place.channel, place.thread, message, announcement_mark(f"feedback:{message_id}"), again=again
+        )
+
+    async def utc_offset(self, card: Card) -> timedelta:
+        owner = card.owner or ""
+        person = owner if owner.startswith(("U", "W")) else card.question.asker
+        try:
+            return (await self._people.get(person)).utc_offset
+        except SLACK_FAILURES as error:
+            raise Undelivered(error_name(error) or type(error).__name__, final=False) from error
+
+    async def replied(self, card: Card) -> bool:
+        place, after = card.question.place, float(card.question.card_ts or 0)
+        found = await call_slack(
+            self._client.conversations_replies(channel=place.channel, ts=place.thread, oldest=str(after), limit=200)
+        )
+        return any(
+            not is_by_app(message) and message.get("user") != card.question.asker and float(message["ts"]) > after
+            for message in found["messages"]
+        )
+
+    async def remind_owner(self, card: Card, *, message_id: str, again: bool) -> None:
+        place, words = card.question.place, Words(card.question.language)
+        text = words("card.remind", owner=mention(card.owner) or "")
+        await self._post_once(
+            place.channel, place.thread, _text_message(text), announcement_mark(f"remind:{message_id}"), again=again
         )
 
     async def ask_author(self, question_id: str, author: Author, *, message_id: str, again: bool) -> None:

@@ -1,4 +1,4 @@
-"""The correction form, and the draft of a reason that appears in it while it is open."""
+"""The correction form, and the suggested reason that appears beside its input."""
 
 import asyncio
 import logging
@@ -11,8 +11,9 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.corrections.correcting import Correcting
-from bot.corrections.drafting import Drafting, given_reason
+from bot.corrections.drafting import Drafting
 from bot.domain.card import Card
+from bot.domain.reason import tells_why
 from handlers.slack.failures import error_name
 from handlers.slack.guard import Guard
 from handlers.slack.people import People
@@ -32,7 +33,7 @@ VIEW_CHANGED_ERRORS = frozenset({"hash_conflict", "not_found"})
 
 
 class CorrectionForms:
-    """Opens the form and updates its draft whenever another category is chosen."""
+    """Opens the form and updates its suggestion whenever another category is chosen."""
 
     def __init__(
         self, correcting: Correcting, drafting: Drafting, guard: Guard, people: People, client: AsyncWebClient
@@ -44,7 +45,7 @@ class CorrectionForms:
         self._client = client
 
     async def open(self, shown: Card, spot: Spot, words: Words, trigger: str) -> Callable[[], Awaitable[None]]:
-        """Open the form at once, with the known reason for the card's category.
+        """Open the form at once, with the card's category.
 
         Args:
             shown: The card.
@@ -53,48 +54,53 @@ class CorrectionForms:
             trigger: Slack's trigger id, which is valid for three seconds.
 
         Returns:
-            A function that drafts a reason and puts it into the form; it does nothing if a reason was known.
+            A function that drafts a reason and shows it beside the input.
         """
         category = shown.category.id if shown.category else None
-        reason = given_reason(shown, category) if category else None
-        form = Form(
-            question=shown.question.id,
-            seen=shown.seen,
-            channel=spot.channel,
-            thread=spot.thread,
-            draft=reason and shorten(reason, REASON_LENGTH),
-        )
-        drafting = category is not None and reason is None
-        view = modal(shown, form, category, words, drafting=drafting)
+        form = Form(question=shown.question.id, seen=shown.seen, channel=spot.channel, thread=spot.thread)
+        view = modal(shown, form, category, words, drafting=category is not None)
         opened = await self._client.views_open(trigger_id=trigger, view=view)
-        if category is None or not drafting:
+        if category is None:
             return _no_draft
         return partial(self._show_draft, shown, form, category, words, opened["view"])
 
     async def choose(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
-        """Replace the draft after another category was chosen, unless the person has written a reason."""
+        """Replace the suggestion after another category was chosen. A suggestion that was used goes with its category.
+
+        Choosing settles nothing: only *Save* does.
+        """
         await self._guard.staff_only(body["user"]["id"])
         await ack()
         view = body["view"]
         form, category = Form.unpacked(view["private_metadata"]), action["selected_option"]["value"]
-        _, reason = entered_reason(view)
-        if reason and reason != form.draft:
-            return
-        form = form.model_copy(update={"draft": None})
+        used = {} if entered_reason(view) != form.filled else {"filled": None, "filled_for": None}
+        form = form.model_copy(update={"draft": None, **used})
         shown, words = await self._correcting.card(form.question), await self._people.words(body["user"]["id"])
         waiting = await self._update(view["id"], None, modal(shown, form, category, words, drafting=True))
         if waiting:
             await self._show_draft(shown, form, category, words, waiting)
 
+    async def use(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
+        """Put the suggestion into the input of the reason."""
+        await self._guard.staff_only(body["user"]["id"])
+        await ack()
+        view = body["view"]
+        form, category = Form.unpacked(view["private_metadata"]), action["value"]
+        form = form.model_copy(update={"filled": form.draft, "filled_for": category})
+        shown, words = await self._correcting.card(form.question), await self._people.words(body["user"]["id"])
+        await self._update(view["id"], view["hash"], modal(shown, form, category, words))
+
     async def _show_draft(self, shown: Card, form: Form, category: str, words: Words, view: dict[str, Any]) -> None:
-        """Draft a reason for this category and show it in the form; without a draft the input stays empty."""
+        """Show a reason for this category beside the input, if it says something."""
         draft = None
         try:
             async with asyncio.timeout(DRAFT_SECONDS):
                 draft = await self._drafting.reason(form.question, category)
         except TimeoutError:
             log.info("no reason was drafted in time")
-        form = form.model_copy(update={"draft": draft and shorten(draft, REASON_LENGTH)})
+        chosen = shown.prompt.category(category)
+        told = bool(draft) and tells_why(draft or "", chosen.name if chosen else "")
+        form = form.model_copy(update={"draft": shorten(draft, REASON_LENGTH) if draft and told else None})
         # The hash keeps this draft out of a form in which another category was chosen meanwhile.
         await self._update(view["id"], view["hash"], modal(shown, form, category, words))
 
@@ -114,15 +120,15 @@ async def _no_draft() -> None:
     """Do nothing: the form needs no draft."""
 
 
-def entered_reason(view: dict[str, Any]) -> tuple[str | None, str | None]:
-    """Return the category that the form's reason input was made for, and the text in that input."""
+def entered_reason(view: dict[str, Any]) -> str | None:
+    """Return the text in the form's reason input."""
     for block_id, inputs in view["state"]["values"].items():
-        name, _, category = block_id.partition(".")
-        if name == ids.REASON_INPUT:
-            return category, (inputs[ids.REASON_INPUT].get("value") or "").strip() or None
-    return None, None
+        if block_id.partition(".")[0] == ids.REASON_INPUT:
+            return (inputs[ids.REASON_INPUT].get("value") or "").strip() or None
+    return None
 
 
 def register(app: AsyncApp, forms: CorrectionForms) -> None:
-    """Register the listener for the choice of a category in the form."""
+    """Register the listeners for the choice of a category, and for *Use it*."""
     app.action({"block_id": ids.CATEGORY_INPUT, "action_id": ids.CATEGORY_INPUT})(forms.choose)
+    app.action(ids.USE_DRAFT)(forms.use)

@@ -52,10 +52,10 @@ class Guard:
         self._failed: dict[str, float] = {}
 
     async def is_staff(self, user_id: str) -> bool:
-        return await self._is_among(user_id, self._staff)
+        return await self.is_among(user_id, self._staff)
 
     async def is_admin(self, user_id: str) -> bool:
-        return await self._is_among(user_id, self._admins)
+        return await self.is_among(user_id, self._admins)
 
     def staff_mentions(self) -> str:
         """Return mentions of all staff, for a private message; the setting's name if there are none."""
@@ -96,7 +96,8 @@ class Guard:
         """Forget who is in which group, because Slack says that a group has changed."""
         self._groups.forget()
 
-    async def _is_among(self, user_id: str, entries: tuple[str, ...]) -> bool:
+    async def is_among(self, user_id: str, entries: tuple[str, ...]) -> bool:
+        """Return whether a person is one of these users (U…, W…) or a member of one of these groups (S…)."""
         if user_id in entries:
             return True
         for entry in entries:

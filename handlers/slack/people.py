@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from slack_sdk.errors import SlackApiError
@@ -34,6 +35,8 @@ class SlackUser:
     outsider: bool
     is_bot: bool = False
     deleted: bool = False
+    utc_offset: timedelta = timedelta(0)
+    """The present distance of the person's time zone from UTC."""
     enterprise: str | None = None
     """Id of the person's Enterprise Grid organisation, as Slack tells it; None outside of Enterprise Grid."""
 
@@ -112,6 +115,7 @@ class People:
             outsider=self._is_outsider(user),
             is_bot=bool(user.get("is_bot")) or user_id == SLACKBOT,
             deleted=bool(user.get("deleted")),
+            utc_offset=timedelta(seconds=user.get("tz_offset") or 0),
             enterprise=_enterprise_of(user),
         )
 

@@ -2,22 +2,27 @@
 
 from typing import Any
 
-from bot.domain.card import Card
+from bot.domain.card import DOUBTFUL_BELOW, Card
 from bot.domain.correction import CorrectionKind
-from bot.domain.prompt import Category
 from bot.domain.question import Unread, Verdict
+from bot.domain.reason import tells_why
 from handlers.texts.escape import escaped, mention, person
 from handlers.texts.words import Words
 from handlers.views import ids
+from handlers.views.feedback import rating
 from handlers.views.ids import CategoryChoice, Form, SeenPayload
 from handlers.views.message import Block, Message, button, context, date, day, option, plain, section, select
 
 MOST_BUTTONS = 5
-"""Maximum number of categories that have a button each; with more, a menu replaces the buttons."""
+"""Maximum number of categories that have a button each in the review queue."""
+NEXT_LIKELY = 3
+"""Number of other categories that have a button on the card, and of all categories on a card that is unsure."""
 REASON_LENGTH = 500
 """Maximum length of a reason that a person writes, in characters."""
 REASON_SHOWN = 1_500
 """Maximum length of a reason or guide on the card, in characters."""
+CERTAINTY = ((0.9, "high"), (0.7, "fair"), (DOUBTFUL_BELOW, "low"))
+"""Least confidence of each degree of certainty that people read; below is a guess."""
 
 UNREAD_TEXTS = {
     Unread.FORWARD: "card.unread_forward",
@@ -37,19 +42,14 @@ def card(shown: Card, words: Words, staff: str = "") -> Message:
         words: The asker's language.
         staff: Mentions of the people who are asked instead of an owner if the bot is unsure.
     """
-    blocks = [context(words("card.late"))] if shown.question.late else []
-    blocks.append(section("\n".join(_head(shown, words, staff)), verbatim=True))
-    reason = _reason(shown, words)
+    blocks = [section("\n".join(_head(shown, words, staff)))]
+    reason = _reason(shown)
     if reason:
         blocks.append(section(f"{words('card.reason')} {reason}", verbatim=True))
-    if shown.category and shown.category.guide and not shown.guessed:
-        blocks.append(section(f"{words('card.guide')} {escaped(shown.category.guide, REASON_SHOWN)}"))
-    blocks.append(context(small_print(shown, words)))
-    if shown.settled:
-        waits = [words("card.waits")] if shown.question.withheld else []
-        blocks.append(context(" · ".join([settlement(shown, words), *waits])))
+    blocks += [context(line) for line in (small_print(shown, words), _became(shown, words)) if line]
+    blocks.append(rating(shown, words))
     elements = _settled_controls(shown, words) if shown.settled else _controls(shown, words)
-    blocks.append({"type": "actions", "block_id": f"card.{shown.verdict.id}.{shown.seen}", "elements": elements})
+    blocks.append({"type": "actions", "block_id": f"card.{shown.verdict.id}.{shown.state}", "elements": elements})
     return Message(_summary(shown, words, staff), blocks)
 
 
@@ -77,18 +77,18 @@ def settle_anyway(shown: Card, choice: CategoryChoice, words: Words) -> Message:
 
 
 def modal(shown: Card, form: Form, category: str | None, words: Words, *, drafting: bool = False) -> dict[str, Any]:
-    """Return the form for a category and a reason.
+    """Return the form for a category and a reason. A suggestion stands beside the reason, never in it.
 
     Args:
         shown: The card when the form was opened.
-        form: The form's private data; its draft is the initial text of the reason.
+        form: The form's private data, with the suggestion.
         category: Id of the category that is chosen in the form, if any.
         words: The language of the person who corrects.
-        drafting: Whether a draft is on its way. Until it arrives there is no input for a reason, so that the draft
-            cannot overwrite what somebody types.
+        drafting: Whether a suggestion is on its way.
     """
     options = [option(c.name, c.id) for c in shown.prompt.categories]
     initial = next((o for o in options if o["value"] == category), None)
+    suggestion = [_suggestion(form, category, words)] if form.draft and form.draft != form.filled else []
     return {
         "type": "modal",
         "callback_id": ids.MODAL,
@@ -105,46 +105,69 @@ def modal(shown: Card, form: Form, category: str | None, words: Words, *, drafti
                 "label": plain(words("correct.modal.category"), 2_000),
                 "element": select(words("card.choose"), ids.CATEGORY_INPUT, options, initial),
             },
-            context(words("correct.modal.drafting")) if drafting else _reason_input(form, category, words),
+            _reason_input(form, words),
+            *([context(words("correct.modal.drafting"))] if drafting else suggestion),
         ],
     }
 
 
-def _reason_input(form: Form, category: str | None, words: Words) -> Block:
+def _suggestion(form: Form, category: str | None, words: Words) -> Block:
+    use = button(words("correct.modal.use"), ids.USE_DRAFT, category or "")
+    return section(words("correct.modal.drafted", draft=escaped(form.draft or "", REASON_SHOWN)), accessory=use)
+
+
+def _reason_input(form: Form, words: Words) -> Block:
     element = {
         "type": "plain_text_input",
         "action_id": ids.REASON_INPUT,
         "multiline": True,
         "max_length": REASON_LENGTH,
     }
-    if form.draft:
-        element["initial_value"] = form.draft
+    if form.filled:
+        element["initial_value"] = form.filled
     return {
         "type": "input",
-        # Slack keeps the text of an input whose block id stays the same, so each category has an input of its own.
-        "block_id": f"{ids.REASON_INPUT}.{category or ''}",
+        # Slack keeps the text of an input whose block id stays the same: what a person typed is never replaced.
+        "block_id": f"{ids.REASON_INPUT}.{form.filled_for or ''}",
         "optional": True,
         "label": plain(words("correct.modal.reason"), 2_000),
-        "hint": plain(words("correct.modal.drafted" if form.draft else "correct.modal.hint"), 2_000),
+        "hint": plain(words("correct.modal.hint"), 2_000),
         "element": element,
     }
 
 
 def _head(shown: Card, words: Words, staff: str) -> list[str]:
-    """Return the category and its owner; for a guess, that it is one and who is asked to look."""
+    """Return the category and its owner, and what the asker can do; for a guess, who is asked to look."""
     name = _name(shown)
     if shown.guessed:
-        return [f"*{words('card.guess', category=name)}*", words("card.ask_staff", staff=staff).strip()]
-    return [f"*{name}*", _owner(shown.category, words)]
-
-
-def new_owner(shown: Card, words: Words) -> Message | None:
-    """Return the message that tells the settled category's owner about the question; None if it has no owner."""
+        return [words("card.guess", category=name), words("card.ask_staff", staff=staff).strip()]
     owner = mention(shown.owner)
-    if owner is None or shown.settled is None:
+    key = "card.perhaps" if shown.doubtful else "card.owner"
+    first = words(key, category=name, owner=owner) if owner else words(f"{key}_nobody", category=name)
+    guide = shown.category.guide if shown.category else None
+    return [first, words("card.guide", guide=escaped(guide, REASON_SHOWN))] if guide else [first]
+
+
+def moved(shown: Card, words: Words, asked: str = "") -> Message | None:
+    """Return the message that tells the asker and the new owner who has the question now; None if nobody needs it.
+
+    Nobody is mentioned twice: not the person who moved it, and no owner whom the unsure card has asked already.
+
+    Args:
+        shown: The card with its new category.
+        words: The asker's language.
+        asked: Mentions of the people whom an unsure card asks.
+    """
+    by = shown.settled.by if shown.settled else None
+    asker = mention(shown.question.asker) if shown.question.asker != by else None
+    owner = mention(shown.owner) if shown.owner != by else None
+    if owner and (shown.question.direct or (shown.unsure and owner in asked)):
+        owner = None  # in a direct message nobody but the asker would read it
+    if asker is None and owner is None:
         return None
-    text = words("card.moved", owner=owner, category=_name(shown), who=person(shown.settled.by))
-    return Message(text, [section(text, verbatim=True)])
+    key = "card.moved" if owner else "card.moved_nobody"
+    text = words(key, asker=words("card.hello", asker=asker) if asker else "", owner=owner, category=_name(shown))
+    return Message(text.strip(), [section(text.strip(), verbatim=True)])
 
 
 def _name(shown: Card) -> str:
@@ -152,18 +175,18 @@ def _name(shown: Card) -> str:
     return escaped(category.name if category else (shown.settled or shown.verdict).category)
 
 
-def _owner(category: Category | None, words: Words) -> str:
-    owner = mention(category.owner) if category else None
-    return words("card.owner", owner=owner) if owner else words("card.no_owner")
+def _reason(shown: Card) -> str:
+    """Return, as mrkdwn, the reason for the current category; empty for another one's, and for one that says nothing.
 
-
-def _reason(shown: Card, words: Words) -> str:
-    """Return, as mrkdwn, the reason for the current category; an empty text instead of a reason for another one."""
+    What staff wrote is always shown.
+    """
     if shown.settled and shown.settled.reason:
         return escaped(shown.settled.reason, REASON_SHOWN)
     if shown.settled and shown.settled.category != shown.verdict.category:
         return ""
-    return remembered(shown.verdict, words) or escaped(shown.verdict.reason, REASON_SHOWN)
+    if shown.verdict.from_memory:
+        return ""
+    return escaped(shown.verdict.reason, REASON_SHOWN) if tells_why(shown.verdict.reason, _name(shown)) else ""
 
 
 def remembered(verdict: Verdict, words: Words) -> str:
@@ -175,26 +198,47 @@ def remembered(verdict: Verdict, words: Words) -> str:
 
 
 def confidence_text(shown: Card, words: Words) -> str:
-    """Return how sure the model was, that it gave no confidence, or that no model was asked."""
+    """Return in words how sure the model was, with the percentage; that it did not tell, or that no model was asked."""
     confidence = shown.verdict.confidence
     if shown.verdict.from_memory:
         return words("card.memory")
     if confidence is None:
         return words("card.unsure")
+    level = next((level for least, level in CERTAINTY if confidence >= least), "guess")
     # A model is never certain: 99.6 % must not read as 100 %.
-    return words("card.sure", percent=min(99, round(confidence * 100)))
+    return words(f"card.sure.{level}", percent=min(99, round(confidence * 100)))
 
 
 def small_print(shown: Card, words: Words) -> str:
+    """Return how sure the answer is, and what to know about it; empty if there is nothing to say."""
     verdict = shown.prompt.category(shown.verdict.category)
     changed = shown.settled and shown.settled.category != shown.verdict.category
-    parts = [words("card.first", category=escaped(verdict.name if verdict else ""))] if changed else []
-    parts.append(confidence_text(shown, words))
+    parts = [words("card.late")] if shown.question.late else []
+    if changed:
+        parts.append(words("card.first", category=escaped(verdict.name if verdict else "")))
+    elif shown.verdict.from_memory:
+        parts.append(remembered(shown.verdict, words))
+    elif shown.verdict.confidence is not None and not shown.settled:
+        parts.append(confidence_text(shown, words))
     if shown.question.cut:
         parts.append(words("card.cut"))
     parts += _unread(shown.question.unread or "", words)
     if shown.verdict.provisional and not shown.settled:
         parts.append(words("card.provisional"))
+    return " · ".join(parts)
+
+
+def _became(shown: Card, words: Words) -> str:
+    """Return what became of the question: who settled it, who has it, and what the asker says; empty at first."""
+    parts = []
+    if shown.settled:
+        parts.append(settlement(shown, words))
+        parts += [words("card.waits")] if shown.question.withheld else []
+    if shown.signal:
+        facts = {"who": person(shown.signal.by), "at": date(shown.signal.at)}
+        parts.append(words(f"card.signal.{shown.signal.kind.value}", **facts))
+    if shown.feedback:
+        parts.append(words("card.solved" if shown.feedback.helped else "card.unsolved"))
     return " · ".join(parts)
 
 
@@ -207,26 +251,25 @@ def _unread(unread: str, words: Words) -> list[str]:
 
 
 def settlement(shown: Card, words: Words) -> str:
-    """Return who settled the question as what, and when."""
+    """Return who settled the question, and when."""
     assert shown.settled  # noqa: S101 - callers pass settled cards only
     key = "card.agreed" if shown.settled.kind is CorrectionKind.AGREE else "card.changed"
-    return words(key, category=_name(shown), who=person(shown.settled.by), at=date(shown.settled.at))
+    return words(key, who=person(shown.settled.by), at=date(shown.settled.at))
 
 
 def _controls(shown: Card, words: Words) -> list[Block]:
-    """Return the controls of an open question: agree, another category, and a category with a reason."""
-    verdict = shown.verdict.category
+    """Return the controls of an open question: agree, the next likely categories, and all others.
 
-    def choice(category: str) -> str:
-        return CategoryChoice(question=shown.question.id, seen=shown.seen, category=category).packed()
-
-    others = [c for c in shown.prompt.categories if c.id != verdict]
-    agree = button(words("card.agree"), ids.AGREE, choice(verdict), style="primary")
-    if len(shown.prompt.categories) <= MOST_BUTTONS:
-        changes = [button(c.name, f"{ids.CHANGE}.{n}", choice(c.id)) for n, c in enumerate(others)]
-    else:
-        changes = [select(words("card.choose"), ids.CHANGE, [option(c.name, choice(c.id)) for c in others])]
-    return [agree, *changes, button(words("card.with_reason"), ids.CORRECT_OPEN, _seen(shown))]
+    Where the answer is only likely, the likeliest categories stand beside each other as equals.
+    """
+    offered = shown.likely[: NEXT_LIKELY if shown.doubtful else NEXT_LIKELY + 1]
+    buttons = []
+    for n, category in enumerate(offered):
+        agreed = category.id == shown.verdict.category
+        value = CategoryChoice(question=shown.question.id, seen=shown.seen, category=category.id).packed()
+        label = words("card.agree") if agreed and not shown.doubtful else category.name
+        buttons.append(button(label, ids.AGREE if agreed else f"{ids.CHANGE}.{n - 1}", value))
+    return [*buttons, button(words("card.more"), ids.CORRECT_OPEN, _seen(shown))]
 
 
 def _settled_controls(shown: Card, words: Words) -> list[Block]:
@@ -242,10 +285,5 @@ def _seen(shown: Card) -> str:
 
 def _summary(shown: Card, words: Words, staff: str) -> str:
     """Return the card in one line, for notifications, screen readers, and if Slack refuses the blocks."""
-    name, who = _head(shown, words, staff)
-    parts = [name[1:-1], who, _reason(shown, words)]
-    if shown.question.late:
-        parts.append(words("card.late"))
-    if shown.settled:
-        parts.append(settlement(shown, words))
-    return " · ".join(part for part in parts if part)
+    parts = [*_head(shown, words, staff), _reason(shown), _became(shown, words)]
+    return " · ".join(part.replace("*", "") if n == 0 else part for n, part in enumerate(parts) if part)

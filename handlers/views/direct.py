@@ -7,6 +7,7 @@ from handlers.texts.escape import escaped, mention, shorten
 from handlers.texts.words import Words
 from handlers.views import ids
 from handlers.views.card import REASON_SHOWN, settlement, small_print
+from handlers.views.feedback import rating
 from handlers.views.ids import DirectChoice
 from handlers.views.message import Message, button, context, section
 
@@ -22,12 +23,12 @@ def direct_card(shown: Card, words: Words) -> Message:
     name = _name(shown, shown.category)
     guide = shown.category.guide if shown.category and not shown.guessed else None
     head = words("card.guess", category=name) if shown.guessed else f"*{name}*"
-    lines = [head, *([f"{words('card.guide')} {escaped(guide, REASON_SHOWN)}"] if guide else [])]
+    lines = [head, *([words("card.guide", guide=escaped(guide, REASON_SHOWN))] if guide else [])]
     state = words(f"direct.{shown.question.disclosure or 'open'}")
     blocks = [section("\n".join(lines), verbatim=True)]
     small = [small_print(shown, words), settlement(shown, words) if shown.settled else ""]
     blocks += [context(line) for line in small if line]
-    blocks.append(section(state))
+    blocks += [section(state), rating(shown, words)]
     if shown.question.unsent:
         category = (shown.settled or shown.verdict).category
         value = DirectChoice(question=shown.question.id, category=category).packed()

@@ -5,19 +5,23 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bot.domain.feedback import FeedbackKind
+
 ASK = "ask_madoguchi"
 WHY = "why_this_answer"
+KEEP = "keep_this_answer"
 
 AGREE = "correct.agree"
 CHANGE = "correct.change"
 CHANGES = re.compile(r"^correct\.change(\.\d+)?$")
-"""Matches the menu and each button: an action id must be unique within its block."""
+"""Matches each button, and the menu of older cards: an action id must be unique within its block."""
 ANYWAY = "correct.anyway"
 UNDO = "correct.undo"
 CORRECT_OPEN = "correct.open"
 MODAL = "correct.modal"
 CATEGORY_INPUT = "category"
 REASON_INPUT = "reason"
+USE_DRAFT = "correct.use_draft"
 
 DIRECT_SEND = "direct.send"
 DIRECT_KEEP = "direct.keep"
@@ -27,6 +31,18 @@ DIRECT_NOT_NOW = "direct.not_now"
 
 CONSENT_YES = "consent.yes"
 CONSENT_NO = "consent.no"
+
+FEEDBACK = "feedback"
+FEEDBACK_WHY = "feedback.why"
+FEEDBACK_WHYS = re.compile(r"^feedback\.why\.\w+$")
+"""Matches each reason's button."""
+FEEDBACK_OPEN = "feedback.open"
+FEEDBACK_FORM = "feedback.form"
+
+KEEP_FORM = "keep.form"
+KEEP_AS = "keep.as"
+KEEP_AS_GUIDE = "guide"
+KEEP_AS_EXAMPLE = "example"
 
 FINETUNE_CONFIRM = "finetune.confirm"
 FINETUNE_DISMISS = "finetune.dismiss"
@@ -106,6 +122,21 @@ class DirectChoice(Payload):
     category: Annotated[str, Field(alias="c")]
 
 
+class Said(Payload):
+    """What an asker says about the answer to a question."""
+
+    question: Annotated[str, Field(alias="q")]
+    kind: Annotated[FeedbackKind, Field(alias="k")]
+
+
+class FeedbackForm(Payload):
+    """The private data of the form for an asker's sentence. A private answer goes to `channel` and `thread`."""
+
+    question: str
+    channel: str | None = None
+    thread: str | None = None
+
+
 class SeenPayload(Payload):
     """A question. `seen` is the newest correction on the card that was pressed."""
 
@@ -121,7 +152,11 @@ class Form(Payload):
     channel: str | None = None
     thread: str | None = None
     draft: str | None = None
-    """The draft that was put into the form; a text that differs from it was written by the person."""
+    """The suggested reason that stands beside the input."""
+    filled: str | None = None
+    """The suggestion that the person put into the input; a text that differs from it is the person's own."""
+    filled_for: str | None = None
+    """The category that `filled` was suggested for."""
 
 
 class PromptForm(Payload):

@@ -66,11 +66,12 @@ def overview(state: PromptOverview, words: Words) -> Message:
 
 def _category_section(category: Category, part: int, words: Words) -> Block:
     mark = " · " + words("prompt.other") if category.other else ""
-    owner = words("card.owner", owner=mention(category.owner)) if category.owner else words("card.no_owner")
-    lines = [f"*{escaped(category.name)}* (`{category.id}`){mark} · {owner}", escaped(category.rule.strip(), part)]
+    owner = mention(category.owner)
+    name = words("card.owner" if owner else "card.owner_nobody", category=escaped(category.name), owner=owner)
+    lines = [f"{name} (`{category.id}`){mark}", escaped(category.rule.strip(), part)]
     lines.append(shorten("\n".join(f"• {escaped(' '.join(example.split()))}" for example in category.examples), part))
     if category.guide:
-        lines.append(f"{words('card.guide')} {escaped(category.guide, part)}")
+        lines.append(words("card.guide", guide=escaped(category.guide, part)))
     edit = button(words("prompt.edit_button"), ids.PROMPT_EDIT, NamedPayload(id=category.id).packed())
     return section("\n".join(line for line in lines if line), accessory=edit, verbatim=True)
 

@@ -173,8 +173,9 @@ def _small_print(entry: Entry, words: Words) -> str:
     if entry.open:
         why = why_listed(entry, words)
         return f"{why} · {confidence_text(entry.card, words)}" if entry.card else why
-    if entry.card:
-        return "✅ " + settlement(entry.card, words)
+    if entry.card and entry.card.settled:
+        name = name_of(entry.card.prompt, entry.card.settled.category)
+        return f"✅ {name} · {settlement(entry.card, words)}"
     newest = max(entry.rows, key=lambda row: row.settled_at)
     return "✅ " + words("review.one", category=name_of(entry.prompt, newest.category), who=person(newest.by))
 

@@ -15,7 +15,7 @@ def why(explanation: Explanation, words: Words, *, staff: bool) -> Message:
     """Return the verdict, the release that gave it, and the nearest settled questions, whose text only staff see."""
     card, verdict = explanation.card, explanation.card.verdict
     title = words("why.title", category=name_of(card.prompt, verdict.category))
-    reason = remembered(verdict, words) or escaped(verdict.reason, QUOTED_CHARACTERS)
+    reason = remembered(verdict, words) or escaped(verdict.reason, QUOTED_CHARACTERS) or words("why.no_reason")
     lines = [
         words("why.reason", reason=reason, sure=confidence_text(card, words)),
         settlement(card, words) if card.settled else words("why.open"),

@@ -8,13 +8,31 @@ from bot.domain.correction import CorrectionKind
 from bot.domain.dataset import Source
 from bot.domain.prompt import Category, Prompt
 from storage.store import SqlStore
-from tests.kits.slack_desk import PROMPT, WATCHED, SlackDesk, asked, card, controls, kept, open_desk, texts, whispered
+from tests.kits.slack_desk import (
+    PROMPT,
+    WATCHED,
+    Json,
+    SlackDesk,
+    asked,
+    card,
+    controls,
+    entered,
+    kept,
+    open_desk,
+    texts,
+    whispered,
+)
+
+
+def labels(message: Json) -> list[str]:
+    """Return the labels of a card's controls for staff."""
+    return [e["text"]["text"] for b in message["blocks"] if b["type"] == "actions" for e in b["elements"]]
 
 
 async def test_agree_takes_one_press(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     await priya.press(await card(priya, ts), "correct.agree")
-    after = await priya.message(lambda m: "confirmed by" in texts(m))
+    after = await priya.message(lambda m: "Confirmed by" in texts(m))
     assert f"<@{priya.user_id}>" in texts(after)
     assert controls(after) == ["correct.undo", "correct.open"]
     (row,) = await desk.rows()
@@ -25,41 +43,56 @@ async def test_change_takes_one_press_and_drops_reason(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     before = await card(priya, ts)
     await priya.press(before, lambda e: e.get("text", {}).get("text") == "Labor 労務")
-    after = await priya.message(lambda m: "corrected by" in texts(m))
-    assert "stands in it" not in texts(after)
+    after = await priya.message(lambda m: "Changed by" in texts(m))
     assert "The bot first said IT" in texts(after)
     assert "S0STAFF0001" in texts(after)
     (row,) = await desk.rows()
     assert (row.category, row.source, row.reason) == ("labor", Source.CHANGE, None)
 
 
-async def test_more_than_five_categories_use_a_menu(store: SqlStore) -> None:
+async def test_three_likeliest_have_buttons_others_a_form(store: SqlStore) -> None:
     more = [Category(id=f"c{n}", name=f"Category {n}") for n in range(4)]
     prompt = Prompt(language="en", template="Choose.", categories=(*PROMPT.categories, *more))
     async with open_desk(store, prompt) as desk:
+        desk.model.others = ("c2", "c1")
         ts, priya = await asked(desk), await desk.priya()
         shown = await card(priya, ts)
-        assert controls(shown) == ["correct.agree", "correct.change", "correct.open"]
-        menu = next(e for b in shown["blocks"] if b["type"] == "actions" for e in b["elements"] if "options" in e)
-        value = next(o["value"] for o in menu["options"] if o["text"]["text"] == "Category 3")
-        await priya.choose(shown, "correct.change", value)
-        await priya.message(lambda m: "corrected by" in texts(m))
+        assert labels(shown) == ["Right", "Category 2", "Category 1", "Labor 労務", "More…"]
+        await priya.press(shown, "correct.open")
+        view = await priya.view()
+        await priya.choose(view, "category", "c3", entered(view, "it"))
+        await priya.view()
+        assert await desk.rows() == [], "a choice in the menu settles nothing"
+        assert await priya.submit(view, entered(view, "c3")) == {}
+        await priya.message(lambda m: "Changed by" in texts(m))
         assert [row.category for row in await desk.rows()] == ["c3"]
+
+
+async def test_unsure_card_offers_three_as_equals(desk: SlackDesk) -> None:
+    desk.model.confidence = 0.31
+    ts, priya = await asked(desk), await desk.priya()
+    shown = await card(priya, ts)
+    assert labels(shown) == ["IT", "Labor 労務", "Other", "More…"]
+    assert "Perhaps *IT* → <@U0PRIYA0001>" in texts(shown)
+    assert "Only a guess (31%)" in texts(shown)
+    assert not [e for b in shown["blocks"] for e in b.get("elements", []) if "style" in e], "nothing is primary"
+    await priya.press(shown, lambda e: e.get("text", {}).get("text") == "IT")
+    await priya.message(lambda m: "Confirmed by" in texts(m) and "*IT* → <@U0PRIYA0001>" in texts(m))
 
 
 async def test_form_saves_category_and_reason(desk: SlackDesk) -> None:
     ts, kenji = await asked(desk), await desk.kenji()
     await kenji.press(await card(kenji, ts), "correct.open")
     view = await kenji.view()
-    assert view["title"]["text"] == "回答を直す"
+    assert view["title"]["text"] == "変更して理由を書く"
     chosen = next(o for o in view["blocks"][0]["element"]["options"] if o["value"] == "labor")
     assert view["blocks"][0]["element"]["initial_option"]["value"] == "it"
     values = {
         "category": {"category": {"type": "static_select", "selected_option": chosen}},
-        "reason.it": {"reason": {"type": "plain_text_input", "value": " <!channel> it is about leave "}},
+        "reason.": {"reason": {"type": "plain_text_input", "value": " <!channel> it is about leave "}},
     }
     assert await kenji.submit(view, values) == {}
-    after = await kenji.message(lambda m: "corrected by" in texts(m))
+    after = await kenji.message(lambda m: "Changed by" in texts(m))
     assert "&lt;!channel&gt; it is about leave" in texts(after)
     (row,) = await desk.rows()
     assert (row.category, row.reason) == ("labor", "<!channel> it is about leave")
@@ -68,10 +101,10 @@ async def test_form_saves_category_and_reason(desk: SlackDesk) -> None:
 async def test_undo_reopens_question(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     await priya.press(await card(priya, ts), "correct.agree")
-    settled = await priya.message(lambda m: "confirmed by" in texts(m))
+    settled = await priya.message(lambda m: "Confirmed by" in texts(m))
     await priya.press(settled, "correct.undo")
     again = await priya.message(lambda m: m["ts"] == settled["ts"] and "correct.agree" in controls(m))
-    assert "confirmed by" not in texts(again)
+    assert "Confirmed by" not in texts(again)
     assert await desk.rows() == []
     assert [c.kind for c in await desk.corrections(await kept(desk, ts))] == [CorrectionKind.AGREE, CorrectionKind.UNDO]
 
@@ -90,7 +123,7 @@ async def test_press_by_others_is_refused_in_private(desk: SlackDesk, action: st
 async def test_admin_is_not_automatically_staff(desk: SlackDesk) -> None:
     ts, yuko = await asked(desk), await desk.window(desk.server.people.admin)
     await yuko.press(await card(yuko, ts), "correct.agree")
-    await yuko.message(whispered("窓口担当だけ"))
+    await yuko.message(whispered("窓口担当のみ"))
     assert await desk.rows() == []
 
 
@@ -106,13 +139,13 @@ async def test_second_press_is_told_who_was_first(desk: SlackDesk) -> None:
     ts, kenji, priya = await asked(desk), await desk.kenji(), await desk.priya()
     seen = await card(kenji, ts)
     await priya.press(seen, "correct.agree")
-    await kenji.message(lambda m: "confirmed by" in texts(m))
+    await kenji.message(lambda m: "Confirmed by" in texts(m))
 
     await kenji.press(seen, lambda e: e.get("text", {}).get("text") == "Other")
-    reply = await kenji.message(whispered(f"<@{priya.user_id}>", "*IT*", "Otherにする"))
+    reply = await kenji.message(whispered(f"<@{priya.user_id}>", "*IT*", "Otherに変更"))
     assert [row.category for row in await desk.rows()] == ["it"]
     await kenji.press(reply, "correct.anyway")
-    await kenji.message(lambda m: "corrected by" in texts(m))
+    await kenji.message(lambda m: "Changed by" in texts(m))
     assert [(row.category, row.by) for row in await desk.rows()] == [("other", kenji.user_id)]
     assert [c.by for c in await desk.corrections(await kept(desk, ts))] == [priya.user_id, kenji.user_id]
 
@@ -121,7 +154,7 @@ async def test_same_settlement_twice_is_stored_once(desk: SlackDesk) -> None:
     ts, kenji, priya = await asked(desk), await desk.kenji(), await desk.priya()
     seen = await card(kenji, ts)
     await priya.press(seen, "correct.agree")
-    await kenji.message(lambda m: "confirmed by" in texts(m))
+    await kenji.message(lambda m: "Confirmed by" in texts(m))
     await kenji.press(seen, "correct.agree")
     reply = await kenji.message(whispered("すでに同じ"))
     assert controls(reply) == []
@@ -131,7 +164,7 @@ async def test_same_settlement_twice_is_stored_once(desk: SlackDesk) -> None:
 async def test_undo_is_refused_after_somebody_elses_undo(desk: SlackDesk) -> None:
     ts, kenji, priya = await asked(desk), await desk.kenji(), await desk.priya()
     await priya.press(await card(priya, ts), "correct.agree")
-    settled = await priya.message(lambda m: "confirmed by" in texts(m))
+    settled = await priya.message(lambda m: "Confirmed by" in texts(m))
     await kenji.press(settled, "correct.undo")
     await kenji.message(lambda m: "correct.agree" in controls(m) and m["ts"] == settled["ts"])
     await priya.press(settled, "correct.undo")
@@ -152,14 +185,14 @@ async def test_presser_is_told_when_saving_fails(desk: SlackDesk, monkeypatch: p
         await priya.message(whispered("could not be saved", "Nothing was changed"))
     assert await desk.rows() == []
     await priya.press(shown, "correct.agree")
-    await priya.message(lambda m: "confirmed by" in texts(m))
+    await priya.message(lambda m: "Confirmed by" in texts(m))
 
 
 async def test_press_on_unknown_question_is_answered(desk: SlackDesk) -> None:
     priya = await desk.priya()
     value = '{"q":"nothing","s":0,"c":"it"}'
     button = {"type": "button", "action_id": "correct.agree", "value": value}
-    blocks = [{"type": "actions", "elements": [{**button, "text": {"type": "plain_text", "text": "Agree"}}]}]
+    blocks = [{"type": "actions", "elements": [{**button, "text": {"type": "plain_text", "text": "Right"}}]}]
     await desk.client.chat_postMessage(channel=WATCHED, text="old", blocks=blocks)
     await priya.press(await priya.message(lambda m: m["text"] == "old"), "correct.agree")
     await priya.message(whispered("no longer have this question"))
@@ -187,4 +220,4 @@ async def test_card_is_updated_when_slack_recovers(desk: SlackDesk) -> None:
     desk.server.workspace.faults.fail("chat.update", 503, calls=2)
     async with desk.time_passes():
         await priya.press(await card(priya, ts), "correct.agree")
-        await priya.message(lambda m: "confirmed by" in texts(m))
+        await priya.message(lambda m: "Confirmed by" in texts(m))

@@ -74,7 +74,7 @@ async def press_without_effect(desk: SlackDesk, card: dict[str, Any]) -> None:
 async def press_agree(desk: SlackDesk, card: dict[str, Any]) -> None:
     priya = await desk.priya()
     await priya.press(card, ids.AGREE)
-    settled = await priya.message(lambda m: m["ts"] == card["ts"] and "confirmed by" in texts(m), timeout=20)
+    settled = await priya.message(lambda m: m["ts"] == card["ts"] and "Confirmed by" in texts(m), timeout=20)
     assert settled
 
 

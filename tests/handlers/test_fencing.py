@@ -224,17 +224,17 @@ async def test_outdated_card_update_is_replaced_by_current_state(desk: SlackDesk
     await wait_for_hold(desk, UPDATE)
     desk.clock.advance(seconds=ANSWER_LEASE.total_seconds())
     desk.deliverers.start()
-    settled = await priya.message(lambda m: m["ts"] == card["ts"] and "confirmed by" in texts(m))
+    settled = await priya.message(lambda m: m["ts"] == card["ts"] and "Confirmed by" in texts(m))
     await priya.press(settled, "correct.undo")
     await delivered(desk)
     await desk.deliverers.stop(5)
-    assert "confirmed by" not in texts((await replies(desk, ts))[0])
+    assert "Confirmed by" not in texts((await replies(desk, ts))[0])
     gate.set()
     assert await late
-    assert "confirmed by" in texts((await replies(desk, ts))[0]), "the late worker wrote the old state"
+    assert "Confirmed by" in texts((await replies(desk, ts))[0]), "the late worker wrote the old state"
     desk.deliverers.start()
     await delivered(desk)
-    assert "confirmed by" not in texts((await replies(desk, ts))[0])
+    assert "Confirmed by" not in texts((await replies(desk, ts))[0])
 
 
 @pytest.mark.parametrize("before", [True, False])

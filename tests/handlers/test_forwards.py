@@ -146,7 +146,7 @@ async def test_row_waits_for_the_authors_yes(desk: SlackDesk) -> None:
     assert "/archives/" in texts(question)
     assert emily.user_id not in str(question)
     await priya.press(card, "correct.agree")
-    settled = await priya.message(lambda m: "confirmed by" in texts(m))
+    settled = await priya.message(lambda m: "Confirmed by" in texts(m))
     assert "only once the author of the quoted message agrees" in texts(settled)
     assert await desk.rows() == []
     await misaki.press(question, YES)
@@ -154,7 +154,7 @@ async def test_row_waits_for_the_authors_yes(desk: SlackDesk) -> None:
     (row,) = await desk.rows()
     assert (row.text, row.category, row.by) == ("please handle\nmy laptop died", "it", priya.user_id)
     await misaki.message(lambda m: "ありがとうございます" in texts(m) and YES not in str(m))
-    await priya.message(lambda m: "confirmed by" in texts(m) and "agrees" not in texts(m))
+    await priya.message(lambda m: "Confirmed by" in texts(m) and "agrees" not in texts(m))
 
 
 async def test_no_keeps_the_correction_without_a_row(desk: SlackDesk) -> None:
@@ -164,7 +164,7 @@ async def test_no_keeps_the_correction_without_a_row(desk: SlackDesk) -> None:
     await misaki.press(await asked_author(misaki), NO)
     await misaki.message(lambda m: "承知しました" in texts(m))
     await priya.press(card, "correct.agree")
-    await priya.message(lambda m: "confirmed by" in texts(m))
+    await priya.message(lambda m: "Confirmed by" in texts(m))
     assert len(await desk.corrections(await kept(desk, ts))) == 1
     assert await desk.rows() == []
 
@@ -198,7 +198,7 @@ async def test_shortcut_on_colleagues_message_needs_agreement(desk: SlackDesk) -
     card = await priya.answer(message["ts"])
     question = await asked_author(misaki)
     await priya.press(card, "correct.agree")
-    await priya.message(lambda m: "が確認" in texts(m))
+    await priya.message(lambda m: "さんが確定" in texts(m))
     assert await desk.rows() == []
     await misaki.press(question, YES)
     await eventually(desk.rows)

@@ -117,12 +117,10 @@ async def test_agreed_answer_serves_and_card_says_so(desk: SlackDesk) -> None:
     assert not (await verdict(desk, ts)).from_memory
     await settle(desk, kenji, ts, card)
     _, english = await asked(desk, emily, LAPTOP)
-    assert "as settled by staff on" in texts(english)
-    assert "no model was asked" in texts(english)
+    assert "Staff confirmed the same question on" in texts(english)
     assert "%" not in texts(english)
     _, japanese = await asked(desk, misaki, LAPTOP)
-    assert "担当者が同じ質問を確定しているため" in texts(japanese)
-    assert "モデルには聞いていません" in texts(japanese)
+    assert "に担当者が確定しています" in texts(japanese)
 
 
 async def test_open_and_provisional_answers_do_not_serve(desk: SlackDesk) -> None:
@@ -149,8 +147,8 @@ async def test_why_says_memory_and_names_no_release(desk: SlackDesk) -> None:
     _, card = await asked(desk, emily, LAPTOP)
     await emily.shortcut("why_this_answer", card)
     why = texts(await emily.message(lambda m: "Why Labor" in texts(m)))
-    assert "as settled by staff on" in why
-    assert "no model was asked" in why
+    assert "Staff confirmed the same question on" in why
+    assert "Answered from memory" in why
     assert "local/base" not in why
     assert "tokens" not in why
 
@@ -171,9 +169,9 @@ async def test_undo_takes_memory_away_on_every_replica(desk: SlackDesk, monkeypa
         return await verdict(desk, ts)
 
     assert (await answered_by_replica()).from_memory
-    await eventually(lambda: shows(kenji, ts, "corrected by"))
+    await eventually(lambda: shows(kenji, ts, "Changed by"))
     await kenji.press(await current(kenji, ts), "correct.undo")
-    await eventually(lambda: shows(kenji, ts, "Agree"))
+    await eventually(lambda: shows(kenji, ts, "Right"))
     # The replica's index has not seen the undo yet.
     monkeypatch.setattr(index, "_refresh", lambda: asyncio.sleep(0))
     assert await index.same(LAPTOP, ()) is not None
@@ -192,7 +190,7 @@ async def test_correction_of_memory_corrects_the_row(desk: SlackDesk) -> None:
     question = await desk.question(WATCHED, first)
     assert question is not None
     assert [one.by for one in await desk.corrections(question)] == [kenji.user_id, priya.user_id]
-    await eventually(lambda: shows(emily, first, "corrected by <@U0PRIYA0001>"))
+    await eventually(lambda: shows(emily, first, "Changed by <@U0PRIYA0001>"))
     again, card = await asked(desk, emily, LAPTOP)
     assert texts(card).startswith("Other")
     assert (await verdict(desk, again)).from_memory
@@ -210,7 +208,7 @@ async def test_undone_correction_of_memory_leaves_nothing_settled(desk: SlackDes
     ts, card = await asked(desk, emily, LAPTOP)
     await settle(desk, priya, ts, card, "Other")
     desk.clock.advance(seconds=1)
-    await eventually(lambda: shows(priya, ts, "corrected by"))
+    await eventually(lambda: shows(priya, ts, "Changed by"))
     await priya.press(await current(priya, ts), "correct.undo")
 
     async def withdrawn() -> bool:
@@ -326,7 +324,7 @@ async def test_edited_question_is_answered_from_memory(desk: SlackDesk) -> None:
     assert texts(card).startswith("Other")
     desk.clock.advance(seconds=1)
     await emily.edit(WATCHED, ts, LAPTOP)
-    await eventually(lambda: shows(emily, ts, "as settled by staff"))
+    await eventually(lambda: shows(emily, ts, "Staff confirmed the same question"))
     assert (await verdict(desk, ts)).category == "labor"
 
 

@@ -29,9 +29,9 @@ async def delivered(desk: SlackDesk) -> None:
 async def test_change_mentions_new_owner_in_thread(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     await priya.press(await card(priya, ts), LABOR)
-    reply = await priya.message(lambda m: "now yours" in texts(m))
+    reply, asker = await priya.message(lambda m: "is now with" in texts(m)), (await desk.emily()).user_id
     assert (reply["thread_ts"], reply["channel"]) == (ts, WATCHED)
-    assert reply["text"] == f"{STAFF} This question is now yours: <@{priya.user_id}> settled it as *Labor 労務*."
+    assert reply["text"] == f"<@{asker}> This question is now with {STAFF} (*Labor 労務*)."
     await delivered(desk)
     assert len(await replies(priya, ts)) == 1
 
@@ -42,23 +42,40 @@ async def test_new_owner_message_is_in_askers_language(desk: SlackDesk) -> None:
     await misaki.answer(ts)
     await desk.settled()
     await kenji.press(await card(kenji, ts), LABOR)
-    reply = await kenji.message(lambda m: "担当になりました" in texts(m))
-    assert reply["text"].startswith(f"{STAFF} <@{kenji.user_id}> が *Labor 労務* と確定")
+    reply = await kenji.message(lambda m: "が担当します" in texts(m))
+    assert reply["text"] == f"<@{misaki.user_id}> さん、このご質問は *Labor 労務* の {STAFF} が担当します。"
 
 
 async def test_review_queue_press_mentions_new_owner_too(desk: SlackDesk) -> None:
     ts, priya = await asked(desk), await desk.priya()
     await priya.press(await queue(priya), LABOR)
-    assert STAFF in texts(await priya.message(lambda m: m.get("thread_ts") == ts and "now yours" in texts(m)))
+    assert STAFF in texts(await priya.message(lambda m: m.get("thread_ts") == ts and "is now with" in texts(m)))
 
 
-@pytest.mark.parametrize("label", ["Agree", "Other"])
-async def test_same_owner_or_none_is_not_mentioned(desk: SlackDesk, label: str) -> None:
-    ts, kenji = await asked(desk), await desk.kenji()
+@pytest.mark.parametrize(
+    ("label", "told"), [("Right", []), ("Other", ["<@{asker}> This question now belongs to *Other*."])]
+)
+async def test_confirmed_question_tells_nobody(desk: SlackDesk, label: str, told: list[str]) -> None:
+    ts, kenji, emily = await asked(desk), await desk.kenji(), await desk.emily()
     await kenji.press(await card(kenji, ts), lambda e: e.get("text", {}).get("text") == label)
     await kenji.message(lambda m: m.get("thread_ts") == ts and f"by <@{kenji.user_id}>" in texts(m))
     await delivered(desk)
-    assert await replies(kenji, ts) == []
+    assert [text.split("\n")[0] for text in await replies(kenji, ts)] == [t.format(asker=emily.user_id) for t in told]
+
+
+async def test_group_that_was_asked_is_not_mentioned_again(desk: SlackDesk) -> None:
+    async with desk.store.transaction() as tx:
+        serving = await tx.releases.serving()
+        assert serving
+        await tx.releases.set_unsure_below(serving.id, 0.95, None)
+    ts, priya, emily = await asked(desk), await desk.priya(), await desk.emily()
+    assert STAFF in texts(await card(priya, ts))
+    await priya.press(await card(priya, ts), LABOR)
+    await priya.message(lambda m: "now belongs to *Labor" in texts(m))
+    await delivered(desk)
+    (said,) = await replies(priya, ts)
+    assert said.startswith(f"<@{emily.user_id}> ")
+    assert STAFF not in said
 
 
 async def test_mention_is_not_repeated_after_lost_response(desk: SlackDesk) -> None:
@@ -66,7 +83,7 @@ async def test_mention_is_not_repeated_after_lost_response(desk: SlackDesk) -> N
     desk.server.workspace.faults.drop("chat.postMessage", after=True)
     async with desk.time_passes():
         await priya.press(await card(priya, ts), LABOR)
-        await priya.message(lambda m: "now yours" in texts(m))
+        await priya.message(lambda m: "is now with" in texts(m))
         await delivered(desk)
     assert len(await replies(priya, ts)) == 1
 
@@ -76,6 +93,6 @@ async def test_mention_is_sent_after_slack_recovers(desk: SlackDesk) -> None:
     desk.server.workspace.faults.fail("chat.postMessage", 503, calls=2)
     async with desk.time_passes():
         await priya.press(await card(priya, ts), LABOR)
-        await priya.message(lambda m: "now yours" in texts(m))
+        await priya.message(lambda m: "is now with" in texts(m))
         await delivered(desk)
     assert len(await replies(priya, ts)) == 1

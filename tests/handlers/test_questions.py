@@ -62,8 +62,8 @@ async def test_mention_gets_one_card_in_its_thread(desk: SlackDesk) -> None:
 async def test_person_is_answered_in_own_language(desk: SlackDesk) -> None:
     misaki = await desk.misaki()
     card = await misaki.answer(await misaki.say(WATCHED, "有給の申請方法は？"))
-    assert "合っています" in texts(card)
-    assert "確信度 87%" in texts(card)
+    assert "正しい" in texts(card)
+    assert "おそらく正しい回答です（87%）" in texts(card)
 
 
 async def test_direct_message_is_a_question(desk: SlackDesk) -> None:

@@ -54,7 +54,7 @@ async def test_home_queue_is_for_staff_alone(desk: SlackDesk) -> None:
     assert "queue." not in str(own["blocks"])
     yuko = await desk.window(desk.server.people.admin)
     await yuko.press(await queue(yuko), named("IT"))
-    await yuko.message(private("窓口担当だけ"))
+    await yuko.message(private("窓口担当のみ"))
     assert await desk.rows() == []
 
 

@@ -27,14 +27,14 @@ async def test_staff_settle_an_entry_with_one_press(desk: SlackDesk) -> None:
     shown = await queue(priya)
     assert "> my laptop is broken" in texts(shown)
     assert "The bot said *IT*" in texts(shown)
-    assert "No confirmed question is like it yet · The bot is 87% sure" in texts(shown)
+    assert "No confirmed question is like it yet · The bot is fairly sure (87%)" in texts(shown)
     await priya.press(shown, lambda e: e.get("text", {}).get("text") == "Labor 労務")
     await priya.message(private("✅ Labor 労務 · my laptop is broken", "1 answer confirmed"))
     (correction,) = await desk.corrections(await kept(desk, ts))
     assert (correction.kind, correction.category, correction.by) == (CorrectionKind.CHANGE, "labor", priya.user_id)
     (settled,) = await desk.rows()
     assert (settled.category, settled.reason, settled.source) == ("labor", None, Source.CHANGE)
-    assert "corrected by" in texts(await priya.message(lambda m: m.get("thread_ts") == ts and "corrected" in texts(m)))
+    assert "Changed by" in texts(await priya.message(lambda m: m.get("thread_ts") == ts and "Changed" in texts(m)))
 
 
 async def test_conflict_shows_both_wordings_and_settles_both(desk: SlackDesk) -> None:
@@ -125,7 +125,7 @@ async def test_second_press_sees_the_first_settlement(desk: SlackDesk) -> None:
     ts, priya, kenji = await asked(desk), await desk.priya(), await desk.kenji()
     shown = await queue(priya)
     await kenji.press(await card(kenji, ts), "correct.agree")
-    await priya.message(lambda m: m.get("thread_ts") == ts and "confirmed by" in texts(m))
+    await priya.message(lambda m: m.get("thread_ts") == ts and "Confirmed by" in texts(m))
     await priya.press(shown, lambda e: e.get("text", {}).get("text") == "Other")
     await priya.message(private("Somebody else was first"))
     assert [r.category for r in await desk.rows()] == ["it"]

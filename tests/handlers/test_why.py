@@ -30,11 +30,11 @@ async def test_card_and_question_get_the_same_explanation(desk: SlackDesk) -> No
     on_question = await explanation(emily, await question(emily, ts), "Why IT?")
     assert on_card == on_question
     for part in (
-        "'laptop' stands in it (The bot is 87% sure)",
-        "Nobody has settled it yet",
+        "'laptop' stands in it · The bot is fairly sure (87%)",
+        "Nobody has confirmed it yet",
         f"`local/base`, release `{serving.id}` with prompt `{serving.prompt_id[:12]}` (now: serving)",
-        "had served since <!date",
-        f"It was shown up to {serving.recall} settled questions",
+        "was in use from <!date",
+        f"It was shown up to {serving.recall} similar questions",
         "19 tokens in, 10 out",
     ):
         assert part in on_card
@@ -43,7 +43,7 @@ async def test_card_and_question_get_the_same_explanation(desk: SlackDesk) -> No
 async def test_explanation_is_in_japanese(desk: SlackDesk) -> None:
     ts, kenji = await asked(desk, "有給の残り"), await desk.kenji()
     text = await explanation(kenji, await card(kenji, ts), "なぜLabor 労務か")
-    assert "ボットの理由：'有給' stands in it（" in text
+    assert "ボットの理由：'有給' stands in it · " in text
     assert "（リリース `" in text
 
 
@@ -59,11 +59,11 @@ async def test_explanation_names_release_that_answered(desk: SlackDesk) -> None:
         await tx.releases.enter(old.id, ReleaseState.RETIRED, "U9", "switch", desk.clock.now())
         await tx.releases.enter(new.id, ReleaseState.SERVING, "U9", "switch", desk.clock.now())
     await priya.press(await card(priya, ts), "correct.agree")
-    await priya.message(lambda m: "confirmed by" in texts(m))
+    await priya.message(lambda m: "Confirmed by" in texts(m))
     text = await explanation(priya, await card(priya, ts), "Why IT?")
     assert f"release `{old.id}`" in text
     assert "(now: served before)" in text
-    assert f"confirmed by <@{priya.user_id}>" in text
+    assert f"Confirmed by <@{priya.user_id}>" in text
     assert "newer" not in text
 
 
@@ -71,8 +71,8 @@ async def test_only_staff_read_others_questions(desk: SlackDesk) -> None:
     async with desk.store.transaction() as tx:
         await tx.rows.put(*(row(f"my laptop is slow {n}", "it", row_id=f"r{n}") for n in range(40)))
     ts, emily, priya = await asked(desk), await desk.emily(), await desk.priya()
-    for_all = await explanation(emily, await card(emily, ts), "most like it today")
-    for_staff = await explanation(priya, await card(priya, ts), "most like it today")
+    for_all = await explanation(emily, await card(emily, ts), "similar confirmed questions today")
+    for_staff = await explanation(priya, await card(priya, ts), "similar confirmed questions today")
     assert for_all.count("% alike)") == for_staff.count("% alike)") == 3
     assert "slow" not in for_all
     assert for_staff.count("my laptop is slow") == 3

@@ -22,7 +22,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Certificates": ("ssl_cert_file",),
     "People and channels": ("bot_staff", "bot_admins", "bot_channels", "bot_ops_channel"),
     "Prompt and models": ("bot_prompt", "bot_serving", "bot_fallback", "bot_student", "bot_encoder", NESTED),
-    "Limits": ("bot_shadow_per_day", "bot_budget_usd", "bot_catch_up_hours"),
+    "Limits": ("bot_shadow_per_day", "bot_budget_usd", "bot_catch_up_hours", "bot_remind_hours"),
     "Language": ("bot_language", "lang"),
     "Port, start and stop": ("bot_http_port", "bot_http_host", "bot_open_browser", "bot_drain_seconds"),
     "Traces": ("otel_exporter_otlp_endpoint",),

@@ -97,7 +97,7 @@ def test_every_text_is_used() -> None:
 
 def test_japanese_is_only_in_texts_and_prompts() -> None:
     """The exceptions read or mask Japanese text."""
-    names = ("courtesy", "dataset", "label", "masking", "pointing", "similar")
+    names = ("courtesy", "dataset", "label", "masking", "pointing", "reason", "similar")
     domain = {f"bot/domain/{name}.py" for name in names}
     allowed = domain | {"bot/providers/written_answer.py", "bot/app/replay/script.py", "bot/dataset/reading/columns.py"}
     found = set()

@@ -24,6 +24,8 @@ EVENT_SCOPES = {
     "channel_id_changed": "channels:read",
     "subteam_members_changed": "usergroups:read",
     "subteam_updated": "usergroups:read",
+    "reaction_added": "reactions:read",
+    "reaction_removed": "reactions:read",
     "user_change": "users:read",
 }
 METHOD_SCOPES = {

@@ -51,5 +51,6 @@ class CorrectionDesk:
             return await tx.rows.get(self.question)
 
     async def open_deliveries(self) -> int:
+        """Return the number of card updates that wait."""
         async with self.store.transaction() as tx:
-            return (await tx.outbox.lag(self.clock.now()))[0]
+            return (await tx.outbox.lag(self.clock.now(), "card"))[0]

@@ -41,6 +41,7 @@ class RuleModel:
     def __init__(self, rules: Mapping[str, str], confidence: float | None = 0.87) -> None:
         self.rules = dict(rules)
         self.confidence = confidence
+        self.others: tuple[str, ...] = ()
         self.asked: list[str] = []
         self.shown: list[tuple[Example, ...]] = []
         self._failures: list[ModelError] = []
@@ -67,6 +68,7 @@ class RuleModel:
             confidence=self.confidence,
             tokens_in=len(text),
             tokens_out=10,
+            others=self.others,
         )
 
 

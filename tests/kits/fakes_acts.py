@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from enum import StrEnum
 
 from bot.domain.batch import BatchJob
@@ -156,6 +157,10 @@ class FakeAnnouncer:
         """Message id → the card whose owner the message mentions."""
         self.owner_again: list[bool] = []
         """The argument `again` of each try to announce an owner."""
+        self.reminded: list[str] = []
+        """Questions whose owners were reminded."""
+        self.replies: set[str] = set()
+        """Questions to which somebody replied."""
         self.feedback: dict[str, Card] = {}
         """Message id → the card whose owner was told what the asker said."""
         self.sent: dict[str, str] = {}
@@ -228,6 +233,19 @@ class FakeAnnouncer:
         fault = self._receive("tell_feedback")
         assert again or message_id not in self.feedback
         self.feedback.setdefault(message_id, card)
+        lose(fault, NO_ANSWER)
+
+    async def utc_offset(self, card: Card) -> timedelta:
+        return timedelta(0)
+
+    async def replied(self, card: Card) -> bool:
+        return card.question.id in self.replies
+
+    async def remind_owner(self, card: Card, *, message_id: str, again: bool) -> None:
+        fault = self._receive("remind_owner")
+        assert again
+        if message_id not in self.reminded:
+            self.reminded.append(message_id)
         lose(fault, NO_ANSWER)
 
     async def ask_author(self, question_id: str, author: Author, *, message_id: str, again: bool) -> None:

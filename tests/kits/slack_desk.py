@@ -327,7 +327,7 @@ async def queue(person: Person, argument: str = "") -> Json:
 
 
 def entered(view: Json, category: str, reason: str | None = None) -> dict[str, Any]:
-    """Return what the form submits with this category and reason; the default reason is the form's draft."""
+    """Return what the form submits with this category and reason; the default reason is what *Use it* put there."""
     chosen = next(o for o in view["blocks"][0]["element"]["options"] if o["value"] == category)
     values: dict[str, Any] = {"category": {"category": {"type": "static_select", "selected_option": chosen}}}
     block = reason_block(view)
@@ -346,3 +346,11 @@ def drafted(view: Json) -> str | None:
     block = reason_block(view)
     found: str | None = block["element"].get("initial_value") if block else None
     return found
+
+
+def suggested(view: Json) -> str | None:
+    """Return the suggestion that stands beside the form's reason; None if there is none."""
+    for block in view["blocks"]:
+        if block.get("accessory", {}).get("action_id") == "correct.use_draft":
+            return str(block["text"]["text"]).split("\n", 1)[1]
+    return None

@@ -49,6 +49,17 @@ class Window:
     def action(self, action_id: str) -> Locator:
         return self.page.locator(f'[data-action-id="{action_id}"]').last
 
+    async def settle(self, category: str) -> None:
+        """Press the category's button, or choose it in the form if the card has no button for it."""
+        pressed = self.thread.get_by_role("button", name=category, exact=True)
+        await expect(self.action(ids.CORRECT_OPEN)).to_be_visible(timeout=EXPECTED_MS)
+        if await pressed.count():
+            await pressed.last.click()
+            return
+        await self.action(ids.CORRECT_OPEN).click()
+        await self.action(ids.CATEGORY_INPUT).select_option(label=category)
+        await self.page.get_by_test_id("submit").click()
+
 
 async def live_through(visit: Visit, running: Running, desk: LoopDesk, story: Story, shot: Shot) -> None:
     """Walk the loop: ask, correct, export, train, read the status, override the gate, and ask again.
@@ -87,7 +98,7 @@ async def live_through(visit: Visit, running: Running, desk: LoopDesk, story: St
     right = next(c for c in prompt.categories if c.id == ("hr" if said(first) != "hr" else "accounting"))
     staff = await window(people.staff[one].id)
     await staff.at(channel, ts)
-    await staff.action(ids.CHANGE).select_option(label=right.name)
+    await staff.settle(right.name)
     await expect(staff.action(ids.UNDO)).to_be_visible(timeout=EXPECTED_MS)
     await expect(staff.thread).to_contain_text(right.name)
     await shot(staff.page, "corrected")

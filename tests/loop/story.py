@@ -103,12 +103,19 @@ class LoopDesk:
     async def settle(self, card: Message, category: str) -> Message:
         """Have staff press the right category; return the settled card."""
         before = card["ts"]
-        if said(card) == category:
-            await self.staff.press(card, ids.AGREE)
+        if category in {choice.category for choice in choices(card)}:
+            await self.staff.press(card, lambda element: f'"c":"{category}"' in element.get("value", ""))
         else:
-            value = next(v for v in options(card) if ids.CategoryChoice.unpacked(v).category == category)
-            await self.staff.choose(card, ids.CHANGE, value)
+            await self._settle_by_form(card, category)
         return await self.employee.message(lambda m: m["ts"] == before and ids.UNDO in actions(m))
+
+    async def _settle_by_form(self, card: Message, category: str) -> None:
+        await self.staff.press(card, ids.CORRECT_OPEN)
+        form = await self.staff.view()
+        block = next(block for block in form["blocks"] if block["block_id"] == ids.CATEGORY_INPUT)
+        chosen = next(option for option in block["element"]["options"] if option["value"] == category)
+        entry = {"type": "static_select", "selected_option": chosen}
+        assert await self.staff.submit(form, {ids.CATEGORY_INPUT: {ids.CATEGORY_INPUT: entry}}) == {}
 
     async def command(self, text: str) -> Message:
         """Type a command as the admin and return its private answer; earlier private messages may still come in."""
@@ -141,8 +148,10 @@ def said(card: Message) -> str:
     return ids.CategoryChoice.unpacked(value).category
 
 
-def options(card: Message) -> list[str]:
-    return [o["value"] for _, e in elements(card["blocks"]) for o in e.get("options", [])]
+def choices(card: Message) -> list[ids.CategoryChoice]:
+    """Return what the card's buttons settle."""
+    values = [element.get("value", "") for _, element in elements(card["blocks"])]
+    return [ids.CategoryChoice.unpacked(value) for value in values if '"c":' in value]
 
 
 def actions(message: Message) -> set[str]:

@@ -123,10 +123,13 @@ async def test_unknown_model_is_refused(providers: Providers, prompt: Prompt) ->
 async def test_reason_argues_for_the_requested_category(providers: Providers, prompt: Prompt, category: str) -> None:
     """The model argues for any category, and quotes only words of the question."""
     reason = await OpenAIModel(providers).reason(STUDENT, prompt, "端末の画面と有給について", category)
-    assert reason.endswith("が決め手です")
+    assert reason.endswith("という言葉から判断しました")
     named = {"labor": "有給", "it": "端末"}.get(category, "")
     assert named in reason
-    assert all(word in "端末の画面と有給について" for word in reason.removesuffix("が決め手です")[1:-1].split("」「"))
+    assert all(
+        word in "端末の画面と有給について"
+        for word in reason.removesuffix("という言葉から判断しました")[1:-1].split("」「")
+    )
 
 
 async def test_reason_for_an_unknown_category_is_refused(providers: Providers, prompt: Prompt) -> None:

@@ -38,7 +38,8 @@ def correcting(store: SqlStore, clock: StepClock) -> Correcting:
 
 
 def press(card: Card, category: str, seen: int = 0) -> Press:
-    return Press(question_id=card.question.id, category=category, seen=seen, by="U2")
+    """Return a press by the asker, who needs no message about it: only the card is delivered."""
+    return Press(question_id=card.question.id, category=category, seen=seen, by=card.question.asker)
 
 
 async def test_card_shows_the_settlement(desk: DeliveryDesk, card: Card, correcting: Correcting) -> None:

@@ -56,9 +56,10 @@ class OwnerDesk:
         await self.correcting.undo(self.question, (await self.correcting.card(self.question)).seen, "U2")
 
     async def owners_told(self) -> list[str | None]:
-        """Deliver everything; return the owners told so far."""
+        """Deliver everything; return the owners told so far. The asker is told as well, even if nobody owns it now."""
         await self.deliveries.deliver()
-        return [card.owner for card in self.board.owners.values()]
+        told = [card for card in self.board.owners.values() if card.owner]
+        return [card.owner for card in told if card.settled is None or card.settled.by != card.owner]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -126,6 +126,6 @@ async def test_card_says_what_was_not_read(desk: SlackDesk) -> None:
         assert shown in texts(card)
     assert not any("secret" in text for text in desk.model.asked)
     await priya.press(card, "correct.agree")
-    settled = await priya.message(lambda m: "confirmed by" in texts(m))
+    settled = await priya.message(lambda m: "Confirmed by" in texts(m))
     assert "report.pdf (PDF)" in texts(settled)
     assert "secret" not in (await kept(desk, ts)).text

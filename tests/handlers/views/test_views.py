@@ -24,7 +24,7 @@ from bot.domain.release import ModelName
 from handlers.slack.announcer import MOST_STAFF_MENTIONS
 from handlers.texts.escape import mention
 from handlers.texts.words import LANGUAGES, Language, Words
-from handlers.views.card import REASON_LENGTH, card, modal, settle_anyway
+from handlers.views.card import NEXT_LIKELY, REASON_LENGTH, card, modal, settle_anyway
 from handlers.views.finetune_progress import ended, progress
 from handlers.views.home import about, home, own_questions, roles
 from handlers.views.ids import CategoryChoice, Form
@@ -146,21 +146,24 @@ def test_card_keeps_slacks_limits(shown: Card, words: Words) -> None:
     name = shown.category.name if shown.category else ""
     said = [b["text"]["text"] for b in message.blocks if b["type"] == "section"]
     guessed = shown.unsure and shown.settled is None
-    assert html.unescape(said[0]).startswith(f"*{words('card.guess', category=name) if guessed else name}*")
+    key = "card.guess" if guessed else "card.perhaps" if shown.doubtful else "card.owner"
+    expected = words(key, category=name, owner="").removesuffix("→ ").strip()
+    assert html.unescape(said[0]).startswith(expected)
     assert (staff in said[0]) == (staff in message.text) == guessed
     owner = mention(shown.category.owner) if shown.category else None
     assert not (guessed and owner and owner in said[0]), "a guess notifies no owner"
-    assert not (guessed and any(one.startswith(words("card.guide")) for one in said))
+    assert not (guessed and any(words("card.guide", guide="") in one for one in said))
     assert ("correct.undo" in controls({"blocks": message.blocks})) == (shown.settled is not None)
     if shown.settled is None:
-        categories = {c.id for c in shown.prompt.categories}
-        offered = {
+        offered = [
             CategoryChoice.unpacked(f["value"]).category
             for f in walk(message.blocks)
             if f.get("value", "").startswith('{"q"')
             if '"c"' in f["value"]
-        }
-        assert offered == categories
+        ]
+        most = NEXT_LIKELY if shown.doubtful else NEXT_LIKELY + 1
+        assert offered == [category.id for category in shown.likely[:most]]
+        assert "correct.open" in controls({"blocks": message.blocks}), "all others are one press away"
 
 
 @given(cards(), WORDS, st.none() | TEXT.map(lambda t: t[:REASON_LENGTH]))

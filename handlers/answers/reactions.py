@@ -1,0 +1,68 @@
+"""Reactions with an emoji: an owner's 👀 or ✅ on a question or its card is shown on the card.
+
+As with questions, a middleware stores the event before Slack gets its ack, so that none is lost.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from slack_bolt.async_app import AsyncApp
+
+from bot.domain.signal import SignalKind
+from handlers.context import Context
+
+REACTION_EVENTS = ("reaction_added", "reaction_removed")
+SIGNALS = {
+    "eyes": SignalKind.TAKEN,
+    "white_check_mark": SignalKind.DONE,
+    "heavy_check_mark": SignalKind.DONE,
+    "ballot_box_with_check": SignalKind.DONE,
+}
+"""Slack's names of the emoji that say something."""
+
+
+class ReactionMiddleware:
+    """Stores owners' reactions and wakes the deliverers. Where a question has no owner, staff count as one."""
+
+    def __init__(self, context: Context) -> None:
+        self._signalling = context.acts.signalling
+        self._guard = context.guard
+        self._people = context.people
+        self._wake = context.wake.deliverers
+
+    async def store(self, body: dict[str, Any], next: Callable[[], Awaitable[None]]) -> None:  # noqa: A002 - Bolt's name
+        """Store the event if it is an owner's reaction to a question, then let Bolt go on.
+
+        Raises:
+            Exception: Whatever the database raises. Slack then gets no ack and delivers again.
+        """
+        event = body.get("event") or {}
+        item = event.get("item") or {}
+        kind = SIGNALS.get(str(event.get("reaction"))) if event.get("type") in REACTION_EVENTS else None
+        if kind and item.get("type") == "message":
+            await self._note(event, item, kind)
+        await next()
+
+    async def _note(self, event: dict[str, Any], item: dict[str, Any], kind: SignalKind) -> None:
+        card = await self._signalling.card(self._people.home.team, item["channel"], item["ts"])
+        if card is None or not await self._is_owner(event["user"], card.owner):
+            return
+        at = datetime.fromtimestamp(float(event["event_ts"]), UTC)
+        removed = event["type"] == "reaction_removed"
+        if await self._signalling.note(card.question.id, item["ts"], kind, event["user"], at, withdrawn=removed):
+            self._wake()
+
+    async def _is_owner(self, user: str, owner: str | None) -> bool:
+        return await self._guard.is_among(user, (owner,)) if owner else await self._guard.is_staff(user)
+
+
+async def _do_nothing() -> None:
+    """Do nothing: the middleware has already done the work."""
+
+
+def register(app: AsyncApp, context: Context) -> None:
+    """Register the middleware and its two events."""
+    app.use(ReactionMiddleware(context).store)
+    for event in REACTION_EVENTS:
+        app.event(event)(_do_nothing)

@@ -1,0 +1,37 @@
+"""An owner's 👀 or ✅ on a question or its card shows on the card; removing it takes it back."""
+
+from tests.kits.slack_desk import WATCHED, SlackDesk, asked, card, eventually, texts
+
+PRIYA = "<@U0PRIYA0001>"
+
+
+async def shows(desk: SlackDesk, ts: str, text: str, *, absent: bool = False) -> None:
+    async def holds() -> bool:
+        return (text in texts(await card(await desk.emily(), ts))) is not absent
+
+    await eventually(holds)
+
+
+async def test_owners_reactions_show_on_card(desk: SlackDesk) -> None:
+    ts, priya = await asked(desk), await desk.priya()
+    shown = await card(priya, ts)
+    await priya.react(WATCHED, ts, "eyes")
+    await shows(desk, ts, f"👀 {PRIYA} has it")
+    await priya.react(WATCHED, shown["ts"], "white_check_mark")
+    await shows(desk, ts, f"✅ Done · {PRIYA}")
+    await priya.react(WATCHED, shown["ts"], "white_check_mark", on=False)
+    await shows(desk, ts, f"👀 {PRIYA} has it")
+    await priya.react(WATCHED, ts, "eyes", on=False)
+    await shows(desk, ts, "has it", absent=True)
+
+
+async def test_others_reactions_say_nothing(desk: SlackDesk) -> None:
+    ts, priya, emily, kenji = await asked(desk), await desk.priya(), await desk.emily(), await desk.kenji()
+    for person, emoji in ((emily, "eyes"), (kenji, "white_check_mark"), (priya, "thumbsup")):
+        await person.react(WATCHED, ts, emoji)
+    await priya.react(WATCHED, ts, "eyes")
+    await shows(desk, ts, "has it")
+    async with desk.store.transaction() as tx:
+        question = await tx.questions.at("T0PRACTICE1", WATCHED, ts)
+        assert question
+        assert [signal.by for signal in await tx.signals.of(question.id)] == [priya.user_id]
