@@ -1,17 +1,19 @@
 """Classification of one question by the prompt, the trained layers and the examples in the chat."""
 
+from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bot.embedded.courtesies import COURTESIES, sentence_weights
-from bot.embedded.encoders import LONG_TEXT, sentences_of
+from bot.embedded.encoders import LONG_TEXT, parts_of, sentences_of
 from bot.embedded.features import Floats, TextSpace, casefolded, gram_counts
 from bot.embedded.linear import documents_of, from_prompt, softmax
 from bot.embedded.prompt import guess_labels
 from bot.embedded.reasons import Span, candidate_words, deciding_words, like_example, quoted_reason, without_word
-from bot.embedded.trained import PRIOR_ROWS, TrainedModel
+from bot.embedded.trained import PRIOR_ROWS, TrainedModel, digest
+from bot.embedded.writing import usual_writing
 
 Shot = tuple[str, str]
 """An example question from the chat, and its label."""
@@ -68,10 +70,10 @@ def classify(
         explain: Whether to look for a reason, which costs some more encodings; else the reason is empty.
     """
     choices = tuple(labels)
+    chooser = _Chooser(model, prompt, _choices(model, prompt, choices), shots)
+    question = chooser.usual_writing(question)
     if len(choices) == 1:
-        chooser = _Chooser(model, prompt, _rivals(model, prompt, choices[0]), shots)
         return Prediction(choices, np.ones(1, dtype=np.float32), chooser.reason(question, choices[0]))
-    chooser = _Chooser(model, prompt, choices, shots)
     probabilities = chooser.probabilities([question])[0]
     label = choices[int(probabilities.argmax())]
     return Prediction(choices, probabilities, chooser.reason(question, label) if explain else "")
@@ -81,15 +83,14 @@ def texts_to_encode(
     model: TrainedModel, prompt: str, labels: Sequence[str], question: str, shots: Sequence[Shot]
 ) -> list[str]:
     """Return the texts whose vectors `classify` needs, for an encoder that is elsewhere."""
-    choices = tuple(labels) if len(labels) > 1 else _rivals(model, prompt, labels[0])
-    sentences = [*sentences_of(question), *COURTESIES] if len(question) > LONG_TEXT else []
-    known = [text for text, _ in [*shots, *documents_of(prompt, choices)]]
-    return [question, *sentences, *known]
+    parts = parts_of(question)
+    known = [text for text, _ in [*shots, *documents_of(prompt, _choices(model, prompt, tuple(labels)))]]
+    return [question, *parts, *(COURTESIES if parts else ()), *known]
 
 
-def _rivals(model: TrainedModel, prompt: str, label: str) -> tuple[str, ...]:
-    """Return the labels that a single choice is explained against, itself first."""
-    return tuple(dict.fromkeys((label, *model.labels, *guess_labels(prompt))))
+def _choices(model: TrainedModel, prompt: str, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the labels to choose from; for a single one also those that it is explained against, itself first."""
+    return labels if len(labels) > 1 else tuple(dict.fromkeys((*labels, *model.labels, *guess_labels(prompt))))
 
 
 class _Chooser:
@@ -102,17 +103,28 @@ class _Chooser:
         self._prompt = prompt
         self._prompt_model = from_prompt(prompt, labels, model.encoder)
 
+    def usual_writing(self, text: str) -> str:
+        """Return the question in the writing that the encoder knows best."""
+        spaces = [self._prompt_model.space, *(layer.linear.space for layer in self._model.layers)]
+        return usual_writing(text, ChainMap(*(space.vocabulary.columns for space in spaces)))
+
     def probabilities(self, texts: Sequence[str]) -> Floats:
         """Return the probability of each label, one row per text.
 
-        A long text is answered as the mean of itself and its sentences, weighted by how little each is a courtesy.
+        A text of several sentences is answered as the mean of itself and its sentences. Each counts the more, the
+        surer its own answer is and the less it is a courtesy. A text that is known word for word is answered whole.
         """
         found = self._of_whole(texts)
         for at, text in enumerate(texts):
-            if len(text) > LONG_TEXT and self._model.encoder:
-                parts = [text, *sentences_of(text)]
-                found[at] = self._weights(parts) @ self._of_whole(parts)
+            parts = parts_of(text) if self._model.encoder else []
+            if parts and not self._is_known(text):
+                answers = self._of_whole([text, *parts])
+                shares = self._weights([text, *parts]) * answers.max(axis=1)
+                found[at] = shares @ answers / shares.sum()
         return found
+
+    def _is_known(self, text: str) -> bool:
+        return self._model.known.holds(text) or digest(text) in {digest(example) for example, _ in self._shots}
 
     def _weights(self, parts: Sequence[str]) -> Floats:
         known = self._model.known.vectors
@@ -157,7 +169,7 @@ class _Chooser:
         at = self._labels.index(label)
         if len(question) > LONG_TEXT:
             sentences = sentences_of(question)
-            support = self.probabilities(sentences)[:, at]
+            support = self._of_whole(sentences)[:, at]
             support = support * self._weights(sentences) if self._model.encoder else support
             question = sentences[int(support.argmax())]
         words = deciding_words(question, self._effects(question, label))
@@ -182,7 +194,7 @@ class _Chooser:
             return {}
         if self._model.encoder and not self._model.encoder.in_package:
             return {span: float(evidence[slice(*span)].sum()) for span in spans}
-        chances = self.probabilities([question, *(without_word(question, span) for span in spans)])
+        chances = self._of_whole([question, *(without_word(question, span) for span in spans)])
         chosen = np.clip(chances[:, self._labels.index(label)], 1e-6, 1 - 1e-6)
         odds = np.log(chosen / (1 - chosen))
         return dict(zip(spans, (odds[0] - odds[1:]).tolist(), strict=True))

