@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from bot.app.logs import CHATTY_LOGGERS, OUR_LOGGERS
 from bot.embedded import runner
+from bot.settings import Settings
 from tests.kits.forked_programs import forked
 
 STARTS_PROGRAMS = (
@@ -68,6 +69,14 @@ def fast_training() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner, "WORKER", forked("bot.embedded.train"))
         yield
+
+
+@pytest.fixture
+def without_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove every setting from the environment but the encoder, which tests that look at meaning name."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("BOT_ENCODER", "none")
 
 
 @pytest.fixture(autouse=True)

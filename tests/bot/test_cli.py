@@ -21,7 +21,7 @@ from bot.app import running
 from bot.app.replay.show import Point, UnsureFigures
 from bot.cli import main, open_page, parser, point_line, unsure_line
 from bot.domain.certainty import OutOfScope
-from bot.settings import ROOT, Settings, load
+from bot.settings import ROOT, load
 from handlers.texts.words import Words
 
 QUESTIONS = "".join(f"question {n} about a laptop,it\nquestion {n} about leave,labor\n" for n in range(8))
@@ -29,11 +29,9 @@ Shell = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(autouse=True)
-def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, without_settings: None) -> Path:
     """Start in an empty folder with a database of its own, in English."""
     monkeypatch.chdir(tmp_path)
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/desk.db")
     monkeypatch.setenv("BOT_LANGUAGE", "en")
     return tmp_path

@@ -13,14 +13,6 @@ from bot.settings import Settings
 Open = Callable[..., AbstractAsyncContextManager[Running]]
 
 
-@pytest.fixture(autouse=True)
-def without_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove every setting from the environment but the encoder: loading one costs a second, so a test names it."""
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("BOT_ENCODER", "none")
-
-
 @pytest.fixture
 def open_loop(tmp_path: Path) -> Open:
     """Return `open_loop(language, **settings)`, which runs the bot; a second call finds the same database."""
@@ -40,5 +32,5 @@ def open_loop(tmp_path: Path) -> Open:
 
 
 @pytest.fixture(autouse=True)
-def use_fast_training(fast_training: None) -> None:
-    """Train in workers that are forked, not started anew."""
+def prepared(fast_training: None, without_settings: None) -> None:
+    """Train in workers that are forked, and take no setting from the environment."""

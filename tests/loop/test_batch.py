@@ -38,7 +38,7 @@ async def test_batch_survives_restart_and_posts_its_figures(tmp_path: Path, monk
         server.on("POST /v1/batches", Reply({"id": "batch_1", "status": "validating"}))
         server.on("GET /v1/batches/batch_1", Reply({"id": "batch_1", "status": "in_progress"}))
         async with opened() as running, open_loop_desk(running) as desk:
-            await settle_all(running, "en")
+            await settle_all(running, "en", subjects=2)
             core = running.core
             assert "without `batch`" in words(await desk.command("evaluate batch")), "the embedded model has none"
             serving = await core.acts.releasing.serving()

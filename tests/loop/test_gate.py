@@ -104,7 +104,7 @@ async def test_shuffled_labels_teach_nothing(open_loop: Open) -> None:
 
 async def test_worse_release_is_refused_with_what_it_breaks(open_loop: Open) -> None:
     async with open_loop("en") as running, open_loop_desk(running) as desk:
-        await settle_all(running, "en")
+        await settle_all(running, "en", subjects=4)
         confused, before = await add_confused_release(running), await running.core.acts.releasing.serving()
         refused = await desk.command(f"switch {confused}")
         assert refused["text"].startswith("Clearly worse: ")

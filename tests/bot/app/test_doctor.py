@@ -67,9 +67,7 @@ class Surroundings:
 
 
 @pytest.fixture
-async def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Surroundings]:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
+async def outside(tmp_path: Path, without_settings: None) -> AsyncIterator[Surroundings]:
     async with AsyncExitStack() as stack:
         slack = await stack.enter_async_context(serve(Workspace(MANIFEST)))
         model = await stack.enter_async_context(OpenAIServer().running())

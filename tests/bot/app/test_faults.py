@@ -32,11 +32,9 @@ CATEGORY = '[[category]]\nid = "{id}"\nname = "{name}"\n'
 
 
 @pytest.fixture(autouse=True)
-def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, without_settings: None) -> Path:
     """Start in an empty folder, without any setting."""
     monkeypatch.chdir(tmp_path)
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
     return tmp_path
 
 

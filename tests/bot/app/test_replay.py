@@ -31,7 +31,7 @@ from storage.store import SqlStore
 from tests.bot.things import PROMPT
 from tests.storage import things
 
-pytestmark = pytest.mark.usefixtures("fast_training")
+pytestmark = pytest.mark.usefixtures("fast_training", "without_settings")
 
 SUBJECTS = {
     "leave": ["leave", "holiday", "vacation", "sick day"],
@@ -272,8 +272,6 @@ async def test_timed_out_action_is_repeated(monkeypatch: pytest.MonkeyPatch, err
 async def test_replay_of_small_file_learns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """People ask, correct, train and switch on the practice page, with the real bot and the embedded model."""
     monkeypatch.chdir(tmp_path)
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
     plan = Plan(every=25, agree=1.0, test=15, examples=0)
     cut = script(jsonl(generated()), plan, PROMPT)
     answered = 0
@@ -294,8 +292,6 @@ async def test_replay_of_small_file_learns(monkeypatch: pytest.MonkeyPatch, tmp_
 
 async def test_replay_with_recall_learns_without_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
     plan = Plan(every=20, agree=1.0, test=15, examples=0, recall=3)
     points = [point async for point in replay(script(jsonl(generated()), plan, PROMPT), plan, Settings(), int)]
     assert {point.model for point in points} == {"local/base"}
@@ -312,8 +308,6 @@ async def test_staff_pick_from_many_answered_questions(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, order: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
     plan = Plan.model_validate({"every": 15, "test": 15, "examples": 0, "order": order})
     cut = script(jsonl(generated()), plan, PROMPT)
     points = [point async for point in replay(cut, plan, Settings(), lambda _: None)]
@@ -326,10 +320,7 @@ async def test_orders_of_a_file_are_compared(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("BOT_LANGUAGE", "en")
-    monkeypatch.setenv("BOT_ENCODER", "none")
     Path("history.jsonl").write_bytes(jsonl(generated()))
     call = "replay history.jsonl --every 15 --test 15 --examples 0 --order queue --seeds 2"
     assert await asyncio.to_thread(main, call.split()) == 0
