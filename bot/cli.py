@@ -280,13 +280,13 @@ def write_private(path: Path, content: bytes) -> None:
 
 async def import_(call: argparse.Namespace, settings: Settings, words: Words) -> int:
     """Import a file. The exit code is 1 if a line was bad, although all good lines are stored."""
+    with file_errors(call.file):
+        data = call.file.read_bytes()  # first, so that a wrong name is told at once
     from bot.app.import_lines import lost_lines, preview_lines, problem_lines, skipped_lines
     from bot.app.wiring import open_core
     from bot.dataset.importing import ImportPreview, UnknownMapping
 
     options = import_options(call)
-    with file_errors(call.file):
-        data = call.file.read_bytes()
     async with open_core(settings) as core:
         importing = core.acts.importing
         try:

@@ -157,12 +157,12 @@ def test_dry_run_shows_rows_and_writes_nothing(here: Path, capsys: Shell) -> Non
 def test_replay_takes_the_options_of_import(here: Path, capsys: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOT_PROMPT", str(ROOT / "prompts" / "ja"))
     file = here / "h.csv"
-    lines = (ROOT / "prompts" / "ja" / "history.csv").read_text(encoding="utf-8").splitlines()[1:60]
+    lines = (ROOT / "prompts" / "ja" / "history.csv").read_text(encoding="utf-8").splitlines()[1:31]
     file.write_text("\n".join(["内訳メモ,行き先", *lines]), encoding="euc_jp")
     assert main(["replay", str(file)]) == 1
     assert "No question could be read" in capsys.readouterr().err
     call = ["replay", str(file), "--text", "内訳メモ", "--category", "行き先", "--encoding", "euc_jp"]
-    assert main([*call, "--every", "30", "--test", "10", "--recall", "0"]) == 0
+    assert main([*call, "--every", "15", "--test", "8", "--recall", "0"]) == 0
     assert "Measured on the last" in capsys.readouterr().out
     assert main(["replay", str(file), "--encoding", "klingon"]) == 2
     assert capsys.readouterr().err.startswith("--encoding: ")

@@ -269,6 +269,7 @@ async def test_timed_out_action_is_repeated(monkeypatch: pytest.MonkeyPatch, err
 # --- from end to end
 
 
+@pytest.mark.tour
 async def test_replay_of_small_file_learns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """People ask, correct, train and switch on the practice page, with the real bot and the embedded model."""
     monkeypatch.chdir(tmp_path)
@@ -290,6 +291,7 @@ async def test_replay_of_small_file_learns(monkeypatch: pytest.MonkeyPatch, tmp_
     assert points[-1].right > points[0].right
 
 
+@pytest.mark.tour
 async def test_replay_with_recall_learns_without_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     plan = Plan(every=20, agree=1.0, test=15, examples=0, recall=3)
@@ -303,7 +305,7 @@ async def test_replay_with_recall_learns_without_training(monkeypatch: pytest.Mo
         assert point.unsure.wrong == pytest.approx(1 - point.accuracy)
 
 
-@pytest.mark.parametrize("order", ["random", "queue"])
+@pytest.mark.parametrize("order", [pytest.param("random", marks=pytest.mark.tour), "queue"])
 async def test_staff_pick_from_many_answered_questions(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, order: str
 ) -> None:
