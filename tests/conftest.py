@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+from collections import deque
 from collections.abc import Iterator
 
 import pytest
@@ -35,6 +36,17 @@ STARTS_PROGRAMS = (
 )
 """Tests of whole programs, in this process or in their own: the practice workspace, servers, trainings, replicas."""
 
+LONG = (
+    "tests/chaos/test_chaos.py",
+    "tests/loop/",
+    "tests/bot/app/test_replay.py",
+    "tests/bot/test_cli.py",
+    "tests/handlers/test_database_fails.py",
+    "tests/house/test_architecture.py",
+    "tests/storage/test_patience.py",
+)
+"""The tests that take longest by the clock."""
+
 # Loading the sentence encoder costs a second a process: only tests that look at meaning name it.
 os.environ.setdefault("BOT_ENCODER", "none")  # noqa: TID251 - settings read it, also in processes that tests start
 
@@ -49,12 +61,28 @@ def pytest_xdist_auto_num_workers() -> int:
     return round(1.5 * (os.cpu_count() or 1))
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that start a program: `make quick` leaves them out."""
+    """Mark tests that start a program: `make quick` leaves them out. Then let each worker begin with long tests."""
     for item in items:
         parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
         if item.nodeid.startswith(STARTS_PROGRAMS) or "postgresql" in parameters or "postgresql" in item.name:
             item.add_marker(pytest.mark.program)
+    items[:] = long_first(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))  # noqa: TID251 - xdist sets it
+
+
+def long_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Return the tests so that each worker's share of the list begins with long ones: nobody waits for them at the end.
+
+    pytest-xdist cuts the list into one piece for each worker. Later, idle workers take tests from the pieces' ends.
+    """
+    long = deque(item for item in items if item.nodeid.startswith(LONG))
+    others = deque(item for item in items if not item.nodeid.startswith(LONG))
+    ordered: list[pytest.Item] = []
+    for left in range(workers, 0, -1):
+        begin, end = len(long) // left, len(others) // left
+        ordered += [long.popleft() for _ in range(begin)] + [others.popleft() for _ in range(end)]
+    return ordered
 
 
 def pytest_collection_finish() -> None:

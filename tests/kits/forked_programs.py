@@ -30,6 +30,7 @@ STREAMS = 3
 REQUEST_BYTES = 1 << 16
 LOADED = {
     "bot": ("bot.cli", "bot.app.running", "bot.embedded.train"),
+    "bot.embedded": ("bot.embedded.server", "uvicorn"),
     "bot.embedded.train": ("bot.embedded.train", "bot.embedded.learner"),
     "tests.chaos.replica": ("tests.chaos.replica", "bot.app.running"),
 }

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import socket
-import sys
 from pathlib import Path
 
 import httpx2
@@ -14,6 +13,7 @@ from openai.types import Model
 
 from bot.embedded import FolderShelf, LocalModel
 from tests.bot.embedded.kit import ask, client_of
+from tests.kits.forked_programs import forked
 
 
 async def test_api_key_is_required_if_set(shelf: FolderShelf) -> None:
@@ -69,8 +69,8 @@ async def test_server_runs_as_standalone_program(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    order = ["-m", "bot.embedded", "--port", str(port), "--folder", str(tmp_path)]
-    process = await asyncio.create_subprocess_exec(sys.executable, *order, cwd=Path(__file__).parents[3])
+    command = forked("bot.embedded", "--port", str(port), "--folder", str(tmp_path))
+    process = await asyncio.create_subprocess_exec(*command)
     try:
         async with AsyncOpenAI(api_key="any", base_url=f"http://127.0.0.1:{port}/v1", max_retries=0) as client:
             for _ in range(400):
