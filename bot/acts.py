@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from bot.care.caring import Caring
 from bot.corrections.consenting import Consenting
 from bot.corrections.correcting import Correcting
 from bot.corrections.drafting import Drafting
@@ -45,6 +46,7 @@ from bot.ports import (
     NothingEmbedded,
     Shelf,
     Store,
+    TextEncoder,
     Threads,
     Tracker,
     Trainer,
@@ -83,6 +85,8 @@ class Ports:
     tracker: Tracker | None = None
     meter: Meter = field(default_factory=Unmetered)
     embedded: Embedded = field(default_factory=NothingEmbedded)
+    encoder: TextEncoder | None = None
+    """The encoder whose vectors `Caring` knows, if it is set: it runs in this process."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ class Acts:
         progress = FinetuneProgress(store, clock, reports)
         tracker = ports.tracker
         # questions
+        self.caring = Caring(ports.encoder)
         self.classifying = Classifying(store, ports.live_model, neighbours, clock, choices.fallback, ports.meter)
         self.rechecking = Rechecking(store, self.classifying, clock)
         self.recounting = Recounting(store)
@@ -180,8 +185,15 @@ class SlackActs:
     ) -> None:
         store, clock, meter = ports.store, ports.clock, ports.meter
         self.answering = Answering(
-            store, acts.classifying, slack.announcer, clock, meter, slack.threads, remind_after=remind_after
+            store,
+            acts.classifying,
+            slack.announcer,
+            clock,
+            meter,
+            slack.threads,
+            caring=acts.caring,
+            remind_after=remind_after,
         )
         self.delivering = Delivering(store, slack.announcer, clock, meter)
-        self.catching_up = CatchingUp(store, slack.history, clock, catch_up_within)
+        self.catching_up = CatchingUp(store, slack.history, clock, catch_up_within, acts.caring)
         self.surveying = Surveying(store, slack.audiences, clock)

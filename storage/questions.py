@@ -9,6 +9,7 @@ from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL, ColumnElement, Select, ex
 from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.domain.audience import Audience
 from bot.domain.consent import Author
 from bot.domain.feedback import FeedbackKind
 from bot.domain.question import Disclosure, Place, Question, Verdict
@@ -64,6 +65,10 @@ class SqlQuestions:
 
     async def save_card(self, question_id: str, card_ts: str) -> None:
         await self._connection.execute(update(questions).where(questions.c.id == question_id).values(card_ts=card_ts))
+
+    async def hide(self, question_id: str) -> None:
+        values = {"audience": Audience.DIRECT, "disclosure": None}
+        await self._connection.execute(update(questions).where(questions.c.id == question_id).values(values))
 
     async def add_verdict(self, verdict: Verdict) -> None:
         await self._connection.execute(insert(verdicts).values(verdict.model_dump()))

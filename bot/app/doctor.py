@@ -118,7 +118,10 @@ def check_prompt(settings: Settings) -> list[Finding]:
     except Unable as error:
         return findings_of("BOT_PROMPT", error)
     names = ", ".join(category.name for category in prompt.categories)
-    return [well("BOT_PROMPT", "cli.doctor.prompt", folder=settings.prompt_folder.name, names=names)]
+    found = [well("BOT_PROMPT", "cli.doctor.prompt", folder=settings.prompt_folder.name, names=names)]
+    contacts = len(prompt.care.contacts)
+    found.append(well("[care]", "cli.doctor.care" if contacts else "cli.doctor.no_care", n=contacts))
+    return found
 
 
 async def check_tables(database: Database) -> tuple[bool, list[Finding]]:

@@ -172,7 +172,9 @@ class SlackSide:
         people = People(client, home, settings.bot_language)
         guard = Guard(settings.bot_staff, settings.bot_admins, client, people)
         policy = Policy(home.bot_user_id, settings.bot_channels, client.moved)
-        announcer = SlackAnnouncer(client, people, settings.bot_ops_channel, settings.bot_staff)
+        announcer = SlackAnnouncer(
+            client, people, settings.bot_ops_channel, settings.bot_staff, core.prompt.care.contacts
+        )
         audiences = ChannelAudiences(client)
         reader = MessageReader(client, people, audiences)
         history = SlackHistory(client, reader, policy)

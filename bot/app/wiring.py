@@ -18,6 +18,7 @@ from bot.app.encoding import EmbeddedModel, encoder_of
 from bot.app.replicas import ReplicaLeases
 from bot.app.telemetry import MeteredModel, Telemetry
 from bot.app.trust import TrustAdapter, trust_of
+from bot.care.meaning import ENCODER
 from bot.domain.faults import Fault, Problem, SettingsError, problem_of, problems_of
 from bot.domain.prompt import Prompt
 from bot.embedded import LocalModel
@@ -166,6 +167,7 @@ async def open_core(  # noqa: PLR0915 - one line a part
             tracker=tracker,
             meter=telemetry or Unmetered(),
             embedded=EmbeddedModel(local) if "local" not in services else NothingEmbedded(),
+            encoder=local if settings.bot_encoder == ENCODER else None,
         )
         acts = Acts(ports, choices_of(settings))
         await acts.releasing.ensure(prompt, settings.serving)

@@ -58,10 +58,21 @@ class Category(Thing):
         return "\n".join(part for part in parts if part)
 
 
+Contact = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(clean_text)]
+
+
+class Care(Thing):
+    """The section `[care]` of categories.toml: who helps in private with harassment, danger and the like."""
+
+    contacts: Annotated[tuple[Contact, ...], Field(max_length=20)] = ()
+    """Free texts, user ids (U… or W…) and user-group ids (S…)."""
+
+
 class CategoriesFile(Thing):
     """The content of categories.toml."""
 
     language: Literal["ja", "en"]
+    care: Care = Care()
     category: tuple[Category, ...]
 
 
@@ -77,6 +88,8 @@ class Prompt(Thing):
     template: Annotated[str, AfterValidator(clean_text)]
     """The content of system.md. The categories replace `{{categories}}`, or follow the template if it lacks that."""
     categories: tuple[Category, ...]
+    care: Annotated[Care, Field(exclude=True)] = Care()
+    """Read from the configured folder at each start; the database keeps no copy."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -100,7 +113,7 @@ class Prompt(Thing):
             pydantic.ValidationError: the categories are not usable.
         """
         file = CategoriesFile.model_validate(tomllib.loads(categories_toml))
-        return cls(language=file.language, template=system_md, categories=file.category)
+        return cls(language=file.language, template=system_md, categories=file.category, care=file.care)
 
     @cached_property
     def text(self) -> str:

@@ -84,6 +84,16 @@ class Arrival(Thing):
         """The text with all quotes, one below the other."""
         return "\n".join(filter(None, (self.text, *self.quotes)))
 
+    @property
+    def direct(self) -> bool:
+        """Whether it came as a direct message to the bot."""
+        return self.audience is Audience.DIRECT or self.place.channel.startswith("D")
+
+    @property
+    def comes_after_first(self) -> bool:
+        """Whether the message may have arrived before: by an edit or by the shortcut."""
+        return self.kind is ArrivalKind.EDITED or self.via is Via.SHORTCUT
+
     def after(self, other: "Arrival") -> bool:
         """Return whether this arrival's text is newer than the other's, for the same message."""
         return float(self.said or self.place.ts) > float(other.said or other.place.ts)
@@ -118,6 +128,8 @@ class Ending(StrEnum):
     ANSWERED = "answered"
     FAILED = "failed"
     IGNORED = "ignored"
+    CARE = "care"
+    """A cry for help, answered in private with the people who help (`Caring`). Nothing else is kept of it."""
 
 
 class Disclosure(StrEnum):
@@ -230,3 +242,5 @@ class Notice(StrEnum):
     OUTSIDER = "outsider"
     FAILED = "failed"
     UNREADABLE = "unreadable"
+    CARE = "care"
+    """The private answer to a cry for help; handlers/views/care.py adds whom to turn to."""

@@ -125,7 +125,10 @@ class Announcer(Protocol):
         """Post a member's reply to a sent message in the asker's direct message, if it still exists; never twice."""
 
     async def post_notice(self, arrival: Arrival, notice: Notice, *, again: bool) -> None:
-        """Tell the asker in the thread why there is no answer. An outsider is told in private."""
+        """Tell the asker in the thread why there is no answer. Outsiders and cries for help are answered in private."""
+
+    async def take_back(self, question: Question) -> None:
+        """Delete the question's card, as far as Slack lets; a card that is already deleted is well."""
 
     async def posted_card(self, question: Question) -> str | None:
         """Return the ts of the question's card if an earlier attempt has posted it."""

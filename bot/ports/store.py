@@ -99,6 +99,9 @@ class Questions(Protocol):
 
     async def save_card(self, question_id: str, card_ts: str) -> None: ...
 
+    async def hide(self, question_id: str) -> None:
+        """Treat the question from now on as a direct message that its asker has not sent."""
+
     async def add_verdict(self, verdict: Verdict) -> None: ...
 
     async def verdict(self, question_id: str) -> Verdict | None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
+from bot.care.caring import Caring
 from bot.domain import intake
 from bot.domain.card import Card
 from bot.domain.disk import is_disk_full, log_failure
@@ -49,12 +50,14 @@ class Answering:
         meter: Meter | None = None,
         threads: Threads | None = None,
         *,
+        caring: Caring | None = None,
         remind_after: timedelta | None = None,
     ) -> None:
         self._store = store
         self._classifying = classifying
         self._announcer = announcer
         self._threads = threads
+        self._caring = caring or Caring()
         self._clock = clock
         self._meter = meter or Unmetered()
         self._arrivals = Arrivals(store, clock, self._meter, remind_after)
@@ -88,8 +91,15 @@ class Answering:
         return await self._arrivals.next(self._answer, self._failed)
 
     async def _answer(self, item: InboxItem) -> None:
-        """Process an arrival: answer it, decline it, or return it to the queue."""
+        """Process an arrival: answer it in private, or as a question."""
         item = await self._with_thread(item)
+        if await self._caring.needs_help(item.arrival.whole):
+            await self._answer_in_private(item)
+        else:
+            await self._answer_question(item)
+
+    async def _answer_question(self, item: InboxItem) -> None:
+        """Answer an arrival, decline it, or return it to the queue."""
         arrival, arrivals = item.arrival, self._arrivals
         if arrival.kind is ArrivalKind.EDITED and not await self._edits.stands_for_question(item):
             return
@@ -134,6 +144,32 @@ class Answering:
         if intake.is_announced(item.arrival, notice):
             await self._notify(item, notice)
         await self._arrivals.finish(item, Ending.IGNORED, notice.value)
+
+    async def _answer_in_private(self, item: InboxItem) -> None:
+        """Answer a cry for help, once for each message. Nothing is stored of it, and an earlier card is taken away."""
+        arrival = item.arrival
+        async with self._store.transaction() as tx:
+            others = [known for known in await tx.inbox.of(arrival.place) if known[0].event_id != arrival.event_id]
+            question = await tx.questions.at(arrival.place.team, arrival.place.channel, arrival.place.ts)
+            await self._arrivals.hold(tx, item)
+        if any(ending is Ending.CARE for _, ending in others):
+            await self._arrivals.finish(item, Ending.IGNORED, "care_before")
+        elif arrival.comes_after_first and any(ending is None and not one.comes_after_first for one, ending in others):
+            await self._arrivals.try_later(item)  # the first version is being answered
+        else:
+            if question:
+                await self._take_back(question)
+            await self._notify(item, Notice.CARE)
+            await self._arrivals.finish(item, Ending.CARE)
+
+    async def _take_back(self, question: Question) -> None:
+        """Delete the card of an earlier version of the message, and take the question and its row out of everything."""
+        async with self._store.transaction() as tx:
+            await tx.questions.hide(question.id)
+            await tx.rows.withdraw(question.id, self._clock.now())
+        ts = question.card_ts or await self._announcer.posted_card(question)
+        if ts:
+            await self._announcer.take_back(question.model_copy(update={"card_ts": ts}))
 
     async def _take_up(self, item: InboxItem) -> TakenUp | None:
         """Store the arrival's question, or find the one that an earlier try stored.
@@ -216,7 +252,7 @@ class Answering:
             if posted:
                 await self._arrivals.finish(item, Ending.ANSWERED, posted=posted)
                 return
-            await self._notify(item, Notice.FAILED)
+            await self._notify(item, await self._last_notice(item))
         except ThreadGone:
             await self._arrivals.finish(item, Ending.IGNORED, "deleted")
             return
@@ -227,6 +263,10 @@ class Answering:
                 return
             why = f"{why}, untold"
         await self._arrivals.finish(item, Ending.FAILED, why)
+
+    async def _last_notice(self, item: InboxItem) -> Notice:
+        """Return what the asker is told when the bot gives up. A cry for help is never answered in public."""
+        return Notice.CARE if await self._caring.needs_help(item.arrival.whole) else Notice.FAILED
 
     async def _posted(self, arrival: Arrival) -> Question | None:
         """Return the question with its card's ts, if an earlier try posted the card but could not store the ts."""

@@ -2,9 +2,10 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+from bot.care.caring import Caring
 from bot.current_prompt import current_prompt
 from bot.domain import intake
 from bot.domain.question import Arrival, Missed
@@ -34,13 +35,17 @@ class CatchingUp:
         history: The channels.
         clock: The time.
         answer_within: Age up to which a question is answered; older ones are listed for staff.
+        caring: Finds cries for help: they are answered at any age, and never listed.
     """
 
-    def __init__(self, store: Store, history: History, clock: Clock, answer_within: timedelta) -> None:
+    def __init__(
+        self, store: Store, history: History, clock: Clock, answer_within: timedelta, caring: Caring | None = None
+    ) -> None:
         self._store = store
         self._history = history
         self._clock = clock
         self._answer_within = answer_within
+        self._caring = caring or Caring()
 
     async def catch_up(self, channel: str) -> int:
         """Put the questions that were missed in a channel into the inbox, and list those that are too old for staff.
@@ -62,20 +67,25 @@ class CatchingUp:
         reached = datetime.fromisoformat(position)
         since, until = max(reached - REREAD, now - LOOK_BACK), now - EVENT_GRACE
         asked = sorted([one async for one in self._history.asked(channel, since, until)], key=lambda one: one[0])
+        cries = await self._cries(arrival for at, arrival in asked if at < now - self._answer_within)
         async with self._store.transaction() as tx:
             # First, because this locks the cursor: of two replicas that read the same period, only one writes.
             if not await tx.cursors.advance(name, position, max(reached, until).isoformat(), now):
                 return 0
             missed = [(at, arrival) for at, arrival in asked if not await tx.inbox.knows(arrival.place)]
-            late = [arrival for at, arrival in missed if at >= now - self._answer_within]
+            late = [one for at, one in missed if at >= now - self._answer_within or one.event_id in cries]
             for arrival in late:
                 await tx.inbox.add(intake.storable(arrival).model_copy(update={"late": True}), now)
             # Old questions before `reached` were listed by the previous read.
-            old = [arrival for at, arrival in missed if reached < at < now - self._answer_within]
+            old = [one for at, one in missed if reached < at < now - self._answer_within and one.event_id not in cries]
             await self._list_for_staff(tx, channel, [arrival for arrival in old if intake.notice_for(arrival) is None])
         if late or old:
             log.info("%s: %s missed questions to answer, %s too old to answer", channel, len(late), len(old))
         return len(late)
+
+    async def _cries(self, old: Iterable[Arrival]) -> set[str]:
+        """Return the event ids of those of these arrivals that are cries for help."""
+        return {arrival.event_id for arrival in old if await self._caring.needs_help(arrival.whole)}
 
     async def channel_moved(self, old: str, new: str, at: datetime | None) -> None:
         """Store that a channel has a new id since `at`, or since now, and read it under that id from then on.

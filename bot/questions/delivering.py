@@ -126,7 +126,7 @@ class Delivering:
             card = await card_of(tx, question) if question else None
             since = [correction for correction in await tx.corrections.of(item.key) if correction.seq >= seq]
             await self._entries.hold(tx, item)
-        if card and all(keeps_owner(card, correction) for correction in since):
+        if card and not card.question.unsent and all(keeps_owner(card, correction) for correction in since):
             await self._announcer.announce_owner(
                 card, message_id=item.payload.get(MESSAGE_ID, f"{item.key}:{seq}"), again=is_again(item)
             )
@@ -150,7 +150,7 @@ class Delivering:
             card = await card_of(tx, question) if question else None
             await self._entries.hold(tx, item)
         helped = card is not None and card.feedback is not None and card.feedback.helped
-        if card is None or card.owner is None or card.signal or helped:
+        if card is None or card.question.unsent or card.owner is None or card.signal or helped:
             return
         now = self._clock.now()
         due = next_working_moment(now, await self._announcer.utc_offset(card))

@@ -39,6 +39,8 @@ class MessageEdits:
             serving = await self._classifying.serving(tx)
         if any(other.after(edit) for other, _ in others):
             await finish(item, Ending.IGNORED, "edited_again")
+        elif any(ending is Ending.CARE for _, ending in others):
+            await finish(item, Ending.IGNORED, "edited_after_care")  # its asker has somebody to turn to
         elif self._is_unanswered(edit, question):
             return True
         elif question is None or changes_nothing(edit, question):

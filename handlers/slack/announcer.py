@@ -24,6 +24,7 @@ from handlers.views import consent as consent_view
 from handlers.views import finetune_progress
 from handlers.views.card import card as card_view
 from handlers.views.card import moved
+from handlers.views.care import care as care_view
 from handlers.views.direct import direct_card
 from handlers.views.feedback import unhelped
 from handlers.views.message import Message, section
@@ -46,10 +47,16 @@ class SlackAnnouncer:
         people: Looks people up.
         ops_channel: Id of the channel for the people who run the bot; None if there is none.
         staff: Ids of the users and user groups that an unsure card mentions.
+        contacts: Whom cries for help are referred to (`Care`).
     """
 
     def __init__(
-        self, client: AsyncWebClient, people: People, ops_channel: str | None = None, staff: Sequence[str] = ()
+        self,
+        client: AsyncWebClient,
+        people: People,
+        ops_channel: str | None = None,
+        staff: Sequence[str] = (),
+        contacts: Sequence[str] = (),
     ) -> None:
         self._client = client
         self._people = people
@@ -62,6 +69,7 @@ class SlackAnnouncer:
         direct = DirectMessages(client, people, post_once, ops_channel, staff)
         self.send_on, self.tell_unreached, self.pass_on = direct.send_on, direct.tell_unreached, direct.pass_on
         self._staff = mentions(tuple(staff)[:MOST_STAFF_MENTIONS])
+        self._contacts = tuple(contacts)
 
     async def post_card(self, card: Card, *, again: bool) -> str:
         question, place = card.question, card.question.place
@@ -73,6 +81,16 @@ class SlackAnnouncer:
             posted = question.model_copy(update={"card_ts": ts})
             await self.update_card(card.model_copy(update={"question": posted}))
         return ts
+
+    async def take_back(self, question: Question) -> None:
+        if question.card_ts is None:
+            return
+        try:
+            await self._copies.delete(question.place.channel, question.card_ts)
+        except Undelivered as error:
+            if not error.final:
+                raise
+            log.warning("question %s: Slack does not let its card be deleted: %s", question.id, error)
 
     async def posted_card(self, question: Question) -> str | None:
         place = question.place
@@ -145,6 +163,9 @@ class SlackAnnouncer:
         await self._post_once(str(opened["channel"]["id"]), None, message, mark, again=again)
 
     async def post_notice(self, arrival: Arrival, notice: Notice, *, again: bool) -> None:
+        if notice is Notice.CARE:
+            await self._answer_cry(arrival, again=again)
+            return
         place = arrival.place
         text = Words(arrival.language)(f"notice.{notice.value}")
         if arrival.outsider:
@@ -157,6 +178,35 @@ class SlackAnnouncer:
         await self._post_once(
             place.channel, place.thread, _text_message(text), notice_mark(arrival.event_id), again=again
         )
+
+    async def _answer_cry(self, arrival: Arrival, *, again: bool) -> None:
+        """Post the private answer: in the direct message itself, else ephemeral, else in a new direct message."""
+        place, mark = arrival.place, notice_mark(arrival.event_id)
+        message = care_view(self._contacts, Words(arrival.language), in_channel=not arrival.direct)
+        if arrival.direct:
+            await self._post_once(place.channel, place.thread, message, mark, again=again)
+        elif not await self._whisper(arrival, message):
+            opened = await call_slack(self._client.conversations_open(users=arrival.asker))
+            await self._post_once(str(opened["channel"]["id"]), None, message, mark, again=again)
+
+    async def _whisper(self, arrival: Arrival, message: Message) -> bool:
+        """Show the asker an ephemeral message beside their own. Return False if Slack will never take it."""
+        place = arrival.place
+        try:
+            await call_slack(
+                self._client.chat_postEphemeral(
+                    channel=place.channel,
+                    user=arrival.asker,
+                    text=message.text,
+                    blocks=message.blocks,
+                    thread_ts=place.thread_ts,
+                )
+            )
+        except Undelivered as error:
+            if not error.final:
+                raise
+            return False
+        return True
 
     async def show_finetune(self, finetune: Finetune, *, again: bool) -> tuple[str, str]:
         message = finetune_progress.progress(finetune, Words(finetune.language))

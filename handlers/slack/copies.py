@@ -69,7 +69,7 @@ class OwnMessages:
         kept = keep if keep in found else next(iter(found), None)
         for ts in found:
             if ts != kept:
-                await self._delete(channel, ts)
+                await self.delete(channel, ts)
         return kept
 
     async def require_thread(self, channel: str, thread: str | None, answer: AsyncSlackResponse) -> None:
@@ -90,15 +90,20 @@ class OwnMessages:
         posted = answer.get("message")
         if thread is None or not isinstance(posted, dict) or posted.get("thread_ts"):
             return
-        await self._delete(channel, str(answer["ts"]))
+        await self.delete(channel, str(answer["ts"]))
         raise ThreadGone
 
     async def _delete_orphans(self, channel: str, mark: Mark) -> None:
         """Delete the messages with this mark that Slack posted at the channel's top level instead of in a thread."""
         for ts in [ts async for ts in self._find(channel, None, mark)]:
-            await self._delete(channel, ts)
+            await self.delete(channel, ts)
 
-    async def _delete(self, channel: str, ts: str) -> None:
+    async def delete(self, channel: str, ts: str) -> None:
+        """Delete a message of the bot; one that is deleted already is well.
+
+        Raises:
+            Undelivered: Slack refused.
+        """
         try:
             await call_slack(self._client.chat_delete(channel=channel, ts=ts))
         except Undelivered as error:

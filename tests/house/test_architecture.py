@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("bot", "handlers", "storage")
-STORIES = ("app", "questions", "corrections", "dataset", "finetunes", "releases", "mirror", "similarity")
+STORIES = ("app", "questions", "care", "corrections", "dataset", "finetunes", "releases", "mirror", "similarity")
 LONGEST_TEST_NAME = 8
 """Words after `test_`."""
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

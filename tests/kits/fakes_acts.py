@@ -201,6 +201,10 @@ class FakeAnnouncer:
         lose(fault, NO_ANSWER)
         return f"{len(self.cards)}.card"
 
+    async def take_back(self, question: Question) -> None:
+        self._receive("take_back")
+        self.cards.pop(question.id, None)
+
     async def posted_card(self, question: Question) -> str | None:
         self._receive("posted_card")
         return f"{len(self.cards)}.card" if self.cards.get(question.id) else None

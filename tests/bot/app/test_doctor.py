@@ -78,7 +78,7 @@ async def outside(tmp_path: Path, without_settings: None) -> AsyncIterator[Surro
 async def test_doctor_reports_all_well_and_changes_nothing(outside: Surroundings) -> None:
     found = await outside.findings()
     assert list(found) == [
-        *("BOT_PROMPT", "DATABASE_URL", "SLACK_BOT_TOKEN", "openai/some-model", "local/base"),
+        *("BOT_PROMPT", "[care]", "DATABASE_URL", "SLACK_BOT_TOKEN", "openai/some-model", "local/base"),
         *("LANGSMITH_API_KEY", "LANGSMITH_STAFF", "BOT_STAFF", "BOT_ADMINS"),
     ]
     assert not await outside.problems()
@@ -244,7 +244,7 @@ async def test_doctor_prints_line_per_part_and_exit_code(
             monkeypatch.setenv(name.upper(), str(value))
         assert await asyncio.to_thread(main, ["doctor"]) == code
         output = capsys.readouterr()
-        assert (output.err, len(output.out.splitlines())) == ("", 10)
+        assert (output.err, len(output.out.splitlines())) == ("", 11)
         assert not [secret for secret in (*SECRETS, outside.slack.bot_token, "wrong-key") if secret in output.out]
         for key in ("tracker.wrong_key", "cli.doctor.no_staff"):
             assert (texts(Words(language).language)[key] in output.out) == (code == 1)
