@@ -16,6 +16,7 @@ from bot.corrections.recounting import Recounting
 from bot.corrections.reviewing import Reviewing
 from bot.corrections.sending import Sending
 from bot.corrections.signalling import Signalling
+from bot.dataset.auditing import Auditing
 from bot.dataset.exporting import Exporting
 from bot.dataset.importing import Importing
 from bot.dataset.surveying import Surveying
@@ -130,7 +131,7 @@ class Acts:
         self.batching = Batching(store, self.evaluating, ports.batcher, clock)
         self.releasing = Releasing(store, clock, choices.fallback)
         self.shadowing = Shadowing(store, ports.model, neighbours, clock, per_day=choices.shadow_per_day)
-        self.thresholding = Thresholding(store, self.evaluating)
+        self.thresholding = Thresholding(store, self.evaluating, clock)
         self.prompting = Prompting(store, ports.estimator, clock)
         # dataset and fine-tunes
         self.importing = Importing(store, neighbours, clock)
@@ -145,6 +146,7 @@ class Acts:
         read_mirror = mirror_state if tracker else None
         self.reporting = Reporting(store, clock, spending, neighbours, read_mirror, ports.embedded)
         # corrections
+        self.auditing = Auditing(store, clock)
         self.correcting = Correcting(store, neighbours, clock)
         self.hearing = Hearing(store, clock)
         self.signalling = Signalling(store, clock)

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bot.app import logs
+from bot.domain.audit import OPERATOR
 from bot.domain.disk import is_disk_full
 from bot.domain.errors import Refused
 from bot.domain.faults import Fault, Problem, SettingsError, Unable, problem_of, problems_of
@@ -133,6 +134,9 @@ def parser(words: Words) -> argparse.ArgumentParser:
     for name, verb in (("run", run), ("doctor", doctor)):
         add(name, verb)
     option(add("export", export), "folder", nargs="?", type=Path, default=Path())
+    command = add("audit", audit)
+    option(command, "audit_what", nargs="?", choices=["verify", "export"], default="verify")
+    option(command, "folder", nargs="?", type=Path, default=Path())
     for name, act in (("import", import_), ("replay", replay)):
         command = add(name, act)
         for argument, details in FILE_OPTIONS[name].items():
@@ -251,6 +255,7 @@ async def export(call: argparse.Namespace, settings: Settings, words: Words) -> 
     async with open_core(settings) as core:
         try:
             frozen = await core.acts.exporting.export()
+            await core.acts.auditing.exported(OPERATOR, frozen.manifest)
         except Refused as refused:
             return fail(words(f"refused.{refused.reason.value}", **refused.facts))
     stem = call.folder / f"madoguchi-{frozen.manifest.id[:12]}"
@@ -268,6 +273,24 @@ async def export(call: argparse.Namespace, settings: Settings, words: Words) -> 
             manifest=manifest,
         )
     )
+    return 0
+
+
+async def audit(call: argparse.Namespace, settings: Settings, words: Words) -> int:
+    """Check the audit log, or write it to a file. The exit code is 1 if it was changed."""
+    from bot.app.wiring import open_core
+
+    async with open_core(settings) as core:
+        check, entries = await core.acts.auditing.check(), await core.acts.auditing.entries()
+    if call.audit_what == "export":
+        file = call.folder / "madoguchi-audit.jsonl"
+        with file_errors(call.folder):
+            call.folder.mkdir(parents=True, exist_ok=True)
+            write_private(file, "".join(f"{entry.model_dump_json()}\n" for entry in entries).encode())
+        print(words("cli.audit.done", entries=check.entries, file=file))
+    if check.broken is not None:
+        return fail(words("cli.audit.broken", seq=check.broken))
+    print(words("cli.audit.well", entries=check.entries, head=check.head or "-"))
     return 0
 
 

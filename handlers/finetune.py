@@ -1,15 +1,20 @@
-"""The fine-tune subcommands of /finetune: export, start, status, cancel."""
+"""The fine-tune subcommands of /finetune: export, start, status, cancel, audit."""
 
 from handlers.command import Call, Story
 from handlers.texts.escape import mention
 from handlers.texts.words import Words
 from handlers.views import finetune as views
+from handlers.views.audit import audit_message
 from handlers.views.ids import FINETUNE_CANCEL, FINETUNE_CONFIRM, FINETUNE_DISMISS, FINETUNE_WAIT
+
+AUDIT_ENTRIES = 20
+"""How many entries of the audit log are shown."""
 
 
 async def export(call: Call) -> None:
     """Upload the training file and its manifest to the ops channel, else to a DM with the person."""
     frozen = await call.acts.exporting.export()
+    await call.acts.auditing.exported(call.spot.user, frozen.manifest)
     text = views.exported(frozen.manifest, await call.acts.prompting.current(), call.words)
     name = f"madoguchi-{frozen.manifest.id[:12]}"
     manifest = frozen.manifest.model_dump_json(indent=2) + "\n"
@@ -38,14 +43,14 @@ async def status(call: Call) -> None:
 
 
 async def cancel(call: Call) -> None:
-    finetune = await call.acts.following.cancel()
+    finetune = await call.acts.following.cancel(call.spot.user)
     call.context.wake.follow()
     await call.say(call.words("finetune.cancelled", id=finetune.id))
 
 
 async def cancel_stalled(call: Call) -> None:
     """Cancel the fine-tune of a message that everybody sees, and say there who did."""
-    finetune = await call.acts.following.cancel(call.argument)
+    finetune = await call.acts.following.cancel(call.spot.user, call.argument)
     call.context.wake.follow()
     words = Words(finetune.language)
     await call.say(
@@ -60,8 +65,14 @@ async def wait_on(call: Call) -> None:
     await call.say(words("finetune.waits", id=finetune.id, who=mention(call.spot.user)), in_channel=True, replace=True)
 
 
+async def audit(call: Call) -> None:
+    """Show the newest entries of the audit log: who did what."""
+    entries, people = await call.acts.auditing.last(AUDIT_ENTRIES)
+    await call.say(audit_message(entries, people, call.words))
+
+
 FINETUNE_STORY = Story(
-    verbs={"export": export, "start": start, "status": status, "cancel": cancel},
+    verbs={"export": export, "start": start, "status": status, "cancel": cancel, "audit": audit},
     presses={
         FINETUNE_CONFIRM: confirm,
         FINETUNE_DISMISS: dismiss,

@@ -3,12 +3,10 @@
 from slack_bolt.async_app import AsyncApp
 
 from handlers import (
-    channel_ids,
     command,
     corrections,
     evaluation,
     finetune,
-    groups,
     home,
     prompt,
     questions,
@@ -17,6 +15,7 @@ from handlers import (
     shadow,
     switching,
     unsure,
+    workspace,
 )
 from handlers.answers import consent, feedback, keep, reactions, why
 from handlers.askers import direct
@@ -39,9 +38,6 @@ STORIES = (
 def register(app: AsyncApp, context: Context) -> None:
     """Register the error handler and the listeners of every story."""
     errors.register(app, context.people, context.private)
-    for story in (
-        *(questions, reactions, why, corrections, feedback, keep, consent, direct),
-        *(home, channel_ids, groups),
-    ):
+    for story in (questions, reactions, why, corrections, feedback, keep, consent, direct, home, workspace):
         story.register(app, context)
     command.register(app, context, STORIES)

@@ -54,6 +54,17 @@ class SqlCorrections:
             for question, release, answered, settled in await self._connection.execute(query)
         }
 
+    async def counted(self, since: datetime, until: datetime) -> dict[str, dict[str, int]]:
+        query = (
+            select(corrections.c.by, corrections.c.kind, func.count())
+            .where(corrections.c.at >= since, corrections.c.at < until)
+            .group_by(corrections.c.by, corrections.c.kind)
+        )
+        found: dict[str, dict[str, int]] = {}
+        for by, kind, number in await self._connection.execute(query):
+            found.setdefault(by, {})[kind] = number
+        return found
+
     async def contested(self) -> dict[tuple[str, str], int]:
         earlier, later = corrections.alias(), corrections.alias()
         query = (

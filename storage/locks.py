@@ -15,6 +15,7 @@ class Lock(IntEnum):
     MIGRATION = 0x4D41444F_01
     SERVING = 0x4D41444F_02
     FINETUNE = 0x4D41444F_03
+    AUDIT = 0x4D41444F_04
 
 
 async def acquire_lock(connection: AsyncConnection, lock: Lock) -> None:

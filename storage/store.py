@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import ports
 from storage.audiences import SqlAudiences
+from storage.audit import SqlAuditLog
 from storage.batches import SqlBatches
 from storage.corrections import SqlCorrections
 from storage.cursors import SqlCursors
@@ -59,6 +60,7 @@ class SqlTransaction:
         self.cursors: ports.Cursors = SqlCursors(connection)
         self.audiences: ports.StoredAudiences = SqlAudiences(connection)
         self.vectors: ports.StoredVectors = SqlVectors(connection)
+        self.audit: ports.AuditLog = SqlAuditLog(connection)
 
 
 class SqlStore:

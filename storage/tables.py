@@ -457,3 +457,25 @@ embedding_tokens = Table(
     Column("day", KeyText, primary_key=True),
     Column("tokens", BigNumber, nullable=False),
 )
+
+# The audit log: a chain of hashes, without any text of a question.
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("seq", BigNumber, primary_key=True, autoincrement=False),
+    Column("at", Moment, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("thing", Text, nullable=False),
+    Column("facts", DOCUMENT, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+
+# Who an alias of the audit log is. A deleted row makes the person unknown, and the chain still holds.
+audit_people = Table(
+    "audit_people",
+    metadata,
+    Column("user_id", KeyText, primary_key=True),
+    Column("alias", KeyText, nullable=False, unique=True),
+)

@@ -63,6 +63,8 @@ RECEIVE_SECONDS = 60.0
 BATCH_SECONDS = 30.0
 """Interval at which the provider is asked for the progress of a batch, in seconds. A batch takes minutes to hours."""
 PRUNE_SECONDS = 3600.0
+AUDIT_SECONDS = 600.0
+"""Interval at which settlements are counted for the audit log, in seconds."""
 MOVED_SECONDS = 15.0
 """Interval at which a replica learns of channels that got new ids, in seconds."""
 HOMES_SECONDS = 15.0
@@ -170,7 +172,7 @@ class SlackSide:
         """Build the parts for the app that the token belongs to."""
         home = Home(identity.team_id or "", identity.bot_user_id or "", identity.enterprise_id)
         people = People(client, home, settings.bot_language)
-        guard = Guard(settings.bot_staff, settings.bot_admins, client, people)
+        guard = Guard(settings.bot_staff, settings.bot_admins, client, people, core.acts.auditing)
         policy = Policy(home.bot_user_id, settings.bot_channels, client.moved)
         announcer = SlackAnnouncer(
             client, people, settings.bot_ops_channel, settings.bot_staff, core.prompt.care.contacts
@@ -306,6 +308,7 @@ def periodic_tasks(
         "follow": (follow, FOLLOW_SECONDS),
         "batches": (BatchFollower(acts, client).follow, BATCH_SECONDS),
         "prune": (acts.pruning.prune, PRUNE_SECONDS),
+        "audit": (acts.auditing.count, AUDIT_SECONDS),
         "survey": (slack.surveying.survey, SURVEY_SECONDS),
     }
     return tasks | mirror_tasks(acts)

@@ -3,6 +3,7 @@
 import logging
 from datetime import timedelta
 
+from bot.domain.audit import AuditAct
 from bot.domain.errors import ModelDown, ModelError, Reason, Refused
 from bot.domain.finetune import Finetune, FinetuneState
 from bot.finetunes.progress import FinetuneProgress
@@ -65,10 +66,11 @@ class Following:
             raise Refused(Reason.NO_FINETUNE)
         return wanted[0]
 
-    async def cancel(self, finetune_id: str | None = None) -> Finetune:
+    async def cancel(self, by: str, finetune_id: str | None = None) -> Finetune:
         """End the fine-tune that is under way.
 
         Args:
+            by: The person's id.
             finetune_id: The one that is meant; None means any.
 
         Raises:
@@ -76,6 +78,12 @@ class Following:
             ModelDown, ModelRefused: The provider did not cancel the job, so the job goes on.
         """
         finetune = await self.under_way(finetune_id)
+        cancelled = await self._cancel(finetune)
+        async with self._store.transaction() as tx:
+            await tx.audit.add(by, AuditAct.TRAINING_CANCELLED, self._clock.now(), finetune.id)
+        return cancelled
+
+    async def _cancel(self, finetune: Finetune) -> Finetune:
         if finetune.state is FinetuneState.CONFIRMED:
             cancelled = await self._progress.save(finetune, state=FinetuneState.CANCELLED)
             if cancelled:

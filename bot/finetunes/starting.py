@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 
 from bot.dataset.exporting import Exporting, file_name
+from bot.domain.audit import AuditAct
 from bot.domain.errors import FileNotReady, ModelRefused, OutcomeUnknown, Reason, Refused
 from bot.domain.finetune import Finetune, FinetuneState, Job
 from bot.finetunes.budget import Spending
@@ -62,6 +63,9 @@ class Starting:
             confirmed = await self._progress.advance(
                 tx, finetune, state=FinetuneState.CONFIRMED, requested_by=by, started_at=self._clock.now()
             )
+            if confirmed:
+                facts = {"student": str(finetune.student)}
+                await tx.audit.add(by, AuditAct.TRAINING_STARTED, self._clock.now(), finetune.id, facts)
         if confirmed is None:
             raise Refused(Reason.ALREADY_CONFIRMED)
         return confirmed

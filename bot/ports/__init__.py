@@ -14,6 +14,7 @@ from bot.ports.shelf import Shelf
 from bot.ports.slack import Announcer, Audiences, History, Membership, Threads
 from bot.ports.store import (
     MESSAGE_ID,
+    AuditLog,
     Batches,
     Corrections,
     Cursors,
@@ -48,6 +49,7 @@ __all__ = [
     "Announcer",
     "Answer",
     "Audiences",
+    "AuditLog",
     "Batcher",
     "Batches",
     "Clock",

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.domain.audience import Audience
+from bot.domain.audit import AuditAct, AuditEntry
 from bot.domain.batch import Batch
 from bot.domain.correction import Correction
 from bot.domain.dataset import Manifest, Row, Split
@@ -163,6 +164,9 @@ class Corrections(Protocol):
 
     async def settled_answers(self) -> dict[str, SettledAnswer]:
         """Return question id → the live answer that staff settled, for every settled question."""
+
+    async def counted(self, since: datetime, until: datetime) -> dict[str, dict[str, int]]:
+        """Return person → kind of correction → how many were made from `since` on and before `until`."""
 
     async def contested(self) -> dict[tuple[str, str], int]:
         """Return how often two people disagreed: (category, category), sorted → number of times.
@@ -562,6 +566,32 @@ class StoredVectors(Protocol):
         """Return model name → tokens since the day of `since` (UTC)."""
 
 
+class AuditLog(Protocol):
+    """Who did what, append-only, as a chain of hashes."""
+
+    async def add(
+        self, who: str, act: AuditAct, now: datetime, thing: str = "", facts: Mapping[str, str | int] | None = None
+    ) -> None:
+        """Append an entry. Call it last in a transaction: it locks the log until the end of that transaction.
+
+        Args:
+            who: a person's user id, stored as an alias; OPERATOR or SYSTEM stay as they are.
+            act: what was done.
+            now: the time.
+            thing: the name or id of what it was done to.
+            facts: counts and names; never a text of a question.
+        """
+
+    async def last(self, most: int) -> list[AuditEntry]:
+        """Return the newest entries, newest first."""
+
+    async def after(self, seq: int, most: int) -> list[AuditEntry]:
+        """Return the entries that follow this number, oldest first."""
+
+    async def people(self) -> dict[str, str]:
+        """Return alias → user id, for the people that are still known."""
+
+
 class Transaction(Protocol):
     """One atomic unit of work over all repositories."""
 
@@ -585,6 +615,7 @@ class Transaction(Protocol):
     cursors: Cursors
     audiences: StoredAudiences
     vectors: StoredVectors
+    audit: AuditLog
 
 
 class Store(Protocol):

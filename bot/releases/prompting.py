@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from bot.current_prompt import current_prompt, update_contacts
+from bot.domain.audit import AuditAct
 from bot.domain.correction import Correction, CorrectionKind
 from bot.domain.dataset import Row, Source
 from bot.domain.errors import Reason, Refused
@@ -225,7 +226,9 @@ class Prompting:
         if prompt.id != before.id:
             await tx.prompts.enter(PromptEvent(prompt_id=prompt.id, why=PromptWhy.EDITED, by=by, at=now))
             candidate = await self._candidate(tx, prompt, by, now)
-        return PromptChange(shown=await self._shown(tx), candidate=candidate)
+        shown = await self._shown(tx)
+        await tx.audit.add(by, AuditAct.PROMPT_CHANGED, now, prompt.id[:8])
+        return PromptChange(shown=shown, candidate=candidate)
 
     async def _candidate(self, tx: Transaction, prompt: Prompt, by: str, now: datetime) -> Release | None:
         """Return a release of the base model with this prompt. A fine-tune fits only the prompt of its training."""

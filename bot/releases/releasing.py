@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.current_prompt import configure
+from bot.domain.audit import AuditAct
 from bot.domain.errors import Reason, Refused
 from bot.domain.evaluation import Evaluation
 from bot.domain.fallback import FALLBACK_RECALL, Fallback
@@ -18,6 +19,10 @@ from bot.releases.evaluating import Evaluating, OnProgress
 ROLLBACK = "rollback"
 OVERRIDE = "override"
 """Kind of a switch that an admin made without a pass of the gate, with a sentence that says why."""
+
+
+SWITCHES = {ROLLBACK: AuditAct.ROLLED_BACK, OVERRIDE: AuditAct.OVERRIDDEN}
+"""What the audit log calls a switch of this kind."""
 
 
 class Attempt(Thing):
@@ -79,6 +84,8 @@ class Releasing:
         if by != SYSTEM:
             await tx.outbox.add("switch", release.id, {"by": by} | ({"note": note} if note else {}), now)
         await self._ensure_fallback(tx, release)
+        if by != SYSTEM:
+            await tx.audit.add(by, SWITCHES.get(why, AuditAct.SWITCHED), now, release.name)
         return release.model_copy(update={"state": ReleaseState.SERVING})
 
     async def _ensure_fallback(self, tx: Transaction, serving: Release) -> None:
@@ -205,7 +212,7 @@ class Releasing:
             for known in releases:
                 if (known.model, known.prompt_id, known.recall) == (release.model, release.prompt_id, recall):
                     return known
-            return await add_candidate(
+            made = await add_candidate(
                 tx,
                 self._clock.now(),
                 release.model,
@@ -215,6 +222,8 @@ class Releasing:
                 finetune_id=release.finetune_id,
                 recall=recall,
             )
+            await tx.audit.add(by, AuditAct.RECALL_CHANGED, self._clock.now(), made.name, {"recall": recall})
+            return made
 
     async def rollback(self, by: str) -> Release:
         """Switch back to the release that served before. A second rollback goes further back in history.

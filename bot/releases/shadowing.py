@@ -3,6 +3,7 @@
 import logging
 from datetime import timedelta
 
+from bot.domain.audit import AuditAct
 from bot.domain.disk import log_failure
 from bot.domain.errors import ModelDown, ModelError, Reason, Refused
 from bot.domain.release import Release, ReleaseState
@@ -71,6 +72,7 @@ class Shadowing:
             if earlier:
                 await self._retire(tx, earlier, by)
             await tx.releases.enter(release_id, ReleaseState.SHADOW, by, SHADOW_TOPIC, self._clock.now())
+            await tx.audit.add(by, AuditAct.SHADOW_CHANGED, self._clock.now(), release.name)
         return release.model_copy(update={"state": ReleaseState.SHADOW})
 
     async def stop(self, by: str) -> Release:
@@ -85,6 +87,7 @@ class Shadowing:
             if release is None:
                 raise Refused(Reason.NO_SHADOW)
             await self._retire(tx, release, by)
+            await tx.audit.add(by, AuditAct.SHADOW_CHANGED, self._clock.now())
         return release
 
     async def _retire(self, tx: Transaction, release: Release, by: str) -> None:

@@ -2,11 +2,12 @@
 
 import logging
 
+from bot.domain.audit import AuditAct
 from bot.domain.certainty import FEWEST_JUDGED, Cut, OutOfScope, cuts, lowest_threshold
 from bot.domain.errors import Reason, Refused
 from bot.domain.release import Release
 from bot.domain.thing import Thing
-from bot.ports import Store
+from bot.ports import Clock, Store
 from bot.releases.evaluating import Evaluating, OnProgress
 
 log = logging.getLogger(__name__)
@@ -31,9 +32,10 @@ class ThresholdReport(Thing):
 class Thresholding:
     """Thresholds. Each release has its own, because the confidences of two models cannot be compared."""
 
-    def __init__(self, store: Store, evaluating: Evaluating) -> None:
+    def __init__(self, store: Store, evaluating: Evaluating, clock: Clock) -> None:
         self._store = store
         self._evaluating = evaluating
+        self._clock = clock
 
     async def report(self, release: Release, progress: OnProgress = lambda _done, _of: None) -> ThresholdReport:
         """Ask the release the held-out rows that it has not answered yet, and return the effect of each threshold.
@@ -66,6 +68,8 @@ class Thresholding:
         revision = self._evaluating.revision(release)
         async with self._store.transaction() as tx:
             await tx.releases.set_unsure_below(release.id, threshold, revision)
+            facts = {"threshold": "off" if threshold is None else f"{threshold:g}"}
+            await tx.audit.add(by, AuditAct.THRESHOLD_CHANGED, self._clock.now(), release.name, facts)
         log.info("release %s: unsure below %s, set by %s", release.id, threshold, by)
         return release.model_copy(update={"unsure_below": threshold, "unsure_revision": revision})
 

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -21,6 +22,17 @@ FAILURE_SECONDS = 5.0
 """Seconds for which a group that could not be read is not asked for again."""
 
 
+NOTED_SECONDS = 60.0
+
+
+class LogBook(Protocol):
+    """Who takes note of refusals: `Auditing`."""
+
+    async def refused(self, who: str, role: str) -> None: ...
+
+    async def lookup_failed(self, thing: str, error: str) -> None: ...
+
+
 class Guard:
     """Checks roles: staff correct answers, admins use /finetune.
 
@@ -32,6 +44,7 @@ class Guard:
         admins: The same for admins.
         client: Lists the members of user groups.
         people: Tells who a member of a group is.
+        log_book: Takes refusals and failed look-ups, each of one person or group once in a minute; None takes none.
         now: Seconds of a monotonic clock.
     """
 
@@ -41,6 +54,7 @@ class Guard:
         admins: Iterable[str],
         client: AsyncWebClient,
         people: People,
+        log_book: LogBook | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._staff = tuple(staff)
@@ -50,6 +64,8 @@ class Guard:
         self._now = now
         self._groups = Lookups(self._read_group, now, MEMBERS_CACHE_SECONDS)
         self._failed: dict[str, float] = {}
+        self._log_book = log_book
+        self._noted: dict[tuple[str, str], float] = {}
 
     async def is_staff(self, user_id: str) -> bool:
         return await self.is_among(user_id, self._staff)
@@ -72,6 +88,7 @@ class Guard:
             Refused: NOT_STAFF; the fact `who` mentions the staff.
         """
         if not await self.is_staff(user_id):
+            await self._note(user_id, "staff")
             raise Refused(Reason.NOT_STAFF, who=self.staff_mentions())
 
     async def admins_only(self, user_id: str) -> None:
@@ -81,6 +98,7 @@ class Guard:
             Refused: NOT_ADMIN; the fact `who` mentions the admins.
         """
         if not await self.is_admin(user_id):
+            await self._note(user_id, "admin")
             raise Refused(Reason.NOT_ADMIN, who=self.admins_mentions())
 
     async def staff_or_admins(self, user_id: str) -> None:
@@ -111,6 +129,7 @@ class Guard:
             person = await self._people.get(user_id)
         except SLACK_FAILURES as error:
             log.warning("a person cannot be looked up, so they have no role: %s", error_name(error))
+            await self._note_failure("user", error)
             return False
         return not (person.outsider or person.is_bot or person.deleted)
 
@@ -121,9 +140,24 @@ class Guard:
             return await self._groups.get(group)
         except SLACK_FAILURES as error:
             log.warning("user group %s cannot be read, so nobody counts as a member: %s", group, error_name(error))
+            await self._note_failure(group, error)
             lasting = error_name(error) == "missing_scope"
             self._failed[group] = self._now() + (MEMBERS_CACHE_SECONDS if lasting else FAILURE_SECONDS)
             return frozenset()
+
+    async def _note(self, user_id: str, role: str) -> None:
+        if self._log_book and self._is_news(user_id, role):
+            await self._log_book.refused(user_id, role)
+
+    async def _note_failure(self, thing: str, error: Exception) -> None:
+        if self._log_book and self._is_news(thing, "lookup"):
+            await self._log_book.lookup_failed(thing, error_name(error) or type(error).__name__)
+
+    def _is_news(self, who: str, what: str) -> bool:
+        """Return whether this was not noted within the last minute, so that nobody can flood the log."""
+        now = self._now()
+        self._noted = {key: at for key, at in self._noted.items() if now - at < NOTED_SECONDS}
+        return self._noted.setdefault((who, what), now) == now
 
     async def _read_group(self, group: str) -> frozenset[str]:
         answer = await self._client.usergroups_users_list(usergroup=group)

@@ -6,10 +6,11 @@ import hashlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -217,6 +218,16 @@ def test_export_is_reproducible_and_names_its_hash(here: Path, capsys: Shell) ->
         assert facts["rows"] + facts["held_out"] == 16
         written.append((data.name, data.read_bytes(), facts))
     assert written[0] == written[1]
+    capsys.readouterr()
+    assert main(["audit", "export"]) == 0
+    log = Path("madoguchi-audit.jsonl")
+    assert [json.loads(line)["act"] for line in log.read_text(encoding="utf-8").splitlines()] == ["exported"] * 2
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert "The log holds: entries 2" in capsys.readouterr().out
+    with closing(sqlite3.connect(here / "desk.db")) as tampered:
+        tampered.executescript("DROP TRIGGER audit_log_refuse_update; UPDATE audit_log SET thing = 'x' WHERE seq = 1")
+    assert main(["audit"]) == 1
+    assert "entry 1 does not follow" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", ["import", "replay"])

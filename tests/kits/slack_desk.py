@@ -230,7 +230,6 @@ async def open_desk(
         identity = await fetch_identity(client)
         home = Home(identity.team_id or "", identity.bot_user_id or "", identity.enterprise_id)
         people = People(client, home)
-        guard = Guard([server.people.staff_group.id], [server.people.admin.id], client, people)
         policy = Policy(home.bot_user_id, [server.channels.help_desk.id])
         audiences = ChannelAudiences(client)
         announcer = SlackAnnouncer(client, people, server.channels.ops.id, [server.people.staff_group.id])
@@ -249,6 +248,7 @@ async def open_desk(
             embedded=embedded or NothingEmbedded(),
         )
         acts = Acts(ports, Choices(student=student, fallback=fallback or Fallback()))
+        guard = Guard([server.people.staff_group.id], [server.people.admin.id], client, people, acts.auditing)
         reader = MessageReader(client, people, audiences)
         history = SlackHistory(client, reader, policy)
         slack = SlackActs(ports, acts, SlackPorts(announcer, history, audiences, reader), timedelta(hours=24))

@@ -345,17 +345,17 @@ async def test_job_that_was_given_up_is_cancelled(store: SqlStore, shelf: Databa
 
 async def test_cancel_before_creation_sends_no_request(bench: FinetuneBench) -> None:
     await bench.confirmed()
-    assert (await bench.acts.following.cancel()).state is FinetuneState.CANCELLED
+    assert (await bench.acts.following.cancel("U1")).state is FinetuneState.CANCELLED
     await bench.follow()
     assert not bench.trainer.requests
 
 
 async def test_running_job_is_cancelled_at_the_provider(bench: FinetuneBench) -> None:
     await bench.running()
-    assert (await bench.acts.following.cancel()).state is FinetuneState.CANCELLED
+    assert (await bench.acts.following.cancel("U1")).state is FinetuneState.CANCELLED
     assert bench.trainer.jobs["job-0"].status == "cancelled"
     with pytest.raises(Refused) as refused:
-        await bench.acts.following.cancel()
+        await bench.acts.following.cancel("U1")
     assert reason_of(refused) is Reason.NO_FINETUNE
 
 
@@ -364,7 +364,7 @@ async def test_unanswered_creation_cannot_be_cancelled(bench: FinetuneBench) -> 
     bench.trainer.faults.add("create", Fault.LOST)
     await bench.acts.following.follow()
     with pytest.raises(Refused) as refused:
-        await bench.acts.following.cancel()
+        await bench.acts.following.cancel("U1")
     assert reason_of(refused) is Reason.NOT_CANCELLABLE
 
 
@@ -373,7 +373,7 @@ async def test_job_goes_on_when_cancelling_fails(bench: FinetuneBench, fault: Fa
     finetune = await bench.running()
     bench.trainer.faults.add("cancel", fault)
     with pytest.raises(error):
-        await bench.acts.following.cancel()
+        await bench.acts.following.cancel("U1")
     assert (await bench.reload(finetune)).state is FinetuneState.RUNNING
 
 
@@ -426,7 +426,7 @@ class Provider(RuleBasedStateMachine):
     @rule()
     def cancel(self) -> None:
         try:
-            self.runner.run(self.bench.acts.following.cancel())
+            self.runner.run(self.bench.acts.following.cancel("U1"))
         except Refused as refused:
             assert refused.reason in {Reason.NO_FINETUNE, Reason.NOT_CANCELLABLE}  # noqa: PT017 - as above
 

@@ -167,7 +167,7 @@ async def test_batch_goes_on_without_filtered_rows(store: SqlStore, clock: StepC
 
 async def test_threshold_is_told_without_filtered_rows(store: SqlStore, clock: StepClock) -> None:
     async with opened(store, clock, OPENAI) as desk:
-        found = await Thresholding(store, desk.evaluating).report(await desk.release())
+        found = await Thresholding(store, desk.evaluating, clock).report(await desk.release())
     assert (found.rows, found.filtered) == (3, 2)
     words = Words("en")
     assert words("evaluate.filtered", n=2) in json.dumps(table(found, words).blocks)

@@ -49,7 +49,7 @@ class Replica:
         self._model = OpenAIModel(providers)
         self.embedded = embedded
         self.evaluating = evaluating_of(store, self, clock, embedded)
-        self.thresholding = Thresholding(store, self.evaluating)
+        self.thresholding = Thresholding(store, self.evaluating, clock)
 
     async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
         self.asked.append(text)
@@ -209,7 +209,7 @@ async def test_threshold_of_another_revision_is_not_applied(
     revised: RevisedModel,
     revision: Revision,
 ) -> None:
-    thresholding = Thresholding(store, evaluating_of(store, revised, clock, revision))
+    thresholding = Thresholding(store, evaluating_of(store, revised, clock, revision), clock)
     classifying = Classifying(store, revised, MemoryNeighbours(), clock)
     answering = Answering(store, classifying, board, clock)
     reporting = Reporting(store, clock, Spending(CountingEstimator(), clock), MemoryNeighbours(), embedded=revision)

@@ -35,7 +35,7 @@ def thresholding_of(store: SqlStore, model: RuleModel, clock: StepClock) -> Thre
     evaluating = Evaluating(
         store, model, clock, neighbours=MemoryNeighbours(), estimator=CountingEstimator(), per_second=rates
     )
-    return Thresholding(store, evaluating)
+    return Thresholding(store, evaluating, clock)
 
 
 @pytest.fixture

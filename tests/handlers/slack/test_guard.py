@@ -68,7 +68,7 @@ async def test_failed_lookup_refuses_for_some_seconds(
     server: Server, client: AsyncWebClient, people: People, status: int
 ) -> None:
     now = ManualClock()
-    guard = Guard([STAFF], [], client, people, now)
+    guard = Guard([STAFF], [], client, people, now=now)
     faults = server.workspace.faults
     if status:
         faults.fail("usergroups.users.list", status)
@@ -110,7 +110,7 @@ async def test_removed_member_loses_role_within_a_minute(
     server: Server, client: AsyncWebClient, people: People
 ) -> None:
     now = ManualClock()
-    guard = Guard([STAFF], [], client, people, now)
+    guard = Guard([STAFF], [], client, people, now=now)
     assert await guard.is_staff(KENJI)
     server.people.staff_group.users.remove(KENJI)
     now.now = 61
@@ -179,7 +179,7 @@ async def test_missing_group_scope_is_asked_once_a_minute(
     workspace, clock = server.workspace, ManualClock()
     app = workspace.app
     workspace.app = replace(app, scopes=app.scopes - {"usergroups:read"})
-    guard = Guard([STAFF], [], client, people, clock)
+    guard = Guard([STAFF], [], client, people, now=clock)
     assert [await guard.is_staff(user) for user in (KENJI, KENJI, EMILY)] == [False] * 3
     assert caplog.text.count("missing_scope") == 1
     workspace.app = app

@@ -1,4 +1,4 @@
-"""The listener for a channel that gets a new id, as when it moves to another workspace of the organisation."""
+"""The listeners for changes of the workspace: a channel gets a new id, or a user group gets other members."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -40,11 +40,17 @@ class ChannelFollower:
 
 
 def register(app: AsyncApp, context: Context) -> None:
-    """Register the middleware and the listener for `channel_id_changed`.
+    """Register the middleware for `channel_id_changed`, and the listeners for it and for changes of user groups.
 
     The bot follows every channel. If a setting names it, operators are told, because only they can change a setting.
     """
     app.use(ChannelFollower(context).follow)
+
+    async def forget_groups() -> None:
+        context.guard.forget()
+
+    app.event("subteam_members_changed")(forget_groups)
+    app.event("subteam_updated")(forget_groups)
 
     @app.event(EVENT)
     async def tell_operators(event: dict[str, Any]) -> None:

@@ -1,0 +1,97 @@
+"""The audit log: who did what to what and when, as a chain of hashes. It holds no text of a question."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from bot.domain.thing import Thing
+
+OPERATOR = "operator"
+"""Who acts on the command line."""
+
+
+class AuditAct(StrEnum):
+    """What was done. Each act has a text in each language under `audit.act.<value>`."""
+
+    SETTLED = "settled"
+    """A person's settlements since the last entry, in counts."""
+    REFUSED = "refused"
+    """Somebody tried what their role does not allow."""
+    LOOKUP_FAILED = "lookup_failed"
+    """Slack did not tell who has a role, so nobody had it."""
+    EXPORTED = "exported"
+    TRAINING_STARTED = "training_started"
+    TRAINING_CANCELLED = "training_cancelled"
+    SWITCHED = "switched"
+    OVERRIDDEN = "overridden"
+    """A switch without a pass of the gate, with a recorded reason."""
+    ROLLED_BACK = "rolled_back"
+    PROMPT_CHANGED = "prompt_changed"
+    RECALL_CHANGED = "recall_changed"
+    SHADOW_CHANGED = "shadow_changed"
+    THRESHOLD_CHANGED = "threshold_changed"
+
+
+class AuditEntry(Thing):
+    """One entry of the log.
+
+    Attributes:
+        seq: its number, from 1 without a gap.
+        at: when it happened.
+        who: the alias of a person, OPERATOR, or `system`.
+        act: what was done.
+        thing: the name or id of what it was done to; may be empty.
+        facts: counts and names.
+        before: the hash of the entry before; empty for the first.
+        hash: SHA-256 over all other fields.
+    """
+
+    seq: int
+    at: datetime
+    who: str
+    act: AuditAct
+    thing: str
+    facts: Mapping[str, str | int]
+    before: str
+    hash: str = ""
+
+    def sealed(self) -> "AuditEntry":
+        """Return the entry with its hash."""
+        return self.model_copy(update={"hash": self._digest()})
+
+    @property
+    def is_intact(self) -> bool:
+        return self.hash == self._digest()
+
+    def _digest(self) -> str:
+        fields = [
+            self.seq,
+            self.at.astimezone(UTC).isoformat(timespec="microseconds"),
+            self.who,
+            self.act.value,
+            self.thing,
+            dict(self.facts),
+            self.before,
+        ]
+        written = json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(written.encode()).hexdigest()
+
+
+def first_broken(entries: Iterable[AuditEntry], after: AuditEntry | None = None) -> int | None:
+    """Return the number of the first entry that was changed, removed or added later; None if the chain holds.
+
+    The end of the chain proves itself only against a copy: whoever can write to the table can cut it.
+
+    Args:
+        entries: consecutive entries.
+        after: the entry before the first of them; None if the first is entry 1.
+    """
+    seq, before = (after.seq, after.hash) if after else (0, "")
+    for entry in entries:
+        seq += 1
+        if entry.seq != seq or entry.before != before or not entry.is_intact:
+            return seq
+        before = entry.hash
+    return None

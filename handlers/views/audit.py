@@ -1,0 +1,41 @@
+"""Block Kit for the audit log."""
+
+from collections.abc import Mapping, Sequence
+
+from bot.domain.audit import OPERATOR, AuditEntry
+from bot.domain.release import SYSTEM
+from handlers.texts.escape import escaped, mention
+from handlers.texts.words import Words
+from handlers.views.message import Message, context, date, section
+
+ENTRIES_IN_SECTION = 10
+"""Entries in one section."""
+
+
+def audit_message(entries: Sequence[AuditEntry], people: Mapping[str, str], words: Words) -> Message:
+    """Return the entries, newest first.
+
+    Args:
+        entries: The entries.
+        people: Alias → user id of the people that are still known.
+        words: The reader's language.
+    """
+    title = words("audit.title", n=len(entries)) if entries else words("audit.none")
+    lines = [f"• {date(entry.at)} · {_who(entry, people, words)} · {_what(entry, words)}" for entry in entries]
+    blocks = [
+        section("\n".join(lines[start : start + ENTRIES_IN_SECTION]))
+        for start in range(0, len(lines), ENTRIES_IN_SECTION)
+    ]
+    return Message(title, [section(f"*{title}*"), *blocks, context(words("audit.where"))])
+
+
+def _who(entry: AuditEntry, people: Mapping[str, str], words: Words) -> str:
+    if entry.who in {SYSTEM, OPERATOR}:
+        return words(f"audit.{'system' if entry.who == SYSTEM else 'operator'}")
+    return mention(people.get(entry.who)) or words("audit.unknown")
+
+
+def _what(entry: AuditEntry, words: Words) -> str:
+    facts = ", ".join(f"{name} {fact}" for name, fact in entry.facts.items())
+    parts = [words(f"audit.act.{entry.act.value}"), entry.thing, f"({facts})" if facts else ""]
+    return escaped(" ".join(part for part in parts if part), 200)
