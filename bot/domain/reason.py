@@ -15,7 +15,8 @@ _ENGLISH = (
     "matter issue request category team label class belongs belong relate related relates concern concerns concerning "
     "regarding refer refers says said stands not no none when where who whose which why how on off here very more "
     "other another new now again else today only also too seem appears likely clearly best fits fit case handle "
-    "handled handles responsible covers covered falls under deals dealing"
+    "day days week weeks month months year years hour hours minute minutes time date number handled handles "
+    "responsible covers covered falls under deals dealing"
 )
 _JAPANESE = (
     "決め手 言葉 判断 質問 内容 相談 分類 該当 担当 関連 関係 話題 文章 記載 記述 理由 部分 以上 社員 従業員 案件"

@@ -45,7 +45,7 @@ def card(shown: Card, words: Words, staff: str = "") -> Message:
     blocks = [section("\n".join(_head(shown, words, staff)))]
     reason = _reason(shown)
     if reason:
-        blocks.append(section(f"{words('card.reason')} {reason}", verbatim=True))
+        blocks.append(section(reason, verbatim=True))
     blocks += [context(line) for line in (small_print(shown, words), _became(shown, words)) if line]
     blocks.append(rating(shown, words))
     elements = _settled_controls(shown, words) if shown.settled else _controls(shown, words)
@@ -229,7 +229,7 @@ def small_print(shown: Card, words: Words) -> str:
 
 
 def _became(shown: Card, words: Words) -> str:
-    """Return what became of the question: who settled it, who has it, and what the asker says; empty at first."""
+    """Return what became of the question, one thing a line: who settled it, who has it, what the asker says."""
     parts = []
     if shown.settled:
         parts.append(settlement(shown, words))
@@ -239,7 +239,7 @@ def _became(shown: Card, words: Words) -> str:
         parts.append(words(f"card.signal.{shown.signal.kind.value}", **facts))
     if shown.feedback:
         parts.append(words("card.solved" if shown.feedback.helped else "card.unsolved"))
-    return " · ".join(parts)
+    return "\n".join(parts)
 
 
 def _unread(unread: str, words: Words) -> list[str]:
@@ -285,5 +285,6 @@ def _seen(shown: Card) -> str:
 
 def _summary(shown: Card, words: Words, staff: str) -> str:
     """Return the card in one line, for notifications, screen readers, and if Slack refuses the blocks."""
-    parts = [*_head(shown, words, staff), _reason(shown), _became(shown, words)]
+    late = words("card.late") if shown.question.late else ""
+    parts = [*_head(shown, words, staff), _reason(shown), late, *_became(shown, words).splitlines()]
     return " · ".join(part.replace("*", "") if n == 0 else part for n, part in enumerate(parts) if part)

@@ -24,6 +24,7 @@ def test_reason_of_two_content_words_tells_why(reason: str) -> None:
         "",
         'Decided by "not"',
         'Decided by "where", "when"',
+        'Decided by "vacation", "days"',
         "'laptop' stands in it",
         "This is a question for General Affairs.",
         "「にたいです」が決め手です",
