@@ -30,15 +30,18 @@ class KeepListeners:
         channel, thread = body["channel"]["id"], message.get("thread_ts") or message["ts"]
         card = await self._keeping.card(self._people.home.team, channel, thread)
         category = card.category
-        author = message.get("user") or ""
-        owner = (card.owner,) if card.owner else ()
-        if category is None or not (await self._guard.is_among(author, owner) or await self._guard.is_staff(author)):
+        if category is None or not await self._is_owner(message.get("user") or "", card.owner):
             raise Refused(Reason.NOT_AN_OWNER)
         words = await self._people.words(spot.user)
         answer = plain_text(message_text(message), self._people.home.bot_user_id)
         private = FeedbackForm(question=card.question.id, channel=channel, thread=thread)
         await client.views_open(trigger_id=body["trigger_id"], view=form(card, category, answer, private, words))
         await ack()
+
+    async def _is_owner(self, author: str, owner: str | None) -> bool:
+        """Return whether the author is the owner or staff. A guest is neither, whatever the settings name."""
+        named = await self._guard.is_among(author, (owner,)) if owner else False
+        return (named or await self._guard.is_staff(author)) and not (await self._people.get(author)).outsider
 
     async def submit(self, ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         """Keep the answer as it stands in the form, and say in private what changed."""
