@@ -11,8 +11,6 @@ run: .venv/run.ok ## install what is missing and run the bot (in the practice wo
 	@$(IN) bot
 
 test: check ## lint, format check, import contracts, types, tests
-	@# Collect once, so that the test processes find every test file compiled.
-	@$(IN) pytest --collect-only -qq -n 0 >/dev/null
 	@$(IN) pytest -n auto
 
 quick: check ## lint, types, contracts and every test that starts no program and no browser

@@ -11,6 +11,10 @@ from bot.ports import OutboxEntry, OutboxItem
 from storage.queue import Lease, claim, release_owned, release_values, update_held
 from storage.tables import outbox
 
+_QUEUE, _OLDER = outbox.alias(), outbox.alias()
+_HAS_OLDER = exists().where(_OLDER.c.topic == _QUEUE.c.topic, _OLDER.c.key == _QUEUE.c.key, _OLDER.c.id < _QUEUE.c.id)
+"""Built once, because idle workers claim every second."""
+
 
 class SqlOutbox:
     """The table `outbox`, which holds only open entries.
@@ -49,11 +53,9 @@ class SqlOutbox:
     async def claim(
         self, owner: str, now: datetime, lease: timedelta, topics: Collection[str] | None = None
     ) -> OutboxItem | None:
-        queue, older = outbox.alias(), outbox.alias()
-        has_older = exists().where(older.c.topic == queue.c.topic, older.c.key == queue.c.key, older.c.id < queue.c.id)
-        claimable = select(queue.c.id).where(queue.c.due_at <= now, ~has_older).order_by(queue.c.id)
+        claimable = select(_QUEUE.c.id).where(_QUEUE.c.due_at <= now, ~_HAS_OLDER).order_by(_QUEUE.c.id)
         if topics is not None:
-            claimable = claimable.where(queue.c.topic.in_(topics))
+            claimable = claimable.where(_QUEUE.c.topic.in_(topics))
         entry = await claim(self._connection, outbox, claimable, Lease(owner, now, lease))
         if entry is None:
             return None
