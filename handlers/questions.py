@@ -195,8 +195,7 @@ async def _do_nothing() -> None:
 
 
 def register(app: AsyncApp, context: Context) -> None:
-    """Register the middleware and the two events that bring questions, and the message shortcut."""
+    """Register the middleware and the message shortcut. Replies are heard in handlers/askers/follow_up.py, too."""
     app.use(QuestionMiddleware(context).store)
-    for event in EVENTS:
-        app.event(event)(_do_nothing)
+    app.event("app_mention")(_do_nothing)
     app.shortcut(ids.ASK)(AskShortcut(context).ask)

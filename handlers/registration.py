@@ -18,7 +18,7 @@ from handlers import (
     workspace,
 )
 from handlers.answers import consent, feedback, keep, reactions, why
-from handlers.askers import direct
+from handlers.askers import direct, follow_up
 from handlers.context import Context
 from handlers.slack import errors
 
@@ -38,6 +38,6 @@ STORIES = (
 def register(app: AsyncApp, context: Context) -> None:
     """Register the error handler and the listeners of every story."""
     errors.register(app, context.people, context.private)
-    for story in (questions, reactions, why, corrections, feedback, keep, consent, direct, home, workspace):
+    for story in (questions, reactions, why, corrections, feedback, keep, consent, direct, home, workspace, follow_up):
         story.register(app, context)
     command.register(app, context, STORIES)

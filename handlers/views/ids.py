@@ -23,6 +23,8 @@ CATEGORY_INPUT = "category"
 REASON_INPUT = "reason"
 USE_DRAFT = "correct.use_draft"
 
+FOLLOW_UP_YES = "follow_up.yes"
+FOLLOW_UP_NO = "follow_up.no"
 DIRECT_SEND = "direct.send"
 DIRECT_KEEP = "direct.keep"
 DIRECT_NAMED = "direct.named"
@@ -113,6 +115,12 @@ class QuestionPayload(Payload):
     """A question."""
 
     question: Annotated[str, Field(alias="q")]
+
+
+class ReplyPayload(Payload):
+    """A reply in the thread of an answer, in the channel of the press."""
+
+    ts: Annotated[str, Field(alias="t")]
 
 
 class DirectChoice(Payload):
