@@ -19,12 +19,16 @@ from handlers.texts.escape import escaped
 from handlers.texts.typed import read_command
 from handlers.texts.words import Words
 from handlers.views import finetune as views
+from handlers.views.ids import NamedPayload
 from handlers.views.message import Message, section
+from handlers.views.message import context as context_line
 from handlers.views.trouble import explained
 
 log = logging.getLogger(__name__)
 
 COMMAND = "/finetune"
+TYPED_SHOWN = 200
+"""Maximum length of the command that an answer repeats, in characters."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class Call:
     """Whether other people see the message that holds the pressed control."""
     view: Mapping[str, Any] = field(default_factory=dict)
     """The App Home or modal that holds the pressed control; empty for a message."""
+    typed: str = ""
+    """The command as it was understood; empty for a press. The answer repeats it, because Slack does not show it."""
 
     @property
     def acts(self) -> Acts:
@@ -63,6 +69,9 @@ class Call:
         """
         if isinstance(message, str):
             message = Message(message, [section(message)])
+        if self.typed:
+            quoted = escaped(self.typed.replace("`", ""), TYPED_SHOWN)
+            message = Message(message.text, [context_line(f"`{quoted}`"), *message.blocks])
         if not await self.context.private.respond(self.spot, message, in_channel=in_channel, replace=replace):
             await self.context.private.tell(self.spot, message)
 
@@ -79,13 +88,33 @@ class Call:
         return str(opened["channel"]["id"])
 
 
-async def upload(client: AsyncWebClient, channel: str, text: str, files: Mapping[str, bytes]) -> None:
-    """Post a text and files, by name, to a channel."""
+async def upload(
+    client: AsyncWebClient,
+    channel: str,
+    text: str,
+    files: Mapping[str, bytes],
+    *,
+    alts: Mapping[str, str] | None = None,
+    thread: str | None = None,
+) -> None:
+    """Post a text and files to a channel or to a thread in it.
+
+    Args:
+        client: The Web API.
+        channel: The channel's id.
+        text: The text above the files.
+        files: The files by name.
+        alts: What pictures show, by the file's name, for people who cannot see them.
+        thread: The ts of the message that the files belong to.
+    """
     if not files:
         await client.chat_postMessage(channel=channel, text=text, unfurl_links=False)
         return
-    uploads = [{"filename": name, "title": name, "file": data} for name, data in files.items()]
-    await client.files_upload_v2(channel=channel, initial_comment=text, file_uploads=uploads)
+    uploads = [
+        {"filename": name, "title": name, "file": data, "alt_txt": (alts or {}).get(name)}
+        for name, data in files.items()
+    ]
+    await client.files_upload_v2(channel=channel, initial_comment=text, file_uploads=uploads, thread_ts=thread)
 
 
 Verb = Callable[[Call], Awaitable[None]]
@@ -118,6 +147,10 @@ class Story:
     """
     for_staff: bool = False
     """Whether staff may use this story too; otherwise only admins may."""
+    words: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Subcommand → the words that may follow it. After a subcommand that is not here, none may."""
+    free: frozenset[str] = frozenset()
+    """Subcommands that read the words after them themselves."""
 
 
 def register(app: AsyncApp, context: Context, stories: Iterable[Story]) -> None:
@@ -126,6 +159,8 @@ def register(app: AsyncApp, context: Context, stories: Iterable[Story]) -> None:
     verbs = {name: verb for story in stories for name, verb in story.verbs.items()}
     verbs["help"] = partial(show_help, verbs=[*verbs, "help"])
     for_staff = {name for story in stories if story.for_staff for name in story.verbs}
+    known_words = {name: words for story in stories for name, words in story.words.items()}
+    free = {name for story in stories for name in story.free}
 
     @app.command(COMMAND)
     async def command(ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -133,8 +168,11 @@ def register(app: AsyncApp, context: Context, stories: Iterable[Story]) -> None:
         name, argument = read_command(str(body.get("text") or ""))
         name = name or "help"
         verb = verbs.get(name) or partial(show_unknown, name=name, verbs=list(verbs))
+        if name in verbs and name not in free:
+            verb = checked(verb, name, known_words.get(name, frozenset()))
         words = await context.people.words(body["user_id"])
-        call = Call(spot_of(body), words, argument, context, body["trigger_id"])
+        typed = f"{COMMAND} {name} {argument}".strip()
+        call = Call(spot_of(body), words, argument, context, body["trigger_id"], typed=typed)
         await run(call, verb, None if name == "help" else permission_for(context, staff=name in for_staff))
 
     for story in stories:
@@ -159,7 +197,7 @@ def press_listener(context: Context, verb: Verb, permission: Permission) -> Call
         call = Call(
             spot,
             await context.people.words(spot.user),
-            views.NamedPayload.unpacked(value).id,
+            NamedPayload.unpacked(value).id,
             context,
             body["trigger_id"],
             value=value,
@@ -197,12 +235,33 @@ async def run(call: Call, verb: Verb, permission: Permission | None) -> None:
         if permission:
             await permission(call.spot.user)
         await verb(call)
-    except Refused as refused:
-        await call.say(call.words.refusal(refused))
-    except ModelError as error:
-        reason = Reason.PROVIDER_DOWN if isinstance(error, ModelDown) else Reason.PROVIDER_REFUSED
-        refusal = call.words(f"refused.{reason.value}", error=escaped(str(error), 500))
-        await call.say(explained(error, call.words) or refusal)
+    except (Refused, ModelError) as error:
+        await call.say(failure_text(error, call.words))
+
+
+def failure_text(error: Refused | ModelError, words: Words) -> str:
+    """Return what stopped a command, as mrkdwn."""
+    if isinstance(error, Refused):
+        return words.refusal(error)
+    reason = Reason.PROVIDER_DOWN if isinstance(error, ModelDown) else Reason.PROVIDER_REFUSED
+    return explained(error, words) or words(f"refused.{reason.value}", error=escaped(str(error), 500))
+
+
+def checked(verb: Verb, name: str, known: frozenset[str]) -> Verb:
+    """Return the verb, which refuses all words after it but the known ones."""
+
+    async def check(call: Call) -> None:
+        unknown = next((word for word in call.argument.split() if word.casefold() not in known), None)
+        if unknown is None:
+            await verb(call)
+            return
+        text = call.words("finetune.word", verb=name, word=escaped(unknown, 40))
+        near = get_close_matches(unknown.casefold(), known, n=1) or sorted(known)[:1]
+        if near:
+            text += " " + call.words("finetune.near", verb=f"{name} {near[0]}")
+        await call.say(text)
+
+    return check
 
 
 async def show_help(call: Call, *, verbs: Iterable[str]) -> None:

@@ -11,7 +11,6 @@ from bot.domain.batch import Batch, BatchState
 from bot.domain.errors import ModelError, Refused
 from bot.domain.evaluation import Evaluation
 from bot.domain.release import Release, ReleaseState
-from bot.releases.evaluating import PER_SECOND
 from handlers.command import Call, Story, upload
 from handlers.slack.failures import SLACK_FAILURES
 from handlers.switching import LONG_COMPARISON_SECONDS
@@ -19,8 +18,13 @@ from handlers.texts.escape import escaped
 from handlers.texts.words import Words
 from handlers.views import evaluation as views
 from handlers.views import gate
+from handlers.views.ids import FINETUNE_COMPARE
+from handlers.views.version import version
 
 log = logging.getLogger(__name__)
+
+BATCH_WORD = "batch"
+"""The word after `evaluate` that asks for a batch."""
 
 
 async def evaluate(call: Call) -> None:
@@ -32,50 +36,46 @@ async def evaluate(call: Call) -> None:
     name, in_batch = parse_argument(call.argument)
     release = await acts.releasing.named(name) if name else await newest_candidate(call)
     channel_id = await call.channel()
-    channel = f"<#{channel_id}>"
+    facts = {"version": version(release, call.words), "channel": f"<#{channel_id}>"}
     seconds = await acts.evaluating.seconds(release)
-    model = escaped(str(release.model))
     if in_batch and await acts.batching.start(release, call.spot.user, call.words.language, channel_id):
-        await call.say(call.words("evaluate.batch", model=model, channel=channel))
+        await call.say(call.words("evaluate.batch", **facts))
         return
     if seconds > LONG_COMPARISON_SECONDS:
-        minutes = max(1, round(seconds / 60))
-        await call.say(
-            call.words("evaluate.started", model=model, channel=channel, minutes=minutes, rate=f"{PER_SECOND:g}")
-        )
+        await call.say(call.words("evaluate.started", n=max(1, round(seconds / 60)), **facts))
     else:
-        await call.say(call.words("evaluate.quick", model=model, channel=channel))
+        await call.say(call.words("evaluate.quick", **facts))
     evaluation = await acts.evaluating.evaluate(release)
     if acts.outbound:
         await acts.outbound.evaluated(release)
     await post_evaluation(call.context.client, channel_id, evaluation, call.words)
-    if wrong := gate.still_wrong_lines(evaluation, call.words):
-        await call.say("\n".join(wrong))  # in private: not everybody in the ops channel is an admin
 
 
 def parse_argument(argument: str) -> tuple[str, bool]:
-    """Return the release's name, empty if none is given, and whether it is evaluated in a batch."""
-    names = [name.strip("`") for name in argument.split()]
-    in_batch = bool(names) and names[-1].casefold() == "batch"
+    """Return the version's name, empty if none is given, and whether it is evaluated in a batch."""
+    names = argument.split()
+    in_batch = bool(names) and names[-1].casefold() == BATCH_WORD
     return " ".join(names[:-1] if in_batch else names), in_batch
 
 
 async def post_evaluation(client: AsyncWebClient, channel: str, evaluation: Evaluation, words: Words) -> None:
-    """Post the figures as text, as a picture and as tables."""
-    release, files = evaluation.release, dict[str, bytes]()
+    """Post what was found, and the picture and the tables in its thread."""
+    name, files, alts = evaluation.release.name, dict[str, bytes](), dict[str, str]()
     if evaluation.card.rows:
         from handlers import pictures  # matplotlib would add a second to every start
 
         font = pictures.japanese_font()
-        # In a thread, because drawing is slow and questions must not wait for it.
-        picture = await asyncio.to_thread(pictures.evaluation_png, evaluation, words, font)
-        files = {
-            f"evaluation-{release.id}.png": picture,
-            f"categories-{release.id}.csv": views.categories_table(evaluation),
-        }
+        for what, draw in (("categories", pictures.category_bars), ("certainty", pictures.certainty_dots)):
+            # In a thread, because drawing is slow and questions must not wait for it.
+            if picture := await asyncio.to_thread(draw, evaluation, words, font):
+                files[f"{what}-{name}.png"], alts[f"{what}-{name}.png"] = picture
+        files[f"categories-{name}.csv"] = views.categories_table(evaluation)
     if evaluation.changes or evaluation.filtered:
-        files[f"changes-{release.id}.csv"] = views.changes_table(evaluation)
-    await upload(client, channel, views.report(evaluation, words), files)
+        files[f"changes-{name}.csv"] = views.changes_table(evaluation)
+    text, blocks = (message := gate.compared(evaluation, words)).text, message.blocks
+    posted = await client.chat_postMessage(channel=channel, text=text, blocks=blocks, unfurl_links=False)
+    if files:
+        await upload(client, channel, words("evaluate.files"), files, alts=alts, thread=posted["ts"])
 
 
 class BatchFollower:
@@ -109,7 +109,7 @@ class BatchFollower:
                 await post_evaluation(self._client, batch.channel, evaluation, words)
                 await self._acts.batching.save(batch, state=BatchState.POSTED)
                 return
-        text = words("evaluate.batch_failed", model=escaped(str(release.model)), error=escaped(error, 500))
+        text = words("evaluate.batch_failed", version=version(release, words), error=escaped(error, 300))
         await upload(self._client, batch.channel, text, {})
 
 
@@ -121,4 +121,6 @@ async def newest_candidate(call: Call) -> Release:
     return found or await call.acts.releasing.serving()
 
 
-EVALUATION_STORY = Story(verbs={"evaluate": evaluate})
+EVALUATION_STORY = Story(
+    verbs={"evaluate": evaluate}, presses={FINETUNE_COMPARE: evaluate}, free=frozenset({"evaluate"})
+)

@@ -4,8 +4,10 @@ from handlers.command import Call, Story
 from handlers.texts.escape import mention
 from handlers.texts.words import Words
 from handlers.views import finetune as views
+from handlers.views import status as status_views
+from handlers.views import training
 from handlers.views.audit import audit_message
-from handlers.views.ids import FINETUNE_CANCEL, FINETUNE_CONFIRM, FINETUNE_DISMISS, FINETUNE_WAIT
+from handlers.views.ids import FINETUNE_CANCEL, FINETUNE_CONFIRM, FINETUNE_DISMISS, FINETUNE_PLAN, FINETUNE_WAIT
 
 AUDIT_ENTRIES = 20
 """How many entries of the audit log are shown."""
@@ -25,13 +27,13 @@ async def export(call: Call) -> None:
 
 async def start(call: Call) -> None:
     finetune, frozen = await call.acts.planning.plan(call.spot.user, call.words.language)
-    await call.say(views.plan(finetune, frozen.manifest, await call.acts.prompting.current(), call.words))
+    await call.say(training.plan(finetune, frozen.manifest, await call.acts.prompting.current(), call.words))
 
 
 async def confirm(call: Call) -> None:
-    finetune = await call.acts.starting.confirm(call.argument, call.spot.user)
+    await call.acts.starting.confirm(call.argument, call.spot.user)
     call.context.wake.follow()
-    await call.say(call.words("finetune.started", id=finetune.id), replace=True)
+    await call.say(call.words("finetune.started"), replace=True)
 
 
 async def dismiss(call: Call) -> None:
@@ -39,30 +41,29 @@ async def dismiss(call: Call) -> None:
 
 
 async def status(call: Call) -> None:
-    await call.say(views.status(await call.acts.reporting.status(), call.words))
+    state = await call.acts.reporting.status()
+    await call.say(status_views.status(state, await call.acts.evaluating.known(state.serving), call.words))
 
 
 async def cancel(call: Call) -> None:
-    finetune = await call.acts.following.cancel(call.spot.user)
+    await call.acts.following.cancel(call.spot.user)
     call.context.wake.follow()
-    await call.say(call.words("finetune.cancelled", id=finetune.id))
+    await call.say(call.words("finetune.cancelled"))
 
 
 async def cancel_stalled(call: Call) -> None:
     """Cancel the fine-tune of a message that everybody sees, and say there who did."""
     finetune = await call.acts.following.cancel(call.spot.user, call.argument)
     call.context.wake.follow()
-    words = Words(finetune.language)
-    await call.say(
-        words("finetune.cancelled_by", id=finetune.id, who=mention(call.spot.user)), in_channel=True, replace=True
-    )
+    text = Words(finetune.language)("finetune.cancelled_by", who=mention(call.spot.user))
+    await call.say(text, in_channel=True, replace=True)
 
 
 async def wait_on(call: Call) -> None:
     """Leave the fine-tune alone, and say so in place of the question."""
     finetune = await call.acts.following.under_way(call.argument)
-    words = Words(finetune.language)
-    await call.say(words("finetune.waits", id=finetune.id, who=mention(call.spot.user)), in_channel=True, replace=True)
+    text = Words(finetune.language)("finetune.waits", who=mention(call.spot.user))
+    await call.say(text, in_channel=True, replace=True)
 
 
 async def audit(call: Call) -> None:
@@ -74,6 +75,7 @@ async def audit(call: Call) -> None:
 FINETUNE_STORY = Story(
     verbs={"export": export, "start": start, "status": status, "cancel": cancel, "audit": audit},
     presses={
+        FINETUNE_PLAN: start,
         FINETUNE_CONFIRM: confirm,
         FINETUNE_DISMISS: dismiss,
         FINETUNE_CANCEL: cancel_stalled,

@@ -218,6 +218,7 @@ async def press_task(call: Call) -> None:
 
 PROMPT_STORY = Story(
     verbs={"prompt": prompt},
+    free=frozenset({"prompt"}),
     presses={ids.PROMPT_EDIT: press_edit, ids.PROMPT_ADD: press_add, ids.PROMPT_TASK: press_task},
     forms={
         ids.PROMPT_FORM: submit_category,

@@ -19,8 +19,9 @@ from handlers.slack.channels import is_shared
 from handlers.slack.failures import error_name
 from handlers.slack.people import SlackUser, is_by_app, is_foreign
 from handlers.slack.policy import AddressedMessage, has_files, place_of
-from handlers.slack.private import spot_of
+from handlers.slack.private import Spot, spot_of
 from handlers.slack.reading import SPOKEN, MessageReader, Reading
+from handlers.texts.escape import escaped
 from handlers.views import ids
 
 EVENTS = ("app_mention", "message")
@@ -36,6 +37,8 @@ class QuestionMiddleware:
         self._reader = context.reader
         self._audiences = context.audiences
         self._policy = context.policy
+        self._people = context.people
+        self._private = context.private
         self._wake = context.wake.answerers
         self._sending = context.acts.sending
         self._wake_deliverers = context.wake.deliverers
@@ -54,9 +57,17 @@ class QuestionMiddleware:
             arrival = arrival.model_copy(update={"audience": await self._audiences.of_event(event)})
         if arrival and await self._answering.receive(arrival):
             self._wake()
-        if addressed is None and is_reply(event):
+        if event.get("type") in EVENTS and (command := self._policy.posted_command(event)):
+            await self._explain(event, command)
+        elif addressed is None and is_reply(event):
             await self._pass_on(event)
         await next()
+
+    async def _explain(self, event: dict[str, Any], command: str) -> None:
+        """Tell a person who posted a command as a message, in private, how to type it."""
+        spot = Spot(event["user"], event["channel"], event.get("thread_ts"), None)
+        words = await self._people.words(spot.user)
+        await self._private.tell(spot, words("finetune.message", command=escaped(command, 200).replace("`", "")))
 
     async def _pass_on(self, event: dict[str, Any]) -> None:
         """Pass a reply to a sent direct message on to its asker."""

@@ -5,6 +5,7 @@ from slack_bolt.async_app import AsyncApp
 from handlers import (
     command,
     corrections,
+    details,
     evaluation,
     finetune,
     home,
@@ -31,6 +32,7 @@ STORIES = (
     unsure.UNSURE_STORY,
     review.REVIEW_STORY,
     prompt.PROMPT_STORY,
+    details.DETAILS_STORY,
 )
 """The stories of /finetune. Help lists their subcommands in this order."""
 

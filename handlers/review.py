@@ -171,4 +171,5 @@ REVIEW_STORY = Story(
         QUEUE_OPEN: open_modal,
     },
     for_staff=True,
+    words={"review": frozenset({HERE})},
 )

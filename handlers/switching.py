@@ -11,13 +11,16 @@ from handlers.texts.typed import BECAUSE
 from handlers.views import evaluation as tables
 from handlers.views import finetune as views
 from handlers.views import gate
+from handlers.views.comparison import CHANGES_SHOWN
 from handlers.views.ids import (
     FINETUNE_OVERRIDE,
+    FINETUNE_ROLLBACK,
     FINETUNE_SWITCH,
     OVERRIDE_MODAL,
     SENTENCE_INPUT,
     Override,
 )
+from handlers.views.version import version
 
 LONG_COMPARISON_SECONDS = 5.0
 """Expected duration, in seconds, from which people are told beforehand how long a comparison takes."""
@@ -32,11 +35,11 @@ async def switch(call: Call) -> None:
         await offer_choices(call)
         return
     name, _, sentence = call.argument.partition(f" {BECAUSE} ")
-    await try_switch(call, name.strip().strip("`"), sentence)
+    await try_switch(call, name.strip(), sentence)
 
 
 async def try_switch(call: Call, name: str, sentence: str = "") -> None:
-    """Let a release serve, or show the gate's rule and the numbers that speak against it.
+    """Let a release serve, or say in plain words what speaks against it.
 
     Args:
         call: The call to answer.
@@ -58,13 +61,11 @@ async def try_switch(call: Call, name: str, sentence: str = "") -> None:
         call.context.wake.follow()
         message = gate.switched(result.served, result.evaluation, call.words)
         await call.say(message, in_channel=call.context.ops_channel is None)
-        if wrong := gate.still_wrong_lines(result.evaluation, call.words):
-            await call.say("\n".join(wrong))
     else:
         await call.say(gate.refused(result.evaluation, call.words))
-    if len(result.evaluation.broken) > gate.BROKEN_SHOWN:
-        title = call.words("gate.broken.file", model=str(release.model))
-        await call.upload(title, {f"changes-{release.id}.csv": tables.changes_table(result.evaluation)})
+    if len(result.evaluation.broken) > CHANGES_SHOWN:
+        title = call.words("gate.broken.file", name=release.name)
+        await call.upload(title, {f"changes-{release.name}.csv": tables.changes_table(result.evaluation)})
 
 
 async def offer_choices(call: Call) -> None:
@@ -101,12 +102,24 @@ async def submit_override(call: Call, *, view: dict[str, Any], ack: AsyncAck) ->
 async def rollback(call: Call) -> None:
     release = await call.acts.releasing.rollback(call.spot.user)
     call.context.wake.follow()
-    text = call.words("finetune.rolled_back", model=str(release.model), release=release.id)
+    text = call.words("finetune.rolled_back", version=version(release, call.words))
     await call.say(text, in_channel=call.context.ops_channel is None)
+
+
+async def press_rollback(call: Call) -> None:
+    """Go back, if the release that the button names still serves: the message may be old.
+
+    Raises:
+        Refused: SERVING_CHANGED, NO_PREVIOUS_RELEASE.
+    """
+    release = await call.acts.releasing.rollback(call.spot.user, over=call.argument)
+    call.context.wake.follow()
+    await call.say(call.words("finetune.rolled_back", version=version(release, call.words)), in_channel=call.shared)
 
 
 SWITCHING_STORY = Story(
     verbs={"switch": switch, "rollback": rollback},
-    presses={FINETUNE_SWITCH: switch, FINETUNE_OVERRIDE: open_override},
+    presses={FINETUNE_SWITCH: switch, FINETUNE_OVERRIDE: open_override, FINETUNE_ROLLBACK: press_rollback},
     forms={OVERRIDE_MODAL: submit_override},
+    free=frozenset({"switch"}),
 )

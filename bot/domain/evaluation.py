@@ -1,5 +1,6 @@
 """Evaluations: a release's scorecard and, compared with the serving release, the gate's decision and changed rows."""
 
+import math
 from collections.abc import Sequence
 
 from bot.domain.dataset import Row, Split
@@ -52,6 +53,21 @@ class Evaluation(Thing):
     def broken(self) -> list[ChangedAnswer]:
         """Rows that the serving release gets right and the candidate would get wrong."""
         return [change for change in self.changes if not change.fixed]
+
+    @property
+    def answers_missing(self) -> int | None:
+        """Estimated number of further answers to confirm before the evidence is enough; None if no number would be.
+
+        It is more than the number of questions that the gate lacks: near-copies count as one question, and answers
+        that favour the candidate do not count.
+        """
+        decision, evidence = self.decision, self.evidence
+        if decision is None or decision.missing is None:
+            return None
+        if evidence is None or not evidence.comparison.groups:
+            return decision.missing
+        per_question = (evidence.comparison.rows + evidence.left_out) / evidence.comparison.groups
+        return math.ceil(decision.missing * per_question)
 
 
 def held_out(judged: Sequence[Judged]) -> list[Judged]:

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable
 
 from bot.dataset.exporting import Exporting
-from bot.domain.dataset import Export
+from bot.domain.dataset import Export, Manifest
 from bot.domain.errors import Reason, Refused
 from bot.domain.finetune import Estimate, Finetune, FinetuneState
 from bot.domain.release import ModelName
@@ -79,6 +79,19 @@ class Planning:
             await tx.finetunes.add(finetune)
             await tx.finetunes.save_rows(finetune.id, frozen.texts)
         return finetune, frozen
+
+    async def planned(self, finetune_id: str) -> tuple[Finetune, Manifest]:
+        """Return a fine-tune, in whatever state, and the manifest of its rows.
+
+        Raises:
+            Refused: NO_FINETUNE.
+        """
+        async with self._store.transaction() as tx:
+            finetune = await tx.finetunes.get(finetune_id)
+            manifest = await tx.datasets.get(finetune.dataset_id) if finetune else None
+        if finetune is None or manifest is None:
+            raise Refused(Reason.NO_FINETUNE)
+        return finetune, manifest
 
 
 def usual_epochs(rows: int) -> int:

@@ -155,8 +155,8 @@ class Announcer(Protocol):
     async def show_finetune(self, finetune: Finetune, *, again: bool) -> tuple[str, str]:
         """Post or update the message that shows a fine-tune's progress; return its (channel, ts)."""
 
-    async def announce_finetune(self, finetune: Finetune, *, again: bool) -> None:
-        """Tell the person who asked for the fine-tune, and the ops channel, how it ended."""
+    async def announce_finetune(self, finetune: Finetune, release: Release | None, *, again: bool) -> None:
+        """Tell the person who asked for the fine-tune, and the ops channel, how it ended and which release it made."""
 
     async def ask_about_stall(self, finetune: Finetune, *, message_id: str, again: bool) -> None:
         """Tell them that the fine-tune does not go on, and ask whether to wait any longer."""

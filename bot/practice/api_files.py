@@ -15,7 +15,8 @@ def _get_upload_url(ws: Workspace, args: Args) -> Json:
     length = args.text("length")
     if not length.isdigit() or length == "0":
         raise SlackError("invalid_arguments", "must be more than 0 [json-pointer:/length]")
-    file_id, path = ws.files.announce(args.required("filename"), int(length), ws.app.bot_user, ws.url)
+    name, alt = args.required("filename"), args.text("alt_txt")
+    file_id, path = ws.files.announce(name, int(length), ws.app.bot_user, ws.url, alt)
     return {"upload_url": f"{ws.url}{path}", "file_id": file_id}
 
 

@@ -17,7 +17,7 @@ class Uploads:
         self._tickets: dict[str, str] = {}
         self._files: dict[str, tuple[Json, bytes | None]] = {}
 
-    def announce(self, name: str, length: int, user_id: str, base_url: str) -> tuple[str, str]:
+    def announce(self, name: str, length: int, user_id: str, base_url: str, alt: str = "") -> tuple[str, str]:
         """Register a file of `length` bytes; return its id and the path of its upload URL."""
         file_id, ticket = new_id("F"), secrets.token_urlsafe(24)
         now = int(self._clock())
@@ -29,6 +29,7 @@ class Uploads:
             "timestamp": now,
             "name": name,
             "title": name,
+            **({"alt_txt": alt} if alt else {}),
             "mimetype": mimetypes.guess_type(name)[0] or "application/octet-stream",
             "filetype": suffix or "binary",
             "pretty_type": suffix.upper() or "Binary",

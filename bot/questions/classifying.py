@@ -120,7 +120,7 @@ class Classifying:
                 model=failure.model or str(release.model),
                 trouble=failure.trouble,
                 encoder=failure.encoder,
-                fallback=str(fallback.model) if fallback and verdict else None,
+                fallback=fallback.name if fallback and verdict else None,
                 others=any(other.model != release.model for other in await tx.releases.all()),
             )
             await self._report(tx, report, question)

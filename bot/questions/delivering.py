@@ -172,11 +172,12 @@ class Delivering:
         async with self._store.transaction() as tx:
             await self._entries.hold(tx, item)
             current = await tx.finetunes.get(item.key)
+            made = next((one for one in reversed(await tx.releases.all()) if one.finetune_id == item.key), None)
             if current and (channel, ts) != (current.channel, current.channel_ts):
                 shown = current.model_copy(update={"channel": channel, "channel_ts": ts})
                 await tx.finetunes.advance(shown, current.state)
         if finetune.state in ENDED_STATES and item.payload.get("state") == finetune.state.value:
-            await self._announcer.announce_finetune(finetune, again=is_again(item))
+            await self._announcer.announce_finetune(finetune, made, again=is_again(item))
 
     async def _stall(self, item: OutboxItem) -> None:
         """Ask whether to wait any longer for a fine-tune, unless it went on or ended meanwhile."""

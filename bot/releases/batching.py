@@ -174,4 +174,4 @@ class Batching:
     async def _refuse_second(self, release: Release) -> None:
         async with self._store.transaction() as tx:
             if any(batch.release_id == release.id for batch in await tx.batches.open()):
-                raise Refused(Reason.BATCH_RUNNING, release=release.id)
+                raise Refused(Reason.BATCH_RUNNING, release=release.name)

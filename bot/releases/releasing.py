@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from difflib import get_close_matches
 
 from bot.current_prompt import configure
 from bot.domain.audit import AuditAct
@@ -132,7 +133,7 @@ class Releasing:
         if len(found) > 1:
             raise Refused(Reason.AMBIGUOUS_RELEASE, name=name, ids=", ".join(r.name for r in found))
         if not found:
-            raise Refused(Reason.NOT_SUCCEEDED if finetune else Reason.UNKNOWN_RELEASE, name=name)
+            raise Refused(Reason.NOT_SUCCEEDED, name=name) if finetune else unknown_release(name, releases)
         return found[0]
 
     async def switch_if_better(
@@ -191,7 +192,7 @@ class Releasing:
             serving = await tx.releases.serving(lock=True)
             release = await tx.releases.get(release_id)
             if release is None:
-                raise Refused(Reason.UNKNOWN_RELEASE, name=release_id)
+                raise unknown_release(release_id, await tx.releases.all())
             if serving and serving.id == release_id:
                 raise Refused(Reason.ALREADY_SERVING, name=release.name)
             if over and serving and serving.id != over:
@@ -208,7 +209,7 @@ class Releasing:
             releases = await tx.releases.all()
             release = next((r for r in releases if r.id == release_id), None)
             if release is None:
-                raise Refused(Reason.UNKNOWN_RELEASE, name=release_id)
+                raise unknown_release(release_id, releases)
             for known in releases:
                 if (known.model, known.prompt_id, known.recall) == (release.model, release.prompt_id, recall):
                     return known
@@ -225,19 +226,31 @@ class Releasing:
             await tx.audit.add(by, AuditAct.RECALL_CHANGED, self._clock.now(), made.name, {"recall": recall})
             return made
 
-    async def rollback(self, by: str) -> Release:
+    async def rollback(self, by: str, *, over: str | None = None) -> Release:
         """Switch back to the release that served before. A second rollback goes further back in history.
 
+        Args:
+            by: the person's id.
+            over: id of the release that must still be serving.
+
         Raises:
-            Refused: NO_PREVIOUS_RELEASE.
+            Refused: NO_PREVIOUS_RELEASE, SERVING_CHANGED.
         """
         async with self._store.transaction() as tx:
             serving = await tx.releases.serving(lock=True)
             previous = previous_release(await tx.releases.history(limit=1_000))
             release = await tx.releases.get(previous) if previous else None
+            if over and serving and serving.id != over:
+                raise Refused(Reason.SERVING_CHANGED)
             if serving is None or release is None:
                 raise Refused(Reason.NO_PREVIOUS_RELEASE)
             return await self._serve(tx, release, serving, by, ROLLBACK)
+
+
+def unknown_release(name: str, releases: Sequence[Release]) -> Refused:
+    """Return the refusal of a name that no release has, with the nearest names, or the newest."""
+    near = get_close_matches(name.casefold(), [one.name for one in releases], n=3)
+    return Refused(Reason.UNKNOWN_RELEASE, name=name, near=", ".join(near or [one.name for one in releases[:3]]))
 
 
 def previous_release(history: Sequence[ReleaseEvent]) -> str | None:

@@ -12,6 +12,7 @@ from bot.domain.thing import Thing
 from bot.ports import Clock, Model, Neighbours, OutboxItem, Store, Transaction
 from bot.questions.leasing import LeasedOutbox, RetryDelay
 from bot.questions.recalling import Recalling
+from bot.releases.releasing import unknown_release
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +64,9 @@ class Shadowing:
             serving = await tx.releases.serving(lock=True)
             release = await tx.releases.get(release_id)
             if release is None:
-                raise Refused(Reason.UNKNOWN_RELEASE, name=release_id)
+                raise unknown_release(release_id, await tx.releases.all())
             if serving and serving.id == release_id:
-                raise Refused(Reason.ALREADY_SERVING, name=str(release.model))
+                raise Refused(Reason.ALREADY_SERVING, name=release.name)
             earlier = await tx.releases.shadow()
             if earlier and earlier.id == release_id:
                 return release

@@ -21,12 +21,13 @@ from handlers.slack.people import People, is_by_app
 from handlers.texts.escape import escaped, mention, mentions
 from handlers.texts.words import Words
 from handlers.views import consent as consent_view
-from handlers.views import finetune_progress
+from handlers.views import training
 from handlers.views.card import card as card_view
 from handlers.views.card import moved
 from handlers.views.care import care as care_view
 from handlers.views.direct import direct_card
 from handlers.views.feedback import unhelped
+from handlers.views.gate import switch_told
 from handlers.views.message import Message, section
 from handlers.views.missed import missed as missed_view
 from handlers.views.trouble import trouble
@@ -209,7 +210,7 @@ class SlackAnnouncer:
         return True
 
     async def show_finetune(self, finetune: Finetune, *, again: bool) -> tuple[str, str]:
-        message = finetune_progress.progress(finetune, Words(finetune.language))
+        message = training.progress(finetune, Words(finetune.language))
         if finetune.channel and finetune.channel_ts:
             try:
                 await self._update(finetune.channel, finetune.channel_ts, message)
@@ -223,16 +224,16 @@ class SlackAnnouncer:
             channel, None, message, announcement_mark(f"progress:{finetune.id}"), again=again
         )
 
-    async def announce_finetune(self, finetune: Finetune, *, again: bool) -> None:
+    async def announce_finetune(self, finetune: Finetune, release: Release | None, *, again: bool) -> None:
         channel = finetune.channel or await self._progress_channel(finetune)
-        message = finetune_progress.ended(finetune, Words(finetune.language))
+        message = training.ended(finetune, release, Words(finetune.language))
         await self._post_once(
             channel, finetune.channel_ts, message, announcement_mark(f"ended:{finetune.id}"), again=again
         )
 
     async def ask_about_stall(self, finetune: Finetune, *, message_id: str, again: bool) -> None:
         channel = finetune.channel or await self._progress_channel(finetune)
-        message = finetune_progress.stalled(finetune, Words(finetune.language))
+        message = training.stalled(finetune, Words(finetune.language))
         await self._post_once(
             channel, finetune.channel_ts, message, announcement_mark(f"stalled:{message_id}"), again=again
         )
@@ -267,11 +268,7 @@ class SlackAnnouncer:
         if self._ops_channel is None:
             return
         words = await self._people.words(by)
-        model = escaped(str(release.model))
-        text = words("progress.switched", who=mention(by) or by, model=model, release=release.id)
-        if note:
-            text += "\n" + words("progress.overridden", note=escaped(note, 500))
-        message = Message(text, [section(text, verbatim=True)])
+        message = switch_told(release, mention(by) or escaped(by), note, words)
         await self._post_once(self._ops_channel, None, message, announcement_mark(f"switch:{message_id}"), again=again)
 
     async def tell_trouble(self, report: TroubleReport, *, message_id: str, again: bool) -> None:

@@ -31,6 +31,9 @@ TRANSIENT_ERRORS = frozenset(
 )
 """Slack's temporary errors (docs.slack.dev, chat.postMessage). Every other error is final."""
 
+VIEW_CHANGED_ERRORS = frozenset({"hash_conflict", "not_found"})
+"""Slack's errors for a modal that was changed or closed meanwhile."""
+
 
 def error_name(error: BaseException) -> str | None:
     """Return Slack's name for the error; None without an answer, or if the answer came from a gateway, not Slack."""

@@ -14,7 +14,7 @@ from bot.corrections.correcting import Correcting
 from bot.corrections.drafting import Drafting
 from bot.domain.card import Card
 from bot.domain.reason import tells_why
-from handlers.slack.failures import error_name
+from handlers.slack.failures import VIEW_CHANGED_ERRORS, error_name
 from handlers.slack.guard import Guard
 from handlers.slack.people import People
 from handlers.slack.private import Spot
@@ -28,8 +28,6 @@ log = logging.getLogger(__name__)
 
 DRAFT_SECONDS = 2.5
 """Timeout for a draft, in seconds. A person may submit the form without waiting for it."""
-VIEW_CHANGED_ERRORS = frozenset({"hash_conflict", "not_found"})
-"""Slack's errors for a form that was changed or closed meanwhile."""
 
 
 class CorrectionForms:

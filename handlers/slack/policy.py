@@ -9,6 +9,7 @@ from handlers.slack.content import content_of
 from handlers.slack.moved import MovedChannels
 from handlers.slack.people import SLACKBOT, is_by_app
 from handlers.texts.escape import message_text
+from handlers.texts.typed import find_command
 
 Event = dict[str, Any]
 
@@ -43,7 +44,15 @@ class Policy:
         return channel in map(self._moved.now, self._watched)
 
     def from_event(self, event: Event) -> AddressedMessage | None:
-        """Return the message of an `app_mention` or `message` event, or None if it is not addressed to the bot."""
+        """Return the message of an `app_mention` or `message` event, or None if it is no question for the bot."""
+        return None if self.posted_command(event) else self._addressed(event)
+
+    def posted_command(self, event: Event) -> str | None:
+        """Return the command that a person posted as a message, with a wide slash or behind a mention; else None."""
+        command = find_command(message_text(event))
+        return command if command and self._addressed(event) else None
+
+    def _addressed(self, event: Event) -> AddressedMessage | None:
         if event.get("subtype") == "message_changed":
             return self._from_edit(event)
         if event.get("subtype") not in {None, "file_share"} or event.get("hidden") or self._is_by_app(event):

@@ -70,6 +70,30 @@ def read_command(text: str) -> tuple[str, str]:
     return verb, " ".join(plain)
 
 
+def find_command(text: str) -> str | None:
+    """Return the slash command that a message consists of, as it should be typed; None if the message is none.
+
+    Args:
+        text: The text of a message in Slack's format.
+    """
+    plain = _folded(INVISIBLE.sub("", html.unescape(MENTION.sub(" ", text, count=1)))).strip().lstrip(MARKS)
+    name, _, rest = plain.removeprefix("/").strip().replace("\n", " ").partition(" ")
+    if not plain.startswith("/") or name.strip(MARKS).casefold() != COMMAND_NAME:
+        return None
+    verb, words = read_command(rest)
+    return " ".join(filter(None, (f"/{COMMAND_NAME}", verb, words)))
+
+
+def read_share(text: str) -> float | None:
+    """Return a share that is typed as `0.62`, `0,62` or `62%`; None for anything else."""
+    number, percent = text.replace(",", ".").removesuffix("%").strip(), text.endswith("%")
+    try:
+        share = float(number)
+    except ValueError:
+        return None
+    return share / 100 if percent else share
+
+
 def _folded(word: str) -> str:
     """Return the word in its compatibility form, in which full-width letters and signs are plain ones."""
     return unicodedata.normalize("NFKC", word)

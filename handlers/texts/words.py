@@ -1,7 +1,8 @@
 """The texts people read, by language, from handlers/texts/*.toml. Texts for the model are in prompts/."""
 
 import tomllib
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -59,6 +60,10 @@ class Words:
     def __call__(self, key: str, /, **facts: object) -> str:
         counted = {name: Count(fact) if type(fact) is int else fact for name, fact in facts.items()}
         return texts(self.language)[key].format_map(counted)
+
+    def listed(self, names: Sequence[str]) -> str:
+        """Return several names in one line, empty for none, as this language separates them."""
+        return reduce(lambda first, following: self("list.join", first=first, next=following), names) if names else ""
 
     def refusal(self, refused: Refused) -> str:
         """Return why something was refused, as mrkdwn. All facts but `who`, which holds mentions, are escaped."""

@@ -1,113 +1,111 @@
-"""Block Kit for the gate's decision, and the form that overrides it."""
+"""The result of a comparison in a few plain lines, what can be done about it, and the form that overrides the gate."""
 
 from typing import Any
 
 from bot.domain import gate
-from bot.domain.audience import Audience
-from bot.domain.dataset import Row
-from bot.domain.evaluation import ChangedAnswer, Evaluation
-from bot.domain.gate import Decision, Outcome
-from bot.domain.prompt import Prompt
+from bot.domain.evaluation import Evaluation
+from bot.domain.gate import Outcome
 from bot.domain.release import Release
-from bot.domain.scorecard import FILTERED
 from handlers.texts.escape import escaped
 from handlers.texts.words import Words
-from handlers.views.finetune import NamedPayload, accuracy, name_of
-from handlers.views.ids import FINETUNE_OVERRIDE, OVERRIDE_MODAL, SENTENCE_INPUT, Override
-from handlers.views.message import Message, button, context, plain, section
+from handlers.views.details import DetailsOf, brief, details_button
+from handlers.views.finetune import name_of
+from handlers.views.ids import (
+    FINETUNE_OVERRIDE,
+    FINETUNE_ROLLBACK,
+    FINETUNE_SWITCH,
+    OVERRIDE_MODAL,
+    SENTENCE_INPUT,
+    NamedPayload,
+    Override,
+)
+from handlers.views.message import Block, Message, button, plain, section
+from handlers.views.version import version
 
-BROKEN_SHOWN = 10
-"""Maximum number of broken corrections in the text; the attached file has all of them."""
 SENTENCE_LENGTH = 500
 """Maximum length of the sentence that overrides the gate, in characters."""
+DROPS_SHOWN = 3
+"""Maximum number of dropped categories that are named; the details have all of them."""
 
 
 def switched(release: Release, evaluation: Evaluation, words: Words) -> Message:
-    """Return the message that tells which release serves now, with the comparison behind it. Everybody may see it."""
-    done = words("finetune.switch.done", model=escaped(str(release.model)), release=release.id)
-    new, old = accuracy(evaluation.card, words), accuracy(evaluation.before, words)
-    lines = [*learning_lines(evaluation, words), *decision_lines(evaluation, words), done]
-    lines.append(words("finetune.switch.compared", new=new, old=old))
-    lines += filtered_lines(evaluation, words)[:1]
-    return Message(done, [_verbatim(lines), *_broken_block(evaluation, words), *_details_block(evaluation, words)])
+    """Return the message that tells which version answers now. Everybody may see it, so it quotes no question."""
+    done = words("finetune.switch.done", version=version(release, words))
+    details = details_button(DetailsOf.COMPARISON, release.id, words)
+    return brief([done, *finding_lines(evaluation, words)], [rollback_button(release, words), details], "switched")
 
 
 def refused(evaluation: Evaluation, words: Words) -> Message:
-    """Return the message that refuses a switch: the decision, broken corrections, details, rule and override button.
+    """Return the message that refuses a switch: what was found, and the buttons to look closer or to go on anyway."""
+    buttons = [override_button(evaluation.release, words)]
+    details = details_button(DetailsOf.COMPARISON, evaluation.release.id, words)
+    return brief(finding_lines(evaluation, words), [*buttons, details], f"override.{evaluation.release.id}")
 
-    Only the admin who asked may see it, for it lists what the release still answers wrongly.
-    """
-    release = evaluation.release
-    lines = [
-        *learning_lines(evaluation, words),
-        *still_wrong_lines(evaluation, words),
-        *decision_lines(evaluation, words),
-        *filtered_lines(evaluation, words),
-    ]
-    override = button(
-        words("gate.override.button"), FINETUNE_OVERRIDE, NamedPayload(id=release.id).packed(), style="danger"
-    )
-    return Message(
-        lines[0],
-        [
-            _verbatim(lines),
-            *_broken_block(evaluation, words),
-            *_details_block(evaluation, words),
-            context(rule(words)),
-            section(words("gate.override.how", release=release.id)),
-            {"type": "actions", "block_id": f"override.{release.id}", "elements": [override]},
-        ],
-    )
+
+def compared(evaluation: Evaluation, words: Words) -> Message:
+    """Return the message about a finished comparison, with the next step as a button."""
+    release, decision = evaluation.release, evaluation.decision
+    lines = finding_lines(evaluation, words) or [words("evaluate.none")]
+    if evaluation.card.rows:
+        lines.append(_answer_line(evaluation, words))
+    buttons = []
+    if decision:
+        passed = decision.outcome is Outcome.PASSED
+        buttons = [switch_button(release, words) if passed else override_button(release, words)]
+    return brief(lines, [*buttons, details_button(DetailsOf.COMPARISON, release.id, words)], f"compared.{release.id}")
+
+
+def switch_told(release: Release, who: str, note: str | None, words: Words) -> Message:
+    """Return the message that tells the ops channel who switched, and why if the gate did not pass it."""
+    lines = [words("progress.switched", who=who, version=version(release, words))]
+    if note:
+        lines.append(words("progress.overridden", note=escaped(note, 500)))
+    details = details_button(DetailsOf.COMPARISON, release.id, words)
+    return brief(lines, [rollback_button(release, words), details], f"switched.{release.id}")
+
+
+def finding_lines(evaluation: Evaluation, words: Words) -> list[str]:
+    """Return what a comparison found, most important first. No line holds a question's text."""
+    lines = [*learning_lines(evaluation, words), *decision_lines(evaluation, words)]
+    if evaluation.card.rows:
+        lines.append(_right_line(evaluation, words))
+    if evaluation.before is not None:
+        n = len(evaluation.broken)
+        lines.append(words("gate.broken.some", n=n) if n else words("gate.broken.none"))
+    if evaluation.filtered:
+        lines.append(words("evaluate.filtered", n=len(evaluation.filtered)))
+    return lines
 
 
 def learning_lines(evaluation: Evaluation, words: Words) -> list[str]:
     """Return what speaks against a candidate's training itself, without any question's text; often nothing."""
     lines, wrong = [], len(evaluation.still_wrong)
     if evaluation.trust is not None and evaluation.trust < 1:
-        lines.append(words("gate.learned.loses", percent=f"{evaluation.trust:.0%}"))
+        lines.append(words("gate.learned.loses"))
     if wrong:
         right = evaluation.learned - wrong
         lines.append(words("gate.learned.some", right=right, of=evaluation.learned, wrong=wrong))
     return lines
 
 
-def still_wrong_lines(evaluation: Evaluation, words: Words) -> list[str]:
-    """Return the corrections that a candidate still answers wrongly, for admins only.
-
-    Questions that were not asked in public are counted and not shown.
-    """
-    wrong = evaluation.still_wrong
-    if not wrong:
-        return []
-    shown = [one for one in wrong if one.row.audience is Audience.PUBLIC][:BROKEN_SHOWN]
-    lines = [words("gate.learned.wrong")]
-    for one in shown:
-        change = ChangedAnswer(row=one.row, before=one.row.category, now=one.result.category)
-        lines.append(_broken_line(change, evaluation.prompt, words))
-    if len(wrong) > len(shown):
-        lines.append(words("gate.learned.more", n=len(wrong) - len(shown)))
-    return lines
-
-
 def decision_lines(evaluation: Evaluation, words: Words) -> list[str]:
-    """Return the gate's decision in plain words, then dropped categories; nothing for the serving release itself."""
+    """Return the gate's decision in one plain line; nothing for the serving release itself."""
     decision = evaluation.decision
     if decision is None:
         return []
-    drops = [_drop_line(drop, evaluation.prompt, words) for drop in decision.drops]
-    return [_headline(decision, words), *drops]
-
-
-def _headline(decision: Decision, words: Words) -> str:
     paired = decision.comparison
     if paired is None:
-        return words("gate.first.unknown")
-    facts = {"fixed": paired.better, "broken": paired.worse}
+        return [words("gate.first.unknown")]
+    facts: dict[str, object] = {"fixed": paired.better, "broken": paired.worse}
+    if decision.drops:
+        dropped = [name_of(evaluation.prompt, drop.category) for drop in decision.drops[:DROPS_SHOWN]]
+        facts["categories"] = words.listed(dropped)
     if decision.outcome is not Outcome.NOT_ENOUGH:
-        return words(f"gate.first.{decision.why.value}", **facts)
-    if decision.missing is None:
-        return words("gate.first.hopeless", **facts)
-    return words("gate.first.missing", n=_rounded_up(decision.missing), **facts)
+        return [words(f"gate.first.{decision.why.value}", **facts)]
+    missing = evaluation.answers_missing
+    if missing is None:
+        return [words("gate.first.hopeless", **facts)]
+    return [words("gate.first.missing", n=_rounded_up(missing), **facts)]
 
 
 def _rounded_up(n: int) -> int:
@@ -116,99 +114,43 @@ def _rounded_up(n: int) -> int:
     return -(-n // step) * step
 
 
-def detail_lines(evaluation: Evaluation, words: Words) -> list[str]:
-    """Return the statistics behind the decision, and the evidence by kind."""
-    decision, evidence = evaluation.decision, evaluation.evidence
-    if decision is None or evidence is None:
-        return []
-    kinds = " · ".join(words(f"gate.kind.{kind.value}", n=n) for kind, n in evidence.kinds.items())
-    lines = [words("gate.details"), _numbers(decision, words), *([kinds] if kinds else [])]
-    if evidence.left_out:
-        lines.append(words("gate.left_out", n=evidence.left_out))
-    lines.append(words("gate.about", model=escaped(str(evaluation.release.model)), release=evaluation.release.id))
-    return lines
+def _right_line(evaluation: Evaluation, words: Words) -> str:
+    card, before = evaluation.card, evaluation.before
+    facts = {"version": version(evaluation.release, words), "right": card.right, "rows": card.rows}
+    if before is None or evaluation.serving is None:
+        return words("evaluate.right", **facts)
+    return words("evaluate.right_before", before=before.right, name=evaluation.serving.name, **facts)
 
 
-def _numbers(decision: Decision, words: Words) -> str:
-    paired = decision.comparison
-    if paired is None:
-        return ""
-    low, high = paired.interval
-    return words(
-        "gate.numbers",
-        rows=paired.rows,
-        groups=paired.groups,
-        fixed=len(paired.fixed),
-        broken=len(paired.broken),
-        p=f"{paired.p:.2g}",
-        difference=points(paired.difference),
-        low=points(low),
-        high=points(high),
-    )
+def _answer_line(evaluation: Evaluation, words: Words) -> str:
+    """Return how long an answer takes and what it costs."""
+    usd = evaluation.usd
+    if usd is None:
+        cost = words("evaluate.no_price")
+    else:
+        cost = words("evaluate.thousand", usd=f"{usd * 1_000:.2f}") if usd else words("evaluate.free")
+    return words("evaluate.answer", seconds=f"{evaluation.card.latency_p50 / 1_000:.1f}", cost=cost)
 
 
-def _drop_line(drop: gate.Drop, prompt: Prompt, words: Words) -> str:
-    category = name_of(prompt, drop.category)
-    return words(
-        "gate.drop", category=category, before=f"{drop.before:.0%}", now=f"{drop.now:.0%}", support=drop.support
-    )
+def switch_button(release: Release, words: Words) -> Block:
+    """Return the button that lets a version answer if the gate passes it."""
+    text = words("finetune.switch.to", name=release.name)
+    return button(text, FINETUNE_SWITCH, NamedPayload(id=release.id).packed(), style="primary")
 
 
-def rule(words: Words) -> str:
-    """Return the gate's rule in words, with its thresholds."""
-    return words(
-        "gate.rule",
-        significant=gate.SIGNIFICANT,
-        strict=gate.STRICT,
-        many=gate.MANY,
-        least_equal=gate.LEAST_EQUAL,
-        margin=f"{gate.MARGIN * 100:g}",
-        floor=f"{gate.RECALL_FLOOR * 100:g}",
-        support=gate.FLOOR_SUPPORT,
-    )
+def override_button(release: Release, words: Words) -> Block:
+    """Return the button that asks for the sentence of an override."""
+    return button(words("gate.override.button"), FINETUNE_OVERRIDE, NamedPayload(id=release.id).packed())
 
 
-def broken_lines(evaluation: Evaluation, words: Words) -> list[str]:
-    """Return the corrections that the release would break: their number, and the first of them one by one.
-
-    Questions that were not asked in public are counted and not shown: others read the answer too.
-    """
-    if evaluation.before is None:
-        return []
-    changes = evaluation.broken
-    if not changes:
-        return [words("gate.broken.none")]
-    lines = [words("gate.broken.title", n=len(changes))]
-    shown = [one for one in changes if one.row.audience is Audience.PUBLIC][:BROKEN_SHOWN]
-    lines += [_broken_line(change, evaluation.prompt, words) for change in shown]
-    if len(changes) > len(shown):
-        lines.append(words("gate.learned.more", n=len(changes) - len(shown)))
-    return lines
-
-
-def filtered_lines(evaluation: Evaluation, words: Words) -> list[str]:
-    """Return how many questions the provider's content filter stopped, then the public ones; often nothing."""
-    rows = evaluation.filtered
-    if not rows:
-        return []
-    shown = [one for one in rows if one.audience is Audience.PUBLIC][:BROKEN_SHOWN]
-    lines = [words("evaluate.filtered", n=len(rows)), *(f"• {_shortened(one)}" for one in shown)]
-    return lines + ([words("gate.learned.more", n=len(rows) - len(shown))] if len(rows) > len(shown) else [])
-
-
-def _broken_line(change: ChangedAnswer, prompt: Prompt, words: Words) -> str:
-    right = name_of(prompt, change.row.category)
-    now = words("evaluate.filtered_answer") if change.now == FILTERED else name_of(prompt, change.now)
-    return words("gate.broken.row", text=_shortened(change.row), right=right, now=now)
-
-
-def _shortened(row: Row) -> str:
-    return escaped(" ".join(row.text.split()), 120)
+def rollback_button(release: Release, words: Words) -> Block:
+    """Return the button that goes back to the version before, as long as this release serves."""
+    return button(words("finetune.switch.back"), FINETUNE_ROLLBACK, NamedPayload(id=release.id).packed())
 
 
 def form(release: Release, words: Words, *, channel: str | None, thread: str | None) -> dict[str, Any]:
     """Return the modal that asks for the sentence of an override."""
-    about = words("gate.override.about", model=escaped(str(release.model)))
+    about = words("gate.override.about", version=version(release, words))
     return {
         "type": "modal",
         "callback_id": OVERRIDE_MODAL,
@@ -233,22 +175,3 @@ def form(release: Release, words: Words, *, channel: str | None, thread: str | N
             },
         ],
     }
-
-
-def points(share: float) -> str:
-    """Return a difference of shares in percentage points, with its sign. Infinite ends of an interval become ±100."""
-    return f"{min(max(share, -1.0), 1.0) * 100:+.1f}"
-
-
-def _broken_block(evaluation: Evaluation, words: Words) -> list[dict[str, Any]]:
-    lines = broken_lines(evaluation, words)
-    return [_verbatim(lines)] if lines else []
-
-
-def _details_block(evaluation: Evaluation, words: Words) -> list[dict[str, Any]]:
-    lines = detail_lines(evaluation, words)
-    return [context("\n".join(lines))] if lines else []
-
-
-def _verbatim(lines: list[str]) -> dict[str, Any]:
-    return section("\n".join(lines), verbatim=True)

@@ -52,6 +52,12 @@ FINETUNE_CANCEL = "finetune.cancel"
 FINETUNE_WAIT = "finetune.wait"
 FINETUNE_SWITCH = "finetune.switch"
 FINETUNE_OVERRIDE = "finetune.override"
+FINETUNE_PLAN = "finetune.plan"
+FINETUNE_COMPARE = "finetune.compare"
+FINETUNE_ROLLBACK = "finetune.rollback"
+UNSURE_AUTO = "unsure.auto"
+SHADOW_STOP = "shadow.stop"
+DETAILS = "details"
 OVERRIDE_MODAL = "override.modal"
 SENTENCE_INPUT = "sentence"
 
@@ -100,6 +106,14 @@ class Payload(BaseModel):
             pydantic.ValidationError: The text is anything else.
         """
         return cls.model_validate_json(text)
+
+
+class NamedPayload(Payload):
+    """The id of what a control is about: a fine-tune, a release or an entry. Subclasses may carry more."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str
 
 
 class CategoryChoice(Payload):

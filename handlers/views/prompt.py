@@ -8,8 +8,7 @@ from bot.releases.prompting import PromptChange, PromptOverview, PromptVersion, 
 from handlers.texts.escape import escaped, mention, shorten
 from handlers.texts.words import Words
 from handlers.views import ids
-from handlers.views.finetune import NamedPayload
-from handlers.views.ids import PromptForm
+from handlers.views.ids import NamedPayload, PromptForm
 from handlers.views.message import (
     TITLE_TEXT,
     Block,
@@ -22,6 +21,7 @@ from handlers.views.message import (
     section,
     select,
 )
+from handlers.views.version import version
 
 FORM_TEXT = 3_000
 """Maximum length of one input of a modal, in characters (docs.slack.dev, plain-text input)."""
@@ -188,7 +188,7 @@ def saved(result: PromptChange, words: Words) -> Message:
     if result.candidate:
         lines += [
             words("prompt.saved.version", id=state.prompt.id[:12], tokens=f"{state.tokens:,}"),
-            words("prompt.saved.candidate", model=escaped(str(result.candidate.model)), release=result.candidate.id),
+            words("prompt.saved.candidate", version=version(result.candidate, words), name=result.candidate.name),
         ]
     elif not lines:
         lines = [words("prompt.saved.contacts")]
@@ -219,8 +219,7 @@ def versions(found: Sequence[PromptVersion], words: Words) -> Message:
 
 def _releases(version: PromptVersion, words: Words) -> str:
     names = [
-        f"`{release.id}` {escaped(str(release.model))} ({words(f'finetune.release.{release.state.value}')})"
-        for release in version.releases[:10]
+        f"{release.name} ({words(f'finetune.release.{release.state.value}')})" for release in version.releases[:10]
     ]
     return ", ".join(names) or words("prompt.versions.no_release")
 

@@ -12,8 +12,7 @@ from handlers.texts.escape import escaped, person
 from handlers.texts.words import Words
 from handlers.views.card import confidence_text
 from handlers.views.feedback import said
-from handlers.views.finetune import NamedPayload
-from handlers.views.ids import QUEUE_ASIDE, QUEUE_RESUME, QUEUE_SETTLE, QUEUE_SKIP, QUEUE_UNDO
+from handlers.views.ids import QUEUE_ASIDE, QUEUE_RESUME, QUEUE_SETTLE, QUEUE_SKIP, QUEUE_UNDO, NamedPayload
 from handlers.views.message import OPTIONS, Block, Message, button, context, date, option, plain, section, select
 from handlers.views.review import entry_text, why_listed
 

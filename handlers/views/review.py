@@ -11,8 +11,8 @@ from bot.domain.gain import QueueReason
 from handlers.texts.escape import escaped, person
 from handlers.texts.words import LANGUAGES, Language, Words
 from handlers.views.card import MOST_BUTTONS, confidence_text, settlement
-from handlers.views.finetune import NamedPayload, name_of
-from handlers.views.ids import REVIEW_NEXT, REVIEW_SETTLE
+from handlers.views.finetune import name_of
+from handlers.views.ids import REVIEW_NEXT, REVIEW_SETTLE, NamedPayload
 from handlers.views.message import Block, Message, button, context, date, option, section, select
 
 PAGE_SIZE = 6

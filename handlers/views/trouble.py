@@ -49,12 +49,12 @@ def explained(error: ModelError, words: Words) -> str | None:
 
 def effect(report: TroubleReport, words: Words) -> str:
     """Return what becomes of the questions meanwhile."""
-    model = escaped(report.fallback or "")
+    name = escaped(report.fallback or "")
     if report.trouble is Trouble.CUT:
         return words("outage.cut")
     if report.trouble is Trouble.FILTERED:
-        return words("outage.filtered_fallback", model=model) if model else words("outage.filtered")
-    return words("outage.fallback", model=model) if model else words("outage.no_fallback")
+        return words("outage.filtered_fallback", name=name) if name else words("outage.filtered")
+    return words("outage.fallback", name=name) if name else words("outage.no_fallback")
 
 
 def key_name(model: ModelName) -> str:

@@ -6,6 +6,7 @@ from handlers.texts.words import Words
 from handlers.views.card import confidence_text, remembered, settlement
 from handlers.views.finetune import name_of
 from handlers.views.message import Message, context, date, section
+from handlers.views.version import version
 
 QUOTED_CHARACTERS = 300
 """Maximum length of a reason and of another person's question, in characters."""
@@ -41,9 +42,7 @@ def _release_lines(explanation: Explanation, words: Words) -> list[str]:
     return [
         words(
             "why.release",
-            model=escaped(str(release.model)),
-            release=release.id,
-            prompt=release.prompt_id[:12],
+            version=version(release, words),
             state=words(f"finetune.release.{release.state.value}"),
         ),
         words("why.never") if since is None else words("why.since", since=date(since)),

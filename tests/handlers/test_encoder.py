@@ -128,7 +128,7 @@ async def test_service_down_gives_provisional_card(opened: OpenEncoderDesk, fail
         (message,) = await opened_desk.told()
         assert said in message
         assert "acme" in message
-        assert "`local/characters` answers" in message
+        assert "Meanwhile v2 answers" in message
         assert "leave" not in message
 
         async def corrected() -> bool:
@@ -149,7 +149,7 @@ async def test_fallback_answers_without_its_encoder_too(opened: OpenEncoderDesk)
         await eventually(opened_desk.told)
         (message,) = await opened_desk.told()
         assert "No provider gone is set up" in message, "the serving model's own trouble"
-        assert "`local/characters` answers" in message
+        assert "Meanwhile v3 answers" in message
 
 
 async def test_nothing_is_asked_of_a_dead_service(opened: OpenEncoderDesk) -> None:
@@ -179,7 +179,7 @@ async def test_version_of_another_encoder_is_explained(opened: OpenEncoderDesk, 
             assert "Provisional" in await opened_desk.card_text(ts)
         await eventually(opened_desk.told)
         (message,) = await opened_desk.told()
-        for part in (f"`{model}`", f"BOT_ENCODER={spec}", "`/finetune start`", "`local/characters` answers"):
+        for part in (f"`{model}`", f"BOT_ENCODER={spec}", "`/finetune start`", "Meanwhile v"):
             assert part in message
         assert opened_desk.service.requests == [], "this trouble is none of the service's"
 

@@ -125,7 +125,7 @@ async def test_every_failure_gives_one_provisional_card(opened: OpenOutageDesk, 
         assert "Provisional" in texts(card)
         await eventually(outage.ops_messages)
         (message,) = await outage.ops_messages()
-        assert "`local/base` answers" in message
+        assert "Meanwhile v2 answers" in message
         assert "laptop" not in message
         assert "sk-secret" not in message
 
@@ -244,7 +244,7 @@ async def test_each_filtered_question_is_told_with_its_link(opened: OpenOutageDe
         for ts in tss:
             (message,) = [m for m in told if f"p{ts.replace('.', '')}" in m]
             assert "itself is well" in message
-            assert "`local/base` answered it instead" in message
+            assert "v2 answered it instead" in message
             assert "laptop" not in message
         outage.serving.on(CHAT, GOOD_ANSWER)
         (card,) = await outage.replies(await outage.ask())
@@ -313,14 +313,16 @@ async def test_switch_to_undeployed_model_says_how_to_deploy(opened: OpenOutageD
             assert "under the name `gpt-4.1-mini.ft-0ab`" in await outage.command(command, "Nothing was changed")
 
 
-async def test_filtered_evaluation_says_that_the_service_is_well(opened: OpenOutageDesk) -> None:
+async def test_filtered_evaluation_goes_on_and_counts_them(opened: OpenOutageDesk) -> None:
     async with opened() as outage:
         async with outage.desk.store.transaction() as tx:
             await tx.rows.put(*rows_of(Split.HELD_OUT, "labor", 4))
         other = await outage.candidate(ModelName(provider="openai", model="other"))
         outage.serving.on(CHAT, FILTER)
-        told = await outage.command(f"/finetune evaluate {other.id}", "Nothing was changed")
-        assert "stopped one of the questions. The service itself is well" in told
+        await outage.command(f"/finetune evaluate {other.name}", "I compare v")
+        yuko = await outage.desk.window(outage.desk.server.people.admin)
+        told = await yuko.message(lambda m: "content filter stopped 4 questions" in texts(m))
+        assert "right on 0 of 4" in texts(told)
 
 
 async def test_cut_prompt_is_told_once_and_in_status(opened: OpenOutageDesk) -> None:

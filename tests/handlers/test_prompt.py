@@ -113,7 +113,7 @@ async def test_edited_rule_makes_new_candidate(
         newest = (await tx.releases.all())[0]
         prompt = await tx.prompts.get(newest.prompt_id)
     assert newest.state is ReleaseState.CANDIDATE
-    assert newest.id in said
+    assert newest.name in said
     assert prompt is not None
     labor = prompt.category("labor")
     assert labor is not None

@@ -10,7 +10,7 @@ from bot.domain.errors import Reason, Refused
 from bot.domain.release import ModelName, Release, ReleaseState
 from bot.finetunes.status import Status
 from handlers.texts.words import Words
-from handlers.views.finetune import spend
+from handlers.views.status import spend_lines, spent
 from tests.kits.slack_desk import PROMPT
 
 SPENT = Spend(
@@ -23,42 +23,54 @@ TUNED = Release(
     state=ReleaseState.RETIRED,
     finetune_id="ft-1",
     created_at=SPENT.since,
+    version=3,
 )
 
 
-def spend_text(language: str, **changes: Any) -> str:
+def state_with(**changes: Any) -> Status:
     state: dict[str, Any] = {"spend": SPENT, "prompt": PROMPT, "current": PROMPT, "unfit": []} | changes
-    return "\n".join(spend(Status.model_construct(None, **state), Words(language)))
+    return Status.model_construct(None, **state)
+
+
+def details_text(language: str, **changes: Any) -> str:
+    return "\n".join(spend_lines(state_with(**changes), Words(language)))
 
 
 @pytest.mark.parametrize(("language", "left"), [("en", "$1.34 left"), ("ja", "残り $1.34")])
-def test_status_shows_spend_and_rest_of_budget(language: str, left: str) -> None:
-    said = spend_text(language)
-    for part in ("$3.66", "$5.00", "$3.20", "$0.46", "2026-11-01", "`house/big`", left):
+def test_status_shows_cost_and_rest_of_budget(language: str, left: str) -> None:
+    said = spent(state_with(), Words(language))
+    for part in ("$3.66", "$5.00", left):
         assert part in said
+    details = details_text(language)
+    for part in ("$3.20", "$0.46", "<!date^", "`house/big`"):
+        assert part in details
 
 
 @pytest.mark.parametrize(
     ("language", "said"),
-    [("en", "42 answered: 30 from memory at no cost, 12 by a model ($0.25)"), ("ja", "回答 42 件")],
+    [("en", "42 questions answered: 30 from memory at no cost, 12 by a model ($0.25)"), ("ja", "質問42件に回答")],
 )
 def test_status_counts_and_prices_memory_apart(language: str, said: str) -> None:
     asked = Asked(memory=30, model=12, usd=0.25)
-    assert said in spend_text(language, spend=SPENT.model_copy(update={"asked": asked}))
+    assert said in details_text(language, spend=SPENT.model_copy(update={"asked": asked}))
 
 
 def test_rest_is_absent_or_never_negative() -> None:
-    assert "no budget is set" in spend_text("en", spend=SPENT.model_copy(update={"budget": None, "unpriced": ()}))
-    assert "$0.00 left" in spend_text("en", spend=SPENT.model_copy(update={"budget": 1.0}))
+    without = SPENT.model_copy(update={"budget": None})
+    assert "No budget" in spent(state_with(spend=without), Words("en"))
+    assert "cost nothing" in spent(
+        state_with(spend=without.model_copy(update={"finetunes": 0.0, "answers": 0.0})), Words("en")
+    )
+    assert "$0.00 left" in spent(state_with(spend=SPENT.model_copy(update={"budget": 1.0})), Words("en"))
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_fine_tunes_of_another_prompt_are_named(language: str) -> None:
     newer = PROMPT.changed(template="Choose well.")
-    said = spend_text(language, current=newer, unfit=[TUNED])
+    said = details_text(language, current=newer, unfit=[TUNED])
     assert newer.id[:12] in said
-    assert "`abc12345` openai/ft:gpt" in said
-    assert newer.id[:12] not in spend_text(language)
+    assert "v3" in said
+    assert newer.id[:12] not in details_text(language)
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])

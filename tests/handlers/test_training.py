@@ -15,10 +15,17 @@ from bot.ports import Store
 from bot.practice import Person
 from bot.providers.providers import Provider, Providers
 from bot.providers.training import OpenAITrainer
-from handlers.views.ids import FINETUNE_CANCEL, FINETUNE_CONFIRM, FINETUNE_WAIT
+from handlers.views.ids import (
+    DETAILS,
+    FINETUNE_CANCEL,
+    FINETUNE_COMPARE,
+    FINETUNE_CONFIRM,
+    FINETUNE_SWITCH,
+    FINETUNE_WAIT,
+)
 from tests.bot.things import rows_of
 from tests.kits.openai_server import FILES, JOBS, OpenAIServer, Reply, refusal
-from tests.kits.slack_desk import Json, SlackDesk, controls, eventually, open_desk, texts
+from tests.kits.slack_desk import Json, SlackDesk, controls, details, eventually, open_desk, texts
 
 OPS = "C0OPS000001"
 STUDENT = ModelName(provider="openai", model="gpt-4.1-nano")
@@ -86,7 +93,8 @@ class Training:
 
     async def status(self) -> str:
         await self.admin.command("/finetune status")
-        return texts(await self.admin.message(lambda m: "ft-" in texts(m) and "Serving release" in texts(m)))
+        shown = await self.admin.message(lambda m: "answers, since" in texts(m))
+        return await details(self.admin, shown)
 
 
 @pytest.fixture
@@ -154,7 +162,7 @@ async def test_stalled_job_is_told_once(training: Training) -> None:
     (asked,) = await training.asked()
     assert "has not gone on for an hour" in texts(asked)
     assert training.desk.server.people.admin.id in texts(asked)
-    assert controls(asked) == [FINETUNE_CANCEL, FINETUNE_WAIT]
+    assert controls(asked) == [FINETUNE_CANCEL, FINETUNE_WAIT, DETAILS]
     training.provider.on(EVENTS, Reply({"data": [{"message": "Step 8/90", "created_at": 2}]}))
     await training.pass_time(1)
     assert len(await training.asked()) == 1
@@ -191,7 +199,7 @@ async def test_press_cancels_the_stalled_job(training: Training) -> None:
     await training.start()
     running = await training.pass_time(2)
     await training.admin.press(asked, FINETUNE_CANCEL)
-    await training.admin.message(lambda m: bool(m.get("ephemeral")) and "no such fine-tune" in texts(m))
+    await training.admin.message(lambda m: bool(m.get("ephemeral")) and "no such training" in texts(m))
     assert (await training.pass_time(2)).id == running.id
     assert len(training.provider.sent(CANCEL)) == 1, "an old message does not cancel a newer fine-tune"
 
@@ -203,7 +211,7 @@ async def test_press_goes_on_waiting(training: Training) -> None:
     await training.pass_time(3700)
     (asked,) = await training.asked()
     await training.admin.press(asked, FINETUNE_WAIT)
-    answered = await training.admin.message(lambda m: m["ts"] == asked["ts"] and "goes on waiting" in texts(m))
+    answered = await training.admin.message(lambda m: m["ts"] == asked["ts"] and "keeps waiting" in texts(m))
     assert controls(answered) == []
     assert (await training.pass_time(90_000)).state is FinetuneState.RUNNING
     assert await training.asked() == []
@@ -216,9 +224,13 @@ async def test_end_says_whether_to_deploy_first(training: Training, model: str, 
     ended = {"id": "ftjob-1", "status": "succeeded", "fine_tuned_model": model, "error": None}
     training.provider.on(JOB, Reply(ended))
     assert (await training.pass_time(2)).state is FinetuneState.SUCCEEDED
-    told = texts((await training.told())[-1])
-    assert f"`openai/{model}`" in told
-    assert ("type exactly" in told) is not deployed
+    told = (await training.told())[-1]
+    assert controls(told) == [FINETUNE_SWITCH, FINETUNE_COMPARE, DETAILS]
+    assert (f"type exactly `{model}`" in texts(told)) is not deployed
+    assert f"`openai/{model}`" in await details(training.admin, told)
+    priya = await training.desk.priya()
+    await priya.press(told, DETAILS)
+    await priya.message(lambda m: bool(m.get("ephemeral")) and "Only admins" in texts(m))
 
 
 async def test_status_shows_start_and_last_progress(training: Training) -> None:
@@ -252,8 +264,8 @@ async def test_unlearned_corrections_are_told_to_the_admin_alone(
         assert len(await tx.finetunes.out_of_fold(finetune.id)) == 16
 
     await training.admin.command("/finetune evaluate")
-    told = texts(await training.admin.message(lambda m: "0 of 16 corrections learned" in m.get("text", "")))
-    assert "worse than the instructions alone" in told.splitlines()[0]
-    wrong = await training.admin.message(lambda m: bool(m.get("ephemeral")) and "Still wrong:" in texts(m))
-    assert "の質問" in texts(wrong)
+    told = await training.admin.message(lambda m: "0 of 16 corrections learned" in texts(m))
+    assert "worse than the instructions alone" in told["text"]
+    assert "の質問" not in texts(told)
+    assert "の質問" in await details(training.admin, told)
     assert "の質問" not in "\n".join(record.getMessage() for record in caplog.records)

@@ -295,7 +295,7 @@ class FakeAnnouncer:
         lose(fault, NO_ANSWER)
         return "C9", ts
 
-    async def announce_finetune(self, finetune: Finetune, *, again: bool) -> None:
+    async def announce_finetune(self, finetune: Finetune, release: Release | None, *, again: bool) -> None:
         fault = self._receive("announce_finetune")
         if not (again and finetune.id in [announced.id for announced in self.announced]):
             self.announced.append(finetune)

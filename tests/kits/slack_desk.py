@@ -40,7 +40,7 @@ from handlers.slack.people import Home, People
 from handlers.slack.policy import Policy
 from handlers.slack.private import Private
 from handlers.slack.reading import MessageReader
-from handlers.views.ids import REVIEW_SETTLE
+from handlers.views.ids import DETAILS, REVIEW_SETTLE
 from tests.kits.fakes import RuleModel, StepClock
 from tests.kits.fakes_acts import FakeTrainer, MemoryShelf, NoBatches
 
@@ -316,6 +316,13 @@ def whispered(*words: str) -> Any:
 
 def private(*words: str) -> Callable[[Json], bool]:
     return lambda m: bool(m.get("ephemeral")) and all(word in texts(m) for word in words)
+
+
+async def details(person: Person, message: Json) -> str:
+    """Press *Details* on a message and return all text of the modal, once it is filled."""
+    await person.press(message, DETAILS)
+    await person.view()
+    return texts(await person.view())
 
 
 async def queue(person: Person, argument: str = "") -> Json:

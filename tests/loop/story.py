@@ -180,22 +180,32 @@ async def settle_all_questions(desk: LoopDesk, story: Story, *, guessed: str = "
 
 
 async def run_finetune(desk: LoopDesk) -> str:
-    """Start a fine-tune, wait for its announcement, and return the model's name."""
+    """Start a fine-tune, wait for its announcement, and return the name of the version that it made."""
     plan = await desk.command("start")
     assert ids.FINETUNE_CONFIRM in actions(plan), words(plan)
     await desk.admin.press(plan, ids.FINETUNE_CONFIRM)
-    told = await desk.admin.message(lambda m: "/finetune switch" in m["text"], timeout=60.0)
-    found = re.search(r"/finetune switch (\S+?)`", told["text"])
-    assert found, told["text"]
-    return found.group(1)
+    told = await desk.admin.message(lambda m: ids.FINETUNE_COMPARE in actions(m), timeout=60.0)
+    return version_in(told)
 
 
 async def candidate(desk: LoopDesk, recall: int) -> str:
-    """Make a candidate with this recall and return its id."""
-    told = words(await desk.command(f"recall {recall}"))
-    found = re.search(r"/finetune switch (\w+)`", told)
-    assert found, told
-    return found.group(1)
+    """Make a candidate with this recall and return its name."""
+    return version_in(await desk.command(f"recall {recall}"))
+
+
+def version_in(message: Message) -> str:
+    """Return the first name of a version in a message."""
+    found = re.search(r"\bv\d+", words(message))
+    assert found, words(message)
+    return found.group()
+
+
+async def details(desk: LoopDesk, message: Message) -> str:
+    """Press *Details* as the admin and return all text of the modal, once it is filled."""
+    await desk.admin.press(message, ids.DETAILS)
+    await desk.admin.view()
+    view = await desk.admin.view()
+    return "\n".join(block["text"]["text"] for block in view["blocks"])
 
 
 async def serve(desk: LoopDesk, release: str) -> None:

@@ -51,8 +51,8 @@ async def test_batch_survives_restart_and_posts_its_figures(tmp_path: Path, monk
             assert prompt
             names = {category.id: category.name for category in prompt.categories}
             server.on(CHAT, answers(names[rows[0].category], p=0.9))
-            assert "batch" in words(await desk.command(f"evaluate {release.id} batch"))
-            assert "already" in words(await desk.command(f"evaluate {release.id} batch"))
+            assert "within a day" in words(await desk.command(f"evaluate {release.name} batch"))
+            assert "already" in words(await desk.command(f"evaluate {release.name} batch"))
             sent = [json.loads(one) for one in server.sent(FILES)[0].body.split(b"\n") if one.startswith(b'{"cus')]
 
         right = {text_key(row.text): names[row.category] for row in rows}
@@ -68,7 +68,7 @@ async def test_batch_survives_restart_and_posts_its_figures(tmp_path: Path, monk
             )
             assert running.practice
             assert told["channel"] == running.practice.channels.ops.id
-            assert "there/small" in told["text"]
+            assert f"categories-{release.name}.csv" in [f["name"] for f in told["files"]]
             card = await running.core.acts.evaluating.known(release)
             assert card
             assert card.rows == sum(row.split is Split.HELD_OUT for row in rows)

@@ -17,6 +17,7 @@ from tests.loop.story import (
     Message,
     actions,
     candidate,
+    details,
     open_loop_desk,
     run_finetune,
     serve,
@@ -37,10 +38,13 @@ async def shuffle_training_rows(running: Running) -> None:
             await tx.rows.put(row.model_copy(update={"category": label, "group": f"shuffled {row.id}"}))
 
 
-async def evaluated(desk: LoopDesk) -> Message:
-    """Evaluate, and return the message with the figures from the ops channel."""
+async def evaluated(desk: LoopDesk) -> tuple[Message, Message]:
+    """Evaluate, and return the message with the result and the one with its files."""
     await desk.command("evaluate")
-    return await desk.admin.message(lambda m: any(f["name"].endswith(".png") for f in m.get("files", [])), timeout=60.0)
+    shown = await desk.admin.message(
+        lambda m: any(b["block_id"].startswith("compared.") for b in m.get("blocks", [])), timeout=60.0
+    )
+    return shown, await desk.admin.message(lambda m: any(".png" in f["name"] for f in m.get("files", [])), timeout=60.0)
 
 
 async def test_a_better_model_is_evaluated_and_passes(open_loop: Open) -> None:
@@ -49,26 +53,29 @@ async def test_a_better_model_is_evaluated_and_passes(open_loop: Open) -> None:
         await settle_all(running, language)
         # With recall the untrained model is nearly as good.
         await serve(desk, await candidate(desk, 0))
-        model = await run_finetune(desk)
-        told = await evaluated(desk)
+        trained = await run_finetune(desk)
+        shown, told = await evaluated(desk)
         assert running.practice
-        assert told["channel"] == running.practice.channels.ops.id
-        assert model in told["text"]
-        assert "マクネマー" in told["text"]
-        assert "その質問を学習していないモデルが答えた質問" in told["text"]
-        assert not told["text"].startswith("*評価*"), "the decision comes first, in plain words"
-        files = {f["name"].partition("-")[0]: await desk.admin.file(f["id"]) for f in told["files"]}
-        assert files["evaluation"].startswith(b"\x89PNG\r\n")
-        changes = list(csv.DictReader(io.StringIO(files["changes"].decode("utf-8-sig"))))
+        assert shown["channel"] == told["channel"] == running.practice.channels.ops.id
+        assert shown["text"].startswith("はっきり良くなりました"), "the decision comes first, in plain words"
+        assert ids.FINETUNE_SWITCH in actions(shown)
+        said = await details(desk, shown)
+        assert "マクネマー" in said
+        assert "その質問を学習していないモデルが答えた質問" in said
+        files = {f["name"]: await desk.admin.file(f["id"]) for f in told["files"]}
+        picture = next(f for f in told["files"] if f["name"] == f"categories-{trained}.png")
+        assert picture["alt_txt"].startswith(f"{trained} は質問の")
+        assert files[picture["name"]].startswith(b"\x89PNG\r\n")
+        changes = list(csv.DictReader(io.StringIO(files[f"changes-{trained}.csv"].decode("utf-8-sig"))))
         assert {row["change"] for row in changes} >= {"fixed"}
         assert {row["split"] for row in changes} == {"train", "held_out"}
         assert all((row["candidate"] == row["settled"]) == (row["change"] == "fixed") for row in changes)
-        table = list(csv.reader(io.StringIO(files["categories"].decode("utf-8-sig"))))
+        table = list(csv.reader(io.StringIO(files[f"categories-{trained}.csv"].decode("utf-8-sig"))))
         assert [row[0] for row in table[1:]] == sorted(SUBJECTS[language])
 
-        switched = await desk.command(f"switch {model}")
-        assert ids.FINETUNE_OVERRIDE not in actions(switched), words(switched)
-        assert str((await running.core.acts.releasing.serving()).model) == model
+        await desk.admin.press(shown, ids.FINETUNE_SWITCH)
+        await desk.admin.message(lambda m: "ephemeral" in m and trained in m["text"], timeout=60.0)
+        assert (await running.core.acts.releasing.serving()).name == trained
         assert (await running.core.acts.reporting.status()).overridden is None
 
 
@@ -109,9 +116,10 @@ async def test_worse_release_is_refused_with_what_it_breaks(open_loop: Open) -> 
         refused = await desk.command(f"switch {confused}")
         assert refused["text"].startswith("Clearly worse: ")
         assert ids.FINETUNE_OVERRIDE in actions(refused)
-        listed = [line for line in words(refused).splitlines() if " → " in line and "recall" not in line]
-        assert len(listed) == 10
         told = await desk.admin.message(lambda m: bool(m.get("files")), timeout=60.0)
+        said = await details(desk, refused)
+        listed = [line for line in said.splitlines() if " → " in line and "recall" not in line]
+        assert len(listed) == 10
         table = (await desk.admin.file(told["files"][0]["id"])).decode("utf-8-sig")
         broken = [row for row in csv.DictReader(io.StringIO(table)) if row["change"] == "broken"]
         assert len(broken) > 10

@@ -11,6 +11,7 @@ from tests.loop.story import (
     STORIES,
     Story,
     actions,
+    details,
     open_loop_desk,
     run_finetune,
     said,
@@ -28,13 +29,14 @@ async def test_corrections_become_a_model_that_answers_better(story: Story, open
         before = said(await desk.ask(story.again))
         right = await settle_all_questions(desk, story, guessed=before)
         assert said(await desk.ask(f"{story.again} 1")) == right, "recall helps before any training"
-        model = await run_finetune(desk)
-        status = words(await desk.command("status"))
-        assert "local/base" in status
-        assert model in status
-        refused = await desk.command(f"switch {model}")
+        trained = await run_finetune(desk)
+        assert trained == "v2"
+        status = await desk.command("status")
+        assert "v1" in words(status)
+        assert "local/ft:base" in await details(desk, status)
+        refused = await desk.command(f"switch {trained}")
         assert ids.FINETUNE_OVERRIDE in actions(refused), words(refused)
-        assert "300" in json.dumps(refused["blocks"]), "the rule is printed"
+        assert "300" in await details(desk, refused), "the rule is printed"
         assert (await running.core.acts.releasing.serving()).model.model == "base"
         await desk.admin.press(refused, ids.FINETUNE_OVERRIDE)
         form = await desk.admin.view()
@@ -42,13 +44,13 @@ async def test_corrections_become_a_model_that_answers_better(story: Story, open
             ids.SENTENCE_INPUT: form["blocks"][1]["hint"]["text"]
         }
         await desk.admin.submit(form, sentence(story.because))
-        await desk.admin.message(lambda m: "ephemeral" in m and model in words(m), timeout=60.0)
-        told = await desk.admin.message(lambda m: story.because in m["text"], timeout=60.0)
+        await desk.admin.message(lambda m: ids.FINETUNE_ROLLBACK in actions(m), timeout=60.0)
+        told = await desk.admin.message(lambda m: story.because in words(m), timeout=60.0)
         assert running.practice
         assert told["channel"] == running.practice.channels.ops.id
         assert story.because in words(await desk.command("status"))
         assert said(await desk.ask(f"{story.again} 2")) == right
-        assert "local/base" in words(await desk.command("rollback"))
+        assert "v1" in words(await desk.command("rollback"))
         assert (await running.core.acts.releasing.serving()).model.model == "base"
 
 
@@ -97,8 +99,8 @@ async def test_restart_during_a_fine_tune_loses_nothing(open_loop: Open) -> None
                 for m in await desk.admin.replies(m["channel"], m["ts"])
             ]
             async with asyncio.timeout(20):
-                while not any(str(newest.model) in m["text"] for m in told):
-                    told.append(await desk.admin.message(lambda m: str(newest.model) in m["text"]))
+                while not any(ids.FINETUNE_COMPARE in actions(m) for m in told):
+                    told.append(await desk.admin.message(lambda m: ids.FINETUNE_COMPARE in actions(m)))
 
 
 async def test_only_an_admin_gets_more_than_help(open_loop: Open) -> None:
@@ -132,4 +134,4 @@ async def test_one_confirm_makes_one_job_however_often_pressed(open_loop: Open) 
 async def test_unknown_release_name_is_refused_in_words(open_loop: Open) -> None:
     async with open_loop("en") as running, open_loop_desk(running) as desk:
         assert "nosuch" in words(await desk.command("switch nosuch"))
-        assert "local/base" in words(await desk.command("status"))
+        assert "v1" in words(await desk.command("status"))

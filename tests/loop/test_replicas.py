@@ -16,7 +16,7 @@ from bot.practice import Person, Workspace, serve
 from handlers.views import ids
 from tests.kits.postgres import make_database
 from tests.loop.program import MANIFEST, at_slack, run_with_short_leases
-from tests.loop.story import ENGLISH, LoopDesk, said, settle_all_questions, words
+from tests.loop.story import ENGLISH, LoopDesk, actions, details, said, settle_all_questions, words
 from tests.loop.story import serve as let_serve
 
 pytestmark = pytest.mark.timeout(180)
@@ -76,9 +76,9 @@ async def test_two_replicas_are_one_bot(tmp_path: Path) -> None:
         bots = [await stack.enter_async_context(run_with_short_leases(tmp_path, env)) for _ in range(2)]
         windows = [await stack.enter_async_context(Person(server.url, member.id)) for member in members]
         desk = LoopDesk(server, *windows)
-        listed = words(await desk.command("status"))
-        assert "*Replicas* 2" in listed
-        assert "Not all replicas" not in listed
+        status = await desk.command("status")
+        assert "*Replicas* 2" in await details(desk, status)
+        assert "Not every copy" not in words(status)
 
         # What staff settle by one replica is shown to the model by the other.
         right = await settle_all_questions(desk, ENGLISH)
@@ -91,15 +91,16 @@ async def test_two_replicas_are_one_bot(tmp_path: Path) -> None:
         await desk.admin.press(await desk.command("start"), ids.FINETUNE_CONFIRM)
         trainer = await until(lambda: next((bot for bot in bots if trains(bot)), None))
         os.kill(trainer, signal.SIGKILL)
-        told = await desk.admin.message(lambda m: "/finetune switch" in m["text"], timeout=60.0)
+        told = await desk.admin.message(lambda m: ids.FINETUNE_COMPARE in actions(m), timeout=60.0)
         ((state, model),) = record.rows("SELECT state, model FROM finetunes")
-        assert (state, model in told["text"]) == ("succeeded", True)
+        ((version,),) = record.rows("SELECT version FROM releases WHERE model = %s", model)
+        assert (state, f"v{version}" in words(told)) == ("succeeded", True)
 
         # A new replica and the old one serve what the old one trained, as soon as it is switched to.
         await stack.enter_async_context(run_with_short_leases(tmp_path, env))
         await until(lambda: record.rows("SELECT count(*) FROM replicas") == [(2,)], seconds=45)
         ((release,),) = record.rows("SELECT id FROM releases WHERE model = %s", model)
-        await let_serve(desk, release)
+        await let_serve(desk, f"v{version}")
         before, switched = record.newest(), time.monotonic()
         assert await asked_together(desk, ENGLISH.again) == {right}
         assert time.monotonic() - switched < WITHIN

@@ -31,7 +31,7 @@ async def test_shadow_answers_unseen_and_reports_its_agreement(story: Story, ope
         questions = list(story.usual)[:3]
         cards = [await desk.ask(text) for text in questions]
         async with running.core.ports.store.transaction() as tx:
-            assert (await tx.releases.shadow()).id == release  # type: ignore[union-attr]  # it is asserted
+            assert (await tx.releases.shadow()).name == release  # type: ignore[union-attr]  # it is asserted
         while (await running.core.acts.shadowing.report()).agreement.questions < len(questions):
             await running.core.acts.shadowing.shadow_next()
         for text, card in zip(questions, cards, strict=True):
@@ -42,7 +42,7 @@ async def test_shadow_answers_unseen_and_reports_its_agreement(story: Story, ope
         assert "100%" in told, "without rows the recall shows nothing, so both say the same"
         assert release in words(await desk.command("shadow off"))
         assert (await running.core.acts.releasing.named(release)).state is ReleaseState.CANDIDATE
-        assert "`/finetune shadow <release>`" in words(await desk.command("shadow")) or story.language == "ja"
+        assert "`/finetune shadow v4`, for example" in words(await desk.command("shadow")) or story.language == "ja"
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.language)
@@ -50,10 +50,10 @@ async def test_unsure_bot_asks_staff_and_a_press_settles(story: Story, open_loop
     async with open_loop(story.language) as running, open_loop_desk(running) as desk:
         server = running.practice
         assert server
-        serving = (await running.core.acts.releasing.serving()).id
+        serving = (await running.core.acts.releasing.serving()).name
         assert serving in words(await desk.command("unsure"))
         assert "50" in words(await desk.command("unsure auto")), "there are no held-out rows yet"
-        assert "0.99" in words(await desk.command("unsure 0.99"))
+        assert "99%" in words(await desk.command("unsure 0.99"))
         unsure = await desk.ask(story.asked)
         staff = f"<!subteam^{server.people.staff_group.id}>"
         assert staff in words(unsure)
@@ -72,14 +72,14 @@ async def test_what_makes_no_sense_is_refused_in_words(open_loop: Open) -> None:
             ("recall 21", "0 to 20"),
             ("recall some", "0 to 20"),
             ("recall 3 nosuch", "nosuch"),
-            ("unsure 1.5", "between 0 and 1"),
-            ("unsure nan", "between 0 and 1"),
+            ("unsure 1.5", "between 0% and 100%"),
+            ("unsure nan", "between 0% and 100%"),
             ("unsure nosuch", "nosuch"),
             ("shadow nosuch", "nosuch"),
-            ("shadow off", "no shadow release"),
-            ("shadow", "no shadow release"),
+            ("shadow off", "No version answers unseen"),
+            ("shadow", "No version answers unseen"),
         ):
             assert told in words(await desk.command(wrong)), wrong
-        serving = (await running.core.acts.releasing.serving()).id
-        assert "serves already" in words(await desk.command(f"shadow {serving}"))
+        serving = (await running.core.acts.releasing.serving()).name
+        assert "answers already" in words(await desk.command(f"shadow {serving}"))
         assert serving in words(await desk.command("recall 3"))

@@ -9,22 +9,25 @@ from handlers.texts.words import Words
 
 
 def plot(points: Sequence[Point], title: str, file: Path, words: Words) -> None:
-    """Draw accuracy over corrections, with 95% intervals, as a PNG."""
+    """Draw accuracy over corrections, with 95% intervals, as a PNG. Candidates that never served are hollow."""
     from matplotlib.figure import Figure
 
-    from handlers.pictures import japanese_font, use_font
+    from handlers.pictures import BACKGROUND, NOW, japanese_font, use_font
 
     x = [point.corrections for point in points]
     y = [point.accuracy * 100 for point in points]
     low, high = zip(*(point.interval for point in points), strict=True)
     with use_font(words, japanese_font()) as text:
-        figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
+        figure = Figure(figsize=(6, 4), dpi=120, layout="constrained", facecolor=BACKGROUND)
         axes = figure.subplots()
-        axes.fill_between(x, [v * 100 for v in low], [v * 100 for v in high], alpha=0.15, linewidth=0)
-        axes.plot(x, y, marker="o")
-        for point in points:
-            if not point.switched:
-                axes.plot(point.corrections, point.accuracy * 100, marker="x", color="tab:red", markersize=10)
+        axes.set_facecolor(BACKGROUND)
+        served = [at for at, point in enumerate(points) if point.switched or at == 0]
+        below, above = ([100 * ends[at] for at in served] for ends in (low, high))
+        axes.fill_between([x[at] for at in served], below, above, color=NOW, alpha=0.15, linewidth=0)
+        axes.plot([x[at] for at in served], [y[at] for at in served], marker="o", color=NOW)
+        # A candidate that was not switched to never answered anybody, so the curve does not run through it.
+        kept = [at for at in range(len(points)) if at not in served]
+        axes.plot([x[at] for at in kept], [y[at] for at in kept], "o", color=NOW, markerfacecolor=BACKGROUND)
         # A name of a file may hold bytes that are no UTF-8, and dollar signs, which would begin a formula.
         shown = title.encode(errors="surrogateescape").decode(errors="replace")
         axes.set_title(shown, parse_math=False)

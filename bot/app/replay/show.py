@@ -26,7 +26,7 @@ from bot.practice.person import RefusedError
 from bot.practice.state import elements
 from bot.settings import Settings
 from handlers.views import ids
-from handlers.views.finetune import NamedPayload
+from handlers.views.ids import NamedPayload
 
 CONCURRENT_QUESTIONS = 8
 """Number of questions asked at the same time."""

@@ -39,7 +39,7 @@ function file(each) {
       "aria-label": t("download", name),
       "data-testid": `file-${each.id}`,
     },
-    picture ? el("img", { src: href, alt: name }) : icon("file"),
+    picture ? el("img", { src: href, alt: each.alt_txt ?? name }) : icon("file"),
     el("span", {}, name, el("small", {}, sized(each.size))),
   );
 }

@@ -17,8 +17,10 @@ from bot.releases.evaluating import FILTERED_KEPT, Evaluating
 from bot.releases.releasing import add_candidate
 from bot.releases.threshold import Thresholding
 from handlers.texts.words import Words
-from handlers.views.evaluation import changes_table, report
-from handlers.views.unsure import table
+from handlers.views.comparison import paragraphs
+from handlers.views.evaluation import changes_table
+from handlers.views.gate import compared
+from handlers.views.unsure import paragraphs as threshold_details
 from storage.store import SqlStore
 from tests.bot.things import PROMPT, rows_of
 from tests.kits.fakes import MemoryNeighbours, StepClock
@@ -117,10 +119,11 @@ async def test_filtered_rows_are_wrong_named_and_asked_once(store: SqlStore, clo
         assert len(desk.server.sent(CHAT)) == asked + 3, "the probe and the two stopped questions"
 
     for words in (Words("en"), Words("ja")):
-        text = report(found, words)
-        assert words("evaluate.filtered", n=2) in text
-        assert PUBLIC.text in text
-        assert PRIVATE.text not in text
+        assert words("evaluate.filtered", n=2) in str(compared(found, words).blocks)
+        assert PUBLIC.text not in str(compared(found, words).blocks), "everybody in the ops channel reads it"
+        details = "\n".join(paragraphs(found, words))
+        assert PUBLIC.text in details
+        assert PRIVATE.text not in details
     lines = [line for line in changes_table(found).decode().splitlines() if line.startswith("filtered,")]
     assert len(lines) == 2
     assert PUBLIC.text in "".join(lines)
@@ -170,4 +173,4 @@ async def test_threshold_is_told_without_filtered_rows(store: SqlStore, clock: S
         found = await Thresholding(store, desk.evaluating, clock).report(await desk.release())
     assert (found.rows, found.filtered) == (3, 2)
     words = Words("en")
-    assert words("evaluate.filtered", n=2) in json.dumps(table(found, words).blocks)
+    assert words("evaluate.filtered", n=2) in "\n".join(threshold_details(found, words))

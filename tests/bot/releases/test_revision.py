@@ -28,7 +28,7 @@ from bot.releases.releasing import Releasing, add_candidate
 from bot.releases.threshold import Thresholding
 from handlers.texts.words import LANGUAGES, Words
 from handlers.views import unsure
-from handlers.views.finetune import stale_threshold
+from handlers.views.status import attention
 from storage.database import Database
 from storage.store import SqlStore
 from storage.tables import results
@@ -229,9 +229,10 @@ async def test_threshold_of_another_revision_is_not_applied(
     report, status = await thresholding.report(stale), await reporting.status()
     for language in LANGUAGES:
         words = Words(language)
-        for said in (str(unsure.table(report, words).blocks), stale_threshold(status, words)):
-            assert "0.6" in said
-            assert f"`/finetune unsure auto {release.id}`" in said
+        for said in (str(unsure.table(report, words).blocks), str(attention(status, words))):
+            assert release.name in said
+            assert "`/finetune unsure auto`" in said
+        assert "60%" in str(unsure.paragraphs(report, words))
     await thresholding.set(stale, 0.6, "U9")
     assert await is_unsure(3)
     assert (await reporting.status()).serving.unsure_below == 0.6

@@ -11,8 +11,9 @@ from bot.domain.release import ModelName, Release, ReleaseState
 from bot.practice.people import TEAM_ID
 from handlers.slack.announcer import SlackAnnouncer
 from handlers.views import card as card_views
+from handlers.views.ids import DETAILS, FINETUNE_ROLLBACK, FINETUNE_SWITCH
 from handlers.views.message import Message
-from tests.kits.slack_desk import MODEL, SlackDesk, eventually, texts
+from tests.kits.slack_desk import MODEL, SlackDesk, controls, eventually, texts
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 OPS, WATCHED, YUKO = "C0OPS000001", "C0HELPDESK1", "U0YUKO00001"
@@ -32,6 +33,9 @@ RUNNING = Finetune(
 DONE = RUNNING.model_copy(
     update={"state": FinetuneState.SUCCEEDED, "model": ModelName(provider="local", model="ft:base:1"), "progress": None}
 )
+MADE = Release(
+    id="abc12345", model=MODEL, prompt_id="p", state=ReleaseState.CANDIDATE, created_at=AT, version=7, examples=50
+)
 
 
 def arrival(ts: str, channel: str = WATCHED) -> Arrival:
@@ -43,14 +47,15 @@ async def test_fine_tune_end_is_announced_in_progress_thread(desk: SlackDesk) ->
     yuko = await desk.window(desk.server.people.admin)
     channel, ts = await desk.announcer.show_finetune(RUNNING, again=False)
     assert channel == OPS
-    assert "step 10 of 50" in texts(await yuko.message(lambda m: m["ts"] == ts))
+    assert DETAILS in controls(await yuko.message(lambda m: m["ts"] == ts))
     shown = DONE.model_copy(update={"channel": channel, "channel_ts": ts})
     assert await desk.announcer.show_finetune(shown, again=False) == (channel, ts)
     assert "完了" in texts(await yuko.message(lambda m: m["ts"] == ts and "完了" in texts(m)))
-    await desk.announcer.announce_finetune(shown, again=False)
+    await desk.announcer.announce_finetune(shown, MADE, again=False)
     message = await yuko.answer(ts)
     assert f"<@{YUKO}>" in message["text"]
-    assert "/finetune switch local/ft:base:1" in message["text"]
+    assert "v7" in message["text"]
+    assert FINETUNE_SWITCH in controls(message)
 
 
 async def test_fine_tune_progress_falls_back_to_dm(desk: SlackDesk) -> None:
@@ -58,9 +63,10 @@ async def test_fine_tune_progress_falls_back_to_dm(desk: SlackDesk) -> None:
     channel, ts = await announcer.show_finetune(RUNNING, again=False)
     assert channel == await (await desk.window(desk.server.people.admin)).dm()
     failed = RUNNING.model_copy(update={"state": FinetuneState.FAILED, "error": "<!channel> out of quota"})
-    await announcer.announce_finetune(failed.model_copy(update={"channel": channel, "channel_ts": ts}), again=False)
+    failed = failed.model_copy(update={"channel": channel, "channel_ts": ts})
+    await announcer.announce_finetune(failed, None, again=False)
     message = await (await desk.window(desk.server.people.admin)).answer(ts)
-    assert "&lt;!channel&gt; out of quota" in message["text"]
+    assert "&lt;!channel&gt; out of quota" in texts(message)
 
 
 async def test_deleted_progress_message_is_posted_again(desk: SlackDesk) -> None:
@@ -74,12 +80,13 @@ async def test_deleted_progress_message_is_posted_again(desk: SlackDesk) -> None
 
 
 async def test_switch_is_announced_only_in_ops_channel(desk: SlackDesk) -> None:
-    release = Release(id="abc12345", model=MODEL, prompt_id="p", state=ReleaseState.SERVING, created_at=AT)
-    await SlackAnnouncer(desk.client, desk.people).announce_switch(release, YUKO, message_id="1", again=False)
-    await desk.announcer.announce_switch(release, YUKO, message_id="1", again=False)
+    await SlackAnnouncer(desk.client, desk.people).announce_switch(MADE, YUKO, message_id="1", again=False)
+    await desk.announcer.announce_switch(MADE, YUKO, message_id="1", again=False)
     yuko = await desk.window(desk.server.people.admin)
     (message,) = [m for m in await yuko.history(OPS) if "bot_id" in m]
-    assert "`local/base`" in texts(message)
+    assert "v7" in texts(message)
+    assert "abc12345" not in texts(message)
+    assert controls(message) == [FINETUNE_ROLLBACK, DETAILS]
     assert f"<@{YUKO}>" in texts(message)
 
 

@@ -83,7 +83,7 @@ async def test_fine_tune_messages_are_not_posted_again(desk: SlackDesk, *, ops: 
     channel, ts = first
     shown = finetune.model_copy(update={"channel": channel, "channel_ts": ts})
     for again in (False, True):
-        await announcer.announce_finetune(shown, again=again)
+        await announcer.announce_finetune(shown, None, again=again)
     yuko = await desk.window(desk.server.people.admin)
     assert len([m for m in await yuko.replies(channel, ts) if "bot_id" in m]) == 2
 

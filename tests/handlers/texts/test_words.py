@@ -55,7 +55,7 @@ def test_missing_key_or_fact_raises() -> None:
 
 def test_refusal_escapes_facts_but_keeps_mentions() -> None:
     words = Words("en")
-    assert "&lt;!channel&gt;" in words.refusal(Refused(Reason.UNKNOWN_RELEASE, name="<!channel>"))
+    assert "&lt;!channel&gt;" in words.refusal(Refused(Reason.UNKNOWN_RELEASE, name="<!channel>", near="v1"))
     assert "<@U1>" in words.refusal(Refused(Reason.NOT_ADMIN, who="<@U1>"))
 
 

@@ -22,11 +22,13 @@ from bot.domain.gate import decide, undecided
 from bot.domain.prompt import Category, Prompt
 from bot.domain.release import ModelName, Release, ReleaseState
 from bot.domain.scorecard import scorecard
-from handlers.pictures import evaluation_png, japanese_font
+from handlers.pictures import category_bars, certainty_dots, japanese_font
 from handlers.texts.words import LANGUAGES, Words
-from handlers.views.evaluation import categories_table, changes_table, report, table
-from handlers.views.gate import BROKEN_SHOWN, form, points, refused, still_wrong_lines, switched
-from handlers.views.ids import FINETUNE_OVERRIDE, Override
+from handlers.views.comparison import CHANGES_SHOWN, paragraphs, points, still_wrong_lines
+from handlers.views.details import sheet
+from handlers.views.evaluation import categories_table, changes_table, table
+from handlers.views.gate import compared, form, refused, switched
+from handlers.views.ids import DETAILS, FINETUNE_OVERRIDE, FINETUNE_ROLLBACK, Override
 from tests.bot.domain.judged import AT, judged
 from tests.kits.slack_desk import controls, texts
 
@@ -40,6 +42,7 @@ def release(name: str) -> Release:
         prompt_id="p",
         state=ReleaseState.CANDIDATE,
         created_at=AT,
+        version=1 if name == "old" else 2,
     )
 
 
@@ -105,77 +108,84 @@ EVALUATIONS = st.builds(
 WORDS = st.sampled_from(LANGUAGES).map(Words)
 
 
+def details(made: Evaluation, words: Words) -> str:
+    return texts(sheet(paragraphs(made, words), words))
+
+
 @FEW
 @given(EVALUATIONS, WORDS)
-def test_gate_messages_keep_slacks_limits(made: Evaluation, words: Words) -> None:
-    message = refused(made, words)
-    for block in message.blocks:
-        parsed = Block.parse(block)
-        assert parsed is not None
-        parsed.to_dict()
-    assert controls(message.__dict__) == [FINETUNE_OVERRIDE]
-    assert "`new`" not in message.text, "no ids in the first line"
-    assert not made.decision or not made.decision.comparison or "`new`" in texts(message.__dict__)
-    shown = switched(made.release, made, words)
-    for block in shown.blocks:
-        assert Block.parse(block) is not None
+def test_gate_messages_are_short_and_keep_slacks_limits(made: Evaluation, words: Words) -> None:
+    for message, buttons in (
+        (refused(made, words), [FINETUNE_OVERRIDE, DETAILS]),
+        (switched(made.release, made, words), [FINETUNE_ROLLBACK, DETAILS]),
+        (compared(made, words), None),
+    ):
+        for block in message.blocks:
+            parsed = Block.parse(block)
+            assert parsed is not None
+            parsed.to_dict()
+        read = texts(message.__dict__)
+        assert "`new`" not in read, "no ids"
+        assert "<&" not in read, "names that people choose are escaped"
+        assert len(message.blocks[0]["text"]["text"].splitlines()) <= 6
+        assert buttons is None or controls(message.__dict__) == buttons
+    View(**sheet(paragraphs(made, words), words)).validate_json()
+    assert "`new`" in details(made, words)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_refusal_shows_rule_numbers_and_broken_rows(language: str) -> None:
+def test_details_show_rule_numbers_and_broken_rows(language: str) -> None:
     made = evaluation(120, accuracy=0.1)
     assert made.decision is not None
     assert made.decision.comparison is not None
-    read = texts(refused(made, Words(language)).__dict__)
+    read = details(made, Words(language))
     for number in (gate.SIGNIFICANT, gate.STRICT, gate.MANY, gate.LEAST_EQUAL, gate.FLOOR_SUPPORT):
         assert str(number) in read
     assert f"{len(made.decision.comparison.fixed)}" in read
     assert f"{made.decision.comparison.p:.2g}" in read
-    listed = [line for line in read.splitlines() if line.startswith("• question")]
-    assert len(listed) == BROKEN_SHOWN < len(made.broken)
-    assert str(len(made.broken) - BROKEN_SHOWN) in read
+    assert f"{made.card.accuracy:.1%}" in read
+    assert "$0.000012" in read
+    lines = paragraphs(made, Words(language))[-3].splitlines()
+    listed = [line for line in lines if line[1:].strip().startswith("question")]
+    assert len(listed) == CHANGES_SHOWN < len(made.broken)
+    assert str(len(made.broken) - CHANGES_SHOWN) in read
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("audience", [one for one in Audience if one is not Audience.PUBLIC])
 def test_comparison_counts_private_questions_without_text(language: str, audience: Audience) -> None:
-    made = evaluation(120, accuracy=0.1, audience=audience)
+    made, words = evaluation(120, accuracy=0.1, audience=audience), Words(language)
     assert made.broken
-    for read in (
-        texts(refused(made, Words(language)).__dict__),
-        report(made, Words(language)),
-        changes_table(made).decode("utf-8-sig"),
-    ):
+    shown = [texts(message.__dict__) for message in (refused(made, words), compared(made, words))]
+    for read in (*shown, details(made, words), changes_table(made).decode("utf-8-sig")):
         assert made.changes[0].row.text not in read
-        assert "question " not in read
-    assert str(len(made.broken)) in report(made, Words(language))
+        assert "question 0" not in read
+    assert all(str(len(made.broken)) in read for read in shown)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(
     ("rows", "accuracy", "key", "missing"),
-    [(10, 1.0, "missing", 9), (200, 0.6, "missing", 750), (200, 0.55, "hopeless", None), (200, 1.0, "better", None)],
+    [(10, 1.0, "missing", 25), (200, 0.6, "missing", 810), (200, 0.55, "hopeless", None), (200, 1.0, "better", None)],
 )
 def test_first_line_is_plain(language: str, rows: int, accuracy: float, key: str, missing: int | None) -> None:
+    """What is missing counts answers to confirm, of which 17 do not count as evidence here."""
     made = evaluation(rows, accuracy=accuracy, seed=3)
     assert made.decision is not None
     assert made.decision.comparison is not None
     words, paired = Words(language), made.decision.comparison
     facts = {"fixed": paired.better, "broken": paired.worse} | ({"n": missing} if missing else {})
     first = words(f"gate.first.{key}", **facts)
-    assert refused(made, words).text == first
-    assert report(made, words).startswith(first + "\n")
+    assert refused(made, words).text == compared(made, words).text == first
     assert first in texts(switched(made.release, made, words).__dict__)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_evidence_stands_under_details(language: str) -> None:
+def test_evidence_stands_only_under_details(language: str) -> None:
     words, made = Words(language), evaluation(120)
-    read = texts(refused(made, words).__dict__)
-    details = read[read.index(words("gate.details")) :]
-    for line in (words("gate.kind.held_out", n=120), words("gate.left_out", n=17)):
-        assert line in details
-        assert read.index(line) > read.index(words("gate.details"))
+    for line in (words("details.comparison.held_out", n=120), words("details.comparison.left_out", n=17)):
+        assert line in details(made, words)
+        assert line not in texts(refused(made, words).__dict__)
 
 
 def unlearned(*, audience: Audience = Audience.PUBLIC) -> Evaluation:
@@ -190,41 +200,27 @@ def unlearned(*, audience: Audience = Audience.PUBLIC) -> Evaluation:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_failed_learning_is_said_first(language: str) -> None:
     words, made = Words(language), unlearned()
-    loses, some = words("gate.learned.loses", percent="25%"), words("gate.learned.some", right=5, of=7, wrong=2)
-    assert report(made, words).startswith(f"{loses}\n{some}\n")
-    assert texts(refused(made, words).__dict__).startswith(loses)
-    wrong = still_wrong_lines(made, words)
-    assert [line for line in wrong if "question 0" in line or "question 1" in line] == wrong[1:]
-    assert set(wrong) <= set(texts(refused(made, words).__dict__).splitlines())
+    loses, some = words("gate.learned.loses"), words("gate.learned.some", right=5, of=7, wrong=2)
+    for message in (compared(made, words), refused(made, words)):
+        assert message.blocks[0]["text"]["text"].startswith(f"{loses}\n{some}\n")
+    assert "question 0" in details(made, words)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_still_wrong_questions_are_shown_to_admins_only(language: str) -> None:
-    """The report goes to the ops channel, and the message about a switch to everybody."""
-    words, made = Words(language), unlearned().model_copy(update={"changes": ()})
-    for read in (report(made, words), texts(switched(made.release, made, words).__dict__)):
-        assert "question 0" not in read
+def test_messages_to_everybody_quote_no_question(language: str) -> None:
+    """The comparison goes to the ops channel, and the message about a switch to everybody; details are for admins."""
+    words, made = Words(language), unlearned()
+    for message in (compared(made, words), switched(made.release, made, words)):
+        assert "question " not in texts(message.__dict__).replace(words("evaluate.none"), "")
 
 
 @pytest.mark.parametrize("audience", [one for one in Audience if one is not Audience.PUBLIC])
 def test_private_questions_are_counted_and_not_shown(audience: Audience) -> None:
     words = Words("en")
     assert still_wrong_lines(unlearned(audience=audience), words) == [
-        words("gate.learned.wrong"),
-        words("gate.learned.more", n=2),
+        words("details.comparison.wrong"),
+        words("details.comparison.more_changes", n=2),
     ]
-
-
-@FEW
-@given(EVALUATIONS, WORDS)
-def test_report_has_figures_and_is_escaped(made: Evaluation, words: Words) -> None:
-    text = report(made, words)
-    assert "<&" not in text, "names that people choose are escaped"
-    if made.card.rows:
-        assert f"{made.card.accuracy:.1%}" in text
-        assert "$0.000012" in text
-    else:
-        assert words("evaluate.none") in text
 
 
 def test_override_form_asks_for_a_sentence() -> None:
@@ -254,14 +250,34 @@ def test_tables_open_in_spreadsheets_without_formulas() -> None:
 
 @pytest.mark.parametrize("categories", [2, 6, 40])
 @pytest.mark.parametrize("font", [None, japanese_font()])
-def test_picture_is_drawn_with_and_without_font(categories: int, font: str | None) -> None:
+def test_pictures_are_drawn_with_and_without_font(categories: int, font: str | None) -> None:
+    made = evaluation(150, categories)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # matplotlib warns about a character that no font has
-        png = evaluation_png(evaluation(150, categories), Words("ja"), font)
-    assert png.startswith(b"\x89PNG\r\n")
-    width, height = struct.unpack(">II", png[16:24])
-    assert 500 <= width <= 2_500
-    assert 400 <= height <= 2_000
+        drawn = [draw(made, Words("ja"), font) for draw in (category_bars, certainty_dots)]
+    for picture in drawn:
+        assert picture is not None
+        assert picture.png.startswith(b"\x89PNG\r\n")
+        width, height = struct.unpack(">II", picture.png[16:24])
+        assert width == 720, "legible at half of it, on a phone"
+        assert 400 <= height <= 2_000
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_alternative_text_says_what_changed(language: str) -> None:
+    words = Words(language)
+    better = category_bars(evaluation(200, accuracy=1.0), words, None).alt
+    assert better.startswith("v2 ")
+    assert "100%" in better
+    assert words("evaluate.picture.nothing") in better.split("\n")[-1]
+    assert "分類 1 <&" in better
+    alone = evaluation(200).model_copy(update={"serving": None, "before": None})
+    assert (
+        words("evaluate.picture.alt_alone", name="v2", now="", worse="").split("。")[0][:3]
+        in category_bars(alone, words, None).alt
+    )
+    few = evaluation(12).model_copy(update={"card": evaluation(12).card})
+    assert certainty_dots(few, words, None) is None, "a bin of few questions says nothing"
 
 
 def test_infinite_interval_is_shown_as_100_points() -> None:

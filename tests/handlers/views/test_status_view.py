@@ -4,17 +4,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from slack_sdk.models.blocks import SectionBlock
 
 from bot.domain.replica import Replica
 from bot.finetunes.status import Status
 from handlers.texts.words import LANGUAGES, Words
-from handlers.views.finetune import MOST_REPLICAS, disagreements, replicas
-from tests.kits.slack_desk import PROMPT, texts
+from handlers.views.status import MOST_REPLICAS, attention, disagreements, replicas
+from tests.kits.slack_desk import PROMPT
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
-RELEASES_DIFFER = {"en": "Not all replicas", "ja": "リリースが違います"}
-VERSIONS_DIFFER = {"en": "different versions", "ja": "バージョンが違います"}
+RELEASES_DIFFER = {"en": "Not every copy", "ja": "使っているバージョンが違います"}
+VERSIONS_DIFFER = {"en": "different versions", "ja": "プログラムの版が違います"}
 
 
 def replica(n: int = 1, release: str | None = "r1", version: str = "0.1.0") -> Replica:
@@ -22,11 +21,15 @@ def replica(n: int = 1, release: str | None = "r1", version: str = "0.1.0") -> R
     return Replica(id=f"id{n}", version=version, release_id=release, started_at=started, seen_at=AT)
 
 
+def state_with(**facts: Any) -> Status:
+    nothing: dict[str, Any] = {"other_encoders": [], "cut_prompts": [], "overridden": None, "mirror": None, "unfit": []}
+    return Status.model_construct(None, **(nothing | {"unreadable": {}, "replicas": []} | facts))
+
+
 def replicas_text(given: list[Replica], language: str) -> str:
-    blocks = replicas(given, Words(language))
-    for block in blocks:
-        SectionBlock(**block).to_dict()
-    return texts({"blocks": blocks})
+    """Return what the details say of these replicas, and what status warns of."""
+    words = Words(language)
+    return "\n".join([*replicas(given, words), *attention(state_with(replicas=given), words)])
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -56,7 +59,7 @@ def test_unlisted_replicas_are_compared_too(language: str) -> None:
     assert RELEASES_DIFFER[language] in text
 
 
-def test_no_replicas_give_no_blocks() -> None:
+def test_no_replicas_give_no_lines() -> None:
     assert replicas([], Words("en")) == []
 
 
@@ -64,7 +67,7 @@ def test_no_replicas_give_no_blocks() -> None:
 def test_disagreements_name_current_and_retired_categories(language: str) -> None:
     state: dict[str, Any] = {"disagreements": [("labor", "it", 14), ("it", "other", 2)], "prompt": PROMPT}
     for current in (PROMPT, PROMPT.without("it")):
-        blocks = disagreements(Status.model_construct(None, **state, current=current), Words(language))
-        assert "Labor 労務 ↔ IT: 14 · IT ↔ Other: 2" in texts({"blocks": blocks})
+        lines = disagreements(Status.model_construct(None, **state, current=current), Words(language))
+        assert "Labor 労務 ↔ IT: 14 · IT ↔ Other: 2" in "\n".join(lines).replace("：", ": ").replace("件", "")
     nothing: dict[str, Any] = {"disagreements": []}
     assert disagreements(Status.model_construct(None, **nothing), Words(language)) == []

@@ -16,21 +16,23 @@ from bot.corrections.reviewing import Entry, Page, ReviewProgress
 from bot.domain.card import Card
 from bot.domain.correction import Correction, CorrectionKind
 from bot.domain.curve import Curve, Measured, Need
+from bot.domain.dataset import Manifest
 from bot.domain.finetune import Estimate, Finetune, FinetuneState
 from bot.domain.gain import QueueReason
 from bot.domain.prompt import Category, Prompt
 from bot.domain.question import Place, Question, Verdict, Via
-from bot.domain.release import ModelName
+from bot.domain.release import ModelName, Release, ReleaseState
 from handlers.slack.announcer import MOST_STAFF_MENTIONS
 from handlers.texts.escape import mention
 from handlers.texts.words import LANGUAGES, Language, Words
 from handlers.views.card import NEXT_LIKELY, REASON_LENGTH, card, modal, settle_anyway
-from handlers.views.finetune_progress import ended, progress
+from handlers.views.details import sheet
 from handlers.views.home import about, home, own_questions, roles
-from handlers.views.ids import CategoryChoice, Form
+from handlers.views.ids import DETAILS, FINETUNE_COMPARE, FINETUNE_SWITCH, CategoryChoice, Form
 from handlers.views.message import Message
 from handlers.views.review import PAGE_SIZE, ShownPage, review
 from handlers.views.review import progress as progress_of
+from handlers.views.training import ended, paragraphs, progress, stalled
 from tests.bot.things import PROMPT, row
 from tests.kits.slack_desk import controls, texts
 
@@ -215,6 +217,9 @@ def test_fine_tune_messages_keep_slacks_limits(
     *, state: FinetuneState, words: Words, error: str | None, said: str | None, named: bool
 ) -> None:
     model = ModelName(provider="local", model="ft:base:madoguchi")
+    made = Release(
+        id="r1", model=model, prompt_id="p", state=ReleaseState.CANDIDATE, created_at=AT, version=4, examples=50
+    )
     finetune = Finetune(
         id="ft-1",
         student=ModelName(provider="local", model="base"),
@@ -230,10 +235,17 @@ def test_fine_tune_messages_keep_slacks_limits(
         error=error,
         progress=said,
     )
-    for message in (progress(finetune, words), ended(finetune, words)):
+    end = ended(finetune, made if named else None, words)
+    for message in (progress(finetune, words), stalled(finetune, words), end):
         check_message(message)
+        assert "ft-1" not in texts(message.__dict__), "ids stand under Details"
+    manifest = Manifest(
+        id="d", prompt_id="p", rows=50, held_out=9, per_category={"it": 50}, sources={}, left_out={}, bytes=1
+    )
+    View(**sheet(paragraphs(finetune, manifest, PROMPT, words), words)).validate_json()
     if state is FinetuneState.SUCCEEDED and named:
-        assert f"/finetune switch {model}" in ended(finetune, words).text
+        assert "v4" in end.text
+        assert controls(end.__dict__) == [FINETUNE_SWITCH, FINETUNE_COMPARE, DETAILS]
 
 
 def test_check_finds_violations_of_limits(caplog: pytest.LogCaptureFixture) -> None:
