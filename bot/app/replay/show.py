@@ -151,6 +151,7 @@ class ReplayRun:
     asked: int = 0
     corrections: int = 0
     _random: Random = field(init=False)
+    _form: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self._random = Random(self.plan.seed)
@@ -163,9 +164,9 @@ class ReplayRun:
             async for _ in self._settle_in_batches():
                 yield await step()
             return
-        trained_at = 0
-        for start in range(0, len(self.script.stream), CONCURRENT_QUESTIONS):
-            batch = self.script.stream[start : start + CONCURRENT_QUESTIONS]
+        trained_at, stream = 0, await self._with_cards()
+        for start in range(0, len(stream), CONCURRENT_QUESTIONS):
+            batch = stream[start : start + CONCURRENT_QUESTIONS]
             judged = await asyncio.gather(*map(self._ask_and_settle, batch))
             self.asked += len(batch)
             self.corrections += sum(judged)
@@ -175,6 +176,12 @@ class ReplayRun:
                 yield await step()
         if self.corrections > trained_at:
             yield await step()
+
+    async def _with_cards(self) -> list[Labelled]:
+        """Return the questions without cries for help, which get no card."""
+        found = [one for one in self.script.stream if not await self.core.acts.caring.needs_help(one.text)]
+        self.progress(len(self.script.stream) - len(found))
+        return found
 
     async def _start_release(self) -> Release:
         """Return the release that serves at the start."""
@@ -193,7 +200,7 @@ class ReplayRun:
 
     async def _settle_in_batches(self) -> AsyncIterator[None]:
         """Ask many questions and settle `every` of the open ones, until all are asked. Yield after each batch."""
-        ahead, waiting = list(self.script.stream), dict[str, AnsweredQuestion]()
+        ahead, waiting = await self._with_cards(), dict[str, AnsweredQuestion]()
         while ahead:
             asked, ahead = ahead[: ASKED_PER_SETTLED * self.plan.every], ahead[ASKED_PER_SETTLED * self.plan.every :]
             for start in range(0, len(asked), CONCURRENT_QUESTIONS):
@@ -204,7 +211,7 @@ class ReplayRun:
             picked = [waiting.pop(question) for question in await self._next_to_settle(waiting)]
             for start in range(0, len(picked), CONCURRENT_QUESTIONS):
                 batch = picked[start : start + CONCURRENT_QUESTIONS]
-                await asyncio.gather(*(self._press(one.card, *one.controls[one.record.category]) for one in batch))
+                await asyncio.gather(*map(self._settle, batch))
             self.corrections += len(picked)
             yield
 
@@ -220,7 +227,7 @@ class ReplayRun:
         asked = await self._ask(record)
         if asked.answer == record.category and self._random.random() >= self.plan.agree:
             return False
-        await self._press(asked.card, *asked.controls[record.category])
+        await self._settle(asked)
         return True
 
     async def _ask(self, record: Labelled) -> "AnsweredQuestion":
@@ -233,6 +240,17 @@ class ReplayRun:
             raise UnusableFile(Problem(what=Fault.NO_ANSWER, facts=facts))
         controls = {choice.category: (element, value) for element, value, choice in pressable}
         return AnsweredQuestion(record, card, agree.question, agree.category, controls)
+
+    async def _settle(self, asked: "AnsweredQuestion") -> None:
+        """Press the button of the right category; the form has those that the card does not offer."""
+        if control := asked.controls.get(asked.record.category):
+            await self._press(asked.card, *control)
+            return
+        async with self._form:  # one person has one form open
+            await with_retries(partial(self.actors.staff.press, asked.card, ids.CORRECT_OPEN))
+            frame = await self.actors.staff.wait_for(partial(_is_form_of, asked.question), timeout=60.0)
+            entry = {ids.CATEGORY_INPUT: {ids.CATEGORY_INPUT: _option(frame["view"], asked.record.category)}}
+            await with_retries(partial(self.actors.staff.submit, frame["view"], entry))
 
     async def _press(self, card: dict[str, Any], element: dict[str, Any], value: str) -> None:
         if element["type"] == "button":
@@ -327,6 +345,19 @@ async def with_retries(act: Callable[[], Awaitable[object]]) -> None:
         else:
             return
     await act()
+
+
+def _is_form_of(question: str, frame: dict[str, Any]) -> bool:
+    """Return whether the frame opens the correction form of this question."""
+    return frame["type"] == "view" and ids.Form.unpacked(frame["view"]["private_metadata"]).question == question
+
+
+def _option(form: dict[str, Any], category: str) -> dict[str, Any]:
+    """Return the value of the form's menu with this category chosen."""
+    menu = next(block["element"] for block in form["blocks"] if block["block_id"] == ids.CATEGORY_INPUT)
+    groups = menu.get("option_groups", [menu])
+    chosen = next(option for group in groups for option in group["options"] if option["value"] == category)
+    return {"type": menu["type"], "selected_option": chosen}
 
 
 def card_choices(card: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, ids.CategoryChoice]]:

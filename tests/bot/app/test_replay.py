@@ -38,6 +38,8 @@ SUBJECTS = {
     "it": ["laptop", "password", "screen", "printer"],
     "other": ["lunch", "parking", "garden", "music"],
 }
+MANY_SUBJECTS = {f"{name}{n}": words[2 * n : 2 * n + 2] for name, words in SUBJECTS.items() for n in (0, 1)}
+"""Six categories of two subjects each."""
 FRAMES = ["how do I get a {}", "question on my {}", "who knows about {}", "the {} again", "I need a {} now"]
 
 
@@ -45,9 +47,9 @@ def jsonl(records: list[tuple[str, str]]) -> bytes:
     return "\n".join(json.dumps({"text": t, "category": c}) for t, c in records).encode()
 
 
-def generated() -> list[tuple[str, str]]:
-    """Return 60 questions, 20 of each category, in turns."""
-    each = [[(f.format(s), c) for f, s in itertools.product(FRAMES, subjects)] for c, subjects in SUBJECTS.items()]
+def generated(subjects: dict[str, list[str]] = SUBJECTS) -> list[tuple[str, str]]:
+    """Return 60 questions, as many of each category, in turns."""
+    each = [[(f.format(s), c) for f, s in itertools.product(FRAMES, words)] for c, words in subjects.items()]
     return [question for turn in zip(*each, strict=True) for question in turn]
 
 
@@ -309,9 +311,11 @@ async def test_replay_with_recall_learns_without_training(monkeypatch: pytest.Mo
 async def test_staff_pick_from_many_answered_questions(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, order: str
 ) -> None:
+    """A card offers some of six categories, so staff also use the form. A cry for help has no card and is not asked."""
     monkeypatch.chdir(tmp_path)
     plan = Plan.model_validate({"every": 15, "test": 15, "examples": 0, "order": order})
-    cut = script(jsonl(generated()), plan, PROMPT)
+    cut = script(jsonl(generated(MANY_SUBJECTS)), plan, PROMPT)
+    cut.stream.append(Labelled(text="My manager harasses me every day", category="leave", line=99))
     points = [point async for point in replay(cut, plan, Settings(), lambda _: None)]
     assert [(point.asked, point.corrections) for point in points] == [(0, 0), (45, 15)]
     assert points[-1].right > points[0].right
