@@ -1,5 +1,7 @@
 """The card of a question, read from its parts in the database."""
 
+from datetime import datetime
+
 from bot.current_prompt import current_prompt
 from bot.domain.card import Card
 from bot.domain.correction import settlement
@@ -7,7 +9,7 @@ from bot.domain.prompt import Prompt
 from bot.domain.question import Question, Verdict
 from bot.domain.release import Release
 from bot.domain.signal import standing
-from bot.ports import Transaction
+from bot.ports import MESSAGE_ID, Transaction
 
 
 async def card_of(tx: Transaction, question: Question) -> Card | None:
@@ -49,3 +51,19 @@ async def _with_settled_category(tx: Transaction, prompt: Prompt, category_id: s
     if category is None or prompt.find_category(category.name):
         return prompt
     return prompt.with_category(category.model_copy(update={"other": False}))
+
+
+async def tell_new_owner(tx: Transaction, before: Card, verdict: Verdict, now: datetime) -> None:
+    """Queue a message to the owner whom a stored new verdict gave the question: an updated card notifies nobody.
+
+    Args:
+        tx: The transaction that stored the verdict.
+        before: The card with the earlier verdict.
+        verdict: The new verdict.
+        now: The time.
+    """
+    question = await tx.questions.get(before.question.id)
+    after = await card_of(tx, question) if question else None
+    if after and not after.question.direct and after.owner not in {None, before.owner}:
+        payload = {"seq": str(before.seen + 1), MESSAGE_ID: verdict.id}
+        await tx.outbox.add("owner", before.question.id, payload, now)

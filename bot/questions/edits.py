@@ -7,7 +7,7 @@ from bot.domain.consent import merged
 from bot.domain.question import Arrival, Ending, InboxItem, Question, Verdict
 from bot.ports import Clock, Store, Transaction
 from bot.questions.arrivals import Arrivals, ask_authors, ask_shadow, question_id
-from bot.questions.cards import card_of
+from bot.questions.cards import card_of, tell_new_owner
 from bot.questions.classifying import Classifying, ServingRelease
 
 IN_FLIGHT = timedelta(minutes=10)
@@ -93,6 +93,8 @@ class MessageEdits:
         await tx.questions.edit(edited)
         await self._classifying.keep(tx, verdict)
         await tx.outbox.add("card", edited.id, {}, now)
+        if card:
+            await tell_new_owner(tx, card, verdict, now)
         await ask_shadow(tx, edited, verdict, now)
         await ask_authors(tx, edited, now, asked=question.authors)
         return None

@@ -7,8 +7,8 @@ from bot.domain.card import Card
 from bot.domain.disk import log_failure
 from bot.domain.errors import ModelError
 from bot.domain.question import Verdict
-from bot.ports import MESSAGE_ID, Clock, OutboxItem, Store, Transaction
-from bot.questions.cards import card_of
+from bot.ports import Clock, OutboxItem, Store, Transaction
+from bot.questions.cards import card_of, tell_new_owner
 from bot.questions.classifying import RECHECK_TOPIC, Classifying
 from bot.questions.leasing import LeasedOutbox, RetryDelay
 
@@ -71,10 +71,8 @@ class Rechecking:
         return card if card and card.verdict.provisional and not card.settled else None
 
     async def _replace(self, tx: Transaction, card: Card, verdict: Verdict) -> None:
-        """Store the new verdict and queue a message to the new owner, because an updated card notifies nobody."""
+        """Store the new verdict, and queue the card's update and a message to a new owner."""
         await self._classifying.keep(tx, verdict)
         question_id, now = card.question.id, self._clock.now()
         await tx.outbox.add("card", question_id, {}, now)
-        rechecked = await card_of(tx, card.question)
-        if rechecked and not card.question.direct and rechecked.owner not in {None, card.owner}:
-            await tx.outbox.add("owner", question_id, {"seq": str(card.seen + 1), MESSAGE_ID: verdict.id}, now)
+        await tell_new_owner(tx, card, verdict, now)

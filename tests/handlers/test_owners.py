@@ -63,6 +63,13 @@ async def test_confirmed_question_tells_nobody(desk: SlackDesk, label: str, told
     assert [text.split("\n")[0] for text in await replies(kenji, ts)] == [t.format(asker=emily.user_id) for t in told]
 
 
+async def test_edit_that_moves_question_tells_new_owner(desk: SlackDesk) -> None:
+    ts, emily = await asked(desk), await desk.emily()
+    await emily.edit(WATCHED, ts, "may I take leave?")
+    told = await emily.message(lambda m: m.get("thread_ts") == ts and "is now with" in texts(m))
+    assert told["text"] == f"<@{emily.user_id}> This question is now with {STAFF} (*Labor 労務*)."
+
+
 async def test_group_that_was_asked_is_not_mentioned_again(desk: SlackDesk) -> None:
     async with desk.store.transaction() as tx:
         serving = await tx.releases.serving()

@@ -111,7 +111,8 @@ class LoopDesk:
 
     async def _settle_by_form(self, card: Message, category: str) -> None:
         await self.staff.press(card, ids.CORRECT_OPEN)
-        form = await self.staff.view()
+        await self.staff.view()
+        form = await self.staff.view()  # with the suggestion, or without one if there is none
         block = next(block for block in form["blocks"] if block["block_id"] == ids.CATEGORY_INPUT)
         chosen = next(option for option in block["element"]["options"] if option["value"] == category)
         entry = {"type": "static_select", "selected_option": chosen}

@@ -92,7 +92,7 @@ async def test_questions_presses_forms_and_commands_work_by_requests(place: Plac
     await desk.staff.press(settled, ids.UNDO)
     reopened = await desk.employee.message(lambda m: m["ts"] == first["ts"] and ids.AGREE in actions(m))
     status = await desk.command("status")
-    assert "local/base" in words(status)
+    assert "v1" in words(status)
     await desk.employee.shortcut(ids.ASK, {"channel": desk.channel, "ts": first["thread_ts"]})
     told = await desk.employee.message(lambda m: "ephemeral" in m)
     assert first["ts"].replace(".", "") in told["text"], "the shortcut links the answer"
