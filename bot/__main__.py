@@ -1,7 +1,12 @@
 """The entry point of `python -m bot`."""
 
 import os
+import re
 import sys
+from pathlib import Path
+
+NO_ENVIRONMENT = "cli.no_environment"
+TEXT_FILES = Path(__file__).resolve().parent.parent / "handlers" / "texts"
 
 
 def read_names_as_utf8() -> None:
@@ -15,8 +20,20 @@ def read_names_as_utf8() -> None:
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - this very program
 
 
+def no_environment(missing: ModuleNotFoundError) -> str:
+    """Return what to do where the packages are not installed, in both languages: the settings need a package, too."""
+    key = NO_ENVIRONMENT.rpartition(".")[2]
+    # Without tomllib: an older Python, too, must be able to say this.
+    files = [(TEXT_FILES / name).read_text(encoding="utf-8") for name in ("en.toml", "ja.toml")]
+    found = [text for file in files for text in re.findall(f'^{key} = "(.*)"$', file, re.MULTILINE)]
+    return "\n".join(found).format(module=missing.name)
+
+
 if __name__ == "__main__":
     read_names_as_utf8()
-    from bot.cli import main
+    try:
+        from bot.cli import main
+    except ModuleNotFoundError as error:
+        sys.exit(no_environment(error))
 
     sys.exit(main())

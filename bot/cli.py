@@ -11,8 +11,9 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
@@ -21,13 +22,30 @@ from bot.domain.audit import OPERATOR
 from bot.domain.disk import is_disk_full
 from bot.domain.errors import Refused
 from bot.domain.faults import Fault, Problem, SettingsError, Unable, problem_of, problems_of
-from bot.settings import Settings, forget_proxies, forget_sdks, language, load
+from bot.settings import VERSION, Settings, forget_proxies, forget_sdks, language, load
 from handlers.texts.words import Words, texts
 
 STATE = Path("data/workspace.json")
 """File that keeps the practice workspace between two starts."""
 DEFAULT_LEVELS = {"replay": "WARNING"}
 """Default log level of a command, if not INFO: a line per question would break the progress bar of a replay."""
+
+
+def number(text: str) -> float:
+    """Return a number that was typed as an option. Raises ArgumentTypeError with a text for people."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(Words(language())("cli.fault.not_a_number")) from None
+
+
+def whole_number(text: str) -> int:
+    """Return a whole number that was typed as an option. Raises ArgumentTypeError with a text for people."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(Words(language())("cli.fault.not_a_whole_number")) from None
+
 
 READING_OPTIONS: dict[str, dict[str, Any]] = {
     "file": {"type": Path},
@@ -43,14 +61,14 @@ FILE_OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "replay": {
         **READING_OPTIONS,
-        "--every": {"type": int, "default": 100, "metavar": "N"},
-        "--agree": {"type": float, "default": 0.2, "metavar": "SHARE"},
-        "--test": {"type": int, "metavar": "N"},
-        "--examples": {"type": int, "default": 3, "metavar": "N"},
+        "--every": {"type": whole_number, "default": 100, "metavar": "N"},
+        "--agree": {"type": number, "default": 0.2, "metavar": "SHARE"},
+        "--test": {"type": whole_number, "metavar": "N"},
+        "--examples": {"type": whole_number, "default": 3, "metavar": "N"},
         "--other": {"metavar": "CATEGORY"},
-        "--seed": {"type": int, "default": 7, "metavar": "N"},
-        "--seeds": {"type": int, "default": 1, "metavar": "N"},
-        "--recall": {"type": int, "metavar": "K"},
+        "--seed": {"type": whole_number, "default": 7, "metavar": "N"},
+        "--seeds": {"type": whole_number, "default": 1, "metavar": "N"},
+        "--recall": {"type": whole_number, "metavar": "K"},
         "--order": {"default": "file", "choices": ["file", "random", "queue"]},
         "--plot": {"type": Path, "metavar": "PNG"},
     },
@@ -67,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     show_anything()
     words = Words(language())
     with translated_argparse(words):
-        call = parser(words).parse_args(arguments)
+        call = parser(words, sys.argv[1:] if arguments is None else arguments).parse_args(arguments)
     try:
         settings = load()
         logs.configure(call.log_level, settings.secrets)
@@ -110,13 +128,25 @@ def translated_argparse(words: Words) -> Iterator[None]:
         vars(argparse)["_"] = original
 
 
-def parser(words: Words) -> argparse.ArgumentParser:
-    """Return the parser of all commands and options."""
-    program = argparse.ArgumentParser(prog="python -m bot", description=words("cli.verb.none"))
+def parser(words: Words, arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return the parser of all commands and options. Its errors name the nearest word for a misspelt one."""
+    known = {"--help", "--version"}
+
+    class Helpful(argparse.ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            typed = [one.partition("=")[0] for at, one in enumerate(arguments) if not at or one.startswith("--")]
+            near = [found for one in typed if one not in known for found in get_close_matches(one, known, n=1)]
+            super().error("\n".join([message, *(words("cli.nearest", name=name) for name in near)]))
+
+    program = Helpful(prog="python -m bot", description=words("cli.verb.none"))
     program.set_defaults(verb=run, log_level="INFO")
+    program.add_argument(
+        "--version", action="version", version=f"Madoguchi {VERSION}", help=words("cli.option.version")
+    )
     verbs = program.add_subparsers(title=words("cli.verb.title"))
 
     def add(name: str, verb: Callable[..., Coroutine[Any, Any, int]]) -> argparse.ArgumentParser:
+        known.add(name)
         help_text = words(f"cli.verb.{name}")
         command = verbs.add_parser(name, help=help_text, description=help_text)
         option(
@@ -129,6 +159,7 @@ def parser(words: Words) -> argparse.ArgumentParser:
         return command
 
     def option(command: argparse.ArgumentParser, name: str, **options: Any) -> None:
+        known.add(name)
         command.add_argument(name, help=words(f"cli.option.{name.strip('-').replace('-', '_')}"), **options)
 
     for name, verb in (("run", run), ("doctor", doctor)):
@@ -249,12 +280,27 @@ async def doctor(_call: argparse.Namespace, settings: Settings, words: Words) ->
     return 0 if all(finding.well for finding in findings) else 1
 
 
+@contextmanager
+def progress(unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on a terminal until the block ends. Yields a function that takes how much is done, of how much."""
+    from tqdm import tqdm
+
+    with tqdm(unit=unit, disable=None, leave=False) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total, bar.n = total, done
+            bar.refresh()
+
+        yield show
+
+
 async def export(call: argparse.Namespace, settings: Settings, words: Words) -> int:
     from bot.app.wiring import open_core
 
     async with open_core(settings) as core:
         try:
-            frozen = await core.acts.exporting.export()
+            with progress("step") as done:
+                frozen = await core.acts.exporting.export(done)
             await core.acts.auditing.exported(OPERATOR, frozen.manifest)
         except Refused as refused:
             return fail(words(f"refused.{refused.reason.value}", **refused.facts))
@@ -313,9 +359,12 @@ async def import_(call: argparse.Namespace, settings: Settings, words: Words) ->
     async with open_core(settings) as core:
         importing = core.acts.importing
         try:
-            report = await (
-                importing.preview(data, options) if call.dry_run else importing.load(data, call.file.name, options)
-            )
+            with progress("row") as written:
+                report = await (
+                    importing.preview(data, options)
+                    if call.dry_run
+                    else importing.load(data, call.file.name, options, written)
+                )
         except UnknownMapping as unknown:
             raise WrongCall(*unknown.problems) from None
     for line in problem_lines(report, call.file.name, words):

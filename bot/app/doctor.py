@@ -22,7 +22,7 @@ from bot.mirror.status import mirror_state
 from bot.providers.probing import EMBEDDINGS, ProviderProbe
 from bot.providers.providers import Providers, address_to_try
 from bot.questions.catching_up import MOVED_PREFIX
-from bot.settings import Settings
+from bot.settings import NONE, Settings
 from handlers.slack.channels import is_shared
 from handlers.slack.connection import fetch_identity, open_client, slack_problem
 from handlers.slack.failures import SLACK_FAILURES, TRANSIENT_ERRORS, error_name
@@ -212,13 +212,13 @@ async def check_models(settings: Settings, database: Database, *, tables: bool) 
     vectors = encoder_of(settings.bot_encoder, services, SqlStore(database), SystemClock())
     providers = Providers(providers_of(settings, LocalModel(DatabaseShelf(database), encoder=vectors)))
     probe = ProviderProbe(providers, thorough=True)
-    findings = await check_encoder(encoder, probe, providers) if encoder else []
+    findings = await check_encoder(settings, encoder, probe, providers) if encoder else []
     try:
         for model in (*models, *(ModelName(provider=name, model="") for name in others)):
             part = str(model) if model.model else model.provider
             try:
                 await (probe.check_model(model) if model.model else probe.check_key(model.provider))
-                findings.append(well(part, "cli.doctor.model"))
+                findings.append(well(part, _answers_key(settings, model.provider)))
             except ModelError as error:
                 findings.append(trouble_of(model, error, providers))
     finally:
@@ -227,13 +227,22 @@ async def check_models(settings: Settings, database: Database, *, tables: bool) 
     return findings
 
 
-async def check_encoder(model: ModelName, probe: ProviderProbe, providers: Providers) -> list[Finding]:
+def _answers_key(settings: Settings, provider: str) -> str:
+    """Return the text for a provider that answers: whether it took a key, or needed none."""
+    endpoint = next((one for name, one in settings.bot_providers.items() if name.lower() == provider), None)
+    keyless = endpoint.api_key.get_secret_value() == NONE if endpoint else provider == "local"
+    return "cli.doctor.keyless" if keyless else "cli.doctor.model"
+
+
+async def check_encoder(
+    settings: Settings, model: ModelName, probe: ProviderProbe, providers: Providers
+) -> list[Finding]:
     """Check the service that gives the embedded model its vectors."""
     try:
         await probe.check_model(model, EMBEDDINGS)
     except ModelError as error:
         return [trouble_of(model, error, providers).model_copy(update={"part": "BOT_ENCODER"})]
-    return [well("BOT_ENCODER", "cli.doctor.model")]
+    return [well("BOT_ENCODER", _answers_key(settings, model.provider))]
 
 
 def trouble_of(model: ModelName, error: ModelError, providers: Providers) -> Finding:

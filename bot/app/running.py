@@ -13,10 +13,10 @@ from starlette.routing import BaseRoute
 from bot.app.lifecycle import Edge, serve_slack
 from bot.app.telemetry import Telemetry
 from bot.app.trust import TrustAdapter, trust_of
-from bot.app.wiring import VERSION, Core, open_core, read_prompt, with_sample_owners
+from bot.app.wiring import Core, open_core, read_prompt, with_sample_owners
 from bot.domain.prompt import Prompt
 from bot.practice import Server, Workspace, serve
-from bot.settings import ROOT, Settings
+from bot.settings import ROOT, VERSION, Settings
 from handlers.server.health import Health
 from handlers.server.tour import Tour
 from handlers.server.web import serve_http

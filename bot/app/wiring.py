@@ -32,7 +32,7 @@ from bot.providers.providers import Provider, Providers
 from bot.providers.tokens import OfflineEstimator
 from bot.providers.training import OpenAITrainer
 from bot.providers.training_file import check
-from bot.settings import ROOT, Settings
+from bot.settings import VERSION, Settings
 from bot.similarity.neighbours import RowNeighbours
 from storage.database import Database
 from storage.files import DatabaseShelf
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-VERSION = str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
 LOCAL_PER_SECOND = 1_000.0
 """Classifications per second in an evaluation with the embedded model: only live questions need room beside it."""
 TRACKER_SECONDS = 10.0

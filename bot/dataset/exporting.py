@@ -6,8 +6,11 @@ from bot.current_prompt import current_prompt
 from bot.domain.dataset import Export, Split, export, open_questions, questions_of, unanswered_lines
 from bot.domain.errors import Reason, Refused
 from bot.ports import Clock, Neighbours, Shelf, Store
+from bot.ports.progress import Progress, unheard
 from bot.similarity.disjoint import overlapping_ids, prove_disjoint
 
+EXPORT_STEPS = 4
+"""Steps of an export that take time with many rows: read, find conflicts, write, prove."""
 MOST_OPEN_QUESTIONS = 1_000
 """Most open questions beside a training file, the newest ones; the embedded trainer takes no more."""
 
@@ -21,8 +24,11 @@ class Exporting:
         self._neighbours = neighbours
         self._clock = clock
 
-    async def export(self) -> Export:
+    async def export(self, report: Progress = unheard) -> Export:
         """Freeze the current rows: the training file goes to the shelf, its manifest to the database.
+
+        Args:
+            report: Is told after each step how many are done.
 
         Raises:
             Refused: NO_ROWS; NOT_DISJOINT, if the file holds a held-out question after all.
@@ -32,15 +38,19 @@ class Exporting:
             prompt = await current_prompt(tx)
         held_out = [row for row in rows if row.split is Split.HELD_OUT]
         to_train = [row for row in rows if row.split is Split.TRAIN]
+        report(1, EXPORT_STEPS)
         contested = await self._neighbours.contested(rows)
+        report(2, EXPORT_STEPS)
         near_held_out = await overlapping_ids(self._neighbours, to_train, held_out)
         # In a thread, because many rows take seconds and questions are answered meanwhile.
         frozen = await asyncio.to_thread(export, rows, prompt, contested=contested, near_held_out=near_held_out)
+        report(3, EXPORT_STEPS)
         # The proof reads the file itself, not the rows that it was made from.
         by_id = {row.id: row for row in rows}
         lines = zip(frozen.texts, await asyncio.to_thread(questions_of, frozen.data), strict=True)
         trained = [by_id[row_id].model_copy(update={"text": text}) for row_id, text in lines]
         await prove_disjoint(self._neighbours, trained, held_out)
+        report(4, EXPORT_STEPS)
         if not frozen.texts:
             raise Refused(Reason.NO_ROWS, held_out=frozen.manifest.held_out)
         await self._shelf.put(file_name(frozen.manifest.id), frozen.data)

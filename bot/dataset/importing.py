@@ -20,6 +20,7 @@ from bot.domain.masking import masked
 from bot.domain.prompt import Category, Prompt
 from bot.domain.thing import Thing
 from bot.ports import Clock, Neighbours, Store
+from bot.ports.progress import Progress, unheard
 
 IMPORTED_PER_TRANSACTION = 500
 """Upper bound per transaction, so that other writers get their turn in between."""
@@ -83,13 +84,16 @@ class Importing:
         self._neighbours = neighbours
         self._clock = clock
 
-    async def load(self, data: bytes, origin: str, options: ImportOptions | None = None) -> ImportReport:
+    async def load(
+        self, data: bytes, origin: str, options: ImportOptions | None = None, report: Progress = unheard
+    ) -> ImportReport:
         """Import a file, with the categories of the current prompt. Bad lines are reported; the others are kept.
 
         Args:
             data: The file.
             origin: The file's name, which is kept with each row.
             options: What a person says about the file.
+            report: Is told after each page how many rows are written.
 
         Raises:
             LookupError: No prompt has been stored yet (`current_prompt.configure`).
@@ -97,8 +101,11 @@ class Importing:
         """
         found = await self._rows_of(data, origin, options or ImportOptions())
         counts: Counter[str] = Counter(same=found.same)
+        written = 0
         for page in pages(found.rows):
             counts.update(await self._write(page))
+            written += len(page)
+            report(written, len(found.rows))
         return ImportReport(
             added=counts["added"],
             changed=counts["changed"],

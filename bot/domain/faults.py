@@ -17,6 +17,7 @@ class Fault(StrEnum):
     # A value in a setting or file.
     NOT_SET = "not_set"
     UNKNOWN_NAME = "unknown_name"
+    NEAREST_NAME = "nearest_name"
     ONE_OF = "one_of"
     NOT_A_NUMBER = "not_a_number"
     NOT_A_WHOLE_NUMBER = "not_a_whole_number"

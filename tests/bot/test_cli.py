@@ -5,6 +5,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -85,12 +86,12 @@ def test_import_reports_each_line(here: Path, capsys: Shell) -> None:
     file.write_text("text,category\n" + QUESTIONS + "a,nothing of ours\n", encoding="utf-8")
     assert main(["import", str(file)]) == 1
     said = capsys.readouterr()
-    assert said.out == "16 rows added, 0 changed, 0 the same, 1 bad line\n"
+    assert said.out == "16 training examples added, 0 changed, 0 already there, 1 bad line\n"
     place = "history.csv, line 18, column 2: "
     assert said.err.startswith(f"{place}the category 'nothing of ours' (1 line) is none of: ")
     file.write_text("text,category\n" + QUESTIONS, encoding="utf-8")
     assert main(["import", str(file)]) == 0
-    assert capsys.readouterr().out == "0 rows added, 0 changed, 16 the same, 0 bad lines\n"
+    assert capsys.readouterr().out == "0 training examples added, 0 changed, 16 already there, 0 bad lines\n"
 
 
 def test_import_names_spans_labels_and_skipped_lines(here: Path, capsys: Shell) -> None:
@@ -111,10 +112,10 @@ def test_import_names_spans_labels_and_skipped_lines(here: Path, capsys: Shell) 
     assert said.err.count("HRR") == 2
     assert "h.csv, line 6 to 7: a quotation mark that opens on line 6 is not closed" in said.err
     assert "1 record skipped: rejected" in said.out
-    assert "1 row added, 0 changed, 0 the same, 4 bad lines" in said.out
+    assert "1 training example added, 0 changed, 0 already there, 4 bad lines" in said.out
     file.write_text("\n".join(["text,label,answer", *lines[:4]]), encoding="utf-8")
     assert main(["import", str(file), "--map", "hrr=HR"]) == 0
-    assert "2 rows added, 0 changed, 1 the same, 0 bad lines" in capsys.readouterr().out
+    assert "2 training examples added, 0 changed, 1 already there, 0 bad lines" in capsys.readouterr().out
 
 
 def test_workbook_is_imported_with_its_sheets(here: Path, capsys: Shell) -> None:
@@ -129,7 +130,7 @@ def test_workbook_is_imported_with_its_sheets(here: Path, capsys: Shell) -> None
     said = capsys.readouterr()
     assert said.out == (
         "1 sheet skipped: without a column for the question and one for the category\n"
-        "3 rows added, 0 changed, 0 the same, 1 bad line\n"
+        "3 training examples added, 0 changed, 0 already there, 1 bad line\n"
     )
     assert said.err.startswith("h.xlsx [2026], line 3, column 2: the category 'HRR' (1 line) is none of: ")
 
@@ -148,11 +149,11 @@ def test_dry_run_shows_rows_and_writes_nothing(here: Path, capsys: Shell) -> Non
         "question 2 about a laptop → it",
         "it: 8",
         "labor: 8",
-        "Nothing was written. 16 rows would be read, 0 repeated, 1 bad line.",
+        "Nothing was written. 16 training examples would be imported, 0 repeated, 1 bad line.",
     ]
     assert "'tools'" in said.err
     assert main(call) == 1
-    assert "16 rows added" in capsys.readouterr().out
+    assert "16 training examples added" in capsys.readouterr().out
 
 
 def test_replay_takes_the_options_of_import(here: Path, capsys: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,6 +252,50 @@ def test_unknown_command_is_refused(capsys: Shell) -> None:
         main(["fly"])
     assert ended.value.code == 2
     assert "fly" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [(["doctr"], "doctor"), (["import", "q.csv", "--catagory", "x"], "--category"), (["--verson"], "--version")],
+)
+def test_misspelt_word_is_answered_with_the_nearest(arguments: list[str], near: str, capsys: Shell) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert f"Did you mean {near}?" in capsys.readouterr().err
+
+
+def test_version_and_wrong_numbers_are_told_plainly(capsys: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert re.fullmatch(r"Madoguchi \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
+    monkeypatch.setenv("BOT_LANGUAGE", "ja")
+    with pytest.raises(SystemExit):
+        main(["replay", "q.csv", "--every", "x"])
+    assert "整数で書いてください" in capsys.readouterr().err
+
+
+def test_python_without_packages_is_told_what_to_do(here: Path) -> None:
+    start = f"import runpy, sys; sys.path.insert(0, {str(ROOT)!r}); runpy.run_module('bot', run_name='__main__')"
+    ended = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", start], cwd=here, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 1
+    english, japanese = ended.stderr.strip().splitlines()
+    assert english.startswith("Madoguchi's packages are not installed for this Python")
+    assert "`make`" in japanese
+
+
+def test_long_work_shows_a_bar_on_terminals(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shell) -> None:
+    (here / "q.csv").write_text("text,category\n" + QUESTIONS, encoding="utf-8")
+    for arguments, shown in ((["import", "q.csv"], "16/16"), (["export", "out"], "4/4")):
+        assert main(arguments) == 0
+        assert shown not in capsys.readouterr().err
+        with monkeypatch.context() as terminal:
+            terminal.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+            assert main(arguments) == 0
+        assert shown in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])

@@ -105,7 +105,7 @@ WRONG = [
         {"SLACK_BOT_TOKEN": "xoxb-" + SECRET, "SLACK_APP_TOKEN": "xoxb-" + SECRET},
         "SLACK_APP_TOKEN: this token starts with xoxb-",
     ),
-    ({"OPENAI_API_KEY": SECRET + "é"}, "OPENAI_API_KEY: holds signs"),
+    ({"OPENAI_API_KEY": SECRET + "é"}, "OPENAI_API_KEY: has characters"),
     ({"SLACK_API_URL": SECRET}, "SLACK_API_URL: "),
     ({"OPENAI_BASE_URL": SECRET}, "OPENAI_BASE_URL: "),
     ({"DATABASE_URL": f"mysql://bot:{SECRET}@db/desk"}, "DATABASE_URL: "),

@@ -81,6 +81,7 @@ def questions(*labels: str) -> dict[str, str | bytes]:
 CASES = {
     Fault.NOT_SET: categories(entry(name=""), "category 1 name"),
     Fault.UNKNOWN_NAME: categories(entry(owners='"U1"'), "category 1 owners"),
+    Fault.NEAREST_NAME: setting("BOT_STAF", "U1"),
     Fault.ONE_OF: setting("BOT_LANGUAGE", "fr"),
     Fault.NOT_A_NUMBER: setting("BOT_BUDGET_USD", "much"),
     Fault.NOT_A_WHOLE_NUMBER: setting("BOT_HTTP_PORT", "1.5"),
@@ -317,7 +318,7 @@ def test_argparse_speaks_the_language(monkeypatch: pytest.MonkeyPatch, capsys: S
 def test_program_speaks_the_language_of_env_file(here: Path) -> None:
     """The language counts even if other settings in the file are invalid."""
     (here / ".env").write_text("BOT_LANGUAGE=ja\nBOT_HTTP_PORT=x\n", encoding="utf-8")
-    for call, expected in ((["export"], "BOT_HTTP_PORT: 整数ではありません\n"), (["fly"], "使い方: python -m bot ")):
+    for call, expected in ((["export"], "BOT_HTTP_PORT: 整数で書いてください\n"), (["fly"], "使い方: python -m bot ")):
         ended = subprocess.run(
             [sys.executable, "-m", "bot", *call],
             env={"PYTHONPATH": str(ROOT), "LANG": "en_US.UTF-8", "PYTHONUTF8": "1"},

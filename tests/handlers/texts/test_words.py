@@ -61,5 +61,7 @@ def test_refusal_escapes_facts_but_keeps_mentions() -> None:
 
 def test_number_has_the_noun_that_fits() -> None:
     counts = {"added": 1, "changed": 0, "same": 2, "bad": 0}
-    assert Words("en")("cli.import.done", **counts) == "1 row added, 0 changed, 2 the same, 0 bad lines"
+    assert (
+        Words("en")("cli.import.done", **counts) == "1 training example added, 0 changed, 2 already there, 0 bad lines"
+    )
     assert Words("en")("cli.import.done", **counts | {"added": 2, "bad": 1}).endswith("1 bad line")

@@ -1,0 +1,10 @@
+"""Whoever watches a long act, such as a bar on a terminal."""
+
+from collections.abc import Callable
+
+Progress = Callable[[int, int], None]
+"""A function that takes how much is done, and of how much."""
+
+
+def unheard(_done: int, _total: int) -> None:
+    """Watch nothing."""
