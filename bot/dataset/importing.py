@@ -13,7 +13,7 @@ from bot.dataset.reading import read
 from bot.domain.audience import Audience
 from bot.domain.dataset import Row, Source, group_of, neutral_reason, split_of
 from bot.domain.faults import Fault, Problem, Unable
-from bot.domain.intake import cut, words_of
+from bot.domain.intake import MOST_MASKED, cut, words_of
 from bot.domain.label import is_named
 from bot.domain.labelled import BadLine, Flaw, Labelled, ReadingOptions, Skip, SkippedLine
 from bot.domain.masking import masked
@@ -177,7 +177,7 @@ class Importing:
         category = mapping.get(_folded(labelled.category)) or category_of(labelled.category, prompt)
         if category is None:
             return _unknown(labelled, prompt)
-        text, _ = cut(masked(labelled.text))
+        text, _ = cut(masked(labelled.text[:MOST_MASKED]))
         if not words_of(text):
             return BadLine(line=labelled.line, sheet=labelled.sheet, why=Flaw.NO_WORDS)
         group = group_of(text)

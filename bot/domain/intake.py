@@ -12,6 +12,10 @@ from bot.domain.question import Arrival, Notice, Unread, Via
 LONGEST_QUESTION = 6_000
 """Maximum length of a question in characters. A longer message is cut, and the card says so."""
 
+MOST_MASKED = 2 * LONGEST_QUESTION
+"""Length to which each part of a message is cut before it is masked, which takes time. What masks make shorter stays
+long enough to be cut, and said to be, when the question is read."""
+
 EMOJI_CODE = re.compile(r":[a-z0-9_+\-']+:(?::skin-tone-\d:)?")
 
 
@@ -21,11 +25,12 @@ def words_of(text: str) -> str:
 
 
 def storable(arrival: Arrival) -> Arrival:
-    """Return the arrival as it may be stored: clean, masked, and without text if an outsider wrote it."""
+    """Return the arrival as it may be stored: clean, cut, masked, and without text if an outsider wrote it."""
     clean = Arrival.model_validate(clean_values(arrival.model_dump()))
     if clean.outsider:
         return clean.model_copy(update={"text": "", "quotes": (), "authors": ()})
-    return clean.model_copy(update={"text": masked(clean.text), "quotes": tuple(map(masked, clean.quotes))})
+    text, *quotes = (masked(part[:MOST_MASKED]) for part in (clean.text, *clean.quotes))
+    return clean.model_copy(update={"text": text, "quotes": tuple(quotes)})
 
 
 def points_at_thread(arrival: Arrival, names: Iterable[str] = ()) -> bool:

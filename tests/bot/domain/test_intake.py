@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.intake import LONGEST_QUESTION, cut, is_announced, notice_for
+from bot.domain.intake import LONGEST_QUESTION, MOST_MASKED, cut, is_announced, notice_for, storable
 from bot.domain.question import Notice, Via
 from tests.bot.things import arrival
 
@@ -52,3 +52,12 @@ def test_long_text_is_cut_and_flagged(text: str, times: int) -> None:
     assert whole.strip().startswith(kept)
     assert was_cut == (len(whole.strip()) > LONGEST_QUESTION)
     assert cut(kept) == (kept, False)
+
+
+def test_long_text_is_cut_before_it_is_masked() -> None:
+    pasted = "tomo@example.com " + "1-" * 20_000
+    kept = storable(arrival(pasted).model_copy(update={"quotes": (pasted, "short")}))
+    assert kept.text.startswith("[mail] ")
+    assert [len(part) <= MOST_MASKED for part in (kept.text, *kept.quotes)] == [True] * 3
+    text, was_cut = cut(kept.text)
+    assert (len(text), was_cut) == (LONGEST_QUESTION, True)

@@ -1,0 +1,108 @@
+"""Numbers and dates that only the words before them, or a check digit, make personal."""
+
+import re
+from collections.abc import Iterator
+
+from bot.domain.masking.secrets import matches
+from bot.domain.masking.shadow import Mask, Span
+
+IS = r"(?:\s{0,3}(?:は|が|:|=|→|、|,|is|was|'s|の番号は|番号は)){0,2}\s{0,3}[「『(（\"'<]?\s?"
+"""What stands between a label and its value."""
+NO = r"(?:\s?(?:番号|ナンバー|コード|[Nn][Oo]\.?|№|ID|Id|id|#|＃|number|num\.?|code))"
+END = r"(?![A-Za-z0-9]|[ -]\d)"
+
+
+def after(label: str, value: str, *, ascii_only: bool = False) -> re.Pattern[str]:
+    """Return the pattern of a value behind its label."""
+    flags = re.IGNORECASE | (re.ASCII if ascii_only else re.NOFLAG)
+    return re.compile(rf"(?:{label}){IS}(?P<value>{value}){END}", flags)
+
+
+EMPLOYEE = after(
+    rf"(?:社員|従業員|職員|スタッフ){NO}(?:\s?(?:番号|[Nn]o\.?))?"
+    rf"|(?<![a-z])(?:employee|emp|staff|personnel|badge|payroll)\.?{NO}(?:\s?(?:number|no\.?))?"
+    r"|(?<![a-z])I(?:'m| am) (?:employee|staff)",
+    r"(?=[A-Z-]{0,6}\d)(?=[A-Z-]{0,6}(?:[A-Z-]{0,2}\d){3})[A-Z]{0,5}-?\d[\d-]{0,30}[A-Z]{0,3}",
+)
+ACCOUNT = r"(?<![a-z])(?:bank )?(?:account|acct)\.?(?: ?(?:number|no\.?|#|num\.?)|(?=:))|(?<![a-z])bank account"
+BANK = after(
+    rf"(?:口座|振込先)(?:{NO}|の口座)?|(?:普通|当座|貯蓄)(?:預金|口座)?{NO}?|{ACCOUNT}|(?<![a-z])routing(?: number)?",
+    r"\d(?:[ -]?\d){4,16}",
+)
+SORT_CODE = after(r"(?<![a-z])sort code", r"\d\d-?\d\d-?\d\d")
+IBAN = re.compile(rf"(?<![A-Za-z0-9])[A-Z]{{2}}\d\d(?:[ -]?[A-Z0-9]){{11,30}}{END}")
+LABELLED_IBAN = after(r"(?<![a-z])IBAN", r"[A-Z]{2}\d\d(?:[ -]?[A-Z0-9]){9,30}")
+PASSPORT = after(
+    rf"(?:パスポート|旅券){NO}?|(?<![a-z])passport{NO}?",
+    r"(?=[A-Z0-9]{0,3}\d{2})(?=[A-Z0-9]{0,9}\d{2}|[A-Z]\d)(?:[A-Z]{0,2}\d{6,9}[A-Z]?|[A-Z]\d{2}[A-Z]\d{2}[A-Z]\d{2})",
+)
+LICENCE = after(
+    rf"(?:運転)?免許(?:証)?(?:の)?{NO}?|(?<![a-z])driv(?:er|ing)(?:'?s)? licen[cs]e{NO}?",
+    r"第?\d{12}号?|(?=[A-Z0-9-]{0,9}\d{3})[A-Z0-9](?:-?[A-Z0-9]){5,19}",
+)
+PENSION = after(
+    rf"(?:基礎)?年金(?:手帳)?(?:の)?{NO}|(?:雇用保険|健康保険|介護保険|社会保険)?(?:の)?(?:被)?保険者(?:証)?(?:の)?{NO}|雇用保険{NO}"
+    rf"|健康保険(?:の)?記号{NO}|(?:健康)?保険証(?:の)?(?:記号)?{NO}|(?<![a-z])(?:health )?insurance{NO}"
+    r"|(?<![a-z])(?:policy|member(?:ship)?) (?:number|no\.?|id)",
+    r"(?=[A-Z0-9-]{0,6}\d)(?=[A-Z0-9]{1,4}-?[A-Z0-9-]{3,})[A-Z0-9](?:-?[A-Z0-9]){4,17}",
+)
+RESIDENCE = re.compile(rf"(?<![A-Za-z0-9])[A-Z]{{2}}\d{{8}}[A-Z]{{2}}{END}")
+NINO = re.compile(rf"(?<![A-Za-z0-9])[A-CEGHJ-PR-TW-Z][A-NP-TW-Z](?: ?\d\d){{3}} ?[A-D]{END}")
+LABELLED_NINO = after(
+    r"(?<![a-z])(?:NI|national insurance|NINO){NO}?".replace("{NO}", NO), r"[A-Z]{2}(?: ?\d\d){3} ?[A-D]"
+)
+SSN = re.compile(r"(?<![\w-])(?!000|666|9[01]\d-0|[7-9]\d\d-\d\d-\d{5})\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w-])")
+LABELLED_SSN = after(rf"(?<![a-z])(?:SSN|social(?: security)?){NO}?", r"\d{3}[ -]?\d\d[ -]?\d{4}")
+MY_NUMBER = after(
+    rf"マイナンバー|個人{NO}|(?<![a-z])mynumber|(?<![a-z])individual number", r"(?!0[5-9]0)\d(?:[ -]?\d){10,12}"
+)
+SPOKEN_MY_NUMBER = after(r"(?<![a-z])my number", r"[1-9](?:[ -]?\d){11}")
+CARD = after(rf"(?:クレジット)?カード{NO}|(?<![a-z])card(?: ?(?:number|no\.?|#))", r"\d(?:[ _.-]?\d){11,18}")
+MONTHS = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
+DATE = (
+    r"(?:(?:19|20)\d\d\s?[-/.年]\s?\d{1,2}\s?[-/.月]\s?\d{1,2}\s?日?"
+    r"|(?:明治|大正|昭和|平成|令和|[MTSHR])\s?(?:\d{1,2}|元)\s?[年./-]\s?\d{1,2}\s?[月./-]\s?\d{1,2}\s?日?"
+    r"|\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)\d\d"
+    rf"|{MONTHS} \d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d|\d{{1,2}}(?:st|nd|rd|th)? {MONTHS},? (?:19|20)\d\d"
+    r"|(?:19|20)\d{6})"
+)
+BORN = re.compile(
+    r"(?:生年月日|誕生日|(?<![a-z])(?:was |am )?born(?: on)?"
+    r"|(?<![a-z])(?:date of birth|d\.?o\.?b\.?|birth ?da(?:te|y)))"
+    rf"{IS}(?P<value>{DATE})",
+    re.IGNORECASE,
+)
+BORN_AFTER = re.compile(rf"(?<!\d)(?P<value>{DATE})\s?(?:生まれ|生(?![日産]))", re.IGNORECASE)
+
+
+def ibans(folded: str) -> Iterator[Span]:
+    """Return account numbers whose check digits are right (ISO 13616)."""
+    for found in IBAN.finditer(folded):
+        plain = re.sub(r"[ -]", "", found.group())
+        if int("".join(str(int(ch, 36)) for ch in plain[4:] + plain[:4])) % 97 == 1:
+            yield Span(found.start(), found.end())
+
+
+LABELLED_MASKS = (
+    Mask("[iban]", ibans),
+    Mask("[iban]", matches(LABELLED_IBAN, "value")),
+    Mask("[my-number]", matches(MY_NUMBER, "value")),
+    Mask("[my-number]", matches(SPOKEN_MY_NUMBER, "value")),
+    Mask("[card]", matches(CARD, "value")),
+    Mask("[residence-card]", matches(RESIDENCE)),
+    Mask("[insurance-number]", matches(NINO)),
+    Mask("[insurance-number]", matches(LABELLED_NINO, "value")),
+    Mask("[ssn]", matches(SSN)),
+    Mask("[ssn]", matches(LABELLED_SSN, "value")),
+    Mask("[passport]", matches(PASSPORT, "value")),
+    Mask("[licence]", matches(LICENCE, "value")),
+    Mask("[insurance-number]", matches(PENSION, "value")),
+    Mask("[birth-date]", matches(BORN, "value")),
+    Mask("[birth-date]", matches(BORN_AFTER, "value")),
+)
+NUMBERED_MASKS = (
+    Mask("[bank-account]", matches(SORT_CODE, "value")),
+    Mask("[bank-account]", matches(BANK, "value")),
+    Mask("[employee-number]", matches(EMPLOYEE, "value")),
+)
+"""Kinds whose values may look like a telephone number, which comes before them."""

@@ -1,0 +1,50 @@
+"""Mail addresses, also those with a spelt-out at sign."""
+
+import re
+from collections.abc import Iterator
+
+from bot.domain.masking.shadow import Mask, Span
+
+JAPANESE = "\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff"
+"""Kana and kanji, which may touch a mail address without a space but are not part of its local part."""
+LOCAL = rf"(?:[^\W{JAPANESE}]|[.+%&'*/=?^{{}}~|$!#-])"
+"""A character of a local part. Look-behinds and possessive quantifiers keep the cost linear."""
+HOST = rf"(?:[^\W_{JAPANESE}]|-)"
+MAIL = re.compile(rf"(?<!{LOCAL})(?P<local>{LOCAL}++)@(?P<host>{HOST}++(?:\.{HOST}++)++)")
+SPELT = re.compile(
+    rf"(?<![\w.+-])[a-z0-9][\w.+-]{{0,63}}(?:\s?[\[({{<]\s?(?:at|アット(?:マーク)?|@)\s?[\])}}>]\s?|\s?アット(?:マーク)?\s?|\sat\s(?={HOST}{{1,63}}\s(?:dot|ドット)\s))"
+    rf"{HOST}{{1,63}}(?:\s?(?:\.|[\[({{<]\s?(?:dot|ドット)\s?[\])}}>]|(?<=\s)(?:dot|ドット)(?=\s))\s?{HOST}{{2,63}}){{1,5}}",
+    re.IGNORECASE | re.ASCII,
+)
+TOP_LEVEL = re.compile(r"[^\W\d_]{2,}|xn--[a-z0-9-]+", re.IGNORECASE)
+NOT_PEOPLE = frozenset({"git", "svn", "ssh"})
+"""Users of an address of a repository, which looks like a mail address."""
+
+
+def mails(folded: str) -> Iterator[Span]:
+    for found in MAIL.finditer(folded):
+        host = _host(found["host"])
+        start = found.start() + len(found["local"]) - len(found["local"].lstrip("'*/=?^{}~|$!#&.-<"))
+        end = found.start("host") + len(host)
+        if host and start < found.start("host") - 1 and not _is_repository(found["local"], folded[end : end + 1]):
+            yield Span(start, end)
+
+
+def _host(host: str) -> str:
+    """Return the host up to its top-level domain; empty if it has none, as in `lodash@4.17.21`."""
+    parts = host.split(".")
+    while len(parts) > 1 and not TOP_LEVEL.fullmatch(parts[-1]):
+        parts.pop()
+    return ".".join(parts) if len(parts) > 1 else ""
+
+
+def _is_repository(local: str, after: str) -> bool:
+    return local.lower() in NOT_PEOPLE and after == ":"
+
+
+def spelt(folded: str) -> Iterator[Span]:
+    for found in SPELT.finditer(folded):
+        yield Span(found.start(), found.end())
+
+
+MAIL_MASKS = (Mask("[mail]", mails), Mask("[mail]", spelt))

@@ -1,0 +1,103 @@
+"""Keys, tokens, passwords that are said to be such, addresses that hold one, and addresses of machines."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from bot.domain.masking.shadow import Mask, Span
+
+PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----(?:(?!-----END)[\s\S])*+(?:-----END[A-Z0-9 ]{0,60}-----)?"
+)
+URL_WITH_SECRET = re.compile(
+    r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{1,15}://(?:"
+    r"[^\s/@:<>]{1,200}:[^\s/@<>]{1,200}@[^\s<>|\u3000-\u9fff]{1,2000}"
+    r"|hooks\.slack\.com/[^\s<>|\u3000-\u9fff]{1,2000}"
+    r"|[^\s/<>]{0,100}(?:webhook\.office\.com|discord(?:app)?\.com/api/webhooks)/?[^\s<>|\u3000-\u9fff]{1,2000}"
+    r"|[^\s<>?]{1,1000}\?(?:[^\s<>#|]{0,500}&)?(?:access_token|token|api_?key|apikey|secret|password|sig|signature)=[^\s<>|\u3000-\u9fff]{4,1000}"
+    r")",
+    re.IGNORECASE,
+)
+TOKEN = re.compile(
+    r"(?<![A-Za-z0-9])(?:"
+    r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,400}|xapp-[A-Za-z0-9-]{10,400}"
+    r"|sk-[A-Za-z0-9_-]{16,400}|[srp]k_(?:live|test)_[A-Za-z0-9]{10,400}|whsec_[A-Za-z0-9+/=]{16,200}"
+    r"|A(?:KIA|SIA|ROA|IDA)[0-9A-Z]{12,20}"
+    r"|gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{20,255}|glpat-[A-Za-z0-9_-]{16,200}"
+    r"|AIza[A-Za-z0-9_-]{30,40}|ya29\.[A-Za-z0-9_-]{20,400}|hf_[A-Za-z0-9]{20,200}|npm_[A-Za-z0-9]{20,200}"
+    r"|pypi-[A-Za-z0-9_-]{16,400}|SG\.[A-Za-z0-9_-]{16,80}\.[A-Za-z0-9_-]{16,80}|lsv2_[a-z]{2}_[A-Za-z0-9_]{16,200}"
+    r"|eyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{8,4000}(?:\.[A-Za-z0-9_-]{8,4000})?"
+    r")(?![A-Za-z0-9])"
+)
+LABELLED_TOKEN = re.compile(
+    r"(?:secret(?:[ _]access)?[ _]key|api[ _-]?key|access[ _]?token|client[ _]secret|bearer"
+    r"|APIキー|シークレットキー|アクセストークン|秘密鍵)"
+    r"(?:\s{0,3}(?:は|が|:|=|is|の値は)){0,2}\s{0,3}[\"'「]?(?P<value>(?=[A-Za-z0-9_+/.~-]{0,60}\d)[A-Za-z0-9_+/.~-]{16,400}={0,2})",
+    re.IGNORECASE,
+)
+PASSWORD = re.compile(
+    r"(?:パスワード|パスフレーズ|パスコード|暗証番号|暗証コード|認証コード|合言葉"
+    r"|(?<![a-z])OTP(?![a-z])"
+    r"|(?<![a-z])(?:verification|one-time|access|security) code|ログインPW"
+    r"|(?<![a-z])PW(?:D|S)?(?![a-z])"
+    r"|(?<![a-z])pass(?:(?:word|wd|code|phrase)s?(?![a-z])|(?=\s?[:=]))"
+    r"|(?<![a-z])PIN(?![a-z])(?:\s?(?:コード|番号|code|number))?)"
+    r"(?:\s{0,3}(?:は|が|を|:|=|is|was|→|-|'s)){0,2}\s{0,3}"
+    r"(?:[\"「『`](?P<quoted>[^\"」』`\n]{4,64})[\"」』`]|[(']?(?P<value>[!-~]{4,64}))",
+    re.IGNORECASE,
+)
+PLAIN_WORD = re.compile(r"[A-Za-z]+(?:[-'’][A-Za-z]+)*[.,;:!?)\"]*|\d{1,3}[A-Za-z]*|[^\w]+")
+"""What is no password unless it is quoted: a word, or a count such as `90days`."""
+TRAILING = ".,;:?)\"'`"
+"""What may stand behind a password without being a part of it."""
+IPV6 = re.compile(r"(?<![\w:.])(?=[0-9a-f:]{0,40}:[0-9a-f:]{0,40}:)[0-9a-f:]{6,39}(?![\w:])", re.IGNORECASE)
+IPV4 = re.compile(r"(?<![A-Za-z0-9_.-])\d{1,3}(?:\.\d{1,3}){3}(?![A-Za-z0-9_-]|\.\d)")
+VERSION = re.compile(
+    r"(?:\bv|ver(?:sion|\.)?|build|release|section|clause|chapter|バージョン|ビルド|第|節|項)\s{0,2}[:=]?\s{0,2}$",
+    re.IGNORECASE,
+)
+"""What makes four numbers with dots a version or a section."""
+BEFORE = 16
+"""Characters before a number that are read to see what it is."""
+
+
+def matches(pattern: re.Pattern[str], group: str | int = 0) -> Callable[[str], Iterable[Span]]:
+    """Return a search for a pattern's group."""
+
+    def find(folded: str) -> Iterator[Span]:
+        for found in pattern.finditer(folded):
+            yield Span(found.start(group), found.end(group))
+
+    return find
+
+
+def passwords(folded: str) -> Iterator[Span]:
+    """Return what a text says to be a password: anything in quotes, else what is no ordinary word."""
+    for found in PASSWORD.finditer(folded):
+        group = "quoted" if found["quoted"] else "value"
+        value = found[group] if found["quoted"] else found[group].rstrip(TRAILING)
+        ordinary = group == "value" and PLAIN_WORD.fullmatch(found[group])
+        if len(value) >= 4 and not ordinary and not value.startswith("["):
+            yield Span(found.start(group), found.start(group) + len(value))
+
+
+def machines(folded: str) -> Iterator[Span]:
+    """Return IP addresses, both kinds in order of place."""
+    found = [*IPV4.finditer(folded), *IPV6.finditer(folded)]
+    for one in sorted(found, key=lambda match: match.start()):
+        try:
+            ipaddress.ip_address(one.group())
+        except ValueError:
+            continue
+        if not VERSION.search(folded[max(0, one.start() - BEFORE) : one.start()]) and len(one.group()) > 6:
+            yield Span(one.start(), one.end())
+
+
+SECRET_MASKS = (
+    Mask("[secret]", matches(PRIVATE_KEY)),
+    Mask("[url]", matches(URL_WITH_SECRET)),
+    Mask("[secret]", matches(TOKEN)),
+    Mask("[secret]", matches(LABELLED_TOKEN, "value")),
+    Mask("[password]", passwords),
+    Mask("[ip]", machines),
+)
