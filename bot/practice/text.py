@@ -8,7 +8,7 @@ from bot.practice.people import Channel, Member
 from bot.practice.wire import Json
 
 _URL = re.compile(r"(?<![<|])\bhttps?://[^\s<>]+")
-_MAIL = re.compile(r"(?<![\w.@:|])[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+_MAIL = re.compile(r"(?<![\w.@:|+-])[A-Za-z0-9._+-]++@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 _PILL = re.compile(r"&lt;([@#][UC][A-Z0-9]+)&gt;")
 
 

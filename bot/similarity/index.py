@@ -4,6 +4,7 @@ import re
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,11 @@ from bot.domain.similar import FAR, NEAR, NUMBER_WEIGHT, ContentWords, bare_kana
 
 SHORTEST_SLIP = 5
 """Fewest letters of a word in which one slip is forgiven; shorter words too often become another word."""
+LONGEST_SLIP = 40
+"""Most letters of a word in which a slip is forgiven. A longer run of letters is no word, and each of its letters would
+add a variant as long as itself: 71 MB for 6,000 kana."""
+MOST_WORDS, MOST_TRIGRAMS = 1_000, 2_000
+"""Most content words and trigrams of a text that are compared, the first ones, so that no text fills the memory."""
 FEW_CANDIDATES = 50
 """Most candidates that are compared word by word at once; a longer list is first narrowed by counting shared words."""
 FIRST_RANKED = 100
@@ -26,9 +32,13 @@ _LETTERS = re.compile(r"[a-z]+|[\u3040-\u30ff]+")
 
 def slip(one: str, other: str) -> bool:
     """Return whether two words differ by at most one letter or one swap of neighbours. Kanji are not letters."""
-    if min(len(one), len(other)) < SHORTEST_SLIP or not (_LETTERS.fullmatch(one) and _LETTERS.fullmatch(other)):
+    if not (_may_slip(one) and _may_slip(other)):
         return False
     return OSA.distance(one, other, score_cutoff=1) <= 1
+
+
+def _may_slip(word: str) -> bool:
+    return SHORTEST_SLIP <= len(word) <= LONGEST_SLIP and bool(_LETTERS.fullmatch(word))
 
 
 def is_typo(word: str, typed: str) -> bool:
@@ -72,7 +82,7 @@ class Index:
         found = self._slots.get(plain)
         if found is None:
             found = self._slots[plain] = len(self._texts)
-            words = content(text)
+            words = compared(text)
             grams = trigrams(words)
             self._texts.append(plain)
             self._contents.append(words)
@@ -101,7 +111,7 @@ class Index:
 
     def near(self, text: str) -> list[tuple[int, float]]:
         """Return the slots of nearly same texts with their similarity, `NEAR` to 1, the nearest first."""
-        plain, words = normalised(text), content(text)
+        plain, words = normalised(text), compared(text)
         ranked = {
             slot: NEAR + (1 - NEAR) * Indel.normalized_similarity(plain, self._texts[slot])
             for slot in self._near(words)
@@ -137,7 +147,7 @@ class Index:
 
     def likeness(self, text: str) -> NDArray[np.float64]:
         """Return for each slot the share of trigrams in common with this text, 0..1 (Dice's coefficient)."""
-        grams = trigrams(content(text))
+        grams = trigrams(compared(text))
         hits = [
             np.frombuffer(self._slots_by_trigram[gram], np.uint32) for gram in grams if gram in self._slots_by_trigram
         ]
@@ -186,6 +196,11 @@ class Index:
         return [one for one in near if slip(word, one)]
 
 
+def compared(text: str) -> ContentWords:
+    """Return the content words of a text that the index compares."""
+    return content(text)[:MOST_WORDS]
+
+
 def missing(count: int) -> int:
     """Return how many of `count` words a near text may lack: the largest m with 2(count-m) / (2(count-m)+m) ≥ NEAR."""
     return int(2 * (1 - NEAR) * count / (2 - NEAR) + 1e-9)
@@ -197,15 +212,16 @@ def weight(word: str) -> int:
 
 
 def variants(word: str) -> set[str]:
-    """Return the word and its forms without one letter; nothing for a word that is too short for a typing slip.
+    """Return the word and its forms without one letter; nothing for a word that is too short or long for a slip.
 
     Two words that are a slip apart share a variant.
     """
-    if len(word) < SHORTEST_SLIP or not _LETTERS.fullmatch(word):
+    if not _may_slip(word):
         return set()
     return {word} | {word[:at] + word[at + 1 :] for at in range(len(word))}
 
 
 def trigrams(words: ContentWords) -> set[str]:
     """Return the trigrams of each word with a space at both ends, so that short words count as well."""
-    return {padded[at : at + 3] for word in words for padded in (f" {word} ",) for at in range(len(padded) - 2)}
+    found = (padded[at : at + 3] for word in words for padded in (f" {word} ",) for at in range(len(padded) - 2))
+    return set(islice(found, MOST_TRIGRAMS))

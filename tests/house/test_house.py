@@ -97,7 +97,7 @@ def test_every_text_is_used() -> None:
 
 def test_japanese_is_only_in_texts_and_prompts() -> None:
     """The exceptions read or mask Japanese text."""
-    names = ("courtesy", "dataset", "label", "masking", "pointing", "reason", "similar")
+    names = ("courtesy", "dataset", "label", "pointing", "reason", "similar")
     domain = {f"bot/domain/{name}.py" for name in names}
     allowed = domain | {
         "bot/care/phrases.py",
@@ -108,8 +108,8 @@ def test_japanese_is_only_in_texts_and_prompts() -> None:
     found = set()
     for path in CODE:
         name = path.relative_to(ROOT).as_posix()
-        if name.startswith(("bot/embedded/", "bot/practice/")):
-            continue  # separate programs with their own texts
+        if name.startswith(("bot/embedded/", "bot/practice/", "bot/domain/masking/")):
+            continue  # separate programs with their own texts, and the rules that mask Japanese
         tree = ast.parse(path.read_text(encoding="utf-8"))
         docs = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
         words = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in docs]

@@ -2,11 +2,11 @@
 
 from bot.domain.characters import clean_text
 from bot.domain.masking.addresses import ADDRESS_MASKS
+from bot.domain.masking.folded import FoldedText
 from bot.domain.masking.labelled import LABELLED_MASKS
 from bot.domain.masking.mails import MAIL_MASKS
 from bot.domain.masking.numbers import NUMBER_MASKS
 from bot.domain.masking.secrets import SECRET_MASKS
-from bot.domain.masking.shadow import Shadow
 
 MASKS = (*SECRET_MASKS, *MAIL_MASKS, *LABELLED_MASKS, *ADDRESS_MASKS, *NUMBER_MASKS)
 """Every kind, in the order of the search: what a label names comes before what a number looks like."""
@@ -23,7 +23,7 @@ def masked(text: str) -> str:
     for _ in range(MOST_ROUNDS):
         before = text
         for mask in MASKS:
-            text = Shadow.of(text).replaced(mask)
+            text = FoldedText.of(text).replaced(mask)
         if text == before:
             break
     return text

@@ -2,8 +2,8 @@
 
 import re
 
+from bot.domain.masking.folded import Mask
 from bot.domain.masking.secrets import matches
-from bot.domain.masking.shadow import Mask
 
 LABEL = (
     r"(?:(?:新|旧|現)?住所|居所|(?:自宅|実家)(?:の住所)?|居住地|転居先|引[っ]?越し先|(?:郵送|送付|届け|配送|お届け)先|本籍(?:地)?|郵便番号|〒)"

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from bot.domain.masking.folded import Mask, Stretch
 from bot.domain.masking.secrets import matches
-from bot.domain.masking.shadow import Mask, Span
 
 IS = r"(?:\s{0,3}(?:は|が|:|=|→|、|,|is|was|'s|の番号は|番号は)){0,2}\s{0,3}[「『(（\"'<]?\s?"
 """What stands between a label and its value."""
@@ -59,7 +59,7 @@ MY_NUMBER = after(
 SPOKEN_MY_NUMBER = after(r"(?<![a-z])my number", r"[1-9](?:[ -]?\d){11}")
 CARD = after(rf"(?:クレジット)?カード{NO}|(?<![a-z])card(?: ?(?:number|no\.?|#))", r"\d(?:[ _.-]?\d){11,18}")
 MONTHS = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
-DATE = (
+BIRTH_DATE = (
     r"(?:(?:19|20)\d\d\s?[-/.年]\s?\d{1,2}\s?[-/.月]\s?\d{1,2}\s?日?"
     r"|(?:明治|大正|昭和|平成|令和|[MTSHR])\s?(?:\d{1,2}|元)\s?[年./-]\s?\d{1,2}\s?[月./-]\s?\d{1,2}\s?日?"
     r"|\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)\d\d"
@@ -69,18 +69,18 @@ DATE = (
 BORN = re.compile(
     r"(?:生年月日|誕生日|(?<![a-z])(?:was |am )?born(?: on)?"
     r"|(?<![a-z])(?:date of birth|d\.?o\.?b\.?|birth ?da(?:te|y)))"
-    rf"{IS}(?P<value>{DATE})",
+    rf"{IS}(?P<value>{BIRTH_DATE})",
     re.IGNORECASE,
 )
-BORN_AFTER = re.compile(rf"(?<!\d)(?P<value>{DATE})\s?(?:生まれ|生(?![日産]))", re.IGNORECASE)
+BORN_AFTER = re.compile(rf"(?<!\d)(?P<value>{BIRTH_DATE})\s?(?:生まれ|生(?![日産]))", re.IGNORECASE)
 
 
-def ibans(folded: str) -> Iterator[Span]:
+def ibans(folded: str) -> Iterator[Stretch]:
     """Return account numbers whose check digits are right (ISO 13616)."""
     for found in IBAN.finditer(folded):
         plain = re.sub(r"[ -]", "", found.group())
         if int("".join(str(int(ch, 36)) for ch in plain[4:] + plain[:4])) % 97 == 1:
-            yield Span(found.start(), found.end())
+            yield Stretch(found.start(), found.end())
 
 
 LABELLED_MASKS = (

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from bot.domain.masking.shadow import Mask, Span
+from bot.domain.masking.folded import Mask, Stretch
 
 JAPANESE = "\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff"
 """Kana and kanji, which may touch a mail address without a space but are not part of its local part."""
@@ -21,13 +21,13 @@ NOT_PEOPLE = frozenset({"git", "svn", "ssh"})
 """Users of an address of a repository, which looks like a mail address."""
 
 
-def mails(folded: str) -> Iterator[Span]:
+def mails(folded: str) -> Iterator[Stretch]:
     for found in MAIL.finditer(folded):
         host = _host(found["host"])
         start = found.start() + len(found["local"]) - len(found["local"].lstrip("'*/=?^{}~|$!#&.-<"))
         end = found.start("host") + len(host)
         if host and start < found.start("host") - 1 and not _is_repository(found["local"], folded[end : end + 1]):
-            yield Span(start, end)
+            yield Stretch(start, end)
 
 
 def _host(host: str) -> str:
@@ -42,9 +42,9 @@ def _is_repository(local: str, after: str) -> bool:
     return local.lower() in NOT_PEOPLE and after == ":"
 
 
-def spelt(folded: str) -> Iterator[Span]:
+def spelt(folded: str) -> Iterator[Stretch]:
     for found in SPELT.finditer(folded):
-        yield Span(found.start(), found.end())
+        yield Stretch(found.start(), found.end())
 
 
 MAIL_MASKS = (Mask("[mail]", mails), Mask("[mail]", spelt))

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import NamedTuple
 
+from bot.domain.masking.folded import Mask, Stretch
 from bot.domain.masking.labelled import NUMBERED_MASKS
-from bot.domain.masking.shadow import Mask, Span
 
 DATE = r"(?<!\d)(?:19|20)\d\d(?:-\d{1,2}-|\.\d{1,2}\.)\d{1,2}(?![-.]?\d)"
 RUN = re.compile(
@@ -37,9 +38,8 @@ BEFORE = 24
 """Characters before a number that are read to see what it is."""
 COUNTRIES = ("1", "7", "20", "27", "3", "4", "5", "6", "81", "82", "84", "86", "9")
 """First digits of the country codes that may follow 00."""
-MOST_CHUNKS = 19
-"""Maximum chunks of one number: 19 digits, written digit by digit."""
 MOST_PHONE_CHUNKS = 6
+"""Maximum chunks of a telephone number."""
 
 
 def _digits(chunks: Sequence[str]) -> str:
@@ -114,7 +114,17 @@ def _is_my_number(chunks: Sequence[str], label: str) -> bool:
     return int(digits[11]) == (0 if rest <= 1 else 11 - rest) and not OTHER_LABEL.search(label)
 
 
-def _numbers(folded: str, *, is_match: Callable[[Sequence[str], str], bool], extends: bool = False) -> Iterator[Span]:
+class _Kind(NamedTuple):
+    """A kind of number: its test, the fewest and most digits, first digits, and whether an extension belongs to it."""
+
+    is_match: Callable[[Sequence[str], str], bool]
+    least: int
+    most: int
+    begins: str = "+0123456789"
+    extends: bool = False
+
+
+def _numbers(folded: str, *, kind: _Kind) -> Iterator[Stretch]:
     """Return each number of one kind; the longest possible number counts."""
     for found in RUN.finditer(folded):
         if found["date"]:
@@ -123,23 +133,35 @@ def _numbers(folded: str, *, is_match: Callable[[Sequence[str], str], bool], ext
         plain, first = [chunk.group() for chunk in chunks], 0
         while first < len(chunks):
             start = chunks[first].start()
-            named = start if extends else found.start()  # a part of a longer number is named before its beginning
+            named = start if kind.extends else found.start()  # a part of a longer number is named before its beginning
             label = folded[max(0, named - BEFORE) : named].rstrip("(")
-            most = MOST_CHUNKS if len(plain[first]) == 1 else MOST_PHONE_CHUNKS
-            ends = range(min(len(chunks), first + most), first, -1)
-            last = next((end for end in ends if is_match(plain[first:end], label)), None)
+            last = next((end for end in _ends(plain, first, kind) if kind.is_match(plain[first:end], label)), None)
             if last is None:
                 first += 1
                 continue
-            to_the_end = extends and last == len(chunks) and found["extension"]
+            to_the_end = kind.extends and last == len(chunks) and found["extension"]
             start -= folded[start - 1 : start] == "(" and ")" in folded[start : chunks[last - 1].end()]
-            yield Span(start, found.end() if to_the_end else chunks[last - 1].end())
+            yield Stretch(start, found.end() if to_the_end else chunks[last - 1].end())
             first = last
 
 
+def _ends(chunks: Sequence[str], first: int, kind: _Kind) -> list[int]:
+    """Return where a number may end that begins with this chunk, the longest first."""
+    ends: list[int] = []
+    if chunks[first][0] in kind.begins:
+        digits = 0
+        for end in range(first, min(len(chunks), first + kind.most)):
+            digits += len(chunks[end])
+            if digits > kind.most + 1:  # the plus sign is no digit
+                break
+            if digits >= kind.least:
+                ends.append(end + 1)
+    return ends[::-1]
+
+
 NUMBER_MASKS = (
-    Mask("[card]", partial(_numbers, is_match=_is_card)),
-    Mask("[phone]", partial(_numbers, is_match=_is_phone, extends=True)),
-    Mask("[my-number]", partial(_numbers, is_match=_is_my_number)),
+    Mask("[card]", partial(_numbers, kind=_Kind(_is_card, 13, 19, begins="23456"))),
+    Mask("[phone]", partial(_numbers, kind=_Kind(_is_phone, 9, 17, extends=True))),
+    Mask("[my-number]", partial(_numbers, kind=_Kind(_is_my_number, 12, 12))),
     *NUMBERED_MASKS,
 )

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from bot.domain.masking.shadow import Mask, Span
+from bot.domain.masking.folded import Mask, Stretch
 
 PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----(?:(?!-----END)[\s\S])*+(?:-----END[A-Z0-9 ]{0,60}-----)?"
@@ -18,7 +18,7 @@ URL_WITH_SECRET = re.compile(
     r")",
     re.IGNORECASE,
 )
-TOKEN = re.compile(
+KNOWN_TOKEN = re.compile(
     r"(?<![A-Za-z0-9])(?:"
     r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,400}|xapp-[A-Za-z0-9-]{10,400}"
     r"|sk-[A-Za-z0-9_-]{16,400}|[srp]k_(?:live|test)_[A-Za-z0-9]{10,400}|whsec_[A-Za-z0-9+/=]{16,200}"
@@ -52,36 +52,36 @@ TRAILING = ".,;:?)\"'`"
 """What may stand behind a password without being a part of it."""
 IPV6 = re.compile(r"(?<![\w:.])(?=[0-9a-f:]{0,40}:[0-9a-f:]{0,40}:)[0-9a-f:]{6,39}(?![\w:])", re.IGNORECASE)
 IPV4 = re.compile(r"(?<![A-Za-z0-9_.-])\d{1,3}(?:\.\d{1,3}){3}(?![A-Za-z0-9_-]|\.\d)")
-VERSION = re.compile(
+VERSION_LABEL = re.compile(
     r"(?:\bv|ver(?:sion|\.)?|build|release|section|clause|chapter|バージョン|ビルド|第|節|項)\s{0,2}[:=]?\s{0,2}$",
     re.IGNORECASE,
 )
 """What makes four numbers with dots a version or a section."""
-BEFORE = 16
+LABEL_READ = 16
 """Characters before a number that are read to see what it is."""
 
 
-def matches(pattern: re.Pattern[str], group: str | int = 0) -> Callable[[str], Iterable[Span]]:
+def matches(pattern: re.Pattern[str], group: str | int = 0) -> Callable[[str], Iterable[Stretch]]:
     """Return a search for a pattern's group."""
 
-    def find(folded: str) -> Iterator[Span]:
+    def find(folded: str) -> Iterator[Stretch]:
         for found in pattern.finditer(folded):
-            yield Span(found.start(group), found.end(group))
+            yield Stretch(found.start(group), found.end(group))
 
     return find
 
 
-def passwords(folded: str) -> Iterator[Span]:
+def passwords(folded: str) -> Iterator[Stretch]:
     """Return what a text says to be a password: anything in quotes, else what is no ordinary word."""
     for found in PASSWORD.finditer(folded):
         group = "quoted" if found["quoted"] else "value"
         value = found[group] if found["quoted"] else found[group].rstrip(TRAILING)
         ordinary = group == "value" and PLAIN_WORD.fullmatch(found[group])
         if len(value) >= 4 and not ordinary and not value.startswith("["):
-            yield Span(found.start(group), found.start(group) + len(value))
+            yield Stretch(found.start(group), found.start(group) + len(value))
 
 
-def machines(folded: str) -> Iterator[Span]:
+def machines(folded: str) -> Iterator[Stretch]:
     """Return IP addresses, both kinds in order of place."""
     found = [*IPV4.finditer(folded), *IPV6.finditer(folded)]
     for one in sorted(found, key=lambda match: match.start()):
@@ -89,14 +89,14 @@ def machines(folded: str) -> Iterator[Span]:
             ipaddress.ip_address(one.group())
         except ValueError:
             continue
-        if not VERSION.search(folded[max(0, one.start() - BEFORE) : one.start()]) and len(one.group()) > 6:
-            yield Span(one.start(), one.end())
+        if not VERSION_LABEL.search(folded[max(0, one.start() - LABEL_READ) : one.start()]) and len(one.group()) > 6:
+            yield Stretch(one.start(), one.end())
 
 
 SECRET_MASKS = (
     Mask("[secret]", matches(PRIVATE_KEY)),
     Mask("[url]", matches(URL_WITH_SECRET)),
-    Mask("[secret]", matches(TOKEN)),
+    Mask("[secret]", matches(KNOWN_TOKEN)),
     Mask("[secret]", matches(LABELLED_TOKEN, "value")),
     Mask("[password]", passwords),
     Mask("[ip]", machines),

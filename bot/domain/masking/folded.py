@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple, Self
 
-DASHES = "−⁻₋﹣"
+OTHER_DASHES = "−⁻₋﹣"
 """Signs that people use as a dash and that Unicode does not call one (category Pd)."""
 BETWEEN_DIGITS = "ー・‧·∙"
 """Signs that are a dash right after a digit and a part of words elsewhere."""
@@ -13,7 +13,7 @@ VOICED = "\u3099\u309a"
 """Voice marks, which half-width kana bring as characters of their own."""
 
 
-class Span(NamedTuple):
+class Stretch(NamedTuple):
     """A part of a shadow to be masked."""
 
     start: int
@@ -24,10 +24,10 @@ class Mask(NamedTuple):
     """One kind of text to be masked: the word that stands for it, and how it is found in a shadow."""
 
     word: str
-    find: Callable[[str], Iterable[Span]]
+    find: Callable[[str], Iterable[Stretch]]
 
 
-class Shadow:
+class FoldedText:
     """A text and its folded form; each character of the form knows its place in the text.
 
     Args:
@@ -84,7 +84,7 @@ def _plain(ch: str) -> str:
 
 
 def _one(ch: str) -> str:
-    if unicodedata.category(ch) == "Pd" or ch in DASHES:
+    if unicodedata.category(ch) == "Pd" or ch in OTHER_DASHES:
         return "-"
     if ch.isdecimal():
         return str(unicodedata.decimal(ch))
