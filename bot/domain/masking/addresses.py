@@ -5,60 +5,60 @@ import re
 from bot.domain.masking.folded import Mask
 from bot.domain.masking.secrets import matches
 
-LABEL = (
+_LABEL = (
     r"(?:(?:新|旧|現)?住所|居所|(?:自宅|実家)(?:の住所)?|居住地|転居先|引[っ]?越し先|(?:郵送|送付|届け|配送|お届け)先|本籍(?:地)?|郵便番号|〒)"
     r"(?:\s?(?:は|が|を|:|の|、)){0,2}\s?"
 )
-POSTCODE = r"〒?\s?\d{3}-\d{4}"
-PLACE = r"(?:[^\s、。,\d]{2,30}[都道府県市区町村郡][^\s、。,\d]{0,20}|[^\s、。,\d]{2,20}[市区町村][^\s、。,\d]{0,20})"
-NUMBERS = r"\d{1,4}(?:(?:-|の|丁目|番地?|条(?:西|東|南|北)?|号|線)\s?\d{0,4}){1,5}(?:丁目|番地?|号)?"
-BUILDING = (
+_POSTCODE = r"〒?\s?\d{3}-\d{4}"
+_PLACE = r"(?:[^\s、。,\d]{2,30}[都道府県市区町村郡][^\s、。,\d]{0,20}|[^\s、。,\d]{2,20}[市区町村][^\s、。,\d]{0,20})"
+_NUMBERS = r"\d{1,4}(?:(?:-|の|丁目|番地?|条(?:西|東|南|北)?|号|線)\s?\d{0,4}){1,5}(?:丁目|番地?|号)?"
+_BUILDING = (
     r"(?:\s?[^\s、。,\d]{0,20}(?:マンション|ビル|ハイツ|荘|コーポ|アパート|レジデンス|タワー|号室|寮|団地)"
     r"\s?[A-Za-z]?-?\d{0,4}(?:号室|号|階|F)?)?"
 )
-JAPANESE_ADDRESS = rf"(?:{POSTCODE}\s{{0,2}})?{PLACE}{NUMBERS}{BUILDING}"
-LABELLED_JAPANESE = re.compile(rf"{LABEL}(?P<value>{JAPANESE_ADDRESS}|{POSTCODE}(?!\d))")
-MOVED_JAPANESE = re.compile(
-    rf"(?<![^\s、。:「は])(?P<value>{JAPANESE_ADDRESS})(?=に(?:引[っ]?越|転居|住ん|移[りっ転]|住所)|へ(?:引[っ]?越|転居|移)|宛|在住)"
+_JAPANESE_ADDRESS = rf"(?:{_POSTCODE}\s{{0,2}})?{_PLACE}{_NUMBERS}{_BUILDING}"
+_LABELLED_JAPANESE = re.compile(rf"{_LABEL}(?P<value>{_JAPANESE_ADDRESS}|{_POSTCODE}(?!\d))")
+_MOVED_JAPANESE = re.compile(
+    rf"(?<![^\s、。:「は])(?P<value>{_JAPANESE_ADDRESS})(?=に(?:引[っ]?越|転居|住ん|移[りっ転]|住所)|へ(?:引[っ]?越|転居|移)|宛|在住)"
 )
-POST_MARK = re.compile(r"(?P<value>〒\s?\d{3}-\d{4}(?!\d))")
+_POST_MARK = re.compile(r"(?P<value>〒\s?\d{3}-\d{4}(?!\d))")
 
-STREET = (
+_STREET = (
     r"(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Way|Court|Ct|Place|Pl|Square|Sq|Boulevard|Blvd|Terrace|Close|"
     r"Crescent|Gardens|Hill|Row|Highway|Hwy|Parkway|Pkwy|Mews|Grove)"
 )
-UK_POSTCODE = r"[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}"
-ZIP = r"(?:[A-Z]{2} )?\d{5}(?:-\d{4})?"
-NUMBER_AND_STREET = (
-    rf"\d{{1,5}}[A-Za-z]?(?:[-/]\d{{1,4}})? (?:[A-Z0-9][\w'.]{{0,20}} ){{1,4}}{STREET}\b\.?"
+_UK_POSTCODE = r"[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}"
+_ZIP = r"(?:[A-Z]{2} )?\d{5}(?:-\d{4})?"
+_NUMBER_AND_STREET = (
+    rf"\d{{1,5}}[A-Za-z]?(?:[-/]\d{{1,4}})? (?:[A-Z0-9][\w'.]{{0,20}} ){{1,4}}{_STREET}\b\.?"
     r"(?: (?:NW|NE|SW|SE|N|S|E|W)\b)?"
 )
-REST = (
+_REST = (
     r"(?:,? ?(?:Apt|Apartment|Flat|Unit|Suite|#)\.? ?\w{1,6})?"
-    rf"(?:,? ?(?:[A-Z][\w'.-]{{1,20}} ?){{1,3}})?(?:,? ?(?:{UK_POSTCODE}|{ZIP})(?![\w-]))?"
+    rf"(?:,? ?(?:[A-Z][\w'.-]{{1,20}} ?){{1,3}})?(?:,? ?(?:{_UK_POSTCODE}|{_ZIP})(?![\w-]))?"
 )
-TOWARDS = (
+_TOWARDS = (
     r"(?:(?i:address(?: is| was|:| changed to)?|live[sd]? (?:at|in)|living (?:at|in)|moved? to|moving to"
     r"|resid(?:e|ing) at|home is|home:"
     r"|(?:ship|send|mail|deliver|post)(?:ed)? (?:it |this |them )?to|relocat(?:ed|ing) to))"
 )
-LABELLED_ENGLISH = re.compile(rf"{TOWARDS}:? (?P<value>{NUMBER_AND_STREET}{REST})")
-WITH_POSTCODE = re.compile(
-    rf"(?<![\w-])(?P<value>{NUMBER_AND_STREET}(?:,? (?:[A-Z][\w'.-]{{1,20}},? ?){{0,4}})"
-    rf"(?:{UK_POSTCODE}|[A-Z]{{2}} \d{{5}}(?:-\d{{4}})?)(?![\w-]))"
+_LABELLED_ENGLISH = re.compile(rf"{_TOWARDS}:? (?P<value>{_NUMBER_AND_STREET}{_REST})")
+_WITH_POSTCODE = re.compile(
+    rf"(?<![\w-])(?P<value>{_NUMBER_AND_STREET}(?:,? (?:[A-Z][\w'.-]{{1,20}},? ?){{0,4}})"
+    rf"(?:{_UK_POSTCODE}|[A-Z]{{2}} \d{{5}}(?:-\d{{4}})?)(?![\w-]))"
 )
-LABELLED_POSTCODE = re.compile(
-    rf"(?i:post ?code|zip(?: code)?|postal code)(?: is|:)? (?P<value>{UK_POSTCODE}|\d{{5}}(?:-\d{{4}})?)(?![\w-])"
+_LABELLED_POSTCODE = re.compile(
+    rf"(?i:post ?code|zip(?: code)?|postal code)(?: is|:)? (?P<value>{_UK_POSTCODE}|\d{{5}}(?:-\d{{4}})?)(?![\w-])"
 )
 
 ADDRESS_MASKS = tuple(
     Mask("[address]", matches(pattern, "value"))
     for pattern in (
-        LABELLED_JAPANESE,
-        MOVED_JAPANESE,
-        POST_MARK,
-        WITH_POSTCODE,
-        LABELLED_ENGLISH,
-        LABELLED_POSTCODE,
+        _LABELLED_JAPANESE,
+        _MOVED_JAPANESE,
+        _POST_MARK,
+        _WITH_POSTCODE,
+        _LABELLED_ENGLISH,
+        _LABELLED_POSTCODE,
     )
 )

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple, Self
 
-OTHER_DASHES = "−⁻₋﹣"
+_OTHER_DASHES = "−⁻₋﹣"
 """Signs that people use as a dash and that Unicode does not call one (category Pd)."""
-BETWEEN_DIGITS = "ー・‧·∙"
+_BETWEEN_DIGITS = "ー・‧·∙"
 """Signs that are a dash right after a digit and a part of words elsewhere."""
-VOICED = "\u3099\u309a"
+_VOICED = "\u3099\u309a"
 """Voice marks, which half-width kana bring as characters of their own."""
 
 
@@ -51,10 +51,10 @@ class FoldedText:
         places: list[int] = []
         for at, ch in enumerate(text):
             for plain in _plain(ch):
-                if plain in VOICED and folded:
+                if plain in _VOICED and folded:
                     folded[-1] = unicodedata.normalize("NFC", folded[-1] + plain)[0]
                     continue
-                dash = plain in BETWEEN_DIGITS and folded and folded[-1] in "0123456789)"
+                dash = plain in _BETWEEN_DIGITS and folded and folded[-1] in "0123456789)"
                 folded.append("-" if dash else plain)
                 places.append(at)
         return cls(text, "".join(folded), places)
@@ -84,7 +84,7 @@ def _plain(ch: str) -> str:
 
 
 def _one(ch: str) -> str:
-    if unicodedata.category(ch) == "Pd" or ch in OTHER_DASHES:
+    if unicodedata.category(ch) == "Pd" or ch in _OTHER_DASHES:
         return "-"
     if ch.isdecimal():
         return str(unicodedata.decimal(ch))

@@ -6,78 +6,78 @@ from collections.abc import Iterator
 from bot.domain.masking.folded import Mask, Stretch
 from bot.domain.masking.secrets import matches
 
-IS = r"(?:\s{0,3}(?:は|が|:|=|→|、|,|is|was|'s|の番号は|番号は)){0,2}\s{0,3}[「『(（\"'<]?\s?"
+_IS = r"(?:\s{0,3}(?:は|が|:|=|→|、|,|is|was|'s|の番号は|番号は)){0,2}\s{0,3}[「『(（\"'<]?\s?"
 """What stands between a label and its value."""
-NO = r"(?:\s?(?:番号|ナンバー|コード|[Nn][Oo]\.?|№|ID|Id|id|#|＃|number|num\.?|code))"
-END = r"(?![A-Za-z0-9]|[ -]\d)"
+_NO = r"(?:\s?(?:番号|ナンバー|コード|[Nn][Oo]\.?|№|ID|Id|id|#|＃|number|num\.?|code))"
+_END = r"(?![A-Za-z0-9]|[ -]\d)"
 
 
 def after(label: str, value: str, *, ascii_only: bool = False) -> re.Pattern[str]:
     """Return the pattern of a value behind its label."""
     flags = re.IGNORECASE | (re.ASCII if ascii_only else re.NOFLAG)
-    return re.compile(rf"(?:{label}){IS}(?P<value>{value}){END}", flags)
+    return re.compile(rf"(?:{label}){_IS}(?P<value>{value}){_END}", flags)
 
 
-EMPLOYEE = after(
-    rf"(?:社員|従業員|職員|スタッフ){NO}(?:\s?(?:番号|[Nn]o\.?))?"
-    rf"|(?<![a-z])(?:employee|emp|staff|personnel|badge|payroll)\.?{NO}(?:\s?(?:number|no\.?))?"
+_EMPLOYEE = after(
+    rf"(?:社員|従業員|職員|スタッフ){_NO}(?:\s?(?:番号|[Nn]o\.?))?"
+    rf"|(?<![a-z])(?:employee|emp|staff|personnel|badge|payroll)\.?{_NO}(?:\s?(?:number|no\.?))?"
     r"|(?<![a-z])I(?:'m| am) (?:employee|staff)",
     r"(?=[A-Z-]{0,6}\d)(?=[A-Z-]{0,6}(?:[A-Z-]{0,2}\d){3})[A-Z]{0,5}-?\d[\d-]{0,30}[A-Z]{0,3}",
 )
-ACCOUNT = r"(?<![a-z])(?:bank )?(?:account|acct)\.?(?: ?(?:number|no\.?|#|num\.?)|(?=:))|(?<![a-z])bank account"
-BANK = after(
-    rf"(?:口座|振込先)(?:{NO}|の口座)?|(?:普通|当座|貯蓄)(?:預金|口座)?{NO}?|{ACCOUNT}|(?<![a-z])routing(?: number)?",
+_ACCOUNT = r"(?<![a-z])(?:bank )?(?:account|acct)\.?(?: ?(?:number|no\.?|#|num\.?)|(?=:))|(?<![a-z])bank account"
+_BANK = after(
+    rf"(?:口座|振込先)(?:{_NO}|の口座)?|(?:普通|当座|貯蓄)(?:預金|口座)?{_NO}?"
+    rf"|{_ACCOUNT}|(?<![a-z])routing(?: number)?",
     r"\d(?:[ -]?\d){4,16}",
 )
-SORT_CODE = after(r"(?<![a-z])sort code", r"\d\d-?\d\d-?\d\d")
-IBAN = re.compile(rf"(?<![A-Za-z0-9])[A-Z]{{2}}\d\d(?:[ -]?[A-Z0-9]){{11,30}}{END}")
-LABELLED_IBAN = after(r"(?<![a-z])IBAN", r"[A-Z]{2}\d\d(?:[ -]?[A-Z0-9]){9,30}")
-PASSPORT = after(
-    rf"(?:パスポート|旅券){NO}?|(?<![a-z])passport{NO}?",
+_SORT_CODE = after(r"(?<![a-z])sort code", r"\d\d-?\d\d-?\d\d")
+_IBAN = re.compile(rf"(?<![A-Za-z0-9])[A-Z]{{2}}\d\d(?:[ -]?[A-Z0-9]){{11,30}}{_END}")
+_LABELLED_IBAN = after(r"(?<![a-z])IBAN", r"[A-Z]{2}\d\d(?:[ -]?[A-Z0-9]){9,30}")
+_PASSPORT = after(
+    rf"(?:パスポート|旅券){_NO}?|(?<![a-z])passport{_NO}?",
     r"(?=[A-Z0-9]{0,3}\d{2})(?=[A-Z0-9]{0,9}\d{2}|[A-Z]\d)(?:[A-Z]{0,2}\d{6,9}[A-Z]?|[A-Z]\d{2}[A-Z]\d{2}[A-Z]\d{2})",
 )
-LICENCE = after(
-    rf"(?:運転)?免許(?:証)?(?:の)?{NO}?|(?<![a-z])driv(?:er|ing)(?:'?s)? licen[cs]e{NO}?",
+_LICENCE = after(
+    rf"(?:運転)?免許(?:証)?(?:の)?{_NO}?|(?<![a-z])driv(?:er|ing)(?:'?s)? licen[cs]e{_NO}?",
     r"第?\d{12}号?|(?=[A-Z0-9-]{0,9}\d{3})[A-Z0-9](?:-?[A-Z0-9]){5,19}",
 )
-PENSION = after(
-    rf"(?:基礎)?年金(?:手帳)?(?:の)?{NO}|(?:雇用保険|健康保険|介護保険|社会保険)?(?:の)?(?:被)?保険者(?:証)?(?:の)?{NO}|雇用保険{NO}"
-    rf"|健康保険(?:の)?記号{NO}|(?:健康)?保険証(?:の)?(?:記号)?{NO}|(?<![a-z])(?:health )?insurance{NO}"
+_PENSION = after(
+    rf"(?:基礎)?年金(?:手帳)?(?:の)?{_NO}|(?:雇用保険|健康保険|介護保険|社会保険)?(?:の)?(?:被)?保険者(?:証)?(?:の)?{_NO}"
+    rf"|雇用保険{_NO}"
+    rf"|健康保険(?:の)?記号{_NO}|(?:健康)?保険証(?:の)?(?:記号)?{_NO}|(?<![a-z])(?:health )?insurance{_NO}"
     r"|(?<![a-z])(?:policy|member(?:ship)?) (?:number|no\.?|id)",
     r"(?=[A-Z0-9-]{0,6}\d)(?=[A-Z0-9]{1,4}-?[A-Z0-9-]{3,})[A-Z0-9](?:-?[A-Z0-9]){4,17}",
 )
-RESIDENCE = re.compile(rf"(?<![A-Za-z0-9])[A-Z]{{2}}\d{{8}}[A-Z]{{2}}{END}")
-NINO = re.compile(rf"(?<![A-Za-z0-9])[A-CEGHJ-PR-TW-Z][A-NP-TW-Z](?: ?\d\d){{3}} ?[A-D]{END}")
-LABELLED_NINO = after(
-    r"(?<![a-z])(?:NI|national insurance|NINO){NO}?".replace("{NO}", NO), r"[A-Z]{2}(?: ?\d\d){3} ?[A-D]"
+_RESIDENCE = re.compile(rf"(?<![A-Za-z0-9])[A-Z]{{2}}\d{{8}}[A-Z]{{2}}{_END}")
+_NINO = re.compile(rf"(?<![A-Za-z0-9])[A-CEGHJ-PR-TW-Z][A-NP-TW-Z](?: ?\d\d){{3}} ?[A-D]{_END}")
+_LABELLED_NINO = after(rf"(?<![a-z])(?:NI|national insurance|NINO){_NO}?", r"[A-Z]{2}(?: ?\d\d){3} ?[A-D]")
+_SSN = re.compile(r"(?<![\w-])(?!000|666|9[01]\d-0|[7-9]\d\d-\d\d-\d{5})\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w-])")
+_LABELLED_SSN = after(rf"(?<![a-z])(?:SSN|social(?: security)?){_NO}?", r"\d{3}[ -]?\d\d[ -]?\d{4}")
+_MY_NUMBER = after(
+    rf"マイナンバー|個人{_NO}|(?<![a-z])mynumber|(?<![a-z])individual number", r"(?!0[5-9]0)\d(?:[ -]?\d){10,12}"
 )
-SSN = re.compile(r"(?<![\w-])(?!000|666|9[01]\d-0|[7-9]\d\d-\d\d-\d{5})\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w-])")
-LABELLED_SSN = after(rf"(?<![a-z])(?:SSN|social(?: security)?){NO}?", r"\d{3}[ -]?\d\d[ -]?\d{4}")
-MY_NUMBER = after(
-    rf"マイナンバー|個人{NO}|(?<![a-z])mynumber|(?<![a-z])individual number", r"(?!0[5-9]0)\d(?:[ -]?\d){10,12}"
-)
-SPOKEN_MY_NUMBER = after(r"(?<![a-z])my number", r"[1-9](?:[ -]?\d){11}")
-CARD = after(rf"(?:クレジット)?カード{NO}|(?<![a-z])card(?: ?(?:number|no\.?|#))", r"\d(?:[ _.-]?\d){11,18}")
-MONTHS = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
-BIRTH_DATE = (
+_SPOKEN_MY_NUMBER = after(r"(?<![a-z])my number", r"[1-9](?:[ -]?\d){11}")
+_CARD = after(rf"(?:クレジット)?カード{_NO}|(?<![a-z])card(?: ?(?:number|no\.?|#))", r"\d(?:[ _.-]?\d){11,18}")
+_MONTHS = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
+_BIRTH_DATE = (
     r"(?:(?:19|20)\d\d\s?[-/.年]\s?\d{1,2}\s?[-/.月]\s?\d{1,2}\s?日?"
     r"|(?:明治|大正|昭和|平成|令和|[MTSHR])\s?(?:\d{1,2}|元)\s?[年./-]\s?\d{1,2}\s?[月./-]\s?\d{1,2}\s?日?"
     r"|\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)\d\d"
-    rf"|{MONTHS} \d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d|\d{{1,2}}(?:st|nd|rd|th)? {MONTHS},? (?:19|20)\d\d"
+    rf"|{_MONTHS} \d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d|\d{{1,2}}(?:st|nd|rd|th)? {_MONTHS},? (?:19|20)\d\d"
     r"|(?:19|20)\d{6})"
 )
-BORN = re.compile(
+_BORN = re.compile(
     r"(?:生年月日|誕生日|(?<![a-z])(?:was |am )?born(?: on)?"
     r"|(?<![a-z])(?:date of birth|d\.?o\.?b\.?|birth ?da(?:te|y)))"
-    rf"{IS}(?P<value>{BIRTH_DATE})",
+    rf"{_IS}(?P<value>{_BIRTH_DATE})",
     re.IGNORECASE,
 )
-BORN_AFTER = re.compile(rf"(?<!\d)(?P<value>{BIRTH_DATE})\s?(?:生まれ|生(?![日産]))", re.IGNORECASE)
+_BORN_AFTER = re.compile(rf"(?<!\d)(?P<value>{_BIRTH_DATE})\s?(?:生まれ|生(?![日産]))", re.IGNORECASE)
 
 
 def ibans(folded: str) -> Iterator[Stretch]:
     """Return account numbers whose check digits are right (ISO 13616)."""
-    for found in IBAN.finditer(folded):
+    for found in _IBAN.finditer(folded):
         plain = re.sub(r"[ -]", "", found.group())
         if int("".join(str(int(ch, 36)) for ch in plain[4:] + plain[:4])) % 97 == 1:
             yield Stretch(found.start(), found.end())
@@ -85,24 +85,24 @@ def ibans(folded: str) -> Iterator[Stretch]:
 
 LABELLED_MASKS = (
     Mask("[iban]", ibans),
-    Mask("[iban]", matches(LABELLED_IBAN, "value")),
-    Mask("[my-number]", matches(MY_NUMBER, "value")),
-    Mask("[my-number]", matches(SPOKEN_MY_NUMBER, "value")),
-    Mask("[card]", matches(CARD, "value")),
-    Mask("[residence-card]", matches(RESIDENCE)),
-    Mask("[insurance-number]", matches(NINO)),
-    Mask("[insurance-number]", matches(LABELLED_NINO, "value")),
-    Mask("[ssn]", matches(SSN)),
-    Mask("[ssn]", matches(LABELLED_SSN, "value")),
-    Mask("[passport]", matches(PASSPORT, "value")),
-    Mask("[licence]", matches(LICENCE, "value")),
-    Mask("[insurance-number]", matches(PENSION, "value")),
-    Mask("[birth-date]", matches(BORN, "value")),
-    Mask("[birth-date]", matches(BORN_AFTER, "value")),
+    Mask("[iban]", matches(_LABELLED_IBAN, "value")),
+    Mask("[my-number]", matches(_MY_NUMBER, "value")),
+    Mask("[my-number]", matches(_SPOKEN_MY_NUMBER, "value")),
+    Mask("[card]", matches(_CARD, "value")),
+    Mask("[residence-card]", matches(_RESIDENCE)),
+    Mask("[insurance-number]", matches(_NINO)),
+    Mask("[insurance-number]", matches(_LABELLED_NINO, "value")),
+    Mask("[ssn]", matches(_SSN)),
+    Mask("[ssn]", matches(_LABELLED_SSN, "value")),
+    Mask("[passport]", matches(_PASSPORT, "value")),
+    Mask("[licence]", matches(_LICENCE, "value")),
+    Mask("[insurance-number]", matches(_PENSION, "value")),
+    Mask("[birth-date]", matches(_BORN, "value")),
+    Mask("[birth-date]", matches(_BORN_AFTER, "value")),
 )
 NUMBERED_MASKS = (
-    Mask("[bank-account]", matches(SORT_CODE, "value")),
-    Mask("[bank-account]", matches(BANK, "value")),
-    Mask("[employee-number]", matches(EMPLOYEE, "value")),
+    Mask("[bank-account]", matches(_SORT_CODE, "value")),
+    Mask("[bank-account]", matches(_BANK, "value")),
+    Mask("[employee-number]", matches(_EMPLOYEE, "value")),
 )
 """Kinds whose values may look like a telephone number, which comes before them."""

@@ -5,24 +5,24 @@ from collections.abc import Iterator
 
 from bot.domain.masking.folded import Mask, Stretch
 
-JAPANESE = "\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_JAPANESE = "\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff"
 """Kana and kanji, which may touch a mail address without a space but are not part of its local part."""
-LOCAL = rf"(?:[^\W{JAPANESE}]|[.+%&'*/=?^{{}}~|$!#-])"
+_LOCAL = rf"(?:[^\W{_JAPANESE}]|[.+%&'*/=?^{{}}~|$!#-])"
 """A character of a local part. Look-behinds and possessive quantifiers keep the cost linear."""
-HOST = rf"(?:[^\W_{JAPANESE}]|-)"
-MAIL = re.compile(rf"(?<!{LOCAL})(?P<local>{LOCAL}++)@(?P<host>{HOST}++(?:\.{HOST}++)++)")
-SPELT = re.compile(
-    rf"(?<![\w.+-])[a-z0-9][\w.+-]{{0,63}}(?:\s?[\[({{<]\s?(?:at|アット(?:マーク)?|@)\s?[\])}}>]\s?|\s?アット(?:マーク)?\s?|\sat\s(?={HOST}{{1,63}}\s(?:dot|ドット)\s))"
-    rf"{HOST}{{1,63}}(?:\s?(?:\.|[\[({{<]\s?(?:dot|ドット)\s?[\])}}>]|(?<=\s)(?:dot|ドット)(?=\s))\s?{HOST}{{2,63}}){{1,5}}",
+_HOST = rf"(?:[^\W_{_JAPANESE}]|-)"
+_MAIL = re.compile(rf"(?<!{_LOCAL})(?P<local>{_LOCAL}++)@(?P<host>{_HOST}++(?:\.{_HOST}++)++)")
+_SPELT = re.compile(
+    rf"(?<![\w.+-])[a-z0-9][\w.+-]{{0,63}}(?:\s?[\[({{<]\s?(?:at|アット(?:マーク)?|@)\s?[\])}}>]\s?|\s?アット(?:マーク)?\s?|\sat\s(?={_HOST}{{1,63}}\s(?:dot|ドット)\s))"
+    rf"{_HOST}{{1,63}}(?:\s?(?:\.|[\[({{<]\s?(?:dot|ドット)\s?[\])}}>]|(?<=\s)(?:dot|ドット)(?=\s))\s?{_HOST}{{2,63}}){{1,5}}",
     re.IGNORECASE | re.ASCII,
 )
-TOP_LEVEL = re.compile(r"[^\W\d_]{2,}|xn--[a-z0-9-]+", re.IGNORECASE)
-NOT_PEOPLE = frozenset({"git", "svn", "ssh"})
+_TOP_LEVEL = re.compile(r"[^\W\d_]{2,}|xn--[a-z0-9-]+", re.IGNORECASE)
+_NOT_PEOPLE = frozenset({"git", "svn", "ssh"})
 """Users of an address of a repository, which looks like a mail address."""
 
 
 def mails(folded: str) -> Iterator[Stretch]:
-    for found in MAIL.finditer(folded):
+    for found in _MAIL.finditer(folded):
         host = _host(found["host"])
         start = found.start() + len(found["local"]) - len(found["local"].lstrip("'*/=?^{}~|$!#&.-<"))
         end = found.start("host") + len(host)
@@ -33,17 +33,17 @@ def mails(folded: str) -> Iterator[Stretch]:
 def _host(host: str) -> str:
     """Return the host up to its top-level domain; empty if it has none, as in `lodash@4.17.21`."""
     parts = host.split(".")
-    while len(parts) > 1 and not TOP_LEVEL.fullmatch(parts[-1]):
+    while len(parts) > 1 and not _TOP_LEVEL.fullmatch(parts[-1]):
         parts.pop()
     return ".".join(parts) if len(parts) > 1 else ""
 
 
 def _is_repository(local: str, after: str) -> bool:
-    return local.lower() in NOT_PEOPLE and after == ":"
+    return local.lower() in _NOT_PEOPLE and after == ":"
 
 
 def spelt(folded: str) -> Iterator[Stretch]:
-    for found in SPELT.finditer(folded):
+    for found in _SPELT.finditer(folded):
         yield Stretch(found.start(), found.end())
 
 

@@ -8,24 +8,24 @@ from typing import NamedTuple
 from bot.domain.masking.folded import Mask, Stretch
 from bot.domain.masking.labelled import NUMBERED_MASKS
 
-DATE = r"(?<!\d)(?:19|20)\d\d(?:-\d{1,2}-|\.\d{1,2}\.)\d{1,2}(?![-.]?\d)"
-RUN = re.compile(
-    rf"(?P<date>{DATE})"
+_DATE = r"(?<!\d)(?:19|20)\d\d(?:-\d{1,2}-|\.\d{1,2}\.)\d{1,2}(?![-.]?\d)"
+_RUN = re.compile(
+    rf"(?P<date>{_DATE})"
     r"|(?:(?<![A-Za-z0-9])|(?<=tel)|(?<=fax)|(?<=phone)|(?<=mobile))(?<!\d\.)"
-    rf"(?P<run>[+]?\d(?:[-()\s._/]{{0,2}}(?!{DATE})\d)+)(?![A-Za-z0-9])"
+    rf"(?P<run>[+]?\d(?:[-()\s._/]{{0,2}}(?!{_DATE})\d)+)(?![A-Za-z0-9])"
     r"(?P<extension>\s?(?:ext\.?|extension|x)\s?\d{1,6}(?!\w))?",
     re.IGNORECASE,
 )
 """Digits with hyphens, spaces or brackets between them. A run may hold several numbers. A date matches on its own, so
 that it is not taken for a part of the number next to it."""
-CHUNK = re.compile(r"[+]?\d+")
-PHONE_LABEL = re.compile(
+_CHUNK = re.compile(r"[+]?\d+")
+_PHONE_LABEL = re.compile(
     r"(?:電話(?:番号)?|携帯(?:番号|電話)?|連絡先|TEL|FAX"
     r"|(?<![a-z])(?:phone|mobile|cell|telephone|text me|call me|reach me|ring me))"
     r"(?:\s?(?:は|:|=|is|on|at|no\.?|number|番号)){0,3}\s{0,2}$",
     re.IGNORECASE,
 )
-OTHER_LABEL = re.compile(
+_OTHER_LABEL = re.compile(
     r"(?:注文|伝票|資産|管理|受付|案件|申請|稟議|請求|見積|製造|部品|商品|会員|整理|追跡|問い合わせ|チケット|型番|品番"
     r"|シリアル|JAN|内線|会議|ミーティング|Zoom)\s?(?:書|ID|[Nn]o\.?|番号|コード|は|:|#){0,3}\s{0,2}$"
     r"|(?<![a-z])(?:order|asset|ticket|invoice|PO|serial|tracking|case|ref(?:erence)?|item|part|model|ISBN|EAN|UPC|SKU"
@@ -34,11 +34,11 @@ OTHER_LABEL = re.compile(
     re.IGNORECASE,
 )
 """What says that a number is something else."""
-BEFORE = 24
+_BEFORE = 24
 """Characters before a number that are read to see what it is."""
-COUNTRIES = ("1", "7", "20", "27", "3", "4", "5", "6", "81", "82", "84", "86", "9")
+_COUNTRIES = ("1", "7", "20", "27", "3", "4", "5", "6", "81", "82", "84", "86", "9")
 """First digits of the country codes that may follow 00."""
-MOST_PHONE_CHUNKS = 6
+_MOST_PHONE_CHUNKS = 6
 """Maximum chunks of a telephone number."""
 
 
@@ -59,19 +59,19 @@ def _is_phone(chunks: Sequence[str], label: str) -> bool:
     America. Other numbers are orders, dates or sums, unless a label says otherwise.
     """
     digits = _digits(chunks)
-    if not (len(digits) >= 9 and len(chunks) <= MOST_PHONE_CHUNKS):
+    if not (len(digits) >= 9 and len(chunks) <= _MOST_PHONE_CHUNKS):
         return False
     if chunks[0][0] == "+":
         return len(digits) <= 15
-    if len(digits) <= 13 and len(chunks) <= 4 and PHONE_LABEL.search(label):
+    if len(digits) <= 13 and len(chunks) <= 4 and _PHONE_LABEL.search(label):
         return True
     if digits.startswith("01081") and len(chunks) > 1:
         return 13 <= len(digits) <= 16
     if digits.startswith("00"):
-        return len(chunks) > 1 and 11 <= len(digits) <= 17 and digits[2:].startswith(COUNTRIES)
+        return len(chunks) > 1 and 11 <= len(digits) <= 17 and digits[2:].startswith(_COUNTRIES)
     shape = len(chunks) <= 3 and len(chunks[0]) >= 2 and len(chunks[-1]) >= 3
     national = shape and digits[0] == "0" and 10 <= len(digits) <= 11
-    return (national or _is_american(chunks)) and not OTHER_LABEL.search(label)
+    return (national or _is_american(chunks)) and not _OTHER_LABEL.search(label)
 
 
 def _is_american(chunks: Sequence[str]) -> bool:
@@ -86,7 +86,7 @@ def _is_card(chunks: Sequence[str], label: str) -> bool:
     if not (13 <= len(digits) <= 19 and _is_issued(digits) and _looks_like_one_number(chunks)):
         return False
     doubled = (int(d) * (2 if n % 2 else 1) for n, d in enumerate(reversed(digits)))
-    return sum(d - 9 if d > 9 else d for d in doubled) % 10 == 0 and not OTHER_LABEL.search(label)
+    return sum(d - 9 if d > 9 else d for d in doubled) % 10 == 0 and not _OTHER_LABEL.search(label)
 
 
 def _is_issued(digits: str) -> bool:
@@ -111,7 +111,7 @@ def _is_my_number(chunks: Sequence[str], label: str) -> bool:
         return False
     weighted = sum(int(d) * (n + 1 if n <= 6 else n - 5) for n, d in enumerate(reversed(digits[:11]), start=1))
     rest = weighted % 11
-    return int(digits[11]) == (0 if rest <= 1 else 11 - rest) and not OTHER_LABEL.search(label)
+    return int(digits[11]) == (0 if rest <= 1 else 11 - rest) and not _OTHER_LABEL.search(label)
 
 
 class _Kind(NamedTuple):
@@ -126,15 +126,15 @@ class _Kind(NamedTuple):
 
 def _numbers(folded: str, *, kind: _Kind) -> Iterator[Stretch]:
     """Return each number of one kind; the longest possible number counts."""
-    for found in RUN.finditer(folded):
+    for found in _RUN.finditer(folded):
         if found["date"]:
             continue
-        chunks = list(CHUNK.finditer(folded, found.start("run"), found.end("run")))
+        chunks = list(_CHUNK.finditer(folded, found.start("run"), found.end("run")))
         plain, first = [chunk.group() for chunk in chunks], 0
         while first < len(chunks):
             start = chunks[first].start()
             named = start if kind.extends else found.start()  # a part of a longer number is named before its beginning
-            label = folded[max(0, named - BEFORE) : named].rstrip("(")
+            label = folded[max(0, named - _BEFORE) : named].rstrip("(")
             last = next((end for end in _ends(plain, first, kind) if kind.is_match(plain[first:end], label)), None)
             if last is None:
                 first += 1

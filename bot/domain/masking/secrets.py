@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 from bot.domain.masking.folded import Mask, Stretch
 
-PRIVATE_KEY = re.compile(
+_PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----(?:(?!-----END)[\s\S])*+(?:-----END[A-Z0-9 ]{0,60}-----)?"
 )
-URL_WITH_SECRET = re.compile(
+_URL_WITH_SECRET = re.compile(
     r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{1,15}://(?:"
     r"[^\s/@:<>]{1,200}:[^\s/@<>]{1,200}@[^\s<>|\u3000-\u9fff]{1,2000}"
     r"|hooks\.slack\.com/[^\s<>|\u3000-\u9fff]{1,2000}"
@@ -18,7 +18,7 @@ URL_WITH_SECRET = re.compile(
     r")",
     re.IGNORECASE,
 )
-KNOWN_TOKEN = re.compile(
+_KNOWN_TOKEN = re.compile(
     r"(?<![A-Za-z0-9])(?:"
     r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,400}|xapp-[A-Za-z0-9-]{10,400}"
     r"|sk-[A-Za-z0-9_-]{16,400}|[srp]k_(?:live|test)_[A-Za-z0-9]{10,400}|whsec_[A-Za-z0-9+/=]{16,200}"
@@ -29,13 +29,13 @@ KNOWN_TOKEN = re.compile(
     r"|eyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{8,4000}(?:\.[A-Za-z0-9_-]{8,4000})?"
     r")(?![A-Za-z0-9])"
 )
-LABELLED_TOKEN = re.compile(
+_LABELLED_TOKEN = re.compile(
     r"(?:secret(?:[ _]access)?[ _]key|api[ _-]?key|access[ _]?token|client[ _]secret|bearer"
     r"|APIキー|シークレットキー|アクセストークン|秘密鍵)"
     r"(?:\s{0,3}(?:は|が|:|=|is|の値は)){0,2}\s{0,3}[\"'「]?(?P<value>(?=[A-Za-z0-9_+/.~-]{0,60}\d)[A-Za-z0-9_+/.~-]{16,400}={0,2})",
     re.IGNORECASE,
 )
-PASSWORD = re.compile(
+_PASSWORD = re.compile(
     r"(?:パスワード|パスフレーズ|パスコード|暗証番号|暗証コード|認証コード|合言葉"
     r"|(?<![a-z])OTP(?![a-z])"
     r"|(?<![a-z])(?:verification|one-time|access|security) code|ログインPW"
@@ -46,18 +46,18 @@ PASSWORD = re.compile(
     r"(?:[\"「『`](?P<quoted>[^\"」』`\n]{4,64})[\"」』`]|[(']?(?P<value>[!-~]{4,64}))",
     re.IGNORECASE,
 )
-PLAIN_WORD = re.compile(r"[A-Za-z]+(?:[-'’][A-Za-z]+)*[.,;:!?)\"]*|\d{1,3}[A-Za-z]*|[^\w]+")
+_PLAIN_WORD = re.compile(r"[A-Za-z]+(?:[-'’][A-Za-z]+)*[.,;:!?)\"]*|\d{1,3}[A-Za-z]*|[^\w]+")
 """What is no password unless it is quoted: a word, or a count such as `90days`."""
-TRAILING = ".,;:?)\"'`"
+_TRAILING = ".,;:?)\"'`"
 """What may stand behind a password without being a part of it."""
-IPV6 = re.compile(r"(?<![\w:.])(?=[0-9a-f:]{0,40}:[0-9a-f:]{0,40}:)[0-9a-f:]{6,39}(?![\w:])", re.IGNORECASE)
-IPV4 = re.compile(r"(?<![A-Za-z0-9_.-])\d{1,3}(?:\.\d{1,3}){3}(?![A-Za-z0-9_-]|\.\d)")
-VERSION_LABEL = re.compile(
+_IPV6 = re.compile(r"(?<![\w:.])(?=[0-9a-f:]{0,40}:[0-9a-f:]{0,40}:)[0-9a-f:]{6,39}(?![\w:])", re.IGNORECASE)
+_IPV4 = re.compile(r"(?<![A-Za-z0-9_.-])\d{1,3}(?:\.\d{1,3}){3}(?![A-Za-z0-9_-]|\.\d)")
+_VERSION_LABEL = re.compile(
     r"(?:\bv|ver(?:sion|\.)?|build|release|section|clause|chapter|バージョン|ビルド|第|節|項)\s{0,2}[:=]?\s{0,2}$",
     re.IGNORECASE,
 )
 """What makes four numbers with dots a version or a section."""
-LABEL_READ = 16
+_LABEL_READ = 16
 """Characters before a number that are read to see what it is."""
 
 
@@ -73,31 +73,31 @@ def matches(pattern: re.Pattern[str], group: str | int = 0) -> Callable[[str], I
 
 def passwords(folded: str) -> Iterator[Stretch]:
     """Return what a text says to be a password: anything in quotes, else what is no ordinary word."""
-    for found in PASSWORD.finditer(folded):
+    for found in _PASSWORD.finditer(folded):
         group = "quoted" if found["quoted"] else "value"
-        value = found[group] if found["quoted"] else found[group].rstrip(TRAILING)
-        ordinary = group == "value" and PLAIN_WORD.fullmatch(found[group])
+        value = found[group] if found["quoted"] else found[group].rstrip(_TRAILING)
+        ordinary = group == "value" and _PLAIN_WORD.fullmatch(found[group])
         if len(value) >= 4 and not ordinary and not value.startswith("["):
             yield Stretch(found.start(group), found.start(group) + len(value))
 
 
 def machines(folded: str) -> Iterator[Stretch]:
     """Return IP addresses, both kinds in order of place."""
-    found = [*IPV4.finditer(folded), *IPV6.finditer(folded)]
+    found = [*_IPV4.finditer(folded), *_IPV6.finditer(folded)]
     for one in sorted(found, key=lambda match: match.start()):
         try:
             ipaddress.ip_address(one.group())
         except ValueError:
             continue
-        if not VERSION_LABEL.search(folded[max(0, one.start() - LABEL_READ) : one.start()]) and len(one.group()) > 6:
+        if not _VERSION_LABEL.search(folded[max(0, one.start() - _LABEL_READ) : one.start()]) and len(one.group()) > 6:
             yield Stretch(one.start(), one.end())
 
 
 SECRET_MASKS = (
-    Mask("[secret]", matches(PRIVATE_KEY)),
-    Mask("[url]", matches(URL_WITH_SECRET)),
-    Mask("[secret]", matches(KNOWN_TOKEN)),
-    Mask("[secret]", matches(LABELLED_TOKEN, "value")),
+    Mask("[secret]", matches(_PRIVATE_KEY)),
+    Mask("[url]", matches(_URL_WITH_SECRET)),
+    Mask("[secret]", matches(_KNOWN_TOKEN)),
+    Mask("[secret]", matches(_LABELLED_TOKEN, "value")),
     Mask("[password]", passwords),
     Mask("[ip]", machines),
 )
