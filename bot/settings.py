@@ -276,6 +276,12 @@ class Settings(BaseSettings):
     The reminder waits for working hours: Monday to Friday, 9:00 to 18:00, in the owner's time zone in Slack. Where the
     owner is a user group, the asker's time zone counts. Direct messages are left out. Default: off.
     """
+    bot_emoji: Annotated[str | None, AfterValidator(lambda name: (name or "").strip(" :") or None)] = None
+    """Emoji, such as `raised_hands`, that makes a message a question when a member reacts with it. Default: none.
+
+    It works in every channel that the bot is in, like the message shortcut. The author is asked before the words become
+    a training example.
+    """
     bot_language: Literal["ja", "en"] | None = None
     """Language of all texts: `ja` or `en`.
 

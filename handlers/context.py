@@ -46,5 +46,7 @@ class Context:
     wake: Wake
     ops_channel: str | None = None
     """Id of the channel for the people who run the bot; None if there is no such channel."""
+    emoji: str | None = None
+    """Name of the emoji that makes a message a question; None if there is none."""
     moved: MovedChannels = field(default_factory=MovedChannels)
     homes: ShownHomes = field(default_factory=ShownHomes)

@@ -132,15 +132,16 @@ class AskShortcut:
     async def ask(self, ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         spot = spot_of(body)
         presser = await self._people.get(spot.user)
-        key, facts = await self._submit(body, presser, client)
+        channel, message = body["channel"]["id"], body["message"]
+        event_id = f"shortcut:{channel}:{message['ts']}:{body['trigger_id']}"
+        key, facts = await self.submit(message, channel, presser, event_id, client)
         await self._private.tell(spot, presser.words(key, **facts))
         await ack()
 
-    async def _submit(
-        self, body: dict[str, Any], presser: SlackUser, client: AsyncWebClient
+    async def submit(
+        self, message: Mapping[str, Any], channel: str, presser: SlackUser, event_id: str, client: AsyncWebClient
     ) -> tuple[str, dict[str, str]]:
         """Store the message as a question if that is allowed; return the key and the facts of the answer."""
-        message, channel = body["message"], body["channel"]["id"]
         if presser.outsider:
             return "ask.outsider", {}
         if message.get("bot_id") or not message.get("user"):
@@ -152,7 +153,7 @@ class AskShortcut:
         refusal = "ask.outsider" if outsider else await channel_refusal(channel, presser, client)
         if refusal:
             return refusal, {}
-        place = place_of(self._people.home.team, channel, message)
+        place = place_of(self._people.home.team, channel, dict(message))
         link = await self._answer_link(place, client)
         if link:
             return "ask.already", {"link": link}
@@ -161,12 +162,12 @@ class AskShortcut:
             # The author asked nothing, so nobody has agreed yet to any use of the words but the answer.
             reading.authors.insert(0, Author(id=author.id, channel=channel, ts=place.ts))
         arrival = Arrival(
-            event_id=f"shortcut:{channel}:{place.ts}:{body['trigger_id']}",
+            event_id=event_id,
             via=Via.SHORTCUT,
             place=place,
             asker=author.id,
             language=author.language,
-            has_files=has_files(message),
+            has_files=has_files(dict(message)),
             audience=await self._audiences.of_now(channel),
             **reading.fields(),
         )

@@ -166,6 +166,7 @@ class SlackSide:
     slack: SlackActs
     announcer: SlackAnnouncer
     ops_channel: str | None
+    emoji: str | None
 
     @classmethod
     def of(cls, core: Core, settings: Settings, client: FollowingClient, identity: AuthorizeResult) -> "SlackSide":
@@ -184,7 +185,18 @@ class SlackSide:
         remind_after = timedelta(hours=settings.bot_remind_hours) if settings.bot_remind_hours else None
         ports = SlackPorts(announcer, history, audiences, reader)
         slack = SlackActs(core.ports, core.acts, ports, catch_up_within, remind_after)
-        return cls(client, people, guard, policy, audiences, reader, slack, announcer, settings.bot_ops_channel)
+        return cls(
+            client,
+            people,
+            guard,
+            policy,
+            audiences,
+            reader,
+            slack,
+            announcer,
+            settings.bot_ops_channel,
+            settings.bot_emoji,
+        )
 
     async def learn_moves(self) -> None:
         """Learn the channels that got new ids; another replica may have heard of them."""
@@ -205,6 +217,7 @@ class SlackSide:
             private=Private(self.client),
             wake=wake,
             ops_channel=self.ops_channel,
+            emoji=self.emoji,
             moved=self.client.moved,
         )
 

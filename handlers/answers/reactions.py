@@ -11,6 +11,8 @@ from slack_bolt.async_app import AsyncApp
 
 from bot.domain.signal import SignalKind
 from handlers.context import Context
+from handlers.questions import AskShortcut
+from handlers.slack.private import Spot
 
 REACTION_EVENTS = ("reaction_added", "reaction_removed")
 SIGNALS = {
@@ -22,6 +24,42 @@ SIGNALS = {
 """Slack's names of the emoji that say something."""
 
 
+SILENT = frozenset({"ask.taken", "ask.already", "ask.bot"})
+"""Keys of the answers that nobody needs who only reacted with an emoji: the card says it, or there is none."""
+
+
+class AskingEmoji:
+    """The emoji of BOT_EMOJI, which makes any message in a channel a question, as the message shortcut does."""
+
+    def __init__(self, context: Context) -> None:
+        self.name = context.emoji
+        self._client = context.client
+        self._people = context.people
+        self._private = context.private
+        self._shortcut = AskShortcut(context)
+
+    async def ask(self, event: dict[str, Any], item: dict[str, Any]) -> None:
+        """Take up the message. Whoever reacted hears only of a refusal; a second reaction changes nothing.
+
+        Raises:
+            SlackApiError, aiohttp.ClientError, TimeoutError: Slack gave no answer. It delivers the event again.
+        """
+        channel, ts = str(item["channel"]), str(item["ts"])
+        presser = await self._people.get(event["user"])
+        if channel.startswith("D") or presser.is_bot:
+            return
+        found = await self._client.conversations_replies(
+            channel=channel, ts=ts, oldest=ts, latest=ts, inclusive=True, limit=2
+        )
+        message = next((one for one in found["messages"] if one["ts"] == ts), None)
+        if message is None:
+            return
+        key, facts = await self._shortcut.submit(message, channel, presser, f"emoji:{channel}:{ts}", self._client)
+        if key not in SILENT:
+            spot = Spot(presser.id, channel, message.get("thread_ts"), None)
+            await self._private.tell(spot, presser.words(key, **facts))
+
+
 class ReactionMiddleware:
     """Stores owners' reactions and wakes the deliverers. Where a question has no owner, staff count as one."""
 
@@ -30,18 +68,21 @@ class ReactionMiddleware:
         self._guard = context.guard
         self._people = context.people
         self._wake = context.wake.deliverers
+        self._emoji = AskingEmoji(context)
 
     async def store(self, body: dict[str, Any], next: Callable[[], Awaitable[None]]) -> None:  # noqa: A002 - Bolt's name
         """Store the event if it is an owner's reaction to a question, then let Bolt go on.
 
         Raises:
-            Exception: Whatever the database raises. Slack then gets no ack and delivers again.
+            Exception: Whatever Slack or the database raises. Slack then gets no ack and delivers again.
         """
         event = body.get("event") or {}
         item = event.get("item") or {}
         kind = SIGNALS.get(str(event.get("reaction"))) if event.get("type") in REACTION_EVENTS else None
         if kind and item.get("type") == "message":
             await self._note(event, item, kind)
+        if event.get("type") == "reaction_added" and event["reaction"] == self._emoji.name and item.get("ts"):
+            await self._emoji.ask(event, item)
         await next()
 
     async def _note(self, event: dict[str, Any], item: dict[str, Any], kind: SignalKind) -> None:

@@ -1,8 +1,8 @@
 """An owner's 👀 or ✅ on a question or its card shows on the card; removing it takes it back."""
 
-from tests.kits.slack_desk import WATCHED, SlackDesk, asked, card, eventually, texts
+from tests.kits.slack_desk import EMOJI, WATCHED, SlackDesk, asked, card, eventually, texts
 
-PRIYA = "<@U0PRIYA0001>"
+GENERAL, PRIYA = "C0GENERAL01", "<@U0PRIYA0001>"
 
 
 async def shows(desk: SlackDesk, ts: str, text: str, *, absent: bool = False) -> None:
@@ -35,3 +35,27 @@ async def test_others_reactions_say_nothing(desk: SlackDesk) -> None:
         question = await tx.questions.at("T0PRACTICE1", WATCHED, ts)
         assert question
         assert [signal.by for signal in await tx.signals.of(question.id)] == [priya.user_id]
+
+
+async def test_emoji_makes_a_message_a_question(desk: SlackDesk) -> None:
+    emily, kenji, priya, tom = await desk.emily(), await desk.kenji(), await desk.priya(), await desk.tom()
+    ts = await emily.say(GENERAL, "my laptop is broken")
+    await tom.react(GENERAL, ts, EMOJI)
+    await kenji.react(GENERAL, ts, "thumbsup")
+    await kenji.react(GENERAL, ts, EMOJI)
+    await emily.answer(ts)
+    await priya.react(GENERAL, ts, EMOJI)
+    own = await emily.say(GENERAL, "my laptop is broken again", ts)
+    await emily.react(GENERAL, own, EMOJI)
+
+    async def both_asked() -> bool:
+        return await desk.questions() == 2
+
+    await eventually(both_asked)
+    await desk.settled()
+    theirs, hers = await desk.question(GENERAL, ts), await desk.question(GENERAL, own)
+    assert theirs
+    assert hers
+    assert ([author.id for author in theirs.authors], theirs.asker) == ([emily.user_id], emily.user_id)
+    assert theirs.withheld
+    assert (hers.authors, await desk.questions()) == ((), 2)

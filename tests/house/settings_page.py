@@ -20,7 +20,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "Database": ("database_url",),
     "Certificates": ("ssl_cert_file",),
-    "People and channels": ("bot_staff", "bot_admins", "bot_channels", "bot_ops_channel"),
+    "People and channels": ("bot_staff", "bot_admins", "bot_channels", "bot_emoji", "bot_ops_channel"),
     "Prompt and models": ("bot_prompt", "bot_serving", "bot_fallback", "bot_student", "bot_encoder", NESTED),
     "Limits": ("bot_shadow_per_day", "bot_budget_usd", "bot_catch_up_hours", "bot_remind_hours"),
     "Language": ("bot_language", "lang"),

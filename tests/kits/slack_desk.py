@@ -58,6 +58,8 @@ MODEL = ModelName(provider="local", model="base")
 Json = dict[str, Any]
 POLL_SECONDS = 0.2
 WATCHED = "C0HELPDESK1"
+EMOJI = "raised_hands"
+"""The emoji that makes a message a question."""
 
 
 @dataclass
@@ -261,7 +263,8 @@ async def open_desk(
         wake = Wake(answerers.wake, deliverers.wake, lambda: None)
         readership = Readership(ChannelMembers(client))
         context = Context(
-            *(acts, slack, client, people, guard, policy, audiences, reader, readership, Private(client), wake)
+            *(acts, slack, client, people, guard, policy, audiences, reader, readership, Private(client), wake),
+            emoji=EMOJI,
         )
         register(app, context)
         catch_up = CatchUp(slack.catching_up, [server.channels.help_desk.id], clock, answerers.wake, lambda: None)
