@@ -1,8 +1,6 @@
 """Fixtures for tests of the acts: a real store on SQLite, and fakes of the outside."""
 
-import asyncio
 import itertools
-import shutil
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -14,6 +12,7 @@ from storage.store import SqlStore
 from tests.bot.things import BASE, PROMPT
 from tests.kits.fakes import RuleModel, StepClock
 from tests.kits.fakes_acts import FakeAnnouncer, FakeTrainer
+from tests.kits.migrated import migrated_sqlite
 from tests.kits.reused_database import ReusedDatabase
 
 Fresh = Callable[[], str]
@@ -21,25 +20,10 @@ Fresh = Callable[[], str]
 
 @pytest.fixture(scope="session")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Fresh:
-    """Return a function that creates an empty, migrated database and returns its URL.
-
-    The migrations run once per session; each database is a copy of the migrated file.
-    """
+    """Return a function that creates an empty, migrated database and returns its URL."""
     folder = tmp_path_factory.mktemp("acts")
     numbers = itertools.count()
-
-    async def migrate() -> None:
-        database = Database(f"sqlite:///{folder}/empty.db")
-        await database.migrate()
-        await database.close()
-
-    def new_database() -> str:
-        file = folder / f"{next(numbers)}.db"
-        shutil.copyfile(folder / "empty.db", file)
-        return f"sqlite:///{file}"
-
-    asyncio.run(migrate())
-    return new_database
+    return lambda: migrated_sqlite(folder / f"{next(numbers)}.db")
 
 
 @pytest.fixture(scope="session")

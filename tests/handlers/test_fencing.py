@@ -18,7 +18,7 @@ from bot.releases.releasing import Releasing, add_candidate
 from storage.database import Database
 from storage.store import SqlStore
 from tests.kits.fakes import RuleModel
-from tests.kits.postgres import make_database
+from tests.kits.migrated import migrated_postgresql, migrated_sqlite
 from tests.kits.slack_desk import MODEL, PROMPT, Json, SlackDesk, eventually, open_desk, texts
 
 GENERAL, WATCHED, OPS = "C0GENERAL01", "C0HELPDESK1", "C0OPS000001"
@@ -27,8 +27,9 @@ POST, UPDATE = "chat.postMessage", "chat.update"
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SqlStore]:
-    database = Database(make_database() if request.param == "postgresql" else f"sqlite:///{tmp_path}/desk.db")
-    await database.migrate()
+    database = Database(
+        migrated_postgresql() if request.param == "postgresql" else migrated_sqlite(tmp_path / "desk.db")
+    )
     yield SqlStore(database)
     await database.close()
 

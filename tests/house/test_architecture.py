@@ -137,28 +137,29 @@ def test_contracts_are_kept_by_an_unchanged_copy(copy: Path) -> None:
     assert "0 broken" in checked.stdout
 
 
-@pytest.mark.parametrize(
-    ("file", "forbidden", "complaint"),
-    [
-        ("storage/rows.py", "bot.mirror.outbound", "storage is not allowed to import bot.mirror"),
-        ("bot/domain/card.py", "bot.ports.clock", "bot.domain is not allowed to import bot.ports"),
-        ("bot/questions/cards.py", "sqlalchemy", "bot.questions is not allowed to import sqlalchemy"),
-        ("handlers/home.py", "storage.store", "handlers is not allowed to import storage"),
-        ("handlers/views/card.py", "bot.settings", "Illegal imports of protected package bot.settings"),
-    ],
-)
-def test_forbidden_import_breaks_the_contracts(copy: Path, file: str, forbidden: str, complaint: str) -> None:
-    source = copy / file
-    before = source.read_text(encoding="utf-8")
-    source.write_text(f"{before}\nimport {forbidden}\n", encoding="utf-8")
+FORBIDDEN = [
+    ("storage/rows.py", "bot.mirror.outbound", "storage is not allowed to import bot.mirror"),
+    ("bot/domain/card.py", "bot.ports.clock", "bot.domain is not allowed to import bot.ports"),
+    ("bot/questions/cards.py", "sqlalchemy", "bot.questions is not allowed to import sqlalchemy"),
+    ("handlers/home.py", "storage.store", "handlers is not allowed to import storage"),
+    ("handlers/views/card.py", "bot.settings", "Illegal imports of protected package bot.settings"),
+]
+
+
+def test_forbidden_imports_break_the_contracts(copy: Path) -> None:
+    before = {file: (copy / file).read_text(encoding="utf-8") for file, _, _ in FORBIDDEN}
     try:
+        for file, forbidden, _ in FORBIDDEN:
+            (copy / file).write_text(f"{before[file]}\nimport {forbidden}\n", encoding="utf-8")
         checked = import_linter(copy)
     finally:
-        source.write_text(before, encoding="utf-8")
-    importer = file.removesuffix(".py").replace("/", ".")
+        for file, source in before.items():
+            (copy / file).write_text(source, encoding="utf-8")
     assert checked.returncode == 1, checked.stdout
-    assert f"{importer} -> {forbidden}" in checked.stdout
-    assert complaint in checked.stdout
+    for file, forbidden, complaint in FORBIDDEN:
+        importer = file.removesuffix(".py").replace("/", ".")
+        assert f"{importer} -> {forbidden}" in checked.stdout
+        assert complaint in checked.stdout
 
 
 def test_contracts_name_folders_only() -> None:

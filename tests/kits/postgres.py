@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 
 def start_server() -> Any:
@@ -34,9 +35,14 @@ def _uri_builder() -> Callable[..., str]:
     return uri_builder
 
 
-def make_database() -> str:
-    """Create an empty database and return its address; the first call in a process starts the server."""
+def make_database(template: str | None = None) -> str:
+    """Create a database and return its address; the first call in a process starts the server.
+
+    Args:
+        template: The address of a database to copy, which nobody is connected to; None makes an empty one.
+    """
     name = f"test_{uuid4().hex}"
+    copied = "template1" if template is None else conninfo_to_dict(template)["dbname"]
     with psycopg.connect(_uri_builder()(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {copied}".encode())
     return _uri_builder()(database=name)

@@ -23,8 +23,8 @@ from tests.bot.conftest import Fresh
 from tests.bot.things import CATEGORIES, PROMPT, row
 from tests.kits.fakes import RuleModel, StepClock
 from tests.kits.fakes_acts import CountingEstimator
+from tests.kits.migrated import migrated_postgresql
 from tests.kits.near_texts import BRIDGE, HELD_OUT, LONG, TEXTS, TRAINED, make_exporting, near, row_in, save
-from tests.kits.postgres import make_database
 
 FIRST, BETWEEN, LAST = TRAINED, BRIDGE, HELD_OUT
 """The one in between is near to both others, which are not near to each other."""
@@ -32,8 +32,7 @@ FIRST, BETWEEN, LAST = TRAINED, BRIDGE, HELD_OUT
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def database(request: pytest.FixtureRequest, fresh: Fresh) -> AsyncIterator[Database]:
-    database = Database(fresh() if request.param == "sqlite" else make_database())
-    await database.migrate()
+    database = Database(fresh() if request.param == "sqlite" else migrated_postgresql())
     yield database
     await database.close()
 

@@ -25,8 +25,8 @@ from tests.bot.things import BASE, PROMPT, rows_of
 from tests.kits.fakes import StepClock
 from tests.kits.fakes_acts import CountingEstimator
 from tests.kits.finetune_bench import FinetuneActs, finetune_acts
+from tests.kits.migrated import migrated_postgresql, migrated_sqlite
 from tests.kits.openai_server import FILES, JOBS, OpenAIServer, ReceivedRequest, Reply
-from tests.kits.postgres import make_database
 
 STUDENT = ModelName(provider="there", model="small")
 JOB_ROUTE = re.compile(r"GET /v1/fine_tuning/jobs/([\w-]+)(/events)?")
@@ -121,11 +121,10 @@ class Cluster:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Cluster]:
-    url = make_database() if request.param == "postgresql" else f"sqlite:///{tmp_path}/cluster.db"
+    url = migrated_postgresql() if request.param == "postgresql" else migrated_sqlite(tmp_path / "cluster.db")
     provider = JobProvider()
     async with provider.running():
         cluster = Cluster(url, provider)
-        await cluster.databases[0].migrate()
         await Releasing(cluster.store, cluster.clock).ensure(PROMPT, BASE)
         yield cluster
         await cluster.providers.aclose()

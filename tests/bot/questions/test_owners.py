@@ -22,7 +22,7 @@ from tests.kits.answer_desk import AnswerDesk
 from tests.kits.delivery_desk import DeliveryDesk
 from tests.kits.fakes import RuleModel, StepClock
 from tests.kits.fakes_acts import FakeAnnouncer, Fault
-from tests.kits.postgres import make_database
+from tests.kits.migrated import migrated_postgresql
 
 OWNERS = {"labor": "SLABOR", "it": "UIT", "other": None}
 OWNED = PROMPT.model_copy(
@@ -64,8 +64,7 @@ class OwnerDesk:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def database(request: pytest.FixtureRequest, fresh: Fresh) -> AsyncIterator[Database]:
-    database = Database(fresh() if request.param == "sqlite" else make_database())
-    await database.migrate()
+    database = Database(fresh() if request.param == "sqlite" else migrated_postgresql())
     yield database
     await database.close()
 
