@@ -225,14 +225,24 @@ def _releases(version: PromptVersion, words: Words) -> str:
 
 
 def comparison(old: Prompt, new: Prompt, diff: str, words: Words) -> Message:
-    """Return the diff from one version to another; for a long diff, that it comes as a file."""
+    """Return what changed from one version to another, as text; for many changes, that they come as a file."""
     title = words("prompt.compare.title", old=old.id[:12], new=new.id[:12])
     if not diff:
         body = words("prompt.compare.same")
     elif len(escaped(diff)) > DIFF_TEXT:
         body = words("prompt.compare.file")
     else:
-        # Three backticks would end the code block.
-        code = escaped(diff).replace("```", "'''")
-        body = f"```{code}```"
+        body = "\n".join(changed_lines(diff, words))
     return Message(title, [section(f"*{title}*\n{body}", verbatim=True)])
+
+
+def changed_lines(diff: str, words: Words) -> list[str]:
+    """Return a unified diff as text: what stood there before, what stands there now, and the lines around them."""
+    lines = []
+    for line in diff.splitlines():
+        if line.startswith(("---", "+++", "@@")) or not line.strip("+- "):
+            continue
+        key = {"-": "prompt.compare.before", "+": "prompt.compare.after"}.get(line[0])
+        text = escaped(line[1:].strip())
+        lines.append(words(key, text=text) if key else text)
+    return lines

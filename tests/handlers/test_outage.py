@@ -335,7 +335,7 @@ async def test_cut_prompt_is_told_once_and_in_status(opened: OpenOutageDesk) -> 
             assert "Provisional" not in texts(card)
         await eventually(outage.ops_messages)
         (message,) = await outage.ops_messages()
-        assert "reads only a part of the prompt" in message
+        assert "reads only a part of the instructions" in message
         assert "120 tokens where about" in message
         assert "120 of about" in await outage.command("/finetune status")
         well = {**GOOD_ANSWER.body, "usage": {"prompt_tokens": 700, "completion_tokens": 9}}  # type: ignore[dict-item] # a body

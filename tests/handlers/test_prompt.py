@@ -63,8 +63,8 @@ async def current(desk: SlackDesk) -> str:
 async def test_whole_prompt_is_shown(desk: SlackDesk) -> None:
     person = await admin(desk)
     await person.command("/finetune prompt")
-    shown = await private_text(person, f"Prompt {PROMPT.id[:12]}")
-    for words in ("Choose the category.", "Labor 労務", "leave", "<!subteam^S0STAFF0001>", "catch-all", "tokens"):
+    shown = await private_text(person, f"Instructions {PROMPT.id[:12]}")
+    for words in ("Choose the category.", "Labor 労務", "leave", "<!subteam^S0STAFF0001>", "everything else", "tokens"):
         assert words in shown
     assert "Open the attendance system" in shown
 
@@ -96,7 +96,10 @@ async def test_only_admins_may_edit(desk: SlackDesk) -> None:
 
 @pytest.mark.parametrize(
     ("locale", "label", "answer", "notice"),
-    [("en-US", "Rule", "Saved as prompt", "It does not answer yet"), ("ja-JP", "ルール", "として保存", "まだ回答には")],
+    [
+        ("en-US", "Rule", "Saved as instructions", "It does not answer yet"),
+        ("ja-JP", "ルール", "として保存", "まだ回答には"),
+    ],
 )
 async def test_edited_rule_makes_new_candidate(
     desk: SlackDesk, locale: str, label: str, answer: str, notice: str
@@ -128,7 +131,7 @@ async def test_unchanged_form_changes_nothing(desk: SlackDesk) -> None:
     person = await admin(desk)
     view = await form(person, "edit labor")
     assert await person.submit(view, filled(view)) == {}
-    assert "the prompt's text is the same" in await private_text(person, "Saved")
+    assert "the instructions are the same" in await private_text(person, "Saved")
     assert await current(desk) == PROMPT.id
 
 
@@ -162,7 +165,7 @@ async def test_new_owner_appears_at_once_on_home(desk: SlackDesk) -> None:
     person = await admin(desk)
     view = await form(person, "edit it")
     await person.submit(view, filled(view, owner="<@U0KENJI0001>", guide="Restart it"))
-    await private_text(person, "hold from now on")
+    await private_text(person, "take effect immediately")
     await person.open_home()
     home = await person.wait_for(lambda frame: frame["type"] == "home")
     assert "<@U0KENJI0001>" in texts(home["view"])
@@ -174,15 +177,15 @@ async def test_category_is_added_and_another_retired(desk: SlackDesk) -> None:
         await tx.rows.put(*rows_of(Split.TRAIN, "it", 7))
     person = await admin(desk)
     await person.command("/finetune prompt")
-    await person.press(await person.message(private("catch-all")), ids.PROMPT_ADD)
+    await person.press(await person.message(private("everything else")), ids.PROMPT_ADD)
     view = await person.view()
     assert await person.submit(view, filled(view, name="法務", rule="contracts")) == {}
-    await private_text(person, "Saved as prompt")
+    await private_text(person, "Saved as instructions")
     view = await form(person, "retire it")
-    assert "Rows of this category: 7" in texts(view)
+    assert "Training examples of this category: 7" in texts(view)
     chosen = {ids.INTO: {ids.INTO: {"type": "static_select", "selected_option": option(view, "法務")}}}
     assert await person.submit(view, chosen) == {}
-    assert "7 rows were moved" in await private_text(person, "moved")
+    assert "7 training examples were moved" in await private_text(person, "moved")
     assert {row.category for row in await desk.rows()} == {"法務"}
 
 
@@ -199,11 +202,11 @@ async def test_rows_left_behind_are_counted_until_moved(desk: SlackDesk) -> None
     view = await form(person, "retire IT")
     left = {ids.INTO: {ids.INTO: {"type": "static_select", "selected_option": option(view, LEAVE)}}}
     await person.submit(view, left)
-    assert "分類 IT の行が 2 件あり" in await private_text(person, "として保存")
+    assert "分類 IT の学習データが2件あり" in await private_text(person, "として保存")
     again = await form(person, "retire it")
     moved = {ids.INTO: {ids.INTO: {"type": "static_select", "selected_option": option(again, "labor")}}}
     await person.submit(again, moved)
-    assert "2 件の行を移しました" in await private_text(person, "移しました")
+    assert "学習データ2件を移しました" in await private_text(person, "移しました")
     assert "廃止できません" in await ask(person, "retire other")
 
 
@@ -228,8 +231,8 @@ async def test_versions_are_listed_and_compared(desk: SlackDesk) -> None:
         f"compare `{PROMPT.id[:12]}` `{(await current(desk))[:12]}`",
     ):
         compared = await ask(person, argument)
-        assert "-computers" in compared
-        assert "+computers &amp; phones" in compared
+        assert "*Before:* computers" in compared
+        assert "*Now:* computers &amp; phones" in compared
     assert "I know no single version" in await ask(person, "compare zzz")
     assert "I know `/finetune prompt`" in await ask(person, "frobnicate")
     assert "not in use here" in await ask(person, "edit nowhere")
@@ -242,7 +245,7 @@ async def test_long_diff_is_file_and_long_text_refused(desk: SlackDesk) -> None:
     person = await admin(desk)
     assert "a form of Slack takes 3000" in await ask(person, "task")
     await person.command("/finetune prompt compare")
-    assert "in a file" in await private_text(person, "From prompt")
+    assert "in a file" in await private_text(person, "Instructions, from")
     channel = await person.dm()
 
     async def file_is_posted() -> bool:

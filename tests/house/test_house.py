@@ -87,6 +87,24 @@ def test_validators_raise_keys_instead_of_texts() -> None:
         assert "raise ValueError(" not in (ROOT / name).read_text(encoding="utf-8"), name
 
 
+MACHINE_WORDS = {
+    "en": r"\b(folds?|loss|sha256|ECE|McNemar|Clopper|replicas?|held[- ]out|serving|releases?|epochs?|catch-all)\b",
+    "ja": r"sha256|ECE|マクネマー|クロッパー|レプリカ|リリース|取り置|決着|関門|提供元|[}の ]行[がを数]|\} ?行",
+}
+"""Words that people read only under *Details* and in the terminal."""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_machine_words_stand_only_under_details(language: str) -> None:
+    found = {}
+    for key, text in texts(language).items():
+        # Commands, settings and placeholders are not prose.
+        prose = re.sub(r"`[^`]*`|\{\w+\}", "", text)
+        if not key.startswith(("details.", "cli.")) and (word := re.search(MACHINE_WORDS[language], prose)):
+            found[key] = word.group()
+    assert not found
+
+
 def test_every_text_is_used() -> None:
     source = "\n".join(path.read_text(encoding="utf-8") for path in CODE)
     # A key may end in a value, as in f"refused.{reason}", or be selected by its beginning.
