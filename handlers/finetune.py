@@ -1,5 +1,6 @@
 """The fine-tune subcommands of /finetune: export, start, status, cancel, audit."""
 
+from handlers import home
 from handlers.command import Call, Story
 from handlers.texts.escape import mention
 from handlers.texts.words import Words
@@ -7,7 +8,15 @@ from handlers.views import finetune as views
 from handlers.views import status as status_views
 from handlers.views import training
 from handlers.views.audit import audit_message
-from handlers.views.ids import FINETUNE_CANCEL, FINETUNE_CONFIRM, FINETUNE_DISMISS, FINETUNE_PLAN, FINETUNE_WAIT
+from handlers.views.ids import (
+    FINETUNE_CANCEL,
+    FINETUNE_CONFIRM,
+    FINETUNE_DISMISS,
+    FINETUNE_PLAN,
+    FINETUNE_WAIT,
+    PROPOSAL_AGREE,
+    PROPOSAL_DECLINE,
+)
 
 AUDIT_ENTRIES = 20
 """How many entries of the audit log are shown."""
@@ -72,6 +81,21 @@ async def audit(call: Call) -> None:
     await call.say(audit_message(entries, people, call.words))
 
 
+async def agree(call: Call) -> None:
+    """Start the paid training that was proposed."""
+    await call.acts.proposing.agree(call.argument, call.spot.user)
+    call.context.wake.follow()
+    call.context.wake.deliverers()
+    await home.publish_if_open(call.context, call.spot.user)
+
+
+async def decline(call: Call) -> None:
+    """Leave a proposal for later. Its message says so."""
+    await call.acts.proposing.decline(call.argument, call.spot.user)
+    call.context.wake.deliverers()
+    await home.publish_if_open(call.context, call.spot.user)
+
+
 FINETUNE_STORY = Story(
     verbs={"export": export, "start": start, "status": status, "cancel": cancel, "audit": audit},
     presses={
@@ -80,5 +104,7 @@ FINETUNE_STORY = Story(
         FINETUNE_DISMISS: dismiss,
         FINETUNE_CANCEL: cancel_stalled,
         FINETUNE_WAIT: wait_on,
+        PROPOSAL_AGREE: agree,
+        PROPOSAL_DECLINE: decline,
     },
 )

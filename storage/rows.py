@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import RowMapping, and_, func, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.dataset import Row, Split
+from bot.domain.dataset import Row, Source, Split
 from storage.audiences import sent_row
 from storage.tables import rows
 from storage.upserts import upsert
@@ -62,6 +62,12 @@ class SqlRows:
     async def last_change(self) -> datetime | None:
         last: datetime | None = (await self._connection.execute(select(func.max(rows.c.touched_at)))).scalar_one()
         return last
+
+    async def settled_since(self, since: datetime | None) -> int:
+        query = select(func.count()).where(_COUNTS, rows.c.source != Source.IMPORT.value)
+        if since is not None:
+            query = query.where(rows.c.touched_at > since, rows.c.settled_at > since)  # the first has an index
+        return (await self._connection.execute(query)).scalar_one()
 
     async def counts(self) -> dict[tuple[str, Split], int]:
         query = (

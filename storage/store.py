@@ -27,6 +27,7 @@ from storage.mirrored import (
 )
 from storage.outbox import SqlOutbox
 from storage.prompts import SqlPrompts
+from storage.proposals import SqlProposals
 from storage.questions import SqlQuestions
 from storage.releases import SqlReleases
 from storage.replicas import SqlReplicas
@@ -50,6 +51,7 @@ class SqlTransaction:
         self.prompts: ports.Prompts = SqlPrompts(connection)
         self.releases: ports.Releases = SqlReleases(connection)
         self.finetunes: ports.Finetunes = (MirroredFinetunes if mirrored else SqlFinetunes)(connection)
+        self.proposals: ports.StoredProposals = SqlProposals(connection)
         self.datasets: ports.Datasets = SqlDatasets(connection)
         self.results: ports.Results = SqlResults(connection)
         self.shadows: ports.Shadows = (MirroredShadows if mirrored else SqlShadows)(connection)

@@ -139,6 +139,33 @@ out_of_fold = Table(
     Column("revision", Text),
 )
 
+# Trained versions and paid trainings that are proposed. There is at most one in each state that is not an end.
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("finetune_id", ForeignKey("finetunes.id"), primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("release_id", Text),
+    Column("over", Text),
+    Column("fixed", Integer, nullable=False),
+    Column("broken", Integer, nullable=False),
+    Column("missing", Integer),
+    Column("usd", Float(53)),
+    Column("by", Text),
+    # The messages that show it: channel → ts.
+    Column("shown", DOCUMENT, nullable=False),
+)
+_UNDER_WAY = text("state IN ('asking', 'training', 'open')")
+Index(
+    "uq_proposals_state",
+    proposals.c.state,
+    unique=True,
+    sqlite_where=_UNDER_WAY,
+    postgresql_where=_UNDER_WAY,
+)
+
 releases = Table(
     "releases",
     metadata,

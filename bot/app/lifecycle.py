@@ -56,6 +56,8 @@ FOLLOW_SECONDS = 2.0
 """Interval at which the provider is asked for the progress of a fine-tune, in seconds."""
 CATCH_UP_SECONDS = 15.0
 """Interval at which the bot checks whether it is time to read the channels, in seconds."""
+PROPOSE_SECONDS = 15.0
+"""Interval at which the next step of a training that began by itself is taken, in seconds."""
 MIRROR_SECONDS = 2.0
 """Interval at which new changes are sent to the tracker, in seconds."""
 RECEIVE_SECONDS = 60.0
@@ -175,8 +177,9 @@ class SlackSide:
         people = People(client, home, settings.bot_language)
         guard = Guard(settings.bot_staff, settings.bot_admins, client, people, core.acts.auditing)
         policy = Policy(home.bot_user_id, settings.bot_channels, client.moved)
+        contacts = core.prompt.care.contacts
         announcer = SlackAnnouncer(
-            client, people, settings.bot_ops_channel, settings.bot_staff, core.prompt.care.contacts
+            client, people, settings.bot_ops_channel, settings.bot_staff, contacts, admins=guard.admins
         )
         audiences = ChannelAudiences(client)
         reader = MessageReader(client, people, audiences)
@@ -317,8 +320,13 @@ def periodic_tasks(
         await acts.following.follow()
         wake()
 
+    async def propose() -> None:
+        await acts.proposing.step()
+        wake()
+
     tasks: dict[str, tuple[ScheduledAct, float]] = {
         "follow": (follow, FOLLOW_SECONDS),
+        "propose": (propose, PROPOSE_SECONDS),
         "batches": (BatchFollower(acts, client).follow, BATCH_SECONDS),
         "prune": (acts.pruning.prune, PRUNE_SECONDS),
         "audit": (acts.auditing.count, AUDIT_SECONDS),

@@ -193,6 +193,7 @@ def choices_of(settings: Settings) -> Choices:
         shadow_per_day=settings.bot_shadow_per_day,
         judged_per_second={"local": LOCAL_PER_SECOND},
         langsmith_staff=settings.langsmith_staff,
+        auto_train=settings.auto_train,
     )
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from bot.domain.errors import Reason, Refused
 from bot.domain.finetune import STALL_TOPIC, UNDER_WAY, Finetune, FinetuneState, Job
-from bot.domain.release import ModelName
+from bot.domain.release import SYSTEM, ModelName
 from bot.finetunes.reports import TrainingReports
 from bot.ports import Clock, Store, Transaction
 from bot.releases.releasing import add_candidate
@@ -49,9 +49,14 @@ class FinetuneProgress:
         async with self._store.transaction() as tx:
             now = self._clock.now()
             current = await tx.finetunes.get(finetune_id)
-            if current is None or current.state not in UNDER_WAY or current.stalled_at:
+            if (
+                current is None
+                or current.state not in UNDER_WAY
+                or current.stalled_at
+                or current.requested_by == SYSTEM
+            ):
                 return
-            if now - current.last_progress < after:
+            if now - current.last_progress < after or current.requested_by == SYSTEM:
                 return
             if await tx.finetunes.advance(current.model_copy(update={"stalled_at": now}), current.state):
                 await tx.outbox.add(STALL_TOPIC, finetune_id, {}, now)
@@ -64,7 +69,8 @@ class FinetuneProgress:
         finetune = current.model_copy(update={**changes, "updated_at": now})
         if not await tx.finetunes.advance(finetune, was.state):
             return None
-        await tx.outbox.add("finetune", finetune.id, {"state": finetune.state.value}, now)
+        if finetune.requested_by != SYSTEM:  # nobody asked for a training that began by itself
+            await tx.outbox.add("finetune", finetune.id, {"state": finetune.state.value}, now)
         return finetune
 
     async def take_over(self, finetune: Finetune, job: Job) -> Finetune | None:

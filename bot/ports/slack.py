@@ -9,6 +9,7 @@ from bot.domain.card import Card
 from bot.domain.consent import Author
 from bot.domain.finetune import Finetune
 from bot.domain.prompt import Category
+from bot.domain.proposal import Proposal
 from bot.domain.question import Arrival, Missed, Notice, Place, Question
 from bot.domain.release import Release
 from bot.domain.trouble import TroubleReport
@@ -160,6 +161,20 @@ class Announcer(Protocol):
 
     async def ask_about_stall(self, finetune: Finetune, *, message_id: str, again: bool) -> None:
         """Tell them that the fine-tune does not go on, and ask whether to wait any longer."""
+
+    async def show_proposal(
+        self, proposal: Proposal, release: Release | None, serving: Release | None
+    ) -> dict[str, str]:
+        """Post or update the messages of a proposal: in the ops channel, else in a direct message to each admin.
+
+        Args:
+            proposal: the proposal as it is now.
+            release: the version that it proposes; None before it is trained.
+            serving: the version that answers now.
+
+        Returns:
+            The messages: channel → ts.
+        """
 
     async def post_missed(self, missed: Missed, *, message_id: str, again: bool) -> None:
         """List for staff, with links, the questions that came too late to be answered. `telling`: id of this list."""

@@ -16,6 +16,7 @@ from bot.domain.finetune import Finetune, FinetuneState
 from bot.domain.fold import OutOfFold
 from bot.domain.mark import QueueMark
 from bot.domain.prompt import Prompt, PromptEvent
+from bot.domain.proposal import Proposal, ProposalState
 from bot.domain.question import Arrival, Disclosure, Ending, InboxItem, Place, Question, Verdict
 from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
 from bot.domain.replica import Replica
@@ -243,6 +244,9 @@ class Rows(Protocol):
     async def counts(self) -> dict[tuple[str, Split], int]:
         """Return (category, split) → number of rows."""
 
+    async def settled_since(self, since: datetime | None) -> int:
+        """Return the number of rows that people settled after `since`; imported rows do not count. None: ever."""
+
     async def last_change(self) -> datetime | None:
         """Return when a row was last put or withdrawn; None if there never was a row."""
 
@@ -337,6 +341,30 @@ class Finetunes(Protocol):
 
     async def out_of_fold(self, finetune_id: str) -> list[OutOfFold]:
         """Return the fine-tune's out-of-fold answers, in order of row id; none if its provider reported none."""
+
+
+class StoredProposals(Protocol):
+    """Proposals; a fine-tune has at most one, and at most one is in each of `asking`, `training` and `open`."""
+
+    async def add(self, proposal: Proposal) -> None:
+        """Insert a proposal.
+
+        Raises:
+            Exception: the database's own error, if the fine-tune has one, or another one is in this state.
+        """
+
+    async def get(self, finetune_id: str) -> Proposal | None: ...
+
+    async def within(self, states: Collection[ProposalState]) -> list[Proposal]:
+        """Return the proposals in these states, oldest first."""
+
+    async def newest(self) -> Proposal | None: ...
+
+    async def advance(self, proposal: Proposal, was: ProposalState) -> bool:
+        """Save all but `shown` if the stored state is still `was`. Otherwise change nothing and return False."""
+
+    async def save_shown(self, finetune_id: str, shown: dict[str, str]) -> None:
+        """Store which messages show the proposal."""
 
 
 class Datasets(Protocol):
@@ -605,6 +633,7 @@ class Transaction(Protocol):
     prompts: Prompts
     releases: Releases
     finetunes: Finetunes
+    proposals: StoredProposals
     datasets: Datasets
     results: Results
     shadows: Shadows

@@ -11,6 +11,7 @@ from bot.domain.disk import log_failure
 from bot.domain.errors import Undelivered
 from bot.domain.finetune import ENDED_STATES, STALL_TOPIC, UNDER_WAY
 from bot.domain.hours import next_working_moment
+from bot.domain.proposal import PROPOSAL_TOPIC
 from bot.domain.question import Missed, Place
 from bot.domain.trouble import TroubleReport
 from bot.ports import MESSAGE_ID, Announcer, Clock, Meter, OutboxItem, Store, Transaction, Unmetered
@@ -50,6 +51,7 @@ class Delivering:
             "finetune": self._finetune,
             STALL_TOPIC: self._stall,
             "switch": self._switch,
+            PROPOSAL_TOPIC: self._proposal,
             "missed": self._missed,
             POSTED_LATE_TOPIC: self._posted_late,
             CONSENT_TOPIC: self._consent,
@@ -194,6 +196,18 @@ class Delivering:
         if release:
             by, note = item.payload["by"], item.payload.get("note")
             await self._announcer.announce_switch(release, by, note, message_id=item.message_id, again=is_again(item))
+
+    async def _proposal(self, item: OutboxItem) -> None:
+        async with self._store.transaction() as tx:
+            proposal = await tx.proposals.get(item.key)
+            release = await tx.releases.get(proposal.release_id) if proposal and proposal.release_id else None
+            serving = await tx.releases.serving()
+            await self._entries.hold(tx, item)
+        if proposal is None:
+            return
+        shown = await self._announcer.show_proposal(proposal, release, serving)
+        async with self._store.transaction() as tx:
+            await tx.proposals.save_shown(item.key, shown)
 
     async def _missed(self, item: OutboxItem) -> None:
         async with self._store.transaction() as tx:

@@ -12,10 +12,12 @@ from bot.domain.evaluation import Evaluation
 from bot.domain.fallback import FALLBACK_RECALL, Fallback
 from bot.domain.gate import LEAST_SENTENCE, Outcome
 from bot.domain.prompt import Prompt
+from bot.domain.proposal import ProposalState
 from bot.domain.release import SYSTEM, ModelName, Release, ReleaseEvent, ReleaseState
 from bot.domain.thing import Thing
 from bot.ports import Clock, Store, Transaction
 from bot.releases.evaluating import Evaluating, OnProgress
+from bot.releases.proposals import move_proposal
 
 ROLLBACK = "rollback"
 OVERRIDE = "override"
@@ -84,6 +86,10 @@ class Releasing:
         await tx.releases.enter(release.id, ReleaseState.SERVING, by, why, now, note)
         if by != SYSTEM:
             await tx.outbox.add("switch", release.id, {"by": by} | ({"note": note} if note else {}), now)
+        for proposal in await tx.proposals.within([ProposalState.OPEN]):
+            taken = proposal.release_id == release.id
+            state = ProposalState.TAKEN if taken else ProposalState.SUPERSEDED
+            await move_proposal(tx, proposal, ProposalState.OPEN, now, state=state, by=by if taken else None)
         await self._ensure_fallback(tx, release)
         if by != SYSTEM:
             await tx.audit.add(by, SWITCHES.get(why, AuditAct.SWITCHED), now, release.name)

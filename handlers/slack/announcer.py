@@ -1,7 +1,7 @@
 """The Announcer port over Slack's Web API."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ from bot.domain.card import Card
 from bot.domain.consent import Author
 from bot.domain.errors import Undelivered
 from bot.domain.finetune import Finetune
+from bot.domain.proposal import Proposal, ProposalState
 from bot.domain.question import Arrival, Missed, Notice, Place, Question
 from bot.domain.release import Release
 from bot.domain.trouble import TroubleReport
@@ -30,12 +31,15 @@ from handlers.views.feedback import unhelped
 from handlers.views.gate import switch_told
 from handlers.views.message import Message, section
 from handlers.views.missed import missed as missed_view
+from handlers.views.proposal import proposal_message
 from handlers.views.trouble import trouble
 
 log = logging.getLogger(__name__)
 
 BLOCK_ERRORS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
 """Slack's errors for blocks that it does not accept."""
+MOST_ADMINS = 20
+"""Maximum number of admins who get a direct message where there is no ops channel."""
 MOST_STAFF_MENTIONS = 10
 """Maximum number of people and groups that an unsure card mentions: more would be noise."""
 
@@ -49,6 +53,7 @@ class SlackAnnouncer:
         ops_channel: Id of the channel for the people who run the bot; None if there is none.
         staff: Ids of the users and user groups that an unsure card mentions.
         contacts: Whom cries for help are referred to (`Care`).
+        admins: Returns the ids of all admins, who are told in private what concerns them if there is no ops channel.
     """
 
     def __init__(
@@ -58,7 +63,9 @@ class SlackAnnouncer:
         ops_channel: str | None = None,
         staff: Sequence[str] = (),
         contacts: Sequence[str] = (),
+        admins: Callable[[], Awaitable[list[str]]] | None = None,
     ) -> None:
+        self._admins = admins
         self._client = client
         self._people = people
         self._copies = OwnMessages(client, people.home.bot_user_id)
@@ -237,6 +244,36 @@ class SlackAnnouncer:
         await self._post_once(
             channel, finetune.channel_ts, message, announcement_mark(f"stalled:{message_id}"), again=again
         )
+
+    async def show_proposal(
+        self, proposal: Proposal, release: Release | None, serving: Release | None
+    ) -> dict[str, str]:
+        shown = dict(proposal.shown)
+        waits = proposal.state in {ProposalState.OPEN, ProposalState.ASKING}
+        known = dict(await self._operators())
+        for channel, words in known.items():
+            if waits and channel not in shown:
+                message = proposal_message(proposal, release, serving, words)
+                mark = announcement_mark(f"proposal:{proposal.finetune_id}")
+                shown[channel] = await self._post_once(channel, None, message, mark, again=True)
+        for channel, ts in proposal.shown.items():
+            message = proposal_message(proposal, release, serving, known.get(channel, self._people.default_words))
+            try:
+                await self._update(channel, ts, message)
+            except Undelivered as error:
+                if not error.final:
+                    raise
+        return shown
+
+    async def _operators(self) -> list[tuple[str, Words]]:
+        """Return the ops channel, else the direct message of each admin, with the readers' language."""
+        if self._ops_channel:
+            return [(self._ops_channel, self._people.default_words)]
+        found = []
+        for admin in (await self._admins() if self._admins else [])[:MOST_ADMINS]:
+            opened = await call_slack(self._client.conversations_open(users=admin))
+            found.append((str(opened["channel"]["id"]), await self._people.words(admin)))
+        return found
 
     async def post_missed(self, missed: Missed, *, message_id: str, again: bool) -> None:
         links = {ts: await self._link(missed.channel, ts) for ts in missed.ts}

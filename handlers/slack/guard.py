@@ -81,6 +81,13 @@ class Guard:
         """Return mentions of all admins, for a private message; the setting's name if there are none."""
         return mentions(self._admins) or "BOT_ADMINS"
 
+    async def admins(self) -> list[str]:
+        """Return the ids of all admins, those of user groups included, in a fixed order."""
+        groups = [sorted(await self._members(entry)) for entry in self._admins if entry.startswith("S")]
+        named = [entry for entry in self._admins if not entry.startswith("S")]
+        members = [one for group in groups for one in group if await self._is_member(one)]
+        return [*dict.fromkeys([*named, *members])]
+
     async def staff_only(self, user_id: str) -> None:
         """Check that this person is staff.
 

@@ -75,6 +75,9 @@ QUEUE_UNDO = "queue.undo"
 QUEUE_RESUME = "queue.resume"
 QUEUE_OPEN = "queue.open"
 
+PROPOSAL_AGREE = "proposal.agree"
+PROPOSAL_DECLINE = "proposal.decline"
+
 PROMPT_EDIT = "prompt.edit"
 PROMPT_ADD = "prompt.add"
 PROMPT_TASK = "prompt.task"

@@ -164,6 +164,7 @@ def environment(server: Server, model_url: str) -> dict[str, str]:
         "BOT_CHANNELS": server.channels.help_desk.id,
         "BOT_OPS_CHANNEL": server.channels.ops.id,
         "BOT_HTTP_PORT": "0",
+        "BOT_AUTO_TRAIN": "off",
     }
 
 

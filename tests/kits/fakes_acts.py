@@ -13,6 +13,7 @@ from bot.domain.errors import ModelDown, ModelError, ModelRefused, OutcomeUnknow
 from bot.domain.finetune import Finetune, Job
 from bot.domain.fold import TrainingReport
 from bot.domain.prompt import Category, Prompt
+from bot.domain.proposal import Proposal, ProposalState
 from bot.domain.question import Arrival, Missed, Notice, Place, Question
 from bot.domain.release import ModelName, Release
 from bot.domain.similar import Example
@@ -167,6 +168,8 @@ class FakeAnnouncer:
         """Direct message that was sent on → name of the category whose people got it."""
         self.asked: list[tuple[str, str]] = []
         """Authors who were asked for their agreement: (question id, author's id)."""
+        self.proposals: list[tuple[ProposalState, str | None]] = []
+        """What was shown of proposals: the state, and the version's id."""
         self.finetunes: dict[str, Finetune] = {}
         """ts of a progress message → the fine-tune that it shows."""
         self.announced: list[Finetune] = []
@@ -314,6 +317,15 @@ class FakeAnnouncer:
             self.message_ids.append(message_id)
             self.missed.append(missed)
         lose(fault, NO_ANSWER)
+
+    async def show_proposal(
+        self, proposal: Proposal, release: Release | None, serving: Release | None
+    ) -> dict[str, str]:
+        del serving
+        fault = self._receive("show_proposal")
+        self.proposals.append((proposal.state, release.id if release else None))
+        lose(fault, NO_ANSWER)
+        return {"COPS": "1.1"}
 
     async def announce_switch(
         self, release: Release, by: str, note: str | None = None, *, message_id: str, again: bool

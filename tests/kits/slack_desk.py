@@ -234,7 +234,6 @@ async def open_desk(
         people = People(client, home)
         policy = Policy(home.bot_user_id, [server.channels.help_desk.id])
         audiences = ChannelAudiences(client)
-        announcer = SlackAnnouncer(client, people, server.channels.ops.id, [server.people.staff_group.id])
         neighbours = RowNeighbours(store)
         ports = Ports(
             store=store,
@@ -251,6 +250,9 @@ async def open_desk(
         )
         acts = Acts(ports, Choices(student=student, fallback=fallback or Fallback()))
         guard = Guard([server.people.staff_group.id], [server.people.admin.id], client, people, acts.auditing)
+        announcer = SlackAnnouncer(
+            client, people, server.channels.ops.id, [server.people.staff_group.id], admins=guard.admins
+        )
         reader = MessageReader(client, people, audiences)
         history = SlackHistory(client, reader, policy)
         slack = SlackActs(ports, acts, SlackPorts(announcer, history, audiences, reader), timedelta(hours=24))

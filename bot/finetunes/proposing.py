@@ -1,0 +1,166 @@
+"""Trainings that start by themselves, and the proposal of a version that is clearly better."""
+
+import logging
+
+from bot.domain.errors import Reason, Refused
+from bot.domain.evaluation import Evaluation
+from bot.domain.finetune import ENDED_STATES, Finetune, FinetuneState
+from bot.domain.gate import Outcome
+from bot.domain.proposal import NEW_ANSWERS, PREPARED, PROPOSAL_TOPIC, Proposal, ProposalState
+from bot.domain.release import EMBEDDED, SYSTEM, Release
+from bot.finetunes.planning import Planning
+from bot.finetunes.starting import Starting
+from bot.ports import Clock, Store, Transaction
+from bot.releases.evaluating import Evaluating
+from bot.releases.proposals import move_proposal
+
+log = logging.getLogger(__name__)
+
+
+class Proposing:
+    """Trains in the background once enough was confirmed, compares, and proposes what passes the gate.
+
+    Each step is stored before the next one begins, so that another replica goes on after a crash. A training that costs
+    money begins only after an admin's press. People who must agree to a training come between `plan` and `confirm`.
+    """
+
+    def __init__(
+        self, store: Store, planning: Planning, starting: Starting, evaluating: Evaluating, clock: Clock, *, on: bool
+    ) -> None:
+        self._store = store
+        self._planning = planning
+        self._starting = starting
+        self._evaluating = evaluating
+        self._clock = clock
+        self._on = on
+        self._refused_at = 0
+        """Number of new answers at which no training could be planned; more of them are waited for."""
+
+    async def step(self) -> None:
+        """Take the next step. A periodic task of one replica calls this.
+
+        Raises:
+            ModelDown, ModelRefused: The comparison got no answers; the next call goes on with it.
+        """
+        if not self._on:
+            return
+        async with self._store.transaction() as tx:
+            prepared = await tx.proposals.within(PREPARED)
+            new = await self.new_answers(tx)
+            under_way = await tx.finetunes.under_way()
+        for proposal in prepared:
+            await self._follow(proposal)
+        if not prepared and not under_way and new >= NEW_ANSWERS and new > self._refused_at:
+            await self._begin(new)
+
+    async def new_answers(self, tx: Transaction) -> int:
+        """Return how many answers were confirmed since the last training, or since the last one was proposed."""
+        trained = await tx.finetunes.newest(1)
+        proposed = await tx.proposals.newest()
+        times = [one.created_at for one in trained] + ([proposed.created_at] if proposed else [])
+        return await tx.rows.settled_since(max(times, default=None))
+
+    async def agree(self, finetune_id: str, by: str) -> Finetune:
+        """Start the paid training that a proposal asks about.
+
+        Raises:
+            Refused: ALREADY_CONFIRMED, if somebody else has answered; as in `Starting.confirm`.
+        """
+        async with self._store.transaction() as tx:
+            proposal = await tx.proposals.get(finetune_id)
+        if proposal is None or proposal.state is not ProposalState.ASKING:
+            raise Refused(Reason.ALREADY_CONFIRMED)
+        finetune = await self._starting.confirm(finetune_id, by)
+        await self._move(proposal, ProposalState.ASKING, state=ProposalState.TRAINING, by=by)
+        return finetune
+
+    async def decline(self, finetune_id: str, by: str) -> None:
+        """Say that now is not the time. The next proposal comes after as many new answers again.
+
+        Raises:
+            Refused: ALREADY_CONFIRMED, if the proposal stands no longer.
+        """
+        async with self._store.transaction() as tx:
+            proposal = await tx.proposals.get(finetune_id)
+        if proposal is None or proposal.state not in {ProposalState.ASKING, ProposalState.OPEN}:
+            raise Refused(Reason.ALREADY_CONFIRMED)
+        await self._move(proposal, proposal.state, state=ProposalState.DECLINED, by=by)
+
+    async def _begin(self, new: int) -> None:
+        try:
+            finetune, _ = await self._planning.plan(SYSTEM, "en")
+        except Refused as refused:
+            log.info("no training is proposed: %s", refused.reason.value)
+            self._refused_at = new
+            return
+        free, now = finetune.student.provider == EMBEDDED, self._clock.now()
+        state = ProposalState.TRAINING if free else ProposalState.ASKING
+        proposal = Proposal(
+            finetune_id=finetune.id, state=state, created_at=now, updated_at=now, usd=finetune.estimate.usd
+        )
+        async with self._store.transaction() as tx:
+            await tx.proposals.add(proposal)
+            if not free:
+                await tx.outbox.add(PROPOSAL_TOPIC, finetune.id, {}, now)
+        if free:
+            await self._follow(proposal)
+
+    async def _follow(self, proposal: Proposal) -> None:
+        async with self._store.transaction() as tx:
+            finetune = await tx.finetunes.get(proposal.finetune_id)
+            newest = await tx.finetunes.newest(1)
+            releases = [one for one in await tx.releases.all() if one.finetune_id == proposal.finetune_id]
+        if finetune is None:
+            return
+        planned, was = finetune.state is FinetuneState.PLANNED, proposal.state
+        if planned and newest and newest[0].created_at > finetune.created_at:
+            await self._move(proposal, was, state=ProposalState.SUPERSEDED)  # an admin has trained meanwhile
+        elif planned and was is ProposalState.TRAINING:
+            await self._confirm(proposal)
+        elif not planned and was is ProposalState.ASKING:
+            await self._move(proposal, was, state=ProposalState.TRAINING)  # the press was stored, and this was not
+        elif finetune.state is FinetuneState.SUCCEEDED and releases:
+            await self._compare(proposal, releases[-1])
+        elif finetune.state in ENDED_STATES - {FinetuneState.SUCCEEDED}:
+            await self._move(proposal, was, state=ProposalState.DROPPED)
+
+    async def _confirm(self, proposal: Proposal) -> None:
+        try:
+            await self._starting.confirm(proposal.finetune_id, SYSTEM)
+        except Refused as refused:
+            log.info("a training that began by itself was given up: %s", refused.reason.value)
+            await self._move(proposal, ProposalState.TRAINING, state=ProposalState.DROPPED)
+
+    async def _compare(self, proposal: Proposal, release: Release) -> None:
+        """Propose the version if it is clearly better, in place of an older proposal."""
+        compared = _with_figures(proposal, await self._evaluating.evaluate(release))
+        async with self._store.transaction() as tx:
+            now, serving = self._clock.now(), await tx.releases.serving(lock=True)
+            if compared.state is ProposalState.OPEN:
+                if serving is None or serving.id != compared.over:
+                    return  # the next step compares it with the version that serves now
+                for older in await tx.proposals.within([ProposalState.OPEN]):
+                    await move_proposal(tx, older, ProposalState.OPEN, now, state=ProposalState.SUPERSEDED)
+            await move_proposal(tx, compared, proposal.state, now)
+
+    async def _move(self, proposal: Proposal, was: ProposalState, **changes: object) -> None:
+        async with self._store.transaction() as tx:
+            await move_proposal(tx, proposal, was, self._clock.now(), **changes)
+
+
+def _with_figures(proposal: Proposal, evaluation: Evaluation) -> Proposal:
+    """Return the proposal with what the comparison found, as it would be proposed if the gate passed it."""
+    decision = evaluation.decision
+    if decision is None:
+        # Somebody has switched to it meanwhile.
+        return proposal.model_copy(update={"state": ProposalState.TAKEN, "release_id": evaluation.release.id})
+    comparison, passed = decision.comparison, decision.outcome is Outcome.PASSED
+    figures = {
+        "state": ProposalState.OPEN if passed else ProposalState.DROPPED,
+        "release_id": evaluation.release.id,
+        "over": decision.serving,
+        "fixed": len(comparison.fixed) if comparison else 0,
+        "broken": len(comparison.broken) if comparison else 0,
+        "missing": decision.missing,
+    }
+    return proposal.model_copy(update=figures)

@@ -1,0 +1,177 @@
+"""Trainings that begin by themselves: when, what is proposed, and what makes a proposal void."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from bot.domain.dataset import Split
+from bot.domain.errors import Reason, Refused
+from bot.domain.finetune import FinetuneState
+from bot.domain.prompt import Prompt
+from bot.domain.proposal import Proposal, ProposalState
+from bot.domain.release import ModelName
+from bot.domain.similar import Example
+from bot.finetunes.proposing import Proposing
+from bot.ports import Answer, Shelf
+from bot.releases.evaluating import Evaluating
+from bot.releases.releasing import Releasing
+from bot.similarity.neighbours import RowNeighbours
+from storage.store import SqlStore
+from tests.bot.things import row, rows_of
+from tests.kits.fakes import RuleModel, StepClock
+from tests.kits.fakes_acts import CountingEstimator, FakeTrainer
+from tests.kits.finetune_bench import FinetuneBench
+
+LEARNED = "ft:base:1"
+
+
+class LearningModel(RuleModel):
+    """A model that knows nothing before it is trained."""
+
+    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
+        answer = await super().classify(model, prompt, text, examples)
+        return answer if model.model == LEARNED else answer.model_copy(update={"category": "other"})
+
+
+class ProposalDesk(FinetuneBench):
+    """Rows that were confirmed, a trainer, and the act that proposes."""
+
+    def __init__(self, store: SqlStore, shelf: Shelf, trainer: FakeTrainer, clock: StepClock) -> None:
+        super().__init__(store, shelf, trainer, clock)
+        self.model = LearningModel({"labor": "labor", "it": "it"})
+        self.proposing = self.restarted()
+
+    def restarted(self, *, on: bool = True) -> Proposing:
+        acts = self.new_acts()
+        evaluating = Evaluating(
+            self.store, self.model, self.clock, neighbours=RowNeighbours(self.store), estimator=CountingEstimator()
+        )
+        return Proposing(self.store, acts.planning, acts.starting, evaluating, self.clock, on=on)
+
+    async def confirm_rows(self, n: int = 12) -> None:
+        self.clock.advance(minutes=1)
+        found = [*rows_of(Split.TRAIN, "labor", n), *rows_of(Split.TRAIN, "it", n), *rows_of(Split.HELD_OUT, "it", 10)]
+        await self.add([one.model_copy(update={"settled_at": self.clock.now()}) for one in found])
+        self.clock.advance(minutes=1)
+
+    async def train(self, model: str | None = LEARNED) -> None:
+        """Take all steps of a training, with a new act for each, as if the app were killed in between."""
+        for _ in range(3):
+            await self.restarted().step()
+            await self.acts.following.follow()
+        *_, job = self.trainer.jobs
+        self.trainer.set_status(job, "succeeded" if model else "failed", model)
+        await self.acts.following.follow()
+        await self.restarted().step()
+
+    async def newest(self) -> Proposal | None:
+        async with self.store.transaction() as tx:
+            return await tx.proposals.newest()
+
+    async def state(self) -> ProposalState | None:
+        found = await self.newest()
+        return found.state if found else None
+
+
+@pytest.fixture
+def desk(store: SqlStore, shelf: Shelf, trainer: FakeTrainer, clock: StepClock) -> ProposalDesk:
+    return ProposalDesk(store, shelf, trainer, clock)
+
+
+async def test_clearly_better_version_is_proposed_once(desk: ProposalDesk) -> None:
+    await desk.confirm_rows()
+    await desk.train()
+    found = await desk.newest()
+    assert found is not None
+    assert (found.state, found.broken, desk.trainer.requests["create"]) == (ProposalState.OPEN, 0, 1)
+    assert found.fixed >= 10
+    for _ in range(3):
+        await desk.proposing.step()
+    assert await desk.newest() == found
+    async with desk.store.transaction() as tx:
+        finetune = await tx.finetunes.get(found.finetune_id)
+        told = await tx.outbox.page("finetune", 0, 10)
+        shown = await tx.outbox.page("proposal", 0, 10)
+    assert finetune is not None
+    assert (finetune.state, len(told), len(shown)) == (FinetuneState.SUCCEEDED, 0, 1)
+
+
+async def test_too_few_answers_or_off_start_nothing(desk: ProposalDesk) -> None:
+    await desk.add([row(f"labor {n}") for n in range(19)])
+    await desk.proposing.step()
+    assert await desk.newest() is None
+    await desk.confirm_rows()
+    await desk.restarted(on=False).step()
+    assert await desk.newest() is None
+
+
+async def test_version_that_is_no_better_is_dropped_silently(desk: ProposalDesk) -> None:
+    await desk.confirm_rows()
+    await desk.train("ft:base:2")
+    assert await desk.state() is ProposalState.DROPPED
+    async with desk.store.transaction() as tx:
+        assert await tx.outbox.page("proposal", 0, 10) == []
+
+
+async def test_failed_training_waits_for_new_answers(desk: ProposalDesk) -> None:
+    await desk.confirm_rows()
+    await desk.train(None)
+    assert await desk.state() is ProposalState.DROPPED
+    await desk.proposing.step()
+    assert desk.trainer.requests["create"] == 1
+
+
+async def test_switch_takes_or_voids_the_proposal(desk: ProposalDesk) -> None:
+    await desk.confirm_rows()
+    await desk.train()
+    proposal = await desk.newest()
+    assert proposal is not None
+    assert proposal.release_id is not None
+    releasing = Releasing(desk.store, desk.clock)
+    await releasing.switch(proposal.release_id, "U9")
+    taken = await desk.newest()
+    assert taken is not None
+    assert (taken.state, taken.by) == (ProposalState.TAKEN, "U9")
+
+
+async def test_declined_proposal_stays_declined(desk: ProposalDesk) -> None:
+    await desk.confirm_rows()
+    await desk.train()
+    proposal = await desk.newest()
+    assert proposal is not None
+    await desk.proposing.decline(proposal.finetune_id, "U9")
+    with pytest.raises(Refused) as refused:
+        await desk.proposing.decline(proposal.finetune_id, "U8")
+    assert refused.value.reason is Reason.ALREADY_CONFIRMED
+    await desk.proposing.step()
+    assert await desk.state() is ProposalState.DECLINED
+
+
+async def test_newer_version_takes_the_older_ones_place(desk: ProposalDesk) -> None:
+    await desk.confirm_rows()
+    await desk.train()
+    older = await desk.newest()
+    await desk.confirm_rows(14)
+    await desk.train()
+    newer = await desk.newest()
+    assert older is not None
+    assert newer is not None
+    assert newer.finetune_id != older.finetune_id
+    async with desk.store.transaction() as tx:
+        stored = await tx.proposals.get(older.finetune_id)
+    assert stored is not None
+    assert (stored.state, newer.state) == (ProposalState.SUPERSEDED, ProposalState.OPEN)
+
+
+async def test_paid_training_begins_only_after_a_press(desk: ProposalDesk) -> None:
+    desk.student = ModelName(provider="openai", model="gpt-4.1-nano")
+    await desk.confirm_rows()
+    for _ in range(3):
+        await desk.restarted().step()
+    asking = await desk.newest()
+    assert asking is not None
+    assert (asking.state, desk.trainer.requests["create"]) == (ProposalState.ASKING, 0)
+    await desk.restarted().agree(asking.finetune_id, "U9")
+    desk.acts = desk.new_acts()
+    await desk.acts.following.follow()
+    assert (await desk.state(), desk.trainer.requests["create"]) == (ProposalState.TRAINING, 1)

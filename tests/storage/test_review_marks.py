@@ -1,0 +1,50 @@
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from bot.domain.mark import MarkKind, QueueMark
+from bot.ports import Store
+from storage.database import Database
+from tests.storage.things import NOW, add_answered_question, correction
+
+
+async def test_marks_are_read_by_person_and_time(store: Store) -> None:
+    marks = [
+        QueueMark(key="q1", kind=MarkKind.SKIP, by="U1", at=NOW),
+        QueueMark(key="q2", kind=MarkKind.SKIP, by="U1", at=NOW + timedelta(seconds=1)),
+        QueueMark(key="q1", kind=MarkKind.BACK, by="U1", at=NOW + timedelta(seconds=2)),
+        QueueMark(key="q1", kind=MarkKind.SKIP, by="U2", at=NOW),
+    ]
+    async with store.transaction() as transaction:
+        for mark in marks:
+            await transaction.marks.add(mark)
+        assert await transaction.marks.of("U1", NOW) == marks[:3]
+        assert await transaction.marks.of("U1", NOW + timedelta(seconds=2)) == marks[2:3]
+        assert await transaction.marks.skipped("U1") == {"q2": marks[1].at}
+        assert await transaction.marks.skipped("U2") == {"q1": NOW}
+
+
+@pytest.mark.parametrize("change", ["UPDATE review_marks SET kind = 'x'", "DELETE FROM review_marks"])
+async def test_marks_are_append_only(database: Database, store: Store, change: str) -> None:
+    async with store.transaction() as transaction:
+        await transaction.marks.add(QueueMark(key="q1", kind=MarkKind.SKIP, by="U1", at=NOW))
+    with pytest.raises(DBAPIError, match="append-only"):
+        async with database.begin() as connection:
+            await connection.execute(text(change))
+
+
+async def test_set_aside_question_waits_only_once_settled_again(store: Store) -> None:
+    async with store.transaction() as transaction:
+        await add_answered_question(transaction)
+        await transaction.questions.save_card("q1", "9.1")
+        assert [one.id for one in await transaction.questions.waiting(5)] == ["q1"]
+        await transaction.questions.set_aside("q1", aside=True)
+        assert await transaction.questions.waiting(5) == []
+        await transaction.questions.settle("q1", "labor")
+        await transaction.questions.settle("q1", None)
+        assert [one.id for one in await transaction.questions.waiting(5)] == ["q1"]
+        assert [one.id for one in await transaction.questions.last_of("U1", 3)] == ["q1"]
+        await transaction.corrections.add(correction())
+        assert await transaction.corrections.by(correction().by, correction().at) == [correction()]
