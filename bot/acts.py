@@ -25,6 +25,7 @@ from bot.domain.release import ModelName
 from bot.domain.training_file import FileProblem
 from bot.finetunes.budget import Spending
 from bot.finetunes.following import Following
+from bot.finetunes.glancing import Glancing
 from bot.finetunes.planning import Planning
 from bot.finetunes.progress import FinetuneProgress
 from bot.finetunes.proposing import Proposing
@@ -147,6 +148,7 @@ class Acts:
         )
         self.following = Following(store, ports.trainer, self.starting, progress, clock)
         self.proposing = Proposing(store, self.planning, self.starting, self.evaluating, clock, on=choices.auto_train)
+        self.glancing = Glancing(store, self.proposing, spending, neighbours, clock, choices.student)
         read_mirror = mirror_state if tracker else None
         self.reporting = Reporting(store, clock, spending, neighbours, read_mirror, ports.embedded)
         # corrections

@@ -1,5 +1,6 @@
 """The fine-tune subcommands of /finetune: export, start, status, cancel, audit."""
 
+from bot.domain.release import EMBEDDED
 from handlers import home
 from handlers.command import Call, Story
 from handlers.texts.escape import mention
@@ -14,6 +15,7 @@ from handlers.views.ids import (
     FINETUNE_DISMISS,
     FINETUNE_PLAN,
     FINETUNE_WAIT,
+    HOME_TRAIN,
     PROPOSAL_AGREE,
     PROPOSAL_DECLINE,
 )
@@ -89,6 +91,18 @@ async def agree(call: Call) -> None:
     await home.publish_if_open(call.context, call.spot.user)
 
 
+async def train(call: Call) -> None:
+    """Train at once where that is free; otherwise show the plan with its price."""
+    finetune, frozen = await call.acts.planning.plan(call.spot.user, call.words.language)
+    if finetune.student.provider != EMBEDDED:
+        await call.say(training.plan(finetune, frozen.manifest, await call.acts.prompting.current(), call.words))
+        return
+    await call.acts.starting.confirm(finetune.id, call.spot.user)
+    call.context.wake.follow()
+    call.acts.glancing.forget()
+    await home.publish_if_open(call.context, call.spot.user)
+
+
 async def decline(call: Call) -> None:
     """Leave a proposal for later. Its message says so."""
     await call.acts.proposing.decline(call.argument, call.spot.user)
@@ -106,5 +120,6 @@ FINETUNE_STORY = Story(
         FINETUNE_WAIT: wait_on,
         PROPOSAL_AGREE: agree,
         PROPOSAL_DECLINE: decline,
+        HOME_TRAIN: train,
     },
 )

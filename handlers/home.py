@@ -16,6 +16,7 @@ from handlers.slack.failures import SLACK_FAILURES, call_slack, error_name
 from handlers.texts.escape import mention
 from handlers.views import home as views
 from handlers.views import queue
+from handlers.views.glance import glance_blocks
 from handlers.views.queue import Around
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,8 @@ async def home_of(context: Context, user: str, *, notice: str = "", first: str |
     if person.outsider:
         return views.not_for_guests(person.words)
     parts = []
+    if await context.guard.is_admin(user):
+        parts.append(glance_blocks(await context.acts.glancing.glance(), person.words))
     if await context.guard.is_staff(user):
         focus, around = await focused(context, user, notice=notice, first=first)
         parts.append(queue.queue(focus, person.words, around))

@@ -34,6 +34,17 @@ class SqlCorrections:
         query = select(corrections).where(corrections.c.by == person, corrections.c.at >= since)
         return [Correction.model_validate(dict(row)) for row in (await self._connection.execute(query)).mappings()]
 
+    async def judged(self, since: datetime) -> list[tuple[datetime, bool]]:
+        later = corrections.alias()
+        newest = select(func.max(later.c.seq)).where(later.c.question_id == corrections.c.question_id)
+        query = (
+            select(corrections.c.at, corrections.c.kind == CorrectionKind.AGREE.value)
+            .join(verdicts, verdicts.c.id == corrections.c.verdict_id)
+            .where(corrections.c.at >= since, corrections.c.kind != CorrectionKind.UNDO.value)
+            .where(verdicts.c.settled_row.is_(None), corrections.c.seq == newest.scalar_subquery())
+        )
+        return [(at, bool(right)) for at, right in await self._connection.execute(query)]
+
     async def settled_answers(self) -> dict[str, SettledAnswer]:
         later = corrections.alias()
         newest = select(func.max(later.c.seq)).where(later.c.question_id == corrections.c.question_id)

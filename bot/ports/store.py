@@ -163,6 +163,12 @@ class Corrections(Protocol):
     async def by(self, person: str, since: datetime) -> list[Correction]:
         """Return what this person corrected at or after `since`, in any order."""
 
+    async def judged(self, since: datetime) -> list[tuple[datetime, bool]]:
+        """Return when each question was settled at or after `since`, and whether the answer was right.
+
+        Answers from memory are left out: they say nothing about a version.
+        """
+
     async def settled_answers(self) -> dict[str, SettledAnswer]:
         """Return question id → the live answer that staff settled, for every settled question."""
 

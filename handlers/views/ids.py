@@ -78,6 +78,8 @@ QUEUE_OPEN = "queue.open"
 PROPOSAL_AGREE = "proposal.agree"
 PROPOSAL_DECLINE = "proposal.decline"
 
+HOME_TRAIN = "home.train"
+
 PROMPT_EDIT = "prompt.edit"
 PROMPT_ADD = "prompt.add"
 PROMPT_TASK = "prompt.task"

@@ -32,3 +32,11 @@ async def test_staff_and_admins_read_their_permissions(desk: SlackDesk) -> None:
     admin = await open_home(await desk.window(desk.server.people.admin))
     assert "/finetune help" in admin
     assert "回答を確定・変更できます" not in admin
+
+
+async def test_admin_sees_the_version_and_one_next_step(desk: SlackDesk) -> None:
+    yuko = await desk.window(desk.server.people.admin)
+    home = await open_home(yuko)
+    for part in ("いまの状況", "使用中", "v1", "学習データ", "今月の費用", "あと20件を確認する"):
+        assert part in home
+    assert "いまの状況" not in await open_home(await desk.kenji())

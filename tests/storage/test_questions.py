@@ -240,3 +240,13 @@ async def test_database_refuses_row_of_withheld_text(store: Store) -> None:
     with pytest.raises(DBAPIError, match="has not agreed"):
         async with store.transaction() as transaction:
             await transaction.rows.put(row("q1"))
+
+
+async def test_judged_answers_say_whether_they_were_right(store: Store) -> None:
+    async with store.transaction() as transaction:
+        await add_answered_question(transaction)
+        await transaction.corrections.add(correction(1, CorrectionKind.AGREE))
+        assert await transaction.corrections.judged(NOW - timedelta(days=1)) == [(correction().at, True)]
+        await transaction.corrections.add(correction(2, CorrectionKind.CHANGE))
+        assert [right for _, right in await transaction.corrections.judged(NOW - timedelta(days=1))] == [False]
+        assert await transaction.corrections.judged(NOW + timedelta(days=1)) == []

@@ -1,0 +1,144 @@
+"""What an admin sees first in App Home: the version in use, how often it was right, and the next best step."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from bot.domain.budget import Spend
+from bot.domain.dataset import Split
+from bot.domain.gain import RARE_BELOW
+from bot.domain.prompt import Prompt
+from bot.domain.proposal import NEW_ANSWERS, Proposal, ProposalState
+from bot.domain.release import EMBEDDED, ModelName, Release
+from bot.domain.thing import Thing
+from bot.domain.training_file import FEWEST_EXAMPLES
+from bot.finetunes.budget import Spending
+from bot.finetunes.proposing import Proposing
+from bot.ports import Clock, Neighbours, Store
+
+WEEKS = 4
+"""Number of weeks, the present one included, for which the share of right answers is shown."""
+GLANCE_KEPT = timedelta(seconds=10)
+"""Age up to which a glance is shown again without reading anything."""
+
+
+class Step(StrEnum):
+    """The next best step. Each has a text in each language under `home.step.<value>`."""
+
+    SWITCH = "switch"
+    TRAINING = "training"
+    TRAIN = "train"
+    TRAIN_PAID = "train_paid"
+    CONFIRM = "confirm"
+
+
+class Week(Thing):
+    """The answers of one week that staff judged: how many, and how many were right. The first week is the oldest."""
+
+    start: datetime
+    judged: int
+    right: int
+
+
+class Glance(Thing):
+    """The state of the loop in few figures."""
+
+    serving: Release
+    prompt: Prompt
+    weeks: tuple[Week, ...]
+    step: Step
+    confirm: int
+    """Number of answers to confirm before the next training."""
+    proposal: Proposal | None
+    proposed: Release | None
+    examples: dict[str, int]
+    """Category id → training examples."""
+    spend: Spend
+    conflicts: int
+
+    @property
+    def rare(self) -> dict[str, int]:
+        """Return category id → how many examples are missing, for each category with too few."""
+        few = {category.id: RARE_BELOW - self.examples.get(category.id, 0) for category in self.prompt.categories}
+        return {category: missing for category, missing in few.items() if missing > 0}
+
+
+class Glancing:
+    """Reads the glance from counts and indexes alone, never row by row, and keeps it for a moment."""
+
+    def __init__(
+        self,
+        store: Store,
+        proposing: Proposing,
+        spending: Spending,
+        neighbours: Neighbours,
+        clock: Clock,
+        student: ModelName,
+    ) -> None:
+        self._store = store
+        self._proposing = proposing
+        self._spending = spending
+        self._neighbours = neighbours
+        self._clock = clock
+        self._free = student.provider == EMBEDDED
+        self._kept: tuple[datetime, Glance] | None = None
+
+    async def glance(self) -> Glance:
+        """Return the glance, at most `GLANCE_KEPT` old.
+
+        Raises:
+            LookupError: no release serves.
+        """
+        now = self._clock.now()
+        if self._kept is None or now - self._kept[0] > GLANCE_KEPT:
+            self._kept = now, await self._read(now)
+        return self._kept[1]
+
+    def forget(self) -> None:
+        """Read everything anew next time, because a press changed it."""
+        self._kept = None
+
+    async def _read(self, now: datetime) -> Glance:
+        conflicts = len(await self._neighbours.conflicts())
+        async with self._store.snapshot() as tx:
+            serving = await tx.releases.serving()
+            prompt = await tx.prompts.get(serving.prompt_id) if serving else None
+            if serving is None or prompt is None:
+                raise LookupError("no release serves")
+            counts = await tx.rows.counts()
+            examples = {category: n for (category, split), n in counts.items() if split is Split.TRAIN}
+            opened = await tx.proposals.within([ProposalState.OPEN])
+            new = await self._proposing.new_answers(tx)
+            under_way = await tx.finetunes.under_way()
+            first = _monday(now) - timedelta(weeks=WEEKS - 1)
+            judged = await tx.corrections.judged(first)
+            missing = max(NEW_ANSWERS - new, FEWEST_EXAMPLES - sum(examples.values()), 0)
+            return Glance(
+                serving=serving,
+                prompt=prompt,
+                weeks=tuple(_week(first + timedelta(weeks=n), judged) for n in range(WEEKS)),
+                step=self._step(switch=bool(opened), training=bool(under_way), missing=missing),
+                confirm=missing,
+                proposal=opened[0] if opened else None,
+                proposed=await tx.releases.get(opened[0].release_id or "") if opened else None,
+                examples=examples,
+                spend=await self._spending.month(tx),
+                conflicts=conflicts,
+            )
+
+    def _step(self, *, switch: bool, training: bool, missing: int) -> Step:
+        if training:
+            return Step.TRAINING
+        if switch:
+            return Step.SWITCH
+        if missing:
+            return Step.CONFIRM
+        return Step.TRAIN if self._free else Step.TRAIN_PAID
+
+
+def _monday(now: datetime) -> datetime:
+    return (now - timedelta(days=now.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _week(start: datetime, judged: list[tuple[datetime, bool]]) -> Week:
+    right = [ok for at, ok in judged if start <= at < start + timedelta(weeks=1)]
+    return Week(start=start, judged=len(right), right=sum(right))

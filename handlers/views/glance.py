@@ -1,0 +1,65 @@
+"""App Home at a glance, for admins: the version in use, how often it was right, and the next best step."""
+
+from bot.finetunes.glancing import Glance, Step, Week
+from handlers.texts.words import Words
+from handlers.views.finetune import name_of
+from handlers.views.ids import FINETUNE_SWITCH, HOME_TRAIN, QUEUE_OPEN, NamedPayload
+from handlers.views.message import Block, button, context, day, plain, section
+from handlers.views.version import version
+
+BAR = 10
+"""Length of a week's bar, in squares. Text is legible on a phone and in dark mode, and needs no uploaded file."""
+FEWEST_JUDGED_A_WEEK = 3
+"""Number of judged answers below which a week has no bar: a share of one or two says nothing."""
+
+
+def glance_blocks(seen: Glance, words: Words) -> list[Block]:
+    """Return the glance as blocks of App Home."""
+    blocks: list[Block] = [
+        {"type": "header", "text": plain(words("home.glance.title"), 150)},
+        section(words("home.glance.version", version=version(seen.serving, words))),
+        context("\n".join([words("home.glance.right"), *(_bar(week, words) for week in seen.weeks)])),
+    ]
+    if seen.conflicts:
+        blocks.append(section("⚠️ " + words("home.glance.conflicts", n=seen.conflicts)))
+    blocks.append(_next(seen, words))
+    blocks.append(
+        context("\n".join([_examples(seen, words), words("home.glance.cost", usd=f"{seen.spend.total:.2f}")]))
+    )
+    return blocks
+
+
+def _bar(week: Week, words: Words) -> str:
+    if week.judged < FEWEST_JUDGED_A_WEEK:
+        return words("home.glance.few", day=day(week.start), n=week.judged)
+    filled = round(BAR * week.right / week.judged)
+    bar = "▰" * filled + "▱" * (BAR - filled)
+    percent = f"{week.right / week.judged:.0%}"
+    return words("home.glance.week", day=day(week.start), bar=bar, percent=percent, right=week.right, of=week.judged)
+
+
+def _next(seen: Glance, words: Words) -> Block:
+    """Return the next best step with its one button; a training that is under way needs none."""
+    if seen.step is Step.SWITCH and seen.proposal and seen.proposed:
+        facts = {"name": seen.proposed.name, "fixed": seen.proposal.fixed, "broken": seen.proposal.broken}
+        label = words("proposal.switch", name=seen.proposed.name)
+        press = button(label, FINETUNE_SWITCH, NamedPayload(id=seen.proposed.id).packed(), style="primary")
+        return section(words("home.step.switch", **facts), accessory=press)
+    text = words(f"home.step.{seen.step.value}", n=seen.confirm)
+    if seen.step is Step.TRAINING:
+        return section(text)
+    label = words(f"home.button.{seen.step.value}", n=seen.confirm)
+    action = QUEUE_OPEN if seen.step is Step.CONFIRM else HOME_TRAIN
+    return section(text, accessory=button(label, action, NamedPayload(id="next").packed(), style="primary"))
+
+
+def _examples(seen: Glance, words: Words) -> str:
+    """Return the number of training examples of each category, with how many are missing."""
+    parts = []
+    for category in seen.prompt.categories:
+        missing = seen.rare.get(category.id)
+        facts = {"category": name_of(seen.prompt, category.id), "n": seen.examples.get(category.id, 0)}
+        parts.append(
+            words("home.glance.missing", missing=missing, **facts) if missing else words("home.glance.has", **facts)
+        )
+    return words("home.glance.examples", parts=" · ".join(parts))
