@@ -14,7 +14,7 @@ from tests.kits.browser import browsing
 from tests.loop.browser_story import live_through
 from tests.loop.story import STORIES, open_loop_desk
 
-KEPT = {"refused", "corrected", "start", "switched", "answered"}
+KEPT = {"refused", "corrected", "start", "switched"}
 
 
 def lean(file: Path) -> None:
