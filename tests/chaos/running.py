@@ -220,6 +220,10 @@ class Run:
         return Report(violations, figures(evidence, self.faults.counts, seconds, settled))
 
 
+CARD_BLOCKS = ("card.", "direct.")
+"""How the block ids of a card's controls begin, also in a direct message."""
+
+
 def parse_bot_message(channel: str, message: Json) -> BotMessage | None:
     """Return a message of the bot as evidence; None if it is not about a question."""
     payload = (message.get("metadata") or {}).get("event_payload", {})
@@ -228,11 +232,21 @@ def parse_bot_message(channel: str, message: Json) -> BotMessage | None:
         return BotMessage(**place, event=payload["event_id"])
     if "question_id" not in payload:
         return None
-    _, verdict, seen = next(b["block_id"] for b in message["blocks"] if b["type"] == "actions").split(".")
-    category_name = message["text"].partition(" · ")[0]
+    block_ids = [block.get("block_id", "") for block in message["blocks"]]
+    kind, verdict, seen, *_ = next(name for name in block_ids if name.startswith(CARD_BLOCKS)).split(".")
     return BotMessage(
-        **place, question=payload["question_id"], verdict=verdict, seen=int(seen), category_name=category_name
+        **place,
+        question=payload["question_id"],
+        verdict=verdict,
+        seen=int(seen) if kind == "card" else 0,  # nobody may correct a direct message that was not sent on
+        category_name=_first_category(message["text"]),
     )
+
+
+def _first_category(text: str) -> str:
+    """Return the name of the category that a card's text names first; empty if it names none."""
+    found = {text.index(name): name for name, _ in words.CATEGORIES.values() if name in text}
+    return found[min(found)] if found else ""
 
 
 def figures(evidence: Evidence, counts: Counter[str], seconds: float, settled: float | None) -> dict[str, object]:

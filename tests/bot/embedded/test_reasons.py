@@ -30,7 +30,7 @@ def test_japanese_reason_quotes_whole_words() -> None:
     answer = classify(TrainedModel(), PROMPT, LABELS, "来月の有給の申請について")
     assert answer.label == "労務"
     assert "「有給」" in answer.reason
-    assert answer.reason.endswith("が決め手です")
+    assert answer.reason.endswith("という言葉から判断しました")
 
 
 def test_english_reason_quotes_whole_words() -> None:
@@ -71,7 +71,7 @@ def test_reason_names_alike_example_without_deciding_word() -> None:
 def test_reason_for_given_label_quotes_supporting_words(label: str, word: str) -> None:
     answer = classify(TrainedModel(), PROMPT, [label], "面接と有給について")
     assert (answer.label, answer.confidence) == (label, 1.0)
-    assert answer.reason == f"「{word}」が決め手です"
+    assert answer.reason == f"「{word}」という言葉から判断しました"
 
 
 def test_given_label_without_supporting_word_has_no_reason() -> None:
