@@ -24,6 +24,7 @@ from bot.domain.fallback import Fallback
 from bot.domain.release import ModelName
 from bot.domain.training_file import FileProblem
 from bot.finetunes.budget import Spending
+from bot.finetunes.digesting import Digesting
 from bot.finetunes.following import Following
 from bot.finetunes.glancing import Glancing
 from bot.finetunes.planning import Planning
@@ -203,5 +204,6 @@ class SlackActs:
             remind_after=remind_after,
         )
         self.delivering = Delivering(store, slack.announcer, clock, meter)
+        self.digesting = Digesting(store, acts.glancing, slack.announcer, clock)
         self.catching_up = CatchingUp(store, slack.history, clock, catch_up_within, acts.caring)
         self.surveying = Surveying(store, slack.audiences, clock)

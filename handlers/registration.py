@@ -6,6 +6,7 @@ from handlers import (
     command,
     corrections,
     details,
+    digest,
     evaluation,
     finetune,
     home,
@@ -33,6 +34,7 @@ STORIES = (
     review.REVIEW_STORY,
     prompt.PROMPT_STORY,
     details.DETAILS_STORY,
+    digest.DIGEST_STORY,
 )
 """The stories of /finetune. Help lists their subcommands in this order."""
 

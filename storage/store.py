@@ -35,6 +35,7 @@ from storage.results import SqlResults
 from storage.rows import SqlRows
 from storage.shadows import SqlShadows
 from storage.vectors import SqlVectors
+from storage.weeks import SqlWeeks
 
 
 class SqlTransaction:
@@ -52,6 +53,7 @@ class SqlTransaction:
         self.releases: ports.Releases = SqlReleases(connection)
         self.finetunes: ports.Finetunes = (MirroredFinetunes if mirrored else SqlFinetunes)(connection)
         self.proposals: ports.StoredProposals = SqlProposals(connection)
+        self.weeks: ports.Weeks = SqlWeeks(connection)
         self.datasets: ports.Datasets = SqlDatasets(connection)
         self.results: ports.Results = SqlResults(connection)
         self.shadows: ports.Shadows = (MirroredShadows if mirrored else SqlShadows)(connection)

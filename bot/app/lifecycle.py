@@ -56,6 +56,8 @@ FOLLOW_SECONDS = 2.0
 """Interval at which the provider is asked for the progress of a fine-tune, in seconds."""
 CATCH_UP_SECONDS = 15.0
 """Interval at which the bot checks whether it is time to read the channels, in seconds."""
+SUMMARY_SECONDS = 60.0
+"""Interval at which the bot looks whether it is Monday morning, in seconds."""
 PROPOSE_SECONDS = 15.0
 """Interval at which the next step of a training that began by itself is taken, in seconds."""
 MIRROR_SECONDS = 2.0
@@ -324,9 +326,14 @@ def periodic_tasks(
         await acts.proposing.step()
         wake()
 
+    async def summarise() -> None:
+        await slack.digesting.tick()
+        wake()
+
     tasks: dict[str, tuple[ScheduledAct, float]] = {
         "follow": (follow, FOLLOW_SECONDS),
         "propose": (propose, PROPOSE_SECONDS),
+        "summarise": (summarise, SUMMARY_SECONDS),
         "batches": (BatchFollower(acts, client).follow, BATCH_SECONDS),
         "prune": (acts.pruning.prune, PRUNE_SECONDS),
         "audit": (acts.auditing.count, AUDIT_SECONDS),

@@ -1,11 +1,11 @@
 """What an admin sees first in App Home: the version in use, how often it was right, and the next best step."""
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from bot.domain.budget import Spend
 from bot.domain.dataset import Split
 from bot.domain.gain import RARE_BELOW
+from bot.domain.next_step import NextStep, Step
 from bot.domain.prompt import Prompt
 from bot.domain.proposal import NEW_ANSWERS, Proposal, ProposalState
 from bot.domain.release import EMBEDDED, ModelName, Release
@@ -19,16 +19,6 @@ WEEKS = 4
 """Number of weeks, the present one included, for which the share of right answers is shown."""
 GLANCE_KEPT = timedelta(seconds=10)
 """Age up to which a glance is shown again without reading anything."""
-
-
-class Step(StrEnum):
-    """The next best step. Each has a text in each language under `home.step.<value>`."""
-
-    SWITCH = "switch"
-    TRAINING = "training"
-    TRAIN = "train"
-    TRAIN_PAID = "train_paid"
-    CONFIRM = "confirm"
 
 
 class Week(Thing):
@@ -54,6 +44,14 @@ class Glance(Thing):
     """Category id → training examples."""
     spend: Spend
     conflicts: int
+
+    @property
+    def next(self) -> NextStep:
+        """Return the next step with the facts that its text names."""
+        if self.step is not Step.SWITCH or not self.proposal or not self.proposed:
+            return NextStep(step=self.step, confirm=self.confirm)
+        fixed, broken = self.proposal.fixed, self.proposal.broken
+        return NextStep(step=self.step, confirm=self.confirm, name=self.proposed.name, fixed=fixed, broken=broken)
 
     @property
     def rare(self) -> dict[str, int]:

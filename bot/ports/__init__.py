@@ -41,6 +41,7 @@ from bot.ports.store import (
     StoredSignals,
     StoredVectors,
     Transaction,
+    Weeks,
 )
 from bot.ports.tracker import Tracker
 from bot.ports.trainer import Trainer
@@ -93,4 +94,5 @@ __all__ = [
     "Trainer",
     "Transaction",
     "Unmetered",
+    "Weeks",
 ]

@@ -7,8 +7,9 @@ from typing import Protocol
 from bot.domain.audience import Audience
 from bot.domain.card import Card
 from bot.domain.consent import Author
+from bot.domain.digest import Digest
 from bot.domain.finetune import Finetune
-from bot.domain.prompt import Category
+from bot.domain.prompt import Category, Prompt
 from bot.domain.proposal import Proposal
 from bot.domain.question import Arrival, Missed, Notice, Place, Question
 from bot.domain.release import Release
@@ -174,6 +175,17 @@ class Announcer(Protocol):
 
         Returns:
             The messages: channel → ts.
+        """
+
+    async def home_offset(self) -> timedelta:
+        """Return the workspace's time zone, as its present distance from UTC: that of the first admin, else UTC."""
+
+    async def post_digest(self, digest: Digest, prompt: Prompt) -> None:
+        """Post the Monday summary in the ops channel, else to each admin, unless it is there already.
+
+        Args:
+            digest: the summary; its question is shown as a link.
+            prompt: names the categories.
         """
 
     async def post_missed(self, missed: Missed, *, message_id: str, again: bool) -> None:

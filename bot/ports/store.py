@@ -10,6 +10,7 @@ from bot.domain.audit import AuditAct, AuditEntry
 from bot.domain.batch import Batch
 from bot.domain.correction import Correction
 from bot.domain.dataset import Manifest, Row, Split
+from bot.domain.digest import AskedWeek, Waiting
 from bot.domain.evidence import SettledAnswer
 from bot.domain.feedback import AskerFeedback
 from bot.domain.finetune import Finetune, FinetuneState
@@ -373,6 +374,22 @@ class StoredProposals(Protocol):
         """Store which messages show the proposal."""
 
 
+class Weeks(Protocol):
+    """The figures of a week, for the Monday summary. Questions that staff said are none are left out."""
+
+    async def asked(self, since: datetime, until: datetime) -> AskedWeek:
+        """Count the answered questions that were asked from `since` on and before `until`."""
+
+    async def waiting(self, since: datetime, until: datetime) -> Waiting | None:
+        """Return the oldest public question of that time that nobody has settled, taken up or called solved."""
+
+    async def confused(self, since: datetime, until: datetime) -> tuple[str, str, int] | None:
+        """Return the categories that staff corrected into one another most often in that time, and how often.
+
+        Only public questions count. None: no two categories were confused more than once.
+        """
+
+
 class Datasets(Protocol):
     """Manifests of frozen dataset versions; their files are on the Shelf as `datasets/<id>.jsonl`."""
 
@@ -640,6 +657,7 @@ class Transaction(Protocol):
     releases: Releases
     finetunes: Finetunes
     proposals: StoredProposals
+    weeks: Weeks
     datasets: Datasets
     results: Results
     shadows: Shadows

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from bot.domain.card import Card
 from bot.domain.consent import Consent
 from bot.domain.correction import Correction, CorrectionKind
+from bot.domain.digest import DIGEST_TOPIC, Digest
 from bot.domain.disk import log_failure
 from bot.domain.errors import Undelivered
 from bot.domain.finetune import ENDED_STATES, STALL_TOPIC, UNDER_WAY
@@ -52,6 +53,7 @@ class Delivering:
             STALL_TOPIC: self._stall,
             "switch": self._switch,
             PROPOSAL_TOPIC: self._proposal,
+            DIGEST_TOPIC: self._digest,
             "missed": self._missed,
             POSTED_LATE_TOPIC: self._posted_late,
             CONSENT_TOPIC: self._consent,
@@ -208,6 +210,15 @@ class Delivering:
         shown = await self._announcer.show_proposal(proposal, release, serving)
         async with self._store.transaction() as tx:
             await tx.proposals.save_shown(item.key, shown)
+
+    async def _digest(self, item: OutboxItem) -> None:
+        async with self._store.transaction() as tx:
+            serving = await tx.releases.serving()
+            prompt = await tx.prompts.get(serving.prompt_id) if serving else None
+            await self._entries.hold(tx, item)
+        if prompt:
+            digest = Digest.model_validate_json(item.payload["digest"], extra="ignore")
+            await self._announcer.post_digest(digest, prompt)
 
     async def _missed(self, item: OutboxItem) -> None:
         async with self._store.transaction() as tx:

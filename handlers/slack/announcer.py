@@ -9,8 +9,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.card import Card
 from bot.domain.consent import Author
+from bot.domain.digest import Digest
 from bot.domain.errors import Undelivered
 from bot.domain.finetune import Finetune
+from bot.domain.prompt import Prompt
 from bot.domain.proposal import Proposal, ProposalState
 from bot.domain.question import Arrival, Missed, Notice, Place, Question
 from bot.domain.release import Release
@@ -26,6 +28,7 @@ from handlers.views import training
 from handlers.views.card import card as card_view
 from handlers.views.card import moved
 from handlers.views.care import care as care_view
+from handlers.views.digest import digest_message
 from handlers.views.direct import direct_card
 from handlers.views.feedback import unhelped
 from handlers.views.gate import switch_told
@@ -139,7 +142,9 @@ class SlackAnnouncer:
 
     async def utc_offset(self, card: Card) -> timedelta:
         owner = card.owner or ""
-        person = owner if owner.startswith(("U", "W")) else card.question.asker
+        return await self._offset_of(owner if owner.startswith(("U", "W")) else card.question.asker)
+
+    async def _offset_of(self, person: str) -> timedelta:
         try:
             return (await self._people.get(person)).utc_offset
         except SLACK_FAILURES as error:
@@ -264,6 +269,16 @@ class SlackAnnouncer:
                 if not error.final:
                     raise
         return shown
+
+    async def home_offset(self) -> timedelta:
+        admins = await self._admins() if self._admins else []
+        return await self._offset_of(admins[0]) if admins else timedelta(0)
+
+    async def post_digest(self, digest: Digest, prompt: Prompt) -> None:
+        waiting, mark = digest.waiting, announcement_mark(f"digest:{digest.until.date()}")
+        link = await self._link_if_readable(waiting.channel, waiting.ts) if waiting else None
+        for channel, words in await self._operators():
+            await self._post_once(channel, None, digest_message(digest, prompt, words, link=link), mark, again=True)
 
     async def _operators(self) -> list[tuple[str, Words]]:
         """Return the ops channel, else the direct message of each admin, with the readers' language."""

@@ -1,6 +1,7 @@
 """App Home at a glance, for admins: the version in use, how often it was right, and the next best step."""
 
-from bot.finetunes.glancing import Glance, Step, Week
+from bot.domain.next_step import NextStep, Step
+from bot.finetunes.glancing import Glance, Week
 from handlers.texts.words import Words
 from handlers.views.finetune import name_of
 from handlers.views.ids import FINETUNE_SWITCH, HOME_TRAIN, QUEUE_OPEN, NamedPayload
@@ -41,16 +42,21 @@ def _bar(week: Week, words: Words) -> str:
 def _next(seen: Glance, words: Words) -> Block:
     """Return the next best step with its one button; a training that is under way needs none."""
     if seen.step is Step.SWITCH and seen.proposal and seen.proposed:
-        facts = {"name": seen.proposed.name, "fixed": seen.proposal.fixed, "broken": seen.proposal.broken}
         label = words("proposal.switch", name=seen.proposed.name)
         press = button(label, FINETUNE_SWITCH, NamedPayload(id=seen.proposed.id).packed(), style="primary")
-        return section(words("home.step.switch", **facts), accessory=press)
-    text = words(f"home.step.{seen.step.value}", n=seen.confirm)
+        return section(next_text(seen.next, words), accessory=press)
+    text = next_text(seen.next, words)
     if seen.step is Step.TRAINING:
         return section(text)
     label = words(f"home.button.{seen.step.value}", n=seen.confirm)
     action = QUEUE_OPEN if seen.step is Step.CONFIRM else HOME_TRAIN
     return section(text, accessory=button(label, action, NamedPayload(id="next").packed(), style="primary"))
+
+
+def next_text(step: NextStep, words: Words) -> str:
+    """Return the next best step as one line of mrkdwn."""
+    facts = {"n": step.confirm, "name": step.name, "fixed": step.fixed, "broken": step.broken}
+    return words(f"home.step.{step.step.value}", **facts)
 
 
 def _examples(seen: Glance, words: Words) -> str:

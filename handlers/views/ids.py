@@ -78,6 +78,9 @@ QUEUE_OPEN = "queue.open"
 PROPOSAL_AGREE = "proposal.agree"
 PROPOSAL_DECLINE = "proposal.decline"
 
+DIGEST_STOP = "digest.stop"
+DIGEST_RESUME = "digest.resume"
+
 HOME_TRAIN = "home.train"
 
 PROMPT_EDIT = "prompt.edit"

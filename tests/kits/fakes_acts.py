@@ -9,6 +9,7 @@ from enum import StrEnum
 from bot.domain.batch import BatchJob
 from bot.domain.card import Card
 from bot.domain.consent import Author
+from bot.domain.digest import Digest
 from bot.domain.errors import ModelDown, ModelError, ModelRefused, OutcomeUnknown, Reason, Refused, Trouble, Undelivered
 from bot.domain.finetune import Finetune, Job
 from bot.domain.fold import TrainingReport
@@ -186,6 +187,10 @@ class FakeAnnouncer:
         """Reported troubles: (model, trouble, fallback model)."""
         self.missed: list[Missed] = []
         """Posted lists of questions that were missed."""
+        self.digests: list[Digest] = []
+        """Posted Monday summaries."""
+        self.offset = timedelta(0)
+        """The workspace's time zone."""
         self.notes: list[str] = []
         """Reasons for switches that the gate did not pass."""
 
@@ -316,6 +321,17 @@ class FakeAnnouncer:
         if not (again and message_id in self.message_ids):
             self.message_ids.append(message_id)
             self.missed.append(missed)
+        lose(fault, NO_ANSWER)
+
+    async def home_offset(self) -> timedelta:
+        self._receive("home_offset")
+        return self.offset
+
+    async def post_digest(self, digest: Digest, prompt: Prompt) -> None:
+        del prompt
+        fault = self._receive("post_digest")
+        if digest.until not in [posted.until for posted in self.digests]:
+            self.digests.append(digest)
         lose(fault, NO_ANSWER)
 
     async def show_proposal(

@@ -21,6 +21,7 @@ from bot.domain.fallback import Fallback
 from bot.domain.prompt import Category, Prompt
 from bot.domain.question import Question
 from bot.domain.release import ModelName
+from bot.finetunes.digesting import Digesting
 from bot.ports import Embedded, Model, NothingEmbedded, Store, Trainer
 from bot.practice import Person, Server, Timing, Workspace, serve
 from bot.practice.people import TEAM_ID, Member
@@ -81,6 +82,7 @@ class SlackDesk:
     acts: Acts
     catch_up: CatchUp
     surveying: Surveying
+    digesting: Digesting
     connect: Callable[[], Awaitable[Any]]
     handler: Any = None
     """The socket of the last connect."""
@@ -281,6 +283,7 @@ async def open_desk(
             *(server, store, clock, rules, people, client, announcer, slack.answering, answerers, deliverers, stack),
             catch_up=catch_up,
             surveying=slack.surveying,
+            digesting=slack.digesting,
             connect=connect,
             neighbours=neighbours,
             acts=acts,
