@@ -1,6 +1,7 @@
 """The month's spend, and the budget that a fine-tune must stay within."""
 
 from collections.abc import Mapping
+from datetime import date
 
 from bot.domain.budget import Asked, Spend, is_billed, month_of
 from bot.domain.errors import Reason, Refused
@@ -56,6 +57,10 @@ class Spending:
             budget=self._budget,
             asked=Asked(memory=memory, model=by_model, usd=sum(usd or 0.0 for usd in live.values())),
         )
+
+    def ends(self, model: ModelName) -> date | None:
+        """Return the day on which a model's provider shuts it down; None if no end is known."""
+        return self._estimator.ends(model)
 
     def _costs(self, tokens: Mapping[str, tuple[int, int]]) -> dict[str, float | None]:
         """Return model → US dollars for its tokens in and out; None if its price is unknown."""

@@ -1,6 +1,6 @@
 """What an admin sees first in App Home: the version in use, how often it was right, and the next best step."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from bot.domain.budget import Spend
 from bot.domain.dataset import Split
@@ -44,6 +44,10 @@ class Glance(Thing):
     """Category id → training examples."""
     spend: Spend
     conflicts: int
+    ends: date | None = None
+    """The day on which the provider shuts down the model in use; None if no end is known."""
+    student_ends: date | None = None
+    """The same for the model that new versions are trained from."""
 
     @property
     def next(self) -> NextStep:
@@ -77,6 +81,7 @@ class Glancing:
         self._spending = spending
         self._neighbours = neighbours
         self._clock = clock
+        self._student = student
         self._free = student.provider == EMBEDDED
         self._kept: tuple[datetime, Glance] | None = None
 
@@ -121,6 +126,8 @@ class Glancing:
                 examples=examples,
                 spend=await self._spending.month(tx),
                 conflicts=conflicts,
+                ends=self._spending.ends(serving.model),
+                student_ends=self._spending.ends(self._student),
             )
 
     def _step(self, *, switch: bool, training: bool, missing: int) -> Step:

@@ -1,5 +1,6 @@
 """Token counts and prices."""
 
+from datetime import date
 from typing import Protocol
 
 from bot.domain.release import ModelName
@@ -19,3 +20,6 @@ class Estimator(Protocol):
 
     def cost(self, model: ModelName, tokens_in: int, tokens_out: int) -> float | None:
         """Return the US dollars for answers of this many tokens; None if the price is unknown."""
+
+    def ends(self, model: ModelName) -> date | None:
+        """Return the day on which the provider shuts the model down; None if no end is known."""

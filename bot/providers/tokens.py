@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from datetime import date
 from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -85,16 +86,21 @@ class OfflineEstimator:
 
     def price(self, student: ModelName, tokens: int) -> tuple[float | None, str | None]:
         """Return US dollars for so many trained tokens, and the price's date (ISO 8601); None if there is no price."""
-        price = _price("training", student)
+        price = _entry("training", student)
         return (None, None) if price is None else (price * tokens / MILLION, _PRICES["date"])
 
     def cost(self, model: ModelName, tokens_in: int, tokens_out: int) -> float | None:
         """Return the highest possible cost of these tokens, in US dollars; None if there is no price."""
-        price = _price("serving_finetuned" if model.model.startswith("ft:") else "serving", model)
+        price = _entry("serving_finetuned" if model.model.startswith("ft:") else "serving", model)
         return None if price is None else (price[0] * tokens_in + price[1] * tokens_out) / MILLION
 
+    def ends(self, model: ModelName) -> date | None:
+        """Return the day on which the provider shuts the model down; None if no end is known."""
+        found: date | None = _entry("ends", model)
+        return found
 
-def _price(table: str, model: ModelName) -> Any:  # a number, or a pair (in, out)
+
+def _entry(table: str, model: ModelName) -> Any:  # a number, a pair (in, out) or a day
     name = f"{model.provider}/{model.model.removeprefix('ft:')}"
     known = [key for key in _PRICES[table] if name.startswith(key)]
     key = max(known, key=len, default=None)

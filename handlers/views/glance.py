@@ -1,5 +1,7 @@
 """App Home at a glance, for admins: the version in use, how often it was right, and the next best step."""
 
+from datetime import UTC, date, datetime, time
+
 from bot.domain.next_step import NextStep, Step
 from bot.finetunes.glancing import Glance, Week
 from handlers.texts.words import Words
@@ -23,11 +25,20 @@ def glance_blocks(seen: Glance, words: Words) -> list[Block]:
     ]
     if seen.conflicts:
         blocks.append(section("⚠️ " + words("home.glance.conflicts", n=seen.conflicts)))
+    if seen.ends:
+        blocks.append(section("⚠️ " + words("home.glance.ends", name=seen.serving.name, day=_noon(seen.ends))))
+    if seen.student_ends:
+        blocks.append(section("⚠️ " + words("home.glance.student_ends", day=_noon(seen.student_ends))))
     blocks.append(_next(seen, words))
     blocks.append(
         context("\n".join([_examples(seen, words), words("home.glance.cost", usd=f"{seen.spend.total:.2f}")]))
     )
     return blocks
+
+
+def _noon(end: date) -> str:
+    """Return mrkdwn that shows a day. Noon of UTC is the same day nearly everywhere."""
+    return day(datetime.combine(end, time(12), UTC))
 
 
 def _bar(week: Week, words: Words) -> str:

@@ -1,7 +1,9 @@
 """App Home through Slack: its content by role and language."""
 
+from bot.domain.release import ModelName
 from bot.practice import Person
-from tests.kits.slack_desk import WATCHED, SlackDesk, texts
+from storage.store import SqlStore
+from tests.kits.slack_desk import WATCHED, SlackDesk, open_desk, texts
 
 
 async def open_home(person: Person) -> str:
@@ -40,3 +42,11 @@ async def test_admin_sees_the_version_and_one_next_step(desk: SlackDesk) -> None
     for part in ("いまの状況", "使用中", "v1", "学習データ", "今月の費用", "あと20件を確認する"):
         assert part in home
     assert "いまの状況" not in await open_home(await desk.kenji())
+
+
+async def test_admin_is_warned_of_models_that_end(store: SqlStore) -> None:
+    serving, student = ModelName.parse("openai/ft:gpt-4.1-mini:org::1"), ModelName.parse("openai/gpt-4o-mini")
+    async with open_desk(store, serving=serving, student=student) as desk:
+        home = await open_home(await desk.window(desk.server.people.admin))
+    assert home.count("提供が終了します") == 2
+    assert "2027-01-14" in home

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 
 from bot.domain.batch import BatchJob
@@ -141,6 +141,9 @@ class CountingEstimator:
 
     def cost(self, model: ModelName, tokens_in: int, tokens_out: int) -> float | None:
         return (tokens_in + tokens_out) / 1e6 if model.provider == "local" else None
+
+    def ends(self, model: ModelName) -> date | None:
+        return None if model.provider == "local" else date(2027, 1, 14)
 
 
 NO_ANSWER = Undelivered("no answer", final=False)

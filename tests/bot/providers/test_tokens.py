@@ -104,3 +104,16 @@ def test_text_count_excludes_the_message_frame() -> None:
     text = "有給は何日前までに申請しますか？"
     content = tokens_of([{"role": "user", "content": text}]) - tokens_of([{"role": "user", "content": ""}])
     assert OfflineEstimator().words(text) == content > 0
+
+
+@pytest.mark.parametrize(
+    ("model", "end"),
+    [
+        ("openai/ft:gpt-4.1-mini-2025-04-14:org::abc", date(2027, 1, 14)),
+        ("openai/gpt-4o-mini", date(2027, 1, 14)),
+        ("openai/gpt-6-luna", None),
+        ("local/base", None),
+    ],
+)
+def test_end_of_model_is_known(model: str, end: date | None) -> None:
+    assert OfflineEstimator().ends(ModelName.parse(model)) == end
