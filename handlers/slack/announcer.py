@@ -281,12 +281,21 @@ class SlackAnnouncer:
             await self._post_once(channel, None, digest_message(digest, prompt, words, link=link), mark, again=True)
 
     async def _operators(self) -> list[tuple[str, Words]]:
-        """Return the ops channel, else the direct message of each admin, with the readers' language."""
+        """Return the ops channel, else the direct message of each admin, with the readers' language.
+
+        An admin to whom Slack lets nobody write, such as a former employee, is left out.
+        """
         if self._ops_channel:
             return [(self._ops_channel, self._people.default_words)]
         found = []
         for admin in (await self._admins() if self._admins else [])[:MOST_ADMINS]:
-            opened = await call_slack(self._client.conversations_open(users=admin))
+            try:
+                opened = await call_slack(self._client.conversations_open(users=admin))
+            except Undelivered as error:
+                if not error.final:
+                    raise
+                log.warning("an admin gets no direct message: %s", error)
+                continue
             found.append((str(opened["channel"]["id"]), await self._people.words(admin)))
         return found
 

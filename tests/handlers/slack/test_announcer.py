@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot.domain.digest import AskedWeek, Digest, Judgement
 from bot.domain.errors import Undelivered
 from bot.domain.finetune import Estimate, Finetune, FinetuneState
+from bot.domain.next_step import NextStep, Step
 from bot.domain.question import Arrival, Notice, Place, Via
 from bot.domain.release import ModelName, Release, ReleaseState
 from bot.practice.people import TEAM_ID
@@ -13,7 +15,7 @@ from handlers.slack.announcer import SlackAnnouncer
 from handlers.views import card as card_views
 from handlers.views.ids import DETAILS, FINETUNE_ROLLBACK, FINETUNE_SWITCH
 from handlers.views.message import Message
-from tests.kits.slack_desk import MODEL, SlackDesk, controls, eventually, texts
+from tests.kits.slack_desk import MODEL, PROMPT, SlackDesk, controls, eventually, texts
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 OPS, WATCHED, YUKO = "C0OPS000001", "C0HELPDESK1", "U0YUKO00001"
@@ -67,6 +69,37 @@ async def test_fine_tune_progress_falls_back_to_dm(desk: SlackDesk) -> None:
     await announcer.announce_finetune(failed, None, again=False)
     message = await (await desk.window(desk.server.people.admin)).answer(ts)
     assert "&lt;!channel&gt; out of quota" in texts(message)
+
+
+async def test_summary_reaches_each_admin_once(desk: SlackDesk) -> None:
+    yuko, emily = await desk.window(desk.server.people.admin), await desk.emily()
+
+    async def admins() -> list[str]:
+        return ["U0FORMER001", yuko.user_id, emily.user_id]
+
+    announcer = SlackAnnouncer(desk.client, desk.people, admins=admins)
+    week, before = AskedWeek(public={"labor": 2}, private=1), AskedWeek(public={}, private=0)
+    judged = Judgement(judged=2, right=1)
+    digest = Digest(
+        until=AT,
+        asked=week,
+        asked_before=before,
+        judgement=judged,
+        judgement_before=judged,
+        waiting=None,
+        confused=("it", "labor", 2),
+        gained=1,
+        next=NextStep(step=Step.SWITCH, confirm=0, name="v2", fixed=3),
+    )
+    for _ in range(2):
+        await announcer.post_digest(digest, PROMPT)
+    for person, parts in (
+        (yuko, ["先週の質問：3件", "非公開 1件"]),
+        (emily, ["3 questions", "in private 1", "v2 is ready"]),
+    ):
+        (message,) = await person.history(await person.dm())
+        assert all(part in texts(message) for part in parts)
+        assert len(message["blocks"][0]["text"]["text"].splitlines()) <= 6
 
 
 async def test_deleted_progress_message_is_posted_again(desk: SlackDesk) -> None:
