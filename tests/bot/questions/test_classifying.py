@@ -245,7 +245,7 @@ async def test_each_trouble_is_reported_once_an_hour(desk: OutageDesk) -> None:
     for n, trouble in enumerate((Trouble.DOWN, Trouble.DOWN, Trouble.KEY, Trouble.KEY, Trouble.DOWN), start=1):
         desk.models.luna_trouble = ModelDown("x", trouble)
         await desk.ask(n)
-    reported = [("openai/luna", Trouble.DOWN, "local/base"), ("openai/luna", Trouble.KEY, "local/base")]
+    reported = [("openai/luna", Trouble.DOWN, "v2"), ("openai/luna", Trouble.KEY, "v2")]
     assert desk.board.troubles == reported
     desk.clock.advance(seconds=REPORT_INTERVAL.total_seconds())
     await desk.ask(9)
