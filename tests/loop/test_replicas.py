@@ -109,6 +109,6 @@ async def test_two_replicas_are_one_bot(tmp_path: Path) -> None:
         assert record.rows(newest, f"{ENGLISH.again} %") == [(release,)] * 8
         await until(lambda: record.rows("SELECT release_id FROM replicas") == [(release,)] * 2, seconds=WITHIN)
         assert time.monotonic() - switched < WITHIN
-        listed = words(await desk.command("status"))
+        listed = await details(desk, await desk.command("status"))
         assert "*Replicas* 2" in listed
-        assert "Not all replicas" not in listed
+        assert "Not every copy" not in listed

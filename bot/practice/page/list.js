@@ -12,7 +12,10 @@ const END_PX = 80;
 const earlier = (onclick) =>
   el("button", { type: "button", class: "button earlier", onclick, "data-testid": "earlier" }, t("earlier"));
 
-/** Create the scroll box. `toEnd()` shows the newest item, from its top if it is taller than the box. */
+/**
+ * Create the scroll box. `toEnd()` shows the newest item, from its top if it is taller than the box. `notice()` reads
+ * where the person scrolled to; the browser tells that only with its next frame.
+ */
 function scroller(testid, list, onend) {
   const props = { class: "scroll", role: "log", "aria-live": "polite", tabindex: "0", "data-testid": testid };
   const box = el("div", props, list);
@@ -24,13 +27,14 @@ function scroller(testid, list, onend) {
     scroll.atEnd = true;
     onend();
   };
-  box.addEventListener("scroll", () => {
+  scroll.notice = () => {
     if (isAtEnd()) {
       scroll.atEnd = true;
       onend();
     } else if (box.scrollTop < scroll.top) scroll.atEnd = false;
     scroll.top = box.scrollTop;
-  });
+  };
+  box.addEventListener("scroll", scroll.notice);
   // A picture that loads, or a composer that grows, must not push the newest message out of sight.
   const observer = new ResizeObserver(() => scroll.atEnd && scroll.toEnd());
   [box, list].forEach((node) => observer.observe(node));
@@ -88,9 +92,12 @@ export function messageList(testid) {
     const last = messages.at(-1);
     // What the person wrote, and a private answer to it, is wanted in sight.
     const own = last && last.ts !== newest && (last.user === state.me.id || last.ephemeral);
+    if (place === shown) {
+      if (!box.scrollTop) box.scrollTop = scroll.top; // the box was taken out of the page and put back
+      scroll.notice();
+    }
     const follow = place !== shown || scroll.atEnd || own;
     if (place !== shown) start(place);
-    else if (!box.scrollTop) box.scrollTop = scroll.top; // the box was taken out of the page and put back
     newest = last?.ts ?? "0";
     box.setAttribute("aria-label", label);
     const none = { key: "empty", signature: empty, make: () => el("p", { class: "empty", role: "listitem" }, empty) };
