@@ -93,7 +93,7 @@ class Training:
 
     async def status(self) -> str:
         await self.admin.command("/finetune status")
-        shown = await self.admin.message(lambda m: "answers, since" in texts(m))
+        shown = await self.admin.message(lambda m: "is in use since" in texts(m))
         return await details(self.admin, shown)
 
 
