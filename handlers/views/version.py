@@ -9,7 +9,7 @@ from handlers.views.message import day
 
 
 def version(release: Release, words: Words) -> str:
-    """Return a release's name with its date and its number of training examples, as mrkdwn: `v4 (28 Nov, 812 examples)`."""
+    """Return a release's name with its date and its number of examples, as mrkdwn: `v4 (28 Nov, 812 examples)`."""
     key = "version.trained" if release.examples else "version.untrained"
     return words(key, name=release.name, day=day(release.created_at), n=release.examples)
 

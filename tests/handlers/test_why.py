@@ -32,7 +32,7 @@ async def test_card_and_question_get_the_same_explanation(desk: SlackDesk) -> No
     for part in (
         "'laptop' stands in it · The bot is fairly sure (87%)",
         "Nobody has confirmed it yet",
-        "Answered by v1 · ",
+        "Answered by v1 (<!date",
         "was in use from <!date",
         f"It was shown up to {serving.recall} similar questions",
         "19 tokens in, 10 out",

@@ -44,7 +44,12 @@ class ProposalDesk(FinetuneBench):
     def restarted(self, *, on: bool = True) -> Proposing:
         acts = self.new_acts()
         evaluating = Evaluating(
-            self.store, self.model, self.clock, neighbours=RowNeighbours(self.store), estimator=CountingEstimator()
+            self.store,
+            self.model,
+            self.clock,
+            neighbours=RowNeighbours(self.store),
+            estimator=CountingEstimator(),
+            per_second=dict.fromkeys(("local", "openai"), 10_000.0),
         )
         return Proposing(self.store, acts.planning, acts.starting, evaluating, self.clock, on=on)
 
