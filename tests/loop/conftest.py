@@ -23,7 +23,7 @@ def open_loop(tmp_path: Path) -> Open:
             _env_file=None,
             database_url=f"sqlite:///{tmp_path}/loop.db",
             bot_language=language,
-            **more,
+            **({"bot_auto_train": "off"} | more),  # a training in the background would refuse a test's own
         )
         async with open_bot(settings, state=tmp_path / "workspace.json") as running:
             yield running

@@ -96,6 +96,7 @@ async def replay(
                 "bot_channels": [],
                 "bot_ops_channel": None,
                 "langsmith_api_key": None,
+                "bot_auto_train": "off",  # the replay trains by itself, and only one training runs at a time
             }
         )
         async with open_bot(settings, script.prompt) as running, open_actors(running) as actors:
