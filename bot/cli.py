@@ -327,7 +327,8 @@ async def audit(call: argparse.Namespace, settings: Settings, words: Words) -> i
     from bot.app.wiring import open_core
 
     async with open_core(settings) as core:
-        check, entries = await core.acts.auditing.check(), await core.acts.auditing.entries()
+        entries = await core.acts.auditing.entries()
+        check = core.acts.auditing.checked(entries)
     if call.audit_what == "export":
         file = call.folder / "madoguchi-audit.jsonl"
         with file_errors(call.folder):

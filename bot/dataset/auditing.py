@@ -1,6 +1,6 @@
 """The act that keeps the audit log: settlements in counts, exports, refusals, and failed look-ups of roles."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from bot.domain.audit import AuditAct, AuditEntry, first_broken
@@ -76,8 +76,12 @@ class Auditing:
         return found
 
     async def check(self) -> ChainCheck:
-        """Check that no entry was changed, removed or inserted later."""
-        entries = await self.entries()
+        """Read the whole log, and check that no entry was changed, removed or inserted later."""
+        return self.checked(await self.entries())
+
+    @staticmethod
+    def checked(entries: Sequence[AuditEntry]) -> ChainCheck:
+        """Check a log that was read already."""
         return ChainCheck(entries=len(entries), broken=first_broken(entries), head=entries[-1].hash if entries else "")
 
     async def _note(

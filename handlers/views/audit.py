@@ -36,6 +36,6 @@ def _who(entry: AuditEntry, people: Mapping[str, str], words: Words) -> str:
 
 
 def _what(entry: AuditEntry, words: Words) -> str:
-    facts = ", ".join(f"{name} {fact}" for name, fact in entry.facts.items())
+    facts = ", ".join(words(f"audit.fact.{name}", fact=fact) for name, fact in entry.facts.items())
     parts = [words(f"audit.act.{entry.act.value}"), entry.thing, f"({facts})" if facts else ""]
     return escaped(" ".join(part for part in parts if part), 200)

@@ -1,0 +1,25 @@
+"""The audit log as people read it."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.domain.audit import AuditAct, AuditEntry
+from bot.domain.correction import CorrectionKind
+from handlers.texts.words import LANGUAGES, Words
+from handlers.views.audit import audit_message
+
+FACTS = {"rows": 3, "error": "ratelimited", "student": "local/base", "recall": 3, "threshold": "0.6"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_act_and_fact_has_words(language: str) -> None:
+    facts = FACTS | {kind.value: 2 for kind in CorrectionKind}
+    at = datetime(2026, 11, 30, tzinfo=UTC)
+    entries = [
+        AuditEntry(seq=seq, at=at, who="person-1", act=act, thing="v2", facts=facts, before="")
+        for seq, act in enumerate(AuditAct, 1)
+    ]
+    shown = str(audit_message(entries, {"person-1": "U1"}, Words(language)).blocks)
+    assert shown.count("<@U1>") == len(entries)
+    assert "local/base" in shown
