@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from bot.domain.characters import clean_values
 from bot.domain.masking import masked
@@ -13,8 +13,11 @@ LONGEST_QUESTION = 6_000
 """Maximum length of a question in characters. A longer message is cut, and the card says so."""
 
 MOST_MASKED = 2 * LONGEST_QUESTION
-"""Length to which each part of a message is cut before it is masked, which takes time. What masks make shorter stays
+"""Length to which a message with its quotes is cut before it is masked, which takes time. What masks make shorter stays
 long enough to be cut, and said to be, when the question is read."""
+
+LONGEST_MASKED_AT_ONCE = 1_000
+"""Number of characters up to which masking takes some milliseconds at most."""
 
 EMOJI_CODE = re.compile(r":[a-z0-9_+\-']+:(?::skin-tone-\d:)?")
 
@@ -29,8 +32,20 @@ def storable(arrival: Arrival) -> Arrival:
     clean = Arrival.model_validate(clean_values(arrival.model_dump()))
     if clean.outsider:
         return clean.model_copy(update={"text": "", "quotes": (), "authors": ()})
-    text, *quotes = (masked(part[:MOST_MASKED]) for part in (clean.text, *clean.quotes))
-    return clean.model_copy(update={"text": text, "quotes": tuple(quotes)})
+    text, *quotes = map(masked, _within(MOST_MASKED, (clean.text, *clean.quotes)))
+    return clean.model_copy(update={"text": text, "quotes": tuple(filter(None, quotes))})
+
+
+def is_long(arrival: Arrival) -> bool:
+    """Return whether `storable` takes so long for this arrival that others should not wait for it."""
+    return len(arrival.text) + sum(map(len, arrival.quotes)) > LONGEST_MASKED_AT_ONCE
+
+
+def _within(most: int, parts: Iterable[str]) -> Iterator[str]:
+    """Yield the parts, cut so that all of them together have no more than `most` characters."""
+    for part in parts:
+        yield part[:most]
+        most -= len(part[:most])
 
 
 def points_at_thread(arrival: Arrival, names: Iterable[str] = ()) -> bool:

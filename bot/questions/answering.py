@@ -12,7 +12,7 @@ from bot.domain.disk import is_disk_full, log_failure
 from bot.domain.errors import ModelDown, ModelError, ThreadGone, Undelivered
 from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Question, Verdict, Via
 from bot.ports import Announcer, Clock, Meter, Store, Threads, Transaction, Unmetered
-from bot.questions.arrivals import Arrivals, question_of
+from bot.questions.arrivals import Arrivals, question_of, storable
 from bot.questions.batched_writes import BatchedWrites
 from bot.questions.cards import card_of, first_card
 from bot.questions.classifying import Classifying, ServingRelease
@@ -74,7 +74,7 @@ class Answering:
         Raises:
             Exception: Whatever the database raises. The caller must not ack, so that Slack delivers the event again.
         """
-        return await self._writes.do(intake.storable(arrival))
+        return await self._writes.do(await storable(arrival))
 
     async def _write(self, arrivals: Sequence[Arrival]) -> list[bool]:
         async with self._store.transaction() as tx:
@@ -136,7 +136,7 @@ class Answering:
             prompt = (await self._classifying.serving(tx)).prompt
         if not intake.points_at_thread(item.arrival, [category.name for category in prompt.categories]):
             return item
-        arrival = intake.storable(await self._threads.read(item.arrival))
+        arrival = await storable(await self._threads.read(item.arrival))
         return item.model_copy(update={"arrival": arrival})
 
     async def _decline(self, item: InboxItem, notice: Notice) -> None:

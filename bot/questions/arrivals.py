@@ -1,8 +1,10 @@
 """The arrivals that workers answer: held by lease, retried, ended with one log line, and deleted later."""
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from bot.domain import consent, intake
@@ -39,6 +41,9 @@ SENT_TOPIC = "sent"
 """Outbox topic: a direct message on its way to the people responsible. `category`: the one that its asker chose."""
 REPLY_TOPIC = "reply"
 """Outbox topic: a reply to a sent message, on its way to the asker. `channel`, `thread_ts`, `ts`: where it stands."""
+
+_MASKING = ThreadPoolExecutor(1, thread_name_prefix="masking")
+"""A single thread: several would take the interpreter's lock from the event loop more often."""
 
 
 class Arrivals(LeasedInbox):
@@ -177,6 +182,13 @@ async def ask_shadow(tx: Transaction, question: Question, verdict: Verdict | Non
     remembered = verdict is not None and verdict.from_memory
     if not remembered and not question.unsent and await tx.releases.shadow():
         await tx.outbox.add("shadow", question.id, {}, now)
+
+
+async def storable(arrival: Arrival) -> Arrival:
+    """Return what `intake.storable` does. Long texts are masked one at a time in a thread, so that no ack waits."""
+    if not intake.is_long(arrival):
+        return intake.storable(arrival)
+    return await asyncio.get_running_loop().run_in_executor(_MASKING, intake.storable, arrival)
 
 
 def question_id(arrival: Arrival) -> str:

@@ -10,6 +10,7 @@ from bot.current_prompt import current_prompt
 from bot.domain import intake
 from bot.domain.question import Arrival, Missed
 from bot.ports import Clock, History, Store, Transaction
+from bot.questions.arrivals import storable
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class CatchingUp:
         reached = datetime.fromisoformat(position)
         since, until = max(reached - REREAD, now - LOOK_BACK), now - EVENT_GRACE
         asked = sorted([one async for one in self._history.asked(channel, since, until)], key=lambda one: one[0])
+        readable = {one.event_id: await storable(one) for _, one in asked}
         cries = await self._cries(arrival for at, arrival in asked if at < now - self._answer_within)
         async with self._store.transaction() as tx:
             # First, because this locks the cursor: of two replicas that read the same period, only one writes.
@@ -75,7 +77,7 @@ class CatchingUp:
             missed = [(at, arrival) for at, arrival in asked if not await tx.inbox.knows(arrival.place)]
             late = [one for at, one in missed if at >= now - self._answer_within or one.event_id in cries]
             for arrival in late:
-                await tx.inbox.add(intake.storable(arrival).model_copy(update={"late": True}), now)
+                await tx.inbox.add(readable[arrival.event_id].model_copy(update={"late": True}), now)
             # Old questions before `reached` were listed by the previous read.
             old = [one for at, one in missed if reached < at < now - self._answer_within and one.event_id not in cries]
             await self._list_for_staff(tx, channel, [arrival for arrival in old if intake.notice_for(arrival) is None])
