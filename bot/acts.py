@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from bot.care.caring import Caring
 from bot.corrections.consenting import Consenting
@@ -106,6 +107,8 @@ class Choices:
     langsmith_staff: Collection[str] = ()
     auto_train: bool = False
     """Whether trainings begin by themselves, or are proposed where they cost money."""
+    private_rows: bool = False
+    """Whether hosted trainers, downloads and the tracker get what was asked in private channels and direct messages."""
 
 
 class Acts:
@@ -140,7 +143,9 @@ class Acts:
         self.prompting = Prompting(store, ports.estimator, clock)
         # dataset and fine-tunes
         self.importing = Importing(store, neighbours, clock)
-        self.exporting = Exporting(store, ports.shelf, neighbours, clock)
+        self.exporting = Exporting(
+            store, ports.shelf, neighbours, clock, ports.embedded, private_rows=choices.private_rows
+        )
         self.planning = Planning(
             store, self.exporting, ports.estimator, ports.check_file, spending, clock, choices.student
         )
@@ -150,7 +155,7 @@ class Acts:
         self.following = Following(store, ports.trainer, self.starting, progress, clock)
         self.proposing = Proposing(store, self.planning, self.starting, self.evaluating, clock, on=choices.auto_train)
         self.glancing = Glancing(store, self.proposing, spending, neighbours, clock, choices.student)
-        read_mirror = mirror_state if tracker else None
+        read_mirror = partial(mirror_state, private_rows=choices.private_rows) if tracker else None
         self.reporting = Reporting(store, clock, spending, neighbours, read_mirror, ports.embedded)
         # corrections
         self.auditing = Auditing(store, clock)
@@ -165,7 +170,11 @@ class Acts:
         self.drafting = Drafting(store, ports.model)
         self.explaining = Explaining(store, neighbours)
         # the mirror: None where there is no tracker
-        self.outbound = MirrorOutbound(store, tracker, self.evaluating, ports.estimator, clock) if tracker else None
+        self.outbound = (
+            MirrorOutbound(store, tracker, self.evaluating, ports.estimator, clock, private_rows=choices.private_rows)
+            if tracker
+            else None
+        )
         self.inbound = (
             MirrorInbound(store, tracker, self.correcting, clock, choices.langsmith_staff) if tracker else None
         )

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from bot.app import logs
 from bot.domain.audit import OPERATOR
+from bot.domain.dataset import PRIVATE
 from bot.domain.disk import is_disk_full
 from bot.domain.errors import Refused
 from bot.domain.faults import Fault, Problem, SettingsError, Unable, problem_of, problems_of
@@ -319,6 +320,8 @@ async def export(call: argparse.Namespace, settings: Settings, words: Words) -> 
             manifest=manifest,
         )
     )
+    if left_out := frozen.manifest.left_out.get(PRIVATE):
+        print(words("finetune.left_out.private", n=left_out))
     return 0
 
 

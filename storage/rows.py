@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import RowMapping, and_, func, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.domain.audience import Audience
 from bot.domain.dataset import Row, Source, Split
 from storage.audiences import sent_row
 from storage.tables import rows
@@ -77,6 +78,10 @@ class SqlRows:
             .order_by(rows.c.category, rows.c.split)
         )
         return {(category, Split(split)): n for category, split, n in await self._connection.execute(query)}
+
+    async def private(self) -> int:
+        query = select(func.count()).where(_COUNTS, rows.c.audience != Audience.PUBLIC.value)
+        return (await self._connection.execute(query)).scalar_one()
 
     async def changed(self, since: datetime | None) -> AsyncIterator[tuple[Row, bool]]:
         query = select(*_FIELDS, _COUNTS.label("counts"), rows.c.touched_at).order_by(rows.c.touched_at, rows.c.id)

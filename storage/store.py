@@ -19,6 +19,7 @@ from storage.inbox import SqlInbox
 from storage.leases import SqlLeases
 from storage.marks import SqlMarks
 from storage.mirrored import (
+    MirroredAudiences,
     MirroredCorrections,
     MirroredFinetunes,
     MirroredQuestions,
@@ -62,7 +63,7 @@ class SqlTransaction:
         self.leases: ports.Leases = SqlLeases(connection)
         self.replicas: ports.Replicas = SqlReplicas(connection)
         self.cursors: ports.Cursors = SqlCursors(connection)
-        self.audiences: ports.StoredAudiences = SqlAudiences(connection)
+        self.audiences: ports.StoredAudiences = (MirroredAudiences if mirrored else SqlAudiences)(connection)
         self.vectors: ports.StoredVectors = SqlVectors(connection)
         self.audit: ports.AuditLog = SqlAuditLog(connection)
 

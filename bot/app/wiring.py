@@ -194,6 +194,7 @@ def choices_of(settings: Settings) -> Choices:
         judged_per_second={"local": LOCAL_PER_SECOND},
         langsmith_staff=settings.langsmith_staff,
         auto_train=settings.auto_train,
+        private_rows=settings.bot_private_rows,
     )
 
 

@@ -3,9 +3,10 @@
 import asyncio
 
 from bot.current_prompt import current_prompt
-from bot.domain.dataset import Export, Split, export, open_questions, questions_of, unanswered_lines
+from bot.domain.dataset import PRIVATE, Export, Split, export, open_questions, questions_of, unanswered_lines
 from bot.domain.errors import Reason, Refused
-from bot.ports import Clock, Neighbours, Shelf, Store
+from bot.domain.release import ModelName
+from bot.ports import Clock, Embedded, Neighbours, NothingEmbedded, Shelf, Store
 from bot.ports.progress import Progress, unheard
 from bot.similarity.disjoint import overlapping_ids, prove_disjoint
 
@@ -16,19 +17,44 @@ MOST_OPEN_QUESTIONS = 1_000
 
 
 class Exporting:
-    """Makes training files from the rows."""
+    """Makes training files from the rows.
 
-    def __init__(self, store: Store, shelf: Shelf, neighbours: Neighbours, clock: Clock) -> None:
+    Args:
+        store: The rows.
+        shelf: Keeps the files.
+        neighbours: Finds conflicts and near-copies.
+        clock: The time.
+        embedded: Tells which students are trained in this process.
+        private_rows: Whether other files may hold rows of private channels and direct messages too.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        shelf: Shelf,
+        neighbours: Neighbours,
+        clock: Clock,
+        embedded: Embedded | None = None,
+        *,
+        private_rows: bool = False,
+    ) -> None:
+        self._embedded = embedded or NothingEmbedded()
+        self._private_rows = private_rows
         self._store = store
         self._shelf = shelf
         self._neighbours = neighbours
         self._clock = clock
 
-    async def export(self, report: Progress = unheard) -> Export:
+    def may_hold_private(self, student: ModelName | None) -> bool:
+        """Return whether a file for this student (None: for people) may hold rows that not everybody may read."""
+        return self._private_rows or (student is not None and self._embedded.revision(student) is not None)
+
+    async def export(self, report: Progress = unheard, student: ModelName | None = None) -> Export:
         """Freeze the current rows: the training file goes to the shelf, its manifest to the database.
 
         Args:
             report: Is told after each step how many are done.
+            student: The model that the file will train; None for a file that people download.
 
         Raises:
             Refused: NO_ROWS; NOT_DISJOINT, if the file holds a held-out question after all.
@@ -43,7 +69,10 @@ class Exporting:
         report(2, EXPORT_STEPS)
         near_held_out = await overlapping_ids(self._neighbours, to_train, held_out)
         # In a thread, because many rows take seconds and questions are answered meanwhile.
-        frozen = await asyncio.to_thread(export, rows, prompt, contested=contested, near_held_out=near_held_out)
+        private = self.may_hold_private(student)
+        frozen = await asyncio.to_thread(
+            export, rows, prompt, contested=contested, near_held_out=near_held_out, private=private
+        )
         report(3, EXPORT_STEPS)
         # The proof reads the file itself, not the rows that it was made from.
         by_id = {row.id: row for row in rows}
@@ -51,6 +80,8 @@ class Exporting:
         trained = [by_id[row_id].model_copy(update={"text": text}) for row_id, text in lines]
         await prove_disjoint(self._neighbours, trained, held_out)
         report(4, EXPORT_STEPS)
+        if not frozen.texts and (left_out := frozen.manifest.left_out.get(PRIVATE)):
+            raise Refused(Reason.TOO_FEW_PUBLIC, rows=0, private=left_out)
         if not frozen.texts:
             raise Refused(Reason.NO_ROWS, held_out=frozen.manifest.held_out)
         await self._shelf.put(file_name(frozen.manifest.id), frozen.data)

@@ -57,7 +57,7 @@ class Surveying:
         learned = 0
         while True:
             async with self._store.transaction() as tx:
-                page = await tx.audiences.learn(channel, audience, LEARNED_PER_TRANSACTION)
+                page = await tx.audiences.learn(channel, audience, LEARNED_PER_TRANSACTION, self._clock.now())
             learned += page
             if not page:
                 return learned

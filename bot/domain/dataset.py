@@ -53,6 +53,11 @@ class Row(Thing):
     audience: Audience = Audience.UNKNOWN
     """The audience of its question; an imported row is public."""
 
+    @property
+    def public(self) -> bool:
+        """Whether everybody may read it. What is not surely public is private."""
+        return self.audience is Audience.PUBLIC and not (self.channel or "").startswith("D")
+
 
 DASHES = "~\u2212"
 """Symbols in Unicode that people use as punctuation: Windows maps 〜 and － to them, a Mac to punctuation."""
@@ -190,8 +195,17 @@ def neutral_reason(language: str, category: Category) -> str:
     return f"{category.name}に関する質問です。" if language == "ja" else f"This is a question for {category.name}."
 
 
+PRIVATE = "private"
+"""Key in `Manifest.left_out` of the rows that not everybody may read."""
+
+
 def export(
-    rows: Sequence[Row], prompt: Prompt, *, contested: Container[str] = (), near_held_out: Container[str] = ()
+    rows: Sequence[Row],
+    prompt: Prompt,
+    *,
+    contested: Container[str] = (),
+    near_held_out: Container[str] = (),
+    private: bool = True,
 ) -> Export:
     """Build the training file of these rows under this prompt. Held-out rows are counted but never written.
 
@@ -203,12 +217,16 @@ def export(
         prompt: the system message.
         contested: groups in conflict (`Neighbours.contested`).
         near_held_out: ids of rows that are near-duplicates of a held-out one (`disjoint.seen`).
+        private: whether the file may hold rows that not everybody may read. If not, they are left out first, so that
+            none of them takes the place of a public row with the same text.
     """
-    unique = distinct(rows)
-    left_out: Counter[str] = Counter({"duplicate": len(rows) - len(unique)})
+    readable = [row for row in rows if private or row.public]
+    unique = distinct(readable)
+    few_read = [row for row in rows if not (private or row.public)]
+    held_out = sum(row.split is Split.HELD_OUT for row in few_read)
+    left_out = Counter({"duplicate": len(readable) - len(unique), PRIVATE: len(few_read) - held_out})
     kept: list[Row] = []
     lines: list[str] = []
-    held_out = 0
     for row in unique:
         category = prompt.category(row.category)
         if category is None:

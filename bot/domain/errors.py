@@ -36,6 +36,8 @@ class Reason(StrEnum):
     SETTLED_MEANWHILE = "settled_meanwhile"
     NO_ROWS = "no_rows"
     TOO_FEW_ROWS = "too_few_rows"
+    TOO_FEW_PUBLIC = "too_few_public"
+    PLAN_HOLDS_PRIVATE = "plan_holds_private"
     ONE_CATEGORY = "one_category"
     NOT_DISJOINT = "not_disjoint"
     TRAINING_FILE_INVALID = "training_file_invalid"

@@ -16,8 +16,10 @@ MIRROR_TROUBLE = "mirror:trouble"
 """Cursor: why the tracker does not accept everything; empty while it does."""
 MIRROR_UNTAKEN = "mirror:untaken"
 """Cursor: number of people's changes that could not be applied."""
+MIRROR_WITHDRAWN = "mirror:withdrawn"
+"""Cursor: how far the rows that not everybody may read were withdrawn."""
 MIRROR_FILLED_END = "*"
-"""Value in MIRROR_FILLED, in place of a row id, once all rows have been sent."""
+"""Value in both cursors, in place of a row id, once all rows have been sent."""
 
 
 class MirrorChange(StrEnum):
@@ -58,3 +60,5 @@ class MirrorState(Thing):
     trouble: str | None
     untaken: int
     """Total number of people's changes in the tracker that could not be applied."""
+    private: int = 0
+    """Number of rows that the mirror does not get, because not everybody may read them."""

@@ -171,6 +171,11 @@ class Question(Thing):
     """What the asker of a direct message decided; None for a question in a channel, or before any decision."""
 
     @property
+    def public(self) -> bool:
+        """Whether everybody may read it. What is not surely public is private."""
+        return self.audience is Audience.PUBLIC and not self.direct
+
+    @property
     def direct(self) -> bool:
         """Whether it was asked in a direct message. Programs before migration 0004 stored no audience."""
         return self.audience is Audience.DIRECT or self.place.channel.startswith("D")

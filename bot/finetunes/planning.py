@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable
 
 from bot.dataset.exporting import Exporting
-from bot.domain.dataset import Export, Manifest
+from bot.domain.dataset import PRIVATE, Export, Manifest
 from bot.domain.errors import Reason, Refused
 from bot.domain.finetune import Estimate, Finetune, FinetuneState
 from bot.domain.release import ModelName
@@ -45,13 +45,16 @@ class Planning:
         """Export the current rows, validate the file and price a fine-tune on it.
 
         Raises:
-            Refused: NO_ROWS, NOT_DISJOINT, TOO_FEW_ROWS, ONE_CATEGORY, TRAINING_FILE_INVALID (with `problems`),
-                FINETUNE_RUNNING, OVER_BUDGET.
+            Refused: NO_ROWS, NOT_DISJOINT, TOO_FEW_ROWS, TOO_FEW_PUBLIC, ONE_CATEGORY,
+                TRAINING_FILE_INVALID (with `problems`), FINETUNE_RUNNING, OVER_BUDGET.
         """
         async with self._store.transaction() as tx:
             await refuse_second(tx)
-        frozen = await self._exporting.export()
+        frozen = await self._exporting.export(student=self._student)
         manifest = frozen.manifest
+        left_out = manifest.left_out.get(PRIVATE, 0)
+        if manifest.rows < FEWEST_EXAMPLES <= manifest.rows + left_out:
+            raise Refused(Reason.TOO_FEW_PUBLIC, rows=manifest.rows, private=left_out)
         if manifest.rows < FEWEST_EXAMPLES:
             raise Refused(Reason.TOO_FEW_ROWS, rows=manifest.rows, least=FEWEST_EXAMPLES)
         if len(manifest.per_category) < 2:

@@ -19,6 +19,7 @@ JOB_SEARCHES = 5
 """Number of searches, `CREATION_UNANSWERED` apart, after which the job is considered not created."""
 UNREAD_FILE_PAUSE = timedelta(minutes=3)
 """Time after which a job is created although its provider does not report the training file as read."""
+ROWS_PER_QUERY = 1_000
 REFUSED_FILE_PAUSE = timedelta(seconds=20)
 """Time between a refused creation and the next one, where the provider reports the training file as read."""
 
@@ -50,8 +51,10 @@ class Starting:
         """Confirm a planned fine-tune. The next `Following.follow` creates its job.
 
         Raises:
-            Refused: NO_FINETUNE, ALREADY_CONFIRMED, FINETUNE_RUNNING, OVER_BUDGET (money was spent since the plan).
+            Refused: NO_FINETUNE, ALREADY_CONFIRMED, FINETUNE_RUNNING, OVER_BUDGET (money was spent since the plan),
+                PLAN_HOLDS_PRIVATE.
         """
+        await self._refuse_private(finetune_id)
         async with self._store.transaction() as tx:
             finetune = await tx.finetunes.get(finetune_id)
             if finetune is None:
@@ -69,6 +72,18 @@ class Starting:
         if confirmed is None:
             raise Refused(Reason.ALREADY_CONFIRMED)
         return confirmed
+
+    async def _refuse_private(self, finetune_id: str) -> None:
+        """Check that no row leaves which may not: the plan may be older than a setting, or than this program."""
+        async with self._store.snapshot() as tx:
+            finetune = await tx.finetunes.get(finetune_id)
+            if finetune is None or self._exporting.may_hold_private(finetune.student):
+                return
+            ids = sorted(await tx.finetunes.trained_rows(finetune_id))
+            for start in range(0, len(ids), ROWS_PER_QUERY):
+                rows = await tx.rows.some(ids[start : start + ROWS_PER_QUERY])
+                if not all(row.public for row in rows.values()):
+                    raise Refused(Reason.PLAN_HOLDS_PRIVATE)
 
     async def create(self, finetune: Finetune) -> None:
         """Upload the file, and once the provider has read it, create the job with exactly one request.
@@ -102,6 +117,12 @@ class Starting:
             await self._trainer.cancel(finetune.student, job.id)
 
     async def _upload(self, finetune: Finetune) -> Finetune | None:
+        try:
+            await self._refuse_private(finetune.id)
+        except Refused:
+            error = "the training file holds answers from private channels, and this provider may not get them"
+            await self._progress.save(finetune, state=FinetuneState.FAILED, error=error)
+            return None
         data = await self._shelf.get(file_name(finetune.dataset_id))
         if self._embedded.revision(finetune.student) is not None:
             # After the rows: what is reported of a row names its line.

@@ -18,10 +18,11 @@ from bot.domain.mirrored import (
     MIRROR_FILLED_END,
     MIRROR_TOPIC,
     MIRROR_TROUBLE,
+    MIRROR_WITHDRAWN,
     MirrorChange,
 )
 from bot.domain.prompt import Prompt
-from bot.domain.question import Verdict
+from bot.domain.question import Question, Verdict
 from bot.domain.release import Release
 from bot.domain.scorecard import Result, scorecard
 from bot.domain.shadow import Shadow
@@ -52,11 +53,28 @@ FEEDBACK_TRIES = 30
 
 
 class MirrorOutbound:
-    """The outgoing mirror: it sends what a mirrored store queued. One replica at a time calls `mirror`."""
+    """The outgoing mirror: it sends what a mirrored store queued. One replica at a time calls `mirror`.
+
+    Args:
+        store: the record.
+        tracker: gets the copies.
+        evaluating: the kept results of evaluations.
+        estimator: the prices of answers.
+        clock: the time.
+        private_rows: whether the tracker gets what not everybody may read too. What it got before is withdrawn.
+    """
 
     def __init__(
-        self, store: Store, tracker: Tracker, evaluating: Evaluating, estimator: Estimator, clock: Clock
+        self,
+        store: Store,
+        tracker: Tracker,
+        evaluating: Evaluating,
+        estimator: Estimator,
+        clock: Clock,
+        *,
+        private_rows: bool = False,
     ) -> None:
+        self._private_rows = private_rows
         self._store = store
         self._tracker = tracker
         self._evaluating = evaluating
@@ -130,6 +148,7 @@ class MirrorOutbound:
 
     async def _round(self) -> bool:
         dataset = await self._dataset()
+        await self._withdraw_private(dataset)
         filled = await self._fill(dataset)
         if self._traces_pause.on:
             await self._send_rows_alone(dataset, filled=filled)
@@ -173,7 +192,8 @@ class MirrorOutbound:
         async with self._store.transaction() as tx:
             prompt = await current_prompt(tx)
             known, _, after = (await tx.cursors.get(MIRROR_FILLED) or "").rpartition(" ")
-            here = f"{dataset} {prompt.id}"
+            # A program that did not know of private rows filled it with all of them, and left no word about it.
+            here = f"{dataset} {prompt.id} all" if self._private_rows else f"{dataset} {prompt.id}"
             after = after if known == here else ""
             rows = [] if after == MIRROR_FILLED_END else await tx.rows.page(after, CHANGES_PER_PAGE)
         if after == MIRROR_FILLED_END:
@@ -185,11 +205,31 @@ class MirrorOutbound:
             )
         return not rows
 
+    async def _withdraw_private(self, dataset: str) -> None:
+        """Remove the rows that not everybody may read, for good, if the tracker may have got them once."""
+        async with self._store.transaction() as tx:
+            known, _, after = (await tx.cursors.get(MIRROR_WITHDRAWN) or "").rpartition(" ")
+        after = after if known == dataset and not self._private_rows else ""
+        while after != MIRROR_FILLED_END:
+            async with self._store.transaction() as tx:
+                rows = [] if self._private_rows else await tx.rows.page(after, CHANGES_PER_PAGE)
+            if private := [row.id for row in rows if not row.public]:
+                await self._tracker.withdraw_rows(dataset, private, erase=True)
+            after = rows[-1].id if rows else MIRROR_FILLED_END
+            position = "" if self._private_rows else f"{dataset} {after}"
+            async with self._store.transaction() as tx:
+                if await tx.cursors.get(MIRROR_WITHDRAWN) != position:
+                    await tx.cursors.move(MIRROR_WITHDRAWN, position, self._clock.now())
+
+    def _may_send(self, asked: Question | Row) -> bool:
+        unsent = isinstance(asked, Question) and asked.unsent
+        return not unsent and (asked.public or self._private_rows)
+
     async def _send_rows(self, dataset: str, prompt: Prompt, rows: Mapping[str, Row | None]) -> None:
-        """Send these rows as they are now; remove those that are withdrawn or of a category that the prompt lacks."""
+        """Send these rows as they are now; remove those that are withdrawn, private, or of an unknown category."""
         copies, gone = [], []
         for row_id, row in rows.items():
-            category = prompt.category(row.category) if row else None
+            category = prompt.category(row.category) if row and self._may_send(row) else None
             if row and category:
                 copies.append(row_copy(row, prompt, category))
             else:
@@ -273,13 +313,13 @@ class MirrorOutbound:
         return {
             verdict.id: verdict_trace(verdict, question, await self._traced_release(tx, verdict.release_id, verdict))
             for question, verdict in answered.values()
-            if not question.unsent
+            if self._may_send(question)
         }
 
     async def _shadow_trace(self, tx: Transaction, entry: OutboxEntry) -> Trace | None:
         shadow = await tx.shadows.get(entry.key, entry.payload["release"])
         question = await tx.questions.get(entry.key)
-        if shadow is None or question is None or question.unsent:
+        if shadow is None or question is None or not self._may_send(question):
             return None
         return shadow_trace(shadow, question, await self._traced_release(tx, shadow.release_id, shadow))
 
@@ -302,7 +342,7 @@ class MirrorOutbound:
             if correction is None:
                 return True
             answered = await tx.questions.answered([correction.verdict_id])
-            if any(question.unsent for question, _ in answered.values()):
+            if not all(self._may_send(question) for question, _ in answered.values()):
                 return True
             traces = await self._verdict_traces(tx, [correction.verdict_id])
             _, verdict = answered[correction.verdict_id]
@@ -373,7 +413,8 @@ class MirrorOutbound:
         """Send a release's answers to the held-out rows, on a version of the dataset that holds these rows."""
         async with self._store.transaction() as tx:
             release = await tx.releases.get(entry.key)
-        judged, _ = await self._evaluating.kept(release) if release else ([], 0)
+        kept, _ = await self._evaluating.kept(release) if release else ([], 0)
+        judged = [one for one in kept if self._may_send(one.row)]
         if release is None or not judged:
             return
         ids = sorted(one.row.id for one in judged)

@@ -30,13 +30,15 @@ OPERATORS_REASONS: frozenset[str] = frozenset(
 """Reasons that only the people who run the bot can end."""
 
 
-async def mirror_state(tx: Transaction, now: datetime) -> MirrorState:
+async def mirror_state(tx: Transaction, now: datetime, *, private_rows: bool = False) -> MirrorState:
+    """Return the state of the mirror. With `private_rows` it also gets what not everybody may read."""
     entries, age = await tx.outbox.lag(now, MIRROR_TOPIC)
     dataset, filled_to = await tx.cursors.get(MIRROR_DATASET), await tx.cursors.get(MIRROR_FILLED) or ""
     filled = bool(dataset) and filled_to.endswith(f" {MIRROR_FILLED_END}")
     untaken = int(await tx.cursors.get(MIRROR_UNTAKEN) or 0)
     trouble = await tx.cursors.get(MIRROR_TROUBLE) or None
-    return MirrorState(open=entries, age=age, filled=filled, trouble=trouble, untaken=untaken)
+    private = 0 if private_rows else await tx.rows.private()
+    return MirrorState(open=entries, age=age, filled=filled, trouble=trouble, untaken=untaken, private=private)
 
 
 async def record_trouble(tx: Transaction, error: TrackerError, now: datetime) -> bool:

@@ -248,6 +248,9 @@ class Rows(Protocol):
     async def page(self, after: str, limit: int) -> list[Row]:
         """Return the first `limit` rows whose id is greater than `after`, in order of id."""
 
+    async def private(self) -> int:
+        """Return the number of rows that are not surely public."""
+
     async def counts(self) -> dict[tuple[str, Split], int]:
         """Return (category, split) → number of rows."""
 
@@ -585,13 +588,14 @@ class StoredAudiences(Protocol):
     async def unknown_channels(self, after: str, limit: int) -> list[str]:
         """Return the first `limit` channels, by id, after `after` with questions or rows of unknown audience."""
 
-    async def learn(self, channel: str | None, audience: Audience, most: int) -> int:
+    async def learn(self, channel: str | None, audience: Audience, most: int, now: datetime) -> int:
         """Store the audience of up to `most` questions and as many rows of a channel whose audience is unknown.
 
         Args:
             channel: the id; None means rows without a channel, which were imported.
             audience: what Slack says about the channel.
             most: upper bound per kind.
+            now: the time, for the mirror, which is told of what is public.
 
         Returns:
             The number of changed questions and rows.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from bot.domain.dataset import Manifest
+from bot.domain.dataset import PRIVATE, Manifest
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
 from bot.domain.scorecard import Scorecard
@@ -28,9 +28,15 @@ def help_message(verbs: Iterable[str], words: Words) -> Message:
 def exported(manifest: Manifest, prompt: Prompt, words: Words) -> str:
     """Return what an export contains, as mrkdwn. Its manifest, in a file, has the details."""
     lines = [words("finetune.export.done", n=manifest.rows), *without_rows(manifest.per_category, prompt, words)]
-    if left_out := sum(manifest.left_out.values()):
-        lines.append(words("finetune.export.left_out", n=left_out))
-    return "\n".join(lines)
+    return "\n".join([*lines, *left_out(manifest, words)])
+
+
+def left_out(manifest: Manifest, words: Words) -> list[str]:
+    """Return how many rows a training file lacks, in plain words; often nothing."""
+    private = manifest.left_out.get(PRIVATE, 0)
+    others = sum(manifest.left_out.values()) - private
+    lines = [words("finetune.left_out.private", n=private)] if private else []
+    return [*lines, words("finetune.left_out.others", n=others)] if others else lines
 
 
 def choices(releases: Sequence[tuple[Release, Scorecard | None]], serving: Scorecard | None, words: Words) -> Message:

@@ -170,6 +170,8 @@ def mirror(state: MirrorState, words: Words) -> list[str]:
     lines = [words("details.status.mirror", open=state.open, age=int(state.age.total_seconds()))]
     if not state.filled:
         lines.append(words("details.status.filling"))
+    if state.private:
+        lines.append(words("details.status.private", n=state.private))
     if state.untaken:
         lines.append(words("details.status.untaken", n=state.untaken))
     return lines

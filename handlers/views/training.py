@@ -7,7 +7,7 @@ from bot.domain.release import Release
 from handlers.texts.escape import escaped
 from handlers.texts.words import Words
 from handlers.views.details import DetailsOf, brief, details_button
-from handlers.views.finetune import per_category, without_rows
+from handlers.views.finetune import left_out, per_category, without_rows
 from handlers.views.gate import switch_button
 from handlers.views.ids import (
     FINETUNE_CANCEL,
@@ -30,8 +30,7 @@ def plan(finetune: Finetune, manifest: Manifest, prompt: Prompt, words: Words) -
     """Return what a planned fine-tune takes and costs, with the buttons to start or dismiss it."""
     lines = [words("finetune.plan.title", n=manifest.rows), cost(finetune, words)]
     lines += without_rows(manifest.per_category, prompt, words)
-    if left_out := sum(manifest.left_out.values()):
-        lines.append(words("finetune.plan.left_out", n=left_out))
+    lines += left_out(manifest, words)
     payload = NamedPayload(id=finetune.id).packed()
     buttons = [
         button(words("finetune.plan.confirm"), FINETUNE_CONFIRM, payload, style="primary"),

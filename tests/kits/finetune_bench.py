@@ -44,16 +44,28 @@ def finetune_acts(  # noqa: PLR0917 - the acts need every port
     check_file: Callable[[bytes], list[FileProblem]] = check,
     student: ModelName = BASE,
     embedded: Embedded | None = None,
+    *,
+    private_rows: bool = False,
 ) -> FinetuneActs:
     """Return the acts as `bot.acts` builds them, for the base model."""
     exporting, reports = (
-        Exporting(store, shelf, neighbours, clock),
+        Exporting(store, shelf, neighbours, clock, embedded, private_rows=private_rows),
         TrainingReports(store, shelf, trainer, neighbours, clock),
     )
     progress = FinetuneProgress(store, clock, reports)
     planning = Planning(store, exporting, CountingEstimator(), check_file, spending, clock, student)
     starting = Starting(store, shelf, trainer, spending, progress, clock, exporting, embedded)
     return FinetuneActs(exporting, planning, starting, Following(store, trainer, starting, progress, clock))
+
+
+class OneEmbedded:
+    """The embedded model is `local`."""
+
+    def revision(self, model: ModelName) -> str | None:
+        return "fp_test" if model.provider == "local" else None
+
+    async def other_encoder(self, model: ModelName) -> str | None:
+        return None
 
 
 class FinetuneBench:
@@ -77,6 +89,7 @@ class FinetuneBench:
         self.clock = clock
         self.problems: list[FileProblem] = []
         self.budget: float | None = None
+        self.private_rows = False
         self.acts = self.new_acts()
 
     def new_acts(self) -> FinetuneActs:
@@ -93,6 +106,7 @@ class FinetuneBench:
             lambda data: self.problems or check(data),
             self.student,
             self.embedded,
+            private_rows=self.private_rows,
         )
 
     async def add(self, rows: Sequence[Row]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from bot.corrections.correcting import Correcting
+from bot.domain.audience import Audience
 from bot.domain.correction import Press
 from bot.domain.mirrored import MIRROR_TOPIC, MirrorState
 from bot.domain.question import Question, Verdict
@@ -46,9 +47,12 @@ class MirrorDesk:
         """Build a new outgoing mirror, as a new process does."""
         return MirrorOutbound(self.store, self.tracker, self.evaluating, CountingEstimator(), self.clock)
 
-    async def ask(self, text: str = "有給は何日前？", n: int = 1) -> tuple[Question, Verdict]:
+    async def ask(
+        self, text: str = "有給は何日前？", n: int = 1, audience: Audience = Audience.PUBLIC
+    ) -> tuple[Question, Verdict]:
         """Ask the n-th question, have it answered, and return it with its verdict."""
-        await AnswerDesk(self.store, self.model, self.board, self.clock).ask(arrival(text, n))
+        asked = arrival(text, n).model_copy(update={"audience": audience})
+        await AnswerDesk(self.store, self.model, self.board, self.clock).ask(asked)
         async with self.store.transaction() as tx:
             question = await tx.questions.at("T1", "C1", f"{n}.000100")
             verdict = await tx.questions.verdict(question.id) if question else None

@@ -3,6 +3,7 @@
 from bot.domain.audience import Audience
 from bot.domain.question import Place
 from bot.ports import Store
+from tests.bot.things import START
 from tests.storage.things import question, row
 
 
@@ -18,9 +19,9 @@ async def test_learning_is_paged_and_spares_what_is_known(store: Store) -> None:
         assert await tx.audiences.unknown_channels("", 10) == ["C1", "C2"]
         assert await tx.audiences.unknown_channels("", 1) == ["C1"]
         assert await tx.audiences.unknown_channels("C1", 10) == ["C2"]
-        assert [await tx.audiences.learn("C2", Audience.PUBLIC, 1) for _ in range(3)] == [2, 2, 0]
-        assert await tx.audiences.learn(None, Audience.PUBLIC, 10) == 1
-        assert await tx.audiences.learn("C3", Audience.PUBLIC, 10) == 0
+        assert [await tx.audiences.learn("C2", Audience.PUBLIC, 1, START) for _ in range(3)] == [2, 2, 0]
+        assert await tx.audiences.learn(None, Audience.PUBLIC, 10, START) == 1
+        assert await tx.audiences.learn("C3", Audience.PUBLIC, 10, START) == 0
         assert await tx.audiences.unknown_channels("", 10) == ["C1"]
         rows = {one.id: one.audience async for one in tx.rows.all()}
     public, unknown = Audience.PUBLIC, Audience.UNKNOWN

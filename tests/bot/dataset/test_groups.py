@@ -15,6 +15,7 @@ from bot.corrections.correcting import Correcting
 from bot.corrections.reviewing import Reviewing
 from bot.dataset.exporting import Exporting
 from bot.dataset.importing import Importing
+from bot.domain.audience import Audience
 from bot.domain.correction import Press
 from bot.domain.dataset import Row, Split, export, neutral_reason, questions_of, split_of
 from bot.domain.errors import Reason, Refused
@@ -229,7 +230,8 @@ class Dataset(RuleBasedStateMachine):
     @rule(text=st.sampled_from(TEXTS), category=st.sampled_from(CATEGORIES), reason=st.sampled_from(["", REASON_FOR]))
     def ask_and_settle(self, text: str, category: str, reason: str) -> None:
         asked = len(self.board.cards)
-        self.run(self.answering.receive(arrival(text, n=asked + 1)))
+        asked_here = arrival(text, n=asked + 1).model_copy(update={"audience": Audience.PUBLIC})
+        self.run(self.answering.receive(asked_here))
         self.run(self.answering.answer_next())
         self._press(list(self.board.cards)[asked], category, reason)
 

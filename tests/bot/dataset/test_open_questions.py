@@ -17,19 +17,9 @@ from storage.store import SqlStore
 from tests.bot.things import BASE, START
 from tests.kits.fakes import StepClock
 from tests.kits.fakes_acts import FakeTrainer
-from tests.kits.finetune_bench import ENOUGH_ROWS, FinetuneBench
+from tests.kits.finetune_bench import ENOUGH_ROWS, FinetuneBench, OneEmbedded
 
 PAID = ModelName(provider="openai", model="gpt")
-
-
-class OneEmbedded:
-    """The embedded model is `local`."""
-
-    def revision(self, model: ModelName) -> str | None:
-        return "fp_test" if model.provider == "local" else None
-
-    async def other_encoder(self, model: ModelName) -> str | None:
-        return None
 
 
 def asked(text: str, audience: Audience = Audience.PUBLIC, authors: tuple[Author, ...] = ()) -> Question:

@@ -12,6 +12,7 @@ from langsmith import Client
 
 from bot.corrections.correcting import Correcting
 from bot.dataset.importing import Importing
+from bot.domain.audience import Audience
 from bot.domain.correction import Correction
 from bot.domain.dataset import Split, example
 from bot.langsmith import LangSmithTracker
@@ -364,3 +365,61 @@ async def test_address_of_web_pages_is_told_to_operators(both: Both) -> None:
         await both.inbound.receive()
     assert await both.here.trouble() == "web_address"
     assert await both.here.operators() == ["tracker.web_address"]
+
+
+MARKED = "社外秘ホオジロザメ計画の休暇"
+
+
+async def test_nothing_private_is_sent(both: Both) -> None:
+    asked = [
+        await both.here.ask(f"{MARKED} {n}", n, audience)
+        for n, audience in enumerate([Audience.PRIVATE, Audience.UNKNOWN, Audience.DIRECT], start=1)
+    ]
+    for question, _ in asked[:2]:
+        await both.here.press(question, "it")
+    async with both.here.store.transaction() as tx:
+        private = [one.model_copy(update={"audience": Audience.PRIVATE}) for one in rows_of(Split.HELD_OUT, "it", 3)]
+        await tx.rows.put(*rows_of(Split.HELD_OUT, "labor", 10), *private)
+        release = await tx.releases.serving()
+    assert release
+    await both.here.evaluating.evaluate(release)
+    await both.here.outbound.evaluated(release)
+    await both.sync()
+    assert MARKED not in str(both.there.traces.runs) + str(both.examples)
+    assert private[0].text not in str(both.there.traces.runs) + str(both.examples)
+    assert len(both.examples) == 10
+    assert (await both.here.state()).private == 5
+
+
+async def test_what_turns_out_to_be_public_is_sent(both: Both) -> None:
+    question, verdict = await both.here.ask(audience=Audience.UNKNOWN)
+    await both.here.press(question, "it")
+    await both.sync()
+    assert (both.examples, both.there.traces.runs) == ({}, {})
+    async with both.here.store.transaction() as tx:
+        await tx.audiences.learn("C1", Audience.PUBLIC, 10, both.here.clock.now())
+    await both.sync()
+    assert set(both.examples) == {question.id}
+    assert set(both.there.traces.runs) == {str(verdict.trace)}
+    assert (await both.here.state()).private == 0
+
+
+async def test_private_rows_of_before_are_withdrawn(both: Both) -> None:
+    """They also leave the older versions of the dataset."""
+    open_to_all = MirrorOutbound(
+        both.here.store, both.tracker, both.here.evaluating, CountingEstimator(), both.here.clock, private_rows=True
+    )
+    careful, both.here.outbound = both.here.outbound, open_to_all
+    question, _ = await both.here.ask(MARKED, audience=Audience.PRIVATE)
+    public, _ = await both.here.ask(n=2)
+    await both.here.press(question, "it")
+    await both.here.press(public, "it")
+    await both.sync()
+    assert set(both.examples) == {question.id, public.id}
+    both.here.outbound = careful
+    await both.sync()
+    assert set(both.examples) == {public.id}
+    assert MARKED not in str(both.there.datasets.named("madoguchi").examples)
+    both.here.outbound = open_to_all
+    await both.sync()
+    assert set(both.examples) == {question.id, public.id}

@@ -6,6 +6,7 @@ import pytest
 
 from bot.corrections.consenting import Consenting
 from bot.corrections.correcting import Correcting
+from bot.domain.audience import Audience
 from bot.domain.consent import Author
 from bot.domain.correction import CorrectionKind
 from bot.domain.dataset import Split
@@ -348,7 +349,8 @@ async def test_rows_behind_pages_of_held_traces_are_sent(mirror: MirrorDesk) -> 
 
 
 async def test_withheld_text_reaches_tracker_after_agreement(mirror: MirrorDesk) -> None:
-    asked = arrival().model_copy(update={"authors": (Author(id="U7", channel="C9", ts="1.0"),)})
+    authors = (Author(id="U7", channel="C9", ts="1.0"),)
+    asked = arrival().model_copy(update={"authors": authors, "audience": Audience.PUBLIC})
     await AnswerDesk(mirror.store, mirror.model, mirror.board, mirror.clock).ask(asked)
     async with mirror.store.transaction() as tx:
         question = await tx.questions.at("T1", "C1", "1.000100")
