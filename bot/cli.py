@@ -23,7 +23,7 @@ from bot.domain.dataset import PRIVATE
 from bot.domain.disk import is_disk_full
 from bot.domain.errors import Refused
 from bot.domain.faults import Fault, Problem, SettingsError, Unable, problem_of, problems_of
-from bot.settings import VERSION, Settings, forget_proxies, forget_sdks, language, load
+from bot.settings import VERSION, Settings, forget_proxies, forget_sdks, language, load, use_one_blas_thread
 from handlers.texts.words import Words, texts
 
 STATE = Path("data/workspace.json")
@@ -91,6 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load()
         logs.configure(call.log_level, settings.secrets)
         forget_sdks()
+        use_one_blas_thread()
         if settings.practice:
             forget_proxies()
         return int(asyncio.run(call.verb(call, settings, words)))

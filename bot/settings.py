@@ -485,3 +485,12 @@ def forget_sdks() -> None:
     """
     for name in [n for n in os.environ if n.startswith(("SLACK_", "LANGSMITH_", "LANGCHAIN_"))]:
         del os.environ[name]
+
+
+def use_one_blas_thread() -> None:
+    """Keep BLAS from starting threads of its own, unless the environment says how many. Call it before numpy loads it.
+
+    A question needs small products. A second thread spends more time on waiting for the next one than on the products.
+    """
+    for library in ("OPENBLAS", "OMP", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
