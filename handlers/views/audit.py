@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from bot.domain.audit import OPERATOR, AuditEntry
+from bot.domain.audit import OPERATOR, AuditAct, AuditEntry
 from bot.domain.release import SYSTEM
 from handlers.texts.escape import escaped, mention
 from handlers.texts.words import Words
@@ -10,6 +10,13 @@ from handlers.views.message import Message, context, date, section
 
 ENTRIES_IN_SECTION = 10
 """Entries in one section."""
+NAMELESS = {
+    AuditAct.EXPORTED,
+    AuditAct.TRAINING_STARTED,
+    AuditAct.TRAINING_CANCELLED,
+    AuditAct.PROMPT_CHANGED,
+}
+"""Acts whose thing has no name for people, only an id. The id stands in the file that `python -m bot audit` writes."""
 
 
 def audit_message(entries: Sequence[AuditEntry], people: Mapping[str, str], words: Words) -> Message:
@@ -36,6 +43,9 @@ def _who(entry: AuditEntry, people: Mapping[str, str], words: Words) -> str:
 
 
 def _what(entry: AuditEntry, words: Words) -> str:
-    facts = ", ".join(words(f"audit.fact.{name}", fact=fact) for name, fact in entry.facts.items())
-    parts = [words(f"audit.act.{entry.act.value}"), entry.thing, f"({facts})" if facts else ""]
-    return escaped(" ".join(part for part in parts if part), 200)
+    facts = words.listed([words(f"audit.fact.{name}", fact=fact) for name, fact in entry.facts.items()])
+    act = words(f"audit.act.{entry.act.value}")
+    gap = "" if act.endswith("：") else " "
+    thing = gap + entry.thing if entry.thing and entry.act not in NAMELESS else ""
+    shown = words("audit.facts", facts=facts) if facts else ""
+    return escaped(f"{act}{thing}{shown}", 200)

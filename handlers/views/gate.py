@@ -129,7 +129,12 @@ def _answer_line(evaluation: Evaluation, words: Words) -> str:
         cost = words("evaluate.no_price")
     else:
         cost = words("evaluate.thousand", usd=f"{usd * 1_000:.2f}") if usd else words("evaluate.free")
-    return words("evaluate.answer", seconds=f"{evaluation.card.latency_p50 / 1_000:.1f}", cost=cost)
+    seconds = f"{evaluation.card.latency_p50 / 1_000:.1f}"
+    return (
+        words("evaluate.answer_at_once", cost=cost)
+        if seconds == "0.0"
+        else words("evaluate.answer", seconds=seconds, cost=cost)
+    )
 
 
 def switch_button(release: Release, words: Words) -> Block:

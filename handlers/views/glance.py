@@ -1,6 +1,7 @@
 """App Home at a glance, for admins: the version in use, how often it was right, and the next best step."""
 
 from datetime import UTC, date, datetime, time
+from itertools import dropwhile
 
 from bot.domain.next_step import NextStep, Step
 from bot.finetunes.glancing import Glance, Week
@@ -21,7 +22,7 @@ def glance_blocks(seen: Glance, words: Words) -> list[Block]:
     blocks: list[Block] = [
         {"type": "header", "text": plain(words("home.glance.title"), 150)},
         section(words("home.glance.version", version=version(seen.serving, words))),
-        context("\n".join([words("home.glance.right"), *(_bar(week, words) for week in seen.weeks)])),
+        context(right_by_week(seen.weeks, words)),
     ]
     if seen.conflicts:
         blocks.append(section("⚠️ " + words("home.glance.conflicts", n=seen.conflicts)))
@@ -39,6 +40,12 @@ def glance_blocks(seen: Glance, words: Words) -> list[Block]:
 def _noon(end: date) -> str:
     """Return mrkdwn that shows a day. Noon of UTC is the same day nearly everywhere."""
     return day(datetime.combine(end, time(12), UTC))
+
+
+def right_by_week(weeks: tuple[Week, ...], words: Words) -> str:
+    """Return how often the answers were right, a line a week, from the first week with a judged answer on."""
+    lines = [_bar(week, words) for week in dropwhile(lambda week: not week.judged, weeks)]
+    return "\n".join([words("home.glance.right"), *lines]) if lines else words("home.glance.none")
 
 
 def _bar(week: Week, words: Words) -> str:

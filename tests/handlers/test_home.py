@@ -1,7 +1,12 @@
 """App Home through Slack: its content by role and language."""
 
+from datetime import UTC, datetime, timedelta
+
 from bot.domain.release import ModelName
+from bot.finetunes.glancing import Week
 from bot.practice import Person
+from handlers.texts.words import Words
+from handlers.views.glance import right_by_week
 from storage.store import SqlStore
 from tests.kits.slack_desk import WATCHED, SlackDesk, open_desk, texts
 
@@ -41,7 +46,20 @@ async def test_admin_sees_the_version_and_one_next_step(desk: SlackDesk) -> None
     home = await open_home(yuko)
     for part in ("いまの状況", "使用中", "v1", "学習データ", "今月の費用", "あと20件を確認する"):
         assert part in home
+    assert "この4週間ではまだありません" in home
+    assert "件中" not in home
     assert "いまの状況" not in await open_home(await desk.kenji())
+
+
+async def test_weeks_before_the_first_answer_are_hidden() -> None:
+    monday = datetime(2026, 11, 9, tzinfo=UTC)
+    weeks = tuple(
+        Week(start=monday + timedelta(weeks=n), judged=judged, right=judged) for n, judged in enumerate([0, 4, 0, 2])
+    )
+    lines = right_by_week(weeks, Words("en")).splitlines()
+    assert len(lines) == 4
+    assert "100% (4 of 4)" in lines[1]
+    assert "too few answers were confirmed (0)" in lines[2]
 
 
 async def test_admin_is_warned_of_models_that_end(store: SqlStore) -> None:

@@ -23,3 +23,17 @@ def test_every_act_and_fact_has_words(language: str) -> None:
     shown = str(audit_message(entries, {"person-1": "U1"}, Words(language)).blocks)
     assert shown.count("<@U1>") == len(entries)
     assert "local/base" in shown
+
+
+def test_ids_are_left_to_the_file() -> None:
+    at = datetime(2026, 11, 30, tzinfo=UTC)
+    entries = [
+        AuditEntry(
+            seq=1, at=at, who="person-1", act=AuditAct.EXPORTED, thing="a0205c710f02", facts={"rows": 3}, before=""
+        ),
+        AuditEntry(seq=2, at=at, who="person-1", act=AuditAct.SWITCHED, thing="v2", facts={}, before=""),
+    ]
+    shown = str(audit_message(entries, {}, Words("ja")).blocks)
+    assert "学習データを書き出し（学習データ 3件）" in shown
+    assert "切り替え：v2" in shown
+    assert "a0205c710f02" not in shown
