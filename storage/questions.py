@@ -17,6 +17,9 @@ from storage.audiences import sent_question, sent_row
 from storage.tables import feedback, questions, releases, results, rows, sent_messages, shadows, verdicts
 from storage.upserts import insert_new
 
+SECOND = "/2"
+"""End of the stored ts of a message's second question. A message has one row with its ts."""
+
 
 class SqlQuestions:
     """The tables `questions` and `verdicts`."""
@@ -26,7 +29,23 @@ class SqlQuestions:
 
     async def add(self, question: Question) -> bool:
         values = question.model_dump(exclude={"place", "authors"}) | question.place.model_dump() | _authors(question)
+        if question.part_of:
+            values["ts"] += SECOND
         return await insert_new(self._connection, questions, values, unique=["team", "channel", "ts"])
+
+    async def put_second(self, question: Question) -> None:
+        if await self.add(question):
+            return
+        values = {name: getattr(question, name) for name in ("text", "audience", "disclosure", "card_ts")}
+        await self._connection.execute(update(questions).where(questions.c.id == question.id).values(values))
+
+    async def second(self, question: Question) -> Question | None:
+        found = await self.get(question.second_id)
+        return found if found and found.text else None
+
+    async def drop_second(self, question: Question) -> None:
+        await self.hide(question.second_id)
+        await self._connection.execute(update(questions).where(questions.c.id == question.second_id).values(text=""))
 
     async def get(self, question_id: str, *, lock: bool = False) -> Question | None:
         query = select(questions).where(questions.c.id == question_id)
@@ -39,7 +58,10 @@ class SqlQuestions:
 
     async def of_message(self, team: str, channel: str, ts: str) -> Question | None:
         card = select(questions).where(
-            questions.c.card_ts == ts, questions.c.team == team, questions.c.channel == channel
+            questions.c.card_ts == ts,
+            questions.c.team == team,
+            questions.c.channel == channel,
+            questions.c.part_of.is_(None),
         )
         return await self.at(team, channel, ts) or await self._one(card)
 
@@ -127,7 +149,8 @@ class SqlQuestions:
         return [_question(row) for row in (await self._connection.execute(query)).mappings().all()]
 
     async def last_of(self, asker: str, n: int) -> list[Question]:
-        query = select(questions).where(questions.c.asker == asker).order_by(questions.c.asked_at.desc()).limit(n)
+        query = select(questions).where(questions.c.asker == asker, questions.c.text != "")
+        query = query.order_by(questions.c.asked_at.desc(), questions.c.ts).limit(n)
         return [_question(row) for row in (await self._connection.execute(query)).mappings().all()]
 
     async def tokens(self, since: datetime, *, live: bool = False) -> dict[str, tuple[int, int]]:
@@ -199,8 +222,13 @@ def _waits() -> ColumnElement[bool]:
     )
 
 
+def ts_of(stored: str) -> str:
+    """Return the ts of a question's message."""
+    return stored.removesuffix(SECOND)
+
+
 def _question(found: Mapping[Any, Any]) -> Question:
-    place = Place(**{name: found[name] for name in Place.model_fields})
+    place = Place(**{name: found[name] for name in Place.model_fields} | {"ts": ts_of(found["ts"])})
     fields = {name: found[name] for name in Question.model_fields if name not in {"place", "authors"}}
     authors = tuple(map(Author.kept, found["authors"] or ()))
     return Question.model_validate(fields | {"place": place, "authors": authors})

@@ -234,6 +234,8 @@ questions = Table(
     Column("withheld", Boolean, nullable=False, server_default=false()),
     # What the asker of a direct message decided. NULL counts as kept private; programs before 0013 write NULL.
     Column("disclosure", Text),
+    # The message's first question. The second one has `/2` at the end of its ts, because the first one has the ts.
+    Column("part_of", Text),
     UniqueConstraint("team", "channel", "ts"),
     # Reactions name the card by its ts.
     Index(None, "card_ts"),

@@ -10,6 +10,7 @@ from bot.domain.audience import Audience
 from bot.domain.correction import CorrectionKind
 from bot.domain.digest import AskedWeek, Waiting
 from bot.domain.feedback import FeedbackKind
+from storage.questions import ts_of
 from storage.tables import corrections, feedback, questions, signals, verdicts
 
 FEWEST_CONFUSED = 2
@@ -54,7 +55,7 @@ class SqlWeeks:
             .limit(1)
         )
         found = (await self._connection.execute(query)).mappings().one_or_none()
-        return Waiting.model_validate(dict(found)) if found else None
+        return Waiting.model_validate(dict(found) | {"ts": ts_of(found["ts"])}) if found else None
 
     async def confused(self, since: datetime, until: datetime) -> tuple[str, str, int] | None:
         later = corrections.alias()

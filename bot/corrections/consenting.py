@@ -5,7 +5,7 @@ from bot.domain.consent import Consent, answered
 from bot.domain.errors import Reason, Refused
 from bot.domain.question import Question
 from bot.ports import Clock, Neighbours, Store, Transaction
-from bot.questions.cards import card_of
+from bot.questions.cards import card_of, update_card
 
 
 class Consenting:
@@ -50,4 +50,4 @@ class Consenting:
             if card and card.settled:
                 # The row begins now: readers of changed rows go by this time.
                 await put_row(tx, card, card.settled.model_copy(update={"at": now}), groups)
-        await tx.outbox.add("card", question.id, {}, now)
+        await update_card(tx, question, now)

@@ -11,7 +11,7 @@ from bot.domain.errors import Reason, Refused
 from bot.domain.masking import masked
 from bot.domain.similar import is_same_question
 from bot.ports import Clock, Neighbours, Store, Transaction
-from bot.questions.cards import card_of
+from bot.questions.cards import card_of, update_card
 from bot.questions.classifying import RECHECK_TOPIC
 from bot.similarity.index import is_typo
 
@@ -92,7 +92,7 @@ class Correcting:
         await tx.questions.settle(press.question_id, category)
         if not card.question.withheld:
             await put_row(tx, card, correction, groups)
-        await tx.outbox.add("card", press.question_id, {}, correction.at)
+        await update_card(tx, card.question, correction.at)
         return card.model_copy(update={"settled": correction, "seen": correction.seq})
 
     async def resettle(self, tx: Transaction, row: Row, category: str, by: str, now: datetime) -> None:
@@ -160,7 +160,7 @@ class Correcting:
         await tx.corrections.add(settled.model_copy(update=undo))
         await tx.questions.settle(question_id, None)
         await tx.rows.withdraw(question_id, now)
-        await tx.outbox.add("card", question_id, {}, now)
+        await update_card(tx, card.question, now)
         if card.verdict.provisional:
             # The recheck was dropped when staff settled the question.
             await tx.outbox.add(RECHECK_TOPIC, question_id, {}, now)

@@ -30,6 +30,8 @@ class Explanation(Thing):
     nearest: tuple[Neighbour, ...]
     """The settled questions most similar to it today, without the question itself. Readers of its channel can read each
     of them: they are public, or were asked in the same channel."""
+    second: str | None = None
+    """Id of the second question of the same message."""
 
 
 class Explaining:
@@ -60,6 +62,7 @@ class Explaining:
             release = await tx.releases.get(card.verdict.release_id) if card else None
             if card is None or release is None or card.question.place.channel != channel:
                 raise Refused(Reason.UNKNOWN_QUESTION)
+            second = await tx.questions.second(card.question)
             history = await tx.releases.history(HISTORY_SEARCHED)
         since = next(
             (
@@ -70,7 +73,11 @@ class Explaining:
             None,
         )
         return Explanation(
-            card=card, release=release, serving_since=since, nearest=tuple(await self._nearest(card.question))
+            card=card,
+            release=release,
+            serving_since=since,
+            nearest=tuple(await self._nearest(card.question)),
+            second=second.id if second else None,
         )
 
     async def _nearest(self, question: Question) -> Sequence[Neighbour]:

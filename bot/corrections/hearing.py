@@ -6,8 +6,8 @@ from bot.domain.card import Card
 from bot.domain.errors import Reason, Refused
 from bot.domain.feedback import AskerFeedback, FeedbackKind
 from bot.domain.masking import masked
-from bot.ports import Clock, Store
-from bot.questions.cards import card_of
+from bot.ports import Clock, Store, Transaction
+from bot.questions.cards import card_of, update_card
 from bot.questions.delivering import FEEDBACK_TOPIC
 
 TELL_AFTER = timedelta(seconds=20)
@@ -45,14 +45,32 @@ class Hearing:
                 raise Refused(Reason.UNKNOWN_QUESTION)
             if by != question.asker:
                 raise Refused(Reason.NOT_ASKER)
-            earlier, now = await tx.feedback.of(question_id), self._clock.now()
-            words = masked(words) if words else None
-            if earlier and (earlier[-1].kind, earlier[-1].words) == (kind, words):
-                return card
-            said = AskerFeedback(question_id=question_id, seq=len(earlier) + 1, kind=kind, words=words, by=by, at=now)
-            await tx.feedback.add(said)
-            await tx.outbox.add("card", question_id, {}, now)
-            told = any(not one.helped for one in earlier)
-            if not said.helped and not told and not question.direct:
-                await tx.outbox.add(FEEDBACK_TOPIC, question_id, {}, now, due=now + TELL_AFTER)
-            return card.model_copy(update={"feedback": said})
+            said = AskerFeedback(
+                question_id=question_id,
+                seq=1,
+                kind=kind,
+                words=masked(words) if words else None,
+                by=by,
+                at=self._clock.now(),
+            )
+            heard = await self._hear(tx, card, said)
+            second = await tx.questions.second(question)
+            other = await card_of(tx, second) if second else None
+            if other:
+                # The controls are below both answers, and may mean either.
+                await self._hear(tx, other, said, tell=other.owner != card.owner)
+            return heard
+
+    async def _hear(self, tx: Transaction, card: Card, said: AskerFeedback, *, tell: bool = True) -> Card:
+        """Store the feedback for one question, unless it was the last that the asker said."""
+        question = card.question
+        earlier = await tx.feedback.of(question.id)
+        if earlier and (earlier[-1].kind, earlier[-1].words) == (said.kind, said.words):
+            return card
+        said = said.model_copy(update={"question_id": question.id, "seq": len(earlier) + 1})
+        await tx.feedback.add(said)
+        await update_card(tx, question, said.at)
+        told = any(not one.helped for one in earlier)
+        if tell and not said.helped and not told and not question.direct:
+            await tx.outbox.add(FEEDBACK_TOPIC, question.id, {}, said.at, due=said.at + TELL_AFTER)
+        return card.model_copy(update={"feedback": said})

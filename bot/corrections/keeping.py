@@ -23,14 +23,16 @@ class Keeping:
         self._prompting = prompting
 
     async def card(self, team: str, channel: str, thread: str) -> Card:
-        """Return the card of the question that a thread is about.
+        """Return the card of the question that a thread is about, with both questions of a message that asks two.
 
         Raises:
             Refused: UNKNOWN_QUESTION; NOT_PUBLIC if only some people can read the thread.
         """
         async with self._store.snapshot() as tx:
             question = await tx.questions.of_message(team, channel, thread)
-            return await self._public_card(tx, question.id if question else "")
+            card = await self._public_card(tx, question.id if question else "")
+            second = await tx.questions.second(card.question)
+            return card.model_copy(update={"second": await card_of(tx, second)}) if second else card
 
     async def as_guide(self, question_id: str, text: str, by: str) -> PromptChange:
         """Make this text, masked, the guide of the question's category.

@@ -6,7 +6,7 @@ from bot.domain.errors import Reason, Refused
 from bot.domain.question import Disclosure
 from bot.ports import Clock, Neighbours, Store, Transaction
 from bot.questions.arrivals import REPLY_TOPIC, SENT_TOPIC, ask_authors, ask_shadow
-from bot.questions.cards import card_of
+from bot.questions.cards import card_of, update_card
 
 
 class Sending:
@@ -27,15 +27,18 @@ class Sending:
             return await self._locked_card(tx, question_id, by)
 
     async def keep(self, question_id: str, by: str) -> None:
-        """Store that the asker keeps the message private. It can still be sent later.
+        """Store that the asker keeps the message private, as far as it was not sent. It can still be sent later.
 
         Raises:
             Refused: As `card`.
         """
         async with self._store.transaction() as tx:
-            await self._locked_card(tx, question_id, by)
-            await tx.questions.disclose(question_id, Disclosure.KEPT, self._clock.now())
-            await tx.outbox.add("card", question_id, {}, self._clock.now())
+            question, now = (await self._locked_card(tx, question_id, by)).question, self._clock.now()
+            second = await tx.questions.second(question)
+            for one in (question, second) if second else (question,):
+                if one.unsent:
+                    await tx.questions.disclose(one.id, Disclosure.KEPT, now)
+            await update_card(tx, question, now)
 
     async def send(self, question_id: str, by: str, category: str, *, named: bool) -> Card:
         """Send the message on: from now on it is a question like any other, for staff, training and the tracker.
@@ -66,7 +69,7 @@ class Sending:
                 # The row begins now: readers of changed rows go by this time.
                 await put_row(tx, sent, sent.settled.model_copy(update={"at": now}), groups)
             await tx.outbox.add(SENT_TOPIC, question_id, {"category": category}, now)
-            await tx.outbox.add("card", question_id, {}, now)
+            await update_card(tx, sent.question, now)
             await ask_authors(tx, sent.question, now)
             await ask_shadow(tx, sent.question, sent.verdict, now)
             return sent

@@ -5,7 +5,7 @@ from datetime import datetime
 from bot.domain.card import Card
 from bot.domain.signal import Signal, SignalKind
 from bot.ports import Clock, Store
-from bot.questions.cards import card_of
+from bot.questions.cards import update_card, whole_card
 
 
 class Signalling:
@@ -16,10 +16,13 @@ class Signalling:
         self._clock = clock
 
     async def card(self, team: str, channel: str, ts: str) -> Card | None:
-        """Return the card of the question that this message asked, or whose card it is; None for other messages."""
+        """Return the card of the question that this message asked, or whose card it is; None for other messages.
+
+        It holds both questions of a message that asks two.
+        """
         async with self._store.snapshot() as tx:
             question = await tx.questions.of_message(team, channel, ts)
-            return await card_of(tx, question) if question else None
+            return await whole_card(tx, question) if question else None
 
     async def note(
         self, question_id: str, ts: str, kind: SignalKind, by: str, at: datetime, *, withdrawn: bool = False
@@ -42,7 +45,7 @@ class Signalling:
         signal = Signal(question_id=question_id, message_ts=ts, kind=kind, by=by, at=at, withdrawn=withdrawn)
         async with self._store.transaction() as tx:
             question = await tx.questions.get(question_id, lock=True)
-            changed = question is not None and await tx.signals.put(signal)
-            if changed:
-                await tx.outbox.add("card", question_id, {}, self._clock.now())
-        return changed
+            if question is None or not await tx.signals.put(signal):
+                return False
+            await update_card(tx, question, self._clock.now())
+        return True

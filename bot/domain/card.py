@@ -25,6 +25,8 @@ class Card(Thing):
     """What the asker said last."""
     signal: Signal | None = None
     """The owner's reaction to show."""
+    second: "Card | None" = None
+    """The second question of the same message, which the same message of the bot answers."""
 
     @property
     def state(self) -> str:
@@ -53,6 +55,11 @@ class Card(Thing):
         """Whether the category is only the likeliest one, so that others are offered beside it as equals."""
         confidence = self.verdict.confidence
         return self.settled is None and (self.unsure or (confidence is not None and confidence < DOUBTFUL_BELOW))
+
+    @property
+    def parts(self) -> "tuple[Card, ...]":
+        """This card, and that of the message's second question."""
+        return (self, self.second) if self.second else (self,)
 
     @property
     def owner(self) -> str | None:

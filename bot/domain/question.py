@@ -12,6 +12,8 @@ from bot.domain.audience import Audience
 from bot.domain.consent import Author
 from bot.domain.thing import Thing
 
+PART_IDS = uuid.UUID("c1d1f5ab-9a0c-4c4e-8f0e-3f3f4f0f6b52")
+
 
 class Via(StrEnum):
     """The way a question reached the bot."""
@@ -169,6 +171,23 @@ class Question(Thing):
     """The other people whose words the text holds."""
     disclosure: Disclosure | None = None
     """What the asker of a direct message decided; None for a question in a channel, or before any decision."""
+    part_of: str | None = None
+    """Id of the message's first question, if this is its second one. Both share the message and the card."""
+
+    @property
+    def root(self) -> str:
+        """The id of the message's first question, which the card belongs to."""
+        return self.part_of or self.id
+
+    @property
+    def second_id(self) -> str:
+        """The id of the second question of the same message, whether there is one or not."""
+        return uuid.uuid5(PART_IDS, self.id).hex
+
+    def second(self, text: str) -> "Question":
+        """Return the second question of this one's message. What the card says of the message stands at the first."""
+        own = {"id": self.second_id, "text": text, "part_of": self.id, "late": False, "unread": None, "cut": False}
+        return self.model_copy(update=own)
 
     @property
     def public(self) -> bool:

@@ -74,7 +74,19 @@ class Questions(Protocol):
     """Questions, their verdicts and their cards."""
 
     async def add(self, question: Question) -> bool:
-        """Add a question. Return False, and change nothing, if its (team, channel, ts) is already known."""
+        """Add a question. Return False, and change nothing, if its (team, channel, ts) is already known.
+
+        The second question of a message shares these with the first, and is known if there is a second one already.
+        """
+
+    async def put_second(self, question: Question) -> None:
+        """Add the second question of a message, or replace the text of the one that is there, dropped or not."""
+
+    async def second(self, question: Question) -> Question | None:
+        """Return the second question of this one's message; None if it asks only one."""
+
+    async def drop_second(self, question: Question) -> None:
+        """Forget the words of the message's second question, and leave it out of everything from now on."""
 
     async def get(self, question_id: str, *, lock: bool = False) -> Question | None:
         """Return the question. With `lock`, other callers with `lock` wait until this transaction ends."""

@@ -12,7 +12,7 @@ from bot.domain.disk import is_disk_full, log_failure
 from bot.domain.errors import ModelDown, ModelError, ThreadGone, Undelivered
 from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Question, Verdict, Via
 from bot.ports import Announcer, Clock, Meter, Store, Threads, Transaction, Unmetered
-from bot.questions.arrivals import Arrivals, question_of, storable
+from bot.questions.arrivals import Arrivals, questions_of, storable
 from bot.questions.batched_writes import BatchedWrites
 from bot.questions.cards import card_of, first_card
 from bot.questions.classifying import Classifying, ServingRelease
@@ -31,6 +31,8 @@ class TakenUp(NamedTuple):
     question: Question
     card: Card | None
     serving: ServingRelease
+    second: "TakenUp | None" = None
+    """The second question of the same message."""
 
 
 class Answering:
@@ -117,16 +119,23 @@ class Answering:
         if taken_up is None:
             await arrivals.finish(item, Ending.IGNORED, "duplicate")
             return
-        question, card, serving = taken_up
-        card = card or await self._remember(item, question, serving)
-        if card is None:
-            verdict = await self._classifying.verdict(question, serving, lambda tx: arrivals.hold(tx, item))
-            async with self._store.transaction() as tx:
-                card = await self._keep(tx, item, question, verdict, serving)
+        question, card = taken_up.question, await self._first_card(item, taken_up)
+        if taken_up.second:
+            card = card.model_copy(update={"second": await self._first_card(item, taken_up.second)})
         with self._meter.span("post", question=question.id):
             ts = await self._announcer.post_card(card, again=item.attempts > 1 or arrival.via is Via.SHORTCUT)
         posted = question.model_copy(update={"card_ts": ts})
         await arrivals.finish(item, Ending.ANSWERED, posted=posted, verdict=card.verdict)
+
+    async def _first_card(self, item: InboxItem, taken_up: TakenUp) -> Card:
+        """Return the card of a question that has its verdict then, from memory or from a release."""
+        question, card, serving, _ = taken_up
+        card = card or await self._remember(item, question, serving)
+        if card:
+            return card
+        verdict = await self._classifying.verdict(question, serving, lambda tx: self._arrivals.hold(tx, item))
+        async with self._store.transaction() as tx:
+            return await self._keep(tx, item, question, verdict, serving)
 
     async def _with_thread(self, item: InboxItem) -> InboxItem:
         """Return the item with the messages that it points at. An arrival in the inbox holds only its own message."""
@@ -167,6 +176,10 @@ class Answering:
         async with self._store.transaction() as tx:
             await tx.questions.hide(question.id)
             await tx.rows.withdraw(question.id, self._clock.now())
+            second = await tx.questions.second(question)
+            if second:
+                await tx.questions.drop_second(question)
+                await tx.rows.withdraw(second.id, self._clock.now())
         ts = question.card_ts or await self._announcer.posted_card(question)
         if ts:
             await self._announcer.take_back(question.model_copy(update={"card_ts": ts}))
@@ -177,16 +190,20 @@ class Answering:
         Returns:
             None if another arrival brought the same message.
         """
-        asked = question_of(item.arrival, self._clock.now())
+        asked, *others = questions_of(item.arrival, self._clock.now())
         async with self._store.transaction() as tx:
             new = await tx.questions.add(asked)
+            for other in others if new else ():
+                await tx.questions.put_second(other)
             question = asked if new else await self._unanswered(tx, asked)
             if question is None:
                 return None
             card = None if new else await card_of(tx, question)
             if card:
                 await self._arrivals.hold(tx, item)
-            return TakenUp(question, card, await self._classifying.serving(tx))
+            serving, second = await self._classifying.serving(tx), await tx.questions.second(question)
+            beside = TakenUp(second, await card_of(tx, second), serving) if second else None
+            return TakenUp(question, card, serving, beside)
 
     async def _unanswered(self, tx: Transaction, asked: Question) -> Question | None:
         """Return the stored question of this message if it has no card yet and this arrival may answer it."""

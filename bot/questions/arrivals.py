@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from bot.domain import consent, intake
 from bot.domain.consent import Author
+from bot.domain.parts import parts_of
 from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Question, Verdict
 from bot.ports import Clock, Meter, Store, Transaction
 from bot.questions.leasing import LeasedInbox, RetryDelay
@@ -91,11 +92,10 @@ class Arrivals(LeasedInbox):
             if not finished:
                 await self._posted_late(tx, item)
             elif posted and posted.card_ts:
-                await tx.questions.save_card(posted.id, posted.card_ts)
-                await ask_shadow(tx, posted, verdict, now)
-                await ask_authors(tx, posted, now)
-                if self._remind_after and not posted.direct:
-                    await tx.outbox.add(REMIND_TOPIC, posted.id, {}, now, due=now + self._remind_after)
+                await self._begin(tx, posted, posted.card_ts, verdict, now)
+                second = await tx.questions.second(posted)
+                if second:
+                    await self._begin(tx, second, posted.card_ts, await tx.questions.verdict(second.id), now)
         if not finished:
             log.info("%s: lease lost", self.name(item))
             return
@@ -112,6 +112,16 @@ class Arrivals(LeasedInbox):
             "tries": item.attempts,
         }
         log.info("a question ended", extra=facts)
+
+    async def _begin(
+        self, tx: Transaction, question: Question, ts: str, verdict: Verdict | None, now: datetime
+    ) -> None:
+        """Store the card's ts, and queue what follows an answer."""
+        await tx.questions.save_card(question.id, ts)
+        await ask_shadow(tx, question, verdict, now)
+        await ask_authors(tx, question, now)
+        if self._remind_after and not question.direct:
+            await tx.outbox.add(REMIND_TOPIC, question.id, {}, now, due=now + self._remind_after)
 
     async def still_asked_elsewhere(self, arrival: Arrival) -> bool:
         """Return whether an earlier arrival of the same message is still being answered."""
@@ -196,10 +206,19 @@ def question_id(arrival: Arrival) -> str:
     return uuid.uuid5(QUESTION_IDS, arrival.event_id).hex
 
 
-def question_of(arrival: Arrival, now: datetime) -> Question:
-    """Return the question that an arrival brings, cut to the length that is kept."""
+def texts_of(arrival: Arrival) -> tuple[tuple[str, ...], bool]:
+    """Return the one or two questions of an arrival, cut to the length that is kept, and whether anything was cut.
+
+    What others wrote is never split: it is about the message that is asked about.
+    """
     text, was_cut = intake.cut(arrival.whole)
-    return Question(
+    return (text,) if was_cut or arrival.quotes or arrival.authors else parts_of(text), was_cut
+
+
+def questions_of(arrival: Arrival, now: datetime) -> tuple[Question, ...]:
+    """Return the question that an arrival brings; both of a message that clearly asks two."""
+    (text, *others), was_cut = texts_of(arrival)
+    first = Question(
         id=question_id(arrival),
         text=text,
         cut=was_cut,
@@ -213,3 +232,4 @@ def question_of(arrival: Arrival, now: datetime) -> Question:
         authors=arrival.authors,
         audience=arrival.audience,
     )
+    return (first, *map(first.second, others))

@@ -30,6 +30,24 @@ async def card_of(tx: Transaction, question: Question) -> Card | None:
     return first_card(question, verdict, release, prompt).model_copy(update=now)
 
 
+async def whole_card(tx: Transaction, question: Question) -> Card | None:
+    """Return the card as its message shows it: of the message's first question, with the second one, if it has both.
+
+    Args:
+        tx: The transaction.
+        question: Either question of the message.
+    """
+    first = await tx.questions.get(question.part_of) if question.part_of else question
+    card = await card_of(tx, first) if first else None
+    second = await tx.questions.second(first) if first else None
+    return card.model_copy(update={"second": await card_of(tx, second)}) if card and second else card
+
+
+async def update_card(tx: Transaction, question: Question, now: datetime) -> None:
+    """Queue an update of the message that answers this question. Both questions of a message wait in one line."""
+    await tx.outbox.add("card", question.root, {}, now)
+
+
 def first_card(question: Question, verdict: Verdict, release: Release, prompt: Prompt) -> Card:
     """Return the card of a question that nobody has corrected yet.
 
@@ -67,3 +85,11 @@ async def tell_new_owner(tx: Transaction, before: Card, verdict: Verdict, now: d
     if after and not after.question.direct and after.owner not in {None, before.owner}:
         payload = {"seq": str(before.seen + 1), MESSAGE_ID: verdict.id}
         await tx.outbox.add("owner", before.question.id, payload, now)
+
+
+async def tell_added_owner(tx: Transaction, added: Question, first: Card | None, now: datetime) -> None:
+    """Queue a message to the owner of a second question that an edit added, unless the first one mentions them."""
+    after = await card_of(tx, added)
+    if after and not added.direct and after.owner not in {None, first.owner if first else None}:
+        payload = {"seq": "1", MESSAGE_ID: after.verdict.id}
+        await tx.outbox.add("owner", added.id, payload, now)

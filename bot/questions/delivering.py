@@ -17,7 +17,7 @@ from bot.domain.question import Missed, Place
 from bot.domain.trouble import TroubleReport
 from bot.ports import MESSAGE_ID, Announcer, Clock, Meter, OutboxItem, Store, Transaction, Unmetered
 from bot.questions.arrivals import CONSENT_TOPIC, POSTED_LATE_TOPIC, REMIND_TOPIC, REPLY_TOPIC, SENT_TOPIC
-from bot.questions.cards import card_of
+from bot.questions.cards import card_of, whole_card
 from bot.questions.classifying import REPORT_INTERVAL, TROUBLE_TOPIC
 from bot.questions.leasing import LeasedOutbox, RetryDelay
 
@@ -112,7 +112,7 @@ class Delivering:
     async def _card(self, item: OutboxItem) -> None:
         async with self._store.transaction() as tx:
             question = await tx.questions.get(item.key)
-            card = await card_of(tx, question) if question else None
+            card = await whole_card(tx, question) if question else None
             await self._entries.hold(tx, item)
         if card and card.question.card_ts is None:
             raise Undelivered("the card was pressed before its ts was saved", final=False)
@@ -153,9 +153,13 @@ class Delivering:
             question = await tx.questions.get(item.key)
             card = await card_of(tx, question) if question else None
             await self._entries.hold(tx, item)
+            first = await tx.questions.get(question.part_of) if question and question.part_of else None
+            beside = await card_of(tx, first) if first else None
         helped = card is not None and card.feedback is not None and card.feedback.helped
         if card is None or card.question.unsent or card.owner is None or card.signal or helped:
             return
+        if beside and beside.owner == card.owner:
+            return  # the first question of the message has a reminder of its own
         now = self._clock.now()
         due = next_working_moment(now, await self._announcer.utc_offset(card))
         if due > now:

@@ -8,7 +8,7 @@ from bot.domain.disk import log_failure
 from bot.domain.errors import ModelError
 from bot.domain.question import Verdict
 from bot.ports import Clock, OutboxItem, Store, Transaction
-from bot.questions.cards import card_of, tell_new_owner
+from bot.questions.cards import card_of, tell_new_owner, update_card
 from bot.questions.classifying import RECHECK_TOPIC, Classifying
 from bot.questions.leasing import LeasedOutbox, RetryDelay
 
@@ -67,12 +67,12 @@ class Rechecking:
         """Return the question's card if its verdict is still provisional and not settled."""
         async with self._store.transaction() as tx:
             question = await tx.questions.get(item.key)
-            card = await card_of(tx, question) if question else None
+            card = await card_of(tx, question) if question and question.text else None
         return card if card and card.verdict.provisional and not card.settled else None
 
     async def _replace(self, tx: Transaction, card: Card, verdict: Verdict) -> None:
         """Store the new verdict, and queue the card's update and a message to a new owner."""
         await self._classifying.keep(tx, verdict)
-        question_id, now = card.question.id, self._clock.now()
-        await tx.outbox.add("card", question_id, {}, now)
+        now = self._clock.now()
+        await update_card(tx, card.question, now)
         await tell_new_owner(tx, card, verdict, now)

@@ -13,7 +13,7 @@ from bot.domain.prompt import LONG_PROMPT_TOKENS, Category, Prompt, PromptEvent,
 from bot.domain.release import ModelName, Release
 from bot.domain.thing import Thing
 from bot.ports import Clock, Estimator, Store, Transaction
-from bot.questions.cards import card_of
+from bot.questions.cards import card_of, update_card
 from bot.releases.releasing import add_candidate
 
 ROWS_SHOWN = 5
@@ -290,7 +290,7 @@ class Prompting:
         )
         await tx.corrections.add(correction)
         await tx.questions.settle(row.id, into)
-        await tx.outbox.add("card", row.id, {}, now)
+        await update_card(tx, card.question, now)
 
     # --- versions
 

@@ -5,6 +5,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.domain.card import Card
 from bot.domain.errors import Reason, Refused
 from handlers.context import Context
 from handlers.slack.private import spot_of
@@ -28,15 +29,22 @@ class KeepListeners:
         spot, message = spot_of(body), body["message"]
         await self._guard.staff_only(spot.user)
         channel, thread = body["channel"]["id"], message.get("thread_ts") or message["ts"]
-        card = await self._keeping.card(self._people.home.team, channel, thread)
-        category = card.category
-        if category is None or not await self._is_owner(message.get("user") or "", card.owner):
+        shown = await self._keeping.card(self._people.home.team, channel, thread)
+        card = await self._answered(message.get("user") or "", shown)
+        category = card.category if card else None
+        if card is None or category is None:
             raise Refused(Reason.NOT_AN_OWNER)
         words = await self._people.words(spot.user)
         answer = plain_text(message_text(message), self._people.home.bot_user_id)
         private = FeedbackForm(question=card.question.id, channel=channel, thread=thread)
         await client.views_open(trigger_id=body["trigger_id"], view=form(card, category, answer, private, words))
         await ack()
+
+    async def _answered(self, author: str, shown: Card) -> Card | None:
+        """Return the question that this author answers: one of their own before one of another team's."""
+        owners = [part for part in shown.parts if part.owner and await self._guard.is_among(author, (part.owner,))]
+        part = next(iter(owners), shown)
+        return part if await self._is_owner(author, part.owner) else None
 
     async def _is_owner(self, author: str, owner: str | None) -> bool:
         """Return whether the author is the owner or staff. A guest is neither, whatever the settings name."""

@@ -87,12 +87,13 @@ class ReactionMiddleware:
 
     async def _note(self, event: dict[str, Any], item: dict[str, Any], kind: SignalKind) -> None:
         card = await self._signalling.card(self._people.home.team, item["channel"], item["ts"])
-        if card is None or not await self._is_owner(event["user"], card.owner):
-            return
         at = datetime.fromtimestamp(float(event["event_ts"]), UTC)
         removed = event["type"] == "reaction_removed"
-        if await self._signalling.note(card.question.id, item["ts"], kind, event["user"], at, withdrawn=removed):
-            self._wake()
+        for part in card.parts if card else ():
+            if not await self._is_owner(event["user"], part.owner):
+                continue
+            if await self._signalling.note(part.question.id, item["ts"], kind, event["user"], at, withdrawn=removed):
+                self._wake()
 
     async def _is_owner(self, user: str, owner: str | None) -> bool:
         return await self._guard.is_among(user, (owner,)) if owner else await self._guard.is_staff(user)

@@ -41,6 +41,9 @@ class WhyListener:
             return
         staff = await self._guard.is_staff(spot.user)
         await self._private.tell(spot, view(explanation, presser.words, staff=staff))
+        if explanation.second:
+            second = await self._explaining.answer(explanation.second, self._people.home.team, channel, ts)
+            await self._private.tell(spot, view(second, presser.words, staff=staff))
 
 
 def question_of(message: dict[str, Any]) -> str | None:

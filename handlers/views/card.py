@@ -4,6 +4,7 @@ from typing import Any
 
 from bot.domain.card import DOUBTFUL_BELOW, Card
 from bot.domain.correction import CorrectionKind
+from bot.domain.parts import asks_several
 from bot.domain.question import Unread, Verdict
 from bot.domain.reason import tells_why
 from handlers.texts.escape import escaped, mention, person
@@ -17,6 +18,10 @@ MOST_BUTTONS = 5
 """Maximum number of categories that have a button each in the review queue."""
 NEXT_LIKELY = 3
 """Number of other categories that have a button on the card, and of all categories on a card that is unsure."""
+NEXT_OF_TWO = 1
+"""The same number where a card answers two questions, so that a phone shows both."""
+PART_SHOWN = 90
+"""Maximum length of each of two questions on the card, in characters."""
 REASON_LENGTH = 500
 """Maximum length of a reason that a person writes, in characters."""
 REASON_SHOWN = 1_500
@@ -42,15 +47,51 @@ def card(shown: Card, words: Words, staff: str = "") -> Message:
         words: The asker's language.
         staff: Mentions of the people who are asked instead of an owner if the bot is unsure.
     """
-    blocks = [section("\n".join(_head(shown, words, staff)))]
+    if shown.second:
+        return _both(shown, shown.second, words, staff)
+    blocks = _answer(shown, words, _head(shown, words, staff))
+    blocks.append(rating(shown, words))
+    elements = _settled_controls(shown, words) if shown.settled else _controls(shown, words)
+    blocks.append(_actions(shown, elements))
+    return Message(_summary(shown, words, staff), blocks)
+
+
+def _both(shown: Card, second: Card, words: Words, staff: str) -> Message:
+    """Return the card of a message that asks two questions: each with its words, its team and fewer buttons.
+
+    Nobody is mentioned twice.
+    """
+    blocks: list[Block] = []
+    for part, told in ((shown, ""), (second, told_by(shown, staff))):
+        first, *others = _head(part, words, staff, told)
+        blocks += _answer(part, words, [first, asked(part), *others])
+        few = _settled_controls(part, words) if part.settled else _controls(part, words, NEXT_OF_TWO)
+        blocks += [_actions(part, few), {"type": "divider"}]
+    blocks.append(rating(shown, words))
+    summaries = (_summary(shown, words, staff), _summary(second, words, staff, told_by(shown, staff)))
+    return Message(" / ".join(summaries), blocks)
+
+
+def asked(part: Card) -> str:
+    """Return, as mrkdwn, the beginning of one of a message's two questions."""
+    return f"> {escaped(' '.join(part.question.text.split()), PART_SHOWN)}"
+
+
+def told_by(first: Card, staff: str) -> str:
+    """Return the mentions on the first of two questions."""
+    return staff if first.guessed else mention(first.owner) or ""
+
+
+def _answer(shown: Card, words: Words, head: list[str]) -> list[Block]:
+    blocks = [section("\n".join(head))]
     reason = _reason(shown)
     if reason:
         blocks.append(section(reason, verbatim=True))
-    blocks += [context(line) for line in (small_print(shown, words), _became(shown, words)) if line]
-    blocks.append(rating(shown, words))
-    elements = _settled_controls(shown, words) if shown.settled else _controls(shown, words)
-    blocks.append({"type": "actions", "block_id": f"card.{shown.verdict.id}.{shown.state}", "elements": elements})
-    return Message(_summary(shown, words, staff), blocks)
+    return blocks + [context(line) for line in (small_print(shown, words), _became(shown, words)) if line]
+
+
+def _actions(shown: Card, elements: list[Block]) -> Block:
+    return {"type": "actions", "block_id": f"card.{shown.verdict.id}.{shown.state}", "elements": elements}
 
 
 def settled_first(shown: Card, words: Words) -> str:
@@ -136,12 +177,22 @@ def _reason_input(form: Form, words: Words) -> Block:
     }
 
 
-def _head(shown: Card, words: Words, staff: str) -> list[str]:
-    """Return the category and its owner, and what the asker can do; for a guess, who is asked to look."""
+def _head(shown: Card, words: Words, staff: str, told: str = "") -> list[str]:
+    """Return the category and its owner, and what the asker can do; for a guess, who is asked to look.
+
+    Args:
+        shown: The card.
+        words: The asker's language.
+        staff: Mentions of the people who are asked about a guess.
+        told: Mentions that the message has already; none of them is repeated.
+    """
     name = _name(shown)
     if shown.guessed:
-        return [words("card.guess", category=name), words("card.ask_staff", staff=staff).strip()]
+        others = ", ".join(one for one in staff.split(", ") if one not in told)
+        return [words("card.guess", category=name), words("card.ask_staff", staff=others).strip()]
     owner = mention(shown.owner)
+    if owner and owner in told:
+        owner = words("card.same_owner")
     key = "card.perhaps" if shown.doubtful else "card.owner"
     first = words(key, category=name, owner=owner) if owner else words(f"{key}_nobody", category=name)
     guide = shown.category.guide if shown.category else None
@@ -220,6 +271,8 @@ def small_print(shown: Card, words: Words) -> str:
         parts.append(remembered(shown.verdict, words))
     elif shown.verdict.confidence is not None and not shown.settled:
         parts.append(confidence_text(shown, words))
+    if asks_several(shown.question.text):
+        parts.append(words("card.several"))
     if shown.question.cut:
         parts.append(words("card.cut"))
     parts += _unread(shown.question.unread or "", words)
@@ -257,12 +310,12 @@ def settlement(shown: Card, words: Words) -> str:
     return words(key, who=person(shown.settled.by), at=date(shown.settled.at))
 
 
-def _controls(shown: Card, words: Words) -> list[Block]:
+def _controls(shown: Card, words: Words, likely: int = NEXT_LIKELY) -> list[Block]:
     """Return the controls of an open question: agree, the next likely categories, and all others.
 
     Where the answer is only likely, the likeliest categories stand beside each other as equals.
     """
-    offered = shown.likely[: NEXT_LIKELY if shown.doubtful else NEXT_LIKELY + 1]
+    offered = shown.likely[: max(2, likely) if shown.doubtful else likely + 1]
     buttons = []
     for n, category in enumerate(offered):
         agreed = category.id == shown.verdict.category
@@ -283,8 +336,8 @@ def _seen(shown: Card) -> str:
     return SeenPayload(question=shown.question.id, seen=shown.seen).packed()
 
 
-def _summary(shown: Card, words: Words, staff: str) -> str:
+def _summary(shown: Card, words: Words, staff: str, told: str = "") -> str:
     """Return the card in one line, for notifications, screen readers, and if Slack refuses the blocks."""
     late = words("card.late") if shown.question.late else ""
-    parts = [*_head(shown, words, staff), _reason(shown), late, *_became(shown, words).splitlines()]
+    parts = [*_head(shown, words, staff, told), _reason(shown), late, *_became(shown, words).splitlines()]
     return " · ".join(part.replace("*", "") if n == 0 else part for n, part in enumerate(parts) if part)

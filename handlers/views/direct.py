@@ -2,14 +2,14 @@
 
 from bot.domain.card import Card
 from bot.domain.prompt import Category
-from bot.domain.question import Disclosure
+from bot.domain.question import SENT, Disclosure
 from handlers.texts.escape import escaped, mention, shorten
 from handlers.texts.words import Words
 from handlers.views import ids
-from handlers.views.card import REASON_SHOWN, settlement, small_print
+from handlers.views.card import REASON_SHOWN, asked, settlement, small_print
 from handlers.views.feedback import rating
 from handlers.views.ids import DirectChoice
-from handlers.views.message import Message, button, context, section
+from handlers.views.message import Block, Message, button, context, section
 
 QUOTED = 2_500
 """Maximum length of the question in the message to the people responsible, in characters."""
@@ -20,24 +20,53 @@ def direct_card(shown: Card, words: Words) -> Message:
 
     Staff's controls are not on it, because only the asker sees it.
     """
-    name = _name(shown, shown.category)
+    blocks = _answer(shown, words)
+    if shown.second is None:
+        blocks += [section(_state(shown, words)), rating(shown, words), *_controls(shown, words)]
+        return Message(f"{_head(shown, words).replace('*', '')} · {_state(shown, words)}", blocks)
+    heads, states = [], []
+    for n, part in enumerate(shown.parts):
+        # *Keep private* is for the whole message; *Send to …* for each question.
+        blocks = [*blocks, {"type": "divider"}, *_answer(part, words)] if n else blocks
+        if part.question.disclosure in SENT:
+            blocks.append(context(_state(part, words)))
+        else:
+            states.append(_state(part, words))
+        blocks += _controls(part, words, keep=not n or shown.question.disclosure in SENT)
+        heads.append(_head(part, words).replace("*", ""))
+    blocks += [section(state) for state in dict.fromkeys(states)]
+    return Message(" · ".join([" / ".join(heads), *dict.fromkeys(states)]), [*blocks, rating(shown, words)])
+
+
+def _answer(shown: Card, words: Words) -> list[Block]:
     guide = shown.category.guide if shown.category and not shown.guessed else None
-    head = words("card.guess", category=name) if shown.guessed else f"*{name}*"
-    lines = [head, *([words("card.guide", guide=escaped(guide, REASON_SHOWN))] if guide else [])]
-    state = words(f"direct.{shown.question.disclosure or 'open'}")
-    blocks = [section("\n".join(lines), verbatim=True)]
+    lines = [_head(shown, words)]
+    lines += [asked(shown)] if shown.second or shown.question.part_of else []
+    lines += [words("card.guide", guide=escaped(guide, REASON_SHOWN))] if guide else []
     small = [small_print(shown, words), settlement(shown, words) if shown.settled else ""]
-    blocks += [context(line) for line in small if line]
-    blocks += [section(state), rating(shown, words)]
-    if shown.question.unsent:
-        category = (shown.settled or shown.verdict).category
-        value = DirectChoice(question=shown.question.id, category=category).packed()
-        controls = [button(words("direct.send", category=name), ids.DIRECT_SEND, value)]
-        if shown.question.disclosure is None:
-            controls.append(button(words("direct.keep"), ids.DIRECT_KEEP, value))
-        block_id = f"direct.{shown.verdict.id}.{shown.question.disclosure or 'open'}"
-        blocks.append({"type": "actions", "block_id": block_id, "elements": controls})
-    return Message(f"{head.replace('*', '')} · {state}", blocks)
+    return [section("\n".join(lines), verbatim=True), *(context(line) for line in small if line)]
+
+
+def _head(shown: Card, words: Words) -> str:
+    name = _name(shown, shown.category)
+    return words("card.guess", category=name) if shown.guessed else f"*{name}*"
+
+
+def _state(shown: Card, words: Words) -> str:
+    return words(f"direct.{shown.question.disclosure or 'open'}")
+
+
+def _controls(shown: Card, words: Words, *, keep: bool = True) -> list[Block]:
+    """Return the block with *Send to …*, and with *Keep private* before any decision; nothing once it is sent."""
+    if not shown.question.unsent:
+        return []
+    category = (shown.settled or shown.verdict).category
+    value = DirectChoice(question=shown.question.id, category=category).packed()
+    controls = [button(words("direct.send", category=_name(shown, shown.category)), ids.DIRECT_SEND, value)]
+    if keep and shown.question.disclosure is None:
+        controls.append(button(words("direct.keep"), ids.DIRECT_KEEP, value))
+    block_id = f"direct.{shown.verdict.id}.{shown.question.disclosure or 'open'}"
+    return [{"type": "actions", "block_id": block_id, "elements": controls}]
 
 
 def step(shown: Card, category: Category, words: Words) -> Message:

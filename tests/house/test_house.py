@@ -115,7 +115,7 @@ def test_every_text_is_used() -> None:
 
 def test_japanese_is_only_in_texts_and_prompts() -> None:
     """The exceptions read or mask Japanese text."""
-    names = ("courtesy", "dataset", "label", "pointing", "reason", "similar")
+    names = ("courtesy", "dataset", "label", "parts", "pointing", "reason", "similar")
     domain = {f"bot/domain/{name}.py" for name in names}
     allowed = domain | {
         "bot/care/phrases.py",

@@ -3,10 +3,11 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
+from bot.domain.audience import Audience
 from bot.domain.consent import Author, Consent, answered
 from bot.domain.correction import CorrectionKind
 from bot.domain.evidence import SettledAnswer
-from bot.domain.question import Place
+from bot.domain.question import Place, Via
 from bot.domain.scorecard import Result
 from bot.domain.shadow import Shadow, ShadowComparison
 from bot.ports import Store
@@ -250,3 +251,37 @@ async def test_judged_answers_say_whether_they_were_right(store: Store) -> None:
         await transaction.corrections.add(correction(2, CorrectionKind.CHANGE))
         assert [right for _, right in await transaction.corrections.judged(NOW - timedelta(days=1))] == [False]
         assert await transaction.corrections.judged(NOW + timedelta(days=1)) == []
+
+
+async def test_second_question_shares_message_and_card(store: Store) -> None:
+    first = question()
+    second = first.second("VPNは？")
+    async with store.transaction() as tx:
+        assert await tx.questions.add(first)
+        assert await tx.questions.second(first) is None
+        await tx.questions.put_second(second)
+        await tx.questions.save_card(first.id, "9.1")
+        await tx.questions.save_card(second.id, "9.1")
+        kept = second.model_copy(update={"card_ts": "9.1"})
+        assert await tx.questions.second(first) == kept
+        assert await tx.questions.get(second.id) == kept, "the ts is the message's"
+        assert await tx.questions.at("T1", "C1", first.place.ts) == first.model_copy(update={"card_ts": "9.1"})
+        assert await tx.questions.of_message("T1", "C1", "9.1") == first.model_copy(update={"card_ts": "9.1"})
+        assert [one.id for one in await tx.questions.last_of("U1", 5)] == [first.id, second.id]
+
+
+async def test_dropped_second_question_may_return(store: Store) -> None:
+    first = question().model_copy(update={"via": Via.CHANNEL, "audience": Audience.PUBLIC, "card_ts": "9.1"})
+    async with store.transaction() as tx:
+        await tx.questions.add(first)
+        await tx.questions.put_second(first.second("VPNは？"))
+        await tx.questions.drop_second(first)
+        assert await tx.questions.second(first) is None
+        assert [one.id for one in await tx.questions.waiting(9)] == [first.id]
+        assert [one.id for one in await tx.questions.last_of("U1", 5)] == [first.id]
+        forgotten = await tx.questions.get(first.second_id)
+        assert forgotten is not None
+        assert forgotten.text == ""
+        await tx.questions.put_second(first.second("社員証は？"))
+        assert await tx.questions.second(first) == first.second("社員証は？")
+        assert len(await tx.questions.waiting(9)) == 2

@@ -11,7 +11,7 @@ from bot.domain.question import Disclosure, Question
 from bot.domain.release import DEFAULT_RECALL, Release, ReleaseState
 from bot.domain.similar import Example
 from bot.questions.answering import Answering
-from bot.questions.arrivals import question_of
+from bot.questions.arrivals import questions_of
 from bot.questions.classifying import Classifying
 from bot.questions.recalling import Recalling
 from bot.releases.releasing import Releasing
@@ -38,7 +38,7 @@ async def recalling_of(store: SqlStore, rows: Sequence[Row]) -> Recalling:
 
 
 def question(text: str, asker: str = "U1", n: int = 1) -> Question:
-    return question_of(arrival(text, n).model_copy(update={"asker": asker}), START)
+    return questions_of(arrival(text, n).model_copy(update={"asker": asker}), START)[0]
 
 
 async def test_number_of_examples_is_the_releases_recall(store: SqlStore, clock: StepClock) -> None:
