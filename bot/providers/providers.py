@@ -4,6 +4,7 @@ import re
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -146,6 +147,12 @@ class Providers(Mapping[str, AsyncOpenAI]):
             await client.close()
 
 
+@cache
+def _default_trust(*, trust_env: bool) -> ssl.SSLContext:
+    """Return the SDK's default trust. All clients share it, because reading the authorities takes tens of ms."""
+    return httpx2.create_ssl_context(trust_env=trust_env)
+
+
 def _client(provider: Provider) -> AsyncOpenAI:
     return _Client(
         # For None or an empty string the SDK would fall back to the environment.
@@ -154,7 +161,7 @@ def _client(provider: Provider) -> AsyncOpenAI:
         max_retries=RETRIES,
         http_client=DefaultAsyncHttpxClient(
             transport=provider.transport,
-            verify=provider.trust or True,
+            verify=provider.trust or _default_trust(trust_env=not provider.is_local),
             trust_env=not provider.is_local,
             event_hooks={"response": [disable_vain_retries]},
         ),
