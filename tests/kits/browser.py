@@ -1,6 +1,6 @@
 """A real headless Chromium for tests.
 
-All tests of a test process share one browser. Their conftest.py imports the fixtures `chromium` and `visit` from here:
+All tests of a test process share one browser. Their conftest.py imports the fixtures `windows` and `visit` from here:
 
     pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -23,18 +23,22 @@ Tests address the practice page by its URL and by attributes of its elements:
 
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, Playwright, async_playwright, expect
+from playwright.async_api import Browser, ConsoleMessage, Error, Page, Playwright, async_playwright, expect
 
 DESKTOP = (1280, 800)
 PHONE = (390, 780)
 Visit: TypeAlias = Callable[..., Awaitable[Page]]
+Look: TypeAlias = tuple[tuple[int, int], str, str]
+"""A window's size, theme and locale."""
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 _ARGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 _WAIT_MS = 20_000  # long enough for a busy machine; otherwise nothing takes this long
@@ -65,21 +69,59 @@ async def launched() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+class Windows:
+    """The windows of a browser. A test that has ended leaves its windows, emptied, to the next ones.
+
+    A new window with its process and its first page costs more than a second of a processor.
+    """
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._free: dict[Look, list[Page]] = defaultdict(list)
+
+    async def open(self, look: Look) -> Page:
+        """Return a window that shares no cookies, storage or pages with another one."""
+        return self._free[look].pop() if self._free[look] else await _window(self._browser, look)
+
+    async def give_back(self, look: Look, page: Page) -> None:
+        """Empty a window for the next test."""
+        context, shown = page.context, urlsplit(page.url)
+        for other in context.pages:
+            if other is not page:
+                await other.close()
+        await page.goto("about:blank")
+        await page.mouse.move(0, 0)  # else the next page begins with something hovered
+        await context.clear_cookies()
+        session = await context.new_cdp_session(page)
+        origin = {"origin": f"{shown.scheme}://{shown.netloc}", "storageTypes": "all"}
+        await session.send("Storage.clearDataForOrigin", origin)
+        await session.detach()
+        self._free[look].append(page)
+
+
 @asynccontextmanager
-async def visiting(browser: Browser) -> AsyncIterator[Visit]:
+async def visiting(windows: Windows) -> AsyncIterator[Visit]:
     """Open pages in a browser, and check at the end that none of them had an error.
 
     Yields:
         `visit(url, size=DESKTOP, theme="light", locale="en-US")`, which opens a page in its own window.
     """
     faults: list[str] = []
-    windows: list[Page] = []
+    opened: list[tuple[Look, Page]] = []
+
+    def note_error(fault: Error) -> None:
+        faults.append(str(fault))
+
+    def note_line(line: ConsoleMessage) -> None:
+        if "Content Security Policy" in line.text:
+            faults.append(line.text)
 
     async def visit(url: str, *, size: tuple[int, int] = DESKTOP, theme: str = "light", locale: str = "en-US") -> Page:
-        page = await _window(browser, size, theme, locale)
-        windows.append(page)
-        page.on("pageerror", lambda fault: faults.append(str(fault)))
-        page.on("console", lambda line: faults.append(line.text) if "Content Security Policy" in line.text else None)
+        look = (size, theme, locale)
+        page = await windows.open(look)
+        opened.append((look, page))
+        page.on("pageerror", note_error)
+        page.on("console", note_line)
         await page.goto(url)
         await page.wait_for_selector("body[data-ready]")
         return page
@@ -87,31 +129,34 @@ async def visiting(browser: Browser) -> AsyncIterator[Visit]:
     try:
         yield visit
     finally:
-        for page in windows:
-            await page.context.close()
+        for look, page in opened:
+            page.remove_listener("pageerror", note_error)
+            page.remove_listener("console", note_line)
+            await windows.give_back(look, page)
     assert faults == []
 
 
 @asynccontextmanager
 async def browsing() -> AsyncIterator[Visit]:
     """Open a browser for one test, in any event loop."""
-    async with launched() as browser, visiting(browser) as visit:
+    async with launched() as browser, visiting(Windows(browser)) as visit:
         yield visit
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def chromium() -> AsyncIterator[Browser]:
+async def windows() -> AsyncIterator[Windows]:
     async with launched() as browser:
-        yield browser
+        yield Windows(browser)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def visit(chromium: Browser) -> AsyncIterator[Visit]:
-    async with visiting(chromium) as visit:
+async def visit(windows: Windows) -> AsyncIterator[Visit]:
+    async with visiting(windows) as visit:
         yield visit
 
 
-async def _window(browser: Browser, size: tuple[int, int], theme: str, locale: str) -> Page:
+async def _window(browser: Browser, look: Look) -> Page:
+    size, theme, locale = look
     context = await browser.new_context(
         viewport={"width": size[0], "height": size[1]},
         color_scheme="dark" if theme == "dark" else "light",
