@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -71,11 +71,17 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+@cache
+def installed() -> Mapping[str, list[str]]:
+    """Return package → the names of the distributions that it comes in. Reading them all takes a second."""
+    return packages_distributions()
+
+
 def undeclared(files: Iterable[Path], requirements: Iterable[str]) -> set[str]:
     """Return the packages that these files import although no requirement declares their distribution."""
     ours = {*ROOMS, "tests", *sys.stdlib_module_names}
     packages = {module.partition(".")[0] for file in files for module in imported_modules(file)} - ours
-    known, distributions = declared(requirements), packages_distributions()
+    known, distributions = declared(requirements), installed()
     return {package for package in packages if known.isdisjoint(map(normalised, distributions.get(package, [])))}
 
 
@@ -193,7 +199,7 @@ def test_test_names_have_at_most_eight_words() -> None:
     named = {
         node.name
         for path in (ROOT / "tests").rglob("test_*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
     }
     assert not sorted(name for name in named if name.count("_") > LONGEST_TEST_NAME)

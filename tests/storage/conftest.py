@@ -15,6 +15,7 @@ from storage.tables import metadata
 from tests.kits.postgres import make_database
 
 MakeDatabase = Callable[[], str]
+CopyDatabase = Callable[[str], str]
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
@@ -28,7 +29,21 @@ def make_empty(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture(scope="session")
-def make_migrated(make_empty: MakeDatabase) -> MakeDatabase:
+def copy_database(make_empty: MakeDatabase) -> CopyDatabase:
+    """Return a function that copies the database of an address, which nobody is connected to."""
+    if make_empty is make_database:
+        return make_database
+
+    def copy(url: str) -> str:
+        copied = make_empty()
+        shutil.copyfile(url.removeprefix("sqlite:///"), copied.removeprefix("sqlite:///"))
+        return copied
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def make_migrated(make_empty: MakeDatabase, copy_database: CopyDatabase) -> MakeDatabase:
     """Return a factory of addresses; each call gives a database with empty tables.
 
     On PostgreSQL, each call empties the same database.
@@ -42,12 +57,7 @@ def make_migrated(make_empty: MakeDatabase) -> MakeDatabase:
             connection.execute(f"TRUNCATE {', '.join(metadata.tables.keys() - kept)} RESTART IDENTITY".encode())
         return migrated
 
-    def copy() -> str:
-        url = make_empty()
-        shutil.copyfile(migrated.removeprefix("sqlite:///"), url.removeprefix("sqlite:///"))
-        return url
-
-    return truncate if migrated.startswith("postgres") else copy
+    return truncate if migrated.startswith("postgres") else lambda: copy_database(migrated)
 
 
 @pytest.fixture

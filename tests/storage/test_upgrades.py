@@ -1,6 +1,8 @@
 """Upgrades with data from every released revision, and old and new programs side by side."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from storage.database import Database
 from storage.migrations import config
 from storage.store import SqlStore
 from storage.tables import inbox, metadata, releases
-from tests.storage.conftest import MakeDatabase
+from tests.storage.conftest import CopyDatabase, MakeDatabase
 from tests.storage.things import LEASE, NOW, PROMPT, arrival, finetune, manifest
 
 RELEASED = {
@@ -70,37 +72,62 @@ def read_rows(connection: Connection, table: Table) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(select(table)).mappings()]
 
 
-@pytest.fixture(params=RELEASED)
-async def released(
-    make_empty: MakeDatabase, request: pytest.FixtureRequest
-) -> AsyncIterator[tuple[Database, MetaData]]:
-    """Yield a database at a released revision, with one row per table, and its tables."""
-    database = Database(make_empty())
+@dataclass(frozen=True)
+class Upgraded:
+    """A database that was filled at a released revision and then migrated; tests work on copies of it.
+
+    Args:
+        url: its address.
+        tables: its tables as they were at that revision.
+        before: table → its rows as they were before the migration.
+    """
+
+    url: str
+    tables: MetaData
+    before: dict[str, list[dict[str, Any]]]
+
+
+async def upgrade_from(revision: str, url: str) -> Upgraded:
+    """Create the tables of this revision, write one row into each and migrate."""
+    database = Database(url)
     async with database.begin() as connection:
-        await connection.run_sync(lambda c: command.upgrade(config(c), request.param))
+        await connection.run_sync(lambda c: command.upgrade(config(c), revision))
         tables = await connection.run_sync(reflect_tables)
         await connection.run_sync(write_rows, tables, 1)
-    yield database, tables
+    async with database.begin() as connection:
+        before = {table.name: await connection.run_sync(read_rows, table) for table in tables.sorted_tables}
+    await database.migrate()
+    await database.close()
+    return Upgraded(url, tables, before)
+
+
+@pytest.fixture(scope="module", params=RELEASED)
+def template(make_empty: MakeDatabase, request: pytest.FixtureRequest) -> Upgraded:
+    """Return the database upgraded from a released revision: one for the tests of that revision."""
+    return asyncio.run(upgrade_from(request.param, make_empty()))
+
+
+@pytest.fixture
+async def upgraded(template: Upgraded, copy_database: CopyDatabase) -> AsyncIterator[tuple[Database, Upgraded]]:
+    """Yield a copy of an upgraded database, with what is known about it."""
+    database = Database(copy_database(template.url))
+    yield database, template
     await database.close()
 
 
-async def test_upgrade_keeps_every_value_of_every_table(released: tuple[Database, MetaData]) -> None:
-    database, tables = released
+async def test_upgrade_keeps_every_value_of_every_table(upgraded: tuple[Database, Upgraded]) -> None:
+    database, released = upgraded
+    assert len(released.before) >= 17
     async with database.begin() as connection:
-        before = {t.name: await connection.run_sync(read_rows, t) for t in tables.sorted_tables}
-    await database.migrate()
-    assert len(before) >= 17
-    async with database.begin() as connection:
-        for table in tables.sorted_tables:
+        for table in released.tables.sorted_tables:
             after = await connection.run_sync(read_rows, table)
-            assert after == before[table.name], table.name
+            assert after == released.before[table.name], table.name
             assert len(after) == 1 or table.name in FILLED
 
 
-async def test_older_program_can_write_to_newer_tables(released: tuple[Database, MetaData]) -> None:
+async def test_older_program_can_write_to_newer_tables(upgraded: tuple[Database, Upgraded]) -> None:
     """Replay a rolling upgrade: the first new replica migrates while the others still run the old version."""
-    database, tables = released
-    await database.migrate()
+    database, tables = upgraded[0], upgraded[1].tables
     async with database.begin() as connection:
         await connection.run_sync(write_rows, tables, 2)
         for table in tables.sorted_tables:
@@ -110,10 +137,9 @@ async def test_older_program_can_write_to_newer_tables(released: tuple[Database,
         assert [tuple(row) for row in await connection.execute(numbers)] == [(1, 1), (2, 1)]
 
 
-async def test_newer_program_reads_rows_of_older_program(released: tuple[Database, MetaData]) -> None:
+async def test_newer_program_reads_rows_of_older_program(upgraded: tuple[Database, Upgraded]) -> None:
     """Read rows in the format of revision 0001, whose program may also write after the upgrade."""
-    database, tables = released
-    await database.migrate()
+    database, tables = upgraded[0], upgraded[1].tables
     asked = {
         "event_id": "Ev1",
         "kind": "asked",
