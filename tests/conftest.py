@@ -47,6 +47,8 @@ LONG = (
 )
 """The tests that take longest by the clock."""
 
+NAMED_LOGGERS = (*OUR_LOGGERS, *CHATTY_LOGGERS)
+
 # Loading the sentence encoder costs a second a process: only tests that look at meaning name it.
 os.environ.setdefault("BOT_ENCODER", "none")  # noqa: TID251 - settings read it, also in processes that tests start
 
@@ -114,6 +116,6 @@ def restore_logging() -> Iterator[None]:
     handlers, level = list(root.handlers), root.level
     yield
     root.handlers[:] = handlers
-    root.setLevel(level)
-    for name in (*OUR_LOGGERS, *CHATTY_LOGGERS):
-        logging.getLogger(name).setLevel(logging.NOTSET)
+    for logger, before in ((root, level), *((logging.getLogger(name), logging.NOTSET) for name in NAMED_LOGGERS)):
+        if logger.level != before:  # setting a level empties the caches of all loggers
+            logger.setLevel(before)

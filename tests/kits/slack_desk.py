@@ -58,6 +58,8 @@ PROMPT = Prompt(
 MODEL = ModelName(provider="local", model="base")
 Json = dict[str, Any]
 POLL_SECONDS = 0.2
+UNTHROTTLED = 10_000.0
+"""Classifications per second in evaluations: no test waits for the rate of a paid provider."""
 WATCHED = "C0HELPDESK1"
 EMOJI = "raised_hands"
 """The emoji that makes a message a question."""
@@ -250,7 +252,8 @@ async def open_desk(
             check_file=check,
             embedded=embedded or NothingEmbedded(),
         )
-        acts = Acts(ports, Choices(student=student, fallback=fallback or Fallback()))
+        rates = {name.provider: UNTHROTTLED for name in (serving, student)}
+        acts = Acts(ports, Choices(student=student, fallback=fallback or Fallback(), judged_per_second=rates))
         guard = Guard([server.people.staff_group.id], [server.people.admin.id], client, people, acts.auditing)
         announcer = SlackAnnouncer(
             client, people, server.channels.ops.id, [server.people.staff_group.id], admins=guard.admins
