@@ -46,6 +46,8 @@ async def evaluate(call: Call) -> None:
     else:
         await call.say(call.words("evaluate.quick", **facts))
     evaluation = await acts.evaluating.evaluate(release)
+    await acts.proposing.note(evaluation)
+    acts.glancing.forget()
     if acts.outbound:
         await acts.outbound.evaluated(release)
     await post_evaluation(call.context.client, channel_id, evaluation, call.words)
@@ -104,6 +106,7 @@ class BatchFollower:
                 error = str(refused)
                 await self._acts.batching.save(batch, state=BatchState.FAILED)
             else:
+                await self._acts.proposing.note(evaluation)
                 if self._acts.outbound:
                     await self._acts.outbound.evaluated(release)
                 await post_evaluation(self._client, batch.channel, evaluation, words)

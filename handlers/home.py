@@ -16,7 +16,7 @@ from handlers.slack.failures import SLACK_FAILURES, call_slack, error_name
 from handlers.texts.escape import mention
 from handlers.views import home as views
 from handlers.views import queue
-from handlers.views.glance import glance_blocks
+from handlers.views.glance import glance_blocks, outcome_text
 from handlers.views.queue import Around
 
 log = logging.getLogger(__name__)
@@ -109,7 +109,11 @@ async def focused(context: Context, user: str, *, notice: str = "", first: str |
     """Return what the person should settle next, and what stands around it."""
     may_read = partial(context.readership.may_read, user)
     focus = await context.acts.focusing.focus(user, may_read, first=first)
-    return focus, Around(link=await _link(context, focus.entry), notice=notice)
+    # What the presses brought stands at the end alone, so that no other press waits for it.
+    seen = await context.acts.glancing.glance() if focus.entry is None and focus.run.confirmed else None
+    words = (await context.people.get(user)).words
+    outcome = outcome_text(seen, words) if seen else ""
+    return focus, Around(link=await _link(context, focus.entry), notice=notice, outcome=outcome)
 
 
 async def _link(context: Context, entry: Entry | None) -> str | None:

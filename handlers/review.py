@@ -110,6 +110,7 @@ async def settle_focused(call: Call) -> None:
             notice = queue.saved(await call.acts.correcting.settle(press))
     except Refused as refused:
         notice = _meanwhile(refused, call.words)
+    call.acts.glancing.forget()
     call.context.wake.deliverers()
     await show(call, notice)
 

@@ -57,6 +57,8 @@ async def try_switch(call: Call, name: str, sentence: str = "") -> None:
     if seconds > LONG_COMPARISON_SECONDS:
         await call.say(call.words("evaluate.comparing", minutes=max(1, round(seconds / 60))))
     result = await acts.releasing.switch_if_better(acts.evaluating, release, call.spot.user, sentence=sentence)
+    await acts.proposing.note(result.evaluation)
+    acts.glancing.forget()
     if result.served:
         call.context.wake.follow()
         message = gate.switched(result.served, result.evaluation, call.words)

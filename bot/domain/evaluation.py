@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from bot.domain.dataset import Row, Split
-from bot.domain.evidence import Evidence
+from bot.domain.evidence import Evidence, right_questions
 from bot.domain.gate import Decision
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
@@ -53,6 +53,18 @@ class Evaluation(Thing):
     def broken(self) -> list[ChangedAnswer]:
         """Rows that the serving release gets right and the candidate would get wrong."""
         return [change for change in self.changes if not change.fixed]
+
+    @property
+    def shares(self) -> tuple[int, int | None, int]:
+        """How many questions the release gets right, how many the serving one does, and how many there are.
+
+        These are the questions that the gate decided on, so that all numbers of a comparison are of the same ones;
+        without a comparison the held-out ones.
+        """
+        evidence = self.evidence
+        if evidence is None or not evidence.candidate:
+            return self.card.right, self.before.right if self.before else None, self.card.rows
+        return right_questions(evidence.candidate), right_questions(evidence.serving), evidence.comparison.groups
 
     @property
     def answers_missing(self) -> int | None:

@@ -79,6 +79,14 @@ class Evidence(Thing):
     """Number of rows that do not count because they favour the candidate."""
 
 
+def right_questions(answers: Sequence[Judged]) -> int:
+    """Return how many questions are answered right. Near-copies are one question, as in a comparison."""
+    right: dict[str, bool] = {}
+    for one in answers:
+        right[one.row.group] = right.get(one.row.group, True) and one.right
+    return sum(right.values())
+
+
 def balanced(rows: Sequence[Row], serving: Presses, candidate: Presses = NO_PRESSES) -> list[Row]:
     """Return the rows that count, in the same order.
 

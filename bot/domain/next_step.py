@@ -9,6 +9,8 @@ class Step(StrEnum):
     """The next best step. Each has a text in each language under `home.step.<value>`."""
 
     SWITCH = "switch"
+    COMPARE = "compare"
+    """An admin trained a version by hand, and nobody has compared it yet."""
     TRAINING = "training"
     TRAIN = "train"
     TRAIN_PAID = "train_paid"
@@ -22,6 +24,6 @@ class NextStep(Thing):
     confirm: int
     """Number of answers to confirm before the next training."""
     name: str = ""
-    """The name of the version to switch to; empty for other steps."""
+    """The name of the version to switch to or to compare; empty for other steps."""
     fixed: int = 0
     broken: int = 0

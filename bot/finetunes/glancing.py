@@ -1,5 +1,6 @@
 """What an admin sees first in App Home: the version in use, how often it was right, and the next best step."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from bot.domain.budget import Spend
@@ -8,12 +9,12 @@ from bot.domain.gain import RARE_BELOW
 from bot.domain.next_step import NextStep, Step
 from bot.domain.prompt import Prompt
 from bot.domain.proposal import NEW_ANSWERS, Proposal, ProposalState
-from bot.domain.release import EMBEDDED, ModelName, Release
+from bot.domain.release import EMBEDDED, ModelName, Release, ReleaseState
 from bot.domain.thing import Thing
 from bot.domain.training_file import FEWEST_EXAMPLES
 from bot.finetunes.budget import Spending
 from bot.finetunes.proposing import Proposing
-from bot.ports import Clock, Neighbours, Store
+from bot.ports import Clock, Neighbours, Store, Transaction
 
 WEEKS = 4
 """Number of weeks, the present one included, for which the share of right answers is shown."""
@@ -40,6 +41,10 @@ class Glance(Thing):
     """Number of answers to confirm before the next training."""
     proposal: Proposal | None
     proposed: Release | None
+    candidate: Release | None
+    """The newest version that an admin trained by hand and that nobody has compared; None if there is none."""
+    newest: int
+    """Number of the newest version."""
     examples: dict[str, int]
     """Category id → training examples."""
     spend: Spend
@@ -52,6 +57,8 @@ class Glance(Thing):
     @property
     def next(self) -> NextStep:
         """Return the next step with the facts that its text names."""
+        if self.step is Step.COMPARE and self.candidate:
+            return NextStep(step=self.step, confirm=self.confirm, name=self.candidate.name)
         if self.step is not Step.SWITCH or not self.proposal or not self.proposed:
             return NextStep(step=self.step, confirm=self.confirm)
         fixed, broken = self.proposal.fixed, self.proposal.broken
@@ -114,15 +121,21 @@ class Glancing:
             under_way = await tx.finetunes.under_way()
             first = _monday(now) - timedelta(weeks=WEEKS - 1)
             judged = await tx.corrections.judged(first)
+            releases = await tx.releases.all()
+            candidate = await self._uncompared(tx, releases, serving)
             missing = max(NEW_ANSWERS - new, FEWEST_EXAMPLES - sum(examples.values()), 0)
             return Glance(
                 serving=serving,
                 prompt=prompt,
                 weeks=tuple(_week(first + timedelta(weeks=n), judged) for n in range(WEEKS)),
-                step=self._step(switch=bool(opened), training=bool(under_way), missing=missing),
+                step=self._step(
+                    switch=bool(opened), training=bool(under_way), compare=candidate is not None, missing=missing
+                ),
                 confirm=missing,
                 proposal=opened[0] if opened else None,
                 proposed=await tx.releases.get(opened[0].release_id or "") if opened else None,
+                candidate=candidate,
+                newest=max(release.version for release in releases),
                 examples=examples,
                 spend=await self._spending.month(tx),
                 conflicts=conflicts,
@@ -130,11 +143,21 @@ class Glancing:
                 student_ends=self._spending.ends(self._student),
             )
 
-    def _step(self, *, switch: bool, training: bool, missing: int) -> Step:
+    async def _uncompared(self, tx: Transaction, releases: Sequence[Release], serving: Release) -> Release | None:
+        """Return the newest trained version since the one in use, if no proposal holds what a comparison found."""
+        trained = [one for one in releases if one.finetune_id and one.state is ReleaseState.CANDIDATE]
+        newest = max(trained, key=lambda one: one.version, default=None)
+        if newest is None or newest.version < serving.version or await tx.proposals.get(newest.finetune_id or ""):
+            return None
+        return newest
+
+    def _step(self, *, switch: bool, training: bool, compare: bool, missing: int) -> Step:
         if training:
             return Step.TRAINING
         if switch:
             return Step.SWITCH
+        if compare:
+            return Step.COMPARE
         if missing:
             return Step.CONFIRM
         return Step.TRAIN if self._free else Step.TRAIN_PAID

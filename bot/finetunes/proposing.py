@@ -86,6 +86,26 @@ class Proposing:
             raise Refused(Reason.ALREADY_CONFIRMED)
         await self._move(proposal, proposal.state, state=ProposalState.DECLINED, by=by)
 
+    async def note(self, evaluation: Evaluation) -> None:
+        """Keep what an admin's own comparison of a trained version found, so that App Home offers the next step.
+
+        Nobody is told: the comparison itself was answered. What was proposed already stays as it is.
+        """
+        finetune_id, now = evaluation.release.finetune_id, self._clock.now()
+        if finetune_id is None or evaluation.decision is None:
+            return
+        async with self._store.transaction() as tx:
+            finetune, serving = await tx.finetunes.get(finetune_id), await tx.releases.serving(lock=True)
+            known = await tx.proposals.get(finetune_id)
+            if finetune is None or known or serving is None or serving.id != evaluation.decision.serving:
+                return
+            times = {"created_at": finetune.created_at, "updated_at": now}
+            found = _with_figures(Proposal(finetune_id=finetune_id, state=ProposalState.DROPPED, **times), evaluation)
+            if found.state is ProposalState.OPEN:
+                for older in await tx.proposals.within([ProposalState.OPEN]):
+                    await move_proposal(tx, older, ProposalState.OPEN, now, state=ProposalState.SUPERSEDED)
+            await tx.proposals.add(found)
+
     async def _begin(self, new: int) -> None:
         try:
             finetune, _ = await self._planning.plan(SYSTEM, "en")
@@ -159,8 +179,8 @@ def _with_figures(proposal: Proposal, evaluation: Evaluation) -> Proposal:
         "state": ProposalState.OPEN if passed else ProposalState.DROPPED,
         "release_id": evaluation.release.id,
         "over": decision.serving,
-        "fixed": len(comparison.fixed) if comparison else 0,
-        "broken": len(comparison.broken) if comparison else 0,
+        "fixed": comparison.better if comparison else 0,
+        "broken": comparison.worse if comparison else 0,
         "missing": decision.missing,
     }
     return proposal.model_copy(update=figures)

@@ -115,11 +115,11 @@ def _rounded_up(n: int) -> int:
 
 
 def _right_line(evaluation: Evaluation, words: Words) -> str:
-    card, before = evaluation.card, evaluation.before
-    facts = {"version": version(evaluation.release, words), "right": card.right, "rows": card.rows}
+    right, before, of = evaluation.shares
+    facts = {"version": version(evaluation.release, words), "right": right, "rows": of}
     if before is None or evaluation.serving is None:
         return words("evaluate.right", **facts)
-    return words("evaluate.right_before", before=before.right, name=evaluation.serving.name, **facts)
+    return words("evaluate.right_before", before=before, name=evaluation.serving.name, **facts)
 
 
 def _answer_line(evaluation: Evaluation, words: Words) -> str:

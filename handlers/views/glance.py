@@ -7,7 +7,7 @@ from bot.domain.next_step import NextStep, Step
 from bot.finetunes.glancing import Glance, Week
 from handlers.texts.words import Words
 from handlers.views.finetune import name_of
-from handlers.views.ids import FINETUNE_SWITCH, HOME_TRAIN, QUEUE_OPEN, NamedPayload
+from handlers.views.ids import FINETUNE_COMPARE, FINETUNE_SWITCH, HOME_TRAIN, QUEUE_OPEN, NamedPayload
 from handlers.views.message import Block, button, context, day, plain, section
 from handlers.views.version import version
 
@@ -66,6 +66,9 @@ def _next(seen: Glance, words: Words) -> Block:
     text = next_text(seen.next, words)
     if seen.step is Step.TRAINING:
         return section(text)
+    if seen.step is Step.COMPARE and seen.candidate:
+        payload = NamedPayload(id=seen.candidate.id).packed()
+        return section(text, accessory=button(words("home.button.compare"), FINETUNE_COMPARE, payload, style="primary"))
     label = words(f"home.button.{seen.step.value}", n=seen.confirm)
     action = QUEUE_OPEN if seen.step is Step.CONFIRM else HOME_TRAIN
     return section(text, accessory=button(label, action, NamedPayload(id="next").packed(), style="primary"))
@@ -75,6 +78,18 @@ def next_text(step: NextStep, words: Words) -> str:
     """Return the next best step as one line of mrkdwn."""
     facts = {"n": step.confirm, "name": step.name, "fixed": step.fixed, "broken": step.broken}
     return words(f"home.step.{step.step.value}", **facts)
+
+
+def outcome_text(seen: Glance, words: Words) -> str:
+    """Return what confirmed answers brought for the next version; nothing while another step comes first."""
+    if seen.step in {Step.SWITCH, Step.TRAINING, Step.COMPARE}:
+        return ""
+    name = f"v{seen.newest + 1}"
+    return (
+        words("home.outcome.missing", n=seen.confirm, name=name)
+        if seen.confirm
+        else words("home.outcome.ready", name=name)
+    )
 
 
 def _examples(seen: Glance, words: Words) -> str:

@@ -7,17 +7,20 @@ import pytest
 from bot.domain.dataset import Split
 from bot.domain.errors import Reason, Refused
 from bot.domain.finetune import FinetuneState
+from bot.domain.next_step import Step
 from bot.domain.prompt import Prompt
 from bot.domain.proposal import Proposal, ProposalState
 from bot.domain.release import ModelName
 from bot.domain.similar import Example
+from bot.finetunes.budget import Spending
+from bot.finetunes.glancing import Glance, Glancing
 from bot.finetunes.proposing import Proposing
 from bot.ports import Answer, Shelf
 from bot.releases.evaluating import Evaluating
 from bot.releases.releasing import Releasing
 from bot.similarity.neighbours import RowNeighbours
 from storage.store import SqlStore
-from tests.bot.things import row, rows_of
+from tests.bot.things import BASE, row, rows_of
 from tests.kits.fakes import RuleModel, StepClock
 from tests.kits.fakes_acts import CountingEstimator, FakeTrainer
 from tests.kits.finetune_bench import FinetuneBench
@@ -180,3 +183,44 @@ async def test_paid_training_begins_only_after_a_press(desk: ProposalDesk) -> No
     desk.acts = desk.new_acts()
     await desk.acts.following.follow()
     assert (await desk.state(), desk.trainer.requests["create"]) == (ProposalState.TRAINING, 1)
+
+
+async def by_hand(desk: ProposalDesk, model: str) -> Evaluating:
+    """Train as an admin does, with all automatic trainings off."""
+    await desk.confirm_rows()
+    acts = desk.new_acts()
+    finetune, _ = await acts.planning.plan("U9", "en")
+    await acts.starting.confirm(finetune.id, "U9")
+    await acts.following.follow()
+    *_, job = desk.trainer.jobs
+    desk.trainer.set_status(job, "succeeded", model)
+    await acts.following.follow()
+    return Evaluating(
+        desk.store,
+        desk.model,
+        desk.clock,
+        neighbours=RowNeighbours(desk.store),
+        estimator=CountingEstimator(),
+        per_second=dict.fromkeys(("local", "openai"), 10_000.0),
+    )
+
+
+async def glance(desk: ProposalDesk, proposing: Proposing) -> Glance:
+    spending, neighbours = Spending(CountingEstimator(), desk.clock, None), RowNeighbours(desk.store)
+    return await Glancing(desk.store, proposing, spending, neighbours, desk.clock, BASE).glance()
+
+
+@pytest.mark.parametrize(("model", "after"), [(LEARNED, Step.SWITCH), ("ft:base:2", Step.CONFIRM)])
+async def test_hand_trained_version_is_compared_then_offered(desk: ProposalDesk, model: str, after: Step) -> None:
+    evaluating, proposing = await by_hand(desk, model), desk.restarted(on=False)
+    seen = await glance(desk, proposing)
+    assert (seen.step, seen.next.name) == (Step.COMPARE, f"v{seen.newest}")
+    assert seen.candidate is not None
+    for _ in range(2):
+        await proposing.note(await evaluating.evaluate(seen.candidate))
+    assert (await glance(desk, proposing)).step is after
+    async with desk.store.transaction() as tx:
+        assert await tx.outbox.page("proposal", 0, 10) == [], "the comparison was answered, so nobody else is told"
+    if after is Step.SWITCH:
+        await Releasing(desk.store, desk.clock).switch(seen.candidate.id, "U9")
+        assert (await desk.state(), (await glance(desk, proposing)).step) == (ProposalState.TAKEN, Step.CONFIRM)

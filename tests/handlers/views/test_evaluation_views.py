@@ -283,3 +283,17 @@ def test_alternative_text_says_what_changed(language: str) -> None:
 def test_infinite_interval_is_shown_as_100_points() -> None:
     """The interval of a single question has infinite ends, which people cannot read."""
     assert [points(share) for share in (-math.inf, -0.0213, 0.5, math.inf)] == ["-100.0", "-2.1", "+50.0", "+100.0"]
+
+
+@FEW
+@given(EVALUATIONS)
+def test_lines_of_a_comparison_count_the_same(made: Evaluation) -> None:
+    paired = made.decision.comparison if made.decision else None
+    right, before, of = made.shares
+    if paired is None or before is None:
+        assert (right, of) == (made.card.right, made.card.rows)
+        return
+    assert right - before == paired.better - paired.worse
+    assert of == paired.groups
+    more = made.evidence.model_copy(update={"candidate": made.evidence.candidate * 2}) if made.evidence else None
+    assert made.model_copy(update={"evidence": more}).shares[0] == right, "a near-copy is no further question"
