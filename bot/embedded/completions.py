@@ -169,7 +169,7 @@ def parse_chat(body: dict[str, Any]) -> Chat:
 
 def _message(message: object, at: str) -> tuple[str, str]:
     role = message.get("role") if isinstance(message, dict) else None
-    if role not in _ROLES or not isinstance(message, dict):
+    if not isinstance(message, dict) or not isinstance(role, str) or role not in _ROLES:
         raise RequestRefused(
             f"Invalid '{at}.role': use one of {', '.join(sorted(_ROLES))}.", param=f"{at}.role", code="invalid_value"
         )

@@ -101,7 +101,7 @@ class _ChoiceQuestion:
 
 def _parse_question(question: object, prompt: str, at: str) -> _ChoiceQuestion | None:
     """Return a question of the type `choice`, or None for the other types, which get a refusal."""
-    if not isinstance(question, dict) or question.get("type") not in {"choice", "predicate", "score"}:
+    if not isinstance(question, dict) or question.get("type") not in ("choice", "predicate", "score"):
         raise RequestRefused(f"Invalid '{at}.type': use 'choice', 'predicate' or 'score'.", param=f"{at}.type")
     name = question.get("name")
     if question["type"] != "choice":

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bot.embedded.errors import RequestRefused
-from bot.embedded.pages import paginate, parse_limit
+from bot.embedded.pages import LONGEST_NUMBER, paginate, parse_limit
 from bot.embedded.shelf import ArtifactShelf
 
 _PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
@@ -133,6 +133,6 @@ def _expiry_seconds(form: FormData) -> int | None:
     if form.get("expires_after[anchor]") != "created_at":
         raise RequestRefused("'expires_after[anchor]' must be 'created_at'", param="expires_after[anchor]")
     least, most = _EXPIRY_RANGE
-    if not str(seconds).isdecimal() or not least <= int(str(seconds)) <= most:
+    if not str(seconds).isdecimal() or len(str(seconds)) > LONGEST_NUMBER or not least <= int(str(seconds)) <= most:
         raise RequestRefused(f"'expires_after[seconds]' must be {least} to {most}", param="expires_after[seconds]")
     return int(str(seconds))

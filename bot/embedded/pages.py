@@ -7,6 +7,10 @@ from typing import Any
 from starlette.requests import Request
 
 from bot.embedded.errors import RequestRefused
+from bot.embedded.json_text import parse_json
+
+LONGEST_NUMBER = 9
+"""Most digits of a number in a query."""
 
 
 def parse_limit(request: Request, default: int, maximum: int) -> int:
@@ -16,7 +20,7 @@ def parse_limit(request: Request, default: int, maximum: int) -> int:
         RequestRefused: `limit` is not a whole number from 1 to `maximum`.
     """
     given = request.query_params.get("limit", str(default))
-    if not given.isdecimal() or not 1 <= int(given) <= maximum:
+    if not given.isdecimal() or len(given) > LONGEST_NUMBER or not 1 <= int(given) <= maximum:
         raise RequestRefused(f"'limit' must be a whole number from 1 to {maximum}", param="limit")
     return int(given)
 
@@ -50,10 +54,12 @@ async def parse_body(request: Request) -> dict[str, Any]:
         RequestRefused: The body is not a JSON object.
     """
     try:
-        value = json.loads(await request.body())
-    except ValueError:
+        value = parse_json(await request.body())
+    except ValueError as error:
+        why = "" if isinstance(error, json.JSONDecodeError | UnicodeDecodeError) else f" The reason: {error}."
         raise RequestRefused(
             "We could not parse the JSON body of your request. Send valid JSON with Content-Type: application/json."
+            + why
         ) from None
     if not isinstance(value, dict):
         raise RequestRefused("The body of the request must be a JSON object.")

@@ -1,12 +1,12 @@
 """Training files: validation by OpenAI's rules for chat fine-tuning, and the labelled rows of a valid file."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bot.embedded.json_text import parse_json
 from bot.embedded.schemas import CATEGORY_NAMES
 
 MIN_EXAMPLES = 10
@@ -54,7 +54,7 @@ def _check_message(message: object, at: str) -> Iterator[str]:
         return
     if unknown := sorted(set(message) - _KEYS):
         yield f"{at} has an unknown key: {unknown[0]}"
-    if message.get("role") not in _ROLES:
+    if message.get("role") not in list(_ROLES):
         yield f"{at} has an unknown role"
     if "weight" in message and (message.get("role") != "assistant" or message["weight"] not in (0, 1)):
         yield f"{at} has a weight: only an assistant's message may have one, and it is 0 or 1"
@@ -127,14 +127,14 @@ def _decode(data: bytes) -> str:
 
 def _parse_json(line: str) -> Any:
     try:
-        return json.loads(line)
+        return parse_json(line)
     except ValueError:
         return None
 
 
 def _fields(answer: str) -> dict[str, str] | None:
     try:
-        value = json.loads(answer)
+        value = parse_json(answer)
     except ValueError:
         return None
     return {key: text for key, text in value.items() if isinstance(text, str)} if isinstance(value, dict) else None

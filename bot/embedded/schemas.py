@@ -78,7 +78,7 @@ class _Schema:
             raise self._invalid("", "schema must be of type 'object' and have properties.")
         if strict and root.get("additionalProperties") is not False:
             raise self._invalid("", "'additionalProperties' is required to be supplied and to be false.")
-        if strict and set(root.get("required") or []) != set(properties):
+        if strict and not _names_all(root.get("required"), properties):
             raise self._invalid(
                 "", "'required' is required to be supplied and to be an array including every key in properties."
             )
@@ -120,6 +120,15 @@ class _Schema:
         if kind == "number":
             return Field(name, "confidence")
         raise self._invalid(name, f"this model gives enums, strings and numbers, not type '{kind}'.")
+
+
+def _names_all(required: object, properties: dict[str, Any]) -> bool:
+    """Return whether a schema's list of required properties names each of them."""
+    return (
+        isinstance(required, list)
+        and all(isinstance(one, str) for one in required)
+        and set(required) == set(properties)
+    )
 
 
 def _without_null(part: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,10 @@ from typing import Protocol
 _SAFE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 
 
+_LONGEST_NAME = 200
+"""Most characters of a name; file systems take 255 bytes for each part of a path."""
+
+
 class ArtifactShelf(Protocol):
     """Storage of named bytes; a write by one process is visible to all others at once.
 
@@ -62,8 +66,9 @@ class FolderShelf:
         return await asyncio.to_thread(self._names, prefix)
 
     def _path(self, name: str) -> Path:
-        if not _SAFE.fullmatch(name):
-            raise ValueError(f"Invalid shelf name: {name!r}. Use letters, digits, '.', '_', '-' and '/'.")
+        if len(name) > _LONGEST_NAME or not _SAFE.fullmatch(name):
+            words = f"up to {_LONGEST_NAME} letters, digits, '.', '_', '-' and '/'"
+            raise ValueError(f"Invalid shelf name: {name[:_LONGEST_NAME]!r}. Use {words}.")
         return self._folder / name
 
     def _names(self, prefix: str) -> list[str]:

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from bot.practice.faults import InjectedFault
 from bot.practice.people import Channel
-from bot.practice.wire import Args, Json, SlackError, new_id, read_args
+from bot.practice.wire import Args, Json, SlackError, new_id, read_args, refuse_other_shapes
 from bot.practice.workspace import Workspace
 
 
@@ -44,7 +44,8 @@ class WebApi:
             args = await read_args(request)
             if fault.hold_call:
                 await fault.hold_call.wait()
-            answer = {"ok": True} | self._run(name, args, _token(request, args))
+            with refuse_other_shapes():
+                answer = {"ok": True} | self._run(name, args, _token(request, args))
         except SlackError as refusal:
             answer = refusal.body()
         if fault.hold:

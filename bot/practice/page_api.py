@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket
 from bot.practice import chat, forwarding, interactions
 from bot.practice.board import public
 from bot.practice.people import Channel, Member
-from bot.practice.wire import Args, Json, SlackError, read_args
+from bot.practice.wire import Args, Json, SlackError, read_args, refuse_other_shapes
 from bot.practice.workspace import Workspace
 
 _ERROR_TEXTS = {
@@ -189,8 +189,9 @@ def routes(ws: Workspace) -> list[Route | WebSocketRoute]:
             member = None
             try:
                 args = await read_args(request)
-                member = _acting_person(ws, args)
-                return JSONResponse({"ok": True} | await verb(ws, member, args))
+                with refuse_other_shapes():
+                    member = _acting_person(ws, args)
+                    return JSONResponse({"ok": True} | await verb(ws, member, args))
             except SlackError as refusal:
                 return JSONResponse(_error_body(refusal.error, member))
 

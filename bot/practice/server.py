@@ -22,11 +22,13 @@ from bot.practice import api_chat, api_files, api_read, api_views, chat, page_ap
 from bot.practice.api import WebApi
 from bot.practice.faults import InjectedFaults
 from bot.practice.sample import Channels, SamplePeople
-from bot.practice.wire import SlackError, read_args
+from bot.practice.wire import SlackError, read_args, refuse_other_shapes
 from bot.practice.workspace import Workspace
 
 _HOST = "127.0.0.1"
 _POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
+_OWN_SITES = frozenset({"none", "same-origin"})
+"""What a browser says of a request (`Sec-Fetch-Site`) that a person typed, or that the page itself sent."""
 _PAGE = Path(__file__).parent / "page"
 _METHODS = api_chat.CHAT_METHODS | api_files.FILE_METHODS | api_read.READ_METHODS | api_views.VIEW_METHODS
 
@@ -197,14 +199,27 @@ async def _archive(request: Request) -> Response:
 async def _respond(ws: Workspace, request: Request) -> Response:
     key = f"{request.path_params['number']}/{request.path_params['secret']}"
     try:
-        api_chat.respond(ws, key, dict((await read_args(request)).values))
+        args = await read_args(request)
+        with refuse_other_shapes():
+            api_chat.respond(ws, key, dict(args.values))
     except SlackError as refusal:
         return JSONResponse(refusal.body(), 404 if refusal.error in {"expired_url", "used_url"} else 400)
     return PlainTextResponse("ok")
 
 
+def _is_followed_link(scope: Scope, headers: Headers) -> bool:
+    """Return whether a browser opens a page by a link that stands on another site."""
+    to_page = scope["path"] == "/" or scope["path"].startswith("/archives/")
+    opens = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
+    return to_page and opens and scope.get("method") == "GET"
+
+
 class _LoopbackOnly:
-    """Middleware that refuses a foreign Host or Origin, which a web site could send through a person's browser."""
+    """Middleware that refuses what a web site could send through a person's browser.
+
+    That is a foreign Host (as after DNS rebinding), a foreign Origin, and a request that the browser itself calls one
+    of another site. A link to the page may be followed from anywhere.
+    """
 
     def __init__(self, app: ASGIApp, ws: Workspace) -> None:
         self._app = app
@@ -217,7 +232,8 @@ class _LoopbackOnly:
         ports = (self._own, urlsplit(self._ws.url).port)
         hosts = {f"{name}:{port}" for name in (_HOST, "localhost") for port in ports}
         origin = headers.get("origin")
-        if headers.get("host") in hosts and (origin is None or origin.removeprefix("http://") in hosts):
+        own = headers.get("host") in hosts and (origin is None or origin.removeprefix("http://") in hosts)
+        if own and (headers.get("sec-fetch-site", "none") in _OWN_SITES or _is_followed_link(scope, headers)):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await WebSocket(scope, receive, send).close()

@@ -7,15 +7,19 @@ import secrets
 import uuid
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bot.practice.delivery import Delivery, NotAckedError, Timing
+from bot.practice.json_text import parse_json
 from bot.practice.wire import Json
 
 log = logging.getLogger(__name__)
 _MAX_SOCKETS = 10
+_UNSUPPORTED = 1003
+"""The close code of a frame that cannot be taken (RFC 6455)."""
 
 
 @dataclass(eq=False)
@@ -69,8 +73,11 @@ class SocketMode(Delivery):
             return
         try:
             await self._receive_acks(socket)
-        except (WebSocketDisconnect, NotAckedError, ValueError):
+        except (WebSocketDisconnect, NotAckedError):
             log.debug("socket %d closed", socket.number)
+        except (ValueError, TypeError, AttributeError, KeyError):
+            log.warning("socket %d is closed: the app sent a frame that is no ack", socket.number)
+            await _hang_up(ws)
         finally:
             self._remove(socket)
             for future in socket.pending.values():
@@ -85,7 +92,7 @@ class SocketMode(Delivery):
         self._sockets.append(socket)
         self.on_change()
         while True:
-            ack = json.loads(await socket.ws.receive_text())
+            ack = parse_json(await socket.ws.receive_text())
             future = socket.pending.get(ack.get("envelope_id", ""))
             if future and not future.done():
                 future.set_result(ack.get("payload"))
@@ -151,6 +158,11 @@ class SocketMode(Delivery):
         """Cancel the deliveries in progress and close every socket."""
         await super().aclose()
         await self.drop()
+
+
+async def _hang_up(ws: WebSocket) -> None:
+    with suppress(WebSocketDisconnect, RuntimeError):
+        await ws.close(_UNSUPPORTED)
 
 
 def token(kind: str) -> str:

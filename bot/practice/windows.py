@@ -34,7 +34,7 @@ class Windows:
         try:
             while True:
                 await ws.receive_text()
-        except WebSocketDisconnect:
+        except (WebSocketDisconnect, KeyError):  # KeyError: a frame of bytes
             return
         finally:
             del self._windows[queue]

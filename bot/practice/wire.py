@@ -1,14 +1,18 @@
 """Shared protocol parts: JSON objects, ids, call arguments, and Slack's errors."""
 
-import json
+import logging
 import secrets
 import string
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
+from bot.practice.json_text import parse_json
+
+log = logging.getLogger(__name__)
 Json = dict[str, Any]
 _ALPHABET = string.ascii_uppercase + string.digits
 
@@ -32,6 +36,20 @@ class SlackError(Exception):
             answer["errors"] = list(self.messages)
             answer["response_metadata"] = {"messages": [f"[ERROR] {message}" for message in self.messages]}
         return answer
+
+
+@contextmanager
+def refuse_other_shapes() -> Iterator[None]:
+    """Turn the errors of arguments that have another shape than the code expects into an answer of Slack's.
+
+    Raises:
+        SlackError: `invalid_arguments`.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        log.debug("a call has arguments of another shape", exc_info=error)
+        raise SlackError("invalid_arguments") from None
 
 
 def new_id(prefix: str) -> str:
@@ -88,7 +106,7 @@ class Args:
         if not isinstance(value, str):
             return value
         try:
-            return json.loads(value) if value else None
+            return parse_json(value) if value else None
         except ValueError:
             raise SlackError(error) from None
 
@@ -107,13 +125,13 @@ async def read_args(request: Request) -> Args:
         async with request.form() as form:
             values |= {key: value for key, value in form.items() if isinstance(value, str)}
     elif kind == "application/x-www-form-urlencoded":
-        values |= dict(parse_qsl((await request.body()).decode(), keep_blank_values=True))
+        values |= dict(parse_qsl((await request.body()).decode(errors="replace"), keep_blank_values=True))
     return Args(values)
 
 
 def _json_object(body: bytes) -> Json:
     try:
-        value = json.loads(body or b"{}")
+        value = parse_json(body or b"{}")
     except ValueError:
         raise SlackError("invalid_json") from None
     if not isinstance(value, dict):
