@@ -62,15 +62,29 @@ def _fallback(value: object) -> object:
 
 
 def _url(value: object) -> object:
-    if isinstance(value, str) and not re.match(r"https?://[^/\s]+", value):
+    if isinstance(value, str) and not (re.fullmatch(r"https?://[^\s\x00-\x20\x7f]+", value) and _has_host(value)):
         raise fault_error(Fault.NOT_AN_ADDRESS)
     return value
 
 
 def _database(value: object) -> object:
-    if isinstance(value, str) and not re.match(r"(sqlite|postgres)[a-z+]*://", value):
-        raise fault_error(Fault.NOT_A_DATABASE)
+    if isinstance(value, str):
+        known = re.match(r"(sqlite|postgres)[a-z+]*://", value)
+        if not known or (known[1] == "postgres" and not _is_parsed(value)):
+            raise fault_error(Fault.NOT_A_DATABASE)
     return value
+
+
+def _has_host(url: str) -> bool:
+    return _is_parsed(url) and bool(urlsplit(url).hostname)
+
+
+def _is_parsed(url: str) -> bool:
+    """Return whether a URL's host and port can be read; `http://[` has neither."""
+    try:
+        return urlsplit(url).port is None or bool(urlsplit(url).port)
+    except ValueError:
+        return False
 
 
 def _channel(value: object) -> object:

@@ -19,7 +19,7 @@ from handlers.texts.escape import escaped
 from handlers.texts.typed import read_command
 from handlers.texts.words import Words
 from handlers.views import finetune as views
-from handlers.views.ids import NamedPayload
+from handlers.views.ids import NamedPayload, value_of
 from handlers.views.message import Message, section
 from handlers.views.message import context as context_line
 from handlers.views.trouble import explained
@@ -193,7 +193,7 @@ def press_listener(context: Context, verb: Verb, permission: Permission) -> Call
     async def listener(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
         spot = spot_of(body)
-        value = action["value"] if "value" in action else action["selected_option"]["value"]
+        value = value_of(action)
         call = Call(
             spot,
             await context.people.words(spot.user),

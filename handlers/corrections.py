@@ -15,7 +15,7 @@ from handlers.slack.forms import CorrectionForms, entered_reason
 from handlers.slack.private import Spot, spot_of
 from handlers.views import card as views
 from handlers.views import ids
-from handlers.views.ids import CategoryChoice, Form, SeenPayload
+from handlers.views.ids import CategoryChoice, Form, SeenPayload, value_of
 
 
 class CorrectionListeners:
@@ -34,7 +34,7 @@ class CorrectionListeners:
 
     async def press(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         """Settle a question as a category: by *agree*, a category's button, the menu, or *settle as … anyway*."""
-        choice = CategoryChoice.unpacked(action["value"] if "value" in action else action["selected_option"]["value"])
+        choice = CategoryChoice.unpacked(value_of(action))
         spot = spot_of(body)
         if await self._settle(choice, spot) and action["action_id"] == ids.ANYWAY:
             await self._private.dismiss(spot)
@@ -43,7 +43,7 @@ class CorrectionListeners:
     async def undo(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         spot = spot_of(body)
         await self._guard.staff_only(spot.user)
-        seen = SeenPayload.unpacked(action["value"])
+        seen = SeenPayload.unpacked(value_of(action))
         try:
             await _save(self._correcting.undo(seen.question, seen.seen, spot.user))
         except Refused as refused:
@@ -59,7 +59,7 @@ class CorrectionListeners:
         """Open the form, with the current settlement, before the draft is ready: the trigger expires after 3 s."""
         spot = spot_of(body)
         await self._guard.staff_only(spot.user)
-        shown = await self._correcting.card(SeenPayload.unpacked(action["value"]).question)
+        shown = await self._correcting.card(SeenPayload.unpacked(value_of(action)).question)
         words = await self._people.words(spot.user)
         draft = await self._forms.open(shown, spot, words, body["trigger_id"])
         await ack()
@@ -67,7 +67,7 @@ class CorrectionListeners:
 
     async def submit(self, ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         form = Form.unpacked(view["private_metadata"])
-        chosen = view["state"]["values"][ids.CATEGORY_INPUT][ids.CATEGORY_INPUT].get("selected_option")
+        chosen = view["state"]["values"].get(ids.CATEGORY_INPUT, {}).get(ids.CATEGORY_INPUT, {}).get("selected_option")
         if not chosen:
             words = await self._people.words(body["user"]["id"])
             await ack(response_action="errors", errors={ids.CATEGORY_INPUT: words("correct.modal.required")})

@@ -91,7 +91,7 @@ async def open_override(call: Call) -> None:
 
 
 async def submit_override(call: Call, *, view: dict[str, Any], ack: AsyncAck) -> None:
-    sentence = (view["state"]["values"][SENTENCE_INPUT][SENTENCE_INPUT].get("value") or "").strip()
+    sentence = (view["state"]["values"].get(SENTENCE_INPUT, {}).get(SENTENCE_INPUT, {}).get("value") or "").strip()
     if len(sentence) < LEAST_SENTENCE:
         await ack(
             response_action="errors", errors={SENTENCE_INPUT: call.words("gate.override.hint", least=LEAST_SENTENCE)}

@@ -22,6 +22,8 @@ from enum import StrEnum
 class Reason(StrEnum):
     """The reason for a refusal. Each reason has a text in each language under `refused.<value>`."""
 
+    OTHER_CONTROL = "other_control"
+    """A button or form holds what this version of the bot cannot read."""
     NOT_STAFF = "not_staff"
     NOT_ADMIN = "not_admin"
     NOT_AUTHOR = "not_author"

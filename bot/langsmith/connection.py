@@ -138,7 +138,7 @@ class Connection:
             raise TrackerRefused(TrackerReason.WEB_ADDRESS, "the answer of /info is a page")
         try:
             info = answer.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             info = None
         if not isinstance(info, dict) or not isinstance(info.get("version"), str):
             raise TrackerRefused(TrackerReason.WRONG_ADDRESS, "the answer of /info is not LangSmith's")

@@ -94,6 +94,10 @@ class DeadlineSession(requests.Session):
         return response
 
 
+MISSHAPEN_ANSWERS = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""The errors of the SDK for JSON of another shape, and for JSON that is nested too deeply."""
+
+
 def status_of(error: BaseException) -> tuple[int | None, timedelta | None]:
     """Return the HTTP status behind an SDK error and the server's `Retry-After`; None for what is unknown."""
     cause: BaseException | None = error
@@ -143,5 +147,5 @@ def translate_errors() -> Iterator[None]:
         yield
     except TrackerError:
         raise
-    except (LangSmithError, requests.RequestException, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (LangSmithError, requests.RequestException, *MISSHAPEN_ANSWERS) as error:
         raise tracker_error(error) from None

@@ -77,7 +77,7 @@ class OfflineEstimator:
         """
         try:
             return sum(tokens_of(json.loads(line)["messages"]) for line in data.split(b"\n") if line.strip())
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise ValueError("this is not a training file of chat examples") from error
 
     def words(self, text: str) -> int:

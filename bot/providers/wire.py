@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from httpx2 import Response
+from httpx2 import Request, RequestNotRead, Response
 from openai import APIConnectionError, APIStatusError, APITimeoutError, OpenAIError
 from openai._legacy_response import LegacyAPIResponse  # the type of `with_raw_response`; it has no public name
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -154,7 +154,7 @@ def is_unpaid(response: Response) -> bool:
     try:
         error = response.json()["error"]
         return bool(UNPAID & {error.get("code"), error.get("type")})
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return False
 
 
@@ -177,10 +177,18 @@ def is_about_model(error: APIStatusError) -> bool:
     if not isinstance(error.body, dict) or error.code == "unknown_url":
         return False
     said = json.dumps(error.body, ensure_ascii=False, default=str)
-    asked = _json_of(error.request.content)
-    model = str(asked.get("model") or "") if isinstance(asked, dict) else ""
+    model = _model_of(error.request)
     named = bool(model) and re.search(rf"(?<!\w){re.escape(model)}(?!\w)", said) is not None
     return named or bool(_ABOUT_MODEL.search(said))
+
+
+def _model_of(request: Request) -> str:
+    """Return the model that a request names; empty for an upload, whose body is a stream that is gone."""
+    try:
+        asked = _json_of(request.content)
+    except RequestNotRead:
+        return ""
+    return str(asked.get("model") or "") if isinstance(asked, dict) else ""
 
 
 def is_filtered(error: APIStatusError) -> bool:
@@ -236,7 +244,7 @@ def translate_errors(hide: str = "") -> Iterator[None]:
         if refused:
             raise ModelDown(f"the provider's certificate is refused: {refused}", Trouble.CERTIFICATE) from None
         raise ModelDown("the provider could not be reached, or closed the connection", Trouble.UNREACHABLE) from None
-    except (ValidationError, json.JSONDecodeError):
+    except (ValidationError, json.JSONDecodeError, RecursionError):  # the last: nested too deeply
         raise ModelDown("the provider's answer is malformed", Trouble.BROKEN) from None
     except OpenAIError as error:
         raise ModelRefused(f"the request could not be made: {type(error).__name__}") from None

@@ -8,7 +8,7 @@ from handlers.context import Context
 from handlers.slack.private import spot_of
 from handlers.views import consent as views
 from handlers.views import ids
-from handlers.views.ids import QuestionPayload
+from handlers.views.ids import QuestionPayload, value_of
 
 
 class ConsentListener:
@@ -22,7 +22,7 @@ class ConsentListener:
 
     async def answer(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         spot = spot_of(body)
-        question = QuestionPayload.unpacked(action["value"]).question
+        question = QuestionPayload.unpacked(value_of(action)).question
         agreed = action["action_id"] == ids.CONSENT_YES
         consent = await self._consenting.answer(question, spot.user, agreed=agreed)
         self._wake()

@@ -12,7 +12,7 @@ from handlers.slack.private import spot_of
 from handlers.views import feedback as views
 from handlers.views import ids
 from handlers.views.direct import step
-from handlers.views.ids import FeedbackForm, QuestionPayload, Said
+from handlers.views.ids import FeedbackForm, QuestionPayload, Said, value_of
 
 
 class FeedbackListeners:
@@ -26,7 +26,7 @@ class FeedbackListeners:
 
     async def rate(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         """Store the press, and ask in private what is missing."""
-        spot, said = spot_of(body), Said.unpacked(action["value"])
+        spot, said = spot_of(body), Said.unpacked(value_of(action))
         card = await self._hear(said.question, spot.user, said.kind)
         await ack()
         words = await self._people.words(spot.user)
@@ -42,7 +42,7 @@ class FeedbackListeners:
 
     async def why(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         """Store the reason, and say who will hear of it."""
-        spot, said = spot_of(body), Said.unpacked(action["value"])
+        spot, said = spot_of(body), Said.unpacked(value_of(action))
         card = await self._hear(said.question, spot.user, said.kind)
         await ack()
         await self._private.replace(spot, views.noted(card, await self._people.words(spot.user)))
@@ -50,7 +50,7 @@ class FeedbackListeners:
     async def open(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], client: AsyncWebClient) -> None:
         """Open the form for a sentence."""
         spot = spot_of(body)
-        question = QuestionPayload.unpacked(action["value"]).question
+        question = QuestionPayload.unpacked(value_of(action)).question
         words = await self._people.words(spot.user)
         form = FeedbackForm(question=question, channel=spot.channel, thread=spot.thread)
         await client.views_open(trigger_id=body["trigger_id"], view=views.form(form, words))
@@ -60,7 +60,7 @@ class FeedbackListeners:
     async def submit(self, ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         """Store the sentence."""
         spot, form = spot_of(body), FeedbackForm.unpacked(view["private_metadata"])
-        sentence = view["state"]["values"][ids.SENTENCE_INPUT][ids.SENTENCE_INPUT].get("value")
+        sentence = view["state"]["values"].get(ids.SENTENCE_INPUT, {}).get(ids.SENTENCE_INPUT, {}).get("value")
         card = await self._hear(form.question, spot.user, FeedbackKind.OTHER, sentence)
         await ack()
         await self._private.tell(spot, views.noted(card, await self._people.words(spot.user)))

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from pydantic import ValidationError
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.errors import Reason, Refused
 from handlers.context import Context
 from handlers.slack.people import is_by_app
 from handlers.slack.private import spot_of
+from handlers.texts.blocks import objects
 from handlers.views import ids
 from handlers.views.why import why as view
 
@@ -48,12 +48,12 @@ class WhyListener:
 
 def question_of(message: dict[str, Any]) -> str | None:
     """Return the id of the question that a card's controls carry, or None for any other message."""
-    for block in message.get("blocks") or []:
-        for element in block.get("elements") or []:
+    for block in objects(message.get("blocks")):
+        for element in objects(block.get("elements")):
             if element.get("action_id") == ids.CORRECT_OPEN:
                 try:
-                    return ids.SeenPayload.unpacked(element.get("value") or "").question
-                except ValidationError:
+                    return ids.SeenPayload.unpacked(str(element.get("value"))).question
+                except Refused:
                     return None
     return None
 

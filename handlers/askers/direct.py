@@ -9,7 +9,7 @@ from handlers.context import Context
 from handlers.slack.private import spot_of
 from handlers.views import direct as views
 from handlers.views import ids
-from handlers.views.ids import DirectChoice
+from handlers.views.ids import DirectChoice, value_of
 
 
 class DirectListeners:
@@ -23,7 +23,7 @@ class DirectListeners:
 
     async def ask(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         """Show the private step. Nothing is sent yet."""
-        spot, choice = spot_of(body), DirectChoice.unpacked(action["value"])
+        spot, choice = spot_of(body), DirectChoice.unpacked(value_of(action))
         shown = await self._sending.card(choice.question, spot.user)
         category = shown.prompt.category(choice.category)
         if category is None:
@@ -32,7 +32,7 @@ class DirectListeners:
         await ack()
 
     async def send(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
-        spot, choice = spot_of(body), DirectChoice.unpacked(action["value"])
+        spot, choice = spot_of(body), DirectChoice.unpacked(value_of(action))
         named = action["action_id"] == ids.DIRECT_NAMED
         await self._sending.send(choice.question, spot.user, choice.category, named=named)
         self._wake()
@@ -40,7 +40,7 @@ class DirectListeners:
         await ack()
 
     async def keep(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
-        spot, choice = spot_of(body), DirectChoice.unpacked(action["value"])
+        spot, choice = spot_of(body), DirectChoice.unpacked(value_of(action))
         await self._sending.keep(choice.question, spot.user)
         self._wake()
         await ack()

@@ -15,7 +15,7 @@ from handlers.slack.private import Spot, spot_of
 from handlers.texts.escape import message_text, plain_text
 from handlers.views import follow_up as views
 from handlers.views import ids
-from handlers.views.ids import ReplyPayload
+from handlers.views.ids import ReplyPayload, value_of
 
 
 class FollowUps:
@@ -58,7 +58,7 @@ class FollowUps:
 
     async def accept(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], client: AsyncWebClient) -> None:
         """Take up the reply, if it still stands and the presser wrote it."""
-        spot, ts = spot_of(body), ReplyPayload.unpacked(action["value"]).ts
+        spot, ts = spot_of(body), ReplyPayload.unpacked(value_of(action)).ts
         words = await self._people.words(spot.user)
         found = await client.conversations_replies(
             channel=spot.channel or "", ts=ts, oldest=ts, latest=ts, inclusive=True, limit=2

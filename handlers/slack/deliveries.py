@@ -19,7 +19,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from bot.domain.nesting import parse_nested
 from handlers.server.health import HealthPart
+from handlers.slack.shapes import misshapen
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +88,20 @@ class Deliveries:
             self._idle.set()
 
 
+def _flaw_of(frame: str) -> str | None:
+    """Return the field of a frame that is not as Slack writes it, or None."""
+    try:
+        message = parse_nested(frame)
+    except ValueError:
+        return "frame"
+    if not isinstance(message, dict):
+        return "frame"
+    unwritten = [key for key in ("type", "envelope_id") if not isinstance(message.get(key), str | None)]
+    if unwritten:
+        return unwritten[0]
+    return misshapen(message.get("payload")) if "envelope_id" in message else None
+
+
 class Socket(AsyncSocketModeHandler):
     """Slack's socket. Once deliveries are closed it ignores envelopes, so that another replica gets them."""
 
@@ -95,6 +111,17 @@ class Socket(AsyncSocketModeHandler):
         self._connected = connected
         self._opened = time.monotonic()
         self.client.message_listeners.append(self._on_message)
+        client: Any = self.client
+        self._enqueue = client.enqueue_message
+        client.enqueue_message = self._enqueue_readable
+
+    async def _enqueue_readable(self, frame: str) -> None:
+        """Pass a frame on to the SDK, unless it is none of Slack's: the SDK and Bolt would log a stack trace of it."""
+        flaw = _flaw_of(frame)
+        if flaw:
+            log.warning("a frame of the socket was ignored: its field %s is not of Slack's shape", flaw)
+            return
+        await self._enqueue(frame)
 
     async def handle(self, client: Any, req: Any) -> None:
         if self._deliveries.open:
@@ -192,7 +219,8 @@ class Requests:
             return _refuse(400, "it is signed, but its body is not a JSON object of Slack's")
         if self._installation is None or not self._installation.owns(bolt_request.body):
             return _refuse(403, "it is for another app or another workspace")
-        return bolt_request
+        flaw = misshapen(bolt_request.body)
+        return _refuse(400, f"its field {flaw} is not of Slack's shape") if flaw else bolt_request
 
     def _is_signed(self, request: Request, body: bytes) -> bool:
         timestamp = request.headers.get("x-slack-request-timestamp", "")

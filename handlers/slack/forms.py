@@ -22,7 +22,7 @@ from handlers.texts.escape import shorten
 from handlers.texts.words import Words
 from handlers.views import ids
 from handlers.views.card import REASON_LENGTH, modal
-from handlers.views.ids import Form
+from handlers.views.ids import Form, value_of
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class CorrectionForms:
         await self._guard.staff_only(body["user"]["id"])
         await ack()
         view = body["view"]
-        form, category = Form.unpacked(view["private_metadata"]), action["selected_option"]["value"]
+        form, category = Form.unpacked(view["private_metadata"]), value_of(action)
         used = {} if entered_reason(view) != form.filled else {"filled": None, "filled_for": None}
         form = form.model_copy(update={"draft": None, **used})
         shown, words = await self._correcting.card(form.question), await self._people.words(body["user"]["id"])
@@ -83,7 +83,7 @@ class CorrectionForms:
         await self._guard.staff_only(body["user"]["id"])
         await ack()
         view = body["view"]
-        form, category = Form.unpacked(view["private_metadata"]), action["value"]
+        form, category = Form.unpacked(view["private_metadata"]), value_of(action)
         form = form.model_copy(update={"filled": form.draft, "filled_for": category})
         shown, words = await self._correcting.card(form.question), await self._people.words(body["user"]["id"])
         await self._update(view["id"], view["hash"], modal(shown, form, category, words))

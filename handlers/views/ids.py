@@ -1,10 +1,12 @@
 """Ids of everything that can be pressed, and the data in it. Ids route; handlers/slack/guard.py checks permissions."""
 
 import re
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bot.domain.errors import Reason, Refused
 from bot.domain.feedback import FeedbackKind
 
 ASK = "ask_madoguchi"
@@ -111,9 +113,24 @@ class Payload(BaseModel):
         """Parse what `packed` returned.
 
         Raises:
-            pydantic.ValidationError: The text is anything else.
+            Refused: The text is anything else, such as what an older version of the bot wrote.
         """
-        return cls.model_validate_json(text)
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError:
+            raise Refused(Reason.OTHER_CONTROL) from None
+
+
+def value_of(action: Mapping[str, Any]) -> str:
+    """Return the value of a pressed button, or of the chosen option of a menu.
+
+    Raises:
+        Refused: The control has none.
+    """
+    value = action.get("value") or (action.get("selected_option") or {}).get("value")
+    if not isinstance(value, str):
+        raise Refused(Reason.OTHER_CONTROL)
+    return value
 
 
 class NamedPayload(Payload):

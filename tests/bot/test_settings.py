@@ -220,3 +220,29 @@ def test_encoder_is_a_package_a_service_or_none(monkeypatch: pytest.MonkeyPatch)
         (line,) = problem_lines(monkeypatch, BOT_ENCODER=value)
         assert said in line
         assert "BOT_ENCODER" in line
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://[", "https://user:pw@[::1", "http://h:99999", "http://h:0", "http://:80", "http://a b", "http://a\x7f"],
+)
+@pytest.mark.parametrize("name", ["OPENAI_BASE_URL", "SLACK_API_URL", "LANGSMITH_ENDPOINT"])
+def test_broken_address_is_refused_in_words(monkeypatch: pytest.MonkeyPatch, name: str, url: str) -> None:
+    monkeypatch.setenv(name, url)
+    with pytest.raises(SettingsError) as refused:
+        load()
+    assert [(one.what, one.where) for one in refused.value.problems] == [(Fault.NOT_AN_ADDRESS, name)]
+
+
+@pytest.mark.parametrize("url", ["postgresql://[", "postgresql://a:b@h:99x/d", "postgresql://u:p@[::1/d"])
+def test_broken_database_address_is_refused_in_words(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(SettingsError) as refused:
+        load()
+    assert [one.what for one in refused.value.problems] == [Fault.NOT_A_DATABASE]
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:8001/v1", "https://h.example:443", "https://u:p@h/v1?api-version=1"])
+def test_unusual_address_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", url)
+    assert load().openai_base_url == url

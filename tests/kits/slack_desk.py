@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.acts import Acts, Choices, Ports, SlackActs, SlackPorts
@@ -36,6 +36,7 @@ from handlers.server.pool import Pool
 from handlers.slack.announcer import SlackAnnouncer
 from handlers.slack.channels import ChannelAudiences, ChannelMembers
 from handlers.slack.connection import bolt_app, fetch_identity
+from handlers.slack.deliveries import Deliveries, Socket
 from handlers.slack.guard import Guard
 from handlers.slack.people import Home, People
 from handlers.slack.policy import Policy
@@ -86,6 +87,8 @@ class SlackDesk:
     surveying: Surveying
     digesting: Digesting
     connect: Callable[[], Awaitable[Any]]
+    deliveries: Deliveries
+    app: AsyncApp
     handler: Any = None
     """The socket of the last connect."""
     _timing: Timing | None = None
@@ -274,10 +277,12 @@ async def open_desk(
             emoji=EMOJI,
         )
         register(app, context)
+        deliveries = Deliveries(lambda _: None)
+        deliveries.follow(app)
         catch_up = CatchUp(slack.catching_up, [server.channels.help_desk.id], clock, answerers.wake, lambda: None)
 
         async def connect() -> Any:
-            handler: Any = AsyncSocketModeHandler(app, server.app_token)
+            handler: Any = Socket(app, server.app_token, deliveries, lambda: None)
             await handler.connect_async()
             stack.push_async_callback(handler.close_async)
             return handler
@@ -288,6 +293,8 @@ async def open_desk(
             surveying=slack.surveying,
             digesting=slack.digesting,
             connect=connect,
+            deliveries=deliveries,
+            app=app,
             neighbours=neighbours,
             acts=acts,
         )

@@ -22,6 +22,7 @@ from bot.settings import Settings
 from handlers.slack.deliveries import REQUEST_BYTES
 from handlers.views import ids
 from storage.inbox import SqlInbox
+from tests.kits.deep_json import DEEP
 from tests.loop.program import MANIFEST
 from tests.loop.story import ENGLISH, LoopDesk, actions, said, words
 
@@ -156,7 +157,8 @@ async def test_unsigned_request_is_refused_and_not_logged(place: Place, caplog: 
 async def test_malformed_signed_request_is_refused_without_a_trace(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for body in ("{", "[]", "null", '"words"', '{"event": []}', "payload=%7B", "payload=[]"):
+    deep = [form.format(f'{{"event": {{"a": {nested}}}}}') for nested in DEEP.values() for form in ("{}", "payload={}")]
+    for body in ("{", "[]", "null", '"words"', '{"event": []}', "payload=%7B", "payload=[]", *deep):
         kind = "application/x-www-form-urlencoded" if body.startswith("payload") else "application/json"
         headers = place.server.workspace.requests.signed(body) | {"content-type": kind}
         answer = await place.post(body, headers)

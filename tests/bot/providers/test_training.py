@@ -52,6 +52,15 @@ async def test_file_is_uploaded_for_fine_tuning(
     assert b"\r\n\r\n" + DATA in sent.body
 
 
+async def test_upload_that_is_not_found_is_refused(
+    server: OpenAIServer, trainer: OpenAITrainer, student: ModelName
+) -> None:
+    """The body of an upload is a stream, so that it cannot be read again to see what was asked."""
+    server.on(FILES, refusal(404, "the resource is not here"))
+    with pytest.raises(ModelRefused):
+        await trainer.upload(student, "rows.jsonl", DATA)
+
+
 async def test_azure_gets_a_byte_order_mark(server: OpenAIServer, trainer: OpenAITrainer, on_azure: ModelName) -> None:
     server.on(FILES, file("pending"))
     assert await trainer.upload(on_azure, "rows.jsonl", DATA) == "file-1"

@@ -27,6 +27,7 @@ class ServerFault:
 
     Attributes:
         body: a text is sent as a page, anything else as JSON.
+        json: a text of JSON, sent as it is.
         wait_s: delay before the fault, in seconds.
         lost: the connection breaks before the answer.
         half: the connection breaks in the middle of the answer.
@@ -36,6 +37,7 @@ class ServerFault:
 
     status: int = 500
     body: object = None
+    json: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     wait_s: float = 0.0
     lost: bool = False
@@ -91,6 +93,8 @@ class LangSmithServer(State):
                 return
             if fault.half:
                 response = Response(b'[{"id": "', headers={"content-length": "1000"}, media_type="application/json")
+            elif fault.json:
+                response = Response(fault.json, fault.status, dict(fault.headers), media_type="application/json")
             elif isinstance(fault.body, str):
                 response = HTMLResponse(fault.body, fault.status, dict(fault.headers))
             else:
