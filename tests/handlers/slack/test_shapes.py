@@ -10,13 +10,16 @@ from tests.fuzz.recording import recorded
 from tests.kits.deep_json import DEEP
 from tests.kits.slack_desk import SlackDesk
 
-PRESS = {
+PRESS: dict[str, Any] = {
     "type": "block_actions",
     "user": {"id": "U1"},
     "trigger_id": "1.2.abc",
     "actions": [{"action_id": "a", "block_id": "b", "value": "c"}],
 }
-EVENT = {"event_id": "Ev1", "event": {"type": "message", "channel": "C1", "ts": "1.2", "user": "U1", "text": "a"}}
+EVENT: dict[str, Any] = {
+    "event_id": "Ev1",
+    "event": {"type": "message", "channel": "C1", "ts": "1.2", "user": "U1", "text": "a"},
+}
 
 
 async def test_payloads_of_the_workspace_are_taken(desk: SlackDesk) -> None:
