@@ -200,6 +200,7 @@ class SlackActs:
         slack: SlackPorts,
         catch_up_within: timedelta,
         remind_after: timedelta | None = None,
+        per_hour: int | None = None,
     ) -> None:
         store, clock, meter = ports.store, ports.clock, ports.meter
         self.answering = Answering(
@@ -211,6 +212,7 @@ class SlackActs:
             slack.threads,
             caring=acts.caring,
             remind_after=remind_after,
+            per_hour=per_hour,
         )
         self.delivering = Delivering(store, slack.announcer, clock, meter)
         self.digesting = Digesting(store, acts.glancing, slack.announcer, clock)

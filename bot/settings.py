@@ -298,6 +298,12 @@ class Settings(BaseSettings):
 
     Older questions are listed for staff. Default: 24.
     """
+    bot_questions_per_hour: int = Field(default=60, ge=0)
+    """Maximum number of questions that one person may ask within an hour: 0 or more; 0 means no limit.
+
+    Beyond it, a question is not taken up, and the person is told so in private, once an hour. Cries for help are always
+    answered. The practice workspace has no limit. Default: 60.
+    """
     bot_remind_hours: float | None = Field(default=None, gt=0)
     """Hours after which an owner is reminded, once, of a question that nobody reacted or replied to: more than 0.
 

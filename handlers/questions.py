@@ -23,6 +23,7 @@ from handlers.slack.private import Spot, spot_of
 from handlers.slack.reading import SPOKEN, MessageReader, Reading
 from handlers.texts.escape import escaped
 from handlers.views import ids
+from handlers.views.limit import limit_facts
 
 EVENTS = ("app_mention", "message")
 NO_ACCESS_ERRORS = frozenset({"channel_not_found", "not_in_channel", "missing_scope", "no_permission"})
@@ -123,6 +124,7 @@ class AskShortcut:
 
     def __init__(self, context: Context) -> None:
         self._answering = context.slack.answering
+        self._caring = context.acts.caring
         self._people = context.people
         self._reader = context.reader
         self._audiences = context.audiences
@@ -134,46 +136,75 @@ class AskShortcut:
         presser = await self._people.get(spot.user)
         channel, message = body["channel"]["id"], body["message"]
         event_id = f"shortcut:{channel}:{message['ts']}:{body['trigger_id']}"
-        key, facts = await self.submit(message, channel, presser, event_id, client)
+        key, facts = await self.submit(message, channel, presser, event_id, client, pressed=True)
         await self._private.tell(spot, presser.words(key, **facts))
         await ack()
 
     async def submit(
-        self, message: Mapping[str, Any], channel: str, presser: SlackUser, event_id: str, client: AsyncWebClient
-    ) -> tuple[str, dict[str, str]]:
-        """Store the message as a question if that is allowed; return the key and the facts of the answer."""
-        if presser.outsider:
-            return "ask.outsider", {}
-        if message.get("bot_id") or not message.get("user"):
-            return "ask.bot", {}
-        author = await self._people.get(message["user"])
-        if author.is_bot:
-            return "ask.bot", {}
-        outsider = author.outsider or is_foreign(message, author, self._people.home)
-        refusal = "ask.outsider" if outsider else await channel_refusal(channel, presser, client)
-        if refusal:
-            return refusal, {}
+        self,
+        message: Mapping[str, Any],
+        channel: str,
+        presser: SlackUser,
+        event_id: str,
+        client: AsyncWebClient,
+        *,
+        pressed: bool = False,
+    ) -> tuple[str, dict[str, Any]]:
+        """Store the message as a question if that is allowed; return the key and the facts of the answer.
+
+        With `pressed`, a person waits for an answer to each use, also beyond the limit of questions per hour.
+        """
+        author = None if message.get("bot_id") or not message.get("user") else await self._people.get(message["user"])
+        refusal = await self._refusal(message, channel, presser, author, client)
+        if refusal or author is None:
+            return refusal or "ask.bot", {}
         place = place_of(self._people.home.team, channel, dict(message))
         link = await self._answer_link(place, client)
         if link:
             return "ask.already", {"link": link}
-        reading = await self._reader.read_message(message, channel)
+        arrival = await self._arrival(message, place, presser, author, event_id)
+        limit = await self._answering.limit_of(presser.id) if pressed else None
+        if limit and not await self._caring.needs_help(arrival.whole):
+            return "limit.reached", limit_facts(limit)
+        if await self._answering.receive(arrival):
+            self._wake()
+        return "ask.taken", {}
+
+    async def _refusal(
+        self,
+        message: Mapping[str, Any],
+        channel: str,
+        presser: SlackUser,
+        author: SlackUser | None,
+        client: AsyncWebClient,
+    ) -> str | None:
+        """Return the key of the text that says why the message is not taken up; None if it is."""
+        if presser.outsider:
+            return "ask.outsider"
+        if author is None or author.is_bot:
+            return "ask.bot"
+        if author.outsider or is_foreign(message, author, self._people.home):
+            return "ask.outsider"
+        return await channel_refusal(channel, presser, client)
+
+    async def _arrival(
+        self, message: Mapping[str, Any], place: Place, presser: SlackUser, author: SlackUser, event_id: str
+    ) -> Arrival:
+        reading = await self._reader.read_message(message, place.channel)
         if author.id != presser.id:
             # The author asked nothing, so nobody has agreed yet to any use of the words but the answer.
-            reading.authors.insert(0, Author(id=author.id, channel=channel, ts=place.ts))
-        arrival = Arrival(
+            reading.authors.insert(0, Author(id=author.id, channel=place.channel, ts=place.ts))
+        return Arrival(
             event_id=event_id,
             via=Via.SHORTCUT,
             place=place,
             asker=author.id,
             language=author.language,
             has_files=has_files(dict(message)),
-            audience=await self._audiences.of_now(channel),
+            audience=await self._audiences.of_now(place.channel),
+            presser="" if author.id == presser.id else presser.id,
             **reading.fields(),
         )
-        if await self._answering.receive(arrival):
-            self._wake()
-        return "ask.taken", {}
 
     async def _answer_link(self, place: Place, client: AsyncWebClient) -> str | None:
         """Return the permalink of the answer that this message already has, or None."""

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.domain.hourly import TOO_MANY
 from bot.domain.question import Arrival, Ending, InboxItem, Place
 from storage.queue import Lease, claim, release_owned, release_values, update_held
 from storage.tables import inbox
@@ -90,6 +91,10 @@ class SqlInbox:
 
     async def open(self) -> int:
         count = select(func.count()).select_from(inbox).where(inbox.c.ending.is_(None))
+        return (await self._connection.execute(count)).scalar_one()
+
+    async def limited(self, since: datetime) -> int:
+        count = select(func.count()).where(inbox.c.why == TOO_MANY, inbox.c.ended_at >= since)
         return (await self._connection.execute(count)).scalar_one()
 
     async def depth(self, now: datetime) -> tuple[int, timedelta]:

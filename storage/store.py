@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import ports
+from storage.askers import SqlAskers
 from storage.audiences import SqlAudiences
 from storage.audit import SqlAuditLog
 from storage.batches import SqlBatches
@@ -65,6 +66,7 @@ class SqlTransaction:
         self.cursors: ports.Cursors = SqlCursors(connection)
         self.audiences: ports.StoredAudiences = (MirroredAudiences if mirrored else SqlAudiences)(connection)
         self.vectors: ports.StoredVectors = SqlVectors(connection)
+        self.askers: ports.Askers = SqlAskers(connection)
         self.audit: ports.AuditLog = SqlAuditLog(connection)
 
 

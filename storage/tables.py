@@ -435,6 +435,15 @@ leases = Table(
     Column("until", Moment, nullable=False),
 )
 
+# What each person asked in the last days: times and hashes of ids, for the limit per hour.
+askers = Table(
+    "askers",
+    metadata,
+    Column("person", KeyText, primary_key=True),
+    Column("lately", DOCUMENT, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+)
+
 replicas = Table(
     "replicas",
     metadata,

@@ -189,7 +189,8 @@ class SlackSide:
         catch_up_within = timedelta(hours=settings.bot_catch_up_hours)
         remind_after = timedelta(hours=settings.bot_remind_hours) if settings.bot_remind_hours else None
         ports = SlackPorts(announcer, history, audiences, reader)
-        slack = SlackActs(core.ports, core.acts, ports, catch_up_within, remind_after)
+        per_hour = settings.bot_questions_per_hour or None
+        slack = SlackActs(core.ports, core.acts, ports, catch_up_within, remind_after, per_hour)
         return cls(
             client,
             people,

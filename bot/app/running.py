@@ -108,6 +108,7 @@ def practice_settings(settings: Settings, server: Server) -> Settings:
             "bot_staff": settings.bot_staff or [server.people.staff_group.id],
             "bot_admins": settings.bot_admins or [server.people.admin_group.id],
             "bot_channels": settings.bot_channels or [server.channels.help_desk.id],
+            "bot_questions_per_hour": 0,
             "bot_ops_channel": settings.bot_ops_channel or server.channels.ops.id,
         }
     )

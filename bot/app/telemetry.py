@@ -51,6 +51,11 @@ class Telemetry:
         self._questions = Counter("madoguchi_questions", "Arrivals by how they ended.", ["ending"], registry=registry)
         for ending in Ending:
             self._questions.labels(ending.value)  # starts at 0: a series that is missing may as well be lost
+        self._limited = Counter(
+            "madoguchi_questions_limited",
+            "Questions that were not taken up, because their askers had asked too many within the hour.",
+            registry=registry,
+        )
         self._ack = Histogram(
             "madoguchi_ack_seconds", "Time from Slack's delivery to its ack.", buckets=ACK_BUCKETS, registry=registry
         )
@@ -94,6 +99,9 @@ class Telemetry:
         self._questions.labels(ending.value).inc()
         if ending is Ending.ANSWERED:
             self._answer.observe(seconds)
+
+    def limited(self) -> None:
+        self._limited.inc()
 
     def acked(self, seconds: float) -> None:
         self._ack.observe(seconds)

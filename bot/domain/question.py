@@ -1,7 +1,7 @@
 """Questions, from a message's arrival to its verdict."""
 
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -81,6 +81,14 @@ class Arrival(Thing):
     authors: tuple[Author, ...] = ()
     """The people whose words `text` and `quotes` hold and who did not ask the question themselves."""
 
+    presser: str = ""
+    """Who had somebody else's message answered, by the shortcut or an emoji; empty if the asker did."""
+
+    @property
+    def counted_for(self) -> str:
+        """The person whose limit of questions per hour the arrival counts in."""
+        return self.presser or self.asker
+
     @property
     def whole(self) -> str:
         """The text with all quotes, one below the other."""
@@ -95,6 +103,11 @@ class Arrival(Thing):
     def comes_after_first(self) -> bool:
         """Whether the message may have arrived before: by an edit or by the shortcut."""
         return self.kind is ArrivalKind.EDITED or self.via is Via.SHORTCUT
+
+    @property
+    def said_at(self) -> datetime:
+        """The time of the message, or of its edit."""
+        return datetime.fromtimestamp(float(self.said or self.place.ts), UTC)
 
     def after(self, other: "Arrival") -> bool:
         """Return whether this arrival's text is newer than the other's, for the same message."""

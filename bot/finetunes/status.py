@@ -24,6 +24,7 @@ from bot.questions.catching_up import UNREADABLE_CURSOR
 
 MOST_RELEASES = 10
 """Newest fine-tuned releases that are looked at for their encoder."""
+LIMITED_FOR = timedelta(days=7)
 MOST_PAIRS = 5
 """Upper bound of the category pairs in `Status.disagreements`."""
 
@@ -67,6 +68,8 @@ class Status(Thing):
     """Watched channels that the bot cannot read: id → Slack's error."""
     other_encoders: list[tuple[Release, str]]
     """Releases of the embedded model that can't answer here, with the encoder they need; the serving one first."""
+    limited: int = 0
+    """Questions of the last `LIMITED_FOR` that were beyond the limit per hour."""
     stale_threshold: float | None = None
     """A threshold of the serving release that is not applied: the embedded model has changed since it was chosen."""
 
@@ -139,6 +142,7 @@ class Reporting:
                 cut_prompts=await _cut_prompts(tx),
                 unreadable=json.loads(await tx.cursors.get(UNREADABLE_CURSOR) or "{}"),
                 other_encoders=[],
+                limited=await tx.inbox.limited(self._clock.now() - LIMITED_FOR),
                 stale_threshold=serving.unsure_below if applied.unsure_below is None else None,
             )
         return status.model_copy(update={"other_encoders": await self._other_encoders(serving, releases)})

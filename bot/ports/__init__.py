@@ -14,6 +14,7 @@ from bot.ports.shelf import Shelf
 from bot.ports.slack import Announcer, Audiences, History, Membership, Threads
 from bot.ports.store import (
     MESSAGE_ID,
+    Askers,
     AuditLog,
     Batches,
     Corrections,
@@ -50,6 +51,7 @@ __all__ = [
     "MESSAGE_ID",
     "Announcer",
     "Answer",
+    "Askers",
     "Audiences",
     "AuditLog",
     "Batcher",

@@ -23,6 +23,9 @@ class Meter(Protocol):
     def ended(self, ending: Ending, seconds: float) -> None:
         """Record that an arrival ended, this many seconds after it was received."""
 
+    def limited(self) -> None:
+        """Record that a question was not taken up, because its asker had asked too many within the hour."""
+
     def acked(self, seconds: float) -> None:
         """Record that Slack got its ack, this many seconds after the delivery came in."""
 
@@ -34,5 +37,7 @@ class Unmetered:
         return nullcontext()
 
     def ended(self, ending: Ending, seconds: float) -> None: ...
+
+    def limited(self) -> None: ...
 
     def acked(self, seconds: float) -> None: ...

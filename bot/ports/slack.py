@@ -9,6 +9,7 @@ from bot.domain.card import Card
 from bot.domain.consent import Author
 from bot.domain.digest import Digest
 from bot.domain.finetune import Finetune
+from bot.domain.hourly import LimitRefusal
 from bot.domain.prompt import Category, Prompt
 from bot.domain.proposal import Proposal
 from bot.domain.question import Arrival, Missed, Notice, Place, Question
@@ -153,6 +154,9 @@ class Announcer(Protocol):
             message_id: id of this message.
             again: an earlier attempt may have posted it.
         """
+
+    async def tell_limit(self, arrival: Arrival, refusal: LimitRefusal) -> None:
+        """Tell the person whom an arrival counts for, in private, that it was one too many within the hour."""
 
     async def show_finetune(self, finetune: Finetune, *, again: bool) -> tuple[str, str]:
         """Post or update the message that shows a fine-tune's progress; return its (channel, ts)."""

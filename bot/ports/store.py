@@ -15,6 +15,7 @@ from bot.domain.evidence import SettledAnswer
 from bot.domain.feedback import AskerFeedback
 from bot.domain.finetune import Finetune, FinetuneState
 from bot.domain.fold import OutOfFold
+from bot.domain.hourly import Hourly
 from bot.domain.mark import QueueMark
 from bot.domain.prompt import Prompt, PromptEvent
 from bot.domain.proposal import Proposal, ProposalState
@@ -65,6 +66,9 @@ class Inbox(Protocol):
 
     async def open(self) -> int:
         """Return the number of open arrivals."""
+
+    async def limited(self, since: datetime) -> int:
+        """Return how many arrivals were beyond the limit per hour and ended at or after `since`."""
 
     async def depth(self, now: datetime) -> tuple[int, timedelta]:
         """Return the number of open arrivals and the age of the oldest (zero if there is none)."""
@@ -633,6 +637,19 @@ class StoredVectors(Protocol):
         """Return model name → tokens since the day of `since` (UTC)."""
 
 
+class Askers(Protocol):
+    """What each person asked lately, for the limit of questions per hour."""
+
+    async def lately(self, person: str, *, lock: bool = False) -> Hourly:
+        """Return what a person asked lately. With `lock`, other callers with `lock` wait until the transaction ends."""
+
+    async def put(self, person: str, lately: Hourly, now: datetime) -> None:
+        """Upsert what a person asked lately."""
+
+    async def prune(self, before: datetime) -> None:
+        """Delete everything of people who asked nothing since then."""
+
+
 class AuditLog(Protocol):
     """Who did what, append-only, as a chain of hashes."""
 
@@ -685,6 +702,7 @@ class Transaction(Protocol):
     audiences: StoredAudiences
     vectors: StoredVectors
     audit: AuditLog
+    askers: Askers
 
 
 class Store(Protocol):

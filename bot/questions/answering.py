@@ -10,9 +10,10 @@ from bot.domain import intake
 from bot.domain.card import Card
 from bot.domain.disk import is_disk_full, log_failure
 from bot.domain.errors import ModelDown, ModelError, ThreadGone, Undelivered
+from bot.domain.hourly import TOO_MANY, LimitRefusal
 from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Question, Verdict, Via
 from bot.ports import Announcer, Clock, Meter, Store, Threads, Transaction, Unmetered
-from bot.questions.arrivals import Arrivals, questions_of, storable
+from bot.questions.arrivals import Arrivals, AskingLimit, questions_of, storable
 from bot.questions.batched_writes import BatchedWrites
 from bot.questions.cards import card_of, first_card
 from bot.questions.classifying import Classifying, ServingRelease
@@ -54,6 +55,7 @@ class Answering:
         *,
         caring: Caring | None = None,
         remind_after: timedelta | None = None,
+        per_hour: int | None = None,
     ) -> None:
         self._store = store
         self._classifying = classifying
@@ -63,7 +65,8 @@ class Answering:
         self._clock = clock
         self._meter = meter or Unmetered()
         self._arrivals = Arrivals(store, clock, self._meter, remind_after)
-        self._edits = MessageEdits(store, classifying, self._arrivals, clock)
+        self._limit = AskingLimit(store, clock, per_hour)
+        self._edits = MessageEdits(store, classifying, self._arrivals, clock, self._is_over_limit)
         self._writes = BatchedWrites(self._write, ARRIVALS_PER_TRANSACTION)
         self.hand_back = self._arrivals.hand_back
 
@@ -112,6 +115,8 @@ class Answering:
         if arrival.via is Via.SHORTCUT and await arrivals.still_asked_elsewhere(arrival):
             await arrivals.try_later(item)
             return
+        if await self._is_over_limit(item):
+            return
         taken_up = await self._take_up(item)
         if taken_up is None and arrival.kind is ArrivalKind.EDITED:
             await arrivals.try_later(item)  # another worker took up the question itself at this moment
@@ -136,6 +141,28 @@ class Answering:
         verdict = await self._classifying.verdict(question, serving, lambda tx: self._arrivals.hold(tx, item))
         async with self._store.transaction() as tx:
             return await self._keep(tx, item, question, verdict, serving)
+
+    async def limit_of(self, person: str) -> LimitRefusal | None:
+        """Return the refusal that a question of this person would meet now; None if it would be taken up."""
+        return await self._limit.refusal(person)
+
+    async def _is_over_limit(self, item: InboxItem) -> bool:
+        """Return whether the person has asked too many questions; if so, the arrival is ended and the person told."""
+        refusal = await self._limit.count(item)
+        if refusal is None:
+            return False
+        if refusal.tell:
+            async with self._store.transaction() as tx:
+                await self._arrivals.hold(tx, item)
+            try:
+                await self._announcer.tell_limit(item.arrival, refusal)
+            except Undelivered as error:
+                if not error.final:
+                    raise
+                log.warning("inbox %s: nobody could be told of the limit: %s", item.id, error)
+        self._meter.limited()
+        await self._arrivals.finish(item, Ending.IGNORED, TOO_MANY)
+        return True
 
     async def _with_thread(self, item: InboxItem) -> InboxItem:
         """Return the item with the messages that it points at. An arrival in the inbox holds only its own message."""

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 from bot.domain import consent, intake
 from bot.domain.consent import Author
+from bot.domain.hourly import REMEMBERED_FOR, LimitRefusal
 from bot.domain.parts import parts_of
-from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Question, Verdict
+from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Question, Verdict, Via
 from bot.ports import Clock, Meter, Store, Transaction
 from bot.questions.leasing import LeasedInbox, RetryDelay
 
@@ -140,6 +141,43 @@ class Arrivals(LeasedInbox):
         await tx.outbox.add(POSTED_LATE_TOPIC, item.arrival.event_id, place, self._clock.now())
 
 
+class AskingLimit:
+    """The number of questions that one person may ask within an hour, counted in the database for all replicas.
+
+    Args:
+        store: The database.
+        clock: The time.
+        most: The limit; None means none.
+    """
+
+    def __init__(self, store: Store, clock: Clock, most: int | None = None) -> None:
+        self._store = store
+        self._clock = clock
+        self._most = most
+
+    async def refusal(self, person: str) -> LimitRefusal | None:
+        """Return the refusal that a question of this person would meet now; nothing is counted."""
+        if self._most is None:
+            return None
+        async with self._store.snapshot() as tx:
+            return (await tx.askers.lately(person)).refusal(self._clock.now(), self._most)
+
+    async def count(self, item: InboxItem) -> LimitRefusal | None:
+        """Count an arrival by its message's own time, or refuse it. An arrival that was counted is never refused."""
+        if self._most is None:
+            return None
+        arrival = item.arrival
+        # The shortcut takes up old messages, and counts when it is used.
+        at = item.received_at if arrival.via is Via.SHORTCUT else arrival.said_at
+        async with self._store.transaction() as tx:
+            before = await tx.askers.lately(arrival.counted_for, lock=True)
+            after, refusal = before.asked(arrival.event_id, at, self._most)
+            for n, _ in enumerate(texts_of(arrival)[0][1:]):
+                after, _ = after.asked(f"{arrival.event_id}#{n}", at, self._most) if refusal is None else (after, None)
+            await tx.askers.put(arrival.counted_for, after, self._clock.now())
+        return refusal
+
+
 class Pruning:
     """Deletes old arrivals and surplus vectors.
 
@@ -151,7 +189,7 @@ class Pruning:
         self._clock = clock
 
     async def prune(self) -> None:
-        """Delete all arrivals that ended more than `KEPT_FOR` ago, and the vectors beyond `MOST_VECTORS`.
+        """Delete arrivals that ended `KEPT_FOR` ago, vectors beyond `MOST_VECTORS`, and counts of `REMEMBERED_FOR` ago.
 
         Concurrent and interrupted runs are harmless.
         """
@@ -164,6 +202,7 @@ class Pruning:
                 break
         async with self._store.transaction() as tx:
             await tx.vectors.prune(MOST_VECTORS)
+            await tx.askers.prune(self._clock.now() - REMEMBERED_FOR)
         if pruned:
             log.info("deleted %s arrivals that ended more than %s days ago", pruned, KEPT_FOR.days)
 

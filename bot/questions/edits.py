@@ -1,6 +1,6 @@
 """Edits of messages: the question is classified anew, unless staff have settled it."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from bot.domain import intake
@@ -19,11 +19,19 @@ IN_FLIGHT = timedelta(minutes=10)
 class MessageEdits:
     """Processes edits. A row keeps the text that staff judged, so an edit after a settlement changes nothing."""
 
-    def __init__(self, store: Store, classifying: Classifying, arrivals: Arrivals, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        classifying: Classifying,
+        arrivals: Arrivals,
+        clock: Clock,
+        is_over_limit: Callable[[InboxItem], Awaitable[bool]],
+    ) -> None:
         self._store = store
         self._classifying = classifying
         self._arrivals = arrivals
         self._clock = clock
+        self._is_over_limit = is_over_limit
 
     async def stands_for_question(self, item: InboxItem) -> bool:
         """Process an edit to its end, unless it stands for a question that was never answered.
@@ -67,6 +75,8 @@ class MessageEdits:
         return age < IN_FLIGHT and intake.notice_for(edit) is None
 
     async def _classify_anew(self, item: InboxItem, known: Sequence[Question], serving: ServingRelease) -> None:
+        if await self._is_over_limit(item):
+            return
         edited, memory = _edited(item.arrival, known), self._classifying.memory
         found = {one.id: await memory.look_up(one, serving.prompt) for one in edited}
         verdicts: dict[str, Verdict] = {}

@@ -64,6 +64,11 @@ class FollowUps:
             channel=spot.channel or "", ts=ts, oldest=ts, latest=ts, inclusive=True, limit=2
         )
         reply = next((one for one in found["messages"] if one["ts"] == ts and one.get("user") == spot.user), None)
+        limit = await self._answering.limit_of(spot.user) if reply else None
+        if limit:
+            await self._private.replace(spot, views.limited(limit, words))
+            await ack()
+            return
         if reply and spot.channel:
             await self._take(reply, spot.channel)
         await self._private.replace(spot, views.noted(words, taken=reply is not None))

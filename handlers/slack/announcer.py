@@ -12,6 +12,7 @@ from bot.domain.consent import Author
 from bot.domain.digest import Digest
 from bot.domain.errors import Undelivered
 from bot.domain.finetune import Finetune
+from bot.domain.hourly import LimitRefusal
 from bot.domain.prompt import Prompt
 from bot.domain.proposal import Proposal, ProposalState
 from bot.domain.question import Arrival, Missed, Notice, Place, Question
@@ -32,6 +33,7 @@ from handlers.views.digest import digest_message
 from handlers.views.direct import direct_card
 from handlers.views.feedback import unhelped
 from handlers.views.gate import switch_told
+from handlers.views.limit import limit_text
 from handlers.views.message import Message, section
 from handlers.views.missed import missed as missed_view
 from handlers.views.proposal import proposal_message
@@ -192,6 +194,16 @@ class SlackAnnouncer:
             place.channel, place.thread, _text_message(text), notice_mark(arrival.event_id), again=again
         )
 
+    async def tell_limit(self, arrival: Arrival, refusal: LimitRefusal) -> None:
+        person, place = arrival.counted_for, arrival.place
+        message = _text_message(limit_text(refusal, await self._people.words(person)))
+        mark = notice_mark(arrival.event_id)
+        if arrival.direct:
+            await self._post_once(place.channel, place.thread, message, mark, again=True)
+        elif not await self._whisper(arrival, message, person):
+            opened = await call_slack(self._client.conversations_open(users=person))
+            await self._post_once(str(opened["channel"]["id"]), None, message, mark, again=True)
+
     async def _answer_cry(self, arrival: Arrival, *, again: bool) -> None:
         """Post the private answer: in the direct message itself, else ephemeral, else in a new direct message."""
         place, mark = arrival.place, notice_mark(arrival.event_id)
@@ -202,14 +214,18 @@ class SlackAnnouncer:
             opened = await call_slack(self._client.conversations_open(users=arrival.asker))
             await self._post_once(str(opened["channel"]["id"]), None, message, mark, again=again)
 
-    async def _whisper(self, arrival: Arrival, message: Message) -> bool:
-        """Show the asker an ephemeral message beside their own. Return False if Slack will never take it."""
+    async def _whisper(self, arrival: Arrival, message: Message, person: str = "") -> bool:
+        """Show the asker, or another person, an ephemeral message beside the arrival's.
+
+        Returns:
+            False if Slack will never take it.
+        """
         place = arrival.place
         try:
             await call_slack(
                 self._client.chat_postEphemeral(
                     channel=place.channel,
-                    user=arrival.asker,
+                    user=person or arrival.asker,
                     text=message.text,
                     blocks=message.blocks,
                     thread_ts=place.thread_ts,

@@ -1,8 +1,10 @@
 """The offer to take a reply in an answer's thread as a new question."""
 
+from bot.domain.hourly import LimitRefusal
 from handlers.texts.words import Words
 from handlers.views import ids
 from handlers.views.ids import ReplyPayload
+from handlers.views.limit import limit_text
 from handlers.views.message import Message, button, section
 
 
@@ -15,6 +17,12 @@ def offer(ts: str, words: Words) -> Message:
     ]
     text = words("follow_up.offer")
     return Message(text, [section(text), {"type": "actions", "block_id": "follow_up", "elements": buttons}])
+
+
+def limited(refusal: LimitRefusal, words: Words) -> Message:
+    """Return the message that replaces the offer of a person who has asked too many questions within an hour."""
+    text = limit_text(refusal, words)
+    return Message(text, [section(text)])
 
 
 def noted(words: Words, *, taken: bool) -> Message:

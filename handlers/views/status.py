@@ -178,11 +178,15 @@ def mirror(state: MirrorState, words: Words) -> list[str]:
 
 
 def queues(state: Status, words: Words) -> str:
-    """Return how many questions there are, and what waits to be answered or sent."""
-    return words(
+    """Return how many questions there are, what waits to be answered or sent, and what was beyond the limit."""
+    waiting = words(
         "details.status.queues",
         questions=state.questions,
         inbox=state.inbox_open,
         outbox=state.outbox_open,
         age=int(state.outbox_age.total_seconds()),
     )
+    if not state.limited:
+        return waiting
+    limited = words("details.status.limited", n=state.limited)
+    return f"{waiting}\n{limited}"

@@ -155,6 +155,7 @@ def environment(server: Server, model_url: str) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "SLACK_API_URL": server.api_url,
         "SLACK_BOT_TOKEN": server.bot_token,
+        "BOT_QUESTIONS_PER_HOUR": "0",
         "SLACK_APP_TOKEN": server.app_token,
         "OPENAI_BASE_URL": model_url,
         "OPENAI_API_KEY": "sk-bench",

@@ -91,6 +91,7 @@ class Run:
             self._write_prompt(),
             SLACK_API_URL=server.api_url,
             SLACK_BOT_TOKEN=server.bot_token,
+            BOT_QUESTIONS_PER_HOUR="0",
             SLACK_APP_TOKEN=server.app_token,
             OPENAI_BASE_URL=self.model.url,
             OPENAI_API_KEY="sk-chaos",

@@ -31,7 +31,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         NESTED,
     ),
     "Privacy": ("bot_private_rows",),
-    "Limits": ("bot_shadow_per_day", "bot_budget_usd", "bot_catch_up_hours", "bot_remind_hours"),
+    "Limits": (
+        *("bot_shadow_per_day", "bot_budget_usd", "bot_questions_per_hour"),
+        *("bot_catch_up_hours", "bot_remind_hours"),
+    ),
     "Language": ("bot_language", "lang"),
     "Port, start and stop": ("bot_http_port", "bot_http_host", "bot_open_browser", "bot_drain_seconds"),
     "Traces": ("otel_exporter_otlp_endpoint",),

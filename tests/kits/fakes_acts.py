@@ -13,6 +13,7 @@ from bot.domain.digest import Digest
 from bot.domain.errors import ModelDown, ModelError, ModelRefused, OutcomeUnknown, Reason, Refused, Trouble, Undelivered
 from bot.domain.finetune import Finetune, Job
 from bot.domain.fold import TrainingReport
+from bot.domain.hourly import LimitRefusal
 from bot.domain.prompt import Category, Prompt
 from bot.domain.proposal import Proposal, ProposalState
 from bot.domain.question import Arrival, Missed, Notice, Place, Question
@@ -158,6 +159,8 @@ class FakeAnnouncer:
         """Question id → its posted cards (there should be one)."""
         self.notices: list[tuple[str, Notice]] = []
         """Posted notices, each with the ts of the message that it answers."""
+        self.limits: list[tuple[str, int]] = []
+        """People who were told of the limit, each with the limit."""
         self.owners: dict[str, Card] = {}
         """Message id → the card whose owner the message mentions."""
         self.owner_again: list[bool] = []
@@ -297,6 +300,10 @@ class FakeAnnouncer:
             self.message_ids.append(message_id)
             self.told_operators.append((text, dict(facts)))
         lose(fault, NO_ANSWER)
+
+    async def tell_limit(self, arrival: Arrival, refusal: LimitRefusal) -> None:
+        self._receive("tell_limit")
+        self.limits.append((arrival.counted_for, refusal.most))
 
     async def show_finetune(self, finetune: Finetune, *, again: bool) -> tuple[str, str]:
         fault = self._receive("show_finetune")

@@ -213,6 +213,7 @@ async def open_desk(
     student: ModelName = MODEL,
     embedded: Embedded | None = None,
     enterprise: str = "",
+    per_hour: int | None = None,
 ) -> AsyncIterator[SlackDesk]:
     """Open a bot in a new practice workspace.
 
@@ -228,6 +229,7 @@ async def open_desk(
         student: The model to train.
         embedded: What the embedded model knows about itself; the default has none.
         enterprise: The Enterprise Grid organisation of the workspace; the default has none.
+        per_hour: Questions that one person may ask within an hour; the default has no limit.
     """
     async with AsyncExitStack() as stack:
         timing = Timing(ack=ack, redeliver=(0.0, 0.05, 0.05))
@@ -263,7 +265,8 @@ async def open_desk(
         )
         reader = MessageReader(client, people, audiences)
         history = SlackHistory(client, reader, policy)
-        slack = SlackActs(ports, acts, SlackPorts(announcer, history, audiences, reader), timedelta(hours=24))
+        slack_ports = SlackPorts(announcer, history, audiences, reader)
+        slack = SlackActs(ports, acts, slack_ports, timedelta(hours=24), per_hour=per_hour)
         answerers = Pool(slack.answering.answer_next, 4, poll=POLL_SECONDS)
         deliverers = Pool(slack.delivering.deliver_next, 2, poll=POLL_SECONDS)
         recheckers = Pool(acts.rechecking.recheck_next, 1, poll=POLL_SECONDS)
