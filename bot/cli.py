@@ -284,12 +284,17 @@ async def doctor(_call: argparse.Namespace, settings: Settings, words: Words) ->
 
 @contextmanager
 def progress(unit: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on a terminal until the block ends. Yields a function that takes how much is done, of how much."""
+    """Show a bar on a terminal until the block ends. Yields a function that takes how much is done, of how much.
+
+    A second stretch of work begins where less is done than before; its rate is its own.
+    """
     from tqdm import tqdm
 
     with tqdm(unit=unit, disable=None, leave=False) as bar:
 
         def show(done: int, total: int) -> None:
+            if done < bar.n:
+                bar.reset(total)
             bar.total, bar.n = total, done
             bar.refresh()
 

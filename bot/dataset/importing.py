@@ -1,10 +1,13 @@
 """The import of labelled questions that a company already has."""
 
+import asyncio
 import difflib
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -13,7 +16,7 @@ from bot.dataset.reading import read
 from bot.domain.audience import Audience
 from bot.domain.dataset import Row, Source, group_of, neutral_reason, split_of
 from bot.domain.faults import Fault, Problem, Unable
-from bot.domain.intake import MOST_MASKED, cut, words_of
+from bot.domain.intake import MOST_MASKED, cut, has_words
 from bot.domain.label import is_named
 from bot.domain.labelled import BadLine, Flaw, Labelled, ReadingOptions, Skip, SkippedLine
 from bot.domain.masking import masked
@@ -26,6 +29,10 @@ IMPORTED_PER_TRANSACTION = 500
 """Upper bound per transaction, so that other writers get their turn in between."""
 
 
+IMPORTER = "import"
+"""Who settled an imported row (`Row.by`)."""
+MOST_LABELS = 10_000
+"""Most labels of a file whose category is remembered."""
 PREVIEWED_ROWS = 5
 """Number of rows that a dry run shows."""
 NEAREST = 0.6
@@ -67,13 +74,78 @@ class ImportPreview(Thing):
     skipped: dict[Skip, int]
 
 
-class FileRows(Thing):
+class FileRow(NamedTuple):
+    """A labelled question of a file, as it would be stored. A file has many, so it is smaller than a `Row`."""
+
+    line: int
+    text: str
+    own_group: str
+    """The group of its text (`group_of`); a row may join another one."""
+    category: str
+    reason: str | None
+
+    @property
+    def id(self) -> str:
+        return f"import:{self.own_group}"
+
+    def as_row(self, origin: str, group: str, settled_at: datetime) -> Row:
+        return Row(
+            id=self.id,
+            text=self.text,
+            group=group,
+            category=self.category,
+            reason=self.reason,
+            split=split_of(group),
+            source=Source.IMPORT,
+            by=IMPORTER,
+            origin=origin,
+            settled_at=settled_at,
+            audience=Audience.PUBLIC,
+        )
+
+
+class FileRows(NamedTuple):
     """The rows of a file, one for each question, and what is no row."""
 
-    rows: tuple[Row, ...]
+    rows: list[FileRow]
     same: int
     bad: tuple[BadLine, ...]
     skipped: dict[Skip, int]
+
+
+class Labels:
+    """The categories that the labels of a file mean.
+
+    Args:
+        prompt: the prompt with the categories.
+        options: what a person says about labels.
+
+    Raises:
+        UnknownMapping: a label is mapped to a category that the prompt does not have.
+    """
+
+    def __init__(self, prompt: Prompt, options: ImportOptions) -> None:
+        self.prompt = prompt
+        self._mapping = _mapping(options, prompt)
+        self._neutral = {c.id: neutral_reason(prompt.language, c) for c in prompt.categories}
+        self.category = lru_cache(MOST_LABELS)(self._category)
+        """Return the category of a label, or None. A file repeats the same few labels."""
+
+    def _category(self, label: str) -> Category | None:
+        return self._mapping.get(_folded(label)) or category_of(label, self.prompt)
+
+    def is_label(self, label: str) -> bool:
+        """Return whether a label means a category.
+
+        Every list of groups has an `Other`, so the catch-all shows nothing.
+        """
+        category = self.category(label)
+        return category is not None and not category.other
+
+    def reason(self, reason: str, category: Category) -> str | None:
+        """Return a reason as it is stored; None for the neutral one, which an export fills in."""
+        kept = masked(reason)
+        return None if kept == self._neutral[category.id] else kept
 
 
 class Importing:
@@ -89,21 +161,23 @@ class Importing:
     ) -> ImportReport:
         """Import a file, with the categories of the current prompt. Bad lines are reported; the others are kept.
 
+        Each page of rows is kept once it is written: an import that was broken off goes on there when it is repeated.
+
         Args:
             data: The file.
             origin: The file's name, which is kept with each row.
             options: What a person says about the file.
-            report: Is told after each page how many rows are written.
+            report: Is told how many lines are read, then how many rows are written, of how many.
 
         Raises:
             LookupError: No prompt has been stored yet (`current_prompt.configure`).
             UnknownMapping: A category is mapped to one that the prompt does not have.
         """
-        found = await self._rows_of(data, origin, options or ImportOptions())
+        found = await self._rows_of(data, options or ImportOptions(), report)
         counts: Counter[str] = Counter(same=found.same)
         written = 0
         for page in pages(found.rows):
-            counts.update(await self._write(page))
+            counts.update(await self._write(page, origin))
             written += len(page)
             report(written, len(found.rows))
         return ImportReport(
@@ -116,87 +190,78 @@ class Importing:
 
     async def preview(self, data: bytes, options: ImportOptions | None = None) -> ImportPreview:
         """Return what `load` would read of a file, without writing anything. Raises as `load` does."""
-        found = await self._rows_of(data, "", options or ImportOptions())
+        found = await self._rows_of(data, options or ImportOptions())
+        now = self._clock.now()
         return ImportPreview(
-            rows=found.rows[:PREVIEWED_ROWS],
+            rows=tuple(row.as_row("", row.own_group, now) for row in found.rows[:PREVIEWED_ROWS]),
             by_category=dict(Counter(row.category for row in found.rows).most_common()),
             same=found.same,
             bad=found.bad,
             skipped=found.skipped,
         )
 
-    async def _rows_of(self, data: bytes, origin: str, options: ImportOptions) -> FileRows:
+    async def _rows_of(self, data: bytes, options: ImportOptions, report: Progress = unheard) -> FileRows:
         async with self._store.transaction() as tx:
-            prompt = await current_prompt(tx)
-        mapping = _mapping(options, prompt)
-        is_label = partial(_is_label, prompt=prompt, mapping=mapping)
-        options = options.model_copy(update={"is_label": is_label})
-        rows: dict[str, tuple[int, Row]] = {}
+            labels = Labels(await current_prompt(tx), options)
+        options = options.model_copy(update={"is_label": labels.is_label})
+        lines = data.count(b"\n")
+        rows: dict[str, FileRow] = {}
         bad: list[BadLine] = []
         skipped: Counter[Skip] = Counter()
         same = 0
-        for record in read(data, options):
+        for number, record in enumerate(read(data, options)):
+            if number % IMPORTED_PER_TRANSACTION == 0:
+                report(number, max(lines, number))
+                await asyncio.sleep(0)
             if isinstance(record, SkippedLine):
                 skipped[record.why] += 1
                 continue
-            row = record if isinstance(record, BadLine) else self._row_of(record, origin, prompt, mapping)
+            row = record if isinstance(record, BadLine) else _row_of(record, labels)
             if isinstance(row, BadLine):
                 bad.append(row)
                 continue
-            line, earlier = rows.get(row.id, (0, row))
-            if line and earlier.category != row.category:
-                bad.append(BadLine(line=line, why=Flaw.CONTRADICTED, facts={"other": str(record.line)}))
-            same += bool(line) and earlier.category == row.category
-            rows[row.id] = (record.line, row)
-        return FileRows(rows=tuple(row for _, row in rows.values()), same=same, bad=tuple(bad), skipped=dict(skipped))
+            earlier = rows.get(row.own_group)
+            if earlier and earlier.category != row.category:
+                bad.append(BadLine(line=earlier.line, why=Flaw.CONTRADICTED, facts={"other": str(row.line)}))
+            same += earlier is not None and earlier.category == row.category
+            rows[row.own_group] = row
+        return FileRows(rows=[*rows.values()], same=same, bad=tuple(bad), skipped=dict(skipped))
 
-    async def _write(self, page: Sequence[Row]) -> list[str]:
+    async def _write(self, page: Sequence[FileRow], origin: str) -> list[str]:
         """Write rows, each into the group that it joins; return "added", "changed" or "same" for each."""
+        ids = [row.id for row in page]
+        async with self._store.snapshot() as tx:
+            known_ids = {*await tx.rows.some(ids)}
+        new = [row for row in page if row.id not in known_ids]
+        joined = await self._neighbours.groups([row.text for row in new]) if new else []
+        groups = {row.id: group for row, group in zip(new, joined, strict=True)}
         outcomes = []
-        groups = await self._neighbours.groups([row.text for row in page])
         async with self._store.transaction() as tx:
-            stored = await tx.rows.some([row.id for row in page])
+            stored = await tx.rows.some(ids)
             changed = []
-            for row, group in zip(page, groups, strict=True):
+            for row in page:
                 known = stored.get(row.id)
                 # A row that staff settled after its import stays as they settled it.
-                if known and (known.by != row.by or (known.category, known.reason) == (row.category, row.reason)):
+                if known and (known.by != IMPORTER or (known.category, known.reason) == (row.category, row.reason)):
                     outcomes.append("same")
                     continue
                 outcomes.append("changed" if known else "added")
-                row_group = known.group if known else group
-                place = {"group": row_group, "split": split_of(row_group), "settled_at": self._clock.now()}
-                changed.append(row.model_copy(update=place))
+                group = known.group if known else groups.get(row.id, row.own_group)
+                changed.append(row.as_row(origin, group, self._clock.now()))
             await tx.rows.put(*changed)
         return outcomes
 
-    def _row_of(
-        self, labelled: Labelled, origin: str, prompt: Prompt, mapping: Mapping[str, Category]
-    ) -> Row | BadLine:
-        """Return the row of a record, or the flaw that makes it unusable."""
-        category = mapping.get(_folded(labelled.category)) or category_of(labelled.category, prompt)
-        if category is None:
-            return _unknown(labelled, prompt)
-        text, _ = cut(masked(labelled.text[:MOST_MASKED]))
-        if not words_of(text):
-            return BadLine(line=labelled.line, sheet=labelled.sheet, why=Flaw.NO_WORDS)
-        group = group_of(text)
-        reason = masked(labelled.reason) if labelled.reason else None
-        if reason == neutral_reason(prompt.language, category):
-            reason = None  # an export fills it in for a row without a reason
-        return Row(
-            id=f"import:{group}",
-            text=text,
-            group=group,
-            category=category.id,
-            reason=reason,
-            split=split_of(group),
-            source=Source.IMPORT,
-            by="import",
-            origin=origin,
-            settled_at=self._clock.now(),
-            audience=Audience.PUBLIC,
-        )
+
+def _row_of(labelled: Labelled, labels: Labels) -> FileRow | BadLine:
+    """Return the row of a record, or the flaw that makes it unusable."""
+    category = labels.category(labelled.category)
+    if category is None:
+        return _unknown(labelled, labels.prompt)
+    text, _ = cut(masked(labelled.text[:MOST_MASKED]))
+    if not has_words(text):
+        return BadLine(line=labelled.line, sheet=labelled.sheet, why=Flaw.NO_WORDS)
+    reason = labels.reason(labelled.reason, category) if labelled.reason else None
+    return FileRow(labelled.line, text, group_of(text), category.id, reason)
 
 
 def _mapping(options: ImportOptions, prompt: Prompt) -> dict[str, Category]:
@@ -214,12 +279,6 @@ def _mapping(options: ImportOptions, prompt: Prompt) -> dict[str, Category]:
 def category_of(label: str, prompt: Prompt) -> Category | None:
     """Return the category that a file's label plainly means; an exact id or name comes first."""
     return prompt.category(label) or prompt.meant(label)
-
-
-def _is_label(label: str, prompt: Prompt, mapping: Mapping[str, Category]) -> bool:
-    """Return whether a label means a category; every list of groups has an `Other`, so the catch-all shows nothing."""
-    category = mapping.get(_folded(label)) or category_of(label, prompt)
-    return category is not None and not category.other
 
 
 def _ids(prompt: Prompt) -> str:
@@ -247,6 +306,6 @@ def _unknown(labelled: Labelled, prompt: Prompt) -> BadLine:
     )
 
 
-def pages(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+def pages(rows: Sequence[FileRow]) -> Iterator[Sequence[FileRow]]:
     """Split rows into pages of at most `IMPORTED_PER_TRANSACTION`."""
     return (rows[start : start + IMPORTED_PER_TRANSACTION] for start in range(0, len(rows), IMPORTED_PER_TRANSACTION))

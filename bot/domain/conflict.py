@@ -6,13 +6,14 @@ cluster settled with more than one category is a conflict. Until staff settle it
 for training, for evaluation or as an example for a model.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable
-from typing import TypeVar
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Iterable
+from typing import Generic, TypeVar
 
 from bot.domain.thing import Thing
 
 K = TypeVar("K", bound=Hashable)
+V = TypeVar("V", bound=Hashable)
 
 
 class Conflict(Thing):
@@ -29,6 +30,39 @@ class Conflict(Thing):
         return self.groups[0]
 
 
+class Tally(Generic[K, V]):
+    """How often each value was added under each key. Most keys have one value, which takes little memory."""
+
+    def __init__(self) -> None:
+        self._once: dict[K, V] = {}
+        self._often: dict[K, Counter[V]] = {}
+
+    def add(self, key: K, value: V) -> None:
+        if key in self._often:
+            self._often[key][value] += 1
+        elif key in self._once:
+            self._often[key] = Counter([self._once.pop(key), value])
+        else:
+            self._once[key] = value
+
+    def remove(self, key: K, value: V) -> None:
+        """Remove a value that was added."""
+        if self._once.pop(key, None) is not None:
+            return
+        counter = self._often[key]
+        counter[value] -= 1
+        if not counter[value]:
+            del counter[value]
+        if not counter:
+            del self._often[key]
+
+    def of(self, key: K) -> Collection[V]:
+        """Return the different values of a key."""
+        if key in self._once:
+            return (self._once[key],)
+        return self._often.get(key, ())
+
+
 class Clusters:
     """The clusters and conflicts of a changing set of rows, updated incrementally."""
 
@@ -39,9 +73,9 @@ class Clusters:
             near: a symmetric relation; returns the numbers of a text's near-duplicates, given the text's number.
         """
         self._near = near
-        self._rows: defaultdict[str, Counter[tuple[int, str]]] = defaultdict(Counter)
+        self._rows: Tally[str, tuple[int, str]] = Tally()
         """Group → (text, category) → rows."""
-        self._groups: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        self._groups: Tally[int, str] = Tally()
         """Text → group → rows."""
         self._conflicts: dict[str, Conflict] = {}
         """Group → the conflict that the group belongs to."""
@@ -49,22 +83,22 @@ class Clusters:
 
     def add(self, group: str, text: int, category: str) -> None:
         """Add a row."""
-        self._rows[group][text, category] += 1
-        self._groups[text][group] += 1
+        self._rows.add(group, (text, category))
+        self._groups.add(text, group)
         self._changed.add(group)
 
     def remove(self, group: str, text: int, category: str) -> None:
         """Remove a row that was added."""
-        _decrement(self._rows[group], (text, category))
-        _decrement(self._groups[text], group)
+        self._rows.remove(group, (text, category))
+        self._groups.remove(text, group)
         self._changed.add(group)
 
     def cluster(self, group: str) -> set[str]:
         """Return the groups in this group's cluster, itself included."""
         found, queue = {group}, [group]
         while queue:
-            for text in {text for text, _ in self._rows.get(queue.pop(), ())}:
-                near = {group for one in (text, *self._near(text)) for group in self._groups.get(one, ())}
+            for text in {text for text, _ in self._rows.of(queue.pop())}:
+                near = {group for one in (text, *self._near(text)) for group in self._groups.of(one)}
                 queue += near - found
                 found |= near
         return found
@@ -85,13 +119,7 @@ class Clusters:
         while stale:
             cluster = self.cluster(stale.pop())
             stale -= cluster
-            categories = {category for group in cluster for _, category in self._rows.get(group, ())}
+            categories = {category for group in cluster for _, category in self._rows.of(group)}
             if len(categories) > 1:
                 conflict = Conflict(groups=tuple(sorted(cluster)), categories=tuple(sorted(categories)))
                 self._conflicts.update(dict.fromkeys(cluster, conflict))
-
-
-def _decrement(counter: Counter[K], key: K) -> None:
-    counter[key] -= 1
-    if not counter[key]:
-        del counter[key]

@@ -63,11 +63,22 @@ DASHES = "~\u2212"
 """Symbols in Unicode that people use as punctuation: Windows maps 〜 and － to them, a Mac to punctuation."""
 
 
+class _Dropped(dict[int, int | None]):
+    """Code point → itself, or None for a character that `normalised` drops. It fills as characters are met."""
+
+    def __missing__(self, point: int) -> int | None:
+        ch = chr(point)
+        found = self[point] = None if unicodedata.category(ch)[0] in "PZC" or ch in DASHES else point
+        return found
+
+
+_DROPPED = _Dropped()
+
+
 def normalised(text: str) -> str:
     """Return the text without case, width, white space and punctuation (Unicode P*, Z*, C*)."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    kept = (ch for ch in folded if unicodedata.category(ch)[0] not in "PZC" and ch not in DASHES)
-    return "".join(kept) or folded.strip()
+    return folded.translate(_DROPPED) or folded.strip()
 
 
 def group_of(text: str) -> str:

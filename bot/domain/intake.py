@@ -27,6 +27,11 @@ def words_of(text: str) -> str:
     return "".join(ch for ch in EMOJI_CODE.sub("", text) if unicodedata.category(ch)[0] in "LN")
 
 
+def has_words(text: str) -> bool:
+    """Return whether `words_of` would return anything."""
+    return any(unicodedata.category(ch)[0] in "LN" for ch in EMOJI_CODE.sub("", text))
+
+
 def storable(arrival: Arrival) -> Arrival:
     """Return the arrival as it may be stored: clean, cut, masked, and without text if an outsider wrote it."""
     clean = Arrival.model_validate(clean_values(arrival.model_dump()))

@@ -3,42 +3,28 @@
 import re
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
-from rapidfuzz.distance import OSA, Indel
+from rapidfuzz.distance import Indel
 
 from bot.domain.dataset import normalised
 from bot.domain.similar import FAR, NEAR, NUMBER_WEIGHT, ContentWords, bare_kana, content, share
+from bot.similarity.packed import NumberedWords, Packed, SlotsByKey, slip
 
-SHORTEST_SLIP = 5
-"""Fewest letters of a word in which one slip is forgiven; shorter words too often become another word."""
-LONGEST_SLIP = 40
-"""Most letters of a word in which a slip is forgiven. A longer run of letters is no word, and each of its letters would
-add a variant as long as itself: 71 MB for 6,000 kana."""
 MOST_WORDS, MOST_TRIGRAMS = 1_000, 2_000
 """Most content words and trigrams of a text that are compared, the first ones, so that no text fills the memory."""
-FEW_CANDIDATES = 50
+FEW_CANDIDATES = 2
 """Most candidates that are compared word by word at once; a longer list is first narrowed by counting shared words."""
+ROUNDED = 1e-6
+"""Larger than any rounding error of a comparison that narrows candidates."""
 FIRST_RANKED = 100
 """How many of the most alike texts are sorted first."""
 
 _NONE: NDArray[np.uint32] = np.zeros(0, np.uint32)
 _VOWEL = re.compile("[aeiou]")
-_LETTERS = re.compile(r"[a-z]+|[\u3040-\u30ff]+")
-
-
-def slip(one: str, other: str) -> bool:
-    """Return whether two words differ by at most one letter or one swap of neighbours. Kanji are not letters."""
-    if not (_may_slip(one) and _may_slip(other)):
-        return False
-    return OSA.distance(one, other, score_cutoff=1) <= 1
-
-
-def _may_slip(word: str) -> bool:
-    return SHORTEST_SLIP <= len(word) <= LONGEST_SLIP and bool(_LETTERS.fullmatch(word))
 
 
 def is_typo(word: str, typed: str) -> bool:
@@ -60,42 +46,45 @@ class Index:
     """A growing index of texts by their content words and the trigrams of these words.
 
     Each text has a number, its slot, counted from 0. Texts that are the same once normalised share a slot. Slots are
-    never removed.
+    never removed. Many texts are kept in little memory: as bytes, and with a number for each word.
     """
 
     def __init__(self) -> None:
-        self._slots: dict[str, int] = {}
-        self._texts: list[str] = []
-        self._contents: list[ContentWords] = []
-        self._slots_by_joined_words: defaultdict[str, list[int]] = defaultdict(list)
-        self._slots_by_word: dict[str, array[int]] = {}
-        self._spellings: dict[str, list[str]] = {}
-        """Known word → the word itself, then the known words that are a slip away."""
-        self._words_by_variant: defaultdict[str, list[str]] = defaultdict(list)
+        self._texts = Packed()
+        self._words = NumberedWords()
+        self._slots = SlotsByKey()
+        """Hash of a normalised text → its slot."""
+        self._slots_by_joined_words = SlotsByKey()
+        self._contents = array("I")
+        """The numbers of each text's content words, one text after the other."""
+        self._content_ends = array("I", [0])
+        self._slots_by_word: list[array[int]] = []
         self._slots_by_trigram: defaultdict[str, array[int]] = defaultdict(lambda: array("I"))
         self._trigram_counts = array("I")
-        self._word_counts = array("I")
+        """Grows only when a likeness is asked for, because near-copies are found without trigrams."""
 
     def slot(self, text: str) -> int:
         """Return the slot of a text; a new text is added."""
         plain = normalised(text)
-        found = self._slots.get(plain)
-        if found is None:
-            found = self._slots[plain] = len(self._texts)
-            words = compared(text)
-            grams = trigrams(words)
-            self._texts.append(plain)
-            self._contents.append(words)
-            self._slots_by_joined_words["".join(words)].append(found)
-            self._trigram_counts.append(len(grams))
-            self._word_counts.append(len(words))
-            for gram in grams:
-                self._slots_by_trigram[gram].append(found)
-            for word in set(words):
-                if word not in self._slots_by_word:
-                    self._add_word(word)
-                self._slots_by_word[word].append(found)
-        return found
+        found = self._slot_of(plain)
+        return self._add(plain, compared(text)) if found is None else found
+
+    def _slot_of(self, plain: str) -> int | None:
+        return next((slot for slot in self._slots.of(plain) if self._texts[slot] == plain), None)
+
+    def _add(self, plain: str, words: ContentWords) -> int:
+        slot = len(self._texts)
+        self._texts.append(plain)
+        self._slots.add(plain, slot)
+        self._slots_by_joined_words.add("".join(words), slot)
+        numbers = [self._words.number(word) for word in words]
+        self._contents.extend(numbers)
+        self._content_ends.append(len(self._contents))
+        while len(self._slots_by_word) < len(self._words):
+            self._slots_by_word.append(array("I"))
+        for number in set(numbers):
+            self._slots_by_word[number].append(slot)
+        return slot
 
     def __len__(self) -> int:
         """Return the number of slots."""
@@ -107,22 +96,34 @@ class Index:
 
     def knows(self, word: str) -> bool:
         """Return whether any of the texts has this content word."""
-        return word in self._slots_by_word
+        return word in self._words
 
     def near(self, text: str) -> list[tuple[int, float]]:
         """Return the slots of nearly same texts with their similarity, `NEAR` to 1, the nearest first."""
-        plain, words = normalised(text), compared(text)
-        ranked = {
-            slot: NEAR + (1 - NEAR) * Indel.normalized_similarity(plain, self._texts[slot])
-            for slot in self._near(words)
-        }
-        if plain in self._slots:
-            ranked[self._slots[plain]] = 1.0
-        return sorted(ranked.items(), key=lambda one: (-one[1], one[0]))
+        plain = normalised(text)
+        return self._ranked(plain, self._near(compared(text)), self._slot_of(plain))
+
+    def says(self, slot: int, text: str) -> bool:
+        """Return whether a text has the words of this slot, in the same order."""
+        return self._content(slot) == compared(text)
 
     def beside(self, slot: int) -> set[int]:
         """Return the slots of the other texts that are nearly the same as the text of this slot."""
-        return self._near(self._contents[slot]) - {slot}
+        return self._near(self._content(slot)) - {slot}
+
+    def ranked_beside(self, slot: int, beside: Iterable[int]) -> list[tuple[int, float]]:
+        """Return what `near` finds for the text of a slot, given what `beside` found."""
+        return self._ranked(self._texts[slot], {*beside, slot}, slot)
+
+    def _ranked(self, plain: str, near: Iterable[int], same: int | None) -> list[tuple[int, float]]:
+        ranked = {
+            slot: NEAR + (1 - NEAR) * Indel.normalized_similarity(plain, self._texts[slot])
+            for slot in near
+            if slot != same
+        }
+        if same is not None:
+            ranked[same] = 1.0
+        return sorted(ranked.items(), key=lambda one: (-one[1], one[0]))
 
     def alike(self, text: str) -> Iterator[tuple[int, float]]:
         """Yield slots with their similarity, the most alike first: near-copies, then texts that share a trigram."""
@@ -147,6 +148,7 @@ class Index:
 
     def likeness(self, text: str) -> NDArray[np.float64]:
         """Return for each slot the share of trigrams in common with this text, 0..1 (Dice's coefficient)."""
+        self.add_trigrams()
         grams = trigrams(compared(text))
         hits = [
             np.frombuffer(self._slots_by_trigram[gram], np.uint32) for gram in grams if gram in self._slots_by_trigram
@@ -156,44 +158,62 @@ class Index:
         common = np.bincount(np.concatenate(hits), minlength=len(self._texts))
         return 2 * common / (np.frombuffer(self._trigram_counts, np.uint32) + len(grams))
 
+    def add_trigrams(self) -> None:
+        """Add the trigrams of the texts that have none yet."""
+        for slot in range(len(self._trigram_counts), len(self._texts)):
+            grams = trigrams(self._content(slot))
+            self._trigram_counts.append(len(grams))
+            for gram in grams:
+                self._slots_by_trigram[gram].append(slot)
+
+    def _content(self, slot: int) -> ContentWords:
+        start, end = self._content_ends[slot : slot + 2]
+        words = self._words.known
+        return tuple([words[number] for number in self._contents[start:end]])
+
     def _near(self, words: ContentWords) -> set[int]:
         candidates = self._candidates(words)
-        found = {slot for slot in candidates if share(words, self._contents[slot], slip) >= NEAR}
-        return found.union(self._slots_by_joined_words.get("".join(words), ()))
+        found = {slot for slot in candidates if share(words, self._content(slot), slip) >= NEAR}
+        joined = "".join(words)
+        same = self._slots_by_joined_words.of(joined)
+        return found.union(slot for slot in same if "".join(self._content(slot)) == joined)
 
     def _candidates(self, words: ContentWords) -> list[int]:
         """Return the slots of texts with enough of these words, and few enough others, to be near."""
-        if not self._texts:
-            return []
         may_lack = missing(len(words))
-        slots_of = {word: self._slots_of(word) for word in set(words)}
-        required = [slots for word, slots in slots_of.items() if weight(word) > may_lack]
-        slots = min(required, key=len, default=_NONE)
-        if not required or len(slots) > FEW_CANDIDATES:
-            common = np.bincount(np.concatenate([*slots_of.values()]), minlength=len(self._texts))
-            slots = np.flatnonzero(common >= max(1, len(slots_of) - may_lack)).astype(np.uint32)
-        # Texts with far more or far fewer words cannot reach NEAR, so their words need not be compared.
-        counts = np.frombuffer(self._word_counts, np.uint32)[slots]
-        possible = 2 * np.minimum(counts, len(words)) >= NEAR * (counts + len(words))
-        return [int(slot) for slot in slots[possible]]
+        slots_of = [(weight(word) > may_lack, self._slots_of(word)) for word in set(words)]
+        rarest_first = sorted(slots_of, key=lambda one: (not one[0], len(one[1])))
+        required = rarest_first[0][0]
+        # A near text lacks at most `may_lack` of the words, so it has one of any `may_lack + 1`.
+        first = 1 if required else may_lack + 1
+        slots = rarest_first[0][1] if first == 1 else np.unique(np.concatenate([s for _, s in rarest_first[:first]]))
+        ends = np.frombuffer(self._content_ends, np.uint32)
+        counts = ends[slots + 1].astype(np.int64) - ends[slots]
+        lacked = np.zeros(len(slots), np.int64)
+        for must, others in [(False, slots), *(rarest_first if first > 1 else rarest_first[1:])]:
+            if len(slots) <= FEW_CANDIDATES:
+                break
+            lacked += np.where(_among(slots, others), 0, may_lack + 1 if must else 1)
+            # The most words that can be in common; all others are apart, as in `share`.
+            common = np.minimum(counts, len(words) - lacked)
+            possible = (2 - 2 * NEAR) * common >= NEAR * (counts + len(words) - 2 * common) - ROUNDED
+            slots, counts, lacked = slots[possible], counts[possible], lacked[possible]
+        return [int(slot) for slot in slots]
 
     def _slots_of(self, word: str) -> NDArray[np.uint32]:
-        """Return the slots of texts that hold this word or one that is a slip away."""
-        spellings = self._spellings[word] if word in self._spellings else self._slips(word)
-        return np.concatenate([np.frombuffer(self._slots_by_word[one], np.uint32) for one in spellings] or [_NONE])
+        """Return the slots of texts that hold this word or one that is a slip away, in order."""
+        found = [np.frombuffer(self._slots_by_word[one], np.uint32) for one in self._words.spellings(word)]
+        if len(found) < 2:
+            return found[0] if found else _NONE
+        return np.unique(np.concatenate(found))
 
-    def _add_word(self, word: str) -> None:
-        self._slots_by_word[word] = array("I")
-        self._spellings[word] = [word, *self._slips(word)]
-        for spelling in self._spellings[word][1:]:
-            self._spellings[spelling].append(word)
-        for variant in variants(word):
-            self._words_by_variant[variant].append(word)
 
-    def _slips(self, word: str) -> list[str]:
-        """Return the known words that are a slip away from this word."""
-        near = {one for variant in variants(word) for one in self._words_by_variant.get(variant, ())}
-        return [one for one in near if slip(word, one)]
+def _among(slots: NDArray[np.uint32], others: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Return for each slot whether it is among the others, which are in order."""
+    if not len(others):
+        return np.zeros(len(slots), np.bool_)
+    places = np.searchsorted(others, slots)
+    return np.asarray(others[np.minimum(places, len(others) - 1)] == slots, np.bool_)
 
 
 def compared(text: str) -> ContentWords:
@@ -209,16 +229,6 @@ def missing(count: int) -> int:
 def weight(word: str) -> int:
     """Return how many words a word counts as when only one of two texts has it (see `share`)."""
     return NUMBER_WEIGHT if word.isdecimal() else 1
-
-
-def variants(word: str) -> set[str]:
-    """Return the word and its forms without one letter; nothing for a word that is too short or long for a slip.
-
-    Two words that are a slip apart share a variant.
-    """
-    if not _may_slip(word):
-        return set()
-    return {word} | {word[:at] + word[at + 1 :] for at in range(len(word))}
 
 
 def trigrams(words: ContentWords) -> set[str]:

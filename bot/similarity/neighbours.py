@@ -1,10 +1,11 @@
 """Settled rows by likeness: an in-memory index that follows the rows of the store."""
 
 import asyncio
+import math
 import time
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.conflict import Clusters, Conflict
@@ -13,24 +14,14 @@ from bot.domain.gain import Likenesses
 from bot.domain.similar import Neighbour, SameQuestion, content, is_same_question
 from bot.ports import Store, TextEncoder
 from bot.similarity.index import Index, is_typo
+from bot.similarity.indexed_rows import IndexedRow, IndexedRows
 from bot.similarity.meanings import Meanings
 from bot.similarity.open_texts import OpenTexts
 
 LATE_COMMIT = timedelta(seconds=15)
 """How long after its `settled_at` another replica's row may still appear: a slow commit, or a clock that is behind."""
-
-
-@dataclass(frozen=True, slots=True)
-class _IndexedRow:
-    """The part of a row that the index keeps."""
-
-    row_id: str
-    text: str
-    slot: int
-    group: str
-    category: str
-    counts: bool
-    """False for a withdrawn row."""
+ROWS_APPLIED = 500
+"""Most rows that are read before they are indexed, so that a first read needs no memory for all rows at once."""
 
 
 class RowNeighbours:
@@ -53,17 +44,20 @@ class RowNeighbours:
         self._now = now
         self._index = Index()
         self._open = OpenTexts(self._index, self._meanings)
-        self._rows: dict[str, _IndexedRow] = {}
-        self._rows_by_slot: defaultdict[int, dict[str, _IndexedRow]] = defaultdict(dict)
-        self._near_slots: list[list[int]] = []
-        """Slot → the slots of the other nearly same texts."""
-        self._clusters = Clusters(self._near_slots.__getitem__)
+        self._rows = IndexedRows()
+        self._compared = 0
+        """The number of slots that were compared with all before them."""
+        self._near_slots: dict[int, array[int]] = {}
+        """Slot → the slots of the other nearly same texts; slots without any are left out."""
+        self._clusters = Clusters(self._beside)
         self._newest: datetime | None = None
         """The `settled_at` of the newest row that was read."""
         self._newest_read_at = 0.0
         """When that row was first read, by `now`."""
         self._read_began_at = 0.0
         """When the last read began, by `now`."""
+        self._overlap_read_at = -math.inf
+        """When the overlap was last read, by `now`."""
         self._lock = asyncio.Lock()
 
     async def near(self, text: str) -> list[Neighbour]:
@@ -93,7 +87,7 @@ class RowNeighbours:
             for slot, likeness in self._index.ranked(text, joined):
                 if len(found) >= k:
                     break
-                rows = [row for row in self._rows_by_slot[slot].values() if row.counts and row.group not in without]
+                rows = [row for row in self._rows.of_slot(slot) if row.counts and row.group not in without]
                 newest = rows[-1] if rows else None
                 if newest and newest.group not in contested:
                     found.append(_neighbour(newest, likeness))
@@ -107,15 +101,16 @@ class RowNeighbours:
             contested = self._clusters.contested()
 
             def counts(slot: int) -> bool:
-                return any(row.counts and row.group not in contested for row in self._rows_by_slot[slot].values())
+                return any(row.counts and row.group not in contested for row in self._rows.of_slot(slot))
 
             settled, between = await asyncio.to_thread(self._open.likeness, texts, counts)
         return Likenesses(settled=settled, between=between)
 
     async def groups(self, texts: Sequence[str]) -> list[str]:
+        many = len(texts) > 1
         async with self._lock:
-            await self._refresh()
-            return await asyncio.to_thread(self._assign_groups, texts)
+            await self._refresh(many=many)
+            return await asyncio.to_thread(self._assign_groups if many else self._assign_group, texts)
 
     async def conflicts(self) -> list[Conflict]:
         async with self._lock:
@@ -149,56 +144,77 @@ class RowNeighbours:
         async with self._lock:
             await self._refresh()
 
-    async def _refresh(self) -> None:
+    async def _refresh(self, *, many: bool = False) -> None:
+        """Read the rows that changed.
+
+        Args:
+            many: whether page after page is written now. The overlap is then read only every `LATE_COMMIT`, and no
+                conflicts are looked for: both would take longer with each page.
+        """
+        began = self._now()
+        late = LATE_COMMIT.total_seconds()
+        # An older row may still be committed: re-read the overlap until a read starts LATE_COMMIT after the newest.
+        overlap = self._read_began_at - self._newest_read_at < late
+        if many and began - self._overlap_read_at < late:
+            overlap = False
+        if overlap:
+            self._overlap_read_at = began
+        since = self._newest - LATE_COMMIT if self._newest and overlap else self._newest
+        page: list[tuple[Row, bool]] = []
+        changed = False
         async with self._store.snapshot() as tx:
-            began = self._now()
-            # An older row may still be committed: re-read the overlap until a read starts LATE_COMMIT after the newest.
-            overlap = self._read_began_at - self._newest_read_at < LATE_COMMIT.total_seconds()
-            since = self._newest - LATE_COMMIT if self._newest and overlap else self._newest
-            changed = [(row, counts) async for row, counts in tx.rows.changed(since)]
-        if changed:
-            await asyncio.to_thread(self._apply, changed)
+            async for row, counts in tx.rows.changed(since):
+                page.append((row, counts))
+                if len(page) == ROWS_APPLIED:
+                    await asyncio.to_thread(self._apply, page)
+                    page, changed = [], True
+        if page:
+            await asyncio.to_thread(self._apply, page)
+        if (page or changed) and not many:
+            # Computed here, off the event loop, because the first time takes long.
+            await asyncio.to_thread(self._clusters.contested)
         self._read_began_at = began
 
     def _apply(self, changed: Iterable[tuple[Row, bool]]) -> None:
         for row, counts in changed:
             if self._newest is None or row.settled_at > self._newest:
                 self._newest, self._newest_read_at = row.settled_at, self._now()
-            slot = self._slot(row.text)
-            after = _IndexedRow(row.id, row.text, slot, row.group, row.category, counts)
-            before = self._rows.get(row.id)
+            before, after = self._rows.put(row, self._slot(row.text), counts=counts)
             if before == after:
                 continue
-            if before:
-                del self._rows_by_slot[before.slot][row.id]
-                if before.counts:
-                    self._clusters.remove(before.group, before.slot, before.category)
-            self._rows[row.id] = self._rows_by_slot[slot][row.id] = after
+            if before and before.counts:
+                self._clusters.remove(before.group, before.slot, before.category)
             if counts:
-                self._clusters.add(row.group, slot, row.category)
-                self._open.note([slot])
-        self._clusters.contested()  # computed here, off the event loop, because the first time takes long
+                self._clusters.add(row.group, after.slot, row.category)
+                self._open.note([after.slot])
 
     def _slot(self, text: str) -> int:
         slot = self._index.slot(text)
-        if slot == len(self._near_slots):
+        if slot == self._compared:
+            self._compared += 1
             self._meanings.add(slot, text)
-            self._near_slots.append(sorted(self._index.beside(slot)))
-            for other in self._near_slots[slot]:
-                self._near_slots[other].append(slot)
+            beside = sorted(self._index.beside(slot))
+            if beside:
+                self._near_slots[slot] = array("I", beside)
+            for other in beside:
+                self._near_slots.setdefault(other, array("I")).append(slot)
         return slot
 
+    def _beside(self, slot: int) -> Collection[int]:
+        return self._near_slots.get(slot, ())
+
     def _contested(self, rows: Sequence[Row]) -> set[str]:
-        clusters = Clusters(self._near_slots.__getitem__)
+        clusters = Clusters(self._beside)
         for row in rows:
             clusters.add(row.group, self._slot(row.text), row.category)
         return set(clusters.contested())
 
-    def _near(self, text: str) -> list[tuple[_IndexedRow, float]]:
+    def _near(self, text: str) -> list[tuple[IndexedRow, float]]:
         """Return near rows, the nearest first; among equally near rows those that count, then by id."""
-        found = [
-            (row, likeness) for slot, likeness in self._index.near(text) for row in self._rows_by_slot[slot].values()
-        ]
+        return self._rows_at(self._index.near(text))
+
+    def _rows_at(self, slots: Iterable[tuple[int, float]]) -> list[tuple[IndexedRow, float]]:
+        found = [(row, likeness) for slot, likeness in slots for row in self._rows.of_slot(slot)]
         return sorted(found, key=lambda one: (-one[1], not one[0].counts, one[0].row_id))
 
     def _asks_the_same(self, settled: str, asked: str, known: Collection[str]) -> bool:
@@ -211,17 +227,28 @@ class RowNeighbours:
         words = frozenset(content(asked))
         return is_same_question(settled, asked, same)
 
+    def _assign_group(self, texts: Sequence[str]) -> list[str]:
+        """Return the group of each text as if it were the only one. The texts are not added to the index."""
+        return [next((row.group for row, _ in self._near(text)), group_of(text)) for text in texts]
+
     def _assign_groups(self, texts: Sequence[str]) -> list[str]:
-        batch, joined = Index(), dict[int, str]()
+        """Return the groups of texts that become rows. They are added to the index, so that each is compared once."""
+        joined: dict[int, tuple[int, str]] = {}
+        """Slot → how many texts came before, and the group."""
         groups = []
         for text in texts:
-            settled = [(-likeness, row.group) for row, likeness in self._near(text)[:1]]
-            beside = [(-likeness, joined[slot]) for slot, likeness in batch.near(text)[:1]]
-            group = min(settled + beside, key=lambda one: one[0], default=(0.0, group_of(text)))[1]
-            joined.setdefault(batch.slot(text), group)
+            known = len(self._index)
+            slot = self._slot(text)
+            compared = slot == known or self._index.says(slot, text)
+            alike = self._index.ranked_beside(slot, self._beside(slot)) if compared else self._index.near(text)
+            settled = [(-likeness, row.group) for row, likeness in self._rows_at(alike)[:1]]
+            others = sorted((-likeness, *joined[other]) for other, likeness in alike if other in joined)
+            before = [(likeness, group) for likeness, _, group in others[:1]]
+            group = min(settled + before, key=lambda one: one[0], default=(0.0, group_of(text)))[1]
+            joined.setdefault(slot, (len(joined), group))
             groups.append(group)
         return groups
 
 
-def _neighbour(row: _IndexedRow, similarity: float) -> Neighbour:
+def _neighbour(row: IndexedRow, similarity: float) -> Neighbour:
     return Neighbour(row_id=row.row_id, text=row.text, group=row.group, category=row.category, similarity=similarity)

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from bot.dataset.reading.columns import Selection, select
 from bot.dataset.reading.exports import LOOKED_AT, known_column, labelled
@@ -15,7 +16,7 @@ LINES_ABOVE = 5
 """Most records above a header, such as a title."""
 
 
-class TableRow(Thing):
+class TableRow(NamedTuple):
     """The fields of a row, and its first and last line."""
 
     start: int

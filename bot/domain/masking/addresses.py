@@ -52,7 +52,7 @@ _LABELLED_POSTCODE = re.compile(
 )
 
 ADDRESS_MASKS = tuple(
-    Mask("[address]", matches(pattern, "value"))
+    Mask("[address]", matches(pattern, "value"), needs_digit=True)
     for pattern in (
         _LABELLED_JAPANESE,
         _MOVED_JAPANESE,

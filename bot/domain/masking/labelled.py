@@ -84,25 +84,25 @@ def ibans(folded: str) -> Iterator[Stretch]:
 
 
 LABELLED_MASKS = (
-    Mask("[iban]", ibans),
-    Mask("[iban]", matches(_LABELLED_IBAN, "value")),
-    Mask("[my-number]", matches(_MY_NUMBER, "value")),
-    Mask("[my-number]", matches(_SPOKEN_MY_NUMBER, "value")),
-    Mask("[card]", matches(_CARD, "value")),
-    Mask("[residence-card]", matches(_RESIDENCE)),
-    Mask("[insurance-number]", matches(_NINO)),
-    Mask("[insurance-number]", matches(_LABELLED_NINO, "value")),
-    Mask("[ssn]", matches(_SSN)),
-    Mask("[ssn]", matches(_LABELLED_SSN, "value")),
-    Mask("[passport]", matches(_PASSPORT, "value")),
-    Mask("[licence]", matches(_LICENCE, "value")),
-    Mask("[insurance-number]", matches(_PENSION, "value")),
-    Mask("[birth-date]", matches(_BORN, "value")),
-    Mask("[birth-date]", matches(_BORN_AFTER, "value")),
+    Mask("[iban]", ibans, needs_digit=True),
+    Mask("[iban]", matches(_LABELLED_IBAN, "value"), needs_digit=True),
+    Mask("[my-number]", matches(_MY_NUMBER, "value"), needs_digit=True),
+    Mask("[my-number]", matches(_SPOKEN_MY_NUMBER, "value"), needs_digit=True),
+    Mask("[card]", matches(_CARD, "value"), needs_digit=True),
+    Mask("[residence-card]", matches(_RESIDENCE), needs_digit=True),
+    Mask("[insurance-number]", matches(_NINO), needs_digit=True),
+    Mask("[insurance-number]", matches(_LABELLED_NINO, "value"), needs_digit=True),
+    Mask("[ssn]", matches(_SSN), needs_digit=True),
+    Mask("[ssn]", matches(_LABELLED_SSN, "value"), needs_digit=True),
+    Mask("[passport]", matches(_PASSPORT, "value"), needs_digit=True),
+    Mask("[licence]", matches(_LICENCE, "value"), needs_digit=True),
+    Mask("[insurance-number]", matches(_PENSION, "value"), needs_digit=True),
+    Mask("[birth-date]", matches(_BORN, "value"), needs_digit=True),
+    Mask("[birth-date]", matches(_BORN_AFTER, "value"), needs_digit=True),
 )
 NUMBERED_MASKS = (
-    Mask("[bank-account]", matches(_SORT_CODE, "value")),
-    Mask("[bank-account]", matches(_BANK, "value")),
-    Mask("[employee-number]", matches(_EMPLOYEE, "value")),
+    Mask("[bank-account]", matches(_SORT_CODE, "value"), needs_digit=True),
+    Mask("[bank-account]", matches(_BANK, "value"), needs_digit=True),
+    Mask("[employee-number]", matches(_EMPLOYEE, "value"), needs_digit=True),
 )
 """Kinds whose values may look like a telephone number, which comes before them."""

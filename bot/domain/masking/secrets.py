@@ -97,7 +97,7 @@ SECRET_MASKS = (
     Mask("[secret]", matches(_PRIVATE_KEY)),
     Mask("[url]", matches(_URL_WITH_SECRET)),
     Mask("[secret]", matches(_KNOWN_TOKEN)),
-    Mask("[secret]", matches(_LABELLED_TOKEN, "value")),
+    Mask("[secret]", matches(_LABELLED_TOKEN, "value"), needs_digit=True),
     Mask("[password]", passwords),
     Mask("[ip]", machines),
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -199,3 +200,46 @@ async def test_imported_training_file_gives_the_same_rows(importing: Importing, 
     assert counts(report) == (first.manifest.rows, 0, 0, 0)
     second = export(await stored_rows(store), PROMPT)
     assert second.data == first.data
+
+
+class BreakingNeighbours(RowNeighbours):
+    """Neighbours that fail at the second page, once."""
+
+    pages = 0
+
+    async def groups(self, texts: Sequence[str]) -> list[str]:
+        self.pages += 1
+        if self.pages == 2:
+            raise ConnectionError("the database went away")
+        return await super().groups(texts)
+
+
+async def test_broken_import_goes_on_where_it_was(store: SqlStore, fresh: Fresh, clock: StepClock) -> None:
+    """The rows are those of an import in one go; what was written is not compared again."""
+    texts = [f"有給 {n}{', please' * (n % 2)}" for n in range(IMPORTED_PER_TRANSACTION * 2)] + ["please 有給 3"]
+    data = jsonl(*((text, "労務") for text in texts))
+    other_database = Database(fresh())
+    other = SqlStore(other_database)
+    await Releasing(other, clock).ensure(PROMPT, BASE)
+    whole = await Importing(other, RowNeighbours(other), clock).load(data, "a.jsonl")
+    breaking = BreakingNeighbours(store)
+    importing = Importing(store, breaking, clock)
+    with pytest.raises(ConnectionError):
+        await importing.load(data, "a.jsonl")
+    report = await importing.load(data, "a.jsonl")
+    assert breaking.pages == 4, "pages two and three follow; page one is not compared again"
+    done = IMPORTED_PER_TRANSACTION
+    assert (report.added, report.same) == (whole.added - done, whole.same + done)
+    assert [(one.id, one.text, one.group, one.split) for one in await stored_rows(store)] == [
+        (one.id, one.text, one.group, one.split) for one in await stored_rows(other)
+    ]
+    await other_database.close()
+
+
+async def test_import_tells_lines_read_then_rows_written(importing: Importing) -> None:
+    told: list[tuple[int, int]] = []
+    data = jsonl(*((f"有給 {n}", "労務") for n in range(IMPORTED_PER_TRANSACTION + 1)))
+    await importing.load(data, "a.jsonl", report=lambda done, total: told.append((done, total)))
+    written = told.index((IMPORTED_PER_TRANSACTION, IMPORTED_PER_TRANSACTION + 1))
+    assert [done for done, _ in told[:written]] == [0, IMPORTED_PER_TRANSACTION]
+    assert told[-1] == (IMPORTED_PER_TRANSACTION + 1, IMPORTED_PER_TRANSACTION + 1)

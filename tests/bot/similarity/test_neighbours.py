@@ -2,6 +2,7 @@
 
 import asyncio
 import tracemalloc
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 
 from bot.domain.dataset import Row, Split, group_of, normalised, split_of
 from bot.domain.similar import FAR, NEAR, content, share
-from bot.similarity.index import Index, slip
+from bot.similarity.index import Index
 from bot.similarity.neighbours import LATE_COMMIT, RowNeighbours
+from bot.similarity.packed import slip
 from storage.database import Database
 from storage.store import SqlStore
 from tests.bot.conftest import Fresh
@@ -54,6 +56,7 @@ words = st.sampled_from([
 ])
 # fmt: on
 texts = st.lists(words, max_size=8).map("".join) | st.lists(words, max_size=8).map(" ".join) | st.text(max_size=12)
+sentences = st.lists(words, min_size=1, max_size=8).map(" ".join)
 few_examples = settings(max_examples=30, deadline=None)
 
 
@@ -86,6 +89,45 @@ def test_pairs_equal_one_by_one_comparison(these: list[str], those: list[str]) -
     neighbours = RowNeighbours(SqlStore(Database("sqlite:///never-opened.db")))
     one_by_one = [(i, j) for i, this in enumerate(these) for j, that in enumerate(those) if near(that, this)]
     assert neighbours.pairs(these, those) == one_by_one
+
+
+def plain_groups(settled: Sequence[Row], page: Sequence[str]) -> list[str]:
+    """Return the group that each text joins, by the plain rule: its nearest near-copy among rows, else in the page."""
+    rows, batch, groups = Index(), Index(), list[str]()
+    joined: dict[int, str] = {}
+    slots = [rows.slot(one.text) for one in settled]
+    for text in page:
+        near = dict(rows.near(text))
+        found = [(-near[at], one.id, one.group) for at, one in zip(slots, settled, strict=True) if at in near]
+        beside = batch.near(text)[:1]
+        best = [(likeness, group) for likeness, _, group in sorted(found)[:1]]
+        best += [(-likeness, joined[slot]) for slot, likeness in beside]
+        groups.append(min(best, key=lambda one: one[0], default=(0.0, group_of(text)))[1])
+        joined.setdefault(batch.slot(text), groups[-1])
+    return groups
+
+
+@few_examples
+@given(st.lists(st.lists(sentences, min_size=2, max_size=6), min_size=1, max_size=4))
+def test_groups_page_by_page_follow_the_plain_rule(fresh: Fresh, pages: list[list[str]]) -> None:
+    async def check() -> None:
+        database = Database(fresh())
+        store = SqlStore(database)
+        neighbours, settled = RowNeighbours(store), list[Row]()
+        for page in pages:
+            groups = await neighbours.groups(page)
+            assert groups == plain_groups(settled, page)
+            known = {one.id for one in settled}
+            new = {
+                group_of(text): row(text, row_id=group_of(text)).model_copy(update={"group": group})
+                for text, group in zip(page, groups, strict=True)
+                if group_of(text) not in known
+            }
+            await put(store, *new.values())
+            settled += new.values()
+        await database.close()
+
+    asyncio.run(check())
 
 
 def test_most_alike_texts_come_first() -> None:
