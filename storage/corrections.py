@@ -3,13 +3,15 @@
 from collections import Counter
 from datetime import datetime
 
-from sqlalchemy import case, func, insert, select
+from sqlalchemy import bindparam, case, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.correction import Correction, CorrectionKind
 from bot.domain.evidence import SettledAnswer
 from storage.audiences import sent_question
 from storage.tables import corrections, questions, verdicts
+
+_OF_QUESTION = select(corrections).where(corrections.c.question_id == bindparam("id")).order_by(corrections.c.seq)
 
 
 class SqlCorrections:
@@ -24,11 +26,11 @@ class SqlCorrections:
         Raises:
             sqlalchemy.exc.IntegrityError: the question already has a correction of this `seq`.
         """
-        await self._connection.execute(insert(corrections).values(correction.model_dump()))
+        await self._connection.execute(insert(corrections), correction.model_dump())
 
     async def of(self, question_id: str) -> list[Correction]:
-        query = select(corrections).where(corrections.c.question_id == question_id).order_by(corrections.c.seq)
-        return [Correction.model_validate(dict(row)) for row in (await self._connection.execute(query)).mappings()]
+        found = (await self._connection.execute(_OF_QUESTION, {"id": question_id})).mappings()
+        return [Correction.model_validate(dict(row)) for row in found]
 
     async def by(self, person: str, since: datetime) -> list[Correction]:
         query = select(corrections).where(corrections.c.by == person, corrections.c.at >= since)

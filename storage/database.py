@@ -5,20 +5,20 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import URL, Connection, event, make_url, select
+from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.domain.disk import is_disk_full
 from bot.domain.faults import Fault, Problem, Unable
-from storage.direct import BEGIN, connect_direct
+from storage.direct import DirectWriter
 from storage.locks import Lock, acquire_lock, lift_timeouts
 from storage.migrations import is_current, is_too_new, unknown_revision, upgrade
 
@@ -91,8 +91,8 @@ class Database:
         """Called whenever a transaction fails because the disk is full."""
         self._url = _parse_url(url)
         if self._url.get_backend_name() == "sqlite":
-            self._engine = _sqlite_engine(self._url, BEGIN, "PRAGMA foreign_keys = ON", async_creator_fn=connect_direct)
-            self._read_engine = _sqlite_engine(self._url, "BEGIN", "PRAGMA query_only = ON")
+            self._engine = self._read_engine = _sqlite_reader(self._url)
+            self._writer: DirectWriter | None = DirectWriter(_sqlite_writer(self._url), BUSY_SECONDS)
             self._write_lock: asyncio.Lock | None = asyncio.Lock()
             self._file_to_prepare = Path(self._url.database) if self._url.database else None
         else:
@@ -100,7 +100,7 @@ class Database:
             self._read_engine = self._engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
-            self._write_lock = None
+            self._writer = self._write_lock = None
             self._file_to_prepare = None
         self._write_lock_owner: asyncio.Task[Any] | None = None
         self._pending: set[asyncio.Future[Any]] = set()
@@ -116,7 +116,7 @@ class Database:
             DatabaseUnreachable: there is no connection.
             RuntimeError: this task already holds a transaction of this SQLite database.
         """
-        if self._write_lock is None:
+        if self._write_lock is None or self._writer is None:
             async with self._open_transaction(self._engine) as connection:
                 yield connection
             return
@@ -125,7 +125,7 @@ class Database:
         async with self._write_lock:
             self._write_lock_owner = asyncio.current_task()
             try:
-                async with self._open_transaction(self._engine) as connection:
+                async with self._open_direct(self._writer) as connection:
                     yield connection
             finally:
                 self._write_lock_owner = None
@@ -142,28 +142,51 @@ class Database:
             yield connection
 
     @asynccontextmanager
+    async def _open_direct(self, writer: DirectWriter) -> AsyncIterator[AsyncConnection]:
+        with self._connecting():
+            await self._prepare_file()
+            await writer.open()
+        with self._noticing_full_disk():
+            async with writer.transaction() as connection:
+                yield cast("AsyncConnection", connection)
+
+    @asynccontextmanager
     async def _open_transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-        try:
-            if self._file_to_prepare:
-                # Not left to the driver: its thread would outlive a failed connection and then write to stderr.
-                await asyncio.to_thread(_make_file, self._file_to_prepare)
-                self._file_to_prepare = None
+        with self._connecting():
+            await self._prepare_file()
             connection = await self._connect(engine)
+        try:
+            with self._noticing_full_disk():
+                async with connection.begin():
+                    yield connection
+        finally:
+            await self._finish(connection.close())
+
+    async def _prepare_file(self) -> None:
+        if self._file_to_prepare:
+            # Not left to the driver: its thread would outlive a failed connection and then write to stderr.
+            await asyncio.to_thread(_make_file, self._file_to_prepare)
+            self._file_to_prepare = None
+
+    @contextmanager
+    def _connecting(self) -> Iterator[None]:
+        try:
+            yield
         except (DBAPIError, PoolExhausted, OSError, sqlite3.Error) as error:
             if is_disk_full(error):
                 self.on_disk_full()
                 raise DatabaseUnreachable(Problem(what=Fault.DISK_FULL, where=str(self))) from None
             what = Fault.DATABASE_UNREACHABLE if self._write_lock is None else Fault.FILE_UNREACHABLE
             raise DatabaseUnreachable(self._problem(what, error=_cause(error))) from None
+
+    @contextmanager
+    def _noticing_full_disk(self) -> Iterator[None]:
         try:
-            async with connection.begin():
-                yield connection
+            yield
         except Exception as error:
             if is_disk_full(error):
                 self.on_disk_full()
             raise
-        finally:
-            await self._finish(connection.close())
 
     async def _connect(self, engine: AsyncEngine) -> AsyncConnection:
         connecting = asyncio.ensure_future(engine.connect())
@@ -242,10 +265,10 @@ class Database:
 
         Before that, wait for pending operations, and at most `BUSY_SECONDS` for the running SQLite transaction.
         """
-        if self._write_lock:
+        if self._write_lock and self._writer:
             with suppress(TimeoutError):
                 async with asyncio.timeout(BUSY_SECONDS), self._write_lock:
-                    pass
+                    await self._writer.close()
         while self._pending:
             await asyncio.wait(self._pending)
         for engine in (self._engine, self._read_engine):
@@ -314,27 +337,45 @@ def _make_file(path: Path) -> None:
                 return
 
 
-def _sqlite_engine(url: URL, begin: str, pragma: str, **connect_args: Any) -> AsyncEngine:
-    # Without an isolation level the driver sends no BEGIN of its own; `_begin` sends it.
-    connect_args |= {"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False}
-    engine = create_async_engine(url, hide_parameters=True, connect_args=connect_args)
+def _sqlite_writer(url: URL) -> Engine:
+    """Return the engine of the connection that writes. It sends no BEGIN, and waits for no other process."""
+    engine = create_engine(
+        url.set(drivername="sqlite"), hide_parameters=True, connect_args=_sqlite_arguments(), poolclass=StaticPool
+    )
+    # The wait for other processes is `DirectWriter`'s, not the driver's, which would block the event loop.
+    _configure(engine, "PRAGMA foreign_keys = ON", "PRAGMA busy_timeout = 0")
+    return engine
 
-    @event.listens_for(engine.sync_engine, "connect")
+
+def _sqlite_reader(url: URL) -> AsyncEngine:
+    """Return the engine of connections that read in threads."""
+    engine = create_async_engine(url, hide_parameters=True, connect_args=_sqlite_arguments())
+    _configure(engine.sync_engine, "PRAGMA query_only = ON")
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def _sqlite_arguments() -> dict[str, Any]:
+    # Without an isolation level the driver sends no BEGIN of its own.
+    #
+    # A deferred transaction that reads and then writes fails with "database is locked" if another one wrote in between,
+    # whatever the timeout. An immediate transaction waits at its start, then has the file for itself.
+    return {"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False}
+
+
+def _configure(engine: Engine, *pragmas: str) -> None:
+    @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
         # With the write-ahead log, NORMAL may lose the last commits in a power failure. A press that was confirmed to
         # a person must not be lost, so each commit is synced to the disk.
-        cursor.execute("PRAGMA synchronous = FULL")
-        cursor.execute(pragma)
+        for pragma in ("PRAGMA synchronous = FULL", *pragmas):
+            cursor.execute(pragma)
         cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # A deferred transaction that reads and then writes fails with "database is locked" if another one wrote in
-        # between, whatever the timeout. An immediate transaction waits at its start, then has the file for itself.
-        connection.exec_driver_sql(begin)
-
-    return engine
 
 
 def _postgresql_engine(url: URL) -> AsyncEngine:

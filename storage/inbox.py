@@ -3,17 +3,21 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.hourly import TOO_MANY
 from bot.domain.question import Arrival, Ending, InboxItem, Place
-from storage.queue import Lease, claim, release_owned, release_values, update_held
+from storage.queue import Lease, claim, claiming, release_owned, release_values, update_held
 from storage.tables import inbox
 from storage.upserts import insert_new
 
 OTHERS = {"quotes", "authors"}
 """Fields of an arrival in a column of their own."""
+_QUEUE = inbox.alias()
+_OPEN = (_QUEUE.c.ending.is_(None), _QUEUE.c.due_at <= bindparam("now"))
+_CLAIM = claiming(inbox, select(_QUEUE.c.id).where(*_OPEN).order_by(_QUEUE.c.id))
+_KNOWN = select(inbox.c.id).where(inbox.c.place == bindparam("place")).limit(1)
 
 
 class SqlInbox:
@@ -36,9 +40,7 @@ class SqlInbox:
         return await insert_new(self._connection, inbox, values, unique=["event_id"])
 
     async def claim(self, owner: str, now: datetime, lease: timedelta) -> InboxItem | None:
-        queue = inbox.alias()
-        claimable = select(queue.c.id).where(queue.c.ending.is_(None), queue.c.due_at <= now).order_by(queue.c.id)
-        entry = await claim(self._connection, inbox, claimable, Lease(owner, now, lease))
+        entry = await claim(self._connection, _CLAIM, Lease(owner, now, lease))
         if entry is None:
             return None
         return InboxItem(
@@ -51,27 +53,25 @@ class SqlInbox:
 
     async def finish(self, item: InboxItem, ending: Ending, why: str | None, now: datetime) -> bool:
         without_text = item.arrival.model_copy(update={"text": ""})
-        statement = update_held(inbox, item.id, item.token).values(
-            ending=ending.value,
-            why=why,
-            ended_at=now,
-            arrival=_to_document(without_text),
-            others=None,
-            token=None,
-        )
-        return (await self._connection.execute(statement)).rowcount > 0
+        values = {
+            "ending": ending.value,
+            "why": why,
+            "ended_at": now,
+            "arrival": _to_document(without_text),
+            "others": None,
+            "token": None,
+        }
+        return await update_held(self._connection, inbox, item.id, item.token, values)
 
     async def postpone(self, item: InboxItem, until: datetime) -> bool:
-        statement = update_held(inbox, item.id, item.token).values(release_values(until))
-        return (await self._connection.execute(statement)).rowcount > 0
+        return await update_held(self._connection, inbox, item.id, item.token, release_values(until))
 
     async def hand_back(self, owner: str, now: datetime) -> int:
         statement = release_owned(inbox, owner, now).where(inbox.c.ending.is_(None))
         return (await self._connection.execute(statement)).rowcount
 
     async def renew(self, item: InboxItem, until: datetime) -> bool:
-        statement = update_held(inbox, item.id, item.token).values(due_at=until)
-        return (await self._connection.execute(statement)).rowcount > 0
+        return await update_held(self._connection, inbox, item.id, item.token, {"due_at": until})
 
     async def of(self, place: Place) -> list[tuple[Arrival, Ending | None]]:
         query = select(inbox.c.arrival, inbox.c.ending).where(inbox.c.place == _place_key(place)).order_by(inbox.c.id)
@@ -81,8 +81,7 @@ class SqlInbox:
         ]
 
     async def knows(self, place: Place) -> bool:
-        query = select(inbox.c.id).where(inbox.c.place == _place_key(place)).limit(1)
-        return (await self._connection.execute(query)).scalar() is not None
+        return (await self._connection.execute(_KNOWN, {"place": _place_key(place)})).scalar() is not None
 
     async def prune(self, before: datetime, most: int) -> int:
         oldest = select(inbox.c.id).order_by(inbox.c.id).limit(most)

@@ -3,17 +3,21 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, exists, func, insert, select
+from sqlalchemy import bindparam, delete, exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.mirrored import MIRROR_TOPIC
 from bot.ports import OutboxEntry, OutboxItem
-from storage.queue import Lease, claim, release_owned, release_values, update_held
+from storage.queue import Lease, claim, claiming, release_owned, release_values, update_held
 from storage.tables import outbox
 
 _QUEUE, _OLDER = outbox.alias(), outbox.alias()
 _HAS_OLDER = exists().where(_OLDER.c.topic == _QUEUE.c.topic, _OLDER.c.key == _QUEUE.c.key, _OLDER.c.id < _QUEUE.c.id)
-"""Built once, because idle workers claim every second."""
+_CLAIMABLE = select(_QUEUE.c.id).where(_QUEUE.c.due_at <= bindparam("now"), ~_HAS_OLDER).order_by(_QUEUE.c.id)
+_CLAIM = claiming(outbox, _CLAIMABLE)
+_CLAIM_OF_TOPICS = claiming(outbox, _CLAIMABLE.where(_QUEUE.c.topic.in_(bindparam("topics", expanding=True))))
+_ADD = insert(outbox)
+_DONE = delete(outbox).where(outbox.c.id == bindparam("entry_id"), outbox.c.token == bindparam("held_token"))
 
 
 class SqlOutbox:
@@ -31,7 +35,7 @@ class SqlOutbox:
         self, topic: str, key: str, payload: dict[str, str], now: datetime, *, due: datetime | None = None
     ) -> None:
         entry = {"topic": topic, "key": key, "payload": payload, "added_at": now, "due_at": due or now, "attempts": 0}
-        await self._connection.execute(insert(outbox).values(entry))
+        await self._connection.execute(_ADD, entry)
 
     async def add_all(self, topic: str, many: Sequence[tuple[str, dict[str, str], datetime]]) -> None:
         entries = [
@@ -39,7 +43,7 @@ class SqlOutbox:
             for key, payload, now in many
         ]
         if entries:
-            await self._connection.execute(insert(outbox), entries)
+            await self._connection.execute(_ADD, entries)
 
     async def page(self, topic: str, after: int, limit: int) -> list[OutboxEntry]:
         query = select(*(outbox.c[name] for name in OutboxEntry.model_fields))
@@ -53,10 +57,11 @@ class SqlOutbox:
     async def claim(
         self, owner: str, now: datetime, lease: timedelta, topics: Collection[str] | None = None
     ) -> OutboxItem | None:
-        claimable = select(_QUEUE.c.id).where(_QUEUE.c.due_at <= now, ~_HAS_OLDER).order_by(_QUEUE.c.id)
-        if topics is not None:
-            claimable = claimable.where(_QUEUE.c.topic.in_(topics))
-        entry = await claim(self._connection, outbox, claimable, Lease(owner, now, lease))
+        taken = Lease(owner, now, lease)
+        if topics is None:
+            entry = await claim(self._connection, _CLAIM, taken)
+        else:
+            entry = await claim(self._connection, _CLAIM_OF_TOPICS, taken, topics=list(topics))
         if entry is None:
             return None
         return OutboxItem.model_validate({name: entry[name] for name in OutboxItem.model_fields})
@@ -65,16 +70,14 @@ class SqlOutbox:
         return (await self._connection.execute(release_owned(outbox, owner, now))).rowcount
 
     async def renew(self, item: OutboxItem, until: datetime) -> bool:
-        statement = update_held(outbox, item.id, item.token).values(due_at=until)
-        return (await self._connection.execute(statement)).rowcount > 0
+        return await update_held(self._connection, outbox, item.id, item.token, {"due_at": until})
 
     async def done(self, item: OutboxItem) -> bool:
-        statement = delete(outbox).where(outbox.c.id == item.id, outbox.c.token == item.token)
-        return (await self._connection.execute(statement)).rowcount > 0
+        return (await self._connection.execute(_DONE, {"entry_id": item.id, "held_token": item.token})).rowcount > 0
 
     async def retry(self, item: OutboxItem, until: datetime, error: str) -> bool:
-        statement = update_held(outbox, item.id, item.token).values(release_values(until) | {"error": error})
-        return (await self._connection.execute(statement)).rowcount > 0
+        values = release_values(until) | {"error": error}
+        return await update_held(self._connection, outbox, item.id, item.token, values)
 
     async def lag(self, now: datetime, topic: str | None = None) -> tuple[int, timedelta]:
         in_topic = outbox.c.topic != MIRROR_TOPIC if topic is None else outbox.c.topic == topic

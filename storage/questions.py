@@ -5,7 +5,18 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL, ColumnElement, Select, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    LABEL_STYLE_TABLENAME_PLUS_COL,
+    ColumnElement,
+    Select,
+    bindparam,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +30,17 @@ from storage.upserts import insert_new
 
 SECOND = "/2"
 """End of the stored ts of a message's second question. A message has one row with its ts."""
+_BY_ID = select(questions).where(questions.c.id == bindparam("id"))
+_LOCKED = _BY_ID.with_for_update()
+_AT = select(questions).where(*(questions.c[name] == bindparam(name) for name in ("team", "channel", "ts")))
+_SAVE_CARD = update(questions).where(questions.c.id == bindparam("question_id")).values(card_ts=bindparam("posted_ts"))
+_ADD_VERDICT = insert(verdicts)
+_NEWEST_VERDICT = (
+    select(*(verdicts.c[name] for name in Verdict.model_fields))
+    .where(verdicts.c.question_id == bindparam("id"))
+    .order_by(verdicts.c.number.desc())
+    .limit(1)
+)
 
 
 class SqlQuestions:
@@ -48,13 +70,10 @@ class SqlQuestions:
         await self._connection.execute(update(questions).where(questions.c.id == question.second_id).values(text=""))
 
     async def get(self, question_id: str, *, lock: bool = False) -> Question | None:
-        query = select(questions).where(questions.c.id == question_id)
-        return await self._one(query.with_for_update() if lock else query)
+        return await self._one(_LOCKED if lock else _BY_ID, id=question_id)
 
     async def at(self, team: str, channel: str, ts: str) -> Question | None:
-        return await self._one(
-            select(questions).where(questions.c.team == team, questions.c.channel == channel, questions.c.ts == ts)
-        )
+        return await self._one(_AT, team=team, channel=channel, ts=ts)
 
     async def of_message(self, team: str, channel: str, ts: str) -> Question | None:
         card = select(questions).where(
@@ -86,23 +105,17 @@ class SqlQuestions:
         return await self._one(select(questions).where(questions.c.id == sent.scalar_subquery()))
 
     async def save_card(self, question_id: str, card_ts: str) -> None:
-        await self._connection.execute(update(questions).where(questions.c.id == question_id).values(card_ts=card_ts))
+        await self._connection.execute(_SAVE_CARD, {"question_id": question_id, "posted_ts": card_ts})
 
     async def hide(self, question_id: str) -> None:
         values = {"audience": Audience.DIRECT, "disclosure": None}
         await self._connection.execute(update(questions).where(questions.c.id == question_id).values(values))
 
     async def add_verdict(self, verdict: Verdict) -> None:
-        await self._connection.execute(insert(verdicts).values(verdict.model_dump()))
+        await self._connection.execute(_ADD_VERDICT, verdict.model_dump())
 
     async def verdict(self, question_id: str) -> Verdict | None:
-        newest = (
-            select(*(verdicts.c[name] for name in Verdict.model_fields))
-            .where(verdicts.c.question_id == question_id)
-            .order_by(verdicts.c.number.desc())
-            .limit(1)
-        )
-        found = (await self._connection.execute(newest)).mappings().one_or_none()
+        found = (await self._connection.execute(_NEWEST_VERDICT, {"id": question_id})).mappings().one_or_none()
         return Verdict.model_validate(dict(found)) if found else None
 
     async def answered(self, verdict_ids: Collection[str]) -> dict[str, tuple[Question, Verdict]]:
@@ -187,8 +200,8 @@ class SqlQuestions:
         answered, remembered = (await self._connection.execute(query)).one()
         return remembered, answered - remembered
 
-    async def _one(self, query: Select[Any]) -> Question | None:
-        found = (await self._connection.execute(query)).mappings().one_or_none()
+    async def _one(self, query: Select[Any], **parameters: str) -> Question | None:
+        found = (await self._connection.execute(query, parameters)).mappings().one_or_none()
         return _question(found) if found else None
 
 

@@ -1,11 +1,14 @@
-"""Claims and leases of queue entries, shared by the inbox and the outbox."""
+"""Claims and leases of queue entries, shared by the inbox and the outbox. Their statements are built once."""
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, Table, Update, update
+from sqlalchemy import BindParameter, RowMapping, Select, Table, Update, bindparam, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningUpdate
 
 
 class Lease:
@@ -23,35 +26,51 @@ class Lease:
         self.until = now + lease
 
 
+def claiming(table: Table, claimable: Select[tuple[int]]) -> ReturningUpdate[Any]:
+    """Build the statement for `claim`.
+
+    Args:
+        table: the queue, with the columns `id`, `due_at`, `attempts`, `holder` and `token`.
+        claimable: the ids of the entries that may be claimed, best first. Its parameter `now` is the present.
+    """
+    # PostgreSQL skips entries that another transaction is claiming; SQLite has one transaction at a time.
+    first = claimable.limit(1).with_for_update(skip_locked=True)
+    held = {name: _new(table, name) for name in ("due_at", "holder", "token")}
+    return (
+        update(table)
+        .where(table.c.id == first.scalar_subquery())
+        .values(attempts=table.c.attempts + 1, **held)
+        .returning(table)
+    )
+
+
 async def claim(
-    connection: AsyncConnection, table: Table, claimable: Select[tuple[int]], lease: Lease
+    connection: AsyncConnection, statement: ReturningUpdate[Any], lease: Lease, **parameters: Any
 ) -> RowMapping | None:
     """Claim the first claimable entry under a new token.
 
     Args:
         connection: an open transaction.
-        table: the queue, with the columns `id`, `due_at`, `attempts`, `holder` and `token`.
-        claimable: the ids of the entries that may be claimed, best first.
+        statement: what `claiming` built.
         lease: the owner and the duration of the claim.
+        parameters: further parameters of the statement.
 
     Returns:
         The entry as it is after the claim, or None if no entry is claimable.
     """
-    # PostgreSQL skips entries that another transaction is claiming; SQLite has one transaction at a time.
-    first = claimable.limit(1).with_for_update(skip_locked=True)
-    claimed = await connection.execute(
-        update(table)
-        .where(table.c.id == first.scalar_subquery())
-        .values(due_at=lease.until, attempts=table.c.attempts + 1, holder=lease.owner, token=secrets.token_hex(16))
-        .returning(table)
-    )
+    values = {"due_at": lease.until, "holder": lease.owner, "token": secrets.token_hex(16)}
+    claimed = await connection.execute(statement, _parameters(values) | {"now": lease.now} | parameters)
     entry: RowMapping | None = claimed.mappings().one_or_none()
     return entry
 
 
-def update_held(table: Table, entry_id: int, token: str) -> Update:
-    """Build an update of an entry; it matches no row if the lease was lost, because the token is then outdated."""
-    return update(table).where(table.c.id == entry_id, table.c.token == token)
+async def update_held(
+    connection: AsyncConnection, table: Table, entry_id: int, token: str, values: Mapping[str, Any]
+) -> bool:
+    """Update an entry. Return False, and change nothing, if the lease was lost: the token is then outdated."""
+    statement = _update_held(table, tuple(values))
+    held = {"entry_id": entry_id, "held_token": token}
+    return (await connection.execute(statement, _parameters(values) | held)).rowcount > 0
 
 
 def release_owned(table: Table, owner: str, now: datetime) -> Update:
@@ -62,3 +81,18 @@ def release_owned(table: Table, owner: str, now: datetime) -> Update:
 def release_values(until: datetime) -> dict[str, Any]:
     """Return the column values that make an entry claimable by any worker from `until` on."""
     return {"due_at": until, "holder": None, "token": None}
+
+
+@cache
+def _update_held(table: Table, columns: tuple[str, ...]) -> Update:
+    held = (table.c.id == bindparam("entry_id"), table.c.token == bindparam("held_token"))
+    return update(table).where(*held).values({name: _new(table, name) for name in columns})
+
+
+def _new(table: Table, column: str) -> BindParameter[Any]:
+    """Return the parameter of a column's new value."""
+    return bindparam(f"new_{column}", type_=table.c[column].type)
+
+
+def _parameters(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"new_{name}": value for name, value in values.items()}

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import Select, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
@@ -15,6 +15,8 @@ _AT = "@"
 _NUMBERED = {"version", "examples"}
 """Fields that a trigger of the database fills."""
 _FIELDS = [releases.c[name] for name in Release.model_fields]
+_BY_ID = select(*_FIELDS).where(releases.c.id == bindparam("id"))
+_IN_STATE = select(*_FIELDS).where(releases.c.state == bindparam("state"))
 
 
 class SqlReleases:
@@ -41,7 +43,7 @@ class SqlReleases:
         return release.model_copy(update=dict((await self._connection.execute(numbers)).mappings().one()))
 
     async def get(self, release_id: str) -> Release | None:
-        return await self._one(select(*_FIELDS).where(releases.c.id == release_id))
+        return await self._one(_BY_ID, id=release_id)
 
     async def all(self) -> list[Release]:
         found = await self._connection.execute(select(*_FIELDS).order_by(releases.c.number.desc()))
@@ -52,10 +54,10 @@ class SqlReleases:
             # Not a row lock: after the wait, the row no longer serves and the query would find no release at all.
             # There may also be no row yet.
             await acquire_lock(self._connection, Lock.SERVING)
-        return await self._one(select(*_FIELDS).where(releases.c.state == ReleaseState.SERVING.value))
+        return await self._one(_IN_STATE, state=ReleaseState.SERVING.value)
 
     async def shadow(self) -> Release | None:
-        return await self._one(select(*_FIELDS).where(releases.c.state == ReleaseState.SHADOW.value))
+        return await self._one(_IN_STATE, state=ReleaseState.SHADOW.value)
 
     async def enter(
         self, release_id: str, state: ReleaseState, by: str, why: str, now: datetime, note: str | None = None
@@ -87,8 +89,8 @@ class SqlReleases:
     async def _record(self, event: ReleaseEvent) -> None:
         await self._connection.execute(insert(release_events).values(event.model_dump()))
 
-    async def _one(self, query: Select[Any]) -> Release | None:
-        found = (await self._connection.execute(query)).mappings().one_or_none()
+    async def _one(self, query: Select[Any], **parameters: str) -> Release | None:
+        found = (await self._connection.execute(query, parameters)).mappings().one_or_none()
         return _release(dict(found)) if found else None
 
 

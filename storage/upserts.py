@@ -1,20 +1,22 @@
 """INSERT … ON CONFLICT for both databases, which SQLAlchemy offers only in each dialect."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
 Values = Mapping[str, Any]
 
 
 async def insert_new(connection: AsyncConnection, table: Table, values: Values, *, unique: Sequence[str]) -> bool:
     """Insert a row, or return False and change nothing if a row has the same values in the `unique` columns."""
-    insert = _insert(connection, table).values(values).on_conflict_do_nothing(index_elements=unique)
+    statement = _insert_new(connection.dialect.name, table, tuple(unique))
     # Not `rowcount`: the driver does not report it when SQLAlchemy asks for the new key by itself.
-    return (await connection.execute(insert.returning(*table.primary_key))).one_or_none() is not None
+    return (await connection.execute(statement, dict(values))).one_or_none() is not None
 
 
 async def upsert(connection: AsyncConnection, table: Table, *many: Values) -> None:
@@ -27,7 +29,7 @@ async def upsert(connection: AsyncConnection, table: Table, *many: Values) -> No
     """
     if not many:
         return
-    insert = _insert(connection, table)
+    insert = _insert(connection.dialect.name, table)
     if len(many) == 1:
         insert = insert.values(many[0])
     await connection.execute(
@@ -41,10 +43,15 @@ async def upsert(connection: AsyncConnection, table: Table, *many: Values) -> No
 
 async def add_up(connection: AsyncConnection, table: Table, values: Values, column: str) -> None:
     """Insert a row, or add the value of `column` to the one of an existing row with the same primary key."""
-    insert = _insert(connection, table).values(values)
+    insert = _insert(connection.dialect.name, table).values(values)
     total = table.c[column] + insert.excluded[column]
     await connection.execute(insert.on_conflict_do_update(index_elements=list(table.primary_key), set_={column: total}))
 
 
-def _insert(connection: AsyncConnection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+@cache  # building the statement takes longer than running it
+def _insert_new(dialect: str, table: Table, unique: tuple[str, ...]) -> ReturningInsert[Any]:
+    return _insert(dialect, table).on_conflict_do_nothing(index_elements=unique).returning(*table.primary_key)
+
+
+def _insert(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)

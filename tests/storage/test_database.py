@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import Connection, StaticPool, create_engine, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.question import Question
 from bot.ports import Store
 from storage.database import Database, DatabaseUnreachable
-from storage.direct import BEGIN, connect_direct
+from storage.direct import DirectWriter
 from storage.store import SqlStore
 from tests.storage.things import question
 
@@ -251,9 +251,12 @@ async def test_snapshot_refuses_writes(store: Store) -> None:
 async def test_sqlite_runs_only_snapshots_in_a_thread(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/desk.db")
 
+    def offer_thread(connection: Connection) -> None:
+        driver: Any = connection.connection.dbapi_connection
+        driver.create_function("thread", 0, threading.get_ident)
+
     async def thread_of(connection: AsyncConnection) -> int:
-        driver: Any = (await connection.get_raw_connection()).driver_connection
-        await driver.create_function("thread", 0, threading.get_ident)
+        await connection.run_sync(offer_thread)
         return int((await connection.execute(text("SELECT thread()"))).scalar_one())
 
     async with database.begin() as writing:
@@ -287,23 +290,34 @@ class SlowConnection(sqlite3.Connection):
 
 async def test_cancelled_sqlite_commit_is_not_disturbed(tmp_path: Path) -> None:
     """Two threads within one connection would crash the process with a segmentation fault."""
-    connection = await connect_direct(
-        tmp_path / "desk.db", factory=SlowConnection, isolation_level=None, check_same_thread=False
-    )
-    driver: Any = connection._conn
-    for sql in (BEGIN, "CREATE TABLE kept (id)"):
-        await connection.execute(sql)
-    committing = asyncio.create_task(connection.commit())
+    drivers: list[SlowConnection] = []
+
+    def connect() -> SlowConnection:
+        drivers.append(SlowConnection(tmp_path / "desk.db", isolation_level=None, check_same_thread=False))
+        return drivers[0]
+
+    writer = DirectWriter(create_engine("sqlite://", creator=connect, poolclass=StaticPool), busy_seconds=1)
+    await writer.open()
+
+    async def create() -> None:
+        async with writer.transaction() as connection:
+            await connection.execute(text("CREATE TABLE kept (id)"))
+            await connection.execute(text("INSERT INTO kept VALUES (1)"))
+
+    (driver,) = drivers
+    creating = asyncio.create_task(create())
     await asyncio.to_thread(driver.committing.wait, 5)
-    committing.cancel()
-    await asyncio.wait([committing])
-    ending = [asyncio.create_task(connection.rollback()), asyncio.create_task(connection.close())]
-    await asyncio.sleep(0.01)
+    for _ in range(2):
+        creating.cancel()
+        await asyncio.wait([creating], timeout=0.01)
+    assert not creating.done()
     driver.may_finish.set()
-    await asyncio.gather(*ending)
+    await asyncio.wait([creating])
+    assert creating.cancelled()
+    await writer.close()
     assert not driver.disturbed
     with closing(sqlite3.connect(tmp_path / "desk.db")) as other:
-        assert other.execute("SELECT count(*) FROM kept").fetchone() == (0,), "the commit went through"
+        assert other.execute("SELECT count(*) FROM kept").fetchone() == (1,), "the commit went through"
 
 
 @pytest.mark.parametrize("cancelled", [False, True])

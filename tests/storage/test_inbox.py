@@ -205,7 +205,7 @@ async def test_claim_does_not_read_ended_arrivals(database: Database, store: Sto
         assert await SqlInbox(connection).claim("w1", NOW, LEASE) is None
         [(statement, parameters)] = statements
         explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
-        plan = (await connection.exec_driver_sql(explain + statement, parameters)).all()
+        plan = await connection.run_sync(lambda one: one.exec_driver_sql(explain + statement, parameters).all())
     assert "ix_inbox_open" in str(plan)
 
 
