@@ -20,6 +20,7 @@ from bot.corrections.signalling import Signalling
 from bot.dataset.auditing import Auditing
 from bot.dataset.exporting import Exporting
 from bot.dataset.importing import Importing
+from bot.dataset.permitting import Permitting
 from bot.dataset.surveying import Surveying
 from bot.domain.fallback import Fallback
 from bot.domain.release import ModelName
@@ -107,6 +108,8 @@ class Choices:
     langsmith_staff: Collection[str] = ()
     auto_train: bool = False
     """Whether trainings begin by themselves, or are proposed where they cost money."""
+    training_allowed: bool = False
+    """Whether the settings say that the company allows trainings; if not, an admin says it in Slack."""
     private_rows: bool = False
     """Whether hosted trainers, downloads and the tracker get what was asked in private channels and direct messages."""
 
@@ -146,17 +149,21 @@ class Acts:
         self.exporting = Exporting(
             store, ports.shelf, neighbours, clock, ports.embedded, private_rows=choices.private_rows
         )
+        self.permitting = Permitting(store, clock, self.exporting, choices.student, by_setting=choices.training_allowed)
         self.planning = Planning(
             store, self.exporting, ports.estimator, ports.check_file, spending, clock, choices.student
         )
         self.starting = Starting(
-            store, ports.shelf, ports.trainer, spending, progress, clock, self.exporting, ports.embedded
+            *(store, ports.shelf, ports.trainer, spending, progress, clock, self.exporting, self.permitting),
+            ports.embedded,
         )
         self.following = Following(store, ports.trainer, self.starting, progress, clock)
-        self.proposing = Proposing(store, self.planning, self.starting, self.evaluating, clock, on=choices.auto_train)
-        self.glancing = Glancing(store, self.proposing, spending, neighbours, clock, choices.student)
+        self.proposing = Proposing(
+            store, self.planning, self.starting, self.evaluating, self.permitting, clock, on=choices.auto_train
+        )
+        self.glancing = Glancing(store, self.proposing, spending, neighbours, clock, choices.student, self.permitting)
         read_mirror = partial(mirror_state, private_rows=choices.private_rows) if tracker else None
-        self.reporting = Reporting(store, clock, spending, neighbours, read_mirror, ports.embedded)
+        self.reporting = Reporting(store, clock, spending, neighbours, read_mirror, ports.embedded, self.permitting)
         # corrections
         self.auditing = Auditing(store, clock)
         self.correcting = Correcting(store, neighbours, clock)
@@ -167,7 +174,7 @@ class Acts:
         self.sending = Sending(store, neighbours, clock)
         self.reviewing = Reviewing(store, self.correcting, neighbours, clock, ports.embedded)
         self.focusing = Focusing(store, self.reviewing, self.correcting, neighbours, clock)
-        self.drafting = Drafting(store, ports.model)
+        self.drafting = Drafting(store, ports.model, neighbours)
         self.explaining = Explaining(store, neighbours)
         # the mirror: None where there is no tracker
         self.outbound = (
@@ -193,7 +200,7 @@ class SlackPorts:
 class SlackActs:
     """What the bot can do once it speaks to Slack."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the ports, and what the settings choose
         self,
         ports: Ports,
         acts: Acts,
@@ -201,6 +208,8 @@ class SlackActs:
         catch_up_within: timedelta,
         remind_after: timedelta | None = None,
         per_hour: int | None = None,
+        *,
+        tell_askers: bool = True,
     ) -> None:
         store, clock, meter = ports.store, ports.clock, ports.meter
         self.answering = Answering(
@@ -213,6 +222,7 @@ class SlackActs:
             caring=acts.caring,
             remind_after=remind_after,
             per_hour=per_hour,
+            tell_askers=tell_askers,
         )
         self.delivering = Delivering(store, slack.announcer, clock, meter)
         self.digesting = Digesting(store, acts.glancing, slack.announcer, clock)

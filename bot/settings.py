@@ -263,6 +263,20 @@ class Settings(BaseSettings):
     switch; without an ops channel it asks the admins in direct messages. A training that costs money is never started
     by itself: the message says what it would cost. Default: `propose` if BOT_STUDENT is of `local`, else `off`.
     """
+    bot_training_allowed: bool = False
+    """Whether the company allows that models are trained on its questions: `true` or `false`.
+
+    With `false`, an admin is asked once in Slack, for each provider, before anything is trained there; the embedded
+    model counts as one. `true` says the same here, for all providers. The practice workspace is always `true`.
+    Default: `false`.
+    """
+    bot_privacy_notice: Annotated[str, Field(max_length=1_000)] = ""
+    """Your own sentence for the notice to askers, in Slack's mrkdwn: up to 1,000 characters.
+
+    Each asker is told once, in a direct message, and always in App Home, who reads questions, which models get them,
+    how long they are kept and how they are forgotten. This sentence follows, as with a link to your policy.
+    Default: none.
+    """
     bot_private_rows: bool = False
     """Whether answers from private channels and sent direct messages may leave for training: `true` or `false`.
 

@@ -7,6 +7,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.acts import Acts, SlackActs
 from bot.corrections.readership import Readership
+from bot.domain.privacy import Privacy
 from handlers.slack.channels import ChannelAudiences
 from handlers.slack.guard import Guard
 from handlers.slack.moved import MovedChannels
@@ -48,5 +49,7 @@ class Context:
     """Id of the channel for the people who run the bot; None if there is no such channel."""
     emoji: str | None = None
     """Name of the emoji that makes a message a question; None if there is none."""
+    privacy: Privacy = field(default_factory=Privacy)
+    """What askers are told about their questions."""
     moved: MovedChannels = field(default_factory=MovedChannels)
     homes: ShownHomes = field(default_factory=ShownHomes)

@@ -1,11 +1,18 @@
-"""The fine-tune subcommands of /finetune: export, start, status, cancel, audit."""
+"""The fine-tune subcommands of /finetune: export, start, status, cancel, consent, audit."""
 
-from bot.domain.release import EMBEDDED
+from dataclasses import replace
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+
+from bot.domain.errors import Reason, Refused
+from bot.domain.release import EMBEDDED, ModelName
 from handlers import home
-from handlers.command import Call, Story
+from handlers.command import Call, Story, Verb
 from handlers.texts.escape import mention
 from handlers.texts.words import Words
 from handlers.views import finetune as views
+from handlers.views import permission as permission_views
 from handlers.views import status as status_views
 from handlers.views import training
 from handlers.views.audit import audit_message
@@ -16,8 +23,13 @@ from handlers.views.ids import (
     FINETUNE_PLAN,
     FINETUNE_WAIT,
     HOME_TRAIN,
+    PERMISSION_ASK,
+    PERMISSION_FORM,
+    PERMISSION_WITHDRAW,
     PROPOSAL_AGREE,
     PROPOSAL_DECLINE,
+    PermissionForm,
+    TrainingStep,
 )
 
 AUDIT_ENTRIES = 20
@@ -36,12 +48,75 @@ async def export(call: Call) -> None:
     await call.say(f"{text}\n{where}")
 
 
+async def permits(call: Call, step: TrainingStep, finetune_id: str | None = None) -> bool:
+    """Return whether training is allowed; if not, ask for it in a modal, which goes on with `step`.
+
+    Args:
+        call: The command or press.
+        step: What the person wanted to do.
+        finetune_id: The planned fine-tune that it is about; None if there is none yet.
+
+    Raises:
+        Refused: TRAINING_NOT_ALLOWED, where no modal can be opened.
+    """
+    planned = await call.acts.planning.planned(finetune_id) if finetune_id else None
+    permission = await call.acts.permitting.permission(planned[0].student if planned else None)
+    if permission.allowed:
+        return True
+    if not call.trigger:
+        raise Refused(Reason.TRAINING_NOT_ALLOWED)
+    place = {"channel": call.spot.channel, "thread": call.spot.thread}
+    private = PermissionForm(student=str(permission.student), step=step, id=finetune_id or "", **place)
+    view = permission_views.form(permission, private, call.words)
+    await call.context.client.views_open(trigger_id=call.trigger, view=view)
+    return False
+
+
+async def ask_permission(call: Call) -> None:
+    """Open the form that allows training, or say that it is allowed already."""
+    if await permits(call, TrainingStep.NOTHING):
+        await call.say(permission_views.standing(await call.acts.permitting.permission(), call.words))
+
+
+async def consent(call: Call) -> None:
+    """Show whether training is allowed, and since when."""
+    await call.say(permission_views.standing(await call.acts.permitting.permission(), call.words))
+
+
+async def allow(call: Call, *, view: dict[str, Any], ack: AsyncAck) -> None:
+    """Store that the company allows training, and go on with what the person wanted to do."""
+    await ack()
+    private = PermissionForm.unpacked(view["private_metadata"])
+    await call.acts.permitting.allow(call.spot.user, ModelName.parse(private.student))
+    call.acts.glancing.forget()
+    step = NEXT_STEPS.get(private.step)
+    if step is None:
+        await call.say(call.words("permission.thanks"))
+    else:
+        await step(replace(call, argument=private.id))
+    await home.publish_if_open(call.context, call.spot.user)
+
+
+async def withdraw(call: Call) -> None:
+    """Take the permission to train back."""
+    await call.acts.permitting.withdraw(call.spot.user, ModelName.parse(call.argument))
+    call.acts.glancing.forget()
+    await call.say(call.words("permission.withdrawn"), replace=True)
+    await home.publish_if_open(call.context, call.spot.user)
+
+
 async def start(call: Call) -> None:
+    """Show what a training would take and cost."""
+    if not await permits(call, TrainingStep.PLAN):
+        return
     finetune, frozen = await call.acts.planning.plan(call.spot.user, call.words.language)
     await call.say(training.plan(finetune, frozen.manifest, await call.acts.prompting.current(), call.words))
 
 
 async def confirm(call: Call) -> None:
+    """Start the training that was planned."""
+    if not await permits(call, TrainingStep.CONFIRM, call.argument):
+        return
     await call.acts.starting.confirm(call.argument, call.spot.user)
     call.context.wake.follow()
     await call.say(call.words("finetune.started"), replace=True)
@@ -85,6 +160,8 @@ async def audit(call: Call) -> None:
 
 async def agree(call: Call) -> None:
     """Start the paid training that was proposed."""
+    if not await permits(call, TrainingStep.AGREE, call.argument):
+        return
     await call.acts.proposing.agree(call.argument, call.spot.user)
     call.context.wake.follow()
     call.context.wake.deliverers()
@@ -93,6 +170,8 @@ async def agree(call: Call) -> None:
 
 async def train(call: Call) -> None:
     """Train at once where that is free; otherwise show the plan with its price."""
+    if not await permits(call, TrainingStep.TRAIN):
+        return
     finetune, frozen = await call.acts.planning.plan(call.spot.user, call.words.language)
     if finetune.student.provider != EMBEDDED:
         await call.say(training.plan(finetune, frozen.manifest, await call.acts.prompting.current(), call.words))
@@ -110,8 +189,23 @@ async def decline(call: Call) -> None:
     await home.publish_if_open(call.context, call.spot.user)
 
 
+NEXT_STEPS: dict[TrainingStep, Verb] = {
+    TrainingStep.PLAN: start,
+    TrainingStep.TRAIN: train,
+    TrainingStep.CONFIRM: confirm,
+    TrainingStep.AGREE: agree,
+}
+"""What goes on once training is allowed."""
+
 FINETUNE_STORY = Story(
-    verbs={"export": export, "start": start, "status": status, "cancel": cancel, "audit": audit},
+    verbs={
+        "export": export,
+        "start": start,
+        "status": status,
+        "cancel": cancel,
+        "consent": consent,
+        "audit": audit,
+    },
     presses={
         FINETUNE_PLAN: start,
         FINETUNE_CONFIRM: confirm,
@@ -121,5 +215,8 @@ FINETUNE_STORY = Story(
         PROPOSAL_AGREE: agree,
         PROPOSAL_DECLINE: decline,
         HOME_TRAIN: train,
+        PERMISSION_ASK: ask_permission,
+        PERMISSION_WITHDRAW: withdraw,
     },
+    forms={PERMISSION_FORM: allow},
 )

@@ -17,6 +17,7 @@ from handlers.texts.escape import mention
 from handlers.views import home as views
 from handlers.views import queue
 from handlers.views.glance import glance_blocks, outcome_text
+from handlers.views.privacy import privacy_blocks
 from handlers.views.queue import Around
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,8 @@ async def home_of(context: Context, user: str, *, notice: str = "", first: str |
     }
     parts.append(views.own_questions(own, links, person.words))
     parts.append(views.about(await context.acts.prompting.current(), person.words, bot=bot))
+    models = await context.acts.releasing.models_asked()
+    parts.append(privacy_blocks(context.privacy, models, person.words))
     parts.append(
         views.roles(
             person.words,

@@ -20,6 +20,7 @@ from bot.app.telemetry import Telemetry
 from bot.app.trust import trust_of
 from bot.app.wiring import Core
 from bot.corrections.readership import Readership
+from bot.domain.privacy import Privacy
 from bot.domain.replica import BEAT
 from bot.settings import Settings
 from handlers import home
@@ -171,6 +172,7 @@ class SlackSide:
     announcer: SlackAnnouncer
     ops_channel: str | None
     emoji: str | None
+    privacy: Privacy
 
     @classmethod
     def of(cls, core: Core, settings: Settings, client: FollowingClient, identity: AuthorizeResult) -> "SlackSide":
@@ -181,7 +183,9 @@ class SlackSide:
         policy = Policy(home.bot_user_id, settings.bot_channels, client.moved)
         contacts = core.prompt.care.contacts
         announcer = SlackAnnouncer(
-            client, people, settings.bot_ops_channel, settings.bot_staff, contacts, admins=guard.admins
+            *(client, people, settings.bot_ops_channel, settings.bot_staff, contacts),
+            admins=guard.admins,
+            privacy=core.privacy,
         )
         audiences = ChannelAudiences(client)
         reader = MessageReader(client, people, audiences)
@@ -202,6 +206,7 @@ class SlackSide:
             announcer,
             settings.bot_ops_channel,
             settings.bot_emoji,
+            core.privacy,
         )
 
     async def learn_moves(self) -> None:
@@ -224,6 +229,7 @@ class SlackSide:
             wake=wake,
             ops_channel=self.ops_channel,
             emoji=self.emoji,
+            privacy=self.privacy,
             moved=self.client.moved,
         )
 

@@ -110,5 +110,6 @@ def practice_settings(settings: Settings, server: Server) -> Settings:
             "bot_channels": settings.bot_channels or [server.channels.help_desk.id],
             "bot_questions_per_hour": 0,
             "bot_ops_channel": settings.bot_ops_channel or server.channels.ops.id,
+            "bot_training_allowed": True,  # its people and questions are made up
         }
     )

@@ -20,7 +20,9 @@ from bot.app.telemetry import MeteredModel, Telemetry
 from bot.app.trust import TrustAdapter, trust_of
 from bot.care.meaning import ENCODER
 from bot.domain.faults import Fault, Problem, SettingsError, problem_of, problems_of
+from bot.domain.privacy import Privacy
 from bot.domain.prompt import Prompt
+from bot.domain.release import ModelName
 from bot.embedded import LocalModel
 from bot.ports import NothingEmbedded, Unmetered
 from bot.practice import STAFF_GROUP_ID, TEAM_GROUP_IDS
@@ -68,6 +70,8 @@ class Core:
     breaker: BreakerModel
     replicas: ReplicaLeases
     disk: DiskWatch
+    privacy: Privacy
+    """What askers are told about their questions."""
     load_rows: Callable[[], Awaitable[None]]
     """Loads all rows into the similarity index, so that the first press does not wait for it."""
     load_encoder: Callable[[], None]
@@ -179,6 +183,7 @@ async def open_core(  # noqa: PLR0915 - one line a part
             breaker=breaker,
             replicas=ReplicaLeases(store, clock, VERSION),
             disk=disk,
+            privacy=privacy_of(settings, embedded="local" not in services),
             load_rows=neighbours.refresh,
             load_encoder=local.load_encoder,
         )
@@ -194,7 +199,26 @@ def choices_of(settings: Settings) -> Choices:
         judged_per_second={"local": LOCAL_PER_SECOND},
         langsmith_staff=settings.langsmith_staff,
         auto_train=settings.auto_train,
+        training_allowed=settings.bot_training_allowed,
         private_rows=settings.bot_private_rows,
+    )
+
+
+def privacy_of(settings: Settings, *, embedded: bool) -> Privacy:
+    """Return what the settings say about the use of questions.
+
+    Args:
+        settings: the settings.
+        embedded: whether the models of `local` answer in this process.
+    """
+    return Privacy(
+        admins=tuple(settings.bot_admins),
+        staff=tuple(settings.bot_staff),
+        embedded=embedded,
+        fallback=settings.fallback.model,
+        encoder=settings.bot_encoder if isinstance(settings.bot_encoder, ModelName) else None,
+        tracker=settings.langsmith_api_key is not None,
+        sentence=settings.bot_privacy_notice,
     )
 
 

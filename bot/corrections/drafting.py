@@ -4,8 +4,9 @@ import logging
 
 from bot.domain.card import Card
 from bot.domain.errors import ModelError
-from bot.ports import Model, Store
+from bot.ports import Model, Neighbours, Store
 from bot.questions.cards import card_of
+from bot.questions.recalling import Recalling
 
 log = logging.getLogger(__name__)
 
@@ -13,7 +14,8 @@ log = logging.getLogger(__name__)
 class Drafting:
     """Drafts a reason for a category, for staff to accept or edit. It stores nothing."""
 
-    def __init__(self, store: Store, model: Model) -> None:
+    def __init__(self, store: Store, model: Model, neighbours: Neighbours) -> None:
+        self._recalling = Recalling(store, neighbours)
         self._store = store
         self._model = model
 
@@ -32,10 +34,13 @@ class Drafting:
             return given
         try:
             # The category is one of the card's own prompt; the serving release may have another prompt by now.
-            return await self._model.reason(serving.model, card.prompt, card.question.text, category)
+            drafted = await self._model.reason(serving.model, card.prompt, card.question.text, category)
         except ModelError as error:
             log.info("no reason was drafted: %s", type(error).__name__)
             return None
+        if not drafted:
+            return None
+        return await self._recalling.own_reason(drafted, card.question, card.prompt, category)
 
 
 def given_reason(card: Card, category: str) -> str | None:

@@ -47,7 +47,11 @@ class Exporting:
 
     def may_hold_private(self, student: ModelName | None) -> bool:
         """Return whether a file for this student (None: for people) may hold rows that not everybody may read."""
-        return self._private_rows or (student is not None and self._embedded.revision(student) is not None)
+        return self._private_rows or (student is not None and self.is_embedded(student))
+
+    def is_embedded(self, student: ModelName) -> bool:
+        """Return whether this student is trained in this process."""
+        return self._embedded.revision(student) is not None
 
     async def export(self, report: Progress = unheard, student: ModelName | None = None) -> Export:
         """Freeze the current rows: the training file goes to the shelf, its manifest to the database.

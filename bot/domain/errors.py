@@ -38,6 +38,7 @@ class Reason(StrEnum):
     SETTLED_MEANWHILE = "settled_meanwhile"
     NO_ROWS = "no_rows"
     TOO_FEW_ROWS = "too_few_rows"
+    TRAINING_NOT_ALLOWED = "training_not_allowed"
     TOO_FEW_PUBLIC = "too_few_public"
     PLAN_HOLDS_PRIVATE = "plan_holds_private"
     ONE_CATEGORY = "one_category"

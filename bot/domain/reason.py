@@ -1,7 +1,10 @@
-"""Which reasons of a model are worth reading: those that name at least two things."""
+"""Which reasons of a model are worth reading, and which repeat what somebody else asked."""
 
 import re
+import unicodedata
+from collections.abc import Iterable
 
+from bot.domain.dataset import normalised
 from bot.domain.similar import ContentWords, content
 
 FEWEST_WORDS = 2
@@ -23,6 +26,48 @@ _JAPANESE = (
 )
 _FRAMES = frozenset((*content(_ENGLISH), *_JAPANESE.split()))
 """Content words that only make a sentence of a reason; a reason of these words decides nothing."""
+
+
+REPEATED_RUN = 20
+"""Number of characters in a row, from which on a reason repeats another text."""
+GRAM = 10
+"""Length of the pieces of a reason that are looked for in many texts."""
+
+
+def spaced(text: str) -> str:
+    """Return the text without case and width, and with single spaces."""
+    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).split())
+
+
+RUN_FOLDS = (spaced, normalised)
+"""A run counts with its punctuation and spaces, or without them: so neither a line break nor a quote hides it."""
+
+
+def repeats(reason: str, others: Iterable[str], own: str) -> bool:
+    """Return whether a reason repeats `REPEATED_RUN` characters in a row of another text. The time is linear.
+
+    Args:
+        reason: The reason.
+        others: What other people asked.
+        own: What the reason may repeat: its own question, and the instructions.
+    """
+    texts = list(others)
+    return any(_repeats(fold(reason), map(fold, texts), fold(own)) for fold in RUN_FOLDS)
+
+
+def _repeats(reason: str, others: Iterable[str], own: str) -> bool:
+    runs = _runs(reason) - _runs(own)
+    return bool(runs) and any(not runs.isdisjoint(_runs(other)) for other in others)
+
+
+def _runs(text: str) -> set[str]:
+    return {text[start : start + REPEATED_RUN] for start in range(len(text) - REPEATED_RUN + 1)}
+
+
+def grams(folded: str) -> list[str]:
+    """Return pieces of a folded text, so that each run of `REPEATED_RUN` characters holds one of them."""
+    last = len(folded) - GRAM
+    return [folded[start : start + GRAM] for start in range(0, last + 1, REPEATED_RUN - GRAM + 1)]
 
 
 def tells_why(reason: str, category: str = "") -> bool:

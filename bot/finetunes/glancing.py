@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
+from bot.dataset.permitting import Permitting
 from bot.domain.budget import Spend
 from bot.domain.dataset import Split
 from bot.domain.gain import RARE_BELOW
@@ -49,6 +50,8 @@ class Glance(Thing):
     """Category id → training examples."""
     spend: Spend
     conflicts: int
+    allowed: bool = True
+    """Whether new versions may be trained; if not, an admin has to allow it first."""
     ends: date | None = None
     """The day on which the provider shuts down the model in use; None if no end is known."""
     student_ends: date | None = None
@@ -74,7 +77,7 @@ class Glance(Thing):
 class Glancing:
     """Reads the glance from counts and indexes alone, never row by row, and keeps it for a moment."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - every port is needed
         self,
         store: Store,
         proposing: Proposing,
@@ -82,7 +85,9 @@ class Glancing:
         neighbours: Neighbours,
         clock: Clock,
         student: ModelName,
+        permitting: Permitting,
     ) -> None:
+        self._permitting = permitting
         self._store = store
         self._proposing = proposing
         self._spending = spending
@@ -139,6 +144,7 @@ class Glancing:
                 examples=examples,
                 spend=await self._spending.month(tx),
                 conflicts=conflicts,
+                allowed=(await self._permitting.read(tx)).allowed,
                 ends=self._spending.ends(serving.model),
                 student_ends=self._spending.ends(self._student),
             )

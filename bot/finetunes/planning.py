@@ -41,6 +41,10 @@ class Planning:
         self._clock = clock
         self._student = student
 
+    @property
+    def student(self) -> ModelName:
+        return self._student
+
     async def plan(self, by: str, language: str) -> tuple[Finetune, Export]:
         """Export the current rows, validate the file and price a fine-tune on it.
 

@@ -2,6 +2,7 @@
 
 import logging
 
+from bot.dataset.permitting import Permitting
 from bot.domain.errors import Reason, Refused
 from bot.domain.evaluation import Evaluation
 from bot.domain.finetune import ENDED_STATES, Finetune, FinetuneState
@@ -21,12 +22,21 @@ class Proposing:
     """Trains in the background once enough was confirmed, compares, and proposes what passes the gate.
 
     Each step is stored before the next one begins, so that another replica goes on after a crash. A training that costs
-    money begins only after an admin's press. People who must agree to a training come between `plan` and `confirm`.
+    money begins only after an admin's press. While no training is allowed, none is planned: the admins are asked once.
     """
 
-    def __init__(
-        self, store: Store, planning: Planning, starting: Starting, evaluating: Evaluating, clock: Clock, *, on: bool
+    def __init__(  # noqa: PLR0913 - every port is needed
+        self,
+        store: Store,
+        planning: Planning,
+        starting: Starting,
+        evaluating: Evaluating,
+        permitting: Permitting,
+        clock: Clock,
+        *,
+        on: bool,
     ) -> None:
+        self._permitting = permitting
         self._store = store
         self._planning = planning
         self._starting = starting
@@ -42,15 +52,20 @@ class Proposing:
         Raises:
             ModelDown, ModelRefused: The comparison got no answers; the next call goes on with it.
         """
+        async with self._store.transaction() as tx:
+            new = await self.new_answers(tx)
+            allowed = (await self._permitting.read(tx)).allowed
+            if not allowed:
+                trained = bool(await tx.finetunes.newest(1))
+                if trained or new >= NEW_ANSWERS:
+                    await self._permitting.ask_once(tx, paused=trained)
+            prepared = await tx.proposals.within(PREPARED) if self._on else []
+            under_way = await tx.finetunes.under_way()
         if not self._on:
             return
-        async with self._store.transaction() as tx:
-            prepared = await tx.proposals.within(PREPARED)
-            new = await self.new_answers(tx)
-            under_way = await tx.finetunes.under_way()
         for proposal in prepared:
             await self._follow(proposal)
-        if not prepared and not under_way and new >= NEW_ANSWERS and new > self._refused_at:
+        if allowed and not prepared and not under_way and new >= NEW_ANSWERS and new > self._refused_at:
             await self._begin(new)
 
     async def new_answers(self, tx: Transaction) -> int:
@@ -148,6 +163,8 @@ class Proposing:
         try:
             await self._starting.confirm(proposal.finetune_id, SYSTEM)
         except Refused as refused:
+            if refused.reason is Reason.TRAINING_NOT_ALLOWED:
+                return  # it waits for the permission
             log.info("a training that began by itself was given up: %s", refused.reason.value)
             await self._move(proposal, ProposalState.TRAINING, state=ProposalState.DROPPED)
 

@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 
 from bot.dataset.exporting import Exporting, file_name
+from bot.dataset.permitting import Permitting
 from bot.domain.audit import AuditAct
 from bot.domain.errors import FileNotReady, ModelRefused, OutcomeUnknown, Reason, Refused
 from bot.domain.finetune import Finetune, FinetuneState, Job
@@ -20,6 +21,11 @@ JOB_SEARCHES = 5
 UNREAD_FILE_PAUSE = timedelta(minutes=3)
 """Time after which a job is created although its provider does not report the training file as read."""
 ROWS_PER_QUERY = 1_000
+UNSENT = {
+    Reason.PLAN_HOLDS_PRIVATE: "the training file holds answers from private channels, which this provider may not get",
+    Reason.TRAINING_NOT_ALLOWED: "the permission to train was withdrawn before the training file was sent",
+}
+"""Why a confirmed fine-tune's file was not sent."""
 REFUSED_FILE_PAUSE = timedelta(seconds=20)
 """Time between a refused creation and the next one, where the provider reports the training file as read."""
 
@@ -36,8 +42,10 @@ class Starting:
         progress: FinetuneProgress,
         clock: Clock,
         exporting: Exporting,
+        permitting: Permitting,
         embedded: Embedded | None = None,
     ) -> None:
+        self._permitting = permitting
         self._exporting = exporting
         self._embedded = embedded or NothingEmbedded()
         self._store = store
@@ -52,7 +60,7 @@ class Starting:
 
         Raises:
             Refused: NO_FINETUNE, ALREADY_CONFIRMED, FINETUNE_RUNNING, OVER_BUDGET (money was spent since the plan),
-                PLAN_HOLDS_PRIVATE.
+                PLAN_HOLDS_PRIVATE, TRAINING_NOT_ALLOWED.
         """
         await self._refuse_private(finetune_id)
         async with self._store.transaction() as tx:
@@ -61,6 +69,7 @@ class Starting:
                 raise Refused(Reason.NO_FINETUNE)
             if finetune.state is not FinetuneState.PLANNED:
                 raise Refused(Reason.ALREADY_CONFIRMED)
+            await self._permitting.require(tx, finetune.student)
             await refuse_second(tx)
             await self._spending.refuse_over(tx, finetune.estimate)
             confirmed = await self._progress.advance(
@@ -119,9 +128,10 @@ class Starting:
     async def _upload(self, finetune: Finetune) -> Finetune | None:
         try:
             await self._refuse_private(finetune.id)
-        except Refused:
-            error = "the training file holds answers from private channels, and this provider may not get them"
-            await self._progress.save(finetune, state=FinetuneState.FAILED, error=error)
+            async with self._store.snapshot() as tx:
+                await self._permitting.require(tx, finetune.student)
+        except Refused as refused:
+            await self._progress.save(finetune, state=FinetuneState.FAILED, error=UNSENT[refused.reason])
             return None
         data = await self._shelf.get(file_name(finetune.dataset_id))
         if self._embedded.revision(finetune.student) is not None:

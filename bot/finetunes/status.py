@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import combinations
 
 from bot.current_prompt import current_prompt
+from bot.dataset.permitting import Permitting
 from bot.domain.budget import Spend
 from bot.domain.conflict import Conflict
 from bot.domain.dataset import Split, usable_rows
@@ -72,12 +73,14 @@ class Status(Thing):
     """Questions of the last `LIMITED_FOR` that were beyond the limit per hour."""
     stale_threshold: float | None = None
     """A threshold of the serving release that is not applied: the embedded model has changed since it was chosen."""
+    training_allowed: bool = True
+    """Whether new versions may be trained; if not, an admin has to allow it first."""
 
 
 class Reporting:
     """Reads the state of the loop from the database; changes nothing."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - every port is needed
         self,
         store: Store,
         clock: Clock,
@@ -85,7 +88,9 @@ class Reporting:
         neighbours: Neighbours,
         mirror_state: ReadMirror | None = None,
         embedded: Embedded | None = None,
+        permitting: Permitting | None = None,
     ) -> None:
+        self._permitting = permitting
         self._mirror_state = mirror_state
         self._embedded = embedded or NothingEmbedded()
         self._store = store
@@ -143,6 +148,7 @@ class Reporting:
                 unreadable=json.loads(await tx.cursors.get(UNREADABLE_CURSOR) or "{}"),
                 other_encoders=[],
                 limited=await tx.inbox.limited(self._clock.now() - LIMITED_FOR),
+                training_allowed=self._permitting is None or (await self._permitting.read(tx)).allowed,
                 stale_threshold=serving.unsure_below if applied.unsure_below is None else None,
             )
         return status.model_copy(update={"other_encoders": await self._other_encoders(serving, releases)})

@@ -34,6 +34,9 @@ class Neighbours(Protocol):
         the newest is considered.
         """
 
+    async def repeated(self, reason: str) -> list[str]:
+        """Return the texts of rows, withdrawn ones included, that a reason may repeat a run of (`reason.repeats`)."""
+
     async def likenesses(self, texts: Sequence[str]) -> Likenesses:
         """Return how like these texts are to the rows and to each other, by words and by meaning.
 

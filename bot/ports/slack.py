@@ -1,6 +1,6 @@
 """Slack: the history of channels, and messages to people."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from bot.domain.hourly import LimitRefusal
 from bot.domain.prompt import Category, Prompt
 from bot.domain.proposal import Proposal
 from bot.domain.question import Arrival, Missed, Notice, Place, Question
-from bot.domain.release import Release
+from bot.domain.release import ModelName, Release
 from bot.domain.trouble import TroubleReport
 
 
@@ -179,6 +179,22 @@ class Announcer(Protocol):
 
         Returns:
             The messages: channel → ts.
+        """
+
+    async def ask_permission(self, student: ModelName, *, paused: bool) -> None:
+        """Ask in the ops channel, else each admin, whether the company allows training, unless that stands there.
+
+        Args:
+            student: the model that would be trained.
+            paused: whether trainings took place before, which wait now.
+        """
+
+    async def tell_asker(self, person: str, models: Sequence[ModelName]) -> None:
+        """Tell a person in a direct message what happens with questions, unless that stands there.
+
+        Args:
+            person: the person's id.
+            models: the models that are asked now.
         """
 
     async def home_offset(self) -> timedelta:

@@ -56,6 +56,7 @@ class Answering:
         caring: Caring | None = None,
         remind_after: timedelta | None = None,
         per_hour: int | None = None,
+        tell_askers: bool = False,
     ) -> None:
         self._store = store
         self._classifying = classifying
@@ -64,7 +65,7 @@ class Answering:
         self._caring = caring or Caring()
         self._clock = clock
         self._meter = meter or Unmetered()
-        self._arrivals = Arrivals(store, clock, self._meter, remind_after)
+        self._arrivals = Arrivals(store, clock, self._meter, remind_after, tell_askers=tell_askers)
         self._limit = AskingLimit(store, clock, per_hour)
         self._edits = MessageEdits(store, classifying, self._arrivals, clock, self._is_over_limit)
         self._writes = BatchedWrites(self._write, ARRIVALS_PER_TRANSACTION)

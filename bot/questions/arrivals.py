@@ -1,6 +1,7 @@
 """The arrivals that workers answer: held by lease, retried, ended with one log line, and deleted later."""
 
 import asyncio
+import hashlib
 import logging
 import uuid
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from bot.domain import consent, intake
 from bot.domain.consent import Author
 from bot.domain.hourly import REMEMBERED_FOR, LimitRefusal
 from bot.domain.parts import parts_of
+from bot.domain.privacy import PRIVACY_TOPIC, TOLD
 from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Question, Verdict, Via
 from bot.ports import Clock, Meter, Store, Transaction
 from bot.questions.leasing import LeasedInbox, RetryDelay
@@ -51,7 +53,16 @@ _MASKING = ThreadPoolExecutor(1, thread_name_prefix="masking")
 class Arrivals(LeasedInbox):
     """The arrivals that one worker claims, and the ways to retry or end them."""
 
-    def __init__(self, store: Store, clock: Clock, meter: Meter, remind_after: timedelta | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        meter: Meter,
+        remind_after: timedelta | None = None,
+        *,
+        tell_askers: bool = False,
+    ) -> None:
+        self._tell_askers = tell_askers
         delay = RetryDelay(FIRST_ANSWER_WAIT, LONGEST_ANSWER_WAIT, factor=3)
         super().__init__(
             store,
@@ -97,6 +108,8 @@ class Arrivals(LeasedInbox):
                 second = await tx.questions.second(posted)
                 if second:
                     await self._begin(tx, second, posted.card_ts, await tx.questions.verdict(second.id), now)
+                if self._tell_askers:
+                    await tell_once(tx, posted.asker, now)
         if not finished:
             log.info("%s: lease lost", self.name(item))
             return
@@ -221,6 +234,18 @@ async def ask_authors(tx: Transaction, question: Question, now: datetime, asked:
     if not question.unsent:
         for author in consent.waiting(question.authors, asked):
             await tx.outbox.add(CONSENT_TOPIC, question.id, {"author": author}, now)
+
+
+async def tell_once(tx: Transaction, asker: str, now: datetime) -> None:
+    """Queue the notice of what happens with questions, unless this person was told at any time before.
+
+    Two replicas may queue it at once. Entries of one person are delivered one after the other, and the second finds
+    the message of the first, so that it is posted once.
+    """
+    told = TOLD + hashlib.sha256(asker.encode()).hexdigest()[:32]
+    if await tx.cursors.get(told) is None:
+        await tx.cursors.move(told, now.isoformat(), now)
+        await tx.outbox.add(PRIVACY_TOPIC, asker, {}, now)
 
 
 async def ask_shadow(tx: Transaction, question: Question, verdict: Verdict | None, now: datetime) -> None:

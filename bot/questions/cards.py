@@ -7,7 +7,7 @@ from bot.domain.card import Card
 from bot.domain.correction import settlement
 from bot.domain.prompt import Prompt
 from bot.domain.question import Question, Verdict
-from bot.domain.release import Release
+from bot.domain.release import ModelName, Release
 from bot.domain.signal import standing
 from bot.ports import MESSAGE_ID, Transaction
 
@@ -93,3 +93,9 @@ async def tell_added_owner(tx: Transaction, added: Question, first: Card | None,
     if after and not added.direct and after.owner not in {None, first.owner if first else None}:
         payload = {"seq": "1", MESSAGE_ID: after.verdict.id}
         await tx.outbox.add("owner", added.id, payload, now)
+
+
+async def models_asked(tx: Transaction) -> list[ModelName]:
+    """Return the models that get each question now: the serving release's, and the shadow's if there is one."""
+    releases = await tx.releases.serving(), await tx.releases.shadow()
+    return [release.model for release in releases if release]

@@ -187,6 +187,9 @@ class Classifying:
         examples = await self._recalling.examples(release, question)
         answer = await self._model.classify(release.model, prompt, question.text, examples)
         await self._watch_prompt(release.model, answer, question)
+        if answer.revision is None:  # the embedded model makes its reasons of the question's own words
+            reason = await self._recalling.own_reason(answer.reason, question, prompt, answer.category, examples)
+            answer = answer.model_copy(update={"reason": reason})
         return Verdict(
             id=trace_id(self._clock.now(), uuid.uuid4().hex).hex,
             question_id=question.id,

@@ -12,12 +12,15 @@ from bot.domain.disk import log_failure
 from bot.domain.errors import Undelivered
 from bot.domain.finetune import ENDED_STATES, STALL_TOPIC, UNDER_WAY
 from bot.domain.hours import next_working_moment
+from bot.domain.permission import PAUSED, PERMISSION_TOPIC
+from bot.domain.privacy import PRIVACY_TOPIC
 from bot.domain.proposal import PROPOSAL_TOPIC
 from bot.domain.question import Missed, Place
+from bot.domain.release import ModelName
 from bot.domain.trouble import TroubleReport
 from bot.ports import MESSAGE_ID, Announcer, Clock, Meter, OutboxItem, Store, Transaction, Unmetered
 from bot.questions.arrivals import CONSENT_TOPIC, POSTED_LATE_TOPIC, REMIND_TOPIC, REPLY_TOPIC, SENT_TOPIC
-from bot.questions.cards import card_of, whole_card
+from bot.questions.cards import card_of, models_asked, whole_card
 from bot.questions.classifying import REPORT_INTERVAL, TROUBLE_TOPIC
 from bot.questions.leasing import LeasedOutbox, RetryDelay
 
@@ -63,6 +66,8 @@ class Delivering:
             REMIND_TOPIC: self._remind,
             TROUBLE_TOPIC: self._trouble,
             OPERATORS_TOPIC: self._operators,
+            PERMISSION_TOPIC: self._permission,
+            PRIVACY_TOPIC: self._privacy,
         }
         delay = RetryDelay(FIRST_DELIVERY_WAIT, LONGEST_DELIVERY_WAIT)
         spans = meter or Unmetered()
@@ -243,6 +248,17 @@ class Delivering:
         await self._announcer.tell_operators(
             item.payload["text"], facts, message_id=item.message_id, again=is_again(item)
         )
+
+    async def _privacy(self, item: OutboxItem) -> None:
+        async with self._store.transaction() as tx:
+            models = await models_asked(tx)
+            await self._entries.hold(tx, item)
+        await self._announcer.tell_asker(item.key, models)
+
+    async def _permission(self, item: OutboxItem) -> None:
+        async with self._store.transaction() as tx:
+            await self._entries.hold(tx, item)
+        await self._announcer.ask_permission(ModelName.parse(item.key), paused=PAUSED in item.payload)
 
     async def _consent(self, item: OutboxItem) -> None:
         """Ask an author of the question's words in private, unless the answer is there or the words are gone."""

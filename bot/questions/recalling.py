@@ -1,13 +1,18 @@
 """The settled questions that a release is shown as examples with a new question."""
 
+import logging
 from collections.abc import Collection
 
 from bot.domain.audience import Audience
-from bot.domain.dataset import Row
+from bot.domain.dataset import Row, neutral_reason
+from bot.domain.prompt import Prompt
 from bot.domain.question import Question
+from bot.domain.reason import repeats
 from bot.domain.release import Release
 from bot.domain.similar import Example, Neighbour
 from bot.ports import Neighbours, Store
+
+log = logging.getLogger(__name__)
 
 SEARCHED = 16
 """Neighbours that are looked at for each one that is wanted, because some may not be shown."""
@@ -45,6 +50,28 @@ class Recalling:
             return ()
         near = {neighbour.group for neighbour in await self._neighbours.near(row.text)}
         return _in_order(await self.nearest(row.text, release.recall, without=near | {row.group}))
+
+    async def own_reason(
+        self, reason: str, question: Question, prompt: Prompt, category: str, examples: Collection[Example] = ()
+    ) -> str:
+        """Return a model's reason, or the neutral one of its category if it repeats what somebody else asked.
+
+        A model may quote an example that it was shown, or a question that it was trained on.
+
+        Args:
+            reason: The model's reason.
+            question: The question; its words and those of the instructions may be repeated.
+            prompt: The instructions.
+            category: The id of the category.
+            examples: What the model was shown.
+        """
+        others = [*(example.text for example in examples), *await self._neighbours.repeated(reason)]
+        own = "\n".join([question.text, prompt.text, *(one.rule for one in prompt.categories)])
+        chosen = prompt.category(category)
+        if chosen is None or not repeats(reason, others, own):
+            return reason
+        log.warning("question %s: the model's reason repeats another question, and is not used", question.id)
+        return neutral_reason(prompt.language, chosen)
 
     async def nearest(
         self,

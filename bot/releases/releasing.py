@@ -16,6 +16,7 @@ from bot.domain.proposal import ProposalState
 from bot.domain.release import SYSTEM, ModelName, Release, ReleaseEvent, ReleaseState
 from bot.domain.thing import Thing
 from bot.ports import Clock, Store, Transaction
+from bot.questions.cards import models_asked
 from bot.releases.evaluating import Evaluating, OnProgress
 from bot.releases.proposals import move_proposal
 
@@ -101,6 +102,11 @@ class Releasing:
         if model and self._fallback.among(await tx.releases.all(), serving) is None:
             why, now = "fallback", self._clock.now()
             await add_candidate(tx, now, model, prompt_id=serving.prompt_id, by=SYSTEM, why=why, recall=FALLBACK_RECALL)
+
+    async def models_asked(self) -> list[ModelName]:
+        """Return the models that get each question now."""
+        async with self._store.snapshot() as tx:
+            return await models_asked(tx)
 
     async def serving(self) -> Release:
         """Return the serving release.

@@ -1,6 +1,7 @@
 """The rows that an index follows, in little memory."""
 
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bot.domain.dataset import Row
@@ -77,6 +78,10 @@ class IndexedRows:
     def _join(self, slot: int, number: int) -> None:
         others = self._at(slot)
         self._by_slot[slot] = (*others, number) if others else number
+
+    def texts(self) -> Iterator[str]:
+        """Yield the text of each row, withdrawn ones included. The rows must not change meanwhile."""
+        return (self._texts[number] for number in self._text_numbers)
 
     def of_slot(self, slot: int) -> list[IndexedRow]:
         """Return the rows with this text, the one that changed last at the end."""

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from bot.domain.conflict import Clusters, Conflict
 from bot.domain.dataset import Row, group_of
 from bot.domain.gain import Likenesses
+from bot.domain.reason import RUN_FOLDS, grams
 from bot.domain.similar import Neighbour, SameQuestion, content, is_same_question
 from bot.ports import Store, TextEncoder
 from bot.similarity.index import Index, is_typo
@@ -92,6 +93,11 @@ class RowNeighbours:
                 if newest and newest.group not in contested:
                     found.append(_neighbour(newest, likeness))
         return found
+
+    async def repeated(self, reason: str) -> list[str]:
+        async with self._lock:
+            await self._refresh()
+            return await asyncio.to_thread(_holding, self._rows.texts(), reason)
 
     async def likenesses(self, texts: Sequence[str]) -> Likenesses:
         async with self._lock:
@@ -252,3 +258,9 @@ class RowNeighbours:
 
 def _neighbour(row: IndexedRow, similarity: float) -> Neighbour:
     return Neighbour(row_id=row.row_id, text=row.text, group=row.group, category=row.category, similarity=similarity)
+
+
+def _holding(texts: Iterable[str], reason: str) -> list[str]:
+    """Return the texts that hold a piece of the reason."""
+    pieces = [(fold, grams(fold(reason))) for fold in RUN_FOLDS]
+    return [text for text in texts if any(any(gram in fold(text) for gram in some) for fold, some in pieces if some)]

@@ -13,10 +13,11 @@ from bot.domain.digest import Digest
 from bot.domain.errors import Undelivered
 from bot.domain.finetune import Finetune
 from bot.domain.hourly import LimitRefusal
+from bot.domain.privacy import Privacy
 from bot.domain.prompt import Prompt
 from bot.domain.proposal import Proposal, ProposalState
 from bot.domain.question import Arrival, Missed, Notice, Place, Question
-from bot.domain.release import Release
+from bot.domain.release import ModelName, Release
 from bot.domain.trouble import TroubleReport
 from handlers.slack.copies import Mark, OwnMessages
 from handlers.slack.direct import DirectMessages
@@ -25,7 +26,7 @@ from handlers.slack.people import People, is_by_app
 from handlers.texts.escape import escaped, mention, mentions
 from handlers.texts.words import Words
 from handlers.views import consent as consent_view
-from handlers.views import training
+from handlers.views import permission, training
 from handlers.views.card import card as card_view
 from handlers.views.card import moved
 from handlers.views.care import care as care_view
@@ -36,6 +37,7 @@ from handlers.views.gate import switch_told
 from handlers.views.limit import limit_text
 from handlers.views.message import Message, section
 from handlers.views.missed import missed as missed_view
+from handlers.views.privacy import privacy_notice
 from handlers.views.proposal import proposal_message
 from handlers.views.trouble import trouble
 
@@ -58,10 +60,11 @@ class SlackAnnouncer:
         ops_channel: Id of the channel for the people who run the bot; None if there is none.
         staff: Ids of the users and user groups that an unsure card mentions.
         contacts: Whom cries for help are referred to (`Care`).
+        privacy: What askers are told about their questions.
         admins: Returns the ids of all admins, who are told in private what concerns them if there is no ops channel.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - every part is needed
         self,
         client: AsyncWebClient,
         people: People,
@@ -69,7 +72,9 @@ class SlackAnnouncer:
         staff: Sequence[str] = (),
         contacts: Sequence[str] = (),
         admins: Callable[[], Awaitable[list[str]]] | None = None,
+        privacy: Privacy | None = None,
     ) -> None:
+        self._privacy = privacy or Privacy()
         self._admins = admins
         self._client = client
         self._people = people
@@ -285,6 +290,17 @@ class SlackAnnouncer:
                 if not error.final:
                     raise
         return shown
+
+    async def ask_permission(self, student: ModelName, *, paused: bool) -> None:
+        for channel, words in await self._operators():
+            mark = announcement_mark(f"permission:{student.provider}")
+            await self._post_once(channel, None, permission.asked(words, paused=paused), mark, again=True)
+
+    async def tell_asker(self, person: str, models: Sequence[ModelName]) -> None:
+        words = await self._people.words(person)
+        opened = await call_slack(self._client.conversations_open(users=person))
+        message, mark = privacy_notice(self._privacy, models, words), announcement_mark("privacy")
+        await self._post_once(str(opened["channel"]["id"]), None, message, mark, again=True)
 
     async def home_offset(self) -> timedelta:
         admins = await self._admins() if self._admins else []

@@ -9,6 +9,7 @@ from handlers.texts.words import Words
 from handlers.views.finetune import name_of
 from handlers.views.ids import FINETUNE_COMPARE, FINETUNE_SWITCH, HOME_TRAIN, QUEUE_OPEN, NamedPayload
 from handlers.views.message import Block, button, context, day, plain, section
+from handlers.views.permission import ask_button
 from handlers.views.version import version
 
 BAR = 10
@@ -30,7 +31,9 @@ def glance_blocks(seen: Glance, words: Words) -> list[Block]:
         blocks.append(section("⚠️ " + words("home.glance.ends", name=seen.serving.name, day=_noon(seen.ends))))
     if seen.student_ends:
         blocks.append(section("⚠️ " + words("home.glance.student_ends", day=_noon(seen.student_ends))))
-    blocks.append(_next(seen, words))
+    if not seen.allowed:
+        blocks.append(section("⏸️ " + words("home.glance.not_allowed"), accessory=ask_button(words)))
+    blocks.append(_next(seen, words, primary=seen.allowed))
     blocks.append(
         context("\n".join([_examples(seen, words), words("home.glance.cost", usd=f"{seen.spend.total:.2f}")]))
     )
@@ -57,7 +60,7 @@ def _bar(week: Week, words: Words) -> str:
     return words("home.glance.week", day=day(week.start), bar=bar, percent=percent, right=week.right, of=week.judged)
 
 
-def _next(seen: Glance, words: Words) -> Block:
+def _next(seen: Glance, words: Words, *, primary: bool) -> Block:
     """Return the next best step with its one button; a training that is under way needs none."""
     if seen.step is Step.SWITCH and seen.proposal and seen.proposed:
         label = words("proposal.switch", name=seen.proposed.name)
@@ -71,7 +74,8 @@ def _next(seen: Glance, words: Words) -> Block:
         return section(text, accessory=button(words("home.button.compare"), FINETUNE_COMPARE, payload, style="primary"))
     label = words(f"home.button.{seen.step.value}", n=seen.confirm)
     action = QUEUE_OPEN if seen.step is Step.CONFIRM else HOME_TRAIN
-    return section(text, accessory=button(label, action, NamedPayload(id="next").packed(), style="primary"))
+    style = "primary" if primary else None
+    return section(text, accessory=button(label, action, NamedPayload(id="next").packed(), style=style))
 
 
 def next_text(step: NextStep, words: Words) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -84,6 +85,10 @@ DIGEST_STOP = "digest.stop"
 DIGEST_RESUME = "digest.resume"
 
 HOME_TRAIN = "home.train"
+
+PERMISSION_ASK = "permission.ask"
+PERMISSION_WITHDRAW = "permission.withdraw"
+PERMISSION_FORM = "permission.form"
 
 PROMPT_EDIT = "prompt.edit"
 PROMPT_ADD = "prompt.add"
@@ -212,6 +217,27 @@ class PromptForm(Payload):
     seen: str
     category: str | None = None
     channel: str | None = None
+
+
+class TrainingStep(StrEnum):
+    """What a person wanted to do when they were asked for the permission to train."""
+
+    NOTHING = "nothing"
+    PLAN = "plan"
+    TRAIN = "train"
+    CONFIRM = "confirm"
+    AGREE = "agree"
+
+
+class PermissionForm(Payload):
+    """The private data of the form that allows training. A private answer goes to `channel` and `thread`."""
+
+    student: str
+    step: TrainingStep = TrainingStep.NOTHING
+    id: str = ""
+    """The fine-tune that the step is about."""
+    channel: str | None = None
+    thread: str | None = None
 
 
 class Override(Payload):

@@ -73,6 +73,8 @@ def attention(state: Status, words: Words) -> list[str]:
         words("finetune.status.cut_prompt", model=escaped(model), billed=billed, counted=counted)
         for model, billed, counted in state.cut_prompts
     ]
+    if not state.training_allowed:
+        lines.append(words("finetune.status.not_allowed"))
     if state.overridden:
         who, note = state.overridden
         lines.append(words("finetune.status.overridden", who=mention(who) or escaped(who), note=escaped(note, 300)))

@@ -13,7 +13,7 @@ QUOTED_CHARACTERS = 300
 
 
 def why(explanation: Explanation, words: Words, *, staff: bool) -> Message:
-    """Return the verdict, the release that gave it, and the nearest settled questions, whose text only staff see."""
+    """Return the verdict, the release that gave it, and the nearest settled questions, for staff alone."""
     card, verdict = explanation.card, explanation.card.verdict
     title = words("why.title", category=name_of(card.prompt, verdict.category))
     reason = remembered(verdict, words) or escaped(verdict.reason, QUOTED_CHARACTERS) or words("why.no_reason")
@@ -23,10 +23,10 @@ def why(explanation: Explanation, words: Words, *, staff: bool) -> Message:
         *([] if verdict.from_memory else _release_lines(explanation, words)),
     ]
     blocks = [section(f"*{title}*\n" + "\n".join(f"• {line}" for line in lines), verbatim=True)]
-    if explanation.nearest:
+    if explanation.nearest and staff:
         nearest = [
             words("why.near", category=name_of(card.prompt, row.category), percent=round(row.similarity * 100))
-            + (f" {escaped(row.text, QUOTED_CHARACTERS)}" if staff else "")
+            + f" {escaped(row.text, QUOTED_CHARACTERS)}"
             for row in explanation.nearest
         ]
         blocks.append(section("\n".join([words("why.nearest"), *nearest]), verbatim=True))

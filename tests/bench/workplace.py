@@ -166,6 +166,7 @@ def environment(server: Server, model_url: str) -> dict[str, str]:
         "BOT_OPS_CHANNEL": server.channels.ops.id,
         "BOT_HTTP_PORT": "0",
         "BOT_AUTO_TRAIN": "off",
+        "BOT_TRAINING_ALLOWED": "true",
     }
 
 

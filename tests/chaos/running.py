@@ -101,6 +101,7 @@ class Run:
             DATABASE_URL=self.url,
             BOT_HTTP_PORT="0",
             BOT_AUTO_TRAIN="off",
+            BOT_TRAINING_ALLOWED="true",
             BOT_DRAIN_SECONDS="2",
         )
         self.replicas = [Replica(f"replica-{n + 1}", self.folder, env, self.faults) for n in range(self.plan.replicas)]

@@ -30,7 +30,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "bot_encoder",
         NESTED,
     ),
-    "Privacy": ("bot_private_rows",),
+    "Privacy": ("bot_privacy_notice", "bot_training_allowed", "bot_private_rows"),
     "Limits": (
         *("bot_shadow_per_day", "bot_budget_usd", "bot_questions_per_hour"),
         *("bot_catch_up_hours", "bot_remind_hours"),

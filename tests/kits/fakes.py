@@ -96,6 +96,10 @@ class MemoryNeighbours:
         rows = [row for row in self.rows if row.split is Split.TRAIN and row.group not in excluded]
         return self._ranked(text, rows)[:k]
 
+    async def repeated(self, reason: str) -> list[str]:
+        del reason
+        return [row.text for row in self.rows]
+
     async def likenesses(self, texts: Sequence[str]) -> Likenesses:
         settled = [max((one.similarity for one in self._ranked(text, self.rows)), default=0.0) for text in texts]
         between = [[_similarity(one, other) for other in texts] for one in texts]

@@ -176,6 +176,9 @@ class FakeAnnouncer:
         self.asked: list[tuple[str, str]] = []
         """Authors who were asked for their agreement: (question id, author's id)."""
         self.proposals: list[tuple[ProposalState, str | None]] = []
+        self.told_askers: list[str] = []
+        self.permissions: list[tuple[str, bool]] = []
+        """Each question for the permission to train: the student, and whether trainings wait for it."""
         """What was shown of proposals: the state, and the version's id."""
         self.finetunes: dict[str, Finetune] = {}
         """ts of a progress message → the fine-tune that it shows."""
@@ -342,6 +345,18 @@ class FakeAnnouncer:
         fault = self._receive("post_digest")
         if digest.until not in [posted.until for posted in self.digests]:
             self.digests.append(digest)
+        lose(fault, NO_ANSWER)
+
+    async def tell_asker(self, person: str, models: Sequence[ModelName]) -> None:
+        del models
+        fault = self._receive("tell_asker")
+        if person not in self.told_askers:
+            self.told_askers.append(person)
+        lose(fault, NO_ANSWER)
+
+    async def ask_permission(self, student: ModelName, *, paused: bool) -> None:
+        fault = self._receive("ask_permission")
+        self.permissions.append((str(student), paused))
         lose(fault, NO_ANSWER)
 
     async def show_proposal(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot.dataset.exporting import Exporting
+from bot.dataset.permitting import Permitting
 from bot.domain.dataset import Row, Split
 from bot.domain.finetune import Finetune
 from bot.domain.release import ModelName, Release
@@ -29,6 +30,7 @@ class FinetuneActs:
     """The acts from rows to a job."""
 
     exporting: Exporting
+    permitting: Permitting
     planning: Planning
     starting: Starting
     following: Following
@@ -46,6 +48,7 @@ def finetune_acts(  # noqa: PLR0917 - the acts need every port
     embedded: Embedded | None = None,
     *,
     private_rows: bool = False,
+    allowed: bool = True,
 ) -> FinetuneActs:
     """Return the acts as `bot.acts` builds them, for the base model."""
     exporting, reports = (
@@ -54,8 +57,10 @@ def finetune_acts(  # noqa: PLR0917 - the acts need every port
     )
     progress = FinetuneProgress(store, clock, reports)
     planning = Planning(store, exporting, CountingEstimator(), check_file, spending, clock, student)
-    starting = Starting(store, shelf, trainer, spending, progress, clock, exporting, embedded)
-    return FinetuneActs(exporting, planning, starting, Following(store, trainer, starting, progress, clock))
+    permitting = Permitting(store, clock, exporting, student, by_setting=allowed)
+    starting = Starting(store, shelf, trainer, spending, progress, clock, exporting, permitting, embedded)
+    following = Following(store, trainer, starting, progress, clock)
+    return FinetuneActs(exporting, permitting, planning, starting, following)
 
 
 class OneEmbedded:
@@ -90,6 +95,8 @@ class FinetuneBench:
         self.problems: list[FileProblem] = []
         self.budget: float | None = None
         self.private_rows = False
+        self.allowed = True
+        """Whether the settings allow trainings."""
         self.acts = self.new_acts()
 
     def new_acts(self) -> FinetuneActs:
@@ -107,6 +114,7 @@ class FinetuneBench:
             self.student,
             self.embedded,
             private_rows=self.private_rows,
+            allowed=self.allowed,
         )
 
     async def add(self, rows: Sequence[Row]) -> None:

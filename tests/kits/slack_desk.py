@@ -214,6 +214,8 @@ async def open_desk(
     embedded: Embedded | None = None,
     enterprise: str = "",
     per_hour: int | None = None,
+    training_allowed: bool = True,
+    tell_askers: bool = False,
 ) -> AsyncIterator[SlackDesk]:
     """Open a bot in a new practice workspace.
 
@@ -230,6 +232,8 @@ async def open_desk(
         embedded: What the embedded model knows about itself; the default has none.
         enterprise: The Enterprise Grid organisation of the workspace; the default has none.
         per_hour: Questions that one person may ask within an hour; the default has no limit.
+        training_allowed: Whether the settings allow trainings.
+        tell_askers: Whether each asker is told once what happens with questions, as the bot does outside of tests.
     """
     async with AsyncExitStack() as stack:
         timing = Timing(ack=ack, redeliver=(0.0, 0.05, 0.05))
@@ -258,7 +262,11 @@ async def open_desk(
             embedded=embedded or NothingEmbedded(),
         )
         rates = {name.provider: UNTHROTTLED for name in (serving, student)}
-        acts = Acts(ports, Choices(student=student, fallback=fallback or Fallback(), judged_per_second=rates))
+        fallback = fallback or Fallback()
+        acts = Acts(
+            ports,
+            Choices(student=student, fallback=fallback, judged_per_second=rates, training_allowed=training_allowed),
+        )
         guard = Guard([server.people.staff_group.id], [server.people.admin.id], client, people, acts.auditing)
         announcer = SlackAnnouncer(
             client, people, server.channels.ops.id, [server.people.staff_group.id], admins=guard.admins
@@ -266,7 +274,7 @@ async def open_desk(
         reader = MessageReader(client, people, audiences)
         history = SlackHistory(client, reader, policy)
         slack_ports = SlackPorts(announcer, history, audiences, reader)
-        slack = SlackActs(ports, acts, slack_ports, timedelta(hours=24), per_hour=per_hour)
+        slack = SlackActs(ports, acts, slack_ports, timedelta(hours=24), per_hour=per_hour, tell_askers=tell_askers)
         answerers = Pool(slack.answering.answer_next, 4, poll=POLL_SECONDS)
         deliverers = Pool(slack.delivering.deliver_next, 2, poll=POLL_SECONDS)
         recheckers = Pool(acts.rechecking.recheck_next, 1, poll=POLL_SECONDS)

@@ -26,6 +26,7 @@ def at_slack(server: Server) -> dict[str, str]:
         "SLACK_APP_TOKEN": server.app_token,
         "BOT_HTTP_PORT": "0",
         "BOT_AUTO_TRAIN": "off",
+        "BOT_TRAINING_ALLOWED": "true",
         "BOT_ENCODER": "none",
         "BOT_STAFF": server.people.staff[1].id,
         "BOT_ADMINS": server.people.admin.id,

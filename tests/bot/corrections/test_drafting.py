@@ -15,7 +15,7 @@ from bot.domain.question import Place, Question, Verdict, Via
 from storage.store import SqlStore
 from tests.bot.things import CATEGORIES, PROMPT
 from tests.kits.correction_desk import CorrectionDesk
-from tests.kits.fakes import RuleModel, StepClock
+from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
@@ -88,7 +88,7 @@ def test_exported_reasons_argue_for_the_rows_category(questions: list[tuple[str,
 async def test_given_reason_is_preferred_to_a_models_draft(store: SqlStore, clock: StepClock, model: RuleModel) -> None:
     desk = CorrectionDesk(store, clock)
     await desk.ask("有給は何日前？")
-    drafting = Drafting(store, model)
+    drafting = Drafting(store, model, MemoryNeighbours())
     assert await drafting.reason(desk.question, "labor") == "'有給' stands in it"
     assert await drafting.reason(desk.question, "it") == "'有給は何日前？' is a matter of it"
     card = await desk.press("it", seen=0, reason="端末の話")
@@ -100,7 +100,7 @@ async def test_given_reason_is_preferred_to_a_models_draft(store: SqlStore, cloc
 async def test_no_draft_for_unknown_things_or_failed_model(store: SqlStore, clock: StepClock, model: RuleModel) -> None:
     desk = CorrectionDesk(store, clock)
     await desk.ask()
-    drafting = Drafting(store, model)
+    drafting = Drafting(store, model, MemoryNeighbours())
     assert await drafting.reason("no such question", "it") is None
     assert await drafting.reason(desk.question, "no such category") is None
     model.fail(1)

@@ -40,9 +40,12 @@ class SummaryDesk(FinetuneBench):
     def replica(self) -> Digesting:
         estimator, neighbours = CountingEstimator(), RowNeighbours(self.store)
         evaluating = Evaluating(self.store, RuleModel({}), self.clock, neighbours=neighbours, estimator=estimator)
-        proposing = Proposing(self.store, self.acts.planning, self.acts.starting, evaluating, self.clock, on=True)
+        acts = self.acts
+        proposing = Proposing(
+            *(self.store, acts.planning, acts.starting, evaluating, acts.permitting, self.clock), on=True
+        )
         spending = Spending(estimator, self.clock, None)
-        glancing = Glancing(self.store, proposing, spending, neighbours, self.clock, BASE)
+        glancing = Glancing(self.store, proposing, spending, neighbours, self.clock, BASE, self.acts.permitting)
         return Digesting(self.store, glancing, self.announcer, self.clock)
 
     async def ask(self, n: int, at: datetime) -> None:

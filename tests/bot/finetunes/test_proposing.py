@@ -8,6 +8,7 @@ from bot.domain.dataset import Split
 from bot.domain.errors import Reason, Refused
 from bot.domain.finetune import FinetuneState
 from bot.domain.next_step import Step
+from bot.domain.permission import PERMISSION_TOPIC
 from bot.domain.prompt import Prompt
 from bot.domain.proposal import Proposal, ProposalState
 from bot.domain.release import ModelName
@@ -54,7 +55,7 @@ class ProposalDesk(FinetuneBench):
             estimator=CountingEstimator(),
             per_second=dict.fromkeys(("local", "openai"), 10_000.0),
         )
-        return Proposing(self.store, acts.planning, acts.starting, evaluating, self.clock, on=on)
+        return Proposing(self.store, acts.planning, acts.starting, evaluating, acts.permitting, self.clock, on=on)
 
     async def confirm_rows(self, n: int = 12) -> None:
         self.clock.advance(minutes=1)
@@ -207,7 +208,7 @@ async def by_hand(desk: ProposalDesk, model: str) -> Evaluating:
 
 async def glance(desk: ProposalDesk, proposing: Proposing) -> Glance:
     spending, neighbours = Spending(CountingEstimator(), desk.clock, None), RowNeighbours(desk.store)
-    return await Glancing(desk.store, proposing, spending, neighbours, desk.clock, BASE).glance()
+    return await Glancing(desk.store, proposing, spending, neighbours, desk.clock, BASE, desk.acts.permitting).glance()
 
 
 @pytest.mark.parametrize(("model", "after"), [(LEARNED, Step.SWITCH), ("ft:base:2", Step.CONFIRM)])
@@ -224,3 +225,45 @@ async def test_hand_trained_version_is_compared_then_offered(desk: ProposalDesk,
     if after is Step.SWITCH:
         await Releasing(desk.store, desk.clock).switch(seen.candidate.id, "U9")
         assert (await desk.state(), (await glance(desk, proposing)).step) == (ProposalState.TAKEN, Step.CONFIRM)
+
+
+async def asked(desk: ProposalDesk) -> list[tuple[str, dict[str, str]]]:
+    async with desk.store.transaction() as tx:
+        return [(entry.key, entry.payload) for entry in await tx.outbox.page(PERMISSION_TOPIC, 0, 10)]
+
+
+async def test_training_waits_for_permission_of_company(desk: ProposalDesk) -> None:
+    desk.allowed = False
+    await desk.confirm_rows()
+    for _ in range(3):
+        await desk.restarted().step()
+    assert (await desk.newest(), await asked(desk)) == (None, [("local/base", {})])
+    await desk.new_acts().permitting.allow("U9", BASE)
+    await desk.train()
+    assert await desk.state() is ProposalState.OPEN
+    assert len(await asked(desk)) == 1
+
+
+async def test_prepared_training_waits_for_permission_too(desk: ProposalDesk) -> None:
+    """It was planned by a program that asked for none. It is not dropped, and goes on once it is allowed."""
+    await desk.confirm_rows()
+    finetune, _ = await desk.acts.planning.plan("madoguchi", "en")
+    now = desk.clock.now()
+    planned = Proposal(finetune_id=finetune.id, state=ProposalState.TRAINING, created_at=now, updated_at=now)
+    async with desk.store.transaction() as tx:
+        await tx.proposals.add(planned)
+    desk.allowed = False
+    await desk.restarted().step()
+    assert (await desk.state(), desk.trainer.requests["create"]) == (ProposalState.TRAINING, 0)
+    await desk.new_acts().permitting.allow("U9", BASE)
+    await desk.train()
+    assert await desk.state() is ProposalState.OPEN
+
+
+async def test_upgraded_installation_is_told_that_training_paused(desk: ProposalDesk) -> None:
+    await desk.confirm_rows()
+    await desk.train()
+    desk.allowed = False
+    for _ in range(3):
+        await desk.restarted(on=False).step()
+    assert await asked(desk) == [("local/base", {"paused": "yes"})]
