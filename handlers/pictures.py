@@ -104,19 +104,19 @@ def _bars(axes: Axes, evaluation: Evaluation, categories: Sequence[str], words: 
 
 
 def _label(evaluation: Evaluation, category: str, words: Words, *, ids: bool) -> str:
-    name = shorten(category if ids else _names(evaluation).get(category, category), 14)
+    name = shorten(category if ids else _names(evaluation, words).get(category, category), 14)
     if evaluation.card.categories[category].support >= FEWEST_IN_BIN:
         return name
     return "\n".join([name, words("evaluate.picture.few", n=FEWEST_IN_BIN)])
 
 
-def _names(evaluation: Evaluation) -> dict[str, str]:
-    return {category.id: category.name for category in evaluation.prompt.categories}
+def _names(evaluation: Evaluation, words: Words) -> dict[str, str]:
+    return {category.id: words.name(category) for category in evaluation.prompt.categories}
 
 
 def _alt(evaluation: Evaluation, words: Words) -> str:
     """Return what the picture shows: both shares of right answers, and the categories that changed or are weakest."""
-    card, before, names = evaluation.card, evaluation.before, _names(evaluation)
+    card, before, names = evaluation.card, evaluation.before, _names(evaluation, words)
     facts = {"name": evaluation.release.name, "now": f"{card.accuracy:.0%}"}
     telling = {c: figures.recall or 0 for c, figures in card.categories.items() if figures.support >= FEWEST_IN_BIN}
 

@@ -107,7 +107,7 @@ async def settle_focused(call: Call) -> None:
             await call.acts.reviewing.settle_conflict(pressed.id, pressed.category, call.spot.user)
         else:
             press = Press(question_id=pressed.id, category=pressed.category, seen=pressed.seen, by=call.spot.user)
-            notice = queue.saved(await call.acts.correcting.settle(press))
+            notice = queue.saved(await call.acts.correcting.settle(press), call.words)
     except Refused as refused:
         notice = _meanwhile(refused, call.words)
     call.acts.glancing.forget()

@@ -22,15 +22,27 @@ PLACEHOLDER = "{{categories}}"
 LONG_PROMPT_TOKENS = 4_000
 """Number of tokens from which people are warned: every question pays for them, and training rows teach better."""
 LONGEST_ID = 64
+LATER_FIELDS = frozenset({"channel", "name_en", "name_ja"})
+"""Fields of a category that the first programs did not know."""
+OUTSIDE_TEXT = ("owner", "guide", "channel", "name_en", "name_ja")
+"""Fields of a category that are not part of the system message."""
 
 CategoryId = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=r"^[\w.-]+$")]
+
+
+CategoryName = Annotated[str, Field(min_length=1, max_length=60)]
 
 
 class Category(Thing):
     """A category that the model may answer; also one entry of categories.toml."""
 
     id: CategoryId
-    name: Annotated[str, Field(min_length=1, max_length=60)]
+    name: CategoryName
+    """What the model reads, and people of the prompt's language."""
+    name_en: CategoryName | None = None
+    """What people read whose language is English; None shows them `name`."""
+    name_ja: CategoryName | None = None
+    """The same for Japanese."""
     rule: str = ""
     examples: tuple[str, ...] = ()
     owner: str | None = None
@@ -42,15 +54,19 @@ class Category(Thing):
     """Whether this is the catch-all."""
 
     @model_serializer(mode="wrap")
-    def _without_empty_channel(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out an empty channel: the folder's hash stays the one that earlier programs stored."""
+    def _without_later_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out empty fields that came later: the folder's hash stays the one that earlier programs stored."""
         fields: dict[str, Any] = handler(self)
-        return fields if fields.get("channel") else {name: one for name, one in fields.items() if name != "channel"}
+        return {name: one for name, one in fields.items() if one or name not in LATER_FIELDS}
 
     @model_validator(mode="before")
     @classmethod
     def _clean(cls, fields: Any) -> Any:
         return clean_values(fields)
+
+    def name_in(self, language: str | None) -> str:
+        """Return the name that people of this language (`en`, `ja`) read; None is the prompt's own language."""
+        return {"en": self.name_en, "ja": self.name_ja}.get(language or "") or self.name
 
     def rendered(self) -> str:
         """Return this category's part of the system message."""
@@ -170,10 +186,13 @@ class Prompt(Thing):
         return self.changed(categories=[c for c in self.categories if c.id != category_id])
 
     def with_contacts(self, contacts: Mapping[str, Category]) -> "Prompt":
-        """Return this prompt with the owners, guides and channels of these categories (by id); the text is the same."""
+        """Return this prompt with what these categories (by id) name beside the text, which stays the same.
+
+        That is their owners, guides, channels, and their names in other languages.
+        """
 
         def contact(category_id: str) -> dict[str, Any]:
-            return {name: getattr(contacts[category_id], name) for name in ("owner", "guide", "channel")}
+            return {name: getattr(contacts[category_id], name) for name in OUTSIDE_TEXT}
 
         return self.changed(
             categories=[c.model_copy(update=contact(c.id)) if c.id in contacts else c for c in self.categories]
@@ -232,10 +251,12 @@ class PromptEvent(Thing):
 
 
 def match_category(categories: Collection[Category], written: str) -> Category | None:
-    """Return the category that a person wrote, by id or by name, ignoring case; an exact id wins."""
+    """Return the category that a person wrote, by id or by name in any language, ignoring case; an exact id wins."""
     wanted = written.casefold().strip()
     exact = next((c for c in categories if c.id == written), None)
-    return exact or next((c for c in categories if wanted in {c.id.casefold(), c.name.casefold()}), None)
+    named = next((c for c in categories if wanted in {c.id.casefold(), c.name.casefold()}), None)
+    others = [c for c in categories if wanted in {(c.name_en or "").casefold(), (c.name_ja or "").casefold()} - {""}]
+    return exact or named or next(iter(others), None)
 
 
 def id_for(name: str, taken: Collection[str]) -> str:

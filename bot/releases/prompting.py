@@ -123,7 +123,7 @@ class Prompting:
             if old is None:
                 raise Refused(Reason.UNKNOWN_CATEGORY, category=category.name)
             refuse_taken(prompt, category)
-            kept = {"other": old.other, "channel": old.channel}
+            kept = {name: getattr(old, name) for name in ("other", "channel", "name_en", "name_ja")}
             return await self._apply(tx, prompt.with_category(category.model_copy(update=kept)), by)
 
     async def add(self, seen: str, category: Category, by: str) -> PromptChange:

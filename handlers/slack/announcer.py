@@ -120,8 +120,13 @@ class SlackAnnouncer:
         await self._copies.keep_one(place.channel, place.thread, notice_mark(event_id))
 
     def _card_message(self, card: Card) -> Message:
-        words = Words(card.question.language)
+        words = self._card_words(card)
         return direct_card(card, words) if card.question.direct else card_view(card, words, self._staff)
+
+    def _card_words(self, card: Card) -> Words:
+        """Return the words of a card: only the asker reads that of a direct message."""
+        language = card.question.language
+        return Words(language, names=language) if card.question.direct else self._people.public_words(language)
 
     async def update_card(self, card: Card) -> None:
         question = card.question
@@ -134,7 +139,7 @@ class SlackAnnouncer:
                 raise
 
     async def announce_owner(self, card: Card, *, message_id: str, again: bool) -> None:
-        place, message = card.question.place, moved(card, Words(card.question.language), self._staff)
+        place, message = card.question.place, moved(card, self._card_words(card), self._staff)
         if message:
             await self._post_once(
                 place.channel, place.thread, message, announcement_mark(f"owner:{message_id}"), again=again

@@ -71,7 +71,7 @@ class DirectMessages:
         return []
 
     async def tell_unreached(self, card: Card, category: Category | None, *, again: bool) -> None:
-        message = views.unreached(card, category, Words(card.question.language))
+        message = views.unreached(card, category, Words(card.question.language, names=card.question.language))
         place, mark = card.question.place, Mark("told", "what", f"unreached:{card.question.id}")
         await self._post_once(place.channel, place.thread, message, mark, again)
 

@@ -42,7 +42,7 @@ class SlackUser:
 
     @property
     def words(self) -> Words:
-        return Words(self.language)
+        return Words(self.language, names=self.language)
 
 
 class People:
@@ -90,7 +90,11 @@ class People:
     @property
     def default_words(self) -> Words:
         """The words for messages to no particular person: in the configured language, else English."""
-        return Words(language_of(None, self._language))
+        return self.public_words(language_of(None, self._language))
+
+    def public_words(self, language: str) -> Words:
+        """The words for a post that everybody reads: categories have their names in the workspace's language."""
+        return Words(language, names=self._language)
 
     async def words(self, user_id: str) -> Words:
         """Return the words in this person's language. If the lookup fails, return the default words."""

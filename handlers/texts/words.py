@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from bot.domain.errors import Refused
 from bot.domain.faults import Problem
+from bot.domain.prompt import Category
 from handlers.texts.escape import escaped
 
 Language = Literal["ja", "en"]
@@ -48,14 +49,23 @@ class Count(int):
 class Words:
     """The texts of one language: `Words("ja")("refused.not_staff", who="<@U1>")`.
 
+    Args:
+        language: The language of the texts.
+        names: The language of categories' names. None shows the prompt's own, which a post for everybody should show.
+
     Facts go into the text unchanged. For mrkdwn, the caller must pass what people or models wrote through `escaped`.
 
     Raises:
         KeyError: The key is unknown, or a placeholder has no fact.
     """
 
-    def __init__(self, language: str) -> None:
+    def __init__(self, language: str, names: str | None = None) -> None:
         self.language = language_of(language, None)
+        self._names = names
+
+    def name(self, category: Category) -> str:
+        """Return the category's name as this reader knows it; not escaped."""
+        return category.name_in(self._names)
 
     def __call__(self, key: str, /, **facts: object) -> str:
         counted = {name: Count(fact) if type(fact) is int else fact for name, fact in facts.items()}

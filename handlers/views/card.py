@@ -98,18 +98,18 @@ def settled_first(shown: Card, words: Words) -> str:
     """Return, as mrkdwn, how somebody else settled or reopened the question first."""
     if shown.settled is None:
         return words("correct.reopened")
-    return words("correct.already", category=_name(shown), who=person(shown.settled.by))
+    return words("correct.already", category=_name(shown, words), who=person(shown.settled.by))
 
 
 def settled_the_same(shown: Card, words: Words) -> str:
     """Return, as mrkdwn, that somebody else settled the question the same way first."""
-    return words("correct.same", category=_name(shown), who=person(shown.settled.by) if shown.settled else "")
+    return words("correct.same", category=_name(shown, words), who=person(shown.settled.by) if shown.settled else "")
 
 
 def settle_anyway(shown: Card, choice: CategoryChoice, words: Words) -> Message:
     """Return a message that tells who was first, with a button to settle the question differently anyway."""
     category = shown.prompt.category(choice.category)
-    name = category.name if category else choice.category
+    name = words.name(category) if category else choice.category
     again = choice.model_copy(update={"seen": shown.seen})
     text = settled_first(shown, words)
     anyway = button(words("correct.anyway", category=name), ids.ANYWAY, again.packed())
@@ -127,7 +127,7 @@ def modal(shown: Card, form: Form, category: str | None, words: Words, *, drafti
         words: The language of the person who corrects.
         drafting: Whether a suggestion is on its way.
     """
-    options = [option(c.name, c.id) for c in shown.prompt.categories]
+    options = [option(words.name(c), c.id) for c in shown.prompt.categories]
     initial = next((o for o in options if o["value"] == category), None)
     suggestion = [_suggestion(form, category, words)] if form.draft and form.draft != form.filled else []
     return {
@@ -186,7 +186,7 @@ def _head(shown: Card, words: Words, staff: str, told: str = "") -> list[str]:
         staff: Mentions of the people who are asked about a guess.
         told: Mentions that the message has already; none of them is repeated.
     """
-    name = _name(shown)
+    name = _name(shown, words)
     if shown.guessed:
         others = ", ".join(one for one in staff.split(", ") if one not in told)
         return [words("card.guess", category=name), words("card.ask_staff", staff=others).strip()]
@@ -217,13 +217,20 @@ def moved(shown: Card, words: Words, asked: str = "") -> Message | None:
     if asker is None and owner is None:
         return None
     key = "card.moved" if owner else "card.moved_nobody"
-    text = words(key, asker=words("card.hello", asker=asker) if asker else "", owner=owner, category=_name(shown))
+    text = words(
+        key, asker=words("card.hello", asker=asker) if asker else "", owner=owner, category=_name(shown, words)
+    )
     return Message(text.strip(), [section(text.strip(), verbatim=True)])
 
 
-def _name(shown: Card) -> str:
+def _name(shown: Card, words: Words) -> str:
     category = shown.category
-    return escaped(category.name if category else (shown.settled or shown.verdict).category)
+    return escaped(words.name(category) if category else (shown.settled or shown.verdict).category)
+
+
+def _model_name(shown: Card) -> str:
+    """Return the category's name as the model knows it, whatever the reader does."""
+    return escaped(shown.category.name if shown.category else shown.verdict.category)
 
 
 def _reason(shown: Card) -> str:
@@ -237,7 +244,7 @@ def _reason(shown: Card) -> str:
         return ""
     if shown.verdict.from_memory:
         return ""
-    return escaped(shown.verdict.reason, REASON_SHOWN) if tells_why(shown.verdict.reason, _name(shown)) else ""
+    return escaped(shown.verdict.reason, REASON_SHOWN) if tells_why(shown.verdict.reason, _model_name(shown)) else ""
 
 
 def remembered(verdict: Verdict, words: Words) -> str:
@@ -266,7 +273,7 @@ def small_print(shown: Card, words: Words) -> str:
     changed = shown.settled and shown.settled.category != shown.verdict.category
     parts = [words("card.late")] if shown.question.late else []
     if changed:
-        parts.append(words("card.first", category=escaped(verdict.name if verdict else "")))
+        parts.append(words("card.first", category=escaped(words.name(verdict) if verdict else "")))
     elif shown.verdict.from_memory:
         parts.append(remembered(shown.verdict, words))
     elif shown.verdict.confidence is not None and not shown.settled:
@@ -320,7 +327,7 @@ def _controls(shown: Card, words: Words, likely: int = NEXT_LIKELY) -> list[Bloc
     for n, category in enumerate(offered):
         agreed = category.id == shown.verdict.category
         value = CategoryChoice(question=shown.question.id, seen=shown.seen, category=category.id).packed()
-        label = words("card.agree") if agreed and not shown.doubtful else category.name
+        label = words("card.agree") if agreed and not shown.doubtful else words.name(category)
         buttons.append(button(label, ids.AGREE if agreed else f"{ids.CHANGE}.{n - 1}", value))
     return [*buttons, button(words("card.more"), ids.CORRECT_OPEN, _seen(shown))]
 

@@ -65,7 +65,7 @@ def _numbers(decision: Decision, words: Words) -> str:
 
 
 def _drop_line(drop: gate.Drop, prompt: Prompt, words: Words) -> str:
-    category = name_of(prompt, drop.category)
+    category = name_of(prompt, drop.category, words)
     shares = {"before": f"{drop.before:.0%}", "now": f"{drop.now:.0%}"}
     return words("details.comparison.drop", category=category, support=drop.support, **shares)
 
@@ -124,8 +124,8 @@ def _changes(changes: list[ChangedAnswer], prompt: Prompt, words: Words) -> list
 
 
 def _change_line(change: ChangedAnswer, prompt: Prompt, words: Words) -> str:
-    right = name_of(prompt, change.row.category)
-    now = words("evaluate.filtered_answer") if change.now == FILTERED else name_of(prompt, change.now)
+    right = name_of(prompt, change.row.category, words)
+    now = words("evaluate.filtered_answer") if change.now == FILTERED else name_of(prompt, change.now, words)
     return words("details.comparison.change", text=_shortened(change.row), right=right, now=now)
 
 
@@ -159,7 +159,9 @@ def _catch_all(evaluation: Evaluation, words: Words) -> list[str]:
     if figures is None:
         return []
     recall, precision = percent(figures.recall), percent(figures.precision)
-    return [words("details.comparison.catch_all", category=escaped(other.name), recall=recall, precision=precision)]
+    return [
+        words("details.comparison.catch_all", category=escaped(words.name(other)), recall=recall, precision=precision)
+    ]
 
 
 def _cost(evaluation: Evaluation, words: Words) -> str:
@@ -187,7 +189,7 @@ def _categories(evaluation: Evaluation, words: Words) -> list[str]:
     lines = [
         words(
             "details.comparison.category",
-            category=name_of(evaluation.prompt, category),
+            category=name_of(evaluation.prompt, category, words),
             precision=percent(categories[category].precision),
             recall=percent(categories[category].recall),
             support=categories[category].support,

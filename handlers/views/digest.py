@@ -30,12 +30,14 @@ def digest_message(
     if digest.judgement.judged:
         lines.append(_right(digest.judgement, digest.judgement_before, words))
     if digest.waiting and link:
-        category = name_of(prompt, digest.waiting.category)
+        category = name_of(prompt, digest.waiting.category, words)
         lines.append(words("digest.waiting", asked=date(digest.waiting.asked_at, link), category=category))
     learned = [words("digest.gained", n=digest.gained)] if digest.gained else []
     if digest.confused:
         one, other, n = digest.confused
-        learned.append(words("digest.confused", one=name_of(prompt, one), other=name_of(prompt, other), n=n))
+        learned.append(
+            words("digest.confused", one=name_of(prompt, one, words), other=name_of(prompt, other, words), n=n)
+        )
     lines += [" ".join(learned)] if learned else []
     lines.append(next_text(digest.next, words))
     value = NamedPayload(id=digest.until.isoformat()).packed()
@@ -55,7 +57,7 @@ def _asked(week: AskedWeek, before: AskedWeek, prompt: Prompt, words: Words) -> 
     for category in most:
         n = week.public[category]
         change = f"{n - before.public.get(category, 0):+d}".replace("-", "−").replace("+0", "±0")
-        parts.append(words("digest.category", category=name_of(prompt, category), n=n, change=change))
+        parts.append(words("digest.category", category=name_of(prompt, category, words), n=n, change=change))
     if week.private:
         parts.append(words("digest.private", n=week.private))
     return " · ".join(parts)

@@ -48,7 +48,7 @@ def _answer(shown: Card, words: Words) -> list[Block]:
 
 
 def _head(shown: Card, words: Words) -> str:
-    name = _name(shown, shown.category)
+    name = _name(shown, shown.category, words)
     return words("card.guess", category=name) if shown.guessed else f"*{name}*"
 
 
@@ -62,7 +62,7 @@ def _controls(shown: Card, words: Words, *, keep: bool = True) -> list[Block]:
         return []
     category = (shown.settled or shown.verdict).category
     value = DirectChoice(question=shown.question.id, category=category).packed()
-    controls = [button(words("direct.send", category=_name(shown, shown.category)), ids.DIRECT_SEND, value)]
+    controls = [button(words("direct.send", category=_name(shown, shown.category, words)), ids.DIRECT_SEND, value)]
     if keep and shown.question.disclosure is None:
         controls.append(button(words("direct.keep"), ids.DIRECT_KEEP, value))
     block_id = f"direct.{shown.verdict.id}.{shown.question.disclosure or 'open'}"
@@ -71,7 +71,7 @@ def _controls(shown: Card, words: Words, *, keep: bool = True) -> list[Block]:
 
 def step(shown: Card, category: Category, words: Words) -> Message:
     """Return the private step before a message is sent: what happens then, and whether with a name."""
-    text = words("direct.step", category=escaped(category.name))
+    text = words("direct.step", category=escaped(words.name(category)))
     value = DirectChoice(question=shown.question.id, category=category.id).packed()
     controls = [
         button(words("direct.with_name"), ids.DIRECT_NAMED, value),
@@ -98,7 +98,7 @@ def sent(shown: Card, category: Category | None, owner: str | None, words: Words
     """
     named = shown.question.disclosure is Disclosure.NAMED
     key = "direct.asks" if named else "direct.asks_unnamed"
-    facts = {"asker": mention(shown.question.asker) or "", "category": _name(shown, category)}
+    facts = {"asker": mention(shown.question.asker) or "", "category": _name(shown, category, words)}
     text = " ".join(filter(None, (mention(owner), words(key, **facts))))
     quoted = "\n".join(f"> {line}" for line in escaped(shown.question.text, QUOTED).splitlines())
     return Message(text, [section(f"{text}\n{quoted}", verbatim=True), context(words("direct.thread"))])
@@ -106,7 +106,7 @@ def sent(shown: Card, category: Category | None, owner: str | None, words: Words
 
 def unreached(shown: Card, category: Category | None, words: Words) -> Message:
     """Return what the asker reads if nobody could be reached."""
-    text = words("direct.unreached", category=_name(shown, category))
+    text = words("direct.unreached", category=_name(shown, category, words))
     return Message(text, [section(text)])
 
 
@@ -120,5 +120,5 @@ def reply(by: str, text: str, words: Words) -> Message:
     return Message(said, [section(f"{said}\n{quoted}", verbatim=True)])
 
 
-def _name(shown: Card, category: Category | None) -> str:
-    return escaped(category.name if category else (shown.settled or shown.verdict).category)
+def _name(shown: Card, category: Category | None, words: Words) -> str:
+    return escaped(words.name(category) if category else (shown.settled or shown.verdict).category)

@@ -64,13 +64,14 @@ def accuracy(card: Scorecard | None, words: Words) -> str:
 def per_category(counts: dict[str, int], prompt: Prompt, words: Words) -> list[str]:
     """Return the number of rows of each category, for the details."""
     return [
-        words("details.training.category", category=escaped(c.name), n=counts.get(c.id, 0)) for c in prompt.categories
+        words("details.training.category", category=escaped(words.name(c)), n=counts.get(c.id, 0))
+        for c in prompt.categories
     ]
 
 
 def without_rows(counts: dict[str, int], prompt: Prompt, words: Words) -> list[str]:
     """Return a line that names the categories without any row, which a model forgets; often nothing."""
-    missing = [escaped(c.name) for c in prompt.categories if not counts.get(c.id)]
+    missing = [escaped(words.name(c)) for c in prompt.categories if not counts.get(c.id)]
     if not missing:
         return []
     named = words.listed(missing[:CATEGORIES_NAMED])
@@ -78,7 +79,7 @@ def without_rows(counts: dict[str, int], prompt: Prompt, words: Words) -> list[s
     return [words("finetune.plan.missing", categories=named + more)]
 
 
-def name_of(prompt: Prompt, category_id: str) -> str:
+def name_of(prompt: Prompt, category_id: str, words: Words) -> str:
     """Return a category's name, escaped; its id if the prompt does not know it."""
     category = prompt.category(category_id)
-    return escaped(category.name if category else category_id)
+    return escaped(words.name(category) if category else category_id)

@@ -98,7 +98,7 @@ def decision_lines(evaluation: Evaluation, words: Words) -> list[str]:
         return [words("gate.first.unknown")]
     facts: dict[str, object] = {"fixed": paired.better, "broken": paired.worse}
     if decision.drops:
-        dropped = [name_of(evaluation.prompt, drop.category) for drop in decision.drops[:DROPS_SHOWN]]
+        dropped = [name_of(evaluation.prompt, drop.category, words) for drop in decision.drops[:DROPS_SHOWN]]
         facts["categories"] = words.listed(dropped)
     if decision.outcome is not Outcome.NOT_ENOUGH:
         return [words(f"gate.first.{decision.why.value}", **facts)]

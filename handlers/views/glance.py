@@ -101,7 +101,7 @@ def _examples(seen: Glance, words: Words) -> str:
     parts = []
     for category in seen.prompt.categories:
         missing = seen.rare.get(category.id)
-        facts = {"category": name_of(seen.prompt, category.id), "n": seen.examples.get(category.id, 0)}
+        facts = {"category": name_of(seen.prompt, category.id, words), "n": seen.examples.get(category.id, 0)}
         parts.append(
             words("home.glance.missing", missing=missing, **facts) if missing else words("home.glance.has", **facts)
         )

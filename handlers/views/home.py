@@ -43,7 +43,7 @@ def about(prompt: Prompt, words: Words, *, bot: str) -> list[Block]:
     if examples:
         blocks.append(context(words("home.examples", examples=" · ".join(escaped(one, 80) for one in examples))))
     lines = [
-        words("home.category", category=escaped(c.name, 80), owner=mention(c.owner) or words("home.no_owner"))
+        words("home.category", category=escaped(words.name(c), 80), owner=mention(c.owner) or words("home.no_owner"))
         for c in prompt.categories
     ]
     starts = range(0, min(len(lines), HOME_CATEGORIES), PER_SECTION)
@@ -65,7 +65,7 @@ def own_questions(cards: Sequence[Card], links: Mapping[str, str | None], words:
 
 def _own(card: Card, link: str | None, words: Words) -> str:
     category = card.category
-    name = escaped(category.name, 80) if category else "–"
+    name = escaped(words.name(category), 80) if category else "–"
     owner = mention(card.owner) or words("home.no_owner")
     if card.settled:
         state = words("home.own_settled", category=name, owner=owner, who=person(card.settled.by))

@@ -19,7 +19,7 @@ GUIDE_LENGTH = 1_000
 def form(shown: Card, category: Category, answer: str, private: FeedbackForm, words: Words) -> dict[str, Any]:
     """Return the form: the answer as the category's guide, or the question as a further example."""
     kinds = {ids.KEEP_AS_GUIDE: "keep.guide", ids.KEEP_AS_EXAMPLE: "keep.example"}
-    options = [option(words(key, category=category.name), value) for value, key in kinds.items()]
+    options = [option(words(key, category=words.name(category)), value) for value, key in kinds.items()]
     radio = {"type": "radio_buttons", "action_id": ids.KEEP_AS, "options": options, "initial_option": options[0]}
     text = {"type": "plain_text_input", "action_id": ids.GUIDE, "multiline": True, "max_length": GUIDE_LENGTH}
     question = escaped(" ".join(shown.question.text.split()), QUESTION_SHOWN)

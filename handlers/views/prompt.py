@@ -67,7 +67,7 @@ def overview(state: PromptOverview, words: Words) -> Message:
 def _category_section(category: Category, part: int, words: Words) -> Block:
     mark = " · " + words("prompt.other") if category.other else ""
     owner = mention(category.owner)
-    name = words("card.owner" if owner else "card.owner_nobody", category=escaped(category.name), owner=owner)
+    name = words("card.owner" if owner else "card.owner_nobody", category=escaped(words.name(category)), owner=owner)
     lines = [f"{name} (`{category.id}`){mark}", escaped(category.rule.strip(), part)]
     lines.append(shorten("\n".join(f"• {escaped(' '.join(example.split()))}" for example in category.examples), part))
     if category.guide:
@@ -122,10 +122,10 @@ def retire_form(leaving: RetiringCategory, channel: str | None, words: Words) ->
     """Return the form that asks what happens to a category's rows, with some of them as a sample."""
     prompt, category = leaving.prompt, leaving.category
     data = PromptForm(seen=prompt.id, category=category.id, channel=channel)
-    lines = [words("prompt.form.retiring", category=escaped(category.name), n=leaving.rows)]
+    lines = [words("prompt.form.retiring", category=escaped(words.name(category)), n=leaving.rows)]
     lines += [f"• {escaped(' '.join(text.split()), 200)}" for text in leaving.texts]
     leave = option(words("prompt.form.leave"), LEAVE)
-    others = [option(c.name, c.id) for c in prompt.categories if c.id != category.id]
+    others = [option(words.name(c), c.id) for c in prompt.categories if c.id != category.id]
     into: Block = {
         "type": "input",
         "block_id": ids.INTO,

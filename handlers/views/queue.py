@@ -84,9 +84,9 @@ def modal(focus: Focus, words: Words, around: Around) -> Block:
     }
 
 
-def saved(shown: Card) -> str:
+def saved(shown: Card, words: Words) -> str:
     """Return, as mrkdwn, as what a question was settled."""
-    name = escaped(shown.category.name, 80) if shown.category else "–"
+    name = escaped(words.name(shown.category), 80) if shown.category else "–"
     return f"✅ {name} · {' '.join(escaped(shown.question.text, SAVED_TEXT).split())}"
 
 
@@ -135,9 +135,9 @@ def _settle(entry: Entry, words: Words) -> list[Block]:
         conflict = entry.why is QueueReason.CONFLICT
         return SettlePress(id=entry.key, seen=_seen(entry), category=category.id, conflict=conflict).packed()
 
-    controls = [button(c.name, f"{QUEUE_SETTLE}.{n}", value(c)) for n, c in enumerate(order[:LIKELIEST])]
+    controls = [button(words.name(c), f"{QUEUE_SETTLE}.{n}", value(c)) for n, c in enumerate(order[:LIKELIEST])]
     if others := order[LIKELIEST:]:
-        options = [option(c.name, value(c)) for c in others[:OPTIONS]]
+        options = [option(words.name(c), value(c)) for c in others[:OPTIONS]]
         controls.append(select(words("review.focus.more"), f"{QUEUE_SETTLE}.{LIKELIEST}", options))
     return controls
 

@@ -125,7 +125,7 @@ def _needs(state: ReviewProgress, words: Words) -> str:
         words(
             "review.need.one" if need.recall is None else "review.need.recall",
             n=f"{need.more}+" if need.more == FARTHEST_FORECAST else need.more,
-            category=name_of(state.prompt, need.category),
+            category=name_of(state.prompt, need.category, words),
             **({} if need.recall is None else {"percent": f"{need.recall:.0%}"}),
         )
         for need in state.needs[:MOST_NEEDS]
@@ -136,7 +136,7 @@ def _needs(state: ReviewProgress, words: Words) -> str:
 def entry_text(entry: Entry, words: Words) -> str:
     """Return a question with its answer, or the wordings of a conflict, as mrkdwn."""
     if entry.card:
-        category = name_of(entry.prompt, entry.card.verdict.category)
+        category = name_of(entry.prompt, entry.card.verdict.category, words)
         quoted = escaped(entry.card.question.text, TEXT_SHOWN)
         answer = words("review.answer", category=category)
         return f"{_quote(quoted)}\n{answer}"
@@ -152,7 +152,7 @@ def _wordings(rows: Sequence[Row]) -> list[Row]:
 
 def _wording(row: Row, entry: Entry, words: Words) -> str:
     by = words("review.imported") if row.source is Source.IMPORT else person(row.by)
-    category = name_of(entry.prompt, row.category)
+    category = name_of(entry.prompt, row.category, words)
     settled = words("review.wording", category=category, who=by, at=date(row.settled_at))
     return f"{_quote(escaped(row.text, TEXT_SHOWN))}\n{settled}"
 
@@ -164,7 +164,7 @@ def _quote(text: str) -> str:
 def why_listed(entry: Entry, words: Words) -> str:
     """Return why an entry is in the queue."""
     # The shadow may have been stopped after the entry was listed.
-    shadow = name_of(entry.prompt, entry.shadow) if entry.shadow else "–"
+    shadow = name_of(entry.prompt, entry.shadow, words) if entry.shadow else "–"
     return words(f"review.why.{entry.why.value}", category=shadow)
 
 
@@ -174,10 +174,10 @@ def _small_print(entry: Entry, words: Words) -> str:
         why = why_listed(entry, words)
         return f"{why} · {confidence_text(entry.card, words)}" if entry.card else why
     if entry.card and entry.card.settled:
-        name = name_of(entry.card.prompt, entry.card.settled.category)
+        name = name_of(entry.card.prompt, entry.card.settled.category, words)
         return f"✅ {name} · {settlement(entry.card, words)}"
     newest = max(entry.rows, key=lambda row: row.settled_at)
-    return "✅ " + words("review.one", category=name_of(entry.prompt, newest.category), who=person(newest.by))
+    return "✅ " + words("review.one", category=name_of(entry.prompt, newest.category, words), who=person(newest.by))
 
 
 def _controls(entry: Entry, words: Words) -> list[Block]:
@@ -196,12 +196,12 @@ def _controls(entry: Entry, words: Words) -> list[Block]:
 
     def name(category: str) -> str:
         found = entry.prompt.category(category)
-        label = found.name if found else category
+        label = words.name(found) if found else category
         agreed = entry.card and category == entry.card.verdict.category
         return words("review.agree", category=label) if agreed else label
 
     controls = [button(name(c), f"{REVIEW_SETTLE}.{n}", value(c)) for n, c in enumerate(known)]
     if others:
-        options = [option(c.name, value(c.id)) for c in others]
+        options = [option(words.name(c), value(c.id)) for c in others]
         controls.append(select(words("card.choose"), f"{REVIEW_SETTLE}.{len(known)}", options))
     return controls

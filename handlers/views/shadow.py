@@ -27,7 +27,7 @@ def paragraphs(report: ShadowReport, prompt: Prompt, words: Words) -> list[str]:
     """Return the agreement by category, the settled questions, and how many questions the shadow gets."""
     agreement = report.agreement
     by_category = [
-        words("details.shadow.category", category=name_of(prompt, category), same=same, n=n)
+        words("details.shadow.category", category=name_of(prompt, category, words), same=same, n=n)
         for category, (same, n) in agreement.by_category.items()
     ]
     settled = words(

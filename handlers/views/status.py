@@ -114,7 +114,7 @@ def category_lines(state: Status, words: Words) -> list[str]:
     """Return the rows of each category, and how many of all the serving release was trained on."""
     lines = [words("details.status.rows", trained=state.trained, untrained=state.untrained)]
     for category, (train, held_out) in state.rows.items():
-        name = name_of(state.prompt, category)
+        name = name_of(state.prompt, category, words)
         lines.append(words("details.status.row", category=name, train=train, held_out=held_out))
     return lines
 
@@ -144,7 +144,7 @@ def disagreements(state: Status, words: Words) -> list[str]:
 
     def name(category: str) -> str:
         # A retired category is still in the serving prompt.
-        return name_of(state.current if state.current.category(category) else state.prompt, category)
+        return name_of(state.current if state.current.category(category) else state.prompt, category, words)
 
     pairs = [
         words("details.status.pair", one=name(one), other=name(other), n=n) for one, other, n in state.disagreements

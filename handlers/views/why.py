@@ -15,7 +15,7 @@ QUOTED_CHARACTERS = 300
 def why(explanation: Explanation, words: Words, *, staff: bool) -> Message:
     """Return the verdict, the release that gave it, and the nearest settled questions, for staff alone."""
     card, verdict = explanation.card, explanation.card.verdict
-    title = words("why.title", category=name_of(card.prompt, verdict.category))
+    title = words("why.title", category=name_of(card.prompt, verdict.category, words))
     reason = remembered(verdict, words) or escaped(verdict.reason, QUOTED_CHARACTERS) or words("why.no_reason")
     lines = [
         words("why.reason", reason=reason, sure=confidence_text(card, words)),
@@ -25,7 +25,7 @@ def why(explanation: Explanation, words: Words, *, staff: bool) -> Message:
     blocks = [section(f"*{title}*\n" + "\n".join(f"• {line}" for line in lines), verbatim=True)]
     if explanation.nearest and staff:
         nearest = [
-            words("why.near", category=name_of(card.prompt, row.category), percent=round(row.similarity * 100))
+            words("why.near", category=name_of(card.prompt, row.category, words), percent=round(row.similarity * 100))
             + f" {escaped(row.text, QUOTED_CHARACTERS)}"
             for row in explanation.nearest
         ]

@@ -78,3 +78,11 @@ def test_unusable_file_is_refused(was: str, becomes: str) -> None:
 def test_broken_toml_is_refused() -> None:
     with pytest.raises(tomllib.TOMLDecodeError):
         Prompt.parse("", TOML + "[[")
+
+
+def test_names_in_other_languages_are_for_people_alone() -> None:
+    named = LABOR.model_copy(update={"name_ja": "労務"})
+    assert (named.name_in("ja"), named.name_in("en"), named.name_in(None)) == ("労務", "Labor", "Labor")
+    plain, both = (Prompt(language="en", template="t", categories=(one, OTHER)) for one in (LABOR, named))
+    assert (plain.id, plain.text) == (both.id, both.text)
+    assert both.find_category("労務") == both.find_category("labor") == named

@@ -334,17 +334,18 @@ def test_id_from_any_name_is_valid_and_new(name: str, taken: set[str]) -> None:
     assert Category(id=made, name="x").id == made
 
 
-async def test_edit_keeps_the_categorys_channel(store: SqlStore, clock: StepClock, prompting: Prompting) -> None:
+async def test_edit_keeps_channel_and_names(store: SqlStore, clock: StepClock, prompting: Prompting) -> None:
     async with store.transaction() as tx:
-        with_channel = [c.model_copy(update={"channel": "C0TEAM"}) for c in PROMPT.categories]
+        with_channel = [c.model_copy(update={"channel": "C0TEAM", "name_en": c.id}) for c in PROMPT.categories]
         await configure(tx, PROMPT.changed(categories=with_channel), clock.now())
     current = await prompting.current()
-    edited = PROMPT.categories[0].model_copy(update={"guide": "Ask", "channel": None})
+    edited = PROMPT.categories[0].model_copy(update={"guide": "Ask", "channel": None, "name_en": None})
     await prompting.save(current.id, edited, "U3")
     assert [c.channel for c in (await prompting.current()).categories] == ["C0TEAM"] * len(PROMPT.categories)
+    assert [c.name_en for c in (await prompting.current()).categories] == [c.id for c in PROMPT.categories]
 
 
 def test_prompt_without_channels_is_stored_as_before() -> None:
-    assert "channel" not in PROMPT.model_dump_json()
+    assert not [name for name in ("channel", "name_en", "name_ja") if name in PROMPT.model_dump_json()]
     with pytest.raises(ValidationError):
         Category(id="a", name="A", channel="#team")
