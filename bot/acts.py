@@ -23,6 +23,7 @@ from bot.dataset.importing import Importing
 from bot.dataset.permitting import Permitting
 from bot.dataset.surveying import Surveying
 from bot.domain.fallback import Fallback
+from bot.domain.forgetting import Retention
 from bot.domain.release import ModelName
 from bot.domain.training_file import FileProblem
 from bot.finetunes.budget import Spending
@@ -35,6 +36,8 @@ from bot.finetunes.proposing import Proposing
 from bot.finetunes.reports import TrainingReports
 from bot.finetunes.starting import Starting
 from bot.finetunes.status import Reporting
+from bot.forgetting.forgetting import Forgetting
+from bot.forgetting.reaching import Reaching
 from bot.mirror.inbound import MirrorInbound
 from bot.mirror.outbound import MirrorOutbound
 from bot.mirror.status import mirror_state
@@ -112,6 +115,8 @@ class Choices:
     """Whether the settings say that the company allows trainings; if not, an admin says it in Slack."""
     private_rows: bool = False
     """Whether hosted trainers, downloads and the tracker get what was asked in private channels and direct messages."""
+    retention: Retention = field(default_factory=Retention)
+    """After how long things are forgotten by themselves."""
 
 
 class Acts:
@@ -164,6 +169,8 @@ class Acts:
         self.glancing = Glancing(store, self.proposing, spending, neighbours, clock, choices.student, self.permitting)
         read_mirror = partial(mirror_state, private_rows=choices.private_rows) if tracker else None
         self.reporting = Reporting(store, clock, spending, neighbours, read_mirror, ports.embedded, self.permitting)
+        # forgetting
+        self.forgetting = Forgetting(store, clock, choices.retention)
         # corrections
         self.auditing = Auditing(store, clock)
         self.correcting = Correcting(store, neighbours, clock)
@@ -225,6 +232,7 @@ class SlackActs:
             tell_askers=tell_askers,
         )
         self.delivering = Delivering(store, slack.announcer, clock, meter)
+        self.reaching = Reaching(store, slack.announcer, ports.trainer, clock, ports.tracker)
         self.digesting = Digesting(store, acts.glancing, slack.announcer, clock)
         self.catching_up = CatchingUp(store, slack.history, clock, catch_up_within, acts.caring)
         self.surveying = Surveying(store, slack.audiences, clock)

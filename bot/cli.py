@@ -337,7 +337,7 @@ async def audit(call: argparse.Namespace, settings: Settings, words: Words) -> i
 
     async with open_core(settings) as core:
         entries = await core.acts.auditing.entries()
-        check = core.acts.auditing.checked(entries)
+        check = await core.acts.auditing.checked(entries)
     if call.audit_what == "export":
         file = call.folder / "madoguchi-audit.jsonl"
         with file_errors(call.folder):

@@ -4,6 +4,7 @@ import os
 import re
 import ssl
 import tomllib
+from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -24,6 +25,7 @@ from pydantic_settings import SettingsError as NotJson
 
 from bot.domain.fallback import Fallback
 from bot.domain.faults import Fault, Problem, SettingsError, fault_error, problem_of, problems_of
+from bot.domain.forgetting import Retention
 from bot.domain.release import EMBEDDED, ModelName
 
 NONE = "none"
@@ -131,6 +133,10 @@ CertificateFile = Annotated[Path, AfterValidator(_certificates)]
 Key = Annotated[SecretStr, AfterValidator(_key)]
 
 
+Days = Annotated[int, Field(ge=1, le=36_500)]
+"""A number of days, 1 to 36,500."""
+
+
 class Endpoint(BaseModel):
     """One OpenAI-compatible endpoint, from BOT_PROVIDERS__<NAME>__BASE_URL, __API_KEY and __KIND."""
 
@@ -142,6 +148,23 @@ class Endpoint(BaseModel):
     """API key of the endpoint, in printable ASCII. Default: `none`, for a server that needs no key."""
     kind: Literal["openai", "azure", "compatible"] = "compatible"
     """Kind of the endpoint: `openai`, `azure` (with its own training rules) or `compatible`. Default: `compatible`."""
+
+
+class RetentionDays(BaseModel):
+    """Days after which each kind of thing is forgotten, from BOT_RETENTION_DAYS__<KIND>."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    questions: Days | None = None
+    """Questions, with their answers, corrections and feedback; their training examples stay. Default: kept."""
+    rows: Days | None = None
+    """Training examples, counted from their confirmation or import. Default: kept."""
+    verdicts: Days | None = None
+    """Reasons of answers and corrections, and what askers wrote; categories and figures stay. Default: kept."""
+    exports: Days | None = None
+    """Training files here and at providers; a file is deleted anyway once its training has ended. Default: kept."""
+    audit: Days | None = None
+    """Entries of the audit log; a signed checkpoint takes their place. Default: kept."""
 
 
 class Settings(BaseSettings):
@@ -302,6 +325,12 @@ class Settings(BaseSettings):
     `BOT_PROVIDERS__<NAME>__API_KEY` and `BOT_PROVIDERS__<NAME>__KIND` are optional; the kind is `openai`, `azure` or
     `compatible` (the default). Default: none.
     """
+    bot_retention_days: RetentionDays = Field(default_factory=RetentionDays)
+    """Days after which things are forgotten by themselves, one kind each: `BOT_RETENTION_DAYS__QUESTIONS=365`.
+
+    The kinds are `QUESTIONS`, `ROWS`, `VERDICTS`, `EXPORTS` and `AUDIT`; what is too old is looked for every hour.
+    Default: nothing is forgotten by itself.
+    """
     bot_shadow_per_day: int = Field(default=200, ge=0)
     """Maximum number of questions that a shadow release is asked in 24 hours: 0 or more.
 
@@ -424,6 +453,11 @@ class Settings(BaseSettings):
         keys = [endpoint.api_key for endpoint in self.bot_providers.values()]
         password = urlsplit(self.database_url).password or ""
         return [password, *(secret.get_secret_value() for secret in (*own, *keys))]
+
+    @property
+    def retention(self) -> Retention:
+        days = self.bot_retention_days.model_dump()
+        return Retention(**{kind: None if n is None else timedelta(days=n) for kind, n in days.items()})
 
     @property
     def serving(self) -> ModelName:

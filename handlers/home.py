@@ -16,6 +16,7 @@ from handlers.slack.failures import SLACK_FAILURES, call_slack, error_name
 from handlers.texts.escape import mention
 from handlers.views import home as views
 from handlers.views import queue
+from handlers.views.forget import own_button
 from handlers.views.glance import glance_blocks, outcome_text
 from handlers.views.privacy import privacy_blocks
 from handlers.views.queue import Around
@@ -94,7 +95,7 @@ async def home_of(context: Context, user: str, *, notice: str = "", first: str |
     links = {
         card.question.id: await link_of(context, card.question.place.channel, card.question.place.ts) for card in own
     }
-    parts.append(views.own_questions(own, links, person.words))
+    parts.append(views.own_questions(own, links, person.words) + (own_button(person.words) if own else []))
     parts.append(views.about(await context.acts.prompting.current(), person.words, bot=bot))
     models = await context.acts.releasing.models_asked()
     parts.append(privacy_blocks(context.privacy, models, person.words))

@@ -42,6 +42,7 @@ class QuestionMiddleware:
         self._private = context.private
         self._wake = context.wake.answerers
         self._sending = context.acts.sending
+        self._forgetting = context.acts.forgetting
         self._wake_deliverers = context.wake.deliverers
 
     async def store(self, body: dict[str, Any], next: Callable[[], Awaitable[None]]) -> None:  # noqa: A002 - Bolt's name
@@ -58,7 +59,11 @@ class QuestionMiddleware:
             arrival = arrival.model_copy(update={"audience": await self._audiences.of_event(event)})
         if arrival and await self._answering.receive(arrival):
             self._wake()
-        if event.get("type") in EVENTS and (command := self._policy.posted_command(event)):
+        if event.get("type") == "message" and (deleted := deleted_ts(event)):
+            place = Place(team=self._people.home.team, channel=event["channel"], ts=deleted)
+            if await self._forgetting.message_deleted(place):
+                self._wake_deliverers()
+        elif event.get("type") in EVENTS and (command := self._policy.posted_command(event)):
             await self._explain(event, command)
         elif addressed is None and is_reply(event):
             await self._pass_on(event)
@@ -74,6 +79,15 @@ class QuestionMiddleware:
         """Pass a reply to a sent direct message on to its asker."""
         if await self._sending.pass_on(event["channel"], event["thread_ts"], event["ts"]):
             self._wake_deliverers()
+
+
+def deleted_ts(event: Mapping[str, Any]) -> str | None:
+    """Return the ts of the message that an event reports as deleted. A root with replies leaves a tombstone."""
+    if event.get("subtype") == "message_deleted":
+        return event.get("deleted_ts")
+    message = event.get("message") or {}
+    buried = event.get("subtype") == "message_changed" and message.get("subtype") == "tombstone"
+    return message.get("ts") if buried else None
 
 
 def is_reply(event: Mapping[str, Any]) -> bool:
@@ -185,6 +199,8 @@ class AskShortcut:
             return "ask.bot"
         if author.outsider or is_foreign(message, author, self._people.home):
             return "ask.outsider"
+        if await self._answering.is_forgotten(place_of(self._people.home.team, channel, dict(message))):
+            return "ask.forgotten"
         return await channel_refusal(channel, presser, client)
 
     async def _arrival(

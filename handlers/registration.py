@@ -20,7 +20,7 @@ from handlers import (
     workspace,
 )
 from handlers.answers import consent, feedback, keep, reactions, why
-from handlers.askers import direct, follow_up
+from handlers.askers import direct, follow_up, forget
 from handlers.context import Context
 from handlers.slack import errors
 
@@ -34,6 +34,7 @@ STORIES = (
     review.REVIEW_STORY,
     prompt.PROMPT_STORY,
     details.DETAILS_STORY,
+    forget.FORGET_STORY,
     digest.DIGEST_STORY,
 )
 """The stories of /finetune. Help lists their subcommands in this order."""
@@ -42,6 +43,19 @@ STORIES = (
 def register(app: AsyncApp, context: Context) -> None:
     """Register the error handler and the listeners of every story."""
     errors.register(app, context.people, context.private)
-    for story in (questions, reactions, why, corrections, feedback, keep, consent, direct, home, workspace, follow_up):
+    for story in (
+        questions,
+        reactions,
+        why,
+        corrections,
+        feedback,
+        keep,
+        consent,
+        direct,
+        home,
+        workspace,
+        follow_up,
+        forget,
+    ):
         story.register(app, context)
     command.register(app, context, STORIES)

@@ -53,6 +53,11 @@ Without them, a connection waits for hours for a server that vanished with its m
 WAL_TRIES, WAL_PAUSE = 50, 0.1
 """Attempts to switch a new file to its write-ahead log, and the pause between two attempts in seconds."""
 
+SCRUBBED = 1
+"""SQLite's `user_version` of a file without texts that were deleted before `secure_delete` was on."""
+MOST_REWRITTEN = 2**30
+"""Largest SQLite file that is rewritten while the bot runs, in bytes: other writers wait meanwhile."""
+
 OWNER_ONLY, RIGHTS_OF_OTHERS = 0o600, 0o077
 """The rights of a SQLite file, and those that nobody else has on it."""
 
@@ -260,6 +265,19 @@ class Database:
         async with self.begin() as connection:
             await connection.execute(select(1))
 
+    async def scrub(self) -> bool:
+        """Remove what was deleted from SQLite's files: it stays in the write-ahead log until that is emptied.
+
+        The first call also rewrites the whole file, because earlier versions left deleted texts in it.
+
+        Returns:
+            False if another connection kept the log in use; call again later.
+        """
+        if self._write_lock is None or not self._url.database or self._url.database == ":memory:":
+            return True
+        async with self._write_lock:
+            return await asyncio.to_thread(_scrub, Path(self._url.database))
+
     async def close(self) -> None:
         """Close all connections; a later use opens new ones.
 
@@ -337,6 +355,20 @@ def _make_file(path: Path) -> None:
                 return
 
 
+def _scrub(path: Path) -> bool:
+    """Rewrite a SQLite file once, and empty its write-ahead log. Returns False if a reader still needs the log."""
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+        connection.execute("PRAGMA secure_delete = ON")
+        if connection.execute("PRAGMA user_version").fetchone()[0] < SCRUBBED:
+            if path.stat().st_size > MOST_REWRITTEN:
+                log.warning("%s is too large to be rewritten while the bot runs: see docs/forgetting.md", path.name)
+            else:
+                connection.execute("VACUUM")
+            connection.execute(f"PRAGMA user_version = {SCRUBBED}")
+        busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
+
+
 def _sqlite_writer(url: URL) -> Engine:
     """Return the engine of the connection that writes. It sends no BEGIN, and waits for no other process."""
     engine = create_engine(
@@ -373,7 +405,8 @@ def _configure(engine: Engine, *pragmas: str) -> None:
         cursor = connection.cursor()
         # With the write-ahead log, NORMAL may lose the last commits in a power failure. A press that was confirmed to
         # a person must not be lost, so each commit is synced to the disk.
-        for pragma in ("PRAGMA synchronous = FULL", *pragmas):
+        # What is deleted is overwritten with zeros, so that it does not stay in the file.
+        for pragma in ("PRAGMA synchronous = FULL", "PRAGMA secure_delete = ON", *pragmas):
             cursor.execute(pragma)
         cursor.close()
 

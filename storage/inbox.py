@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.domain.hourly import TOO_MANY
 from bot.domain.question import Arrival, Ending, InboxItem, Place
 from storage.queue import Lease, claim, claiming, release_owned, release_values, update_held
-from storage.tables import inbox
+from storage.tables import inbox, tombstones
 from storage.upserts import insert_new
 
 OTHERS = {"quotes", "authors"}
@@ -17,7 +17,8 @@ OTHERS = {"quotes", "authors"}
 _QUEUE = inbox.alias()
 _OPEN = (_QUEUE.c.ending.is_(None), _QUEUE.c.due_at <= bindparam("now"))
 _CLAIM = claiming(inbox, select(_QUEUE.c.id).where(*_OPEN).order_by(_QUEUE.c.id))
-_KNOWN = select(inbox.c.id).where(inbox.c.place == bindparam("place")).limit(1)
+_BURIED = select(tombstones.c.place).where(tombstones.c.place == bindparam("place"))
+_KNOWN = select(inbox.c.place).where(inbox.c.place == bindparam("place")).union(_BURIED).limit(1)
 
 
 class SqlInbox:
@@ -27,6 +28,8 @@ class SqlInbox:
         self._connection = connection
 
     async def add(self, arrival: Arrival, now: datetime) -> bool:
+        if (await self._connection.execute(_BURIED, {"place": _place_key(arrival.place)})).scalar() is not None:
+            return False
         values = {
             "event_id": arrival.event_id,
             "place": _place_key(arrival.place),

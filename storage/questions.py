@@ -25,7 +25,17 @@ from bot.domain.consent import Author
 from bot.domain.feedback import FeedbackKind
 from bot.domain.question import Disclosure, Place, Question, Verdict
 from storage.audiences import sent_question, sent_row
-from storage.tables import feedback, questions, releases, results, rows, sent_messages, shadows, verdicts
+from storage.tables import (
+    feedback,
+    forgotten_tokens,
+    questions,
+    releases,
+    results,
+    rows,
+    sent_messages,
+    shadows,
+    verdicts,
+)
 from storage.upserts import insert_new
 
 SECOND = "/2"
@@ -179,6 +189,17 @@ class SqlQuestions:
             for model, tokens_in, tokens_out in await self._connection.execute(query):
                 read[model] += int(tokens_in)
                 written[model] += int(tokens_out)
+        forgotten = (
+            select(releases.c.model, func.sum(forgotten_tokens.c.tokens_in), func.sum(forgotten_tokens.c.tokens_out))
+            .join(releases, releases.c.id == forgotten_tokens.c.release_id)
+            .where(forgotten_tokens.c.day >= since.date().isoformat())
+            .group_by(releases.c.model)
+        )
+        if live:
+            forgotten = forgotten.where(forgotten_tokens.c.live)
+        for model, tokens_in, tokens_out in await self._connection.execute(forgotten):
+            read[model] += int(tokens_in)
+            written[model] += int(tokens_out)
         return {model: (read[model], written[model]) for model in sorted(read)}
 
     async def answered_by(self, release_ids: Collection[str]) -> int:

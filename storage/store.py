@@ -16,6 +16,7 @@ from storage.database import Database
 from storage.datasets import SqlDatasets
 from storage.feedback import SqlFeedback, SqlSignals
 from storage.finetunes import SqlFinetunes
+from storage.forgetting import SqlForgetting
 from storage.inbox import SqlInbox
 from storage.leases import SqlLeases
 from storage.marks import SqlMarks
@@ -68,6 +69,7 @@ class SqlTransaction:
         self.vectors: ports.StoredVectors = SqlVectors(connection)
         self.askers: ports.Askers = SqlAskers(connection)
         self.audit: ports.AuditLog = SqlAuditLog(connection)
+        self.forgetting: ports.StoredForgetting = SqlForgetting(connection)
 
 
 class SqlStore:
@@ -93,3 +95,7 @@ class SqlStore:
         """Open a read-only snapshot; raises what `Database.snapshot` raises."""
         async with self._database.snapshot() as connection:
             yield SqlTransaction(connection)
+
+    async def scrub(self) -> bool:
+        """Remove deleted texts from the database's own files; raises what the database raises."""
+        return await self._database.scrub()

@@ -517,3 +517,43 @@ audit_people = Table(
     Column("user_id", KeyText, primary_key=True),
     Column("alias", KeyText, nullable=False, unique=True),
 )
+
+# What is to be forgotten, how far that is, and the report. `target` is deleted with the report of a person.
+forget_requests = Table(
+    "forget_requests",
+    metadata,
+    Column("id", KeyText, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("target", Text),
+    Column("by", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("counts", DOCUMENT, nullable=False),
+    Column("left", DOCUMENT, nullable=False),
+    Column("trained", DOCUMENT, nullable=False),
+)
+
+# Messages that were forgotten, without their text: they are not read again. `group_hash` is keyed.
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("place", KeyText, primary_key=True),
+    Column("group_hash", Text),
+    Column("at", Moment, nullable=False),
+)
+
+# Tokens of forgotten answers by release and date (UTC), those of live answers apart, so that the budget counts them.
+forgotten_tokens = Table(
+    "forgotten_tokens",
+    metadata,
+    Column("release_id", KeyText, primary_key=True),
+    Column("day", KeyText, primary_key=True),
+    Column("live", Boolean, primary_key=True),
+    Column("tokens_in", BigNumber, nullable=False),
+    Column("tokens_out", BigNumber, nullable=False),
+)
+
+# Filled only within a transaction that forgets: with a row here, the triggers let histories be erased.
+erasing = Table("erasing", metadata, Column("id", Integer, primary_key=True, autoincrement=False))

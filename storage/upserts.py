@@ -41,11 +41,11 @@ async def upsert(connection: AsyncConnection, table: Table, *many: Values) -> No
     )
 
 
-async def add_up(connection: AsyncConnection, table: Table, values: Values, column: str) -> None:
-    """Insert a row, or add the value of `column` to the one of an existing row with the same primary key."""
+async def add_up(connection: AsyncConnection, table: Table, values: Values, *columns: str) -> None:
+    """Insert a row, or add the values of `columns` to those of an existing row with the same primary key."""
     insert = _insert(connection.dialect.name, table).values(values)
-    total = table.c[column] + insert.excluded[column]
-    await connection.execute(insert.on_conflict_do_update(index_elements=list(table.primary_key), set_={column: total}))
+    totals = {column: table.c[column] + insert.excluded[column] for column in columns}
+    await connection.execute(insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=totals))
 
 
 @cache  # building the statement takes longer than running it

@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 ANSWERERS = 8
 DELIVERERS = 4
 RECHECKERS = 2
+FORGETTERS = 1
 SHADOWERS = 1
 """Nobody waits for a shadow, so shadows get one worker and leave the rest to questions."""
 ACK_SECONDS = 3.0
@@ -74,6 +75,10 @@ MOVED_SECONDS = 15.0
 """Interval at which a replica learns of channels that got new ids, in seconds."""
 HOMES_SECONDS = 15.0
 """Interval at which the App Homes that people may look at are brought up to date, in seconds."""
+FORGOTTEN_SECONDS = 30.0
+"""Interval at which a replica that nobody asks anything drops from its memory what was forgotten, in seconds."""
+RETAIN_SECONDS = 3600.0
+"""Interval at which what is too old is forgotten, in seconds."""
 SURVEY_SECONDS = 120.0
 """Interval at which Slack is asked for audiences that are unknown, in seconds."""
 
@@ -131,6 +136,7 @@ async def serve_app(core: Core, settings: Settings, edge: Edge, client: Followin
                 "beat": (core.replicas.beat, BEAT.total_seconds()),
                 "moved": (side.learn_moves, MOVED_SECONDS),
                 "homes": (partial(home.refresh, context), HOMES_SECONDS),
+                "forgotten": (core.load_rows, FORGOTTEN_SECONDS),
                 "disk": (partial(core.disk.report, side.announcer), REPORT_SECONDS),
             },
             one=periodic_tasks(core.acts, side.slack, client, workers.deliver)
@@ -254,10 +260,17 @@ class Workers:
     def __init__(self, acts: Acts, slack: SlackActs, drain: DrainDeadline) -> None:
         self._answerers = Pool(slack.answering.answer_next, ANSWERERS)
         self._deliverers = Pool(slack.delivering.deliver_next, DELIVERERS)
-        self._others = (Pool(acts.rechecking.recheck_next, RECHECKERS), Pool(acts.shadowing.shadow_next, SHADOWERS))
-        self._queues = (slack.answering, slack.delivering, acts.rechecking, acts.shadowing)
+        self._forgetters = Pool(slack.reaching.reach_next, FORGETTERS)
+        rechecks, shadows = Pool(acts.rechecking.recheck_next, RECHECKERS), Pool(acts.shadowing.shadow_next, SHADOWERS)
+        self._others = (rechecks, shadows, self._forgetters)
+        self._queues = (slack.answering, slack.delivering, acts.rechecking, acts.shadowing, slack.reaching)
         self.drain = drain
-        self.answer, self.deliver = self._answerers.wake, self._deliverers.wake
+        self.answer = self._answerers.wake
+
+    def deliver(self) -> None:
+        """Wake the workers that deliver, and those that forget."""
+        self._deliverers.wake()
+        self._forgetters.wake()
 
     def start(self) -> None:
         for pool in (self._answerers, self._deliverers, *self._others):
@@ -333,6 +346,10 @@ def periodic_tasks(
         await acts.proposing.step()
         wake()
 
+    async def retain() -> None:
+        await acts.forgetting.retain()
+        wake()
+
     async def summarise() -> None:
         await slack.digesting.tick()
         wake()
@@ -343,6 +360,7 @@ def periodic_tasks(
         "summarise": (summarise, SUMMARY_SECONDS),
         "batches": (BatchFollower(acts, client).follow, BATCH_SECONDS),
         "prune": (acts.pruning.prune, PRUNE_SECONDS),
+        "retain": (retain, RETAIN_SECONDS),
         "audit": (acts.auditing.count, AUDIT_SECONDS),
         "survey": (slack.surveying.survey, SURVEY_SECONDS),
     }

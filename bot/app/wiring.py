@@ -201,6 +201,7 @@ def choices_of(settings: Settings) -> Choices:
         auto_train=settings.auto_train,
         training_allowed=settings.bot_training_allowed,
         private_rows=settings.bot_private_rows,
+        retention=settings.retention,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from bot.domain.audit import AuditAct, AuditEntry, first_broken
+from bot.domain.audit import AuditAct, AuditCheckpoint, AuditEntry, first_broken
 from bot.domain.dataset import Manifest
 from bot.domain.release import SYSTEM
 from bot.domain.thing import Thing
@@ -22,12 +22,19 @@ class ChainCheck(Thing):
     Attributes:
         entries: how many entries were read.
         broken: the number of the first entry that does not follow from the one before; None if the chain holds.
+        retired: how many older entries gave way to a signed checkpoint.
         head: the hash of the newest entry; keep it elsewhere to notice a log that was cut.
     """
 
     entries: int
     broken: int | None
     head: str
+    retired: int = 0
+
+
+def noted(checkpoint: AuditCheckpoint, entries: Sequence[AuditEntry]) -> bool:
+    """Return whether the log itself says that its oldest entries gave way to this checkpoint."""
+    return any(entry.act is AuditAct.RETIRED and entry.thing == checkpoint.hash for entry in entries)
 
 
 class Auditing:
@@ -77,12 +84,19 @@ class Auditing:
 
     async def check(self) -> ChainCheck:
         """Read the whole log, and check that no entry was changed, removed or inserted later."""
-        return self.checked(await self.entries())
+        return await self.checked(await self.entries())
 
-    @staticmethod
-    def checked(entries: Sequence[AuditEntry]) -> ChainCheck:
-        """Check a log that was read already."""
-        return ChainCheck(entries=len(entries), broken=first_broken(entries), head=entries[-1].hash if entries else "")
+    async def checked(self, entries: Sequence[AuditEntry]) -> ChainCheck:
+        """Check a log that was read already, from the checkpoint before its oldest entry, if there is one."""
+        async with self._store.snapshot() as tx:
+            checkpoint, signed = await tx.audit.checkpoint()
+        broken = first_broken(entries, checkpoint)
+        if checkpoint and not (signed and noted(checkpoint, entries)):
+            broken = checkpoint.seq
+        head = entries[-1].hash if entries else ""
+        return ChainCheck(
+            entries=len(entries), broken=broken, head=head, retired=checkpoint.entries if checkpoint else 0
+        )
 
     async def _note(
         self, who: str, act: AuditAct, thing: str = "", facts: Mapping[str, str | int] | None = None

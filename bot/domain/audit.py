@@ -1,6 +1,7 @@
 """The audit log: who did what to what and when, as a chain of hashes. It holds no text of a question."""
 
 import hashlib
+import hmac
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -36,6 +37,10 @@ class AuditAct(StrEnum):
     RECALL_CHANGED = "recall_changed"
     SHADOW_CHANGED = "shadow_changed"
     THRESHOLD_CHANGED = "threshold_changed"
+    FORGET_ASKED = "forget_asked"
+    FORGOTTEN = "forgotten"
+    RETIRED = "retired"
+    """Entries that were too old gave way to a checkpoint; `thing` is the hash of the last of them."""
 
 
 class AuditEntry(Thing):
@@ -83,14 +88,43 @@ class AuditEntry(Thing):
         return hashlib.sha256(written.encode()).hexdigest()
 
 
-def first_broken(entries: Iterable[AuditEntry], after: AuditEntry | None = None) -> int | None:
+class AuditCheckpoint(Thing):
+    """What stands in the place of entries that retention took.
+
+    Attributes:
+        seq: the number of the last entry that was taken.
+        hash: the hash of that entry, from which the next one follows.
+        entries: how many were taken, ever.
+        at: when the last ones were taken.
+        signature: an HMAC over the other fields.
+    """
+
+    seq: int
+    hash: str
+    entries: int
+    at: datetime
+    signature: str = ""
+
+    def signed(self, key: bytes) -> "AuditCheckpoint":
+        """Return the checkpoint with its signature."""
+        return self.model_copy(update={"signature": self._sign(key)})
+
+    def is_signed(self, key: bytes) -> bool:
+        return hmac.compare_digest(self.signature, self._sign(key))
+
+    def _sign(self, key: bytes) -> str:
+        written = f"{self.seq}|{self.hash}|{self.entries}|{self.at.astimezone(UTC).isoformat()}"
+        return hmac.new(key, written.encode(), hashlib.sha256).hexdigest()
+
+
+def first_broken(entries: Iterable[AuditEntry], after: AuditEntry | AuditCheckpoint | None = None) -> int | None:
     """Return the number of the first entry that was changed, removed or added later; None if the chain holds.
 
     The end of the chain proves itself only against a copy: whoever can write to the table can cut it.
 
     Args:
         entries: consecutive entries.
-        after: the entry before the first of them; None if the first is entry 1.
+        after: the entry or checkpoint before the first of them; None if the first is entry 1.
     """
     seq, before = (after.seq, after.hash) if after else (0, "")
     for entry in entries:

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     NOT_PUBLIC = "not_public"
     NOT_AN_OWNER = "not_an_owner"
     UNKNOWN_QUESTION = "unknown_question"
+    FORGET_WHAT = "forget_what"
     NOT_SENT = "not_sent"
     ALREADY_SENT = "already_sent"
     UNKNOWN_CATEGORY = "unknown_category"

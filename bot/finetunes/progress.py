@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from bot.domain.errors import Reason, Refused
-from bot.domain.finetune import STALL_TOPIC, UNDER_WAY, Finetune, FinetuneState, Job
+from bot.domain.finetune import ENDED_STATES, STALL_TOPIC, UNDER_WAY, Finetune, FinetuneState, Job
+from bot.domain.forgetting import FORGET_FILE_TOPIC, TrainedFile
 from bot.domain.release import SYSTEM, ModelName
 from bot.finetunes.reports import TrainingReports
 from bot.ports import Clock, Store, Transaction
@@ -69,6 +70,9 @@ class FinetuneProgress:
         finetune = current.model_copy(update={**changes, "updated_at": now})
         if not await tx.finetunes.advance(finetune, was.state):
             return None
+        if finetune.state in ENDED_STATES and finetune.file_id:
+            file = TrainedFile(finetune=finetune.id, model=str(finetune.student), file=finetune.file_id)
+            await tx.outbox.add(FORGET_FILE_TOPIC, f"ended:{finetune.id}", file.model_dump(), now)
         if finetune.requested_by != SYSTEM:  # nobody asked for a training that began by itself
             await tx.outbox.add("finetune", finetune.id, {"state": finetune.state.value}, now)
         return finetune

@@ -133,12 +133,21 @@ class Starting:
         except Refused as refused:
             await self._progress.save(finetune, state=FinetuneState.FAILED, error=UNSENT[refused.reason])
             return None
-        data = await self._shelf.get(file_name(finetune.dataset_id))
+        try:
+            data = await self._shelf.get(file_name(finetune.dataset_id))
+        except KeyError:
+            raise ModelRefused(
+                "the training file was deleted, because examples in it were forgotten: start again"
+            ) from None
         if self._embedded.revision(finetune.student) is not None:
             # After the rows: what is reported of a row names its line.
             data += await self._exporting.open_questions()
         file_id = await self._trainer.upload(finetune.student, f"{finetune.id}.jsonl", data)
-        return await self._progress.save(finetune, file_id=file_id)
+        saved = await self._progress.save(finetune, file_id=file_id)
+        if saved is None:
+            # Cancelled meanwhile: nothing else knows of the file.
+            await self._trainer.delete_file(finetune.student, file_id)
+        return saved
 
     async def _is_readable(self, finetune: Finetune) -> bool:
         """Return whether to create the job now: the provider has read the file, or does not say so for long.

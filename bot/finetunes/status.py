@@ -69,6 +69,8 @@ class Status(Thing):
     """Watched channels that the bot cannot read: id → Slack's error."""
     other_encoders: list[tuple[Release, str]]
     """Releases of the embedded model that can't answer here, with the encoder they need; the serving one first."""
+    forgotten: dict[str, int]
+    """Name of a fine-tuned version that is in use or could be → how many of its training examples were forgotten."""
     limited: int = 0
     """Questions of the last `LIMITED_FOR` that were beyond the limit per hour."""
     stale_threshold: float | None = None
@@ -122,6 +124,7 @@ class Reporting:
             open_entries, age = await tx.outbox.lag(self._clock.now())
             categories = {category for category, _ in counts}
             releases = await tx.releases.all()
+            forgotten = await tx.forgetting.trained_on()
             applied = serving.under(self._embedded.revision(serving.model))
             status = Status(
                 serving=applied,
@@ -149,6 +152,11 @@ class Reporting:
                 other_encoders=[],
                 limited=await tx.inbox.limited(self._clock.now() - LIMITED_FOR),
                 training_allowed=self._permitting is None or (await self._permitting.read(tx)).allowed,
+                forgotten={
+                    one.name: forgotten[one.finetune_id]
+                    for one in releases
+                    if one.finetune_id in forgotten and one.finetune_id is not None
+                },
                 stale_threshold=serving.unsure_below if applied.unsure_below is None else None,
             )
         return status.model_copy(update={"other_encoders": await self._other_encoders(serving, releases)})

@@ -103,6 +103,11 @@ class DatasetCopy:
             row_id: example.id for page in _pages(row_ids) for row_id, example in self._existing(dataset, page).items()
         }
 
+    @staticmethod
+    def possible_ids(dataset: str, row_ids: Sequence[str]) -> list[uuid.UUID]:
+        """Return every id that an example of these rows can ever have had."""
+        return [_example_id(dataset, row_id, returns) for row_id in row_ids for returns in range(MAX_RETURNS)]
+
     def _existing(self, dataset: str, row_ids: Sequence[str], *, first_only: bool = False) -> dict[str, Example]:
         """Return the existing examples by row id; with `first_only` only those of rows that never came back."""
         found: dict[str, Example] = {}

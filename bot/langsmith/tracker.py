@@ -10,9 +10,11 @@ from requests.adapters import HTTPAdapter
 
 from bot.domain.correction import CorrectionKind
 from bot.domain.errors import TrackerDown, TrackerReason, TrackerRefused
+from bot.domain.forgetting import Traced
 from bot.domain.mirror import Annotation, Edits, Experiment, ExperimentRow, Feedback, RowCopy, Trace
 from bot.langsmith.connection import REQUEST_SECONDS, CallArgs, Connection, Returned
 from bot.langsmith.dataset_copy import DatasetCopy
+from bot.langsmith.erasure import TraceErasure
 from bot.langsmith.shapes import FEEDBACK_KEY, annotation_of, experiment_metadata, run_of, stable_id
 from bot.langsmith.wire import AlreadyExists, NotFound, tracker_error
 
@@ -47,6 +49,7 @@ class LangSmithTracker:
     ) -> None:
         self._connection = Connection(endpoint or DEFAULT_ENDPOINT, key, workspace, seconds=seconds, adapter=adapter)
         self._copies = DatasetCopy(self._connection)
+        self._erasure = TraceErasure(self._connection)
         self._project = project
         self._ids: dict[str, uuid.UUID] = {}
 
@@ -104,6 +107,12 @@ class LangSmithTracker:
 
         return await self._connection.run(with_project)
 
+    async def forget(self, dataset: str | None, traced: Traced) -> None:
+        await self._connection.run(self._forget, dataset, traced)
+
+    async def remembers(self, dataset: str | None, traced: Traced) -> bool:
+        return await self._connection.run(self._remembers, dataset, traced)
+
     # --- experiments ---
 
     async def experiment(self, experiment: Experiment, tried: Sequence[ExperimentRow]) -> None:
@@ -125,6 +134,16 @@ class LangSmithTracker:
         await self._connection.run(self._conclude, experiment, figures)
 
     # --- blocking, for `Connection.run` ---
+
+    def _forget(self, dataset: str | None, traced: Traced) -> None:
+        self._erasure.erase(traced, self._copies.possible_ids(dataset, traced.rows) if dataset else [])
+        if dataset:
+            self._copies.withdraw(dataset, traced.rows, erase=True)
+
+    def _remembers(self, dataset: str | None, traced: Traced) -> bool:
+        examples = self._copies.possible_ids(dataset, traced.rows) if dataset else []
+        left = self._copies.example_ids(dataset, traced.rows) if dataset else {}
+        return bool(left or self._erasure.found(traced, examples))
 
     def _ingest(self, runs: Sequence[dict[str, Any]]) -> None:
         for start in range(0, len(runs), RUNS_PER_REQUEST):

@@ -8,6 +8,7 @@ from bot.ports.clock import Clock, Meter, Unmetered
 from bot.ports.embedded import Embedded, NothingEmbedded
 from bot.ports.encoding import TextEncoder
 from bot.ports.estimator import Estimator
+from bot.ports.forgetting import StoredForgetting
 from bot.ports.model import Answer, Model
 from bot.ports.neighbours import Neighbours
 from bot.ports.shelf import Shelf
@@ -86,6 +87,7 @@ __all__ = [
     "Store",
     "StoredAudiences",
     "StoredFeedback",
+    "StoredForgetting",
     "StoredMarks",
     "StoredProposals",
     "StoredSignals",

@@ -50,3 +50,6 @@ class Batcher(Protocol):
 
     async def answers(self, model: ModelName, prompt: Prompt, batch_id: str) -> dict[str, Answer | ModelError]:
         """Return the answer or error of each question, by key; a question without any result is missing."""
+
+    async def delete_files(self, model: ModelName, batch_id: str) -> None:
+        """Delete the questions and answers of a batch that ended. Files that are gone are no error."""

@@ -9,6 +9,7 @@ from bot.domain.card import Card
 from bot.domain.consent import Author
 from bot.domain.digest import Digest
 from bot.domain.finetune import Finetune
+from bot.domain.forgetting import ForgetRequest, Shown
 from bot.domain.hourly import LimitRefusal
 from bot.domain.prompt import Category, Prompt
 from bot.domain.proposal import Proposal
@@ -223,3 +224,13 @@ class Announcer(Protocol):
             message_id: id of this switch; a release may be switched to more than once.
             again: an earlier attempt may have posted it.
         """
+
+    async def remove_shown(self, shown: Shown) -> int:
+        """Replace all messages about a forgotten question by a sentence that says so; return their number.
+
+        Raises:
+            Undelivered: Slack took only a part, or nothing.
+        """
+
+    async def report_forgotten(self, request: ForgetRequest, versions: Sequence[int]) -> None:
+        """Tell who asked what was forgotten, what could not be, and which versions were trained on it."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.domain.audience import Audience
-from bot.domain.audit import AuditAct, AuditEntry
+from bot.domain.audit import AuditAct, AuditCheckpoint, AuditEntry
 from bot.domain.batch import Batch
 from bot.domain.correction import Correction
 from bot.domain.dataset import Manifest, Row, Split
@@ -26,6 +26,7 @@ from bot.domain.scorecard import Result
 from bot.domain.shadow import Shadow, ShadowComparison
 from bot.domain.signal import Signal
 from bot.domain.thing import Thing
+from bot.ports.forgetting import StoredForgetting
 
 
 class Inbox(Protocol):
@@ -35,7 +36,7 @@ class Inbox(Protocol):
     """
 
     async def add(self, arrival: Arrival, now: datetime) -> bool:
-        """Add an arrival. Return False, and change nothing, if its `event_id` is already known."""
+        """Add an arrival. Return False, and change nothing, if its `event_id` is known or its message was forgotten."""
 
     async def claim(self, owner: str, now: datetime, lease: timedelta) -> InboxItem | None:
         """Lease the oldest open, due and unclaimed arrival for `lease`, under a new token; None if there is none."""
@@ -59,7 +60,7 @@ class Inbox(Protocol):
         """
 
     async def knows(self, place: Place) -> bool:
-        """Return whether an arrival, ended or not, brought this message."""
+        """Return whether an arrival, ended or not, brought this message, or whether it was forgotten."""
 
     async def prune(self, before: datetime, most: int) -> int:
         """Among the `most` oldest arrivals, delete those that ended before `before`; return their number."""
@@ -675,6 +676,12 @@ class AuditLog(Protocol):
     async def people(self) -> dict[str, str]:
         """Return alias → user id, for the people that are still known."""
 
+    async def retire(self, before: datetime, now: datetime) -> AuditCheckpoint | None:
+        """Replace all entries before this time by a signed checkpoint, and note that; None if there are none."""
+
+    async def checkpoint(self) -> tuple[AuditCheckpoint | None, bool]:
+        """Return the checkpoint before the oldest entry, if there is one, and whether its signature holds."""
+
 
 class Transaction(Protocol):
     """One atomic unit of work over all repositories."""
@@ -703,6 +710,7 @@ class Transaction(Protocol):
     vectors: StoredVectors
     audit: AuditLog
     askers: Askers
+    forgetting: StoredForgetting
 
 
 class Store(Protocol):
@@ -716,3 +724,10 @@ class Store(Protocol):
 
     def snapshot(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a read-only view of one moment, for long reads. Writers never wait for it."""
+
+    async def scrub(self) -> bool:
+        """Remove what was deleted from the database's own files.
+
+        Returns:
+            False if the files are in use just now; call again later.
+        """

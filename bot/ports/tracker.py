@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from bot.domain.forgetting import Traced
 from bot.domain.mirror import Annotation, Edits, Experiment, ExperimentRow, Feedback, RowCopy, Trace
 
 
@@ -66,3 +67,16 @@ class Tracker(Protocol):
 
     async def annotations(self, since: datetime | None) -> list[Annotation]:
         """Return what people said about our traces at or after `since` (None: all), oldest first."""
+
+    async def forget(self, dataset: str | None, traced: Traced) -> None:
+        """Erase traces, feedback, and rows with the evaluations on them, for good. Unknown ids are no error.
+
+        The tracker may take days for traces: ask `remembers`.
+
+        Args:
+            dataset: the dataset's id; None if there is none.
+            traced: what is forgotten.
+        """
+
+    async def remembers(self, dataset: str | None, traced: Traced) -> bool:
+        """Return whether anything of this can still be found."""

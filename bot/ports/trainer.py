@@ -45,3 +45,10 @@ class Trainer(Protocol):
 
     async def cancel(self, student: ModelName, job_id: str) -> Job:
         """Cancel the job and return its new state."""
+
+    async def delete_file(self, student: ModelName, file_id: str) -> None:
+        """Delete an uploaded file, and see that it is gone. A file that is not there is no error.
+
+        Raises:
+            ModelRefused: the provider does not delete it.
+        """

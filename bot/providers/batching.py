@@ -17,7 +17,7 @@ from bot.providers.asking import Task
 from bot.providers.model import OpenAIModel, parse_answer
 from bot.providers.providers import Providers
 from bot.providers.reading import Completion, UnusableAnswer
-from bot.providers.training import UPLOAD_S, creation_error
+from bot.providers.training import FILE_SECONDS, UPLOAD_S, creation_error
 from bot.providers.wire import ResponseBody, names_filter, parse_body, read, translate_errors
 
 BATCH_METADATA_KEY = "madoguchi_batch"
@@ -47,6 +47,7 @@ class _Problems(ResponseBody):
 class _Batch(ResponseBody):
     id: str
     status: str
+    input_file_id: str | None = None
     output_file_id: str | None = None
     error_file_id: str | None = None
     errors: _Problems | None = None
@@ -130,15 +131,24 @@ class OpenAIBatcher:
         if len(lines) > MOST_REQUESTS or len(data) > BATCH_FILE_BYTES:
             raise Refused(Reason.BATCH_TOO_LARGE, n=len(lines), most=MOST_REQUESTS, mb=BATCH_FILE_BYTES // 1_000_000)
         client = self._client(model)
+        kept: dict[str, Any] = {}
+        answers: dict[str, Any] = {}
+        if self._providers.kind(model.provider) == "openai":
+            expiry = {"anchor": "created_at", "seconds": FILE_SECONDS}
+            kept, answers = {"expires_after": expiry}, {"output_expires_after": expiry}
         with translate_errors():
             file = await read(
                 client.files.with_raw_response.create(
-                    file=(f"{run_id}.jsonl", data, "application/jsonl"), purpose="batch", timeout=UPLOAD_S
+                    file=(f"{run_id}.jsonl", data, "application/jsonl"), purpose="batch", timeout=UPLOAD_S, **kept
                 ),
                 _File,
             )
         call = client.with_options(max_retries=0).batches.with_raw_response.create(
-            input_file_id=file.id, endpoint=ENDPOINT, completion_window="24h", metadata={BATCH_METADATA_KEY: run_id}
+            input_file_id=file.id,
+            endpoint=ENDPOINT,
+            completion_window="24h",
+            metadata={BATCH_METADATA_KEY: run_id},
+            **answers,
         )
         try:
             return (await read(call, _Batch)).id
@@ -178,6 +188,17 @@ class OpenAIBatcher:
                     found[key] = answer
         found.pop("", None)
         return found
+
+    async def delete_files(self, model: ModelName, batch_id: str) -> None:
+        """Delete the questions and answers of a batch that ended; raises ModelDown or ModelRefused."""
+        batch, client = await self._get(model, batch_id), self._client(model)
+        for file_id in filter(None, (batch.input_file_id, batch.output_file_id, batch.error_file_id)):
+            with translate_errors():
+                try:
+                    await client.files.with_raw_response.delete(file_id)
+                except APIStatusError as error:
+                    if error.status_code not in {404, 410}:
+                        raise
 
     async def _get(self, model: ModelName, batch_id: str) -> _Batch:
         with translate_errors():

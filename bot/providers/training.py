@@ -24,6 +24,8 @@ SEED = 20260401
 """A fixed seed, so that training the same rows again gives the same model, if the provider honours it."""
 UPLOAD_S = 600.0
 """Deadline of one upload in seconds: a file may have 512 MB."""
+FILE_SECONDS = 30 * 24 * 3600
+"""Time after which OpenAI deletes an upload by itself, in seconds: the longest that it takes."""
 SUFFIX_CHARS = 64
 """Longest suffix of a model's name at OpenAI.
 
@@ -140,11 +142,28 @@ class OpenAITrainer:
         client = self._providers[student.provider]
         if self._providers.kind(student.provider) == "azure" and not data.startswith(BOM):
             data = BOM + data
+        # The file is deleted once the job has ended. If that fails for good, the provider deletes it by itself.
+        kept: dict[str, Any] = {}
+        if self._providers.kind(student.provider) == "openai":
+            kept = {"expires_after": {"anchor": "created_at", "seconds": FILE_SECONDS}}
         with translate_errors():
             call = client.files.with_raw_response.create(
-                file=(name, data, "application/jsonl"), purpose="fine-tune", timeout=UPLOAD_S
+                file=(name, data, "application/jsonl"), purpose="fine-tune", timeout=UPLOAD_S, **kept
             )
             return (await read(call, _File)).usable().id
+
+    async def delete_file(self, student: ModelName, file_id: str) -> None:
+        """Delete an uploaded file; raises ModelDown, or ModelRefused if the provider keeps it."""
+        files = self._providers[student.provider].files
+        with translate_errors():
+            try:
+                await files.with_raw_response.delete(file_id)
+                await files.with_raw_response.retrieve(file_id)
+            except APIStatusError as error:
+                if error.status_code in {404, 410}:
+                    return
+                raise
+        raise ModelRefused("the provider still has the file")
 
     async def has_read(self, student: ModelName, file_id: str) -> bool:
         """Return whether the provider has finished reading an uploaded file, or does not show its state.

@@ -11,7 +11,7 @@ from bot.domain.card import Card
 from bot.domain.disk import is_disk_full, log_failure
 from bot.domain.errors import ModelDown, ModelError, ThreadGone, Undelivered
 from bot.domain.hourly import TOO_MANY, LimitRefusal
-from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Question, Verdict, Via
+from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Place, Question, Verdict, Via
 from bot.ports import Announcer, Clock, Meter, Store, Threads, Transaction, Unmetered
 from bot.questions.arrivals import Arrivals, AskingLimit, questions_of, storable
 from bot.questions.batched_writes import BatchedWrites
@@ -85,6 +85,11 @@ class Answering:
     async def _write(self, arrivals: Sequence[Arrival]) -> list[bool]:
         async with self._store.transaction() as tx:
             return [await tx.inbox.add(arrival, self._clock.now()) for arrival in arrivals]
+
+    async def is_forgotten(self, place: Place) -> bool:
+        """Return whether this message was forgotten: it is never read again."""
+        async with self._store.snapshot() as tx:
+            return await tx.forgetting.is_forgotten(place)
 
     async def answered(self, team: str, channel: str, ts: str) -> Question | None:
         """Return the question that this message asked, if its card is posted."""
@@ -174,6 +179,11 @@ class Answering:
         if not intake.points_at_thread(item.arrival, [category.name for category in prompt.categories]):
             return item
         arrival = await storable(await self._threads.read(item.arrival))
+        team = arrival.place.team
+        places = [Place(team=team, channel=author.channel, ts=author.ts) for author in arrival.authors if author.ts]
+        async with self._store.snapshot() as tx:
+            if await tx.forgetting.is_forgotten(*places, arrival.place.model_copy(update={"ts": arrival.place.thread})):
+                return item  # what the thread says was forgotten
         return item.model_copy(update={"arrival": arrival})
 
     async def _decline(self, item: InboxItem, notice: Notice) -> None:

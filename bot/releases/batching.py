@@ -161,6 +161,10 @@ class Batching:
         async with self._store.transaction() as tx:
             await tx.results.put(results)
         answered = await self.save(batch, state=BatchState.ANSWERED)
+        try:
+            await self._batcher.delete_files(release.model, job.id)
+        except ModelError as error:
+            log.warning("%s: the provider keeps the batch's files until they expire: %s", batch.id, error)
         return (answered, None) if answered else None
 
     async def _release(self, batch: Batch) -> tuple[Release, Prompt]:

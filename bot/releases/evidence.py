@@ -7,6 +7,7 @@ from bot.domain.dataset import Row, Split
 from bot.domain.evidence import NO_PRESSES, Evidence, EvidenceKind, Presses, balanced, generous_mix
 from bot.domain.finetune import Finetune
 from bot.domain.fold import OutOfFold
+from bot.domain.forgetting import FORGOTTEN_PREFIX
 from bot.domain.release import Release
 from bot.domain.scorecard import Judged
 from bot.domain.thing import Thing
@@ -48,11 +49,23 @@ async def trained_rows(tx: Transaction, finetunes: Iterable[Finetune]) -> list[R
     trained = [texts for finetune in finetunes if (texts := await tx.finetunes.trained_rows(finetune.id))]
     if not trained:
         return []
+    rows = [row async for row, _ in tx.rows.changed(None)]
+    groups = await _forgotten_groups(tx, rows)
     return [
-        row if text == row.text else row.model_copy(update={"text": text})
-        async for row, _ in tx.rows.changed(None)
+        row.model_copy(update={"text": text, "group": groups.get(row.group, row.group)})
+        for row in rows
         for text in {texts[row.id] or row.text for texts in trained if row.id in texts}
     ]
+
+
+async def _forgotten_groups(tx: Transaction, rows: Sequence[Row]) -> dict[str, str]:
+    """Return the groups of forgotten rows that other rows show again: keyed hash → group.
+
+    A forgotten row has no text. Its group still proves that a question was trained on, if it is asked again.
+    """
+    if not any(row.group.startswith(FORGOTTEN_PREFIX) for row in rows):
+        return {}
+    return await tx.forgetting.groups({row.group for row in rows if not row.group.startswith(FORGOTTEN_PREFIX)})
 
 
 class FairRows:

@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 
 from bot.domain.conflict import Clusters, Conflict
 from bot.domain.dataset import Row, group_of
+from bot.domain.forgetting import FORGOTTEN_CURSOR, FORGOTTEN_PREFIX
 from bot.domain.gain import Likenesses
 from bot.domain.reason import RUN_FOLDS, grams
 from bot.domain.similar import Neighbour, SameQuestion, content, is_same_question
-from bot.ports import Store, TextEncoder
+from bot.ports import Store, TextEncoder, Transaction
 from bot.similarity.index import Index, is_typo
 from bot.similarity.indexed_rows import IndexedRow, IndexedRows
 from bot.similarity.meanings import Meanings
@@ -40,9 +41,17 @@ class RowNeighbours:
     def __init__(
         self, store: Store, now: Callable[[], float] = time.monotonic, *, encoder: TextEncoder | None = None
     ) -> None:
-        self._meanings = Meanings(encoder)
+        self._encoder = encoder
         self._store = store
         self._now = now
+        self._forgotten: str | None = None
+        """The position of FORGOTTEN_CURSOR at the last read."""
+        self._lock = asyncio.Lock()
+        self._clear()
+
+    def _clear(self) -> None:
+        """Hold nothing, so that the next read brings every row again, and no word of a forgotten one is left."""
+        self._meanings = Meanings(self._encoder)
         self._index = Index()
         self._open = OpenTexts(self._index, self._meanings)
         self._rows = IndexedRows()
@@ -59,7 +68,6 @@ class RowNeighbours:
         """When the last read began, by `now`."""
         self._overlap_read_at = -math.inf
         """When the overlap was last read, by `now`."""
-        self._lock = asyncio.Lock()
 
     async def near(self, text: str) -> list[Neighbour]:
         async with self._lock:
@@ -158,18 +166,11 @@ class RowNeighbours:
                 conflicts are looked for: both would take longer with each page.
         """
         began = self._now()
-        late = LATE_COMMIT.total_seconds()
-        # An older row may still be committed: re-read the overlap until a read starts LATE_COMMIT after the newest.
-        overlap = self._read_began_at - self._newest_read_at < late
-        if many and began - self._overlap_read_at < late:
-            overlap = False
-        if overlap:
-            self._overlap_read_at = began
-        since = self._newest - LATE_COMMIT if self._newest and overlap else self._newest
         page: list[tuple[Row, bool]] = []
         changed = False
         async with self._store.snapshot() as tx:
-            async for row, counts in tx.rows.changed(since):
+            await self._drop_forgotten(tx)
+            async for row, counts in tx.rows.changed(self._since(began, many=many)):
                 page.append((row, counts))
                 if len(page) == ROWS_APPLIED:
                     await asyncio.to_thread(self._apply, page)
@@ -181,8 +182,28 @@ class RowNeighbours:
             await asyncio.to_thread(self._clusters.contested)
         self._read_began_at = began
 
+    async def _drop_forgotten(self, tx: Transaction) -> None:
+        """Drop everything if something was forgotten since the last read."""
+        forgotten = await tx.cursors.get(FORGOTTEN_CURSOR)
+        if forgotten != self._forgotten:
+            self._clear()
+            self._forgotten = forgotten
+
+    def _since(self, began: float, *, many: bool) -> datetime | None:
+        """Return the time from which changes are read; None reads every row."""
+        late = LATE_COMMIT.total_seconds()
+        # An older row may still be committed: re-read the overlap until a read starts LATE_COMMIT after the newest.
+        overlap = self._read_began_at - self._newest_read_at < late
+        if many and began - self._overlap_read_at < late:
+            overlap = False
+        if overlap:
+            self._overlap_read_at = began
+        return self._newest - LATE_COMMIT if self._newest and overlap else self._newest
+
     def _apply(self, changed: Iterable[tuple[Row, bool]]) -> None:
         for row, counts in changed:
+            if row.group.startswith(FORGOTTEN_PREFIX):
+                continue
             if self._newest is None or row.settled_at > self._newest:
                 self._newest, self._newest_read_at = row.settled_at, self._now()
             before, after = self._rows.put(row, self._slot(row.text), counts=counts)

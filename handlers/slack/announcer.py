@@ -12,6 +12,7 @@ from bot.domain.consent import Author
 from bot.domain.digest import Digest
 from bot.domain.errors import Undelivered
 from bot.domain.finetune import Finetune
+from bot.domain.forgetting import ForgetRequest
 from bot.domain.hourly import LimitRefusal
 from bot.domain.privacy import Privacy
 from bot.domain.prompt import Prompt
@@ -23,9 +24,11 @@ from handlers.slack.copies import Mark, OwnMessages
 from handlers.slack.direct import DirectMessages
 from handlers.slack.failures import SLACK_FAILURES, call_slack, error_name
 from handlers.slack.people import People, is_by_app
+from handlers.slack.removals import Removals
 from handlers.texts.escape import escaped, mention, mentions
 from handlers.texts.words import Words
 from handlers.views import consent as consent_view
+from handlers.views import forget as forget_view
 from handlers.views import permission, training
 from handlers.views.card import card as card_view
 from handlers.views.card import moved
@@ -86,6 +89,7 @@ class SlackAnnouncer:
 
         direct = DirectMessages(client, people, post_once, ops_channel, staff)
         self.send_on, self.tell_unreached, self.pass_on = direct.send_on, direct.tell_unreached, direct.pass_on
+        self.remove_shown = Removals(client, self._copies).remove_shown
         self._staff = mentions(tuple(staff)[:MOST_STAFF_MENTIONS])
         self._contacts = tuple(contacts)
 
@@ -368,6 +372,13 @@ class SlackAnnouncer:
         words = await self._people.words(by)
         message = switch_told(release, mention(by) or escaped(by), note, words)
         await self._post_once(self._ops_channel, None, message, announcement_mark(f"switch:{message_id}"), again=again)
+
+    async def report_forgotten(self, request: ForgetRequest, versions: Sequence[int]) -> None:
+        words = await self._people.words(request.by)
+        opened = await call_slack(self._client.conversations_open(users=request.by))
+        mark = announcement_mark(f"forgotten:{request.id}")
+        message = forget_view.report(request, versions, words)
+        await self._post_once(str(opened["channel"]["id"]), None, message, mark, again=True)
 
     async def tell_trouble(self, report: TroubleReport, *, message_id: str, again: bool) -> None:
         if self._ops_channel is None:

@@ -110,10 +110,16 @@ class OwnMessages:
             if str(error) != "message_not_found":
                 raise
 
-    async def _find(self, channel: str, thread: str | None, mark: Mark) -> AsyncIterator[str]:
+    async def own(self, channel: str, thread: str | None) -> AsyncIterator[dict[str, Any]]:
+        """Yield the bot's messages in a thread, or at the top level of a channel. Raises as `keep_one`."""
         async for message in self._messages(channel, thread):
+            if message.get("user") == self._bot_user_id:
+                yield message
+
+    async def _find(self, channel: str, thread: str | None, mark: Mark) -> AsyncIterator[str]:
+        async for message in self.own(channel, thread):
             payload = (message.get("metadata") or {}).get("event_payload") or {}
-            if message.get("user") == self._bot_user_id and payload.get(mark.key) == mark.value:
+            if payload.get(mark.key) == mark.value:
                 yield str(message["ts"])
 
     async def _messages(self, channel: str, thread: str | None) -> AsyncIterator[dict[str, Any]]:

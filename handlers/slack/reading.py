@@ -14,7 +14,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.audience import Audience
-from bot.domain.consent import Author
+from bot.domain.consent import Author, Consent
 from bot.domain.errors import Undelivered
 from bot.domain.intake import words_of
 from bot.domain.question import Arrival, Place, Unread
@@ -56,9 +56,13 @@ class Reading:
             "unread": "\n".join(self.unread),
         }
 
-    def without(self, *asker: str) -> "Reading":
-        """Return the reading without these people among its authors."""
-        return replace(self, authors=[author for author in self.authors if author.id not in asker])
+    def agreed(self, *asker: str) -> "Reading":
+        """Return the reading with the agreement of these people: who asks with their own words agrees to their use.
+
+        They stay among the authors, so that the question goes when the message with these words is deleted.
+        """
+        yes = {"consent": Consent.YES}
+        return replace(self, authors=[one.model_copy(update=yes) if one.id in asker else one for one in self.authors])
 
     def mark(self, *unread: str) -> None:
         self.unread.update(dict.fromkeys(filter(None, unread)))
@@ -88,7 +92,7 @@ class MessageReader:
         reading = Reading(self._plain(content.text))
         reading.mark(*content.unread.split("\n"))
         await self._add_forwards(reading, content, channel)
-        return reading.without(message["user"])
+        return reading.agreed(message["user"])
 
     async def read(self, arrival: Arrival) -> Arrival:
         place, reading = arrival.place, Reading(arrival.text, authors=list(arrival.authors))
@@ -99,7 +103,7 @@ class MessageReader:
         except SLACK_FAILURES as error:
             raise Undelivered(error_name(error) or type(error).__name__, final=False) from error
         known = [author.id for author in arrival.authors]
-        return arrival.model_copy(update=reading.without(*{arrival.asker} - set(known)).fields())
+        return arrival.model_copy(update=reading.agreed(*{arrival.asker} - set(known)).fields())
 
     # --- forwarded messages
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.domain.errors import Reason, Refused
 from bot.domain.feedback import FeedbackKind
+from bot.domain.forgetting import ForgetKind
 
 ASK = "ask_madoguchi"
 WHY = "why_this_answer"
@@ -84,6 +85,12 @@ PROPOSAL_DECLINE = "proposal.decline"
 DIGEST_STOP = "digest.stop"
 DIGEST_RESUME = "digest.resume"
 
+FORGET_CONFIRM = "forget.confirm"
+FORGET_DISMISS = "forget.dismiss"
+FORGET_OWN = "forget.own"
+FORGET_FORM = "forget.form"
+FORGET_SHORTCUT = "forget_my_questions"
+
 HOME_TRAIN = "home.train"
 
 PERMISSION_ASK = "permission.ask"
@@ -144,6 +151,12 @@ class NamedPayload(Payload):
     model_config = ConfigDict(extra="ignore")
 
     id: str
+
+
+class ForgetPayload(NamedPayload):
+    """What is to be forgotten: `id` is the target of this kind."""
+
+    kind: ForgetKind
 
 
 class CategoryChoice(Payload):

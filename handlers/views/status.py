@@ -80,6 +80,11 @@ def attention(state: Status, words: Words) -> list[str]:
         lines.append(words("finetune.status.overridden", who=mention(who) or escaped(who), note=escaped(note, 300)))
     if state.stale_threshold is not None:
         lines.append(words("unsure.stale", name=state.serving.name))
+    lines += [
+        words("finetune.status.forgotten", name=name, n=n)
+        for name, n in state.forgotten.items()
+        if name == state.serving.name
+    ]
     if state.mirror and state.mirror.trouble:
         lines.append(words(f"tracker.{state.mirror.trouble}"))
     if state.unfit and any(release.id == state.serving.id for release in state.unfit):
@@ -101,6 +106,7 @@ def paragraphs(state: Status, words: Words) -> list[str]:
         attention(state, words),
         category_lines(state, words),
         spend_lines(state, words),
+        [words("finetune.status.forgotten", name=name, n=n) for name, n in state.forgotten.items()],
         ["\n    ".join(job_lines(finetune, words)) for finetune in state.finetunes],
         disagreements(state, words),
         replicas(state.replicas, words),

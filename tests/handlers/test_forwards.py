@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.consent import Consent
 from bot.practice import Person, chat
 from bot.practice.people import Channel
 from tests.kits.slack_desk import Json, SlackDesk, eventually, kept, private, texts
@@ -188,7 +189,8 @@ async def test_own_message_needs_no_agreement(desk: SlackDesk) -> None:
     ts = await emily.forward(await said(emily, "my laptop died"), WATCHED, "please handle")
     await priya.press(await priya.answer(ts), "correct.agree")
     await eventually(desk.rows)
-    assert (await kept(desk, ts)).authors == ()
+    (author,) = (await kept(desk, ts)).authors
+    assert (author.id, author.consent) == (emily.user_id, Consent.YES)
 
 
 async def test_shortcut_on_colleagues_message_needs_agreement(desk: SlackDesk) -> None:

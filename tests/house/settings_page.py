@@ -11,6 +11,8 @@ from bot import settings
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
 NESTED = "bot_providers"
 """The setting whose entries have fields of their own, those of `settings.Endpoint`."""
+KINDS = "bot_retention_days"
+"""The setting with a number of days for each kind, the fields of `settings.RetentionDays`."""
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Slack": ("slack_bot_token", "slack_app_token", "slack_signing_secret", "slack_api_url"),
     "OpenAI": ("openai_api_key", "openai_base_url"),
@@ -31,6 +33,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         NESTED,
     ),
     "Privacy": ("bot_privacy_notice", "bot_training_allowed", "bot_private_rows"),
+    "Retention": (KINDS,),
     "Limits": (
         *("bot_shadow_per_day", "bot_budget_usd", "bot_questions_per_hour"),
         *("bot_catch_up_hours", "bot_remind_hours"),
@@ -97,6 +100,9 @@ def page() -> str:
             entries = docstrings(settings.Endpoint)
             rows = {f"{NESTED}__<name>__{name}".upper(): docstring for name, docstring in entries.items()}
             parts += [PROVIDERS, table(rows)]
+        if KINDS in names:
+            ages = docstrings(settings.RetentionDays)
+            parts.append(table({f"{KINDS}__{name}".upper(): docstring for name, docstring in ages.items()}))
     return "\n".join(parts)
 
 

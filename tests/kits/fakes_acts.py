@@ -13,6 +13,7 @@ from bot.domain.digest import Digest
 from bot.domain.errors import ModelDown, ModelError, ModelRefused, OutcomeUnknown, Reason, Refused, Trouble, Undelivered
 from bot.domain.finetune import Finetune, Job
 from bot.domain.fold import TrainingReport
+from bot.domain.forgetting import ForgetRequest, Shown
 from bot.domain.hourly import LimitRefusal
 from bot.domain.prompt import Category, Prompt
 from bot.domain.proposal import Proposal, ProposalState
@@ -87,6 +88,10 @@ class FakeTrainer:
             raise ModelDown(f"{verb}: no connection")
         return fault
 
+    async def delete_file(self, student: ModelName, file_id: str) -> None:
+        self._receive("delete_file")
+        self.files.pop(file_id, None)
+
     async def upload(self, student: ModelName, name: str, data: bytes) -> str:
         fault = self._receive("upload")
         file_id = f"file-{len(self.files)}"
@@ -155,6 +160,10 @@ class FakeAnnouncer:
 
     def __init__(self) -> None:
         self.faults = Faults()
+        self.removed: list[Shown] = []
+        """Forgotten questions whose messages were replaced."""
+        self.forgotten: list[tuple[ForgetRequest, list[int]]] = []
+        """Reports of what was forgotten, and the versions that were trained on it."""
         self.cards: dict[str, list[Card]] = {}
         """Question id → its posted cards (there should be one)."""
         self.notices: list[tuple[str, Notice]] = []
@@ -209,6 +218,13 @@ class FakeAnnouncer:
         if fault in (Fault.DOWN, Fault.REFUSED):
             raise Undelivered(f"{verb}: {fault}", final=fault is Fault.REFUSED)
         return fault
+
+    async def remove_shown(self, shown: Shown) -> int:
+        self.removed.append(shown)
+        return 1
+
+    async def report_forgotten(self, request: ForgetRequest, versions: Sequence[int]) -> None:
+        self.forgotten.append((request, list(versions)))
 
     async def post_card(self, card: Card, *, again: bool) -> str:
         fault = self._receive("post_card")
@@ -407,6 +423,9 @@ class NoBatches:
     async def submit(
         self, model: ModelName, prompt: Prompt, asked: Sequence[tuple[str, str, Sequence[Example]]], run_id: str
     ) -> str:
+        raise NotImplementedError
+
+    async def delete_files(self, model: ModelName, batch_id: str) -> None:
         raise NotImplementedError
 
     async def find(self, model: ModelName, run_id: str) -> str | None:

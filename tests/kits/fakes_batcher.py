@@ -20,6 +20,8 @@ class KeepingBatcher:
         self.faults = Faults()
         self.batches: dict[str, list[str]] = {}
         self.ended: dict[str, dict[str, Answer | ModelError]] = {}
+        self.deleted: list[str] = []
+        """Batches whose files were deleted."""
 
     async def check(self, model: ModelName) -> None:
         if self.faults.take("check"):
@@ -46,3 +48,6 @@ class KeepingBatcher:
 
     async def answers(self, model: ModelName, prompt: Prompt, batch_id: str) -> dict[str, Answer | ModelError]:
         return self.ended[batch_id]
+
+    async def delete_files(self, model: ModelName, batch_id: str) -> None:
+        self.deleted.append(batch_id)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bot.domain.errors import TracesDown, TrackerDown, TrackerError, TrackerReason, TrackerRefused
+from bot.domain.forgetting import Traced
 from bot.domain.mirror import Annotation, Edit, Edits, Experiment, ExperimentRow, Feedback, RowCopy, Trace
 from tests.kits.fakes import StepClock
 
@@ -126,3 +127,16 @@ class MemoryTracker:
     async def annotations(self, since: datetime | None) -> list[Annotation]:
         self._called("annotations")
         return [one for one in self.waiting_annotations if since is None or one.at >= since]
+
+    async def forget(self, dataset: str | None, traced: Traced) -> None:
+        self._called("forget")
+        for trace in traced.traces:
+            self.traces.pop(uuid.UUID(trace), None)
+        for feedback in traced.feedback:
+            self.feedback.pop(uuid.UUID(feedback), None)
+        for row in traced.rows if dataset else ():
+            self._of(str(dataset)).pop(row, None)
+
+    async def remembers(self, dataset: str | None, traced: Traced) -> bool:
+        kept = self._of(dataset) if dataset else {}
+        return any(uuid.UUID(one) in self.traces for one in traced.traces) or any(row in kept for row in traced.rows)

@@ -278,6 +278,7 @@ async def open_desk(
         answerers = Pool(slack.answering.answer_next, 4, poll=POLL_SECONDS)
         deliverers = Pool(slack.delivering.deliver_next, 2, poll=POLL_SECONDS)
         recheckers = Pool(acts.rechecking.recheck_next, 1, poll=POLL_SECONDS)
+        forgetters = Pool(slack.reaching.reach_next, 1, poll=POLL_SECONDS)
         await acts.releasing.ensure(prompt, serving)
 
         app = bolt_app(client, identity)
@@ -313,8 +314,10 @@ async def open_desk(
         answerers.start()
         deliverers.start()
         recheckers.start()
+        forgetters.start()
         stack.push_async_callback(answerers.stop, 5)
         stack.push_async_callback(recheckers.stop, 5)
+        stack.push_async_callback(forgetters.stop, 5)
         stack.push_async_callback(deliverers.stop, 5)
         yield desk
 

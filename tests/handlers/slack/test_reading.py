@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.domain.consent import Consent
 from bot.domain.question import Arrival, Place, Via
 from handlers.slack.channels import ChannelAudiences
 from handlers.slack.people import Home, People
@@ -126,9 +127,8 @@ def test_only_verified_forwards_are_read(forwards: list[Json]) -> None:
     reading = read({"text": "please", "attachments": shown})
     expected = [n for n, facts in enumerate(forwards) if verified(facts) and not facts.get("msg_subtype")]
     assert reading.quotes == [f"words{n}" for n in expected]
-    assert [author.id for author in reading.authors] == [
-        forwards[n]["author_id"] for n in expected if forwards[n]["author_id"] != ASKER
-    ]
+    assert [author.id for author in reading.authors] == [forwards[n]["author_id"] for n in expected]
+    assert all((author.consent is Consent.YES) == (author.id == ASKER) for author in reading.authors)
     assert (":forward" in reading.unread) == (len(expected) < len(forwards))
 
 

@@ -77,6 +77,29 @@ def ingest_multipart(server: State, got: Got) -> Response:
     return JSONResponse({"message": "Runs batch ingested"}, 202)
 
 
+@route(r"POST /runs/query")
+def query_runs(server: State, got: Got) -> Response:
+    """Return runs by their ids or by the example that they answer."""
+    ids, examples = got.json.get("id") or [], got.json.get("reference_example") or []
+    if not ids and not examples:
+        raise Invalid("at least one of 'session', 'id', 'parent_run', 'trace' or 'reference_example' is required")
+    found = [
+        run
+        for run_id, run in server.traces.runs.items()
+        if run_id in ids or run.get("reference_example_id") in examples
+    ]
+    return JSONResponse({"runs": found[: got.json.get("limit") or 100], "cursors": {"next": None}})
+
+
+@route(r"POST /runs/delete")
+def delete_runs(server: State, got: Got) -> Response:
+    """Delete traces of one session, with their feedback. The real server does it on the next weekend."""
+    server.traces.get_session(got.json["session_id"])
+    if not server.traces.busy:
+        server.traces.delete(got.json["session_id"], got.json["trace_ids"])
+    return JSONResponse({"message": "Deletion is scheduled"}, 202)
+
+
 # --- feedback ---------------------------------------------------------------------------------------------------------
 
 

@@ -21,6 +21,8 @@ class Traces:
         self.queues: dict[str, dict[str, Any]] = {}
         self.items: dict[str, dict[str, Any]] = {}
         self.comparisons: list[dict[str, Any]] = []
+        self.busy = False
+        """Whether deletions wait, as they do at LangSmith until the weekend."""
 
     # --- sessions ---
 
@@ -77,6 +79,18 @@ class Traces:
 
     def of_session(self, name: str) -> list[dict[str, Any]]:
         return [run for run in self.runs.values() if run["session_name"] == name]
+
+    def delete(self, session_id: str, trace_ids: list[str]) -> None:
+        """Delete traces of a session, and their feedback. Their ids stay taken."""
+        gone = [
+            run_id
+            for run_id, run in self.runs.items()
+            if run["session_id"] == session_id and (run.get("trace_id") or run_id) in trace_ids
+        ]
+        for run_id in gone:
+            del self.runs[run_id]
+        for feedback_id in [one["id"] for one in self.feedback.values() if one["run_id"] in gone]:
+            del self.feedback[feedback_id]
 
     # --- feedback ---
 

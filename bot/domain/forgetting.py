@@ -1,0 +1,221 @@
+"""What is to be forgotten, and the report of what was."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from bot.domain.question import Place
+from bot.domain.thing import Thing
+
+FORGET_TOPIC = "forget"
+"""Outbox topic: the next step of a request. The key is the request's id."""
+FORGET_CARD_TOPIC = "forget_card"
+"""Outbox topic: messages in Slack about a question. Its payload is a `Shown`."""
+FORGET_TRACES_TOPIC = "forget_traces"
+"""Outbox topic: traces, feedback and examples at the tracker. Its payload is a `Traced`."""
+FORGET_FILE_TOPIC = "forget_file"
+"""Outbox topic: a file at a provider. `model`: of whose provider; `file`: the id."""
+OUTSIDE_TOPICS = (FORGET_CARD_TOPIC, FORGET_TRACES_TOPIC, FORGET_FILE_TOPIC)
+"""Topics of copies outside the database. Their keys begin with the request's id and a colon."""
+FORGET_REPORT_TOPIC = "forget_report"
+"""Outbox topic: the report to who asked. The key is the request's id."""
+
+FORGOTTEN_PREFIX = "forgotten:"
+"""Beginning of the id of a person or row that was forgotten; a keyed hash follows."""
+FORGOTTEN_CURSOR = "forgotten"
+"""Cursor: moves with each erasure, so that each replica drops what it has in memory."""
+
+
+class ForgetKind(StrEnum):
+    """What is forgotten. Each kind has texts in each language under `forget.kind.<value>`."""
+
+    MESSAGE = "message"
+    """One message, with every question that holds its words. Target: `Place` as `team:channel:ts`."""
+    PERSON = "person"
+    """What a person asked, and the words and name of that person elsewhere. Target: the user id."""
+    OWN = "own"
+    """What a person asked, at their own wish. Their work as staff stays. Target: the user id."""
+    BEFORE = "before"
+    """Every question asked before a time, and every row imported before it. Target: the time in ISO 8601."""
+    QUESTIONS = "questions"
+    """Retention of questions: as `BEFORE`, but rows stay until their own time is over."""
+    ROWS = "rows"
+    """Retention of rows, settled or imported before a time."""
+    VERDICTS = "verdicts"
+    """Retention of reasons and of what people wrote about an answer. Categories and figures stay."""
+    EXPORTS = "exports"
+    """Retention of training files."""
+
+
+AGES = frozenset({ForgetKind.BEFORE, ForgetKind.QUESTIONS, ForgetKind.ROWS, ForgetKind.VERDICTS, ForgetKind.EXPORTS})
+"""Kinds whose target is a time."""
+OF_PEOPLE = frozenset({ForgetKind.PERSON, ForgetKind.OWN})
+"""Kinds whose target is a user id."""
+
+
+class ForgetState(StrEnum):
+    """How far a request is."""
+
+    ERASING = "erasing"
+    """The database is being erased."""
+    REACHING = "reaching"
+    """The database is clean; copies outside of it are being erased."""
+    DONE = "done"
+    """Everything was looked for again, and what is left is in the report."""
+
+
+class Scope(Thing):
+    """What a request is about."""
+
+    kind: ForgetKind
+    target: str
+    until: datetime | None = None
+    """What a person did after this time is not meant: who is forgotten may go on asking."""
+
+    @property
+    def moment(self) -> datetime:
+        """The time before which things are forgotten."""
+        return datetime.fromisoformat(self.target)
+
+    @property
+    def place(self) -> Place:
+        team, channel, ts = self.target.split(":")
+        return Place(team=team, channel=channel, ts=ts)
+
+    @property
+    def rows_too(self) -> bool:
+        """Whether the row of a question goes with it."""
+        return self.kind is not ForgetKind.QUESTIONS
+
+    @classmethod
+    def message(cls, place: Place) -> "Scope":
+        """Return the scope of the message at this place."""
+        return cls(kind=ForgetKind.MESSAGE, target=place_key(place))
+
+    @classmethod
+    def person(cls, user_id: str) -> "Scope":
+        return cls(kind=ForgetKind.PERSON, target=user_id)
+
+    @classmethod
+    def own(cls, user_id: str) -> "Scope":
+        return cls(kind=ForgetKind.OWN, target=user_id)
+
+    @classmethod
+    def before(cls, moment: datetime, kind: ForgetKind = ForgetKind.BEFORE) -> "Scope":
+        return cls(kind=kind, target=moment.isoformat())
+
+
+class ForgetRequest(Thing):
+    """A request to forget, and its report.
+
+    Attributes:
+        counts: store → how much of it was erased.
+        left: reason → how much could not be erased.
+        trained: ids of the fine-tunes that were trained on erased rows.
+    """
+
+    id: str
+    kind: ForgetKind
+    target: str | None
+    by: str
+    language: str
+    state: ForgetState = ForgetState.ERASING
+    created_at: datetime
+    updated_at: datetime
+    counts: Mapping[str, int] = {}
+    left: Mapping[str, int] = {}
+    trained: tuple[str, ...] = ()
+
+    @property
+    def scope(self) -> Scope | None:
+        return None if self.target is None else Scope(kind=self.kind, target=self.target, until=self.created_at)
+
+
+class Shown(Thing):
+    """Where a question is shown in Slack.
+
+    Attributes:
+        question: its id.
+        channel: the channel of the question.
+        thread: the ts of its thread.
+        card_ts: the ts of its answer; None if it is not known.
+        sent: the messages as which it was sent on: (channel, ts).
+        alone: whether no other question was answered in the thread, so that each message of the bot there is about it.
+        language: the asker's language.
+    """
+
+    question: str
+    channel: str
+    thread: str
+    card_ts: str | None
+    sent: tuple[tuple[str, str], ...] = ()
+    alone: bool = True
+    language: str = "en"
+
+
+class Traced(Thing):
+    """What the tracker has of forgotten things: ids of traces, of feedback and of rows."""
+
+    traces: tuple[str, ...] = ()
+    feedback: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
+
+
+class TrainedFile(Thing):
+    """A training file at a provider. `model` names the provider."""
+
+    finetune: str
+    model: str
+    file: str
+
+
+class Erased(Thing):
+    """What one step erased in the database, and which copies outside are to follow.
+
+    Attributes:
+        counts: store → how much was erased. Empty: nothing is left.
+        trained: ids of the fine-tunes that were trained on erased rows.
+        shown: the questions in Slack.
+        traced: what the tracker has.
+        files: the training files that hold erased rows or open questions.
+        followers: ids of other questions whose cards repeated an erased reason.
+        touched: ids of rows that stay without the name and the words of who settled them.
+    """
+
+    counts: Mapping[str, int] = {}
+    trained: tuple[str, ...] = ()
+    shown: tuple[Shown, ...] = ()
+    traced: Traced = Traced()
+    files: tuple[TrainedFile, ...] = ()
+    followers: tuple[str, ...] = ()
+    touched: tuple[str, ...] = ()
+
+
+class Retention(Thing):
+    """After how long things are forgotten by themselves, by kind; None: never."""
+
+    questions: timedelta | None = None
+    rows: timedelta | None = None
+    verdicts: timedelta | None = None
+    exports: timedelta | None = None
+    audit: timedelta | None = None
+
+    def scopes(self, now: datetime) -> list[Scope]:
+        """Return what is too old now, without the audit log."""
+        kinds = (ForgetKind.QUESTIONS, ForgetKind.ROWS, ForgetKind.VERDICTS, ForgetKind.EXPORTS)
+        ages = ((kind, getattr(self, kind.value)) for kind in kinds)
+        return [Scope.before(now - age, kind) for kind, age in ages if age is not None]
+
+
+def place_key(place: Place) -> str:
+    """Return the place of a message as one word."""
+    return f"{place.team}:{place.channel}:{place.ts}"
+
+
+def added(*many: Mapping[str, int]) -> dict[str, int]:
+    """Return the sum of counts by name."""
+    total: dict[str, int] = {}
+    for counts in many:
+        for name, n in counts.items():
+            total[name] = total.get(name, 0) + n
+    return total

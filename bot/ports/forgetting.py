@@ -1,0 +1,58 @@
+"""What the database does to forget: requests, tombstones, search and erasure."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Protocol
+
+from bot.domain.forgetting import Erased, ForgetRequest, Scope, TrainedFile
+from bot.domain.question import Place
+
+
+class StoredForgetting(Protocol):
+    """Requests to forget, and the erasure of everything of their scope."""
+
+    async def add(self, request: ForgetRequest) -> None: ...
+
+    async def get(self, request_id: str, *, lock: bool = False) -> ForgetRequest | None:
+        """Return the request. With `lock`, other callers with `lock` wait until this transaction ends."""
+
+    async def save(self, request: ForgetRequest) -> None: ...
+
+    async def newest(self, limit: int) -> list[ForgetRequest]:
+        """Return the last requests, newest first."""
+
+    async def under_way(self, scope: Scope) -> ForgetRequest | None:
+        """Return the request of the same kind and target that is not done."""
+
+    async def outside(self, request_id: str) -> int:
+        """Return how many copies outside the database still wait for their erasure."""
+
+    async def is_forgotten(self, *places: Place) -> bool:
+        """Return whether one of these messages was forgotten."""
+
+    async def groups(self, among: Collection[str]) -> dict[str, str]:
+        """Return, for each of these groups, the name that it has in a forgotten row: name → group."""
+
+    async def moved(self, now: datetime) -> None:
+        """Move FORGOTTEN_CURSOR, so that each replica drops what it has in memory."""
+
+    async def found(self, scope: Scope) -> dict[str, int]:
+        """Return store → how much of the scope is there, without stores that have nothing."""
+
+    async def erase(self, scope: Scope, most: int, now: datetime) -> Erased:
+        """Erase up to `most` questions or rows of the scope, then, once none is left, all other words of it.
+
+        A step that erased no question and no row was the last.
+        """
+
+    async def trained_files(self, before: datetime | None = None) -> list[TrainedFile]:
+        """Return the training files that providers still have of fine-tunes that ended before this time (None: any)."""
+
+    async def file_deleted(self, finetune_id: str) -> None:
+        """Store that the provider no longer has the training file."""
+
+    async def trained_on(self) -> dict[str, int]:
+        """Return fine-tune → how many of its training rows were forgotten since, for those that have any."""
+
+    async def forget_alias(self, user_id: str) -> None:
+        """Make a person unknown in the audit log."""

@@ -1,0 +1,60 @@
+"""The removal of what stands in Slack about a forgotten question."""
+
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.domain.errors import ThreadGone, Undelivered
+from bot.domain.forgetting import Shown
+from handlers.slack.copies import OwnMessages
+from handlers.slack.failures import call_slack
+from handlers.texts.words import Words
+from handlers.views.message import section
+
+GONE = frozenset({"message_not_found", "channel_not_found", "thread_not_found"})
+"""Slack's errors for a message that is not there any more."""
+UNNAMED_MARKS = ("feedback:", "overslept:")
+"""Beginnings of marks without the question's id. Where several questions share a thread, such a message goes too."""
+
+
+class Removals:
+    """Replaces the bot's own messages. What people wrote themselves only they can delete.
+
+    Args:
+        client: The Web API.
+        copies: Finds the bot's own messages.
+    """
+
+    def __init__(self, client: AsyncWebClient, copies: OwnMessages) -> None:
+        self._client = client
+        self._copies = copies
+
+    async def remove_shown(self, shown: Shown) -> int:
+        places = {*shown.sent}
+        if shown.card_ts:
+            places.add((shown.channel, shown.card_ts))
+        try:
+            async for message in self._copies.own(shown.channel, shown.thread):
+                if shown.alone or _is_about(message, shown.question):
+                    places.add((shown.channel, str(message["ts"])))
+        except ThreadGone:
+            pass  # the thread went with its root; an answer may stand alone in the channel
+        except Undelivered as error:
+            if str(error) not in GONE:
+                raise
+        return sum([await self._remove(channel, ts, shown.language) for channel, ts in sorted(places)])
+
+    async def _remove(self, channel: str, ts: str, language: str) -> bool:
+        text = Words(language)("forget.removed")
+        try:
+            await call_slack(self._client.chat_update(channel=channel, ts=ts, text=text, blocks=[section(f"_{text}_")]))
+        except Undelivered as error:
+            if str(error) not in GONE:
+                raise
+            return False
+        return True
+
+
+def _is_about(message: dict[str, Any], question: str) -> bool:
+    values = ((message.get("metadata") or {}).get("event_payload") or {}).values()
+    return any(question in str(value) or str(value).startswith(UNNAMED_MARKS) for value in values)
