@@ -27,7 +27,9 @@ class Pool:
         self._stopping = False
 
     def start(self) -> None:
-        """Start the workers in the running event loop."""
+        """Start the workers in the running event loop, unless they run."""
+        if self._tasks:
+            return
         self._stopping = False
         self._tasks = [asyncio.create_task(self._worker(polls=n == 0)) for n in range(self._size)]
 

@@ -1,7 +1,9 @@
 """Troubles of the embedded model with its encoder: the whole bot, from the service's server to Slack's socket."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 
 import httpx2
@@ -22,6 +24,7 @@ from tests.kits.fakes import ManualTimer, StepClock
 from tests.kits.fakes_acts import MemoryShelf
 from tests.kits.openai_server import Reply, refusal
 from tests.kits.slack_desk import MODEL, PROMPT, SlackDesk, asked, card, eventually, open_desk, private, texts
+from tests.kits.tiny_encoder import TINY_ENCODER
 
 pytestmark = pytest.mark.usefixtures("fast_training")
 SERVICE = ModelName(provider="acme", model="embed")
@@ -86,11 +89,23 @@ def opened(store: Store) -> OpenEncoderDesk:
     return open_encoder_desk
 
 
-async def finetuned(shelf: MemoryShelf, encoder: str) -> ModelName:
-    """Train a model with this encoder, as another installation did, and return its name."""
-    async with LocalModel(shelf, encoder=encoder) as local, client_of(local) as client:
+async def train_with_tiny_encoder() -> tuple[ModelName, MemoryShelf]:
+    shelf = MemoryShelf()
+    async with LocalModel(shelf, encoder=TINY_ENCODER) as local, client_of(local) as client:
         job = await trained(client, jsonl(ROWS, PROMPT.text))
-    return ModelName(provider="local", model=str(job.fine_tuned_model))
+    return ModelName(provider="local", model=str(job.fine_tuned_model)), shelf
+
+
+@pytest.fixture(scope="module")
+def trained_elsewhere(fast_training: None) -> tuple[ModelName, MemoryShelf]:
+    """Return a model that another installation trained with another encoder, and the shelf that it stands on."""
+    return asyncio.run(train_with_tiny_encoder())
+
+
+@pytest.fixture
+def elsewhere(trained_elsewhere: tuple[ModelName, MemoryShelf]) -> tuple[ModelName, MemoryShelf]:
+    """Return that model and a shelf of its own for each test."""
+    return deepcopy(trained_elsewhere)
 
 
 async def test_vectors_are_paid_for_once_and_counted(opened: OpenEncoderDesk) -> None:
@@ -169,26 +184,26 @@ async def test_no_fallback_means_that_the_asker_is_told(opened: OpenEncoderDesk)
 
 
 @pytest.mark.parametrize("encoder", [SERVICE, "none"])
-async def test_version_of_another_encoder_is_explained(opened: OpenEncoderDesk, encoder: ModelName | str) -> None:
-    shelf = MemoryShelf()
-    spec = "tests.bot.embedded.test_encoders:tiny_encoder"
-    model = await finetuned(shelf, spec)
+async def test_version_of_another_encoder_is_explained(
+    opened: OpenEncoderDesk, elsewhere: tuple[ModelName, MemoryShelf], encoder: ModelName | str
+) -> None:
+    model, shelf = elsewhere
     async with opened(serving=model, encoder=encoder, shelf=shelf) as opened_desk:
         for _ in range(2):
             ts = await asked(opened_desk.desk, "I want leave")
             assert "Provisional" in await opened_desk.card_text(ts)
         await eventually(opened_desk.told)
         (message,) = await opened_desk.told()
-        for part in (f"`{model}`", f"BOT_ENCODER={spec}", "`/finetune start`", "Meanwhile v"):
+        for part in (f"`{model}`", f"BOT_ENCODER={TINY_ENCODER}", "`/finetune start`", "Meanwhile v"):
             assert part in message
         assert opened_desk.service.requests == [], "this trouble is none of the service's"
 
 
 @pytest.mark.parametrize(("locale", "said"), [("en-US", "Nothing was changed"), ("ja-JP", "に戻して再起動するか")])
-async def test_switch_to_another_encoders_version_is_refused(opened: OpenEncoderDesk, locale: str, said: str) -> None:
-    shelf = MemoryShelf()
-    spec = "tests.bot.embedded.test_encoders:tiny_encoder"
-    model = await finetuned(shelf, spec)
+async def test_switch_to_another_encoders_version_is_refused(
+    opened: OpenEncoderDesk, elsewhere: tuple[ModelName, MemoryShelf], locale: str, said: str
+) -> None:
+    model, shelf = elsewhere
     async with opened(shelf=shelf) as opened_desk:
         desk = opened_desk.desk
         async with desk.store.transaction() as tx:
@@ -197,14 +212,15 @@ async def test_switch_to_another_encoders_version_is_refused(opened: OpenEncoder
         await yuko.set_locale(locale)
         await yuko.command(f"/finetune switch {model}")
         answer = texts(await yuko.message(private(said)))
-        assert f"BOT_ENCODER={spec}" in answer
+        assert f"BOT_ENCODER={TINY_ENCODER}" in answer
         assert (await desk.acts.releasing.serving()).model == MODEL
 
 
 @pytest.mark.parametrize(("locale", "said"), [("en-US", "Set BOT_ENCODER"), ("ja-JP", "に戻して再起動するか")])
-async def test_status_warns_of_another_encoder(opened: OpenEncoderDesk, locale: str, said: str) -> None:
-    shelf = MemoryShelf()
-    model = await finetuned(shelf, "tests.bot.embedded.test_encoders:tiny_encoder")
+async def test_status_warns_of_another_encoder(
+    opened: OpenEncoderDesk, elsewhere: tuple[ModelName, MemoryShelf], locale: str, said: str
+) -> None:
+    model, shelf = elsewhere
     async with opened(serving=model, shelf=shelf) as opened_desk:
         yuko = await opened_desk.desk.window(opened_desk.desk.server.people.admin)
         await yuko.set_locale(locale)

@@ -4,9 +4,12 @@ Loading the bot takes more than two seconds of a processor, which is most of a s
 `python -m bot run`, it starts `forked("bot", "run")`: this file as a client of the process that forks. The client hands
 over its folder, its environment and its standard streams. It passes signals on and ends as the program does, so pipes,
 kills and exit codes stay real. Only the end of the interpreter itself is left out; tests of real starts cover that.
+
+All workers of pytest-xdist share the process that forks.
 """
 
 import atexit
+import fcntl
 import importlib
 import json
 import os
@@ -44,39 +47,76 @@ def forked(module: str, *arguments: str) -> tuple[str, ...]:
 
 @cache
 def _address() -> str:
-    folder = Path(tempfile.mkdtemp(prefix="forks-"))
+    """Return the address of the forking process of this test run, which ends with the last process that uses it."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))  # noqa: TID251 - xdist sets it
+    folder = Path(tempfile.gettempdir()) / f"forks-{run}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    address = str(folder / "s")
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _use(address):
+            _start(address)
+    return address
+
+
+def _start(address: str) -> None:
+    Path(address).unlink(missing_ok=True)
     environment = {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "BOT_ENCODER": "none"}
-    process = subprocess.Popen(
-        [sys.executable, __file__, str(folder / "s")], cwd=ROOT, env=environment, stdin=subprocess.PIPE
-    )
+    process = subprocess.Popen([sys.executable, __file__, address], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL)
 
     def stop() -> None:
-        process.communicate()  # it ends with its standard input, as it does when this process is killed
-        shutil.rmtree(folder)
+        process.wait()  # for the other users, too
+        shutil.rmtree(Path(address).parent)
 
     atexit.register(stop)
-    while not (folder / "s").exists() and process.poll() is None:
+    while not _use(address) and process.poll() is None:
         time.sleep(0.01)
-    return str(folder / "s")
+
+
+def _use(address: str) -> bool:
+    """Keep the forking process alive as long as this process lives; return whether there is one."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(address)
+        connection.sendall(json.dumps({"uses": os.getpid()}).encode())
+        in_use = connection.recv(1) != b""
+    except OSError:
+        in_use = False
+    if in_use:
+        atexit.register(connection.close)  # which runs before the `stop` that was registered earlier
+    else:
+        connection.close()
+    return in_use
 
 
 # --- the process that forks
 
 
 def serve(address: str) -> None:
-    """Fork a program for each client until standard input ends."""
+    """Fork a program for each client until no test process uses this one any more."""
     signal.signal(signal.SIGCHLD, _reap)
+    users: set[socket.socket] = set()
     with socket.socket(socket.AF_UNIX) as listener, selectors.DefaultSelector() as selector:
         listener.bind(address)
         listener.listen()
         selector.register(listener, selectors.EVENT_READ)
-        selector.register(0, selectors.EVENT_READ)
         while True:
             ready = [key.fileobj for key, _ in selector.select()]
-            if 0 in ready:
+            for user in users & {*ready}:  # it has ended
+                selector.unregister(user)
+                user.close()
+                users.remove(user)
+            if not users and listener not in ready:
                 return
+            if listener not in ready:
+                continue
             connection, _ = listener.accept()
             request, *streams = _receive(connection)
+            if "uses" in request:
+                users.add(connection)
+                selector.register(connection, selectors.EVENT_READ)
+                connection.sendall(b".")
+                continue
             for module in LOADED[request["module"]]:
                 importlib.import_module(module)
             pid = os.fork()

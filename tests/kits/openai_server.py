@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from tests.kits.serving import port_of, serving
 
 CHAT = "POST /v1/chat/completions"
 DECISIONS = "POST /v1/decisions"
@@ -105,23 +106,9 @@ class OpenAIServer:
     async def running(self) -> AsyncIterator["OpenAIServer"]:
         """Serve on a free port of loopback; `url` is the base URL for clients."""
         app = Starlette(routes=[Route("/{path:path}", self.answer, methods=["GET", "POST", "DELETE"])])
-        config = uvicorn.Config(
-            app, port=0, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1
-        )
-        config.load()
-        server = uvicorn.Server(config)
-        server.lifespan = config.lifespan_class(config)
-        # Skip uvicorn's main loop and shutdown: they handle signals and poll every tenth of a second.
-        await server.startup()
-        (listener,) = server.servers
-        port = listener.sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}/v1"
-        try:
+        async with serving(app) as server:
+            self.url = f"http://127.0.0.1:{port_of(server)}/v1"
             yield self
-        finally:
-            listener.close()
-            for connection in server.server_state.connections:
-                connection.transport.abort()
 
 
 def completion(

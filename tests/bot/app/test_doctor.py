@@ -26,6 +26,7 @@ from tests.kits.fakes import StepClock
 from tests.kits.langsmith_server import LangSmithServer, ServerFault
 from tests.kits.langsmith_server.server import KEY
 from tests.kits.openai_server import OpenAIServer, Reply, refusal
+from tests.kits.tiny_encoder import TINY_ENCODER
 from tests.loop.program import MANIFEST
 
 SECRETS = (KEY, "xoxb-wrong-s3cr3t", "sk-s3cr3t", "s3cr3t-password")
@@ -279,14 +280,13 @@ async def test_encoders_service_is_checked(outside: Surroundings) -> None:
 async def test_version_of_another_encoder_is_reported(outside: Surroundings) -> None:
     database = Database(str(outside.settings["database_url"]))
     await database.migrate()
-    spec = "tests.bot.embedded.test_encoders:tiny_encoder"
-    async with LocalModel(DatabaseShelf(database), encoder=spec) as local, client_of(local) as client:
+    async with LocalModel(DatabaseShelf(database), encoder=TINY_ENCODER) as local, client_of(local) as client:
         name = (await trained(client, jsonl())).fine_tuned_model
     await database.close()
     found = (await outside.findings(bot_serving=f"local/{name}", bot_encoder="none"))[f"local/{name}"]
     assert (found.well, found.key) == (False, "trouble.other_encoder")
     for language in LANGUAGES:
-        assert f"BOT_ENCODER={spec}" in found.line(Words(language))
+        assert f"BOT_ENCODER={TINY_ENCODER}" in found.line(Words(language))
 
 
 async def test_channels_for_sent_messages_are_checked(

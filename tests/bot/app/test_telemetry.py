@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
-import uvicorn
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from prometheus_client.parser import text_string_to_metric_families
@@ -23,6 +22,7 @@ from bot.domain.question import Ending
 from bot.domain.release import ModelName
 from bot.ports import Store
 from tests.kits.fakes import RuleModel, StepClock
+from tests.kits.serving import port_of, serving
 from tests.kits.slack_desk import PROMPT
 from tests.storage.things import arrival
 
@@ -118,19 +118,9 @@ class Collector:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         app = Starlette(routes=[Route("/v1/traces", self.take, methods=["POST"])])
-        config = uvicorn.Config(app, port=0, log_level="critical", lifespan="off", ws="none")
-        config.load()
-        server = uvicorn.Server(config)
-        server.lifespan = config.lifespan_class(config)
-        await server.startup()
-        (listener,) = server.servers
-        self.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-        try:
+        async with serving(app) as server:
+            self.url = f"http://127.0.0.1:{port_of(server)}"
             yield
-        finally:
-            listener.close()
-            for connection in server.server_state.connections:
-                connection.transport.abort()
 
 
 async def test_nested_spans_have_ids_and_no_text() -> None:

@@ -1,33 +1,16 @@
 """Optional sentence encoders."""
 
-from collections.abc import Callable, Sequence
-
-import numpy as np
 import pytest
 
 from bot.embedded import FolderShelf, LocalModel
-from bot.embedded.encoders import Vectors
 from tests.bot.embedded.kit import ROWS, ask, client_of, jsonl, trained
+from tests.kits.tiny_encoder import TINY_ENCODER
 
 pytestmark = pytest.mark.usefixtures("fast_training")
 
-SPEC = "tests.bot.embedded.test_encoders:tiny_encoder"
-_MEANINGS = [("有給", "バカンス"), ("面接", "interview")]
-
-
-def tiny_encoder() -> Callable[[Sequence[str]], Vectors]:
-    """Return a function that knows two meanings, each in two languages."""
-
-    def encode(texts: Sequence[str]) -> Vectors:
-        return np.array(
-            [[any(word in text for word in words) for words in _MEANINGS] for text in texts], dtype=np.float32
-        )
-
-    return encode
-
 
 async def test_encoder_finds_meaning_that_characters_miss(shelf: FolderShelf) -> None:
-    async with LocalModel(shelf, encoder=SPEC) as model, client_of(model) as client:
+    async with LocalModel(shelf, encoder=TINY_ENCODER) as model, client_of(model) as client:
         base = await ask(client, "バカンス")
         assert '"category":"労務"' in base.choices[0].message.content
         job = await trained(client, jsonl([(question.replace("有給", "バカンス"), label) for question, label in ROWS]))

@@ -36,9 +36,9 @@ from tests.bot.things import BASE, PROMPT, arrival, rows_of
 from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
 from tests.kits.fakes_acts import CountingEstimator, FakeAnnouncer, MemoryShelf
 from tests.kits.fakes_batcher import LABOR, KeepingBatcher
+from tests.kits.tiny_encoder import TINY_ENCODER
 
 ROWS = [*rows_of(Split.HELD_OUT, "labor", 3), *rows_of(Split.HELD_OUT, "it", 2)]
-TINY = "tests.bot.embedded.test_encoders:tiny_encoder"
 
 
 class Replica:
@@ -124,7 +124,7 @@ def revised(revision: Revision) -> RevisedModel:
 
 
 async def test_answers_of_another_encoder_are_asked_anew(store: SqlStore, clock: StepClock, release: Release) -> None:
-    async with replica(store, clock, "") as plain, replica(store, clock, TINY) as other:
+    async with replica(store, clock, "") as plain, replica(store, clock, TINY_ENCODER) as other:
         for one in (plain, other, plain, other):
             found = await one.evaluating.evaluate(release)
             assert found.card.rows == len(ROWS)

@@ -57,6 +57,23 @@ async def test_all_work_is_done_within_pool_size() -> None:
     assert (work.done, work.most) == (20, 3)
 
 
+async def test_second_start_adds_no_workers() -> None:
+    work = Work(20)
+    work.gate.clear()
+    pool = Pool(work, 3, poll=60)
+    pool.start()
+    pool.start()
+    await work.until(at_once=3)
+    work.gate.set()
+    await work.until(done=20)
+    await pool.stop(60)
+    assert work.most == 3
+    work.left = 1
+    pool.start()
+    await work.until(done=21)
+    await pool.stop(60)
+
+
 async def test_idle_pool_is_woken() -> None:
     work = Work()
     pool = Pool(work, 2, poll=60)

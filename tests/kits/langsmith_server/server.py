@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-import uvicorn
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -17,6 +16,7 @@ from tests.kits.langsmith_server import api_datasets, api_traces
 from tests.kits.langsmith_server.datasets import Problem
 from tests.kits.langsmith_server.state import WORKSPACE, State
 from tests.kits.langsmith_server.wire import Got, read
+from tests.kits.serving import port_of, serving
 
 KEY = "lsv2_pt_the_right_key_0123456789"
 
@@ -139,25 +139,10 @@ class LangSmithServer(State):
     @asynccontextmanager
     async def running(self, port: int = 0) -> AsyncIterator["LangSmithServer"]:
         """Serve on this port of loopback, or on a free one. The state survives a restart."""
-        config = uvicorn.Config(
-            self, port=port, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1
-        )
-        config.load()
-        server = uvicorn.Server(config)
-        server.lifespan = config.lifespan_class(config)
-        # Skip uvicorn's main loop and shutdown: they handle signals and poll every tenth of a second.
-        await server.startup()
-        (listener,) = server.servers
-        self._connections = lambda: tuple(server.server_state.connections)
-        self.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-        try:
+        async with serving(self, port) as server:
+            self._connections = lambda: tuple(server.server_state.connections)
+            self.url = f"http://127.0.0.1:{port_of(server)}"
             yield self
-        finally:
-            listener.close()
-            for connection in self._connections():
-                connection.transport.abort()
-            for task in tuple(server.server_state.tasks):  # requests that a fault keeps waiting
-                task.cancel()
 
 
 class People:

@@ -2,18 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest_asyncio
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from tests.kits.serving import port_of, serving
 
 PAGE = Path(__file__).parents[4] / "bot/practice/page"
 POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
@@ -148,24 +148,10 @@ class Stub:
         return Starlette(routes=routes)
 
 
-@asynccontextmanager
-async def serving(stub: Stub) -> AsyncIterator[Stub]:
-    """Serve the stub on a free loopback port."""
-    config = uvicorn.Config(
-        stub.app(), port=0, log_level="error", ws="websockets-sansio", lifespan="off", timeout_graceful_shutdown=1
-    )
-    config.timeout_keep_alive = 600  # the same as in the workspace
-    server = uvicorn.Server(config)
-    running = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.01)
-    stub.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    yield stub
-    server.should_exit = True
-    await running
-
-
 @pytest_asyncio.fixture(loop_scope="session")
 async def stub() -> AsyncIterator[Stub]:
-    async with serving(Stub()) as stub:
+    """Serve a stub on a free port of loopback."""
+    stub = Stub()
+    async with serving(stub.app(), ws="websockets-sansio") as server:
+        stub.url = f"http://127.0.0.1:{port_of(server)}"
         yield stub
