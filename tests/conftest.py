@@ -3,7 +3,6 @@
 import gc
 import logging
 import os
-from collections import deque
 from collections.abc import Iterator
 
 import pytest
@@ -38,14 +37,16 @@ STARTS_PROGRAMS = (
 
 LONG = (
     "tests/chaos/test_chaos.py",
+    "tests/loop/test_gate.py",
     "tests/loop/",
+    "tests/handlers/test_database_fails.py",
+    "tests/storage/test_patience.py",
+    "tests/bot/langsmith/test_process.py",
+    "tests/bot/langsmith/test_faults.py",
     "tests/bot/app/test_replay.py",
     "tests/bot/test_cli.py",
-    "tests/handlers/test_database_fails.py",
-    "tests/house/test_architecture.py",
-    "tests/storage/test_patience.py",
 )
-"""The tests that take longest by the clock."""
+"""The tests that take longest by the clock, longest first. Most of their time is waiting."""
 
 NAMED_LOGGERS = (*OUR_LOGGERS, *CHATTY_LOGGERS)
 
@@ -65,26 +66,21 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that start a program: `make quick` leaves them out. Then let each worker begin with long tests."""
+    """Mark tests that start a program: `make quick` leaves them out. Then put the long tests first."""
     for item in items:
         parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
         if item.nodeid.startswith(STARTS_PROGRAMS) or "postgresql" in parameters or "postgresql" in item.name:
             item.add_marker(pytest.mark.program)
-    items[:] = long_first(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))  # noqa: TID251 - xdist sets it
+    items.sort(key=lambda item: rank(item.nodeid))
 
 
-def long_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
-    """Return the tests so that each worker's share of the list begins with long ones: nobody waits for them at the end.
+def rank(nodeid: str) -> int:
+    """Return a test's place in the order: tests that wait come first, so nobody waits for them at the end.
 
-    pytest-xdist cuts the list into one piece for each worker. Later, idle workers take tests from the pieces' ends.
+    pytest-xdist cuts the list into one piece for each worker, so a single worker has the tests that wait, and the
+    others keep the processors busy meanwhile. Later, idle workers take tests from the pieces' ends.
     """
-    long = deque(item for item in items if item.nodeid.startswith(LONG))
-    others = deque(item for item in items if not item.nodeid.startswith(LONG))
-    ordered: list[pytest.Item] = []
-    for left in range(workers, 0, -1):
-        begin, end = len(long) // left, len(others) // left
-        ordered += [long.popleft() for _ in range(begin)] + [others.popleft() for _ in range(end)]
-    return ordered
+    return next((place for place, prefix in enumerate(LONG) if nodeid.startswith(prefix)), len(LONG))
 
 
 def pytest_collection_finish() -> None:

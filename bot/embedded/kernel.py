@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
-from scipy.optimize import minimize
 from scipy.sparse import csr_matrix, vstack
 
 from bot.embedded.features import Floats, TextSpace
@@ -229,6 +228,8 @@ def logistic_coefficients(
         return fit + float((moved[:-1] ** 2).sum()) / (2 * strength), gradient.ravel()
 
     start = np.zeros((size + 1) * classes)
+    from scipy.optimize import minimize  # only trainings need it; it would lengthen every start
+
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 200, "gtol": 1e-4 * size / classes})
     moved = found.x.reshape(size + 1, classes)
     coefficients = solve_triangular(root.T, moved[:-1], lower=False)

@@ -34,7 +34,7 @@ REQUEST_BYTES = 1 << 16
 LOADED = {
     "bot": ("bot.cli", "bot.app.running", "bot.embedded.train"),
     "bot.embedded": ("bot.embedded.server", "uvicorn"),
-    "bot.embedded.train": ("bot.embedded.train", "bot.embedded.learner"),
+    "bot.embedded.train": ("bot.embedded.train", "bot.embedded.learner", "scipy.optimize"),
     "tests.chaos.replica": ("tests.chaos.replica", "bot.app.running"),
 }
 """What the forking process loads before the first start of a program; the program's own module is executed anew."""

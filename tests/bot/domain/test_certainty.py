@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from random import Random
 
 import pytest
+import scipy
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import beta
 
 from bot.domain.certainty import (
     ASSURANCE,
@@ -53,7 +53,7 @@ ANSWERS = st.builds(
 @given(st.integers(0, 60), st.integers(1, 60), st.sampled_from([0.05, 0.005]))
 def test_upper_bound_matches_scipys_clopper_pearson(wrong: int, of: int, alpha: float) -> None:
     wrong = min(wrong, of)
-    expected = 1.0 if wrong == of else float(beta.ppf(1 - alpha, wrong + 1, of - wrong))
+    expected = 1.0 if wrong == of else float(scipy.stats.beta.ppf(1 - alpha, wrong + 1, of - wrong))
     assert upper_bound(wrong, of, alpha) == pytest.approx(expected, abs=1e-9)
 
 

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, sem
 
 from bot.domain.comparison import compare, mcnemar
 from bot.domain.scorecard import Judged
@@ -21,12 +21,12 @@ def answers(right: list[bool], groups: list[int] | None = None) -> list[Judged]:
 
 @given(st.integers(0, 300), st.integers(0, 300))
 def test_mcnemar_matches_scipys_two_sided_binomial_test(better: int, worse: int) -> None:
-    wanted = binomtest(better, better + worse).pvalue if better + worse else 1.0
+    wanted = scipy.stats.binomtest(better, better + worse).pvalue if better + worse else 1.0
     assert mcnemar(better, worse) == pytest.approx(wanted, rel=1e-9)
 
 
 def test_mcnemar_is_exact_for_thousands_of_pairs() -> None:
-    assert mcnemar(3_000, 2_500) == pytest.approx(binomtest(2_500, 5_500).pvalue, rel=1e-6)
+    assert mcnemar(3_000, 2_500) == pytest.approx(scipy.stats.binomtest(2_500, 5_500).pvalue, rel=1e-6)
 
 
 @settings(max_examples=25)
@@ -45,7 +45,7 @@ def test_fixed_and_broken_rows_match_the_answers(rows: list[tuple[bool, bool]]) 
 def test_error_matches_scipys_sem_without_near_duplicates(rows: list[tuple[bool, bool]]) -> None:
     now, before = (list(one) for one in zip(*rows, strict=True))
     gains = np.array(now, int) - np.array(before, int)
-    assert compare(answers(now), answers(before)).error == pytest.approx(sem(gains), abs=1e-12)
+    assert compare(answers(now), answers(before)).error == pytest.approx(scipy.stats.sem(gains), abs=1e-12)
 
 
 @settings(max_examples=25)

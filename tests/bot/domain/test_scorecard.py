@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 from bot.domain.scorecard import rows_key, scorecard, wilson
@@ -40,7 +40,7 @@ def test_figures_match_scikit_learn(pairs: list[tuple[str, str]]) -> None:
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_interval_matches_scipys_wilson(counts: tuple[int, int]) -> None:
     right, rows = counts
-    theirs = binomtest(right, rows).proportion_ci(method="wilson")
+    theirs = scipy.stats.binomtest(right, rows).proportion_ci(method="wilson")
     assert wilson(right, rows) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
 
 

@@ -5,7 +5,9 @@ import io
 import math
 import struct
 import warnings
+from importlib import import_module
 from random import Random
+from types import ModuleType
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,7 +24,6 @@ from bot.domain.gate import decide, undecided
 from bot.domain.prompt import Category, Prompt
 from bot.domain.release import ModelName, Release, ReleaseState
 from bot.domain.scorecard import scorecard
-from handlers.pictures import category_bars, certainty_dots, japanese_font
 from handlers.texts.words import LANGUAGES, Words
 from handlers.views.comparison import CHANGES_SHOWN, paragraphs, points, still_wrong_lines
 from handlers.views.details import sheet
@@ -248,13 +249,19 @@ def test_tables_open_in_spreadsheets_without_formulas() -> None:
     assert cells == ["'=HYPERLINK(1)", "'+1", "'-1", "'@x", "'＝1", "有給"]
 
 
+@pytest.fixture
+def pictures() -> ModuleType:
+    """Return handlers.pictures, which takes most of a second to load; not each worker draws pictures."""
+    return import_module("handlers.pictures")
+
+
 @pytest.mark.parametrize("categories", [2, 6, 40])
-@pytest.mark.parametrize("font", [None, japanese_font()])
-def test_pictures_are_drawn_with_and_without_font(categories: int, font: str | None) -> None:
-    made = evaluation(150, categories)
+@pytest.mark.parametrize("with_font", [False, True])
+def test_pictures_are_drawn_with_and_without_font(pictures: ModuleType, categories: int, *, with_font: bool) -> None:
+    made, font = evaluation(150, categories), pictures.japanese_font() if with_font else None
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # matplotlib warns about a character that no font has
-        drawn = [draw(made, Words("ja"), font) for draw in (category_bars, certainty_dots)]
+        drawn = [draw(made, Words("ja"), font) for draw in (pictures.category_bars, pictures.certainty_dots)]
     for picture in drawn:
         assert picture is not None
         assert picture.png.startswith(b"\x89PNG\r\n")
@@ -264,9 +271,9 @@ def test_pictures_are_drawn_with_and_without_font(categories: int, font: str | N
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_alternative_text_says_what_changed(language: str) -> None:
+def test_alternative_text_says_what_changed(pictures: ModuleType, language: str) -> None:
     words = Words(language)
-    better = category_bars(evaluation(200, accuracy=1.0), words, None).alt
+    better = pictures.category_bars(evaluation(200, accuracy=1.0), words, None).alt
     assert better.startswith("v2 ")
     assert "100%" in better
     assert words("evaluate.picture.nothing") in better.split("\n")[-1]
@@ -274,10 +281,10 @@ def test_alternative_text_says_what_changed(language: str) -> None:
     alone = evaluation(200).model_copy(update={"serving": None, "before": None})
     assert (
         words("evaluate.picture.alt_alone", name="v2", now="", worse="").split("。")[0][:3]
-        in category_bars(alone, words, None).alt
+        in pictures.category_bars(alone, words, None).alt
     )
     few = evaluation(12).model_copy(update={"card": evaluation(12).card})
-    assert certainty_dots(few, words, None) is None, "a bin of few questions says nothing"
+    assert pictures.certainty_dots(few, words, None) is None, "a bin of few questions says nothing"
 
 
 def test_infinite_interval_is_shown_as_100_points() -> None:
