@@ -76,8 +76,12 @@ class Call:
             await self.context.private.tell(self.spot, message)
 
     async def channel(self) -> str:
-        """Return the channel for long results: the ops channel, else a DM with this person."""
-        return self.context.ops_channel or await self.dm()
+        """Return the channel for long results: the ops channel, else a DM with this person.
+
+        An ops channel that another organisation reads does not count.
+        """
+        ops = self.context.ops_channel
+        return await self.dm() if ops is None or await self.context.private.is_shared(ops) else ops
 
     async def upload(self, text: str, files: Mapping[str, bytes]) -> None:
         """Post a text and files, by name, to the channel for long results."""

@@ -192,6 +192,7 @@ class SlackSide:
             *(client, people, settings.bot_ops_channel, settings.bot_staff, contacts),
             admins=guard.admins,
             privacy=core.privacy,
+            shared=client.shared,
         )
         audiences = ChannelAudiences(client)
         reader = MessageReader(client, people, audiences)
@@ -231,7 +232,7 @@ class SlackSide:
             audiences=self.audiences,
             reader=self.reader,
             readership=Readership(ChannelMembers(self.client)),
-            private=Private(self.client),
+            private=Private(self.client, self.client.shared),
             wake=wake,
             ops_channel=self.ops_channel,
             emoji=self.emoji,

@@ -25,6 +25,7 @@ from handlers.slack.direct import DirectMessages
 from handlers.slack.failures import SLACK_FAILURES, call_slack, error_name
 from handlers.slack.people import People, is_by_app
 from handlers.slack.removals import Removals
+from handlers.slack.shared import SharedChannels
 from handlers.texts.escape import escaped, mention, mentions
 from handlers.texts.words import Words
 from handlers.views import consent as consent_view
@@ -64,6 +65,7 @@ class SlackAnnouncer:
         staff: Ids of the users and user groups that an unsure card mentions.
         contacts: Whom cries for help are referred to (`Care`).
         privacy: What askers are told about their questions.
+        shared: The channels that another organisation reads. An ops channel among them counts as none.
         admins: Returns the ids of all admins, who are told in private what concerns them if there is no ops channel.
     """
 
@@ -76,13 +78,15 @@ class SlackAnnouncer:
         contacts: Sequence[str] = (),
         admins: Callable[[], Awaitable[list[str]]] | None = None,
         privacy: Privacy | None = None,
+        shared: SharedChannels | None = None,
     ) -> None:
+        self._shared = shared or SharedChannels(client)
         self._privacy = privacy or Privacy()
         self._admins = admins
         self._client = client
         self._people = people
         self._copies = OwnMessages(client, people.home.bot_user_id)
-        self._ops_channel = ops_channel
+        self._configured_ops = ops_channel
 
         async def post_once(channel: str, thread: str | None, message: Message, mark: Mark, again: bool) -> str:  # noqa: FBT001 - as the method
             return await self._post_once(channel, thread, message, mark, again=again)
@@ -321,13 +325,22 @@ class SlackAnnouncer:
         for channel, words in await self._operators():
             await self._post_once(channel, None, digest_message(digest, prompt, words, link=link), mark, again=True)
 
+    async def _ops_channel(self) -> str | None:
+        """Return the ops channel, unless there is none or another organisation reads it."""
+        ops = self._configured_ops
+        try:
+            return None if ops is None or await self._shared.holds(ops) else ops
+        except SLACK_FAILURES as error:
+            raise Undelivered(error_name(error) or type(error).__name__, final=False) from error
+
     async def _operators(self) -> list[tuple[str, Words]]:
         """Return the ops channel, else the direct message of each admin, with the readers' language.
 
         An admin to whom Slack lets nobody write, such as a former employee, is left out.
         """
-        if self._ops_channel:
-            return [(self._ops_channel, self._people.default_words)]
+        ops = await self._ops_channel()
+        if ops:
+            return [(ops, self._people.default_words)]
         found = []
         for admin in (await self._admins() if self._admins else [])[:MOST_ADMINS]:
             try:
@@ -343,7 +356,7 @@ class SlackAnnouncer:
     async def post_missed(self, missed: Missed, *, message_id: str, again: bool) -> None:
         links = {ts: await self._link(missed.channel, ts) for ts in missed.ts}
         message = missed_view(missed, {ts: link for ts, link in links.items() if link}, self._staff)
-        channel = self._ops_channel or missed.channel
+        channel = await self._ops_channel() or missed.channel
         await self._post_once(channel, None, message, announcement_mark(f"missed:{message_id}"), again=again)
 
     async def _link(self, channel: str, ts: str) -> str | None:
@@ -367,11 +380,12 @@ class SlackAnnouncer:
     async def announce_switch(
         self, release: Release, by: str, note: str | None = None, *, message_id: str, again: bool
     ) -> None:
-        if self._ops_channel is None:
+        ops = await self._ops_channel()
+        if ops is None:
             return
         words = await self._people.words(by)
         message = switch_told(release, mention(by) or escaped(by), note, words)
-        await self._post_once(self._ops_channel, None, message, announcement_mark(f"switch:{message_id}"), again=again)
+        await self._post_once(ops, None, message, announcement_mark(f"switch:{message_id}"), again=again)
 
     async def report_forgotten(self, request: ForgetRequest, versions: Sequence[int]) -> None:
         words = await self._people.words(request.by)
@@ -381,23 +395,26 @@ class SlackAnnouncer:
         await self._post_once(str(opened["channel"]["id"]), None, message, mark, again=True)
 
     async def tell_trouble(self, report: TroubleReport, *, message_id: str, again: bool) -> None:
-        if self._ops_channel is None:
+        ops = await self._ops_channel()
+        if ops is None:
             return
         link = await self._link(report.channel, report.ts) if report.channel and report.ts else None
         message = trouble(report, link, self._people.default_words)
-        await self._post_once(self._ops_channel, None, message, announcement_mark(f"trouble:{message_id}"), again=again)
+        await self._post_once(ops, None, message, announcement_mark(f"trouble:{message_id}"), again=again)
 
     async def tell_operators(self, text: str, facts: Mapping[str, str], *, message_id: str, again: bool) -> None:
-        if self._ops_channel is None:
+        ops = await self._ops_channel()
+        if ops is None:
             return
         said = self._people.default_words(text, **{name: escaped(fact) for name, fact in facts.items()})
         message = Message(said, [section(f"⚠️ {said}", verbatim=True)])
-        await self._post_once(self._ops_channel, None, message, announcement_mark(f"told:{message_id}"), again=again)
+        await self._post_once(ops, None, message, announcement_mark(f"told:{message_id}"), again=again)
 
     async def _progress_channel(self, finetune: Finetune) -> str:
         """Return the channel for a fine-tune's progress: the ops channel, else a DM with the requester."""
-        if self._ops_channel:
-            return self._ops_channel
+        ops = await self._ops_channel()
+        if ops:
+            return ops
         opened = await call_slack(self._client.conversations_open(users=finetune.requested_by))
         return str(opened["channel"]["id"])
 

@@ -6,6 +6,8 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from handlers.slack.shared import GUARDED_METHODS, SharedChannels
+
 CHANNEL_ARGUMENTS = ("channel", "channel_id")
 """The arguments of Web API methods that name a channel."""
 
@@ -30,15 +32,17 @@ class MovedChannels:
 
 
 class FollowingClient(AsyncWebClient):
-    """A Web API client that calls each channel by its present id, so that stored ids stay valid.
+    """A Web API client that calls each channel by its present id, and posts nothing where another organisation reads.
 
     Attributes:
         moved: The known moves.
+        shared: The channels that another organisation reads.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.moved = MovedChannels()
+        self.shared = SharedChannels(self)
 
     async def api_call(self, api_method: str, **options: Any) -> AsyncSlackResponse:
         for part in ("params", "json", "data"):
@@ -46,4 +50,7 @@ class FollowingClient(AsyncWebClient):
             if isinstance(arguments, dict):
                 present = {name: self.moved.now(arguments[name]) for name in CHANNEL_ARGUMENTS if arguments.get(name)}
                 options[part] = {**arguments, **present}
+                if api_method in GUARDED_METHODS:
+                    for channel in present.values():
+                        await self.shared.refuse(channel)
         return await super().api_call(api_method, **options)

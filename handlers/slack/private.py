@@ -11,6 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from handlers.slack.failures import SLACK_FAILURES, error_name
+from handlers.slack.shared import SharedChannels
 from handlers.views.message import Message, section
 
 log = logging.getLogger(__name__)
@@ -68,8 +69,9 @@ def is_slacks(url: str, api_url: str) -> bool:
 class Private:
     """Sends private messages: as an ephemeral message, else by response_url, else as a direct message."""
 
-    def __init__(self, client: AsyncWebClient) -> None:
+    def __init__(self, client: AsyncWebClient, shared: SharedChannels | None = None) -> None:
         self._client = client
+        self._shared = shared or SharedChannels(client)
 
     async def tell(self, spot: Spot, message: Message | str) -> None:
         """Send a message in the first way that works. This never raises; a failure is logged without the text."""
@@ -82,6 +84,14 @@ class Private:
             except SLACK_FAILURES as error:
                 log.info("private message, %s: %s", send.__name__, error_name(error) or type(error).__name__)
         log.warning("a private message could not be sent in any way")
+
+    async def is_shared(self, channel: str) -> bool:
+        """Return whether another organisation reads a channel. While Slack does not tell, it counts as shared."""
+        try:
+            return await self._shared.holds(channel)
+        except SLACK_FAILURES as error:
+            log.info("whether a channel is shared is unknown: %s", error_name(error) or type(error).__name__)
+            return True
 
     def _webhook(self, response_url: str) -> AsyncWebhookClient:
         """Return a client for a response URL.
@@ -122,7 +132,8 @@ class Private:
         Args:
             spot: The interaction's person and place.
             message: The answer.
-            in_channel: Whether everybody in the channel sees the answer.
+            in_channel: Whether everybody in the channel sees the answer. Where another organisation reads the channel,
+                the person alone sees it.
             replace: Whether the answer replaces the message that was pressed.
 
         Returns:
@@ -130,6 +141,8 @@ class Private:
         """
         if not spot.response_url:
             return False
+        if in_channel and await self.is_shared(spot.channel or ""):
+            in_channel = replace = False
         try:
             answer = await self._webhook(spot.response_url).send(
                 text=message.text,

@@ -43,8 +43,9 @@ async def test_copied_reason_becomes_neutral_everywhere(desk: SlackDesk) -> None
     ts, emily, priya = await asked(desk), await desk.emily(), await desk.priya()
     shown = await card(emily, ts)
     assert "hammerhead" not in texts(shown).casefold()
+    question = await kept(desk, ts)
     async with desk.store.transaction() as tx:
-        verdict = await tx.questions.verdict((await kept(desk, ts)).id)
+        verdict = await tx.questions.verdict(question.id)
     assert verdict is not None
     assert verdict.reason == "computers", "the rule of the category"
     for person in (emily, priya):

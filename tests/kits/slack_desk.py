@@ -38,6 +38,7 @@ from handlers.slack.channels import ChannelAudiences, ChannelMembers
 from handlers.slack.connection import bolt_app, fetch_identity
 from handlers.slack.deliveries import Deliveries, Socket
 from handlers.slack.guard import Guard
+from handlers.slack.moved import FollowingClient
 from handlers.slack.people import Home, People
 from handlers.slack.policy import Policy
 from handlers.slack.private import Private
@@ -241,7 +242,7 @@ async def open_desk(
         workspace = Workspace(MANIFEST, lambda: clock.now().timestamp(), timing=timing)
         workspace.people.bot.enterprise_id = enterprise
         server = await stack.enter_async_context(serve(workspace))
-        client = AsyncWebClient(token=server.bot_token, base_url=server.api_url, retry_handlers=[])
+        client = FollowingClient(token=server.bot_token, base_url=server.api_url, retry_handlers=[])
         identity = await fetch_identity(client)
         home = Home(identity.team_id or "", identity.bot_user_id or "", identity.enterprise_id)
         people = People(client, home)
