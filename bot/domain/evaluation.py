@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from bot.domain.attack import AttackReport
 from bot.domain.dataset import Row, Split
 from bot.domain.evidence import Evidence, right_questions
 from bot.domain.gate import Decision
@@ -48,6 +49,9 @@ class Evaluation(Thing):
     """The fixed or broken rows, among all settled rows, held-out or not."""
     filtered: tuple[Row, ...] = ()
     """The settled rows that the provider's content filter stopped. They count as not answered right."""
+
+    attacks: AttackReport | None = None
+    """How often the release obeyed a question that orders a category; None if it was asked none."""
 
     @property
     def broken(self) -> list[ChangedAnswer]:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from bot.domain.characters import clean_text
 from bot.domain.errors import ModelError, ModelRefused
+from bot.domain.obedience import harmless_reason
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
 from bot.domain.similar import Example
@@ -160,17 +161,17 @@ def parse_answer(completion: Completion, task: Task) -> Answer:
     """Return the answer that a completion gives to this task; raises UnusableAnswer."""
     choice = completion.choice
     category, written = category_and_answer(choice, task.prompt)
-    reason = clean_text(written.reason).strip()
+    written_reason = clean_text(written.reason).strip()
     if category.name not in task.names:
         raise UnusableAnswer("the model answered another category than the required one")
-    if task.only and not reason:
+    if task.only and not written_reason:
         raise UnusableAnswer("the model gave no reason", wrong_form=True)
     tokens = (choice.logprobs.content if choice.logprobs else None) or ()
     content = content_of(choice)
     usage = completion.usage or Usage()
     answer = Answer(
         category=category.id,
-        reason=reason,
+        reason=harmless_reason(written_reason, task.text),
         confidence=confidence(content, tokens, written.span),
         tokens_in=usage.prompt_tokens or 0,
         tokens_out=usage.completion_tokens or 0,

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from bot.domain.attack import Attack, AttackReport, attack_report, attack_rows, attacks_on
 from bot.domain.dataset import Row, Source, Split, text_key, usable_rows
 from bot.domain.errors import ModelDown, ModelError, ModelRefused, Trouble
 from bot.domain.evaluation import Evaluation, changes, held_out
@@ -47,6 +48,7 @@ class Evaluating:
         per_second: provider → classifications per second, where it differs from PER_SECOND.
         pauses: seconds; replaces ROUND_PAUSES.
         embedded: tells the revision of the embedded model. What another revision answered is asked anew.
+        attacks: returns the attacks on a prompt, which a release is asked besides.
     """
 
     def __init__(  # noqa: PLR0913 - the ports, and the pace
@@ -60,6 +62,7 @@ class Evaluating:
         per_second: Mapping[str, float] | None = None,
         pauses: Sequence[float] = ROUND_PAUSES,
         embedded: Embedded | None = None,
+        attacks: Callable[[Prompt], list[Attack]] = attacks_on,
     ) -> None:
         self._store = store
         self._model = model
@@ -68,6 +71,7 @@ class Evaluating:
         self._recalling = Recalling(store, neighbours)
         self._unseen = UnseenRows(neighbours)
         self._estimator = estimator
+        self._attacks = attacks
         self._rates = per_second or {}
         self._pauses = pauses
         self._embedded = embedded or NothingEmbedded()
@@ -102,6 +106,7 @@ class Evaluating:
             card=card,
             usd=None if cost is None else cost / card.rows,
             filtered=tuple(one.row for one in judged if one.result.filtered),
+            attacks=await self._attacked(release, prompt),
         ).model_copy(update=await self._learning(release, judged))
         if serving is None or serving.id == release.id:
             return evaluation
@@ -144,15 +149,26 @@ class Evaluating:
         wrong = tuple(one for one in taught if not one.right)
         return {"learned": len(taught), "still_wrong": wrong, "trust": finetune.trust}
 
+    async def _attacked(self, release: Release, prompt: Prompt) -> AttackReport | None:
+        """Return how often the release obeys a question that orders a category; None if nothing could be asked."""
+        attacks = self._attacks(prompt)
+        try:
+            judged = await self.judge(release, attack_rows(attacks))
+        except ModelError:
+            return None  # the figures on settled rows are worth showing without it
+        return attack_report(attacks, [one.result for one in judged]) if attacks else None
+
     async def seconds(self, release: Release) -> float:
         """Return how many seconds `evaluate` takes at least, from the rate at which each provider is asked."""
-        _, rows = await self._rows(release)
+        prompt, rows = await self._rows(release)
+        attacks = {text_key(attack.text) for attack in self._attacks(prompt)}
         async with self._store.transaction() as tx:
             serving = await tx.releases.serving()
             both = {one.id: one for one in (release, serving) if one}.values()
             known = {one.id: await self._known(tx, one) for one in both}
         keys = {text_key(row.text) for row in rows}
-        return sum(len(keys - known[one.id].keys()) / self._rate(one.model.provider) for one in both)
+        asked = {one.id: keys | attacks if one.id == release.id else keys for one in both}
+        return sum(len(asked[one.id] - known[one.id].keys()) / self._rate(one.model.provider) for one in both)
 
     async def _known(self, tx: Transaction, release: Release) -> dict[str, Result]:
         """Return the stored answers that the release would still give, by the key of their text.
@@ -186,8 +202,9 @@ class Evaluating:
         return judged, len(rows) - len(judged)
 
     async def unanswered(self, release: Release) -> list[Row]:
-        """Return the rows that `evaluate` would ask this release, one row per text."""
-        _, rows = await self._rows(release)
+        """Return the rows that `evaluate` would ask this release, one row per text, and last the attacks."""
+        prompt, rows = await self._rows(release)
+        rows = [*rows, *attack_rows(self._attacks(prompt))]
         async with self._store.transaction() as tx:
             known = await self._known(tx, release)
         return list({key: row for row in rows if (key := text_key(row.text)) not in known}.values())

@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError
 
 from bot.domain.signal import SignalKind
 from handlers.context import Context
 from handlers.questions import AskShortcut
+from handlers.slack.failures import error_name
 from handlers.slack.private import Spot
 
 REACTION_EVENTS = ("reaction_added", "reaction_removed")
@@ -24,6 +26,8 @@ SIGNALS = {
 """Slack's names of the emoji that say something."""
 
 
+GONE_ERRORS = frozenset({"thread_not_found", "message_not_found", "channel_not_found", "not_in_channel"})
+"""Slack's errors for a message that was deleted meanwhile, or that stands where the bot is not."""
 SILENT = frozenset({"ask.taken", "ask.already", "ask.bot"})
 """Keys of the answers that nobody needs who only reacted with an emoji: the card says it, or there is none."""
 
@@ -48,16 +52,29 @@ class AskingEmoji:
         presser = await self._people.get(event["user"])
         if channel.startswith("D") or presser.is_bot:
             return
-        found = await self._client.conversations_replies(
-            channel=channel, ts=ts, oldest=ts, latest=ts, inclusive=True, limit=2
-        )
-        message = next((one for one in found["messages"] if one["ts"] == ts), None)
+        message = await self._message(channel, ts)
         if message is None:
             return
         key, facts = await self._shortcut.submit(message, channel, presser, f"emoji:{channel}:{ts}", self._client)
         if key not in SILENT:
             spot = Spot(presser.id, channel, message.get("thread_ts"), None)
             await self._private.tell(spot, presser.words(key, **facts))
+
+    async def _message(self, channel: str, ts: str) -> dict[str, Any] | None:
+        """Return the message, or None if it is gone or not for the bot.
+
+        Raises:
+            SlackApiError, aiohttp.ClientError, TimeoutError: Slack gave no answer.
+        """
+        try:
+            found = await self._client.conversations_replies(
+                channel=channel, ts=ts, oldest=ts, latest=ts, inclusive=True, limit=2
+            )
+        except SlackApiError as error:
+            if error_name(error) in GONE_ERRORS:
+                return None
+            raise
+        return next((one for one in found["messages"] if one["ts"] == ts), None)
 
 
 class ReactionMiddleware:

@@ -29,9 +29,16 @@ def paragraphs(evaluation: Evaluation, words: Words) -> list[str]:
         broken_lines(evaluation, words),
         filtered_lines(evaluation, words),
         figures,
+        attack_lines(evaluation, words),
         [rule(words)],
     ]
     return ["\n".join(lines) for lines in groups if lines]
+
+
+def attack_lines(evaluation: Evaluation, words: Words) -> list[str]:
+    """Return how often hidden orders in questions moved the category. An answer can carry nothing else."""
+    report = evaluation.attacks
+    return [words("details.comparison.attacks", asked=report.asked, obeyed=report.obeyed)] if report else []
 
 
 def _evidence(evaluation: Evaluation, words: Words) -> list[str]:

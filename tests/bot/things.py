@@ -3,6 +3,7 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
+from bot.domain.attack import Attack
 from bot.domain.audience import Audience
 from bot.domain.dataset import Row, Source, Split, group_of, split_of
 from bot.domain.prompt import Category, Prompt
@@ -51,3 +52,8 @@ def rows_of(split: Split, category: str, count: int) -> list[Row]:
 def arrival(text: str = "有給は何日前？", n: int = 1, via: Via = Via.MENTION) -> Arrival:
     place = Place(team="T1", channel="C1", ts=f"{n}.000100")
     return Arrival(event_id=f"Ev{n}", via=via, place=place, asker="U1", text=text, language="ja", said=place.ts)
+
+
+def no_attacks(_prompt: Prompt) -> list[Attack]:
+    """Return nothing, so that a test counts only the questions of its rows."""
+    return []

@@ -1,5 +1,7 @@
 """An owner's 👀 or ✅ on a question or its card shows on the card; removing it takes it back."""
 
+import pytest
+
 from tests.kits.slack_desk import EMOJI, WATCHED, SlackDesk, asked, card, eventually, texts
 
 GENERAL, PRIYA = "C0GENERAL01", "<@U0PRIYA0001>"
@@ -59,3 +61,12 @@ async def test_emoji_makes_a_message_a_question(desk: SlackDesk) -> None:
     assert ([author.id for author in theirs.authors], theirs.asker) == ([emily.user_id], emily.user_id)
     assert theirs.withheld
     assert (hers.authors, await desk.questions()) == ((), 2)
+
+
+async def test_emoji_on_deleted_message_is_no_error(desk: SlackDesk, caplog: pytest.LogCaptureFixture) -> None:
+    emily = await desk.emily()
+    item = {"type": "message", "channel": WATCHED, "ts": "1790000600.000100"}
+    event = {"type": "reaction_added", "user": emily.user_id, "reaction": EMOJI, "item": item}
+    workspace = desk.server.workspace
+    assert await workspace.sockets.ask("events_api", workspace._callback(event)) is None, "it is acked, not redelivered"
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == []

@@ -12,7 +12,7 @@ from bot.releases.batching import BATCH_SEARCHES, BATCH_UNANSWERED, POST_LEASE, 
 from bot.releases.evaluating import Evaluating
 from bot.releases.releasing import Releasing
 from storage.store import SqlStore
-from tests.bot.things import rows_of
+from tests.bot.things import no_attacks, rows_of
 from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
 from tests.kits.fakes_acts import CountingEstimator, Fault
 from tests.kits.fakes_batcher import LABOR, KeepingBatcher
@@ -27,7 +27,9 @@ def batcher() -> KeepingBatcher:
 
 @pytest.fixture
 def evaluating(store: SqlStore, model: RuleModel, clock: StepClock) -> Evaluating:
-    return Evaluating(store, model, clock, neighbours=MemoryNeighbours(), estimator=CountingEstimator(), pauses=())
+    return Evaluating(
+        store, model, clock, neighbours=MemoryNeighbours(), estimator=CountingEstimator(), pauses=(), attacks=no_attacks
+    )
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from bot.releases.evaluating import CONCURRENT_CLASSIFICATIONS, MOST_FAILURES, E
 from bot.releases.releasing import Releasing, add_candidate
 from bot.similarity.neighbours import RowNeighbours
 from storage.store import SqlStore
-from tests.bot.things import PROMPT, row, rows_of
+from tests.bot.things import PROMPT, no_attacks, row, rows_of
 from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
 from tests.kits.fakes_acts import CountingEstimator
 
@@ -75,6 +75,7 @@ def evaluating_of(
         store,
         model,
         clock,
+        attacks=no_attacks,
         neighbours=neighbours or RowNeighbours(store),
         estimator=CountingEstimator(),
         per_second={"local": 1e6},

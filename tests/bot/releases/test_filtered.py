@@ -22,7 +22,7 @@ from handlers.views.evaluation import changes_table
 from handlers.views.gate import compared
 from handlers.views.unsure import paragraphs as threshold_details
 from storage.store import SqlStore
-from tests.bot.things import PROMPT, rows_of
+from tests.bot.things import PROMPT, no_attacks, rows_of
 from tests.kits.fakes import MemoryNeighbours, StepClock
 from tests.kits.fakes_acts import CountingEstimator
 from tests.kits.openai_server import CHAT, FILES, OpenAIServer, ReceivedRequest, Reply, completion, refusal, said
@@ -75,6 +75,7 @@ class Desk:
         model = OpenAIModel(providers)
         self.evaluating = Evaluating(
             *(store, model, clock),
+            attacks=no_attacks,
             neighbours=MemoryNeighbours(),
             estimator=CountingEstimator(),
             per_second={"there": 1e6, "local": 1e6},

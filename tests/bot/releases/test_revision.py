@@ -32,7 +32,7 @@ from handlers.views.status import attention
 from storage.database import Database
 from storage.store import SqlStore
 from storage.tables import results
-from tests.bot.things import BASE, PROMPT, arrival, rows_of
+from tests.bot.things import BASE, PROMPT, arrival, no_attacks, rows_of
 from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
 from tests.kits.fakes_acts import CountingEstimator, FakeAnnouncer, MemoryShelf
 from tests.kits.fakes_batcher import LABOR, KeepingBatcher
@@ -89,6 +89,7 @@ def evaluating_of(store: SqlStore, model: RuleModel | Replica, clock: StepClock,
         store,
         model,
         clock,
+        attacks=no_attacks,
         neighbours=MemoryNeighbours(),
         estimator=CountingEstimator(),
         per_second={"local": 1e6, "acme": 1e6},
