@@ -46,6 +46,5 @@ def _what(entry: AuditEntry, words: Words) -> str:
     facts = words.listed([words(f"audit.fact.{name}", fact=fact) for name, fact in entry.facts.items()])
     act = words(f"audit.act.{entry.act.value}")
     gap = "" if act.endswith("：") else " "
-    thing = gap + entry.thing if entry.thing and entry.act not in NAMELESS else ""
-    shown = words("audit.facts", facts=facts) if facts else ""
-    return escaped(f"{act}{thing}{shown}", 200)
+    what = act + gap + entry.thing if entry.thing and entry.act not in NAMELESS else act
+    return escaped(words("audit.with_facts", what=what, facts=facts) if facts else what, 200)

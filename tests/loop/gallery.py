@@ -21,7 +21,7 @@ from bot.settings import Settings
 from handlers.views import ids
 from tests.kits.browser import browsing
 from tests.loop.browser_story import EXPECTED_MS, Window
-from tests.loop.story import STORIES, LoopDesk, Story, open_loop_desk
+from tests.loop.story import STORIES, LoopDesk, Story, choices, open_loop_desk, said
 
 SIZES = ((1280, 800), (360, 740))
 LONG_MS = 90_000
@@ -62,12 +62,12 @@ class Walk:
         self._server = server
         self._desk = desk
         self._story = story
-        self._one = 0 if story.language == "ja" else 1
-        self._open: Callable[[Member], Awaitable[Window]]
 
     async def whole(self, visit: Callable[..., Awaitable[Page]]) -> None:
         locale = "ja-JP" if self._story.language == "ja" else "en-US"
         people = self._server.people
+        for person in (self._desk.employee, self._desk.staff, self._desk.admin):
+            await person.set_locale(locale)
 
         async def window(member: Member) -> Window:
             page = await visit(f"{self._server.url}?user={member.id}", locale=locale)
@@ -75,10 +75,10 @@ class Walk:
             await made.at(self._desk.channel)
             return made
 
-        employee = await window(people.employees[self._one])
+        employee = await window(people.employees[0])
         await self._gallery.take(employee.page, "first-visit")
         await employee.page.get_by_test_id("tour-skip").click()
-        staff, admin = await window(people.staff[self._one]), await window(people.admins[self._one])
+        staff, admin = await window(people.staff[0]), await window(people.admin)
         await self.ask(employee, staff)
         await self.direct(employee)
         await self.settle_many()
@@ -112,7 +112,7 @@ class Walk:
         await staff.at(desk.channel, card["thread_ts"])
         await self.pressed(staff, ids.CORRECT_OPEN, "staff-form")
         await staff.page.keyboard.press("Escape")
-        other = "general_affairs"
+        other = next(choice.category for choice in choices(card) if choice.category != said(card))
         await desk.settle(card, other)
         await staff.page.wait_for_timeout(2000)
         await take(staff.page, "staff-settled")

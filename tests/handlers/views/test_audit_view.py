@@ -37,3 +37,4 @@ def test_ids_are_left_to_the_file() -> None:
     assert "学習データを書き出し（学習データ 3件）" in shown
     assert "切り替え：v2" in shown
     assert "a0205c710f02" not in shown
+    assert "exported the training examples (3 examples)" in str(audit_message(entries, {}, Words("en")).blocks)
