@@ -13,9 +13,10 @@ from handlers.command import Call, Story
 from handlers.views import ids
 from handlers.views import prompt as views
 from handlers.views.ids import PromptForm
+from handlers.workspace import user_groups
 
-CONTACT = re.compile(r"^(?:<(?:@|!subteam\^))?([UWS][A-Z0-9]{5,})(?:\|[^>]*)?>?$")
-"""Matches the id of a user or user group, or a mention of one."""
+CONTACT = re.compile(r"^[UWS][A-Z0-9]{5,}$")
+"""Matches the id of a user or user group."""
 
 
 async def prompt(call: Call) -> None:
@@ -50,12 +51,14 @@ async def edit(call: Call, name: str) -> None:
     """
     current, category = await call.acts.prompting.category(name)
     check_length(*views.field_values(category).values())
-    await open_modal(call, views.form(current, category, call.spot.channel, call.words))
+    teams = await user_groups(call.context)
+    await open_modal(call, views.form(current, category, call.spot.channel, call.words, teams))
 
 
 async def add(call: Call, _name: str) -> None:
     current = await call.acts.prompting.current()
-    await open_modal(call, views.form(current, None, call.spot.channel, call.words))
+    teams = await user_groups(call.context)
+    await open_modal(call, views.form(current, None, call.spot.channel, call.words, teams))
 
 
 async def task(call: Call, _name: str) -> None:
@@ -85,7 +88,8 @@ async def compare(call: Call, names: str) -> None:
     old = await prompting.named(given[0]) if given else await prompting.served()
     new = await prompting.named(given[1]) if len(given) == 2 else await prompting.current()
     diff = difference(old, new)
-    message = views.comparison(old, new, diff, call.words)
+    number = {version.prompt.id: version.number for version in await prompting.versions()}
+    message = views.comparison(number.get(old.id, old.id[:8]), number.get(new.id, new.id[:8]), diff, call.words)
     await call.say(message)
     if len(diff) > views.DIFF_TEXT:
         name = f"prompt-{old.id[:12]}-{new.id[:12]}.diff"
@@ -115,18 +119,18 @@ def check_length(*texts: str) -> None:
 async def submit_category(call: Call, *, view: dict[str, Any], ack: AsyncAck) -> None:
     """Save a changed or new category. Errors appear beside the input, so that nothing that was typed is lost."""
     form = PromptForm.unpacked(view["private_metadata"])
-    typed = {block: input_value(view, block) for block in (ids.NAME, ids.RULE, ids.EXAMPLES, ids.OWNER, ids.GUIDE)}
-    errors = category_errors(typed, call)
+    typed = {block: input_value(view, block) for block in (ids.NAME, ids.RULE, ids.EXAMPLES, ids.GUIDE)}
+    owner, both = chosen_owner(view)
+    errors = category_errors(typed, call, both=both)
     if errors:
         await ack(response_action="errors", errors=errors)
         return
-    contact = CONTACT.match(typed[ids.OWNER])
     category = Category(
         id=form.category or "new",
         name=typed[ids.NAME],
         rule=typed[ids.RULE],
         examples=tuple(line.strip() for line in typed[ids.EXAMPLES].splitlines() if line.strip()),
-        owner=contact.group(1) if contact else None,
+        owner=owner,
         guide=typed[ids.GUIDE] or None,
     )
     prompting = call.acts.prompting
@@ -190,13 +194,30 @@ async def apply_change(
     return saved
 
 
-def category_errors(typed: dict[str, str], call: Call) -> dict[str, str]:
+def chosen_owner(view: dict[str, Any]) -> tuple[str | None, bool]:
+    """Return the owner that was picked, and whether both a person and a team were.
+
+    Whoever picks a team and leaves the person as it was means the team, and the other way round.
+    """
+    values, blocks = view["state"]["values"], {block["block_id"]: block for block in view["blocks"]}
+    person = values.get(ids.OWNER, {}).get(ids.OWNER, {}).get("selected_user")
+    option = values.get(ids.TEAM, {}).get(ids.TEAM, {}).get("selected_option") or {}
+    team = option.get("value") if option.get("value") != views.NO_TEAM else None
+    picked = [one for one in (person, team) if one and CONTACT.match(one)]
+    if len(picked) == 2:
+        was = blocks[ids.OWNER]["element"].get("initial_user")
+        before = blocks[ids.TEAM]["element"].get("initial_option", {}).get("value")
+        picked = [one for one in picked if one not in {was, before}]
+    return (picked[0] if len(picked) == 1 else None), len(picked) > 1
+
+
+def category_errors(typed: dict[str, str], call: Call, *, both: bool) -> dict[str, str]:
     """Return the errors of a category's form, by block id."""
     errors = {}
     if not typed[ids.NAME]:
         errors[ids.NAME] = call.words("prompt.error.empty")
-    if typed[ids.OWNER] and not CONTACT.match(typed[ids.OWNER]):
-        errors[ids.OWNER] = call.words("prompt.error.owner")
+    if both:
+        errors[ids.TEAM] = call.words("prompt.error.both")
     return errors
 
 

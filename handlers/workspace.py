@@ -7,14 +7,29 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncApp
 
+from bot.domain.errors import Undelivered
 from handlers.context import Context
-from handlers.slack.failures import SLACK_FAILURES, error_name
+from handlers.slack.failures import SLACK_FAILURES, call_slack, error_name
 from handlers.texts.escape import escaped
 from handlers.views.message import section
 
 log = logging.getLogger(__name__)
 
 EVENT = "channel_id_changed"
+
+
+async def user_groups(context: Context) -> dict[str, str]:
+    """Return the id of each user group of the workspace → its name and handle, by name.
+
+    Without the scope, or if Slack does not answer, there is none: forms then offer people alone.
+    """
+    try:
+        answer = await call_slack(context.client.usergroups_list())
+    except Undelivered as error:
+        log.info("the user groups could not be listed: %s", error)
+        return {}
+    groups = [(str(one["name"]), str(one.get("handle") or ""), str(one["id"])) for one in answer["usergroups"]]
+    return {group: f"{name} (@{handle})" if handle else name for name, handle, group in sorted(groups)}
 
 
 class ChannelFollower:

@@ -1,7 +1,7 @@
 """Prompts as people change them: versions, new and retired categories, and the rows of retired categories."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bot.current_prompt import current_prompt, update_contacts
@@ -31,6 +31,8 @@ class PromptOverview(Thing):
     """Whether the serving release uses this prompt."""
     retired: dict[str, int]
     """Category name → number of rows whose category this prompt lacks; exports leave them out."""
+    number: int = 1
+    """Number of the version, as in `PromptVersion`."""
 
     @property
     def long(self) -> bool:
@@ -41,6 +43,8 @@ class PromptOverview(Thing):
 class PromptVersion(Thing):
     """One version of the prompt, and the releases that use it."""
 
+    number: int
+    """Its number in the order in which they became current, from 1: people name it by this."""
     prompt: Prompt
     first: PromptEvent
     current: bool
@@ -101,9 +105,11 @@ class Prompting:
             if prompt.category(category) is None:
                 name = retired_before[category].name if category in retired_before else category
                 retired[name] = retired.get(name, 0) + n
+        history = await tx.prompts.history()
         return PromptOverview(
             prompt=prompt,
-            event=(await tx.prompts.history())[0],
+            event=history[0],
+            number=numbers(history)[prompt.id],
             tokens=await asyncio.to_thread(self._estimator.words, prompt.text),  # the first call takes a second
             serves=serving is not None and serving.prompt_id == prompt.id,
             retired=retired,
@@ -301,8 +307,10 @@ class Prompting:
             releases = await tx.releases.all()
             prompts = {prompt.id: prompt for prompt in await tx.prompts.all()}
         first = {event.prompt_id: event for event in history}
+        number = numbers(history)
         return [
             PromptVersion(
+                number=number[prompt_id],
                 prompt=prompts[prompt_id],
                 first=first[prompt_id],
                 current=prompt_id == history[0].prompt_id,
@@ -312,13 +320,15 @@ class Prompting:
         ]
 
     async def named(self, name: str) -> Prompt:
-        """Return the version whose id starts with `name`.
+        """Return the version with this number, or whose id starts with `name`.
 
         Raises:
             Refused: UNKNOWN_PROMPT.
         """
         async with self._store.transaction() as tx:
-            found = [prompt for prompt in await tx.prompts.all() if name and prompt.id.startswith(name.lower())]
+            numbered = {f"{n}": prompt_id for prompt_id, n in numbers(await tx.prompts.history()).items()}
+            wanted = numbered.get(name.lstrip("#"), name.lower())
+            found = [prompt for prompt in await tx.prompts.all() if wanted and prompt.id.startswith(wanted)]
         if len(found) != 1:
             raise Refused(Reason.UNKNOWN_PROMPT, name=name)
         return found[0]
@@ -335,6 +345,16 @@ class Prompting:
         if prompt is None:
             raise LookupError("no release serves")
         return prompt
+
+
+def numbers(history: Sequence[PromptEvent]) -> dict[str, int]:
+    """Return prompt id → number of the version, in the order in which they became current for the first time.
+
+    Args:
+        history: All events, newest first.
+    """
+    first = dict.fromkeys(event.prompt_id for event in reversed(history))
+    return {prompt_id: n for n, prompt_id in enumerate(first, 1)}
 
 
 def refuse_taken(prompt: Prompt, category: Category) -> None:

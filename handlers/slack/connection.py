@@ -45,6 +45,7 @@ REPEATABLE = frozenset(
         "conversations.members",
         "conversations.open",
         "conversations.replies",
+        "usergroups.list",
         "usergroups.users.list",
         "users.info",
         "views.publish",

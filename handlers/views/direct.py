@@ -26,15 +26,24 @@ def direct_card(shown: Card, words: Words) -> Message:
         return Message(f"{_head(shown, words).replace('*', '')} · {_state(shown, words)}", blocks)
     heads, states = [], []
     for n, part in enumerate(shown.parts):
-        # *Keep private* is for the whole message; *Send to …* for each question.
         blocks = [*blocks, {"type": "divider"}, *_answer(part, words)] if n else blocks
         if part.question.disclosure in SENT:
             blocks.append(context(_state(part, words)))
         else:
             states.append(_state(part, words))
-        blocks += _controls(part, words, keep=not n or shown.question.disclosure in SENT)
+        blocks += _controls(part, words, keep=False)
         heads.append(_head(part, words).replace("*", ""))
     blocks += [section(state) for state in dict.fromkeys(states)]
+    undecided = next((part for part in shown.parts if part.question.unsent and not part.question.disclosure), None)
+    if undecided:
+        # *Send to …* is for each question, and *Keep private* for the whole message.
+        blocks.append(
+            {
+                "type": "actions",
+                "block_id": f"direct.keep.{undecided.verdict.id}",
+                "elements": [_keep(undecided, words)],
+            }
+        )
     return Message(" · ".join([" / ".join(heads), *dict.fromkeys(states)]), [*blocks, rating(shown, words)])
 
 
@@ -56,6 +65,12 @@ def _state(shown: Card, words: Words) -> str:
     return words(f"direct.{shown.question.disclosure or 'open'}")
 
 
+def _keep(shown: Card, words: Words) -> Block:
+    category = (shown.settled or shown.verdict).category
+    value = DirectChoice(question=shown.question.id, category=category).packed()
+    return button(words("direct.keep"), ids.DIRECT_KEEP, value)
+
+
 def _controls(shown: Card, words: Words, *, keep: bool = True) -> list[Block]:
     """Return the block with *Send to …*, and with *Keep private* before any decision; nothing once it is sent."""
     if not shown.question.unsent:
@@ -64,7 +79,7 @@ def _controls(shown: Card, words: Words, *, keep: bool = True) -> list[Block]:
     value = DirectChoice(question=shown.question.id, category=category).packed()
     controls = [button(words("direct.send", category=_name(shown, shown.category, words)), ids.DIRECT_SEND, value)]
     if keep and shown.question.disclosure is None:
-        controls.append(button(words("direct.keep"), ids.DIRECT_KEEP, value))
+        controls.append(_keep(shown, words))
     block_id = f"direct.{shown.verdict.id}.{shown.question.disclosure or 'open'}"
     return [{"type": "actions", "block_id": block_id, "elements": controls}]
 

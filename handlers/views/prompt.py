@@ -1,6 +1,6 @@
 """Block Kit for the prompt: its overview, its forms, its versions and their comparison."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.domain.prompt import LONG_PROMPT_TOKENS, Category, Prompt, PromptEvent
@@ -35,6 +35,8 @@ LIST_TEXT = 9_000
 """Maximum length of the whole list, in characters: Slack refuses very long messages (`msg_blocks_too_long`)."""
 DIFF_TEXT = 2_700
 """Maximum length of a diff in a message, in characters; a longer diff is sent as a file."""
+NO_TEAM = "-"
+"""The option value that names no team as an owner."""
 LEAVE = "*"
 """The option value that leaves a retired category's rows as they are. No category can have this id."""
 
@@ -42,7 +44,7 @@ LEAVE = "*"
 def overview(state: PromptOverview, words: Words) -> Message:
     """Return the current prompt: its notes, its task, and its categories with rules, examples, owners and guides."""
     prompt = state.prompt
-    title = words("prompt.title", id=prompt.id[:12], tokens=f"{state.tokens:,}")
+    title = words("prompt.title", number=state.number)
     notes = [words("prompt.since", why=why(state.event, words), at=date(state.event.at))]
     notes.append(words("prompt.serves" if state.serves else "prompt.serves_not"))
     if state.long:
@@ -61,7 +63,8 @@ def overview(state: PromptOverview, words: Words) -> Message:
     ]
     if len(prompt.categories) > PROMPT_CATEGORIES:
         blocks.append(context(words("prompt.more", n=len(prompt.categories) - PROMPT_CATEGORIES)))
-    return Message(title, [*blocks, {"type": "actions", "elements": buttons}])
+    small = context(words("prompt.small", tokens=f"{state.tokens:,}", id=prompt.id[:12]))
+    return Message(title, [*blocks, {"type": "actions", "elements": buttons}, small])
 
 
 def _category_section(category: Category, part: int, words: Words) -> Block:
@@ -84,15 +87,25 @@ def why(event: PromptEvent, words: Words) -> str:
 # --- modals
 
 
-def form(prompt: Prompt, category: Category | None, channel: str | None, words: Words) -> dict[str, Any]:
-    """Return a category's form, empty for a new category."""
+def form(
+    prompt: Prompt, category: Category | None, channel: str | None, words: Words, teams: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return a category's form, empty for a new category.
+
+    Args:
+        prompt: The prompt that the form was opened on.
+        category: The category; None for a new one.
+        channel: Id of the channel for the answer.
+        words: The language of the person who fills it in.
+        teams: Id of each user group → its name; empty if Slack does not tell.
+    """
     data = PromptForm(seen=prompt.id, category=category.id if category else None, channel=channel)
     filled = field_values(category) if category else {}
     inputs = [
         _input(ids.NAME, filled, words, NAME_TEXT, optional=False),
         _input(ids.RULE, filled, words, FORM_TEXT, multiline=True),
         _input(ids.EXAMPLES, filled, words, FORM_TEXT, multiline=True),
-        _input(ids.OWNER, filled, words, NAME_TEXT),
+        *_owner_inputs(category.owner if category else None, teams, words),
         _input(ids.GUIDE, filled, words, FORM_TEXT, multiline=True),
     ]
     title = words("prompt.form.edit" if category else "prompt.form.add")
@@ -105,8 +118,33 @@ def field_values(category: Category) -> dict[str, str]:
         ids.NAME: category.name,
         ids.RULE: category.rule.strip(),
         ids.EXAMPLES: "\n".join(" ".join(example.split()) for example in category.examples),
-        ids.OWNER: category.owner or "",
         ids.GUIDE: category.guide or "",
+    }
+
+
+def _owner_inputs(owner: str | None, teams: Mapping[str, str], words: Words) -> list[Block]:
+    """Return the pickers for a person or a team as owner. Slack has none for user groups, so that is a menu."""
+    group = owner if owner and owner.startswith("S") else None
+    person: Block = {"type": "users_select", "action_id": ids.OWNER}
+    if owner and group is None:
+        person["initial_user"] = owner
+    inputs = [_picker(ids.OWNER, person, words)]
+    known = {**teams, **({group: group} if group and group not in teams else {})}
+    if known:
+        options = [option(words("prompt.form.no_team"), NO_TEAM), *(option(name, one) for one, name in known.items())]
+        initial = next((one for one in options if one["value"] == (group or NO_TEAM)), None)
+        inputs.append(_picker(ids.TEAM, select(words("prompt.label.team"), ids.TEAM, options, initial), words))
+    return inputs
+
+
+def _picker(block_id: str, element: Block, words: Words) -> Block:
+    return {
+        "type": "input",
+        "block_id": block_id,
+        "optional": True,
+        "label": plain(words(f"prompt.label.{block_id}"), 2_000),
+        "hint": plain(words(f"prompt.hint.{block_id}"), 2_000),
+        "element": element,
     }
 
 
@@ -187,7 +225,7 @@ def saved(result: PromptChange, words: Words) -> Message:
     lines = [words("prompt.saved.moved", n=result.moved)] if result.moved else []
     if result.candidate:
         lines += [
-            words("prompt.saved.version", id=state.prompt.id[:12], tokens=f"{state.tokens:,}"),
+            words("prompt.saved.version", number=state.number),
             words("prompt.saved.candidate", version=version(result.candidate, words), name=result.candidate.name),
         ]
     elif not lines:
@@ -204,7 +242,7 @@ def versions(found: Sequence[PromptVersion], words: Words) -> Message:
     lines = [
         words(
             "prompt.versions.line",
-            id=version.prompt.id[:12],
+            number=version.number,
             mark=words("prompt.versions.current") if version.current else "",
             why=why(version.first, words),
             at=date(version.first.at),
@@ -224,9 +262,16 @@ def _releases(version: PromptVersion, words: Words) -> str:
     return ", ".join(names) or words("prompt.versions.no_release")
 
 
-def comparison(old: Prompt, new: Prompt, diff: str, words: Words) -> Message:
-    """Return what changed from one version to another, as text; for many changes, that they come as a file."""
-    title = words("prompt.compare.title", old=old.id[:12], new=new.id[:12])
+def comparison(old: int | str, new: int | str, diff: str, words: Words) -> Message:
+    """Return what changed from one version to another, as text; for many changes, that they come as a file.
+
+    Args:
+        old: Number of the older version; the beginning of its id if it was never the current one.
+        new: The same of the newer one.
+        diff: The changes as a unified diff.
+        words: The reader's language.
+    """
+    title = words("prompt.compare.title", old=old, new=new)
     if not diff:
         body = words("prompt.compare.same")
     elif len(escaped(diff)) > DIFF_TEXT:

@@ -13,12 +13,12 @@ from bot.providers.tokens import OfflineEstimator
 from bot.releases.prompting import Prompting, PromptOverview
 from handlers.texts.words import Words
 from handlers.views import ids
-from handlers.views.prompt import LEAVE, overview
+from handlers.views.prompt import LEAVE, NO_TEAM, overview
 from tests.bot.things import rows_of
 from tests.kits.fakes import StepClock
 from tests.kits.slack_desk import PROMPT, Json, SlackDesk, eventually, texts
 
-Typed = dict[str, dict[str, dict[str, str]]]
+Typed = dict[str, dict[str, Json]]
 
 
 async def admin(desk: SlackDesk, locale: str = "en-US") -> Person:
@@ -45,8 +45,14 @@ def filled(view: Json, **typed: str) -> Typed:
     values = {}
     for block in view["blocks"]:
         if block["type"] == "input":
-            name = block["block_id"]
-            values[name] = {name: {"type": "x", "value": typed.get(name, block["element"].get("initial_value", ""))}}
+            name, element = block["block_id"], block["element"]
+            value: Json = {"value": typed.get(name, element.get("initial_value", ""))}
+            if element["type"] == "users_select":
+                value = {"selected_user": typed.get(name, element.get("initial_user"))}
+            if element["type"] == "static_select":
+                chosen = typed.get(name, element["initial_option"]["value"])
+                value = {"selected_option": next(one for one in element["options"] if one["value"] == chosen)}
+            values[name] = {name: {"type": element["type"], **value}}
     return values
 
 
@@ -63,7 +69,7 @@ async def current(desk: SlackDesk) -> str:
 async def test_whole_prompt_is_shown(desk: SlackDesk) -> None:
     person = await admin(desk)
     await person.command("/finetune prompt")
-    shown = await private_text(person, f"Instructions {PROMPT.id[:12]}")
+    shown = await private_text(person, "Instructions, version 1")
     for words in ("Choose the category.", "Labor 労務", "leave", "<!subteam^S0STAFF0001>", "everything else", "tokens"):
         assert words in shown
     assert "Open the attendance system" in shown
@@ -97,7 +103,7 @@ async def test_only_admins_may_edit(desk: SlackDesk) -> None:
 @pytest.mark.parametrize(
     ("locale", "label", "answer", "notice"),
     [
-        ("en-US", "Rule", "Saved as instructions", "It does not answer yet"),
+        ("en-US", "Rule", "Saved as instructions, version 2", "It does not answer yet"),
         ("ja-JP", "ルール", "として保存", "まだ回答には"),
     ],
 )
@@ -138,8 +144,8 @@ async def test_unchanged_form_changes_nothing(desk: SlackDesk) -> None:
 async def test_errors_appear_beside_input_in_persons_language(desk: SlackDesk) -> None:
     person = await admin(desk, "ja-JP")
     view = await form(person, "edit it")
-    assert await person.submit(view, filled(view, owner="somebody", name=" ")) == {
-        ids.OWNER: "ユーザー ID（U…）かユーザーグループ ID（S…）を書いてください。",
+    assert await person.submit(view, filled(view, owner="U0KENJI0001", team="S0STAFF0001", name=" ")) == {
+        ids.TEAM: "個人かチームのどちらか一方を選んでください。",
         ids.NAME: "入力してください。",
     }
     (name,) = (await person.submit(view, filled(view, name="Other"))).values()
@@ -164,12 +170,43 @@ async def test_concurrent_edits_are_both_kept(desk: SlackDesk) -> None:
 async def test_new_owner_appears_at_once_on_home(desk: SlackDesk) -> None:
     person = await admin(desk)
     view = await form(person, "edit it")
-    await person.submit(view, filled(view, owner="<@U0KENJI0001>", guide="Restart it"))
+    await person.submit(view, filled(view, owner="U0KENJI0001", guide="Restart it"))
     await private_text(person, "take effect immediately")
     await person.open_home()
     home = await person.wait_for(lambda frame: frame["type"] == "home")
     assert "<@U0KENJI0001>" in texts(home["view"])
     assert "<@U0PRIYA0001>" not in texts(home["view"])
+
+
+async def owner_of(desk: SlackDesk, category: str) -> str | None:
+    found = (await desk.acts.prompting.current()).category(category)
+    return found.owner if found else None
+
+
+async def test_team_is_picked_by_name(desk: SlackDesk) -> None:
+    person = await admin(desk)
+    view = await form(person, "edit it")
+    (team,) = [block["element"] for block in view["blocks"] if block.get("block_id") == ids.TEAM]
+    names = {one["value"]: one["text"]["text"] for one in team["options"]}
+    assert "help-desk-staff" in names["S0STAFF0001"]
+    assert team["initial_option"]["value"] == NO_TEAM
+    assert await person.submit(view, filled(view, team="S0STAFF0001")) == {}, "the person stays as it was"
+    await private_text(person, "take effect immediately")
+    assert await owner_of(desk, "it") == "S0STAFF0001"
+    view = await form(person, "edit it")
+    assert await person.submit(view, filled(view, team=NO_TEAM)) == {}
+    await private_text(person, "take effect immediately")
+    assert await owner_of(desk, "it") is None
+
+
+async def test_without_the_scope_people_can_be_picked(desk: SlackDesk) -> None:
+    person = await admin(desk)
+    desk.server.workspace.faults.fail("usergroups.list")
+    view = await form(person, "edit it")
+    assert ids.TEAM not in [block["block_id"] for block in view["blocks"]]
+    assert await person.submit(view, filled(view, owner="U0KENJI0001")) == {}
+    await private_text(person, "take effect immediately")
+    assert await owner_of(desk, "it") == "U0KENJI0001"
 
 
 async def test_category_is_added_and_another_retired(desk: SlackDesk) -> None:
@@ -222,15 +259,19 @@ async def test_versions_are_listed_and_compared(desk: SlackDesk) -> None:
     await person.submit(view, filled(view, rule="computers & phones"))
     await private_text(person, "Saved")
     listed = await ask(person, "versions")
-    assert PROMPT.id[:12] in listed
-    assert (await current(desk))[:12] in listed
+    assert "*Version 2*" in listed
+    assert "*Version 1*" in listed
+    assert PROMPT.id[:12] not in listed
     assert "edited by <@" in listed
     for argument in (
         "compare",
+        "compare 1",
+        "compare 1 2",
         f"compare {PROMPT.id[:8]}",
         f"compare `{PROMPT.id[:12]}` `{(await current(desk))[:12]}`",
     ):
         compared = await ask(person, argument)
+        assert "from version 1 to version 2" in compared
         assert "*Before:* computers" in compared
         assert "*Now:* computers &amp; phones" in compared
     assert "I know no single version" in await ask(person, "compare zzz")

@@ -34,6 +34,7 @@ METHOD_SCOPES = {
     "chat_delete": "chat:write",
     "chat_update": "chat:write",
     "users_info": "users:read",
+    "usergroups_list": "usergroups:read",
     "usergroups_users_list": "usergroups:read",
     "bots_info": "users:read",
     "conversations_open": "im:write",
