@@ -74,7 +74,7 @@ class Eraser:
         private = [one["id"] for one in found if one["channel"].startswith("D") or one["audience"] == "direct"]
         row_ids = [*ids] if with_rows else private  # without its question, nobody could read such a row
         erased = await self.rows(row_ids)
-        shown, traced = await self._shown(found), await self._traced(ids)
+        shown, traced = await self._shown(found), await traced_questions(self._connection, ids)
         await self._bury(found)
         await self._keep_tokens(verdicts, verdicts.c.question_id.in_(ids))
         await self._keep_tokens(shadows, shadows.c.question_id.in_(ids))
@@ -234,19 +234,6 @@ class Eraser:
             )
         return tuple(shown)
 
-    async def _traced(self, ids: Collection[str]) -> Traced:
-        """Return the ids at the tracker, which are made of ours."""
-        answered = select(verdicts.c.id).where(verdicts.c.question_id.in_(ids)).order_by(verdicts.c.number)
-        shadowed = select(shadows).where(shadows.c.question_id.in_(ids))
-        corrected = select(corrections.c.question_id, corrections.c.seq).where(corrections.c.question_id.in_(ids))
-        traces = [*(await self._connection.execute(answered)).scalars()]
-        traces += [
-            str(trace_id(one["at"], "shadow", one["question_id"], one["release_id"]))
-            for one in (await self._connection.execute(shadowed)).mappings()
-        ]
-        said = [str(feedback_id(question, seq)) for question, seq in await self._connection.execute(corrected)]
-        return Traced(traces=tuple(traces), feedback=tuple(said))
-
     async def _bury(self, found: Sequence[dict[str, Any]]) -> None:
         for one in found:
             await self._tombstone(_place(one), self._keyed(group_of(one["text"])))
@@ -300,3 +287,17 @@ def keyed(key: bytes, what: str) -> str:
 
 def _place(question: dict[str, Any]) -> str:
     return f"{question['team']}:{question['channel']}:{question['ts'].removesuffix(SECOND)}"
+
+
+async def traced_questions(connection: AsyncConnection, ids: Collection[str]) -> Traced:
+    """Return the ids that questions' traces and feedback have at the tracker, which are made of ours."""
+    answered = select(verdicts.c.id).where(verdicts.c.question_id.in_(ids)).order_by(verdicts.c.number)
+    shadowed = select(shadows).where(shadows.c.question_id.in_(ids))
+    corrected = select(corrections.c.question_id, corrections.c.seq).where(corrections.c.question_id.in_(ids))
+    traces = [*(await connection.execute(answered)).scalars()]
+    traces += [
+        str(trace_id(one["at"], "shadow", one["question_id"], one["release_id"]))
+        for one in (await connection.execute(shadowed)).mappings()
+    ]
+    said = [str(feedback_id(question, seq)) for question, seq in await connection.execute(corrected)]
+    return Traced(traces=tuple(traces), feedback=tuple(said))

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Table, Text, cast, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.domain.audience import Audience
 from bot.domain.finetune import ENDED_STATES
 from bot.domain.forgetting import (
     AGES,
@@ -20,13 +21,14 @@ from bot.domain.forgetting import (
     ForgetRequest,
     ForgetState,
     Scope,
+    Traced,
     TrainedFile,
     added,
     place_key,
 )
 from bot.domain.question import Place
 from storage.cursors import SqlCursors
-from storage.erasing import Eraser, keyed, of_person
+from storage.erasing import Eraser, keyed, of_person, traced_questions
 from storage.questions import SECOND
 from storage.tables import (
     askers,
@@ -136,6 +138,12 @@ class SqlForgetting:
                 counts = added(erased.counts, await eraser.exports(scope.moment))
                 return erased.model_copy(update={"counts": counts})
             return erased
+
+    async def private_traces(self, after: str, most: int) -> tuple[str, Traced]:
+        private = questions.c.audience != Audience.PUBLIC.value
+        query = select(questions.c.id).where(private, questions.c.id > after).order_by(questions.c.id).limit(most)
+        ids = [*(await self._connection.execute(query)).scalars()]
+        return (ids[-1], await traced_questions(self._connection, ids)) if ids else ("", Traced())
 
     async def trained_files(self, before: datetime | None = None) -> list[TrainedFile]:
         ended = finetunes.c.state.in_([state.value for state in ENDED_STATES])

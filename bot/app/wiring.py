@@ -219,6 +219,8 @@ def privacy_of(settings: Settings, *, embedded: bool) -> Privacy:
         fallback=settings.fallback.model,
         encoder=settings.bot_encoder if isinstance(settings.bot_encoder, ModelName) else None,
         tracker=settings.langsmith_api_key is not None,
+        question_days=settings.bot_retention_days.questions,
+        row_days=settings.bot_retention_days.rows,
         sentence=settings.bot_privacy_notice,
     )
 

@@ -18,6 +18,8 @@ MIRROR_UNTAKEN = "mirror:untaken"
 """Cursor: number of people's changes that could not be applied."""
 MIRROR_WITHDRAWN = "mirror:withdrawn"
 """Cursor: how far the rows that not everybody may read were withdrawn."""
+MIRROR_WITHDRAWN_TRACES = "mirror:withdrawn_traces"
+"""Cursor: the same for the traces of questions: the id of the last one."""
 MIRROR_FILLED_END = "*"
 """Value in both cursors, in place of a row id, once all rows have been sent."""
 

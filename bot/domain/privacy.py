@@ -24,6 +24,10 @@ class Privacy(Thing):
     """The embedding service; None if there is none."""
     tracker: bool = False
     """Whether LangSmith gets copies."""
+    question_days: int | None = None
+    """After how many days questions are forgotten by themselves; None: never."""
+    row_days: int | None = None
+    """The same for confirmed examples."""
     sentence: str = ""
     """The operator's own sentence, as mrkdwn."""
 

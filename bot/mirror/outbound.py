@@ -10,6 +10,7 @@ from typing import TypeVar
 from bot.current_prompt import current_prompt
 from bot.domain.dataset import Row
 from bot.domain.errors import TracesDown, TrackerDown, TrackerError, TrackerReason, TrackerRefused
+from bot.domain.forgetting import Traced
 from bot.domain.mirror import Experiment, ExperimentRow, RowCopy, Trace, row_copy
 from bot.domain.mirrored import (
     MIRROR_BARRIERS,
@@ -19,6 +20,7 @@ from bot.domain.mirrored import (
     MIRROR_TOPIC,
     MIRROR_TROUBLE,
     MIRROR_WITHDRAWN,
+    MIRROR_WITHDRAWN_TRACES,
     MirrorChange,
 )
 from bot.domain.prompt import Prompt
@@ -206,7 +208,8 @@ class MirrorOutbound:
         return not rows
 
     async def _withdraw_private(self, dataset: str) -> None:
-        """Remove the rows that not everybody may read, for good, if the tracker may have got them once."""
+        """Remove what not everybody may read, for good, if the tracker may have got it once: traces, then rows."""
+        await self._withdraw_private_traces()
         async with self._store.transaction() as tx:
             known, _, after = (await tx.cursors.get(MIRROR_WITHDRAWN) or "").rpartition(" ")
         after = after if known == dataset and not self._private_rows else ""
@@ -214,12 +217,32 @@ class MirrorOutbound:
             async with self._store.transaction() as tx:
                 rows = [] if self._private_rows else await tx.rows.page(after, CHANGES_PER_PAGE)
             if private := [row.id for row in rows if not row.public]:
-                await self._tracker.withdraw_rows(dataset, private, erase=True)
+                await self._tracker.forget(dataset, Traced(rows=tuple(private)))
             after = rows[-1].id if rows else MIRROR_FILLED_END
             position = "" if self._private_rows else f"{dataset} {after}"
             async with self._store.transaction() as tx:
                 if await tx.cursors.get(MIRROR_WITHDRAWN) != position:
                     await tx.cursors.move(MIRROR_WITHDRAWN, position, self._clock.now())
+
+    async def _withdraw_private_traces(self) -> None:
+        async with self._store.transaction() as tx:
+            known = await tx.cursors.get(MIRROR_WITHDRAWN_TRACES) or ""
+        after = "" if self._private_rows else known
+        while after != MIRROR_FILLED_END:
+            async with self._store.transaction() as tx:
+                last, traced = (
+                    ("", Traced())
+                    if self._private_rows
+                    else await tx.forgetting.private_traces(after, CHANGES_PER_PAGE)
+                )
+            if last:
+                await self._tracker.forget(None, traced)
+            after = last or MIRROR_FILLED_END
+            position = "" if self._private_rows else after
+            if position != known:
+                async with self._store.transaction() as tx:
+                    await tx.cursors.move(MIRROR_WITHDRAWN_TRACES, position, self._clock.now())
+                known = position
 
     def _may_send(self, asked: Question | Row) -> bool:
         unsent = isinstance(asked, Question) and asked.unsent

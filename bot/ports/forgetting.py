@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 
-from bot.domain.forgetting import Erased, ForgetRequest, Scope, TrainedFile
+from bot.domain.forgetting import Erased, ForgetRequest, Scope, Traced, TrainedFile
 from bot.domain.question import Place
 
 
@@ -43,6 +43,17 @@ class StoredForgetting(Protocol):
         """Erase up to `most` questions or rows of the scope, then, once none is left, all other words of it.
 
         A step that erased no question and no row was the last.
+        """
+
+    async def private_traces(self, after: str, most: int) -> tuple[str, Traced]:
+        """Return what the tracker may have of questions that not everybody may read: up to `most` of them, by id.
+
+        Args:
+            after: the id to begin after.
+            most: upper bound of the questions.
+
+        Returns:
+            The id of the last question, empty if there is none, and its and the others' traces and feedback.
         """
 
     async def trained_files(self, before: datetime | None = None) -> list[TrainedFile]:

@@ -33,5 +33,17 @@ def privacy_lines(privacy: Privacy, models: Sequence[ModelName], words: Words) -
     admins = mentions(privacy.admins) or words("privacy.admins")
     outside = words.listed([f"*{escaped(one)}*" for one in privacy.recipients(models)])
     told = words("privacy.sent", outside=outside) if outside else words("privacy.stays")
-    lines = [words("privacy.read", staff=staff), told, words("privacy.learn"), words("privacy.kept", admins=admins)]
+    kept = {"questions": _time(privacy.question_days, words), "examples": _time(privacy.row_days, words)}
+    lines = [
+        words("privacy.read", staff=staff),
+        told,
+        words("privacy.learn"),
+        words("privacy.kept", **kept),
+        words("privacy.forget", button=words("forget.own"), admins=admins),
+    ]
     return [f"• {line}" for line in lines] + ([privacy.sentence] if privacy.sentence else [])
+
+
+def _time(days: int | None, words: Words) -> str:
+    """Return how long something is kept."""
+    return words("privacy.days", n=days) if days else words("privacy.until_forgotten")

@@ -42,7 +42,8 @@ async def test_asker_is_told_once_in_private(desk: SlackDesk) -> None:
     for part in (
         "Who reads them",
         "Your text stays in this program",
-        "as your company has set",
+        "until they are forgotten",
+        "Forget my questions",
         "until you send",
     ):
         assert part in texts(notice)

@@ -405,7 +405,7 @@ async def test_what_turns_out_to_be_public_is_sent(both: Both) -> None:
 
 
 async def test_private_rows_of_before_are_withdrawn(both: Both) -> None:
-    """They also leave the older versions of the dataset."""
+    """They also leave the older versions of the dataset, and so do the traces of their questions."""
     open_to_all = MirrorOutbound(
         both.here.store, both.tracker, both.here.evaluating, CountingEstimator(), both.here.clock, private_rows=True
     )
@@ -416,9 +416,13 @@ async def test_private_rows_of_before_are_withdrawn(both: Both) -> None:
     await both.here.press(public, "it")
     await both.sync()
     assert set(both.examples) == {question.id, public.id}
+    assert MARKED in str(both.there.traces.runs)
     both.here.outbound = careful
     await both.sync()
     assert set(both.examples) == {public.id}
+    assert MARKED not in str(both.there.traces.runs)
+    assert [one["comment"] for one in both.there.traces.feedback.values() if MARKED in str(one)] == []
+    assert len(both.there.traces.runs) == len(both.there.traces.feedback) == 1
     assert MARKED not in str(both.there.datasets.named("madoguchi").examples)
     both.here.outbound = open_to_all
     await both.sync()

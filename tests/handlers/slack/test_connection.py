@@ -69,6 +69,7 @@ async def test_broken_connection_repeats_reading_only(client: FollowingClient, f
     await client.auth_test()
     front.break_next()
     assert (await client.conversations_info(channel=channel))["ok"]
+    await client.chat_postMessage(channel=channel, text="Who reads this channel is known now")
     front.break_next()
     with pytest.raises(ClientError):
         await client.chat_postMessage(channel=channel, text="Only once")
