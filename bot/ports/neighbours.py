@@ -1,12 +1,26 @@
 """Similarity search among settled rows."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from bot.domain.conflict import Conflict
 from bot.domain.dataset import Row
 from bot.domain.gain import Likenesses
 from bot.domain.similar import Neighbour, SameQuestion
+from bot.ports.store import Transaction
+
+
+@dataclass(frozen=True)
+class RowChanges:
+    """Rows that changed, each with whether it counts.
+
+    Attributes:
+        began: when their reading began, by a monotonic clock in seconds.
+    """
+
+    began: float
+    rows: Sequence[tuple[Row, bool]]
 
 
 class Neighbours(Protocol):
@@ -19,12 +33,16 @@ class Neighbours(Protocol):
     async def near(self, text: str) -> list[Neighbour]:
         """Return the near-duplicates of a text (`similarity` at least `similar.NEAR`), nearest first."""
 
-    async def same(self, text: str, known: Collection[str]) -> SameQuestion | None:
+    async def changes(self, tx: Transaction) -> "RowChanges | None":
+        """Read the rows that changed, for `same`, in a transaction that is open anyway; None leaves that to `same`."""
+
+    async def same(self, text: str, known: Collection[str], changes: "RowChanges | None" = None) -> SameQuestion | None:
         """Return the rows, held-out ones included, that ask the same as a text (`similar.is_same_question`), or None.
 
         Args:
             text: the text.
             known: content words that are no typos, besides those of the rows.
+            changes: the result of `changes`; None means that this call opens a transaction of its own.
         """
 
     async def nearest(self, text: str, k: int, *, without: Collection[str] = ()) -> list[Neighbour]:

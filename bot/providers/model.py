@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from httpx2 import Response
 from openai import APIStatusError, AsyncOpenAI, OpenAIError
 from openai.types.decision_create_params import QuestionQuestionParamChoiceChoice
 from pydantic import ValidationError
@@ -53,6 +54,8 @@ class OpenAIModel:
         self._budget_s = budget_s
         self._shapes: dict[ModelName, Shape] = {}
         self._without_decisions: set[ModelName] = set()
+        self._clients: dict[str, tuple[AsyncOpenAI, AsyncOpenAI]] = {}
+        """Provider → its client, and the copy of it with our timeout."""
 
     async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
         """Ask the model, and ask once more if the answer is unusable.
@@ -98,11 +101,19 @@ class OpenAIModel:
             raise
 
     async def _ask_in_time(self, model: ModelName, task: Task) -> tuple[AsyncOpenAI, Answer]:
-        client = self._providers[model.provider].with_options(timeout=self._timeout_s)
+        client = self._client(model.provider)
         with translate_errors(hide=task.text):
             # The SDK's timeout covers a single read, and an in-process server has none.
             async with asyncio.timeout(self._budget_s):
                 return client, await self._answer(client, model, task)
+
+    def _client(self, provider: str) -> AsyncOpenAI:
+        """Return the provider's client with our timeout, made once: a copy per question costs more than it looks."""
+        original = self._providers[provider]
+        known = self._clients.get(provider)
+        if known is None or known[0] is not original:
+            known = self._clients[provider] = original, original.with_options(timeout=self._timeout_s)
+        return known[1]
 
     async def _answer(self, client: AsyncOpenAI, model: ModelName, task: Task) -> Answer:
         try:
@@ -201,7 +212,8 @@ async def _complete(
     certain = True
     while True:
         try:
-            call = client.chat.completions.with_raw_response.create(**shape.body(model, task))
+            # Not `chat.completions.create`, which goes through each body to rewrite it, and finds nothing in ours.
+            call = client.post("/chat/completions", body=shape.body(model, task), cast_to=Response)
             return await read(call, Completion), shape if certain else None
         except APIStatusError as error:
             simpler = shape.simpler(error, task.prompt)

@@ -60,8 +60,8 @@ class ResponseBody(BaseModel):
 Read = TypeVar("Read", bound=ResponseBody)
 
 
-async def read(call: Awaitable[LegacyAPIResponse[Any]], shape: type[Read]) -> Read:
-    """Return the validated body of a `with_raw_response` call; the SDK alone does not validate bodies.
+async def read(call: Awaitable[LegacyAPIResponse[Any] | Response], shape: type[Read]) -> Read:
+    """Return the validated body of a raw response; the SDK alone does not validate bodies.
 
     Raises:
         openai.OpenAIError: any error of the SDK; an APIStatusError also for an error in the body of a 200.
@@ -97,7 +97,7 @@ def _json_of(content: bytes | str) -> Any:
         return None
 
 
-def _error_within(response: LegacyAPIResponse[Any]) -> APIStatusError | None:
+def _error_within(response: LegacyAPIResponse[Any] | Response) -> APIStatusError | None:
     """Return the error in the body of a 200, as if it had come with the status that it names."""
     body = _json_of(response.content)
     if not isinstance(body, dict):
@@ -111,7 +111,11 @@ def _error_within(response: LegacyAPIResponse[Any]) -> APIStatusError | None:
         return None
     error = error if isinstance(error, dict) else {"message": str(error)}
     status = _status_of(error)
-    failed = Response(status, json={"error": error}, request=response.http_request)
+    failed = Response(
+        status,
+        json={"error": error},
+        request=response.http_request if isinstance(response, LegacyAPIResponse) else response.request,
+    )
     return APIStatusError(str(error.get("message") or f"Error code: {status}"), response=failed, body=error)
 
 

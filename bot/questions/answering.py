@@ -12,7 +12,7 @@ from bot.domain.disk import is_disk_full, log_failure
 from bot.domain.errors import ModelDown, ModelError, ThreadGone, Undelivered
 from bot.domain.hourly import TOO_MANY, LimitRefusal
 from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Place, Question, Verdict, Via
-from bot.ports import Announcer, Clock, Meter, Store, Threads, Transaction, Unmetered
+from bot.ports import Announcer, Clock, Meter, RowChanges, Store, Threads, Transaction, Unmetered
 from bot.questions.arrivals import Arrivals, AskingLimit, questions_of, storable
 from bot.questions.batched_writes import BatchedWrites
 from bot.questions.cards import card_of, first_card
@@ -32,6 +32,8 @@ class TakenUp(NamedTuple):
     question: Question
     card: Card | None
     serving: ServingRelease
+    changes: RowChanges | None
+    """What had changed in the rows, for memory."""
     second: "TakenUp | None" = None
     """The second question of the same message."""
 
@@ -140,8 +142,8 @@ class Answering:
 
     async def _first_card(self, item: InboxItem, taken_up: TakenUp) -> Card:
         """Return the card of a question that has its verdict then, from memory or from a release."""
-        question, card, serving, _ = taken_up
-        card = card or await self._remember(item, question, serving)
+        question, card, serving = taken_up.question, taken_up.card, taken_up.serving
+        card = card or await self._remember(item, taken_up)
         if card:
             return card
         verdict = await self._classifying.verdict(question, serving, lambda tx: self._arrivals.hold(tx, item))
@@ -239,9 +241,11 @@ class Answering:
             card = None if new else await card_of(tx, question)
             if card:
                 await self._arrivals.hold(tx, item)
-            serving, second = await self._classifying.serving(tx), await tx.questions.second(question)
-            beside = TakenUp(second, await card_of(tx, second), serving) if second else None
-            return TakenUp(question, card, serving, beside)
+            serving = await self._classifying.serving(tx)
+            changes = None if card else await self._classifying.memory.changes(tx)
+            second = None if new and not others else await tx.questions.second(question)
+            beside = TakenUp(second, await card_of(tx, second), serving, changes) if second else None
+            return TakenUp(question, card, serving, changes, beside)
 
     async def _unanswered(self, tx: Transaction, asked: Question) -> Question | None:
         """Return the stored question of this message if it has no card yet and this arrival may answer it."""
@@ -252,10 +256,10 @@ class Answering:
         # It has no card, so it is from an earlier try of this arrival, or the shortcut repeats a question that failed.
         return known if known.id == asked.id or asked.via is Via.SHORTCUT else None
 
-    async def _remember(self, item: InboxItem, question: Question, serving: ServingRelease) -> Card | None:
+    async def _remember(self, item: InboxItem, taken_up: TakenUp) -> Card | None:
         """Store the verdict of memory and return its card; None if memory has no answer."""
-        memory = self._classifying.memory
-        found = await memory.look_up(question, serving.prompt)
+        memory, question, serving = self._classifying.memory, taken_up.question, taken_up.serving
+        found = await memory.look_up(question, serving.prompt, taken_up.changes)
         if found is None:
             return None
         async with self._store.transaction() as tx:

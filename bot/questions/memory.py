@@ -11,7 +11,7 @@ from bot.domain.prompt import Prompt
 from bot.domain.question import Question, Verdict
 from bot.domain.release import Release
 from bot.domain.similar import SameQuestion, content, tells
-from bot.ports import Clock, Neighbours, Transaction
+from bot.ports import Clock, Neighbours, RowChanges, Transaction
 
 MOST_PRIVATE = 1000
 """Rows of other channels whose askers are looked up for one question."""
@@ -28,14 +28,25 @@ class Memory:
         self._neighbours = neighbours
         self._clock = clock
 
-    async def look_up(self, question: Question, prompt: Prompt) -> SameQuestion | None:
+    async def changes(self, tx: Transaction) -> RowChanges | None:
+        """Read what changed in the rows, for `look_up`, in a transaction that is open anyway."""
+        return await self._neighbours.changes(tx)
+
+    async def look_up(
+        self, question: Question, prompt: Prompt, changes: RowChanges | None = None
+    ) -> SameQuestion | None:
         """Return the rows that may answer a question, or None. Never call this within a transaction.
 
         A question that was cut is left to the model, and so is one that only its files or its thread explain.
+
+        Args:
+            question: The question.
+            prompt: The serving release's prompt.
+            changes: The result of `changes`; None means that this call opens a transaction of its own.
         """
         if question.cut or (_leans(question) and not tells(question.text)):
             return None
-        return await self._neighbours.same(question.text, _words_of(prompt))
+        return await self._neighbours.same(question.text, _words_of(prompt), changes)
 
     async def verdict(
         self, tx: Transaction, question: Question, release: Release, prompt: Prompt, found: SameQuestion

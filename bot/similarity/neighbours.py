@@ -14,7 +14,7 @@ from bot.domain.forgetting import FORGOTTEN_CURSOR, FORGOTTEN_PREFIX
 from bot.domain.gain import Likenesses
 from bot.domain.reason import RUN_FOLDS, grams
 from bot.domain.similar import Neighbour, SameQuestion, content, is_same_question
-from bot.ports import Store, TextEncoder, Transaction
+from bot.ports import RowChanges, Store, TextEncoder, Transaction
 from bot.similarity.index import Index, is_typo
 from bot.similarity.indexed_rows import IndexedRow, IndexedRows
 from bot.similarity.meanings import Meanings
@@ -24,6 +24,9 @@ LATE_COMMIT = timedelta(seconds=15)
 """How long after its `settled_at` another replica's row may still appear: a slow commit, or a clock that is behind."""
 ROWS_APPLIED = 500
 """Most rows that are read before they are indexed, so that a first read needs no memory for all rows at once."""
+
+READ_BESIDE = 100
+"""Most changed rows that are read in another transaction, whose reader waits for them and for nothing else."""
 
 
 class RowNeighbours:
@@ -74,9 +77,23 @@ class RowNeighbours:
             await self._refresh()
             return [_neighbour(row, likeness) for row, likeness in self._near(text) if row.counts]
 
-    async def same(self, text: str, known: Collection[str]) -> SameQuestion | None:
+    async def changes(self, tx: Transaction) -> RowChanges | None:
+        began, found = self._now(), list[tuple[Row, bool]]()
+        # The first read takes every row, and so does one after something was forgotten.
+        if not self._read_began_at or await tx.cursors.get(FORGOTTEN_CURSOR) != self._forgotten:
+            return None
+        async for change in tx.rows.changed(self._since(began, many=False)):
+            found.append(change)
+            if len(found) > READ_BESIDE:
+                return None
+        return RowChanges(began, found)
+
+    async def same(self, text: str, known: Collection[str], changes: RowChanges | None = None) -> SameQuestion | None:
         async with self._lock:
-            await self._refresh()
+            if changes is None:
+                await self._refresh()
+            elif changes.began >= self._read_began_at:  # else a later read was indexed meanwhile
+                await self._index_changes(changes)
             near = [row for row, _ in self._near(text) if row.counts]
             asked = [row for row in near if self._asks_the_same(row.text, text, known)]
             if not asked:
@@ -181,6 +198,12 @@ class RowNeighbours:
             # Computed here, off the event loop, because the first time takes long.
             await asyncio.to_thread(self._clusters.contested)
         self._read_began_at = began
+
+    async def _index_changes(self, changes: RowChanges) -> None:
+        if changes.rows:
+            await asyncio.to_thread(self._apply, changes.rows)
+            await asyncio.to_thread(self._clusters.contested)
+        self._read_began_at = changes.began
 
     async def _drop_forgotten(self, tx: Transaction) -> None:
         """Drop everything if something was forgotten since the last read."""

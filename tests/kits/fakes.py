@@ -14,7 +14,7 @@ from bot.domain.gain import Likenesses
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
 from bot.domain.similar import Example, Neighbour, SameQuestion
-from bot.ports import Answer
+from bot.ports import Answer, RowChanges, Transaction
 
 
 class StepClock:
@@ -85,7 +85,10 @@ class MemoryNeighbours:
     async def near(self, text: str) -> list[Neighbour]:
         return [neighbour for neighbour in self._ranked(text, self.rows) if neighbour.similarity >= NEAR]
 
-    async def same(self, text: str, known: Collection[str]) -> SameQuestion | None:
+    async def changes(self, tx: Transaction) -> RowChanges | None:
+        return None
+
+    async def same(self, text: str, known: Collection[str], changes: RowChanges | None = None) -> SameQuestion | None:
         near = await self.near(text)
         asked = {one.row_id: one.text for one in near if _normalised(one.text) == _normalised(text)}
         groups = {group for one in near for group in await self.cluster(one.group)}
