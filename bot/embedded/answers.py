@@ -1,6 +1,5 @@
 """Classification of one question by the prompt, the trained layers and the examples in the chat."""
 
-from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from bot.embedded.courtesies import COURTESIES, sentence_weights
 from bot.embedded.encoders import LONG_TEXT, parts_of, sentences_of
-from bot.embedded.features import Floats, TextSpace, casefolded, gram_counts
+from bot.embedded.features import AnyColumns, Floats, TextSpace, casefolded, gram_counts
 from bot.embedded.linear import documents_of, from_prompt, softmax
 from bot.embedded.prompt import guess_labels
 from bot.embedded.reasons import Span, candidate_words, deciding_words, like_example, quoted_reason, without_word
@@ -106,7 +105,7 @@ class _Chooser:
     def usual_writing(self, text: str) -> str:
         """Return the question in the writing that the encoder knows best."""
         spaces = [self._prompt_model.space, *(layer.linear.space for layer in self._model.layers)]
-        return usual_writing(text, ChainMap(*(space.vocabulary.columns for space in spaces)))
+        return usual_writing(text, AnyColumns([space.vocabulary.columns for space in spaces]))
 
     def probabilities(self, texts: Sequence[str]) -> Floats:
         """Return the probability of each label, one row per text.

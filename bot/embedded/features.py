@@ -1,9 +1,10 @@
 """Text features for any language: character n-grams and words, after NFKC and case folding."""
 
+import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -33,6 +34,8 @@ _MAX_GRAM_LENGTH = 4
 _UNKNOWN_WEIGHT = 0.3  # measured: effect of an unknown feature on a text's length, relative to the rarest known one
 _HIRAGANA_WEIGHT = 0.5  # measured: hiragana alone is mostly grammar and says less about the subject
 _CACHE_SIZE = 4096
+GRAM_HASH = 8
+"""Length of a feature's hash in bytes: two of a million features share one with a chance of 1 in 37 million."""
 _BEGINNING, _END = 2_500, 500
 """Number of characters of a very long text that are read: so a ticket of any length costs a few milliseconds."""
 
@@ -87,6 +90,47 @@ def gram_counts(text: str) -> dict[str, int]:
     return Counter(gram for gram, _, _ in grams(text))
 
 
+class HashedColumns(Mapping[str, int]):
+    """Feature → column, by hashes of the features alone: a model's file holds no word of the texts it learned from.
+
+    Args:
+        hashes: The hash of each feature, in the order of the columns.
+    """
+
+    def __init__(self, hashes: Sequence[bytes]) -> None:
+        self.hashes = tuple(hashes)
+        self._columns = {one: column for column, one in enumerate(self.hashes)}
+
+    def __getitem__(self, gram: str) -> int:
+        return self._columns[gram_hash(gram)]
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def __iter__(self) -> Iterator[str]:
+        raise TypeError("the features themselves are not known")
+
+
+@dataclass(frozen=True)
+class AnyColumns:
+    """The features that any of several vocabularies knows."""
+
+    columns: Sequence[Mapping[str, int]]
+
+    def __contains__(self, gram: object) -> bool:
+        return any(gram in one for one in self.columns)
+
+
+def gram_hash(gram: str) -> bytes:
+    """Return the `GRAM_HASH` bytes that stand for a feature in a model's file."""
+    return hashlib.blake2b(gram.encode("utf-8", "surrogatepass"), digest_size=GRAM_HASH).digest()
+
+
+def hashes_of(columns: Mapping[str, int]) -> tuple[bytes, ...]:
+    """Return the hash of each feature, in the order of the columns."""
+    return columns.hashes if isinstance(columns, HashedColumns) else tuple(map(gram_hash, columns))
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """The features that a model knows, and the rarity of each.
@@ -94,7 +138,7 @@ class Vocabulary:
     A text's features are scaled to unit length. Unknown features have no column, but they count towards the length.
     """
 
-    columns: dict[str, int]
+    columns: Mapping[str, int]
     rarity: Floats
 
     @classmethod

@@ -3,14 +3,14 @@
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from bot.embedded.encoders import Encoder
-from bot.embedded.features import Floats, TextSpace, Vocabulary, casefolded
+from bot.embedded.features import GRAM_HASH, Floats, HashedColumns, TextSpace, Vocabulary, casefolded, hashes_of
 from bot.embedded.linear import LinearModel, softmax
 
 LEARNER = 4
@@ -161,6 +161,7 @@ def to_bytes(model: TrainedModel) -> bytes:
         arrays[f"meanings{at}"] = linear.meaning_weights.astype(np.float32)
         arrays[f"bias{at}"] = linear.bias
         arrays[f"rarity{at}"] = space.vocabulary.rarity
+        arrays[f"grams{at}"] = np.frombuffer(b"".join(hashes_of(space.vocabulary.columns)), dtype=np.uint8)
         if space.centre is not None:
             arrays[f"centre{at}"] = space.centre
         layers.append(
@@ -168,7 +169,6 @@ def to_bytes(model: TrainedModel) -> bytes:
                 "labels": linear.labels,
                 "rows": layer.rows,
                 "trust": layer.trust,
-                "grams": list(space.vocabulary.columns),
                 "encoder": space.encoder.name if space.encoder else "",
             }
         )
@@ -226,7 +226,11 @@ def from_bytes(data: bytes, encoder: Encoder | None = None) -> TrainedModel:
 
 
 def _layer(one: dict[str, Any], at: int, arrays: np.lib.npyio.NpzFile, encoder: Encoder | None) -> Layer:
-    vocabulary = Vocabulary({gram: column for column, gram in enumerate(one["grams"])}, arrays[f"rarity{at}"])
+    if "grams" in one:  # written before features were hashed
+        columns: Mapping[str, int] = {gram: column for column, gram in enumerate(one["grams"])}
+    else:
+        columns = HashedColumns(list(_pieces(arrays[f"grams{at}"].tobytes())))
+    vocabulary = Vocabulary(columns, arrays[f"rarity{at}"])
     weights = arrays[f"weights{at}"].astype(np.float32)
     meanings = np.zeros((0, weights.shape[1]), dtype=np.float32)
     space = TextSpace(vocabulary)
@@ -237,5 +241,5 @@ def _layer(one: dict[str, Any], at: int, arrays: np.lib.npyio.NpzFile, encoder: 
     return Layer(linear, tuple(one["rows"]), one.get("trust", 1.0))
 
 
-def _pieces(digests: bytes) -> Iterable[bytes]:
-    return (digests[start : start + 8] for start in range(0, len(digests), 8))
+def _pieces(hashes: bytes) -> Iterable[bytes]:
+    return (hashes[start : start + GRAM_HASH] for start in range(0, len(hashes), GRAM_HASH))

@@ -1,7 +1,7 @@
 """Other ways to write a question: all in capitals, or with all kana as half-width katakana, as old systems do."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Container
 
 from bot.embedded.features import casefolded, is_japanese, normalized
 
@@ -17,7 +17,7 @@ _FEW_WORDS = 3
 """Most words in capitals that are left alone: they may be acronyms."""
 
 
-def usual_writing(text: str, known: Collection[str]) -> str:
+def usual_writing(text: str, known: Container[str]) -> str:
     """Return the question in the writing that an encoder knows best; most questions stay as they are.
 
     Args:
@@ -35,7 +35,7 @@ def usual_writing(text: str, known: Collection[str]) -> str:
     return _KATAKANA_RUN.sub(lambda run: _with_loanwords(run.group(), known), found)
 
 
-def _with_loanwords(run: str, known: Collection[str]) -> str:
+def _with_loanwords(run: str, known: Container[str]) -> str:
     """Return the run in hiragana, but for the pieces that are known in katakana."""
     folded = casefolded(run)
     kept = [False] * len(run)

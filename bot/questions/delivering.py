@@ -11,6 +11,7 @@ from bot.domain.digest import DIGEST_TOPIC, Digest
 from bot.domain.disk import log_failure
 from bot.domain.errors import Undelivered
 from bot.domain.finetune import ENDED_STATES, STALL_TOPIC, UNDER_WAY
+from bot.domain.forgetting import Shown
 from bot.domain.hours import next_working_moment
 from bot.domain.permission import PAUSED, PERMISSION_TOPIC
 from bot.domain.privacy import PRIVACY_TOPIC
@@ -19,7 +20,7 @@ from bot.domain.question import Missed, Place
 from bot.domain.release import ModelName
 from bot.domain.trouble import TroubleReport
 from bot.ports import MESSAGE_ID, Announcer, Clock, Meter, OutboxItem, Store, Transaction, Unmetered
-from bot.questions.arrivals import CONSENT_TOPIC, POSTED_LATE_TOPIC, REMIND_TOPIC, REPLY_TOPIC, SENT_TOPIC
+from bot.questions.arrivals import CONSENT_TOPIC, POSTED_LATE_TOPIC, QUESTION_IDS, REMIND_TOPIC, REPLY_TOPIC, SENT_TOPIC
 from bot.questions.cards import card_of, models_asked, whole_card
 from bot.questions.classifying import REPORT_INTERVAL, TROUBLE_TOPIC
 from bot.questions.leasing import LeasedOutbox, RetryDelay
@@ -303,7 +304,13 @@ class Delivering:
         place = Place.model_validate({name: item.payload.get(name) for name in Place.model_fields})
         async with self._store.transaction() as tx:
             question = await tx.questions.at(place.team, place.channel, place.ts)
+            forgotten = question is None and await tx.forgetting.is_forgotten(place)
         await self._announcer.keep_one(place, item.key, question)
+        if forgotten:
+            # It was forgotten while its answer was posted.
+            gone = uuid.uuid5(QUESTION_IDS, item.key).hex
+            shown = Shown(question=gone, channel=place.channel, thread=place.thread, card_ts=None, alone=False)
+            await self._announcer.remove_shown(shown)
 
 
 async def tell_operators(tx: Transaction, now: datetime, text: str, **facts: str) -> None:

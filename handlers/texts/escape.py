@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.domain.correction import TRACKER_PERSON_PREFIX
+from bot.domain.forgetting import FORGOTTEN_PREFIX
 from handlers.texts.blocks import block_text, objects
 
 MARKER = "…"
@@ -47,7 +48,9 @@ def mention(member: str | None) -> str | None:
 
 
 def person(by: str) -> str:
-    """Return a mention of a person of this workspace, or the name of a person from LangSmith."""
+    """Return a mention of a person of this workspace, or the name of one from LangSmith, or a dash if forgotten."""
+    if by.startswith(FORGOTTEN_PREFIX):
+        return "–"
     name = escaped(by.removeprefix(TRACKER_PERSON_PREFIX), 80)
     return mention(by) or (f"{name} (LangSmith)".lstrip() if by.startswith(TRACKER_PERSON_PREFIX) else name)
 

@@ -16,6 +16,7 @@ from bot import cli
 from bot.app import lifecycle, replicas
 from bot.embedded import LocalModel
 from bot.finetunes import status
+from bot.forgetting import reaching
 from bot.providers.breaker import Breaker
 from bot.providers.model import OpenAIModel
 from bot.questions import arrivals, catching_up, classifying, delivering, rechecking
@@ -33,6 +34,10 @@ def shorten_waits() -> None:
     delivering.DELIVERY_LEASE /= SPEEDUP
     delivering.FIRST_DELIVERY_WAIT /= SPEEDUP
     delivering.LONGEST_DELIVERY_WAIT /= SPEEDUP
+    reaching.REACH_LEASE /= SPEEDUP
+    reaching.FIRST_REACH_WAIT /= SPEEDUP
+    reaching.LONGEST_REACH_WAIT /= SPEEDUP
+    reaching.COPIES_WAIT /= SPEEDUP
     classifying.RECHECK_AFTER /= SPEEDUP
     rechecking.RECHECK_LEASE /= SPEEDUP
     rechecking.FIRST_RECHECK_WAIT /= SPEEDUP

@@ -1,11 +1,15 @@
 """A search for a word in every place of a database, and the list of the columns that may hold people's words."""
 
+import io
+import zipfile
 from pathlib import Path
 
 from sqlalchemy import Boolean, Connection, DateTime, Float, Integer, MetaData, select
 
 from storage.database import Database
 
+ZIP = b"PK\x03\x04"
+"""Beginning of a packed file, as a trained model's: its words are found only unpacked."""
 WORDS = frozenset(
     {
         "inbox.arrival",
@@ -91,7 +95,11 @@ async def places_of(database: Database, word: str) -> set[str]:
 def holds(value: object, word: str) -> bool:
     """Return whether a value holds the word, as text, escaped as JSON writes it, or as bytes."""
     if isinstance(value, bytes | memoryview):
-        return any(form in bytes(value) for form in forms(word))
+        data = bytes(value)
+        if data.startswith(ZIP):
+            with zipfile.ZipFile(io.BytesIO(data)) as packed:
+                return any(holds(packed.read(name), word) for name in packed.namelist())
+        return any(form in data for form in forms(word))
     return any(form.decode("utf-8", "replace") in str(value) for form in forms(word))
 
 

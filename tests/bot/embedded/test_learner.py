@@ -257,15 +257,30 @@ def test_unlike_question_is_answered_less_surely() -> None:
     assert unlike < known
 
 
+def test_file_holds_no_word_of_a_row() -> None:
+    rows = random_rows(40, 21)
+    marked = (f"{rows[0][0]} zyxwaardvark", rows[0][1])
+    model = learn(TrainingTask([marked, *rows[1:]], _ENGLISH), ignore_fold).model
+    with np.load(io.BytesIO(to_bytes(model)), allow_pickle=False) as packed:
+        members = {name: packed[name].tobytes() for name in packed.files}
+    assert not [name for name, data in members.items() if b"aardvark" in data or b"zyx" in data]
+    again = from_bytes(to_bytes(from_bytes(to_bytes(model))))
+    texts = [text for text, _ in rows]
+    prior = np.full((len(texts), 3), 1 / 3, dtype=np.float32)
+    labels = model.labels[:3]
+    assert np.allclose(again.probabilities(prior, labels, texts), model.probabilities(prior, labels, texts), atol=0.01)
+
+
 def test_old_file_still_answers() -> None:
-    """A file of the first revision has neither an encoder nor known texts."""
+    """A file of the first revision has neither an encoder nor known texts, and names its features."""
     model = learn(TrainingTask(random_rows(80, 19), _ENGLISH), ignore_fold).model
     with np.load(io.BytesIO(to_bytes(model)), allow_pickle=False) as new:
         arrays = dict(new)
     about = json.loads(arrays["about"].tobytes())
     about = {"temperature": about["temperature"], "encoder": "", "layers": about["layers"]}
-    for layer in about["layers"]:
+    for layer, learned in zip(about["layers"], model.layers, strict=True):
         del layer["encoder"], layer["trust"]
+        layer["grams"] = list(learned.linear.space.vocabulary.columns)
     old = {name: arrays[name] for name in ("weights0", "bias0", "rarity0")}
     old["about"] = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
     out = io.BytesIO()

@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.errors import TrackerDown, TrackerError, TrackerReason, TrackerRefused
+from bot.domain.forgetting import Traced
 from bot.langsmith import LangSmithTracker
 from bot.langsmith.connection import WEB_HOST
 from tests.bot.langsmith.things import copy, experiment, experiment_row, feedback, trace
@@ -33,6 +34,8 @@ VERBS: dict[str, Verb] = DATASET_VERBS | {
     "trace": lambda tracker, _: tracker.trace([trace("q1"), trace("q2")]),
     "say": lambda tracker, _: tracker.say(feedback(trace("q0"))),
     "annotations": lambda tracker, _: tracker.annotations(None),
+    "forget": lambda tracker, _: tracker.forget(None, Traced(traces=(str(trace("q1").id),))),
+    "remembers": lambda tracker, _: tracker.remembers(None, Traced(traces=(str(trace("q1").id),))),
 }
 SECONDS = 0.4
 """Deadline of a request that gets no answer, in seconds."""
@@ -112,7 +115,7 @@ async def test_failed_first_contact_is_tried_again(langsmith: LangSmithServer, v
 async def test_malformed_answer_raises_tracker_down(langsmith: LangSmithServer, verb: str, fault: str) -> None:
     """The methods that are left out read only the status of an answer."""
     tracker, dataset = await working_tracker(langsmith)
-    langsmith.fail(UNREADABLE[fault], on="GET|POST /(datasets|sessions)")
+    langsmith.fail(UNREADABLE[fault], on="GET|POST /(datasets|sessions|runs/query)")
     if verb == "check" and (fault == "another shape" or (fault.startswith("deep") and "500" not in fault)):
         await tracker.aclose()
         return
