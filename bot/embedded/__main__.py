@@ -6,6 +6,7 @@ from pathlib import Path
 import uvicorn
 
 from bot.embedded import FolderShelf, LocalModel
+from bot.embedded.callers import ProgramsOnly, is_loopback
 
 
 def main() -> None:
@@ -25,7 +26,8 @@ def main() -> None:
     args = parser.parse_args()
     api_key = args.api_key_file.read_text(encoding="utf-8").strip() if args.api_key_file else None
     model = LocalModel(FolderShelf(args.folder), api_key=api_key, encoder=args.encoder)
-    uvicorn.run(model.app, host=args.host, port=args.port, log_level="warning")
+    app = ProgramsOnly(model.app, loopback=is_loopback(args.host))
+    uvicorn.run(app, host=args.host, port=args.port, log_level="warning")
 
 
 if __name__ == "__main__":

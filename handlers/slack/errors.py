@@ -10,7 +10,7 @@ from slack_bolt.response import BoltResponse
 from bot.domain.disk import is_disk_full, log_failure
 from bot.domain.errors import Refused
 from bot.domain.faults import Unable
-from handlers.slack.failures import lacking_scope
+from handlers.slack.failures import error_name, lacking_scope
 from handlers.slack.people import People
 from handlers.slack.private import Private, Spot, spot_of
 from handlers.texts.words import Words
@@ -19,6 +19,12 @@ log = logging.getLogger(__name__)
 
 ASKING_EVENTS = frozenset({"message", "app_mention"})
 """Events in which somebody may have asked something."""
+
+
+LATE_ERRORS = frozenset(
+    {"expired_trigger_id", "exchanged_trigger_id", "invalid_trigger_id", "trigger_expired", "trigger_exchanged"}
+)
+"""Slack's errors for a window that is opened more than three seconds after a press, or a second time."""
 
 
 class NotSaved(Exception):  # noqa: N818 - reads as what happened
@@ -41,7 +47,10 @@ class ErrorHandler:
                 spot = Spot(event["user"], event.get("channel"), event.get("thread_ts"), None)
                 await self._private.tell(spot, self._people.default_words("error.missing_scope", scope=scope))
             return BoltResponse(status=200)
-        if isinstance(error, Unable) and not is_disk_full(error):
+        refused = error_name(error)
+        if refused:
+            log.warning("event %s failed: Slack answers %s", kind, refused)
+        elif isinstance(error, Unable) and not is_disk_full(error):
             # The database is away. The traceback is logged once, elsewhere.
             log.error("event %s failed: %s", kind, error)
         else:
@@ -62,8 +71,13 @@ class ErrorHandler:
         if scope:
             log.warning("%s is refused: the Slack app lacks the scope %s", what, scope)
             return words("error.missing_scope", scope=scope)
-        number = uuid.uuid4().hex[:8]
-        if is_disk_full(error):  # a line of its own, because the person is told this number
+        refused, number = error_name(error), uuid.uuid4().hex[:8]
+        if refused in LATE_ERRORS:
+            log.warning("%s came too late to open a window: Slack answers %s", what, refused)
+            return words("error.too_late")
+        if refused:
+            log.warning("%s: %s failed: Slack answers %s", number, what, refused)
+        elif is_disk_full(error):  # a line of its own, because the person is told this number
             log.error("%s: %s failed: the disk is full", number, what)
         else:
             log.error("%s: %s failed", number, what, exc_info=error)

@@ -18,6 +18,7 @@ from handlers.slack.failures import VIEW_CHANGED_ERRORS, error_name
 from handlers.slack.guard import Guard
 from handlers.slack.people import People
 from handlers.slack.private import Spot
+from handlers.slack.shapes import modal_of
 from handlers.texts.escape import shorten
 from handlers.texts.words import Words
 from handlers.views import ids
@@ -69,7 +70,7 @@ class CorrectionForms:
         """
         await self._guard.staff_only(body["user"]["id"])
         await ack()
-        view = body["view"]
+        view = modal_of(body)
         form, category = Form.unpacked(view["private_metadata"]), value_of(action)
         used = {} if entered_reason(view) != form.filled else {"filled": None, "filled_for": None}
         form = form.model_copy(update={"draft": None, **used})
@@ -82,7 +83,7 @@ class CorrectionForms:
         """Put the suggestion into the input of the reason."""
         await self._guard.staff_only(body["user"]["id"])
         await ack()
-        view = body["view"]
+        view = modal_of(body)
         form, category = Form.unpacked(view["private_metadata"]), value_of(action)
         form = form.model_copy(update={"filled": form.draft, "filled_for": category})
         shown, words = await self._correcting.card(form.question), await self._people.words(body["user"]["id"])

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bot.domain.errors import Reason, Refused
 from bot.domain.nesting import is_too_deep
 
 Id = Annotated[str, Field(pattern=r"^[\w.:|-]*$", max_length=255)]
@@ -273,6 +274,20 @@ def misshapen(payload: object) -> str | None:
     except ValidationError as error:
         return ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])[:100]
     return None
+
+
+def modal_of(body: Mapping[str, Any]) -> Object:
+    """Return the modal in which a control was pressed.
+
+    Raises:
+        Refused: There is none, as for a control of a form that stands in a message.
+    """
+    view = body.get("view")
+    try:
+        SentViewShape.model_validate(view)
+    except ValidationError:
+        raise Refused(Reason.OTHER_CONTROL) from None
+    return dict(view or {})
 
 
 def _shape_of(payload: Object) -> type[SlackShape]:

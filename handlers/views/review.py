@@ -7,6 +7,7 @@ from typing import Self
 from bot.corrections.reviewing import Entry, Page, QueueEntry, ReviewProgress
 from bot.domain.curve import FARTHEST_FORECAST, FEWEST_POINTS
 from bot.domain.dataset import Row, Source
+from bot.domain.errors import Reason, Refused
 from bot.domain.gain import QueueReason
 from handlers.texts.escape import escaped, person
 from handlers.texts.words import LANGUAGES, Language, Words
@@ -55,11 +56,14 @@ class ShownPage:
         """Parse what `block_id` returned.
 
         Raises:
-            ValueError: The id is anything else.
+            Refused: The id is anything else, such as what an older version of the bot wrote.
         """
-        _, _, language, offset, keys = block_id.split(":")
-        listed = tuple(QueueEntry(why=_REASONS[int(key[0])], key=key[1:]) for key in keys.split(",") if key)
-        return cls(LANGUAGES[int(language)], int(offset), listed)
+        try:
+            _, _, language, offset, keys = block_id.split(":")
+            listed = tuple(QueueEntry(why=_REASONS[int(key[0])], key=key[1:]) for key in keys.split(",") if key)
+            return cls(LANGUAGES[int(language)], int(offset), listed)
+        except (ValueError, IndexError):
+            raise Refused(Reason.OTHER_CONTROL) from None
 
     def block_id(self, number: int) -> str:
         keys = ",".join(f"{_REASONS.index(entry.why)}{entry.key}" for entry in self.listed)

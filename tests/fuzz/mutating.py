@@ -53,6 +53,13 @@ VALUES = st.recursive(
 DEEP_VALUES = st.sampled_from([DEEP[150], deep_objects(150), DEEP[900]]).map(json.loads)
 
 
+class Samples(list[Sample]):
+    """Payloads that Hypothesis does not print."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} samples>"
+
+
 def paths_of(value: Any, before: Path = ()) -> Iterator[Path]:
     """Yield the path of each value within a value, the outermost first."""
     if before:

@@ -7,6 +7,7 @@ import httpx2
 import pytest
 
 from bot.embedded import FolderShelf, LocalModel
+from bot.embedded.callers import ProgramsOnly
 from bot.embedded.rows import InvalidFileError, examples_of
 from tests.bot.embedded.kit import answer_format
 from tests.kits.deep_json import DEEP, deep_objects
@@ -79,3 +80,30 @@ async def test_unknown_names_are_not_found(http: httpx2.AsyncClient, path: str, 
 async def test_odd_limits_are_refused(http: httpx2.AsyncClient, limit: str) -> None:
     for path in ("/files", "/fine_tuning/jobs"):
         assert (await http.get(path, params={"limit": limit})).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"host": "127.0.0.1:8001"}, 200),
+        ({"host": "[::1]:8001"}, 200),
+        ({"host": "rebound.example:8001"}, 403),
+        ({"host": "["}, 403),
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-origin"}, 403),
+        ({"sec-fetch-site": "none"}, 200),
+    ],
+)
+async def test_pages_cannot_call_the_standalone_server(
+    shelf: FolderShelf, headers: dict[str, str], status: int
+) -> None:
+    app = ProgramsOnly(LocalModel(shelf).app, loopback=True)
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost:8001/v1") as client:
+        assert (await client.get("/models", headers=headers)).status_code == status
+    open_app = ProgramsOnly(LocalModel(shelf).app, loopback=False)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=open_app), base_url="http://model/v1") as client:
+        assert (await client.get("/models")).status_code == 200

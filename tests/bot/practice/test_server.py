@@ -164,6 +164,44 @@ async def test_foreign_host_or_origin_is_refused(server: Server) -> None:
             assert (await http.post("api/auth.test", headers=sent | bearer)).status_code == status
 
 
+FETCHES: list[tuple[str, str, int]] = [
+    ("same-origin", "page/history", 200),
+    ("none", "page/history", 200),
+    ("cross-site", "page/history", 403),
+    ("same-site", "page/history", 403),
+    ("cross-site", "api/auth.test", 403),
+    ("cross-site", "files-pri/T-F1/x.txt", 403),
+    ("cross-site", "page/static/main.js", 403),
+    ("same-site", "", 403),
+]
+
+
+@pytest.mark.parametrize(("site", "path", "status"), FETCHES)
+async def test_fetch_of_another_site_is_refused(server: Server, site: str, path: str, status: int) -> None:
+    """A browser sends no Origin with a GET such as that of an image, but it says which site asks."""
+    query = {"user": server.people.admin.id, "channel": "C0GENERAL01"}
+    headers = {"sec-fetch-site": site, "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}
+    async with loopback(server.url) as http:
+        assert (await http.get(path, params=query, headers=headers)).status_code == status
+
+
+async def test_link_of_another_site_opens_the_page(server: Server) -> None:
+    opened = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    async with loopback(server.url) as http:
+        assert (await http.get("", headers=opened)).status_code == 200
+        assert (await http.get("archives/C0GENERAL01/p1", headers=opened)).status_code == 302
+        assert (await http.get("page/history", headers=opened)).status_code == 403
+        assert (await http.get("", headers=opened | {"sec-fetch-dest": "iframe"})).status_code == 403
+        assert (await http.get("", headers=opened | {"host": "rebound.example"})).status_code == 403
+
+
+async def test_another_site_cannot_open_a_socket(server: Server) -> None:
+    for path in ("page/socket", "link/"):
+        for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}):
+            with pytest.raises(InvalidStatus):
+                await connect(f"{server.url.replace('http', 'ws')}{path}", proxy=None, additional_headers=headers)
+
+
 async def test_foreign_origin_cannot_open_a_socket(server: Server) -> None:
     url = f"{server.url.replace('http', 'ws')}page/socket?user={server.people.admin.id}"
     with pytest.raises(InvalidStatus):
