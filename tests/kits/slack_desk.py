@@ -60,6 +60,8 @@ PROMPT = Prompt(
 MODEL = ModelName(provider="local", model="base")
 Json = dict[str, Any]
 POLL_SECONDS = 0.2
+FIRST_LOOK, LONGEST_LOOK = 0.005, 0.05
+"""Seconds between two looks of `eventually`: at first, and at most."""
 UNTHROTTLED = 10_000.0
 """Classifications per second in evaluations: no test waits for the rate of a paid provider."""
 WATCHED = "C0HELPDESK1"
@@ -177,10 +179,15 @@ class SlackDesk:
 
 
 async def eventually(holds: Callable[[], Any], seconds: float = 10.0) -> None:
-    """Wait until `holds` returns something true; after `seconds`, raise TimeoutError."""
+    """Wait until `holds` returns something true; after `seconds`, raise TimeoutError.
+
+    Each look asks the database, which takes milliseconds of the processor, so looks become rarer.
+    """
+    pause = FIRST_LOOK
     async with asyncio.timeout(seconds):
-        while not await holds():  # noqa: ASYNC110 - the condition is in the database
-            await asyncio.sleep(0.01)
+        while not await holds():
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_LOOK)
 
 
 def texts(message: Json) -> str:
