@@ -24,6 +24,7 @@ from handlers.views.ids import (
     FINETUNE_WAIT,
 )
 from tests.bot.things import rows_of
+from tests.kits.delivery_desk import deliveries
 from tests.kits.openai_server import FILES, JOBS, OpenAIServer, Reply, refusal
 from tests.kits.slack_desk import Json, SlackDesk, controls, details, eventually, open_desk, texts
 
@@ -72,7 +73,7 @@ class Training:
 
         async def is_delivered() -> bool:
             async with self.desk.store.transaction() as tx:
-                return (await tx.outbox.lag(self.desk.clock.now()))[0] == 0
+                return await deliveries(tx, self.desk.clock.now()) == 0
 
         await eventually(is_delivered)
         async with self.desk.store.transaction() as tx:

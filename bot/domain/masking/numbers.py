@@ -68,7 +68,8 @@ def _is_phone(chunks: Sequence[str], label: str) -> bool:
     if digits.startswith("01081") and len(chunks) > 1:
         return 13 <= len(digits) <= 16
     if digits.startswith("00"):
-        return len(chunks) > 1 and 11 <= len(digits) <= 17 and digits[2:].startswith(_COUNTRIES)
+        called = len(chunks) > 1 and 11 <= len(digits) <= 17 and digits[2:].startswith(_COUNTRIES)
+        return called and not ([len(chunk) for chunk in chunks] == [4, 4, 4] and _is_my_number(chunks, label))
     shape = len(chunks) <= 3 and len(chunks[0]) >= 2 and len(chunks[-1]) >= 3
     national = shape and digits[0] == "0" and 10 <= len(digits) <= 11
     return (national or _is_american(chunks)) and not _OTHER_LABEL.search(label)

@@ -68,6 +68,12 @@ def test_my_number_is_masked(eleven: str, around: tuple[str, str], data: st.Data
     assert masked(before + number + after) == f"{before}[my-number]{after}"
 
 
+def test_my_number_may_begin_like_an_international_call() -> None:
+    assert masked("0010-0000-0007") == "[my-number]"
+    assert masked("0044-20-7946-0958") == "[phone]"
+    assert masked("0010-0000-0008") == "[phone]", "it has not the check digit"
+
+
 def test_date_beside_a_number_is_kept() -> None:
     """Together with the year of the next date, this My Number would look like a card number."""
     assert masked("2026-03-04 023001011103 2026-03-05") == "2026-03-04 [my-number] 2026-03-05"
