@@ -145,7 +145,9 @@ async def undo(call: Call) -> None:
     await call.context.guard.staff_only(call.spot.user)
     pressed, notice = queue.UndoPress.unpacked(call.value), ""
     try:
-        await call.acts.focusing.undo(LastPress(key=pressed.id, seq=pressed.seq), call.spot.user)
+        await call.acts.focusing.undo(
+            LastPress(key=pressed.id, seq=pressed.seq, conflict=pressed.conflict), call.spot.user
+        )
     except Refused as refused:
         notice = _meanwhile(refused, call.words)
     call.context.wake.deliverers()

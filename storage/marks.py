@@ -1,6 +1,7 @@
 """Marks of the review queue, append-only."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,7 +19,8 @@ class SqlMarks:
         self._connection = connection
 
     async def add(self, mark: QueueMark) -> None:
-        await self._connection.execute(insert(review_marks).values(mark.model_dump()))
+        values = mark.model_dump() | {"before": _document(mark)}
+        await self._connection.execute(insert(review_marks).values(values))
 
     async def of(self, by: str, since: datetime) -> list[QueueMark]:
         query = select(*_FIELDS).where(review_marks.c.by == by, review_marks.c.at >= since)
@@ -32,3 +34,7 @@ class SqlMarks:
         )
         found = await self._connection.execute(query.order_by(review_marks.c.number))
         return {row.key: row.at for row in found}
+
+
+def _document(mark: QueueMark) -> dict[str, Any] | None:
+    return None if mark.before is None else {row: was.model_dump(mode="json") for row, was in mark.before.items()}

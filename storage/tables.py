@@ -357,6 +357,8 @@ review_marks = Table(
     Column("kind", Text, nullable=False),
     Column("by", Text, nullable=False),
     Column("at", Moment, nullable=False),
+    # Of a settled conflict: imported row → the category and source that it had. Questions have their corrections.
+    Column("before", DOCUMENT),
     Index(None, "by", "at"),
 )
 

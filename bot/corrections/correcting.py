@@ -95,23 +95,25 @@ class Correcting:
         await update_card(tx, card.question, correction.at)
         return card.model_copy(update={"settled": correction, "seen": correction.seq})
 
-    async def resettle(self, tx: Transaction, row: Row, category: str, by: str, now: datetime) -> None:
+    async def resettle(
+        self, tx: Transaction, row: Row, category: str, by: str, now: datetime, reason: str | None = None
+    ) -> None:
         """Give a settled row another category. A question's row also gets a correction, as on its card.
 
         An imported row has no question; it keeps its origin, and the person becomes its author.
         """
-        resettled = await self._resettle(tx, row, category, by, now)
+        resettled = await self._resettle(tx, row, category, by, now, reason)
         if resettled:
             await self._tell_owner(tx, *resettled, by, now)
 
     async def _resettle(
-        self, tx: Transaction, row: Row, category: str, by: str, now: datetime
+        self, tx: Transaction, row: Row, category: str, by: str, now: datetime, reason: str | None = None
     ) -> tuple[Card, Card] | None:
         """Do what `resettle` does, without telling the owner; return a question's card before and after."""
         question = await tx.questions.get(row.id, lock=True)
         card = await card_of(tx, question) if question else None
         if card:
-            press = Press(question_id=row.id, category=category, seen=card.seen, by=by)
+            press = Press(question_id=row.id, category=category, seen=card.seen, by=by, reason=reason)
             return card, await self._settle(tx, card, press, now)
         settled = {"category": category, "reason": None, "source": Source.CHANGE, "by": by, "settled_at": now}
         await tx.rows.put(row.model_copy(update=settled))

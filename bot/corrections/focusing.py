@@ -109,11 +109,14 @@ class Focusing:
             await self._mark(tx, question_id, MarkKind.NOT_A_QUESTION, by)
 
     async def undo(self, press: LastPress, by: str) -> None:
-        """Take back a press of this person: a correction, a skip, or *not a question*.
+        """Take back a press of this person: a correction, a settled conflict, a skip, or *not a question*.
 
         Raises:
-            Refused: As in `Correcting.undo`.
+            Refused: As in `Correcting.undo` and `Reviewing.reopen_conflict`.
         """
+        if press.conflict:
+            await self._reviewing.reopen_conflict(press.key, by)
+            return
         if press.seq:
             await self._correcting.undo(press.key, press.seq, by)
             return

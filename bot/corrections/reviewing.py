@@ -1,18 +1,20 @@
 """The review queue: people who wait, conflicts, then open questions by how much a correction teaches the model."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from bot.corrections.correcting import Correcting
 from bot.domain.audience import Audience
 from bot.domain.card import Card
 from bot.domain.conflict import Conflict
+from bot.domain.correction import Correction
 from bot.domain.courtesy import is_small_talk
 from bot.domain.curve import Curve, Measured, Need, fit, needs, sorted_points
 from bot.domain.dataset import Row, Split, text_key
 from bot.domain.errors import Reason, Refused
 from bot.domain.evidence import balanced
 from bot.domain.gain import Candidate, QueueReason, ordered
-from bot.domain.mark import MarkKind, QueueMark
+from bot.domain.mark import LONGEST_RUN, ImportedBefore, MarkKind, QueueMark
 from bot.domain.prompt import Prompt
 from bot.domain.question import Question, Verdict
 from bot.domain.release import Release, ReleaseState
@@ -167,10 +169,51 @@ class Reviewing:
                 raise Refused(Reason.SETTLED_MEANWHILE)
             if (await self._prompt(tx)).category(category) is None:
                 raise Refused(Reason.UNKNOWN_CATEGORY, category=category)
+            before: dict[str, ImportedBefore] = {}
             for row in rows:
-                if row.category != category:
-                    await self._correcting.resettle(tx, row, category, by, now)
-            await tx.marks.add(QueueMark(key=key, kind=MarkKind.CONFLICT, by=by, at=now))
+                if row.category == category:
+                    continue
+                if await tx.questions.get(row.id) is None:
+                    before[row.id] = ImportedBefore(category=row.category, source=row.source)
+                await self._correcting.resettle(tx, row, category, by, now)
+            await tx.marks.add(QueueMark(key=key, kind=MarkKind.CONFLICT, by=by, at=now, before=before))
+
+    async def reopen_conflict(self, key: str, by: str) -> None:
+        """Take back this person's settlement of a conflict: each row has its earlier category again.
+
+        A question gets one more correction, with the earlier reason. An imported row is an import again; the reason
+        that came with it is not kept.
+
+        Raises:
+            Refused: NOTHING_TO_UNDO; SETTLED_MEANWHILE, if one of the rows was changed since.
+        """
+        now = self._clock.now()
+        async with self._store.transaction() as tx:
+            marks = [mark for mark in await tx.marks.of(by, now - LONGEST_RUN) if mark.key == key]
+            settled = marks[-1] if marks else None
+            if settled is None or settled.kind is not MarkKind.CONFLICT or settled.before is None:
+                raise Refused(Reason.NOTHING_TO_UNDO)
+            pressed = [one for one in await tx.corrections.by(by, settled.at) if one.at == settled.at]
+            for one in pressed:
+                await self._restore_question(tx, one, by, now)
+            for row_id, was in settled.before.items():
+                await self._restore_import(tx, row_id, was, settled)
+            await tx.marks.add(QueueMark(key=key, kind=MarkKind.BACK, by=by, at=now))
+
+    async def _restore_question(self, tx: Transaction, pressed: Correction, by: str, now: datetime) -> None:
+        """Correct a question back to what it was before this correction."""
+        earlier = [one for one in await tx.corrections.of(pressed.question_id) if one.seq >= pressed.seq - 1]
+        row = await tx.rows.get(pressed.question_id)
+        if row is None or [one.seq for one in earlier] != [pressed.seq - 1, pressed.seq]:
+            raise Refused(Reason.SETTLED_MEANWHILE)
+        await self._correcting.resettle(tx, row, earlier[0].category, by, now, earlier[0].reason)
+
+    async def _restore_import(self, tx: Transaction, row_id: str, was: ImportedBefore, settled: QueueMark) -> None:
+        row = await tx.rows.get(row_id)
+        if row is None or row.settled_at != settled.at:
+            raise Refused(Reason.SETTLED_MEANWHILE)
+        now = {"category": was.category, "source": was.source, "settled_at": self._clock.now()}
+        await tx.rows.put(row.model_copy(update=now))
 
     async def progress(self) -> ReviewProgress:
         """Return the learning curve of the serving prompt's releases, and what each category still needs.

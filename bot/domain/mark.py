@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot.domain.correction import Correction, CorrectionKind
+from bot.domain.dataset import Source
 from bot.domain.thing import Thing
 
 RUN_PAUSE = timedelta(hours=1)
@@ -24,6 +25,13 @@ class MarkKind(StrEnum):
     """Takes back the person's own skip, or anybody's *not a question*."""
 
 
+class ImportedBefore(Thing):
+    """What an imported row was before a conflict was settled."""
+
+    category: str
+    source: Source
+
+
 class QueueMark(Thing):
     """One mark; append-only. `key` is the question's id, or the conflict's key."""
 
@@ -31,6 +39,8 @@ class QueueMark(Thing):
     kind: MarkKind
     by: str
     at: datetime
+    before: dict[str, ImportedBefore] | None = None
+    """Of a settled conflict: what each imported row was before. None for other marks, and for those of old programs."""
 
 
 class LastPress(Thing):
@@ -39,6 +49,8 @@ class LastPress(Thing):
     key: str
     seq: int = 0
     """Number of the correction; 0 for a mark."""
+    conflict: bool = False
+    """Whether it settled a conflict."""
 
 
 class ReviewRun(Thing):
@@ -53,7 +65,8 @@ class ReviewRun(Thing):
 
 def run_of(corrections: list[Correction], marks: list[QueueMark], now: datetime) -> ReviewRun:
     """Return a person's run from their own corrections and marks of the last `LONGEST_RUN`, marks oldest first."""
-    in_conflicts = {mark.at for mark in marks if mark.kind is MarkKind.CONFLICT}
+    # Taking a conflict's settlement back makes corrections at the time of its mark, too.
+    in_conflicts = {mark.at for mark in marks if mark.kind in {MarkKind.CONFLICT, MarkKind.BACK}}
     alone = [one for one in corrections if one.at not in in_conflicts]
     presses: list[Correction | QueueMark] = [*alone, *marks]
     presses.sort(key=lambda press: (press.at, press.seq if isinstance(press, Correction) else 0))
@@ -74,5 +87,7 @@ def _last(standing: dict[str, Correction | QueueMark]) -> LastPress | None:
     for key, press in standing.items():  # the newest first
         if isinstance(press, Correction):
             return LastPress(key=key, seq=press.seq)
-        return None if press.kind is MarkKind.CONFLICT else LastPress(key=key)
+        if press.kind is MarkKind.CONFLICT:
+            return LastPress(key=key, conflict=True) if press.before is not None else None
+        return LastPress(key=key)
     return None

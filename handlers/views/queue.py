@@ -34,6 +34,7 @@ class UndoPress(NamedPayload):
     """The press to take back: the correction with this number, or a mark if it is 0."""
 
     seq: int = 0
+    conflict: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,4 +168,5 @@ def _undo(focus: Focus, words: Words) -> list[Block]:
     last = focus.run.last
     if last is None:
         return []
-    return [button(words("review.focus.undo"), QUEUE_UNDO, UndoPress(id=last.key, seq=last.seq).packed())]
+    press = UndoPress(id=last.key, seq=last.seq, conflict=last.conflict)
+    return [button(words("review.focus.undo"), QUEUE_UNDO, press.packed())]

@@ -4,7 +4,7 @@ import pytest
 
 from bot.domain.correction import CorrectionKind
 from bot.domain.dataset import Source, Split, group_of
-from handlers.views.ids import REVIEW_NEXT, REVIEW_SETTLE
+from handlers.views.ids import QUEUE_UNDO, REVIEW_NEXT, REVIEW_SETTLE
 from handlers.views.review import PAGE_SIZE
 from tests.bot.things import row
 from tests.kits.slack_desk import (
@@ -48,11 +48,19 @@ async def test_conflict_shows_both_wordings_and_settles_both(desk: SlackDesk) ->
         assert part in texts(shown)
     assert f"<@{kenji.user_id}>" in texts(shown)
     assert f"<@{priya.user_id}>" in texts(shown)
+    desk.clock.advance(seconds=5)
     await priya.press(shown, lambda e: e.get("text", {}).get("text") == "Labor 労務")
-    await priya.message(private("confirmed. Thank you"))
+    done = await priya.message(private("confirmed. Thank you"))
     assert {(r.category, r.by) for r in await desk.rows()} == {("labor", priya.user_id)}
     last = (await desk.corrections(await kept(desk, other)))[-1]
     assert (last.kind, last.by) == (CorrectionKind.AGREE, priya.user_id)
+    desk.clock.advance(seconds=5)
+    await priya.press(done, QUEUE_UNDO)
+
+    async def disagree_again() -> bool:
+        return sorted(r.category for r in await desk.rows()) == ["it", "labor"]
+
+    await eventually(disagree_again)
 
 
 async def eventually_rows(desk: SlackDesk, count: int) -> None:

@@ -47,7 +47,7 @@ OTHERS = {
     "shadows": "question_id release_id category",
     "verdicts": "id question_id release_id category settled_row revision others",
     "corrections": "question_id kind verdict_id category by",
-    "review_marks": "key kind by",
+    "review_marks": "key kind by before",
     "feedback": "question_id kind by",
     "signals": "question_id message_ts kind by",
     "rows": "id group category split source by team channel ts audience",

@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from bot.domain.mark import MarkKind, QueueMark
+from bot.domain.dataset import Source
+from bot.domain.mark import ImportedBefore, MarkKind, QueueMark
 from bot.ports import Store
 from storage.database import Database
 from tests.storage.things import NOW, add_answered_question, correction
@@ -14,7 +15,13 @@ async def test_marks_are_read_by_person_and_time(store: Store) -> None:
     marks = [
         QueueMark(key="q1", kind=MarkKind.SKIP, by="U1", at=NOW),
         QueueMark(key="q2", kind=MarkKind.SKIP, by="U1", at=NOW + timedelta(seconds=1)),
-        QueueMark(key="q1", kind=MarkKind.BACK, by="U1", at=NOW + timedelta(seconds=2)),
+        QueueMark(
+            key="q1",
+            kind=MarkKind.BACK,
+            by="U1",
+            at=NOW + timedelta(seconds=2),
+            before={"r1": ImportedBefore(category="it", source=Source.IMPORT)},
+        ),
         QueueMark(key="q1", kind=MarkKind.SKIP, by="U2", at=NOW),
     ]
     async with store.transaction() as transaction:

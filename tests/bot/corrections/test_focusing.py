@@ -3,11 +3,12 @@
 import pytest
 
 from bot.corrections.focusing import Focus, Focusing
-from bot.domain.dataset import Row
+from bot.domain.dataset import Row, Source
 from bot.domain.errors import Reason, Refused
 from bot.domain.mark import LastPress
 from bot.domain.question import Question
 from storage.store import SqlStore
+from tests.bot.things import row
 from tests.kits.fakes import RuleModel, StepClock
 from tests.kits.review_desk import ReviewDesk
 
@@ -102,14 +103,78 @@ async def test_unreadable_and_polite_entries_are_left_out(desk: FocusDesk) -> No
     assert (await desk.focus(without=secret)).waiting == 0
 
 
-async def test_settled_conflict_is_one_press_without_undo(desk: FocusDesk) -> None:
+async def disputed(desk: FocusDesk) -> tuple[str, str, str]:
+    """Return the key of a conflict, and the ids of its two questions."""
     one, other = await desk.ask("引っ越しの休暇"), await desk.ask("引っ越しの休暇?")
     await desk.press(one, "labor", OTHER)
     await desk.press(other, "other", OTHER)
-    focus = await desk.focus()
-    assert focus.entry is not None
-    assert focus.entry.rows
+    entry = (await desk.focus()).entry
+    assert entry is not None
+    assert entry.rows
+    return entry.key, one, other
+
+
+async def categories(desk: FocusDesk) -> list[str]:
+    async with desk.store.transaction() as tx:
+        return sorted([row.category async for row in tx.rows.all()])
+
+
+async def test_settled_conflict_is_one_press(desk: FocusDesk) -> None:
+    key, one, _ = await disputed(desk)
     assert (await desk.focus(without=one)).waiting == 0
-    await desk.reviewing.settle_conflict(focus.entry.key, "labor", STAFF)
+    await desk.reviewing.settle_conflict(key, "labor", STAFF)
     focus = await desk.focus()
-    assert (focus.waiting, focus.run.done, focus.run.last) == (0, 1, None)
+    assert (focus.waiting, focus.run.done) == (0, 1)
+    assert focus.run.last == LastPress(key=key, conflict=True)
+
+
+async def test_settled_conflict_is_undone_with_one_press(desk: FocusDesk) -> None:
+    key, _, other = await disputed(desk)
+    desk.clock.advance(minutes=1)
+    await desk.reviewing.settle_conflict(key, "labor", STAFF)
+    assert await categories(desk) == ["labor", "labor"]
+    last = (await desk.focus()).run.last
+    assert last is not None
+    with pytest.raises(Refused):
+        await desk.focusing.undo(last, OTHER)
+    desk.clock.advance(minutes=1)
+    await desk.focusing.undo(last, STAFF)
+    focus = await desk.focus(first=key)
+    assert focus.entry is not None
+    assert (focus.entry.key, focus.run.done, focus.run.last) == (key, 0, None)
+    assert await categories(desk) == ["labor", "other"]
+    async with desk.store.transaction() as tx:
+        assert [one.category for one in await tx.corrections.of(other)] == ["other", "labor", "other"]
+    with pytest.raises(Refused) as again:
+        await desk.focusing.undo(last, STAFF)
+    assert again.value.reason is Reason.NOTHING_TO_UNDO
+
+
+async def test_conflict_changed_since_keeps_the_newer_press(desk: FocusDesk) -> None:
+    key, _, other = await disputed(desk)
+    desk.clock.advance(minutes=1)
+    await desk.reviewing.settle_conflict(key, "labor", STAFF)
+    desk.clock.advance(minutes=1)
+    await desk.press(other, "it", OTHER)
+    with pytest.raises(Refused) as refused:
+        await desk.focusing.undo(LastPress(key=key, conflict=True), STAFF)
+    assert refused.value.reason is Reason.SETTLED_MEANWHILE
+    assert await categories(desk) == ["it", "labor"]
+
+
+async def test_imported_rows_of_a_conflict_return(desk: FocusDesk) -> None:
+    imported = [row("引っ越しの休暇", "labor", row_id="i1"), row("引っ越しの休暇?", "other", row_id="i2")]
+    async with desk.store.transaction() as tx:
+        await tx.rows.put(*(one.model_copy(update={"source": Source.IMPORT, "by": OTHER}) for one in imported))
+    entry = (await desk.focus()).entry
+    assert entry is not None
+    desk.clock.advance(minutes=1)
+    await desk.reviewing.settle_conflict(entry.key, "labor", STAFF)
+    assert await categories(desk) == ["labor", "labor"]
+    desk.clock.advance(minutes=1)
+    await desk.focusing.undo(LastPress(key=entry.key, conflict=True), STAFF)
+    async with desk.store.transaction() as tx:
+        back = await tx.rows.get("i2")
+    assert back is not None
+    assert (back.category, back.source) == ("other", Source.IMPORT)
+    assert (await desk.focus()).waiting == 1
