@@ -64,8 +64,10 @@ class SqlRows:
         last: datetime | None = (await self._connection.execute(select(func.max(rows.c.touched_at)))).scalar_one()
         return last
 
-    async def settled_since(self, since: datetime | None) -> int:
+    async def settled_since(self, since: datetime | None, *, private: bool = True) -> int:
         query = select(func.count()).where(_COUNTS, rows.c.source != Source.IMPORT.value)
+        if not private:
+            query = query.where(rows.c.audience == Audience.PUBLIC.value)
         if since is not None:
             query = query.where(rows.c.touched_at > since, rows.c.settled_at > since)  # the first has an index
         return (await self._connection.execute(query)).scalar_one()

@@ -69,11 +69,15 @@ class Proposing:
             await self._begin(new)
 
     async def new_answers(self, tx: Transaction) -> int:
-        """Return how many answers were confirmed since the last training, or since the last one was proposed."""
+        """Return how many answers were confirmed since the last training, or since the last one was proposed.
+
+        Answers that the student's trainer may not get do not count.
+        """
         trained = await tx.finetunes.newest(1)
         proposed = await tx.proposals.newest()
         times = [one.created_at for one in trained] + ([proposed.created_at] if proposed else [])
-        return await tx.rows.settled_since(max(times, default=None))
+        private = (await self._permitting.read(tx)).private
+        return await tx.rows.settled_since(max(times, default=None), private=private)
 
     async def agree(self, finetune_id: str, by: str) -> Finetune:
         """Start the paid training that a proposal asks about.

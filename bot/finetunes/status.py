@@ -47,7 +47,7 @@ class Status(Thing):
     trained: int
     """Training questions, equal texts counted once, that the serving release was trained on in their present form."""
     untrained: int
-    """All other training questions, counted the same way."""
+    """All other training questions that the student's trainer may get, counted the same way."""
     finetunes: list[Finetune]
     inbox_open: int
     outbox_open: int
@@ -120,7 +120,9 @@ class Reporting:
             seen = await tx.finetunes.trained_rows(finetune.id) if finetune else {}
             rows = await asyncio.to_thread(usable_rows, [row async for row in tx.rows.all(Split.TRAIN)], contested)
             # A row that was settled again after the export differs from what was trained on.
-            trained = sum(row.id in seen and row.settled_at <= finetune.created_at for row in rows) if finetune else 0
+            learned = {row.id for row in rows if finetune and row.id in seen and row.settled_at <= finetune.created_at}
+            permission = await self._permitting.read(tx) if self._permitting else None
+            may_learn = [row for row in rows if row.public or permission is None or permission.private]
             open_entries, age = await tx.outbox.lag(self._clock.now())
             categories = {category for category, _ in counts}
             releases = await tx.releases.all()
@@ -135,8 +137,8 @@ class Reporting:
                 rows={
                     c: (counts.get((c, Split.TRAIN), 0), counts.get((c, Split.HELD_OUT), 0)) for c in sorted(categories)
                 },
-                trained=trained,
-                untrained=len(rows) - trained,
+                trained=len(learned),
+                untrained=sum(row.id not in learned for row in may_learn),
                 finetunes=await tx.finetunes.newest(5),
                 inbox_open=await tx.inbox.open(),
                 outbox_open=open_entries,
@@ -151,7 +153,7 @@ class Reporting:
                 unreadable=json.loads(await tx.cursors.get(UNREADABLE_CURSOR) or "{}"),
                 other_encoders=[],
                 limited=await tx.inbox.limited(self._clock.now() - LIMITED_FOR),
-                training_allowed=self._permitting is None or (await self._permitting.read(tx)).allowed,
+                training_allowed=permission is None or permission.allowed,
                 forgotten={
                     one.name: forgotten[one.finetune_id]
                     for one in releases

@@ -271,8 +271,13 @@ class Rows(Protocol):
     async def counts(self) -> dict[tuple[str, Split], int]:
         """Return (category, split) → number of rows."""
 
-    async def settled_since(self, since: datetime | None) -> int:
-        """Return the number of rows that people settled after `since`; imported rows do not count. None: ever."""
+    async def settled_since(self, since: datetime | None, *, private: bool = True) -> int:
+        """Return the number of rows that people settled after `since`; imported rows do not count.
+
+        Args:
+            since: the time; None: ever.
+            private: whether rows that are not public count too.
+        """
 
     async def last_change(self) -> datetime | None:
         """Return when a row was last put or withdrawn; None if there never was a row."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from bot.domain.audience import Audience
 from bot.domain.dataset import Split
 from bot.domain.errors import Reason, Refused
 from bot.domain.finetune import FinetuneState
@@ -267,3 +268,11 @@ async def test_upgraded_installation_is_told_that_training_paused(desk: Proposal
     for _ in range(3):
         await desk.restarted(on=False).step()
     assert await asked(desk) == [("local/base", {"paused": "yes"})]
+
+
+async def test_private_answers_propose_no_hosted_training(desk: ProposalDesk) -> None:
+    """The same file would be trained again, for money."""
+    private = [one.model_copy(update={"audience": Audience.PRIVATE}) for one in rows_of(Split.TRAIN, "labor", 30)]
+    await desk.add([*rows_of(Split.TRAIN, "it", 12), *private])
+    await desk.proposing.step()
+    assert await desk.newest() is None
