@@ -1,5 +1,6 @@
 """The whole bot, on Slack or in a practice workspace."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,6 +17,7 @@ from bot.app.trust import TrustAdapter, trust_of
 from bot.app.wiring import Core, open_core, read_prompt, with_sample_owners
 from bot.domain.prompt import Prompt
 from bot.practice import Server, Workspace, serve
+from bot.providers.sdk import load_sdk
 from bot.settings import ROOT, VERSION, Settings
 from handlers.server.health import Health
 from handlers.server.tour import Tour
@@ -75,7 +77,7 @@ async def open_bot(
         stack.push_async_callback(telemetry.aclose)
         core = await stack.enter_async_context(open_core(settings, prompt, telemetry))
         core.load_encoder()
-        await core.load_rows()
+        await asyncio.gather(core.load_rows(), asyncio.to_thread(load_sdk))
         await stack.enter_async_context(serve_slack(core, settings, Edge(health, telemetry, requests)))
         tour.start(core.ports.store, core.acts.importing)
         yield Running(core, server, url)

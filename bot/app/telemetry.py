@@ -5,12 +5,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import NoOpTracer, StatusCode
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from requests import Session
 from requests.adapters import HTTPAdapter
@@ -21,6 +17,10 @@ from bot.domain.question import Ending
 from bot.domain.release import ModelName
 from bot.domain.similar import Example
 from bot.ports import Answer, Clock, Model, Store
+
+if TYPE_CHECKING:  # loaded only if a collector is configured
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.trace import TracerProvider
 
 EXPORT_SECONDS = 5
 """Deadline of one request to the collector, in seconds. Spans leave from a bounded queue in a thread of their own."""
@@ -80,11 +80,16 @@ class Telemetry:
         self._stored = _DatabaseGauges(registry)
         self._exporter = _span_exporter(collector, adapter) if collector else None
         self._tracing = _tracer_provider(version, self._exporter) if self._exporter else None
-        self._tracer = self._tracing.get_tracer("madoguchi") if self._tracing else NoOpTracer()
+        self._tracer = self._tracing.get_tracer("madoguchi") if self._tracing else None
 
     @contextmanager
     def span(self, name: str, **ids: str) -> Iterator[None]:
         """Trace the block as a span, inside the current span if there is one."""
+        if self._tracer is None:
+            yield
+            return
+        from opentelemetry.trace import StatusCode
+
         # An exception's message may quote a person, so only its type is recorded.
         with self._tracer.start_as_current_span(
             name, attributes=ids, record_exception=False, set_status_on_exception=False
@@ -194,7 +199,9 @@ class _DatabaseGauges:
         self.leases.clear()
 
 
-def _span_exporter(collector: str, adapter: HTTPAdapter | None) -> OTLPSpanExporter:
+def _span_exporter(collector: str, adapter: HTTPAdapter | None) -> "OTLPSpanExporter":
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
     session = None
     if adapter:
         session = Session()
@@ -202,7 +209,11 @@ def _span_exporter(collector: str, adapter: HTTPAdapter | None) -> OTLPSpanExpor
     return OTLPSpanExporter(endpoint=f"{collector.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS, session=session)
 
 
-def _tracer_provider(version: str, exporter: OTLPSpanExporter) -> TracerProvider:
+def _tracer_provider(version: str, exporter: "OTLPSpanExporter") -> "TracerProvider":
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
     resource = Resource.create({"service.name": "madoguchi", "service.version": version})
     # The SDK's own exit handler would wait for a hanging collector; `aclose` has a deadline.
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)

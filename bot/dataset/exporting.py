@@ -81,7 +81,10 @@ class Exporting:
         # The proof reads the file itself, not the rows that it was made from.
         by_id = {row.id: row for row in rows}
         lines = zip(frozen.texts, await asyncio.to_thread(questions_of, frozen.data), strict=True)
-        trained = [by_id[row_id].model_copy(update={"text": text}) for row_id, text in lines]
+        trained = [
+            row if row.text == text else row.model_copy(update={"text": text})
+            for row, text in ((by_id[row_id], text) for row_id, text in lines)
+        ]
         await prove_disjoint(self._neighbours, trained, held_out)
         report(4, EXPORT_STEPS)
         if not frozen.texts and (left_out := frozen.manifest.left_out.get(PRIVATE)):

@@ -8,12 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from bot.embedded.encoders import Encoder, unit_rows
+
+if TYPE_CHECKING:  # loaded at first use
+    from scipy.sparse import csr_matrix
 
 Floats = NDArray[np.float32]
 
@@ -163,13 +167,13 @@ class Vocabulary:
         unknown = (len(found) - len(known)) * float(self.rarity.max(initial=1)) ** 2
         return columns, values / max(float(np.linalg.norm(values) ** 2 + _UNKNOWN_WEIGHT * unknown) ** 0.5, 1e-9)
 
-    def matrix(self, texts: Sequence[str]) -> csr_matrix:
+    def matrix(self, texts: Sequence[str]) -> "csr_matrix":
         """Return the vectors of many texts, one row per text."""
         rows = [self.vector(text) for text in texts]
         ends = np.cumsum([0, *(len(columns) for columns, _ in rows)])
         columns = np.concatenate([columns for columns, _ in rows]) if rows else np.array([], dtype=np.intp)
         values = np.concatenate([values for _, values in rows]) if rows else np.array([], dtype=np.float32)
-        return csr_matrix((values.astype(np.float32), columns, ends), shape=(len(rows), len(self.columns)))
+        return scipy.sparse.csr_matrix((values.astype(np.float32), columns, ends), shape=(len(rows), len(self.columns)))
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,16 @@ characters scaled by √(1 - share) and the meaning scaled by √share.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
-from scipy.sparse import csr_matrix, vstack
 
 from bot.embedded.features import Floats, TextSpace
+
+if TYPE_CHECKING:  # scipy loads its parts at first use, which takes a while and 50 MB
+    from scipy.sparse import csr_matrix
 
 Indices = NDArray[np.intp]
 
@@ -27,7 +30,7 @@ _CG_TOLERANCE = 3e-3
 class Features:
     """The features of some texts: a sparse matrix of characters and a dense one of meanings, one row per text each."""
 
-    characters: csr_matrix
+    characters: "csr_matrix"
     meanings: Floats
 
     @classmethod
@@ -42,7 +45,7 @@ class Features:
 
     def followed_by(self, other: "Features") -> "Features":
         """Return the features of these texts and then of the other ones."""
-        characters = csr_matrix(vstack([self.characters, other.characters]))
+        characters = scipy.sparse.csr_matrix(scipy.sparse.vstack([self.characters, other.characters]))
         return Features(characters, np.concatenate([self.meanings, other.meanings]))
 
     def products(self) -> "Products":
@@ -62,7 +65,7 @@ class Products:
         return found
 
 
-def character_products(left: csr_matrix, right: csr_matrix) -> Floats:
+def character_products(left: "csr_matrix", right: "csr_matrix") -> Floats:
     """Return `left @ right.T` as a dense matrix."""
     common = np.diff(right.tocsc().indptr) * _DENSE_SHARE > right.shape[0]
     products: Floats = (left[:, ~common] @ right[:, ~common].T).toarray()
@@ -84,15 +87,15 @@ class RidgeFit:
     @classmethod
     def of(cls, likeness: Floats, targets: Floats, ridge: Floats) -> "RidgeFit":
         """Fit the targets; `ridge` holds the penalty of each text: the larger it is, the less the text counts."""
-        factor = cho_factor(likeness + np.diag(ridge).astype(np.float32), lower=True)
-        inverse: Floats = cho_solve(factor, np.eye(len(targets), dtype=np.float32))
+        factor = scipy.linalg.cho_factor(likeness + np.diag(ridge).astype(np.float32), lower=True)
+        inverse: Floats = scipy.linalg.cho_solve(factor, np.eye(len(targets), dtype=np.float32))
         return cls(inverse @ targets, inverse, targets)
 
     @staticmethod
     def solve(likeness: Floats, targets: Floats, ridge: Floats) -> Floats:
         """Return the coefficients alone, which takes a third of the time of a whole fit."""
-        factor = cho_factor(likeness + np.diag(ridge).astype(np.float32), lower=True)
-        coefficients: Floats = cho_solve(factor, targets)
+        factor = scipy.linalg.cho_factor(likeness + np.diag(ridge).astype(np.float32), lower=True)
+        coefficients: Floats = scipy.linalg.cho_solve(factor, targets)
         return coefficients
 
     def out_of_fold(self, left_out: Indices) -> Floats:
@@ -212,7 +215,7 @@ def logistic_coefficients(
         texts times the coefficients, plus the biases.
     """
     size = len(truth)
-    root = cholesky(likeness + 1e-4 * np.eye(size, dtype=np.float32), lower=True)
+    root = scipy.linalg.cholesky(likeness + 1e-4 * np.eye(size, dtype=np.float32), lower=True)
     rows = np.arange(size)
 
     def loss(flat: Floats) -> tuple[float, Floats]:
@@ -228,9 +231,9 @@ def logistic_coefficients(
         return fit + float((moved[:-1] ** 2).sum()) / (2 * strength), gradient.ravel()
 
     start = np.zeros((size + 1) * classes)
-    from scipy.optimize import minimize  # only trainings need it; it would lengthen every start
-
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 200, "gtol": 1e-4 * size / classes})
+    found = scipy.optimize.minimize(
+        loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 200, "gtol": 1e-4 * size / classes}
+    )
     moved = found.x.reshape(size + 1, classes)
-    coefficients = solve_triangular(root.T, moved[:-1], lower=False)
+    coefficients = scipy.linalg.solve_triangular(root.T, moved[:-1], lower=False)
     return coefficients.astype(np.float32), moved[-1].astype(np.float32)

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from openai import APIStatusError
-
 from bot.domain.dataset import neutral_reason
 from bot.domain.prompt import Prompt
 from bot.domain.similar import Example
+from bot.providers.sdk import sdk
 from bot.providers.wire import named_parameter
 
 ANSWER_TOKENS = 4096
@@ -86,7 +85,7 @@ class Shape:
             body["response_format"] = {"type": "json_object"}
         return body
 
-    def simpler(self, error: APIStatusError, prompt: Prompt) -> "Shape | None":
+    def simpler(self, error: "sdk.APIStatusError", prompt: Prompt) -> "Shape | None":
         """Return the shape to try after this error, or None if the error is not about a parameter."""
         if error.status_code not in _PARAMETER_STATUSES:
             return None
@@ -99,7 +98,7 @@ class Shape:
         # `top_logprobs` is invalid without `logprobs`.
         return Shape(self.form, self.without | {name} | ({"top_logprobs"} if name == "logprobs" else set()))
 
-    def bare(self, error: APIStatusError, prompt: Prompt) -> "Shape | None":
+    def bare(self, error: "sdk.APIStatusError", prompt: Prompt) -> "Shape | None":
         """Return the shape without any optional parameter, or None if the error names its cause."""
         says_nothing = {None, "", error.status_code, str(error.status_code)}
         if error.status_code not in _UNEXPLAINED_STATUSES or error.param or error.code not in says_nothing:

@@ -4,7 +4,6 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-from openai import APIStatusError, AsyncOpenAI, OpenAIError
 from pydantic import ValidationError
 
 from bot.domain.batch import BatchJob
@@ -17,6 +16,7 @@ from bot.providers.asking import Task
 from bot.providers.model import OpenAIModel, parse_answer
 from bot.providers.providers import Providers
 from bot.providers.reading import Completion, UnusableAnswer
+from bot.providers.sdk import sdk
 from bot.providers.training import FILE_SECONDS, UPLOAD_S, creation_error
 from bot.providers.wire import ResponseBody, names_filter, parse_body, read, translate_errors
 
@@ -92,7 +92,7 @@ class OpenAIBatcher:
         with translate_errors():
             try:
                 await read(self._client(model).batches.with_raw_response.list(limit=1), _Batches)
-            except APIStatusError as error:
+            except sdk.APIStatusError as error:
                 if error.status_code in _UNKNOWN_ROUTE:
                     raise Refused(Reason.NO_BATCHES, provider=model.provider) from None
                 raise
@@ -152,7 +152,7 @@ class OpenAIBatcher:
         )
         try:
             return (await read(call, _Batch)).id
-        except (OpenAIError, ValidationError) as error:
+        except (sdk.OpenAIError, ValidationError) as error:
             raise creation_error(error) from None
 
     async def find(self, model: ModelName, run_id: str) -> str | None:
@@ -196,7 +196,7 @@ class OpenAIBatcher:
             with translate_errors():
                 try:
                     await client.files.with_raw_response.delete(file_id)
-                except APIStatusError as error:
+                except sdk.APIStatusError as error:
                     if error.status_code not in {404, 410}:
                         raise
 
@@ -204,7 +204,7 @@ class OpenAIBatcher:
         with translate_errors():
             return await read(self._client(model).batches.with_raw_response.retrieve(batch_id), _Batch)
 
-    def _client(self, model: ModelName) -> AsyncOpenAI:
+    def _client(self, model: ModelName) -> "sdk.AsyncOpenAI":
         return self._providers[model.provider]
 
 
@@ -228,7 +228,7 @@ def _parse_line(line: str, prompt: Prompt) -> tuple[str, Answer | ModelError]:
         return parsed.custom_id, ModelRefused("the answer is malformed")
 
 
-async def _list_batches(client: AsyncOpenAI) -> AsyncIterator[_Batch]:
+async def _list_batches(client: "sdk.AsyncOpenAI") -> AsyncIterator[_Batch]:
     """Yield all batches, page by page. A repeated page ends the search, because some servers ignore paging."""
     seen: set[str] = set()
     after: dict[str, str] = {}

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from openai import APIStatusError
 
 from bot.domain.errors import ModelDown, ModelError, Trouble
 from bot.domain.release import ModelName
@@ -15,6 +14,7 @@ from bot.ports import Clock, Estimator, Store
 from bot.providers.breaker import Breaker
 from bot.providers.providers import Providers
 from bot.providers.reading import Usage
+from bot.providers.sdk import sdk
 from bot.providers.wire import ResponseBody, is_filtered, is_unpaid, read, translate_errors
 
 FloatMatrix = NDArray[np.float32]
@@ -175,7 +175,7 @@ class Embeddings:
         try:
             async with asyncio.timeout(REQUEST_BUDGET_S):
                 return await read(call, _Vectors)
-        except APIStatusError as error:
+        except sdk.APIStatusError as error:
             if not _is_too_much(error) or not _smaller(texts):
                 raise
             return None
@@ -192,7 +192,7 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def _is_too_much(error: APIStatusError) -> bool:
+def _is_too_much(error: "sdk.APIStatusError") -> bool:
     return error.status_code in _TOO_MUCH and not is_filtered(error) and not is_unpaid(error.response)
 
 

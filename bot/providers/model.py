@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from httpx2 import Response
-from openai import APIStatusError, AsyncOpenAI, OpenAIError
-from openai.types.decision_create_params import QuestionQuestionParamChoiceChoice
 from pydantic import ValidationError
 
 from bot.domain.characters import clean_text
@@ -27,8 +26,12 @@ from bot.providers.reading import (
     content_of,
     next_likely,
 )
+from bot.providers.sdk import sdk
 from bot.providers.tokens import rough_tokens, tokens_of
 from bot.providers.wire import is_transient, read, translate_errors
+
+if TYPE_CHECKING:
+    from openai.types.decision_create_params import QuestionQuestionParamChoiceChoice
 
 BUDGET_S = 45.0
 """Deadline of a whole answer in seconds, including the SDK's retries, their backoff and the second attempt."""
@@ -54,7 +57,7 @@ class OpenAIModel:
         self._budget_s = budget_s
         self._shapes: dict[ModelName, Shape] = {}
         self._without_decisions: set[ModelName] = set()
-        self._clients: dict[str, tuple[AsyncOpenAI, AsyncOpenAI]] = {}
+        self._clients: dict[str, tuple[sdk.AsyncOpenAI, sdk.AsyncOpenAI]] = {}
         """Provider → its client, and the copy of it with our timeout."""
 
     async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
@@ -93,21 +96,21 @@ class OpenAIModel:
         """Return the request shape that this model is known to accept, or the default shape."""
         return self._shapes.get(model, Shape())
 
-    async def _ask(self, model: ModelName, task: Task) -> tuple[AsyncOpenAI, Answer]:
+    async def _ask(self, model: ModelName, task: Task) -> "tuple[sdk.AsyncOpenAI, Answer]":
         try:
             return await self._ask_in_time(model, task)
         except ModelError as error:
             error.model = error.model or str(model)
             raise
 
-    async def _ask_in_time(self, model: ModelName, task: Task) -> tuple[AsyncOpenAI, Answer]:
+    async def _ask_in_time(self, model: ModelName, task: Task) -> "tuple[sdk.AsyncOpenAI, Answer]":
         client = self._client(model.provider)
         with translate_errors(hide=task.text):
             # The SDK's timeout covers a single read, and an in-process server has none.
             async with asyncio.timeout(self._budget_s):
                 return client, await self._answer(client, model, task)
 
-    def _client(self, provider: str) -> AsyncOpenAI:
+    def _client(self, provider: str) -> "sdk.AsyncOpenAI":
         """Return the provider's client with our timeout, made once: a copy per question costs more than it looks."""
         original = self._providers[provider]
         known = self._clients.get(provider)
@@ -115,7 +118,7 @@ class OpenAIModel:
             known = self._clients[provider] = original, original.with_options(timeout=self._timeout_s)
         return known[1]
 
-    async def _answer(self, client: AsyncOpenAI, model: ModelName, task: Task) -> Answer:
+    async def _answer(self, client: "sdk.AsyncOpenAI", model: ModelName, task: Task) -> Answer:
         try:
             return await self._attempt(client, model, task, self.shape(model))
         except UnusableAnswer as unusable:
@@ -126,7 +129,7 @@ class OpenAIModel:
         except UnusableAnswer as unusable:
             raise ModelRefused(str(unusable), unusable.trouble) from None
 
-    async def _attempt(self, client: AsyncOpenAI, model: ModelName, task: Task, shape: Shape) -> Answer:
+    async def _attempt(self, client: "sdk.AsyncOpenAI", model: ModelName, task: Task, shape: Shape) -> Answer:
         completion, accepted = await _complete(client, shape, model.model, task, proven=model in self._shapes)
         answer = parse_answer(completion, task)
         if self._providers.in_process(model.provider):  # elsewhere it changes from answer to answer
@@ -142,7 +145,7 @@ class OpenAIModel:
         return answer.model_copy(update={"tokens_counted": counted})
 
     async def _decision(
-        self, client: AsyncOpenAI, model: ModelName, prompt: Prompt, text: str, answer: Answer
+        self, client: "sdk.AsyncOpenAI", model: ModelName, prompt: Prompt, text: str, answer: Answer
     ) -> DecisionBody | None:
         """Return the probabilities of the categories by `/v1/decisions`, or None if there are none."""
         category = prompt.category(answer.category)
@@ -160,10 +163,10 @@ class OpenAIModel:
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await read(call, DecisionBody)
-        except (APIStatusError, ValidationError) as error:
+        except (sdk.APIStatusError, ValidationError) as error:
             if isinstance(error, ValidationError) or not is_transient(error):
                 self._without_decisions.add(model)
-        except (OpenAIError, TimeoutError):
+        except (sdk.OpenAIError, TimeoutError):
             pass
         return None
 
@@ -198,7 +201,7 @@ def _others(prompt: Prompt, answer: Answer, ranked: Sequence[str]) -> tuple[str,
 
 
 async def _complete(
-    client: AsyncOpenAI, shape: Shape, model: str, task: Task, *, proven: bool
+    client: "sdk.AsyncOpenAI", shape: Shape, model: str, task: Task, *, proven: bool
 ) -> tuple[Completion, Shape | None]:
     """Return the completion, and the accepted shape, or None if it is uncertain which shape helped.
 
@@ -215,7 +218,7 @@ async def _complete(
             # Not `chat.completions.create`, which goes through each body to rewrite it, and finds nothing in ours.
             call = client.post("/chat/completions", body=shape.body(model, task), cast_to=Response)
             return await read(call, Completion), shape if certain else None
-        except APIStatusError as error:
+        except sdk.APIStatusError as error:
             simpler = shape.simpler(error, task.prompt)
             if simpler is None and not proven:
                 # After a transient error (500), success may be due to the server's recovery, not to the simpler shape.

@@ -3,11 +3,11 @@
 import asyncio
 
 import httpx2
-from openai import APIStatusError, AsyncOpenAI
 
 from bot.domain.errors import ModelRefused, Trouble
 from bot.domain.release import ModelName
 from bot.providers.providers import Providers
+from bot.providers.sdk import sdk
 from bot.providers.wire import is_about_model, translate_errors
 
 PROBE_SECONDS = 2.5
@@ -52,7 +52,7 @@ class ProviderProbe:
             async with asyncio.timeout(PROBE_SECONDS):
                 try:
                     await client.models.with_raw_response.retrieve(model.model)
-                except APIStatusError as error:
+                except sdk.APIStatusError as error:
                     if error.status_code not in REACHABLE_STATUSES:
                         raise
                     if error.status_code == 404 and self._denies(model, error):
@@ -69,12 +69,12 @@ class ProviderProbe:
             async with asyncio.timeout(PROBE_SECONDS):
                 try:
                     await client.models.with_raw_response.list()
-                except APIStatusError as error:
+                except sdk.APIStatusError as error:
                     if error.status_code not in REACHABLE_STATUSES:
                         raise
                     await self._check_address(client, error)
 
-    async def _check_deployment(self, client: AsyncOpenAI, model: ModelName, path: str) -> None:
+    async def _check_deployment(self, client: "sdk.AsyncOpenAI", model: ModelName, path: str) -> None:
         """Check that something is deployed under the model's name: by a question without text, which is refused.
 
         Raises:
@@ -83,11 +83,11 @@ class ProviderProbe:
         try:
             empty: dict[str, list[object]] = {"messages": []} if path == CHAT else {"input": []}
             await client.post(path, body={"model": model.model} | empty, cast_to=httpx2.Response)
-        except APIStatusError as refusal:
+        except sdk.APIStatusError as refusal:
             if refusal.status_code in {401, 403, 404}:
                 raise
 
-    async def _check_address(self, client: AsyncOpenAI, error: APIStatusError, path: str = CHAT) -> None:
+    async def _check_address(self, client: "sdk.AsyncOpenAI", error: "sdk.APIStatusError", path: str = CHAT) -> None:
         """Check that questions are answered at an address that lists no models: by an empty one, which is refused.
 
         Raises:
@@ -98,13 +98,13 @@ class ProviderProbe:
             return
         try:
             await client.post(path, body={}, cast_to=httpx2.Response)
-        except APIStatusError as refusal:
+        except sdk.APIStatusError as refusal:
             if refusal.status_code in WRONG_ADDRESS_STATUSES and not is_about_model(refusal):
                 raise ModelRefused("nothing answers questions there", Trouble.UNKNOWN_ADDRESS) from None
             if refusal.status_code in {401, 403}:
                 raise
 
-    def _denies(self, model: ModelName, error: APIStatusError) -> bool:
+    def _denies(self, model: ModelName, error: "sdk.APIStatusError") -> bool:
         """Return whether a 404 is about the model, not the address: then its JSON body names the model.
 
         Never true for Azure, where the name is a deployment's, and deployments are not listed.

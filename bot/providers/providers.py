@@ -5,14 +5,14 @@ import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 import httpx2
-from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from pydantic import SecretStr
 
 from bot.domain.errors import ModelRefused, Trouble
+from bot.providers.sdk import sdk
 from bot.providers.wire import disable_vain_retries
 
 OPENAI = "https://api.openai.com/v1"
@@ -95,20 +95,7 @@ def _base_url_variable(name: str) -> str:
     return f"BOT_PROVIDERS__{name.upper()}__BASE_URL"
 
 
-class _Client(AsyncOpenAI):
-    """The SDK's client without the organisation, project, admin key and headers from the environment.
-
-    These belong to one account, and the SDK would send them to every provider. `with_options` copies a client through
-    `__init__`, so copies are clean too.
-    """
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.organization = self.project = self.admin_api_key = self.webhook_secret = None
-        self._custom_headers = {}
-
-
-class Providers(Mapping[str, AsyncOpenAI]):
+class Providers(Mapping[str, "sdk.AsyncOpenAI"]):
     """The SDK clients of the configured providers by name, created on first use. Close them with `aclose`.
 
     Raises:
@@ -117,9 +104,9 @@ class Providers(Mapping[str, AsyncOpenAI]):
 
     def __init__(self, providers: Iterable[Provider]) -> None:
         self._providers = {provider.name: provider for provider in providers}
-        self._clients: dict[str, AsyncOpenAI] = {}
+        self._clients: dict[str, sdk.AsyncOpenAI] = {}
 
-    def __getitem__(self, name: str) -> AsyncOpenAI:
+    def __getitem__(self, name: str) -> "sdk.AsyncOpenAI":
         if name not in self._providers:
             known = ", ".join(self) or "none"
             raise UnknownProvider(f"there is no provider '{name}' (known: {known}); set {_base_url_variable(name)}")
@@ -153,13 +140,15 @@ def _default_trust(*, trust_env: bool) -> ssl.SSLContext:
     return httpx2.create_ssl_context(trust_env=trust_env)
 
 
-def _client(provider: Provider) -> AsyncOpenAI:
-    return _Client(
+def _client(provider: Provider) -> "sdk.AsyncOpenAI":
+    from bot.providers.client import ProviderClient
+
+    return ProviderClient(
         # For None or an empty string the SDK would fall back to the environment.
         api_key=provider.key or "none",
         base_url=provider.base_url or OPENAI,
         max_retries=RETRIES,
-        http_client=DefaultAsyncHttpxClient(
+        http_client=sdk.DefaultAsyncHttpxClient(
             transport=provider.transport,
             verify=provider.trust or _default_trust(trust_env=not provider.is_local),
             trust_env=not provider.is_local,

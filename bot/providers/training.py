@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Annotated, Any, Self
 
 import httpx2
-from openai import APIConnectionError, APIStatusError, AsyncOpenAI, OpenAIError
 from pydantic import AfterValidator, ValidationError
 
 from bot.domain.errors import FileNotReady, ModelError, ModelRefused, OutcomeUnknown
@@ -15,6 +14,7 @@ from bot.domain.finetune import Job
 from bot.domain.fold import LineAnswer, TrainingReport
 from bot.domain.release import ModelName
 from bot.providers.providers import Providers
+from bot.providers.sdk import sdk
 from bot.providers.wire import ResponseBody, named_parameter, parse_body, read, safe_message, translate_errors
 
 log = logging.getLogger(__name__)
@@ -159,7 +159,7 @@ class OpenAITrainer:
             try:
                 await files.with_raw_response.delete(file_id)
                 await files.with_raw_response.retrieve(file_id)
-            except APIStatusError as error:
+            except sdk.APIStatusError as error:
                 if error.status_code in {404, 410}:
                     return
                 raise
@@ -176,7 +176,7 @@ class OpenAITrainer:
         with translate_errors():
             try:
                 file = await read(files.with_raw_response.retrieve(file_id), _File)
-            except APIStatusError as error:
+            except sdk.APIStatusError as error:
                 if error.status_code in _WITHOUT_FILE_STATE:
                     return True
                 raise
@@ -209,15 +209,15 @@ class OpenAITrainer:
             )
             try:
                 return (await read(call, _Job)).to_job()
-            except APIStatusError as error:
+            except sdk.APIStatusError as error:
                 unknown = named_parameter(error, list(options)) if error.status_code in {400, 422} else None
                 if unknown is None:
                     raise await self._creation_refusal(student, file_id, error) from None
                 del options[unknown]
-            except (OpenAIError, ValidationError) as error:
+            except (sdk.OpenAIError, ValidationError) as error:
                 raise creation_error(error) from None
 
-    async def _creation_refusal(self, student: ModelName, file_id: str, error: APIStatusError) -> ModelRefused:
+    async def _creation_refusal(self, student: ModelName, file_id: str, error: "sdk.APIStatusError") -> ModelRefused:
         """Return what a failed creation means. An unread file is known by the provider's words, or by its state."""
         message = safe_message(error)
         if error.status_code in _FILE_STATUSES and _ABOUT_FILE.search(message):
@@ -245,7 +245,7 @@ class OpenAITrainer:
                     async for job in _list_jobs(client, query):
                         if wanted.items() <= (job.metadata or {}).items():
                             return job.to_job()
-                except APIStatusError as error:
+                except sdk.APIStatusError as error:
                     if not query or error.status_code not in {400, 422}:
                         raise
         return None
@@ -257,7 +257,7 @@ class OpenAITrainer:
             job = await read(jobs.with_raw_response.retrieve(job_id), _Job)
         try:
             events = await read(jobs.with_raw_response.list_events(job_id, limit=10), _Events)
-        except (OpenAIError, ValidationError):
+        except (sdk.OpenAIError, ValidationError):
             return job.to_job()
         newest = max(events.data, key=lambda event: event.created_at, default=None)
         return job.to_job(progress=newest.message if newest else None)
@@ -295,19 +295,19 @@ def creation_error(error: Exception) -> ModelRefused:
     Returns:
         ModelRefused if certainly nothing was created, else OutcomeUnknown.
     """
-    if isinstance(error, APIStatusError):
+    if isinstance(error, sdk.APIStatusError):
         message = safe_message(error)
         definite = 400 <= error.status_code < 500 and error.status_code not in {408, 409}
     else:
         message = "the provider's answer holds no job"
         never_sent = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
-        definite = isinstance(error, APIConnectionError) and isinstance(error.__cause__, never_sent)
+        definite = isinstance(error, sdk.APIConnectionError) and isinstance(error.__cause__, never_sent)
         if definite:
             message = "the provider could not be reached"
     return ModelRefused(message) if definite else OutcomeUnknown(message)
 
 
-async def _result_file(client: AsyncOpenAI, job: _Job) -> str | None:
+async def _result_file(client: "sdk.AsyncOpenAI", job: _Job) -> str | None:
     """Return the id of the job's file of out-of-fold answers, or None if it has none."""
     for file_id in job.result_files or []:
         if isinstance(file_id, str):
@@ -329,7 +329,7 @@ def _line_answers(data: bytes) -> Iterator[LineAnswer]:
         log.warning("%d lines of the out-of-fold answers are malformed and left out", unread)
 
 
-async def _list_jobs(client: AsyncOpenAI, query: Mapping[str, str]) -> AsyncIterator[_Job]:
+async def _list_jobs(client: "sdk.AsyncOpenAI", query: Mapping[str, str]) -> AsyncIterator[_Job]:
     """Yield all jobs, page by page. A repeated page ends the search, because some servers ignore paging."""
     seen: set[str] = set()
     after: dict[str, str] = {}

@@ -4,16 +4,18 @@ import json
 import re
 from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from httpx2 import Request, RequestNotRead, Response
-from openai import APIConnectionError, APIStatusError, APITimeoutError, OpenAIError
-from openai._legacy_response import LegacyAPIResponse  # the type of `with_raw_response`; it has no public name
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.domain.certificates import refused_certificate
 from bot.domain.characters import clean_values
 from bot.domain.errors import ModelDown, ModelError, ModelRefused, Trouble
+from bot.providers.sdk import sdk
+
+if TYPE_CHECKING:
+    from openai._legacy_response import LegacyAPIResponse  # the type of `with_raw_response`; it has no public name
 
 MESSAGE_CHARS = 300
 """Most characters of a provider's message that are passed on."""
@@ -60,7 +62,7 @@ class ResponseBody(BaseModel):
 Read = TypeVar("Read", bound=ResponseBody)
 
 
-async def read(call: Awaitable[LegacyAPIResponse[Any] | Response], shape: type[Read]) -> Read:
+async def read(call: "Awaitable[LegacyAPIResponse[Any] | Response]", shape: type[Read]) -> Read:
     """Return the validated body of a raw response; the SDK alone does not validate bodies.
 
     Raises:
@@ -97,7 +99,7 @@ def _json_of(content: bytes | str) -> Any:
         return None
 
 
-def _error_within(response: LegacyAPIResponse[Any] | Response) -> APIStatusError | None:
+def _error_within(response: "LegacyAPIResponse[Any] | Response") -> "sdk.APIStatusError | None":
     """Return the error in the body of a 200, as if it had come with the status that it names."""
     body = _json_of(response.content)
     if not isinstance(body, dict):
@@ -114,9 +116,9 @@ def _error_within(response: LegacyAPIResponse[Any] | Response) -> APIStatusError
     failed = Response(
         status,
         json={"error": error},
-        request=response.http_request if isinstance(response, LegacyAPIResponse) else response.request,
+        request=response.request if isinstance(response, Response) else response.http_request,
     )
-    return APIStatusError(str(error.get("message") or f"Error code: {status}"), response=failed, body=error)
+    return sdk.APIStatusError(str(error.get("message") or f"Error code: {status}"), response=failed, body=error)
 
 
 def _status_of(error: dict[str, Any]) -> int:
@@ -162,12 +164,12 @@ def is_unpaid(response: Response) -> bool:
         return False
 
 
-def is_transient(error: APIStatusError) -> bool:
+def is_transient(error: "sdk.APIStatusError") -> bool:
     """Return whether the same request may succeed later: the statuses that the SDK retries (408, 409, 429, 5xx)."""
     return error.status_code in {408, 409, 429} or error.status_code >= 500
 
 
-def named_parameter(error: APIStatusError, among: Sequence[str]) -> str | None:
+def named_parameter(error: "sdk.APIStatusError", among: Sequence[str]) -> str | None:
     """Return the name in `among` that an error is about: its `param`, else the first in its body, or None."""
     param = re.split(r"[.\[]", str(error.param or ""))[0]
     if param in among:
@@ -176,7 +178,7 @@ def named_parameter(error: APIStatusError, among: Sequence[str]) -> str | None:
     return next((name for name in among if re.search(rf"\b{name}\b", body)), None)
 
 
-def is_about_model(error: APIStatusError) -> bool:
+def is_about_model(error: "sdk.APIStatusError") -> bool:
     """Return whether a 404 is about the model, not the address: then its JSON body says so."""
     if not isinstance(error.body, dict) or error.code == "unknown_url":
         return False
@@ -195,7 +197,7 @@ def _model_of(request: Request) -> str:
     return str(asked.get("model") or "") if isinstance(asked, dict) else ""
 
 
-def is_filtered(error: APIStatusError) -> bool:
+def is_filtered(error: "sdk.APIStatusError") -> bool:
     """Return whether a provider's content filter stopped a question: the error's codes say so, never its words alone.
 
     OpenAI and Azure answer 400, DashScope 400, OpenRouter 403 with the reasons of its moderation.
@@ -213,7 +215,7 @@ def names_filter(status: int, error: object) -> bool:
     return said or (moderated and status in {400, 403})
 
 
-def safe_message(error: APIStatusError, hide: str = "") -> str:
+def safe_message(error: "sdk.APIStatusError", hide: str = "") -> str:
     """Return the provider's message, cut and without the API key; only the status if the message quotes `hide`."""
     message = error.message
     key = error.request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -238,23 +240,23 @@ def translate_errors(hide: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except APIStatusError as error:
+    except sdk.APIStatusError as error:
         of_encoder = error.code in {_OTHER_ENCODER, _NO_VECTORS}
         raise (_encoder_error(error, hide) if of_encoder else _model_error(error, hide)) from None
-    except (APITimeoutError, TimeoutError):
+    except (sdk.APITimeoutError, TimeoutError):
         raise ModelDown("the provider did not answer in time", Trouble.SLOW) from None
-    except APIConnectionError as error:
+    except sdk.APIConnectionError as error:
         refused = refused_certificate(error)
         if refused:
             raise ModelDown(f"the provider's certificate is refused: {refused}", Trouble.CERTIFICATE) from None
         raise ModelDown("the provider could not be reached, or closed the connection", Trouble.UNREACHABLE) from None
     except (ValidationError, json.JSONDecodeError, RecursionError):  # the last: nested too deeply
         raise ModelDown("the provider's answer is malformed", Trouble.BROKEN) from None
-    except OpenAIError as error:
+    except sdk.OpenAIError as error:
         raise ModelRefused(f"the request could not be made: {type(error).__name__}") from None
 
 
-def _model_error(error: APIStatusError, hide: str) -> ModelError:
+def _model_error(error: "sdk.APIStatusError", hide: str) -> ModelError:
     status, message = error.status_code, safe_message(error, hide)
     if is_unpaid(error.response):
         return ModelRefused(message, Trouble.QUOTA)
@@ -271,7 +273,7 @@ def _model_error(error: APIStatusError, hide: str) -> ModelError:
     return ModelRefused(message, kinds.get(status, Trouble.REFUSED))
 
 
-def _encoder_error(error: APIStatusError, hide: str) -> ModelError:
+def _encoder_error(error: "sdk.APIStatusError", hide: str) -> ModelError:
     """Return the trouble that the embedded model has with its encoder; that of a service is the service's own."""
     message = safe_message(error, hide)
     encoder = str(error.param or "")

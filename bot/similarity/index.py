@@ -54,6 +54,8 @@ class Index:
         self._words = NumberedWords()
         self._slots = SlotsByKey()
         """Hash of a normalised text → its slot."""
+        self._exact = array("q")
+        """The hash of each slot's text as it was added."""
         self._slots_by_joined_words = SlotsByKey()
         self._contents = array("I")
         """The numbers of each text's content words, one text after the other."""
@@ -67,7 +69,15 @@ class Index:
         """Return the slot of a text; a new text is added."""
         plain = normalised(text)
         found = self._slot_of(plain)
-        return self._add(plain, compared(text)) if found is None else found
+        if found is None:
+            self._exact.append(hash(text))
+            found = self._add(plain, compared(text))
+        return found
+
+    def find(self, text: str) -> int | None:
+        """Return the slot of a text that was added with the same words; None if it is not known."""
+        slot = self._slot_of(normalised(text))
+        return slot if slot is not None and self.says(slot, text) else None
 
     def _slot_of(self, plain: str) -> int | None:
         return next((slot for slot in self._slots.of(plain) if self._texts[slot] == plain), None)
@@ -105,7 +115,7 @@ class Index:
 
     def says(self, slot: int, text: str) -> bool:
         """Return whether a text has the words of this slot, in the same order."""
-        return self._content(slot) == compared(text)
+        return self._exact[slot] == hash(text) or self._content(slot) == compared(text)
 
     def beside(self, slot: int) -> set[int]:
         """Return the slots of the other texts that are nearly the same as the text of this slot."""

@@ -159,13 +159,22 @@ class RowNeighbours:
             return await asyncio.to_thread(self._contested, rows)
 
     def pairs(self, these: Sequence[str], those: Sequence[str]) -> list[tuple[int, int]]:
-        if len(these) > len(those):  # fewer look-ups in a larger index are faster
-            return sorted((i, j) for j, i in self.pairs(those, these))
-        index = Index()
+        # What was compared once stays compared: an index that grows beside this adds slots that nobody asks for here.
+        compared = self._compared
+        found = [[self._index.find(text) for text in texts] for texts in (these, those)]
+        known = [[slot for slot in slots if slot is not None and slot < compared] for slots in found]
+        if [len(slots) for slots in known] == [len(these), len(those)]:
+            return self._known_pairs(*known)
+        return _compared_pairs(these, those)
+
+    def _known_pairs(self, these: Sequence[int], those: Sequence[int]) -> list[tuple[int, int]]:
+        """Return the pairs of texts that were all compared when they were added to the index."""
         places: defaultdict[int, list[int]] = defaultdict(list)
-        for j, text in enumerate(those):
-            places[index.slot(text)].append(j)
-        return sorted((i, j) for i, text in enumerate(these) for slot, _ in index.near(text) for j in places[slot])
+        for j, slot in enumerate(those):
+            places[slot].append(j)
+        return sorted(
+            (i, j) for i, slot in enumerate(these) for one in (slot, *self._beside(slot)) for j in places.get(one, ())
+        )
 
     async def refresh(self) -> None:
         """Read the rows that changed.
@@ -241,13 +250,13 @@ class RowNeighbours:
     def _slot(self, text: str) -> int:
         slot = self._index.slot(text)
         if slot == self._compared:
-            self._compared += 1
             self._meanings.add(slot, text)
             beside = sorted(self._index.beside(slot))
             if beside:
                 self._near_slots[slot] = array("I", beside)
             for other in beside:
                 self._near_slots.setdefault(other, array("I")).append(slot)
+            self._compared += 1
         return slot
 
     def _beside(self, slot: int) -> Collection[int]:
@@ -298,6 +307,16 @@ class RowNeighbours:
             joined.setdefault(slot, (len(joined), group))
             groups.append(group)
         return groups
+
+
+def _compared_pairs(these: Sequence[str], those: Sequence[str]) -> list[tuple[int, int]]:
+    if len(these) > len(those):  # fewer look-ups in a larger index are faster
+        return sorted((i, j) for j, i in _compared_pairs(those, these))
+    index = Index()
+    places: defaultdict[int, list[int]] = defaultdict(list)
+    for j, text in enumerate(those):
+        places[index.slot(text)].append(j)
+    return sorted((i, j) for i, text in enumerate(these) for slot, _ in index.near(text) for j in places[slot])
 
 
 def _neighbour(row: IndexedRow, similarity: float) -> Neighbour:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.domain.prompt import PromptEvent, PromptWhy
 from storage.database import Database, TablesUnusable
-from storage.migrations import config
+from storage.migrations import config, known_revisions
 from storage.store import SqlStore
 from storage.tables import metadata
 from tests.kits.postgres import make_database
@@ -66,7 +66,10 @@ async def test_postgresql_keys_sort_independently_of_the_locale() -> None:
 
 def test_migrations_have_one_head() -> None:
     with create_engine("sqlite://").connect() as connection:
-        assert len(ScriptDirectory.from_config(config(connection)).get_heads()) == 1
+        scripts = ScriptDirectory.from_config(config(connection))
+        assert len(scripts.get_heads()) == 1
+        revisions = [script.revision for script in scripts.walk_revisions()]
+        assert known_revisions() == revisions[::-1], "the names of the files begin with the revisions"
 
 
 async def test_newer_tables_stay_when_they_allow_the_program(make_empty: MakeDatabase) -> None:

