@@ -69,7 +69,7 @@ def _is_phone(chunks: Sequence[str], label: str) -> bool:
         return 13 <= len(digits) <= 16
     if digits.startswith("00"):
         called = len(chunks) > 1 and 11 <= len(digits) <= 17 and digits[2:].startswith(_COUNTRIES)
-        return called and not ([len(chunk) for chunk in chunks] == [4, 4, 4] and _is_my_number(chunks, label))
+        return called and not _begins_as_my_number(chunks, label)
     shape = len(chunks) <= 3 and len(chunks[0]) >= 2 and len(chunks[-1]) >= 3
     national = shape and digits[0] == "0" and 10 <= len(digits) <= 11
     return (national or _is_american(chunks)) and not _OTHER_LABEL.search(label)
@@ -113,6 +113,13 @@ def _is_my_number(chunks: Sequence[str], label: str) -> bool:
     weighted = sum(int(d) * (n + 1 if n <= 6 else n - 5) for n, d in enumerate(reversed(digits[:11]), start=1))
     rest = weighted % 11
     return int(digits[11]) == (0 if rest <= 1 else 11 - rest) and not _OTHER_LABEL.search(label)
+
+
+def _begins_as_my_number(chunks: Sequence[str], label: str) -> bool:
+    """Return whether the first 12 digits are a My Number, written as one or in fours."""
+    sizes = [len(chunk) for chunk in chunks]
+    first = 1 if sizes[0] == 12 else 3 if sizes[:3] == [4, 4, 4] else 0
+    return bool(first) and _is_my_number(chunks[:first], label)
 
 
 class _Kind(NamedTuple):

@@ -70,6 +70,7 @@ def test_my_number_is_masked(eleven: str, around: tuple[str, str], data: st.Data
 
 def test_my_number_may_begin_like_an_international_call() -> None:
     assert masked("0010-0000-0007") == "[my-number]"
+    assert masked("001000000007 10:30") == "[my-number] 10:30"
     assert masked("0044-20-7946-0958") == "[phone]"
     assert masked("0010-0000-0008") == "[phone]", "it has not the check digit"
 
