@@ -37,6 +37,8 @@ def status(state: Status, card: Scorecard | None, words: Words) -> Message:
     if running:
         doing = words(f"finetune.state.{running[0].state.value}")
         lines.append(words("progress.title", state=doing, n=running[0].estimate.rows))
+    if not state.training_allowed:
+        lines.append("⏸️ " + words("finetune.status.not_allowed"))
     warnings = attention(state, words)
     if warnings:
         more = [words("finetune.status.more", n=len(warnings) - 1)] if len(warnings) > 1 else []
@@ -73,8 +75,6 @@ def attention(state: Status, words: Words) -> list[str]:
         words("finetune.status.cut_prompt", model=escaped(model), billed=billed, counted=counted)
         for model, billed, counted in state.cut_prompts
     ]
-    if not state.training_allowed:
-        lines.append(words("finetune.status.not_allowed"))
     if state.overridden:
         who, note = state.overridden
         lines.append(words("finetune.status.overridden", who=mention(who) or escaped(who), note=escaped(note, 300)))
