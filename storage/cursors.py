@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.tables import cursors
 from storage.upserts import upsert
+
+_POSITION = select(cursors.c.position).where(cursors.c.name == bindparam("name"))
 
 
 class SqlCursors:
@@ -16,7 +18,7 @@ class SqlCursors:
         self._connection = connection
 
     async def get(self, name: str) -> str | None:
-        return (await self._connection.execute(select(cursors.c.position).where(cursors.c.name == name))).scalar()
+        return (await self._connection.execute(_POSITION, {"name": name})).scalar()
 
     async def starting(self, prefix: str) -> dict[str, str]:
         query = select(cursors.c.name, cursors.c.position).where(cursors.c.name.startswith(prefix, autoescape=True))

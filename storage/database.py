@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import sqlite3
 import time
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url, select
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from bot.domain.disk import is_disk_full
 from bot.domain.faults import Fault, Problem, Unable
@@ -34,6 +36,9 @@ CONNECTIONS = 8
 Further transactions wait for a free connection; a transaction takes milliseconds. docs/operate.md relies on this
 number: ten replicas stay below PostgreSQL's default limit of a hundred connections.
 """
+PING_SECONDS = 0.25
+"""Idle time from which a pooled connection is tried before its next transaction, in seconds: the server may be gone."""
+_RETURNED_AT = "returned_at"
 POOL_SECONDS = 10
 """Longest wait of a transaction for a free connection, in seconds."""
 SESSION = {
@@ -415,13 +420,26 @@ def _postgresql_engine(url: URL) -> AsyncEngine:
     engine = create_async_engine(
         url,
         hide_parameters=True,  # parameters contain people's questions, and error texts are logged
-        pool_pre_ping=True,
         pool_size=CONNECTIONS,
         max_overflow=0,  # opening an extra connection each time costs more than waiting for a pooled one
         pool_timeout=POOL_SECONDS,
         # A pooler in transaction mode does not keep prepared statements between transactions.
         connect_args={"connect_timeout": CONNECT_SECONDS, "prepare_threshold": None, **TCP_KEEPALIVE},
     )
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def _returned(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info[_RETURNED_AT] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def _ping(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        # Not before every transaction, as `pool_pre_ping` does: that is a fifth of all statements of a question.
+        if time.monotonic() - record.info.get(_RETURNED_AT, math.inf) < PING_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error  # the pool opens another connection
 
     @event.listens_for(engine.sync_engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Collection
 from datetime import datetime
 
-from sqlalchemy import RowMapping, and_, func, literal, select, tuple_, update
+from sqlalchemy import RowMapping, and_, bindparam, func, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.audience import Audience
@@ -18,6 +18,10 @@ ROWS_IN_MEMORY = 1000
 _FIELDS = [rows.c[name] for name in Row.model_fields]
 _NOT_WITHDRAWN = rows.c.withdrawn_at.is_(None)
 _COUNTS = and_(_NOT_WITHDRAWN, sent_row())
+_CHANGED = select(*_FIELDS, _COUNTS.label("counts"), rows.c.touched_at).order_by(rows.c.touched_at, rows.c.id)
+_CHANGED_PAGE = _CHANGED.limit(ROWS_IN_MEMORY)
+_CHANGED_SINCE_PAGE = _CHANGED_PAGE.where(rows.c.touched_at >= bindparam("since"))
+"""Built once, because each question reads what changed."""
 
 
 class SqlRows:
@@ -86,10 +90,9 @@ class SqlRows:
         return (await self._connection.execute(query)).scalar_one()
 
     async def changed(self, since: datetime | None) -> AsyncIterator[tuple[Row, bool]]:
-        query = select(*_FIELDS, _COUNTS.label("counts"), rows.c.touched_at).order_by(rows.c.touched_at, rows.c.id)
-        if since is not None:
-            query = query.where(rows.c.touched_at >= since)
-        page = (await self._connection.execute(query.limit(ROWS_IN_MEMORY))).mappings().all()
+        query = _CHANGED if since is None else _CHANGED.where(rows.c.touched_at >= since)
+        first, from_then = (_CHANGED_PAGE, None) if since is None else (_CHANGED_SINCE_PAGE, {"since": since})
+        page = (await self._connection.execute(first, from_then)).mappings().all()
         while page:
             for found in page:
                 yield _row(found), found["counts"]

@@ -52,12 +52,12 @@ def repeats(reason: str, others: Iterable[str], own: str) -> bool:
         own: What the reason may repeat: its own question, and the instructions.
     """
     texts = list(others)
-    return any(_repeats(fold(reason), map(fold, texts), fold(own)) for fold in RUN_FOLDS)
-
-
-def _repeats(reason: str, others: Iterable[str], own: str) -> bool:
-    runs = _runs(reason) - _runs(own)
-    return bool(runs) and any(not runs.isdisjoint(_runs(other)) for other in others)
+    for fold in RUN_FOLDS if texts else ():
+        runs = _runs(fold(reason))
+        repeated = set[str]().union(*(runs & _runs(fold(other)) for other in texts)) if runs else set()
+        if repeated and not repeated <= _runs(fold(own)):  # the instructions are long, so they are looked at last
+            return True
+    return False
 
 
 def _runs(text: str) -> set[str]:

@@ -121,7 +121,9 @@ class RowNeighbours:
 
     async def repeated(self, reason: str) -> list[str]:
         async with self._lock:
-            await self._refresh()
+            # A model can repeat only what it was shown or trained on, and neither is newer than the last read.
+            if self._now() - self._read_began_at >= LATE_COMMIT.total_seconds():
+                await self._refresh()
             return await asyncio.to_thread(_holding, self._rows.texts(), reason)
 
     async def likenesses(self, texts: Sequence[str]) -> Likenesses:

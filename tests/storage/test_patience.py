@@ -138,3 +138,16 @@ async def test_process_opens_no_more_than_its_connections(url: str, monkeypatch:
     await asyncio.gather(*workers)
     await asyncio.gather(*(database.ping() for _ in range(2 * CONNECTIONS)))
     await database.close()
+
+
+async def test_connection_that_the_server_closed_is_replaced(
+    url: str, default_limits: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "PING_SECONDS", 0)
+    await default_limits.ping()
+    other = Database(url)
+    async with other.begin() as connection:
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+        await connection.execute(text(f"{others} AND pid <> pg_backend_pid()"))
+    await other.close()
+    await default_limits.ping()
