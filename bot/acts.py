@@ -232,7 +232,7 @@ class SlackActs:
             tell_askers=tell_askers,
         )
         self.delivering = Delivering(store, slack.announcer, clock, meter)
-        self.reaching = Reaching(store, slack.announcer, ports.trainer, clock, ports.tracker)
+        self.reaching = Reaching(store, slack.announcer, ports.trainer, clock, ports.tracker, ports.embedded)
         self.digesting = Digesting(store, acts.glancing, slack.announcer, clock)
         self.catching_up = CatchingUp(store, slack.history, clock, catch_up_within, acts.caring)
         self.surveying = Surveying(store, slack.audiences, clock)

@@ -15,7 +15,9 @@ FORGET_TRACES_TOPIC = "forget_traces"
 """Outbox topic: traces, feedback and examples at the tracker. Its payload is a `Traced`."""
 FORGET_FILE_TOPIC = "forget_file"
 """Outbox topic: a file at a provider. `model`: of whose provider; `file`: the id."""
-OUTSIDE_TOPICS = (FORGET_CARD_TOPIC, FORGET_TRACES_TOPIC, FORGET_FILE_TOPIC)
+FORGET_MODEL_TOPIC = "forget_model"
+"""Outbox topic: a model of the embedded trainer that learned from forgotten rows. `model`: its name."""
+OUTSIDE_TOPICS = (FORGET_CARD_TOPIC, FORGET_TRACES_TOPIC, FORGET_FILE_TOPIC, FORGET_MODEL_TOPIC)
 """Topics of copies outside the database. Their keys begin with the request's id and a colon."""
 FORGET_REPORT_TOPIC = "forget_report"
 """Outbox topic: the report to who asked. The key is the request's id."""

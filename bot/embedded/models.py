@@ -9,7 +9,7 @@ from typing import Any
 from bot.embedded.encoders import Encoder
 from bot.embedded.errors import OTHER_ENCODER, RequestRefused, no_such_model
 from bot.embedded.shelf import ArtifactShelf
-from bot.embedded.trained import LEARNER, TrainedElsewhere, TrainedModel, encoder_of_bytes, from_bytes
+from bot.embedded.trained import LEARNER, TrainedElsewhere, TrainedModel, encoder_of_bytes, from_bytes, without_texts
 
 BASE = "base"
 CHARACTERS = "characters"
@@ -23,6 +23,7 @@ _BASE_CREATED = 1_767_225_600  # 2026-01-01: these models are part of the progra
 class _CachedModel:
     model: TrainedModel
     checked_at: float
+    record: dict[str, Any]
 
 
 class Models:
@@ -54,11 +55,11 @@ class Models:
         cached = self._cache.get(name)
         if cached and 0 <= self._clock() - cached.checked_at < _CACHE_SECONDS:
             return cached.model
-        await self.describe(name)
-        if not cached:
+        record = await self.describe(name)
+        if not cached or cached.record != record:
             data = await self._shelf.get(f"models/{_artifact_key(name)}.npz")
             try:
-                cached = _CachedModel(await asyncio.to_thread(from_bytes, data, self.encoder), 0)
+                cached = _CachedModel(await asyncio.to_thread(from_bytes, data, self.encoder), 0, record)
             except TrainedElsewhere as error:
                 raise RequestRefused(str(error), param=error.needed, code=OTHER_ENCODER) from error
             except ValueError as error:
@@ -118,6 +119,20 @@ class Models:
         await self._shelf.put(f"models/{_artifact_key(name)}.npz", data)
         record = json.dumps(_model_object(name, int(self._clock())), ensure_ascii=False)
         await self._shelf.put(f"models/{_artifact_key(name)}.json", record.encode())
+
+    async def forget_texts(self, name: str) -> None:
+        """Remove from a fine-tuned model what it remembers of single texts; other processes load it anew.
+
+        Raises:
+            RequestRefused: No model has this name (404).
+        """
+        record, data = await self.describe(name), await self.data(name)
+        if data is None:
+            return
+        await self._shelf.put(f"models/{_artifact_key(name)}.npz", await asyncio.to_thread(without_texts, data))
+        record |= {"texts_forgotten_at": int(self._clock())}
+        await self._shelf.put(f"models/{_artifact_key(name)}.json", json.dumps(record, ensure_ascii=False).encode())
+        self._cache.pop(name, None)
 
     async def delete(self, name: str) -> None:
         """Delete a fine-tuned model.

@@ -151,7 +151,13 @@ def _model_routes(models: Models) -> list[Route]:
         await models.delete(name)
         return JSONResponse({"id": name, "object": "model", "deleted": True})
 
+    async def forget_texts(request: Request) -> Response:
+        name = request.path_params["name"]
+        await models.forget_texts(name)
+        return JSONResponse({"id": name, "object": "model", "texts_forgotten": True})
+
     return [
+        Route("/v1/models/{name:path}/texts", forget_texts, methods=["DELETE"]),  # an extension of our own
         Route("/v1/models", list_models, methods=["GET"]),
         Route("/v1/models/{name:path}", get_model, methods=["GET"]),
         Route("/v1/models/{name:path}", delete_model, methods=["DELETE"]),

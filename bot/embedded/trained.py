@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 
 from bot.embedded.encoders import Encoder
-from bot.embedded.features import GRAM_HASH, Floats, HashedColumns, TextSpace, Vocabulary, casefolded, hashes_of
+from bot.embedded.features import (
+    GRAM_HASH,
+    Floats,
+    HashedColumns,
+    TextSpace,
+    Vocabulary,
+    casefolded,
+    gram_hash,
+    hashes_of,
+)
 from bot.embedded.linear import LinearModel, softmax
 
 LEARNER = 4
@@ -223,6 +232,24 @@ def from_bytes(data: bytes, encoder: Encoder | None = None) -> TrainedModel:
             digests = arrays["digests"].tobytes()
             known = KnownTexts(arrays["known"].astype(np.float32), about["typical"], frozenset(_pieces(digests)))
     return TrainedModel(layers, about["temperature"], encoder, known)
+
+
+def without_texts(data: bytes) -> bytes:
+    """Return a stored model without what it remembers of single texts: vectors, digests, and the names of features.
+
+    Its answers then no longer depend on how new a question is to it.
+    """
+    with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+        arrays = dict(stored)
+    about = json.loads(arrays["about"].tobytes().decode())
+    for at, one in enumerate(about["layers"]):
+        if "grams" in one:
+            arrays[f"grams{at}"] = np.frombuffer(b"".join(map(gram_hash, one.pop("grams"))), dtype=np.uint8)
+    arrays["known"], arrays["digests"] = np.zeros((0, 0), dtype=np.float16), np.zeros(0, dtype=np.uint8)
+    arrays["about"] = np.frombuffer(json.dumps(about | {"typical": 0.0}, ensure_ascii=False).encode(), dtype=np.uint8)
+    out = io.BytesIO()
+    np.savez_compressed(out, allow_pickle=False, **arrays)
+    return out.getvalue()
 
 
 def _layer(one: dict[str, Any], at: int, arrays: np.lib.npyio.NpzFile, encoder: Encoder | None) -> Layer:

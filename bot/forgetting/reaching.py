@@ -10,6 +10,7 @@ from bot.domain.errors import ModelDown, ModelError, TrackerDown, TrackerError, 
 from bot.domain.forgetting import (
     FORGET_CARD_TOPIC,
     FORGET_FILE_TOPIC,
+    FORGET_MODEL_TOPIC,
     FORGET_REPORT_TOPIC,
     FORGET_TOPIC,
     FORGET_TRACES_TOPIC,
@@ -27,7 +28,7 @@ from bot.domain.forgetting import (
 )
 from bot.domain.mirrored import MIRROR_DATASET, MIRROR_TOPIC, MirrorChange
 from bot.domain.release import SYSTEM, ModelName
-from bot.ports import Announcer, Clock, OutboxItem, Store, Tracker, Trainer, Transaction
+from bot.ports import Announcer, Clock, Embedded, NothingEmbedded, OutboxItem, Store, Tracker, Trainer, Transaction
 from bot.questions.leasing import LeasedOutbox, RetryDelay
 
 log = logging.getLogger(__name__)
@@ -50,8 +51,15 @@ class Reaching:
     """
 
     def __init__(
-        self, store: Store, announcer: Announcer, trainer: Trainer, clock: Clock, tracker: Tracker | None = None
+        self,
+        store: Store,
+        announcer: Announcer,
+        trainer: Trainer,
+        clock: Clock,
+        tracker: Tracker | None = None,
+        embedded: Embedded | None = None,
     ) -> None:
+        self._embedded = embedded or NothingEmbedded()
         self._store = store
         self._announcer = announcer
         self._trainer = trainer
@@ -62,6 +70,7 @@ class Reaching:
             FORGET_CARD_TOPIC: self._card,
             FORGET_TRACES_TOPIC: self._traces,
             FORGET_FILE_TOPIC: self._file,
+            FORGET_MODEL_TOPIC: self._model,
             FORGET_REPORT_TOPIC: self._report,
         }
         delay = RetryDelay(FIRST_REACH_WAIT, LONGEST_REACH_WAIT)
@@ -119,6 +128,8 @@ class Reaching:
             before = scope.moment if scope.kind is ForgetKind.EXPORTS else None
             if request.counts or erased.counts:
                 await self._queue_files(tx, request, await tx.forgetting.trained_files(before))
+        if last:
+            await self._queue_models(tx, request, {*request.trained, *erased.trained})
         changed = {
             "counts": added(request.counts, erased.counts),
             "trained": tuple(sorted({*request.trained, *erased.trained})),
@@ -147,6 +158,14 @@ class Reaching:
     async def _queue_files(self, tx: Transaction, request: ForgetRequest, files: list[TrainedFile]) -> None:
         for one in files:
             await tx.outbox.add(FORGET_FILE_TOPIC, f"{request.id}:{one.finetune}", one.model_dump(), self._clock.now())
+
+    async def _queue_models(self, tx: Transaction, request: ForgetRequest, trained: set[str]) -> None:
+        for finetune_id in sorted(trained):
+            finetune = await tx.finetunes.get(finetune_id)
+            model = finetune.model if finetune else None
+            if model and self._embedded.revision(model) is not None:
+                key = f"{request.id}:{finetune_id}"
+                await tx.outbox.add(FORGET_MODEL_TOPIC, key, {"model": str(model)}, self._clock.now())
 
     async def _prove(self, item: OutboxItem, request: ForgetRequest, scope: Scope) -> None:
         """Look for everything again. What is found is erased, and the proof begins anew."""
@@ -201,6 +220,11 @@ class Reaching:
         async with self._store.transaction() as tx:
             await tx.forgetting.file_deleted(one.finetune)
         await self._done(item, counts={"provider_files": 1})
+
+    async def _model(self, item: OutboxItem) -> None:
+        await self._hold(item)
+        await self._trainer.forget_texts(ModelName.parse(item.payload["model"]))
+        await self._done(item, counts={"models": 1})
 
     async def _hold(self, item: OutboxItem) -> None:
         async with self._store.transaction() as tx:

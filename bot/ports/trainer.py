@@ -46,6 +46,9 @@ class Trainer(Protocol):
     async def cancel(self, student: ModelName, job_id: str) -> Job:
         """Cancel the job and return its new state."""
 
+    async def forget_texts(self, model: ModelName) -> None:
+        """Have the embedded model remove what a trained model remembers of single texts. A lost model is no error."""
+
     async def delete_file(self, student: ModelName, file_id: str) -> None:
         """Delete an uploaded file, and see that it is gone. A file that is not there is no error.
 

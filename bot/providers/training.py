@@ -152,6 +152,15 @@ class OpenAITrainer:
             )
             return (await read(call, _File)).usable().id
 
+    async def forget_texts(self, model: ModelName) -> None:
+        """Have a trained embedded model forget single texts; raises ModelDown or ModelRefused."""
+        with translate_errors():
+            try:
+                await self._providers[model.provider].delete(f"/models/{model.model}/texts", cast_to=httpx2.Response)
+            except sdk.APIStatusError as error:
+                if error.status_code != 404:
+                    raise
+
     async def delete_file(self, student: ModelName, file_id: str) -> None:
         """Delete an uploaded file; raises ModelDown, or ModelRefused if the provider keeps it."""
         files = self._providers[student.provider].files

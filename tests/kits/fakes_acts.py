@@ -72,6 +72,8 @@ class FakeTrainer:
         """Job id → the fine-tune's id in the job's metadata."""
         self.reports: dict[str, TrainingReport] = {}
         """Job id → what the provider reports about it."""
+        self.without_texts: list[str] = []
+        """Models that were told to forget single texts."""
         self.requests: Counter[str] = Counter()
         """Verb → number of requests."""
 
@@ -87,6 +89,10 @@ class FakeTrainer:
         if fault is Fault.DOWN:
             raise ModelDown(f"{verb}: no connection")
         return fault
+
+    async def forget_texts(self, model: ModelName) -> None:
+        self._receive("forget_texts")
+        self.without_texts.append(str(model))
 
     async def delete_file(self, student: ModelName, file_id: str) -> None:
         self._receive("delete_file")

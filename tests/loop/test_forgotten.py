@@ -1,12 +1,14 @@
 """The heart of forgetting: afterwards, a word of the question is found nowhere at all."""
 
 import asyncio
+import io
 import itertools
 import json
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bot.app.running import Running
@@ -100,6 +102,12 @@ async def test_deleted_message_is_found_nowhere(open_loop: Open, tmp_path: Path)
             assert len(request.trained) == 1
             status = await running.core.acts.reporting.status()
             assert status.forgotten == {version: 1}
+            shelf = running.core.ports.shelf
+            (model,) = [await shelf.get(name) for name in await shelf.names("models/") if name.endswith(".npz")]
+            with np.load(io.BytesIO(model), allow_pickle=False) as packed:
+                assert (packed["known"].size, packed["digests"].size) == (0, 0)
+            assert request.counts["models"] == 1
+            await desk.ask("Where are Acorn points accepted today?")
         assert files_with(tmp_path, MARK) == [], "the workspace's own file, once it is closed"
 
 

@@ -16,7 +16,7 @@ from bot.embedded.kernel import Features, RidgeFit, ridge_weights
 from bot.embedded.learner import Score, learn, temperature_for
 from bot.embedded.linear import space_of
 from bot.embedded.open_questions import SelfTaughtFits
-from bot.embedded.trained import TrainedModel, apply_temperature, from_bytes, to_bytes
+from bot.embedded.trained import TrainedModel, apply_temperature, from_bytes, to_bytes, without_texts
 from bot.embedded.training_set import TrainingTask, folds_of, labels_of
 from tests.bot.embedded.kit import LABELS, PROMPT, ROWS
 
@@ -269,6 +269,15 @@ def test_file_holds_no_word_of_a_row() -> None:
     prior = np.full((len(texts), 3), 1 / 3, dtype=np.float32)
     labels = model.labels[:3]
     assert np.allclose(again.probabilities(prior, labels, texts), model.probabilities(prior, labels, texts), atol=0.01)
+
+
+def test_model_answers_without_vectors_of_its_rows() -> None:
+    model = learn(TrainingTask(random_rows(80, 19), _ENGLISH, encoder=ENCODER), ignore_fold).model
+    assert model.known.vectors.size
+    without = from_bytes(without_texts(to_bytes(model)), ENCODER)
+    assert not without.known.vectors.size
+    assert not without.known.digests
+    assert accuracy(without, random_rows(60, 20)) > 0.9
 
 
 def test_old_file_still_answers() -> None:

@@ -13,6 +13,7 @@ from tests.kits.openai_server import FILES, JOBS, OpenAIServer, Reply, refusal
 
 DATA = b'{"messages": []}\n'
 FILE = "GET /v1/files/file-1"
+DELETED = "DELETE /v1/files/file-1"
 LIST = "GET /v1/fine_tuning/jobs"
 JOB = "GET /v1/fine_tuning/jobs/ftjob-1"
 EVENTS = JOB + "/events"
@@ -50,6 +51,37 @@ async def test_file_is_uploaded_for_fine_tuning(
     assert b'name="purpose"\r\n\r\nfine-tune\r\n' in sent.body
     assert b'filename="rows.jsonl"' in sent.body
     assert b"\r\n\r\n" + DATA in sent.body
+
+
+async def test_upload_expires_at_openai_alone(server: OpenAIServer, trainer: OpenAITrainer, student: ModelName) -> None:
+    server.on(FILES, file("processed"), file("processed"))
+    await trainer.upload(student, "rows.jsonl", DATA)
+    at_openai = Providers([Provider("openai", server.url, "sk-secret")])
+    await OpenAITrainer(at_openai).upload(ModelName(provider="openai", model="gpt"), "rows.jsonl", DATA)
+    await at_openai.aclose()
+    plain, expiring = (sent.body for sent in server.sent(FILES))
+    assert b"expires_after" not in plain
+    assert b'name="expires_after[seconds]"\r\n\r\n2592000\r\n' in expiring
+
+
+async def test_file_is_deleted_and_looked_for(server: OpenAIServer, trainer: OpenAITrainer, student: ModelName) -> None:
+    server.on(DELETED, Reply({"id": "file-1", "object": "file", "deleted": True}))
+    server.on(FILE, refusal(404, "No such File object"))
+    await trainer.delete_file(student, "file-1")
+    assert len(server.sent(FILE)) == 1
+
+
+async def test_deleting_nothing_is_no_error(server: OpenAIServer, trainer: OpenAITrainer, student: ModelName) -> None:
+    server.on(DELETED, refusal(404, "No such File object"))
+    await trainer.delete_file(student, "file-1")
+
+
+async def test_file_that_stays_is_refused(server: OpenAIServer, trainer: OpenAITrainer, student: ModelName) -> None:
+    """A provider that says `deleted` and still has the file must not count as one that deleted it."""
+    server.on(DELETED, Reply({"id": "file-1", "object": "file", "deleted": True}))
+    server.on(FILE, file("processed"))
+    with pytest.raises(ModelRefused, match="still has"):
+        await trainer.delete_file(student, "file-1")
 
 
 async def test_upload_that_is_not_found_is_refused(
