@@ -126,7 +126,13 @@ class Socket(AsyncSocketModeHandler):
     async def handle(self, client: Any, req: Any) -> None:
         if self._deliveries.open:
             with self._deliveries.track():
-                await super().handle(client, req)
+                await self._dispatch(client, req)
+
+    async def _dispatch(self, client: Any, req: Any) -> None:
+        try:
+            await super().handle(client, req)
+        except Exception as error:  # noqa: BLE001 - what listeners raise is handled elsewhere, so this is Bolt's own
+            log.warning("a delivery was not acked: Bolt cannot read it (%s)", type(error).__name__)
 
     async def _on_message(self, _client: Any, message: dict[str, Any], _raw: str | None = None) -> None:
         if message.get("type") == "hello":

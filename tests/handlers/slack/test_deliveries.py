@@ -27,6 +27,9 @@ def frames() -> list[str]:
     ]
     broken = [json.dumps(envelope | {"payload": payload}) for payload in payloads]
     interactive = [json.dumps(envelope | {"type": "interactive", "payload": payload}) for payload in payloads]
+    twice = {"type": "view_submission", "user": {"id": "U1"}, "response_urls": [{"block_id": "a"}, {"block_id": "b"}]}
+    form = {"id": "V1", "callback_id": "x", "private_metadata": "", "hash": "1.a", "state": {"values": {}}}
+    interactive.append(json.dumps(envelope | {"type": "interactive", "payload": twice | {"view": form}}))
     return [*nested, *DEEP.values(), *broken, *interactive, "{", '{"a": NaN}', "[]", "5", "\ufffd", "{}"]
 
 
