@@ -26,7 +26,7 @@ from bot.domain.fallback import Fallback
 from bot.domain.forgetting import Retention
 from bot.domain.release import ModelName
 from bot.domain.training_file import FileProblem
-from bot.finetunes.budget import Spending
+from bot.finetunes.budget import BudgetEnd, Spending
 from bot.finetunes.digesting import Digesting
 from bot.finetunes.following import Following
 from bot.finetunes.glancing import Glancing
@@ -130,7 +130,10 @@ class Acts:
         tracker = ports.tracker
         # questions
         self.caring = Caring(ports.encoder)
-        self.classifying = Classifying(store, ports.live_model, neighbours, clock, choices.fallback, ports.meter)
+        budget = BudgetEnd(store, spending, clock)
+        self.classifying = Classifying(
+            store, ports.live_model, neighbours, clock, choices.fallback, ports.meter, budget
+        )
         self.rechecking = Rechecking(store, self.classifying, clock)
         self.recounting = Recounting(store)
         self.pruning = Pruning(store, clock)
@@ -146,7 +149,7 @@ class Acts:
         )
         self.batching = Batching(store, self.evaluating, ports.batcher, clock)
         self.releasing = Releasing(store, clock, choices.fallback)
-        self.shadowing = Shadowing(store, ports.model, neighbours, clock, per_day=choices.shadow_per_day)
+        self.shadowing = Shadowing(store, ports.model, neighbours, clock, per_day=choices.shadow_per_day, budget=budget)
         self.thresholding = Thresholding(store, self.evaluating, clock)
         self.prompting = Prompting(store, ports.estimator, clock)
         # dataset and fine-tunes

@@ -317,7 +317,9 @@ class Settings(BaseSettings):
     bot_budget_usd: float | None = Field(default=None, ge=0)
     """Budget for fine-tunes and answers per calendar month (UTC), in US dollars: 0 or more.
 
-    A fine-tune that would exceed the rest of the budget is refused; answers are never refused. Default: no limit.
+    A fine-tune that would exceed the rest of the budget is refused. Once it is used up, the embedded model answers
+    provisionally in place of models that cost money, unless BOT_FALLBACK is `none`; admins are told once. Default: no
+    limit.
     """
     bot_providers: dict[str, Endpoint] = Field(default_factory=dict)
     """Further OpenAI-compatible providers, for models `<name>/model`: set `BOT_PROVIDERS__<NAME>__BASE_URL` for each.

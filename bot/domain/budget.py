@@ -1,9 +1,26 @@
 """The costs of a month and the rest of its budget."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.domain.finetune import Finetune, FinetuneState
 from bot.domain.thing import Thing
+
+BUDGET_TOPIC = "budget_end"
+"""Outbox topic: the budget of the month is used up, for the admins. The payload is a `BudgetNews`."""
+
+
+class BudgetNews(Thing):
+    """The end of a month's budget.
+
+    Attributes:
+        budget: the budget in US dollars.
+        until: the day on which the next month begins.
+        fallback: the model that answers until then; None if BOT_FALLBACK says that none does.
+    """
+
+    budget: float
+    until: datetime
+    fallback: str | None = None
 
 
 class Asked(Thing):
@@ -37,6 +54,11 @@ class Spend(Thing):
     def left(self) -> float | None:
         """The rest of the budget, never below zero; None without a budget."""
         return None if self.budget is None else max(0.0, self.budget - self.total)
+
+
+def next_month(now: datetime) -> datetime:
+    """Return the start of the next month; `now` is in UTC."""
+    return month_of(month_of(now) + timedelta(days=32))
 
 
 def month_of(now: datetime) -> datetime:

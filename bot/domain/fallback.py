@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bot.domain.release import DEFAULT_RECALL, ModelName, Release
+from bot.domain.release import DEFAULT_RECALL, EMBEDDED, ModelName, Release
 from bot.domain.thing import Thing
 
 FALLBACK_RECALL = DEFAULT_RECALL
@@ -31,6 +31,13 @@ class Fallback(Thing):
     def among(self, releases: Sequence[Release], serving: Release) -> Release | None:
         """Return the fallback release for the serving one, from all releases (newest first)."""
         return self.on_prompt(releases, serving) if self.wanted(serving) else None
+
+    @property
+    def free(self) -> "Fallback | None":
+        """The rule at the end of the budget: the embedded model answers, unless there is to be no fallback."""
+        if self.model is None or self.model.provider == EMBEDDED:
+            return self if self.model else None
+        return Fallback(model=ModelName(provider=EMBEDDED, model="base"), finetuned=True)
 
     def on_prompt(self, releases: Sequence[Release], serving: Release) -> Release | None:
         """Return the release of this rule's model on the serving prompt, whatever its provider."""

@@ -1,14 +1,16 @@
 """The month's spend, and the budget that a fine-tune must stay within."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from bot.domain.budget import Asked, Spend, is_billed, month_of
 from bot.domain.errors import Reason, Refused
 from bot.domain.finetune import Estimate, Finetune
 from bot.domain.release import ModelName
-from bot.ports import Clock, Estimator, Transaction
+from bot.ports import Clock, Estimator, Store, Transaction
 
+SPEND_KEPT = timedelta(seconds=30)
+"""Age up to which the month's spend is not added up anew."""
 MOST_FINETUNES = 1_000
 """Upper bound per month; only one fine-tune runs at a time."""
 
@@ -26,6 +28,14 @@ class Spending:
         self._estimator = estimator
         self._clock = clock
         self._budget = budget
+
+    @property
+    def is_limited(self) -> bool:
+        return self._budget is not None
+
+    def has_cost(self, model: ModelName) -> bool:
+        """Return whether answers of a model cost money, as far as its price is known."""
+        return bool(self._estimator.cost(model, 1_000_000, 1_000_000))
 
     async def month(self, tx: Transaction) -> Spend:
         """Return the costs of this month so far. A fine-tune counts in the month in which it was planned."""
@@ -87,3 +97,34 @@ class Spending:
         if finetune.trained_tokens is None:
             return finetune.estimate.usd
         return self._estimator.price(finetune.student, finetune.trained_tokens)[0]
+
+
+class BudgetEnd:
+    """Whether the month's budget is used up: then models that cost money give way to the embedded one.
+
+    The spend is added up anew every `SPEND_KEPT`. It only grows, so a budget that is used up stays so until the month
+    ends.
+    """
+
+    def __init__(self, store: Store, spending: Spending, clock: Clock) -> None:
+        self._store = store
+        self._spending = spending
+        self._clock = clock
+        self._kept: tuple[datetime, Spend] | None = None
+
+    async def is_over_for(self, model: ModelName) -> Spend | None:
+        if not self._spending.is_limited or not self._spending.has_cost(model):
+            return None
+        spend = await self._spend()
+        return spend if spend.left == 0 else None
+
+    async def _spend(self) -> Spend:
+        now = self._clock.now()
+        if self._kept and self._kept[1].since == month_of(now):
+            read_at, spend = self._kept
+            if spend.left == 0 or now - read_at < SPEND_KEPT:
+                return spend
+        async with self._store.snapshot() as tx:
+            spend = await self._spending.month(tx)
+        self._kept = now, spend
+        return spend

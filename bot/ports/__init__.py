@@ -7,7 +7,7 @@ from bot.ports.batcher import Batcher
 from bot.ports.clock import Clock, Meter, Unmetered
 from bot.ports.embedded import Embedded, NothingEmbedded
 from bot.ports.encoding import TextEncoder
-from bot.ports.estimator import Estimator
+from bot.ports.estimator import Budget, Estimator
 from bot.ports.forgetting import StoredForgetting
 from bot.ports.model import Answer, Model
 from bot.ports.neighbours import Neighbours, RowChanges
@@ -57,6 +57,7 @@ __all__ = [
     "AuditLog",
     "Batcher",
     "Batches",
+    "Budget",
     "Clock",
     "Corrections",
     "Cursors",

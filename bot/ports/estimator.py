@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Protocol
 
+from bot.domain.budget import Spend
 from bot.domain.release import ModelName
 
 
@@ -23,3 +24,10 @@ class Estimator(Protocol):
 
     def ends(self, model: ModelName) -> date | None:
         """Return the day on which the provider shuts the model down; None if no end is known."""
+
+
+class Budget(Protocol):
+    """The month's budget, as far as answers have to know it."""
+
+    async def is_over_for(self, model: ModelName) -> Spend | None:
+        """Return the month's spend if the budget is used up and this model would cost more; else None."""

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.domain.audience import Audience
+from bot.domain.budget import BudgetNews
 from bot.domain.card import Card
 from bot.domain.consent import Author
 from bot.domain.digest import Digest
@@ -200,6 +201,9 @@ class Announcer(Protocol):
 
     async def home_offset(self) -> timedelta:
         """Return the workspace's time zone, as its present distance from UTC: that of the first admin, else UTC."""
+
+    async def tell_budget_end(self, news: BudgetNews, *, message_id: str) -> None:
+        """Tell the ops channel, else each admin, that the budget of the month is used up, unless they know it."""
 
     async def post_digest(self, digest: Digest, prompt: Prompt) -> None:
         """Post the Monday summary in the ops channel, else to each admin, unless it is there already.

@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
 
+from bot.domain.budget import BUDGET_TOPIC, BudgetNews, Spend, next_month
 from bot.domain.errors import ModelError, Trouble
 from bot.domain.fallback import FALLBACK_RECALL, WITHOUT_ENCODER, Fallback
 from bot.domain.mirror import trace_id
@@ -16,7 +17,7 @@ from bot.domain.question import Question, Verdict
 from bot.domain.release import SYSTEM, ModelName, Release, ReleaseState
 from bot.domain.similar import Example
 from bot.domain.trouble import CUT_PROMPT, TroubleReport
-from bot.ports import Answer, Clock, Meter, Model, Neighbours, Store, Transaction, Unmetered
+from bot.ports import Answer, Budget, Clock, Meter, Model, Neighbours, Store, Transaction, Unmetered
 from bot.questions.memory import Memory
 from bot.questions.recalling import Recalling
 
@@ -42,7 +43,7 @@ class ServingRelease(NamedTuple):
 class Classifying:
     """Asks the serving release for verdicts, and the fallback release if the serving one fails."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - one port each
         self,
         store: Store,
         model: Model,
@@ -50,12 +51,14 @@ class Classifying:
         clock: Clock,
         fallback: Fallback | None = None,
         meter: Meter | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self._store = store
         self._model = model
         self._clock = clock
         self._fallback = fallback or Fallback()
         self._meter = meter or Unmetered()
+        self._budget = budget
         self._cut: dict[ModelName, bool] = {}
         """Model → whether its provider cut the prompt of its newest answer."""
         self._prompts: dict[str, Prompt] = {}
@@ -89,11 +92,53 @@ class Classifying:
             ModelError: The serving release's error, if the fallback release did not answer either.
         """
         release, prompt = serving
+        spend = await self.over_budget(release)
+        free = await self._ask_free(question, serving, spend, hold) if spend else None
+        if free:
+            return free
         with self._meter.span("classify", question=question.id, release=release.id):
             try:
                 return await self._ask(release, prompt, question)
             except ModelError as error:
                 return await self._ask_fallback(question, serving, error, hold)
+
+    async def over_budget(self, release: Release) -> Spend | None:
+        """Return the month's spend if the budget is used up and this release costs more; else None."""
+        return await self._budget.is_over_for(release.model) if self._budget else None
+
+    async def _ask_free(
+        self,
+        question: Question,
+        serving: ServingRelease,
+        spend: Spend,
+        hold: Callable[[Transaction], Awaitable[None]],
+    ) -> Verdict | None:
+        """Return the embedded model's provisional answer at the end of the budget, and tell the admins once.
+
+        Returns:
+            None if it gave none, or if there is to be no fallback. A question is never left without an answer.
+        """
+        release, prompt = serving
+        rule = self._fallback.free
+        async with self._store.transaction() as tx:
+            await hold(tx)
+            await self._tell_budget_end(tx, spend, rule)
+            found = rule.on_prompt(await tx.releases.all(), release) if rule else None
+        if rule and rule.model and found is None:
+            found = await self._added(rule.model, release, hold)
+        with suppress(ModelError):
+            return await self._provisional_verdict(found, prompt, question) if found else None
+        with suppress(ModelError):
+            return await self._provisional_verdict(await self._added(WITHOUT_ENCODER, release, hold), prompt, question)
+        return None
+
+    async def _tell_budget_end(self, tx: Transaction, spend: Spend, rule: Fallback | None) -> None:
+        now, until = self._clock.now(), next_month(spend.since)
+        budget = spend.budget or 0.0
+        name = f"{BUDGET_TOPIC}:{spend.since:%Y-%m}:{budget:.2f}"  # a raised budget is news again
+        if await tx.leases.acquire(name, uuid.uuid4().hex, now, until - now + REPORT_INTERVAL):
+            news = BudgetNews(budget=budget, until=until, fallback=str(rule.model) if rule else None)
+            await tx.outbox.add(BUDGET_TOPIC, name, {"news": news.model_dump_json()}, now)
 
     async def _ask_fallback(
         self,
@@ -114,7 +159,7 @@ class Classifying:
             except ModelError as error:
                 encoder_fails = encoder_fails or error.encoder is not None
         if verdict is None and encoder_fails and self._fallback.model:
-            fallback = await self._without_encoder(release, hold)
+            fallback = await self._added(WITHOUT_ENCODER, release, hold)
             with suppress(ModelError):
                 verdict = await self._provisional_verdict(fallback, prompt, question)
         async with self._store.transaction() as tx:
@@ -130,15 +175,17 @@ class Classifying:
             raise failure
         return verdict
 
-    async def _without_encoder(self, serving: Release, hold: Callable[[Transaction], Awaitable[None]]) -> Release:
-        """Return the release of the embedded model without its encoder, on the same prompt; add it if it is missing."""
+    async def _added(
+        self, model: ModelName, serving: Release, hold: Callable[[Transaction], Awaitable[None]]
+    ) -> Release:
+        """Return the fallback release of this model on the same prompt; add it if it is missing."""
         async with self._store.transaction() as tx:
             await hold(tx)
-            found = Fallback(model=WITHOUT_ENCODER).on_prompt(await tx.releases.all(), serving)
+            found = Fallback(model=model).on_prompt(await tx.releases.all(), serving)
             if found is None:
                 found = Release(
                     id=uuid.uuid4().hex[:8],
-                    model=WITHOUT_ENCODER,
+                    model=model,
                     prompt_id=serving.prompt_id,
                     recall=FALLBACK_RECALL,
                     state=ReleaseState.CANDIDATE,

@@ -1,9 +1,11 @@
 """Delivery of outbox entries to Slack: in order, retried until Slack accepts them, and visible once."""
 
+import json
 import logging
 import uuid
 from datetime import datetime, timedelta
 
+from bot.domain.budget import BUDGET_TOPIC, BudgetNews
 from bot.domain.card import Card
 from bot.domain.consent import Consent
 from bot.domain.correction import Correction, CorrectionKind
@@ -69,6 +71,7 @@ class Delivering:
             OPERATORS_TOPIC: self._operators,
             PERMISSION_TOPIC: self._permission,
             PRIVACY_TOPIC: self._privacy,
+            BUDGET_TOPIC: self._budget_end,
         }
         delay = RetryDelay(FIRST_DELIVERY_WAIT, LONGEST_DELIVERY_WAIT)
         spans = meter or Unmetered()
@@ -260,6 +263,11 @@ class Delivering:
         async with self._store.transaction() as tx:
             await self._entries.hold(tx, item)
         await self._announcer.ask_permission(ModelName.parse(item.key), paused=PAUSED in item.payload)
+
+    async def _budget_end(self, item: OutboxItem) -> None:
+        async with self._store.transaction() as tx:
+            await self._entries.hold(tx, item)
+        await self._announcer.tell_budget_end(BudgetNews.kept(json.loads(item.payload["news"])), message_id=item.key)
 
     async def _consent(self, item: OutboxItem) -> None:
         """Ask an author of the question's words in private, unless the answer is there or the words are gone."""

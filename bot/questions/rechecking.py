@@ -3,6 +3,7 @@
 import logging
 from datetime import timedelta
 
+from bot.domain.budget import next_month
 from bot.domain.card import Card
 from bot.domain.disk import log_failure
 from bot.domain.errors import ModelError
@@ -18,6 +19,8 @@ RECHECK_LEASE = timedelta(seconds=90)
 """Longer than the slowest classification."""
 FIRST_RECHECK_WAIT = timedelta(seconds=30)
 LONGEST_RECHECK_WAIT = timedelta(minutes=5)
+BUDGET_WAIT = timedelta(hours=1)
+"""Interval at which a recheck looks whether there is money again."""
 TRIES_IF_REFUSED = 3
 """Number of tries after which a question that the serving release refuses keeps its provisional verdict."""
 
@@ -51,6 +54,8 @@ class Rechecking:
 
     async def _recheck(self, item: OutboxItem) -> None:
         card = await self._card_to_recheck(item)
+        if card and await self._waits_for_money(item):
+            return
         verdict = await self._classifying.serving_verdict(card.question) if card else None
         async with self._store.transaction() as tx:
             # A concurrent settlement or edit either waits for this lock or is visible here.
@@ -62,6 +67,17 @@ class Rechecking:
                 return
             await self._replace(tx, newest, verdict)
         log.info("question %s: rechecked", item.key)
+
+    async def _waits_for_money(self, item: OutboxItem) -> bool:
+        """Return whether the budget is used up; the entry then waits for the next month, or for a larger budget."""
+        async with self._store.snapshot() as tx:
+            serving = await self._classifying.serving(tx)
+        if not await self._classifying.over_budget(serving.release):
+            return False
+        now = self._clock.now()
+        async with self._store.transaction() as tx:
+            await tx.outbox.retry(item, min(now + BUDGET_WAIT, next_month(now)), "BudgetEnd")
+        return True
 
     async def _card_to_recheck(self, item: OutboxItem) -> Card | None:
         """Return the question's card if its verdict is still provisional and not settled."""

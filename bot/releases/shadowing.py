@@ -9,7 +9,7 @@ from bot.domain.errors import ModelDown, ModelError, Reason, Refused
 from bot.domain.release import Release, ReleaseState
 from bot.domain.shadow import Agreement, Shadow
 from bot.domain.thing import Thing
-from bot.ports import Clock, Model, Neighbours, OutboxItem, Store, Transaction
+from bot.ports import Budget, Clock, Model, Neighbours, OutboxItem, Store, Transaction
 from bot.questions.leasing import LeasedOutbox, RetryDelay
 from bot.questions.recalling import Recalling
 from bot.releases.releasing import unknown_release
@@ -45,7 +45,17 @@ class Shadowing:
         per_day: maximum number of questions in 24 hours; further ones are skipped.
     """
 
-    def __init__(self, store: Store, model: Model, neighbours: Neighbours, clock: Clock, *, per_day: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        model: Model,
+        neighbours: Neighbours,
+        clock: Clock,
+        *,
+        per_day: int,
+        budget: Budget | None = None,
+    ) -> None:
+        self._budget = budget
         self._store = store
         self._model = model
         self._recalling = Recalling(store, neighbours)
@@ -144,6 +154,8 @@ class Shadowing:
             spent = len(await tx.shadows.of(release.id, since=now - DAY)) if release else 0
             row = await tx.rows.get(question_id)
         if release is None or prompt is None or question is None or spent >= self.per_day:
+            return
+        if self._budget and await self._budget.is_over_for(release.model):
             return
         # Staff may have settled the question meanwhile; its own row must not become an example.
         own = [row.group] if row else []

@@ -7,6 +7,7 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.domain.budget import BudgetNews
 from bot.domain.card import Card
 from bot.domain.consent import Author
 from bot.domain.digest import Digest
@@ -31,6 +32,7 @@ from handlers.texts.words import Words
 from handlers.views import consent as consent_view
 from handlers.views import forget as forget_view
 from handlers.views import permission, training
+from handlers.views.budget import budget_end
 from handlers.views.card import card as card_view
 from handlers.views.card import moved
 from handlers.views.care import care as care_view
@@ -318,6 +320,11 @@ class SlackAnnouncer:
     async def home_offset(self) -> timedelta:
         admins = await self._admins() if self._admins else []
         return await self._offset_of(admins[0]) if admins else timedelta(0)
+
+    async def tell_budget_end(self, news: BudgetNews, *, message_id: str) -> None:
+        for channel, words in await self._operators():
+            message = budget_end(news, words)
+            await self._post_once(channel, None, message, announcement_mark(f"budget:{message_id}"), again=True)
 
     async def post_digest(self, digest: Digest, prompt: Prompt) -> None:
         waiting, mark = digest.waiting, announcement_mark(f"digest:{digest.until.date()}")

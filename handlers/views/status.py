@@ -75,6 +75,7 @@ def attention(state: Status, words: Words) -> list[str]:
         words("finetune.status.cut_prompt", model=escaped(model), billed=billed, counted=counted)
         for model, billed, counted in state.cut_prompts
     ]
+    lines += [words("budget.over")] if state.spend.left == 0 else []
     if state.overridden:
         who, note = state.overridden
         lines.append(words("finetune.status.overridden", who=mention(who) or escaped(who), note=escaped(note, 300)))
@@ -89,11 +90,18 @@ def attention(state: Status, words: Words) -> list[str]:
         lines.append(words(f"tracker.{state.mirror.trouble}"))
     if state.unfit and any(release.id == state.serving.id for release in state.unfit):
         lines.append(words("spend.unfit", name=state.serving.name))
-    if len({replica.release_id for replica in state.replicas}) > 1:
-        lines.append(words("finetune.status.releases_differ"))
-    if len({replica.version for replica in state.replicas}) > 1:
-        lines.append(words("finetune.status.versions_differ"))
+    lines += differences(state.replicas, words)
     return ["⚠️ " + line for line in lines] + unreadable(state.unreadable, words)
+
+
+def differences(alive: Sequence[Replica], words: Words) -> list[str]:
+    """Return in what the replicas differ; often in nothing."""
+    lines = []
+    if len({replica.release_id for replica in alive}) > 1:
+        lines.append(words("finetune.status.releases_differ"))
+    if len({replica.version for replica in alive}) > 1:
+        lines.append(words("finetune.status.versions_differ"))
+    return lines
 
 
 # --- details

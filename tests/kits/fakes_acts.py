@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from bot.domain.batch import BatchJob
+from bot.domain.budget import BudgetNews
 from bot.domain.card import Card
 from bot.domain.consent import Author
 from bot.domain.digest import Digest
@@ -176,6 +177,8 @@ class FakeAnnouncer:
         """Posted notices, each with the ts of the message that it answers."""
         self.limits: list[tuple[str, int]] = []
         """People who were told of the limit, each with the limit."""
+        self.budget_ends: dict[str, BudgetNews] = {}
+        """Message id → what admins were told of the end of the budget."""
         self.owners: dict[str, Card] = {}
         """Message id → the card whose owner the message mentions."""
         self.owner_again: list[bool] = []
@@ -361,6 +364,10 @@ class FakeAnnouncer:
     async def home_offset(self) -> timedelta:
         self._receive("home_offset")
         return self.offset
+
+    async def tell_budget_end(self, news: BudgetNews, *, message_id: str) -> None:
+        self._receive("tell_budget_end")
+        self.budget_ends[message_id] = news
 
     async def post_digest(self, digest: Digest, prompt: Prompt) -> None:
         del prompt

@@ -224,6 +224,7 @@ async def open_desk(
     per_hour: int | None = None,
     training_allowed: bool = True,
     tell_askers: bool = False,
+    budget_usd: float | None = None,
 ) -> AsyncIterator[SlackDesk]:
     """Open a bot in a new practice workspace.
 
@@ -239,6 +240,7 @@ async def open_desk(
         student: The model to train.
         embedded: What the embedded model knows about itself; the default has none.
         enterprise: The Enterprise Grid organisation of the workspace; the default has none.
+        budget_usd: The budget of a month; the default has none.
         per_hour: Questions that one person may ask within an hour; the default has no limit.
         training_allowed: Whether the settings allow trainings.
         tell_askers: Whether each asker is told once what happens with questions, as the bot does outside of tests.
@@ -273,7 +275,13 @@ async def open_desk(
         fallback = fallback or Fallback()
         acts = Acts(
             ports,
-            Choices(student=student, fallback=fallback, judged_per_second=rates, training_allowed=training_allowed),
+            Choices(
+                student=student,
+                fallback=fallback,
+                budget_usd=budget_usd,
+                judged_per_second=rates,
+                training_allowed=training_allowed,
+            ),
         )
         guard = Guard([server.people.staff_group.id], [server.people.admin.id], client, people, acts.auditing)
         announcer = SlackAnnouncer(
