@@ -19,9 +19,11 @@ from bot.corrections.sending import Sending
 from bot.corrections.signalling import Signalling
 from bot.dataset.auditing import Auditing
 from bot.dataset.exporting import Exporting
+from bot.dataset.guarding import Guarding
 from bot.dataset.importing import Importing
 from bot.dataset.permitting import Permitting
 from bot.dataset.surveying import Surveying
+from bot.dataset.withdrawing import Withdrawing
 from bot.domain.fallback import Fallback
 from bot.domain.forgetting import Retention
 from bot.domain.release import ModelName
@@ -113,6 +115,8 @@ class Choices:
     """Whether trainings begin by themselves, or are proposed where they cost money."""
     training_allowed: bool = False
     """Whether the settings say that the company allows trainings; if not, an admin says it in Slack."""
+    guarded: bool = True
+    """Whether what one person settled is set aside if it is too much of all, until an admin looks."""
     private_rows: bool = False
     """Whether hosted trainers, downloads and the tracker get what was asked in private channels and direct messages."""
     retention: Retention = field(default_factory=Retention)
@@ -146,6 +150,7 @@ class Acts:
             estimator=ports.estimator,
             per_second=choices.judged_per_second,
             embedded=ports.embedded,
+            guarded=choices.guarded,
         )
         self.batching = Batching(store, self.evaluating, ports.batcher, clock)
         self.releasing = Releasing(store, clock, choices.fallback)
@@ -155,7 +160,13 @@ class Acts:
         # dataset and fine-tunes
         self.importing = Importing(store, neighbours, clock)
         self.exporting = Exporting(
-            store, ports.shelf, neighbours, clock, ports.embedded, private_rows=choices.private_rows
+            store,
+            ports.shelf,
+            neighbours,
+            clock,
+            ports.embedded,
+            private_rows=choices.private_rows,
+            guarded=choices.guarded,
         )
         self.permitting = Permitting(store, clock, self.exporting, choices.student, by_setting=choices.training_allowed)
         self.planning = Planning(
@@ -171,7 +182,11 @@ class Acts:
         )
         self.glancing = Glancing(store, self.proposing, spending, neighbours, clock, choices.student, self.permitting)
         read_mirror = partial(mirror_state, private_rows=choices.private_rows) if tracker else None
-        self.reporting = Reporting(store, clock, spending, neighbours, read_mirror, ports.embedded, self.permitting)
+        self.guarding = Guarding(store, clock, on=choices.guarded)
+        self.reporting = Reporting(
+            *(store, clock, spending, neighbours, read_mirror, ports.embedded, self.permitting), guarded=choices.guarded
+        )
+        self.withdrawing = Withdrawing(store, clock)
         # forgetting
         self.forgetting = Forgetting(store, clock, choices.retention)
         # corrections

@@ -19,7 +19,7 @@ from handlers import (
     unsure,
     workspace,
 )
-from handlers.answers import consent, feedback, keep, reactions, why
+from handlers.answers import consent, feedback, keep, reactions, settlers, why
 from handlers.askers import direct, follow_up, forget
 from handlers.context import Context
 from handlers.slack import errors
@@ -33,6 +33,7 @@ STORIES = (
     unsure.UNSURE_STORY,
     review.REVIEW_STORY,
     prompt.PROMPT_STORY,
+    settlers.SETTLERS_STORY,
     details.DETAILS_STORY,
     forget.FORGET_STORY,
     digest.DIGEST_STORY,

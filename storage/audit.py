@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.audit import OPERATOR, AuditAct, AuditCheckpoint, AuditEntry
+from bot.domain.audit import ALIAS, OPERATOR, AuditAct, AuditCheckpoint, AuditEntry
 from bot.domain.release import SYSTEM
 from storage.cursors import SqlCursors
 from storage.locks import Lock, acquire_lock
@@ -33,7 +33,7 @@ class SqlAuditLog:
         entry = AuditEntry(
             seq=newest[0].seq + 1 if newest else 1,
             at=now,
-            who=who if who in {SYSTEM, OPERATOR} else await self._alias(who),
+            who=who if who in {SYSTEM, OPERATOR} else await self.alias(who),
             act=act,
             thing=thing,
             facts=dict(facts or {}),
@@ -86,11 +86,12 @@ class SqlAuditLog:
             await cursors.move(CHECKPOINT_KEY, known, datetime.fromtimestamp(0, UTC))
         return bytes.fromhex(known)
 
-    async def _alias(self, user_id: str) -> str:
-        query = select(audit_people.c.alias).where(audit_people.c.user_id == user_id)
+    async def alias(self, person: str) -> str:
+        await acquire_lock(self._connection, Lock.AUDIT)  # two transactions must not name the same person
+        query = select(audit_people.c.alias).where(audit_people.c.user_id == person)
         known = (await self._connection.execute(query)).scalar()
         if known:
             return str(known)
-        alias = f"person-{uuid.uuid4().hex[:12]}"
-        await self._connection.execute(insert(audit_people).values(user_id=user_id, alias=alias))
+        alias = f"{ALIAS}{uuid.uuid4().hex[:12]}"
+        await self._connection.execute(insert(audit_people).values(user_id=person, alias=alias))
         return alias

@@ -3,15 +3,20 @@
 from collections import Counter
 from datetime import datetime
 
-from sqlalchemy import bindparam, case, func, insert, select
+from sqlalchemy import bindparam, case, exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.correction import Correction, CorrectionKind
+from bot.domain.dataset import Split
 from bot.domain.evidence import SettledAnswer
-from storage.audiences import sent_question
-from storage.tables import corrections, questions, verdicts
+from storage.audiences import sent_question, sent_row
+from storage.tables import corrections, questions, rows, verdicts
 
 _OF_QUESTION = select(corrections).where(corrections.c.question_id == bindparam("id")).order_by(corrections.c.seq)
+
+
+_LATER = corrections.alias()
+_IS_NEWEST = ~exists().where(_LATER.c.question_id == corrections.c.question_id, _LATER.c.seq > corrections.c.seq)
 
 
 class SqlCorrections:
@@ -35,6 +40,40 @@ class SqlCorrections:
     async def by(self, person: str, since: datetime) -> list[Correction]:
         query = select(corrections).where(corrections.c.by == person, corrections.c.at >= since)
         return [Correction.model_validate(dict(row)) for row in (await self._connection.execute(query)).mappings()]
+
+    async def standing(self, person: str, since: datetime) -> list[str]:
+        query = (
+            select(corrections.c.question_id)
+            .where(corrections.c.by == person, corrections.c.at >= since, _IS_NEWEST)
+            .where(corrections.c.kind != CorrectionKind.UNDO.value)
+            .order_by(corrections.c.question_id)
+        )
+        return [*(await self._connection.execute(query)).scalars()]
+
+    async def taken_back(self, person: str, at: datetime) -> list[str]:
+        before = corrections.alias()
+        query = (
+            select(corrections.c.question_id)
+            .join(
+                before,
+                (before.c.question_id == corrections.c.question_id) & (before.c.seq == corrections.c.seq - 1),
+            )
+            .where(corrections.c.kind == CorrectionKind.UNDO.value, corrections.c.at == at, _IS_NEWEST)
+            .where(before.c.by == person)
+            .order_by(corrections.c.question_id)
+        )
+        return [*(await self._connection.execute(query)).scalars()]
+
+    async def seconded(self) -> int:
+        agreed = (
+            select(rows.c.id)
+            .join(corrections, corrections.c.question_id == rows.c.id)
+            .where(rows.c.split == Split.HELD_OUT.value, rows.c.withdrawn_at.is_(None), sent_row())
+            .where(corrections.c.kind != CorrectionKind.UNDO.value, corrections.c.category == rows.c.category)
+            .group_by(rows.c.id)
+            .having(func.count(corrections.c.by.distinct()) >= 2)
+        )
+        return (await self._connection.execute(select(func.count()).select_from(agreed.subquery()))).scalar_one()
 
     async def judged(self, since: datetime) -> list[tuple[datetime, bool]]:
         later = corrections.alias()

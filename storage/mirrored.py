@@ -86,6 +86,10 @@ class MirroredRows(SqlRows):
         await super().withdraw(row_id, now)
         await MirrorNotes(self._connection).add_rows([(row_id, now)])
 
+    async def restore(self, row_id: str, now: datetime) -> None:
+        await super().restore(row_id, now)
+        await MirrorNotes(self._connection).add_rows([(row_id, now)])
+
 
 class MirroredAudiences(SqlAudiences):
     """`SqlAudiences` with a mirror note for what turns out to be public: it was left out of the mirror before."""

@@ -39,6 +39,21 @@ class SqlRows:
             update(rows).where(rows.c.id == row_id, _NOT_WITHDRAWN).values(withdrawn_at=now, touched_at=now)
         )
 
+    async def restore(self, row_id: str, now: datetime) -> None:
+        withdrawn = rows.c.withdrawn_at.is_not(None)
+        await self._connection.execute(
+            update(rows).where(rows.c.id == row_id, withdrawn).values(withdrawn_at=None, touched_at=now)
+        )
+
+    async def settled_by(self, person: str, since: datetime) -> list[str]:
+        settled = (rows.c.by == person, rows.c.source != Source.IMPORT.value, rows.c.settled_at >= since)
+        query = select(rows.c.id).where(*settled, _NOT_WITHDRAWN).order_by(rows.c.id)
+        return [*(await self._connection.execute(query)).scalars()]
+
+    async def withdrawn_of(self, person: str, since: datetime) -> list[str]:
+        query = select(rows.c.id).where(rows.c.by == person, rows.c.withdrawn_at >= since).order_by(rows.c.id)
+        return [*(await self._connection.execute(query)).scalars()]
+
     async def get(self, row_id: str) -> Row | None:
         query = select(*_FIELDS).where(rows.c.id == row_id, _COUNTS)
         found = (await self._connection.execute(query)).mappings().one_or_none()

@@ -19,6 +19,7 @@ from storage.finetunes import SqlFinetunes
 from storage.forgetting import SqlForgetting
 from storage.inbox import SqlInbox
 from storage.leases import SqlLeases
+from storage.looks import SqlLooks
 from storage.marks import SqlMarks
 from storage.mirrored import (
     MirroredAudiences,
@@ -44,7 +45,7 @@ from storage.weeks import SqlWeeks
 class SqlTransaction:
     """One unit of work on a connection with an open transaction."""
 
-    def __init__(self, connection: AsyncConnection, *, mirrored: bool = False) -> None:
+    def __init__(self, connection: AsyncConnection, *, mirrored: bool = False) -> None:  # noqa: PLR0915 - one line a kind
         self.inbox: ports.Inbox = SqlInbox(connection)
         self.questions: ports.Questions = (MirroredQuestions if mirrored else SqlQuestions)(connection)
         self.corrections: ports.Corrections = (MirroredCorrections if mirrored else SqlCorrections)(connection)
@@ -67,6 +68,7 @@ class SqlTransaction:
         self.cursors: ports.Cursors = SqlCursors(connection)
         self.audiences: ports.StoredAudiences = (MirroredAudiences if mirrored else SqlAudiences)(connection)
         self.vectors: ports.StoredVectors = SqlVectors(connection)
+        self.looks: ports.Looks = SqlLooks(connection)
         self.askers: ports.Askers = SqlAskers(connection)
         self.audit: ports.AuditLog = SqlAuditLog(connection)
         self.forgetting: ports.StoredForgetting = SqlForgetting(connection)

@@ -437,6 +437,17 @@ leases = Table(
     Column("until", Moment, nullable=False),
 )
 
+# What admins decided about rows that were set aside. No foreign key: a decision about an erased row does no harm.
+looks = Table(
+    "looks",
+    metadata,
+    Column("row_id", KeyText, primary_key=True),
+    Column("settled_at", Moment, nullable=False),
+    Column("keep", Boolean, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
 # What each person asked in the last days: times and hashes of ids, for the limit per hour.
 askers = Table(
     "askers",

@@ -75,7 +75,7 @@ async def open_bot(
         trust = trust_of(settings)
         telemetry = Telemetry(VERSION, settings.otel_exporter_otlp_endpoint, TrustAdapter(trust) if trust else None)
         stack.push_async_callback(telemetry.aclose)
-        core = await stack.enter_async_context(open_core(settings, prompt, telemetry))
+        core = await stack.enter_async_context(open_core(settings, prompt, telemetry, practice=server is not None))
         core.load_encoder()
         await asyncio.gather(core.load_rows(), asyncio.to_thread(load_sdk))
         await stack.enter_async_context(serve_slack(core, settings, Edge(health, telemetry, requests)))

@@ -122,7 +122,11 @@ def read_text(file: Path) -> str:
 
 @asynccontextmanager
 async def open_core(  # noqa: PLR0915 - one line a part
-    settings: Settings, prompt: Prompt | None = None, telemetry: Telemetry | None = None
+    settings: Settings,
+    prompt: Prompt | None = None,
+    telemetry: Telemetry | None = None,
+    *,
+    practice: bool = False,
 ) -> AsyncIterator[Core]:
     """Open the database (migrating it), the embedded model and the providers until the block ends.
 
@@ -130,6 +134,7 @@ async def open_core(  # noqa: PLR0915 - one line a part
         settings: the loaded settings.
         prompt: replaces the prompt that the settings name.
         telemetry: measures the model calls; None measures nothing.
+        practice: whether the settings were filled in for the practice workspace.
 
     Raises:
         SettingsError: the prompt is unusable, or DATABASE_URL is not the address of a database.
@@ -172,7 +177,7 @@ async def open_core(  # noqa: PLR0915 - one line a part
             embedded=EmbeddedModel(local) if "local" not in services else NothingEmbedded(),
             encoder=local if settings.bot_encoder == ENCODER else None,
         )
-        acts = Acts(ports, choices_of(settings))
+        acts = Acts(ports, choices_of(settings, practice=practice or settings.practice))
         await acts.releasing.ensure(prompt, settings.serving)
         yield Core(
             settings=settings,
@@ -189,8 +194,8 @@ async def open_core(  # noqa: PLR0915 - one line a part
         )
 
 
-def choices_of(settings: Settings) -> Choices:
-    """Return what the settings choose for the acts."""
+def choices_of(settings: Settings, *, practice: bool = False) -> Choices:
+    """Return what the settings choose for the acts. In the practice workspace one pair of hands plays many people."""
     return Choices(
         student=settings.bot_student,
         fallback=settings.fallback,
@@ -200,6 +205,7 @@ def choices_of(settings: Settings) -> Choices:
         langsmith_staff=settings.langsmith_staff,
         auto_train=settings.auto_train,
         training_allowed=settings.bot_training_allowed,
+        guarded=not practice,
         private_rows=settings.bot_private_rows,
         retention=settings.retention,
     )

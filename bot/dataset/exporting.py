@@ -1,11 +1,13 @@
 """The export of the current rows as a training file, proven to hold no held-out question."""
 
 import asyncio
+from collections.abc import Sequence
 
 from bot.current_prompt import current_prompt
-from bot.domain.dataset import PRIVATE, Export, Split, export, open_questions, questions_of, unanswered_lines
+from bot.domain.dataset import PRIVATE, Export, Row, Split, export, open_questions, questions_of, unanswered_lines
 from bot.domain.errors import Reason, Refused
 from bot.domain.release import ModelName
+from bot.domain.shares import SetAside, set_aside
 from bot.ports import Clock, Embedded, Neighbours, NothingEmbedded, Shelf, Store
 from bot.ports.progress import Progress, unheard
 from bot.similarity.disjoint import overlapping_ids, prove_disjoint
@@ -25,10 +27,11 @@ class Exporting:
         neighbours: Finds conflicts and near-copies.
         clock: The time.
         embedded: Tells which students are trained in this process.
+        guarded: Whether rows are set aside (`shares.py`).
         private_rows: Whether other files may hold rows of private channels and direct messages too.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the ports, and two choices
         self,
         store: Store,
         shelf: Shelf,
@@ -37,7 +40,9 @@ class Exporting:
         embedded: Embedded | None = None,
         *,
         private_rows: bool = False,
+        guarded: bool = True,
     ) -> None:
+        self._guarded = guarded
         self._embedded = embedded or NothingEmbedded()
         self._private_rows = private_rows
         self._store = store
@@ -66,26 +71,22 @@ class Exporting:
         async with self._store.snapshot() as tx:
             rows = [row async for row in tx.rows.all()]
             prompt = await current_prompt(tx)
+            looks = await tx.looks.all()
         held_out = [row for row in rows if row.split is Split.HELD_OUT]
         to_train = [row for row in rows if row.split is Split.TRAIN]
         report(1, EXPORT_STEPS)
         contested = await self._neighbours.contested(rows)
         report(2, EXPORT_STEPS)
         near_held_out = await overlapping_ids(self._neighbours, to_train, held_out)
+        aside = await asyncio.to_thread(set_aside, rows, looks) if self._guarded else SetAside()
         # In a thread, because many rows take seconds and questions are answered meanwhile.
         private = self.may_hold_private(student)
         frozen = await asyncio.to_thread(
-            export, rows, prompt, contested=contested, near_held_out=near_held_out, private=private
+            export, rows, prompt, contested=contested, near_held_out=near_held_out, private=private, aside=aside.ids
         )
+        frozen = frozen.with_aside(aside.by_person)
         report(3, EXPORT_STEPS)
-        # The proof reads the file itself, not the rows that it was made from.
-        by_id = {row.id: row for row in rows}
-        lines = zip(frozen.texts, await asyncio.to_thread(questions_of, frozen.data), strict=True)
-        trained = [
-            row if row.text == text else row.model_copy(update={"text": text})
-            for row, text in ((by_id[row_id], text) for row_id, text in lines)
-        ]
-        await prove_disjoint(self._neighbours, trained, held_out)
+        await self._prove(frozen, rows, held_out)
         report(4, EXPORT_STEPS)
         if not frozen.texts and (left_out := frozen.manifest.left_out.get(PRIVATE)):
             raise Refused(Reason.TOO_FEW_PUBLIC, rows=0, private=left_out)
@@ -95,6 +96,16 @@ class Exporting:
         async with self._store.transaction() as tx:
             await tx.datasets.put(frozen.manifest, self._clock.now())
         return frozen
+
+    async def _prove(self, frozen: Export, rows: Sequence[Row], held_out: Sequence[Row]) -> None:
+        """Prove that a file holds no held-out question. The file itself is read, not the rows that it was made from."""
+        by_id = {row.id: row for row in rows}
+        lines = zip(frozen.texts, await asyncio.to_thread(questions_of, frozen.data), strict=True)
+        trained = [
+            row if row.text == text else row.model_copy(update={"text": text})
+            for row, text in ((by_id[row_id], text) for row_id, text in lines)
+        ]
+        await prove_disjoint(self._neighbours, trained, held_out)
 
     async def open_questions(self) -> bytes:
         """Return lines for the embedded trainer alone: questions that nobody has settled, without an answer.

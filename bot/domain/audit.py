@@ -9,6 +9,8 @@ from enum import StrEnum
 
 from bot.domain.thing import Thing
 
+ALIAS = "person-"
+"""Beginning of the alias of a person."""
 OPERATOR = "operator"
 """Who acts on the command line."""
 
@@ -36,6 +38,12 @@ class AuditAct(StrEnum):
     PROMPT_CHANGED = "prompt_changed"
     RECALL_CHANGED = "recall_changed"
     SHADOW_CHANGED = "shadow_changed"
+    ASIDE_KEPT = "aside_kept"
+    """Rows that were set aside are trained on again. The thing is the alias of the person who settled them."""
+    ASIDE_LEFT_OUT = "aside_left_out"
+    WITHDRAWN = "withdrawn"
+    """A person's settlements were taken back. The thing is this person's alias."""
+    WITHDRAWAL_UNDONE = "withdrawal_undone"
     THRESHOLD_CHANGED = "threshold_changed"
     FORGET_ASKED = "forget_asked"
     FORGOTTEN = "forgotten"

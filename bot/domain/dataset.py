@@ -5,7 +5,7 @@ import io
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -112,6 +112,16 @@ def usable_rows(rows: Sequence[Row], contested: Container[str]) -> list[Row]:
     return [row for row in distinct(rows) if row.group not in contested]
 
 
+def settled_by(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
+    """Return person → category → number of rows that this person settled, most first. Imports have no settler."""
+    found: dict[str, Counter[str]] = {}
+    for row in rows:
+        if row.source is not Source.IMPORT:
+            found.setdefault(row.by, Counter())[row.category] += 1
+    ordered = sorted(found.items(), key=lambda one: (-one[1].total(), one[0]))
+    return {person: dict(sorted(counts.items())) for person, counts in ordered}
+
+
 class Manifest(Thing):
     """A summary of an export, kept as proof of what it contained."""
 
@@ -127,6 +137,10 @@ class Manifest(Thing):
     left_out: dict[str, int]
     """Reason for leaving rows out → number of rows."""
     bytes: int
+    settlers: dict[str, dict[str, int]] = {}  # noqa: RUF012 - pydantic copies it
+    """Person → category id → rows of the file that this person settled; nobody settled imported rows."""
+    aside: dict[str, int] = {}  # noqa: RUF012 - pydantic copies it
+    """Person → rows that are set aside until an admin looks (`shares.py`)."""
 
 
 class Export(Thing):
@@ -136,6 +150,10 @@ class Export(Thing):
     data: bytes
     texts: dict[str, str]
     """Row id → question, for the rows of the file, in file order."""
+
+    def with_aside(self, people: Mapping[str, int]) -> "Export":
+        """Return the export with the number of rows that are set aside of each person."""
+        return self.model_copy(update={"manifest": self.manifest.model_copy(update={"aside": dict(people)})})
 
 
 SPECIAL_TOKENS = (
@@ -220,6 +238,8 @@ def neutral_reason(language: str, category: Category) -> str:
     return f"{category.name}に関する質問です。" if language == "ja" else f"This is a question for {category.name}."
 
 
+SET_ASIDE = "set_aside"
+"""Why rows are left out: one person settled too many of all, or too many at once (`shares.py`)."""
 PRIVATE = "private"
 """Key in `Manifest.left_out` of the rows that not everybody may read."""
 
@@ -231,6 +251,7 @@ def export(
     contested: Container[str] = (),
     near_held_out: Container[str] = (),
     private: bool = True,
+    aside: Container[str] = (),
 ) -> Export:
     """Build the training file of these rows under this prompt. Held-out rows are counted but never written.
 
@@ -244,12 +265,15 @@ def export(
         near_held_out: ids of rows that are near-duplicates of a held-out one (`disjoint.seen`).
         private: whether the file may hold rows that not everybody may read. If not, they are left out first, so that
             none of them takes the place of a public row with the same text.
+        aside: ids of rows that are set aside, which take no other row's place either.
     """
+    every, rows = rows, [row for row in rows if row.id not in aside]
     readable = [row for row in rows if private or row.public]
     unique = distinct(readable)
     few_read = [row for row in rows if not (private or row.public)]
     held_out = sum(row.split is Split.HELD_OUT for row in few_read)
     left_out = Counter({"duplicate": len(readable) - len(unique), PRIVATE: len(few_read) - held_out})
+    left_out[SET_ASIDE] = sum(row.split is Split.TRAIN for row in every) - sum(row.split is Split.TRAIN for row in rows)
     kept: list[Row] = []
     file = io.BytesIO()
     for row in unique:
@@ -278,6 +302,7 @@ def export(
             sources=dict(sorted(Counter(row.source.value for row in kept).items())),
             left_out={why: n for why, n in sorted(left_out.items()) if n},
             bytes=len(data),
+            settlers=settled_by(kept),
         ),
         data=data,
         texts={row.id: row.text for row in kept},

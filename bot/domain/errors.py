@@ -59,6 +59,8 @@ class Reason(StrEnum):
     NO_BATCHES = "no_batches"
     BATCH_TOO_LARGE = "batch_too_large"
     BATCH_RUNNING = "batch_running"
+    WITHDRAW_WHOM = "withdraw_whom"
+    """The words after `/finetune withdraw` name no person."""
     OVER_BUDGET = "over_budget"
     UNKNOWN_PROMPT = "unknown_prompt"
     PROMPT_CHANGED = "prompt_changed"

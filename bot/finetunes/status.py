@@ -11,12 +11,13 @@ from bot.current_prompt import current_prompt
 from bot.dataset.permitting import Permitting
 from bot.domain.budget import Spend
 from bot.domain.conflict import Conflict
-from bot.domain.dataset import Split, usable_rows
+from bot.domain.dataset import Split, settled_by, usable_rows
 from bot.domain.finetune import Finetune
 from bot.domain.mirrored import MirrorState
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
 from bot.domain.replica import REPLICA_SILENT_AFTER, Replica
+from bot.domain.shares import SetAside, set_aside
 from bot.domain.thing import Thing
 from bot.domain.trouble import CUT_PROMPT
 from bot.finetunes.budget import Spending
@@ -71,6 +72,12 @@ class Status(Thing):
     """Releases of the embedded model that can't answer here, with the encoder they need; the serving one first."""
     forgotten: dict[str, int]
     """Name of a fine-tuned version that is in use or could be → how many of its training examples were forgotten."""
+    settlers: dict[str, dict[str, int]] = {}  # noqa: RUF012 - pydantic copies it
+    """Person → category id → rows that this person settled, most first."""
+    aside: SetAside = SetAside()
+    """What is set aside, until an admin looks or for good."""
+    seconded: tuple[int, int] = (0, 0)
+    """Held-out rows on which two people of staff agree, and all held-out rows."""
     limited: int = 0
     """Questions of the last `LIMITED_FOR` that were beyond the limit per hour."""
     stale_threshold: float | None = None
@@ -91,7 +98,10 @@ class Reporting:
         mirror_state: ReadMirror | None = None,
         embedded: Embedded | None = None,
         permitting: Permitting | None = None,
+        *,
+        guarded: bool = True,
     ) -> None:
+        self._guarded = guarded
         self._permitting = permitting
         self._mirror_state = mirror_state
         self._embedded = embedded or NothingEmbedded()
@@ -118,7 +128,9 @@ class Reporting:
             counts = await tx.rows.counts()
             finetune = await tx.finetunes.get(serving.finetune_id) if serving.finetune_id else None
             seen = await tx.finetunes.trained_rows(finetune.id) if finetune else {}
-            rows = await asyncio.to_thread(usable_rows, [row async for row in tx.rows.all(Split.TRAIN)], contested)
+            every = [row async for row in tx.rows.all()]
+            rows = await asyncio.to_thread(usable_rows, [one for one in every if one.split is Split.TRAIN], contested)
+            aside = await asyncio.to_thread(set_aside, every, await tx.looks.all()) if self._guarded else SetAside()
             # A row that was settled again after the export differs from what was trained on.
             learned = {row.id for row in rows if finetune and row.id in seen and row.settled_at <= finetune.created_at}
             permission = await self._permitting.read(tx) if self._permitting else None
@@ -152,6 +164,12 @@ class Reporting:
                 cut_prompts=await _cut_prompts(tx),
                 unreadable=json.loads(await tx.cursors.get(UNREADABLE_CURSOR) or "{}"),
                 other_encoders=[],
+                settlers=settled_by(every),
+                aside=aside,
+                seconded=(
+                    await tx.corrections.seconded(),
+                    sum(n for (_, side), n in counts.items() if side is Split.HELD_OUT),
+                ),
                 limited=await tx.inbox.limited(self._clock.now() - LIMITED_FOR),
                 training_allowed=permission is None or permission.allowed,
                 forgotten={

@@ -24,6 +24,7 @@ from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
 from bot.domain.replica import Replica
 from bot.domain.scorecard import Result
 from bot.domain.shadow import Shadow, ShadowComparison
+from bot.domain.shares import Look
 from bot.domain.signal import Signal
 from bot.domain.thing import Thing
 from bot.ports.forgetting import StoredForgetting
@@ -181,6 +182,15 @@ class Corrections(Protocol):
     async def by(self, person: str, since: datetime) -> list[Correction]:
         """Return what this person corrected at or after `since`, in any order."""
 
+    async def standing(self, person: str, since: datetime) -> list[str]:
+        """Return the questions whose settlement in force this person made at or after `since`, in order of id."""
+
+    async def taken_back(self, person: str, at: datetime) -> list[str]:
+        """Return the questions whose newest correction takes back, at this very time, what this person settled."""
+
+    async def seconded(self) -> int:
+        """Return how many held-out rows have the category that at least two people chose."""
+
     async def judged(self, since: datetime) -> list[tuple[datetime, bool]]:
         """Return when each question was settled at or after `since`, and whether the answer was right.
 
@@ -267,6 +277,15 @@ class Rows(Protocol):
 
     async def private(self) -> int:
         """Return the number of rows that are not surely public."""
+
+    async def settled_by(self, person: str, since: datetime) -> list[str]:
+        """Return the ids of the rows that this person settled at or after `since`; not imported ones."""
+
+    async def withdrawn_of(self, person: str, since: datetime) -> list[str]:
+        """Return the ids of this person's rows that were withdrawn at or after `since`."""
+
+    async def restore(self, row_id: str, now: datetime) -> None:
+        """Undo the withdrawal of a row, which stays as it was."""
 
     async def counts(self) -> dict[tuple[str, Split], int]:
         """Return (category, split) → number of rows."""
@@ -643,6 +662,16 @@ class StoredVectors(Protocol):
         """Return model name → tokens since the day of `since` (UTC)."""
 
 
+class Looks(Protocol):
+    """What admins decided about rows that were set aside."""
+
+    async def put(self, many: Sequence[Look]) -> None:
+        """Upsert decisions, by row."""
+
+    async def all(self) -> dict[str, Look]:
+        """Return row id → the newest decision."""
+
+
 class Askers(Protocol):
     """What each person asked lately, for the limit of questions per hour."""
 
@@ -671,6 +700,9 @@ class AuditLog(Protocol):
             thing: the name or id of what it was done to.
             facts: counts and names; never a text of a question.
         """
+
+    async def alias(self, person: str) -> str:
+        """Return the alias under which a person stands in the log; a new one for whoever is not in it."""
 
     async def last(self, most: int) -> list[AuditEntry]:
         """Return the newest entries, newest first."""
@@ -716,6 +748,7 @@ class Transaction(Protocol):
     audit: AuditLog
     askers: Askers
     forgetting: StoredForgetting
+    looks: Looks
 
 
 class Store(Protocol):

@@ -15,6 +15,7 @@ from bot.domain.gate import decide, undecided
 from bot.domain.prompt import Prompt
 from bot.domain.release import EMBEDDED, Release
 from bot.domain.scorecard import FILTERED, Judged, Result, Scorecard, scorecard
+from bot.domain.shares import set_aside
 from bot.domain.similar import Example
 from bot.ports import Clock, Embedded, Estimator, Model, Neighbours, NothingEmbedded, Store, Transaction
 from bot.questions.recalling import Recalling
@@ -49,6 +50,7 @@ class Evaluating:
         pauses: seconds; replaces ROUND_PAUSES.
         embedded: tells the revision of the embedded model. What another revision answered is asked anew.
         attacks: returns the attacks on a prompt, which a release is asked besides.
+        guarded: whether rows are set aside (`shares.py`).
     """
 
     def __init__(  # noqa: PLR0913 - the ports, and the pace
@@ -63,7 +65,9 @@ class Evaluating:
         pauses: Sequence[float] = ROUND_PAUSES,
         embedded: Embedded | None = None,
         attacks: Callable[[Prompt], list[Attack]] = attacks_on,
+        guarded: bool = True,
     ) -> None:
+        self._guarded = guarded
         self._store = store
         self._model = model
         self._clock = clock
@@ -375,11 +379,14 @@ class Evaluating:
         prompt = await self._prompt(release)
         async with self._store.snapshot() as tx:
             every = [row async for row in tx.rows.all()]
+            looks = await tx.looks.all()
             serving = await tx.releases.serving()
             both = [one for one in (release, serving) if one]
             trained = await trained_rows(tx, [each for one in both for each in (await lineage(tx, one)).finetunes])
             prompts = [await tx.prompts.get(one.prompt_id) for one in both]
         rows = await asyncio.to_thread(usable_rows, every, await self._neighbours.contested(every))
+        aside = (await asyncio.to_thread(set_aside, every, looks)).ids if self._guarded else frozenset()
+        rows = [row for row in rows if row.id not in aside]
         held_out = [row for row in rows if row.split is Split.HELD_OUT]
         shown = dict.fromkeys(text for one in prompts if one for text in one.examples)
         unseen = {row.id for row in await self._unseen.of(held_out, trained, [*shown])}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from bot.domain.audit import OPERATOR, AuditAct, AuditEntry
+from bot.domain.audit import ALIAS, OPERATOR, AuditAct, AuditEntry
 from bot.domain.release import SYSTEM
 from handlers.texts.escape import escaped, mention
 from handlers.texts.words import Words
@@ -28,7 +28,7 @@ def audit_message(entries: Sequence[AuditEntry], people: Mapping[str, str], word
         words: The reader's language.
     """
     title = words("audit.title", n=len(entries)) if entries else words("audit.none")
-    lines = [f"• {date(entry.at)} · {_who(entry, people, words)} · {_what(entry, words)}" for entry in entries]
+    lines = [f"• {date(entry.at)} · {_who(entry, people, words)} · {_what(entry, people, words)}" for entry in entries]
     blocks = [
         section("\n".join(lines[start : start + ENTRIES_IN_SECTION]))
         for start in range(0, len(lines), ENTRIES_IN_SECTION)
@@ -42,9 +42,11 @@ def _who(entry: AuditEntry, people: Mapping[str, str], words: Words) -> str:
     return mention(people.get(entry.who)) or words("audit.unknown")
 
 
-def _what(entry: AuditEntry, words: Words) -> str:
+def _what(entry: AuditEntry, people: Mapping[str, str], words: Words) -> str:
     facts = words.listed([words(f"audit.fact.{name}", fact=fact) for name, fact in entry.facts.items()])
     act = words(f"audit.act.{entry.act.value}")
+    name = mention(people.get(entry.thing)) or words("audit.unknown") if entry.thing.startswith(ALIAS) else ""
     gap = "" if act.endswith("：") else " "
     what = act + gap + entry.thing if entry.thing and entry.act not in NAMELESS else act
-    return escaped(words("audit.with_facts", what=what, facts=facts) if facts else what, 200)
+    said = escaped(words("audit.with_facts", what=what, facts=facts) if facts else what, 200)
+    return said.replace(entry.thing, name) if name else said

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from bot.domain.dataset import PRIVATE, Manifest
+from bot.domain.dataset import PRIVATE, SET_ASIDE, Manifest
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
 from bot.domain.scorecard import Scorecard
@@ -33,9 +33,10 @@ def exported(manifest: Manifest, prompt: Prompt, words: Words) -> str:
 
 def left_out(manifest: Manifest, words: Words) -> list[str]:
     """Return how many rows a training file lacks, in plain words; often nothing."""
-    private = manifest.left_out.get(PRIVATE, 0)
-    others = sum(manifest.left_out.values()) - private
+    private, aside = manifest.left_out.get(PRIVATE, 0), manifest.left_out.get(SET_ASIDE, 0)
+    others = sum(manifest.left_out.values()) - private - aside
     lines = [words("finetune.left_out.private", n=private)] if private else []
+    lines += [words("finetune.left_out.aside", n=aside)] if aside else []
     return [*lines, words("finetune.left_out.others", n=others)] if others else lines
 
 

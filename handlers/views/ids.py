@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -78,6 +79,13 @@ QUEUE_ASIDE = "queue.aside"
 QUEUE_UNDO = "queue.undo"
 QUEUE_RESUME = "queue.resume"
 QUEUE_OPEN = "queue.open"
+
+ASIDE_LOOK = "aside.look"
+ASIDE_KEEP = "aside.keep"
+ASIDE_LEAVE = "aside.leave"
+WITHDRAW_CONFIRM = "withdraw.confirm"
+WITHDRAW_DISMISS = "withdraw.dismiss"
+WITHDRAW_UNDO = "withdraw.undo"
 
 PROPOSAL_AGREE = "proposal.agree"
 PROPOSAL_DECLINE = "proposal.decline"
@@ -158,6 +166,12 @@ class ForgetPayload(NamedPayload):
     """What is to be forgotten: `id` is the target of this kind."""
 
     kind: ForgetKind
+
+
+class WithdrawPayload(NamedPayload):
+    """A person whose settlements are withdrawn: since when, or when that was done."""
+
+    at: datetime | None = None
 
 
 class CategoryChoice(Payload):

@@ -14,6 +14,7 @@ from handlers.views.details import DetailsOf, brief, details_button
 from handlers.views.finetune import accuracy, name_of
 from handlers.views.ids import FINETUNE_PLAN, NamedPayload
 from handlers.views.message import Message, button, date, day
+from handlers.views.settlers import aside_line, look_button, shares
 from handlers.views.training import job_lines
 from handlers.views.trouble import cause
 from handlers.views.unreadable import unreadable
@@ -44,6 +45,8 @@ def status(state: Status, card: Scorecard | None, words: Words) -> Message:
         more = [words("finetune.status.more", n=len(warnings) - 1)] if len(warnings) > 1 else []
         lines.append(" ".join([warnings[0], *more]))
     buttons = [details_button(DetailsOf.STATUS, serving.id, words)]
+    if state.aside.people:
+        buttons.insert(0, look_button(words))
     if state.untrained and not running:
         buttons.insert(0, button(words("finetune.status.train"), FINETUNE_PLAN, NamedPayload(id=serving.id).packed()))
     return brief(lines, buttons, "status")
@@ -75,6 +78,7 @@ def attention(state: Status, words: Words) -> list[str]:
         words("finetune.status.cut_prompt", model=escaped(model), billed=billed, counted=counted)
         for model, billed, counted in state.cut_prompts
     ]
+    lines += [aside_line(state.aside.by_person, words)] if state.aside.people else []
     lines += [words("budget.over")] if state.spend.left == 0 else []
     if state.overridden:
         who, note = state.overridden
@@ -113,6 +117,7 @@ def paragraphs(state: Status, words: Words) -> list[str]:
         [technical(state.serving, words)],
         attention(state, words),
         category_lines(state, words),
+        settler_lines(state, words),
         spend_lines(state, words),
         [words("finetune.status.forgotten", name=name, n=n) for name, n in state.forgotten.items()],
         ["\n    ".join(job_lines(finetune, words)) for finetune in state.finetunes],
@@ -131,6 +136,13 @@ def category_lines(state: Status, words: Words) -> list[str]:
         name = name_of(state.prompt, category, words)
         lines.append(words("details.status.row", category=name, train=train, held_out=held_out))
     return lines
+
+
+def settler_lines(state: Status, words: Words) -> list[str]:
+    """Return how many rows each person settled, and on how many held-out ones two people agree."""
+    lines = shares(state.settlers, state.current, words)
+    agreed, held_out = state.seconded
+    return [*lines, words("details.status.seconded", n=agreed, of=held_out)] if lines and held_out else lines
 
 
 def spend_lines(state: Status, words: Words) -> list[str]:

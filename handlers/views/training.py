@@ -18,6 +18,7 @@ from handlers.views.ids import (
     NamedPayload,
 )
 from handlers.views.message import Block, Message, button, date
+from handlers.views.settlers import look_button, shares
 from handlers.views.version import version
 
 AZURE_INFIX = ".ft-"
@@ -35,6 +36,7 @@ def plan(finetune: Finetune, manifest: Manifest, prompt: Prompt, words: Words) -
     buttons = [
         button(words("finetune.plan.confirm"), FINETUNE_CONFIRM, payload, style="primary"),
         button(words("finetune.plan.dismiss"), FINETUNE_DISMISS, payload),
+        *([look_button(words)] if manifest.aside else []),
         _details(finetune, words),
     ]
     return brief(lines, buttons, f"finetune:{finetune.id}")
@@ -102,10 +104,15 @@ def paragraphs(finetune: Finetune, manifest: Manifest, prompt: Prompt, words: Wo
         *per_category(manifest.per_category, prompt, words),
         *(words(f"details.left_out.{why}", n=n) for why, n in manifest.left_out.items()),
     ]
+    settled = shares(manifest.settlers, prompt, words)
     priced = [words("details.training.tokens", tokens=f"{estimate.tokens:,}", epochs=estimate.epochs)]
     if estimate.usd is not None and estimate.price_date:
         priced.append(words("details.training.price", usd=f"{estimate.usd:.4f}", date=estimate.price_date))
-    return ["\n".join(rows), "\n".join([*priced, *job_lines(finetune, words)])]
+    return [
+        "\n".join(rows),
+        *(["\n".join(settled)] if settled else []),
+        "\n".join([*priced, *job_lines(finetune, words)]),
+    ]
 
 
 def job_lines(finetune: Finetune, words: Words) -> list[str]:

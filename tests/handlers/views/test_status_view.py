@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.budget import Spend
 from bot.domain.replica import Replica
 from bot.finetunes.status import Status
 from handlers.texts.words import LANGUAGES, Words
@@ -23,7 +24,10 @@ def replica(n: int = 1, release: str | None = "r1", version: str = "0.1.0") -> R
 
 def state_with(**facts: Any) -> Status:
     nothing: dict[str, Any] = {"other_encoders": [], "cut_prompts": [], "overridden": None, "mirror": None, "unfit": []}
-    return Status.model_construct(None, **(nothing | {"unreadable": {}, "replicas": []} | facts))
+    spend = Spend(since=AT, finetunes=0, answers=0, unpriced=(), budget=None)
+    return Status.model_construct(
+        None, **(nothing | {"unreadable": {}, "replicas": [], "spend": spend, "forgotten": {}} | facts)
+    )
 
 
 def replicas_text(given: list[Replica], language: str) -> str:

@@ -1,0 +1,118 @@
+"""The act that takes back what one person settled, together, and undoes that."""
+
+from datetime import UTC, datetime
+
+from bot.domain.audit import AuditAct
+from bot.domain.correction import CorrectionKind
+from bot.domain.thing import Thing
+from bot.ports import Clock, Store, Transaction
+from bot.questions.cards import card_of
+from bot.questions.classifying import RECHECK_TOPIC
+
+QUESTIONS_AT_ONCE = 50
+"""Questions in one transaction, because other writers wait for it."""
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Withdrawal(Thing):
+    """What a person settled and what stands of it.
+
+    Attributes:
+        questions: ids of the questions that are settled as this person said last.
+        rows: ids of imported rows that this person settled anew.
+    """
+
+    questions: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        return len(self.questions) + len(self.rows)
+
+
+class Withdrawing:
+    """Withdraws a person's settlements. Each question is open again, its row is gone, and its card says so.
+
+    A crash leaves a part of them; the same command takes back the rest.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def plan(self, person: str, since: datetime | None = None) -> Withdrawal:
+        """Return what a withdrawal would take back; nothing is changed."""
+        async with self._store.snapshot() as tx:
+            questions = await tx.corrections.standing(person, since or EVER)
+            rows = await tx.rows.settled_by(person, since or EVER)
+            imported = [row_id for row_id in rows if await tx.questions.get(row_id) is None]
+        return Withdrawal(questions=tuple(questions), rows=tuple(imported))
+
+    async def withdraw(self, person: str, since: datetime | None, by: str) -> tuple[int, datetime]:
+        """Take back what a person settled, from `since` on.
+
+        Returns:
+            The number of settlements, and the time by which `undo` knows them.
+        """
+        planned, at = await self.plan(person, since), self._clock.now()
+        done = 0
+        for start in range(0, len(planned.questions), QUESTIONS_AT_ONCE):
+            async with self._store.transaction() as tx:
+                for question_id in planned.questions[start : start + QUESTIONS_AT_ONCE]:
+                    done += await self._reopen(tx, question_id, person, by, at)
+        async with self._store.transaction() as tx:
+            for row_id in planned.rows:
+                await tx.rows.withdraw(row_id, self._clock.now())
+            done += len(planned.rows)
+            if done:
+                alias = await tx.audit.alias(person)
+                await tx.audit.add(by, AuditAct.WITHDRAWN, self._clock.now(), alias, {"rows": done})
+        return done, at
+
+    async def undo(self, person: str, at: datetime, by: str) -> int:
+        """Settle again what a withdrawal took back, unless somebody else has settled it meanwhile; return how many."""
+        async with self._store.snapshot() as tx:
+            questions = await tx.corrections.taken_back(person, at)
+            rows = await tx.rows.withdrawn_of(person, at)
+            imported = [row_id for row_id in rows if await tx.questions.get(row_id) is None]
+        done = 0
+        for start in range(0, len(questions), QUESTIONS_AT_ONCE):
+            async with self._store.transaction() as tx:
+                for question_id in questions[start : start + QUESTIONS_AT_ONCE]:
+                    done += await self._settle_again(tx, question_id, at)
+        async with self._store.transaction() as tx:
+            for row_id in imported:
+                await tx.rows.restore(row_id, self._clock.now())
+            done += len(imported)
+            if done:
+                alias = await tx.audit.alias(person)
+                await tx.audit.add(by, AuditAct.WITHDRAWAL_UNDONE, self._clock.now(), alias, {"rows": done})
+        return done
+
+    async def _reopen(self, tx: Transaction, question_id: str, person: str, by: str, at: datetime) -> bool:
+        question = await tx.questions.get(question_id, lock=True)
+        card = await card_of(tx, question) if question else None
+        if card is None or card.settled is None or card.settled.by != person:
+            return False  # somebody else has settled it meanwhile
+        undo = {"seq": card.seen + 1, "kind": CorrectionKind.UNDO, "by": by, "reason": None, "at": at}
+        await tx.corrections.add(card.settled.model_copy(update=undo))
+        await tx.questions.settle(question_id, None)
+        await tx.rows.withdraw(question_id, self._clock.now())
+        await tx.outbox.add("card", question_id, {}, self._clock.now())
+        if card.verdict.provisional:
+            # The recheck was dropped when the question was settled.
+            await tx.outbox.add(RECHECK_TOPIC, question_id, {}, self._clock.now())
+        return True
+
+    async def _settle_again(self, tx: Transaction, question_id: str, at: datetime) -> bool:
+        question = await tx.questions.get(question_id, lock=True)
+        said = await tx.corrections.of(question_id)
+        if question is None or len(said) < 2 or (said[-1].kind, said[-1].at) != (CorrectionKind.UNDO, at):
+            return False
+        now = self._clock.now()
+        again = said[-2].model_copy(update={"seq": said[-1].seq + 1, "at": now})
+        await tx.corrections.add(again)
+        await tx.questions.settle(question_id, again.category)
+        await tx.rows.restore(question_id, now)
+        await tx.outbox.add("card", question_id, {}, now)
+        return True
