@@ -61,8 +61,6 @@ class Classifying:
         self._budget = budget
         self._cut: dict[ModelName, bool] = {}
         """Model → whether its provider cut the prompt of its newest answer."""
-        self._prompts: dict[str, Prompt] = {}
-        """Prompts by their ids, which are hashes of what they hold: the newest one that served."""
         self.memory = Memory(neighbours, clock)
         self._recalling = Recalling(store, neighbours)
 
@@ -208,12 +206,10 @@ class Classifying:
             RuntimeError: No release serves yet.
         """
         release = await tx.releases.serving()
-        if release is None:
+        # Read each time: owners, guides and names change under the same id.
+        prompt = await tx.prompts.get(release.prompt_id) if release else None
+        if release is None or prompt is None:
             raise RuntimeError("no release serves")
-        prompt = self._prompts.get(release.prompt_id) or await tx.prompts.get(release.prompt_id)
-        if prompt is None:
-            raise RuntimeError("no release serves")
-        self._prompts = {release.prompt_id: prompt}
         return ServingRelease(release, prompt)
 
     async def _provisional_verdict(self, fallback: Release, prompt: Prompt, question: Question) -> Verdict:

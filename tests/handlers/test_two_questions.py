@@ -52,13 +52,14 @@ async def test_one_card_names_and_corrects_both(desk: SlackDesk) -> None:
     (row,) = await desk.rows()
     assert (row.text, row.category, row.ts) == (LEAVE, "labor", ts)
     await priya.press(after, "correct.undo")
-    await eventually(lambda: _no_rows(desk))
-    shown = await shows(desk, ts, LEAVE)
+    await eventually(lambda: _is_open(desk, ts))
+    shown = await card(priya, ts)
     assert actions(shown) == [["Right", "Labor 労務", "More…"], ["Right", "IT", "More…"]]
 
 
-async def _no_rows(desk: SlackDesk) -> bool:
-    return await desk.rows() == []
+async def _is_open(desk: SlackDesk, ts: str) -> bool:
+    shown = texts(await card(await desk.emily(), ts))
+    return await desk.rows() == [] and "Confirmed by" not in shown
 
 
 async def test_each_is_in_the_review_list(desk: SlackDesk) -> None:
