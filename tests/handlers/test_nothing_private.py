@@ -1,5 +1,8 @@
 """Attacks on private channels: every screen of people who are not members, searched for what was said there."""
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import pytest
 
 from bot.domain.correction import Press
@@ -8,7 +11,10 @@ from bot.domain.question import Question
 from bot.practice import Person
 from bot.similarity.neighbours import RowNeighbours
 from handlers.views.ids import CORRECT_OPEN
+from storage.database import Database
+from storage.store import SqlStore
 from tests.bot.things import rows_of
+from tests.kits.migrated import migrated_sqlite
 from tests.kits.slack_desk import Json, SlackDesk, asked, card
 
 SECRET, REASON = "Hammerhead", "Tigershark"
@@ -19,6 +25,14 @@ COMMANDS = (
     *("status", "evaluate", "shadow", "unsure", "recall", "prompt"),
     *("review", "audit", "export", "start", "switch"),
 )
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
+    """Return a store of its own: the last press may still work when a test ends."""
+    database = Database(migrated_sqlite(tmp_path / "private.db"))
+    yield SqlStore(database)
+    await database.close()
 
 
 @pytest.fixture
@@ -93,7 +107,9 @@ async def walk_answer(desk: SlackDesk, person: Person) -> None:
     await person.shortcut(WHY, shown)
     await person.wait_for(is_private_answer)
     await person.press(shown, CORRECT_OPEN)
-    await person.wait_for(lambda frame: frame["type"] == "view" or is_private_answer(frame))
+    opened = await person.wait_for(lambda frame: frame["type"] == "view" or is_private_answer(frame))
+    if opened["type"] == "view":
+        await person.view()  # the draft has come: nothing works on when the test ends
 
 
 @pytest.mark.parametrize("who", ["staff", "employee", "admin"])
