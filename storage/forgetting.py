@@ -120,6 +120,13 @@ class SqlForgetting:
 
     # --- search and erasure
 
+    async def answering(self, scope: Scope) -> bool:
+        if scope.kind not in {*OF_PEOPLE, ForgetKind.MESSAGE}:
+            return False
+        own = inbox.c.place == scope.target if scope.kind is ForgetKind.MESSAGE else of_person(inbox, scope)
+        query = select(inbox.c.id).where(inbox.c.ending.is_(None), own).limit(1)
+        return (await self._connection.execute(query)).scalar() is not None
+
     async def found(self, scope: Scope) -> dict[str, int]:
         counts = {"questions": len(await self._questions(scope)), "rows": len(await self._rows(scope))}
         for name, query in self._leftovers(scope).items():

@@ -37,6 +37,8 @@ ERASED_AT_ONCE = 50
 """Most questions or rows that one transaction erases: other writers wait for it."""
 REACH_LEASE = timedelta(seconds=120)
 FIRST_REACH_WAIT, LONGEST_REACH_WAIT = timedelta(seconds=2), timedelta(minutes=10)
+ANSWER_WAIT = timedelta(seconds=1)
+"""Interval at which it is checked whether a question is answered, so that it can be forgotten."""
 COPIES_WAIT = timedelta(seconds=2)
 """Interval at which it is checked whether all copies outside are erased."""
 GIVEN_UP_AFTER = timedelta(days=10)
@@ -108,6 +110,10 @@ class Reaching:
             scope = request.scope if request else None
             if request is None or scope is None or request.state is ForgetState.DONE:
                 await tx.outbox.done(item)
+                return
+            if request.state is ForgetState.ERASING and await tx.forgetting.answering(scope):
+                # Its answer may stand in Slack by now without a note of it here: only the worker finds that one.
+                await tx.outbox.retry(item, self._clock.now() + ANSWER_WAIT, "")
                 return
             if request.state is ForgetState.ERASING:
                 await self._erase(tx, item, request, scope)

@@ -36,6 +36,9 @@ class StoredForgetting(Protocol):
     async def moved(self, now: datetime) -> None:
         """Move FORGOTTEN_CURSOR, so that each replica drops what it has in memory."""
 
+    async def answering(self, scope: Scope) -> bool:
+        """Return whether a question of a message or a person is still being answered."""
+
     async def found(self, scope: Scope) -> dict[str, int]:
         """Return store → how much of the scope is there, without stores that have nothing."""
 

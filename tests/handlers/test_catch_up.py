@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from bot.domain.question import Arrival
 from bot.ports import Store
@@ -47,7 +48,7 @@ async def answers(person: Person, ts: str, channel: str = WATCHED) -> list[Json]
 async def inbox_endings(desk: SlackDesk) -> list[str | None]:
     async with desk.store.transaction() as tx:
         connection = tx.inbox._connection  # type: ignore[attr-defined]  # a test may look inside
-        rows = await connection.exec_driver_sql("SELECT why FROM inbox ORDER BY id")
+        rows = await connection.execute(text("SELECT why FROM inbox ORDER BY id"))
         return [row[0] for row in rows]
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bot.corrections.correcting import Correcting
 from bot.domain.correction import CorrectionKind
 from bot.domain.dataset import Source
 from bot.domain.prompt import Category, Prompt
@@ -198,13 +199,25 @@ async def test_press_on_unknown_question_is_answered(desk: SlackDesk) -> None:
     await priya.message(whispered("no longer have this question"))
 
 
-async def test_invalid_value_gives_error_number_from_log(desk: SlackDesk, caplog: pytest.LogCaptureFixture) -> None:
+async def test_button_of_another_version_is_explained(desk: SlackDesk) -> None:
     priya = await desk.priya()
     button = {"type": "button", "action_id": "correct.undo", "value": "?"}
     blocks = [{"type": "actions", "elements": [{**button, "text": {"type": "plain_text", "text": "Undo"}}]}]
     await desk.client.chat_postMessage(channel=WATCHED, text="odd", blocks=blocks)
     await priya.press(await priya.message(lambda m: m["text"] == "odd"), "correct.undo")
-    reply = await priya.message(whispered("something went wrong"))
+    await priya.message(whispered("another version of the bot"))
+
+
+async def test_failed_correction_gives_number_from_log(
+    desk: SlackDesk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("not foreseen")
+
+    monkeypatch.setattr(Correcting, "settle", broken)
+    ts, priya = await asked(desk), await desk.priya()
+    await priya.press(await card(priya, ts), "correct.agree")
+    reply = await priya.message(whispered("could not be saved"))
     assert reply["text"].split()[-1] in caplog.text
 
 

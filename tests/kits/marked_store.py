@@ -51,6 +51,7 @@ OTHERS = {
     "feedback": "question_id kind by",
     "signals": "question_id message_ts kind by",
     "rows": "id group category split source by team channel ts audience",
+    "looks": "row_id by",
     "outbox": "topic key holder token error",
     "leases": "name holder token",
     "replicas": "id version release_id",
