@@ -31,7 +31,7 @@ _FRAMES = frozenset((*content(_ENGLISH), *_JAPANESE.split()))
 REPEATED_RUN = 20
 """Number of characters in a row, from which on a reason repeats another text."""
 GRAM = 10
-"""Length of the pieces of a reason that are looked for in many texts."""
+"""Length of the pieces of a text by which it is found among many."""
 
 
 def spaced(text: str) -> str:
@@ -66,8 +66,12 @@ def _runs(text: str) -> set[str]:
 
 def grams(folded: str) -> list[str]:
     """Return pieces of a folded text, so that each run of `REPEATED_RUN` characters holds one of them."""
-    last = len(folded) - GRAM
-    return [folded[start : start + GRAM] for start in range(0, last + 1, REPEATED_RUN - GRAM + 1)]
+    return [folded[start : start + GRAM] for start in range(0, len(folded) - GRAM + 1, REPEATED_RUN - GRAM + 1)]
+
+
+def windows(folded: str) -> list[str]:
+    """Return all pieces of a folded text: it shares one with each text of which it repeats a run."""
+    return [folded[start : start + GRAM] for start in range(len(folded) - GRAM + 1)]
 
 
 def tells_why(reason: str, category: str = "") -> bool:

@@ -1,11 +1,11 @@
 """The rows that an index follows, in little memory."""
 
 from array import array
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bot.domain.dataset import Row
 from bot.similarity.packed import Packed
+from bot.similarity.pieces import Pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class IndexedRows:
         self._numbers: dict[str, int] = {}
         self._ids: list[str] = []
         self._texts = Packed()
+        self._pieces = Pieces()
         self._text_numbers = array("I")
         self._slots = array("I")
         self._groups: list[str] = []
@@ -79,9 +80,13 @@ class IndexedRows:
         others = self._at(slot)
         self._by_slot[slot] = (*others, number) if others else number
 
-    def texts(self) -> Iterator[str]:
-        """Yield the text of each row, withdrawn ones included. The rows must not change meanwhile."""
-        return (self._texts[number] for number in self._text_numbers)
+    def sharing(self, reason: str) -> list[str]:
+        """Return the texts, of withdrawn rows too, that may share a run of `REPEATED_RUN` characters with a reason.
+
+        The rows must not change meanwhile.
+        """
+        self._pieces.follow(self._texts)
+        return [self._texts[number] for number in self._pieces.sharing(reason)]
 
     def of_slot(self, slot: int) -> list[IndexedRow]:
         """Return the rows with this text, the one that changed last at the end."""

@@ -12,7 +12,6 @@ from bot.domain.conflict import Clusters, Conflict
 from bot.domain.dataset import Row, group_of
 from bot.domain.forgetting import FORGOTTEN_CURSOR, FORGOTTEN_PREFIX
 from bot.domain.gain import Likenesses
-from bot.domain.reason import RUN_FOLDS, grams
 from bot.domain.similar import Neighbour, SameQuestion, content, is_same_question
 from bot.ports import RowChanges, Store, TextEncoder, Transaction
 from bot.similarity.index import Index, is_typo
@@ -124,7 +123,7 @@ class RowNeighbours:
             # A model can repeat only what it was shown or trained on, and neither is newer than the last read.
             if self._now() - self._read_began_at >= LATE_COMMIT.total_seconds():
                 await self._refresh()
-            return await asyncio.to_thread(_holding, self._rows.texts(), reason)
+            return await asyncio.to_thread(self._rows.sharing, reason)
 
     async def likenesses(self, texts: Sequence[str]) -> Likenesses:
         async with self._lock:
@@ -323,9 +322,3 @@ def _compared_pairs(these: Sequence[str], those: Sequence[str]) -> list[tuple[in
 
 def _neighbour(row: IndexedRow, similarity: float) -> Neighbour:
     return Neighbour(row_id=row.row_id, text=row.text, group=row.group, category=row.category, similarity=similarity)
-
-
-def _holding(texts: Iterable[str], reason: str) -> list[str]:
-    """Return the texts that hold a piece of the reason."""
-    pieces = [(fold, grams(fold(reason))) for fold in RUN_FOLDS]
-    return [text for text in texts if any(any(gram in fold(text) for gram in some) for fold, some in pieces if some)]
