@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Collection
 from datetime import datetime
 
 from sqlalchemy import RowMapping, and_, bindparam, func, literal, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.audience import Audience
 from bot.domain.dataset import Row, Source, Split
 from storage.audiences import sent_row
 from storage.tables import rows
+from storage.tallies import SqlTallies
 from storage.upserts import upsert
 
 ROWS_IN_MEMORY = 1000
@@ -24,11 +24,8 @@ _CHANGED_SINCE_PAGE = _CHANGED_PAGE.where(rows.c.touched_at >= bindparam("since"
 """Built once, because each question reads what changed."""
 
 
-class SqlRows:
+class SqlRows(SqlTallies):
     """The table `rows`. A row of a direct message that was not sent counts as withdrawn until it is sent."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def put(self, *many: Row) -> None:
         values = [row.model_dump() | {"withdrawn_at": None, "touched_at": row.settled_at} for row in many]

@@ -1,8 +1,16 @@
 """The act that lets an admin look at what is set aside: one person's rows are kept or left out together."""
 
 from bot.domain.audit import AuditAct
-from bot.domain.shares import Look, SetAside, set_aside
-from bot.ports import Clock, Store
+from bot.domain.shares import Look, SetAside, aside_of, suspects
+from bot.ports import Clock, Store, Transaction
+
+
+async def read_aside(tx: Transaction) -> SetAside:
+    """Return what `set_aside` finds, from counts by person and day. Only the rows of its suspects are read."""
+    total = sum((await tx.rows.counts()).values())
+    days = await tx.rows.settled_days()
+    own = {person: await tx.rows.settlements(person) for person in suspects(total, days)}
+    return aside_of(total, days, own, await tx.rows.left_out())
 
 
 class Guarding:
@@ -24,7 +32,7 @@ class Guarding:
         if not self._on:
             return SetAside()
         async with self._store.snapshot() as tx:
-            return set_aside([row async for row in tx.rows.all()], await tx.looks.all())
+            return await read_aside(tx)
 
     async def decide(self, person: str, by: str, *, keep: bool) -> int:
         """Keep what is set aside of a person, or leave it out of trainings and comparisons; return the number of rows.
@@ -33,12 +41,11 @@ class Guarding:
         """
         now = self._clock.now()
         async with self._store.transaction() as tx:
-            rows = [row async for row in tx.rows.all()]
-            waiting = set_aside(rows, await tx.looks.all()).waiting if self._on else {}
+            waiting = (await read_aside(tx)).waiting if self._on else {}
             looks = [
                 Look(row_id=row.id, settled_at=row.settled_at, keep=keep, by=by, at=now)
-                for row in rows
-                if row.id in waiting and row.by == person
+                for row in (await tx.rows.settlements(person) if waiting else ())
+                if row.id in waiting
             ]
             await tx.looks.put(looks)
             if looks:

@@ -118,7 +118,12 @@ def settled_by(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
     for row in rows:
         if row.source is not Source.IMPORT:
             found.setdefault(row.by, Counter())[row.category] += 1
-    ordered = sorted(found.items(), key=lambda one: (-one[1].total(), one[0]))
+    return most_first(found)
+
+
+def most_first(settlers: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """Return person → category → number of rows, the person with most rows first."""
+    ordered = sorted(settlers.items(), key=lambda one: (-sum(one[1].values()), one[0]))
     return {person: dict(sorted(counts.items())) for person, counts in ordered}
 
 

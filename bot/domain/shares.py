@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from statistics import median
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -63,6 +64,15 @@ class SetAside(Thing):
         return self.left_out | frozenset(self.waiting)
 
 
+class Settlement(NamedTuple):
+    """A row that a person settled."""
+
+    id: str
+    settled_at: datetime
+    decided: bool
+    """Whether an admin has looked at it in this form."""
+
+
 def set_aside(rows: Sequence[Row], looks: Mapping[str, Look]) -> SetAside:
     """Return which rows are set aside: a person's newest rows above `MOST_PERCENT` of all, and those of a burst.
 
@@ -71,29 +81,60 @@ def set_aside(rows: Sequence[Row], looks: Mapping[str, Look]) -> SetAside:
     """
     decided = {row.id: look.keep for row in rows if (look := looks.get(row.id)) and look.settled_at == row.settled_at}
     left_out = frozenset(row_id for row_id, keep in decided.items() if not keep)
-    counted = [row for row in rows if row.id not in left_out]
-    by_person: dict[str, list[Row]] = defaultdict(list)
-    for row in sorted(counted, key=lambda one: (one.settled_at, one.id)):
-        if row.source is not Source.IMPORT:
-            by_person[row.by].append(row)
+    own: dict[str, list[Settlement]] = defaultdict(list)
+    for row in rows:
+        if row.source is not Source.IMPORT and row.id not in left_out:
+            own[row.by].append(Settlement(row.id, row.settled_at, row.id in decided))
+    days = {person: Counter(one.settled_at.date() for one in settled) for person, settled in own.items()}
+    return aside_of(len(rows), days, {person: own[person] for person in suspects(len(rows), days)}, left_out)
+
+
+def suspects(total: int, days: Mapping[str, Mapping[date, int]]) -> list[str]:
+    """Return the people of whom something is set aside unless an admin has decided. Nobody else's rows need be read.
+
+    Args:
+        total: the number of all rows.
+        days: person → day → rows that this person settled and that no admin left out.
+    """
+    if len(days) < FEWEST_SETTLERS or total < FEWEST_ROWS:
+        return []
+    return sorted(
+        person for person, counts in days.items() if sum(counts.values()) > _most(total) or burst_days(counts)
+    )
+
+
+def aside_of(
+    total: int,
+    days: Mapping[str, Mapping[date, int]],
+    own: Mapping[str, Iterable[Settlement]],
+    left_out: frozenset[str],
+) -> SetAside:
+    """Return what is set aside, given the rows of the `suspects` that no admin left out."""
     waiting: dict[str, WhyAside] = {}
     people: dict[str, Counter[WhyAside]] = {}
-    if len(by_person) >= FEWEST_SETTLERS and len(rows) >= FEWEST_ROWS:
-        # Of all rows: what an admin left out must not make further rows too many.
-        most = len(rows) * MOST_PERCENT // 100
-        for person, own in sorted(by_person.items()):
-            days = bursts(own)
-            sudden = {row.id: WhyAside.BURST for row in own if row.id not in decided and row.settled_at.date() in days}
-            rest = [row for row in own if row.id not in sudden]
-            over = {row.id: WhyAside.SHARE for row in rest[most:] if row.id not in decided}
-            if sudden or over:
-                waiting |= sudden | over
-                people[person] = Counter((*sudden.values(), *over.values()))
+    for person in sorted(own):
+        sudden_days = burst_days(days[person])
+        settled = sorted(own[person], key=lambda one: (one.settled_at, one.id))
+        sudden = {one.id: WhyAside.BURST for one in settled if not one.decided and one.settled_at.date() in sudden_days}
+        rest = [one for one in settled if one.id not in sudden]
+        over = {one.id: WhyAside.SHARE for one in rest[_most(total) :] if not one.decided}
+        if sudden or over:
+            waiting |= sudden | over
+            people[person] = Counter((*sudden.values(), *over.values()))
     return SetAside(waiting=waiting, left_out=left_out, people=people)
+
+
+def _most(total: int) -> int:
+    # Of all rows: what an admin left out must not make further rows too many.
+    return total * MOST_PERCENT // 100
 
 
 def bursts(rows: Iterable[Row]) -> set[date]:
     """Return the days (UTC) on which a person settled far more than on the median of their days."""
-    days = Counter(row.settled_at.date() for row in rows)
+    return burst_days(Counter(row.settled_at.date() for row in rows))
+
+
+def burst_days(days: Mapping[date, int]) -> set[date]:
+    """Return the days with far more rows than the median day."""
     usual = median(days.values()) if days else 0
     return {day for day, n in days.items() if n >= FEWEST_BURST and n > BURST_TIMES * usual}

@@ -1,23 +1,24 @@
 """The contents of `/finetune status`."""
 
-import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from itertools import combinations
 
 from bot.current_prompt import current_prompt
+from bot.dataset.guarding import read_aside
 from bot.dataset.permitting import Permitting
 from bot.domain.budget import Spend
 from bot.domain.conflict import Conflict
-from bot.domain.dataset import Split, settled_by, usable_rows
+from bot.domain.dataset import Split, most_first
 from bot.domain.finetune import Finetune
 from bot.domain.mirrored import MirrorState
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
 from bot.domain.replica import REPLICA_SILENT_AFTER, Replica
-from bot.domain.shares import SetAside, set_aside
+from bot.domain.shares import SetAside
+from bot.domain.tally import Counted, count_usable
 from bot.domain.thing import Thing
 from bot.domain.trouble import CUT_PROMPT
 from bot.finetunes.budget import Spending
@@ -127,14 +128,9 @@ class Reporting:
             current = await current_prompt(tx)
             counts = await tx.rows.counts()
             finetune = await tx.finetunes.get(serving.finetune_id) if serving.finetune_id else None
-            seen = await tx.finetunes.trained_rows(finetune.id) if finetune else {}
-            every = [row async for row in tx.rows.all()]
-            rows = await asyncio.to_thread(usable_rows, [one for one in every if one.split is Split.TRAIN], contested)
-            aside = await asyncio.to_thread(set_aside, every, await tx.looks.all()) if self._guarded else SetAside()
-            # A row that was settled again after the export differs from what was trained on.
-            learned = {row.id for row in rows if finetune and row.id in seen and row.settled_at <= finetune.created_at}
+            usable = await _count_usable(tx, contested, finetune)
             permission = await self._permitting.read(tx) if self._permitting else None
-            may_learn = [row for row in rows if row.public or permission is None or permission.private]
+            private = permission is None or permission.private
             open_entries, age = await tx.outbox.lag(self._clock.now())
             categories = {category for category, _ in counts}
             releases = await tx.releases.all()
@@ -149,8 +145,8 @@ class Reporting:
                 rows={
                     c: (counts.get((c, Split.TRAIN), 0), counts.get((c, Split.HELD_OUT), 0)) for c in sorted(categories)
                 },
-                trained=len(learned),
-                untrained=sum(row.id not in learned for row in may_learn),
+                trained=sum(n for row, n in usable.items() if row.learned),
+                untrained=sum(n for row, n in usable.items() if not row.learned and (row.public or private)),
                 finetunes=await tx.finetunes.newest(5),
                 inbox_open=await tx.inbox.open(),
                 outbox_open=open_entries,
@@ -164,8 +160,8 @@ class Reporting:
                 cut_prompts=await _cut_prompts(tx),
                 unreadable=json.loads(await tx.cursors.get(UNREADABLE_CURSOR) or "{}"),
                 other_encoders=[],
-                settlers=settled_by(every),
-                aside=aside,
+                settlers=most_first(await tx.rows.settlers()),
+                aside=await read_aside(tx) if self._guarded else SetAside(),
                 seconded=(
                     await tx.corrections.seconded(),
                     sum(n for (_, side), n in counts.items() if side is Split.HELD_OUT),
@@ -185,6 +181,15 @@ class Reporting:
         newest = [release for release in releases if release.finetune_id and release.id != serving.id]
         asked = [serving, *newest[:MOST_RELEASES]]
         return [(one, needed) for one in asked if (needed := await self._embedded.other_encoder(one.model))]
+
+
+async def _count_usable(tx: Transaction, contested: Collection[str], finetune: Finetune | None) -> Counter[Counted]:
+    """Count the rows for training. A row that was settled again after the export differs from what was trained on."""
+    return count_usable(
+        await tx.rows.alone(Split.TRAIN, finetune),
+        await tx.rows.several(Split.TRAIN, finetune),
+        await tx.rows.brief(Split.TRAIN, contested, finetune),
+    )
 
 
 async def _cut_prompts(tx: Transaction) -> list[tuple[str, int, int]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from bot.domain.audience import Audience
@@ -24,8 +24,9 @@ from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
 from bot.domain.replica import Replica
 from bot.domain.scorecard import Result
 from bot.domain.shadow import Shadow, ShadowComparison
-from bot.domain.shares import Look
+from bot.domain.shares import Look, Settlement
 from bot.domain.signal import Signal
+from bot.domain.tally import BriefRow, Counted
 from bot.domain.thing import Thing
 from bot.ports.forgetting import StoredForgetting
 
@@ -289,6 +290,27 @@ class Rows(Protocol):
 
     async def counts(self) -> dict[tuple[str, Split], int]:
         """Return (category, split) → number of rows."""
+
+    async def settlers(self) -> dict[str, dict[str, int]]:
+        """Return person → category → number of rows that this person settled; not imported ones."""
+
+    async def settled_days(self) -> dict[str, dict[date, int]]:
+        """Return person → day (UTC) → number of rows that this person settled and that no admin left out."""
+
+    async def settlements(self, person: str) -> list[Settlement]:
+        """Return the rows that this person settled and that no admin left out."""
+
+    async def left_out(self) -> frozenset[str]:
+        """Return the ids of the rows that an admin left out in their present form."""
+
+    async def alone(self, split: Split, finetune: Finetune | None) -> dict[Counted, int]:
+        """Count the rows of a split that are alone in their group, by what this fine-tune learned."""
+
+    async def several(self, split: Split, finetune: Finetune | None) -> list[BriefRow]:
+        """Return the rows of a split that are not alone in their group."""
+
+    async def brief(self, split: Split, groups: Collection[str], finetune: Finetune | None) -> list[BriefRow]:
+        """Return the rows of these groups in a split."""
 
     async def settled_since(self, since: datetime | None, *, private: bool = True) -> int:
         """Return the number of rows that people settled after `since`; imported rows do not count.

@@ -1,0 +1,98 @@
+"""Counts of dataset rows by person, day and use, made where the rows are stored."""
+
+from collections.abc import Collection
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, literal_column, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.domain.audience import Audience
+from bot.domain.dataset import Source, Split
+from bot.domain.finetune import Finetune
+from bot.domain.shares import Settlement
+from bot.domain.tally import BriefRow, Counted
+from storage.audiences import sent_row
+from storage.tables import finetune_rows, looks, rows
+
+GROUPS_AT_ONCE = 500
+
+_COUNTS = and_(rows.c.withdrawn_at.is_(None), sent_row())
+_SETTLED = and_(_COUNTS, rows.c.source != Source.IMPORT.value)
+_LOOKED_AT = and_(looks.c.row_id == rows.c.id, looks.c.settled_at == rows.c.settled_at)
+_LEFT_OUT = exists().where(_LOOKED_AT, looks.c.keep == false())
+_PUBLIC = and_(rows.c.audience == Audience.PUBLIC.value, func.substr(func.coalesce(rows.c.channel, ""), 1, 1) != "D")
+
+
+class SqlTallies:
+    """Counts of the table `rows`."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def settlers(self) -> dict[str, dict[str, int]]:
+        query = select(rows.c.by, rows.c.category, func.count()).where(_SETTLED).group_by(rows.c.by, rows.c.category)
+        found: dict[str, dict[str, int]] = {}
+        for person, category, n in await self._connection.execute(query):
+            found.setdefault(person, {})[category] = n
+        return found
+
+    async def settled_days(self) -> dict[str, dict[date, int]]:
+        utc = self._connection.dialect.name == "sqlite"
+        day = func.date(rows.c.settled_at if utc else func.timezone(literal_column("'UTC'"), rows.c.settled_at))
+        query = select(rows.c.by, day, func.count()).where(_SETTLED, ~_LEFT_OUT).group_by(rows.c.by, day)
+        found: dict[str, dict[date, int]] = {}
+        for person, when, n in await self._connection.execute(query):
+            found.setdefault(person, {})[date.fromisoformat(str(when))] = n
+        return found
+
+    async def settlements(self, person: str) -> list[Settlement]:
+        decided = exists().where(_LOOKED_AT)
+        query = select(rows.c.id, rows.c.settled_at, decided).where(_SETTLED, ~_LEFT_OUT, rows.c.by == person)
+        return [Settlement(row_id, at, bool(seen)) for row_id, at, seen in await self._connection.execute(query)]
+
+    async def left_out(self) -> frozenset[str]:
+        query = select(rows.c.id).join(looks, _LOOKED_AT).where(_COUNTS, looks.c.keep == false())
+        return frozenset((await self._connection.execute(query)).scalars())
+
+    async def alone(self, split: Split, finetune: Finetune | None) -> dict[Counted, int]:
+        alone = ~rows.c.group.in_(_shared_groups(split))
+        learned, public = _learned(finetune).label("learned"), _PUBLIC.label("public")
+        each = select(learned, public).where(_COUNTS, rows.c.split == split.value, alone).subquery()
+        query = select(each.c.learned, each.c.public, func.count()).group_by(each.c.learned, each.c.public)
+        found = await self._connection.execute(query)
+        return {Counted(bool(known), bool(open_)): n for known, open_, n in found}
+
+    async def several(self, split: Split, finetune: Finetune | None) -> list[BriefRow]:
+        return await self._read(_brief(split, finetune).where(rows.c.group.in_(_shared_groups(split))))
+
+    async def brief(self, split: Split, groups: Collection[str], finetune: Finetune | None) -> list[BriefRow]:
+        listed = sorted(groups)
+        pages = (listed[start : start + GROUPS_AT_ONCE] for start in range(0, len(listed), GROUPS_AT_ONCE))
+        found = [await self._read(_brief(split, finetune).where(rows.c.group.in_(page))) for page in pages]
+        return [row for page in found for row in page]
+
+    async def _read(self, query: Select[Any]) -> list[BriefRow]:
+        found = await self._connection.execute(query)
+        return [
+            BriefRow(row_id, text, group, category, at, Counted(bool(learned), bool(public)))
+            for row_id, text, group, category, at, learned, public in found
+        ]
+
+
+def _shared_groups(split: Split) -> Select[tuple[str]]:
+    """Return the groups with more than one row."""
+    counted = select(rows.c.group).where(_COUNTS, rows.c.split == split.value)
+    return counted.group_by(rows.c.group).having(func.count() > 1)
+
+
+def _brief(split: Split, finetune: Finetune | None) -> Select[Any]:
+    columns = (rows.c.id, rows.c.text, rows.c.group, rows.c.category, rows.c.settled_at)
+    return select(*columns, _learned(finetune), _PUBLIC).where(_COUNTS, rows.c.split == split.value)
+
+
+def _learned(finetune: Finetune | None) -> ColumnElement[bool]:
+    if finetune is None:
+        return false()
+    trained = exists().where(finetune_rows.c.finetune_id == finetune.id, finetune_rows.c.row_id == rows.c.id)
+    return and_(trained, rows.c.settled_at <= finetune.created_at)
