@@ -7,10 +7,12 @@ import argparse
 import asyncio
 import io
 import os
+import re
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,6 +28,8 @@ from bot.domain.faults import Fault, Problem, SettingsError, Unable, problem_of,
 from bot.settings import VERSION, Settings, forget_proxies, forget_sdks, language, load, use_one_blas_thread
 from handlers.texts.words import Words, texts
 
+FORGET_PATIENCE = timedelta(seconds=30)
+"""How long `forget --without-slack` waits for a service that has not erased its copies."""
 STATE = Path("data/workspace.json")
 """File that keeps the practice workspace between two starts."""
 DEFAULT_LEVELS = {"replay": "WARNING"}
@@ -46,6 +50,21 @@ def whole_number(text: str) -> int:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(Words(language())("cli.fault.not_a_whole_number")) from None
+
+
+def day(text: str) -> datetime:
+    """Return the midnight (UTC) at which a typed day begins. Raises ArgumentTypeError with a text for people."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise argparse.ArgumentTypeError(Words(language())("cli.forget.not_a_day")) from None
+
+
+def person(text: str) -> str:
+    """Return a typed user id of Slack. Raises ArgumentTypeError with a text for people."""
+    if not re.fullmatch(r"[UW][A-Z0-9]{6,}", text):
+        raise argparse.ArgumentTypeError(Words(language())("cli.forget.not_a_person"))
+    return text
 
 
 READING_OPTIONS: dict[str, dict[str, Any]] = {
@@ -170,11 +189,22 @@ def parser(words: Words, arguments: Sequence[str] = ()) -> argparse.ArgumentPars
     command = add("audit", audit)
     option(command, "audit_what", nargs="?", choices=["verify", "export"], default="verify")
     option(command, "folder", nargs="?", type=Path, default=Path())
+    add_forget(add("forget", forget), option)
     for name, act in (("import", import_), ("replay", replay)):
         command = add(name, act)
         for argument, details in FILE_OPTIONS[name].items():
             option(command, argument, **details)
     return program
+
+
+def add_forget(command: argparse.ArgumentParser, option: Callable[..., None]) -> None:
+    """Add what `forget` takes: one thing to forget, and how."""
+    what: Any = command.add_mutually_exclusive_group(required=True)
+    option(what, "--person", type=person, metavar="U…")
+    option(what, "--before", type=day, metavar="YYYY-MM-DD")
+    option(what, "--everything", action="store_true")
+    option(command, "--without-slack", action="store_true")
+    option(command, "--yes", action="store_true")
 
 
 def fail(text: str, code: int = 1) -> int:
@@ -347,6 +377,79 @@ async def audit(call: argparse.Namespace, settings: Settings, words: Words) -> i
     if check.broken is not None:
         return fail(words("cli.audit.broken", seq=check.broken))
     print(words("cli.audit.well", entries=check.entries, head=check.head or "-"))
+    return 0
+
+
+async def forget(call: argparse.Namespace, settings: Settings, words: Words) -> int:
+    """Have things forgotten: by the bot that runs, or here if its app was removed from Slack."""
+    from bot.app.wiring import open_core
+    from bot.domain.forgetting import Scope
+    from bot.forgetting.finishing import Finishing
+    from bot.forgetting.reaching import Reaching
+    from bot.ports import NoSlack
+
+    async with open_core(settings) as core:
+        ports, forgetting = core.ports, core.acts.forgetting
+        scope = Scope.person(call.person) if call.person else Scope.before(call.before or ports.clock.now())
+        reaching = Reaching(ports.store, NoSlack(), ports.trainer, ports.clock, ports.tracker, ports.embedded)
+        finishing = Finishing(ports.store, ports.clock, reaching, FORGET_PATIENCE)
+        if call.without_slack and await finishing.find_running():
+            return fail(words("cli.forget.running"))
+        counts = await forgetting.plan(scope)
+        if counts:
+            if not call.yes and not agreed(forget_question(call, counts, words)):
+                return fail(words("cli.forget.kept"))
+            await forgetting.forget(scope, OPERATOR, words.language)
+        elif not call.without_slack or not await finishing.find_open():
+            print(words("forget.nothing"))
+            return 0
+        if not call.without_slack:
+            print(words("cli.forget.taken"))
+            return 0
+        print(words("cli.forget.begins"), flush=True)
+        return forget_report(await finishing.finish(), words)
+
+
+def forget_question(call: argparse.Namespace, counts: Mapping[str, int], words: Words) -> str:
+    """Return what is asked on the terminal before anything is forgotten."""
+    kind = "person" if call.person else "before" if call.before else "everything"
+    what = call.person or (f"{call.before:%Y-%m-%d}" if call.before else "")
+    text = words("cli.forget.ask" if kind == "everything" else f"forget.ask.{kind}", what=what)
+    return "\n".join([text, *counted(counts, words), words("cli.forget.final"), words("cli.forget.type_yes")])
+
+
+def counted(counts: Mapping[str, int], words: Words) -> list[str]:
+    """Return a line for each store."""
+    return [f"  {words(f'forget.store.{name}', n=n)}" for name, n in counts.items() if n]
+
+
+def agreed(question: str) -> bool:
+    """Ask on the terminal. Whoever types nothing but `yes`, or has no terminal, does not agree."""
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio's would wait for the answer
+    try:
+        return input(f"{question} ").strip().casefold() == "yes"
+    except EOFError:
+        return False
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+def forget_report(requests: Sequence[Any], words: Words) -> int:
+    """Print what was forgotten and what could not be. Returns the exit code: 1 if something waits."""
+    from bot.domain.forgetting import ForgetState, added
+
+    left = added(*(one.left for one in requests))
+    slack = left.pop("forget_card", 0)
+    for line in counted(added(*(one.counts for one in requests)), words):
+        print(line)
+    if slack:
+        print(words("cli.forget.left_in_slack", n=slack))
+    for name, n in left.items():
+        print(words(f"forget.left.{name}", n=n))
+    waiting = sum(one.state is not ForgetState.DONE for one in requests)
+    if waiting:
+        return fail(words("cli.forget.waits"))
+    print(words("cli.forget.done"))
     return 0
 
 

@@ -28,7 +28,7 @@ from bot.domain.forgetting import (
 )
 from bot.domain.mirrored import MIRROR_DATASET, MIRROR_TOPIC, MirrorChange
 from bot.domain.release import SYSTEM, ModelName
-from bot.ports import Announcer, Clock, Embedded, NothingEmbedded, OutboxItem, Store, Tracker, Trainer, Transaction
+from bot.ports import Clock, Embedded, NothingEmbedded, OutboxItem, Remover, Store, Tracker, Trainer, Transaction
 from bot.questions.leasing import LeasedOutbox, RetryDelay
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Reaching:
     def __init__(
         self,
         store: Store,
-        announcer: Announcer,
+        announcer: Remover,
         trainer: Trainer,
         clock: Clock,
         tracker: Tracker | None = None,

@@ -12,7 +12,7 @@ from bot.ports.forgetting import StoredForgetting
 from bot.ports.model import Answer, Model
 from bot.ports.neighbours import Neighbours, RowChanges
 from bot.ports.shelf import Shelf
-from bot.ports.slack import Announcer, Audiences, History, Membership, Threads
+from bot.ports.slack import Announcer, Audiences, History, Membership, NoSlack, Remover, Threads
 from bot.ports.store import (
     MESSAGE_ID,
     Askers,
@@ -75,6 +75,7 @@ __all__ = [
     "Meter",
     "Model",
     "Neighbours",
+    "NoSlack",
     "NothingEmbedded",
     "Outbox",
     "OutboxEntry",
@@ -82,6 +83,7 @@ __all__ = [
     "Prompts",
     "Questions",
     "Releases",
+    "Remover",
     "Replicas",
     "Results",
     "RowChanges",

@@ -9,6 +9,7 @@ from bot.domain.budget import BudgetNews
 from bot.domain.card import Card
 from bot.domain.consent import Author
 from bot.domain.digest import Digest
+from bot.domain.errors import Undelivered
 from bot.domain.finetune import Finetune
 from bot.domain.forgetting import ForgetRequest, Shown
 from bot.domain.hourly import LimitRefusal
@@ -57,7 +58,35 @@ class Threads(Protocol):
         """
 
 
-class Announcer(Protocol):
+class Remover(Protocol):
+    """What forgetting does in Slack.
+
+    Raises:
+        Undelivered: any method; Slack did not accept it.
+    """
+
+    async def remove_shown(self, shown: Shown) -> int:
+        """Replace all messages about a forgotten question by a sentence that says so; return their number.
+
+        Raises:
+            Undelivered: Slack took only a part, or nothing.
+        """
+
+    async def report_forgotten(self, request: ForgetRequest, versions: Sequence[int]) -> None:
+        """Tell who asked what was forgotten, what could not be, and which versions were trained on it."""
+
+
+class NoSlack(Remover):
+    """Slack after the app was removed from it: nothing can be changed there any more."""
+
+    async def remove_shown(self, shown: Shown) -> int:  # noqa: ARG002 - as the port has it
+        raise Undelivered("the app was removed", final=True)
+
+    async def report_forgotten(self, request: ForgetRequest, versions: Sequence[int]) -> None:  # noqa: ARG002
+        raise Undelivered("the app was removed", final=True)
+
+
+class Announcer(Remover, Protocol):
     """Messages to people in Slack.
 
     Many methods take `again`: an earlier attempt, or a worker that outlived its lease, may already have posted the
@@ -228,13 +257,3 @@ class Announcer(Protocol):
             message_id: id of this switch; a release may be switched to more than once.
             again: an earlier attempt may have posted it.
         """
-
-    async def remove_shown(self, shown: Shown) -> int:
-        """Replace all messages about a forgotten question by a sentence that says so; return their number.
-
-        Raises:
-            Undelivered: Slack took only a part, or nothing.
-        """
-
-    async def report_forgotten(self, request: ForgetRequest, versions: Sequence[int]) -> None:
-        """Tell who asked what was forgotten, what could not be, and which versions were trained on it."""

@@ -1,5 +1,6 @@
 """Forgetting: `/finetune forget` for admins, *Forget my questions* for everybody, and messages deleted in Slack."""
 
+import logging
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +17,8 @@ from handlers.slack.private import spot_of
 from handlers.views import forget as views
 from handlers.views import ids
 from handlers.views.ids import ForgetPayload
+
+log = logging.getLogger(__name__)
 
 PERSON_TYPED = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>|@?([UW][A-Z0-9]{6,})")
 """Matches a mention as Slack writes it, or a bare user id."""
@@ -102,9 +105,16 @@ class OwnListeners:
         await home.publish_if_open(self._context, spot.user)
 
 
+async def say_removed() -> None:
+    """Tell the operator that the app is gone. Nothing is erased by itself: an app can be installed again."""
+    log.warning("the app was removed from the workspace, or its tokens were revoked; docs/forgetting.md has what to do")
+
+
 def register(app: AsyncApp, context: Context) -> None:
-    """Register the listeners of the button, the shortcut and the form."""
+    """Register the listeners of the button, the shortcut, the form, and the end of the app."""
     listeners = OwnListeners(context)
     app.action(ids.FORGET_OWN)(listeners.open)
     app.shortcut(ids.FORGET_SHORTCUT)(listeners.open)
     app.view(ids.FORGET_FORM)(listeners.submit)
+    for event in ("app_uninstalled", "tokens_revoked"):
+        app.event(event)(say_removed)

@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from bot.domain.forgetting import OF_PEOPLE, ForgetKind, ForgetRequest, ForgetState
+import pytest
+
+from bot.domain.audit import OPERATOR
+from bot.domain.forgetting import OF_PEOPLE, ForgetKind, ForgetRequest, ForgetState, Scope
 from bot.domain.question import Place
 from bot.practice import Person
 from bot.practice.people import TEAM_ID
@@ -196,3 +199,25 @@ async def test_forgotten_message_is_not_read_again(desk: SlackDesk, store: SqlSt
     await desk.catch_up.tick()
     await desk.settled()
     await nothing_left(desk, store)
+
+
+async def test_operator_gets_no_message(desk: SlackDesk, store: SqlStore) -> None:
+    ts = await asked(desk, QUESTION)
+    emily = await desk.emily()
+    await desk.acts.forgetting.forget(Scope.person(emily.user_id), OPERATOR, "en")
+    assert (await done(desk)).by == OPERATOR
+    await nothing_left(desk, store)
+    shown = next(m for m in await emily.replies(WATCHED, ts) if m.get("bot_id"))
+    assert REMOVED in texts(shown)
+    assert [one for one in bot_messages(desk) if one["channel"].startswith("D")] == []
+
+
+@pytest.mark.parametrize("kind", ["app_uninstalled", "tokens_revoked"])
+async def test_removed_app_is_heard_without_harm(desk: SlackDesk, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    workspace = desk.server.workspace
+    event = {"type": kind, "tokens": {"oauth": [], "bot": [workspace.app.bot_user]}}
+    for _ in range(2):
+        await workspace.delivery.ask("events_api", workspace._callback(event), accepts_response_payload=False)
+    await asked(desk, QUESTION)
+    assert "docs/forgetting.md" in caplog.text
+    assert "Unhandled" not in caplog.text

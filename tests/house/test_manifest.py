@@ -21,6 +21,8 @@ EVENT_SCOPES = {
     "message.groups": "groups:history",
     "message.im": "im:history",
     "app_home_opened": None,
+    "app_uninstalled": None,
+    "tokens_revoked": None,
     "channel_id_changed": "channels:read",
     "subteam_members_changed": "usergroups:read",
     "subteam_updated": "usergroups:read",
