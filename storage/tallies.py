@@ -4,14 +4,14 @@ from collections.abc import Collection
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, false, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.audience import Audience
 from bot.domain.dataset import Source, Split
 from bot.domain.finetune import Finetune
 from bot.domain.shares import Settlement
-from bot.domain.tally import BriefRow, Counted
+from bot.domain.tally import BriefRow, Counted, Kind
 from storage.audiences import sent_row
 from storage.tables import finetune_rows, looks, rows
 
@@ -23,6 +23,9 @@ _LOOKED_AT = and_(looks.c.row_id == rows.c.id, looks.c.settled_at == rows.c.sett
 _LEFT_OUT = exists().where(_LOOKED_AT, looks.c.keep == false())
 _PUBLIC = and_(rows.c.audience == Audience.PUBLIC.value, func.substr(func.coalesce(rows.c.channel, ""), 1, 1) != "D")
 
+_SHARED = select(rows.c.group).group_by(rows.c.group).having(func.count() > 1)
+"""Groups with more than one row, withdrawn ones included: the index alone tells."""
+
 
 class SqlTallies:
     """Counts of the table `rows`."""
@@ -30,12 +33,15 @@ class SqlTallies:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def settlers(self) -> dict[str, dict[str, int]]:
-        query = select(rows.c.by, rows.c.category, func.count()).where(_SETTLED).group_by(rows.c.by, rows.c.category)
-        found: dict[str, dict[str, int]] = {}
-        for person, category, n in await self._connection.execute(query):
-            found.setdefault(person, {})[category] = n
-        return found
+    async def kinds(self, finetune: Finetune | None) -> dict[Kind, int]:
+        settler = case((rows.c.source != Source.IMPORT.value, rows.c.by)).label("settler")
+        learned, public = _learned(finetune).label("learned"), _PUBLIC.label("public")
+        each = select(rows.c.category, rows.c.split, settler, learned, public).where(_COUNTS).subquery()
+        query = select(each, func.count()).group_by(*each.c)
+        return {
+            Kind(category, Split(split), person, Counted(bool(known), bool(readable))): n
+            for category, split, person, known, readable, n in await self._connection.execute(query)
+        }
 
     async def settled_days(self) -> dict[str, dict[date, int]]:
         utc = self._connection.dialect.name == "sqlite"
@@ -55,16 +61,8 @@ class SqlTallies:
         query = select(rows.c.id).join(looks, _LOOKED_AT).where(_COUNTS, looks.c.keep == false())
         return frozenset((await self._connection.execute(query)).scalars())
 
-    async def alone(self, split: Split, finetune: Finetune | None) -> dict[Counted, int]:
-        alone = ~rows.c.group.in_(_shared_groups(split))
-        learned, public = _learned(finetune).label("learned"), _PUBLIC.label("public")
-        each = select(learned, public).where(_COUNTS, rows.c.split == split.value, alone).subquery()
-        query = select(each.c.learned, each.c.public, func.count()).group_by(each.c.learned, each.c.public)
-        found = await self._connection.execute(query)
-        return {Counted(bool(known), bool(open_)): n for known, open_, n in found}
-
     async def several(self, split: Split, finetune: Finetune | None) -> list[BriefRow]:
-        return await self._read(_brief(split, finetune).where(rows.c.group.in_(_shared_groups(split))))
+        return await self._read(_brief(split, finetune).where(rows.c.group.in_(_SHARED)))
 
     async def brief(self, split: Split, groups: Collection[str], finetune: Finetune | None) -> list[BriefRow]:
         listed = sorted(groups)
@@ -78,12 +76,6 @@ class SqlTallies:
             BriefRow(row_id, text, group, category, at, Counted(bool(learned), bool(public)))
             for row_id, text, group, category, at, learned, public in found
         ]
-
-
-def _shared_groups(split: Split) -> Select[tuple[str]]:
-    """Return the groups with more than one row."""
-    counted = select(rows.c.group).where(_COUNTS, rows.c.split == split.value)
-    return counted.group_by(rows.c.group).having(func.count() > 1)
 
 
 def _brief(split: Split, finetune: Finetune | None) -> Select[Any]:

@@ -5,9 +5,13 @@ from bot.domain.shares import Look, SetAside, aside_of, suspects
 from bot.ports import Clock, Store, Transaction
 
 
-async def read_aside(tx: Transaction) -> SetAside:
-    """Return what `set_aside` finds, from counts by person and day. Only the rows of its suspects are read."""
-    total = sum((await tx.rows.counts()).values())
+async def read_aside(tx: Transaction, total: int) -> SetAside:
+    """Return what `set_aside` finds, from counts by person and day. Only the rows of its suspects are read.
+
+    Args:
+        tx: a transaction.
+        total: the number of all rows.
+    """
     days = await tx.rows.settled_days()
     own = {person: await tx.rows.settlements(person) for person in suspects(total, days)}
     return aside_of(total, days, own, await tx.rows.left_out())
@@ -32,7 +36,7 @@ class Guarding:
         if not self._on:
             return SetAside()
         async with self._store.snapshot() as tx:
-            return await read_aside(tx)
+            return await read_aside(tx, await _total(tx))
 
     async def decide(self, person: str, by: str, *, keep: bool) -> int:
         """Keep what is set aside of a person, or leave it out of trainings and comparisons; return the number of rows.
@@ -41,7 +45,7 @@ class Guarding:
         """
         now = self._clock.now()
         async with self._store.transaction() as tx:
-            waiting = (await read_aside(tx)).waiting if self._on else {}
+            waiting = (await read_aside(tx, await _total(tx))).waiting if self._on else {}
             looks = [
                 Look(row_id=row.id, settled_at=row.settled_at, keep=keep, by=by, at=now)
                 for row in (await tx.rows.settlements(person) if waiting else ())
@@ -52,3 +56,7 @@ class Guarding:
                 act = AuditAct.ASIDE_KEPT if keep else AuditAct.ASIDE_LEFT_OUT
                 await tx.audit.add(by, act, now, await tx.audit.alias(person), {"rows": len(looks)})
         return len(looks)
+
+
+async def _total(tx: Transaction) -> int:
+    return sum((await tx.rows.counts()).values())

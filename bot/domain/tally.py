@@ -1,11 +1,11 @@
 """How many rows count as examples, and how many of them a release has learned, from a few columns of a few rows."""
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from bot.domain.dataset import normalised
+from bot.domain.dataset import Split, most_first, normalised
 
 
 class Counted(NamedTuple):
@@ -14,6 +14,16 @@ class Counted(NamedTuple):
     learned: bool
     """Whether the serving release was trained on it in its present form."""
     public: bool
+
+
+class Kind(NamedTuple):
+    """What rows that are counted together have in common."""
+
+    category: str
+    split: Split
+    settler: str | None
+    """The person who settled them; None for imported rows."""
+    counted: Counted
 
 
 class BriefRow(NamedTuple):
@@ -27,32 +37,38 @@ class BriefRow(NamedTuple):
     counted: Counted
 
 
-def count_usable(
-    alone: Mapping[Counted, int], several: Iterable[BriefRow], contested: Iterable[BriefRow]
-) -> Counter[Counted]:
-    """Count the rows that `usable_rows` would return.
+def settlers_of(kinds: Mapping[Kind, int]) -> dict[str, dict[str, int]]:
+    """Return what `settled_by` would find."""
+    found: dict[str, Counter[str]] = {}
+    for kind, n in kinds.items():
+        if kind.settler is not None:
+            found.setdefault(kind.settler, Counter())[kind.category] += n
+    return most_first(found)
+
+
+def count_usable(kinds: Mapping[Kind, int], read: Sequence[BriefRow], contested: Container[str]) -> Counter[Counted]:
+    """Count the training rows that `usable_rows` would return.
 
     Texts that are equal once normalised share a group, so a row alone in its group repeats no other one: such rows are
     counted where they are stored. Only the others are read.
 
     Args:
-        alone: the number of rows that are alone in their group.
-        several: the rows of all groups that have more than one.
-        contested: the rows of the groups in conflict.
+        kinds: the number of all rows.
+        read: the training rows of all groups that have more than one, and of those in conflict.
+        contested: the groups in conflict.
     """
-    counts = Counter(alone)
-    left_out: dict[str, list[BriefRow]] = {}
-    for row in contested:
-        left_out.setdefault(row.group, []).append(row)
-    counts.subtract(own[0].counted for own in left_out.values() if len(own) == 1)
-    counts.update(row.counted for row in _newest(several, left_out))
+    counts: Counter[Counted] = Counter()
+    for kind, n in kinds.items():
+        if kind.split is Split.TRAIN:
+            counts[kind.counted] += n
+    counts.subtract(row.counted for row in read)
+    counts.update(row.counted for row in _newest(row for row in read if row.group not in contested))
     return counts
 
 
-def _newest(rows: Iterable[BriefRow], left_out: Container[str]) -> Iterable[BriefRow]:
+def _newest(rows: Iterable[BriefRow]) -> Iterable[BriefRow]:
     newest: dict[tuple[str, str], BriefRow] = {}
     for row in rows:
-        if row.group not in left_out:
-            key = normalised(row.text), row.category
-            newest[key] = max(row, newest.get(key, row), key=lambda one: (one.settled_at, one.id))
+        key = normalised(row.text), row.category
+        newest[key] = max(row, newest.get(key, row), key=lambda one: (one.settled_at, one.id))
     return newest.values()

@@ -1,8 +1,10 @@
 """The contents of `/finetune status`."""
 
+import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from itertools import combinations
 
@@ -11,14 +13,14 @@ from bot.dataset.guarding import read_aside
 from bot.dataset.permitting import Permitting
 from bot.domain.budget import Spend
 from bot.domain.conflict import Conflict
-from bot.domain.dataset import Split, most_first
+from bot.domain.dataset import Split
 from bot.domain.finetune import Finetune
 from bot.domain.mirrored import MirrorState
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
 from bot.domain.replica import REPLICA_SILENT_AFTER, Replica
 from bot.domain.shares import SetAside
-from bot.domain.tally import Counted, count_usable
+from bot.domain.tally import Counted, Kind, count_usable, settlers_of
 from bot.domain.thing import Thing
 from bot.domain.trouble import CUT_PROMPT
 from bot.finetunes.budget import Spending
@@ -126,9 +128,12 @@ class Reporting:
                 raise LookupError("no release serves")
             entered = next(e for e in await tx.releases.history(limit=1_000) if e.release_id == serving.id)
             current = await current_prompt(tx)
-            counts = await tx.rows.counts()
             finetune = await tx.finetunes.get(serving.finetune_id) if serving.finetune_id else None
-            usable = await _count_usable(tx, contested, finetune)
+            kinds = await tx.rows.kinds(finetune)
+            usable = await _count_usable(tx, kinds, contested, finetune)
+            counts: Counter[tuple[str, Split]] = Counter()
+            for kind, n in kinds.items():
+                counts[kind.category, kind.split] += n
             permission = await self._permitting.read(tx) if self._permitting else None
             private = permission is None or permission.private
             open_entries, age = await tx.outbox.lag(self._clock.now())
@@ -160,8 +165,8 @@ class Reporting:
                 cut_prompts=await _cut_prompts(tx),
                 unreadable=json.loads(await tx.cursors.get(UNREADABLE_CURSOR) or "{}"),
                 other_encoders=[],
-                settlers=most_first(await tx.rows.settlers()),
-                aside=await read_aside(tx) if self._guarded else SetAside(),
+                settlers=settlers_of(kinds),
+                aside=await read_aside(tx, counts.total()) if self._guarded else SetAside(),
                 seconded=(
                     await tx.corrections.seconded(),
                     sum(n for (_, side), n in counts.items() if side is Split.HELD_OUT),
@@ -183,13 +188,14 @@ class Reporting:
         return [(one, needed) for one in asked if (needed := await self._embedded.other_encoder(one.model))]
 
 
-async def _count_usable(tx: Transaction, contested: Collection[str], finetune: Finetune | None) -> Counter[Counted]:
+async def _count_usable(
+    tx: Transaction, kinds: Mapping[Kind, int], contested: AbstractSet[str], finetune: Finetune | None
+) -> Counter[Counted]:
     """Count the rows for training. A row that was settled again after the export differs from what was trained on."""
-    return count_usable(
-        await tx.rows.alone(Split.TRAIN, finetune),
-        await tx.rows.several(Split.TRAIN, finetune),
-        await tx.rows.brief(Split.TRAIN, contested, finetune),
-    )
+    several = await tx.rows.several(Split.TRAIN, finetune)
+    groups = {row.group for row in several}
+    others = await tx.rows.brief(Split.TRAIN, contested - groups, finetune)
+    return await asyncio.to_thread(count_usable, kinds, [*several, *others], contested)
 
 
 async def _cut_prompts(tx: Transaction) -> list[tuple[str, int, int]]:

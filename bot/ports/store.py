@@ -26,7 +26,7 @@ from bot.domain.scorecard import Result
 from bot.domain.shadow import Shadow, ShadowComparison
 from bot.domain.shares import Look, Settlement
 from bot.domain.signal import Signal
-from bot.domain.tally import BriefRow, Counted
+from bot.domain.tally import BriefRow, Kind
 from bot.domain.thing import Thing
 from bot.ports.forgetting import StoredForgetting
 
@@ -291,8 +291,8 @@ class Rows(Protocol):
     async def counts(self) -> dict[tuple[str, Split], int]:
         """Return (category, split) → number of rows."""
 
-    async def settlers(self) -> dict[str, dict[str, int]]:
-        """Return person → category → number of rows that this person settled; not imported ones."""
+    async def kinds(self, finetune: Finetune | None) -> dict[Kind, int]:
+        """Count the rows by their kind. `learned` tells what this fine-tune was trained on."""
 
     async def settled_days(self) -> dict[str, dict[date, int]]:
         """Return person → day (UTC) → number of rows that this person settled and that no admin left out."""
@@ -303,11 +303,8 @@ class Rows(Protocol):
     async def left_out(self) -> frozenset[str]:
         """Return the ids of the rows that an admin left out in their present form."""
 
-    async def alone(self, split: Split, finetune: Finetune | None) -> dict[Counted, int]:
-        """Count the rows of a split that are alone in their group, by what this fine-tune learned."""
-
     async def several(self, split: Split, finetune: Finetune | None) -> list[BriefRow]:
-        """Return the rows of a split that are not alone in their group."""
+        """Return the rows of a split that are not alone in their group, withdrawn rows and the other split included."""
 
     async def brief(self, split: Split, groups: Collection[str], finetune: Finetune | None) -> list[BriefRow]:
         """Return the rows of these groups in a split."""

@@ -9,10 +9,10 @@ import pytest
 
 from bot.dataset.guarding import Guarding, read_aside
 from bot.domain.audience import Audience
-from bot.domain.dataset import Row, Source, Split, most_first, settled_by, usable_rows
+from bot.domain.dataset import Row, Source, Split, settled_by, usable_rows
 from bot.domain.finetune import Finetune
 from bot.domain.shares import Look, WhyAside, set_aside
-from bot.domain.tally import Counted, count_usable
+from bot.domain.tally import Counted, count_usable, settlers_of
 from bot.ports import Store
 from tests.kits.fakes import StepClock
 from tests.storage.things import NOW, PROMPT, finetune, manifest, row
@@ -73,19 +73,17 @@ async def test_counts_are_those_of_all_rows(store: Store, seed: int) -> None:
     contested = {every[0].group, every[7].group, "gTrue" if seed % 2 else "nowhere"}
     made = trained()
     async with store.snapshot() as tx:
-        assert [*most_first(await tx.rows.settlers()).items()] == [*settled_by(every).items()]
-        assert await read_aside(tx) == set_aside(every, await tx.looks.all())
+        assert [*settlers_of(await tx.rows.kinds(made)).items()] == [*settled_by(every).items()]
+        assert await read_aside(tx, len(every)) == set_aside(every, await tx.looks.all())
         for fine in (made, None):
             seen = await tx.finetunes.trained_rows(made.id) if fine else {}
             usable = usable_rows([one for one in every if one.split is Split.TRAIN], contested)
             slowly = Counter(
                 Counted(one.id in seen and one.settled_at <= made.created_at, one.public) for one in usable
             )
-            counted = count_usable(
-                await tx.rows.alone(Split.TRAIN, fine),
-                await tx.rows.several(Split.TRAIN, fine),
-                await tx.rows.brief(Split.TRAIN, contested, fine),
-            )
+            several = await tx.rows.several(Split.TRAIN, fine)
+            others = await tx.rows.brief(Split.TRAIN, contested - {one.group for one in several}, fine)
+            counted = count_usable(await tx.rows.kinds(fine), [*several, *others], contested)
             assert +counted == slowly
             assert len(slowly) == (4 if fine else 2)
 
