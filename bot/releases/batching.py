@@ -157,15 +157,20 @@ class Batching:
         if not results:  # asking everything again directly would cost what the admin wanted to save
             why = job.error or next((str(error) for error in answers.values()), "the batch ended without an answer")
             ended = await self._fail(batch)
+            await self._delete_files(batch, release)
             return (ended, why) if ended else None
         async with self._store.transaction() as tx:
             await tx.results.put(results)
         answered = await self.save(batch, state=BatchState.ANSWERED)
+        await self._delete_files(batch, release)
+        return (answered, None) if answered else None
+
+    async def _delete_files(self, batch: Batch, release: Release) -> None:
+        """Delete what the provider has of the questions, whether it answered them or not."""
         try:
-            await self._batcher.delete_files(release.model, job.id)
+            await self._batcher.delete_files(release.model, batch.batch_id or "")
         except ModelError as error:
             log.warning("%s: the provider keeps the batch's files until they expire: %s", batch.id, error)
-        return (answered, None) if answered else None
 
     async def _release(self, batch: Batch) -> tuple[Release, Prompt]:
         async with self._store.transaction() as tx:

@@ -142,3 +142,26 @@ async def test_oversized_batch_is_refused_before_upload(
         await batcher.submit(model, prompt, ASKED, "eb-1")
     assert raised.value.reason is Reason.BATCH_TOO_LARGE
     assert not server.requests
+
+
+@pytest.mark.parametrize("gone", [200, 404, 410])
+async def test_files_of_a_batch_are_deleted(
+    server: OpenAIServer, batcher: OpenAIBatcher, model: ModelName, gone: int
+) -> None:
+    """A file that is gone already is no error: an earlier try deleted it, or it expired."""
+    files = {"input_file_id": "file-in", "output_file_id": "file-out", "error_file_id": None}
+    server.on(BATCH, Reply(batch_json("completed", **files)))
+    server.on("DELETE /v1/files/file-in", Reply({"id": "file-in", "deleted": True}, gone))
+    server.on("DELETE /v1/files/file-out", Reply({"id": "file-out", "deleted": True}))
+    await batcher.delete_files(model, "batch_1")
+    assert [got.route for got in server.requests if got.route.startswith("DELETE")] == [
+        "DELETE /v1/files/file-in",
+        "DELETE /v1/files/file-out",
+    ]
+
+
+async def test_refused_deletion_is_told(server: OpenAIServer, batcher: OpenAIBatcher, model: ModelName) -> None:
+    server.on(BATCH, Reply(batch_json("completed", input_file_id="file-in")))
+    server.on("DELETE /v1/files/file-in", refusal(403, "forbidden"))
+    with pytest.raises(ModelRefused):
+        await batcher.delete_files(model, "batch_1")

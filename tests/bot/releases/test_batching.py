@@ -61,6 +61,7 @@ async def test_batch_answers_are_stored_and_never_asked_again(
     batcher.ended[batch.id] = {keys[0]: LABOR, keys[1]: LABOR, keys[2]: ModelRefused("oh")}
     ((ended, error),) = await batching.follow()
     assert (ended.id, ended.state, error) == (batch.id, BatchState.ANSWERED, None)
+    assert batcher.deleted == [batch.id], "its files hold questions"
     assert await batching.follow() == [], "reported once"
     found = await evaluating.evaluate(release)
     assert (found.card.rows, len(model.asked)) == (4, 2)
@@ -88,6 +89,7 @@ async def test_batch_without_answers_fails(
     batcher.ended[batch.id] = {batcher.batches[batch.id][0]: ModelRefused("line 1")}
     ((ended, error),) = await batching.follow()
     assert (ended.state, error) == (BatchState.FAILED, "line 1")
+    assert batcher.deleted == [batch.id], "questions went there, too"
     assert len(model.asked) == 1
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 
@@ -10,6 +11,7 @@ from bot.domain.dataset import Manifest, Row, Split
 from bot.domain.evidence import EvidenceKind
 from bot.domain.finetune import Estimate, Finetune, FinetuneState
 from bot.domain.fold import OutOfFold
+from bot.domain.forgetting import Scope
 from bot.domain.gate import Outcome
 from bot.domain.question import Place, Question, Verdict, Via
 from bot.domain.release import ModelName, Release
@@ -165,6 +167,18 @@ def ids(rows: Sequence[Row]) -> dict[str, str]:
 
 async def test_learned_rows_without_folds_do_not_count(desk: EvidenceDesk) -> None:
     candidate = await desk.trained("ft:new", ROWS[:7])
+    assert await desk.kinds(candidate) == {EvidenceKind.HELD_OUT: 2, EvidenceKind.NEWER: 3}
+
+
+async def test_forgotten_question_asked_again_is_not_new(desk: EvidenceDesk) -> None:
+    """The row has no text any more. Its group, as a keyed hash, still proves that the question was learned."""
+    candidate = await desk.trained("ft:new", ROWS[:7])
+    scope, now = Scope.before(datetime(2999, 1, 1, tzinfo=UTC)), desk.clock.now()
+    async with desk.store.transaction() as tx:
+        while "rows" in (await tx.forgetting.erase(scope, 50, now)).counts:
+            pass
+        assert [row async for row in tx.rows.all()] == []
+    await desk.put([row.model_copy(update={"id": f"again-{row.id}"}) for row in (*ROWS, *HELD_OUT)])
     assert await desk.kinds(candidate) == {EvidenceKind.HELD_OUT: 2, EvidenceKind.NEWER: 3}
 
 
