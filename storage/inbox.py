@@ -6,10 +6,9 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.hourly import TOO_MANY
 from bot.domain.question import Arrival, Ending, InboxItem, Place
 from storage.queue import Lease, claim, claiming, release_owned, release_values, update_held
-from storage.tables import inbox, tombstones
+from storage.tables import TOO_MANY_ASKED, inbox, tombstones
 from storage.upserts import insert_new
 
 OTHERS = {"quotes", "authors"}
@@ -96,7 +95,7 @@ class SqlInbox:
         return (await self._connection.execute(count)).scalar_one()
 
     async def limited(self, since: datetime) -> int:
-        count = select(func.count()).where(inbox.c.why == TOO_MANY, inbox.c.ended_at >= since)
+        count = select(func.count()).select_from(inbox).where(TOO_MANY_ASKED, inbox.c.ended_at >= since)
         return (await self._connection.execute(count)).scalar_one()
 
     async def depth(self, now: datetime) -> tuple[int, timedelta]:

@@ -58,6 +58,9 @@ Index(
     sqlite_where=inbox.c.ending.is_(None),
     postgresql_where=inbox.c.ending.is_(None),
 )
+TOO_MANY_ASKED = text("why = 'too_many'")
+"""As in the partial index, so that it is used."""
+Index("ix_inbox_limited", inbox.c.ended_at, sqlite_where=TOO_MANY_ASKED, postgresql_where=TOO_MANY_ASKED)
 
 prompts = Table(
     "prompts",
