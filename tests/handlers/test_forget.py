@@ -81,6 +81,8 @@ async def test_admin_forgets_a_person_after_reading_counts(desk: SlackDesk, stor
     assert REMOVED in texts(shown)
     report = next(one for one in bot_messages(desk) if one["channel"].startswith("D") and "消去しました" in texts(one))
     assert "バックアップ" in texts(report)
+    for posted in ("/finetune export", "/finetune evaluate", "/finetune review here"):
+        assert posted in texts(report), "what only people can delete"
     async with store.transaction() as tx:
         assert emily.user_id not in (await tx.audit.people()).values()
 
