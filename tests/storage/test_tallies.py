@@ -28,6 +28,8 @@ def some_rows(chance: random.Random) -> Iterator[Row]:
             alone = chance.random() < 0.6
             text = f"{person} asks {i}" if alone else chance.choice(TEXTS)
             group = f"{person}{i}" if alone else f"g{'days' in text.lower()}"
+            if alone and i % 4 == 0:
+                text, group = f"Pair {i}?", f"pair{i}"  # a few people ask it
             late = timedelta(hours=chance.choice([0, 1, 14, 15, 40, 300]), microseconds=chance.choice([0, 7]))
             yield row(f"{person}{i}", chance.choice(["labor", "other"])).model_copy(
                 update={
@@ -75,6 +77,11 @@ async def test_counts_are_those_of_all_rows(store: Store, seed: int) -> None:
     async with store.snapshot() as tx:
         assert [*settlers_of(await tx.rows.kinds(made)).items()] == [*settled_by(every).items()]
         assert await read_aside(tx, len(every)) == set_aside(every, await tx.looks.all())
+        left_out = await tx.rows.left_out()
+        settled = [one for one in every if one.source is not Source.IMPORT and one.id not in left_out]
+        days = Counter((one.by, one.settled_at.date()) for one in settled)
+        found = await tx.rows.settled_days()
+        assert days == {(person, day): n for person, own in found.items() for day, n in own.items()}
         for fine in (made, None):
             seen = await tx.finetunes.trained_rows(made.id) if fine else {}
             usable = usable_rows([one for one in every if one.split is Split.TRAIN], contested)
