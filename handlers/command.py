@@ -112,7 +112,7 @@ async def upload(
         thread: The ts of the message that the files belong to.
     """
     if not files:
-        await client.chat_postMessage(channel=channel, text=text, unfurl_links=False)
+        await client.chat_postMessage(channel=channel, text=text)
         return
     uploads = [
         {"filename": name, "title": name, "file": data, "alt_txt": (alts or {}).get(name)}

@@ -75,7 +75,7 @@ async def post_evaluation(client: AsyncWebClient, channel: str, evaluation: Eval
     if evaluation.changes or evaluation.filtered:
         files[f"changes-{name}.csv"] = views.changes_table(evaluation)
     text, blocks = (message := gate.compared(evaluation, words)).text, message.blocks
-    posted = await client.chat_postMessage(channel=channel, text=text, blocks=blocks, unfurl_links=False)
+    posted = await client.chat_postMessage(channel=channel, text=text, blocks=blocks)
     if files:
         await upload(client, channel, words("evaluate.files"), files, alts=alts, thread=posted["ts"])
 

@@ -82,7 +82,7 @@ def register(app: AsyncApp, context: Context) -> None:
         )
         try:
             await context.client.chat_postMessage(
-                channel=context.moved.now(context.ops_channel), text=text, blocks=[section(f"⚠️ {text}", verbatim=True)]
+                channel=context.moved.now(context.ops_channel), text=text, blocks=[section(f"⚠️ {text}")]
             )
         except SLACK_FAILURES as error:
             log.warning(

@@ -414,7 +414,7 @@ class SlackAnnouncer:
         if ops is None:
             return
         said = self._people.default_words(text, **{name: escaped(fact) for name, fact in facts.items()})
-        message = Message(said, [section(f"⚠️ {said}", verbatim=True)])
+        message = Message(said, [section(f"⚠️ {said}")])
         await self._post_once(ops, None, message, announcement_mark(f"told:{message_id}"), again=again)
 
     async def _progress_channel(self, finetune: Finetune) -> str:
@@ -444,9 +444,6 @@ class SlackAnnouncer:
                     channel=channel,
                     text=message.text,
                     blocks=blocks,
-                    link_names=False,
-                    unfurl_links=False,
-                    unfurl_media=False,
                     thread_ts=thread,
                     metadata=mark.metadata,
                 )

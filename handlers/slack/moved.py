@@ -8,6 +8,9 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from handlers.slack.shared import GUARDED_METHODS, SharedChannels
 
+POST = "chat.postMessage"
+NOTHING_ADDED = {"link_names": False, "unfurl_links": False, "unfurl_media": False}
+"""Arguments of a post: Slack makes no mention of a name in it, and adds no preview of an address."""
 CHANNEL_ARGUMENTS = ("channel", "channel_id")
 """The arguments of Web API methods that name a channel."""
 
@@ -34,6 +37,8 @@ class MovedChannels:
 class FollowingClient(AsyncWebClient):
     """A Web API client that calls each channel by its present id, and posts nothing where another organisation reads.
 
+    Slack adds no mention and no preview to what it posts.
+
     Attributes:
         moved: The known moves.
         shared: The channels that another organisation reads.
@@ -49,7 +54,7 @@ class FollowingClient(AsyncWebClient):
             arguments = options.get(part)
             if isinstance(arguments, dict):
                 present = {name: self.moved.now(arguments[name]) for name in CHANNEL_ARGUMENTS if arguments.get(name)}
-                options[part] = {**arguments, **present}
+                options[part] = {**(NOTHING_ADDED if api_method == POST else {}), **arguments, **present}
                 if api_method in GUARDED_METHODS:
                     for channel in present.values():
                         await self.shared.refuse(channel)

@@ -164,7 +164,5 @@ class Private:
         if not spot.user:
             return False
         opened = await self._client.conversations_open(users=spot.user)
-        await self._client.chat_postMessage(
-            channel=opened["channel"]["id"], text=message.text, blocks=message.blocks, unfurl_links=False
-        )
+        await self._client.chat_postMessage(channel=opened["channel"]["id"], text=message.text, blocks=message.blocks)
         return True

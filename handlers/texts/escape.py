@@ -15,6 +15,22 @@ MARKER = "…"
 TOKEN = re.compile(r"<([^<>]*)>")
 """Matches a mention, channel, date or link. Slack escapes what people type, so a raw `<…>` always comes from Slack."""
 
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e0fff]|(?<=[\x00-\x7f])[\u200c\u200d]"
+)
+"""Matches characters without a sign of their own: they turn a name around, or hide words from the reader.
+
+A joiner stays after a sign outside ASCII, because it makes one emoji of several.
+"""
+MENTIONABLE = re.compile(r"[USW][A-Z0-9]+")
+"""Matches the id of a user (U…, W…) or of a user group (S…)."""
+
+
+def visible(text: str) -> str:
+    """Return the text without hidden characters, so that it reads as its characters stand."""
+    return UNSEEN.sub("", text)
+
 
 def shorten(text: str, limit: int) -> str:
     """Return the text, cut to at most `limit` characters; a text that was cut ends in `MARKER`."""
@@ -22,11 +38,12 @@ def shorten(text: str, limit: int) -> str:
 
 
 def escaped(text: str, limit: int = 3_000) -> str:
-    """Return the text escaped for mrkdwn and cut to at most `limit` characters after escaping.
+    """Return the text without hidden characters, escaped for mrkdwn and then cut to at most `limit` characters.
 
     Escaping & < > (docs.slack.dev, formatting message text) also disables every `<@U…>`, `<!here>` and `<url|text>`.
-    In a `verbatim` text object Slack does not turn bare addresses into links either.
+    In a `verbatim` text object, as all of ours are, Slack makes no link of a bare address either.
     """
+    text = visible(text)
     safe = html.escape(text, quote=False)
     if len(safe) <= limit:
         return safe
@@ -40,11 +57,16 @@ def escaped(text: str, limit: int = 3_000) -> str:
     return html.escape(text[:kept].rstrip(), quote=False) + MARKER
 
 
+def one_line(text: str, limit: int = 3_000) -> str:
+    """Return the text as `escaped` does, in one line: within a sentence, its line breaks could forge lines of ours."""
+    return escaped(" ".join(text.split()), limit)
+
+
 def mention(member: str | None) -> str | None:
     """Return the mention of a user id (U…, W…) or user group id (S…); None for anything else."""
-    if member and member[0] in "UW":
-        return f"<@{member}>"
-    return f"<!subteam^{member}>" if member and member[0] == "S" else None
+    if not member or not MENTIONABLE.fullmatch(member):
+        return None
+    return f"<!subteam^{member}>" if member[0] == "S" else f"<@{member}>"
 
 
 def person(by: str) -> str:

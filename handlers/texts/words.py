@@ -64,8 +64,8 @@ class Words:
         self._names = names
 
     def name(self, category: Category) -> str:
-        """Return the category's name as this reader knows it; not escaped."""
-        return category.name_in(self._names)
+        """Return the category's name as this reader knows it, in one line; not escaped."""
+        return " ".join(category.name_in(self._names).split()) or category.id
 
     def __call__(self, key: str, /, **facts: object) -> str:
         counted = {name: Count(fact) if type(fact) is int else fact for name, fact in facts.items()}

@@ -11,4 +11,4 @@ def budget_end(news: BudgetNews, words: Words) -> Message:
     facts = {"budget": f"{news.budget:.2f}", "until": day(news.until)}
     answers = words("budget.fallback", name=escaped(news.fallback)) if news.fallback else words("budget.goes_on")
     text = " ".join([words("budget.ended", **facts), answers])
-    return Message(text, [section(f"⚠️ {text}", verbatim=True)])
+    return Message(text, [section(f"⚠️ {text}")])

@@ -86,7 +86,7 @@ def _answer(shown: Card, words: Words, head: list[str]) -> list[Block]:
     blocks = [section("\n".join(head))]
     reason = _reason(shown)
     if reason:
-        blocks.append(section(reason, verbatim=True))
+        blocks.append(section(reason))
     return blocks + [context(line) for line in (small_print(shown, words), _became(shown, words)) if line]
 
 
@@ -220,7 +220,7 @@ def moved(shown: Card, words: Words, asked: str = "") -> Message | None:
     text = words(
         key, asker=words("card.hello", asker=asker) if asker else "", owner=owner, category=_name(shown, words)
     )
-    return Message(text.strip(), [section(text.strip(), verbatim=True)])
+    return Message(text.strip(), [section(text.strip())])
 
 
 def _name(shown: Card, words: Words) -> str:

@@ -46,7 +46,7 @@ def brief(lines: Sequence[str], buttons: Sequence[Block], name: str) -> Message:
         name: The block id of the buttons.
     """
     actions = [{"type": "actions", "block_id": name, "elements": list(buttons)}] if buttons else []
-    return Message(lines[0], [section("\n".join(lines[:MOST_LINES]), verbatim=True), *actions])
+    return Message(lines[0], [section("\n".join(lines[:MOST_LINES])), *actions])
 
 
 def sheet(paragraphs: Sequence[str], words: Words) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def sheet(paragraphs: Sequence[str], words: Words) -> dict[str, Any]:
         "type": "modal",
         "title": plain(words("details.title"), 24),
         "close": plain(words("details.close"), 24),
-        "blocks": [section(part, verbatim=True) for part in parts[:PARAGRAPHS]],
+        "blocks": [section(part) for part in parts[:PARAGRAPHS]],
     }
 
 

@@ -53,7 +53,7 @@ def _answer(shown: Card, words: Words) -> list[Block]:
     lines += [asked(shown)] if shown.second or shown.question.part_of else []
     lines += [words("card.guide", guide=escaped(guide, REASON_SHOWN))] if guide else []
     small = [small_print(shown, words), settlement(shown, words) if shown.settled else ""]
-    return [section("\n".join(lines), verbatim=True), *(context(line) for line in small if line)]
+    return [section("\n".join(lines)), *(context(line) for line in small if line)]
 
 
 def _head(shown: Card, words: Words) -> str:
@@ -116,7 +116,7 @@ def sent(shown: Card, category: Category | None, owner: str | None, words: Words
     facts = {"asker": mention(shown.question.asker) or "", "category": _name(shown, category, words)}
     text = " ".join(filter(None, (mention(owner), words(key, **facts))))
     quoted = "\n".join(f"> {line}" for line in escaped(shown.question.text, QUOTED).splitlines())
-    return Message(text, [section(f"{text}\n{quoted}", verbatim=True), context(words("direct.thread"))])
+    return Message(text, [section(f"{text}\n{quoted}"), context(words("direct.thread"))])
 
 
 def unreached(shown: Card, category: Category | None, words: Words) -> Message:
@@ -128,11 +128,11 @@ def unreached(shown: Card, category: Category | None, words: Words) -> Message:
 def reply(by: str, text: str, words: Words) -> Message:
     """Return a reply as its asker reads it. `text` is mrkdwn, as Slack gave it; it is empty if there is none."""
     if not text:
-        said = words("direct.reply_empty", who=mention(by) or by)
+        said = words("direct.reply_empty", who=mention(by) or escaped(by))
         return Message(said, [section(said)])
-    said = words("direct.reply", who=mention(by) or by)
+    said = words("direct.reply", who=mention(by) or escaped(by))
     quoted = "\n".join(f"> {line}" for line in shorten(text, QUOTED).splitlines())
-    return Message(said, [section(f"{said}\n{quoted}", verbatim=True)])
+    return Message(said, [section(f"{said}\n{quoted}")])
 
 
 def _name(shown: Card, category: Category | None, words: Words) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 from bot.domain.card import Card
 from bot.domain.feedback import AskerFeedback, FeedbackKind
-from handlers.texts.escape import escaped, mention
+from handlers.texts.escape import mention, one_line
 from handlers.texts.words import Words
 from handlers.views import ids
 from handlers.views.ids import FeedbackForm, QuestionPayload, Said
@@ -98,8 +98,8 @@ def unhelped(shown: Card, words: Words, staff: str) -> Message:
 
 def said(feedback: AskerFeedback, words: Words) -> str:
     """Return, as mrkdwn, what an asker said."""
-    return words(f"feedback.kind.{feedback.kind.value}", words=escaped(feedback.words or "", WORDS_LENGTH))
+    return words(f"feedback.kind.{feedback.kind.value}", words=one_line(feedback.words or "", WORDS_LENGTH))
 
 
 def _message(text: str) -> Message:
-    return Message(text, [section(text, verbatim=True)])
+    return Message(text, [section(text)])

@@ -6,7 +6,7 @@ from bot.domain import gate
 from bot.domain.evaluation import Evaluation
 from bot.domain.gate import Outcome
 from bot.domain.release import Release
-from handlers.texts.escape import escaped
+from handlers.texts.escape import one_line
 from handlers.texts.words import Words
 from handlers.views.details import DetailsOf, brief, details_button
 from handlers.views.finetune import name_of
@@ -59,7 +59,7 @@ def switch_told(release: Release, who: str, note: str | None, words: Words) -> M
     """Return the message that tells the ops channel who switched, and why if the gate did not pass it."""
     lines = [words("progress.switched", who=who, version=version(release, words))]
     if note:
-        lines.append(words("progress.overridden", note=escaped(note, 500)))
+        lines.append(words("progress.overridden", note=one_line(note, 500)))
     details = details_button(DetailsOf.COMPARISON, release.id, words)
     return brief(lines, [rollback_button(release, words), details], f"switched.{release.id}")
 

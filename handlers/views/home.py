@@ -60,7 +60,7 @@ def own_questions(cards: Sequence[Card], links: Mapping[str, str | None], words:
     if not cards:
         return []
     lines = [_own(card, links.get(card.question.id), words) for card in cards]
-    return [_title(words("home.own")), section("\n".join(lines), verbatim=True)]
+    return [_title(words("home.own")), section("\n".join(lines))]
 
 
 def _own(card: Card, link: str | None, words: Words) -> str:

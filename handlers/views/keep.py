@@ -31,7 +31,7 @@ def form(shown: Card, category: Category, answer: str, private: FeedbackForm, wo
         "submit": plain(words("keep.submit"), 24),
         "close": plain(words("keep.close"), 24),
         "blocks": [
-            section(f"> {question}", verbatim=True),
+            section(f"> {question}"),
             {"type": "input", "block_id": ids.KEEP_AS, "label": plain(words("keep.as"), 2_000), "element": radio},
             {
                 "type": "input",

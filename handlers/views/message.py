@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from handlers.texts.escape import shorten
+from handlers.texts.escape import shorten, visible
 
 Block = dict[str, Any]
 
@@ -27,19 +27,19 @@ class Message:
 
 
 def plain(text: str, limit: int) -> Block:
-    """Return a plain text object. Slack does not format it, so it needs no escaping."""
-    return {"type": "plain_text", "text": shorten(text, limit) or " ", "emoji": True}
+    """Return a plain text object without hidden characters. Slack does not format it, so it needs no escaping."""
+    return {"type": "plain_text", "text": shorten(visible(text), limit) or " ", "emoji": True}
 
 
-def section(text: str, *, accessory: Block | None = None, verbatim: bool = False) -> Block:
-    """Return a paragraph of mrkdwn. `verbatim` keeps bare addresses in text of people or models from becoming links."""
-    block: Block = {"type": "section", "text": _mrkdwn(text, SECTION_TEXT, verbatim=verbatim)}
+def section(text: str, *, accessory: Block | None = None) -> Block:
+    """Return a paragraph of mrkdwn."""
+    block: Block = {"type": "section", "text": _mrkdwn(text, SECTION_TEXT)}
     return {**block, "accessory": accessory} if accessory else block
 
 
 def context(text: str) -> Block:
-    """Return small print in verbatim mrkdwn."""
-    return {"type": "context", "elements": [_mrkdwn(text, CONTEXT_TEXT, verbatim=True)]}
+    """Return small print in mrkdwn."""
+    return {"type": "context", "elements": [_mrkdwn(text, CONTEXT_TEXT)]}
 
 
 def button(text: str, action_id: str, value: str, style: str | None = None) -> Block:
@@ -83,5 +83,6 @@ def day(at: datetime) -> str:
     return f"<!date^{int(at.timestamp())}^{{date_short}}|{at:%Y-%m-%d}>"
 
 
-def _mrkdwn(text: str, limit: int, *, verbatim: bool) -> Block:
-    return {"type": "mrkdwn", "text": shorten(text, limit) or " ", "verbatim": verbatim}
+def _mrkdwn(text: str, limit: int) -> Block:
+    # Verbatim: Slack makes no links and mentions of bare addresses, `@here` or `#channel` in a name or a quoted text.
+    return {"type": "mrkdwn", "text": shorten(text, limit) or " ", "verbatim": True}

@@ -58,7 +58,7 @@ def overview(state: PromptOverview, words: Words) -> Message:
     part = min(PART_TEXT, LIST_TEXT // (3 * len(listed)))
     blocks = [
         section(f"*{title}*\n" + "\n".join(notes)),
-        section(f"*{words('prompt.task')}*\n{escaped(prompt.template.strip(), FORM_TEXT - 400)}", verbatim=True),
+        section(f"*{words('prompt.task')}*\n{escaped(prompt.template.strip(), FORM_TEXT - 400)}"),
         *(_category_section(category, part, words) for category in listed),
     ]
     if len(prompt.categories) > PROMPT_CATEGORIES:
@@ -76,12 +76,12 @@ def _category_section(category: Category, part: int, words: Words) -> Block:
     if category.guide:
         lines.append(words("card.guide", guide=escaped(category.guide, part)))
     edit = button(words("prompt.edit_button"), ids.PROMPT_EDIT, NamedPayload(id=category.id).packed())
-    return section("\n".join(line for line in lines if line), accessory=edit, verbatim=True)
+    return section("\n".join(line for line in lines if line), accessory=edit)
 
 
 def why(event: PromptEvent, words: Words) -> str:
     """Return who or what made a prompt the current one."""
-    return words(f"prompt.why.{event.why.value}", who=mention(event.by) or event.by)
+    return words(f"prompt.why.{event.why.value}", who=mention(event.by) or escaped(event.by))
 
 
 # --- modals
@@ -171,7 +171,7 @@ def retire_form(leaving: RetiringCategory, channel: str | None, words: Words) ->
         "hint": plain(words("prompt.form.into_hint"), 2_000),
         "element": select(words("prompt.form.into"), ids.INTO, [leave, *others], leave),
     }
-    blocks = [section("\n".join(lines), verbatim=True), *([into] if leaving.rows else [])]
+    blocks = [section("\n".join(lines)), *([into] if leaving.rows else [])]
     return _modal(ids.PROMPT_RETIRE_FORM, data, words("prompt.form.retire"), blocks, words, "prompt.form.retire_submit")
 
 
@@ -278,7 +278,7 @@ def comparison(old: int | str, new: int | str, diff: str, words: Words) -> Messa
         body = words("prompt.compare.file")
     else:
         body = "\n".join(changed_lines(diff, words))
-    return Message(title, [section(f"*{title}*\n{body}", verbatim=True)])
+    return Message(title, [section(f"*{title}*\n{body}")])
 
 
 def changed_lines(diff: str, words: Words) -> list[str]:

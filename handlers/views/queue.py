@@ -60,7 +60,7 @@ def queue(focus: Focus, words: Words, around: Around) -> list[Block]:
     entry, done = focus.entry, focus.run.done
     title = words("review.focus.title", at=done + 1, of=done + focus.waiting)
     blocks.append(section(f"*{title}*"))
-    blocks.append(section(entry_text(entry, words), verbatim=True))
+    blocks.append(section(entry_text(entry, words)))
     blocks.append(context("\n".join([_asked(entry, words, around.link), *_told(entry, words)])))
     blocks.append(
         {"type": "actions", "block_id": f"queue.{entry.key}.{_seen(entry)}", "elements": _settle(entry, words)}

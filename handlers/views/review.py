@@ -84,7 +84,7 @@ def review(page: Page, words: Words, footer: str = "") -> Message:
     title = words("review.title", n=page.waiting)
     blocks: list[Block] = [section(f"*{title}*")]
     for number, entry in enumerate(page.entries):
-        blocks += [DIVIDER, section(entry_text(entry, words), verbatim=True), context(_small_print(entry, words))]
+        blocks += [DIVIDER, section(entry_text(entry, words)), context(_small_print(entry, words))]
         if entry.open:
             elements = _controls(entry, words)
             blocks.append({"type": "actions", "block_id": shown.block_id(number), "elements": elements})

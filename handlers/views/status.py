@@ -8,7 +8,7 @@ from bot.domain.mirrored import MirrorState
 from bot.domain.replica import Replica
 from bot.domain.scorecard import Scorecard
 from bot.finetunes.status import Status
-from handlers.texts.escape import escaped, mention
+from handlers.texts.escape import escaped, mention, one_line
 from handlers.texts.words import Words
 from handlers.views.details import DetailsOf, brief, details_button
 from handlers.views.finetune import accuracy, name_of
@@ -82,7 +82,7 @@ def attention(state: Status, words: Words) -> list[str]:
     lines += [words("budget.over")] if state.spend.left == 0 else []
     if state.overridden:
         who, note = state.overridden
-        lines.append(words("finetune.status.overridden", who=mention(who) or escaped(who), note=escaped(note, 300)))
+        lines.append(words("finetune.status.overridden", who=mention(who) or escaped(who), note=one_line(note, 300)))
     if state.stale_threshold is not None:
         lines.append(words("unsure.stale", name=state.serving.name))
     lines += [

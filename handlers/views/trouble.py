@@ -21,7 +21,7 @@ def trouble(report: TroubleReport, link: str | None, words: Words) -> Message:
     if report.others and report.trouble in OF_ONE_MODEL:
         effects.append(words("outage.switch"))
     said = " ".join(effects)
-    return Message(f"{told} {said}", [section(f"⚠️ {told}", verbatim=True), context(said)])
+    return Message(f"{told} {said}", [section(f"⚠️ {told}"), context(said)])
 
 
 def cause(model: ModelName, what: Trouble, words: Words, **facts: object) -> str:

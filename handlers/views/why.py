@@ -22,14 +22,14 @@ def why(explanation: Explanation, words: Words, *, staff: bool) -> Message:
         settlement(card, words) if card.settled else words("why.open"),
         *([] if verdict.from_memory else _release_lines(explanation, words)),
     ]
-    blocks = [section(f"*{title}*\n" + "\n".join(f"• {line}" for line in lines), verbatim=True)]
+    blocks = [section(f"*{title}*\n" + "\n".join(f"• {line}" for line in lines))]
     if explanation.nearest and staff:
         nearest = [
             words("why.near", category=name_of(card.prompt, row.category, words), percent=round(row.similarity * 100))
             + f" {escaped(row.text, QUOTED_CHARACTERS)}"
             for row in explanation.nearest
         ]
-        blocks.append(section("\n".join([words("why.nearest"), *nearest]), verbatim=True))
+        blocks.append(section("\n".join([words("why.nearest"), *nearest])))
     if not verdict.from_memory:
         cost = {"ms": verdict.latency_ms, "tokens_in": verdict.tokens_in, "tokens_out": verdict.tokens_out}
         blocks.append(context(words("why.cost", at=date(verdict.at), **cost)))

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.texts.escape import MARKER, escaped, mention, mentions, plain_text, shorten
+from handlers.texts.escape import MARKER, escaped, mention, mentions, one_line, plain_text, shorten, visible
+from handlers.views.message import plain
 
 BOT = "U0BOT"
 ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=400)
@@ -27,9 +28,26 @@ def test_no_text_can_mention_link_or_exceed_limit(text: str, limit: int) -> None
 @settings(deadline=None)
 @given(ANY)
 def test_short_text_is_shown_unchanged(text: str) -> None:
-    assert html.unescape(escaped(html.unescape(text), 10_000)) == html.unescape(html.unescape(text)) or "&" in text
     if "&" not in text:
-        assert html.unescape(escaped(text, 10_000)) == text
+        assert html.unescape(escaped(text, 10_000)) == visible(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("invoice\u202efdp.exe", "invoicefdp.exe"),
+        ("\u2066a\u2069\u200b\ufeff\u00ad\u2060b\x1b\r\n\tc", "ab\n\tc"),
+        ("ask\U000e0041\U000e0042 me", "ask me"),
+        ("a\u200db 👩\u200d💻 ❤️ 葛\U000e0100", "ab 👩\u200d💻 ❤️ 葛"),
+        ("日本語　と English", "日本語　と English"),
+    ],
+)
+def test_hidden_characters_are_left_out(text: str, shown: str) -> None:
+    assert visible(text) == escaped(text) == plain(text, 100)["text"] == shown
+
+
+def test_quoted_sentence_forges_no_line() -> None:
+    assert one_line("broken\n✅ *IT* · settled by <@U1>\u2028now") == "broken ✅ *IT* · settled by &lt;@U1&gt; now"
 
 
 @settings(deadline=None)
@@ -75,6 +93,9 @@ def test_only_ids_become_mentions() -> None:
     assert mention("W1") == "<@W1>"
     assert mention("S1") == "<!subteam^S1>"
     assert mention("everyone") is None
+    assert mention("U1> <!channel") is None
+    assert mention("Some team") is None
+    assert mention("U1\n") is None
     assert mention("") is None
     assert mention(None) is None
     assert mentions(("U1", "S1")) == "<@U1>, <!subteam^S1>"

@@ -23,7 +23,7 @@ from bot.domain.prompt import Category, Prompt
 from bot.domain.question import Place, Question, Verdict, Via
 from bot.domain.release import ModelName, Release, ReleaseState
 from handlers.slack.announcer import MOST_STAFF_MENTIONS
-from handlers.texts.escape import mention
+from handlers.texts.escape import mention, visible
 from handlers.texts.words import LANGUAGES, Language, Words
 from handlers.views.card import NEXT_LIKELY, REASON_LENGTH, card, modal, settle_anyway
 from handlers.views.details import sheet
@@ -145,12 +145,12 @@ def test_card_keeps_slacks_limits(shown: Card, words: Words) -> None:
     staff = ", ".join(f"<!subteam^S{n:010}>" for n in range(MOST_STAFF_MENTIONS))
     message = card(shown, words, staff)
     check_message(message)
-    name = shown.category.name if shown.category else ""
+    name = words.name(shown.category) if shown.category else ""
     said = [b["text"]["text"] for b in message.blocks if b["type"] == "section"]
     guessed = shown.unsure and shown.settled is None
     key = "card.guess" if guessed else "card.perhaps" if shown.doubtful else "card.owner"
     expected = words(key, category=name, owner="").removesuffix("→ ").strip()
-    assert html.unescape(said[0]).startswith(expected)
+    assert html.unescape(said[0]).startswith(visible(expected))
     assert (staff in said[0]) == (staff in message.text) == guessed
     owner = mention(shown.category.owner) if shown.category else None
     assert not (guessed and owner and owner in said[0]), "a guess notifies no owner"
