@@ -281,7 +281,7 @@ class Database:
         if self._write_lock is None or not self._url.database or self._url.database == ":memory:":
             return True
         async with self._write_lock:
-            return await asyncio.to_thread(_scrub, Path(self._url.database))
+            return await _to_its_end(asyncio.to_thread(_scrub, Path(self._url.database)))
 
     async def close(self) -> None:
         """Close all connections; a later use opens new ones.
@@ -358,6 +358,16 @@ def _make_file(path: Path) -> None:
                 time.sleep(WAL_PAUSE)
             else:
                 return
+
+
+async def _to_its_end(work: Awaitable[_T]) -> _T:
+    """Wait for work in a thread even if the caller is cancelled: it has the file open until then."""
+    running = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
 
 
 def _scrub(path: Path) -> bool:

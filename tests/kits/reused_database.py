@@ -24,9 +24,15 @@ class ReusedDatabase:
     @asynccontextmanager
     async def emptied(self) -> AsyncIterator[Database]:
         """Yield the database without rows; close its connections at the end."""
+        self._database._write_lock = asyncio.Lock()  # locks belong to an event loop, and each test has its own
+        self._database._pending.clear()
+        await self._database.close()  # what a task of the last test opened after its end
         for suffix in ("-wal", "-shm"):
             self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
-        shutil.copyfile(self._empty, self._file)
-        self._database._write_lock = asyncio.Lock()  # locks belong to an event loop, and each test has its own
-        yield self._database
-        await self._database.close()
+        copy = self._file.with_suffix(".copy")
+        shutil.copyfile(self._empty, copy)
+        copy.replace(self._file)  # a new file: an open one is not written to
+        try:
+            yield self._database
+        finally:
+            await self._database.close()

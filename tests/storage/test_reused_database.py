@@ -1,0 +1,27 @@
+"""The database that many tests share is empty for each of them, whatever the one before left running."""
+
+from pathlib import Path
+
+from sqlalchemy import text
+
+from storage.database import Database
+from tests.kits.migrated import migrated_sqlite
+from tests.kits.reused_database import ReusedDatabase
+
+
+async def note(database: Database, name: str) -> None:
+    async with database.begin() as connection:
+        statement = text("INSERT INTO cursors (name, position, moved_at) VALUES (:name, '', '2026-01-01')")
+        await connection.execute(statement, {"name": name})
+
+
+async def test_late_writer_of_one_test_does_not_reach_the_next(tmp_path: Path) -> None:
+    files = iter(tmp_path / f"{n}.db" for n in range(2))
+    reused = ReusedDatabase(lambda: migrated_sqlite(next(files)))
+    for turn in range(3):
+        async with reused.emptied() as database:
+            await note(database, f"own {turn}")
+            async with database.snapshot() as connection:
+                names = (await connection.execute(text("SELECT name FROM cursors ORDER BY name"))).scalars().all()
+            assert names == [f"own {turn}"]
+        await note(database, "a task that ends late")  # opens the file again, and leaves it open
