@@ -41,7 +41,7 @@ async def export(call: Call) -> None:
     frozen = await call.acts.exporting.export()
     await call.acts.auditing.exported(call.spot.user, frozen.manifest)
     text = views.exported(frozen.manifest, await call.acts.prompting.current(), call.words)
-    name = f"madoguchi-{frozen.manifest.id[:12]}"
+    name = f"madoguchi-{frozen.manifest.rows}-examples"
     manifest = frozen.manifest.model_dump_json(indent=2) + "\n"
     await call.upload(text, {f"{name}.jsonl": frozen.data, f"{name}.manifest.json": manifest.encode()})
     where = call.words("finetune.export.where", channel=f"<#{await call.channel()}>")

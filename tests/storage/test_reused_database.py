@@ -15,7 +15,7 @@ async def note(database: Database, name: str) -> None:
         await connection.execute(statement, {"name": name})
 
 
-async def test_late_writer_of_one_test_does_not_reach_the_next(tmp_path: Path) -> None:
+async def test_late_writer_does_not_reach_the_next_test(tmp_path: Path) -> None:
     files = iter(tmp_path / f"{n}.db" for n in range(2))
     reused = ReusedDatabase(lambda: migrated_sqlite(next(files)))
     for turn in range(3):
