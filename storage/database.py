@@ -55,6 +55,8 @@ TCP_KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_c
 
 Without them, a connection waits for hours for a server that vanished with its machine or behind a firewall.
 """
+CLOSE_SECONDS = 5
+"""Longest wait of `close` for transactions that are still open, in seconds."""
 WAL_TRIES, WAL_PAUSE = 50, 0.1
 """Attempts to switch a new file to its write-ahead log, and the pause between two attempts in seconds."""
 
@@ -114,6 +116,7 @@ class Database:
             self._file_to_prepare = None
         self._write_lock_owner: asyncio.Task[Any] | None = None
         self._pending: set[asyncio.Future[Any]] = set()
+        self._transactions: set[asyncio.Future[None]] = set()
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -165,12 +168,18 @@ class Database:
         with self._connecting():
             await self._prepare_file()
             connection = await self._connect(engine)
+        ended = asyncio.get_running_loop().create_future()
+        self._transactions.add(ended)
         try:
             with self._noticing_full_disk():
                 async with connection.begin():
                     yield connection
         finally:
-            await self._finish(connection.close())
+            try:
+                await self._finish(connection.close())
+            finally:
+                self._transactions.discard(ended)
+                ended.cancel()
 
     async def _prepare_file(self) -> None:
         if self._file_to_prepare:
@@ -286,12 +295,18 @@ class Database:
     async def close(self) -> None:
         """Close all connections; a later use opens new ones.
 
-        Before that, wait for pending operations, and at most `BUSY_SECONDS` for the running SQLite transaction.
+        Before that, wait for pending operations, at most `CLOSE_SECONDS` for transactions that read, and at most
+        `BUSY_SECONDS` for the running SQLite transaction.
         """
         if self._write_lock and self._writer:
             with suppress(TimeoutError):
                 async with asyncio.timeout(BUSY_SECONDS), self._write_lock:
                     await self._writer.close()
+        # A pool that is given up does not close what is given back to it later.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                while waiting := {*self._transactions, *self._pending}:
+                    await asyncio.wait(waiting)
         while self._pending:
             await asyncio.wait(self._pending)
         for engine in (self._engine, self._read_engine):

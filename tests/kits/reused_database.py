@@ -26,6 +26,7 @@ class ReusedDatabase:
         """Yield the database without rows; close its connections at the end."""
         self._database._write_lock = asyncio.Lock()  # locks belong to an event loop, and each test has its own
         self._database._pending.clear()
+        self._database._transactions.clear()
         await self._database.close()  # what a task of the last test opened after its end
         for suffix in ("-wal", "-shm"):
             self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """The database that many tests share is empty for each of them, whatever the one before left running."""
 
+import asyncio
 from pathlib import Path
 
 from sqlalchemy import text
@@ -25,3 +26,23 @@ async def test_late_writer_does_not_reach_the_next_test(tmp_path: Path) -> None:
                 names = (await connection.execute(text("SELECT name FROM cursors ORDER BY name"))).scalars().all()
             assert names == [f"own {turn}"]
         await note(database, "a task that ends late")  # opens the file again, and leaves it open
+
+
+async def test_close_waits_for_a_reader(tmp_path: Path) -> None:
+    database = Database(migrated_sqlite(tmp_path / "read.db"))
+    opened, go_on = asyncio.Event(), asyncio.Event()
+
+    async def read() -> None:
+        async with database.snapshot() as connection:
+            opened.set()
+            await go_on.wait()
+            await connection.execute(text("SELECT 1"))
+
+    reading = asyncio.create_task(read())
+    await opened.wait()
+    closing = asyncio.create_task(database.close())
+    await asyncio.sleep(0)
+    go_on.set()
+    await closing
+    assert reading.done(), "else its connection would be given back to a pool that nobody closes"
+    await reading
