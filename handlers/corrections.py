@@ -13,6 +13,7 @@ from handlers.slack import forms
 from handlers.slack.errors import NotSaved
 from handlers.slack.forms import CorrectionForms, entered_reason
 from handlers.slack.private import Spot, spot_of
+from handlers.slack.shapes import entered
 from handlers.views import card as views
 from handlers.views import ids
 from handlers.views.ids import CategoryChoice, Form, SeenPayload, value_of
@@ -67,7 +68,7 @@ class CorrectionListeners:
 
     async def submit(self, ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         form = Form.unpacked(view["private_metadata"])
-        chosen = view["state"]["values"].get(ids.CATEGORY_INPUT, {}).get(ids.CATEGORY_INPUT, {}).get("selected_option")
+        chosen = entered(view, ids.CATEGORY_INPUT).get("selected_option")
         if not chosen:
             words = await self._people.words(body["user"]["id"])
             await ack(response_action="errors", errors={ids.CATEGORY_INPUT: words("correct.modal.required")})

@@ -10,6 +10,7 @@ from bot.domain.errors import Reason, Refused
 from bot.domain.prompt import Category, difference
 from bot.releases.prompting import PromptChange
 from handlers.command import Call, Story
+from handlers.slack.shapes import entered
 from handlers.views import ids
 from handlers.views import prompt as views
 from handlers.views.ids import PromptForm
@@ -155,7 +156,7 @@ async def submit_retire(call: Call, *, view: dict[str, Any], ack: AsyncAck) -> N
     """Retire a category. Its rows move after the form has closed: many rows take longer than Slack waits for an ack."""
     form = PromptForm.unpacked(view["private_metadata"])
     category, by, prompting = form.category or "", call.spot.user, call.acts.prompting
-    chosen = view["state"]["values"].get(ids.INTO, {}).get(ids.INTO, {}).get("selected_option")
+    chosen = entered(view, ids.INTO).get("selected_option")
     into = chosen["value"] if chosen and chosen["value"] != views.LEAVE else None
     saved = await apply_change(call, ack, ids.INTO if chosen else None, prompting.retire(form.seen, category, into, by))
     if saved and into:
@@ -199,9 +200,9 @@ def chosen_owner(view: dict[str, Any]) -> tuple[str | None, bool]:
 
     Whoever picks a team and leaves the person as it was means the team, and the other way round.
     """
-    values, blocks = view["state"]["values"], {block["block_id"]: block for block in view["blocks"]}
-    person = values.get(ids.OWNER, {}).get(ids.OWNER, {}).get("selected_user")
-    option = values.get(ids.TEAM, {}).get(ids.TEAM, {}).get("selected_option") or {}
+    blocks = {block["block_id"]: block for block in view["blocks"]}
+    person = entered(view, ids.OWNER).get("selected_user")
+    option = entered(view, ids.TEAM).get("selected_option") or {}
     team = option.get("value") if option.get("value") != views.NO_TEAM else None
     picked = [one for one in (person, team) if one and CONTACT.match(one)]
     if len(picked) == 2:
@@ -222,7 +223,7 @@ def category_errors(typed: dict[str, str], call: Call, *, both: bool) -> dict[st
 
 
 def input_value(view: dict[str, Any], block: str) -> str:
-    return str(view["state"]["values"].get(block, {}).get(block, {}).get("value") or "").strip()
+    return str(entered(view, block).get("value") or "").strip()
 
 
 async def press_edit(call: Call) -> None:

@@ -7,6 +7,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.domain.errors import Reason, Refused
 from bot.domain.gate import LEAST_SENTENCE
 from handlers.command import Call, Story
+from handlers.slack.shapes import entered
 from handlers.texts.typed import BECAUSE
 from handlers.views import evaluation as tables
 from handlers.views import finetune as views
@@ -91,7 +92,7 @@ async def open_override(call: Call) -> None:
 
 
 async def submit_override(call: Call, *, view: dict[str, Any], ack: AsyncAck) -> None:
-    sentence = (view["state"]["values"].get(SENTENCE_INPUT, {}).get(SENTENCE_INPUT, {}).get("value") or "").strip()
+    sentence = (entered(view, SENTENCE_INPUT).get("value") or "").strip()
     if len(sentence) < LEAST_SENTENCE:
         await ack(
             response_action="errors", errors={SENTENCE_INPUT: call.words("gate.override.hint", least=LEAST_SENTENCE)}

@@ -9,6 +9,7 @@ from bot.domain.card import Card
 from bot.domain.feedback import FeedbackKind
 from handlers.context import Context
 from handlers.slack.private import spot_of
+from handlers.slack.shapes import entered
 from handlers.views import feedback as views
 from handlers.views import ids
 from handlers.views.direct import step
@@ -60,7 +61,7 @@ class FeedbackListeners:
     async def submit(self, ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         """Store the sentence."""
         spot, form = spot_of(body), FeedbackForm.unpacked(view["private_metadata"])
-        sentence = view["state"]["values"].get(ids.SENTENCE_INPUT, {}).get(ids.SENTENCE_INPUT, {}).get("value")
+        sentence = entered(view, ids.SENTENCE_INPUT).get("value")
         card = await self._hear(form.question, spot.user, FeedbackKind.OTHER, sentence)
         await ack()
         await self._private.tell(spot, views.noted(card, await self._people.words(spot.user)))

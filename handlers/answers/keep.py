@@ -9,6 +9,7 @@ from bot.domain.card import Card
 from bot.domain.errors import Reason, Refused
 from handlers.context import Context
 from handlers.slack.private import spot_of
+from handlers.slack.shapes import entered
 from handlers.texts.escape import message_text, plain_text
 from handlers.views import ids
 from handlers.views.ids import FeedbackForm
@@ -56,9 +57,9 @@ class KeepListeners:
         spot, private = spot_of(body), FeedbackForm.unpacked(view["private_metadata"])
         await self._guard.staff_only(spot.user)
         words = await self._people.words(spot.user)
-        values = view["state"]["values"]
-        text = (values[ids.GUIDE][ids.GUIDE].get("value") or "").strip()
-        if values[ids.KEEP_AS][ids.KEEP_AS]["selected_option"]["value"] == ids.KEEP_AS_EXAMPLE:
+        text = (entered(view, ids.GUIDE).get("value") or "").strip()
+        kept_as = entered(view, ids.KEEP_AS).get("selected_option") or {}
+        if kept_as.get("value") == ids.KEEP_AS_EXAMPLE:
             change = await self._keeping.as_example(private.question, spot.user)
             told = words("keep.example_kept" if change.candidate else "keep.example_known")
         elif text:

@@ -18,7 +18,7 @@ from handlers.slack.failures import VIEW_CHANGED_ERRORS, error_name
 from handlers.slack.guard import Guard
 from handlers.slack.people import People
 from handlers.slack.private import Spot
-from handlers.slack.shapes import modal_of
+from handlers.slack.shapes import entries, modal_of
 from handlers.texts.escape import shorten
 from handlers.texts.words import Words
 from handlers.views import ids
@@ -121,9 +121,9 @@ async def _no_draft() -> None:
 
 def entered_reason(view: dict[str, Any]) -> str | None:
     """Return the text in the form's reason input."""
-    for block_id, inputs in view["state"]["values"].items():
+    for block_id, inputs in entries(view).items():
         if block_id.partition(".")[0] == ids.REASON_INPUT:
-            return (inputs[ids.REASON_INPUT].get("value") or "").strip() or None
+            return (inputs.get(ids.REASON_INPUT, {}).get("value") or "").strip() or None
     return None
 
 

@@ -143,12 +143,6 @@ class ViewShape(SlackShape):
     title: Object | None = None
 
 
-class FilledShape(SlackShape):
-    """What the inputs of a modal hold, also of one without inputs."""
-
-    values: dict[str, dict[str, EnteredShape]]
-
-
 class SentViewShape(SlackShape):
     """A modal that was submitted."""
 
@@ -156,7 +150,7 @@ class SentViewShape(SlackShape):
     callback_id: str
     private_metadata: str
     hash: str
-    state: FilledShape
+    state: StateShape | None = None
 
 
 class ContainerShape(SlackShape):
@@ -288,6 +282,16 @@ def modal_of(body: Mapping[str, Any]) -> Object:
     except ValidationError:
         raise Refused(Reason.OTHER_CONTROL) from None
     return dict(view or {})
+
+
+def entered(view: Mapping[str, Any], block: str) -> Object:
+    """Return what an input of a form holds, by the id of its block and control; nothing if there is none."""
+    return dict(entries(view).get(block, {}).get(block, {}))
+
+
+def entries(view: Mapping[str, Any]) -> dict[str, dict[str, Object]]:
+    """Return what the inputs of a form hold: block → action → value. A form without inputs may come without a state."""
+    return dict((view.get("state") or {}).get("values") or {})
 
 
 def _shape_of(payload: Object) -> type[SlackShape]:
