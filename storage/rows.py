@@ -5,11 +5,10 @@ from datetime import datetime
 
 from sqlalchemy import RowMapping, and_, bindparam, func, literal, select, tuple_, update
 
-from bot.domain.audience import Audience
 from bot.domain.dataset import Row, Source, Split
 from storage.audiences import sent_row
 from storage.tables import rows
-from storage.tallies import SqlTallies
+from storage.tallies import SURELY_PUBLIC, SqlTallies
 from storage.upserts import upsert
 
 ROWS_IN_MEMORY = 1000
@@ -83,7 +82,7 @@ class SqlRows(SqlTallies):
     async def settled_since(self, since: datetime | None, *, private: bool = True) -> int:
         query = select(func.count()).where(_COUNTS, rows.c.source != Source.IMPORT.value)
         if not private:
-            query = query.where(rows.c.audience == Audience.PUBLIC.value)
+            query = query.where(SURELY_PUBLIC)
         if since is not None:
             query = query.where(rows.c.touched_at > since, rows.c.settled_at > since)  # the first has an index
         return (await self._connection.execute(query)).scalar_one()
@@ -98,8 +97,12 @@ class SqlRows(SqlTallies):
         return {(category, Split(split)): n for category, split, n in await self._connection.execute(query)}
 
     async def private(self) -> int:
-        query = select(func.count()).where(_COUNTS, rows.c.audience != Audience.PUBLIC.value)
+        query = select(func.count()).where(_COUNTS, ~SURELY_PUBLIC)
         return (await self._connection.execute(query)).scalar_one()
+
+    async def hold_private(self, row_ids: Collection[str]) -> bool:
+        query = select(rows.c.id).where(rows.c.id.in_(row_ids), ~SURELY_PUBLIC).limit(1)
+        return (await self._connection.execute(query)).first() is not None
 
     async def changed(self, since: datetime | None) -> AsyncIterator[tuple[Row, bool]]:
         query = _CHANGED if since is None else _CHANGED.where(rows.c.touched_at >= since)

@@ -21,7 +21,10 @@ _COUNTS = and_(rows.c.withdrawn_at.is_(None), sent_row())
 _SETTLED = and_(_COUNTS, rows.c.source != Source.IMPORT.value)
 _LOOKED_AT = and_(looks.c.row_id == rows.c.id, looks.c.settled_at == rows.c.settled_at)
 _LEFT_OUT = exists().where(_LOOKED_AT, looks.c.keep == false())
-_PUBLIC = and_(rows.c.audience == Audience.PUBLIC.value, func.substr(func.coalesce(rows.c.channel, ""), 1, 1) != "D")
+SURELY_PUBLIC = and_(
+    rows.c.audience == Audience.PUBLIC.value, func.substr(func.coalesce(rows.c.channel, ""), 1, 1) != "D"
+)
+"""The same as `Row.public`."""
 
 _SHARED = select(rows.c.group).group_by(rows.c.group).having(func.count() > 1)
 """Groups with more than one row, withdrawn ones included: the index alone tells."""
@@ -35,7 +38,7 @@ class SqlTallies:
 
     async def kinds(self, finetune: Finetune | None) -> dict[Kind, int]:
         settler = case((rows.c.source != Source.IMPORT.value, rows.c.by)).label("settler")
-        learned, public = _learned(finetune).label("learned"), _PUBLIC.label("public")
+        learned, public = _learned(finetune).label("learned"), SURELY_PUBLIC.label("public")
         each = select(rows.c.category, rows.c.split, settler, learned, public).where(_COUNTS).subquery()
         query = select(each, func.count()).group_by(*each.c)
         return {
@@ -80,7 +83,7 @@ class SqlTallies:
 
 def _brief(split: Split, finetune: Finetune | None) -> Select[Any]:
     columns = (rows.c.id, rows.c.text, rows.c.group, rows.c.category, rows.c.settled_at)
-    return select(*columns, _learned(finetune), _PUBLIC).where(_COUNTS, rows.c.split == split.value)
+    return select(*columns, _learned(finetune), SURELY_PUBLIC).where(_COUNTS, rows.c.split == split.value)
 
 
 def _learned(finetune: Finetune | None) -> ColumnElement[bool]:

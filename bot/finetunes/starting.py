@@ -90,8 +90,7 @@ class Starting:
                 return
             ids = sorted(await tx.finetunes.trained_rows(finetune_id))
             for start in range(0, len(ids), ROWS_PER_QUERY):
-                rows = await tx.rows.some(ids[start : start + ROWS_PER_QUERY])
-                if not all(row.public for row in rows.values()):
+                if await tx.rows.hold_private(ids[start : start + ROWS_PER_QUERY]):
                     raise Refused(Reason.PLAN_HOLDS_PRIVATE)
 
     async def create(self, finetune: Finetune) -> None:

@@ -279,6 +279,9 @@ class Rows(Protocol):
     async def private(self) -> int:
         """Return the number of rows that are not surely public."""
 
+    async def hold_private(self, row_ids: Collection[str]) -> bool:
+        """Return whether one of these rows is not surely public, be it withdrawn or never sent."""
+
     async def settled_by(self, person: str, since: datetime) -> list[str]:
         """Return the ids of the rows that this person settled at or after `since`; not imported ones."""
 

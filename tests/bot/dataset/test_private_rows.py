@@ -92,3 +92,26 @@ async def test_older_plan_with_private_rows_is_not_sent(bench: FinetuneBench) ->
     assert ended.state is FinetuneState.FAILED
     assert "private channels" in (ended.error or "")
     assert bench.trainer.files == {}
+
+
+async def test_withdrawn_private_rows_hold_older_plan_back(bench: FinetuneBench) -> None:
+    """A direct message that was never sent counts as withdrawn since an upgrade, and its plan may be older."""
+    private = marked(Audience.PRIVATE)
+    await bench.add([*ENOUGH_ROWS, private])
+    bench.private_rows = True
+    planned, _ = await bench.new_acts().planning.plan("U9", "ja")
+    async with bench.store.transaction() as tx:
+        await tx.rows.withdraw(private.id, bench.clock.now())
+        await tx.rows.withdraw(ENOUGH_ROWS[0].id, bench.clock.now())
+    with pytest.raises(Refused) as refused:
+        await bench.acts.starting.confirm(planned.id, "U9")
+    assert refused.value.reason is Reason.PLAN_HOLDS_PRIVATE
+
+
+async def test_withdrawn_public_rows_hold_no_plan_back(bench: FinetuneBench) -> None:
+    await bench.add(ENOUGH_ROWS)
+    planned, _ = await bench.acts.planning.plan("U9", "ja")
+    async with bench.store.transaction() as tx:
+        await tx.rows.withdraw(ENOUGH_ROWS[0].id, bench.clock.now())
+    confirmed = await bench.acts.starting.confirm(planned.id, "U9")
+    assert confirmed.state is FinetuneState.CONFIRMED
