@@ -90,6 +90,16 @@ class MirroredRows(SqlRows):
         await super().restore(row_id, now)
         await MirrorNotes(self._connection).add_rows([(row_id, now)])
 
+    async def withdraw_anew(self, person: str, since: datetime, at: datetime, now: datetime) -> list[str]:
+        withdrawn = await super().withdraw_anew(person, since, at, now)
+        await MirrorNotes(self._connection).add_rows((row_id, now) for row_id in withdrawn)
+        return withdrawn
+
+    async def restore_anew(self, person: str, at: datetime, now: datetime) -> list[str]:
+        restored = await super().restore_anew(person, at, now)
+        await MirrorNotes(self._connection).add_rows((row_id, now) for row_id in restored)
+        return restored
+
 
 class MirroredAudiences(SqlAudiences):
     """`SqlAudiences` with a mirror note for what turns out to be public: it was left out of the mirror before."""

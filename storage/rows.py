@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator, Collection
 from datetime import datetime
 
-from sqlalchemy import RowMapping, and_, bindparam, func, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, and_, bindparam, exists, func, literal, select, tuple_, update
 
 from bot.domain.dataset import Row, Source, Split
 from storage.audiences import sent_row
-from storage.tables import rows
+from storage.tables import questions, rows
 from storage.tallies import SURELY_PUBLIC, SqlTallies
 from storage.upserts import upsert
 
@@ -41,14 +41,19 @@ class SqlRows(SqlTallies):
             update(rows).where(rows.c.id == row_id, withdrawn).values(withdrawn_at=None, touched_at=now)
         )
 
-    async def settled_by(self, person: str, since: datetime) -> list[str]:
-        settled = (rows.c.by == person, rows.c.source != Source.IMPORT.value, rows.c.settled_at >= since)
-        query = select(rows.c.id).where(*settled, _NOT_WITHDRAWN).order_by(rows.c.id)
+    async def settled_anew(self, person: str, since: datetime) -> list[str]:
+        query = select(rows.c.id).where(_settled_anew(person, since), _NOT_WITHDRAWN).order_by(rows.c.id)
         return [*(await self._connection.execute(query)).scalars()]
 
-    async def withdrawn_of(self, person: str, since: datetime) -> list[str]:
-        query = select(rows.c.id).where(rows.c.by == person, rows.c.withdrawn_at >= since).order_by(rows.c.id)
-        return [*(await self._connection.execute(query)).scalars()]
+    async def withdraw_anew(self, person: str, since: datetime, at: datetime, now: datetime) -> list[str]:
+        chosen = update(rows).where(_settled_anew(person, since), _NOT_WITHDRAWN)
+        withdrawn = chosen.values(withdrawn_at=at, touched_at=now).returning(rows.c.id)
+        return [*(await self._connection.execute(withdrawn)).scalars()]
+
+    async def restore_anew(self, person: str, at: datetime, now: datetime) -> list[str]:
+        chosen = update(rows).where(_settled_anew(person), rows.c.withdrawn_at == at)
+        restored = chosen.values(withdrawn_at=None, touched_at=now).returning(rows.c.id)
+        return [*(await self._connection.execute(restored)).scalars()]
 
     async def get(self, row_id: str) -> Row | None:
         query = select(*_FIELDS).where(rows.c.id == row_id, _COUNTS)
@@ -120,6 +125,13 @@ class SqlRows(SqlTallies):
     async def in_groups(self, groups: Collection[str]) -> list[Row]:
         query = select(*_FIELDS).where(rows.c.group.in_(groups), _COUNTS).order_by(rows.c.id)
         return [_row(found) for found in (await self._connection.execute(query)).mappings()]
+
+
+def _settled_anew(person: str, since: datetime | None = None) -> ColumnElement[bool]:
+    """Return the condition that a person settled a row of no question."""
+    settled = and_(rows.c.by == person, rows.c.source != Source.IMPORT.value)
+    asked = exists().where(questions.c.id == rows.c.id)
+    return and_(settled, ~asked) if since is None else and_(settled, ~asked, rows.c.settled_at >= since)
 
 
 def _row(found: RowMapping) -> Row:

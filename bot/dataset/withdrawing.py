@@ -6,7 +6,7 @@ from bot.domain.audit import AuditAct
 from bot.domain.correction import CorrectionKind
 from bot.domain.thing import Thing
 from bot.ports import Clock, Store, Transaction
-from bot.questions.cards import card_of
+from bot.questions.cards import card_of, update_card
 from bot.questions.classifying import RECHECK_TOPIC
 
 QUESTIONS_AT_ONCE = 50
@@ -44,9 +44,8 @@ class Withdrawing:
         """Return what a withdrawal would take back; nothing is changed."""
         async with self._store.snapshot() as tx:
             questions = await tx.corrections.standing(person, since or EVER)
-            rows = await tx.rows.settled_by(person, since or EVER)
-            imported = [row_id for row_id in rows if await tx.questions.get(row_id) is None]
-        return Withdrawal(questions=tuple(questions), rows=tuple(imported))
+            rows = await tx.rows.settled_anew(person, since or EVER)
+        return Withdrawal(questions=tuple(questions), rows=tuple(rows))
 
     async def withdraw(self, person: str, since: datetime | None, by: str) -> tuple[int, datetime]:
         """Take back what a person settled, from `since` on.
@@ -61,9 +60,7 @@ class Withdrawing:
                 for question_id in planned.questions[start : start + QUESTIONS_AT_ONCE]:
                     done += await self._reopen(tx, question_id, person, by, at)
         async with self._store.transaction() as tx:
-            for row_id in planned.rows:
-                await tx.rows.withdraw(row_id, self._clock.now())
-            done += len(planned.rows)
+            done += len(await tx.rows.withdraw_anew(person, since or EVER, at, self._clock.now()))
             if done:
                 alias = await tx.audit.alias(person)
                 await tx.audit.add(by, AuditAct.WITHDRAWN, self._clock.now(), alias, {"rows": done})
@@ -73,17 +70,13 @@ class Withdrawing:
         """Settle again what a withdrawal took back, unless somebody else has settled it meanwhile; return how many."""
         async with self._store.snapshot() as tx:
             questions = await tx.corrections.taken_back(person, at)
-            rows = await tx.rows.withdrawn_of(person, at)
-            imported = [row_id for row_id in rows if await tx.questions.get(row_id) is None]
         done = 0
         for start in range(0, len(questions), QUESTIONS_AT_ONCE):
             async with self._store.transaction() as tx:
                 for question_id in questions[start : start + QUESTIONS_AT_ONCE]:
                     done += await self._settle_again(tx, question_id, at)
         async with self._store.transaction() as tx:
-            for row_id in imported:
-                await tx.rows.restore(row_id, self._clock.now())
-            done += len(imported)
+            done += len(await tx.rows.restore_anew(person, at, self._clock.now()))
             if done:
                 alias = await tx.audit.alias(person)
                 await tx.audit.add(by, AuditAct.WITHDRAWAL_UNDONE, self._clock.now(), alias, {"rows": done})
@@ -92,13 +85,13 @@ class Withdrawing:
     async def _reopen(self, tx: Transaction, question_id: str, person: str, by: str, at: datetime) -> bool:
         question = await tx.questions.get(question_id, lock=True)
         card = await card_of(tx, question) if question else None
-        if card is None or card.settled is None or card.settled.by != person:
+        if question is None or card is None or card.settled is None or card.settled.by != person:
             return False  # somebody else has settled it meanwhile
         undo = {"seq": card.seen + 1, "kind": CorrectionKind.UNDO, "by": by, "reason": None, "at": at}
         await tx.corrections.add(card.settled.model_copy(update=undo))
         await tx.questions.settle(question_id, None)
         await tx.rows.withdraw(question_id, self._clock.now())
-        await tx.outbox.add("card", question_id, {}, self._clock.now())
+        await update_card(tx, question, self._clock.now())
         if card.verdict.provisional:
             # The recheck was dropped when the question was settled.
             await tx.outbox.add(RECHECK_TOPIC, question_id, {}, self._clock.now())
@@ -114,5 +107,5 @@ class Withdrawing:
         await tx.corrections.add(again)
         await tx.questions.settle(question_id, again.category)
         await tx.rows.restore(question_id, now)
-        await tx.outbox.add("card", question_id, {}, now)
+        await update_card(tx, question, now)
         return True

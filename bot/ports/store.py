@@ -282,11 +282,21 @@ class Rows(Protocol):
     async def hold_private(self, row_ids: Collection[str]) -> bool:
         """Return whether one of these rows is not surely public, be it withdrawn or never sent."""
 
-    async def settled_by(self, person: str, since: datetime) -> list[str]:
-        """Return the ids of the rows that this person settled at or after `since`; not imported ones."""
+    async def settled_anew(self, person: str, since: datetime) -> list[str]:
+        """Return the ids of rows without a question (imported ones) that this person settled at or after `since`."""
 
-    async def withdrawn_of(self, person: str, since: datetime) -> list[str]:
-        """Return the ids of this person's rows that were withdrawn at or after `since`."""
+    async def withdraw_anew(self, person: str, since: datetime, at: datetime, now: datetime) -> list[str]:
+        """Withdraw what `settled_anew` finds, and return the ids.
+
+        Args:
+            person: who settled them.
+            since: from when on.
+            at: the time by which `restore_anew` knows them.
+            now: the time.
+        """
+
+    async def restore_anew(self, person: str, at: datetime, now: datetime) -> list[str]:
+        """Undo what `withdraw_anew` withdrew at this very time, and return the ids."""
 
     async def restore(self, row_id: str, now: datetime) -> None:
         """Undo the withdrawal of a row, which stays as it was."""

@@ -45,9 +45,25 @@ class Desk:
         question = Question(
             id=f"{n:032x}", text=f"question {n}", asker="U1", place=place, via=Via.MENTION, language="en", asked_at=NOW
         )
+        async with self.store.transaction() as tx:
+            await tx.questions.add(question)
+        await self.answer(question.id, n)
+        return question.id
+
+    async def ask_second(self, first_id: str) -> str:
+        """Ask and answer a second question in the message of the first one."""
+        async with self.store.transaction() as tx:
+            first = await tx.questions.get(first_id)
+            assert first is not None
+            second = first.second("another question")
+            await tx.questions.put_second(second)
+        await self.answer(second.id, 900)
+        return second.id
+
+    async def answer(self, question_id: str, n: int) -> None:
         verdict = Verdict(
             id=f"{n + 1000:032x}",
-            question_id=question.id,
+            question_id=question_id,
             release_id=release().id,
             category="labor",
             reason="because",
@@ -58,9 +74,7 @@ class Desk:
             at=NOW,
         )
         async with self.store.transaction() as tx:
-            await tx.questions.add(question)
             await tx.questions.add_verdict(verdict)
-        return question.id
 
     async def settle(self, question_id: str, by: str, seen: int = 0) -> None:
         self.clock.advance(seconds=1)
@@ -120,6 +134,33 @@ async def test_undo_respects_what_others_settled_meanwhile(desk: Desk) -> None:
         row = await tx.rows.get(question)
     assert row is not None
     assert row.by == "UB"
+
+
+async def test_undo_leaves_later_withdrawals(desk: Desk) -> None:
+    async with desk.store.transaction() as tx:
+        await tx.rows.put(
+            imported(7, "UA"), imported(8, "UA").model_copy(update={"settled_at": NOW + timedelta(days=2)})
+        )
+    desk.clock.advance(days=3)
+    _, at = await desk.withdrawing.withdraw("UA", NOW + timedelta(days=1), "U9")
+    assert await desk.rows() == {"import:7"}
+    desk.clock.advance(minutes=1)
+    await desk.withdrawing.withdraw("UA", None, "U9")
+    assert await desk.rows() == set()
+    desk.clock.advance(minutes=1)
+    assert await desk.withdrawing.undo("UA", at, "U9") == 1
+    assert await desk.rows() == {"import:8"}
+
+
+async def test_cards_of_both_questions_wait_in_one_line(desk: Desk) -> None:
+    first = await desk.ask(1)
+    second = await desk.ask_second(first)
+    await desk.settle(second, "UA")
+    _, at = await desk.withdrawing.withdraw("UA", None, "U9")
+    await desk.withdrawing.undo("UA", at, "U9")
+    async with desk.store.snapshot() as tx:
+        keys = {entry.key for entry in await tx.outbox.page("card", 0, 100)}
+    assert keys == {first}
 
 
 async def test_date_leaves_earlier_settlements(desk: Desk) -> None:
