@@ -185,8 +185,9 @@ class AskingLimit:
         async with self._store.transaction() as tx:
             before = await tx.askers.lately(arrival.counted_for, lock=True)
             after, refusal = before.asked(arrival.event_id, at, self._most)
-            for n, _ in enumerate(texts_of(arrival)[0][1:]):
-                after, _ = after.asked(f"{arrival.event_id}#{n}", at, self._most) if refusal is None else (after, None)
+            for n, _ in enumerate(texts_of(arrival)[0][1:] if refusal is None else ()):
+                counted, beyond = after.asked(f"{arrival.event_id}#{n}", at, self._most)
+                after = after if beyond else counted  # it is answered with the first one, so nobody was refused
             await tx.askers.put(arrival.counted_for, after, self._clock.now())
         return refusal
 

@@ -162,3 +162,14 @@ async def test_two_questions_of_one_message_count_twice(desk: SlackDesk) -> None
     asked = await ask(desk, emily, MOST)
     assert sum(await answered(emily, WATCHED, asked)) == MOST - 2
     assert len(desk.model.asked) == MOST
+
+
+async def test_second_question_over_the_limit_silences_no_notice(desk: SlackDesk) -> None:
+    emily = await desk.emily()
+    await ask(desk, emily, MOST - 1)
+    both = await emily.say(WATCHED, f"{LAPTOP}\nAlso, {LEAVE[0].lower()}{LEAVE[1:]}")
+    await ended(desk, WATCHED, both)
+    assert await answered(emily, WATCHED, [both]) == [True]
+    assert await notices(emily, WATCHED) == []
+    assert await answered(emily, WATCHED, await ask(desk, emily, 1)) == [False]
+    assert len(await notices(emily, WATCHED)) == 1
