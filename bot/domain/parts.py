@@ -15,6 +15,7 @@ from bot.domain.similar import content
 LONGEST_ASKED = 700
 """Width of a message up to which it is looked at; a Japanese character is 2 wide. A longer one tells a story."""
 MOST_ASKED_SENTENCES = 10
+MOST_PARTS = 2
 OWN_WORDS = 2
 """Words of its own from which a question without a word like “also” before it has a topic of its own."""
 
@@ -26,11 +27,13 @@ _REFERRING = re.compile("|".join(_LISTS["referring"]))
 _CONTINUING = re.compile(_LISTS["continuing"])
 _ASKING_FORM = re.compile(_LISTS["asking_form"])
 _HEADING = re.compile(_LISTS["heading"])
+_OPEN_QUESTION = re.compile(_LISTS["asking_open"])
 _DETAIL_QUESTION = re.compile("|".join(_LISTS["asking_detail"]))
 _ENGLISH_DETAILS = frozenset(_LISTS["details_english"].split())
 _DETAILS = frozenset(piece for word in _ENGLISH_DETAILS for piece in content(word)) | _ENGLISH_DETAILS
 _JAPANESE_DETAILS = re.compile("|".join(sorted(_LISTS["details_japanese"].split(), key=len, reverse=True)))
 _JAPANESE_WORD = re.compile(r"[ァ-ヺー]{2,}|[一-龠々]+")
+_KANJI_PAIR = re.compile("[一-龠々]{2}")
 
 _CITED = re.compile(
     r"「[^」]*」|『[^』]*』|“[^”]*”|\"[^\"\n]*\"|(?<!\w)'[^'\n]{3,}'(?!\w)"
@@ -76,7 +79,7 @@ def parts_of(text: str) -> tuple[str, ...]:
     """
     text = text.strip()
     starts = _starts(text)
-    if len(starts) != OWN_WORDS:
+    if len(starts) != MOST_PARTS:
         return (text,)
     second = starts[1]
     return _tidy(text[:second]).rstrip("、,"), _tidy(text[second:])
@@ -84,7 +87,7 @@ def parts_of(text: str) -> tuple[str, ...]:
 
 def asks_several(text: str) -> bool:
     """Return whether a message clearly asks more than two questions. It is answered as one."""
-    return len(_starts(text.strip())) > 2
+    return len(_starts(text.strip())) > MOST_PARTS
 
 
 def _starts(text: str) -> list[int]:
@@ -126,7 +129,8 @@ def _told(sentences: Sequence[Sentence]) -> list[int]:
 def _side_by_side(piece: Sequence[Sentence]) -> list[int]:
     """Return where each question begins that follows another one directly and has a topic of its own.
 
-    Beside the questions there may only be courtesy: two questions at the end of a story are about that story.
+    Beside the questions there may only be courtesy: two questions at the end of a story are about that story. What can
+    be answered with yes or no mostly goes on with the question before it: “Who pays my hotel? Is breakfast included?”
     """
     if any(_own(one) for one in piece if not one.asking):
         return [piece[0].start]
@@ -177,11 +181,19 @@ def _refers(plain: str) -> bool:
 
 def _leans(sentence: Sentence) -> bool:
     """Return whether a question refers to the one before it, goes on with it, or asks for a detail of it."""
-    return any(form.search(sentence.plain) for form in (_REFERRING, _CONTINUING, _DETAIL_QUESTION))
+    leaning = any(form.search(sentence.plain) for form in (_REFERRING, _CONTINUING, _DETAIL_QUESTION))
+    return leaning or not _OPEN_QUESTION.search(sentence.plain)
 
 
 def _overlap(some: set[str], others: set[str]) -> bool:
-    return any(one in other or other in one for one in some for other in others)
+    """Return whether a word stands in one of the other question, or shares two kanji with it: 面接官 and 採用面接."""
+    if any(one in other or other in one for one in some for other in others):
+        return True
+    return bool(_kanji_pairs(some) & _kanji_pairs(others))
+
+
+def _kanji_pairs(words: set[str]) -> set[str]:
+    return {pair for word in words for pair in map("".join, pairwise(word)) if _KANJI_PAIR.fullmatch(pair)}
 
 
 def _sentences(text: str) -> list[Sentence]:

@@ -30,6 +30,7 @@ JOINTS = {
     "ja": ("\nあと、", "\nそれと、", "\nまた、", "\n別件ですが、", "\nもう一点、", "\nそれから、"),
 }
 TWO = {
+    "名刺はどこで注文できますか？年末調整の書類はいつ届きますか？": ("名刺は", "年末調整"),
     "Where can I get a new badge? How do I claim travel expenses?": ("Where can", "How do I claim"),
     "有給の残り日数はどこで見られますか？名刺の注文方法も教えてください。": ("有給の", "名刺の"),
     "Two questions:\n1. How do I reset my VPN password?\n2. Who orders business cards?": ("How do I", "Who orders"),
@@ -68,6 +69,12 @@ ONE = (
     "Also, how do I book a room?",
     "https://example.com/?a=1 https://example.com/?b=2 どちらの申請書を使いますか？",
     "Can I work from Spain for two weeks? Do I have to tell payroll?",
+    "How do I add my newborn to the insurance? Will premiums go up?",
+    "When is the next payday? I started on the 15th, will I be paid pro rata?",
+    "退職したら有給はどうなりますか？買い取ってもらえますか？",
+    "出張の宿泊費はいくらまでですか？朝食代は含まれますか？",
+    "残業時間の上限は何時間ですか？超えたら誰に報告しますか？",
+    "採用面接の日程は誰が組みますか？面接官の評価シートはどこですか？",
     "休職中の部下が来月戻ります。午前だけの慣らし勤務は認められますか。産業医との面談も先に入れるべきか知りたいです。",
 )
 SEVERAL = (
