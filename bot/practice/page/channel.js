@@ -8,7 +8,7 @@ import { messageList } from "./list.js";
 import { mrkdwn } from "./mrkdwn.js";
 import { avatar } from "./people.js";
 import { openBotChannel, showDrawer } from "./sidebar.js";
-import { history, isLoaded, nameOf, on, setHistory, state } from "./store.js";
+import { history, isLoaded, knownHistory, nameOf, on, setHistory, state } from "./store.js";
 import { Surface } from "./surface.js";
 import { markRead } from "./unread.js";
 import { language, t } from "./words.js";
@@ -91,8 +91,9 @@ async function openChannel(id) {
     composer({ channel: id }, t("write_to", channelLabel(channel))),
   );
   showMessages();
+  const known = knownHistory(id);
   const answer = await get("history", { channel: id });
-  if (answer.ok) setHistory(id, answer.messages);
+  if (answer.ok) setHistory(id, answer.messages, known);
   markRead(id);
 }
 

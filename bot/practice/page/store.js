@@ -40,20 +40,27 @@ export const history = (channel) => inOrder(histories.get(channel) ?? new Map())
 export const replies = (channel, ts) => inOrder(threads.get(`${channel}/${ts}`) ?? new Map());
 export const findMessage = (channel, ts) => histories.get(channel)?.get(ts);
 
-// Messages newer than the answer came over the socket while the request was in progress; they are kept.
-function merge(map, key, messages) {
-  const newest = messages.at(-1)?.ts ?? "0";
-  const since = [...(map.get(key)?.values() ?? [])].filter(({ ts }) => Number(ts) > Number(newest));
+/** Return what is known of a channel. Call it before the request for its history, for `setHistory`. */
+export const knownHistory = (channel) => new Map(histories.get(channel));
+
+/** Return what is known of a thread, whose replies are kept from now on. Call it before the request, for `setReplies`. */
+export const knownReplies = (channel, ts) => new Map(bucket(threads, `${channel}/${ts}`));
+
+// What came over the socket while the request was in progress may be newer than the answer, so it is kept.
+function merge(map, key, messages, known) {
+  const newest = Number(messages.at(-1)?.ts ?? 0);
+  const isNewer = (message) => Number(message.ts) > newest || known.get(message.ts) !== message;
+  const since = [...(map.get(key)?.values() ?? [])].filter(isNewer);
   map.set(key, new Map([...messages, ...since].map((message) => [message.ts, message])));
 }
 
-export function setHistory(channel, messages) {
-  merge(histories, channel, messages);
+export function setHistory(channel, messages, known) {
+  merge(histories, channel, messages, known);
   emit("history", { channel });
 }
 
-export function setReplies(channel, ts, messages) {
-  merge(threads, `${channel}/${ts}`, messages);
+export function setReplies(channel, ts, messages, known) {
+  merge(threads, `${channel}/${ts}`, messages, known);
   emit("thread", { channel, ts });
 }
 

@@ -5,7 +5,7 @@ import { channelLabel } from "./channel.js";
 import { composer } from "./composer.js";
 import { debounce, el, iconButton, isPhone } from "./dom.js";
 import { messageList } from "./list.js";
-import { on, replies, setReplies, state } from "./store.js";
+import { knownReplies, on, replies, setReplies, state } from "./store.js";
 import { markThreadRead } from "./unread.js";
 import { t } from "./words.js";
 
@@ -46,8 +46,9 @@ async function open() {
   );
   show();
   markThreadRead(channel, ts);
+  const known = knownReplies(channel, ts);
   const answer = await get("replies", { channel, ts });
-  if (answer.ok) setReplies(channel, ts, answer.messages);
+  if (answer.ok) setReplies(channel, ts, answer.messages, known);
   if (!isPhone()) root.querySelector("textarea")?.focus({ preventScroll: true });
   else root.querySelector("button").focus();
 }

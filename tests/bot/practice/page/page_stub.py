@@ -67,6 +67,11 @@ class Stub:
         self.answers_released = asyncio.Event()
         """While this event is cleared, POSTs get no answer."""
         self.answers_released.set()
+        self.gets = asyncio.Queue[str]()
+        """The names of the GETs, in order."""
+        self.gets_released = asyncio.Event()
+        """While this event is cleared, GETs get no answer. It holds what was there when they came in."""
+        self.gets_released.set()
         self._sockets: set[WebSocket] = set()
         self._news = asyncio.Condition()
         self.hello: Json = {
@@ -124,7 +129,10 @@ class Stub:
     async def _get(self, request: Request) -> Response:
         name = request.path_params["name"]
         messages = self.replies if name == "replies" else self.history.get(request.query_params["channel"], [])
-        return JSONResponse({"ok": True, "messages": messages})
+        answer = JSONResponse({"ok": True, "messages": messages})
+        self.gets.put_nowait(name)
+        await self.gets_released.wait()
+        return answer
 
     async def _post(self, request: Request) -> Response:
         path = request.path_params["path"]

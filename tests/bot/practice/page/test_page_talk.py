@@ -175,6 +175,23 @@ async def test_thread_opens_beside_the_channel_and_accepts_replies(stub: Stub, v
     await expect(page.get_by_test_id("thread-bar")).to_contain_text("new")
 
 
+async def test_reply_during_opening_is_shown(stub: Stub, visit: Visit) -> None:
+    root = message(1, "U1", "question")
+    stub.history["C1"] = stub.replies = [root]
+    page = await visit(stub.url)
+    stub.gets_released.clear()
+    await page.goto(f"{stub.url}/#C1/{root['ts']}")
+    while await stub.gets.get() != "replies":
+        pass
+    answer = message(2, "UB", "answer", thread_ts=root["ts"], bot_id="B1")
+    await stub.push(type="message", channel="C1", message=answer)
+    await stub.push(type="message", channel="C1", message=root | {"text": "edited question"})
+    await expect(page.get_by_test_id("messages").get_by_test_id("content")).to_have_text("edited question")
+    stub.gets_released.set()
+    contents = page.get_by_test_id("thread-messages").get_by_test_id("content")
+    await expect(contents).to_have_text(["edited question", "answer"])
+
+
 async def test_unread_counts_appear_live_and_clear_when_seen(stub: Stub, visit: Visit) -> None:
     stub.history["D1"] = [message(1, "UB", "done", bot_id="B1")]
     page = await visit(stub.url)
