@@ -20,7 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from bot.domain.disk import is_disk_full
 from bot.domain.faults import Fault, Problem, Unable
-from storage.direct import DirectWriter
+from storage.direct import DirectWriter, to_its_end
 from storage.locks import Lock, acquire_lock, lift_timeouts
 from storage.migrations import is_current, is_too_new, unknown_revision, upgrade
 
@@ -64,7 +64,6 @@ SCRUBBED = 1
 """SQLite's `user_version` of a file without texts that were deleted before `secure_delete` was on."""
 MOST_REWRITTEN = 2**30
 """Largest SQLite file that is rewritten while the bot runs, in bytes: other writers wait meanwhile."""
-
 OWNER_ONLY, RIGHTS_OF_OTHERS = 0o600, 0o077
 """The rights of a SQLite file, and those that nobody else has on it."""
 
@@ -184,7 +183,7 @@ class Database:
     async def _prepare_file(self) -> None:
         if self._file_to_prepare:
             # Not left to the driver: its thread would outlive a failed connection and then write to stderr.
-            await asyncio.to_thread(_make_file, self._file_to_prepare)
+            await self._finish(asyncio.to_thread(_make_file, self._file_to_prepare))
             self._file_to_prepare = None
 
     @contextmanager
@@ -290,7 +289,7 @@ class Database:
         if self._write_lock is None or not self._url.database or self._url.database == ":memory:":
             return True
         async with self._write_lock:
-            return await _to_its_end(asyncio.to_thread(_scrub, Path(self._url.database)))
+            return await to_its_end(asyncio.to_thread(_scrub, Path(self._url.database)))
 
     async def close(self) -> None:
         """Close all connections; a later use opens new ones.
@@ -373,16 +372,6 @@ def _make_file(path: Path) -> None:
                 time.sleep(WAL_PAUSE)
             else:
                 return
-
-
-async def _to_its_end(work: Awaitable[_T]) -> _T:
-    """Wait for work in a thread even if the caller is cancelled: it has the file open until then."""
-    running = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        raise
 
 
 def _scrub(path: Path) -> bool:

@@ -6,7 +6,7 @@ A statement takes microseconds; handing it to a thread and back takes many times
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -134,15 +134,21 @@ class DirectWriter:
         Two threads within one connection would crash the process, so the caller may touch the connection only then.
         """
         self._thread = self._thread or ThreadPoolExecutor(1, thread_name_prefix="sqlite")
-        running = asyncio.get_running_loop().run_in_executor(self._thread, work)
-        try:
-            await asyncio.shield(running)
-        except asyncio.CancelledError:
-            while not running.done():
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait([running])
+        await to_its_end(asyncio.get_running_loop().run_in_executor(self._thread, work))
+
+
+async def to_its_end(work: Awaitable[_T]) -> _T:
+    """Wait until work in a thread has ended, however often the caller is cancelled meanwhile."""
+    running = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        while not running.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
+        if not running.cancelled():
             running.exception()
-            raise
+        raise
 
 
 def _driver_of(connection: Connection) -> sqlite3.Connection:

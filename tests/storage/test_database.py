@@ -227,6 +227,36 @@ async def test_close_waits_for_cancelled_transactions(database: Database) -> Non
     gc.collect()
 
 
+@pytest.mark.parametrize("reads", [False, True])
+async def test_close_waits_for_a_file_that_is_being_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, reads: bool
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def make_slowly(path: Path) -> None:
+        begun.set()
+        may_end.wait(5)
+        path.touch()
+
+    monkeypatch.setattr("storage.database._make_file", make_slowly)
+    database = Database(f"sqlite:///{tmp_path}/desk.db")
+
+    async def use() -> None:
+        async with database.snapshot() if reads else database.begin():
+            pass
+
+    using = asyncio.create_task(use())
+    await asyncio.to_thread(begun.wait, 5)
+    using.cancel()
+    await asyncio.wait([using])
+    closing = asyncio.create_task(database.close())
+    await asyncio.wait([closing], timeout=0.01)
+    assert not closing.done()
+    may_end.set()
+    await closing
+    assert (tmp_path / "desk.db").exists()
+
+
 async def test_snapshot_stays_unchanged_and_waits_for_nobody(store: Store) -> None:
     async with store.transaction() as writing, store.snapshot() as before:
         await writing.questions.add(question(1))
