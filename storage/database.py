@@ -64,6 +64,9 @@ SCRUBBED = 1
 """SQLite's `user_version` of a file without texts that were deleted before `secure_delete` was on."""
 MOST_REWRITTEN = 2**30
 """Largest SQLite file that is rewritten while the bot runs, in bytes: other writers wait meanwhile."""
+LOG_WAIT = 100
+"""Longest wait for readers of the write-ahead log before it is emptied, in milliseconds."""
+
 OWNER_ONLY, RIGHTS_OF_OTHERS = 0o600, 0o077
 """The rights of a SQLite file, and those that nobody else has on it."""
 
@@ -384,6 +387,8 @@ def _scrub(path: Path) -> bool:
             else:
                 connection.execute("VACUUM")
             connection.execute(f"PRAGMA user_version = {SCRUBBED}")
+        # While it waits for a reader, nobody can write, and a reader may take minutes. The caller tries again.
+        connection.execute(f"PRAGMA busy_timeout = {LOG_WAIT}")
         busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return not busy
 

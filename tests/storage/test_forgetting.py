@@ -1,5 +1,6 @@
 """Forgetting in the database, on both databases. Every column that may hold people's words is searched."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from bot.domain.scorecard import Result
 from bot.domain.shadow import Shadow
 from bot.domain.signal import Signal, SignalKind
 from bot.ports import Store
-from storage.database import Database
+from storage.database import BUSY_SECONDS, Database
 from storage.files import DatabaseShelf
 from storage.store import SqlStore
 from storage.tables import inbox
@@ -252,6 +253,24 @@ async def test_scrubbed_files_hold_no_deleted_text(make_empty: MakeDatabase) -> 
         await erase_all(store, Scope.person("U1"))
         assert await store.scrub()
         assert not [found for found in files_with(folder, MARK) if found.startswith(name)]
+    finally:
+        await database.close()
+
+
+async def test_nobody_waits_while_a_reader_keeps_the_log(make_empty: MakeDatabase) -> None:
+    url = make_empty()
+    if not url.startswith("sqlite"):
+        pytest.skip("PostgreSQL has no log that a reader keeps")
+    database = Database(url)
+    await database.migrate()
+    store = SqlStore(database)
+    try:
+        async with store.snapshot() as reading:
+            assert await reading.questions.count() == 0
+            await fill(store, database)
+            async with asyncio.timeout(BUSY_SECONDS / 2):  # a wait for the reader would end after `BUSY_SECONDS`
+                assert not await store.scrub()
+        assert await store.scrub()
     finally:
         await database.close()
 
