@@ -228,7 +228,7 @@ async def test_close_waits_for_cancelled_transactions(database: Database) -> Non
 
 
 @pytest.mark.parametrize("reads", [False, True])
-async def test_close_waits_for_a_file_that_is_being_made(
+async def test_close_waits_until_the_file_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, reads: bool
 ) -> None:
     begun, may_end = threading.Event(), threading.Event()
