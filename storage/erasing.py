@@ -11,13 +11,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Delete, Table, Text, Update, cast, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.dataset import Source, group_of, normalised, text_key
+from bot.domain.dataset import IMPORTED_PREFIX, group_of, normalised, text_key
 from bot.domain.forgetting import FORGOTTEN_PREFIX, Erased, ForgetKind, Scope, Shown, Traced, added
 from bot.domain.mirror import feedback_id, trace_id
 from storage.questions import SECOND
 from storage.tables import (
     askers,
     corrections,
+    datasets,
     embeddings,
     erasing,
     feedback,
@@ -25,6 +26,7 @@ from storage.tables import (
     finetune_rows,
     forgotten_tokens,
     inbox,
+    looks,
     out_of_fold,
     outbox,
     questions,
@@ -42,7 +44,10 @@ from storage.upserts import add_up, insert_new
 KEY_CHARS = 64
 """Length of a text's key in `results`; a revision may follow."""
 
-_TIMES = {"inbox": "received_at", "rows": "settled_at", "askers": "asked_at"}
+DATASETS = "datasets/"
+"""Beginning of the names of training files on the shelf."""
+
+_TIMES = {"inbox": "received_at", "rows": "settled_at", "askers": "asked_at", "datasets": "created_at"}
 """Table → column with the time, where it is not `at`."""
 
 
@@ -121,6 +126,7 @@ class Eraser:
         )
         for one in found:
             await self._empty(one)
+        counts = added(counts, await self._forget_reviews(row_ids, {one["group"] for one in found}))
         texts = [one["text"] for one in found] + [text for _, text in learned if text]
         counts = added(counts, {"rows": len(found)}, await self._copies_of(texts), await self.exports(None))
         return Erased(
@@ -149,7 +155,8 @@ class Eraser:
                 "inbox": delete(inbox).where(mentioned),
                 "askers": delete(askers).where(of_person(askers, scope)),
             }
-            return Erased(counts=await self._counted(statements), touched=tuple(touched))
+            counts = added(await self._counted(statements), await self._unname_exports(scope, alias))
+            return Erased(counts=counts, touched=tuple(touched))
         if scope.kind is ForgetKind.OWN:
             await self._bury_arrivals(of_person(inbox, scope))
             statements = {"inbox": delete(inbox).where(of_person(inbox, scope))}
@@ -173,21 +180,46 @@ class Eraser:
     async def exports(self, before: datetime | None) -> dict[str, int]:
         """Delete training files on the shelf; None: all. A version that is planned or prepared makes a new one."""
         old = [] if before is None else [files.c.updated_at < before]
-        return await self._counted({"exports": delete(files).where(files.c.name.startswith("datasets/"), *old)})
+        return await self._counted({"exports": delete(files).where(files.c.name.startswith(DATASETS), *old)})
 
     async def _empty(self, row: dict[str, Any]) -> None:
         """Keep of a row its category and dates, and a keyed hash of its group. An import's id is made of its text."""
-        imported = row["source"] == Source.IMPORT.value
+        imported = row["id"].startswith(IMPORTED_PREFIX)  # staff may have settled it since
         row_id = self._keyed(row["id"]) if imported else row["id"]
         nothing = dict.fromkeys(("reason", "team", "channel", "ts", "origin"))
         values = {"id": row_id, "text": "", "group": self._keyed(row["group"]), "by": "", **nothing}
         times = {"withdrawn_at": self._now, "touched_at": self._now}
+        if imported:  # and perhaps a second time, after it was forgotten
+            await self._connection.execute(delete(rows).where(rows.c.id == row_id))
         await self._connection.execute(update(rows).where(rows.c.id == row["id"]).values(values | times))
         if imported:
             same = finetune_rows.c.row_id == row["id"]
             await self._connection.execute(update(finetune_rows).where(same).values(row_id=row_id))
             repeats = verdicts.c.settled_row == row["id"]
             await self._connection.execute(update(verdicts).where(repeats).values(settled_row=row_id))
+
+    async def _forget_reviews(self, row_ids: Collection[str], groups: Collection[str]) -> dict[str, int]:
+        """Delete what staff decided about rows of these groups: its keys are hashes of the texts."""
+        settled = select(review_marks.c.number, review_marks.c.before).where(review_marks.c.before.is_not(None))
+        numbers = [n for n, before in await self._connection.execute(settled) if not before.keys().isdisjoint(row_ids)]
+        await self._connection.execute(delete(looks).where(looks.c.row_id.in_(row_ids)))
+        decided = or_(review_marks.c.key.in_(groups), review_marks.c.number.in_(numbers))
+        return await self._counted({"marks": delete(review_marks).where(decided)})
+
+    async def _unname_exports(self, scope: Scope, alias: str) -> dict[str, int]:
+        """Put the alias in the place of a person's id in what is kept of training files."""
+        query = select(datasets.c.id, datasets.c.manifest).where(of_person(datasets, scope))
+        found = (await self._connection.execute(query)).all()
+        for dataset_id, manifest in found:
+            people = {name: manifest.get(name, {}) for name in ("settlers", "aside")}
+            named = {
+                name: {alias if who == scope.target else who: n for who, n in one.items()}
+                for name, one in people.items()
+            }
+            await self._connection.execute(
+                update(datasets).where(datasets.c.id == dataset_id).values(manifest=manifest | named)
+            )
+        return {"manifests": len(found)} if found else {}
 
     async def _followers(self, row_ids: Collection[str]) -> list[str]:
         """Return the questions whose answer repeated one of these rows."""
@@ -274,6 +306,8 @@ def of_person(table: Table, scope: Scope) -> ColumnElement[bool]:
         # In the notation of `json.dumps`, in which arrivals are stored.
         named = f'"asker": "{scope.target}"' if scope.kind is ForgetKind.OWN else scope.target
         own: ColumnElement[bool] = cast(inbox.c.arrival, Text).contains(named, autoescape=True)
+    elif table is datasets:
+        own = cast(datasets.c.manifest, Text).contains(f'"{scope.target}": ', autoescape=True)
     else:
         own = (table.c.person if table is askers else table.c.by) == scope.target
     at = table.c[_TIMES.get(table.name, "at")]

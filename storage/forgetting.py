@@ -28,12 +28,13 @@ from bot.domain.forgetting import (
 )
 from bot.domain.question import Place
 from storage.cursors import SqlCursors
-from storage.erasing import Eraser, keyed, of_person, traced_questions
+from storage.erasing import DATASETS, Eraser, keyed, of_person, traced_questions
 from storage.questions import SECOND
 from storage.tables import (
     askers,
     audit_people,
     corrections,
+    datasets,
     feedback,
     files,
     finetune_rows,
@@ -51,9 +52,6 @@ from storage.tables import (
 
 KEY_CURSOR = "forgetting:key"
 """Cursor: the secret key of all hashes of forgotten things, hexadecimal."""
-DATASETS = "datasets/"
-"""Beginning of the names of training files on the shelf."""
-
 _NAMED = {
     "corrections": corrections,
     "feedback": feedback,
@@ -62,6 +60,7 @@ _NAMED = {
     "settlers": rows,
     "inbox": inbox,
     "askers": askers,
+    "manifests": datasets,
 }
 """Store → table that names people."""
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from bot.current_prompt import current_prompt
 from bot.dataset.reading import read
 from bot.domain.audience import Audience
-from bot.domain.dataset import Row, Source, group_of, neutral_reason, split_of
+from bot.domain.dataset import IMPORTED_PREFIX, Row, Source, group_of, neutral_reason, split_of
 from bot.domain.faults import Fault, Problem, Unable
 from bot.domain.intake import MOST_MASKED, cut, has_words
 from bot.domain.label import is_named
@@ -86,7 +86,7 @@ class FileRow(NamedTuple):
 
     @property
     def id(self) -> str:
-        return f"import:{self.own_group}"
+        return f"{IMPORTED_PREFIX}{self.own_group}"
 
     def as_row(self, origin: str, group: str, settled_at: datetime) -> Row:
         return Row(

@@ -18,6 +18,9 @@ from bot.domain.thing import Thing
 HELD_OUT_PERCENT = 20
 """Percentage of rows that are held out: at 20%, 250 rows are enough for the 50 that a comparison needs."""
 
+IMPORTED_PREFIX = "import:"
+"""Beginning of the id of an imported row; the hash of its text follows."""
+
 
 class Split(StrEnum):
     """The side of a row: for training, or held out for evaluation."""

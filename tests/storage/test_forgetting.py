@@ -10,10 +10,11 @@ from sqlalchemy import text, update
 from bot.domain.consent import Author, Consent
 from bot.domain.dataset import Source, text_key
 from bot.domain.forgetting import FORGOTTEN_CURSOR, Erased, ForgetKind, ForgetRequest, ForgetState, Scope, added
-from bot.domain.mark import MarkKind, QueueMark
+from bot.domain.mark import ImportedBefore, MarkKind, QueueMark
 from bot.domain.question import Ending, Place
 from bot.domain.scorecard import Result
 from bot.domain.shadow import Shadow
+from bot.domain.shares import Look
 from bot.domain.signal import Signal, SignalKind
 from bot.ports import Store
 from storage.database import BUSY_SECONDS, Database
@@ -200,6 +201,49 @@ async def test_an_import_leaves_no_hash_of_its_text(store: Store) -> None:
     assert not counts
     assert (stub.text, stub.by) == ("", "")
     assert stub.id.startswith("forgotten:")
+
+
+async def test_settled_import_leaves_no_hash_either(store: Store, database: Database) -> None:
+    """Staff settled it in a conflict, and an admin looked at it: both are kept by hashes of its text."""
+    imported = row("import:abc").model_copy(update={"group": "abc", "source": Source.CHANGE})
+    before = {"import:abc": ImportedBefore(category="other", source=Source.IMPORT)}
+    async with store.transaction() as tx:
+        await tx.rows.put(imported)
+        await tx.marks.add(QueueMark(key="abc", kind=MarkKind.SKIP, by="U2", at=NOW))
+        await tx.marks.add(QueueMark(key="near", kind=MarkKind.CONFLICT, by="U2", at=NOW, before=before))
+        await tx.marks.add(QueueMark(key="else", kind=MarkKind.SKIP, by="U2", at=NOW))
+        await tx.looks.put([Look(row_id="import:abc", settled_at=NOW, keep=True, by="U3", at=NOW)])
+    erased = await erase_all(store, Scope.before(LATER))
+    assert erased.counts["marks"] == 2
+    assert await places_of(database, "abc") == set()
+    async with store.transaction() as tx:
+        assert list(await tx.marks.skipped("U2")) == ["else"]
+
+
+async def test_import_can_be_forgotten_twice(store: Store) -> None:
+    imported = row("import:abc").model_copy(update={"source": Source.IMPORT})
+    for _ in range(2):
+        async with store.transaction() as tx:
+            await tx.rows.put(imported)
+        assert (await erase_all(store, Scope.before(LATER))).counts["rows"] == 1
+    async with store.transaction() as tx:
+        assert len([one async for one, _ in tx.rows.changed(None)]) == 1
+
+
+async def test_summaries_of_files_lose_the_name(store: Store) -> None:
+    named = manifest().model_copy(update={"settlers": {"U2": {"it": 3}, "U22": {"it": 1}}, "aside": {"U2": 2}})
+    async with store.transaction() as tx:
+        await tx.prompts.put(PROMPT)
+        await tx.datasets.put(named, NOW)
+        assert await tx.forgetting.found(Scope.person("U2")) == {"manifests": 1}
+    assert (await erase_all(store, Scope.person("U2"))).counts == {"manifests": 1}
+    async with store.transaction() as tx:
+        assert await tx.forgetting.found(Scope.person("U2")) == {}
+        kept = await tx.datasets.get(named.id)
+    assert kept is not None
+    alias = next(iter(kept.aside))
+    assert alias.startswith("forgotten:")
+    assert (kept.settlers, kept.aside) == ({alias: {"it": 3}, "U22": {"it": 1}}, {alias: 2})
 
 
 async def test_histories_stay_closed_to_others(store: Store, database: Database) -> None:
