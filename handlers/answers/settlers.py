@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from bot.domain.errors import Reason, Refused
 from handlers.command import Call, Story
+from handlers.texts.escape import person as shown_person
 from handlers.views import ids
 from handlers.views import settlers as views
 from handlers.views.ids import WithdrawPayload
@@ -23,12 +24,12 @@ async def look(call: Call) -> None:
 
 async def keep(call: Call) -> None:
     n = await call.acts.guarding.decide(call.argument, call.spot.user, keep=True)
-    await call.say(call.words("settlers.kept", n=n, who=views.person(call.argument)), replace=True)
+    await call.say(call.words("settlers.kept", n=n, who=shown_person(call.argument)), replace=True)
 
 
 async def leave_out(call: Call) -> None:
     n = await call.acts.guarding.decide(call.argument, call.spot.user, keep=False)
-    await call.say(call.words("settlers.left", n=n, who=views.person(call.argument)), replace=True)
+    await call.say(call.words("settlers.left", n=n, who=shown_person(call.argument)), replace=True)
 
 
 async def withdraw(call: Call) -> None:
@@ -36,7 +37,7 @@ async def withdraw(call: Call) -> None:
     person, since = await read_typed(call)
     planned = await call.acts.withdrawing.plan(person, since)
     if not planned.total:
-        await call.say(call.words("settlers.nothing_settled", who=views.person(person)))
+        await call.say(call.words("settlers.nothing_settled", who=shown_person(person)))
         return
     await call.say(views.ask_withdrawal(person, since, planned.total, call.words))
 
@@ -76,7 +77,7 @@ async def undo(call: Call) -> None:
     asked = WithdrawPayload.unpacked(call.value)
     n = await call.acts.withdrawing.undo(asked.id, asked.at, call.spot.user) if asked.at else 0
     call.context.wake.deliverers()
-    await call.say(call.words("settlers.undone", n=n, who=views.person(asked.id)), replace=True)
+    await call.say(call.words("settlers.undone", n=n, who=shown_person(asked.id)), replace=True)
 
 
 SETTLERS_STORY = Story(

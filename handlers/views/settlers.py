@@ -5,7 +5,7 @@ from datetime import datetime
 
 from bot.domain.prompt import Prompt
 from bot.domain.shares import SetAside, WhyAside
-from handlers.texts.escape import escaped, mention
+from handlers.texts.escape import person
 from handlers.texts.words import Words
 from handlers.views.finetune import name_of
 from handlers.views.ids import (
@@ -24,11 +24,6 @@ MOST_SETTLERS = 20
 """Maximum number of people that are listed."""
 MOST_ASIDE = 15
 """Maximum number of people whose rows are shown to be looked at, with two buttons each."""
-
-
-def person(user: str) -> str:
-    """Return a person as a mention; the id of whoever has none."""
-    return mention(user) or escaped(user)
 
 
 def shares(settlers: Mapping[str, Mapping[str, int]], prompt: Prompt, words: Words) -> list[str]:

@@ -10,6 +10,7 @@ from bot.domain.replica import Replica
 from bot.finetunes.status import Status
 from handlers.texts.words import LANGUAGES, Words
 from handlers.views.status import MOST_REPLICAS, attention, disagreements, replicas
+from handlers.views.settlers import shares
 from tests.kits.slack_desk import PROMPT
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -75,3 +76,9 @@ def test_disagreements_name_current_and_retired_categories(language: str) -> Non
         assert "Labor 労務 ↔ IT: 14 · IT ↔ Other: 2" in "\n".join(lines).replace("：", ": ").replace("件", "")
     nothing: dict[str, Any] = {"disagreements": []}
     assert disagreements(Status.model_construct(None, **nothing), Words(language)) == []
+
+
+def test_forgotten_settler_has_no_name() -> None:
+    lines = shares({"forgotten:0a1b": {"it": 2}}, PROMPT, Words("en"))
+    assert not any("0a1b" in line for line in lines)
+    assert any("–: 2 (100%)" in line for line in lines)
