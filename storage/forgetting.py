@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, Text, cast, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, Table, Text, cast, delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.audience import Audience
@@ -119,12 +119,15 @@ class SqlForgetting:
 
     # --- search and erasure
 
-    async def answering(self, scope: Scope) -> bool:
-        if scope.kind not in {*OF_PEOPLE, ForgetKind.MESSAGE}:
-            return False
-        own = inbox.c.place == scope.target if scope.kind is ForgetKind.MESSAGE else of_person(inbox, scope)
-        query = select(inbox.c.id).where(inbox.c.ending.is_(None), own).limit(1)
-        return (await self._connection.execute(query)).scalar() is not None
+    async def working(self, scope: Scope, now: datetime) -> bool:
+        if scope.kind in {*OF_PEOPLE, ForgetKind.MESSAGE}:
+            own = inbox.c.place == scope.target if scope.kind is ForgetKind.MESSAGE else of_person(inbox, scope)
+            query = select(inbox.c.id).where(inbox.c.ending.is_(None), own).limit(1)
+            if (await self._connection.execute(query)).scalar() is not None:
+                return True
+        held = select(outbox.c.key).where(outbox.c.holder.is_not(None), outbox.c.due_at > now)
+        keys = {*(await self._connection.execute(held)).scalars()}
+        return bool(keys and await self._questions(scope, among=keys))
 
     async def found(self, scope: Scope) -> dict[str, int]:
         counts = {"questions": len(await self._questions(scope)), "rows": len(await self._rows(scope))}
@@ -175,26 +178,35 @@ class SqlForgetting:
     async def forget_alias(self, user_id: str) -> None:
         await self._connection.execute(delete(audit_people).where(audit_people.c.user_id == user_id))
 
-    async def _questions(self, scope: Scope, most: int | None = None) -> list[str]:
-        query = select(questions.c.id, questions.c.authors).order_by(questions.c.id)
+    async def _questions(
+        self, scope: Scope, most: int | None = None, among: Collection[str] | None = None
+    ) -> list[str]:
+        query = select(questions.c.id).order_by(questions.c.id).limit(most)
+        if among is not None:
+            query = query.where(questions.c.id.in_(among))
         if scope.kind in {ForgetKind.BEFORE, ForgetKind.QUESTIONS}:
-            query = query.where(questions.c.asked_at < scope.moment)
-            return [*(await self._connection.execute(query.limit(most))).scalars()]
+            return await self._ids(query.where(questions.c.asked_at < scope.moment))
         if scope.kind in OF_PEOPLE:
             own: ColumnElement[bool] = questions.c.asker == scope.target
             word = scope.target
             if scope.until:
                 query = query.where(questions.c.asked_at <= scope.until)
         elif scope.kind is ForgetKind.MESSAGE:
-            place = scope.place
-            own = _at(questions, place)
-            word = place.ts
+            own, word = _at(questions, scope.place), scope.place.ts
         else:
             return []
-        mentioned = questions.c.authors.is_not(None) & cast(questions.c.authors, Text).contains(word, autoescape=True)
-        found = await self._connection.execute(query.add_columns(own.label("own")).where(or_(own, mentioned)))
-        ids = [one.id for one in found if one.own or _holds(one.authors or (), scope)]
-        return ids[:most]
+        # Two queries, each with an index of its own: one for both would read the whole table.
+        found = {*await self._ids(query.where(own))}
+        named = questions.c.authors.is_not(None), cast(questions.c.authors, Text).contains(word, autoescape=True)
+        for question, authors in await self._connection.execute(
+            query.limit(None).add_columns(questions.c.authors).where(*named)
+        ):
+            if _holds(authors, scope):
+                found.add(question)
+        return sorted(found)[:most]
+
+    async def _ids(self, query: Select[tuple[str]]) -> list[str]:
+        return [*(await self._connection.execute(query)).scalars()]
 
     async def _rows(self, scope: Scope, most: int | None = None) -> list[str]:
         query = select(rows.c.id).where(~rows.c.group.startswith(FORGOTTEN_PREFIX)).order_by(rows.c.id).limit(most)

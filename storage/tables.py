@@ -248,6 +248,9 @@ questions = Table(
 _UNKNOWN = text("audience = 'unknown'")
 Index("ix_questions_audience_unknown", questions.c.channel, sqlite_where=_UNKNOWN, postgresql_where=_UNKNOWN)
 
+_WITH_AUTHORS = text("authors IS NOT NULL")
+Index("ix_questions_authors", questions.c.id, sqlite_where=_WITH_AUTHORS, postgresql_where=_WITH_AUTHORS)
+
 _OPEN = text("settled IS NULL AND card_ts IS NOT NULL")
 Index("ix_questions_open", questions.c.asked_at, sqlite_where=_OPEN, postgresql_where=_OPEN)
 
@@ -411,6 +414,8 @@ rows = Table(
     Column("audience", Text, nullable=False, server_default="unknown"),
     Index(None, "group"),
     Index(None, "touched_at", "id"),
+    # A deleted message is looked for by its place.
+    Index(None, "channel", "ts"),
 )
 Index("ix_rows_audience_unknown", rows.c.channel, sqlite_where=_UNKNOWN, postgresql_where=_UNKNOWN)
 

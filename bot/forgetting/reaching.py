@@ -38,7 +38,7 @@ ERASED_AT_ONCE = 50
 REACH_LEASE = timedelta(seconds=120)
 FIRST_REACH_WAIT, LONGEST_REACH_WAIT = timedelta(seconds=2), timedelta(minutes=10)
 ANSWER_WAIT = timedelta(seconds=1)
-"""Interval at which it is checked whether a question is answered, so that it can be forgotten."""
+"""Interval at which it is checked whether the work on a question has ended, so that it can be forgotten."""
 COPIES_WAIT = timedelta(seconds=2)
 """Interval at which it is checked whether all copies outside are erased."""
 GIVEN_UP_AFTER = timedelta(days=10)
@@ -111,8 +111,9 @@ class Reaching:
             if request is None or scope is None or request.state is ForgetState.DONE:
                 await tx.outbox.done(item)
                 return
-            if request.state is ForgetState.ERASING and await tx.forgetting.answering(scope):
-                # Its answer may stand in Slack by now without a note of it here: only the worker finds that one.
+            if request.state is ForgetState.ERASING and await tx.forgetting.working(scope, self._clock.now()):
+                # An answer may stand in Slack by now without a note of it here: only the worker finds that one. And
+                # what a worker is about to post would stand there after the message was removed.
                 await tx.outbox.retry(item, self._clock.now() + ANSWER_WAIT, "")
                 return
             if request.state is ForgetState.ERASING:

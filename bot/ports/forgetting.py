@@ -36,8 +36,11 @@ class StoredForgetting(Protocol):
     async def moved(self, now: datetime) -> None:
         """Move FORGOTTEN_CURSOR, so that each replica drops what it has in memory."""
 
-    async def answering(self, scope: Scope) -> bool:
-        """Return whether a question of a message or a person is still being answered."""
+    async def working(self, scope: Scope, now: datetime) -> bool:
+        """Return whether a worker is busy with a question of the scope.
+
+        It answers a message or a person, or it has an entry of the outbox about a question.
+        """
 
     async def found(self, scope: Scope) -> dict[str, int]:
         """Return store → how much of the scope is there, without stores that have nothing."""

@@ -63,6 +63,27 @@ async def test_retention_forgets_by_kind(store: SqlStore, reaching: Reaching, cl
     assert [one.state for one in await forgetting.newest(5)] == [ForgetState.DONE] * 2
 
 
+async def test_message_waits_for_what_is_posted(
+    store: SqlStore, reaching: Reaching, board: FakeAnnouncer, clock: StepClock
+) -> None:
+    """What is under way to Slack would stand there again after its message was removed."""
+    desk = CorrectionDesk(store, clock)
+    await desk.ask()
+    async with store.transaction() as tx:
+        await tx.outbox.add("card", desk.question, {}, clock.now())
+        posting = await tx.outbox.claim("another", clock.now(), timedelta(hours=9), ["card"])
+        assert posting is not None
+        question = await tx.questions.get(desk.question)
+        assert question is not None
+    await Forgetting(store, clock).forget(Scope.message(question.place), "U9", "en")
+    await run(reaching, clock)
+    assert board.removed == []
+    async with store.transaction() as tx:
+        assert await tx.outbox.done(posting)
+    await run(reaching, clock)
+    assert [one.question for one in board.removed] == [desk.question]
+
+
 async def test_undone_row_goes_with_the_others(store: SqlStore, reaching: Reaching, clock: StepClock) -> None:
     desk = CorrectionDesk(store, clock)
     await desk.ask()
