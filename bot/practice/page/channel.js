@@ -1,14 +1,15 @@
 // The middle: a channel or direct message with messages and composer, or the App Home.
 
-import { get, post } from "./api.js";
+import { post } from "./api.js";
 import { blocks } from "./blocks.js";
 import { composer } from "./composer.js";
 import { debounce, el, icon, iconButton, isPhone } from "./dom.js";
 import { messageList } from "./list.js";
+import { loadHistory } from "./loading.js";
 import { mrkdwn } from "./mrkdwn.js";
 import { avatar } from "./people.js";
 import { openBotChannel, showDrawer } from "./sidebar.js";
-import { history, isLoaded, knownHistory, nameOf, on, setHistory, state } from "./store.js";
+import { history, isLoaded, nameOf, on, state } from "./store.js";
 import { Surface } from "./surface.js";
 import { markRead } from "./unread.js";
 import { language, t } from "./words.js";
@@ -91,9 +92,7 @@ async function openChannel(id) {
     composer({ channel: id }, t("write_to", channelLabel(channel))),
   );
   showMessages();
-  const known = knownHistory(id);
-  const answer = await get("history", { channel: id });
-  if (answer.ok) setHistory(id, answer.messages, known);
+  await loadHistory(id);
   markRead(id);
 }
 

@@ -1,12 +1,12 @@
 // Entry of the page: it reads the address, connects, and moves between places.
 // The hash #C… is a channel, #C…/ts a thread, #home the App Home.
 
-import { get } from "./api.js";
 import { focusComposer } from "./channel.js";
+import { loadHistory } from "./loading.js";
 import "./modal.js";
 import { showDrawer } from "./sidebar.js";
 import { connect } from "./socket.js";
-import { emit, on, setHistory, state } from "./store.js";
+import { emit, on, state } from "./store.js";
 import { startTheme } from "./theme.js";
 import "./thread.js";
 import "./tour.js";
@@ -39,9 +39,7 @@ function go(force) {
 async function loadUnread() {
   for (const { id } of state.channels.values()) {
     if (id === state.place.id) continue;
-    const answer = await get("history", { channel: id });
-    if (!answer.ok) return;
-    setHistory(id, answer.messages);
+    if (!(await loadHistory(id))) return;
     countUnread(id);
   }
 }

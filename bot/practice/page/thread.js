@@ -1,11 +1,11 @@
 // The right side: one thread with its parent and replies. On a phone it covers the whole page.
 
-import { get } from "./api.js";
 import { channelLabel } from "./channel.js";
 import { composer } from "./composer.js";
 import { debounce, el, iconButton, isPhone } from "./dom.js";
 import { messageList } from "./list.js";
-import { knownReplies, on, replies, setReplies, state } from "./store.js";
+import { loadReplies } from "./loading.js";
+import { on, replies, state } from "./store.js";
 import { markThreadRead } from "./unread.js";
 import { t } from "./words.js";
 
@@ -46,9 +46,7 @@ async function open() {
   );
   show();
   markThreadRead(channel, ts);
-  const known = knownReplies(channel, ts);
-  const answer = await get("replies", { channel, ts });
-  if (answer.ok) setReplies(channel, ts, answer.messages, known);
+  await loadReplies(channel, ts);
   if (!isPhone()) root.querySelector("textarea")?.focus({ preventScroll: true });
   else root.querySelector("button").focus();
 }

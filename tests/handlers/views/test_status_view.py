@@ -9,8 +9,8 @@ from bot.domain.budget import Spend
 from bot.domain.replica import Replica
 from bot.finetunes.status import Status
 from handlers.texts.words import LANGUAGES, Words
-from handlers.views.status import MOST_REPLICAS, attention, disagreements, replicas
 from handlers.views.settlers import shares
+from handlers.views.status import MOST_REPLICAS, attention, disagreements, replicas
 from tests.kits.slack_desk import PROMPT
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)

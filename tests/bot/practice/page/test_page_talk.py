@@ -192,6 +192,23 @@ async def test_reply_during_opening_is_shown(stub: Stub, visit: Visit) -> None:
     await expect(contents).to_have_text(["edited question", "answer"])
 
 
+async def test_edit_during_loading_is_kept(stub: Stub, visit: Visit) -> None:
+    first, second = stub.history["C2"] = [message(n, "U2", f"m{n}") for n in (1, 2)]
+    stub.history["D1"] = [message(3, "UB", "done", bot_id="B1")]
+    stub.gets_released.clear()
+    page = await visit(stub.url)
+    for _ in ("C1", "C2"):
+        await stub.gets.get()
+    await stub.push(type="message", channel="C2", message=first | {"text": "edited"})
+    await expect(page.get_by_test_id("channel-random").locator(".count")).to_have_text("1")
+    stub.gets_released.set()
+    await expect(page.get_by_test_id("bot-messages").locator(".count")).to_have_text("1")
+    stub.gets_released.clear()
+    await page.get_by_test_id("channel-random").click()
+    await expect(page.get_by_test_id("content")).to_have_text(["edited", second["text"]])
+    stub.gets_released.set()
+
+
 async def test_unread_counts_appear_live_and_clear_when_seen(stub: Stub, visit: Visit) -> None:
     stub.history["D1"] = [message(1, "UB", "done", bot_id="B1")]
     page = await visit(stub.url)
