@@ -1,5 +1,6 @@
 """The act that takes back what one person settled, together, and undoes that."""
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from bot.domain.audit import AuditAct
@@ -33,7 +34,7 @@ class Withdrawal(Thing):
 class Withdrawing:
     """Withdraws a person's settlements. Each question is open again, its row is gone, and its card says so.
 
-    A crash leaves a part of them; the same command takes back the rest.
+    A crash leaves a part of them, and the audit log says how large it is; the same command takes back the rest.
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
@@ -55,15 +56,12 @@ class Withdrawing:
         """
         planned, at = await self.plan(person, since), self._clock.now()
         done = 0
-        for start in range(0, len(planned.questions), QUESTIONS_AT_ONCE):
+        for part, last in _parts(planned.questions):
             async with self._store.transaction() as tx:
-                for question_id in planned.questions[start : start + QUESTIONS_AT_ONCE]:
-                    done += await self._reopen(tx, question_id, person, by, at)
-        async with self._store.transaction() as tx:
-            done += len(await tx.rows.withdraw_anew(person, since or EVER, at, self._clock.now()))
-            if done:
-                alias = await tx.audit.alias(person)
-                await tx.audit.add(by, AuditAct.WITHDRAWN, self._clock.now(), alias, {"rows": done})
+                n = sum([await self._reopen(tx, question_id, person, by, at) for question_id in part])
+                if last:
+                    n += len(await tx.rows.withdraw_anew(person, since or EVER, at, self._clock.now()))
+                done += await self._noted(tx, AuditAct.WITHDRAWN, person, by, n)
         return done, at
 
     async def undo(self, person: str, at: datetime, by: str) -> int:
@@ -71,16 +69,19 @@ class Withdrawing:
         async with self._store.snapshot() as tx:
             questions = await tx.corrections.taken_back(person, at)
         done = 0
-        for start in range(0, len(questions), QUESTIONS_AT_ONCE):
+        for part, last in _parts(questions):
             async with self._store.transaction() as tx:
-                for question_id in questions[start : start + QUESTIONS_AT_ONCE]:
-                    done += await self._settle_again(tx, question_id, at)
-        async with self._store.transaction() as tx:
-            done += len(await tx.rows.restore_anew(person, at, self._clock.now()))
-            if done:
-                alias = await tx.audit.alias(person)
-                await tx.audit.add(by, AuditAct.WITHDRAWAL_UNDONE, self._clock.now(), alias, {"rows": done})
+                n = sum([await self._settle_again(tx, question_id, at) for question_id in part])
+                if last:
+                    n += len(await tx.rows.restore_anew(person, at, self._clock.now()))
+                done += await self._noted(tx, AuditAct.WITHDRAWAL_UNDONE, person, by, n)
         return done
+
+    async def _noted(self, tx: Transaction, act: AuditAct, person: str, by: str, n: int) -> int:
+        """Note one part in the audit log, in the part's own transaction; return how many settlements it had."""
+        if n:
+            await tx.audit.add(by, act, self._clock.now(), await tx.audit.alias(person), {"rows": n})
+        return n
 
     async def _reopen(self, tx: Transaction, question_id: str, person: str, by: str, at: datetime) -> bool:
         question = await tx.questions.get(question_id, lock=True)
@@ -109,3 +110,9 @@ class Withdrawing:
         await tx.rows.restore(question_id, now)
         await update_card(tx, question, now)
         return True
+
+
+def _parts(questions: Sequence[str]) -> Iterator[tuple[Sequence[str], bool]]:
+    """Yield the questions of each transaction, and whether it is the last one; at least one, however few they are."""
+    for start in range(0, max(len(questions), 1), QUESTIONS_AT_ONCE):
+        yield questions[start : start + QUESTIONS_AT_ONCE], start + QUESTIONS_AT_ONCE >= len(questions)

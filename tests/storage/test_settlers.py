@@ -1,6 +1,9 @@
 """What people settled, on both databases: what stands, what was taken back, and what admins decided about it."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import cast
 
 import pytest
 
@@ -13,6 +16,7 @@ from bot.domain.dataset import Row, Source, Split
 from bot.domain.question import Place, Question, Verdict, Via
 from bot.domain.release import ReleaseState
 from bot.domain.shares import Look
+from bot.ports import Store, Transaction
 from storage.store import SqlStore
 from tests.kits.fakes import MemoryNeighbours, StepClock
 from tests.storage.things import NOW, PROMPT, release
@@ -122,6 +126,44 @@ async def test_withdrawal_and_its_undo_leave_everything_else(desk: Desk) -> None
         changed = {row.id async for row, _ in tx.rows.changed(desk.clock.now())}
     assert acts == [AuditAct.WITHDRAWAL_UNDONE, AuditAct.WITHDRAWN]
     assert {mine, "import:7"} <= changed, "other replicas read what came back"
+
+
+class Killed(Exception):  # noqa: N818 - reads as what happened
+    """The process ends at this moment."""
+
+
+class DyingStore:
+    """A store that can begin so many transactions, and no more."""
+
+    def __init__(self, store: SqlStore, transactions: int) -> None:
+        self._store, self._left = store, transactions
+        self.snapshot = store.snapshot
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        if not self._left:
+            raise Killed
+        self._left -= 1
+        async with self._store.transaction() as tx:
+            yield tx
+
+
+async def test_killed_withdrawal_is_in_the_audit_log(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.dataset.withdrawing.QUESTIONS_AT_ONCE", 2)
+    for n in range(1, 6):
+        await desk.settle(await desk.ask(n), "UA")
+
+    async def withdrawn() -> list[int]:
+        async with desk.store.snapshot() as tx:
+            found = [entry.facts["rows"] for entry in await tx.audit.last(9) if entry.act is AuditAct.WITHDRAWN]
+        return [int(n) for n in reversed(found)]
+
+    dying = Withdrawing(cast("Store", DyingStore(desk.store, 2)), desk.clock)
+    with pytest.raises(Killed):
+        await dying.withdraw("UA", None, "U9")
+    assert (len(await desk.rows()), await withdrawn()) == (1, [2, 2])
+    assert (await desk.withdrawing.withdraw("UA", None, "U9"))[0] == 1
+    assert (await desk.rows(), await withdrawn()) == (set(), [2, 2, 1])
 
 
 async def test_undo_respects_what_others_settled_meanwhile(desk: Desk) -> None:
