@@ -39,6 +39,7 @@ from bot.finetunes.reports import TrainingReports
 from bot.finetunes.starting import Starting
 from bot.finetunes.status import Reporting
 from bot.forgetting.forgetting import Forgetting
+from bot.forgetting.posting import Posting
 from bot.forgetting.reaching import Reaching
 from bot.mirror.inbound import MirrorInbound
 from bot.mirror.outbound import MirrorOutbound
@@ -189,6 +190,7 @@ class Acts:
         self.withdrawing = Withdrawing(store, clock)
         # forgetting
         self.forgetting = Forgetting(store, clock, choices.retention)
+        self.posting = Posting(store, clock)
         # corrections
         self.auditing = Auditing(store, clock)
         self.correcting = Correcting(store, neighbours, clock)

@@ -437,6 +437,7 @@ def agreed(question: str) -> bool:
 def forget_report(requests: Sequence[Any], words: Words) -> int:
     """Print what was forgotten and what could not be. Returns the exit code: 1 if something waits."""
     from bot.domain.forgetting import ForgetState, added
+    from handlers.views.forget import left_lines
 
     left = added(*(one.left for one in requests))
     slack = left.pop("forget_card", 0)
@@ -444,8 +445,8 @@ def forget_report(requests: Sequence[Any], words: Words) -> int:
         print(line)
     if slack:
         print(words("cli.forget.left_in_slack", n=slack))
-    for name, n in left.items():
-        print(words(f"forget.left.{name}", n=n))
+    for line in left_lines(left, words):
+        print(line)
     waiting = sum(one.state is not ForgetState.DONE for one in requests)
     if waiting:
         return fail(words("cli.forget.waits"))

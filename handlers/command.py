@@ -2,18 +2,21 @@
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
 from typing import Any, Protocol
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.acts import Acts
 from bot.domain.errors import ModelDown, ModelError, Reason, Refused
+from bot.forgetting.posting import Posting
 from handlers.context import Context
+from handlers.slack.failures import error_name
 from handlers.slack.private import Spot, spot_of
 from handlers.texts.escape import escaped
 from handlers.texts.typed import read_command
@@ -48,6 +51,8 @@ class Call:
     """The block id of the pressed control."""
     shared: bool = False
     """Whether other people see the message that holds the pressed control."""
+    message_ts: str = ""
+    """The ts of the message that holds the pressed control; empty if there is none."""
     view: Mapping[str, Any] = field(default_factory=dict)
     """The App Home or modal that holds the pressed control; empty for a message."""
     typed: str = ""
@@ -83,20 +88,62 @@ class Call:
         ops = self.context.ops_channel
         return await self.dm() if ops is None or await self.context.private.is_shared(ops) else ops
 
-    async def upload(self, text: str, files: Mapping[str, bytes]) -> None:
-        """Post a text and files, by name, to the channel for long results."""
-        await upload(self.context.client, await self.channel(), text, files)
+    async def upload(self, text: str, files: Mapping[str, bytes], holds: Collection[str]) -> None:
+        """Post a text and files, by name, to the channel for long results.
+
+        Args:
+            text: The text above the files.
+            files: The files by name.
+            holds: Ids of the questions and rows that they show, and of the people whom they name.
+
+        Raises:
+            Refused: FORGOTTEN_MEANWHILE.
+        """
+        shown = Shows(self.acts.posting, holds, self.words.language)
+        await upload(self.context.client, await self.channel(), text, files, shown)
+
+    async def list_here(self, message: Message, holds: Collection[str]) -> None:
+        """Post a list of questions where everybody in the channel sees it.
+
+        Raises:
+            Refused: FORGOTTEN_MEANWHILE.
+        """
+        channel = self.spot.channel or ""
+        if await self.context.private.is_shared(channel):
+            await self.say(message, in_channel=True)  # shown to this person alone
+            return
+        posted_id = await self.acts.posting.begin(channel, holds, self.words.language)
+        try:
+            posted = await self.context.client.chat_postMessage(
+                channel=channel, text=message.text, blocks=message.blocks
+            )
+        except SlackApiError as error:
+            # The bot is no member of the channel. Slack does not tell the ts of what goes to a response URL.
+            log.info("a list goes to the response URL: Slack answers %s", error_name(error))
+            await self.say(message, in_channel=True)
+            return
+        await self.acts.posting.end(posted_id, ts=posted["ts"])
 
     async def dm(self) -> str:
         opened = await self.context.client.conversations_open(users=self.spot.user)
         return str(opened["channel"]["id"])
 
 
-async def upload(
+@dataclass(frozen=True)
+class Shows:
+    """What files show: ids of questions, rows and people, noted so that forgetting one of them removes the files."""
+
+    posting: Posting
+    holds: Collection[str]
+    language: str
+
+
+async def upload(  # noqa: PLR0913 - a post's parts
     client: AsyncWebClient,
     channel: str,
     text: str,
     files: Mapping[str, bytes],
+    shows: Shows | None,
     *,
     alts: Mapping[str, str] | None = None,
     thread: str | None = None,
@@ -108,17 +155,28 @@ async def upload(
         channel: The channel's id.
         text: The text above the files.
         files: The files by name.
+        shows: What the files show; None for no question.
         alts: What pictures show, by the file's name, for people who cannot see them.
         thread: The ts of the message that the files belong to.
+
+    Raises:
+        Refused: FORGOTTEN_MEANWHILE.
     """
-    if not files:
-        await client.chat_postMessage(channel=channel, text=text)
-        return
+    posted_id = await shows.posting.begin(channel, shows.holds, shows.language) if shows else ""
     uploads = [
         {"filename": name, "title": name, "file": data, "alt_txt": (alts or {}).get(name)}
         for name, data in files.items()
     ]
-    await client.files_upload_v2(channel=channel, initial_comment=text, file_uploads=uploads, thread_ts=thread)
+    try:
+        answer = await client.files_upload_v2(
+            channel=channel, initial_comment=text, file_uploads=uploads, thread_ts=thread
+        )
+    except SlackApiError:
+        if shows:
+            await shows.posting.drop(posted_id)
+        raise
+    if shows:
+        await shows.posting.end(posted_id, files=[str(file["id"]) for file in answer["files"]])
 
 
 Verb = Callable[[Call], Awaitable[None]]
@@ -207,6 +265,7 @@ def press_listener(context: Context, verb: Verb, permission: Permission) -> Call
             value=value,
             block=action["block_id"],
             shared="message" in body,
+            message_ts=str((body.get("message") or {}).get("ts") or ""),
             view=body.get("view") or {},
         )
         await run(call, verb, permission)

@@ -11,7 +11,8 @@ from bot.domain.batch import Batch, BatchState
 from bot.domain.errors import ModelError, Refused
 from bot.domain.evaluation import Evaluation
 from bot.domain.release import Release, ReleaseState
-from handlers.command import Call, Story, upload
+from bot.forgetting.posting import Posting
+from handlers.command import Call, Shows, Story, upload
 from handlers.slack.failures import SLACK_FAILURES
 from handlers.switching import LONG_COMPARISON_SECONDS
 from handlers.texts.escape import escaped
@@ -50,7 +51,7 @@ async def evaluate(call: Call) -> None:
     acts.glancing.forget()
     if acts.outbound:
         await acts.outbound.evaluated(release)
-    await post_evaluation(call.context.client, channel_id, evaluation, call.words)
+    await post_evaluation(call.context.client, acts.posting, channel_id, evaluation, call.words)
 
 
 def parse_argument(argument: str) -> tuple[str, bool]:
@@ -60,8 +61,14 @@ def parse_argument(argument: str) -> tuple[str, bool]:
     return " ".join(names[:-1] if in_batch else names), in_batch
 
 
-async def post_evaluation(client: AsyncWebClient, channel: str, evaluation: Evaluation, words: Words) -> None:
-    """Post what was found, and the picture and the tables in its thread."""
+async def post_evaluation(
+    client: AsyncWebClient, posting: Posting, channel: str, evaluation: Evaluation, words: Words
+) -> None:
+    """Post what was found, and the picture and the tables in its thread.
+
+    Raises:
+        Refused: FORGOTTEN_MEANWHILE, if a question in the tables was forgotten during the comparison.
+    """
     name, files, alts = evaluation.release.name, dict[str, bytes](), dict[str, str]()
     if evaluation.card.rows:
         from handlers import pictures  # matplotlib would add a second to every start
@@ -77,7 +84,8 @@ async def post_evaluation(client: AsyncWebClient, channel: str, evaluation: Eval
     text, blocks = (message := gate.compared(evaluation, words)).text, message.blocks
     posted = await client.chat_postMessage(channel=channel, text=text, blocks=blocks)
     if files:
-        await upload(client, channel, words("evaluate.files"), files, alts=alts, thread=posted["ts"])
+        shows = Shows(posting, views.rows_in_changes(evaluation), words.language)
+        await upload(client, channel, words("evaluate.files"), files, shows, alts=alts, thread=posted["ts"])
 
 
 class BatchFollower:
@@ -92,7 +100,7 @@ class BatchFollower:
         for batch, error in await self._acts.batching.follow():
             try:
                 await self._post_result(batch, error)
-            except (SlackApiError, *SLACK_FAILURES) as failure:
+            except (SlackApiError, Refused, *SLACK_FAILURES) as failure:
                 log.warning("%s: the evaluation could not be posted to Slack: %s", batch.id, type(failure).__name__)
 
     async def _post_result(self, batch: Batch, error: str | None) -> None:
@@ -109,11 +117,11 @@ class BatchFollower:
                 await self._acts.proposing.note(evaluation)
                 if self._acts.outbound:
                     await self._acts.outbound.evaluated(release)
-                await post_evaluation(self._client, batch.channel, evaluation, words)
+                await post_evaluation(self._client, self._acts.posting, batch.channel, evaluation, words)
                 await self._acts.batching.save(batch, state=BatchState.POSTED)
                 return
         text = words("evaluate.batch_failed", version=version(release, words), error=escaped(error, 300))
-        await upload(self._client, batch.channel, text, {})
+        await self._client.chat_postMessage(channel=batch.channel, text=text)
 
 
 async def newest_candidate(call: Call) -> Release:

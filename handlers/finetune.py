@@ -43,7 +43,9 @@ async def export(call: Call) -> None:
     text = views.exported(frozen.manifest, await call.acts.prompting.current(), call.words)
     name = f"madoguchi-{frozen.manifest.rows}-examples"
     manifest = frozen.manifest.model_dump_json(indent=2) + "\n"
-    await call.upload(text, {f"{name}.jsonl": frozen.data, f"{name}.manifest.json": manifest.encode()})
+    files = {f"{name}.jsonl": frozen.data, f"{name}.manifest.json": manifest.encode()}
+    named = {*frozen.manifest.settlers, *frozen.manifest.aside}
+    await call.upload(text, files, [*frozen.texts, *named])
     where = call.words("finetune.export.where", channel=f"<#{await call.channel()}>")
     await call.say(f"{text}\n{where}")
 

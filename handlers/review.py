@@ -32,7 +32,7 @@ async def review(call: Call) -> None:
         return
     page = await call.acts.reviewing.page(0, PAGE_SIZE, shown_in=_readers(call, shared=True))
     footer = progress(await call.acts.reviewing.progress(), call.words)
-    await call.say(view(page, call.words, footer), in_channel=True)
+    await call.list_here(view(page, call.words, footer), page.shows)
 
 
 async def settle(call: Call) -> None:
@@ -74,6 +74,8 @@ def _readers(call: Call, *, shared: bool) -> str | None:
 async def _replace_page(call: Call, page: Page, shown: ShownPage) -> None:
     """Replace the page that was pressed. A message that other people see keeps its language."""
     words = Words(shown.language) if call.shared else call.words
+    if call.shared and call.message_ts:
+        await call.acts.posting.turned(call.spot.channel or "", call.message_ts, page.shows, words.language)
     await call.say(view(page, words), in_channel=call.shared, replace=True)
 
 

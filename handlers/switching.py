@@ -68,7 +68,8 @@ async def try_switch(call: Call, name: str, sentence: str = "") -> None:
         await call.say(gate.refused(result.evaluation, call.words))
     if len(result.evaluation.broken) > CHANGES_SHOWN:
         title = call.words("gate.broken.file", name=release.name)
-        await call.upload(title, {f"changes-{release.name}.csv": tables.changes_table(result.evaluation)})
+        table, shown = tables.changes_table(result.evaluation), tables.rows_in_changes(result.evaluation)
+        await call.upload(title, {f"changes-{release.name}.csv": table}, shown)
 
 
 async def offer_choices(call: Call) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.domain.dataset import IMPORTED_PREFIX, group_of, normalised, text_key
 from bot.domain.forgetting import FORGOTTEN_PREFIX, Erased, ForgetKind, Scope, Shown, Traced, added
 from bot.domain.mirror import feedback_id, trace_id
+from storage.posts import SqlPosts
 from storage.questions import SECOND
 from storage.tables import (
     askers,
@@ -98,10 +99,9 @@ class Eraser:
             }
         )
         counts = added(erased.counts, counts, await self._copies_of([one["text"] for one in found]))
-        rows_traced = erased.traced.rows
-        return erased.model_copy(
-            update={"counts": counts, "shown": shown, "traced": traced.model_copy(update={"rows": rows_traced})}
-        )
+        posts = (*erased.posts, *await SqlPosts(self._connection).leave(ids))
+        traced = traced.model_copy(update={"rows": erased.traced.rows})
+        return erased.model_copy(update={"counts": counts, "shown": shown, "traced": traced, "posts": posts})
 
     async def rows(self, ids: Sequence[str]) -> Erased:
         """Erase the texts of rows. What stays of a row has no word, so that trained versions are known."""
@@ -134,6 +134,7 @@ class Eraser:
             trained=tuple(sorted({finetune for finetune, _ in learned})),
             traced=Traced(rows=tuple(row_ids)),
             followers=tuple(followers),
+            posts=await SqlPosts(self._connection).leave(row_ids),
         )
 
     async def words(self, scope: Scope) -> Erased:
@@ -156,7 +157,8 @@ class Eraser:
                 "askers": delete(askers).where(of_person(askers, scope)),
             }
             counts = added(await self._counted(statements), await self._unname_exports(scope, alias))
-            return Erased(counts=counts, touched=tuple(touched))
+            posts = await SqlPosts(self._connection).leave([scope.target, *touched])
+            return Erased(counts=counts, touched=tuple(touched), posts=posts)
         if scope.kind is ForgetKind.OWN:
             await self._bury_arrivals(of_person(inbox, scope))
             statements = {"inbox": delete(inbox).where(of_person(inbox, scope))}

@@ -29,6 +29,7 @@ from bot.domain.forgetting import (
 from bot.domain.question import Place
 from storage.cursors import SqlCursors
 from storage.erasing import DATASETS, Eraser, keyed, of_person, traced_questions
+from storage.posts import SqlPosts
 from storage.questions import SECOND
 from storage.tables import (
     askers,
@@ -42,6 +43,7 @@ from storage.tables import (
     forget_requests,
     inbox,
     outbox,
+    posts,
     questions,
     review_marks,
     rows,
@@ -145,7 +147,8 @@ class SqlForgetting:
             erased = await eraser.words(scope)
             if scope.kind is ForgetKind.EXPORTS:
                 counts = added(erased.counts, await eraser.exports(scope.moment))
-                return erased.model_copy(update={"counts": counts})
+                posted = await SqlPosts(self._connection).leave(before=scope.moment)
+                return erased.model_copy(update={"counts": counts, "posts": posted})
             return erased
 
     async def private_traces(self, after: str, most: int) -> tuple[str, Traced]:
@@ -234,7 +237,8 @@ class SqlForgetting:
                 "feedback": (feedback, (feedback.c.at < before) & feedback.c.words.is_not(None)),
             },
             ForgetKind.EXPORTS: lambda: {
-                "exports": (files, files.c.name.startswith(DATASETS) & (files.c.updated_at < before))
+                "exports": (files, files.c.name.startswith(DATASETS) & (files.c.updated_at < before)),
+                "posts": (posts, ~posts.c.leaving & (posts.c.at < before)),
             },
         }
         found = conditions.get(scope.kind, dict)()

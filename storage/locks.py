@@ -16,6 +16,7 @@ class Lock(IntEnum):
     SERVING = 0x4D41444F_02
     FINETUNE = 0x4D41444F_03
     AUDIT = 0x4D41444F_04
+    POSTS = 0x4D41444F_05
 
 
 async def acquire_lock(connection: AsyncConnection, lock: Lock) -> None:

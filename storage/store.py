@@ -30,6 +30,7 @@ from storage.mirrored import (
     MirroredShadows,
 )
 from storage.outbox import SqlOutbox
+from storage.posts import SqlPosts
 from storage.prompts import SqlPrompts
 from storage.proposals import SqlProposals
 from storage.questions import SqlQuestions
@@ -72,6 +73,7 @@ class SqlTransaction:
         self.askers: ports.Askers = SqlAskers(connection)
         self.audit: ports.AuditLog = SqlAuditLog(connection)
         self.forgetting: ports.StoredForgetting = SqlForgetting(connection)
+        self.posts: ports.StoredPosts = SqlPosts(connection)
 
 
 class SqlStore:

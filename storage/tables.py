@@ -576,5 +576,20 @@ forgotten_tokens = Table(
     Column("tokens_out", BigNumber, nullable=False),
 )
 
+# Files and lists in Slack that show questions: ids of what they show, and where they stand.
+posts = Table(
+    "posts",
+    metadata,
+    Column("id", KeyText, primary_key=True),
+    Column("channel", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("holds", DOCUMENT, nullable=False),
+    Column("ts", Text),
+    Column("files", DOCUMENT, nullable=False),
+    # Whether its removal is in the outbox.
+    Column("leaving", Boolean, nullable=False, server_default=false()),
+)
+
 # Filled only within a transaction that forgets: with a row here, the triggers let histories be erased.
 erasing = Table("erasing", metadata, Column("id", Integer, primary_key=True, autoincrement=False))

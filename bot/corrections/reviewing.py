@@ -68,6 +68,11 @@ class Page(Thing):
     waiting: int
     """Length of the whole queue."""
 
+    @property
+    def shows(self) -> list[str]:
+        """The ids of the questions and rows on it."""
+        return [shown for one in self.entries for shown in ([one.key] if one.card else [row.id for row in one.rows])]
+
 
 class ReviewProgress(Thing):
     """The learning curve, and what each category still needs."""

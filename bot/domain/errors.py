@@ -32,6 +32,8 @@ class Reason(StrEnum):
     NOT_AN_OWNER = "not_an_owner"
     UNKNOWN_QUESTION = "unknown_question"
     FORGET_WHAT = "forget_what"
+    FORGOTTEN_MEANWHILE = "forgotten_meanwhile"
+    """Something was forgotten since it was read to be posted."""
     NOT_SENT = "not_sent"
     ALREADY_SENT = "already_sent"
     UNKNOWN_CATEGORY = "unknown_category"

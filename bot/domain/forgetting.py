@@ -17,7 +17,9 @@ FORGET_FILE_TOPIC = "forget_file"
 """Outbox topic: a file at a provider. `model`: of whose provider; `file`: the id."""
 FORGET_MODEL_TOPIC = "forget_model"
 """Outbox topic: a model of the embedded trainer that learned from forgotten rows. `model`: its name."""
-OUTSIDE_TOPICS = (FORGET_CARD_TOPIC, FORGET_TRACES_TOPIC, FORGET_FILE_TOPIC, FORGET_MODEL_TOPIC)
+FORGET_POST_TOPIC = "forget_post"
+"""Outbox topic: files or a list in Slack that show something forgotten. `posted`: the id of the `Posted`."""
+OUTSIDE_TOPICS = (FORGET_CARD_TOPIC, FORGET_TRACES_TOPIC, FORGET_FILE_TOPIC, FORGET_MODEL_TOPIC, FORGET_POST_TOPIC)
 """Topics of copies outside the database. Their keys begin with the request's id and a colon."""
 FORGET_REPORT_TOPIC = "forget_report"
 """Outbox topic: the report to who asked. The key is the request's id."""
@@ -112,7 +114,8 @@ class ForgetRequest(Thing):
 
     Attributes:
         counts: store → how much of it was erased.
-        left: reason → how much could not be erased.
+        left: reason → how much could not be erased. The reason is a topic; what Slack said, and in which channel it
+            stands, may follow, each after a colon.
         trained: ids of the fine-tunes that were trained on erased rows.
     """
 
@@ -155,6 +158,33 @@ class Shown(Thing):
     language: str = "en"
 
 
+class Posted(Thing):
+    """Files or a list that staff asked for, posted in Slack, where they show questions.
+
+    Attributes:
+        id: its id.
+        channel: where it was posted.
+        language: the language of the list.
+        at: when.
+        holds: ids of the questions and rows that it shows, and of the people whom a file names.
+        ts: the ts of the list; None for files, and while it is not known.
+        files: Slack's ids of the files.
+    """
+
+    id: str
+    channel: str
+    language: str
+    at: datetime
+    holds: tuple[str, ...]
+    ts: str | None = None
+    files: tuple[str, ...] = ()
+
+    @property
+    def found(self) -> bool:
+        """Whether it is known where it stands in Slack."""
+        return self.ts is not None or bool(self.files)
+
+
 class Traced(Thing):
     """What the tracker has of forgotten things: ids of traces, of feedback and of rows."""
 
@@ -182,6 +212,7 @@ class Erased(Thing):
         files: the training files that hold erased rows or open questions.
         followers: ids of other questions whose cards repeated an erased reason.
         touched: ids of rows that stay without the name and the words of who settled them.
+        posts: ids of what shows it in files and lists in Slack.
     """
 
     counts: Mapping[str, int] = {}
@@ -191,6 +222,7 @@ class Erased(Thing):
     files: tuple[TrainedFile, ...] = ()
     followers: tuple[str, ...] = ()
     touched: tuple[str, ...] = ()
+    posts: tuple[str, ...] = ()
 
 
 class Retention(Thing):

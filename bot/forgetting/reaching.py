@@ -11,6 +11,7 @@ from bot.domain.forgetting import (
     FORGET_CARD_TOPIC,
     FORGET_FILE_TOPIC,
     FORGET_MODEL_TOPIC,
+    FORGET_POST_TOPIC,
     FORGET_REPORT_TOPIC,
     FORGET_TOPIC,
     FORGET_TRACES_TOPIC,
@@ -41,6 +42,10 @@ ANSWER_WAIT = timedelta(seconds=1)
 """Interval at which it is checked whether the work on a question has ended, so that it can be forgotten."""
 COPIES_WAIT = timedelta(seconds=2)
 """Interval at which it is checked whether all copies outside are erased."""
+POSTED_WITHIN = timedelta(minutes=30)
+"""Age from which nobody is posting something any more; retries of a large upload take minutes."""
+UNKNOWN_PLACE = "unknown_place"
+"""Why a list or file is left in Slack: the process that posted it was killed before Slack's answer was stored."""
 GIVEN_UP_AFTER = timedelta(days=10)
 """Age from which a copy that its service does not erase is given up, and named in the report. LangSmith erases on
 weekends."""
@@ -73,6 +78,7 @@ class Reaching:
             FORGET_TRACES_TOPIC: self._traces,
             FORGET_FILE_TOPIC: self._file,
             FORGET_MODEL_TOPIC: self._model,
+            FORGET_POST_TOPIC: self._post,
             FORGET_REPORT_TOPIC: self._report,
         }
         delay = RetryDelay(FIRST_REACH_WAIT, LONGEST_REACH_WAIT)
@@ -92,7 +98,7 @@ class Reaching:
             log_failure(log, f"{self._entries.name(item)}: try {item.attempts} failed", error)
         if item.topic in OUTSIDE_TOPICS and (final or late):
             log.warning("%s: a copy cannot be erased: %s", self._entries.name(item), type(error).__name__)
-            await self._done(item, left={item.topic: 1})
+            await self._done(item, left={await self._why_left(item, error): 1})
             return
         async with self._store.transaction() as tx:
             if item.topic == FORGET_REPORT_TOPIC and final:
@@ -153,6 +159,8 @@ class Reaching:
             await tx.outbox.add(FORGET_CARD_TOPIC, prefix + shown.question, {"shown": shown.model_dump_json()}, now)
         for question in {*erased.followers} - {shown.question for shown in erased.shown}:
             await tx.outbox.add("card", question, {}, now)
+        for posted in erased.posts:
+            await tx.outbox.add(FORGET_POST_TOPIC, prefix + posted, {"posted": posted}, now)
         traced = erased.traced
         if self._tracker is None:
             return
@@ -206,6 +214,25 @@ class Reaching:
         removed = await self._announcer.remove_shown(shown)
         await self._done(item, counts={"messages": removed})
 
+    async def _post(self, item: OutboxItem) -> None:
+        async with self._store.transaction() as tx:
+            await self._entries.hold(tx, item)
+            posted = await tx.posts.get(item.payload["posted"])
+        if posted and not posted.found:
+            # It is being posted now, or the process that posted it was killed.
+            raise Undelivered(UNKNOWN_PLACE, final=self._clock.now() - posted.at > POSTED_WITHIN)
+        removed = await self._announcer.remove_posted(posted) if posted else 0
+        await self._done(item, counts={"posts": removed})
+
+    async def _why_left(self, item: OutboxItem, error: Exception) -> str:
+        """Return the reason in the report: the topic, and for what Slack refuses also why and where."""
+        if item.topic != FORGET_POST_TOPIC:
+            return item.topic
+        async with self._store.snapshot() as tx:
+            posted = await tx.posts.get(item.payload["posted"])
+        why = str(error) if isinstance(error, Undelivered) else type(error).__name__
+        return f"{item.topic}:{why}:{posted.channel if posted else ''}"
+
     async def _traces(self, item: OutboxItem) -> None:
         traced = Traced.model_validate_json(item.payload["traced"])
         if self._tracker is None:
@@ -246,6 +273,8 @@ class Reaching:
             if await tx.outbox.done(item) and request:
                 sums = {"counts": added(request.counts, counts or {}), "left": added(request.left, left or {})}
                 await tx.forgetting.save(request.model_copy(update=sums))
+            if item.topic == FORGET_POST_TOPIC:
+                await tx.posts.remove(item.payload["posted"])
 
     # --- the report
 

@@ -8,7 +8,7 @@ from bot.ports.clock import Clock, Meter, Unmetered
 from bot.ports.embedded import Embedded, NothingEmbedded
 from bot.ports.encoding import TextEncoder
 from bot.ports.estimator import Budget, Estimator
-from bot.ports.forgetting import StoredForgetting
+from bot.ports.forgetting import StoredForgetting, StoredPosts
 from bot.ports.model import Answer, Model
 from bot.ports.neighbours import Neighbours, RowChanges
 from bot.ports.shelf import Shelf
@@ -95,6 +95,7 @@ __all__ = [
     "StoredFeedback",
     "StoredForgetting",
     "StoredMarks",
+    "StoredPosts",
     "StoredProposals",
     "StoredSignals",
     "StoredVectors",

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 
-from bot.domain.forgetting import Erased, ForgetRequest, Scope, Traced, TrainedFile
+from bot.domain.forgetting import Erased, ForgetRequest, Posted, Scope, Traced, TrainedFile
 from bot.domain.question import Place
 
 
@@ -73,3 +73,23 @@ class StoredForgetting(Protocol):
 
     async def forget_alias(self, user_id: str) -> None:
         """Make a person unknown in the audit log."""
+
+
+class StoredPosts(Protocol):
+    """Files and lists in Slack that show questions, so that they can be removed there."""
+
+    async def add(self, posted: Posted) -> bool:
+        """Store what is about to be posted. Return False, and store nothing, if something it shows was forgotten."""
+
+    async def complete(self, posted_id: str, ts: str | None, files: Collection[str]) -> None:
+        """Store where it stands in Slack."""
+
+    async def shown(self, channel: str, ts: str, holds: Collection[str]) -> bool:
+        """Add to what a list shows. Return False if no such list is stored."""
+
+    async def get(self, posted_id: str) -> Posted | None: ...
+
+    async def holding(self, ids: Collection[str]) -> list[str]:
+        """Return the ids of what shows one of these questions, rows or people."""
+
+    async def remove(self, posted_id: str) -> None: ...

@@ -11,7 +11,7 @@ from bot.domain.consent import Author
 from bot.domain.digest import Digest
 from bot.domain.errors import Undelivered
 from bot.domain.finetune import Finetune
-from bot.domain.forgetting import ForgetRequest, Shown
+from bot.domain.forgetting import ForgetRequest, Posted, Shown
 from bot.domain.hourly import LimitRefusal
 from bot.domain.prompt import Category, Prompt
 from bot.domain.proposal import Proposal
@@ -72,6 +72,9 @@ class Remover(Protocol):
             Undelivered: Slack took only a part, or nothing.
         """
 
+    async def remove_posted(self, posted: Posted) -> int:
+        """Delete files, and replace a list by a sentence that says so; return their number."""
+
     async def report_forgotten(self, request: ForgetRequest, versions: Sequence[int]) -> None:
         """Tell who asked what was forgotten, what could not be, and which versions were trained on it."""
 
@@ -80,6 +83,9 @@ class NoSlack(Remover):
     """Slack after the app was removed from it: nothing can be changed there any more."""
 
     async def remove_shown(self, shown: Shown) -> int:  # noqa: ARG002 - as the port has it
+        raise Undelivered("the app was removed", final=True)
+
+    async def remove_posted(self, posted: Posted) -> int:  # noqa: ARG002
         raise Undelivered("the app was removed", final=True)
 
     async def report_forgotten(self, request: ForgetRequest, versions: Sequence[int]) -> None:  # noqa: ARG002

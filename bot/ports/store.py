@@ -28,7 +28,7 @@ from bot.domain.shares import Look, Settlement
 from bot.domain.signal import Signal
 from bot.domain.tally import BriefRow, Kind
 from bot.domain.thing import Thing
-from bot.ports.forgetting import StoredForgetting
+from bot.ports.forgetting import StoredForgetting, StoredPosts
 
 
 class Inbox(Protocol):
@@ -780,6 +780,7 @@ class Transaction(Protocol):
     audit: AuditLog
     askers: Askers
     forgetting: StoredForgetting
+    posts: StoredPosts
     looks: Looks
 
 

@@ -52,6 +52,13 @@ def _info(ws: Workspace, args: Args) -> Json:
     return {"file": ws.files.get(args.required("file")), "comments": [], "response_metadata": {"next_cursor": ""}}
 
 
+def _delete(ws: Workspace, args: Args) -> Json:
+    file_id = args.required("file")
+    ws.files.delete(file_id, ws.app.bot_user)
+    chat.bury_file(ws, file_id)
+    return {}
+
+
 async def upload(ws: Workspace, request: Request) -> Response:
     """Accept the bytes for an upload URL, as a raw body or as the file of a form."""
     if request.headers.get("content-type", "").startswith("multipart/form-data"):
@@ -83,5 +90,6 @@ async def download(ws: Workspace, request: Request) -> Response:
 FILE_METHODS = {
     "files.getUploadURLExternal": Method(_get_upload_url, "files:write"),
     "files.completeUploadExternal": Method(_complete, "files:write"),
+    "files.delete": Method(_delete, "files:write"),
     "files.info": Method(_info, "files:read"),
 }

@@ -189,6 +189,18 @@ def delete(ws: Workspace, user_id: str, channel: Channel, ts: str) -> None:
     _message_event(ws, channel, {"subtype": "message_deleted", **facts}, event_ts)
 
 
+def bury_file(ws: Workspace, file_id: str) -> None:
+    """Put a tombstone in the place of a deleted file, in each message that showed it."""
+    for channel in [*ws.board.channels.values()]:
+        for message in [*ws.board.messages.get(channel.id, {}).values()]:
+            if any(file["id"] == file_id for file in message.get("files", [])):
+                files = [
+                    {"id": file_id, "mode": "tombstone"} if file["id"] == file_id else file for file in message["files"]
+                ]
+                message["files"] = files
+                ws.show(channel, message)
+
+
 def post_ephemeral(ws: Workspace, channel: Channel, user_id: str, message: Json, thread_ts: str = "") -> Json:
     """Post a message that only one person sees, and return it."""
     message |= {"is_ephemeral": True, "ephemeral": True} | ({"thread_ts": thread_ts} if thread_ts else {})

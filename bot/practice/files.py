@@ -16,6 +16,7 @@ class Uploads:
         self._clock = clock
         self._tickets: dict[str, str] = {}
         self._files: dict[str, tuple[Json, bytes | None]] = {}
+        self._deleted: set[str] = set()
 
     def announce(self, name: str, length: int, user_id: str, base_url: str, alt: str = "") -> tuple[str, str]:
         """Register a file of `length` bytes; return its id and the path of its upload URL."""
@@ -80,6 +81,19 @@ class Uploads:
         if content is None:
             raise SlackError("file_not_found")
         return file
+
+    def delete(self, file_id: str, user_id: str) -> None:
+        """Delete a user's file.
+
+        Raises:
+            SlackError: `file_not_found`, `file_deleted`; `cant_delete_file` for somebody else's file.
+        """
+        if file_id in self._deleted:
+            raise SlackError("file_deleted")
+        if self.get(file_id)["user"] != user_id:
+            raise SlackError("cant_delete_file")
+        del self._files[file_id]
+        self._deleted.add(file_id)
 
     def content(self, file_id: str) -> bytes:
         self.get(file_id)

@@ -95,7 +95,8 @@ class SlackAnnouncer:
 
         direct = DirectMessages(client, people, post_once, ops_channel, staff)
         self.send_on, self.tell_unreached, self.pass_on = direct.send_on, direct.tell_unreached, direct.pass_on
-        self.remove_shown = Removals(client, self._copies).remove_shown
+        removals = Removals(client, self._copies)
+        self.remove_shown, self.remove_posted = removals.remove_shown, removals.remove_posted
         self._staff = mentions(tuple(staff)[:MOST_STAFF_MENTIONS])
         self._contacts = tuple(contacts)
 

@@ -5,7 +5,7 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.errors import ThreadGone, Undelivered
-from bot.domain.forgetting import Shown
+from bot.domain.forgetting import Posted, Shown
 from handlers.slack.copies import OwnMessages
 from handlers.slack.failures import call_slack
 from handlers.texts.words import Words
@@ -13,6 +13,8 @@ from handlers.views.message import section
 
 GONE = frozenset({"message_not_found", "channel_not_found", "thread_not_found"})
 """Slack's errors for a message that is not there any more."""
+FILE_GONE = frozenset({"file_not_found", "file_deleted"})
+"""Slack's errors for a file that is not there any more."""
 UNNAMED_MARKS = ("feedback:", "overslept:")
 """Beginnings of marks without the question's id. Where several questions share a thread, such a message goes too."""
 
@@ -42,10 +44,32 @@ class Removals:
         except Undelivered as error:
             if str(error) not in GONE:
                 raise
-        return sum([await self._remove(channel, ts, shown.language) for channel, ts in sorted(places)])
+        text = Words(shown.language)("forget.removed")
+        return sum([await self._remove(channel, ts, text) for channel, ts in sorted(places)])
 
-    async def _remove(self, channel: str, ts: str, language: str) -> bool:
-        text = Words(language)("forget.removed")
+    async def remove_posted(self, posted: Posted) -> int:
+        refused, removed = None, 0
+        for file in posted.files:  # one that Slack keeps does not keep the others
+            try:
+                removed += await self._delete_file(file)
+            except Undelivered as error:
+                refused = error
+        if posted.ts:
+            removed += await self._remove(posted.channel, posted.ts, Words(posted.language)("forget.removed_list"))
+        if refused:
+            raise refused
+        return removed
+
+    async def _delete_file(self, file: str) -> bool:
+        try:
+            await call_slack(self._client.files_delete(file=file))
+        except Undelivered as error:
+            if str(error) not in FILE_GONE:
+                raise
+            return False
+        return True
+
+    async def _remove(self, channel: str, ts: str, text: str) -> bool:
         try:
             await call_slack(self._client.chat_update(channel=channel, ts=ts, text=text, blocks=[section(f"_{text}_")]))
         except Undelivered as error:

@@ -22,6 +22,11 @@ def changes_table(evaluation: Evaluation) -> bytes:
     return table(head, [*changed, *stopped])
 
 
+def rows_in_changes(evaluation: Evaluation) -> list[str]:
+    """Return the ids of the rows in the table of changes."""
+    return [*(one.row.id for one in evaluation.changes), *(row.id for row in evaluation.filtered)]
+
+
 def _row_cells(row: Row) -> list[str]:
     text = row.text if row.audience is Audience.PUBLIC else ""
     return [row.split.value, row.id, text, row.category]

@@ -60,10 +60,20 @@ def report(request: ForgetRequest, versions: Sequence[int], words: Words) -> Mes
     if versions:
         named = ", ".join(f"v{version}" for version in versions)
         blocks.append(section(words("forget.trained", versions=named)))
-    left = [words(f"forget.left.{name}", n=n) for name, n in request.left.items()]
+    left = left_lines(request.left, words)
     blocks.append(section("\n".join(f"• {line}" for line in [*left, words("forget.backups")])))
     blocks.append(context(_counted(request.counts, words)))
     return Message(text, blocks)
+
+
+def left_lines(left: Mapping[str, int], words: Words) -> list[str]:
+    """Return a line for each reason why something is left. Of what Slack refused, it says what, and where."""
+    lines = []
+    for reason, n in left.items():
+        name, _, refused = reason.partition(":")
+        why, _, channel = refused.partition(":")
+        lines.append(words(f"forget.left.{name}", n=n, why=why, where=f"<#{channel}>" if channel else "Slack"))
+    return lines
 
 
 def _counted(counts: Mapping[str, int], words: Words, *, first_only: bool = False) -> str:

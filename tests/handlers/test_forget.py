@@ -1,17 +1,21 @@
 """Forgetting through Slack: the command, a deleted message, and a person's own questions."""
 
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bot.domain.audit import OPERATOR
+from bot.domain.dataset import Split, group_of, split_of
 from bot.domain.forgetting import OF_PEOPLE, ForgetKind, ForgetRequest, ForgetState, Scope
 from bot.domain.question import Place
 from bot.practice import Person
 from bot.practice.people import TEAM_ID
 from storage.store import SqlStore
 from tests.kits.marked_store import holds, places_of
-from tests.kits.slack_desk import WATCHED, SlackDesk, asked, card, eventually, private, texts, whispered
+from tests.kits.slack_desk import WATCHED, SlackDesk, asked, card, eventually, private, queue, texts, whispered
 
 MARK = "aardvark-7431"
 QUESTION = f"my laptop {MARK} is broken"
@@ -223,3 +227,68 @@ async def test_removed_app_is_heard_without_harm(desk: SlackDesk, kind: str, cap
     await asked(desk, QUESTION)
     assert "docs/forgetting.md" in caplog.text
     assert "Unhandled" not in caplog.text
+
+
+async def listed_and_uploaded(desk: SlackDesk) -> tuple[Person, str]:
+    """Let a list of the queue and a training file show questions with the mark; return the admin and the list's ts."""
+    ts = await asked(desk, next(trained(QUESTION)))
+    await settled_by_change(desk, ts)
+    await asked(desk, f"another {MARK}")
+    yuko, priya = await desk.window(desk.server.people.admin), await desk.priya()
+    listed = await queue(priya, "here")
+    await yuko.command("/finetune export")
+    await yuko.message(private("件"))
+    assert holds(listed, MARK)
+    assert uploaded(desk) == 2
+    return yuko, str(listed["ts"])
+
+
+def trained(text: str) -> Iterator[str]:
+    """Yield variants of a text that a training file may hold."""
+    variants = (f"{text} again {n}" for n in itertools.count())
+    return (one for one in variants if split_of(group_of(one)) is Split.TRAIN)
+
+
+def uploaded(desk: SlackDesk) -> int:
+    return len([*desk.server.workspace.files.completed()])
+
+
+async def test_files_and_lists_in_slack_go(desk: SlackDesk, store: SqlStore) -> None:
+    yuko, listed = await listed_and_uploaded(desk)
+    emily = await desk.emily()
+    await yuko.command(f"/finetune forget {emily.user_id}")
+    await yuko.press(await yuko.message(private("2")), "forget.confirm")
+    request = await done(desk)
+    assert (request.counts["posts"], request.left) == (3, {})
+    assert uploaded(desk) == 0
+    await nothing_left(desk, store)
+    shown = next(one for one in bot_messages(desk) if one["ts"] == listed)
+    assert "removed" in texts(shown)
+    assert "actions" not in {block["type"] for block in shown["blocks"]}
+    async with store.transaction() as tx:
+        assert await tx.posts.holding([emily.user_id]) == []
+
+
+async def test_posts_of_others_stay(desk: SlackDesk) -> None:
+    await listed_and_uploaded(desk)
+    misaki = await desk.misaki()
+    ts = await misaki.say(WATCHED, "有給は何日ありますか")
+    await misaki.answer(ts)
+    await misaki.delete(WATCHED, ts)
+    request = await done(desk)
+    assert "posts" not in request.counts
+    assert uploaded(desk) == 2
+
+
+async def test_file_that_slack_keeps_is_named(desk: SlackDesk) -> None:
+    yuko, _ = await listed_and_uploaded(desk)
+    app = desk.server.workspace.app
+    desk.server.workspace.app = replace(app, scopes=app.scopes - {"files:write"})
+    emily = await desk.emily()
+    await desk.acts.forgetting.forget(Scope.own(emily.user_id), yuko.user_id, "en")
+    request = await done(desk)
+    dm = (await desk.client.conversations_open(users=yuko.user_id))["channel"]["id"]
+    assert request.left == {f"forget_post:missing_scope:{dm}": 1}
+    report = next(one for one in bot_messages(desk) if "消去しました" in texts(one))
+    assert "missing_scope" in texts(report)
+    assert f"<#{dm}>" in texts(report)

@@ -45,6 +45,7 @@ METHOD_SCOPES = {
     "conversations_history": "channels:history",
     "conversations_replies": "channels:history",
     "files_upload_v2": "files:write",
+    "files_delete": "files:write",
     "chat_getPermalink": None,
     "views_open": None,
     "views_update": None,

@@ -66,6 +66,7 @@ OTHERS = {
     "tombstones": "place group_hash",
     "askers": "person lately",
     "forgotten_tokens": "release_id day",
+    "posts": "id channel language holds ts files",
 }
 """Table → columns with ids, names, dates and figures, which hold no words of a question."""
 

@@ -98,7 +98,7 @@ async def test_every_client_trusts_company_authority(company: Company) -> None:
         await admin.command("/finetune status")
         assert "v1" in texts(await admin.message(lambda m: bool(m.get("ephemeral")), timeout=30))
         async with open_client(settings.slack_bot_token, settings.slack_api_url, trust_of(settings)) as client:
-            await upload(client, server.channels.ops.id, "rows", {"rows.jsonl": b"{}"})
+            await upload(client, server.channels.ops.id, "rows", {"rows.jsonl": b"{}"}, None)
         assert await admin.message(lambda m: bool(m.get("files")), timeout=30)
 
 

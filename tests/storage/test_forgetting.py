@@ -9,7 +9,7 @@ from sqlalchemy import text, update
 
 from bot.domain.consent import Author, Consent
 from bot.domain.dataset import Source, text_key
-from bot.domain.forgetting import FORGOTTEN_CURSOR, Erased, ForgetKind, ForgetRequest, ForgetState, Scope, added
+from bot.domain.forgetting import FORGOTTEN_CURSOR, Erased, ForgetKind, ForgetRequest, ForgetState, Posted, Scope, added
 from bot.domain.mark import ImportedBefore, MarkKind, QueueMark
 from bot.domain.question import Ending, Place
 from bot.domain.scorecard import Result
@@ -86,7 +86,7 @@ async def erase_all(store: Store, scope: Scope) -> Erased:
             step = await tx.forgetting.erase(scope, 100, NOW)
         total = total.model_copy(
             update={"counts": added(total.counts, step.counts), "trained": total.trained + step.trained}
-            | {name: getattr(total, name) + getattr(step, name) for name in ("shown", "files")}
+            | {name: getattr(total, name) + getattr(step, name) for name in ("shown", "files", "posts")}
         )
         if "questions" not in step.counts and "rows" not in step.counts:
             return total
@@ -323,3 +323,46 @@ def test_search_finds_each_form() -> None:
     assert holds({"a": MARK}, MARK)
     assert holds(MARK.encode(), MARK)
     assert not holds("zebra", MARK)
+
+
+def posted(name: str, *holds: str) -> Posted:
+    return Posted(id=name, channel="C1", language="en", at=NOW, holds=holds)
+
+
+async def test_posts_leave_with_what_they_show(store: SqlStore, database: Database) -> None:
+    await fill(store, database)
+    async with store.transaction() as tx:
+        assert await tx.posts.add(posted("file", "q1", "U3"))
+        assert await tx.posts.add(posted("other"))
+        await tx.posts.complete("file", None, ["F1", "F2"])
+        await tx.posts.complete("other", "9.1", [])
+        assert await tx.posts.shown("C1", "9.1", ["q7"])
+        assert not await tx.posts.shown("C2", "9.1", ["q7"])
+        assert await tx.posts.holding(["q7", "q8"]) == ["other"]
+    assert (await erase_all(store, Scope.message(ASKED))).posts == ("file",), "once, as question and as row"
+    async with store.transaction() as tx:
+        kept = await tx.posts.get("file")
+        assert kept is not None
+        assert kept.files == ("F1", "F2")
+        assert not await tx.posts.add(posted("late", "q1")), "read before it was forgotten, posted after"
+        assert await tx.posts.get("late") is None
+
+
+async def test_person_takes_files_that_name_them(store: SqlStore, database: Database) -> None:
+    await fill(store, database)
+    async with store.transaction() as tx:
+        await tx.posts.add(posted("manifest", "U2"))
+        await tx.posts.add(posted("rows", "q1"))
+    left = (await erase_all(store, Scope.person("U2"))).posts
+    assert left == ("manifest", "rows"), "the row that U2 settled has a reason of theirs"
+
+
+async def test_retention_of_exports_reaches_slack(store: SqlStore) -> None:
+    async with store.transaction() as tx:
+        await tx.posts.add(posted("old"))
+        await tx.posts.add(posted("new").model_copy(update={"at": LATER}))
+        scope = Scope.before(LATER, ForgetKind.EXPORTS)
+        assert (await tx.forgetting.found(scope))["posts"] == 1
+    assert (await erase_all(store, scope)).posts == ("old",)
+    async with store.transaction() as tx:
+        assert await tx.forgetting.found(scope) == {}

@@ -27,6 +27,7 @@ function sized(bytes) {
 }
 
 function file(each) {
+  if (each.mode === "tombstone") return el("em", { class: "soft" }, t("deleted_file"));
   const name = each.title || each.name;
   const href = `/page/files/${each.id}`;
   const picture = each.mimetype?.startsWith("image/");

@@ -38,6 +38,23 @@ async def test_file_is_uploaded_shared_and_downloaded(
     assert others.status_code == 302
 
 
+async def test_deleted_file_leaves_a_tombstone(server: Server, client: AsyncWebClient, people: PersonFactory) -> None:
+    admin, place = await people(server.people.admin), server.channels.ops.id
+    sent = await client.files_upload_v2(channel=place, filename="rows.jsonl", content=b"{}", initial_comment="a row")
+    file = sent["files"][0]["id"]
+    shown = await admin.message(lambda one: "files" in one)
+    assert (await client.files_delete(file=file)).data == {"ok": True}
+    left = await admin.message(lambda one: one["ts"] == shown["ts"] and one["files"] != shown["files"])
+    assert (left["text"], left["files"]) == ("a row", [{"id": file, "mode": "tombstone"}])
+    for name, error in ((file, "file_deleted"), ("F0NOTHING01", "file_not_found")):
+        with pytest.raises(SlackApiError, match=error):
+            await client.files_delete(file=name)
+    await admin._post("messages", channel=place, text="mine", files=[{"name": "a.png", "size": 1}])
+    theirs = (await admin.message(lambda one: one.get("text") == "mine"))["files"][0]["id"]
+    with pytest.raises(SlackApiError, match="cant_delete_file"):
+        await client.files_delete(file=theirs)
+
+
 async def test_upload_of_wrong_size_is_refused(server: Server, client: AsyncWebClient) -> None:
     ticket = await client.files_getUploadURLExternal(filename="a.txt", length=3)
     async with loopback() as http:

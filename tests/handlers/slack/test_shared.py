@@ -38,7 +38,7 @@ async def test_posts_and_uploads_are_refused(desk: SlackDesk, monkeypatch: pytes
         await call_slack(desk.client.chat_postMessage(channel=GENERAL, text="a secret"))
     assert (str(refused.value), refused.value.final) == ("channel_is_shared", True)
     with pytest.raises(SlackApiError):
-        await upload(desk.client, GENERAL, "a file", {"secret.csv": b"secret"})
+        await upload(desk.client, GENERAL, "a file", {"secret.csv": b"secret"}, None)
     assert await by_bot(desk, GENERAL) == []
     await desk.client.chat_postMessage(channel=WATCHED, text="ours")
 
