@@ -7,7 +7,7 @@ from slack_sdk.errors import SlackApiError
 from bot.domain.errors import ModelError, Refused
 from handlers.command import Call, Story, failure_text
 from handlers.slack.failures import VIEW_CHANGED_ERRORS, error_name
-from handlers.views import comparison, status, training
+from handlers.views import comparison, prompt, status, training
 from handlers.views import shadow as shadow_views
 from handlers.views import unsure as unsure_views
 from handlers.views.details import DetailsOf, DetailsPayload, sheet
@@ -62,6 +62,10 @@ async def _versions(call: Call) -> list[str]:
     return versions_paragraphs([serving, *others], call.words)
 
 
+async def _prompt(call: Call) -> list[str]:
+    return prompt.paragraphs(await call.acts.prompting.shown(), call.words)
+
+
 READERS: Mapping[DetailsOf, Reader] = {
     DetailsOf.COMPARISON: _comparison,
     DetailsOf.TRAINING: _training,
@@ -69,5 +73,6 @@ READERS: Mapping[DetailsOf, Reader] = {
     DetailsOf.UNSURE: _unsure,
     DetailsOf.SHADOW: _shadow,
     DetailsOf.VERSIONS: _versions,
+    DetailsOf.PROMPT: _prompt,
 }
 DETAILS_STORY = Story(verbs={}, presses={DETAILS: show_details})

@@ -24,6 +24,7 @@ class DetailsOf(StrEnum):
     UNSURE = "unsure"
     SHADOW = "shadow"
     VERSIONS = "versions"
+    PROMPT = "prompt"
 
 
 class DetailsPayload(NamedPayload):

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.domain.prompt import LONG_PROMPT_TOKENS, Category, Prompt, PromptEvent
+from bot.domain.prompt import LONG_PROMPT_TOKENS, PLACEHOLDER, Category, Prompt, PromptEvent
 from bot.releases.prompting import PromptChange, PromptOverview, PromptVersion, RetiringCategory
 from handlers.texts.escape import escaped, mention, shorten
 from handlers.texts.words import Words
 from handlers.views import ids
+from handlers.views.details import DetailsOf, details_button
 from handlers.views.ids import NamedPayload, PromptForm
 from handlers.views.message import (
     TITLE_TEXT,
@@ -53,25 +54,38 @@ def overview(state: PromptOverview, words: Words) -> Message:
     buttons = [
         button(words("prompt.task_button"), ids.PROMPT_TASK, NamedPayload(id=ids.PROMPT_TASK).packed()),
         button(words("prompt.add_button"), ids.PROMPT_ADD, NamedPayload(id=ids.PROMPT_ADD).packed()),
+        details_button(DetailsOf.PROMPT, DetailsOf.PROMPT, words),
     ]
     listed = prompt.categories[:PROMPT_CATEGORIES]
     part = min(PART_TEXT, LIST_TEXT // (3 * len(listed)))
     blocks = [
         section(f"*{title}*\n" + "\n".join(notes)),
-        section(f"*{words('prompt.task')}*\n{escaped(prompt.template.strip(), FORM_TEXT - 400)}"),
+        section(f"*{words('prompt.task')}*\n{escaped(_readable(prompt.template, words), FORM_TEXT - 400)}"),
         *(_category_section(category, part, words) for category in listed),
     ]
     if len(prompt.categories) > PROMPT_CATEGORIES:
         blocks.append(context(words("prompt.more", n=len(prompt.categories) - PROMPT_CATEGORIES)))
-    small = context(words("prompt.small", tokens=f"{state.tokens:,}", id=prompt.id[:12]))
-    return Message(title, [*blocks, {"type": "actions", "elements": buttons}, small])
+    return Message(title, [*blocks, {"type": "actions", "elements": buttons}])
+
+
+def _readable(template: str, words: Words) -> str:
+    """Return the task with the place of the categories in words."""
+    return template.strip().replace(PLACEHOLDER, words("prompt.list_here"))
+
+
+def paragraphs(state: PromptOverview, words: Words) -> list[str]:
+    """Return everything about a prompt: its id, its length, the categories' ids, and the text that the model reads."""
+    names = "\n".join(f"• {escaped(words.name(one))} `{one.id}`" for one in state.prompt.categories)
+    head = words("details.prompt.head", id=state.prompt.id, tokens=f"{state.tokens:,}")
+    title = words("details.prompt.ids")
+    return [head, f"*{title}*\n{names}", escaped(state.prompt.text)]
 
 
 def _category_section(category: Category, part: int, words: Words) -> Block:
     mark = " · " + words("prompt.other") if category.other else ""
     owner = mention(category.owner)
     name = words("card.owner" if owner else "card.owner_nobody", category=escaped(words.name(category)), owner=owner)
-    lines = [f"{name} (`{category.id}`){mark}", escaped(category.rule.strip(), part)]
+    lines = [f"{name} {mark}", escaped(category.rule.strip(), part)]
     lines.append(shorten("\n".join(f"• {escaped(' '.join(example.split()))}" for example in category.examples), part))
     if category.guide:
         lines.append(words("card.guide", guide=escaped(category.guide, part)))

@@ -6,7 +6,7 @@ import pytest
 
 from bot.current_prompt import configure
 from bot.domain.dataset import Split
-from bot.domain.prompt import Category, PromptEvent, PromptWhy
+from bot.domain.prompt import PLACEHOLDER, Category, PromptEvent, PromptWhy
 from bot.domain.release import ReleaseState
 from bot.practice import Person
 from bot.providers.tokens import OfflineEstimator
@@ -16,7 +16,7 @@ from handlers.views import ids
 from handlers.views.prompt import LEAVE, NO_TEAM, overview
 from tests.bot.things import rows_of
 from tests.kits.fakes import StepClock
-from tests.kits.slack_desk import PROMPT, Json, SlackDesk, eventually, texts
+from tests.kits.slack_desk import PROMPT, Json, SlackDesk, details, eventually, texts
 
 Typed = dict[str, dict[str, Json]]
 
@@ -70,9 +70,26 @@ async def test_whole_prompt_is_shown(desk: SlackDesk) -> None:
     person = await admin(desk)
     await person.command("/finetune prompt")
     shown = await private_text(person, "Instructions, version 1")
-    for words in ("Choose the category.", "Labor 労務", "leave", "<!subteam^S0STAFF0001>", "everything else", "tokens"):
+    for words in ("Choose the category.", "Labor 労務", "leave", "<!subteam^S0STAFF0001>", "everything else"):
         assert words in shown
     assert "Open the attendance system" in shown
+
+
+@pytest.mark.parametrize(
+    ("locale", "place"), [("en-US", "(the list of categories)"), ("ja-JP", "（ここに分類の一覧）")]
+)
+async def test_shown_prompt_keeps_marks_in_details(desk: SlackDesk, locale: str, place: str) -> None:
+    await desk.acts.prompting.rewrite(await current(desk), f"Choose one of:\n\n{PLACEHOLDER}", "U9")
+    person = await admin(desk, locale)
+    await person.command("/finetune prompt")
+    message = await person.message(private("Choose one of:"))
+    name = await current(desk)
+    assert place in texts(message)
+    assert PLACEHOLDER not in texts(message)
+    assert name[:12] not in texts(message)
+    behind = await details(person, message)
+    assert name in behind
+    assert "## Labor 労務" in behind, "as the model reads it"
 
 
 def test_very_long_prompt_fits_into_one_message() -> None:
