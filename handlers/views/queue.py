@@ -58,7 +58,8 @@ def queue(focus: Focus, words: Words, around: Around) -> list[Block]:
     if focus.entry is None:
         return [*blocks, *_end(focus, words, around)]
     entry, done = focus.entry, focus.run.done
-    title = words("review.focus.title", at=done + 1, of=done + focus.waiting)
+    last = focus.waiting == 1
+    title = words("review.focus.last" if last else "review.focus.title", at=done + 1, of=done + focus.waiting)
     blocks.append(section(f"*{title}*"))
     blocks.append(section(entry_text(entry, words)))
     blocks.append(context("\n".join([_asked(entry, words, around.link), *_told(entry, words)])))
