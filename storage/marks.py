@@ -25,7 +25,7 @@ class SqlMarks:
     async def of(self, by: str, since: datetime) -> list[QueueMark]:
         query = select(*_FIELDS).where(review_marks.c.by == by, review_marks.c.at >= since)
         found = await self._connection.execute(query.order_by(review_marks.c.number))
-        return [QueueMark.model_validate(dict(row)) for row in found.mappings()]
+        return [QueueMark.kept(dict(row)) for row in found.mappings()]
 
     async def skipped(self, by: str) -> dict[str, datetime]:
         newest = select(func.max(review_marks.c.number)).where(review_marks.c.by == by).group_by(review_marks.c.key)
@@ -37,4 +37,6 @@ class SqlMarks:
 
 
 def _document(mark: QueueMark) -> dict[str, Any] | None:
-    return None if mark.before is None else {row: was.model_dump(mode="json") for row, was in mark.before.items()}
+    if mark.before is None:
+        return None
+    return {row: was.model_dump(mode="json", exclude_none=True) for row, was in mark.before.items()}

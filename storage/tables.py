@@ -363,7 +363,7 @@ review_marks = Table(
     Column("kind", Text, nullable=False),
     Column("by", Text, nullable=False),
     Column("at", Moment, nullable=False),
-    # Of a settled conflict: imported row → the category and source that it had. Questions have their corrections.
+    # Of a settled conflict: imported row → the category, source and reason that it had. Questions have corrections.
     Column("before", DOCUMENT),
     Index(None, "by", "at"),
 )

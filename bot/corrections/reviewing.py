@@ -10,7 +10,7 @@ from bot.domain.conflict import Conflict
 from bot.domain.correction import Correction
 from bot.domain.courtesy import is_small_talk
 from bot.domain.curve import Curve, Measured, Need, fit, needs, sorted_points
-from bot.domain.dataset import Row, Split, text_key
+from bot.domain.dataset import IMPORTER, Row, Source, Split, text_key
 from bot.domain.errors import Reason, Refused
 from bot.domain.evidence import balanced
 from bot.domain.gain import Candidate, QueueReason, ordered
@@ -179,15 +179,14 @@ class Reviewing:
                 if row.category == category:
                     continue
                 if await tx.questions.get(row.id) is None:
-                    before[row.id] = ImportedBefore(category=row.category, source=row.source)
+                    before[row.id] = ImportedBefore(category=row.category, source=row.source, reason=row.reason)
                 await self._correcting.resettle(tx, row, category, by, now)
             await tx.marks.add(QueueMark(key=key, kind=MarkKind.CONFLICT, by=by, at=now, before=before))
 
     async def reopen_conflict(self, key: str, by: str) -> None:
         """Take back this person's settlement of a conflict: each row has its earlier category again.
 
-        A question gets one more correction, with the earlier reason. An imported row is an import again; the reason
-        that came with it is not kept.
+        A question gets one more correction, with the earlier reason. An imported row is an import again.
 
         Raises:
             Refused: NOTHING_TO_UNDO; SETTLED_MEANWHILE, if one of the rows was changed since.
@@ -217,7 +216,9 @@ class Reviewing:
         row = await tx.rows.get(row_id)
         if row is None or row.settled_at != settled.at:
             raise Refused(Reason.SETTLED_MEANWHILE)
-        now = {"category": was.category, "source": was.source, "settled_at": self._clock.now()}
+        now: dict[str, object] = was.model_dump() | {"settled_at": self._clock.now()}
+        if was.source is Source.IMPORT:
+            now["by"] = IMPORTER  # so that a later import may change it, as before
         await tx.rows.put(row.model_copy(update=now))
 
     async def progress(self) -> ReviewProgress:

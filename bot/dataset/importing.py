@@ -14,7 +14,7 @@ from pydantic import Field
 from bot.current_prompt import current_prompt
 from bot.dataset.reading import read
 from bot.domain.audience import Audience
-from bot.domain.dataset import IMPORTED_PREFIX, Row, Source, group_of, neutral_reason, split_of
+from bot.domain.dataset import IMPORTED_PREFIX, IMPORTER, Row, Source, group_of, neutral_reason, split_of
 from bot.domain.faults import Fault, Problem, Unable
 from bot.domain.intake import MOST_MASKED, cut, has_words
 from bot.domain.label import is_named
@@ -29,8 +29,6 @@ IMPORTED_PER_TRANSACTION = 500
 """Upper bound per transaction, so that other writers get their turn in between."""
 
 
-IMPORTER = "import"
-"""Who settled an imported row (`Row.by`)."""
 MOST_LABELS = 10_000
 """Most labels of a file whose category is remembered."""
 PREVIEWED_ROWS = 5

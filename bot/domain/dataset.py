@@ -20,6 +20,8 @@ HELD_OUT_PERCENT = 20
 
 IMPORTED_PREFIX = "import:"
 """Beginning of the id of an imported row; the hash of its text follows."""
+IMPORTER = "import"
+"""Who settled an imported row (`Row.by`)."""
 
 
 class Split(StrEnum):

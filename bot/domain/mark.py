@@ -30,6 +30,8 @@ class ImportedBefore(Thing):
 
     category: str
     source: Source
+    reason: str | None = None
+    """None also where an earlier program settled it."""
 
 
 class QueueMark(Thing):

@@ -63,6 +63,8 @@ async def fill(store: Store, database: Database) -> None:
         signal = Signal(question_id="q1", message_ts="1.000100", kind=SignalKind.TAKEN, by="U2", at=NOW)
         await tx.signals.put(signal)
         await tx.marks.add(QueueMark(key="q1", kind=MarkKind.SKIP, by="U2", at=NOW))
+        before = {"q1": ImportedBefore(category="other", source=Source.IMPORT, reason=said)}
+        await tx.marks.add(QueueMark(key="near", kind=MarkKind.CONFLICT, by="U2", at=NOW, before=before))
         spent = {"tokens_in": 10, "tokens_out": 1}
         await tx.shadows.put(Shadow(question_id="q1", release_id="r1", category="other", confidence=1, at=NOW, **spent))
         await tx.rows.put(kept)
@@ -140,7 +142,7 @@ async def test_a_person_is_no_longer_named(store: Store, database: Database) -> 
     await fill(store, database)
     async with store.transaction() as tx:
         found = await tx.forgetting.found(Scope.person("U2"))
-    assert found == {"corrections": 1, "signals": 1, "marks": 1, "settlers": 1}
+    assert found == {"corrections": 1, "signals": 1, "marks": 2, "settlers": 1}
     erased = await erase_all(store, Scope.person("U2"))
     assert erased.counts == found
     async with store.transaction() as tx:
@@ -171,6 +173,7 @@ async def test_retention_of_questions_leaves_rows(store: Store, database: Databa
         "rows.text",
         "rows.reason",
         "rows.origin",
+        "review_marks.before",
         "finetune_rows.text",
         "files.data",
     }

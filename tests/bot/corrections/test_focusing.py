@@ -3,7 +3,7 @@
 import pytest
 
 from bot.corrections.focusing import Focus, Focusing
-from bot.domain.dataset import Row, Source
+from bot.domain.dataset import IMPORTER, Row, Source
 from bot.domain.errors import Reason, Refused
 from bot.domain.mark import LastPress
 from bot.domain.question import Question
@@ -165,7 +165,8 @@ async def test_conflict_changed_since_keeps_the_newer_press(desk: FocusDesk) -> 
 async def test_imported_rows_of_a_conflict_return(desk: FocusDesk) -> None:
     imported = [row("引っ越しの休暇", "labor", row_id="i1"), row("引っ越しの休暇?", "other", row_id="i2")]
     async with desk.store.transaction() as tx:
-        await tx.rows.put(*(one.model_copy(update={"source": Source.IMPORT, "by": OTHER}) for one in imported))
+        from_file = {"source": Source.IMPORT, "by": IMPORTER, "reason": "It came with the file."}
+        await tx.rows.put(*(one.model_copy(update=from_file) for one in imported))
     entry = (await desk.focus()).entry
     assert entry is not None
     desk.clock.advance(minutes=1)
@@ -176,5 +177,5 @@ async def test_imported_rows_of_a_conflict_return(desk: FocusDesk) -> None:
     async with desk.store.transaction() as tx:
         back = await tx.rows.get("i2")
     assert back is not None
-    assert (back.category, back.source) == ("other", Source.IMPORT)
+    assert (back.category, back.source, back.reason, back.by) == ("other", Source.IMPORT, from_file["reason"], IMPORTER)
     assert (await desk.focus()).waiting == 1
