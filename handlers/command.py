@@ -22,7 +22,7 @@ from handlers.texts.escape import escaped
 from handlers.texts.typed import read_command
 from handlers.texts.words import Words
 from handlers.views import finetune as views
-from handlers.views.ids import NamedPayload, value_of
+from handlers.views.ids import HELP_ALL, NamedPayload, value_of
 from handlers.views.message import Message, section
 from handlers.views.message import context as context_line
 from handlers.views.trouble import explained
@@ -219,7 +219,8 @@ def register(app: AsyncApp, context: Context, stories: Iterable[Story]) -> None:
     """Register the command with the subcommands, buttons and modals of all stories."""
     stories = list(stories)
     verbs = {name: verb for story in stories for name, verb in story.verbs.items()}
-    verbs["help"] = partial(show_help, verbs=[*verbs, "help"])
+    app.action(HELP_ALL)(press_listener(context, partial(show_commands, verbs=list(verbs)), None))
+    verbs["help"] = show_help
     for_staff = {name for story in stories if story.for_staff for name in story.verbs}
     known_words = {name: words for story in stories for name, words in story.words.items()}
     free = {name for story in stories for name in story.free}
@@ -249,7 +250,7 @@ def permission_for(context: Context, *, staff: bool) -> Permission:
     return context.guard.staff_or_admins if staff else context.guard.admins_only
 
 
-def press_listener(context: Context, verb: Verb, permission: Permission) -> Callable[..., Awaitable[None]]:
+def press_listener(context: Context, verb: Verb, permission: Permission | None) -> Callable[..., Awaitable[None]]:
     """Return the listener for a button or menu whose value is a `NamedPayload`."""
 
     async def listener(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
@@ -327,8 +328,12 @@ def checked(verb: Verb, name: str, known: frozenset[str]) -> Verb:
     return check
 
 
-async def show_help(call: Call, *, verbs: Iterable[str]) -> None:
-    await call.say(views.help_message(verbs, call.words))
+async def show_help(call: Call) -> None:
+    await call.say(views.help_message(call.words))
+
+
+async def show_commands(call: Call, *, verbs: Iterable[str]) -> None:
+    await call.context.client.views_open(trigger_id=call.trigger, view=views.help_sheet(verbs, call.words))
 
 
 async def show_unknown(call: Call, *, name: str, verbs: list[str]) -> None:
@@ -337,4 +342,4 @@ async def show_unknown(call: Call, *, name: str, verbs: list[str]) -> None:
     text = call.words("finetune.unknown", verb=escaped(name, 40))
     if near:
         text += " " + call.words("finetune.near", verb=near[0])
-    await call.say(Message(text, [section(text), *views.help_message(verbs, call.words).blocks]))
+    await call.say(Message(text, [section(text), *views.help_message(call.words).blocks]))

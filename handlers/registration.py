@@ -38,7 +38,7 @@ STORIES = (
     forget.FORGET_STORY,
     digest.DIGEST_STORY,
 )
-"""The stories of /finetune. Help lists their subcommands in this order."""
+"""The stories of /finetune."""
 
 
 def register(app: AsyncApp, context: Context) -> None:

@@ -155,14 +155,17 @@ def floors(candidate: Scorecard, serving: Scorecard) -> tuple[Drop, ...]:
 def missing_rows(comparison: Comparison) -> int | None:
     """Estimate how many more questions would be enough if the shares of better, worse and equal stay the same.
 
-    The smaller of the numbers for "better" and "not worse" counts; None if both are above MOST_MISSING.
+    The smaller of the numbers for "better" and "not worse" counts. If both are above MOST_MISSING, up to MANY questions
+    are missing, and none (None) from there on.
     """
     n = comparison.groups
     if n < 2:
         return MANY - n
     totals = [total for total in (_total_for_better(comparison), _total_for_not_worse(comparison)) if total is not None]
     needed = min(totals, default=None)
-    return needed - n if needed is not None and needed - n <= MOST_MISSING else None
+    if needed is not None and needed - n <= MOST_MISSING:
+        return needed - n
+    return MANY - n if n < MANY else None  # so few questions show no trend
 
 
 def _total_for_better(comparison: Comparison) -> int | None:

@@ -50,12 +50,12 @@ def brief(lines: Sequence[str], buttons: Sequence[Block], name: str) -> Message:
     return Message(lines[0], [section("\n".join(lines[:MOST_LINES])), *actions])
 
 
-def sheet(paragraphs: Sequence[str], words: Words) -> dict[str, Any]:
+def sheet(paragraphs: Sequence[str], words: Words, title: str = "details.title") -> dict[str, Any]:
     """Return the modal with these paragraphs of mrkdwn. A paragraph that is too long is split between two lines."""
     parts = [part for paragraph in paragraphs for part in _split(paragraph)]
     return {
         "type": "modal",
-        "title": plain(words("details.title"), 24),
+        "title": plain(words(title), 24),
         "close": plain(words("details.close"), 24),
         "blocks": [section(part) for part in parts[:PARAGRAPHS]],
     }

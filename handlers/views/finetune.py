@@ -8,9 +8,9 @@ from bot.domain.release import Release
 from bot.domain.scorecard import Scorecard
 from handlers.texts.escape import escaped
 from handlers.texts.words import Words
-from handlers.views.details import DetailsOf, details_button
-from handlers.views.ids import FINETUNE_SWITCH, NamedPayload
-from handlers.views.message import Message, button, section
+from handlers.views.details import DetailsOf, brief, details_button, sheet
+from handlers.views.ids import FINETUNE_SWITCH, HELP_ALL, NamedPayload
+from handlers.views.message import Block, Message, button, section
 from handlers.views.version import version
 
 RELEASES_OFFERED = 10
@@ -18,11 +18,32 @@ RELEASES_OFFERED = 10
 CATEGORIES_NAMED = 5
 """Maximum number of categories without rows that are named in one line."""
 
+HELP_GROUPS = {
+    "usual": ("review", "status", "start", "switch", "rollback"),
+    "answers": ("evaluate", "shadow", "prompt", "recall", "unsure"),
+    "data": ("cancel", "export", "consent", "forget", "withdraw", "audit"),
+}
+"""Subcommands by what they are for, the most usual first."""
+USUAL = HELP_GROUPS["usual"]
 
-def help_message(verbs: Iterable[str], words: Words) -> Message:
-    """Return all subcommands, one line each."""
-    lines = [words(f"finetune.help.{verb}") for verb in verbs]
-    return Message(words("finetune.help.title"), [section(f"*{words('finetune.help.title')}*\n" + "\n".join(lines))])
+
+def help_message(words: Words) -> Message:
+    """Return the usual subcommands, one short line each; the others are behind a button."""
+    title = words("finetune.help.title")
+    lines = [f"*{title}*", *(words(f"finetune.help.{verb}") for verb in USUAL)]
+    return brief(lines, [button(words("finetune.help.all"), HELP_ALL, NamedPayload(id=HELP_ALL).packed())], HELP_ALL)
+
+
+def help_sheet(verbs: Iterable[str], words: Words) -> Block:
+    """Return the modal with all subcommands, by what they are for. One that is in no group stands in the last."""
+    groups = {name: [*named] for name, named in HELP_GROUPS.items()}
+    grouped = {verb for named in groups.values() for verb in named}
+    groups["data"] += [verb for verb in verbs if verb not in grouped]
+    parts = []
+    for name, named in groups.items():
+        title = words(f"finetune.help.group.{name}")
+        parts.append("\n".join([f"*{title}*", *(words(f"finetune.help.{verb}") for verb in named)]))
+    return sheet(parts, words, "finetune.help.sheet")
 
 
 def exported(manifest: Manifest, prompt: Prompt, words: Words) -> str:

@@ -63,6 +63,7 @@ FINETUNE_ROLLBACK = "finetune.rollback"
 UNSURE_AUTO = "unsure.auto"
 SHADOW_STOP = "shadow.stop"
 DETAILS = "details"
+HELP_ALL = "help.all"
 OVERRIDE_MODAL = "override.modal"
 SENTENCE_INPUT = "sentence"
 

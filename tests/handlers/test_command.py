@@ -1,9 +1,14 @@
 """/finetune through Slack, as people type it."""
 
+import re
+
 import pytest
 
 from bot.practice import Person
+from handlers.registration import STORIES
 from handlers.texts.typed import find_command
+from handlers.views.details import MOST_LINES
+from handlers.views.ids import HELP_ALL
 from tests.kits.slack_desk import WATCHED, SlackDesk, private, texts
 
 
@@ -13,6 +18,20 @@ async def test_command_in_other_spelling_is_carried_out(desk: SlackDesk, typed: 
     await emily.command(f"/finetune {typed}")
     shown = await emily.message(private("/finetune"))
     assert "There is no command" not in shown["text"]
+
+
+@pytest.mark.parametrize("locale", ["en-US", "ja-JP"])
+async def test_help_is_short_with_all_commands_behind(desk: SlackDesk, locale: str) -> None:
+    emily = await desk.emily()
+    await emily.set_locale(locale)
+    desk.people.forget()
+    await emily.command("/finetune help")
+    shown = await emily.message(private("/finetune review"))
+    sections = [block["text"]["text"] for block in shown["blocks"] if block["type"] == "section"]
+    assert len("\n".join(sections).splitlines()) <= MOST_LINES
+    await emily.press(shown, HELP_ALL)
+    listed = re.findall(r"`/finetune (\w+)", texts(await emily.view()))
+    assert sorted(listed) == sorted(verb for story in STORIES for verb in story.verbs)
 
 
 async def test_audit_shows_a_repeated_refusal_once(desk: SlackDesk) -> None:

@@ -166,6 +166,16 @@ def test_noisy_draw_passes_only_with_narrow_interval(n: int, passes: bool) -> No
         assert again.comparison.interval[0] >= -MARGIN - 0.002, "the estimate of missing rows is about right"
 
 
+@pytest.mark.parametrize("n", [14, MANY - 1])
+@pytest.mark.parametrize(("fixed", "broken"), [(0, 2), (1, 3)])
+def test_few_questions_rule_no_candidate_out(n: int, fixed: int, broken: int) -> None:
+    settled = ["it"] * n
+    before = ["hr"] * fixed + ["it"] * (n - fixed)
+    now = ["it"] * (n - broken) + ["hr"] * broken
+    found = decision(settled, now, before)
+    assert (found.outcome, found.missing) == (Outcome.NOT_ENOUGH, MANY - n)
+
+
 def test_slightly_worse_candidate_never_passes() -> None:
     settled = ["it"] * 100
     found = decision(settled, ["hr"] * 4 + ["it"] * 96, settled)
