@@ -5,6 +5,7 @@ Each command imports its modules when it runs, so help and complaints about sett
 
 import argparse
 import asyncio
+import gc
 import io
 import os
 import re
@@ -227,6 +228,7 @@ def file_errors(file: Path) -> Iterator[None]:
 
 async def run(_call: argparse.Namespace, settings: Settings, words: Words) -> int:
     """Run the bot until SIGINT or SIGTERM. A second signal ends it at once."""
+    gc.disable()  # a start makes objects to keep, and the collector would go through them again and again
     from bot.app.running import open_bot
 
     stop, starting, task = asyncio.Event(), True, asyncio.current_task()
@@ -240,6 +242,8 @@ async def run(_call: argparse.Namespace, settings: Settings, words: Words) -> in
         with stop_signals(end):
             async with open_bot(settings, state=STATE, port=settings.bot_http_port) as running:
                 starting = False
+                gc.freeze()  # a later collection then takes milliseconds instead of a tenth of a second
+                gc.enable()
                 key = "practice" if running.practice else "requests" if settings.slack_signing_secret else "slack"
                 print(words(f"cli.run.{key}", url=running.url), flush=True)
                 with browser(running.url, wanted=bool(running.practice) and settings.bot_open_browser):
@@ -248,6 +252,8 @@ async def run(_call: argparse.Namespace, settings: Settings, words: Words) -> in
     except asyncio.CancelledError:
         if not stop.is_set():
             raise
+    finally:
+        gc.enable()
     return 0
 
 

@@ -1,19 +1,26 @@
-"""The readiness checks and the metrics of a running bot."""
+"""The readiness checks and the metrics of a running bot, and what a first question would wait for."""
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from bot.app.telemetry import Telemetry
 from bot.app.wiring import Core
 from bot.domain.errors import ModelError
+from bot.domain.masking import masked
 from handlers.server.health import Check, HealthPart
+from handlers.texts.words import texts
+
+log = logging.getLogger(__name__)
 
 MODEL_SECONDS = 30.0
 """How long one answer of the model counts as proof that it works, in seconds."""
 READ_SECONDS = 3.0
 """Deadline for reading the figures of the database, in seconds."""
+REPEATED = 30
+"""How often a text is repeated, so that a thread looks through it and not the event loop."""
 
 
 def checks_of(core: Core, slack: Check) -> dict[str, Check]:
@@ -70,3 +77,24 @@ def metrics_of(core: Core, telemetry: Telemetry) -> Callable[[Mapping[str, bool]
         return telemetry.text()
 
     return metrics
+
+
+async def warm_up(core: Core) -> None:
+    """Do in the background what else the first question would wait for: patterns, texts and the embedded model.
+
+    No other provider is asked. Never raises.
+    """
+    try:
+        sentence = await asyncio.to_thread(_read_texts_and_patterns)
+        await core.acts.caring.needs_help(sentence * REPEATED)
+        release = await core.acts.releasing.serving()
+        if core.ports.embedded.revision(release.model) is not None:
+            await core.ports.model.classify(release.model, await core.acts.prompting.current(), sentence)
+    except Exception as error:  # noqa: BLE001 - the first question then takes longer, or says what is wrong
+        log.info("the first question will take longer: %s", type(error).__name__)
+
+
+def _read_texts_and_patterns() -> str:
+    """Return a Japanese text, so that the patterns of both languages are read for it."""
+    _, japanese = (texts(language)["ask.taken"] for language in ("en", "ja"))
+    return masked(japanese)

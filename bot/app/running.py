@@ -6,23 +6,27 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 from pydantic import SecretStr
 from starlette.routing import BaseRoute
 
 from bot.app.lifecycle import Edge, serve_slack
+from bot.app.readiness import warm_up
 from bot.app.telemetry import Telemetry
-from bot.app.trust import TrustAdapter, trust_of
+from bot.app.trust import adapter_of, trust_of
 from bot.app.wiring import Core, open_core, read_prompt, with_sample_owners
 from bot.domain.prompt import Prompt
-from bot.practice import Server, Workspace, serve
 from bot.providers.sdk import load_sdk
 from bot.settings import ROOT, VERSION, Settings
 from handlers.server.health import Health
 from handlers.server.tour import Tour
 from handlers.server.web import serve_http
 from handlers.slack.deliveries import Requests
+
+if TYPE_CHECKING:  # on real Slack the practice workspace is not loaded
+    from bot.practice import Server
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +42,7 @@ class Running:
     """
 
     core: Core
-    practice: Server | None
+    practice: "Server | None"
     url: str
 
 
@@ -72,23 +76,26 @@ async def open_bot(
         url = (
             server.url if server else await stack.enter_async_context(serve_http(settings.bot_http_host, port, routes))
         )
-        trust = trust_of(settings)
-        telemetry = Telemetry(VERSION, settings.otel_exporter_otlp_endpoint, TrustAdapter(trust) if trust else None)
+        telemetry = Telemetry(VERSION, settings.otel_exporter_otlp_endpoint, adapter_of(trust_of(settings)))
         stack.push_async_callback(telemetry.aclose)
         core = await stack.enter_async_context(open_core(settings, prompt, telemetry, practice=server is not None))
         core.load_encoder()
         await asyncio.gather(core.load_rows(), asyncio.to_thread(load_sdk))
         await stack.enter_async_context(serve_slack(core, settings, Edge(health, telemetry, requests)))
+        warming = asyncio.create_task(warm_up(core))
+        stack.callback(warming.cancel)
         tour.start(core.ports.store, core.acts.importing)
         yield Running(core, server, url)
 
 
 @asynccontextmanager
-async def open_workspace(state: Path | None, port: int, routes: Sequence[BaseRoute] = ()) -> AsyncIterator[Server]:
+async def open_workspace(state: Path | None, port: int, routes: Sequence[BaseRoute] = ()) -> AsyncIterator["Server"]:
     """Open the practice workspace, with the app of manifest.yml installed, and serve these routes beside its own.
 
     If the port is taken, any free one is used: only a person's browser needs to find it.
     """
+    from bot.practice import Workspace, serve
+
     manifest = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
     workspace = Workspace(manifest, state=state)
     async with AsyncExitStack() as stack:
@@ -100,7 +107,7 @@ async def open_workspace(state: Path | None, port: int, routes: Sequence[BaseRou
         yield server
 
 
-def practice_settings(settings: Settings, server: Server) -> Settings:
+def practice_settings(settings: Settings, server: "Server") -> Settings:
     """Return settings for the practice workspace; its sample people and channels fill the empty ones."""
     return settings.model_copy(
         update={

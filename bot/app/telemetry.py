@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from requests import Session
-from requests.adapters import HTTPAdapter
 
 from bot.domain.errors import ModelDown, ModelError
 from bot.domain.prompt import Prompt
@@ -21,6 +19,7 @@ from bot.ports import Answer, Clock, Model, Store
 if TYPE_CHECKING:  # loaded only if a collector is configured
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace import TracerProvider
+    from requests.adapters import HTTPAdapter
 
 EXPORT_SECONDS = 5
 """Deadline of one request to the collector, in seconds. Spans leave from a bounded queue in a thread of their own."""
@@ -45,7 +44,7 @@ class Telemetry:
         adapter: replaces the HTTP adapter for the collector, as to trust other certificate authorities.
     """
 
-    def __init__(self, version: str, collector: str | None = None, adapter: HTTPAdapter | None = None) -> None:
+    def __init__(self, version: str, collector: str | None = None, adapter: "HTTPAdapter | None" = None) -> None:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self._questions = Counter("madoguchi_questions", "Arrivals by how they ended.", ["ending"], registry=registry)
@@ -199,8 +198,9 @@ class _DatabaseGauges:
         self.leases.clear()
 
 
-def _span_exporter(collector: str, adapter: HTTPAdapter | None) -> "OTLPSpanExporter":
+def _span_exporter(collector: str, adapter: "HTTPAdapter | None") -> "OTLPSpanExporter":
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from requests import Session
 
     session = None
     if adapter:

@@ -1,18 +1,20 @@
 """The certificate authorities that are trusted: the public ones, and a company's own from SSL_CERT_FILE."""
 
 import ssl
-from typing import Any
-
-from requests.adapters import HTTPAdapter
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from typing import TYPE_CHECKING, Any
 
 from bot.settings import Settings
+
+if TYPE_CHECKING:  # loaded only for LangSmith, for a collector, or with SSL_CERT_FILE
+    from requests.adapters import HTTPAdapter
 
 
 def trust_of(settings: Settings) -> ssl.SSLContext | None:
     """Return a context that trusts SSL_CERT_FILE too; None if it is not set, for the defaults of each client."""
     if settings.ssl_cert_file is None:
         return None
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
     context = ssl.create_default_context()
     # OpenSSL reads SSL_CERT_FILE in place of the public authorities, and the file may hold only the company's.
     context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
@@ -22,15 +24,20 @@ def trust_of(settings: Settings) -> ssl.SSLContext | None:
     return context
 
 
-class TrustAdapter(HTTPAdapter):
-    """An adapter for `requests`, which ignores SSL_CERT_FILE. Mount it for the address that needs the context."""
+def adapter_of(context: ssl.SSLContext | None) -> "HTTPAdapter | None":
+    """Return an adapter for `requests`, which ignores SSL_CERT_FILE; None without a context.
 
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context = context
-        super().__init__(max_retries=0)
+    Mount it for the address that needs the context.
+    """
+    if context is None:
+        return None
+    from requests.adapters import HTTPAdapter
 
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options, ssl_context=self._context)
+    class TrustAdapter(HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **options: Any) -> None:
+            super().init_poolmanager(*args, **options, ssl_context=context)
 
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        return super().proxy_manager_for(proxy, **options, ssl_context=self._context)
+        def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+            return super().proxy_manager_for(proxy, **options, ssl_context=context)
+
+    return TrustAdapter(max_retries=0)

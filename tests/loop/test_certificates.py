@@ -13,7 +13,7 @@ import pytest
 from bot.app.doctor import examine
 from bot.app.running import open_bot
 from bot.app.telemetry import Telemetry
-from bot.app.trust import TrustAdapter, trust_of
+from bot.app.trust import adapter_of, trust_of
 from bot.domain.faults import SettingsError
 from bot.practice import Person, Server, Workspace, serve
 from bot.settings import Settings, load
@@ -108,7 +108,7 @@ async def test_spans_reach_collector_of_company_authority(company: Company) -> N
     async with collector.running(), tls_front(collector.url.removesuffix("/v1")) as address:
         context = trust_of(company.settings(ssl_cert_file=AUTHORITY))
         assert context
-        telemetry = Telemetry("1", address, TrustAdapter(context))
+        telemetry = Telemetry("1", address, adapter_of(context))
         with telemetry.span("question"):
             pass
         await telemetry.aclose()

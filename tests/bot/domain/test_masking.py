@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.characters import clean_text
-from bot.domain.masking import MASKS, masked
+from bot.domain.masking import masked
 from bot.domain.masking.folded import FoldedText
+from bot.domain.masking.masks import MASKS
 
 FULL_WIDTH = str.maketrans("0123456789-+", "0123456789－＋")
 AROUND = [
