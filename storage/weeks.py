@@ -37,7 +37,7 @@ class SqlWeeks:
 
     async def waiting(self, since: datetime, until: datetime) -> Waiting | None:
         later = feedback.alias()
-        newest = select(func.max(later.c.seq)).where(later.c.question_id == questions.c.id).scalar_subquery()
+        newest = select(func.max(later.c.seq)).where(later.c.question_id == feedback.c.question_id).scalar_subquery()
         query = (
             select(questions.c.channel, questions.c.ts, questions.c.asked_at, verdicts.c.category)
             .join(verdicts, verdicts.c.question_id == questions.c.id)

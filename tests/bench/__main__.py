@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bot.settings import ROOT
-from tests.bench import burst, distant, langsmith, learning, robustness, start, stored, sustained
+from tests.bench import burst, distant, exchange, home, langsmith, learning, robustness, start, stored, sustained
 
 DATABASES = ("sqlite", "postgresql")
-PARTS = ("sustained", "distant", "burst", "stored", "langsmith", "start")
+PARTS = ("sustained", "distant", "burst", "stored", "home", "exchange", "langsmith", "start")
 OF_THE_LEARNER = {"learning": learning, "robustness": robustness}
 
 
@@ -28,7 +28,10 @@ async def main() -> None:
     parser.add_argument("--questions", type=int, default=500, help="questions in `sustained` and `stored`")
     parser.add_argument("--burst", type=int, default=2_000, help="questions in `burst`")
     parser.add_argument("--within", type=float, default=10.0, help="length of the burst in seconds; 0: all at once")
-    parser.add_argument("--stored", type=int, default=1_000_000, help="questions in the larger database of `stored`")
+    parser.add_argument(
+        "--stored", type=int, default=1_000_000, help="questions in `stored`, in the larger database, and `home`"
+    )
+    parser.add_argument("--lines", type=int, action="append", help="lines in `exchange`; may be repeated")
     parser.add_argument("--asked", type=int, default=60, help="questions per bot in `langsmith`; 0: skip this table")
     parser.add_argument("--rows", type=int, default=100_000, help="backlog rows in `langsmith`; 0: skip this table")
     parser.add_argument("--only", help='run only this case of `langsmith`, such as "black hole"')
@@ -44,6 +47,10 @@ async def main() -> None:
         await burst.main(args.burst, args.within, databases)
     if "stored" in parts:
         await stored.main(args.stored, args.questions, databases)
+    if "home" in parts:
+        await home.main(args.stored, databases)
+    if "exchange" in parts:
+        exchange.main(args.lines or [100_000], databases)
     if "langsmith" in parts:
         await langsmith.main(args.asked, args.rows, args.only)
     if "start" in parts:

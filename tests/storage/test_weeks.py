@@ -2,10 +2,11 @@ from datetime import datetime, timedelta
 
 from bot.domain.audience import Audience
 from bot.domain.digest import AskedWeek
+from bot.domain.feedback import FeedbackKind
 from bot.domain.question import Place
 from bot.domain.signal import Signal, SignalKind
 from bot.ports import Store, Transaction
-from tests.storage.things import NOW, PROMPT, correction, question, release, verdict
+from tests.storage.things import NOW, PROMPT, correction, feedback, question, release, verdict
 
 DAY = timedelta(days=1)
 
@@ -55,3 +56,17 @@ async def test_pair_is_confused_from_the_second_time(store: Store) -> None:
             await transaction.corrections.add(moved)
             assert await transaction.weeks.confused(NOW, NOW + DAY) == wanted
         assert await transaction.weeks.confused(NOW - DAY, NOW) is None
+
+
+async def test_solved_question_waits_for_nobody(store: Store) -> None:
+    async with store.transaction() as transaction:
+        await transaction.prompts.put(PROMPT)
+        await transaction.releases.add(release(), "U3", "first")
+        await ask(transaction, 1)
+        await ask(transaction, 2)
+        await transaction.feedback.add(feedback(1, FeedbackKind.SOLVED))
+        for seq in (1, 2):
+            await transaction.feedback.add(feedback(seq).model_copy(update={"question_id": "q2"}))
+        waiting = await transaction.weeks.waiting(NOW, NOW + DAY)
+        assert waiting is not None
+        assert waiting.ts == "2.1"

@@ -1,0 +1,108 @@
+"""The import of a file of labelled questions and the export of its rows, beside a plain loop over a cursor.
+
+Each runs as a program of its own, so that its processor time and its largest memory are the kernel's figures.
+"""
+
+import csv
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bot.domain.dataset import group_of
+from tests.bench.neighbours import make_questions
+from tests.bench.stored import CATEGORIES
+from tests.bench.workplace import create_database, print_line
+from tests.loop.program import ROOT
+
+PLAIN_LOOP = """
+import json, sqlite3, sys
+database, prompt = sqlite3.connect(sys.argv[1]), sys.argv[2]
+found = database.execute("SELECT text, category, reason FROM rows WHERE split = 'train' ORDER BY id")
+with open(sys.argv[3], "w", encoding="utf-8") as file:
+    for text, category, reason in found:
+        answer = json.dumps({"reason": reason or "", "category": category}, ensure_ascii=False)
+        said = (("system", prompt), ("user", text), ("assistant", answer))
+        messages = [{"role": role, "content": content} for role, content in said]
+        file.write(json.dumps({"messages": messages}, ensure_ascii=False) + "\\n")
+"""
+"""The shortest export that gives nearly the same lines: no conflicts, no near-copies and no proof."""
+
+MEASURED = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss)
+"""
+"""Runs a program as the child of a small one: a process inherits the largest memory of what it was forked from."""
+
+
+class Cost(NamedTuple):
+    """What a program took."""
+
+    processor: float
+    """Seconds of all its threads."""
+    megabytes: float
+    """Its largest resident memory, in units of 1,000,000 bytes."""
+
+    def __str__(self) -> str:
+        return f"{self.processor:9.1f} {self.megabytes:6.0f}"
+
+
+def cost_of(command: Sequence[str], env: Mapping[str, str], folder: str) -> Cost:
+    """Run a program to its end and return what it took.
+
+    Raises:
+        subprocess.CalledProcessError: it failed.
+    """
+    measured = (sys.executable, "-S", "-E", "-c", MEASURED, *command)
+    ended = subprocess.run(measured, cwd=folder, env=env, stdout=subprocess.PIPE, check=True)
+    processor, kilobytes = ended.stdout.split()
+    return Cost(float(processor), float(kilobytes) * 1024 / 1e6)
+
+
+def write_questions(file: Path, count: int) -> None:
+    """Write labelled questions as CSV."""
+    with file.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(("text", "category"))
+        for text in make_questions(count):
+            # Texts that are equal once normalised get the same category, so that none contradicts another.
+            writer.writerow((text, CATEGORIES[int(group_of(text)[:8], 16) % len(CATEGORIES)]))
+
+
+def measure(lines: int, kind: str) -> None:
+    """Import a file, export twice, and print what each took."""
+    with tempfile.TemporaryDirectory() as folder:
+        url = create_database(kind, folder)
+        env = {
+            "PATH": os.environ["PATH"],  # noqa: TID251 - a program needs one
+            "PYTHONPATH": str(ROOT),
+            "DATABASE_URL": url,
+            "BOT_LANGUAGE": "en",
+        }
+        file, bot = Path(folder, "questions.csv"), (sys.executable, "-m", "bot")
+        write_questions(file, lines)
+        parts: dict[str, Sequence[str]] = {
+            "import": (*bot, "import", str(file)),
+            "import again": (*bot, "import", str(file)),
+        }
+        parts |= {"export": (*bot, "export", folder), "export again": (*bot, "export", folder)}
+        if kind == "sqlite":
+            prompt = (ROOT / "prompts" / "en" / "system.md").read_text(encoding="utf-8")
+            database = url.removeprefix("sqlite:///")
+            parts["plain loop"] = (sys.executable, "-c", PLAIN_LOOP, database, prompt, str(Path(folder, "plain.jsonl")))
+        for name, command in parts.items():
+            print_line(f"{kind:<10} {lines:9,} {name:<13} {cost_of(command, env, folder)}")
+
+
+def main(counts: Sequence[int], databases: Sequence[str]) -> None:
+    """Print the table."""
+    print_line(f"{'database':<10} {'lines':>9} {'':<13} processor s     MB")
+    for kind in databases:
+        for count in counts:
+            measure(count, kind)
+    print_line()

@@ -1,0 +1,69 @@
+"""What App Home and the status read from a database with very many questions: processor time in one process.
+
+What builds the index of rows at a start is printed apart.
+"""
+
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from bot.app.wiring import open_core
+from bot.corrections.reviewing import MOST_QUESTIONS
+from bot.domain.dataset import Row
+from bot.domain.question import Question
+from bot.finetunes.glancing import Glancing
+from bot.ports import Store
+from bot.settings import Settings
+from tests.bench.stored import fill
+from tests.bench.workplace import create_database, print_line
+
+READS = 3
+
+
+async def measure(url: str) -> None:
+    """Print what each part took, in order of the calls."""
+    settings = Settings(_env_file=None, database_url=url, bot_language="en", bot_encoder="none")
+    async with open_core(settings) as core:
+        acts, store = core.acts, core.ports.store
+        await _print("index of rows", core.load_rows, 1)
+        await _print("open questions", lambda: _open(store))
+        await _print("conflicts", core.ports.neighbours.conflicts)
+        await _print("staff: order of the queue", acts.reviewing.queue)
+        await _print("staff: next question", lambda: acts.focusing.focus("U1", _may_read))
+        await _print("admin: overview", lambda: _glance(acts.glancing))
+        await _print("status", acts.reporting.status)
+
+
+async def _open(store: Store) -> None:
+    async with store.snapshot() as tx:
+        await tx.questions.open(MOST_QUESTIONS)
+
+
+async def _glance(glancing: Glancing) -> None:
+    glancing.forget()  # it is kept for some seconds
+    await glancing.glance()
+
+
+async def _may_read(_: Question | Row) -> bool:
+    return True
+
+
+async def _print(name: str, read: Callable[[], Awaitable[object]], times: int = READS) -> None:
+    took = []
+    for _ in range(times):
+        started = time.process_time()
+        await read()
+        took.append(time.process_time() - started)
+    print_line(f"  {name:<28} {' '.join(f'{seconds:6.2f}' for seconds in took)}")
+
+
+async def main(stored: int, databases: Sequence[str]) -> None:
+    """Print the tables."""
+    print_line(f"{stored:,} questions; seconds of the processor, reads in turn")
+    for kind in databases:
+        with tempfile.TemporaryDirectory() as folder:
+            url = create_database(kind, folder)
+            await fill(url, stored)
+            print_line(kind)
+            await measure(url)
+    print_line()
