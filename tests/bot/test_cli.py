@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from openpyxl import Workbook
 
 from bot import cli
 from bot.app import running
@@ -119,6 +118,8 @@ def test_import_names_spans_labels_and_skipped_lines(here: Path, capsys: Shell) 
 
 
 def test_workbook_is_imported_with_its_sheets(here: Path, capsys: Shell) -> None:
+    from openpyxl import Workbook
+
     book = Workbook()
     book.worksheets[0].append(["notes about this file"])
     for name, label in (("2025", "IT"), ("2026", "HRR")):

@@ -10,6 +10,7 @@ All workers of pytest-xdist share the process that forks.
 
 import atexit
 import fcntl
+import gc
 import importlib
 import json
 import os
@@ -31,11 +32,23 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 STREAMS = 3
 REQUEST_BYTES = 1 << 16
+RUNNING = (
+    "bot.app.running",
+    "bot.embedded.train",
+    "bot.providers.client",
+    "openai.resources.chat",
+    "openai.resources.fine_tuning",
+    "alembic.command",
+    "aiosqlite",
+    "anyio._backends._asyncio",
+    "httpcore2",
+    "uvicorn.protocols.http.auto",
+)
 LOADED = {
-    "bot": ("bot.cli", "bot.app.running", "bot.embedded.train"),
+    "bot": ("bot.cli", *RUNNING),
     "bot.embedded": ("bot.embedded.server", "uvicorn"),
     "bot.embedded.train": ("bot.embedded.train", "bot.embedded.learner", "scipy.optimize"),
-    "tests.chaos.replica": ("tests.chaos.replica", "bot.app.running"),
+    "tests.chaos.replica": ("tests.chaos.replica", *RUNNING),
 }
 """What the forking process loads before the first start of a program; the program's own module is executed anew."""
 
@@ -117,8 +130,7 @@ def serve(address: str) -> None:
                 selector.register(connection, selectors.EVENT_READ)
                 connection.sendall(b".")
                 continue
-            for module in LOADED[request["module"]]:
-                importlib.import_module(module)
+            _load(request["module"])
             pid = os.fork()
             if pid == 0:
                 listener.close()
@@ -128,6 +140,16 @@ def serve(address: str) -> None:
             connection.close()
             for stream in streams:
                 os.close(stream)
+
+
+@cache
+def _load(module: str) -> None:
+    """Load what a program needs, with the tokenizer, whose table takes a third of a second a process."""
+    for name in LOADED[module]:
+        importlib.import_module(name)
+    importlib.import_module("bot.embedded.tokens").encoding()
+    gc.collect()
+    gc.freeze()  # else each program scans, and thereby copies, all of it
 
 
 def _receive(connection: socket.socket) -> tuple[Any, ...]:

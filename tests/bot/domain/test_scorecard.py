@@ -7,7 +7,6 @@ import pytest
 import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 from bot.domain.scorecard import rows_key, scorecard, wilson
 from tests.bot.domain.judged import judged
@@ -19,6 +18,8 @@ PAIRS = st.lists(st.tuples(CATEGORY, CATEGORY), min_size=1, max_size=60)
 @settings(max_examples=30)
 @given(PAIRS)
 def test_figures_match_scikit_learn(pairs: list[tuple[str, str]]) -> None:
+    from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
+
     settled, answered = zip(*pairs, strict=True)
     card = scorecard("r", judged(settled, answered))
     assert card.accuracy == pytest.approx(accuracy_score(settled, answered))

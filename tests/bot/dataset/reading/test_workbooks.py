@@ -9,7 +9,6 @@ from datetime import date
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openpyxl import Workbook
 
 from bot.dataset.reading import read, workbooks
 from bot.domain.labelled import BadLine, Flaw, Labelled, ReadingOptions, Skip, SkippedLine
@@ -21,6 +20,8 @@ READ = [(2, "有給は何日前まで？", "労務"), (3, "PC が遅い", "IT")]
 
 def book(sheets: Mapping[str, Cells], hidden: Sequence[str] = ()) -> bytes:
     """Return a workbook with these sheets."""
+    from openpyxl import Workbook
+
     made = Workbook()
     made.remove(made.worksheets[0])
     for name, rows in sheets.items():
