@@ -20,7 +20,8 @@ _COUNTS = and_(_NOT_WITHDRAWN, sent_row())
 _CHANGED = select(*_FIELDS, _COUNTS.label("counts"), rows.c.touched_at).order_by(rows.c.touched_at, rows.c.id)
 _CHANGED_PAGE = _CHANGED.limit(ROWS_IN_MEMORY)
 _CHANGED_SINCE_PAGE = _CHANGED_PAGE.where(rows.c.touched_at >= bindparam("since"))
-"""Built once, because each question reads what changed."""
+_SOME = select(*_FIELDS).where(rows.c.id.in_(bindparam("ids", expanding=True)), _COUNTS)
+"""Built once, because each question reads what changed, and some of the rows."""
 
 
 class SqlRows(SqlTallies):
@@ -61,8 +62,8 @@ class SqlRows(SqlTallies):
         return Row.model_validate(dict(found)) if found else None
 
     async def some(self, row_ids: Collection[str]) -> dict[str, Row]:
-        query = select(*_FIELDS).where(rows.c.id.in_(row_ids), _COUNTS)
-        return {found["id"]: _row(found) for found in (await self._connection.execute(query)).mappings()}
+        found = (await self._connection.execute(_SOME, {"ids": [*row_ids]})).mappings()
+        return {one["id"]: _row(one) for one in found}
 
     async def all(self, split: Split | None = None, category: str | None = None) -> AsyncIterator[Row]:
         query = select(*_FIELDS).where(_COUNTS).order_by(rows.c.id).limit(ROWS_IN_MEMORY)
@@ -110,17 +111,18 @@ class SqlRows(SqlTallies):
         return (await self._connection.execute(query)).first() is not None
 
     async def changed(self, since: datetime | None) -> AsyncIterator[tuple[Row, bool]]:
-        query = _CHANGED if since is None else _CHANGED.where(rows.c.touched_at >= since)
         first, from_then = (_CHANGED_PAGE, None) if since is None else (_CHANGED_SINCE_PAGE, {"since": since})
         page = (await self._connection.execute(first, from_then)).mappings().all()
         while page:
             for found in page:
                 yield _row(found), found["counts"]
+            if len(page) < ROWS_IN_MEMORY:
+                return
             last = page[-1]
             after = tuple_(rows.c.touched_at, rows.c.id) > tuple_(
                 literal(last["touched_at"], rows.c.touched_at.type), literal(last["id"], rows.c.id.type)
             )
-            page = (await self._connection.execute(query.where(after).limit(ROWS_IN_MEMORY))).mappings().all()
+            page = (await self._connection.execute(_CHANGED.where(after).limit(ROWS_IN_MEMORY))).mappings().all()
 
     async def in_groups(self, groups: Collection[str]) -> list[Row]:
         query = select(*_FIELDS).where(rows.c.group.in_(groups), _COUNTS).order_by(rows.c.id)

@@ -48,8 +48,8 @@ class Recalling:
         """
         if not release.recall:
             return ()
-        near = {neighbour.group for neighbour in await self._neighbours.near(row.text)}
-        return _in_order(await self.nearest(row.text, release.recall, without=near | {row.group}))
+        found = await self._neighbours.nearest(row.text, SEARCHED * release.recall, without={row.group}, apart=True)
+        return _in_order(await self._shown(found, release.recall))
 
     async def own_reason(
         self, reason: str, question: Question, prompt: Prompt, category: str, examples: Collection[Example] = ()
@@ -94,6 +94,11 @@ class Recalling:
         if not k:
             return []
         found = await self._neighbours.nearest(text, SEARCHED * k, without=without)
+        return await self._shown(found, k, asker, channel)
+
+    async def _shown(
+        self, found: Collection[Neighbour], k: int, asker: str | None = None, channel: str | None = None
+    ) -> list[Neighbour]:
         async with self._store.snapshot() as tx:
             # The database decides, not the index: it knows the audience that was learnt meanwhile.
             rows = await tx.rows.some([neighbour.row_id for neighbour in found])

@@ -102,17 +102,20 @@ class RowNeighbours:
                 groups |= set() if row.group in groups else self._clusters.cluster(row.group)
         return SameQuestion(texts={row.row_id: row.text for row in asked}, groups=tuple(sorted(groups)))
 
-    async def nearest(self, text: str, k: int, *, without: Collection[str] = ()) -> list[Neighbour]:
+    async def nearest(
+        self, text: str, k: int, *, without: Collection[str] = (), apart: bool = False
+    ) -> list[Neighbour]:
         found: list[Neighbour] = []
         async with self._lock:
             await self._refresh()
+            excluded = {*without, *(row.group for row, _ in self._near(text) if apart and row.counts)}
             self._open.note(await self._meanings.encode_waiting())
             contested = self._clusters.contested()
             joined = await self._meanings.joined(text, self._index.likeness(text))
             for slot, likeness in self._index.ranked(text, joined):
                 if len(found) >= k:
                     break
-                rows = [row for row in self._rows.of_slot(slot) if row.counts and row.group not in without]
+                rows = [row for row in self._rows.of_slot(slot) if row.counts and row.group not in excluded]
                 newest = rows[-1] if rows else None
                 if newest and newest.group not in contested:
                     found.append(_neighbour(newest, likeness))

@@ -94,8 +94,12 @@ class MemoryNeighbours:
         groups = {group for one in near for group in await self.cluster(one.group)}
         return SameQuestion(texts=asked, groups=tuple(sorted(groups))) if asked else None
 
-    async def nearest(self, text: str, k: int, *, without: Collection[str] = ()) -> list[Neighbour]:
+    async def nearest(
+        self, text: str, k: int, *, without: Collection[str] = (), apart: bool = False
+    ) -> list[Neighbour]:
         excluded = await self.contested(self.rows) | {*without}
+        if apart:
+            excluded |= {one.group for one in await self.near(text)}
         rows = [row for row in self.rows if row.split is Split.TRAIN and row.group not in excluded]
         return self._ranked(text, rows)[:k]
 

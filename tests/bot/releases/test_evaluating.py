@@ -265,9 +265,10 @@ async def test_recall_shows_examples_of_other_groups_only(
     asked: list[set[str]] = []
 
     class RecordingNeighbours(MemoryNeighbours):
-        async def nearest(self, text: str, k: int, *, without: Any = ()) -> Any:
+        async def nearest(self, text: str, k: int, *, without: Any = (), apart: bool = False) -> Any:
+            assert apart
             asked.append(set(without))
-            return await super().nearest(text, k, without=without)
+            return await super().nearest(text, k, without=without, apart=apart)
 
     recalling = release.model_copy(update={"id": "recalling", "recall": 3, "state": ReleaseState.CANDIDATE})
     async with store.transaction() as tx:
