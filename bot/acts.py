@@ -137,8 +137,7 @@ class Acts:
         self.caring = Caring(ports.encoder)
         budget = BudgetEnd(store, spending, clock)
         self.classifying = Classifying(
-            *(store, ports.live_model, neighbours, clock, choices.fallback, ports.meter, budget),
-            guarded=choices.guarded,
+            store, ports.live_model, neighbours, clock, choices.fallback, ports.meter, budget
         )
         self.rechecking = Rechecking(store, self.classifying, clock)
         self.recounting = Recounting(store)
@@ -153,17 +152,10 @@ class Acts:
             per_second=choices.judged_per_second,
             embedded=ports.embedded,
             guarded=choices.guarded,
-            private_rows=choices.private_rows,
         )
         self.batching = Batching(store, self.evaluating, ports.batcher, clock)
         self.releasing = Releasing(store, clock, choices.fallback)
-        self.shadowing = Shadowing(
-            *(store, ports.model, neighbours, clock),
-            per_day=choices.shadow_per_day,
-            budget=budget,
-            embedded=ports.embedded,
-            private_rows=choices.private_rows,
-        )
+        self.shadowing = Shadowing(store, ports.model, neighbours, clock, per_day=choices.shadow_per_day, budget=budget)
         self.thresholding = Thresholding(store, self.evaluating, clock)
         self.prompting = Prompting(store, ports.estimator, clock)
         # dataset and fine-tunes
@@ -260,8 +252,7 @@ class SlackActs:
             tell_askers=tell_askers,
         )
         self.delivering = Delivering(store, slack.announcer, clock, meter)
-        copies = ports.trainer, clock, ports.tracker, ports.embedded
-        self.reaching = Reaching(store, slack.announcer, *copies, batcher=ports.batcher)
+        self.reaching = Reaching(store, slack.announcer, ports.trainer, clock, ports.tracker, ports.embedded)
         self.digesting = Digesting(store, acts.glancing, slack.announcer, clock)
         self.catching_up = CatchingUp(store, slack.history, clock, catch_up_within, acts.caring)
         self.surveying = Surveying(store, slack.audiences, clock)

@@ -27,7 +27,6 @@ from bot.domain.disk import is_disk_full
 from bot.domain.errors import Refused
 from bot.domain.faults import Fault, Problem, SettingsError, Unable, problem_of, problems_of
 from bot.settings import VERSION, Settings, forget_proxies, forget_sdks, language, load, use_one_blas_thread
-from handlers.texts.escape import visible
 from handlers.texts.words import Words, texts
 
 FORGET_PATIENCE = timedelta(seconds=30)
@@ -398,8 +397,7 @@ async def forget(call: argparse.Namespace, settings: Settings, words: Words) -> 
     async with open_core(settings) as core:
         ports, forgetting = core.ports, core.acts.forgetting
         scope = Scope.person(call.person) if call.person else Scope.before(call.before or ports.clock.now())
-        copies = ports.trainer, ports.clock, ports.tracker, ports.embedded
-        reaching = Reaching(ports.store, NoSlack(), *copies, batcher=ports.batcher)
+        reaching = Reaching(ports.store, NoSlack(), ports.trainer, ports.clock, ports.tracker, ports.embedded)
         finishing = Finishing(ports.store, ports.clock, reaching, FORGET_PATIENCE)
         if call.without_slack and await finishing.find_running():
             return fail(words("cli.forget.running"))
@@ -490,11 +488,11 @@ async def import_(call: argparse.Namespace, settings: Settings, words: Words) ->
         except UnknownMapping as unknown:
             raise WrongCall(*unknown.problems) from None
     for line in problem_lines(report, call.file.name, words):
-        print(visible(line), file=sys.stderr)  # a terminal obeys hidden characters
+        print(line, file=sys.stderr)
     lost = lost_lines(report)
     if isinstance(report, ImportPreview):
         for line in (*preview_lines(report, words), *skipped_lines(report, words)):
-            print(visible(line))
+            print(line)
         print(words("cli.import.dry_run", rows=sum(report.by_category.values()), same=report.same, bad=lost))
     else:
         for line in skipped_lines(report, words):

@@ -14,6 +14,8 @@ from storage.tables import finetune_rows, finetunes, out_of_fold
 from storage.upserts import upsert
 
 _FIELDS = [finetunes.c[name] for name in Finetune.model_fields]
+_UNDER_WAY = finetunes.c.state.in_([state.value for state in UNDER_WAY])
+IS_UNDER_WAY = select(finetunes.c.id).where(_UNDER_WAY)
 
 
 class SqlFinetunes:
@@ -45,11 +47,7 @@ class SqlFinetunes:
     async def under_way(self, *, lock: bool = False) -> list[Finetune]:
         if lock:
             await acquire_lock(self._connection, Lock.FINETUNE)
-        return await self._select(
-            select(*_FIELDS)
-            .where(finetunes.c.state.in_([state.value for state in UNDER_WAY]))
-            .order_by(finetunes.c.number)
-        )
+        return await self._select(select(*_FIELDS).where(_UNDER_WAY).order_by(finetunes.c.number))
 
     async def advance(self, finetune: Finetune, was: FinetuneState) -> bool:
         statement = update(finetunes).where(finetunes.c.id == finetune.id, finetunes.c.state == was.value)

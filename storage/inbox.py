@@ -15,7 +15,8 @@ OTHERS = {"quotes", "authors"}
 """Fields of an arrival in a column of their own."""
 _QUEUE = inbox.alias()
 _OPEN = (_QUEUE.c.ending.is_(None), _QUEUE.c.due_at <= bindparam("now"))
-_CLAIM = claiming(inbox, select(_QUEUE.c.id).where(*_OPEN).order_by(_QUEUE.c.id))
+CLAIMABLE_ARRIVALS = select(_QUEUE.c.id).where(*_OPEN)
+_CLAIM = claiming(inbox, CLAIMABLE_ARRIVALS.order_by(_QUEUE.c.id))
 _BURIED = select(tombstones.c.place).where(tombstones.c.place == bindparam("place"))
 _KNOWN = select(inbox.c.place).where(inbox.c.place == bindparam("place")).union(_BURIED).limit(1)
 

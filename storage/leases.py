@@ -1,14 +1,15 @@
 """Named leases, each held by one replica at a time."""
 
 import secrets
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ports import HeldLease
 from storage.tables import leases
-from storage.upserts import insert_new
+from storage.upserts import insert_into
 
 
 class SqlLeases:
@@ -18,13 +19,22 @@ class SqlLeases:
         self._connection = connection
 
     async def acquire(self, name: str, holder: str, now: datetime, lease: timedelta) -> str | None:
+        return (await self.acquire_all([name], holder, now, lease)).get(name)
+
+    async def acquire_all(self, names: Collection[str], holder: str, now: datetime, lease: timedelta) -> dict[str, str]:
+        if not names:
+            return {}
         token = secrets.token_hex(16)
         values = {"holder": holder, "token": token, "until": now + lease}
-        if await insert_new(self._connection, leases, {"name": name, **values}, unique=["name"]):
-            return token
-        free = or_(leases.c.until <= now, leases.c.holder == holder)
-        statement = update(leases).where(leases.c.name == name, free).values(values)
-        return token if (await self._connection.execute(statement)).rowcount else None
+        insert = insert_into(self._connection.dialect.name, leases)
+        # In order of name, so that two replicas never wait for each other.
+        statement = insert.values([{"name": name, **values} for name in sorted(names)]).on_conflict_do_update(
+            index_elements=[leases.c.name],
+            set_={name: insert.excluded[name] for name in values},
+            where=or_(leases.c.until <= now, leases.c.holder == holder),
+        )
+        acquired = await self._connection.execute(statement.returning(leases.c.name))
+        return dict.fromkeys(acquired.scalars(), token)
 
     async def release(self, name: str, token: str) -> None:
         await self._connection.execute(delete(leases).where(leases.c.name == name, leases.c.token == token))

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, delete, exists, func, insert, select
+from sqlalchemy import Select, bindparam, delete, exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.mirrored import MIRROR_TOPIC
@@ -13,11 +13,17 @@ from storage.tables import outbox
 
 _QUEUE, _OLDER = outbox.alias(), outbox.alias()
 _HAS_OLDER = exists().where(_OLDER.c.topic == _QUEUE.c.topic, _OLDER.c.key == _QUEUE.c.key, _OLDER.c.id < _QUEUE.c.id)
-_CLAIMABLE = select(_QUEUE.c.id).where(_QUEUE.c.due_at <= bindparam("now"), ~_HAS_OLDER).order_by(_QUEUE.c.id)
-_CLAIM = claiming(outbox, _CLAIMABLE)
-_CLAIM_OF_TOPICS = claiming(outbox, _CLAIMABLE.where(_QUEUE.c.topic.in_(bindparam("topics", expanding=True))))
+_CLAIMABLE = select(_QUEUE.c.id).where(_QUEUE.c.due_at <= bindparam("now"), ~_HAS_OLDER)
+_CLAIM = claiming(outbox, _CLAIMABLE.order_by(_QUEUE.c.id))
+_OF_TOPICS = _QUEUE.c.topic.in_(bindparam("topics", expanding=True))
+_CLAIM_OF_TOPICS = claiming(outbox, _CLAIMABLE.where(_OF_TOPICS).order_by(_QUEUE.c.id))
 _ADD = insert(outbox)
 _DONE = delete(outbox).where(outbox.c.id == bindparam("entry_id"), outbox.c.token == bindparam("held_token"))
+
+
+def claimable_entries(topics: Collection[str]) -> Select[tuple[int]]:
+    """Build the query for the ids of entries that can be claimed. Its parameter `now` is the present."""
+    return _CLAIMABLE.where(_QUEUE.c.topic.in_(topics))
 
 
 class SqlOutbox:

@@ -28,11 +28,6 @@ class SqlProposals:
         found = await self._connection.execute(query.order_by(proposals.c.created_at))
         return [Proposal.model_validate(dict(row)) for row in found.mappings()]
 
-    async def newest(self) -> Proposal | None:
-        query = select(proposals).order_by(proposals.c.created_at.desc()).limit(1)
-        found = (await self._connection.execute(query)).mappings().one_or_none()
-        return Proposal.model_validate(dict(found)) if found else None
-
     async def advance(self, proposal: Proposal, was: ProposalState) -> bool:
         values = proposal.model_dump(exclude={"finetune_id", "created_at", "shown"})
         stored = (proposals.c.finetune_id == proposal.finetune_id) & (proposals.c.state == was.value)

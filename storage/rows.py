@@ -1,14 +1,28 @@
 """Dataset rows."""
 
 from collections.abc import AsyncIterator, Collection
-from datetime import datetime
+from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, RowMapping, and_, bindparam, exists, func, literal, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
 
 from bot.domain.dataset import Row, Source, Split
+from bot.domain.finetune import FinetuneState
 from storage.audiences import sent_row
-from storage.tables import questions, rows
+from storage.tables import finetunes, proposals, questions, rows
 from storage.tallies import SURELY_PUBLIC, SqlTallies
+from storage.types import Moment
 from storage.upserts import upsert
 
 ROWS_IN_MEMORY = 1000
@@ -22,6 +36,18 @@ _CHANGED_PAGE = _CHANGED.limit(ROWS_IN_MEMORY)
 _CHANGED_SINCE_PAGE = _CHANGED_PAGE.where(rows.c.touched_at >= bindparam("since"))
 _SOME = select(*_FIELDS).where(rows.c.id.in_(bindparam("ids", expanding=True)), _COUNTS)
 """Built once, because each question reads what changed, and some of the rows."""
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+_TRAININGS = union_all(
+    select(finetunes.c.created_at).where(finetunes.c.state != FinetuneState.PLANNED.value),
+    select(proposals.c.created_at),
+).subquery()
+_LAST_TRAINING = func.coalesce(
+    select(func.max(_TRAININGS.c.created_at)).scalar_subquery(), bindparam("ever", type_=Moment)
+)
+_SETTLED = select(func.count()).where(_COUNTS, rows.c.source != Source.IMPORT.value)
+# The first column has an index.
+_SETTLED_AFTER = _SETTLED.where(rows.c.touched_at > bindparam("since"), rows.c.settled_at > bindparam("since"))
+_SETTLED_SINCE_TRAINING = _SETTLED.where(rows.c.touched_at > _LAST_TRAINING, rows.c.settled_at > _LAST_TRAINING)
 
 
 class SqlRows(SqlTallies):
@@ -85,13 +111,13 @@ class SqlRows(SqlTallies):
         last: datetime | None = (await self._connection.execute(select(func.max(rows.c.touched_at)))).scalar_one()
         return last
 
-    async def settled_since(self, since: datetime | None, *, private: bool = True) -> int:
-        query = select(func.count()).where(_COUNTS, rows.c.source != Source.IMPORT.value)
-        if not private:
-            query = query.where(SURELY_PUBLIC)
-        if since is not None:
-            query = query.where(rows.c.touched_at > since, rows.c.settled_at > since)  # the first has an index
-        return (await self._connection.execute(query)).scalar_one()
+    async def settled_since(self, since: datetime | None) -> int:
+        query = _SETTLED_AFTER if since else _SETTLED
+        return (await self._connection.execute(query, {"since": since} if since else {})).scalar_one()
+
+    async def settled_since_training(self, *, private: bool = True) -> int:
+        query = _SETTLED_SINCE_TRAINING if private else _SETTLED_SINCE_TRAINING.where(SURELY_PUBLIC)
+        return (await self._connection.execute(query, {"ever": _EVER})).scalar_one()
 
     async def counts(self) -> dict[tuple[str, Split], int]:
         query = (

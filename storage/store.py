@@ -14,6 +14,7 @@ from storage.corrections import SqlCorrections
 from storage.cursors import SqlCursors
 from storage.database import Database
 from storage.datasets import SqlDatasets
+from storage.due import SqlDue
 from storage.feedback import SqlFeedback, SqlSignals
 from storage.finetunes import SqlFinetunes
 from storage.forgetting import SqlForgetting
@@ -64,6 +65,7 @@ class SqlTransaction:
         self.shadows: ports.Shadows = (MirroredShadows if mirrored else SqlShadows)(connection)
         self.batches: ports.Batches = SqlBatches(connection)
         self.outbox: ports.Outbox = SqlOutbox(connection)
+        self.due: ports.Due = SqlDue(connection)
         self.leases: ports.Leases = SqlLeases(connection)
         self.replicas: ports.Replicas = SqlReplicas(connection)
         self.cursors: ports.Cursors = SqlCursors(connection)

@@ -29,7 +29,7 @@ async def upsert(connection: AsyncConnection, table: Table, *many: Values) -> No
     """
     if not many:
         return
-    insert = _insert(connection.dialect.name, table)
+    insert = insert_into(connection.dialect.name, table)
     if len(many) == 1:
         insert = insert.values(many[0])
     await connection.execute(
@@ -43,15 +43,16 @@ async def upsert(connection: AsyncConnection, table: Table, *many: Values) -> No
 
 async def add_up(connection: AsyncConnection, table: Table, values: Values, *columns: str) -> None:
     """Insert a row, or add the values of `columns` to those of an existing row with the same primary key."""
-    insert = _insert(connection.dialect.name, table).values(values)
+    insert = insert_into(connection.dialect.name, table).values(values)
     totals = {column: table.c[column] + insert.excluded[column] for column in columns}
     await connection.execute(insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=totals))
 
 
 @cache  # building the statement takes longer than running it
 def _insert_new(dialect: str, table: Table, unique: tuple[str, ...]) -> ReturningInsert[Any]:
-    return _insert(dialect, table).on_conflict_do_nothing(index_elements=unique).returning(*table.primary_key)
+    return insert_into(dialect, table).on_conflict_do_nothing(index_elements=unique).returning(*table.primary_key)
 
 
-def _insert(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+def insert_into(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """Build an insert that takes ON CONFLICT, which SQLAlchemy offers only in each dialect."""
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)

@@ -1,8 +1,6 @@
 """The bot on Slack from start to stop: workers, periodic tasks, listeners and the connection."""
 
-import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -30,7 +28,7 @@ from handlers.evaluation import BatchFollower
 from handlers.registration import register
 from handlers.server.clock import Schedule, ScheduledAct
 from handlers.server.health import Check, Health, HealthPart
-from handlers.server.pool import Pool
+from handlers.server.workers import DrainDeadline, Workers
 from handlers.slack.announcer import SlackAnnouncer
 from handlers.slack.channels import ChannelAudiences, ChannelMembers
 from handlers.slack.connection import bolt_app, fetch_identity, fetch_installation, open_client, socket_mode
@@ -45,15 +43,8 @@ from handlers.slack.scopes import warn_of_missing_scopes
 
 log = logging.getLogger(__name__)
 
-ANSWERERS = 8
-DELIVERERS = 4
-RECHECKERS = 2
-FORGETTERS = 1
-SHADOWERS = 1
-"""Nobody waits for a shadow, so shadows get one worker and leave the rest to questions."""
 ACK_SECONDS = 3.0
 """Longest wait at the stop for the acks of the last deliveries, in seconds."""
-HAND_BACK_SECONDS = 2.0
 FOLLOW_SECONDS = 2.0
 """Interval at which the provider is asked for the progress of a fine-tune, in seconds."""
 CATCH_UP_SECONDS = 15.0
@@ -112,9 +103,9 @@ async def serve_app(core: Core, settings: Settings, edge: Edge, client: Followin
     identity = await fetch_identity(client)
     warn_of_missing_scopes(identity)
     side = await follow_channels(SlackSide.of(core, settings, client, identity), settings)
-    workers = Workers(core.acts, side.slack, DrainDeadline(settings.bot_drain_seconds))
+    workers = Workers(core.ports, core.acts, side.slack, DrainDeadline(settings.bot_drain_seconds))
     schedule = Schedule(core.replicas.exclusive)
-    wake = Wake(workers.answer, workers.deliver, lambda: schedule.run_now("follow"))
+    wake = Wake(workers.answer, workers.deliver, lambda: workers.train(schedule))
     catch_up = CatchUp(
         side.slack.catching_up,
         settings.bot_channels,
@@ -124,25 +115,15 @@ async def serve_app(core: Core, settings: Settings, edge: Edge, client: Followin
         client.moved,
     )
 
-    app, context = bolt_app(client, identity), side.context(core.acts, wake)
-    register(app, context)
+    register(app := bolt_app(client, identity), context := side.context(core.acts, wake))
+    one = periodic_tasks(core.acts, side.slack, client, workers) | {"catch_up": (catch_up.tick, CATCH_UP_SECONDS)}
+    schedule.add(each=own_tasks(core, side, context), one=one)
     try:
         workers.start()
         await core.replicas.beat()
         if core.acts.outbound:
             await core.acts.outbound.resume()
-        schedule.start(
-            each={
-                "beat": (core.replicas.beat, BEAT.total_seconds()),
-                "moved": (side.learn_moves, MOVED_SECONDS),
-                "homes": (partial(home.refresh, context), HOMES_SECONDS),
-                "forgotten": (core.load_rows, FORGOTTEN_SECONDS),
-                "disk": (partial(core.disk.report, side.announcer), REPORT_SECONDS),
-            },
-            one=periodic_tasks(core.acts, side.slack, client, workers.deliver)
-            | {"catch_up": (catch_up.tick, CATCH_UP_SECONDS)},
-            at_once=["survey"],  # after an upgrade, recall and memory wait for it
-        )
+        schedule.start(at_once=["survey"])  # after an upgrade, recall and memory wait for it
         async with connected(app, identity, settings, edge, catch_up.connected, workers.drain) as slack:
             edge.health.start_checks(checks_of(core, slack), metrics_of(core, edge.telemetry))
             yield
@@ -241,56 +222,6 @@ class SlackSide:
         )
 
 
-class DrainDeadline:
-    """The deadline that all unfinished work shares at the stop."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._ends: float | None = None
-
-    def left(self) -> float:
-        """Return the seconds left. The first call starts the clock."""
-        now = time.monotonic()
-        self._ends = now + self._seconds if self._ends is None else self._ends
-        return max(0.0, self._ends - now)
-
-
-class Workers:
-    """The worker pools: answers, deliveries, rechecks and shadows."""
-
-    def __init__(self, acts: Acts, slack: SlackActs, drain: DrainDeadline) -> None:
-        self._answerers = Pool(slack.answering.answer_next, ANSWERERS)
-        self._deliverers = Pool(slack.delivering.deliver_next, DELIVERERS)
-        self._forgetters = Pool(slack.reaching.reach_next, FORGETTERS)
-        rechecks, shadows = Pool(acts.rechecking.recheck_next, RECHECKERS), Pool(acts.shadowing.shadow_next, SHADOWERS)
-        self._others = (rechecks, shadows, self._forgetters)
-        self._queues = (slack.answering, slack.delivering, acts.rechecking, acts.shadowing, slack.reaching)
-        self.drain = drain
-        self.answer = self._answerers.wake
-
-    def deliver(self) -> None:
-        """Wake the workers that deliver, and those that forget."""
-        self._deliverers.wake()
-        self._forgetters.wake()
-
-    def start(self) -> None:
-        for pool in (self._answerers, self._deliverers, *self._others):
-            pool.start()
-
-    async def stop(self) -> None:
-        """Finish the work that fits into the drain deadline, and hand the rest back to other replicas."""
-        for pool in self._others:
-            await pool.stop(0)  # nobody waits for their results
-        await self._answerers.stop(self.drain.left())  # first, because an answer adds a delivery
-        await self._deliverers.stop(self.drain.left())
-        try:
-            async with asyncio.timeout(HAND_BACK_SECONDS):
-                for queue in self._queues:
-                    await queue.hand_back()
-        except Exception as error:  # noqa: BLE001 - the leases run out by themselves
-            log.warning("unfinished work could not be handed back: %s", type(error).__name__)
-
-
 @asynccontextmanager
 async def connected(
     app: AsyncApp,
@@ -331,37 +262,33 @@ async def connected(
             await deliveries.close(min(ACK_SECONDS, drain.left()))
 
 
-def periodic_tasks(
-    acts: Acts, slack: SlackActs, client: AsyncWebClient, wake: Callable[[], None]
-) -> dict[str, tuple[ScheduledAct, float]]:
-    """Return the periodic tasks that one replica at a time runs, by name, with their intervals in seconds.
+def own_tasks(core: Core, side: SlackSide, context: Context) -> dict[str, tuple[ScheduledAct, float]]:
+    """Return the periodic tasks that every replica runs, by name, with their intervals in seconds."""
+    return {
+        "beat": (core.replicas.beat, BEAT.total_seconds()),
+        "moved": (side.learn_moves, MOVED_SECONDS),
+        "homes": (partial(home.refresh, context), HOMES_SECONDS),
+        "forgotten": (core.load_rows, FORGOTTEN_SECONDS),
+        "disk": (partial(core.disk.report, side.announcer), REPORT_SECONDS),
+    }
 
-    `wake` wakes the deliverers.
-    """
+
+def periodic_tasks(
+    acts: Acts, slack: SlackActs, client: AsyncWebClient, workers: Workers
+) -> dict[str, tuple[ScheduledAct, float]]:
+    """Return the periodic tasks that one replica at a time runs, by name, with their intervals in seconds."""
 
     async def follow() -> None:
-        await acts.following.follow()
-        wake()
-
-    async def propose() -> None:
-        await acts.proposing.step()
-        wake()
-
-    async def retain() -> None:
-        await acts.forgetting.retain()
-        wake()
-
-    async def summarise() -> None:
-        await slack.digesting.tick()
-        wake()
+        if workers.trains:
+            await acts.following.follow()
 
     tasks: dict[str, tuple[ScheduledAct, float]] = {
         "follow": (follow, FOLLOW_SECONDS),
-        "propose": (propose, PROPOSE_SECONDS),
-        "summarise": (summarise, SUMMARY_SECONDS),
+        "propose": (acts.proposing.step, PROPOSE_SECONDS),
+        "summarise": (slack.digesting.tick, SUMMARY_SECONDS),
         "batches": (BatchFollower(acts, client).follow, BATCH_SECONDS),
         "prune": (acts.pruning.prune, PRUNE_SECONDS),
-        "retain": (retain, RETAIN_SECONDS),
+        "retain": (acts.forgetting.retain, RETAIN_SECONDS),
         "audit": (acts.auditing.count, AUDIT_SECONDS),
         "survey": (slack.surveying.survey, SURVEY_SECONDS),
     }

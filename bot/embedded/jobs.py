@@ -113,7 +113,9 @@ class Jobs:
         return JSONResponse(paginate(found, request.query_params.get("after"), limit))
 
     async def _get(self, request: Request) -> Response:
-        return JSONResponse(await self._require_job(request))
+        record = await self._require_job(request)
+        await self._runner.resume(record)
+        return JSONResponse(record)
 
     async def _cancel(self, request: Request) -> Response:
         record = await self._require_job(request)

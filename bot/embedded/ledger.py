@@ -19,6 +19,7 @@ class Ledger:
     def __init__(self, shelf: ArtifactShelf, clock: Callable[[], float]) -> None:
         self._shelf = shelf
         self._clock = clock
+        self._ended: set[str] = set()
 
     async def _read(self, name: str) -> dict[str, Any] | None:
         try:
@@ -46,6 +47,13 @@ class Ledger:
         names = await self._shelf.names("jobs/")
         found = [record for name in names if (record := await self.get(name[len("jobs/") : -len(".json")]))]
         return sorted(found, key=lambda record: (record["created_at"], record["id"]), reverse=True)
+
+    async def unfinished(self) -> list[dict[str, Any]]:
+        """Return the jobs that have not ended. A record that was read as ended is never read again."""
+        names = [name for name in await self._shelf.names("jobs/") if name not in self._ended]
+        records = {name: await self.get(name[len("jobs/") : -len(".json")]) for name in names}
+        self._ended |= {name for name, record in records.items() if record and record["status"] in ENDED_STATUSES}
+        return [record for name, record in records.items() if record and name not in self._ended]
 
     async def cancel(self, job: str) -> None:
         """Mark a job as cancelled; the process that runs the job sees the mark."""

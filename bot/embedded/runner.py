@@ -56,7 +56,7 @@ class Runner:
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Resume unfinished jobs whose lease has expired, and look for more three times per lease period."""
+        """Resume unfinished jobs whose lease has expired, and look for more once per lease period."""
         await self._sweep()
         self._sweeper = asyncio.create_task(self._sweep_forever())
 
@@ -89,16 +89,24 @@ class Runner:
 
     async def _sweep_forever(self) -> None:
         while True:
-            await asyncio.sleep(self._lease / 3)
+            await asyncio.sleep(self._lease)
             try:
                 await self._sweep()
             except Exception as error:  # noqa: BLE001 - the shelf may be unavailable for a while
                 _log.warning("Scanning for unfinished fine-tuning jobs failed, will retry: %s", type(error).__name__)
 
     async def _sweep(self) -> None:
-        for record in await self._ledger.all():
-            if record["status"] not in ENDED_STATUSES and await self._ledger.lease_expired(record["id"], self._lease):
-                self.start_job(record["id"])
+        for record in await self._ledger.unfinished():
+            await self._resume(record)
+
+    async def resume(self, record: dict[str, Any]) -> None:
+        """Resume a job that somebody follows, if its lease has expired and this runner was started."""
+        if self._sweeper and record["status"] not in ENDED_STATUSES:
+            await self._resume(record)
+
+    async def _resume(self, record: dict[str, Any]) -> None:
+        if await self._ledger.lease_expired(record["id"], self._lease):
+            self.start_job(record["id"])
 
     async def _run(self, job: str) -> None:
         record = await self._ledger.get(job)

@@ -53,19 +53,18 @@ class Proposing:
             ModelDown, ModelRefused: The comparison got no answers; the next call goes on with it.
         """
         async with self._store.transaction() as tx:
-            new = await self.new_answers(tx)
-            allowed = (await self._permitting.read(tx)).allowed
-            if not allowed:
+            permission = await self._permitting.read(tx)
+            new = await tx.rows.settled_since_training(private=permission.private)
+            if not permission.allowed:
                 trained = bool(await tx.finetunes.newest(1))
                 if trained or new >= NEW_ANSWERS:
                     await self._permitting.ask_once(tx, paused=trained)
             prepared = await tx.proposals.within(PREPARED) if self._on else []
-            under_way = await tx.finetunes.under_way()
-        if not self._on:
-            return
+            is_time = self._on and permission.allowed and not prepared and new >= NEW_ANSWERS and new > self._refused_at
+            begins = is_time and not await tx.finetunes.under_way()
         for proposal in prepared:
             await self._follow(proposal)
-        if allowed and not prepared and not under_way and new >= NEW_ANSWERS and new > self._refused_at:
+        if begins:
             await self._begin(new)
 
     async def new_answers(self, tx: Transaction) -> int:
@@ -73,11 +72,7 @@ class Proposing:
 
         Answers that the student's trainer may not get do not count.
         """
-        trained = await tx.finetunes.newest(1)
-        proposed = await tx.proposals.newest()
-        times = [one.created_at for one in trained] + ([proposed.created_at] if proposed else [])
-        private = (await self._permitting.read(tx)).private
-        return await tx.rows.settled_since(max(times, default=None), private=private)
+        return await tx.rows.settled_since_training(private=(await self._permitting.read(tx)).private)
 
     async def agree(self, finetune_id: str, by: str) -> Finetune:
         """Start the paid training that a proposal asks about.

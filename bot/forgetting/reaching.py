@@ -8,7 +8,6 @@ from bot.domain.audit import AuditAct
 from bot.domain.disk import log_failure
 from bot.domain.errors import ModelDown, ModelError, TrackerDown, TrackerError, TrackerRefused, Undelivered
 from bot.domain.forgetting import (
-    BATCH_FILES_TOPIC,
     FORGET_CARD_TOPIC,
     FORGET_FILE_TOPIC,
     FORGET_MODEL_TOPIC,
@@ -30,18 +29,7 @@ from bot.domain.forgetting import (
 )
 from bot.domain.mirrored import MIRROR_DATASET, MIRROR_TOPIC, MirrorChange
 from bot.domain.release import SYSTEM, ModelName
-from bot.ports import (
-    Batcher,
-    Clock,
-    Embedded,
-    NothingEmbedded,
-    OutboxItem,
-    Remover,
-    Store,
-    Tracker,
-    Trainer,
-    Transaction,
-)
+from bot.ports import Clock, Embedded, NothingEmbedded, OutboxItem, Remover, Store, Tracker, Trainer, Transaction
 from bot.questions.leasing import LeasedOutbox, RetryDelay
 
 log = logging.getLogger(__name__)
@@ -69,7 +57,7 @@ class Reaching:
     Each step is one transaction with the outbox entry that it completes, so a killed process loses nothing.
     """
 
-    def __init__(  # noqa: PLR0913 - each place with copies
+    def __init__(
         self,
         store: Store,
         announcer: Remover,
@@ -77,10 +65,7 @@ class Reaching:
         clock: Clock,
         tracker: Tracker | None = None,
         embedded: Embedded | None = None,
-        *,
-        batcher: Batcher | None = None,
     ) -> None:
-        self._batcher = batcher
         self._embedded = embedded or NothingEmbedded()
         self._store = store
         self._announcer = announcer
@@ -94,12 +79,11 @@ class Reaching:
             FORGET_FILE_TOPIC: self._file,
             FORGET_MODEL_TOPIC: self._model,
             FORGET_POST_TOPIC: self._post,
-            BATCH_FILES_TOPIC: self._batch,
             FORGET_REPORT_TOPIC: self._report,
         }
         delay = RetryDelay(FIRST_REACH_WAIT, LONGEST_REACH_WAIT)
         self._entries = LeasedOutbox(store, clock, self._steps, REACH_LEASE, delay)
-        self.hand_back = self._entries.hand_back
+        self.hand_back, self.topics = self._entries.hand_back, self._entries.topics
 
     async def reach_next(self) -> bool:
         """Take the next step of any request. Returns False if none is due."""
@@ -270,12 +254,6 @@ class Reaching:
         async with self._store.transaction() as tx:
             await tx.forgetting.file_deleted(one.finetune)
         await self._done(item, counts={"provider_files": 1})
-
-    async def _batch(self, item: OutboxItem) -> None:
-        await self._hold(item)
-        if self._batcher:
-            await self._batcher.delete_files(ModelName.parse(item.payload["model"]), item.payload["batch"])
-        await self._done(item)
 
     async def _model(self, item: OutboxItem) -> None:
         await self._hold(item)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bot.domain.audience import Audience
 from bot.domain.audit import AuditAct, AuditCheckpoint, AuditEntry
@@ -316,23 +316,19 @@ class Rows(Protocol):
     async def left_out(self) -> frozenset[str]:
         """Return the ids of the rows that an admin left out in their present form."""
 
-    async def untrusted(self, some: Collection[Row]) -> set[str]:
-        """Return the ids of those of these rows that answer nothing, neither repeated nor shown as examples.
-
-        An admin left them out, or one person settled them in a burst that no admin has looked at.
-        """
-
     async def several(self, split: Split, finetune: Finetune | None) -> list[BriefRow]:
         """Return the rows of a split that are not alone in their group, withdrawn rows and the other split included."""
 
     async def brief(self, split: Split, groups: Collection[str], finetune: Finetune | None) -> list[BriefRow]:
         """Return the rows of these groups in a split."""
 
-    async def settled_since(self, since: datetime | None, *, private: bool = True) -> int:
-        """Return the number of rows that people settled after `since`; imported rows do not count.
+    async def settled_since(self, since: datetime | None) -> int:
+        """Return the number of rows that people settled after `since` (None: ever); imported rows do not count."""
+
+    async def settled_since_training(self, *, private: bool = True) -> int:
+        """Return the same since the newest training was confirmed or proposed.
 
         Args:
-            since: the time; None: ever.
             private: whether rows that are not public count too.
         """
 
@@ -446,8 +442,6 @@ class StoredProposals(Protocol):
 
     async def within(self, states: Collection[ProposalState]) -> list[Proposal]:
         """Return the proposals in these states, oldest first."""
-
-    async def newest(self) -> Proposal | None: ...
 
     async def advance(self, proposal: Proposal, was: ProposalState) -> bool:
         """Save all but `shown` if the stored state is still `was`. Otherwise change nothing and return False."""
@@ -619,11 +613,37 @@ class HeldLease(Thing):
     until: datetime
 
 
+class DueWork(NamedTuple):
+    """What a replica could do now.
+
+    Attributes:
+        arrivals: whether an arrival could be claimed.
+        entries: for each queue of outbox entries, whether one could be claimed.
+        finetunes: whether a fine-tune is under way.
+    """
+
+    arrivals: bool
+    entries: tuple[bool, ...]
+    finetunes: bool
+
+
+class Due(Protocol):
+    """All queues at once, so that a replica at rest asks one question instead of one for each queue."""
+
+    async def work(self, now: datetime, queues: Sequence[Collection[str]]) -> DueWork:
+        """Return what is due. Each queue of outbox entries is given by its topics."""
+
+
 class Leases(Protocol):
     """Named leases, for work that only one replica at a time may do."""
 
     async def acquire(self, name: str, holder: str, now: datetime, lease: timedelta) -> str | None:
         """Return a token if the lease is free, expired or already this holder's; None if another one holds it."""
+
+    async def acquire_all(
+        self, names: Collection[str], holder: str, now: datetime, lease: timedelta
+    ) -> Mapping[str, str]:
+        """Acquire each lease that the holder can get, as `acquire` does. Return their tokens by name."""
 
     async def release(self, name: str, token: str) -> None:
         """Free the lease; do nothing if it was lost."""
@@ -635,8 +655,8 @@ class Leases(Protocol):
 class Replicas(Protocol):
     """The running copies of the app."""
 
-    async def beat(self, replica: Replica) -> None:
-        """Upsert a replica's heartbeat."""
+    async def beat(self, replica_id: str, version: str, started_at: datetime, now: datetime) -> None:
+        """Upsert a replica's heartbeat, with the release that serves now."""
 
     async def leave(self, replica_id: str) -> None: ...
 
@@ -778,6 +798,7 @@ class Transaction(Protocol):
     shadows: Shadows
     batches: Batches
     outbox: Outbox
+    due: Due
     leases: Leases
     replicas: Replicas
     cursors: Cursors

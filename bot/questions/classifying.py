@@ -52,8 +52,6 @@ class Classifying:
         fallback: Fallback | None = None,
         meter: Meter | None = None,
         budget: Budget | None = None,
-        *,
-        guarded: bool = True,
     ) -> None:
         self._store = store
         self._model = model
@@ -63,8 +61,8 @@ class Classifying:
         self._budget = budget
         self._cut: dict[ModelName, bool] = {}
         """Model → whether its provider cut the prompt of its newest answer."""
-        self.memory = Memory(neighbours, clock, guarded=guarded)
-        self._recalling = Recalling(store, neighbours, guarded=guarded)
+        self.memory = Memory(neighbours, clock)
+        self._recalling = Recalling(store, neighbours)
 
     async def serving_verdict(self, question: Question) -> Verdict:
         """Ask the serving release, outside any transaction.

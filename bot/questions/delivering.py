@@ -83,7 +83,7 @@ class Delivering:
             delay,
             span=lambda item: spans.span("delivery", topic=item.topic, key=item.key),
         )
-        self.hand_back = self._entries.hand_back
+        self.hand_back, self.topics = self._entries.hand_back, self._entries.topics
 
     async def deliver_next(self) -> bool:
         """Deliver the oldest entry that is due. Returns False if there is none."""

@@ -142,7 +142,11 @@ class LeasedInbox(LeasedQueue[InboxItem]):
 
 
 class LeasedOutbox(LeasedQueue[OutboxItem]):
-    """The outbox: entries of some topics."""
+    """The outbox: entries of some topics.
+
+    Attributes:
+        topics: these topics.
+    """
 
     def __init__(
         self,
@@ -154,13 +158,13 @@ class LeasedOutbox(LeasedQueue[OutboxItem]):
         span: Callable[[OutboxItem], AbstractContextManager[None]] | None = None,
     ) -> None:
         super().__init__(store, clock, lease, delay, span)
-        self._topics = list(topics)
+        self.topics = tuple(topics)
 
     def name(self, item: OutboxItem) -> str:
         return f"outbox {item.id} ({item.topic})"
 
     async def _claim(self, tx: Transaction, now: datetime) -> OutboxItem | None:
-        return await tx.outbox.claim(self._owner, now, self._lease, self._topics)
+        return await tx.outbox.claim(self._owner, now, self._lease, self.topics)
 
     async def _renew(self, tx: Transaction, item: OutboxItem, until: datetime) -> bool:
         return await tx.outbox.renew(item, until)

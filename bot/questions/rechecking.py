@@ -34,7 +34,7 @@ class Rechecking:
         self._clock = clock
         delay = RetryDelay(FIRST_RECHECK_WAIT, LONGEST_RECHECK_WAIT)
         self._entries = LeasedOutbox(store, clock, [RECHECK_TOPIC], RECHECK_LEASE, delay)
-        self.hand_back = self._entries.hand_back
+        self.hand_back, self.topics = self._entries.hand_back, self._entries.topics
 
     async def recheck_next(self) -> bool:
         """Recheck the oldest provisional verdict that is due. Returns False if there is none."""

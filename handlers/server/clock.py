@@ -48,22 +48,21 @@ class Schedule:
     """Calls acts at intervals, never the same act twice at once. Every replica has its own schedule, in memory.
 
     Args:
-        on_one_replica: Takes (name, act, seconds) and returns an act that runs on only one replica at a time.
+        on_one_replica: Takes a name and an act, and returns an act that runs on only one replica at a time.
     """
 
-    def __init__(self, on_one_replica: Callable[[str, ScheduledAct, float], ScheduledAct]) -> None:
+    def __init__(self, on_one_replica: Callable[[str, ScheduledAct], ScheduledAct]) -> None:
         self._on_one_replica = on_one_replica
         self._scheduler = AsyncIOScheduler(timezone="UTC")
 
-    def start(self, each: Timetable, one: Timetable, at_once: Collection[str] = ()) -> None:
-        """Start the ticks in the running event loop.
+    def add(self, each: Timetable, one: Timetable) -> None:
+        """Add acts, which do not run before `start`.
 
         Args:
             each: The acts that every replica runs.
             one: The acts that only one replica at a time runs.
-            at_once: Names of acts that do not wait for their first interval.
         """
-        shared = {name: (self._on_one_replica(name, act, seconds), seconds) for name, (act, seconds) in one.items()}
+        shared = {name: (self._on_one_replica(name, act), seconds) for name, (act, seconds) in one.items()}
         for name, (act, seconds) in {**each, **shared}.items():
             self._scheduler.add_job(
                 _ignore_cancellation(with_backoff(name, act, seconds)),
@@ -73,6 +72,9 @@ class Schedule:
                 coalesce=True,
                 misfire_grace_time=None,  # the default silently skips a late tick
             )
+
+    def start(self, at_once: Collection[str] = ()) -> None:
+        """Start the ticks in the running event loop; the acts named in `at_once` do not wait for their intervals."""
         self._scheduler.start()
         for name in at_once:
             self.run_now(name)
@@ -86,7 +88,8 @@ class Schedule:
 
     def stop(self) -> None:
         """Stop the ticks and cancel acts in progress."""
-        self._scheduler.shutdown(wait=False)
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
 
 
 def _ignore_cancellation(act: ScheduledAct) -> ScheduledAct:

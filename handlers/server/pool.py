@@ -14,14 +14,15 @@ class Pool:
         work: Handles one item of work, and returns whether there was one.
         size: Number of workers, and so the maximum number of calls at once.
         poll: Seconds between calls while the pool is idle, whatever its size. These calls find work that has come due
-            or that another replica has stored.
+            or that another replica has stored. None waits for `wake`, with the default between two failures.
     """
 
-    def __init__(self, work: Callable[[], Awaitable[bool]], size: int, *, poll: float = 1.0) -> None:
+    def __init__(self, work: Callable[[], Awaitable[bool]], size: int, *, poll: float | None = 1.0) -> None:
         self._work = work
         self._size = size
         self._poll = poll
-        self._backoff = Backoff(getattr(work, "__qualname__", "a worker"), poll)
+        self._pause = 1.0 if poll is None else poll
+        self._backoff = Backoff(getattr(work, "__qualname__", "a worker"), self._pause)
         self._wakeups: asyncio.Queue[None] = asyncio.Queue(maxsize=size)
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -56,8 +57,8 @@ class Pool:
                 found = await self._work()
             except Exception as error:  # noqa: BLE001 - it is logged, and the worker goes on
                 delay = self._backoff.record_failure(error)
-                await asyncio.sleep(self._poll)
-                await self._wait_for_wakeup(delay - self._poll)
+                await asyncio.sleep(self._pause)
+                await self._wait_for_wakeup(delay - self._pause)
                 continue
             self._backoff.record_success()
             if found:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bot.settings import ROOT
-from tests.bench import burst, distant, exchange, home, langsmith, learning, robustness, start, stored, sustained
+from tests.bench import burst, distant, exchange, home, langsmith, learning, rest, robustness, start, stored, sustained
 
 DATABASES = ("sqlite", "postgresql")
-PARTS = ("sustained", "distant", "burst", "stored", "home", "exchange", "langsmith", "start")
+PARTS = ("sustained", "distant", "burst", "stored", "home", "exchange", "langsmith", "start", "rest")
 OF_THE_LEARNER = {"learning": learning, "robustness": robustness}
 
 
@@ -36,6 +36,7 @@ async def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000, help="backlog rows in `langsmith`; 0: skip this table")
     parser.add_argument("--only", help='run only this case of `langsmith`, such as "black hole"')
     parser.add_argument("--runs", type=int, default=3, help="starts for each encoder in `start`")
+    parser.add_argument("--seconds", type=float, default=60.0, help="length of the rest in `rest`")
     args = parser.parse_args()
     databases = args.database or DATABASES
     parts = args.parts or PARTS
@@ -55,6 +56,8 @@ async def main() -> None:
         await langsmith.main(args.asked, args.rows, args.only)
     if "start" in parts:
         await start.main(args.runs)
+    if "rest" in parts:
+        await rest.main(args.seconds, args.questions, databases)
 
 
 def measure_learner(part: str, arguments: Sequence[str]) -> None:

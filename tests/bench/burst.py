@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 
-from bot.app.lifecycle import ANSWERERS
+from handlers.server.workers import ANSWERERS
 from tests.bench.workplace import (
     PERCENTILES_HEADER,
     BenchWorkspace,

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from bot.app.lifecycle import HAND_BACK_SECONDS
 from bot.domain.faults import Fault, SettingsError
 from bot.domain.release import ModelName
 from bot.settings import ROOT, Settings, forget_proxies, forget_sdks, language, load
+from handlers.server.workers import HAND_BACK_SECONDS
 from handlers.texts.words import Words
 
 SECRET = "s3cr3t-do-not-show"

@@ -50,7 +50,7 @@ def shorten_waits() -> None:
     replicas.REPLICA_SILENT_AFTER = status.REPLICA_SILENT_AFTER = replicas.REPLICA_SILENT_AFTER / SPEEDUP  # type: ignore[attr-defined]
     catch_up.READ_INTERVAL /= SPEEDUP
     lifecycle.CATCH_UP_SECONDS /= SPEEDUP
-    replicas.SHORTEST_LEASE /= SPEEDUP
+    replicas.REPLICA_LEASE /= SPEEDUP
     connection.SLACK_SECONDS /= SPEEDUP  # type: ignore[assignment]  # the bot has whole seconds
     trainer_defaults = LocalModel.__init__.__kwdefaults__ or {}
     trainer_defaults["lease"] /= SPEEDUP

@@ -19,6 +19,19 @@ async def test_lease_has_one_holder_who_may_renew(store: Store) -> None:
         assert [(held.name, held.holder) for held in await tx.leases.all()] == [("catch_up", "b"), ("follow", "b")]
 
 
+async def test_several_leases_are_acquired_in_one_statement(store: Store) -> None:
+    async with store.transaction() as tx:
+        assert await tx.leases.acquire("follow", "b", NOW, LEASE)
+        free = await tx.leases.acquire_all(["survey", "follow", "catch_up"], "a", NOW, LEASE)
+        assert set(free) == {"catch_up", "survey"}
+        await tx.leases.release("survey", free["survey"])
+        assert set(await tx.leases.acquire_all(["survey", "follow"], "b", NOW + LEASE / 2, LEASE)) == {
+            "follow",
+            "survey",
+        }
+        assert await tx.leases.acquire_all([], "a", NOW, LEASE) == {}
+
+
 async def test_lost_lease_cannot_be_released(store: Store) -> None:
     async with store.transaction() as tx:
         late = await tx.leases.acquire("follow", "a", NOW, LEASE)
@@ -45,14 +58,14 @@ async def test_concurrent_claims_of_a_lease_have_one_winner(store: Store) -> Non
 
 async def test_replica_is_listed_until_it_leaves_or_expires(store: Store) -> None:
     one = Replica(id="one", version="0.1.0", release_id=None, started_at=NOW, seen_at=NOW)
-    two = one.model_copy(update={"id": "two", "release_id": "r1", "seen_at": NOW + timedelta(seconds=9)})
+    two = one.model_copy(update={"id": "two", "seen_at": NOW + timedelta(seconds=9)})
     async with store.transaction() as tx:
-        await tx.replicas.beat(two)
-        await tx.replicas.beat(one)
+        await tx.replicas.beat("two", "0.1.0", NOW, two.seen_at)
+        await tx.replicas.beat("one", "0.1.0", NOW, NOW)
         assert await tx.replicas.seen(NOW) == [one, two]
-        served = one.model_copy(update={"release_id": "r2", "seen_at": NOW + timedelta(seconds=3)})
-        await tx.replicas.beat(served)
-        assert await tx.replicas.seen(NOW + timedelta(seconds=1)) == [served, two]
+        later = one.model_copy(update={"seen_at": NOW + timedelta(seconds=3)})
+        await tx.replicas.beat("one", "0.1.0", NOW, later.seen_at)
+        assert await tx.replicas.seen(NOW + timedelta(seconds=1)) == [later, two]
         await tx.replicas.forget(NOW + timedelta(seconds=5))
         assert await tx.replicas.seen(NOW) == [two]
         await tx.replicas.leave("two")

@@ -30,7 +30,6 @@ async def test_proposal_moves_from_its_stored_state_only(prepared: Store) -> Non
         stored = opened.model_copy(update={"shown": {"C1": "1.1"}})
         assert await transaction.proposals.get("f1") == stored
         assert await transaction.proposals.within([ProposalState.OPEN]) == [stored]
-        assert await transaction.proposals.newest() == stored
         assert await transaction.proposals.get("f2") is None
 
 

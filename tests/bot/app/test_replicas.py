@@ -1,41 +1,29 @@
 """Replicas: the leases of work that one at a time does, and the heartbeats."""
 
-import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from bot.app.replicas import SHORTEST_LEASE, ReplicaLeases
-from bot.domain.replica import REPLICA_SILENT_AFTER
-from storage.database import Database
+from bot.app.replicas import REPLICA_LEASE, ReplicaLeases
+from bot.domain.replica import BEAT, REPLICA_SILENT_AFTER
+from storage.database import Database, DatabaseUnreachable
 from storage.store import SqlStore
 from tests.kits.fakes import StepClock
 
 
 class Work:
-    """Work that waits for the gate and records which replica did it."""
+    """Work that records which replica did it."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.entered = asyncio.Event()
 
-    def by(self, replica: ReplicaLeases, every: float = 2.0) -> "Turn":
-        return Turn(self, replica, every)
+    def by(self, replica: ReplicaLeases) -> Callable[[], Awaitable[None]]:
+        """Return the work as a replica runs it."""
 
+        async def do() -> None:
+            self.done.append(replica.id)
 
-class Turn:
-    """The work as one replica runs it."""
-
-    def __init__(self, work: Work, replica: ReplicaLeases, every: float) -> None:
-        self._work = work
-        self._replica = replica
-        self.tick = replica.exclusive("work", self._do, every)
-
-    async def _do(self) -> None:
-        self._work.entered.set()
-        await self._work.gate.wait()
-        self._work.done.append(self._replica.id)
+        return replica.exclusive("work", do)
 
 
 @pytest.fixture
@@ -54,9 +42,11 @@ async def test_one_replica_keeps_the_lease_between_ticks(
     work = Work()
     first, second = work.by(one), work.by(two)
     for _ in range(20):
-        await first.tick()
-        await second.tick()
-        clock.advance(seconds=2)
+        await one.beat()
+        await two.beat()
+        await first()
+        await second()
+        clock.advance(seconds=BEAT.total_seconds())
     assert work.done == [one.id] * 20
 
 
@@ -64,91 +54,62 @@ async def test_expired_lease_of_crashed_replica_is_taken_over(
     one: ReplicaLeases, two: ReplicaLeases, clock: StepClock
 ) -> None:
     work = Work()
-    await work.by(one).tick()
-    second = work.by(two)
-    clock.advance(seconds=SHORTEST_LEASE.total_seconds() - 1)
-    await second.tick()
+    first, second = work.by(one), work.by(two)
+    await one.beat()
+    await first()
+    clock.advance(seconds=REPLICA_LEASE.total_seconds() - 1)
+    await two.beat()
+    await second()
     assert work.done == [one.id]
     clock.advance(seconds=1)
-    await second.tick()
-    await work.by(one).tick()
+    await two.beat()
+    await second()
+    await one.beat()
+    await first()
     assert work.done == [one.id, two.id]
-
-
-async def test_longer_interval_has_longer_lease(one: ReplicaLeases, two: ReplicaLeases, clock: StepClock) -> None:
-    work = Work()
-    for _ in range(4):
-        await work.by(one, every=60).tick()
-        clock.advance(seconds=59)
-        await work.by(two, every=60).tick()
-        clock.advance(seconds=1)
-    assert work.done == [one.id] * 4
 
 
 async def test_leaving_replica_releases_its_lease_at_once(one: ReplicaLeases, two: ReplicaLeases) -> None:
     work = Work()
-    await work.by(one).tick()
+    first, second = work.by(one), work.by(two)
+    await one.beat()
+    await first()
     await one.leave()
-    await work.by(two).tick()
+    await first()
+    await two.beat()
+    await second()
     assert work.done == [one.id, two.id]
 
 
-async def test_lease_is_renewed_during_the_work(
-    one: ReplicaLeases, two: ReplicaLeases, clock: StepClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The clock advances far beyond the lease, and the working replica renews it."""
-    work = Work()
-    work.gate.clear()
-    renewed = asyncio.Event()
-    sleep = asyncio.sleep
-
-    async def hurried(seconds: float) -> None:
-        clock.advance(seconds=seconds)
-        renewed.set()
-        await sleep(0)
-
-    monkeypatch.setattr("bot.app.replicas.asyncio.sleep", hurried)
-    working = asyncio.ensure_future(work.by(one).tick())
-    await work.entered.wait()
-    start = clock.now()
-    for _ in range(30):
-        renewed.clear()
-        await renewed.wait()
-        await work.by(two).tick()
-    assert clock.now() - start > 4 * SHORTEST_LEASE
-    assert work.done == []
-    work.gate.set()
-    await working
-    assert work.done == [one.id]
-
-
-async def test_paused_replica_asks_for_the_lease_again(
+async def test_paused_replica_runs_nothing_before_its_heartbeat(
     one: ReplicaLeases, two: ReplicaLeases, clock: StepClock
 ) -> None:
     work = Work()
-    first = work.by(one)
-    await first.tick()
+    first, second = work.by(one), work.by(two)
+    await one.beat()
+    await first()
     clock.advance(minutes=1)  # the first replica is paused
-    await work.by(two).tick()
-    await first.tick()
+    await first()
+    await two.beat()
+    await second()
+    await one.beat()
+    await first()
     assert work.done == [one.id, two.id]
 
 
-async def test_failing_act_keeps_lease_and_runs_again(one: ReplicaLeases, two: ReplicaLeases) -> None:
-    calls = 0
-
-    async def fail() -> None:
-        nonlocal calls
-        calls += 1
-        raise LookupError
-
-    tick = one.exclusive("work", fail, 2)
-    for _ in range(2):
-        with pytest.raises(LookupError):
-            await tick()
+async def test_failing_heartbeat_keeps_leases_until_they_expire(
+    database: Database, one: ReplicaLeases, clock: StepClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work = Work()
-    await work.by(two).tick()
-    assert (calls, work.done) == (2, [])
+    first = work.by(one)
+    await one.beat()
+    monkeypatch.setattr(database, "begin", lambda: Database("postgresql://bot@127.0.0.1:1/desk").begin())
+    for _ in range(2):
+        with pytest.raises(DatabaseUnreachable):
+            await one.beat()
+        await first()
+        clock.advance(seconds=REPLICA_LEASE.total_seconds())
+    assert work.done == [one.id]
 
 
 async def test_heartbeat_tells_release_and_silent_replicas_go(

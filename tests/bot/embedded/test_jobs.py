@@ -14,6 +14,7 @@ from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
 from bot.embedded import FolderShelf, LocalModel
 from bot.embedded.learner import learn
+from bot.embedded.ledger import Ledger
 from bot.embedded.runner import worker
 from bot.embedded.trained import to_bytes
 from bot.embedded.training_set import TrainingTask
@@ -130,6 +131,21 @@ async def test_leased_job_waits_until_lease_expires(shelf: FolderShelf) -> None:
         assert (await client.fine_tuning.jobs.retrieve(job.id)).status == "running"
         now[0] += 1
         assert (await wait_until_ended(client, job.id)).status == "failed"
+
+
+async def test_ended_jobs_are_read_once(shelf: FolderShelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    for status in ("succeeded", "running"):
+        await shelf.put(f"jobs/ftjob-{status}.json", json.dumps({"id": status, "status": status}).encode())
+    ledger, read, get = Ledger(shelf, lambda: 0.0), list[str](), shelf.get
+
+    async def noted(name: str) -> bytes:
+        read.append(name)
+        return await get(name)
+
+    monkeypatch.setattr(shelf, "get", noted)
+    for _ in range(3):
+        assert [job["id"] for job in await ledger.unfinished()] == ["running"]
+    assert (read.count("jobs/ftjob-succeeded.json"), read.count("jobs/ftjob-running.json")) == (1, 3)
 
 
 @pytest.mark.parametrize("gone", ["training_file", "model"])

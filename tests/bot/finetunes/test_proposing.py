@@ -76,7 +76,7 @@ class ProposalDesk(FinetuneBench):
 
     async def newest(self) -> Proposal | None:
         async with self.store.transaction() as tx:
-            return await tx.proposals.newest()
+            return next(reversed(await tx.proposals.within([*ProposalState])), None)
 
     async def state(self) -> ProposalState | None:
         found = await self.newest()

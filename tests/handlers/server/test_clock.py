@@ -7,7 +7,7 @@ import pytest
 from handlers.server.clock import Schedule, ScheduledAct
 
 
-def on_every_replica(_name: str, act: ScheduledAct, _seconds: float) -> ScheduledAct:
+def on_every_replica(_name: str, act: ScheduledAct) -> ScheduledAct:
     return act
 
 
@@ -24,7 +24,8 @@ async def test_stop_cancels_running_act_without_logging(
             cancelled.set()
 
     ticks = Schedule(on_every_replica)
-    ticks.start(each={"long": (long, 60)}, one={})
+    ticks.add(each={"long": (long, 60)}, one={})
+    ticks.start()
     ticks.run_now("long")
     await asyncio.wait_for(begun.wait(), 5)
     ticks.stop()
