@@ -11,7 +11,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -351,8 +351,8 @@ async def export(call: argparse.Namespace, settings: Settings, words: Words) -> 
     data, manifest = stem.with_suffix(".jsonl"), stem.with_suffix(".manifest.json")
     with file_errors(call.folder):
         call.folder.mkdir(parents=True, exist_ok=True)
-        write_private(data, frozen.data)
-        write_private(manifest, (frozen.manifest.model_dump_json(indent=2) + "\n").encode())
+        write_private(data, frozen.chunks())
+        write_private(manifest, [f"{frozen.manifest.model_dump_json(indent=2)}\n".encode()])
     print(
         words(
             "cli.export.done",
@@ -378,7 +378,7 @@ async def audit(call: argparse.Namespace, settings: Settings, words: Words) -> i
         file = call.folder / "madoguchi-audit.jsonl"
         with file_errors(call.folder):
             call.folder.mkdir(parents=True, exist_ok=True)
-            write_private(file, "".join(f"{entry.model_dump_json()}\n" for entry in entries).encode())
+            write_private(file, (f"{entry.model_dump_json()}\n".encode() for entry in entries))
         print(words("cli.audit.done", entries=check.entries, file=file))
     if check.broken is not None:
         return fail(words("cli.audit.broken", seq=check.broken))
@@ -460,11 +460,11 @@ def forget_report(requests: Sequence[Any], words: Words) -> int:
     return 0
 
 
-def write_private(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: Iterable[bytes]) -> None:
     """Write a file that only the user who runs the program may read; it holds people's questions."""
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
+        file.writelines(content)
 
 
 async def import_(call: argparse.Namespace, settings: Settings, words: Words) -> int:

@@ -308,8 +308,8 @@ class Reviewing:
     async def _near_conflicts(self, questions: Sequence[Question], contested: Collection[str]) -> set[str]:
         """Return the ids of the questions with near-duplicates in conflict."""
         found = set()
-        for question in questions:
-            near = await self._neighbours.near(question.text)
+        near_each = await self._neighbours.near_each([question.text for question in questions])
+        for question, near in zip(questions, near_each, strict=True):
             if len({row.category for row in near}) > 1 or any(row.group in contested for row in near):
                 found.add(question.id)
         return found

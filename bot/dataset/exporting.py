@@ -4,7 +4,17 @@ import asyncio
 from collections.abc import Sequence
 
 from bot.current_prompt import current_prompt
-from bot.domain.dataset import PRIVATE, Export, Row, Split, export, open_questions, questions_of, unanswered_lines
+from bot.domain.dataset import (
+    PRIVATE,
+    Export,
+    Manifest,
+    Row,
+    Split,
+    export,
+    open_questions,
+    questions_of,
+    unanswered_lines,
+)
 from bot.domain.errors import Reason, Refused
 from bot.domain.release import ModelName
 from bot.domain.shares import SetAside, set_aside
@@ -59,7 +69,7 @@ class Exporting:
         return self._embedded.revision(student) is not None
 
     async def export(self, report: Progress = unheard, student: ModelName | None = None) -> Export:
-        """Freeze the current rows: the training file goes to the shelf, its manifest to the database.
+        """Freeze the current rows: the manifest goes to the database, the file for a student also to the shelf.
 
         Args:
             report: Is told after each step how many are done.
@@ -92,15 +102,19 @@ class Exporting:
             raise Refused(Reason.TOO_FEW_PUBLIC, rows=0, private=left_out)
         if not frozen.texts:
             raise Refused(Reason.NO_ROWS, held_out=frozen.manifest.held_out)
-        await self._shelf.put(file_name(frozen.manifest.id), frozen.data)
-        async with self._store.transaction() as tx:
-            await tx.datasets.put(frozen.manifest, self._clock.now())
+        if student is not None:  # a second copy of what people download would serve nobody
+            await self._shelf.put(file_name(frozen.manifest.id), frozen.data)
+        await self._keep(frozen.manifest)
         return frozen
+
+    async def _keep(self, manifest: Manifest) -> None:
+        async with self._store.transaction() as tx:
+            await tx.datasets.put(manifest, self._clock.now())
 
     async def _prove(self, frozen: Export, rows: Sequence[Row], held_out: Sequence[Row]) -> None:
         """Prove that a file holds no held-out question. The file itself is read, not the rows that it was made from."""
         by_id = {row.id: row for row in rows}
-        lines = zip(frozen.texts, await asyncio.to_thread(questions_of, frozen.data), strict=True)
+        lines = zip(frozen.texts, await asyncio.to_thread(questions_of, frozen.lines()), strict=True)
         trained = [
             row if row.text == text else row.model_copy(update={"text": text})
             for row, text in ((by_id[row_id], text) for row_id, text in lines)
@@ -122,7 +136,7 @@ class Exporting:
         near = {i for i, _ in pairs}
         data = unanswered_lines([text for i, text in enumerate(texts) if i not in near])
         held_out = [row for row in rows if row.split is Split.HELD_OUT]
-        await prove_disjoint(self._neighbours, [], held_out, questions_of(data))
+        await prove_disjoint(self._neighbours, [], held_out, questions_of(data.splitlines()))
         return data
 
 

@@ -1,6 +1,7 @@
 """The out-of-fold answers of a fine-tune, as its provider reports them, and the rows that they belong to."""
 
 import asyncio
+import io
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -62,7 +63,8 @@ class TrainingReports:
         if not answers:
             return []
         try:
-            lines = await asyncio.to_thread(questions_of, await self._shelf.get(file_name(finetune.dataset_id)))
+            file = io.BytesIO(await self._shelf.get(file_name(finetune.dataset_id)))
+            lines = await asyncio.to_thread(questions_of, file)
         except KeyError:
             log.warning("%s: its training file is gone, so its out-of-fold answers are not used", finetune.id)
             return []

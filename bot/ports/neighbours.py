@@ -33,6 +33,9 @@ class Neighbours(Protocol):
     async def near(self, text: str) -> list[Neighbour]:
         """Return the near-duplicates of a text (`similarity` at least `similar.NEAR`), nearest first."""
 
+    async def near_each(self, texts: Sequence[str]) -> list[list[Neighbour]]:
+        """Return what `near` returns for each text, after reading once what changed."""
+
     async def changes(self, tx: Transaction) -> "RowChanges | None":
         """Read the rows that changed, for `same`, in a transaction that is open anyway; None leaves that to `same`."""
 

@@ -72,9 +72,18 @@ class RowNeighbours:
         """When the overlap was last read, by `now`."""
 
     async def near(self, text: str) -> list[Neighbour]:
+        (found,) = await self.near_each([text])
+        return found
+
+    async def near_each(self, texts: Sequence[str]) -> list[list[Neighbour]]:
+        def near(text: str) -> list[Neighbour]:
+            return [_neighbour(row, likeness) for row, likeness in self._near(text) if row.counts]
+
         async with self._lock:
             await self._refresh()
-            return [_neighbour(row, likeness) for row, likeness in self._near(text) if row.counts]
+            if len(texts) == 1:
+                return [near(texts[0])]
+            return await asyncio.to_thread(lambda: [near(text) for text in texts])
 
     async def changes(self, tx: Transaction) -> RowChanges | None:
         began, found = self._now(), list[tuple[Row, bool]]()

@@ -85,6 +85,9 @@ class MemoryNeighbours:
     async def near(self, text: str) -> list[Neighbour]:
         return [neighbour for neighbour in self._ranked(text, self.rows) if neighbour.similarity >= NEAR]
 
+    async def near_each(self, texts: Sequence[str]) -> list[list[Neighbour]]:
+        return [await self.near(text) for text in texts]
+
     async def changes(self, tx: Transaction) -> RowChanges | None:
         return None
 

@@ -77,7 +77,7 @@ async def test_training_file_that_is_not_disjoint_is_refused(
 ) -> None:
     await save(store, row_in(BRIDGE, Split.TRAIN), row_in(HELD_OUT, Split.HELD_OUT))
     with pytest.raises(Refused) as refused:
-        await make_exporting(store, database, BlindOnce(store), clock).export()
+        await make_exporting(store, database, BlindOnce(store), clock).export(student=BASE)
     assert (refused.value.reason, refused.value.facts) == (Reason.NOT_DISJOINT, {"rows": 1})
     assert await DatabaseShelf(database).names("datasets/") == []
 
@@ -292,7 +292,7 @@ class Dataset(RuleBasedStateMachine):
             return
         held_out = [one for one in rows if one.split is Split.HELD_OUT]
         by_id = {one.id: one for one in rows}
-        for row_id, text in zip(frozen.texts, questions_of(frozen.data), strict=True):
+        for row_id, text in zip(frozen.texts, questions_of(frozen.lines()), strict=True):
             assert by_id[row_id].split is Split.TRAIN
             assert not [one.text for one in held_out if near(one.text, text)]
             assert {one.category for one in rows if one.group == by_id[row_id].group} == {by_id[row_id].category}

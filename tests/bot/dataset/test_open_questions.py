@@ -95,5 +95,5 @@ async def test_open_questions_follow_rows_for_embedded_model(
     finetune = await bench.running()
     rows, sent = await shelf.get(file_name(finetune.dataset_id)), trainer.files[str(finetune.file_id)]
     assert sent.startswith(rows)
-    assert set(questions_of(sent[len(rows) :])) == (set(texts[:2]) if told else set())
+    assert set(questions_of(sent[len(rows) :].splitlines())) == (set(texts[:2]) if told else set())
     assert [one for one in check(rows) if one not in check(sent)] == []

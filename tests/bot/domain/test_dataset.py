@@ -1,6 +1,7 @@
 """Groups, the split that never moves, and the training file."""
 
 import hashlib
+import io
 import json
 from collections.abc import Callable
 
@@ -185,13 +186,23 @@ def test_training_row_is_exported_unless_excluded(rows: list[Row], data: st.Data
     assert len(frozen.texts) == frozen.manifest.rows
 
 
+def test_file_is_unpacked_in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen = export([row(f"鍵 {n}", row_id=f"q{n}") for n in range(50)], PROMPT)
+    monkeypatch.setattr("bot.domain.dataset.CHUNK_BYTES", 100)
+    chunks = list(frozen.chunks())
+    assert b"".join(chunks) == frozen.data
+    assert len(frozen.packed) < len(frozen.data) / 5
+    assert [line + b"\n" for line in frozen.lines()] == list(io.BytesIO(frozen.data))
+    assert not list(export([], PROMPT).lines())
+
+
 def test_different_wordings_of_a_group_are_exported() -> None:
     first = next(one for one in (row(f"鍵 {n}") for n in range(100)) if one.split is Split.TRAIN)
     second = row("鍵のほかの言い方", row_id="q2").model_copy(update={"group": first.group})
     repeated = row(first.text + "？", row_id="q3", at=5)
     frozen = export([first, second, repeated], PROMPT)
     assert set(frozen.texts) == {"q2", "q3"}
-    assert questions_of(frozen.data) == [{"q2": second.text, "q3": repeated.text}[row_id] for row_id in frozen.texts]
+    assert questions_of(frozen.lines()) == [{"q2": second.text, "q3": repeated.text}[row_id] for row_id in frozen.texts]
     assert frozen.manifest.left_out == {"duplicate": 1}
 
 

@@ -70,9 +70,12 @@ async def test_slow_work_on_rows_runs_in_threads(bench: FinetuneBench, monkeypat
 # --- export
 
 
-async def test_export_puts_the_rows_on_the_shelf(bench: FinetuneBench) -> None:
+async def test_only_files_for_training_are_shelved(bench: FinetuneBench) -> None:
     await bench.add(ENOUGH_ROWS)
-    frozen = await bench.acts.exporting.export()
+    downloaded = await bench.acts.exporting.export()
+    assert await bench.shelf.names("") == []
+    frozen = await bench.acts.exporting.export(student=bench.student)
+    assert frozen == downloaded
     assert await bench.shelf.get(file_name(frozen.manifest.id)) == frozen.data
     async with bench.store.transaction() as tx:
         assert await tx.datasets.get(frozen.manifest.id) == frozen.manifest
@@ -109,7 +112,7 @@ async def test_plan_has_a_price_and_starts_nothing(bench: FinetuneBench) -> None
     assert (finetune.dataset_id, finetune.prompt_id) == (frozen.manifest.id, PROMPT.id)
     async with bench.store.transaction() as tx:
         trained = await tx.finetunes.trained_rows(finetune.id)
-    assert trained == dict(zip(frozen.texts, questions_of(frozen.data), strict=True))
+    assert trained == dict(zip(frozen.texts, questions_of(frozen.lines()), strict=True))
     await bench.follow()
     assert not bench.trainer.requests
 
