@@ -144,10 +144,9 @@ def serve(address: str) -> None:
 
 @cache
 def _load(module: str) -> None:
-    """Load what a program needs, with the tokenizer, whose table takes a third of a second a process."""
+    """Load what a program needs."""
     for name in LOADED[module]:
         importlib.import_module(name)
-    importlib.import_module("bot.embedded.tokens").encoding()
     gc.collect()
     gc.freeze()  # else each program scans, and thereby copies, all of it
 
