@@ -22,7 +22,7 @@ from bot.embedded.features import (
 )
 from bot.embedded.linear import LinearModel, softmax
 
-LEARNER = 4
+LEARNER = 5
 """Revision of the learner. Raise it with each change after which the same training or question gives other answers."""
 
 _PRIOR_TEMPERATURE = 1.5
@@ -53,7 +53,8 @@ class KnownTexts:
     """What a model remembers of the texts that it was trained on.
 
     Attributes:
-        vectors: The centred meaning of each known text, at most some thousand texts.
+        vectors: The centred meanings of the prompt's texts, and centres of several rows each. Models of learner 4 and
+            before have the meaning of each row.
         typical: How like its nearest known text a question usually is: a cosine similarity.
         digests: The first 8 bytes of the hash of each trained question.
     """

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bot.embedded.centres import centres_of, grouped
 from bot.embedded.encoders import Encoder, encoded
 from bot.embedded.features import Floats, TextSpace, casefolded, subject_words
 from bot.embedded.kernel import Features, Indices, Products
@@ -26,8 +27,8 @@ _MOST_ALIKE = 0.05
 """Largest share of the rows that one fold gets because they are nearly equal."""
 MOST_OPEN = 1_000
 """Most open questions that a training looks at; fewer if rows and open questions would be too many for the solver."""
-_KNOWN_ROWS = 2_000
-"""Most questions whose vectors a model keeps, to tell what is new to it."""
+_KNOWN_ROWS = 1_000
+"""Most questions whose centres a model keeps, to tell what is new to it."""
 
 
 @dataclass(frozen=True)
@@ -162,18 +163,23 @@ class TrainingSet:
         return self.features.products()
 
     def known(self) -> tuple[KnownTexts, Floats]:
-        """Return what the model remembers of its texts, and each row's likeness to the nearest text of other folds."""
+        """Return what the model remembers of its texts, and each row's likeness to the nearest of it of other folds.
+
+        That are the vectors of the prompt's texts, and the centres of the rows (`centres.py`).
+        """
         digests = frozenset(map(digest, self.questions)) | self.task.parent.known.digests
         if self.task.encoder is None:
             return KnownTexts(digests=digests), np.zeros(len(self), dtype=np.float32)
         order = sorted(range(len(self)), key=lambda at: digest(self.questions[at]))
-        kept = np.concatenate([np.arange(self.first_row), np.array(sorted(order[:_KNOWN_ROWS])) + self.first_row])
-        vectors = self.features.meanings[kept]
-        folds = np.concatenate([np.full(self.first_row, -1), self.folds])[kept]
+        kept = np.array(sorted(order[:_KNOWN_ROWS]))
+        prompt, rows = self.features.meanings[: self.first_row], self.features.meanings[kept + self.first_row]
+        groups, folds = grouped(rows), self.folds[kept]
         nearest = np.zeros(len(self), dtype=np.float32)
         for left_out in self.fold_members(self.folds):
-            others = vectors[folds != self.folds[left_out[0]]]
+            there = folds != self.folds[left_out[0]]
+            others = np.concatenate([prompt, centres_of(rows[there], groups[there], fewest=1)])
             if len(others):
                 meanings = self.features.meanings[left_out + self.first_row]
                 nearest[left_out] = (meanings @ others.T).max(axis=1)
+        vectors = np.concatenate([prompt, centres_of(rows, groups)])
         return KnownTexts(vectors, float(np.median(nearest)), digests), nearest

@@ -10,11 +10,12 @@ import pytest
 
 from bot.embedded import training_set
 from bot.embedded.answers import classify
+from bot.embedded.centres import FEWEST_TEXTS, centres_of, grouped
 from bot.embedded.encoders import Encoder, PackagedEncoder, Vectors
 from bot.embedded.fits import FitSettings
 from bot.embedded.kernel import Features, RidgeFit, ridge_weights
 from bot.embedded.learner import Score, learn, temperature_for
-from bot.embedded.linear import space_of
+from bot.embedded.linear import documents_of, space_of
 from bot.embedded.open_questions import SelfTaughtFits
 from bot.embedded.trained import TrainedModel, apply_temperature, from_bytes, to_bytes, without_texts
 from bot.embedded.training_set import TrainingTask, folds_of, labels_of
@@ -269,6 +270,24 @@ def test_file_holds_no_word_of_a_row() -> None:
     prior = np.full((len(texts), 3), 1 / 3, dtype=np.float32)
     labels = model.labels[:3]
     assert np.allclose(again.probabilities(prior, labels, texts), model.probabilities(prior, labels, texts), atol=0.01)
+
+
+def test_model_keeps_no_vector_of_a_row() -> None:
+    rows = list(dict.fromkeys(random_rows(120, 22)))
+    model = learn(TrainingTask(rows, _ENGLISH, encoder=ENCODER), ignore_fold).model
+    prompt_texts = len(documents_of(_ENGLISH, model.labels))
+    centres, meanings = model.known.vectors[prompt_texts:], model.layers[0].linear.space.meanings([t for t, _ in rows])
+    assert 1 < len(centres) <= len(rows) // FEWEST_TEXTS
+    groups = grouped(meanings)
+    assert np.bincount(groups).min() >= FEWEST_TEXTS
+    assert np.allclose(centres_of(meanings, groups), centres, atol=1e-5)
+    assert (centres @ meanings.T).max() < 0.999
+
+
+@pytest.mark.parametrize("rows", [1, FEWEST_TEXTS - 1])
+def test_few_rows_leave_no_centre(rows: int) -> None:
+    model = learn(TrainingTask(random_rows(80, 18)[:rows], _ENGLISH, encoder=ENCODER), ignore_fold).model
+    assert len(model.known.vectors) == len(documents_of(_ENGLISH, model.labels))
 
 
 def test_model_answers_without_vectors_of_its_rows() -> None:

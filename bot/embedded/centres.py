@@ -1,0 +1,44 @@
+"""Centres of texts that are alike: what a model keeps of its rows in place of their vectors."""
+
+import numpy as np
+
+from bot.embedded.features import Floats
+from bot.embedded.kernel import Indices
+
+FEWEST_TEXTS = 3
+"""Fewest texts behind a centre, so that no centre is the vector of one text."""
+_TEXTS_A_CENTRE = 4
+"""Texts for each of the first centres. Measured: with fewer centres, a model notices less of what is new to it."""
+_ROUNDS = 4
+"""Times that each text moves to its nearest centre."""
+
+
+def grouped(vectors: Floats) -> Indices:
+    """Return the group of each text: -1 for all if there are too few; else each group has `FEWEST_TEXTS` or more.
+
+    The first centres are texts far from each other, so equal texts always give equal groups.
+    """
+    if len(vectors) < FEWEST_TEXTS:
+        return np.full(len(vectors), -1)
+    chosen, nearest = [0], vectors @ vectors[0]
+    for _ in range(len(vectors) // _TEXTS_A_CENTRE - 1):
+        chosen.append(int(nearest.argmin()))
+        nearest = np.maximum(nearest, vectors @ vectors[chosen[-1]])
+    centres = vectors[chosen]
+    for _ in range(_ROUNDS):
+        centres = centres_of(vectors, (vectors @ centres.T).argmax(axis=1), fewest=1)
+    likeness = vectors @ centres.T
+    groups: Indices = likeness.argmax(axis=1)
+    while (counts := np.bincount(groups, minlength=likeness.shape[1])).min() < FEWEST_TEXTS and likeness.shape[1] > 1:
+        likeness = np.delete(likeness, int(counts.argmin()), axis=1)
+        groups = likeness.argmax(axis=1)
+    return groups
+
+
+def centres_of(vectors: Floats, groups: Indices, fewest: int = FEWEST_TEXTS) -> Floats:
+    """Return the mean of each group with so many texts, of length 1."""
+    sums = np.zeros((groups.max(initial=-1) + 1, vectors.shape[1]), dtype=np.float32)
+    np.add.at(sums, groups[groups >= 0], vectors[groups >= 0])
+    sums = sums[np.bincount(groups[groups >= 0], minlength=len(sums)) >= fewest]
+    centres: Floats = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
+    return centres
