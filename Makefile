@@ -29,10 +29,11 @@ fix: .venv/dev.ok ## apply automatic lint fixes and format the code
 	@$(IN) ruff check --fix $(CODE)
 	@$(IN) ruff format $(CODE)
 
-LOCK = .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command 'make lock' --extra xlsx
-lock: .venv/dev.ok ## update the pinned versions in .ci/run.txt and .ci/dev.txt to the newest that are a week old
-	$(LOCK) --upgrade pyproject.toml -o .ci/run.txt
-	$(LOCK) --upgrade --group dev pyproject.toml -c .ci/run.txt -o .ci/dev.txt
+LOCK = .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command 'make lock'
+lock: .venv/dev.ok ## update the pinned versions in .ci/ to the newest that are a week old
+	$(LOCK) --upgrade --all-extras pyproject.toml -o .ci/run.txt
+	$(LOCK) --upgrade --all-extras --group dev pyproject.toml -c .ci/run.txt -o .ci/dev.txt
+	$(LOCK) --upgrade pyproject.toml -c .ci/run.txt -o .ci/lean.txt
 
 audit: .venv/dev.ok ## check the dependencies: licences, and known vulnerabilities if osv.dev answers
 	@.venv/bin/python .ci/audit.py

@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Se
 from contextlib import aclosing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -537,9 +538,7 @@ async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> 
     from bot.app.wiring import read_prompt
 
     plan, options = plan_of(call), reading_options(call)
-    picture = call.plot or Path(f"{call.file.stem}.png")
-    if not picture.parent.is_dir():  # fail now, not after hours
-        raise WrongCall(Problem(what=Fault.NO_FILE, where=str(picture.parent)))
+    picture, without_picture = picture_of(call)
     with file_errors(call.file):
         data = call.file.read_bytes()
     script = script_of(data, plan, read_prompt(settings.prompt_folder), options)
@@ -549,9 +548,12 @@ async def replay(call: argparse.Namespace, settings: Settings, words: Words) -> 
     other = plan.model_copy(update={"order": "random"})
     before = await run_replay(script, other, settings, words) if plan.order == "queue" else []
     points = await run_replay(script, plan, settings, words)
-    with file_errors(picture):
-        plot(points, call.file.name, picture, words)
-    print(words("cli.replay.done", file=picture))
+    if without_picture:
+        print(words.problem(without_picture))
+    else:
+        with file_errors(picture):
+            plot(points, call.file.name, picture, words)
+        print(words("cli.replay.done", file=picture))
     saved = saved_by_queue(points, before) if before else None
     if saved:
         goal, with_queue, without = saved
@@ -584,6 +586,23 @@ async def compare_orders(script: Any, plan: Any, settings: Settings, words: Word
         )
     )
     return 0
+
+
+def picture_of(call: argparse.Namespace) -> tuple[Path, Problem | None]:
+    """Return the file for the picture of a replay, and why there will be none, if pictures are not installed.
+
+    Raises:
+        WrongCall: the call asks for a picture that cannot be made. It fails now, not after hours.
+    """
+    picture = call.plot or Path(f"{call.file.stem}.png")
+    missing = Problem(what=Fault.NOT_INSTALLED, where=str(picture), facts={"package": "matplotlib"})
+    if find_spec("matplotlib") is None:
+        if call.plot:
+            raise WrongCall(missing)
+        return picture, missing
+    if not picture.parent.is_dir():
+        raise WrongCall(Problem(what=Fault.NO_FILE, where=str(picture.parent)))
+    return picture, None
 
 
 def plan_of(call: argparse.Namespace) -> Any:

@@ -6,6 +6,7 @@ import ssl
 import tomllib
 from datetime import timedelta
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -419,9 +420,19 @@ class Settings(BaseSettings):
                 raise fault_error(Fault.UNKNOWN_PROVIDER, name, provider=model.provider, setting=setting, names=names)
             if model.provider == "openai" and self.openai_api_key is None:
                 raise fault_error(Fault.NO_KEY, name, model=model, setting="OPENAI_API_KEY")
+        self._check_packages()
         if not (self.prompt_folder / "categories.toml").is_file():
             raise fault_error(Fault.NO_PROMPT, "BOT_PROMPT", folder=self.prompt_folder)
         return self
+
+    def _check_packages(self) -> None:
+        """Check that the packages of extras are installed that the settings ask for."""
+        for name, value, package in (
+            ("LANGSMITH_API_KEY", self.langsmith_api_key, "langsmith"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", self.otel_exporter_otlp_endpoint, "opentelemetry"),
+        ):
+            if value and find_spec(package) is None:
+                raise fault_error(Fault.NOT_INSTALLED, name, package=package)
 
     def _check_slack(self) -> None:
         """Check that there is one way to reach Slack, or none: a Slack app is set up for one of the two."""

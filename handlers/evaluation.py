@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from importlib.util import find_spec
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
@@ -71,13 +72,8 @@ async def post_evaluation(
     """
     name, files, alts = evaluation.release.name, dict[str, bytes](), dict[str, str]()
     if evaluation.card.rows:
-        from handlers import pictures  # matplotlib would add a second to every start
-
-        font = pictures.japanese_font()
-        for what, draw in (("categories", pictures.category_bars), ("certainty", pictures.certainty_dots)):
-            # In a thread, because drawing is slow and questions must not wait for it.
-            if picture := await asyncio.to_thread(draw, evaluation, words, font):
-                files[f"{what}-{name}.png"], alts[f"{what}-{name}.png"] = picture
+        for what, picture in (await _pictures_of(evaluation, words)).items():
+            files[f"{what}-{name}.png"], alts[f"{what}-{name}.png"] = picture
         files[f"categories-{name}.csv"] = views.categories_table(evaluation)
     if evaluation.changes or evaluation.filtered:
         files[f"changes-{name}.csv"] = views.changes_table(evaluation)
@@ -86,6 +82,24 @@ async def post_evaluation(
     if files:
         shows = Shows(posting, views.rows_in_changes(evaluation), words.language)
         await upload(client, channel, words("evaluate.files"), files, shows, alts=alts, thread=posted["ts"])
+
+
+async def _pictures_of(evaluation: Evaluation, words: Words) -> dict[str, tuple[bytes, str]]:
+    """Return each picture that there is something for, with its text for those who do not see it.
+
+    There is none where matplotlib is left out of the installation. The tables hold the same.
+    """
+    if find_spec("matplotlib") is None:
+        log.warning("no pictures: matplotlib is not installed")
+        return {}
+    from handlers import pictures  # matplotlib would add a second to every start
+
+    font, found = pictures.japanese_font(), dict[str, tuple[bytes, str]]()
+    for what, draw in (("categories", pictures.category_bars), ("certainty", pictures.certainty_dots)):
+        # In a thread, because drawing is slow and questions must not wait for it.
+        if picture := await asyncio.to_thread(draw, evaluation, words, font):
+            found[what] = picture
+    return found
 
 
 class BatchFollower:

@@ -49,6 +49,7 @@ class Fault(StrEnum):
     NOT_A_CHANNEL = "not_a_channel"
     NOT_SET_APART = "not_set_apart"
     NOT_CERTIFICATES = "not_certificates"
+    NOT_INSTALLED = "not_installed"
     # A file.
     NO_FILE = "no_file"
     FORBIDDEN = "forbidden"

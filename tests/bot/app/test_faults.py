@@ -118,6 +118,7 @@ CASES = {
     Fault.NOT_A_CHANNEL: setting("BOT_OPS_CHANNEL", SECRET),
     Fault.NOT_SET_APART: setting("BOT_PROVIDERS", SECRET),
     Fault.NOT_CERTIFICATES: Case(settings={"SSL_CERT_FILE": "ca.pem"}, files={"ca.pem": SECRET}, where="SSL_CERT_FILE"),
+    Fault.NOT_INSTALLED: setting("LANGSMITH_API_KEY", SECRET),
     Fault.NO_FILE: Case("import nowhere.csv", where="nowhere.csv"),
     Fault.A_FOLDER: Case("import .", where="."),
     Fault.NO_FOLDER: Case("import q.csv/a.csv", files=questions(), where="q.csv/a.csv"),
@@ -237,6 +238,8 @@ def test_fault_is_one_line_in_the_language(
         (here / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     monkeypatch.setenv("DATABASE_URL", "sqlite:///desk.db")
     prepare(fault, here)
+    if fault is Fault.NOT_INSTALLED:
+        monkeypatch.setitem(sys.modules, "langsmith", None)
     with socket.socket() as taken:
         if fault is Fault.PORT_TAKEN:
             taken.bind(("127.0.0.1", 0))
@@ -365,3 +368,21 @@ def assert_has_texts(error: Unable) -> None:
     for problem in error.problems:
         assert problem.what is not Fault.UNUSABLE, problem
         assert all(Words(language).problem(problem) for language in LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("package", "case"),
+    [
+        ("opentelemetry", setting("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")),
+        ("matplotlib", Case("replay q.csv --plot q.png", files=questions("it", "labor"), where="q.png")),
+    ],
+)
+def test_left_out_package_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: Shell, here: Path, package: str, case: Case
+) -> None:
+    for name, content in case.files.items():
+        (here / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    monkeypatch.setitem(sys.modules, package, None)
+    said = stderr_of(monkeypatch, capsys, "en", case)
+    assert_line(said, Fault.NOT_INSTALLED, case, "en")
+    assert package in said

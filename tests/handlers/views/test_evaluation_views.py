@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import struct
+import sys
 import warnings
 from importlib import import_module
 from random import Random
@@ -24,6 +25,7 @@ from bot.domain.gate import decide, undecided
 from bot.domain.prompt import Category, Prompt
 from bot.domain.release import ModelName, Release, ReleaseState
 from bot.domain.scorecard import scorecard
+from handlers.evaluation import _pictures_of
 from handlers.texts.words import LANGUAGES, Words
 from handlers.views.comparison import CHANGES_SHOWN, paragraphs, points, still_wrong_lines
 from handlers.views.details import sheet
@@ -268,6 +270,11 @@ def test_pictures_are_drawn_with_and_without_font(pictures: ModuleType, categori
         width, height = struct.unpack(">II", picture.png[16:24])
         assert width == 720, "legible at half of it, on a phone"
         assert 400 <= height <= 2_000
+
+
+async def test_comparison_has_no_pictures_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert await _pictures_of(evaluation(150), Words("en")) == {}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
