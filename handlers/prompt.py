@@ -90,10 +90,11 @@ async def compare(call: Call, names: str) -> None:
     new = await prompting.named(given[1]) if len(given) == 2 else await prompting.current()
     diff = difference(old, new)
     number = {version.prompt.id: version.number for version in await prompting.versions()}
-    message = views.comparison(number.get(old.id, old.id[:8]), number.get(new.id, new.id[:8]), diff, call.words)
+    before, after = (number.get(one.id, one.id[:8]) for one in (old, new))
+    message = views.comparison(before, after, diff, call.words)
     await call.say(message)
     if len(diff) > views.DIFF_TEXT:
-        name = f"prompt-{old.id[:12]}-{new.id[:12]}.diff"
+        name = f"prompt-{before}-{after}.diff"
         await call.context.client.files_upload_v2(
             channel=await call.dm(), initial_comment=message.text, filename=name, title=name, content=diff
         )

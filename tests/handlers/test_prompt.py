@@ -307,6 +307,7 @@ async def test_long_diff_is_file_and_long_text_refused(desk: SlackDesk) -> None:
     channel = await person.dm()
 
     async def file_is_posted() -> bool:
-        return any(m.get("files") for m in await person.history(channel))
+        sent = [file["name"] for m in await person.history(channel) for file in m.get("files", ())]
+        return sent == ["prompt-1-2.diff"]
 
     await eventually(file_is_posted)
