@@ -12,6 +12,7 @@ from typing import Any
 from bot.app.running import Running
 from bot.domain.dataset import Split, group_of, split_of
 from bot.practice import Person, Server
+from bot.practice.person import RefusedError, Which
 from bot.practice.state import elements
 from handlers.views import ids
 
@@ -98,25 +99,44 @@ class LoopDesk:
 
     async def ask(self, text: str) -> Message:
         """Ask a question and return the card that answers it."""
-        return await self.employee.answer(await self.employee.say(self.channel, text))
+        return await self.employee.answer(await self.employee.say(self.channel, text), timeout=60.0)
 
     async def settle(self, card: Message, category: str) -> Message:
         """Have staff press the right category; return the settled card."""
         before = card["ts"]
         if category in {choice.category for choice in choices(card)}:
-            await self.staff.press(card, lambda element: f'"c":"{category}"' in element.get("value", ""))
+            await self._press(card, lambda element: f'"c":"{category}"' in element.get("value", ""))
         else:
-            await self._settle_by_form(card, category)
-        return await self.employee.message(lambda m: m["ts"] == before and ids.UNDO in actions(m))
+            await self._press(card, ids.CORRECT_OPEN)
+            await self._submit(category)
+        return await self.employee.message(lambda m: m["ts"] == before and ids.UNDO in actions(m), timeout=60.0)
 
-    async def _settle_by_form(self, card: Message, category: str) -> None:
-        await self.staff.press(card, ids.CORRECT_OPEN)
-        await self.staff.view()
-        form = await self.staff.view()  # with the suggestion, or without one if there is none
-        block = next(block for block in form["blocks"] if block["block_id"] == ids.CATEGORY_INPUT)
-        chosen = next(option for option in block["element"]["options"] if option["value"] == category)
-        entry = {"type": "static_select", "selected_option": chosen}
-        assert await self.staff.submit(form, {ids.CATEGORY_INPUT: {ids.CATEGORY_INPUT: entry}}) == {}
+    async def _press(self, card: Message, which: Which) -> None:
+        """Press a control of a card, which may have changed since it was read."""
+        try:
+            await self.staff.press(card, which)
+        except RefusedError as refused:
+            if refused.error != "stale_action":
+                raise
+            thread = await self.staff.replies(card["channel"], card["thread_ts"])
+            await self.staff.press(next(one for one in thread if one["ts"] == card["ts"]), which)
+
+    async def _submit(self, category: str) -> None:
+        """Submit the form that is open. What the window was told of earlier forms is passed over."""
+        while True:
+            form = await self.staff.view(timeout=60.0)
+            block = next((one for one in form["blocks"] if one["block_id"] == ids.CATEGORY_INPUT), None)
+            if block is None:
+                continue
+            chosen = next(option for option in block["element"]["options"] if option["value"] == category)
+            entry = {"type": "static_select", "selected_option": chosen}
+            try:
+                assert await self.staff.submit(form, {ids.CATEGORY_INPUT: {ids.CATEGORY_INPUT: entry}}) == {}
+            except RefusedError as refused:
+                if refused.error != "not_found":
+                    raise
+            else:
+                return
 
     async def command(self, text: str) -> Message:
         """Type a command as the admin and return its private answer; earlier private messages may still come in."""
