@@ -34,6 +34,7 @@ STREAMS = 3
 REQUEST_BYTES = 1 << 16
 RUNNING = (
     "bot.app.running",
+    "bot.domain.masking.masks",
     "bot.embedded.train",
     "bot.providers.client",
     "openai.resources.chat",
