@@ -414,6 +414,8 @@ rows = Table(
     Column("audience", Text, nullable=False, server_default="unknown"),
     Index(None, "group"),
     Index(None, "touched_at", "id"),
+    # How many rows a person settled on a day, for each row that would answer.
+    Index(None, "by", "settled_at"),
     # A deleted message is looked for by its place.
     Index(None, "channel", "ts"),
 )

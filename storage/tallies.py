@@ -1,16 +1,28 @@
 """Counts of dataset rows by person, day and use, made where the rows are stored."""
 
 from collections.abc import Collection
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    literal,
+    literal_column,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.audience import Audience
-from bot.domain.dataset import Source, Split
+from bot.domain.dataset import Row, Source, Split
 from bot.domain.finetune import Finetune
-from bot.domain.shares import Settlement
+from bot.domain.shares import FEWEST_BURST, FEWEST_SETTLERS, Settlement, burst_days
 from bot.domain.tally import BriefRow, Counted, Kind
 from storage.audiences import sent_row
 from storage.tables import finetune_rows, looks, rows
@@ -63,6 +75,40 @@ class SqlTallies:
     async def left_out(self) -> frozenset[str]:
         query = select(rows.c.id).join(looks, _LOOKED_AT).where(_COUNTS, looks.c.keep == false())
         return frozenset((await self._connection.execute(query)).scalars())
+
+    async def untrusted(self, some: Collection[Row]) -> set[str]:
+        settled = {row.id: row for row in some if row.source is not Source.IMPORT}
+        if not settled:
+            return set()
+        query = select(looks.c.row_id, looks.c.settled_at, looks.c.keep).where(looks.c.row_id.in_(settled))
+        decided = {
+            row_id: keep
+            for row_id, at, keep in await self._connection.execute(query)
+            if at == settled[row_id].settled_at
+        }
+        waiting = [row for row_id, row in settled.items() if row_id not in decided]
+        found = {row_id for row_id, keep in decided.items() if not keep}
+        crowded = await self._crowded({(row.by, row.settled_at.date()) for row in waiting})
+        if not crowded:
+            return found
+        days = await self.settled_days()
+        if len(days) < FEWEST_SETTLERS:
+            return found
+        sudden = {person: burst_days(days.get(person, {})) for person, _ in crowded}
+        return found | {row.id for row in waiting if row.settled_at.date() in sudden.get(row.by, ())}
+
+    async def _crowded(self, days: Collection[tuple[str, date]]) -> list[tuple[str, date]]:
+        """Return the days of people with so many rows that they may be bursts. An index counts them."""
+        listed = sorted(days)
+        if not listed:
+            return []
+        counts = []
+        for at, (person, day) in enumerate(listed):
+            begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
+            on_day = rows.c.settled_at >= begin, rows.c.settled_at < begin + timedelta(days=1)
+            counts.append(select(literal(at), func.count()).where(rows.c.by == person, *on_day))
+        counted = await self._connection.execute(union_all(*counts))
+        return [listed[at] for at, n in counted if n >= FEWEST_BURST]
 
     async def several(self, split: Split, finetune: Finetune | None) -> list[BriefRow]:
         return await self._read(_brief(split, finetune).where(rows.c.group.in_(_SHARED)))

@@ -316,6 +316,12 @@ class Rows(Protocol):
     async def left_out(self) -> frozenset[str]:
         """Return the ids of the rows that an admin left out in their present form."""
 
+    async def untrusted(self, some: Collection[Row]) -> set[str]:
+        """Return the ids of those of these rows that answer nothing, neither repeated nor shown as examples.
+
+        An admin left them out, or one person settled them in a burst that no admin has looked at.
+        """
+
     async def several(self, split: Split, finetune: Finetune | None) -> list[BriefRow]:
         """Return the rows of a split that are not alone in their group, withdrawn rows and the other split included."""
 

@@ -52,6 +52,8 @@ class Classifying:
         fallback: Fallback | None = None,
         meter: Meter | None = None,
         budget: Budget | None = None,
+        *,
+        guarded: bool = True,
     ) -> None:
         self._store = store
         self._model = model
@@ -61,8 +63,8 @@ class Classifying:
         self._budget = budget
         self._cut: dict[ModelName, bool] = {}
         """Model → whether its provider cut the prompt of its newest answer."""
-        self.memory = Memory(neighbours, clock)
-        self._recalling = Recalling(store, neighbours)
+        self.memory = Memory(neighbours, clock, guarded=guarded)
+        self._recalling = Recalling(store, neighbours, guarded=guarded)
 
     async def serving_verdict(self, question: Question) -> Verdict:
         """Ask the serving release, outside any transaction.

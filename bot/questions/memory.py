@@ -22,9 +22,15 @@ class Memory:
 
     The index of a replica only suggests rows. The database decides, in the transaction that stores the verdict, so an
     undo on another replica counts at once.
+
+    Args:
+        neighbours: The index.
+        clock: The time.
+        guarded: Whether rows answer nothing that were settled in a burst, until an admin looks.
     """
 
-    def __init__(self, neighbours: Neighbours, clock: Clock) -> None:
+    def __init__(self, neighbours: Neighbours, clock: Clock, *, guarded: bool = True) -> None:
+        self._guarded = guarded
         self._neighbours = neighbours
         self._clock = clock
 
@@ -67,6 +73,8 @@ class Memory:
         if len({row.category for row in rows}) != 1 or prompt.category(rows[0].category) is None:
             return None
         same = [row for row in rows if found.texts.get(row.id) == row.text and row.id != question.id]
+        untrusted = await tx.rows.untrusted(same) if self._guarded else set()
+        same = [row for row in same if row.id not in untrusted]
         row = await self._newest_audible(tx, same, question)
         if row is None or (not tells(row.text) and _leans(await tx.questions.get(row.id))):
             return None

@@ -1,7 +1,7 @@
 """The settled questions that a release is shown as examples with a new question."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 from bot.domain.audience import Audience
 from bot.domain.dataset import Row, neutral_reason
@@ -10,7 +10,7 @@ from bot.domain.question import Question
 from bot.domain.reason import repeats
 from bot.domain.release import Release
 from bot.domain.similar import Example, Neighbour
-from bot.ports import Neighbours, Store
+from bot.ports import Neighbours, Store, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -19,9 +19,16 @@ SEARCHED = 16
 
 
 class Recalling:
-    """Finds settled questions that may be shown with another one."""
+    """Finds settled questions that may be shown with another one.
 
-    def __init__(self, store: Store, neighbours: Neighbours) -> None:
+    Args:
+        store: The rows.
+        neighbours: The index.
+        guarded: Whether rows are not shown that were settled in a burst, until an admin looks.
+    """
+
+    def __init__(self, store: Store, neighbours: Neighbours, *, guarded: bool = True) -> None:
+        self._guarded = guarded
         self._store = store
         self._neighbours = neighbours
 
@@ -106,7 +113,21 @@ class Recalling:
             shown = {one.id for one in rows.values() if one.audience is Audience.PUBLIC or one.channel in channels}
             if asker and len(shown) < len(rows):
                 shown |= await tx.questions.asked_by(asker, rows.keys() - shown)
-        return [neighbour for neighbour in found if neighbour.row_id in shown][:k]
+            chosen = [neighbour for neighbour in found if neighbour.row_id in shown]
+            return await self._trusted(tx, chosen, rows, k)
+
+    async def _trusted(
+        self, tx: Transaction, found: Sequence[Neighbour], rows: Mapping[str, Row], k: int
+    ) -> list[Neighbour]:
+        """Return the first `k` that one may rely on. Only as many are looked at as are needed."""
+        kept: list[Neighbour] = []
+        for start in range(0, len(found), k):
+            some = found[start : start + k]
+            untrusted = await tx.rows.untrusted([rows[one.row_id] for one in some]) if self._guarded else set()
+            kept += [one for one in some if one.row_id not in untrusted]
+            if len(kept) >= k:
+                break
+        return kept[:k]
 
 
 def _in_order(found: Collection[Neighbour]) -> tuple[Example, ...]:

@@ -7,9 +7,10 @@ import pytest
 from bot.domain.correction import Press
 from bot.domain.dataset import Row, Source, Split
 from bot.practice import Person
+from bot.questions.recalling import Recalling
 from handlers.texts.words import Words
 from handlers.views.status import paragraphs
-from tests.bot.things import rows_of
+from tests.bot.things import row, rows_of
 from tests.kits.slack_desk import WATCHED, Json, SlackDesk, asked, card, details, eventually, kept, private, texts
 
 LOOK, KEEP, LEAVE = "aside.look", "aside.keep", "aside.leave"
@@ -72,6 +73,55 @@ async def test_left_out_rows_train_and_measure_nothing(desk: SlackDesk) -> None:
     assert aside.isdisjoint((await desk.acts.exporting.export()).texts)
     _, judged = await desk.acts.evaluating._rows(await desk.acts.releasing.serving())
     assert aside.isdisjoint({row.id for row in judged})
+
+
+def settled_in_a_burst(text: str) -> list[Row]:
+    """Return rows of three people. One of them settled 60 within a minute, among them this text as labor."""
+    usual = [
+        one.model_copy(update={"by": by, "source": Source.AGREE, "settled_at": one.settled_at + timedelta(days=n)})
+        for by in ("U0KENJI0001", "U0PRIYA0001", "U0AIKO00001")
+        for n, one in enumerate(rows_of(Split.TRAIN, f"usual {by}", 5))
+    ]
+    sudden = [row(text, "labor"), *rows_of(Split.TRAIN, "sudden", 59)]
+    at = usual[0].settled_at + timedelta(days=9)
+    taken_over = {"by": "U0KENJI0001", "source": Source.CHANGE, "settled_at": at, "category": "labor"}
+    return [*usual, *(one.model_copy(update=taken_over) for one in sudden)]
+
+
+async def test_burst_answers_nothing_until_an_admin_looks(desk: SlackDesk) -> None:
+    text = "my laptop is on fire"
+    async with desk.store.transaction() as tx:
+        await tx.rows.put(*settled_in_a_burst(text))
+    recalling = Recalling(desk.store, desk.neighbours)
+    asker = await desk.emily()
+    for looked, category in ((False, "IT"), (True, "Labor")):
+        if looked:
+            yuko = await admin(desk)
+            await yuko.command("/finetune status")
+            await yuko.press((await yuko.message(private("set aside"))) | {"channel": WATCHED}, LOOK)
+            await yuko.press(await yuko.message(private("hard work")), KEEP)
+            await eventually(lambda: nothing_waits(desk))
+        ts = await asked(desk, text)
+        assert category in texts(await card(asker, ts)), "the model says IT, the burst says labor"
+        examples = {one.text for one in await recalling.nearest(text, 3)}
+        assert (text in examples) is looked
+
+
+async def test_rows_left_out_answer_nothing(desk: SlackDesk) -> None:
+    text = "my laptop is on fire"
+    async with desk.store.transaction() as tx:
+        await tx.rows.put(*settled_in_a_burst(text))
+    assert await desk.acts.guarding.decide("U0KENJI0001", "U0YUKO00001", keep=False) == 60
+    ts = await asked(desk, text)
+    assert "IT" in texts(await card(await desk.emily(), ts))
+
+
+async def test_busy_persons_rows_still_answer(desk: SlackDesk) -> None:
+    rows = await settle_rows(desk)
+    newest = rows[59]
+    assert newest.id in (await desk.acts.guarding.look()).waiting
+    await asked(desk, newest.text)
+    assert desk.model.asked == [], "memory repeats what a colleague said"
 
 
 async def test_only_admins_look_and_withdraw(desk: SlackDesk) -> None:
