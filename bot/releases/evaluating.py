@@ -51,6 +51,7 @@ class Evaluating:
         embedded: tells the revision of the embedded model. What another revision answered is asked anew.
         attacks: returns the attacks on a prompt, which a release is asked besides.
         guarded: whether rows are set aside (`shares.py`).
+        private_rows: whether models elsewhere are asked rows, too, that not everybody may read.
     """
 
     def __init__(  # noqa: PLR0913 - the ports, and the pace
@@ -66,13 +67,15 @@ class Evaluating:
         embedded: Embedded | None = None,
         attacks: Callable[[Prompt], list[Attack]] = attacks_on,
         guarded: bool = True,
+        private_rows: bool = False,
     ) -> None:
         self._guarded = guarded
+        self._private_rows = private_rows
         self._store = store
         self._model = model
         self._clock = clock
         self._neighbours = neighbours
-        self._recalling = Recalling(store, neighbours)
+        self._recalling = Recalling(store, neighbours, guarded=guarded)
         self._unseen = UnseenRows(neighbours)
         self._estimator = estimator
         self._attacks = attacks
@@ -98,7 +101,8 @@ class Evaluating:
             ModelDown, ModelRefused: the release did not answer every row; the answers so far are stored.
             Refused: NOT_DISJOINT, if a held-out question was trained on after all.
         """
-        prompt, rows = await self._rows(release)
+        prompt, usable = await self._usable(release)
+        rows = await self._askable(release, usable)
         async with self._store.transaction() as tx:
             serving = await tx.releases.serving()
         judged = await self.judge(release, rows, progress)
@@ -111,6 +115,7 @@ class Evaluating:
             usd=None if cost is None else cost / card.rows,
             filtered=tuple(one.row for one in judged if one.result.filtered),
             attacks=await self._attacked(release, prompt),
+            private=len(usable) - len(rows),
         ).model_copy(update=await self._learning(release, judged))
         if serving is None or serving.id == release.id:
             return evaluation
@@ -371,6 +376,24 @@ class Evaluating:
         return prompt
 
     async def _rows(self, release: Release) -> tuple[Prompt, list[Row]]:
+        """Return the prompt and the rows that the release is asked."""
+        prompt, usable = await self._usable(release)
+        return prompt, await self._askable(release, usable)
+
+    async def _askable(self, release: Release, usable: list[Row]) -> list[Row]:
+        """Return the rows that both releases of a comparison may be asked.
+
+        What few may read was said to a bot that answers, not to every model that is tried: it is left out where one of
+        the two models is elsewhere.
+        """
+        async with self._store.transaction() as tx:
+            serving = await tx.releases.serving()
+        both = [one for one in (release, serving) if one]
+        if self._private_rows or all(self._embedded.revision(one.model) is not None for one in both):
+            return usable
+        return [row for row in usable if row.public]
+
+    async def _usable(self, release: Release) -> tuple[Prompt, list[Row]]:
         """Return the prompt and all settled rows that the release could get right.
 
         Rows in a conflict, and rows of a category that the prompt lacks, are left out. So are held-out rows of which

@@ -9,7 +9,7 @@ from bot.domain.errors import ModelDown, ModelError, Reason, Refused
 from bot.domain.release import Release, ReleaseState
 from bot.domain.shadow import Agreement, Shadow
 from bot.domain.thing import Thing
-from bot.ports import Budget, Clock, Model, Neighbours, OutboxItem, Store, Transaction
+from bot.ports import Budget, Clock, Embedded, Model, Neighbours, NothingEmbedded, OutboxItem, Store, Transaction
 from bot.questions.leasing import LeasedOutbox, RetryDelay
 from bot.questions.recalling import Recalling
 from bot.releases.releasing import unknown_release
@@ -45,7 +45,7 @@ class Shadowing:
         per_day: maximum number of questions in 24 hours; further ones are skipped.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the ports, and what the settings choose
         self,
         store: Store,
         model: Model,
@@ -54,8 +54,12 @@ class Shadowing:
         *,
         per_day: int,
         budget: Budget | None = None,
+        embedded: Embedded | None = None,
+        private_rows: bool = False,
     ) -> None:
         self._budget = budget
+        self._embedded = embedded or NothingEmbedded()
+        self._private_rows = private_rows
         self._store = store
         self._model = model
         self._recalling = Recalling(store, neighbours)
@@ -157,6 +161,9 @@ class Shadowing:
             return
         if self._budget and await self._budget.is_over_for(release.model):
             return
+        here = self._embedded.revision(release.model) is not None
+        if not (question.public or here or self._private_rows):
+            return  # a second model elsewhere has no need to read it
         # Staff may have settled the question meanwhile; its own row must not become an example.
         own = [row.group] if row else []
         examples = await self._recalling.examples(release, question, without=own)

@@ -74,6 +74,8 @@ def finding_lines(evaluation: Evaluation, words: Words) -> list[str]:
         lines.append(words("gate.broken.some", n=n) if n else words("gate.broken.none"))
     if evaluation.filtered:
         lines.append(words("evaluate.filtered", n=len(evaluation.filtered)))
+    if evaluation.private:
+        lines.append(words("evaluate.private", n=evaluation.private))
     return lines
 
 

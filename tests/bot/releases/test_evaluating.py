@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.audience import Audience
 from bot.domain.dataset import Row, Split
 from bot.domain.errors import ModelDown, ModelRefused
 from bot.domain.evidence import EvidenceKind
@@ -19,10 +20,13 @@ from bot.ports import Answer, Neighbours
 from bot.releases.evaluating import CONCURRENT_CLASSIFICATIONS, MOST_FAILURES, Evaluating, Throttle
 from bot.releases.releasing import Releasing, add_candidate
 from bot.similarity.neighbours import RowNeighbours
+from handlers.texts.words import Words
+from handlers.views.gate import finding_lines
 from storage.store import SqlStore
 from tests.bot.things import PROMPT, no_attacks, row, rows_of
 from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
 from tests.kits.fakes_acts import CountingEstimator
+from tests.kits.finetune_bench import OneEmbedded
 
 HELD_OUT = [*rows_of(Split.HELD_OUT, "labor", 3), *rows_of(Split.HELD_OUT, "it", 2)]
 TRAIN = rows_of(Split.TRAIN, "labor", 4)
@@ -69,7 +73,12 @@ async def candidate(store: SqlStore, clock: StepClock, model: str = "new") -> Re
 
 
 def evaluating_of(
-    store: SqlStore, model: RuleModel, clock: StepClock, neighbours: Neighbours | None = None, pauses: Any = (0.0, 0.0)
+    store: SqlStore,
+    model: RuleModel,
+    clock: StepClock,
+    neighbours: Neighbours | None = None,
+    pauses: Any = (0.0, 0.0),
+    **choices: Any,
 ) -> Evaluating:
     return Evaluating(
         store,
@@ -80,6 +89,7 @@ def evaluating_of(
         estimator=CountingEstimator(),
         per_second={"local": 1e6},
         pauses=pauses,
+        **choices,
     )
 
 
@@ -323,3 +333,18 @@ async def test_throttle_limits_rate_and_concurrency() -> None:
     assert most <= 2
     # A busy machine may start some late, but none too early.
     assert all(start > began + n / 100 - 0.001 for n, start in enumerate(starts))
+
+
+async def test_private_rows_are_not_asked_elsewhere(
+    store: SqlStore, clock: StepClock, release: Release, model: TwoModels
+) -> None:
+    private = HELD_OUT[0].model_copy(update={"audience": Audience.PRIVATE, "channel": "C9"})
+    await put(store, [private])
+    found = await evaluating_of(store, model, clock).evaluate(release)
+    assert (found.private, found.card.rows) == (1, 4)
+    assert private.text not in model.asked
+    assert "1 confirmed answer was not asked" in "\n".join(finding_lines(found, Words("en")))
+    for choice in ({"private_rows": True}, {"embedded": OneEmbedded()}):
+        found = await evaluating_of(store, model, clock, **choice).evaluate(release)
+        assert (found.private, found.card.rows) == (0, 5)
+    assert private.text in model.asked

@@ -75,6 +75,7 @@ class Desk:
         model = OpenAIModel(providers)
         self.evaluating = Evaluating(
             *(store, model, clock),
+            private_rows=True,
             attacks=no_attacks,
             neighbours=MemoryNeighbours(),
             estimator=CountingEstimator(),

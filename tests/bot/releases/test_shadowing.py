@@ -17,6 +17,7 @@ from storage.store import SqlStore
 from tests.bot.things import arrival, row
 from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
 from tests.kits.fakes_acts import FakeAnnouncer
+from tests.kits.finetune_bench import OneEmbedded
 
 
 class ShadowDesk:
@@ -37,10 +38,10 @@ class ShadowDesk:
     async def candidate(self, recall: int = 1) -> Release:
         return await self.releasing.recalling((await self.releasing.serving()).id, recall, "U3")
 
-    async def ask(self, text: str) -> str:
+    async def ask(self, text: str, audience: Audience = Audience.PUBLIC) -> str:
         """Ask a question and return its id."""
         self.asked += 1
-        await self.answering.receive(arrival(text, self.asked))
+        await self.answering.receive(arrival(text, self.asked).model_copy(update={"audience": audience}))
         await self.answering.answer_next()
         return list(self.board.cards)[-1]
 
@@ -175,3 +176,17 @@ async def test_question_settled_meanwhile_is_no_example(desk: ShadowDesk) -> Non
         await tx.rows.put(*desk.neighbours.rows)
     await desk.shadowing.shadow_next()
     assert [[one.text for one in shown] for shown in desk.shadow_model.shown] == [["PCが遅い"]]
+
+
+@pytest.mark.parametrize("audience", [Audience.PRIVATE, Audience.UNKNOWN])
+async def test_shadow_elsewhere_reads_nothing_private(desk: ShadowDesk, audience: Audience) -> None:
+    await desk.shadowing.start((await desk.candidate()).id, "U3")
+    await desk.ask("PCが壊れた", audience)
+    while await desk.shadowing.shadow_next():
+        pass
+    assert desk.shadow_model.asked == []
+    here = Shadowing(desk.store, desk.shadow_model, desk.neighbours, desk.clock, per_day=9, embedded=OneEmbedded())
+    await desk.ask("PCが遅い", audience)
+    while await here.shadow_next():
+        pass
+    assert desk.shadow_model.asked == ["PCが遅い"]
