@@ -38,6 +38,17 @@ def watch(event, args):
 sys.addaudithook(watch)
 """
 """What each Python process of the container loads first: it tells of every write outside of the allowed folders."""
+CONTAINED = """
+set -e
+app=$1 data=$2 scratch=$3 user=$4 group=$5; shift 5
+mount --make-rprivate /
+for folder in "$app" "$data" "$scratch"; do mount --bind "$folder" "$folder"; done
+mount -o remount,bind,ro /
+mount -o remount,bind,ro "$app"
+cd "$app"
+exec unshare --user --map-user="$user" --map-group="$group" -- setpriv --no-new-privs "$@"
+"""
+"""Runs a command as another user, without a right, on a read-only file system: by namespaces, as containers do."""
 
 pytestmark = [pytest.mark.program, pytest.mark.timeout(110)]
 
@@ -80,6 +91,36 @@ class Recipe:
                         shutil.copyfile(ROOT / name, to)
         for path in [*app.rglob("*"), app]:
             path.chmod(0o555 if path.is_dir() else 0o444)
+
+
+def contained(app: Path, data: Path, scratch: Path, user: str) -> list[str]:
+    """Return the beginning of a command that runs the rest as in a container.
+
+    The test is skipped only where the machine has no namespaces or forbids them.
+    """
+    own = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", CONTAINED, "sh"]
+    prefix = [*own, *map(str, (app, data, scratch)), *user.split(":")]
+    if sys.platform != "linux" or not all(map(shutil.which, ("unshare", "setpriv"))):
+        pytest.skip("namespaces need Linux with util-linux")
+    asked = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "true"], check=False)
+    if asked.returncode:
+        pytest.skip("this machine forbids namespaces")
+    subprocess.run([*prefix, "true"], check=True)
+    return prefix
+
+
+def proc(pid: int, name: str) -> str:
+    return Path(f"/proc/{pid}/{name}").read_text("utf-8")
+
+
+def assert_contained(pid: int, user: str) -> None:
+    """Check, from outside, who a process is and what it may do."""
+    for kind, wanted in zip(("uid_map", "gid_map"), user.split(":"), strict=True):
+        assert proc(pid, kind).split()[0] == wanted
+    status = dict(re.findall(r"(\w+):\t(.*)", proc(pid, "status")))
+    assert (int(status["CapEff"], 16), int(status["CapPrm"], 16), status["NoNewPrivs"]) == (0, 0, "1")
+    (root,) = [line.split() for line in proc(pid, "mountinfo").splitlines() if line.split()[4] == "/"][-1:]
+    assert root[5].split(",")[0] == "ro"
 
 
 def contents(folder: Path) -> dict[str, tuple[int, int]]:
@@ -125,6 +166,7 @@ async def test_container_runs_read_only_and_stops(tmp_path: Path) -> None:
         folder.mkdir()
     recipe.build(app)
     (hook / "sitecustomize.py").write_text(HOOK, encoding="utf-8")
+    prefix = contained(app, data, scratch, recipe.said["USER"])
     async with serve(Workspace(MANIFEST)) as server:
         places = {"/tmp": str(scratch)}  # noqa: S108 - the recipe's own
         env = {name: places.get(value, value).replace("/data/", f"{data}/") for name, value in recipe.env.items()}
@@ -144,13 +186,14 @@ async def test_container_runs_read_only_and_stops(tmp_path: Path) -> None:
         command = [sys.executable, *json.loads(recipe.said["ENTRYPOINT"])[1:], *json.loads(recipe.said["CMD"])]
         health = [sys.executable, *json.loads(recipe.said["HEALTHCHECK"].removeprefix("CMD "))[1:]]
         process = await asyncio.create_subprocess_exec(
-            *command, cwd=app, env=env, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+            *prefix, *command, env=env, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
         )
         try:
             while not server.workspace.sockets.connected:
                 assert process.returncode is None
                 await asyncio.sleep(0.05)
-            checked = await asyncio.create_subprocess_exec(*health, cwd=app, env=env)
+            assert_contained(process.pid, recipe.said["USER"])
+            checked = await asyncio.create_subprocess_exec(*prefix, *health, env=env)
             assert await checked.wait() == 0
             process.send_signal(signal.SIGTERM)
             _, said = await asyncio.wait_for(process.communicate(), 60)
