@@ -137,7 +137,8 @@ class Acts:
         self.caring = Caring(ports.encoder)
         budget = BudgetEnd(store, spending, clock)
         self.classifying = Classifying(
-            store, ports.live_model, neighbours, clock, choices.fallback, ports.meter, budget
+            *(store, ports.live_model, neighbours, clock, choices.fallback, ports.meter, budget),
+            guarded=choices.guarded,
         )
         self.rechecking = Rechecking(store, self.classifying, clock)
         self.recounting = Recounting(store)
@@ -152,10 +153,17 @@ class Acts:
             per_second=choices.judged_per_second,
             embedded=ports.embedded,
             guarded=choices.guarded,
+            private_rows=choices.private_rows,
         )
         self.batching = Batching(store, self.evaluating, ports.batcher, clock)
         self.releasing = Releasing(store, clock, choices.fallback)
-        self.shadowing = Shadowing(store, ports.model, neighbours, clock, per_day=choices.shadow_per_day, budget=budget)
+        self.shadowing = Shadowing(
+            *(store, ports.model, neighbours, clock),
+            per_day=choices.shadow_per_day,
+            budget=budget,
+            embedded=ports.embedded,
+            private_rows=choices.private_rows,
+        )
         self.thresholding = Thresholding(store, self.evaluating, clock)
         self.prompting = Prompting(store, ports.estimator, clock)
         # dataset and fine-tunes
@@ -252,7 +260,8 @@ class SlackActs:
             tell_askers=tell_askers,
         )
         self.delivering = Delivering(store, slack.announcer, clock, meter)
-        self.reaching = Reaching(store, slack.announcer, ports.trainer, clock, ports.tracker, ports.embedded)
+        copies = ports.trainer, clock, ports.tracker, ports.embedded
+        self.reaching = Reaching(store, slack.announcer, *copies, batcher=ports.batcher)
         self.digesting = Digesting(store, acts.glancing, slack.announcer, clock)
         self.catching_up = CatchingUp(store, slack.history, clock, catch_up_within, acts.caring)
         self.surveying = Surveying(store, slack.audiences, clock)

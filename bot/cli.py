@@ -398,7 +398,8 @@ async def forget(call: argparse.Namespace, settings: Settings, words: Words) -> 
     async with open_core(settings) as core:
         ports, forgetting = core.ports, core.acts.forgetting
         scope = Scope.person(call.person) if call.person else Scope.before(call.before or ports.clock.now())
-        reaching = Reaching(ports.store, NoSlack(), ports.trainer, ports.clock, ports.tracker, ports.embedded)
+        copies = ports.trainer, ports.clock, ports.tracker, ports.embedded
+        reaching = Reaching(ports.store, NoSlack(), *copies, batcher=ports.batcher)
         finishing = Finishing(ports.store, ports.clock, reaching, FORGET_PATIENCE)
         if call.without_slack and await finishing.find_running():
             return fail(words("cli.forget.running"))

@@ -19,8 +19,17 @@ FORGET_MODEL_TOPIC = "forget_model"
 """Outbox topic: a model of the embedded trainer that learned from forgotten rows. `model`: its name."""
 FORGET_POST_TOPIC = "forget_post"
 """Outbox topic: files or a list in Slack that show something forgotten. `posted`: the id of the `Posted`."""
-OUTSIDE_TOPICS = (FORGET_CARD_TOPIC, FORGET_TRACES_TOPIC, FORGET_FILE_TOPIC, FORGET_MODEL_TOPIC, FORGET_POST_TOPIC)
-"""Topics of copies outside the database. Their keys begin with the request's id and a colon."""
+BATCH_FILES_TOPIC = "batch_files"
+"""Outbox topic: the files of a batch that ended. `model`: of whose provider; `batch`: the provider's id."""
+OUTSIDE_TOPICS = (
+    FORGET_CARD_TOPIC,
+    FORGET_TRACES_TOPIC,
+    FORGET_FILE_TOPIC,
+    FORGET_MODEL_TOPIC,
+    FORGET_POST_TOPIC,
+    BATCH_FILES_TOPIC,
+)
+"""Topics of copies outside the database. Their keys begin with the request's id and a colon, if there is a request."""
 FORGET_REPORT_TOPIC = "forget_report"
 """Outbox topic: the report to who asked. The key is the request's id."""
 

@@ -8,6 +8,7 @@ from bot.domain.audit import AuditAct
 from bot.domain.disk import log_failure
 from bot.domain.errors import ModelDown, ModelError, TrackerDown, TrackerError, TrackerRefused, Undelivered
 from bot.domain.forgetting import (
+    BATCH_FILES_TOPIC,
     FORGET_CARD_TOPIC,
     FORGET_FILE_TOPIC,
     FORGET_MODEL_TOPIC,
@@ -29,7 +30,18 @@ from bot.domain.forgetting import (
 )
 from bot.domain.mirrored import MIRROR_DATASET, MIRROR_TOPIC, MirrorChange
 from bot.domain.release import SYSTEM, ModelName
-from bot.ports import Clock, Embedded, NothingEmbedded, OutboxItem, Remover, Store, Tracker, Trainer, Transaction
+from bot.ports import (
+    Batcher,
+    Clock,
+    Embedded,
+    NothingEmbedded,
+    OutboxItem,
+    Remover,
+    Store,
+    Tracker,
+    Trainer,
+    Transaction,
+)
 from bot.questions.leasing import LeasedOutbox, RetryDelay
 
 log = logging.getLogger(__name__)
@@ -57,7 +69,7 @@ class Reaching:
     Each step is one transaction with the outbox entry that it completes, so a killed process loses nothing.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each place with copies
         self,
         store: Store,
         announcer: Remover,
@@ -65,7 +77,10 @@ class Reaching:
         clock: Clock,
         tracker: Tracker | None = None,
         embedded: Embedded | None = None,
+        *,
+        batcher: Batcher | None = None,
     ) -> None:
+        self._batcher = batcher
         self._embedded = embedded or NothingEmbedded()
         self._store = store
         self._announcer = announcer
@@ -79,6 +94,7 @@ class Reaching:
             FORGET_FILE_TOPIC: self._file,
             FORGET_MODEL_TOPIC: self._model,
             FORGET_POST_TOPIC: self._post,
+            BATCH_FILES_TOPIC: self._batch,
             FORGET_REPORT_TOPIC: self._report,
         }
         delay = RetryDelay(FIRST_REACH_WAIT, LONGEST_REACH_WAIT)
@@ -254,6 +270,12 @@ class Reaching:
         async with self._store.transaction() as tx:
             await tx.forgetting.file_deleted(one.finetune)
         await self._done(item, counts={"provider_files": 1})
+
+    async def _batch(self, item: OutboxItem) -> None:
+        await self._hold(item)
+        if self._batcher:
+            await self._batcher.delete_files(ModelName.parse(item.payload["model"]), item.payload["batch"])
+        await self._done(item)
 
     async def _model(self, item: OutboxItem) -> None:
         await self._hold(item)

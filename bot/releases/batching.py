@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from bot.domain.batch import Batch, BatchState
 from bot.domain.errors import ModelDown, ModelError, ModelRefused, OutcomeUnknown, Reason, Refused, Trouble
+from bot.domain.forgetting import BATCH_FILES_TOPIC
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
 from bot.domain.scorecard import Result
@@ -22,6 +23,8 @@ ASKED_DIRECTLY = 5
 """Maximum number of questions that are asked one by one before a batch, until a content filter lets one pass."""
 BATCH_PATIENCE = timedelta(days=2)
 """Age at which a batch fails if the provider still refuses to report its state. OpenAI ends each within one day."""
+FILES_READ = frozenset({BatchState.ANSWERED, BatchState.FAILED})
+"""States from which nobody reads the batch's files any more."""
 POST_LEASE = timedelta(minutes=30)
 """Lease of the replica that fetched the answers and must post the figures; afterwards another replica posts them."""
 
@@ -104,7 +107,14 @@ class Batching:
         """Store the changes and return the new batch; return None if another replica was first."""
         batch = was.model_copy(update={**changes, "updated_at": self._clock.now()})
         async with self._store.transaction() as tx:
-            return batch if await tx.batches.advance(batch, was) else None
+            if not await tx.batches.advance(batch, was):
+                return None
+            release = await tx.releases.get(batch.release_id)
+            if batch.batch_id and release and "state" in changes and batch.state in FILES_READ:
+                # What the provider has of the questions goes, whether it answered them or not.
+                payload = {"model": str(release.model), "batch": batch.batch_id}
+                await tx.outbox.add(BATCH_FILES_TOPIC, f"batch:{batch.id}", payload, batch.updated_at)
+            return batch
 
     async def _fail(self, batch: Batch) -> Batch | None:
         return await self.save(batch, state=BatchState.FAILED)
@@ -157,20 +167,11 @@ class Batching:
         if not results:  # asking everything again directly would cost what the admin wanted to save
             why = job.error or next((str(error) for error in answers.values()), "the batch ended without an answer")
             ended = await self._fail(batch)
-            await self._delete_files(batch, release)
             return (ended, why) if ended else None
         async with self._store.transaction() as tx:
             await tx.results.put(results)
         answered = await self.save(batch, state=BatchState.ANSWERED)
-        await self._delete_files(batch, release)
         return (answered, None) if answered else None
-
-    async def _delete_files(self, batch: Batch, release: Release) -> None:
-        """Delete what the provider has of the questions, whether it answered them or not."""
-        try:
-            await self._batcher.delete_files(release.model, batch.batch_id or "")
-        except ModelError as error:
-            log.warning("%s: the provider keeps the batch's files until they expire: %s", batch.id, error)
 
     async def _release(self, batch: Batch) -> tuple[Release, Prompt]:
         async with self._store.transaction() as tx:

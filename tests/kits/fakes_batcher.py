@@ -50,4 +50,6 @@ class KeepingBatcher:
         return self.ended[batch_id]
 
     async def delete_files(self, model: ModelName, batch_id: str) -> None:
+        if self.faults.take("delete_files"):
+            raise ModelDown("down")
         self.deleted.append(batch_id)

@@ -8,13 +8,14 @@ from bot.domain.batch import BatchState
 from bot.domain.dataset import Split
 from bot.domain.errors import ModelRefused, Reason, Refused
 from bot.domain.release import Release
+from bot.forgetting.reaching import Reaching
 from bot.releases.batching import BATCH_SEARCHES, BATCH_UNANSWERED, POST_LEASE, Batching
 from bot.releases.evaluating import Evaluating
 from bot.releases.releasing import Releasing
 from storage.store import SqlStore
 from tests.bot.things import no_attacks, rows_of
 from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
-from tests.kits.fakes_acts import CountingEstimator, Fault
+from tests.kits.fakes_acts import CountingEstimator, FakeAnnouncer, FakeTrainer, Fault
 from tests.kits.fakes_batcher import LABOR, KeepingBatcher
 
 ROWS = rows_of(Split.HELD_OUT, "labor", 4)
@@ -38,14 +39,25 @@ def batching(store: SqlStore, evaluating: Evaluating, batcher: KeepingBatcher, c
 
 
 @pytest.fixture
+def reaching(store: SqlStore, batcher: KeepingBatcher, clock: StepClock) -> Reaching:
+    return Reaching(store, FakeAnnouncer(), FakeTrainer(), clock, batcher=batcher)
+
+
+@pytest.fixture
 async def release(store: SqlStore, clock: StepClock) -> Release:
     async with store.transaction() as tx:
         await tx.rows.put(*ROWS)
     return await Releasing(store, clock).serving()
 
 
-async def test_batch_answers_are_stored_and_never_asked_again(
-    batching: Batching, evaluating: Evaluating, batcher: KeepingBatcher, release: Release, model: RuleModel
+async def test_batch_answers_are_stored_and_never_asked_again(  # noqa: PLR0917 - its parts
+    batching: Batching,
+    evaluating: Evaluating,
+    batcher: KeepingBatcher,
+    release: Release,
+    model: RuleModel,
+    reaching: Reaching,
+    clock: StepClock,
 ) -> None:
     batch = await batching.start(release, "U9", "ja", "C1")
     assert batch
@@ -61,7 +73,12 @@ async def test_batch_answers_are_stored_and_never_asked_again(
     batcher.ended[batch.id] = {keys[0]: LABOR, keys[1]: LABOR, keys[2]: ModelRefused("oh")}
     ((ended, error),) = await batching.follow()
     assert (ended.id, ended.state, error) == (batch.id, BatchState.ANSWERED, None)
-    assert batcher.deleted == [batch.id], "its files hold questions"
+    batcher.faults.add("delete_files", Fault.DOWN)
+    assert await reaching.reach_next()
+    assert (batcher.deleted, await reaching.reach_next()) == ([], False)
+    clock.advance(seconds=60)
+    assert await reaching.reach_next()
+    assert (batcher.deleted, await reaching.reach_next()) == ([batch.id], False), "its files hold questions"
     assert await batching.follow() == [], "reported once"
     found = await evaluating.evaluate(release)
     assert (found.card.rows, len(model.asked)) == (4, 2)
@@ -82,13 +99,14 @@ async def test_another_replica_posts_figures_after_the_lease(
 
 
 async def test_batch_without_answers_fails(
-    batching: Batching, batcher: KeepingBatcher, release: Release, model: RuleModel
+    batching: Batching, batcher: KeepingBatcher, release: Release, model: RuleModel, reaching: Reaching
 ) -> None:
     batch = await batching.start(release, "U9", "ja", "C1")
     assert batch
     batcher.ended[batch.id] = {batcher.batches[batch.id][0]: ModelRefused("line 1")}
     ((ended, error),) = await batching.follow()
     assert (ended.state, error) == (BatchState.FAILED, "line 1")
+    assert await reaching.reach_next()
     assert batcher.deleted == [batch.id], "questions went there, too"
     assert len(model.asked) == 1
 
