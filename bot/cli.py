@@ -28,6 +28,7 @@ from bot.domain.disk import is_disk_full
 from bot.domain.errors import Refused
 from bot.domain.faults import Fault, Problem, SettingsError, Unable, problem_of, problems_of
 from bot.settings import VERSION, Settings, forget_proxies, forget_sdks, language, load, use_one_blas_thread
+from handlers.texts.escape import visible
 from handlers.texts.words import Words, texts
 
 FORGET_PATIENCE = timedelta(seconds=30)
@@ -490,11 +491,11 @@ async def import_(call: argparse.Namespace, settings: Settings, words: Words) ->
         except UnknownMapping as unknown:
             raise WrongCall(*unknown.problems) from None
     for line in problem_lines(report, call.file.name, words):
-        print(line, file=sys.stderr)
+        print(visible(line), file=sys.stderr)  # a terminal obeys hidden characters
     lost = lost_lines(report)
     if isinstance(report, ImportPreview):
         for line in (*preview_lines(report, words), *skipped_lines(report, words)):
-            print(line)
+            print(visible(line))
         print(words("cli.import.dry_run", rows=sum(report.by_category.values()), same=report.same, bad=lost))
     else:
         for line in skipped_lines(report, words):

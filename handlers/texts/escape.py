@@ -73,7 +73,7 @@ def person(by: str) -> str:
     """Return a mention of a person of this workspace, or the name of one from LangSmith, or a dash if forgotten."""
     if by.startswith(FORGOTTEN_PREFIX):
         return "–"
-    name = escaped(by.removeprefix(TRACKER_PERSON_PREFIX), 80)
+    name = one_line(by.removeprefix(TRACKER_PERSON_PREFIX), 80)
     return mention(by) or (f"{name} (LangSmith)".lstrip() if by.startswith(TRACKER_PERSON_PREFIX) else name)
 
 

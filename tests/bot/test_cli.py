@@ -23,6 +23,7 @@ from bot.app.replay.show import Point, UnsureFigures
 from bot.cli import main, open_page, parser, point_line, unsure_line
 from bot.domain.certainty import OutOfScope
 from bot.settings import ROOT, load
+from handlers.texts.escape import visible
 from handlers.texts.words import Words
 
 QUESTIONS = "".join(f"question {n} about a laptop,it\nquestion {n} about leave,labor\n" for n in range(8))
@@ -115,6 +116,20 @@ def test_import_names_spans_labels_and_skipped_lines(here: Path, capsys: Shell) 
     file.write_text("\n".join(["text,label,answer", *lines[:4]]), encoding="utf-8")
     assert main(["import", str(file), "--map", "hrr=HR"]) == 0
     assert "2 training examples added, 0 changed, 1 already there, 0 bad lines" in capsys.readouterr().out
+
+
+def test_terminal_gets_no_orders_from_a_file(here: Path, capsys: Shell) -> None:
+    """A terminal would clear itself, change its title, or show a line backwards."""
+    order = "\x1b[2J\x1b]0;mine\x07\u202eyenom\x9b31m"
+    file = here / f"h{order}.csv"
+    rows = [("question", "category"), (f"where is my {order} laptop", "IT"), ("broken", f"none {order}")]
+    file.write_text("".join(f"{text},{category}\n" for text, category in rows), encoding="utf-8")
+    for call in (["import", str(file), "--dry-run"], ["import", str(file)]):
+        assert main(call) == 1
+        said = capsys.readouterr()
+        assert "where is my" in said.out or "--dry-run" not in call
+        assert "none" in said.err
+        assert visible(said.out + said.err).splitlines() == (said.out + said.err).splitlines()
 
 
 def test_workbook_is_imported_with_its_sheets(here: Path, capsys: Shell) -> None:

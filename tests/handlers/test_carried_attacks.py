@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from bot.corrections.hearing import TELL_AFTER
+from bot.domain.correction import TRACKER_PERSON_PREFIX, Press
 from bot.domain.dataset import Source
 from bot.domain.release import ModelName
 from bot.practice import Person
@@ -31,6 +32,8 @@ from tests.kits.slack_desk import (
     asked,
     card,
     entered,
+    eventually,
+    kept,
     open_desk,
     private,
     queue,
@@ -238,6 +241,31 @@ async def test_names_of_people_groups_and_channels_are_signs(desk: SlackDesk, wa
     await form(yuko, "edit it")
     await yuko.command("/finetune status")
     await yuko.message(private())
+    watch.check(one_line=True)
+    assert await settings_of(desk) == before
+
+
+async def test_reviewers_name_at_langsmith_is_signs(desk: SlackDesk, watch: Watch) -> None:
+    ts, before = await asked(desk), await settings_of(desk)
+    by = f"{TRACKER_PERSON_PREFIX}{NAME} {PAYLOAD}"
+    question = await kept(desk, ts)
+    await desk.acts.correcting.settle(Press(question_id=question.id, category="labor", seen=0, by=by))
+    for n, category in enumerate(("labor", "it")):  # a disagreement, with who settled each
+        found = row("my laptop is broken" + "?" * (n + 1), category, row_id=f"import:{n}")
+        async with desk.store.transaction() as tx:
+            await tx.rows.put(found.model_copy(update={"by": by}))
+    priya, yuko = await desk.priya(), await admin(desk)
+
+    async def named() -> bool:
+        return "(LangSmith)" in texts(await card(priya, ts))
+
+    await eventually(named)
+    await queue(priya)
+    await priya.shortcut("why_this_answer", await card(priya, ts) | {"channel": WATCHED})
+    await priya.message(private())
+    for command in ("status", "audit"):
+        await yuko.command(f"/finetune {command}")
+        await yuko.message(private(f"finetune {command}"))
     watch.check(one_line=True)
     assert await settings_of(desk) == before
 
