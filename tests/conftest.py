@@ -84,9 +84,10 @@ def rank(nodeid: str) -> int:
 
 
 def pytest_collection_finish() -> None:
-    """Exempt everything loaded so far from garbage collection, because scanning it would slow down each test."""
+    """Exempt everything loaded so far from garbage collection, and collect less often: it took 3 % of a test."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000)
 
 
 @pytest.fixture(scope="session")
