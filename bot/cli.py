@@ -488,6 +488,7 @@ async def import_(call: argparse.Namespace, settings: Settings, words: Words) ->
                     if call.dry_run
                     else importing.load(data, call.file.name, options, written)
                 )
+            await core.keep_index()
         except UnknownMapping as unknown:
             raise WrongCall(*unknown.problems) from None
     for line in problem_lines(report, call.file.name, words):

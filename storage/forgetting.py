@@ -29,6 +29,8 @@ from bot.domain.forgetting import (
 from bot.domain.question import Place
 from storage.cursors import SqlCursors
 from storage.erasing import DATASETS, Eraser, keyed, of_person, traced_questions
+from storage.index_parts import delete_index
+from storage.locks import Lock, acquire_lock
 from storage.posts import SqlPosts
 from storage.questions import SECOND
 from storage.tables import (
@@ -117,6 +119,9 @@ class SqlForgetting:
         return {keyed(key, group): group for group in among}
 
     async def moved(self, now: datetime) -> None:
+        # Under this lock, no process keeps what it read before.
+        await acquire_lock(self._connection, Lock.INDEX)
+        await delete_index(self._connection)
         await SqlCursors(self._connection).move(FORGOTTEN_CURSOR, f"{now.isoformat()} {secrets.token_hex(4)}", now)
 
     # --- search and erasure

@@ -17,6 +17,7 @@ class Lock(IntEnum):
     FINETUNE = 0x4D41444F_03
     AUDIT = 0x4D41444F_04
     POSTS = 0x4D41444F_05
+    INDEX = 0x4D41444F_06
 
 
 async def acquire_lock(connection: AsyncConnection, lock: Lock) -> None:

@@ -19,6 +19,7 @@ from storage.feedback import SqlFeedback, SqlSignals
 from storage.finetunes import SqlFinetunes
 from storage.forgetting import SqlForgetting
 from storage.inbox import SqlInbox
+from storage.index_parts import SqlIndexParts
 from storage.leases import SqlLeases
 from storage.looks import SqlLooks
 from storage.marks import SqlMarks
@@ -71,6 +72,7 @@ class SqlTransaction:
         self.cursors: ports.Cursors = SqlCursors(connection)
         self.audiences: ports.StoredAudiences = (MirroredAudiences if mirrored else SqlAudiences)(connection)
         self.vectors: ports.StoredVectors = SqlVectors(connection)
+        self.index_parts: ports.IndexParts = SqlIndexParts(connection)
         self.looks: ports.Looks = SqlLooks(connection)
         self.askers: ports.Askers = SqlAskers(connection)
         self.audit: ports.AuditLog = SqlAuditLog(connection)

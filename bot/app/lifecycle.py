@@ -68,6 +68,10 @@ HOMES_SECONDS = 15.0
 """Interval at which the App Homes that people may look at are brought up to date, in seconds."""
 FORGOTTEN_SECONDS = 30.0
 """Interval at which a replica that nobody asks anything drops from its memory what was forgotten, in seconds."""
+ENCODE_SECONDS = 30.0
+"""Interval at which each replica encodes the texts of rows that wait for it, in seconds."""
+INDEX_SECONDS = 60.0
+"""Interval at which the index of rows is kept for the next start if much of it changed, in seconds."""
 RETAIN_SECONDS = 3600.0
 """Interval at which what is too old is forgotten, in seconds."""
 SURVEY_SECONDS = 120.0
@@ -116,7 +120,10 @@ async def serve_app(core: Core, settings: Settings, edge: Edge, client: Followin
     )
 
     register(app := bolt_app(client, identity), context := side.context(core.acts, wake))
-    one = periodic_tasks(core.acts, side.slack, client, workers) | {"catch_up": (catch_up.tick, CATCH_UP_SECONDS)}
+    one = periodic_tasks(core.acts, side.slack, client, workers) | {
+        "catch_up": (catch_up.tick, CATCH_UP_SECONDS),
+        "index": (core.keep_index, INDEX_SECONDS),
+    }
     schedule.add(each=own_tasks(core, side, context), one=one)
     try:
         workers.start()
@@ -269,6 +276,7 @@ def own_tasks(core: Core, side: SlackSide, context: Context) -> dict[str, tuple[
         "moved": (side.learn_moves, MOVED_SECONDS),
         "homes": (partial(home.refresh, context), HOMES_SECONDS),
         "forgotten": (core.load_rows, FORGOTTEN_SECONDS),
+        "encode": (core.encode_rows, ENCODE_SECONDS),
         "disk": (partial(core.disk.report, side.announcer), REPORT_SECONDS),
     }
 

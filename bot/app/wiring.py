@@ -73,6 +73,10 @@ class Core:
     """What askers are told about their questions."""
     load_rows: Callable[[], Awaitable[None]]
     """Loads all rows into the similarity index, so that the first press does not wait for it."""
+    encode_rows: Callable[[], Awaitable[None]]
+    """Encodes the texts of rows, so that no question waits for it."""
+    keep_index: Callable[[], Awaitable[None]]
+    """Stores that index for the next start, if much of it is new."""
     load_encoder: Callable[[], None]
     """Starts to load the embedded model's encoder, so that the first question does not wait for it."""
 
@@ -159,7 +163,8 @@ async def open_core(  # noqa: PLR0915 - one line a part
         local = await stack.enter_async_context(LocalModel(shelf, encoder=encoder))
         providers = Providers(providers_of(settings, local))
         stack.push_async_callback(providers.aclose)
-        openai_model, neighbours = OpenAIModel(providers), RowNeighbours(store, encoder=local)
+        openai_model = OpenAIModel(providers)
+        neighbours = RowNeighbours(store, encoder=local, encoder_name=str(settings.bot_encoder))
         model = MeteredModel(openai_model, telemetry) if telemetry else openai_model
         breaker = BreakerModel(model)
         ports = Ports(
@@ -191,6 +196,8 @@ async def open_core(  # noqa: PLR0915 - one line a part
             disk=disk,
             privacy=privacy_of(settings, embedded="local" not in services),
             load_rows=neighbours.refresh,
+            encode_rows=neighbours.encode,
+            keep_index=neighbours.keep,
             load_encoder=local.load_encoder,
         )
 

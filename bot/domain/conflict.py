@@ -8,7 +8,7 @@ for training, for evaluation or as an example for a model.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from bot.domain.thing import Thing
 
@@ -63,42 +63,46 @@ class Tally(Generic[K, V]):
         return self._often.get(key, ())
 
 
-class Clusters:
-    """The clusters and conflicts of a changing set of rows, updated incrementally."""
+class ClusteredRows(Protocol):
+    """The rows that count, by group and by text."""
 
-    def __init__(self, near: Callable[[int], Iterable[int]]) -> None:
-        """Start without rows.
+    def in_group(self, group: str) -> Collection[tuple[int, str]]:
+        """Return the texts and categories of a group's rows."""
+
+    def at_text(self, text: int) -> Collection[str]:
+        """Return the groups of a text's rows."""
+
+
+class RowClusters:
+    """The clusters and conflicts of a changing set of rows that are kept elsewhere, updated incrementally."""
+
+    def __init__(self, rows: ClusteredRows, near: Callable[[int], Iterable[int]]) -> None:
+        """Start with rows without any conflict, or with none.
 
         Args:
+            rows: the rows.
             near: a symmetric relation; returns the numbers of a text's near-duplicates, given the text's number.
         """
+        self._of = rows
         self._near = near
-        self._rows: Tally[str, tuple[int, str]] = Tally()
-        """Group → (text, category) → rows."""
-        self._groups: Tally[int, str] = Tally()
-        """Text → group → rows."""
         self._conflicts: dict[str, Conflict] = {}
         """Group → the conflict that the group belongs to."""
         self._changed: set[str] = set()
 
-    def add(self, group: str, text: int, category: str) -> None:
-        """Add a row."""
-        self._rows.add(group, (text, category))
-        self._groups.add(text, group)
+    def changed(self, group: str) -> None:
+        """Note that rows of a group changed."""
         self._changed.add(group)
 
-    def remove(self, group: str, text: int, category: str) -> None:
-        """Remove a row that was added."""
-        self._rows.remove(group, (text, category))
-        self._groups.remove(text, group)
-        self._changed.add(group)
+    def restore(self, conflicts: Iterable[Conflict]) -> None:
+        """Take over the conflicts that were found among the same rows."""
+        self._conflicts = {group: conflict for conflict in conflicts for group in conflict.groups}
 
     def cluster(self, group: str) -> set[str]:
         """Return the groups in this group's cluster, itself included."""
         found, queue = {group}, [group]
         while queue:
-            for text in {text for text, _ in self._rows.of(queue.pop())}:
-                near = {group for one in (text, *self._near(text)) for group in self._groups.of(one)}
+            for text in {text for text, _ in self._of.in_group(queue.pop())}:
+                near = {group for one in (text, *self._near(text)) for group in self._of.at_text(one)}
                 queue += near - found
                 found |= near
         return found
@@ -119,7 +123,37 @@ class Clusters:
         while stale:
             cluster = self.cluster(stale.pop())
             stale -= cluster
-            categories = {category for group in cluster for _, category in self._rows.of(group)}
+            categories = {category for group in cluster for _, category in self._of.in_group(group)}
             if len(categories) > 1:
                 conflict = Conflict(groups=tuple(sorted(cluster)), categories=tuple(sorted(categories)))
                 self._conflicts.update(dict.fromkeys(cluster, conflict))
+
+
+class Clusters(RowClusters):
+    """The clusters and conflicts of rows that are added here."""
+
+    def __init__(self, near: Callable[[int], Iterable[int]]) -> None:
+        """Start without rows; `near` is that of `RowClusters`."""
+        super().__init__(self, near)
+        self._rows: Tally[str, tuple[int, str]] = Tally()
+        """Group → (text, category) → rows."""
+        self._groups: Tally[int, str] = Tally()
+        """Text → group → rows."""
+
+    def in_group(self, group: str) -> Collection[tuple[int, str]]:
+        return self._rows.of(group)
+
+    def at_text(self, text: int) -> Collection[str]:
+        return self._groups.of(text)
+
+    def add(self, group: str, text: int, category: str) -> None:
+        """Add a row."""
+        self._rows.add(group, (text, category))
+        self._groups.add(text, group)
+        self.changed(group)
+
+    def remove(self, group: str, text: int, category: str) -> None:
+        """Remove a row that was added."""
+        self._rows.remove(group, (text, category))
+        self._groups.remove(text, group)
+        self.changed(group)

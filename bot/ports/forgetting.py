@@ -34,7 +34,7 @@ class StoredForgetting(Protocol):
         """Return, for each of these groups, the name that it has in a forgotten row: name → group."""
 
     async def moved(self, now: datetime) -> None:
-        """Move FORGOTTEN_CURSOR, so that each replica drops what it has in memory."""
+        """Delete the kept index and move FORGOTTEN_CURSOR, so that each replica drops what it has in memory."""
 
     async def working(self, scope: Scope, now: datetime) -> bool:
         """Return whether a worker is busy with a question of the scope.

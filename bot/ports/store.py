@@ -726,6 +726,29 @@ class StoredVectors(Protocol):
         """Return model name → tokens since the day of `since` (UTC)."""
 
 
+class IndexParts(Protocol):
+    """What an index found out about the rows, kept so that a new process need not find it out again."""
+
+    async def get(self, maker: str) -> dict[str, bytes]:
+        """Return the parts by name; none if nothing is kept that this maker made, or if it is damaged.
+
+        Args:
+            maker: the name of the code that made them.
+        """
+
+    async def put(self, maker: str, parts: Mapping[str, bytes], forgotten: str | None) -> bool:
+        """Replace what is kept, whoever made it.
+
+        Args:
+            maker: the name of the code that made the parts.
+            parts: the parts by name.
+            forgotten: the position of FORGOTTEN_CURSOR when the rows were read.
+
+        Returns:
+            False, and nothing is kept, if something was forgotten meanwhile.
+        """
+
+
 class Looks(Protocol):
     """What admins decided about rows that were set aside."""
 
@@ -815,6 +838,7 @@ class Transaction(Protocol):
     forgetting: StoredForgetting
     posts: StoredPosts
     looks: Looks
+    index_parts: IndexParts
 
 
 class Store(Protocol):

@@ -1,8 +1,8 @@
 """An in-memory index of texts that finds near-copies and ranks texts by likeness."""
 
+import hashlib
 import re
 from array import array
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -12,7 +12,7 @@ from rapidfuzz.distance import Indel
 
 from bot.domain.dataset import normalised
 from bot.domain.similar import FAR, NEAR, NUMBER_WEIGHT, ContentWords, bare_kana, content, share
-from bot.similarity.packed import NumberedWords, Packed, SlotsByKey, slip
+from bot.similarity.packed import NumberedWords, Packed, Parts, Postings, joined_parts, key_of, member_parts, slip
 
 MOST_WORDS, MOST_TRIGRAMS = 1_000, 2_000
 """Most content words and trigrams of a text that are compared, the first ones, so that no text fills the memory."""
@@ -22,6 +22,10 @@ ROUNDED = 1e-6
 """Larger than any rounding error of a comparison that narrows candidates."""
 FIRST_RANKED = 100
 """How many of the most alike texts are sorted first."""
+
+_ARRAYS = {"_exact": "Q", "_contents": "I", "_content_ends": "I", "_trigram_counts": "I"}
+_MEMBERS = ("_texts", "_words", "_slots", "_slots_by_joined_words", "_slots_by_word", "_slots_by_trigram")
+"""Attributes of an index, from which it is read again."""
 
 _NONE: NDArray[np.uint32] = np.zeros(0, np.uint32)
 _VOWEL = re.compile("[aeiou]")
@@ -52,25 +56,38 @@ class Index:
     def __init__(self) -> None:
         self._texts = Packed()
         self._words = NumberedWords()
-        self._slots = SlotsByKey()
-        """Hash of a normalised text → its slot."""
-        self._exact = array("q")
+        self._slots = Postings()
+        """Key of a normalised text → its slot."""
+        self._exact = array("Q")
         """The hash of each slot's text as it was added."""
-        self._slots_by_joined_words = SlotsByKey()
+        self._slots_by_joined_words = Postings()
         self._contents = array("I")
         """The numbers of each text's content words, one text after the other."""
         self._content_ends = array("I", [0])
-        self._slots_by_word: list[array[int]] = []
-        self._slots_by_trigram: defaultdict[str, array[int]] = defaultdict(lambda: array("I"))
+        self._slots_by_word = Postings()
+        self._slots_by_trigram = Postings(np.uint64)
         self._trigram_counts = array("I")
         """Grows only when a likeness is asked for, because near-copies are found without trigrams."""
+
+    def parts(self) -> dict[str, bytes]:
+        """Return all that the index knows, with the trigrams of all texts."""
+        self.add_trigrams()
+        arrays = {name: getattr(self, name).tobytes() for name in _ARRAYS}
+        return arrays | joined_parts(**{name: getattr(self, name).parts() for name in _MEMBERS})
+
+    def take(self, parts: Parts) -> None:
+        """Take over what another index knew."""
+        for name, kind in _ARRAYS.items():
+            setattr(self, name, array(kind, parts[name]))
+        for name in _MEMBERS:
+            getattr(self, name).take(member_parts(name, parts))
 
     def slot(self, text: str) -> int:
         """Return the slot of a text; a new text is added."""
         plain = normalised(text)
         found = self._slot_of(plain)
         if found is None:
-            self._exact.append(hash(text))
+            self._exact.append(_hash(text))
             found = self._add(plain, compared(text))
         return found
 
@@ -80,20 +97,18 @@ class Index:
         return slot if slot is not None and self.says(slot, text) else None
 
     def _slot_of(self, plain: str) -> int | None:
-        return next((slot for slot in self._slots.of(plain) if self._texts[slot] == plain), None)
+        return next((slot for slot in self._slots.listed(key_of(plain)) if self._texts[slot] == plain), None)
 
     def _add(self, plain: str, words: ContentWords) -> int:
         slot = len(self._texts)
         self._texts.append(plain)
-        self._slots.add(plain, slot)
-        self._slots_by_joined_words.add("".join(words), slot)
+        self._slots.add(key_of(plain), slot)
+        self._slots_by_joined_words.add(key_of("".join(words)), slot)
         numbers = [self._words.number(word) for word in words]
         self._contents.extend(numbers)
         self._content_ends.append(len(self._contents))
-        while len(self._slots_by_word) < len(self._words):
-            self._slots_by_word.append(array("I"))
         for number in set(numbers):
-            self._slots_by_word[number].append(slot)
+            self._slots_by_word.add(number, slot)
         return slot
 
     def __len__(self) -> int:
@@ -115,7 +130,7 @@ class Index:
 
     def says(self, slot: int, text: str) -> bool:
         """Return whether a text has the words of this slot, in the same order."""
-        return self._exact[slot] == hash(text) or self._content(slot) == compared(text)
+        return self._exact[slot] == _hash(text) or self._content(slot) == compared(text)
 
     def beside(self, slot: int) -> set[int]:
         """Return the slots of the other texts that are nearly the same as the text of this slot."""
@@ -160,11 +175,9 @@ class Index:
         """Return for each slot the share of trigrams in common with this text, 0..1 (Dice's coefficient)."""
         self.add_trigrams()
         grams = trigrams(compared(text))
-        hits = [
-            np.frombuffer(self._slots_by_trigram[gram], np.uint32) for gram in grams if gram in self._slots_by_trigram
-        ]
-        if not hits:
+        if not grams:
             return np.zeros(len(self._texts))
+        hits = [self._slots_by_trigram.of(_number(gram)) for gram in grams]
         common = np.bincount(np.concatenate(hits), minlength=len(self._texts))
         return 2 * common / (np.frombuffer(self._trigram_counts, np.uint32) + len(grams))
 
@@ -174,7 +187,7 @@ class Index:
             grams = trigrams(self._content(slot))
             self._trigram_counts.append(len(grams))
             for gram in grams:
-                self._slots_by_trigram[gram].append(slot)
+                self._slots_by_trigram.add(_number(gram), slot)
 
     def _content(self, slot: int) -> ContentWords:
         start, end = self._content_ends[slot : slot + 2]
@@ -185,7 +198,7 @@ class Index:
         candidates = self._candidates(words)
         found = {slot for slot in candidates if share(words, self._content(slot), slip) >= NEAR}
         joined = "".join(words)
-        same = self._slots_by_joined_words.of(joined)
+        same = self._slots_by_joined_words.listed(key_of(joined))
         return found.union(slot for slot in same if "".join(self._content(slot)) == joined)
 
     def _candidates(self, words: ContentWords) -> list[int]:
@@ -212,10 +225,21 @@ class Index:
 
     def _slots_of(self, word: str) -> NDArray[np.uint32]:
         """Return the slots of texts that hold this word or one that is a slip away, in order."""
-        found = [np.frombuffer(self._slots_by_word[one], np.uint32) for one in self._words.spellings(word)]
+        found = [self._slots_by_word.of(one) for one in self._words.spellings(word)]
         if len(found) < 2:
             return found[0] if found else _NONE
         return np.unique(np.concatenate(found))
+
+
+def _hash(text: str) -> int:
+    """Return 64 bits that no two texts share in practice, the same in each process."""
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+def _number(trigram: str) -> int:
+    """Return a trigram as a number of 63 bits."""
+    first, second, third = map(ord, trigram)
+    return first << 42 | second << 21 | third
 
 
 def _among(slots: NDArray[np.uint32], others: NDArray[np.uint32]) -> NDArray[np.bool_]:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.ports import TextEncoder
+from bot.similarity.packed import Parts
 
 Likeness = NDArray[np.float64]
 TextVectors = NDArray[np.float32]
@@ -13,8 +14,8 @@ TextVectors = NDArray[np.float32]
 
 ROOM = 20_000
 """Most texts whose meaning is kept: 1 KB each. The oldest make room for new ones, and are then found by words alone."""
-BATCH = 256
-"""Most texts that are encoded before one search. The rest follow with the next searches, the newest first."""
+BATCH = 64
+"""Most texts that are encoded at once, the newest first, while searches wait."""
 MEANING_SHARE = 0.7
 """Measured: the share of meaning, beside words, in the likeness of two questions."""
 _CENTRED_FROM = 20
@@ -35,6 +36,28 @@ class Meanings:
         self._vectors = np.zeros((0, 0), dtype=np.float16)
         self._written = 0
         self._sum = np.zeros(0, dtype=np.float64)
+
+    def parts(self) -> dict[str, bytes]:
+        """Return the vectors that are known."""
+        return {
+            "slots": self._slots.tobytes(),
+            "vectors": self._vectors.tobytes(),
+            "sum": self._sum.tobytes(),
+            "written": str(self._written).encode(),
+        }
+
+    def take(self, parts: Parts) -> None:
+        """Take over vectors of the same encoder."""
+        if parts and self._encoder:
+            self._slots = np.frombuffer(parts["slots"], np.int64).copy()
+            self._sum = np.frombuffer(parts["sum"], np.float64).copy()
+            self._vectors = np.frombuffer(parts["vectors"], np.float16).copy().reshape(len(self._slots), -1)
+            self._written = int(parts["written"])
+
+    def unknown(self, count: int) -> list[int]:
+        """Return the newest of `count` slots whose meaning could be known and is not."""
+        known = {*self._slots.tolist()}
+        return [slot for slot in range(max(0, count - ROOM), count) if slot not in known] if self._encoder else []
 
     def add(self, slot: int, text: str) -> None:
         """Remember a new text; it is encoded before a later search."""

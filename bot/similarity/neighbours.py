@@ -3,12 +3,11 @@
 import asyncio
 import math
 import time
-from array import array
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from bot.domain.conflict import Clusters, Conflict
+from bot.domain.conflict import Clusters, Conflict, RowClusters
 from bot.domain.dataset import Row, group_of
 from bot.domain.forgetting import FORGOTTEN_CURSOR, FORGOTTEN_PREFIX
 from bot.domain.gain import Likenesses
@@ -16,8 +15,10 @@ from bot.domain.similar import Neighbour, SameQuestion, content, is_same_questio
 from bot.ports import RowChanges, Store, TextEncoder, Transaction
 from bot.similarity.index import Index, is_typo
 from bot.similarity.indexed_rows import IndexedRow, IndexedRows
+from bot.similarity.kept import KEPT_FROM, KEPT_SHARE, KeptFacts, maker
 from bot.similarity.meanings import Meanings
 from bot.similarity.open_texts import OpenTexts
+from bot.similarity.packed import Parts, Postings, joined_parts, member_parts
 
 LATE_COMMIT = timedelta(seconds=15)
 """How long after its `settled_at` another replica's row may still appear: a slow commit, or a clock that is behind."""
@@ -38,12 +39,19 @@ class RowNeighbours:
         store: where the rows are kept.
         now: a monotonic clock in seconds.
         encoder: the encoder of questions; without one, likeness is by words alone.
+        encoder_name: the encoder's name; vectors that another one made are not read.
     """
 
     def __init__(
-        self, store: Store, now: Callable[[], float] = time.monotonic, *, encoder: TextEncoder | None = None
+        self,
+        store: Store,
+        now: Callable[[], float] = time.monotonic,
+        *,
+        encoder: TextEncoder | None = None,
+        encoder_name: str = "",
     ) -> None:
         self._encoder = encoder
+        self._encoder_name = encoder_name
         self._store = store
         self._now = now
         self._forgotten: str | None = None
@@ -59,9 +67,15 @@ class RowNeighbours:
         self._rows = IndexedRows()
         self._compared = 0
         """The number of slots that were compared with all before them."""
-        self._near_slots: dict[int, array[int]] = {}
-        """Slot → the slots of the other nearly same texts; slots without any are left out."""
-        self._clusters = Clusters(self._beside)
+        self._near_slots = Postings()
+        """Slot → the slots of the other nearly same texts."""
+        self._clusters = RowClusters(self._rows, self._beside)
+        self._sought = False
+        """Whether a kept index was looked for."""
+        self._stale = False
+        """Whether something is kept that is not to be read any more."""
+        self._unkept = 0
+        """The number of changes that are not in the kept index."""
         self._newest: datetime | None = None
         """The `settled_at` of the newest row that was read."""
         self._newest_read_at = 0.0
@@ -118,7 +132,7 @@ class RowNeighbours:
         async with self._lock:
             await self._refresh()
             excluded = {*without, *(row.group for row, _ in self._near(text) if apart and row.counts)}
-            self._open.note(await self._meanings.encode_waiting())
+            await self._encode_waiting()
             contested = self._clusters.contested()
             joined = await self._meanings.joined(text, self._index.likeness(text))
             for slot, likeness in self._index.ranked(text, joined):
@@ -140,7 +154,7 @@ class RowNeighbours:
     async def likenesses(self, texts: Sequence[str]) -> Likenesses:
         async with self._lock:
             await self._refresh()
-            self._open.note(await self._meanings.encode_waiting())
+            await self._encode_waiting()
             await self._open.encode(texts)
             contested = self._clusters.contested()
 
@@ -197,6 +211,71 @@ class RowNeighbours:
         async with self._lock:
             await self._refresh()
 
+    async def encode(self) -> None:
+        """Encode all texts that wait, so that no question does it before its search."""
+        encoded = True
+        while encoded:
+            async with self._lock:
+                encoded = await self._encode_waiting()
+
+    async def _encode_waiting(self) -> bool:
+        """Encode the newest texts that wait; return whether there were any."""
+        slots = await self._meanings.encode_waiting()
+        self._open.note(slots)
+        self._unkept += len(slots)
+        return bool(slots)
+
+    async def keep(self) -> None:
+        """Store the index for the next start, if much of it is new."""
+        async with self._lock:
+            await self._refresh()
+            fewest = max(KEPT_FROM, self._compared // KEPT_SHARE)
+            if self._newest is None or (self._unkept < fewest and not self._stale):
+                return
+            parts, forgotten = await asyncio.to_thread(self._parts, self._newest), self._forgotten
+            self._unkept, self._stale = 0, False
+        async with self._store.transaction() as tx:
+            await tx.index_parts.put(maker(), parts, forgotten)
+
+    def _parts(self, newest: datetime) -> dict[str, bytes]:
+        facts = KeptFacts(
+            newest=newest,
+            compared=self._compared,
+            forgotten=self._forgotten,
+            encoder=self._encoder_name,
+            conflicts=tuple({one.key: one for one in self._clusters.contested().values()}.values()),
+        )
+        parts = joined_parts(
+            index=self._index.parts(),
+            rows=self._rows.parts(),
+            near=self._near_slots.parts(),
+            meanings=self._meanings.parts(),
+        )
+        return parts | {"facts": facts.model_dump_json().encode()}
+
+    async def _seek(self, tx: Transaction) -> None:
+        """Take over a kept index, so that only later changes are read."""
+        self._sought = True
+        parts = await tx.index_parts.get(maker())
+        if parts:
+            await asyncio.to_thread(self._take, parts)
+
+    def _take(self, parts: Parts) -> None:
+        facts = KeptFacts.model_validate_json(parts["facts"])
+        if facts.forgotten != self._forgotten:  # by a program that does not know of kept indexes
+            self._stale = True
+            return
+        self._index.take(member_parts("index", parts))
+        self._rows.take(member_parts("rows", parts))
+        self._near_slots.take(member_parts("near", parts))
+        if facts.encoder == self._encoder_name:
+            self._meanings.take(member_parts("meanings", parts))
+        for slot in self._meanings.unknown(facts.compared):
+            self._meanings.add(slot, next((row.text for row in self._rows.of_slot(slot)), self._index.text(slot)))
+        self._clusters.restore(facts.conflicts)
+        self._compared = facts.compared
+        self._newest, self._newest_read_at = facts.newest, self._now()
+
     async def _refresh(self, *, many: bool = False) -> None:
         """Read the rows that changed.
 
@@ -209,6 +288,8 @@ class RowNeighbours:
         changed = False
         async with self._store.snapshot() as tx:
             await self._drop_forgotten(tx)
+            if not self._sought:
+                await self._seek(tx)
             async for row, counts in tx.rows.changed(self._since(began, many=many)):
                 page.append((row, counts))
                 if len(page) == ROWS_APPLIED:
@@ -254,26 +335,25 @@ class RowNeighbours:
             before, after = self._rows.put(row, self._slot(row.text), counts=counts)
             if before == after:
                 continue
-            if before and before.counts:
-                self._clusters.remove(before.group, before.slot, before.category)
+            self._unkept += 1
+            for one in (before, after):
+                if one and one.counts:
+                    self._clusters.changed(one.group)
             if counts:
-                self._clusters.add(row.group, after.slot, row.category)
                 self._open.note([after.slot])
 
     def _slot(self, text: str) -> int:
         slot = self._index.slot(text)
         if slot == self._compared:
             self._meanings.add(slot, text)
-            beside = sorted(self._index.beside(slot))
-            if beside:
-                self._near_slots[slot] = array("I", beside)
-            for other in beside:
-                self._near_slots.setdefault(other, array("I")).append(slot)
+            for other in sorted(self._index.beside(slot)):
+                self._near_slots.add(slot, other)
+                self._near_slots.add(other, slot)
             self._compared += 1
         return slot
 
     def _beside(self, slot: int) -> Collection[int]:
-        return self._near_slots.get(slot, ())
+        return self._near_slots.listed(slot)
 
     def _contested(self, rows: Sequence[Row]) -> set[str]:
         clusters = Clusters(self._beside)

@@ -1,10 +1,23 @@
-"""What an index of many texts is made of, in little memory: packed texts, numbers by hash, and numbered words."""
+"""What an index of many texts is made of, in little memory: packed texts, numbers by key, and numbered words.
+
+Each part can be written as bytes and read again, which is quicker than to build it anew.
+"""
 
 import re
+import zlib
 from array import array
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 
+import numpy as np
+from numpy.typing import NDArray
 from rapidfuzz.distance import OSA
+
+Parts = Mapping[str, bytes]
+"""Name → bytes, from which something is read again in this process or another one."""
+
+MOST_UNSORTED = 4_096
+"""Number of new entries that `Postings` keeps unsorted, or a quarter of all entries if that is more."""
 
 SHORTEST_SLIP = 5
 """Fewest letters of a word in which one slip is forgiven; shorter words too often become another word."""
@@ -27,6 +40,21 @@ def _may_slip(word: str) -> bool:
     return SHORTEST_SLIP <= len(word) <= LONGEST_SLIP and bool(_LETTERS.fullmatch(word))
 
 
+def joined_parts(**members: Parts) -> dict[str, bytes]:
+    """Return the parts of several members as one, each under its member's name."""
+    return {f"{name}.{part}": data for name, parts in members.items() for part, data in parts.items()}
+
+
+def member_parts(name: str, parts: Parts) -> dict[str, bytes]:
+    """Return the parts of one member that `joined_parts` put together."""
+    return {part.removeprefix(f"{name}."): data for part, data in parts.items() if part.startswith(f"{name}.")}
+
+
+def key_of(text: str) -> int:
+    """Return a key of 32 bits that is the same in each process. Different texts may share it."""
+    return zlib.crc32(text.encode("utf-8", "surrogatepass"))
+
+
 class Packed:
     """A growing list of texts, kept as UTF-8 in one block."""
 
@@ -45,21 +73,125 @@ class Packed:
         start, end = self._ends[at : at + 2]
         return self._data[start:end].decode("utf-8", "surrogatepass")
 
+    def __iter__(self) -> Iterator[str]:
+        return (self[at] for at in range(len(self)))
 
-class SlotsByKey:
-    """Slots by the hash of a text. Different texts may share a hash, so the caller compares them."""
+    def parts(self) -> dict[str, bytes]:
+        return {"data": bytes(self._data), "ends": self._ends.tobytes()}
+
+    def take(self, parts: Parts) -> None:
+        self._data, self._ends = bytearray(parts["data"]), array("Q", parts["ends"])
+
+
+class Postings:
+    """Numbers by key, in the order in which they were added. An entry takes few bytes, and a look-up is a search.
+
+    Another thread may read while one adds.
+
+    Args:
+        kind: the type of the keys.
+    """
+
+    def __init__(self, kind: type[np.uint32 | np.uint64] = np.uint32) -> None:
+        self._kind = kind
+        self._unsorted = 0
+        self._hold(np.empty(0, kind), np.zeros(1, np.uint32), np.empty(0, np.uint32))
+
+    def _hold(self, keys: NDArray[np.unsignedinteger], starts: NDArray[np.uint32], found: NDArray[np.uint32]) -> None:
+        new: dict[int, array[int]] = {}
+        # One value, so that a reader in another thread never sees the old half of it beside the new one.
+        self._entries = keys, starts, found, new
+        self._unsorted = 0
+
+    def add(self, key: int, number: int) -> None:
+        _, _, found, new = self._entries
+        if key in new:
+            new[key].append(number)
+        else:
+            new[key] = array("I", (number,))
+        self._unsorted += 1
+        if self._unsorted > max(MOST_UNSORTED, len(found) // 4):
+            self._sort()
+
+    def of(self, key: int) -> NDArray[np.uint32]:
+        """Return the numbers of a key."""
+        keys, starts, found, new = self._entries
+        at = keys.searchsorted(self._kind(key))
+        known = found[starts[at] : starts[at + 1]] if at < len(keys) and keys[at] == key else found[:0]
+        added = new.get(key)
+        if not added:
+            return known
+        # A copy, because the array may grow meanwhile.
+        return np.concatenate((known, np.array(added, np.uint32))) if len(known) else np.array(added, np.uint32)
+
+    def listed(self, key: int) -> list[int]:
+        """Return the few numbers of a key as a list, which is quicker to make and to walk."""
+        keys, starts, found, new = self._entries
+        at = keys.searchsorted(self._kind(key)) if len(keys) else 0
+        known = found[starts[at] : starts[at + 1]].tolist() if at < len(keys) and keys[at] == key else []
+        added = new.get(key)
+        return [*known, *added] if added else known
+
+    def of_any(self, wanted: NDArray[np.unsignedinteger]) -> set[int]:
+        """Return the numbers of any of these keys."""
+        keys, starts, found, new = self._entries
+        at = keys.searchsorted(wanted.astype(self._kind))
+        at = at[np.take(keys, at, mode="clip") == wanted] if len(keys) else at[:0]
+        numbers = {number for one in at.tolist() for number in found[starts[one] : starts[one + 1]].tolist()}
+        return numbers.union(*(new.get(key, ()) for key in wanted.tolist()))
+
+    def _sort(self) -> None:
+        keys, starts, found, new = self._entries
+        added = np.fromiter((key for key, numbers in new.items() for _ in numbers), self._kind, self._unsorted)
+        later = np.fromiter((number for numbers in new.values() for number in numbers), np.uint32, self._unsorted)
+        every = np.concatenate([np.repeat(keys, np.diff(starts)), added])
+        order = np.argsort(every, kind="stable")
+        different, first = np.unique(every[order], return_index=True)
+        ends = np.append(first, len(every)).astype(np.uint32)
+        self._hold(different, ends, np.concatenate([found, later])[order])
+
+    def parts(self) -> dict[str, bytes]:
+        self._sort()
+        keys, starts, found, _ = self._entries
+        return {"keys": keys.tobytes(), "starts": starts.tobytes(), "numbers": found.tobytes()}
+
+    def take(self, parts: Parts) -> None:
+        starts, found = (np.frombuffer(parts[name], np.uint32) for name in ("starts", "numbers"))
+        self._hold(np.frombuffer(parts["keys"], self._kind), starts, found)
+
+
+class NumberedTexts:
+    """Different texts, each with a number."""
 
     def __init__(self) -> None:
-        self._found: dict[int, int | tuple[int, ...]] = {}
+        self._texts = Packed()
+        self._numbers = Postings()
 
-    def add(self, key: str, slot: int) -> None:
-        before = self.of(key)
-        self._found[hash(key)] = (*before, slot) if before else slot
+    def __getitem__(self, number: int) -> str:
+        return self._texts[number]
 
-    def of(self, key: str) -> tuple[int, ...]:
-        """Return the slots that may have this key, in order."""
-        found = self._found.get(hash(key), ())
-        return found if isinstance(found, tuple) else (found,)
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def find(self, text: str) -> int | None:
+        """Return the number of a text; None if it has none."""
+        return next((number for number in self._numbers.listed(key_of(text)) if self._texts[number] == text), None)
+
+    def number(self, text: str) -> int:
+        """Return the number of a text; a new text is added."""
+        found = self.find(text)
+        if found is None:
+            found = len(self._texts)
+            self._texts.append(text)
+            self._numbers.add(key_of(text), found)
+        return found
+
+    def parts(self) -> dict[str, bytes]:
+        return joined_parts(texts=self._texts.parts(), numbers=self._numbers.parts())
+
+    def take(self, parts: Parts) -> None:
+        self._texts.take(member_parts("texts", parts))
+        self._numbers.take(member_parts("numbers", parts))
 
 
 class NumberedWords:
@@ -99,6 +231,27 @@ class NumberedWords:
         """Return the numbers of this word and of the known words that are a slip away."""
         number = self._numbers.get(word)
         return self._slips(word) if number is None else [number, *self._spellings.get(number, ())]
+
+    def parts(self) -> dict[str, bytes]:
+        words, slips = Packed(), array("I")
+        for word in self.known:
+            words.append(word)
+        for number, others in self._spellings.items():
+            for other in others:
+                slips.extend((number, other))
+        return words.parts() | {"slips": slips.tobytes()}
+
+    def take(self, parts: Parts) -> None:
+        words = Packed()
+        words.take(parts)
+        self.known = [*words]
+        self._numbers = {word: number for number, word in enumerate(self.known)}
+        for number, word in enumerate(self.known):
+            for end in _ends(word):
+                self._by_end[end].append(number)
+        slips = array("I", parts["slips"])
+        for number, other in zip(slips[::2], slips[1::2], strict=True):
+            self._spellings.setdefault(number, []).append(other)
 
     def _slips(self, word: str) -> list[int]:
         """Return the known words that are a slip away from this new word."""
