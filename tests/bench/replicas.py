@@ -99,10 +99,10 @@ class WatchedServer:
 
 def _kind(statement: str) -> str:
     """Return the first word of a statement and the table that it is about."""
-    words = statement.split()
+    words = statement.strip("; \n\t").split()
     if not words:
         return PING
-    table, verb = TABLE.search(statement), words[0].upper().rstrip(";")
+    table, verb = TABLE.search(statement), words[0].upper()
     return f"{verb} {table[1]}" if table else verb
 
 
