@@ -59,7 +59,7 @@ async def test_new_process_goes_on_from_kept_index(store: SqlStore) -> None:
     assert await new.near("有給は？") == [], "an older row than the overlap was read, and so was everything"
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.data())
 def test_new_process_equals_the_running_one(fresh: Fresh, data: st.DataObject) -> None:
     async def run_history() -> None:
