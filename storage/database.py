@@ -215,8 +215,12 @@ class Database:
             return await self._finish(connecting)
         except asyncio.CancelledError:
             # The caller is gone: close the connection as soon as it is open.
-            connecting.add_done_callback(lambda done: done.exception() or self._track(done.result().close()))
+            connecting.add_done_callback(self._close_unwanted)
             raise
+
+    def _close_unwanted(self, connected: asyncio.Future[AsyncConnection]) -> None:
+        if not connected.cancelled() and connected.exception() is None:
+            self._track(connected.result().close())
 
     async def _finish(self, operation: Awaitable[_T]) -> _T:
         """Wait for an operation that goes on if the caller is cancelled, so that no connection keeps its locks."""

@@ -1,6 +1,7 @@
 import asyncio
 import gc
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -225,6 +226,24 @@ async def test_close_waits_for_cancelled_transactions(database: Database) -> Non
     await database.close()
     await asyncio.gather(first, second, return_exceptions=True)
     gc.collect()
+
+
+def test_program_ends_quietly_while_connecting(caplog: pytest.LogCaptureFixture) -> None:
+    async def end_while_connecting(silent: socket.socket) -> socket.socket:
+        async def use(database: Database) -> None:
+            async with database.begin():
+                pass
+
+        port = silent.getsockname()[1]
+        using = asyncio.create_task(use(Database(f"postgresql://bot:pw@127.0.0.1:{port}/desk")))
+        connected, _ = await asyncio.get_running_loop().sock_accept(silent)
+        assert not using.done()
+        return connected
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.setblocking(False)
+        asyncio.run(end_while_connecting(silent)).close()
+    assert "Exception in callback" not in caplog.text
 
 
 @pytest.mark.parametrize("reads", [False, True])
