@@ -245,3 +245,21 @@ def test_replay_of_readme_works_as_typed(fresh_copy: Path, document: str) -> Non
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("%") >= 3, ended.stdout
     assert (fresh_copy / "history.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_each_decision_has_a_number_of_its_own() -> None:
+    titles = {
+        path.name: path.read_text(encoding="utf-8").partition("\n")[0] for path in ROOT.glob("docs/decisions/*.md")
+    }
+    assert all(re.match(rf"# {int(name[:4])}\. ", title) for name, title in titles.items()), "file and title differ"
+    assert len({name[:4] for name in titles}) == len(titles)
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    broken = [
+        f"{path.relative_to(ROOT)}: {link}"
+        for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))
+        for link in re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", path.read_text(encoding="utf-8"))
+        if not (path.parent / link).exists()
+    ]
+    assert broken == []
