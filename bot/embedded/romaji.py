@@ -63,7 +63,7 @@ def in_kanji(text: str, known: Container[str]) -> str:
         return text
     found, words, read = list[str](), list[str](), 0
     for token in [*tokens, ""]:
-        if _is_syllabic(token) and read < _MOST_LETTERS:
+        if read + len(token) <= _MOST_LETTERS and _is_syllabic(token):
             words.append(_spelt(token))
             read += len(token)
             continue

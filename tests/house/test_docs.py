@@ -253,13 +253,3 @@ def test_each_decision_has_a_number_of_its_own() -> None:
     }
     assert all(re.match(rf"# {int(name[:4])}\. ", title) for name, title in titles.items()), "file and title differ"
     assert len({name[:4] for name in titles}) == len(titles)
-
-
-def test_links_between_documents_lead_somewhere() -> None:
-    broken = [
-        f"{path.relative_to(ROOT)}: {link}"
-        for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))
-        for link in re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", path.read_text(encoding="utf-8"))
-        if not (path.parent / link).exists()
-    ]
-    assert broken == []

@@ -43,6 +43,10 @@ def test_long_romaji_is_read_in_its_beginning() -> None:
     assert read.endswith("yuukyuu no shinsei")
 
 
+def test_word_without_end_is_not_read() -> None:
+    assert in_kanji("kya" * 2000, _KNOWN) == "kya" * 2000
+
+
 def test_question_in_romaji_is_answered_and_explained() -> None:
     found = classify(TrainedModel(), _PROMPT, ("労務", "情報システム"), "fukugouki de insatsu dekimasen")
     assert found.label == "情報システム"
