@@ -108,7 +108,7 @@ class LoopDesk:
             await self._press(card, lambda element: f'"c":"{category}"' in element.get("value", ""))
         else:
             await self._press(card, ids.CORRECT_OPEN)
-            await self._submit(category)
+            await self.submit(category)
         return await self.employee.message(lambda m: m["ts"] == before and ids.UNDO in actions(m), timeout=60.0)
 
     async def _press(self, card: Message, which: Which) -> None:
@@ -121,17 +121,23 @@ class LoopDesk:
             thread = await self.staff.replies(card["channel"], card["thread_ts"])
             await self.staff.press(next(one for one in thread if one["ts"] == card["ts"]), which)
 
-    async def _submit(self, category: str) -> None:
-        """Submit the form that is open. What the window was told of earlier forms is passed over."""
+    async def submit(self, category: str | None = None) -> None:
+        """Submit the form that is open, with this category or as it is.
+
+        What the window was told of earlier forms is passed over.
+        """
         while True:
             form = await self.staff.view(timeout=60.0)
             block = next((one for one in form["blocks"] if one["block_id"] == ids.CATEGORY_INPUT), None)
             if block is None:
                 continue
-            chosen = next(option for option in block["element"]["options"] if option["value"] == category)
-            entry = {"type": "static_select", "selected_option": chosen}
+            values = {}
+            if category:
+                chosen = next(option for option in block["element"]["options"] if option["value"] == category)
+                entry = {"type": "static_select", "selected_option": chosen}
+                values = {ids.CATEGORY_INPUT: {ids.CATEGORY_INPUT: entry}}
             try:
-                assert await self.staff.submit(form, {ids.CATEGORY_INPUT: {ids.CATEGORY_INPUT: entry}}) == {}
+                assert await self.staff.submit(form, values) == {}
             except RefusedError as refused:
                 if refused.error != "not_found":
                     raise
