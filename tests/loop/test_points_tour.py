@@ -1,4 +1,4 @@
-"""What people meet on an ordinary day, in a real browser: each point in both languages, on a desktop and a phone."""
+"""What people meet on an ordinary day, in a real browser: in English on a desktop, in Japanese on a phone."""
 
 import re
 from collections.abc import AsyncIterator, Callable
@@ -61,16 +61,11 @@ class Day:
 Live = Callable[..., AbstractAsyncContextManager[Day]]
 
 
-@pytest.fixture(params=[*SIZES.values()], ids=[*SIZES])
-def size(request: pytest.FixtureRequest) -> tuple[int, int]:
-    found: tuple[int, int] = request.param
-    return found
-
-
-@pytest.fixture(params=STORIES, ids=lambda story: story.language)
-def live(request: pytest.FixtureRequest, size: tuple[int, int], open_loop: Open) -> Live:
+@pytest.fixture(params=[("en", "desktop"), ("ja", "phone")], ids="-".join)
+def live(request: pytest.FixtureRequest, open_loop: Open) -> Live:
     """Return `live(**settings)`, which opens the bot and a browser of this language and size."""
-    story: Story = request.param
+    language, device = request.param
+    story, size = next(one for one in STORIES if one.language == language), SIZES[device]
 
     @asynccontextmanager
     async def opened(**settings: object) -> AsyncIterator[Day]:
