@@ -32,6 +32,8 @@ _OWN_SITES = frozenset({"none", "same-origin"})
 _PAGE = Path(__file__).parent / "page"
 _END_POLL = 0.005
 """Seconds between two looks at the connections that end."""
+_ACCEPTING_TURNS = 3
+"""Turns of the event loop in which a connection that was just accepted reaches its protocol."""
 _METHODS = api_chat.CHAT_METHODS | api_files.FILE_METHODS | api_read.READ_METHODS | api_views.VIEW_METHODS
 
 
@@ -115,6 +117,21 @@ async def serve(workspace: Workspace, port: int = 0, routes: Sequence[BaseRoute]
         workspace.save()
 
 
+async def stop_accepting(servers: Sequence[asyncio.Server]) -> None:
+    """Close the listeners of servers, after each connection that was accepted has reached its protocol.
+
+    asyncio drops a connection without closing it if its server is closed between the two.
+    """
+    loop = asyncio.get_running_loop()
+    for server in servers:
+        for listener in server.sockets:
+            loop.remove_reader(listener)
+    for _ in range(_ACCEPTING_TURNS):
+        await asyncio.sleep(0)
+    for server in servers:
+        server.close()
+
+
 def _listen(port: int) -> socket.socket:
     # asyncio disables Nagle's algorithm, which delays each request by 40 ms, only if the protocol is named.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -154,8 +171,7 @@ class _Uvicorn(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let requests end within the grace, then abort what is left. Uvicorn's own shutdown takes 0.1 s at least."""
         state = self.server_state
-        for server in self.servers:
-            server.close()
+        await stop_accepting(self.servers)
         for listener in sockets or []:
             listener.close()
         for connection in list(state.connections):

@@ -7,8 +7,7 @@ from typing import Any, Literal
 
 import uvicorn
 
-ACCEPTING_TURNS = 3
-"""Turns of the event loop in which a connection that was just accepted reaches its protocol."""
+from bot.practice.server import stop_accepting
 
 
 @asynccontextmanager
@@ -41,13 +40,11 @@ def port_of(server: uvicorn.Server) -> int:
 
 async def abort(server: uvicorn.Server) -> None:
     """Close the listener, all connections and all requests; return when nothing of them is left in the event loop."""
-    for listener in server.servers:
-        listener.close()
-    state, turns = server.server_state, ACCEPTING_TURNS
-    while state.connections or state.tasks or turns:
+    await stop_accepting(server.servers)
+    state = server.server_state
+    while state.connections or state.tasks:
         for connection in tuple(state.connections):
             connection.transport.abort()
         for task in tuple(state.tasks):  # a request that a fault keeps waiting
             task.cancel()
         await asyncio.sleep(0)
-        turns = max(0, turns - 1)

@@ -1,6 +1,7 @@
 """The server: files, faults, the state file, and the check of the caller's origin."""
 
 import asyncio
+import contextlib
 import json
 import socket
 from pathlib import Path
@@ -251,3 +252,17 @@ async def test_page_is_served_with_its_security_policy(server: Server) -> None:
         page = await http.get("/")
     assert page.status_code == 200
     assert "default-src 'self'" in page.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_connection_at_the_end_is_closed(turns: int) -> None:
+    """The client connects while the server stops, up to some turns of the event loop before."""
+    async with serve(Workspace(MANIFEST)) as server:
+        host, _, port = server.url.removeprefix("http://").rstrip("/").partition(":")
+        client = socket.create_connection((host, int(port)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    with client:
+        client.settimeout(5)
+        with contextlib.suppress(ConnectionResetError):
+            assert client.recv(1) == b""
