@@ -9,8 +9,12 @@ import pytest
 
 from bot.app.running import Running, open_bot
 from bot.settings import Settings
+from tests.kits.browser import browsing
+from tests.loop.day import Day, Live
+from tests.loop.story import STORIES, open_loop_desk
 
 Open = Callable[..., AbstractAsyncContextManager[Running]]
+SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
 
 
 @pytest.fixture
@@ -27,6 +31,27 @@ def open_loop(tmp_path: Path) -> Open:
         )
         async with open_bot(settings, state=tmp_path / "workspace.json") as running:
             yield running
+
+    return opened
+
+
+@pytest.fixture(params=[("en", "desktop"), ("ja", "phone")], ids="-".join)
+def live(request: pytest.FixtureRequest, open_loop: Open) -> Live:
+    """Return `live(**settings)`, which opens the bot and a browser of this language and size."""
+    language, device = request.param
+    story, size = next(one for one in STORIES if one.language == language), SIZES[device]
+
+    @asynccontextmanager
+    async def opened(**settings: object) -> AsyncIterator[Day]:
+        locale = "ja-JP" if story.language == "ja" else "en-US"
+        async with (
+            browsing() as visit,
+            open_loop(story.language, **settings) as running,
+            open_loop_desk(running) as desk,
+        ):
+            for person in (desk.employee, desk.staff, desk.admin):
+                await person.set_locale(locale)
+            yield Day(running, desk, story, lambda url: visit(url, size=size, locale=locale))
 
     return opened
 

@@ -291,3 +291,14 @@ async def settle_all(running: Running, language: str, subjects: int = 7) -> None
         if split_of(group_of(frame.format(subject))) is Split.HELD_OUT or frame in FRAMES[language][:3]
     ]
     assert not (await running.core.acts.importing.load("\n".join(lines).encode(), "generated.jsonl")).bad
+
+
+async def settle_anew(desk: LoopDesk, language: str, n: int) -> None:
+    """Ask so many questions about the last subject of each category, and have staff settle them."""
+    asked = [
+        (frame.format(named[-1]), category)
+        for frame in FRAMES[language]
+        for category, named in SUBJECTS[language].items()
+    ]
+    for text, category in asked[:n]:
+        await desk.settle(await desk.ask(text), category)

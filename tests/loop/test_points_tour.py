@@ -1,104 +1,25 @@
 """What people meet on an ordinary day, in a real browser: in English on a desktop, in Japanese on a phone."""
 
-import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
 import pytest
-from playwright.async_api import Locator, expect
+from playwright.async_api import expect
 
-from bot.app.running import Running
 from bot.domain.digest import DIGEST_TOPIC
 from bot.finetunes.digesting import Digesting
-from bot.practice import Person, Server
-from handlers.texts.words import Words, texts
 from handlers.views import ids
-from tests.kits.browser import browsing
 from tests.loop.browser_story import Window
-from tests.loop.conftest import Open
-from tests.loop.story import STORIES, LoopDesk, Story, open_loop_desk
+from tests.loop.day import LONG_MS, Day, Live, press, react, reply
 
 pytestmark = [pytest.mark.tour, pytest.mark.browser, pytest.mark.timeout(300)]
 
-LONG_MS = 90_000
-SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
 EMOJI = "rocket"
 TWO_QUESTIONS = {
     "en": "My laptop does not start, who can fix it?\nAlso, how do I apply for parental leave?",
     "ja": "ノートPCが起動しません。誰に直してもらえますか？\nあと、育児休業の申請方法を教えてください。",
 }
 CRY = {"en": "I feel like killing myself", "ja": "もう死にたいです"}
-
-
-class Day:
-    """A bot at work, and the windows of its people."""
-
-    def __init__(self, running: Running, desk: LoopDesk, story: Story, open_window: Callable[..., object]) -> None:
-        assert running.practice
-        self.running = running
-        self.server: Server = running.practice
-        self.desk = desk
-        self.story = story
-        self.words = Words(story.language)
-        self._open = open_window
-        self._windows: dict[str, Window] = {}
-
-    async def window(self, person: Person) -> Window:
-        if person.user_id not in self._windows:
-            page = await self._open(f"{self.server.url}?user={person.user_id}")  # type: ignore[misc]
-            self._windows[person.user_id] = Window(page, self.server, person.user_id)
-        return self._windows[person.user_id]
-
-    def said(self, key: str) -> str:
-        """Return the longest part of a text that has no placeholder and no mark."""
-        return max(re.split(r"\{[^}]*\}|[*_`]", texts(self.words.language)[key]), key=len).strip()
-
-    async def sees(self, place: Locator, key: str) -> None:
-        await expect(place).to_contain_text(self.said(key), timeout=LONG_MS)
-
-
-Live = Callable[..., AbstractAsyncContextManager[Day]]
-
-
-@pytest.fixture(params=[("en", "desktop"), ("ja", "phone")], ids="-".join)
-def live(request: pytest.FixtureRequest, open_loop: Open) -> Live:
-    """Return `live(**settings)`, which opens the bot and a browser of this language and size."""
-    language, device = request.param
-    story, size = next(one for one in STORIES if one.language == language), SIZES[device]
-
-    @asynccontextmanager
-    async def opened(**settings: object) -> AsyncIterator[Day]:
-        locale = "ja-JP" if story.language == "ja" else "en-US"
-        async with (
-            browsing() as visit,
-            open_loop(story.language, **settings) as running,
-            open_loop_desk(running) as desk,
-        ):
-            for person in (desk.employee, desk.staff, desk.admin):
-                await person.set_locale(locale)
-            yield Day(running, desk, story, lambda url: visit(url, size=size, locale=locale))
-
-    return opened
-
-
-async def reply(window: Window, text: str) -> None:
-    composer = window.page.get_by_test_id("thread-composer")
-    await composer.fill(text)
-    await composer.press("Enter")
-
-
-async def react(window: Window, message: Locator, emoji: str) -> None:
-    """Pick an emoji in the toolbar that a message shows while it has the focus."""
-    await message.focus()
-    await message.locator('[data-spot="react"]').press("Enter")
-    await window.page.locator(f'.picker [data-reaction="{emoji}"]').click()
-
-
-async def press(control: Locator) -> None:
-    """Press a control once it is there; a message that is updated meanwhile is drawn anew."""
-    await expect(control).to_be_visible(timeout=LONG_MS)
-    await control.click()
+MOST_SKIPS = 12
 
 
 # --- an employee and a member of staff
@@ -112,6 +33,7 @@ async def test_askers_and_staff_walk_their_points(live: Live) -> None:
         await ask_for_help_in_private(day)
         await ask_in_a_direct_message(day)
         await make_a_message_a_question(day)
+        await lock_what_is_private(day)
 
 
 async def walk_the_queue(day: Day) -> None:
@@ -232,6 +154,35 @@ async def make_a_message_a_question(day: Day) -> None:
     await react(staff, message, EMOJI)
     await press(message.get_by_test_id("thread-bar"))
     await expect(staff.action(ids.AGREE)).to_be_visible(timeout=LONG_MS)
+
+
+async def lock_what_is_private(day: Day) -> None:
+    """What was asked in a private channel has a lock in the queue, and is in no stranger's queue."""
+    outsider = day.server.people.staff[2]
+    day.server.channels.ops.members.remove(outsider.id)
+    member, other = await day.window(day.desk.staff), await day.window_of(outsider.id)
+    shown = await skip_through_the_queue(day, member)
+    (found,) = [text for text in shown if day.story.similar in text]
+    assert f"🔒 {day.words('review.focus.private')}" in found
+    assert day.server.channels.ops.name in found
+    seen = await skip_through_the_queue(day, other)
+    assert seen
+    assert not [text for text in seen if day.story.similar in text]
+
+
+async def skip_through_the_queue(day: Day, window: Window) -> list[str]:
+    """Skip each question of the queue in App Home, and return what stood above the button each time."""
+    home, shown = window.page.get_by_test_id("home"), []
+    await window.page.evaluate("location.hash = '#home'")
+    for _ in range(MOST_SKIPS):
+        await expect(window.action(ids.QUEUE_SKIP).or_(window.action(ids.QUEUE_RESUME))).to_be_visible(timeout=LONG_MS)
+        if not await window.action(ids.QUEUE_SKIP).count():
+            break
+        shown.append((await home.inner_text()).partition(day.words("review.focus.skip"))[0])
+        block = await window.action(ids.QUEUE_SKIP).get_attribute("data-block-id")
+        await window.action(ids.QUEUE_SKIP).click()
+        await expect(window.page.locator(f'[data-block-id="{block}"]')).to_have_count(0, timeout=LONG_MS)
+    return shown
 
 
 # --- an admin
