@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.dml import ReturningInsert
 
 Values = Mapping[str, Any]
@@ -29,16 +30,13 @@ async def upsert(connection: AsyncConnection, table: Table, *many: Values) -> No
     """
     if not many:
         return
-    insert = insert_into(connection.dialect.name, table)
-    if len(many) == 1:
-        insert = insert.values(many[0])
-    await connection.execute(
-        insert.on_conflict_do_update(
-            index_elements=list(table.primary_key),
-            set_={name: insert.excluded[name] for name in many[0] if name not in table.primary_key},
-        ),
-        list(many) if len(many) > 1 else None,
-    )
+    statement = _upsert(connection.dialect.name, table, tuple(many[0]))
+    if len(many) > 1:
+        await connection.execute(statement, list(many))
+        return
+    expressions = {name: value for name, value in many[0].items() if isinstance(value, ClauseElement)}
+    values = {name: value for name, value in many[0].items() if name not in expressions}
+    await connection.execute(statement.values(expressions) if expressions else statement, values)
 
 
 async def add_up(connection: AsyncConnection, table: Table, values: Values, *columns: str) -> None:
@@ -48,7 +46,16 @@ async def add_up(connection: AsyncConnection, table: Table, values: Values, *col
     await connection.execute(insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=totals))
 
 
-@cache  # building the statement takes longer than running it
+@cache  # building a statement takes longer than running it
+def _upsert(dialect: str, table: Table, names: tuple[str, ...]) -> postgresql.Insert | sqlite.Insert:
+    insert = insert_into(dialect, table)
+    return insert.on_conflict_do_update(
+        index_elements=list(table.primary_key),
+        set_={name: insert.excluded[name] for name in names if name not in table.primary_key},
+    )
+
+
+@cache
 def _insert_new(dialect: str, table: Table, unique: tuple[str, ...]) -> ReturningInsert[Any]:
     return insert_into(dialect, table).on_conflict_do_nothing(index_elements=unique).returning(*table.primary_key)
 

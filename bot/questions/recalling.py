@@ -106,6 +106,8 @@ class Recalling:
     async def _shown(
         self, found: Collection[Neighbour], k: int, asker: str | None = None, channel: str | None = None
     ) -> list[Neighbour]:
+        if not found:
+            return []
         async with self._store.snapshot() as tx:
             # The database decides, not the index: it knows the audience that was learnt meanwhile.
             rows = await tx.rows.some([neighbour.row_id for neighbour in found])

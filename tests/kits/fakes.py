@@ -1,5 +1,6 @@
 """Fakes of the outside that behave as their ports promise: a clock, a model and neighbours."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -83,7 +84,7 @@ class MemoryNeighbours:
         self.rows = list(rows)
 
     async def near(self, text: str) -> list[Neighbour]:
-        return [neighbour for neighbour in self._ranked(text, self.rows) if neighbour.similarity >= NEAR]
+        return self._ranked(text, [row for row in self.rows if _similarity(text, row.text) >= NEAR])
 
     async def near_each(self, texts: Sequence[str]) -> list[list[Neighbour]]:
         return [await self.near(text) for text in texts]
@@ -104,14 +105,14 @@ class MemoryNeighbours:
         if apart:
             excluded |= {one.group for one in await self.near(text)}
         rows = [row for row in self.rows if row.split is Split.TRAIN and row.group not in excluded]
-        return self._ranked(text, rows)[:k]
+        return self._ranked(text, rows, k)
 
     async def repeated(self, reason: str) -> list[str]:
         del reason
         return [row.text for row in self.rows]
 
     async def likenesses(self, texts: Sequence[str]) -> Likenesses:
-        settled = [max((one.similarity for one in self._ranked(text, self.rows)), default=0.0) for text in texts]
+        settled = [max((_similarity(text, row.text) for row in self.rows), default=0.0) for text in texts]
         between = [[_similarity(one, other) for other in texts] for one in texts]
         return Likenesses(settled=np.array(settled), between=np.array(between).reshape(len(texts), len(texts)))
 
@@ -134,24 +135,22 @@ class MemoryNeighbours:
 
     def _clusters(self, rows: Sequence[Row]) -> Clusters:
         texts = [row.text for row in rows]
-        near = self.pairs(texts, texts)
-        clusters = Clusters(lambda n: [j for i, j in near if i == n])
+        near: defaultdict[int, list[int]] = defaultdict(list)
+        for i, j in self.pairs(texts, texts):
+            near[i].append(j)
+        clusters = Clusters(near.__getitem__)
         for n, row in enumerate(rows):
             clusters.add(row.group, n, row.category)
         return clusters
 
-    def _ranked(self, text: str, rows: Iterable[Row]) -> list[Neighbour]:
-        found = [
-            Neighbour(
-                row_id=row.id,
-                text=row.text,
-                group=row.group,
-                category=row.category,
-                similarity=_similarity(text, row.text),
-            )
-            for row in rows
+    def _ranked(self, text: str, rows: Iterable[Row], most: int | None = None) -> list[Neighbour]:
+        """Return the rows nearest to a text, at most so many; only what is returned is built."""
+        found = ((_similarity(text, row.text), row) for row in rows)
+        ranked = sorted(found, key=lambda one: (-one[0], one[1].id))[:most]
+        return [
+            Neighbour(row_id=row.id, text=row.text, group=row.group, category=row.category, similarity=similarity)
+            for similarity, row in ranked
         ]
-        return sorted(found, key=lambda neighbour: (-neighbour.similarity, neighbour.row_id))
 
 
 _normalised = cache(normalised)
