@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 _OTHER_DASHES = "−⁻₋﹣"
 """Signs that people use as a dash and that Unicode does not call one (category Pd)."""
 _BETWEEN_DIGITS = "ー・‧·∙"
-"""Signs that are a dash right after a digit and a part of words elsewhere."""
+"""Signs that are a dash after a digit, or a digit and a space, and a part of words elsewhere."""
 _DIGIT = re.compile(r"\d")
 _VOICED = "\u3099\u309a"
 """Voice marks, which half-width kana bring as characters of their own."""
@@ -59,7 +59,7 @@ class FoldedText:
                 if plain in _VOICED and folded:
                     folded[-1] = unicodedata.normalize("NFC", folded[-1] + plain)[0]
                     continue
-                dash = plain in _BETWEEN_DIGITS and folded and folded[-1] in "0123456789)"
+                dash = plain in _BETWEEN_DIGITS and _ends_with_digit(folded)
                 folded.append("-" if dash else plain)
                 places.append(at)
         return cls(text, "".join(folded), places)
@@ -78,6 +78,11 @@ class FoldedText:
 
     def _place(self, at: int) -> int:
         return at if self._places is None else self._places[at]
+
+
+def _ends_with_digit(folded: Sequence[str]) -> bool:
+    last = folded[-2:] if folded[-1:] == [" "] else folded[-1:]
+    return bool(last) and last[0] in "0123456789)"
 
 
 @lru_cache(maxsize=20_000)

@@ -1,15 +1,56 @@
 """Numbers and dates that only the words before them, or a check digit, make personal."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from bot.domain.masking.folded import Mask, Stretch
 from bot.domain.masking.secrets import matches
 
-_IS = r"(?:\s{0,3}(?:は|が|:|=|→|、|,|is|was|'s|の番号は|番号は)){0,2}\s{0,3}[「『(（\"'<]?\s?"
+_SIGNS = r"[\s*_~`|]{0,4}"
+"""Spaces, and the signs with which people make text bold, code or a table."""
+_IS = (
+    rf"(?:{_SIGNS}(?:は|が|を|も|[:;=#→⇒>、,-]|\.{{2,3}}|is|was|now|'s|の番号は|番号は|\([^\d()\s]{{1,6}}\))){{0,3}}{_SIGNS}"
+    rf"(?:西暦)?[「『(（\"'<]?{_SIGNS}"
+)
 """What stands between a label and its value."""
-_NO = r"(?:\s?(?:番号|ナンバー|コード|[Nn][Oo]\.?|№|ID|Id|id|#|＃|number|num\.?|code))"
-_END = r"(?![A-Za-z0-9]|[ -]\d)"
+_NO = r"(?:\s?(?:番号|ナンバー|コード|[Nn][Oo]s?\.?|№|IDs?|Id|ids?|#|＃|numbers?|num\.?|code))"
+_END = r"(?![A-Za-z0-9])"
+_AND = re.compile(r"\s?(?:、|,|/|・|と|及び|および|and|&)\s?(?:and\s)?")
+"""What stands between several values of one label."""
+_NO_VALUE = re.compile(r"[A-Za-z0-9]|\s?[年月日円名人件回枚個%]")
+"""What goes on with a number, or says that it counts something."""
+
+
+def _behind(pattern: re.Pattern[str]) -> Callable[[str], Iterable[Stretch]]:
+    """Return a search for the values of a label: the first, and those that follow it and have its form."""
+
+    def find(folded: str) -> Iterator[Stretch]:
+        end = 0
+        for found in pattern.finditer(folded):
+            if found.start("value") < end:
+                continue
+            end = found.end("value")
+            yield Stretch(found.start("value"), end)
+            size, form = len(found["value"]), _form(found["value"])
+            while between := _AND.match(folded, end):
+                start = between.end()
+                if _form(folded[start : start + size]) != form or _NO_VALUE.match(folded, start + size):
+                    break
+                end = start + size
+                yield Stretch(start, end)
+
+    return find
+
+
+def _form(value: str) -> str:
+    """Return the value with one sign for all digits and one for all letters."""
+    return "".join("0" if ch.isdigit() else "A" if ch.isalpha() else ch for ch in value)
+
+
+_NEXT = r"(?:-?\d| (?=\d{3,}(?![\d年月]))\d)"
+"""One more digit of a number in groups. What follows a space has to be a group, not a count or a year."""
+_NO_MORE = r"(?!-?\d| \d{3})"
+"""The end of a number that would be of another kind if it were longer."""
 
 
 def after(label: str, value: str, *, ascii_only: bool = False) -> re.Pattern[str]:
@@ -19,7 +60,7 @@ def after(label: str, value: str, *, ascii_only: bool = False) -> re.Pattern[str
 
 
 _EMPLOYEE = after(
-    rf"(?:社員|従業員|職員|スタッフ){_NO}(?:\s?(?:番号|[Nn]o\.?))?"
+    rf"(?:(?:社員|従業員|職員|スタッフ){_NO}(?:\s?(?:番号|[Nn]o\.?))?|社番)"
     rf"|(?<![a-z])(?:employee|emp|staff|personnel|badge|payroll)\.?{_NO}(?:\s?(?:number|no\.?))?"
     r"|(?<![a-z])I(?:'m| am) (?:employee|staff)",
     r"(?=[A-Z-]{0,6}\d)(?=[A-Z-]{0,6}(?:[A-Z-]{0,2}\d){3})[A-Z]{0,5}-?\d[\d-]{0,30}[A-Z]{0,3}",
@@ -27,9 +68,10 @@ _EMPLOYEE = after(
 _ACCOUNT = r"(?<![a-z])(?:bank )?(?:account|acct)\.?(?: ?(?:number|no\.?|#|num\.?)|(?=:))|(?<![a-z])bank account"
 _BANK = after(
     rf"(?:口座|振込先)(?:{_NO}|の口座)?|(?:普通|当座|貯蓄)(?:預金|口座)?{_NO}?"
-    rf"|{_ACCOUNT}|(?<![a-z])routing(?: number)?",
-    r"\d(?:[ -]?\d){4,16}",
+    rf"|{_ACCOUNT}|(?<![a-z])routing{_NO}?|(?<![a-z])(?:checking|savings)(?: account)?",
+    rf"\d(?:{_NEXT}|[ ](?=\d\d-\d\d-\d\d)\d){{4,16}}(?!\s?[円年人件])",
 )
+_POSTAL_BANK = after(r"記号\s?(?:は|:)?\s?\d{5}\s?[-、,]?\s?(?:の)?番号", r"\d{6,8}")
 _SORT_CODE = after(r"(?<![a-z])sort code", r"\d\d-?\d\d-?\d\d")
 _IBAN = re.compile(rf"(?<![A-Za-z0-9])[A-Z]{{2}}\d\d(?:[ -]?[A-Z0-9]){{11,30}}{_END}")
 _LABELLED_IBAN = after(r"(?<![a-z])IBAN", r"[A-Z]{2}\d\d(?:[ -]?[A-Z0-9]){9,30}")
@@ -38,7 +80,7 @@ _PASSPORT = after(
     r"(?=[A-Z0-9]{0,3}\d{2})(?=[A-Z0-9]{0,9}\d{2}|[A-Z]\d)(?:[A-Z]{0,2}\d{6,9}[A-Z]?|[A-Z]\d{2}[A-Z]\d{2}[A-Z]\d{2})",
 )
 _LICENCE = after(
-    rf"(?:運転)?免許(?:証)?(?:の)?{_NO}?|(?<![a-z])driv(?:er|ing)(?:'?s)? licen[cs]e{_NO}?",
+    rf"(?:運転)?免許(?:証)?(?:の)?{_NO}?|(?<![a-z])(?:driv(?:er|ing)(?:'?s)? licen[cs]e|DL){_NO}?",
     r"第?\d{12}号?|(?=[A-Z0-9-]{0,9}\d{3})[A-Z0-9](?:-?[A-Z0-9]){5,19}",
 )
 _PENSION = after(
@@ -46,18 +88,24 @@ _PENSION = after(
     rf"|雇用保険{_NO}"
     rf"|健康保険(?:の)?記号{_NO}|(?:健康)?保険証(?:の)?(?:記号)?{_NO}|(?<![a-z])(?:health )?insurance{_NO}"
     r"|(?<![a-z])(?:policy|member(?:ship)?) (?:number|no\.?|id)",
-    r"(?=[A-Z0-9-]{0,6}\d)(?=[A-Z0-9]{1,4}-?[A-Z0-9-]{3,})[A-Z0-9](?:-?[A-Z0-9]){4,17}",
+    r"(?=[A-Z0-9-]{0,6}\d)(?=[A-Z0-9]{1,4}-?[A-Z0-9-]{3,})[A-Z0-9](?:-?[A-Z0-9]| (?=\d{4})\d){4,17}",
 )
 _RESIDENCE = re.compile(rf"(?<![A-Za-z0-9])[A-Z]{{2}}\d{{8}}[A-Z]{{2}}{_END}")
 _NINO = re.compile(rf"(?<![A-Za-z0-9])[A-CEGHJ-PR-TW-Z][A-NP-TW-Z](?: ?\d\d){{3}} ?[A-D]{_END}")
 _LABELLED_NINO = after(rf"(?<![a-z])(?:NI|national insurance|NINO){_NO}?", r"[A-Z]{2}(?: ?\d\d){3} ?[A-D]")
 _SSN = re.compile(r"(?<![\w-])(?!000|666|9[01]\d-0|[7-9]\d\d-\d\d-\d{5})\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w-])")
-_LABELLED_SSN = after(rf"(?<![a-z])(?:SSN|social(?: security)?){_NO}?", r"\d{3}[ -]?\d\d[ -]?\d{4}")
+_LABELLED_SSN = after(rf"(?<![a-z])(?:SSN|SS(?=#| no)|social(?: security)?){_NO}?", r"\d{3}[ -]?\d\d[ -]?\d{4}")
 _MY_NUMBER = after(
-    rf"マイナンバー|個人{_NO}|(?<![a-z])mynumber|(?<![a-z])individual number", r"(?!0[5-9]0)\d(?:[ -]?\d){10,12}"
+    rf"マイナンバー(?:カード)?(?:の{_NO})?|個人{_NO}|(?<![a-z])mynumber|(?<![a-z])individual number",
+    rf"(?!0[5-9]0)\d{_NEXT}{{10,12}}{_NO_MORE}",
 )
-_SPOKEN_MY_NUMBER = after(r"(?<![a-z])my number", r"[1-9](?:[ -]?\d){11}")
-_CARD = after(rf"(?:クレジット)?カード{_NO}|(?<![a-z])card(?: ?(?:number|no\.?|#))", r"\d(?:[ _.-]?\d){11,18}")
+_FAR_MY_NUMBER = re.compile(
+    r"(?:マイナンバー|個人番号)[^\d\n]{1,20}(?<![A-Za-z+-])(?!0[5-9]0)"
+    rf"(?P<value>\d{_NEXT}{{11}})(?![A-Za-z]|[ -]?\d|\s?円)"
+)
+"""A number of this length near the word is one, also where a sentence comes between them."""
+_SPOKEN_MY_NUMBER = after(r"(?<![a-z])my number", rf"[1-9]{_NEXT}{{11}}{_NO_MORE}")
+_CARD = after(rf"(?:クレジット)?カード{_NO}|(?<![a-z])card(?: ?(?:number|no\.?|#))", rf"\d(?:{_NEXT}|[_.]\d){{11,18}}")
 _MONTHS = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
 _BIRTH_DATE = (
     r"(?:(?:19|20)\d\d\s?[-/.年]\s?\d{1,2}\s?[-/.月]\s?\d{1,2}\s?日?"
@@ -66,10 +114,16 @@ _BIRTH_DATE = (
     rf"|{_MONTHS} \d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d|\d{{1,2}}(?:st|nd|rd|th)? {_MONTHS},? (?:19|20)\d\d"
     r"|(?:19|20)\d{6})"
 )
+_SHORT_BIRTH_DATE = (
+    rf"(?:{_BIRTH_DATE}|'?\d\d[-/.年]\s?\d{{1,2}}[-/.月]\s?\d{{1,2}}日?|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d\d"
+    rf"|\d{{1,2}}月\s?\d{{1,2}}日|{_MONTHS} \d{{1,2}}(?:st|nd|rd|th)?"
+    rf"|\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTHS})(?!\d)"
+)
+"""A date without its century or year, which only stands for a birth right behind a word that says so."""
 _BORN = re.compile(
     r"(?:生年月日|誕生日|(?<![a-z])(?:was |am )?born(?: on)?"
     r"|(?<![a-z])(?:date of birth|d\.?o\.?b\.?|birth ?da(?:te|y)))"
-    rf"{_IS}(?P<value>{_BIRTH_DATE})",
+    rf"{_IS}(?P<value>{_SHORT_BIRTH_DATE})",
     re.IGNORECASE,
 )
 _BORN_AFTER = re.compile(rf"(?<!\d)(?P<value>{_BIRTH_DATE})\s?(?:生まれ|生(?![日産]))", re.IGNORECASE)
@@ -78,31 +132,36 @@ _BORN_AFTER = re.compile(rf"(?<!\d)(?P<value>{_BIRTH_DATE})\s?(?:生まれ|生(?
 def ibans(folded: str) -> Iterator[Stretch]:
     """Return account numbers whose check digits are right (ISO 13616)."""
     for found in _IBAN.finditer(folded):
-        plain = re.sub(r"[ -]", "", found.group())
-        if int("".join(str(int(ch, 36)) for ch in plain[4:] + plain[:4])) % 97 == 1:
-            yield Stretch(found.start(), found.end())
+        groups = [group.end() for group in re.finditer(r"[A-Z0-9]+", found.group())]
+        for end in reversed(groups):  # what follows in the sentence may look like one more group
+            plain = re.sub(r"[ -]", "", found.group()[:end])
+            if len(plain) >= 15 and int("".join(str(int(ch, 36)) for ch in plain[4:] + plain[:4])) % 97 == 1:
+                yield Stretch(found.start(), found.start() + end)
+                break
 
 
 LABELLED_MASKS = (
     Mask("[iban]", ibans, needs_digit=True),
-    Mask("[iban]", matches(_LABELLED_IBAN, "value"), needs_digit=True),
-    Mask("[my-number]", matches(_MY_NUMBER, "value"), needs_digit=True),
-    Mask("[my-number]", matches(_SPOKEN_MY_NUMBER, "value"), needs_digit=True),
-    Mask("[card]", matches(_CARD, "value"), needs_digit=True),
+    Mask("[iban]", _behind(_LABELLED_IBAN), needs_digit=True),
+    Mask("[my-number]", _behind(_MY_NUMBER), needs_digit=True),
+    Mask("[my-number]", matches(_FAR_MY_NUMBER, "value"), needs_digit=True),
+    Mask("[my-number]", _behind(_SPOKEN_MY_NUMBER), needs_digit=True),
+    Mask("[card]", _behind(_CARD), needs_digit=True),
     Mask("[residence-card]", matches(_RESIDENCE), needs_digit=True),
     Mask("[insurance-number]", matches(_NINO), needs_digit=True),
-    Mask("[insurance-number]", matches(_LABELLED_NINO, "value"), needs_digit=True),
+    Mask("[insurance-number]", _behind(_LABELLED_NINO), needs_digit=True),
     Mask("[ssn]", matches(_SSN), needs_digit=True),
-    Mask("[ssn]", matches(_LABELLED_SSN, "value"), needs_digit=True),
-    Mask("[passport]", matches(_PASSPORT, "value"), needs_digit=True),
-    Mask("[licence]", matches(_LICENCE, "value"), needs_digit=True),
-    Mask("[insurance-number]", matches(_PENSION, "value"), needs_digit=True),
+    Mask("[ssn]", _behind(_LABELLED_SSN), needs_digit=True),
+    Mask("[passport]", _behind(_PASSPORT), needs_digit=True),
+    Mask("[licence]", _behind(_LICENCE), needs_digit=True),
+    Mask("[insurance-number]", _behind(_PENSION), needs_digit=True),
     Mask("[birth-date]", matches(_BORN, "value"), needs_digit=True),
     Mask("[birth-date]", matches(_BORN_AFTER, "value"), needs_digit=True),
 )
 NUMBERED_MASKS = (
-    Mask("[bank-account]", matches(_SORT_CODE, "value"), needs_digit=True),
-    Mask("[bank-account]", matches(_BANK, "value"), needs_digit=True),
-    Mask("[employee-number]", matches(_EMPLOYEE, "value"), needs_digit=True),
+    Mask("[bank-account]", _behind(_SORT_CODE), needs_digit=True),
+    Mask("[bank-account]", _behind(_POSTAL_BANK), needs_digit=True),
+    Mask("[bank-account]", _behind(_BANK), needs_digit=True),
+    Mask("[employee-number]", _behind(_EMPLOYEE), needs_digit=True),
 )
 """Kinds whose values may look like a telephone number, which comes before them."""

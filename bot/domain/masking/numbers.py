@@ -12,7 +12,7 @@ _DATE = r"(?<!\d)(?:19|20)\d\d(?:-\d{1,2}-|\.\d{1,2}\.)\d{1,2}(?![-.]?\d)"
 _RUN = re.compile(
     rf"(?P<date>{_DATE})"
     r"|(?:(?<![A-Za-z0-9])|(?<=tel)|(?<=fax)|(?<=phone)|(?<=mobile))(?<!\d\.)"
-    rf"(?P<run>[+]?\d(?:[-()\s._/]{{0,2}}(?!{_DATE})\d)+)(?![A-Za-z0-9])"
+    rf"(?P<run>[+]?\d(?:[-()\s._/]{{0,3}}(?!{_DATE})\d)+)(?![A-Za-z0-9])"
     r"(?P<extension>\s?(?:ext\.?|extension|x)\s?\d{1,6}(?!\w))?",
     re.IGNORECASE,
 )
@@ -21,8 +21,8 @@ that it is not taken for a part of the number next to it."""
 _CHUNK = re.compile(r"[+]?\d+")
 _PHONE_LABEL = re.compile(
     r"(?:電話(?:番号)?|携帯(?:番号|電話)?|連絡先|TEL|FAX"
-    r"|(?<![a-z])(?:phone|mobile|cell|telephone|text me|call me|reach me|ring me))"
-    r"(?:\s?(?:は|:|=|is|on|at|no\.?|number|番号)){0,3}\s{0,2}$",
+    r"|(?<![a-z])(?:phone|mobile|cell|telephone|ph|contact number|text me|call me|reach me|ring me))"
+    r"(?:\s?(?:は|:|=|#|is|now|changed|to|on|at|no\.?|number|番号)){0,4}[\s*_~`|]{0,3}$",
     re.IGNORECASE,
 )
 _OTHER_LABEL = re.compile(
@@ -34,7 +34,9 @@ _OTHER_LABEL = re.compile(
     re.IGNORECASE,
 )
 """What says that a number is something else."""
-_BEFORE = 24
+_CODE = re.compile(r"(?<![A-Za-z])[A-Za-z]{1,8}-$")
+"""Letters that make one code with the digits behind them, such as an invoice's."""
+_BEFORE = 32
 """Characters before a number that are read to see what it is."""
 _COUNTRIES = ("1", "7", "20", "27", "3", "4", "5", "6", "81", "82", "84", "86", "9")
 """First digits of the country codes that may follow 00."""
@@ -70,6 +72,7 @@ def _is_phone(chunks: Sequence[str], label: str) -> bool:
     if digits.startswith("00"):
         called = len(chunks) > 1 and 11 <= len(digits) <= 17 and digits[2:].startswith(_COUNTRIES)
         return called and not _begins_as_my_number(chunks, label)
+    chunks = [chunks[0] + chunks[1], *chunks[2:]] if chunks[0] == "0" and label[-1:] == "(" else chunks  # (0)20 …
     shape = len(chunks) <= 3 and len(chunks[0]) >= 2 and len(chunks[-1]) >= 3
     national = shape and digits[0] == "0" and 10 <= len(digits) <= 11
     return (national or _is_american(chunks)) and not _OTHER_LABEL.search(label)
@@ -112,7 +115,8 @@ def _is_my_number(chunks: Sequence[str], label: str) -> bool:
         return False
     weighted = sum(int(d) * (n + 1 if n <= 6 else n - 5) for n, d in enumerate(reversed(digits[:11]), start=1))
     rest = weighted % 11
-    return int(digits[11]) == (0 if rest <= 1 else 11 - rest) and not _OTHER_LABEL.search(label)
+    other = _OTHER_LABEL.search(label) or _CODE.search(label)
+    return int(digits[11]) == (0 if rest <= 1 else 11 - rest) and not other
 
 
 def _begins_as_my_number(chunks: Sequence[str], label: str) -> bool:
@@ -142,7 +146,8 @@ def _numbers(folded: str, *, kind: _Kind) -> Iterator[Stretch]:
         while first < len(chunks):
             start = chunks[first].start()
             named = start if kind.extends else found.start()  # a part of a longer number is named before its beginning
-            label = folded[max(0, named - _BEFORE) : named].rstrip("(")
+            label = folded[max(0, named - _BEFORE) : named]
+            label = label if folded.startswith("0)", named) else label.rstrip("(")
             last = next((end for end in _ends(plain, first, kind) if kind.is_match(plain[first:end], label)), None)
             if last is None:
                 first += 1

@@ -11,7 +11,7 @@ _PRIVATE_KEY = re.compile(
 )
 _URL_WITH_SECRET = re.compile(
     r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{1,15}://(?:"
-    r"[^\s/@:<>]{1,200}:[^\s/@<>]{1,200}@[^\s<>|\u3000-\u9fff]{1,2000}"
+    r"[^\s/@:<>]{0,200}:[^\s/@<>]{1,200}@[^\s<>|\u3000-\u9fff]{1,2000}"
     r"|hooks\.slack\.com/[^\s<>|\u3000-\u9fff]{1,2000}"
     r"|[^\s/<>]{0,100}(?:webhook\.office\.com|discord(?:app)?\.com/api/webhooks)/?[^\s<>|\u3000-\u9fff]{1,2000}"
     r"|[^\s<>?]{1,1000}\?(?:[^\s<>#|]{0,500}&)?(?:access_token|token|api_?key|apikey|secret|password|sig|signature)=[^\s<>|\u3000-\u9fff]{4,1000}"
@@ -31,8 +31,9 @@ _KNOWN_TOKEN = re.compile(
 )
 _LABELLED_TOKEN = re.compile(
     r"(?:secret(?:[ _]access)?[ _]key|api[ _-]?key|access[ _]?token|client[ _]secret|bearer"
-    r"|APIキー|シークレットキー|アクセストークン|秘密鍵)"
-    r"(?:\s{0,3}(?:は|が|:|=|is|の値は)){0,2}\s{0,3}[\"'「]?(?P<value>(?=[A-Za-z0-9_+/.~-]{0,60}\d)[A-Za-z0-9_+/.~-]{16,400}={0,2})",
+    r"|APIキー|シークレットキー|アクセストークン|秘密鍵"
+    r"|(?:(?<![a-z])token|トークン)(?=[\s*_~`]{0,3}(?:は|が|:|=|is\s)))"
+    r"(?:[\s*_~`]{0,3}(?:は|が|:|=|is|の値は)){0,2}[\s*_~`]{0,3}[\"'「]?(?P<value>(?=[A-Za-z0-9_+/.~-]{0,60}\d)[A-Za-z0-9_+/.~-]{16,400}={0,2})",
     re.IGNORECASE,
 )
 _PASSWORD = re.compile(
@@ -42,10 +43,17 @@ _PASSWORD = re.compile(
     r"|(?<![a-z])PW(?:D|S)?(?![a-z])"
     r"|(?<![a-z])pass(?:(?:word|wd|code|phrase)s?(?![a-z])|(?=\s?[:=]))"
     r"|(?<![a-z])PIN(?![a-z])(?:\s?(?:コード|番号|code|number))?)"
-    r"(?:\s{0,3}(?:は|が|を|:|=|is|was|→|-|'s)){0,2}\s{0,3}"
+    r"(?:[\s*_~|]{0,3}(?:は|が|を|:|;|=|is|was|now|→|⇒|>|-|'s)){0,3}[\s*_~|]{0,3}"
     r"(?:[\"「『`](?P<quoted>[^\"」』`\n]{4,64})[\"」』`]|[(']?(?P<value>[!-~]{4,64}))",
     re.IGNORECASE,
 )
+_SET_PASSWORD = re.compile(
+    r"(?:\b(?:set|changed?|reset|updated?)\s(?:(?:my|the|his|her|our)\s)?(?:password|passcode|pin)\sto\s"
+    r"|(?<![ァ-ヶー])パス\s?(?:は|:|=)\s?)"
+    r"[\"'「『`*]?(?P<value>(?=[!-~]{0,63}\d)(?=[!-~]{0,63}[A-Za-z])[!-.0-\[\]-~]{6,64})",
+    re.IGNORECASE,
+)
+"""Words that often stand before something else: only letters with digits are a password behind them."""
 _PLAIN_WORD = re.compile(r"[A-Za-z]+(?:[-'’][A-Za-z]+)*[.,;:!?)\"]*|\d{1,3}[A-Za-z]*|[^\w]+")
 """What is no password unless it is quoted: a word, or a count such as `90days`."""
 _TRAILING = ".,;:?)\"'`"
@@ -53,7 +61,7 @@ _TRAILING = ".,;:?)\"'`"
 _IPV6 = re.compile(r"(?<![\w:.])(?=[0-9a-f:]{0,40}:[0-9a-f:]{0,40}:)[0-9a-f:]{6,39}(?![\w:])", re.IGNORECASE)
 _IPV4 = re.compile(r"(?<![A-Za-z0-9_.-])\d{1,3}(?:\.\d{1,3}){3}(?![A-Za-z0-9_-]|\.\d)")
 _VERSION_LABEL = re.compile(
-    r"(?:\bv|ver(?:sion|\.)?|build|release|section|clause|chapter|バージョン|ビルド|第|節|項)\s{0,2}[:=]?\s{0,2}$",
+    r"(?:\bv|\bver(?:sion|\.)?|build|release|section|clause|chapter|バージョン|ビルド|第|節|項)\s{0,2}[:=は]?\s{0,2}$",
     re.IGNORECASE,
 )
 """What makes four numbers with dots a version or a section."""
@@ -99,5 +107,6 @@ SECRET_MASKS = (
     Mask("[secret]", matches(_KNOWN_TOKEN)),
     Mask("[secret]", matches(_LABELLED_TOKEN, "value"), needs_digit=True),
     Mask("[password]", passwords),
+    Mask("[password]", matches(_SET_PASSWORD, "value"), needs_digit=True),
     Mask("[ip]", machines),
 )

@@ -127,6 +127,13 @@ def test_mail_address_in_other_scripts_is_masked() -> None:
         ("my employee number is 4711-22.", "my employee number is [employee-number]."),
         ("Employee ID: EMP123456789012", "Employee ID: [employee-number]"),
         ("社員番号123 0901234567", "社員番号[employee-number] [phone]"),
+        ("社員番号 12345 4月入社", "社員番号 [employee-number] 4月入社"),
+        (
+            "社員番号：12345、23456 と 34567、2026年入社",
+            "社員番号：[employee-number]、[employee-number] と [employee-number]、2026年入社",
+        ),
+        ("*Employee ID:* `E1234`", "*Employee ID:* `[employee-number]`"),
+        ("| 社員番号 | 12345 |", "| 社員番号 | [employee-number] |"),
     ],
 )
 def test_employee_number_is_masked(text: str, hidden: str) -> None:
@@ -146,6 +153,22 @@ harmless = st.lists(dates | sums | times | plain, min_size=1, max_size=4)
 def test_dates_sums_and_ordinary_numbers_are_kept(parts: list[str], between: str) -> None:
     text = between.join(parts)
     assert masked(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("server 10.20.30.40 is down", "server [ip] is down"),
+        ("server version 10.20.30.40", "server version 10.20.30.40"),
+        ("redis://:p4ss@cache.example.com:6379/0", "[url]"),
+        ("pay DE89370400440532013000 2 times", "pay [iban] 2 times"),
+        ("invoice INV-202611300001", "invoice INV-202611300001"),
+        ("マイナンバーを間違えました。正しくは123456789012です", "マイナンバーを間違えました。正しくは[my-number]です"),
+        ("口座番号1234567 2026年1月から", "口座番号[bank-account] 2026年1月から"),
+    ],
+)
+def test_labels_and_ends_are_read_exactly(text: str, hidden: str) -> None:
+    assert masked(text) == hidden
 
 
 def test_range_of_dates_is_kept() -> None:
@@ -210,14 +233,21 @@ def test_text_without_digits_and_marks_is_kept(text: str) -> None:
         assert masked(text) == text
 
 
-CASES = [json.loads(line) for line in Path(__file__).with_name("masking_cases.jsonl").read_text("utf-8").splitlines()]
+def cases(name: str) -> list[dict[str, str]]:
+    return [json.loads(line) for line in Path(__file__).with_name(name).read_text("utf-8").splitlines()]
 
 
+CASES = cases("masking_cases.jsonl")
+LATER_CASES = cases("masking_cases_2.jsonl")
+"""Cases of another day, by somebody who wanted to get something past the rules."""
+
+
+@pytest.mark.parametrize("written", [CASES, LATER_CASES], ids=["first", "later"])
 @pytest.mark.parametrize("language", ["ja", "en"])
-def test_cases_are_masked_and_nothing_else(language: str) -> None:
+def test_cases_are_masked_and_nothing_else(language: str, written: list[dict[str, str]]) -> None:
     """At least 95% of the secrets are found, and 95% of what is masked is one; docs/masking.md has the figures."""
     tally: Counter[str] = Counter()
-    for case in (case for case in CASES if case["language"] == language):
+    for case in (case for case in written if case["language"] == language):
         join = case.get("join", "\0")
         text, secret = case["text"].replace(join, ""), case.get("secret", "").replace(join, "")
         hidden = masked(text)
@@ -245,8 +275,24 @@ def test_original_is_kept_around_a_folded_match(text: str, hidden: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("x" * 99_999, "a." * 50_000, "1" * 99_999, "1-" * 30_000, "x@" + "a" * 99_999, "社員番号" + " " * 99_999),
-        *("password " * 9_000, "住所は" * 30_000, "東京都千代田区" * 9_000, "a://" * 20_000, "eyJaaaa." * 8_000),
+        *(
+            "x" * 99_999,
+            "a." * 50_000,
+            "1" * 99_999,
+            "1-" * 30_000,
+            "x@" + "a" * 99_999,
+            "社員番号" + " " * 99_999,
+            "社員番号" + "*" * 99_999,
+        ),
+        *(
+            "password " * 9_000,
+            "1 - " * 20_000,
+            "token: " * 12_000,
+            "住所は" * 30_000,
+            "東京都千代田区" * 9_000,
+            "a://" * 20_000,
+            "eyJaaaa." * 8_000,
+        ),
     ],
     ids=lambda text: text[:8],
 )
@@ -255,7 +301,7 @@ def test_very_long_text_takes_linear_time(text: str) -> None:
     assert masked(text) == text
 
 
-@given(st.text(max_size=80) | st.sampled_from(CASES).map(lambda case: case["text"]))
+@given(st.text(max_size=80) | st.sampled_from(CASES + LATER_CASES).map(lambda case: case["text"]))
 def test_masks_that_need_a_digit_find_none_without(text: str) -> None:
     """They are skipped for such texts, which is most of them."""
     folded = re.sub(r"\d", "x", FoldedText.of(text).folded)
