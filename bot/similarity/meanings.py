@@ -47,8 +47,8 @@ class Meanings:
         }
 
     def take(self, parts: Parts) -> None:
-        """Take over vectors of the same encoder."""
-        if parts and self._encoder:
+        """Take over vectors of the same encoder, if there are any."""
+        if parts and parts["slots"] and self._encoder:
             self._slots = np.frombuffer(parts["slots"], np.int64).copy()
             self._sum = np.frombuffer(parts["sum"], np.float64).copy()
             self._vectors = np.frombuffer(parts["vectors"], np.float16).copy().reshape(len(self._slots), -1)

@@ -107,6 +107,14 @@ async def test_kept_vectors_are_not_encoded_again(store: SqlStore) -> None:
     assert "ログインできない" in encoder.encoded
 
 
+async def test_index_is_kept_before_any_vector(store: SqlStore) -> None:
+    """An import keeps the index, and no program has encoded a text yet."""
+    await put(store, row("休みを取りたい", row_id="a"), row("ログインできない", row_id="b"))
+    await RowNeighbours(store, encoder=MeaningEncoder()).keep()
+    again = RowNeighbours(store, encoder=MeaningEncoder())
+    assert [one.row_id for one in await again.nearest("vacation", 1)] == ["a"]
+
+
 async def test_kept_index_goes_with_what_is_forgotten(store: SqlStore, database: Database) -> None:
     running, word = RowNeighbours(store), "shibboleth"
     await put(store, row(f"Where is the {word}?"))
