@@ -1,15 +1,17 @@
 """Arrivals, stored before Slack gets its ack and processed under a lease."""
 
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
 from bot.domain.question import Arrival, Ending, InboxItem, Place
 from storage.queue import Lease, claim, claiming, release_owned, release_values, update_held
 from storage.tables import TOO_MANY_ASKED, inbox, tombstones
-from storage.upserts import insert_new
+from storage.upserts import insert_into
 
 OTHERS = {"quotes", "authors"}
 """Fields of an arrival in a column of their own."""
@@ -18,6 +20,8 @@ _OPEN = (_QUEUE.c.ending.is_(None), _QUEUE.c.due_at <= bindparam("now"))
 CLAIMABLE_ARRIVALS = select(_QUEUE.c.id).where(*_OPEN)
 _CLAIM = claiming(inbox, CLAIMABLE_ARRIVALS.order_by(_QUEUE.c.id))
 _BURIED = select(tombstones.c.place).where(tombstones.c.place == bindparam("place"))
+_COLUMNS = ("event_id", "place", "arrival", "received_at", "due_at", "attempts", "audience", "others")
+_NEW = select(*(bindparam(name, type_=inbox.c[name].type) for name in _COLUMNS)).where(~_BURIED.exists())
 _KNOWN = select(inbox.c.place).where(inbox.c.place == bindparam("place")).union(_BURIED).limit(1)
 
 
@@ -28,8 +32,6 @@ class SqlInbox:
         self._connection = connection
 
     async def add(self, arrival: Arrival, now: datetime) -> bool:
-        if (await self._connection.execute(_BURIED, {"place": _place_key(arrival.place)})).scalar() is not None:
-            return False
         values = {
             "event_id": arrival.event_id,
             "place": _place_key(arrival.place),
@@ -40,7 +42,8 @@ class SqlInbox:
             "audience": arrival.audience,
             "others": _others(arrival),
         }
-        return await insert_new(self._connection, inbox, values, unique=["event_id"])
+        statement = _add(self._connection.dialect.name)
+        return (await self._connection.execute(statement, values)).one_or_none() is not None
 
     async def claim(self, owner: str, now: datetime, lease: timedelta) -> InboxItem | None:
         entry = await claim(self._connection, _CLAIM, Lease(owner, now, lease))
@@ -103,6 +106,13 @@ class SqlInbox:
         query = select(func.count(), func.min(inbox.c.received_at)).where(inbox.c.ending.is_(None))
         entries, oldest = (await self._connection.execute(query)).one()
         return entries, now - oldest if entries else timedelta()
+
+
+@cache
+def _add(dialect: str) -> ReturningInsert[Any]:
+    """Build the insert of an arrival that is not known and whose message was not forgotten."""
+    new = insert_into(dialect, inbox).from_select(_COLUMNS, _NEW)
+    return new.on_conflict_do_nothing(index_elements=["event_id"]).returning(inbox.c.id)
 
 
 def _place_key(place: Place) -> str:

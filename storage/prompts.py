@@ -1,11 +1,13 @@
 """Prompts by the hash of their text, and the append-only history of the current prompt."""
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.prompt import Prompt, PromptEvent
 from storage.tables import prompt_events, prompts
 from storage.upserts import upsert
+
+_BODY = select(prompts.c.body).where(prompts.c.id == bindparam("id"))
 
 
 class SqlPrompts:
@@ -18,7 +20,7 @@ class SqlPrompts:
         await upsert(self._connection, prompts, {"id": prompt.id, "body": prompt.model_dump(mode="json")})
 
     async def get(self, prompt_id: str) -> Prompt | None:
-        body = (await self._connection.execute(select(prompts.c.body).where(prompts.c.id == prompt_id))).scalar()
+        body = (await self._connection.execute(_BODY, {"id": prompt_id})).scalar()
         return None if body is None else Prompt.kept(body)
 
     async def all(self) -> list[Prompt]:

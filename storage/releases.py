@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy import Select, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName, Release, ReleaseEvent, ReleaseState
 from storage.locks import Lock, acquire_lock
-from storage.tables import release_events, releases
+from storage.tables import prompts, release_events, releases
 
 _AT = "@"
 """Stands in `unsure_revision` between the revision and the threshold that it belongs to."""
@@ -17,6 +18,11 @@ _NUMBERED = {"version", "examples"}
 _FIELDS = [releases.c[name] for name in Release.model_fields]
 _BY_ID = select(*_FIELDS).where(releases.c.id == bindparam("id"))
 _IN_STATE = select(*_FIELDS).where(releases.c.state == bindparam("state"))
+_ASKED = (
+    select(*_FIELDS, prompts.c.body)
+    .join(prompts, prompts.c.id == releases.c.prompt_id)
+    .where(releases.c.state.in_([ReleaseState.SERVING.value, ReleaseState.SHADOW.value]))
+)
 
 
 class SqlReleases:
@@ -58,6 +64,15 @@ class SqlReleases:
 
     async def shadow(self) -> Release | None:
         return await self._one(_IN_STATE, state=ReleaseState.SHADOW.value)
+
+    async def asked(self) -> dict[ReleaseState, tuple[Release, Prompt]]:
+        found = {}
+        for row in (await self._connection.execute(_ASKED)).mappings():
+            fields = dict(row)
+            body = fields.pop("body")
+            release = _release(fields)
+            found[release.state] = release, Prompt.kept(body)
+        return found
 
     async def enter(
         self, release_id: str, state: ReleaseState, by: str, why: str, now: datetime, note: str | None = None

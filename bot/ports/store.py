@@ -392,6 +392,9 @@ class Releases(Protocol):
     async def shadow(self) -> Release | None:
         """Return the release in the state `shadow`; `Shadowing` makes sure that there is at most one."""
 
+    async def asked(self) -> dict[ReleaseState, tuple[Release, Prompt]]:
+        """Return the releases that get each question, the serving one and the shadow, with their prompts, if any."""
+
     async def set_unsure_below(self, release_id: str, confidence: float | None, revision: str | None) -> None:
         """Set the confidence below which the release counts as unsure, and the revision it was chosen under."""
 

@@ -13,7 +13,7 @@ from bot.domain.errors import ModelDown, ModelError, ThreadGone, Undelivered
 from bot.domain.hourly import TOO_MANY, LimitRefusal
 from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Notice, Place, Question, Verdict, Via
 from bot.ports import Announcer, Clock, Meter, RowChanges, Store, Threads, Transaction, Unmetered
-from bot.questions.arrivals import Arrivals, AskingLimit, questions_of, storable
+from bot.questions.arrivals import Arrivals, AskingLimit, CardedQuestion, questions_of, storable
 from bot.questions.batched_writes import BatchedWrites
 from bot.questions.cards import card_of, first_card
 from bot.questions.classifying import Classifying, ServingRelease
@@ -32,6 +32,8 @@ class TakenUp(NamedTuple):
     question: Question
     card: Card | None
     serving: ServingRelease
+    shadowed: bool
+    """Whether a shadow gets the question, too."""
     changes: RowChanges | None
     """What had changed in the rows, for memory."""
     second: "TakenUp | None" = None
@@ -132,12 +134,13 @@ class Answering:
         if taken_up is None:
             await arrivals.finish(item, Ending.IGNORED, "duplicate")
             return
-        question, card = taken_up.question, await self._first_card(item, taken_up)
+        card = await self._first_card(item, taken_up)
         if taken_up.second:
             card = card.model_copy(update={"second": await self._first_card(item, taken_up.second)})
-        with self._meter.span("post", question=question.id):
+        with self._meter.span("post", question=card.question.id):
             ts = await self._announcer.post_card(card, again=item.attempts > 1 or arrival.via is Via.SHORTCUT)
-        posted = question.model_copy(update={"card_ts": ts})
+        shown = [one for one in (card, card.second) if one]
+        posted = [CardedQuestion(one.question, one.verdict, ts, shadowed=taken_up.shadowed) for one in shown]
         await arrivals.finish(item, Ending.ANSWERED, posted=posted, verdict=card.verdict)
 
     async def _first_card(self, item: InboxItem, taken_up: TakenUp) -> Card:
@@ -241,11 +244,11 @@ class Answering:
             card = None if new else await card_of(tx, question)
             if card:
                 await self._arrivals.hold(tx, item)
-            serving = await self._classifying.serving(tx)
+            asked_now = await self._classifying.asked(tx)
             changes = None if card else await self._classifying.memory.changes(tx)
             second = None if new and not others else await tx.questions.second(question)
-            beside = TakenUp(second, await card_of(tx, second), serving, changes) if second else None
-            return TakenUp(question, card, serving, changes, beside)
+            beside = TakenUp(second, await card_of(tx, second), *asked_now, changes) if second else None
+            return TakenUp(question, card, *asked_now, changes, beside)
 
     async def _unanswered(self, tx: Transaction, asked: Question) -> Question | None:
         """Return the stored question of this message if it has no card yet and this arrival may answer it."""
@@ -327,12 +330,19 @@ class Answering:
         """Return what the asker is told when the bot gives up. A cry for help is never answered in public."""
         return Notice.CARE if await self._caring.needs_help(item.arrival.whole) else Notice.FAILED
 
-    async def _posted(self, arrival: Arrival) -> Question | None:
-        """Return the question with its card's ts, if an earlier try posted the card but could not store the ts."""
+    async def _posted(self, arrival: Arrival) -> list[CardedQuestion]:
+        """Return the questions of a card, if an earlier try posted it but could not store its ts."""
         place = arrival.place
         async with self._store.transaction() as tx:
             question = await tx.questions.at(place.team, place.channel, place.ts)
-        if question is None or question.card_ts:
-            return None
+            if question is None or question.card_ts:
+                return []
+            asked = [one for one in (question, await tx.questions.second(question)) if one]
+            verdicts = [await tx.questions.verdict(one.id) for one in asked]
+            shadowed = await tx.releases.shadow() is not None
         ts = await self._announcer.posted_card(question)
-        return question.model_copy(update={"card_ts": ts}) if ts else None
+        return (
+            [CardedQuestion(one, verdict, ts, shadowed) for one, verdict in zip(asked, verdicts, strict=True)]
+            if ts
+            else []
+        )

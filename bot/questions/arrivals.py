@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from bot.domain import consent, intake
 from bot.domain.consent import Author
@@ -50,6 +51,17 @@ _MASKING = ThreadPoolExecutor(1, thread_name_prefix="masking")
 """A single thread: several would take the interpreter's lock from the event loop more often."""
 
 
+class CardedQuestion(NamedTuple):
+    """A question whose card was just posted."""
+
+    question: Question
+    verdict: Verdict | None
+    ts: str
+    """That of the card."""
+    shadowed: bool
+    """Whether a shadow gets the question, too."""
+
+
 class Arrivals(LeasedInbox):
     """The arrivals that one worker claims, and the ways to retry or end them."""
 
@@ -73,6 +85,8 @@ class Arrivals(LeasedInbox):
         )
         self._meter = meter
         self._remind_after = remind_after
+        self._told: set[str] = set()
+        """Askers who have their notice, as `tell_once` names them: most questions are not an asker's first."""
 
     async def try_later(self, item: InboxItem) -> None:
         """Return the arrival to the queue until its backoff is over."""
@@ -86,7 +100,7 @@ class Arrivals(LeasedInbox):
         ending: Ending,
         why: str | None = None,
         *,
-        posted: Question | None = None,
+        posted: Sequence[CardedQuestion] = (),
         verdict: Verdict | None = None,
     ) -> None:
         """End the arrival and write one log line about it.
@@ -95,27 +109,28 @@ class Arrivals(LeasedInbox):
             item: The arrival.
             ending: How it ends.
             why: The reason for an unusual ending.
-            posted: The question with the ts of the card that was just posted for it.
-            verdict: The verdict on that card.
+            posted: The questions of the card that was just posted.
+            verdict: The verdict to be logged.
         """
         now = self._clock.now()
+        told = told_cursor(posted[0].question.asker) if posted and self._tell_askers else None
         async with self._store.transaction() as tx:
             finished = await tx.inbox.finish(item, ending, why, now)
             if not finished:
                 await self._posted_late(tx, item)
-            elif posted and posted.card_ts:
-                await self._begin(tx, posted, posted.card_ts, verdict, now)
-                second = await tx.questions.second(posted)
-                if second:
-                    await self._begin(tx, second, posted.card_ts, await tx.questions.verdict(second.id), now)
-                if self._tell_askers:
-                    await tell_once(tx, posted.asker, now)
+            else:
+                for one in posted:
+                    await self._begin(tx, one, now)
+                if told and told not in self._told:
+                    await tell_once(tx, posted[0].question.asker, now)
         if not finished:
             log.info("%s: lease lost", self.name(item))
             return
+        if told:
+            self._told.add(told)
         seconds = (now - item.received_at).total_seconds()
         self._meter.ended(ending, seconds)
-        known = posted.id if posted else verdict.question_id if verdict else question_id(item.arrival)
+        known = posted[0].question.id if posted else verdict.question_id if verdict else question_id(item.arrival)
         facts = {
             "question": known,
             "ending": ending.value,
@@ -127,12 +142,11 @@ class Arrivals(LeasedInbox):
         }
         log.info("a question ended", extra=facts)
 
-    async def _begin(
-        self, tx: Transaction, question: Question, ts: str, verdict: Verdict | None, now: datetime
-    ) -> None:
+    async def _begin(self, tx: Transaction, posted: CardedQuestion, now: datetime) -> None:
         """Store the card's ts, and queue what follows an answer."""
-        await tx.questions.save_card(question.id, ts)
-        await ask_shadow(tx, question, verdict, now)
+        question = posted.question
+        await tx.questions.save_card(question.id, posted.ts)
+        await ask_shadow(tx, question, posted.verdict, now, shadowed=posted.shadowed)
         await ask_authors(tx, question, now)
         if self._remind_after and not question.direct:
             await tx.outbox.add(REMIND_TOPIC, question.id, {}, now, due=now + self._remind_after)
@@ -243,19 +257,27 @@ async def tell_once(tx: Transaction, asker: str, now: datetime) -> None:
     Two replicas may queue it at once. Entries of one person are delivered one after the other, and the second finds
     the message of the first, so that it is posted once.
     """
-    told = TOLD + hashlib.sha256(asker.encode()).hexdigest()[:32]
+    told = told_cursor(asker)
     if await tx.cursors.get(told) is None:
         await tx.cursors.move(told, now.isoformat(), now)
         await tx.outbox.add(PRIVACY_TOPIC, asker, {}, now)
 
 
-async def ask_shadow(tx: Transaction, question: Question, verdict: Verdict | None, now: datetime) -> None:
+def told_cursor(asker: str) -> str:
+    """Return the name of the cursor that says that this person was told."""
+    return TOLD + hashlib.sha256(asker.encode()).hexdigest()[:32]
+
+
+async def ask_shadow(
+    tx: Transaction, question: Question, verdict: Verdict | None, now: datetime, *, shadowed: bool = True
+) -> None:
     """Queue the question for the shadow release, if there is one (`Shadowing`) and a release answered the question.
 
-    Its answers are shown, so a direct message waits until it is sent.
+    Its answers are shown, so a direct message waits until it is sent. With `shadowed=False` it is known that there is
+    no shadow.
     """
     remembered = verdict is not None and verdict.from_memory
-    if not remembered and not question.unsent and await tx.releases.shadow():
+    if shadowed and not remembered and not question.unsent and await tx.releases.shadow():
         await tx.outbox.add("shadow", question.id, {}, now)
 
 

@@ -40,6 +40,13 @@ class ServingRelease(NamedTuple):
     prompt: Prompt
 
 
+class AskedReleases(NamedTuple):
+    """The serving release, and whether a shadow gets each question, too."""
+
+    serving: ServingRelease
+    shadowed: bool
+
+
 class Classifying:
     """Asks the serving release for verdicts, and the fallback release if the serving one fails."""
 
@@ -207,12 +214,19 @@ class Classifying:
         Raises:
             RuntimeError: No release serves yet.
         """
-        release = await tx.releases.serving()
+        return (await self.asked(tx)).serving
+
+    async def asked(self, tx: Transaction) -> AskedReleases:
+        """Return the serving release with its prompt, and whether there is a shadow, in one statement.
+
+        Raises:
+            RuntimeError: No release serves yet.
+        """
         # Read each time: owners, guides and names change under the same id.
-        prompt = await tx.prompts.get(release.prompt_id) if release else None
-        if release is None or prompt is None:
+        found = await tx.releases.asked()
+        if ReleaseState.SERVING not in found:
             raise RuntimeError("no release serves")
-        return ServingRelease(release, prompt)
+        return AskedReleases(ServingRelease(*found[ReleaseState.SERVING]), shadowed=ReleaseState.SHADOW in found)
 
     async def _provisional_verdict(self, fallback: Release, prompt: Prompt, question: Question) -> Verdict:
         try:

@@ -57,6 +57,23 @@ async def test_switch_changes_states_and_writes_history(store: Store) -> None:
         assert await transaction.releases.history(1) == history[:1]
 
 
+async def test_asked_releases_are_read_with_prompts(store: Store) -> None:
+    other = PROMPT.model_copy(update={"id": "p2", "text": "Answer in one word."})
+    async with store.transaction() as transaction:
+        for prompt in (PROMPT, other):
+            await transaction.prompts.put(prompt)
+        await transaction.releases.add(release("r0"), "U3", "first")
+        assert await transaction.releases.asked() == {}
+        serving = await transaction.releases.add(release(state=ReleaseState.SERVING), "U3", "first")
+        assert await transaction.releases.asked() == {ReleaseState.SERVING: (serving, PROMPT)}
+        tried = release("r2", ReleaseState.SHADOW).model_copy(update={"prompt_id": other.id})
+        shadow = await transaction.releases.add(tried, "U3", "tried")
+        assert await transaction.releases.asked() == {
+            ReleaseState.SERVING: (serving, PROMPT),
+            ReleaseState.SHADOW: (shadow, other),
+        }
+
+
 async def test_database_refuses_a_second_serving_release(store: Store) -> None:
     async with store.transaction() as transaction:
         await transaction.prompts.put(PROMPT)

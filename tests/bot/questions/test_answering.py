@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 from bot.corrections.correcting import Correcting
 from bot.domain.card import Card
@@ -42,6 +43,19 @@ async def test_question_gets_a_card_with_the_serving_verdict(desk: AnswerDesk) -
     assert (card.verdict.category, card.verdict.release_id, card.settled) == ("labor", serving.id, None)
     assert card.verdict.reason
     assert await desk.answering.answered("T1", "C1", "1.000100") == question
+
+
+async def test_question_costs_ten_statements(desk: AnswerDesk) -> None:
+    await desk.ask(arrival(n=1))
+    asked = list[str]()
+    event.listen(Engine, "before_cursor_execute", note := lambda _connection, _cursor, sql, *_: asked.append(sql))
+    try:
+        assert await desk.answering.receive(arrival("Where is the printer?", n=2))
+        assert await desk.answering.answer_next()
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert desk.answers == 2
+    assert len(asked) == 10, "a round trip each: to the inbox, the claim, four before the model, two and two after it"
 
 
 async def test_stored_and_sent_text_is_masked(desk: AnswerDesk) -> None:
