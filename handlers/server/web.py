@@ -17,7 +17,7 @@ from bot.domain.faults import Fault, Problem, Unable
 GRACE_SECONDS = 2
 """Maximum wait, in seconds, for requests in progress when the server stops."""
 KEEP_SECONDS = 75
-"""Seconds that an idle connection stays open.
+"""Seconds that an idle connection stays open, also before its first request.
 
 Load balancers usually keep one for 60 seconds. A longer time here avoids a request on a connection that is closing.
 """
@@ -40,11 +40,17 @@ class _Server(uvicorn.Server):
 
 
 class _BoundedHead(H11Protocol):
-    """HTTP that hangs up on a half-sent head. Uvicorn itself would wait for its end without a bound."""
+    """HTTP that hangs up on silence and on a half-sent head. Uvicorn itself would wait for both without a bound."""
 
     _giving_up: asyncio.TimerHandle | None = None
+    _silence: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._silence = self.loop.call_later(KEEP_SECONDS, transport.close)
 
     def data_received(self, data: bytes) -> None:
+        self._speak()
         super().data_received(data)
         half_sent = self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
         if half_sent and self._giving_up is None:
@@ -53,8 +59,14 @@ class _BoundedHead(H11Protocol):
             self._wait_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._speak()
         self._wait_on()
         super().connection_lost(exc)
+
+    def _speak(self) -> None:
+        if self._silence:
+            self._silence.cancel()
+            self._silence = None
 
     def _wait_on(self) -> None:
         if self._giving_up:

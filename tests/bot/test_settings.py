@@ -149,6 +149,29 @@ def test_all_wrong_settings_are_reported_at_once(monkeypatch: pytest.MonkeyPatch
     assert [line.split(":")[0] for line in lines] == ["BOT_STAFF", "BOT_LANGUAGE", "BOT_HTTP_PORT"]
 
 
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("BOT_QUESTONS_PER_HOUR", "BOT_QUESTIONS_PER_HOUR"),
+        ("LANGSMITH_APIKEY", "LANGSMITH_API_KEY"),
+        ("OPENAI_APIKEY", "OPENAI_API_KEY"),
+        ("DATABASE_URI", "DATABASE_URL"),
+    ],
+)
+def test_misspelt_name_is_named(monkeypatch: pytest.MonkeyPatch, name: str, right: str) -> None:
+    assert problem_lines(monkeypatch, **{name: SECRET}) == [f"{name}: there is no such name; did you mean {right}?"]
+
+
+def test_every_name_in_env_file_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"DATABSE_URL={SECRET}\nPATHS=x\n", encoding="utf-8")
+    assert problem_lines(monkeypatch) == ["DATABSE_URL: there is no such name; did you mean DATABASE_URL?"]
+
+
+@pytest.mark.parametrize("name", ["OPENAI_API_TYPE", "OPENAI_ORG_ID", "LANGSMITH_TRACING", "TEST_DATABASE_URL"])
+def test_names_of_other_programs_are_taken(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    assert load_with(monkeypatch, **{name: "x"})
+
+
 @pytest.mark.parametrize("content", [b"BOT_STAFF=\xff\xfe", SECRET.encode() + b"\xff=1"])
 def test_unreadable_env_file_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes) -> None:
     (tmp_path / ".env").write_bytes(content)

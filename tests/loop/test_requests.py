@@ -218,6 +218,15 @@ async def test_half_sent_head_is_given_up(place: Place, monkeypatch: pytest.Monk
     await writer.wait_closed()
 
 
+async def test_silent_connection_is_given_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handlers.server.web.KEEP_SECONDS", 0.1)
+    host, port = place.running.url.removeprefix("http://").rstrip("/").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+    await writer.wait_closed()
+
+
 async def test_health_shares_the_port_and_acks_are_timed(place: Place) -> None:
     await place.desk.ask(ENGLISH.asked)
     async with httpx2.AsyncClient(base_url=place.running.url, trust_env=False) as http:
