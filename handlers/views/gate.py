@@ -70,13 +70,20 @@ def finding_lines(evaluation: Evaluation, words: Words) -> list[str]:
     if evaluation.card.rows:
         lines.append(_right_line(evaluation, words))
     if evaluation.before is not None:
-        n = len(evaluation.broken)
-        lines.append(words("gate.broken.some", n=n) if n else words("gate.broken.none"))
+        lines += _broken_lines(evaluation, words)
     if evaluation.filtered:
         lines.append(words("evaluate.filtered", n=len(evaluation.filtered)))
     if evaluation.private:
         lines.append(words("evaluate.private", n=evaluation.private))
     return lines
+
+
+def _broken_lines(evaluation: Evaluation, words: Words) -> list[str]:
+    """Return how many corrections would be wrong again. Beside broken answers that it had not learned, no “none”."""
+    if n := len(evaluation.broken):
+        return [words("gate.broken.some", n=n)]
+    paired = evaluation.decision.comparison if evaluation.decision else None
+    return [] if paired and paired.worse else [words("gate.broken.none")]
 
 
 def learning_lines(evaluation: Evaluation, words: Words) -> list[str]:

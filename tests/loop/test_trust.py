@@ -76,8 +76,8 @@ async def test_what_makes_no_sense_is_refused_in_words(open_loop: Open) -> None:
             ("unsure nan", "between 0% and 100%"),
             ("unsure nosuch", "nosuch"),
             ("shadow nosuch", "nosuch"),
-            ("shadow off", "No version answers unseen"),
-            ("shadow", "No version answers unseen"),
+            ("shadow off", "No version is being tried out unseen"),
+            ("shadow", "No version is being tried out unseen"),
         ):
             assert told in words(await desk.command(wrong)), wrong
         serving = (await running.core.acts.releasing.serving()).name

@@ -7,6 +7,14 @@ const DAY_MS = 86_400_000;
 const format = (date, options) => new Intl.DateTimeFormat(locale(), options).format(date);
 export const dateOf = (ts) => new Date(Number(ts) * 1000);
 export const clockTime = (date) => format(date, { hour: "numeric", minute: "2-digit" });
+/** The time without AM or PM, for the narrow column beside a message that follows another one. */
+export const bareTime = (date) =>
+  new Intl.DateTimeFormat(locale(), { hour: "numeric", minute: "2-digit" })
+    .formatToParts(date)
+    .filter((part) => part.type !== "dayPeriod")
+    .map((part) => part.value)
+    .join("")
+    .trim();
 export const fullTime = (date) => format(date, { dateStyle: "long", timeStyle: "medium" });
 const midnight = (date) => new Date(date).setHours(0, 0, 0, 0);
 

@@ -1,7 +1,7 @@
 // Messages with author, time, files, reactions, thread bar and toolbar.
 
 import { blocks, content } from "./blocks.js";
-import { clockTime, dateOf, dayLine, fullTime } from "./dates.js";
+import { bareTime, clockTime, dateOf, dayLine, fullTime } from "./dates.js";
 import { el, icon } from "./dom.js";
 import { editor } from "./editing.js";
 import { avatar } from "./people.js";
@@ -23,7 +23,8 @@ function sized(bytes) {
   if (bytes === undefined) return "";
   const [amount, unit] =
     bytes < 1000 ? [bytes, "byte"] : bytes < 1e6 ? [bytes / 1000, "kilobyte"] : [bytes / 1e6, "megabyte"];
-  return new Intl.NumberFormat(locale(), { style: "unit", unit, maximumFractionDigits: 1 }).format(amount);
+  const unitDisplay = unit === "byte" ? "long" : "short"; // the short form of 555 bytes is “555 byte”
+  return new Intl.NumberFormat(locale(), { style: "unit", unit, unitDisplay, maximumFractionDigits: 1 }).format(amount);
 }
 
 function file(each) {
@@ -118,7 +119,7 @@ function article(channel, message, { follow, inThread }) {
     !inThread && threadBar(channel, message),
   );
   const side = follow
-    ? el("time", { class: "side-time", "aria-hidden": "true" }, clockTime(dateOf(message.ts)))
+    ? el("time", { class: "side-time", "aria-hidden": "true" }, bareTime(dateOf(message.ts)))
     : avatar(person);
   return el("div", props, side, inner, !message.ephemeral && toolbar(channel, message, inThread));
 }

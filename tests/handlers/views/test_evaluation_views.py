@@ -137,6 +137,18 @@ def test_gate_messages_are_short_and_keep_slacks_limits(made: Evaluation, words:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_broken_is_said_only_if_true(language: str) -> None:
+    words = Words(language)
+    made = evaluation(40, accuracy=0.3).model_copy(update={"changes": ()})
+    assert made.decision
+    assert made.decision.comparison
+    assert made.decision.comparison.worse > 0
+    assert words("gate.broken.none") not in texts(compared(made, words).__dict__)
+    better = evaluation(40, accuracy=1.0).model_copy(update={"changes": ()})
+    assert words("gate.broken.none") in texts(compared(better, words).__dict__)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_details_show_rule_numbers_and_broken_rows(language: str) -> None:
     made = evaluation(120, accuracy=0.1)
     assert made.decision is not None

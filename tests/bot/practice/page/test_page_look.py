@@ -134,3 +134,21 @@ async def test_page_texts_are_complete_and_follow_the_person(stub: Stub, visit: 
     assert await stub.wait_for_request("locale") == {"user": "U2", "locale": "en-US"}
     await stub.push(type="person", person=stub.hello["people"][1] | {"locale": "en-US"})
     await expect(page.get_by_test_id("composer")).to_have_attribute("placeholder", "Message #general")
+
+
+async def test_time_beside_a_following_message_is_whole(stub: Stub, visit: Visit) -> None:
+    first = message(0, "U1", "first")
+    stub.history["C1"] = [first, first | {"ts": first["ts"].replace(".", ".1"), "text": "and one more"}]
+    page = await visit(stub.url)
+    times = page.locator(".side-time")
+    await expect(times).to_have_count(1)
+    assert await times.evaluate("element => element.scrollWidth <= element.clientWidth"), await times.inner_text()
+
+
+async def test_size_of_a_small_file_is_in_bytes(stub: Stub, visit: Visit) -> None:
+    files = [{"id": f"F{size}", "name": "a.txt", "size": size, "mimetype": "text/plain"} for size in (555, 38_200)]
+    stub.history["C1"] = [message(1, "U1", "files", files=files)]
+    page = await visit(stub.url)
+    shown = page.locator(".file")
+    await expect(shown.first).to_contain_text("555 bytes")
+    await expect(shown.last).to_contain_text("38.2 kB")
