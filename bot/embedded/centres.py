@@ -42,3 +42,19 @@ def centres_of(vectors: Floats, groups: Indices, fewest: int = FEWEST_TEXTS) -> 
     sums = sums[np.bincount(groups[groups >= 0], minlength=len(sums)) >= fewest]
     centres: Floats = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
     return centres
+
+
+def summary_of(vectors: Floats) -> tuple[Floats, Floats]:
+    """Return the centres of texts, and how like each text is to the nearest of them that it has no part in."""
+    groups = grouped(vectors)
+    centres = centres_of(vectors, groups)
+    if not len(centres):
+        return centres, np.zeros(len(vectors), dtype=np.float32)
+    sums = np.zeros_like(centres)
+    np.add.at(sums, groups, vectors)
+    without = sums[groups] - vectors
+    without /= np.maximum(np.linalg.norm(without, axis=1, keepdims=True), 1e-9)
+    likeness = vectors @ centres.T
+    likeness[np.arange(len(vectors)), groups] = (vectors * without).sum(axis=1)
+    nearest: Floats = likeness.max(axis=1)
+    return centres, nearest

@@ -9,13 +9,23 @@ from typing import Any
 from bot.embedded.encoders import Encoder
 from bot.embedded.errors import OTHER_ENCODER, RequestRefused, no_such_model
 from bot.embedded.shelf import ArtifactShelf
-from bot.embedded.trained import LEARNER, TrainedElsewhere, TrainedModel, encoder_of_bytes, from_bytes, without_texts
+from bot.embedded.trained import (
+    LEARNER,
+    TrainedElsewhere,
+    TrainedModel,
+    encoder_of_bytes,
+    from_bytes,
+    with_centres,
+    without_texts,
+)
 
 BASE = "base"
 CHARACTERS = "characters"
 """The base model without the encoder. It knows less, and answers while the encoder's service gives no vectors."""
 _BUILT_IN = (BASE, CHARACTERS)
 _CACHE_SECONDS = 5.0  # a model that another process deleted may still answer here for this long
+_KEEPS = {"keeps": "centres"}
+"""In the description of a model that remembers no single text; models of learner 4 and before lack it."""
 _BASE_CREATED = 1_767_225_600  # 2026-01-01: these models are part of the program, so their date is fixed
 
 
@@ -35,6 +45,7 @@ class Models:
         self._clock = clock
         self._cache: dict[str, _CachedModel] = {}
         self._encoders: dict[str, str] = {}
+        self._rewriting = asyncio.Lock()
 
     def revision(self, name: str) -> str:
         """Return what changes when the same model and question may get another answer than before.
@@ -58,6 +69,8 @@ class Models:
         record = await self.describe(name)
         if not cached or cached.record != record:
             data = await self._shelf.get(f"models/{_artifact_key(name)}.npz")
+            if not _KEEPS.items() <= record.items():
+                data = await asyncio.to_thread(with_centres, data)
             try:
                 cached = _CachedModel(await asyncio.to_thread(from_bytes, data, self.encoder), 0, record)
             except TrainedElsewhere as error:
@@ -117,7 +130,7 @@ class Models:
     async def add(self, name: str, data: bytes) -> None:
         """Store a trained model; its record is written last, because the record makes the model available."""
         await self._shelf.put(f"models/{_artifact_key(name)}.npz", data)
-        record = json.dumps(_model_object(name, int(self._clock())), ensure_ascii=False)
+        record = json.dumps(_model_object(name, int(self._clock())) | _KEEPS, ensure_ascii=False)
         await self._shelf.put(f"models/{_artifact_key(name)}.json", record.encode())
 
     async def forget_texts(self, name: str) -> None:
@@ -129,10 +142,31 @@ class Models:
         record, data = await self.describe(name), await self.data(name)
         if data is None:
             return
-        await self._shelf.put(f"models/{_artifact_key(name)}.npz", await asyncio.to_thread(without_texts, data))
-        record |= {"texts_forgotten_at": int(self._clock())}
-        await self._shelf.put(f"models/{_artifact_key(name)}.json", json.dumps(record, ensure_ascii=False).encode())
+        without = await asyncio.to_thread(without_texts, data)
+        async with self._rewriting:
+            await self._shelf.put(f"models/{_artifact_key(name)}.npz", without)
+            record |= _KEEPS | {"texts_forgotten_at": int(self._clock())}
+            await self._shelf.put(f"models/{_artifact_key(name)}.json", json.dumps(record, ensure_ascii=False).encode())
         self._cache.pop(name, None)
+
+    async def renew(self) -> None:
+        """Take the vectors of single texts out of models that an earlier learner trained."""
+        for one in await self.all():
+            if one["id"] not in _BUILT_IN and not _KEEPS.items() <= one.items():
+                await self._renew(one["id"])
+
+    async def _renew(self, name: str) -> None:
+        path = f"models/{_artifact_key(name)}"
+        try:
+            record, data = await self.describe(name), await self._shelf.get(f"{path}.npz")
+            renewed = await asyncio.to_thread(with_centres, data)
+            async with self._rewriting:
+                if await self.describe(name) != record:
+                    return  # another process has renewed it, or has taken all texts out
+                await self._shelf.put(f"{path}.npz", renewed)
+                await self._shelf.put(f"{path}.json", json.dumps(record | _KEEPS, ensure_ascii=False).encode())
+        except (KeyError, RequestRefused):
+            return  # it was deleted meanwhile
 
     async def delete(self, name: str) -> None:
         """Delete a fine-tuned model.

@@ -60,6 +60,7 @@ class LocalModel:
     ) -> None:
         self._encoder = load(encoder) if isinstance(encoder, str) else encoder
         self._loading: asyncio.Task[Vectors] | None = None
+        self._renewing: asyncio.Task[None] | None = None
         models, files, ledger = Models(shelf, clock, self._encoder), Files(shelf, clock), Ledger(shelf, clock)
         self.revision = models.revision
         self._models = models
@@ -75,8 +76,12 @@ class LocalModel:
         self.app: ASGIApp = _KeyCheck(inner, api_key) if api_key else inner
 
     async def start(self) -> None:
-        """Resume the jobs that an earlier process left unfinished; all else works without this call."""
+        """Resume the jobs that an earlier process left unfinished; all else works without this call.
+
+        Models that an earlier learner trained lose their vectors of single texts meanwhile.
+        """
         await self._runner.start()
+        self._renewing = asyncio.create_task(self._renew())
 
     def load_encoder(self) -> None:
         """Start to load the encoder in the background. Without this call, the first answer waits for it."""
@@ -101,8 +106,17 @@ class LocalModel:
         except RequestRefused:
             return None
 
+    async def _renew(self) -> None:
+        try:
+            await self._models.renew()
+        except Exception as error:  # noqa: BLE001 - the next start tries again, and a model is renewed as it is loaded
+            _log.warning("models of an earlier learner still hold vectors of their texts: %s", type(error).__name__)
+
     async def stop(self) -> None:
         """Stop all workers; the next start resumes their unfinished jobs."""
+        if self._renewing:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
         if self._loading:
             await asyncio.gather(self._loading, return_exceptions=True)
         await self._runner.stop()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bot.embedded.centres import summary_of
 from bot.embedded.encoders import Encoder
 from bot.embedded.features import (
     GRAM_HASH,
@@ -54,7 +55,7 @@ class KnownTexts:
 
     Attributes:
         vectors: The centred meanings of the prompt's texts, and centres of several rows each. Models of learner 4 and
-            before have the meaning of each row.
+            before had the meaning of each row, until `with_centres`.
         typical: How like its nearest known text a question usually is: a cosine similarity.
         digests: The first 8 bytes of the hash of each trained question.
     """
@@ -240,14 +241,37 @@ def without_texts(data: bytes) -> bytes:
 
     Its answers then no longer depend on how new a question is to it.
     """
+    arrays, about = _with_hashed_features(data)
+    arrays["known"], arrays["digests"] = np.zeros((0, 0), dtype=np.float16), np.zeros(0, dtype=np.uint8)
+    return _packed(arrays, about | {"typical": 0.0})
+
+
+def with_centres(data: bytes) -> bytes:
+    """Return a stored model of learner 4 or before with what later ones keep: centres of texts, and hashed features.
+
+    Which of its vectors are the prompt's is not known, so all of them become centres.
+    """
+    arrays, about = _with_hashed_features(data)
+    vectors = arrays.get("known", np.zeros((0, 0))).astype(np.float32)
+    if not vectors.size:
+        return _packed(arrays, about)
+    centres, nearest = summary_of(vectors)
+    arrays["known"] = centres.astype(np.float16)
+    return _packed(arrays, about | {"typical": float(np.median(nearest))})
+
+
+def _with_hashed_features(data: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     with np.load(io.BytesIO(data), allow_pickle=False) as stored:
         arrays = dict(stored)
     about = json.loads(arrays["about"].tobytes().decode())
     for at, one in enumerate(about["layers"]):
         if "grams" in one:
             arrays[f"grams{at}"] = np.frombuffer(b"".join(map(gram_hash, one.pop("grams"))), dtype=np.uint8)
-    arrays["known"], arrays["digests"] = np.zeros((0, 0), dtype=np.float16), np.zeros(0, dtype=np.uint8)
-    arrays["about"] = np.frombuffer(json.dumps(about | {"typical": 0.0}, ensure_ascii=False).encode(), dtype=np.uint8)
+    return arrays, about
+
+
+def _packed(arrays: dict[str, np.ndarray], about: dict[str, Any]) -> bytes:
+    arrays["about"] = np.frombuffer(json.dumps(about, ensure_ascii=False).encode(), dtype=np.uint8)
     out = io.BytesIO()
     np.savez_compressed(out, allow_pickle=False, **arrays)
     return out.getvalue()

@@ -4,6 +4,7 @@ import io
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,15 @@ from bot.embedded.kernel import Features, RidgeFit, ridge_weights
 from bot.embedded.learner import Score, learn, temperature_for
 from bot.embedded.linear import documents_of, space_of
 from bot.embedded.open_questions import SelfTaughtFits
-from bot.embedded.trained import TrainedModel, apply_temperature, from_bytes, to_bytes, without_texts
+from bot.embedded.trained import (
+    KnownTexts,
+    TrainedModel,
+    apply_temperature,
+    from_bytes,
+    to_bytes,
+    with_centres,
+    without_texts,
+)
 from bot.embedded.training_set import TrainingTask, folds_of, labels_of
 from tests.bot.embedded.kit import LABELS, PROMPT, ROWS
 
@@ -297,6 +306,22 @@ def test_model_answers_without_vectors_of_its_rows() -> None:
     assert not without.known.vectors.size
     assert not without.known.digests
     assert accuracy(without, random_rows(60, 20)) > 0.9
+
+
+def test_old_files_vectors_become_centres() -> None:
+    rows = list(dict.fromkeys(random_rows(120, 22)))
+    model = learn(TrainingTask(rows, _ENGLISH, encoder=ENCODER), ignore_fold).model
+    meanings = model.layers[0].linear.space.meanings([text for text, _ in rows])
+    old = replace(model, known=KnownTexts(meanings, 0.9, model.known.digests))
+    renewed = from_bytes(with_centres(to_bytes(old)), ENCODER)
+    centres = renewed.known.vectors
+    assert 1 < len(centres) <= len(rows) // FEWEST_TEXTS
+    assert (centres @ meanings.T).max() < 0.999
+    assert renewed.known.digests == model.known.digests
+    assert abs(renewed.known.typical - model.known.typical) < 0.1
+    known, unlike = renewed.known.sharpness(model.layers[0].linear.space.meanings(["my laptop", "zz"]))
+    assert unlike < known
+    assert accuracy(renewed, random_rows(60, 20)) == accuracy(old, random_rows(60, 20))
 
 
 def test_old_file_still_answers() -> None:

@@ -1,18 +1,20 @@
 """The whole server: API keys, models, errors, and the standalone program."""
 
 import asyncio
+import io
 import json
 import socket
 from pathlib import Path
 
 import httpx2
+import numpy as np
 import openai
 import pytest
 from openai import AsyncOpenAI
 from openai.types import Model
 
 from bot.embedded import FolderShelf, LocalModel
-from tests.bot.embedded.kit import ask, client_of
+from tests.bot.embedded.kit import ask, client_of, jsonl, trained
 from tests.kits.forked_programs import forked
 
 
@@ -50,6 +52,46 @@ async def test_errors_have_openai_format(shelf: FolderShelf) -> None:
             response = await http.request(method, path, content=body)
             assert response.status_code == status
             assert response.json()["error"].keys() == {"message", "type", "param", "code"}
+
+
+def _of_an_earlier_learner(data: bytes, vectors: np.ndarray) -> bytes:
+    """Return a model's file as an earlier learner wrote it: with the vector of each row."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as packed:
+        arrays = dict(packed)
+    arrays["known"] = vectors.astype(np.float16)
+    out = io.BytesIO()
+    np.savez_compressed(out, allow_pickle=False, **arrays)
+    return out.getvalue()
+
+
+def _known(data: bytes) -> np.ndarray:
+    with np.load(io.BytesIO(data), allow_pickle=False) as packed:
+        return np.asarray(packed["known"], dtype=np.float32)
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+async def test_start_takes_row_vectors_out_of_models(shelf: FolderShelf, *, forgotten: bool) -> None:
+    async with client_of(LocalModel(shelf)) as client:
+        name = (await trained(client, jsonl())).fine_tuned_model or ""
+    (file,) = [one for one in await shelf.names("models/") if one.endswith(".npz")]
+    rows = np.random.default_rng(5).normal(size=(40, 8))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    await shelf.put(file, _of_an_earlier_learner(await shelf.get(file), rows))
+    described = file.replace(".npz", ".json")
+    record = json.loads(await shelf.get(described))
+    del record["keeps"]
+    await shelf.put(described, json.dumps(record).encode())
+    async with LocalModel(shelf) as model, client_of(model) as client:
+        if forgotten:
+            await client.delete(f"/models/{name}/texts", cast_to=httpx2.Response)
+        answer = await ask(client, "残業の手続き", name)
+        while "keeps" not in json.loads(await shelf.get(described)):  # noqa: ASYNC110 - another process may write it
+            await asyncio.sleep(0.02)
+        again = await ask(client, "残業の手続き", name)
+    assert answer.choices[0].message.content == again.choices[0].message.content
+    kept = _known(await shelf.get(file))
+    assert len(kept) == 0 if forgotten else 1 < len(kept) <= len(rows) // 3
+    assert not kept.size or (kept @ rows.T).max() < 0.99
 
 
 class _BrokenShelf(FolderShelf):
