@@ -319,7 +319,7 @@ async def test_filtered_evaluation_goes_on_and_counts_them(opened: OpenOutageDes
             await tx.rows.put(*rows_of(Split.HELD_OUT, "labor", 4))
         other = await outage.candidate(ModelName(provider="openai", model="other"))
         outage.serving.on(CHAT, FILTER)
-        await outage.command(f"/finetune evaluate {other.name}", "I compare v")
+        await outage.command(f"/finetune evaluate {other.name}", "I am comparing v")
         yuko = await outage.desk.window(outage.desk.server.people.admin)
         told = await yuko.message(lambda m: "content filter stopped 4 questions" in texts(m))
         assert "right on 0 of 4" in texts(told)

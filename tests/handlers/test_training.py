@@ -94,7 +94,7 @@ class Training:
 
     async def status(self) -> str:
         await self.admin.command("/finetune status")
-        shown = await self.admin.message(lambda m: "is in use since" in texts(m))
+        shown = await self.admin.message(lambda m: "has been in use since" in texts(m))
         return await details(self.admin, shown)
 
 
