@@ -192,7 +192,7 @@ async def test_sentence_of_an_asker_mentions_the_owner_only(desk: SlackDesk, wat
     await emily.rate(await card(emily, ts), "feedback", good=False)
     await emily.press(await emily.message(whispered("What is missing?")), "feedback.open")
     assert await emily.submit(await emily.view(), typed("sentence", attack)) == {}
-    await emily.message(whispered("I tell"))
+    await emily.message(whispered("I am telling"))
     desk.clock.advance(seconds=TELL_AFTER.total_seconds())
     desk.deliverers.wake()
     told = await emily.message(lambda m: FORGED in texts(m) and not m.get("ephemeral"))

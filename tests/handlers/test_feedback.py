@@ -44,7 +44,7 @@ async def test_own_words_are_taken_in_a_form(desk: SlackDesk) -> None:
     view = await emily.view()
     sentence = {"type": "plain_text_input", "value": "it is stolen, not broken"}
     assert await emily.submit(view, {"sentence": {"sentence": sentence}}) == {}
-    await emily.message(whispered("I tell", OWNER))
+    await emily.message(whispered("I am telling", OWNER))
     desk.clock.advance(seconds=TELL_AFTER.total_seconds())
     desk.deliverers.wake()
     await emily.message(lambda m: "“it is stolen, not broken”" in texts(m) and not m.get("ephemeral"))
