@@ -1,5 +1,6 @@
 """Arrivals, stored before Slack gets its ack and processed under a lease."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
 from bot.domain.question import Arrival, Ending, InboxItem, Place
-from storage.queue import Lease, claim, claiming, release_owned, release_values, update_held
+from storage.queue import Lease, claim, claiming, lease_values, release_owned, release_values, update_held
 from storage.tables import TOO_MANY_ASKED, inbox, tombstones
 from storage.upserts import insert_into
 
@@ -20,7 +21,8 @@ _OPEN = (_QUEUE.c.ending.is_(None), _QUEUE.c.due_at <= bindparam("now"))
 CLAIMABLE_ARRIVALS = select(_QUEUE.c.id).where(*_OPEN)
 _CLAIM = claiming(inbox, CLAIMABLE_ARRIVALS.order_by(_QUEUE.c.id))
 _BURIED = select(tombstones.c.place).where(tombstones.c.place == bindparam("place"))
-_COLUMNS = ("event_id", "place", "arrival", "received_at", "due_at", "attempts", "audience", "others")
+_HELD = ("attempts", "due_at", "holder", "token")
+_COLUMNS = ("event_id", "place", "arrival", "received_at", "audience", "others", *_HELD)
 _NEW = select(*(bindparam(name, type_=inbox.c[name].type) for name in _COLUMNS)).where(~_BURIED.exists())
 _KNOWN = select(inbox.c.place).where(inbox.c.place == bindparam("place")).union(_BURIED).limit(1)
 
@@ -32,18 +34,28 @@ class SqlInbox:
         self._connection = connection
 
     async def add(self, arrival: Arrival, now: datetime) -> bool:
-        values = {
+        return await self._add(arrival, now, release_values(now) | {"attempts": 0}) is not None
+
+    async def add_claimed(self, arrival: Arrival, owner: str, now: datetime, lease: timedelta) -> InboxItem | None:
+        claimed = lease_values(Lease(owner, now, lease))
+        new = await self._add(arrival, now, claimed | {"attempts": 1})
+        if new is None:
+            return None
+        return InboxItem(id=new, arrival=arrival, attempts=1, token=claimed["token"], received_at=now)
+
+    async def _add(self, arrival: Arrival, now: datetime, held: Mapping[str, Any]) -> int | None:
+        """Insert an arrival and return its id, or None if its event is known or its message was forgotten."""
+        values: dict[str, Any] = {
             "event_id": arrival.event_id,
             "place": _place_key(arrival.place),
             "arrival": _to_document(arrival),
             "received_at": now,
-            "due_at": now,
-            "attempts": 0,
             "audience": arrival.audience,
             "others": _others(arrival),
         }
         statement = _add(self._connection.dialect.name)
-        return (await self._connection.execute(statement, values)).one_or_none() is not None
+        new: int | None = (await self._connection.execute(statement, {**values, **held})).scalar_one_or_none()
+        return new
 
     async def claim(self, owner: str, now: datetime, lease: timedelta) -> InboxItem | None:
         entry = await claim(self._connection, _CLAIM, Lease(owner, now, lease))

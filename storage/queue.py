@@ -58,8 +58,7 @@ async def claim(
     Returns:
         The entry as it is after the claim, or None if no entry is claimable.
     """
-    values = {"due_at": lease.until, "holder": lease.owner, "token": secrets.token_hex(16)}
-    claimed = await connection.execute(statement, _parameters(values) | {"now": lease.now} | parameters)
+    claimed = await connection.execute(statement, _parameters(lease_values(lease)) | {"now": lease.now} | parameters)
     entry: RowMapping | None = claimed.mappings().one_or_none()
     return entry
 
@@ -71,6 +70,11 @@ async def update_held(
     statement = _update_held(table, tuple(values))
     held = {"entry_id": entry_id, "held_token": token}
     return (await connection.execute(statement, _parameters(values) | held)).rowcount > 0
+
+
+def lease_values(lease: Lease) -> dict[str, Any]:
+    """Return the column values of an entry that is held under a new token."""
+    return {"due_at": lease.until, "holder": lease.owner, "token": secrets.token_hex(16)}
 
 
 def release_owned(table: Table, owner: str, now: datetime) -> Update:

@@ -40,6 +40,9 @@ class Inbox(Protocol):
     async def add(self, arrival: Arrival, now: datetime) -> bool:
         """Add an arrival. Return False, and change nothing, if its `event_id` is known or its message was forgotten."""
 
+    async def add_claimed(self, arrival: Arrival, owner: str, now: datetime, lease: timedelta) -> InboxItem | None:
+        """Add an arrival as `add` does, leased by this owner as by `claim`; None where `add` returns False."""
+
     async def claim(self, owner: str, now: datetime, lease: timedelta) -> InboxItem | None:
         """Lease the oldest open, due and unclaimed arrival for `lease`, under a new token; None if there is none."""
 

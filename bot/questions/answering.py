@@ -1,7 +1,7 @@
 """The act that gives each question its one visible answer."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -74,6 +74,11 @@ class Answering:
         self._edits = MessageEdits(store, classifying, self._arrivals, clock, self._is_over_limit)
         self._writes = BatchedWrites(self._write, ARRIVALS_PER_TRANSACTION)
         self.hand_back = self._arrivals.hand_back
+        self.waiting_workers: Callable[[], int] | None = None
+        """Returns how many workers wait. `receive` stores what they can take as claimed, which saves them the claim.
+
+        Whoever sets this wakes a worker for each new arrival.
+        """
 
     async def receive(self, arrival: Arrival) -> bool:
         """Store an arrival, masked, before Slack gets its ack.
@@ -87,8 +92,7 @@ class Answering:
         return await self._writes.do(await storable(arrival))
 
     async def _write(self, arrivals: Sequence[Arrival]) -> list[bool]:
-        async with self._store.transaction() as tx:
-            return [await tx.inbox.add(arrival, self._clock.now()) for arrival in arrivals]
+        return await self._arrivals.add(arrivals, self.waiting_workers and self.waiting_workers())
 
     async def is_forgotten(self, place: Place) -> bool:
         """Return whether this message was forgotten: it is never read again."""
@@ -102,7 +106,7 @@ class Answering:
         return question if question and question.card_ts else None
 
     async def answer_next(self) -> bool:
-        """Work on the oldest open arrival. Returns False if none is due."""
+        """Work on the oldest open arrival. Returns False if none is due, as far as is known."""
         return await self._arrivals.next(self._answer, self._failed)
 
     async def _answer(self, item: InboxItem) -> None:

@@ -85,8 +85,34 @@ class Arrivals(LeasedInbox):
         )
         self._meter = meter
         self._remind_after = remind_after
+        self._ending = 0
+        """Workers that are about to be free."""
         self._told: set[str] = set()
         """Askers who have their notice, as `tell_once` names them: most questions are not an asker's first."""
+
+    async def add(self, arrivals: Sequence[Arrival], waiting: int | None) -> list[bool]:
+        """Store arrivals in one transaction. Those that a worker of this replica can take now are stored claimed.
+
+        Args:
+            arrivals: The arrivals, masked.
+            waiting: The number of workers that wait for an arrival; None claims nothing.
+
+        Returns:
+            For each arrival, False if it is already known.
+        """
+        now, new, claimed = self._clock.now(), list[bool](), list[InboxItem]()
+        free = 0 if waiting is None else waiting + self._ending - len(self._handed)
+        async with self._store.transaction() as tx:
+            for arrival in arrivals:
+                if len(claimed) >= free:
+                    new.append(await tx.inbox.add(arrival, now))
+                elif item := await tx.inbox.add_claimed(arrival, self._owner, now, self._lease):
+                    claimed.append(item)
+                    new.append(True)
+                else:
+                    new.append(False)
+        self._handed.extend(claimed)
+        return new
 
     async def try_later(self, item: InboxItem) -> None:
         """Return the arrival to the queue until its backoff is over."""
@@ -112,6 +138,20 @@ class Arrivals(LeasedInbox):
             posted: The questions of the card that was just posted.
             verdict: The verdict to be logged.
         """
+        self._ending += 1
+        try:
+            await self._finish(item, ending, why, posted, verdict)
+        finally:
+            self._ending -= 1
+
+    async def _finish(
+        self,
+        item: InboxItem,
+        ending: Ending,
+        why: str | None,
+        posted: Sequence[CardedQuestion],
+        verdict: Verdict | None,
+    ) -> None:
         now = self._clock.now()
         told = told_cursor(posted[0].question.asker) if posted and self._tell_askers else None
         async with self._store.transaction() as tx:

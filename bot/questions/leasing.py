@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -58,23 +59,37 @@ class LeasedQueue(Generic[LeasedT]):
         self._delay = delay
         self._span: Callable[[LeasedT], AbstractContextManager[None]] = span or (lambda _item: nullcontext())
         self._owner = uuid.uuid4().hex
+        self._handed: deque[LeasedT] = deque()
+        """Items that were stored claimed, for the next callers of `next`."""
 
     async def next(
         self, work: Callable[[LeasedT], Awaitable[None]], failed: Callable[[LeasedT, Exception], Awaitable[None]]
     ) -> bool:
-        """Claim the oldest due item and work on it.
+        """Work on an item that was handed over, else claim the oldest due item and work on it.
 
         Args:
             work: Processes the item and ends it.
             failed: Ends the item, or retries it, after `work` raised anything but LeaseLost.
 
         Returns:
-            False if no item is due.
+            False if no item is due, as far as is known: after an item that was handed over, nothing is looked up.
         """
+        if self._handed:
+            await self._process(self._handed.popleft(), work, failed)
+            return False
         async with self._store.transaction() as tx:
             item = await self._claim(tx, self._clock.now())
         if item is None:
             return False
+        await self._process(item, work, failed)
+        return True
+
+    async def _process(
+        self,
+        item: LeasedT,
+        work: Callable[[LeasedT], Awaitable[None]],
+        failed: Callable[[LeasedT, Exception], Awaitable[None]],
+    ) -> None:
         try:
             with self._span(item):
                 try:
@@ -85,7 +100,6 @@ class LeasedQueue(Generic[LeasedT]):
                     await failed(item, error)
         except LeaseLost:
             log.info("%s: lease lost", self.name(item))
-        return True
 
     async def hold(self, tx: Transaction, item: LeasedT) -> None:
         """Renew the lease before something slow or visible happens.
@@ -102,6 +116,7 @@ class LeasedQueue(Generic[LeasedT]):
 
     async def hand_back(self) -> None:
         """Return all items that this worker holds to the queue, to be claimed at once."""
+        self._handed.clear()
         async with self._store.transaction() as tx:
             await self._hand_back(tx, self._clock.now())
 

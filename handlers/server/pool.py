@@ -11,7 +11,7 @@ class Pool:
     """Workers that call one function again and again.
 
     Args:
-        work: Handles one item of work, and returns whether there was one.
+        work: Handles one item of work, and returns whether there may be another one.
         size: Number of workers, and so the maximum number of calls at once.
         poll: Seconds between calls while the pool is idle, whatever its size. These calls find work that has come due
             or that another replica has stored. None waits for `wake`, with the default between two failures.
@@ -26,6 +26,11 @@ class Pool:
         self._wakeups: asyncio.Queue[None] = asyncio.Queue(maxsize=size)
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
+        self._waiting = 0
+
+    def waiting(self) -> int:
+        """Return the number of workers that wait for `wake`."""
+        return self._waiting
 
     def start(self) -> None:
         """Start the workers in the running event loop, unless they run."""
@@ -64,7 +69,11 @@ class Pool:
             if found:
                 self.wake()  # there may be more work than this worker can take
             else:
-                await self._wait_for_wakeup(self._poll if polls else None)
+                self._waiting += 1
+                try:
+                    await self._wait_for_wakeup(self._poll if polls else None)
+                finally:
+                    self._waiting -= 1
 
     async def _wait_for_wakeup(self, seconds: float | None) -> None:
         """Wait for a call of `wake`, up to `seconds`; None means without a limit."""

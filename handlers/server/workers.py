@@ -46,6 +46,7 @@ class Workers:
         self._store, self._clock = ports.store, ports.clock
         rechecking, shadowing = acts.rechecking, acts.shadowing
         self._answerers = Pool(slack.answering.answer_next, ANSWERERS, poll=None)
+        slack.answering.waiting_workers = self._answerers.waiting
         self._deliverers = Pool(slack.delivering.deliver_next, DELIVERERS, poll=None)
         self._forgetters = Pool(slack.reaching.reach_next, FORGETTERS, poll=None)
         rechecks = Pool(rechecking.recheck_next, RECHECKERS, poll=None)

@@ -44,6 +44,21 @@ async def test_known_event_changes_nothing(store: Store) -> None:
     assert item.arrival == arrival()
 
 
+async def test_arrival_added_claimed_is_held(store: Store) -> None:
+    quoted = arrival(2).model_copy(update={"quotes": ("What is this?",), "audience": Audience.PRIVATE})
+    async with store.transaction() as transaction:
+        held = await transaction.inbox.add_claimed(quoted, "w1", NOW, LEASE)
+        assert await transaction.inbox.add_claimed(quoted, "w1", NOW, LEASE) is None
+        assert await transaction.inbox.claim("w2", NOW + LEASE - SECOND, LEASE) is None
+    assert held is not None
+    assert (held.arrival, held.attempts, held.received_at) == (quoted, 1, NOW)
+    async with store.transaction() as transaction:
+        assert await transaction.inbox.renew(held, NOW + SECOND)
+        again = await transaction.inbox.claim("w2", NOW + SECOND, LEASE)
+        assert again == held.model_copy(update={"attempts": 2, "token": again and again.token})
+        assert not await transaction.inbox.finish(held, Ending.ANSWERED, None, NOW)
+
+
 async def test_oldest_arrival_is_claimed_first(store: Store) -> None:
     async with store.transaction() as transaction:
         for n in (2, 1, 3):

@@ -45,17 +45,38 @@ async def test_question_gets_a_card_with_the_serving_verdict(desk: AnswerDesk) -
     assert await desk.answering.answered("T1", "C1", "1.000100") == question
 
 
-async def test_question_costs_ten_statements(desk: AnswerDesk) -> None:
+async def test_question_costs_seven_statements(desk: AnswerDesk) -> None:
     await desk.ask(arrival(n=1))
+    desk.answering.waiting_workers = lambda: 1
     asked = list[str]()
     event.listen(Engine, "before_cursor_execute", note := lambda _connection, _cursor, sql, *_: asked.append(sql))
     try:
         assert await desk.answering.receive(arrival("Where is the printer?", n=2))
-        assert await desk.answering.answer_next()
+        await desk.answering.answer_next()
     finally:
         event.remove(Engine, "before_cursor_execute", note)
     assert desk.answers == 2
-    assert len(asked) == 10, "a round trip each: to the inbox, the claim, four before the model, two and two after it"
+    assert len(asked) == 7, "a round trip each: to the inbox, two before the model, two and two after it"
+
+
+async def test_waiting_worker_gets_what_arrives(desk: AnswerDesk) -> None:
+    desk.answering.waiting_workers = lambda: 1
+    assert await desk.answering.receive(arrival(n=1))
+    assert await desk.answering.receive(arrival("Where is the printer?", n=2)), "nobody waits for this one any more"
+    assert await desk.worker().answer_next()
+    assert desk.model.asked == ["Where is the printer?"]
+    assert not await desk.worker().answer_next()
+    assert not await desk.answering.answer_next(), "nothing more is known"
+    assert (desk.answers, await desk.open_arrivals()) == (2, 0)
+
+
+async def test_arrival_of_a_stopped_worker_is_answered(desk: AnswerDesk) -> None:
+    desk.answering.waiting_workers = lambda: 1
+    assert await desk.answering.receive(arrival())
+    await desk.answering.hand_back()
+    assert await desk.worker().answer_next()
+    assert not await desk.answering.answer_next()
+    assert desk.answers == 1
 
 
 async def test_stored_and_sent_text_is_masked(desk: AnswerDesk) -> None:

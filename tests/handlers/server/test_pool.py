@@ -57,6 +57,26 @@ async def test_all_work_is_done_within_pool_size() -> None:
     assert (work.done, work.most) == (20, 3)
 
 
+async def test_pool_counts_waiting_workers() -> None:
+    work = Work(1)
+    work.gate.clear()
+    pool = Pool(work, 3, poll=60)
+
+    async def wait_for(workers: int) -> None:
+        async with asyncio.timeout(5):
+            while pool.waiting() != workers:  # noqa: ASYNC110 - a worker that begins to wait tells nobody
+                await asyncio.sleep(0)
+
+    await wait_for(0)
+    pool.start()
+    await work.until(at_once=1)
+    await wait_for(2)
+    work.gate.set()
+    await wait_for(3)
+    await pool.stop(1)
+    assert pool.waiting() == 0
+
+
 async def test_second_start_adds_no_workers() -> None:
     work = Work(20)
     work.gate.clear()
