@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bot.domain.audit import ALIAS, OPERATOR, AuditAct, AuditEntry
-from bot.domain.release import SYSTEM
+from bot.domain.release import EMBEDDED, SYSTEM
 from handlers.texts.escape import escaped, mention
 from handlers.texts.words import Words
 from handlers.views.message import Message, context, date, section
@@ -17,6 +17,9 @@ NAMELESS = {
     AuditAct.PROMPT_CHANGED,
 }
 """Acts whose thing has no name for people, only an id. The id stands in the file that `python -m bot audit` writes."""
+
+MODELS = {AuditAct.TRAINING_ALLOWED, AuditAct.TRAINING_FORBIDDEN}
+"""Acts whose thing is a model."""
 
 
 def audit_message(entries: Sequence[AuditEntry], people: Mapping[str, str], words: Words) -> Message:
@@ -43,10 +46,17 @@ def _who(entry: AuditEntry, people: Mapping[str, str], words: Words) -> str:
 
 
 def _what(entry: AuditEntry, people: Mapping[str, str], words: Words) -> str:
-    facts = words.listed([words(f"audit.fact.{name}", fact=fact) for name, fact in entry.facts.items()])
+    told = {name: _model(fact, words) if name == "student" else fact for name, fact in entry.facts.items()}
+    facts = words.listed([words(f"audit.fact.{name}", fact=fact, n=fact) for name, fact in told.items()])
     act = words(f"audit.act.{entry.act.value}")
     name = mention(people.get(entry.thing)) or words("audit.unknown") if entry.thing.startswith(ALIAS) else ""
     gap = "" if act.endswith("：") else " "
-    what = act + gap + entry.thing if entry.thing and entry.act not in NAMELESS else act
+    thing = _model(entry.thing, words) if entry.act in MODELS else entry.thing
+    what = act + gap + thing if thing and entry.act not in NAMELESS else act
     said = escaped(words("audit.with_facts", what=what, facts=facts) if facts else what, 200)
     return said.replace(entry.thing, name) if name else said
+
+
+def _model(name: object, words: Words) -> str:
+    """Return a model as people call it."""
+    return words("permission.embedded") if str(name).startswith(f"{EMBEDDED}/") else str(name)

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Protocol
 
 from PIL import Image
 from playwright.async_api import Page, expect
@@ -27,6 +28,16 @@ SIZES = ((1280, 800), (360, 740))
 LONG_MS = 90_000
 
 
+class Visitor(Protocol):
+    """Whoever is led through the screens."""
+
+    async def take(self, page: Page, screen: str) -> None:
+        """Look at a screen."""
+
+    async def rest(self, page: Page, milliseconds: int) -> None:
+        """Give a screen time to become complete."""
+
+
 class Gallery:
     """Takes pictures and numbers them."""
 
@@ -34,6 +45,9 @@ class Gallery:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._number = 0
+
+    async def rest(self, page: Page, milliseconds: int) -> None:
+        await page.wait_for_timeout(milliseconds)
 
     async def take(self, page: Page, screen: str) -> None:
         self._number += 1
@@ -57,8 +71,8 @@ class Gallery:
 class Walk:
     """One day at the help desk in one language, with a picture of each screen."""
 
-    def __init__(self, gallery: Gallery, server: Server, desk: LoopDesk, story: Story) -> None:
-        self._gallery = gallery
+    def __init__(self, visitor: Visitor, server: Server, desk: LoopDesk, story: Story) -> None:
+        self._visitor = visitor
         self._server = server
         self._desk = desk
         self._story = story
@@ -76,7 +90,7 @@ class Walk:
             return made
 
         employee = await window(people.employees[0])
-        await self._gallery.take(employee.page, "first-visit")
+        await self._visitor.take(employee.page, "first-visit")
         await employee.page.get_by_test_id("tour-skip").click()
         staff, admin = await window(people.staff[0]), await window(people.admin)
         await self.ask(employee, staff)
@@ -89,17 +103,17 @@ class Walk:
     async def home(self, window: Window, screen: str) -> None:
         await window.page.evaluate("location.hash = '#home'")
         await expect(window.page.get_by_test_id("home")).to_be_visible(timeout=EXPECTED_MS)
-        await window.page.wait_for_timeout(1500)
-        await self._gallery.take(window.page, screen)
+        await self._visitor.rest(window.page, 1500)
+        await self._visitor.take(window.page, screen)
 
     async def pressed(self, window: Window, action: str, screen: str) -> None:
         await expect(window.action(action)).to_be_visible(timeout=LONG_MS)
         await window.action(action).click()
-        await window.page.wait_for_timeout(2500)
-        await self._gallery.take(window.page, screen)
+        await self._visitor.rest(window.page, 2500)
+        await self._visitor.take(window.page, screen)
 
     async def ask(self, employee: Window, staff: Window) -> None:
-        take, desk, story = self._gallery.take, self._desk, self._story
+        take, desk, story = self._visitor.take, self._desk, self._story
         card = await desk.ask(story.asked)
         await employee.at(desk.channel)
         await take(employee.page, "asker-channel")
@@ -114,7 +128,7 @@ class Walk:
         await staff.page.keyboard.press("Escape")
         other = next(choice.category for choice in choices(card) if choice.category != said(card))
         await desk.settle(card, other)
-        await staff.page.wait_for_timeout(2000)
+        await self._visitor.rest(staff.page, 2000)
         await take(staff.page, "staff-settled")
         await employee.at(desk.channel, card["thread_ts"])
         await take(employee.page, "asker-moved")
@@ -125,7 +139,7 @@ class Walk:
         await employee.type(next(iter(self._story.usual)))
         await page.get_by_test_id("thread-bar").last.click(timeout=LONG_MS)
         await expect(page.locator(f'[data-action-id="{ids.DIRECT_SEND}"]').last).to_be_visible(timeout=LONG_MS)
-        await self._gallery.take(page, "direct-answer")
+        await self._visitor.take(page, "direct-answer")
         await self.pressed(employee, ids.DIRECT_SEND, "direct-sent")
 
     async def settle_many(self) -> None:
@@ -145,8 +159,8 @@ class Walk:
         before = await window.page.locator(".only-you").count()
         await window.type(f"/finetune {text}")
         await expect(window.page.locator(".only-you")).to_have_count(before + 1, timeout=LONG_MS)
-        await window.page.wait_for_timeout(800)
-        await self._gallery.take(window.page, text.replace(" ", "-"))
+        await self._visitor.rest(window.page, 800)
+        await self._visitor.take(window.page, text.replace(" ", "-"))
 
     async def details(self, window: Window, screen: str) -> None:
         if await window.page.locator(f'[data-action-id="{ids.DETAILS}"]').count():
@@ -164,26 +178,26 @@ class Walk:
         await admin.action(ids.FINETUNE_CONFIRM).click()
         await admin.at(self._server.channels.ops.id)
         await admin.page.get_by_test_id("thread-bar").last.click(timeout=LONG_MS)
-        await admin.page.wait_for_timeout(5000)
-        await self._gallery.take(admin.page, "ops-trained")
+        await self._visitor.rest(admin.page, 5000)
+        await self._visitor.take(admin.page, "ops-trained")
         if await admin.page.locator(f'[data-action-id="{ids.FINETUNE_COMPARE}"]').count():
             await self.pressed(admin, ids.FINETUNE_COMPARE, "compare-pressed")
         await admin.at(self._desk.channel)
         await self.command(admin, "evaluate")
-        await admin.page.wait_for_timeout(8000)
-        await self._gallery.take(admin.page, "evaluated")
+        await self._visitor.rest(admin.page, 8000)
+        await self._visitor.take(admin.page, "evaluated")
         await self.details(admin, "evaluate")
         await self.command(admin, "switch")
         await self.details(admin, "switch")
-        await admin.page.wait_for_timeout(1000)
+        await self._visitor.rest(admin.page, 1000)
         if await admin.page.locator(f'[data-action-id="{ids.FINETUNE_SWITCH}"]').count():
             await self.pressed(admin, ids.FINETUNE_SWITCH, "switch-pressed")
         if await admin.page.locator(f'[data-action-id="{ids.FINETUNE_OVERRIDE}"]').count():
             await self.pressed(admin, ids.FINETUNE_OVERRIDE, "override")
             await admin.page.get_by_role("dialog").get_by_role("textbox").fill(self._story.because)
             await admin.page.get_by_test_id("submit").click()
-            await admin.page.wait_for_timeout(2500)
-            await self._gallery.take(admin.page, "overridden")
+            await self._visitor.rest(admin.page, 2500)
+            await self._visitor.take(admin.page, "overridden")
         for text in ("status", "recall", "shadow", "unsure", "prompt", "audit", "rollback", "reviwe", "cancel"):
             await self.command(admin, text)
             if text in ("status", "prompt", "unsure"):
@@ -192,7 +206,7 @@ class Walk:
         await admin.page.keyboard.press("Escape")
         await self.home(admin, "admin-home-after")
         await admin.at(self._server.channels.ops.id)
-        await self._gallery.take(admin.page, "ops-after")
+        await self._visitor.take(admin.page, "ops-after")
 
 
 async def main(folder: Path, languages: list[str]) -> None:

@@ -73,7 +73,7 @@ async def ask_what_training_costs(day: Day) -> None:
 async def test_better_version_is_proposed_and_taken(live: Live) -> None:
     async with live(bot_auto_train="propose") as day:
         await serve(day.desk, await candidate(day.desk, 0))  # with examples, the untrained model is nearly as good
-        await settle_all(day.running, day.story.language, subjects=6)
+        await settle_all(day.running, day.story.language, subjects=3)
         await settle_anew(day.desk, day.story.language, NEW_ANSWERS)
         admin = await day.window(day.desk.admin)
         await admin.at(day.server.channels.ops.id)

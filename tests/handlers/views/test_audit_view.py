@@ -22,7 +22,8 @@ def test_every_act_and_fact_has_words(language: str) -> None:
     ]
     shown = str(audit_message(entries, {"person-1": "U1"}, Words(language)).blocks)
     assert shown.count("<@U1>") == len(entries)
-    assert "local/base" in shown
+    assert "local/base" not in shown
+    assert Words(language)("permission.embedded") in shown
 
 
 def test_ids_are_left_to_the_file() -> None:
@@ -38,3 +39,16 @@ def test_ids_are_left_to_the_file() -> None:
     assert "切り替え：v2" in shown
     assert "a0205c710f02" not in shown
     assert "exported the training examples (3 examples)" in str(audit_message(entries, {}, Words("en")).blocks)
+
+
+def test_one_of_a_kind_is_singular() -> None:
+    at = datetime(2026, 11, 30, tzinfo=UTC)
+    entry = AuditEntry(seq=1, at=at, who="person-1", act=AuditAct.EXPORTED, thing="", facts={"rows": 1}, before="")
+    assert "exported the training examples (1 example)" in str(audit_message([entry], {}, Words("en")).blocks)
+
+
+def test_hosted_model_has_its_name() -> None:
+    at = datetime(2026, 11, 30, tzinfo=UTC)
+    facts = {"student": "openai/gpt-4.1-mini"}
+    entry = AuditEntry(seq=1, at=at, who="person-1", act=AuditAct.TRAINING_STARTED, thing="x", facts=facts, before="")
+    assert "started the training (openai/gpt-4.1-mini)" in str(audit_message([entry], {}, Words("en")).blocks)
