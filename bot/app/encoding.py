@@ -50,5 +50,8 @@ class EmbeddedModel:
     def revision(self, model: ModelName) -> str | None:
         return self._local.revision(model.model) if model.provider == WITHOUT_ENCODER.provider else None
 
+    def reads_here(self, model: ModelName) -> bool:
+        return model.provider == WITHOUT_ENCODER.provider and self._local.reads_here(model.model)
+
     async def other_encoder(self, model: ModelName) -> str | None:
         return await self._local.other_encoder(model.model) if model.provider == WITHOUT_ENCODER.provider else None

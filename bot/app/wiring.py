@@ -164,7 +164,8 @@ async def open_core(  # noqa: PLR0915 - one line a part
         providers = Providers(providers_of(settings, local))
         stack.push_async_callback(providers.aclose)
         openai_model = OpenAIModel(providers)
-        neighbours = RowNeighbours(store, encoder=local, encoder_name=str(settings.bot_encoder))
+        here = settings.bot_private_rows or not isinstance(settings.bot_encoder, ModelName)
+        neighbours = RowNeighbours(store, encoder=local, encoder_name=str(settings.bot_encoder), private=here)
         model = MeteredModel(openai_model, telemetry) if telemetry else openai_model
         breaker = BreakerModel(model)
         ports = Ports(

@@ -119,7 +119,9 @@ class Reviewing:
             said = await tx.feedback.newest([question.id for question, _ in answered])
         contested = {group for conflict in open_conflicts for group in conflict.groups}
         near = await self._near_conflicts([question for question, _ in answered], contested)
-        likenesses = await self._neighbours.likenesses([question.text for question, _ in answered])
+        likenesses = await self._neighbours.likenesses(
+            [question.text for question, _ in answered], [question.public for question, _ in answered]
+        )
         candidates = [
             _candidate(q, v, shadow_said.get(q.id), near=q.id in near, known=float(known)).model_copy(
                 update={"waits": q.id in said and not said[q.id].helped}

@@ -62,7 +62,11 @@ class Exporting:
 
     def may_hold_private(self, student: ModelName | None) -> bool:
         """Return whether a file for this student (None: for people) may hold rows that not everybody may read."""
-        return self._private_rows or (student is not None and self.is_embedded(student))
+        return self._private_rows or (student is not None and self._embedded.reads_here(student))
+
+    def reads_here(self, student: ModelName) -> bool:
+        """Return whether no text of this student's training leaves this process."""
+        return self._embedded.reads_here(student)
 
     def is_embedded(self, student: ModelName) -> bool:
         """Return whether this student is trained in this process."""
@@ -121,8 +125,8 @@ class Exporting:
         ]
         await prove_disjoint(self._neighbours, trained, held_out)
 
-    async def open_questions(self) -> bytes:
-        """Return lines for the embedded trainer alone: questions that nobody has settled, without an answer.
+    async def open_questions(self, student: ModelName) -> bytes:
+        """Return lines for an embedded student alone: questions that nobody has settled, without an answer.
 
         None of them is near a row, so that a line is no second copy of one, and none may ever be held out.
 
@@ -131,7 +135,9 @@ class Exporting:
         """
         async with self._store.snapshot() as tx:
             rows = [row async for row in tx.rows.all()]
-            texts = open_questions(question for question, _ in await tx.questions.open(MOST_OPEN_QUESTIONS))
+            asked = [question for question, _ in await tx.questions.open(MOST_OPEN_QUESTIONS)]
+        private = self.may_hold_private(student)
+        texts = open_questions(question for question in asked if question.public or private)
         pairs = await asyncio.to_thread(self._neighbours.pairs, texts, [row.text for row in rows])
         near = {i for i, _ in pairs}
         data = unanswered_lines([text for i, text in enumerate(texts) if i not in near])

@@ -47,6 +47,7 @@ class Permitting:
         return TrainingPermission(
             student=student,
             embedded=self._exporting.is_embedded(student),
+            reads_here=self._exporting.reads_here(student),
             private=self._exporting.may_hold_private(student),
             by_setting=self._by_setting,
             since=datetime.fromisoformat(since) if since else None,

@@ -16,7 +16,9 @@ class TrainingPermission(Thing):
 
     student: ModelName
     embedded: bool
-    """Whether the student is trained in this process, so that no text leaves it."""
+    """Whether the student is trained in this process."""
+    reads_here: bool
+    """Whether no text leaves this process for it, not for its vector either."""
     private: bool
     """Whether its training files may hold what was asked in private channels and direct messages."""
     by_setting: bool

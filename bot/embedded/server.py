@@ -23,7 +23,7 @@ from bot.embedded.fetched import EncoderUnavailable
 from bot.embedded.files import Files
 from bot.embedded.jobs import Jobs
 from bot.embedded.ledger import Ledger
-from bot.embedded.models import Models
+from bot.embedded.models import CHARACTERS, Models
 from bot.embedded.runner import Runner
 from bot.embedded.shelf import ArtifactShelf
 
@@ -82,6 +82,10 @@ class LocalModel:
         """
         await self._runner.start()
         self._renewing = asyncio.create_task(self._renew())
+
+    def reads_here(self, name: str) -> bool:
+        """Return whether a model needs no service for its vectors, so that no text leaves this process."""
+        return name == CHARACTERS or self._encoder is None or self._encoder.in_package
 
     def load_encoder(self) -> None:
         """Start to load the encoder in the background. Without this call, the first answer waits for it."""

@@ -140,7 +140,7 @@ class Starting:
             ) from None
         if self._embedded.revision(finetune.student) is not None:
             # After the rows: what is reported of a row names its line.
-            data += await self._exporting.open_questions()
+            data += await self._exporting.open_questions(finetune.student)
         file_id = await self._trainer.upload(finetune.student, f"{finetune.id}.jsonl", data)
         saved = await self._progress.save(finetune, file_id=file_id)
         if saved is None:

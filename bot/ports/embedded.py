@@ -15,6 +15,9 @@ class Embedded(Protocol):
         nothing about this one.
         """
 
+    def reads_here(self, model: ModelName) -> bool:
+        """Return whether no text that a model is trained on or asked leaves this process, not for its vector either."""
+
     async def other_encoder(self, model: ModelName) -> str | None:
         """Return the encoder that a model was trained with if another one is configured, so that it can't answer."""
 
@@ -24,6 +27,9 @@ class NothingEmbedded:
 
     def revision(self, model: ModelName) -> str | None:  # noqa: ARG002 - the protocol's
         return None
+
+    def reads_here(self, model: ModelName) -> bool:  # noqa: ARG002 - the protocol's
+        return False
 
     async def other_encoder(self, model: ModelName) -> str | None:  # noqa: ARG002 - the protocol's
         return None

@@ -60,9 +60,10 @@ class Neighbours(Protocol):
     async def repeated(self, reason: str) -> list[str]:
         """Return the texts of rows, withdrawn ones included, that a reason may repeat a run of (`reason.repeats`)."""
 
-    async def likenesses(self, texts: Sequence[str]) -> Likenesses:
+    async def likenesses(self, texts: Sequence[str], public: Sequence[bool]) -> Likenesses:
         """Return how like these texts are to the rows and to each other, by words and by meaning.
 
+        `public` says which texts everybody may read; others may be compared by words alone.
         Rows of groups in conflict are left out.
         """
 

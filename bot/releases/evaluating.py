@@ -389,7 +389,7 @@ class Evaluating:
         async with self._store.transaction() as tx:
             serving = await tx.releases.serving()
         both = [one for one in (release, serving) if one]
-        if self._private_rows or all(self._embedded.revision(one.model) is not None for one in both):
+        if self._private_rows or all(self._embedded.reads_here(one.model) for one in both):
             return usable
         return [row for row in usable if row.public]
 

@@ -161,7 +161,7 @@ class Shadowing:
             return
         if self._budget and await self._budget.is_over_for(release.model):
             return
-        here = self._embedded.revision(release.model) is not None
+        here = self._embedded.reads_here(release.model)
         if not (question.public or here or self._private_rows):
             return  # a second model elsewhere has no need to read it
         # Staff may have settled the question meanwhile; its own row must not become an example.

@@ -27,10 +27,14 @@ class Meanings:
 
     Args:
         encoder: makes the vectors; without one, nothing is known of meaning.
+
+    Attributes:
+        hidden: slots whose text the encoder is not to read.
     """
 
     def __init__(self, encoder: TextEncoder | None) -> None:
         self._encoder = encoder
+        self.hidden: set[int] = set()
         self._waiting: dict[int, str] = {}
         self._slots = np.zeros(0, dtype=np.int64)
         self._vectors = np.zeros((0, 0), dtype=np.float16)
@@ -63,6 +67,7 @@ class Meanings:
         """Remember a new text; it is encoded before a later search."""
         if self._encoder is None:
             return
+        self.hidden.discard(slot)
         self._waiting[slot] = text
         if len(self._waiting) > ROOM:
             del self._waiting[next(iter(self._waiting))]

@@ -40,6 +40,7 @@ class RowNeighbours:
         now: a monotonic clock in seconds.
         encoder: the encoder of questions; without one, likeness is by words alone.
         encoder_name: the encoder's name; vectors that another one made are not read.
+        private: whether the encoder gets rows, too, that not everybody may read.
     """
 
     def __init__(
@@ -49,7 +50,9 @@ class RowNeighbours:
         *,
         encoder: TextEncoder | None = None,
         encoder_name: str = "",
+        private: bool = True,
     ) -> None:
+        self._private = private
         self._encoder = encoder
         self._encoder_name = encoder_name
         self._store = store
@@ -151,11 +154,11 @@ class RowNeighbours:
                 await self._refresh()
             return await asyncio.to_thread(self._rows.sharing, reason)
 
-    async def likenesses(self, texts: Sequence[str]) -> Likenesses:
+    async def likenesses(self, texts: Sequence[str], public: Sequence[bool]) -> Likenesses:
         async with self._lock:
             await self._refresh()
             await self._encode_waiting()
-            await self._open.encode(texts)
+            await self._open.encode([text for text, read in zip(texts, public, strict=True) if read or self._private])
             contested = self._clusters.contested()
 
             def counts(slot: int) -> bool:
@@ -262,7 +265,8 @@ class RowNeighbours:
 
     def _take(self, parts: Parts) -> None:
         facts = KeptFacts.model_validate_json(parts["facts"])
-        if facts.forgotten != self._forgotten:  # by a program that does not know of kept indexes
+        # By a program that does not know of kept indexes; or with another encoder, since who may read what is not kept.
+        if facts.forgotten != self._forgotten or (facts.encoder != self._encoder_name and not self._private):
             self._stale = True
             return
         self._index.take(member_parts("index", parts))
@@ -270,7 +274,7 @@ class RowNeighbours:
         self._near_slots.take(member_parts("near", parts))
         if facts.encoder == self._encoder_name:
             self._meanings.take(member_parts("meanings", parts))
-        for slot in self._meanings.unknown(facts.compared):
+        for slot in self._meanings.unknown(facts.compared) if self._private else ():
             self._meanings.add(slot, next((row.text for row in self._rows.of_slot(slot)), self._index.text(slot)))
         self._clusters.restore(facts.conflicts)
         self._compared = facts.compared
@@ -332,7 +336,7 @@ class RowNeighbours:
                 continue
             if self._newest is None or row.settled_at > self._newest:
                 self._newest, self._newest_read_at = row.settled_at, self._now()
-            before, after = self._rows.put(row, self._slot(row.text), counts=counts)
+            before, after = self._rows.put(row, self._slot(row.text, public=row.public), counts=counts)
             if before == after:
                 continue
             self._unkept += 1
@@ -342,10 +346,14 @@ class RowNeighbours:
             if counts:
                 self._open.note([after.slot])
 
-    def _slot(self, text: str) -> int:
+    def _slot(self, text: str, *, public: bool = False) -> int:
         slot = self._index.slot(text)
-        if slot == self._compared:
+        new = slot == self._compared
+        if (public or self._private) and (new or slot in self._meanings.hidden):
             self._meanings.add(slot, text)
+        elif new:
+            self._meanings.hidden.add(slot)
+        if new:
             for other in sorted(self._index.beside(slot)):
                 self._near_slots.add(slot, other)
                 self._near_slots.add(other, slot)

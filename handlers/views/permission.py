@@ -46,11 +46,12 @@ def standing(permission: TrainingPermission, words: Words) -> Message:
 def form(permission: TrainingPermission, private: PermissionForm, words: Words) -> dict[str, Any]:
     """Return the modal that asks whether the company allows training, in plain words."""
     facts = {"where": _trainer(permission, words)}
-    if permission.embedded:
+    if permission.embedded and permission.reads_here:
         leaves = words("permission.form.stays")
     else:
+        sent = words("permission.form.read") if permission.embedded else words("permission.form.leaves", **facts)
         reached = "permission.form.private_too" if permission.private else "permission.form.public_only"
-        leaves = words("permission.form.leaves", **facts) + " " + words(reached)
+        leaves = sent + " " + words(reached)
     lines = [words("permission.form.learns"), leaves, words("permission.form.ends"), words("permission.form.asks")]
     return {
         "type": "modal",

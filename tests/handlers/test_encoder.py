@@ -10,6 +10,8 @@ import httpx2
 import pytest
 
 from bot.app.encoding import EmbeddedModel, encoder_of
+from bot.domain.audience import Audience
+from bot.domain.dataset import Split
 from bot.domain.fallback import Fallback
 from bot.domain.release import ModelName
 from bot.embedded import LocalModel
@@ -19,6 +21,7 @@ from bot.providers.model import OpenAIModel
 from bot.providers.providers import Provider, Providers
 from bot.releases.releasing import add_candidate
 from tests.bot.embedded.kit import client_of, jsonl, trained
+from tests.bot.things import rows_of
 from tests.kits.embedding_server import EMBEDDINGS, EmbeddingServer
 from tests.kits.fakes import ManualTimer, StepClock
 from tests.kits.fakes_acts import MemoryShelf
@@ -226,3 +229,18 @@ async def test_status_warns_of_another_encoder(
         await yuko.set_locale(locale)
         await yuko.command("/finetune status")
         assert f"`{model}`" in texts(await yuko.message(private("⚠️", said)))
+
+
+async def test_service_is_asked_no_private_rows(opened: OpenEncoderDesk) -> None:
+    """It reads a question to answer it; nothing that few may read is sent for a training."""
+    async with opened() as opened_desk:
+        desk = opened_desk.desk
+        few = [one.model_copy(update={"audience": Audience.PRIVATE}) for one in rows_of(Split.TRAIN, "labor", 8)]
+        async with desk.store.transaction() as tx:
+            await tx.rows.put(*few, *rows_of(Split.TRAIN, "it", 8))
+        frozen = await desk.acts.exporting.export(student=MODEL)
+        assert (frozen.manifest.rows, frozen.manifest.left_out) == (8, {"private": 8})
+        ts = await asked(desk, "I want leave")
+        await opened_desk.card_text(ts)
+        assert opened_desk.service.texts
+        assert not {one.text for one in few} & set(opened_desk.service.texts)

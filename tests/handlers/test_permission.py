@@ -5,15 +5,19 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.domain.dataset import Split
+from bot.domain.permission import TrainingPermission
 from bot.ports import Store
 from bot.practice import Person
+from handlers.texts.words import Words
 from handlers.views.ids import (
     FINETUNE_CONFIRM,
     HOME_TRAIN,
     PERMISSION_ASK,
     PERMISSION_FORM,
     PERMISSION_WITHDRAW,
+    PermissionForm,
 )
+from handlers.views.permission import form
 from tests.bot.things import rows_of
 from tests.kits.slack_desk import MODEL, Json, SlackDesk, controls, eventually, open_desk, private, texts
 
@@ -82,6 +86,16 @@ async def test_older_plans_button_asks_too(desk: SlackDesk) -> None:
 
     await eventually(begun)
     assert await audited(desk) == ["training_allowed", "training_forbidden", "training_allowed", "training_started"]
+
+
+def test_form_names_the_service_that_reads_texts() -> None:
+    """A model that learns in this process may have its vectors from a service."""
+    here = TrainingPermission(student=MODEL, embedded=True, reads_here=True, private=True, by_setting=False)
+    elsewhere = here.model_copy(update={"reads_here": False, "private": False})
+    said = [texts(form(one, PermissionForm(student=str(MODEL)), Words("en"))) for one in (here, elsewhere)]
+    assert ["no text is sent anywhere" in one for one in said] == [True, False]
+    assert "BOT_ENCODER" in said[1]
+    assert "private channels or direct messages is left out" in said[1]
 
 
 async def test_admins_are_asked_in_ops_channel_once(desk: SlackDesk) -> None:

@@ -111,7 +111,7 @@ class MemoryNeighbours:
         del reason
         return [row.text for row in self.rows]
 
-    async def likenesses(self, texts: Sequence[str]) -> Likenesses:
+    async def likenesses(self, texts: Sequence[str], public: Sequence[bool]) -> Likenesses:
         settled = [max((_similarity(text, row.text) for row in self.rows), default=0.0) for text in texts]
         between = [[_similarity(one, other) for other in texts] for one in texts]
         return Likenesses(settled=np.array(settled), between=np.array(between).reshape(len(texts), len(texts)))

@@ -64,10 +64,19 @@ def finetune_acts(  # noqa: PLR0917 - the acts need every port
 
 
 class OneEmbedded:
-    """The embedded model is `local`."""
+    """The embedded model is `local`.
+
+    Attributes:
+        sends_texts: whether a service makes its vectors.
+    """
+
+    sends_texts = False
 
     def revision(self, model: ModelName) -> str | None:
         return "fp_test" if model.provider == "local" else None
+
+    def reads_here(self, model: ModelName) -> bool:
+        return model.provider == "local" and not self.sends_texts
 
     async def other_encoder(self, model: ModelName) -> str | None:
         return None

@@ -49,6 +49,22 @@ async def test_embedded_model_learns_private_rows(bench: FinetuneBench) -> None:
     assert (frozen.manifest.rows, frozen.manifest.left_out) == (13, {})
 
 
+async def test_encoder_elsewhere_keeps_private_rows_out(
+    store: SqlStore, shelf: DatabaseShelf, trainer: FakeTrainer, clock: StepClock
+) -> None:
+    """The embedded model then learns in this process, but a service reads each text of the training."""
+    embedded = OneEmbedded()
+    embedded.sends_texts = True
+    bench = FinetuneBench(store, shelf, trainer, clock, student=BASE, embedded=embedded)
+    private = marked(Audience.PRIVATE)
+    await bench.add([*ENOUGH_ROWS, private])
+    frozen = await bench.acts.exporting.export(student=BASE)
+    assert private.text.encode() not in frozen.data
+    assert (frozen.manifest.rows, frozen.manifest.left_out) == (12, {"private": 1})
+    bench.private_rows = True
+    assert private.text.encode() in (await bench.new_acts().exporting.export(student=BASE)).data
+
+
 async def test_operator_lets_private_rows_leave(bench: FinetuneBench) -> None:
     await bench.add([*ENOUGH_ROWS, marked(Audience.PRIVATE)])
     bench.private_rows = True

@@ -68,6 +68,9 @@ class Revision:
     def revision(self, model: ModelName) -> str | None:
         return self.now if model.provider == "local" else None
 
+    def reads_here(self, model: ModelName) -> bool:
+        return model.provider == "local"
+
     async def other_encoder(self, model: ModelName) -> str | None:
         return None
 

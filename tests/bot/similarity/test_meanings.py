@@ -1,6 +1,7 @@
 """Likeness by meaning, beside words."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -8,12 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from bot.domain.audience import Audience
 from bot.similarity import meanings as meanings_module
+from bot.similarity.kept import KEPT_FROM
 from bot.similarity.meanings import MEANING_SHARE, Meanings
 from bot.similarity.neighbours import RowNeighbours
 from storage.store import SqlStore
 from tests.bot.things import row
 
+DAY = timedelta(days=1)
 _MEANINGS = ("休み|leave|vacation", "パスワード|password|ログイン")
 
 
@@ -52,14 +56,44 @@ async def test_nearest_finds_same_meaning_in_other_words(store: SqlStore, encode
     assert await RowNeighbours(store).nearest("vacation request", 2) == []
 
 
+async def test_encoder_elsewhere_reads_no_private_rows(store: SqlStore, encoder: MeaningEncoder) -> None:
+    secret = row("休みを取りたい", row_id="r0").model_copy(update={"audience": Audience.PRIVATE})
+    async with store.transaction() as tx:
+        await tx.rows.put(secret, row("ログインできない", row_id="r1"))
+    neighbours = RowNeighbours(store, encoder=encoder, private=False)
+    assert [one.text for one in await neighbours.nearest("vacation or password", 2)] == ["ログインできない"]
+    await neighbours.likenesses(["退職したい", "vacation"], [False, True])
+    assert sorted(encoder.encoded) == ["vacation", "vacation or password", "ログインできない"]
+    later = secret.model_copy(update={"id": "r2", "audience": Audience.PUBLIC, "settled_at": secret.settled_at + DAY})
+    async with store.transaction() as tx:
+        await tx.rows.put(later)
+    (first, *_) = await neighbours.nearest("vacation request", 2)
+    assert first.text == "休みを取りたい", "the same words were asked in public since"
+
+
+async def test_kept_index_hides_private_rows_from_new_encoder(store: SqlStore, encoder: MeaningEncoder) -> None:
+    secret = row("休みを取りたい", row_id="r0").model_copy(update={"audience": Audience.PRIVATE})
+    async with store.transaction() as tx:
+        await tx.rows.put(secret, *(row(f"ログインできない {n}", row_id=f"p{n}") for n in range(KEPT_FROM)))
+    before = RowNeighbours(store, encoder=MeaningEncoder(), encoder_name="here")
+    await before.refresh()
+    await before.encode()
+    await before.keep()
+    for name in ("elsewhere", "here"):
+        after = RowNeighbours(store, encoder=encoder, encoder_name=name, private=False)
+        await after.refresh()
+        await after.encode()
+    assert secret.text not in encoder.encoded
+
+
 async def test_likeness_follows_presses_undos_and_conflicts(store: SqlStore, encoder: MeaningEncoder) -> None:
     neighbours = RowNeighbours(store, encoder=encoder)
     asked = ["vacation request", "password please", "休みの日", "ランチ", "vacation"]
 
     async def check() -> NDArray[np.float64]:
         kept, rebuilt = (
-            await neighbours.likenesses(asked),
-            await RowNeighbours(store, encoder=encoder).likenesses(asked),
+            await neighbours.likenesses(asked, [True] * len(asked)),
+            await RowNeighbours(store, encoder=encoder).likenesses(asked, [True] * len(asked)),
         )
         np.testing.assert_allclose(kept.settled, rebuilt.settled, atol=1e-3)
         np.testing.assert_allclose(kept.between, rebuilt.between, atol=1e-3)
@@ -87,12 +121,12 @@ async def test_likeness_is_by_words_until_encoder_answers(store: SqlStore, encod
     await put(store, "休みを取りたい", "パスワード")
     neighbours = RowNeighbours(store, encoder=encoder)
     encoder.reachable = False
-    by_words = await neighbours.likenesses(["vacation", "パスワード"])
+    by_words = await neighbours.likenesses(["vacation", "パスワード"], [True, True])
     assert by_words.settled.tolist() == [0.0, 1.0]
     assert by_words.between[0, 1] == 0.0
     encoder.reachable = True
-    assert (await neighbours.likenesses(["vacation", "パスワード"])).settled[0] > MEANING_SHARE / 2
-    assert (await neighbours.likenesses([])).settled.tolist() == []
+    assert (await neighbours.likenesses(["vacation", "パスワード"], [True, True])).settled[0] > MEANING_SHARE / 2
+    assert (await neighbours.likenesses([], [])).settled.tolist() == []
 
 
 async def test_each_text_is_encoded_once(store: SqlStore, encoder: MeaningEncoder) -> None:
