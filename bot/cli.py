@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from bot.app import logs
 from bot.domain.audit import OPERATOR
 from bot.domain.dataset import PRIVATE
-from bot.domain.disk import is_disk_full
+from bot.domain.disk import is_disk_full, make_private_folder
 from bot.domain.errors import Refused
 from bot.domain.faults import Fault, Problem, SettingsError, Unable, problem_of, problems_of
 from bot.settings import VERSION, Settings, forget_proxies, forget_sdks, language, load, use_one_blas_thread
@@ -352,7 +352,7 @@ async def export(call: argparse.Namespace, settings: Settings, words: Words) -> 
     stem = call.folder / f"madoguchi-{frozen.manifest.id[:12]}"
     data, manifest = stem.with_suffix(".jsonl"), stem.with_suffix(".manifest.json")
     with file_errors(call.folder):
-        call.folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(call.folder)
         write_private(data, frozen.chunks())
         write_private(manifest, [f"{frozen.manifest.model_dump_json(indent=2)}\n".encode()])
     print(
@@ -379,7 +379,7 @@ async def audit(call: argparse.Namespace, settings: Settings, words: Words) -> i
     if call.audit_what == "export":
         file = call.folder / "madoguchi-audit.jsonl"
         with file_errors(call.folder):
-            call.folder.mkdir(parents=True, exist_ok=True)
+            make_private_folder(call.folder)
             write_private(file, (f"{entry.model_dump_json()}\n".encode() for entry in entries))
         print(words("cli.audit.done", entries=check.entries, file=file))
     if check.broken is not None:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from bot.domain.disk import is_disk_full
+from bot.domain.disk import is_disk_full, make_private_folder
 from bot.domain.faults import Fault, Problem, Unable
 from storage.direct import DirectWriter, to_its_end
 from storage.locks import Lock, acquire_lock, lift_timeouts
@@ -361,7 +361,7 @@ def _make_file(path: Path) -> None:
         OSError: the folder cannot be created.
         sqlite3.Error: the file cannot be opened or switched.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY))
     for file in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
         with suppress(OSError):  # another user's file, or none

@@ -1,8 +1,9 @@
-"""A full disk: how its errors are told from others, and how they are logged."""
+"""The disk: folders that only their owner may use, and how errors of a full one are told from others and logged."""
 
 import errno
 import logging
 import sqlite3
+from pathlib import Path
 
 FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
 FULL_SQLITE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
@@ -12,6 +13,13 @@ FULL_POSTGRESQL = frozenset({"53100"})
 FULL_CODES = (FULL_ERRNOS, FULL_POSTGRESQL, FULL_SQLITE)
 DISK_FULL_FIELD = "disk_full"
 """The field of a log record about a full disk. The log shows such records once a minute."""
+
+
+def make_private_folder(folder: Path) -> None:
+    """Create a folder and those above it; only their owner may list, add or replace files in what is new."""
+    for one in reversed([folder, *folder.parents]):
+        if not one.exists():
+            one.mkdir(mode=0o700, exist_ok=True)
 
 
 def is_disk_full(error: BaseException | None) -> bool:

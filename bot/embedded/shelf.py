@@ -77,7 +77,9 @@ class FolderShelf:
 
     @staticmethod
     def _put(path: Path, data: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        for folder in reversed(path.parents):  # nobody else may replace a model
+            if not folder.exists():
+                folder.mkdir(mode=0o700, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(prefix=".", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:

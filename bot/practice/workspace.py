@@ -169,7 +169,9 @@ class Workspace:
             "locales": {one.id: one.locale for one in self.people},
             "files": [[file, base64.b64encode(content).decode()] for file, content in self.files.completed()],
         }
-        self._state.parent.mkdir(parents=True, exist_ok=True)
+        for folder in reversed(self._state.parents):
+            if not folder.exists():
+                folder.mkdir(mode=0o700)
         fresh = self._state.with_suffix(".new")
         fresh.unlink(missing_ok=True)
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # only its owner may read it

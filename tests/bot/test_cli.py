@@ -228,13 +228,14 @@ def test_export_is_reproducible_and_names_its_hash(here: Path, capsys: Shell) ->
         assert main(["export", folder]) == 0
         data, manifest = sorted(Path(folder).iterdir())
         assert [data.suffix, manifest.name.split(".", 1)[1]] == [".jsonl", "manifest.json"]
-        assert [file.stat().st_mode & 0o777 for file in (data, manifest)] == [0o600, 0o600]
+        assert [file.stat().st_mode & 0o777 for file in (data, manifest, Path(folder))] == [0o600, 0o600, 0o700]
         facts = json.loads(manifest.read_text(encoding="utf-8"))
         assert facts["id"] == hashlib.sha256(data.read_bytes()).hexdigest()
         assert data.stem == f"madoguchi-{facts['id'][:12]}"
         assert facts["rows"] + facts["held_out"] == 16
         written.append((data.name, data.read_bytes(), facts))
     assert written[0] == written[1]
+    assert Path("two").stat().st_mode & 0o777 == 0o700
     capsys.readouterr()
     assert main(["audit", "export"]) == 0
     log = Path("madoguchi-audit.jsonl")

@@ -67,6 +67,13 @@ async def test_only_owner_may_read_files(tmp_path: Path, *, older: bool) -> None
     assert rights == dict.fromkeys(("desk.db", "desk.db-wal", "desk.db-shm"), 0o600)
 
 
+async def test_new_folders_are_their_owners_alone(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/new/deep/desk.db")
+    await database.migrate()
+    await database.close()
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("new", "new/deep")] == [0o700, 0o700]
+
+
 @pytest.mark.parametrize("name", [".", "file/desk.db"])
 async def test_file_that_cannot_be_opened_is_unreachable(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()

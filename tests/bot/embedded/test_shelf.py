@@ -17,6 +17,8 @@ async def test_written_bytes_are_visible_to_second_shelf(tmp_path: Path) -> None
     assert await other.names("a") == ["a/b.json", "ab"]
     assert await other.names("a/") == ["a/b.json"]
     assert [path.name for path in (tmp_path / "new" / "a").iterdir()] == ["b.json"]
+    rights = [(tmp_path / name).stat().st_mode & 0o777 for name in ("new", "new/a", "new/a/b.json")]
+    assert rights == [0o700, 0o700, 0o600], "nobody else may read or replace a model"
 
 
 async def test_get_raises_and_delete_returns_false_when_missing(tmp_path: Path) -> None:
