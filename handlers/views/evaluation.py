@@ -2,6 +2,7 @@
 
 import csv
 import io
+import unicodedata
 
 from bot.domain.audience import Audience
 from bot.domain.dataset import Row
@@ -49,7 +50,7 @@ def categories_table(evaluation: Evaluation) -> bytes:
     return table(["settled", "rows", "precision", "recall", *(f"answered {name}" for name in names)], rows)
 
 
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+FORMULA_SIGNS = ("=", "+", "-", "−", "@")
 """A spreadsheet would compute a cell that begins with one of these (OWASP, CSV injection), also with a wide one."""
 
 
@@ -57,6 +58,11 @@ def table(head: list[str], rows: list[list[str]]) -> bytes:
     """Return CSV with a byte order mark, so that spreadsheets read Japanese. No cell is a formula."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(head)
-    writer.writerows([[f"'{cell}" if cell.startswith(FORMULA_SIGNS) else cell for cell in row] for row in rows])
+    writer.writerows([[f"'{cell}" if _is_formula(cell) else cell for cell in row] for row in [head, *rows]])
     return text.getvalue().encode("utf-8-sig")
+
+
+def _is_formula(cell: str) -> bool:
+    """Return whether a spreadsheet might compute a cell: what precedes the sign may be invisible, and its form any."""
+    seen = "".join(ch for ch in cell[:40] if unicodedata.category(ch) not in {"Cf", "Cc"})
+    return cell.startswith(("\t", "\r", "\n")) or unicodedata.normalize("NFKC", seen).lstrip().startswith(FORMULA_SIGNS)

@@ -253,14 +253,13 @@ def test_tables_open_in_spreadsheets_without_formulas() -> None:
     assert {row["change"] for row in rows} == {"fixed", "broken"}
     counts = list(csv.reader(io.StringIO(categories_table(made).decode("utf-8-sig"))))[1:]
     assert sum(int(cell) for row in counts for cell in row[4:]) == made.card.rows
-    cells = next(
-        csv.reader(
-            io.StringIO(
-                table(["a"], [["=HYPERLINK(1)", "+1", "-1", "@x", "＝1", "有給"]]).decode("utf-8-sig").split("\n")[1]
-            )
-        )
+    formulas = ["=HYPERLINK(1)", "+1", "-1", "−1", "@x", "＝1", "﹦1", "－1", " =1", "\u200b＋1", "\ufeff=1", "\t1"]
+    (head, cells, harmless) = csv.reader(
+        io.StringIO(table(["=a", "b"], [formulas, ["有給", "a=1", ""]]).decode("utf-8-sig"), newline="")
     )
-    assert cells == ["'=HYPERLINK(1)", "'+1", "'-1", "'@x", "'＝1", "有給"]
+    assert head == ["'=a", "b"]
+    assert cells == [f"'{cell}" for cell in formulas]
+    assert harmless == ["有給", "a=1", ""]
 
 
 @pytest.fixture
