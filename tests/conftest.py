@@ -12,6 +12,7 @@ from bot.app.logs import CHATTY_LOGGERS, OUR_LOGGERS
 from bot.embedded import runner
 from bot.settings import Settings
 from tests.kits.forked_programs import forked
+from tests.kits.shared_statements import share_statements
 
 STARTS_PROGRAMS = (
     "tests/bot/app/test_replay.py",
@@ -58,6 +59,8 @@ settings.register_profile("shared", max_examples=30, deadline=None, suppress_hea
 settings.register_profile("quick", settings.get_profile("shared"), max_examples=8)
 settings.load_profile("shared")
 
+share_statements()
+
 
 def pytest_xdist_auto_num_workers() -> int:
     """Return 1.5 workers per processor: tests spend a third of their time waiting for processes and the disk."""
@@ -87,7 +90,7 @@ def pytest_collection_finish() -> None:
     """Exempt everything loaded so far from garbage collection, and collect less often: it took 3 % of a test."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000)
+    gc.set_threshold(50_000)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import pytest
 from bot.app.running import Running, open_bot
 from bot.settings import Settings
 from tests.kits.browser import browsing
+from tests.kits.migrated import migrated_sqlite
 from tests.loop.day import Day, Live
 from tests.loop.story import STORIES, open_loop_desk
 
@@ -19,13 +20,17 @@ SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
 
 @pytest.fixture
 def open_loop(tmp_path: Path) -> Open:
-    """Return `open_loop(language, **settings)`, which runs the bot; a second call finds the same database."""
+    """Return `open_loop(language, **settings)`, which runs the bot; a second call finds the same database.
+
+    The tables are there already: other tests start the bot without any.
+    """
+    url = migrated_sqlite(tmp_path / "loop.db")
 
     @asynccontextmanager
     async def opened(language: str | None, **more: Any) -> AsyncIterator[Running]:
         settings = Settings(
             _env_file=None,
-            database_url=f"sqlite:///{tmp_path}/loop.db",
+            database_url=url,
             bot_language=language,
             **({"bot_auto_train": "off"} | more),  # a training in the background would refuse a test's own
         )

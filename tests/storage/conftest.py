@@ -16,6 +16,19 @@ from tests.kits.postgres import make_database
 
 MakeDatabase = Callable[[], str]
 CopyDatabase = Callable[[str], str]
+FILLED = {"oldest_program"}
+"""The table in which a migration writes a row."""
+DELETES = "".join(f"DELETE FROM {table.name};" for table in metadata.sorted_tables if table.name not in FILLED)  # noqa: S608 - our tables
+EMPTY = f"""
+DO $$
+BEGIN
+    SET LOCAL session_replication_role = replica;
+    {DELETES}
+    PERFORM setval(seqrelid, seqstart, false) FROM pg_sequence;
+END $$
+"""
+"""Empties all tables without their triggers, and lets numbers begin anew. TRUNCATE takes four times as long: it makes
+new files for each table and each index."""
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
@@ -51,13 +64,12 @@ def make_migrated(make_empty: MakeDatabase, copy_database: CopyDatabase) -> Make
     migrated = make_empty()
     asyncio.run(_migrate(migrated))
 
-    def truncate() -> str:
-        with psycopg.connect(migrated, autocommit=True) as connection:
-            kept = {"oldest_program"}  # the migrations filled it
-            connection.execute(f"TRUNCATE {', '.join(metadata.tables.keys() - kept)} RESTART IDENTITY".encode())
+    def empty() -> str:
+        with psycopg.connect(migrated) as connection:
+            connection.execute(EMPTY.encode())
         return migrated
 
-    return truncate if migrated.startswith("postgres") else lambda: copy_database(migrated)
+    return empty if migrated.startswith("postgres") else lambda: copy_database(migrated)
 
 
 @pytest.fixture

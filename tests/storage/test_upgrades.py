@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, DateTime, LargeBinary, MetaData, Table, create_engine, insert, select, update
-from sqlalchemy.types import JSON, Boolean, Float, Integer
+from sqlalchemy import MetaData, create_engine, select, update
+from sqlalchemy.types import JSON
 
 from bot.domain.question import Ending, Via
 from bot.ports import Store
@@ -19,7 +19,8 @@ from storage.database import Database
 from storage.migrations import config
 from storage.store import SqlStore
 from storage.tables import inbox, metadata, releases
-from tests.storage.conftest import CopyDatabase, MakeDatabase
+from tests.storage.conftest import FILLED, CopyDatabase, MakeDatabase
+from tests.storage.reflected import read_rows, reflect_tables, write_rows
 from tests.storage.things import LEASE, NOW, PROMPT, arrival, finetune, manifest
 
 RELEASED = {
@@ -35,41 +36,8 @@ RELEASED = {
     "0001": "48bef63a1a9ea23b839726f52f785c2020e8d0728447574f35ffa7f68b8c2231",
 }
 """Every revision of a released program, with the sha256 of its migration file. An entry never changes."""
-FILLED = {"oldest_program"}
-"""Tables in which a migration writes rows itself."""
 KNOWN_AT_0001 = {"event_id", "kind", "via", "place", "asker", "text", "language", "has_files", "outsider"}
 """Fields of an arrival that the first released program knows."""
-
-
-def reflect_tables(connection: Connection) -> MetaData:
-    """Return the tables as the database defines them, whatever the code says."""
-    tables = MetaData()
-    tables.reflect(connection)
-    tables.remove(tables.tables["alembic_version"])
-    return tables
-
-
-def sample_value(column: Any, n: int) -> object:
-    """Return a value of the column's type; all texts are equal, so that foreign keys find their rows."""
-    samples: list[tuple[type, object]] = [
-        (JSON, {"n": n}),
-        (DateTime, NOW if str(column.type) != "DATETIME" else NOW.replace(tzinfo=None)),
-        (Boolean, False),
-        (Float, 0.5),
-        (Integer, n),
-        (LargeBinary, b"x"),
-    ]
-    return next((sample for column_type, sample in samples if isinstance(column.type, column_type)), f"x{n}")
-
-
-def write_rows(connection: Connection, tables: MetaData, n: int) -> None:
-    """Insert one row into each table, with every column that the table has at that revision."""
-    for table in tables.sorted_tables:
-        connection.execute(insert(table).values({column.name: sample_value(column, n) for column in table.columns}))
-
-
-def read_rows(connection: Connection, table: Table) -> list[dict[str, Any]]:
-    return [dict(row) for row in connection.execute(select(table)).mappings()]
 
 
 @dataclass(frozen=True)
