@@ -73,6 +73,7 @@ class Answering:
         self._limit = AskingLimit(store, clock, per_hour)
         self._edits = MessageEdits(store, classifying, self._arrivals, clock, self._is_over_limit)
         self._writes = BatchedWrites(self._write, ARRIVALS_PER_TRANSACTION)
+        self._shared = self._arrivals.shared
         self.hand_back = self._arrivals.hand_back
         self.waiting_workers: Callable[[], int] | None = None
         """Returns how many workers wait. `receive` stores what they can take as claimed, which saves them the claim.
@@ -154,8 +155,7 @@ class Answering:
         if card:
             return card
         verdict = await self._classifying.verdict(question, serving, lambda tx: self._arrivals.hold(tx, item))
-        async with self._store.transaction() as tx:
-            return await self._keep(tx, item, question, verdict, serving)
+        return await self._shared.run(lambda tx: self._keep(tx, item, question, verdict, serving))
 
     async def limit_of(self, person: str) -> LimitRefusal | None:
         """Return the refusal that a question of this person would meet now; None if it would be taken up."""
@@ -238,7 +238,8 @@ class Answering:
             None if another arrival brought the same message.
         """
         asked, *others = questions_of(item.arrival, self._clock.now())
-        async with self._store.transaction() as tx:
+
+        async def take_up(tx: Transaction) -> TakenUp | None:
             new = await tx.questions.add(asked)
             for other in others if new else ():
                 await tx.questions.put_second(other)
@@ -253,6 +254,8 @@ class Answering:
             second = None if new and not others else await tx.questions.second(question)
             beside = TakenUp(second, await card_of(tx, second), *asked_now, changes) if second else None
             return TakenUp(question, card, *asked_now, changes, beside)
+
+        return await self._shared.run(take_up)
 
     async def _unanswered(self, tx: Transaction, asked: Question) -> Question | None:
         """Return the stored question of this message if it has no card yet and this arrival may answer it."""

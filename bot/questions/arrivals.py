@@ -16,6 +16,7 @@ from bot.domain.parts import parts_of
 from bot.domain.privacy import PRIVACY_TOPIC, TOLD
 from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Question, Verdict, Via
 from bot.ports import Clock, Meter, Store, Transaction
+from bot.questions.batched_writes import SharedTransactions
 from bot.questions.leasing import LeasedInbox, RetryDelay
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ FIRST_ANSWER_WAIT = timedelta(seconds=3)
 """Delay before the second try; each further delay is three times as long, so the asker hears within a minute or so."""
 LONGEST_ANSWER_WAIT = timedelta(minutes=1)
 """Longest delay between two tries. While Slack accepts nothing, the tries go on."""
+QUESTIONS_PER_TRANSACTION = 16
+"""Upper bound for steps of questions that share a transaction: other replicas wait for its locks."""
 KEPT_FOR = timedelta(days=31)
 """How long an ended arrival is kept. Nothing looks back further: Slack redelivers an event within minutes, and catching
 up reads 30 days."""
@@ -85,6 +88,7 @@ class Arrivals(LeasedInbox):
         )
         self._meter = meter
         self._remind_after = remind_after
+        self.shared = SharedTransactions(store, QUESTIONS_PER_TRANSACTION)
         self._ending = 0
         """Workers that are about to be free."""
         self._told: set[str] = set()
@@ -154,16 +158,18 @@ class Arrivals(LeasedInbox):
     ) -> None:
         now = self._clock.now()
         told = told_cursor(posted[0].question.asker) if posted and self._tell_askers else None
-        async with self._store.transaction() as tx:
-            finished = await tx.inbox.finish(item, ending, why, now)
-            if not finished:
+
+        async def finish(tx: Transaction) -> bool:
+            if not await tx.inbox.finish(item, ending, why, now):
                 await self._posted_late(tx, item)
-            else:
-                for one in posted:
-                    await self._begin(tx, one, now)
-                if told and told not in self._told:
-                    await tell_once(tx, posted[0].question.asker, now)
-        if not finished:
+                return False
+            for one in posted:
+                await self._begin(tx, one, now)
+            if told and told not in self._told:
+                await tell_once(tx, posted[0].question.asker, now)
+            return True
+
+        if not await self.shared.run(finish):
             log.info("%s: lease lost", self.name(item))
             return
         if told:

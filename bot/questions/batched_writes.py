@@ -1,9 +1,11 @@
-"""Batches of concurrent writes, one transaction each."""
+"""Batches of concurrent writes, one transaction each: under load, a commit serves several questions."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
+
+from bot.ports import Store, Transaction
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -57,3 +59,30 @@ class BatchedWrites(Generic[ItemT, ResultT]):
                 future.set_exception(outcome)
             else:
                 future.set_result(outcome)
+
+
+class SharedTransactions:
+    """Transactions that callers at the same moment share.
+
+    Work that fails undoes what shares its transaction. Then each is done once more, alone, so it must be repeatable.
+
+    Args:
+        store: The database.
+        most: Upper bound per transaction.
+    """
+
+    def __init__(self, store: Store, most: int) -> None:
+        self._store = store
+        self._writes = BatchedWrites[Callable[[Transaction], Awaitable[Any]], Any](self._run, most)
+
+    async def run(self, work: Callable[[Transaction], Awaitable[ResultT]]) -> ResultT:
+        """Return the work's result after its commit.
+
+        Raises:
+            Exception: Whatever this work raises. Nothing of it is stored then.
+        """
+        return cast("ResultT", await self._writes.do(work))
+
+    async def _run(self, several: Sequence[Callable[[Transaction], Awaitable[Any]]]) -> list[Any]:
+        async with self._store.transaction() as tx:
+            return [await work(tx) for work in several]

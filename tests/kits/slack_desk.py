@@ -292,6 +292,7 @@ async def open_desk(
         slack_ports = SlackPorts(announcer, history, audiences, reader)
         slack = SlackActs(ports, acts, slack_ports, timedelta(hours=24), per_hour=per_hour, tell_askers=tell_askers)
         answerers = Pool(slack.answering.answer_next, 4, poll=POLL_SECONDS)
+        slack.answering.waiting_workers = answerers.waiting
         deliverers = Pool(slack.delivering.deliver_next, 2, poll=POLL_SECONDS)
         recheckers = Pool(acts.rechecking.recheck_next, 1, poll=POLL_SECONDS)
         forgetters = Pool(slack.reaching.reach_next, 1, poll=POLL_SECONDS)

@@ -1,11 +1,17 @@
 """Writes that arrive together share one batch."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from types import NoneType
 
 import pytest
+from sqlalchemy import Engine, event
 
-from bot.questions.batched_writes import BatchedWrites
+from bot.ports import Transaction
+from bot.questions.batched_writes import BatchedWrites, SharedTransactions
+from bot.questions.leasing import LeaseLost
+from storage.store import SqlStore
+from tests.storage.things import NOW
 
 
 class Writer:
@@ -69,3 +75,43 @@ async def test_cancelled_caller_does_not_affect_other_callers(writer: Writer) ->
     writer.ready.set()
     assert await waiting[1] == 4
     assert writer.batches == [[1], [2]]
+
+
+@pytest.fixture
+def begun() -> Iterator[list[None]]:
+    """Count transactions."""
+    counted = list[None]()
+    event.listen(Engine, "begin", note := lambda _connection: counted.append(None))
+    yield counted
+    event.remove(Engine, "begin", note)
+
+
+async def test_callers_share_a_transaction(store: SqlStore, begun: list[None]) -> None:
+    shared = SharedTransactions(store, 10)
+
+    async def move(n: int) -> str | None:
+        async def work(tx: Transaction) -> str | None:
+            await tx.cursors.move(f"cursor {n}", str(n), NOW)
+            return await tx.cursors.get(f"cursor {n}")
+
+        return await shared.run(work)
+
+    assert await asyncio.gather(*map(move, range(9))) == [str(n) for n in range(9)]
+    assert len(begun) == 2, "the first caller runs at once, and the others wait for it together"
+
+
+async def test_failed_work_undoes_only_its_own(store: SqlStore) -> None:
+    shared = SharedTransactions(store, 10)
+
+    async def move(n: int) -> None:
+        async def work(tx: Transaction) -> None:
+            await tx.cursors.move(f"cursor {n}", str(n), NOW)
+            if n == 2:
+                raise LeaseLost
+
+        await shared.run(work)
+
+    results = await asyncio.gather(*map(move, range(5)), return_exceptions=True)
+    assert [type(result) for result in results] == [NoneType, NoneType, LeaseLost, NoneType, NoneType]
+    async with store.transaction() as tx:
+        assert sorted(await tx.cursors.starting("cursor ")) == [f"cursor {n}" for n in (0, 1, 3, 4)]
