@@ -196,7 +196,7 @@ async def test_sentence_of_an_asker_mentions_the_owner_only(desk: SlackDesk, wat
     desk.clock.advance(seconds=TELL_AFTER.total_seconds())
     desk.deliverers.wake()
     told = await emily.message(lambda m: FORGED in texts(m) and not m.get("ephemeral"))
-    assert told["text"].startswith(f"<@U0PRIYA0001> <@{emily.user_id}> still needs help")
+    assert told["text"].startswith(f"<@U0PRIYA0001>: <@{emily.user_id}> still needs help")
     watch.check(one_line=True)
     assert await settings_of(desk) == before
 

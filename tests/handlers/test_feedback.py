@@ -32,7 +32,7 @@ async def test_reason_is_asked_in_private_and_owner_told(desk: SlackDesk) -> Non
     desk.deliverers.wake()
     told = await emily.message(lambda m: m.get("thread_ts") == ts and "still needs help with" in texts(m))
     asker = f"<@{emily.user_id}>"
-    assert told["text"] == f"{OWNER} {asker} still needs help with this question. It seems to be the wrong team."
+    assert told["text"] == f"{OWNER}: {asker} still needs help with this question. It seems to be the wrong team."
     assert await kinds(desk, ts) == ["not_helpful", "wrong_team"]
     assert await desk.rows() == []
 

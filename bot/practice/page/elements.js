@@ -75,6 +75,18 @@ function iconControl(element, at) {
   return seen ? smallButton(element.icon, element, at, element) : null;
 }
 
+/** Open a menu by the keys that a browser takes for a choice while it is closed: arrows, letters and the like. */
+function openByKeys(select) {
+  select.addEventListener("keydown", (event) => {
+    const chooses = event.key.length === 1 ? event.key !== " " : CHOOSING_KEYS.has(event.key);
+    if (!chooses || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    select.showPicker?.();
+  });
+}
+
+const CHOOSING_KEYS = new Set(["ArrowDown", "ArrowUp", "ArrowLeft", "ArrowRight", "Home", "End", "PageUp", "PageDown"]);
+
 function selectBox(element, at, { groups, chosen, write, blank }) {
   const field = at.surface.field(at.blockId, element, write(chosen));
   const flatOptions = groups.flatMap((group) => group.options);
@@ -92,6 +104,7 @@ function selectBox(element, at, { groups, chosen, write, blank }) {
     ),
   );
   select.value = show();
+  if (at.dispatch) openByKeys(select);
   select.addEventListener("change", () => {
     const picked = flatOptions[Number(select.value)]?.data ?? null;
     change(element, at, field, write(picked), select, () => (select.value = show()));

@@ -235,3 +235,24 @@ async def test_cancelled_confirm_and_refused_action_change_nothing(stub: Stub, v
     await page.locator("[data-action-id=pick]").select_option(label="HR")
     await expect(page.get_by_test_id("toast")).to_contain_text("within 3 seconds")
     await expect(page.locator("[data-action-id=pick]")).to_have_value("-1")
+
+
+async def test_keys_on_a_closed_menu_choose_nothing(stub: Stub, visit: Visit) -> None:
+    """A browser changes a closed menu with each arrow or letter; as on Slack, only the opened menu chooses."""
+    options = [option("Labor", "l"), option("HR", "h")]
+    select = {"type": "static_select", "action_id": "pick", "options": options}
+    stub.history["C1"] = [message(1, "UB", "card", bot_id="B1", blocks=[{"type": "actions", "elements": [select]}])]
+    page = await visit(stub.url)
+    menu = page.locator("[data-action-id=pick]")
+    for key in ("ArrowDown", "ArrowUp", "End", "h", "PageDown"):
+        await menu.focus()
+        await page.keyboard.press(key)
+        await page.keyboard.press("Escape")
+        await expect(menu).to_have_value("-1")
+    assert stub.requests == []
+    await menu.focus()
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Enter")
+    await expect(menu).to_have_value("0")
+    assert len(stub.requests) == 1
