@@ -2,7 +2,7 @@
 // In this module, `at` is the context of an element; see the last function.
 
 import { el, icon, iconButton } from "./dom.js";
-import { openMenu } from "./menu.js";
+import { openByKeys, openMenu } from "./menu.js";
 import { plain, textObject } from "./mrkdwn.js";
 import { nameOf, state } from "./store.js";
 import { jsonBox } from "./unknown.js";
@@ -74,18 +74,6 @@ function iconControl(element, at) {
   const seen = element.visible_to_user_ids?.includes(state.me.id) ?? true;
   return seen ? smallButton(element.icon, element, at, element) : null;
 }
-
-/** Open a menu by the keys that a browser takes for a choice while it is closed: arrows, letters and the like. */
-function openByKeys(select) {
-  select.addEventListener("keydown", (event) => {
-    const chooses = event.key.length === 1 ? event.key !== " " : CHOOSING_KEYS.has(event.key);
-    if (!chooses || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    select.showPicker?.();
-  });
-}
-
-const CHOOSING_KEYS = new Set(["ArrowDown", "ArrowUp", "ArrowLeft", "ArrowRight", "Home", "End", "PageUp", "PageDown"]);
 
 function selectBox(element, at, { groups, chosen, write, blank }) {
   const field = at.surface.field(at.blockId, element, write(chosen));

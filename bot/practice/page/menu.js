@@ -62,3 +62,15 @@ export function openMenu(anchor, label, items, kind = "") {
   openPopover(anchor, box);
   (box.querySelector("[aria-current]") ?? box.querySelector("[role=menuitem]"))?.focus();
 }
+
+/** Open a menu by the keys that a browser takes for a choice while it is closed: arrows, letters and the like. */
+export function openByKeys(select) {
+  select.addEventListener("keydown", (event) => {
+    const chooses = event.key.length === 1 ? event.key !== " " : CHOOSING_KEYS.has(event.key);
+    if (!chooses || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    select.showPicker?.();
+  });
+}
+
+const CHOOSING_KEYS = new Set(["ArrowDown", "ArrowUp", "ArrowLeft", "ArrowRight", "Home", "End", "PageUp", "PageDown"]);
