@@ -4,7 +4,8 @@ import asyncio
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from bot.domain.conflict import Clusters, Conflict, RowClusters
@@ -60,6 +61,8 @@ class RowNeighbours:
         self._forgotten: str | None = None
         """The position of FORGOTTEN_CURSOR at the last read."""
         self._lock = asyncio.Lock()
+        self._reads, self._newest_read = 0, 0
+        """The number of reads that began, and the newest of them that ended with all changes indexed."""
         self._clear()
 
     def _clear(self) -> None:
@@ -96,8 +99,7 @@ class RowNeighbours:
         def near(text: str) -> list[Neighbour]:
             return [_neighbour(row, likeness) for row, likeness in self._near(text) if row.counts]
 
-        async with self._lock:
-            await self._refresh()
+        async with self._fresh():
             if len(texts) == 1:
                 return [near(texts[0])]
             return await asyncio.to_thread(lambda: [near(text) for text in texts])
@@ -132,8 +134,7 @@ class RowNeighbours:
         self, text: str, k: int, *, without: Collection[str] = (), apart: bool = False
     ) -> list[Neighbour]:
         found: list[Neighbour] = []
-        async with self._lock:
-            await self._refresh()
+        async with self._fresh():
             excluded = {*without, *(row.group for row, _ in self._near(text) if apart and row.counts)}
             await self._encode_waiting()
             contested = self._clusters.contested()
@@ -155,8 +156,7 @@ class RowNeighbours:
             return await asyncio.to_thread(self._rows.sharing, reason)
 
     async def likenesses(self, texts: Sequence[str], public: Sequence[bool]) -> Likenesses:
-        async with self._lock:
-            await self._refresh()
+        async with self._fresh():
             await self._encode_waiting()
             await self._open.encode([text for text, read in zip(texts, public, strict=True) if read or self._private])
             contested = self._clusters.contested()
@@ -169,23 +169,19 @@ class RowNeighbours:
 
     async def groups(self, texts: Sequence[str]) -> list[str]:
         many = len(texts) > 1
-        async with self._lock:
-            await self._refresh(many=many)
+        async with self._fresh(many=many):
             return await asyncio.to_thread(self._assign_groups if many else self._assign_group, texts)
 
     async def conflicts(self) -> list[Conflict]:
-        async with self._lock:
-            await self._refresh()
+        async with self._fresh():
             return sorted(set(self._clusters.contested().values()), key=lambda one: one.key)
 
     async def cluster(self, group: str) -> list[str]:
-        async with self._lock:
-            await self._refresh()
+        async with self._fresh():
             return sorted(self._clusters.cluster(group))
 
     async def contested(self, rows: Sequence[Row]) -> set[str]:
-        async with self._lock:
-            await self._refresh()
+        async with self._fresh():
             return await asyncio.to_thread(self._contested, rows)
 
     def pairs(self, these: Sequence[str], those: Sequence[str]) -> list[tuple[int, int]]:
@@ -211,8 +207,8 @@ class RowNeighbours:
 
         The first call reads every row, which takes seconds for 100,000 rows: make it before the app starts.
         """
-        async with self._lock:
-            await self._refresh()
+        async with self._fresh():
+            pass
 
     async def encode(self) -> None:
         """Encode all texts that wait, so that no question does it before its search."""
@@ -230,8 +226,7 @@ class RowNeighbours:
 
     async def keep(self) -> None:
         """Store the index for the next start, if much of it is new."""
-        async with self._lock:
-            await self._refresh()
+        async with self._fresh():
             fewest = max(KEPT_FROM, self._compared // KEPT_SHARE)
             if self._newest is None or (self._unkept < fewest and not self._stale):
                 return
@@ -280,6 +275,21 @@ class RowNeighbours:
         self._compared = facts.compared
         self._newest, self._newest_read_at = facts.newest, self._now()
 
+    @asynccontextmanager
+    async def _fresh(self, *, many: bool = False) -> AsyncIterator[None]:
+        """Hold the index, with all that changed before this call.
+
+        Calls that wait for each other share a read: one that began after a call was made is as new as its own.
+
+        Args:
+            many: as in `_refresh`.
+        """
+        before = self._reads
+        async with self._lock:
+            if self._newest_read <= before:
+                await self._refresh(many=many)
+            yield
+
     async def _refresh(self, *, many: bool = False) -> None:
         """Read the rows that changed.
 
@@ -288,6 +298,7 @@ class RowNeighbours:
                 conflicts are looked for: both would take longer with each page.
         """
         began = self._now()
+        self._reads += 1
         page: list[tuple[Row, bool]] = []
         changed = False
         async with self._store.snapshot() as tx:
@@ -305,6 +316,8 @@ class RowNeighbours:
             # Computed here, off the event loop, because the first time takes long.
             await asyncio.to_thread(self._clusters.contested)
         self._read_began_at = began
+        if not many:  # which leaves the overlap out
+            self._newest_read = self._reads
 
     async def _index_changes(self, changes: RowChanges) -> None:
         if changes.rows:

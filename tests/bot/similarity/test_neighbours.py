@@ -2,7 +2,8 @@
 
 import asyncio
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from bot.domain.dataset import Row, Split, group_of, normalised, split_of
 from bot.domain.similar import FAR, NEAR, content, share
+from bot.ports import Transaction
 from bot.similarity.index import Index
 from bot.similarity.neighbours import LATE_COMMIT, RowNeighbours
 from bot.similarity.packed import slip
@@ -215,6 +217,54 @@ async def test_withdrawn_and_changed_rows_leave_the_index(store: SqlStore, neigh
     await put(store, first.model_copy(update={"text": "PCが遅い", "settled_at": START + timedelta(seconds=9)}))
     assert await neighbours.groups(["有給は何日前までに申請ですか"]) == [group_of("有給は何日前までに申請ですか")]
     assert [one.text for one in await neighbours.near("PCが遅い")] == ["PCが遅い"]
+
+
+class GatedStore(SqlStore):
+    """A store that counts its snapshots; each waits for the gate before it ends."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.snapshots = 0
+        self.reading, self.gate = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Transaction]:
+        async with super().snapshot() as tx:
+            self.snapshots += 1
+            self.reading.set()
+            yield tx
+            await self.gate.wait()
+
+
+async def test_searches_that_wait_share_one_read(database: Database) -> None:
+    store = GatedStore(database)
+    neighbours = RowNeighbours(store)
+    async with store.transaction() as tx:
+        await tx.rows.put(row("my laptop is broken", row_id="r1"))
+    first = asyncio.create_task(neighbours.near("my laptop is broken"))
+    await store.reading.wait()
+    async with store.transaction() as tx:
+        await tx.rows.put(row("the wifi is slow", row_id="r2"))
+    later = [asyncio.create_task(neighbours.near("the wifi is slow")) for _ in range(5)]
+    await asyncio.sleep(0)
+    store.gate.set()
+    assert [one.row_id for one in await first] == ["r1"]
+    assert [[one.row_id for one in found] for found in await asyncio.gather(*later)] == [["r2"]] * 5
+    assert store.snapshots == 2, "the read that ran when they asked may miss the row; the next one serves them all"
+
+
+async def test_failed_read_serves_nobody_who_waits(database: Database) -> None:
+    store = GatedStore(database)
+    store.gate.set()
+    neighbours = RowNeighbours(store)
+    async with store.transaction() as tx:
+        await tx.rows.put(row("my laptop is broken", row_id="r1"))
+    searches = [asyncio.create_task(neighbours.near("my laptop is broken")) for _ in range(3)]
+    await asyncio.sleep(0)
+    searches[0].cancel()
+    found = await asyncio.gather(*searches, return_exceptions=True)
+    assert isinstance(found[0], asyncio.CancelledError)
+    assert [[one.row_id for one in each] for each in found[1:] if not isinstance(each, BaseException)] == [["r1"]] * 2
 
 
 async def test_late_row_of_another_replica_is_found(store: SqlStore, neighbours: RowNeighbours) -> None:
