@@ -446,6 +446,7 @@ def _postgresql_engine(url: URL) -> AsyncEngine:
         pool_size=CONNECTIONS,
         max_overflow=0,  # opening an extra connection each time costs more than waiting for a pooled one
         pool_timeout=POOL_SECONDS,
+        pool_use_lifo=True,  # in turns, each connection would be idle long enough to be tried
         # A pooler in transaction mode does not keep prepared statements between transactions.
         connect_args={"connect_timeout": CONNECT_SECONDS, "prepare_threshold": None, **TCP_KEEPALIVE},
     )

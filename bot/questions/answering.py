@@ -16,7 +16,7 @@ from bot.ports import Announcer, Clock, Meter, RowChanges, Store, Threads, Trans
 from bot.questions.arrivals import Arrivals, AskingLimit, CardedQuestion, questions_of, storable
 from bot.questions.batched_writes import BatchedWrites
 from bot.questions.cards import card_of, first_card
-from bot.questions.classifying import Classifying, ServingRelease
+from bot.questions.classifying import AskedReleases, Classifying, ServingRelease
 from bot.questions.edits import MessageEdits
 
 log = logging.getLogger(__name__)
@@ -74,6 +74,8 @@ class Answering:
         self._edits = MessageEdits(store, classifying, self._arrivals, clock, self._is_over_limit)
         self._writes = BatchedWrites(self._write, ARRIVALS_PER_TRANSACTION)
         self._shared = self._arrivals.shared
+        self._looked: tuple[Transaction, AskedReleases, RowChanges | None] | None = None
+        """What `_look` read last, and in which transaction."""
         self.hand_back = self._arrivals.hand_back
         self.waiting_workers: Callable[[], int] | None = None
         """Returns how many workers wait. `receive` stores what they can take as claimed, which saves them the claim.
@@ -249,13 +251,18 @@ class Answering:
             card = None if new else await card_of(tx, question)
             if card:
                 await self._arrivals.hold(tx, item)
-            asked_now = await self._classifying.asked(tx)
-            changes = None if card else await self._classifying.memory.changes(tx)
+            asked_now, changes = await self._look(tx)
             second = None if new and not others else await tx.questions.second(question)
             beside = TakenUp(second, await card_of(tx, second), *asked_now, changes) if second else None
             return TakenUp(question, card, *asked_now, changes, beside)
 
         return await self._shared.run(take_up)
+
+    async def _look(self, tx: Transaction) -> tuple[AskedReleases, RowChanges | None]:
+        """Return the releases to ask and what changed in the rows, read once for all questions of a transaction."""
+        if self._looked is None or self._looked[0] is not tx:
+            self._looked = tx, await self._classifying.asked(tx), await self._classifying.memory.changes(tx)
+        return self._looked[1:]
 
     async def _unanswered(self, tx: Transaction, asked: Question) -> Question | None:
         """Return the stored question of this message if it has no card yet and this arrival may answer it."""
