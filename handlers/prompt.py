@@ -11,6 +11,7 @@ from bot.domain.prompt import Category, difference
 from bot.releases.prompting import PromptChange
 from handlers.command import Call, Story
 from handlers.slack.shapes import entered
+from handlers.texts.escape import escaped
 from handlers.views import ids
 from handlers.views import prompt as views
 from handlers.views.ids import PromptForm
@@ -48,12 +49,25 @@ async def edit(call: Call, name: str) -> None:
     """Open the form of one category.
 
     Raises:
-        Refused: UNKNOWN_CATEGORY or TOO_LONG_FOR_A_FORM.
+        Refused: TOO_LONG_FOR_A_FORM.
     """
-    current, category = await call.acts.prompting.category(name)
+    try:
+        current, category = await call.acts.prompting.category(name)
+    except Refused as refused:
+        await ask_which(call, "edit", refused)
+        return
     check_length(*views.field_values(category).values())
     teams = await user_groups(call.context)
     await open_modal(call, views.form(current, category, call.spot.channel, call.words, teams))
+
+
+async def ask_which(call: Call, verb: str, refused: Refused) -> None:
+    """Say which categories there are, if none has the name that was typed; else raise the refusal."""
+    if refused.reason is not Reason.UNKNOWN_CATEGORY:
+        raise refused
+    current = await call.acts.prompting.current()
+    names = call.words.listed([escaped(call.words.name(category)) for category in current.categories])
+    await call.say(call.words("prompt.which", command=f"/finetune prompt {verb}", names=names))
 
 
 async def add(call: Call, _name: str) -> None:
@@ -72,9 +86,13 @@ async def retire(call: Call, name: str) -> None:
     """Open the form that retires a category and asks what happens to its rows.
 
     Raises:
-        Refused: UNKNOWN_CATEGORY or CATEGORY_KEPT.
+        Refused: CATEGORY_KEPT.
     """
-    leaving = await call.acts.prompting.leaving(name)
+    try:
+        leaving = await call.acts.prompting.leaving(name)
+    except Refused as refused:
+        await ask_which(call, "retire", refused)
+        return
     await open_modal(call, views.retire_form(leaving, call.spot.channel, call.words))
 
 

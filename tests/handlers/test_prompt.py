@@ -150,6 +150,16 @@ async def test_edited_rule_makes_new_candidate(
     )
 
 
+@pytest.mark.parametrize("verb", ["edit", "retire"])
+@pytest.mark.parametrize("name", ["", " labour law"])
+async def test_category_that_is_not_named_is_asked_for(desk: SlackDesk, verb: str, name: str) -> None:
+    person = await admin(desk)
+    await person.command(f"/finetune prompt {verb}{name}")
+    said = await private_text(person, "Which category?")
+    assert f"/finetune prompt {verb}" in said
+    assert "Labor 労務, IT" in said
+
+
 async def test_unchanged_form_changes_nothing(desk: SlackDesk) -> None:
     person = await admin(desk)
     view = await form(person, "edit labor")
@@ -293,7 +303,7 @@ async def test_versions_are_listed_and_compared(desk: SlackDesk) -> None:
         assert "*Now:* computers &amp; phones" in compared
     assert "I know no single version" in await ask(person, "compare zzz")
     assert "I know `/finetune prompt`" in await ask(person, "frobnicate")
-    assert "not in use here" in await ask(person, "edit nowhere")
+    assert "Which category?" in await ask(person, "edit nowhere")
 
 
 async def test_long_diff_is_file_and_long_text_refused(desk: SlackDesk) -> None:
