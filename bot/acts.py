@@ -258,6 +258,7 @@ class SlackActs:
             remind_after=remind_after,
             per_hour=per_hour,
             tell_askers=tell_askers,
+            forget=acts.forgetting.message_deleted,
         )
         self.delivering = Delivering(store, slack.announcer, clock, meter)
         copies = ports.trainer, clock, ports.tracker, ports.embedded

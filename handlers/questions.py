@@ -5,6 +5,7 @@ middleware raises, there is no ack and Slack delivers the event again. handlers/
 are questions.
 """
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -28,6 +29,8 @@ from handlers.views.limit import limit_facts
 EVENTS = ("app_mention", "message")
 NO_ACCESS_ERRORS = frozenset({"channel_not_found", "not_in_channel", "missing_scope", "no_permission"})
 """Slack's errors for a channel that the bot cannot read."""
+REMEMBERED_DELETIONS = 1_000
+"""Deleted messages that are remembered for a message whose own event is still at work."""
 
 
 class QuestionMiddleware:
@@ -44,6 +47,8 @@ class QuestionMiddleware:
         self._sending = context.acts.sending
         self._forgetting = context.acts.forgetting
         self._wake_deliverers = context.wake.deliverers
+        self._deleted: deque[Place] = deque(maxlen=REMEMBERED_DELETIONS)
+        """The messages that were deleted lately: one may be stored only now, because long text takes its time."""
 
     async def store(self, body: dict[str, Any], next: Callable[[], Awaitable[None]]) -> None:  # noqa: A002 - Bolt's name
         """Store the event if it is a question, then let Bolt go on.
@@ -59,15 +64,21 @@ class QuestionMiddleware:
             arrival = arrival.model_copy(update={"audience": await self._audiences.of_event(event)})
         if arrival and await self._answering.receive(arrival):
             self._wake()
+            if arrival.place in self._deleted:
+                await self._forget(arrival.place)
         if event.get("type") == "message" and (deleted := deleted_ts(event)):
             place = Place(team=self._people.home.team, channel=event["channel"], ts=deleted)
-            if await self._forgetting.message_deleted(place):
-                self._wake_deliverers()
+            self._deleted.append(place)  # before the look at what is stored, so that one of both sees the other
+            await self._forget(place)
         elif event.get("type") in EVENTS and (command := self._policy.posted_command(event)):
             await self._explain(event, command)
         elif addressed is None and is_reply(event):
             await self._pass_on(event)
         await next()
+
+    async def _forget(self, place: Place) -> None:
+        if await self._forgetting.message_deleted(place):
+            self._wake_deliverers()
 
     async def _explain(self, event: dict[str, Any], command: str) -> None:
         """Tell a person who posted a command as a message, in private, how to type it."""

@@ -1,7 +1,7 @@
 """The act that gives each question its one visible answer."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -61,7 +61,9 @@ class Answering:
         remind_after: timedelta | None = None,
         per_hour: int | None = None,
         tell_askers: bool = False,
+        forget: Callable[[Place], Awaitable[object]] | None = None,
     ) -> None:
+        self._forget = forget
         self._store = store
         self._classifying = classifying
         self._announcer = announcer
@@ -304,7 +306,7 @@ class Answering:
         """Retry the arrival later, or give it up."""
         kind = type(error).__name__
         if isinstance(error, ThreadGone):
-            await self._arrivals.finish(item, Ending.IGNORED, "deleted")
+            await self._end_deleted(item)
             return
         if isinstance(error, Undelivered):
             log.warning("inbox %s: try %s failed: %s: %s", item.id, item.attempts, kind, error)
@@ -321,6 +323,12 @@ class Answering:
         else:
             await self._give_up(item, kind)
 
+    async def _end_deleted(self, item: InboxItem) -> None:
+        """End the arrival of a deleted message. Slack may have told of the deletion before anything was stored."""
+        if self._forget:
+            await self._forget(item.arrival.place)
+        await self._arrivals.finish(item, Ending.IGNORED, "deleted")
+
     async def _give_up(self, item: InboxItem, why: str) -> None:
         """End the arrival and tell the asker. If Slack never accepts that message, the log and the arrival say so."""
         try:
@@ -330,7 +338,7 @@ class Answering:
                 return
             await self._notify(item, await self._last_notice(item))
         except ThreadGone:
-            await self._arrivals.finish(item, Ending.IGNORED, "deleted")
+            await self._end_deleted(item)
             return
         except Undelivered as error:
             log.warning("inbox %s: the asker could not be told: %s", item.id, error)

@@ -1,5 +1,6 @@
 """Forgetting through Slack: the command, a deleted message, and a person's own questions."""
 
+import asyncio
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +11,7 @@ import pytest
 from bot.domain.audit import OPERATOR
 from bot.domain.dataset import Split, group_of, split_of
 from bot.domain.forgetting import OF_PEOPLE, ForgetKind, ForgetRequest, ForgetState, Scope
-from bot.domain.question import Place
+from bot.domain.question import Arrival, Place
 from bot.practice import Person
 from bot.practice.people import TEAM_ID
 from storage.store import SqlStore
@@ -147,6 +148,57 @@ async def test_deleted_message_is_forgotten(desk: SlackDesk, store: SqlStore) ->
     await nothing_left(desk, store)
     async with store.transaction() as tx:
         assert await tx.forgetting.is_forgotten(Place(team=TEAM_ID, channel=WATCHED, ts=ts))
+
+
+@pytest.mark.parametrize("text", [QUESTION, f"my boss hits me, {MARK}"])
+async def test_deletion_may_be_heard_before_the_message(
+    desk: SlackDesk, store: SqlStore, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """A long text takes its time to be masked, and Slack tells of both within a second."""
+    receive, stored = desk.answering.receive, asyncio.Event()
+
+    async def slowly(arrival: Arrival) -> bool:
+        await stored.wait()
+        return await receive(arrival)
+
+    monkeypatch.setattr(desk.answering, "receive", slowly)
+    emily = await desk.emily()
+    ts = await emily.say(WATCHED, text)
+    found = desk.acts.forgetting.message_deleted
+    heard = asyncio.Event()
+
+    async def message_deleted(place: Place) -> bool:
+        try:
+            return await found(place)
+        finally:
+            heard.set()
+
+    monkeypatch.setattr(desk.acts.forgetting, "message_deleted", message_deleted)
+    await emily.delete(WATCHED, ts)
+    await heard.wait()
+    assert await requests(desk) == []
+    stored.set()
+    await done(desk)
+    await nothing_left(desk, store)
+
+
+async def test_message_found_deleted_is_forgotten(desk: SlackDesk, store: SqlStore) -> None:
+    """Slack told nobody, as while the bot was away: the worker finds no thread to answer in."""
+    await desk.answerers.stop(0)
+    emily = await desk.emily()
+    ts = await emily.say(WATCHED, QUESTION)
+    await eventually(lambda: waiting(desk))
+    await desk.away()
+    await emily.delete(WATCHED, ts)
+    await desk.back()
+    desk.answerers.start()
+    await done(desk)
+    await nothing_left(desk, store)
+
+
+async def waiting(desk: SlackDesk) -> bool:
+    async with desk.store.transaction() as tx:
+        return await tx.inbox.open() == 1
 
 
 async def test_deleted_root_takes_the_reply_below(desk: SlackDesk, store: SqlStore) -> None:
