@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import httpx2
 from pydantic import SecretStr
@@ -141,16 +142,18 @@ def _default_trust(*, trust_env: bool) -> ssl.SSLContext:
 
 
 def _client(provider: Provider) -> "sdk.AsyncOpenAI":
-    from bot.providers.client import ProviderClient
+    from bot.providers.client import AiohttpTransport, ProviderClient
 
+    trust = provider.trust or _default_trust(trust_env=not provider.is_local)
+    behind_proxy = not provider.is_local and bool(getproxies())
     return ProviderClient(
         # For None or an empty string the SDK would fall back to the environment.
         api_key=provider.key or "none",
         base_url=provider.base_url or OPENAI,
         max_retries=RETRIES,
         http_client=sdk.DefaultAsyncHttpxClient(
-            transport=provider.transport,
-            verify=provider.trust or _default_trust(trust_env=not provider.is_local),
+            transport=provider.transport or (None if behind_proxy else AiohttpTransport(trust)),
+            verify=trust,
             trust_env=not provider.is_local,
             event_hooks={"response": [disable_vain_retries]},
         ),

@@ -1,8 +1,23 @@
-"""The addresses of providers."""
+"""The addresses of providers, and the connections to them."""
+
+import asyncio
+import gzip
+import json
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-from bot.providers.providers import address_to_try
+from bot.domain.errors import ModelError
+from bot.domain.prompt import Prompt
+from bot.domain.release import ModelName
+from bot.providers.model import OpenAIModel
+from bot.providers.providers import Provider, Providers, address_to_try
+from tests.kits.front import Front
+from tests.kits.openai_server import CHAT, OpenAIServer, said
+from tests.kits.serving import port_of, serving
 
 
 @pytest.mark.parametrize(
@@ -24,3 +39,46 @@ from bot.providers.providers import address_to_try
 )
 def test_address_to_try_ends_in_a_version(base_url: str, other: str | None) -> None:
     assert address_to_try(base_url) == other
+
+
+async def test_questions_share_kept_connections(server: OpenAIServer, model: ModelName, prompt: Prompt) -> None:
+    server.on(CHAT, said("HR"))
+    async with Front(server.url).running() as front:
+        providers = Providers([Provider(model.provider, front.url)])
+        asked = OpenAIModel(providers)
+        for _ in range(10):
+            await asked.classify(model, prompt, "休みは？")
+        assert front.connections == 1
+        await asyncio.gather(*(asked.classify(model, prompt, "休みは？") for _ in range(4)))
+        assert front.connections <= 4
+        await front.hang_up()
+        assert (await asked.classify(model, prompt, "休みは？")).category == "hr"
+        await providers.aclose()
+
+
+async def test_packed_answer_is_read(model: ModelName, prompt: Prompt) -> None:
+    async def answer(request: Request) -> Response:
+        assert "gzip" in request.headers["accept-encoding"]
+        packed = gzip.compress(json.dumps(said("HR").body).encode())
+        return Response(packed, headers={"content-encoding": "gzip"}, media_type="application/json")
+
+    async with serving(Starlette(routes=[Route("/v1/chat/completions", answer, methods=["POST"])])) as server:
+        providers = Providers([Provider(model.provider, f"http://127.0.0.1:{port_of(server)}/v1")])
+        assert (await OpenAIModel(providers).classify(model, prompt, "休みは？")).category == "hr"
+        await providers.aclose()
+
+
+async def test_proxy_is_used_for_other_machines(
+    server: OpenAIServer, model: ModelName, prompt: Prompt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.on(CHAT, said("HR"))
+    async with Front(server.url).running() as front:
+        monkeypatch.setenv("http_proxy", front.url.removesuffix("/v1"))
+        providers = Providers([Provider("far", "http://models.example/v1"), Provider(model.provider, server.url)])
+        asked = OpenAIModel(providers)
+        assert (await asked.classify(model, prompt, "休みは？")).category == "hr"
+        assert front.connections == 0, "this machine is reached without it"
+        with pytest.raises(ModelError):  # the server behind is no proxy
+            await asked.classify(ModelName(provider="far", model="m"), prompt, "休みは？")
+        assert front.connections == 1
+        await providers.aclose()
