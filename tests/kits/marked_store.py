@@ -3,8 +3,9 @@
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Boolean, Connection, DateTime, Float, Integer, MetaData, select
+from sqlalchemy import Boolean, Connection, DateTime, Float, Integer, MetaData, select, text
 
 from storage.database import Database
 
@@ -71,6 +72,15 @@ OTHERS = {
 }
 """Table → columns with ids, names, dates and figures, which hold no words of a question."""
 
+COLUMNS = {
+    "sqlite": "SELECT name, sql FROM sqlite_master ORDER BY name",
+    "postgresql": "SELECT table_name, ordinal_position, column_name, data_type, udt_name"
+    " FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY table_name, ordinal_position",
+}
+"""Dialect → the query for all columns of a database. It takes a tenth of the time of reading the tables themselves."""
+_read: dict[tuple[Any, ...], MetaData] = {}
+"""The answers of these queries → the tables that were read then."""
+
 
 async def written_columns(database: Database) -> set[str]:
     """Return every column of the database, as the database itself reports it, that can hold text."""
@@ -121,11 +131,14 @@ def files_with(folder: Path, word: str) -> list[str]:
 
 
 async def _reflected(database: Database) -> MetaData:
-    metadata = MetaData()
-
-    def reflect(connection: Connection) -> None:
-        metadata.reflect(bind=connection)
-
+    """Return the tables as the database defines them; databases that define the same columns share what was read."""
     async with database.begin() as connection:
-        await connection.run_sync(reflect)
-    return metadata
+        columns = (await connection.execute(text(COLUMNS[connection.dialect.name]))).all()
+        return await connection.run_sync(_reflect, tuple(map(tuple, columns)))
+
+
+def _reflect(connection: Connection, columns: tuple[Any, ...]) -> MetaData:
+    if columns not in _read:
+        _read[columns] = MetaData()
+        _read[columns].reflect(bind=connection)
+    return _read[columns]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.practice import Person, Timing, Workspace, serve
-from tests.kits.postgres import make_database
+from tests.kits.migrated import migrated_postgresql
 from tests.loop.program import MANIFEST, at_slack, running
 from tests.loop.story import ENGLISH, words
 
@@ -22,7 +22,7 @@ async def test_missed_questions_are_answered_once_by_two_replicas(tmp_path: Path
     workspace = Workspace(MANIFEST, lambda: time.time() - TWO_MINUTES, timing=Timing(redeliver=()))
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serve(workspace))
-        env = at_slack(server) | {"DATABASE_URL": make_database(), "BOT_LANGUAGE": "en"}
+        env = at_slack(server) | {"DATABASE_URL": migrated_postgresql(), "BOT_LANGUAGE": "en"}
         asker = await stack.enter_async_context(Person(server.url, server.people.employees[1].id))
         channel = server.channels.help_desk.id
         async with running(tmp_path, env) as bot:

@@ -12,6 +12,7 @@ from bot.domain.dataset import Split, text_key
 from bot.domain.release import ModelName
 from bot.releases.releasing import add_candidate
 from bot.settings import Settings
+from tests.kits.migrated import migrated_sqlite
 from tests.kits.openai_server import CHAT, FILES, OpenAIServer, Reply
 from tests.kits.openai_server import said as answers
 from tests.loop.story import open_loop_desk, settle_all, words
@@ -25,7 +26,7 @@ async def test_batch_survives_restart_and_posts_its_figures(tmp_path: Path, monk
     async with OpenAIServer().running() as server:
         settings = Settings(
             _env_file=None,
-            database_url=f"sqlite:///{tmp_path}/loop.db",
+            database_url=migrated_sqlite(tmp_path / "loop.db"),
             bot_language="en",
             bot_providers={"there": {"base_url": server.url, "api_key": "sk-there", "kind": "compatible"}},
         )

@@ -23,6 +23,7 @@ from handlers.texts.words import LANGUAGES, Words
 from tests.kits.forked_programs import forked
 from tests.kits.langsmith_server import LangSmithServer
 from tests.kits.langsmith_server.server import KEY
+from tests.kits.migrated import migrated_sqlite
 from tests.kits.openai_server import CHAT, OpenAIServer, Reply
 from tests.kits.openai_server import said as answers
 from tests.kits.slack_desk import eventually, texts
@@ -66,7 +67,7 @@ async def company(tmp_path: Path) -> AsyncIterator[Company]:
             "BOT_SERVING": "openai/small",
             "LANGSMITH_API_KEY": KEY,
             "LANGSMITH_ENDPOINT": endpoint,
-            "DATABASE_URL": f"sqlite:///{tmp_path}/bot.db",
+            "DATABASE_URL": migrated_sqlite(tmp_path / "bot.db"),
             "BOT_STAFF": slack.people.staff[1].id,
             "BOT_ADMINS": slack.people.admin.id,
             "BOT_CHANNELS": slack.channels.help_desk.id,

@@ -16,7 +16,7 @@ from bot.practice import Person, Server, Workspace, serve
 from bot.settings import Settings
 from storage.store import SqlStore
 from tests.kits.full_disk import fill_disk, make_room
-from tests.kits.postgres import make_database
+from tests.kits.migrated import migrated_postgresql
 from tests.kits.slack_desk import eventually, texts
 from tests.loop.program import MANIFEST
 
@@ -35,7 +35,7 @@ async def slack() -> AsyncIterator[Server]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "postgresql":
-        return make_database()
+        return migrated_postgresql()
     with closing(sqlite3.connect(tmp_path / "bot.db")) as connection:
         # Small pages, so that the free space within pages is too small for a question.
         connection.execute("PRAGMA page_size = 512")

@@ -19,6 +19,7 @@ from storage.database import Database
 from tests.kits.langsmith_server import LangSmithServer
 from tests.kits.langsmith_server.server import KEY
 from tests.kits.marked_store import files_with, holds, places_of
+from tests.kits.migrated import migrated_sqlite
 from tests.kits.openai_server import CHAT, OpenAIServer
 from tests.kits.openai_server import said as answers
 from tests.loop.conftest import Open
@@ -141,7 +142,7 @@ async def test_killed_process_is_continued_by_another(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serve(Workspace(MANIFEST)))
         await stack.enter_async_context(model.running())
-        env = environment(tmp_path, server, model.url) | {"DATABASE_URL": f"sqlite:///{tmp_path}/bot.db"}
+        env = environment(tmp_path, server, model.url) | {"DATABASE_URL": migrated_sqlite(tmp_path / "bot.db")}
         asker = await stack.enter_async_context(Person(server.url, server.people.employees[1].id))
         channel = server.channels.help_desk.id
         async with run_with_short_leases(tmp_path, env):

@@ -13,6 +13,7 @@ from bot.app.running import open_bot
 from bot.practice import Person, Server, Workspace, serve
 from bot.questions.delivering import tell_operators
 from bot.settings import Settings
+from tests.kits.migrated import migrated_sqlite
 from tests.kits.slack_desk import eventually, texts
 from tests.loop.program import MANIFEST
 
@@ -42,7 +43,7 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
             "slack_bot_token": SecretStr(server.bot_token),
             "slack_app_token": SecretStr(server.app_token),
             "slack_api_url": server.api_url,
-            "database_url": f"sqlite:///{tmp_path}/bot.db",
+            "database_url": migrated_sqlite(tmp_path / "bot.db"),
             "bot_admins": server.people.admin.id,
             "bot_staff": server.people.staff[1].id,
             "bot_channels": HELP_DESK,

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from bot.practice import Person, Workspace, serve
+from tests.kits.migrated import migrated_postgresql
 from tests.kits.openai_server import CHAT, OpenAIServer, Reply
 from tests.kits.openai_server import said as answers
-from tests.kits.postgres import make_database
 from tests.loop.program import MANIFEST, environment, run_with_short_leases
 from tests.loop.story import said
 
@@ -27,7 +27,7 @@ async def test_it_was_paused_while_the_model_thought(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serve(Workspace(MANIFEST)))
         await stack.enter_async_context(model.running())
-        env = environment(tmp_path, server, model.url) | {"DATABASE_URL": make_database()}
+        env = environment(tmp_path, server, model.url) | {"DATABASE_URL": migrated_postgresql()}
         asker = await stack.enter_async_context(Person(server.url, server.people.employees[1].id))
         channel = server.channels.help_desk.id
         paused = await stack.enter_async_context(run_with_short_leases(tmp_path, env))

@@ -23,6 +23,7 @@ from handlers.slack.deliveries import REQUEST_BYTES
 from handlers.views import ids
 from storage.inbox import SqlInbox
 from tests.kits.deep_json import DEEP
+from tests.kits.migrated import migrated_sqlite
 from tests.loop.program import MANIFEST
 from tests.loop.story import ENGLISH, LoopDesk, actions, said, words
 
@@ -61,7 +62,7 @@ async def in_http_mode(folder: Path) -> AsyncIterator[Place]:
             slack_bot_token=SecretStr(server.bot_token),
             slack_signing_secret=SecretStr(server.signing_secret),
             slack_api_url=server.api_url,
-            database_url=f"sqlite:///{folder}/requests.db",
+            database_url=migrated_sqlite(folder / "requests.db"),
             bot_language="en",
             bot_staff=[people.staff_group.id],
             bot_admins=[people.admin.id],
@@ -104,15 +105,15 @@ async def test_questions_presses_forms_and_commands_work_by_requests(place: Plac
 
 async def test_event_that_was_not_stored_is_redelivered(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[str] = []
-    add = SqlInbox.add
+    add = SqlInbox._add
 
-    async def failing_first(inbox: SqlInbox, arrival: Arrival, now: Any) -> bool:
+    async def failing_first(inbox: SqlInbox, arrival: Arrival, *more: Any) -> Any:
         tries.append(arrival.event_id)
         if len(tries) == 1:
             raise OSError("no space left on device")
-        return await add(inbox, arrival, now)
+        return await add(inbox, arrival, *more)
 
-    monkeypatch.setattr(SqlInbox, "add", failing_first)
+    monkeypatch.setattr(SqlInbox, "_add", failing_first)
     card = await place.desk.ask(ENGLISH.asked)
     assert said(card)
     assert len(tries) == 2
