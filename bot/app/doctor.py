@@ -120,7 +120,8 @@ def check_prompt(settings: Settings) -> list[Finding]:
     names = ", ".join(category.name for category in prompt.categories)
     found = [well("BOT_PROMPT", "cli.doctor.prompt", folder=settings.prompt_folder.name, names=names)]
     contacts = len(prompt.care.contacts)
-    found.append(well("[care]", "cli.doctor.care" if contacts else "cli.doctor.no_care", n=contacts))
+    care = well("[care]", "cli.doctor.care" if contacts else "cli.doctor.no_care", n=contacts)
+    found.append(care.model_copy(update={"careful": not contacts}))
     return found
 
 

@@ -84,6 +84,7 @@ async def test_doctor_reports_all_well_and_changes_nothing(outside: Surroundings
     ]
     assert not await outside.problems()
     assert found["DATABASE_URL"].key == "cli.doctor.new_database"
+    assert found["[care]"].line(Words("en")).startswith("?"), "nobody is named, and ok would say that all is well"
     assert not [got for got in outside.langsmith.requests if not got.route.startswith("GET ")]
     assert not [got for got in outside.model.requests if not got.route.startswith("GET ")]
     database = Database(str(outside.settings["database_url"]))
