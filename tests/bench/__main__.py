@@ -18,6 +18,7 @@ from tests.bench import (
     home,
     langsmith,
     learning,
+    pressed,
     replicas,
     rest,
     robustness,
@@ -27,7 +28,19 @@ from tests.bench import (
 )
 
 DATABASES = ("sqlite", "postgresql")
-PARTS = ("sustained", "distant", "burst", "stored", "home", "exchange", "langsmith", "start", "rest", "replicas")
+PARTS = (
+    "sustained",
+    "pressed",
+    "distant",
+    "burst",
+    "stored",
+    "home",
+    "exchange",
+    "langsmith",
+    "start",
+    "rest",
+    "replicas",
+)
 OF_THE_LEARNER = {"learning": learning, "robustness": robustness}
 
 
@@ -38,7 +51,9 @@ async def main() -> None:
         "parts", nargs="*", choices=(*PARTS, []), metavar="PART", help=f"{', '.join(PARTS)}; default: all"
     )
     parser.add_argument("--database", action="append", choices=DATABASES, help="may be repeated; default: both")
-    parser.add_argument("--questions", type=int, default=500, help="questions in `sustained` and `stored`")
+    parser.add_argument(
+        "--questions", type=int, default=500, help="questions in `sustained` and `stored`, and presses in `pressed`"
+    )
     parser.add_argument("--burst", type=int, default=2_000, help="questions in `burst`")
     parser.add_argument("--within", type=float, default=10.0, help="length of the burst in seconds; 0: all at once")
     parser.add_argument(
@@ -57,6 +72,8 @@ async def main() -> None:
     parts = args.parts or PARTS
     if "sustained" in parts:
         await sustained.main(args.questions, databases)
+    if "pressed" in parts:
+        await pressed.main(args.questions, databases)
     if "distant" in parts:
         await distant.main(args.questions, databases)
     if "burst" in parts:

@@ -83,13 +83,26 @@ class BenchWorkspace(Workspace):
         """Post a question of an employee in the watched channel and return its ts."""
         return str(chat.say(self, self.people.employees[1].id, self.sample.help_desk, text)["ts"])
 
-    async def ask(self, text: str) -> None:
-        """Post a question and wait for its answer."""
+    async def ask(self, text: str) -> str:
+        """Post a question, wait for its answer and return the question's ts."""
         ts = self.say(text)
         if not self.answers[ts]:
-            self._waiting[ts] = asyncio.get_running_loop().create_future()
-            async with asyncio.timeout(120):
-                await self._waiting[ts]
+            await self._shown(ts)
+        return ts
+
+    async def confirm(self, ts: str) -> None:
+        """Confirm the answer to a question and wait until its message changes."""
+        shown = asyncio.create_task(self._shown(ts))
+        await asyncio.sleep(0)  # it begins to wait
+        if not await self.agree(ts):
+            raise RuntimeError("a press was not acked in time")
+        await shown
+
+    async def _shown(self, ts: str) -> None:
+        """Wait until a message in this question's thread is posted or updated."""
+        self._waiting[ts] = asyncio.get_running_loop().create_future()
+        async with asyncio.timeout(120):
+            await self._waiting[ts]
 
     async def agree(self, ts: str) -> bool:
         """Confirm the answer to a question as one of the staff, and return whether the press was acked in time."""

@@ -1,0 +1,72 @@
+"""The cost of a press that corrects or confirms a card, compared with a bare handler that updates its message."""
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+from tests.bench.sustained import CONCURRENCY, ROUNDS
+from tests.bench.workplace import (
+    BenchWorkspace,
+    RunningProgram,
+    create_database,
+    open_workspace,
+    print_line,
+    run_bot,
+    run_program,
+)
+
+BARE = "bare handler that updates"
+
+
+class Presser:
+    """One of the staff who confirms answers, CONCURRENCY at a time, until each message has changed."""
+
+    def __init__(self, workspace: BenchWorkspace, program: RunningProgram) -> None:
+        self._workspace = workspace
+        self._program = program
+        self._seconds = 0.0
+        self._presses = 0
+
+    async def run_round(self, presses: int) -> None:
+        """Ask questions, which is not counted, and confirm each answer."""
+        asked = [await self._workspace.ask(f"How do I reset password number {n}?") for n in range(presses)]
+        gate = asyncio.Semaphore(CONCURRENCY)
+        await asyncio.sleep(1)  # what follows an answer is not counted either
+        before = self._program.cpu_seconds
+        await asyncio.gather(*(self._confirm(ts, gate) for ts in asked))
+        self._seconds += self._program.cpu_seconds - before
+        self._presses += presses
+
+    async def _confirm(self, ts: str, gate: asyncio.Semaphore) -> None:
+        async with gate:
+            await self._workspace.confirm(ts)
+
+    @property
+    def cpu(self) -> float:
+        """Processor seconds per press."""
+        return self._seconds / self._presses
+
+
+async def main(presses: int, databases: Sequence[str]) -> None:
+    """Print the table."""
+    print_line(f"{presses} presses, {CONCURRENCY} at a time")
+    print_line(f"{'':<34} {'cpu ms':>8} {'ratio':>8}")
+    async with AsyncExitStack() as stack:
+        pressers: dict[str, Presser] = {}
+        for name in (BARE, *databases):
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            workspace, env = await stack.enter_async_context(open_workspace())
+            bare = name == BARE
+            program = run_program(env, folder, "tests.bench.bare", "press") if bare else None
+            bot = program or run_bot(env, folder, create_database(name, folder))
+            running = await stack.enter_async_context(bot)
+            await Presser(workspace, running).run_round(2 * CONCURRENCY)
+            pressers[name] = Presser(workspace, running)
+        for _ in range(ROUNDS):
+            for presser in pressers.values():
+                await presser.run_round(presses // ROUNDS)
+    for name, presser in pressers.items():
+        label = name if name == BARE else f"whole bot, {name}"
+        print_line(f"{label:<34} {presser.cpu * 1000:8.2f} {presser.cpu / pressers[BARE].cpu:8.1f}")
+    print_line()
