@@ -83,14 +83,19 @@ def documents_of(prompt: str, labels: Sequence[str]) -> list[tuple[str, str]]:
     A name that is also a function word ("IT") is left out if the prompt gives other texts for the label. A text of
     several clauses is followed by its clauses, because a question is about one of them.
     """
+    return [*_read(prompt, tuple(labels))]
+
+
+@functools.lru_cache(maxsize=64)  # each answer asks for those of the same prompt
+def _read(prompt: str, labels: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     found = texts_of_labels(prompt, labels)
     names = {label: [] if found[label] and label.casefold() in FUNCTION_WORDS else [label] for label in labels}
     whole = [(text, label) for label in labels for text in [*names[label], *found[label]]]
     split = [pair for text, label in whole for pair in [(text, label), *((one, label) for one in clauses_of(text))]]
     if len(split) <= _MOST_TEXTS:
-        return split
+        return tuple(split)
     per_label = max(1, _MOST_TEXTS // len(labels))
-    return [(text, label) for label in labels for text in [*names[label], *found[label]][:per_label]]
+    return tuple((text, label) for label in labels for text in [*names[label], *found[label]][:per_label])
 
 
 def clauses_of(text: str) -> list[str]:
