@@ -46,6 +46,10 @@ class SqlPosts:
         found = (await self._connection.execute(select(posts).where(posts.c.id == posted_id))).mappings().one_or_none()
         return Posted.kept(dict(found)) if found else None
 
+    async def files(self) -> set[str]:
+        found = (await self._connection.execute(select(posts.c.files))).scalars()
+        return {one for files in found for one in files}
+
     async def holding(self, ids: Collection[str]) -> list[str]:
         wanted = {*ids}
         query = select(posts.c.id, posts.c.holds).where(~posts.c.leaving).order_by(posts.c.id)

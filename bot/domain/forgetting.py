@@ -19,6 +19,8 @@ FORGET_MODEL_TOPIC = "forget_model"
 """Outbox topic: a model of the embedded trainer that learned from forgotten rows. `model`: its name."""
 FORGET_POST_TOPIC = "forget_post"
 """Outbox topic: files or a list in Slack that show something forgotten. `posted`: the id of the `Posted`."""
+FORGET_OLDER_TOPIC = "forget_older"
+"""Outbox topic: files in Slack that an earlier version of the bot posted, of which nothing is noted."""
 BATCH_FILES_TOPIC = "batch_files"
 """Outbox topic: the files of a batch that ended. `model`: of whose provider; `batch`: the provider's id."""
 OUTSIDE_TOPICS = (
@@ -27,6 +29,7 @@ OUTSIDE_TOPICS = (
     FORGET_FILE_TOPIC,
     FORGET_MODEL_TOPIC,
     FORGET_POST_TOPIC,
+    FORGET_OLDER_TOPIC,
     BATCH_FILES_TOPIC,
 )
 """Topics of copies outside the database. Their keys begin with the request's id and a colon, if there is a request."""
@@ -35,6 +38,8 @@ FORGET_REPORT_TOPIC = "forget_report"
 
 FORGOTTEN_PREFIX = "forgotten:"
 """Beginning of the id of a person or row that was forgotten; a keyed hash follows."""
+OLDER_FILES_CURSOR = "older_files"
+"""Cursor: set once the files of earlier versions in Slack are deleted."""
 FORGOTTEN_CURSOR = "forgotten"
 """Cursor: moves with each erasure, so that each replica drops what it has in memory."""
 

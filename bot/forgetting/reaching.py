@@ -12,11 +12,13 @@ from bot.domain.forgetting import (
     FORGET_CARD_TOPIC,
     FORGET_FILE_TOPIC,
     FORGET_MODEL_TOPIC,
+    FORGET_OLDER_TOPIC,
     FORGET_POST_TOPIC,
     FORGET_REPORT_TOPIC,
     FORGET_TOPIC,
     FORGET_TRACES_TOPIC,
     OF_PEOPLE,
+    OLDER_FILES_CURSOR,
     OUTSIDE_TOPICS,
     Erased,
     ForgetKind,
@@ -94,6 +96,7 @@ class Reaching:
             FORGET_FILE_TOPIC: self._file,
             FORGET_MODEL_TOPIC: self._model,
             FORGET_POST_TOPIC: self._post,
+            FORGET_OLDER_TOPIC: self._older,
             BATCH_FILES_TOPIC: self._batch,
             FORGET_REPORT_TOPIC: self._report,
         }
@@ -157,6 +160,8 @@ class Reaching:
             before = scope.moment if scope.kind is ForgetKind.EXPORTS else None
             if request.counts or erased.counts:
                 await self._queue_files(tx, request, await tx.forgetting.trained_files(before))
+                if not await tx.cursors.get(OLDER_FILES_CURSOR):
+                    await tx.outbox.add(FORGET_OLDER_TOPIC, f"{request.id}:older", {}, now)
         if last:
             await self._queue_models(tx, request, {*request.trained, *erased.trained})
         changed = {
@@ -239,6 +244,16 @@ class Reaching:
             raise Undelivered(UNKNOWN_PLACE, final=self._clock.now() - posted.at > POSTED_WITHIN)
         removed = await self._announcer.remove_posted(posted) if posted else 0
         await self._done(item, counts={"posts": removed})
+
+    async def _older(self, item: OutboxItem) -> None:
+        """Delete the files of earlier versions. Nobody knows what they show, so the first forgetting takes them all."""
+        async with self._store.transaction() as tx:
+            await self._entries.hold(tx, item)
+            known, now = await tx.posts.files(), self._clock.now()
+        removed = await self._announcer.remove_older(known, now - POSTED_WITHIN)
+        async with self._store.transaction() as tx:
+            await tx.cursors.move(OLDER_FILES_CURSOR, now.isoformat(), now)
+        await self._done(item, counts={"posts": removed} if removed else None)
 
     async def _why_left(self, item: OutboxItem, error: Exception) -> str:
         """Return the reason in the report: the topic, and for what Slack refuses also why and where."""

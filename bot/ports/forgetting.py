@@ -89,6 +89,9 @@ class StoredPosts(Protocol):
 
     async def get(self, posted_id: str) -> Posted | None: ...
 
+    async def files(self) -> set[str]:
+        """Return the ids of all files of which it is noted what they show."""
+
     async def holding(self, ids: Collection[str]) -> list[str]:
         """Return the ids of what shows one of these questions, rows or people."""
 

@@ -1,6 +1,6 @@
 """Slack: the history of channels, and messages to people."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -75,6 +75,16 @@ class Remover(Protocol):
     async def remove_posted(self, posted: Posted) -> int:
         """Delete files, and replace a list by a sentence that says so; return their number."""
 
+    async def remove_older(self, known: Collection[str], before: datetime) -> int:
+        """Delete tables and training files that the bot posted before a time, but for known ones; return their number.
+
+        They are looked for in the channel for the people who run the bot, and in direct messages with admins.
+
+        Args:
+            known: ids of the files of which it is noted what they show.
+            before: the time.
+        """
+
     async def report_forgotten(self, request: ForgetRequest, versions: Sequence[int]) -> None:
         """Tell who asked what was forgotten, what could not be, and which versions were trained on it."""
 
@@ -86,6 +96,9 @@ class NoSlack(Remover):
         raise Undelivered("the app was removed", final=True)
 
     async def remove_posted(self, posted: Posted) -> int:  # noqa: ARG002
+        raise Undelivered("the app was removed", final=True)
+
+    async def remove_older(self, known: Collection[str], before: datetime) -> int:  # noqa: ARG002
         raise Undelivered("the app was removed", final=True)
 
     async def report_forgotten(self, request: ForgetRequest, versions: Sequence[int]) -> None:  # noqa: ARG002

@@ -95,10 +95,15 @@ class SlackAnnouncer:
 
         direct = DirectMessages(client, people, post_once, ops_channel, staff)
         self.send_on, self.tell_unreached, self.pass_on = direct.send_on, direct.tell_unreached, direct.pass_on
-        removals = Removals(client, self._copies)
+        removals = Removals(client, self._copies, self._audience)
         self.remove_shown, self.remove_posted = removals.remove_shown, removals.remove_posted
+        self.remove_older = removals.remove_older
         self._staff = mentions(tuple(staff)[:MOST_STAFF_MENTIONS])
         self._contacts = tuple(contacts)
+
+    async def _audience(self) -> tuple[list[str], list[str]]:
+        """Return the configured ops channel, also one that others read by now, and the ids of all admins."""
+        return [self._configured_ops] if self._configured_ops else [], await self._admins() if self._admins else []
 
     async def post_card(self, card: Card, *, again: bool) -> str:
         question, place = card.question, card.question.place

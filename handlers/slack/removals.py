@@ -1,5 +1,7 @@
 """The removal of what stands in Slack about a forgotten question."""
 
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -15,6 +17,8 @@ GONE = frozenset({"message_not_found", "channel_not_found", "thread_not_found"})
 """Slack's errors for a message that is not there any more."""
 FILE_GONE = frozenset({"file_not_found", "file_deleted"})
 """Slack's errors for a file that is not there any more."""
+TABLES = (".csv", ".jsonl", ".json")
+"""Ends of the names of files that may hold questions. Pictures show figures."""
 UNNAMED_MARKS = ("feedback:", "overslept:")
 """Beginnings of marks without the question's id. Where several questions share a thread, such a message goes too."""
 
@@ -25,9 +29,16 @@ class Removals:
     Args:
         client: The Web API.
         copies: Finds the bot's own messages.
+        audience: Returns the channels that get long results, apart from direct messages, and the ids of all admins.
     """
 
-    def __init__(self, client: AsyncWebClient, copies: OwnMessages) -> None:
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        copies: OwnMessages,
+        audience: Callable[[], Awaitable[tuple[list[str], list[str]]]],
+    ) -> None:
+        self._audience = audience
         self._client = client
         self._copies = copies
 
@@ -60,6 +71,37 @@ class Removals:
             raise refused
         return removed
 
+    async def remove_older(self, known: Collection[str], before: datetime) -> int:
+        channels, admins = await self._audience()
+        for admin in admins:
+            try:
+                opened = await call_slack(self._client.conversations_open(users=admin))
+            except Undelivered as error:
+                if not error.final:
+                    raise
+                continue  # a deactivated admin, for instance
+            channels = [*channels, str(opened["channel"]["id"])]
+        files = {file for channel in channels for file in await self._files_in(channel, before)}
+        return sum([await self._delete_file(file) for file in sorted(files - {*known})])
+
+    async def _files_in(self, channel: str, before: datetime) -> list[str]:
+        """Return the ids of the tables and training files in the bot's messages of a channel and their threads."""
+        found: list[str] = []
+        try:
+            async for message in self._copies.own(channel, None):
+                threaded = message.get("reply_count") and [
+                    one async for one in self._copies.own(channel, message["ts"])
+                ]
+                for one in threaded or [message]:
+                    if float(one["ts"]) < before.timestamp():
+                        found += [str(file["id"]) for file in one.get("files") or [] if _is_table(file)]
+        except ThreadGone:
+            pass  # it was deleted meanwhile
+        except Undelivered as error:
+            if str(error) not in GONE and not error.final:
+                raise
+        return found
+
     async def _delete_file(self, file: str) -> bool:
         try:
             await call_slack(self._client.files_delete(file=file))
@@ -82,3 +124,7 @@ class Removals:
 def _is_about(message: dict[str, Any], question: str) -> bool:
     values = ((message.get("metadata") or {}).get("event_payload") or {}).values()
     return any(question in str(value) or str(value).startswith(UNNAMED_MARKS) for value in values)
+
+
+def _is_table(file: Mapping[str, Any]) -> bool:
+    return str(file.get("name") or "").endswith(TABLES)

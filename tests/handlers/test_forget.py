@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from bot.domain.audit import OPERATOR
 from bot.domain.dataset import Split, group_of, split_of
@@ -15,6 +16,7 @@ from bot.domain.question import Arrival, Place
 from bot.practice import Person
 from bot.practice.people import TEAM_ID
 from storage.store import SqlStore
+from storage.tables import posts
 from tests.kits.marked_store import holds, places_of
 from tests.kits.slack_desk import WATCHED, SlackDesk, asked, card, eventually, private, queue, texts, whispered
 
@@ -319,6 +321,28 @@ async def test_files_and_lists_in_slack_go(desk: SlackDesk, store: SqlStore) -> 
     assert "actions" not in {block["type"] for block in shown["blocks"]}
     async with store.transaction() as tx:
         assert await tx.posts.holding([emily.user_id]) == []
+
+
+async def test_files_of_earlier_versions_go(desk: SlackDesk, store: SqlStore) -> None:
+    """Nothing is noted of what they show, so any forgetting takes them; later files are not touched again."""
+    yuko, _ = await listed_and_uploaded(desk)
+    async with store._database.begin() as connection:
+        await connection.execute(delete(posts))
+    await yuko.command("/finetune export")
+
+    async def both() -> bool:
+        return uploaded(desk) == 4
+
+    await eventually(both)
+    desk.clock.advance(hours=2)
+    misaki = await desk.misaki()
+    for n, left in enumerate([2, 2], start=1):
+        ts = await misaki.say(WATCHED, f"有給は何日ありますか {'あい'[n - 1] * 9}")
+        await misaki.answer(ts)
+        await misaki.delete(WATCHED, ts)
+        request = await done(desk, n)
+        assert (uploaded(desk), request.left) == (left, {})
+    assert [one.counts.get("posts", 0) for one in await requests(desk)] == [0, 2]
 
 
 async def test_posts_of_others_stay(desk: SlackDesk) -> None:

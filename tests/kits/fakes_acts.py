@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from bot.domain.batch import BatchJob
@@ -234,6 +234,9 @@ class FakeAnnouncer:
 
     async def remove_posted(self, posted: Posted) -> int:
         return len(posted.files) or 1
+
+    async def remove_older(self, known: Collection[str], before: datetime) -> int:
+        return 0
 
     async def report_forgotten(self, request: ForgetRequest, versions: Sequence[int]) -> None:
         self.forgotten.append((request, list(versions)))
