@@ -56,6 +56,7 @@ export function messageList(testid) {
   const list = el("div", { class: "list", role: "list" });
   const pill = el("button", { type: "button", class: "pill", hidden: true, "data-testid": `${testid}-pill` });
   let [shown, limit, newest, seen] = [null, PAGE_SIZE, "0", "0"];
+  let given = null; // what `show` was called with last; the button for earlier messages outlives its first call
   const scroll = scroller(testid, list, () => {
     seen = newest;
     pill.hidden = true;
@@ -88,6 +89,7 @@ export function messageList(testid) {
   }
 
   function show(what) {
+    given = what;
     const { channel, messages, label, place, inThread = false, empty } = what;
     const last = messages.at(-1);
     // What the person wrote, and a private answer to it, is wanted in sight.
@@ -105,7 +107,7 @@ export function messageList(testid) {
     const more = () => {
       limit += PAGE_SIZE;
       scroll.atEnd = false;
-      show(what);
+      show(given);
     };
     if (messages.length > limit)
       items.unshift({ key: "earlier", signature: `${limit} ${t("earlier")}`, make: () => earlier(more) });

@@ -345,3 +345,19 @@ async def test_draft_and_toast_leave_the_composer_alone(stub: Stub, visit: Visit
     assert low is not None
     assert box is not None
     assert low["y"] + low["height"] <= box["y"], "the toast covers the composer"
+
+
+async def test_earlier_messages_keep_what_arrived_since(stub: Stub, visit: Visit) -> None:
+    """The button stays in the page while messages arrive, and must not show the list of the time before them."""
+    stub.history["C1"] = [message(n, "U1", f"line {n}") for n in range(300)]
+    page = await visit(stub.url)
+    box = page.get_by_test_id("messages")
+    await box.evaluate("box => (box.scrollTop = 0)")
+    await stub.push(type="message", channel="C1", message=message(300, "U2", "just in"))
+    pill = page.get_by_test_id("messages-pill")
+    await expect(pill).to_be_visible()
+    await page.get_by_test_id("earlier").click()
+    await expect(page.get_by_test_id("message").first).to_contain_text("line 0")
+    await expect(page.get_by_test_id("message").last).to_contain_text("just in")
+    await expect(page.get_by_test_id("message").filter(has_text="line 101")).to_be_in_viewport()
+    await expect(pill).to_be_visible()
