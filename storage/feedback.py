@@ -2,13 +2,20 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.feedback import AskerFeedback
 from bot.domain.signal import Signal
 from storage.tables import feedback, signals
 from storage.upserts import upsert
+
+_LATER = feedback.alias()
+_NEWEST_SEQ = select(func.max(_LATER.c.seq)).where(_LATER.c.question_id == feedback.c.question_id).scalar_subquery()
+_NEWEST = select(feedback).where(
+    feedback.c.question_id.in_(bindparam("ids", expanding=True)), feedback.c.seq == _NEWEST_SEQ
+)
+_SIGNALS_OF = select(signals).where(signals.c.question_id == bindparam("id")).order_by(signals.c.at, signals.c.by)
 
 
 class SqlFeedback:
@@ -30,12 +37,7 @@ class SqlFeedback:
         return [AskerFeedback.model_validate(dict(row)) for row in (await self._connection.execute(query)).mappings()]
 
     async def newest(self, question_ids: Collection[str]) -> dict[str, AskerFeedback]:
-        later = feedback.alias()
-        newest = select(func.max(later.c.seq)).where(later.c.question_id == feedback.c.question_id)
-        query = select(feedback).where(
-            feedback.c.question_id.in_(question_ids), feedback.c.seq == newest.scalar_subquery()
-        )
-        found = (await self._connection.execute(query)).mappings()
+        found = (await self._connection.execute(_NEWEST, {"ids": [*question_ids]})).mappings()
         return {row["question_id"]: AskerFeedback.model_validate(dict(row)) for row in found}
 
 
@@ -59,5 +61,5 @@ class SqlSignals:
         return True
 
     async def of(self, question_id: str) -> list[Signal]:
-        query = select(signals).where(signals.c.question_id == question_id).order_by(signals.c.at, signals.c.by)
-        return [Signal.model_validate(dict(row)) for row in (await self._connection.execute(query)).mappings()]
+        found = (await self._connection.execute(_SIGNALS_OF, {"id": question_id})).mappings()
+        return [Signal.model_validate(dict(row)) for row in found]

@@ -43,6 +43,8 @@ _BY_ID = select(questions).where(questions.c.id == bindparam("id"))
 _LOCKED = _BY_ID.with_for_update()
 _AT = select(questions).where(*(questions.c[name] == bindparam(name) for name in ("team", "channel", "ts")))
 _SAVE_CARD = update(questions).where(questions.c.id == bindparam("question_id")).values(card_ts=bindparam("posted_ts"))
+_REOPEN = update(questions).where(questions.c.id == bindparam("question_id")).values(settled=bindparam("category"))
+_SETTLE = _REOPEN.values(set_aside=False)
 _OPEN = sql("settled IS NULL AND card_ts IS NOT NULL")
 """As in the partial index, so that it is used."""
 _ADD_VERDICT = insert(verdicts)
@@ -147,8 +149,8 @@ class SqlQuestions:
         return (await self._connection.execute(select(func.count()).select_from(questions))).scalar_one()
 
     async def settle(self, question_id: str, category: str | None) -> None:
-        values = {"settled": category} | ({"set_aside": False} if category else {})
-        await self._connection.execute(update(questions).where(questions.c.id == question_id).values(values))
+        statement = _SETTLE if category else _REOPEN
+        await self._connection.execute(statement, {"question_id": question_id, "category": category})
 
     async def set_aside(self, question_id: str, *, aside: bool) -> None:
         await self._connection.execute(update(questions).where(questions.c.id == question_id).values(set_aside=aside))
