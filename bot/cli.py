@@ -160,7 +160,11 @@ def parser(words: Words, arguments: Sequence[str] = ()) -> argparse.ArgumentPars
         def error(self, message: str) -> NoReturn:
             typed = [one.partition("=")[0] for at, one in enumerate(arguments) if not at or one.startswith("--")]
             near = [found for one in typed if one not in known for found in get_close_matches(one, known, n=1)]
-            super().error("\n".join([message, *(words("cli.nearest", name=name) for name in near)]))
+            hints = [words("cli.nearest", name=name) for name in near]
+            verb = next(iter(arguments), "")
+            if verb not in known and f"finetune.help.{verb}" in texts("en"):
+                hints = [words("cli.in_slack", verb=verb)]
+            super().error("\n".join([message, *hints]))
 
     program = Helpful(prog="python -m bot", description=words("cli.verb.none"))
     program.set_defaults(verb=run, log_level="INFO")

@@ -282,6 +282,13 @@ def test_misspelt_word_is_answered_with_the_nearest(arguments: list[str], near: 
     assert f"Did you mean {near}?" in capsys.readouterr().err
 
 
+def test_command_of_slack_is_sent_there(capsys: Shell) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["status"])
+    assert ended.value.code == 2
+    assert "/finetune status" in capsys.readouterr().err
+
+
 def test_version_and_wrong_numbers_are_told_plainly(capsys: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
