@@ -1,6 +1,7 @@
 """Long texts at the wire: while one of them is masked, everybody else is acked and answered."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -59,6 +60,8 @@ async def test_others_are_answered_while_long_text_is_masked(desk: SlackDesk, ha
 
 async def test_work_on_each_long_message_is_bounded(desk: SlackDesk, halt: Halt) -> None:
     halt.over.set()
-    emily = await desk.emily()
+    emily, sockets = await desk.emily(), desk.server.workspace.sockets
+    # On a busy machine the ack may be late, and the text of a redelivered message is masked again.
+    sockets.timing = replace(sockets.timing, redeliver=())
     await emily.answer(await emily.say(WATCHED, PHONES))
     assert sum(halt.lengths) <= MOST_MASKED
