@@ -79,7 +79,10 @@ function form(view) {
     title,
     iconButton("close", t("close"), () => dismiss(view), { "data-spot": "x" }),
   );
-  const body = el("div", { class: "dialog-body content" }, blocks(view.blocks, surface));
+  const hasControls = view.blocks.some(({ type }) => type === "input" || type === "actions");
+  // A text that scrolls has no control whose focus would scroll it.
+  const tabindex = hasControls ? null : "0";
+  const body = el("div", { class: "dialog-body content", tabindex }, blocks(view.blocks, surface));
   const needsSubmit = view.submit || view.blocks.some(({ type }) => type === "input");
   const foot = el(
     "footer",

@@ -162,3 +162,10 @@ async def test_app_home_is_requested_and_drawn_when_published(stub: Stub, visit:
     assert (await stub.wait_for_request("actions"))["container"] == {"type": "view", "view_id": "V9"}
     await page.get_by_test_id("tab-messages").click()
     await expect(page.get_by_test_id("composer")).to_have_attribute("placeholder", "Message Madoguchi")
+
+
+async def test_modal_of_text_alone_is_scrolled_by_keys(stub: Stub, visit: Visit) -> None:
+    page = await visit(stub.url)
+    text = {"type": "section", "text": {"type": "mrkdwn", "text": "line\n" * 200}}
+    await stub.push(type="view", view={"id": "V1", "title": plain("Details"), "blocks": [text]})
+    await expect(page.locator(".dialog-body")).to_have_attribute("tabindex", "0")
