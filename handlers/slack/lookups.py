@@ -41,7 +41,7 @@ class Lookups(Generic[Found]):
         running = self._running.get(key)
         if running is None:
             running = self._running[key] = asyncio.create_task(self._fill(key))
-            running.add_done_callback(lambda _: self._running.pop(key))
+            running.add_done_callback(self._ended(key))
         return await asyncio.shield(running)
 
     def forget(self) -> None:
@@ -51,6 +51,14 @@ class Lookups(Generic[Found]):
     def forget_one(self, key: str) -> Found | None:
         """Take an id out of the cache, and return what was known about it."""
         return self._known.pop(key, (0.0, None))[1]
+
+    def _ended(self, key: str) -> Callable[[asyncio.Task[Found]], None]:
+        def ended(running: asyncio.Task[Found]) -> None:
+            del self._running[key]
+            if not running.cancelled():
+                running.exception()  # Retrieved here too, because all callers may have been cancelled meanwhile.
+
+        return ended
 
     async def _fill(self, key: str) -> Found:
         found = await self._look_up(key)
