@@ -26,6 +26,7 @@ def care(contacts: Sequence[str], words: Words, *, in_channel: bool) -> Message:
     small = words("care.private")
     if in_channel:
         small += " " + words("care.delete")
+    small += " " + words("care.otherwise")
     blocks = [section(words("notice.care")), section(help_in_company), context(small)]
     return Message("\n".join([words("notice.care"), help_in_company, small]), blocks)
 

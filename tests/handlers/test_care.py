@@ -22,6 +22,7 @@ async def test_cry_in_a_channel_is_answered_in_private(desk: SlackDesk) -> None:
     answer = texts(await emily.message(private(DANGER)))
     assert "your company's HR" in answer
     assert "Your own message can still be read here" in answer
+    assert "If you meant something else" in answer
     await desk.settled()
     assert from_bot(await priya.history(WATCHED) + await priya.replies(WATCHED, ts)) == []
     assert (await desk.questions(), desk.model.asked) == (0, [])
@@ -32,6 +33,7 @@ async def test_cry_in_a_direct_message_is_answered_there(desk: SlackDesk) -> Non
     ts = await misaki.say(await misaki.dm(), "ｼﾆﾀｲ")
     answer = texts(await misaki.answer(ts))
     assert "0120-279-338" in answer
+    assert "別のご用件でしたら" in answer
     assert "ほかの人も読めます" not in answer
     await desk.settled()
     assert await desk.questions() == 0
