@@ -115,7 +115,7 @@ def _names(evaluation: Evaluation, words: Words) -> dict[str, str]:
 
 
 def _alt(evaluation: Evaluation, words: Words) -> str:
-    """Return what the picture shows: both shares of right answers, and the categories that changed or are weakest."""
+    """Return what the picture shows: the shares of right answers, and the categories that changed or are weakest."""
     card, before, names = evaluation.card, evaluation.before, _names(evaluation, words)
     facts = {"name": evaluation.release.name, "now": f"{card.accuracy:.0%}"}
     telling = {c: figures.recall or 0 for c, figures in card.categories.items() if figures.support >= FEWEST_IN_BIN}
@@ -124,17 +124,17 @@ def _alt(evaluation: Evaluation, words: Words) -> str:
         return words.listed([names.get(one, one) for one in categories]) or words("evaluate.picture.nothing")
 
     if before is None or evaluation.serving is None:
+        if not telling:
+            return words("evaluate.picture.alt_few_alone", n=FEWEST_IN_BIN, **facts)
         weakest = sorted(telling, key=lambda c: telling[c])[:3]
         return words("evaluate.picture.alt_alone", worse=named(weakest), **facts)
+    facts |= {"serving": evaluation.serving.name, "before": f"{before.accuracy:.0%}"}
+    if not telling:
+        return words("evaluate.picture.alt_few", n=FEWEST_IN_BIN, **facts)
     gains = {c: share - (before.categories[c].recall or 0) for c, share in telling.items()}
-    return words(
-        "evaluate.picture.alt",
-        serving=evaluation.serving.name,
-        before=f"{before.accuracy:.0%}",
-        better=named([c for c, gain in gains.items() if gain >= CHANGED]),
-        worse=named([c for c, gain in gains.items() if gain <= -CHANGED]),
-        **facts,
-    )
+    better = named([c for c, gain in gains.items() if gain >= CHANGED])
+    worse = named([c for c, gain in gains.items() if gain <= -CHANGED])
+    return words("evaluate.picture.alt", better=better, worse=worse, **facts)
 
 
 def certainty_dots(evaluation: Evaluation, words: Words, font: str | None) -> Picture | None:

@@ -305,6 +305,17 @@ def test_alternative_text_says_what_changed(pictures: ModuleType, language: str)
     assert pictures.certainty_dots(few, words, None) is None, "a bin of few questions says nothing"
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_alternative_text_compares_no_few_questions(pictures: ModuleType, language: str) -> None:
+    words, few = Words(language), evaluation(20, 6, accuracy=1.0)
+    alone = few.model_copy(update={"serving": None, "before": None})
+    for made in (few, alone):
+        told = pictures.category_bars(made, words, None).alt
+        assert "100%" in told
+        assert "10" in told.replace("100%", ""), "it says that no category has ten questions"
+        assert words("evaluate.picture.nothing") not in told.replace("questions", "")
+
+
 def test_infinite_interval_is_shown_as_100_points() -> None:
     """The interval of a single question has infinite ends, which people cannot read."""
     assert [points(share) for share in (-math.inf, -0.0213, 0.5, math.inf)] == ["-100.0", "-2.1", "+50.0", "+100.0"]
