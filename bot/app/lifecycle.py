@@ -1,5 +1,6 @@
 """The bot on Slack from start to stop: workers, periodic tasks, listeners and the connection."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -137,7 +138,7 @@ async def serve_app(core: Core, settings: Settings, edge: Edge, client: Followin
     finally:
         schedule.stop()
         await workers.stop()
-        await core.replicas.leave()
+        await asyncio.gather(core.acts.focusing.stop(), core.replicas.leave())
 
 
 async def follow_channels(side: "SlackSide", settings: Settings) -> "SlackSide":

@@ -150,6 +150,12 @@ class Focusing:
             self._order, self._ordered_at = self._ordering.result(), now
         return self._order
 
+    async def stop(self) -> None:
+        """End the work in the background, which would go on with a closed database."""
+        if self._ordering is not None:
+            self._ordering.cancel()
+            await asyncio.gather(self._ordering, return_exceptions=True)
+
     async def _may_settle(self, one: QueueEntry, questions: dict[str, Question], may_read: MayRead) -> bool:
         if one.why is not QueueReason.CONFLICT:
             return await may_read(questions[one.key])

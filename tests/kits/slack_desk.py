@@ -336,6 +336,7 @@ async def open_desk(
         stack.push_async_callback(recheckers.stop, 5)
         stack.push_async_callback(forgetters.stop, 5)
         stack.push_async_callback(deliverers.stop, 5)
+        stack.push_async_callback(acts.focusing.stop)
         # First of all, as the bot does: a listener that went on would open the closed database again.
         stack.push_async_callback(deliveries.close, 5)
         yield desk

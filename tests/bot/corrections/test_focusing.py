@@ -1,5 +1,7 @@
 """The queue for one person: order, skips, what is no question, undo, and who may read what."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from bot.corrections.focusing import Focus, Focusing
@@ -34,8 +36,10 @@ class FocusDesk(ReviewDesk):
 
 
 @pytest.fixture
-def desk(store: SqlStore, clock: StepClock) -> FocusDesk:
-    return FocusDesk(store, clock)
+async def desk(store: SqlStore, clock: StepClock) -> AsyncIterator[FocusDesk]:
+    desk = FocusDesk(store, clock)
+    yield desk
+    await desk.focusing.stop()
 
 
 async def test_settled_entry_makes_room_for_the_next(desk: FocusDesk) -> None:
