@@ -5,7 +5,6 @@ middleware raises, there is no ack and Slack delivers the event again. handlers/
 are questions.
 """
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -47,7 +46,7 @@ class QuestionMiddleware:
         self._sending = context.acts.sending
         self._forgetting = context.acts.forgetting
         self._wake_deliverers = context.wake.deliverers
-        self._deleted: deque[Place] = deque(maxlen=REMEMBERED_DELETIONS)
+        self._deleted: dict[Place, None] = {}
         """The messages that were deleted lately: one may be stored only now, because long text takes its time."""
 
     async def store(self, body: dict[str, Any], next: Callable[[], Awaitable[None]]) -> None:  # noqa: A002 - Bolt's name
@@ -68,13 +67,18 @@ class QuestionMiddleware:
                 await self._forget(arrival.place)
         if event.get("type") == "message" and (deleted := deleted_ts(event)):
             place = Place(team=self._people.home.team, channel=event["channel"], ts=deleted)
-            self._deleted.append(place)  # before the look at what is stored, so that one of both sees the other
+            self._remember(place)  # before the look at what is stored, so that one of both sees the other
             await self._forget(place)
         elif event.get("type") in EVENTS and (command := self._policy.posted_command(event)):
             await self._explain(event, command)
         elif addressed is None and is_reply(event):
             await self._pass_on(event)
         await next()
+
+    def _remember(self, deleted: Place) -> None:
+        self._deleted[deleted] = None
+        if len(self._deleted) > REMEMBERED_DELETIONS:
+            del self._deleted[next(iter(self._deleted))]
 
     async def _forget(self, place: Place) -> None:
         if await self._forgetting.message_deleted(place):

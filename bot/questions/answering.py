@@ -4,6 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from bot.care.caring import Caring
 from bot.domain import intake
@@ -76,8 +77,8 @@ class Answering:
         self._edits = MessageEdits(store, classifying, self._arrivals, clock, self._is_over_limit)
         self._writes = BatchedWrites(self._write, ARRIVALS_PER_TRANSACTION)
         self._shared = self._arrivals.shared
-        self._looked: tuple[Transaction, AskedReleases, RowChanges | None] | None = None
-        """What `_look` read last, and in which transaction."""
+        self._looked: WeakKeyDictionary[Transaction, tuple[AskedReleases, RowChanges | None]] = WeakKeyDictionary()
+        """What `_look` read in each open transaction. No row's text is kept longer, for it may be forgotten."""
         self.hand_back = self._arrivals.hand_back
         self.waiting_workers: Callable[[], int] | None = None
         """Returns how many workers wait. `receive` stores what they can take as claimed, which saves them the claim.
@@ -262,9 +263,9 @@ class Answering:
 
     async def _look(self, tx: Transaction) -> tuple[AskedReleases, RowChanges | None]:
         """Return the releases to ask and what changed in the rows, read once for all questions of a transaction."""
-        if self._looked is None or self._looked[0] is not tx:
-            self._looked = tx, await self._classifying.asked(tx), await self._classifying.memory.changes(tx)
-        return self._looked[1:]
+        if tx not in self._looked:
+            self._looked[tx] = await self._classifying.asked(tx), await self._classifying.memory.changes(tx)
+        return self._looked[tx]
 
     async def _unanswered(self, tx: Transaction, asked: Question) -> Question | None:
         """Return the stored question of this message if it has no card yet and this arrival may answer it."""
