@@ -59,14 +59,14 @@ _LABELLED_POSTCODE = re.compile(
     rf"(?i:post ?code|zip(?: code)?|postal code)(?: is|:)? (?P<value>{_UK_POSTCODE}|\d{{5}}(?:-\d{{4}})?)(?![\w-])"
 )
 
-ADDRESS_MASKS = tuple(
-    Mask("[address]", matches(pattern, "value"), needs_digit=True)
-    for pattern in (
-        _LABELLED_JAPANESE,
-        _MOVED_JAPANESE,
-        _POST_MARK,
-        _WITH_POSTCODE,
-        _LABELLED_ENGLISH,
-        _LABELLED_POSTCODE,
-    )
+_LABEL_SIGNS = ("住", "居", "自宅", "実家", "越し先", "送", "届け先", "本籍", "郵便番号", "〒")
+_TOWARDS_SIGNS = ("address", "liv", "mov", "resid", "home", " to")
+
+ADDRESS_MASKS = (
+    Mask("[address]", matches(_LABELLED_JAPANESE, "value"), digits=1, signs=_LABEL_SIGNS),
+    Mask("[address]", matches(_MOVED_JAPANESE, "value"), digits=1, signs=("越", "居", "住", "移", "宛")),
+    Mask("[address]", matches(_POST_MARK, "value"), digits=7),
+    Mask("[address]", matches(_WITH_POSTCODE, "value"), digits=3),
+    Mask("[address]", matches(_LABELLED_ENGLISH, "value"), digits=1, signs=_TOWARDS_SIGNS),
+    Mask("[address]", matches(_LABELLED_POSTCODE, "value"), digits=2, signs=("post", "zip")),
 )

@@ -11,6 +11,7 @@ _OTHER_DASHES = "−⁻₋﹣"
 _BETWEEN_DIGITS = "ー・‧·∙"
 """Signs that are a dash after a digit, or a digit and a space, and a part of words elsewhere."""
 _DIGIT = re.compile(r"\d")
+_DASHED = re.compile(rf"[0-9)] ?[{_BETWEEN_DIGITS}]")
 _VOICED = "\u3099\u309a"
 """Voice marks, which half-width kana bring as characters of their own."""
 
@@ -27,8 +28,10 @@ class Mask(NamedTuple):
 
     word: str
     find: Callable[[str], Iterable[Stretch]]
-    needs_digit: bool = False
-    """Whether it can only find something in a text that has a digit. Most texts have none, which saves time."""
+    digits: int = 0
+    """Fewest digits of a text in which it can find something. Most texts have few, which saves time."""
+    signs: tuple[str, ...] = ()
+    """In lower case; it can only find something in a text that holds one of them. None means any text."""
 
 
 class FoldedText:
@@ -43,15 +46,24 @@ class FoldedText:
     def __init__(self, text: str, folded: str, places: Sequence[int] | None) -> None:
         self.text = text
         self.folded = folded
-        self.has_digit = bool(_DIGIT.search(folded))
+        self._digits = len(_DIGIT.findall(folded))
+        # What ignoring case takes for an i: also the one with a dot, and the one without.
+        self._lower = folded.lower().replace("i\u0307", "i").replace("\u0131", "i")
         self._places = places
 
     @classmethod
-    @lru_cache(maxsize=8)
     def of(cls, text: str) -> Self:
         """Fold a text: NFKC, every dash as `-`, every digit as an ASCII one, without invisible characters."""
         if text.isascii():
             return cls(text, text, None)
+        same_places = text.translate(_ONE_TO_ONE)
+        if len(same_places) == len(text) and not _DASHED.search(same_places):
+            return cls(text, same_places, None)
+        return cls.by_character(text)
+
+    @classmethod
+    def by_character(cls, text: str) -> Self:
+        """Return what `of` returns, which tries a quicker way first."""
         folded: list[str] = []
         places: list[int] = []
         for at, ch in enumerate(text):
@@ -64,19 +76,22 @@ class FoldedText:
                 places.append(at)
         return cls(text, "".join(folded), places)
 
+    def may_hold(self, mask: Mask) -> bool:
+        """Return whether the mask may find something; quicker than to search."""
+        return self._digits >= mask.digits and (not mask.signs or any(sign in self._lower for sign in mask.signs))
+
     def replaced(self, mask: Mask) -> str:
         """Return the text with each part that the mask finds replaced by its word."""
-        if mask.needs_digit and not self.has_digit:
-            return self.text
         output: list[str] = []
         copied = 0
         for start, end in mask.find(self.folded):
-            first, last = self._place(start), self._place(end - 1) + 1
+            first, last = self.place(start), self.place(end - 1) + 1
             output += [self.text[copied:first], mask.word]
             copied = last
         return "".join([*output, self.text[copied:]]) if output else self.text
 
-    def _place(self, at: int) -> int:
+    def place(self, at: int) -> int:
+        """Return the index in the text of a folded character."""
         return at if self._places is None else self._places[at]
 
 
@@ -93,6 +108,18 @@ def _plain(ch: str) -> str:
         return "" if kind == "Cf" else ch  # a number in a circle is no digit
     plain = unicodedata.normalize("NFKC", ch)
     return "".join(_one(each) for each in plain)
+
+
+class _OneToOne(dict[int, str | None]):
+    """Code point → its folded form; None if that is not one character with the same place. Filled as they are met."""
+
+    def __missing__(self, point: int) -> str | None:
+        plain = _plain(chr(point))
+        found = self[point] = plain if len(plain) == 1 and plain not in _VOICED else None
+        return found
+
+
+_ONE_TO_ONE = _OneToOne()
 
 
 def _one(ch: str) -> str:

@@ -128,6 +128,10 @@ _BORN = re.compile(
 )
 _BORN_AFTER = re.compile(rf"(?<!\d)(?P<value>{_BIRTH_DATE})\s?(?:生まれ|生(?![日産]))", re.IGNORECASE)
 
+_BANK_SIGNS = ("口座", "振込", "普通", "当座", "貯蓄", "account", "acct", "routing", "checking", "savings")
+_BIRTH_SIGNS = ("生年月日", "誕生日", "born", "birth", "dob", "d.o", "do.b")
+_EMPLOYEE_SIGNS = ("社員", "従業員", "職員", "スタッフ", "社番", "emp", "staff", "personnel", "badge", "payroll")
+
 
 def ibans(folded: str) -> Iterator[Stretch]:
     """Return account numbers whose check digits are right (ISO 13616)."""
@@ -141,27 +145,27 @@ def ibans(folded: str) -> Iterator[Stretch]:
 
 
 LABELLED_MASKS = (
-    Mask("[iban]", ibans, needs_digit=True),
-    Mask("[iban]", _behind(_LABELLED_IBAN), needs_digit=True),
-    Mask("[my-number]", _behind(_MY_NUMBER), needs_digit=True),
-    Mask("[my-number]", matches(_FAR_MY_NUMBER, "value"), needs_digit=True),
-    Mask("[my-number]", _behind(_SPOKEN_MY_NUMBER), needs_digit=True),
-    Mask("[card]", _behind(_CARD), needs_digit=True),
-    Mask("[residence-card]", matches(_RESIDENCE), needs_digit=True),
-    Mask("[insurance-number]", matches(_NINO), needs_digit=True),
-    Mask("[insurance-number]", _behind(_LABELLED_NINO), needs_digit=True),
-    Mask("[ssn]", matches(_SSN), needs_digit=True),
-    Mask("[ssn]", _behind(_LABELLED_SSN), needs_digit=True),
-    Mask("[passport]", _behind(_PASSPORT), needs_digit=True),
-    Mask("[licence]", _behind(_LICENCE), needs_digit=True),
-    Mask("[insurance-number]", _behind(_PENSION), needs_digit=True),
-    Mask("[birth-date]", matches(_BORN, "value"), needs_digit=True),
-    Mask("[birth-date]", matches(_BORN_AFTER, "value"), needs_digit=True),
+    Mask("[iban]", ibans, digits=2),
+    Mask("[iban]", _behind(_LABELLED_IBAN), digits=2, signs=("iban",)),
+    Mask("[my-number]", _behind(_MY_NUMBER), digits=11),
+    Mask("[my-number]", matches(_FAR_MY_NUMBER, "value"), digits=12),
+    Mask("[my-number]", _behind(_SPOKEN_MY_NUMBER), digits=12),
+    Mask("[card]", _behind(_CARD), digits=12),
+    Mask("[residence-card]", matches(_RESIDENCE), digits=8),
+    Mask("[insurance-number]", matches(_NINO), digits=6),
+    Mask("[insurance-number]", _behind(_LABELLED_NINO), digits=6),
+    Mask("[ssn]", matches(_SSN), digits=9),
+    Mask("[ssn]", _behind(_LABELLED_SSN), digits=9),
+    Mask("[passport]", _behind(_PASSPORT), digits=6),
+    Mask("[licence]", _behind(_LICENCE), digits=3, signs=("免許", "licen", "dl")),
+    Mask("[insurance-number]", _behind(_PENSION), digits=1, signs=("年金", "保険", "insurance", "policy", "member")),
+    Mask("[birth-date]", matches(_BORN, "value"), digits=1, signs=_BIRTH_SIGNS),
+    Mask("[birth-date]", matches(_BORN_AFTER, "value"), digits=2, signs=("生",)),
 )
 NUMBERED_MASKS = (
-    Mask("[bank-account]", _behind(_SORT_CODE), needs_digit=True),
-    Mask("[bank-account]", _behind(_POSTAL_BANK), needs_digit=True),
-    Mask("[bank-account]", _behind(_BANK), needs_digit=True),
-    Mask("[employee-number]", _behind(_EMPLOYEE), needs_digit=True),
+    Mask("[bank-account]", _behind(_SORT_CODE), digits=6),
+    Mask("[bank-account]", _behind(_POSTAL_BANK), digits=11),
+    Mask("[bank-account]", _behind(_BANK), digits=5, signs=_BANK_SIGNS),
+    Mask("[employee-number]", _behind(_EMPLOYEE), digits=3, signs=_EMPLOYEE_SIGNS),
 )
 """Kinds whose values may look like a telephone number, which comes before them."""

@@ -47,4 +47,4 @@ def spelt(folded: str) -> Iterator[Stretch]:
         yield Stretch(found.start(), found.end())
 
 
-MAIL_MASKS = (Mask("[mail]", mails), Mask("[mail]", spelt))
+MAIL_MASKS = (Mask("[mail]", mails, signs=("@",)), Mask("[mail]", spelt, signs=("@", "at", "アット", "★", "☆")))

@@ -19,8 +19,10 @@ def replaced(text: str) -> str:
     text = clean_text(text)
     for _ in range(MOST_ROUNDS):
         before = text
+        folded = FoldedText.of(text)
         for mask in MASKS:
-            text = FoldedText.of(text).replaced(mask)
+            if folded.may_hold(mask) and (text := folded.replaced(mask)) != folded.text:
+                folded = FoldedText.of(text)
         if text == before:
             break
     return text

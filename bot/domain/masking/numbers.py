@@ -173,8 +173,8 @@ def _ends(chunks: Sequence[str], first: int, kind: _Kind) -> list[int]:
 
 
 NUMBER_MASKS = (
-    Mask("[card]", partial(_numbers, kind=_Kind(_is_card, 13, 19, begins="23456")), needs_digit=True),
-    Mask("[phone]", partial(_numbers, kind=_Kind(_is_phone, 9, 17, extends=True)), needs_digit=True),
-    Mask("[my-number]", partial(_numbers, kind=_Kind(_is_my_number, 12, 12)), needs_digit=True),
+    Mask("[card]", partial(_numbers, kind=_Kind(_is_card, 13, 19, begins="23456")), digits=13),
+    Mask("[phone]", partial(_numbers, kind=_Kind(_is_phone, 9, 17, extends=True)), digits=9),
+    Mask("[my-number]", partial(_numbers, kind=_Kind(_is_my_number, 12, 12)), digits=12),
     *NUMBERED_MASKS,
 )

@@ -47,6 +47,7 @@ _PASSWORD = re.compile(
     r"(?:[\"「『`](?P<quoted>[^\"」』`\n]{4,64})[\"」』`]|[(']?(?P<value>[!-~]{4,64}))",
     re.IGNORECASE,
 )
+_PASSWORD_SIGNS = ("pass", "pw", "pin", "otp", "code", "パス", "暗証", "認証", "合言葉")
 _SET_PASSWORD = re.compile(
     r"(?:\b(?:set|changed?|reset|updated?)\s(?:(?:my|the|his|her|our)\s)?(?:password|passcode|pin)\sto\s"
     r"|(?<![ァ-ヶー])パス\s?(?:は|:|=)\s?)"
@@ -102,11 +103,16 @@ def machines(folded: str) -> Iterator[Stretch]:
 
 
 SECRET_MASKS = (
-    Mask("[secret]", matches(_PRIVATE_KEY)),
-    Mask("[url]", matches(_URL_WITH_SECRET)),
+    Mask("[secret]", matches(_PRIVATE_KEY), signs=("-----begin",)),
+    Mask("[url]", matches(_URL_WITH_SECRET), signs=("://",)),
     Mask("[secret]", matches(_KNOWN_TOKEN)),
-    Mask("[secret]", matches(_LABELLED_TOKEN, "value"), needs_digit=True),
-    Mask("[password]", passwords),
-    Mask("[password]", matches(_SET_PASSWORD, "value"), needs_digit=True),
-    Mask("[ip]", machines),
+    Mask(
+        "[secret]",
+        matches(_LABELLED_TOKEN, "value"),
+        digits=1,
+        signs=("key", "secret", "token", "bearer", "キー", "トークン", "秘密鍵"),
+    ),
+    Mask("[password]", passwords, signs=_PASSWORD_SIGNS),
+    Mask("[password]", matches(_SET_PASSWORD, "value"), digits=1, signs=("pass", "pin", "パス")),
+    Mask("[ip]", machines, signs=(".", ":")),
 )

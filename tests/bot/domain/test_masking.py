@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bot.domain.characters import clean_text
 from bot.domain.masking import masked
-from bot.domain.masking.folded import FoldedText
+from bot.domain.masking.folded import FoldedText, Mask
 from bot.domain.masking.masks import MASKS
 
 FULL_WIDTH = str.maketrans("0123456789-+", "0123456789－＋")
@@ -301,8 +301,32 @@ def test_very_long_text_takes_linear_time(text: str) -> None:
     assert masked(text) == text
 
 
-@given(st.text(max_size=80) | st.sampled_from(CASES + LATER_CASES).map(lambda case: case["text"]))
-def test_masks_that_need_a_digit_find_none_without(text: str) -> None:
+folded_texts = (pieces | st.sampled_from(CASES + LATER_CASES).map(lambda case: case["text"])).map(FoldedText.of)
+
+
+@given(folded_texts, st.sampled_from(MASKS))
+def test_masks_find_nothing_with_fewer_digits(text: FoldedText, mask: Mask) -> None:
     """They are skipped for such texts, which is most of them."""
-    folded = re.sub(r"\d", "x", FoldedText.of(text).folded)
-    assert [mask.word for mask in MASKS if mask.needs_digit and [*mask.find(folded)]] == []
+    left = iter(range(mask.digits - 1))
+    fewer = re.sub(r"\d", lambda digit: "x" if next(left, None) is None else digit.group(), text.folded)
+    assert not mask.digits or [*mask.find(fewer)] == []
+
+
+@given(folded_texts, st.sampled_from(MASKS))
+def test_skipped_masks_would_find_nothing(text: FoldedText, mask: Mask) -> None:
+    assert text.may_hold(mask) or [*mask.find(text.folded)] == []
+
+
+def test_no_case_is_skipped_wrongly() -> None:
+    for text in map(FoldedText.of, {case["text"].swapcase() for case in CASES + LATER_CASES}):
+        assert [mask.word for mask in MASKS if not text.may_hold(mask) and [*mask.find(text.folded)]] == []
+
+
+@given(st.text(max_size=40) | pieces)
+def test_folding_at_once_equals_folding_by_character(text: str) -> None:
+    slow = FoldedText.by_character(text)
+    fast = FoldedText.of(text)
+    assert (fast.folded, [*map(fast.place, range(len(fast.folded)))]) == (
+        slow.folded,
+        [*map(slow.place, range(len(slow.folded)))],
+    )
