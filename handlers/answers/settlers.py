@@ -11,7 +11,7 @@ from handlers.views import settlers as views
 from handlers.views.ids import WithdrawPayload
 
 WHO_TYPED = re.compile(
-    r"(?:<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>|@?([UW][A-Z0-9]{6,}))(?:\s+since\s+(\d{4})[-/.](\d{1,2})[-/.](\d{1,2}))?",
+    r"(?:<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>|@?([UW][A-Z0-9]{6,}))(?:\s+since\s+(\d{4})[-/.\u5e74](\d{1,2})[-/.\u6708](\d{1,2})\u65e5?)?",
     re.IGNORECASE,
 )
 """Matches a mention as Slack writes it, or a user id, and a date after `since`."""

@@ -24,7 +24,7 @@ PERSON_TYPED = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>|@?([UW][A-Z0-9]{6,})
 """Matches a mention as Slack writes it, or a bare user id."""
 LINK_TYPED = re.compile(r"<?https?://[^\s<>|]+/archives/([CDG][A-Z0-9]+)/p(\d{10})(\d{6})[^\s<>]*>?")
 """Matches the link to a message."""
-DATE_TYPED = re.compile(r"(?:before )?(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})", re.IGNORECASE)
+DATE_TYPED = re.compile(r"(?:before )?(\d{4})[-/.\u5e74](\d{1,2})[-/.\u6708](\d{1,2})\u65e5?", re.IGNORECASE)
 
 
 async def forget(call: Call) -> None:

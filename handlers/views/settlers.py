@@ -69,8 +69,10 @@ def aside(found: SetAside, words: Words) -> Message:
 
 def ask_withdrawal(who: str, since: datetime | None, n: int, words: Words) -> Message:
     """Return what would be taken back, with the buttons to do so or not."""
-    when = words("settlers.since", day=day(since)) if since else ""
-    text = words("settlers.withdraw", n=n, who=person(who), when=when)
+    if since:
+        text = words("settlers.withdraw_since", n=n, who=person(who), day=day(since))
+    else:
+        text = words("settlers.withdraw", n=n, who=person(who))
     buttons = [
         button(words("settlers.confirm"), WITHDRAW_CONFIRM, WithdrawPayload(id=who, at=since).packed(), style="danger"),
         button(words("settlers.dismiss"), WITHDRAW_DISMISS, NamedPayload(id=who).packed()),

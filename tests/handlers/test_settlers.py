@@ -143,11 +143,11 @@ async def is_settled(desk: SlackDesk, ts: str) -> bool:
         return question is not None and await tx.rows.get(question.id) is not None
 
 
-async def withdraw(desk: SlackDesk, typed: str) -> Json:
-    """Type the command, agree, and return the message with the offer to undo it."""
+async def withdraw(desk: SlackDesk, typed: str, asked: str = "You can undo it") -> Json:
+    """Type the command, agree to what is asked, and return the message with the offer to undo it."""
     yuko = await admin(desk)
     await yuko.command(f"/finetune withdraw {typed}")
-    await yuko.press(await yuko.message(private("You can undo it")), "withdraw.confirm")
+    await yuko.press(await yuko.message(private(asked)), "withdraw.confirm")
     return await yuko.message(private("are taken back"))
 
 
@@ -183,7 +183,7 @@ async def test_date_limits_what_is_withdrawn(desk: SlackDesk) -> None:
     desk.clock.advance(days=3)
     late = await asked(desk, "may I take leave in May")
     await settle(desk, kenji, late)
-    await withdraw(desk, f"@kenji.takahashi since {desk.clock.now():%Y-%m-%d}")
+    await withdraw(desk, f"@kenji.takahashi since {desk.clock.now():%Y年%m月%d日}", "settled since <!date")
     assert [await is_settled(desk, ts) for ts in (early, late)] == [True, False]
 
 

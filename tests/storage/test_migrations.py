@@ -10,6 +10,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
+from bot.domain.audit import AuditAct
+from bot.domain.mark import MarkKind, QueueMark
 from bot.domain.prompt import PromptEvent, PromptWhy
 from storage.database import Database, TablesUnusable
 from storage.migrations import config, known_revisions
@@ -122,14 +124,29 @@ async def test_concurrent_processes_migrate_once_from_any_folder(make_empty: Mak
     await database.close()
 
 
-@pytest.mark.parametrize("history", ["corrections", "release_events", "prompt_events", "feedback"])
-@pytest.mark.parametrize("change", ["UPDATE {} SET by = 'U9'", "DELETE FROM {}"])
-async def test_history_refuses_updates_and_deletes(database: Database, history: str, change: str) -> None:
+REPLACED = "replaced"
+HISTORIES = ("corrections", "release_events", "prompt_events", "feedback", "audit_log", "review_marks")
+
+
+@pytest.mark.parametrize("change", ["UPDATE {} SET by = 'U9'", "DELETE FROM {}", REPLACED])
+async def test_history_refuses_updates_deletes_and_replacing(database: Database, change: str) -> None:
+    """On SQLite a REPLACE, on PostgreSQL a TRUNCATE passes by the triggers for DELETE."""
     async with SqlStore(database).transaction() as transaction:
         await add_answered_question(transaction)
         await transaction.corrections.add(correction())
         await transaction.feedback.add(feedback())
         await transaction.prompts.enter(PromptEvent(prompt_id=PROMPT.id, why=PromptWhy.EDITED, by="U9", at=NOW))
-    with pytest.raises(DBAPIError, match=f"{history} is append-only"):
-        async with database.begin() as connection:
-            await connection.execute(text(change.format(history)))
+        await transaction.audit.add("U1", AuditAct.SWITCHED, NOW, "v2")
+        await transaction.marks.add(QueueMark(key="q1", kind=MarkKind.SKIP, by="U1", at=NOW))
+    for history in HISTORIES:
+        changed = change.replace(" by ", " who ") if history == "audit_log" else change
+        if change == REPLACED:
+            again = f"INSERT OR REPLACE INTO {history} SELECT * FROM {history}"  # noqa: S608
+            changed = again if database._writer else f"TRUNCATE {history}"
+        with pytest.raises(DBAPIError, match=f"{history} is append-only"):
+            await execute(database, changed.format(history))
+
+
+async def execute(database: Database, statement: str) -> None:
+    async with database.begin() as connection:
+        await connection.execute(text(statement))

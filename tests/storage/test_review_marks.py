@@ -1,13 +1,8 @@
 from datetime import timedelta
 
-import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-
 from bot.domain.dataset import Source
 from bot.domain.mark import ImportedBefore, MarkKind, QueueMark
 from bot.ports import Store
-from storage.database import Database
 from tests.storage.things import NOW, add_answered_question, correction
 
 
@@ -31,15 +26,6 @@ async def test_marks_are_read_by_person_and_time(store: Store) -> None:
         assert await transaction.marks.of("U1", NOW + timedelta(seconds=2)) == marks[2:3]
         assert await transaction.marks.skipped("U1") == {"q2": marks[1].at}
         assert await transaction.marks.skipped("U2") == {"q1": NOW}
-
-
-@pytest.mark.parametrize("change", ["UPDATE review_marks SET kind = 'x'", "DELETE FROM review_marks"])
-async def test_marks_are_append_only(database: Database, store: Store, change: str) -> None:
-    async with store.transaction() as transaction:
-        await transaction.marks.add(QueueMark(key="q1", kind=MarkKind.SKIP, by="U1", at=NOW))
-    with pytest.raises(DBAPIError, match="append-only"):
-        async with database.begin() as connection:
-            await connection.execute(text(change))
 
 
 async def test_set_aside_question_waits_only_once_settled_again(store: Store) -> None:
