@@ -127,7 +127,7 @@ async def test_date_takes_what_is_older(desk: SlackDesk, store: SqlStore) -> Non
     await yuko.command("/finetune forget before 2001-01-01")
     await yuko.message(private("保存されていません"))
     await yuko.command("/finetune forget before 2099年1月1日")
-    await yuko.press(await yuko.message(private("2099-01-01")), "forget.confirm")
+    await yuko.press(await yuko.message(private("2099年1月1日")), "forget.confirm")
     await done(desk)
     await nothing_left(desk, store)
 
