@@ -26,6 +26,9 @@ _OPENER = re.compile(
 _REFERRING = re.compile("|".join(_LISTS["referring"]))
 _CONTINUING = re.compile(_LISTS["continuing"])
 _ASKING_FORM = re.compile(_LISTS["asking_form"])
+_REPORTING = re.compile("|".join(_LISTS["reporting"]))
+_NOT_REPORTING = re.compile("|".join(_LISTS["not_reporting"]))
+_OF_A_REPORT = re.compile("|".join(_LISTS["of_a_report"]))
 _HEADING = re.compile(_LISTS["heading"])
 _OPEN_QUESTION = re.compile(_LISTS["asking_open"])
 _DETAIL_QUESTION = re.compile("|".join(_LISTS["asking_detail"]))
@@ -50,7 +53,7 @@ _END = re.compile(
     r"|(?<!\be\.g)(?<!\bi\.e)(?<!\bmr)(?<!\bms)(?<!\bdr)(?<!\bvs)(?<!\bno)(?<!\betc)"
     r"(?<!\b\d)(?<![ap]\.m)\.(?:[\s　]+|$)"
     r"|[\s　](?=[（(]?[2-9][)）][\s　]?\D)|(?=[②-⑳])"
-    r"|(?<=か)[、,](?=あと|それと|それから|また、)"
+    r"|(?<=[かん])[、,](?=あと|それと|それから|また、)"
     r"|(?<!\band),?\s(?=(?:and also|also),?\s"
     r"(?:how|where|when|who|what|which|why|can|could|do|does|is|are|may|should)\b)",
     re.IGNORECASE,
@@ -69,12 +72,14 @@ class Sentence(NamedTuple):
     opened: bool
     """Whether it begins with a word such as “also”."""
     asking: bool
+    reporting: bool
+    """Whether it stands for a question without asking one: “My laptop does not start.”"""
 
 
 def parts_of(text: str) -> tuple[str, ...]:
     """Return the two questions of a message that clearly asks two, each with its background; else the text alone.
 
-    Wrongly split is worse than not split: where anything is in doubt, the message is one question. More than two
+    A trouble that somebody is to mend, and an order, count as questions beside another one. Wrongly split is worse than not split: where anything is in doubt, the message is one question. More than two
     questions are one, too.
     """
     text = text.strip()
@@ -101,13 +106,17 @@ def _starts(text: str) -> list[int]:
 
 
 def _listed(sentences: Sequence[Sentence]) -> list[int]:
-    """Return where the items of a list begin, if each of them asks and nothing outside of them does."""
+    """Return where the items of a list begin, if each of them asks and nothing outside of them does.
+
+    Items that only report are the symptoms of one trouble.
+    """
     first = next(n for n, one in enumerate(sentences) if one.marked)
     starts = [n for n, one in enumerate(sentences) if one.marked]
     items = [sentences[at:until] for at, until in zip(starts, [*starts[1:], len(sentences)], strict=True)]
     lead = sentences[:first]
-    outside = any(one.asking and not _HEADING.search(one.plain) for one in lead)
-    clear = not outside and all(_is_clear(item, items[0] if n else ()) for n, item in enumerate(items))
+    outside = any((one.asking or one.reporting) and not _HEADING.search(one.plain) for one in lead)
+    asked = any(one.asking for item in items for one in item)
+    clear = asked and not outside and all(_is_clear(item, items[0] if n else ()) for n, item in enumerate(items))
     return [item[0].start for item in items] if clear else [0]
 
 
@@ -153,13 +162,23 @@ def _is_clear(piece: Sequence[Sentence], first: Sequence[Sentence]) -> bool:
         first: The sentences of the first question; empty for the first one itself.
     """
     known = {word for one in first for word in _own(one)}
+    only_reported = bool(first) and not any(one.asking for one in first)
     background = set[str]()
     for one in piece:
         own = _own(one)
+        if one.reporting and own and not _points_back(one.plain) and not _overlap(own, known):
+            return not only_reported or _is_apart(piece, known)
         if one.asking and (background or not _refers(one.plain)) and (own | background) - known:
-            return True
+            return not only_reported or _is_apart(piece, known)
         background |= own
     return False
+
+
+def _is_apart(piece: Sequence[Sentence], known: set[str]) -> bool:
+    """Return whether a piece after a report has another topic, and is not about its symptoms, repair or cost."""
+    own = {word for one in piece for word in _own(one)}
+    others = {word for one in piece for word in _topic_words(_OF_A_REPORT.sub(" something ", one.plain))}
+    return bool(others) and not _overlap(own, known)
 
 
 def _own(sentence: Sentence) -> set[str]:
@@ -177,6 +196,12 @@ def _refers(plain: str) -> bool:
     """Return whether a sentence refers to something before it. “My screen is broken, who replaces it?” does not."""
     found = _REFERRING.search(plain)
     return bool(found) and not _topic_words(re.sub(r"[^,、]*$", "", plain[: found.start()] if found else ""))
+
+
+def _points_back(plain: str) -> bool:
+    """Return whether a report is of something named before it. “Excel fails when I open it” names it itself."""
+    found = _REFERRING.search(plain)
+    return bool(found) and not _topic_words(plain[: found.start()] if found else "")
 
 
 def _leans(sentence: Sentence) -> bool:
@@ -217,7 +242,9 @@ def _sentence(hidden: str, start: int, end: int, *, line_begins: bool) -> Senten
     opener = _OPENER.match(folded)
     plain = folded[opener.end() :] if opener else folded
     asking = bool(_ASKING_FORM.search(plain)) and asks(plain.rstrip(" 、,")) and not is_small_talk(plain)
-    return Sentence(start, end, plain, marked=bool(marker), opened=bool(opener), asking=asking)
+    reporting = not asking and bool(_REPORTING.search(plain)) and not _NOT_REPORTING.search(plain)
+    marks = {"marked": bool(marker), "opened": bool(opener), "asking": asking, "reporting": reporting}
+    return Sentence(start, end, plain, **marks)
 
 
 def _tidy(part: str) -> str:

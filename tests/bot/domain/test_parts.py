@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from bot.domain.parts import asks_several, parts_of
 
+REPORTS = tomllib.loads(Path(__file__).with_name("reports.toml").read_text(encoding="utf-8"))
 HISTORIES = Path(__file__).parents[3] / "prompts"
 ENGLISH = (
     "How do I apply for paid leave?",
@@ -94,6 +96,13 @@ def test_two_clear_questions_are_told_apart(text: str, begins: tuple[str, str]) 
 @pytest.mark.parametrize("text", ONE)
 def test_one_question_stays_whole(text: str) -> None:
     assert parts_of(text) == (text,)
+
+
+@pytest.mark.parametrize("language", REPORTS)
+def test_report_beside_a_question_is_one(language: str) -> None:
+    two, one = REPORTS[language]["two"], REPORTS[language]["one"]
+    assert [text for text in two if len(parts_of(text)) != 2] == []
+    assert [text for text in one if len(parts_of(text)) != 1] == []
 
 
 @pytest.mark.parametrize("text", SEVERAL)
