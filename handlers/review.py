@@ -95,7 +95,9 @@ async def show(call: Call, notice: str = "", first: str | None = None) -> None:
 
 
 async def open_modal(call: Call) -> None:
-    """Open the queue in a modal."""
+    """Open the queue in a modal. Its button also stands in the ops channel, where others may press it."""
+    if not await call.context.guard.is_admin(call.spot.user):
+        await call.context.guard.staff_only(call.spot.user)
     focus, around = await home.focused(call.context, call.spot.user)
     await call.context.client.views_open(trigger_id=call.trigger, view=queue.modal(focus, call.words, around))
 

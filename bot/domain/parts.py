@@ -79,8 +79,8 @@ class Sentence(NamedTuple):
 def parts_of(text: str) -> tuple[str, ...]:
     """Return the two questions of a message that clearly asks two, each with its background; else the text alone.
 
-    A trouble that somebody is to mend, and an order, count as questions beside another one. Wrongly split is worse than not split: where anything is in doubt, the message is one question. More than two
-    questions are one, too.
+    A trouble that somebody is to mend, and an order, count as questions beside another one. Wrongly split is worse than
+    not split: where anything is in doubt, the message is one question. More than two questions are one, too.
     """
     text = text.strip()
     starts = _starts(text)

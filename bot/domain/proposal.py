@@ -17,7 +17,7 @@ class ProposalState(StrEnum):
     """The state of a proposal.
 
     asking → training → open → taken | declined | superseded. A training that fails or whose version is not clearly
-    better ends as `dropped`, of which nobody is told. Only a training that costs money begins with `asking`.
+    better ends as `dropped`. Only a training that costs money begins with `asking`.
     """
 
     ASKING = "asking"
@@ -31,7 +31,7 @@ class ProposalState(StrEnum):
 
 
 PREPARED = frozenset({ProposalState.ASKING, ProposalState.TRAINING})
-SHOWN_STATES = frozenset(ProposalState) - {ProposalState.TRAINING, ProposalState.DROPPED}
+SHOWN_STATES = frozenset(ProposalState) - {ProposalState.TRAINING}
 """States that people are told of. A training after `asking` changes the message that asked."""
 
 

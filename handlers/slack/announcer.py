@@ -296,10 +296,10 @@ class SlackAnnouncer:
         self, proposal: Proposal, release: Release | None, serving: Release | None
     ) -> dict[str, str]:
         shown = dict(proposal.shown)
-        waits = proposal.state in {ProposalState.OPEN, ProposalState.ASKING}
+        new = proposal.state in {ProposalState.OPEN, ProposalState.ASKING, ProposalState.DROPPED}
         known = dict(await self._operators())
         for channel, words in known.items():
-            if waits and channel not in shown:
+            if new and channel not in shown:
                 message = proposal_message(proposal, release, serving, words)
                 mark = announcement_mark(f"proposal:{proposal.finetune_id}")
                 shown[channel] = await self._post_once(channel, None, message, mark, again=True)

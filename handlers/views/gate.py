@@ -65,8 +65,13 @@ def switch_told(release: Release, who: str, note: str | None, words: Words) -> M
 
 
 def finding_lines(evaluation: Evaluation, words: Words) -> list[str]:
-    """Return what a comparison found, most important first. No line holds a question's text."""
-    lines = [*learning_lines(evaluation, words), *decision_lines(evaluation, words)]
+    """Return what a comparison found, the verdict first. No line holds a question's text."""
+    lines = [*decision_lines(evaluation, words)]
+    if wrong := len(evaluation.still_wrong):
+        some = words("gate.learned.some", right=evaluation.learned - wrong, of=evaluation.learned, wrong=wrong)
+        lines = [words("list.after", first=lines[0], next=some)] if lines else [some]
+    if evaluation.trust is not None and evaluation.trust < 1:
+        lines.append(words("gate.learned.loses"))
     if evaluation.card.rows:
         lines.append(_right_line(evaluation, words))
     if evaluation.before is not None:
@@ -84,17 +89,6 @@ def _broken_lines(evaluation: Evaluation, words: Words) -> list[str]:
         return [words("gate.broken.some", n=n)]
     paired = evaluation.decision.comparison if evaluation.decision else None
     return [] if paired and paired.worse else [words("gate.broken.none")]
-
-
-def learning_lines(evaluation: Evaluation, words: Words) -> list[str]:
-    """Return what speaks against a candidate's training itself, without any question's text; often nothing."""
-    lines, wrong = [], len(evaluation.still_wrong)
-    if evaluation.trust is not None and evaluation.trust < 1:
-        lines.append(words("gate.learned.loses"))
-    if wrong:
-        right = evaluation.learned - wrong
-        lines.append(words("gate.learned.some", right=right, of=evaluation.learned, wrong=wrong))
-    return lines
 
 
 def decision_lines(evaluation: Evaluation, words: Words) -> list[str]:

@@ -10,6 +10,7 @@ from handlers.views.finetune import name_of
 from handlers.views.ids import FINETUNE_COMPARE, FINETUNE_SWITCH, HOME_TRAIN, QUEUE_OPEN, NamedPayload
 from handlers.views.message import Block, button, context, day, plain, section
 from handlers.views.permission import ask_button
+from handlers.views.status import spent
 from handlers.views.version import version
 
 BAR = 10
@@ -34,9 +35,7 @@ def glance_blocks(seen: Glance, words: Words) -> list[Block]:
     if not seen.allowed:
         blocks.append(section("⏸️ " + words("home.glance.not_allowed"), accessory=ask_button(words)))
     blocks.append(_next(seen, words, primary=seen.allowed))
-    blocks.append(
-        context("\n".join([_examples(seen, words), words("home.glance.cost", usd=f"{seen.spend.total:.2f}")]))
-    )
+    blocks.append(context("\n".join([_examples(seen, words), spent(seen.spend, words)])))
     return blocks
 
 
@@ -81,7 +80,8 @@ def _next(seen: Glance, words: Words, *, primary: bool) -> Block:
 def next_text(step: NextStep, words: Words) -> str:
     """Return the next best step as one line of mrkdwn."""
     facts = {"n": step.confirm, "name": step.name, "fixed": step.fixed, "broken": step.broken}
-    return words(f"home.step.{step.step.value}", **facts)
+    equal = step.step is Step.SWITCH and step.fixed <= step.broken
+    return words("home.step.switch_equal" if equal else f"home.step.{step.step.value}", **facts)
 
 
 def outcome_text(seen: Glance, words: Words) -> str:

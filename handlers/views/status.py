@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bot.domain.budget import Spend
 from bot.domain.errors import Trouble
 from bot.domain.finetune import UNDER_WAY
 from bot.domain.mirrored import MirrorState
@@ -34,7 +35,11 @@ def status(state: Status, card: Scorecard | None, words: Words) -> Message:
     """
     serving, running = state.serving, [one for one in state.finetunes if one.state in UNDER_WAY]
     lines = [words("finetune.status.serving", version=version(serving, words), since=date(state.serving_since))]
-    lines += [words("finetune.status.right", right=accuracy(card, words)), rows(state, words), spent(state, words)]
+    lines += [
+        words("finetune.status.right", right=accuracy(card, words)),
+        rows(state, words),
+        spent(state.spend, words),
+    ]
     if running:
         doing = words(f"finetune.state.{running[0].state.value}")
         lines.append(words("progress.title", state=doing, n=running[0].estimate.rows))
@@ -57,15 +62,17 @@ def rows(state: Status, words: Words) -> str:
     total = sum(train + held for train, held in state.rows.values())
     if not total:
         return words("finetune.status.no_rows")
+    if not state.untrained:
+        return words("finetune.status.rows_learned", n=total)
     return words("finetune.status.rows", n=total, new=state.untrained)
 
 
-def spent(state: Status, words: Words) -> str:
+def spent(spend: Spend, words: Words) -> str:
     """Return the month's cost in one line."""
-    total, budget = f"{state.spend.total:.2f}", state.spend.budget
-    if budget is not None:
-        return words("spend.of", total=total, budget=f"{budget:.2f}", left=f"{state.spend.left or 0:.2f}")
-    return words("spend.total", total=total) if state.spend.total else words("spend.nothing")
+    total = f"{spend.total:.2f}"
+    if spend.budget is not None:
+        return words("spend.of", total=total, budget=f"{spend.budget:.2f}", left=f"{spend.left or 0:.2f}")
+    return words("spend.total", total=total) if spend.total else words("spend.nothing")
 
 
 def attention(state: Status, words: Words) -> list[str]:

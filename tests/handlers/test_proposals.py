@@ -5,12 +5,12 @@ from bot.domain.finetune import Estimate, Finetune, FinetuneState
 from bot.domain.proposal import PROPOSAL_TOPIC, Proposal, ProposalState
 from bot.domain.release import ModelName
 from bot.releases.releasing import add_candidate
-from handlers.views.ids import DETAILS, FINETUNE_SWITCH, PROPOSAL_DECLINE
+from handlers.views.ids import DETAILS, FINETUNE_SWITCH, PROPOSAL_DECLINE, QUEUE_OPEN
 from tests.kits.slack_desk import MODEL, SlackDesk, controls, texts
 
 
-async def propose(desk: SlackDesk) -> str:
-    """Store an open proposal as the act would, and return the id of its version."""
+async def propose(desk: SlackDesk, state: ProposalState = ProposalState.OPEN) -> str:
+    """Store a proposal as the act would, and return the id of its version."""
     now, serving = desk.clock.now(), await desk.acts.releasing.serving()
     frozen = Manifest(
         id="d1", prompt_id=serving.prompt_id, rows=20, held_out=5, per_category={}, sources={}, left_out={}, bytes=1
@@ -35,7 +35,7 @@ async def propose(desk: SlackDesk) -> str:
             tx, now, model, prompt_id=serving.prompt_id, by="madoguchi", why="test", finetune_id="ft-1"
         )
         figures = {"release_id": made.id, "over": serving.id, "fixed": 23, "broken": 1}
-        proposal = Proposal(finetune_id="ft-1", state=ProposalState.OPEN, created_at=now, updated_at=now)
+        proposal = Proposal(finetune_id="ft-1", state=state, created_at=now, updated_at=now)
         await tx.proposals.add(proposal.model_copy(update=figures))
         await tx.outbox.add(PROPOSAL_TOPIC, "ft-1", {}, now)
     desk.deliverers.wake()
@@ -53,6 +53,17 @@ async def test_ops_channel_is_asked_and_admin_declines(desk: SlackDesk) -> None:
     await yuko.press(shown, PROPOSAL_DECLINE)
     after = await yuko.message(lambda m: m["ts"] == shown["ts"] and "Not now" in texts(m) and not controls(m))
     assert yuko.user_id in texts(after)
+
+
+async def test_training_that_brought_nothing_names_the_next_step(desk: SlackDesk) -> None:
+    yuko, kenji = await desk.window(desk.server.people.admin), await desk.kenji()
+    await propose(desk, ProposalState.DROPPED)
+    shown = await yuko.message(lambda m: "v2 is not clearly better: 23 fixed, 1 broken" in texts(m))
+    assert shown["channel"] == desk.server.channels.ops.id
+    assert "Nothing was switched: v1 answers as before" in texts(shown)
+    assert controls(shown) == [QUEUE_OPEN, DETAILS]
+    await kenji.press(shown, QUEUE_OPEN)
+    assert texts(await kenji.view())
 
 
 async def test_switch_changes_the_proposals_message(desk: SlackDesk) -> None:

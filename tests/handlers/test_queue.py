@@ -36,7 +36,7 @@ async def test_staff_settle_questions_in_app_home(desk: SlackDesk) -> None:
     home = await home_with(priya, "Last one")
     desk.clock.advance(seconds=5)
     await priya.press(home, QUEUE_ASIDE)
-    home = await home_with(priya, "1 answer confirmed", "19 more confirmed answers, and v2 can be trained.")
+    home = await home_with(priya, "1 answer confirmed", "19 more confirmed answers, and training v2 is worth it.")
     await priya.press(home, QUEUE_UNDO)
     home = await home_with(priya, "Last one")
     await priya.press(home, QUEUE_SKIP)

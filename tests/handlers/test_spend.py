@@ -38,7 +38,7 @@ def details_text(language: str, **changes: Any) -> str:
 
 @pytest.mark.parametrize(("language", "left"), [("en", "$1.34 left"), ("ja", "残り $1.34")])
 def test_status_shows_cost_and_rest_of_budget(language: str, left: str) -> None:
-    said = spent(state_with(), Words(language))
+    said = spent(SPENT, Words(language))
     for part in ("$3.66", "$5.00", left):
         assert part in said
     details = details_text(language)
@@ -57,11 +57,9 @@ def test_status_counts_and_prices_memory_apart(language: str, said: str) -> None
 
 def test_rest_is_absent_or_never_negative() -> None:
     without = SPENT.model_copy(update={"budget": None})
-    assert "No budget" in spent(state_with(spend=without), Words("en"))
-    assert "cost nothing" in spent(
-        state_with(spend=without.model_copy(update={"finetunes": 0.0, "answers": 0.0})), Words("en")
-    )
-    assert "$0.00 left" in spent(state_with(spend=SPENT.model_copy(update={"budget": 1.0})), Words("en"))
+    assert "No budget" in spent(without, Words("en"))
+    assert "cost nothing" in spent(without.model_copy(update={"finetunes": 0.0, "answers": 0.0}), Words("en"))
+    assert "$0.00 left" in spent(SPENT.model_copy(update={"budget": 1.0}), Words("en"))
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])

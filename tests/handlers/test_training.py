@@ -266,7 +266,7 @@ async def test_unlearned_corrections_are_told_to_the_admin_alone(
 
     await training.admin.command("/finetune evaluate")
     told = await training.admin.message(lambda m: "0 of 16 corrections learned" in texts(m))
-    assert "worse than the instructions alone" in told["text"]
+    assert "worse on new questions than the instructions alone" in texts(told)
     assert "の質問" not in texts(told)
     assert "の質問" in await details(training.admin, told)
     assert "の質問" not in "\n".join(record.getMessage() for record in caplog.records)

@@ -1,4 +1,4 @@
-"""Every screen of the gallery, in both languages and widths: nothing is too wide, and no word is a machine's."""
+"""Every screen of the gallery, in both languages, widths and themes: fits, speaks plainly, no fault by axe."""
 
 import re
 from pathlib import Path
@@ -8,11 +8,12 @@ from playwright.async_api import Page
 
 from handlers.texts.words import texts
 from tests.kits.browser import browsing
+from tests.loop.axe import faults
 from tests.loop.conftest import Open
 from tests.loop.gallery import SIZES, Walk
 from tests.loop.story import STORIES, Story, open_loop_desk
 
-pytestmark = [pytest.mark.tour, pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.tour, pytest.mark.browser, pytest.mark.timeout(600)]
 
 FEWEST_SCREENS = 40
 MACHINE_WORDS = re.compile(
@@ -60,6 +61,10 @@ class Inspector:
             await page.set_viewport_size({"width": width, "height": height})
             wide, read = await page.evaluate(LOOK)
             self.found |= {f"{screen}, {width}: {one}" for one in wide}
+            self.found |= {f"{screen}, {width}: {one}" for one in await faults(page)}
+            await page.emulate_media(color_scheme="dark")  # only colours differ
+            self.found |= {f"{screen}, {width}, dark: {one}" for one in await faults(page, "color-contrast")}
+            await page.emulate_media(color_scheme="light")
             words = set(re.findall(r"\w+(?:\.\w+)*", read))
             self.found |= {f"{screen}: the key {key}" for key in words & self._keys if {".", "_"} & set(key)}
             if not screen.endswith("-details"):
@@ -67,7 +72,7 @@ class Inspector:
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.language)
-async def test_every_screen_fits_and_speaks_plainly(story: Story, open_loop: Open) -> None:
+async def test_every_screen_fits_and_is_accessible(story: Story, open_loop: Open) -> None:
     inspector = Inspector(story)
     async with browsing() as visit, open_loop(story.language) as running, open_loop_desk(running) as desk:
         assert running.practice

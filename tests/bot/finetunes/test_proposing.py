@@ -115,20 +115,15 @@ async def test_too_few_answers_or_off_start_nothing(desk: ProposalDesk) -> None:
     assert await desk.newest() is None
 
 
-async def test_version_that_is_no_better_is_dropped_silently(desk: ProposalDesk) -> None:
+@pytest.mark.parametrize("model", ["ft:base:2", None], ids=["no better", "failed"])
+async def test_training_that_brought_nothing_is_told_once(desk: ProposalDesk, model: str | None) -> None:
     await desk.confirm_rows()
-    await desk.train("ft:base:2")
-    assert await desk.state() is ProposalState.DROPPED
-    async with desk.store.transaction() as tx:
-        assert await tx.outbox.page("proposal", 0, 10) == []
-
-
-async def test_failed_training_waits_for_new_answers(desk: ProposalDesk) -> None:
-    await desk.confirm_rows()
-    await desk.train(None)
+    await desk.train(model)
     assert await desk.state() is ProposalState.DROPPED
     await desk.proposing.step()
     assert desk.trainer.requests["create"] == 1
+    async with desk.store.transaction() as tx:
+        assert len(await tx.outbox.page("proposal", 0, 10)) == 1
 
 
 async def test_switch_takes_or_voids_the_proposal(desk: ProposalDesk) -> None:

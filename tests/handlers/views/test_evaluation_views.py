@@ -30,7 +30,7 @@ from handlers.texts.words import LANGUAGES, Words
 from handlers.views.comparison import CHANGES_SHOWN, paragraphs, points, still_wrong_lines
 from handlers.views.details import sheet
 from handlers.views.evaluation import categories_table, changes_table, table
-from handlers.views.gate import compared, form, refused, switched
+from handlers.views.gate import compared, decision_lines, form, refused, switched
 from handlers.views.ids import DETAILS, FINETUNE_OVERRIDE, FINETUNE_ROLLBACK, Override
 from tests.bot.domain.judged import AT, judged
 from tests.kits.slack_desk import controls, texts
@@ -213,11 +213,15 @@ def unlearned(*, audience: Audience = Audience.PUBLIC) -> Evaluation:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_failed_learning_is_said_first(language: str) -> None:
+def test_failed_learning_is_said_beside_the_verdict(language: str) -> None:
     words, made = Words(language), unlearned()
     loses, some = words("gate.learned.loses"), words("gate.learned.some", right=5, of=7, wrong=2)
+    (verdict,) = decision_lines(made, words)
     for message in (compared(made, words), refused(made, words)):
-        assert message.blocks[0]["text"]["text"].startswith(f"{loses}\n{some}\n")
+        first, second = message.blocks[0]["text"]["text"].splitlines()[:2]
+        assert first.startswith(verdict)
+        assert first.endswith(some)
+        assert second == loses
     assert "question 0" in details(made, words)
 
 
