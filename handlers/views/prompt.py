@@ -1,5 +1,6 @@
 """Block Kit for the prompt: its overview, its forms, its versions and their comparison."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,6 +39,8 @@ DIFF_TEXT = 2_700
 """Maximum length of a diff in a message, in characters; a longer diff is sent as a file."""
 NO_TEAM = "-"
 """The option value that names no team as an owner."""
+ANSWER_FORM = re.compile(r"\{\s*[\"“]")
+"""Matches a line of the task that shows the form of the model's answer as JSON."""
 LEAVE = "*"
 """The option value that leaves a retired category's rows as they are. No category can have this id."""
 
@@ -60,7 +63,7 @@ def overview(state: PromptOverview, words: Words) -> Message:
     part = min(PART_TEXT, LIST_TEXT // (3 * len(listed)))
     blocks = [
         section(f"*{title}*\n" + "\n".join(notes)),
-        section(f"*{words('prompt.task')}*\n{escaped(_readable(prompt.template, words), FORM_TEXT - 400)}"),
+        section(f"*{words('prompt.task')}*\n{escaped(_readable(prompt.template), FORM_TEXT - 400)}"),
         *(_category_section(category, part, words) for category in listed),
     ]
     if len(prompt.categories) > PROMPT_CATEGORIES:
@@ -68,9 +71,13 @@ def overview(state: PromptOverview, words: Words) -> Message:
     return Message(title, [*blocks, {"type": "actions", "elements": buttons}])
 
 
-def _readable(template: str, words: Words) -> str:
-    """Return the task with the place of the categories in words."""
-    return template.strip().replace(PLACEHOLDER, words("prompt.list_here"))
+def _readable(template: str) -> str:
+    """Return the task as text, without headings and what only the model's program needs. The details have all of it."""
+    lines = (line.strip() for line in template.replace(PLACEHOLDER, "").splitlines())
+    told = [
+        re.sub(r"^[-*] ", "• ", line) for line in lines if not line.startswith("#") and not ANSWER_FORM.search(line)
+    ]
+    return re.sub(r"\n{2,}", "\n", "\n".join(told)).strip()
 
 
 def paragraphs(state: PromptOverview, words: Words) -> list[str]:
@@ -86,6 +93,8 @@ def _category_section(category: Category, part: int, words: Words) -> Block:
     owner = mention(category.owner)
     name = words("card.owner" if owner else "card.owner_nobody", category=escaped(words.name(category)), owner=owner)
     lines = [f"{name} {mark}", escaped(category.rule.strip(), part)]
+    if category.examples:
+        lines.append(words("prompt.for_example"))
     lines.append(shorten("\n".join(f"• {escaped(' '.join(example.split()))}" for example in category.examples), part))
     if category.guide:
         lines.append(words("card.guide", guide=escaped(category.guide, part)))

@@ -75,21 +75,19 @@ async def test_whole_prompt_is_shown(desk: SlackDesk) -> None:
     assert "Open the attendance system" in shown
 
 
-@pytest.mark.parametrize(
-    ("locale", "place"), [("en-US", "(the list of categories)"), ("ja-JP", "（ここに分類の一覧）")]
-)
-async def test_shown_prompt_keeps_marks_in_details(desk: SlackDesk, locale: str, place: str) -> None:
-    await desk.acts.prompting.rewrite(await current(desk), f"Choose one of:\n\n{PLACEHOLDER}", "U9")
+@pytest.mark.parametrize("locale", ["en-US", "ja-JP"])
+async def test_prompt_is_shown_in_plain_words(desk: SlackDesk, locale: str) -> None:
+    task = f'Choose one of:\n\n- Be brief.\n- Answer: {{"category": "…"}}\n\n# Categories\n\n{PLACEHOLDER}'
+    await desk.acts.prompting.rewrite(await current(desk), task, "U9")
     person = await admin(desk, locale)
     await person.command("/finetune prompt")
-    message = await person.message(private("Choose one of:"))
+    message = await person.message(private("Choose one of:\n• Be brief."))
     name = await current(desk)
-    assert place in texts(message)
-    assert PLACEHOLDER not in texts(message)
-    assert name[:12] not in texts(message)
+    for machine in (PLACEHOLDER, name[:12], "# Categories", '"category"'):
+        assert machine not in texts(message)
     behind = await details(person, message)
-    assert name in behind
-    assert "## Labor 労務" in behind, "as the model reads it"
+    for machine in (name, "# Categories", '"category"', "## Labor 労務"):
+        assert machine in behind, "as the model reads it"
 
 
 def test_very_long_prompt_fits_into_one_message() -> None:
