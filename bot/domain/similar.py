@@ -67,15 +67,18 @@ _ENGLISH_FUNCTION_WORDS = frozenset({
 """English function words. Words that change the meaning are not listed: when, where, who, why, your, not, no, off."""
 
 _JAPANESE_FUNCTION_WORDS = re.compile(
-    "すみません|すいません|お疲れ(様|さま)です|お世話になっております|はじめまして|こんにちは"
-    "|お?教え|おしえ|知りたい|お?願い|致し|いたし|下さい|くださ|頂|いただ|もら|宜し|よろし|出来|可能|欲し|ほし"
+    "すみません|すいません|お疲れ様です|お疲れさまです|お世話になっております|はじめまして|こんにちは"
+    "|お教え|教え|おしえ|知りたい|お願い|願い|致し|いたし|下さい|くださ|頂|いただ|もら|宜し|よろし|出来|可能|欲し|ほし"
     "|場合|方法|やり方|どうやって|どのように|どうすれば|どうしたら|どうする|どんな|どう|とは|という|について|として"
     "|でしょう|でした|です|ました|ません|ます|まし|だった|だろう|んだ|けど|ので|から|まで|より|など|とき|こと|もの|ため"
     "|したい|している|していま|して|した|する|すれば|しない|され|させ|でき|良い|よい|いい|ある|あり|いる|なる|なり|なっ|なく"
     "|なに|なん|られ|れば|れる|れて|れた|すぎ|しまい|しまっ|たら|たり|たい|ない|なら|って|っけ|には|では|とか|だけ|くらい|ぐらい"
     "|それ|これ|この|その|あの|私|僕|自分"
 )
-"""Japanese function words: polite forms, auxiliary verbs, and particles of two or more kana."""
+"""Japanese function words: polite forms, auxiliary verbs, and particles of two or more kana.
+
+Each begins with a letter, so that the search skips quickly to where one may begin.
+"""
 _KANA_QUESTION_WORDS = re.compile("いつ|どこ|だれ|いくら|いくつ|なぜ|どちら|どれ")
 """Question words in kana, which change the meaning. 何 alone does not, so it is left out."""
 _PARTICLES = re.compile("[はがをにでとのもへやかねよ]")
@@ -84,6 +87,7 @@ _ENGLISH_NEGATION = re.compile(r"(?<=[a-z])n['\u2019]t\b|(?<=can)not\b")
 _HYPHEN_OR_APOSTROPHE = re.compile(r"(?<=\w)['\u2019\-\u2010\u2011](?=\w)")
 _WORD = re.compile(r"[a-z]+|\d+|[\u3041-\u309f]+|[\u30a1-\u30ff]+|[^\W\da-z\u3041-\u30ff]+")
 _WORD_ENDING = re.compile(r"(?<=[a-z]{3})(ing|ed|es|s|ly|e)$|(?<=[\u30a1-\u30fe]{2})\u30fc$")
+_LAST_OF_ENDINGS = frozenset("gdsyeー")
 _KANA = re.compile(r"[\u3041-\u309f]+")
 
 # fmt: off
@@ -159,17 +163,22 @@ def _folded(text: str) -> str:
 
 
 def _content(folded: str) -> ContentWords:
-    spaced = _JAPANESE_FUNCTION_WORDS.sub(" ", _KANA_QUESTION_WORDS.sub(r" \g<0> ", folded))
-    remaining = _KANA.sub(_without_particles, spaced)
+    if not folded.isascii():
+        spaced = _JAPANESE_FUNCTION_WORDS.sub(" ", _KANA_QUESTION_WORDS.sub(r" \g<0> ", folded))
+        folded = _KANA.sub(_without_particles, spaced)
     return tuple(
-        _WORD_ENDING.sub("", word)
-        for word in _WORD.findall(remaining)
-        if word not in _ENGLISH_FUNCTION_WORDS and word != "何"
+        [
+            _WORD_ENDING.sub("", word) if word[-1] in _LAST_OF_ENDINGS else word
+            for word in _WORD.findall(folded)
+            if word not in _ENGLISH_FUNCTION_WORDS and word != "何"
+        ]
     )
 
 
 def _without_particles(run: re.Match[str]) -> str:
     """Return a run of kana without particles and without single kana, which are verb endings."""
+    if run.end() - run.start() == 1:
+        return ""
     if _KANA_QUESTION_WORDS.fullmatch(run.group()):
         return run.group()
     return " ".join(piece for piece in _PARTICLES.split(run.group()) if len(piece) > 1)

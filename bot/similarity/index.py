@@ -1,23 +1,28 @@
 """An in-memory index of texts that finds near-copies and ranks texts by likeness."""
 
 import hashlib
+import math
 import re
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from itertools import islice
+from operator import or_
 
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Indel
 
 from bot.domain.dataset import normalised
-from bot.domain.similar import FAR, NEAR, NUMBER_WEIGHT, ContentWords, bare_kana, content, share
+from bot.domain.similar import FAR, NEAR, ContentWords, bare_kana, content, share
 from bot.similarity.packed import NumberedWords, Packed, Parts, Postings, joined_parts, key_of, member_parts, slip
 
 MOST_WORDS, MOST_TRIGRAMS = 1_000, 2_000
 """Most content words and trigrams of a text that are compared, the first ones, so that no text fills the memory."""
-FEW_CANDIDATES = 2
-"""Most candidates that are compared word by word at once; a longer list is first narrowed by counting shared words."""
+SHORT = 45
+"""Most words of a text that must have the same numbers to be near: a number counts as `NUMBER_WEIGHT` words."""
+NUMBER_BIT = 1 << 63
+"""The bit of a text that has a number among its words."""
 ROUNDED = 1e-6
 """Larger than any rounding error of a comparison that narrows candidates."""
 FIRST_RANKED = 100
@@ -64,6 +69,12 @@ class Index:
         self._contents = array("I")
         """The numbers of each text's content words, one text after the other."""
         self._content_ends = array("I", [0])
+        self._frequencies = array("I")
+        """How often each word occurs."""
+        self._counts = array("H")
+        """How many content words each text has."""
+        self._signs = array("Q")
+        """For each slot 64 bits: `NUMBER_BIT`, and a text that lacks the bit of a word lacks the word."""
         self._slots_by_word = Postings()
         self._slots_by_trigram = Postings(np.uint64)
         self._trigram_counts = array("I")
@@ -81,6 +92,12 @@ class Index:
             setattr(self, name, array(kind, parts[name]))
         for name in _MEMBERS:
             getattr(self, name).take(member_parts(name, parts))
+        self._frequencies = array("I", np.bincount(self._contents, minlength=len(self._words)).astype(np.uint32))
+        self._counts = array("H", np.diff(self._content_ends).astype(np.uint16))
+        bits = [_bit(n) | (NUMBER_BIT if word.isdecimal() else 0) for n, word in enumerate(self._words.known)]
+        if len(self._texts):  # each has a word
+            starts = self._content_ends[:-1]
+            self._signs = array("Q", np.bitwise_or.reduceat(np.array(bits, np.uint64)[self._contents], starts))
 
     def slot(self, text: str) -> int:
         """Return the slot of a text; a new text is added."""
@@ -107,6 +124,12 @@ class Index:
         numbers = [self._words.number(word) for word in words]
         self._contents.extend(numbers)
         self._content_ends.append(len(self._contents))
+        self._signs.append(_sign(numbers) | (NUMBER_BIT if any(map(str.isdecimal, words)) else 0))
+        self._counts.append(len(numbers))
+        for number in numbers:
+            if number == len(self._frequencies):
+                self._frequencies.append(0)
+            self._frequencies[number] += 1
         for number in set(numbers):
             self._slots_by_word.add(number, slot)
         return slot
@@ -195,40 +218,66 @@ class Index:
         return tuple([words[number] for number in self._contents[start:end]])
 
     def _near(self, words: ContentWords) -> set[int]:
-        candidates = self._candidates(words)
-        found = {slot for slot in candidates if share(words, self._content(slot), slip) >= NEAR}
+        spelt = {word: self._words.spellings(word) for word in words}
+        slips = {word: {self._words.known[one] for one in ones} for word, ones in spelt.items() if ones}
+
+        def same(one: str, other: str) -> bool:
+            return other in slips.get(one, ()) or one in slips.get(other, ())
+
+        candidates = self._candidates(words, spelt)
+        found = {slot for slot in candidates if share(words, self._content(slot), same) >= NEAR}
         joined = "".join(words)
-        same = self._slots_by_joined_words.listed(key_of(joined))
-        return found.union(slot for slot in same if "".join(self._content(slot)) == joined)
+        same_letters = self._slots_by_joined_words.listed(key_of(joined))
+        return found.union(slot for slot in same_letters if "".join(self._content(slot)) == joined)
 
-    def _candidates(self, words: ContentWords) -> list[int]:
-        """Return the slots of texts with enough of these words, and few enough others, to be near."""
-        may_lack = missing(len(words))
-        slots_of = [(weight(word) > may_lack, self._slots_of(word)) for word in set(words)]
-        rarest_first = sorted(slots_of, key=lambda one: (not one[0], len(one[1])))
-        required = rarest_first[0][0]
+    def _candidates(self, words: ContentWords, spelt: Mapping[str, Sequence[int]]) -> set[int]:
+        """Return the slots of texts with enough of these words, and few enough others, to be near.
+
+        Args:
+            words: the content words of a text.
+            spelt: each word → the known words that it may be.
+        """
+        may_lack, frequency = missing(len(words)), self._frequencies.__getitem__
+        spare = [len(words) > SHORT or not word.isdecimal() for word in spelt]
+        """Whether a near text may lack the word."""
+        ranked = zip(spare, spelt.values(), strict=True)
+        rarest_first = sorted((may, sum(map(frequency, ones)), ones) for may, ones in ranked)
         # A near text lacks at most `may_lack` of the words, so it has one of any `may_lack + 1`.
-        first = 1 if required else may_lack + 1
-        slots = rarest_first[0][1] if first == 1 else np.unique(np.concatenate([s for _, s in rarest_first[:first]]))
-        ends = np.frombuffer(self._content_ends, np.uint32)
-        counts = ends[slots + 1].astype(np.int64) - ends[slots]
-        lacked = np.zeros(len(slots), np.int64)
-        for must, others in [(False, slots), *(rarest_first if first > 1 else rarest_first[1:])]:
-            if len(slots) <= FEW_CANDIDATES:
-                break
-            lacked += np.where(_among(slots, others), 0, may_lack + 1 if must else 1)
-            # The most words that can be in common; all others are apart, as in `share`.
-            common = np.minimum(counts, len(words) - lacked)
-            possible = (2 - 2 * NEAR) * common >= NEAR * (counts + len(words) - 2 * common) - ROUNDED
-            slots, counts, lacked = slots[possible], counts[possible], lacked[possible]
-        return [int(slot) for slot in slots]
+        first = 1 if not rarest_first[0][0] else may_lack + 1
+        unknown = sum(not ones for ones in spelt.values())
+        if unknown > may_lack:
+            return set()
+        slots = np.concatenate(
+            [_NONE, *(self._slots_by_word.of(one) for _, _, ones in rarest_first[:first] for one in ones)]
+        )
+        counts = np.frombuffer(self._counts, np.uint16)[slots]
+        fewest, most = len(words) * NEAR / (2 - NEAR) - ROUNDED, len(words) * (2 - NEAR) / NEAR + ROUNDED
+        slots = slots[(counts >= math.ceil(fewest)) & (counts <= int(most))]
+        if not len(slots):
+            return set()
+        absent = ~np.frombuffer(self._signs, np.uint64)[slots]
+        single = [(may, _bit(ones[0])) for may, _, ones in rarest_first if len(ones) == 1]
+        wanted = reduce(or_, (bit for _, bit in single), 0)
+        required = reduce(or_, (bit for may, bit in single if not may), 0)
+        # Two words may have the same bit, so a text lacks at least as many words as bits.
+        lacked = np.bitwise_count(absent & np.uint64(wanted)).astype(np.uint16) + np.uint16(unknown)
+        lacked[absent & np.uint64(required) != 0] = may_lack + 1
+        if len(words) < SHORT and not any(map(str.isdecimal, words)):
+            lacked[absent & np.uint64(NUMBER_BIT) == 0] = may_lack + 1
+        for may, _, ones in rarest_first:
+            if len(ones) > 1:
+                sign = np.uint64(_sign(ones))
+                lacked += (absent & sign == sign) * np.uint16(1 if may else may_lack + 1)
+        return {*slots[lacked <= may_lack].tolist()}
 
-    def _slots_of(self, word: str) -> NDArray[np.uint32]:
-        """Return the slots of texts that hold this word or one that is a slip away, in order."""
-        found = [self._slots_by_word.of(one) for one in self._words.spellings(word)]
-        if len(found) < 2:
-            return found[0] if found else _NONE
-        return np.unique(np.concatenate(found))
+
+def _bit(word: int) -> int:
+    """Return the bit that stands for the number of a word; several words share one."""
+    return 1 << (word * 0x9E3779B1 >> 16) % 63
+
+
+def _sign(words: Iterable[int]) -> int:
+    return reduce(or_, map(_bit, words), 0)
 
 
 def _hash(text: str) -> int:
@@ -242,14 +291,6 @@ def _number(trigram: str) -> int:
     return first << 42 | second << 21 | third
 
 
-def _among(slots: NDArray[np.uint32], others: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    """Return for each slot whether it is among the others, which are in order."""
-    if not len(others):
-        return np.zeros(len(slots), np.bool_)
-    places = np.searchsorted(others, slots)
-    return np.asarray(others[np.minimum(places, len(others) - 1)] == slots, np.bool_)
-
-
 def compared(text: str) -> ContentWords:
     """Return the content words of a text that the index compares."""
     return content(text)[:MOST_WORDS]
@@ -258,11 +299,6 @@ def compared(text: str) -> ContentWords:
 def missing(count: int) -> int:
     """Return how many of `count` words a near text may lack: the largest m with 2(count-m) / (2(count-m)+m) ≥ NEAR."""
     return int(2 * (1 - NEAR) * count / (2 - NEAR) + 1e-9)
-
-
-def weight(word: str) -> int:
-    """Return how many words a word counts as when only one of two texts has it (see `share`)."""
-    return NUMBER_WEIGHT if word.isdecimal() else 1
 
 
 def trigrams(words: ContentWords) -> set[str]:

@@ -85,6 +85,21 @@ def test_near_finds_exactly_what_share_says(kept: list[str], asked: str) -> None
     assert all((other in index.beside(one)) == (one in index.beside(other)) for one in first for other in first)
 
 
+@pytest.mark.parametrize("count", [44, 45, 50, 60])
+def test_number_counts_as_ten_words(count: int) -> None:
+    """A near text of 50 words may lack a number, although it may not lack ten words."""
+    words = [f"word{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(count)]
+    short, long = " ".join(words), " ".join([*words, "12"])
+    kept = Index()
+    kept.slot(short)
+    kept.slot(long)
+    again = Index()
+    again.take(kept.parts())
+    for index in (kept, again):
+        assert index.beside(0) == ({1} if count >= 45 else set())
+        assert index.beside(1) == ({0} if count >= 45 else set())
+
+
 @few_examples
 @given(st.lists(texts, max_size=8), st.lists(texts, max_size=8))
 def test_pairs_equal_one_by_one_comparison(these: list[str], those: list[str]) -> None:
