@@ -12,10 +12,10 @@ import psycopg
 from bot.settings import ROOT
 from tests.chaos.slack import RandomFaults
 from tests.kits.forked_programs import forked
-from tests.kits.postgres import start_server
+from tests.kits.postgres import ensure_running, start_server
 
 STOP_TIMEOUT = 20.0
-"""Longest wait for a replica to stop after SIGTERM, in seconds."""
+"""Longest wait for a replica to stop after SIGTERM, and for a crashed database server to be gone, in seconds."""
 PAUSE = 12.0
 """Length of a pause in seconds: longer than a replica's leases."""
 _OTHER_BACKENDS = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
@@ -124,12 +124,15 @@ class Postgres:
         """
         with suppress(ProcessLookupError):
             os.kill(self._server.get_pid(), signal.SIGQUIT)
+        async with asyncio.timeout(STOP_TIMEOUT):  # the server removes this file last
+            while (self._server.pgdata / "postmaster.pid").exists():  # noqa: ASYNC110 - no event tells of it
+                await asyncio.sleep(0.05)
         await asyncio.sleep(away)
         await self.ensure_running()
 
     async def ensure_running(self) -> None:
         """Start the server unless it runs."""
-        await asyncio.to_thread(self._server.ensure_postgres_running)
+        await asyncio.to_thread(ensure_running, self._server.ensure_postgres_running)
 
     async def kill_one_connection(self) -> None:
         """Kill the process behind one connection with SIGKILL; the server then drops all connections and recovers."""
