@@ -168,10 +168,11 @@ class Installation:
 
         A payload that names no app or no team passes: its signature was verified.
         """
-        if body.get("api_app_id") not in {None, self.app}:
+        # No sets: ids that are lists or objects have no hash.
+        if body.get("api_app_id") not in (None, self.app):
             return False
-        teams = {team for team in _teams_of(body) if team}
-        return not teams or bool(teams & {self.team, self.enterprise})
+        teams = [team for team in _teams_of(body) if team]
+        return not teams or self.team in teams or self.enterprise in teams
 
 
 def _teams_of(body: Mapping[str, Any]) -> Iterator[Any]:

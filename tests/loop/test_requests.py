@@ -195,6 +195,8 @@ async def test_other_apps_and_teams_are_refused(place: Place, caplog: pytest.Log
     ours = {"api_app_id": workspace.app.app_id, "team_id": TEAM_ID, "type": "event_callback", "event": {}}
     for change in (
         {"api_app_id": "A0ANOTHER01"},
+        {"api_app_id": [workspace.app.app_id]},
+        {"team_id": {"id": TEAM_ID}},
         {"team_id": "T0ANOTHER01"},
         {"team_id": None, "team": {"id": "T0ANOTHER01"}},
         {"team_id": "T0ANOTHER01", "authorizations": [{"team_id": "T0ANOTHER02"}]},

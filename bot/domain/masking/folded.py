@@ -12,6 +12,11 @@ _BETWEEN_DIGITS = "ー・‧·∙"
 """Signs that are a dash after a digit, or a digit and a space, and a part of words elsewhere."""
 _DIGIT = re.compile(r"\d")
 _DASHED = re.compile(rf"[0-9)] ?[{_BETWEEN_DIGITS}]")
+_KANJI_DIGITS = "〇零一二三四五六七八九"
+_KANJI_NUMBER = re.compile(rf"(?=[{_KANJI_DIGITS}]{{3}}|[{_KANJI_DIGITS}]?[〇零])[{_KANJI_DIGITS}]{{2,}}")
+"""A number in kanji that is written digit by digit; words such as 二三日 are none."""
+_ARABIC = str.maketrans(_KANJI_DIGITS, "00123456789")
+_SPOKEN_DASH = re.compile(r"(?<=\d)の(?=\d)")
 _VOICED = "\u3099\u309a"
 """Voice marks, which half-width kana bring as characters of their own."""
 
@@ -56,7 +61,7 @@ class FoldedText:
         """Fold a text: NFKC, every dash as `-`, every digit as an ASCII one, without invisible characters."""
         if text.isascii():
             return cls(text, text, None)
-        same_places = text.translate(_ONE_TO_ONE)
+        same_places = _in_digits(text).translate(_ONE_TO_ONE)
         if len(same_places) == len(text) and not _DASHED.search(same_places):
             return cls(text, same_places, None)
         return cls.by_character(text)
@@ -66,7 +71,7 @@ class FoldedText:
         """Return what `of` returns, which tries a quicker way first."""
         folded: list[str] = []
         places: list[int] = []
-        for at, ch in enumerate(text):
+        for at, ch in enumerate(_in_digits(text)):
             for plain in _plain(ch):
                 if plain in _VOICED and folded:
                     folded[-1] = unicodedata.normalize("NFC", folded[-1] + plain)[0]
@@ -93,6 +98,12 @@ class FoldedText:
     def place(self, at: int) -> int:
         """Return the index in the text of a folded character."""
         return at if self._places is None else self._places[at]
+
+
+def _in_digits(text: str) -> str:
+    """Return the text with numbers in kanji in digits, and の between two digits as a dash; no place changes."""
+    text = _KANJI_NUMBER.sub(lambda number: number.group().translate(_ARABIC), text)
+    return _SPOKEN_DASH.sub("-", text)
 
 
 def _ends_with_digit(folded: Sequence[str]) -> bool:

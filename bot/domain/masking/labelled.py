@@ -9,8 +9,8 @@ from bot.domain.masking.secrets import matches
 _SIGNS = r"[\s*_~`|]{0,4}"
 """Spaces, and the signs with which people make text bold, code or a table."""
 _IS = (
-    rf"(?:{_SIGNS}(?:は|が|を|も|[:;=#→⇒>、,-]|\.{{2,3}}|is|was|now|'s|の番号は|番号は|\([^\d()\s]{{1,6}}\))){{0,3}}{_SIGNS}"
-    rf"(?:西暦)?[「『(（\"'<]?{_SIGNS}"
+    rf"(?:{_SIGNS}(?:は|が|を|も|[:;=#→⇒>、,-]|\.{{2,3}}|is|was|now|'s|の?番号は?|\([^\d()\s]{{1,6}}\))){{0,3}}{_SIGNS}"
+    rf"(?:西暦)?[「『(（【〔\"'<]?{_SIGNS}"
 )
 """What stands between a label and its value."""
 _NO = r"(?:\s?(?:番号|ナンバー|コード|[Nn][Oo]s?\.?|№|IDs?|Id|ids?|#|＃|numbers?|num\.?|code))"
@@ -65,31 +65,33 @@ _EMPLOYEE = after(
     r"|(?<![a-z])I(?:'m| am) (?:employee|staff)",
     r"(?=[A-Z-]{0,6}\d)(?=[A-Z-]{0,6}(?:[A-Z-]{0,2}\d){3})[A-Z]{0,5}-?\d[\d-]{0,30}[A-Z]{0,3}",
 )
-_ACCOUNT = r"(?<![a-z])(?:bank )?(?:account|acct)\.?(?: ?(?:number|no\.?|#|num\.?)|(?=:))|(?<![a-z])bank account"
+_ACCOUNT = r"(?<![a-z])(?:bank )?(?:account|acct)\.?(?: ?(?:number|no\.?|#|num\.?)|(?=:| \d{6}))|(?<![a-z])bank account"
 _BANK = after(
     rf"(?:口座|振込先)(?:{_NO}|の口座)?|(?:普通|当座|貯蓄)(?:預金|口座)?{_NO}?"
     rf"|{_ACCOUNT}|(?<![a-z])routing{_NO}?|(?<![a-z])(?:checking|savings)(?: account)?",
     rf"\d(?:{_NEXT}|[ ](?=\d\d-\d\d-\d\d)\d){{4,16}}(?!\s?[円年人件])",
 )
-_POSTAL_BANK = after(r"記号\s?(?:は|:)?\s?\d{5}\s?[-、,]?\s?(?:の)?番号", r"\d{6,8}")
-_SORT_CODE = after(r"(?<![a-z])sort code", r"\d\d-?\d\d-?\d\d")
+_POSTAL_BANK = after(r"記号\s?(?:は|:)?\s?\d{5}\s?[-、,]?\s?(?:の)?番号", r"\d{5,9}")
+_POSTAL_SYMBOL = after(r"(?:ゆうちょ|郵貯)(?:銀行)?[^\d\n]{0,12}記号", r"1\d{4}")
+_SORT_CODE = after(r"(?<![a-z])sort(?: code)?", r"\d\d-?\d\d-?\d\d")
 _IBAN = re.compile(rf"(?<![A-Za-z0-9])[A-Z]{{2}}\d\d(?:[ -]?[A-Z0-9]){{11,30}}{_END}")
 _LABELLED_IBAN = after(r"(?<![a-z])IBAN", r"[A-Z]{2}\d\d(?:[ -]?[A-Z0-9]){9,30}")
 _PASSPORT = after(
     rf"(?:パスポート|旅券){_NO}?|(?<![a-z])passport{_NO}?",
-    r"(?=[A-Z0-9]{0,3}\d{2})(?=[A-Z0-9]{0,9}\d{2}|[A-Z]\d)(?:[A-Z]{0,2}\d{6,9}[A-Z]?|[A-Z]\d{2}[A-Z]\d{2}[A-Z]\d{2})",
+    r"(?=[A-Z0-9]{0,3}\d{2})(?=[A-Z0-9]{0,9}\d{2}|[A-Z]\d)(?:[A-Z]{0,2}\d{6,9}[A-Z]?|[A-Z]\d{2}[A-Z]\d{2}[A-Z]\d{2}|[A-Z]\d{5,6}[A-Z0-9]{2})",
 )
 _LICENCE = after(
     rf"(?:運転)?免許(?:証)?(?:の)?{_NO}?|(?<![a-z])(?:driv(?:er|ing)(?:'?s)? licen[cs]e|DL){_NO}?",
     r"第?\d{12}号?|(?=[A-Z0-9-]{0,9}\d{3})[A-Z0-9](?:-?[A-Z0-9]){5,19}",
 )
 _PENSION = after(
-    rf"(?:基礎)?年金(?:手帳)?(?:の)?{_NO}|(?:雇用保険|健康保険|介護保険|社会保険)?(?:の)?(?:被)?保険者(?:証)?(?:の)?{_NO}"
+    rf"(?:基礎)?年金(?:手帳)?(?:の)?{_NO}|(?:雇用保険|健康保険|介護保険|社会保険)?(?:の)?(?:被)?保険者(?:証)?(?:の)?(?:記号[・、/と]?)?{_NO}"
     rf"|雇用保険{_NO}"
-    rf"|健康保険(?:の)?記号{_NO}|(?:健康)?保険証(?:の)?(?:記号)?{_NO}|(?<![a-z])(?:health )?insurance{_NO}"
+    rf"|健康保険(?:の)?記号{_NO}?|(?:健康)?保険証(?:の)?(?:記号{_NO}?|{_NO})|(?<![a-z])(?:health )?insurance{_NO}"
     r"|(?<![a-z])(?:policy|member(?:ship)?) (?:number|no\.?|id)",
     r"(?=[A-Z0-9-]{0,6}\d)(?=[A-Z0-9]{1,4}-?[A-Z0-9-]{3,})[A-Z0-9](?:-?[A-Z0-9]| (?=\d{4})\d){4,17}",
 )
+_SECOND_INSURANCE = after(r"保険(?:者)?(?:証)?(?:の)?記号[^\n、。]{1,24}\s?[、,]?\s?番号", r"\d{1,9}")
 _RESIDENCE = re.compile(rf"(?<![A-Za-z0-9])[A-Z]{{2}}\d{{8}}[A-Z]{{2}}{_END}")
 _NINO = re.compile(rf"(?<![A-Za-z0-9])[A-CEGHJ-PR-TW-Z][A-NP-TW-Z](?: ?\d\d){{3}} ?[A-D]{_END}")
 _LABELLED_NINO = after(rf"(?<![a-z])(?:NI|national insurance|NINO){_NO}?", r"[A-Z]{2}(?: ?\d\d){3} ?[A-D]")
@@ -106,22 +108,23 @@ _FAR_MY_NUMBER = re.compile(
 """A number of this length near the word is one, also where a sentence comes between them."""
 _SPOKEN_MY_NUMBER = after(r"(?<![a-z])my number", rf"[1-9]{_NEXT}{{11}}{_NO_MORE}")
 _CARD = after(rf"(?:クレジット)?カード{_NO}|(?<![a-z])card(?: ?(?:number|no\.?|#))", rf"\d(?:{_NEXT}|[_.]\d){{11,18}}")
+_NUMERAL = r"(?:\d{1,2}|[元〇一二三四五六七八九十]{1,3})"
 _MONTHS = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
 _BIRTH_DATE = (
-    r"(?:(?:19|20)\d\d\s?[-/.年]\s?\d{1,2}\s?[-/.月]\s?\d{1,2}\s?日?"
-    r"|(?:明治|大正|昭和|平成|令和|[MTSHR])\s?(?:\d{1,2}|元)\s?[年./-]\s?\d{1,2}\s?[月./-]\s?\d{1,2}\s?日?"
+    rf"(?:(?:19|20)\d\d\s?[-/.年]\s?{_NUMERAL}\s?[-/.月]\s?{_NUMERAL}\s?日?"
+    rf"|(?:明治|大正|昭和|平成|令和|[MTSHR])\s?{_NUMERAL}\s?[年./-]\s?{_NUMERAL}\s?[月./-]\s?{_NUMERAL}\s?日?"
     r"|\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)\d\d"
-    rf"|{_MONTHS} \d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d|\d{{1,2}}(?:st|nd|rd|th)? {_MONTHS},? (?:19|20)\d\d"
+    rf"|{_MONTHS} \d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d|\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTHS},? (?:19|20)\d\d"
     r"|(?:19|20)\d{6})"
 )
 _SHORT_BIRTH_DATE = (
     rf"(?:{_BIRTH_DATE}|'?\d\d[-/.年]\s?\d{{1,2}}[-/.月]\s?\d{{1,2}}日?|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d\d"
-    rf"|\d{{1,2}}月\s?\d{{1,2}}日|{_MONTHS} \d{{1,2}}(?:st|nd|rd|th)?"
+    rf"|{_NUMERAL}月\s?{_NUMERAL}日|{_MONTHS} \d{{1,2}}(?:st|nd|rd|th)?"
     rf"|\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTHS})(?!\d)"
 )
 """A date without its century or year, which only stands for a birth right behind a word that says so."""
 _BORN = re.compile(
-    r"(?:生年月日|誕生日|(?<![a-z])(?:was |am )?born(?: on)?"
+    r"(?:生年月日|誕生日|(?<![a-z])(?:was |am )?born(?: on)?(?: the)?"
     r"|(?<![a-z])(?:date of birth|d\.?o\.?b\.?|birth ?da(?:te|y)))"
     rf"{_IS}(?P<value>{_SHORT_BIRTH_DATE})",
     re.IGNORECASE,
@@ -159,12 +162,14 @@ LABELLED_MASKS = (
     Mask("[passport]", _behind(_PASSPORT), digits=6),
     Mask("[licence]", _behind(_LICENCE), digits=3, signs=("免許", "licen", "dl")),
     Mask("[insurance-number]", _behind(_PENSION), digits=1, signs=("年金", "保険", "insurance", "policy", "member")),
-    Mask("[birth-date]", matches(_BORN, "value"), digits=1, signs=_BIRTH_SIGNS),
-    Mask("[birth-date]", matches(_BORN_AFTER, "value"), digits=2, signs=("生",)),
+    Mask("[insurance-number]", _behind(_SECOND_INSURANCE), digits=1, signs=("保険",)),
+    Mask("[birth-date]", matches(_BORN, "value"), signs=_BIRTH_SIGNS),
+    Mask("[birth-date]", matches(_BORN_AFTER, "value"), signs=("生",)),
 )
 NUMBERED_MASKS = (
     Mask("[bank-account]", _behind(_SORT_CODE), digits=6),
-    Mask("[bank-account]", _behind(_POSTAL_BANK), digits=11),
+    Mask("[bank-account]", _behind(_POSTAL_BANK), digits=10),
+    Mask("[bank-account]", _behind(_POSTAL_SYMBOL), digits=5, signs=("記号",)),
     Mask("[bank-account]", _behind(_BANK), digits=5, signs=_BANK_SIGNS),
     Mask("[employee-number]", _behind(_EMPLOYEE), digits=3, signs=_EMPLOYEE_SIGNS),
 )

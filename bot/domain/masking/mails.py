@@ -11,8 +11,13 @@ _LOCAL = rf"(?:[^\W{_JAPANESE}]|[.+%&'*/=?^{{}}~|$!#-])"
 """A character of a local part. Look-behinds and possessive quantifiers keep the cost linear."""
 _HOST = rf"(?:[^\W_{_JAPANESE}]|-)"
 _MAIL = re.compile(rf"(?<!{_LOCAL})(?P<local>{_LOCAL}++)@(?P<host>{_HOST}++(?:\.{_HOST}++)++)")
+_KANJI_HOST = re.compile(
+    rf"(?<!{_LOCAL}){_LOCAL}++@(?=[^\s@]{{0,60}}[{_JAPANESE}])(?:[\w-]{{1,30}}\.){{1,4}}[a-z]{{2,24}}(?![a-z0-9-])",
+    re.IGNORECASE,
+)
+"""An address whose host has a label in kana or kanji; its last label is in Latin letters."""
 _SPELT = re.compile(
-    rf"(?<![\w.+-])[a-z0-9][\w.+-]{{0,63}}(?:\s?[\[({{<]\s?(?:at|アット(?:マーク)?|@)\s?[\])}}>]\s?|\s?アット(?:マーク)?\s?|\s?[★☆]\s?|\s@\s?(?={_HOST}{{1,63}}(?:\.{_HOST}{{1,63}}){{0,4}}\.[a-z]{{2,24}}(?![\w-]))|\sat\s(?={_HOST}{{1,63}}\s(?:dot|ドット)\s))"
+    rf"(?<![\w.+-])[a-z0-9][\w.+-]{{0,63}}(?:\s?[\[({{<]\s?(?:at|アット(?:マーク)?|@)\s?[\])}}>]\s?|\s?アット(?:マーク)?\s?|\s?[★☆●◎]\s?|\s@\s?(?={_HOST}{{1,63}}(?:\.{_HOST}{{1,63}}){{0,4}}\.[a-z]{{2,24}}(?![\w-]))|\sat\s(?={_HOST}{{1,63}}\s(?:dot|ドット)\s))"
     rf"{_HOST}{{1,63}}(?:\s?(?:\.|[\[({{<]\s?(?:dot|ドット)\s?[\])}}>]|(?<=\s)(?:dot|ドット)(?=\s))\s?{_HOST}{{2,63}}){{1,5}}",
     re.IGNORECASE | re.ASCII,
 )
@@ -42,9 +47,18 @@ def _is_repository(local: str, after: str) -> bool:
     return local.lower() in _NOT_PEOPLE and after == ":"
 
 
+def in_kanji(folded: str) -> Iterator[Stretch]:
+    for found in _KANJI_HOST.finditer(folded):
+        yield Stretch(found.start(), found.end())
+
+
 def spelt(folded: str) -> Iterator[Stretch]:
     for found in _SPELT.finditer(folded):
         yield Stretch(found.start(), found.end())
 
 
-MAIL_MASKS = (Mask("[mail]", mails, signs=("@",)), Mask("[mail]", spelt, signs=("@", "at", "アット", "★", "☆")))
+MAIL_MASKS = (
+    Mask("[mail]", mails, signs=("@",)),
+    Mask("[mail]", in_kanji, signs=("@",)),
+    Mask("[mail]", spelt, signs=("@", "at", "アット", "★", "☆", "●", "◎")),
+)

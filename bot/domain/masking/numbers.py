@@ -21,7 +21,7 @@ that it is not taken for a part of the number next to it."""
 _CHUNK = re.compile(r"[+]?\d+")
 _PHONE_LABEL = re.compile(
     r"(?:電話(?:番号)?|携帯(?:番号|電話)?|連絡先|TEL|FAX"
-    r"|(?<![a-z])(?:phone|mobile|cell|telephone|ph|contact number|text me|call me|reach me|ring me))"
+    r"|(?<![a-z])(?:phone|mobile|cell|telephone|ph|contact number|text me|call me|reach me|try me|ring me))"
     r"(?:\s?(?:は|:|=|#|is|now|changed|to|on|at|no\.?|number|番号)){0,4}[\s*_~`|]{0,3}$",
     re.IGNORECASE,
 )

@@ -9,9 +9,13 @@ from bot.domain.masking.folded import Mask, Stretch
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----(?:(?!-----END)[\s\S])*+(?:-----END[A-Z0-9 ]{0,60}-----)?"
 )
+_KANJI_HOST = (
+    r"(?=[\u3005-\u9fff])[^\s/<>|。、「」（）]{1,60}?"
+    r"(?:\.[a-z0-9-]{2,24}(?![a-z0-9-])|(?=[\s/:はがをにへでと、。」）]|$))"
+)
 _URL_WITH_SECRET = re.compile(
     r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{1,15}://(?:"
-    r"[^\s/@:<>]{0,200}:[^\s/@<>]{1,200}@[^\s<>|\u3000-\u9fff]{1,2000}"
+    rf"[^\s/@:<>]{{0,200}}:[^\s/@<>]{{1,200}}@(?:{_KANJI_HOST})?[^\s<>|\u3000-\u9fff]{{0,2000}}"
     r"|hooks\.slack\.com/[^\s<>|\u3000-\u9fff]{1,2000}"
     r"|[^\s/<>]{0,100}(?:webhook\.office\.com|discord(?:app)?\.com/api/webhooks)/?[^\s<>|\u3000-\u9fff]{1,2000}"
     r"|[^\s<>?]{1,1000}\?(?:[^\s<>#|]{0,500}&)?(?:access_token|token|api_?key|apikey|secret|password|sig|signature)=[^\s<>|\u3000-\u9fff]{4,1000}"
@@ -43,6 +47,7 @@ _PASSWORD = re.compile(
     r"|(?<![a-z])PW(?:D|S)?(?![a-z])"
     r"|(?<![a-z])pass(?:(?:word|wd|code|phrase)s?(?![a-z])|(?=\s?[:=]))"
     r"|(?<![a-z])PIN(?![a-z])(?:\s?(?:コード|番号|code|number))?)"
+    r"(?:\s(?:for|of|to|on)\s[A-Za-z0-9 .'-]{1,30}?(?=\s(?:is|was)\s))?"
     r"(?:[\s*_~|]{0,3}(?:は|が|を|:|;|=|is|was|now|→|⇒|>|-|'s)){0,3}[\s*_~|]{0,3}"
     r"(?:[\"「『`](?P<quoted>[^\"」』`\n]{4,64})[\"」』`]|[(']?(?P<value>[!-~]{4,64}))",
     re.IGNORECASE,
@@ -55,6 +60,13 @@ _SET_PASSWORD = re.compile(
     re.IGNORECASE,
 )
 """Words that often stand before something else: only letters with digits are a password behind them."""
+_NAMED_LATER = re.compile(
+    r"(?<![!-~])[(\"'「]?(?P<value>[!-~]{4,64}?)[)\"'」]?(?:"
+    r",?\s(?:is|was)\s(?:my|the|our|his|her)\s(?:\w{1,12}\s){0,2}(?:password|passcode|passphrase|pin)(?![a-z])"
+    r"|\s?(?:が|は)(?:[ぁ-んァ-ヶ一-龥A-Za-z0-9-]{1,12}の)?(?:パスワード|暗証番号|パスコード|PIN)(?:です|だ|に|で|、|。|$))",
+    re.IGNORECASE,
+)
+"""A password that the words behind it name."""
 _PLAIN_WORD = re.compile(r"[A-Za-z]+(?:[-'’][A-Za-z]+)*[.,;:!?)\"]*|\d{1,3}[A-Za-z]*|[^\w]+")
 """What is no password unless it is quoted: a word, or a count such as `90days`."""
 _TRAILING = ".,;:?)\"'`"
@@ -62,7 +74,7 @@ _TRAILING = ".,;:?)\"'`"
 _IPV6 = re.compile(r"(?<![\w:.])(?=[0-9a-f:]{0,40}:[0-9a-f:]{0,40}:)[0-9a-f:]{6,39}(?![\w:])", re.IGNORECASE)
 _IPV4 = re.compile(r"(?<![A-Za-z0-9_.-])\d{1,3}(?:\.\d{1,3}){3}(?![A-Za-z0-9_-]|\.\d)")
 _VERSION_LABEL = re.compile(
-    r"(?:\bv|\bver(?:sion|\.)?|build|release|section|clause|chapter|バージョン|ビルド|第|節|項)\s{0,2}[:=は]?\s{0,2}$",
+    r"(?:(?<![a-z])v|(?<![a-z])ver(?:sion|\.)?|build|release|section|clause|chapter|firmware|driver|update|upgrade|python|java|node|windows|macos|ios|android|chrome|firefox|edge|safari|office|excel|outlook|teams|zoom|slack|バージョン|ビルド|第|節|項)\s{0,2}[:=は]?\s{0,2}$",
     re.IGNORECASE,
 )
 """What makes four numbers with dots a version or a section."""
@@ -90,6 +102,14 @@ def passwords(folded: str) -> Iterator[Stretch]:
             yield Stretch(found.start(group), found.start(group) + len(value))
 
 
+def named_later(folded: str) -> Iterator[Stretch]:
+    """Return what the words behind it say to be a password, unless it is a word."""
+    for found in _NAMED_LATER.finditer(folded):
+        value = found["value"].strip(_TRAILING + "(")
+        if len(value) >= 4 and any(ch.isdigit() for ch in value):
+            yield Stretch(start := found.start("value") + found["value"].index(value), start + len(value))
+
+
 def machines(folded: str) -> Iterator[Stretch]:
     """Return IP addresses, both kinds in order of place."""
     found = [*_IPV4.finditer(folded), *_IPV6.finditer(folded)]
@@ -114,5 +134,6 @@ SECRET_MASKS = (
     ),
     Mask("[password]", passwords, signs=_PASSWORD_SIGNS),
     Mask("[password]", matches(_SET_PASSWORD, "value"), digits=1, signs=("pass", "pin", "パス")),
+    Mask("[password]", named_later, digits=1, signs=("pass", "pin", "パス", "暗証")),
     Mask("[ip]", machines, signs=(".", ":")),
 )

@@ -240,9 +240,11 @@ def cases(name: str) -> list[dict[str, str]]:
 CASES = cases("masking_cases.jsonl")
 LATER_CASES = cases("masking_cases_2.jsonl")
 """Cases of another day, by somebody who wanted to get something past the rules."""
+KANJI_CASES = cases("masking_cases_3.jsonl")
+"""Cases of the day after: numbers in kanji, hosts in kanji, and addresses without a word for a street."""
 
 
-@pytest.mark.parametrize("written", [CASES, LATER_CASES], ids=["first", "later"])
+@pytest.mark.parametrize("written", [CASES, LATER_CASES, KANJI_CASES], ids=["first", "later", "kanji"])
 @pytest.mark.parametrize("language", ["ja", "en"])
 def test_cases_are_masked_and_nothing_else(language: str, written: list[dict[str, str]]) -> None:
     """At least 95% of the secrets are found, and 95% of what is masked is one; docs/masking.md has the figures."""
@@ -289,6 +291,9 @@ def test_original_is_kept_around_a_folded_match(text: str, hidden: str) -> None:
             "1 - " * 20_000,
             "token: " * 12_000,
             "住所は" * 30_000,
+            "〇の" * 30_000,
+            "一二三" * 30_000,
+            "x@総" * 20_000,
             "東京都千代田区" * 9_000,
             "a://" * 20_000,
             "eyJaaaa." * 8_000,
@@ -301,7 +306,9 @@ def test_very_long_text_takes_linear_time(text: str) -> None:
     assert masked(text) == text
 
 
-folded_texts = (pieces | st.sampled_from(CASES + LATER_CASES).map(lambda case: case["text"])).map(FoldedText.of)
+folded_texts = (pieces | st.sampled_from(CASES + LATER_CASES + KANJI_CASES).map(lambda case: case["text"])).map(
+    FoldedText.of
+)
 
 
 @given(folded_texts, st.sampled_from(MASKS))
