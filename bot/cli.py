@@ -353,8 +353,8 @@ async def export(call: argparse.Namespace, settings: Settings, words: Words) -> 
             await core.acts.auditing.exported(OPERATOR, frozen.manifest)
         except Refused as refused:
             return fail(words(f"refused.{refused.reason.value}", **refused.facts))
-    stem = call.folder / f"madoguchi-{frozen.manifest.id[:12]}"
-    data, manifest = stem.with_suffix(".jsonl"), stem.with_suffix(".manifest.json")
+    name = core.acts.exporting.named(frozen.manifest)
+    data, manifest = call.folder / f"{name}.jsonl", call.folder / f"{name}.manifest.json"
     with file_errors(call.folder):
         make_private_folder(call.folder)
         write_private(data, frozen.chunks())

@@ -41,7 +41,7 @@ async def export(call: Call) -> None:
     frozen = await call.acts.exporting.export()
     await call.acts.auditing.exported(call.spot.user, frozen.manifest)
     text = views.exported(frozen.manifest, await call.acts.prompting.current(), call.words)
-    name = f"madoguchi-{frozen.manifest.rows}-examples"
+    name = call.acts.exporting.named(frozen.manifest)
     manifest = frozen.manifest.model_dump_json(indent=2) + "\n"
     files = {f"{name}.jsonl": frozen.data, f"{name}.manifest.json": manifest.encode()}
     named = {*frozen.manifest.settlers, *frozen.manifest.aside}

@@ -60,6 +60,10 @@ class Exporting:
         self._neighbours = neighbours
         self._clock = clock
 
+    def named(self, manifest: Manifest) -> str:
+        """Return the name of an export's files, without an ending: the day and the number of examples."""
+        return f"madoguchi-{self._clock.now():%Y-%m-%d}-{manifest.rows}-examples"
+
     def may_hold_private(self, student: ModelName | None) -> bool:
         """Return whether a file for this student (None: for people) may hold rows that not everybody may read."""
         return self._private_rows or (student is not None and self._embedded.reads_here(student))

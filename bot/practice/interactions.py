@@ -200,7 +200,7 @@ async def command(ws: Workspace, member: Member, channel_id: str, line: str) -> 
         SlackError: `invalid_command` if the manifest has no such command; `channel_not_found`.
     """
     channel = _channel_of(ws, member, channel_id)
-    name, _, text = line.strip().partition(" ")
+    name, text = [*line.split(maxsplit=1), "", ""][:2]  # a full-width space parts them too
     known = ws.app.command(name)
     if known is None:
         raise SlackError("invalid_command")

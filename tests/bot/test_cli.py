@@ -231,9 +231,9 @@ def test_export_is_reproducible_and_names_its_hash(here: Path, capsys: Shell) ->
         assert [file.stat().st_mode & 0o777 for file in (data, manifest, Path(folder))] == [0o600, 0o600, 0o700]
         facts = json.loads(manifest.read_text(encoding="utf-8"))
         assert facts["id"] == hashlib.sha256(data.read_bytes()).hexdigest()
-        assert data.stem == f"madoguchi-{facts['id'][:12]}"
+        assert re.fullmatch(rf"madoguchi-\d{{4}}-\d\d-\d\d-{facts['rows']}-examples", data.stem)
         assert facts["rows"] + facts["held_out"] == 16
-        written.append((data.name, data.read_bytes(), facts))
+        written.append((data.read_bytes(), facts))
     assert written[0] == written[1]
     assert Path("two").stat().st_mode & 0o777 == 0o700
     capsys.readouterr()

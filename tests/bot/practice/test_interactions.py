@@ -213,7 +213,7 @@ async def test_command_answer_in_the_ack_is_posted(server: Server, desk: Practic
         await ack(text="Here", response_type="in_channel" if "loud" in body["text"] else "ephemeral")
 
     await desk.connect()
-    await kenji.command("/desk quiet @emily.carter #general")
+    await kenji.command("/desk　quiet @emily.carter #general")
     quiet = await kenji.message(lambda one: one["text"] == "Here")
     assert quiet["ephemeral"] is True
     await kenji.command("/desk loud")
