@@ -118,8 +118,8 @@ async def test_only_admins_may_edit(desk: SlackDesk) -> None:
 @pytest.mark.parametrize(
     ("locale", "label", "answer", "notice"),
     [
-        ("en-US", "Rule", "Saved as instructions, version 2", "It does not answer yet"),
-        ("ja-JP", "ルール", "として保存", "まだ回答には"),
+        ("en-US", "Rule", "Saved as instructions, version 2", "They are not in use yet"),
+        ("ja-JP", "ルール", "として保存", "回答にはまだ"),
     ],
 )
 async def test_edited_rule_makes_new_candidate(
