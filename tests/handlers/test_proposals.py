@@ -58,7 +58,7 @@ async def test_ops_channel_is_asked_and_admin_declines(desk: SlackDesk) -> None:
 async def test_training_that_brought_nothing_names_the_next_step(desk: SlackDesk) -> None:
     yuko, kenji = await desk.window(desk.server.people.admin), await desk.kenji()
     await propose(desk, ProposalState.DROPPED)
-    shown = await yuko.message(lambda m: "v2 is not clearly better: 23 fixed, 1 broken" in texts(m))
+    shown = await yuko.message(lambda m: "v2 was trained and is not clearly better yet: 23 fixed, 1 broken" in texts(m))
     assert shown["channel"] == desk.server.channels.ops.id
     assert "Nothing was switched: v1 answers as before" in texts(shown)
     assert controls(shown) == [QUEUE_OPEN, DETAILS]
