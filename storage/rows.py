@@ -1,11 +1,11 @@
 """Dataset rows."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    RowMapping,
     and_,
     bindparam,
     exists,
@@ -29,7 +29,12 @@ from storage.upserts import upsert
 ROWS_IN_MEMORY = 1000
 """Rows per page: an iteration keeps at most one page in memory."""
 
-_ALL_FIELDS = set(Row.model_fields)
+_NAMES = tuple(Row.model_fields)
+_ALL_FIELDS = set(_NAMES)
+_KINDS: tuple[tuple[str, Mapping[str, object]], ...] = tuple(
+    (name, {one.value: one for one in kind})
+    for name, kind in (("split", Split), ("source", Source), ("audience", Audience))
+)
 _FIELDS = [rows.c[name] for name in Row.model_fields]
 _NOT_WITHDRAWN = rows.c.withdrawn_at.is_(None)
 _COUNTS = and_(_NOT_WITHDRAWN, sent_row())
@@ -86,12 +91,12 @@ class SqlRows(SqlTallies):
 
     async def get(self, row_id: str) -> Row | None:
         query = select(*_FIELDS).where(rows.c.id == row_id, _COUNTS)
-        found = (await self._connection.execute(query)).mappings().one_or_none()
+        found = (await self._connection.execute(query)).one_or_none()
         return _row(found) if found else None
 
     async def some(self, row_ids: Collection[str]) -> dict[str, Row]:
-        found = (await self._connection.execute(_SOME, {"ids": [*row_ids]})).mappings()
-        return {one["id"]: _row(one) for one in found}
+        found = (await self._connection.execute(_SOME, {"ids": [*row_ids]})).all()
+        return {one.id: _row(one) for one in found}
 
     async def all(self, split: Split | None = None, category: str | None = None) -> AsyncIterator[Row]:
         query = select(*_FIELDS).where(_COUNTS).order_by(rows.c.id).limit(ROWS_IN_MEMORY)
@@ -99,15 +104,15 @@ class SqlRows(SqlTallies):
             query = query.where(rows.c.split == split.value)
         if category is not None:
             query = query.where(rows.c.category == category)
-        page = (await self._connection.execute(query)).mappings().all()
+        page = (await self._connection.execute(query)).all()
         while page:
             for found in page:
                 yield _row(found)
-            page = (await self._connection.execute(query.where(rows.c.id > page[-1]["id"]))).mappings().all()
+            page = (await self._connection.execute(query.where(rows.c.id > page[-1].id))).all()
 
     async def page(self, after: str, limit: int) -> list[Row]:
         query = select(*_FIELDS).where(_COUNTS, rows.c.id > after).order_by(rows.c.id).limit(limit)
-        return [_row(found) for found in (await self._connection.execute(query)).mappings()]
+        return [_row(found) for found in await self._connection.execute(query)]
 
     async def last_change(self) -> datetime | None:
         last: datetime | None = (await self._connection.execute(select(func.max(rows.c.touched_at)))).scalar_one()
@@ -140,21 +145,21 @@ class SqlRows(SqlTallies):
 
     async def changed(self, since: datetime | None) -> AsyncIterator[tuple[Row, bool]]:
         first, from_then = (_CHANGED_PAGE, None) if since is None else (_CHANGED_SINCE_PAGE, {"since": since})
-        page = (await self._connection.execute(first, from_then)).mappings().all()
+        page = (await self._connection.execute(first, from_then)).all()
         while page:
             for found in page:
-                yield _row(found), found["counts"]
+                yield _row(found), found.counts
             if len(page) < ROWS_IN_MEMORY:
                 return
             last = page[-1]
             after = tuple_(rows.c.touched_at, rows.c.id) > tuple_(
-                literal(last["touched_at"], rows.c.touched_at.type), literal(last["id"], rows.c.id.type)
+                literal(last.touched_at, rows.c.touched_at.type), literal(last.id, rows.c.id.type)
             )
-            page = (await self._connection.execute(_CHANGED.where(after).limit(ROWS_IN_MEMORY))).mappings().all()
+            page = (await self._connection.execute(_CHANGED.where(after).limit(ROWS_IN_MEMORY))).all()
 
     async def in_groups(self, groups: Collection[str]) -> list[Row]:
         query = select(*_FIELDS).where(rows.c.group.in_(groups), _COUNTS).order_by(rows.c.id)
-        return [_row(found) for found in (await self._connection.execute(query)).mappings()]
+        return [_row(found) for found in await self._connection.execute(query)]
 
 
 def _settled_anew(person: str, since: datetime | None = None) -> ColumnElement[bool]:
@@ -164,8 +169,9 @@ def _settled_anew(person: str, since: datetime | None = None) -> ColumnElement[b
     return and_(settled, ~asked) if since is None else and_(settled, ~asked, rows.c.settled_at >= since)
 
 
-def _row(found: RowMapping) -> Row:
-    # An export holds every row. One set of names for all of them saves 700 of 2,000 bytes a row.
-    values = {name: found[name] for name in Row.model_fields}
-    kinds = {"split": Split(found["split"]), "source": Source(found["source"]), "audience": Audience(found["audience"])}
-    return Row.model_construct(_ALL_FIELDS, **values | kinds)
+def _row(found: Sequence[Any]) -> Row:
+    """Return the row whose fields come first in a record. An export reads every row, an import each one twice."""
+    values = dict(zip(_NAMES, found, strict=False))
+    for name, kind in _KINDS:
+        values[name] = kind[values[name]]
+    return Row.of_fields(values, _ALL_FIELDS)

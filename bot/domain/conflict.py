@@ -76,7 +76,7 @@ class ClusteredRows(Protocol):
 class RowClusters:
     """The clusters and conflicts of a changing set of rows that are kept elsewhere, updated incrementally."""
 
-    def __init__(self, rows: ClusteredRows, near: Callable[[int], Iterable[int]]) -> None:
+    def __init__(self, rows: ClusteredRows, near: Callable[[int], Collection[int]]) -> None:
         """Start with rows without any conflict, or with none.
 
         Args:
@@ -107,6 +107,11 @@ class RowClusters:
                 found |= near
         return found
 
+    def _is_alone(self, group: str, row: tuple[int, str]) -> bool:
+        """Return whether the only row of a group has no others beside it, as most have."""
+        text, _ = row
+        return not self._near(text) and {*self._of.at_text(text)} == {group}
+
     def contested(self) -> dict[str, Conflict]:
         """Return group → conflict for every group that belongs to one."""
         if self._changed:
@@ -121,7 +126,11 @@ class RowClusters:
             self._conflicts.pop(group, None)
         self._changed.clear()
         while stale:
-            cluster = self.cluster(stale.pop())
+            group = stale.pop()
+            rows = self._of.in_group(group)
+            if len(rows) == 1 and self._is_alone(group, *rows):
+                continue
+            cluster = self.cluster(group)
             stale -= cluster
             categories = {category for group in cluster for _, category in self._of.in_group(group)}
             if len(categories) > 1:
@@ -132,7 +141,7 @@ class RowClusters:
 class Clusters(RowClusters):
     """The clusters and conflicts of rows that are added here."""
 
-    def __init__(self, near: Callable[[int], Iterable[int]]) -> None:
+    def __init__(self, near: Callable[[int], Collection[int]]) -> None:
         """Start without rows; `near` is that of `RowClusters`."""
         super().__init__(self, near)
         self._rows: Tally[str, tuple[int, str]] = Tally()

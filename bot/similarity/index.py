@@ -206,11 +206,13 @@ class Index:
 
     def add_trigrams(self) -> None:
         """Add the trigrams of the texts that have none yet."""
+        numbers, slots = array("Q"), array("I")
         for slot in range(len(self._trigram_counts), len(self._texts)):
             grams = trigrams(self._content(slot))
             self._trigram_counts.append(len(grams))
-            for gram in grams:
-                self._slots_by_trigram.add(_number(gram), slot)
+            numbers.extend(map(_number, grams))
+            slots.extend([slot] * len(grams))
+        self._slots_by_trigram.extend(numbers, slots)
 
     def _content(self, slot: int) -> ContentWords:
         start, end = self._content_ends[slot : slot + 2]

@@ -25,6 +25,25 @@ class IndexedRow:
     """False for a withdrawn row."""
 
 
+class RecentRows:
+    """What was indexed since the last but one read of the overlap, which reads most of it again."""
+
+    def __init__(self) -> None:
+        self._new: dict[str, int] = {}
+        self._old: dict[str, int] = {}
+
+    def begin(self) -> None:
+        """Begin a read of the overlap: what the last one did not bring is not read again."""
+        self._new, self._old = {}, self._new
+
+    def is_known(self, row: Row, *, counts: bool) -> bool:
+        """Return whether a row was indexed as it is. If not, the caller indexes it now."""
+        fields = hash((row.text, row.group, row.category, row.public, counts))
+        known = self._new.get(row.id, self._old.get(row.id))
+        self._new[row.id] = fields
+        return known == fields
+
+
 class IndexedRows:
     """Rows by id, by group and by the slot of their text.
 
@@ -32,6 +51,7 @@ class IndexedRows:
     """
 
     def __init__(self) -> None:
+        self.recent = RecentRows()
         self._ids = NumberedTexts()
         self._texts = Packed()
         self._pieces = Pieces()

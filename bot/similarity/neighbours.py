@@ -341,6 +341,7 @@ class RowNeighbours:
             overlap = False
         if overlap:
             self._overlap_read_at = began
+            self._rows.recent.begin()
         return self._newest - LATE_COMMIT if self._newest and overlap else self._newest
 
     def _apply(self, changed: Iterable[tuple[Row, bool]]) -> None:
@@ -349,15 +350,19 @@ class RowNeighbours:
                 continue
             if self._newest is None or row.settled_at > self._newest:
                 self._newest, self._newest_read_at = row.settled_at, self._now()
-            before, after = self._rows.put(row, self._slot(row.text, public=row.public), counts=counts)
-            if before == after:
-                continue
-            self._unkept += 1
-            for one in (before, after):
-                if one and one.counts:
-                    self._clusters.changed(one.group)
-            if counts:
-                self._open.note([after.slot])
+            if not self._rows.recent.is_known(row, counts=counts):
+                self._put(row, counts=counts)
+
+    def _put(self, row: Row, *, counts: bool) -> None:
+        before, after = self._rows.put(row, self._slot(row.text, public=row.public), counts=counts)
+        if before == after:
+            return
+        self._unkept += 1
+        for one in (before, after):
+            if one and one.counts:
+                self._clusters.changed(one.group)
+        if counts:
+            self._open.note([after.slot])
 
     def _slot(self, text: str, *, public: bool = False) -> int:
         slot = self._index.slot(text)

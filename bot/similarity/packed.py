@@ -7,7 +7,7 @@ import re
 import zlib
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ LONGEST_SLIP = 40
 SPARED = 2
 """Number of letters at one of a word's ends that any slip spares, since a word has at least `SHORTEST_SLIP`."""
 
+_NONE: NDArray[np.uint32] = np.empty(0, np.uint32)
 _LETTERS = re.compile(r"[a-z]+|[\u3040-\u30ff]+")
 
 
@@ -113,6 +114,14 @@ class Postings:
         if self._unsorted > max(MOST_UNSORTED, len(found) // 4):
             self._sort()
 
+    def extend(self, keys: Sequence[int], numbers: Sequence[int]) -> None:
+        """Add many numbers, each with its key."""
+        if len(keys) <= MOST_UNSORTED:
+            for key, number in zip(keys, numbers, strict=True):
+                self.add(key, number)
+        else:
+            self._sort(np.array(keys, self._kind), np.array(numbers, np.uint32))
+
     def of(self, key: int) -> NDArray[np.uint32]:
         """Return the numbers of a key."""
         keys, starts, found, new = self._entries
@@ -140,15 +149,18 @@ class Postings:
         numbers = {number for one in at.tolist() for number in found[starts[one] : starts[one + 1]].tolist()}
         return numbers.union(*(new.get(key, ()) for key in wanted.tolist()))
 
-    def _sort(self) -> None:
+    def _sort(self, keys_after: NDArray[np.unsignedinteger] = _NONE, after: NDArray[np.uint32] = _NONE) -> None:
+        """Sort the new entries, and further ones that come after them, among the others."""
         keys, starts, found, new = self._entries
+        if not new and not len(after):
+            return
         added = np.fromiter((key for key, numbers in new.items() for _ in numbers), self._kind, self._unsorted)
         later = np.fromiter((number for numbers in new.values() for number in numbers), np.uint32, self._unsorted)
-        every = np.concatenate([np.repeat(keys, np.diff(starts)), added])
+        every = np.concatenate([np.repeat(keys, np.diff(starts)), added, keys_after.astype(self._kind)])
         order = np.argsort(every, kind="stable")
         different, first = np.unique(every[order], return_index=True)
         ends = np.append(first, len(every)).astype(np.uint32)
-        self._hold(different, ends, np.concatenate([found, later])[order])
+        self._hold(different, ends, np.concatenate([found, later, after])[order])
 
     def parts(self) -> dict[str, bytes]:
         self._sort()

@@ -1,5 +1,7 @@
 """Which of many texts share a run of characters with a reason, by keys of their pieces."""
 
+from array import array
+
 import numpy as np
 
 from bot.domain.reason import RUN_FOLDS, grams, windows
@@ -20,10 +22,13 @@ class Pieces:
 
     def follow(self, texts: Packed) -> None:
         """Take up the texts that were added to the end since the last call."""
+        keys, numbers = array("I"), array("I")
         for number in range(self._texts, len(texts)):
-            for fold in RUN_FOLDS:
-                for piece in grams(fold(texts[number])):
-                    self._numbers.add(key_of(piece), number)
+            text = texts[number]
+            found = [key_of(piece) for fold in RUN_FOLDS for piece in grams(fold(text))]
+            keys.extend(found)
+            numbers.extend([number] * len(found))
+        self._numbers.extend(keys, numbers)
         self._texts = len(texts)
 
     def sharing(self, reason: str) -> list[int]:
