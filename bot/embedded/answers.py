@@ -73,7 +73,7 @@ def classify(
     question = chooser.usual_writing(question)
     if len(choices) == 1:
         return Prediction(choices, np.ones(1, dtype=np.float32), chooser.reason(question, choices[0]))
-    probabilities = chooser.probabilities([question])[0]
+    probabilities = chooser.probabilities(question)
     label = choices[int(probabilities.argmax())]
     return Prediction(choices, probabilities, chooser.reason(question, label) if explain else "")
 
@@ -101,6 +101,7 @@ class _Chooser:
         self._shots = [shot for shot in shots if shot[1] in labels]
         self._prompt = prompt
         self._prompt_model = from_prompt(prompt, labels, model.encoder)
+        self._answers: dict[str, Floats] = {}
 
     def usual_writing(self, text: str) -> str:
         """Return the question in the writing that the encoder knows best, or as it is if the model knows it so."""
@@ -109,19 +110,19 @@ class _Chooser:
         spaces = [self._prompt_model.space, *(layer.linear.space for layer in self._model.layers)]
         return usual_writing(text, AnyColumns([space.vocabulary.columns for space in spaces]))
 
-    def probabilities(self, texts: Sequence[str]) -> Floats:
-        """Return the probability of each label, one row per text.
+    def probabilities(self, text: str) -> Floats:
+        """Return the probability of each label.
 
         A text of several sentences is answered as the mean of itself and its sentences. Each counts the more, the
         surer its own answer is and the less it is a courtesy. A text that is known word for word is answered whole.
         """
-        found = self._of_whole(texts)
-        for at, text in enumerate(texts):
-            parts = parts_of(text) if self._model.encoder else []
-            if parts and not self._is_known(text):
-                answers = self._of_whole([text, *parts])
-                shares = self._weights([text, *parts]) * answers.max(axis=1)
-                found[at] = shares @ answers / shares.sum()
+        parts = parts_of(text) if self._model.encoder else []
+        if not parts or self._is_known(text):
+            alone: Floats = self._of_whole([text])[0]
+            return alone
+        answers = self._of_whole([text, *parts])
+        shares = self._weights([text, *parts]) * answers.max(axis=1)
+        found: Floats = shares @ answers / shares.sum()
         return found
 
     def _is_known(self, text: str) -> bool:
@@ -134,6 +135,12 @@ class _Chooser:
         return sentence_weights(self._space(), known, parts)
 
     def _of_whole(self, texts: Sequence[str]) -> Floats:
+        """Return the probabilities of each text read as a whole, one row per text; a text is answered once."""
+        if new := [text for text in dict.fromkeys(texts) if text not in self._answers]:
+            self._answers.update(zip(new, self._answered(new), strict=True))
+        return np.array([self._answers[text] for text in texts])
+
+    def _answered(self, texts: Sequence[str]) -> Floats:
         prior = softmax(self._prompt_model.all_logits(texts))
         found = self._model.probabilities(prior, self._labels, texts)
         if not self._shots:

@@ -81,10 +81,12 @@ def _romaji_tokens(text: str) -> list[str]:
     plain = unicodedata.normalize("NFD", casefolded(text)).replace("\u2019", "'")
     tokens = _TOKEN.findall(re.sub("[\u0302\u0304]", "-", plain))
     words = [token for token in tokens if _LATIN.fullmatch(token)]
-    syllabic = [token for token in words if _is_syllabic(token)]
     english = [token for token in words if token in FUNCTION_WORDS]
+    if not all(map(_is_syllabic, set(english))):
+        return []
+    syllabic = [token for token in words if _is_syllabic(token)]
     letters = sum(map(len, syllabic))
-    if not set(english) <= set(syllabic) or 2 * len(english) >= len(syllabic):
+    if 2 * len(english) >= len(syllabic):
         return []
     return tokens if letters >= max(_FEWEST, _SHARE * sum(map(len, words))) else []
 

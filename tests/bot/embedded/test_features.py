@@ -1,10 +1,12 @@
 """Text features and their positions."""
 
+from collections import Counter
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.embedded.features import Vocabulary, casefolded, grams, normalized
+from bot.embedded.features import Vocabulary, casefolded, gram_counts, grams, normalized
 
 
 @given(st.text(max_size=60))
@@ -13,6 +15,11 @@ def test_every_feature_has_span_in_text(text: str) -> None:
     for gram, start, end in grams(text):
         assert 0 <= start < end <= len(casefolded(text))
         assert gram.strip(" _").split(" ")[0] in casefolded(text)
+
+
+@given(st.text(alphabet=st.one_of(st.characters(), st.sampled_from("aİßﬁ ｶﾞ漢あ_1")), max_size=60))
+def test_counts_hold_the_features_in_order(text: str) -> None:
+    assert list(gram_counts(text).items()) == list(Counter(gram for gram, _, _ in grams(text)).items())
 
 
 def test_width_and_case_are_ignored() -> None:
