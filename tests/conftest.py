@@ -15,8 +15,11 @@ from tests.kits.forked_programs import forked
 from tests.kits.shared_statements import share_statements
 
 STARTS_PROGRAMS = (
+    "tests/bot/app/test_blas_threads.py",
+    "tests/bot/app/test_faults.py::test_program",
     "tests/bot/app/test_replay.py",
     "tests/bot/embedded/test_encoders.py",
+    "tests/bot/embedded/test_fetched.py",
     "tests/bot/embedded/test_jobs.py",
     "tests/bot/embedded/test_server.py",
     "tests/bot/finetunes/test_paid_once.py",
@@ -29,8 +32,15 @@ STARTS_PROGRAMS = (
     "tests/handlers/test_",
     "tests/handlers/slack/",
     "tests/handlers/server/",
+    "tests/house/test_architecture.py::test_contracts_are_kept",
+    "tests/house/test_architecture.py::test_forbidden_imports",
+    "tests/house/test_audit.py",
+    "tests/house/test_docs.py::test_import_and_export_of_readme",
+    "tests/house/test_install.py",
+    "tests/house/test_start.py",
     "tests/loop/",
     "tests/storage/test_backup.py",
+    "tests/storage/test_database.py::test_commit_survives_kill_9",
     "tests/storage/test_migrations.py::test_concurrent_processes",
     "tests/storage/test_patience.py",
 )
