@@ -37,6 +37,7 @@ STARTS_PROGRAMS = (
     "tests/house/test_audit.py",
     "tests/house/test_docs.py::test_import_and_export_of_readme",
     "tests/house/test_install.py",
+    "tests/house/test_quick.py",
     "tests/house/test_start.py",
     "tests/loop/",
     "tests/storage/test_backup.py",
@@ -80,13 +81,14 @@ def pytest_xdist_auto_num_workers() -> int:
     return round(1.5 * (os.cpu_count() or 1))
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that start a program: `make quick` leaves them out. Then put the long tests first."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Mark tests that start a program before `-m` chooses by marks; after all plugins, put the long tests first."""
     for item in items:
         parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
         if item.nodeid.startswith(STARTS_PROGRAMS) or "postgresql" in parameters or "postgresql" in item.name:
             item.add_marker(pytest.mark.program)
+    yield
     items.sort(key=lambda item: rank(item.nodeid))
 
 
