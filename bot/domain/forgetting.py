@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from pydantic import Field
+
 from bot.domain.question import Place
 from bot.domain.thing import Thing
 
@@ -170,6 +172,18 @@ class Shown(Thing):
     sent: tuple[tuple[str, str], ...] = ()
     alone: bool = True
     language: str = "en"
+
+
+class OlderFiles(Thing):
+    """What became of the files that earlier versions posted in Slack.
+
+    Attributes:
+        removed: how many were deleted.
+        left: reason of the report, Slack's word for it and the place, with colons between → how many are left.
+    """
+
+    removed: int = 0
+    left: Mapping[str, int] = Field(default_factory=dict)
 
 
 class Posted(Thing):

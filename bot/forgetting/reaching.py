@@ -250,10 +250,11 @@ class Reaching:
         async with self._store.transaction() as tx:
             await self._entries.hold(tx, item)
             known, now = await tx.posts.files(), self._clock.now()
-        removed = await self._announcer.remove_older(known, now - POSTED_WITHIN)
-        async with self._store.transaction() as tx:
-            await tx.cursors.move(OLDER_FILES_CURSOR, now.isoformat(), now)
-        await self._done(item, counts={"posts": removed} if removed else None)
+        older = await self._announcer.remove_older(known, now - POSTED_WITHIN)
+        if not older.left:  # else the next forgetting tries again
+            async with self._store.transaction() as tx:
+                await tx.cursors.move(OLDER_FILES_CURSOR, now.isoformat(), now)
+        await self._done(item, counts={"posts": older.removed} if older.removed else None, left=older.left)
 
     async def _why_left(self, item: OutboxItem, error: Exception) -> str:
         """Return the reason in the report: the topic, and for what Slack refuses also why and where."""

@@ -11,7 +11,7 @@ from bot.domain.consent import Author
 from bot.domain.digest import Digest
 from bot.domain.errors import Undelivered
 from bot.domain.finetune import Finetune
-from bot.domain.forgetting import ForgetRequest, Posted, Shown
+from bot.domain.forgetting import ForgetRequest, OlderFiles, Posted, Shown
 from bot.domain.hourly import LimitRefusal
 from bot.domain.prompt import Category, Prompt
 from bot.domain.proposal import Proposal
@@ -75,8 +75,8 @@ class Remover(Protocol):
     async def remove_posted(self, posted: Posted) -> int:
         """Delete files, and replace a list by a sentence that says so; return their number."""
 
-    async def remove_older(self, known: Collection[str], before: datetime) -> int:
-        """Delete tables and training files that the bot posted before a time, but for known ones; return their number.
+    async def remove_older(self, known: Collection[str], before: datetime) -> OlderFiles:
+        """Delete tables and training files that the bot posted before a time, but for known ones; say what is left.
 
         They are looked for in the channel for the people who run the bot, and in direct messages with admins.
 
@@ -98,7 +98,7 @@ class NoSlack(Remover):
     async def remove_posted(self, posted: Posted) -> int:  # noqa: ARG002
         raise Undelivered("the app was removed", final=True)
 
-    async def remove_older(self, known: Collection[str], before: datetime) -> int:  # noqa: ARG002
+    async def remove_older(self, known: Collection[str], before: datetime) -> OlderFiles:  # noqa: ARG002
         raise Undelivered("the app was removed", final=True)
 
     async def report_forgotten(self, request: ForgetRequest, versions: Sequence[int]) -> None:  # noqa: ARG002

@@ -110,9 +110,15 @@ class OwnMessages:
             if str(error) != "message_not_found":
                 raise
 
-    async def own(self, channel: str, thread: str | None) -> AsyncIterator[dict[str, Any]]:
-        """Yield the bot's messages in a thread, or at the top level of a channel. Raises as `keep_one`."""
-        async for message in self._messages(channel, thread):
+    async def own(self, channel: str, thread: str | None, *, needed: bool = False) -> AsyncIterator[dict[str, Any]]:
+        """Yield the bot's messages in a thread, or at the top level of a channel. Raises as `keep_one`.
+
+        Args:
+            channel: The channel.
+            thread: The ts of the thread's root.
+            needed: Whether a scope that is missing is an error, too.
+        """
+        async for message in self._messages(channel, thread, needed=needed):
             if message.get("user") == self._bot_user_id:
                 yield message
 
@@ -122,7 +128,9 @@ class OwnMessages:
             if payload.get(mark.key) == mark.value:
                 yield str(message["ts"])
 
-    async def _messages(self, channel: str, thread: str | None) -> AsyncIterator[dict[str, Any]]:
+    async def _messages(
+        self, channel: str, thread: str | None, *, needed: bool = False
+    ) -> AsyncIterator[dict[str, Any]]:
         cursor: str | None = None
         for _ in range(THREAD_PAGES if thread else CHANNEL_PAGES):
             query: dict[str, Any] = {"channel": channel, "include_all_metadata": True, "limit": 200, "cursor": cursor}
@@ -135,7 +143,7 @@ class OwnMessages:
             except Undelivered as error:
                 if thread and str(error) in NO_THREAD:
                     raise ThreadGone from error
-                if str(error) == "missing_scope":
+                if str(error) == "missing_scope" and not needed:
                     # Two copies after a lost response are better than no answer in every channel of this kind.
                     log.warning("%s: the app lacks the scope to look for an earlier copy of a message", channel)
                     return

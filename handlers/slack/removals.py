@@ -1,5 +1,6 @@
 """The removal of what stands in Slack about a forgotten question."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.errors import ThreadGone, Undelivered
-from bot.domain.forgetting import Posted, Shown
+from bot.domain.forgetting import OlderFiles, Posted, Shown
 from handlers.slack.copies import OwnMessages
 from handlers.slack.failures import call_slack
 from handlers.texts.words import Words
@@ -71,35 +72,58 @@ class Removals:
             raise refused
         return removed
 
-    async def remove_older(self, known: Collection[str], before: datetime) -> int:
+    async def remove_older(self, known: Collection[str], before: datetime) -> OlderFiles:
         channels, admins = await self._audience()
+        left: Counter[str] = Counter()
         for admin in admins:
             try:
                 opened = await call_slack(self._client.conversations_open(users=admin))
             except Undelivered as error:
                 if not error.final:
                     raise
-                continue  # a deactivated admin, for instance
+                left[f"forget_older_unread:{error}:{admin}"] = 1  # a deactivated admin, for instance
+                continue
             channels = [*channels, str(opened["channel"]["id"])]
-        files = {file for channel in channels for file in await self._files_in(channel, before)}
-        return sum([await self._delete_file(file) for file in sorted(files - {*known})])
+        files: dict[str, str] = {}
+        for channel in channels:
+            files |= dict.fromkeys(await self._files_in(channel, before, left), channel)
+        removed = 0
+        for file, channel in sorted(files.items()):
+            try:
+                removed += file not in known and await self._delete_file(file)
+            except Undelivered as error:
+                if not error.final:
+                    raise
+                left[f"forget_older_file:{error}:{channel}"] += 1
+        return OlderFiles(removed=removed, left=left)
 
-    async def _files_in(self, channel: str, before: datetime) -> list[str]:
-        """Return the ids of the tables and training files in the bot's messages of a channel and their threads."""
+    async def _files_in(self, channel: str, before: datetime, left: Counter[str]) -> list[str]:
+        """Return the ids of the tables and training files in the bot's messages of a channel and their threads.
+
+        Args:
+            channel: the channel.
+            before: messages from then on are passed over.
+            left: counts what Slack does not show.
+        """
         found: list[str] = []
         try:
-            async for message in self._copies.own(channel, None):
+            async for message in self._copies.own(channel, None, needed=True):
                 threaded = message.get("reply_count") and [
-                    one async for one in self._copies.own(channel, message["ts"])
+                    one async for one in self._copies.own(channel, message["ts"], needed=True)
                 ]
                 for one in threaded or [message]:
                     if float(one["ts"]) < before.timestamp():
-                        found += [str(file["id"]) for file in one.get("files") or [] if _is_table(file)]
+                        files = _tables_of(one)
+                        found += [file for file in files if file]
+                        left[f"forget_older_unnamed::{channel}"] += not all(files)
         except ThreadGone:
             pass  # it was deleted meanwhile
         except Undelivered as error:
-            if str(error) not in GONE and not error.final:
+            if not error.final:
                 raise
+            if str(error) not in GONE:
+                left[f"forget_older_unread:{error}:{channel}"] += 1
+        left -= Counter()  # what is zero
         return found
 
     async def _delete_file(self, file: str) -> bool:
@@ -126,5 +150,12 @@ def _is_about(message: dict[str, Any], question: str) -> bool:
     return any(question in str(value) or str(value).startswith(UNNAMED_MARKS) for value in values)
 
 
-def _is_table(file: Mapping[str, Any]) -> bool:
-    return str(file.get("name") or "").endswith(TABLES)
+def _tables_of(message: Mapping[str, Any]) -> list[str]:
+    """Return the ids of a message's files that may hold questions; empty ones of files that Slack keeps to itself.
+
+    An app without `files:read` may be told less of a file than its name, or only that there is one.
+    """
+    files = message.get("files") or [{"id": file} for file in message.get("x_files") or ()]
+    if not files and (message.get("subtype") == "file_share" or message.get("upload")):
+        return [""]
+    return [str(file.get("id") or "") for file in files if str(file.get("name") or TABLES[0]).endswith(TABLES)]

@@ -72,7 +72,8 @@ def left_lines(left: Mapping[str, int], words: Words) -> list[str]:
     for reason, n in left.items():
         name, _, refused = reason.partition(":")
         why, _, channel = refused.partition(":")
-        lines.append(words(f"forget.left.{name}", n=n, why=why, where=f"<#{channel}>" if channel else "Slack"))
+        where = mention(channel) or (f"<#{channel}>" if channel else "Slack")
+        lines.append(words(f"forget.left.{name}", n=n, why=why, where=where))
     return lines
 
 

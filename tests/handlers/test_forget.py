@@ -345,6 +345,29 @@ async def test_files_of_earlier_versions_go(desk: SlackDesk, store: SqlStore) ->
     assert [one.counts.get("posts", 0) for one in await requests(desk)] == [0, 2]
 
 
+@pytest.mark.parametrize("told", ["the ids", "nothing"])
+async def test_files_without_names_go_or_are_reported(desk: SlackDesk, store: SqlStore, told: str) -> None:
+    """An app without `files:read` may hear less of its own files than their names."""
+    yuko, _ = await listed_and_uploaded(desk)
+    async with store._database.begin() as connection:
+        await connection.execute(delete(posts))
+    for message in (one for known in desk.server.workspace.board.messages.values() for one in known.values()):
+        ids = [{"id": file["id"]} for file in message.pop("files", [])]
+        message.update({"files": ids} if told == "the ids" else {})
+    desk.clock.advance(hours=2)
+    emily = await desk.emily()
+    await desk.acts.forgetting.forget(Scope.own(emily.user_id), yuko.user_id, "en")
+    request = await done(desk)
+    if told == "the ids":
+        assert (uploaded(desk), request.left) == (0, {})
+        return
+    dm = (await desk.client.conversations_open(users=yuko.user_id))["channel"]["id"]
+    assert request.left == {f"forget_older_unnamed::{dm}": 1}
+    report = next(one for one in bot_messages(desk) if "消去しました" in texts(one))
+    assert f"<#{dm}>" in texts(report)
+    assert "files:read" in texts(report)
+
+
 async def test_posts_of_others_stay(desk: SlackDesk) -> None:
     await listed_and_uploaded(desk)
     misaki = await desk.misaki()

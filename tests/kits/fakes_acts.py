@@ -14,7 +14,7 @@ from bot.domain.digest import Digest
 from bot.domain.errors import ModelDown, ModelError, ModelRefused, OutcomeUnknown, Reason, Refused, Trouble, Undelivered
 from bot.domain.finetune import Finetune, Job
 from bot.domain.fold import TrainingReport
-from bot.domain.forgetting import ForgetRequest, Posted, Shown
+from bot.domain.forgetting import ForgetRequest, OlderFiles, Posted, Shown
 from bot.domain.hourly import LimitRefusal
 from bot.domain.prompt import Category, Prompt
 from bot.domain.proposal import Proposal, ProposalState
@@ -235,8 +235,8 @@ class FakeAnnouncer:
     async def remove_posted(self, posted: Posted) -> int:
         return len(posted.files) or 1
 
-    async def remove_older(self, known: Collection[str], before: datetime) -> int:
-        return 0
+    async def remove_older(self, known: Collection[str], before: datetime) -> OlderFiles:
+        return OlderFiles()
 
     async def report_forgotten(self, request: ForgetRequest, versions: Sequence[int]) -> None:
         self.forgotten.append((request, list(versions)))
