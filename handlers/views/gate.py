@@ -32,7 +32,10 @@ def switched(release: Release, evaluation: Evaluation, words: Words) -> Message:
     """Return the message that tells which version answers now. Everybody may see it, so it quotes no question."""
     done = words("finetune.switch.done", version=version(release, words))
     details = details_button(DetailsOf.COMPARISON, release.id, words)
-    return brief([done, *finding_lines(evaluation, words)], [rollback_button(release, words), details], "switched")
+    found, decision = finding_lines(evaluation, words), evaluation.decision
+    if decision and decision.outcome is not Outcome.PASSED:
+        found[0] = words("finetune.switch.despite")  # “compare again” is no advice after a switch
+    return brief([done, *found], [rollback_button(release, words), details], "switched")
 
 
 def refused(evaluation: Evaluation, words: Words) -> Message:

@@ -200,7 +200,7 @@ async def test_press_cancels_the_stalled_job(training: Training) -> None:
     await training.start()
     running = await training.pass_time(2)
     await training.admin.press(asked, FINETUNE_CANCEL)
-    await training.admin.message(lambda m: bool(m.get("ephemeral")) and "has ended" in texts(m))
+    await training.admin.message(lambda m: bool(m.get("ephemeral")) and "No training is under way" in texts(m))
     assert (await training.pass_time(2)).id == running.id
     assert len(training.provider.sent(CANCEL)) == 1, "an old message does not cancel a newer fine-tune"
 

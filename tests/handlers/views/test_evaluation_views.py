@@ -192,7 +192,8 @@ def test_first_line_is_plain(language: str, rows: int, accuracy: float, key: str
     facts = {"fixed": paired.better, "broken": paired.worse} | ({"n": missing} if missing else {})
     first = words(f"gate.first.{key}", **facts)
     assert refused(made, words).text == compared(made, words).text == first
-    assert first in texts(switched(made.release, made, words).__dict__)
+    after = words("finetune.switch.despite") if key != "better" else first
+    assert after in texts(switched(made.release, made, words).__dict__)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
