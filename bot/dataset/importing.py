@@ -268,7 +268,7 @@ def _mapping(options: ImportOptions, prompt: Prompt) -> dict[str, Category]:
     for old, new in options.mapping.items():
         category = category_of(new, prompt)
         if category is None:
-            facts = {"category": new, "names": _ids(prompt)}
+            facts = {"category": new, "names": _names(prompt)}
             raise UnknownMapping(Problem(what=Fault.UNKNOWN_CATEGORY, where="--map", facts=facts))
         found[_folded(old)] = category
     return found
@@ -279,8 +279,8 @@ def category_of(label: str, prompt: Prompt) -> Category | None:
     return prompt.category(label) or prompt.meant(label)
 
 
-def _ids(prompt: Prompt) -> str:
-    return ", ".join(c.id for c in prompt.categories)
+def _names(prompt: Prompt) -> str:
+    return ", ".join(c.name for c in prompt.categories)
 
 
 def _folded(label: str) -> str:
@@ -289,14 +289,14 @@ def _folded(label: str) -> str:
 
 def _unknown(labelled: Labelled, prompt: Prompt) -> BadLine:
     """Return the flaw of a label that is no category, with the category that it names or that is written most alike."""
-    by_spelling = {_folded(spelling): c.id for c in prompt.categories for spelling in (c.id, c.name)}
+    by_spelling = {_folded(spelling): c.name for c in prompt.categories for spelling in (c.id, c.name)}
     label = _folded(labelled.category)
     named = [spelling for spelling in by_spelling if is_named(spelling, label)]
     close = difflib.get_close_matches(label, by_spelling, n=1, cutoff=NEAREST)
     alike = sorted(named, key=len, reverse=True) or close
     facts = {
         "category": labelled.category,
-        "names": _ids(prompt),
+        "names": _names(prompt),
         "nearest": by_spelling[alike[0]] if alike else "",
     }
     return BadLine(

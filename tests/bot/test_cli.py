@@ -107,8 +107,8 @@ def test_import_names_spans_labels_and_skipped_lines(here: Path, capsys: Shell) 
     file.write_text("\n".join(["text,label,answer", *lines]), encoding="utf-8")
     assert main(["import", str(file)]) == 1
     said = capsys.readouterr()
-    assert "h.csv, line 3, column 2: the category 'HRR' (2 lines) is none of: " in said.err
-    assert "The nearest is hr: --map 'HRR=hr'" in said.err
+    assert "h.csv, line 3, column 2: the category 'HRR' (2 lines) is none of: Labor, HR, " in said.err
+    assert "The nearest is HR: --map 'HRR=HR'" in said.err
     assert said.err.count("HRR") == 2
     assert "h.csv, line 6 to 7: a quotation mark that opens on line 6 is not closed" in said.err
     assert "1 record skipped: rejected" in said.out

@@ -83,10 +83,10 @@ async def test_label_is_read_as_a_models_answer(importing: Importing, label: str
 @pytest.mark.parametrize(
     ("label", "nearest"),
     [
-        ("労務部", "labor"),
-        ("労務課給与係", "labor"),
-        ("Labor squad", "labor"),
-        ("IT サポート", "it"),
+        ("労務部", "労務"),
+        ("労務課給与係", "労務"),
+        ("Labor squad", "労務"),
+        ("IT サポート", "情シス"),
         ("credit", ""),
         ("営業", ""),
     ],
@@ -148,7 +148,7 @@ async def test_bad_lines_are_reported_by_number(importing: Importing, store: Sql
     report = await importing.load(data, "a")
     assert [bad.line for bad in report.bad] == [2, 3, 4, 5]
     assert report.bad[0].why is Flaw.UNKNOWN_CATEGORY
-    assert report.bad[0].facts == {"category": "sales", "names": "labor, it, other", "nearest": ""}
+    assert report.bad[0].facts == {"category": "sales", "names": "労務, 情シス, その他", "nearest": ""}
     assert len(await stored_rows(store)) == 1
 
 
