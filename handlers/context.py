@@ -26,6 +26,8 @@ class Wake:
     """Wakes the workers that answer questions."""
     deliverers: Callable[[], None]
     """Wakes the workers that update cards and post announcements."""
+    updaters: Callable[[], None]
+    """Wakes the workers that update cards, and nobody who forgets."""
     follow: Callable[[], None]
     """Starts a check of the running fine-tune."""
 

@@ -31,7 +31,7 @@ class CorrectionListeners:
         self._guard = context.guard
         self._people = context.people
         self._private = context.private
-        self._wake = context.wake.deliverers
+        self._wake = context.wake.updaters
 
     async def press(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         """Settle a question as a category: by *agree*, a category's button, the menu, or *settle as … anyway*."""

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.mirrored import MIRROR_TOPIC
 from bot.ports import OutboxEntry, OutboxItem
-from storage.queue import Lease, claim, claiming, release_owned, release_values, update_held
+from storage.queue import Lease, claim, claiming, lease_values, release_owned, release_values, update_held
 from storage.tables import outbox
 
 _QUEUE, _OLDER = outbox.alias(), outbox.alias()
@@ -18,6 +18,10 @@ _CLAIM = claiming(outbox, _CLAIMABLE.order_by(_QUEUE.c.id))
 _OF_TOPICS = _QUEUE.c.topic.in_(bindparam("topics", expanding=True))
 _CLAIM_OF_TOPICS = claiming(outbox, _CLAIMABLE.where(_OF_TOPICS).order_by(_QUEUE.c.id))
 _ADD = insert(outbox)
+_ADDED = ("topic", "key", "payload", "added_at", "due_at", "attempts", "holder", "token")
+_EARLIER = exists().where(outbox.c.topic == bindparam("topic"), outbox.c.key == bindparam("key"))
+_FIRST = select(*(bindparam(name, type_=outbox.c[name].type) for name in _ADDED)).where(~_EARLIER)
+_ADD_FIRST = insert(outbox).from_select(_ADDED, _FIRST).returning(outbox.c.id)
 _DONE = delete(outbox).where(outbox.c.id == bindparam("entry_id"), outbox.c.token == bindparam("held_token"))
 
 
@@ -42,6 +46,14 @@ class SqlOutbox:
     ) -> None:
         entry = {"topic": topic, "key": key, "payload": payload, "added_at": now, "due_at": due or now, "attempts": 0}
         await self._connection.execute(_ADD, entry)
+
+    async def add_claimed(
+        self, topic: str, key: str, payload: dict[str, str], owner: str, now: datetime, lease: timedelta
+    ) -> OutboxItem | None:
+        entry = {"topic": topic, "key": key, "payload": payload, "added_at": now, "attempts": 1}
+        claimed = entry | lease_values(Lease(owner, now, lease))
+        new = (await self._connection.execute(_ADD_FIRST, claimed)).scalar_one_or_none()
+        return None if new is None else OutboxItem(id=new, token=claimed["token"], **entry)
 
     async def add_all(self, topic: str, many: Sequence[tuple[str, dict[str, str], datetime]]) -> None:
         entries = [

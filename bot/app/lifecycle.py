@@ -110,7 +110,7 @@ async def serve_app(core: Core, settings: Settings, edge: Edge, client: Followin
     side = await follow_channels(SlackSide.of(core, settings, client, identity), settings)
     workers = Workers(core.ports, core.acts, side.slack, DrainDeadline(settings.bot_drain_seconds))
     schedule = Schedule(core.replicas.exclusive)
-    wake = Wake(workers.answer, workers.deliver, lambda: workers.train(schedule))
+    wake = Wake(workers.answer, workers.deliver, workers.update, lambda: workers.train(schedule))
     catch_up = CatchUp(
         side.slack.catching_up,
         settings.bot_channels,

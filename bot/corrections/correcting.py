@@ -10,10 +10,59 @@ from bot.domain.dataset import Row, Source, group_of, split_of
 from bot.domain.errors import Reason, Refused
 from bot.domain.masking import masked
 from bot.domain.similar import is_same_question
-from bot.ports import Clock, Neighbours, Store, Transaction
+from bot.ports import Clock, Neighbours, OutboxItem, Store, Transaction
 from bot.questions.cards import card_of, update_card
 from bot.questions.classifying import RECHECK_TOPIC
+from bot.questions.delivering import Delivering
 from bot.similarity.index import is_typo
+
+
+class QueuedUpdates:
+    """Where a settlement leaves the update of its card: in the queue, for any worker."""
+
+    def __init__(self) -> None:
+        self.more = False
+        """Whether the settlement queued other entries too."""
+
+    async def add(self, tx: Transaction, _before: Card, after: Card) -> None:
+        """Add the update of a card that was just settled."""
+        await update_card(tx, after.question, _moment(after))
+
+    def hand_over(self) -> None:
+        """Pass on what was claimed, after the commit."""
+
+
+class ClaimedUpdates(QueuedUpdates):
+    """The same for a waiting worker of this process, which need not look for the update, nor read the card.
+
+    Args:
+        deliverers: The workers.
+    """
+
+    def __init__(self, deliverers: Delivering) -> None:
+        super().__init__()
+        self._deliverers = deliverers
+        self._claimed: tuple[OutboxItem, Card | None] | None = None
+
+    async def add(self, tx: Transaction, before: Card, after: Card) -> None:
+        item = await self._deliverers.add_card(tx, after.question, _moment(after))
+        if item:
+            # Later settlements may bring a category that the release lacks, and two questions share a message.
+            alone = (
+                before.settled is None and not after.question.part_of and not await tx.questions.second(after.question)
+            )
+            self._claimed = item, after if alone and after.question.card_ts else None
+
+    def hand_over(self) -> None:
+        if self._claimed:
+            self._deliverers.hand_over(*self._claimed, more=self.more)
+
+
+def _moment(card: Card) -> datetime:
+    if card.settled is None:
+        raise ValueError("the card is not settled")
+    return card.settled.at
+
 
 NO_GROUPS: Mapping[str, str] = MappingProxyType({})
 
@@ -25,6 +74,8 @@ class Correcting:
         self._store = store
         self._neighbours = neighbours
         self._clock = clock
+        self.deliverers: Delivering | None = None
+        """Take the updates of cards at once; None leaves them in the queue."""
 
     async def settle(self, press: Press) -> Card:
         """Write a correction, its row and the card's update in one transaction. A repeated press changes nothing.
@@ -40,10 +91,19 @@ class Correcting:
                 the person may press again.
         """
         groups = await groups_of(self._store, self._neighbours, press.question_id)
+        updates = ClaimedUpdates(self.deliverers) if self.deliverers else QueuedUpdates()
         async with self._store.transaction() as tx:
-            return await self.settle_within(tx, press, groups)
+            card = await self.settle_within(tx, press, groups, updates)
+        updates.hand_over()
+        return card
 
-    async def settle_within(self, tx: Transaction, press: Press, groups: Mapping[str, str] = NO_GROUPS) -> Card:
+    async def settle_within(
+        self,
+        tx: Transaction,
+        press: Press,
+        groups: Mapping[str, str] = NO_GROUPS,
+        updates: "QueuedUpdates | None" = None,
+    ) -> Card:
         """Do what `settle` does, as a part of a larger transaction.
 
         Args:
@@ -51,6 +111,7 @@ class Correcting:
             press: The press.
             groups: Text → the group that it joins (`Neighbours.groups`), used if the question has no row for its text.
                 A text that is not in it founds a group of its own.
+            updates: Takes the card's update; by default it is queued.
 
         Raises:
             Refused: As in `settle`.
@@ -60,17 +121,25 @@ class Correcting:
         if card.prompt.category(category) is None:
             raise Refused(Reason.UNKNOWN_CATEGORY, category=category)
         now = self._clock.now()
-        settled = await self._settle(tx, card, press, now, groups)
-        await self._tell_owner(tx, card, settled, press.by, now)
+        updates = updates or QueuedUpdates()
+        settled = await self._settle(tx, card, press, now, groups, updates)
+        updates.more |= await self._tell_owner(tx, card, settled, press.by, now)
         before = (card.settled or card.verdict).category
         for row in await _repeated_rows(tx, card) if category != before else ():
             if row.category == before:
                 # Its owner is not told: it was asked long ago, and this question is the news.
+                updates.more = True
                 await self._resettle(tx, row, category, press.by, now)
         return settled
 
     async def _settle(
-        self, tx: Transaction, card: Card, press: Press, now: datetime, groups: Mapping[str, str] = NO_GROUPS
+        self,
+        tx: Transaction,
+        card: Card,
+        press: Press,
+        now: datetime,
+        groups: Mapping[str, str] = NO_GROUPS,
+        updates: "QueuedUpdates | None" = None,
     ) -> Card:
         category = press.category or card.verdict.category
         settled = card.settled
@@ -92,8 +161,9 @@ class Correcting:
         await tx.questions.settle(press.question_id, category)
         if not card.question.withheld:
             await put_row(tx, card, correction, groups)
-        await update_card(tx, card.question, correction.at)
-        return card.model_copy(update={"settled": correction, "seen": correction.seq})
+        now_settled = card.model_copy(update={"settled": correction, "seen": correction.seq})
+        await (updates or QueuedUpdates()).add(tx, card, now_settled)
+        return now_settled
 
     async def resettle(
         self, tx: Transaction, row: Row, category: str, by: str, now: datetime, reason: str | None = None
@@ -119,11 +189,17 @@ class Correcting:
         await tx.rows.put(row.model_copy(update=settled))
         return None
 
-    async def _tell_owner(self, tx: Transaction, before: Card, after: Card, by: str, now: datetime) -> None:
-        """Queue a message to the asker and the new owner, if the question moved: to a category, or from a guess."""
+    async def _tell_owner(self, tx: Transaction, before: Card, after: Card, by: str, now: datetime) -> bool:
+        """Queue a message to the asker and the new owner, if the question moved: to a category, or from a guess.
+
+        Returns:
+            Whether one was queued.
+        """
         moved = after.category != before.category or after.owner != before.owner
-        if moved and {after.owner, after.question.asker} - {None, by}:
+        told = moved and bool({after.owner, after.question.asker} - {None, by})
+        if told:
             await tx.outbox.add("owner", after.question.id, {"seq": str(after.seen)}, now)
+        return told
 
     async def undo(self, question_id: str, seen: int, by: str) -> Card:
         """Take back the newest correction: the question is open again and its row is withdrawn.
@@ -196,9 +272,11 @@ async def groups_of(store: Store, neighbours: Neighbours, question_id: str) -> d
 
     Call this before a transaction, because `Neighbours.groups` opens its own. A text edited in between founds a group.
     """
-    async with store.snapshot() as tx:
+    # No snapshot: on SQLite its statements run in another thread, and three short ones are not worth that.
+    async with store.transaction() as tx:
         question = await tx.questions.get(question_id)
-    return {question.text: (await neighbours.groups([question.text]))[0]} if question else {}
+        changes = await neighbours.changes(tx) if question else None
+    return {question.text: (await neighbours.groups([question.text], changes))[0]} if question else {}
 
 
 async def put_row(tx: Transaction, card: Card, correction: Correction, groups: Mapping[str, str]) -> None:

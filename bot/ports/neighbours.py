@@ -67,8 +67,8 @@ class Neighbours(Protocol):
         Rows of groups in conflict are left out.
         """
 
-    async def groups(self, texts: Sequence[str]) -> list[str]:
-        """Return the group that each text joins, in the order of `texts`.
+    async def groups(self, texts: Sequence[str], changes: "RowChanges | None" = None) -> list[str]:
+        """Return the group that each text joins, in the order of `texts`. `changes` are those of `same`.
 
         A text joins the group of its nearest near-duplicate, else a group of its own. Near-duplicates are looked for
         among all rows, withdrawn ones included, and among the texts before it.

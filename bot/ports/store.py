@@ -577,6 +577,11 @@ class Outbox(Protocol):
     ) -> None:
         """Add an entry that cannot be claimed before `due`; the default is at once."""
 
+    async def add_claimed(
+        self, topic: str, key: str, payload: dict[str, str], owner: str, now: datetime, lease: timedelta
+    ) -> OutboxItem | None:
+        """Add an entry that is leased already, as by `claim`; add nothing if its topic and key have an open entry."""
+
     async def claim(
         self, owner: str, now: datetime, lease: timedelta, topics: Collection[str] | None = None
     ) -> OutboxItem | None:

@@ -3,6 +3,7 @@
 import json
 import logging
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.domain.budget import BUDGET_TOPIC, BudgetNews
@@ -18,12 +19,13 @@ from bot.domain.hours import next_working_moment
 from bot.domain.permission import PAUSED, PERMISSION_TOPIC
 from bot.domain.privacy import PRIVACY_TOPIC
 from bot.domain.proposal import PROPOSAL_TOPIC
-from bot.domain.question import Missed, Place
+from bot.domain.question import Missed, Place, Question
 from bot.domain.release import ModelName
 from bot.domain.trouble import TroubleReport
 from bot.ports import MESSAGE_ID, Announcer, Clock, Meter, OutboxItem, Store, Transaction, Unmetered
 from bot.questions.arrivals import CONSENT_TOPIC, POSTED_LATE_TOPIC, QUESTION_IDS, REMIND_TOPIC, REPLY_TOPIC, SENT_TOPIC
-from bot.questions.cards import card_of, models_asked, whole_card
+from bot.questions.batched_writes import SharedTransactions
+from bot.questions.cards import card_of, models_asked, update_card, whole_card
 from bot.questions.classifying import REPORT_INTERVAL, TROUBLE_TOPIC
 from bot.questions.leasing import LeasedOutbox, RetryDelay
 
@@ -34,6 +36,10 @@ FIRST_DELIVERY_WAIT = timedelta(seconds=2)
 LONGEST_DELIVERY_WAIT = timedelta(minutes=5)
 OPERATORS_TOPIC = "operators"
 """Outbox topic: a text for the ops channel. The payload holds its key as `text`, and the values of its placeholders."""
+HANDED_FOR = timedelta(seconds=2)
+"""How old an entry may be whose card was handed over with it. An older one is read anew, after a look at its lease."""
+ENDED_TOGETHER = 16
+"""Upper bound for entries that end in one transaction."""
 FEEDBACK_TOPIC = "feedback"
 """Outbox topic: an asker was not helped, for the owner. The key is the question's id."""
 AGAIN = "again"
@@ -83,11 +89,50 @@ class Delivering:
             delay,
             span=lambda item: spans.span("delivery", topic=item.topic, key=item.key),
         )
-        self.hand_back, self.topics = self._entries.hand_back, self._entries.topics
+        self.topics = self._entries.topics
+        self.waiting_workers: Callable[[], int] = lambda: 0
+        """Returns the number of workers that wait for `deliver_next` to have something to do."""
+        self._ending = SharedTransactions(store, ENDED_TOGETHER)
+        self._cards: dict[int, Card] = {}
+        """Entry that was handed over → the card as the transaction that stored it left it."""
+        self._more = False
+        """Whether there may be other entries than those that were handed over."""
 
     async def deliver_next(self) -> bool:
         """Deliver the oldest entry that is due. Returns False if there is none."""
-        return await self._entries.next(self._deliver, self._failed)
+        found = await self._entries.next(self._deliver, self._failed)
+        found, self._more = found or self._more, False
+        return found
+
+    async def hand_back(self) -> None:
+        """Return all entries that are held to the queue."""
+        self._cards.clear()
+        await self._entries.hand_back()
+
+    async def add_card(self, tx: Transaction, question: Question, now: datetime) -> OutboxItem | None:
+        """Queue an update of a card; claim it, if a worker waits and no earlier update of this card does.
+
+        What is claimed has to be handed over after the commit.
+        """
+        if self.waiting_workers() > self._entries.handed:
+            item = await self._entries.add_claimed(tx, "card", question.root, now)
+            if item:
+                return item
+        await update_card(tx, question, now)
+        return None
+
+    def hand_over(self, item: OutboxItem, card: Card | None, *, more: bool) -> None:
+        """Let a worker deliver a claimed update without reading.
+
+        Args:
+            item: The update.
+            card: The whole card as the transaction left it; None if it has to be read.
+            more: Whether the transaction queued other entries too.
+        """
+        if card:
+            self._cards[item.id] = card
+        self._more = self._more or more
+        self._entries.hand_over(item)
 
     async def _deliver(self, item: OutboxItem) -> None:
         await self._topics[item.topic](item)
@@ -108,9 +153,11 @@ class Delivering:
                 await self._add_again(tx, item)
 
     async def _done(self, item: OutboxItem) -> None:
-        async with self._store.transaction() as tx:
+        async def end(tx: Transaction) -> None:
             if not await tx.outbox.done(item):
                 await self._add_again(tx, item)
+
+        await self._ending.run(end)
 
     async def _add_again(self, tx: Transaction, item: OutboxItem) -> None:
         """Queue the entry once more, because the lease was lost during its delivery."""
@@ -119,14 +166,20 @@ class Delivering:
         await tx.outbox.add(item.topic, item.key, item.payload | {AGAIN: "yes", MESSAGE_ID: item.message_id}, now)
 
     async def _card(self, item: OutboxItem) -> None:
-        async with self._store.transaction() as tx:
-            question = await tx.questions.get(item.key)
-            card = await whole_card(tx, question) if question else None
-            await self._entries.hold(tx, item)
+        handed = self._cards.pop(item.id, None)
+        fresh = self._clock.now() - item.added_at < HANDED_FOR
+        card = handed if handed and fresh else await self._read_card(item)
         if card and card.question.card_ts is None:
             raise Undelivered("the card was pressed before its ts was saved", final=False)
         if card:
             await self._announcer.update_card(card)
+
+    async def _read_card(self, item: OutboxItem) -> Card | None:
+        async with self._store.transaction() as tx:
+            question = await tx.questions.get(item.key)
+            card = await whole_card(tx, question) if question else None
+            await self._entries.hold(tx, item)
+        return card
 
     async def _new_owner(self, item: OutboxItem) -> None:
         """Mention the new owner in a message of its own, because an updated card notifies nobody.

@@ -76,7 +76,7 @@ class LeasedQueue(Generic[LeasedT]):
         """
         if self._handed:
             await self._process(self._handed.popleft(), work, failed)
-            return False
+            return bool(self._handed)
         async with self._store.transaction() as tx:
             item = await self._claim(tx, self._clock.now())
         if item is None:
@@ -177,6 +177,19 @@ class LeasedOutbox(LeasedQueue[OutboxItem]):
 
     def name(self, item: OutboxItem) -> str:
         return f"outbox {item.id} ({item.topic})"
+
+    async def add_claimed(self, tx: Transaction, topic: str, key: str, now: datetime) -> OutboxItem | None:
+        """Add an entry for this worker alone, to be handed over after the commit; None if an earlier one is open."""
+        return await tx.outbox.add_claimed(topic, key, {}, self._owner, now, self._lease)
+
+    def hand_over(self, item: OutboxItem) -> None:
+        """Let the next call of `next` process an entry that was stored claimed."""
+        self._handed.append(item)
+
+    @property
+    def handed(self) -> int:
+        """The number of entries that wait for a call of `next`."""
+        return len(self._handed)
 
     async def _claim(self, tx: Transaction, now: datetime) -> OutboxItem | None:
         return await tx.outbox.claim(self._owner, now, self._lease, self.topics)

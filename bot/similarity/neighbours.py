@@ -167,8 +167,13 @@ class RowNeighbours:
             settled, between = await asyncio.to_thread(self._open.likeness, texts, counts)
         return Likenesses(settled=settled, between=between)
 
-    async def groups(self, texts: Sequence[str]) -> list[str]:
+    async def groups(self, texts: Sequence[str], changes: RowChanges | None = None) -> list[str]:
         many = len(texts) > 1
+        if changes is not None:
+            async with self._lock:
+                if changes.began >= self._read_began_at:
+                    await self._index_changes(changes)
+                return self._assign_group(texts)
         async with self._fresh(many=many):
             return await asyncio.to_thread(self._assign_groups if many else self._assign_group, texts)
 

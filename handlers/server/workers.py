@@ -48,6 +48,8 @@ class Workers:
         self._answerers = Pool(slack.answering.answer_next, ANSWERERS, poll=None)
         slack.answering.waiting_workers = self._answerers.waiting
         self._deliverers = Pool(slack.delivering.deliver_next, DELIVERERS, poll=None)
+        slack.delivering.waiting_workers = self._deliverers.waiting
+        acts.correcting.deliverers = slack.delivering
         self._forgetters = Pool(slack.reaching.reach_next, FORGETTERS, poll=None)
         rechecks = Pool(rechecking.recheck_next, RECHECKERS, poll=None)
         shadows = Pool(shadowing.shadow_next, SHADOWERS, poll=None)
@@ -63,6 +65,7 @@ class Workers:
         self.drain = drain
         self.trains = True
         self.answer = self._answerers.wake
+        self.update = self._deliverers.wake
 
     def deliver(self) -> None:
         """Wake the workers that deliver, and those that forget."""

@@ -116,7 +116,7 @@ class MemoryNeighbours:
         between = [[_similarity(one, other) for other in texts] for one in texts]
         return Likenesses(settled=np.array(settled), between=np.array(between).reshape(len(texts), len(texts)))
 
-    async def groups(self, texts: Sequence[str]) -> list[str]:
+    async def groups(self, texts: Sequence[str], changes: RowChanges | None = None) -> list[str]:
         return [next((neighbour.group for neighbour in await self.near(text)), group_of(text)) for text in texts]
 
     async def conflicts(self) -> list[Conflict]:

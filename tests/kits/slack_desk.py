@@ -294,12 +294,14 @@ async def open_desk(
         answerers = Pool(slack.answering.answer_next, 4, poll=POLL_SECONDS)
         slack.answering.waiting_workers = answerers.waiting
         deliverers = Pool(slack.delivering.deliver_next, 2, poll=POLL_SECONDS)
+        slack.delivering.waiting_workers = deliverers.waiting
+        acts.correcting.deliverers = slack.delivering
         recheckers = Pool(acts.rechecking.recheck_next, 1, poll=POLL_SECONDS)
         forgetters = Pool(slack.reaching.reach_next, 1, poll=POLL_SECONDS)
         await acts.releasing.ensure(prompt, serving)
 
         app = bolt_app(client, identity)
-        wake = Wake(answerers.wake, deliverers.wake, lambda: None)
+        wake = Wake(answerers.wake, deliverers.wake, deliverers.wake, lambda: None)
         readership = Readership(ChannelMembers(client))
         context = Context(
             *(acts, slack, client, people, guard, policy, audiences, reader, readership, Private(client), wake),

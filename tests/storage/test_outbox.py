@@ -33,6 +33,19 @@ async def test_entry_waits_only_for_its_topic_and_key(store: Store) -> None:
     assert second.payload["n"] == "2"
 
 
+async def test_entry_is_added_claimed_unless_one_is_open(store: Store) -> None:
+    async with store.transaction() as transaction:
+        item = await transaction.outbox.add_claimed("card", "q1", {}, "w1", NOW, LEASE)
+        assert item is not None
+        assert await transaction.outbox.add_claimed("card", "q1", {}, "w1", NOW, LEASE) is None
+        assert await transaction.outbox.claim("w2", NOW, LEASE) is None
+        again = await transaction.outbox.claim("w2", NOW + LEASE, LEASE)
+        assert again is not None
+        assert (again.id, again.added_at, again.attempts) == (item.id, item.added_at, 2)
+        assert not await transaction.outbox.done(item)
+        assert await transaction.outbox.done(again)
+
+
 async def test_claim_by_topic_skips_other_topics(store: Store) -> None:
     async with store.transaction() as transaction:
         await transaction.outbox.add("shadow", "q1", {}, NOW)

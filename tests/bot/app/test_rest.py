@@ -63,7 +63,7 @@ async def test_idle_replica_sends_two_statements_a_second(core: tuple[Core, Slac
     """Each second of the clock runs what the timetable has for it. This replica has all leases."""
     bot, side = core
     workers = Workers(bot.ports, bot.acts, side.slack, DrainDeadline(0))
-    context = side.context(bot.acts, Wake(workers.answer, workers.deliver, lambda: None))
+    context = side.context(bot.acts, Wake(workers.answer, workers.deliver, workers.update, lambda: None))
     shared = periodic_tasks(bot.acts, side.slack, side.client, workers)
     one = {name: (bot.replicas.exclusive(name, act), seconds) for name, (act, seconds) in shared.items()}
     tasks: Timetable = {**own_tasks(bot, side, context), **one}

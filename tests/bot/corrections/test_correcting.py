@@ -14,6 +14,7 @@ from bot.domain.card import Card
 from bot.domain.correction import CorrectionKind, Press, settlement
 from bot.domain.dataset import Row, Source, export
 from bot.domain.errors import Reason, Refused
+from bot.questions.delivering import Delivering
 from bot.releases.releasing import Releasing
 from storage.database import Database
 from storage.store import SqlStore
@@ -21,6 +22,7 @@ from tests.bot.conftest import Fresh
 from tests.bot.things import BASE, CATEGORIES, PROMPT
 from tests.kits.correction_desk import CorrectionDesk
 from tests.kits.fakes import StepClock
+from tests.kits.fakes_acts import FakeAnnouncer
 
 
 @pytest.fixture
@@ -77,6 +79,59 @@ async def test_reason_is_kept_only_for_the_same_category(desk: CorrectionDesk) -
     row = await desk.row()
     assert row is not None
     assert row.reason is None
+
+
+async def hand_to_worker(desk: CorrectionDesk) -> tuple[Delivering, FakeAnnouncer]:
+    """Return a waiting worker that takes the updates of cards, and what it shows."""
+    board = FakeAnnouncer()
+    board.cards[desk.question] = [await desk.correcting.card(desk.question)]
+    delivering = Delivering(desk.store, board, desk.clock)
+    delivering.waiting_workers = lambda: 1
+    desk.correcting.deliverers = delivering
+    return delivering, board
+
+
+async def test_waiting_worker_shows_the_pressed_card(desk: CorrectionDesk) -> None:
+    """It neither looks for the entry nor reads the card, and shows what a reader would."""
+    delivering, board = await hand_to_worker(desk)
+    await desk.press(None, seen=0)
+    assert not await Delivering(desk.store, board, desk.clock).deliver_next(), "nobody else may claim it"
+    await delivering.deliver_next()
+    assert board.cards[desk.question][-1] == await desk.correcting.card(desk.question)
+    assert board.cards[desk.question][-1].settled
+    assert await desk.open_deliveries() == 0
+
+
+async def test_second_press_waits_for_the_first_update(desk: CorrectionDesk) -> None:
+    delivering, board = await hand_to_worker(desk)
+    await desk.press(None, seen=0)
+    await desk.press("it", seen=1)
+    while await desk.open_deliveries():
+        await delivering.deliver_next()
+    assert board.cards[desk.question][-1] == await desk.correcting.card(desk.question)
+    assert [one.category for one in (board.cards[desk.question][-1].settled,) if one] == ["it"]
+
+
+async def test_handed_update_that_waited_is_read_anew(desk: CorrectionDesk) -> None:
+    """Another worker may have shown it and a later one, if this worker's process stood still for a minute."""
+    delivering, board = await hand_to_worker(desk)
+    await desk.press(None, seen=0)
+    desk.clock.advance(seconds=61)
+    other = Delivering(desk.store, board, desk.clock)
+    assert await other.deliver_next()
+    await desk.press("it", seen=1)
+    assert await other.deliver_next()
+    shown = board.cards[desk.question][-1]
+    await delivering.deliver_next()
+    assert board.cards[desk.question][-1] == shown
+
+
+async def test_refused_press_hands_over_nothing(desk: CorrectionDesk) -> None:
+    delivering, _ = await hand_to_worker(desk)
+    with pytest.raises(Refused):
+        await desk.press("nonsense", seen=0)
+    assert not await delivering.deliver_next()
+    assert await desk.open_deliveries() == 0
 
 
 async def test_repeated_press_is_one_correction(desk: CorrectionDesk) -> None:

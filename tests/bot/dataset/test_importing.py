@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bot.dataset.importing import IMPORTED_PER_TRANSACTION, Importing, ImportReport
 from bot.domain.dataset import Row, Source, export, group_of, split_of
 from bot.domain.labelled import Flaw
+from bot.ports import RowChanges
 from bot.releases.releasing import Releasing
 from bot.similarity.neighbours import RowNeighbours
 from storage.database import Database
@@ -207,11 +208,11 @@ class BreakingNeighbours(RowNeighbours):
 
     pages = 0
 
-    async def groups(self, texts: Sequence[str]) -> list[str]:
+    async def groups(self, texts: Sequence[str], changes: RowChanges | None = None) -> list[str]:
         self.pages += 1
         if self.pages == 2:
             raise ConnectionError("the database went away")
-        return await super().groups(texts)
+        return await super().groups(texts, changes)
 
 
 async def test_broken_import_goes_on_where_it_was(store: SqlStore, fresh: Fresh, clock: StepClock) -> None:
