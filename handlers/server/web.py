@@ -23,8 +23,8 @@ Load balancers usually keep one for 60 seconds. A longer time here avoids a requ
 """
 
 
-HEAD_SECONDS = 10.0
-"""Seconds within which the head of a request must arrive, once its first byte has."""
+SENT_SECONDS = 10.0
+"""Seconds within which a request must arrive, with its body, once its first byte has."""
 
 
 class PortTaken(Unable):
@@ -39,8 +39,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-class _BoundedHead(H11Protocol):
-    """HTTP that hangs up on silence and on a half-sent head. Uvicorn itself would wait for both without a bound."""
+class _BoundedRequest(H11Protocol):
+    """HTTP that hangs up on silence and on a half-sent request. Uvicorn itself would wait for both without a bound.
+
+    A refusal that is sent before the body has arrived leaves a connection on which more of it may come.
+    """
 
     _giving_up: asyncio.TimerHandle | None = None
     _silence: asyncio.TimerHandle | None = None
@@ -52,9 +55,10 @@ class _BoundedHead(H11Protocol):
     def data_received(self, data: bytes) -> None:
         self._speak()
         super().data_received(data)
-        half_sent = self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+        state = self.conn.their_state
+        half_sent = state is h11.SEND_BODY or (state is h11.IDLE and bool(self.conn.trailing_data[0]))
         if half_sent and self._giving_up is None:
-            self._giving_up = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+            self._giving_up = self.loop.call_later(SENT_SECONDS, self.transport.close)
         elif not half_sent:
             self._wait_on()
 
@@ -93,7 +97,7 @@ async def serve_http(host: str, port: int, routes: Sequence[BaseRoute]) -> Async
     config = uvicorn.Config(
         Starlette(routes=routes),
         lifespan="off",
-        http=_BoundedHead,
+        http=_BoundedRequest,
         ws="none",
         log_config=None,
         access_log=False,
