@@ -95,7 +95,9 @@ _TOWARDS_SIGNS = ("address", "liv", "mov", "resid", "home", " to")
 def said(folded: str) -> Iterator[Stretch]:
     """Return what is said to be somebody's address: names with a number, but no place within the office."""
     for found in _SAID_ADDRESS.finditer(folded):
-        value = found["value"]
+        value, label = found["value"], folded[found.start() : found.start("value")]
+        if "address" not in label.lower() and not (value[0].isdigit() or "," in value):
+            continue  # people also move to a Sprint 14
         if _HAS_NUMBER.search(value) and _HAS_NAME.search(value) and not _WITHIN.search(value):
             yield Stretch(found.start("value"), found.end("value"))
 
