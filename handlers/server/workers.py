@@ -11,7 +11,7 @@ from handlers.server.pool import Pool
 log = logging.getLogger(__name__)
 
 ANSWERERS = 8
-DELIVERERS = 4
+DELIVERERS = 8
 RECHECKERS = 2
 FORGETTERS = 1
 SHADOWERS = 1
