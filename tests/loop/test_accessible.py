@@ -73,7 +73,7 @@ async def look_at_menus(axe: Examiner, page: Page) -> None:
     await page.keyboard.press("Escape")
     await page.keyboard.press("Escape")
     if on_phone:
-        await expect(page.locator("#sidebar")).to_be_hidden()  # it takes a moment to slide away
+        await expect(page.locator("#sidebar")).to_be_hidden()
     await page.get_by_test_id("message").first.focus()  # shows its toolbar
     await page.get_by_test_id("message-menu").first.press("Enter")
     await expect(page.get_by_role("menuitem").first).to_be_focused()
