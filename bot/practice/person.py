@@ -15,6 +15,8 @@ from bot.practice.state import elements
 from bot.practice.wire import Json
 
 _MAX_FRAMES = 2000
+_SHOWN = 3
+"""Most frames that the message of a timeout shows."""
 Which = str | Callable[[Json], bool]
 
 
@@ -87,7 +89,7 @@ class Person:
         """Return the first frame that `wanted` accepts and that was not returned before.
 
         Raises:
-            TimeoutError: no such frame arrived within `timeout` seconds.
+            TimeoutError: no such frame arrived within `timeout` seconds; the message shows the last ones that did.
         """
         for frame in self._frames:
             if wanted(frame):
@@ -99,6 +101,8 @@ class Person:
         try:
             async with asyncio.timeout(timeout):
                 return await future
+        except TimeoutError:
+            raise TimeoutError(f"no such frame; the last ones were {list(self._frames)[-_SHOWN:]}") from None
         finally:
             if waiting in self._waiting:
                 self._waiting.remove(waiting)

@@ -104,7 +104,8 @@ async def test_shuffled_labels_teach_nothing(open_loop: Open) -> None:
         model = await run_finetune(desk)
         await settle_all(running, "en")
         refused = await desk.command(f"switch {model}")
-        assert "worse than the instructions alone" in refused["text"], "it is said first"
+        assert refused["text"].startswith("Clearly worse"), "the decision comes first, in plain words"
+        assert "Only a part of its training is used" in words(refused)
         assert ids.FINETUNE_OVERRIDE in actions(refused)
         assert (await running.core.acts.releasing.serving()).model.model == "base"
 

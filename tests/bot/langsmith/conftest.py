@@ -17,6 +17,6 @@ async def langsmith() -> AsyncIterator[LangSmithServer]:
 
 @pytest.fixture
 async def tracker(langsmith: LangSmithServer) -> AsyncIterator[LangSmithTracker]:
-    made = LangSmithTracker(KEY, "madoguchi", endpoint=langsmith.url, seconds=1.0)
+    made = LangSmithTracker(KEY, "madoguchi", endpoint=langsmith.url, seconds=30.0)
     yield made
     await made.aclose()
