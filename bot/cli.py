@@ -656,8 +656,8 @@ def point_line(point: Any, words: Words) -> str:
         percent=f"{point.accuracy:6.1%}",
         low=f"{low:.1%}",
         high=f"{high:.1%}",
-        model=point.model,
-        ece="–" if point.ece is None else f"{point.ece:.3f}",
+        version=point.version,
+        off="–" if point.ece is None else f"{point.ece:.1%}",
     )
 
 
@@ -676,7 +676,5 @@ def unsure_line(unsure: Any, words: Words) -> str:
         answered=percent(unsure.answered),
         wrong=f"{unsure.wrong:.1%}",
         before=percent(unsure.without_threshold.share_caught),
-        recall=percent(unsure.scope.recall),
-        precision=percent(unsure.scope.precision),
         **facts,
     )

@@ -63,6 +63,7 @@ class Point(Thing):
     right: int
     of: int
     model: str
+    version: str
     switched: bool
     """Whether this release now serves; if not, it was worse on the held-out rows and stays a candidate."""
     ece: float | None = None
@@ -314,6 +315,7 @@ class ReplayRun:
             ece=card.ece,
             unsure=await self._unsure_figures(release, judged),
             model=str(release.model),
+            version=release.name,
             switched=switched,
         )
 

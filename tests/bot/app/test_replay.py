@@ -179,7 +179,7 @@ async def test_replay_waits_for_the_confirmed_fine_tune(store: SqlStore) -> None
 @given(st.integers(1, 2_000).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of))))
 def test_interval_contains_accuracy_within_0_and_1(counts: tuple[int, int]) -> None:
     right, of = counts
-    point = Point(asked=0, corrections=0, right=right, of=of, model="m", switched=True)
+    point = Point(asked=0, corrections=0, right=right, of=of, model="m", version="v1", switched=True)
     low, high = point.interval
     assert low - 1e-9 <= point.accuracy <= high + 1e-9
     assert low >= -1e-9
@@ -191,21 +191,26 @@ def test_interval_contains_accuracy_within_0_and_1(counts: tuple[int, int]) -> N
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_plot_is_a_png(tmp_path: Path, language: str) -> None:
-    points = [Point(asked=n, corrections=n, right=n, of=20, model="m", switched=bool(n % 2)) for n in range(4)]
+    points = [
+        Point(asked=n, corrections=n, right=n, of=20, model="m", version="v1", switched=bool(n % 2)) for n in range(4)
+    ]
     plot(points, "title", tmp_path / "curve.png", Words(language))
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG\r\n")
 
 
 @pytest.mark.parametrize("name", ["\udc97\udc9a.csv", r"q1 $\frac$.csv", "履歴.csv"])
 def test_any_file_name_is_a_title(tmp_path: Path, name: str) -> None:
-    points = [Point(asked=n, corrections=n, right=n, of=20, model="m", switched=True) for n in range(2)]
+    points = [Point(asked=n, corrections=n, right=n, of=20, model="m", version="v1", switched=True) for n in range(2)]
     plot(points, name, tmp_path / "curve.png", Words("en"))
     assert (tmp_path / "curve.png").exists()
 
 
 def curve(*points: tuple[int, int]) -> list[Point]:
     """Return points from pairs of (corrections, percent right)."""
-    return [Point(asked=n, corrections=n, right=right, of=100, model="m", switched=True) for n, right in points]
+    return [
+        Point(asked=n, corrections=n, right=right, of=100, model="m", version="v1", switched=True)
+        for n, right in points
+    ]
 
 
 def test_savings_count_at_best_common_accuracy() -> None:
