@@ -4,8 +4,9 @@ import asyncio
 import io
 import itertools
 import json
+import sqlite3
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,12 @@ async def until_mirrored(running: Running) -> None:
             await asyncio.sleep(0.1)
 
 
+def write_back(file: Path) -> None:
+    """Move everything from the log into the database's file, where it must be found and taken out too."""
+    with closing(sqlite3.connect(file, timeout=30.0)) as database:
+        assert database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+
+
 async def ask_settle_and_train(desk: LoopDesk) -> tuple[str, str]:
     """Ask a question with the mark, settle it, and train a version on it; return its ts and the version."""
     await settle_all_questions(desk, STORIES[1])
@@ -89,6 +96,7 @@ async def test_deleted_message_is_found_nowhere(open_loop: Open, tmp_path: Path)
         async with open_loop("en", **more) as running, open_loop_desk(running) as desk:
             ts, version = await ask_settle_and_train(desk)
             await until_mirrored(running)
+            write_back(tmp_path / "loop.db")
             before = await everywhere(tmp_path, running, langsmith)
             for place in ("questions.text", "rows.text", "finetune_rows.text", "files.data", "loop.db"):
                 assert place in before, before

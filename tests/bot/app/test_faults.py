@@ -146,7 +146,10 @@ CASES = {
     Fault.UNKNOWN_ENCODING: Case("import q.csv --encoding klingon", files=questions("it"), where="--encoding"),
     Fault.NOT_A_MAPPING: Case("import q.csv --map it", files=questions("it"), where="--map"),
     Fault.UNKNOWN_CATEGORY: Case(
-        "import q.csv --map it=klingon", files=questions("it"), where="--map", cause="labor, hr, general_affairs.*"
+        "import q.csv --map it=klingon",
+        files=questions("it"),
+        where="--map",
+        cause="Labor, HR, General|労務, 人事, 総務",
     ),
     Fault.NOTHING_READ: Case("replay q.csv", files={"q.csv": b"text,category\n"}, code=1),
     Fault.ONE_CATEGORY: Case("replay q.csv", files=questions("it", "it"), code=1),
