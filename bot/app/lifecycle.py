@@ -27,7 +27,7 @@ from handlers.catch_up import CatchUp, SlackHistory
 from handlers.context import Context, Wake
 from handlers.evaluation import BatchFollower
 from handlers.registration import register
-from handlers.server.clock import Schedule, ScheduledAct
+from handlers.server.clock import Schedule, ScheduledAct, with_backoff
 from handlers.server.health import Check, Health, HealthPart
 from handlers.server.workers import DrainDeadline, Workers
 from handlers.slack.announcer import SlackAnnouncer
@@ -128,7 +128,8 @@ async def serve_app(core: Core, settings: Settings, edge: Edge, client: Followin
     schedule.add(each=own_tasks(core, side, context), one=one)
     try:
         workers.start()
-        await core.replicas.beat()
+        # A replica that is paused within its own first heartbeat locks the leases for a while: that ends no start.
+        await with_backoff("beat", core.replicas.beat, BEAT.total_seconds())()
         if core.acts.outbound:
             await core.acts.outbound.resume()
         schedule.start(at_once=["survey"])  # after an upgrade, recall and memory wait for it

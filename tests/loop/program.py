@@ -59,15 +59,21 @@ async def running(
 
 @asynccontextmanager
 async def run_with_short_leases(folder: Path, env: dict[str, str]) -> AsyncIterator[int]:
-    """Run a bot whose leases are a tenth as long (tests/chaos/replica.py); yield its pid."""
-    nursery = await asyncio.create_subprocess_exec(
-        *forked("tests.chaos.replica"),
-        cwd=folder,
-        env=env | {"PYTHONPATH": str(ROOT)},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    """Run a bot whose leases are a tenth as long (tests/chaos/replica.py); yield its pid once it is connected.
+
+    Raises:
+        AssertionError: it ended before; the message is the end of its log.
+    """
+    log = folder / "replicas.log"
+    with log.open("ab") as errors:
+        nursery = await asyncio.create_subprocess_exec(
+            *forked("tests.chaos.replica"),
+            cwd=folder,
+            env=env | {"PYTHONPATH": str(ROOT)},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
+        )
     assert nursery.stdin
     assert nursery.stdout
     nursery.stdin.write(b"\n")
@@ -75,6 +81,7 @@ async def run_with_short_leases(folder: Path, env: dict[str, str]) -> AsyncItera
     try:
         async with asyncio.timeout(80):
             async for line in nursery.stdout:
+                assert not line.startswith(b"gone"), log.read_text(encoding="utf-8")[-3000:]
                 pid = int(line.split()[1]) if line.startswith(b"born") else pid
                 if b"Slack" in line:
                     break

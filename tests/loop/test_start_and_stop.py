@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psycopg
 import pytest
 from pydantic import SecretStr
 
 from bot.app.running import open_bot
 from bot.practice import Person, Server, Workspace, serve
 from bot.settings import Settings
-from storage.database import Database
+from storage.database import SESSION, Database
 from storage.store import SqlStore
+from tests.kits.migrated import migrated_postgresql
 from tests.kits.openai_server import CHAT, OpenAIServer, Reply
 from tests.loop.program import MANIFEST
 
@@ -101,3 +103,18 @@ async def test_stop_frees_its_work_and_leaves_no_lease(settings: Settings, serve
         assert freed.arrival.text == "My laptop is broken."
         assert (await tx.leases.all(), await tx.replicas.seen(running.core.ports.clock.now() - MINUTE)) == ([], [])
     await database.close()
+
+
+async def test_paused_replica_does_not_end_a_start(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replica that is paused before its first heartbeat is committed locks the leases until its session ends."""
+    monkeypatch.setitem(SESSION, "lock_timeout", "300ms")
+    monkeypatch.setattr("bot.app.lifecycle.BEAT", timedelta(seconds=0.5))
+    url = migrated_postgresql()
+    with psycopg.connect(url) as paused:
+        paused.execute("INSERT INTO leases VALUES ('follow', 'paused', 'token', now())")
+        async with open_bot(settings.model_copy(update={"database_url": url})) as running:
+            assert (await running.core.acts.reporting.status()).serving.name == "v1"
+            paused.rollback()
+            async with asyncio.timeout(30):
+                while not (await running.core.acts.reporting.status()).replicas:  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
