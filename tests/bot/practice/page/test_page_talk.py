@@ -307,6 +307,13 @@ COUNT_DRAWN = """() => {
 }"""
 
 
+SCROLL_TO_TOP = """box => new Promise((noticed) => {
+  box.addEventListener("scroll", noticed, { once: true });
+  box.scrollTop = 0;
+})"""
+"""It ends when the page has noticed, which the browser tells it with its next frame."""
+
+
 async def test_message_below_is_announced_by_a_pill(stub: Stub, visit: Visit) -> None:
     stub.history["C1"] = [message(n, "U2", f"m{n}") for n in range(1000)]
     page = await visit(stub.url)
@@ -352,7 +359,8 @@ async def test_earlier_messages_keep_what_arrived_since(stub: Stub, visit: Visit
     stub.history["C1"] = [message(n, "U1", f"line {n}") for n in range(300)]
     page = await visit(stub.url)
     box = page.get_by_test_id("messages")
-    await box.evaluate("box => (box.scrollTop = 0)")
+    await expect(page.get_by_test_id("message").last).to_be_in_viewport()
+    await box.evaluate(SCROLL_TO_TOP)
     await stub.push(type="message", channel="C1", message=message(300, "U2", "just in"))
     pill = page.get_by_test_id("messages-pill")
     await expect(pill).to_be_visible()
