@@ -12,7 +12,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import ExitStack, aclosing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from importlib.util import find_spec
@@ -345,30 +345,34 @@ def progress(unit: str) -> Iterator[Callable[[int, int], None]]:
 
 async def export(call: argparse.Namespace, settings: Settings, words: Words) -> int:
     from bot.app.wiring import open_core
+    from bot.dataset.training_files import DiskFile
 
     async with open_core(settings) as core:
-        try:
-            with progress("step") as done:
-                frozen = await core.acts.exporting.export(done)
-            await core.acts.auditing.exported(OPERATOR, frozen.manifest)
-        except Refused as refused:
-            return fail(words(f"refused.{refused.reason.value}", **refused.facts))
-    name = core.acts.exporting.named(frozen.manifest)
-    data, manifest = call.folder / f"{name}.jsonl", call.folder / f"{name}.manifest.json"
-    with file_errors(call.folder):
-        make_private_folder(call.folder)
-        write_private(data, frozen.chunks())
-        write_private(manifest, [f"{frozen.manifest.model_dump_json(indent=2)}\n".encode()])
+        exporting = core.acts.exporting
+        with file_errors(call.folder), ExitStack() as stack:
+            make_private_folder(call.folder)
+            file = DiskFile(call.folder)
+            stack.callback(file.discard)
+            try:
+                with progress("row") as done:
+                    written = await exporting.write(file, done)
+                await core.acts.auditing.exported(OPERATOR, written)
+            except Refused as refused:
+                return fail(words(f"refused.{refused.reason.value}", **refused.facts))
+            name = exporting.named(written)
+            data, manifest = call.folder / f"{name}.jsonl", call.folder / f"{name}.manifest.json"
+            write_private(manifest, [f"{written.model_dump_json(indent=2)}\n".encode()])
+            file.name(data)
     print(
         words(
             "cli.export.done",
-            rows=frozen.manifest.rows,
-            held_out=frozen.manifest.held_out,
+            rows=written.rows,
+            held_out=written.held_out,
             file=data,
             manifest=manifest,
         )
     )
-    if left_out := frozen.manifest.left_out.get(PRIVATE):
+    if left_out := written.left_out.get(PRIVATE):
         print(words("finetune.left_out.private", n=left_out))
     return 0
 

@@ -110,6 +110,14 @@ class SqlRows(SqlTallies):
                 yield _row(found)
             page = (await self._connection.execute(query.where(rows.c.id > page[-1].id))).all()
 
+    async def by_group(self) -> AsyncIterator[list[Row]]:
+        postgresql = self._connection.dialect.name == "postgresql"
+        group = rows.c.group.collate("C") if postgresql else rows.c.group  # a server's locale must not decide the order
+        query = select(*_FIELDS).where(_COUNTS).order_by(group, rows.c.id)
+        found = await self._connection.stream(query, execution_options={"yield_per": ROWS_IN_MEMORY})
+        async for page in found.partitions():
+            yield [_row(one) for one in page]
+
     async def page(self, after: str, limit: int) -> list[Row]:
         query = select(*_FIELDS).where(_COUNTS, rows.c.id > after).order_by(rows.c.id).limit(limit)
         return [_row(found) for found in await self._connection.execute(query)]

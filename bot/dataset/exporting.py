@@ -1,29 +1,25 @@
 """The export of the current rows as a training file, proven to hold no held-out question."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from itertools import islice
+
+import numpy as np
 
 from bot.current_prompt import current_prompt
-from bot.domain.dataset import (
-    PRIVATE,
-    Export,
-    Manifest,
-    Row,
-    Split,
-    export,
-    open_questions,
-    questions_of,
-    unanswered_lines,
-)
+from bot.dataset.draft import Draft
+from bot.dataset.guarding import read_aside
+from bot.dataset.training_files import FileWriter, PackedFile
+from bot.domain.dataset import PRIVATE, Export, Manifest, Row, Split, open_questions, questions_of, unanswered_lines
 from bot.domain.errors import Reason, Refused
 from bot.domain.release import ModelName
-from bot.domain.shares import SetAside, set_aside
-from bot.ports import Clock, Embedded, Neighbours, NothingEmbedded, Shelf, Store
+from bot.domain.shares import SetAside
+from bot.ports import Clock, Embedded, Neighbours, NothingEmbedded, Shelf, Store, TextNumbering
 from bot.ports.progress import Progress, unheard
-from bot.similarity.disjoint import overlapping_ids, prove_disjoint
+from bot.similarity.disjoint import prove_disjoint
 
-EXPORT_STEPS = 4
-"""Steps of an export that take time with many rows: read, find conflicts, write, prove."""
+PROVEN_AT_ONCE = 1_000
+"""Most lines of a file that are read at once for the proof."""
 MOST_OPEN_QUESTIONS = 1_000
 """Most open questions beside a training file, the newest ones; the embedded trainer takes no more."""
 
@@ -80,54 +76,66 @@ class Exporting:
         """Freeze the current rows: the manifest goes to the database, the file for a student also to the shelf.
 
         Args:
-            report: Is told after each step how many are done.
+            report: Is told how many rows are read, written and proven, of how many.
             student: The model that the file will train; None for a file that people download.
 
         Raises:
             Refused: NO_ROWS; NOT_DISJOINT, if the file holds a held-out question after all.
         """
-        async with self._store.snapshot() as tx:
-            rows = [row async for row in tx.rows.all()]
-            prompt = await current_prompt(tx)
-            looks = await tx.looks.all()
-        held_out = [row for row in rows if row.split is Split.HELD_OUT]
-        to_train = [row for row in rows if row.split is Split.TRAIN]
-        report(1, EXPORT_STEPS)
-        contested = await self._neighbours.contested(rows)
-        report(2, EXPORT_STEPS)
-        near_held_out = await overlapping_ids(self._neighbours, to_train, held_out)
-        aside = await asyncio.to_thread(set_aside, rows, looks) if self._guarded else SetAside()
-        # In a thread, because many rows take seconds and questions are answered meanwhile.
-        private = self.may_hold_private(student)
-        frozen = await asyncio.to_thread(
-            export, rows, prompt, contested=contested, near_held_out=near_held_out, private=private, aside=aside.ids
-        )
-        frozen = frozen.with_aside(aside.by_person)
-        report(3, EXPORT_STEPS)
-        await self._prove(frozen, rows, held_out)
-        report(4, EXPORT_STEPS)
-        if not frozen.texts and (left_out := frozen.manifest.left_out.get(PRIVATE)):
-            raise Refused(Reason.TOO_FEW_PUBLIC, rows=0, private=left_out)
-        if not frozen.texts:
-            raise Refused(Reason.NO_ROWS, held_out=frozen.manifest.held_out)
+        file = PackedFile()
+        frozen = file.export(await self._write(file, report, private=self.may_hold_private(student)))
         if student is not None:  # a second copy of what people download would serve nobody
             await self._shelf.put(file_name(frozen.manifest.id), frozen.data)
         await self._keep(frozen.manifest)
         return frozen
 
+    async def write(self, file: FileWriter, report: Progress = unheard) -> Manifest:
+        """Write what `export` gives to people; no row is held. Raises as `export` does, and what the file raises."""
+        manifest = await self._write(file, report, private=self.may_hold_private(None))
+        await self._keep(manifest)
+        return manifest
+
+    async def _write(self, file: FileWriter, report: Progress, *, private: bool) -> Manifest:
+        texts = await self._neighbours.numbered()  # before the snapshot, since it may take long
+        async with self._store.snapshot() as tx:
+            total = sum((await tx.rows.counts()).values())
+            aside = await read_aside(tx, total) if self._guarded else SetAside()
+            draft = Draft(await current_prompt(tx), private=private, aside=aside.ids)
+            # In threads, because many rows take seconds and questions are answered meanwhile.
+            async for page in counted(tx.rows.by_group(), report, total):
+                await texts.add([row.text for row in page])
+                await asyncio.to_thread(draft.see, page)
+            contested = await texts.contested(draft.groups, draft.categories)
+            near_held_out = await texts.near(draft.trained, texts, ~draft.trained)
+            near_held_out |= np.isin(draft.groups, draft.groups[~draft.trained])
+            await asyncio.to_thread(draft.decide, texts.slots, contested, near_held_out)
+            async for page in counted(tx.rows.by_group(), report, total):
+                await asyncio.to_thread(_write_lines, file, draft, page)
+        manifest = draft.manifest(await asyncio.to_thread(file.close), file.size)
+        await self._prove(file, texts, draft, report)
+        if not manifest.rows and (left_out := manifest.left_out.get(PRIVATE)):
+            raise Refused(Reason.TOO_FEW_PUBLIC, rows=0, private=left_out)
+        if not manifest.rows:
+            raise Refused(Reason.NO_ROWS, held_out=manifest.held_out)
+        return manifest.model_copy(update={"aside": dict(aside.by_person)})
+
     async def _keep(self, manifest: Manifest) -> None:
         async with self._store.transaction() as tx:
             await tx.datasets.put(manifest, self._clock.now())
 
-    async def _prove(self, frozen: Export, rows: Sequence[Row], held_out: Sequence[Row]) -> None:
+    async def _prove(self, file: FileWriter, texts: TextNumbering, draft: Draft, report: Progress) -> None:
         """Prove that a file holds no held-out question. The file itself is read, not the rows that it was made from."""
-        by_id = {row.id: row for row in rows}
-        lines = zip(frozen.texts, await asyncio.to_thread(questions_of, frozen.lines()), strict=True)
-        trained = [
-            row if row.text == text else row.model_copy(update={"text": text})
-            for row, text in ((by_id[row_id], text) for row_id, text in lines)
-        ]
-        await prove_disjoint(self._neighbours, trained, held_out)
+        total, lines, trained = int(draft.kept.sum()), file.lines(), texts.anew()
+        while page := await asyncio.to_thread(lambda: questions_of(islice(lines, PROVEN_AT_ONCE))):
+            await trained.add(page)
+            report(len(trained.slots), total)
+        if len(trained.slots) != total:
+            raise ValueError("the file has not as many lines as rows were written")
+        groups, held_out = draft.groups, ~draft.trained
+        seen = await texts.near(held_out, trained, np.ones(total, np.bool_))
+        seen |= held_out & np.isin(groups, groups[draft.kept])
+        if seen.any():
+            raise Refused(Reason.NOT_DISJOINT, rows=int(seen.sum()))
 
     async def open_questions(self, student: ModelName) -> bytes:
         """Return lines for an embedded student alone: questions that nobody has settled, without an answer.
@@ -148,6 +156,20 @@ class Exporting:
         held_out = [row for row in rows if row.split is Split.HELD_OUT]
         await prove_disjoint(self._neighbours, [], held_out, questions_of(data.splitlines()))
         return data
+
+
+def _write_lines(file: FileWriter, draft: Draft, page: Sequence[Row]) -> None:
+    for row, line in draft.lines(page):
+        file.write(row, line)
+
+
+async def counted(pages: AsyncIterator[list[Row]], report: Progress, total: int) -> AsyncIterator[list[Row]]:
+    """Yield pages of rows, and report how many rows were worked through, of how many."""
+    done = 0
+    async for page in pages:
+        yield page
+        done += len(page)
+        report(done, total)
 
 
 def file_name(dataset_id: str) -> str:

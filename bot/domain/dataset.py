@@ -169,44 +169,19 @@ class Export(Thing):
         """The whole file."""
         return zlib.decompress(self.packed)
 
-    def chunks(self) -> Iterator[bytes]:
-        """Yield the file in pieces of at most `CHUNK_BYTES`."""
-        unpacking, rest = zlib.decompressobj(), self.packed
-        while rest:
-            yield unpacking.decompress(rest, CHUNK_BYTES)
-            rest = unpacking.unconsumed_tail
-        yield unpacking.flush()
-
     def lines(self) -> Iterator[bytes]:
         """Yield the lines of the file, without line feeds."""
-        begun = b""
-        for chunk in self.chunks():
-            *whole, begun = (begun + chunk).split(b"\n")
-            yield from whole
-
-    def with_aside(self, people: Mapping[str, int]) -> "Export":
-        """Return the export with the number of rows that are set aside of each person."""
-        return self.model_copy(update={"manifest": self.manifest.model_copy(update={"aside": dict(people)})})
+        return lines_of(self.packed)
 
 
-class _PackedFile:
-    """A file that is written line by line and kept compressed."""
-
-    def __init__(self) -> None:
-        self._packing = zlib.compressobj(level=1)
-        self._packed = bytearray()
-        self._sha256 = hashlib.sha256()
-        self.bytes = 0
-
-    def write(self, data: bytes) -> None:
-        self._sha256.update(data)
-        self._packed += self._packing.compress(data)
-        self.bytes += len(data)
-
-    def close(self) -> tuple[str, bytes]:
-        """Return the sha256 of the file, hexadecimal, and the compressed file."""
-        self._packed += self._packing.flush()
-        return self._sha256.hexdigest(), bytes(self._packed)
+def lines_of(packed: bytes) -> Iterator[bytes]:
+    """Yield the lines of a compressed file, of which at most `CHUNK_BYTES` and a line are unpacked at once."""
+    unpacking, begun = zlib.decompressobj(), b""
+    while packed:
+        *whole, begun = (begun + unpacking.decompress(packed, CHUNK_BYTES)).split(b"\n")
+        yield from whole
+        packed = unpacking.unconsumed_tail
+    yield from filter(None, (begun + unpacking.flush()).split(b"\n"))
 
 
 SPECIAL_TOKENS = (
@@ -294,68 +269,3 @@ SET_ASIDE = "set_aside"
 """Why rows are left out: one person settled too many of all, or too many at once (`shares.py`)."""
 PRIVATE = "private"
 """Key in `Manifest.left_out` of the rows that not everybody may read."""
-
-
-def export(
-    rows: Sequence[Row],
-    prompt: Prompt,
-    *,
-    contested: Container[str] = (),
-    near_held_out: Container[str] = (),
-    private: bool = True,
-    aside: Container[str] = (),
-) -> Export:
-    """Build the training file of these rows under this prompt. Held-out rows are counted but never written.
-
-    The manifest counts the rows that are left out, by reason: a repeated text, a category that the prompt does not
-    have, a special token, a group in conflict, or a held-out near-duplicate of a training row.
-
-    Args:
-        rows: all rows that are not withdrawn.
-        prompt: the system message.
-        contested: groups in conflict (`Neighbours.contested`).
-        near_held_out: ids of rows that are near-duplicates of a held-out one (`disjoint.seen`).
-        private: whether the file may hold rows that not everybody may read. If not, they are left out first, so that
-            none of them takes the place of a public row with the same text.
-        aside: ids of rows that are set aside, which take no other row's place either.
-    """
-    every, rows = rows, [row for row in rows if row.id not in aside]
-    readable = [row for row in rows if private or row.public]
-    unique = distinct(readable)
-    few_read = [row for row in rows if not (private or row.public)]
-    held_out = sum(row.split is Split.HELD_OUT for row in few_read)
-    left_out = Counter({"duplicate": len(readable) - len(unique), PRIVATE: len(few_read) - held_out})
-    left_out[SET_ASIDE] = sum(row.split is Split.TRAIN for row in every) - sum(row.split is Split.TRAIN for row in rows)
-    kept: list[Row] = []
-    file = _PackedFile()
-    for row in unique:
-        category = prompt.category(row.category)
-        if category is None:
-            left_out["unknown_category"] += 1
-        elif any(token in row.text or token in (row.reason or "") for token in SPECIAL_TOKENS):
-            left_out["special_token"] += 1
-        elif row.group in contested:
-            left_out["conflict"] += 1
-        elif row.split is Split.HELD_OUT:
-            held_out += 1
-        elif row.id in near_held_out:
-            left_out["near_held_out"] += 1
-        else:
-            kept.append(row)
-            file.write(f"{example(prompt, row, category)}\n".encode())
-    sha256, packed = file.close()
-    return Export(
-        manifest=Manifest(
-            id=sha256,
-            prompt_id=prompt.id,
-            rows=len(kept),
-            held_out=held_out,
-            per_category=dict(sorted(Counter(row.category for row in kept).items())),
-            sources=dict(sorted(Counter(row.source.value for row in kept).items())),
-            left_out={why: n for why, n in sorted(left_out.items()) if n},
-            bytes=file.bytes,
-            settlers=settled_by(kept),
-        ),
-        packed=packed,
-        texts={row.id: row.text for row in kept},
-    )

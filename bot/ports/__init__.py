@@ -10,7 +10,7 @@ from bot.ports.encoding import TextEncoder
 from bot.ports.estimator import Budget, Estimator
 from bot.ports.forgetting import StoredForgetting, StoredPosts
 from bot.ports.model import Answer, Model
-from bot.ports.neighbours import Neighbours, RowChanges
+from bot.ports.neighbours import Neighbours, RowChanges, TextNumbering
 from bot.ports.shelf import Shelf
 from bot.ports.slack import Announcer, Audiences, History, Membership, NoSlack, Remover, Threads
 from bot.ports.store import (
@@ -106,6 +106,7 @@ __all__ = [
     "StoredSignals",
     "StoredVectors",
     "TextEncoder",
+    "TextNumbering",
     "Threads",
     "Tracker",
     "Trainer",

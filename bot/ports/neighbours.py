@@ -2,7 +2,10 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bot.domain.conflict import Conflict
 from bot.domain.dataset import Row
@@ -21,6 +24,31 @@ class RowChanges:
 
     began: float
     rows: Sequence[tuple[Row, bool]]
+
+
+class TextNumbering(Protocol):
+    """Many texts, each as a number, so that near-duplicates among them are found while none is held."""
+
+    @property
+    def slots(self) -> NDArray[np.uint32]:
+        """The number of each text: the same for texts that are equal once normalised."""
+
+    def anew(self) -> Self:
+        """Return an empty list of texts that can be compared with those of this one."""
+
+    async def add(self, texts: Sequence[str]) -> None:
+        """Add texts."""
+
+    async def near(self, these: NDArray[np.bool_], others: Self, those: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which of these texts are near-duplicates of one of those, which are among the others."""
+
+    async def contested(self, groups: NDArray[np.uint32], categories: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        """Return which texts belong to groups in conflict (`conflict.py`).
+
+        Args:
+            groups: the group of each text, numbered from 0.
+            categories: the number of each text's category.
+        """
 
 
 class Neighbours(Protocol):
@@ -85,3 +113,6 @@ class Neighbours(Protocol):
 
     def pairs(self, these: Sequence[str], those: Sequence[str]) -> list[tuple[int, int]]:
         """Return every (i, j) where `these[i]` and `those[j]` are near-duplicates."""
+
+    async def numbered(self) -> TextNumbering:
+        """Return an empty list of texts. Those of rows are known already; others are compared when they are added."""

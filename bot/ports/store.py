@@ -276,6 +276,9 @@ class Rows(Protocol):
     def all(self, split: Split | None = None, category: str | None = None) -> AsyncIterator[Row]:
         """Yield rows in order of id, read in pages so that memory is bounded."""
 
+    def by_group(self) -> AsyncIterator[list[Row]]:
+        """Yield all rows in order of group, then id, in pages. A transaction that writes cannot read so many."""
+
     async def page(self, after: str, limit: int) -> list[Row]:
         """Return the first `limit` rows whose id is greater than `after`, in order of id."""
 

@@ -18,8 +18,9 @@ KEPT_SHARE = 100
 
 _MAKERS = (
     *("bot.domain.conflict", "bot.domain.dataset", "bot.domain.reason", "bot.domain.similar"),
-    *("bot.similarity.index", "bot.similarity.indexed_rows", "bot.similarity.meanings", "bot.similarity.neighbours"),
-    *("bot.similarity.packed", "bot.similarity.pieces", "bot.similarity.kept"),
+    *("bot.similarity.compared_texts", "bot.similarity.index", "bot.similarity.indexed_rows"),
+    *("bot.similarity.meanings", "bot.similarity.neighbours", "bot.similarity.packed", "bot.similarity.pieces"),
+    "bot.similarity.kept",
 )
 """The modules that decide what is in an index."""
 

@@ -3,7 +3,6 @@
 import asyncio
 import math
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -14,12 +13,13 @@ from bot.domain.forgetting import FORGOTTEN_CURSOR, FORGOTTEN_PREFIX
 from bot.domain.gain import Likenesses
 from bot.domain.similar import Neighbour, SameQuestion, content, is_same_question
 from bot.ports import RowChanges, Store, TextEncoder, Transaction
+from bot.similarity.compared_texts import ComparedTexts, TextNumbers
 from bot.similarity.index import Index, is_typo
 from bot.similarity.indexed_rows import IndexedRow, IndexedRows
 from bot.similarity.kept import KEPT_FROM, KEPT_SHARE, KeptFacts, maker
 from bot.similarity.meanings import Meanings
 from bot.similarity.open_texts import OpenTexts
-from bot.similarity.packed import Parts, Postings, joined_parts, member_parts
+from bot.similarity.packed import Parts, joined_parts, member_parts
 
 LATE_COMMIT = timedelta(seconds=15)
 """How long after its `settled_at` another replica's row may still appear: a slow commit, or a clock that is behind."""
@@ -71,11 +71,8 @@ class RowNeighbours:
         self._index = Index()
         self._open = OpenTexts(self._index, self._meanings)
         self._rows = IndexedRows()
-        self._compared = 0
-        """The number of slots that were compared with all before them."""
-        self._near_slots = Postings()
-        """Slot → the slots of the other nearly same texts."""
-        self._clusters = RowClusters(self._rows, self._beside)
+        self._texts = ComparedTexts(self._index, self._meanings, private=self._private)
+        self._clusters = RowClusters(self._rows, self._texts.beside)
         self._sought = False
         """Whether a kept index was looked for."""
         self._stale = False
@@ -190,22 +187,11 @@ class RowNeighbours:
             return await asyncio.to_thread(self._contested, rows)
 
     def pairs(self, these: Sequence[str], those: Sequence[str]) -> list[tuple[int, int]]:
-        # What was compared once stays compared: an index that grows beside this adds slots that nobody asks for here.
-        compared = self._compared
-        found = [[self._index.find(text) for text in texts] for texts in (these, those)]
-        known = [[slot for slot in slots if slot is not None and slot < compared] for slots in found]
-        if [len(slots) for slots in known] == [len(these), len(those)]:
-            return self._known_pairs(*known)
-        return _compared_pairs(these, those)
+        return self._texts.pairs(these, those)
 
-    def _known_pairs(self, these: Sequence[int], those: Sequence[int]) -> list[tuple[int, int]]:
-        """Return the pairs of texts that were all compared when they were added to the index."""
-        places: defaultdict[int, list[int]] = defaultdict(list)
-        for j, slot in enumerate(those):
-            places[slot].append(j)
-        return sorted(
-            (i, j) for i, slot in enumerate(these) for one in (slot, *self._beside(slot)) for j in places.get(one, ())
-        )
+    async def numbered(self) -> TextNumbers:
+        async with self._fresh():
+            return TextNumbers(self._texts, self._lock)
 
     async def refresh(self) -> None:
         """Read the rows that changed.
@@ -232,7 +218,7 @@ class RowNeighbours:
     async def keep(self) -> None:
         """Store the index for the next start, if much of it is new."""
         async with self._fresh():
-            fewest = max(KEPT_FROM, self._compared // KEPT_SHARE)
+            fewest = max(KEPT_FROM, self._texts.count // KEPT_SHARE)
             if self._newest is None or (self._unkept < fewest and not self._stale):
                 return
             parts, forgotten = await asyncio.to_thread(self._parts, self._newest), self._forgotten
@@ -243,7 +229,7 @@ class RowNeighbours:
     def _parts(self, newest: datetime) -> dict[str, bytes]:
         facts = KeptFacts(
             newest=newest,
-            compared=self._compared,
+            compared=self._texts.count,
             forgotten=self._forgotten,
             encoder=self._encoder_name,
             conflicts=tuple({one.key: one for one in self._clusters.contested().values()}.values()),
@@ -251,7 +237,7 @@ class RowNeighbours:
         parts = joined_parts(
             index=self._index.parts(),
             rows=self._rows.parts(),
-            near=self._near_slots.parts(),
+            near=self._texts.near_slots.parts(),
             meanings=self._meanings.parts(),
         )
         return parts | {"facts": facts.model_dump_json().encode()}
@@ -271,13 +257,13 @@ class RowNeighbours:
             return
         self._index.take(member_parts("index", parts))
         self._rows.take(member_parts("rows", parts))
-        self._near_slots.take(member_parts("near", parts))
+        self._texts.near_slots.take(member_parts("near", parts))
         if facts.encoder == self._encoder_name:
             self._meanings.take(member_parts("meanings", parts))
         for slot in self._meanings.unknown(facts.compared) if self._private else ():
             self._meanings.add(slot, next((row.text for row in self._rows.of_slot(slot)), self._index.text(slot)))
         self._clusters.restore(facts.conflicts)
-        self._compared = facts.compared
+        self._texts.count = facts.compared
         self._newest, self._newest_read_at = facts.newest, self._now()
 
     @asynccontextmanager
@@ -359,7 +345,7 @@ class RowNeighbours:
                 self._put(row, counts=counts)
 
     def _put(self, row: Row, *, counts: bool) -> None:
-        before, after = self._rows.put(row, self._slot(row.text, public=row.public), counts=counts)
+        before, after = self._rows.put(row, self._texts.slot(row.text, public=row.public), counts=counts)
         if before == after:
             return
         self._unkept += 1
@@ -369,27 +355,10 @@ class RowNeighbours:
         if counts:
             self._open.note([after.slot])
 
-    def _slot(self, text: str, *, public: bool = False) -> int:
-        slot = self._index.slot(text)
-        new = slot == self._compared
-        if (public or self._private) and (new or slot in self._meanings.hidden):
-            self._meanings.add(slot, text)
-        elif new:
-            self._meanings.hidden.add(slot)
-        if new:
-            for other in sorted(self._index.beside(slot)):
-                self._near_slots.add(slot, other)
-                self._near_slots.add(other, slot)
-            self._compared += 1
-        return slot
-
-    def _beside(self, slot: int) -> Collection[int]:
-        return self._near_slots.listed(slot)
-
     def _contested(self, rows: Sequence[Row]) -> set[str]:
-        clusters = Clusters(self._beside)
+        clusters = Clusters(self._texts.beside)
         for row in rows:
-            clusters.add(row.group, self._slot(row.text), row.category)
+            clusters.add(row.group, self._texts.slot(row.text), row.category)
         return set(clusters.contested())
 
     def _near(self, text: str) -> list[tuple[IndexedRow, float]]:
@@ -421,9 +390,9 @@ class RowNeighbours:
         groups = []
         for text in texts:
             known = len(self._index)
-            slot = self._slot(text)
+            slot = self._texts.slot(text)
             compared = slot == known or self._index.says(slot, text)
-            alike = self._index.ranked_beside(slot, self._beside(slot)) if compared else self._index.near(text)
+            alike = self._index.ranked_beside(slot, self._texts.beside(slot)) if compared else self._index.near(text)
             settled = [(-likeness, row.group) for row, likeness in self._rows_at(alike)[:1]]
             others = sorted((-likeness, *joined[other]) for other, likeness in alike if other in joined)
             before = [(likeness, group) for likeness, _, group in others[:1]]
@@ -431,16 +400,6 @@ class RowNeighbours:
             joined.setdefault(slot, (len(joined), group))
             groups.append(group)
         return groups
-
-
-def _compared_pairs(these: Sequence[str], those: Sequence[str]) -> list[tuple[int, int]]:
-    if len(these) > len(those):  # fewer look-ups in a larger index are faster
-        return sorted((i, j) for j, i in _compared_pairs(those, these))
-    index = Index()
-    places: defaultdict[int, list[int]] = defaultdict(list)
-    for j, text in enumerate(those):
-        places[index.slot(text)].append(j)
-    return sorted((i, j) for i, text in enumerate(these) for slot, _ in index.near(text) for j in places[slot])
 
 
 def _neighbour(row: IndexedRow, similarity: float) -> Neighbour:

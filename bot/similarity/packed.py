@@ -162,9 +162,13 @@ class Postings:
         ends = np.append(first, len(every)).astype(np.uint32)
         self._hold(different, ends, np.concatenate([found, later, after])[order])
 
-    def parts(self) -> dict[str, bytes]:
+    def entries(self) -> tuple[NDArray[np.unsignedinteger], NDArray[np.uint32], NDArray[np.uint32]]:
+        """Return the keys, where the numbers of each begin, with the end of all, and the numbers."""
         self._sort()
-        keys, starts, found, _ = self._entries
+        return self._entries[:3]
+
+    def parts(self) -> dict[str, bytes]:
+        keys, starts, found = self.entries()
         return {"keys": keys.tobytes(), "starts": starts.tobytes(), "numbers": found.tobytes()}
 
     def take(self, parts: Parts) -> None:

@@ -1,5 +1,6 @@
 """Fakes of the outside that behave as their ports promise: a clock, a model and neighbours."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,9 @@ from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName
 from bot.domain.similar import Example, Neighbour, SameQuestion
 from bot.ports import Answer, RowChanges, Transaction
+from bot.similarity.compared_texts import ComparedTexts, TextNumbers
+from bot.similarity.index import Index
+from bot.similarity.meanings import Meanings
 
 
 class StepClock:
@@ -132,6 +136,9 @@ class MemoryNeighbours:
         return [
             (i, j) for i, this in enumerate(these) for j, that in enumerate(those) if _similarity(this, that) >= NEAR
         ]
+
+    async def numbered(self) -> TextNumbers:
+        return TextNumbers(ComparedTexts(Index(), Meanings(None), private=True), asyncio.Lock())
 
     def _clusters(self, rows: Sequence[Row]) -> Clusters:
         texts = [row.text for row in rows]

@@ -70,6 +70,19 @@ async def test_pages_of_rows_follow_code_point_order(store: Store, monkeypatch: 
         assert [found.id async for found in transaction.rows.all(Split.TRAIN)] == sorted(ids[::3])
 
 
+async def test_rows_of_a_group_come_together(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "ROWS_IN_MEMORY", 3)
+    groups = ["b", "B", "a", "_", "Z", "é", "業", "a-b", "aB", "b", "é"]
+    made = [row(f"{10 - n}").model_copy(update={"group": group}) for n, group in enumerate(groups)]
+    async with store.transaction() as transaction:
+        await transaction.rows.put(*made, row("gone"))
+        await transaction.rows.withdraw("gone", NOW)
+    async with store.snapshot() as transaction:
+        pages = [page async for page in transaction.rows.by_group()]
+    assert [len(page) for page in pages] == [3, 3, 3, 2]
+    assert [one for page in pages for one in page] == sorted(made, key=lambda one: (one.group, one.id))
+
+
 async def test_iteration_may_stop_early_and_mix_with_reads(store: Store) -> None:
     async with store.transaction() as transaction:
         for row_id in "abc":

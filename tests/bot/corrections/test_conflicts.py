@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.corrections.correcting import Correcting
 from bot.corrections.reviewing import QueueEntry, Reviewing
-from bot.domain.dataset import Row, Split, export, split_of
+from bot.domain.dataset import Row, Split, split_of
 from bot.domain.gain import QueueReason
 from bot.finetunes.budget import Spending
 from bot.finetunes.status import Reporting
@@ -25,6 +25,7 @@ from tests.kits.fakes import RuleModel, StepClock
 from tests.kits.fakes_acts import CountingEstimator
 from tests.kits.migrated import migrated_postgresql
 from tests.kits.near_texts import BRIDGE, HELD_OUT, LONG, TEXTS, TRAINED, make_exporting, near, row_in, save
+from tests.kits.plain_export import export
 
 FIRST, BETWEEN, LAST = TRAINED, BRIDGE, HELD_OUT
 """The one in between is near to both others, which are not near to each other."""

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from bot.domain.card import Card
 from bot.domain.correction import CorrectionKind, Press, settlement
-from bot.domain.dataset import Row, Source, export
+from bot.domain.dataset import Row, Source
 from bot.domain.errors import Reason, Refused
 from bot.questions.delivering import Delivering
 from bot.releases.releasing import Releasing
@@ -23,6 +23,7 @@ from tests.bot.things import BASE, CATEGORIES, PROMPT
 from tests.kits.correction_desk import CorrectionDesk
 from tests.kits.fakes import StepClock
 from tests.kits.fakes_acts import FakeAnnouncer
+from tests.kits.plain_export import export
 
 
 @pytest.fixture

@@ -10,12 +10,13 @@ from bot.corrections.correcting import row_of
 from bot.corrections.drafting import Drafting, given_reason
 from bot.domain.card import Card
 from bot.domain.correction import Correction, CorrectionKind
-from bot.domain.dataset import Row, Split, export, group_of, neutral_reason
+from bot.domain.dataset import Row, Split, group_of, neutral_reason
 from bot.domain.question import Place, Question, Verdict, Via
 from storage.store import SqlStore
 from tests.bot.things import CATEGORIES, PROMPT
 from tests.kits.correction_desk import CorrectionDesk
 from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
+from tests.kits.plain_export import export
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ import pytest
 from bot.corrections.reviewing import QueueEntry
 from bot.domain.audience import Audience
 from bot.domain.correction import CorrectionKind
-from bot.domain.dataset import Export, Row, Source, Split, export, text_key
+from bot.domain.dataset import Export, Row, Source, Split, text_key
 from bot.domain.errors import Reason, Refused
 from bot.domain.finetune import Estimate, Finetune, FinetuneState
 from bot.domain.fold import OutOfFold
@@ -20,6 +20,7 @@ from bot.releases.releasing import Releasing, add_candidate
 from storage.store import SqlStore
 from tests.bot.things import BASE, PROMPT, row, rows_of
 from tests.kits.fakes import RuleModel, StepClock
+from tests.kits.plain_export import export
 from tests.kits.review_desk import ReviewDesk
 
 

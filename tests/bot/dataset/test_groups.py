@@ -17,7 +17,7 @@ from bot.dataset.exporting import Exporting
 from bot.dataset.importing import Importing
 from bot.domain.audience import Audience
 from bot.domain.correction import Press
-from bot.domain.dataset import Row, Split, export, neutral_reason, questions_of, split_of
+from bot.domain.dataset import Row, Split, neutral_reason, questions_of, split_of
 from bot.domain.errors import Reason, Refused
 from bot.domain.finetune import Estimate, Finetune, FinetuneState
 from bot.domain.question import ArrivalKind
@@ -25,6 +25,7 @@ from bot.questions.answering import Answering
 from bot.questions.classifying import Classifying
 from bot.releases.evaluating import Evaluating
 from bot.releases.releasing import Releasing, add_candidate
+from bot.similarity.compared_texts import TextMask, TextNumbers
 from bot.similarity.disjoint import UnseenRows, overlapping_ids, prove_disjoint
 from bot.similarity.neighbours import RowNeighbours
 from storage.database import Database
@@ -35,6 +36,7 @@ from tests.bot.things import BASE, CATEGORIES, PROMPT, arrival
 from tests.kits.fakes import RuleModel, StepClock
 from tests.kits.fakes_acts import CountingEstimator, FakeAnnouncer
 from tests.kits.near_texts import BRIDGE, HELD_OUT, TEXTS, TRAINED, make_exporting, near, row_in, save
+from tests.kits.plain_export import export
 
 REASON_FOR = "[for {}]"
 """A reason that names the category it argues for."""
@@ -61,6 +63,17 @@ async def test_near_copy_of_held_out_is_not_exported(store: SqlStore, exporting:
     assert frozen.manifest.left_out == {"near_held_out": 1}
 
 
+class BlindNumbers(TextNumbers):
+    """Texts whose first search finds nothing."""
+
+    searched = False
+
+    async def near(self, these: TextMask, others: TextNumbers, those: TextMask) -> TextMask:
+        found = await super().near(these, others, those) & self.searched
+        self.searched = True
+        return found
+
+
 class BlindOnce(RowNeighbours):
     """Neighbours whose first search finds nothing, so that only the proof after it finds the near-copies."""
 
@@ -70,6 +83,11 @@ class BlindOnce(RowNeighbours):
         found = super().pairs(these, those) if self.searched else []
         self.searched = True
         return found
+
+    async def numbered(self) -> TextNumbers:
+        numbers = await super().numbered()
+        numbers.__class__ = BlindNumbers
+        return numbers
 
 
 async def test_training_file_that_is_not_disjoint_is_refused(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.dataset.importing import IMPORTED_PER_TRANSACTION, Importing, ImportReport
-from bot.domain.dataset import Row, Source, export, group_of, split_of
+from bot.domain.dataset import Row, Source, group_of, split_of
 from bot.domain.labelled import Flaw
 from bot.ports import RowChanges
 from bot.releases.releasing import Releasing
@@ -19,6 +19,7 @@ from storage.store import SqlStore
 from tests.bot.conftest import Fresh
 from tests.bot.things import BASE, PROMPT, row
 from tests.kits.fakes import StepClock
+from tests.kits.plain_export import export
 
 
 @pytest.fixture

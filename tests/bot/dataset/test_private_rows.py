@@ -4,7 +4,7 @@ import pytest
 
 from bot.dataset.exporting import file_name
 from bot.domain.audience import Audience
-from bot.domain.dataset import Row, Split, export
+from bot.domain.dataset import Row, Split
 from bot.domain.errors import Reason, Refused
 from bot.domain.finetune import FinetuneState
 from bot.domain.release import ModelName
@@ -14,6 +14,7 @@ from tests.bot.things import BASE, PROMPT, row, rows_of
 from tests.kits.fakes import StepClock
 from tests.kits.fakes_acts import FakeTrainer
 from tests.kits.finetune_bench import ENOUGH_ROWS, FinetuneBench, OneEmbedded
+from tests.kits.plain_export import export
 
 HOSTED = ModelName(provider="openai", model="gpt-6-luna")
 FEW_READ = [Audience.PRIVATE, Audience.DIRECT, Audience.UNKNOWN]

@@ -12,8 +12,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from bot.dataset.draft import Draft
 from bot.dataset.exporting import file_name
-from bot.domain.dataset import Row, Split, export, questions_of
+from bot.domain.dataset import Row, Split, questions_of
 from bot.domain.errors import ModelDown, ModelRefused, Reason, Refused
 from bot.domain.finetune import ENDED_STATES, Finetune, FinetuneState
 from bot.domain.release import ModelName
@@ -56,14 +57,15 @@ async def test_slow_work_on_rows_runs_in_threads(bench: FinetuneBench, monkeypat
 
         return record_thread
 
-    for name, function in (("export", export), ("questions_of", questions_of)):
-        monkeypatch.setattr(f"bot.dataset.exporting.{name}", recorded(name, function))
+    for name in ("see", "decide", "lines"):
+        monkeypatch.setattr(Draft, name, recorded(name, getattr(Draft, name)))
+    monkeypatch.setattr("bot.dataset.exporting.questions_of", recorded("questions_of", questions_of))
     for name in ("tokens", "words"):
         monkeypatch.setattr(CountingEstimator, name, recorded(name, getattr(CountingEstimator, name)))
     monkeypatch.setattr("tests.kits.finetune_bench.check", recorded("check", check))
     await bench.planned()
     await Prompting(bench.store, CountingEstimator(), bench.clock).shown()
-    assert sorted(threads) == ["check", "export", "questions_of", "tokens", "words"]
+    assert sorted(threads) == ["check", "decide", "lines", "questions_of", "see", "tokens", "words"]
     assert threading.get_ident() not in threads.values()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from bot.domain.dataset import Row, Source, Split, export, group_of
+from bot.domain.dataset import Row, Source, Split, group_of
 from bot.domain.errors import ModelRefused
 from bot.domain.prompt import Category, Prompt
 from bot.domain.release import ModelName
@@ -18,6 +18,7 @@ from bot.providers.providers import Provider, Providers
 from bot.providers.tokens import OfflineEstimator
 from bot.providers.training import OpenAITrainer
 from bot.providers.training_file import check
+from tests.kits.plain_export import export
 
 pytestmark = pytest.mark.usefixtures("fast_training")
 

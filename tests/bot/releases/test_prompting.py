@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from bot.corrections.correcting import Correcting
 from bot.current_prompt import configure
 from bot.domain.correction import CorrectionKind, Press
-from bot.domain.dataset import Row, Source, Split, export
+from bot.domain.dataset import Row, Source, Split
 from bot.domain.errors import Reason, Refused
 from bot.domain.prompt import LONG_PROMPT_TOKENS, Category, Prompt, PromptWhy, difference, id_for
 from bot.domain.release import Release, ReleaseState
@@ -29,6 +29,7 @@ from tests.kits.answer_desk import AnswerDesk
 from tests.kits.fakes import MemoryNeighbours, RuleModel, StepClock
 from tests.kits.fakes_acts import FakeAnnouncer, FakeTrainer
 from tests.kits.finetune_bench import FinetuneBench
+from tests.kits.plain_export import export
 
 LABOR, IT, OTHER = PROMPT.categories
 NEW_RULE = LABOR.model_copy(update={"rule": "休みのことは労務"})
