@@ -12,12 +12,20 @@ Likeness = NDArray[np.float64]
 TextVectors = NDArray[np.float32]
 """One row per text."""
 
-ROOM = 20_000
-"""Most texts whose meaning is kept: 1 KB each. The oldest make room for new ones, and are then found by words alone."""
+ROOM = 131_072
+"""Most texts whose meaning is kept. The oldest make room for new ones, and are then found by words alone."""
+MOST_BYTES = 64 << 20
+"""Most memory of all vectors, in bytes. A vector takes one for each of its numbers."""
+CODE_BITS = 512
+"""Most numbers of a vector whose sign is kept in its code, the first ones."""
+COMPARED = 500
+"""How many of the most alike texts are compared exactly. Codes estimate how like the others are."""
 BATCH = 64
 """Most texts that are encoded at once, the newest first, while searches wait."""
 MEANING_SHARE = 0.7
 """Measured: the share of meaning, beside words, in the likeness of two questions."""
+CODED_AT_ONCE = 4_096
+"""Number of vectors that are coded at once, so that it takes little memory."""
 _CENTRED_FROM = 20
 """Number of texts from which their mean is subtracted: what all of them share is no likeness."""
 
@@ -36,16 +44,35 @@ class Meanings:
         self._encoder = encoder
         self.hidden: set[int] = set()
         self._waiting: dict[int, str] = {}
+        self._newest = -1
+        """The highest slot that was added."""
         self._slots = np.zeros(0, dtype=np.int64)
-        self._vectors = np.zeros((0, 0), dtype=np.float16)
+        self._vectors = np.zeros((0, 0), dtype=np.int8)
+        self._scales = np.zeros(0, dtype=np.float32)
+        """What each vector's whole numbers are multiplied by."""
+        self._codes = np.zeros((0, 0), dtype=np.uint64)
+        """The signs of each vector after the subtraction of `_code_centre`, a column per vector."""
+        self._code_centre = np.zeros(0, dtype=np.float32)
+        self._coded = 0
+        """How many vectors there were when `_code_centre` was chosen."""
         self._written = 0
         self._sum = np.zeros(0, dtype=np.float64)
+
+    @property
+    def _room(self) -> int:
+        return min(ROOM, MOST_BYTES // max(1, len(self._sum)))
+
+    @property
+    def _kept(self) -> int:
+        """The number of texts whose meaning is kept."""
+        return min(self._written, self._room)
 
     def parts(self) -> dict[str, bytes]:
         """Return the vectors that are known."""
         return {
             "slots": self._slots.tobytes(),
             "vectors": self._vectors.tobytes(),
+            "scales": self._scales.tobytes(),
             "sum": self._sum.tobytes(),
             "written": str(self._written).encode(),
         }
@@ -55,13 +82,15 @@ class Meanings:
         if parts and parts["slots"] and self._encoder:
             self._slots = np.frombuffer(parts["slots"], np.int64).copy()
             self._sum = np.frombuffer(parts["sum"], np.float64).copy()
-            self._vectors = np.frombuffer(parts["vectors"], np.float16).copy().reshape(len(self._slots), -1)
+            self._vectors = np.frombuffer(parts["vectors"], np.int8).copy().reshape(len(self._slots), -1)
+            self._scales = np.frombuffer(parts["scales"], np.float32).copy()
             self._written = int(parts["written"])
+            self._code_all()
 
     def unknown(self, count: int) -> list[int]:
         """Return the newest of `count` slots whose meaning could be known and is not."""
         known = {*self._slots.tolist()}
-        return [slot for slot in range(max(0, count - ROOM), count) if slot not in known] if self._encoder else []
+        return [slot for slot in range(max(0, count - self._room), count) if slot not in known] if self._encoder else []
 
     def add(self, slot: int, text: str) -> None:
         """Remember a new text; it is encoded before a later search."""
@@ -69,7 +98,8 @@ class Meanings:
             return
         self.hidden.discard(slot)
         self._waiting[slot] = text
-        if len(self._waiting) > ROOM:
+        self._newest = max(self._newest, slot)
+        if len(self._waiting) > self._room:
             del self._waiting[next(iter(self._waiting))]
 
     async def vectors(self, texts: Sequence[str]) -> TextVectors | None:
@@ -85,22 +115,63 @@ class Meanings:
         for slot, vector in zip(slots, vectors, strict=True):
             del self._waiting[slot]
             self._keep(slot, vector)
+        if self._written == len(slots):  # How many there is room for is known now; older ones would replace newer ones.
+            first = self._newest - self._room + 1
+            self._waiting = {slot: text for slot, text in self._waiting.items() if slot >= first}
         return slots
 
     def _keep(self, slot: int, vector: TextVectors) -> None:
         if not self._sum.size:
             self._sum = np.zeros(len(vector), dtype=np.float64)
-        at = self._written % ROOM
+        at = self._written % self._room
         if at >= len(self._slots):
-            more = min(ROOM, max(1024, 2 * len(self._slots))) - len(self._slots)
-            self._slots = np.concatenate([self._slots, np.full(more, -1)])
-            grown = self._vectors.reshape(-1, len(vector))
-            self._vectors = np.vstack([grown, np.zeros((more, len(vector)), dtype=np.float16)])
-        if self._written >= ROOM:
-            self._sum -= self._vectors[at]
-        self._slots[at], self._vectors[at] = slot, vector
-        self._sum += self._vectors[at]
+            self._grow(min(self._room, max(1024, len(self._slots) * 3 // 2)))
+        if self._written >= self._room:
+            self._sum -= self._vector(at)
+        scale = max(float(np.abs(vector).max()), 1e-9) / 127
+        self._slots[at], self._scales[at], self._vectors[at] = slot, scale, np.round(vector / scale)
+        self._sum += self._vector(at)
         self._written += 1
+        if self._kept > COMPARED and self._kept >= 2 * self._coded:
+            self._code_all()
+        elif self._coded:
+            self._codes[:, at] = self._code(self._vector(at)[np.newaxis])[:, 0]
+
+    def _grow(self, room: int) -> None:
+        more = room - len(self._slots)
+        self._slots = np.concatenate([self._slots, np.full(more, -1)])
+        self._scales = np.concatenate([self._scales, np.zeros(more, dtype=np.float32)])
+        self._vectors = np.vstack(
+            [self._vectors.reshape(-1, len(self._sum)), np.zeros((more, len(self._sum)), dtype=np.int8)]
+        )
+        self._codes = np.hstack([self._codes, np.zeros((len(self._codes), more), dtype=np.uint64)])
+
+    def _vector(self, at: int) -> TextVectors:
+        return np.asarray(self._vectors[at] * self._scales[at], dtype=np.float32)
+
+    def _read(self, places: NDArray[np.int64]) -> TextVectors:
+        return np.asarray(self._vectors[places] * self._scales[places, np.newaxis], dtype=np.float32)
+
+    def _code_all(self) -> None:
+        """Choose the centre anew, and code all vectors: the mean of few texts is not that of many."""
+        self._coded = self._kept
+        self._code_centre = self._centre()
+        codes = [
+            self._code(self._read(np.arange(start, min(start + CODED_AT_ONCE, self._kept))))
+            for start in range(0, self._kept, CODED_AT_ONCE)
+        ]
+        self._codes = np.zeros((len(codes[0]), len(self._slots)), dtype=np.uint64)
+        self._codes[:, : self._kept] = np.hstack(codes)
+
+    def _code(self, vectors: TextVectors) -> NDArray[np.uint64]:
+        """Return the code of each vector (row) as a column of words of 64 bits."""
+        bits = (vectors > self._code_centre)[:, :CODE_BITS]
+        bits = np.pad(bits, ((0, 0), (0, -bits.shape[1] % 64)))
+        return np.ascontiguousarray(np.packbits(bits, axis=1).view(np.uint64).T)
+
+    def _centre(self) -> TextVectors:
+        mean = self._sum / self._kept if self._kept >= _CENTRED_FROM else np.zeros(1)
+        return np.asarray(mean, dtype=np.float32)
 
     async def joined(self, text: str, by_words: Likeness) -> Likeness:
         """Return the likeness of a text to each slot: by words and by meaning, or by words where no meaning is known.
@@ -109,35 +180,49 @@ class Meanings:
             text: the text.
             by_words: the likeness by words of each slot, 0..1.
         """
-        kept = min(self._written, ROOM)
-        vectors = await self.vectors([text]) if kept else None
-        if vectors is None:
-            return by_words
-        slots, stored = self.stored(len(by_words))
+        vectors = await self.vectors([text]) if self._kept else None
+        return by_words if vectors is None else self.with_meaning(vectors[0], by_words)
+
+    def with_meaning(self, vector: TextVectors, by_words: Likeness) -> Likeness:
+        """Return the likeness of a vector's text to each slot, as `joined` does.
+
+        It is exact for the `COMPARED` slots that are most alike, and estimated from codes for the others.
+        """
+        places = np.flatnonzero(self._slots[: self._kept] < len(by_words))
         found = by_words.copy()
-        found[slots] = self.join(found[slots], self.cosines(vectors, stored)[0])
+        if len(places) > COMPARED:
+            slots = self._slots[places]
+            found[slots] = self.join(by_words[slots], self._estimated(vector, places))
+            places = places[np.argpartition(-found[slots], COMPARED)[:COMPARED]]
+        slots = self._slots[places]
+        found[slots] = self.join(by_words[slots], self.cosines(vector[np.newaxis], self._read(places))[0])
         return found
 
-    def stored(self, below: int, among: Collection[int] | None = None) -> tuple[NDArray[np.int64], TextVectors]:
-        """Return the slots whose meaning is known, and their vectors.
+    def _estimated(self, vector: TextVectors, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return about how like a vector is to each of these, by the share of signs that differ."""
+        differ = np.zeros(self._kept, dtype=np.uint16)
+        for one, those in zip(self._code(vector[np.newaxis])[:, 0], self._codes, strict=True):
+            differ += np.bitwise_count(those[: self._kept] ^ one)
+        bits = min(CODE_BITS, len(vector))
+        return np.asarray(np.cos(np.pi / bits * np.arange(bits + 1))[differ[places]], dtype=np.float32)
+
+    def stored(self, below: int, among: Collection[int]) -> tuple[NDArray[np.int64], TextVectors]:
+        """Return which of these slots are known by meaning, and their vectors.
 
         Args:
             below: leave out slots from this one on.
-            among: leave out all other slots.
+            among: the slots.
         """
-        slots = self._slots[: min(self._written, ROOM)]
-        chosen = slots < below
-        if among is not None:
-            chosen &= np.isin(slots, [*among])
-        return slots[chosen], self._vectors[: len(slots)][chosen].astype(np.float32)
+        slots = self._slots[: self._kept]
+        places = np.flatnonzero((slots < below) & np.isin(slots, [*among]))
+        return slots[places], self._read(places)
 
     def cosines(self, these: TextVectors, those: TextVectors) -> NDArray[np.float32]:
         """Return the likeness by meaning of each of these vectors (rows) to each of those (columns), -1..1."""
         if not len(these) or not len(those):
             return np.zeros((len(these), len(those)), dtype=np.float32)
-        kept = min(self._written, ROOM)
-        centre = self._sum / kept if kept >= _CENTRED_FROM else np.zeros(these.shape[1])
-        left, right = these - centre.astype(np.float32), those - centre.astype(np.float32)
+        centre = self._centre()
+        left, right = these - centre, those - centre
         sizes = np.outer(np.linalg.norm(left, axis=1), np.linalg.norm(right, axis=1))
         return np.asarray(left @ right.T / np.maximum(sizes, 1e-9), dtype=np.float32)
 

@@ -76,13 +76,10 @@ class OpenTexts:
 
     def _look_up(self, new: Mapping[int, str], counts: Callable[[int], bool]) -> None:
         """Compare these texts with all settled texts."""
-        known = [at for at in new if at in self._vectors]
-        slots, stored = self._meanings.stored(len(self._settled))
-        cosines = dict(zip(known, self._meanings.cosines(self._stacked(known), stored), strict=True)) if known else {}
         for at, text in new.items():
             found = self._settled.likeness(text)
-            if at in cosines:
-                found[slots] = self._meanings.join(found[slots], cosines[at])
+            if at in self._vectors:
+                found = self._meanings.with_meaning(self._vectors[at], found)
             self._nearest[at] = _most_alike(found, counts)
 
     def _follow_changes(self, counts: Callable[[int], bool]) -> None:

@@ -59,6 +59,7 @@ async def main() -> None:
     parser.add_argument(
         "--stored", type=int, default=1_000_000, help="questions in `stored`, in the larger database, and `home`"
     )
+    parser.add_argument("--plot", type=Path, help="picture to draw of `stored`, such as growth.svg")
     parser.add_argument("--lines", type=int, action="append", help="lines in `exchange`; may be repeated")
     parser.add_argument("--asked", type=int, default=60, help="questions per bot in `langsmith`; 0: skip this table")
     parser.add_argument("--rows", type=int, default=100_000, help="backlog rows in `langsmith`; 0: skip this table")
@@ -79,7 +80,7 @@ async def main() -> None:
     if "burst" in parts:
         await burst.main(args.burst, args.within, databases)
     if "stored" in parts:
-        await stored.main(args.stored, args.questions, databases)
+        await stored.main(args.stored, args.questions, databases, args.plot)
     if "home" in parts:
         await home.main(args.stored, databases)
     if "exchange" in parts:

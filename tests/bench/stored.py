@@ -1,12 +1,15 @@
 """The cost of a question when few and when very many questions are stored, measured in turns within one run."""
 
 import asyncio
+import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
+from matplotlib.figure import Figure
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -59,8 +62,9 @@ JSON = """'{"event_id": "Ev' || i || '", "kind": "asked", "via": "channel", "pla
 
 
 async def fill(url: str, count: int) -> None:
-    """Store `count` answered questions with SQL."""
-    async with open_core(Settings(_env_file=None, database_url=url, bot_language="en")) as core:
+    """Store `count` answered questions with SQL, and the index of their rows, which a bot stores as they come."""
+    settings = Settings(_env_file=None, database_url=url, bot_language="en")
+    async with open_core(settings) as core:
         release = (await core.acts.releasing.serving()).id
     database = Database(url)
     async with database.begin() as connection:
@@ -73,6 +77,10 @@ async def fill(url: str, count: int) -> None:
             await connection.execute(text(filled), facts)
         await _insert_rows(connection, count)
     await database.close()
+    async with open_core(settings) as core:
+        await core.load_rows()
+        await core.encode_rows()
+        await core.keep_index()
 
 
 async def _insert_rows(connection: AsyncConnection, count: int) -> None:
@@ -97,7 +105,7 @@ class Setup:
         self.stored = stored
         self.start = start
         self.meter = meter
-        self.status = 0.0
+        self.status = self.memory = 0.0
 
     async def measure_presses_and_status(self) -> None:
         """Confirm up to PRESSES answers, one after the other, then run `/finetune status` once."""
@@ -108,6 +116,12 @@ class Setup:
         started = time.perf_counter()
         await _ask_for_status(workspace)
         self.status = time.perf_counter() - started
+        self.memory = self.meter.program.megabytes
+
+    @property
+    def median_press(self) -> float:
+        """Median time of a press, in seconds."""
+        return statistics.median(self.meter.workspace.timed.seconds["pressed"])
 
     @property
     def mean_press(self) -> float:
@@ -117,9 +131,8 @@ class Setup:
 
     def __str__(self) -> str:
         presses = percentiles(self.meter.workspace.timed.seconds["pressed"])
-        memory = self.meter.program.megabytes
         costs = f"{self.start:8.1f} {self.meter}         {presses}"
-        return f"{self.stored:11,} {costs} {self.status * 1000:10.0f} {memory:6.0f}"
+        return f"{self.stored:11,} {costs} {self.status * 1000:10.0f} {self.memory:6.0f}"
 
 
 async def _ask_for_status(workspace: BenchWorkspace) -> None:
@@ -146,23 +159,48 @@ async def open_setup(kind: str, stored: int) -> AsyncIterator[Setup]:
                 yield Setup(stored, start, await warm_up(workspace, program))
 
 
-async def main(stored: int, questions: int, databases: Sequence[str]) -> None:
-    """Print the table."""
+def plot(setups: Mapping[str, Sequence[Setup]], file: Path) -> None:
+    """Draw how time and memory grow with the number of stored questions, a line for each database."""
+    drawn: dict[str, Callable[[Setup], float]] = {
+        "processor a question, ms": lambda setup: setup.meter.cpu * 1000,
+        "median press, ms": lambda setup: setup.median_press * 1000,
+        "status, s": lambda setup: setup.status,
+        "start, s": lambda setup: setup.start,
+        "memory, MB": lambda setup: setup.memory,
+    }
+    figure = Figure(figsize=(12, 2.8), dpi=100, layout="constrained")
+    for axes, (name, value) in zip(figure.subplots(1, len(drawn)), drawn.items(), strict=True):
+        for kind, measured in setups.items():
+            axes.plot([one.stored for one in measured], [value(one) for one in measured], marker="o", label=kind)
+        axes.set(title=name, xscale="log", xlabel="stored questions")
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(file)
+
+
+async def main(stored: int, questions: int, databases: Sequence[str], picture: Path | None = None) -> None:
+    """Print the table, and draw it if a file is named."""
     print_line(
         f"{questions} questions, a model that answers at once; one stored question in {SETTLED_EVERY} is settled"
     )
     print_line(f"{'':<10} {Setup.HEADER}")
+    setups: dict[str, list[Setup]] = {}
     for kind in databases:
         async with AsyncExitStack() as stack:
-            few, many = [await stack.enter_async_context(open_setup(kind, count)) for count in (FEW, stored)]
-            await measure_in_turns([few.meter, many.meter], questions)
-            for setup in (few, many):
+            sizes = sorted({FEW, stored // 10, stored})
+            setups[kind] = [await stack.enter_async_context(open_setup(kind, count)) for count in sizes]
+            await measure_in_turns([setup.meter for setup in setups[kind]], questions)
+            for setup in setups[kind]:
                 await setup.measure_presses_and_status()
                 print_line(f"{kind:<10} {setup}")
+            few, *_, many = setups[kind]
             cpu, wall = many.meter.cpu / few.meter.cpu, many.meter.seconds / few.meter.seconds
             press = many.mean_press / few.mean_press
             print_line(
                 f"{'':<10} {cpu:.2f} times the processor time, {wall:.2f} times the wall-clock time, "
                 f"{press:.2f} times the time of a press"
             )
+    if picture:
+        plot(setups, picture)
     print_line()

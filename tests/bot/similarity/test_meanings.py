@@ -159,3 +159,58 @@ async def test_oldest_texts_make_room(slots: list[int]) -> None:
         joined = await meanings.joined("vacation", np.zeros(31))
     assert np.flatnonzero(joined).tolist() == sorted(known[-5:])
     assert joined.max() == pytest.approx(MEANING_SHARE, abs=0.01)
+
+
+class DrawnEncoder:
+    """Gives each text a vector near one of forty themes; the same text has the same vector."""
+
+    def __init__(self) -> None:
+        self._themes = np.random.default_rng(1).normal(size=(40, 96)) + 0.5
+
+    async def vectors(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
+        drawn = [np.random.default_rng(int(text)) for text in texts]
+        found = np.array(
+            [self._themes[int(text) % 40] + one.normal(size=96) for text, one in zip(texts, drawn, strict=True)]
+        )
+        unit: NDArray[np.float32] = (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+        return unit
+
+
+async def encoded(count: int) -> Meanings:
+    meanings = Meanings(DrawnEncoder())
+    for slot in range(count):
+        meanings.add(slot, str(slot))
+    while await meanings.encode_waiting():
+        pass
+    return meanings
+
+
+async def recall_at_3(meanings: Meanings, slots: range) -> float:
+    """Return which share of the truly nearest three of 40 new texts is found."""
+    encoder, found = DrawnEncoder(), 0
+    stored = await encoder.vectors([str(slot) for slot in slots])
+    for asked in range(10_000, 10_040):
+        joined = await meanings.joined(str(asked), np.zeros(slots.stop))
+        vectors = await encoder.vectors([str(asked)])
+        assert stored is not None
+        assert vectors is not None
+        exact = slots.start + np.argsort(-meanings.cosines(vectors, stored)[0])[:3]
+        found += len({*exact.tolist()} & {*np.argsort(-joined)[:3].tolist()})
+    return found / 120
+
+
+async def test_nearest_of_many_are_found_by_codes() -> None:
+    meanings = await encoded(3_000)
+    assert await recall_at_3(meanings, range(3_000)) >= 0.95
+    taken = Meanings(DrawnEncoder())
+    taken.take(meanings.parts())
+    joined = [await one.joined("10000", np.zeros(3_000)) for one in (meanings, taken)]
+    np.testing.assert_array_equal(np.argsort(-joined[0])[:3], np.argsort(-joined[1])[:3])
+
+
+async def test_codes_of_oldest_texts_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meanings_module, "MOST_BYTES", 1_000 * 96)
+    meanings = await encoded(1_900)
+    joined = await meanings.joined("10000", np.zeros(1_900))
+    assert np.flatnonzero(joined).min() >= 900
+    assert await recall_at_3(meanings, range(900, 1_900)) >= 0.95
