@@ -250,9 +250,23 @@ class ReplayRun:
             return
         async with self._form:  # one person has one form open
             await with_retries(partial(self.actors.staff.press, asked.card, ids.CORRECT_OPEN))
-            frame = await self.actors.staff.wait_for(partial(_is_form_of, asked.question), timeout=60.0)
-            entry = {ids.CATEGORY_INPUT: {ids.CATEGORY_INPUT: _option(frame["view"], asked.record.category)}}
+            while not await self._submit_form(asked):
+                pass
+
+    async def _submit_form(self, asked: "AnsweredQuestion") -> bool:
+        """Submit the next form of the question; return whether it was still open.
+
+        If a press was repeated after a timeout, the bot opens two forms, and the second one closes the first.
+        """
+        frame = await self.actors.staff.wait_for(partial(_is_form_of, asked.question), timeout=60.0)
+        entry = {ids.CATEGORY_INPUT: {ids.CATEGORY_INPUT: _option(frame["view"], asked.record.category)}}
+        try:
             await with_retries(partial(self.actors.staff.submit, frame["view"], entry))
+        except RefusedError as refused:
+            if refused.error != "not_found":
+                raise
+            return False
+        return True
 
     async def _press(self, card: dict[str, Any], element: dict[str, Any], value: str) -> None:
         if element["type"] == "button":
