@@ -41,6 +41,7 @@ SECOND = "/2"
 """End of the stored ts of a message's second question. A message has one row with its ts."""
 _BY_ID = select(questions).where(questions.c.id == bindparam("id"))
 _LOCKED = _BY_ID.with_for_update()
+_TEXTS = select(questions.c.id, questions.c.text).where(questions.c.id.in_(bindparam("ids", expanding=True)))
 _AT = select(questions).where(*(questions.c[name] == bindparam(name) for name in ("team", "channel", "ts")))
 _SAVE_CARD = update(questions).where(questions.c.id == bindparam("question_id")).values(card_ts=bindparam("posted_ts"))
 _REOPEN = update(questions).where(questions.c.id == bindparam("question_id")).values(settled=bindparam("category"))
@@ -84,6 +85,10 @@ class SqlQuestions:
 
     async def get(self, question_id: str, *, lock: bool = False) -> Question | None:
         return await self._one(_LOCKED if lock else _BY_ID, id=question_id)
+
+    async def texts(self, question_ids: Collection[str]) -> dict[str, str]:
+        found = await self._connection.execute(_TEXTS, {"ids": [*question_ids]})
+        return {one.id: one.text for one in found}
 
     async def at(self, team: str, channel: str, ts: str) -> Question | None:
         return await self._one(_AT, team=team, channel=channel, ts=ts)

@@ -53,7 +53,7 @@ class SqlReleases:
 
     async def all(self) -> list[Release]:
         found = await self._connection.execute(select(*_FIELDS).order_by(releases.c.number.desc()))
-        return [_release(dict(row)) for row in found.mappings()]
+        return [release_of(dict(row)) for row in found.mappings()]
 
     async def serving(self, *, lock: bool = False) -> Release | None:
         if lock:
@@ -70,7 +70,7 @@ class SqlReleases:
         for row in (await self._connection.execute(_ASKED)).mappings():
             fields = dict(row)
             body = fields.pop("body")
-            release = _release(fields)
+            release = release_of(fields)
             found[release.state] = release, Prompt.kept(body)
         return found
 
@@ -106,10 +106,10 @@ class SqlReleases:
 
     async def _one(self, query: Select[Any], **parameters: str) -> Release | None:
         found = (await self._connection.execute(query, parameters)).mappings().one_or_none()
-        return _release(dict(found)) if found else None
+        return release_of(dict(found)) if found else None
 
 
-def _release(found: dict[str, Any]) -> Release:
+def release_of(found: dict[str, Any]) -> Release:
     """Return a release. Its threshold has no revision if a replica of an earlier version has changed it since."""
     revision = (found["unsure_revision"] or "").rpartition(_AT)[0] or None
     kept = revision if found["unsure_revision"] == _marked(found["unsure_below"], revision) else None

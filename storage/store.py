@@ -10,6 +10,7 @@ from storage.askers import SqlAskers
 from storage.audiences import SqlAudiences
 from storage.audit import SqlAuditLog
 from storage.batches import SqlBatches
+from storage.cards import SqlCards
 from storage.corrections import SqlCorrections
 from storage.cursors import SqlCursors
 from storage.database import Database
@@ -51,6 +52,7 @@ class SqlTransaction:
     def __init__(self, connection: AsyncConnection, *, mirrored: bool = False) -> None:  # noqa: PLR0915 - one line a kind
         self.inbox: ports.Inbox = SqlInbox(connection)
         self.questions: ports.Questions = (MirroredQuestions if mirrored else SqlQuestions)(connection)
+        self.cards: ports.Cards = SqlCards(connection)
         self.corrections: ports.Corrections = (MirroredCorrections if mirrored else SqlCorrections)(connection)
         self.feedback: ports.StoredFeedback = SqlFeedback(connection)
         self.signals: ports.StoredSignals = SqlSignals(connection)

@@ -27,7 +27,7 @@ class Consenting:
         Raises:
             Refused: UNKNOWN_QUESTION; NOT_AUTHOR if the question holds no words of this person.
         """
-        groups = await groups_of(self._store, self._neighbours, question_id)
+        (groups,) = await groups_of(self._store, self._neighbours, [question_id])
         async with self._store.transaction() as tx:
             question = await tx.questions.get(question_id, lock=True)
             if question is None:

@@ -1,6 +1,6 @@
 """Corrections by staff, and the dataset rows that they make."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
@@ -11,6 +11,7 @@ from bot.domain.errors import Reason, Refused
 from bot.domain.masking import masked
 from bot.domain.similar import is_same_question
 from bot.ports import Clock, Neighbours, OutboxItem, Store, Transaction
+from bot.questions.batched_writes import BatchedWrites, SharedTransactions
 from bot.questions.cards import card_of, update_card
 from bot.questions.classifying import RECHECK_TOPIC
 from bot.questions.delivering import Delivering
@@ -48,9 +49,7 @@ class ClaimedUpdates(QueuedUpdates):
         item = await self._deliverers.add_card(tx, after.question, _moment(after))
         if item:
             # Later settlements may bring a category that the release lacks, and two questions share a message.
-            alone = (
-                before.settled is None and not after.question.part_of and not await tx.questions.second(after.question)
-            )
+            alone = before.settled is None and not after.question.part_of and not after.paired
             self._claimed = item, after if alone and after.question.card_ts else None
 
     def hand_over(self) -> None:
@@ -64,6 +63,8 @@ def _moment(card: Card) -> datetime:
     return card.settled.at
 
 
+PRESSES_PER_TRANSACTION = 16
+"""Upper bound for presses that share a transaction, and that share the reads before it."""
 NO_GROUPS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -74,11 +75,17 @@ class Correcting:
         self._store = store
         self._neighbours = neighbours
         self._clock = clock
+        self._grouping = BatchedWrites[str, dict[str, str]](
+            lambda ids: groups_of(store, neighbours, ids), PRESSES_PER_TRANSACTION
+        )
+        self._shared = SharedTransactions(store, PRESSES_PER_TRANSACTION)
         self.deliverers: Delivering | None = None
         """Take the updates of cards at once; None leaves them in the queue."""
 
     async def settle(self, press: Press) -> Card:
         """Write a correction, its row and the card's update in one transaction. A repeated press changes nothing.
+
+        Presses at the same moment share a transaction, also with the ends of deliveries.
 
         There is no row while an author of the question's words has not agreed (`Consenting`).
 
@@ -90,10 +97,14 @@ class Correcting:
                 SETTLED_MEANWHILE with `card`, if somebody else was first. The caller then shows that settlement, and
                 the person may press again.
         """
-        groups = await groups_of(self._store, self._neighbours, press.question_id)
-        updates = ClaimedUpdates(self.deliverers) if self.deliverers else QueuedUpdates()
-        async with self._store.transaction() as tx:
-            card = await self.settle_within(tx, press, groups, updates)
+        groups = await self._grouping.do(press.question_id)
+
+        async def settle(tx: Transaction) -> tuple[Card, QueuedUpdates]:
+            updates = ClaimedUpdates(self.deliverers) if self.deliverers else QueuedUpdates()
+            return await self.settle_within(tx, press, groups, updates), updates
+
+        shared = self.deliverers.shared if self.deliverers else self._shared
+        card, updates = await shared.run(settle)
         updates.hand_over()
         return card
 
@@ -267,21 +278,29 @@ def _correctable(card: Card | None) -> Card:
     return card
 
 
-async def groups_of(store: Store, neighbours: Neighbours, question_id: str) -> dict[str, str]:
-    """Return the question's text → the group that it joins.
+async def groups_of(store: Store, neighbours: Neighbours, question_ids: Sequence[str]) -> list[dict[str, str]]:
+    """Return for each question its text → the group that this joins, as if it were the only one.
 
     Call this before a transaction, because `Neighbours.groups` opens its own. A text edited in between founds a group.
     """
     # No snapshot: on SQLite its statements run in another thread, and three short ones are not worth that.
     async with store.transaction() as tx:
-        question = await tx.questions.get(question_id)
-        changes = await neighbours.changes(tx) if question else None
-    return {question.text: (await neighbours.groups([question.text], changes))[0]} if question else {}
+        texts = await tx.questions.texts(question_ids)
+        changes = await neighbours.changes(tx) if texts else None
+    found = [texts[one] for one in question_ids if one in texts]
+    if changes is None:
+        groups = [group for text in found for group in await neighbours.groups([text])]
+    else:
+        groups = await neighbours.groups(found, changes)
+    joined = dict(zip(found, groups, strict=True))
+    return [{texts[one]: joined[texts[one]]} if one in texts else {} for one in question_ids]
 
 
 async def put_row(tx: Transaction, card: Card, correction: Correction, groups: Mapping[str, str]) -> None:
     """Store the row that a correction makes. A row of the same text stays in its group."""
-    row, text = await tx.rows.get(card.question.id), card.question.text
+    text = card.question.text
+    # A question that was never corrected has no row but from an import, and `groups` says which group that one is in.
+    row = None if card.seen == 0 and text in groups else await tx.rows.get(card.question.id)
     group = row.group if row and row.text == text else groups.get(text, group_of(text))
     await tx.rows.put(row_of(card, correction, group))
 

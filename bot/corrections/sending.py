@@ -57,7 +57,7 @@ class Sending:
         Raises:
             Refused: As `card`; UNKNOWN_CATEGORY.
         """
-        groups = await groups_of(self._store, self._neighbours, question_id)
+        (groups,) = await groups_of(self._store, self._neighbours, [question_id])
         async with self._store.transaction() as tx:
             card = await self._locked_card(tx, question_id, by)
             if card.prompt.category(category) is None:

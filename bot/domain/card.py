@@ -1,14 +1,36 @@
 """The card: the one visible answer to a question, with exactly the data that the views need."""
 
+from typing import NamedTuple
+
 from bot.domain.correction import Correction
 from bot.domain.feedback import AskerFeedback
 from bot.domain.prompt import Category, Prompt
 from bot.domain.question import Question, Verdict
+from bot.domain.release import Release
 from bot.domain.signal import Signal
 from bot.domain.thing import Thing
 
 DOUBTFUL_BELOW = 0.5
 """Confidence below which an answer is more likely wrong than right."""
+
+
+class CardParts(NamedTuple):
+    """What the database knows of a question that has a verdict."""
+
+    verdict: Verdict
+    """The newest."""
+    release: Release
+    """The release that gave the verdict."""
+    prompt: Prompt
+    """The release's prompt."""
+    correction: Correction | None
+    """The newest."""
+    feedback: AskerFeedback | None
+    """The newest."""
+    signalled: bool
+    """Whether an owner has reacted."""
+    paired: bool
+    """Whether the question's message has a second question."""
 
 
 class Card(Thing):
@@ -25,6 +47,8 @@ class Card(Thing):
     """What the asker said last."""
     signal: Signal | None = None
     """The owner's reaction to show."""
+    paired: bool = False
+    """Whether the message has a second question, which `second` need not hold."""
     second: "Card | None" = None
     """The second question of the same message, which the same message of the bot answers."""
 

@@ -1,6 +1,5 @@
 """Corrections: what staff said about verdicts."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -34,9 +33,8 @@ class Correction(Thing):
     at: datetime
 
 
-def settlement(corrections: Sequence[Correction]) -> Correction | None:
-    """Return the correction in force after these (oldest first): the newest. An undo reopens the question: None."""
-    newest = corrections[-1] if corrections else None
+def settlement(newest: Correction | None) -> Correction | None:
+    """Return the correction in force, given a question's newest one. An undo reopens the question: None."""
     return None if newest is None or newest.kind is CorrectionKind.UNDO else newest
 
 

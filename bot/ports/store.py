@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from bot.domain.audience import Audience
 from bot.domain.audit import AuditAct, AuditCheckpoint, AuditEntry
 from bot.domain.batch import Batch
+from bot.domain.card import CardParts
 from bot.domain.correction import Correction
 from bot.domain.dataset import Manifest, Row, Split
 from bot.domain.digest import AskedWeek, Waiting
@@ -101,6 +102,9 @@ class Questions(Protocol):
     async def get(self, question_id: str, *, lock: bool = False) -> Question | None:
         """Return the question. With `lock`, other callers with `lock` wait until this transaction ends."""
 
+    async def texts(self, question_ids: Collection[str]) -> dict[str, str]:
+        """Return the texts of the existing ones of these questions, by id; at most 1,000 at once."""
+
     async def at(self, team: str, channel: str, ts: str) -> Question | None:
         """Return the question that this message asked."""
 
@@ -168,6 +172,13 @@ class Questions(Protocol):
 
     async def answers(self, since: datetime) -> tuple[int, int]:
         """Return how many questions got their newest verdict since then: from memory, and from a model."""
+
+
+class Cards(Protocol):
+    """What a card shows of a question."""
+
+    async def parts(self, question: Question) -> CardParts | None:
+        """Return the newest of everything in one statement; None if the question has no verdict."""
 
 
 class Corrections(Protocol):
@@ -826,6 +837,7 @@ class Transaction(Protocol):
 
     inbox: Inbox
     questions: Questions
+    cards: Cards
     corrections: Corrections
     feedback: StoredFeedback
     signals: StoredSignals

@@ -12,7 +12,7 @@ ResultT = TypeVar("ResultT")
 
 
 class BatchedWrites(Generic[ItemT, ResultT]):
-    """A queue of writes. Callers that arrive during a batch join the next one; a lone caller runs at once.
+    """A queue of writes. Callers that arrive at one moment or during a batch share one; a lone caller runs at once.
 
     Args:
         work: Writes several items, all or nothing; returns one result per item, in order.
@@ -23,29 +23,30 @@ class BatchedWrites(Generic[ItemT, ResultT]):
         self._work = work
         self._max_items = max_items
         self._waiting: dict[asyncio.Future[ResultT], ItemT] = {}
-        self._lock = asyncio.Lock()
+        self._running: asyncio.Task[None] | None = None
 
     async def do(self, item: ItemT) -> ResultT:
-        """Write an item and return its result.
+        """Write an item and return its result. A caller that is cancelled cancels no batch that has begun.
 
         Raises:
             Exception: Whatever `work` raises for this item alone. No caller fails because of another caller's item.
         """
         result: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
         self._waiting[result] = item
+        if self._running is None or self._running.done():
+            # It begins after all callers of this moment, such as those whose results came from one batch.
+            self._running = asyncio.create_task(self._run())
         try:
-            async with self._lock:
-                while not result.done():
-                    await self._run_batch(dict(islice(self._waiting.items(), self._max_items)))
+            return await result
         finally:
             self._waiting.pop(result, None)
-        return result.result()
+
+    async def _run(self) -> None:
+        while self._waiting:
+            await self._run_batch(dict(islice(self._waiting.items(), self._max_items)))
 
     async def _run_batch(self, batch: dict[asyncio.Future[ResultT], ItemT]) -> None:
-        """Write a batch and hand out the results.
-
-        If the caller that runs the batch is cancelled, the others stay in the queue and the next of them runs it.
-        """
+        """Write a batch and hand out the results."""
         try:
             outcomes: Sequence[ResultT | BaseException] = await self._work([*batch.values()])
         except Exception as error:  # noqa: BLE001 - each caller gets its own item's error

@@ -14,20 +14,19 @@ from bot.ports import MESSAGE_ID, Transaction
 
 async def card_of(tx: Transaction, question: Question) -> Card | None:
     """Return the question's card, or None if it has no verdict yet."""
-    verdict = await tx.questions.verdict(question.id)
-    release = await tx.releases.get(verdict.release_id) if verdict else None
-    prompt = await tx.prompts.get(release.prompt_id) if release else None
-    if verdict is None or release is None or prompt is None:
+    parts = await tx.cards.parts(question)
+    if parts is None:
         return None
-    corrections = await tx.corrections.of(question.id)
-    settled = settlement(corrections)
-    if settled:
-        prompt = await _with_settled_category(tx, prompt, settled.category)
-    seen = corrections[-1].seq if corrections else 0
-    said = await tx.feedback.newest([question.id])
-    signal = standing(await tx.signals.of(question.id))
-    now = {"settled": settled, "seen": seen, "feedback": said.get(question.id), "signal": signal}
-    return first_card(question, verdict, release, prompt).model_copy(update=now)
+    settled = settlement(parts.correction)
+    now = {
+        "settled": settled,
+        "seen": parts.correction.seq if parts.correction else 0,
+        "feedback": parts.feedback,
+        "signal": standing(await tx.signals.of(question.id)) if parts.signalled else None,
+        "paired": parts.paired,
+    }
+    prompt = await _with_settled_category(tx, parts.prompt, settled.category) if settled else parts.prompt
+    return first_card(question, parts.verdict, parts.release, prompt).model_copy(update=now)
 
 
 async def whole_card(tx: Transaction, question: Question) -> Card | None:

@@ -38,8 +38,8 @@ OPERATORS_TOPIC = "operators"
 """Outbox topic: a text for the ops channel. The payload holds its key as `text`, and the values of its placeholders."""
 HANDED_FOR = timedelta(seconds=2)
 """How old an entry may be whose card was handed over with it. An older one is read anew, after a look at its lease."""
-ENDED_TOGETHER = 16
-"""Upper bound for entries that end in one transaction."""
+SHARED_BY = 16
+"""Upper bound for entries that end in one transaction, and presses that add some: other replicas wait for its locks."""
 FEEDBACK_TOPIC = "feedback"
 """Outbox topic: an asker was not helped, for the owner. The key is the question's id."""
 AGAIN = "again"
@@ -92,7 +92,8 @@ class Delivering:
         self.topics = self._entries.topics
         self.waiting_workers: Callable[[], int] = lambda: 0
         """Returns the number of workers that wait for `deliver_next` to have something to do."""
-        self._ending = SharedTransactions(store, ENDED_TOGETHER)
+        self.shared = SharedTransactions(store, SHARED_BY)
+        """Ends entries. What adds entries may share it."""
         self._cards: dict[int, Card] = {}
         """Entry that was handed over → the card as the transaction that stored it left it."""
         self._more = False
@@ -157,7 +158,7 @@ class Delivering:
             if not await tx.outbox.done(item):
                 await self._add_again(tx, item)
 
-        await self._ending.run(end)
+        await self.shared.run(end)
 
     async def _add_again(self, tx: Transaction, item: OutboxItem) -> None:
         """Queue the entry once more, because the lease was lost during its delivery."""

@@ -1,9 +1,10 @@
 """Fixtures for tests of the acts: a real store on SQLite, and fakes of the outside."""
 
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
+from sqlalchemy import Engine, event
 
 from bot.releases.releasing import Releasing
 from storage.database import Database
@@ -44,6 +45,15 @@ async def store(database: Database, clock: StepClock) -> SqlStore:
     store = SqlStore(database)
     await Releasing(store, clock).ensure(PROMPT, BASE)
     return store
+
+
+@pytest.fixture
+def begun() -> Iterator[list[None]]:
+    """Count transactions."""
+    counted = list[None]()
+    event.listen(Engine, "begin", note := lambda _connection: counted.append(None))
+    yield counted
+    event.remove(Engine, "begin", note)
 
 
 @pytest.fixture

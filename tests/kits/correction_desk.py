@@ -23,10 +23,11 @@ class CorrectionDesk:
         self.correcting = Correcting(store, RowNeighbours(store), clock)
         self.question = ""
 
-    async def ask(self, text: str = "有給は何日前？") -> None:
-        await self.ask_arrival(arrival(text))
+    async def ask(self, text: str = "有給は何日前？", n: int = 1) -> str:
+        return await self.ask_arrival(arrival(text, n))
 
-    async def ask_arrival(self, asked: Arrival) -> None:
+    async def ask_arrival(self, asked: Arrival) -> str:
+        """Have a question answered, and return its id."""
         board = FakeAnnouncer()
         answering = Answering(
             self.store,
@@ -37,6 +38,7 @@ class CorrectionDesk:
         await answering.receive(asked)
         await answering.answer_next()
         (self.question,) = board.cards
+        return self.question
 
     async def press(self, category: str | None, seen: int, by: str = "U2", reason: str | None = None) -> Card:
         press = Press(question_id=self.question, category=category, reason=reason, seen=seen, by=by)

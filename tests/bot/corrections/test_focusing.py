@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bot.corrections import focusing
 from bot.corrections.focusing import Focus, Focusing
 from bot.domain.dataset import IMPORTER, Row, Source
 from bot.domain.errors import Reason, Refused
@@ -36,7 +37,8 @@ class FocusDesk(ReviewDesk):
 
 
 @pytest.fixture
-async def desk(store: SqlStore, clock: StepClock) -> AsyncIterator[FocusDesk]:
+async def desk(store: SqlStore, clock: StepClock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FocusDesk]:
+    monkeypatch.setattr(focusing, "ORDER_SECONDS", 30)  # a busy machine may need longer than a person should wait
     desk = FocusDesk(store, clock)
     yield desk
     await desk.focusing.stop()
