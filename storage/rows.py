@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Select,
     and_,
     bindparam,
     exists,
@@ -39,6 +40,7 @@ _FIELDS = [rows.c[name] for name in Row.model_fields]
 _NOT_WITHDRAWN = rows.c.withdrawn_at.is_(None)
 _COUNTS = and_(_NOT_WITHDRAWN, sent_row())
 _CHANGED = select(*_FIELDS, _COUNTS.label("counts"), rows.c.touched_at).order_by(rows.c.touched_at, rows.c.id)
+_TOUCHED = select(rows.c.id, rows.c.touched_at).order_by(rows.c.touched_at, rows.c.id).limit(ROWS_IN_MEMORY)
 _CHANGED_PAGE = _CHANGED.limit(ROWS_IN_MEMORY)
 _CHANGED_SINCE_PAGE = _CHANGED_PAGE.where(rows.c.touched_at >= bindparam("since"))
 _SOME = select(*_FIELDS).where(rows.c.id.in_(bindparam("ids", expanding=True)), _COUNTS)
@@ -160,14 +162,30 @@ class SqlRows(SqlTallies):
             if len(page) < ROWS_IN_MEMORY:
                 return
             last = page[-1]
-            after = tuple_(rows.c.touched_at, rows.c.id) > tuple_(
-                literal(last.touched_at, rows.c.touched_at.type), literal(last.id, rows.c.id.type)
-            )
-            page = (await self._connection.execute(_CHANGED.where(after).limit(ROWS_IN_MEMORY))).all()
+            after = _CHANGED.where(_later(last.id, last.touched_at)).limit(ROWS_IN_MEMORY)
+            page = (await self._connection.execute(after)).all()
+
+    async def changed_beside(self, known: Mapping[str, datetime], since: datetime) -> AsyncIterator[tuple[Row, bool]]:
+        query: Select[Any] = _TOUCHED.where(rows.c.touched_at >= since)
+        page = (await self._connection.execute(query)).all()
+        while page:
+            others = [row_id for row_id, touched_at in page if known.get(row_id) != touched_at]
+            found = (await self._connection.execute(_CHANGED.where(rows.c.id.in_(others)))).all() if others else ()
+            for one in found:
+                yield _row(one), one.counts
+            if len(page) < ROWS_IN_MEMORY:
+                return
+            page = (await self._connection.execute(_TOUCHED.where(_later(*page[-1])))).all()
 
     async def in_groups(self, groups: Collection[str]) -> list[Row]:
         query = select(*_FIELDS).where(rows.c.group.in_(groups), _COUNTS).order_by(rows.c.id)
         return [_row(found) for found in await self._connection.execute(query)]
+
+
+def _later(row_id: str, touched_at: datetime) -> ColumnElement[bool]:
+    """Return the condition that a row comes after this one in the order of changes."""
+    place = literal(touched_at, rows.c.touched_at.type), literal(row_id, rows.c.id.type)
+    return tuple_(rows.c.touched_at, rows.c.id) > tuple_(*place)
 
 
 def _settled_anew(person: str, since: datetime | None = None) -> ColumnElement[bool]:

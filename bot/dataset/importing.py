@@ -247,6 +247,7 @@ class Importing:
                 group = known.group if known else groups.get(row.id, row.own_group)
                 changed.append(row.as_row(origin, group, self._clock.now()))
             await tx.rows.put(*changed)
+        await self._neighbours.written(changed)
         return outcomes
 
 

@@ -102,6 +102,9 @@ class Neighbours(Protocol):
         among all rows, withdrawn ones included, and among the texts before it.
         """
 
+    async def written(self, rows: Sequence[Row]) -> None:
+        """Index rows that this process has committed just now, so that they need not be read back."""
+
     async def conflicts(self) -> list[Conflict]:
         """Return the conflicts among all rows that are not withdrawn, ordered by key."""
 

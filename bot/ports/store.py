@@ -365,6 +365,14 @@ class Rows(Protocol):
             The row, and whether it counts (is neither withdrawn nor of an unsent direct message).
         """
 
+    def changed_beside(self, known: Mapping[str, datetime], since: datetime) -> AsyncIterator[tuple[Row, bool]]:
+        """Yield what `changed` yields, without rows that were not changed since a known time.
+
+        Args:
+            known: id → when the row was changed.
+            since: as in `changed`.
+        """
+
     async def in_groups(self, groups: Collection[str]) -> list[Row]:
         """Return the rows of these groups, in order of id."""
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Indel
 
 from bot.domain.dataset import normalised
-from bot.domain.similar import FAR, NEAR, ContentWords, bare_kana, content, share
+from bot.domain.similar import FAR, NEAR, NUMBER_WEIGHT, ContentWords, bare_kana, content, share
 from bot.similarity.packed import NumberedWords, Packed, Parts, Postings, joined_parts, key_of, member_parts, slip
 
 MOST_WORDS, MOST_TRIGRAMS = 1_000, 2_000
@@ -25,6 +25,8 @@ NUMBER_BIT = 1 << 63
 """The bit of a text that has a number among its words."""
 ROUNDED = 1e-6
 """Larger than any rounding error of a comparison that narrows candidates."""
+TRIGRAMS_ADDED = 20_000
+"""Number of texts whose trigrams are added at once, so that few of them are in memory twice."""
 FIRST_RANKED = 100
 """How many of the most alike texts are sorted first."""
 
@@ -206,13 +208,14 @@ class Index:
 
     def add_trigrams(self) -> None:
         """Add the trigrams of the texts that have none yet."""
-        numbers, slots = array("Q"), array("I")
-        for slot in range(len(self._trigram_counts), len(self._texts)):
-            grams = trigrams(self._content(slot))
-            self._trigram_counts.append(len(grams))
-            numbers.extend(map(_number, grams))
-            slots.extend([slot] * len(grams))
-        self._slots_by_trigram.extend(numbers, slots)
+        while len(self._trigram_counts) < len(self._texts):
+            numbers, slots = array("Q"), array("I")
+            for slot in range(len(self._trigram_counts), len(self._texts))[:TRIGRAMS_ADDED]:
+                grams = trigrams(self._content(slot))
+                self._trigram_counts.append(len(grams))
+                numbers.extend(map(_number, grams))
+                slots.extend([slot] * len(grams))
+            self._slots_by_trigram.extend(numbers, slots)
 
     def _content(self, slot: int) -> ContentWords:
         start, end = self._content_ends[slot : slot + 2]
@@ -226,11 +229,34 @@ class Index:
         def same(one: str, other: str) -> bool:
             return other in slips.get(one, ()) or one in slips.get(other, ())
 
-        candidates = self._candidates(words, spelt)
-        found = {slot for slot in candidates if share(words, self._content(slot), same) >= NEAR}
+        known = {ones[0]: len(ones) > 1 for word, ones in spelt.items() if word in self._words}
+        found = set()
+        for slot in self._candidates(words, spelt):
+            likeness = self._plain_share(known, slot) if len(known) == len(words) else None
+            if likeness is None:
+                likeness = share(words, self._content(slot), same)
+            if likeness >= NEAR:
+                found.add(slot)
         joined = "".join(words)
         same_letters = self._slots_by_joined_words.listed(key_of(joined))
         return found.union(slot for slot in same_letters if "".join(self._content(slot)) == joined)
+
+    def _plain_share(self, words: Mapping[int, bool], slot: int) -> float | None:
+        """Return the `share` of different words and the text of a slot; None if a slip or a repeated word is in it.
+
+        Args:
+            words: the numbers of words, each with whether it is a slip away from another known one.
+            slot: the slot.
+        """
+        start, end = self._content_ends[slot : slot + 2]
+        others = {*self._contents[start:end]}
+        lacking = words.keys() - others
+        if len(others) != end - start or any(map(words.__getitem__, lacking)):
+            return None
+        known = self._words.known
+        apart = sum(NUMBER_WEIGHT if known[one].isdecimal() else 1 for one in (*lacking, *(others - words.keys())))
+        common = 2 * (len(words) - len(lacking))
+        return common / (common + apart)
 
     def _candidates(self, words: ContentWords, spelt: Mapping[str, Sequence[int]]) -> set[int]:
         """Return the slots of texts with enough of these words, and few enough others, to be near.

@@ -6,6 +6,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 
 from bot.domain.conflict import Clusters, Conflict, RowClusters
 from bot.domain.dataset import Row, group_of
@@ -79,6 +81,8 @@ class RowNeighbours:
         """Whether something is kept that is not to be read any more."""
         self._unkept = 0
         """The number of changes that are not in the kept index."""
+        self._written: dict[str, datetime] = {}
+        """Id → `settled_at` of rows that were indexed when this process wrote them, as far as they are read again."""
         self._newest: datetime | None = None
         """The `settled_at` of the newest row that was read."""
         self._newest_read_at = 0.0
@@ -173,6 +177,17 @@ class RowNeighbours:
                 return self._assign_group(texts)
         async with self._fresh(many=many):
             return await asyncio.to_thread(self._assign_groups if many else self._assign_group, texts)
+
+    async def written(self, rows: Sequence[Row]) -> None:
+        async with self._lock:
+            if self._read_began_at:  # else the next read brings them anyway
+                await asyncio.to_thread(self._index_written, rows)
+
+    def _index_written(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            if not self._rows.recent.is_known(row, counts=True):
+                self._put(row, counts=True)
+            self._written[row.id] = row.settled_at
 
     async def conflicts(self) -> list[Conflict]:
         async with self._fresh():
@@ -296,7 +311,9 @@ class RowNeighbours:
             await self._drop_forgotten(tx)
             if not self._sought:
                 await self._seek(tx)
-            async for row, counts in tx.rows.changed(self._since(began, many=many)):
+            written, since = self._written, self._since(began, many=many)
+            changes = tx.rows.changed_beside(written, since) if written and since else tx.rows.changed(since)
+            async for row, counts in changes:
                 page.append((row, counts))
                 if len(page) == ROWS_APPLIED:
                     await asyncio.to_thread(self._apply, page)
@@ -307,8 +324,18 @@ class RowNeighbours:
             # Computed here, off the event loop, because the first time takes long.
             await asyncio.to_thread(self._clusters.contested)
         self._read_began_at = began
+        self._forget_written()
         if not many:  # which leaves the overlap out
             self._newest_read = self._reads
+
+    def _forget_written(self) -> None:
+        """Note that the rows that this process wrote were passed by a read, which they are too old for by and by."""
+        if self._written:
+            newest = max(self._written.values())
+            if self._newest is None or newest > self._newest:
+                self._newest, self._newest_read_at = newest, self._now()
+            first = self._newest - LATE_COMMIT
+            self._written = {row_id: at for row_id, at in self._written.items() if at >= first}
 
     async def _index_changes(self, changes: RowChanges) -> None:
         if changes.rows:
@@ -369,6 +396,13 @@ class RowNeighbours:
         found = [(row, likeness) for slot, likeness in slots for row in self._rows.of_slot(slot)]
         return sorted(found, key=lambda one: (-one[1], not one[0].counts, one[0].row_id))
 
+    def _nearest(self, slots: Iterable[tuple[int, float]]) -> list[tuple[IndexedRow, float]]:
+        """Return the first of `_rows_at`, without a look at the slots behind it."""
+        for _, alike in groupby(slots, key=itemgetter(1)):
+            if found := self._rows_at(alike):
+                return found[:1]
+        return []
+
     def _asks_the_same(self, settled: str, asked: str, known: Collection[str]) -> bool:
         """Return whether two texts ask the same. A word that people know is no typo, however near another word is."""
 
@@ -381,7 +415,8 @@ class RowNeighbours:
 
     def _assign_group(self, texts: Sequence[str]) -> list[str]:
         """Return the group of each text as if it were the only one. The texts are not added to the index."""
-        return [next((row.group for row, _ in self._near(text)), group_of(text)) for text in texts]
+        nearest = [self._nearest(self._index.near(text)) for text in texts]
+        return [found[0][0].group if found else group_of(text) for text, found in zip(texts, nearest, strict=True)]
 
     def _assign_groups(self, texts: Sequence[str]) -> list[str]:
         """Return the groups of texts that become rows. They are added to the index, so that each is compared once."""
@@ -393,7 +428,7 @@ class RowNeighbours:
             slot = self._texts.slot(text)
             compared = slot == known or self._index.says(slot, text)
             alike = self._index.ranked_beside(slot, self._texts.beside(slot)) if compared else self._index.near(text)
-            settled = [(-likeness, row.group) for row, likeness in self._rows_at(alike)[:1]]
+            settled = [(-likeness, row.group) for row, likeness in self._nearest(alike)]
             others = sorted((-likeness, *joined[other]) for other, likeness in alike if other in joined)
             before = [(likeness, group) for likeness, _, group in others[:1]]
             group = min(settled + before, key=lambda one: one[0], default=(0.0, group_of(text)))[1]

@@ -17,7 +17,7 @@ Parts = Mapping[str, bytes]
 """Name → bytes, from which something is read again in this process or another one."""
 
 MOST_UNSORTED = 4_096
-"""Number of new entries that `Postings` keeps unsorted, or a quarter of all entries if that is more."""
+"""Number of new entries that `Postings` keeps unsorted, or a sixteenth of all if that is more: each takes 200 bytes."""
 
 SHORTEST_SLIP = 5
 """Fewest letters of a word in which one slip is forgiven; shorter words too often become another word."""
@@ -111,7 +111,7 @@ class Postings:
         else:
             new[key] = array("I", (number,))
         self._unsorted += 1
-        if self._unsorted > max(MOST_UNSORTED, len(found) // 4):
+        if self._unsorted > max(MOST_UNSORTED, len(found) // 16):
             self._sort()
 
     def extend(self, keys: Sequence[int], numbers: Sequence[int]) -> None:
@@ -150,17 +150,27 @@ class Postings:
         return numbers.union(*(new.get(key, ()) for key in wanted.tolist()))
 
     def _sort(self, keys_after: NDArray[np.unsignedinteger] = _NONE, after: NDArray[np.uint32] = _NONE) -> None:
-        """Sort the new entries, and further ones that come after them, among the others."""
+        """Merge the new entries, and further ones that come after them, with the others, which are sorted already."""
         keys, starts, found, new = self._entries
         if not new and not len(after):
             return
         added = np.fromiter((key for key, numbers in new.items() for _ in numbers), self._kind, self._unsorted)
         later = np.fromiter((number for numbers in new.values() for number in numbers), np.uint32, self._unsorted)
-        every = np.concatenate([np.repeat(keys, np.diff(starts)), added, keys_after.astype(self._kind)])
-        order = np.argsort(every, kind="stable")
-        different, first = np.unique(every[order], return_index=True)
-        ends = np.append(first, len(every)).astype(np.uint32)
-        self._hold(different, ends, np.concatenate([found, later, after])[order])
+        added, later = np.concatenate([added, keys_after.astype(self._kind)]), np.concatenate([later, after])
+        order = np.argsort(added, kind="stable")
+        fresh, counts = np.unique(added, return_counts=True)
+        every = np.union1d(keys, fresh)
+        known = np.zeros((len(every), 2), np.int64)  # of each key: how many entries, and how many of the new ones
+        known[every.searchsorted(keys), 0] = np.diff(starts)
+        known[every.searchsorted(fresh), 1] = counts
+        # Large lists have many entries, so nothing as long as all of them is made but this and the result.
+        is_new = np.repeat(np.tile(np.array([False, True]), len(every)), known.ravel())
+        merged = np.empty(len(is_new), np.uint32)
+        merged[is_new] = later[order]
+        merged[np.logical_not(is_new, out=is_new)] = found
+        ends = np.zeros(len(every) + 1, np.uint32)
+        np.cumsum(known.sum(axis=1), out=ends[1:])
+        self._hold(every, ends, merged)
 
     def entries(self) -> tuple[NDArray[np.unsignedinteger], NDArray[np.uint32], NDArray[np.uint32]]:
         """Return the keys, where the numbers of each begin, with the end of all, and the numbers."""

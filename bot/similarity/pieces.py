@@ -10,6 +10,10 @@ from bot.similarity.packed import MOST_UNSORTED, Packed, Parts, Postings, joined
 __all__ = ["MOST_UNSORTED", "Pieces"]
 
 
+FOLLOWED = 20_000
+"""Number of texts whose pieces are added at once."""
+
+
 class Pieces:
     """Finds texts by their pieces. A piece takes 12 bytes, and a look-up does not grow with the number of texts.
 
@@ -22,14 +26,15 @@ class Pieces:
 
     def follow(self, texts: Packed) -> None:
         """Take up the texts that were added to the end since the last call."""
-        keys, numbers = array("I"), array("I")
-        for number in range(self._texts, len(texts)):
-            text = texts[number]
-            found = [key_of(piece) for fold in RUN_FOLDS for piece in grams(fold(text))]
-            keys.extend(found)
-            numbers.extend([number] * len(found))
-        self._numbers.extend(keys, numbers)
-        self._texts = len(texts)
+        while self._texts < len(texts):
+            keys, numbers = array("I"), array("I")
+            for number in range(self._texts, len(texts))[:FOLLOWED]:
+                text = texts[number]
+                found = [key_of(piece) for fold in RUN_FOLDS for piece in grams(fold(text))]
+                keys.extend(found)
+                numbers.extend([number] * len(found))
+            self._numbers.extend(keys, numbers)
+            self._texts = min(self._texts + FOLLOWED, len(texts))
 
     def sharing(self, reason: str) -> list[int]:
         """Return the numbers of the texts that may share a run of `REPEATED_RUN` characters with the reason."""

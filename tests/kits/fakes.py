@@ -123,6 +123,9 @@ class MemoryNeighbours:
     async def groups(self, texts: Sequence[str], changes: RowChanges | None = None) -> list[str]:
         return [next((neighbour.group for neighbour in await self.near(text)), group_of(text)) for text in texts]
 
+    async def written(self, rows: Sequence[Row]) -> None:
+        pass
+
     async def conflicts(self) -> list[Conflict]:
         return sorted({*self._clusters(self.rows).contested().values()}, key=lambda conflict: conflict.key)
 
