@@ -29,7 +29,7 @@ class SqlIndexParts:
             return {}
         return {one.name.removeprefix(beginning): bytes(one.data) for one in found}
 
-    async def put(self, maker: str, parts: Mapping[str, bytes], forgotten: str | None) -> bool:
+    async def put(self, maker: str, parts: Mapping[str, bytes | memoryview], forgotten: str | None) -> bool:
         await acquire_lock(self._connection, Lock.INDEX)
         if await SqlCursors(self._connection).get(FORGOTTEN_CURSOR) != forgotten:
             return False

@@ -63,7 +63,7 @@ class SqlRows(SqlTallies):
     """The table `rows`. A row of a direct message that was not sent counts as withdrawn until it is sent."""
 
     async def put(self, *many: Row) -> None:
-        values = [row.model_dump() | {"withdrawn_at": None, "touched_at": row.settled_at} for row in many]
+        values = [vars(row) | {"withdrawn_at": None, "touched_at": row.settled_at} for row in many]
         await upsert(self._connection, rows, *values)
 
     async def withdraw(self, row_id: str, now: datetime) -> None:

@@ -769,7 +769,7 @@ class IndexParts(Protocol):
             maker: the name of the code that made them.
         """
 
-    async def put(self, maker: str, parts: Mapping[str, bytes], forgotten: str | None) -> bool:
+    async def put(self, maker: str, parts: Mapping[str, bytes | memoryview], forgotten: str | None) -> bool:
         """Replace what is kept, whoever made it.
 
         Args:

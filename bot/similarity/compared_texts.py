@@ -14,6 +14,8 @@ from bot.similarity.packed import Postings
 
 TextMask = NDArray[np.bool_]
 """Which of some texts or rows, by their position."""
+RECENT = 1_000
+"""Most texts whose slot is remembered."""
 _NOBODY = np.iinfo(np.uint32).max
 
 
@@ -34,10 +36,17 @@ class ComparedTexts:
         """The number of slots that were compared with all before them."""
         self.near_slots = Postings()
         """Slot → the slots of the other nearly same texts."""
+        self._recent: dict[str, int] = {}
+        """Text → slot: a text that is looked up for its group is soon looked up again, as a row's."""
 
     def slot(self, text: str, *, public: bool = False) -> int:
         """Return the slot of a text; a new text is compared with all others."""
-        slot = self.index.slot(text)
+        known = self._recent.get(text)
+        slot = self.index.slot(text) if known is None else known
+        if known is None:
+            if len(self._recent) >= RECENT:
+                self._recent.clear()
+            self._recent[text] = slot
         new = slot == self.count
         if (public or self._private) and (new or slot in self._meanings.hidden):
             self._meanings.add(slot, text)

@@ -15,7 +15,17 @@ from rapidfuzz.distance import Indel
 
 from bot.domain.dataset import normalised
 from bot.domain.similar import FAR, NEAR, NUMBER_WEIGHT, ContentWords, bare_kana, content, share
-from bot.similarity.packed import NumberedWords, Packed, Parts, Postings, joined_parts, key_of, member_parts, slip
+from bot.similarity.packed import (
+    Bytes,
+    NumberedWords,
+    Packed,
+    Parts,
+    Postings,
+    joined_parts,
+    key_of,
+    member_parts,
+    slip,
+)
 
 MOST_WORDS, MOST_TRIGRAMS = 1_000, 2_000
 """Most content words and trigrams of a text that are compared, the first ones, so that no text fills the memory."""
@@ -27,6 +37,8 @@ ROUNDED = 1e-6
 """Larger than any rounding error of a comparison that narrows candidates."""
 TRIGRAMS_ADDED = 20_000
 """Number of texts whose trigrams are added at once, so that few of them are in memory twice."""
+FEW = 24
+"""Number of candidates up to which each is compared at once."""
 FIRST_RANKED = 100
 """How many of the most alike texts are sorted first."""
 
@@ -82,7 +94,7 @@ class Index:
         self._trigram_counts = array("I")
         """Grows only when a likeness is asked for, because near-copies are found without trigrams."""
 
-    def parts(self) -> dict[str, bytes]:
+    def parts(self) -> dict[str, Bytes]:
         """Return all that the index knows, with the trigrams of all texts."""
         self.add_trigrams()
         arrays = {name: getattr(self, name).tobytes() for name in _ARRAYS}
@@ -210,12 +222,23 @@ class Index:
         """Add the trigrams of the texts that have none yet."""
         while len(self._trigram_counts) < len(self._texts):
             numbers, slots = array("Q"), array("I")
+            of_words: dict[str, frozenset[int]] = {}
             for slot in range(len(self._trigram_counts), len(self._texts))[:TRIGRAMS_ADDED]:
-                grams = trigrams(self._content(slot))
+                grams = self._trigrams_at(slot, of_words)
                 self._trigram_counts.append(len(grams))
-                numbers.extend(map(_number, grams))
+                numbers.extend(grams)
                 slots.extend([slot] * len(grams))
             self._slots_by_trigram.extend(numbers, slots)
+
+    def _trigrams_at(self, slot: int, of_words: dict[str, frozenset[int]]) -> set[int]:
+        """Return the numbers of a slot's trigrams. Those of the words that were met are kept in `of_words`."""
+        words = self._content(slot)
+        if sum(map(len, words)) > MOST_TRIGRAMS:
+            return {*map(_number, trigrams(words))}
+        for word in words:
+            if word not in of_words:
+                of_words[word] = frozenset(map(_number, trigrams((word,))))
+        return set[int]().union(*map(of_words.__getitem__, words))
 
     def _content(self, slot: int) -> ContentWords:
         start, end = self._content_ends[slot : slot + 2]
@@ -275,28 +298,42 @@ class Index:
         unknown = sum(not ones for ones in spelt.values())
         if unknown > may_lack:
             return set()
-        slots = np.concatenate(
-            [_NONE, *(self._slots_by_word.of(one) for _, _, ones in rarest_first[:first] for one in ones)]
-        )
-        counts = np.frombuffer(self._counts, np.uint16)[slots]
+        some = [one for _, _, ones in rarest_first[:first] for one in ones]
         fewest, most = len(words) * NEAR / (2 - NEAR) - ROUNDED, len(words) * (2 - NEAR) / NEAR + ROUNDED
+        if sum(map(frequency, some)) <= FEW:  # arrays would take longer
+            counts = self._counts
+            listed = {slot for one in some for slot in self._slots_by_word.listed(one)}
+            return {slot for slot in listed if fewest <= counts[slot] <= most}
+        slots = np.concatenate([_NONE, *map(self._slots_by_word.of, some)])
+        counts = np.frombuffer(self._counts, np.uint16)[slots]
         slots = slots[(counts >= math.ceil(fewest)) & (counts <= int(most))]
         if not len(slots):
             return set()
+        return {*slots[self._lacked(slots, rarest_first, unknown, len(words)) <= may_lack].tolist()}
+
+    def _lacked(
+        self,
+        slots: NDArray[np.uint32],
+        rarest_first: Sequence[tuple[bool, int, Sequence[int]]],
+        unknown: int,
+        count: int,
+    ) -> NDArray[np.uint16]:
+        """Return how many of `count` words each of these slots lacks at least; too many where it may not lack one."""
+        too_many = np.uint16(missing(count) + 1)
         absent = ~np.frombuffer(self._signs, np.uint64)[slots]
         single = [(may, _bit(ones[0])) for may, _, ones in rarest_first if len(ones) == 1]
         wanted = reduce(or_, (bit for _, bit in single), 0)
         required = reduce(or_, (bit for may, bit in single if not may), 0)
         # Two words may have the same bit, so a text lacks at least as many words as bits.
         lacked = np.bitwise_count(absent & np.uint64(wanted)).astype(np.uint16) + np.uint16(unknown)
-        lacked[absent & np.uint64(required) != 0] = may_lack + 1
-        if len(words) < SHORT and not any(map(str.isdecimal, words)):
-            lacked[absent & np.uint64(NUMBER_BIT) == 0] = may_lack + 1
+        lacked[absent & np.uint64(required) != 0] = too_many
+        if count < SHORT and all(may for may, _, _ in rarest_first):
+            lacked[absent & np.uint64(NUMBER_BIT) == 0] = too_many
         for may, _, ones in rarest_first:
             if len(ones) > 1:
                 sign = np.uint64(_sign(ones))
-                lacked += (absent & sign == sign) * np.uint16(1 if may else may_lack + 1)
-        return {*slots[lacked <= may_lack].tolist()}
+                lacked += (absent & sign == sign) * np.uint16(1 if may else too_many)
+        return np.asarray(lacked)
 
 
 def _bit(word: int) -> int:

@@ -4,7 +4,7 @@ from array import array
 from dataclasses import dataclass
 
 from bot.domain.dataset import Row
-from bot.similarity.packed import NumberedTexts, Packed, Parts, Postings, joined_parts, member_parts
+from bot.similarity.packed import Bytes, NumberedTexts, Packed, Parts, Postings, joined_parts, member_parts
 from bot.similarity.pieces import Pieces
 
 _ARRAYS = ("_text_numbers", "_slots", "_group_numbers", "_category_numbers")
@@ -67,7 +67,7 @@ class IndexedRows:
         self._by_group = Postings()
         """Number of a group → the rows that are or were in it."""
 
-    def parts(self) -> dict[str, bytes]:
+    def parts(self) -> dict[str, Bytes]:
         """Return all that is known of the rows."""
         self._pieces.follow(self._texts)
         arrays = {name: getattr(self, name).tobytes() for name in _ARRAYS} | {"counts": bytes(self._counts)}

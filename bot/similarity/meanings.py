@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.ports import TextEncoder
-from bot.similarity.packed import Parts
+from bot.similarity.packed import Bytes, Parts
 
 Likeness = NDArray[np.float64]
 TextVectors = NDArray[np.float32]
@@ -67,7 +67,7 @@ class Meanings:
         """The number of texts whose meaning is kept."""
         return min(self._written, self._room)
 
-    def parts(self) -> dict[str, bytes]:
+    def parts(self) -> dict[str, Bytes]:
         """Return the vectors that are known."""
         return {
             "slots": self._slots.tobytes(),

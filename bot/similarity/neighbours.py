@@ -21,7 +21,7 @@ from bot.similarity.indexed_rows import IndexedRow, IndexedRows
 from bot.similarity.kept import KEPT_FROM, KEPT_SHARE, KeptFacts, maker
 from bot.similarity.meanings import Meanings
 from bot.similarity.open_texts import OpenTexts
-from bot.similarity.packed import Parts, joined_parts, member_parts
+from bot.similarity.packed import Bytes, Parts, joined_parts, member_parts
 
 LATE_COMMIT = timedelta(seconds=15)
 """How long after its `settled_at` another replica's row may still appear: a slow commit, or a clock that is behind."""
@@ -241,7 +241,7 @@ class RowNeighbours:
         async with self._store.transaction() as tx:
             await tx.index_parts.put(maker(), parts, forgotten)
 
-    def _parts(self, newest: datetime) -> dict[str, bytes]:
+    def _parts(self, newest: datetime) -> dict[str, Bytes]:
         facts = KeptFacts(
             newest=newest,
             compared=self._texts.count,
@@ -265,7 +265,7 @@ class RowNeighbours:
             await asyncio.to_thread(self._take, parts)
 
     def _take(self, parts: Parts) -> None:
-        facts = KeptFacts.model_validate_json(parts["facts"])
+        facts = KeptFacts.model_validate_json(bytes(parts["facts"]))
         # By a program that does not know of kept indexes; or with another encoder, since who may read what is not kept.
         if facts.forgotten != self._forgotten or (facts.encoder != self._encoder_name and not self._private):
             self._stale = True

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import OSA
 
-Parts = Mapping[str, bytes]
+Bytes = bytes | memoryview
+Parts = Mapping[str, Bytes]
 """Name → bytes, from which something is read again in this process or another one."""
 
 MOST_UNSORTED = 4_096
@@ -41,12 +42,12 @@ def _may_slip(word: str) -> bool:
     return SHORTEST_SLIP <= len(word) <= LONGEST_SLIP and bool(_LETTERS.fullmatch(word))
 
 
-def joined_parts(**members: Parts) -> dict[str, bytes]:
+def joined_parts(**members: Parts) -> dict[str, Bytes]:
     """Return the parts of several members as one, each under its member's name."""
     return {f"{name}.{part}": data for name, parts in members.items() for part, data in parts.items()}
 
 
-def member_parts(name: str, parts: Parts) -> dict[str, bytes]:
+def member_parts(name: str, parts: Parts) -> dict[str, Bytes]:
     """Return the parts of one member that `joined_parts` put together."""
     return {part.removeprefix(f"{name}."): data for part, data in parts.items() if part.startswith(f"{name}.")}
 
@@ -77,7 +78,7 @@ class Packed:
     def __iter__(self) -> Iterator[str]:
         return (self[at] for at in range(len(self)))
 
-    def parts(self) -> dict[str, bytes]:
+    def parts(self) -> dict[str, Bytes]:
         return {"data": bytes(self._data), "ends": self._ends.tobytes()}
 
     def take(self, parts: Parts) -> None:
@@ -102,16 +103,16 @@ class Postings:
         new: dict[int, array[int]] = {}
         # One value, so that a reader in another thread never sees the old half of it beside the new one.
         self._entries = keys, starts, found, new
-        self._unsorted = 0
+        self._unsorted, self._most_unsorted = 0, max(MOST_UNSORTED, len(found) // 16)
 
     def add(self, key: int, number: int) -> None:
-        _, _, found, new = self._entries
+        new = self._entries[3]
         if key in new:
             new[key].append(number)
         else:
             new[key] = array("I", (number,))
         self._unsorted += 1
-        if self._unsorted > max(MOST_UNSORTED, len(found) // 16):
+        if self._unsorted > self._most_unsorted:
             self._sort()
 
     def extend(self, keys: Sequence[int], numbers: Sequence[int]) -> None:
@@ -177,13 +178,18 @@ class Postings:
         self._sort()
         return self._entries[:3]
 
-    def parts(self) -> dict[str, bytes]:
+    def parts(self) -> dict[str, Bytes]:
         keys, starts, found = self.entries()
-        return {"keys": keys.tobytes(), "starts": starts.tobytes(), "numbers": found.tobytes()}
+        # No copies: these arrays are replaced and never changed.
+        return {"keys": _bytes(keys), "starts": _bytes(starts), "numbers": _bytes(found)}
 
     def take(self, parts: Parts) -> None:
         starts, found = (np.frombuffer(parts[name], np.uint32) for name in ("starts", "numbers"))
         self._hold(np.frombuffer(parts["keys"], self._kind), starts, found)
+
+
+def _bytes(entries: NDArray[np.unsignedinteger]) -> memoryview:
+    return np.ascontiguousarray(entries).view(np.uint8).data
 
 
 class NumberedTexts:
@@ -212,7 +218,7 @@ class NumberedTexts:
             self._numbers.add(key_of(text), found)
         return found
 
-    def parts(self) -> dict[str, bytes]:
+    def parts(self) -> dict[str, Bytes]:
         return joined_parts(texts=self._texts.parts(), numbers=self._numbers.parts())
 
     def take(self, parts: Parts) -> None:
@@ -258,7 +264,7 @@ class NumberedWords:
         number = self._numbers.get(word)
         return self._slips(word) if number is None else [number, *self._spellings.get(number, ())]
 
-    def parts(self) -> dict[str, bytes]:
+    def parts(self) -> dict[str, Bytes]:
         words, slips = Packed(), array("I")
         for word in self.known:
             words.append(word)

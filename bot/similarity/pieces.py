@@ -5,7 +5,7 @@ from array import array
 import numpy as np
 
 from bot.domain.reason import RUN_FOLDS, grams, windows
-from bot.similarity.packed import MOST_UNSORTED, Packed, Parts, Postings, joined_parts, key_of, member_parts
+from bot.similarity.packed import MOST_UNSORTED, Bytes, Packed, Parts, Postings, joined_parts, key_of, member_parts
 
 __all__ = ["MOST_UNSORTED", "Pieces"]
 
@@ -41,7 +41,7 @@ class Pieces:
         wanted = {key_of(part) for fold in RUN_FOLDS for part in windows(fold(reason))}
         return sorted(self._numbers.of_any(np.array([*wanted], np.uint32)))
 
-    def parts(self) -> dict[str, bytes]:
+    def parts(self) -> dict[str, Bytes]:
         return {"texts": str(self._texts).encode()} | joined_parts(numbers=self._numbers.parts())
 
     def take(self, parts: Parts) -> None:

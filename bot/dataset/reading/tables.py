@@ -1,8 +1,8 @@
 """Tables: text with a separator, perhaps with lines above the header."""
 
 import csv
-import io
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -12,6 +12,8 @@ from bot.domain.labelled import BadLine, Flaw, Labelled, ReadingOptions, Skipped
 from bot.domain.thing import Thing
 
 SEPARATORS = (",", "\t", ";", "|")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+"""A line with its end, as `csv` needs it."""
 LINES_ABOVE = 5
 """Most records above a header, such as a title."""
 
@@ -35,19 +37,19 @@ class TableHeader(Thing):
 
 def read_table(text: str, options: ReadingOptions) -> Iterator[Labelled | BadLine | SkippedLine]:
     """Yield each record below the header. Blank lines are skipped."""
-    lines = list(io.StringIO(text, newline=""))
+    lines = _LINE.findall(text)
     header = _header(lines, options)
     if isinstance(header, BadLine):
         yield header
         return
     yield from lost_above(header)
     names = header.at.fields
-    records = _records(lines, header.separator)
-    found = [each for each in records if isinstance(each, BadLine) or each.start > header.at.end]
-    options = with_known_labels(header, [each for each in found if isinstance(each, TableRow)], options)
+    first = islice((each for each in _below(header, lines) if isinstance(each, TableRow)), LOOKED_AT)
+    options = with_known_labels(header, [*first], options)
     header = header.model_copy(update={"chosen": select(tuple(names), options.text, options.category)})
-    known = _labels_of_lines(found, names, header)
-    for each in found:
+    # A table is parsed again and again, because its rows take ten times its memory.
+    known = _labels_of_lines(_below(header, lines), names, header)
+    for each in _below(header, lines):
         if isinstance(each, BadLine):
             yield each
         elif _swallows(each, lines, known, header):
@@ -132,6 +134,12 @@ def _records(lines: Sequence[str], separator: str) -> Iterator[TableRow | BadLin
                 yield TableRow(start=start, end=reader.line_num, fields=fields)
 
 
+def _below(header: TableHeader, lines: Sequence[str]) -> Iterator[TableRow | BadLine]:
+    """Yield the records below the header, and all bad lines."""
+    records = _records(lines, header.separator)
+    return (each for each in records if isinstance(each, BadLine) or each.start > header.at.end)
+
+
 def _loosely(line: str, separator: str, number: int) -> TableRow | BadLine:
     """Read a line with quotation marks in odd places. A mark that is not closed may not reach further."""
     try:
@@ -145,9 +153,9 @@ def _open_quote(start: int, end: int) -> BadLine:
     return BadLine(line=start, end=end, why=Flaw.OPEN_QUOTE, facts={"line": str(start)})
 
 
-def _labels_of_lines(found: Sequence[TableRow | BadLine], names: Sequence[str], header: TableHeader) -> set[str]:
+def _labels_of_lines(found: Iterable[TableRow | BadLine], names: Sequence[str], header: TableHeader) -> set[str]:
     """Return the labels of the records that stand on one line, where no quotation mark is open."""
-    single = [each.fields for each in found if isinstance(each, TableRow) and each.start == each.end]
+    single = (each.fields for each in found if isinstance(each, TableRow) and each.start == each.end)
     return {str(_as_record(names, fields).get(header.chosen.category)).strip() for fields in single} - {"", "None"}
 
 
