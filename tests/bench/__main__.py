@@ -25,6 +25,7 @@ from tests.bench import (
     start,
     stored,
     sustained,
+    trained,
 )
 
 DATABASES = ("sqlite", "postgresql")
@@ -36,6 +37,7 @@ PARTS = (
     "stored",
     "home",
     "exchange",
+    "trained",
     "langsmith",
     "start",
     "rest",
@@ -61,6 +63,7 @@ async def main() -> None:
     )
     parser.add_argument("--plot", type=Path, help="picture to draw of `stored`, such as growth.svg")
     parser.add_argument("--lines", type=int, action="append", help="lines in `exchange`; may be repeated")
+    parser.add_argument("--trained", type=int, default=50_000, help="rows in `trained`")
     parser.add_argument("--asked", type=int, default=60, help="questions per bot in `langsmith`; 0: skip this table")
     parser.add_argument("--rows", type=int, default=100_000, help="backlog rows in `langsmith`; 0: skip this table")
     parser.add_argument("--only", help='run only this case of `langsmith`, such as "black hole"')
@@ -85,6 +88,8 @@ async def main() -> None:
         await home.main(args.stored, databases)
     if "exchange" in parts:
         exchange.main(args.lines or [100_000], databases)
+    if "trained" in parts:
+        await trained.main(args.trained)
     if "langsmith" in parts:
         await langsmith.main(args.asked, args.rows, args.only)
     if "start" in parts:

