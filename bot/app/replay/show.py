@@ -188,7 +188,7 @@ class ReplayRun:
     async def _start_release(self) -> Release:
         """Return the release that serves at the start."""
         serving = await self.core.acts.releasing.serving()
-        if not self.plan.recall:
+        if self.plan.recall in {None, serving.recall}:
             return serving
         release = await self.core.acts.releasing.recalling(serving.id, self.plan.recall, self.actors.admin.user_id)
         await self._switch(release)

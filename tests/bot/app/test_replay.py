@@ -307,12 +307,15 @@ async def test_replay_of_small_file_learns(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 @pytest.mark.tour
-async def test_replay_with_recall_learns_without_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("recall", [0, 3])
+async def test_replay_with_recall_learns_without_training(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, recall: int
+) -> None:
     monkeypatch.chdir(tmp_path)
-    plan = Plan(every=20, agree=1.0, test=15, examples=0, recall=3)
+    plan = Plan(every=20, agree=1.0, test=15, examples=0, recall=recall)
     points = [point async for point in replay(script(jsonl(generated()), plan, PROMPT), plan, Settings(), int)]
     assert {point.model for point in points} == {"local/base"}
-    assert points[-1].right > points[0].right
+    assert (points[-1].right > points[0].right) is bool(recall), "nothing is learned without examples"
     for point in points:
         assert point.unsure
         assert point.unsure.threshold is None, "too few rows are held out"
