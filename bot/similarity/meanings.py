@@ -1,6 +1,6 @@
 """The meaning of settled texts, beside their words."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,15 +35,17 @@ class Meanings:
 
     Args:
         encoder: makes the vectors; without one, nothing is known of meaning.
+        text_of: returns the text of a slot that waits without one.
 
     Attributes:
         hidden: slots whose text the encoder is not to read.
     """
 
-    def __init__(self, encoder: TextEncoder | None) -> None:
+    def __init__(self, encoder: TextEncoder | None, text_of: Callable[[int], str] = str) -> None:
         self._encoder = encoder
+        self._text_of = text_of
         self.hidden: set[int] = set()
-        self._waiting: dict[int, str] = {}
+        self._waiting: dict[int, str | None] = {}
         self._newest = -1
         """The highest slot that was added."""
         self._slots = np.zeros(0, dtype=np.int64)
@@ -92,8 +94,8 @@ class Meanings:
         known = {*self._slots.tolist()}
         return [slot for slot in range(max(0, count - self._room), count) if slot not in known] if self._encoder else []
 
-    def add(self, slot: int, text: str) -> None:
-        """Remember a new text; it is encoded before a later search."""
+    def add(self, slot: int, text: str | None) -> None:
+        """Remember a new text, or a slot whose text is looked up; it is encoded before a later search."""
         if self._encoder is None:
             return
         self.hidden.discard(slot)
@@ -102,6 +104,11 @@ class Meanings:
         if len(self._waiting) > self._room:
             del self._waiting[next(iter(self._waiting))]
 
+    def let_go(self, slot: int) -> None:
+        """Hold the text of a slot no longer, because `text_of` knows it now."""
+        if slot in self._waiting:
+            self._waiting[slot] = None
+
     async def vectors(self, texts: Sequence[str]) -> TextVectors | None:
         """Return one vector per text; None without texts, without an encoder, or if it is out of reach just now."""
         return await self._encoder.vectors(texts) if texts and self._encoder else None
@@ -109,7 +116,7 @@ class Meanings:
     async def encode_waiting(self) -> list[int]:
         """Encode the newest texts that wait, at most `BATCH`; return their slots."""
         slots = [*self._waiting][-BATCH:]
-        vectors = await self.vectors([self._waiting[slot] for slot in slots])
+        vectors = await self.vectors([self._waiting[slot] or self._text_of(slot) for slot in slots])
         if vectors is None:
             return []
         for slot, vector in zip(slots, vectors, strict=True):

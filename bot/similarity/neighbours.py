@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 
@@ -69,10 +70,9 @@ class RowNeighbours:
 
     def _clear(self) -> None:
         """Hold nothing, so that the next read brings every row again, and no word of a forgotten one is left."""
-        self._meanings = Meanings(self._encoder)
-        self._index = Index()
+        self._index, self._rows = Index(), IndexedRows()
+        self._meanings = Meanings(self._encoder, partial(_text_of, self._index, self._rows))
         self._open = OpenTexts(self._index, self._meanings)
-        self._rows = IndexedRows()
         self._texts = ComparedTexts(self._index, self._meanings, private=self._private)
         self._clusters = RowClusters(self._rows, self._texts.beside)
         self._sought = False
@@ -276,7 +276,7 @@ class RowNeighbours:
         if facts.encoder == self._encoder_name:
             self._meanings.take(member_parts("meanings", parts))
         for slot in self._meanings.unknown(facts.compared) if self._private else ():
-            self._meanings.add(slot, next((row.text for row in self._rows.of_slot(slot)), self._index.text(slot)))
+            self._meanings.add(slot, None)
         self._clusters.restore(facts.conflicts)
         self._texts.count = facts.compared
         self._newest, self._newest_read_at = facts.newest, self._now()
@@ -373,6 +373,7 @@ class RowNeighbours:
 
     def _put(self, row: Row, *, counts: bool) -> None:
         before, after = self._rows.put(row, self._texts.slot(row.text, public=row.public), counts=counts)
+        self._meanings.let_go(after.slot)
         if before == after:
             return
         self._unkept += 1
@@ -435,6 +436,10 @@ class RowNeighbours:
             joined.setdefault(slot, (len(joined), group))
             groups.append(group)
         return groups
+
+
+def _text_of(index: Index, rows: IndexedRows, slot: int) -> str:
+    return next((row.text for row in rows.of_slot(slot)), index.text(slot))
 
 
 def _neighbour(row: IndexedRow, similarity: float) -> Neighbour:
