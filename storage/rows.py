@@ -40,7 +40,7 @@ _FIELDS = [rows.c[name] for name in Row.model_fields]
 _NOT_WITHDRAWN = rows.c.withdrawn_at.is_(None)
 _COUNTS = and_(_NOT_WITHDRAWN, sent_row())
 _CHANGED = select(*_FIELDS, _COUNTS.label("counts"), rows.c.touched_at).order_by(rows.c.touched_at, rows.c.id)
-_TOUCHED = select(rows.c.id, rows.c.touched_at).order_by(rows.c.touched_at, rows.c.id).limit(ROWS_IN_MEMORY)
+_TOUCHED = select(rows.c.id, rows.c.touched_at, _COUNTS.label("counts")).order_by(rows.c.touched_at, rows.c.id)
 _CHANGED_PAGE = _CHANGED.limit(ROWS_IN_MEMORY)
 _CHANGED_SINCE_PAGE = _CHANGED_PAGE.where(rows.c.touched_at >= bindparam("since"))
 _SOME = select(*_FIELDS).where(rows.c.id.in_(bindparam("ids", expanding=True)), _COUNTS)
@@ -166,16 +166,17 @@ class SqlRows(SqlTallies):
             page = (await self._connection.execute(after)).all()
 
     async def changed_beside(self, known: Mapping[str, datetime], since: datetime) -> AsyncIterator[tuple[Row, bool]]:
-        query: Select[Any] = _TOUCHED.where(rows.c.touched_at >= since)
-        page = (await self._connection.execute(query)).all()
+        query: Select[Any] = _TOUCHED.limit(ROWS_IN_MEMORY)
+        page = (await self._connection.execute(query.where(rows.c.touched_at >= since))).all()
         while page:
-            others = [row_id for row_id, touched_at in page if known.get(row_id) != touched_at]
+            others = [one.id for one in page if not one.counts or known.get(one.id) != one.touched_at]
             found = (await self._connection.execute(_CHANGED.where(rows.c.id.in_(others)))).all() if others else ()
             for one in found:
                 yield _row(one), one.counts
             if len(page) < ROWS_IN_MEMORY:
                 return
-            page = (await self._connection.execute(_TOUCHED.where(_later(*page[-1])))).all()
+            later = _later(page[-1].id, page[-1].touched_at)
+            page = (await self._connection.execute(query.where(later))).all()
 
     async def in_groups(self, groups: Collection[str]) -> list[Row]:
         query = select(*_FIELDS).where(rows.c.group.in_(groups), _COUNTS).order_by(rows.c.id)

@@ -114,6 +114,20 @@ async def test_changed_rows_and_rows_of_groups_are_found(store: Store) -> None:
         assert [r.id async for r, _ in transaction.rows.changed(None)] == ["c2", "c3", "c1"]
 
 
+async def test_changes_beside_known_ones_are_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "ROWS_IN_MEMORY", 2)
+    written = [row(f"q{n}").model_copy(update={"settled_at": NOW + timedelta(minutes=n)}) for n in range(6)]
+    known = {one.id: one.settled_at for one in written[:-1]}
+    again = written[4].model_copy(update={"settled_at": NOW + timedelta(minutes=9)})
+    async with store.transaction() as transaction:
+        await transaction.rows.put(*written)
+        await transaction.rows.withdraw("q1", written[1].settled_at)
+        await transaction.rows.put(again)
+        found = [one async for one in transaction.rows.changed_beside(known, NOW)]
+        assert found == [(written[1], False), (written[5], True), (again, True)]
+        assert [one async for one in transaction.rows.changed_beside(known, again.settled_at)] == [(again, True)]
+
+
 async def test_changes_are_read_in_pages(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows_module, "ROWS_IN_MEMORY", 2)
     async with store.transaction() as transaction:

@@ -311,6 +311,17 @@ async def test_settled_overlap_is_not_read_again(store: SqlStore) -> None:
     assert await neighbours.near("有給は？") == [], "an older row than the overlap was read again"
 
 
+async def test_written_row_is_followed_when_others_change_it(store: SqlStore, neighbours: RowNeighbours) -> None:
+    await neighbours.refresh()
+    written = row("PCが遅い", "it", at=5)
+    await put(store, written)
+    await neighbours.written([written])
+    assert [one.category for one in await neighbours.near("PCが遅い")] == ["it"]
+    await put(store, row("有給は？", at=4), row("PCが遅い", "other", at=6))
+    assert [one.category for one in await neighbours.near("PCが遅い")] == ["other"]
+    assert len(await neighbours.near("有給は？")) == 1
+
+
 async def test_texts_join_groups_of_earlier_texts(store: SqlStore, neighbours: RowNeighbours) -> None:
     settled = row("有給は何日前に申請？").model_copy(update={"group": "g"})
     await put(store, settled)
@@ -331,7 +342,11 @@ def test_index_after_any_history_equals_a_rebuild(fresh: Fresh, data: st.DataObj
                 row_id = data.draw(st.sampled_from("abc"))
                 if data.draw(st.booleans()):
                     text, category = data.draw(texts), data.draw(st.sampled_from(["it", "labor"]))
-                    await put(store, row(text, category, at=at, row_id=row_id))
+                    written = row(text, category, at=at, row_id=row_id)
+                    await put(store, written)
+                    if data.draw(st.booleans()):
+                        await kept.written([written])
+                        at += 1  # nobody writes it again within the microsecond
                 else:
                     async with store.transaction() as tx:
                         await tx.rows.withdraw(row_id, START + timedelta(seconds=at))
