@@ -42,8 +42,12 @@ class BatchedWrites(Generic[ItemT, ResultT]):
             self._waiting.pop(result, None)
 
     async def _run(self) -> None:
-        while self._waiting:
-            await self._run_batch(dict(islice(self._waiting.items(), self._max_items)))
+        try:
+            while self._waiting:
+                await self._run_batch(dict(islice(self._waiting.items(), self._max_items)))
+        finally:
+            for future in self._waiting:  # there are some only if this task was cancelled: nobody may wait for ever
+                future.cancel()
 
     async def _run_batch(self, batch: dict[asyncio.Future[ResultT], ItemT]) -> None:
         """Write a batch and hand out the results."""

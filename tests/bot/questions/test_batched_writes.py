@@ -77,6 +77,16 @@ async def test_cancelled_caller_does_not_affect_other_callers(writer: Writer) ->
     assert writer.batches == [[1, 2], [4]]
 
 
+async def test_cancelled_batch_leaves_nobody_waiting() -> None:
+    async def cancelled(_numbers: Sequence[int]) -> list[int]:
+        raise asyncio.CancelledError
+
+    writes = BatchedWrites(cancelled, 1)
+    async with asyncio.timeout(30):
+        outcomes = await asyncio.gather(*map(writes.do, (1, 2)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 2
+
+
 async def test_callers_share_a_transaction(store: SqlStore, begun: list[None]) -> None:
     shared = SharedTransactions(store, 10)
 
