@@ -48,7 +48,7 @@ def remove_categories(full: Script, removed: Sequence[str]) -> tuple[Script, lis
 async def open_core_with_rows(in_scope: Script) -> AsyncIterator[Core]:
     """Open the bot's core on a new database whose rows are the script's questions."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(_env_file=None, database_url=f"sqlite:///{folder}/bench.db")
+        settings = Settings(_env_file=None, database_url=f"sqlite:///{folder}/bench.db", bot_training_allowed=True)
         async with open_core(settings, in_scope.prompt) as core:
             async with core.ports.store.transaction() as tx:
                 for record in in_scope.stream:
