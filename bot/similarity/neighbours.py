@@ -260,7 +260,7 @@ class RowNeighbours:
     async def _seek(self, tx: Transaction) -> None:
         """Take over a kept index, so that only later changes are read."""
         self._sought = True
-        parts = await tx.index_parts.get(maker())
+        parts: dict[str, Bytes] = {**await tx.index_parts.get(maker())}
         if parts:
             await asyncio.to_thread(self._take, parts)
 

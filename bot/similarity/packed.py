@@ -7,14 +7,14 @@ import re
 import zlib
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import OSA
 
 Bytes = bytes | memoryview
-Parts = Mapping[str, Bytes]
+Parts = MutableMapping[str, Bytes]
 """Name → bytes, from which something is read again in this process or another one."""
 
 MOST_UNSORTED = 4_096
@@ -48,8 +48,9 @@ def joined_parts(**members: Parts) -> dict[str, Bytes]:
 
 
 def member_parts(name: str, parts: Parts) -> dict[str, Bytes]:
-    """Return the parts of one member that `joined_parts` put together."""
-    return {part.removeprefix(f"{name}."): data for part, data in parts.items() if part.startswith(f"{name}.")}
+    """Take the parts of one member that `joined_parts` put together out of all: nothing is in memory twice for long."""
+    own = [part for part in parts if part.startswith(f"{name}.")]
+    return {part.removeprefix(f"{name}."): parts.pop(part) for part in own}
 
 
 def key_of(text: str) -> int:
