@@ -12,6 +12,7 @@ from bot.app.logs import CHATTY_LOGGERS, OUR_LOGGERS
 from bot.embedded import runner
 from bot.settings import Settings
 from tests.kits.forked_programs import forked
+from tests.kits.shared_signatures import share_signatures
 from tests.kits.shared_statements import share_statements
 
 STARTS_PROGRAMS = (
@@ -74,6 +75,7 @@ settings.register_profile("quick", settings.get_profile("shared"), max_examples=
 settings.load_profile("shared")
 
 share_statements()
+share_signatures()
 
 
 def pytest_xdist_auto_num_workers() -> int:
