@@ -176,6 +176,7 @@ async def main(count: int) -> None:
     print_line(f"the embedded model with its encoder, a question each {QUESTION_INTERVAL} s meanwhile")
     acks, answers = f"acks {PERCENTILES_HEADER}", f"answers {PERCENTILES_HEADER}"
     print_line(f"{'rows':<18} {'s':>8} {'bot cpu s':>9} {'bot MB':>6} {'train MB':>8}   {acks} > 3 s   {answers}")
+    await open_and_measure(count // 10, compares=False)
     await open_and_measure(count // 5, compares=True)
     await open_and_measure(count, compares=False)
     print_line()
