@@ -58,8 +58,8 @@ class BatchedWrites(Generic[ItemT, ResultT]):
             results = [error] if len(batch) == 1 else await asyncio.gather(*one_by_one, return_exceptions=True)
             outcomes = [result if isinstance(result, BaseException) else result[0] for result in results]
         for future, outcome in zip(batch, outcomes, strict=True):
-            if self._waiting.pop(future, None) is None:
-                continue  # its caller was cancelled meanwhile
+            if self._waiting.pop(future, None) is None or future.done():
+                continue  # its caller was cancelled meanwhile, even if it does not know yet
             if isinstance(outcome, BaseException):
                 future.set_exception(outcome)
             else:

@@ -77,6 +77,21 @@ async def test_cancelled_caller_does_not_affect_other_callers(writer: Writer) ->
     assert writer.batches == [[1, 2], [4]]
 
 
+async def test_caller_cancelled_as_its_batch_ends_harms_nobody() -> None:
+    callers: list[asyncio.Task[int]] = []
+
+    async def work(numbers: Sequence[int]) -> list[int]:
+        await asyncio.sleep(0)
+        callers[0].cancel()  # it learns of this only after the results are handed out
+        return [2 * number for number in numbers]
+
+    writes = BatchedWrites(work, 2)
+    callers += [asyncio.create_task(writes.do(n)) for n in (1, 2)]
+    outcomes = await asyncio.gather(*callers, return_exceptions=True)
+    assert isinstance(outcomes[0], asyncio.CancelledError)
+    assert outcomes[1] == 4
+
+
 async def test_cancelled_batch_leaves_nobody_waiting() -> None:
     async def cancelled(_numbers: Sequence[int]) -> list[int]:
         raise asyncio.CancelledError
