@@ -53,6 +53,7 @@ async def publish(context: Context, user: str, *, notice: str = "", first: str |
     """
     shown = context.homes.open(user)
     async with shown.lock:
+        shown.notice, shown.first = notice, first
         view = await home_of(context, user, notice=notice, first=first)
         await context.client.views_publish(user_id=user, view=view)
         shown.published = json.dumps(view)
@@ -65,7 +66,7 @@ async def publish_if_open(context: Context, user: str) -> None:
         return
     try:
         async with shown.lock:
-            view = await home_of(context, user)
+            view = await home_of(context, user, notice=shown.notice, first=shown.first)
             if json.dumps(view) != shown.published:
                 await context.client.views_publish(user_id=user, view=view)
                 shown.published = json.dumps(view)

@@ -17,6 +17,10 @@ class ShownHome:
 
     opened_at: float
     published: str = ""
+    notice: str = ""
+    """What the last press did; it stands until the next one."""
+    first: str | None = None
+    """Key of the queue's entry that the last press brought back, which is shown first."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while the home is made and published, so that an older state never replaces a newer one."""
 

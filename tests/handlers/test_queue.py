@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from bot.domain.dataset import Source
 from bot.practice import Person
+from handlers import home
 from handlers.views.ids import QUEUE_ASIDE, QUEUE_RESUME, QUEUE_SKIP, QUEUE_UNDO
 from tests.kits.slack_desk import Json, SlackDesk, asked, card, eventually, private, queue, texts
 
@@ -44,6 +45,24 @@ async def test_staff_settle_questions_in_app_home(desk: SlackDesk) -> None:
     await priya.press(home, QUEUE_RESUME)
     await home_with(priya, "Last one")
     assert [row.source for row in await desk.rows()] == [Source.AGREE]
+
+
+async def test_notice_stays_until_the_next_press(desk: SlackDesk) -> None:
+    await asked(desk, "my laptop is broken")
+    await asked(desk, "how do I take leave")
+    priya = await desk.priya()
+    shown = await opened(priya, "1 of 2")
+    await priya.press(shown, named("IT" if "> my laptop" in texts(shown) else "Labor 労務"))
+    await home_with(priya, "✅", "Last one")
+    await asked(desk, "my screen flickers")
+    await home.refresh(desk.context)
+    shown = await home_with(priya, "✅", "of 3")
+    await priya.press(shown, QUEUE_UNDO)
+    first = texts(await home_with(priya, "1 of 3"))
+    assert "✅" not in first
+    await asked(desk, "my printer is lost")
+    await home.refresh(desk.context)
+    assert ("> my laptop" in texts(await home_with(priya, "of 4"))) == ("> my laptop" in first)
 
 
 async def test_home_queue_is_for_staff_alone(desk: SlackDesk) -> None:

@@ -92,6 +92,7 @@ class SlackDesk:
     connect: Callable[[], Awaitable[Any]]
     deliveries: Deliveries
     app: AsyncApp
+    context: Context
     handler: Any = None
     """The socket of the last connect."""
     _timing: Timing | None = None
@@ -326,6 +327,7 @@ async def open_desk(
             connect=connect,
             deliveries=deliveries,
             app=app,
+            context=context,
             neighbours=neighbours,
             acts=acts,
         )

@@ -60,7 +60,7 @@ async def walk_the_queue(day: Day) -> None:
     await at(1)
     await press(staff.action(f"{ids.QUEUE_SETTLE}.0"))
     await at(2)
-    await expect(home).to_contain_text("✅")
+    await expect(home).to_contain_text("✅", timeout=LONG_MS)
     await press(staff.action(f"{ids.QUEUE_SETTLE}.0"))
     await day.sees(home, "review.focus.skipped")
     await press(staff.action(ids.QUEUE_RESUME))
