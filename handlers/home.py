@@ -53,7 +53,7 @@ async def publish(context: Context, user: str, *, notice: str = "", first: str |
     """
     shown = context.homes.open(user)
     async with shown.lock:
-        shown.notice, shown.first = notice, first
+        shown.notice, shown.first = queue.lasting(notice), first
         view = await home_of(context, user, notice=notice, first=first)
         await context.client.views_publish(user_id=user, view=view)
         shown.published = json.dumps(view)

@@ -197,17 +197,21 @@ class Evaluating:
     async def known(self, release: Release) -> Scorecard | None:
         """Return the figures on the held-out rows, or None if some are unanswered; no model is asked."""
         async with self._store.transaction() as tx:
-            if not await self._known(tx, release):  # then no row need be read, however many there are
-                return None
-        judged, missing = await self.kept(release)
+            known = await self._known(tx, release)
+        if not known:  # then no row need be read, however many there are
+            return None
+        judged, missing = await self._held_out(release, known)
         return None if missing else scorecard(release.id, judged)
 
     async def kept(self, release: Release) -> tuple[list[Judged], int]:
         """Return the held-out rows that the release has answered, and the number of the others; no model is asked."""
-        _, rows = await self._rows(release)
-        rows = [row for row in rows if row.split is Split.HELD_OUT]
         async with self._store.transaction() as tx:
             known = await self._known(tx, release)
+        return await self._held_out(release, known)
+
+    async def _held_out(self, release: Release, known: Mapping[str, Result]) -> tuple[list[Judged], int]:
+        _, rows = await self._rows(release)
+        rows = [row for row in rows if row.split is Split.HELD_OUT]
         judged = [
             Judged(row=row, result=result) for row in rows if (result := known.get(text_key(row.text))) is not None
         ]

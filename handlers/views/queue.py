@@ -86,10 +86,19 @@ def modal(focus: Focus, words: Words, around: Around) -> Block:
     }
 
 
+BEFORE_QUESTION = " · "
+"""What stands between a notice and the question that it is about."""
+
+
 def saved(shown: Card, words: Words) -> str:
     """Return, as mrkdwn, as what a question was settled."""
     name = escaped(words.name(shown.category), 80) if shown.category else "–"
-    return f"✅ {name} · {' '.join(escaped(shown.question.text, SAVED_TEXT).split())}"
+    return f"✅ {name}{BEFORE_QUESTION}{' '.join(escaped(shown.question.text, SAVED_TEXT).split())}"
+
+
+def lasting(notice: str) -> str:
+    """Return what stays of a notice later: not the question, which may be forgotten or become private meanwhile."""
+    return notice.partition(BEFORE_QUESTION)[0]
 
 
 def _end(focus: Focus, words: Words, around: Around) -> list[Block]:

@@ -79,6 +79,11 @@ async def fill(url: str, count: int, encoder: str = "usem3") -> None:
             await connection.execute(text(filled), facts)
         await _insert_rows(connection, count)
     await database.close()
+    await keep_index(settings)
+
+
+async def keep_index(settings: Settings) -> None:
+    """Store the index of all rows with their vectors, as a running bot does."""
     async with open_core(settings) as core:
         await core.load_rows()
         await core.encode_rows()

@@ -1,7 +1,6 @@
 """Training on very many rows and comparing: time, memory, and how questions are acked and answered meanwhile."""
 
 import asyncio
-import re
 import tempfile
 import time
 import zlib
@@ -21,7 +20,7 @@ from handlers.views import ids
 from storage.database import Database
 from storage.tables import rows
 from tests.bench.neighbours import make_questions
-from tests.bench.stored import CATEGORIES
+from tests.bench.stored import CATEGORIES, keep_index
 from tests.bench.workplace import (
     PERCENTILES_HEADER,
     BenchWorkspace,
@@ -56,25 +55,24 @@ async def fill_rows(url: str, count: int) -> None:
     async with database.begin() as connection:
         await connection.execute(insert(rows), values)
     await database.close()
-    async with open_core(settings) as core:
-        await core.load_rows()
-        await core.encode_rows()
-        await core.keep_index()
+    await keep_index(settings)
 
 
 class Peak:
     """The most memory of a program, and of the processes that it starts, in megabytes."""
 
     def __init__(self, program: RunningProgram) -> None:
-        self._pid = program.pid
+        self._program = program
         self.bot = self.children = 0.0
 
     async def watch(self) -> None:
         """Look four times a second until cancelled."""
         while True:
-            self.bot = max(self.bot, _megabytes(Path(f"/proc/{self._pid}")))
-            started = [folder for folder in Path("/proc").glob("[0-9]*") if _parent(folder) == self._pid]
-            self.children = max([self.children, *(_megabytes(folder) for folder in started)])
+            self.bot = max(self.bot, self._program.megabytes)
+            started = [folder for folder in Path("/proc").glob("[0-9]*") if _parent(folder) == self._program.pid]
+            for folder in started:
+                with suppress(OSError):  # it has ended meanwhile
+                    self.children = max(self.children, RunningProgram(int(folder.name)).megabytes)
             await asyncio.sleep(0.25)
 
 
@@ -82,13 +80,6 @@ def _parent(folder: Path) -> int:
     with suppress(OSError):
         return int((folder / "stat").read_text().rpartition(")")[2].split()[1])
     return 0
-
-
-def _megabytes(folder: Path) -> float:
-    with suppress(OSError):
-        found = re.search(r"VmRSS:\s+(\d+)", (folder / "status").read_text())
-        return int(found[1]) / 1000 if found else 0.0
-    return 0.0
 
 
 @asynccontextmanager
