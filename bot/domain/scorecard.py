@@ -123,6 +123,21 @@ class Scorecard(Thing):
         return sum(one.gap * one.rows for one in self.bins) / rows if rows else None
 
 
+class KeptFigures(Thing):
+    """How often a release was right on the held-out rows when it was last evaluated."""
+
+    rows: int
+    right: int
+    at: datetime
+    revision: str | None
+    """The revision of the embedded model that answered; None for other models."""
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers, 0..1; 0 without rows."""
+        return self.right / self.rows if self.rows else 0.0
+
+
 def wilson(right: int, rows: int) -> tuple[float, float]:
     """Return Wilson's 95% confidence interval of a share (Wilson, 1927); 0..1 without rows."""
     if not rows:

@@ -1,6 +1,7 @@
 """Evaluations of a release on rows that no fine-tune was trained on, and the gate's decision on it."""
 
 import asyncio
+import json
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ from bot.domain.evaluation import Evaluation, changes, held_out
 from bot.domain.gate import decide, undecided
 from bot.domain.prompt import Prompt
 from bot.domain.release import EMBEDDED, Release
-from bot.domain.scorecard import FILTERED, Judged, Result, Scorecard, scorecard
+from bot.domain.scorecard import FILTERED, Judged, KeptFigures, Result, Scorecard, scorecard
 from bot.domain.shares import set_aside
 from bot.domain.similar import Example
 from bot.ports import Clock, Embedded, Estimator, Model, Neighbours, NothingEmbedded, Store, Transaction
@@ -32,6 +33,8 @@ MOST_FAILURES = 8
 """Maximum number of failures in one round, so that a model that is down is not asked hundreds of rows."""
 FILTERED_KEPT = timedelta(days=7)
 """Age up to which a row that a content filter stopped is not asked again. Companies change the settings of a filter."""
+KEPT_FIGURES = "evaluated:"
+"""Beginning of the cursors that keep the figures of each release's last evaluation; its id follows."""
 
 OnProgress = Callable[[int, int], object]
 """Callback that gets the number of answered rows and the number of all rows."""
@@ -107,6 +110,7 @@ class Evaluating:
             serving = await tx.releases.serving()
         judged = await self.judge(release, rows, progress)
         card = scorecard(release.id, held_out(judged))
+        await self._keep(release, card)
         cost = self._estimator.cost(release.model, card.tokens_in, card.tokens_out) if card.rows else None
         evaluation = Evaluation(
             release=release,
@@ -123,6 +127,8 @@ class Evaluating:
             serving_judged = await self.judge(serving, rows, progress)
         except ModelError:
             return evaluation.model_copy(update={"serving": serving, "decision": undecided(serving.id)})
+        before = scorecard(serving.id, held_out(serving_judged))
+        await self._keep(serving, before)
         evidence = await self._fair.compared(judged, serving_judged, await self._both(release, serving))
         card_of_evidence = scorecard(release.id, evidence.candidate)
         decision = decide(
@@ -130,7 +136,7 @@ class Evaluating:
         )
         comparison = {
             "serving": serving,
-            "before": scorecard(serving.id, held_out(serving_judged)),
+            "before": before,
             "decision": decision,
             "evidence": evidence,
             "changes": changes(serving_judged, judged),
@@ -194,14 +200,22 @@ class Evaluating:
             if (changed is None or one.at >= changed) and not (one.filtered and one.at < oldest_filtered)
         }
 
-    async def known(self, release: Release) -> Scorecard | None:
-        """Return the figures on the held-out rows, or None if some are unanswered; no model is asked."""
+    async def known(self, release: Release) -> KeptFigures | None:
+        """Return the figures of the last evaluation; None if there was none, or by another revision of the model.
+
+        No model is asked and no row is read, however many there are.
+        """
         async with self._store.transaction() as tx:
-            known = await self._known(tx, release)
-        if not known:  # then no row need be read, however many there are
-            return None
-        judged, missing = await self._held_out(release, known)
-        return None if missing else scorecard(release.id, judged)
+            kept = await tx.cursors.get(f"{KEPT_FIGURES}{release.id}")
+        found = KeptFigures.kept(json.loads(kept)) if kept else None
+        return found if found and found.revision == self.revision(release) else None
+
+    async def _keep(self, release: Release, card: Scorecard) -> None:
+        """Keep the figures for `known`."""
+        now = self._clock.now()
+        figures = KeptFigures(rows=card.rows, right=card.right, at=now, revision=self.revision(release))
+        async with self._store.transaction() as tx:
+            await tx.cursors.move(f"{KEPT_FIGURES}{release.id}", figures.model_dump_json(), now)
 
     async def kept(self, release: Release) -> tuple[list[Judged], int]:
         """Return the held-out rows that the release has answered, and the number of the others; no model is asked."""

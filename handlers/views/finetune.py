@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 from bot.domain.dataset import PRIVATE, SET_ASIDE, Manifest
 from bot.domain.prompt import Prompt
 from bot.domain.release import Release
-from bot.domain.scorecard import Scorecard
+from bot.domain.scorecard import KeptFigures
 from handlers.texts.escape import escaped
 from handlers.texts.words import Words
 from handlers.views.details import DetailsOf, brief, details_button, sheet
 from handlers.views.ids import FINETUNE_SWITCH, HELP_ALL, NamedPayload
-from handlers.views.message import Block, Message, button, section
+from handlers.views.message import Block, Message, button, day, section
 from handlers.views.version import version
 
 RELEASES_OFFERED = 10
@@ -61,7 +61,9 @@ def left_out(manifest: Manifest, words: Words) -> list[str]:
     return [*lines, words("finetune.left_out.others", n=others)] if others else lines
 
 
-def choices(releases: Sequence[tuple[Release, Scorecard | None]], serving: Scorecard | None, words: Words) -> Message:
+def choices(
+    releases: Sequence[tuple[Release, KeptFigures | None]], serving: KeptFigures | None, words: Words
+) -> Message:
     """Return the versions that could answer, each with a button and how often it was right."""
     title = words("finetune.switch.choose", right=accuracy(serving, words))
     blocks = [section(title)]
@@ -74,13 +76,14 @@ def choices(releases: Sequence[tuple[Release, Scorecard | None]], serving: Score
     return Message(title, [*blocks, {"type": "actions", "block_id": "versions", "elements": [details]}])
 
 
-def accuracy(card: Scorecard | None, words: Words) -> str:
+def accuracy(card: KeptFigures | None, words: Words) -> str:
     """Return how many of its questions a version got right, or that this is not known."""
     if card is None:
         return words("finetune.accuracy.unknown")
     if not card.rows:
         return words("finetune.accuracy.none")
-    return words("finetune.accuracy.is", percent=f"{card.accuracy:.0%}", right=card.right, rows=card.rows)
+    facts = {"right": card.right, "rows": card.rows, "day": day(card.at)}
+    return words("finetune.accuracy.is", percent=f"{card.accuracy:.0%}", **facts)
 
 
 def per_category(counts: dict[str, int], prompt: Prompt, words: Words) -> list[str]:

@@ -7,7 +7,7 @@ from bot.domain.errors import Trouble
 from bot.domain.finetune import UNDER_WAY
 from bot.domain.mirrored import MirrorState
 from bot.domain.replica import Replica
-from bot.domain.scorecard import Scorecard
+from bot.domain.scorecard import KeptFigures
 from bot.finetunes.status import Status
 from handlers.texts.escape import escaped, mention, one_line
 from handlers.texts.words import Words
@@ -25,7 +25,7 @@ MOST_REPLICAS = 20
 """Maximum number of replicas that are listed; the warnings about differences compare all of them."""
 
 
-def status(state: Status, card: Scorecard | None, words: Words) -> Message:
+def status(state: Status, card: KeptFigures | None, words: Words) -> Message:
     """Return which version answers, how often it was right, its examples, the cost, and what needs attention.
 
     Args:

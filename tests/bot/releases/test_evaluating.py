@@ -15,13 +15,15 @@ from bot.domain.evidence import EvidenceKind
 from bot.domain.gate import GateReason, Outcome
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName, Release, ReleaseState
+from bot.domain.scorecard import KeptFigures
 from bot.domain.similar import Example
-from bot.ports import Answer, Neighbours
+from bot.ports import Answer, Neighbours, NothingEmbedded
 from bot.releases.evaluating import CONCURRENT_CLASSIFICATIONS, MOST_FAILURES, Evaluating, Throttle
 from bot.releases.releasing import Releasing, add_candidate
 from bot.similarity.neighbours import RowNeighbours
 from handlers.texts.words import Words
 from handlers.views.gate import finding_lines
+from storage.results import SqlResults
 from storage.rows import SqlRows
 from storage.store import SqlStore
 from tests.bot.things import PROMPT, no_attacks, row, rows_of
@@ -197,7 +199,7 @@ class HangingModel(TwoModels):
 async def test_interrupted_run_pays_for_nothing_twice(store: SqlStore, clock: StepClock, release: Release) -> None:
     model = HangingModel({"base": {}})
     running = asyncio.create_task(evaluating_of(store, model, clock).evaluate(release))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(await stored_keys(store, release)) < HangingModel.answers:  # noqa: ASYNC110 - the answers are in the database
             await asyncio.sleep(0.01)
     running.cancel()
@@ -224,19 +226,44 @@ async def test_progress_is_reported_after_each_answer(evaluating: Evaluating, re
     assert reported == [(n + 1, 9) for n in range(9)]
 
 
-async def test_known_figures_need_no_model_call(
-    evaluating: Evaluating, store: SqlStore, release: Release, model: TwoModels
+async def test_known_figures_are_those_last_measured(
+    evaluating: Evaluating, store: SqlStore, clock: StepClock, release: Release, model: TwoModels
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delattr(SqlRows, "all")  # where nothing is answered yet, no row is read: the status asks each time
-        assert await evaluating.known(release) is None
+    new = await candidate(store, clock)
+    assert [await known_alone(evaluating, one) for one in (release, new)] == [None, None]
     assert model.asked == []
-    card = (await evaluating.evaluate(release)).card
-    assert await evaluating.known(release) == card
-    assert await evaluating.seconds(release) == 0
+    found = await evaluating.evaluate(new)
+    assert found.before
+    for one, card in ((new, found.card), (release, found.before)):
+        figures = await known_alone(evaluating, one)
+        assert figures
+        assert (figures.rows, figures.right, figures.accuracy) == (card.rows, card.right, card.accuracy)
+    assert await evaluating.seconds(new) == 0
     await put(store, rows_of(Split.HELD_OUT, "other", 1))
-    assert await evaluating.known(release) is None
-    assert await evaluating.seconds(release) > 0
+    first = await known_alone(evaluating, new)
+    assert (first and first.rows, await evaluating.seconds(new) > 0) == (5, True), "what was measured stays"
+    clock.advance(days=1)
+    await evaluating.evaluate(new)
+    later = await known_alone(evaluating, new)
+    assert first
+    assert later
+    assert (later.rows, later.at.date()) == (6, first.at.date() + timedelta(days=1))
+
+
+async def test_figures_of_another_revision_are_unknown(
+    store: SqlStore, clock: StepClock, release: Release, model: TwoModels
+) -> None:
+    now, then = (evaluating_of(store, model, clock, embedded=one) for one in (OneEmbedded(), NothingEmbedded()))
+    await then.evaluate(release)
+    assert [await one.known(release) is not None for one in (then, now)] == [True, False]
+
+
+async def known_alone(evaluating: Evaluating, release: Release) -> KeptFigures | None:
+    """Return the figures without reading a row or an answer: a status asks for them, however many there are."""
+    with pytest.MonkeyPatch.context() as patch:
+        for kind, name in ((SqlRows, "all"), (SqlRows, "changed"), (SqlResults, "of")):
+            patch.delattr(kind, name)
+        return await evaluating.known(release)
 
 
 async def test_judging_without_keep_stores_nothing(

@@ -22,11 +22,13 @@ from bot.domain.gain import QueueReason
 from bot.domain.prompt import Category, Prompt
 from bot.domain.question import Place, Question, Verdict, Via
 from bot.domain.release import ModelName, Release, ReleaseState
+from bot.domain.scorecard import KeptFigures
 from handlers.slack.announcer import MOST_STAFF_MENTIONS
 from handlers.texts.escape import mention, visible
 from handlers.texts.words import LANGUAGES, Language, Words
 from handlers.views.card import NEXT_LIKELY, REASON_LENGTH, card, modal, settle_anyway
 from handlers.views.details import sheet
+from handlers.views.finetune import accuracy
 from handlers.views.home import about, home, own_questions, roles
 from handlers.views.ids import DETAILS, FINETUNE_COMPARE, FINETUNE_SWITCH, CategoryChoice, Form
 from handlers.views.message import Message
@@ -321,3 +323,11 @@ def test_flat_curve_differs_from_early_curve(language: Language) -> None:
     assert "80% (71%" in text.replace("（", " ("), "each point has its interval"
     early = progress_of(state.model_copy(update={"points": points[:2]}), words)
     assert words("review.curve.early", n=2, least=3) in early
+
+
+def test_accuracy_says_when_it_was_measured() -> None:
+    figures, words = KeptFigures(rows=210, right=191, at=AT, revision=None), Words("en")
+    assert accuracy(figures, words).startswith("right on 191 of 210 (91%, measured on <!date^")
+    assert accuracy(figures, Words("ja")).startswith("210件中191件（91%、<!date^")
+    assert accuracy(figures.model_copy(update={"rows": 0, "right": 0}), words) == "no questions to measure on yet"
+    assert accuracy(None, words) == "not measured yet"
