@@ -10,8 +10,12 @@ from bot.app.telemetry import Telemetry
 from bot.app.wiring import Core
 from bot.domain.errors import ModelError
 from bot.domain.masking import masked
+from bot.domain.thing import Thing, build_validators
+from bot.providers.wire import ResponseBody
 from handlers.server.health import Check, HealthPart
+from handlers.slack.shapes import SlackShape
 from handlers.texts.words import texts
+from handlers.views.ids import Payload
 
 log = logging.getLogger(__name__)
 
@@ -96,5 +100,14 @@ async def warm_up(core: Core) -> None:
 
 def _read_texts_and_patterns() -> str:
     """Return a Japanese text, so that the patterns of both languages are read for it."""
+    from bot.domain.parts import parts_of
+
+    build_models()
     _, japanese = (texts(language)["ask.taken"] for language in ("en", "ja"))
+    parts_of(japanese)
     return masked(japanese)
+
+
+def build_models() -> None:
+    """Build the validators of all that is checked later."""
+    build_validators(Thing, Payload, SlackShape, ResponseBody)

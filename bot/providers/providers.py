@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -142,19 +142,26 @@ def _default_trust(*, trust_env: bool) -> ssl.SSLContext:
 
 
 def _client(provider: Provider) -> "sdk.AsyncOpenAI":
-    from bot.providers.client import AiohttpTransport, ProviderClient
+    from bot.providers.client import ProviderClient
 
-    trust = provider.trust or _default_trust(trust_env=not provider.is_local)
-    behind_proxy = not provider.is_local and bool(getproxies())
     return ProviderClient(
         # For None or an empty string the SDK would fall back to the environment.
         api_key=provider.key or "none",
         base_url=provider.base_url or OPENAI,
         max_retries=RETRIES,
         http_client=sdk.DefaultAsyncHttpxClient(
-            transport=provider.transport or (None if behind_proxy else AiohttpTransport(trust)),
-            verify=trust,
+            # A server within this process needs no authorities, which take a thirtieth of a start to read.
+            **({"transport": provider.transport} if provider.transport else _network(provider)),
             trust_env=not provider.is_local,
             event_hooks={"response": [disable_vain_retries]},
         ),
     )
+
+
+def _network(provider: Provider) -> dict[str, Any]:
+    """Return how the SDK's client reaches a provider that is elsewhere."""
+    from bot.providers.client import AiohttpTransport
+
+    trust = provider.trust or _default_trust(trust_env=not provider.is_local)
+    behind_proxy = not provider.is_local and bool(getproxies())
+    return {"transport": None if behind_proxy else AiohttpTransport(trust), "verify": trust}

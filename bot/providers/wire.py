@@ -56,7 +56,7 @@ _OTHER_ENCODER, _NO_VECTORS = "other_encoder", "encoder_unavailable"
 class ResponseBody(BaseModel):
     """A part of a provider's response that is read. Errors about it hide it, because it may repeat a question."""
 
-    model_config = ConfigDict(hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True, defer_build=True)
 
 
 Read = TypeVar("Read", bound=ResponseBody)

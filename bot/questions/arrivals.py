@@ -12,7 +12,6 @@ from typing import NamedTuple
 from bot.domain import consent, intake
 from bot.domain.consent import Author
 from bot.domain.hourly import REMEMBERED_FOR, LimitRefusal
-from bot.domain.parts import parts_of
 from bot.domain.privacy import PRIVACY_TOPIC, TOLD
 from bot.domain.question import Arrival, ArrivalKind, Ending, InboxItem, Question, Verdict, Via
 from bot.ports import Clock, Meter, Store, Transaction
@@ -345,7 +344,11 @@ def texts_of(arrival: Arrival) -> tuple[tuple[str, ...], bool]:
     What others wrote is never split: it is about the message that is asked about.
     """
     text, was_cut = intake.cut(arrival.whole)
-    return (text,) if was_cut or arrival.quotes or arrival.authors else parts_of(text), was_cut
+    if was_cut or arrival.quotes or arrival.authors:
+        return (text,), was_cut
+    from bot.domain.parts import parts_of  # no start waits for its patterns
+
+    return parts_of(text), was_cut
 
 
 def questions_of(arrival: Arrival, now: datetime) -> tuple[Question, ...]:

@@ -21,7 +21,7 @@ Objects = list[Object]
 class SlackShape(BaseModel):
     """A part of a payload. Slack may leave out each field, or send null, unless the field has no default."""
 
-    model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True, defer_build=True)
 
 
 class MessageShape(SlackShape):

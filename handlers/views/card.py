@@ -4,7 +4,6 @@ from typing import Any
 
 from bot.domain.card import DOUBTFUL_BELOW, Card
 from bot.domain.correction import CorrectionKind
-from bot.domain.parts import asks_several
 from bot.domain.question import Unread, Verdict
 from bot.domain.reason import tells_why
 from handlers.texts.escape import escaped, mention, person
@@ -269,6 +268,8 @@ def confidence_text(shown: Card, words: Words) -> str:
 
 def small_print(shown: Card, words: Words) -> str:
     """Return how sure the answer is, and what to know about it; empty if there is nothing to say."""
+    from bot.domain.parts import asks_several  # no start waits for its patterns
+
     verdict = shown.prompt.category(shown.verdict.category)
     changed = shown.settled and shown.settled.category != shown.verdict.category
     parts = [words("card.late")] if shown.question.late else []

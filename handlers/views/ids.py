@@ -125,7 +125,9 @@ INTO = "into"
 class Payload(BaseModel):
     """Data that a control carries as JSON: up to 2,000 characters in a button, 150 in an option, 3,000 in a modal."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True, defer_build=True
+    )
 
     def packed(self) -> str:
         return self.model_dump_json(by_alias=True, exclude_none=True)

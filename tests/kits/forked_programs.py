@@ -35,6 +35,7 @@ REQUEST_BYTES = 1 << 16
 RUNNING = (
     "bot.app.running",
     "bot.domain.masking.masks",
+    "bot.domain.parts",
     "bot.embedded.train",
     "bot.providers.client",
     "openai.resources.chat",
@@ -148,6 +149,8 @@ def _load(module: str) -> None:
     """Load what a program needs."""
     for name in LOADED[module]:
         importlib.import_module(name)
+    if "bot.app.running" in LOADED[module]:
+        importlib.import_module("bot.app.readiness").build_models()
     gc.collect()
     gc.freeze()  # else each program scans, and thereby copies, all of it
 

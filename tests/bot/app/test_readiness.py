@@ -7,6 +7,7 @@ import pytest
 from bot.app.readiness import warm_up
 from bot.app.telemetry import Telemetry
 from bot.app.wiring import open_core
+from bot.domain.thing import Thing
 from bot.settings import Settings
 from tests.kits.openai_server import OpenAIServer
 
@@ -17,10 +18,15 @@ def settings(tmp_path: Path) -> Settings:
 
 
 async def test_warm_up_asks_the_embedded_model(settings: Settings) -> None:
+    class Later(Thing):
+        name: str
+
     telemetry = Telemetry("1")
+    assert not Later.__pydantic_complete__
     async with open_core(settings, telemetry=telemetry) as core:
         await warm_up(core)
     assert 'madoguchi_model_seconds_count{model="local/base",outcome="answered"} 1.0' in telemetry.text().decode()
+    assert Later.__pydantic_complete__, "all validators are built"
 
 
 async def test_warm_up_asks_no_other_provider(settings: Settings) -> None:
