@@ -228,9 +228,11 @@ class MeteredModel:
         self._model = model
         self._meter = meter
 
-    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
+    async def classify(
+        self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = (), *, explain: bool = True
+    ) -> Answer:
         with self._meter.model_call(model) as answers:
-            answers.append(await self._model.classify(model, prompt, text, examples))
+            answers.append(await self._model.classify(model, prompt, text, examples, explain=explain))
         return answers[0]
 
     async def reason(self, model: ModelName, prompt: Prompt, text: str, category: str) -> str:

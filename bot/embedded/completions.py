@@ -100,8 +100,10 @@ class Completions:
 
 def write_answer(model: TrainedModel, chat: Chat, fields: Sequence[Field]) -> list[pieces.Piece]:
     """Write the answer: a JSON object with the fields in their order, or the bare label if there are no fields."""
-    answers = {field.name: _classify(model, chat, field.values) for field in fields if field.kind == "category"}
-    main = next((one for one in answers.values() if one), None) or _classify(model, chat, ())
+    explain = any(field.kind == "reason" for field in fields)
+    choices = {field.name: field.values for field in fields if field.kind == "category"}
+    answers = {name: _classify(model, chat, values, explain=explain) for name, values in choices.items()}
+    main = next((one for one in answers.values() if one), None) or _classify(model, chat, (), explain=explain)
     if not fields:
         return _label_pieces(main) if main else pieces.cut_text(_NOTHING_TO_CHOOSE)
     written: list[pieces.Piece] = []
@@ -125,9 +127,9 @@ def _to_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _classify(model: TrainedModel, chat: Chat, values: Sequence[str]) -> Prediction | None:
+def _classify(model: TrainedModel, chat: Chat, values: Sequence[str], *, explain: bool) -> Prediction | None:
     labels = values or model.labels or tuple(guess_labels(chat.prompt))
-    return classify(model, chat.prompt, labels, chat.question, chat.shots) if labels else None
+    return classify(model, chat.prompt, labels, chat.question, chat.shots, explain=explain) if labels else None
 
 
 def _label_pieces(answer: Prediction) -> list[pieces.Piece]:

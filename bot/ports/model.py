@@ -46,7 +46,9 @@ class Answer(Thing):
 class Model(Protocol):
     """A classifier of questions."""
 
-    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
+    async def classify(
+        self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = (), *, explain: bool = True
+    ) -> Answer:
         """Classify a question.
 
         Args:
@@ -54,6 +56,8 @@ class Model(Protocol):
             prompt: the system message, and the categories to choose from.
             text: the question.
             examples: settled questions that are shown to the model as earlier turns with their answers (recall).
+            explain: False if the reason is not used. The embedded model then looks for none. Other models write one
+                all the same, because it comes before the category and may change it.
 
         Raises:
             ModelDown: a later attempt may succeed.

@@ -76,13 +76,17 @@ class Neighbours(Protocol):
             changes: the result of `changes`; None means that this call opens a transaction of its own.
         """
 
-    async def nearest(
-        self, text: str, k: int, *, without: Collection[str] = (), apart: bool = False
-    ) -> list[Neighbour]:
+    async def nearest(self, text: str, k: int, *, without: Collection[str] = ()) -> list[Neighbour]:
         """Return the `k` most similar rows, held-out ones included, nearest first: by words and by meaning.
 
-        Rows of groups in `without` and of groups in conflict are left out, and with `apart` those of groups that hold
-        a near-duplicate of the text. If several rows have the same text, only the newest is considered.
+        Rows of groups in `without` and of groups in conflict are left out. If several rows have the same text, only the
+        newest is considered.
+        """
+
+    async def nearest_apart(self, rows: Sequence[Row], k: int) -> list[list[Neighbour]]:
+        """Return for each of these rows what `nearest` finds without its group and the groups of its near-duplicates.
+
+        Other searches wait meanwhile, so ask for a few rows at a time.
         """
 
     async def repeated(self, reason: str) -> list[str]:

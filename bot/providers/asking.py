@@ -34,12 +34,14 @@ class Task:
         text: the question.
         examples: settled questions that are shown first.
         only: the name of the only category that may be answered; None allows every category.
+        explain: whether a reason is asked for.
     """
 
     prompt: Prompt
     text: str
     examples: Sequence[Example] = ()
     only: str | None = None
+    explain: bool = True
 
     @property
     def names(self) -> list[str]:
@@ -80,7 +82,7 @@ class Shape:
             **{name: value for name, value in _options(task.prompt).items() if name not in self.without},
         }
         if self.form == "json_schema":
-            body["response_format"] = {"type": "json_schema", "json_schema": _schema(task.names)}
+            body["response_format"] = {"type": "json_schema", "json_schema": _schema(task)}
         elif self.form == "json_object":
             body["response_format"] = {"type": "json_object"}
         return body
@@ -123,15 +125,17 @@ def _options(prompt: Prompt) -> dict[str, Any]:
     }
 
 
-def _schema(names: Sequence[str]) -> dict[str, Any]:
+def _schema(task: Task) -> dict[str, Any]:
     """Return the strict schema of an answer. Fields keep this order, so the model writes the reason first."""
+    reason = {"reason": {"type": "string"}} if task.explain else {}
+    fields = {**reason, "category": {"type": "string", "enum": task.names}}
     return {
         "name": "answer",
         "strict": True,
         "schema": {
             "type": "object",
-            "properties": {"reason": {"type": "string"}, "category": {"type": "string", "enum": list(names)}},
-            "required": ["reason", "category"],
+            "properties": fields,
+            "required": [*fields],
             "additionalProperties": False,
         },
     }

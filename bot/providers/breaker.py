@@ -82,13 +82,15 @@ class BreakerModel:
         """Return for each provider that was asked whether its breaker is open."""
         return {provider: breaker.open for provider, breaker in self._breakers.items()}
 
-    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
+    async def classify(
+        self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = (), *, explain: bool = True
+    ) -> Answer:
         """Classify a text; raises what the wrapped model raises, and ModelDown while the breaker is open."""
         breaker = self._breakers[model.provider]
         if not breaker.admits():
             raise ModelDown(f"the circuit breaker of the provider '{model.provider}' is open", breaker.trouble)
         try:
-            answer = await self._model.classify(model, prompt, text, examples)
+            answer = await self._model.classify(model, prompt, text, examples, explain=explain)
         except ModelError as error:
             if error.trouble.of_this_question or error.encoder:
                 breaker.succeeded()  # an encoder's service has a breaker of its own

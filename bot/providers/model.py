@@ -60,14 +60,18 @@ class OpenAIModel:
         self._clients: dict[str, tuple[sdk.AsyncOpenAI, sdk.AsyncOpenAI]] = {}
         """Provider → its client, and the copy of it with our timeout."""
 
-    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
+    async def classify(
+        self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = (), *, explain: bool = True
+    ) -> Answer:
         """Ask the model, and ask once more if the answer is unusable.
 
         Raises:
             ModelDown: the deadline passed, or the provider is down or overloaded.
             ModelRefused: the provider refused, or both answers were unusable.
         """
-        client, answer = await self._ask(model, Task(prompt, text, examples))
+        client, answer = await self._ask(
+            model, Task(prompt, text, examples, explain=explain or not self._providers.in_process(model.provider))
+        )
         if answer.confidence is not None:
             return answer
         decision = await self._decision(client, model, prompt, text, answer)

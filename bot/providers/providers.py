@@ -126,8 +126,8 @@ class Providers(Mapping[str, "sdk.AsyncOpenAI"]):
         return self._providers[name].kind
 
     def in_process(self, name: str) -> bool:
-        """Return whether a provider is a server within this process; raises KeyError if it is not configured."""
-        return self._providers[name].transport is not None
+        """Return whether a provider is a server within this process."""
+        return name in self._providers and self._providers[name].transport is not None
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -48,15 +48,15 @@ class Recalling:
         asker = question.asker if question.audience is Audience.DIRECT else None
         return _in_order(await self.nearest(question.text, release.recall, without=without, asker=asker))
 
-    async def examples_for_row(self, release: Release, row: Row) -> tuple[Example, ...]:
-        """Return the examples for a row that the release is evaluated on: public rows alone.
+    async def examples_for_rows(self, release: Release, rows: Sequence[Row]) -> list[tuple[Example, ...]]:
+        """Return the examples for each row that the release is evaluated on: public rows alone.
 
-        Its own group, and groups that hold a near-copy of it, are left out: their rows would give the answer away.
+        A row's own group, and groups that hold a near-copy of it, are left out: their rows would give the answer away.
         """
-        if not release.recall:
-            return ()
-        found = await self._neighbours.nearest(row.text, SEARCHED * release.recall, without={row.group}, apart=True)
-        return _in_order(await self._shown(found, release.recall))
+        if not release.recall or not rows:
+            return [()] * len(rows)
+        found = await self._neighbours.nearest_apart(rows, SEARCHED * release.recall)
+        return [_in_order(one) for one in await self._shown(found, release.recall)]
 
     async def own_reason(
         self, reason: str, question: Question, prompt: Prompt, category: str, examples: Collection[Example] = ()
@@ -101,35 +101,39 @@ class Recalling:
         if not k:
             return []
         found = await self._neighbours.nearest(text, SEARCHED * k, without=without)
-        return await self._shown(found, k, asker, channel)
+        (shown,) = await self._shown([found], k, asker, channel)
+        return shown
 
     async def _shown(
-        self, found: Collection[Neighbour], k: int, asker: str | None = None, channel: str | None = None
-    ) -> list[Neighbour]:
-        if not found:
-            return []
+        self, searches: Sequence[Sequence[Neighbour]], k: int, asker: str | None = None, channel: str | None = None
+    ) -> list[list[Neighbour]]:
+        """Return the first `k` that may be shown of what each search found."""
+        if not any(searches):
+            return [[] for _ in searches]
         async with self._store.snapshot() as tx:
             # The database decides, not the index: it knows the audience that was learnt meanwhile.
-            rows = await tx.rows.some([neighbour.row_id for neighbour in found])
+            rows = await tx.rows.some({one.row_id for found in searches for one in found})
             channels = {channel} - {None}
             shown = {one.id for one in rows.values() if one.audience is Audience.PUBLIC or one.channel in channels}
             if asker and len(shown) < len(rows):
                 shown |= await tx.questions.asked_by(asker, rows.keys() - shown)
-            chosen = [neighbour for neighbour in found if neighbour.row_id in shown]
+            chosen = [[one for one in found if one.row_id in shown] for found in searches]
             return await self._trusted(tx, chosen, rows, k)
 
     async def _trusted(
-        self, tx: Transaction, found: Sequence[Neighbour], rows: Mapping[str, Row], k: int
-    ) -> list[Neighbour]:
-        """Return the first `k` that one may rely on. Only as many are looked at as are needed."""
-        kept: list[Neighbour] = []
-        for start in range(0, len(found), k):
-            some = found[start : start + k]
-            untrusted = await tx.rows.untrusted([rows[one.row_id] for one in some]) if self._guarded else set()
-            kept += [one for one in some if one.row_id not in untrusted]
-            if len(kept) >= k:
+        self, tx: Transaction, searches: Sequence[Sequence[Neighbour]], rows: Mapping[str, Row], k: int
+    ) -> list[list[Neighbour]]:
+        """Return the first `k` of each search that one may rely on. Only as many are looked at as are needed."""
+        kept: list[list[Neighbour]] = [[] for _ in searches]
+        for start in range(0, max(map(len, searches)), k):
+            some = [found[start : start + k] if len(has) < k else () for found, has in zip(searches, kept, strict=True)]
+            looked = {one.row_id: rows[one.row_id] for found in some for one in found}
+            if not looked:
                 break
-        return kept[:k]
+            untrusted = await tx.rows.untrusted(looked.values()) if self._guarded else set()
+            for has, found in zip(kept, some, strict=True):
+                has += [one for one in found if one.row_id not in untrusted]
+        return [has[:k] for has in kept]
 
 
 def _in_order(found: Collection[Neighbour]) -> tuple[Example, ...]:

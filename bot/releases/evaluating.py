@@ -29,6 +29,8 @@ PER_SECOND = 5.0
 """Classifications started per second at one provider: below the 500 requests a minute of OpenAI's lowest paid tier."""
 ROUND_PAUSES = (2.0, 10.0, 30.0)
 """Pauses in seconds before failed rows are asked again. After the last round the run fails; a later run continues."""
+SEARCHED_AT_ONCE = 16
+"""Rows whose examples are looked for together: one read of the database serves them all."""
 MOST_FAILURES = 8
 """Maximum number of failures in one round, so that a model that is down is not asked hundreds of rows."""
 FILTERED_KEPT = timedelta(days=7)
@@ -241,10 +243,8 @@ class Evaluating:
 
     async def requests(self, release: Release) -> tuple[Prompt, list[tuple[str, str, Sequence[Example]]]]:
         """Return the prompt and, for each unanswered row, its text's key, its text and the examples to show with it."""
-        return await self._prompt(release), [
-            (text_key(row.text), row.text, await self._recalling.examples_for_row(release, row))
-            for row in await self.unanswered(release)
-        ]
+        unanswered = self._with_examples(release, await self.unanswered(release))
+        return await self._prompt(release), [(text_key(row.text), row.text, shown) async for row, shown in unanswered]
 
     async def probe(self, release: Release) -> None:
         """Ask a release one question, so that nobody switches to a model that does not answer.
@@ -313,14 +313,18 @@ class Evaluating:
 
     async def _round(self, run: "Run", todo: dict[str, Row], report_left: Callable[[int], object]) -> list[ModelError]:
         """Ask each row in `todo` once. Answered rows are removed from `todo`; the failures are returned."""
-        waiting, failures = iter(list(todo.items())), list[ModelError]()
+        waiting, turn, failures = self._with_examples(run.release, [*todo.values()]), asyncio.Lock(), list[ModelError]()
+
+        async def next_row() -> tuple[Row, Sequence[Example]] | None:
+            async with turn:
+                return await anext(waiting, None)
 
         async def work() -> None:
-            for key, row in waiting:
-                if len(failures) >= MOST_FAILURES:
-                    return
+            while len(failures) < MOST_FAILURES and (found := await next_row()):
+                row, examples = found
+                key = text_key(row.text)
                 try:
-                    run.known[key] = await self._ask(run, row)
+                    run.known[key] = await self._ask(run, row, examples)
                 except ModelError as error:
                     failures.append(error)
                 else:
@@ -335,13 +339,21 @@ class Evaluating:
                 each.cancel()
         return failures
 
-    async def _ask(self, run: "Run", row: Row) -> Result:
+    async def _with_examples(
+        self, release: Release, rows: Sequence[Row]
+    ) -> AsyncIterator[tuple[Row, Sequence[Example]]]:
+        """Yield these rows, each with the examples to show. They are looked for a few rows at a time."""
+        for start in range(0, len(rows), SEARCHED_AT_ONCE):
+            some = rows[start : start + SEARCHED_AT_ONCE]
+            for row, examples in zip(some, await self._recalling.examples_for_rows(release, some), strict=True):
+                yield row, examples
+
+    async def _ask(self, run: "Run", row: Row, examples: Sequence[Example]) -> Result:
         release = run.release
-        examples = await self._recalling.examples_for_row(release, row)
         async with self._throttle(release.model.provider).turn():
             started = time.perf_counter()
             try:
-                answer = await self._model.classify(release.model, run.prompt, row.text, examples)
+                answer = await self._model.classify(release.model, run.prompt, row.text, examples, explain=False)
             except ModelRefused as error:
                 if error.trouble is not Trouble.FILTERED:
                     raise

@@ -167,7 +167,7 @@ class Shadowing:
         # Staff may have settled the question meanwhile; its own row must not become an example.
         own = [row.group] if row else []
         examples = await self._recalling.examples(release, question, without=own)
-        answer = await self._model.classify(release.model, prompt, question.text, examples)
+        answer = await self._model.classify(release.model, prompt, question.text, examples, explain=False)
         shadow = Shadow(
             question_id=question_id,
             release_id=release.id,

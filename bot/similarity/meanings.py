@@ -180,21 +180,22 @@ class Meanings:
         mean = self._sum / self._kept if self._kept >= _CENTRED_FROM else np.zeros(1)
         return np.asarray(mean, dtype=np.float32)
 
-    async def joined(self, text: str, by_words: Likeness) -> Likeness:
+    async def searched(self, texts: Sequence[str]) -> list[TextVectors | None]:
+        """Return the vectors of texts to search for; None for each if there is no meaning to compare them with."""
+        vectors = await self.vectors(texts) if self._kept else None
+        return [None] * len(texts) if vectors is None else [*vectors]
+
+    def joined(self, vector: TextVectors | None, by_words: Likeness) -> Likeness:
         """Return the likeness of a text to each slot: by words and by meaning, or by words where no meaning is known.
 
+        It is exact for the `COMPARED` slots that are most alike, and estimated from codes for the others.
+
         Args:
-            text: the text.
+            vector: the text's vector; None if there is none.
             by_words: the likeness by words of each slot, 0..1.
         """
-        vectors = await self.vectors([text]) if self._kept else None
-        return by_words if vectors is None else self.with_meaning(vectors[0], by_words)
-
-    def with_meaning(self, vector: TextVectors, by_words: Likeness) -> Likeness:
-        """Return the likeness of a vector's text to each slot, as `joined` does.
-
-        It is exact for the `COMPARED` slots that are most alike, and estimated from codes for the others.
-        """
+        if vector is None:
+            return by_words
         places = np.flatnonzero(self._slots[: self._kept] < len(by_words))
         found = by_words.copy()
         if len(places) > COMPARED:

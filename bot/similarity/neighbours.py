@@ -20,7 +20,7 @@ from bot.similarity.compared_texts import ComparedTexts, TextNumbers
 from bot.similarity.index import Index, is_typo
 from bot.similarity.indexed_rows import IndexedRow, IndexedRows
 from bot.similarity.kept import KEPT_FROM, KEPT_SHARE, KeptFacts, maker
-from bot.similarity.meanings import Meanings
+from bot.similarity.meanings import Meanings, TextVectors
 from bot.similarity.open_texts import OpenTexts
 from bot.similarity.packed import Bytes, Parts, joined_parts, member_parts
 
@@ -131,22 +131,34 @@ class RowNeighbours:
                 groups |= set() if row.group in groups else self._clusters.cluster(row.group)
         return SameQuestion(texts={row.row_id: row.text for row in asked}, groups=tuple(sorted(groups)))
 
-    async def nearest(
-        self, text: str, k: int, *, without: Collection[str] = (), apart: bool = False
-    ) -> list[Neighbour]:
-        found: list[Neighbour] = []
+    async def nearest(self, text: str, k: int, *, without: Collection[str] = ()) -> list[Neighbour]:
         async with self._fresh():
-            excluded = {*without, *(row.group for row, _ in self._near(text) if apart and row.counts)}
             await self._encode_waiting()
-            contested = self._clusters.contested()
-            joined = await self._meanings.joined(text, self._index.likeness(text))
-            for slot, likeness in self._index.ranked(text, joined):
-                if len(found) >= k:
-                    break
-                rows = [row for row in self._rows.of_slot(slot) if row.counts and row.group not in excluded]
-                newest = rows[-1] if rows else None
-                if newest and newest.group not in contested:
-                    found.append(_neighbour(newest, likeness))
+            (vector,) = await self._meanings.searched([text])
+            return self._ranked_rows(text, vector, k, without)
+
+    async def nearest_apart(self, rows: Sequence[Row], k: int) -> list[list[Neighbour]]:
+        def search() -> list[list[Neighbour]]:
+            near = ({row.group, *(one.group for one, _ in self._near(row.text) if one.counts)} for row in rows)
+            asked = zip(rows, vectors, near, strict=True)
+            return [self._ranked_rows(row.text, vector, k, groups) for row, vector, groups in asked]
+
+        async with self._fresh():
+            await self._encode_waiting()
+            vectors = await self._meanings.searched([row.text for row in rows])
+            return await asyncio.to_thread(search)
+
+    def _ranked_rows(self, text: str, vector: TextVectors | None, k: int, without: Collection[str]) -> list[Neighbour]:
+        found: list[Neighbour] = []
+        contested = self._clusters.contested()
+        joined = self._meanings.joined(vector, self._index.likeness(text))
+        for slot, likeness in self._index.ranked(text, joined):
+            if len(found) >= k:
+                break
+            rows = [row for row in self._rows.of_slot(slot) if row.counts and row.group not in without]
+            newest = rows[-1] if rows else None
+            if newest and newest.group not in contested:
+                found.append(_neighbour(newest, likeness))
         return found
 
     async def repeated(self, reason: str) -> list[str]:

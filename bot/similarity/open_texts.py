@@ -77,9 +77,7 @@ class OpenTexts:
     def _look_up(self, new: Mapping[int, str], counts: Callable[[int], bool]) -> None:
         """Compare these texts with all settled texts."""
         for at, text in new.items():
-            found = self._settled.likeness(text)
-            if at in self._vectors:
-                found = self._meanings.with_meaning(self._vectors[at], found)
+            found = self._meanings.joined(self._vectors.get(at), self._settled.likeness(text))
             self._nearest[at] = _most_alike(found, counts)
 
     def _follow_changes(self, counts: Callable[[int], bool]) -> None:

@@ -24,9 +24,11 @@ class PricedModel(RuleModel):
         super().__init__({"laptop": "it"})
         self.models: list[ModelName] = []
 
-    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
+    async def classify(
+        self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = (), *, explain: bool = True
+    ) -> Answer:
         self.models.append(model)
-        answer = await super().classify(model, prompt, text, examples)
+        answer = await super().classify(model, prompt, text, examples, explain=explain)
         return answer.model_copy(update={"tokens_in": 10_000_000, "tokens_out": 0})
 
 

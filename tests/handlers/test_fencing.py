@@ -50,10 +50,12 @@ class SlowModel(RuleModel):
         super().__init__({"laptop": "it"})
         self.thinking, self.go_on = asyncio.Event(), asyncio.Event()
 
-    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
+    async def classify(
+        self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = (), *, explain: bool = True
+    ) -> Answer:
         self.thinking.set()
         await self.go_on.wait()
-        return await super().classify(model, prompt, text, examples)
+        return await super().classify(model, prompt, text, examples, explain=explain)
 
 
 async def asked(desk: SlackDesk, text: str = "my laptop is broken") -> str:

@@ -21,8 +21,10 @@ WHY = "why_this_answer"
 class Parrot(RuleModel):
     """A model that gives as its reason what it was trained on."""
 
-    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
-        answer = await super().classify(model, prompt, text, examples)
+    async def classify(
+        self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = (), *, explain: bool = True
+    ) -> Answer:
+        answer = await super().classify(model, prompt, text, examples, explain=explain)
         return answer.model_copy(update={"reason": f"As somebody asked before: {SECRET.upper()}"})
 
     async def reason(self, model: ModelName, prompt: Prompt, text: str, category: str) -> str:

@@ -60,7 +60,9 @@ class RuleModel:
             raise self._failures.pop(0)
         return f"'{text[:20]}' is a matter of {category}"
 
-    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
+    async def classify(
+        self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = (), *, explain: bool = True
+    ) -> Answer:
         self.asked.append(text)
         self.shown.append(tuple(examples))
         if self._failures:
@@ -102,14 +104,14 @@ class MemoryNeighbours:
         groups = {group for one in near for group in await self.cluster(one.group)}
         return SameQuestion(texts=asked, groups=tuple(sorted(groups))) if asked else None
 
-    async def nearest(
-        self, text: str, k: int, *, without: Collection[str] = (), apart: bool = False
-    ) -> list[Neighbour]:
+    async def nearest(self, text: str, k: int, *, without: Collection[str] = ()) -> list[Neighbour]:
         excluded = await self.contested(self.rows) | {*without}
-        if apart:
-            excluded |= {one.group for one in await self.near(text)}
         rows = [row for row in self.rows if row.split is Split.TRAIN and row.group not in excluded]
         return self._ranked(text, rows, k)
+
+    async def nearest_apart(self, rows: Sequence[Row], k: int) -> list[list[Neighbour]]:
+        near = [{row.group, *(one.group for one in await self.near(row.text))} for row in rows]
+        return [await self.nearest(row.text, k, without=groups) for row, groups in zip(rows, near, strict=True)]
 
     async def repeated(self, reason: str) -> list[str]:
         del reason

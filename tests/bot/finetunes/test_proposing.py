@@ -33,8 +33,10 @@ LEARNED = "ft:base:1"
 class LearningModel(RuleModel):
     """A model that knows nothing before it is trained."""
 
-    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
-        answer = await super().classify(model, prompt, text, examples)
+    async def classify(
+        self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = (), *, explain: bool = True
+    ) -> Answer:
+        answer = await super().classify(model, prompt, text, examples, explain=explain)
         return answer if model.model == LEARNED else answer.model_copy(update={"category": "other"})
 
 

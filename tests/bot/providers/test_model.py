@@ -26,7 +26,8 @@ async def test_answer_is_read_from_a_strict_request(
     server: OpenAIServer, serving: OpenAIModel, model: ModelName, prompt: Prompt
 ) -> None:
     server.on(CHAT, said("労務", "休暇の話です", p=0.75))
-    answer = await serving.classify(model, prompt, QUESTION)
+    # A model elsewhere writes its reason even if nobody reads it: the reason may change the category.
+    answer = await serving.classify(model, prompt, QUESTION, explain=False)
     assert (answer.category, answer.reason, answer.tokens_in, answer.tokens_out) == ("labor", "休暇の話です", 120, 12)
     assert answer.confidence == pytest.approx(0.75)
     (sent,) = server.requests

@@ -108,6 +108,9 @@ async def test_training_and_serving_work_end_to_end(providers: Providers, prompt
     trained = ModelName(provider="local", model=job.model or "")
     after = await serving.classify(trained, prompt, question)
     assert after.category == "it"
+    assert after.reason
+    unexplained = await serving.classify(trained, prompt, question, explain=False)
+    assert unexplained == after.model_copy(update={"reason": "", "tokens_out": unexplained.tokens_out})
     assert set(after.others) == {"labor", "other"}
     assert 0 < (after.confidence or 0) <= 1
     assert after.tokens_in > 0

@@ -42,9 +42,11 @@ class TwoModels:
         self.luna_may_answer: asyncio.Event | None = None
         self.luna_asked = asyncio.Event()
 
-    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
+    async def classify(
+        self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = (), *, explain: bool = True
+    ) -> Answer:
         chosen, trouble = (self.luna, self.luna_trouble) if model == LUNA else (self.base, self.base_trouble)
-        answer = await chosen.classify(model, prompt, text, examples)
+        answer = await chosen.classify(model, prompt, text, examples, explain=explain)
         if self.luna_may_answer and model == LUNA:
             self.luna_asked.set()
             await self.luna_may_answer.wait()

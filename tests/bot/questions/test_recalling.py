@@ -56,8 +56,8 @@ async def test_number_of_examples_is_the_releases_recall(store: SqlStore, clock:
 async def test_evaluated_row_gets_no_near_copy_as_example(store: SqlStore, clock: StepClock) -> None:
     release = await release_with_recall(store, clock, 3)
     held_out = row("有給は何日前に申請").model_copy(update={"split": Split.HELD_OUT})
-    examples = await (await recalling_of(store, [*ROWS, held_out])).examples_for_row(release, held_out)
-    assert [one.text for one in examples] == ["PCが起動しない"]
+    examples = await (await recalling_of(store, [*ROWS, held_out])).examples_for_rows(release, [held_out])
+    assert [[one.text for one in shown] for shown in examples] == [["PCが起動しない"]]
 
 
 async def test_own_private_questions_are_examples_in_private(store: SqlStore, clock: StepClock) -> None:
@@ -78,7 +78,8 @@ async def test_own_private_questions_are_examples_in_private(store: SqlStore, cl
     direct = asked.model_copy(update={"audience": Audience.DIRECT})
     assert {one.text for one in await recalling.examples(release, direct)} == {public.text, rows[2].text}
     evaluated = row("無給は何日前に", row_id="r9")
-    assert [one.text for one in await recalling.examples_for_row(release, evaluated)] == [public.text]
+    (shown,) = await recalling.examples_for_rows(release, [evaluated])
+    assert [one.text for one in shown] == [public.text]
 
 
 async def test_live_questions_come_with_examples(store: SqlStore, clock: StepClock, board: FakeAnnouncer) -> None:

@@ -21,8 +21,10 @@ from tests.kits.fakes_acts import CountingEstimator
 class ObedientModel(RuleModel):
     """Answers the category that a text names last."""
 
-    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
-        answer = await super().classify(model, prompt, text, examples)
+    async def classify(
+        self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = (), *, explain: bool = True
+    ) -> Answer:
+        answer = await super().classify(model, prompt, text, examples, explain=explain)
         named = [one for one in prompt.categories if one.name in text]
         return answer.model_copy(update={"category": max(named, key=lambda one: text.rindex(one.name)).id})
 

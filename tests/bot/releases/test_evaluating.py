@@ -16,7 +16,7 @@ from bot.domain.gate import GateReason, Outcome
 from bot.domain.prompt import Prompt
 from bot.domain.release import ModelName, Release, ReleaseState
 from bot.domain.scorecard import KeptFigures
-from bot.domain.similar import Example
+from bot.domain.similar import Example, Neighbour
 from bot.ports import Answer, Neighbours, NothingEmbedded
 from bot.releases.evaluating import CONCURRENT_CLASSIFICATIONS, MOST_FAILURES, Evaluating, Throttle
 from bot.releases.releasing import Releasing, add_candidate
@@ -44,12 +44,14 @@ class TwoModels(RuleModel):
         self.down: set[str] = set()
         self.by: Counter[str] = Counter()
 
-    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
+    async def classify(
+        self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = (), *, explain: bool = True
+    ) -> Answer:
         self.by[model.model] += 1
         if model.model in self.down:
             raise ModelDown("down")
         self.rules = self.tables[model.model]
-        return await super().classify(model, prompt, text, examples)
+        return await super().classify(model, prompt, text, examples, explain=explain)
 
 
 @pytest.fixture
@@ -303,18 +305,23 @@ async def test_recall_shows_examples_of_other_groups_only(
     store: SqlStore, clock: StepClock, release: Release, model: TwoModels
 ) -> None:
     asked: list[set[str]] = []
+    together: list[int] = []
 
     class RecordingNeighbours(MemoryNeighbours):
-        async def nearest(self, text: str, k: int, *, without: Any = (), apart: bool = False) -> Any:
-            assert apart
+        async def nearest_apart(self, rows: Sequence[Row], k: int) -> list[list[Neighbour]]:
+            together.append(len(rows))
+            return await super().nearest_apart(rows, k)
+
+        async def nearest(self, text: str, k: int, *, without: Any = ()) -> Any:
             asked.append(set(without))
-            return await super().nearest(text, k, without=without, apart=apart)
+            return await super().nearest(text, k, without=without)
 
     recalling = release.model_copy(update={"id": "recalling", "recall": 3, "state": ReleaseState.CANDIDATE})
     async with store.transaction() as tx:
         await tx.releases.add(recalling, "U9", "recall")
     await evaluating_of(store, model, clock, RecordingNeighbours()).judge(recalling, HELD_OUT)
     assert len(asked) == len(HELD_OUT)
+    assert together == [len(HELD_OUT)], "few rows are looked up at once"
     assert {group for without in asked for group in without} >= {one.group for one in HELD_OUT}
 
 

@@ -51,9 +51,11 @@ class Replica:
         self.evaluating = evaluating_of(store, self, clock, embedded)
         self.thresholding = Thresholding(store, self.evaluating, clock)
 
-    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
+    async def classify(
+        self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = (), *, explain: bool = True
+    ) -> Answer:
         self.asked.append(text)
-        return await self._model.classify(model, prompt, text, examples)
+        return await self._model.classify(model, prompt, text, examples, explain=explain)
 
     async def reason(self, model: ModelName, prompt: Prompt, text: str, category: str) -> str:
         return await self._model.reason(model, prompt, text, category)
@@ -82,8 +84,10 @@ class RevisedModel(RuleModel):
         super().__init__({"labor": "labor", "it": "it", "有給": "labor"}, 0.4)
         self.revision = revision
 
-    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
-        answer = await super().classify(model, prompt, text, examples)
+    async def classify(
+        self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = (), *, explain: bool = True
+    ) -> Answer:
+        answer = await super().classify(model, prompt, text, examples, explain=explain)
         return answer.model_copy(update={"revision": self.revision.revision(model)})
 
 

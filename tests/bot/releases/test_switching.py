@@ -32,7 +32,9 @@ class Models:
         self.down: set[str] = set()
         self.random = Random(1)
 
-    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
+    async def classify(
+        self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = (), *, explain: bool = True
+    ) -> Answer:
         if model.model in self.down:
             raise ModelDown("down")
         right = next((c for c in CATEGORIES if text.startswith(c)), "other")

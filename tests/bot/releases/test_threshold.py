@@ -53,8 +53,10 @@ async def store_rows(store: SqlStore, *counts: tuple[str, int], split: Split = S
 class HonestModel(RuleModel):
     """A model that is unsure of everything it does not know."""
 
-    async def classify(self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = ()) -> Answer:
-        answer = await super().classify(model, prompt, text, examples)
+    async def classify(
+        self, model: ModelName, prompt: Prompt, text: str, examples: Sequence[Example] = (), *, explain: bool = True
+    ) -> Answer:
+        answer = await super().classify(model, prompt, text, examples, explain=explain)
         known = any(word in text for word in self.rules)
         return answer.model_copy(update={"confidence": 0.9 if known else 0.2})
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bot.domain.audience import Audience
 from bot.similarity import meanings as meanings_module
 from bot.similarity.kept import KEPT_FROM
-from bot.similarity.meanings import MEANING_SHARE, Meanings
+from bot.similarity.meanings import MEANING_SHARE, Likeness, Meanings
 from bot.similarity.neighbours import RowNeighbours
 from storage.store import SqlStore
 from tests.bot.things import row
@@ -41,6 +41,11 @@ class MeaningEncoder:
 @pytest.fixture
 def encoder() -> MeaningEncoder:
     return MeaningEncoder()
+
+
+async def joined_of(meanings: Meanings, text: str, by_words: Likeness) -> Likeness:
+    (vector,) = await meanings.searched([text])
+    return meanings.joined(vector, by_words)
 
 
 async def put(store: SqlStore, *texts: str) -> None:
@@ -156,7 +161,7 @@ async def test_oldest_texts_make_room(slots: list[int]) -> None:
         for slot in known:
             meanings.add(slot, "leave")
             await meanings.encode_waiting()
-        joined = await meanings.joined("vacation", np.zeros(31))
+        joined = await joined_of(meanings, "vacation", np.zeros(31))
     assert np.flatnonzero(joined).tolist() == sorted(known[-5:])
     assert joined.max() == pytest.approx(MEANING_SHARE, abs=0.01)
 
@@ -190,7 +195,7 @@ async def recall_at_3(meanings: Meanings, slots: range) -> float:
     encoder, found = DrawnEncoder(), 0
     stored = await encoder.vectors([str(slot) for slot in slots])
     for asked in range(10_000, 10_040):
-        joined = await meanings.joined(str(asked), np.zeros(slots.stop))
+        joined = await joined_of(meanings, str(asked), np.zeros(slots.stop))
         vectors = await encoder.vectors([str(asked)])
         assert stored is not None
         assert vectors is not None
@@ -204,13 +209,13 @@ async def test_nearest_of_many_are_found_by_codes() -> None:
     assert await recall_at_3(meanings, range(3_000)) >= 0.95
     taken = Meanings(DrawnEncoder())
     taken.take(meanings.parts())
-    joined = [await one.joined("10000", np.zeros(3_000)) for one in (meanings, taken)]
+    joined = [await joined_of(one, "10000", np.zeros(3_000)) for one in (meanings, taken)]
     np.testing.assert_array_equal(np.argsort(-joined[0])[:3], np.argsort(-joined[1])[:3])
 
 
 async def test_codes_of_oldest_texts_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(meanings_module, "MOST_BYTES", 1_000 * 96)
     meanings = await encoded(1_900)
-    joined = await meanings.joined("10000", np.zeros(1_900))
+    joined = await joined_of(meanings, "10000", np.zeros(1_900))
     assert np.flatnonzero(joined).min() >= 900
     assert await recall_at_3(meanings, range(900, 1_900)) >= 0.95

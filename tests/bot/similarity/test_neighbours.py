@@ -215,8 +215,9 @@ async def test_nearest_skips_contested_rows(store: SqlStore, neighbours: RowNeig
     assert [one.row_id for one in found] == ["held", "a", "b"]
     assert [one.row_id for one in await neighbours.nearest("有給の申請は？", 1)] == ["held"]
     assert [one.row_id for one in await neighbours.nearest("有給の申請は？", 5, without={"a"})] == ["held", "b"]
-    apart = await neighbours.nearest("有給の申請をしたい！", 5, apart=True)
-    assert [one.row_id for one in apart] == ["a", "b"], "the group of a near-copy is left out"
+    copy, other = row("有給の申請をしたい！", row_id="x"), settled("有給の日数は", "b", Split.TRAIN)
+    apart = await neighbours.nearest_apart([copy, other], 5)
+    assert [[one.row_id for one in found] for found in apart] == [["a", "b"], ["held", "a"]], "no near-copy is found"
     await put(store, settled("有給って繰り越し", "d", Split.TRAIN, "labor", "contested"))
     assert {one.row_id for one in await neighbours.nearest("有給の申請は？", 5)} == {"held", "a", "b", "c", "d"}
 
