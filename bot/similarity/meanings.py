@@ -1,6 +1,7 @@
 """The meaning of settled texts, beside their words."""
 
 from collections.abc import Callable, Collection, Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,8 +102,10 @@ class Meanings:
         self.hidden.discard(slot)
         self._waiting[slot] = text
         self._newest = max(self._newest, slot)
-        if len(self._waiting) > self._room:
-            del self._waiting[next(iter(self._waiting))]
+        # Several at once: each look for the first entry passes over all that were deleted before it.
+        if len(self._waiting) > self._room * 17 // 16:
+            for oldest in [*islice(self._waiting, len(self._waiting) - self._room)]:
+                del self._waiting[oldest]
 
     def let_go(self, slot: int) -> None:
         """Hold the text of a slot no longer, because `text_of` knows it now."""
