@@ -61,6 +61,7 @@ class Completions:
         model = await self._models.get(name)
         texts = _texts_to_encode(model, chat, fields) if model.encoder else []
         written = await with_vectors(model.encoder, texts, lambda: write_answer(model, chat, fields))
+        await self._models.prompts.keep()
         token_limit = body.get("max_completion_tokens") or body.get("max_tokens") or len(written)
         shown = written[:token_limit]
         prompt_tokens = tokens.count_messages(list(chat.texts))

@@ -46,6 +46,7 @@ class Decisions:
                 for choice, question in zip(parsed, questions, strict=True)
             ],
         )
+        await self._models.prompts.keep()
         input_tokens = tokens.count_messages([prompt, text]) + sum(
             tokens.count(str(question)) for question in questions
         )

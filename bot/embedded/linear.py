@@ -31,20 +31,14 @@ class LinearModel:
     meaning_weights: Floats
     bias: Floats
 
-    def logits(self, text: str) -> Floats:
-        """Return the score of each label."""
-        columns, values = self.space.vocabulary.vector(text)
-        found: Floats = values @ self.character_weights[columns] + self.bias
-        if len(self.meaning_weights):
-            found = found + self.space.meanings([text])[0] @ self.meaning_weights
-        return found
-
     def all_logits(self, texts: Sequence[str]) -> Floats:
-        """Return the scores of many texts, one row per text."""
-        features = Features.of(self.space, texts)
-        found: Floats = features.characters @ self.character_weights + self.bias
+        """Return the scores of many texts, one row per text. No sparse matrix is made: it would load scipy."""
+        found = np.empty((len(texts), len(self.labels)), dtype=np.float32)
+        for row, text in zip(found, texts, strict=True):
+            columns, values = self.space.vocabulary.vector(text)
+            row[:] = values.astype(np.float32) @ self.character_weights[columns] + self.bias
         if len(self.meaning_weights):
-            found = found + features.meanings @ self.meaning_weights
+            found += self.space.meanings(texts) @ self.meaning_weights
         return found
 
     def evidence(self, text: str, label: str) -> Floats:
@@ -105,10 +99,22 @@ def clauses_of(text: str) -> list[str]:
     return clauses if len(clauses) > 2 else []
 
 
-@functools.lru_cache(maxsize=64)
+PromptKey = tuple[str, tuple[str, ...], Encoder | None]
+"""Prompt, labels and encoder."""
+_MOST_PROMPTS = 64
+prompt_models: dict[PromptKey, LinearModel] = {}
+"""The models of the last prompts, the newest last."""
+
+
 def from_prompt(prompt: str, labels: tuple[str, ...], encoder: Encoder | None = None) -> LinearModel:
     """Return what `read_prompt_model` builds; the models of the last prompts are kept."""
-    return read_prompt_model(prompt, labels, encoder)
+    key = prompt, labels, encoder
+    found = prompt_models.get(key)
+    if found is None:
+        found = prompt_models[key] = read_prompt_model(prompt, labels, encoder)
+        for old in [*prompt_models][:-_MOST_PROMPTS]:
+            prompt_models.pop(old, None)
+    return found
 
 
 def read_prompt_model(prompt: str, labels: tuple[str, ...], encoder: Encoder | None) -> LinearModel:

@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.embedded.encoders import Encoder
 from bot.embedded.errors import OTHER_ENCODER, RequestRefused, no_such_model
+from bot.embedded.kept_prompts import KeptPrompts
 from bot.embedded.shelf import ArtifactShelf
 from bot.embedded.trained import (
     LEARNER,
@@ -46,6 +47,7 @@ class Models:
         self._cache: dict[str, _CachedModel] = {}
         self._encoders: dict[str, str] = {}
         self._rewriting = asyncio.Lock()
+        self.prompts = KeptPrompts(shelf, self.revision(BASE), encoder)
 
     def revision(self, name: str) -> str:
         """Return what changes when the same model and question may get another answer than before.

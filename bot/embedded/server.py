@@ -76,10 +76,13 @@ class LocalModel:
         self.app: ASGIApp = _KeyCheck(inner, api_key) if api_key else inner
 
     async def start(self) -> None:
-        """Resume the jobs that an earlier process left unfinished; all else works without this call.
+        """Resume the jobs that an earlier process left unfinished, and take over what it read prompts as.
+
+        All else works without this call.
 
         Models that an earlier learner trained lose their vectors of single texts meanwhile.
         """
+        await self._models.prompts.load()
         await self._runner.start()
         self._renewing = asyncio.create_task(self._renew())
 

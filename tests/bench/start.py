@@ -38,14 +38,15 @@ async def main(runs: int) -> None:
     print_line("loaded                                 processor, s")
     for name, command in LOADED.items():
         print_line(f"{name:<37}" + _medians([_load(command) for _ in range(runs)]))
-    print_line("\nstart of `python -m bot` on a new database with the embedded model, medians (all runs)")
-    found: dict[str, list[Figures]] = {encoder: [] for encoder in ENCODERS}
+    print_line("\nstart of `python -m bot` with the embedded model, on a new database and again, medians (all runs)")
+    found: dict[str, list[Figures]] = {}
     for _ in range(runs):
         for encoder in ENCODERS:
-            found[encoder].append(await start(encoder))
-    print_line("encoder     " + "    ".join(found[ENCODERS[0]][0]))
-    for encoder, figures in found.items():
-        print_line(f"{encoder:<8}{_medians(figures)}")
+            for name, figures in zip(("new", "again"), await starts(encoder), strict=True):
+                found.setdefault(f"{encoder}, {name}", []).append(figures)
+    print_line("encoder, database  " + "    ".join(found[f"{ENCODERS[0]}, new"][0]))
+    for name, figures_of_all in found.items():
+        print_line(f"{name:<15}{_medians(figures_of_all)}")
     print_line()
 
 
@@ -65,21 +66,24 @@ def _load(command: tuple[str, ...]) -> Figures:
     return {"processor": used.ru_utime + used.ru_stime}
 
 
-async def start(encoder: str) -> Figures:
-    """Start the bot, wait until it is ready, then until it is at rest, and ask it questions."""
+async def starts(encoder: str) -> list[Figures]:
+    """Start the bot twice on one database. Each time, wait until it is ready and at rest, and ask it questions."""
     with tempfile.TemporaryDirectory() as folder:
         async with open_workspace() as (workspace, paid):
-            port = _free_port()
             env = {name: value for name, value in paid.items() if not name.startswith("OPENAI_")}
-            env |= {"BOT_ENCODER": encoder, "BOT_HTTP_PORT": str(port)}
-            began = time.perf_counter()
-            async with run_bot(env, folder, f"sqlite:///{folder}/new.db") as program:
-                await _ready(f"http://127.0.0.1:{port}/readyz")
-                figures = {"ready, s": time.perf_counter() - began, "processor until then, s": program.cpu_seconds}
-                figures |= {"memory then, MB": program.megabytes}
-                await _at_rest(program)
-                figures |= {"at rest, MB": program.megabytes, "processor until then, s ": program.cpu_seconds}
-                return figures | await _asked(workspace, program)
+            env |= {"BOT_ENCODER": encoder, "BOT_HTTP_PORT": str(_free_port())}
+            return [await _start(workspace, env, folder) for _ in range(2)]
+
+
+async def _start(workspace: BenchWorkspace, env: Mapping[str, str], folder: str) -> Figures:
+    began = time.perf_counter()
+    async with run_bot(env, folder, f"sqlite:///{folder}/new.db") as program:
+        await _ready(f"http://127.0.0.1:{env['BOT_HTTP_PORT']}/readyz")
+        figures = {"ready, s": time.perf_counter() - began, "processor until then, s": program.cpu_seconds}
+        figures |= {"memory then, MB": program.megabytes}
+        await _at_rest(program)
+        figures |= {"at rest, MB": program.megabytes, "processor until then, s ": program.cpu_seconds}
+        return figures | await _asked(workspace, program)
 
 
 async def _asked(workspace: BenchWorkspace, program: RunningProgram) -> dict[str, float]:
